@@ -1,0 +1,88 @@
+#include "base/secret.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <vector>
+
+namespace {
+
+// mlock() works on pages and does not nest, so locking each key by itself would unlock its neighbours when it is freed.
+// Slots of a few sizes are cut from locked chunks instead.
+class Slots {
+ public:
+  explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
+
+  std::byte* get() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) add_chunk();
+    std::byte* slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  void put(std::byte* slot) {
+    explicit_bzero(slot, slot_size_);
+    const std::lock_guard lock(mutex_);
+    free_.push_back(slot);
+  }
+
+ private:
+  static constexpr std::size_t kChunk = 64 * 1024;
+
+  void add_chunk() {
+    void* p = mmap(nullptr, kChunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) throw std::bad_alloc();
+    mlock(p, kChunk);  // Best effort: RLIMIT_MEMLOCK may be small.
+    madvise(p, kChunk, MADV_DONTDUMP);
+    chunks_ += kChunk / slot_size_;
+    free_.reserve(chunks_);  // So that put(), which runs in destructors, never allocates.
+    for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(static_cast<std::byte*>(p) + at);
+  }
+
+  const std::size_t slot_size_;
+  std::mutex mutex_;
+  std::vector<std::byte*> free_;
+  std::size_t chunks_ = 0;
+};
+
+constexpr std::size_t kSmall = 64;  // Holds every key of the algorithm table.
+
+// Never destroyed: it outlives every Secret, static ones included.
+Slots& slots(std::size_t size) {
+  static Slots* const small = new Slots(kSmall);
+  static Slots* const large = new Slots(Secret::kMaxSize);
+  return size <= kSmall ? *small : *large;
+}
+
+}  // namespace
+
+void wipe(MutableBytes b) { explicit_bzero(b.data(), b.size()); }
+
+bool all_zero(Bytes b) {
+  std::byte any{0};
+  for (const std::byte x : b) any |= x;
+  return any == std::byte{0};
+}
+
+Secret::Secret(std::size_t size) : size_(size) {
+  if (size > kMaxSize) throw std::length_error("Secret");
+  if (size > 0) slot_ = slots(size).get();
+}
+
+Secret::Secret(Bytes material) : Secret(material.size()) { std::ranges::copy(material, slot_); }
+
+Secret::~Secret() {
+  if (slot_) slots(size_).put(slot_);
+}
+
+Secret Secret::clone() const { return Secret(bytes()); }
+
+bool operator==(const Secret& a, const Secret& b) {
+  if (a.size_ != b.size_) return false;
+  std::byte differ{0};
+  for (std::size_t i = 0; i < a.size_; ++i) differ |= a.slot_[i] ^ b.slot_[i];
+  return differ == std::byte{0};
+}

@@ -1,0 +1,43 @@
+#pragma once
+/// Key material: locked, left out of core dumps, wiped when let go of, comparable in constant time, never printable.
+#include <cstddef>
+#include <utility>
+
+#include "base/bytes.h"
+
+/// Owns key bytes. Moves, does not copy; clone() is the one way to a second copy and is visible at the call.
+class Secret {
+ public:
+  static constexpr std::size_t kMaxSize = 256;  ///< Bytes.
+
+  Secret() = default;
+  explicit Secret(std::size_t size);  ///< Zero bytes. size <= kMaxSize, else std::length_error.
+  explicit Secret(Bytes material);    ///< A copy of material, which the caller wipes.
+  Secret(Secret&& other) noexcept
+      : slot_(std::exchange(other.slot_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Secret& operator=(Secret&& other) noexcept {
+    std::swap(slot_, other.slot_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Secret();
+
+  Secret clone() const;
+  Bytes bytes() const { return {slot_, size_}; }
+  MutableBytes bytes() { return {slot_, size_}; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+  /// In time that depends on the sizes alone.
+  friend bool operator==(const Secret& a, const Secret& b);
+
+ private:
+  std::byte* slot_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Overwrites memory in a way that the optimiser may not skip: line buffers, encoded messages.
+void wipe(MutableBytes b);
+
+/// Whether every byte is zero, in time that depends on the size alone.
+bool all_zero(Bytes b);

@@ -1,0 +1,48 @@
+#pragma once
+/// Small questions about words, shared by the tables and the parsers.
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace text {
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// ASCII case folded.
+constexpr bool same_word(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (lower(a[i]) != lower(b[i])) return false;
+  return true;
+}
+
+/// Calls f with each word of a list that is separated by single blanks.
+template <class F>
+constexpr void for_each_word(std::string_view list, F f) {
+  while (!list.empty()) {
+    const auto end = list.find(' ');
+    f(list.substr(0, end));
+    list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
+  }
+}
+
+/// Whether the blank-separated list holds the word, in any case.
+constexpr bool list_has(std::string_view list, std::string_view word) {
+  bool found = false;
+  for_each_word(list, [&](std::string_view w) { found |= same_word(w, word); });
+  return found;
+}
+
+constexpr std::string_view first_word(std::string_view list) { return list.substr(0, list.find(' ')); }
+
+/// The value of a hexadecimal digit; -1 for any other character.
+constexpr int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char l = lower(c);
+  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+/// How many single-character insertions, removals, changes and swaps of neighbours turn a into b.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+}  // namespace text

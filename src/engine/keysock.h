@@ -1,0 +1,52 @@
+#pragma once
+/// The socket layer of PF_KEY without sockets: clients, registrations, promiscuous mode and who hears what
+/// (RFC 2367 section 1.4 and Solaris' rules; doc/pf-key.md).
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <absl/functional/function_ref.h>
+
+#include "engine/engine.h"
+#include "pfkey/codec.h"
+
+namespace engine {
+
+using ClientId = std::uint32_t;
+
+class Keysock {
+ public:
+  /// Called once for each client that receives a message.
+  using Deliver = absl::FunctionRef<void(ClientId, const pfkey::Message&)>;
+
+  explicit Keysock(Options options = {});
+  ~Keysock();
+
+  ClientId open();
+  /// Ends the client's registrations, promiscuous mode and walks. Its larval SAs stay until they time out.
+  void close(ClientId client);
+
+  /// One request of a client. A DUMP is only begun: the caller then pulls it with next_dumped().
+  void handle(ClientId client, pfkey::Message request, Instant now, Deliver deliver);
+  /// The error reply for bytes that were no message.
+  void reject(ClientId client, const pfkey::Malformed& why, Deliver deliver);
+
+  /// Whether the client has a DUMP under way.
+  bool dumping(ClientId client) const;
+  /// Delivers the next message of the client's DUMP (an SA, or in the end the end marker), to it and to promiscuous
+  /// clients. The caller calls it whenever the client has room, so that a slow reader costs no memory.
+  void next_dumped(ClientId client, Deliver deliver);
+
+  void expire(Instant now, Deliver deliver);
+  std::optional<std::chrono::nanoseconds> deadline() const;
+
+  const Engine& engine() const;
+  Engine& engine();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace engine

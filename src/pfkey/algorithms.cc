@@ -1,0 +1,103 @@
+#include "pfkey/algorithms.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "pfkey/message.h"
+
+namespace pfkey {
+namespace {
+
+constexpr auto kAuth = AlgorithmKind::auth;
+constexpr auto kEncrypt = AlgorithmKind::encrypt;
+
+// Numbers 2-7 and 2-20 are Solaris'; 9, 13, 22 and 23 those of Linux and FreeBSD; 31 FreeBSD's; 248 is ours, because
+// nobody gave AES-CMAC one.
+constexpr std::array kTable = {
+    Algorithm{kAuth, 2, "hmac-md5 md5", Mode::hmac, 128, 128, 8, 0, 0, 12, 64, "hmac(md5)", "RFC 2403"},
+    Algorithm{kAuth, 3, "hmac-sha1 sha sha1 sha-1 hmac-sha hmac-sha-1", Mode::hmac, 160, 160, 8, 0, 0, 12, 64,
+              "hmac(sha1)", "RFC 2404"},
+    Algorithm{kAuth, 5, "hmac-sha256 sha256 sha-256 hmac-sha-256", Mode::hmac, 256, 256, 8, 0, 0, 16, 64,
+              "hmac(sha256)", "RFC 4868"},
+    Algorithm{kAuth, 6, "hmac-sha384 sha384 sha-384 hmac-sha-384", Mode::hmac, 384, 384, 8, 0, 0, 24, 128,
+              "hmac(sha384)", "RFC 4868"},
+    Algorithm{kAuth, 7, "hmac-sha512 sha512 sha-512 hmac-sha-512", Mode::hmac, 512, 512, 8, 0, 0, 32, 128,
+              "hmac(sha512)", "RFC 4868"},
+    Algorithm{kAuth, 9, "aes-xcbc aes-xcbc-mac xcbc", Mode::xcbc, 128, 128, 8, 0, 0, 12, 16, "xcbc(aes)", "RFC 3566"},
+    Algorithm{kAuth, 248, "aes-cmac cmac", Mode::cmac, 128, 128, 8, 0, 0, 12, 16, "cmac(aes)", "RFC 4494"},
+
+    Algorithm{kEncrypt, 2, "des-cbc des", Mode::cbc, 64, 64, 8, 0, 8, 0, 8, "cbc(des)", "RFC 2405"},
+    Algorithm{kEncrypt, 3, "3des-cbc 3des", Mode::cbc, 192, 192, 8, 0, 8, 0, 8, "cbc(des3_ede)", "RFC 2451"},
+    Algorithm{kEncrypt, 7, "blowfish-cbc blowfish", Mode::cbc, 40, 448, 8, 0, 8, 0, 8, "cbc(blowfish)", "RFC 2451"},
+    Algorithm{kEncrypt, kEalgNull, "null", Mode::null, 0, 0, 8, 0, 0, 0, 4, "ecb(cipher_null)", "RFC 2410"},
+    Algorithm{kEncrypt, 12, "aes-cbc aes", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, "cbc(aes)", "RFC 3602"},
+    Algorithm{kEncrypt, 13, "aes-ctr", Mode::ctr, 128, 256, 64, 32, 8, 0, 4, "rfc3686(ctr(aes))", "RFC 3686"},
+    Algorithm{kEncrypt, 14, "aes-ccm8", Mode::ccm, 128, 256, 64, 24, 8, 8, 4, "rfc4309(ccm(aes))", "RFC 4309"},
+    Algorithm{kEncrypt, 15, "aes-ccm12", Mode::ccm, 128, 256, 64, 24, 8, 12, 4, "rfc4309(ccm(aes))", "RFC 4309"},
+    Algorithm{kEncrypt, 16, "aes-ccm aes-ccm16", Mode::ccm, 128, 256, 64, 24, 8, 16, 4, "rfc4309(ccm(aes))",
+              "RFC 4309"},
+    Algorithm{kEncrypt, 18, "aes-gcm8", Mode::gcm, 128, 256, 64, 32, 8, 8, 4, "rfc4106(gcm(aes))", "RFC 4106"},
+    Algorithm{kEncrypt, 19, "aes-gcm12", Mode::gcm, 128, 256, 64, 32, 8, 12, 4, "rfc4106(gcm(aes))", "RFC 4106"},
+    Algorithm{kEncrypt, 20, "aes-gcm aes-gcm16", Mode::gcm, 128, 256, 64, 32, 8, 16, 4, "rfc4106(gcm(aes))",
+              "RFC 4106"},
+    Algorithm{kEncrypt, 22, "camellia-cbc camellia", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, "cbc(camellia)",
+              "RFC 4312"},
+    Algorithm{kEncrypt, 23, "null-aes-gmac aes-gmac gmac", Mode::gmac, 128, 256, 64, 32, 8, 16, 4,
+              "rfc4543(gcm(aes))", "RFC 4543"},
+    Algorithm{kEncrypt, 31, "chacha20-poly1305 chacha20poly1305 chacha20", Mode::chacha, 256, 256, 8, 32, 8, 16, 4,
+              "rfc7539esp(chacha20,poly1305)", "RFC 7634"},
+};
+
+consteval bool well_formed() {
+  for (const Algorithm& a : kTable) {
+    if (a.step_bits == 0 || a.min_bits > a.max_bits || a.number == 0 || a.names.empty()) return false;
+    if (a.kind == kAuth && (a.icv == 0 || a.iv != 0 || a.salt_bits != 0)) return false;
+    if (a.combined() != (a.kind == kEncrypt && a.icv > 0)) return false;
+    for (const Algorithm& b : kTable)
+      if (&a != &b && a.kind == b.kind && a.number == b.number) return false;
+  }
+  return true;
+}
+static_assert(well_formed(), "an algorithm row contradicts itself or takes another one's number");
+
+}  // namespace
+
+std::span<const Algorithm> algorithms() { return kTable; }
+
+const Algorithm* find_algorithm(AlgorithmKind kind, std::uint8_t number) {
+  for (const Algorithm& a : kTable)
+    if (a.kind == kind && a.number == number) return &a;
+  return nullptr;
+}
+
+const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name) {
+  for (const Algorithm& a : kTable)
+    if (a.kind == kind && text::list_has(a.names, name)) return &a;
+  return nullptr;
+}
+
+std::string_view none_names(AlgorithmKind kind) { return kind == kAuth ? "none any" : "any"; }
+
+std::string algorithm_name(AlgorithmKind kind, std::uint8_t number) {
+  if (number == 0) return "none";
+  const Algorithm* a = find_algorithm(kind, number);
+  return a ? std::string(a->name()) : fmt::to_string(number);
+}
+
+std::string key_sizes(const Algorithm& a) {
+  std::string sizes;
+  if (!a.takes_key()) return "no key";
+  const unsigned steps = static_cast<unsigned>(a.max_bits - a.min_bits) / a.step_bits;
+  if (steps > 3) {
+    sizes = fmt::format("{} to {} bits in steps of {}", a.min_bits, a.max_bits, a.step_bits);
+  } else {
+    for (unsigned i = 0; i <= steps; ++i)
+      sizes += fmt::format("{}{}", i == 0 ? "" : i == steps ? " or " : ", ", a.min_bits + i * a.step_bits);
+    sizes += " bits";
+  }
+  return a.salt_bits ? fmt::format("{} plus a {}-bit salt", sizes, a.salt_bits) : sizes;
+}
+
+}  // namespace pfkey

@@ -1,0 +1,56 @@
+#pragma once
+/// THE table of algorithms: every fact that any part of the project needs about one, in one row.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace pfkey {
+
+enum class AlgorithmKind : std::uint8_t { auth = 1, encrypt = 2 };
+
+/// How an algorithm works, for what may be asked of its keys and for the engine that runs it.
+enum class Mode : std::uint8_t { none, hmac, xcbc, cmac, null, cbc, ctr, ccm, gcm, chacha, gmac };
+
+/// One algorithm. Sizes of keys and salt are in bits, of IV, ICV and block in bytes.
+struct Algorithm {
+  AlgorithmKind kind;
+  std::uint8_t number;      ///< sadb_sa_auth or sadb_sa_encrypt.
+  std::string_view names;   ///< Synonyms, separated by spaces, any case; output uses the first.
+  Mode mode;
+  std::uint16_t min_bits, max_bits, step_bits;  ///< Key sizes, without salt.
+  std::uint8_t salt_bits;   ///< The tail of the key string.
+  std::uint8_t iv, icv, block;
+  std::string_view kernel;  ///< The Linux crypto API's name; empty: not there.
+  std::string_view source;  ///< RFC.
+
+  constexpr std::string_view name() const { return names.substr(0, names.find(' ')); }
+  constexpr bool takes_key() const { return max_bits > 0; }
+  /// One cipher for confidentiality and integrity: needs no authentication algorithm beside it.
+  constexpr bool combined() const {
+    return mode == Mode::ccm || mode == Mode::gcm || mode == Mode::chacha || mode == Mode::gmac;
+  }
+  /// A repeated key and IV is a disaster for it, so fixed keys are a risk.
+  constexpr bool counter() const { return combined() || mode == Mode::ctr; }
+  constexpr bool key_fits(unsigned bits) const {
+    return bits >= min_bits && bits <= max_bits && (bits - min_bits) % step_bits == 0;
+  }
+};
+
+std::span<const Algorithm> algorithms();
+
+/// The row with that number; nullptr: no such algorithm. Number 0 (none) has no row.
+const Algorithm* find_algorithm(AlgorithmKind kind, std::uint8_t number);
+/// The row with that name or synonym, in any case; nullptr: no such name.
+const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name);
+
+/// The words that stand for number 0 (no algorithm): "none any" for authentication, "any" for encryption.
+std::string_view none_names(AlgorithmKind kind);
+
+/// First name; "none" for 0; the number itself for an unknown one.
+std::string algorithm_name(AlgorithmKind kind, std::uint8_t number);
+
+/// "128, 192 or 256 bits plus a 32-bit salt": the key sizes as a person would say them.
+std::string key_sizes(const Algorithm& algorithm);
+
+}  // namespace pfkey

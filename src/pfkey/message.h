@@ -1,0 +1,258 @@
+#pragma once
+/// PF_KEY v2 messages, typed. Everything above the sockets speaks this; bytes exist only in codec.h.
+/// Numbers are RFC 2367's with the Solaris extensions (net/pfkeyv2.h there); doc/pf-key.md is our reference.
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/net.h"
+#include "base/secret.h"
+
+namespace pfkey {
+
+/// RFC 2367 section 2.1 and the Solaris additions. Any other value may come off a socket.
+enum class Type : std::uint8_t {
+  reserved = 0,
+  getspi,
+  update,
+  add,
+  del,
+  get,
+  acquire,
+  reg,
+  expire,
+  flush,
+  dump,
+  x_promisc,
+  x_inverse_acquire,
+  x_updatepair,
+  x_delpair,
+  x_delpair_state
+};
+inline constexpr std::uint8_t kTypeMax = 15;
+
+/// RFC 2367 section 2.2. Only AH and ESP have an engine behind them.
+enum class SaType : std::uint8_t { unspec = 0, ah = 2, esp = 3 };
+
+enum class State : std::uint8_t { larval, mature, dying, dead, active_elsewhere, idle, active };
+
+/// sadb_sa_flags.
+enum SaFlag : std::uint32_t {
+  kFlagPfs = 0x1,
+  kFlagNoReplay = 0x2,
+  kFlagNatted = 0x1000,
+  kFlagInbound = 0x4000,
+  kFlagOutbound = 0x8000,
+  kFlagPaired = 0x10000,
+  kFlagTunnel = 0x20000,
+  kFlagNattRemote = 0x80000,
+  kFlagNattLocal = 0x100000,
+  kFlagEalg2 = 0x4000000,   ///< Counter-mode cipher.
+  kFlagEalg1 = 0x8000000,   ///< Combined-mode cipher.
+  kFlagAalg2 = 0x10000000,
+  kFlagAalg1 = 0x20000000,
+  kFlagUnique = 0x40000000,  ///< Bound to ports or a protocol.
+  kFlagUsed = 0x80000000,
+};
+
+inline constexpr std::uint8_t kProtoIpip = 4, kProtoTcp = 6, kProtoUdp = 17, kProtoIpv6 = 41;
+inline constexpr std::uint8_t kEalgNull = 11;  ///< SADB_EALG_NULL.
+
+/// sadb_sa: 16 bytes.
+struct Sa {
+  std::uint32_t spi = 0;     ///< Host order here, network order on the wire.
+  std::uint8_t replay = 0;   ///< Replay window, packets.
+  State state = State::larval;
+  std::uint8_t auth = 0;     ///< Number from the algorithm table; 0: none.
+  std::uint8_t encrypt = 0;
+  std::uint32_t flags = 0;   ///< SaFlag bits.
+  bool operator==(const Sa&) const = default;
+};
+
+/// sadb_lifetime: 32 bytes. CURRENT: absolute seconds since 1970, usetime 0 = not used yet.
+/// HARD, SOFT, IDLE: seconds after the event, 0 = no limit.
+struct Lifetime {
+  std::uint32_t allocations = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t addtime = 0;
+  std::uint64_t usetime = 0;
+  bool operator==(const Lifetime&) const = default;
+  bool empty() const { return *this == Lifetime{}; }
+};
+
+/// sadb_address with its sockaddr.
+struct Endpoint {
+  std::uint8_t proto = 0;   ///< IP protocol number, 0: any.
+  std::uint8_t prefix = 0;  ///< Prefix length in bits; meaningful for inner addresses.
+  Address address;
+  std::uint16_t port = 0;   ///< Host order here; 0: any.
+  bool operator==(const Endpoint&) const = default;
+};
+
+/// sadb_key. In ADD and UPDATE `material` is key, salt and explicit IV, `bits` their total and `reserved` the bits of
+/// the IV. In GET and DUMP replies it is key and salt, `bits` those of the key alone and `reserved` those of the salt.
+struct Key {
+  std::uint16_t bits = 0;
+  std::uint16_t reserved = 0;
+  Secret material;
+  Key clone() const { return {bits, reserved, material.clone()}; }
+  bool operator==(const Key&) const = default;
+};
+
+enum class IdentityType : std::uint16_t { reserved, prefix, fqdn, user_fqdn, x_dn, x_gn, x_key_id, x_addr_range };
+
+/// sadb_ident.
+struct Identity {
+  IdentityType type{};
+  std::uint64_t id = 0;
+  std::string text;  ///< No NUL inside.
+  bool operator==(const Identity&) const = default;
+};
+
+/// sadb_sens.
+struct Sensitivity {
+  std::uint32_t dpd = 0;
+  std::uint8_t level = 0;
+  std::uint8_t integrity = 0;
+  std::uint32_t flags = 0;  ///< kSensImplicit.
+  std::vector<std::uint64_t> bitmap, integrity_bitmap;
+  bool operator==(const Sensitivity&) const = default;
+};
+inline constexpr std::uint32_t kSensImplicit = 0x1;
+
+/// sadb_comb: one combination of a proposal (72 bytes).
+struct Combination {
+  std::uint8_t auth = 0, encrypt = 0;
+  std::uint16_t flags = 0;
+  std::uint16_t auth_minbits = 0, auth_maxbits = 0, encrypt_minbits = 0, encrypt_maxbits = 0;
+  std::uint8_t encrypt_saltbits = 0;
+  Lifetime soft, hard;
+  bool operator==(const Combination&) const = default;
+};
+
+struct Proposal {
+  std::uint8_t replay = 0;
+  std::vector<Combination> combinations;
+  bool operator==(const Proposal&) const = default;
+};
+
+/// sadb_x_algdesc: one algorithm of an extended combination.
+struct AlgorithmDescription {
+  SaType satype{};
+  std::uint8_t kind = 0;  ///< 1: authentication, 2: encryption, 3: compression.
+  std::uint8_t algorithm = 0;
+  std::uint8_t saltbits = 0;
+  std::uint16_t minbits = 0, maxbits = 0;
+  bool operator==(const AlgorithmDescription&) const = default;
+};
+
+/// sadb_x_ecomb.
+struct ExtendedCombination {
+  std::uint16_t flags = 0;
+  Lifetime soft, hard;
+  std::vector<AlgorithmDescription> algorithms;  ///< At most 255.
+  bool operator==(const ExtendedCombination&) const = default;
+};
+
+struct ExtendedProposal {
+  std::uint8_t replay = 0;
+  std::vector<ExtendedCombination> combinations;
+  bool operator==(const ExtendedProposal&) const = default;
+};
+
+/// sadb_alg: one supported algorithm. Key sizes are in bits, without salt.
+struct SupportedAlgorithm {
+  std::uint8_t id = 0;
+  std::uint8_t ivlen = 0;  ///< Bytes, as illumos fills it in (its header says bits).
+  std::uint16_t minbits = 0, maxbits = 0;
+  std::uint8_t increment = 0;
+  std::uint8_t saltbits = 0;
+  bool operator==(const SupportedAlgorithm&) const = default;
+};
+
+struct Supported {
+  std::vector<SupportedAlgorithm> algorithms;
+  bool operator==(const Supported&) const = default;
+};
+
+struct SpiRange {
+  std::uint32_t min = 0, max = 0;  ///< Host order here, network order on the wire.
+  bool operator==(const SpiRange&) const = default;
+};
+
+/// sadb_x_ereg: the SA types of an extended REGISTER, 0 ends the list.
+struct ExtendedRegister {
+  std::array<std::uint8_t, 4> satypes{};
+  bool operator==(const ExtendedRegister&) const = default;
+};
+
+/// sadb_x_kmc: which key manager owns the SA.
+struct KmCookie {
+  std::uint32_t proto = 0;  ///< 0 manual, 1 IKE, 2 KINK, 3 IKEv2.
+  std::uint64_t cookie = 0;
+  bool operator==(const KmCookie&) const = default;
+};
+
+struct Pair {
+  std::uint32_t spi = 0;  ///< Host order here, network order on the wire.
+  bool operator==(const Pair&) const = default;
+};
+
+struct ReplayValue {
+  std::uint32_t low = 0;   ///< replay32: the last sequence number sent, or the highest seen.
+  std::uint64_t wide = 0;  ///< replay64.
+  bool operator==(const ReplayValue&) const = default;
+};
+
+struct ExtendedDump {
+  std::uint64_t timeout = 0;  ///< Seconds.
+  bool operator==(const ExtendedDump&) const = default;
+};
+
+/// One message. An extension that is absent is nullopt; none can be there twice.
+struct Message {
+  Type type{};
+  SaType satype{};
+  std::uint8_t error = 0;        ///< sadb_msg_errno, the host's numbers.
+  std::uint16_t diagnostic = 0;  ///< sadb_x_msg_diagnostic: a Diagnostic.
+  std::uint32_t seq = 0, pid = 0;
+
+  std::optional<Sa> sa;
+  std::optional<Lifetime> current, hard, soft, idle;
+  std::optional<Endpoint> src, dst, natt_local, natt_remote, inner_src, inner_dst;
+  std::optional<KmCookie> km_cookie;
+  std::optional<Key> auth_key, encrypt_key;
+  std::optional<Identity> src_identity, dst_identity;
+  std::optional<Sensitivity> sensitivity, outer_sensitivity;
+  std::optional<Pair> pair;
+  std::optional<ReplayValue> replay_value;
+  std::optional<Proposal> proposal;
+  std::optional<ExtendedProposal> extended_proposal;
+  std::optional<Supported> supported_auth, supported_encrypt;
+  std::optional<SpiRange> spi_range;
+  std::optional<ExtendedRegister> extended_register;
+  std::optional<ExtendedDump> extended_dump;
+  std::optional<Key> initial_iv;  ///< Ours: the explicit IV of an SA, in GET and DUMP replies (doc/pf-key.md).
+
+  /// A message with this one's header and no extension.
+  Message header() const {
+    Message m;
+    m.type = type, m.satype = satype, m.error = error, m.diagnostic = diagnostic, m.seq = seq, m.pid = pid;
+    return m;
+  }
+  Message clone() const;  ///< Keys included.
+  bool operator==(const Message&) const = default;
+};
+
+using Slot = std::variant<
+    std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
+    std::optional<KmCookie> Message::*, std::optional<Key> Message::*, std::optional<Identity> Message::*,
+    std::optional<Sensitivity> Message::*, std::optional<Pair> Message::*, std::optional<ReplayValue> Message::*,
+    std::optional<Proposal> Message::*, std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
+    std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
+    std::optional<ExtendedDump> Message::*>;
+
+}  // namespace pfkey
