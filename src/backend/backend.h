@@ -25,10 +25,11 @@ class Backend {
   /// The SADB in use, as a person would name it: "ipsecd:/run/ipsecd/pfkey.sock", "kernel", "memory".
   virtual std::string name() const = 0;
 
-  /// Sends the requests in order and gives each one's replies as they come, matched on seq and pid, which the caller has
-  /// set and which differ from request to request. A refusal is a reply with errno and diagnostic; an Error means that
-  /// no answer came (unreachable, timeout) for the requests whose reply was not called. Never blocks without a deadline.
-  virtual Result<void> call(std::span<const pfkey::Message> requests, const Reply& reply) = 0;
+  /// Sends the requests in order, consuming them (keys need no second copy), and gives each one's replies as they come,
+  /// matched on seq and pid, which the caller has set and which differ from request to request. A refusal is a reply
+  /// with errno and diagnostic; an Error means that no answer came (unreachable, timeout) for the requests whose reply
+  /// was not called. Never blocks without a deadline.
+  virtual Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) = 0;
 
   /// Gives every message that reaches a listener (all of them if promiscuous) until the sink says false or `stop_fd`
   /// becomes readable (-1: never); then promiscuous mode is off again.

@@ -27,8 +27,8 @@ struct Address {
 constexpr Address unspecified(Family family) { return {family, {}}; }
 
 bool is_unspecified(const Address& a);
-bool is_loopback(const Address& a);   ///< 127/8 or ::1.
-bool is_multicast(const Address& a);  ///< 224/4, 255.255.255.255 or ff00::/8.
+bool is_loopback(const Address& a);    ///< 127/8 or ::1.
+bool is_multicast(const Address& a);   ///< 224/4, 255.255.255.255 or ff00::/8.
 bool is_link_local(const Address& a);  ///< 169.254/16 or fe80::/10.
 
 /// ::ffff:a.b.c.d as the IPv4 address a.b.c.d; anything else unchanged (RFC 4291 section 2.5.5.2).

@@ -10,6 +10,15 @@
 
 namespace {
 
+// Locking is best effort: RLIMIT_MEMLOCK may be small. Leaving the pages out of core dumps is not limited.
+std::byte* secret_pages(std::size_t size) {
+  void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  mlock(p, size);
+  madvise(p, size, MADV_DONTDUMP);
+  return static_cast<std::byte*>(p);
+}
+
 // mlock() works on pages and does not nest, so locking each key by itself would unlock its neighbours when it is freed.
 // Slots of a few sizes are cut from locked chunks instead.
 class Slots {
@@ -33,13 +42,10 @@ class Slots {
   static constexpr std::size_t kChunk = 64 * 1024;
 
   void add_chunk() {
-    void* p = mmap(nullptr, kChunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) throw std::bad_alloc();
-    mlock(p, kChunk);  // Best effort: RLIMIT_MEMLOCK may be small.
-    madvise(p, kChunk, MADV_DONTDUMP);
+    std::byte* p = secret_pages(kChunk);
     chunks_ += kChunk / slot_size_;
     free_.reserve(chunks_);  // So that put(), which runs in destructors, never allocates.
-    for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(static_cast<std::byte*>(p) + at);
+    for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(p + at);
   }
 
   const std::size_t slot_size_;
@@ -79,6 +85,22 @@ Secret::~Secret() {
 }
 
 Secret Secret::clone() const { return Secret(bytes()); }
+
+SecretBuffer::~SecretBuffer() {
+  if (!data_) return;
+  wipe(bytes());
+  munmap(data_, size_);
+}
+
+void SecretBuffer::grow(std::size_t size) {
+  constexpr std::size_t kPage = 4096;
+  if (size <= size_) return;
+  SecretBuffer larger;
+  larger.size_ = (size + kPage - 1) / kPage * kPage;
+  larger.data_ = secret_pages(larger.size_);
+  std::ranges::copy(bytes(), larger.data_);
+  *this = std::move(larger);
+}
 
 bool operator==(const Secret& a, const Secret& b) {
   if (a.size_ != b.size_) return false;

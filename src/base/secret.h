@@ -13,8 +13,7 @@ class Secret {
   Secret() = default;
   explicit Secret(std::size_t size);  ///< Zero bytes. size <= kMaxSize, else std::length_error.
   explicit Secret(Bytes material);    ///< A copy of material, which the caller wipes.
-  Secret(Secret&& other) noexcept
-      : slot_(std::exchange(other.slot_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Secret(Secret&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Secret& operator=(Secret&& other) noexcept {
     std::swap(slot_, other.slot_);
     std::swap(size_, other.size_);
@@ -33,6 +32,31 @@ class Secret {
 
  private:
   std::byte* slot_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// A growing buffer for text and messages that hold keys: left out of core dumps, locked as far as the limits allow,
+/// wiped when it is let go of and when it moves.
+class SecretBuffer {
+ public:
+  SecretBuffer() = default;
+  SecretBuffer(SecretBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  SecretBuffer& operator=(SecretBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~SecretBuffer();
+
+  /// At least `size` bytes from now on, rounded up to whole pages; what was in it stays. Moves the memory.
+  void grow(std::size_t size);
+  MutableBytes bytes() { return {data_, size_}; }
+  Bytes bytes() const { return {data_, size_}; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
 

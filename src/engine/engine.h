@@ -1,12 +1,12 @@
 #pragma once
 /// The key engine: the SADB as a state machine of messages and time. No text, no I/O, no clock.
 /// What it answers, and where it deliberately differs from Solaris, is in doc/pf-key.md.
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-
-#include <absl/functional/function_ref.h>
 
 #include "base/instant.h"
 #include "base/net.h"

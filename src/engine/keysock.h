@@ -1,12 +1,12 @@
 #pragma once
 /// The socket layer of PF_KEY without sockets: clients, registrations, promiscuous mode and who hears what
 /// (RFC 2367 section 1.4 and Solaris' rules; doc/pf-key.md).
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include <absl/functional/function_ref.h>
 
 #include "engine/engine.h"
 #include "pfkey/codec.h"

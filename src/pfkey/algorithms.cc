@@ -44,8 +44,8 @@ constexpr std::array kTable = {
               "RFC 4106"},
     Algorithm{kEncrypt, 22, "camellia-cbc camellia", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, "cbc(camellia)",
               "RFC 4312"},
-    Algorithm{kEncrypt, 23, "null-aes-gmac aes-gmac gmac", Mode::gmac, 128, 256, 64, 32, 8, 16, 4,
-              "rfc4543(gcm(aes))", "RFC 4543"},
+    Algorithm{kEncrypt, 23, "null-aes-gmac aes-gmac gmac", Mode::gmac, 128, 256, 64, 32, 8, 16, 4, "rfc4543(gcm(aes))",
+              "RFC 4543"},
     Algorithm{kEncrypt, 31, "chacha20-poly1305 chacha20poly1305 chacha20", Mode::chacha, 256, 256, 8, 32, 8, 16, 4,
               "rfc7539esp(chacha20,poly1305)", "RFC 7634"},
 };

@@ -15,11 +15,11 @@ enum class Mode : std::uint8_t { none, hmac, xcbc, cmac, null, cbc, ctr, ccm, gc
 /// One algorithm. Sizes of keys and salt are in bits, of IV, ICV and block in bytes.
 struct Algorithm {
   AlgorithmKind kind;
-  std::uint8_t number;      ///< sadb_sa_auth or sadb_sa_encrypt.
-  std::string_view names;   ///< Synonyms, separated by spaces, any case; output uses the first.
+  std::uint8_t number;     ///< sadb_sa_auth or sadb_sa_encrypt.
+  std::string_view names;  ///< Synonyms, separated by spaces, any case; output uses the first.
   Mode mode;
   std::uint16_t min_bits, max_bits, step_bits;  ///< Key sizes, without salt.
-  std::uint8_t salt_bits;   ///< The tail of the key string.
+  std::uint8_t salt_bits;                       ///< The tail of the key string.
   std::uint8_t iv, icv, block;
   std::string_view kernel;  ///< The Linux crypto API's name; empty: not there.
   std::string_view source;  ///< RFC.

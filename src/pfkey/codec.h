@@ -12,15 +12,15 @@
 
 namespace pfkey {
 
-inline constexpr std::size_t kHeaderSize = 16;            ///< Bytes.
+inline constexpr std::size_t kHeaderSize = 16;             ///< Bytes.
 inline constexpr std::size_t kMaxMessageSize = 65535 * 8;  ///< Bytes: the length field counts 64-bit words.
 
 /// Why bytes are no message, in the terms of the error reply that PF_KEY owes the sender.
 struct Malformed {
-  std::uint8_t error;     ///< errno: EINVAL or EMSGSIZE.
+  std::uint8_t error;  ///< errno: EINVAL or EMSGSIZE.
   Diagnostic diagnostic;
-  std::string text;       ///< For a log; holds no byte of the message.
-  Message header;         ///< As far as it could be read; default when not even that.
+  std::string text;  ///< For a log; holds no byte of the message.
+  Message header;    ///< As far as it could be read; default when not even that.
 };
 
 /// One whole message. Extensions come in any order; unknown ones, repeated ones and short ones are Malformed.

@@ -13,14 +13,14 @@ struct Extension {
   std::uint16_t id;       ///< sadb_ext_type.
   std::string_view name;  ///< As in RFC 2367 or Solaris, prefix SADB_EXT_ or SADB_X_EXT_ left out.
   Slot slot;
-  Diagnostic duplicate;   ///< When it stands twice; none: plain EINVAL.
-  Diagnostic malformed;   ///< When it is short or has a bad value.
+  Diagnostic duplicate;  ///< When it stands twice; none: plain EINVAL.
+  Diagnostic malformed;  ///< When it is short or has a bad value.
 };
 
 /// In the order in which messages carry them.
 std::span<const Extension> extensions();
 
-inline constexpr std::uint16_t kExtensionMax = 28;       ///< The highest number of the Solaris dialect.
+inline constexpr std::uint16_t kExtensionMax = 28;         ///< The highest number of the Solaris dialect.
 inline constexpr std::uint16_t kOwnExtensionFirst = 0x80;  ///< Numbers from here on are ours.
 
 }  // namespace pfkey

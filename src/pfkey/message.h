@@ -50,8 +50,8 @@ enum SaFlag : std::uint32_t {
   kFlagTunnel = 0x20000,
   kFlagNattRemote = 0x80000,
   kFlagNattLocal = 0x100000,
-  kFlagEalg2 = 0x4000000,   ///< Counter-mode cipher.
-  kFlagEalg1 = 0x8000000,   ///< Combined-mode cipher.
+  kFlagEalg2 = 0x4000000,  ///< Counter-mode cipher.
+  kFlagEalg1 = 0x8000000,  ///< Combined-mode cipher.
   kFlagAalg2 = 0x10000000,
   kFlagAalg1 = 0x20000000,
   kFlagUnique = 0x40000000,  ///< Bound to ports or a protocol.
@@ -63,12 +63,12 @@ inline constexpr std::uint8_t kEalgNull = 11;  ///< SADB_EALG_NULL.
 
 /// sadb_sa: 16 bytes.
 struct Sa {
-  std::uint32_t spi = 0;     ///< Host order here, network order on the wire.
-  std::uint8_t replay = 0;   ///< Replay window, packets.
+  std::uint32_t spi = 0;    ///< Host order here, network order on the wire.
+  std::uint8_t replay = 0;  ///< Replay window, packets.
   State state = State::larval;
-  std::uint8_t auth = 0;     ///< Number from the algorithm table; 0: none.
+  std::uint8_t auth = 0;  ///< Number from the algorithm table; 0: none.
   std::uint8_t encrypt = 0;
-  std::uint32_t flags = 0;   ///< SaFlag bits.
+  std::uint32_t flags = 0;  ///< SaFlag bits.
   bool operator==(const Sa&) const = default;
 };
 
@@ -88,7 +88,7 @@ struct Endpoint {
   std::uint8_t proto = 0;   ///< IP protocol number, 0: any.
   std::uint8_t prefix = 0;  ///< Prefix length in bits; meaningful for inner addresses.
   Address address;
-  std::uint16_t port = 0;   ///< Host order here; 0: any.
+  std::uint16_t port = 0;  ///< Host order here; 0: any.
   bool operator==(const Endpoint&) const = default;
 };
 
@@ -247,12 +247,13 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-using Slot = std::variant<
-    std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
-    std::optional<KmCookie> Message::*, std::optional<Key> Message::*, std::optional<Identity> Message::*,
-    std::optional<Sensitivity> Message::*, std::optional<Pair> Message::*, std::optional<ReplayValue> Message::*,
-    std::optional<Proposal> Message::*, std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
-    std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
-    std::optional<ExtendedDump> Message::*>;
+using Slot =
+    std::variant<std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
+                 std::optional<KmCookie> Message::*, std::optional<Key> Message::*, std::optional<Identity> Message::*,
+                 std::optional<Sensitivity> Message::*, std::optional<Pair> Message::*,
+                 std::optional<ReplayValue> Message::*, std::optional<Proposal> Message::*,
+                 std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
+                 std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
+                 std::optional<ExtendedDump> Message::*>;
 
 }  // namespace pfkey
