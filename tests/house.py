@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""House rules that a program can check: nothing left open, nothing switched off, nothing too long to read.
+
+usage: house.py [ROOT]    Prints each find as file:line: reason, and fails if there is one.
+"""
+import os
+import pathlib
+import re
+import sys
+
+SOURCES = ("src", "tests", "fuzz", "bench", "tools")
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 70
+
+# Files that are longer, and why they are better in one piece.
+LONG_FILES: dict = {}
+
+# (pattern, suffixes or None for all, folders or None for all, why). A letter in brackets keeps a row from finding itself.
+RULES = (
+    (r"\bT[O]DO\b|\bF[I]XME\b|\bX[X]X:", None, None, "left open: finish it or write an issue"),
+    (r"NO[L]INT|clang-format [o]ff", None, None, "a check is switched off: mend the place"),
+    (r"GTEST_[S]KIP|\bDISABLED[_]", None, None, "a test is switched off"),
+    (r"^\s*#\s*if [0]\b", None, None, "code is switched off: delete it"),
+    (r"\breinterpret_[c]ast\b", (".cc", ".h"), ("src",), "bytes go through Reader and Writer, or std::bit_cast"),
+    (r"\b(sleep_(for|until)|usleep|nanosleep|sleep)\s*\(", (".cc", ".h", ".py"), ("src", "tests", "fuzz", "bench"),
+     "nothing sleeps: step time, or wait on the thing itself with a deadline"),
+    (r"^\s*s[l]eep\s", (".sh", ""), ("tests",), "no test sleeps"),
+    (r"/(w[o]rk|r[o]ot|home/[a-z]+)/", None, None, "a path of one machine"),
+    (r"[ \t]+$", (".cc", ".h", ".py", ".txt", ".cmake", ".sh", ""), ("src", "tools", "bench", "cmake"),
+     "blanks at the end of the line"),
+)
+
+KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr \w+ k[A-Z]|using)\b")
+
+
+def project_files(root: pathlib.Path):
+    """Every text file of the project; build folders and hidden ones (but .ci) are not part of it."""
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(n for n in names if n == ".ci" or not n.startswith((".", "build", "__pycache__")))
+        for name in sorted(files):
+            file = pathlib.Path(folder) / name
+            try:
+                yield file.relative_to(root).as_posix(), file.read_text()
+            except (UnicodeDecodeError, FileNotFoundError):
+                continue
+
+
+def functions(lines: list):
+    """(first line, number of lines) of each function body, by the indentation that clang-format gives."""
+    for start, line in enumerate(lines):
+        if not line.rstrip().endswith("{") or "(" not in line + "".join(lines[max(0, start - 2):start]):
+            continue
+        indent = len(line) - len(line.lstrip())
+        if indent > 2 or KEYWORDS.match(line):
+            continue
+        close = " " * indent + "}"
+        for end in range(start + 1, len(lines)):
+            if lines[end].startswith(close):
+                yield start + 1, end - start + 1
+                break
+
+
+def check_file(path: str, text: str):
+    lines = text.splitlines()
+    top, suffix = path.split("/")[0], pathlib.PurePosixPath(path).suffix
+    for number, line in enumerate(lines, 1):
+        for pattern, suffixes, folders, why in RULES:
+            if suffixes is not None and suffix not in suffixes:
+                continue
+            if folders is not None and top not in folders:
+                continue
+            if re.search(pattern, line):
+                yield number, why
+    if suffix in (".cc", ".h") and top in SOURCES and not path.endswith("_test.cc"):
+        if len(lines) > MAX_FILE_LINES and path not in LONG_FILES:
+            yield 1, f"{len(lines)} lines: a file is about one idea"
+        for number, length in functions(lines):
+            if length > MAX_FUNCTION_LINES:
+                yield number, f"a function of {length} lines does not fit a screen"
+    if text and not text.endswith("\n"):
+        yield len(lines), "the last line has no end"
+
+
+def check_tree(root: pathlib.Path):
+    count = 0
+    for path, text in project_files(root):
+        if path.startswith(("fuzz/corpus", "tests/corpus")):
+            continue
+        count += 1
+        for number, why in check_file(path, text):
+            yield f"{path}:{number}: {why}"
+    if count == 0:
+        yield f"{root}: no file here"
+    for path in LONG_FILES:
+        if not (root / path).is_file() and count and (root / "src").is_dir():
+            yield f"tests/house.py: {path} is named as a long file and is not there"
+
+
+def main() -> int:
+    root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
+    finds = list(check_tree(root))
+    print("\n".join(finds) if finds else "the house is in order")
+    return 1 if finds else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

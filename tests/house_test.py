@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Does house.py see what it must see? Made-up trees; the forbidden words are put together here, not written."""
+import pathlib
+import tempfile
+import unittest
+
+import house
+
+
+def finds(files: dict) -> list:
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for path, text in files.items():
+            file = root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return [line.replace(str(root), "ROOT") for line in house.check_tree(root)]
+
+
+def function(lines: int, indent: str = "") -> str:
+    body = f"{indent}  work();\n" * (lines - 2)
+    return f"{indent}void f(int a) {{\n{body}{indent}}}\n"
+
+
+class House(unittest.TestCase):
+    def test_an_orderly_tree_has_no_finds(self):
+        files = {
+            "src/a.cc": "namespace {\n" + "\n\n".join([function(70)] * 3) + "}\n",
+            "src/a_test.cc": function(300) * 2,
+            "tools/run": "#!/bin/sh\nexec true\n",
+            "build/x.cc": "// TO" + "DO\n",
+            ".git/x": "TO" + "DO\n",
+        }
+        self.assertEqual(finds(files), [])
+
+    def test_each_rule_finds_its_line(self):
+        left_open = "left open: finish it or write an issue"
+        check_off = "a check is switched off: mend the place"
+        test_off = "a test is switched off"
+        rows = (
+            ("src/a.cc", "\n// TO" + "DO\n", f"src/a.cc:2: {left_open}"),
+            ("doc/a.md", "FIX" + "ME\n", f"doc/a.md:1: {left_open}"),
+            ("src/a.cc", "f();  // NO" + "LINT\n", f"src/a.cc:1: {check_off}"),
+            ("src/a_test.cc", "  GTEST_" + "SKIP();\n", f"src/a_test.cc:1: {test_off}"),
+            ("src/a_test.cc", "TEST(A, DISABLED" + "_B) {}\n", f"src/a_test.cc:1: {test_off}"),
+            ("src/a.cc", "#if " + "0\n", "src/a.cc:1: code is switched off: delete it"),
+            ("src/a.cc", "reinterpret_" + "cast<int*>(p);\n",
+             "src/a.cc:1: bytes go through Reader and Writer, or std::bit_cast"),
+            ("tests/a.cc", "std::this_thread::sleep_" + "for(1s);\n",
+             "tests/a.cc:1: nothing sleeps: step time, or wait on the thing itself with a deadline"),
+            ("tests/a.sh", "sl" + "eep 1\n", "tests/a.sh:1: no test sleeps"),
+            ("README.md", "/wo" + "rk/here\n", "README.md:1: a path of one machine"),
+            ("src/a.cc", "int a; \n", "src/a.cc:1: blanks at the end of the line"),
+            ("src/a.cc", "int a;", "src/a.cc:1: the last line has no end"),
+            ("src/a.cc", "int a;\n" * 401, "src/a.cc:1: 401 lines: a file is about one idea"),
+            ("src/a.cc", "int a;\n" + function(71), "src/a.cc:2: a function of 71 lines does not fit a screen"),
+            ("src/a.h", "class A {\n" + function(71, "  ") + "};\n",
+             "src/a.h:2: a function of 71 lines does not fit a screen"),
+        )
+        for path, text, expected in rows:
+            with self.subTest(expected):
+                self.assertEqual(finds({path: text}), [expected])
+
+    def test_an_empty_tree_is_no_success(self):
+        self.assertEqual(finds({}), ["ROOT: no file here"])
+
+
+if __name__ == "__main__":
+    unittest.main()

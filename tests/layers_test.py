@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Does layers.py see what it must see? Made-up trees, good and bad."""
+import pathlib
+import tempfile
+import unittest
+
+import layers
+
+
+def breaks(files: dict) -> list:
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for path, text in files.items():
+            file = root / "src" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return [line.replace(str(root), "ROOT") for line in layers.check_tree(root)]
+
+
+class Layers(unittest.TestCase):
+    def test_a_good_tree_has_no_breaks(self):
+        self.assertEqual(
+            breaks(
+                {
+                    "base/net.cc": '#include "base/net.h"\n#include <arpa/inet.h>\n',
+                    "base/secret.cc": "#include <sys/mman.h>\n",
+                    "pfkey/codec.cc": '#include <sys/socket.h>\n#include "base/bytes.h"\n',
+                    "engine/crypto_cbc.cc": "#include <openssl/evp.h>\n",
+                    "engine/engine_test.cc": '#include "backend/memory.h"\n#include <unistd.h>\n',
+                    "backend/memory.cc": '#include "engine/engine.h"\n',
+                    "backend/CMakeLists.txt": "layer(backend USES pfkey base engine TEST_USES lang)\n",
+                    "cli/main.cc": '#include <unistd.h>\nauto t = std::chrono::steady_clock::now();\n',
+                }
+            ),
+            [],
+        )
+
+    def test_each_kind_of_break_is_seen_at_its_line(self):
+        rows = (
+            ("base/a.h", '\n#include "pfkey/b.h"\n', "src/base/a.h:2: base may not include pfkey"),
+            ("lang/a.cc", '#include "engine/b.h"\n', "src/lang/a.cc:1: lang may not include engine"),
+            ("backend/xfrm.cc", '# include "engine/b.h"\n', "src/backend/xfrm.cc:1: backend may not include engine"),
+            ("ipsecd/a.cc", '#include "lang/b.h"\n', "src/ipsecd/a.cc:1: ipsecd may not include lang"),
+            ("lang/a.cc", '#include "b.h"\n', 'src/lang/a.cc:1: write "b.h" from src/ on, folder first'),
+            ("lang/a.cc", '#include "../pfkey/b.h"\n',
+             'src/lang/a.cc:1: write "../pfkey/b.h" from src/ on, folder first'),
+            ("engine/esp.cc", "#include <openssl/evp.h>\n",
+             "src/engine/esp.cc:1: <openssl/evp.h>: OpenSSL is engine/crypto's alone"),
+            ("lang/a.cc", "#include <unistd.h>\n",
+             "src/lang/a.cc:1: <unistd.h>: system calls live in backend, cli, ipsecd and base/secret"),
+            ("pfkey/print.cc", "#include <sys/socket.h>\n",
+             "src/pfkey/print.cc:1: <sys/socket.h>: system calls live in backend, cli, ipsecd and base/secret"),
+            ("engine/a.cc", "auto t = std::chrono::system_clock::now();\n",
+             "src/engine/a.cc:1: time is an argument here: only the outermost layers read a clock"),
+            ("lang/a.cc", "auto t = ::time(nullptr);\n",
+             "src/lang/a.cc:1: time is an argument here: only the outermost layers read a clock"),
+            ("extra/a.cc", "", "src/extra/a.cc:1: no arrow leads to or from this folder: see doc/design.md"),
+            ("lang/CMakeLists.txt", "layer(lang\n  USES pfkey engine)\n",
+             "src/lang/CMakeLists.txt:1: lang may not link engine"),
+        )
+        for path, text, expected in rows:
+            with self.subTest(expected):
+                good = {"base/good.h": ""}
+                self.assertEqual(breaks({**good, path: text}), [expected])
+
+    def test_an_empty_tree_is_no_success(self):
+        self.assertEqual(breaks({}), ["ROOT/src: no source here"])
+
+
+if __name__ == "__main__":
+    unittest.main()
