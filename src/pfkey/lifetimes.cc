@@ -1,0 +1,163 @@
+#include "pfkey/lifetimes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "pfkey/units.h"
+
+namespace pfkey {
+namespace {
+
+struct Column {
+  std::string_view title;
+  const Lifetime* lifetime;
+  bool current;  ///< What is used up, not a limit.
+};
+
+std::vector<Column> columns(const Message& m) {
+  std::vector<Column> out;
+  if (m.current) out.push_back({"current", &*m.current, true});
+  for (const auto& [title, limit] :
+       {std::pair{"soft", &m.soft}, std::pair{"hard", &m.hard}, std::pair{"idle", &m.idle}})
+    if (*limit && !(*limit)->empty()) out.push_back({title, &**limit, false});
+  return out;
+}
+
+class Table {
+ public:
+  Table(std::vector<Column> columns, Lines& lines) : columns_(std::move(columns)), lines_(lines) {
+    row("lifetime", [](const Column& c) { return std::string(c.title); });
+  }
+
+  // A row whose cells are all empty is left out; single empty cells read "-".
+  template <class Cell>
+  void row(std::string_view label, Cell cell) {
+    std::vector<std::string> cells{std::string(label)};
+    for (const Column& c : columns_) cells.push_back(cell(c));
+    if (std::all_of(cells.begin() + 1, cells.end(), [](const std::string& s) { return s.empty(); })) return;
+    std::replace_if(cells.begin(), cells.end(), [](const std::string& s) { return s.empty(); }, "-");
+    rows_.push_back(std::move(cells));
+  }
+
+  void print() const {
+    std::vector<std::size_t> widths(columns_.size() + 1);
+    for (const auto& cells : rows_)
+      for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
+    for (const auto& cells : rows_) {
+      std::string text(Lines::kIndent, ' ');
+      for (std::size_t i = 0; i + 1 < cells.size(); ++i)
+        fmt::format_to(std::back_inserter(text), "{:<{}}  ", cells[i], widths[i]);
+      lines_.text(text + cells.back() + '\n');
+    }
+  }
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+  Lines& lines_;
+};
+
+std::uint64_t seconds_since_1970(const Instant& now) {
+  return static_cast<std::uint64_t>(std::max<std::chrono::seconds::rep>(now.wall.time_since_epoch().count(), 0));
+}
+
+// Seconds since an event at `then`; nothing when it did not happen or the time is not known.
+std::optional<std::uint64_t> age(std::uint64_t then, const PrintOptions& options) {
+  if (!options.now || then == 0) return std::nullopt;
+  const std::uint64_t now = seconds_since_1970(*options.now);
+  return now > then ? now - then : 0;
+}
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
+// The earlier of the two times at which a limit of seconds is reached (RFC 2367 section 2.3.2).
+std::optional<std::uint64_t> due(const Lifetime& current, const Lifetime& limit) {
+  std::optional<std::uint64_t> when;
+  if (limit.addtime != 0) when = saturating_add(current.addtime, limit.addtime);
+  if (limit.usetime != 0 && current.usetime != 0)
+    when = std::min(when.value_or(UINT64_MAX), saturating_add(current.usetime, limit.usetime));
+  return when;
+}
+
+std::string moment(std::uint64_t when, const PrintOptions& options) {
+  return local_time_text(when) + (options.verbose ? fmt::format(" ({})", when) : "");
+}
+
+void print_due(std::string_view label, const Message& m, const std::optional<Lifetime>& limit,
+               const PrintOptions& options, Lines& lines) {
+  if (!m.current || !limit) return;
+  const auto when = due(*m.current, *limit);
+  if (!when) return;
+  std::string text = moment(*when, options);
+  if (options.now) {
+    const std::uint64_t now = seconds_since_1970(*options.now);
+    text += *when > now ? ", in " + duration_text(*when - now) : ", which is past";
+    if (options.verbose && *when > now) text += fmt::format(" ({} seconds)", *when - now);
+  }
+  lines.line(label, text);
+}
+
+using Member = std::uint64_t Lifetime::*;
+
+void size_rows(Table& table, const Message& m, const PrintOptions& options) {
+  table.row("  bytes",
+            [](const Column& c) { return c.current || c.lifetime->bytes != 0 ? size_text(c.lifetime->bytes) : ""; });
+  if (options.verbose)
+    table.row("    in bytes", [](const Column& c) {
+      return c.current || c.lifetime->bytes != 0 ? fmt::to_string(c.lifetime->bytes) : "";
+    });
+  const auto left = [&](const Column& c) -> std::optional<std::uint64_t> {
+    if (c.current || !m.current || c.lifetime->bytes == 0) return std::nullopt;
+    return c.lifetime->bytes - std::min(c.lifetime->bytes, m.current->bytes);
+  };
+  table.row("  bytes left", [&](const Column& c) { return left(c) ? size_text(*left(c)) : ""; });
+  if (options.verbose)
+    table.row("    in bytes", [&](const Column& c) { return left(c) ? fmt::to_string(*left(c)) : ""; });
+  table.row("  allocations", [](const Column& c) {
+    return c.lifetime->allocations != 0 ? fmt::to_string(c.lifetime->allocations) : "";
+  });
+}
+
+void time_rows(Table& table, std::string_view label, Member member, const PrintOptions& options) {
+  const auto value = [&](const Column& c) -> std::optional<std::uint64_t> {
+    if (c.current) return age(c.lifetime->*member, options);
+    if (c.lifetime->*member == 0) return std::nullopt;
+    return c.lifetime->*member;
+  };
+  table.row(label, [&](const Column& c) { return value(c) ? duration_text(*value(c)) : ""; });
+  if (options.verbose)
+    table.row("    in seconds", [&](const Column& c) { return value(c) ? fmt::to_string(*value(c)) : ""; });
+}
+
+}  // namespace
+
+void print_lifetimes(const Message& m, const PrintOptions& options, Lines& lines) {
+  std::vector<Column> present = columns(m);
+  if (present.empty()) return;
+  Table table(std::move(present), lines);
+  size_rows(table, m, options);
+  time_rows(table, "  since add", &Lifetime::addtime, options);
+  time_rows(table, "  since first use", &Lifetime::usetime, options);
+  table.print();
+  if (m.current) {
+    if (m.current->addtime != 0) lines.line("added", moment(m.current->addtime, options));
+    lines.line("first use", m.current->usetime != 0 ? moment(m.current->usetime, options) : "not yet");
+  }
+  print_due("soft due", m, m.soft, options, lines);
+  print_due("hard due", m, m.hard, options, lines);
+}
+
+std::string limits_text(const Lifetime& limits) {
+  std::string out;
+  const auto add = [&](std::string text) { out += (out.empty() ? "" : ", ") + std::move(text); };
+  if (limits.bytes != 0) add(size_text(limits.bytes));
+  if (limits.allocations != 0) add(fmt::format("{} allocations", limits.allocations));
+  if (limits.addtime != 0) add(duration_text(limits.addtime) + " after add");
+  if (limits.usetime != 0) add(duration_text(limits.usetime) + " after first use");
+  return out.empty() ? "no limit" : out;
+}
+
+}  // namespace pfkey

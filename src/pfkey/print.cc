@@ -1,0 +1,189 @@
+#include "pfkey/print.h"
+
+#include <fmt/format.h>
+
+#include "pfkey/algorithms.h"
+#include "pfkey/keyparts.h"
+#include "pfkey/lifetimes.h"
+#include "pfkey/lines.h"
+#include "pfkey/names.h"
+#include "pfkey/offers.h"
+#include "pfkey/units.h"
+
+namespace pfkey {
+namespace {
+
+std::string address_text(const std::optional<Endpoint>& e) {
+  return !e || is_unspecified(e->address) ? "any" : to_string(e->address);
+}
+
+// "esp spi 0x2112  192.0.2.1 -> 192.0.2.2  mature", as far as the message says so.
+std::string subject(const Message& m) {
+  std::string out = m.type == Type::x_promisc ? (m.satype == SaType::unspec ? "off" : "on") : name(m.satype);
+  if (m.sa) out += fmt::format(" spi {:#x}", m.sa->spi);
+  if (m.src || m.dst) out += fmt::format("  {} -> {}", address_text(m.src), address_text(m.dst));
+  // Requests carry a state that nobody set: larval is 0.
+  const bool says_state = m.sa && (m.sa->state != State::larval || m.current || m.type == Type::getspi);
+  if (says_state) out += "  " + name(m.sa->state);
+  return out;
+}
+
+std::string protocol_text(std::uint8_t protocol, const PrintOptions& options) {
+  if (protocol == 0) return "any";
+  std::optional<std::string> word;
+  if (!options.numeric && options.protocol_name) word = options.protocol_name(protocol);
+  return word ? fmt::format("{} ({})", protocol, *word) : fmt::to_string(protocol);
+}
+
+void print_mode(const Message& m, Lines& lines) {
+  if (!m.sa) return;
+  const bool inbound = m.sa->flags & kFlagInbound, outbound = m.sa->flags & kFlagOutbound;
+  if (!m.current && m.sa->flags == 0) return;  // A request that leaves both to the SADB.
+  std::string text = m.sa->flags & kFlagTunnel || m.inner_src || m.inner_dst ? "tunnel" : "transport";
+  if (inbound || outbound)
+    text += inbound && outbound ? ", inbound and outbound" : inbound ? ", inbound" : ", outbound";
+  lines.line("mode", text);
+}
+
+// `always`: also when the summary line has said all there is to say.
+void print_endpoint(std::string_view label, const std::optional<Endpoint>& e, bool always, const PrintOptions& options,
+                    Lines& lines) {
+  if (!e) return;
+  std::string text = to_string(e->address);
+  if (e->prefix != 0 || (always && is_unspecified(e->address))) text += fmt::format("/{}", e->prefix);
+  if (e->port != 0) text += fmt::format(" port {}", e->port);
+  std::optional<std::string> host;
+  if (!options.numeric && options.host_name && !is_unspecified(e->address)) host = options.host_name(e->address);
+  if (host) text += fmt::format(" ({})", escaped(*host));
+  if (always || e->prefix != 0 || e->port != 0 || host) lines.line(label, text);
+}
+
+void print_protocol(std::string_view label, const std::optional<Endpoint>& from, const std::optional<Endpoint>& to,
+                    const PrintOptions& options, Lines& lines) {
+  const std::uint8_t a = from ? from->proto : std::uint8_t{0}, b = to ? to->proto : std::uint8_t{0};
+  if (a == 0 && b == 0) return;
+  if (!from || !to || a == b) return lines.line(label, protocol_text(from ? a : b, options));
+  lines.line(label, fmt::format("{} from there, {} to there", protocol_text(a, options), protocol_text(b, options)));
+}
+
+void print_addresses(const Message& m, const PrintOptions& options, Lines& lines) {
+  print_endpoint("src", m.src, false, options, lines);
+  print_endpoint("dst", m.dst, false, options, lines);
+  print_protocol("proto", m.src, m.dst, options, lines);
+  print_endpoint("inner src", m.inner_src, true, options, lines);
+  print_endpoint("inner dst", m.inner_dst, true, options, lines);
+  print_protocol("iproto", m.inner_src, m.inner_dst, options, lines);
+  print_endpoint("nat local", m.natt_local, true, options, lines);
+  print_endpoint("nat peer", m.natt_remote, true, options, lines);
+}
+
+void print_part(std::string_view label, Bytes octets, unsigned bits, const PrintOptions& options, Lines& lines) {
+  if (octets.empty()) return;
+  if (!options.keys) return lines.line(label, fmt::format("{} bits, not shown", bits));
+  lines.begin(label);
+  lines.hex(octets, options.paranoid);
+  lines.text(fmt::format("/{}", bits));
+  lines.end();
+}
+
+void print_keys(const Message& m, const PrintOptions& options, Lines& lines) {
+  if (m.sa && m.sa->auth != 0) lines.line("auth", algorithm_name(AlgorithmKind::auth, m.sa->auth));
+  if (m.auth_key) {
+    const KeyParts parts = split_key(m, AlgorithmKind::auth);
+    print_part("auth key", parts.key, parts.key_bits, options, lines);
+    print_part("salt", parts.salt, parts.salt_bits, options, lines);
+    print_part("iv", parts.iv, parts.iv_bits, options, lines);
+  }
+  if (m.sa && m.sa->encrypt != 0) lines.line("encr", algorithm_name(AlgorithmKind::encrypt, m.sa->encrypt));
+  if (m.encrypt_key) {
+    const KeyParts parts = split_key(m, AlgorithmKind::encrypt);
+    print_part("encr key", parts.key, parts.key_bits, options, lines);
+    print_part("salt", parts.salt, parts.salt_bits, options, lines);
+    print_part("iv", parts.iv, parts.iv_bits, options, lines);
+  }
+  if (m.initial_iv) print_part("iv", m.initial_iv->material.bytes(), m.initial_iv->bits, options, lines);
+}
+
+void print_replay(const Message& m, Lines& lines) {
+  std::string text;
+  if (m.sa && m.sa->replay != 0) {
+    text = fmt::format("window {}", m.sa->replay);
+  } else if (m.sa && m.current) {
+    text = "no window";
+  }
+  if (m.replay_value) {
+    const std::uint64_t value = m.replay_value->low != 0 ? m.replay_value->low : m.replay_value->wide;
+    text += fmt::format("{}last number {}", text.empty() ? "" : ", ", value);
+  }
+  if (!text.empty()) lines.line("replay", text);
+}
+
+void print_identity(std::string_view label, const std::optional<Identity>& identity, Lines& lines) {
+  if (!identity) return;
+  std::string text = name(identity->type) + ' ' + quoted(identity->text);
+  if (identity->id != 0) text += fmt::format(", id {}", identity->id);
+  lines.line(label, text);
+}
+
+void print_label(std::string_view label, const std::optional<Sensitivity>& sens, Lines& lines) {
+  if (!sens) return;
+  std::string text = fmt::format("level {}, integrity {}, domain {}", sens->level, sens->integrity, sens->dpd);
+  if (sens->flags != 0)
+    text += fmt::format(", flags {:#x}{}", sens->flags, sens->flags & kSensImplicit ? " (implicit)" : "");
+  lines.line(label, text);
+  for (const auto& [what, words] :
+       {std::pair{"compartments", &sens->bitmap}, std::pair{"integrity compartments", &sens->integrity_bitmap}}) {
+    if (words->empty()) continue;
+    std::string row = what;
+    for (const std::uint64_t word : *words) row += fmt::format(" {:016x}", word);
+    lines.line("", row);
+  }
+}
+
+void print_owner(const Message& m, Lines& lines) {
+  print_identity("src id", m.src_identity, lines);
+  print_identity("dst id", m.dst_identity, lines);
+  print_label("label", m.sensitivity, lines);
+  print_label("outer lbl", m.outer_sensitivity, lines);
+  if (m.pair) lines.line("pair", fmt::format("spi {:#x}", m.pair->spi));
+  if (m.km_cookie) {
+    const KmCookie& c = *m.km_cookie;
+    lines.line("manager", manager_name(c.proto) + (c.cookie ? fmt::format(", cookie {:#x}", c.cookie) : ""));
+  }
+}
+
+void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {
+  print_mode(m, lines);
+  print_addresses(m, options, lines);
+  print_keys(m, options, lines);
+  print_replay(m, lines);
+  print_owner(m, lines);
+  if (m.sa && m.sa->flags != 0) lines.line("flags", fmt::format("{} ({:#x})", flag_names(m.sa->flags), m.sa->flags));
+  print_offers(m, lines);
+  print_lifetimes(m, options, lines);
+}
+
+// What the type alone does not say.
+std::string_view remark(const Message& m) {
+  if (m.type == Type::expire) return m.hard ? "hard " : m.soft ? "soft " : m.idle ? "idle " : "";
+  return m.type == Type::dump && m.seq == 0 && !m.sa ? "end " : "";
+}
+
+}  // namespace
+
+void print_sa(const Message& m, const PrintOptions& options, std::string& out) {
+  Lines lines(out);
+  lines.text(subject(m) + '\n');
+  print_detail(m, options, lines);
+}
+
+void print_message(const Message& m, const PrintOptions& options, std::string& out) {
+  Lines lines(out);
+  if (options.timestamp && options.now)
+    lines.text(local_time_text(static_cast<std::uint64_t>(options.now->wall.time_since_epoch().count())) + "  ");
+  lines.text(fmt::format("{} {}{}  seq {} pid {}\n", name(m.type), remark(m), subject(m), m.seq, m.pid));
+  if (m.error != 0) lines.line("error", refusal(m));
+  print_detail(m, options, lines);
+}
+
+}  // namespace pfkey
