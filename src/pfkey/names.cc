@@ -129,7 +129,7 @@ std::string error_name(std::uint8_t error) {
   return words && symbol ? fmt::format("{} ({})", words, symbol) : fmt::format("error {}", error);
 }
 
-std::string refusal(const Message& m) {
+std::string refusal_text(const Message& m) {
   if (m.error == 0) return {};
   std::string out = error_name(m.error);
   if (m.diagnostic != 0)

@@ -44,6 +44,6 @@ std::string error_name(std::uint8_t error);
 
 /// The refusal in a reply: error_name(), and ", Diagnostic code 18: a source address is needed" when one is set.
 /// Empty when the message reports no error.
-std::string refusal(const Message& m);
+std::string refusal_text(const Message& m);
 
 }  // namespace pfkey

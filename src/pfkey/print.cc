@@ -7,6 +7,7 @@
 #include "pfkey/lifetimes.h"
 #include "pfkey/lines.h"
 #include "pfkey/names.h"
+#include "pfkey/notices.h"
 #include "pfkey/offers.h"
 #include "pfkey/units.h"
 
@@ -181,8 +182,11 @@ void print_message(const Message& m, const PrintOptions& options, std::string& o
   Lines lines(out);
   if (options.timestamp && options.now)
     lines.text(local_time_text(static_cast<std::uint64_t>(options.now->wall.time_since_epoch().count())) + "  ");
+  if (const auto lost = messages_lost(m))
+    return lines.text(
+        fmt::format("GAP {} message{} lost: this listener reads too slowly\n", *lost, *lost == 1 ? "" : "s"));
   lines.text(fmt::format("{} {}{}  seq {} pid {}\n", name(m.type), remark(m), subject(m), m.seq, m.pid));
-  if (m.error != 0) lines.line("error", refusal(m));
+  if (m.error != 0) lines.line("error", refusal_text(m));
   print_detail(m, options, lines);
 }
 

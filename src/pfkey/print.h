@@ -29,7 +29,7 @@ struct PrintOptions {
 void print_sa(const Message& m, const PrintOptions& options, std::string& out);
 
 /// Any message: a line of summary (type, SA, seq, pid), the refusal if it reports one, then the same lines as
-/// print_sa() and those of every other extension. Appends to out like it.
+/// print_sa() and those of every other extension. A gap notice (notices.h) is one line. Appends to out like it.
 void print_message(const Message& m, const PrintOptions& options, std::string& out);
 
 }  // namespace pfkey
