@@ -1,0 +1,158 @@
+#include "lang/faults.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/net.h"
+#include "base/text.h"
+#include "lang/keywords.h"
+#include "lang/syntax.h"
+
+namespace lang {
+namespace {
+
+std::vector<std::string_view> known_words() {
+  std::vector<std::string_view> words;
+  const auto add = [&](std::string_view w) { words.push_back(w); };
+  for (const CommandRow& c : commands()) text::for_each_word(c.names, add);
+  for (const Keyword& k : keywords()) for_each_name(k, add);
+  for (const bool auth : {true, false}) std::ranges::for_each(algorithm_names(auth), add);
+  for (const std::string_view list : {kSaTypeWords, kStateWords, kIdentityWords, std::string_view("udp attr")})
+    text::for_each_word(list, add);
+  return words;
+}
+
+bool is_known(std::string_view word) {
+  static const std::vector<std::string_view> known = known_words();
+  return std::ranges::any_of(known, [&](std::string_view k) { return text::same_word(k, word); });
+}
+
+// Near enough to a known word to be a slip of the finger, and with a letter that no hexadecimal key has.
+bool nearly_known(std::string_view word) {
+  static const std::vector<std::string_view> known = known_words();
+  const bool beyond_hex =
+      std::ranges::any_of(word, [](char c) { return text::lower(c) > 'f' && text::lower(c) <= 'z'; });
+  return beyond_hex && word.size() <= 24 && !nearest(word, known).empty();
+}
+
+bool names_a_key(std::string_view word) {
+  const auto match = find_keyword(word);
+  if (match.row) return is_secret(*match.row);
+  return word.size() >= 4 && (text::edit_distance(word, "authkey") <= 3 || text::edit_distance(word, "encrkey") <= 3 ||
+                              word.find("key") != std::string_view::npos);
+}
+
+bool small_number(std::string_view word) {
+  const bool hex = word.starts_with("0x") || word.starts_with("0X");
+  const std::string_view digits = hex ? word.substr(2) : word;
+  return !digits.empty() && digits.size() <= (hex ? 9u : 11u) &&
+         digits.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") == std::string_view::npos;
+}
+
+bool is_address(std::string_view word) { return parse_address(word.substr(0, word.find('/'))).has_value(); }
+
+// A run of hexadecimal digits this long may be a piece of a key.
+bool like_a_key(std::string_view word) {
+  constexpr std::size_t kShortestPiece = 8;
+  std::size_t run = 0;
+  for (const char c : word) {
+    run = text::hex_digit(c) >= 0 ? run + 1 : 0;
+    if (run >= kShortestPiece) return true;
+  }
+  return false;
+}
+
+bool printable(std::string_view word) {
+  return word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+std::string_view severity_word(Severity s) { return s == Severity::error ? "error" : "warning"; }
+
+}  // namespace
+
+bool has_errors(const Faults& faults) {
+  return std::ranges::any_of(faults, [](const Fault& f) { return f.severity == Severity::error; });
+}
+
+Echo::Echo(std::span<const Word> words)
+    : words_(words), has_key_(std::ranges::any_of(words, [](const Word& w) { return names_a_key(w.text); })) {}
+
+bool Echo::may_show(const Word& word, bool as_value) const {
+  if (is_known(word.text)) return true;
+  if (!printable(word.text)) return false;
+  if (as_value && (small_number(word.text) || is_address(word.text))) return true;
+  if (has_key_ && !as_value) return nearly_known(word.text);
+  return !like_a_key(word.text);
+}
+
+std::string Echo::unknown(const Word& word) const {
+  if (may_show(word, false)) return fmt::format("\"{}\"", word.text);
+  return fmt::format("word ({} characters, not shown: it may be part of a key)", word.text.size());
+}
+
+std::string Echo::value(const Word& word) const {
+  return may_show(word, true) ? fmt::format("\"{}\"", word.text) : "the value";
+}
+
+std::string Echo::masked(std::string_view text) const {
+  std::string out(text);
+  std::string_view keyword;  // The one whose value a word may be.
+  std::size_t values = 0;
+  bool secret = false;
+  for (const Word& word : words_) {
+    const auto match = values == 0 ? find_keyword(word.text) : KeywordMatch{};
+    bool show = !secret && may_show(word, values > 0 || small_number(word.text) || is_address(word.text));
+    if (values > 0) {
+      --values;
+    } else if (match.row) {
+      values = value_words(*match.row), secret = is_secret(*match.row), show = true;
+    }
+    if (values == 0) secret = false;
+    if (show) continue;
+    const auto first = static_cast<std::size_t>(word.text.data() - text.data());
+    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(first), word.text.size(), '*');
+  }
+  for (char& c : out)
+    if (c != '\n' && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) c = ' ';
+  return out;
+}
+
+Position position_of(std::string_view text, std::uint32_t offset, const Origin& origin) {
+  const std::string_view before = text.substr(0, offset);
+  const auto newline = before.rfind('\n');
+  return {origin.line + static_cast<std::uint32_t>(std::ranges::count(before, '\n')),
+          static_cast<std::uint32_t>(before.size() - (newline == std::string_view::npos ? 0 : newline + 1)) + 1};
+}
+
+void render(const Fault& fault, std::string_view text, const Origin& origin, bool caret, std::string& out) {
+  const Position p = position_of(text, fault.at, origin);
+  auto to = std::back_inserter(out);
+  if (!origin.name.empty()) {
+    fmt::format_to(to, "{}:{}:{}: ", origin.name, p.line, p.column);
+  } else if (!caret) {
+    fmt::format_to(to, "column {}: ", p.column);
+  }
+  fmt::format_to(to, "{}: {}\n", severity_word(fault.severity), fault.message);
+  if (!caret) return;
+
+  std::vector<Word> words;
+  const bool whole = !split(text, words);
+  const std::string shown = whole ? Echo(words).masked(text) : std::string(text.size(), '*');
+  const std::size_t begin = fault.at + 1 - p.column;
+  std::string line = shown.substr(begin, std::min(shown.find('\n', begin), shown.size()) - begin);
+  // A long line is cut to a window around the fault, so that the mark stays on the screen.
+  constexpr std::size_t kWidth = 100, kBefore = 50;
+  std::size_t column = p.column - 1;
+  if (line.size() > kWidth) {
+    const std::size_t from = column > kBefore ? column - kBefore : 0;
+    line = line.substr(from, kWidth);
+    column -= from;
+  }
+  const std::size_t room = line.size() > column ? line.size() - column : 1;
+  const std::size_t marks = std::clamp<std::size_t>(fault.length, 1, room);
+  fmt::format_to(to, "{:>6} | {}\n       | {}^{}\n", p.line, line, std::string(column, ' '),
+                 std::string(marks - 1, '~'));
+}
+
+}  // namespace lang

@@ -1,0 +1,140 @@
+#include "lang/keywords.h"
+
+#include <array>
+
+#include "base/text.h"
+#include "lang/syntax.h"
+
+namespace lang {
+namespace {
+
+using S = SaSpec;
+constexpr Verbs kFind = kFinders, kWrite = kWriters, kAll = kWriters | kFinders;
+constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
+
+// The order is that of `save`: what names the SA, its traffic, its algorithms, its life, the rest.
+constexpr std::array kTable = {
+    Keyword{"spi", &S::spi, kAll, kAll, "Security parameters index of the SA."},
+    Keyword{"pair-spi", &S::pair_spi, kPairing, 0, "Pair the SA with the one of this SPI in the opposite direction."},
+    Keyword{"inbound", &S::inbound, kAll, 0, "The SA is for packets that come in."},
+    Keyword{"outbound", &S::outbound, kAll, 0, "The SA is for packets that go out."},
+    Keyword{"src srcaddr saddr", &S::src, kAll, 0, "Source address of the SA; left out, any source.",
+            "src6 srcaddr6 saddr6"},
+    Keyword{"dst dstaddr daddr", &S::dst, kAll, kAll, "Destination address of the SA.", "dst6 dstaddr6 daddr6"},
+    Keyword{"sport", &S::sport, kAll, 0, "Source port of the traffic that the SA is for."},
+    Keyword{"dport", &S::dport, kAll, 0, "Destination port of the traffic that the SA is for."},
+    Keyword{"proto ulp", &S::proto, kAll, 0, "IP protocol of the traffic that the SA is for; 4 or 41 in tunnel mode."},
+    Keyword{"isrc innersrc proxyaddr proxy", &S::inner_src, kWrite, 0, "Source of the traffic inside a tunnel.",
+            "isrc6 innersrc6 proxyaddr6 proxy6"},
+    Keyword{"idst innerdst", &S::inner_dst, kWrite, 0, "Destination of the traffic inside a tunnel.",
+            "idst6 innerdst6"},
+    Keyword{"isport innersport", &S::inner_sport, kWrite, 0, "Source port of the traffic inside a tunnel."},
+    Keyword{"idport innerdport", &S::inner_dport, kWrite, 0, "Destination port of the traffic inside a tunnel."},
+    Keyword{"iproto iulp", &S::inner_proto, kWrite, 0, "IP protocol of the traffic inside a tunnel."},
+    Keyword{"encap", &S::encap, kWrite, 0, "Encapsulate ESP packets for NAT traversal; only in UDP."},
+    Keyword{"nat_loc", &S::nat_local, kWrite, 0, "Address that the NAT in front of this host shows to the world."},
+    Keyword{"nat_lport", &S::nat_local_port, kWrite, 0, "Local UDP port of encapsulated ESP packets."},
+    Keyword{"nat_rem", &S::nat_remote, kWrite, 0, "Address of the peer behind its NAT."},
+    Keyword{"nat_rport", &S::nat_remote_port, kWrite, 0, "Remote UDP port of encapsulated ESP packets."},
+    Keyword{"encr_alg encralg", &S::encrypt, kWrite, 0, "Encryption algorithm."},
+    Keyword{"reserved_bits", &S::reserved_bits, kWrite, 0,
+            "How many bits at the end of encrkey are an explicit initial IV (for tests only)."},
+    Keyword{"encrkey", &S::encrypt_key, kWrite, 0, "Encryption key; for CCM, GCM and CTR followed by the salt."},
+    Keyword{"auth_alg authalg", &S::auth, kWrite, 0, "Authentication algorithm."},
+    Keyword{"authkey", &S::auth_key, kWrite, 0, "Authentication key."},
+    Keyword{"replay", &S::replay, kWrite, 0, "Size of the replay window in packets; 0, the default, checks nothing."},
+    Keyword{"replay_value", &S::replay_value, kWrite, 0, "Last sequence number sent, or highest one seen."},
+    Keyword{"state", &S::state, kWrite, 0, "State of the SA; mature if left out."},
+    Keyword{"soft_bytes", &S::soft_bytes, kWrite, 0, "Say that the SA is dying once it has protected so many bytes."},
+    Keyword{"soft_addtime", &S::soft_addtime, kWrite, 0,
+            "Say that the SA is dying so many seconds after it was added."},
+    Keyword{"soft_usetime", &S::soft_usetime, kWrite, 0, "Say that the SA is dying so many seconds after first use."},
+    Keyword{"soft_alloc", &S::soft_alloc, kWrite, 0, "Say that the SA is dying after so many allocations."},
+    Keyword{"hard_bytes", &S::hard_bytes, kWrite, 0, "Delete the SA once it has protected so many bytes."},
+    Keyword{"hard_addtime", &S::hard_addtime, kWrite, 0, "Delete the SA so many seconds after it was added."},
+    Keyword{"hard_usetime", &S::hard_usetime, kWrite, 0, "Delete the SA so many seconds after first use."},
+    Keyword{"hard_alloc", &S::hard_alloc, kWrite, 0, "Delete the SA after so many allocations."},
+    Keyword{"idle_addtime", &S::idle_addtime, kWrite, 0,
+            "Say that the SA is idle after so many seconds without use; half of hard_addtime if left out."},
+    Keyword{"idle_usetime", &S::idle_usetime, kWrite, 0, "The same, for an SA that has been used before."},
+    Keyword{"srcidtype", &S::src_identity, kWrite, 0, "Identity of the source, as a type and a text."},
+    Keyword{"dstidtype", &S::dst_identity, kWrite, 0, "Identity of the destination, as a type and a text."},
+    Keyword{"label", &S::label, kWrite, 0, "Sensitivity label of the traffic inside."},
+    Keyword{"outer-label", &S::outer_label, kWrite, 0, "Sensitivity label of the protected packets."},
+    Keyword{"implicit-label", &S::implicit_label, kWrite, 0,
+            "Sensitivity label of the protected packets, which do not carry it."},
+    // PF_KEY has them, a manual key cannot: named so that the refusal can be plain.
+    Keyword{"flags current_alloc current_bytes current_addtime current_usetime dpd sens_level sens_map integ_level "
+            "integ_map",
+            &S::unusable, 0, 0, "Not for manual keys."},
+};
+
+// A perfect-enough hash from names to rows: open addressing, filled at compile time, one or two probes a look-up.
+struct Entry {
+  std::string_view name;
+  std::uint8_t row = 0;
+  bool v6_only = false;
+};
+constexpr std::size_t kBuckets = 512;
+
+constexpr std::size_t bucket_of(std::string_view name) {
+  std::uint32_t h = 2166136261u;
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
+  return (h ^ h >> 15) % kBuckets;
+}
+
+struct Index {
+  std::array<Entry, kBuckets> entries{};
+  bool unique = true;
+
+  constexpr Index() {
+    for (std::size_t i = 0; i < kTable.size(); ++i) {
+      text::for_each_word(kTable[i].names, [&](std::string_view n) { put(n, i, false); });
+      text::for_each_word(kTable[i].v6_names, [&](std::string_view n) { put(n, i, true); });
+    }
+  }
+  constexpr void put(std::string_view name, std::size_t row, bool v6_only) {
+    std::size_t b = bucket_of(name);
+    for (; !entries[b].name.empty(); b = (b + 1) % kBuckets) unique = unique && entries[b].name != name;
+    entries[b] = {name, static_cast<std::uint8_t>(row), v6_only};
+  }
+};
+constexpr Index kIndex;
+static_assert(kIndex.unique, "a keyword has two rows");
+
+consteval bool well_formed() {
+  for (const Keyword& row : kTable)
+    if ((row.required & ~row.used) != 0 || row.help.back() != '.') return false;
+  return true;
+}
+static_assert(well_formed(), "a keyword is required where it is not used, or its help is no sentence");
+
+template <class F>
+auto with_syntax(const Keyword& row, F f) {
+  return std::visit([&]<class T>(std::optional<T> SaSpec::*) { return f(Syntax<T>{}); }, row.slot);
+}
+
+}  // namespace
+
+std::span<const Keyword> keywords() { return kTable; }
+
+KeywordMatch find_keyword(std::string_view name) {
+  if (name.empty()) return {};
+  for (std::size_t b = bucket_of(name); !kIndex.entries[b].name.empty(); b = (b + 1) % kBuckets)
+    if (kIndex.entries[b].name == name) return {&kTable[kIndex.entries[b].row], kIndex.entries[b].v6_only};
+  return {};
+}
+
+bool is_secret(const Keyword& row) {
+  return with_syntax(row, [](auto syntax) { return syntax.kSecret; });
+}
+
+std::size_t value_words(const Keyword& row) {
+  return with_syntax(row, [](auto syntax) { return syntax.kWords; });
+}
+
+std::string_view metavar(const Keyword& row) {
+  return with_syntax(row, [](auto syntax) { return syntax.kMetavar; });
+}
+
+}  // namespace lang

@@ -1,0 +1,182 @@
+#include "lang/lines.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "lang/keywords.h"
+#include "lang/words.h"
+
+namespace lang {
+namespace {
+
+std::string_view first_word(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size() && is_blank(text[i])) ++i;
+  std::size_t end = i;
+  while (end < text.size() && !is_blank(text[end])) ++end;
+  return text.substr(i, end - i);
+}
+
+std::string_view trimmed_end(std::string_view text) {
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+bool ends_in_backslash(std::string_view text) {
+  const auto t = trimmed_end(text);
+  return !t.empty() && t.back() == '\\';
+}
+
+bool is_comment(std::string_view text) { return first_word(text).starts_with('#'); }
+
+// Whether `next` goes on with the command whose last line is `last`.
+bool joins(std::string_view last, std::string_view next) {
+  if (next.empty() || (next[0] != ' ' && next[0] != '\t')) return false;
+  const std::string_view word = first_word(next);
+  if (word.empty() || find_command(word)) return false;
+  if (find_keyword(word).row) return true;
+  const std::string_view text = trimmed_end(last);
+  const auto blank = text.find_last_of(" \t");
+  const auto wanting = find_keyword(text.substr(blank == std::string_view::npos ? 0 : blank + 1));
+  return wanting.row && value_words(*wanting.row) > 0;
+}
+
+}  // namespace
+
+std::string_view LineReader::view(std::uint64_t start, std::size_t length) const {
+  const Bytes b = buffer_.bytes().subspan(start - base_, length);
+  const void* data = b.data();  // Bytes as the characters that they are.
+  return {static_cast<const char*>(data), b.size()};
+}
+
+std::string_view LineReader::text(const Line& line) const { return view(line.start, line.length); }
+
+// Makes room, dropping what was released, and reads on. False at the end of the file.
+Result<bool> LineReader::more() {
+  if (end_) return false;
+  const std::size_t drop = std::min(keep_, position_) - base_;
+  if (drop > 0) {
+    const MutableBytes b = buffer_.bytes();
+    std::memmove(b.data(), b.data() + drop, filled_ - drop);
+    base_ += drop, filled_ -= drop;
+  }
+  constexpr std::size_t kChunk = 256 * 1024;
+  if (buffer_.size() - filled_ < kChunk / 2) buffer_.grow(std::max(kChunk, buffer_.size() * 2));
+  const MutableBytes room = buffer_.bytes().subspan(filled_);
+  const auto got = fill_(room);
+  if (!got) return std::unexpected(got.error());
+  const auto nul = std::find(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(*got), std::byte{0});
+  if (nul != room.begin() + static_cast<std::ptrdiff_t>(*got))
+    nul_ = std::min(nul_, base_ + filled_ + static_cast<std::uint64_t>(nul - room.begin()));
+  filled_ += *got;
+  end_ = *got == 0;
+  return !end_;
+}
+
+Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
+  std::size_t searched = 0;
+  while (true) {
+    const std::size_t offset = at - base_ + searched;
+    const std::string_view rest = view(base_ + offset, filled_ - offset);
+    const auto newline = rest.find('\n');
+    const bool found = newline != std::string_view::npos;
+    searched += found ? newline : rest.size();
+    if (!found && searched <= kLongest) {
+      const auto more_came = more();
+      if (!more_came) return std::unexpected(more_came.error());
+      if (*more_came) continue;
+      if (searched == 0) return std::nullopt;
+    }
+    if (nul_ < at + searched)
+      return fail(Errc::syntax, fmt::format("line {} holds a NUL byte: this is not a file of commands", number_ + 1));
+    return Physical{at, searched, at + searched + (found ? 1 : 0)};
+  }
+}
+
+Result<std::optional<Line>> LineReader::next() {
+  if (skipping_)
+    if (const auto skipped = skip_long(); !skipped) return std::unexpected(skipped.error());
+  auto line = next_command();
+  if (line && *line) returned_ = std::max(returned_, (*line)->start + (*line)->length);
+  return line;
+}
+
+Result<std::optional<Line>> LineReader::next_command() {
+  while (true) {
+    if (keep_ >= returned_) keep_ = position_;  // Nobody asks for an earlier line's text any more.
+    const auto line = peek(position_);
+    if (!line) return std::unexpected(line.error());
+    if (!*line) return std::nullopt;
+    const Physical& l = **line;
+    if (l.length > kLongest) return too_long(l.start, number_ + 1);
+    consume(l);
+    const std::string_view text = view(l.start, l.length);
+    if (first_word(text).empty()) continue;
+    if (!is_comment(text)) return finish_command(l);
+    auto swallowed = finish_comment(l);
+    if (!swallowed || *swallowed) return swallowed;
+  }
+}
+
+// Lines that belong to a comment, as they do on Solaris, where commenting out the first line of a command is enough.
+Result<std::optional<Line>> LineReader::finish_comment(Physical line) {
+  while (ends_in_backslash(view(line.start, line.length))) {
+    const auto next = peek(position_);
+    if (!next) return std::unexpected(next.error());
+    if (!*next) return std::nullopt;
+    line = **next;
+    if (line.length > kLongest) return too_long(line.start, number_ + 1);
+    consume(line);
+    const std::string_view word = first_word(view(line.start, line.length));
+    if (find_command(word))
+      return Line{Line::Kind::swallowed, number_, line.start, static_cast<std::uint32_t>(line.length)};
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Line>> LineReader::finish_command(Physical first) {
+  const std::uint32_t number = number_;
+  Physical last = first;
+  bool continued = ends_in_backslash(view(last.start, last.length));
+  while (true) {
+    const auto next = peek(position_);
+    if (!next) return std::unexpected(next.error());
+    if (!*next) break;
+    const Physical& n = **next;
+    if (n.after - first.start > kLongest) return too_long(first.start, number);
+    const std::string_view text = view(n.start, n.length);
+    const bool comment = continued && is_comment(text);
+    if (!continued && !joins(view(last.start, last.length), text)) break;
+    consume(n);
+    last = n;
+    if (!comment) continued = ends_in_backslash(text);
+  }
+  const auto length = static_cast<std::uint32_t>(last.start + last.length - first.start);
+  return Line{Line::Kind::command, number, first.start, length};
+}
+
+// The rest of it is passed over by the next next(), when the caller has let go of the text before it.
+std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t number) {
+  skipping_ = true;
+  return Line{Line::Kind::too_long, number, start, 0};
+}
+
+Result<void> LineReader::skip_long() {
+  skipping_ = false;
+  while (true) {
+    const auto line = peek(position_);
+    if (!line) return std::unexpected(line.error());
+    if (!*line) return {};
+    const Physical& l = **line;
+    const bool whole = l.length <= kLongest;
+    const bool goes_on = !whole || ends_in_backslash(view(l.start, l.length));
+    position_ = l.after;
+    if (keep_ >= returned_) keep_ = position_;
+    if (whole) ++number_;
+    if (!goes_on) return {};
+  }
+}
+
+}  // namespace lang

@@ -1,0 +1,239 @@
+#include "lang/parse.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "lang/syntax.h"
+
+namespace lang {
+namespace {
+
+std::string suggestion(std::string_view word, const std::vector<std::string_view>& candidates) {
+  const auto near = nearest(word, candidates);
+  return near.empty() ? "" : fmt::format("; did you mean {}?", near);
+}
+
+std::vector<std::string_view> command_words() {
+  std::vector<std::string_view> words;
+  for (const CommandRow& c : commands()) text::for_each_word(c.names, [&](std::string_view n) { words.push_back(n); });
+  return words;
+}
+
+std::vector<std::string_view> keyword_words(Verbs used_by) {
+  std::vector<std::string_view> words;
+  for (const Keyword& k : keywords())
+    if (k.used & used_by) for_each_name(k, [&](std::string_view n) { words.push_back(n); });
+  return words;
+}
+
+std::string_view why_not_from(const CommandRow& row, Where where) {
+  if (where == Where::shell)
+    return "its keys would be visible to every user in the list of processes; use the ipseckey> prompt, a file "
+           "(ipseckey -f FILE) or a pipe";
+  return row.verb == Verb::help ? "it is for the prompt and the shell" : "use it at the prompt or from the shell";
+}
+
+// Commands that only look an SA up take what names one and pass over the rest.
+bool passed_over(const Keyword& row, Verb verb) { return (bit(verb) & kFinders) != 0 && row.used != 0; }
+
+}  // namespace
+
+void Parser::add(Severity severity, const Word& word, std::string message) {
+  const auto length = static_cast<std::uint32_t>(std::max<std::size_t>(word.text.size(), 1));
+  faults_.push_back({severity, word.at, length, std::move(message)});
+}
+
+Fault Parser::place(const Slot& about, Severity severity, std::string message) const {
+  Fault fault{severity, 0, 1, std::move(message)};
+  if (words_.empty()) return fault;
+  fault.at = words_[0].at;
+  fault.length = static_cast<std::uint32_t>(words_[0].text.size());
+  for (std::size_t i = 1; i < words_.size(); ++i) {
+    const auto match = find_keyword(words_[i].text);
+    if (!match.row) continue;
+    if (match.row->slot == about) {
+      const Word& last = words_[std::min(i + value_words(*match.row), words_.size() - 1)];
+      fault.at = words_[i].at;
+      fault.length = static_cast<std::uint32_t>(last.at + last.text.size() - fault.at);
+      break;
+    }
+    i += value_words(*match.row);
+  }
+  return fault;
+}
+
+std::optional<Command> Parser::parse(std::string_view text, Where where) {
+  faults_.clear();
+  faulty_.clear();
+  next_ = 0;
+  if (const auto fault = split(text, words_)) {
+    faults_.push_back({Severity::error, fault->at, 1, std::string(fault->message)});
+    return std::nullopt;
+  }
+  std::optional<Command> command;
+  if (words_.empty() || words_[0].text.starts_with('#')) return command;
+  command.emplace();
+  if (parse_head(*command, where)) {
+    parse_operands(*command);
+    if (command->row->operands == Operands::extensions) {
+      check_required(*command);
+      check_rules(
+          {command->row->verb, command->satype, command->spec},
+          [&](const Slot& s) { return !faulty_.empty() && std::ranges::find(faulty_, s) != faulty_.end(); },
+          [&](Objection&& o) { faults_.push_back(place(o.about, o.severity, std::move(o.message))); });
+    }
+  }
+  if (faults_.empty()) return command;
+  std::ranges::stable_sort(faults_, {}, &Fault::at);
+  if (has_errors(faults_)) command.reset();
+  return command;
+}
+
+bool Parser::parse_head(Command& command, Where where) {
+  const Word& word = words_[next_++];
+  command.row = find_command(word.text);
+  if (!command.row) {
+    if (find_keyword(word.text).row) {
+      error(word, fmt::format("\"{}\" is an extension and no command: is the command before it missing, or does a "
+                              "backslash miss at the end of the line above?",
+                              word.text));
+    } else {
+      error(word,
+            fmt::format("Unknown command {}{}", Echo(words_).unknown(word), suggestion(word.text, command_words())));
+    }
+    return false;
+  }
+  if (!command.row->allowed_from(where)) {
+    error(word, fmt::format("can't do {} from {}: {}", command.row->name(),
+                            where == Where::shell ? "the command line" : "a file", why_not_from(*command.row, where)));
+    return false;
+  }
+  if (command.row->satype != SaTypeRule::none) parse_satype(command);
+  return true;
+}
+
+void Parser::parse_satype(Command& command) {
+  const CommandRow& row = *command.row;
+  const bool needed = row.satype != SaTypeRule::optional;
+  if (at_end()) {
+    if (needed)
+      error(last_word(), fmt::format("Unexpected end of command line: {} needs an SA type, {}", row.name(),
+                                     row.satype == SaTypeRule::specific ? "ah or esp" : "all, ah or esp"));
+    return;
+  }
+  const Word& word = words_[next_];
+  const auto type = find_satype(word.text);
+  if (!type && needed && find_keyword(word.text).row)
+    return error(word, fmt::format("{} needs an SA type, ah or esp, before its extensions", row.name()));
+  ++next_;
+  if (!type)
+    return error(word, fmt::format("Unknown SA type {}; there are all, ah and esp", Echo(words_).unknown(word)));
+  if (row.satype == SaTypeRule::specific && *type == pfkey::SaType::unspec)
+    return error(word, fmt::format("{} needs one SA type, ah or esp, not all", row.name()));
+  command.satype = *type;
+}
+
+void Parser::parse_operands(Command& command) {
+  const CommandRow& row = *command.row;
+  if (row.operands == Operands::extensions) return parse_extensions(command);
+  if (row.operands != Operands::none && !at_end()) {
+    auto operand = unescape(words_[next_]);
+    if (!operand || operand->empty()) error(words_[next_], "a name is needed here");
+    if (operand) command.operand = std::move(*operand);
+    ++next_;
+  } else if (row.operands == Operands::file) {
+    error(last_word(), fmt::format("Unexpected end of command line: {} needs a file", row.name()));
+  }
+  if (!at_end())
+    error(words_[next_], fmt::format("too many arguments for {}: usage: {} {}", row.name(), row.name(), row.arguments));
+}
+
+void Parser::parse_extensions(Command& command) {
+  while (!at_end()) {
+    const Word& word = words_[next_++];
+    if (const auto match = find_keyword(word.text); match.row) {
+      parse_extension(command, match, word);
+    } else {
+      unknown_keyword(command, word);
+    }
+  }
+}
+
+// What follows an unknown keyword cannot be told apart, so parsing goes on at the next known one.
+void Parser::unknown_keyword(const Command& command, const Word& word) {
+  error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word),
+                          suggestion(word.text, keyword_words(bit(command.row->verb)))));
+  faulty_.push_back(&SaSpec::unusable);
+  const auto meant = find_keyword(nearest(word.text, keyword_words(bit(command.row->verb))));
+  if (meant.row) faulty_.push_back(meant.row->slot);
+  while (!at_end() && !find_keyword(words_[next_].text).row) ++next_;
+}
+
+void Parser::parse_extension(Command& command, const KeywordMatch& match, const Word& name) {
+  const Keyword& row = *match.row;
+  const Verb verb = command.row->verb;
+  if ((row.used & bit(verb)) == 0) {
+    if (passed_over(row, verb)) {
+      add(Severity::warning, name,
+          fmt::format("{} does not use {}; it is passed over", command.row->name(), name.text));
+    } else {
+      error(name, fmt::format("Don't use extension {} for {}{}", name.text, command.row->name(),
+                              row.used == 0 ? ": it is not for manual keys" : ""));
+    }
+  }
+  std::visit([&](auto member) { read_value(command, match, name, member); }, row.slot);
+}
+
+template <class T>
+void Parser::read_value(Command& command, const KeywordMatch& match, const Word& name,
+                        std::optional<T> SaSpec::* member) {
+  using Value = Syntax<T>;
+  const Keyword& row = *match.row;
+  std::size_t have = 0;
+  // A keyword where a value should be means that the value was left out.
+  while (have < Value::kWords && next_ + have < words_.size() &&
+         (words_[next_ + have].kind != Word::Kind::bare || !find_keyword(words_[next_ + have].text).row))
+    ++have;
+  if (have < Value::kWords) {
+    const bool ended = next_ + have == words_.size();
+    error(name, fmt::format("{}: {} needs {}", ended ? "Unexpected end of command line" : "a value is missing",
+                            name.text, Value::kMetavar));
+    next_ += have;
+    faulty_.push_back(row.slot);
+    return;
+  }
+  const Words value_of = Words(words_).subspan(next_, Value::kWords);
+  next_ += Value::kWords;
+  ReadContext context{names_, match.v6_only, {}};
+  auto value = Value::read(value_of, context);
+  if (!value) {
+    const Word& bad = value_of[value.error().word];
+    std::string message = std::move(value.error().message);
+    if (const auto at = message.find("{word}"); at != std::string::npos)
+      message.replace(at, 6, Value::kSecret ? "the value" : Echo(words_).value(bad));
+    error(bad, fmt::format("{}: {}", name.text, message));
+    faulty_.push_back(row.slot);
+    return;
+  }
+  if ((row.used & bit(command.row->verb)) == 0) return;
+  if (command.spec.*member) {
+    error(name, fmt::format("Can only specify single {}", row.name()));
+    return;
+  }
+  if (!context.warning.empty()) add(Severity::warning, name, fmt::format("{}: {}", name.text, context.warning));
+  command.spec.*member = std::move(*value);
+}
+
+void Parser::check_required(const Command& command) {
+  const Verbs verb = bit(command.row->verb);
+  for (const Keyword& row : keywords()) {
+    if ((row.required & verb) == 0) continue;
+    const bool given = std::visit([&](auto member) { return (command.spec.*member).has_value(); }, row.slot);
+    if (!given && std::ranges::find(faulty_, row.slot) == faulty_.end())
+      error(words_[0], fmt::format("{} needs {}", command.row->name(), row.name()));
+  }
+}
+
+}  // namespace lang

@@ -1,0 +1,59 @@
+#pragma once
+/// One command's text to a Command, with every fault of it.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lang/faults.h"
+#include "lang/keywords.h"
+#include "lang/names.h"
+#include "lang/rules.h"
+#include "lang/words.h"
+
+namespace lang {
+
+/// A command that was understood.
+struct Command {
+  const CommandRow* row = nullptr;
+  pfkey::SaType satype{};  ///< unspec: all, or none given.
+  SaSpec spec;
+  std::string operand;  ///< The file of save and load, the topic of help; empty: none.
+};
+
+/// Parses commands, one after another. The text is the caller's and outlives the call alone.
+class Parser {
+ public:
+  explicit Parser(const Names& names) : names_(names) {}
+
+  /// nullopt: nothing to do (a blank line) or has_errors(faults()). Warnings may come with a command.
+  std::optional<Command> parse(std::string_view text, Where where);
+
+  /// Of the last parse(), in the order of the text.
+  const Faults& faults() const { return faults_; }
+
+  /// The place of a keyword (any synonym) in the last text; of the command's first word if it is not there.
+  Fault place(const Slot& about, Severity severity, std::string message) const;
+
+ private:
+  bool parse_head(Command& command, Where where);
+  void parse_satype(Command& command);
+  void parse_operands(Command& command);
+  void parse_extensions(Command& command);
+  void parse_extension(Command& command, const KeywordMatch& match, const Word& name);
+  template <class T>
+  void read_value(Command& command, const KeywordMatch& match, const Word& name, std::optional<T> SaSpec::* member);
+  void check_required(const Command& command);
+  void unknown_keyword(const Command& command, const Word& word);
+  void add(Severity severity, const Word& word, std::string message);
+  void error(const Word& word, std::string message) { add(Severity::error, word, std::move(message)); }
+  bool at_end() const { return next_ == words_.size(); }
+  const Word& last_word() const { return words_.back(); }
+
+  const Names& names_;
+  std::vector<Word> words_;
+  std::size_t next_ = 0;
+  Faults faults_;
+  std::vector<Slot> faulty_;  // Keywords with a fault of their own; &SaSpec::unusable: one was not understood.
+};
+
+}  // namespace lang

@@ -1,0 +1,405 @@
+#include "lang/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pfkey/algorithms.h"
+
+namespace lang {
+namespace {
+
+using S = SaSpec;
+using pfkey::Endpoint;
+using pfkey::Message;
+
+// Addresses of one scope talk to one another (RFC 4291 section 2.4).
+enum class Scope : std::uint8_t { unspecified, loopback, link_local, site_local, global };
+
+Scope scope_of(const Address& a) {
+  if (is_unspecified(a)) return Scope::unspecified;
+  if (is_loopback(a)) return Scope::loopback;
+  if (a.family == Family::v6 && is_link_local(a)) return Scope::link_local;
+  const bool site_local =
+      a.family == Family::v6 && a.octets[0] == std::byte{0xfe} && (a.octets[1] & std::byte{0xc0}) == std::byte{0xc0};
+  return site_local ? Scope::site_local : Scope::global;
+}
+
+class Builder {
+ public:
+  Builder(Command& command, const Names& names, Objections objections)
+      : spec_(command.spec), command_(command), names_(names), objections_(objections) {}
+
+  void build(absl::FunctionRef<void(Message&&)> out) {
+    const auto destinations = spec_.dst ? resolve(*spec_.dst, &S::dst) : std::vector<Address>{};
+    const auto sources = spec_.src ? resolve(*spec_.src, &S::src) : std::vector<Address>{};
+    if (refused_ || destinations.empty()) return;
+    Message base = common(destinations[0].family);
+    if (refused_) return;
+    for (std::size_t i = 0; i < destinations.size(); ++i) {
+      const Address& dst = destinations[i];
+      const auto src = source_for(dst, sources);
+      if (!src && spec_.src) continue;  // source_for() has said why.
+      Message m = i + 1 < destinations.size() ? base.clone() : std::move(base);
+      const std::uint8_t proto = m.inner_src ? tunnel_proto(m) : value(spec_.proto);
+      if (m.inner_src && refused_) return;
+      m.dst = Endpoint{proto, 0, dst, value(spec_.dport)};
+      if (src) m.src = Endpoint{proto, 0, *src, value(spec_.sport)};
+      if (!src && writes()) m.src = Endpoint{proto, 0, unspecified(dst.family), value(spec_.sport)};
+      out(std::move(m));
+    }
+  }
+
+ private:
+  bool writes() const { return (bit(command_.row->verb) & kWriters) != 0; }
+
+  template <class T>
+  static auto value(const std::optional<T>& v) {
+    return v ? v->value : decltype(v->value){0};
+  }
+
+  template <class T>
+  void refuse(std::optional<T> S::* about, std::string message) {
+    refused_ = true;
+    objections_({Severity::error, about, std::move(message)});
+  }
+
+  template <class T>
+  std::vector<Address> resolve(const Host& host, std::optional<T> S::* about) {
+    if (host.literal) return {*host.literal};
+    auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there are no name services");
+    if (!found) {
+      refuse(about, fmt::format("Unknown address {}: {}", host.name, found.error().text));
+      return {};
+    }
+    for (Address& a : *found) a = unmapped(a);
+    if (host.v6_only) std::erase_if(*found, [](const Address& a) { return a.family == Family::v4; });
+    if (found->empty()) refuse(about, fmt::format("Unknown address {}: it has no IPv6 address", host.name));
+    return std::move(*found);
+  }
+
+  // Where a name would give a choice, the choice would decide how strong the SA is: only one answer will do.
+  template <class T>
+  std::optional<Address> resolve_one(const Host& host, std::optional<T> S::* about) {
+    const auto found = resolve(host, about);
+    if (found.empty()) return std::nullopt;
+    if (found.size() > 1) {
+      refuse(about, fmt::format("{} has {} addresses; name the one that is meant", host.name, found.size()));
+      return std::nullopt;
+    }
+    return found[0];
+  }
+
+  std::optional<Address> source_for(const Address& dst, const std::vector<Address>& sources) {
+    if (!spec_.src) return std::nullopt;
+    if (spec_.src->literal && sources[0].family == dst.family) return sources[0];
+    std::vector<Address> fit;
+    for (const Address& a : sources)
+      if (a.family == dst.family &&
+          (a.family == Family::v4 || scope_of(a) == scope_of(dst) || scope_of(a) == Scope::unspecified))
+        fit.push_back(a);
+    if (fit.size() == 1) return fit[0];
+    const std::string_view family = dst.family == Family::v4 ? "IPv4" : "IPv6";
+    objections_({Severity::error, &S::src,
+                 fit.empty()
+                     ? fmt::format("for destination {} there is no {} source of its scope", to_string(dst), family)
+                     : fmt::format("for destination {} the source {} has {} addresses; name the one that is meant",
+                                   to_string(dst), spec_.src->name, fit.size())});
+    return std::nullopt;
+  }
+
+  // Everything but the outer addresses.
+  Message common(Family outer) {
+    Message m;
+    m.type = command_.row->message;
+    m.satype = command_.satype;
+    m.sa = pfkey::Sa{.spi = value(spec_.spi), .flags = direction_flags()};
+    if (!writes()) return m;
+    add_sa(m);
+    add_lifetimes(m);
+    add_keys(m);
+    add_identities(m);
+    add_natt(m);
+    add_inner(m, outer);
+    return m;
+  }
+
+  std::uint32_t direction_flags() const {
+    return (spec_.inbound ? pfkey::kFlagInbound : 0u) | (spec_.outbound ? pfkey::kFlagOutbound : 0u);
+  }
+
+  void add_sa(Message& m) {
+    m.sa->replay = value(spec_.replay);
+    m.sa->state = spec_.state.value_or(pfkey::State::mature);
+    m.sa->auth = spec_.auth ? spec_.auth->number : 0;
+    m.sa->encrypt = spec_.encrypt ? spec_.encrypt->number : 0;
+    if (m.sa->encrypt == 0 && m.satype == pfkey::SaType::esp) m.sa->encrypt = pfkey::kEalgNull;
+    if (spec_.pair_spi) {
+      m.sa->flags |= pfkey::kFlagPaired;
+      m.pair = pfkey::Pair{spec_.pair_spi->value};
+    }
+    if (spec_.replay_value) m.replay_value = pfkey::ReplayValue{spec_.replay_value->value, 0};
+  }
+
+  void add_lifetimes(Message& m) const {
+    if (spec_.hard_alloc || spec_.hard_bytes || spec_.hard_addtime || spec_.hard_usetime)
+      m.hard = pfkey::Lifetime{value(spec_.hard_alloc), value(spec_.hard_bytes), value(spec_.hard_addtime),
+                               value(spec_.hard_usetime)};
+    if (spec_.soft_alloc || spec_.soft_bytes || spec_.soft_addtime || spec_.soft_usetime)
+      m.soft = pfkey::Lifetime{value(spec_.soft_alloc), value(spec_.soft_bytes), value(spec_.soft_addtime),
+                               value(spec_.soft_usetime)};
+    if (spec_.idle_addtime || spec_.idle_usetime)
+      m.idle = pfkey::Lifetime{0, 0, value(spec_.idle_addtime), value(spec_.idle_usetime)};
+  }
+
+  void add_keys(Message& m) {
+    if (spec_.auth_key) m.auth_key = pfkey::Key{spec_.auth_key->bits, 0, std::move(spec_.auth_key->material)};
+    if (spec_.encrypt_key)
+      m.encrypt_key =
+          pfkey::Key{spec_.encrypt_key->bits, value(spec_.reserved_bits), std::move(spec_.encrypt_key->material)};
+  }
+
+  void add_identities(Message& m) {
+    if (spec_.src_identity)
+      m.src_identity = pfkey::Identity{spec_.src_identity->type, 0, std::move(spec_.src_identity->text)};
+    if (spec_.dst_identity)
+      m.dst_identity = pfkey::Identity{spec_.dst_identity->type, 0, std::move(spec_.dst_identity->text)};
+    if (spec_.label) m.sensitivity = label(*spec_.label, 0);
+    if (spec_.outer_label) m.outer_sensitivity = label(*spec_.outer_label, 0);
+    if (spec_.implicit_label) m.outer_sensitivity = label(*spec_.implicit_label, pfkey::kSensImplicit);
+  }
+
+  static pfkey::Sensitivity label(Label& l, std::uint32_t flags) {
+    pfkey::Sensitivity s;
+    s.dpd = 1, s.level = l.level, s.flags = flags, s.bitmap = std::move(l.compartments);
+    return s;
+  }
+
+  void add_natt(Message& m) {
+    const auto side = [&](const std::optional<Host>& host, std::optional<Host> S::* about,
+                          const std::optional<Port>& port) -> std::optional<Endpoint> {
+      if (!host && !port) return std::nullopt;
+      Endpoint e{pfkey::kProtoUdp, 0, {}, value(port)};
+      if (!host) return e;
+      const auto address = resolve_one(*host, about);
+      if (address && address->family == Family::v6) refuse(about, "NAT traversal is for IPv4 addresses");
+      if (address) e.address = *address;
+      return e;
+    };
+    m.natt_local = side(spec_.nat_local, &S::nat_local, spec_.nat_local_port);
+    m.natt_remote = side(spec_.nat_remote, &S::nat_remote, spec_.nat_remote_port);
+    if (m.natt_local) m.sa->flags |= pfkey::kFlagNattLocal;
+    if (m.natt_remote) m.sa->flags |= pfkey::kFlagNattRemote;
+  }
+
+  struct Inner {
+    Address address;
+    std::uint8_t prefix;
+  };
+
+  std::optional<Inner> resolve_inner(const std::optional<Network>& network, std::optional<Network> S::* about) {
+    if (!network) return std::nullopt;
+    const auto address = resolve_one(network->host, about);
+    if (!address) return std::nullopt;
+    const unsigned prefix = network->prefix.value_or(static_cast<std::uint8_t>(address->bits()));
+    if (prefix > address->bits())
+      refuse(about, fmt::format("a prefix of {} is too long; the longest is {}", prefix, address->bits()));
+    return Inner{masked(*address, prefix), static_cast<std::uint8_t>(prefix)};
+  }
+
+  // Any word about the inside makes a tunnel; a side that is left out is everything, in the family of the other one, of
+  // `proto`, or of the outside, whichever is known first.
+  void add_inner(Message& m, Family outer) {
+    if (!spec_.inner_src && !spec_.inner_dst && !spec_.inner_sport && !spec_.inner_dport && !spec_.inner_proto) return;
+    const auto src = resolve_inner(spec_.inner_src, &S::inner_src);
+    const auto dst = resolve_inner(spec_.inner_dst, &S::inner_dst);
+    Family family = outer;
+    if (value(spec_.proto) == pfkey::kProtoIpip) family = Family::v4;
+    if (value(spec_.proto) == pfkey::kProtoIpv6) family = Family::v6;
+    if (dst) family = dst->address.family;
+    if (src) family = src->address.family;
+    const Inner any{unspecified(family), 0};
+    const Inner& s = src ? *src : any;
+    const Inner& d = dst ? *dst : any;
+    m.inner_src = Endpoint{value(spec_.inner_proto), s.prefix, s.address, value(spec_.inner_sport)};
+    m.inner_dst = Endpoint{value(spec_.inner_proto), d.prefix, d.address, value(spec_.inner_dport)};
+    m.sa->flags |= pfkey::kFlagTunnel;
+    if (s.address.family != d.address.family) refuse(&S::inner_dst, "isrc and idst are of different address families");
+  }
+
+  std::uint8_t tunnel_proto(const Message& m) {
+    const bool v4 = m.inner_src->address.family == Family::v4;
+    const std::uint8_t needed = v4 ? pfkey::kProtoIpip : pfkey::kProtoIpv6;
+    if (value(spec_.proto) != 0 && spec_.proto->value != needed)
+      refuse(&S::proto, fmt::format("proto is {}, but the inner addresses are {}: proto {} goes with them",
+                                    spec_.proto->value, v4 ? "IPv4" : "IPv6", needed));
+    return needed;
+  }
+
+  SaSpec& spec_;
+  const Command& command_;
+  const Names& names_;
+  Objections objections_;
+  bool refused_ = false;
+};
+
+}  // namespace
+
+void to_messages(Command command, const Names& names, Objections objections, absl::FunctionRef<void(Message&&)> out) {
+  if (command.row->operands == Operands::extensions) return Builder(command, names, objections).build(out);
+  Message m;
+  m.type = command.row->message;
+  m.satype = command.satype;
+  out(std::move(m));
+}
+
+namespace {
+
+template <class T, class V>
+std::optional<T> unless_zero(V v) {
+  return v == 0 ? std::nullopt : std::optional(T{v});
+}
+
+Host literal(const Address& a) { return {a, {}, false}; }
+
+void limits_to_spec(const Message& m, SaSpec& s) {
+  if (m.hard) {
+    s.hard_bytes = unless_zero<Count>(m.hard->bytes), s.hard_addtime = unless_zero<Count>(m.hard->addtime);
+    s.hard_usetime = unless_zero<Count>(m.hard->usetime), s.hard_alloc = unless_zero<Count32>(m.hard->allocations);
+  }
+  if (m.soft) {
+    s.soft_bytes = unless_zero<Count>(m.soft->bytes), s.soft_addtime = unless_zero<Count>(m.soft->addtime);
+    s.soft_usetime = unless_zero<Count>(m.soft->usetime), s.soft_alloc = unless_zero<Count32>(m.soft->allocations);
+  }
+  if (m.idle)
+    s.idle_addtime = unless_zero<Count>(m.idle->addtime), s.idle_usetime = unless_zero<Count>(m.idle->usetime);
+}
+
+// A reply counts key and salt apart and brings the explicit IV by itself; the language has them in one string.
+KeyValue joined_key(pfkey::Key&& key, const std::optional<pfkey::Key>& iv) {
+  const auto bits = static_cast<std::uint16_t>(key.bits + key.reserved + (iv ? iv->bits : 0));
+  if (!iv) return {std::move(key.material), bits};
+  KeyValue whole{Secret(key.material.size() + iv->material.size()), bits};
+  std::ranges::copy(key.material.bytes(), whole.material.bytes().begin());
+  std::ranges::copy(iv->material.bytes(), whole.material.bytes().subspan(key.material.size()).begin());
+  return whole;
+}
+
+void algorithms_to_spec(Message& m, SaSpec& s) {
+  s.auth = unless_zero<AuthAlgorithm>(m.sa->auth);
+  s.encrypt = unless_zero<EncryptAlgorithm>(m.sa->encrypt);
+  if (m.auth_key) s.auth_key = joined_key(std::move(*m.auth_key), std::nullopt);
+  if (m.initial_iv) s.reserved_bits = Bits{m.initial_iv->bits};
+  if (m.encrypt_key) s.encrypt_key = joined_key(std::move(*m.encrypt_key), m.initial_iv);
+}
+
+Network network(const Endpoint& e) { return {literal(e.address), e.prefix}; }
+
+void traffic_to_spec(const Message& m, SaSpec& s) {
+  if (m.src && !is_unspecified(m.src->address)) s.src = literal(m.src->address);
+  if (m.src) s.sport = unless_zero<Port>(m.src->port);
+  if (m.dst) s.dst = literal(m.dst->address), s.dport = unless_zero<Port>(m.dst->port);
+  if (m.dst) s.proto = unless_zero<Protocol>(m.dst->proto);
+  if (!m.inner_src || !m.inner_dst) return;
+  s.inner_src = network(*m.inner_src), s.inner_dst = network(*m.inner_dst);
+  s.inner_sport = unless_zero<Port>(m.inner_src->port), s.inner_dport = unless_zero<Port>(m.inner_dst->port);
+  s.inner_proto = unless_zero<Protocol>(m.inner_src->proto);
+}
+
+void natt_to_spec(const Message& m, SaSpec& s) {
+  if (!m.natt_local && !m.natt_remote) return;
+  s.encap = Encapsulation::udp;
+  // One of the two words must stand, or `encap udp` alone would be refused: the port, even if it is 0.
+  if (m.natt_local && !is_unspecified(m.natt_local->address)) s.nat_local = literal(m.natt_local->address);
+  if (m.natt_local && (m.natt_local->port != 0 || !s.nat_local)) s.nat_local_port = Port{m.natt_local->port};
+  if (m.natt_remote && !is_unspecified(m.natt_remote->address)) s.nat_remote = literal(m.natt_remote->address);
+  if (m.natt_remote && (m.natt_remote->port != 0 || !s.nat_remote)) s.nat_remote_port = Port{m.natt_remote->port};
+}
+
+Label label_of(const pfkey::Sensitivity& s) { return {s.level, s.bitmap}; }
+
+}  // namespace
+
+SaSpec to_spec(Message&& m) {
+  SaSpec s;
+  if (!m.sa) return s;
+  s.spi = Spi{m.sa->spi};
+  if (m.pair) s.pair_spi = unless_zero<Spi>(m.pair->spi);
+  if (m.sa->flags & pfkey::kFlagInbound) s.inbound = Flag{};
+  if (m.sa->flags & pfkey::kFlagOutbound) s.outbound = Flag{};
+  s.replay = unless_zero<Window>(m.sa->replay);
+  if (m.replay_value) s.replay_value = unless_zero<Count32>(m.replay_value->low);
+  if (m.sa->state == pfkey::State::active_elsewhere) s.state = m.sa->state;
+  algorithms_to_spec(m, s);
+  limits_to_spec(m, s);
+  traffic_to_spec(m, s);
+  natt_to_spec(m, s);
+  if (m.src_identity) s.src_identity = Identity{m.src_identity->type, m.src_identity->text};
+  if (m.dst_identity) s.dst_identity = Identity{m.dst_identity->type, m.dst_identity->text};
+  if (m.sensitivity) s.label = label_of(*m.sensitivity);
+  if (m.outer_sensitivity)
+    (m.outer_sensitivity->flags & pfkey::kSensImplicit ? s.implicit_label : s.outer_label) =
+        label_of(*m.outer_sensitivity);
+  return s;
+}
+
+Slot slot_for(pfkey::Diagnostic diagnostic) {
+  using D = pfkey::Diagnostic;
+  struct Row {
+    D diagnostic;
+    Slot slot;
+  };
+  static constexpr std::array kRows = {
+      Row{D::bad_src_af, &S::src},
+      Row{D::bad_src, &S::src},
+      Row{D::missing_src, &S::src},
+      Row{D::af_mismatch, &S::src},
+      Row{D::bad_dst_af, &S::dst},
+      Row{D::bad_dst, &S::dst},
+      Row{D::missing_dst, &S::dst},
+      Row{D::bad_inner_src_af, &S::inner_src},
+      Row{D::missing_inner_src, &S::inner_src},
+      Row{D::prefix_inner_src, &S::inner_src},
+      Row{D::inner_af_mismatch, &S::inner_src},
+      Row{D::bad_inner_dst_af, &S::inner_dst},
+      Row{D::missing_inner_dst, &S::inner_dst},
+      Row{D::prefix_inner_dst, &S::inner_dst},
+      Row{D::dual_port_sets, &S::inner_sport},
+      Row{D::proto_mismatch, &S::proto},
+      Row{D::alloc_hserr, &S::soft_alloc},
+      Row{D::bytes_hserr, &S::soft_bytes},
+      Row{D::addtime_hserr, &S::soft_addtime},
+      Row{D::usetime_hserr, &S::soft_usetime},
+      Row{D::missing_ekey, &S::encrypt},
+      Row{D::malformed_ekey, &S::encrypt_key},
+      Row{D::ekey_present, &S::encrypt_key},
+      Row{D::bad_ekeybits, &S::encrypt_key},
+      Row{D::weak_ekey, &S::encrypt_key},
+      Row{D::missing_akey, &S::auth},
+      Row{D::malformed_akey, &S::auth_key},
+      Row{D::akey_present, &S::auth_key},
+      Row{D::bad_akeybits, &S::auth_key},
+      Row{D::weak_akey, &S::auth_key},
+      Row{D::bad_aalg, &S::auth},
+      Row{D::bad_ealg, &S::encrypt},
+      Row{D::encr_notsupp, &S::encrypt},
+      Row{D::bad_ctx, &S::encrypt},
+      Row{D::bad_sastate, &S::state},
+      Row{D::missing_natt_loc, &S::nat_local},
+      Row{D::malformed_natt_loc, &S::nat_local},
+      Row{D::bad_natt_loc_af, &S::nat_local},
+      Row{D::missing_natt_rem, &S::nat_remote},
+      Row{D::malformed_natt_rem, &S::nat_remote},
+      Row{D::bad_natt_rem_af, &S::nat_remote},
+      Row{D::pair_inappropriate, &S::pair_spi},
+      Row{D::pair_add_mismatch, &S::pair_spi},
+      Row{D::pair_already, &S::pair_spi},
+      Row{D::invalid_replay, &S::replay_value},
+      Row{D::bad_label, &S::label},
+  };
+  const auto row = std::ranges::find(kRows, diagnostic, &Row::diagnostic);
+  return row == kRows.end() ? Slot(&S::spi) : row->slot;
+}
+
+}  // namespace lang

@@ -1,0 +1,31 @@
+#pragma once
+/// THE table of rules between keywords: what the parts of a command must be for the whole to make sense.
+#include <absl/functional/function_ref.h>
+
+#include <string>
+
+#include "lang/faults.h"
+#include "lang/keywords.h"
+
+namespace lang {
+
+/// What the rules look at.
+struct Facts {
+  Verb verb;
+  pfkey::SaType satype;
+  const SaSpec& spec;
+};
+
+/// A reservation about a keyword's value; the parser gives it its place in the text.
+struct Objection {
+  Severity severity = Severity::error;
+  Slot about;
+  std::string message;
+};
+using Objections = absl::FunctionRef<void(Objection&&)>;
+
+/// Puts every broken rule into `out`. Rules about a keyword for which `faulty` holds are left out: its own fault is
+/// reported already.
+void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty, Objections out);
+
+}  // namespace lang

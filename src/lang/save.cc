@@ -1,0 +1,75 @@
+#include "lang/save.h"
+
+#include <fmt/format.h>
+
+#include "lang/commands.h"
+#include "lang/keywords.h"
+#include "lang/request.h"
+#include "lang/syntax.h"
+
+namespace lang {
+
+void write_spec(const SaSpec& spec, bool paranoid, std::string& out) {
+  constexpr std::size_t kColumns = 78;  // " \" follows.
+  constexpr std::string_view kIndent = " \\\n    ";
+  std::size_t column = out.size() - (out.rfind('\n') == std::string::npos ? 0 : out.rfind('\n') + 1);
+  std::string item;
+  for (const Keyword& row : keywords()) {
+    item.clear();
+    std::visit(
+        [&]<class T>(std::optional<T> SaSpec::* member) {
+          if (!(spec.*member)) return;
+          item = row.name();
+          if (Syntax<T>::kWords > 0) item += ' ';
+          Syntax<T>::write(*(spec.*member), paranoid, item);
+        },
+        row.slot);
+    if (item.empty()) continue;
+    if (column + 1 + item.size() > kColumns) {
+      out += kIndent;
+      column = kIndent.size() - 3;
+    } else {
+      out += ' ';
+      ++column;
+    }
+    out += item;
+    column += item.size();
+    if (is_secret(row)) wipe(std::as_writable_bytes(std::span(item)));
+  }
+}
+
+std::string Saver::header() const {
+  std::string text;
+  if (paranoid_) text += "# Keys are hidden (-p): this file cannot be loaded.\n";
+  text += "# IPsec security associations, written by ipseckey. Load them with: ipseckey -f FILE\n";
+  if (!paranoid_) text += "# This file holds keys: keep it readable for its owner alone.\n";
+  return text;
+}
+
+void Saver::write(pfkey::Message&& sa, std::string& out) {
+  out += '\n';
+  const pfkey::SaType type = sa.satype;
+  const auto state = sa.sa ? sa.sa->state : pfkey::State::larval;
+  const Address src = sa.src ? sa.src->address : Address{}, dst = sa.dst ? sa.dst->address : Address{};
+  if (state == pfkey::State::larval) {
+    out += fmt::format("# A larval {} SA, spi 0x{:x} dst {}, has no keys yet and is not saved.\n", satype_word(type),
+                       sa.sa ? sa.sa->spi : 0, to_string(dst));
+    return;
+  }
+  if (state == pfkey::State::dying || state == pfkey::State::dead)
+    out += "# This SA was past its soft limit; loaded, its life starts anew.\n";
+
+  SaSpec spec = to_spec(std::move(sa));
+  if (spec.pair_spi) {
+    const Name partner{type, spec.pair_spi->value, dst, src};
+    if (waiting_.erase(partner) == 0) {
+      waiting_.insert({type, spec.spi->value, src, dst});
+      spec.pair_spi.reset();
+    }
+  }
+  out += fmt::format("add {}", satype_word(type));
+  write_spec(spec, paranoid_, out);
+  out += '\n';
+}
+
+}  // namespace lang

@@ -1,0 +1,36 @@
+#pragma once
+/// SAs as commands that load() reads: the inverse of parse and request, lossless (doc/design.md, "save").
+#include <cstdint>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "lang/spec.h"
+#include "pfkey/message.h"
+
+namespace lang {
+
+/// Writes the SAs of one DUMP, in its order. Keeps only what pairs need: of two paired SAs the second names the first,
+/// because a pair must exist when it is named.
+class Saver {
+ public:
+  /// paranoid: an X for each key digit; the first line then says that the file cannot be loaded.
+  explicit Saver(bool paranoid) : paranoid_(paranoid) {}
+
+  /// The comment at the head of the file.
+  std::string header() const;
+  /// One SA as an `add` command, with a comment above it where a fact cannot be said. Takes the keys out of `sa`.
+  void write(pfkey::Message&& sa, std::string& out);
+
+ private:
+  using Name = std::tuple<pfkey::SaType, std::uint32_t, Address, Address>;  // Type, SPI, source, destination.
+
+  bool paranoid_;
+  std::set<Name> waiting_;  // Paired SAs that were written and whose partner was not yet.
+};
+
+/// "keyword value" for each member that is set, in the order of the table, broken into lines of at most 80 columns that
+/// end in a backslash.
+void write_spec(const SaSpec& spec, bool paranoid, std::string& out);
+
+}  // namespace lang

@@ -1,0 +1,51 @@
+#pragma once
+/// What a command says about an SA: one optional member for each row of the keyword table.
+#include <optional>
+#include <variant>
+
+#include "lang/values.h"
+
+namespace lang {
+
+struct SaSpec {
+  std::optional<Spi> spi, pair_spi;
+  std::optional<Flag> inbound, outbound;
+  std::optional<Host> src, dst;
+  std::optional<Port> sport, dport;
+  std::optional<Protocol> proto;
+  std::optional<Network> inner_src, inner_dst;
+  std::optional<Port> inner_sport, inner_dport;
+  std::optional<Protocol> inner_proto;
+  std::optional<Encapsulation> encap;
+  std::optional<Host> nat_local, nat_remote;
+  std::optional<Port> nat_local_port, nat_remote_port;
+  std::optional<EncryptAlgorithm> encrypt;
+  std::optional<KeyValue> encrypt_key;
+  std::optional<Bits> reserved_bits;
+  std::optional<AuthAlgorithm> auth;
+  std::optional<KeyValue> auth_key;
+  std::optional<Window> replay;
+  std::optional<Count32> replay_value;
+  std::optional<pfkey::State> state;
+  std::optional<Count> soft_bytes, soft_addtime, soft_usetime;
+  std::optional<Count32> soft_alloc;
+  std::optional<Count> hard_bytes, hard_addtime, hard_usetime;
+  std::optional<Count32> hard_alloc;
+  std::optional<Count> idle_addtime, idle_usetime;
+  std::optional<Identity> src_identity, dst_identity;
+  std::optional<Label> label, outer_label, implicit_label;
+  std::optional<Unusable> unusable;
+};
+
+/// Where a keyword's value goes. The member's type chooses the syntax, so a row cannot promise one kind of value and
+/// store another.
+using Slot =
+    std::variant<std::optional<Spi> SaSpec::*, std::optional<Count> SaSpec::*, std::optional<Count32> SaSpec::*,
+                 std::optional<Window> SaSpec::*, std::optional<Bits> SaSpec::*, std::optional<Port> SaSpec::*,
+                 std::optional<Protocol> SaSpec::*, std::optional<AuthAlgorithm> SaSpec::*,
+                 std::optional<EncryptAlgorithm> SaSpec::*, std::optional<Encapsulation> SaSpec::*,
+                 std::optional<pfkey::State> SaSpec::*, std::optional<Flag> SaSpec::*, std::optional<Host> SaSpec::*,
+                 std::optional<Network> SaSpec::*, std::optional<KeyValue> SaSpec::*, std::optional<Identity> SaSpec::*,
+                 std::optional<Label> SaSpec::*, std::optional<Unusable> SaSpec::*>;
+
+}  // namespace lang

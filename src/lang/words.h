@@ -1,0 +1,37 @@
+#pragma once
+/// A command's text cut into words: views into the caller's buffer, which holds keys and is never copied.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lang {
+
+/// One word of a command. In quotes, `text` is what stands between them.
+struct Word {
+  enum class Kind : std::uint8_t { bare, quoted, escaped };
+  std::string_view text;
+  std::uint32_t at = 0;  ///< Offset of the word (of its quote) in the command's text.
+  Kind kind = Kind::bare;
+};
+
+struct WordFault {
+  std::uint32_t at;
+  std::string_view message;
+};
+
+/// Cuts a command into words; `words` is emptied first. White space separates, and so does a backslash at the end of a
+/// line (blanks or a carriage return may follow it); a line inside the command whose first word starts with # is left
+/// out. "..." is one word, as it stands; $"..." is one word with the escapes \\ \" \n \r \t \xHH.
+std::optional<WordFault> split(std::string_view text, std::vector<Word>& words);
+
+/// The word's text with escapes resolved; nullopt: an escape is wrong.
+std::optional<std::string> unescape(const Word& word);
+
+/// Writes text so that split() and unescape() give it back: bare if it can be, else quoted.
+void write_quoted(std::string_view text, std::string& out);
+
+constexpr bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+}  // namespace lang
