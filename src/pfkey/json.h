@@ -1,0 +1,52 @@
+#pragma once
+/// Messages and reports as JSON for programs: one object, one line. doc/json.md describes every member;
+/// share/schema/ipseckey.schema.json says the same to a validator.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/instant.h"
+#include "pfkey/message.h"
+
+namespace pfkey {
+
+struct JsonOptions {
+  std::string sadb;            ///< The SADB in use, as its backend names it.
+  bool paranoid = false;       ///< -p: sizes of keys, no digits.
+  bool keys = true;            ///< Off: the same.
+  std::optional<Instant> now;  ///< "time" of a message; left out without it.
+};
+
+/// One SA of a GET or DUMP reply: kind "sa". Appends a line to out; with keys the caller wipes out.
+void json_sa(const Message& m, const JsonOptions& options, std::string& out);
+
+/// Any message: kind "message", or "gap" for a gap notice (notices.h). Appends a line to out; with keys the caller
+/// wipes out.
+void json_message(const Message& m, const JsonOptions& options, std::string& out);
+
+/// One fault that a check or a load found.
+struct ReportedFault {
+  bool warning = false;
+  std::string file;          ///< "<stdin>" for standard input; empty: the shell's arguments.
+  std::uint32_t line = 0;    ///< From 1; 0: not about one line.
+  std::uint32_t column = 0;  ///< From 1, in bytes; 0: not about one word.
+  std::uint32_t length = 0;  ///< Of the word, bytes.
+  std::string message;       ///< Without key material.
+};
+
+/// What a check (-c) or a load (-f, load) came to.
+struct Report {
+  enum class Kind : std::uint8_t { check, load } kind{};
+  std::string sadb;
+  std::string file;
+  std::uint64_t commands = 0;   ///< All of them.
+  std::uint64_t succeeded = 0;  ///< Valid ones, or those that were carried out.
+  std::uint64_t failed = 0;
+  std::vector<ReportedFault> faults;
+};
+
+/// Kind "check" or "load". Appends a line to out.
+void json_report(const Report& report, std::string& out);
+
+}  // namespace pfkey
