@@ -1,0 +1,167 @@
+#include "base/secret.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+Secret filled(std::size_t size, unsigned value) {
+  Secret s(size);
+  for (std::byte& b : s.bytes()) b = static_cast<std::byte>(value);
+  return s;
+}
+
+TEST(Secret, MovesAndDoesNotCopy) {
+  static_assert(!std::is_copy_constructible_v<Secret> && !std::is_copy_assignable_v<Secret>);
+  static_assert(std::is_nothrow_move_constructible_v<Secret> && std::is_nothrow_move_assignable_v<Secret>);
+
+  Secret a = filled(16, 0xa5);
+  const std::byte* slot = a.bytes().data();
+  Secret b = std::move(a);
+  EXPECT_EQ(b.bytes().data(), slot) << "moving moves no byte";
+  EXPECT_EQ(b, filled(16, 0xa5));
+  Secret c;
+  c = std::move(b);
+  EXPECT_EQ(c.bytes().data(), slot);
+  EXPECT_EQ(c.size(), 16u);
+}
+
+TEST(Secret, CloneIsASecondCopy) {
+  Secret a = filled(16, 1);
+  Secret b = a.clone();
+  EXPECT_NE(a.bytes().data(), b.bytes().data());
+  b.bytes()[3] = std::byte{9};
+  EXPECT_EQ(a, filled(16, 1));
+  EXPECT_NE(a, b);
+}
+
+TEST(Secret, StartsAsZeroOrAsTheGivenBytes) {
+  {
+    const Secret dirty = filled(32, 0xff);
+  }
+  EXPECT_TRUE(all_zero(Secret(32).bytes())) << "also in a slot that was used before";
+  const std::byte material[] = {std::byte{1}, std::byte{2}};
+  EXPECT_EQ(Secret(Bytes(material)).bytes()[1], std::byte{2});
+  EXPECT_TRUE(Secret().empty());
+  EXPECT_TRUE(Secret(std::size_t{0}).empty());
+}
+
+TEST(Secret, TakesUpToItsMaximum) {
+  EXPECT_EQ(filled(Secret::kMaxSize, 7).size(), Secret::kMaxSize);
+  EXPECT_THROW(Secret(Secret::kMaxSize + 1), std::length_error);
+}
+
+TEST(Secret, IsWipedWhenLetGoOf) {
+  // Slots come from chunks that are never unmapped, so looking at a released one is no use after free.
+  for (const std::size_t size : {std::size_t{1}, std::size_t{64}, std::size_t{65}, Secret::kMaxSize}) {
+    const std::byte* slot = nullptr;
+    {
+      const Secret s = filled(size, 0x5a);
+      slot = s.bytes().data();
+      EXPECT_FALSE(all_zero(Bytes(slot, size)));
+    }
+    EXPECT_TRUE(all_zero(Bytes(slot, size))) << size;
+  }
+}
+
+TEST(Secret, AnAssignedOverSecretIsWipedWithItsNewOwner) {
+  const std::byte* slot = nullptr;
+  Secret kept = filled(16, 1);
+  {
+    Secret other = filled(16, 2);
+    std::swap(kept, other);
+    slot = other.bytes().data();
+  }
+  EXPECT_TRUE(all_zero(Bytes(slot, 16)));
+  EXPECT_EQ(kept, filled(16, 2));
+}
+
+// The VmFlags line of the mapping that holds p, from the kernel's own account (proc_pid_smaps(5)).
+std::string vm_flags(const std::byte* p) {
+  const auto address = std::bit_cast<std::uintptr_t>(p);
+  std::ifstream smaps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(smaps, line);) {
+    std::istringstream words(line);
+    std::uintptr_t from = 0, to = 0;
+    char dash = 0;
+    if (words >> std::hex >> from >> dash >> to && dash == '-') inside = from <= address && address < to;
+    if (inside && line.starts_with("VmFlags:")) return line + ' ';
+  }
+  return "";
+}
+
+TEST(Secret, StaysOutOfCoreDumps) {
+  const Secret small = filled(16, 1), large = filled(Secret::kMaxSize, 1);
+  EXPECT_NE(vm_flags(small.bytes().data()).find(" dd "), std::string::npos);
+  EXPECT_NE(vm_flags(large.bytes().data()).find(" dd "), std::string::npos);
+}
+
+TEST(Secret, EqualityLooksAtEveryByteAndAtTheSize) {
+  const Secret a = filled(20, 3);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    Secret b = a.clone();
+    EXPECT_TRUE(a == b);
+    b.bytes()[i] ^= std::byte{0x80};
+    EXPECT_FALSE(a == b) << i;
+  }
+  EXPECT_FALSE(a == filled(19, 3));
+  EXPECT_TRUE(Secret() == Secret(std::size_t{0}));
+}
+
+TEST(SecretBuffer, GrowsAndKeepsItsContent) {
+  SecretBuffer buffer;
+  EXPECT_EQ(buffer.size(), 0u);
+  buffer.grow(100);
+  const std::size_t first = buffer.size();
+  EXPECT_GE(first, 100u);
+  for (std::byte& b : buffer.bytes()) b = std::byte{0x77};
+  EXPECT_NE(vm_flags(buffer.bytes().data()).find(" dd "), std::string::npos);
+  buffer.grow(first * 3);
+  ASSERT_GE(buffer.size(), first * 3);
+  EXPECT_EQ(std::vector(buffer.bytes().begin(), buffer.bytes().begin() + static_cast<std::ptrdiff_t>(first)),
+            std::vector(first, std::byte{0x77}));
+  EXPECT_TRUE(all_zero(Bytes(buffer.bytes()).subspan(first)));
+}
+
+TEST(SecretBuffer, Moves) {
+  SecretBuffer a;
+  a.grow(10);
+  a.bytes()[0] = std::byte{1};
+  const std::byte* place = a.bytes().data();
+  SecretBuffer b = std::move(a);
+  EXPECT_EQ(b.bytes().data(), place);
+  SecretBuffer c;
+  c = std::move(b);
+  EXPECT_EQ(c.bytes()[0], std::byte{1});
+}
+
+TEST(Wipe, ClearsWhatItIsGivenAndNoMore) {
+  std::vector<std::byte> memory(10, std::byte{0xff});
+  wipe(MutableBytes(memory).subspan(2, 6));
+  EXPECT_FALSE(all_zero(memory));
+  EXPECT_TRUE(all_zero(Bytes(memory).subspan(2, 6)));
+  EXPECT_EQ(memory[1], std::byte{0xff});
+  EXPECT_EQ(memory[8], std::byte{0xff});
+}
+
+TEST(AllZero, LooksAtEveryByte) {
+  std::vector<std::byte> memory(9);
+  EXPECT_TRUE(all_zero(memory));
+  EXPECT_TRUE(all_zero({}));
+  for (std::byte& b : memory) {
+    b = std::byte{1};
+    EXPECT_FALSE(all_zero(memory));
+    b = std::byte{0};
+  }
+}
+
+}  // namespace
