@@ -3,6 +3,7 @@
 /// What it answers, and where it deliberately differs from Solaris, is in doc/pf-key.md.
 #include <absl/functional/function_ref.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "base/instant.h"
 #include "base/net.h"
+#include "pfkey/algorithms.h"
 #include "pfkey/message.h"
 
 namespace engine {
@@ -19,25 +21,45 @@ enum class Audience : std::uint8_t {
   sender,               ///< GET, DUMP, X_PROMISC, X_INVERSE_ACQUIRE, X_DELPAIR_STATE and errors of unknown types.
   everyone,             ///< GETSPI, UPDATE, X_UPDATEPAIR, ADD, DELETE, X_DELPAIR, FLUSH, EXPIRE: success and error.
   registered,           ///< REGISTER, ACQUIRE: those registered for the message's SA type, and the sender if any.
-  extended_registered,  ///< The same for extended registrations.
+  extended_registered,  ///< The same for extended registrations; ACQUIRE then has SA type 0.
 };
 
 using Sink = absl::FunctionRef<void(Audience, pfkey::Message&&)>;
 
 struct Options {
-  /// Whether an address belongs to this host (Solaris' class ME); decides an SA's direction. Default: none does.
+  /// Whether an address belongs to this host (Solaris' class ME); decides the direction of an SA that names none.
+  /// Default: not known, and then such an SA serves both directions and shows none.
   std::function<bool(const Address&)> is_local;
   /// 32 random bits, for GETSPI. Default: std::random_device.
   std::function<std::uint32_t()> random;
+  /// Whether an algorithm of the table can be used here. Default: all can.
+  std::function<bool(const pfkey::Algorithm&)> usable;
   /// Off: keys are checked, then forgotten, for a dry run over a big file.
   bool keep_keys = true;
   /// Whether SENSITIVITY extensions are accepted.
   bool label_policy = false;
 };
 
-/// A walk over the SADB that a DUMP asked for. It names the SAs there were at its start; SAs that go meanwhile are
-/// left out, new ones do not appear.
-class DumpWalk;
+/// What identifies an SA (RFC 4301 section 4.1).
+struct SaId {
+  pfkey::SaType satype{};
+  std::uint32_t spi = 0;  ///< Host order.
+  Address dst;
+  bool operator==(const SaId&) const = default;
+};
+
+/// A walk over the SADB that a DUMP asked for. It visits the SAs there were at its start, oldest first, as they are
+/// when it reaches them; SAs that go meanwhile are left out, new ones do not appear. It may outlive its engine.
+class DumpWalk {
+ public:
+  ~DumpWalk();
+
+ private:
+  friend class Engine;
+  struct State;
+  explicit DumpWalk(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
 
 class Engine {
  public:
@@ -47,21 +69,27 @@ class Engine {
   Engine& operator=(Engine&&) noexcept;
 
   /// Answers one request of any type but DUMP and X_PROMISC. Every request gets its reply or error reply through `out`,
-  /// with the request's seq and pid; changes that others must hear of follow.
+  /// with the request's seq and pid; only an ACQUIRE with an errno, which is a notice, gets none. A refused request has
+  /// changed nothing.
   void handle(pfkey::Message request, Instant now, Sink out);
 
-  /// Starts a DUMP; the request is EINVAL / NO_EXT or UNKNOWN_SATYPE through `out` (and nullptr comes back) if it is
-  /// wrong.
+  /// Starts a DUMP; if the request is wrong, the error reply comes through `out` and nullptr comes back.
   std::unique_ptr<DumpWalk> dump(const pfkey::Message& request, Instant now, Sink out);
   /// The next SA of a walk, or nullopt after the last: then the caller sends dump_end().
   std::optional<pfkey::Message> next(DumpWalk& walk);
   /// The end marker: the request's header with seq 0.
   static pfkey::Message dump_end(const DumpWalk& walk);
 
-  /// Does what is due at `now`: soft, hard and idle expiry, larval and acquire time-outs.
+  /// Does what is due at `now`: soft, hard and idle expiry, larval and acquire time-outs. In the order of the
+  /// deadlines.
   void expire(Instant now, Sink out);
   /// When expire() has something to do next, on the steady clock; nullopt: never.
   std::optional<std::chrono::nanoseconds> deadline() const;
+
+  /// Accounts for a packet of `bytes` that the SA protects or has protected, the first one of a flow if `new_flow`.
+  /// False: the SA may not carry it (there is none, it is not usable, or this packet passes a hard limit).
+  /// What that changes (EXPIRE) goes through `out`.
+  bool charge(const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out);
 
   std::size_t size() const;  ///< SAs in the SADB, of all types and states.
 
@@ -69,5 +97,9 @@ class Engine {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Who hears a message of that type: the reply to a request, an error, or a notice (section "Delivery" of
+/// doc/pf-key.md). ACQUIRE and REGISTER: by the SA type, 0 being the extended kind.
+Audience audience_of(pfkey::Type type, pfkey::SaType satype);
 
 }  // namespace engine

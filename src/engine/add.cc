@@ -1,0 +1,126 @@
+#include <cerrno>
+
+#include "engine/state.h"
+
+namespace engine {
+namespace {
+
+using pfkey::Diagnostic;
+using pfkey::Message;
+
+constexpr std::uint32_t kDerivedFlags = pfkey::kFlagPaired | pfkey::kFlagEalg1 | pfkey::kFlagEalg2;
+constexpr std::uint32_t kIke = 1;
+
+// Direction apart: what the request says, but for the bits that tell facts.
+std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
+  std::uint32_t flags = (m.sa->flags & ~kDerivedFlags) | direction;
+  const pfkey::Algorithm* const cipher = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, m.sa->encrypt);
+  if (cipher && cipher->counter()) flags |= pfkey::kFlagEalg2;
+  if (cipher && cipher->combined()) flags |= pfkey::kFlagEalg1;
+  if (m.natt_local) flags |= pfkey::kFlagNattLocal;
+  if (m.natt_remote) flags |= pfkey::kFlagNattRemote;
+  if (m.src->port || m.dst->port || m.dst->proto || m.inner_src) flags |= pfkey::kFlagUnique;
+  return flags;
+}
+
+void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::Endpoint>& given) {
+  if (given) slot = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = given->address, .port = given->port};
+}
+
+void keep_rare(Sa& sa, const Message& m) {
+  const pfkey::KmCookie cookie = m.km_cookie.value_or(pfkey::KmCookie{});
+  if (!m.natt_local && !m.natt_remote && !m.inner_src && !m.src_identity && !m.dst_identity && !m.sensitivity &&
+      !m.outer_sensitivity && cookie == pfkey::KmCookie{})
+    return;
+  sa.rare = std::make_unique<Rare>();
+  keep_natt(sa.rare->natt_local, m.natt_local);
+  keep_natt(sa.rare->natt_remote, m.natt_remote);
+  sa.rare->inner_src = m.inner_src, sa.rare->inner_dst = m.inner_dst;
+  sa.rare->km_cookie = cookie;
+  if (cookie.proto == kIke) sa.rare->km_cookie.cookie = static_cast<std::uint32_t>(cookie.cookie);
+  sa.rare->src_identity = m.src_identity, sa.rare->dst_identity = m.dst_identity;
+  sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
+}
+
+void keep_limits(Sa& sa, const Message& m) {
+  sa.limits.reset();
+  if (!m.hard && !m.soft && !m.idle) return;
+  Limits& limits = limits_of(sa);
+  limits.hard = m.hard.value_or(pfkey::Lifetime{});
+  limits.soft = m.soft.value_or(pfkey::Lifetime{});
+  limits.idle = m.idle;
+}
+
+void keep_keys(Sa& sa, Message& m) {
+  if (!m.auth_key && !m.encrypt_key) return;
+  sa.keys = std::make_unique<Keys>();
+  if (m.auth_key) sa.keys->auth = std::move(m.auth_key->material);
+  if (!m.encrypt_key) return;
+  const std::size_t iv = m.encrypt_key->reserved / 8u;
+  if (iv == 0) {
+    sa.keys->encrypt = std::move(m.encrypt_key->material);
+    return;
+  }
+  const Bytes all = std::as_const(m.encrypt_key->material).bytes();
+  sa.keys->encrypt = Secret(all.first(all.size() - iv));
+  sa.keys->iv = Secret(all.last(iv));
+}
+
+}  // namespace
+
+// A partner is found from either half, so its source is this SA's destination and not a wildcard.
+std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Address& src, std::uint32_t flags,
+                                                        std::uint32_t pair_spi) {
+  const std::unexpected refused(invalid(Diagnostic::pair_inappropriate));
+  if (pair_spi == 0 || pair_spi == id.spi) return refused;
+  Sa* const partner = sadb.find({id.satype, pair_spi, src});
+  if (!partner || partner->src != id.dst) return refused;
+  using enum pfkey::State;
+  if (partner->is(larval) || partner->is(dying) || partner->is(dead)) return refused;
+  if (partner->both_ways() || (flags & partner->flags & Sa::kBothWays) != 0) return refused;
+  const Sa* const theirs = sadb.partner(*partner);
+  if (theirs && theirs->id() != id) return std::unexpected(invalid(Diagnostic::pair_already));
+  return partner;
+}
+
+Check Engine::State::add(Message& m, Instant now, Sink out) {
+  if (auto wrong = check_add(m, options)) return wrong;
+  const std::uint32_t direction = direction_of(m, options);
+  if (m.pair && direction == Sa::kBothWays) return invalid(Diagnostic::pair_inappropriate);
+  const SaId id{m.satype, m.sa->spi, m.dst->address};
+
+  // An UPDATE comes here to complete the larval SA that it found.
+  Sa* const larval = m.type == pfkey::Type::update ? sadb.find(id) : nullptr;
+  if (larval && is_unspecified(m.src->address)) m.src->address = larval->src;
+  Sa* const sa = larval ? larval : sadb.insert(id);
+  if (!sa) return Refusal{EEXIST, Diagnostic::none};
+  Sa* partner = nullptr;
+  if (m.pair) {
+    const auto found = find_partner(id, m.src->address, direction, m.pair->spi);
+    if (!found) {
+      if (!larval) sadb.erase(*sa);
+      return found.error();
+    }
+    partner = *found;
+  }
+
+  deadlines.forget(*sa);
+  sa->src = m.src->address;
+  sa->src_port = m.src->port, sa->dst_port = m.dst->port, sa->proto = m.dst->proto;
+  sa->state = m.sa->state;
+  sa->auth = m.sa->auth, sa->encrypt = m.sa->encrypt;
+  sa->window = m.sa->replay;
+  sa->flags = real_flags(m, direction);
+  sa->added = now;
+  if (m.replay_value) sa->replay_value = m.replay_value->low;
+  keep_limits(*sa, m);
+  keep_rare(*sa, m);
+  if (options.keep_keys) keep_keys(*sa, m);
+  if (partner) Sadb::pair(*sa, *partner);
+  deadlines.schedule(*sa, now);
+  m.sa->flags = sa->flags;
+  echo(m, out);
+  return std::nullopt;
+}
+
+}  // namespace engine

@@ -1,0 +1,88 @@
+#include "engine/reply.h"
+#include "engine/state.h"
+
+namespace engine {
+namespace {
+
+using pfkey::State;
+
+// Clustering: another node owns these, and says so itself when they end.
+bool ends_silently(const Sa& sa) {
+  return sa.is(State::larval) || sa.is(State::active_elsewhere) || sa.is(State::idle);
+}
+
+}  // namespace
+
+void Engine::State::die(Sa& sa, Sink out) {
+  Sa* const partner = sadb.partner(sa);
+  for (Sa* const half : {&sa, partner}) {
+    if (!half) continue;
+    if (!ends_silently(*half)) {
+      half->state = pfkey::State::dead;
+      out(Audience::everyone, expire_notice(*half));
+    }
+    erase(*half);
+  }
+}
+
+void Engine::expire(Instant now, Sink out) {
+  while (const auto index = state_->deadlines.due(now)) {
+    Sa& sa = state_->sadb.at(*index);
+    switch (due(sa, now)) {
+      case Due::larval:
+      case Due::hard:
+        state_->die(sa, out);
+        continue;
+      case Due::soft:
+        sa.state = pfkey::State::dying;
+        out(Audience::everyone, expire_notice(sa));
+        break;
+      case Due::idle:
+        if (sa.is(pfkey::State::active_elsewhere)) {
+          sa.state = pfkey::State::idle;
+        } else {
+          sa.limits->idle_told = true;
+          out(Audience::everyone, expire_notice(sa));
+        }
+        break;
+      case Due::nothing:
+        break;
+    }
+    state_->deadlines.schedule(sa, now);
+  }
+}
+
+bool Engine::charge(const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out) {
+  Sa* const sa = state_->sadb.find(id);
+  if (!sa || !(sa->is(pfkey::State::mature) || sa->is(pfkey::State::dying))) return false;
+  if (!sa->use) {
+    sa->use = std::make_unique<Use>();
+    sa->use->first = now;
+    sa->flags |= pfkey::kFlagUsed;
+  }
+  Use& use = *sa->use;
+  use.last = now;
+  if (!sa->limits) {
+    use.bytes += bytes;
+    use.allocations += new_flow;
+    return true;
+  }
+  const pfkey::Lifetime& hard = sa->limits->hard;
+  const bool too_many_bytes = hard.bytes != 0 && (bytes >= hard.bytes || use.bytes >= hard.bytes - bytes);
+  const bool too_many_flows = new_flow && hard.allocations != 0 && use.allocations >= hard.allocations;
+  if (too_many_bytes || too_many_flows) {
+    state_->die(*sa, out);
+    return false;
+  }
+  use.bytes += bytes;
+  use.allocations += new_flow;
+  revalidate(*sa, now);
+  if (due(*sa, now) == Due::soft) {
+    sa->state = pfkey::State::dying;
+    out(Audience::everyone, expire_notice(*sa));
+  }
+  state_->deadlines.schedule(*sa, now);
+  return true;
+}
+
+}  // namespace engine

@@ -1,0 +1,55 @@
+#pragma once
+/// What is asked of a request before it may change anything: the sections "Input", "Addresses" and "ADD" of
+/// doc/pf-key.md, as tables of rules.
+#include <cstdint>
+#include <optional>
+
+#include "engine/engine.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/diagnostics.h"
+#include "pfkey/message.h"
+
+namespace engine {
+
+/// The error reply a request gets.
+struct Refusal {
+  std::uint8_t error;  ///< errno, the host's numbers.
+  pfkey::Diagnostic diagnostic;
+  bool operator==(const Refusal&) const = default;
+};
+
+using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
+
+/// EINVAL with a diagnostic: the common case.
+Refusal invalid(pfkey::Diagnostic diagnostic);
+
+/// The contents of single extensions, whatever the message.
+Check check_contents(const pfkey::Message& request);
+
+/// The addresses that are there, and extensions that no request for one SA type may have. Brings addresses into their
+/// normal form: mapped ones become IPv4, bits after an inner prefix are cleared, protocols and families are filled in.
+Check normalise(pfkey::Message& request, const Options& options);
+
+/// Soft limits above hard ones, idle limits above either. Passes unless HARD and SOFT are both there.
+Check check_lifetimes(const pfkey::Message& request);
+
+/// Labels on a system without a label policy.
+Check check_labels(const pfkey::Message& request, const Options& options);
+
+/// REPLAY_VALUE of more than 32 bits.
+Check check_replay_width(const pfkey::Message& request);
+
+/// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after
+/// normalise(). Corrects the parity of DES keys and fills in the protocol of a tunnel.
+Check check_add(pfkey::Message& request, const Options& options);
+
+/// kFlagInbound and kFlagOutbound: as asked, else by the addresses, else neither.
+std::uint32_t direction_of(const pfkey::Message& request, const Options& options);
+
+/// The algorithm's row if it can be used here.
+const pfkey::Algorithm* usable(pfkey::AlgorithmKind kind, std::uint8_t number, const Options& options);
+
+/// Settable flags, by SA type: of an ADD or of an UPDATE.
+std::uint32_t settable_flags(pfkey::SaType satype, bool update);
+
+}  // namespace engine

@@ -1,0 +1,205 @@
+#include "engine/engine.h"
+
+#include <array>
+#include <cerrno>
+#include <random>
+
+#include "engine/reply.h"
+#include "engine/state.h"
+
+namespace engine {
+namespace {
+
+using pfkey::Diagnostic;
+using pfkey::Message;
+using pfkey::SaType;
+using pfkey::Type;
+
+bool has_engine(SaType satype) { return satype == SaType::ah || satype == SaType::esp; }
+
+Check check_satype(SaType satype) {
+  if (satype == SaType::unspec) return invalid(Diagnostic::satype_needed);
+  if (!has_engine(satype)) return invalid(Diagnostic::unknown_satype);
+  return std::nullopt;
+}
+
+// The same for messages that mean all SA types by 0.
+Check check_satypes(SaType satype) { return satype == SaType::unspec ? std::nullopt : check_satype(satype); }
+
+// Random SPIs until one is free; a range that is full or nearly so is searched from there on.
+std::optional<std::uint32_t> free_spi(Sadb& sadb, SaId id, pfkey::SpiRange range, const Options& options) {
+  range.min = std::max(range.min, 1u);
+  const std::uint64_t width = std::uint64_t{range.max} - range.min + 1;
+  const std::uint32_t random = options.random();
+  id.spi = random >= range.min && random <= range.max ? random : static_cast<std::uint32_t>(range.min + random % width);
+  for (std::uint64_t tried = 0; tried < width; ++tried) {
+    if (!sadb.find(id)) return id.spi;
+    id.spi = id.spi == range.max ? range.min : id.spi + 1;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Audience audience_of(Type type, SaType satype) {
+  switch (type) {
+    case Type::getspi:
+    case Type::update:
+    case Type::add:
+    case Type::del:
+    case Type::expire:
+    case Type::flush:
+    case Type::x_updatepair:
+    case Type::x_delpair:
+      return Audience::everyone;
+    case Type::acquire:
+    case Type::reg:
+      return satype == SaType::unspec ? Audience::extended_registered : Audience::registered;
+    case Type::reserved:
+    case Type::get:
+    case Type::dump:
+    case Type::x_promisc:
+    case Type::x_inverse_acquire:
+    case Type::x_delpair_state:
+      break;
+  }
+  return Audience::sender;
+}
+
+void echo(Message& request, Sink out) {
+  request.error = 0;
+  request.diagnostic = 0;
+  request.auth_key.reset();
+  request.encrypt_key.reset();
+  const Audience audience = audience_of(request.type, request.satype);
+  out(audience, std::move(request));
+}
+
+Engine::Engine(Options options) {
+  if (!options.random) options.random = [] { return std::random_device{}(); };
+  state_ = std::make_unique<State>(std::move(options));
+}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+std::size_t Engine::size() const { return state_->sadb.size(); }
+
+std::optional<std::chrono::nanoseconds> Engine::deadline() const { return state_->deadlines.next(); }
+
+// ---- requests
+
+void Engine::handle(Message request, Instant now, Sink out) {
+  using Handler = Check (State::*)(Message&, Instant, Sink);
+  struct Row {
+    Type type;
+    Check (*satype)(SaType);
+    Handler handler;
+  };
+  static constexpr std::array kTable = {
+      Row{Type::getspi, check_satype, &State::getspi},
+      Row{Type::update, check_satype, &State::update},
+      Row{Type::add, check_satype, &State::add},
+      Row{Type::del, check_satype, &State::remove},
+      Row{Type::get, check_satype, &State::get},
+      Row{Type::reg, check_satypes, &State::reg},
+      Row{Type::flush, check_satypes, &State::flush},
+      Row{Type::x_updatepair, check_satype, &State::update},
+      Row{Type::x_delpair, check_satype, &State::remove},
+      Row{Type::x_delpair_state, check_satypes, &State::remove_by_state},
+      Row{Type::expire, check_satypes, &State::refuse_expire},
+  };
+  const Message header = request.header();
+  Check wrong = invalid(Diagnostic::unknown_msg);
+  for (const Row& row : kTable) {
+    if (row.type != request.type) continue;
+    wrong = row.satype(request.satype);
+    if (!wrong) wrong = check_contents(request);
+    if (!wrong) wrong = normalise(request, state_->options);
+    if (!wrong) wrong = (*state_.*row.handler)(request, now, out);
+    break;
+  }
+  if (wrong) out(audience_of(header.type, header.satype), error_reply(header, *wrong));
+}
+
+Sa* Engine::State::named(const Message& m) {
+  return sadb.find({m.satype, m.sa->spi, m.dst->address}, m.src ? &m.src->address : nullptr);
+}
+
+Check Engine::State::getspi(Message& m, Instant now, Sink out) {
+  if (!m.src) return invalid(Diagnostic::missing_src);
+  if (!m.dst) return invalid(Diagnostic::missing_dst);
+  if (!m.spi_range) return invalid(Diagnostic::missing_range);
+  SaId id{m.satype, 0, m.dst->address};
+  const auto spi = free_spi(sadb, id, *m.spi_range, options);
+  if (!spi) return Refusal{EEXIST, Diagnostic::none};
+  id.spi = *spi;
+  Sa& sa = *sadb.insert(id);
+  sa.src = m.src->address;
+  sa.added = now;
+  limits_of(sa);
+  deadlines.schedule(sa, now);
+  m.spi_range.reset();
+  m.sa = pfkey::Sa{.spi = *spi};
+  echo(m, out);
+  return std::nullopt;
+}
+
+Check Engine::State::get(Message& m, Instant, Sink out) {
+  if (!m.dst) return invalid(Diagnostic::missing_dst);
+  if (!m.sa) return invalid(Diagnostic::missing_sa);
+  const Sa* const sa = named(m);
+  if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
+  out(Audience::sender, describe(*sa, sadb, m, WithKeys::yes));
+  return std::nullopt;
+}
+
+Check Engine::State::refuse_expire(Message&, Instant, Sink) { return Refusal{EOPNOTSUPP, Diagnostic::none}; }
+
+// ---- dump
+
+struct DumpWalk::State {
+  Message request;
+  std::shared_ptr<Sadb::Cursor> cursor;
+  std::optional<std::chrono::nanoseconds> idle_since;  ///< Only SAs that were not used after this.
+};
+
+DumpWalk::DumpWalk(std::unique_ptr<State> state) : state_(std::move(state)) {}
+DumpWalk::~DumpWalk() = default;
+
+std::unique_ptr<DumpWalk> Engine::dump(const Message& request, Instant now, Sink out) {
+  Message rest = request.header();
+  rest.extended_dump = request.extended_dump;
+  Check wrong = check_satypes(request.satype);
+  if (!wrong && !(rest == request)) wrong = invalid(Diagnostic::no_ext);
+  if (wrong) {
+    out(Audience::sender, error_reply(request, *wrong));
+    return nullptr;
+  }
+  auto walk = std::make_unique<DumpWalk::State>();
+  if (request.extended_dump && request.extended_dump->timeout != 0) {
+    constexpr std::uint64_t kLongest = 1u << 31;  // Seconds: longer than any machine is up.
+    walk->idle_since = now.steady - std::chrono::seconds(std::min(request.extended_dump->timeout, kLongest));
+  }
+  walk->request = std::move(rest);
+  walk->cursor = state_->sadb.walk();
+  return std::unique_ptr<DumpWalk>(new DumpWalk(std::move(walk)));
+}
+
+std::optional<Message> Engine::next(DumpWalk& walk) {
+  DumpWalk::State& w = *walk.state_;
+  while (const Sa* const sa = state_->sadb.step(*w.cursor)) {
+    if (w.request.satype != SaType::unspec && w.request.satype != sa->satype) continue;
+    if (w.idle_since && (sa->use ? sa->use->last : sa->added).steady > *w.idle_since) continue;
+    return describe(*sa, state_->sadb, w.request, WithKeys::yes);
+  }
+  return std::nullopt;
+}
+
+Message Engine::dump_end(const DumpWalk& walk) {
+  Message m = walk.state_->request.header();
+  m.error = 0, m.diagnostic = 0, m.seq = 0;
+  return m;
+}
+
+}  // namespace engine

@@ -1,0 +1,137 @@
+#include "engine/keysock.h"
+
+#include <cerrno>
+#include <map>
+
+#include "engine/reply.h"
+
+namespace engine {
+namespace {
+
+using pfkey::Message;
+using pfkey::SaType;
+using pfkey::Type;
+
+// A client registers for SA types one by one or all at once, not both.
+struct Client {
+  std::uint32_t plain = 0, extended = 0;  ///< Bits by SA type.
+  bool promiscuous = false;
+  std::unique_ptr<DumpWalk> walk;
+};
+
+std::uint32_t bit(SaType satype) { return 1u << (static_cast<std::uint8_t>(satype) & 31u); }
+
+}  // namespace
+
+struct Keysock::State {
+  Engine engine;
+  std::map<ClientId, Client> clients;
+  ClientId last_id = 0;
+
+  bool hears(const Client& client, Audience audience, const Message& m) const {
+    if (client.promiscuous) return true;
+    switch (audience) {
+      case Audience::sender:
+        return false;
+      case Audience::everyone:
+        return true;
+      case Audience::registered:
+        return (client.plain & bit(m.satype)) != 0;
+      case Audience::extended_registered:
+        return client.extended != 0;
+    }
+    return false;
+  }
+
+  // To everybody who hears it and to the sender, if there is one; to nobody twice.
+  void spread(Audience audience, const Message& m, std::optional<ClientId> sender, Deliver deliver) const {
+    for (const auto& [id, client] : clients)
+      if (id == sender || hears(client, audience, m)) deliver(id, m);
+  }
+
+  void refuse(ClientId sender, const Message& request, Refusal why, Deliver deliver) {
+    spread(Audience::sender, error_reply(request, why), sender, deliver);
+  }
+
+  void promisc(ClientId sender, const Message& m, Deliver deliver);
+  void dump(ClientId sender, const Message& m, Instant now, Deliver deliver);
+  void handle(ClientId sender, Message m, Instant now, Deliver deliver);
+};
+
+Keysock::Keysock(Options options) : state_(new State{Engine(std::move(options)), {}, 0}) {}
+Keysock::~Keysock() = default;
+
+const Engine& Keysock::engine() const { return state_->engine; }
+Engine& Keysock::engine() { return state_->engine; }
+std::optional<std::chrono::nanoseconds> Keysock::deadline() const { return state_->engine.deadline(); }
+
+ClientId Keysock::open() {
+  const ClientId id = ++state_->last_id;
+  state_->clients.emplace(id, Client{});
+  return id;
+}
+
+void Keysock::close(ClientId client) { state_->clients.erase(client); }
+
+void Keysock::State::promisc(ClientId sender, const Message& m, Deliver deliver) {
+  Client& client = clients.at(sender);
+  client.promiscuous = m.satype != SaType::unspec;
+  spread(Audience::sender, m, sender, deliver);
+}
+
+void Keysock::State::dump(ClientId sender, const Message& m, Instant now, Deliver deliver) {
+  Client& client = clients.at(sender);
+  if (client.walk) return refuse(sender, m, {EBUSY, pfkey::Diagnostic::none}, deliver);
+  client.walk =
+      engine.dump(m, now, [&](Audience audience, Message&& reply) { spread(audience, reply, sender, deliver); });
+}
+
+void Keysock::State::handle(ClientId sender, Message m, Instant now, Deliver deliver) {
+  Client& client = clients.at(sender);
+  const bool is_register = m.type == Type::reg;
+  const bool extended = is_register && m.satype == SaType::unspec;
+  if (is_register && (extended ? client.plain : client.extended) != 0)
+    return refuse(sender, m, {EBUSY, pfkey::Diagnostic::none}, deliver);
+  engine.handle(std::move(m), now, [&](Audience audience, Message&& reply) {
+    const bool refused = reply.error != 0;
+    if (is_register && !refused) (extended ? client.extended : client.plain) |= bit(reply.satype);
+    if (is_register && refused) audience = Audience::sender;
+    spread(audience, reply, sender, deliver);
+  });
+}
+
+void Keysock::handle(ClientId client, Message request, Instant now, Deliver deliver) {
+  if (request.type == Type::x_promisc) return state_->promisc(client, request, deliver);
+  if (request.type == Type::dump) return state_->dump(client, request, now, deliver);
+  state_->handle(client, std::move(request), now, deliver);
+}
+
+void Keysock::reject(ClientId client, const pfkey::Malformed& why, Deliver deliver) {
+  const Message reply = error_reply(why.header, {why.error, why.diagnostic});
+  Audience audience = audience_of(reply.type, reply.satype);
+  if (audience != Audience::everyone) audience = Audience::sender;
+  state_->spread(audience, reply, client, deliver);
+}
+
+bool Keysock::dumping(ClientId client) const {
+  const auto found = state_->clients.find(client);
+  return found != state_->clients.end() && found->second.walk;
+}
+
+void Keysock::next_dumped(ClientId client, Deliver deliver) {
+  const auto found = state_->clients.find(client);
+  if (found == state_->clients.end() || !found->second.walk) return;
+  auto& walk = found->second.walk;
+  std::optional<Message> next = state_->engine.next(*walk);
+  const bool ended = !next;
+  if (ended) next = Engine::dump_end(*walk);
+  if (ended) walk.reset();
+  state_->spread(Audience::sender, *next, client, deliver);
+}
+
+void Keysock::expire(Instant now, Deliver deliver) {
+  state_->engine.expire(now,
+                        [&](Audience audience, Message&& m) { state_->spread(audience, m, std::nullopt, deliver); });
+}
+
+}  // namespace engine

@@ -1,0 +1,101 @@
+#include "engine/reply.h"
+
+#include "engine/lifecycle.h"
+
+namespace engine {
+namespace {
+
+using pfkey::Endpoint;
+using pfkey::Key;
+using pfkey::Message;
+
+pfkey::Sa parameters(const Sa& sa) {
+  return {
+      .spi = sa.spi, .replay = sa.window, .state = sa.state, .auth = sa.auth, .encrypt = sa.encrypt, .flags = sa.flags};
+}
+
+pfkey::Lifetime current(const Sa& sa) {
+  pfkey::Lifetime l;
+  l.addtime = static_cast<std::uint64_t>(sa.added.wall.time_since_epoch().count());
+  if (sa.use) {
+    l.allocations = sa.use->allocations;
+    l.bytes = sa.use->bytes;
+    l.usetime = static_cast<std::uint64_t>(sa.use->first.wall.time_since_epoch().count());
+  }
+  return l;
+}
+
+void put_outer(Message& m, const Sa& sa) {
+  m.src = Endpoint{.proto = sa.proto, .address = sa.src, .port = sa.src_port};
+  m.dst = Endpoint{.proto = sa.proto, .address = sa.dst, .port = sa.dst_port};
+}
+
+void put_keys(Message& m, const Sa& sa) {
+  if (!sa.keys) return;
+  const auto bits = [](const Secret& s) { return static_cast<std::uint16_t>(s.size() * 8); };
+  if (!sa.keys->auth.empty()) m.auth_key = Key{bits(sa.keys->auth), 0, sa.keys->auth.clone()};
+  if (!sa.keys->encrypt.empty()) {
+    const pfkey::Algorithm* const row = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt);
+    const std::uint16_t salt = row ? row->salt_bits : 0;
+    m.encrypt_key = Key{static_cast<std::uint16_t>(bits(sa.keys->encrypt) - salt), salt, sa.keys->encrypt.clone()};
+  }
+  if (!sa.keys->iv.empty()) m.initial_iv = Key{bits(sa.keys->iv), 0, sa.keys->iv.clone()};
+}
+
+void put_rare(Message& m, const Rare& rare) {
+  m.natt_local = rare.natt_local, m.natt_remote = rare.natt_remote;
+  m.inner_src = rare.inner_src, m.inner_dst = rare.inner_dst;
+  if (rare.km_cookie != pfkey::KmCookie{}) m.km_cookie = rare.km_cookie;
+  m.src_identity = rare.src_identity, m.dst_identity = rare.dst_identity;
+  m.sensitivity = rare.sensitivity, m.outer_sensitivity = rare.outer_sensitivity;
+}
+
+void put_limits(Message& m, const Limits& limits) {
+  if (!limits.hard.empty()) m.hard = limits.hard;
+  if (!limits.soft.empty()) m.soft = limits.soft;
+  if (limits.idle && !limits.idle->empty()) m.idle = limits.idle;
+}
+
+}  // namespace
+
+Message describe(const Sa& sa, Sadb& sadb, const Message& header, WithKeys keys) {
+  Message m;
+  m.type = header.type, m.satype = sa.satype, m.seq = header.seq, m.pid = header.pid;
+  m.sa = parameters(sa);
+  m.current = current(sa);
+  if (sa.limits) put_limits(m, *sa.limits);
+  put_outer(m, sa);
+  if (sa.rare) put_rare(m, *sa.rare);
+  if (keys == WithKeys::yes) put_keys(m, sa);
+  if (const Sa* const partner = sadb.partner(sa)) m.pair = pfkey::Pair{partner->spi};
+  if (sa.replay_value != 0) m.replay_value = pfkey::ReplayValue{.low = sa.replay_value};
+  return m;
+}
+
+Message expire_notice(const Sa& sa) {
+  Message m;
+  m.type = pfkey::Type::expire, m.satype = sa.satype;
+  m.sa = parameters(sa);
+  m.current = current(sa);
+  if (sa.state == pfkey::State::dead) {
+    m.hard = sa.limits ? sa.limits->hard : pfkey::Lifetime{};  // None of its own: it went with its partner.
+  } else if (sa.state == pfkey::State::dying) {
+    m.soft = sa.limits->soft;
+  } else {
+    m.idle = effective_idle(*sa.limits);
+  }
+  put_outer(m, sa);
+  m.km_cookie = sa.rare ? sa.rare->km_cookie : pfkey::KmCookie{};
+  if (sa.rare && (sa.flags & pfkey::kFlagTunnel)) m.inner_src = sa.rare->inner_src, m.inner_dst = sa.rare->inner_dst;
+  return m;
+}
+
+Message error_reply(const Message& request, Refusal why) {
+  Message m = request.header();
+  if (static_cast<std::uint8_t>(m.type) > pfkey::kTypeMax) m.type = pfkey::Type::reserved;
+  m.error = why.error;
+  m.diagnostic = static_cast<std::uint16_t>(why.diagnostic);
+  return m;
+}
+
+}  // namespace engine

@@ -1,0 +1,124 @@
+#include "engine/sadb.h"
+
+#include <bit>
+#include <cassert>
+#include <cstring>
+
+namespace engine {
+namespace {
+
+constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio: Fibonacci hashing.
+
+std::uint64_t mix(std::uint64_t a) {
+  a *= kOdd;
+  return a ^ (a >> 32);
+}
+
+std::uint32_t hash_of(const SaId& id) {
+  std::array<std::uint64_t, 2> halves;
+  std::memcpy(halves.data(), id.dst.octets.data(), sizeof halves);
+  const std::uint64_t numbers = std::uint64_t{id.spi} << 8 | std::uint64_t{static_cast<std::uint8_t>(id.satype)} << 1 |
+                                static_cast<std::uint8_t>(id.dst.family);
+  return static_cast<std::uint32_t>(mix(mix(mix(numbers) ^ halves[0]) ^ halves[1]));
+}
+
+}  // namespace
+
+std::size_t Sadb::Hash::spread(std::uint32_t hash) { return hash * kOdd; }
+
+bool Sadb::Equal::operator()(const Entry& a, const Probe& b) const {
+  if (a.hash != b.hash) return false;
+  const Sa& sa = sadb->at(a.index);
+  return sa.spi == b.id->spi && sa.satype == b.id->satype && sa.dst == b.id->dst;
+}
+
+Sadb::Sadb() : by_id_(0, Hash{}, Equal{this}) {}
+Sadb::~Sadb() = default;
+
+Sa* Sadb::find(const SaId& id) {
+  const auto found = by_id_.find(Probe{hash_of(id), &id});
+  return found == by_id_.end() ? nullptr : &at(found->index);
+}
+
+Sa* Sadb::find(const SaId& id, const Address* src) {
+  Sa* const sa = find(id);
+  if (!sa || !src || sa->src == *src || is_unspecified(sa->src) || is_unspecified(*src)) return sa;
+  return nullptr;
+}
+
+Sa* Sadb::insert(const SaId& id) {
+  const std::uint32_t hash = hash_of(id);
+  Sa* made = nullptr;
+  by_id_.lazy_emplace(Probe{hash, &id}, [&](const auto& construct) {
+    made = &allocate();
+    construct(Entry{hash, made->index});
+  });
+  if (!made) return nullptr;
+  made->satype = id.satype, made->spi = id.spi, made->dst = id.dst;
+  made->serial = ++last_serial_;
+  made->older = newest_;
+  (newest_ == Sa::kNone ? oldest_ : at(newest_).newer) = made->index;
+  newest_ = made->index;
+  return made;
+}
+
+Sa& Sadb::allocate() {
+  if (free_ == Sa::kNone) {
+    const auto first = static_cast<Sa::Index>(chunks_.size() * kChunk);
+    Sa* const chunk = chunks_.emplace_back(std::make_unique<Sa[]>(kChunk)).get();
+    for (Sa::Index i = 0; i < kChunk; ++i) {
+      chunk[i].index = first + i;
+      chunk[i].newer = i + 1 < kChunk ? first + i + 1 : Sa::kNone;
+    }
+    free_ = first;
+  }
+  Sa& sa = at(free_);
+  free_ = sa.newer;
+  sa.newer = Sa::kNone;
+  return sa;
+}
+
+void Sadb::erase(Sa& sa) {
+  assert(sa.pair == Sa::kNone);
+  std::erase_if(cursors_, [](const auto& cursor) { return cursor.expired(); });
+  for (const auto& held : cursors_)
+    if (const auto cursor = held.lock(); cursor->next == sa.index) cursor->next = sa.newer;
+  const SaId id = sa.id();
+  by_id_.erase(by_id_.find(Probe{hash_of(id), &id}));
+  (sa.older == Sa::kNone ? oldest_ : at(sa.older).newer) = sa.newer;
+  (sa.newer == Sa::kNone ? newest_ : at(sa.newer).older) = sa.older;
+  const Sa::Index index = sa.index;
+  sa = Sa{};
+  sa.index = index;
+  sa.newer = free_;
+  free_ = index;
+}
+
+void Sadb::pair(Sa& a, Sa& b) {
+  a.pair = b.index, b.pair = a.index;
+  a.flags |= pfkey::kFlagPaired, b.flags |= pfkey::kFlagPaired;
+}
+
+void Sadb::unpair(Sa& sa) {
+  if (sa.pair == Sa::kNone) return;
+  for (Sa* const half : {&at(sa.pair), &sa}) {
+    half->pair = Sa::kNone;
+    half->flags &= ~std::uint32_t{pfkey::kFlagPaired};
+  }
+}
+
+std::shared_ptr<Sadb::Cursor> Sadb::walk() {
+  auto cursor = std::make_shared<Cursor>(Cursor{oldest_, last_serial_});
+  cursors_.push_back(cursor);
+  return cursor;
+}
+
+Sa* Sadb::step(Cursor& cursor) {
+  if (cursor.next == Sa::kNone) return nullptr;
+  Sa& sa = at(cursor.next);
+  if (sa.serial > cursor.last_serial) return nullptr;
+  cursor.next = sa.newer;
+  return &sa;
+}
+
+}  // namespace engine

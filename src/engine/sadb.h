@@ -1,0 +1,162 @@
+#pragma once
+/// The SADB: what is kept of each SA, and the tables that find it.
+#include <absl/container/flat_hash_set.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/instant.h"
+#include "base/net.h"
+#include "base/secret.h"
+#include "engine/engine.h"
+#include "pfkey/message.h"
+
+namespace engine {
+
+/// Keys as they are kept: parity corrected, the parts of an encryption key apart.
+struct Keys {
+  Secret auth;
+  Secret encrypt;  ///< Key, then salt.
+  Secret iv;       ///< The explicit initial IV; empty: none was given.
+};
+
+/// Limits in the units of pfkey::Lifetime, and where their supervision stands.
+struct Limits {
+  pfkey::Lifetime hard, soft;
+  std::optional<pfkey::Lifetime> idle;  ///< As asked for. Absent: half of hard.addtime counts.
+  Instant idle_from;                    ///< The idle period runs from here: the add, the last use, the last update.
+  bool idle_told = false;               ///< EXPIRE(IDLE) was sent for this period.
+  std::optional<std::chrono::nanoseconds> deadline;  ///< As Deadlines has it, steady clock.
+};
+
+/// What packets did to an SA. Absent until its first use.
+struct Use {
+  std::uint64_t bytes = 0;
+  std::uint32_t allocations = 0;
+  Instant first, last;
+};
+
+/// What few SAs have.
+struct Rare {
+  std::optional<pfkey::Endpoint> natt_local, natt_remote, inner_src, inner_dst;
+  pfkey::KmCookie km_cookie;
+  std::optional<pfkey::Identity> src_identity, dst_identity;
+  std::optional<pfkey::Sensitivity> sensitivity, outer_sensitivity;
+};
+
+/// One SA. At most 128 bytes, because a file of a million SAs is checked against this table; what most SAs lack is
+/// allocated apart and null when absent.
+struct Sa {
+  using Index = std::uint32_t;
+  static constexpr Index kNone = UINT32_MAX;
+
+  Address src, dst;  ///< The source is unspecified for a wildcard.
+  pfkey::SaType satype{};
+  pfkey::State state{};
+  std::uint8_t auth = 0, encrypt = 0;
+  std::uint8_t window = 0;  ///< Replay window, packets.
+  std::uint8_t proto = 0;
+  std::uint16_t src_port = 0, dst_port = 0;
+  std::uint32_t spi = 0;
+  std::uint32_t flags = 0;         ///< pfkey::SaFlag, derived ones included.
+  std::uint32_t replay_value = 0;  ///< The last sequence number sent, or the highest seen.
+  Index pair = kNone;              ///< The partner, which names this SA in turn.
+  Index index = kNone, older = kNone, newer = kNone;
+  std::uint64_t serial = 0;  ///< Ascends in the order of insertion.
+  Instant added;
+  std::unique_ptr<Use> use;
+  std::unique_ptr<Limits> limits;
+  std::unique_ptr<Keys> keys;
+  std::unique_ptr<Rare> rare;
+
+  bool is(pfkey::State s) const { return state == s; }
+  bool both_ways() const { return (flags & kBothWays) == kBothWays; }
+  SaId id() const { return {satype, spi, dst}; }
+
+  static constexpr std::uint32_t kBothWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
+};
+static_assert(sizeof(Sa) <= 128);
+
+/// All SAs. An SA's identity is its type, SPI and destination (RFC 4301 section 4.1); its place in memory is fixed
+/// while it lives. Iteration follows the order of insertion, oldest first; an SA that an UPDATE completes keeps its
+/// place.
+class Sadb {
+ public:
+  /// A place in the order that stays valid while SAs come and go.
+  struct Cursor {
+    Sa::Index next;
+    std::uint64_t last_serial;  ///< SAs after it are not visited.
+  };
+
+  Sadb();
+  Sadb(const Sadb&) = delete;
+  Sadb& operator=(const Sadb&) = delete;
+  ~Sadb();
+
+  std::size_t size() const { return by_id_.size(); }
+
+  /// The SA with that identity; nullptr: none.
+  Sa* find(const SaId& id);
+  /// The same, if its source suits: equal, or unspecified on either side, or `src` null.
+  Sa* find(const SaId& id, const Address* src);
+
+  /// A new SA with that identity, otherwise default, at the end of the order; nullptr: the identity is taken.
+  Sa* insert(const SaId& id);
+  /// Frees the SA and, at once, its keys. It must be unpaired.
+  void erase(Sa& sa);
+
+  Sa* oldest() { return oldest_ == Sa::kNone ? nullptr : &at(oldest_); }
+  Sa* newer(const Sa& sa) { return sa.newer == Sa::kNone ? nullptr : &at(sa.newer); }
+  Sa& at(Sa::Index index) { return chunks_[index / kChunk][index % kChunk]; }
+
+  Sa* partner(const Sa& sa) { return sa.pair == Sa::kNone ? nullptr : &at(sa.pair); }
+  static void pair(Sa& a, Sa& b);
+  /// Dissolves the pair, if there is one; both SAs stay.
+  void unpair(Sa& sa);
+
+  /// A cursor before the oldest SA that ends with the newest one of now. The SADB keeps it valid while it is held.
+  std::shared_ptr<Cursor> walk();
+  /// The cursor's SA, and a step on; nullptr at the end.
+  Sa* step(Cursor& cursor);
+
+ private:
+  static constexpr std::size_t kChunk = 512;
+
+  // The hash beside the index: growing the table and most misses then touch no SA.
+  struct Entry {
+    std::uint32_t hash;
+    Sa::Index index;
+  };
+  struct Probe {
+    std::uint32_t hash;
+    const SaId* id;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(const Entry& e) const { return spread(e.hash); }
+    std::size_t operator()(const Probe& p) const { return spread(p.hash); }
+    static std::size_t spread(std::uint32_t hash);
+  };
+  struct Equal {
+    using is_transparent = void;
+    Sadb* sadb;
+    bool operator()(const Entry& a, const Entry& b) const { return a.index == b.index; }
+    bool operator()(const Entry& a, const Probe& b) const;
+    bool operator()(const Probe& a, const Entry& b) const { return (*this)(b, a); }
+  };
+
+  Sa& allocate();
+
+  std::vector<std::unique_ptr<Sa[]>> chunks_;
+  Sa::Index free_ = Sa::kNone;  // A list through Sa::newer.
+  Sa::Index oldest_ = Sa::kNone, newest_ = Sa::kNone;
+  std::uint64_t last_serial_ = 0;
+  absl::flat_hash_set<Entry, Hash, Equal> by_id_;
+  std::vector<std::weak_ptr<Cursor>> cursors_;
+};
+
+}  // namespace engine

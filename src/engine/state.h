@@ -1,0 +1,46 @@
+#pragma once
+/// What the engine holds, and its handlers, which are spread over add.cc, update.cc, remove.cc, ageing.cc,
+/// registry.cc and engine.cc.
+#include <expected>
+
+#include "engine/checks.h"
+#include "engine/engine.h"
+#include "engine/lifecycle.h"
+#include "engine/sadb.h"
+
+namespace engine {
+
+/// Handlers take a request that passed check_contents() and normalise(); they answer it themselves unless they refuse
+/// it, and then they have changed nothing.
+struct Engine::State {
+  Options options;
+  Sadb sadb;
+  Deadlines deadlines;
+
+  explicit State(Options o) : options(std::move(o)) {}
+
+  Check getspi(pfkey::Message& request, Instant now, Sink out);
+  Check add(pfkey::Message& request, Instant now, Sink out);
+  Check update(pfkey::Message& request, Instant now, Sink out);  ///< And X_UPDATEPAIR.
+  Check get(pfkey::Message& request, Instant now, Sink out);
+  Check remove(pfkey::Message& request, Instant now, Sink out);  ///< DELETE and X_DELPAIR.
+  Check remove_by_state(pfkey::Message& request, Instant now, Sink out);
+  Check flush(pfkey::Message& request, Instant now, Sink out);
+  Check reg(pfkey::Message& request, Instant now, Sink out);
+  Check refuse_expire(pfkey::Message& request, Instant now, Sink out);
+
+  /// The SA that a request with SA and DST (and perhaps SRC) names; the Refusal is SA_NOTFOUND.
+  Sa* named(const pfkey::Message& request);
+  /// The SA that would become the partner of one with these facts; else why none does.
+  std::expected<Sa*, Refusal> find_partner(const SaId& id, const Address& src, std::uint32_t flags,
+                                           std::uint32_t pair_spi);
+  /// Takes an SA out of the SADB; its partner stays, unpaired.
+  void erase(Sa& sa);
+  /// The SA, and its partner with it, have reached a hard limit: EXPIRE(HARD) for each, then they are gone.
+  void die(Sa& sa, Sink out);
+};
+
+/// Moves a request on as its own reply: no errno, no keys.
+void echo(pfkey::Message& request, Sink out);
+
+}  // namespace engine

@@ -1,0 +1,125 @@
+#pragma once
+/// What the engine's tests share: requests that are right, to be spoilt one field at a time, and a recorder of answers.
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "pfkey/diagnostics.h"
+#include "pfkey/message.h"
+
+namespace engine::testing {
+
+using pfkey::Message;
+using pfkey::SaType;
+using pfkey::Type;
+
+/// t seconds after an arbitrary beginning; the two clocks differ on purpose.
+inline Instant at(std::int64_t t) {
+  return {std::chrono::seconds(5000 + t), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000 + t))};
+}
+inline constexpr std::uint64_t kEpoch = 1'700'000'000;  ///< at(0) on the wall.
+
+inline pfkey::Endpoint endpoint(std::string_view address, std::uint8_t prefix = 0, std::uint16_t port = 0,
+                                std::uint8_t proto = 0) {
+  return {.proto = proto, .prefix = prefix, .address = parse_address(address).value(), .port = port};
+}
+
+/// A key of that many octets that counts up from `first`.
+inline pfkey::Key key(std::size_t octets, unsigned first = 0x11, std::uint16_t reserved = 0) {
+  pfkey::Key k{static_cast<std::uint16_t>(octets * 8), reserved, Secret(octets)};
+  for (std::byte& b : k.material.bytes()) b = static_cast<std::byte>(first++);
+  return k;
+}
+
+inline pfkey::Key key_of(std::initializer_list<unsigned> octets) {
+  pfkey::Key k{static_cast<std::uint16_t>(octets.size() * 8), 0, Secret(octets.size())};
+  std::ranges::transform(octets, k.material.bytes().begin(), [](unsigned o) { return static_cast<std::byte>(o); });
+  return k;
+}
+
+inline Message request(Type type, SaType satype, std::uint32_t spi = 0) {
+  Message m;
+  m.type = type, m.satype = satype, m.seq = 7, m.pid = 4242;
+  if (spi != 0) {
+    m.sa = pfkey::Sa{.spi = spi, .state = pfkey::State::mature};
+    m.src = endpoint("192.0.2.1");
+    m.dst = endpoint("192.0.2.2");
+  }
+  return m;
+}
+
+/// AES-128-CBC with HMAC-SHA-256, 192.0.2.1 to 192.0.2.2.
+inline Message add_esp(std::uint32_t spi) {
+  Message m = request(Type::add, SaType::esp, spi);
+  m.sa->encrypt = 12, m.sa->auth = 5;
+  m.encrypt_key = key(16);
+  m.auth_key = key(32, 0x40);
+  return m;
+}
+
+/// HMAC-SHA-1, 192.0.2.1 to 192.0.2.2.
+inline Message add_ah(std::uint32_t spi) {
+  Message m = request(Type::add, SaType::ah, spi);
+  m.sa->auth = 3;
+  m.auth_key = key(20);
+  return m;
+}
+
+/// The same the other way round.
+inline Message reversed(Message m) {
+  std::swap(m.src, m.dst);
+  return m;
+}
+
+struct Sent {
+  Audience to;
+  Message message;
+  bool operator==(const Sent&) const = default;
+};
+
+/// Everything that the engine says to one request.
+inline std::vector<Sent> ask(Engine& engine, Message m, Instant now = at(0)) {
+  std::vector<Sent> sent;
+  engine.handle(std::move(m), now, [&](Audience to, Message&& reply) { sent.push_back({to, std::move(reply)}); });
+  return sent;
+}
+
+inline std::vector<Sent> expire(Engine& engine, Instant now) {
+  std::vector<Sent> sent;
+  engine.expire(now, [&](Audience to, Message&& m) { sent.push_back({to, std::move(m)}); });
+  return sent;
+}
+
+/// All SAs, in the order of a DUMP.
+inline std::vector<Message> dump(Engine& engine, SaType satype = SaType::unspec, Instant now = at(0)) {
+  std::vector<Message> all;
+  const auto walk = engine.dump(request(Type::dump, satype), now, [](Audience, Message&&) {});
+  while (walk) {
+    auto next = engine.next(*walk);
+    if (!next) break;
+    all.push_back(std::move(*next));
+  }
+  return all;
+}
+
+/// errno and diagnostic of the only answer.
+struct Outcome {
+  unsigned error;
+  pfkey::Diagnostic diagnostic;
+  bool operator==(const Outcome&) const = default;
+  friend void PrintTo(const Outcome& o, std::ostream* os) {
+    *os << "errno " << o.error << ", " << pfkey::name_of(o.diagnostic);
+  }
+};
+inline constexpr Outcome kDone{0, pfkey::Diagnostic::none};
+
+inline Outcome outcome(Engine& engine, Message m, Instant now = at(0)) {
+  const auto sent = ask(engine, std::move(m), now);
+  if (sent.size() != 1) return {255, pfkey::Diagnostic::none};
+  return {sent[0].message.error, static_cast<pfkey::Diagnostic>(sent[0].message.diagnostic)};
+}
+
+}  // namespace engine::testing

@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <cerrno>
+
+#include "engine/state.h"
+
+namespace engine {
+namespace {
+
+using pfkey::Diagnostic;
+using pfkey::Lifetime;
+using pfkey::Message;
+using pfkey::State;
+
+// Every member of a Lifetime, for what is done to each alike.
+template <class F>
+void each_limit(Lifetime& a, const Lifetime& b, F f) {
+  f(a.allocations, b.allocations);
+  f(a.bytes, b.bytes);
+  f(a.addtime, b.addtime);
+  f(a.usetime, b.usetime);
+}
+
+// 0 leaves a limit as it is.
+void replace(Lifetime& limits, const std::optional<Lifetime>& given) {
+  if (!given) return;
+  each_limit(limits, *given, [](auto& ours, auto theirs) {
+    if (theirs != 0) ours = theirs;
+  });
+}
+
+// A soft limit beyond the hard one could never be reached.
+void cap(Lifetime& soft, const Lifetime& hard) {
+  each_limit(soft, hard, [](auto& ours, auto theirs) {
+    if (theirs != 0) ours = std::min(ours, theirs);
+  });
+}
+
+Check check_state(const Sa& sa, const Sa* partner, State asked) {
+  const bool wakes = asked == State::active;
+  if (!wakes && asked != State::mature && asked != State::active_elsewhere) return invalid(Diagnostic::bad_sastate);
+  if (wakes && (!sa.is(State::idle) || (partner && !partner->is(State::idle)))) return invalid(Diagnostic::bad_sastate);
+  return std::nullopt;
+}
+
+Check check_manager(const Sa& sa, const Message& m) {
+  constexpr std::uint32_t kIkev2 = 3;
+  if (!m.km_cookie || !sa.rare) return std::nullopt;
+  const pfkey::KmCookie& ours = sa.rare->km_cookie;
+  const pfkey::KmCookie& theirs = *m.km_cookie;
+  if (ours.proto != 0 && theirs.proto != 0 && ours.proto != theirs.proto) return invalid(Diagnostic::duplicate_kmp);
+  if (ours.cookie != 0 && theirs.cookie != 0 && ours.cookie != theirs.cookie && theirs.proto != kIkev2)
+    return invalid(Diagnostic::duplicate_kmc);
+  return std::nullopt;
+}
+
+// Numbers once sent must not be sent again, numbers once seen not be let in again.
+Check check_replay(const Sa& sa, const Message& m) {
+  if (!m.replay_value) return std::nullopt;
+  if (auto wrong = check_replay_width(m)) return wrong;
+  const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
+  if ((only_receives && sa.window == 0) || m.replay_value->low < sa.replay_value)
+    return invalid(Diagnostic::invalid_replay);
+  return std::nullopt;
+}
+
+Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Options& options) {
+  if (m.auth_key) return invalid(Diagnostic::akey_present);
+  if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
+  if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
+  if ((m.sa->flags & ~settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
+  if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
+  if (auto wrong = check_lifetimes(m)) return wrong;
+  if (auto wrong = check_labels(m, options)) return wrong;
+  if (auto wrong = check_manager(sa, m)) return wrong;
+  if (partner)
+    if (auto wrong = check_manager(*partner, m)) return wrong;
+  return check_replay(sa, m);
+}
+
+void apply_state(Sa& sa, State asked, Instant now) {
+  if (!sa.is(State::idle)) return;
+  if (asked == State::active_elsewhere) sa.state = State::active_elsewhere;
+  if (asked == State::active) sa.state = State::mature;
+  if (!sa.is(State::idle)) revalidate(sa, now);
+}
+
+void apply_limits(Sa& sa, const Message& m, Instant now) {
+  if (!m.hard && !m.soft && !m.idle) return;
+  Limits& limits = limits_of(sa);
+  replace(limits.hard, m.hard);
+  replace(limits.soft, m.soft);
+  cap(limits.soft, limits.hard);
+  if (m.idle) {
+    if (!limits.idle) limits.idle.emplace();
+    replace(*limits.idle, m.idle);
+    revalidate(sa, now);
+  }
+  if (!sa.is(State::dying)) return;
+  sa.state = State::mature;
+  if (due(sa, now) == Due::soft) sa.state = State::dying;
+}
+
+void apply_manager(Sa& sa, const Message& m) {
+  if (!m.km_cookie || *m.km_cookie == pfkey::KmCookie{}) return;
+  if (!sa.rare) sa.rare = std::make_unique<Rare>();
+  if (m.km_cookie->proto != 0) sa.rare->km_cookie.proto = m.km_cookie->proto;
+  if (m.km_cookie->cookie != 0) sa.rare->km_cookie.cookie = m.km_cookie->cookie;
+}
+
+}  // namespace
+
+Check Engine::State::update(Message& m, Instant now, Sink out) {
+  const bool both = m.type == pfkey::Type::x_updatepair;
+  if (!m.dst) return invalid(Diagnostic::missing_dst);
+  if (!m.src) return invalid(Diagnostic::missing_src);
+  if (!m.sa) return invalid(Diagnostic::missing_sa);
+  Sa* const sa = named(m);
+  if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (sa->is(pfkey::State::larval) && !both) return add(m, now, out);
+  Sa* const partner = sadb.partner(*sa);
+  if (both && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
+  if (auto wrong = check_update(m, *sa, partner, options)) return wrong;
+
+  Sa* joined = nullptr;
+  if (m.pair) {
+    if (sa->both_ways() || sa->is(pfkey::State::dying)) return invalid(Diagnostic::pair_inappropriate);
+    const auto found = find_partner(sa->id(), sa->src, sa->flags, m.pair->spi);
+    if (!found) return found.error();
+    if (partner && *found != partner) return invalid(Diagnostic::pair_already);
+    joined = *found;
+  }
+  apply_state(*sa, m.sa->state, now);
+  if (partner) apply_state(*partner, m.sa->state, now);
+  for (Sa* const half : {sa, both ? partner : nullptr}) {
+    if (!half) continue;
+    apply_limits(*half, m, now);
+    apply_manager(*half, m);
+  }
+  if (m.replay_value) {
+    sa->replay_value = m.replay_value->low;
+    revalidate(*sa, now);
+  }
+  if (joined) Sadb::pair(*sa, *joined);
+  deadlines.schedule(*sa, now);
+  if (partner) deadlines.schedule(*partner, now);
+  echo(m, out);
+  return std::nullopt;
+}
+
+}  // namespace engine
