@@ -26,13 +26,14 @@ class Backend {
   virtual std::string name() const = 0;
 
   /// Sends the requests in order, consuming them (keys need no second copy), and gives each one's replies as they come,
-  /// matched on seq and pid, which the caller has set and which differ from request to request. A refusal is a reply
-  /// with errno and diagnostic; an Error means that no answer came (unreachable, timeout) for the requests whose reply
-  /// was not called. Never blocks without a deadline.
+  /// matched on seq and pid, which the caller has set, which differ from request to request and are not 0. A refusal is
+  /// a reply with errno and diagnostic; an Error means that no answer came (unreachable, timeout) for the requests
+  /// whose reply was not called. Never blocks without a deadline.
   virtual Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) = 0;
 
   /// Gives every message that reaches a listener (all of them if promiscuous) until the sink says false or `stop_fd`
-  /// becomes readable (-1: never); then promiscuous mode is off again.
+  /// becomes readable (-1: never); then promiscuous mode is off again. The first message is the reply to the X_PROMISC
+  /// that sets the mode: nothing that happens after it is missed.
   virtual Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) = 0;
 };
 

@@ -1,0 +1,167 @@
+#include "backend/channel.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "pfkey/codec.h"
+#include "pfkey/notices.h"
+
+namespace backend {
+namespace {
+
+std::string text_of(int error) { return std::generic_category().message(error); }
+
+Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty()) return fail(Errc::invalid, "the path of ipsecd's socket is empty");
+  if (path.size() >= sizeof(address.sun_path))
+    return fail(Errc::invalid, fmt::format("the socket path {} has {} bytes; a Unix socket's has at most {}", path,
+                                           path.size(), sizeof(address.sun_path) - 1));
+  std::ranges::copy(path, address.sun_path);
+  return address;
+}
+
+bool is_socket(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+std::unexpected<Error> cannot_connect(const std::string& path, int error) {
+  switch (error) {
+    case ENOENT:
+      return fail(Errc::unreachable, fmt::format("no ipsecd at {}: {}", path, how_to_start(path)));
+    case ECONNREFUSED:
+      if (!is_socket(path)) return fail(Errc::unreachable, fmt::format("{} is not a socket", path));
+      return fail(Errc::unreachable, fmt::format("no ipsecd answers at {} any more: {}", path, how_to_start(path)));
+    case EPROTOTYPE:
+      return fail(Errc::unreachable, fmt::format("{} is a socket of another kind, not ipsecd's", path));
+    case EACCES:
+    case EPERM:
+      return fail(Errc::denied, fmt::format("permission denied for {}: only root and the user whom ipsecd runs as may "
+                                            "use it; try again as one of them, with sudo for instance",
+                                            path));
+    case EAGAIN:
+      return fail(Errc::timeout, fmt::format("ipsecd at {} is too busy to accept a connection", path));
+    default:
+      return fail(Errc::io, fmt::format("cannot connect to {}: {}", path, text_of(error)));
+  }
+}
+
+// Room for the largest message; a default socket buffer has less. Without the privilege the system's limit holds.
+void enlarge_send_buffer(int fd) {
+  const int size = static_cast<int>(2 * pfkey::kMaxMessageSize);
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+std::unexpected<Error> refused(const std::string& path, std::uint8_t error) {
+  if (error == EPERM)
+    return fail(Errc::denied, fmt::format("ipsecd at {} serves only root and the user whom it runs as; try again as "
+                                          "one of them, with sudo for instance",
+                                          path));
+  return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", path));
+}
+
+}  // namespace
+
+std::string how_to_start(const std::string& path) { return fmt::format("start it with `ipsecd --socket {}`", path); }
+
+Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds patience) {
+  const auto address = address_of(path);
+  if (!address) return std::unexpected(address.error());
+  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(Errc::io, fmt::format("cannot make a socket: {}", text_of(errno)));
+  Channel channel(fd, std::move(path));
+
+  // A full backlog makes connect() wait; the send time-out is what bounds it.
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience);
+  const timeval limit{seconds.count(), std::chrono::microseconds(patience - seconds).count()};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  enlarge_send_buffer(fd);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
+    return cannot_connect(channel.path_, errno);
+  return channel;
+}
+
+Channel::Channel(int fd, std::string path) : fd_(fd), path_(std::move(path)) {
+  out_.grow(pfkey::kMaxMessageSize);
+  in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
+}
+
+Channel::Channel(Channel&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      out_(std::move(other.out_)),
+      in_(std::move(other.in_)),
+      staged_(std::exchange(other.staged_, 0)) {}
+
+Channel& Channel::operator=(Channel&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(path_, other.path_);
+  std::swap(out_, other.out_);
+  std::swap(in_, other.in_);
+  std::swap(staged_, other.staged_);
+  return *this;
+}
+
+Channel::~Channel() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<Outcome> Channel::send(const pfkey::Message& m) {
+  if (staged_ == 0) {
+    const auto size = pfkey::encode(m, out_.bytes());
+    if (!size) {
+      wipe(out_.bytes());
+      return std::unexpected(size.error());
+    }
+    staged_ = *size;
+  }
+  const Bytes wire = Bytes(out_.bytes()).first(staged_);
+  ssize_t sent = 0;
+  do sent = ::send(fd_, wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  const int error = sent < 0 ? errno : 0;
+  if (error == EAGAIN) return Outcome::again;
+
+  wipe(out_.bytes().first(std::exchange(staged_, 0)));
+  if (error == 0) return Outcome::done;
+  if (error == EPIPE || error == ECONNRESET || error == ENOTCONN) return Outcome::gone;
+  if (error == EMSGSIZE)
+    return fail(Errc::invalid, fmt::format("a message of {} bytes is larger than the socket {} takes; the limit is the "
+                                           "system's, net.core.wmem_max",
+                                           wire.size(), path_));
+  return fail(Errc::io, fmt::format("cannot write to {}: {}", path_, text_of(error)));
+}
+
+Result<Outcome> Channel::receive(pfkey::Message& m) {
+  const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
+  ssize_t got = 0;
+  // A daemon that died without reading all we sent shows first as a reset; what it had answered is still there.
+  do got = ::recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (got == 0) return Outcome::gone;
+  if (got < 0 && errno == EAGAIN) return Outcome::again;
+  if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", path_, text_of(errno)));
+
+  const MutableBytes wire = buffer.first(static_cast<std::size_t>(got));
+  auto message = pfkey::decode(wire);
+  wipe(wire);
+  if (!message)
+    return fail(Errc::malformed,
+                fmt::format("what answers at {} does not speak our PF_KEY: {}", path_, message.error().text));
+  if (const auto error = pfkey::refusal(*message)) return refused(path_, *error);
+  m = std::move(*message);
+  return Outcome::done;
+}
+
+}  // namespace backend

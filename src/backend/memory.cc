@@ -1,0 +1,67 @@
+#include "backend/memory.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace backend {
+
+using pfkey::Message;
+
+Memory::Memory(engine::Options options, Clock clock)
+    : clock_(std::move(clock)), keysock_(std::move(options)), client_(keysock_.open()) {}
+
+void Memory::one_call(std::size_t index, Message request, const Reply& reply) {
+  Pending pending;
+  pending.sent(index, request);
+  const auto deliver = [&](engine::ClientId, const Message& m) {
+    if (pending.match(m)) reply(index, m.clone());
+  };
+  const Instant now = clock_();
+  keysock_.expire(now, [](engine::ClientId, const Message&) {});
+  keysock_.handle(client_, std::move(request), now, deliver);
+  while (keysock_.dumping(client_)) keysock_.next_dumped(client_, deliver);
+}
+
+Result<void> Memory::call(std::span<Message> requests, const Reply& reply) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    Message header = requests[i].header();
+    one_call(i, std::exchange(requests[i], std::move(header)), reply);
+  }
+  return {};
+}
+
+void Memory::set_promiscuous(bool on, const Sink& sink) {
+  Message request;
+  request.type = pfkey::Type::x_promisc;
+  request.satype = on ? pfkey::SaType{1} : pfkey::SaType::unspec;
+  request.seq = request.pid = 1;
+  one_call(0, std::move(request), [&](std::size_t, Message&& m) { sink(std::move(m)); });
+}
+
+Result<void> Memory::listen(bool promiscuous, int stop_fd, const Sink& sink) {
+  bool wanted = true;
+  const auto deliver = [&](Message&& m) {
+    if (wanted) wanted = sink(std::move(m));
+    return wanted;
+  };
+  set_promiscuous(promiscuous, deliver);
+  while (wanted) {
+    const Instant now = clock_();
+    keysock_.expire(now, [&](engine::ClientId, const Message& m) { deliver(m.clone()); });
+    if (!wanted) break;
+    const auto deadline = keysock_.deadline();
+    if (!deadline && stop_fd < 0)
+      return fail(Errc::unsupported, "nothing can happen in the private SADB `memory`: listen to ipsecd instead");
+    constexpr std::chrono::milliseconds kLongest{60'000};
+    const auto left = deadline ? std::chrono::ceil<std::chrono::milliseconds>(*deadline - now.steady) : kLongest;
+    pollfd stop{stop_fd, POLLIN, 0};
+    if (::poll(&stop, 1, static_cast<int>(std::clamp(left, std::chrono::milliseconds{0}, kLongest).count())) > 0) break;
+  }
+  if (promiscuous) set_promiscuous(false, [](Message&&) { return true; });
+  return {};
+}
+
+}  // namespace backend

@@ -1,0 +1,26 @@
+#pragma once
+/// From the words that name a SADB (`--sadb=WHERE`, IPSECKEY_SADB) to the SADB.
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backend/backend.h"
+#include "base/instant.h"
+
+namespace backend {
+
+/// What the choice depends on beside the words.
+struct Surroundings {
+  std::string socket;              ///< The default socket of ipsecd, for `ipsecd` and `auto`.
+  std::function<Instant()> clock;  ///< For `memory`.
+};
+
+/// This process': its user's default socket and the system's clocks.
+Surroundings surroundings();
+
+/// Opens the SADB that `where` names: `ipsecd`, `ipsecd:PATH`, `kernel`, `memory` or `auto`. Errors say what is missing
+/// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
+Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around);
+
+}  // namespace backend

@@ -1,0 +1,197 @@
+#include "backend/socket.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "backend/pending.h"
+
+namespace backend {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using pfkey::Message;
+
+// Waits for the socket; false when the deadline passed first.
+bool wait(int fd, short events, Clock::time_point deadline) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd p{fd, events, 0};
+    const int ready = ::poll(&p, 1, static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+    if (Clock::now() >= deadline) return false;
+  }
+}
+
+// One call: everything that has to happen until each request has its replies.
+class Exchange {
+ public:
+  Exchange(Channel& channel, std::span<Message> requests, const Backend::Reply& reply,
+           std::chrono::milliseconds patience)
+      : channel_(channel), requests_(requests), reply_(reply), patience_(patience) {}
+
+  Result<void> run() {
+    auto deadline = Clock::now() + patience_;
+    while (!complete()) {
+      // Both directions are served each time round: a daemon that waits for us to read is read from.
+      progress_ = false;
+      if (auto r = write(); !r) return r;
+      if (auto r = read(); !r) return r;
+      if (gone_) return lost();
+      if (progress_) {
+        deadline = Clock::now() + patience_;
+      } else if (Clock::now() >= deadline ||
+                 !wait(channel_.fd(), static_cast<short>(POLLIN | (next_ < requests_.size() ? POLLOUT : 0)),
+                       deadline)) {
+        return timed_out();
+      }
+    }
+    if (unsendable_) return std::unexpected(*unsendable_);
+    return {};
+  }
+
+ private:
+  static constexpr int kReadAtOnce = 256;
+
+  bool complete() const { return next_ >= requests_.size() && pending_.empty(); }
+
+  Result<void> write() {
+    while (next_ < requests_.size() && !gone_) {
+      Message& request = requests_[next_];
+      const auto sent = channel_.send(request);
+      if (!sent && sent.error().code != Errc::invalid) return std::unexpected(sent.error());
+      if (!sent) {
+        // What was sent before still gets its answers.
+        unsendable_ = sent.error();
+        requests_ = requests_.first(next_);
+        return {};
+      }
+      if (*sent == Outcome::again) return {};
+      gone_ = *sent == Outcome::gone;
+      if (gone_) return {};
+      pending_.sent(next_, request);
+      request = request.header();  // The keys are not needed any more.
+      ++next_;
+      progress_ = true;
+    }
+    return {};
+  }
+
+  Result<void> read() {
+    // Not more than so many, lest what others do keep us from writing; and none beyond the last reply: what comes then
+    // is a listener's.
+    Message m;
+    for (int i = 0; i < kReadAtOnce && !complete(); ++i) {
+      const auto got = channel_.receive(m);
+      if (!got) return std::unexpected(got.error());
+      if (*got == Outcome::again) return {};
+      if (*got == Outcome::gone) {
+        gone_ = true;
+        return {};
+      }
+      const auto index = pending_.match(m);
+      if (!index) continue;
+      progress_ = true;
+      ++replies_;
+      reply_(*index, std::move(m));
+    }
+    return {};
+  }
+
+  Result<void> lost() const {
+    if (complete()) return {};
+    const char* when = replies_ == 0 ? "before it answered" : "before it had answered everything";
+    return fail(Errc::unreachable,
+                fmt::format("ipsecd at {} went away {}: {}", channel_.path(), when, how_to_start(channel_.path())));
+  }
+  Result<void> timed_out() const {
+    return fail(Errc::timeout, fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
+                                           channel_.path(), std::chrono::duration<double>(patience_).count()));
+  }
+
+  Channel& channel_;
+  std::span<Message> requests_;
+  const Backend::Reply& reply_;
+  const std::chrono::milliseconds patience_;
+  std::size_t next_ = 0;  // The first request that is not sent.
+  Pending pending_;
+  std::size_t replies_ = 0;
+  bool progress_ = false;
+  bool gone_ = false;
+  std::optional<Error> unsendable_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Socket>> Socket::connect(std::string path, std::chrono::milliseconds patience) {
+  auto channel = Channel::connect(std::move(path), patience);
+  if (!channel) return std::unexpected(channel.error());
+  return std::unique_ptr<Socket>(new Socket(std::move(*channel), patience));
+}
+
+Socket::Socket(Channel channel, std::chrono::milliseconds patience)
+    : path_(channel.path()), patience_(patience), channel_(std::move(channel)) {}
+
+Result<void> Socket::reconnect() {
+  if (channel_) return {};
+  auto channel = Channel::connect(path_, patience_);
+  if (!channel) return std::unexpected(channel.error());
+  channel_ = std::move(*channel);
+  return {};
+}
+
+std::unexpected<Error> Socket::give_up(Error error) {
+  channel_.reset();
+  return std::unexpected(std::move(error));
+}
+
+Result<void> Socket::call(std::span<Message> requests, const Reply& reply) {
+  if (auto r = reconnect(); !r) return r;
+  auto done = Exchange(*channel_, requests, reply, patience_).run();
+  // After `invalid` every request that went out is answered; after anything else answers may still be on their way.
+  if (!done && done.error().code != Errc::invalid) return give_up(std::move(done.error()));
+  return done;
+}
+
+Result<void> Socket::set_promiscuous(bool on, const Sink& sink) {
+  Message request;
+  request.type = pfkey::Type::x_promisc;
+  // Any value but 0 means on.
+  request.satype = on ? pfkey::SaType{1} : pfkey::SaType::unspec;
+  request.seq = std::numeric_limits<std::uint32_t>::max() - promisc_seq_++;
+  request.pid = static_cast<std::uint32_t>(::getpid());
+  return call(std::span(&request, 1), [&](std::size_t, Message&& m) { sink(std::move(m)); });
+}
+
+Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {
+  bool wanted = true;
+  const auto deliver = [&](Message&& m) { return wanted = sink(std::move(m)); };
+  if (auto r = set_promiscuous(promiscuous, deliver); !r) return r;
+
+  Message m;
+  while (wanted) {
+    const auto got = channel_->receive(m);
+    if (!got) return give_up(got.error());
+    if (*got == Outcome::done) {
+      deliver(std::move(m));
+      continue;
+    }
+    if (*got == Outcome::gone)
+      return give_up({Errc::unreachable, fmt::format("ipsecd at {} has ended: {}", path_, how_to_start(path_))});
+    pollfd waiting[] = {{channel_->fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    if (::poll(waiting, 2, -1) < 0 && errno != EINTR)
+      return give_up({Errc::io, fmt::format("cannot wait for {}: {}", path_, std::generic_category().message(errno))});
+    if (waiting[1].revents != 0) break;
+  }
+  if (!promiscuous) return {};
+  return set_promiscuous(false, [](Message&&) { return true; });
+}
+
+}  // namespace backend

@@ -1,0 +1,41 @@
+#pragma once
+/// The SADB of an ipsecd, over its Unix socket.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/backend.h"
+#include "backend/channel.h"
+
+namespace backend {
+
+/// A client of ipsecd. Requests are pipelined: as many are on their way as the socket holds, while replies are read.
+/// A connection that was lost is made anew by the next call.
+class Socket : public Backend {
+ public:
+  static constexpr std::chrono::milliseconds kPatience{10'000};
+
+  /// Connects to the ipsecd at `path`. A call fails with timeout when nothing moves for `patience`.
+  static Result<std::unique_ptr<Socket>> connect(std::string path, std::chrono::milliseconds patience = kPatience);
+
+  std::string name() const override { return "ipsecd:" + path_; }
+  Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
+  Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;
+
+ private:
+  Socket(Channel channel, std::chrono::milliseconds patience);
+
+  Result<void> reconnect();
+  /// Ends the connection, so that no late answer is taken for an answer to something else.
+  std::unexpected<Error> give_up(Error error);
+  Result<void> set_promiscuous(bool on, const Sink& sink);
+
+  std::string path_;
+  std::chrono::milliseconds patience_;
+  std::optional<Channel> channel_;
+  std::uint32_t promisc_seq_ = 0;
+};
+
+}  // namespace backend

@@ -1,0 +1,253 @@
+#include "ipsecd/daemon.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+#include "pfkey/notices.h"
+
+namespace ipsecd {
+namespace {
+
+constexpr int kAcceptsAtOnce = 16;
+constexpr int kMessagesAtOnce = 64;                // Of one client, before others have their turn.
+constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
+constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
+
+std::string text_of(int error) { return std::generic_category().message(error); }
+
+Instant now() {
+  using std::chrono::system_clock, std::chrono::steady_clock, std::chrono::seconds;
+  return {steady_clock::now().time_since_epoch(), std::chrono::floor<seconds>(system_clock::now())};
+}
+
+engine::Options engine_options(LocalAddresses& local) {
+  engine::Options options;
+  options.is_local = [&local](const Address& a) { return local.contains(a); };
+  return options;
+}
+
+// Room for the largest reply; without the privilege the system's limit holds.
+void enlarge_send_buffer(int fd) {
+  const int size = static_cast<int>(2 * pfkey::kMaxMessageSize);
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+// The connection is closed right after, so a reply that finds no room is no loss.
+void refuse(const Fd& fd, std::uint8_t error) {
+  std::array<std::byte, pfkey::kHeaderSize> wire{};
+  if (pfkey::encode(pfkey::refusal_notice(error), wire))
+    ::send(fd.get(), wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+std::uint32_t events_for(Wants wants) {
+  return (wants.read ? std::uint32_t{EPOLLIN} : 0u) | (wants.write ? std::uint32_t{EPOLLOUT} : 0u);
+}
+
+}  // namespace
+
+Daemon::Daemon(const Listener& listener, Log log)
+    : listener_(listener),
+      log_(std::move(log)),
+      server_(engine_options(local_), [this](ClientId to, Bytes wire) { return send(to, wire); }),
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
+}
+
+Daemon::~Daemon() {
+  connections_.clear();
+  for (sd_event_source* source : {accept_source_, accept_timer_, timer_}) sd_event_source_disable_unref(source);
+  sd_event_unref(loop_);
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log) {
+  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log)));
+  if (auto r = daemon->set_up(); !r) return std::unexpected(r.error());
+  return daemon;
+}
+
+Result<void> Daemon::set_up() {
+  const auto on_accept = [](sd_event_source*, int, std::uint32_t, void* self) {
+    static_cast<Daemon*>(self)->accept_waiting();
+    return 0;
+  };
+  const auto on_accept_timer = [](sd_event_source*, std::uint64_t, void* self) {
+    return sd_event_source_set_enabled(static_cast<Daemon*>(self)->accept_source_, SD_EVENT_ON);
+  };
+  const auto on_timer = [](sd_event_source*, std::uint64_t, void* self) {
+    auto* daemon = static_cast<Daemon*>(self);
+    daemon->timer_at_.reset();
+    daemon->server_.expire(now());
+    daemon->settle();
+    return 0;
+  };
+  const auto on_stop = [](sd_event_source*, int, std::uint32_t, void* loop) {
+    return sd_event_exit(static_cast<sd_event*>(loop), 0);
+  };
+  int r = sd_event_new(&loop_);
+  if (r >= 0) r = sd_event_add_io(loop_, &accept_source_, listener_.fd(), EPOLLIN, on_accept, this);
+  if (r >= 0) r = sd_event_add_io(loop_, nullptr, stop_.get(), EPOLLIN, on_stop, loop_);
+  if (r >= 0) r = sd_event_add_time(loop_, &accept_timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_accept_timer, this);
+  if (r >= 0) r = sd_event_source_set_enabled(accept_timer_, SD_EVENT_OFF);
+  if (r >= 0) r = sd_event_add_time(loop_, &timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_timer, this);
+  if (r >= 0) r = sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
+  if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
+  return {};
+}
+
+Result<void> Daemon::stop_on_signals() {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    // Without a handler the loop ends.
+    if (const int r = sd_event_add_signal(loop_, nullptr, signal, nullptr, nullptr); r < 0)
+      return fail(Errc::io, fmt::format("cannot wait for signals: {}", text_of(-r)));
+  }
+  return {};
+}
+
+Result<void> Daemon::run() {
+  if (const int r = sd_event_loop(loop_); r < 0)
+    return fail(Errc::io, fmt::format("the event loop failed: {}", text_of(-r)));
+  return {};
+}
+
+void Daemon::stop() { ::eventfd_write(stop_.get(), 1); }
+
+void Daemon::accept_waiting() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    Fd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd) {
+      admit(std::move(fd));
+    } else if (errno == EAGAIN) {
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return pause_accepting(errno);
+    }
+  }
+}
+
+// Out of descriptors or memory: the waiting connection would wake the loop again and again.
+void Daemon::pause_accepting(int error) {
+  log_(fmt::format("cannot accept a client now: {}", text_of(error)));
+  std::uint64_t time = 0;
+  sd_event_source_set_enabled(accept_source_, SD_EVENT_OFF);
+  sd_event_now(loop_, CLOCK_MONOTONIC, &time);
+  sd_event_source_set_time(accept_timer_, time + kAcceptPause);
+  sd_event_source_set_enabled(accept_timer_, SD_EVENT_ONESHOT);
+}
+
+void Daemon::admit(Fd fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
+  if (peer.uid != 0 && peer.uid != ::geteuid()) {
+    log_(fmt::format("refused process {} of user {}: only root and user {} are served", peer.pid, peer.uid,
+                     ::geteuid()));
+    return refuse(fd, EPERM);
+  }
+  if (connections_.size() >= kClients) {
+    if (!std::exchange(full_logged_, true)) log_(fmt::format("refused a client: there are {} already", kClients));
+    return refuse(fd, EMFILE);
+  }
+  enlarge_send_buffer(fd.get());
+
+  auto connection = std::make_unique<Connection>();
+  connection->daemon = this;
+  connection->fd = std::move(fd);
+  connection->events = EPOLLIN;
+  const auto on_event = [](sd_event_source*, int, std::uint32_t events, void* data) {
+    auto* c = static_cast<Connection*>(data);
+    c->daemon->serve(*c, events);
+    return 0;
+  };
+  if (const int r = sd_event_add_io(loop_, &connection->source, connection->fd.get(), connection->events, on_event,
+                                    connection.get());
+      r < 0)
+    return log_(fmt::format("cannot serve a client: {}", text_of(-r)));
+  connection->id = server_.open();
+  connections_.emplace(connection->id, std::move(connection));
+}
+
+void Daemon::serve(Connection& connection, std::uint32_t events) {
+  if (events & EPOLLOUT) server_.flush(connection.id);
+  // A client that has hung up may have left requests, which are carried out.
+  const bool open = !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || read(connection);
+  if (!open || server_.finished(connection.id)) {
+    close(connection.id);
+  } else {
+    touched_.push_back(connection.id);
+  }
+  settle();
+}
+
+bool Daemon::read(Connection& connection) {
+  const Instant at = now();
+  if (const auto deadline = server_.deadline(); deadline && *deadline <= at.steady) server_.expire(at);
+  const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
+  for (int i = 0; i < kMessagesAtOnce && server_.wants(connection.id).read; ++i) {
+    const ssize_t got = ::recv(connection.fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got == 0) return false;
+    if (got < 0 && errno == EAGAIN) return true;
+    // A client that died before it read all shows as a reset first; its requests come after.
+    if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
+    if (got < 0) return false;
+    const MutableBytes wire = buffer.first(static_cast<std::size_t>(got));
+    server_.receive(connection.id, wire, at);
+    wipe(wire);
+  }
+  return true;
+}
+
+Sent Daemon::send(ClientId to, Bytes wire) {
+  const auto found = connections_.find(to);
+  if (found == connections_.end()) return Sent::gone;
+  ssize_t sent = 0;
+  do sent = ::send(found->second->fd.get(), wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return Sent::done;
+  if (errno == EMSGSIZE) return Sent::too_long;
+  touched_.push_back(to);
+  return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? Sent::full : Sent::gone;
+}
+
+void Daemon::close(ClientId id) {
+  server_.close(id);
+  connections_.erase(id);
+  full_logged_ = false;
+  // A descriptor is free again.
+  sd_event_source_set_enabled(accept_source_, SD_EVENT_ON);
+}
+
+void Daemon::settle() {
+  for (const ClientId id : std::exchange(touched_, {})) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    Connection& connection = *found->second;
+    const std::uint32_t events = events_for(server_.wants(id));
+    if (events == std::exchange(connection.events, events)) continue;
+    sd_event_source_set_io_events(connection.source, events);
+  }
+  set_timer();
+}
+
+void Daemon::set_timer() {
+  const auto deadline = server_.deadline();
+  if (deadline == timer_at_) return;
+  timer_at_ = deadline;
+  if (!deadline) {
+    sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
+    return;
+  }
+  // Rounded up: a timer that fires early would find nothing due and fire again.
+  const auto at = std::chrono::ceil<std::chrono::microseconds>(*deadline).count();
+  sd_event_source_set_time(timer_, static_cast<std::uint64_t>(at));
+  sd_event_source_set_enabled(timer_, SD_EVENT_ONESHOT);
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,82 @@
+#pragma once
+/// The event loop: sockets and timers around the Server.
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "ipsecd/fd.h"
+#include "ipsecd/listener.h"
+#include "ipsecd/local_addresses.h"
+#include "ipsecd/server.h"
+
+namespace ipsecd {
+
+/// Serves one listening socket until it is stopped. Clients are served a few messages at a time, in turn.
+class Daemon {
+ public:
+  static constexpr std::size_t kClients = 1024;
+
+  /// Takes one line for the log, without the program's name. No line holds a byte of a message.
+  using Log = std::function<void(std::string_view)>;
+
+  /// The listener outlives the daemon. Error io: the system gives no event loop.
+  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log);
+  ~Daemon();
+
+  /// Ends run() on SIGTERM and SIGINT. The caller has blocked both in all threads.
+  Result<void> stop_on_signals();
+  /// Serves until stop(). Call once.
+  Result<void> run();
+  /// Ends run(), from any thread.
+  void stop();
+
+ private:
+  struct Connection {
+    Daemon* daemon = nullptr;
+    ClientId id = 0;
+    Fd fd;
+    sd_event_source* source = nullptr;
+    std::uint32_t events = 0;  // What source waits for.
+    ~Connection() { sd_event_source_disable_unref(source); }
+  };
+
+  Daemon(const Listener& listener, Log log);
+
+  Result<void> set_up();
+  void accept_waiting();
+  void admit(Fd fd);
+  void pause_accepting(int error);
+  void serve(Connection& connection, std::uint32_t events);
+  /// False: the client has closed its side and has nothing left to ask.
+  bool read(Connection& connection);
+  Sent send(ClientId to, Bytes wire);
+  void close(ClientId id);
+  /// After clients were served: waits for what each of them and the engine now need.
+  void settle();
+  void set_timer();
+
+  const Listener& listener_;
+  Log log_;
+  LocalAddresses local_;
+  Server server_;
+  SecretBuffer in_;  // One received message; wiped after each.
+  Fd stop_;
+  sd_event* loop_ = nullptr;
+  sd_event_source* accept_source_ = nullptr;
+  sd_event_source* accept_timer_ = nullptr;
+  sd_event_source* timer_ = nullptr;
+  std::optional<std::chrono::nanoseconds> timer_at_;
+  bool full_logged_ = false;
+  std::vector<ClientId> touched_;  // Whose wants may have changed since settle().
+  std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;
+};
+
+}  // namespace ipsecd

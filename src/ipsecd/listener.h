@@ -1,0 +1,41 @@
+#pragma once
+/// The socket that ipsecd listens on: made with care, or handed over by the service manager.
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/result.h"
+#include "ipsecd/fd.h"
+
+namespace ipsecd {
+
+/// A listening SOCK_SEQPACKET socket. If it was made here, its file goes when this goes, unless another has taken its
+/// place.
+class Listener {
+ public:
+  /// Makes a socket of mode 0600 at `path`. A socket that nobody answers on is replaced; anything else is left alone.
+  /// Errors: exists (another ipsecd serves it, or it is no socket), denied, invalid, io.
+  static Result<Listener> at(const std::string& path);
+  /// As at(), and makes the folder of `path` first if it is not there: 0755 for root, 0700 for others.
+  static Result<Listener> at_default(const std::string& path);
+  /// The one socket that the service manager handed over (sd_listen_fds); nothing if it handed over none.
+  static Result<Listener> handed_over();
+
+  Listener() = default;
+  Listener(Listener&&) = default;
+  Listener& operator=(Listener&&) = default;
+  ~Listener();
+
+  explicit operator bool() const { return static_cast<bool>(fd_); }
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+
+ private:
+  Fd fd_;
+  std::string path_;
+  bool made_here_ = false;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace ipsecd

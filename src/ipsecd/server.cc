@@ -1,0 +1,134 @@
+#include "ipsecd/server.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+#include "pfkey/notices.h"
+
+namespace ipsecd {
+namespace {
+
+using pfkey::Message;
+using Kind = Outbox::Kind;
+
+constexpr int kDumpedAtOnce = 64;  // SAs of a DUMP, before others have their turn.
+
+// Of the messages that a request causes, its sender is owed the replies; what else changes is news like any other.
+Kind kind_for_sender(const Message& m, const Message& request) {
+  const bool reply = m.seq == request.seq && m.pid == request.pid;
+  return reply || m.error != 0 ? Kind::reply : Kind::broadcast;
+}
+
+}  // namespace
+
+Server::Server(engine::Options options, Send send) : keysock_(std::move(options)), send_(std::move(send)) {
+  scratch_.grow(pfkey::kMaxMessageSize);
+}
+
+ClientId Server::open() {
+  const ClientId id = keysock_.open();
+  clients_.try_emplace(id);
+  return id;
+}
+
+void Server::close(ClientId id) {
+  keysock_.close(id);
+  clients_.erase(id);
+}
+
+void Server::receive(ClientId id, Bytes wire, Instant now) {
+  auto request = pfkey::decode(wire);
+  if (!request) {
+    keysock_.reject(id, request.error(),
+                    [&](ClientId to, const Message& m) { deliver(to, m, to == id ? Kind::reply : Kind::broadcast); });
+    return;
+  }
+  const Message header = request->header();
+  keysock_.handle(id, std::move(*request), now, [&](ClientId to, const Message& m) {
+    deliver(to, m, to == id ? kind_for_sender(m, header) : Kind::broadcast);
+  });
+}
+
+void Server::flush(ClientId id) {
+  Client& client = clients_.at(id);
+  send_waiting(id, client);
+  for (int i = 0; i < kDumpedAtOnce && !client.gone && keysock_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
+    keysock_.next_dumped(
+        id, [&](ClientId to, const Message& m) { deliver(to, m, to == id ? Kind::reply : Kind::broadcast); });
+}
+
+Wants Server::wants(ClientId id) const {
+  const Client& client = clients_.at(id);
+  const bool dumping = keysock_.dumping(id);
+  // Requests behind a DUMP wait for its end: one walk at a time, and replies in the order of the requests.
+  return {.read = !dumping && client.outbox.has_room(Kind::reply),
+          .write = !client.gone && (dumping || !client.outbox.empty())};
+}
+
+bool Server::finished(ClientId id) const { return clients_.at(id).gone && keysock_.dumping(id); }
+
+void Server::expire(Instant now) {
+  keysock_.expire(now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
+}
+
+void Server::deliver(ClientId to, const Message& m, Kind kind) {
+  const auto found = clients_.find(to);
+  if (found == clients_.end() || found->second.gone) return;
+  Client& client = found->second;
+  // After a gap news is taken up again only when there is room for a good deal of it: not one notice for each message.
+  const bool room = client.lost == 0 ? client.outbox.has_room(kind) : client.outbox.half_empty();
+  if (kind == Kind::broadcast && !room) {
+    ++client.lost;
+    return;
+  }
+  note_gap(to, client);
+  post(to, client, m, kind);
+}
+
+void Server::post(ClientId to, Client& client, const Message& m, Kind kind) {
+  const auto size = pfkey::encode(m, scratch_.bytes());
+  Sent sent = Sent::too_long;
+  if (size) {
+    const MutableBytes wire = scratch_.bytes().first(*size);
+    sent = client.outbox.empty() ? send_(to, wire) : Sent::full;
+    if (sent == Sent::full) client.outbox.put(wire, kind);
+    wipe(wire);
+  } else {
+    wipe(scratch_.bytes());
+  }
+  if (sent == Sent::gone) {
+    client.gone = true;
+    client.outbox.clear();
+  } else if (sent == Sent::too_long && m.error != EMSGSIZE) {
+    // The sender must get an answer, even if it cannot be the whole one.
+    Message instead = m.header();
+    instead.error = EMSGSIZE;
+    post(to, client, instead, kind);
+  }
+}
+
+void Server::note_gap(ClientId to, Client& client) {
+  if (client.lost == 0) return;
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  const auto lost = static_cast<std::uint32_t>(std::min(client.lost, kMost));
+  client.lost = 0;
+  post(to, client, pfkey::gap_notice(lost), Kind::broadcast);
+}
+
+void Server::send_waiting(ClientId id, Client& client) {
+  while (!client.outbox.empty() && !client.gone) {
+    const Sent sent = send_(id, client.outbox.front());
+    if (sent == Sent::full) break;
+    if (sent == Sent::gone) {
+      client.gone = true;
+      client.outbox.clear();
+      return;
+    }
+    client.outbox.pop();
+  }
+  if (client.outbox.half_empty()) note_gap(id, client);
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,79 @@
+#pragma once
+/// The PF_KEY server without sockets: what each client is owed, in which order, and what may be left out.
+///
+/// A client's own replies are never lost: its next request is taken only while few of its replies wait (Wants), and a
+/// DUMP is pulled from the engine only as fast as the client reads. What others cause is queued up to a limit; beyond
+/// it messages are left out and counted, and pfkey::gap_notice() stands in their place.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "base/instant.h"
+#include "base/secret.h"
+#include "engine/keysock.h"
+#include "ipsecd/outbox.h"
+
+namespace ipsecd {
+
+using engine::ClientId;
+
+/// What became of a message that was handed to a client's socket.
+enum class Sent : std::uint8_t {
+  done,
+  full,      ///< The socket has no room now.
+  gone,      ///< Nobody reads at the other end any more.
+  too_long,  ///< The socket never takes a message of this size.
+};
+
+/// What the loop should wait for on a client's socket.
+struct Wants {
+  bool read = false;
+  bool write = false;
+  bool operator==(const Wants&) const = default;
+};
+
+class Server {
+ public:
+  /// Hands one message to a client's socket, without waiting. It must not call the server.
+  using Send = std::function<Sent(ClientId, Bytes)>;
+
+  Server(engine::Options options, Send send);
+
+  ClientId open();
+  void close(ClientId id);
+  std::size_t clients() const { return clients_.size(); }
+
+  /// One request, as bytes, which the caller wipes. Ask wants() before each.
+  void receive(ClientId id, Bytes wire, Instant now);
+  /// The client's socket has room: sends what waits, then some of its DUMP.
+  void flush(ClientId id);
+
+  Wants wants(ClientId id) const;
+  /// Whether the client can neither be answered nor has anything left to ask.
+  bool finished(ClientId id) const;
+
+  void expire(Instant now);
+  std::optional<std::chrono::nanoseconds> deadline() const { return keysock_.deadline(); }
+
+ private:
+  struct Client {
+    Outbox outbox;
+    std::uint64_t lost = 0;  // Broadcasts left out since the last gap notice.
+    bool gone = false;
+  };
+
+  void deliver(ClientId to, const pfkey::Message& m, Outbox::Kind kind);
+  void post(ClientId to, Client& client, const pfkey::Message& m, Outbox::Kind kind);
+  void note_gap(ClientId to, Client& client);
+  void send_waiting(ClientId id, Client& client);
+
+  engine::Keysock keysock_;
+  Send send_;
+  std::unordered_map<ClientId, Client> clients_;
+  SecretBuffer scratch_;  // One encoded message; wiped after each.
+};
+
+}  // namespace ipsecd
