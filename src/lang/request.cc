@@ -26,6 +26,12 @@ Scope scope_of(const Address& a) {
   return site_local ? Scope::site_local : Scope::global;
 }
 
+// The number in a strong type; 0 when it was not given.
+template <class T>
+auto value(const std::optional<T>& v) {
+  return v ? v->value : decltype(v->value){0};
+}
+
 class Builder {
  public:
   Builder(Command& command, const Names& names, Objections objections)
@@ -53,11 +59,6 @@ class Builder {
 
  private:
   bool writes() const { return (bit(command_.row->verb) & kWriters) != 0; }
-
-  template <class T>
-  static auto value(const std::optional<T>& v) {
-    return v ? v->value : decltype(v->value){0};
-  }
 
   template <class T>
   void refuse(std::optional<T> S::* about, std::string message) {
@@ -252,154 +253,6 @@ void to_messages(Command command, const Names& names, Objections objections, abs
   m.type = command.row->message;
   m.satype = command.satype;
   out(std::move(m));
-}
-
-namespace {
-
-template <class T, class V>
-std::optional<T> unless_zero(V v) {
-  return v == 0 ? std::nullopt : std::optional(T{v});
-}
-
-Host literal(const Address& a) { return {a, {}, false}; }
-
-void limits_to_spec(const Message& m, SaSpec& s) {
-  if (m.hard) {
-    s.hard_bytes = unless_zero<Count>(m.hard->bytes), s.hard_addtime = unless_zero<Count>(m.hard->addtime);
-    s.hard_usetime = unless_zero<Count>(m.hard->usetime), s.hard_alloc = unless_zero<Count32>(m.hard->allocations);
-  }
-  if (m.soft) {
-    s.soft_bytes = unless_zero<Count>(m.soft->bytes), s.soft_addtime = unless_zero<Count>(m.soft->addtime);
-    s.soft_usetime = unless_zero<Count>(m.soft->usetime), s.soft_alloc = unless_zero<Count32>(m.soft->allocations);
-  }
-  if (m.idle)
-    s.idle_addtime = unless_zero<Count>(m.idle->addtime), s.idle_usetime = unless_zero<Count>(m.idle->usetime);
-}
-
-// A reply counts key and salt apart and brings the explicit IV by itself; the language has them in one string.
-KeyValue joined_key(pfkey::Key&& key, const std::optional<pfkey::Key>& iv) {
-  const auto bits = static_cast<std::uint16_t>(key.bits + key.reserved + (iv ? iv->bits : 0));
-  if (!iv) return {std::move(key.material), bits};
-  KeyValue whole{Secret(key.material.size() + iv->material.size()), bits};
-  std::ranges::copy(key.material.bytes(), whole.material.bytes().begin());
-  std::ranges::copy(iv->material.bytes(), whole.material.bytes().subspan(key.material.size()).begin());
-  return whole;
-}
-
-void algorithms_to_spec(Message& m, SaSpec& s) {
-  s.auth = unless_zero<AuthAlgorithm>(m.sa->auth);
-  s.encrypt = unless_zero<EncryptAlgorithm>(m.sa->encrypt);
-  if (m.auth_key) s.auth_key = joined_key(std::move(*m.auth_key), std::nullopt);
-  if (m.initial_iv) s.reserved_bits = Bits{m.initial_iv->bits};
-  if (m.encrypt_key) s.encrypt_key = joined_key(std::move(*m.encrypt_key), m.initial_iv);
-}
-
-Network network(const Endpoint& e) { return {literal(e.address), e.prefix}; }
-
-void traffic_to_spec(const Message& m, SaSpec& s) {
-  if (m.src && !is_unspecified(m.src->address)) s.src = literal(m.src->address);
-  if (m.src) s.sport = unless_zero<Port>(m.src->port);
-  if (m.dst) s.dst = literal(m.dst->address), s.dport = unless_zero<Port>(m.dst->port);
-  if (m.dst) s.proto = unless_zero<Protocol>(m.dst->proto);
-  if (!m.inner_src || !m.inner_dst) return;
-  s.inner_src = network(*m.inner_src), s.inner_dst = network(*m.inner_dst);
-  s.inner_sport = unless_zero<Port>(m.inner_src->port), s.inner_dport = unless_zero<Port>(m.inner_dst->port);
-  s.inner_proto = unless_zero<Protocol>(m.inner_src->proto);
-}
-
-void natt_to_spec(const Message& m, SaSpec& s) {
-  if (!m.natt_local && !m.natt_remote) return;
-  s.encap = Encapsulation::udp;
-  // One of the two words must stand, or `encap udp` alone would be refused: the port, even if it is 0.
-  if (m.natt_local && !is_unspecified(m.natt_local->address)) s.nat_local = literal(m.natt_local->address);
-  if (m.natt_local && (m.natt_local->port != 0 || !s.nat_local)) s.nat_local_port = Port{m.natt_local->port};
-  if (m.natt_remote && !is_unspecified(m.natt_remote->address)) s.nat_remote = literal(m.natt_remote->address);
-  if (m.natt_remote && (m.natt_remote->port != 0 || !s.nat_remote)) s.nat_remote_port = Port{m.natt_remote->port};
-}
-
-Label label_of(const pfkey::Sensitivity& s) { return {s.level, s.bitmap}; }
-
-}  // namespace
-
-SaSpec to_spec(Message&& m) {
-  SaSpec s;
-  if (!m.sa) return s;
-  s.spi = Spi{m.sa->spi};
-  if (m.pair) s.pair_spi = unless_zero<Spi>(m.pair->spi);
-  if (m.sa->flags & pfkey::kFlagInbound) s.inbound = Flag{};
-  if (m.sa->flags & pfkey::kFlagOutbound) s.outbound = Flag{};
-  s.replay = unless_zero<Window>(m.sa->replay);
-  if (m.replay_value) s.replay_value = unless_zero<Count32>(m.replay_value->low);
-  if (m.sa->state == pfkey::State::active_elsewhere) s.state = m.sa->state;
-  algorithms_to_spec(m, s);
-  limits_to_spec(m, s);
-  traffic_to_spec(m, s);
-  natt_to_spec(m, s);
-  if (m.src_identity) s.src_identity = Identity{m.src_identity->type, m.src_identity->text};
-  if (m.dst_identity) s.dst_identity = Identity{m.dst_identity->type, m.dst_identity->text};
-  if (m.sensitivity) s.label = label_of(*m.sensitivity);
-  if (m.outer_sensitivity)
-    (m.outer_sensitivity->flags & pfkey::kSensImplicit ? s.implicit_label : s.outer_label) =
-        label_of(*m.outer_sensitivity);
-  return s;
-}
-
-Slot slot_for(pfkey::Diagnostic diagnostic) {
-  using D = pfkey::Diagnostic;
-  struct Row {
-    D diagnostic;
-    Slot slot;
-  };
-  static constexpr std::array kRows = {
-      Row{D::bad_src_af, &S::src},
-      Row{D::bad_src, &S::src},
-      Row{D::missing_src, &S::src},
-      Row{D::af_mismatch, &S::src},
-      Row{D::bad_dst_af, &S::dst},
-      Row{D::bad_dst, &S::dst},
-      Row{D::missing_dst, &S::dst},
-      Row{D::bad_inner_src_af, &S::inner_src},
-      Row{D::missing_inner_src, &S::inner_src},
-      Row{D::prefix_inner_src, &S::inner_src},
-      Row{D::inner_af_mismatch, &S::inner_src},
-      Row{D::bad_inner_dst_af, &S::inner_dst},
-      Row{D::missing_inner_dst, &S::inner_dst},
-      Row{D::prefix_inner_dst, &S::inner_dst},
-      Row{D::dual_port_sets, &S::inner_sport},
-      Row{D::proto_mismatch, &S::proto},
-      Row{D::alloc_hserr, &S::soft_alloc},
-      Row{D::bytes_hserr, &S::soft_bytes},
-      Row{D::addtime_hserr, &S::soft_addtime},
-      Row{D::usetime_hserr, &S::soft_usetime},
-      Row{D::missing_ekey, &S::encrypt},
-      Row{D::malformed_ekey, &S::encrypt_key},
-      Row{D::ekey_present, &S::encrypt_key},
-      Row{D::bad_ekeybits, &S::encrypt_key},
-      Row{D::weak_ekey, &S::encrypt_key},
-      Row{D::missing_akey, &S::auth},
-      Row{D::malformed_akey, &S::auth_key},
-      Row{D::akey_present, &S::auth_key},
-      Row{D::bad_akeybits, &S::auth_key},
-      Row{D::weak_akey, &S::auth_key},
-      Row{D::bad_aalg, &S::auth},
-      Row{D::bad_ealg, &S::encrypt},
-      Row{D::encr_notsupp, &S::encrypt},
-      Row{D::bad_ctx, &S::encrypt},
-      Row{D::bad_sastate, &S::state},
-      Row{D::missing_natt_loc, &S::nat_local},
-      Row{D::malformed_natt_loc, &S::nat_local},
-      Row{D::bad_natt_loc_af, &S::nat_local},
-      Row{D::missing_natt_rem, &S::nat_remote},
-      Row{D::malformed_natt_rem, &S::nat_remote},
-      Row{D::bad_natt_rem_af, &S::nat_remote},
-      Row{D::pair_inappropriate, &S::pair_spi},
-      Row{D::pair_add_mismatch, &S::pair_spi},
-      Row{D::pair_already, &S::pair_spi},
-      Row{D::invalid_replay, &S::replay_value},
-      Row{D::bad_label, &S::label},
-  };
-  const auto row = std::ranges::find(kRows, diagnostic, &Row::diagnostic);
-  return row == kRows.end() ? Slot(&S::spi) : row->slot;
 }
 
 }  // namespace lang

@@ -4,8 +4,8 @@
 
 #include "lang/commands.h"
 #include "lang/keywords.h"
-#include "lang/request.h"
 #include "lang/syntax.h"
+#include "lang/to_spec.h"
 
 namespace lang {
 

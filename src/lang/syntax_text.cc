@@ -1,0 +1,215 @@
+// The values that are more than a number or a word of a list: addresses, keys, identities, labels.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/text.h"
+#include "lang/numbers.h"
+#include "lang/syntax.h"
+
+namespace lang {
+namespace {
+
+Value<Host> host(std::string_view text, const ReadContext& context) {
+  Host host;
+  host.v6_only = context.v6_only;
+  if (const auto literal = parse_address(text)) {
+    host.literal = unmapped(*literal);
+    if (host.v6_only && host.literal->family == Family::v4)
+      return bad("{word} is an IPv4 address; IPv6 is needed here");
+    return host;
+  }
+  if (text.find(':') != std::string_view::npos) return bad("Unknown address {word}: it is not an IPv6 address");
+  // Old resolvers read 10.1 as 10.0.0.1: a name never ends in a number.
+  const auto last = text.substr(text.rfind('.') + 1);
+  if (last.find_first_not_of("0123456789") == std::string_view::npos)
+    return bad("Unknown address {word}: it is neither an IPv4 address nor a name");
+  constexpr std::size_t kLongestName = 253;  // RFC 1035 section 2.3.4.
+  constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  if (text.size() > kLongestName || text.find_first_not_of(kNameCharacters) != std::string_view::npos)
+    return bad("Unknown address {word}: it is neither an address nor a host name");
+  host.name = text;
+  return host;
+}
+
+void write_host(const Host& host, std::string& out) { out += host.literal ? to_string(*host.literal) : host.name; }
+
+}  // namespace
+
+template <>
+Value<Host> SyntaxBase<Host>::read(Words words, ReadContext& context) {
+  if (words[0].text.find('/') != std::string_view::npos) return bad("{word} has a prefix; a single address is needed");
+  return host(words[0].text, context);
+}
+template <>
+void SyntaxBase<Host>::write(const Host& v, bool, std::string& out) {
+  write_host(v, out);
+}
+
+template <>
+Value<Network> SyntaxBase<Network>::read(Words words, ReadContext& context) {
+  const std::string_view text = words[0].text;
+  const auto slash = text.find('/');
+  auto address = host(text.substr(0, slash), context);
+  if (!address) return std::unexpected(std::move(address.error()));
+  Network network{std::move(*address), std::nullopt};
+  if (slash == std::string_view::npos) return network;
+  bool too_big = false;
+  const auto prefix = parse_number(text.substr(slash + 1), too_big);
+  if (!prefix && !too_big) return bad("{word} has no number after its / for the prefix length");
+  const unsigned longest = network.host.literal ? network.host.literal->bits() : 128;
+  if (too_big || *prefix > longest)
+    return bad(fmt::format("{{word}} has a prefix that is too long; the longest is {}", longest));
+  network.prefix = static_cast<std::uint8_t>(*prefix);
+  return network;
+}
+template <>
+void SyntaxBase<Network>::write(const Network& v, bool, std::string& out) {
+  write_host(v.host, out);
+  if (v.prefix) fmt::format_to(std::back_inserter(out), "/{}", *v.prefix);
+}
+
+namespace {
+
+// Hex digits into octets from the high end; false at the first that is none.
+bool read_hex(std::string_view digits, MutableBytes out) {
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const int d = text::hex_digit(digits[i]);
+    if (d < 0) return false;
+    out[i / 2] |= static_cast<std::byte>(i % 2 ? d : d << 4);
+  }
+  return true;
+}
+
+Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
+  std::size_t bits = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), bits);
+  if (ec == std::errc::result_out_of_range)
+    return bad(fmt::format("bit length {} or more is too big for the {} bits that were given", SIZE_MAX, digits * 4));
+  if (text.empty() || ec != std::errc() || end != text.data() + text.size())
+    return bad("what stands after the / is not a bit specifier: a decimal number is needed");
+  if (bits == 0) return bad("a key of 0 bits is none");
+  if ((bits + 3) / 4 > digits)
+    return bad(fmt::format("bit length {} is too big for the {} bits that were given", bits, digits * 4));
+  return bits;
+}
+
+}  // namespace
+
+template <>
+Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& context) {
+  std::string_view digits = words[0].text;
+  if (digits.size() > 2 && digits[0] == '0' && text::lower(digits[1]) == 'x') digits.remove_prefix(2);
+  const auto slash = digits.find('/');
+  const std::string_view specifier = slash == std::string_view::npos ? "" : digits.substr(slash + 1);
+  digits = digits.substr(0, slash);
+  if (digits.empty()) return bad("the value is not a hex string: it has no digit");
+
+  std::size_t bits = (digits.size() + 1) / 2 * 8;
+  if (slash != std::string_view::npos) {
+    const auto given = key_bits(specifier, digits.size());
+    if (!given) return std::unexpected(given.error());
+    bits = *given;
+    if (digits.size() * 4 > bits + 3)
+      context.warning =
+          fmt::format("the key has {} bits; the last {} are dropped", digits.size() * 4, digits.size() * 4 - bits);
+  }
+  if (digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
+    return bad("the value is not a hex string");
+  digits = digits.substr(0, (bits + 3) / 4);
+  if (digits.size() > 2 * Secret::kMaxSize)
+    return bad(fmt::format("the key has {} bits; no algorithm takes more than {}", bits, Secret::kMaxSize * 8));
+  KeyValue key{Secret((bits + 7) / 8), static_cast<std::uint16_t>(bits)};
+  read_hex(digits, key.material.bytes());
+  if (bits % 8 != 0) key.material.bytes().back() &= static_cast<std::byte>(0xff00u >> bits % 8);
+  return key;
+}
+template <>
+void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, std::string& out) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const std::byte b : v.material.bytes()) {
+    const auto n = std::to_integer<unsigned>(b);
+    out += paranoid ? 'X' : kDigits[n >> 4];
+    out += paranoid ? 'X' : kDigits[n & 15];
+  }
+  fmt::format_to(std::back_inserter(out), "/{}", v.bits);
+}
+
+namespace {
+
+struct IdentityWord {
+  std::string_view names;
+  pfkey::IdentityType type;
+};
+constexpr std::array kIdentities = {
+    IdentityWord{"prefix", pfkey::IdentityType::prefix},
+    IdentityWord{"fqdn domain domainname", pfkey::IdentityType::fqdn},
+    IdentityWord{"user_fqdn mailbox", pfkey::IdentityType::user_fqdn},
+    IdentityWord{"der_dn", pfkey::IdentityType::x_dn},
+    IdentityWord{"der_gn", pfkey::IdentityType::x_gn},
+};
+
+}  // namespace
+
+template <>
+Value<Identity> SyntaxBase<Identity, false, 2>::read(Words words, ReadContext&) {
+  Identity identity;
+  const auto row = std::ranges::find_if(kIdentities, [&](auto& r) { return text::list_has(r.names, words[0].text); });
+  if (row != kIdentities.end()) {
+    identity.type = row->type;
+  } else {
+    if (!looks_numeric(words[0].text))
+      return bad(fmt::format("Unknown identity type {{word}}; there are {}", kIdentityWords));
+    const auto type = number<std::uint16_t>(words[0], "an identity type");
+    if (!type) return std::unexpected(type.error());
+    identity.type = static_cast<pfkey::IdentityType>(*type);
+  }
+  auto text = unescape(words[1]);
+  if (!text) return bad("{word} has a wrong escape; \\\\ \\\" \\n \\r \\t and \\xHH are known", 1);
+  constexpr std::size_t kLongest = 4096;
+  if (text->size() > kLongest) return bad(fmt::format("the identity is longer than {} characters", kLongest), 1);
+  identity.text = std::move(*text);
+  return identity;
+}
+template <>
+void SyntaxBase<Identity, false, 2>::write(const Identity& v, bool, std::string& out) {
+  const auto row = std::ranges::find(kIdentities, v.type, &IdentityWord::type);
+  if (row != kIdentities.end()) {
+    out += text::first_word(row->names);
+  } else {
+    append_number(static_cast<std::uint16_t>(v.type), out);
+  }
+  out += ' ';
+  write_quoted(v.text, out);
+}
+
+template <>
+Value<Label> SyntaxBase<Label>::read(Words words, ReadContext&) {
+  const std::string_view text = words[0].text;
+  const auto colon = text.find(':');
+  const auto level = number<std::uint8_t>(Word{text.substr(0, colon), 0, Word::Kind::bare});
+  const std::string malformed =
+      "{word} is not a security label: a level from 0 to 255 is needed, or LEVEL:COMPARTMENTS "
+      "with compartments as up to 4,000 hexadecimal digits in groups of 16";
+  if (!level) return bad(malformed);
+  Label label{*level, {}};
+  if (colon == std::string_view::npos) return label;
+  const std::string_view digits = text.substr(colon + 1);
+  if (digits.empty() || digits.size() % 16 != 0 || digits.size() > 4000) return bad(malformed);
+  for (std::size_t i = 0; i < digits.size(); i += 16) {
+    std::uint64_t& word = label.compartments.emplace_back();
+    const auto [end, ec] = std::from_chars(digits.data() + i, digits.data() + i + 16, word, 16);
+    if (ec != std::errc() || end != digits.data() + i + 16) return bad(malformed);
+  }
+  return label;
+}
+template <>
+void SyntaxBase<Label>::write(const Label& v, bool, std::string& out) {
+  append_number(v.level, out);
+  if (!v.compartments.empty()) out += ':';
+  for (const auto word : v.compartments) fmt::format_to(std::back_inserter(out), "{:016x}", word);
+}
+
+}  // namespace lang
