@@ -19,6 +19,11 @@ namespace {
 
 std::string text_of(int error) { return std::generic_category().message(error); }
 
+// The sockets interface takes every kind of address through one pointer type.
+const sockaddr* generic(const sockaddr_un& address) {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
+}
+
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -87,8 +92,7 @@ Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds pat
   const timeval limit{seconds.count(), std::chrono::microseconds(patience - seconds).count()};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   enlarge_send_buffer(fd);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
-    return cannot_connect(channel.path_, errno);
+  if (::connect(fd, generic(*address), sizeof *address) != 0) return cannot_connect(channel.path_, errno);
   return channel;
 }
 

@@ -56,4 +56,10 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
               fmt::format("Unknown SADB '{}': expected ipsecd, ipsecd:PATH, kernel, memory or auto", where));
 }
 
+std::unique_ptr<Backend> open_scratch(const Surroundings& around) {
+  engine::Options options;
+  options.keep_keys = false;
+  return std::make_unique<Memory>(std::move(options), around.clock);
+}
+
 }  // namespace backend

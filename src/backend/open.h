@@ -23,4 +23,7 @@ Surroundings surroundings();
 /// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around);
 
+/// An empty engine inside the process for a dry run: it judges keys like any other and keeps none.
+std::unique_ptr<Backend> open_scratch(const Surroundings& around);
+
 }  // namespace backend

@@ -21,6 +21,12 @@ constexpr int kBacklog = 128;  // Connections that wait to be accepted.
 
 std::string text_of(int error) { return std::generic_category().message(error); }
 
+// The sockets interface takes every kind of address through one pointer type.
+const sockaddr* generic(const sockaddr_un& address) {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
+}
+sockaddr* generic(sockaddr_un& address) { return static_cast<sockaddr*>(static_cast<void*>(&address)); }
+
 std::unexpected<Error> cannot(const char* what, const std::string& path, int error) {
   const Errc code = error == EACCES || error == EPERM ? Errc::denied : Errc::io;
   return fail(code, fmt::format("cannot {} {}: {}", what, path, text_of(error)));
@@ -37,8 +43,6 @@ Result<sockaddr_un> address_of(const std::string& path) {
 }
 
 Fd new_socket(int flags) { return Fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0)); }
-
-const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
 std::filesystem::path folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -131,8 +135,7 @@ Result<Listener> Listener::handed_over() {
   ::fcntl(listener.fd(), F_SETFL, ::fcntl(listener.fd(), F_GETFL) | O_NONBLOCK);
   sockaddr_un address{};
   socklen_t size = sizeof address;
-  if (::getsockname(listener.fd(), reinterpret_cast<sockaddr*>(&address), &size) == 0)
-    listener.path_ = address.sun_path;
+  if (::getsockname(listener.fd(), generic(address), &size) == 0) listener.path_ = address.sun_path;
   return listener;
 }
 

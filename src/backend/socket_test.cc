@@ -1,0 +1,312 @@
+#include "backend/socket.h"
+
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <sys/stat.h>
+
+#include "backend/testing.h"
+#include "pfkey/notices.h"
+
+namespace backend {
+namespace {
+
+using pfkey::Message;
+using pfkey::Type;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+using testing::receive_message;
+using testing::ScriptedDaemon;
+using testing::send_message;
+using testing::TempFolder;
+
+constexpr std::chrono::milliseconds kSoon{50};
+
+Message request(Type type, std::uint32_t seq) {
+  Message m;
+  m.type = type, m.satype = pfkey::SaType::esp, m.seq = seq, m.pid = 42;
+  return m;
+}
+
+std::vector<Message> requests(std::size_t count, Type type = Type::get) {
+  std::vector<Message> list;
+  for (std::size_t i = 0; i < count; ++i) list.push_back(request(type, static_cast<std::uint32_t>(i + 1)));
+  return list;
+}
+
+// Answers every request until the client leaves.
+void answer_all(int fd) {
+  for (Message m; receive_message(fd, m);) send_message(fd, m);
+}
+
+struct Outcome {
+  std::vector<std::pair<std::size_t, std::uint32_t>> replies;  // Request and seq of the reply.
+  Result<void> result;
+};
+
+Outcome call(Backend& backend, std::vector<Message> list) {
+  Outcome outcome;
+  outcome.result = backend.call(list, [&](std::size_t i, Message&& m) { outcome.replies.emplace_back(i, m.seq); });
+  return outcome;
+}
+
+std::string error_of(const Result<std::unique_ptr<Socket>>& r) { return r ? "connected" : r.error().text; }
+
+TEST(Socket, SendsInOrderAndGivesEachReply) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {answer_all});
+  const auto socket = Socket::connect(folder / "s").value();
+  EXPECT_EQ(socket->name(), "ipsecd:" + (folder / "s"));
+  const auto outcome = call(*socket, requests(3));
+  EXPECT_TRUE(outcome.result);
+  EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3)));
+}
+
+TEST(Socket, GivesKeysAwayWithTheRequest) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {answer_all});
+  const auto socket = Socket::connect(folder / "s").value();
+  std::vector<Message> list = requests(1, Type::add);
+  list[0].auth_key = pfkey::Key{128, 0, Secret(16)};
+  ASSERT_TRUE(socket->call(list, [](std::size_t, Message&&) {}));
+  EXPECT_EQ(list[0], request(Type::add, 1));
+}
+
+TEST(Socket, IgnoresWhatOthersCause) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {[](int fd) {
+                                Message m;
+                                receive_message(fd, m);
+                                Message other = m.clone();
+                                other.pid = 43;
+                                send_message(fd, other);
+                                send_message(fd, pfkey::gap_notice(7));
+                                send_message(fd, m);
+                                receive_message(fd, m);
+                              }});
+  const auto socket = Socket::connect(folder / "s").value();
+  const auto outcome = call(*socket, requests(1));
+  EXPECT_TRUE(outcome.result);
+  EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1)));
+}
+
+TEST(Socket, DoesNotDeadlockWhenBothDirectionsAreFull) {
+  constexpr std::size_t kMany = 20'000;
+  const TempFolder folder;
+  // The daemon speaks first and long, and only then listens.
+  const ScriptedDaemon daemon(folder / "s", {[](int fd) {
+                                for (std::size_t i = 0; i < kMany; ++i) send_message(fd, request(Type::expire, 0));
+                                answer_all(fd);
+                              }});
+  const auto socket = Socket::connect(folder / "s").value();
+  const auto outcome = call(*socket, requests(kMany));
+  EXPECT_TRUE(outcome.result);
+  EXPECT_EQ(outcome.replies.size(), kMany);
+}
+
+TEST(Socket, ADaemonThatDiesIsNoticedAtOnceAndItsLastAnswersCount) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const ScriptedDaemon daemon(path, {[](int fd) {
+                                Message m;
+                                for (int i = 0; i < 2 && receive_message(fd, m); ++i) send_message(fd, m);
+                              }});
+  const auto socket = Socket::connect(path).value();
+  const auto outcome = call(*socket, requests(1000));
+  EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2)));
+  ASSERT_FALSE(outcome.result);
+  EXPECT_EQ(outcome.result.error().code, Errc::unreachable);
+  EXPECT_EQ(outcome.result.error().text, "ipsecd at " + path +
+                                             " went away before it had answered everything: start it with `ipsecd "
+                                             "--socket " +
+                                             path + "`");
+}
+
+TEST(Socket, ConnectsAnewAfterALoss) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {[](int) {}, answer_all});
+  const auto socket = Socket::connect(folder / "s").value();
+  EXPECT_EQ(call(*socket, requests(1)).result.error().code, Errc::unreachable);
+  const auto again = call(*socket, requests(1));
+  EXPECT_TRUE(again.result);
+  EXPECT_THAT(again.replies, ElementsAre(Pair(0, 1)));
+}
+
+TEST(Socket, SilenceIsATimeout) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const ScriptedDaemon daemon(path, {[](int fd) {
+                                for (Message m; receive_message(fd, m);) continue;
+                              }});
+  const auto socket = Socket::connect(path, kSoon).value();
+  const auto outcome = call(*socket, requests(2));
+  ASSERT_FALSE(outcome.result);
+  EXPECT_EQ(outcome.result.error().code, Errc::timeout);
+  EXPECT_EQ(outcome.result.error().text,
+            "ipsecd at " + path + " has not answered for 0.05 s; is it stopped or overloaded?");
+  EXPECT_TRUE(outcome.replies.empty());
+}
+
+TEST(Socket, NoiseIsNoAnswer) {
+  const TempFolder folder;
+  // News for others all the time, and never the reply.
+  const ScriptedDaemon daemon(folder / "s", {[](int fd) {
+                                std::array<std::byte, 64> wire;
+                                const auto size = pfkey::encode(request(Type::expire, 0), wire).value();
+                                while (::send(fd, wire.data(), size, MSG_NOSIGNAL) > 0) continue;
+                              }});
+  const auto socket = Socket::connect(folder / "s", kSoon).value();
+  EXPECT_EQ(call(*socket, requests(1)).result.error().code, Errc::timeout);
+}
+
+TEST(Socket, WhatIsNoPfKeyIsSaid) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const ScriptedDaemon daemon(path, {[](int fd) {
+                                Message m;
+                                receive_message(fd, m);
+                                ::send(fd, "220 hello", 9, MSG_NOSIGNAL);
+                                receive_message(fd, m);
+                              }});
+  const auto socket = Socket::connect(path).value();
+  const auto outcome = call(*socket, requests(1));
+  EXPECT_EQ(outcome.result.error().code, Errc::malformed);
+  EXPECT_EQ(outcome.result.error().text, "what answers at " + path + " does not speak our PF_KEY: no PF_KEY v2 header");
+}
+
+TEST(Socket, ARefusalOfServiceIsSaid) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const auto refuse = [](std::uint8_t error) {
+    return [error](int fd) { send_message(fd, pfkey::refusal_notice(error)); };
+  };
+  const ScriptedDaemon daemon(path, {refuse(EPERM), refuse(EMFILE)});
+  const auto socket = Socket::connect(path).value();
+  const auto denied = call(*socket, requests(1)).result.error();
+  EXPECT_EQ(denied.code, Errc::denied);
+  EXPECT_EQ(denied.text, "ipsecd at " + path +
+                             " serves only root and the user whom it runs as; try again as one of them, with sudo for "
+                             "instance");
+  const auto full = call(*socket, requests(1)).result.error();
+  EXPECT_EQ(full.code, Errc::unreachable);
+  EXPECT_EQ(full.text, "ipsecd at " + path + " has too many clients; try again later");
+}
+
+TEST(Socket, OneRequestThatIsTooLargeDoesNotHurtThoseBefore) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {answer_all});
+  const auto socket = Socket::connect(folder / "s").value();
+  auto list = requests(3);
+  list[1].src_identity = pfkey::Identity{.text = std::string(600'000, 'x')};
+  const auto outcome = call(*socket, std::move(list));
+  EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1)));
+  ASSERT_FALSE(outcome.result);
+  EXPECT_EQ(outcome.result.error().code, Errc::invalid);
+  const auto after = call(*socket, requests(1));
+  EXPECT_TRUE(after.result);
+  EXPECT_THAT(after.replies, ElementsAre(Pair(0, 1)));
+}
+
+TEST(Socket, ListensUntilTheSinkHasEnough) {
+  const TempFolder folder;
+  std::vector<Message> requests_seen;
+  {
+    const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
+                                  Message m;
+                                  receive_message(fd, m);
+                                  requests_seen.push_back(m.clone());
+                                  send_message(fd, m);
+                                  for (std::uint32_t i = 1; i <= 3; ++i) send_message(fd, request(Type::expire, i));
+                                  receive_message(fd, m);
+                                  requests_seen.push_back(m.clone());
+                                  send_message(fd, m);
+                                }});
+    const auto socket = Socket::connect(folder / "s").value();
+    std::vector<std::pair<Type, std::uint32_t>> heard;
+    EXPECT_TRUE(socket->listen(true, -1, [&](Message&& m) {
+      heard.emplace_back(m.type, m.type == Type::expire ? m.seq : 0);
+      return m.seq != 2;
+    }));
+    EXPECT_THAT(heard, ElementsAre(Pair(Type::x_promisc, 0), Pair(Type::expire, 1), Pair(Type::expire, 2)));
+  }
+  ASSERT_EQ(requests_seen.size(), 2u);
+  EXPECT_EQ(requests_seen[0].type, Type::x_promisc);
+  EXPECT_NE(requests_seen[0].satype, pfkey::SaType::unspec);
+  EXPECT_EQ(requests_seen[1].type, Type::x_promisc);
+  EXPECT_EQ(requests_seen[1].satype, pfkey::SaType::unspec);
+}
+
+TEST(Socket, ListeningEndsWithTheDaemon) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const ScriptedDaemon daemon(path, {[](int fd) {
+                                Message m;
+                                receive_message(fd, m);
+                                send_message(fd, m);
+                              }});
+  const auto socket = Socket::connect(path).value();
+  const auto ended = socket->listen(false, -1, [](Message&&) { return true; });
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, Errc::unreachable);
+  EXPECT_EQ(ended.error().text, "ipsecd at " + path + " has ended: start it with `ipsecd --socket " + path + "`");
+}
+
+TEST(Socket, SaysWhyItCannotConnect) {
+  const TempFolder folder;
+  const std::string missing = folder / "none", stale = folder / "stale", file = folder / "file", stream = folder / "st";
+  ::close(testing::listen_at(stale));
+  ::close(::open(file.c_str(), O_CREAT | O_WRONLY, 0600));
+  const int fd = testing::listen_at(stream, SOCK_STREAM);
+  EXPECT_EQ(error_of(Socket::connect(missing)),
+            "no ipsecd at " + missing + ": start it with `ipsecd --socket " + missing + "`");
+  EXPECT_EQ(error_of(Socket::connect(stale)),
+            "no ipsecd answers at " + stale + " any more: start it with `ipsecd --socket " + stale + "`");
+  EXPECT_EQ(error_of(Socket::connect(file)), file + " is not a socket");
+  EXPECT_EQ(error_of(Socket::connect(file + "/s")), "cannot connect to " + file + "/s: Not a directory");
+  EXPECT_EQ(error_of(Socket::connect(stream)), stream + " is a socket of another kind, not ipsecd's");
+  EXPECT_EQ(error_of(Socket::connect("")), "the path of ipsecd's socket is empty");
+  const std::string longest(107, 'x'), too_long(108, 'x');
+  EXPECT_EQ(error_of(Socket::connect(longest)),
+            "no ipsecd at " + longest + ": start it with `ipsecd --socket " + longest + "`");
+  EXPECT_EQ(error_of(Socket::connect(too_long)),
+            "the socket path " + too_long + " has 108 bytes; a Unix socket's has at most 107");
+  ::close(fd);
+}
+
+// In a child, for the user of a process is that of all its threads.
+[[noreturn]] void connect_without_permission(const std::string& path) {
+  constexpr uid_t kNobody = 65534;
+  if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setuid(kNobody) != 0)) ::_exit(2);
+  const auto socket = Socket::connect(path);
+  std::fputs(error_of(socket).c_str(), stderr);
+  ::_exit(!socket && socket.error().code == Errc::denied ? 0 : 1);
+}
+
+TEST(Socket, SaysWhoMayConnect) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const int fd = testing::listen_at(path);
+  ::chmod(path.c_str(), 0);
+  ::chmod((folder / ".").c_str(), 0755);
+  EXPECT_EXIT(connect_without_permission(path), ::testing::ExitedWithCode(0),
+              "permission denied for .*/s: only root and the user whom ipsecd runs as may use it; try again as one of "
+              "them, with sudo for instance");
+  ::close(fd);
+}
+
+TEST(Socket, ABusyDaemonIsWaitedForOnlySoLong) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  const sockaddr_un address = testing::unix_address(path);
+  ASSERT_EQ(::bind(fd, testing::generic(address), sizeof address), 0);
+  ASSERT_EQ(::listen(fd, 0), 0);
+  const auto first = Socket::connect(path, kSoon);
+  ASSERT_TRUE(first);
+  const auto second = Socket::connect(path, kSoon);
+  EXPECT_EQ(error_of(second), "ipsecd at " + path + " is too busy to accept a connection");
+  EXPECT_EQ(second.error().code, Errc::timeout);
+  ::close(fd);
+}
+
+}  // namespace
+}  // namespace backend
