@@ -21,13 +21,13 @@ constexpr std::array kSizes = {
 };
 constexpr std::array kTimes = {Unit{60, "minute", "minutes"}, Unit{3600, "hour", "hours"}, Unit{86400, "day", "days"}};
 
-// Takes the biggest unit that leaves at least 1.00 after rounding, so that no value reads "1024.00 KB".
+// The biggest unit of which there is at least one; the next one where rounding would reach it ("1024.00 KB").
 std::string in_units(std::uint64_t value, std::span<const Unit> units, std::string_view base) {
   constexpr double kHalfStep = 0.005;
   const auto v = static_cast<double>(value);
   const Unit* unit = nullptr;
   for (const Unit& u : units)
-    if (v / u.size >= (unit ? 1 - kHalfStep : 1)) unit = &u;
+    if (v >= u.size || (unit && v + kHalfStep * unit->size >= u.size)) unit = &u;
   if (!unit) return fmt::format("{} {}{}", value, base, value == 1 ? "" : "s");
   const std::string number = fmt::format("{:.2f}", v / unit->size);
   return fmt::format("{} {}", number, number == "1.00" ? unit->one : unit->many);
