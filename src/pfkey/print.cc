@@ -64,7 +64,8 @@ void print_protocol(std::string_view label, const std::optional<Endpoint>& from,
   const std::uint8_t a = from ? from->proto : std::uint8_t{0}, b = to ? to->proto : std::uint8_t{0};
   if (a == 0 && b == 0) return;
   if (!from || !to || a == b) return lines.line(label, protocol_text(from ? a : b, options));
-  lines.line(label, fmt::format("{} from there, {} to there", protocol_text(a, options), protocol_text(b, options)));
+  lines.line(label, fmt::format("{} at the source, {} at the destination", protocol_text(a, options),
+                                protocol_text(b, options)));
 }
 
 void print_addresses(const Message& m, const PrintOptions& options, Lines& lines) {
