@@ -38,6 +38,25 @@ std::string_view why_not_from(const CommandRow& row, Where where) {
 // Commands that only look an SA up take what names one and pass over the rest.
 bool passed_over(const Keyword& row, Verb verb) { return (bit(verb) & kFinders) != 0 && row.used != 0; }
 
+Fault place_in(const std::vector<Word>& words, const Slot& about, Severity severity, std::string message) {
+  Fault fault{severity, 0, 1, std::move(message)};
+  if (words.empty()) return fault;
+  fault.at = words[0].at;
+  fault.length = static_cast<std::uint32_t>(words[0].text.size());
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto match = find_keyword(words[i].text);
+    if (!match.row) continue;
+    if (match.row->slot == about) {
+      const Word& last = words[std::min(i + value_words(*match.row), words.size() - 1)];
+      fault.at = words[i].at;
+      fault.length = static_cast<std::uint32_t>(last.at + last.text.size() - fault.at);
+      break;
+    }
+    i += value_words(*match.row);
+  }
+  return fault;
+}
+
 }  // namespace
 
 void Parser::add(Severity severity, const Word& word, std::string message) {
@@ -46,22 +65,13 @@ void Parser::add(Severity severity, const Word& word, std::string message) {
 }
 
 Fault Parser::place(const Slot& about, Severity severity, std::string message) const {
-  Fault fault{severity, 0, 1, std::move(message)};
-  if (words_.empty()) return fault;
-  fault.at = words_[0].at;
-  fault.length = static_cast<std::uint32_t>(words_[0].text.size());
-  for (std::size_t i = 1; i < words_.size(); ++i) {
-    const auto match = find_keyword(words_[i].text);
-    if (!match.row) continue;
-    if (match.row->slot == about) {
-      const Word& last = words_[std::min(i + value_words(*match.row), words_.size() - 1)];
-      fault.at = words_[i].at;
-      fault.length = static_cast<std::uint32_t>(last.at + last.text.size() - fault.at);
-      break;
-    }
-    i += value_words(*match.row);
-  }
-  return fault;
+  return place_in(words_, about, severity, std::move(message));
+}
+
+Fault place(std::string_view text, const Slot& about, Severity severity, std::string message) {
+  std::vector<Word> words;
+  split(text, words);
+  return place_in(words, about, severity, std::move(message));
 }
 
 std::optional<Command> Parser::parse(std::string_view text, Where where) {

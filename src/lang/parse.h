@@ -56,4 +56,7 @@ class Parser {
   std::vector<Slot> faulty_;  // Keywords with a fault of their own; &SaSpec::unusable: one was not understood.
 };
 
+/// The same for any text that parse() would take.
+Fault place(std::string_view text, const Slot& about, Severity severity, std::string message);
+
 }  // namespace lang

@@ -1,0 +1,28 @@
+#pragma once
+/// Where the command's words go: data to standard output, everything said about it to standard error.
+#include <string>
+#include <string_view>
+
+namespace cli {
+
+class Console {
+ public:
+  Console();
+
+  /// Data. Written through at once; a failure is remembered (a full disk, a reader that went away).
+  void out(std::string_view text);
+  /// Faults and notices, each text whole lines.
+  void err(std::string_view text);
+  /// "ipseckey: TEXT" on standard error.
+  void complain(std::string_view text);
+
+  bool marks() const { return marks_; }  ///< Faults are shown with a mark under the word: stderr is a terminal.
+  bool out_failed() const { return !out_error_.empty(); }
+  const std::string& out_error() const { return out_error_; }
+
+ private:
+  bool marks_;
+  std::string out_error_;
+};
+
+}  // namespace cli

@@ -1,0 +1,144 @@
+#include "cli/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace cli {
+namespace {
+
+std::string why() { return std::strerror(errno); }
+
+struct NetworkFileSystem {
+  std::uint32_t magic;
+  std::string_view name;
+};
+// statfs(2).
+constexpr std::array kNetworkFileSystems = {
+    NetworkFileSystem{0x6969, "NFS"},      NetworkFileSystem{0x517b, "SMB"},      NetworkFileSystem{0xff534d42, "SMB"},
+    NetworkFileSystem{0xfe534d42, "SMB"},  NetworkFileSystem{0x564c, "NCP"},      NetworkFileSystem{0x5346414f, "AFS"},
+    NetworkFileSystem{0x6b414653, "AFS"},  NetworkFileSystem{0x00c36400, "Ceph"}, NetworkFileSystem{0x01021997, "9P"},
+    NetworkFileSystem{0x73757245, "Coda"},
+};
+
+std::vector<std::string> look_at(int fd, const struct stat& st, const std::string& name) {
+  std::vector<std::string> found;
+  const unsigned mode = st.st_mode & 07777u;
+  if ((mode & 077u) != 0)
+    found.push_back(fmt::format("{} holds keys and is open to others (mode {:04o}): chmod 600 {}", name, mode, name));
+  if (st.st_uid != 0 && st.st_uid != geteuid())
+    found.push_back(fmt::format("{} holds keys and belongs to another user (uid {})", name, st.st_uid));
+  struct statfs fs{};
+  if (fstatfs(fd, &fs) == 0)
+    for (const auto& row : kNetworkFileSystems)
+      if (static_cast<std::uint32_t>(fs.f_type) == row.magic)
+        found.push_back(fmt::format(
+            "{} holds keys and lies on a network file system ({}): they cross the network to be read", name, row.name));
+  return found;
+}
+
+}  // namespace
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Descriptor::~Descriptor() {
+  if (fd_ > STDERR_FILENO) close(fd_);
+}
+
+int Descriptor::release() {
+  const int fd = fd_;
+  fd_ = -1;
+  return fd;
+}
+
+Result<InputFile> InputFile::open(const std::string& path) {
+  InputFile file;
+  if (path == "-") {
+    file.name_ = "<stdin>";
+    file.fd_ = Descriptor(STDIN_FILENO);
+    return file;
+  }
+  file.name_ = path;
+  file.fd_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (file.fd_.get() < 0) return fail(Errc::io, fmt::format("cannot open {}: {}", path, why()));
+  struct stat st{};
+  if (fstat(file.fd_.get(), &st) != 0) return fail(Errc::io, fmt::format("cannot look at {}: {}", path, why()));
+  if (S_ISDIR(st.st_mode)) return fail(Errc::io, fmt::format("{} is a directory, not a file of commands", path));
+  // A pipe is fine, so that a decrypted file can come through <(...).
+  if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+    return fail(Errc::io, fmt::format("{} is neither a regular file nor a pipe", path));
+  if (S_ISREG(st.st_mode)) file.reservations_ = look_at(file.fd_.get(), st, path);
+  return file;
+}
+
+Result<std::size_t> InputFile::read(MutableBytes out) {
+  while (true) {
+    const ssize_t got = ::read(fd_.get(), out.data(), out.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) return fail(Errc::io, fmt::format("cannot read {}: {}", name_, why()));
+  }
+}
+
+Result<OutputFile> OutputFile::create(const std::string& path) {
+  OutputFile file;
+  file.path_ = path;
+  if (path == "-") {
+    file.fd_ = Descriptor(STDOUT_FILENO);
+    return file;
+  }
+  struct stat st{};
+  if (lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
+    return fail(Errc::io, fmt::format("cannot save to {}: it is {}; keys are written to regular files alone", path,
+                                      S_ISLNK(st.st_mode)   ? "a symbolic link"
+                                      : S_ISDIR(st.st_mode) ? "a directory"
+                                                            : "no regular file"));
+  std::string name = path + ".XXXXXX";
+  const int fd = mkostemp(name.data(), O_CLOEXEC);  // Mode 0600, O_EXCL: never another's file, never through a link.
+  if (fd < 0) return fail(Errc::io, fmt::format("cannot save to {}: {}", path, why()));
+  file.fd_ = Descriptor(fd);
+  file.temporary_ = std::move(name);
+  return file;
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
+
+OutputFile::~OutputFile() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+Result<void> OutputFile::write(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t done = ::write(fd_.get(), text.data(), text.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0)
+      return fail(Errc::io, fmt::format("cannot write {}: {}", is_stdout() ? "standard output" : path_, why()));
+    text.remove_prefix(static_cast<std::size_t>(done));
+  }
+  return {};
+}
+
+Result<void> OutputFile::commit() {
+  if (is_stdout()) return {};
+  if (fsync(fd_.get()) != 0 || rename(temporary_.c_str(), path_.c_str()) != 0)
+    return fail(Errc::io, fmt::format("cannot save to {}: {}", path_, why()));
+  temporary_.clear();
+  const auto slash = path_.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  const Descriptor d(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (d.get() >= 0) fsync(d.get());  // So that the name survives a crash, too.
+  return {};
+}
+
+}  // namespace cli

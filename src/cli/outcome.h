@@ -1,0 +1,26 @@
+#pragma once
+/// What a reply of the SADB means for the command that asked.
+#include <string>
+
+#include "lang/spec.h"
+#include "pfkey/message.h"
+
+namespace cli {
+
+struct Asked {
+  pfkey::SaType satype;
+  std::uint32_t spi;
+  Address dst;
+  bool check;  ///< Against an empty engine: what the file itself did not add cannot be judged.
+};
+
+struct Outcome {
+  bool ok;
+  std::string text;                       ///< A refusal, or what was done.
+  lang::Slot about = &lang::SaSpec::spi;  ///< The keyword that a refusal is about.
+};
+
+/// The manual's DIAGNOSTICS wording where it has one; errno and diagnostic are never dropped.
+Outcome outcome_of(const pfkey::Message& reply, const Asked& asked);
+
+}  // namespace cli

@@ -1,0 +1,85 @@
+#pragma once
+/// Runs the commands of one source, one after another: parse, send in batches, report each outcome at its line.
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/files.h"
+#include "cli/session.h"
+#include "cli/status.h"
+#include "lang/lines.h"
+#include "lang/parse.h"
+
+namespace cli {
+
+class Runner {
+ public:
+  /// The text of a line that has not been flushed yet.
+  using TextOf = std::function<std::string_view(const lang::Line&)>;
+
+  /// `name`: the file's, for messages; empty at the prompt and for the shell. `batch`: how many commands wait for one
+  /// another's replies.
+  Runner(Session& session, std::string name, lang::Where where, std::size_t batch, TextOf text_of);
+
+  /// Runs or queues the command of a line. False: nothing more is to be run (quit, --stop-on-error, a lost SADB).
+  bool feed(const lang::Line& line);
+  /// Sends what is queued and reports what comes back. False as above.
+  bool flush();
+
+  /// Reports a fault that is not about a command's text; counts as a failed command.
+  void fault(std::uint32_t line, std::string_view message);
+  void warning(std::uint32_t line, std::string_view message);
+  /// Said once, before the first command that has a key in it.
+  void set_reservations(std::vector<std::string> reservations) { reservations_ = std::move(reservations); }
+
+  std::size_t commands() const { return commands_; }
+  std::size_t failed() const { return failed_; }
+  std::size_t warnings() const { return warnings_; }
+  Status status() const { return status_; }
+  bool ended_early() const { return ended_early_; }
+
+ private:
+  struct Queued {
+    lang::Line line;
+    std::size_t first = 0, count = 0;  // Its messages.
+    bool bad = false;
+  };
+  struct Target {
+    pfkey::SaType satype;
+    std::uint32_t spi;
+    Address dst;
+  };
+
+  void report(const lang::Fault& fault, const lang::Line& line);
+  void report_faults(const lang::Line& line);
+  void queue(lang::Command&& command, const lang::Line& line);
+  bool run_now(const lang::Command& command, const lang::Line& line);
+  void handle_reply(std::size_t index, pfkey::Message&& reply);
+  void lost(const Error& error);
+  void count_failure(Status status);
+  bool may_go_on() const { return !ended_early_; }
+
+  Session& session_;
+  std::string name_;
+  lang::Where where_;
+  std::size_t batch_;
+  TextOf text_of_;
+  lang::Parser parser_;
+  std::vector<Queued> queued_;
+  std::vector<pfkey::Message> messages_;
+  std::vector<Target> targets_;  // One for each message.
+  std::vector<bool> answered_;
+  std::vector<std::string> reservations_;
+  std::size_t commands_ = 0, failed_ = 0, warnings_ = 0;
+  Status status_ = Status::ok;
+  bool ended_early_ = false;
+};
+
+/// Runs or checks (Session::is_check) a whole file and says how many commands were good.
+Status run_file(Session& session, InputFile& file, lang::Where where);
+
+/// One command of the shell or the prompt.
+Status run_text(Session& session, std::string_view text, lang::Where where, bool* quit = nullptr);
+
+}  // namespace cli

@@ -1,0 +1,195 @@
+#include "cli/session.h"
+
+#include <fmt/format.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "cli/files.h"
+#include "cli/names.h"
+#include "cli/runner.h"
+#include "lang/help.h"
+#include "lang/save.h"
+#include "pfkey/names.h"
+
+namespace cli {
+
+Session::Session(Settings settings, lang::Names names)
+    : settings_(std::move(settings)), names_(std::move(names)), surroundings_(backend::surroundings()) {
+  if (!settings_.numeric) host_name_ = host_namer();
+}
+
+backend::Backend* Session::sadb() {
+  if (sadb_) return sadb_.get();
+  auto opened = backend::open(settings_.sadb, surroundings_);
+  if (!opened) {
+    console_.complain(opened.error().text);
+    return nullptr;
+  }
+  sadb_ = std::move(*opened);
+  return sadb_.get();
+}
+
+void Session::use_scratch_sadb() {
+  check_ = true;
+  sadb_ = backend::open_scratch(surroundings_);
+}
+
+void Session::prepare(pfkey::Message& message) {
+  if (++seq_ == 0) ++seq_;  // A DUMP's end has seq 0.
+  message.seq = seq_;
+  message.pid = static_cast<std::uint32_t>(getpid());
+  if (!settings_.verbose || check_) return;
+  std::string text = fmt::format("Sending to {}:\n", sadb_ ? sadb_->name() : settings_.sadb);
+  pfkey::print_message(message, print_options(), text);
+  console_.out(text);
+  wipe(std::as_writable_bytes(std::span(text)));
+}
+
+pfkey::PrintOptions Session::print_options() const {
+  pfkey::PrintOptions options;
+  options.paranoid = settings_.paranoid;
+  options.verbose = settings_.verbose;
+  options.numeric = settings_.numeric;
+  options.host_name = host_name_;
+  if (!settings_.numeric) options.protocol_name = protocol_name;
+  options.now = surroundings_.clock();
+  return options;
+}
+
+// Sends a DUMP and hands out each SA. What `each` refuses ends the walk, but not before the SADB has told it all.
+Status Session::walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count) {
+  backend::Backend* const backend = sadb();
+  if (!backend) return Status::no_sadb;
+  pfkey::Message request;
+  request.type = pfkey::Type::dump;
+  request.satype = type;
+  prepare(request);
+  Result<void> accepted;
+  Status status = Status::ok;
+  const auto answered = backend->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
+    if (m.error != 0) {
+      console_.complain(fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
+      status = Status::failed;
+    } else if (m.sa && accepted) {
+      ++count;
+      accepted = each(std::move(m));
+    }
+  });
+  if (!answered) {
+    console_.complain(fmt::format("{} (the list is not complete)", answered.error().text));
+    lose_sadb();
+    return status_of(answered.error().code);
+  }
+  if (!accepted) {
+    console_.complain(accepted.error().text);
+    return status_of(accepted.error().code);
+  }
+  return status;
+}
+
+Status Session::dump(pfkey::SaType type) {
+  const pfkey::PrintOptions options = print_options();
+  std::size_t count = 0;
+  std::string text;
+  const Status status = walk(
+      type,
+      [&](pfkey::Message&& m) -> Result<void> {
+        text.clear();
+        pfkey::print_sa(m, options, text);
+        text += '\n';
+        console_.out(text);
+        wipe(std::as_writable_bytes(std::span(text)));
+        return {};
+      },
+      count);
+  if (status != Status::ok) return status;
+  const std::string kind = type == pfkey::SaType::unspec ? "" : fmt::format("{} ", lang::satype_word(type));
+  console_.out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, sadb()->name())
+                          : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", sadb()->name()));
+  return Status::ok;
+}
+
+Status Session::save(pfkey::SaType type, const std::string& path) {
+  if (!sadb()) return Status::no_sadb;
+  auto file = OutputFile::create(path.empty() ? "-" : path);
+  if (!file) {
+    console_.complain(file.error().text);
+    return Status::file;
+  }
+  lang::Saver saver(settings_.paranoid);
+  std::string text = saver.header();
+  std::size_t count = 0;
+  auto written = file->write(text);
+  const Status status = walk(
+      type,
+      [&](pfkey::Message&& m) -> Result<void> {
+        if (!written) return written;
+        text.clear();
+        saver.write(std::move(m), text);
+        auto done = file->write(text);
+        wipe(std::as_writable_bytes(std::span(text)));
+        return done;
+      },
+      count);
+  if (status != Status::ok) {
+    if (!file->is_stdout()) console_.complain(fmt::format("{} was not written", path));
+    return status;
+  }
+  if (written) written = file->commit();
+  if (written) return Status::ok;
+  console_.complain(written.error().text);
+  return Status::file;
+}
+
+Status Session::load(const std::string& path, lang::Where where) {
+  auto file = InputFile::open(path);
+  if (!file) {
+    console_.complain(file.error().text);
+    return Status::file;
+  }
+  return run_file(*this, *file, where);
+}
+
+Status Session::monitor(bool promiscuous) {
+  backend::Backend* const backend = sadb();
+  if (!backend) return Status::no_sadb;
+  sigset_t stops, before;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGINT);
+  sigaddset(&stops, SIGTERM);
+  sigprocmask(SIG_BLOCK, &stops, &before);
+  const Descriptor stop(signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
+  console_.err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
+                           backend->name()));
+  const auto heard = backend->listen(promiscuous, stop.get(), [&](pfkey::Message&& m) {
+    pfkey::PrintOptions options = print_options();
+    options.timestamp = true;
+    options.keys = false;  // A listener hears other people's keys.
+    std::string text;
+    pfkey::print_message(m, options, text);
+    text += '\n';
+    console_.out(text);
+    return !console_.out_failed();
+  });
+  signalfd_siginfo taken{};
+  while (read(stop.get(), &taken, sizeof taken) == sizeof taken) continue;
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (heard) return Status::ok;
+  console_.complain(heard.error().text);
+  lose_sadb();
+  return status_of(heard.error().code);
+}
+
+Status Session::help(const std::string& topic) {
+  const std::string text = topic.empty() ? lang::help_overview() : lang::help_topic(topic);
+  if (!text.empty()) {
+    console_.out(text);
+    return Status::ok;
+  }
+  console_.complain("there is no help on that; `help` lists the commands, `help attr` the extensions");
+  return Status::failed;
+}
+
+}  // namespace cli

@@ -1,0 +1,33 @@
+#include "cli/status.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cli {
+
+Status worse(Status a, Status b) {
+  static constexpr std::array kOrder = {Status::ok, Status::failed, Status::usage, Status::file, Status::no_sadb};
+  return *std::max(std::ranges::find(kOrder, a), std::ranges::find(kOrder, b));
+}
+
+Status status_of(Errc code) {
+  switch (code) {
+    case Errc::syntax:
+      return Status::usage;
+    case Errc::io:
+      return Status::file;
+    case Errc::unreachable:
+    case Errc::timeout:
+    case Errc::denied:
+    case Errc::unsupported:
+    case Errc::malformed:
+      return Status::no_sadb;
+    case Errc::invalid:
+    case Errc::exists:
+    case Errc::not_found:
+      return Status::failed;
+  }
+  return Status::failed;
+}
+
+}  // namespace cli

@@ -1,0 +1,21 @@
+#pragma once
+/// The exit status of ipseckey. Each number means one thing.
+#include "base/result.h"
+
+namespace cli {
+
+enum class Status : int {
+  ok = 0,
+  failed = 1,   ///< At least one command is wrong, or was refused by the SADB.
+  usage = 2,    ///< The options or operands are wrong; nothing was done.
+  no_sadb = 3,  ///< No SADB could be reached, or it stopped answering.
+  file = 4,     ///< A file could not be read or written.
+};
+
+/// The worse of two, in the order ok, failed, usage, file, no_sadb.
+Status worse(Status a, Status b);
+
+/// What an Error means for the exit status.
+Status status_of(Errc code);
+
+}  // namespace cli

@@ -1,0 +1,11 @@
+#pragma once
+/// The ipseckey> prompt on a terminal.
+#include "cli/session.h"
+#include "cli/status.h"
+
+namespace cli {
+
+/// Reads and runs commands until quit or the end of input. Failures of commands do not end it and are not its status.
+Status interact(Session& session);
+
+}  // namespace cli
