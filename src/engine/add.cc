@@ -118,6 +118,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   if (options.keep_keys) keep_keys(*sa, m);
   if (partner) Sadb::pair(*sa, *partner);
   deadlines.schedule(*sa, now);
+  acquires.answered(m.seq, sa->dst);
   m.sa->flags = sa->flags;
   echo(m, out);
   return std::nullopt;

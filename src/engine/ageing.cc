@@ -26,6 +26,7 @@ void Engine::State::die(Sa& sa, Sink out) {
 }
 
 void Engine::expire(Instant now, Sink out) {
+  state_->acquires.expire(now);
   while (const auto index = state_->deadlines.due(now)) {
     Sa& sa = state_->sadb.at(*index);
     switch (due(sa, now)) {

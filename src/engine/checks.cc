@@ -203,19 +203,6 @@ constexpr std::array kKeys = {
 
 constexpr Rule<Add> kWeakKey{einval(D::weak_ekey), weak_encrypt_key};
 
-// The outer protocol of inner addresses is IPv4 or IPv6 in IP, by their family.
-Check tunnel(Message& m) {
-  if (m.inner_src) {
-    const bool v4 = m.inner_src->address.family == Family::v4;
-    const std::uint8_t encapsulation = v4 ? pfkey::kProtoIpip : pfkey::kProtoIpv6;
-    if (m.src->proto == 0) m.src->proto = m.dst->proto = encapsulation;
-    if (m.src->proto != encapsulation) return Refusal{EPROTOTYPE, D::inner_af_mismatch};
-  } else if (m.sa->flags & pfkey::kFlagTunnel) {
-    return einval(D::missing_inner_src);
-  }
-  return std::nullopt;
-}
-
 bool above(std::uint64_t soft, std::uint64_t hard) { return soft != 0 && hard != 0 && soft > hard; }
 
 constexpr std::array kLifetimes = {
@@ -285,6 +272,15 @@ Check check_replay_width(const Message& m) {
   return std::nullopt;
 }
 
+Check check_encapsulation(Message& m) {
+  if (!m.inner_src) return std::nullopt;
+  const bool v4 = m.inner_src->address.family == Family::v4;
+  const std::uint8_t encapsulation = v4 ? pfkey::kProtoIpip : pfkey::kProtoIpv6;
+  if (m.src->proto == 0) m.src->proto = m.dst->proto = encapsulation;
+  if (m.src->proto != encapsulation) return Refusal{EPROTOTYPE, D::inner_af_mismatch};
+  return std::nullopt;
+}
+
 Check check_add(Message& m, const Options& options) {
   using enum pfkey::AlgorithmKind;
   Add add{m, options, nullptr, nullptr};
@@ -298,7 +294,8 @@ Check check_add(Message& m, const Options& options) {
   if (m.encrypt_key && (add.encrypt->number == kDes || add.encrypt->number == kTripleDes))
     correct_parity(m.encrypt_key->material.bytes().first(add.encrypt->max_bits / 8u));
   if (kWeakKey.broken(add)) return kWeakKey.answer;
-  if (auto wrong = tunnel(m)) return wrong;
+  if (auto wrong = check_encapsulation(m)) return wrong;
+  if ((m.sa->flags & pfkey::kFlagTunnel) && !m.inner_src) return einval(D::missing_inner_src);
   return check_replay_width(m);
 }
 

@@ -43,6 +43,10 @@ Check check_replay_width(const pfkey::Message& request);
 /// normalise(). Corrects the parity of DES keys and fills in the protocol of a tunnel.
 Check check_add(pfkey::Message& request, const Options& options);
 
+/// The outer protocol of inner addresses is 4 or 41, by their family; 0 is filled in. Needs src and dst; after
+/// normalise().
+Check check_encapsulation(pfkey::Message& request);
+
 /// kFlagInbound and kFlagOutbound: as asked, else by the addresses, else neither.
 std::uint32_t direction_of(const pfkey::Message& request, const Options& options);
 

@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <random>
@@ -26,7 +27,9 @@ Check check_satype(SaType satype) {
 // The same for messages that mean all SA types by 0.
 Check check_satypes(SaType satype) { return satype == SaType::unspec ? std::nullopt : check_satype(satype); }
 
-// Random SPIs until one is free; a range that is full or nearly so is searched from there on.
+Check any_satype(SaType) { return std::nullopt; }
+
+// A random SPI of the range; if that is taken, the next one that is free.
 std::optional<std::uint32_t> free_spi(Sadb& sadb, SaId id, pfkey::SpiRange range, const Options& options) {
   range.min = std::max(range.min, 1u);
   const std::uint64_t width = std::uint64_t{range.max} - range.min + 1;
@@ -85,7 +88,10 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 
 std::size_t Engine::size() const { return state_->sadb.size(); }
 
-std::optional<std::chrono::nanoseconds> Engine::deadline() const { return state_->deadlines.next(); }
+std::optional<std::chrono::nanoseconds> Engine::deadline() const {
+  const auto a = state_->deadlines.next(), b = state_->acquires.next();
+  return a && b ? std::min(*a, *b) : a ? a : b;
+}
 
 // ---- requests
 
@@ -94,32 +100,34 @@ void Engine::handle(Message request, Instant now, Sink out) {
   struct Row {
     Type type;
     Check (*satype)(SaType);
+    bool addressed;  // Whether it may carry extensions about an SA, which are then checked.
     Handler handler;
   };
   static constexpr std::array kTable = {
-      Row{Type::getspi, check_satype, &State::getspi},
-      Row{Type::update, check_satype, &State::update},
-      Row{Type::add, check_satype, &State::add},
-      Row{Type::del, check_satype, &State::remove},
-      Row{Type::get, check_satype, &State::get},
-      Row{Type::reg, check_satypes, &State::reg},
-      Row{Type::flush, check_satypes, &State::flush},
-      Row{Type::x_updatepair, check_satype, &State::update},
-      Row{Type::x_delpair, check_satype, &State::remove},
-      Row{Type::x_delpair_state, check_satypes, &State::remove_by_state},
-      Row{Type::expire, check_satypes, &State::refuse_expire},
+      Row{Type::getspi, check_satype, true, &State::getspi},
+      Row{Type::update, check_satype, true, &State::update},
+      Row{Type::add, check_satype, true, &State::add},
+      Row{Type::del, check_satype, true, &State::remove},
+      Row{Type::get, check_satype, true, &State::get},
+      Row{Type::acquire, check_satypes, false, &State::acquire},
+      Row{Type::reg, check_satypes, false, &State::reg},
+      Row{Type::expire, any_satype, false, &State::refuse_expire},
+      Row{Type::flush, check_satypes, false, &State::flush},
+      Row{Type::x_inverse_acquire, any_satype, true, &State::inverse_acquire},
+      Row{Type::x_updatepair, check_satype, true, &State::update},
+      Row{Type::x_delpair, check_satype, true, &State::remove},
+      Row{Type::x_delpair_state, check_satypes, true, &State::remove_by_state},
   };
-  const Message header = request.header();
   Check wrong = invalid(Diagnostic::unknown_msg);
   for (const Row& row : kTable) {
     if (row.type != request.type) continue;
     wrong = row.satype(request.satype);
-    if (!wrong) wrong = check_contents(request);
-    if (!wrong) wrong = normalise(request, state_->options);
+    if (!wrong && row.addressed) wrong = check_contents(request);
+    if (!wrong && row.addressed) wrong = normalise(request, state_->options);
     if (!wrong) wrong = (*state_.*row.handler)(request, now, out);
     break;
   }
-  if (wrong) out(audience_of(header.type, header.satype), error_reply(header, *wrong));
+  if (wrong) out(audience_of(request.type, request.satype), error_reply(request, *wrong));
 }
 
 Sa* Engine::State::named(const Message& m) {

@@ -48,6 +48,14 @@ struct SaId {
   bool operator==(const SaId&) const = default;
 };
 
+/// Traffic for which there is no SA: what an ACQUIRE asks for.
+struct Wanted {
+  pfkey::SaType satype{};
+  pfkey::Endpoint src, dst;
+  std::optional<pfkey::Endpoint> inner_src, inner_dst;  ///< Both or neither.
+  bool operator==(const Wanted&) const = default;
+};
+
 /// A walk over the SADB that a DUMP asked for. It visits the SAs there were at its start, oldest first, as they are
 /// when it reaches them; SAs that go meanwhile are left out, new ones do not appear. It may outlive its engine.
 class DumpWalk {
@@ -90,6 +98,12 @@ class Engine {
   /// False: the SA may not carry it (there is none, it is not usable, or this packet passes a hard limit).
   /// What that changes (EXPIRE) goes through `out`.
   bool charge(const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out);
+
+  /// Asks the key managers for an SA: an extended and a plain ACQUIRE with one new seq, which is given back. nullopt:
+  /// that was asked less than 15 s ago and is not answered, or too many questions are open; nothing is sent.
+  std::optional<std::uint32_t> acquire(const Wanted& wanted, Instant now, Sink out);
+  /// Nobody heard the ACQUIRE: it may be asked again at once.
+  void unheard(std::uint32_t seq);
 
   std::size_t size() const;  ///< SAs in the SADB, of all types and states.
 

@@ -28,19 +28,12 @@ struct Keysock::State {
   std::map<ClientId, Client> clients;
   ClientId last_id = 0;
 
-  bool hears(const Client& client, Audience audience, const Message& m) const {
-    if (client.promiscuous) return true;
-    switch (audience) {
-      case Audience::sender:
-        return false;
-      case Audience::everyone:
-        return true;
-      case Audience::registered:
-        return (client.plain & bit(m.satype)) != 0;
-      case Audience::extended_registered:
-        return client.extended != 0;
-    }
-    return false;
+  static bool registered(const Client& client, Audience audience, const Message& m) {
+    return (audience == Audience::registered && (client.plain & bit(m.satype)) != 0) ||
+           (audience == Audience::extended_registered && client.extended != 0);
+  }
+  static bool hears(const Client& client, Audience audience, const Message& m) {
+    return client.promiscuous || audience == Audience::everyone || registered(client, audience, m);
   }
 
   // To everybody who hears it and to the sender, if there is one; to nobody twice.
@@ -55,7 +48,7 @@ struct Keysock::State {
 
   void promisc(ClientId sender, const Message& m, Deliver deliver);
   void dump(ClientId sender, const Message& m, Instant now, Deliver deliver);
-  void handle(ClientId sender, Message m, Instant now, Deliver deliver);
+  void handle(ClientId sender, Message&& m, Instant now, Deliver deliver);
 };
 
 Keysock::Keysock(Options options) : state_(new State{Engine(std::move(options)), {}, 0}) {}
@@ -86,8 +79,11 @@ void Keysock::State::dump(ClientId sender, const Message& m, Instant now, Delive
       engine.dump(m, now, [&](Audience audience, Message&& reply) { spread(audience, reply, sender, deliver); });
 }
 
-void Keysock::State::handle(ClientId sender, Message m, Instant now, Deliver deliver) {
+void Keysock::State::handle(ClientId sender, Message&& m, Instant now, Deliver deliver) {
   Client& client = clients.at(sender);
+  // For which of its SA types, only an extended registration tells.
+  if (m.type == Type::acquire && m.error != 0 && m.satype == SaType::unspec && client.extended == 0)
+    return refuse(sender, m, invalid(pfkey::Diagnostic::satype_needed), deliver);
   const bool is_register = m.type == Type::reg;
   const bool extended = is_register && m.satype == SaType::unspec;
   if (is_register && (extended ? client.plain : client.extended) != 0)
@@ -127,6 +123,16 @@ void Keysock::next_dumped(ClientId client, Deliver deliver) {
   if (ended) next = Engine::dump_end(*walk);
   if (ended) walk.reset();
   state_->spread(Audience::sender, *next, client, deliver);
+}
+
+bool Keysock::acquire(const Wanted& wanted, Instant now, Deliver deliver) {
+  bool heard = false;
+  const auto seq = state_->engine.acquire(wanted, now, [&](Audience audience, Message&& m) {
+    for (const auto& [id, client] : state_->clients) heard |= State::registered(client, audience, m);
+    state_->spread(audience, m, std::nullopt, deliver);
+  });
+  if (seq && !heard) state_->engine.unheard(*seq);
+  return seq && heard;
 }
 
 void Keysock::expire(Instant now, Deliver deliver) {

@@ -38,6 +38,9 @@ class Keysock {
   /// clients. The caller calls it whenever the client has room, so that a slow reader costs no memory.
   void next_dumped(ClientId client, Deliver deliver);
 
+  /// Asks the key managers that are registered for an SA. False: that is asked already, or none of them is there.
+  bool acquire(const Wanted& wanted, Instant now, Deliver deliver);
+
   void expire(Instant now, Deliver deliver);
   std::optional<std::chrono::nanoseconds> deadline() const;
 

@@ -26,6 +26,15 @@ std::optional<pfkey::Supported> supported(pfkey::AlgorithmKind kind, const Optio
   return list;
 }
 
+Message extended_acquire(const Wanted& wanted, const Options& options) {
+  Message m;
+  m.type = pfkey::Type::acquire;
+  m.src = wanted.src, m.dst = wanted.dst;
+  m.inner_src = wanted.inner_src, m.inner_dst = wanted.inner_dst;
+  m.extended_proposal = extended_proposal(wanted.satype, options);
+  return m;
+}
+
 }  // namespace
 
 Check Engine::State::reg(Message& m, Instant, Sink out) {
@@ -50,5 +59,43 @@ Check Engine::State::reg(Message& m, Instant, Sink out) {
   }
   return std::nullopt;
 }
+
+// With an errno it is the notice that a key manager has failed.
+Check Engine::State::acquire(Message& m, Instant, Sink out) {
+  if (m.error != 0) {
+    acquires.drop(m.seq);
+    return std::nullopt;
+  }
+  if (m.satype == SaType::unspec) return invalid(Diagnostic::satype_needed);
+  echo(m, out);
+  return std::nullopt;
+}
+
+// What would the engine ask for? The same as for any other traffic, since PF_KEY holds no policy.
+Check Engine::State::inverse_acquire(Message& m, Instant, Sink out) {
+  if (!m.src) return invalid(Diagnostic::missing_src);
+  if (!m.dst) return invalid(Diagnostic::missing_dst);
+  if (auto wrong = check_encapsulation(m)) return wrong;
+  Message reply = extended_acquire({SaType::esp, *m.src, *m.dst, m.inner_src, m.inner_dst}, options);
+  reply.seq = m.seq, reply.pid = m.pid;
+  out(Audience::sender, std::move(reply));
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> Engine::acquire(const Wanted& wanted, Instant now, Sink out) {
+  const auto seq = state_->acquires.begin(wanted, now);
+  if (!seq) return std::nullopt;
+  Message extended = extended_acquire(wanted, state_->options);
+  Message plain = extended.clone();
+  extended.seq = plain.seq = *seq;
+  plain.satype = wanted.satype;
+  plain.extended_proposal.reset();
+  plain.proposal = proposal(wanted.satype, state_->options);
+  out(Audience::extended_registered, std::move(extended));
+  out(Audience::registered, std::move(plain));
+  return seq;
+}
+
+void Engine::unheard(std::uint32_t seq) { state_->acquires.drop(seq); }
 
 }  // namespace engine

@@ -91,6 +91,7 @@ Check Engine::State::remove_by_state(Message& m, Instant, Sink out) {
 Check Engine::State::flush(Message& m, Instant, Sink out) {
   if (!(m == m.header())) return invalid(Diagnostic::no_ext);
   erase_all(*this, false, [&](const Sa& sa) { return m.satype == pfkey::SaType::unspec || sa.satype == m.satype; });
+  acquires.flush(m.satype);
   echo(m, out);
   return std::nullopt;
 }

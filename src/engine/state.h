@@ -3,6 +3,7 @@
 /// registry.cc and engine.cc.
 #include <expected>
 
+#include "engine/acquire.h"
 #include "engine/checks.h"
 #include "engine/engine.h"
 #include "engine/lifecycle.h"
@@ -16,6 +17,7 @@ struct Engine::State {
   Options options;
   Sadb sadb;
   Deadlines deadlines;
+  Acquires acquires;
 
   explicit State(Options o) : options(std::move(o)) {}
 
@@ -27,6 +29,8 @@ struct Engine::State {
   Check remove_by_state(pfkey::Message& request, Instant now, Sink out);
   Check flush(pfkey::Message& request, Instant now, Sink out);
   Check reg(pfkey::Message& request, Instant now, Sink out);
+  Check acquire(pfkey::Message& request, Instant now, Sink out);  ///< From a key manager.
+  Check inverse_acquire(pfkey::Message& request, Instant now, Sink out);
   Check refuse_expire(pfkey::Message& request, Instant now, Sink out);
 
   /// The SA that a request with SA and DST (and perhaps SRC) names; the Refusal is SA_NOTFOUND.

@@ -28,7 +28,7 @@ void replace(Lifetime& limits, const std::optional<Lifetime>& given) {
   });
 }
 
-// A soft limit beyond the hard one could never be reached.
+// A soft limit beyond the hard one could never be reached, and an ADD that asked for it would be refused.
 void cap(Lifetime& soft, const Lifetime& hard) {
   each_limit(soft, hard, [](auto& ours, auto theirs) {
     if (theirs != 0) ours = std::min(ours, theirs);
@@ -90,11 +90,13 @@ void apply_limits(Sa& sa, const Message& m, Instant now) {
   replace(limits.hard, m.hard);
   replace(limits.soft, m.soft);
   cap(limits.soft, limits.hard);
-  if (m.idle) {
-    if (!limits.idle) limits.idle.emplace();
+  if (m.idle && !limits.idle) limits.idle.emplace();
+  if (limits.idle) {
     replace(*limits.idle, m.idle);
-    revalidate(sa, now);
+    cap(*limits.idle, limits.hard);
+    cap(*limits.idle, limits.soft);
   }
+  if (m.idle) revalidate(sa, now);
   if (!sa.is(State::dying)) return;
   sa.state = State::mature;
   if (due(sa, now) == Due::soft) sa.state = State::dying;
