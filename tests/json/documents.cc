@@ -1,0 +1,41 @@
+// Writes one line of every kind that --json has, for schema_test.py to hold against the schema.
+#include <cstdio>
+#include <string>
+
+#include "pfkey/json.h"
+#include "pfkey/notices.h"
+#include "pfkey/test_samples.h"
+
+using namespace pfkey;
+
+int main() {
+  JsonOptions options;
+  options.sadb = "memory";
+  options.now = samples::now();
+  std::string out;
+  json_sa(samples::tunnel_sa(), options, out);
+  json_message(samples::everything(), options, out);
+  json_message(samples::header(Type::flush, SaType::unspec, 1, 2), options, out);
+  json_message(gap_notice(12), options, out);
+
+  options.paranoid = true;
+  options.now.reset();
+  json_sa(samples::tunnel_sa(), options, out);
+  Message add = samples::header(Type::add, SaType::esp, 1, 2);
+  add.sa = Sa{1, 0, State{99}, 200, 20, 0xffffffff};
+  add.encrypt_key = samples::key(224, 64, "00112233445566778899aabbccddeeffa1b2c3d40123456789abcdef");
+  add.hard = Lifetime{UINT32_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+  add.src_identity = Identity{IdentityType::x_dn, 0, "a\xff"};
+  json_message(add, options, out);
+  options.paranoid = false;
+  json_message(add, options, out);
+
+  Report report;
+  report.sadb = "memory";
+  report.file = "keys";
+  report.faults = {{false, "keys", 2, 9, 6, "unknown keyword"}, {true, "", 0, 0, 0, "readable by others"}};
+  json_report(report, out);
+  report.kind = Report::Kind::load;
+  json_report(report, out);
+  std::fputs(out.c_str(), stdout);
+}
