@@ -1,0 +1,109 @@
+#include "ipsecd/listener.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "backend/testing.h"
+
+namespace ipsecd {
+namespace {
+
+using backend::testing::TempFolder;
+
+std::string error_of(const Result<Listener>& r) { return r ? "listening" : r.error().text; }
+
+mode_t mode_of(const std::string& path) {
+  struct stat info{};
+  return ::lstat(path.c_str(), &info) == 0 ? info.st_mode : 0;
+}
+
+TEST(Listener, MakesAPrivateSocketAndTakesItAway) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  {
+    const auto listener = Listener::at(path).value();
+    EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0600});
+    EXPECT_EQ(listener.path(), path);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(Listener, ReplacesASocketThatNobodyAnswersOn) {
+  const TempFolder folder;
+  ::close(backend::testing::listen_at(folder / "s"));
+  const auto listener = Listener::at(folder / "s");
+  EXPECT_EQ(error_of(listener), "listening");
+}
+
+TEST(Listener, LeavesAnotherDaemonAlone) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  const auto first = Listener::at(path).value();
+  const auto second = Listener::at(path);
+  EXPECT_EQ(error_of(second), "another ipsecd serves " + path + "; end it first or name another path with --socket");
+  EXPECT_EQ(second.error().code, Errc::exists);
+  EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0600});
+}
+
+TEST(Listener, LeavesOtherFilesAlone) {
+  const TempFolder folder;
+  const std::string file = folder / "file", link = folder / "link", dangling = folder / "dangling";
+  std::ofstream(file) << "text";
+  std::filesystem::create_symlink(file, link);
+  std::filesystem::create_symlink(folder / "none", dangling);
+  for (const std::string& path : {file, link, dangling, folder / "."}) {
+    const auto listener = Listener::at(path);
+    EXPECT_EQ(error_of(listener), path + " exists and is not a socket; name another path or remove it");
+    EXPECT_EQ(listener.error().code, Errc::exists);
+  }
+  std::string text;
+  std::ifstream(file) >> text;
+  EXPECT_EQ(text, "text");
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_FALSE(std::filesystem::exists(folder / "none"));
+}
+
+TEST(Listener, DoesNotTakeAwayWhatTookItsPlace) {
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  std::optional<Listener> first = Listener::at(path).value();
+  std::filesystem::rename(path, folder / "moved");
+  const int other = backend::testing::listen_at(path);
+  first.reset();
+  EXPECT_TRUE(std::filesystem::is_socket(path));
+  ::close(other);
+}
+
+TEST(Listener, SaysWhatIsWrongWithThePlace) {
+  const TempFolder folder;
+  EXPECT_EQ(error_of(Listener::at(folder / "no/s")),
+            "no folder " + (folder / "no") + ": make it with `mkdir -p " + (folder / "no") + "`");
+  const std::string too_long(108, 'x');
+  EXPECT_EQ(error_of(Listener::at(too_long)),
+            "the socket path " + too_long + " has 108 bytes; a Unix socket's has at most 107");
+  const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  EXPECT_EQ(error_of(Listener::at(folder / "s")), "another program is making a socket in " +
+                                                      std::filesystem::path(folder / "s").parent_path().string() +
+                                                      "; try again");
+  ::close(lock);
+}
+
+TEST(Listener, MakesTheFolderOfTheDefaultPath) {
+  const TempFolder folder;
+  const auto listener = Listener::at_default(folder / "ipsecd/s");
+  EXPECT_EQ(error_of(listener), "listening");
+  EXPECT_EQ(mode_of(folder / "ipsecd"), mode_t{S_IFDIR} | (::geteuid() == 0 ? 0755u : 0700u));
+  EXPECT_EQ(error_of(Listener::at_default(folder / "ipsecd/t")), "listening");  // It may be there already.
+}
+
+TEST(Listener, NothingIsHandedOverWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over().value()); }
+
+}  // namespace
+}  // namespace ipsecd
