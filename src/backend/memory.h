@@ -3,7 +3,6 @@
 #include <functional>
 
 #include "backend/backend.h"
-#include "backend/pending.h"
 #include "base/instant.h"
 #include "engine/keysock.h"
 

@@ -10,26 +10,31 @@ namespace cli {
 namespace {
 
 // Unbuffered, so that no key stays behind in a buffer of the C library.
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t done = write(fd, text.data(), text.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(done));
-  }
-  return true;
+Console::Writer writer(int fd) {
+  return [fd](std::string_view text) -> std::string {
+    while (!text.empty()) {
+      const ssize_t done = write(fd, text.data(), text.size());
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) return std::strerror(errno);
+      text.remove_prefix(static_cast<std::size_t>(done));
+    }
+    return {};
+  };
 }
 
 }  // namespace
 
-Console::Console() : marks_(isatty(STDERR_FILENO) == 1) {}
+Console::Console() : Console(writer(STDOUT_FILENO), writer(STDERR_FILENO), isatty(STDERR_FILENO) == 1) {}
+
+Console::Console(Writer out, Writer err, bool marks) : out_(std::move(out)), err_(std::move(err)), marks_(marks) {}
 
 void Console::out(std::string_view text) {
-  if (out_failed() || write_all(STDOUT_FILENO, text)) return;
-  out_error_ = fmt::format("cannot write standard output: {}", std::strerror(errno));
+  if (out_failed()) return;
+  if (const std::string why = out_(text); !why.empty())
+    out_error_ = fmt::format("cannot write standard output: {}", why);
 }
 
-void Console::err(std::string_view text) { write_all(STDERR_FILENO, text); }
+void Console::err(std::string_view text) { err_(text); }
 
 void Console::complain(std::string_view text) { err(fmt::format("ipseckey: {}\n", text)); }
 

@@ -1,5 +1,6 @@
 #pragma once
 /// Where the command's words go: data to standard output, everything said about it to standard error.
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -7,7 +8,13 @@ namespace cli {
 
 class Console {
  public:
+  /// Takes the text of one write; says why it could not be written, empty: it was.
+  using Writer = std::function<std::string(std::string_view)>;
+
+  /// This process' standard output and standard error.
   Console();
+  /// Anything else, for tests. `marks`: as marks().
+  Console(Writer out, Writer err, bool marks);
 
   /// Data. Written through at once; a failure is remembered (a full disk, a reader that went away).
   void out(std::string_view text);
@@ -21,6 +28,7 @@ class Console {
   const std::string& out_error() const { return out_error_; }
 
  private:
+  Writer out_, err_;
   bool marks_;
   std::string out_error_;
 };

@@ -40,7 +40,7 @@ std::string_view done(Type type) {
 
 Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
   const auto diagnostic = static_cast<Diagnostic>(reply.diagnostic);
-  if (reply.error == 0) return {true, fmt::format("{} {}", done(reply.type), sa_name(asked))};
+  if (reply.error == 0) return {true, {}};
   if (reply.error == EEXIST) return {false, fmt::format("{} already exists", sa_name(asked))};
   if (reply.error == ESRCH && diagnostic == Diagnostic::sa_notfound) {
     if (asked.check) return {true, {}};
@@ -53,5 +53,7 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
             lang::slot_for(diagnostic)};
   return {false, fmt::format("the SADB refuses: {}", pfkey::refusal_text(reply)), lang::slot_for(diagnostic)};
 }
+
+std::string done_text(Type type, const Asked& asked) { return fmt::format("{} {}", done(type), sa_name(asked)); }
 
 }  // namespace cli

@@ -23,4 +23,7 @@ struct Outcome {
 /// The manual's DIAGNOSTICS wording where it has one; errno and diagnostic are never dropped.
 Outcome outcome_of(const pfkey::Message& reply, const Asked& asked);
 
+/// "added esp SA spi 0x2112 dst 192.0.2.1": what a command did, for commands that do it to many SAs.
+std::string done_text(pfkey::Type type, const Asked& asked);
+
 }  // namespace cli

@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 
-#include "cli/outcome.h"
 #include "lang/request.h"
 
 namespace cli {
@@ -80,7 +79,8 @@ void Runner::queue(lang::Command&& command, const lang::Line& line) {
       std::move(command), session_.names(),
       [&](lang::Objection&& o) { faults.push_back(parser_.place(o.about, o.severity, std::move(o.message))); },
       [&](pfkey::Message&& m) {
-        targets_.push_back({m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}});
+        targets_.push_back({queued_.size(),
+                            {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
         messages_.push_back(std::move(m));
       });
   entry.count = messages_.size() - entry.first;
@@ -114,9 +114,9 @@ bool Runner::flush() {
 
 void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   answered_[index] = true;
-  Queued& q = *std::ranges::find_if(queued_, [&](const Queued& e) { return index < e.first + e.count; });
   const Target& target = targets_[index];
-  const Outcome outcome = outcome_of(reply, {target.satype, target.spi, target.dst, session_.is_check()});
+  Queued& q = queued_[target.queued];
+  const Outcome outcome = outcome_of(reply, target.asked);
   if (!outcome.ok) {
     q.bad = true;
     report(lang::place(text_of_(q.line), outcome.about, lang::Severity::error, outcome.text), q.line);
@@ -129,7 +129,8 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
     session_.console().out(text);
     wipe(std::as_writable_bytes(std::span(text)));
   } else if (q.count > 1) {
-    session_.console().out(outcome.text + '\n');  // A name with many addresses: each one is told.
+    session_.console().out(done_text(reply.type, target.asked) +
+                           '\n');  // A name with many addresses: each one is told.
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/files.h"
+#include "cli/outcome.h"
 #include "cli/session.h"
 #include "cli/status.h"
 #include "lang/lines.h"
@@ -46,9 +47,8 @@ class Runner {
     bool bad = false;
   };
   struct Target {
-    pfkey::SaType satype;
-    std::uint32_t spi;
-    Address dst;
+    std::size_t queued;  // Whose message it is.
+    Asked asked;
   };
 
   void report(const lang::Fault& fault, const lang::Line& line);

@@ -7,7 +7,6 @@
 #include <csignal>
 
 #include "cli/files.h"
-#include "cli/names.h"
 #include "cli/runner.h"
 #include "lang/help.h"
 #include "lang/save.h"
@@ -15,16 +14,13 @@
 
 namespace cli {
 
-Session::Session(Settings settings, lang::Names names)
-    : settings_(std::move(settings)), names_(std::move(names)), surroundings_(backend::surroundings()) {
-  if (!settings_.numeric) host_name_ = host_namer();
-}
+Session::Session(Settings settings, World world) : settings_(std::move(settings)), world_(std::move(world)) {}
 
 backend::Backend* Session::sadb() {
   if (sadb_) return sadb_.get();
-  auto opened = backend::open(settings_.sadb, surroundings_);
+  auto opened = world_.open(settings_.sadb);
   if (!opened) {
-    console_.complain(opened.error().text);
+    console().complain(opened.error().text);
     return nullptr;
   }
   sadb_ = std::move(*opened);
@@ -33,17 +29,17 @@ backend::Backend* Session::sadb() {
 
 void Session::use_scratch_sadb() {
   check_ = true;
-  sadb_ = backend::open_scratch(surroundings_);
+  sadb_ = world_.open_scratch();
 }
 
 void Session::prepare(pfkey::Message& message) {
   if (++seq_ == 0) ++seq_;  // A DUMP's end has seq 0.
   message.seq = seq_;
-  message.pid = static_cast<std::uint32_t>(getpid());
+  message.pid = world_.pid;
   if (!settings_.verbose || check_) return;
   std::string text = fmt::format("Sending to {}:\n", sadb_ ? sadb_->name() : settings_.sadb);
   pfkey::print_message(message, print_options(), text);
-  console_.out(text);
+  console().out(text);
   wipe(std::as_writable_bytes(std::span(text)));
 }
 
@@ -52,9 +48,11 @@ pfkey::PrintOptions Session::print_options() const {
   options.paranoid = settings_.paranoid;
   options.verbose = settings_.verbose;
   options.numeric = settings_.numeric;
-  options.host_name = host_name_;
-  if (!settings_.numeric) options.protocol_name = protocol_name;
-  options.now = surroundings_.clock();
+  if (!settings_.numeric) {
+    options.host_name = world_.host_name;
+    options.protocol_name = world_.protocol_name;
+  }
+  options.now = world_.clock();
   return options;
 }
 
@@ -70,7 +68,7 @@ Status Session::walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::M
   Status status = Status::ok;
   const auto answered = backend->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
     if (m.error != 0) {
-      console_.complain(fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
+      console().complain(fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
       status = Status::failed;
     } else if (m.sa && accepted) {
       ++count;
@@ -78,12 +76,12 @@ Status Session::walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::M
     }
   });
   if (!answered) {
-    console_.complain(fmt::format("{} (the list is not complete)", answered.error().text));
+    console().complain(fmt::format("{} (the list is not complete)", answered.error().text));
     lose_sadb();
     return status_of(answered.error().code);
   }
   if (!accepted) {
-    console_.complain(accepted.error().text);
+    console().complain(accepted.error().text);
     return status_of(accepted.error().code);
   }
   return status;
@@ -99,15 +97,15 @@ Status Session::dump(pfkey::SaType type) {
         text.clear();
         pfkey::print_sa(m, options, text);
         text += '\n';
-        console_.out(text);
+        console().out(text);
         wipe(std::as_writable_bytes(std::span(text)));
         return {};
       },
       count);
   if (status != Status::ok) return status;
   const std::string kind = type == pfkey::SaType::unspec ? "" : fmt::format("{} ", lang::satype_word(type));
-  console_.out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, sadb()->name())
-                          : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", sadb()->name()));
+  console().out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, sadb()->name())
+                           : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", sadb()->name()));
   return Status::ok;
 }
 
@@ -115,7 +113,7 @@ Status Session::save(pfkey::SaType type, const std::string& path) {
   if (!sadb()) return Status::no_sadb;
   auto file = OutputFile::create(path.empty() ? "-" : path);
   if (!file) {
-    console_.complain(file.error().text);
+    console().complain(file.error().text);
     return Status::file;
   }
   lang::Saver saver(settings_.paranoid);
@@ -134,19 +132,19 @@ Status Session::save(pfkey::SaType type, const std::string& path) {
       },
       count);
   if (status != Status::ok) {
-    if (!file->is_stdout()) console_.complain(fmt::format("{} was not written", path));
+    if (!file->is_stdout()) console().complain(fmt::format("{} was not written", path));
     return status;
   }
   if (written) written = file->commit();
   if (written) return Status::ok;
-  console_.complain(written.error().text);
+  console().complain(written.error().text);
   return Status::file;
 }
 
 Status Session::load(const std::string& path, lang::Where where) {
   auto file = InputFile::open(path);
   if (!file) {
-    console_.complain(file.error().text);
+    console().complain(file.error().text);
     return Status::file;
   }
   return run_file(*this, *file, where);
@@ -161,8 +159,8 @@ Status Session::monitor(bool promiscuous) {
   sigaddset(&stops, SIGTERM);
   sigprocmask(SIG_BLOCK, &stops, &before);
   const Descriptor stop(signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
-  console_.err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
-                           backend->name()));
+  console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
+                            backend->name()));
   const auto heard = backend->listen(promiscuous, stop.get(), [&](pfkey::Message&& m) {
     pfkey::PrintOptions options = print_options();
     options.timestamp = true;
@@ -170,14 +168,14 @@ Status Session::monitor(bool promiscuous) {
     std::string text;
     pfkey::print_message(m, options, text);
     text += '\n';
-    console_.out(text);
-    return !console_.out_failed();
+    console().out(text);
+    return !console().out_failed();
   });
   signalfd_siginfo taken{};
   while (read(stop.get(), &taken, sizeof taken) == sizeof taken) continue;
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (heard) return Status::ok;
-  console_.complain(heard.error().text);
+  console().complain(heard.error().text);
   lose_sadb();
   return status_of(heard.error().code);
 }
@@ -185,10 +183,10 @@ Status Session::monitor(bool promiscuous) {
 Status Session::help(const std::string& topic) {
   const std::string text = topic.empty() ? lang::help_overview() : lang::help_topic(topic);
   if (!text.empty()) {
-    console_.out(text);
+    console().out(text);
     return Status::ok;
   }
-  console_.complain("there is no help on that; `help` lists the commands, `help attr` the extensions");
+  console().complain("there is no help on that; `help` lists the commands, `help attr` the extensions");
   return Status::failed;
 }
 

@@ -2,10 +2,11 @@
 /// One run of ipseckey: its settings, its SADB, its name services. What every command needs.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/backend.h"
-#include "backend/open.h"
+#include "base/instant.h"
 #include "cli/console.h"
 #include "cli/options.h"
 #include "cli/status.h"
@@ -15,13 +16,25 @@
 
 namespace cli {
 
+/// What a session meets outside: all that a test replaces.
+struct World {
+  Console& console;
+  lang::Names names;
+  std::function<std::optional<std::string>(const Address&)> host_name;    ///< For output.
+  std::function<std::optional<std::string>(std::uint8_t)> protocol_name;  ///< For output.
+  std::function<Instant()> clock;
+  std::uint32_t pid;  ///< Of this process, for the messages.
+  std::function<Result<std::unique_ptr<backend::Backend>>(const std::string& where)> open;  ///< --sadb.
+  std::function<std::unique_ptr<backend::Backend>()> open_scratch;  ///< The empty SADB of a check.
+};
+
 class Session {
  public:
-  Session(Settings settings, lang::Names names);
+  Session(Settings settings, World world);
 
   const Settings& settings() const { return settings_; }
-  const lang::Names& names() const { return names_; }
-  Console& console() { return console_; }
+  const lang::Names& names() const { return world_.names; }
+  Console& console() { return world_.console; }
 
   /// The SADB, opened at the first call. The error has been printed.
   backend::Backend* sadb();
@@ -46,13 +59,10 @@ class Session {
   Status walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count);
 
   Settings settings_;
-  lang::Names names_;
-  Console console_;
-  backend::Surroundings surroundings_;
+  World world_;
   std::unique_ptr<backend::Backend> sadb_;
   bool check_ = false;
   std::uint32_t seq_ = 0;
-  std::function<std::optional<std::string>(const Address&)> host_name_;
 };
 
 }  // namespace cli

@@ -1,0 +1,62 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/runner.h"
+#include "cli/terminal.h"
+#include "lang/words.h"
+
+namespace cli {
+namespace {
+
+// The shell has cut the words already; quoting keeps them as they are.
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (!text.empty()) text += ' ';
+    lang::write_quoted(word, text);
+  }
+  return text;
+}
+
+Status run(Session& session, const Options& options) {
+  using Do = Options::Do;
+  switch (options.what) {
+    case Do::help:
+      session.console().out(usage());
+      return Status::ok;
+    case Do::version:
+      session.console().out(fmt::format("ipseckey {}\n", IPSECKEY_VERSION));
+      return Status::ok;
+    case Do::check:
+      session.use_scratch_sadb();
+      return session.load(options.file, lang::Where::file);
+    case Do::load:
+      return session.load(options.file, lang::Where::file);
+    case Do::save:
+      return session.save(pfkey::SaType::unspec, options.file);
+    case Do::command:
+      return run_text(session, joined(options.operands), lang::Where::shell);
+    case Do::interact:
+      return isatty(STDIN_FILENO) == 1 ? interact(session) : session.load("-", lang::Where::prompt);
+  }
+  return Status::usage;
+}
+
+}  // namespace
+
+Status run_program(std::vector<std::string> arguments, const char* sadb_from_environment, World world) {
+  const auto options = parse_options(std::move(arguments), sadb_from_environment);
+  if (!options) {
+    world.console.complain(fmt::format("{}\nTry `ipseckey --help`.", options.error().text));
+    return Status::usage;
+  }
+  Session session(options->settings, std::move(world));
+  const Status status = run(session, *options);
+  if (!session.console().out_failed()) return status;
+  session.console().complain(session.console().out_error());
+  return worse(status, Status::file);
+}
+
+}  // namespace cli
