@@ -31,16 +31,28 @@ bool ends_in_backslash(std::string_view text) {
 
 bool is_comment(std::string_view text) { return first_word(text).starts_with('#'); }
 
+// Takes the last word off the text.
+std::string_view pop_word(std::string_view& text) {
+  text = trimmed_end(text);
+  const auto blank = text.find_last_of(" \t");
+  const std::string_view word = text.substr(blank == std::string_view::npos ? 0 : blank + 1);
+  text.remove_suffix(word.size());
+  return word;
+}
+
+// Whether the last keyword of the line has not got all of its value.
+bool wants_value(std::string_view line) {
+  for (std::size_t words_after = 0; words_after < 2; ++words_after)
+    if (const auto match = find_keyword(pop_word(line)); match.row) return value_words(*match.row) > words_after;
+  return false;
+}
+
 // Whether `next` goes on with the command whose last line is `last`.
 bool joins(std::string_view last, std::string_view next) {
   if (next.empty() || (next[0] != ' ' && next[0] != '\t')) return false;
   const std::string_view word = first_word(next);
   if (word.empty() || find_command(word)) return false;
-  if (find_keyword(word).row) return true;
-  const std::string_view text = trimmed_end(last);
-  const auto blank = text.find_last_of(" \t");
-  const auto wanting = find_keyword(text.substr(blank == std::string_view::npos ? 0 : blank + 1));
-  return wanting.row && value_words(*wanting.row) > 0;
+  return find_keyword(word).row != nullptr || wants_value(last);
 }
 
 }  // namespace
@@ -75,6 +87,11 @@ Result<bool> LineReader::more() {
   return !end_;
 }
 
+Result<void> LineReader::only_text(std::uint64_t end) const {
+  if (nul_ >= end) return {};
+  return fail(Errc::syntax, fmt::format("line {} holds a NUL byte: this is not a file of commands", number_ + 1));
+}
+
 Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
   std::size_t searched = 0;
   while (true) {
@@ -89,8 +106,7 @@ Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
       if (*more_came) continue;
       if (searched == 0) return std::nullopt;
     }
-    if (nul_ < at + searched)
-      return fail(Errc::syntax, fmt::format("line {} holds a NUL byte: this is not a file of commands", number_ + 1));
+    if (auto text = only_text(at + searched); !text) return std::unexpected(std::move(text.error()));
     return Physical{at, searched, at + searched + (found ? 1 : 0)};
   }
 }
@@ -145,13 +161,13 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
     if (!next) return std::unexpected(next.error());
     if (!*next) break;
     const Physical& n = **next;
-    if (n.after - first.start > kLongest) return too_long(first.start, number);
     const std::string_view text = view(n.start, n.length);
-    const bool comment = continued && is_comment(text);
     if (!continued && !joins(view(last.start, last.length), text)) break;
+    if (n.start + n.length - first.start > kLongest) return too_long(first.start, number);
     consume(n);
     last = n;
-    if (!comment) continued = ends_in_backslash(text);
+    if (first_word(text).empty()) break;
+    if (!continued || !is_comment(text)) continued = ends_in_backslash(text);
   }
   const auto length = static_cast<std::uint32_t>(last.start + last.length - first.start);
   return Line{Line::Kind::command, number, first.start, length};
@@ -165,17 +181,25 @@ std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t numb
 
 Result<void> LineReader::skip_long() {
   skipping_ = false;
+  bool backslash = false;  // The last character of the line so far that is not blank.
   while (true) {
-    const auto line = peek(position_);
-    if (!line) return std::unexpected(line.error());
-    if (!*line) return {};
-    const Physical& l = **line;
-    const bool whole = l.length <= kLongest;
-    const bool goes_on = !whole || ends_in_backslash(view(l.start, l.length));
-    position_ = l.after;
+    const std::size_t offset = position_ - base_;
+    const std::string_view rest = view(position_, filled_ - offset);
+    const auto newline = rest.find('\n');
+    const bool found = newline != std::string_view::npos;
+    const std::string_view piece = rest.substr(0, newline);
+    if (const auto text = trimmed_end(piece); !text.empty()) backslash = text.back() == '\\';
+    position_ += piece.size();
+    if (auto text = only_text(position_); !text) return text;
     if (keep_ >= returned_) keep_ = position_;
-    if (whole) ++number_;
-    if (!goes_on) return {};
+    if (found) {
+      ++position_, ++number_;
+      if (!std::exchange(backslash, false)) return {};
+      continue;
+    }
+    const auto more_came = more();
+    if (!more_came) return std::unexpected(more_came.error());
+    if (!*more_came) return {};
   }
 }
 

@@ -26,7 +26,8 @@ struct Line {
 
 /// A line whose first word starts with # is a comment; one that ends in a backslash goes on in the next line. A command
 /// goes on in the next line after a backslash, and, as the Solaris 9 manual prints its examples, when that line is
-/// indented and starts with an extension keyword, or with the value that the line before still wants.
+/// indented and starts with an extension keyword, or with the value that the line before still wants. A blank line ends
+/// it.
 class LineReader {
  public:
   static constexpr std::size_t kLongest = 1 << 20;  ///< Bytes of one command.
@@ -47,10 +48,11 @@ class LineReader {
  private:
   struct Physical {
     std::uint64_t start = 0;
-    std::size_t length = 0;  ///< Without the newline.
+    std::size_t length = 0;  ///< Without the newline. More than kLongest: at least so long.
     std::uint64_t after = 0;
   };
   Result<std::optional<Physical>> peek(std::uint64_t at);
+  Result<void> only_text(std::uint64_t end) const;
   Result<bool> more();
   std::string_view view(std::uint64_t start, std::size_t length) const;
   Result<std::optional<Line>> finish_comment(Physical line);
