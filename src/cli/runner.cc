@@ -26,15 +26,11 @@ void Runner::count_failure(Status status) {
   if (session_.settings().stop_on_error && !name_.empty()) ended_early_ = true;
 }
 
-void Runner::report(const lang::Fault& fault, const lang::Line& line) {
+std::string Runner::rendered(const lang::Fault& fault, const lang::Line& line) {
   if (fault.severity == lang::Severity::warning) ++warnings_;
   std::string text;
   lang::render(fault, text_of_(line), {name_, line.number}, session_.console().marks(), text);
-  session_.console().err(text);
-}
-
-void Runner::report_faults(const lang::Line& line) {
-  for (const lang::Fault& f : parser_.faults()) report(f, line);
+  return text;
 }
 
 void Runner::fault(std::uint32_t line, std::string_view message) {
@@ -54,8 +50,10 @@ bool Runner::feed(const lang::Line& line) {
   if (!command && !wrong) return true;
   ++commands_;
   if (wrong && !flush()) return false;  // Outcomes come in the order of the lines.
-  report_faults(line);
+  std::string said;
+  for (const lang::Fault& f : parser_.faults()) said += rendered(f, line);
   if (wrong) {
+    session_.console().err(said);
     if (!name_.empty())
       session_.console().err(
           fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", name_, line.number, line.number));
@@ -67,26 +65,35 @@ bool Runner::feed(const lang::Line& line) {
     reservations_.clear();
   }
   const bool sends = command->row->operands == lang::Operands::extensions || command->row->verb == Verb::flush;
-  if (!sends) return flush() && run_now(*command, line);
-  queue(std::move(*command), line);
+  if (!sends) {
+    if (!flush()) return false;
+    session_.console().err(said);
+    return run_now(*command, line);
+  }
+  queue(std::move(*command), line, std::move(said));
   return queued_.size() < batch_ || flush();
 }
 
-void Runner::queue(lang::Command&& command, const lang::Line& line) {
-  Queued entry{line, messages_.size(), 0, false};
-  std::vector<lang::Fault> faults;
+void Runner::queue(lang::Command&& command, const lang::Line& line, std::string said) {
+  Queued entry{line, messages_.size(), 0, false, std::move(said)};
   lang::to_messages(
       std::move(command), session_.names(),
-      [&](lang::Objection&& o) { faults.push_back(parser_.place(o.about, o.severity, std::move(o.message))); },
+      [&](lang::Objection&& o) {
+        entry.bad = true;
+        entry.said += rendered(parser_.place(o.about, o.severity, std::move(o.message)), line);
+      },
       [&](pfkey::Message&& m) {
         targets_.push_back({queued_.size(),
                             {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
         messages_.push_back(std::move(m));
       });
   entry.count = messages_.size() - entry.first;
-  entry.bad = !faults.empty();
-  queued_.push_back(entry);
-  for (const auto& f : faults) report(f, line);
+  queued_.push_back(std::move(entry));
+}
+
+void Runner::say_up_to(std::size_t queued) {
+  for (; told_ < queued; ++told_)
+    if (!queued_[told_].said.empty()) session_.console().err(queued_[told_].said);
 }
 
 bool Runner::flush() {
@@ -94,6 +101,7 @@ bool Runner::flush() {
   if (!messages_.empty()) {
     backend::Backend* const sadb = session_.sadb();
     if (!sadb) {
+      say_up_to(queued_.size());
       count_failure(Status::no_sadb);
       ended_early_ = true;
       return false;
@@ -104,8 +112,10 @@ bool Runner::flush() {
         sadb->call(messages_, [&](std::size_t i, pfkey::Message&& reply) { handle_reply(i, std::move(reply)); });
     if (!called) lost(called.error());
   }
+  say_up_to(queued_.size());
   for (const Queued& q : queued_)
     if (q.bad) count_failure(Status::failed);
+  told_ = 0;
   queued_.clear();
   messages_.clear();
   targets_.clear();
@@ -116,10 +126,12 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   answered_[index] = true;
   const Target& target = targets_[index];
   Queued& q = queued_[target.queued];
+  say_up_to(target.queued + 1);
   const Outcome outcome = outcome_of(reply, target.asked);
   if (!outcome.ok) {
     q.bad = true;
-    report(lang::place(text_of_(q.line), outcome.about, lang::Severity::error, outcome.text), q.line);
+    const auto fault = lang::place(text_of_(q.line), outcome.about, lang::Severity::error, outcome.text);
+    session_.console().err(rendered(fault, q.line));
     return;
   }
   if (session_.is_check()) return;

@@ -45,15 +45,16 @@ class Runner {
     lang::Line line;
     std::size_t first = 0, count = 0;  // Its messages.
     bool bad = false;
+    std::string said = {};  // Warnings and objections, to be shown in the order of the lines.
   };
   struct Target {
     std::size_t queued;  // Whose message it is.
     Asked asked;
   };
 
-  void report(const lang::Fault& fault, const lang::Line& line);
-  void report_faults(const lang::Line& line);
-  void queue(lang::Command&& command, const lang::Line& line);
+  std::string rendered(const lang::Fault& fault, const lang::Line& line);
+  void queue(lang::Command&& command, const lang::Line& line, std::string said);
+  void say_up_to(std::size_t queued);
   bool run_now(const lang::Command& command, const lang::Line& line);
   void handle_reply(std::size_t index, pfkey::Message&& reply);
   void lost(const Error& error);
@@ -70,6 +71,7 @@ class Runner {
   std::vector<pfkey::Message> messages_;
   std::vector<Target> targets_;  // One for each message.
   std::vector<bool> answered_;
+  std::size_t told_ = 0;  // So many of queued_ have been heard with what they have to say.
   std::vector<std::string> reservations_;
   std::size_t commands_ = 0, failed_ = 0, warnings_ = 0;
   Status status_ = Status::ok;
