@@ -89,10 +89,11 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
     parse_operands(*command);
     if (command->row->operands == Operands::extensions) {
       check_required(*command);
-      check_rules(
-          {command->row->verb, command->satype, command->spec},
-          [&](const Slot& s) { return !faulty_.empty() && std::ranges::find(faulty_, s) != faulty_.end(); },
-          [&](Objection&& o) { faults_.push_back(place(o.about, o.severity, std::move(o.message))); });
+      if (command->satype != pfkey::SaType::unspec)
+        check_rules(
+            {command->row->verb, command->satype, command->spec},
+            [&](const Slot& s) { return !faulty_.empty() && std::ranges::find(faulty_, s) != faulty_.end(); },
+            [&](Objection&& o) { faults_.push_back(place(o.about, o.severity, std::move(o.message))); });
     }
   }
   if (faults_.empty()) return command;
@@ -121,7 +122,7 @@ bool Parser::parse_head(Command& command, Where where) {
     return false;
   }
   if (command.row->satype != SaTypeRule::none) parse_satype(command);
-  return true;
+  return !at_end() || faults_.empty();  // After a faulty SA type and nothing more, all else is missing too.
 }
 
 void Parser::parse_satype(Command& command) {

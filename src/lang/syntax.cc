@@ -25,6 +25,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   std::size_t best_distance = std::min<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string_view c : candidates) {
+    if (text::same_word(word, c)) return c;
     const std::size_t distance = text::edit_distance(word, c);
     if (distance < best_distance) best = c, best_distance = distance;
   }

@@ -86,9 +86,12 @@ bool read_hex(std::string_view digits, MutableBytes out) {
 Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
   std::size_t bits = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), bits);
-  if (ec == std::errc::result_out_of_range)
-    return bad(fmt::format("bit length {} or more is too big for the {} bits that were given", SIZE_MAX, digits * 4));
-  if (text.empty() || ec != std::errc() || end != text.data() + text.size())
+  const bool whole = end == text.data() + text.size();
+  // Not shown as it stands: a slash that slipped into a key has the rest of the key behind it.
+  constexpr std::size_t kMost = 65535;
+  if (whole && (ec == std::errc::result_out_of_range || bits > kMost))
+    return bad(fmt::format("bit length {} or more is too big for the {} bits that were given", kMost, digits * 4));
+  if (text.empty() || ec != std::errc() || !whole)
     return bad("what stands after the / is not a bit specifier: a decimal number is needed");
   if (bits == 0) return bad("a key of 0 bits is none");
   if ((bits + 3) / 4 > digits)

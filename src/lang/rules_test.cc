@@ -1,0 +1,147 @@
+// Each rule between keywords: a command that breaks it and nothing else, and the whole report.
+#include "lang/rules.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "lang/testing.h"
+
+namespace lang {
+namespace {
+
+using lang::testing::report;
+
+struct RuleRow {
+  std::string_view text;
+  std::string_view about;  // Where the mark stands: this word of the text.
+  std::string_view expected;
+};
+
+#define ESP "add esp spi 1000 dst 192.0.2.2 "
+#define AH "add ah spi 1000 dst 192.0.2.2 "
+#define KEY16 "00112233445566778899aabbccddeeff"
+#define AES "encralg aes encrkey " KEY16 " "
+#define MD5 "authalg md5 authkey " KEY16 " "
+#define UPDATE "update esp spi 1000 dst 192.0.2.2 "
+
+constexpr std::string_view kReplay =
+    "warning: a replay window with manual keys is considered harmful: after a restart of the peer its packets are "
+    "dropped as replays";
+constexpr std::string_view kDying =
+    "error: the dying and dead states cannot be set: limits and delete bring them about";
+constexpr std::string_view kTunnelProto =
+    "error: in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside";
+constexpr std::string_view kPorts =
+    "error: an SA has inner ports (tunnel mode) or outer ports (transport mode), not both";
+constexpr std::string_view kEncap = "error: encap udp needs at least one of nat_loc, nat_rem, nat_lport and nat_rport";
+
+constexpr RuleRow kBroken[] = {
+    {ESP, "add", "error: add esp needs encr_alg, auth_alg or both"},
+    {AH, "add", "error: add ah needs auth_alg"},
+    {AH "authalg none", "authalg", "error: add ah needs auth_alg"},
+    {ESP "encralg null", "encralg", "error: an SA with neither encryption nor authentication protects nothing"},
+    {ESP "encralg any", "encralg", "error: an SA with neither encryption nor authentication protects nothing"},
+    {ESP "authalg none", "add", "error: an SA with neither encryption nor authentication protects nothing"},
+    {AH MD5 "encralg null", "encralg", "error: AH does not encrypt: encr_alg is for esp"},
+    {AH MD5 "encrkey ab", "encrkey", "error: AH does not encrypt: encrkey is for esp"},
+    {AH MD5 "encap udp nat_lport 4500", "encap", "error: AH does not pass a NAT: encap is for esp"},
+
+    {ESP "authalg md5", "add", "error: hmac-md5 needs authkey"},
+    {ESP AES "authkey " KEY16, "authkey", "error: authkey needs auth_alg"},
+    {ESP "encralg aes", "add", "error: aes-cbc needs encrkey"},
+    {ESP MD5 "encrkey " KEY16, "encrkey", "error: encrkey needs encr_alg"},
+    {ESP MD5 "encralg null encrkey " KEY16, "encrkey", "error: encr_alg null takes no encrkey"},
+    {ESP "authalg sha1 authkey " KEY16, "authkey", "error: hmac-sha1 needs 160 bits; 128 were given"},
+    {ESP "encralg aes encrkey 0011", "encrkey", "error: aes-cbc needs 128, 192 or 256 bits; 16 were given"},
+    {ESP "encralg aes encrkey " KEY16 KEY16 "00", "encrkey",
+     "error: aes-cbc needs 128, 192 or 256 bits; 264 were given"},
+    {ESP AES "reserved_bits 64", "encrkey",
+     "error: aes-cbc needs 128, 192 or 256 bits and the 64 reserved bits; 128 were given"},
+    {UPDATE "encralg aes-gcm encrkey " KEY16, "encrkey",
+     "error: aes-gcm needs 128, 192 or 256 bits plus a 32-bit salt; 128 were given"},
+    {UPDATE "encralg aes-ccm encrkey " KEY16 "00112233", "encrkey",
+     "error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given"},
+    {UPDATE MD5 "encralg aes-gcm encrkey " KEY16 "00112233", "authalg",
+     "error: aes-gcm authenticates by itself and takes no auth_alg"},
+    {UPDATE "encralg aes reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
+    {UPDATE "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
+     "error: reserved_bits must be a multiple of 8"},
+
+    {"add esp spi 255 dst 192.0.2.2 " AES, "spi",
+     "warning: SPIs from 1 to 255 are reserved by IANA (RFC 4303 section 2.1)"},
+    {ESP AES "pair-spi 0x3e8", "pair-spi", "error: an SA cannot be its own pair"},
+    {ESP AES "replay 64", "replay", kReplay},
+    {ESP "encralg aes-gcm encrkey " KEY16 "00112233", "encralg",
+     "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
+    {ESP "encralg aes-ctr encrkey " KEY16 "00112233", "encralg",
+     "warning: aes-ctr with a manual key may be insecure: a key must never see the same IV twice"},
+    {ESP "encr_alg 20 encrkey " KEY16 "00112233", "encr_alg",
+     "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
+    {ESP AES "state larval", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
+    {ESP AES "state 0", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
+    {ESP AES "state dying", "state", kDying},
+    {UPDATE "state dead", "state", kDying},
+
+    {ESP AES "isrc 10.0.0.0/8 idst 10.0.0.0/8 proto tcp", "proto", kTunnelProto},
+    {ESP AES "isport 1 proto 17", "proto", kTunnelProto},
+    {ESP AES "iproto tcp ulp 50", "ulp", kTunnelProto},
+    {ESP AES "isport 1 dport 1", "isport", kPorts},
+    {UPDATE "nat_loc 192.0.2.1", "nat_loc", "error: nat_loc needs encap udp"},
+    {UPDATE "nat_rem 192.0.2.1", "nat_rem", "error: nat_rem needs encap udp"},
+    {UPDATE "nat_lport 1", "nat_lport", "error: nat_lport needs encap udp"},
+    {UPDATE "nat_rport 1", "nat_rport", "error: nat_rport needs encap udp"},
+    {UPDATE "encap udp", "encap", kEncap},
+
+    {UPDATE "soft_bytes 2 hard_bytes 1", "soft_bytes", "error: soft_bytes 2 is above hard_bytes 1"},
+    {UPDATE "hard_addtime 1 soft_addtime 2", "soft_addtime", "error: soft_addtime 2 is above hard_addtime 1"},
+    {UPDATE "soft_usetime 2 hard_usetime 1", "soft_usetime", "error: soft_usetime 2 is above hard_usetime 1"},
+    {UPDATE "soft_alloc 2 hard_alloc 1", "soft_alloc", "error: soft_alloc 2 is above hard_alloc 1"},
+    {UPDATE "idle_addtime 2 hard_addtime 1", "idle_addtime", "error: idle_addtime 2 is above hard_addtime 1"},
+    {UPDATE "idle_usetime 2 hard_usetime 1", "idle_usetime", "error: idle_usetime 2 is above hard_usetime 1"},
+
+    {UPDATE "label 1 outer-label 1 implicit-label 1", "implicit-label",
+     "error: an SA has an outer-label or an implicit-label, not both"},
+};
+
+TEST(Rules, AreBrokenOneByOne) {
+  for (const RuleRow& row : kBroken) {
+    const std::size_t column = row.about == "add" ? 0 : row.text.find(fmt::format(" {} ", row.about)) + 1;
+    EXPECT_EQ(report(row.text), fmt::format("keys:1:{}: {}\n", column + 1, row.expected)) << row.text;
+  }
+}
+
+TEST(Rules, AreKept) {
+  for (const std::string_view text : {
+           ESP MD5,
+           ESP AES,
+           ESP AES MD5,
+           ESP MD5 "encralg null",
+           ESP "encralg aes encrkey " KEY16 KEY16 " reserved_bits 128",
+           ESP AES "state 1",
+           ESP AES "state 4",
+           ESP AES "isrc 10.0.0.0/8 idst 10.0.0.0/8",
+           ESP AES "isrc 10.0.0.0/8 idst 10.0.0.0/8 proto 4",
+           ESP AES "isport 1 dport 0",
+           ESP AES "proto 4",
+           ESP AES "encap udp nat_rport 0",
+           UPDATE "soft_bytes 2 hard_bytes 2",
+           UPDATE "soft_bytes 2 hard_bytes 0",
+           UPDATE "idle_addtime 1 hard_addtime 1",
+           UPDATE "replay 0",
+           UPDATE "encralg aes-gcm encrkey " KEY16 "00112233",
+           UPDATE "label 1 outer-label 1",
+       })
+    EXPECT_EQ(report(text), "") << text;
+}
+
+// A rule about a keyword whose value cannot be read would only repeat the fault.
+TEST(Rules, RestOnWhatCouldBeRead) {
+  EXPECT_EQ(report(ESP "encralg aes encrkey xyz"), "keys:1:52: error: encrkey: the value is not a hex string\n");
+  EXPECT_EQ(report(ESP "encralg aess encrkey " KEY16),
+            "keys:1:40: error: encralg: Unknown encryption algorithm \"aess\"; did you mean aes?\n");
+  EXPECT_EQ(report(UPDATE "nat_lport 1 encap ud"),
+            "keys:1:53: error: encap: \"ud\" is not an encapsulation; there is only udp\n");
+}
+
+}  // namespace
+}  // namespace lang
