@@ -50,7 +50,7 @@ class House(unittest.TestCase):
              "tests/a.cc:1: nothing sleeps: step time, or wait on the thing itself with a deadline"),
             ("tests/a.sh", "sl" + "eep 1\n", "tests/a.sh:1: no test sleeps"),
             ("README.md", "/wo" + "rk/here\n", "README.md:1: a path of one machine"),
-            ("src/a.cc", "int a; \n", "src/a.cc:1: blanks at the end of the line"),
+            ("src/CMakeLists.txt", "a() \n", "src/CMakeLists.txt:1: blanks at the end of the line"),
             ("src/a.cc", "int a;", "src/a.cc:1: the last line has no end"),
             ("src/a.cc", "int a;\n" * 401, "src/a.cc:1: 401 lines: a file is about one idea"),
             ("src/a.cc", "int a;\n" + function(71), "src/a.cc:2: a function of 71 lines does not fit a screen"),

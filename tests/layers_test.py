@@ -27,6 +27,7 @@ class Layers(unittest.TestCase):
                     "pfkey/codec.cc": '#include <sys/socket.h>\n#include "base/bytes.h"\n',
                     "engine/crypto_cbc.cc": "#include <openssl/evp.h>\n",
                     "engine/engine_test.cc": '#include "backend/memory.h"\n#include <unistd.h>\n',
+                    "ipsecd/testing.h": '#include "backend/socket.h"\n',
                     "backend/memory.cc": '#include "engine/engine.h"\n',
                     "backend/CMakeLists.txt": "layer(backend USES pfkey base engine TEST_USES lang)\n",
                     "cli/main.cc": '#include <unistd.h>\nauto t = std::chrono::steady_clock::now();\n',
