@@ -48,7 +48,7 @@ void keep_limits(Sa& sa, const Message& m) {
   Limits& limits = limits_of(sa);
   limits.hard = m.hard.value_or(pfkey::Lifetime{});
   limits.soft = m.soft.value_or(pfkey::Lifetime{});
-  limits.idle = m.idle;
+  if (m.idle && !m.idle->empty()) limits.idle = m.idle;
 }
 
 void keep_keys(Sa& sa, Message& m) {

@@ -53,13 +53,6 @@ Message tunnel() {
     m.inner_src = endpoint("10.0.0.0", 8), m.inner_dst = endpoint("10.1.0.0", 16);
   });
 }
-Message getspi() {
-  return but(request(Type::getspi, SaType::esp, 1), [](Message& m) {
-    m.sa.reset();
-    m.spi_range = pfkey::SpiRange{0x1000, 0x2000};
-  });
-}
-
 struct Row {
   D diagnostic;
   unsigned error;
@@ -99,14 +92,14 @@ const Row kRows[] = {
     {D::bytes_hserr, EINVAL, "in an update", BUT(update_esp(), m.hard = {{0, 1, 0, 0}}; m.soft = {{0, 2, 0, 0}})},
     {D::missing_src, EINVAL, "add", BUT(add_esp(1), m.src.reset())},
     {D::missing_src, EINVAL, "update", BUT(update_esp(), m.src.reset())},
-    {D::missing_src, EINVAL, "getspi", BUT(getspi(), m.src.reset())},
+    {D::missing_src, EINVAL, "getspi", BUT(getspi(0x1000, 0x2000), m.src.reset())},
     {D::missing_src, EINVAL, "by state", BUT(typed(update_esp(), Type::x_delpair_state), m.src.reset())},
     {D::missing_src, EINVAL, "inverse", BUT(typed(update_esp(), Type::x_inverse_acquire), m.src.reset())},
     {D::missing_dst, EINVAL, "add", BUT(add_esp(1), m.dst.reset())},
     {D::missing_dst, EINVAL, "update", BUT(update_esp(), m.dst.reset(); m.src.reset(); m.sa.reset())},
     {D::missing_dst, EINVAL, "get", BUT(typed(update_esp(), Type::get), m.dst.reset(); m.sa.reset())},
     {D::missing_dst, EINVAL, "delete", BUT(typed(update_esp(), Type::del), m.dst.reset())},
-    {D::missing_dst, EINVAL, "getspi", BUT(getspi(), m.dst.reset())},
+    {D::missing_dst, EINVAL, "getspi", BUT(getspi(0x1000, 0x2000), m.dst.reset())},
     {D::missing_sa, EINVAL, "add", BUT(add_esp(1), m.sa.reset())},
     {D::missing_sa, EINVAL, "update", BUT(update_esp(), m.sa.reset())},
     {D::missing_sa, EINVAL, "get", BUT(typed(update_esp(), Type::get), m.sa.reset())},
@@ -115,7 +108,7 @@ const Row kRows[] = {
     {D::missing_ekey, EINVAL, "ESP", BUT(add_esp(1), m.encrypt_key.reset())},
     {D::missing_akey, EINVAL, "AH", BUT(add_ah(1), m.auth_key.reset())},
     {D::missing_akey, EINVAL, "ESP that names an algorithm", BUT(add_esp(1), m.auth_key.reset())},
-    {D::missing_range, EINVAL, "getspi", BUT(getspi(), m.spi_range.reset())},
+    {D::missing_range, EINVAL, "getspi", BUT(getspi(0x1000, 0x2000), m.spi_range.reset())},
     {D::malformed_sa, EINVAL, "SPI 0", BUT(add_esp(1), m.sa->spi = 0)},
     {D::malformed_ekey, EINVAL, "all zero", BUT(add_esp(1), m.encrypt_key->material = Secret(16))},
     {D::malformed_ekey, EINVAL, "all zero but for the salt",
@@ -124,8 +117,8 @@ const Row kRows[] = {
     {D::malformed_ekey, EINVAL, "no bits", BUT(add_esp(1), m.encrypt_key->bits = 0)},
     {D::malformed_ekey, EINVAL, "more bits than octets", BUT(add_esp(1), m.encrypt_key->bits = 256)},
     {D::malformed_akey, EINVAL, "all zero", BUT(add_ah(1), m.auth_key->material = Secret(20))},
-    {D::malformed_range, EINVAL, "upside down", BUT(getspi(), m.spi_range = {{9, 8}})},
-    {D::malformed_range, EINVAL, "nothing but 0", BUT(getspi(), m.spi_range = {{0, 0}})},
+    {D::malformed_range, EINVAL, "upside down", BUT(getspi(0x1000, 0x2000), m.spi_range = {{9, 8}})},
+    {D::malformed_range, EINVAL, "nothing but 0", BUT(getspi(0x1000, 0x2000), m.spi_range = {{0, 0}})},
     {D::akey_present, EINVAL, "update", BUT(update_esp(), m.auth_key = key(32))},
     {D::ekey_present, EINVAL, "update", BUT(update_esp(), m.encrypt_key = key(16))},
     {D::ekey_present, EINVAL, "AH", BUT(add_ah(1), m.encrypt_key = key(16))},
@@ -206,7 +199,7 @@ const Row kRows[] = {
     {D::bad_label, EINVAL, "update", BUT(update_esp(), m.outer_sensitivity.emplace())},
     // Refusals that have no diagnostic.
     {D::none, EEXIST, "a second one", [] { return add_esp(kThere); }},
-    {D::none, EEXIST, "a full range", BUT(getspi(), m.spi_range = {{kThere, kThere}})},
+    {D::none, EEXIST, "a full range", BUT(getspi(0x1000, 0x2000), m.spi_range = {{kThere, kThere}})},
     {D::none, EOPNOTSUPP, "add with CURRENT", BUT(add_esp(1), m.current.emplace())},
     {D::none, EOPNOTSUPP, "expire", [] { return request(Type::expire, SaType::esp); }},
 };

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "engine/testing.h"
+#include "pfkey/algorithms.h"
 
 namespace engine {
 namespace {
@@ -79,6 +82,313 @@ TEST(Engine, DumpFollowsTheOrderOfInsertion) {
   std::vector<std::uint32_t> spis;
   for (const Message& m : dump(engine)) spis.push_back(m.sa->spi);
   EXPECT_EQ(spis, (std::vector<std::uint32_t>{9, 3, 1, 8, 2}));
+}
+
+// ---- what an SA keeps
+
+// The ADD that a client makes of a GET or DUMP reply.
+Message again(const Message& reply) {
+  constexpr std::uint32_t kAhSettable = 0x33c3c002, kEspSettable = 0x3fdbd002;
+  Message m = reply.clone();
+  m.type = Type::add;
+  m.current.reset();
+  m.sa->flags &= m.satype == SaType::ah ? kAhSettable : kEspSettable;
+  m.initial_iv.reset();
+  if (m.encrypt_key) {
+    std::vector<std::byte> octets(m.encrypt_key->material.bytes().begin(), m.encrypt_key->material.bytes().end());
+    const std::uint16_t iv = reply.initial_iv ? reply.initial_iv->bits : 0;
+    if (iv != 0)
+      octets.insert(octets.end(), reply.initial_iv->material.bytes().begin(), reply.initial_iv->material.bytes().end());
+    m.encrypt_key = pfkey::Key{static_cast<std::uint16_t>(octets.size() * 8), iv, Secret(Bytes(octets))};
+  }
+  return m;
+}
+
+// An ESP SA with everything that one can have.
+Message everything() {
+  Message m = add_esp(0x77);
+  m.sa->encrypt = 20, m.sa->auth = 0, m.sa->replay = 64;
+  m.auth_key.reset();
+  m.encrypt_key = key(16 + 4 + 8, 1, 64);
+  m.sa->flags = pfkey::kFlagNoReplay | pfkey::kFlagTunnel | pfkey::kFlagOutbound | pfkey::kFlagNatted | 0x1000000 |
+                pfkey::kFlagAalg1;
+  m.hard = pfkey::Lifetime{1, 2, 3, 4}, m.soft = pfkey::Lifetime{1, 1, 1, 1}, m.idle = pfkey::Lifetime{0, 0, 1, 1};
+  m.natt_local = endpoint("203.0.113.1", 0, 4500, 17), m.natt_remote = endpoint("0.0.0.0", 0, 4501, 17);
+  m.inner_src = endpoint("10.0.0.0", 8, 80, 6), m.inner_dst = endpoint("10.2.0.0", 15, 0, 6);
+  m.src->proto = m.dst->proto = 4;
+  m.km_cookie = pfkey::KmCookie{3, 0x1234567890};
+  m.src_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 5, "a.example"};
+  m.dst_identity = pfkey::Identity{pfkey::IdentityType::user_fqdn, 0, "b c@example"};
+  m.sensitivity = pfkey::Sensitivity{.level = 3, .bitmap = {7, 8}, .integrity_bitmap = {}};
+  m.outer_sensitivity = pfkey::Sensitivity{.flags = pfkey::kSensImplicit, .bitmap = {}, .integrity_bitmap = {}};
+  m.replay_value = pfkey::ReplayValue{.low = 900};
+  return m;
+}
+
+TEST(Engine, NothingOfAnAddIsLost) {
+  Options options;
+  options.label_policy = true;
+  Engine engine(options);
+  ASSERT_EQ(outcome(engine, everything()), kDone);
+  Message wanted = everything();
+  wanted.type = Type::dump;
+  wanted.current = pfkey::Lifetime{.addtime = kEpoch};
+  wanted.sa->flags |=
+      pfkey::kFlagEalg1 | pfkey::kFlagEalg2 | pfkey::kFlagUnique | pfkey::kFlagNattLocal | pfkey::kFlagNattRemote;
+  wanted.encrypt_key = key(20, 1, 32);
+  wanted.encrypt_key->bits = 128;
+  wanted.initial_iv = key(8, 21);
+  const auto before = dump(engine);
+  ASSERT_EQ(before.size(), 1u);
+  EXPECT_EQ(before[0], wanted);
+
+  Engine other(options);
+  ASSERT_EQ(outcome(other, again(before[0])), kDone);
+  EXPECT_EQ(dump(other), before);
+}
+
+TEST(Engine, EveryAlgorithmTakesItsKeysAndGivesThemBack) {
+  for (const pfkey::Algorithm& row : pfkey::algorithms()) {
+    SCOPED_TRACE(std::string(row.name()));
+    const bool cipher = row.kind == pfkey::AlgorithmKind::encrypt;
+    for (unsigned bits = row.min_bits; bits <= row.max_bits; bits += row.step_bits) {
+      Engine engine;
+      Message m = cipher ? add_esp(1) : add_ah(1);
+      std::optional<pfkey::Key> shown;
+      if (cipher) {
+        m.sa->encrypt = row.number;
+        if (row.combined()) m.sa->auth = 0, m.auth_key.reset();
+        m.encrypt_key.reset();
+        if (row.takes_key()) m.encrypt_key = key((bits + row.salt_bits) / 8u, 0x31);
+        if (m.encrypt_key) shown = m.encrypt_key->clone();
+        if (shown) shown->bits = static_cast<std::uint16_t>(bits), shown->reserved = row.salt_bits;
+      } else {
+        m.sa->auth = row.number;
+        m.auth_key = key(bits / 8u, 0x31);
+        shown = m.auth_key->clone();
+      }
+      EXPECT_EQ(outcome(engine, std::move(m)), kDone) << bits;
+      const auto all = dump(engine);
+      ASSERT_EQ(all.size(), 1u);
+      // DES keys come back with their parity corrected, which has its own test.
+      const auto& got = cipher ? all[0].encrypt_key : all[0].auth_key;
+      const bool parity = cipher && (row.number == 2 || row.number == 3);
+      if (parity) {
+        ASSERT_TRUE(got);
+        EXPECT_EQ(got->bits, bits);
+        EXPECT_EQ(got->material.size() * 8, bits);
+      } else {
+        EXPECT_EQ(got, shown);
+      }
+    }
+  }
+}
+
+TEST(Engine, DesParityIsCorrectedInWhatIsKept) {
+  Engine engine;
+  Message m = add_esp(1);
+  m.sa->encrypt = 2;
+  m.encrypt_key = key_of({0xbe, 0x02, 0x93, 0x8e, 0x7d, 0xef, 0x28, 0x39});
+  ask(engine, std::move(m));
+  EXPECT_EQ(dump(engine)[0].encrypt_key, key_of({0xbf, 0x02, 0x92, 0x8f, 0x7c, 0xef, 0x29, 0x38}));
+}
+
+TEST(Engine, KeysAreCheckedThenForgottenInADryRun) {
+  Options options;
+  options.keep_keys = false;
+  Engine engine(options);
+  EXPECT_EQ(outcome(engine, add_esp(1)), kDone);
+  Message wrong = add_esp(2);
+  wrong.encrypt_key = key(7);
+  EXPECT_EQ(outcome(engine, std::move(wrong)), (Outcome{EINVAL, pfkey::Diagnostic::bad_ekeybits}));
+  const auto all = dump(engine);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].encrypt_key, std::nullopt);
+  EXPECT_EQ(all[0].auth_key, std::nullopt);
+}
+
+TEST(Engine, AddressesAreNormalised) {
+  Engine engine;
+  Message m = add_esp(1);
+  m.src = endpoint("::", 0, 0, 6), m.dst = endpoint("::ffff:192.0.2.2", 0, 443);
+  m.natt_local = endpoint("::ffff:203.0.113.5", 0, 4500);
+  m.inner_src = endpoint("::ffff:10.1.2.3", 104), m.inner_dst = endpoint("10.9.9.9", 24, 0, 17);
+  m.sa->flags = pfkey::kFlagTunnel;
+  m.src->proto = 0;
+  ask(engine, std::move(m));
+  const Message got = std::move(dump(engine)[0]);
+  EXPECT_EQ(got.src, endpoint("0.0.0.0", 0, 0, 4));
+  EXPECT_EQ(got.dst, endpoint("192.0.2.2", 0, 443, 4));
+  EXPECT_EQ(got.natt_local, endpoint("203.0.113.5", 0, 4500, 17));
+  EXPECT_EQ(got.inner_src, endpoint("10.0.0.0", 8, 0, 17));
+  EXPECT_EQ(got.inner_dst, endpoint("10.9.9.0", 24, 0, 17));
+}
+
+// ---- direction
+
+TEST(Engine, DirectionIsAskedForOrDerived) {
+  constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
+  struct {
+    const char *src, *dst;
+    std::uint32_t asked, known, unknown;  // With and without a notion of what is local.
+  } const rows[] = {
+      {"192.0.2.1", "192.0.2.2", 0, kOut, 0},
+      {"192.0.2.2", "192.0.2.1", 0, kIn, 0},
+      {"192.0.2.1", "192.0.2.1", 0, kIn | kOut, 0},
+      {"0.0.0.0", "192.0.2.1", 0, kIn | kOut, 0},
+      {"0.0.0.0", "192.0.2.2", 0, kIn | kOut, 0},
+      {"192.0.2.8", "192.0.2.9", 0, kIn | kOut, 0},
+      {"192.0.2.1", "224.0.0.5", 0, kIn | kOut, kIn | kOut},
+      {"192.0.2.1", "192.0.2.2", kIn, kIn, kIn},
+      {"192.0.2.8", "192.0.2.9", kOut, kOut, kOut},
+      {"192.0.2.1", "192.0.2.2", kIn | kOut, kIn | kOut, kIn | kOut},
+  };
+  Options local;
+  local.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(std::string(row.src) + " to " + row.dst);
+    Message m = add_esp(1);
+    m.src = endpoint(row.src), m.dst = endpoint(row.dst);
+    m.sa->flags = row.asked;
+    Engine knows(local), does_not;
+    EXPECT_EQ(ask(knows, m.clone())[0].message.sa->flags, row.known);
+    EXPECT_EQ(ask(does_not, m.clone())[0].message.sa->flags, row.unknown);
+    m.sa->flags = row.known;
+    Engine elsewhere;
+    EXPECT_EQ(ask(elsewhere, m.clone())[0].message.sa->flags, row.known);  // As a saved file says it.
+  }
+}
+
+TEST(Engine, PortsProtocolsAndInnerAddressesMakeAnSaUnique) {
+  Engine engine;
+  Message port = add_esp(1), proto = add_esp(2), plain = add_esp(3);
+  port.src->port = 80;
+  proto.dst->proto = 17;
+  EXPECT_EQ(ask(engine, std::move(port))[0].message.sa->flags, pfkey::kFlagUnique);
+  EXPECT_EQ(ask(engine, std::move(proto))[0].message.sa->flags, pfkey::kFlagUnique);
+  EXPECT_EQ(ask(engine, std::move(plain))[0].message.sa->flags, 0u);
+}
+
+// ---- deleting many
+
+std::vector<std::uint32_t> spis(Engine& engine) {
+  std::vector<std::uint32_t> all;
+  for (const Message& m : dump(engine)) all.push_back(m.sa->spi);
+  return all;
+}
+
+TEST(Engine, DeleteWithoutSaTakesWhatAgreesWithAllThatIsGiven) {
+  Engine engine;
+  for (const std::uint32_t spi : {1u, 2u, 3u, 4u, 5u}) {
+    Message m = add_esp(spi);
+    if (spi == 2) m.dst = endpoint("192.0.2.3");
+    if (spi >= 3) m.km_cookie = pfkey::KmCookie{1, spi};
+    if (spi >= 4) m.src_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 0, "a.example"};
+    ask(engine, std::move(m));
+  }
+  ask(engine, getspi(9, 9));
+  ask(engine, add_ah(1));
+  const auto remove = [&](auto say) {
+    Message m = request(Type::del, SaType::esp);
+    m.dst = endpoint("192.0.2.2");
+    say(m);
+    Message wanted = m.clone();
+    const auto sent = ask(engine, std::move(m));
+    EXPECT_EQ(sent[0], (Sent{Audience::everyone, std::move(wanted)}));
+    return spis(engine);
+  };
+  using List = std::vector<std::uint32_t>;
+  EXPECT_EQ(remove([](Message& m) { m.src = endpoint("192.0.2.7"); }), (List{1, 2, 3, 4, 5, 9, 1}));
+  EXPECT_EQ(remove([](Message& m) {
+              m.src_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 0, "a.example"};
+              m.km_cookie = pfkey::KmCookie{1, 4};
+            }),
+            (List{1, 2, 3, 5, 9, 1}));
+  EXPECT_EQ(remove([](Message& m) { m.km_cookie = pfkey::KmCookie{0, 3}; }), (List{2, 5, 9, 1}));
+  EXPECT_EQ(remove([](Message&) {}), (List{2, 9, 1}));
+}
+
+TEST(Engine, DeletePairByStateTakesSendersAndTheirPartners) {
+  Options options;
+  options.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };
+  Engine engine(options);
+  ask(engine, add_esp(1));
+  Message back = reversed(add_esp(2));
+  back.pair = pfkey::Pair{1};
+  ask(engine, std::move(back));
+  ask(engine, reversed(add_esp(3)));
+  Message other = add_esp(4);
+  other.sa->state = pfkey::State::active_elsewhere;
+  ask(engine, std::move(other));
+  Message m = request(Type::x_delpair_state, SaType::unspec, 99);
+  m.dst.reset();
+  const Message wanted = m.clone();
+  const auto sent = ask(engine, std::move(m));
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].message, wanted);
+  EXPECT_EQ(sent[0].to, Audience::sender);
+  EXPECT_EQ(spis(engine), (std::vector<std::uint32_t>{3, 4}));
+}
+
+// ---- UPDATE
+
+TEST(Engine, UpdateIsEchoedAndStoresNoFlags) {
+  Engine engine;
+  ask(engine, add_esp(1));
+  Message m = request(Type::update, SaType::esp, 1);
+  m.sa->flags = pfkey::kFlagInbound | 0x400000;
+  m.replay_value = pfkey::ReplayValue{.low = 77};
+  const Message wanted = m.clone();
+  const auto sent = ask(engine, std::move(m));
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].message, wanted);
+  EXPECT_EQ(dump(engine)[0].sa->flags, 0u);
+  EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 77}));
+}
+
+TEST(Engine, OnlyIkev2MayChangeTheCookie) {
+  Engine engine;
+  Message m = add_esp(1);
+  m.km_cookie = pfkey::KmCookie{3, 5};
+  ask(engine, std::move(m));
+  m = request(Type::update, SaType::esp, 1);
+  m.km_cookie = pfkey::KmCookie{3, 6};
+  EXPECT_EQ(outcome(engine, m.clone()), kDone);
+  EXPECT_EQ(dump(engine)[0].km_cookie, (pfkey::KmCookie{3, 6}));
+  m.km_cookie = pfkey::KmCookie{0, 7};
+  EXPECT_EQ(outcome(engine, m.clone()), (Outcome{EINVAL, pfkey::Diagnostic::duplicate_kmc}));
+}
+
+// ---- DUMP
+
+TEST(Engine, DumpWithATimeoutListsWhatWasNotUsed) {
+  Engine engine;
+  for (const std::uint32_t spi : {1u, 2u, 3u}) ask(engine, add_esp(spi), at(spi * 10));
+  engine.charge({SaType::esp, 1, *parse_address("192.0.2.2")}, 1, false, at(50), [](Audience, Message&&) {});
+  const auto listed = [&](std::uint64_t timeout) {
+    Message m = request(Type::dump, SaType::unspec);
+    m.extended_dump = pfkey::ExtendedDump{timeout};
+    const auto walk = engine.dump(m, at(60), [](Audience, Message&&) {});
+    std::vector<std::uint32_t> all;
+    while (auto next = engine.next(*walk)) all.push_back(next->sa->spi);
+    return all;
+  };
+  using List = std::vector<std::uint32_t>;
+  EXPECT_EQ(listed(0), (List{1, 2, 3}));
+  EXPECT_EQ(listed(10), (List{1, 2, 3}));
+  EXPECT_EQ(listed(30), (List{2, 3}));
+  EXPECT_EQ(listed(40), (List{2}));
+  EXPECT_EQ(listed(UINT64_MAX), List{});
+}
+
+TEST(Engine, AWalkMayOutliveItsEngine) {
+  std::unique_ptr<DumpWalk> walk;
+  {
+    Engine engine;
+    ask(engine, add_esp(1));
+    walk = engine.dump(request(Type::dump, SaType::esp), at(0), [](Audience, Message&&) {});
+  }
+  EXPECT_EQ(Engine::dump_end(*walk).seq, 0u);
 }
 
 }  // namespace

@@ -50,10 +50,7 @@ struct KeysockTest : ::testing::Test {
 };
 
 TEST_F(KeysockTest, ChangesAreHeardByEveryone) {
-  Message getspi = request(Type::getspi, SaType::esp, 1);
-  getspi.sa.reset();
-  getspi.spi_range = pfkey::SpiRange{0x9000, 0x9fff};
-  EXPECT_THAT(heard(sender, std::move(getspi)), everyone());
+  EXPECT_THAT(heard(sender, getspi(0x9000, 0x9fff)), everyone());
   EXPECT_THAT(heard(sender, add_esp(1)), everyone());
   Message back = reversed(add_esp(2));
   back.pair = pfkey::Pair{1};

@@ -262,9 +262,7 @@ TEST_F(Lifecycle, UpdateSetsSoftLimitsWithoutHardOnes) {
 }
 
 TEST_F(Lifecycle, ALarvalSaTimesOutSilently) {
-  Message m = request(Type::getspi, SaType::esp, 1);
-  m.sa.reset();
-  m.spi_range = pfkey::SpiRange{0x100, 0x100};
+  Message m = getspi(0x100, 0x100);
   ASSERT_EQ(outcome(engine, std::move(m)), kDone);
   EXPECT_EQ(state(), State::larval);
   EXPECT_EQ(deadline(), 90);
@@ -276,9 +274,7 @@ TEST_F(Lifecycle, ALarvalSaTimesOutSilently) {
 }
 
 TEST_F(Lifecycle, AnUpdateMakesALarvalSaMatureFromThenOn) {
-  Message m = request(Type::getspi, SaType::esp, 1);
-  m.sa.reset();
-  m.spi_range = pfkey::SpiRange{0x100, 0x100};
+  Message m = getspi(0x100, 0x100);
   ask(engine, std::move(m));
   Message complete = add_esp(0x100);
   complete.type = Type::update;

@@ -148,10 +148,7 @@ TEST_F(Pairs, SoftLimitsAreEachHalfsOwnAndADyingHalfIsNoPartner) {
 
 TEST_F(Pairs, ALarvalSaBecomesAPartnerWhenItIsCompletedWithOne) {
   ask(engine, named(Type::del, 2));
-  Message m = reversed(request(Type::getspi, SaType::esp, 2));
-  m.sa.reset();
-  m.spi_range = pfkey::SpiRange{2, 2};
-  ask(engine, std::move(m));
+  ask(engine, reversed(getspi(2, 2)));
   Message early = named(Type::update, 1);
   early.pair = pfkey::Pair{2};
   EXPECT_EQ(outcome(engine, std::move(early)), (Outcome{EINVAL, Diagnostic::pair_inappropriate}));

@@ -53,7 +53,7 @@ void put_rare(Message& m, const Rare& rare) {
 void put_limits(Message& m, const Limits& limits) {
   if (!limits.hard.empty()) m.hard = limits.hard;
   if (!limits.soft.empty()) m.soft = limits.soft;
-  if (limits.idle && !limits.idle->empty()) m.idle = limits.idle;
+  m.idle = limits.idle;
 }
 
 }  // namespace

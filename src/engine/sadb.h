@@ -27,7 +27,7 @@ struct Keys {
 /// Limits in the units of pfkey::Lifetime, and where their supervision stands.
 struct Limits {
   pfkey::Lifetime hard, soft;
-  std::optional<pfkey::Lifetime> idle;  ///< As asked for. Absent: half of hard.addtime counts.
+  std::optional<pfkey::Lifetime> idle;  ///< As asked for, not all 0. Absent: half of hard.addtime counts.
   Instant idle_from;                    ///< The idle period runs from here: the add, the last use, the last update.
   bool idle_told = false;               ///< EXPIRE(IDLE) was sent for this period.
   std::optional<std::chrono::nanoseconds> deadline;  ///< As Deadlines has it, steady clock.

@@ -68,6 +68,14 @@ inline Message add_ah(std::uint32_t spi) {
   return m;
 }
 
+/// Reserves an SPI from 192.0.2.1 to 192.0.2.2.
+inline Message getspi(std::uint32_t min, std::uint32_t max) {
+  Message m = request(Type::getspi, SaType::esp, 1);
+  m.sa.reset();
+  m.spi_range = pfkey::SpiRange{min, max};
+  return m;
+}
+
 /// The same the other way round.
 inline Message reversed(Message m) {
   std::swap(m.src, m.dst);

@@ -90,7 +90,7 @@ void apply_limits(Sa& sa, const Message& m, Instant now) {
   replace(limits.hard, m.hard);
   replace(limits.soft, m.soft);
   cap(limits.soft, limits.hard);
-  if (m.idle && !limits.idle) limits.idle.emplace();
+  if (m.idle && !m.idle->empty() && !limits.idle) limits.idle.emplace();
   if (limits.idle) {
     replace(*limits.idle, m.idle);
     cap(*limits.idle, limits.hard);
@@ -138,10 +138,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
     apply_limits(*half, m, now);
     apply_manager(*half, m);
   }
-  if (m.replay_value) {
-    sa->replay_value = m.replay_value->low;
-    revalidate(*sa, now);
-  }
+  if (m.replay_value) sa->replay_value = m.replay_value->low;
   if (joined) Sadb::pair(*sa, *joined);
   deadlines.schedule(*sa, now);
   if (partner) deadlines.schedule(*partner, now);
