@@ -73,6 +73,28 @@ void fields(Io& io, Is<ExtendedDump> auto& x) {
   io.host(x.timeout);
 }
 
+template <class Io>
+void fields(Io& io, Is<Number> auto& x) {
+  io.host(x.value);
+}
+
+template <class Io>
+void fields(Io& io, Is<Mark> auto& x) {
+  io.host(x.value);
+  io.host(x.mask);
+}
+
+template <class Io>
+void fields(Io& io, Is<ReplayWindow> auto& x) {
+  std::uint32_t flags = x.esn;
+  io.host(x.window);
+  io.host(flags);
+  if constexpr (std::same_as<Io, Reader>) {
+    if (flags > 1) io.fail();
+    x.esn = flags == 1;
+  }
+}
+
 // sadb_comb and sadb_x_ecomb interleave the two lifetimes.
 template <class Io, class L>
 void limits(Io& io, L& soft, L& hard) {
@@ -172,26 +194,52 @@ void fields(Writer& io, const Key& x, bool) {
   io.bytes(x.material.bytes());
 }
 
+// To the terminating NUL, which must be there.
+void text_field(Reader& io, std::string& text) {
+  const Bytes rest = io.take(io.remaining());
+  for (const std::byte b : rest) {
+    if (b == std::byte{0}) return;
+    text.push_back(static_cast<char>(b));
+  }
+  io.fail();
+}
+
+void text_field(Writer& io, const std::string& text) {
+  io.bytes(std::as_bytes(std::span(text)));
+  io.pad(1);
+}
+
 void fields(Reader& io, Identity& x) {
   std::uint16_t type = 0;
   io.host(type);
   io.pad(2);
   io.host(x.id);
   x.type = static_cast<IdentityType>(type);
-  const Bytes text = io.take(io.remaining());
-  for (const std::byte b : text) {
-    if (b == std::byte{0}) return;
-    x.text.push_back(static_cast<char>(b));
-  }
-  io.fail();  // No terminating NUL.
+  text_field(io, x.text);
 }
 
 void fields(Writer& io, const Identity& x) {
   io.host(static_cast<std::uint16_t>(x.type));
   io.pad(2);
   io.host(x.id);
-  io.bytes(std::as_bytes(std::span(x.text)));
-  io.pad(1);
+  text_field(io, x.text);
+}
+
+template <class Io>
+void fields(Io& io, Is<Offload> auto& x) {
+  auto mode = static_cast<std::uint8_t>(x.mode);
+  io.host(mode);
+  io.pad(3);
+  text_field(io, x.device);
+  if constexpr (std::same_as<Io, Reader>) {
+    if (mode != 1 && mode != 2) io.fail();
+    x.mode = static_cast<Offload::Mode>(mode);
+  }
+}
+
+template <class Io>
+void fields(Io& io, Is<Remark> auto& x) {
+  text_field(io, x.text);
 }
 
 void fields(Reader& io, Sensitivity& x) {

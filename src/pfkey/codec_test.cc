@@ -141,6 +141,16 @@ const Row kRows[] = {
      [](Message& m) { m.extended_dump = ExtendedDump{60}; }},
     {"INITIAL_IV, our own", Type::get, "02 00 80 00  40 00 00 00  01 23 45 67 89 ab cd ef",
      [](Message& m) { m.initial_iv = key(64, 0, "0123456789abcdef"); }},
+    {"REQID", Type::add, "01 00 81 00  01 40 00 00", [](Message& m) { m.reqid = Number{16385}; }},
+    {"MARK: value, mask", Type::add, "02 00 82 00  10 00 00 00  ff 00 00 00  00 00 00 00",
+     [](Message& m) { m.mark = Mark{0x10, 0xff}; }},
+    {"IF_ID", Type::add, "01 00 83 00  07 00 00 00", [](Message& m) { m.if_id = Number{7}; }},
+    {"REPLAY_WINDOW: packets, flags", Type::add, "02 00 84 00  00 04 00 00  01 00 00 00  00 00 00 00",
+     [](Message& m) { m.replay_window = ReplayWindow{1024, true}; }},
+    {"OFFLOAD: mode, device", Type::add, "02 00 85 00  02 00 00 00  65 74 68 30 00 00 00 00",
+     [](Message& m) { m.offload = Offload{Offload::Mode::packet, "eth0"}; }},
+    {"REMARK", Type::add, "02 00 86 00  6e 6f 20 45 53 50 00 00  00 00 00 00",
+     [](Message& m) { m.remark = Remark{"no ESP"}; }},
 };
 
 TEST(Codec, EachExtensionHasItsBytes) {

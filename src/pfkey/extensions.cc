@@ -36,6 +36,12 @@ constexpr std::array kTable = {
     Extension{17, "EREG", &Message::extended_register, D::none, D::none},
     Extension{25, "EDUMP", &Message::extended_dump, D::none, D::none},
     Extension{0x80, "INITIAL_IV", &Message::initial_iv, D::none, D::none},
+    Extension{0x81, "REQID", &Message::reqid, D::none, D::none},
+    Extension{0x82, "MARK", &Message::mark, D::none, D::none},
+    Extension{0x83, "IF_ID", &Message::if_id, D::none, D::none},
+    Extension{0x84, "REPLAY_WINDOW", &Message::replay_window, D::none, D::none},
+    Extension{0x85, "OFFLOAD", &Message::offload, D::none, D::none},
+    Extension{0x86, "REMARK", &Message::remark, D::none, D::none},
 };
 
 consteval bool unique_ids() {

@@ -115,6 +115,16 @@ Json value(const ExtendedRegister& registration) {
 
 Json value(const ExtendedDump& dump) { return dump.timeout; }
 
+Json value(const Number& number) { return number.value; }
+
+Json value(const Mark& mark) { return {{"value", mark.value}, {"mask", mark.mask}}; }
+
+Json value(const Offload& offload) {
+  return {{"mode", offload.mode == Offload::Mode::packet ? "packet" : "crypto"}, {"device", offload.device}};
+}
+
+Json value(const Remark& remark) { return remark.text; }
+
 template <class T>
 void member(Json& out, const char* label, const std::optional<T>& x) {
   if (x) out[label] = value(*x);
@@ -133,7 +143,8 @@ void sa_members(Json& out, const Message& m) {
   out["flag_names"] = std::move(flags);
   out["auth_alg"] = algorithm(AlgorithmKind::auth, sa.auth);
   out["encr_alg"] = algorithm(AlgorithmKind::encrypt, sa.encrypt);
-  out["replay_window"] = sa.replay;
+  out["replay_window"] = m.replay_window ? m.replay_window->window : sa.replay;
+  if (m.replay_window) out["esn"] = m.replay_window->esn;
 }
 
 void extension_members(Json& out, const Message& m) {
@@ -162,6 +173,11 @@ void extension_members(Json& out, const Message& m) {
   member(out, "spi_range", m.spi_range);
   member(out, "extended_register", m.extended_register);
   member(out, "dump_timeout", m.extended_dump);
+  member(out, "reqid", m.reqid);
+  member(out, "mark", m.mark);
+  member(out, "if_id", m.if_id);
+  member(out, "offload", m.offload);
+  member(out, "remark", m.remark);
 }
 
 // Keys are written past the JSON library, whose strings would leave copies of them in freed memory.

@@ -212,6 +212,42 @@ struct ExtendedDump {
   bool operator==(const ExtendedDump&) const = default;
 };
 
+// Ours: what Linux has beside PF_KEY (doc/pf-key.md, "Extensions of ours").
+
+/// REQID, IF_ID: a number that joins an SA to policies or to an XFRM interface.
+struct Number {
+  std::uint32_t value = 0;
+  bool operator==(const Number&) const = default;
+};
+
+/// The packet mark that an SA is bound to: those whose mark, and-ed with `mask`, is `value`.
+struct Mark {
+  std::uint32_t value = 0, mask = UINT32_MAX;
+  bool operator==(const Mark&) const = default;
+};
+
+/// A replay window that Sa::replay, an octet, cannot say, or one that counts in 64 bits (RFC 4303 section 2.2.1).
+/// Sa::replay then holds min(window, 255).
+struct ReplayWindow {
+  std::uint32_t window = 0;  ///< Packets.
+  bool esn = false;          ///< Extended sequence numbers.
+  bool operator==(const ReplayWindow&) const = default;
+};
+
+/// The network device that does the work of an SA.
+struct Offload {
+  enum class Mode : std::uint8_t { crypto = 1, packet = 2 };
+  Mode mode = Mode::crypto;
+  std::string device;  ///< Its name; no NUL inside.
+  bool operator==(const Offload&) const = default;
+};
+
+/// What a SADB has to say in words: the cause of a refusal and its cure, or a reservation about what was done.
+struct Remark {
+  std::string text;  ///< Clauses without a full stop, no key material, no NUL inside.
+  bool operator==(const Remark&) const = default;
+};
+
 /// One message. An extension that is absent is nullopt; none can be there twice.
 struct Message {
   Type type{};
@@ -237,6 +273,12 @@ struct Message {
   std::optional<ExtendedDump> extended_dump;
   std::optional<Key> initial_iv;  ///< Ours: the explicit IV of an SA, in GET and DUMP replies (doc/pf-key.md).
 
+  std::optional<Number> reqid, if_id;
+  std::optional<Mark> mark;
+  std::optional<ReplayWindow> replay_window;
+  std::optional<Offload> offload;
+  std::optional<Remark> remark;
+
   /// A message with this one's header and no extension.
   Message header() const {
     Message m;
@@ -247,13 +289,13 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-using Slot =
-    std::variant<std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
-                 std::optional<KmCookie> Message::*, std::optional<Key> Message::*, std::optional<Identity> Message::*,
-                 std::optional<Sensitivity> Message::*, std::optional<Pair> Message::*,
-                 std::optional<ReplayValue> Message::*, std::optional<Proposal> Message::*,
-                 std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
-                 std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
-                 std::optional<ExtendedDump> Message::*>;
+using Slot = std::variant<
+    std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
+    std::optional<KmCookie> Message::*, std::optional<Key> Message::*, std::optional<Identity> Message::*,
+    std::optional<Sensitivity> Message::*, std::optional<Pair> Message::*, std::optional<ReplayValue> Message::*,
+    std::optional<Proposal> Message::*, std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
+    std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
+    std::optional<ExtendedDump> Message::*, std::optional<Number> Message::*, std::optional<Mark> Message::*,
+    std::optional<ReplayWindow> Message::*, std::optional<Offload> Message::*, std::optional<Remark> Message::*>;
 
 }  // namespace pfkey

@@ -108,7 +108,10 @@ void print_keys(const Message& m, const PrintOptions& options, Lines& lines) {
 
 void print_replay(const Message& m, Lines& lines) {
   std::string text;
-  if (m.sa && m.sa->replay != 0) {
+  if (m.replay_window) {
+    text =
+        fmt::format("window {}{}", m.replay_window->window, m.replay_window->esn ? ", extended sequence numbers" : "");
+  } else if (m.sa && m.sa->replay != 0) {
     text = fmt::format("window {}", m.sa->replay);
   } else if (m.sa && m.current) {
     text = "no window";
@@ -154,15 +157,26 @@ void print_owner(const Message& m, Lines& lines) {
   }
 }
 
+void print_linux(const Message& m, Lines& lines) {
+  if (m.reqid) lines.line("reqid", fmt::to_string(m.reqid->value));
+  if (m.mark) lines.line("mark", fmt::format("{:#x}/{:#x}", m.mark->value, m.mark->mask));
+  if (m.if_id) lines.line("if_id", fmt::format("{:#x}", m.if_id->value));
+  if (m.offload)
+    lines.line("offload", fmt::format("{} {}", m.offload->mode == Offload::Mode::packet ? "packet" : "crypto",
+                                      escaped(m.offload->device)));
+}
+
 void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {
   print_mode(m, lines);
   print_addresses(m, options, lines);
   print_keys(m, options, lines);
   print_replay(m, lines);
   print_owner(m, lines);
+  print_linux(m, lines);
   if (m.sa && m.sa->flags != 0) lines.line("flags", fmt::format("{} ({:#x})", flag_names(m.sa->flags), m.sa->flags));
   print_offers(m, lines);
   print_lifetimes(m, options, lines);
+  if (m.remark) lines.line("remark", escaped(m.remark->text));
 }
 
 // What the type alone does not say.

@@ -311,20 +311,28 @@ TEST_F(Print, EverythingElseHasItsLinesToo) {
   m.extended_register = all.extended_register;
   m.extended_dump = all.extended_dump;
   m.initial_iv = all.initial_iv->clone();
+  m.reqid = all.reqid, m.mark = all.mark, m.if_id = all.if_id;
+  m.replay_window = all.replay_window, m.offload = all.offload;
+  m.remark = Remark{"a \x1b remark"};
   EXPECT_EQ(message(m),
             "UPDATE esp  seq 1 pid 42\n"
             "  inner src 0.0.0.0/0\n"
             "  nat local 203.0.113.5 port 4500\n"
             "  nat peer  198.51.100.7 port 4501\n"
             "  iv        0123456789abcdef/64\n"
-            "  replay    last number 5000000000\n"
+            "  replay    window 1024, extended sequence numbers, last number 5000000000\n"
             "  label     level 2, integrity 0, domain 1\n"
             "            compartments 8000000000000001\n"
             "  outer lbl level 3, integrity 4, domain 1, flags 0x1 (implicit)\n"
             "            compartments 0000000000000001 0000000000000002\n"
             "            integrity compartments 0000000000000003\n"
+            "  reqid     16385\n"
+            "  mark      0x10/0xff\n"
+            "  if_id     0x7\n"
+            "  offload   packet eth0\n"
             "  register  ah, esp\n"
-            "  timeout   1.00 minute\n");
+            "  timeout   1.00 minute\n"
+            "  remark    a \\x1b remark\n");
 }
 
 }  // namespace

@@ -89,6 +89,12 @@ inline Message everything() {
   m.extended_register = ExtendedRegister{{2, 3, 0, 0}};
   m.extended_dump = ExtendedDump{60};
   m.initial_iv = key(64, 0, "0123456789abcdef");
+  m.reqid = Number{16385};
+  m.mark = Mark{0x10, 0xff};
+  m.if_id = Number{7};
+  m.replay_window = ReplayWindow{1024, true};
+  m.offload = Offload{Offload::Mode::packet, "eth0"};
+  m.remark = Remark{"the idle limits are not enforced"};
   return m;
 }
 
