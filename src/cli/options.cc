@@ -37,6 +37,8 @@ constexpr std::array kOptions = {
         {},
         "the SADB to talk to: ipsecd, ipsecd:PATH, kernel, memory or auto"},
     Row{'\0', "stop-on-error", "", &Settings::stop_on_error, nullptr, {}, "end a file at its first failing command"},
+    Row{'\0', "strict", "", &Settings::strict, nullptr, {}, "take warnings for errors"},
+    Row{'\0', "json", "", &Settings::json, nullptr, {}, "print SAs, messages and reports as JSON, one object a line"},
     Row{'h', "help", "", nullptr, nullptr, Do::help, "print this"},
     Row{'V', "version", "", nullptr, nullptr, Do::version, "print the version"},
 };

@@ -14,6 +14,8 @@ struct Settings {
   bool paranoid = false;       ///< -p
   bool verbose = false;        ///< -v
   bool stop_on_error = false;  ///< --stop-on-error
+  bool strict = false;         ///< --strict
+  bool json = false;           ///< --json
   std::string sadb = "auto";   ///< --sadb, IPSECKEY_SADB
 };
 

@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 
 #include "lang/request.h"
 
 namespace cli {
 
+using lang::Severity;
 using lang::Verb;
 
 Runner::Runner(Session& session, std::string name, lang::Where where, std::size_t batch, TextOf text_of)
     : session_(session),
-      name_(std::move(name)),
+      reporter_(session.settings(), std::move(name), session.console().marks()),
       where_(where),
       batch_(session.settings().stop_on_error ? 1 : batch),
       text_of_(std::move(text_of)),
@@ -23,71 +22,81 @@ Runner::Runner(Session& session, std::string name, lang::Where where, std::size_
 void Runner::count_failure(Status status) {
   ++failed_;
   status_ = worse(status_, status);
-  if (session_.settings().stop_on_error && !name_.empty()) ended_early_ = true;
+  if (session_.settings().stop_on_error && reporter_.is_file()) ended_early_ = true;
 }
 
-std::string Runner::rendered(const lang::Fault& fault, const lang::Line& line) {
-  if (fault.severity == lang::Severity::warning) ++warnings_;
-  std::string text;
-  lang::render(fault, text_of_(line), {name_, line.number}, session_.console().marks(), text);
-  return text;
-}
-
-void Runner::fault(std::uint32_t line, std::string_view message) {
+bool Runner::unreadable(std::uint32_t line, std::string message) {
+  if (!flush()) return false;
   ++commands_;
+  session_.console().err(reporter_.fault(Severity::error, line, std::move(message)));
   count_failure(Status::failed);
-  session_.console().err(fmt::format("{}:{}: error: {}\n", name_, line, message));
+  return may_go_on();
 }
 
-void Runner::warning(std::uint32_t line, std::string_view message) {
-  ++warnings_;
-  session_.console().err(fmt::format("{}:{}: warning: {}\n", name_, line, message));
+void Runner::warning(std::uint32_t line, std::string message) {
+  if (reporter_.severity(Severity::warning) == Severity::error) status_ = worse(status_, Status::failed);
+  session_.console().err(reporter_.fault(Severity::warning, line, std::move(message)));
 }
 
 bool Runner::feed(const lang::Line& line) {
   auto command = parser_.parse(text_of_(line), where_);
-  const bool wrong = lang::has_errors(parser_.faults());
-  if (!command && !wrong) return true;
+  if (!command && parser_.faults().empty()) return true;
   ++commands_;
-  if (wrong && !flush()) return false;  // Outcomes come in the order of the lines.
   std::string said;
-  for (const lang::Fault& f : parser_.faults()) said += rendered(f, line);
-  if (wrong) {
-    session_.console().err(said);
-    if (!name_.empty())
-      session_.console().err(
-          fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", name_, line.number, line.number));
-    count_failure(Status::failed);
-    return may_go_on();
-  }
-  if (!reservations_.empty() && (command->spec.auth_key || command->spec.encrypt_key)) {
-    for (const std::string& r : reservations_) ++warnings_, session_.console().complain("warning: " + r);
-    reservations_.clear();
-  }
+  bool wrong = !command;
+  const auto say = [&](const lang::Fault& fault) {
+    wrong = wrong || reporter_.severity(fault.severity) == Severity::error;
+    said += reporter_.fault(fault, text_of_(line), line);
+  };
+  for (const lang::Fault& f : parser_.faults()) say(f);
+  if (command && reporter_.is_file())
+    if (auto o = key_reuse_.look_at(*command, line.number))
+      say(parser_.place(o->about, o->severity, std::move(o->message)));
+  if (wrong) return refuse(line, std::move(said));
+
+  if (!reservations_.empty()) say_reservations(*command);
   const bool sends = command->row->operands == lang::Operands::extensions || command->row->verb == Verb::flush;
   if (!sends) {
     if (!flush()) return false;
     session_.console().err(said);
-    return run_now(*command, line);
+    return run_now(*command);
   }
   queue(std::move(*command), line, std::move(said));
   return queued_.size() < batch_ || flush();
 }
 
+// Outcomes come in the order of the lines, so what is queued goes first.
+bool Runner::refuse(const lang::Line& line, std::string said) {
+  if (!flush()) return false;
+  session_.console().err(said);
+  if (reporter_.is_file())
+    session_.console().err(fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", reporter_.name(),
+                                       line.number, line.number));
+  count_failure(Status::failed);
+  return may_go_on();
+}
+
+void Runner::say_reservations(const lang::Command& command) {
+  if (!command.spec.auth_key && !command.spec.encrypt_key) return;
+  for (std::string& r : reservations_) warning(0, std::move(r));
+  reservations_.clear();
+}
+
 void Runner::queue(lang::Command&& command, const lang::Line& line, std::string said) {
-  Queued entry{line, messages_.size(), 0, false, std::move(said)};
+  Queued entry{line, 0, false, std::move(said)};
+  const std::size_t before = messages_.size();
   lang::to_messages(
       std::move(command), session_.names(),
       [&](lang::Objection&& o) {
         entry.bad = true;
-        entry.said += rendered(parser_.place(o.about, o.severity, std::move(o.message)), line);
+        entry.said += reporter_.fault(parser_.place(o.about, o.severity, std::move(o.message)), text_of_(line), line);
       },
       [&](pfkey::Message&& m) {
         targets_.push_back({queued_.size(),
                             {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
         messages_.push_back(std::move(m));
       });
-  entry.count = messages_.size() - entry.first;
+  entry.messages = messages_.size() - before;
   queued_.push_back(std::move(entry));
 }
 
@@ -98,20 +107,7 @@ void Runner::say_up_to(std::size_t queued) {
 
 bool Runner::flush() {
   if (queued_.empty()) return may_go_on();
-  if (!messages_.empty()) {
-    backend::Backend* const sadb = session_.sadb();
-    if (!sadb) {
-      say_up_to(queued_.size());
-      count_failure(Status::no_sadb);
-      ended_early_ = true;
-      return false;
-    }
-    answered_.assign(messages_.size(), false);
-    for (pfkey::Message& m : messages_) session_.prepare(m);
-    const auto called =
-        sadb->call(messages_, [&](std::size_t i, pfkey::Message&& reply) { handle_reply(i, std::move(reply)); });
-    if (!called) lost(called.error());
-  }
+  if (!messages_.empty()) send();
   say_up_to(queued_.size());
   for (const Queued& q : queued_)
     if (q.bad) count_failure(Status::failed);
@@ -122,40 +118,54 @@ bool Runner::flush() {
   return may_go_on();
 }
 
+void Runner::send() {
+  backend::Backend* const sadb = session_.sadb();
+  if (!sadb) {
+    for (Queued& q : queued_) q.bad = true;
+    status_ = worse(status_, Status::no_sadb);
+    ended_early_ = true;
+    return;
+  }
+  answered_.assign(messages_.size(), false);
+  for (pfkey::Message& m : messages_) session_.prepare(m);
+  const auto called =
+      sadb->call(messages_, [&](std::size_t i, pfkey::Message&& reply) { handle_reply(i, std::move(reply)); });
+  if (!called) lost(called.error());
+}
+
 void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   answered_[index] = true;
   const Target& target = targets_[index];
   Queued& q = queued_[target.queued];
   say_up_to(target.queued + 1);
-  const Outcome outcome = outcome_of(reply, target.asked);
+  Outcome outcome = outcome_of(reply, target.asked);
   if (!outcome.ok) {
     q.bad = true;
-    const auto fault = lang::place(text_of_(q.line), outcome.about, lang::Severity::error, outcome.text);
-    session_.console().err(rendered(fault, q.line));
+    const auto fault = lang::place(text_of_(q.line), outcome.about, Severity::error, std::move(outcome.text));
+    session_.console().err(reporter_.fault(fault, text_of_(q.line), q.line));
     return;
   }
   if (session_.is_check()) return;
   if (reply.type == pfkey::Type::get) {
-    std::string text;
-    pfkey::print_sa(reply, session_.print_options(), text);
-    session_.console().out(text);
-    wipe(std::as_writable_bytes(std::span(text)));
-  } else if (q.count > 1) {
-    session_.console().out(done_text(reply.type, target.asked) +
-                           '\n');  // A name with many addresses: each one is told.
+    session_.show(reply);
+  } else if (q.messages > 1 && !session_.settings().json) {
+    session_.console().out(done_text(reply.type, target.asked) + '\n');  // A name with many addresses: each is told.
   }
 }
 
 // The SADB went away in the middle: what was answered stands, the rest was perhaps done, perhaps not.
 void Runner::lost(const Error& error) {
-  const auto first = static_cast<std::size_t>(std::ranges::find(answered_, false) - answered_.begin());
-  for (Queued& q : queued_) {
-    if (q.first + q.count <= first || q.count == 0) continue;
-    if (!ended_early_ && !name_.empty())
-      session_.console().err(
-          fmt::format("{}:{}: error: no answer to this command; what follows it was not run\n", name_, q.line.number));
-    ended_early_ = true;
-    q.bad = true;
+  std::size_t unanswered = 0;
+  for (std::size_t i = answered_.size(); i-- > 0;)
+    if (!answered_[i]) queued_[targets_[i].queued].bad = true, ++unanswered;
+  const auto first = std::ranges::find(answered_, false) - answered_.begin();
+  if (unanswered > 0 && reporter_.is_file()) {
+    const Queued& q = queued_[targets_[static_cast<std::size_t>(first)].queued];
+    session_.console().err(reporter_.fault(
+        Severity::error, q.line.number,
+        fmt::format(
+            "no answer to this command{}; what follows was not run",
+            unanswered > 1 ? fmt::format(" and {} after it, which may have been carried out", unanswered - 1) : "")));
   }
   session_.console().complain(error.text);
   status_ = worse(status_, status_of(error.code));
@@ -163,7 +173,7 @@ void Runner::lost(const Error& error) {
   session_.lose_sadb();
 }
 
-bool Runner::run_now(const lang::Command& command, const lang::Line&) {
+bool Runner::run_now(const lang::Command& command) {
   Status status = Status::ok;
   switch (command.row->verb) {
     case Verb::dump:
@@ -185,8 +195,8 @@ bool Runner::run_now(const lang::Command& command, const lang::Line&) {
       status = session_.help(command.operand);
       break;
     case Verb::quit:
-      ended_early_ = true;
-      return false;
+      quit_ = true;
+      break;
     case Verb::add:
     case Verb::update:
     case Verb::update_pair:
@@ -204,18 +214,26 @@ namespace {
 
 constexpr std::size_t kBatch = 256;
 
-void say_counts(Session& session, const Runner& runner, const std::string& name) {
+void say_counts(Session& session, Runner& runner) {
+  const Reporter& reporter = runner.reporter();
   const std::size_t good = runner.commands() - std::min(runner.failed(), runner.commands());
-  std::string text = fmt::format("{}: {} of {} command{} {}", name, good, runner.commands(),
+  std::string text = fmt::format("{}: {} of {} command{} {}", reporter.name(), good, runner.commands(),
                                  runner.commands() == 1 ? "" : "s", session.is_check() ? "valid" : "succeeded");
-  if (runner.warnings() > 0)
-    text += fmt::format(", {} warning{}", runner.warnings(), runner.warnings() == 1 ? "" : "s");
-  text += ".\n";
-  if (runner.status() == Status::ok) {
+  if (reporter.warnings() > 0)
+    text += fmt::format(", {} warning{}", reporter.warnings(), reporter.warnings() == 1 ? "" : "s");
+  text += runner.ended_early() ? "; what follows was not run.\n" : ".\n";
+  if (runner.status() == Status::ok && !session.settings().json) {
     session.console().out(text);
   } else {
     session.console().err(text);
   }
+  if (!session.settings().json) return;
+  const auto kind = session.is_check() ? pfkey::Report::Kind::check : pfkey::Report::Kind::load;
+  std::string line;
+  pfkey::json_report({kind, session.sadb_name(), reporter.name(), runner.commands(), good, runner.commands() - good,
+                      runner.reporter().take_faults()},
+                     line);
+  session.console().out(line);
 }
 
 }  // namespace
@@ -226,11 +244,10 @@ Status run_file(Session& session, InputFile& file, lang::Where where) {
   runner.set_reservations(file.reservations());
   Status status = Status::ok;
   bool more = true;
-  std::size_t queued = 0;
-  while (more) {
+  for (std::size_t lines = 1; more; ++lines) {
     const auto line = reader.next();
     if (!line) {
-      more = runner.flush();
+      runner.flush();
       session.console().complain(fmt::format("{}: {}", file.name(), line.error().text));
       status = line.error().code == Errc::syntax ? Status::failed : status_of(line.error().code);
       break;
@@ -241,21 +258,21 @@ Status run_file(Session& session, InputFile& file, lang::Where where) {
         more = runner.feed(**line);
         break;
       case lang::Line::Kind::too_long:
-        more = runner.flush();
-        runner.fault((*line)->number, fmt::format("the command is longer than {} bytes", lang::LineReader::kLongest));
+        more = runner.unreadable((*line)->number,
+                                 fmt::format("the command is longer than {} bytes", lang::LineReader::kLongest));
         break;
       case lang::Line::Kind::swallowed:
         runner.warning((*line)->number, "this command belongs to the comment above, which ends in a backslash");
         break;
     }
-    if (++queued % kBatch == 0 && more) {
+    if (more && lines % kBatch == 0) {
       more = runner.flush();
       reader.release(**line);
     }
   }
-  if (more) runner.flush();
+  runner.flush();
   status = worse(status, runner.status());
-  if (where == lang::Where::file) say_counts(session, runner, file.name());
+  if (where == lang::Where::file) say_counts(session, runner);
   return status;
 }
 
@@ -263,7 +280,7 @@ Status run_text(Session& session, std::string_view text, lang::Where where, bool
   const lang::Line line{lang::Line::Kind::command, 1, 0, static_cast<std::uint32_t>(text.size())};
   Runner runner(session, "", where, 1, [&](const lang::Line&) { return text; });
   runner.feed(line);
-  if (quit) *quit = runner.ended_early() && runner.status() == Status::ok;
+  if (quit) *quit = runner.quit();
   return runner.status();
 }
 

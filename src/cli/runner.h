@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "cli/files.h"
+#include "cli/key_reuse.h"
 #include "cli/outcome.h"
+#include "cli/reporter.h"
 #include "cli/session.h"
 #include "cli/status.h"
 #include "lang/lines.h"
@@ -28,22 +30,23 @@ class Runner {
   /// Sends what is queued and reports what comes back. False as above.
   bool flush();
 
-  /// Reports a fault that is not about a command's text; counts as a failed command.
-  void fault(std::uint32_t line, std::string_view message);
-  void warning(std::uint32_t line, std::string_view message);
+  /// A command that could not even be read. False as above.
+  bool unreadable(std::uint32_t line, std::string message);
+  void warning(std::uint32_t line, std::string message);
   /// Said once, before the first command that has a key in it.
   void set_reservations(std::vector<std::string> reservations) { reservations_ = std::move(reservations); }
 
   std::size_t commands() const { return commands_; }
   std::size_t failed() const { return failed_; }
-  std::size_t warnings() const { return warnings_; }
   Status status() const { return status_; }
+  bool quit() const { return quit_; }
   bool ended_early() const { return ended_early_; }
+  Reporter& reporter() { return reporter_; }
 
  private:
   struct Queued {
     lang::Line line;
-    std::size_t first = 0, count = 0;  // Its messages.
+    std::size_t messages = 0;
     bool bad = false;
     std::string said = {};  // Warnings and objections, to be shown in the order of the lines.
   };
@@ -52,36 +55,40 @@ class Runner {
     Asked asked;
   };
 
-  std::string rendered(const lang::Fault& fault, const lang::Line& line);
+  bool refuse(const lang::Line& line, std::string said);
+  void say_reservations(const lang::Command& command);
   void queue(lang::Command&& command, const lang::Line& line, std::string said);
-  void say_up_to(std::size_t queued);
-  bool run_now(const lang::Command& command, const lang::Line& line);
+  bool run_now(const lang::Command& command);
+  void send();
   void handle_reply(std::size_t index, pfkey::Message&& reply);
   void lost(const Error& error);
+  void say_up_to(std::size_t queued);
   void count_failure(Status status);
-  bool may_go_on() const { return !ended_early_; }
+  bool may_go_on() const { return !ended_early_ && !quit_; }
 
   Session& session_;
-  std::string name_;
+  Reporter reporter_;
   lang::Where where_;
   std::size_t batch_;
   TextOf text_of_;
   lang::Parser parser_;
+  KeyReuse key_reuse_;
   std::vector<Queued> queued_;
   std::vector<pfkey::Message> messages_;
   std::vector<Target> targets_;  // One for each message.
   std::vector<bool> answered_;
   std::size_t told_ = 0;  // So many of queued_ have been heard with what they have to say.
   std::vector<std::string> reservations_;
-  std::size_t commands_ = 0, failed_ = 0, warnings_ = 0;
+  std::size_t commands_ = 0, failed_ = 0;
   Status status_ = Status::ok;
   bool ended_early_ = false;
+  bool quit_ = false;
 };
 
 /// Runs or checks (Session::is_check) a whole file and says how many commands were good.
 Status run_file(Session& session, InputFile& file, lang::Where where);
 
-/// One command of the shell or the prompt.
+/// One command of the shell or the prompt. `quit`: whether it was the one that ends the session.
 Status run_text(Session& session, std::string_view text, lang::Where where, bool* quit = nullptr);
 
 }  // namespace cli

@@ -10,6 +10,7 @@
 #include "cli/runner.h"
 #include "lang/help.h"
 #include "lang/save.h"
+#include "pfkey/json.h"
 #include "pfkey/names.h"
 
 namespace cli {
@@ -37,7 +38,7 @@ void Session::prepare(pfkey::Message& message) {
   message.seq = seq_;
   message.pid = world_.pid;
   if (!settings_.verbose || check_) return;
-  std::string text = fmt::format("Sending to {}:\n", sadb_ ? sadb_->name() : settings_.sadb);
+  std::string text = fmt::format("Sending to {}:\n", sadb_name());
   pfkey::print_message(message, print_options(), text);
   console().out(text);
   wipe(std::as_writable_bytes(std::span(text)));
@@ -87,25 +88,32 @@ Status Session::walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::M
   return status;
 }
 
-Status Session::dump(pfkey::SaType type) {
-  const pfkey::PrintOptions options = print_options();
-  std::size_t count = 0;
+void Session::show(const pfkey::Message& sa) {
   std::string text;
+  if (settings_.json) {
+    pfkey::json_sa(sa, {.sadb = sadb_name(), .paranoid = settings_.paranoid, .now = world_.clock()}, text);
+  } else {
+    pfkey::print_sa(sa, print_options(), text);
+  }
+  console().out(text);
+  wipe(std::as_writable_bytes(std::span(text)));
+}
+
+Status Session::dump(pfkey::SaType type) {
+  std::size_t count = 0;
   const Status status = walk(
       type,
       [&](pfkey::Message&& m) -> Result<void> {
-        text.clear();
-        pfkey::print_sa(m, options, text);
-        text += '\n';
-        console().out(text);
-        wipe(std::as_writable_bytes(std::span(text)));
+        show(m);
+        if (!settings_.json) console().out("\n");
+        if (console().out_failed()) return fail(Errc::io, console().out_error());
         return {};
       },
       count);
-  if (status != Status::ok) return status;
+  if (status != Status::ok || settings_.json) return status;
   const std::string kind = type == pfkey::SaType::unspec ? "" : fmt::format("{} ", lang::satype_word(type));
-  console().out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, sadb()->name())
-                           : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", sadb()->name()));
+  console().out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, sadb_name())
+                           : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", sadb_name()));
   return Status::ok;
 }
 
@@ -147,7 +155,24 @@ Status Session::load(const std::string& path, lang::Where where) {
     console().complain(file.error().text);
     return Status::file;
   }
+  // A file is for a SADB; whether one answers is better known before its first line.
+  if (where == lang::Where::file && !sadb()) return Status::no_sadb;
   return run_file(*this, *file, where);
+}
+
+// Without keys: a listener hears other people's.
+void Session::show_heard(const pfkey::Message& m) {
+  std::string text;
+  if (settings_.json) {
+    pfkey::json_message(m, {.sadb = sadb_name(), .keys = false, .now = world_.clock()}, text);
+  } else {
+    pfkey::PrintOptions options = print_options();
+    options.timestamp = true;
+    options.keys = false;
+    pfkey::print_message(m, options, text);
+    text += '\n';
+  }
+  console().out(text);
 }
 
 Status Session::monitor(bool promiscuous) {
@@ -162,13 +187,7 @@ Status Session::monitor(bool promiscuous) {
   console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
                             backend->name()));
   const auto heard = backend->listen(promiscuous, stop.get(), [&](pfkey::Message&& m) {
-    pfkey::PrintOptions options = print_options();
-    options.timestamp = true;
-    options.keys = false;  // A listener hears other people's keys.
-    std::string text;
-    pfkey::print_message(m, options, text);
-    text += '\n';
-    console().out(text);
+    show_heard(m);
     return !console().out_failed();
   });
   signalfd_siginfo taken{};

@@ -44,9 +44,14 @@ class Session {
   /// Forgets a SADB that stopped answering; the next sadb() opens it anew.
   void lose_sadb() { sadb_.reset(); }
 
+  /// The SADB's name for people and programs; the words that chose it while none is open.
+  std::string sadb_name() const { return sadb_ ? sadb_->name() : settings_.sadb; }
+
   /// Numbers the message, and with -v prints it.
   void prepare(pfkey::Message& message);
   pfkey::PrintOptions print_options() const;
+  /// Shows an SA (a GET or DUMP reply) as text or JSON.
+  void show(const pfkey::Message& sa);
 
   // The commands that are more than messages and their replies.
   Status dump(pfkey::SaType type);
@@ -56,6 +61,7 @@ class Session {
   Status help(const std::string& topic);
 
  private:
+  void show_heard(const pfkey::Message& message);
   Status walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count);
 
   Settings settings_;

@@ -1,0 +1,167 @@
+#include "cli/editor.h"
+
+#include <histedit.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <clocale>
+#include <cstdio>
+#include <cwchar>
+#include <span>
+
+#include "base/secret.h"
+
+namespace cli {
+namespace {
+
+constexpr std::size_t kOutBuffer = 4096;  // Bytes.
+constexpr int kHistory = 1000;            // Commands.
+
+std::string narrow(std::wstring_view text) {
+  std::string out;
+  out.reserve(text.size() * MB_LEN_MAX);  // Once, so that no copy is left behind.
+  std::mbstate_t state{};
+  for (const wchar_t c : text) {
+    char bytes[MB_LEN_MAX];
+    const std::size_t used = std::wcrtomb(bytes, c, &state);
+    if (used == static_cast<std::size_t>(-1)) {
+      out += '?';
+      state = {};
+    } else {
+      out.append(bytes, used);
+    }
+  }
+  return out;
+}
+
+void wipe_text(std::string& text) { wipe(std::as_writable_bytes(std::span(text))); }
+
+}  // namespace
+
+struct Editor::Calls {
+  static Editor& self(EditLine* edit) {
+    void* data = nullptr;
+    el_get(edit, EL_CLIENTDATA, &data);
+    return *static_cast<Editor*>(data);
+  }
+
+  static char* prompt(EditLine* edit) { return const_cast<char*>(self(edit).prompt_); }
+
+  static int next_key(EditLine* edit, wchar_t* key) {
+    Editor& editor = self(edit);
+    const LineInfoW* const line = el_wline(edit);
+    editor.longest_ = std::max(editor.longest_, static_cast<std::size_t>(line->lastchar - line->buffer));
+    while (true) switch (editor.keyboard_.next(*key)) {
+        case Keyboard::Event::key:
+          return 1;
+        case Keyboard::Event::end:
+          return 0;
+        case Keyboard::Event::interrupt:
+          editor.interrupted_ = true;
+          el_cursor(edit, static_cast<int>(line->lastchar - line->cursor));
+          el_set(edit, EL_REFRESH);
+          return 0;
+        case Keyboard::Event::resize:
+          el_resize(edit);
+          el_set(edit, EL_REFRESH);
+          break;
+        case Keyboard::Event::suspend:
+          el_set(edit, EL_PREP_TERM, 0);
+          Keyboard::suspend();
+          el_set(edit, EL_PREP_TERM, 1);
+          el_resize(edit);
+          el_set(edit, EL_REFRESH);
+          break;
+        case Keyboard::Event::leave:
+          el_set(edit, EL_PREP_TERM, 0);
+          editor.keyboard_.die_of_signal();
+          return 0;
+      }
+  }
+
+  static unsigned char tab(EditLine* edit, int) {
+    const LineInfoW* const line = el_wline(edit);
+    std::string typed = narrow({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)});
+    const Help help = self(edit).help_with(typed);
+    wipe_text(typed);
+    if (help.remove > 0) el_deletestr(edit, static_cast<int>(help.remove));
+    if (!help.insert.empty()) el_insertstr(edit, help.insert.c_str());
+    if (help.show.empty()) return help.insert.empty() ? CC_REFRESH_BEEP : CC_REFRESH;
+    std::FILE* const out = self(edit).out_;
+    std::fputs("\n", out);
+    for (const char c : help.show) {
+      if (c == '\n') std::fputc('\r', out);  // The terminal does not do it while a line is edited.
+      std::fputc(c, out);
+    }
+    return CC_REDISPLAY;
+  }
+};
+
+Editor::Editor(OnTab on_tab)
+    : on_tab_(std::move(on_tab)), out_buffer_(std::make_unique<char[]>(kOutBuffer)), past_(history_init()) {
+  std::setlocale(LC_CTYPE, "");
+  // A stream of our own: what was typed stays in its buffer, which we can wipe.
+  out_ = fdopen(dup(STDOUT_FILENO), "w");
+  std::setvbuf(out_, out_buffer_.get(), _IOFBF, kOutBuffer);
+  HistEvent event{};
+  ::history(past_, &event, H_SETSIZE, kHistory);
+  ::history(past_, &event, H_SETUNIQUE, 1);
+  edit_ = el_init("ipseckey", stdin, out_, stderr);
+  el_set(edit_, EL_CLIENTDATA, this);
+  el_set(edit_, EL_SIGNAL, 0);
+  el_set(edit_, EL_PROMPT, &Calls::prompt);
+  el_set(edit_, EL_EDITOR, "emacs");
+  el_set(edit_, EL_HIST, ::history, past_);
+  el_set(edit_, EL_ADDFN, "ipseckey-complete", "Complete the word before the cursor", &Calls::tab);
+  el_set(edit_, EL_BIND, "^I", "ipseckey-complete", nullptr);
+  el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+  el_source(edit_, nullptr);  // ~/.editrc: the person's own keys.
+  el_set(edit_, EL_GETCFN, &Calls::next_key);
+}
+
+Editor::~Editor() {
+  el_end(edit_);
+  history_end(past_);
+  std::fclose(out_);
+  wipe(std::as_writable_bytes(std::span(out_buffer_.get(), kOutBuffer)));
+}
+
+void Editor::wipe_traces() {
+  const LineInfoW* const line = el_wline(edit_);
+  const auto size = std::max(longest_, static_cast<std::size_t>(line->lastchar - line->buffer));
+  wipe(std::as_writable_bytes(std::span(const_cast<wchar_t*>(line->buffer), size)));
+  std::fflush(out_);
+  wipe(std::as_writable_bytes(std::span(out_buffer_.get(), kOutBuffer)));
+  longest_ = 0;
+}
+
+Editor::Outcome Editor::read(const char* prompt, std::string& line) {
+  const Keyboard::Listening listening(keyboard_);
+  prompt_ = prompt;
+  interrupted_ = false;
+  el_resize(edit_);  // The window may have changed while a command ran.
+  int length = 0;
+  const wchar_t* const got = el_wgets(edit_, &length);
+  const bool whole = !interrupted_ && got && length > 0;
+  if (whole) line = narrow({got, static_cast<std::size_t>(length)});
+  if (!whole) std::fputs(interrupted_ ? "^C\n" : "\n", out_);
+  wipe_traces();
+  return whole ? Outcome::line : interrupted_ ? Outcome::dropped : Outcome::end;
+}
+
+void Editor::begin_with(const std::string& line) { el_push(edit_, line.c_str()); }
+
+void Editor::remember(const std::string& line) {
+  HistEvent event{};
+  ::history(past_, &event, H_ENTER, line.c_str());
+}
+
+std::size_t Editor::columns() const {
+  winsize size{};
+  constexpr std::size_t kUsual = 80, kLeast = 20;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsual;
+  return std::max<std::size_t>(size.ws_col, kLeast);
+}
+
+}  // namespace cli

@@ -1,0 +1,31 @@
+#include "cli/reporter.h"
+
+#include <fmt/format.h>
+
+namespace cli {
+
+void Reporter::note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length) {
+  const bool warning = fault.severity == lang::Severity::warning;
+  if (warning) ++warnings_;
+  if (settings_.json) faults_.push_back({warning, name_, line, column, length, fault.message});
+}
+
+std::string Reporter::fault(lang::Fault fault, std::string_view text, const lang::Line& line) {
+  fault.severity = severity(fault.severity);
+  const lang::Origin origin{name_, line.number};
+  const lang::Position place = lang::position_of(text, fault.at, origin);
+  note(fault, is_file() ? place.line : 0, place.column, fault.length);
+  std::string said;
+  lang::render(fault, text, origin, marks_, said);
+  return said;
+}
+
+std::string Reporter::fault(lang::Severity s, std::uint32_t line, std::string message) {
+  const lang::Fault fault{severity(s), 0, 0, std::move(message)};
+  note(fault, line, 0, 0);
+  const std::string_view word = fault.severity == lang::Severity::error ? "error" : "warning";
+  if (line == 0) return fmt::format("{}: {}: {}\n", name_, word, fault.message);
+  return fmt::format("{}:{}: {}: {}\n", name_, line, word, fault.message);
+}
+
+}  // namespace cli

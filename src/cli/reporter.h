@@ -1,0 +1,43 @@
+#pragma once
+/// What is said about the commands of one source: texts with their places, counts, and the same as a JSON report.
+#include <string>
+#include <string_view>
+
+#include "cli/options.h"
+#include "lang/faults.h"
+#include "lang/lines.h"
+#include "pfkey/json.h"
+
+namespace cli {
+
+class Reporter {
+ public:
+  /// `name`: of the file; empty: the prompt or the shell, where lines have no numbers. `marks`: as Console::marks().
+  Reporter(const Settings& settings, std::string name, bool marks)
+      : settings_(settings), name_(std::move(name)), marks_(marks) {}
+
+  /// Under --strict a warning is an error.
+  lang::Severity severity(lang::Severity s) const { return settings_.strict ? lang::Severity::error : s; }
+
+  /// Notes a fault of a line whose text is `text`, and gives the words for standard error.
+  std::string fault(lang::Fault fault, std::string_view text, const lang::Line& line);
+  /// The same for one that has no place in the text.
+  std::string fault(lang::Severity severity, std::uint32_t line, std::string message);
+
+  const std::string& name() const { return name_; }
+  bool is_file() const { return !name_.empty(); }
+  std::size_t warnings() const { return warnings_; }
+  /// The faults so far, for the JSON report; kept only under --json.
+  std::vector<pfkey::ReportedFault> take_faults() { return std::move(faults_); }
+
+ private:
+  void note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length);
+
+  const Settings& settings_;
+  std::string name_;
+  bool marks_;
+  std::size_t warnings_ = 0;
+  std::vector<pfkey::ReportedFault> faults_;
+};
+
+}  // namespace cli
