@@ -39,8 +39,10 @@ bool nearly_known(std::string_view word) {
 bool names_a_key(std::string_view word) {
   const auto match = find_keyword(word);
   if (match.row) return is_secret(*match.row);
-  return word.size() >= 4 && (text::edit_distance(word, "authkey") <= 3 || text::edit_distance(word, "encrkey") <= 3 ||
-                              word.find("key") != std::string_view::npos);
+  if (word.find("key") != std::string_view::npos) return word.size() >= 4;
+  constexpr std::size_t kShortest = 4, kLongest = 10;
+  return word.size() >= kShortest && word.size() <= kLongest &&
+         (text::edit_distance(word, "authkey") <= 3 || text::edit_distance(word, "encrkey") <= 3);
 }
 
 bool small_number(std::string_view word) {
@@ -50,17 +52,10 @@ bool small_number(std::string_view word) {
          digits.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") == std::string_view::npos;
 }
 
-bool is_address(std::string_view word) { return parse_address(word.substr(0, word.find('/'))).has_value(); }
-
-// A run of hexadecimal digits this long may be a piece of a key.
-bool like_a_key(std::string_view word) {
-  constexpr std::size_t kShortestPiece = 8;
-  std::size_t run = 0;
-  for (const char c : word) {
-    run = text::hex_digit(c) >= 0 ? run + 1 : 0;
-    if (run >= kShortestPiece) return true;
-  }
-  return false;
+bool is_address(std::string_view word) {
+  const auto slash = word.find('/');
+  const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
+  return prefix && parse_address(word.substr(0, slash)).has_value();
 }
 
 bool printable(std::string_view word) {
@@ -73,6 +68,25 @@ std::string_view severity_word(Severity s) { return s == Severity::error ? "erro
 
 bool has_errors(const Faults& faults) {
   return std::ranges::any_of(faults, [](const Fault& f) { return f.severity == Severity::error; });
+}
+
+bool like_a_key(std::string_view word) {
+  constexpr std::size_t kShortestPiece = 6;
+  std::size_t run = 0;
+  for (const char c : word) {
+    run = text::hex_digit(c) >= 0 ? run + 1 : 0;
+    if (run >= kShortestPiece) return true;
+  }
+  return false;
+}
+
+bool may_hold_key(std::string_view text) {
+  std::vector<Word> words;
+  if (split(text, words)) return true;
+  return std::ranges::any_of(words, [](const Word& w) {
+    return names_a_key(w.text) ||
+           (like_a_key(w.text) && !is_known(w.text) && !small_number(w.text) && !is_address(w.text));
+  });
 }
 
 Echo::Echo(std::span<const Word> words)
@@ -97,18 +111,17 @@ std::string Echo::value(const Word& word) const {
 
 std::string Echo::masked(std::string_view text) const {
   std::string out(text);
-  std::string_view keyword;  // The one whose value a word may be.
-  std::size_t values = 0;
-  bool secret = false;
+  std::size_t values = 0;  // How many words of the last keyword's value are still to come,
+  bool secret = false;     // and whether they are a key.
   for (const Word& word : words_) {
-    const auto match = values == 0 ? find_keyword(word.text) : KeywordMatch{};
-    bool show = !secret && may_show(word, values > 0 || small_number(word.text) || is_address(word.text));
-    if (values > 0) {
-      --values;
-    } else if (match.row) {
-      values = value_words(*match.row), secret = is_secret(*match.row), show = true;
+    // A keyword where a value should be means that the value was left out, as the parser has it.
+    if (const auto match = find_keyword(word.text); match.row && word.kind == Word::Kind::bare) {
+      values = value_words(*match.row), secret = is_secret(*match.row);
+      continue;
     }
-    if (values == 0) secret = false;
+    const bool is_value = values > 0;
+    const bool show = is_value ? !secret && may_show(word, true) : may_show(word, !like_a_key(word.text));
+    if (is_value) --values;
     if (show) continue;
     const auto first = static_cast<std::size_t>(word.text.data() - text.data());
     std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(first), word.text.size(), '*');

@@ -23,6 +23,13 @@ using Faults = std::vector<Fault>;
 
 bool has_errors(const Faults& faults);
 
+/// Whether a word holds a run of hexadecimal digits that may be a piece of a key.
+bool like_a_key(std::string_view word);
+
+/// Whether a command's text has a key in it, or what may be one: a secret keyword or a slip of the finger that looks
+/// like one, a run of hexadecimal digits that is no address and no small number, a quotation mark that is not closed.
+bool may_hold_key(std::string_view text);
+
 /// Decides which words of a command may be shown. A key can stand in any place where a person mistyped, so a word is
 /// shown if it is known to the language or is plainly no key; in a command with a key (or something like a key's
 /// keyword) only words that are known, or nearly known, are.

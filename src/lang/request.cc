@@ -66,17 +66,20 @@ class Builder {
     objections_({Severity::error, about, std::move(message)});
   }
 
+  // A key can stand where a name should.
+  static std::string shown(const Host& host) { return like_a_key(host.name) ? "the name" : host.name; }
+
   template <class T>
   std::vector<Address> resolve(const Host& host, std::optional<T> S::* about) {
     if (host.literal) return {*host.literal};
     auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there are no name services");
     if (!found) {
-      refuse(about, fmt::format("Unknown address {}: {}", host.name, found.error().text));
+      refuse(about, fmt::format("Unknown address {}: {}", shown(host), found.error().text));
       return {};
     }
     for (Address& a : *found) a = unmapped(a);
     if (host.v6_only) std::erase_if(*found, [](const Address& a) { return a.family == Family::v4; });
-    if (found->empty()) refuse(about, fmt::format("Unknown address {}: it has no IPv6 address", host.name));
+    if (found->empty()) refuse(about, fmt::format("Unknown address {}: it has no IPv6 address", shown(host)));
     return std::move(*found);
   }
 
@@ -86,7 +89,7 @@ class Builder {
     const auto found = resolve(host, about);
     if (found.empty()) return std::nullopt;
     if (found.size() > 1) {
-      refuse(about, fmt::format("{} has {} addresses; name the one that is meant", host.name, found.size()));
+      refuse(about, fmt::format("{} has {} addresses; name the one that is meant", shown(host), found.size()));
       return std::nullopt;
     }
     return found[0];
@@ -106,7 +109,7 @@ class Builder {
                  fit.empty()
                      ? fmt::format("for destination {} there is no {} source of its scope", to_string(dst), family)
                      : fmt::format("for destination {} the source {} has {} addresses; name the one that is meant",
-                                   to_string(dst), spec_.src->name, fit.size())});
+                                   to_string(dst), shown(*spec_.src), fit.size())});
     return std::nullopt;
   }
 

@@ -26,6 +26,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::size_t best_distance = std::min<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string_view c : candidates) {
     if (text::same_word(word, c)) return c;
+    if (std::max(word.size(), c.size()) - std::min(word.size(), c.size()) >= best_distance) continue;
     const std::size_t distance = text::edit_distance(word, c);
     if (distance < best_distance) best = c, best_distance = distance;
   }
