@@ -27,11 +27,14 @@ void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::
   if (given) slot = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = given->address, .port = given->port};
 }
 
+bool has_rare(const Message& m) {
+  return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
+         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.replay_window;
+}
+
 void keep_rare(Sa& sa, const Message& m) {
+  if (!has_rare(m)) return;
   const pfkey::KmCookie cookie = m.km_cookie.value_or(pfkey::KmCookie{});
-  if (!m.natt_local && !m.natt_remote && !m.inner_src && !m.src_identity && !m.dst_identity && !m.sensitivity &&
-      !m.outer_sensitivity && cookie == pfkey::KmCookie{})
-    return;
   sa.rare = std::make_unique<Rare>();
   keep_natt(sa.rare->natt_local, m.natt_local);
   keep_natt(sa.rare->natt_remote, m.natt_remote);
@@ -40,6 +43,8 @@ void keep_rare(Sa& sa, const Message& m) {
   if (cookie.proto == kIke) sa.rare->km_cookie.cookie = static_cast<std::uint32_t>(cookie.cookie);
   sa.rare->src_identity = m.src_identity, sa.rare->dst_identity = m.dst_identity;
   sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
+  sa.rare->reqid = m.reqid, sa.rare->if_id = m.if_id, sa.rare->mark = m.mark;
+  sa.rare->replay_window = m.replay_window;
 }
 
 void keep_limits(Sa& sa, const Message& m) {
@@ -71,13 +76,19 @@ void keep_keys(Sa& sa, Message& m) {
 // A partner is found from either half, so its source is this SA's destination and not a wildcard.
 std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Address& src, std::uint32_t flags,
                                                         std::uint32_t pair_spi) {
-  const std::unexpected refused(invalid(Diagnostic::pair_inappropriate));
-  if (pair_spi == 0 || pair_spi == id.spi) return refused;
+  const auto refused = [](std::string_view why) {
+    return std::unexpected(Refusal{EINVAL, Diagnostic::pair_inappropriate, why});
+  };
+  if (pair_spi == 0 || pair_spi == id.spi) return refused("an SA is no pair of its own SPI or of SPI 0");
   Sa* const partner = sadb.find({id.satype, pair_spi, src});
-  if (!partner || partner->src != id.dst) return refused;
+  if (!partner && sadb.find({id.satype, pair_spi, id.dst})) return refused(kSameWayRound);
+  if (!partner) return refused("no SA with that SPI leads to this one's source");
+  if (partner->src != id.dst) return refused("the other SA's source is not this one's destination");
   using enum pfkey::State;
-  if (partner->is(larval) || partner->is(dying) || partner->is(dead)) return refused;
-  if (partner->both_ways() || (flags & partner->flags & Sa::kBothWays) != 0) return refused;
+  if (partner->is(larval) || partner->is(dying) || partner->is(dead)) return refused("the other SA is not mature");
+  if (partner->both_ways()) return refused(kServesBoth);
+  if ((flags & partner->flags & Sa::kBothWays) != 0)
+    return refused("both SAs have the same direction: one is to be inbound, the other outbound");
   const Sa* const theirs = sadb.partner(*partner);
   if (theirs && theirs->id() != id) return std::unexpected(invalid(Diagnostic::pair_already));
   return partner;
@@ -86,7 +97,7 @@ std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Ad
 Check Engine::State::add(Message& m, Instant now, Sink out) {
   if (auto wrong = check_add(m, options)) return wrong;
   const std::uint32_t direction = direction_of(m, options);
-  if (m.pair && direction == Sa::kBothWays) return invalid(Diagnostic::pair_inappropriate);
+  if (m.pair && direction == Sa::kBothWays) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
   const SaId id{m.satype, m.sa->spi, m.dst->address};
 
   // An UPDATE comes here to complete the larval SA that it found.

@@ -243,7 +243,8 @@ Check check_contents(const Message& m) {
   if (carries_keys && malformed(m.encrypt_key)) return einval(D::malformed_ekey);
   if (carries_keys && malformed(m.auth_key)) return einval(D::malformed_akey);
   if (m.spi_range && (m.spi_range->min > m.spi_range->max || m.spi_range->max == 0)) return einval(D::malformed_range);
-  if (m.initial_iv) return einval(D::unknown_ext);  // It is for replies; a request has it at the end of its key.
+  if (m.initial_iv || m.remark) return einval(D::unknown_ext);  // They are for replies.
+  if (m.offload) return Refusal{EOPNOTSUPP, D::none};
   return std::nullopt;
 }
 
@@ -269,6 +270,7 @@ Check check_labels(const Message& m, const Options& options) {
 Check check_replay_width(const Message& m) {
   if (m.replay_value && m.replay_value->wide != 0 && m.replay_value->wide != m.replay_value->low)
     return Refusal{EOPNOTSUPP, D::invalid_replay};
+  if (m.replay_window && m.replay_window->window > UINT8_MAX) return Refusal{EOPNOTSUPP, D::invalid_replay};
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 /// doc/pf-key.md, as tables of rules.
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "engine/engine.h"
 #include "pfkey/algorithms.h"
@@ -15,6 +16,8 @@ namespace engine {
 struct Refusal {
   std::uint8_t error;  ///< errno, the host's numbers.
   pfkey::Diagnostic diagnostic;
+  std::string_view remark =
+      {};  ///< Which of the diagnostic's causes it is, where they ask for different cures; static.
   bool operator==(const Refusal&) const = default;
 };
 
@@ -36,7 +39,7 @@ Check check_lifetimes(const pfkey::Message& request);
 /// Labels on a system without a label policy.
 Check check_labels(const pfkey::Message& request, const Options& options);
 
-/// REPLAY_VALUE of more than 32 bits.
+/// REPLAY_VALUE of more than 32 bits, REPLAY_WINDOW of more than 255 packets.
 Check check_replay_width(const pfkey::Message& request);
 
 /// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after

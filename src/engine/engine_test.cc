@@ -122,6 +122,8 @@ Message everything() {
   m.sensitivity = pfkey::Sensitivity{.level = 3, .bitmap = {7, 8}, .integrity_bitmap = {}};
   m.outer_sensitivity = pfkey::Sensitivity{.flags = pfkey::kSensImplicit, .bitmap = {}, .integrity_bitmap = {}};
   m.replay_value = pfkey::ReplayValue{.low = 900};
+  m.reqid = pfkey::Number{5}, m.if_id = pfkey::Number{6}, m.mark = pfkey::Mark{1, 3};
+  m.replay_window = pfkey::ReplayWindow{64, true};
   return m;
 }
 
@@ -344,6 +346,21 @@ TEST(Engine, UpdateIsEchoedAndStoresNoFlags) {
   EXPECT_EQ(sent[0].message, wanted);
   EXPECT_EQ(dump(engine)[0].sa->flags, 0u);
   EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 77}));
+}
+
+TEST(Engine, UpdateReplacesWhatLinuxHasBesidePfKey) {
+  Engine engine;
+  ask(engine, add_esp(1));
+  Message m = request(Type::update, SaType::esp, 1);
+  m.reqid = pfkey::Number{5}, m.if_id = pfkey::Number{6}, m.mark = pfkey::Mark{1, 3};
+  m.replay_window = pfkey::ReplayWindow{100, true};
+  ASSERT_EQ(outcome(engine, m.clone()), kDone);
+  const Message got = std::move(dump(engine)[0]);
+  EXPECT_EQ(got.reqid, m.reqid);
+  EXPECT_EQ(got.if_id, m.if_id);
+  EXPECT_EQ(got.mark, m.mark);
+  EXPECT_EQ(got.replay_window, m.replay_window);
+  EXPECT_EQ(got.sa->replay, 100);
 }
 
 TEST(Engine, OnlyIkev2MayChangeTheCookie) {

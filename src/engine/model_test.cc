@@ -452,8 +452,9 @@ struct Trial {
     const unsigned what = dice.below(10);
     if (what < 6) {
       const Message m = dice.request();
-      const auto expected = model.ask(m, t);
-      EXPECT_EQ(ask(engine, m.clone(), at(t)), expected) << "type " << static_cast<int>(m.type);
+      auto answer = ask(engine, m.clone(), at(t));
+      if (answer.size() == 1) answer[0].message.remark.reset();  // The model has no words.
+      EXPECT_EQ(answer, model.ask(m, t)) << "type " << static_cast<int>(m.type);
     } else if (what < 8) {
       packet();
     } else {
@@ -465,7 +466,7 @@ struct Trial {
 };
 
 TEST(Model, EngineAndModelAgree) {
-  constexpr unsigned kRuns = 3000, kSteps = 60;
+  constexpr unsigned kRuns = 2000, kSteps = 50;
   for (unsigned seed = 1; seed <= kRuns; ++seed) {
     Trial trial(seed);
     for (unsigned i = 0; i < kSteps; ++i) {

@@ -158,6 +158,34 @@ TEST_F(Pairs, ALarvalSaBecomesAPartnerWhenItIsCompletedWithOne) {
   EXPECT_EQ(table(), kBoth);
 }
 
+TEST_F(Pairs, ARefusalSaysWhichCauseItHas) {
+  Message foreign = reversed(add_esp(9));
+  foreign.src = endpoint("0.0.0.0");
+  foreign.sa->flags = pfkey::kFlagInbound;
+  Message both = reversed(add_esp(8));
+  both.sa->flags = pfkey::kFlagInbound | pfkey::kFlagOutbound;
+  for (Message* m : {&foreign, &both}) ask(engine, std::move(*m));
+  ask(engine, reversed(getspi(7, 7)));
+  const auto said = [&](std::uint32_t pair, std::uint32_t flags = pfkey::kFlagOutbound, std::uint32_t spi = 5) {
+    Message m = add_esp(spi);
+    m.pair = pfkey::Pair{pair};
+    m.sa->flags = flags;
+    const auto sent = ask(engine, std::move(m));
+    EXPECT_EQ(sent[0].message.diagnostic, static_cast<std::uint16_t>(Diagnostic::pair_inappropriate));
+    return sent[0].message.remark.value_or(pfkey::Remark{}).text;
+  };
+  constexpr auto kBothDirections = "an SA that serves both directions has no pair: say inbound or outbound";
+  EXPECT_EQ(said(99), "no SA with that SPI leads to this one's source");
+  EXPECT_EQ(said(5), "an SA is no pair of its own SPI or of SPI 0");
+  EXPECT_EQ(said(1),
+            "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one");
+  EXPECT_EQ(said(9), "the other SA's source is not this one's destination");
+  EXPECT_EQ(said(8), kBothDirections);
+  EXPECT_EQ(said(2, pfkey::kFlagInbound | pfkey::kFlagOutbound), kBothDirections);
+  EXPECT_EQ(said(7), "the other SA is not mature");
+  EXPECT_EQ(said(2, pfkey::kFlagInbound), "both SAs have the same direction: one is to be inbound, the other outbound");
+}
+
 TEST(PairsOfUnknownDirection, SwappedAddressesSuffice) {
   Engine engine;
   ask(engine, add_esp(1));

@@ -48,6 +48,7 @@ void put_rare(Message& m, const Rare& rare) {
   if (rare.km_cookie != pfkey::KmCookie{}) m.km_cookie = rare.km_cookie;
   m.src_identity = rare.src_identity, m.dst_identity = rare.dst_identity;
   m.sensitivity = rare.sensitivity, m.outer_sensitivity = rare.outer_sensitivity;
+  m.reqid = rare.reqid, m.if_id = rare.if_id, m.mark = rare.mark, m.replay_window = rare.replay_window;
 }
 
 void put_limits(Message& m, const Limits& limits) {
@@ -95,6 +96,7 @@ Message error_reply(const Message& request, Refusal why) {
   if (static_cast<std::uint8_t>(m.type) > pfkey::kTypeMax) m.type = pfkey::Type::reserved;
   m.error = why.error;
   m.diagnostic = static_cast<std::uint16_t>(why.diagnostic);
+  if (!why.remark.empty()) m.remark = pfkey::Remark{std::string(why.remark)};
   return m;
 }
 

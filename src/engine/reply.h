@@ -15,7 +15,7 @@ pfkey::Message describe(const Sa& sa, Sadb& sadb, const pfkey::Message& header, 
 /// The EXPIRE of an SA that is in the state it then has (pf-key.md, "EXPIRE").
 pfkey::Message expire_notice(const Sa& sa);
 
-/// The base header of the request with the refusal in it.
+/// The base header of the request with the refusal in it, and a REMARK if there is one.
 pfkey::Message error_reply(const pfkey::Message& request, Refusal why);
 
 }  // namespace engine

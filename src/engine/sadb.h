@@ -46,6 +46,9 @@ struct Rare {
   pfkey::KmCookie km_cookie;
   std::optional<pfkey::Identity> src_identity, dst_identity;
   std::optional<pfkey::Sensitivity> sensitivity, outer_sensitivity;
+  std::optional<pfkey::Number> reqid, if_id;  // Of these four the engine honours none; it keeps them for its clients.
+  std::optional<pfkey::Mark> mark;
+  std::optional<pfkey::ReplayWindow> replay_window;
 };
 
 /// One SA. At most 128 bytes, because a file of a million SAs is checked against this table; what most SAs lack is

@@ -11,6 +11,12 @@
 
 namespace engine {
 
+/// Why two SAs are no pair.
+inline constexpr std::string_view kServesBoth =
+    "an SA that serves both directions has no pair: say inbound or outbound";
+inline constexpr std::string_view kSameWayRound =
+    "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one";
+
 /// Handlers take a request that passed check_contents() and normalise(); they answer it themselves unless they refuse
 /// it, and then they have changed nothing.
 struct Engine::State {

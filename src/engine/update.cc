@@ -55,8 +55,8 @@ Check check_manager(const Sa& sa, const Message& m) {
 
 // Numbers once sent must not be sent again, numbers once seen not be let in again.
 Check check_replay(const Sa& sa, const Message& m) {
-  if (!m.replay_value) return std::nullopt;
   if (auto wrong = check_replay_width(m)) return wrong;
+  if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
   if ((only_receives && sa.window == 0) || m.replay_value->low < sa.replay_value)
     return invalid(Diagnostic::invalid_replay);
@@ -109,6 +109,17 @@ void apply_manager(Sa& sa, const Message& m) {
   if (m.km_cookie->cookie != 0) sa.rare->km_cookie.cookie = m.km_cookie->cookie;
 }
 
+void apply_own(Sa& sa, const Message& m) {
+  if (!m.reqid && !m.if_id && !m.mark && !m.replay_window) return;
+  if (!sa.rare) sa.rare = std::make_unique<Rare>();
+  if (m.reqid) sa.rare->reqid = m.reqid;
+  if (m.if_id) sa.rare->if_id = m.if_id;
+  if (m.mark) sa.rare->mark = m.mark;
+  if (!m.replay_window) return;
+  sa.rare->replay_window = m.replay_window;
+  sa.window = static_cast<std::uint8_t>(m.replay_window->window);
+}
+
 }  // namespace
 
 Check Engine::State::update(Message& m, Instant now, Sink out) {
@@ -125,7 +136,8 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
 
   Sa* joined = nullptr;
   if (m.pair) {
-    if (sa->both_ways() || sa->is(pfkey::State::dying)) return invalid(Diagnostic::pair_inappropriate);
+    if (sa->both_ways()) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
+    if (sa->is(pfkey::State::dying)) return Refusal{EINVAL, Diagnostic::pair_inappropriate, "the SA is not mature"};
     const auto found = find_partner(sa->id(), sa->src, sa->flags, m.pair->spi);
     if (!found) return found.error();
     if (partner && *found != partner) return invalid(Diagnostic::pair_already);
@@ -138,6 +150,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
     apply_limits(*half, m, now);
     apply_manager(*half, m);
   }
+  apply_own(*sa, m);
   if (m.replay_value) sa->replay_value = m.replay_value->low;
   if (joined) Sadb::pair(*sa, *joined);
   deadlines.schedule(*sa, now);
