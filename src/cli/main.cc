@@ -39,5 +39,6 @@ cli::World this_world(cli::Console& console) {
 int main(int argc, char** argv) {
   harden();
   cli::Console console;
-  return static_cast<int>(cli::run_program({argv + 1, argv + argc}, std::getenv("IPSECKEY_SADB"), this_world(console)));
+  return static_cast<int>(
+      cli::run_program({argv[0], {argv + 1, argv + argc}, std::getenv("IPSECKEY_SADB")}, this_world(console)));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/algorithms.h"
 #include "cli/runner.h"
 #include "cli/terminal.h"
 #include "lang/words.h"
@@ -46,14 +47,16 @@ Status run(Session& session, const Options& options) {
 
 }  // namespace
 
-Status run_program(std::vector<std::string> arguments, const char* sadb_from_environment, World world) {
-  const auto options = parse_options(std::move(arguments), sadb_from_environment);
+Status run_program(Invocation invocation, World world) {
+  const auto options = parse_options(std::move(invocation.arguments), invocation.sadb);
   if (!options) {
     world.console.complain(fmt::format("{}\nTry `ipseckey --help`.", options.error().text));
     return Status::usage;
   }
   Session session(options->settings, std::move(world));
-  const Status status = run(session, *options);
+  const bool algorithms = invocation.name.substr(invocation.name.rfind('/') + 1) == "ipsecalgs";
+  const bool asks = options->what == Options::Do::help || options->what == Options::Do::version;
+  const Status status = algorithms && !asks ? show_algorithms(session) : run(session, *options);
   if (!session.console().out_failed()) return status;
   session.console().complain(session.console().out_error());
   return worse(status, Status::file);

@@ -8,7 +8,13 @@
 
 namespace cli {
 
-/// `sadb_from_environment`: the value of IPSECKEY_SADB or nullptr.
-Status run_program(std::vector<std::string> arguments, const char* sadb_from_environment, World world);
+/// What a process is started with.
+struct Invocation {
+  std::string name;                    ///< argv[0]: under the name ipsecalgs the program prints the algorithms.
+  std::vector<std::string> arguments;  ///< What follows it.
+  const char* sadb = nullptr;          ///< The value of IPSECKEY_SADB; nullptr: not set.
+};
+
+Status run_program(Invocation invocation, World world);
 
 }  // namespace cli

@@ -1,0 +1,75 @@
+#include "cli/algorithms.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/text.h"
+#include "pfkey/algorithms.h"
+
+namespace cli {
+namespace {
+
+using pfkey::Algorithm;
+using pfkey::AlgorithmKind;
+
+/// What the SADB says it has; nullopt: it was not there to ask.
+std::optional<std::set<std::pair<AlgorithmKind, std::uint8_t>>> ask(Session& session) {
+  backend::Backend* const sadb = session.sadb();
+  if (!sadb) return std::nullopt;
+  pfkey::Message request;
+  request.type = pfkey::Type::reg;
+  request.satype = pfkey::SaType::esp;
+  session.prepare(request);
+  std::set<std::pair<AlgorithmKind, std::uint8_t>> found;
+  const auto answered = sadb->call({&request, 1}, [&](std::size_t, pfkey::Message&& reply) {
+    if (reply.supported_auth)
+      for (const auto& a : reply.supported_auth->algorithms) found.emplace(AlgorithmKind::auth, a.id);
+    if (reply.supported_encrypt)
+      for (const auto& a : reply.supported_encrypt->algorithms) found.emplace(AlgorithmKind::encrypt, a.id);
+  });
+  if (answered) return found;
+  session.console().complain(answered.error().text);
+  session.lose_sadb();
+  return std::nullopt;
+}
+
+std::string sizes(const Algorithm& a) {
+  if (!a.takes_key()) return "-";
+  if (a.min_bits == a.max_bits) return fmt::to_string(a.min_bits);
+  return fmt::format("{}-{}/{}", a.min_bits, a.max_bits, a.step_bits);
+}
+
+std::string or_dash(unsigned number) { return number == 0 ? "-" : fmt::to_string(number); }
+
+std::string synonyms(const Algorithm& a) {
+  const auto blank = a.names.find(' ');
+  return blank == std::string_view::npos ? "" : std::string(a.names.substr(blank + 1));
+}
+
+}  // namespace
+
+Status show_algorithms(Session& session) {
+  const auto supported = ask(session);
+  std::string text;
+  for (const AlgorithmKind kind : {AlgorithmKind::auth, AlgorithmKind::encrypt}) {
+    text += kind == AlgorithmKind::auth ? "Authentication algorithms, for ah and esp\n"
+                                        : "\nEncryption algorithms, for esp\n";
+    text += fmt::format("{:>6}  {:<18}{:>12}{:>6}{:>5}{:>5}  {:<5}{}\n", "number", "name", "key bits", "salt", "IV",
+                        "ICV", "here", "other names");
+    for (const Algorithm& a : pfkey::algorithms()) {
+      if (a.kind != kind) continue;
+      const std::string_view here = !supported ? "?" : supported->contains({kind, a.number}) ? "yes" : "no";
+      std::string row = fmt::format("{:>6}  {:<18}{:>12}{:>6}{:>5}{:>5}  {:<5}{}", a.number, a.name(), sizes(a),
+                                    or_dash(a.salt_bits), or_dash(a.iv), or_dash(a.icv), here, synonyms(a));
+      row.erase(row.find_last_not_of(' ') + 1);
+      text += row + '\n';
+    }
+  }
+  text += "\nKeys (least-most/step) and salt in bits, IV and ICV in bytes. ";
+  text += supported ? fmt::format("Here: {}.\n", session.sadb_name()) : "No SADB was there to ask.\n";
+  session.console().out(text);
+  return Status::ok;
+}
+
+}  // namespace cli
