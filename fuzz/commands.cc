@@ -1,0 +1,135 @@
+// Arbitrary bytes as a file of commands: checked, loaded into an engine, saved, loaded again. Nothing may crash, every
+// fault must be printable, and what the engine holds must survive save and load.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "lang/lines.h"
+#include "lang/request.h"
+#include "lang/save.h"
+#include "must.h"
+
+namespace {
+
+using pfkey::Message;
+
+constexpr std::size_t kMaxCommands = 300;
+
+Instant now() { return {std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))}; }
+
+lang::Names names() {
+  return {
+      [](const std::string& name) -> Result<std::vector<Address>> {
+        if (name == "two") return std::vector{*parse_address("192.0.2.8"), *parse_address("192.0.2.9")};
+        if (name == "six") return std::vector{*parse_address("2001:db8::6")};
+        return fail(Errc::not_found, "no such host");
+      },
+      [](const std::string& name) { return name == "tcp" ? std::optional<std::uint8_t>(6) : std::nullopt; },
+      [](const std::string& name) { return name == "https" ? std::optional<std::uint16_t>(443) : std::nullopt; },
+  };
+}
+
+// Bytes that are no printable ASCII are escaped or masked wherever a fault shows them.
+bool harmless(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f); });
+}
+
+class Loader {
+ public:
+  explicit Loader(engine::Engine& engine) : engine_(engine) {}
+
+  /// `piece`: how many bytes each read gives at most.
+  void load(Bytes file, std::size_t piece) {
+    lang::LineReader lines([&](MutableBytes out) -> Result<std::size_t> {
+      const std::size_t n = std::min({piece, out.size(), file.size()});
+      std::ranges::copy(file.first(n), out.begin());
+      file = file.subspan(n);
+      return n;
+    });
+    for (std::size_t i = 0; i < kMaxCommands; ++i) {
+      const auto line = lines.next();
+      if (!line || !*line) break;
+      if ((*line)->kind == lang::Line::Kind::command) run(lines.text(**line), (*line)->number);
+      lines.release(**line);
+    }
+  }
+
+  std::size_t refused() const { return refused_; }
+  std::size_t faults() const { return faults_; }
+
+ private:
+  void run(std::string_view text, std::uint32_t number) {
+    auto command = parser_.parse(text, lang::Where::file);
+    for (const lang::Fault& fault : parser_.faults()) show(fault, text, number);
+    if (!command) return;
+    MUST(!lang::has_errors(parser_.faults()));
+    const bool sends = command->row->operands == lang::Operands::extensions;
+    if (!sends) return;
+    lang::to_messages(
+        std::move(*command), names_,
+        [&](lang::Objection&& o) { show(parser_.place(o.about, o.severity, std::move(o.message)), text, number); },
+        [&](Message&& m) { send(std::move(m)); });
+  }
+
+  void show(const lang::Fault& fault, std::string_view text, std::uint32_t number) {
+    MUST(fault.at <= text.size() && fault.length <= text.size() - fault.at);
+    std::string out;
+    lang::render(fault, text, {"keys", number}, true, out);
+    MUST(harmless(out));
+    ++faults_;
+  }
+
+  void send(Message&& m) {
+    m.seq = ++seq_, m.pid = 1;
+    std::size_t answers = 0;
+    engine_.handle(std::move(m), now(), [&](engine::Audience, Message&& reply) {
+      ++answers;
+      refused_ += reply.error != 0;
+    });
+    MUST(answers > 0);
+  }
+
+  engine::Engine& engine_;
+  const lang::Names names_ = names();
+  lang::Parser parser_{names_};
+  std::uint32_t seq_ = 0;
+  std::size_t refused_ = 0, faults_ = 0;
+};
+
+engine::Engine engine_for_files() {
+  engine::Options options;
+  options.random = [n = std::uint32_t{0}]() mutable { return n += 0x9e3779b9; };
+  return engine::Engine(std::move(options));
+}
+
+std::string saved(engine::Engine& engine) {
+  Message request;
+  request.type = pfkey::Type::dump, request.seq = 1, request.pid = 1;
+  lang::Saver saver(false);
+  std::string out = saver.header();
+  const auto walk = engine.dump(request, now(), [](engine::Audience, Message&&) {});
+  MUST(walk);
+  while (auto sa = engine.next(*walk)) saver.write(std::move(*sa), out);
+  return out;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  engine::Engine first = engine_for_files();
+  Loader(first).load(std::as_bytes(std::span(data + 1, size - 1)), data[0] + 1u);
+
+  const std::string file = saved(first);
+  engine::Engine second = engine_for_files();
+  Loader reload(second);
+  reload.load(std::as_bytes(std::span(file)), 4096);
+  MUST(reload.refused() == 0);
+  MUST(second.size() == first.size());
+  MUST(saved(second) == file);
+  return 0;
+}

@@ -1,0 +1,70 @@
+// Arbitrary bytes as a PF_KEY message: what decodes must come back the same, and must be printable in every way.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "must.h"
+#include "pfkey/codec.h"
+#include "pfkey/json.h"
+#include "pfkey/print.h"
+
+namespace {
+
+using namespace pfkey;
+
+std::vector<std::byte> encoded(const Message& m) {
+  // What is decoded is never longer when it is encoded again, up to the padding of each extension.
+  static std::vector<std::byte> buffer(kMaxMessageSize);
+  const auto size = encode(m, buffer);
+  MUST(size);
+  MUST(*size % 8 == 0);
+  return {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*size)};
+}
+
+bool harmless(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); });
+}
+
+void show(const Message& m) {
+  const Instant now{{}, std::chrono::sys_seconds(std::chrono::seconds(1795230245))};
+  for (const bool verbose : {false, true})
+    for (const bool paranoid : {false, true})
+      for (const bool keys : {false, true}) {
+        PrintOptions options;
+        options.paranoid = paranoid, options.verbose = verbose, options.keys = keys;
+        options.timestamp = verbose, options.now = now;
+        std::string out;
+        print_sa(m, options, out);
+        print_message(m, options, out);
+        MUST(harmless(out));
+        out.clear();
+        const JsonOptions json{.sadb = "memory", .paranoid = paranoid, .keys = keys, .now = now};
+        json_sa(m, json, out);
+        json_message(m, json, out);
+        MUST(harmless(out));
+        MUST(std::ranges::count(out, '\n') == 2);
+      }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto m = decode(std::as_bytes(std::span(data, size)));
+  if (!m) {
+    MUST(m.error().error != 0);
+    MUST(harmless(m.error().text));
+    return 0;
+  }
+  const auto once = encoded(*m);
+  const auto again = decode(once);
+  MUST(again);
+  MUST(*again == *m);
+  MUST(encoded(*again) == once);
+  MUST(m->clone() == *m);
+  show(*m);
+  return 0;
+}

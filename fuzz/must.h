@@ -1,0 +1,13 @@
+#pragma once
+/// What a fuzz target holds to be true; a finding stops the program where it is.
+#include <cstdio>
+#include <cstdlib>
+
+/// Ends the program with the claim that did not hold.
+#define MUST(claim)                                                                   \
+  do {                                                                                \
+    if (!(claim)) {                                                                   \
+      std::fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #claim); \
+      std::abort();                                                                   \
+    }                                                                                 \
+  } while (false)
