@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "lang/keywords.h"
 #include "lang/numbers.h"
 #include "lang/syntax.h"
 
@@ -185,7 +186,12 @@ void SyntaxBase<Identity, false, 2>::write(const Identity& v, bool, std::string&
     append_number(static_cast<std::uint16_t>(v.type), out);
   }
   out += ' ';
-  write_quoted(v.text, out);
+  // Bare, a keyword would be read as one.
+  if (find_keyword(v.text).row) {
+    out += '"' + v.text + '"';
+  } else {
+    write_quoted(v.text, out);
+  }
 }
 
 template <>

@@ -1,0 +1,273 @@
+// load(save(x)) == x for any SA that the language can say.
+#include "lang/save.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "lang/lines.h"
+#include "lang/testing.h"
+#include "pfkey/algorithms.h"
+
+namespace lang {
+namespace {
+
+using lang::testing::run;
+using pfkey::Message;
+using pfkey::SaType;
+using pfkey::State;
+
+class Generator {
+ public:
+  explicit Generator(unsigned seed) : random_(seed) {}
+
+  /// An ADD that says anything the language can, in a sound combination.
+  Message add() {
+    Message m;
+    m.type = pfkey::Type::add;
+    m.satype = maybe() ? SaType::esp : SaType::ah;
+    m.sa = pfkey::Sa{.spi = below(2) ? 1 + below(1000) : static_cast<std::uint32_t>(random_()) | 1,
+                     .replay = static_cast<std::uint8_t>(maybe() ? below(256) : 0),
+                     .state = below(4) ? State::mature : State::active_elsewhere};
+    if (maybe()) m.sa->flags |= pfkey::kFlagInbound;
+    if (maybe()) m.sa->flags |= pfkey::kFlagOutbound;
+    if (below(4) == 0) m.replay_value = pfkey::ReplayValue{1 + below(100000), 0};
+    algorithms(m);
+    limits(m);
+    traffic(m);
+    if (below(4) == 0) m.src_identity = identity();
+    if (below(4) == 0) m.dst_identity = identity();
+    if (below(4) == 0) m.sensitivity = label(0);
+    if (below(4) == 0) m.outer_sensitivity = label(maybe() ? pfkey::kSensImplicit : 0);
+    return m;
+  }
+
+ private:
+  std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random_() % n); }
+  bool maybe() { return below(2) == 1; }
+
+  pfkey::Key key(unsigned bits) {
+    pfkey::Key k{static_cast<std::uint16_t>(bits), 0, Secret(bits / 8)};
+    for (std::byte& b : k.material.bytes()) b = static_cast<std::byte>(below(256));
+    return k;
+  }
+
+  // Any size that the algorithm takes.
+  unsigned key_bits(const pfkey::Algorithm& a) {
+    return a.min_bits + a.step_bits * below(1u + static_cast<unsigned>(a.max_bits - a.min_bits) / a.step_bits);
+  }
+
+  const pfkey::Algorithm& any(pfkey::AlgorithmKind kind) {
+    while (true) {
+      const auto& a = pfkey::algorithms()[below(static_cast<std::uint32_t>(pfkey::algorithms().size()))];
+      if (a.kind == kind) return a;
+    }
+  }
+
+  void algorithms(Message& m) {
+    const bool ah = m.satype == SaType::ah;
+    const pfkey::Algorithm& cipher = any(pfkey::AlgorithmKind::encrypt);
+    const bool null = !ah && !cipher.takes_key();
+    if (!ah) {
+      m.sa->encrypt = cipher.number;
+      if (!null) {
+        const unsigned iv = below(4) ? 0 : cipher.iv * 8u;
+        m.encrypt_key = key(key_bits(cipher) + cipher.salt_bits + iv);
+        m.encrypt_key->reserved = static_cast<std::uint16_t>(iv);
+      }
+    }
+    if (ah || null || (!cipher.combined() && maybe())) {
+      const pfkey::Algorithm& auth = any(pfkey::AlgorithmKind::auth);
+      m.sa->auth = auth.number;
+      m.auth_key = key(key_bits(auth));
+    }
+  }
+
+  // Soft and idle limits below the hard ones, where there are some.
+  void limits(Message& m) {
+    if (maybe()) m.hard = pfkey::Lifetime{1000 + below(9), 1u << 30, UINT64_MAX, maybe() ? 0u : 28800u};
+    if (maybe()) m.soft = pfkey::Lifetime{maybe() ? 0 : below(1000), 1 + below(1000), below(1000), 0};
+    if (maybe()) m.idle = pfkey::Lifetime{0, 0, 1 + below(1000), maybe() ? 0 : below(1000)};
+  }
+
+  Address any_address(Family family) {
+    Address a = unspecified(family);
+    for (std::size_t i = 0; i < a.size(); ++i) a.octets[i] = static_cast<std::byte>(maybe() ? below(256) : 0);
+    a.octets[0] = static_cast<std::byte>(1 + below(255));
+    return a;
+  }
+  std::uint16_t port() { return static_cast<std::uint16_t>(maybe() ? below(65536) : 0); }
+
+  void traffic(Message& m) {
+    const Family family = maybe() ? Family::v4 : Family::v6;
+    const bool tunnel = below(3) == 0;
+    std::uint8_t proto = static_cast<std::uint8_t>(maybe() ? below(256) : 0);
+    if (tunnel) {
+      const Family inside = maybe() ? Family::v4 : Family::v6;
+      const auto side = [&] {
+        const Address a = any_address(inside);
+        const unsigned prefix = below(a.bits() + 1);
+        return pfkey::Endpoint{0, static_cast<std::uint8_t>(prefix), masked(a, prefix), port()};
+      };
+      m.inner_src = side(), m.inner_dst = side();
+      m.inner_src->proto = m.inner_dst->proto = static_cast<std::uint8_t>(maybe() ? below(256) : 0);
+      m.sa->flags |= pfkey::kFlagTunnel;
+      proto = inside == Family::v4 ? pfkey::kProtoIpip : pfkey::kProtoIpv6;
+    }
+    m.src = pfkey::Endpoint{proto, 0, below(4) ? any_address(family) : unspecified(family),
+                            tunnel ? std::uint16_t{0} : port()};
+    m.dst = pfkey::Endpoint{proto, 0, any_address(family), tunnel ? std::uint16_t{0} : port()};
+    if (m.satype != SaType::esp || below(3)) return;
+    const auto nat = [&] {
+      return pfkey::Endpoint{pfkey::kProtoUdp, 0, maybe() ? any_address(Family::v4) : Address{}, port()};
+    };
+    const std::uint32_t sides = 1 + below(3);
+    if (sides & 1) m.natt_local = nat(), m.sa->flags |= pfkey::kFlagNattLocal;
+    if (sides & 2) m.natt_remote = nat(), m.sa->flags |= pfkey::kFlagNattRemote;
+  }
+
+  // Texts that look like other things of the language among them.
+  pfkey::Identity identity() {
+    static const std::vector<std::string> kTexts = {
+        "",     "spi", "add",  "a.example", "joe@b.example", "a b", "#x",       "$\"x\"",
+        "a\"b", "\\",  "a\nb", "encrkey",   "fqdn",          "\"",  "\xff\x01", "a\\"};
+    return {static_cast<pfkey::IdentityType>(below(9)), 0, kTexts[below(static_cast<std::uint32_t>(kTexts.size()))]};
+  }
+
+  pfkey::Sensitivity label(std::uint32_t flags) {
+    pfkey::Sensitivity s{
+        .dpd = 1, .level = static_cast<std::uint8_t>(below(256)), .flags = flags, .bitmap = {}, .integrity_bitmap = {}};
+    for (std::uint32_t n = below(4); n > 0; --n) s.bitmap.push_back(random_());
+    return s;
+  }
+
+  std::mt19937_64 random_;
+};
+
+// What a SADB that took the ADD says to DUMP: key and salt counted apart, the explicit IV by itself, no empty limits.
+Message as_dumped(const Message& add) {
+  Message m = add.clone();
+  m.type = pfkey::Type::dump;
+  if (m.encrypt_key) {
+    const auto* algorithm = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, m.sa->encrypt);
+    const std::uint16_t iv = m.encrypt_key->reserved;
+    const Bytes whole = m.encrypt_key->material.bytes();
+    pfkey::Key key{static_cast<std::uint16_t>(m.encrypt_key->bits - iv - algorithm->salt_bits), algorithm->salt_bits,
+                   Secret(whole.first(whole.size() - iv / 8u))};
+    if (iv) m.initial_iv = pfkey::Key{iv, 0, Secret(whole.last(iv / 8u))};
+    m.encrypt_key = std::move(key);
+  }
+  m.current = pfkey::Lifetime{1, 2, 3, 4};
+  return m;
+}
+
+std::string saved(const std::vector<Message>& sas, bool paranoid = false) {
+  Saver saver(paranoid);
+  std::string out = saver.header();
+  for (const Message& m : sas) saver.write(as_dumped(m), out);
+  return out;
+}
+
+// The ADDs of a file. A report of errors comes in place of the command.
+std::vector<Message> loaded(std::string_view file) {
+  LineReader reader([file](MutableBytes room) mutable -> Result<std::size_t> {
+    const std::size_t n = std::min(room.size(), file.size());
+    std::ranges::copy(std::as_bytes(std::span(file.substr(0, n))), room.begin());
+    file.remove_prefix(n);
+    return n;
+  });
+  std::vector<Message> out;
+  for (auto line = reader.next(); line && *line; line = reader.next()) {
+    auto outcome = run(reader.text(**line), Where::file, {"saved", (*line)->number}, true);
+    EXPECT_EQ(outcome.report.find(" error: "), std::string::npos) << outcome.report;
+    for (Message& m : outcome.messages) out.push_back(std::move(m));
+  }
+  return out;
+}
+
+std::vector<Message> list(Message&& m) {
+  std::vector<Message> out;
+  out.push_back(std::move(m));
+  return out;
+}
+
+TEST(Save, LosesNothing) {
+  Generator generator(3);
+  std::vector<Message> sas;
+  for (int i = 0; i < 2000; ++i) sas.push_back(generator.add());
+  const std::string file = saved(sas);
+  const std::vector<Message> back = loaded(file);
+  ASSERT_EQ(back.size(), sas.size());
+  for (std::size_t i = 0; i < sas.size(); ++i) EXPECT_TRUE(back[i] == sas[i]) << saved(list(sas[i].clone()));
+  EXPECT_EQ(saved(back), file);
+}
+
+Message small(std::uint32_t spi, std::string_view src, std::string_view dst) {
+  auto outcome = run(
+      fmt::format("add ah spi {} src {} dst {} authalg md5 authkey 00112233445566778899aabbccddeeff", spi, src, dst));
+  return std::move(outcome.messages.at(0));
+}
+
+constexpr std::string_view kHead =
+    "# IPsec security associations, written by ipseckey. Load them with: ipseckey -f FILE\n"
+    "# This file holds keys: keep it readable for its owner alone.\n";
+constexpr std::string_view kSmall =
+    "\nadd ah spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg hmac-md5 \\\n"
+    "    authkey 00112233445566778899aabbccddeeff/128\n";
+
+TEST(Save, WritesCommands) {
+  EXPECT_EQ(saved({}), kHead);
+  EXPECT_EQ(saved(list(small(0x1000, "192.0.2.1", "192.0.2.2"))), std::string(kHead) + std::string(kSmall));
+}
+
+TEST(Save, HidesKeysWhenParanoid) {
+  EXPECT_EQ(saved(list(small(0x1000, "192.0.2.1", "192.0.2.2")), true),
+            "# Keys are hidden (-p): this file cannot be loaded.\n"
+            "# IPsec security associations, written by ipseckey. Load them with: ipseckey -f FILE\n"
+            "\nadd ah spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg hmac-md5 \\\n"
+            "    authkey XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX/128\n");
+}
+
+TEST(Save, NamesAPairAtItsSecondHalf) {
+  std::vector<Message> sas;
+  sas.push_back(small(0x1000, "192.0.2.1", "192.0.2.2"));
+  sas.push_back(small(0x3000, "192.0.2.1", "192.0.2.2"));
+  sas.push_back(small(0x2000, "192.0.2.2", "192.0.2.1"));
+  sas[0].pair = pfkey::Pair{0x2000}, sas[0].sa->flags |= pfkey::kFlagPaired;
+  sas[2].pair = pfkey::Pair{0x1000}, sas[2].sa->flags |= pfkey::kFlagPaired;
+  const auto back = loaded(saved(sas));
+  ASSERT_EQ(back.size(), 3u);
+  EXPECT_FALSE(back[0].pair || back[1].pair);
+  EXPECT_EQ(back[2].pair, pfkey::Pair{0x1000});
+}
+
+TEST(Save, SaysWhatItCannotKeep) {
+  std::vector<Message> sas;
+  sas.push_back(small(0x1000, "192.0.2.1", "192.0.2.2"));
+  sas[0].sa->state = State::larval;
+  EXPECT_EQ(saved(sas),
+            std::string(kHead) + "\n# A larval ah SA, spi 0x1000 dst 192.0.2.2, has no keys yet and is not saved.\n");
+  for (const State state : {State::dying, State::dead}) {
+    sas[0].sa->state = state;
+    EXPECT_EQ(saved(sas), std::string(kHead) + "\n# This SA was past its soft limit; loaded, its life starts anew." +
+                              std::string(kSmall));
+  }
+}
+
+TEST(Save, KeepsToEightyColumns) {
+  Generator generator(4);
+  std::vector<Message> sas;
+  for (int i = 0; i < 500; ++i) sas.push_back(generator.add());
+  const std::string file = saved(sas);
+  for (std::string_view rest = file; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(line.size() + 1);
+    // A line of one keyword and its value cannot be broken.
+    const bool one = line.starts_with("    ") && std::ranges::count(line.substr(4), ' ') <= 2;
+    EXPECT_TRUE(line.size() <= 80 || one || line.starts_with('#')) << line;
+  }
+}
+
+}  // namespace
+}  // namespace lang
