@@ -9,7 +9,7 @@ namespace lang {
 namespace {
 
 using S = SaSpec;
-constexpr Verbs kFind = kFinders, kWrite = kWriters, kAll = kWriters | kFinders;
+constexpr Verbs kWrite = kWriters, kAll = kWriters | kFinders;
 constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
 
 // The order is that of `save`: what names the SA, its traffic, its algorithms, its life, the rest.
