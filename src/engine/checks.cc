@@ -293,7 +293,7 @@ Check check_add(Message& m, const Options& options) {
   add.auth = m.sa->auth ? usable(auth, m.sa->auth, options) : nullptr;
   add.encrypt = m.sa->encrypt ? usable(encrypt, m.sa->encrypt, options) : nullptr;
   if (auto wrong = first_broken(kKeys, add)) return wrong;
-  if (m.encrypt_key && (add.encrypt->number == kDes || add.encrypt->number == kTripleDes))
+  if (m.encrypt_key && add.encrypt && (add.encrypt->number == kDes || add.encrypt->number == kTripleDes))
     correct_parity(m.encrypt_key->material.bytes().first(add.encrypt->max_bits / 8u));
   if (kWeakKey.broken(add)) return kWeakKey.answer;
   if (auto wrong = check_encapsulation(m)) return wrong;
