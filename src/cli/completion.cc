@@ -42,9 +42,9 @@ std::string last_part(const std::string& path) {
   return slash == std::string::npos || path.size() < 2 ? path : path.substr(slash + 1);
 }
 
-std::string quoted(const std::string& name) {
+std::string in_quotes(const std::string& name) {
   std::string out;
-  lang::write_quoted(name, out);
+  lang::write_in_quotes(name, out);
   return out;
 }
 
@@ -56,12 +56,12 @@ Editor::Help complete_file(std::string_view typed_raw, std::size_t columns) {
   std::string start = common_start(names);
   if (names.size() == 1) {
     const bool folder = start.ends_with('/');
-    std::string word = quoted(start);
+    std::string word = in_quotes(start);
     if (folder && word.ends_with('"')) word.pop_back();  // More of the name is to come.
     return {typed_raw.size(), word + (folder ? "" : " "), {}};
   }
   if (start.size() > typed.size()) {
-    std::string word = quoted(start);
+    std::string word = in_quotes(start);
     if (word.ends_with('"')) word.pop_back();
     return {typed_raw.size(), std::move(word), {}};
   }

@@ -6,6 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <initializer_list>
+#include <span>
+
+#include "base/secret.h"
 
 namespace cli {
 namespace {

@@ -1,5 +1,7 @@
 #include "lang/words.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace lang {
@@ -22,6 +24,8 @@ std::size_t skip_comment_lines(std::string_view text, std::size_t i) {
   }
   return i;
 }
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 }  // namespace
 
@@ -96,16 +100,19 @@ std::optional<std::string> unescape(const Word& word) {
 }
 
 void write_quoted(std::string_view text, std::string& out) {
-  bool bare = !text.empty() && text[0] != '#' && text[0] != '$', plain = true;
-  for (const char c : text) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    bare = bare && c != ' ' && c != '\\' && c != '"';
-    plain = plain && !control && c != '"';
-  }
+  const bool bare = !text.empty() && text[0] != '#' && text[0] != '$' && std::ranges::none_of(text, [](char c) {
+    return is_control(c) || c == ' ' || c == '\\' || c == '"';
+  });
+  if (!bare) return write_in_quotes(text, out);
+  out += text;
+}
+
+void write_in_quotes(std::string_view text, std::string& out) {
+  const bool plain = std::ranges::none_of(text, [](char c) { return is_control(c) || c == '"'; });
   if (plain) {
-    if (!bare) out += '"';
+    out += '"';
     out += text;
-    if (!bare) out += '"';
+    out += '"';
     return;
   }
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -114,7 +121,7 @@ void write_quoted(std::string_view text, std::string& out) {
     const auto u = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       out += '\\', out += c;
-    } else if (u < 0x20 || u == 0x7f) {
+    } else if (is_control(c)) {
       out += "\\x", out += kDigits[u >> 4], out += kDigits[u & 15];
     } else {
       out += c;

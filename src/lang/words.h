@@ -31,6 +31,8 @@ std::optional<std::string> unescape(const Word& word);
 
 /// Writes text so that split() and unescape() give it back: bare if it can be, else quoted.
 void write_quoted(std::string_view text, std::string& out);
+/// The same, always in quotes.
+void write_in_quotes(std::string_view text, std::string& out);
 
 constexpr bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 

@@ -1,0 +1,97 @@
+#include "lang/complete.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "lang/place.h"
+#include "lang/syntax.h"
+#include "pfkey/algorithms.h"
+
+namespace lang {
+namespace {
+
+bool starts_like(std::string_view name, std::string_view typed) {
+  return name.size() >= typed.size() && text::same_word(name.substr(0, typed.size()), typed);
+}
+
+// Collects names that start like what was typed.
+struct Offers {
+  std::string_view typed;
+  bool any_case;
+  std::vector<std::string_view> words = {};
+
+  bool fits(std::string_view name) const { return any_case ? starts_like(name, typed) : name.starts_with(typed); }
+
+  // Synonyms: the first of them stands for all, unless something else was begun.
+  void add(std::string_view names, std::string_view more = {}) {
+    if (fits(text::first_word(names))) return words.push_back(text::first_word(names));
+    for (const std::string_view list : {names, more})
+      text::for_each_word(list, [&](std::string_view name) {
+        if (fits(name)) words.push_back(name);
+      });
+  }
+  void add_each(std::string_view list) {
+    text::for_each_word(list, [&](std::string_view name) { add(name); });
+  }
+};
+
+void offer_algorithms(pfkey::AlgorithmKind kind, Offers& offers) {
+  for (const pfkey::Algorithm& a : pfkey::algorithms())
+    if (a.kind == kind) offers.add(a.names);
+  offers.add(pfkey::none_names(kind));
+}
+
+void offer_values(const Place& place, Offers& offers) {
+  std::visit(
+      [&]<class T>(std::optional<T> SaSpec::*) {
+        if constexpr (std::is_same_v<T, AuthAlgorithm>) offer_algorithms(pfkey::AlgorithmKind::auth, offers);
+        if constexpr (std::is_same_v<T, EncryptAlgorithm>) offer_algorithms(pfkey::AlgorithmKind::encrypt, offers);
+        if constexpr (std::is_same_v<T, pfkey::State>) offers.add_each(kStateWords);
+        if constexpr (std::is_same_v<T, Encapsulation>) offers.add_each(Syntax<T>::kMetavar);
+        if constexpr (std::is_same_v<T, Identity>)
+          if (place.value_word == 0) offers.add_each(kIdentityWords);
+      },
+      place.keyword->slot);
+}
+
+void offer_topics(Offers& offers) {
+  for (const CommandRow& c : commands()) offers.add(c.names);
+  offers.add("attr");
+  for (const Keyword& k : keywords())
+    if (k.used != 0) offers.add(k.names, k.v6_names);
+}
+
+}  // namespace
+
+Completion complete(std::string_view text) {
+  using Kind = Place::Kind;
+  const Place place = place_at_end(text);
+  const bool any_case = place.kind == Kind::satype || place.kind == Kind::value;
+  Offers offers{place.typed, any_case};
+  switch (place.kind) {
+    case Kind::command:
+      for (const CommandRow& c : commands())
+        if (c.allowed_from(Where::prompt)) offers.add(c.names);
+      break;
+    case Kind::satype:
+      offers.add_each(satypes_for(*place.row));
+      break;
+    case Kind::keyword:
+      for (const Keyword& k : keywords())
+        if (place.takes(k)) offers.add(k.names, k.v6_names);
+      break;
+    case Kind::value:
+      offer_values(place, offers);
+      break;
+    case Kind::topic:
+      offer_topics(offers);
+      break;
+    case Kind::file:
+    case Kind::end:
+    case Kind::lost:
+      break;
+  }
+  return {place.at, std::move(offers.words), place.kind == Kind::file};
+}
+
+}  // namespace lang

@@ -1,0 +1,216 @@
+// Completion and help in the middle of a command: every kind of place, with everything that can stand there.
+#include "lang/complete.h"
+
+#include <gmock/gmock.h>
+
+#include "lang/faults.h"
+
+namespace lang {
+namespace {
+
+// The possibilities, separated by blanks; "FILE" where a file's name can stand.
+std::string can_follow(std::string_view text) {
+  const Completion found = complete(text);
+  std::string out = found.file ? "FILE" : "";
+  for (const std::string_view word : found.words) out.append(out.empty() ? "" : " ").append(word);
+  return out;
+}
+
+struct Case {
+  std::string_view text, words;
+};
+
+void check(std::span<const Case> cases) {
+  for (const auto& [text, words] : cases) EXPECT_EQ(can_follow(text), words) << "after: " << text;
+}
+
+TEST(Complete, Commands) {
+  constexpr Case kCases[] = {
+      {"", "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor help quit"},
+      {"  ", "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor help quit"},
+      {"d", "delete delete-pair dump"},
+      {"update", "update update-pair"},
+      {"p", "passive_monitor"},
+      {"pm", "pmonitor"},
+      {"e", "exit"},
+      {"A", ""},
+      {"nonsense", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, SaTypes) {
+  constexpr Case kCases[] = {
+      {"add ", "ah esp"},      {"get a", "ah"},  {"get E", "esp"}, {"flush ", "all ah esp"}, {"dump a", "all ah"},
+      {"save ", "all ah esp"}, {"monitor ", ""}, {"add all ", ""}, {"add what ", ""},        {"nonsense ", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, ExtensionsThatTheCommandUses) {
+  constexpr Case kCases[] = {
+      {"get esp ", "spi inbound outbound src dst sport dport proto"},
+      {"delete-pair ah ", "spi inbound outbound src dst sport dport proto"},
+      {"add esp ",
+       "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto encap nat_loc nat_lport "
+       "nat_rem nat_rport encr_alg reserved_bits encrkey auth_alg authkey replay replay_value state soft_bytes "
+       "soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime hard_alloc idle_addtime idle_usetime "
+       "srcidtype dstidtype label outer-label implicit-label"},
+      {"update-pair esp pair", ""},
+      {"update esp pair", "pair-spi"},
+      {"get esp flags", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, ExtensionsThatWereNotGiven) {
+  constexpr Case kCases[] = {
+      {"get esp spi 1 ", "inbound outbound src dst sport dport proto"},
+      {"get esp inbound spi 1 daddr 192.0.2.1 ", "outbound src sport dport proto"},
+      {"get esp spi 1 \\\n  dst6 2001:db8::1 \\\n  s", "src sport"},
+      {"add esp encrkey 00112233 en", "encap encr_alg"},
+      {"get esp unknown word ", "spi inbound outbound src dst sport dport proto"},
+      {"get esp dst src ", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, SynonymsWhenTheyAreBegun) {
+  constexpr Case kCases[] = {
+      {"get esp d", "dst dport"},
+      {"get esp ds", "dst"},
+      {"get esp dsta", "dstaddr dstaddr6"},
+      {"get esp dst6", "dst6"},
+      {"get esp sa", "saddr saddr6"},
+      {"add esp proxy", "proxyaddr proxy proxyaddr6 proxy6"},
+      {"add esp enc", "encap encr_alg encrkey"},
+      {"add esp encral", "encralg"},
+      {"get esp ul", "ulp"},
+      {"get esp S", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, Values) {
+  constexpr Case kCases[] = {
+      {"add esp auth_alg ", "hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 aes-xcbc aes-cmac none"},
+      {"add esp authalg sha", "sha sha1 sha-1 sha256 sha-256 sha384 sha-384 sha512 sha-512"},
+      {"add esp authalg SHA-5", "sha-512"},
+      {"add esp encr_alg aes", "aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm aes-gmac"},
+      {"add esp encr_alg 3", "3des-cbc"},
+      {"add esp state ", "larval mature dying dead"},
+      {"add esp state D", "dying dead"},
+      {"add esp encap ", "udp"},
+      {"add esp srcidtype ", "prefix fqdn domain domainname user_fqdn mailbox der_dn der_gn"},
+      {"add esp dstidtype f", "fqdn"},
+      {"add esp srcidtype fqdn ", ""},
+      {"add esp spi ", ""},
+      {"add esp dst ", ""},
+      {"add esp authkey ", ""},
+      {"add esp authkey 00a", ""},
+      {"add esp label 1", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, FilesAndTopics) {
+  constexpr Case kCases[] = {
+      {"load ", "FILE"},
+      {"load /etc/ke", "FILE"},
+      {"save all ", "FILE"},
+      {"load \"a b", "FILE"},
+      {"load file ", ""},
+      {"load \"a b\" ", ""},
+      {"save al", "all"},
+      {"help at", "attr"},
+      {"help dum", "dump"},
+      {"help auth", "auth_alg authkey"},
+      {"? idle", "idle_addtime idle_usetime"},
+      {"help flags", ""},
+      {"help add ", ""},
+      {"quit ", ""},
+  };
+  check(kCases);
+}
+
+TEST(Complete, WhereTheWordStarts) {
+  EXPECT_EQ(complete("add es").at, 4u);
+  EXPECT_EQ(complete("add ").at, 4u);
+  EXPECT_EQ(complete("load \"a b").at, 5u);
+  EXPECT_EQ(complete("load $\"a b").at, 5u);
+}
+
+TEST(HelpHere, SaTypesOfACommand) {
+  EXPECT_EQ(help_here("add "),
+            "  ah                        Authentication Header.\n"
+            "  esp                       Encapsulating Security Payload.\n");
+  EXPECT_EQ(help_here("flush "),
+            "  all                       Both.\n"
+            "  ah                        Authentication Header.\n"
+            "  esp                       Encapsulating Security Payload.\n"
+            "Or Enter, for all.\n");
+}
+
+TEST(HelpHere, WhatIsNeededComesFirst) {
+  EXPECT_EQ(help_here("get esp outbound spi 1 sport 1 dport 2 "),
+            "Still needed:\n"
+            "  dst ADDRESS|NAME          Destination address of the SA.\n"
+            "Can follow:\n"
+            "  inbound                   The SA is for packets that come in.\n"
+            "  src ADDRESS|NAME          Source address of the SA; left out, any source.\n"
+            "  proto PROTOCOL            IP protocol of the traffic that the SA is for; 4 or\n"
+            "                            41 in tunnel mode.\n");
+  EXPECT_EQ(help_here("get esp spi 1 dst 192.0.2.1 inbound outbound src 192.0.2.2 sport 1 dport 2 "),
+            "Can follow:\n"
+            "  proto PROTOCOL            IP protocol of the traffic that the SA is for; 4 or\n"
+            "                            41 in tunnel mode.\n"
+            "Or Enter, to run the command.\n");
+}
+
+TEST(HelpHere, Values) {
+  EXPECT_EQ(help_here("get esp spi "), "spi NUMBER: Security parameters index of the SA.\n");
+  EXPECT_EQ(help_here("add esp auth_alg aes"),
+            "auth_alg ALGORITHM: Authentication algorithm.\n"
+            "  aes-xcbc                  Key of 128 bits.\n"
+            "  aes-cmac                  Key of 128 bits.\n");
+  EXPECT_EQ(help_here("add esp encr_alg n"),
+            "encr_alg ALGORITHM: Encryption algorithm.\n"
+            "  null                      No key.\n"
+            "  null-aes-gmac             Key of 128, 192 or 256 bits plus a 32-bit salt.\n");
+  EXPECT_EQ(help_here("add esp state d"), "state STATE: State of the SA; mature if left out.\n  dying\n  dead\n");
+}
+
+TEST(HelpHere, TheOtherPlaces) {
+  EXPECT_EQ(help_here("q"), "  quit                      End the session; in a file, stop reading.\n");
+  EXPECT_EQ(help_here("x"), "Nothing starts like that.\n");
+  EXPECT_EQ(help_here("load "), "load FILE|-: Run the commands of a file.\n");
+  EXPECT_EQ(help_here("monitor "), "Nothing more can follow; Enter runs the command.\n");
+  EXPECT_EQ(help_here("nonsense "), "What stands there is no command; `help` lists the commands.\n");
+}
+
+TEST(AsksWhatFollows, ByTheLastWord) {
+  EXPECT_EQ(asks_what_follows("add esp ?\n"), "add esp ");
+  EXPECT_EQ(asks_what_follows("add esp help"), "add esp ");
+  EXPECT_EQ(asks_what_follows("add esp state help"), "add esp state ");
+  EXPECT_EQ(asks_what_follows("add esp dst ?"), "add esp dst ");
+  EXPECT_EQ(asks_what_follows("add esp dst help"), std::nullopt);
+  EXPECT_EQ(asks_what_follows("load help"), std::nullopt);
+  EXPECT_EQ(asks_what_follows("load \"?\""), std::nullopt);
+  EXPECT_EQ(asks_what_follows("?"), std::nullopt);
+  EXPECT_EQ(asks_what_follows("help ?"), std::nullopt);
+  EXPECT_EQ(asks_what_follows("add esp"), std::nullopt);
+}
+
+TEST(MayHoldKey, KeywordsSlipsAndStrayDigits) {
+  for (const std::string_view text :
+       {"add esp spi 1 authkey 00", "add esp encrkey", "add esp autkey 12", "add esp \\\n enckey 12",
+        "0011223344556677", "add esp auth_key 1", "add esp spi 1 \"open", "adesp 00112233445566778899aabb/96"})
+    EXPECT_TRUE(may_hold_key(text)) << text;
+  for (const std::string_view text :
+       {"add esp spi 0x12345678 dst 192.0.2.1 auth_alg hmac-sha256", "get esp spi 4294967295 dst 2001:db8::1234:abcd",
+        "dump", "help attr", "typo esp"})
+    EXPECT_FALSE(may_hold_key(text)) << text;
+}
+
+}  // namespace
+}  // namespace lang

@@ -1,0 +1,125 @@
+// Help in the middle of a command.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "lang/complete.h"
+#include "lang/place.h"
+#include "lang/syntax.h"
+#include "pfkey/algorithms.h"
+
+namespace lang {
+namespace {
+
+constexpr std::size_t kWidth = 80, kColumn = 28;  // Of the screen, and where the explanations stand.
+
+// "  word      explanation", broken at the width of the screen.
+void entry(std::string_view left, std::string_view right, std::string& out) {
+  std::size_t column = left.size() + 2;
+  out += fmt::format("  {}", left);
+  text::for_each_word(right, [&](std::string_view word) {
+    const bool fresh = column < kColumn;
+    if (!fresh && column + 1 + word.size() > kWidth) {
+      out += '\n';
+      column = 0;
+    }
+    const std::size_t gap = column < kColumn ? kColumn - column : 1;
+    out.append(gap, ' ').append(word);
+    column += gap + word.size();
+  });
+  out += '\n';
+}
+
+std::string_view explain_satype(std::string_view word) {
+  const auto type = find_satype(word);
+  if (type == pfkey::SaType::ah) return "Authentication Header.";
+  if (type == pfkey::SaType::esp) return "Encapsulating Security Payload.";
+  return "Both.";
+}
+
+std::string with_value(const Keyword& row) {
+  return metavar(row).empty() ? std::string(row.name()) : fmt::format("{} {}", row.name(), metavar(row));
+}
+
+void explain_keywords(const Place& place, const Completion& found, std::string& out) {
+  const Verbs verb = bit(place.row->verb);
+  for (const bool needed : {true, false}) {
+    std::string list;
+    for (const std::string_view word : found.words)
+      if (const Keyword& row = *find_keyword(word).row; ((row.required & verb) != 0) == needed)
+        entry(with_value(row), row.help, list);
+    if (!list.empty()) out += (needed ? "Still needed:\n" : "Can follow:\n") + list;
+  }
+  const bool complete =
+      std::ranges::none_of(keywords(), [&](const Keyword& k) { return (k.required & verb) != 0 && place.takes(k); });
+  if (complete && place.typed.empty()) out += "Or Enter, to run the command.\n";
+}
+
+// An algorithm with the keys that it takes; any other word alone.
+void explain_value(const Place& place, const Completion& found, std::string& out) {
+  const Keyword& row = *place.keyword;
+  out += fmt::format("{}: {}\n", with_value(row), row.help);
+  const bool auth = row.slot == Slot(&SaSpec::auth), encrypt = row.slot == Slot(&SaSpec::encrypt);
+  for (const std::string_view word : found.words) {
+    const auto kind = auth ? pfkey::AlgorithmKind::auth : pfkey::AlgorithmKind::encrypt;
+    const pfkey::Algorithm* a = auth || encrypt ? pfkey::find_algorithm(kind, word) : nullptr;
+    entry(word, a && a->takes_key() ? fmt::format("Key of {}.", pfkey::key_sizes(*a)) : a ? "No key." : "", out);
+  }
+}
+
+std::string explain(const Place& place, const Completion& found) {
+  using Kind = Place::Kind;
+  std::string out;
+  switch (place.kind) {
+    case Kind::command:
+      for (const std::string_view word : found.words) entry(word, find_command(word)->help, out);
+      break;
+    case Kind::satype:
+      for (const std::string_view word : found.words) entry(word, explain_satype(word), out);
+      if (place.row->satype == SaTypeRule::optional && place.typed.empty()) out += "Or Enter, for all.\n";
+      break;
+    case Kind::keyword:
+      explain_keywords(place, found, out);
+      break;
+    case Kind::value:
+      explain_value(place, found, out);
+      break;
+    case Kind::file:
+      out = fmt::format("{} {}: {}\n", place.row->name(), place.row->arguments, place.row->help);
+      break;
+    case Kind::topic:
+      out = "A command, attr, or an extension.\n";
+      break;
+    case Kind::end:
+      out = "Nothing more can follow; Enter runs the command.\n";
+      break;
+    case Kind::lost:
+      out = "What stands there is no command; `help` lists the commands.\n";
+      break;
+  }
+  return out.empty() ? "Nothing starts like that.\n" : out;
+}
+
+// Where people write what they like, `help` may be what they mean.
+bool is_free_text(const Completion& found, const Place& place) {
+  return found.file || (place.kind == Place::Kind::value && found.words.empty());
+}
+
+}  // namespace
+
+std::string help_here(std::string_view text) { return explain(place_at_end(text), complete(text)); }
+
+std::optional<std::string_view> asks_what_follows(std::string_view text) {
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  std::vector<Word> words;
+  if (split(text, words) || words.size() < 2 || words.back().kind != Word::Kind::bare) return std::nullopt;
+  if (const CommandRow* row = find_command(words[0].text); row && row->verb == Verb::help) return std::nullopt;
+  const Word& last = words.back();
+  const std::string_view before = text.substr(0, last.at);
+  if (last.text == "?") return before;
+  if (last.text != "help" || is_free_text(complete(before), place_at_end(before))) return std::nullopt;
+  return before;
+}
+
+}  // namespace lang

@@ -1,0 +1,273 @@
+"""Types at the prompt of ipseckey through a pseudo-terminal and reads what the screen shows.
+
+usage: prompt_test.py IPSECKEY IPSECD [TEST...]
+Every wait is for something that the program says, with a deadline.
+"""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import pexpect
+
+IPSECKEY, IPSECD = sys.argv[1:3]
+DEADLINE = 30  # Seconds, for anything.
+PROMPT = "ipseckey> "
+MORE = "       -> "
+KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+# What an editor sends to move about and to change colours.
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>()][B0]?|[\x07\x08]")
+
+
+class Daemon:
+    """An ipsecd on a socket of its own."""
+
+    def __init__(self, path):
+        self.path = path
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([IPSECD, "--socket", self.path], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        end = time.monotonic() + DEADLINE
+        while self.ask("dump") != 0:
+            if time.monotonic() > end:
+                raise AssertionError("ipsecd does not answer")
+
+    def ask(self, *words):
+        return subprocess.run([IPSECKEY, f"--sadb=ipsecd:{self.path}", *words], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=DEADLINE, check=False).returncode
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+
+
+class PromptTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.daemon = Daemon(f"{self.folder.name}/pfkey.sock")
+        self.addCleanup(lambda: self.daemon.kill())
+
+    def start(self, term="xterm", sadb=None, size=(24, 100)):
+        environment = {"TERM": term, "PATH": os.environ["PATH"], "HOME": self.folder.name, "LC_ALL": "C.UTF-8"}
+        if "ASAN_OPTIONS" in os.environ:
+            environment["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"]
+        self.tty = pexpect.spawn(IPSECKEY, [f"--sadb={sadb or 'ipsecd:' + self.daemon.path}"], env=environment,
+                                 cwd=self.folder.name, dimensions=size, timeout=DEADLINE, encoding="utf-8")
+        self.addCleanup(lambda: self.tty.close(force=True))
+        return self.until(PROMPT)
+
+    def until(self, what):
+        """What the screen shows before `what`, without the editor's control characters."""
+        self.tty.expect_exact(what)
+        return CONTROL.sub("", self.tty.before).replace("\r", "")
+
+    def type(self, text):
+        self.tty.send(text)
+
+    def run_line(self, line):
+        """Types a line; what it prints up to the next prompt, without the line itself."""
+        self.type(line + "\r")
+        return self.until(PROMPT).split("\n", 1)[1]
+
+    def leave(self):
+        self.type("\x04")
+        self.tty.expect(pexpect.EOF)
+        self.tty.wait()
+        self.assertEqual((self.tty.exitstatus, self.tty.signalstatus), (0, None))
+
+    def test_banner_names_the_sadb_and_ctrl_d_leaves(self):
+        self.assertEqual(self.start(), f"ipseckey 0.1.0, SADB ipsecd:{self.daemon.path}; help tells more, quit leaves\n")
+        self.leave()
+
+    def test_quit_leaves(self):
+        self.start()
+        self.type("quit\r")
+        self.tty.expect(pexpect.EOF)
+        self.tty.wait()
+        self.assertEqual(self.tty.exitstatus, 0)
+
+    def test_a_failed_command_does_not_end_the_session(self):
+        self.start()
+        self.assertIn("Unknown command \"fluhs\"; did you mean flush?", self.run_line("fluhs"))
+        self.assertIn("get esp spi 1 dst 192.0.2.1", self.run_line("get esp spi 1 dst 192.0.2.1") + "get esp spi 1 dst 192.0.2.1")
+        self.assertEqual(self.run_line("dump"), f"There are no SAs in ipsecd:{self.daemon.path}.\n")
+        self.leave()
+
+    def test_tab_completes_and_lists(self):
+        self.start()
+        self.type("du\t")
+        self.until("dump ")
+        self.type("e\t")
+        self.until("esp ")
+        self.type("\r")
+        self.until(f"There are no esp SAs in ipsecd:{self.daemon.path}.")
+        self.until(PROMPT)
+        self.type("update\t")
+        self.assertEqual(self.until(PROMPT), "update\nupdate       update-pair\n")
+        self.until("update")
+        self.type(" esp spi \t")
+        self.until("spi NUMBER: Security parameters index of the SA.")
+        self.until(PROMPT + "update esp spi ")
+        self.type("1 sta\t")
+        self.until("state ")
+        self.type("dy\t")
+        self.until("dying ")
+        self.type("\x03")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_tab_completes_file_names(self):
+        self.start()
+        pathlib.Path(self.folder.name, "keys of mine").write_text("flush\n", encoding="ascii")
+        self.type("load ke\t")
+        self.until('load "keys of mine" ')
+        self.type("\r")
+        self.until("1 of 1 command succeeded.")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_a_question_mark_lists_what_can_follow_and_gives_the_line_back(self):
+        self.start()
+        self.type("add ?\r")
+        self.until("  ah                        Authentication Header.")
+        self.until("  esp                       Encapsulating Security Payload.")
+        self.until(PROMPT + "add ")
+        self.type("esp state ?\r")
+        self.until("state STATE: State of the SA; mature if left out.")
+        self.until(PROMPT + "add esp state ")
+        self.type("\x03")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_ctrl_c_drops_the_line(self):
+        self.start()
+        self.type("flush al")
+        self.until("flush al")
+        self.type("\x03")
+        self.assertEqual(self.until(PROMPT).split("\n")[-2][-2:], "^C")
+        self.type("dump \\\r")
+        self.until(MORE)
+        self.type("esp")
+        self.until("esp")
+        self.type("\x03")
+        self.until(PROMPT)
+        self.assertEqual(self.run_line("dump ah"), f"There are no ah SAs in ipsecd:{self.daemon.path}.\n")
+        self.leave()
+
+    def test_ctrl_d_in_a_continued_command_drops_it(self):
+        self.start()
+        self.type("dump \\\r")
+        self.until(MORE)
+        self.type("\x04")
+        self.until("ipseckey: the command ends in the middle; it was not used")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_history_has_commands_whole_and_none_with_a_key(self):
+        self.start()
+        self.type("dump \\\r")
+        self.until(MORE)
+        self.type("esp\r")
+        self.until("There are no esp SAs")
+        self.until(PROMPT)
+        self.type("add esp spi 0x2345 dst 192.0.2.1 src 192.0.2.2 auth_alg hmac-sha256 \\\r")
+        self.until(MORE)
+        self.type(f"encr_alg null authkey {KEY}\r")
+        self.until(PROMPT)
+        self.assertEqual(self.daemon.ask("get", "esp", "spi", "0x2345", "dst", "192.0.2.1"), 0)
+        self.run_line(f"add esp autkey {KEY}")
+        self.run_line(KEY)
+        self.type("\x1b[A")  # Up.
+        self.until("dump esp")
+        self.type("\x1b[A\x1b[A\x15")  # There is nothing older; Ctrl-U takes the line away.
+        self.assertIn("0 SAs" if False else "There are no ah SAs", self.run_line("dump ah"))
+        self.leave()
+
+    def test_resize(self):
+        self.start(size=(24, 100))
+        self.type("dump ")
+        self.until("dump ")
+        self.tty.setwinsize(24, 40)
+        self.until(PROMPT + "dump ")  # The line is drawn anew.
+        self.type("\x15add esp \t")
+        shown = self.until(PROMPT)
+        listed = shown.split("\n")[1:]
+        self.assertTrue(listed and all(len(line) <= 40 for line in listed), listed)
+        self.type("\x03")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_a_lost_daemon_is_said_once_and_found_again(self):
+        self.start()
+        self.run_line("dump")
+        self.daemon.kill()
+        self.assertEqual(self.run_line("dump").count("ipsecd at"), 1)
+        self.daemon.start()
+        self.assertEqual(self.run_line("dump"), f"There are no SAs in ipsecd:{self.daemon.path}.\n")
+        self.leave()
+
+    def test_without_a_daemon_the_prompt_comes_all_the_same(self):
+        self.daemon.kill()
+        self.assertIn("ipseckey 0.1.0, no SADB yet; help tells more, quit leaves\n", self.start())
+        self.daemon.start()
+        self.assertEqual(self.run_line("dump"), f"There are no SAs in ipsecd:{self.daemon.path}.\n")
+        self.leave()
+
+    def test_monitor_ends_by_ctrl_c(self):
+        self.start()
+        for _ in range(2):
+            self.type("monitor\r")
+            self.until("Active monitoring")
+            self.until("PROMISC")
+            self.assertEqual(self.daemon.ask("flush"), 0)
+            self.until("FLUSH")
+            self.type("\x03")
+            self.until(PROMPT)
+            self.assertEqual(self.run_line("dump ah"), f"There are no ah SAs in ipsecd:{self.daemon.path}.\n")
+        self.leave()
+
+    def test_a_dumb_terminal(self):
+        self.start(term="dumb")
+        self.type("dump\r")
+        self.until(f"There are no SAs in ipsecd:{self.daemon.path}.")
+        self.until(PROMPT)
+        self.type("flush\x03")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_ctrl_z_stops_and_the_line_is_there_again(self):
+        self.start()
+        self.type("dump a")
+        self.until("dump a")
+        self.tty.kill(signal.SIGTSTP)
+        end = time.monotonic() + DEADLINE
+        while pathlib.Path(f"/proc/{self.tty.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "T":
+            self.assertLess(time.monotonic(), end, "the program has not stopped")
+        self.tty.kill(signal.SIGCONT)
+        self.until("dump a")
+        self.type("h\r")
+        self.until("There are no ah SAs")
+        self.until(PROMPT)
+        self.leave()
+
+    def test_sigterm_ends_it_and_leaves_the_terminal_in_order(self):
+        self.start()
+        self.type("dump")
+        self.until("dump")
+        self.tty.kill(signal.SIGTERM)
+        self.tty.expect(pexpect.EOF)
+        self.tty.wait()
+        self.assertEqual(self.tty.signalstatus, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
