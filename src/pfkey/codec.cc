@@ -1,344 +1,22 @@
 #include "pfkey/codec.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <concepts>
-#include <cstring>
 
 #include "pfkey/extensions.h"
+#include "pfkey/fields.h"
 
 namespace pfkey {
 namespace {
-
-// The fields of each extension, once, in wire order. Io is a Reader or a Writer; Is<T> binds to T or const T.
-template <class T, class U>
-concept Is = std::same_as<std::remove_const_t<T>, U>;
-
-template <class Io>
-void fields(Io& io, Is<Sa> auto& x) {
-  auto state = static_cast<std::uint8_t>(x.state);
-  io.net(x.spi);
-  io.host(x.replay);
-  io.host(state);
-  io.host(x.auth);
-  io.host(x.encrypt);
-  io.host(x.flags);
-  if constexpr (std::same_as<Io, Reader>) x.state = static_cast<State>(state);
-}
-
-template <class Io>
-void fields(Io& io, Is<Lifetime> auto& x) {
-  io.host(x.allocations);
-  io.host(x.bytes);
-  io.host(x.addtime);
-  io.host(x.usetime);
-}
-
-template <class Io>
-void fields(Io& io, Is<KmCookie> auto& x) {
-  io.host(x.proto);
-  io.host(x.cookie);
-}
-
-template <class Io>
-void fields(Io& io, Is<Pair> auto& x) {
-  io.net(x.spi);
-}
-
-template <class Io>
-void fields(Io& io, Is<ReplayValue> auto& x) {
-  io.host(x.low);
-  io.host(x.wide);
-}
-
-template <class Io>
-void fields(Io& io, Is<SpiRange> auto& x) {
-  io.net(x.min);
-  io.net(x.max);
-  io.pad(4);
-  if constexpr (std::same_as<Io, Reader>)
-    if (x.min > x.max) io.fail();
-}
-
-template <class Io>
-void fields(Io& io, Is<ExtendedRegister> auto& x) {
-  for (auto& satype : x.satypes) io.host(satype);
-}
-
-template <class Io>
-void fields(Io& io, Is<ExtendedDump> auto& x) {
-  io.pad(4);
-  io.host(x.timeout);
-}
-
-template <class Io>
-void fields(Io& io, Is<Number> auto& x) {
-  io.host(x.value);
-}
-
-template <class Io>
-void fields(Io& io, Is<Mark> auto& x) {
-  io.host(x.value);
-  io.host(x.mask);
-}
-
-template <class Io>
-void fields(Io& io, Is<ReplayWindow> auto& x) {
-  std::uint32_t flags = x.esn;
-  io.host(x.window);
-  io.host(flags);
-  if constexpr (std::same_as<Io, Reader>) {
-    if (flags > 1) io.fail();
-    x.esn = flags == 1;
-  }
-}
-
-// sadb_comb and sadb_x_ecomb interleave the two lifetimes.
-template <class Io, class L>
-void limits(Io& io, L& soft, L& hard) {
-  io.host(soft.allocations);
-  io.host(hard.allocations);
-  io.host(soft.bytes);
-  io.host(hard.bytes);
-  io.host(soft.addtime);
-  io.host(hard.addtime);
-  io.host(soft.usetime);
-  io.host(hard.usetime);
-}
-
-template <class Io>
-void fields(Io& io, Is<Combination> auto& x) {
-  io.host(x.auth);
-  io.host(x.encrypt);
-  io.host(x.flags);
-  io.host(x.auth_minbits);
-  io.host(x.auth_maxbits);
-  io.host(x.encrypt_minbits);
-  io.host(x.encrypt_maxbits);
-  io.host(x.encrypt_saltbits);
-  io.pad(3);
-  limits(io, x.soft, x.hard);
-}
-
-template <class Io>
-void fields(Io& io, Is<AlgorithmDescription> auto& x) {
-  auto satype = static_cast<std::uint8_t>(x.satype);
-  io.host(satype);
-  io.host(x.kind);
-  io.host(x.algorithm);
-  io.host(x.saltbits);
-  io.host(x.minbits);
-  io.host(x.maxbits);
-  if constexpr (std::same_as<Io, Reader>) x.satype = static_cast<SaType>(satype);
-}
-
-template <class Io>
-void fields(Io& io, Is<SupportedAlgorithm> auto& x) {
-  io.host(x.id);
-  io.host(x.ivlen);
-  io.host(x.minbits);
-  io.host(x.maxbits);
-  io.host(x.increment);
-  io.host(x.saltbits);
-}
-
-// Where the wire form depends on a value just read, the two directions differ.
-
-void fields(Reader& io, Endpoint& x) {
-  std::uint16_t family = 0;
-  io.host(x.proto);
-  io.host(x.prefix);
-  io.pad(2);
-  io.host(family);
-  io.net(x.port);
-  if (family == AF_INET) {
-    x.address.family = Family::v4;
-  } else if (family == AF_INET6) {
-    x.address.family = Family::v6;
-    io.pad(4);  // The flow label.
-  } else {
-    return io.fail();
-  }
-  io.bytes(MutableBytes(x.address.octets).first(x.address.size()));
-  io.pad(x.address.family == Family::v4 ? 8 : 4);
-}
-
-void fields(Writer& io, const Endpoint& x) {
-  const bool v4 = x.address.family == Family::v4;
-  io.host(x.proto);
-  io.host(x.prefix);
-  io.pad(2);
-  io.host(static_cast<std::uint16_t>(v4 ? AF_INET : AF_INET6));
-  io.net(x.port);
-  if (!v4) io.pad(4);
-  io.bytes(x.address.bytes());
-  io.pad(v4 ? 8 : 4);  // The rest of sockaddr_in; the scope of sockaddr_in6.
-}
-
-// Bits that end inside an octet are rounded up to it; the extension may be longer than the key (Solaris leaves room
-// for an IV), never shorter. Salt bits of a reply are not in `bits`.
-void fields(Reader& io, Key& x, bool reply) {
-  io.host(x.bits);
-  io.host(x.reserved);
-  const std::size_t size = (x.bits + 7u) / 8 + (reply ? (x.reserved + 7u) / 8 : 0);
-  if (size == 0 || size > Secret::kMaxSize || size > io.remaining()) return io.fail();
-  x.material = Secret(size);
-  io.bytes(x.material.bytes());
-}
-
-void fields(Writer& io, const Key& x, bool) {
-  io.host(x.bits);
-  io.host(x.reserved);
-  io.bytes(x.material.bytes());
-}
-
-// To the terminating NUL, which must be there.
-void text_field(Reader& io, std::string& text) {
-  const Bytes rest = io.take(io.remaining());
-  for (const std::byte b : rest) {
-    if (b == std::byte{0}) return;
-    text.push_back(static_cast<char>(b));
-  }
-  io.fail();
-}
-
-void text_field(Writer& io, const std::string& text) {
-  io.bytes(std::as_bytes(std::span(text)));
-  io.pad(1);
-}
-
-void fields(Reader& io, Identity& x) {
-  std::uint16_t type = 0;
-  io.host(type);
-  io.pad(2);
-  io.host(x.id);
-  x.type = static_cast<IdentityType>(type);
-  text_field(io, x.text);
-}
-
-void fields(Writer& io, const Identity& x) {
-  io.host(static_cast<std::uint16_t>(x.type));
-  io.pad(2);
-  io.host(x.id);
-  text_field(io, x.text);
-}
-
-template <class Io>
-void fields(Io& io, Is<Offload> auto& x) {
-  auto mode = static_cast<std::uint8_t>(x.mode);
-  io.host(mode);
-  io.pad(3);
-  text_field(io, x.device);
-  if constexpr (std::same_as<Io, Reader>) {
-    if (mode != 1 && mode != 2) io.fail();
-    x.mode = static_cast<Offload::Mode>(mode);
-  }
-}
-
-template <class Io>
-void fields(Io& io, Is<Remark> auto& x) {
-  text_field(io, x.text);
-}
-
-void fields(Reader& io, Sensitivity& x) {
-  std::uint8_t words = 0, integrity_words = 0;
-  io.host(x.dpd);
-  io.host(x.level);
-  io.host(words);
-  io.host(x.integrity);
-  io.host(integrity_words);
-  io.host(x.flags);
-  if (io.remaining() != (words + std::size_t{integrity_words}) * 8) return io.fail();
-  x.bitmap.resize(words);
-  x.integrity_bitmap.resize(integrity_words);
-  for (auto& word : x.bitmap) io.host(word);
-  for (auto& word : x.integrity_bitmap) io.host(word);
-}
-
-void fields(Writer& io, const Sensitivity& x) {
-  io.host(x.dpd);
-  io.host(x.level);
-  io.host(static_cast<std::uint8_t>(x.bitmap.size()));
-  io.host(x.integrity);
-  io.host(static_cast<std::uint8_t>(x.integrity_bitmap.size()));
-  io.host(x.flags);
-  for (const auto word : x.bitmap) io.host(word);
-  for (const auto word : x.integrity_bitmap) io.host(word);
-}
-
-// Elements to the end of the extension.
-template <class T>
-void elements(Reader& io, std::vector<T>& list) {
-  while (io.remaining() > 0) fields(io, list.emplace_back());
-}
-template <class T>
-void elements(Writer& io, const std::vector<T>& list) {
-  for (const T& x : list) fields(io, x);
-}
-
-template <class Io>
-void fields(Io& io, Is<Supported> auto& x) {
-  io.pad(4);
-  elements(io, x.algorithms);
-}
-
-template <class Io>
-void fields(Io& io, Is<Proposal> auto& x) {
-  io.host(x.replay);
-  io.pad(3);
-  elements(io, x.combinations);
-}
-
-void fields(Reader& io, ExtendedProposal& x) {
-  std::uint16_t count = 0;
-  io.host(x.replay);
-  io.pad(1);
-  io.host(count);
-  for (; count > 0 && io.ok(); --count) {
-    ExtendedCombination& c = x.combinations.emplace_back();
-    std::uint8_t algorithms = 0;
-    io.host(algorithms);
-    io.pad(1);
-    io.host(c.flags);
-    io.pad(4);
-    limits(io, c.soft, c.hard);
-    for (; algorithms > 0 && io.ok(); --algorithms) fields(io, c.algorithms.emplace_back());
-  }
-  if (io.remaining() > 0) io.fail();
-}
-
-void fields(Writer& io, const ExtendedProposal& x) {
-  io.host(x.replay);
-  io.pad(1);
-  io.host(static_cast<std::uint16_t>(x.combinations.size()));
-  for (const ExtendedCombination& c : x.combinations) {
-    io.host(static_cast<std::uint8_t>(c.algorithms.size()));
-    io.pad(1);
-    io.host(c.flags);
-    io.pad(4);
-    limits(io, c.soft, c.hard);
-    elements(io, c.algorithms);
-  }
-}
-
-// Only keys are written differently in replies.
-template <class Io, class T>
-void extension_fields(Io& io, T& x, bool reply) {
-  if constexpr (Is<T, Key>) {
-    fields(io, x, reply);
-  } else {
-    fields(io, x);
-  }
-}
 
 constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kUnit = 8;
 constexpr std::size_t kLengthAt = 4;
 
 template <class Io>
-void header(Io& io, Is<Message> auto& m, std::uint16_t& units) {
+void header(Io& io, wire::Is<Message> auto& m, std::uint16_t& units) {
   auto version = kVersion;
   auto type = static_cast<std::uint8_t>(m.type), satype = static_cast<std::uint8_t>(m.satype);
   io.host(version);
@@ -385,7 +63,7 @@ std::optional<Fault> read_extension(Reader& in, Message& m) {
       [&](auto member) {
         auto& slot = m.*member;
         repeated = slot.has_value();
-        if (!repeated) extension_fields(body, slot.emplace(), keys_as_in_reply(m.type));
+        if (!repeated) wire::extension_fields(body, slot.emplace(), keys_as_in_reply(m.type));
       },
       row->slot);
   if (repeated) return Fault{row->duplicate, fmt::format("{} stands twice", row->name)};
@@ -423,7 +101,7 @@ Result<std::size_t> encode(const Message& m, MutableBytes buffer) {
           const std::size_t start = out.size();
           out.host(std::uint16_t{0});
           out.host(row.id);
-          extension_fields(out, *(m.*member), keys_as_in_reply(m.type));
+          wire::extension_fields(out, *(m.*member), keys_as_in_reply(m.type));
           out.pad((kUnit - (out.size() - start) % kUnit) % kUnit);
           const std::size_t length = (out.size() - start) / kUnit;
           fits = fits && length <= UINT16_MAX;
