@@ -44,7 +44,7 @@ std::string last_part(const std::string& path) {
 
 std::string in_quotes(const std::string& name) {
   std::string out;
-  lang::write_in_quotes(name, out);
+  lang::write_quoted(name, out);
   return out;
 }
 
