@@ -83,7 +83,8 @@ Result<void> make_folder(const std::string& folder) {
   const mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
   if (::mkdir(folder.c_str(), mode) != 0) {
     if (errno == EEXIST) return {};
-    return cannot("make the folder", folder, errno);
+    return fail(Errc::denied,
+                fmt::format("cannot make the folder {}: {}; name another path with --socket", folder, text_of(errno)));
   }
   if (::chmod(folder.c_str(), mode) != 0) return cannot("set the mode of", folder, errno);  // Past the umask.
   return {};

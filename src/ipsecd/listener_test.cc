@@ -101,6 +101,9 @@ TEST(Listener, MakesTheFolderOfTheDefaultPath) {
   EXPECT_EQ(error_of(listener), "listening");
   EXPECT_EQ(mode_of(folder / "ipsecd"), mode_t{S_IFDIR} | (::geteuid() == 0 ? 0755u : 0700u));
   EXPECT_EQ(error_of(Listener::at_default(folder / "ipsecd/t")), "listening");  // It may be there already.
+  EXPECT_EQ(error_of(Listener::at_default(folder / "no/ipsecd/s")),
+            "cannot make the folder " + (folder / "no/ipsecd") +
+                ": No such file or directory; name another path with --socket");
 }
 
 TEST(Listener, NothingIsHandedOverWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over().value()); }
