@@ -33,16 +33,23 @@ std::vector<std::string> look_at(int fd, const struct stat& st, const std::strin
   std::vector<std::string> found;
   const unsigned mode = st.st_mode & 07777u;
   if ((mode & 077u) != 0)
-    found.push_back(fmt::format("{} holds keys and is open to others (mode {:04o}): chmod 600 {}", name, mode, name));
+    found.push_back(fmt::format("it holds keys and is open to others (mode {:04o}): chmod 600 {}", mode, name));
   if (st.st_uid != 0 && st.st_uid != geteuid())
-    found.push_back(fmt::format("{} holds keys and belongs to another user (uid {})", name, st.st_uid));
+    found.push_back(fmt::format("it holds keys and belongs to another user (uid {})", st.st_uid));
   struct statfs fs{};
   if (fstatfs(fd, &fs) == 0)
     for (const auto& row : kNetworkFileSystems)
       if (static_cast<std::uint32_t>(fs.f_type) == row.magic)
         found.push_back(fmt::format(
-            "{} holds keys and lies on a network file system ({}): they cross the network to be read", name, row.name));
+            "it holds keys and lies on a network file system ({}): they cross the network to be read", row.name));
   return found;
+}
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  return set;
 }
 
 }  // namespace
@@ -103,6 +110,7 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
                                       S_ISLNK(st.st_mode)   ? "a symbolic link"
                                       : S_ISDIR(st.st_mode) ? "a directory"
                                                             : "no regular file"));
+  file.held_ = std::make_unique<HeldSignals>();
   std::string name = path + ".XXXXXX";
   const int fd = mkostemp(name.data(), O_CLOEXEC);  // Mode 0600, O_EXCL: never another's file, never through a link.
   if (fd < 0) return fail(Errc::io, fmt::format("cannot save to {}: {}", path, why()));
@@ -111,14 +119,32 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   return file;
 }
 
+HeldSignals::HeldSignals() {
+  const sigset_t ending = ending_signals();
+  sigprocmask(SIG_BLOCK, &ending, &before_);
+}
+
+HeldSignals::~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+bool HeldSignals::one_came() const {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+         sigismember(&pending, SIGHUP) == 1;
+}
+
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
+    : held_(std::move(other.held_)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::move(other.fd_)) {}
 
 OutputFile::~OutputFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 Result<void> OutputFile::write(std::string_view text) {
+  if (held_ && held_->one_came()) return fail(Errc::io, "saving was interrupted");
   while (!text.empty()) {
     const ssize_t done = ::write(fd_.get(), text.data(), text.size());
     if (done < 0 && errno == EINTR) continue;

@@ -1,6 +1,8 @@
 #pragma once
 /// Files that hold keys: read with a look at who else can, written so that nobody else can and never by half.
+#include <csignal>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +46,20 @@ class InputFile {
   std::vector<std::string> reservations_;
 };
 
+/// Holds back the signals that end a process (INT, TERM, HUP) while it lives; then they have their way.
+class HeldSignals {
+ public:
+  HeldSignals();
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  ~HeldSignals();
+
+  bool one_came() const;
+
+ private:
+  sigset_t before_{};
+};
+
 /// A file that appears under its name whole and on disk, or not at all: a new 0600 file beside it, renamed at the end.
 /// `-` is standard output, which is written as it comes.
 class OutputFile {
@@ -62,6 +78,7 @@ class OutputFile {
  private:
   OutputFile() = default;
 
+  std::unique_ptr<HeldSignals> held_;  // First, so that a signal ends the process when nothing is left to clean up.
   std::string path_;
   std::string temporary_;
   Descriptor fd_;

@@ -17,7 +17,8 @@ void harden() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  signal(SIGPIPE, SIG_IGN);  // A reader that goes away is an error of writing.
+  signal(SIGPIPE, SIG_IGN);  // A reader that goes away is an error of writing,
+  signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow.
 }
 
 cli::World this_world(cli::Console& console) {

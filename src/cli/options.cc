@@ -6,6 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "lang/faults.h"
+
 namespace cli {
 namespace {
 
@@ -43,6 +45,11 @@ constexpr std::array kOptions = {
     Row{'V', "version", "", nullptr, nullptr, Do::version, "print the version"},
 };
 
+// A key can stand where an option should.
+std::string shown(const std::string& word) {
+  return lang::like_a_key(word) ? "(not shown: it may be part of a key)" : word;
+}
+
 class Arguments {
  public:
   Arguments(std::vector<std::string> arguments, Options& options)
@@ -68,7 +75,7 @@ class Arguments {
     const auto equals = word.find('=');
     const std::string name = word.substr(2, equals == std::string::npos ? std::string::npos : equals - 2);
     const auto row = std::ranges::find(kOptions, name, &Row::name);
-    if (row == kOptions.end()) return fail(Errc::syntax, fmt::format("there is no option --{}", name));
+    if (row == kOptions.end()) return fail(Errc::syntax, fmt::format("there is no option {}", shown("--" + name)));
     if (equals == std::string::npos) return apply(*row, std::nullopt);
     if (row->value.empty()) return fail(Errc::syntax, fmt::format("--{} takes no value", name));
     return apply(*row, word.substr(equals + 1));
@@ -107,8 +114,8 @@ class Arguments {
     if (options_.what != Do::interact)
       return options_.what == Do::help || options_.what == Do::version
                  ? Result<void>{}
-                 : fail(Errc::syntax, fmt::format("\"{}\" is one word too many: -f, -c and -s take a file alone",
-                                                  options_.operands[0]));
+                 : fail(Errc::syntax, fmt::format("-f, -c and -s take a file alone: {} is one word too many",
+                                                  shown(options_.operands[0])));
     options_.what = Do::command;
     return {};
   }

@@ -82,7 +82,7 @@ Status Session::walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::M
     return status_of(answered.error().code);
   }
   if (!accepted) {
-    console().complain(accepted.error().text);
+    if (!console().out_failed()) console().complain(accepted.error().text);  // That is told once, at the end.
     return status_of(accepted.error().code);
   }
   return status;
