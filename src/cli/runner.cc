@@ -214,7 +214,7 @@ namespace {
 
 constexpr std::size_t kBatch = 256;
 
-void say_counts(Session& session, Runner& runner) {
+void say_counts(Session& session, Runner& runner, Status status) {
   const Reporter& reporter = runner.reporter();
   const std::size_t good = runner.commands() - std::min(runner.failed(), runner.commands());
   std::string text = fmt::format("{}: {} of {} command{} {}", reporter.name(), good, runner.commands(),
@@ -222,7 +222,7 @@ void say_counts(Session& session, Runner& runner) {
   if (reporter.warnings() > 0)
     text += fmt::format(", {} warning{}", reporter.warnings(), reporter.warnings() == 1 ? "" : "s");
   text += runner.ended_early() ? "; what follows was not run.\n" : ".\n";
-  if (runner.status() == Status::ok && !session.settings().json) {
+  if (status == Status::ok && !session.settings().json) {
     session.console().out(text);
   } else {
     session.console().err(text);
@@ -272,7 +272,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where) {
   }
   runner.flush();
   status = worse(status, runner.status());
-  if (where == lang::Where::file) say_counts(session, runner);
+  if (where == lang::Where::file) say_counts(session, runner, status);
   return status;
 }
 

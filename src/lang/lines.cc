@@ -158,6 +158,7 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
   bool continued = ends_in_backslash(view(last.start, last.length));
   while (true) {
     const auto next = peek(position_);
+    if (!next && next.error().code == Errc::syntax) break;  // The fault of the next line, which next() will meet.
     if (!next) return std::unexpected(next.error());
     if (!*next) break;
     const Physical& n = **next;

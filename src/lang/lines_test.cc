@@ -181,7 +181,7 @@ TEST(Lines, OfACommentAreNoBurdenEither) {
 TEST(Lines, HoldNoNulByte) {
   using namespace std::string_literals;
   EXPECT_THAT(lines_of("flush\ndump\nadd\0 esp\ndump"s),
-              ElementsAre("1 flush", "error: line 3 holds a NUL byte: this is not a file of commands"));
+              ElementsAre("1 flush", "2 dump", "error: line 3 holds a NUL byte: this is not a file of commands"));
   EXPECT_THAT(lines_of("# \0\n"s), ElementsAre("error: line 1 holds a NUL byte: this is not a file of commands"));
 }
 
