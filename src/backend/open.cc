@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <utility>
 
+#include "backend/kernel_facts.h"
 #include "backend/memory.h"
 #include "backend/socket.h"
+#include "backend/xfrm.h"
 #include "base/socket_path.h"
 
 namespace backend {
@@ -27,20 +29,27 @@ Result<std::unique_ptr<Backend>> at(std::string path) {
   return std::move(*socket);
 }
 
+Result<std::unique_ptr<Backend>> kernel(const Surroundings& around) {
+  auto opened = Xfrm::open(xfrm_world(around.clock));
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  return std::move(*opened);
+}
+
 // What keeps a person from a SADB is worth more than the first thing that failed.
 Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
   auto socket = at(around.socket);
   if (socket || socket.error().code != Errc::unreachable) return socket;
+  const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not looked at";
+  if (missing.empty()) return kernel(around);
   return fail(Errc::unreachable,
-              fmt::format("no SADB to talk to: no ipsecd answers at {}, and this build cannot use the kernel's: start "
-                          "ipsecd with `ipsecd --socket {}`",
-                          around.socket, around.socket));
+              fmt::format("no SADB to talk to: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
+                          around.socket, missing, around.socket));
 }
 
 }  // namespace
 
 Surroundings surroundings() {
-  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now};
+  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now, kernel_lacks};
 }
 
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around) {
@@ -48,12 +57,11 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
   if (where == "ipsecd") return at(around.socket);
   if (where.starts_with(kPathPrefix)) return at(std::string(where.substr(kPathPrefix.size())));
   if (where == "memory") return std::make_unique<Memory>(engine::Options{}, around.clock);
-  if (where == "kernel")
-    return fail(Errc::unsupported,
-                fmt::format("this build has no kernel backend: use `--sadb=ipsecd` and start `ipsecd --socket {}`",
-                            around.socket));
-  return fail(Errc::syntax,
-              fmt::format("Unknown SADB '{}': expected ipsecd, ipsecd:PATH, kernel, memory or auto", where));
+  if (where == "kernel") return kernel(around);
+  // A key can stand here by mistake.
+  const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
+  return fail(Errc::syntax, fmt::format("Unknown SADB {}: expected ipsecd, ipsecd:PATH, kernel, memory or auto",
+                                        echo ? fmt::format("'{}'", where) : "(not shown)"));
 }
 
 std::unique_ptr<Backend> open_scratch(const Surroundings& around) {

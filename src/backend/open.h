@@ -13,7 +13,9 @@ namespace backend {
 /// What the choice depends on beside the words.
 struct Surroundings {
   std::string socket;              ///< The default socket of ipsecd, for `ipsecd` and `auto`.
-  std::function<Instant()> clock;  ///< For `memory`.
+  std::function<Instant()> clock;  ///< For `memory` and `kernel`.
+  /// For `auto`: why the kernel is no SADB, with the cure; empty: it has ESP or AH.
+  std::function<std::string()> kernel_lacks = {};
 };
 
 /// This process': its user's default socket and the system's clocks.

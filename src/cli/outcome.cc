@@ -8,6 +8,7 @@
 #include "lang/commands.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/names.h"
+#include "pfkey/units.h"
 
 namespace cli {
 namespace {
@@ -36,11 +37,18 @@ std::string_view done(Type type) {
   }
 }
 
+// The SADB's own words go behind ours.
+std::string with_remark(std::string text, const pfkey::Message& reply) {
+  if (reply.remark) text += "; " + pfkey::escaped(reply.remark->text);
+  return text;
+}
+
 }  // namespace
 
 Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
   const auto diagnostic = static_cast<Diagnostic>(reply.diagnostic);
-  if (reply.error == 0) return {true, {}};
+  if (reply.error == 0)
+    return {true, reply.remark && reply.type != Type::get ? pfkey::escaped(reply.remark->text) : std::string()};
   if (reply.error == EEXIST) return {false, fmt::format("{} already exists", sa_name(asked))};
   if (reply.error == ESRCH && diagnostic == Diagnostic::sa_notfound) {
     if (asked.check) return {true, {}};
@@ -48,10 +56,12 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
   }
   if (reply.error == EINVAL)
     return {false,
-            fmt::format("One of the entered values is incorrect: Diagnostic code {}: {}", reply.diagnostic,
-                        pfkey::text_of(diagnostic)),
+            with_remark(fmt::format("One of the entered values is incorrect: Diagnostic code {}: {}", reply.diagnostic,
+                                    pfkey::text_of(diagnostic)),
+                        reply),
             lang::slot_for(diagnostic)};
-  return {false, fmt::format("the SADB refuses: {}", pfkey::refusal_text(reply)), lang::slot_for(diagnostic)};
+  return {false, with_remark(fmt::format("the SADB refuses: {}", pfkey::refusal_text(reply)), reply),
+          lang::slot_for(diagnostic)};
 }
 
 std::string done_text(Type type, const Asked& asked) { return fmt::format("{} {}", done(type), sa_name(asked)); }

@@ -16,7 +16,7 @@ struct Asked {
 
 struct Outcome {
   bool ok;
-  std::string text;                       ///< A refusal, or what was done.
+  std::string text;                       ///< A refusal, or a reservation about what was done.
   lang::Slot about = &lang::SaSpec::spi;  ///< The keyword that a refusal is about.
 };
 

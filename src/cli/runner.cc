@@ -145,6 +145,10 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
     session_.console().err(reporter_.fault(fault, text_of_(q.line), q.line));
     return;
   }
+  if (!outcome.text.empty()) {
+    const auto remark = lang::place(text_of_(q.line), outcome.about, Severity::warning, std::move(outcome.text));
+    session_.console().err(reporter_.fault(remark, text_of_(q.line), q.line));
+  }
   if (session_.is_check()) return;
   if (reply.type == pfkey::Type::get) {
     session_.show(reply);

@@ -1,17 +1,11 @@
 #pragma once
-/// What DES asks of its keys: odd parity in every octet, and none of the weak ones (FIPS 74 section 3.6).
-#include "base/bytes.h"
+/// The weak keys of DES under the names that the engine's rules use; the kernel's backend asks the same questions.
+#include "pfkey/weak_keys.h"
 
 namespace engine {
 
-/// Sets the low bit of each octet so that its number of ones is odd.
-void correct_parity(MutableBytes key);
-
-/// Whether an 8-octet key with correct parity is one of the 4 weak or 12 semi-weak ones.
-bool weak_des(Bytes key);
-
-/// Whether a 24-octet key with correct parity amounts to single DES (K1 = K2 or K2 = K3), or two or more of its three
-/// keys are weak. K1 = K3, the two-key form, is not weak.
-bool weak_triple_des(Bytes key);
+using pfkey::correct_parity;
+using pfkey::weak_des;
+using pfkey::weak_triple_des;
 
 }  // namespace engine

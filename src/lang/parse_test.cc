@@ -220,7 +220,7 @@ TEST(Parse, NumbersOutOfRange) {
       {"spi", UINT32_MAX},
       {"pair-spi", UINT32_MAX},
       {"replay_value", UINT32_MAX},
-      {"replay", 255},
+      {"replay", UINT32_MAX},
       {"soft_alloc", UINT32_MAX},
       {"hard_alloc", UINT32_MAX},
       {"soft_bytes", k64},

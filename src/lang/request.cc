@@ -119,6 +119,7 @@ class Builder {
     m.type = command_.row->message;
     m.satype = command_.satype;
     m.sa = pfkey::Sa{.spi = value(spec_.spi), .flags = direction_flags()};
+    m.mark = spec_.mark;
     if (!writes()) return m;
     add_sa(m);
     add_lifetimes(m);
@@ -134,7 +135,12 @@ class Builder {
   }
 
   void add_sa(Message& m) {
-    m.sa->replay = value(spec_.replay);
+    const std::uint32_t window = value(spec_.replay);
+    m.sa->replay = static_cast<std::uint8_t>(std::min<std::uint32_t>(window, UINT8_MAX));
+    if (window > UINT8_MAX || spec_.esn) m.replay_window = pfkey::ReplayWindow{window, spec_.esn.has_value()};
+    if (spec_.reqid) m.reqid = pfkey::Number{spec_.reqid->value};
+    if (spec_.if_id) m.if_id = pfkey::Number{spec_.if_id->value};
+    m.offload = spec_.offload;
     m.sa->state = spec_.state.value_or(pfkey::State::mature);
     m.sa->auth = spec_.auth ? spec_.auth->number : 0;
     m.sa->encrypt = spec_.encrypt ? spec_.encrypt->number : 0;

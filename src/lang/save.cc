@@ -6,6 +6,8 @@
 #include "lang/keywords.h"
 #include "lang/syntax.h"
 #include "lang/to_spec.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/units.h"
 
 namespace lang {
 
@@ -38,6 +40,20 @@ void write_spec(const SaSpec& spec, bool paranoid, std::string& out) {
   }
 }
 
+namespace {
+
+// An SA whose keys the SADB does not give, or with an algorithm that has no name here, cannot be added again.
+bool savable(const pfkey::Message& m) {
+  using enum pfkey::AlgorithmKind;
+  const auto whole = [&](pfkey::AlgorithmKind kind, std::uint8_t number, bool key) {
+    const pfkey::Algorithm* const row = pfkey::find_algorithm(kind, number);
+    return number == 0 || (row && (key || !row->takes_key()));
+  };
+  return whole(auth, m.sa->auth, m.auth_key.has_value()) && whole(encrypt, m.sa->encrypt, m.encrypt_key.has_value());
+}
+
+}  // namespace
+
 std::string Saver::header() const {
   std::string text;
   if (paranoid_) text += "# Keys are hidden (-p): this file cannot be loaded.\n";
@@ -56,6 +72,12 @@ void Saver::write(pfkey::Message&& sa, std::string& out) {
                        sa.sa ? sa.sa->spi : 0, to_string(dst));
     return;
   }
+  if (!savable(sa)) {
+    out += fmt::format("# The {} SA spi 0x{:x} dst {} is not saved: {}.\n", satype_word(type), sa.sa->spi,
+                       to_string(dst), sa.remark ? pfkey::escaped(sa.remark->text) : "the SADB did not give its keys");
+    return;
+  }
+  if (sa.remark) out += fmt::format("# Not all of the next SA is saved: {}.\n", pfkey::escaped(sa.remark->text));
   if (state == pfkey::State::dying || state == pfkey::State::dead)
     out += "# This SA was past its soft limit; loaded, its life starts anew.\n";
 

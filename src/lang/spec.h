@@ -34,6 +34,10 @@ struct SaSpec {
   std::optional<Count> idle_addtime, idle_usetime;
   std::optional<Identity> src_identity, dst_identity;
   std::optional<Label> label, outer_label, implicit_label;
+  std::optional<Count32> reqid, if_id;
+  std::optional<pfkey::Mark> mark;
+  std::optional<Flag> esn;
+  std::optional<pfkey::Offload> offload;
   std::optional<Unusable> unusable;
 };
 
@@ -46,6 +50,7 @@ using Slot =
                  std::optional<EncryptAlgorithm> SaSpec::*, std::optional<Encapsulation> SaSpec::*,
                  std::optional<pfkey::State> SaSpec::*, std::optional<Flag> SaSpec::*, std::optional<Host> SaSpec::*,
                  std::optional<Network> SaSpec::*, std::optional<KeyValue> SaSpec::*, std::optional<Identity> SaSpec::*,
-                 std::optional<Label> SaSpec::*, std::optional<Unusable> SaSpec::*>;
+                 std::optional<Label> SaSpec::*, std::optional<pfkey::Mark> SaSpec::*,
+                 std::optional<pfkey::Offload> SaSpec::*, std::optional<Unusable> SaSpec::*>;
 
 }  // namespace lang

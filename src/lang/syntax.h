@@ -118,6 +118,15 @@ struct Syntax<Label> : SyntaxBase<Label> {
   static constexpr std::string_view kMetavar = "LEVEL[:COMPARTMENTS]";
 };
 
+template <>
+struct Syntax<pfkey::Mark> : SyntaxBase<pfkey::Mark> {
+  static constexpr std::string_view kMetavar = "VALUE[/MASK]";
+};
+template <>
+struct Syntax<pfkey::Offload> : SyntaxBase<pfkey::Offload, false, 2> {
+  static constexpr std::string_view kMetavar = "crypto|packet DEVICE";
+};
+
 /// The name among `candidates` that a person most likely meant by `word`; empty: none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 

@@ -36,8 +36,8 @@ constexpr KeywordRow kExpected[] = {
     {"inbound", "", &S::inbound, kAll},
     {"outbound", "", &S::outbound, kAll},
     {"encap", "", &S::encap, kWriters},
-    {"soft_alloc", "", &S::soft_alloc, kWriters},
-    {"hard_alloc", "", &S::hard_alloc, kWriters},
+    {"soft_alloc soft_packets", "", &S::soft_alloc, kWriters},
+    {"hard_alloc hard_packets", "", &S::hard_alloc, kWriters},
     {"soft_bytes", "", &S::soft_bytes, kWriters},
     {"hard_bytes", "", &S::hard_bytes, kWriters},
     {"soft_addtime", "", &S::soft_addtime, kWriters},
@@ -68,6 +68,11 @@ constexpr KeywordRow kExpected[] = {
     {"label", "", &S::label, kWriters},
     {"outer-label", "", &S::outer_label, kWriters},
     {"implicit-label", "", &S::implicit_label, kWriters},
+    {"reqid", "", &S::reqid, kWriters},
+    {"mark", "", &S::mark, kAll},
+    {"if_id", "", &S::if_id, kWriters},
+    {"esn", "", &S::esn, kWriters},
+    {"offload", "", &S::offload, kWriters},
     {"flags current_alloc current_bytes current_addtime current_usetime dpd sens_level sens_map integ_level integ_map",
      "", &S::unusable, 0},
 };
@@ -109,8 +114,8 @@ TEST(Keywords, AreSecretOnlyIfTheyAreKeys) {
 
 TEST(Keywords, SayHowManyWordsTheyTake) {
   for (const Keyword& row : keywords()) {
-    const std::size_t expected = row.name() == "inbound" || row.name() == "outbound"      ? 0
-                                 : row.name() == "srcidtype" || row.name() == "dstidtype" ? 2
+    const std::size_t expected = row.name() == "inbound" || row.name() == "outbound" || row.name() == "esn" ? 0
+                                 : row.name() == "srcidtype" || row.name() == "dstidtype" || row.name() == "offload" ? 2
                                                                                           : 1;
     EXPECT_EQ(value_words(row), expected) << row.name();
   }

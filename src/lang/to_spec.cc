@@ -77,7 +77,12 @@ SaSpec to_spec(pfkey::Message&& m) {
   if (m.pair) s.pair_spi = unless_zero<Spi>(m.pair->spi);
   if (m.sa->flags & pfkey::kFlagInbound) s.inbound = Flag{};
   if (m.sa->flags & pfkey::kFlagOutbound) s.outbound = Flag{};
-  s.replay = unless_zero<Window>(m.sa->replay);
+  s.replay = unless_zero<Window>(m.replay_window ? m.replay_window->window : std::uint32_t{m.sa->replay});
+  if (m.replay_window && m.replay_window->esn) s.esn = Flag{};
+  if (m.reqid) s.reqid = Count32{m.reqid->value};
+  if (m.if_id) s.if_id = Count32{m.if_id->value};
+  s.mark = m.mark;
+  s.offload = m.offload;
   if (m.replay_value) s.replay_value = unless_zero<Count32>(m.replay_value->low);
   if (m.sa->state == pfkey::State::active_elsewhere) s.state = m.sa->state;
   algorithms_to_spec(m, s);

@@ -20,7 +20,7 @@ struct Count32 {  ///< Allocations, packets or sequence numbers.
   std::uint32_t value;
 };
 struct Window {  ///< Packets.
-  std::uint8_t value;
+  std::uint32_t value;
 };
 struct Bits {
   std::uint16_t value;

@@ -10,7 +10,8 @@
 namespace pfkey {
 
 /// Stands where messages were left out because the client read too slowly. Its seq says how many, and is at most
-/// 2^32 - 1; its errno is ENOBUFS. Replies to the client's own requests are never left out.
+/// 2^32 - 1; 0: nobody knows (the kernel does not say). Its errno is ENOBUFS. Replies to the client's own requests are
+/// never left out.
 inline Message gap_notice(std::uint32_t lost) {
   Message m;
   m.error = ENOBUFS, m.seq = lost;

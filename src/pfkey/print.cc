@@ -199,7 +199,9 @@ void print_message(const Message& m, const PrintOptions& options, std::string& o
     lines.text(local_time_text(static_cast<std::uint64_t>(options.now->wall.time_since_epoch().count())) + "  ");
   if (const auto lost = messages_lost(m))
     return lines.text(
-        fmt::format("GAP {} message{} lost: this listener reads too slowly\n", *lost, *lost == 1 ? "" : "s"));
+        *lost == 0
+            ? std::string("GAP messages lost, nobody knows how many: this listener reads too slowly\n")
+            : fmt::format("GAP {} message{} lost: this listener reads too slowly\n", *lost, *lost == 1 ? "" : "s"));
   lines.text(fmt::format("{} {}{}  seq {} pid {}\n", name(m.type), remark(m), subject(m), m.seq, m.pid));
   if (m.error != 0) lines.line("error", refusal_text(m));
   print_detail(m, options, lines);

@@ -1,4 +1,4 @@
-#include "engine/weak_keys.h"
+#include "pfkey/weak_keys.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace engine {
+namespace pfkey {
 namespace {
 
 // Big-endian: the first octet is the most significant.
@@ -49,4 +49,4 @@ bool weak_triple_des(Bytes key) {
   return weak_des(k1) + weak_des(k2) + weak_des(k3) > 1;
 }
 
-}  // namespace engine
+}  // namespace pfkey

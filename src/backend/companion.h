@@ -1,0 +1,85 @@
+#pragma once
+/// What the kernel has no place for: pairs, identities, idle limits, directions, the public address of a NAT. Kept in a
+/// small SQLite file beside it; no key is ever in it. A row is only a hint: it counts while the kernel has that very
+/// SA.
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "base/net.h"
+#include "base/result.h"
+#include "pfkey/message.h"
+
+namespace backend {
+
+/// What names an SA of the kernel.
+struct SaName {
+  pfkey::SaType satype{};
+  std::uint32_t spi = 0;  ///< Host order.
+  Address dst;
+  std::uint32_t mark = 0;  ///< Value; 0 if it has none.
+  auto operator<=>(const SaName&) const = default;
+};
+SaName name_of(const pfkey::Message& m);
+
+/// What is kept of one SA.
+struct Beside {
+  std::uint64_t added = 0;  ///< Seconds since 1970, by the kernel's clock: tells an SA from a later one of its name.
+  std::uint32_t direction = 0;  ///< SaFlag bits inbound and outbound, as asked for.
+  std::uint32_t pair = 0;       ///< SPI of the partner, host order; 0: none.
+  std::optional<pfkey::Identity> src_identity, dst_identity;
+  std::optional<pfkey::Lifetime> idle;
+  std::optional<Address> nat_local;
+
+  bool empty() const { return direction == 0 && pair == 0 && !src_identity && !dst_identity && !idle && !nat_local; }
+  bool operator==(const Beside&) const = default;
+};
+
+/// The part of an SA's message that belongs here.
+Beside beside_of(const pfkey::Message& m);
+/// Adds it to what the kernel says of the SA.
+void add_beside(pfkey::Message& m, const Beside& beside);
+
+/// The file. It is opened when it is first needed, made (0600, in a folder of 0700) when there is first something to
+/// keep. Each change is whole or not at all, whatever ends the process. Errors: io, denied.
+class Companion {
+ public:
+  explicit Companion(std::string path) : path_(std::move(path)) {}
+
+  Result<std::optional<Beside>> find(const SaName& name);
+  Result<std::map<SaName, Beside>> all();
+  /// An empty Beside removes the row.
+  Result<void> put(const SaName& name, const Beside& beside);
+  Result<void> erase(const SaName& name);
+  /// All rows of a type; unspec: all.
+  Result<void> clear(pfkey::SaType satype);
+  /// Until commit() changes are one change.
+  Result<void> begin();
+  Result<void> commit();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* db) const { sqlite3_close(db); }
+  };
+  class Statement;
+
+  /// False: there is no file, and `create` was not asked for.
+  Result<bool> open(bool create);
+  std::unexpected<Error> trouble(std::string_view what) const;
+
+  std::string path_;
+  std::unique_ptr<sqlite3, Close> db_;
+  bool batch_ = false;
+};
+
+/// The file for this process' network namespace, each of which has SAs of its own: /run/ipseckey/sadb-NUMBER.db.
+std::string companion_path();
+
+}  // namespace backend

@@ -1,0 +1,178 @@
+#include "backend/xfrm_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "backend/xfrm_attributes.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/weak_keys.h"
+
+namespace backend::xfrm {
+namespace {
+
+using pfkey::Message;
+using D = pfkey::Diagnostic;
+using enum pfkey::AlgorithmKind;
+
+const pfkey::Algorithm* cipher_of(const Message& m) { return pfkey::find_algorithm(encrypt, m.sa->encrypt); }
+const pfkey::Algorithm* mac_of(const Message& m) { return pfkey::find_algorithm(auth, m.sa->auth); }
+bool esp(const Message& m) { return m.satype == pfkey::SaType::esp; }
+
+bool bad_cipher_key(const Message& m) {
+  const pfkey::Algorithm* const row = cipher_of(m);
+  if (!m.encrypt_key || !row) return false;
+  const int bits = m.encrypt_key->bits - row->salt_bits;
+  return !row->takes_key() || m.encrypt_key->bits % 8 != 0 || bits <= 0 || !row->key_fits(static_cast<unsigned>(bits));
+}
+
+bool weak_key(const Message& m) {
+  if (!m.encrypt_key || (m.sa->encrypt != 2 && m.sa->encrypt != 3)) return false;
+  Secret copy =
+      m.encrypt_key->material.clone();  // Only the copy's parity is corrected: the kernel gets what was asked.
+  pfkey::correct_parity(copy.bytes());
+  return m.sa->encrypt == 2 ? pfkey::weak_des(copy.bytes()) : pfkey::weak_triple_des(copy.bytes());
+}
+
+bool above(std::uint64_t soft, std::uint64_t hard) { return soft != 0 && hard != 0 && soft > hard; }
+template <class T>
+bool soft_above(const Message& m, T pfkey::Lifetime::* part) {
+  return m.soft && m.hard && above((*m.soft).*part, (*m.hard).*part);
+}
+
+std::uint32_t window_of(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
+
+struct Rule {
+  std::uint8_t error;
+  D diagnostic;
+  std::string_view text;
+  bool (*broken)(const Message&);
+};
+
+constexpr std::array kRules = {
+    Rule{EINVAL, D::missing_src, "", [](const Message& m) { return !m.src; }},
+    Rule{EINVAL, D::af_mismatch, "", [](const Message& m) { return m.src->address.family != m.dst->address.family; }},
+    Rule{EINVAL, D::bad_dst, "", [](const Message& m) { return is_unspecified(m.dst->address); }},
+    Rule{EINVAL, D::bad_sastate, "the kernel's SAs are mature from the start",
+         [](const Message& m) { return m.sa->state != pfkey::State::mature; }},
+    Rule{EINVAL, D::bad_aalg, "", [](const Message& m) { return m.sa->auth != 0 && !mac_of(m); }},
+    Rule{EINVAL, D::bad_ealg, "", [](const Message& m) { return esp(m) && m.sa->encrypt != 0 && !cipher_of(m); }},
+    Rule{EINVAL, D::bad_ealg, "", [](const Message& m) { return esp(m) && m.sa->encrypt == 0; }},
+    Rule{EINVAL, D::encr_notsupp, "", [](const Message& m) { return !esp(m) && m.sa->encrypt != 0; }},
+    Rule{EINVAL, D::missing_akey, "", [](const Message& m) { return (!esp(m) || m.sa->auth != 0) && !m.auth_key; }},
+    Rule{EINVAL, D::missing_ekey, "",
+         [](const Message& m) { return esp(m) && cipher_of(m)->takes_key() && !m.encrypt_key; }},
+    Rule{EINVAL, D::bad_aalg, "",
+         [](const Message& m) { return esp(m) && cipher_of(m)->combined() && m.sa->auth != 0; }},
+    Rule{EINVAL, D::bad_aalg, "",
+         [](const Message& m) { return m.sa->encrypt == pfkey::kEalgNull && m.sa->auth == 0; }},
+    Rule{EOPNOTSUPP, D::malformed_ekey, "the kernel chooses the IVs itself: reserved_bits cannot be honoured",
+         [](const Message& m) { return m.encrypt_key && m.encrypt_key->reserved != 0; }},
+    Rule{EINVAL, D::bad_akeybits, "",
+         [](const Message& m) { return m.auth_key && !mac_of(m)->key_fits(m.auth_key->bits); }},
+    Rule{EINVAL, D::bad_ekeybits, "", bad_cipher_key},
+    Rule{EINVAL, D::weak_ekey, "", weak_key},
+    Rule{EINVAL, D::alloc_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::allocations); }},
+    Rule{EINVAL, D::bytes_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::bytes); }},
+    Rule{EINVAL, D::addtime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::addtime); }},
+    Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::usetime); }},
+    Rule{EINVAL, D::malformed_natt_loc, "AH cannot pass a NAT",
+         [](const Message& m) { return !esp(m) && (m.natt_local || m.natt_remote); }},
+    Rule{EINVAL, D::invalid_replay, "the kernel's replay windows have at most 4096 packets",
+         [](const Message& m) { return window_of(m) > kLargestWindow; }},
+    Rule{EINVAL, D::invalid_replay, "extended sequence numbers need a replay window: give `replay N`",
+         [](const Message& m) { return m.replay_window && m.replay_window->esn && window_of(m) == 0; }},
+    Rule{EINVAL, D::bad_label, "the kernel has no place for the label of the protected packets",
+         [](const Message& m) { return m.outer_sensitivity.has_value(); }},
+};
+
+// ---- refusals
+
+struct Cause {
+  int error;
+  std::string_view words;  ///< Of the kernel's text; empty: any.
+  D diagnostic;
+  std::string (*cure)(const Message&);
+};
+
+std::string_view type_word(const Message& m) { return esp(m) ? "ESP" : "AH"; }
+
+std::string no_type(const Message& m) {
+  const bool v4 = !m.dst || m.dst->address.family == Family::v4;
+  const std::string module = fmt::format("{}{}", esp(m) ? "esp" : "ah", v4 ? 4 : 6);
+  return fmt::format("this kernel has no {}: module {} is missing; `modprobe {}`", type_word(m), module, module);
+}
+
+std::string no_algorithm(const Message& m) {
+  const pfkey::Algorithm* const cipher = m.sa ? cipher_of(m) : nullptr;
+  const pfkey::Algorithm* const mac = m.sa ? mac_of(m) : nullptr;
+  return fmt::format(
+      "its crypto API lacks {}{}{} or what it is made of (authenc, seqiv, echainiv, drbg): `ipseckey "
+      "doctor` lists what is there",
+      cipher ? cipher->kernel : "", cipher && mac ? " or " : "", mac ? mac->kernel : "");
+}
+
+std::string no_right(const Message&) { return "it needs CAP_NET_ADMIN in this network namespace: run it as root"; }
+std::string no_memory(const Message&) { return "the kernel has no memory left for it"; }
+std::string no_offload(const Message&) { return "the device does not offload IPsec, or not this kind"; }
+std::string no_mode(const Message&) { return "module xfrm4_tunnel or xfrm6_tunnel may be missing"; }
+
+constexpr std::array kCauses = {
+    Cause{EPROTONOSUPPORT, "type", D::unknown_satype, no_type},
+    Cause{EPROTONOSUPPORT, "mode", D::none, no_mode},
+    Cause{EPROTONOSUPPORT, "", D::unknown_satype, no_type},
+    Cause{ENOSYS, "AUTH", D::bad_aalg, no_algorithm},
+    Cause{ENOSYS, "", D::bad_ealg, no_algorithm},
+    Cause{ENOENT, "", D::bad_ealg, no_algorithm},
+    Cause{EPERM, "", D::none, no_right},
+    Cause{ENOMEM, "", D::none, no_memory},
+    Cause{ENOBUFS, "", D::none, no_memory},
+    Cause{EOPNOTSUPP, "offload", D::none, no_offload},
+};
+
+}  // namespace
+
+std::optional<Refusal> wrong_name(const Message& m) {
+  if (protocol_of(m.satype) == 0) return Refusal{EINVAL, D::satype_needed};
+  if (!m.dst) return Refusal{EINVAL, D::missing_dst};
+  if (!m.sa) return Refusal{EINVAL, D::missing_sa};
+  if (m.sa->spi == 0) return Refusal{EINVAL, D::malformed_sa};
+  return std::nullopt;
+}
+
+std::optional<Refusal> wrong_with(const Message& m, bool labels) {
+  if (auto wrong = wrong_name(m)) return wrong;
+  for (const Rule& rule : kRules)
+    if (rule.broken(m)) return Refusal{rule.error, rule.diagnostic, std::string(rule.text)};
+  if (m.sensitivity && !labels)
+    return Refusal{EINVAL, D::bad_label, "this kernel runs no SELinux, so it has no labels"};
+  return std::nullopt;
+}
+
+Refusal meaning(const Message& m, int error, std::string_view text) {
+  Refusal out{static_cast<std::uint8_t>(std::clamp(error, 1, 255)), D::none, {}};
+  if (!text.empty()) out.text = fmt::format("the kernel says: {}", text);
+  if (error == ESRCH) {
+    out.diagnostic = D::sa_notfound;
+    return out;
+  }
+  for (const Cause& cause : kCauses) {
+    if (cause.error != error || text.find(cause.words) == std::string_view::npos) continue;
+    out.diagnostic = cause.diagnostic;
+    out.text += fmt::format("{}{}", out.text.empty() ? "" : "; ", cause.cure(m));
+    break;
+  }
+  return out;
+}
+
+Message refused(const Message& request, const Refusal& why) {
+  Message m = request.header();
+  m.error = why.error;
+  m.diagnostic = static_cast<std::uint16_t>(why.diagnostic);
+  if (!why.text.empty()) m.remark = pfkey::Remark{why.text};
+  return m;
+}
+
+}  // namespace backend::xfrm
