@@ -38,7 +38,7 @@ FENCES = (
 # (path pattern, header, why): places that need a header's names and make no call of the system.
 NAMED = (
     (r"base/net\.cc", "arpa/inet.h", "inet_pton and inet_ntop compute"),
-    (r"pfkey/codec\.cc", "sys/socket.h", "AF_INET and AF_INET6 are wire values"),
+    (r"pfkey/fields\.h", "sys/socket.h", "AF_INET and AF_INET6 are wire values"),
 )
 
 CLOCK = re.compile(r"_clock::now\s*\(|\b(clock_gettime|gettimeofday)\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")

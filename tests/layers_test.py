@@ -24,7 +24,7 @@ class Layers(unittest.TestCase):
                 {
                     "base/net.cc": '#include "base/net.h"\n#include <arpa/inet.h>\n',
                     "base/secret.cc": "#include <sys/mman.h>\n",
-                    "pfkey/codec.cc": '#include <sys/socket.h>\n#include "base/bytes.h"\n',
+                    "pfkey/fields.h": '#include <sys/socket.h>\n#include "base/bytes.h"\n',
                     "engine/crypto_cbc.cc": "#include <openssl/evp.h>\n",
                     "engine/engine_test.cc": '#include "backend/memory.h"\n#include <unistd.h>\n',
                     "ipsecd/testing.h": '#include "backend/socket.h"\n',
