@@ -98,7 +98,7 @@ class PromptTest(unittest.TestCase):
     def test_a_failed_command_does_not_end_the_session(self):
         self.start()
         self.assertIn("Unknown command \"fluhs\"; did you mean flush?", self.run_line("fluhs"))
-        self.assertIn("get esp spi 1 dst 192.0.2.1", self.run_line("get esp spi 1 dst 192.0.2.1") + "get esp spi 1 dst 192.0.2.1")
+        self.assertIn("esp SA spi 0x1 dst 192.0.2.1 does not exist", self.run_line("get esp spi 1 dst 192.0.2.1"))
         self.assertEqual(self.run_line("dump"), f"There are no SAs in ipsecd:{self.daemon.path}.\n")
         self.leave()
 
@@ -189,7 +189,7 @@ class PromptTest(unittest.TestCase):
         self.type("\x1b[A")  # Up.
         self.until("dump esp")
         self.type("\x1b[A\x1b[A\x15")  # There is nothing older; Ctrl-U takes the line away.
-        self.assertIn("0 SAs" if False else "There are no ah SAs", self.run_line("dump ah"))
+        self.assertIn("There are no ah SAs", self.run_line("dump ah"))
         self.leave()
 
     def test_resize(self):
