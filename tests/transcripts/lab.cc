@@ -1,0 +1,251 @@
+#include "lab.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "backend/open.h"
+
+namespace transcript {
+namespace {
+
+using engine::ClientId;
+using pfkey::Message;
+
+struct HostRow {
+  std::string_view name;
+  std::array<std::string_view, 2> addresses;  // The second may be empty.
+};
+// The first name of an address is the one that output uses.
+constexpr std::array kHosts = {
+    HostRow{"me.example.com", {"192.0.2.1"}},
+    HostRow{"you.example.com", {"192.0.2.2"}},
+    HostRow{"me.domain.com", {"192.0.2.1"}},
+    HostRow{"you.domain.com", {"192.0.2.2"}},
+    HostRow{"mypeer", {"192.0.2.2"}},
+    HostRow{"twins.example.net", {"198.51.100.1", "198.51.100.2"}},
+    HostRow{"both.example.net", {"198.51.100.7", "2001:db8::7"}},
+    HostRow{"six.example.net", {"2001:db8::6"}},
+};
+
+struct NumberRow {
+  std::string_view name;
+  std::uint16_t number;
+};
+constexpr std::array kProtocols = {NumberRow{"icmp", 1}, NumberRow{"ipip", 4},  NumberRow{"tcp", 6},
+                                   NumberRow{"udp", 17}, NumberRow{"ipv6", 41}, NumberRow{"ipv6-icmp", 58}};
+constexpr std::array kPorts = {NumberRow{"domain", 53}, NumberRow{"bgp", 179}, NumberRow{"ipsec-nat-t", 4500}};
+
+Result<std::vector<Address>> find_host(const std::string& name) {
+  const auto row = std::ranges::find(kHosts, name, &HostRow::name);
+  if (row == kHosts.end()) return fail(Errc::not_found, "Name or service not known");
+  std::vector<Address> found;
+  for (const std::string_view a : row->addresses)
+    if (const auto address = parse_address(a)) found.push_back(*address);
+  return found;
+}
+
+std::optional<std::string> name_of_host(const Address& a) {
+  const std::string text = to_string(a);
+  for (const HostRow& row : kHosts)
+    if (std::ranges::find(row.addresses, text) != row.addresses.end()) return std::string(row.name);
+  return std::nullopt;
+}
+
+template <class T>
+std::optional<T> find_number(const auto& rows, const std::string& name) {
+  const auto row = std::ranges::find(rows, name, &NumberRow::name);
+  return row == rows.end() ? std::nullopt : std::optional(static_cast<T>(row->number));
+}
+
+std::optional<std::string> name_of_protocol(std::uint8_t number) {
+  const auto row = std::ranges::find(kProtocols, number, &NumberRow::number);
+  return row == kProtocols.end() ? std::nullopt : std::optional(std::string(row->name));
+}
+
+engine::Options engine_options() {
+  engine::Options options;
+  options.is_local = [](const Address& a) {
+    const std::string text = to_string(a);
+    return text == "192.0.2.1" || text == "2001:db8::1" || text == "fec0:bbbb::4483";
+  };
+  options.random = [seed = std::uint32_t{0}]() mutable { return seed += 0x1000; };
+  return options;
+}
+
+void must(bool done) {
+  if (!done) throw std::runtime_error("the system does not let the transcript have its standard streams");
+}
+
+// A standard stream of this process, replaced by a file in memory while the object lives.
+class Redirected {
+ public:
+  Redirected(int fd, std::string_view content)
+      : fd_(fd), saved_(fcntl(fd, F_DUPFD_CLOEXEC, 10)), memory_(memfd_create("transcript", MFD_CLOEXEC)) {
+    must(saved_ >= 0 && memory_ >= 0);
+    must(write(memory_, content.data(), content.size()) == static_cast<ssize_t>(content.size()));
+    must(lseek(memory_, 0, SEEK_SET) == 0 && dup2(memory_, fd_) == fd_);
+  }
+  Redirected(const Redirected&) = delete;
+  Redirected& operator=(const Redirected&) = delete;
+  ~Redirected() {
+    dup2(saved_, fd_);
+    close(saved_);
+    close(memory_);
+  }
+
+  std::string content() const {
+    std::string text(static_cast<std::size_t>(lseek(memory_, 0, SEEK_END)), '\0');
+    must(pread(memory_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    return text;
+  }
+
+ private:
+  int fd_, saved_, memory_;
+};
+
+constexpr char kOfStderr = '\1';
+
+void write_stdout(std::string_view text) {
+  must(write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+}
+
+// Standard output is shared with what writes to the descriptor itself, such as `save -`, so everything passes through
+// it and each line of stderr is told by its first character.
+cli::Console console(bool terminal) {
+  return cli::Console(
+      [](std::string_view text) {
+        write_stdout(text);
+        return std::string();
+      },
+      [](std::string_view text) {
+        while (!text.empty()) {
+          const auto end = std::min(text.find('\n'), text.size() - 1) + 1;
+          write_stdout(kOfStderr + std::string(text.substr(0, end)));
+          text.remove_prefix(end);
+        }
+        return std::string();
+      },
+      terminal);
+}
+
+std::string marked(std::string_view raw) {
+  std::string out;
+  while (!raw.empty()) {
+    const auto end = std::min(raw.find('\n'), raw.size());
+    std::string_view line = raw.substr(0, end);
+    const bool is_error = line.starts_with(kOfStderr);
+    if (is_error) line.remove_prefix(1);
+    out += is_error ? '!' : '|';
+    if (!line.empty()) out += ' ';
+    out += line;
+    out += end < raw.size() ? "\n" : " [no newline]\n";
+    raw.remove_prefix(std::min(end + 1, raw.size()));
+  }
+  return out;
+}
+
+}  // namespace
+
+class Sadb::Client : public backend::Backend {
+ public:
+  explicit Client(Sadb& sadb) : sadb_(sadb), id_(sadb.keysock_.open()) { sadb_.clients_.push_back(this); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client() override {
+    sadb_.keysock_.close(id_);
+    std::erase(sadb_.clients_, this);
+  }
+
+  std::string name() const override { return "ipsecd:/run/ipsecd/pfkey.sock"; }
+
+  Result<void> call(std::span<Message> requests, const Reply& reply) override {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const Message asked = requests[i].header();
+      handler_ = [&, i](const Message& m) {
+        const bool end_of_dump = asked.type == pfkey::Type::dump && m.seq == 0;
+        if (m.seq == asked.seq || end_of_dump) reply(i, m.clone());
+      };
+      sadb_.keysock_.expire(sadb_.clock_(), sadb_.deliver());
+      sadb_.keysock_.handle(id_, std::exchange(requests[i], asked.header()), sadb_.clock_(), sadb_.deliver());
+      while (sadb_.keysock_.dumping(id_)) sadb_.keysock_.next_dumped(id_, sadb_.deliver());
+      handler_ = {};
+    }
+    return {};
+  }
+
+  Result<void> listen(bool promiscuous, int, const Sink& sink) override {
+    handler_ = [&](const Message& m) { sink(m.clone()); };
+    Message mode;
+    mode.type = pfkey::Type::x_promisc;
+    mode.satype = promiscuous ? pfkey::SaType{1} : pfkey::SaType::unspec;
+    mode.seq = mode.pid = 1;
+    sadb_.keysock_.handle(id_, std::move(mode), sadb_.clock_(), sadb_.deliver());
+    std::exchange(sadb_.meanwhile, [] {})();
+    handler_ = {};
+    return {};
+  }
+
+  void hear(ClientId id, const Message& m) const {
+    if (id == id_ && handler_) handler_(m);
+  }
+
+ private:
+  Sadb& sadb_;
+  ClientId id_;
+  std::function<void(const Message&)> handler_;
+};
+
+Sadb::Sadb(backend::Clock clock) : clock_(std::move(clock)), keysock_(engine_options()) {}
+
+std::function<void(ClientId, const Message&)> Sadb::deliver() {
+  return [this](ClientId id, const Message& m) {
+    for (const Client* client : clients_) client->hear(id, m);
+  };
+}
+
+void Sadb::expire() { keysock_.expire(clock_(), deliver()); }
+
+std::unique_ptr<backend::Backend> Sadb::connect() { return std::make_unique<Client>(*this); }
+
+Lab::Lab() : sadb([this] { return now; }) {}
+
+cli::World Lab::world(cli::Console& to) {
+  const backend::Surroundings around{"/run/ipsecd/pfkey.sock", [this] { return now; }};
+  return {
+      .console = to,
+      .names = {find_host, [](const std::string& n) { return find_number<std::uint8_t>(kProtocols, n); },
+                [](const std::string& n) { return find_number<std::uint16_t>(kPorts, n); }},
+      .host_name = name_of_host,
+      .protocol_name = name_of_protocol,
+      .clock = [this] { return now; },
+      .pid = 4242,
+      .open = [this, around](const std::string& where) -> Result<std::unique_ptr<backend::Backend>> {
+        if (where == "auto" || where == "ipsecd") return sadb.connect();
+        return backend::open(where, around);
+      },
+      .open_scratch = [around] { return backend::open_scratch(around); },
+  };
+}
+
+Ran Lab::run(std::vector<std::string> arguments, std::string_view input) {
+  const Redirected in(STDIN_FILENO, input);
+  const Redirected out(STDOUT_FILENO, "");
+  cli::Console to = console(terminal);
+  const auto status = cli::run_program({"ipseckey", std::move(arguments)}, world(to));
+  return {marked(out.content()), static_cast<int>(status)};
+}
+
+void Lab::run_inside(std::vector<std::string> arguments) {
+  cli::Console to = console(terminal);
+  const auto status = cli::run_program({"ipseckey", std::move(arguments)}, world(to));
+  if (status != cli::Status::ok) note("[status " + std::to_string(static_cast<int>(status)) + "]");
+}
+
+void Lab::note(std::string_view line) { write_stdout(std::string(line) + '\n'); }
+
+}  // namespace transcript

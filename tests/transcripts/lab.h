@@ -1,0 +1,65 @@
+#pragma once
+/// The world of a transcript: a clock that is stepped, names that never change, one SADB for all commands, a captured
+/// console.
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/memory.h"
+#include "cli/program.h"
+#include "engine/keysock.h"
+
+namespace transcript {
+
+/// The SADB of the machine that a transcript is about, as ipsecd keeps it. This machine is 192.0.2.1 and 2001:db8::1.
+class Sadb {
+ public:
+  explicit Sadb(backend::Clock clock);
+
+  /// A new connection.
+  std::unique_ptr<backend::Backend> connect();
+
+  /// Lets happen what is due by now.
+  void expire();
+
+  /// What happens while somebody monitors; it is called once, when the monitor listens.
+  std::function<void()> meanwhile = [] {};
+
+ private:
+  class Client;
+  std::function<void(engine::ClientId, const pfkey::Message&)> deliver();
+
+  backend::Clock clock_;
+  engine::Keysock keysock_;
+  std::vector<Client*> clients_;
+};
+
+/// What a command wrote and how it ended.
+struct Ran {
+  std::string output;  ///< Lines of stdout start with "| ", lines of stderr with "! ", in the order of writing.
+  int status;
+};
+
+class Lab {
+ public:
+  Lab();
+
+  /// Runs `ipseckey ARGUMENTS`, with this text as its standard input.
+  Ran run(std::vector<std::string> arguments, std::string_view input);
+
+  /// The same for what happens while another command runs: its output joins that one's.
+  void run_inside(std::vector<std::string> arguments);
+  /// A line of output that no command wrote.
+  void note(std::string_view line);
+
+  Instant now;
+  bool terminal = false;  ///< Whether stderr is one, and so faults are marked under their words.
+  Sadb sadb;
+
+ private:
+  cli::World world(cli::Console& console);
+};
+
+}  // namespace transcript

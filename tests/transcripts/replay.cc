@@ -1,0 +1,205 @@
+#include "replay.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "lab.h"
+
+namespace transcript {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw std::runtime_error("there is no file " + path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// As a shell does it: blanks part words, single and double quotes hold them together.
+Words split(std::string_view text) {
+  Words words;
+  char quote = 0;
+  bool in_word = false;
+  for (const char c : text) {
+    if (quote == 0 && c == ' ') {
+      in_word = false;
+      continue;
+    }
+    if (!std::exchange(in_word, true)) words.emplace_back();
+    if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '\'' || c == '"')) {
+      quote = c;
+    } else {
+      words.back() += c;
+    }
+  }
+  if (quote != 0) throw std::runtime_error("a quote is not closed");
+  return words;
+}
+
+std::string quoted_lines(std::string_view text) {
+  std::string out;
+  std::istringstream in{std::string(text)};
+  for (std::string line; std::getline(in, line);) out += fmt::format("|{}{}\n", line.empty() ? "" : " ", line);
+  return out;
+}
+
+// What a session does beside ipseckey, in the folder of the transcript.
+std::string cat(const Words& words) { return quoted_lines(read_file(words.at(1))); }
+
+std::string ls(const Words&) {
+  std::vector<std::string> lines;
+  for (const auto& entry : std::filesystem::directory_iterator(".")) {
+    struct stat st{};
+    lstat(entry.path().c_str(), &st);
+    lines.push_back(fmt::format("{} {:04o}", entry.path().filename().string(), st.st_mode & 07777u));
+  }
+  std::ranges::sort(lines);
+  std::string out;
+  for (const std::string& line : lines) out += "| " + line + '\n';
+  return out;
+}
+
+std::string chmod(const Words& words) {
+  if (::chmod(words.at(2).c_str(), static_cast<mode_t>(std::stoul(words.at(1), nullptr, 8))) != 0)
+    throw std::runtime_error("chmod fails");
+  return {};
+}
+
+std::string ln(const Words& words) {
+  std::filesystem::create_symlink(words.at(2), words.at(3));  // ln -s TARGET NAME
+  return {};
+}
+
+std::string mkdir(const Words& words) {
+  std::filesystem::create_directory(words.at(1));
+  return {};
+}
+
+std::string cmp(const Words& words) {
+  return read_file(words.at(1)) == read_file(words.at(2)) ? "" : "| they differ\n";
+}
+
+struct Tool {
+  std::string_view name;
+  std::string (*run)(const Words&);
+};
+constexpr std::array kTools = {Tool{"cat", cat}, Tool{"ls", ls},       Tool{"chmod", chmod},
+                               Tool{"ln", ln},   Tool{"mkdir", mkdir}, Tool{"cmp", cmp}};
+
+class Replay {
+ public:
+  explicit Replay(const std::string& text) : in_(text) { set_clock("2026-11-21 03:00:00"); }
+
+  std::string run() {
+    try {
+      while (next()) line();
+    } catch (const std::exception& e) {
+      throw std::runtime_error(fmt::format("{}: {}: {}", number_, line_, e.what()));
+    }
+    return out_;
+  }
+
+ private:
+  bool next() {
+    ++number_;
+    return static_cast<bool>(std::getline(in_, line_));
+  }
+
+  void line() {
+    const bool is_output = line_.starts_with('|') || line_.starts_with('!') || line_.starts_with("[status ");
+    if (is_output) return;
+    out_ += line_ + '\n';
+    if (line_.empty() || line_.starts_with('#')) return;
+    if (line_.starts_with("$ ")) {
+      out_ += command(line_.substr(2));
+    } else if (line_.starts_with("@ ")) {
+      step(line_.substr(2));
+    } else if (line_.starts_with("file ")) {
+      const std::string name = line_.substr(5);
+      std::ofstream(name, std::ios::binary) << block();
+      ::chmod(name.c_str(), 0600);
+    } else if (line_ == "stdin") {
+      input_ = block();
+    } else if (line_ == "meanwhile") {
+      meanwhile(block());
+    } else if (line_ == "terminal" || line_ == "pipe") {
+      lab_.terminal = line_ == "terminal";
+    } else {
+      throw std::runtime_error("this is no line of a transcript");
+    }
+  }
+
+  // The lines up to `end`.
+  std::string block() {
+    std::string text;
+    while (next()) {
+      out_ += line_ + '\n';
+      if (line_ == "end") return text;
+      text += line_ + '\n';
+    }
+    throw std::runtime_error("a block has no `end`");
+  }
+
+  std::string command(const std::string& text) {
+    Words words = split(text);
+    if (words[0] == "ipseckey") {
+      words.erase(words.begin());
+      const Ran ran = lab_.run(std::move(words), std::exchange(input_, {}));
+      return ran.output + (ran.status == 0 ? "" : fmt::format("[status {}]\n", ran.status));
+    }
+    for (const Tool& tool : kTools)
+      if (tool.name == words[0]) return tool.run(words);
+    throw std::runtime_error("there is no such command in a transcript");
+  }
+
+  void step(const std::string& to) {
+    if (to[0] != '+') return set_clock(to);
+    if (!to.ends_with('s')) throw std::runtime_error("a step is `@ +SECONDSs`");
+    lab_.now = lab_.now + std::chrono::seconds(std::stoll(to.substr(1)));
+    lab_.sadb.expire();
+  }
+
+  void set_clock(const std::string& to) {
+    std::tm tm{};
+    const char* const end = strptime(to.c_str(), "%Y-%m-%d %H:%M:%S", &tm);
+    if (!end || *end != '\0') throw std::runtime_error("a time is `@ YEAR-MONTH-DAY HOUR:MINUTE:SECOND`");
+    const std::chrono::sys_seconds wall{std::chrono::seconds(timegm(&tm))};
+    if (wall < lab_.now.wall) throw std::runtime_error("time does not go back");
+    lab_.now = lab_.now + (wall - lab_.now.wall);
+    lab_.sadb.expire();
+  }
+
+  // What others do while the next command monitors: commands and steps of the clock, shown where they happen.
+  void meanwhile(const std::string& script) {
+    lab_.sadb.meanwhile = [this, script] {
+      std::istringstream lines(script);
+      for (std::string text; std::getline(lines, text);) {
+        lab_.note(text);
+        if (text.starts_with("@ ")) step(text.substr(2));
+        if (text.starts_with("$ ipseckey ")) lab_.run_inside(split(text.substr(11)));
+      }
+    };
+  }
+
+  std::istringstream in_;
+  std::string line_, out_, input_;
+  std::size_t number_ = 0;
+  Lab lab_;
+};
+
+}  // namespace
+
+std::string replay(const std::string& text) { return Replay(text).run(); }
+
+}  // namespace transcript
