@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""What can go wrong around the programs: files, disks, pipes, daemons. Each has a clear error, its exit status, nothing
+half-written and no hang."""
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from programs import Case, DEADLINE, Ended, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
+
+OK, FAILED, USAGE, NO_SADB, FILE = range(5)
+
+
+class Files(Case):
+    """What -f, -c and -s are given."""
+
+    def test_a_file_that_may_not_be_read(self):
+        self.folder.chmod(0o755)
+        self.write("keys", sa_line(0x100), mode=0)
+        program = shutil.copy(IPSECKEY, self.folder)
+        ended = self.finish(subprocess.Popen([program, "-c", "keys"], cwd=self.folder, preexec_fn=unprivileged, env=UNPRIVILEGED,
+                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        self.assertEqual(ended, Ended(FILE, "", "ipseckey: cannot open keys: Permission denied\n"))
+
+    def test_a_check_needs_neither_privilege_nor_sadb(self):
+        self.folder.chmod(0o755)
+        program = shutil.copy(IPSECKEY, self.folder)
+        ended = self.finish(subprocess.Popen([program, "-c", "-"], cwd=self.folder, preexec_fn=unprivileged, env=UNPRIVILEGED,
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE),
+                            sa_line(0x100).encode())
+        self.assertEqual(ended, Ended(OK, "<stdin>: 1 of 1 command valid.\n", ""))
+
+    def test_a_device(self):
+        self.assertEqual(self.run_it("-c", "/dev/null"),
+                         Ended(FILE, "", "ipseckey: /dev/null is neither a regular file nor a pipe\n"))
+
+    def test_binary_garbage(self):
+        noise = bytes(random.Random(2).choices(range(1, 256), k=200_000))
+        self.write("noise", noise)
+        ended = self.run_it("-c", "noise")
+        self.assertEqual((ended.status, ended.out), (FAILED, ""))
+        for line in ended.err.splitlines():
+            self.assertRegex(line, r"^noise:\d+(:\d+)?: (error|warning|Parse error|.*Parse error on line)|^noise: 0 of \d+ ")
+        self.assertTrue(ended.err.isprintable() or ended.err.replace("\n", "").isprintable())
+
+    def test_nul_bytes(self):
+        self.write("nul", sa_line(0x100) + "add ah spi\0 0x101\n" + sa_line(0x102))
+        self.start_daemon()
+        ended = self.run_it("-f", "nul")
+        self.assertEqual(ended, Ended(FAILED, "", "ipseckey: nul: line 2 holds a NUL byte: this is not a file of commands\n"
+                                                  "nul: 1 of 1 command succeeded.\n"))
+
+    def test_a_line_of_100_megabytes(self):
+        with open(self.write("long", ""), "wb") as out:
+            out.write(b"add ah spi 0x100 ")
+            for _ in range(100):
+                out.write(b"0123456789abcdef" * 65536)
+            out.write(b"\n" + sa_line(0x101).encode())
+        ended = self.run_with_memory("-c", "long")
+        self.assertEqual(ended, Ended(FAILED, "", "long:1: error: the command is longer than 1048576 bytes\n"
+                                                  "long: 1 of 2 commands valid.\n"))
+
+    def test_50_megabytes_of_comments(self):
+        with open(self.write("comments", ""), "wb") as out:
+            for _ in range(50):
+                out.write(b"# Nothing but words, and no command at all in here.....\n# ....\n" * 16384)
+            out.write(sa_line(0x101).encode())
+        self.assertEqual(self.run_with_memory("-c", "comments"), Ended(OK, "comments: 1 of 1 command valid.\n", ""))
+
+    def run_with_memory(self, *arguments) -> Ended:
+        """As run_it; memory does not grow with the file."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        ended = self.run_it(*arguments)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        self.assertLess(after, max(before, 256 * 1024), "kilobytes")
+        return ended
+
+    def test_lines_that_end_in_cr_lf(self):
+        self.write("dos", "add ah spi 0x100 dst 192.0.2.2 \\\r\n   authalg md5 \\\r\n   authkey "
+                          "112233445566778899aabbccddeeff00\r\n\r\n# end\r\n" + sa_line(0x101).replace("\n", "\r\n"))
+        self.assertEqual(self.run_it("-c", "dos"), Ended(OK, "dos: 2 of 2 commands valid.\n", ""))
+
+    def test_a_pipe_in_place_of_a_file(self):
+        self.write("keys", sa_lines(3))
+        shell = f'"{IPSECKEY}" -c <(cat keys) | sed "s#/dev/fd/[0-9]*#PIPE#"'
+        ended = self.finish(subprocess.Popen(["bash", "-c", shell], cwd=self.folder, stdout=subprocess.PIPE,
+                                             stderr=subprocess.PIPE))
+        self.assertEqual(ended, Ended(OK, "PIPE: 3 of 3 commands valid.\n", ""))
+
+    def test_a_file_that_others_can_read(self):
+        self.write("keys", sa_line(0x100), mode=0o644)
+        ended = self.run_it("-c", "keys")
+        self.assertEqual(ended, Ended(
+            OK, "keys: 1 of 1 command valid, 1 warning.\n",
+            "keys: warning: it holds keys and is open to others (mode 0644): chmod 600 keys\n"))
+
+    def test_a_file_of_another_user(self):
+        self.write("keys", sa_line(0x100))
+        warning = ""
+        if os.geteuid() == 0:  # Nobody else can give a file away.
+            os.chown(self.folder / "keys", 65534, 65534)
+            warning = "keys: warning: it holds keys and belongs to another user (uid 65534)\n"
+        ended = self.run_it("-c", "keys")
+        self.assertEqual(ended.err, warning)
+        self.assertEqual(ended.status, OK)
+
+    def test_a_file_without_keys_may_be_open(self):
+        self.write("commands", "flush\n", mode=0o644)
+        self.assertEqual(self.run_it("-c", "commands"), Ended(OK, "commands: 1 of 1 command valid.\n", ""))
+
+
+class Saving(Case):
+    """A target is replaced whole or not at all."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_daemon()
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(2000)).status, OK)
+
+    def refused(self, target: str, why: str):
+        before = self.listing()
+        self.assertEqual(self.run_it("-s", target), Ended(FILE, "", f"ipseckey: cannot save to {target}: {why}\n"))
+        self.assertEqual(self.listing(), before)
+
+    def test_a_link_a_folder_a_device(self):
+        self.write("other", "precious\n")
+        (self.folder / "link").symlink_to("other")
+        (self.folder / "folder").mkdir()
+        os.mkfifo(self.folder / "pipe")
+        only = "keys are written to regular files alone"
+        self.refused("link", f"it is a symbolic link; {only}")
+        self.refused("folder", f"it is a directory; {only}")
+        self.refused("pipe", f"it is no regular file; {only}")
+        self.refused("/dev/null", f"it is no regular file; {only}")
+        self.refused("/dev/full", f"it is no regular file; {only}")
+        self.refused("nofolder/file", "No such file or directory")
+        self.assertEqual((self.folder / "other").read_text(), "precious\n")
+
+    def test_a_full_disk(self):
+        self.write("target", "precious\n")
+        small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        ended = self.run_it("-s", "target", preexec_fn=small)
+        self.assertEqual(ended, Ended(FILE, "", "ipseckey: cannot write target: File too large\n"
+                                            "ipseckey: target was not written\n"))
+        self.assertEqual(self.listing(), ["target"])
+        self.assertEqual((self.folder / "target").read_text(), "precious\n")
+
+    def test_ended_by_a_signal_half_way(self):
+        self.write("target", "precious\n")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            self.daemon.send(signal.SIGSTOP)
+            saving = self.start("-s", "target")
+            self.wait_for_the_new_file()
+            saving.send_signal(number)
+            self.daemon.send(signal.SIGCONT)
+            ended = self.finish(saving)
+            self.assertEqual((ended.status, ended.out), (-number, ""))
+            self.assertEqual(ended.err, "ipseckey: saving was interrupted\nipseckey: target was not written\n")
+            self.assertEqual(self.listing(), ["target"])
+            self.assertEqual((self.folder / "target").read_text(), "precious\n")
+
+    def test_killed_half_way(self):
+        """Nothing can clean up then; but the target is whole, and what is left over is its owner's alone."""
+        self.write("target", "precious\n")
+        self.daemon.send(signal.SIGSTOP)
+        saving = self.start("-s", "target")
+        left = self.wait_for_the_new_file()
+        saving.kill()
+        self.assertEqual(self.finish(saving), Ended(-signal.SIGKILL, "", ""))
+        self.assertEqual((self.folder / "target").read_text(), "precious\n")
+        self.assertEqual((self.folder / left).stat().st_mode & 0o777, 0o600)
+
+    def wait_for_the_new_file(self) -> str:
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            new = [name for name in self.listing() if name.startswith("target.")]
+            if new:
+                return new[0]
+            os.sched_yield()
+        self.fail("nothing is written")
+
+    def test_standard_output_is_full(self):
+        for words in (["-s", "-"], ["save", "all"], ["-p", "dump"]):
+            with open("/dev/full", "wb") as full:
+                ended = self.run_it(*words, stdout=full)
+            self.assertEqual(ended, Ended(
+                FILE, "", "ipseckey: cannot write standard output: No space left on device\n"), words)
+
+    def test_the_reader_of_standard_output_goes_away(self):
+        for words in (["-p", "dump"], ["save", "all"]):
+            process = self.start(*words)
+            process.stdout.readline()
+            process.stdout.close()
+            err = process.stderr.read().decode()
+            self.assertEqual(process.wait(DEADLINE), FILE)
+            self.assertEqual(err, "ipseckey: cannot write standard output: Broken pipe\n")
+
+
+class Daemons(Case):
+    """The SADB is not there, goes away, or does not answer."""
+
+    def test_there_is_none(self):
+        ended = self.run_it("dump")
+        self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
+        self.assertRegex(ended.err, r"^ipseckey: .*FOLDER/absent.sock.*`ipsecd --socket FOLDER/absent.sock`\n$")
+
+    def test_a_file_is_not_loaded_without_one(self):
+        self.write("keys", sa_lines(1000))
+        ended = self.run_it("-f", "keys")
+        self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
+        self.assertEqual(ended.err.count("absent.sock`"), 1)
+
+    def test_it_is_killed_in_the_middle_of_a_load(self):
+        self.start_daemon()
+        loading = self.start("-f", "-", stdin=subprocess.PIPE)
+        loading.stdin.write(sa_lines(25_000).encode())
+        self.daemon.end(signal.SIGKILL)
+        ended = self.finish(loading, sa_lines(25_000, first=0x100000).encode())
+        self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
+        lines = ended.err.splitlines()
+        self.assertRegex(lines[-1], r"^<stdin>: \d+ of \d+ commands succeeded; what follows was not run\.$")
+        self.assertRegex(lines[-2], r"^ipseckey: .*sadb\.sock")
+
+    def test_it_stops_answering(self):
+        self.start_daemon()
+        self.daemon.send(signal.SIGSTOP)
+        begin = time.monotonic()
+        ended = self.run_it("-f", "-", text=sa_lines(3))
+        self.assertGreater(time.monotonic() - begin, 9)
+        self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
+        self.assertRegex(ended.err, r"^<stdin>:1: error: no answer to this command and 2 after it, which may "
+                                    r"have been carried out; what follows was not run\nipseckey: .*10 s.*\n"
+                                    r"<stdin>: 0 of 3 commands succeeded; what follows was not run\.\n$")
+
+    def test_two_loads_at_once(self):
+        self.start_daemon()
+        self.write("one", sa_lines(2000, first=0x10000))
+        self.write("two", sa_lines(2000, first=0x20000))
+        loads = [self.start("-f", name) for name in ("one", "two")]
+        self.assertEqual([self.finish(p) for p in loads],
+                         [Ended(OK, f"{name}: 2000 of 2000 commands succeeded.\n", "") for name in ("one", "two")])
+        self.assertEqual(self.count_sas(), 4000)
+
+    def test_commands_through_a_pipe_tell_of_failure(self):
+        self.start_daemon()
+        self.assertEqual(self.run_it(text=sa_line(0x100) + "quit\n"), Ended(OK, "", ""))
+        ended = self.run_it(text="nonsense\n" + sa_line(0x101))
+        self.assertEqual((ended.status, ended.out), (FAILED, ""))
+        self.assertEqual(self.count_sas(), 2)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[1:]])
