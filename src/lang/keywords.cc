@@ -1,5 +1,6 @@
 #include "lang/keywords.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -92,6 +93,7 @@ constexpr std::size_t bucket_of(std::string_view name) {
 struct Index {
   std::array<Entry, kBuckets> entries{};
   bool unique = true;
+  std::size_t longest = 0;
 
   constexpr Index() {
     for (std::size_t i = 0; i < kTable.size(); ++i) {
@@ -100,6 +102,7 @@ struct Index {
     }
   }
   constexpr void put(std::string_view name, std::size_t row, bool v6_only) {
+    longest = std::max(longest, name.size());
     std::size_t b = bucket_of(name);
     for (; !entries[b].name.empty(); b = (b + 1) % kBuckets) unique = unique && entries[b].name != name;
     entries[b] = {name, static_cast<std::uint8_t>(row), v6_only};
@@ -125,7 +128,8 @@ auto with_syntax(const Keyword& row, F f) {
 std::span<const Keyword> keywords() { return kTable; }
 
 KeywordMatch find_keyword(std::string_view name) {
-  if (name.empty()) return {};
+  // Most words that are asked for are values: numbers and keys.
+  if (name.empty() || name.size() > kIndex.longest || name[0] < 'a') return {};
   for (std::size_t b = bucket_of(name); !kIndex.entries[b].name.empty(); b = (b + 1) % kBuckets)
     if (kIndex.entries[b].name == name) return {&kTable[kIndex.entries[b].row], kIndex.entries[b].v6_only};
   return {};

@@ -74,14 +74,34 @@ void SyntaxBase<Network>::write(const Network& v, bool, std::string& out) {
 
 namespace {
 
-// Hex digits into octets from the high end; false at the first that is none.
+// The value of each character as a hex digit; negative: none.
+constexpr auto kHex = [] {
+  std::array<std::int8_t, 256> values{};
+  for (std::size_t c = 0; c < values.size(); ++c)
+    values[c] = static_cast<std::int8_t>(text::hex_digit(static_cast<char>(c)));
+  return values;
+}();
+int hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
+
+bool all_hex(std::string_view text) {
+  int any = 0;
+  for (const char c : text) any |= hex(c);
+  return any >= 0;
+}
+
+// Hex digits into octets from the high end; a last odd one fills the high half. False if one is none.
 bool read_hex(std::string_view digits, MutableBytes out) {
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    const int d = text::hex_digit(digits[i]);
-    if (d < 0) return false;
-    out[i / 2] |= static_cast<std::byte>(i % 2 ? d : d << 4);
+  int any = 0;
+  std::size_t i = 0;
+  for (; i + 1 < digits.size(); i += 2) {
+    const int octet = hex(digits[i]) * 16 | hex(digits[i + 1]);
+    any |= octet;
+    out[i / 2] = static_cast<std::byte>(octet);
   }
-  return true;
+  if (i == digits.size()) return any >= 0;
+  any |= hex(digits[i]);
+  out[i / 2] = static_cast<std::byte>(hex(digits[i]) * 16);
+  return any >= 0;
 }
 
 Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
@@ -120,13 +140,14 @@ Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& conte
       context.warning =
           fmt::format("the key has {} bits; the last {} are dropped", digits.size() * 4, digits.size() * 4 - bits);
   }
-  if (digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
-    return bad("the value is not a hex string");
-  digits = digits.substr(0, (bits + 3) / 4);
+  constexpr std::string_view kNotHex = "the value is not a hex string";
+  const std::string_view dropped = digits.substr(std::min(digits.size(), (bits + 3) / 4));
+  digits.remove_suffix(dropped.size());
+  if (!all_hex(dropped)) return bad(std::string(kNotHex));
   if (digits.size() > 2 * Secret::kMaxSize)
     return bad(fmt::format("the key has {} bits; no algorithm takes more than {}", bits, Secret::kMaxSize * 8));
   KeyValue key{Secret((bits + 7) / 8), static_cast<std::uint16_t>(bits)};
-  read_hex(digits, key.material.bytes());
+  if (!read_hex(digits, key.material.bytes())) return bad(std::string(kNotHex));
   if (bits % 8 != 0) key.material.bytes().back() &= static_cast<std::byte>(0xff00u >> bits % 8);
   return key;
 }

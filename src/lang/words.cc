@@ -1,6 +1,8 @@
 #include "lang/words.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -12,6 +14,31 @@ std::size_t continuation(std::string_view text, std::size_t at) {
   std::size_t i = at + 1;
   while (i < text.size() && is_blank(text[i]) && text[i] != '\n') ++i;
   return i == text.size() || text[i] == '\n' ? i - at : 0;
+}
+
+// How many of eight characters stand before the first blank, control character or backslash.
+std::size_t before_stop(const char* eight) {
+  std::uint64_t v;
+  std::memcpy(&v, eight, sizeof v);
+  if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  const std::uint64_t backslash = v ^ kOnes * '\\';
+  const std::uint64_t stops = (((v - kOnes * 0x21) & ~v) | ((backslash - kOnes) & ~backslash)) & kHighs;
+  return static_cast<std::size_t>(std::countr_zero(stops)) / 8;
+}
+
+// The end of the bare word that starts at `i`. Keys make most of a file's text, so it goes by eights.
+std::size_t end_of_word(std::string_view text, std::size_t i) {
+  const auto ends = [&] { return is_blank(text[i]) || (text[i] == '\\' && continuation(text, i) > 0); };
+  while (i + 8 <= text.size()) {
+    const std::size_t skip = before_stop(text.data() + i);
+    i += skip;
+    if (skip == 8) continue;
+    if (ends()) return i;
+    ++i;
+  }
+  while (i < text.size() && !ends()) ++i;
+  return i;
 }
 
 std::size_t skip_comment_lines(std::string_view text, std::size_t i) {
@@ -54,7 +81,7 @@ std::optional<WordFault> split(std::string_view text, std::vector<Word>& words) 
         return WordFault{static_cast<std::uint32_t>(i), "a blank is needed after the closing quotation mark"};
       continue;
     }
-    while (i < text.size() && !is_blank(text[i]) && !(text[i] == '\\' && continuation(text, i))) ++i;
+    i = end_of_word(text, i);
     words.push_back({text.substr(at, i - at), at, Word::Kind::bare});
   }
 }

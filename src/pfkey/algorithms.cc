@@ -62,19 +62,46 @@ consteval bool well_formed() {
 }
 static_assert(well_formed(), "an algorithm row contradicts itself or takes another one's number");
 
+// Every name, because cutting the lists at each look-up is slow.
+struct NamedRow {
+  std::string_view name;
+  std::uint8_t row = 0;
+};
+constexpr std::size_t kNameCount = [] {
+  std::size_t count = 0;
+  for (const Algorithm& a : kTable) text::for_each_word(a.names, [&](std::string_view) { ++count; });
+  return count;
+}();
+constexpr auto kNames = [] {
+  std::array<NamedRow, kNameCount> names{};
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < kTable.size(); ++i)
+    text::for_each_word(kTable[i].names,
+                        [&](std::string_view name) { names[next++] = {name, static_cast<std::uint8_t>(i)}; });
+  return names;
+}();
+
+// From a number to its row, for each kind; past the end: no such algorithm.
+constexpr auto kRows = [] {
+  std::array<std::array<std::uint8_t, 256>, 2> rows{};
+  for (auto& of_kind : rows) of_kind.fill(kTable.size());
+  for (std::size_t i = 0; i < kTable.size(); ++i)
+    rows[kTable[i].kind == kEncrypt][kTable[i].number] = static_cast<std::uint8_t>(i);
+  return rows;
+}();
+
 }  // namespace
 
 std::span<const Algorithm> algorithms() { return kTable; }
 
 const Algorithm* find_algorithm(AlgorithmKind kind, std::uint8_t number) {
-  for (const Algorithm& a : kTable)
-    if (a.kind == kind && a.number == number) return &a;
-  return nullptr;
+  const std::uint8_t row = kRows[kind == kEncrypt][number];
+  return row < kTable.size() ? &kTable[row] : nullptr;
 }
 
 const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name) {
-  for (const Algorithm& a : kTable)
-    if (a.kind == kind && text::list_has(a.names, name)) return &a;
+  for (const NamedRow& n : kNames)
+    if (text::same_word(n.name, name) && kTable[n.row].kind == kind) return &kTable[n.row];
   return nullptr;
 }
 
