@@ -92,8 +92,8 @@ std::vector<std::byte> wide_replay(WideReplay state, std::uint64_t seen) {
     map[bit / 32] |= 1u << bit % 32;
   }
   const auto head = bytes_of(state), tail = std::as_bytes(std::span(map));
-  std::vector<std::byte> out(head.begin(), head.end());
-  out.insert(out.end(), tail.begin(), tail.end());
+  std::vector<std::byte> out(head.size() + tail.size());
+  std::ranges::copy(tail, std::ranges::copy(head, out.begin()).out);
   return out;
 }
 
