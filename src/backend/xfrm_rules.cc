@@ -109,8 +109,8 @@ std::string no_algorithm(const Message& m) {
   const pfkey::Algorithm* const cipher = m.sa ? cipher_of(m) : nullptr;
   const pfkey::Algorithm* const mac = m.sa ? mac_of(m) : nullptr;
   return fmt::format(
-      "its crypto API lacks {}{}{} or what it is made of (authenc, seqiv, echainiv, drbg): `ipseckey "
-      "doctor` lists what is there",
+      "its crypto API lacks {}{}{} or what it is made of (authenc, seqiv, echainiv, drbg): `grep name "
+      "/proc/crypto` lists what is there",
       cipher ? cipher->kernel : "", cipher && mac ? " or " : "", mac ? mac->kernel : "");
 }
 
