@@ -155,7 +155,8 @@ std::string metavar_of(const Keyword& row) { return std::string(metavar(row)); }
 // A value that each keyword takes.
 std::string sample(const Keyword& row) {
   const std::string_view name = row.name();
-  if (name == "inbound" || name == "outbound") return "";
+  if (value_words(row) == 0) return "";
+  if (name == "offload") return "crypto eth0";
   if (name == "src" || name == "dst" || name == "isrc" || name == "idst" || name.starts_with("nat_loc") ||
       name == "nat_rem")
     return "192.0.2.1";
