@@ -13,7 +13,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 70
 
 # Files that are longer, and why they are better in one piece.
-LONG_FILES: dict = {}
+LONG_FILES: dict = {"src/backend/xfrm.cc": "the pipeline and the requests that wait for it"}
 
 # (pattern, suffixes or None for all, folders or None for all, why). A letter in brackets keeps a row from finding itself.
 RULES = (
@@ -91,7 +91,7 @@ def check_tree(root: pathlib.Path):
     if count == 0:
         yield f"{root}: no file here"
     for path in LONG_FILES:
-        if not (root / path).is_file() and count and (root / "src").is_dir():
+        if not (root / path).is_file() and count and (root / "CMakeLists.txt").is_file():
             yield f"tests/house.py: {path} is named as a long file and is not there"
 
 

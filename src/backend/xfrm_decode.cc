@@ -205,12 +205,12 @@ void read_rest(Message& m, const xfrm_usersa_info& info, const Attributes& had) 
                                         Named{XFRM_STATE_ICMP, "icmp"},
                                         Named{XFRM_STATE_AF_UNSPEC, "af-unspec"},
                                         Named{XFRM_STATE_ALIGN4, "align4"}};
-  for (const Named& flag : kFlags)
-    if (info.flags & flag.bit) remark(m, fmt::format("it has the flag {}", flag.name));
   static constexpr std::array kOthers = {
       Named{XFRMA_SA_EXTRA_FLAGS, "extra flags"}, Named{XFRMA_SET_MARK, "an output mark"},
       Named{XFRMA_TFCPAD, "padding for traffic flow confidentiality"}, Named{XFRMA_COADDR, "a care-of address"},
       Named{XFRMA_ALG_COMP, "compression"}};
+  for (const Named& flag : kFlags)
+    if (info.flags & flag.bit) remark(m, fmt::format("it has the flag {}", flag.name));
   for (const Named& other : kOthers)
     if (had.has(static_cast<std::uint16_t>(other.bit))) remark(m, fmt::format("it has {}", other.name));
 }
