@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kOutBuffer = 4096;  // Bytes.
 constexpr int kHistory = 1000;            // Commands.
+constexpr wchar_t kInterrupt = 3;         // Ctrl-C.
 
 std::string narrow(std::wstring_view text) {
   std::string out;
@@ -52,6 +53,10 @@ struct Editor::Calls {
     Editor& editor = self(edit);
     const LineInfoW* const line = el_wline(edit);
     editor.longest_ = std::max(editor.longest_, static_cast<std::size_t>(line->lastchar - line->buffer));
+    if (editor.interrupted_) {
+      *key = L'\n';  // After drop(): the editor goes below the line and gives it back.
+      return 1;
+    }
     while (true) switch (editor.keyboard_.next(*key)) {
         case Keyboard::Event::key:
           return 1;
@@ -59,25 +64,29 @@ struct Editor::Calls {
           return 0;
         case Keyboard::Event::interrupt:
           editor.interrupted_ = true;
-          el_cursor(edit, static_cast<int>(line->lastchar - line->cursor));
-          el_set(edit, EL_REFRESH);
-          return 0;
+          *key = kInterrupt;
+          return 1;
         case Keyboard::Event::resize:
-          el_resize(edit);
-          el_set(edit, EL_REFRESH);
+          editor.draw_again(true);
           break;
         case Keyboard::Event::suspend:
           el_set(edit, EL_PREP_TERM, 0);
           Keyboard::suspend();
           el_set(edit, EL_PREP_TERM, 1);
-          el_resize(edit);
-          el_set(edit, EL_REFRESH);
+          editor.draw_again(false);
           break;
         case Keyboard::Event::leave:
           el_set(edit, EL_PREP_TERM, 0);
           editor.keyboard_.die_of_signal();
           return 0;
       }
+  }
+
+  static unsigned char drop(EditLine* edit, int) {
+    const LineInfoW* const line = el_wline(edit);
+    el_cursor(edit, static_cast<int>(line->lastchar - line->cursor));
+    el_insertstr(edit, "^C");
+    return CC_REFRESH;
   }
 
   static unsigned char tab(EditLine* edit, int) {
@@ -88,15 +97,43 @@ struct Editor::Calls {
     if (help.remove > 0) el_deletestr(edit, static_cast<int>(help.remove));
     if (!help.insert.empty()) el_insertstr(edit, help.insert.c_str());
     if (help.show.empty()) return help.insert.empty() ? CC_REFRESH_BEEP : CC_REFRESH;
-    std::FILE* const out = self(edit).out_;
-    std::fputs("\n", out);
-    for (const char c : help.show) {
-      if (c == '\n') std::fputc('\r', out);  // The terminal does not do it while a line is edited.
-      std::fputc(c, out);
-    }
+    self(edit).show_below(help.show);
     return CC_REDISPLAY;
   }
 };
+
+// How many rows of the screen are above the one in which that much of the line ends.
+std::size_t Editor::rows_above(std::size_t characters) const {
+  return (std::string_view(prompt_).size() + characters) / columns();
+}
+
+// libedit takes away the rows that it believes to hold the line and draws it from the first of them on, so the cursor
+// is put where those rows are empty: under the text.
+void Editor::show_below(std::string_view text) {
+  const LineInfoW* const line = el_wline(edit_);
+  const std::size_t at = rows_above(static_cast<std::size_t>(line->cursor - line->buffer));
+  const std::size_t last = rows_above(static_cast<std::size_t>(line->lastchar - line->buffer));
+  for (std::size_t i = at; i <= last; ++i) std::fputc('\n', out_);
+  std::fputc('\r', out_);
+  for (const char c : text) {
+    if (c == '\n') std::fputc('\r', out_);  // The terminal does not do it while a line is edited.
+    std::fputc(c, out_);
+  }
+  for (std::size_t i = 0; i < at; ++i) std::fputc('\n', out_);
+}
+
+// Draws the line over itself (`in_place`: the cursor is still in it), in the window as it is now.
+void Editor::draw_again(bool in_place) {
+  const LineInfoW* const line = el_wline(edit_);
+  char* up = nullptr;
+  el_get(edit_, EL_GETTC, "up", &up);
+  el_resize(edit_);
+  std::fputc('\r', out_);
+  if (in_place && up)
+    for (std::size_t i = rows_above(static_cast<std::size_t>(line->cursor - line->buffer)); i > 0; --i)
+      std::fputs(up, out_);
+  el_set(edit_, EL_REFRESH);
+}
 
 Editor::Editor(OnTab on_tab)
     : on_tab_(std::move(on_tab)), out_buffer_(std::make_unique<char[]>(kOutBuffer)), past_(history_init()) {
@@ -115,6 +152,8 @@ Editor::Editor(OnTab on_tab)
   el_set(edit_, EL_HIST, ::history, past_);
   el_set(edit_, EL_ADDFN, "ipseckey-complete", "Complete the word before the cursor", &Calls::tab);
   el_set(edit_, EL_BIND, "^I", "ipseckey-complete", nullptr);
+  el_set(edit_, EL_ADDFN, "ipseckey-drop", "Drop the line", &Calls::drop);
+  el_set(edit_, EL_BIND, "^C", "ipseckey-drop", nullptr);
   el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
   el_source(edit_, nullptr);  // ~/.editrc: the person's own keys.
   el_set(edit_, EL_GETCFN, &Calls::next_key);
@@ -145,7 +184,7 @@ Editor::Outcome Editor::read(const char* prompt, std::string& line) {
   const wchar_t* const got = el_wgets(edit_, &length);
   const bool whole = !interrupted_ && got && length > 0;
   if (whole) line = narrow({got, static_cast<std::size_t>(length)});
-  if (!whole) std::fputs(interrupted_ ? "^C\n" : "\n", out_);
+  if (!whole && !interrupted_) std::fputs("\n", out_);
   wipe_traces();
   return whole ? Outcome::line : interrupted_ ? Outcome::dropped : Outcome::end;
 }

@@ -49,6 +49,9 @@ class Editor {
  private:
   struct Calls;  // What libedit calls.
   void wipe_traces();
+  void show_below(std::string_view text);
+  void draw_again(bool in_place);
+  std::size_t rows_above(std::size_t characters) const;
   Help help_with(std::string_view line) const { return on_tab_(line, columns()); }
 
   OnTab on_tab_;

@@ -41,13 +41,27 @@ void offer_algorithms(pfkey::AlgorithmKind kind, Offers& offers) {
   offers.add(pfkey::none_names(kind));
 }
 
+std::string_view word_of(std::string_view list, std::size_t n) {
+  for (; n > 0 && !list.empty(); --n) list.remove_prefix(std::min(text::first_word(list).size() + 1, list.size()));
+  return text::first_word(list);
+}
+
+// What help writes in small letters is to be written as it stands: "udp", "this|that".
+void offer_literals(std::string_view metavar, Offers& offers) {
+  while (!metavar.empty()) {
+    const auto end = std::min(metavar.find('|'), metavar.size());
+    if (metavar[0] >= 'a' && metavar[0] <= 'z') offers.add(metavar.substr(0, end));
+    metavar.remove_prefix(std::min(end + 1, metavar.size()));
+  }
+}
+
 void offer_values(const Place& place, Offers& offers) {
   std::visit(
       [&]<class T>(std::optional<T> SaSpec::*) {
         if constexpr (std::is_same_v<T, AuthAlgorithm>) offer_algorithms(pfkey::AlgorithmKind::auth, offers);
         if constexpr (std::is_same_v<T, EncryptAlgorithm>) offer_algorithms(pfkey::AlgorithmKind::encrypt, offers);
         if constexpr (std::is_same_v<T, pfkey::State>) offers.add_each(kStateWords);
-        if constexpr (std::is_same_v<T, Encapsulation>) offers.add_each(Syntax<T>::kMetavar);
+        offer_literals(word_of(Syntax<T>::kMetavar, place.value_word), offers);
         if constexpr (std::is_same_v<T, Identity>)
           if (place.value_word == 0) offers.add_each(kIdentityWords);
       },

@@ -49,13 +49,13 @@ TEST(Complete, SaTypes) {
 
 TEST(Complete, ExtensionsThatTheCommandUses) {
   constexpr Case kCases[] = {
-      {"get esp ", "spi inbound outbound src dst sport dport proto"},
-      {"delete-pair ah ", "spi inbound outbound src dst sport dport proto"},
+      {"get esp ", "spi inbound outbound src dst sport dport proto mark"},
+      {"delete-pair ah ", "spi inbound outbound src dst sport dport proto mark"},
       {"add esp ",
        "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto encap nat_loc nat_lport "
        "nat_rem nat_rport encr_alg reserved_bits encrkey auth_alg authkey replay replay_value state soft_bytes "
        "soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime hard_alloc idle_addtime idle_usetime "
-       "srcidtype dstidtype label outer-label implicit-label"},
+       "srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn offload"},
       {"update-pair esp pair", ""},
       {"update esp pair", "pair-spi"},
       {"get esp flags", ""},
@@ -65,11 +65,11 @@ TEST(Complete, ExtensionsThatTheCommandUses) {
 
 TEST(Complete, ExtensionsThatWereNotGiven) {
   constexpr Case kCases[] = {
-      {"get esp spi 1 ", "inbound outbound src dst sport dport proto"},
-      {"get esp inbound spi 1 daddr 192.0.2.1 ", "outbound src sport dport proto"},
+      {"get esp spi 1 ", "inbound outbound src dst sport dport proto mark"},
+      {"get esp inbound spi 1 daddr 192.0.2.1 ", "outbound src sport dport proto mark"},
       {"get esp spi 1 \\\n  dst6 2001:db8::1 \\\n  s", "src sport"},
       {"add esp encrkey 00112233 en", "encap encr_alg"},
-      {"get esp unknown word ", "spi inbound outbound src dst sport dport proto"},
+      {"get esp unknown word ", "spi inbound outbound src dst sport dport proto mark"},
       {"get esp dst src ", ""},
   };
   check(kCases);
@@ -101,6 +101,9 @@ TEST(Complete, Values) {
       {"add esp state ", "larval mature dying dead"},
       {"add esp state D", "dying dead"},
       {"add esp encap ", "udp"},
+      {"add esp offload ", "crypto packet"},
+      {"add esp offload p", "packet"},
+      {"add esp offload packet ", ""},
       {"add esp srcidtype ", "prefix fqdn domain domainname user_fqdn mailbox der_dn der_gn"},
       {"add esp dstidtype f", "fqdn"},
       {"add esp srcidtype fqdn ", ""},
@@ -159,11 +162,15 @@ TEST(HelpHere, WhatIsNeededComesFirst) {
             "  inbound                   The SA is for packets that come in.\n"
             "  src ADDRESS|NAME          Source address of the SA; left out, any source.\n"
             "  proto PROTOCOL            IP protocol of the traffic that the SA is for; 4 or\n"
-            "                            41 in tunnel mode.\n");
+            "                            41 in tunnel mode.\n"
+            "  mark VALUE[/MASK]         Mark of the packets that the SA is for; on Linux it\n"
+            "                            is part of the SA's name.\n");
   EXPECT_EQ(help_here("get esp spi 1 dst 192.0.2.1 inbound outbound src 192.0.2.2 sport 1 dport 2 "),
             "Can follow:\n"
             "  proto PROTOCOL            IP protocol of the traffic that the SA is for; 4 or\n"
             "                            41 in tunnel mode.\n"
+            "  mark VALUE[/MASK]         Mark of the packets that the SA is for; on Linux it\n"
+            "                            is part of the SA's name.\n"
             "Or Enter, to run the command.\n");
 }
 

@@ -18,6 +18,10 @@ constexpr std::size_t kWidth = 80, kColumn = 28;  // Of the screen, and where th
 void entry(std::string_view left, std::string_view right, std::string& out) {
   std::size_t column = left.size() + 2;
   out += fmt::format("  {}", left);
+  if (column >= kColumn && !right.empty()) {
+    out += '\n';
+    column = 0;
+  }
   text::for_each_word(right, [&](std::string_view word) {
     const bool fresh = column < kColumn;
     if (!fresh && column + 1 + word.size() > kWidth) {

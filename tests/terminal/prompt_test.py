@@ -15,7 +15,7 @@ import unittest
 
 import pexpect
 
-IPSECKEY, IPSECD = sys.argv[1:3]
+IPSECKEY, IPSECD = map(os.path.abspath, sys.argv[1:3])
 DEADLINE = 30  # Seconds, for anything.
 PROMPT = "ipseckey> "
 MORE = "       -> "
@@ -56,12 +56,15 @@ class PromptTest(unittest.TestCase):
         self.daemon = Daemon(f"{self.folder.name}/pfkey.sock")
         self.addCleanup(lambda: self.daemon.kill())
 
-    def start(self, term="xterm", sadb=None, size=(24, 100)):
+    def start(self, term="xterm", size=(24, 100), shell=""):
         environment = {"TERM": term, "PATH": os.environ["PATH"], "HOME": self.folder.name, "LC_ALL": "C.UTF-8"}
         if "ASAN_OPTIONS" in os.environ:
             environment["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"]
-        self.tty = pexpect.spawn(IPSECKEY, [f"--sadb={sadb or 'ipsecd:' + self.daemon.path}"], env=environment,
-                                 cwd=self.folder.name, dimensions=size, timeout=DEADLINE, encoding="utf-8")
+        command = [IPSECKEY, f"--sadb=ipsecd:{self.daemon.path}"]
+        if shell:
+            command = ["/bin/bash", "-c", shell, "bash", *command]
+        self.tty = pexpect.spawn(command[0], command[1:], env=environment, cwd=self.folder.name, dimensions=size,
+                                 timeout=DEADLINE, encoding="utf-8")
         self.addCleanup(lambda: self.tty.close(force=True))
         return self.until(PROMPT)
 
@@ -105,9 +108,9 @@ class PromptTest(unittest.TestCase):
     def test_tab_completes_and_lists(self):
         self.start()
         self.type("du\t")
-        self.until("dump ")
+        self.until("mp ")
         self.type("e\t")
-        self.until("esp ")
+        self.until("sp ")
         self.type("\r")
         self.until(f"There are no esp SAs in ipsecd:{self.daemon.path}.")
         self.until(PROMPT)
@@ -118,9 +121,9 @@ class PromptTest(unittest.TestCase):
         self.until("spi NUMBER: Security parameters index of the SA.")
         self.until(PROMPT + "update esp spi ")
         self.type("1 sta\t")
-        self.until("state ")
+        self.until("te ")
         self.type("dy\t")
-        self.until("dying ")
+        self.until("ing ")
         self.type("\x03")
         self.until(PROMPT)
         self.leave()
@@ -129,7 +132,7 @@ class PromptTest(unittest.TestCase):
         self.start()
         pathlib.Path(self.folder.name, "keys of mine").write_text("flush\n", encoding="ascii")
         self.type("load ke\t")
-        self.until('load "keys of mine" ')
+        self.until('"keys of mine" ')
         self.type("\r")
         self.until("1 of 1 command succeeded.")
         self.until(PROMPT)
@@ -153,7 +156,8 @@ class PromptTest(unittest.TestCase):
         self.type("flush al")
         self.until("flush al")
         self.type("\x03")
-        self.assertEqual(self.until(PROMPT).split("\n")[-2][-2:], "^C")
+        self.until("^C")
+        self.until(PROMPT)
         self.type("dump \\\r")
         self.until(MORE)
         self.type("esp")
@@ -245,15 +249,14 @@ class PromptTest(unittest.TestCase):
         self.leave()
 
     def test_ctrl_z_stops_and_the_line_is_there_again(self):
-        self.start()
+        # Only a shell with jobs can stop one.
+        self.start(shell='set -m; "$@"; echo stopped; read -r _; fg')
         self.type("dump a")
         self.until("dump a")
-        self.tty.kill(signal.SIGTSTP)
-        end = time.monotonic() + DEADLINE
-        while pathlib.Path(f"/proc/{self.tty.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "T":
-            self.assertLess(time.monotonic(), end, "the program has not stopped")
-        self.tty.kill(signal.SIGCONT)
-        self.until("dump a")
+        self.type("\x1a")
+        self.until("stopped\r\n")
+        self.type("\r")
+        self.until(PROMPT + "dump a")
         self.type("h\r")
         self.until("There are no ah SAs")
         self.until(PROMPT)
