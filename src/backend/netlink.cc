@@ -130,6 +130,11 @@ Result<Netlink> Netlink::open(int protocol, std::span<const unsigned> groups) {
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  // A socket without a port of its own is taken for the sender of what the kernel tells all, and hears none of it.
+  sockaddr_nl own{};
+  own.nl_family = AF_NETLINK;
+  if (::bind(fd, static_cast<const sockaddr*>(static_cast<const void*>(&own)), sizeof own) != 0)
+    return fail(Errc::io, fmt::format("the kernel's netlink socket: {}", reason()));
   for (const unsigned group : groups)
     if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
       return fail(errno == EPERM ? Errc::denied : Errc::io,
