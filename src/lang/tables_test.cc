@@ -115,8 +115,9 @@ TEST(Keywords, AreSecretOnlyIfTheyAreKeys) {
 TEST(Keywords, SayHowManyWordsTheyTake) {
   for (const Keyword& row : keywords()) {
     const std::size_t expected = row.name() == "inbound" || row.name() == "outbound" || row.name() == "esn" ? 0
-                                 : row.name() == "srcidtype" || row.name() == "dstidtype" || row.name() == "offload" ? 2
-                                                                                          : 1;
+                                 : row.name() == "srcidtype" || row.name() == "dstidtype" || row.name() == "offload"
+                                     ? 2
+                                     : 1;
     EXPECT_EQ(value_words(row), expected) << row.name();
   }
 }
