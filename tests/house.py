@@ -35,6 +35,7 @@ KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr 
 def project_files(root: pathlib.Path):
     """Every text file of the project; build folders and hidden ones (but .ci) are not part of it."""
     for folder, names, files in os.walk(root):
+        files = [name for name in files if name != ".git"]  # A worktree has a file there.
         names[:] = sorted(n for n in names if n == ".ci" or not n.startswith((".", "build", "__pycache__")))
         for name in sorted(files):
             file = pathlib.Path(folder) / name
