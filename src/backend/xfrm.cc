@@ -464,7 +464,7 @@ Result<Xfrm::Check> Xfrm::dump(Message& m, const std::function<void(Message&&)>&
     if (const auto row = rows->find(name_of(sa)); row != rows->end() && same_sa(sa, row->second)) live.insert(*row);
   for (const auto& [name, beside] : *rows) {
     if (live.contains(name) || (m.satype != pfkey::SaType::unspec && name.satype != m.satype)) continue;
-    if (auto begun = companion_.begin(); begun) static_cast<void>(companion_.erase(name));
+    if (!companion_.begin() || !companion_.erase(name)) break;  // They stay until the next read.
   }
   for (Message& sa : list) {
     if (const auto row = live.find(name_of(sa)); row != live.end()) {

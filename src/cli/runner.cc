@@ -52,7 +52,7 @@ bool Runner::feed(const lang::Line& line) {
   if (command && reporter_.is_file())
     if (auto o = key_reuse_.look_at(*command, line.number))
       say(parser_.place(o->about, o->severity, std::move(o->message)));
-  if (wrong) return refuse(line, std::move(said));
+  if (wrong) return refuse(line, said);
 
   if (!reservations_.empty()) say_reservations(*command);
   const bool sends = command->row->operands == lang::Operands::extensions || command->row->verb == Verb::flush;
@@ -66,7 +66,7 @@ bool Runner::feed(const lang::Line& line) {
 }
 
 // Outcomes come in the order of the lines, so what is queued goes first.
-bool Runner::refuse(const lang::Line& line, std::string said) {
+bool Runner::refuse(const lang::Line& line, std::string_view said) {
   if (!flush()) return false;
   session_.console().err(said);
   if (reporter_.is_file())

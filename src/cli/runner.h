@@ -55,7 +55,7 @@ class Runner {
     Asked asked;
   };
 
-  bool refuse(const lang::Line& line, std::string said);
+  bool refuse(const lang::Line& line, std::string_view said);
   void say_reservations(const lang::Command& command);
   void queue(lang::Command&& command, const lang::Line& line, std::string said);
   bool run_now(const lang::Command& command);

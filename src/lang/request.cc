@@ -43,21 +43,31 @@ class Builder {
     if (refused_ || destinations.empty()) return;
     Message base = common(destinations[0].family);
     if (refused_) return;
-    for (std::size_t i = 0; i < destinations.size(); ++i) {
-      const Address& dst = destinations[i];
+    proto_ = base.inner_src ? tunnel_proto(base) : value(spec_.proto);
+    if (refused_) return;
+    std::vector<Ends> ends;
+    for (const Address& dst : destinations) {
       const auto src = source_for(dst, sources);
-      if (!src && spec_.src) continue;  // source_for() has said why.
-      Message m = i + 1 < destinations.size() ? base.clone() : std::move(base);
-      const std::uint8_t proto = m.inner_src ? tunnel_proto(m) : value(spec_.proto);
-      if (m.inner_src && refused_) return;
-      m.dst = Endpoint{proto, 0, dst, value(spec_.dport)};
-      if (src) m.src = Endpoint{proto, 0, *src, value(spec_.sport)};
-      if (!src && writes()) m.src = Endpoint{proto, 0, unspecified(dst.family), value(spec_.sport)};
-      out(std::move(m));
+      if (src || !spec_.src) ends.push_back({src, dst});  // Else source_for() has said why.
     }
+    if (ends.empty()) return;
+    for (std::size_t i = 0; i + 1 < ends.size(); ++i) out(addressed(base.clone(), ends[i]));
+    out(addressed(std::move(base), ends.back()));
   }
 
  private:
+  struct Ends {
+    std::optional<Address> src;
+    Address dst;
+  };
+
+  Message addressed(Message m, const Ends& ends) const {
+    m.dst = Endpoint{proto_, 0, ends.dst, value(spec_.dport)};
+    if (ends.src) m.src = Endpoint{proto_, 0, *ends.src, value(spec_.sport)};
+    if (!ends.src && writes()) m.src = Endpoint{proto_, 0, unspecified(ends.dst.family), value(spec_.sport)};
+    return m;
+  }
+
   bool writes() const { return (bit(command_.row->verb) & kWriters) != 0; }
 
   template <class T>
@@ -251,6 +261,7 @@ class Builder {
   const Command& command_;
   const Names& names_;
   Objections objections_;
+  std::uint8_t proto_ = 0;
   bool refused_ = false;
 };
 
