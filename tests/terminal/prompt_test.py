@@ -60,6 +60,8 @@ class PromptTest(unittest.TestCase):
         environment = {"TERM": term, "PATH": os.environ["PATH"], "HOME": self.folder.name, "LC_ALL": "C.UTF-8"}
         if "ASAN_OPTIONS" in os.environ:
             environment["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"]
+            suppressions = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
+            environment["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
         command = [IPSECKEY, f"--sadb=ipsecd:{self.daemon.path}"]
         if shell:
             command = ["/bin/bash", "-c", shell, "bash", *command]
