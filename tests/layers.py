@@ -13,9 +13,11 @@ ARROWS = {
     "pfkey": ("base",),
     "lang": ("pfkey", "base"),
     "engine": ("pfkey", "base"),
+    "engine/crypto": ("pfkey", "base"),
+    "engine/traffic": ("engine", "engine/crypto", "pfkey", "base"),
     "backend": ("pfkey", "base"),
     "cli": ("lang", "backend", "pfkey", "base"),
-    "ipsecd": ("engine", "pfkey", "base"),
+    "ipsecd": ("engine", "engine/traffic", "pfkey", "base"),
 }
 # (path pattern, folder): the one place where an arrow more is drawn.
 EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
@@ -24,7 +26,7 @@ EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
 FENCES = (
     (
         r"openssl/.*",
-        r"engine/crypto.*",
+        r"engine/crypto/.*",
         "OpenSSL is engine/crypto's alone",
     ),
     (
@@ -41,11 +43,20 @@ NAMED = (
     (r"pfkey/fields\.h", "sys/socket.h", "AF_INET and AF_INET6 are wire values"),
 )
 
+# The libraries of folders below a folder of src/ are named by their last part.
+LIBRARIES = {folder.split("/")[1]: folder for folder in ARROWS if "/" in folder}
+
 CLOCK = re.compile(r"_clock::now\s*\(|\b(clock_gettime|gettimeofday)\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
 CLOCKLESS = ("base", "pfkey", "lang", "engine")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 LAYER = re.compile(r"\blayer\s*\(\s*(\w+)([^)]*)\)")
+
+
+def folder_of(path: str) -> str:
+    """The folder whose arrows count: the longest that has any, else the first."""
+    parts = path.split("/")
+    return "/".join(parts[:2]) if "/".join(parts[:2]) in ARROWS else parts[0]
 
 
 def allowed(path: str, folder: str, target: str) -> bool:
@@ -56,18 +67,18 @@ def allowed(path: str, folder: str, target: str) -> bool:
 
 def check_source(path: str, text: str):
     """Breaks of one file; path is relative to src/. Tests may reach further: their CMake row says how far."""
-    folder = path.split("/")[0]
+    folder = folder_of(path)
     if path.endswith(("_test.cc", "/testing.h")):
         return
     for number, line in enumerate(text.splitlines(), 1):
-        if folder in CLOCKLESS and CLOCK.search(line):
+        if folder.split("/")[0] in CLOCKLESS and CLOCK.search(line):
             yield number, "time is an argument here: only the outermost layers read a clock"
         match = INCLUDE.match(line)
         if not match:
             continue
         own, system = match.groups()
         if own is not None:
-            target = own.split("/")[0]
+            target = folder_of(own)
             if "/" not in own or own.startswith("."):
                 yield number, f'write "{own}" from src/ on, folder first'
             elif not allowed(path, folder, target):
@@ -82,7 +93,7 @@ def check_source(path: str, text: str):
 
 def check_links(path: str, text: str):
     """The same arrows in what a folder's CMakeLists.txt links (USES, not TEST_USES)."""
-    folder = path.split("/")[0]
+    folder = folder_of(path)
     for match in LAYER.finditer(re.sub(r"#.*", "", text)):
         number = text.count("\n", 0, match.start()) + 1
         words = iter(match.group(2).split())
@@ -90,8 +101,9 @@ def check_links(path: str, text: str):
         for word in words:
             if word in ("USES", "LIBRARIES", "TEST_USES"):
                 section = word
-            elif section == "USES" and word in ARROWS and not allowed(path, folder, word):
-                if not any(word == extra and pattern.startswith(f"{folder}/") for pattern, extra in EXTRA_ARROWS):
+            elif section == "USES" and LIBRARIES.get(word, word) in ARROWS:
+                word = LIBRARIES.get(word, word)
+                if not allowed(path, folder, word) and not any(word == extra and pattern.startswith(f"{folder}/") for pattern, extra in EXTRA_ARROWS):
                     yield number, f"{folder} may not link {word}"
 
 

@@ -130,6 +130,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   if (partner) Sadb::pair(*sa, *partner);
   deadlines.schedule(*sa, now);
   acquires.answered(m.seq, sa->dst);
+  publish(*sa);
   m.sa->flags = sa->flags;
   echo(m, out);
   return std::nullopt;

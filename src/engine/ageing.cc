@@ -17,6 +17,7 @@ void Engine::State::die(Sa& sa, Sink out) {
   Sa* const partner = sadb.partner(sa);
   for (Sa* const half : {&sa, partner}) {
     if (!half) continue;
+    refresh(*half);
     if (!ends_silently(*half)) {
       half->state = pfkey::State::dead;
       out(Audience::everyone, expire_notice(*half));
@@ -25,31 +26,38 @@ void Engine::State::die(Sa& sa, Sink out) {
   }
 }
 
+bool Engine::State::age(Sa& sa, Instant now, Sink out) {
+  switch (due(sa, now)) {
+    case Due::larval:
+    case Due::hard:
+      die(sa, out);
+      return false;
+    case Due::soft:
+      sa.state = pfkey::State::dying;
+      publish(sa);
+      out(Audience::everyone, expire_notice(sa));
+      break;
+    case Due::idle:
+      if (sa.is(pfkey::State::active_elsewhere)) {
+        sa.state = pfkey::State::idle;
+      } else {
+        sa.limits->idle_told = true;
+        out(Audience::everyone, expire_notice(sa));
+      }
+      break;
+    case Due::nothing:
+      break;
+  }
+  deadlines.schedule(sa, now);
+  return true;
+}
+
 void Engine::expire(Instant now, Sink out) {
   state_->acquires.expire(now);
   while (const auto index = state_->deadlines.due(now)) {
     Sa& sa = state_->sadb.at(*index);
-    switch (due(sa, now)) {
-      case Due::larval:
-      case Due::hard:
-        state_->die(sa, out);
-        continue;
-      case Due::soft:
-        sa.state = pfkey::State::dying;
-        out(Audience::everyone, expire_notice(sa));
-        break;
-      case Due::idle:
-        if (sa.is(pfkey::State::active_elsewhere)) {
-          sa.state = pfkey::State::idle;
-        } else {
-          sa.limits->idle_told = true;
-          out(Audience::everyone, expire_notice(sa));
-        }
-        break;
-      case Due::nothing:
-        break;
-    }
-    state_->deadlines.schedule(sa, now);
+    state_->refresh(sa);
+    state_->age(sa, now, out);
   }
 }
 

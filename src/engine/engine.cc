@@ -156,8 +156,9 @@ Check Engine::State::getspi(Message& m, Instant now, Sink out) {
 Check Engine::State::get(Message& m, Instant, Sink out) {
   if (!m.dst) return invalid(Diagnostic::missing_dst);
   if (!m.sa) return invalid(Diagnostic::missing_sa);
-  const Sa* const sa = named(m);
+  Sa* const sa = named(m);
   if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
+  refresh(*sa);
   out(Audience::sender, describe(*sa, sadb, m, WithKeys::yes));
   return std::nullopt;
 }
@@ -196,8 +197,9 @@ std::unique_ptr<DumpWalk> Engine::dump(const Message& request, Instant now, Sink
 
 std::optional<Message> Engine::next(DumpWalk& walk) {
   DumpWalk::State& w = *walk.state_;
-  while (const Sa* const sa = state_->sadb.step(*w.cursor)) {
+  while (Sa* const sa = state_->sadb.step(*w.cursor)) {
     if (w.request.satype != SaType::unspec && w.request.satype != sa->satype) continue;
+    state_->refresh(*sa);
     if (w.idle_since && (sa->use ? sa->use->last : sa->added).steady > *w.idle_since) continue;
     return describe(*sa, state_->sadb, w.request, WithKeys::yes);
   }

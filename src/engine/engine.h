@@ -11,6 +11,7 @@
 
 #include "base/instant.h"
 #include "base/net.h"
+#include "engine/carrier.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/message.h"
 
@@ -38,6 +39,8 @@ struct Options {
   bool keep_keys = true;
   /// Whether SENSITIVITY extensions are accepted.
   bool label_policy = false;
+  /// What carries packets for the SAs; outlives the engine. Default: nothing does.
+  Carrier* carrier = nullptr;
 };
 
 /// What identifies an SA (RFC 4301 section 4.1).
@@ -98,6 +101,10 @@ class Engine {
   /// False: the SA may not carry it (there is none, it is not usable, or this packet passes a hard limit).
   /// What that changes (EXPIRE) goes through `out`.
   bool charge(const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out);
+
+  /// Does what packets made due, as the carrier tells: soft and hard limits of bytes and flows, the last sequence
+  /// number (EXPIRE, and the SA is gone), the first use from which usetime runs.
+  void attend(Instant now, Sink out);
 
   /// Asks the key managers for an SA: an extended and a plain ACQUIRE with one new seq, which is given back. nullopt:
   /// that was asked less than 15 s ago and is not answered, or too many questions are open; nothing is sent.

@@ -53,6 +53,7 @@ void erase_all(State& state, bool with_partners, Wanted wanted) {
 void Engine::State::erase(Sa& sa) {
   sadb.unpair(sa);
   deadlines.forget(sa);
+  if (options.carrier) options.carrier->remove(sa.id());
   sadb.erase(sa);
 }
 
@@ -69,6 +70,7 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
   Sa* const partner = sadb.partner(*sa);
   if (pair && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
+  refresh(*sa);
   Message reply = describe(*sa, sadb, m, WithKeys::no);
   reply.sa->state = pfkey::State::dead;
   erase(*sa);

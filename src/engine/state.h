@@ -44,6 +44,12 @@ struct Engine::State {
   /// The SA that would become the partner of one with these facts; else why none does.
   std::expected<Sa*, Refusal> find_partner(const SaId& id, const Address& src, std::uint32_t flags,
                                            std::uint32_t pair_spi);
+  /// Takes in what the carrier knows about the SA's packets.
+  void refresh(Sa& sa);
+  /// Lets the carrier know of a usable SA that is new or has changed.
+  void publish(const Sa& sa);
+  /// The hard limit ends the SA and gives false; else what is due at `now` is done and the next deadline set.
+  bool age(Sa& sa, Instant now, Sink out);
   /// Takes an SA out of the SADB; its partner stays, unpaired.
   void erase(Sa& sa);
   /// The SA, and its partner with it, have reached a hard limit: EXPIRE(HARD) for each, then they are gone.

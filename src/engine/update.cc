@@ -132,6 +132,8 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   if (sa->is(pfkey::State::larval) && !both) return add(m, now, out);
   Sa* const partner = sadb.partner(*sa);
   if (both && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
+  refresh(*sa);
+  if (partner) refresh(*partner);
   if (auto wrong = check_update(m, *sa, partner, options)) return wrong;
 
   Sa* joined = nullptr;
@@ -155,6 +157,8 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   if (joined) Sadb::pair(*sa, *joined);
   deadlines.schedule(*sa, now);
   if (partner) deadlines.schedule(*partner, now);
+  publish(*sa);
+  if (partner) publish(*partner);
   echo(m, out);
   return std::nullopt;
 }

@@ -1,0 +1,141 @@
+#pragma once
+/// The packet path (doc/design.md, "Life of a packet"): AH and ESP as functions of a packet, the SAs and the time.
+///
+/// One Plane for each Engine, shared by all threads: the engine's thread puts SAs into it through the Carrier that it
+/// is; each packet thread owns one Worker. Workers take no lock that the engine's thread holds, and allocate nothing
+/// but an SA's cipher contexts at its first packet.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/instant.h"
+#include "engine/carrier.h"
+#include "engine/engine.h"
+#include "engine/traffic/cause.h"
+#include "engine/traffic/packet.h"
+
+namespace engine::traffic {
+
+/// How a protected packet leaves. `header` counts the bytes at the packet's front, the IP header and for UDP the UDP
+/// header, that a socket of the host would write itself.
+struct Departure {
+  Address src, dst;                          ///< Of the outer header; the source may be unspecified: the host chooses.
+  std::uint8_t protocol = 0;                 ///< 50, 51 or 17.
+  std::uint16_t src_port = 0, dst_port = 0;  ///< For UDP.
+  std::size_t header = 0;
+  std::uint8_t traffic_class = 0;
+  bool dont_fragment = false;
+};
+
+/// One packet and what became of it.
+struct Item {
+  Packet packet;
+  Cause cause = Cause::none;  ///< none: `packet` is now the protected, or the inner, packet. Else it is undefined,
+                              ///< except that protect() leaves packets alone that it drops as no_sa or too_big.
+  std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit.
+  Departure departure;        ///< Of protect().
+};
+
+/// What passed and what was dropped, of one direction.
+struct Totals {
+  std::uint64_t packets = 0, bytes = 0;        ///< Let through; bytes of the packets inside.
+  std::array<std::uint64_t, kCauses> drops{};  ///< By Cause.
+  Totals& operator+=(const Totals& other);
+};
+
+struct PlaneOptions {
+  unsigned workers = 1;
+  std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
+  /// Fills a span with random octets that nobody can predict. Default: OpenSSL's generator.
+  void (*random)(MutableBytes) = nullptr;
+};
+
+class Plane;
+
+/// One packet thread's part. Not to be shared by threads. Packets of one call may belong to any SAs; their order is
+/// kept. A call is one critical section: between calls a worker holds nothing of the SADB.
+class Worker {
+ public:
+  ~Worker();
+  Worker(Worker&&) noexcept;
+
+  /// Packets of this host, whole IP packets, before they leave: each is protected in place by the newest mature
+  /// outbound SA whose selectors match, tunnel before transport (dying ones only if no other matches). TTL and Hop
+  /// Limit of a tunnelled packet were decremented by whoever routed it here.
+  void protect(std::span<Item> items, Instant now);
+
+  /// Packets that arrived, from the outer IP header on, UDP header included where there is one (see add_header() for
+  /// sockets that hide it): checked and opened in place; what remains is the inner packet, or in transport mode the
+  /// packet as it was before it was protected.
+  void unprotect(std::span<Item> items, Instant now);
+
+  /// Whether the engine's thread has something to do since this was last asked: Engine::attend() or Plane::wanted().
+  bool attention();
+
+ private:
+  friend class Plane;
+  struct State;
+  explicit Worker(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class Plane final : public Carrier {
+ public:
+  explicit Plane(PlaneOptions options = {});
+  ~Plane() override;
+
+  /// The packet thread's part with that number, from 0 on; each number once. The plane outlives its workers.
+  Worker worker(unsigned number);
+
+  // The Carrier, for engine::Options::carrier.
+  void put(const Sa& sa) override;
+  void remove(const SaId& id) override;
+  std::optional<Carried> carried(const SaId& id) const override;
+  std::optional<SaId> attention() override;
+
+  // For the engine's thread.
+
+  /// Traffic that was dropped for want of an SA, for Engine::acquire(); nullopt: no more. Few are kept.
+  std::optional<Wanted> wanted();
+  /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it.
+  /// Values below the family's minimum (68; 1280 for IPv6) count as that.
+  void path_mtu(const SaId& id, std::uint32_t mtu);
+  /// Both may be read by any thread.
+  Totals outbound() const;
+  Totals inbound() const;
+
+ private:
+  friend class Worker;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Puts in front of a datagram that a socket gave without its headers (UDP; raw IPv6) the outer header that it arrived
+/// under. Protocol 17 adds a UDP header. False: no room.
+struct Arrival {
+  Address src, dst;
+  std::uint8_t protocol = 0;
+  std::uint16_t src_port = 0, dst_port = 0;
+  std::uint8_t traffic_class = 0, hop_limit = 64;
+};
+bool add_header(Packet& packet, const Arrival& arrival);
+
+/// The ICMP answer to a packet that protect() found too big: "fragmentation needed" (RFC 1191) or "packet too big"
+/// (RFC 4443 section 3.2), from `from`, written over the packet in its buffer. False: none may be sent (RFC 1122
+/// section 3.2.2: for fragments but the first, for ICMP errors, to or from addresses that are no single host).
+bool make_too_big(Packet& packet, std::uint32_t mtu, const Address& from);
+
+/// What an ICMP error that arrived (whole IP packet) says about the path of one of our SAs.
+struct PathReport {
+  SaId id;
+  std::uint32_t mtu = 0;
+};
+std::optional<PathReport> read_path_report(Bytes packet);
+
+/// The packet cut into fragments that fit `mtu`, each written into `room` in turn and handed to `sink`. False: it may
+/// not be fragmented (IPv4 with DF; IPv6, which only its source fragments and which we then are: always allowed).
+bool fragment(Bytes packet, std::uint32_t mtu, MutableBytes room, absl::FunctionRef<void(Bytes)> sink);
+
+}  // namespace engine::traffic
