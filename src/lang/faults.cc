@@ -7,6 +7,7 @@
 #include "base/net.h"
 #include "base/text.h"
 #include "lang/keywords.h"
+#include "lang/suggest.h"
 #include "lang/syntax.h"
 
 namespace lang {
@@ -33,7 +34,7 @@ bool nearly_known(std::string_view word) {
   static const std::vector<std::string_view> known = known_words();
   const bool beyond_hex =
       std::ranges::any_of(word, [](char c) { return text::lower(c) > 'f' && text::lower(c) <= 'z'; });
-  return beyond_hex && word.size() <= 24 && !nearest(word, known).empty();
+  return beyond_hex && word.size() <= 24 && !near_misses(word, known).empty();
 }
 
 bool names_a_key(std::string_view word) {

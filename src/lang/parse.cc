@@ -5,14 +5,20 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "lang/suggest.h"
 #include "lang/syntax.h"
 
 namespace lang {
 namespace {
 
-std::string suggestion(std::string_view word, const std::vector<std::string_view>& candidates) {
-  const auto near = nearest(word, candidates);
-  return near.empty() ? "" : fmt::format("; did you mean {}?", near);
+constexpr std::string_view kOwnLine = "a comment stands on a line of its own; here # is a word of the command";
+
+bool starts_comment(const Word& word) { return word.kind == Word::Kind::bare && word.text.starts_with('#'); }
+
+bool on_one_line(const Word& a, const Word& b) {
+  const char* const begin = a.text.data();  // Views into one text.
+  const char* const end = b.text.data();
+  return std::find(begin, end, '\n') == end;
 }
 
 std::vector<std::string_view> command_words() {
@@ -112,7 +118,7 @@ bool Parser::parse_head(Command& command, Where where) {
                               word.text));
     } else {
       error(word,
-            fmt::format("Unknown command {}{}", Echo(words_).unknown(word), suggestion(word.text, command_words())));
+            fmt::format("Unknown command {}{}", Echo(words_).unknown(word), did_you_mean(word.text, command_words())));
     }
     return false;
   }
@@ -136,6 +142,7 @@ void Parser::parse_satype(Command& command) {
   }
   const Word& word = words_[next_];
   const auto type = find_satype(word.text);
+  if (!type && starts_comment(word)) return skip_comment();
   if (!type && needed && find_keyword(word.text).row)
     return error(word, fmt::format("{} needs an SA type, ah or esp, before its extensions", row.name()));
   ++next_;
@@ -149,6 +156,7 @@ void Parser::parse_satype(Command& command) {
 void Parser::parse_operands(Command& command) {
   const CommandRow& row = *command.row;
   if (row.operands == Operands::extensions) return parse_extensions(command);
+  if (!at_end() && starts_comment(words_[next_])) return skip_comment();
   if (row.operands != Operands::none && !at_end()) {
     auto operand = unescape(words_[next_]);
     if (!operand || operand->empty()) error(words_[next_], "a name is needed here");
@@ -174,12 +182,23 @@ void Parser::parse_extensions(Command& command) {
 
 // What follows an unknown keyword cannot be told apart, so parsing goes on at the next known one.
 void Parser::unknown_keyword(const Command& command, const Word& word) {
-  error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word),
-                          suggestion(word.text, keyword_words(bit(command.row->verb)))));
+  if (starts_comment(word)) {
+    --next_;
+    return skip_comment();
+  }
+  const auto known = keyword_words(bit(command.row->verb));
+  error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word), did_you_mean(word.text, known)));
   faulty_.push_back(&SaSpec::unusable);
-  const auto meant = find_keyword(nearest(word.text, keyword_words(bit(command.row->verb))));
-  if (meant.row) faulty_.push_back(meant.row->slot);
+  for (const std::string_view meant : near_misses(word.text, known)) faulty_.push_back(find_keyword(meant).row->slot);
   while (!at_end() && !find_keyword(words_[next_].text).row) ++next_;
+}
+
+// What stands behind the # on its line is no part of the command, and never shown.
+void Parser::skip_comment() {
+  const Word& mark = words_[next_];
+  error(mark, std::string(kOwnLine));
+  faulty_.push_back(&SaSpec::unusable);
+  while (!at_end() && on_one_line(mark, words_[next_])) ++next_;
 }
 
 void Parser::parse_extension(Command& command, const KeywordMatch& match, const Word& name) {

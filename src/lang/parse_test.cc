@@ -78,7 +78,7 @@ TEST(Parse, CutsALongLineAroundTheFault) {
 
 TEST(Parse, FaultsOfTheCommand) {
   constexpr ReportRow kRows[] = {
-      {"ad esp", "keys:1:1: error: Unknown command \"ad\"\n"},
+      {"ad esp", "keys:1:1: error: Unknown command \"ad\"; did you mean add?\n"},
       {"delte esp", "keys:1:1: error: Unknown command \"delte\"; did you mean delete?\n"},
       {"  ADD esp", "keys:1:3: error: Unknown command \"ADD\"; did you mean add?\n"},
       {"foo bar", "keys:1:1: error: Unknown command \"foo\"\n"},
@@ -293,14 +293,19 @@ TEST(Parse, BadValues) {
       {"isrc 192.0.2.0/-1", "isrc: \"192.0.2.0/-1\" has no number after its / for the prefix length"},
       {"isrc 192.0.2.0/8/8", "isrc: \"192.0.2.0/8/8\" has no number after its / for the prefix length"},
       {"srcidtype dn x",
-       "srcidtype: Unknown identity type \"dn\"; there are prefix fqdn domain domainname user_fqdn "
-       "mailbox der_dn der_gn"},
+       "srcidtype: Unknown identity type \"dn\"; there are prefix, fqdn, domain, domainname, user_fqdn, "
+       "mailbox, der_dn and der_gn"},
       {"label 256",
        "label: \"256\" is not a security label: a level from 0 to 255 is needed, or LEVEL:COMPARTMENTS "
        "with compartments as up to 4,000 hexadecimal digits in groups of 16"},
       {"label 1:",
        "label: \"1:\" is not a security label: a level from 0 to 255 is needed, or LEVEL:COMPARTMENTS with "
        "compartments as up to 4,000 hexadecimal digits in groups of 16"},
+      {"mark x", "mark: \"x\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
+      {"mark 1/x", "mark: \"1/x\" has no number of 32 bits after its / for the mask"},
+      {"mark 0x100000000", "mark: \"0x100000000\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
+      {"mark 3/1", "mark: \"3/1\" has bits that its mask leaves out: no packet would match"},
+      {"offload both eth0", "offload: \"both\" is no kind of offload; there are crypto and packet"},
   };
   for (const ReportRow& row : kRows) {
     const std::size_t value = row.text.find(' ') + 1;
@@ -308,6 +313,35 @@ TEST(Parse, BadValues) {
   }
   EXPECT_EQ(good_with("srcidtype fqdn $\"\\q\""),
             at(kGood, 15, "error: srcidtype: \"\\q\" has a wrong escape; \\\\ \\\" \\n \\r \\t and \\xHH are known"));
+}
+
+TEST(Parse, NamesOfDevices) {
+  const std::string name = "is not the name of a network device: 1 to 15 characters without a / are needed";
+  for (const std::string_view device : {"sixteen-letters-", "a/b", "\"\"", "$\"\\q\""})
+    EXPECT_THAT(good_with(fmt::format("offload packet {}", device)), HasSubstr(name)) << device;
+}
+
+constexpr std::string_view kOwnLine = "error: a comment stands on a line of its own; here # is a word of the command\n";
+
+TEST(Parse, CommentsStandOnTheirOwnLines) {
+  struct CommentRow {
+    std::string_view text;
+    unsigned column;
+  };
+  constexpr CommentRow kRows[] = {
+      {"add esp spi 9000 dst 1.2.3.4 # 7", 30},
+      {"add esp spi 9000 dst 1.2.3.4 authalg md5 #authkey 00112233445566778899aabbccddeeff", 42},
+      {"add esp spi 9000 dst 1.2.3.4 # spi 2 dst 3", 30},
+      {"flush # all of them", 7},
+      {"flush all # of them", 11},
+      {"quit # now", 6},
+  };
+  for (const CommentRow& row : kRows)
+    EXPECT_EQ(report(row.text), fmt::format("keys:1:{}: {}", row.column, kOwnLine)) << row.text;
+  // The next line goes on with the command.
+  EXPECT_EQ(report("add esp spi 9000 # the first \\\n  dst 1.2.3.4 hard_byte 2"),
+            fmt::format("keys:1:18: {}keys:2:15: error: Unknown extension \"hard_byte\"; did you mean hard_bytes?\n",
+                        kOwnLine));
 }
 
 TEST(Parse, ForbiddenWords) {

@@ -154,7 +154,9 @@ class Builder {
     m.sa->state = spec_.state.value_or(pfkey::State::mature);
     m.sa->auth = spec_.auth ? spec_.auth->number : 0;
     m.sa->encrypt = spec_.encrypt ? spec_.encrypt->number : 0;
-    if (m.sa->encrypt == 0 && m.satype == pfkey::SaType::esp) m.sa->encrypt = pfkey::kEalgNull;
+    // An UPDATE that names no algorithm says nothing about them; one that completes a larval SA is like an ADD.
+    const bool says_algorithms = command_.row->verb == Verb::add || spec_.auth;
+    if (m.sa->encrypt == 0 && m.satype == pfkey::SaType::esp && says_algorithms) m.sa->encrypt = pfkey::kEalgNull;
     if (spec_.pair_spi) {
       m.sa->flags |= pfkey::kFlagPaired;
       m.pair = pfkey::Pair{spec_.pair_spi->value};

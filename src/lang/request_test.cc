@@ -34,7 +34,7 @@ Endpoint inner(std::string_view a, std::uint8_t prefix, std::uint8_t proto = 0, 
 Message update() {
   Message m;
   m.type = Type::update, m.satype = SaType::esp;
-  m.sa = pfkey::Sa{.spi = 0x1000, .state = State::mature, .encrypt = pfkey::kEalgNull};
+  m.sa = pfkey::Sa{.spi = 0x1000, .state = State::mature};
   m.src = outer("0.0.0.0"), m.dst = outer("192.0.2.2");
   return m;
 }
@@ -64,8 +64,9 @@ std::vector<MessageRow> rows() {
   row("replay_value 0x10", [](Message& m) { m.replay_value = pfkey::ReplayValue{16, 0}; });
   row("state mature", [](Message&) {});
   row("state 4", [](Message& m) { m.sa->state = State::active_elsewhere; });
-  row("authalg SHA-256", [](Message& m) { m.sa->auth = 5; });
-  row("auth_alg 7", [](Message& m) { m.sa->auth = 7; });
+  // Only what names an algorithm speaks of algorithms: the other one is then none.
+  row("authalg SHA-256", [](Message& m) { m.sa->auth = 5, m.sa->encrypt = 11; });
+  row("auth_alg 7", [](Message& m) { m.sa->auth = 7, m.sa->encrypt = 11; });
   row("encralg 3des", [](Message& m) { m.sa->encrypt = 3; });
   row("encr_alg null", [](Message& m) { m.sa->encrypt = 11; });
   row("src 192.0.2.1", [](Message& m) { m.src = outer("192.0.2.1"); });
@@ -96,7 +97,7 @@ std::vector<MessageRow> rows() {
     m.outer_sensitivity = pfkey::Sensitivity{.dpd = 1, .level = 7, .flags = 1, .bitmap = {}, .integrity_bitmap = {}};
   });
   row("authalg md5 authkey 00112233445566778899aabbccddeeff", [](Message& m) {
-    m.sa->auth = 2;
+    m.sa->auth = 2, m.sa->encrypt = 11;
     m.auth_key = pfkey::Key{
         128, 0, secret({0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff})};
   });
@@ -108,6 +109,26 @@ std::vector<MessageRow> rows() {
     m.sa->encrypt = 2;
     m.encrypt_key = pfkey::Key{80, 16, secret({0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 0x11})};
   });
+  // What Linux has and PF_KEY has not.
+  row("reqid 7", [](Message& m) { m.reqid = pfkey::Number{7}; });
+  row("reqid 0", [](Message& m) { m.reqid = pfkey::Number{0}; });
+  row("if_id 0xffffffff", [](Message& m) { m.if_id = pfkey::Number{UINT32_MAX}; });
+  row("mark 5", [](Message& m) { m.mark = pfkey::Mark{5, UINT32_MAX}; });
+  row("mark 0x10/0xf0", [](Message& m) { m.mark = pfkey::Mark{0x10, 0xf0}; });
+  row("mark 0/0", [](Message& m) { m.mark = pfkey::Mark{0, 0}; });
+  row("esn", [](Message& m) { m.replay_window = pfkey::ReplayWindow{0, true}; });
+  row("esn replay 32", [](Message& m) { m.sa->replay = 32, m.replay_window = pfkey::ReplayWindow{32, true}; });
+  row("replay 255", [](Message& m) { m.sa->replay = 255; });
+  row("replay 256", [](Message& m) { m.sa->replay = 255, m.replay_window = pfkey::ReplayWindow{256, false}; });
+  row("offload crypto eth0", [](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth0"}; });
+  row("offload packet \"spi\"", [](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::packet, "spi"}; });
+  row("offload packet $\"a\\x01b\"", [](Message& m) {
+    m.offload = pfkey::Offload{pfkey::Offload::Mode::packet,
+                               "a\x01"
+                               "b"};
+  });
+  row("hard_packets 9 soft_packets 8",
+      [](Message& m) { m.hard = Lifetime{9, 0, 0, 0}, m.soft = Lifetime{8, 0, 0, 0}; });
   // NAT traversal.
   row("encap udp nat_loc 192.0.2.9", [](Message& m) { m.sa->flags = 0x100000, m.natt_local = outer("192.0.2.9", 17); });
   row("encap udp nat_rport 4500",
@@ -170,7 +191,9 @@ TEST(Request, NamesAnSaToFindIt) {
 
     expected.sa->flags = 0x4000;
     expected.src = outer("192.0.2.1", 6, 7), expected.dst = outer("192.0.2.2", 6, 8);
-    outcome = run(fmt::format("{} esp spi 0x1000 dst 192.0.2.2 src 192.0.2.1 sport 7 dport 8 proto 6 inbound", verb));
+    expected.mark = pfkey::Mark{1, 3};  // Part of an SA's name on Linux.
+    outcome = run(
+        fmt::format("{} esp spi 0x1000 dst 192.0.2.2 src 192.0.2.1 sport 7 dport 8 proto 6 inbound mark 1/3", verb));
     ASSERT_EQ(outcome.messages.size(), 1u) << outcome.report;
     EXPECT_TRUE(outcome.messages[0] == expected) << verb;
   }
@@ -238,7 +261,31 @@ TEST(Request, RefusesWhatHasNoAddress) {
             "keys:1:23: error: Unknown address gone: no such host\n"
             "keys:1:32: error: Unknown address gone2x: no such host\n");
   EXPECT_EQ(ways("dst6 mypeer"), "keys:1:23: error: Unknown address mypeer: it has no IPv6 address\n");
-  EXPECT_EQ(ways("dst c0ffee15bad4c0de5ca1ab1edeadfa11"), "keys:1:23: error: Unknown address the name: no such host\n");
+  EXPECT_EQ(ways("dst c0ffee15bad4c0de5ca1ab1edeadfa11"),
+            "keys:1:27: error: dst: Unknown address the value: it may be a key and is not looked up as a name\n");
+}
+
+// A name server is somebody else's eyes.
+TEST(Request, AsksNobodyForWhatMayBeAKey) {
+  std::vector<std::string> asked;
+  const Names names{[&](const std::string& name) -> Result<std::vector<Address>> {
+                      asked.push_back(name);
+                      return fail(Errc::not_found, "no such host");
+                    },
+                    {},
+                    {}};
+  const auto ask = [&](std::string_view word) {
+    asked.clear();
+    Parser parser(names);
+    if (auto command = parser.parse(fmt::format("delete esp spi 1 dst {}", word), Where::file))
+      to_messages(std::move(*command), names, [](Objection&&) {}, [](Message&&) {});
+    return asked;
+  };
+  for (const std::string_view word :
+       {"0123456789abcdef", "0123456789ABCDEF.", "0x0123456789abcdef", "c0ffee15bad4c0de5ca1ab1edeadfa11"})
+    EXPECT_EQ(ask(word), std::vector<std::string>()) << word;
+  for (const std::string_view word : {"0123456789abcde", "0123456789abcdef.example", "0123456789abcdeg"})
+    EXPECT_EQ(ask(word), std::vector<std::string>{std::string(word)});
 }
 
 TEST(Request, RefusesTunnelsThatContradictThemselves) {

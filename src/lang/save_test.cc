@@ -36,6 +36,7 @@ class Generator {
     algorithms(m);
     limits(m);
     traffic(m);
+    linux_members(m);
     if (below(4) == 0) m.src_identity = identity();
     if (below(4) == 0) m.dst_identity = identity();
     if (below(4) == 0) m.sensitivity = label(0);
@@ -44,6 +45,25 @@ class Generator {
   }
 
  private:
+  void linux_members(Message& m) {
+    static const std::vector<std::string> kDevices = {"eth0", "spi", "packet", "mark", "a b",
+                                                      "a\"b", "#",   "$x",     "\x01"};
+    if (below(4) == 0) m.reqid = pfkey::Number{below(3)};
+    if (below(4) == 0) m.if_id = pfkey::Number{static_cast<std::uint32_t>(random_())};
+    if (below(4) == 0) {
+      const auto mask = static_cast<std::uint32_t>(maybe() ? UINT32_MAX : random_());
+      m.mark = pfkey::Mark{static_cast<std::uint32_t>(random_()) & mask, mask};
+    }
+    if (below(4) == 0) m.replay_window = pfkey::ReplayWindow{m.sa->replay, true};
+    if (below(4) == 0) {
+      m.replay_window = pfkey::ReplayWindow{256 + below(4096), maybe()};
+      m.sa->replay = 255;
+    }
+    if (below(4) == 0)
+      m.offload = pfkey::Offload{maybe() ? pfkey::Offload::Mode::packet : pfkey::Offload::Mode::crypto,
+                                 kDevices[below(static_cast<std::uint32_t>(kDevices.size()))]};
+  }
+
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random_() % n); }
   bool maybe() { return below(2) == 1; }
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "lang/numbers.h"
+#include "lang/suggest.h"
 #include "pfkey/algorithms.h"
 
 namespace lang {
@@ -20,18 +21,6 @@ Value<T> wrapped(const Word& word) {
 }
 
 }  // namespace
-
-std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  std::string_view best;
-  std::size_t best_distance = std::min<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string_view c : candidates) {
-    if (text::same_word(word, c)) return c;
-    if (std::max(word.size(), c.size()) - std::min(word.size(), c.size()) >= best_distance) continue;
-    const std::size_t distance = text::edit_distance(word, c);
-    if (distance < best_distance) best = c, best_distance = distance;
-  }
-  return best;
-}
 
 template <>
 Value<Spi> SyntaxBase<Spi>::read(Words words, ReadContext&) {
@@ -132,9 +121,7 @@ Value<T> algorithm(const Word& word, pfkey::AlgorithmKind kind) {
     return T{*n};
   }
   std::string message = fmt::format("Unknown {} algorithm {{word}}", auth ? "authentication" : "encryption");
-  if (const auto near = nearest(word.text, algorithm_names(auth)); !near.empty())
-    message += fmt::format("; did you mean {}?", near);
-  return bad(std::move(message));
+  return bad(message + did_you_mean(word.text, algorithm_names(auth)));
 }
 
 }  // namespace

@@ -127,8 +127,8 @@ struct Syntax<pfkey::Offload> : SyntaxBase<pfkey::Offload, false, 2> {
   static constexpr std::string_view kMetavar = "crypto|packet DEVICE";
 };
 
-/// The name among `candidates` that a person most likely meant by `word`; empty: none is near.
-std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+/// As write_quoted(), and in quotes what would else be read as a keyword.
+void write_word(std::string_view text, std::string& out);
 
 /// The names of every algorithm of a kind, and of none.
 std::vector<std::string_view> algorithm_names(bool auth);

@@ -31,15 +31,15 @@ Value<pfkey::Offload> SyntaxBase<pfkey::Offload, false, 2>::read(Words words, Re
   if (words[0].text != "crypto" && words[0].text != "packet")
     return bad("{word} is no kind of offload; there are crypto and packet");
   constexpr std::size_t kLongest = 15;  // IFNAMSIZ without its NUL.
-  const std::string_view device = words[1].text;
-  if (device.empty() || device.size() > kLongest || device.find('/') != std::string_view::npos)
+  auto device = unescape(words[1]);
+  if (!device || device->empty() || device->size() > kLongest || device->find('/') != std::string::npos)
     return bad("{word} is not the name of a network device: 1 to 15 characters without a / are needed", 1);
-  return pfkey::Offload{words[0].text == "packet" ? Mode::packet : Mode::crypto, std::string(device)};
+  return pfkey::Offload{words[0].text == "packet" ? Mode::packet : Mode::crypto, std::move(*device)};
 }
 template <>
 void SyntaxBase<pfkey::Offload, false, 2>::write(const pfkey::Offload& v, bool, std::string& out) {
   out += v.mode == pfkey::Offload::Mode::packet ? "packet " : "crypto ";
-  write_quoted(v.device, out);
+  write_word(v.device, out);
 }
 
 }  // namespace lang

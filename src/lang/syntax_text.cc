@@ -8,10 +8,19 @@
 #include "base/text.h"
 #include "lang/keywords.h"
 #include "lang/numbers.h"
+#include "lang/suggest.h"
 #include "lang/syntax.h"
 
 namespace lang {
 namespace {
+
+// Nothing but hexadecimal digits, and as many as the shortest key has.
+bool may_be_key(std::string_view text) {
+  constexpr std::size_t kShortest = 16;
+  if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
+  if (text.ends_with('.')) text.remove_suffix(1);
+  return text.size() >= kShortest && std::ranges::all_of(text, [](char c) { return text::hex_digit(c) >= 0; });
+}
 
 Value<Host> host(std::string_view text, const ReadContext& context) {
   Host host;
@@ -22,6 +31,8 @@ Value<Host> host(std::string_view text, const ReadContext& context) {
       return bad("{word} is an IPv4 address; IPv6 is needed here");
     return host;
   }
+  // A name server, and whoever listens on the way to it, is not to see a key.
+  if (may_be_key(text)) return bad("Unknown address {word}: it may be a key and is not looked up as a name");
   if (text.find(':') != std::string_view::npos) return bad("Unknown address {word}: it is not an IPv6 address");
   // Old resolvers read 10.1 as 10.0.0.1: a name never ends in a number.
   const auto last = text.substr(text.rfind('.') + 1);
@@ -186,7 +197,7 @@ Value<Identity> SyntaxBase<Identity, false, 2>::read(Words words, ReadContext&) 
     identity.type = row->type;
   } else {
     if (!looks_numeric(words[0].text))
-      return bad(fmt::format("Unknown identity type {{word}}; there are {}", kIdentityWords));
+      return bad(fmt::format("Unknown identity type {{word}}; there are {}", listed(kIdentityWords, "and")));
     const auto type = number<std::uint16_t>(words[0], "an identity type");
     if (!type) return std::unexpected(type.error());
     identity.type = static_cast<pfkey::IdentityType>(*type);
@@ -207,12 +218,12 @@ void SyntaxBase<Identity, false, 2>::write(const Identity& v, bool, std::string&
     append_number(static_cast<std::uint16_t>(v.type), out);
   }
   out += ' ';
-  // Bare, a keyword would be read as one.
-  if (find_keyword(v.text).row) {
-    out += '"' + v.text + '"';
-  } else {
-    write_quoted(v.text, out);
-  }
+  write_word(v.text, out);
+}
+
+void write_word(std::string_view text, std::string& out) {
+  if (find_keyword(text).row) return write_in_quotes(text, out);
+  write_quoted(text, out);
 }
 
 template <>

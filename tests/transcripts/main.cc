@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <vector>
 
 #include "replay.h"
 
@@ -64,9 +65,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   setenv("TZ", "UTC", 1);
+  std::vector<fs::path> files;  // Each session has a folder of its own: names are looked up before the first begins.
+  for (int i = update ? 2 : 1; i < argc; ++i) files.push_back(fs::absolute(argv[i]));
   int status = 0;
-  for (int i = update ? 2 : 1; i < argc; ++i) {
-    const fs::path file = fs::absolute(argv[i]);
+  for (const fs::path& file : files) {
     try {
       status |= run(update, file);
     } catch (const std::exception& e) {

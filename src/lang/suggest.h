@@ -1,0 +1,23 @@
+#pragma once
+/// What a person most likely meant by a word that is not in the language, and lists of words as a sentence has them.
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lang {
+
+/// The candidates that are nearest to `word`, in their order: the one that is equal but for its case; else those that
+/// go on where it ends (from two characters on); else those that the fewest slips of the finger are needed for (one
+/// slip in three characters, at most two). Empty: none is near, or more than three are equally near.
+std::vector<std::string_view> near_misses(std::string_view word, std::span<const std::string_view> candidates);
+
+/// "; did you mean a, b or c?", or nothing.
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates);
+
+/// "a, b LAST c".
+std::string listed(std::span<const std::string_view> words, std::string_view last);
+/// The same for a list that is separated by blanks.
+std::string listed(std::string_view words, std::string_view last);
+
+}  // namespace lang
