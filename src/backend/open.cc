@@ -23,8 +23,8 @@ Instant system_now() {
   return {steady_clock::now().time_since_epoch(), std::chrono::floor<seconds>(system_clock::now())};
 }
 
-Result<std::unique_ptr<Backend>> at(std::string path) {
-  auto socket = Socket::connect(std::move(path));
+Result<std::unique_ptr<Backend>> at(std::string path, const Surroundings& around) {
+  auto socket = Socket::connect(std::move(path), Socket::kPatience, around.stop_fd);
   if (!socket) return std::unexpected(std::move(socket.error()));
   return std::move(*socket);
 }
@@ -37,7 +37,7 @@ Result<std::unique_ptr<Backend>> kernel(const Surroundings& around) {
 
 // What keeps a person from a SADB is worth more than the first thing that failed.
 Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
-  auto socket = at(around.socket);
+  auto socket = at(around.socket, around);
   if (socket || socket.error().code != Errc::unreachable) return socket;
   const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not looked at";
   if (missing.empty()) return kernel(around);
@@ -49,13 +49,13 @@ Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
 }  // namespace
 
 Surroundings surroundings() {
-  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now, kernel_lacks};
+  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now, kernel_lacks, -1};
 }
 
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around) {
   if (where == "auto") return automatic(around);
-  if (where == "ipsecd") return at(around.socket);
-  if (where.starts_with(kPathPrefix)) return at(std::string(where.substr(kPathPrefix.size())));
+  if (where == "ipsecd") return at(around.socket, around);
+  if (where.starts_with(kPathPrefix)) return at(std::string(where.substr(kPathPrefix.size())), around);
   if (where == "memory") return std::make_unique<Memory>(engine::Options{}, around.clock);
   if (where == "kernel") return kernel(around);
   // A key can stand here by mistake.

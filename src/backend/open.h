@@ -16,6 +16,7 @@ struct Surroundings {
   std::function<Instant()> clock;  ///< For `memory` and `kernel`.
   /// For `auto`: why the kernel is no SADB, with the cure; empty: it has ESP or AH.
   std::function<std::string()> kernel_lacks = {};
+  int stop_fd = -1;  ///< For `ipsecd`: as of Socket::connect().
 };
 
 /// This process': its user's default socket and the system's clocks.

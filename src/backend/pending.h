@@ -23,6 +23,8 @@ class Pending {
   std::optional<std::size_t> match(const pfkey::Message& m);
 
   bool empty() const { return waiting_.empty(); }
+  /// Whether a DUMP has not come to its end.
+  bool dumping() const { return !dumps_.empty(); }
 
  private:
   using Id = std::pair<std::uint32_t, std::uint32_t>;  // seq, pid

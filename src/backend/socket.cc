@@ -18,24 +18,29 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using pfkey::Message;
 
-// Waits for the socket; false when the deadline passed first.
-bool wait(int fd, short events, Clock::time_point deadline) {
+// Waits for the socket or for stop_fd (-1: none); false when the deadline passed first.
+bool wait(int fd, short events, int stop_fd, Clock::time_point deadline) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd p{fd, events, 0};
-    const int ready = ::poll(&p, 1, static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)));
+    pollfd waiting[] = {{fd, events, 0}, {stop_fd, POLLIN, 0}};
+    const int ready = ::poll(waiting, 2, static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return false;
     if (Clock::now() >= deadline) return false;
   }
 }
 
+bool readable(int fd) {
+  pollfd waiting{fd, POLLIN, 0};
+  return fd >= 0 && ::poll(&waiting, 1, 0) > 0;
+}
+
 // One call: everything that has to happen until each request has its replies.
 class Exchange {
  public:
   Exchange(Channel& channel, std::span<Message> requests, const Backend::Reply& reply,
-           std::chrono::milliseconds patience)
-      : channel_(channel), requests_(requests), reply_(reply), patience_(patience) {}
+           std::chrono::milliseconds patience, int stop_fd)
+      : channel_(channel), requests_(requests), reply_(reply), patience_(patience), stop_fd_(stop_fd) {}
 
   Result<void> run() {
     auto deadline = Clock::now() + patience_;
@@ -45,10 +50,16 @@ class Exchange {
       if (auto r = write(); !r) return r;
       if (auto r = read(); !r) return r;
       if (gone_) return lost();
+      if (readable(stop_fd_)) {
+        if (pending_.dumping()) return stopped();
+        stop_fd_ = -1;
+        patience_ = std::min<std::chrono::milliseconds>(patience_, kPatienceAfterStop);
+        deadline = std::min(deadline, Clock::now() + patience_);
+      }
       if (progress_) {
         deadline = Clock::now() + patience_;
       } else if (Clock::now() >= deadline ||
-                 !wait(channel_.fd(), static_cast<short>(POLLIN | (next_ < requests_.size() ? POLLOUT : 0)),
+                 !wait(channel_.fd(), static_cast<short>(POLLIN | (next_ < requests_.size() ? POLLOUT : 0)), stop_fd_,
                        deadline)) {
         return timed_out();
       }
@@ -59,6 +70,7 @@ class Exchange {
 
  private:
   static constexpr int kReadAtOnce = 256;
+  static constexpr std::chrono::seconds kPatienceAfterStop{1};
 
   bool complete() const { return next_ >= requests_.size() && pending_.empty(); }
 
@@ -111,6 +123,9 @@ class Exchange {
     return fail(Errc::unreachable,
                 fmt::format("ipsecd at {} went away {}: {}", channel_.path(), when, how_to_start(channel_.path())));
   }
+  Result<void> stopped() const {
+    return fail(Errc::timeout, fmt::format("ipsecd at {} was not heard to the end: interrupted", channel_.path()));
+  }
   Result<void> timed_out() const {
     return fail(Errc::timeout, fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
                                            channel_.path(), std::chrono::duration<double>(patience_).count()));
@@ -119,7 +134,8 @@ class Exchange {
   Channel& channel_;
   std::span<Message> requests_;
   const Backend::Reply& reply_;
-  const std::chrono::milliseconds patience_;
+  std::chrono::milliseconds patience_;
+  int stop_fd_;
   std::size_t next_ = 0;  // The first request that is not sent.
   Pending pending_;
   std::size_t replies_ = 0;
@@ -130,14 +146,14 @@ class Exchange {
 
 }  // namespace
 
-Result<std::unique_ptr<Socket>> Socket::connect(std::string path, std::chrono::milliseconds patience) {
+Result<std::unique_ptr<Socket>> Socket::connect(std::string path, std::chrono::milliseconds patience, int stop_fd) {
   auto channel = Channel::connect(std::move(path), patience);
   if (!channel) return std::unexpected(channel.error());
-  return std::unique_ptr<Socket>(new Socket(std::move(*channel), patience));
+  return std::unique_ptr<Socket>(new Socket(std::move(*channel), patience, stop_fd));
 }
 
-Socket::Socket(Channel channel, std::chrono::milliseconds patience)
-    : path_(channel.path()), patience_(patience), channel_(std::move(channel)) {}
+Socket::Socket(Channel channel, std::chrono::milliseconds patience, int stop_fd)
+    : path_(channel.path()), patience_(patience), stop_fd_(stop_fd), channel_(std::move(channel)) {}
 
 Result<void> Socket::reconnect() {
   if (channel_) return {};
@@ -153,8 +169,12 @@ std::unexpected<Error> Socket::give_up(Error error) {
 }
 
 Result<void> Socket::call(std::span<Message> requests, const Reply& reply) {
+  return exchange(requests, reply, stop_fd_);
+}
+
+Result<void> Socket::exchange(std::span<Message> requests, const Reply& reply, int stop_fd) {
   if (auto r = reconnect(); !r) return r;
-  auto done = Exchange(*channel_, requests, reply, patience_).run();
+  auto done = Exchange(*channel_, requests, reply, patience_, stop_fd).run();
   // After `invalid` every request that went out is answered; after anything else answers may still be on their way.
   if (!done && done.error().code != Errc::invalid) return give_up(std::move(done.error()));
   return done;
@@ -167,7 +187,8 @@ Result<void> Socket::set_promiscuous(bool on, const Sink& sink) {
   request.satype = on ? pfkey::SaType{1} : pfkey::SaType::unspec;
   request.seq = std::numeric_limits<std::uint32_t>::max() - promisc_seq_++;
   request.pid = static_cast<std::uint32_t>(::getpid());
-  return call(std::span(&request, 1), [&](std::size_t, Message&& m) { sink(std::move(m)); });
+  // What ends a listen() must not end this.
+  return exchange(std::span(&request, 1), [&](std::size_t, Message&& m) { sink(std::move(m)); }, -1);
 }
 
 Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {

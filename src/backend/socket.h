@@ -17,23 +17,27 @@ class Socket : public Backend {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
-  /// Connects to the ipsecd at `path`. A call fails with timeout when nothing moves for `patience`.
-  static Result<std::unique_ptr<Socket>> connect(std::string path, std::chrono::milliseconds patience = kPatience);
+  /// Connects to the ipsecd at `path`. A call fails with timeout when nothing moves for `patience`. When `stop_fd` is
+  /// readable (-1: never) somebody wants an end: a DUMP is given up, other requests get a second for their replies.
+  static Result<std::unique_ptr<Socket>> connect(std::string path, std::chrono::milliseconds patience = kPatience,
+                                                 int stop_fd = -1);
 
   std::string name() const override { return "ipsecd:" + path_; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
   Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;
 
  private:
-  Socket(Channel channel, std::chrono::milliseconds patience);
+  Socket(Channel channel, std::chrono::milliseconds patience, int stop_fd);
 
   Result<void> reconnect();
   /// Ends the connection, so that no late answer is taken for an answer to something else.
   std::unexpected<Error> give_up(Error error);
+  Result<void> exchange(std::span<pfkey::Message> requests, const Reply& reply, int stop_fd);
   Result<void> set_promiscuous(bool on, const Sink& sink);
 
   std::string path_;
   std::chrono::milliseconds patience_;
+  int stop_fd_;
   std::optional<Channel> channel_;
   std::uint32_t promisc_seq_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <grp.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "backend/testing.h"
@@ -233,6 +234,73 @@ TEST(Socket, ListensUntilTheSinkHasEnough) {
   EXPECT_NE(requests_seen[0].satype, pfkey::SaType::unspec);
   EXPECT_EQ(requests_seen[1].type, Type::x_promisc);
   EXPECT_EQ(requests_seen[1].satype, pfkey::SaType::unspec);
+}
+
+// Somebody who wants an end: readable as long as he does.
+class Stop {
+ public:
+  int fd() const { return fd_; }
+  void now() const { ::eventfd_write(fd_, 1); }
+  ~Stop() { ::close(fd_); }
+
+ private:
+  int fd_ = ::eventfd(0, EFD_CLOEXEC);
+};
+
+TEST(Socket, ListeningEndsOnDemandAndPromiscuityWithIt) {
+  const TempFolder folder;
+  const Stop stop;
+  std::vector<pfkey::SaType> modes;
+  {
+    const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
+                                  for (Message m; receive_message(fd, m);) {
+                                    EXPECT_EQ(m.type, Type::x_promisc);
+                                    modes.push_back(m.satype);
+                                    send_message(fd, m);
+                                  }
+                                }});
+    const auto socket = Socket::connect(folder / "s", Socket::kPatience, stop.fd()).value();
+    EXPECT_TRUE(socket->listen(true, stop.fd(), [&](Message&&) {
+      stop.now();
+      return true;
+    }));
+  }
+  EXPECT_THAT(modes, ElementsAre(pfkey::SaType{1}, pfkey::SaType::unspec));
+}
+
+TEST(Socket, ADumpIsGivenUpOnDemandAndTheNextCallFindsAFreshConnection) {
+  const TempFolder folder;
+  const Stop stop;
+  const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
+                                               Message m;
+                                               receive_message(fd, m);
+                                               send_message(fd, m);  // One SA, and never an end.
+                                               EXPECT_FALSE(receive_message(fd, m));
+                                             },
+                                             answer_all});
+  const auto socket = Socket::connect(folder / "s", Socket::kPatience, stop.fd()).value();
+  std::vector<Message> dump = requests(1, Type::dump);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto given_up = socket->call(dump, [&](std::size_t, Message&&) { stop.now(); });
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, Errc::timeout);
+  EXPECT_EQ(given_up.error().text, "ipsecd at " + (folder / "s") + " was not heard to the end: interrupted");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Socket::kPatience);
+  EXPECT_THAT(call(*socket, requests(1)).replies, ElementsAre(Pair(0, 1)));  // Still wanted: replies get a second.
+}
+
+TEST(Socket, SilenceOnDemandIsWaitedForOnlyASecond) {
+  const TempFolder folder;
+  const Stop stop;
+  stop.now();
+  const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
+                                for (Message m; receive_message(fd, m);) continue;
+                              }});
+  const auto socket = Socket::connect(folder / "s", Socket::kPatience, stop.fd()).value();
+  const auto outcome = call(*socket, requests(2));
+  ASSERT_FALSE(outcome.result);
+  EXPECT_EQ(outcome.result.error().text,
+            "ipsecd at " + (folder / "s") + " has not answered for 1 s; is it stopped or overloaded?");
 }
 
 TEST(Socket, ListeningEndsWithTheDaemon) {

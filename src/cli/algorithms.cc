@@ -51,6 +51,7 @@ std::string synonyms(const Algorithm& a) {
 
 Status show_algorithms(Session& session) {
   const auto supported = ask(session);
+  if (!supported && session.no_sadb() == Status::usage) return Status::usage;
   std::string text;
   for (const AlgorithmKind kind : {AlgorithmKind::auth, AlgorithmKind::encrypt}) {
     text += kind == AlgorithmKind::auth ? "Authentication algorithms, for ah and esp\n"

@@ -11,14 +11,14 @@ namespace {
 
 // Unbuffered, so that no key stays behind in a buffer of the C library.
 Console::Writer writer(int fd) {
-  return [fd](std::string_view text) -> std::string {
+  return [fd](std::string_view text) {
     while (!text.empty()) {
       const ssize_t done = write(fd, text.data(), text.size());
       if (done < 0 && errno == EINTR) continue;
-      if (done < 0) return std::strerror(errno);
+      if (done < 0) return errno;
       text.remove_prefix(static_cast<std::size_t>(done));
     }
-    return {};
+    return 0;
   };
 }
 
@@ -30,8 +30,13 @@ Console::Console(Writer out, Writer err, bool marks) : out_(std::move(out)), err
 
 void Console::out(std::string_view text) {
   if (out_failed()) return;
-  if (const std::string why = out_(text); !why.empty())
-    out_error_ = fmt::format("cannot write standard output: {}", why);
+  out_error_ = out_(text);
+}
+
+bool Console::reader_gone() const { return out_error_ == EPIPE; }
+
+std::string Console::out_error() const {
+  return fmt::format("cannot write standard output: {}", std::strerror(out_error_));
 }
 
 void Console::err(std::string_view text) { err_(text); }

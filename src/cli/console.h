@@ -8,8 +8,8 @@ namespace cli {
 
 class Console {
  public:
-  /// Takes the text of one write; says why it could not be written, empty: it was.
-  using Writer = std::function<std::string(std::string_view)>;
+  /// Takes the text of one write; gives the errno of why it could not be written, 0: it was.
+  using Writer = std::function<int(std::string_view)>;
 
   /// This process' standard output and standard error.
   Console();
@@ -24,13 +24,15 @@ class Console {
   void complain(std::string_view text);
 
   bool marks() const { return marks_; }  ///< Faults are shown with a mark under the word: stderr is a terminal.
-  bool out_failed() const { return !out_error_.empty(); }
-  const std::string& out_error() const { return out_error_; }
+  bool out_failed() const { return out_error_ != 0; }
+  /// Standard output is a pipe or socket whose reader has seen enough.
+  bool reader_gone() const;
+  std::string out_error() const;
 
  private:
   Writer out_, err_;
   bool marks_;
-  std::string out_error_;
+  int out_error_ = 0;  // An errno.
 };
 
 }  // namespace cli

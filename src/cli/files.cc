@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -11,6 +12,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
+
+#include "cli/held_signals.h"
 
 namespace cli {
 namespace {
@@ -45,11 +49,20 @@ std::vector<std::string> look_at(int fd, const struct stat& st, const std::strin
   return found;
 }
 
-sigset_t ending_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
-  return set;
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+std::string by_descriptor(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+// A file without a name vanishes with the process. -1: the file system has none, or /proc to name it later is not
+// there.
+int unnamed_file(const std::string& path) {
+  const int fd = ::open(folder_of(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0 || access(by_descriptor(fd).c_str(), F_OK) == 0) return fd;
+  close(fd);
+  return -1;
 }
 
 }  // namespace
@@ -91,6 +104,9 @@ Result<InputFile> InputFile::open(const std::string& path) {
 
 Result<std::size_t> InputFile::read(MutableBytes out) {
   while (true) {
+    std::array<pollfd, 2> waiting{{{fd_.get(), POLLIN, 0}, {HeldSignals::fd(), POLLIN, 0}}};
+    if (poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) continue;
+    if (waiting[1].revents != 0) return fail(Errc::io, "interrupted");
     const ssize_t got = ::read(fd_.get(), out.data(), out.size());
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR) return fail(Errc::io, fmt::format("cannot read {}: {}", name_, why()));
@@ -100,17 +116,14 @@ Result<std::size_t> InputFile::read(MutableBytes out) {
 Result<OutputFile> OutputFile::create(const std::string& path) {
   OutputFile file;
   file.path_ = path;
-  if (path == "-") {
-    file.fd_ = Descriptor(STDOUT_FILENO);
-    return file;
-  }
   struct stat st{};
   if (lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
     return fail(Errc::io, fmt::format("cannot save to {}: it is {}; keys are written to regular files alone", path,
                                       S_ISLNK(st.st_mode)   ? "a symbolic link"
                                       : S_ISDIR(st.st_mode) ? "a directory"
                                                             : "no regular file"));
-  file.held_ = std::make_unique<HeldSignals>();
+  file.fd_ = Descriptor(unnamed_file(path));
+  if (file.fd_.get() >= 0) return file;
   std::string name = path + ".XXXXXX";
   const int fd = mkostemp(name.data(), O_CLOEXEC);  // Mode 0600, O_EXCL: never another's file, never through a link.
   if (fd < 0) return fail(Errc::io, fmt::format("cannot save to {}: {}", path, why()));
@@ -119,50 +132,44 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   return file;
 }
 
-HeldSignals::HeldSignals() {
-  const sigset_t ending = ending_signals();
-  sigprocmask(SIG_BLOCK, &ending, &before_);
-}
-
-HeldSignals::~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-bool HeldSignals::one_came() const {
-  sigset_t pending;
-  sigpending(&pending);
-  return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
-         sigismember(&pending, SIGHUP) == 1;
-}
-
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : held_(std::move(other.held_)),
-      path_(std::move(other.path_)),
-      temporary_(std::exchange(other.temporary_, {})),
-      fd_(std::move(other.fd_)) {}
+    : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
 
 OutputFile::~OutputFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 Result<void> OutputFile::write(std::string_view text) {
-  if (held_ && held_->one_came()) return fail(Errc::io, "saving was interrupted");
   while (!text.empty()) {
     const ssize_t done = ::write(fd_.get(), text.data(), text.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0)
-      return fail(Errc::io, fmt::format("cannot write {}: {}", is_stdout() ? "standard output" : path_, why()));
+    if (done < 0) return fail(Errc::io, fmt::format("cannot write {}: {}", path_, why()));
     text.remove_prefix(static_cast<std::size_t>(done));
   }
   return {};
 }
 
-Result<void> OutputFile::commit() {
-  if (is_stdout()) return {};
-  if (fsync(fd_.get()) != 0 || rename(temporary_.c_str(), path_.c_str()) != 0)
-    return fail(Errc::io, fmt::format("cannot save to {}: {}", path_, why()));
+// Gives the file its name: at once if nothing has it, else through a name of its own, because only rename() replaces.
+bool OutputFile::give_name() {
+  const auto link_as = [&](const std::string& name) {
+    return linkat(AT_FDCWD, by_descriptor(fd_.get()).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (temporary_.empty()) {
+    if (link_as(path_)) return true;
+    std::random_device random;
+    for (int tries = 0; tries < 100 && temporary_.empty() && errno == EEXIST; ++tries)
+      if (std::string name = fmt::format("{}.{:06x}", path_, random() & 0xffffff); link_as(name))
+        temporary_ = std::move(name);
+    if (temporary_.empty()) return false;
+  }
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) return false;
   temporary_.clear();
-  const auto slash = path_.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-  const Descriptor d(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return true;
+}
+
+Result<void> OutputFile::commit() {
+  if (fsync(fd_.get()) != 0 || !give_name()) return fail(Errc::io, fmt::format("cannot save to {}: {}", path_, why()));
+  const Descriptor d(::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (d.get() >= 0) fsync(d.get());  // So that the name survives a crash, too.
   return {};
 }

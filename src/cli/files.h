@@ -1,8 +1,6 @@
 #pragma once
 /// Files that hold keys: read with a look at who else can, written so that nobody else can and never by half.
-#include <csignal>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,7 +35,7 @@ class InputFile {
   const std::string& name() const { return name_; }
   /// What makes the file a poor place for keys: readable or writable by others, a strange owner, a network file system.
   const std::vector<std::string>& reservations() const { return reservations_; }
-  /// As lang::LineReader::Fill wants it.
+  /// As lang::LineReader::Fill wants it. A held signal (HeldSignals) ends the wait for more, as an error.
   Result<std::size_t> read(MutableBytes out);
 
  private:
@@ -46,22 +44,9 @@ class InputFile {
   std::vector<std::string> reservations_;
 };
 
-/// Holds back the signals that end a process (INT, TERM, HUP) while it lives; then they have their way.
-class HeldSignals {
- public:
-  HeldSignals();
-  HeldSignals(const HeldSignals&) = delete;
-  HeldSignals& operator=(const HeldSignals&) = delete;
-  ~HeldSignals();
-
-  bool one_came() const;
-
- private:
-  sigset_t before_{};
-};
-
-/// A file that appears under its name whole and on disk, or not at all: a new 0600 file beside it, renamed at the end.
-/// `-` is standard output, which is written as it comes.
+/// A file that appears under its name whole and on disk, or not at all: a new 0600 file without a name, which gets one
+/// at the end. Where the file system has no such files it is named PATH.XXXXXX until then, and left over if the process
+/// is killed.
 class OutputFile {
  public:
   /// Refuses a link, a directory, and anything else that is no regular file in the target's place.
@@ -73,14 +58,13 @@ class OutputFile {
   Result<void> write(std::string_view text);
   /// Flushes to disk and puts the file in its place.
   Result<void> commit();
-  bool is_stdout() const { return temporary_.empty(); }
 
  private:
   OutputFile() = default;
+  bool give_name();
 
-  std::unique_ptr<HeldSignals> held_;  // First, so that a signal ends the process when nothing is left to clean up.
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // Its name until it has its own; empty: it has none.
   Descriptor fd_;
 };
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "backend/open.h"
+#include "cli/held_signals.h"
 #include "cli/names.h"
 #include "cli/program.h"
 
@@ -17,12 +18,26 @@ void harden() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  signal(SIGPIPE, SIG_IGN);  // A reader that goes away is an error of writing,
-  signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow.
+  signal(SIGXFSZ, SIG_IGN);  // A file that may not grow is an error of writing.
 }
 
+// A reader of standard output that goes away ends the program as it ends any filter, but not in the middle of
+// something.
+class LateSigpipe {
+ public:
+  LateSigpipe() : before_(signal(SIGPIPE, SIG_IGN)) {}
+  void have_its_way() const {
+    signal(SIGPIPE, before_);
+    raise(SIGPIPE);  // Nothing, if our parent wants it ignored: then the exit status tells.
+  }
+
+ private:
+  void (*before_)(int);
+};
+
 cli::World this_world(cli::Console& console) {
-  const backend::Surroundings around = backend::surroundings();
+  backend::Surroundings around = backend::surroundings();
+  around.stop_fd = cli::HeldSignals::fd();
   return {
       .console = console,
       .names = cli::system_names(),
@@ -39,7 +54,10 @@ cli::World this_world(cli::Console& console) {
 
 int main(int argc, char** argv) {
   harden();
+  const LateSigpipe sigpipe;
   cli::Console console;
-  return static_cast<int>(
-      cli::run_program({argv[0], {argv + 1, argv + argc}, std::getenv("IPSECKEY_SADB")}, this_world(console)));
+  const auto status =
+      cli::run_program({argv[0], {argv + 1, argv + argc}, std::getenv("IPSECKEY_SADB")}, this_world(console));
+  if (console.reader_gone()) sigpipe.have_its_way();
+  return static_cast<int>(status);
 }

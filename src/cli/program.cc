@@ -58,7 +58,7 @@ Status run_program(Invocation invocation, World world) {
   const bool asks = options->what == Options::Do::help || options->what == Options::Do::version;
   const Status status = algorithms && !asks ? show_algorithms(session) : run(session, *options);
   if (!session.console().out_failed()) return status;
-  session.console().complain(session.console().out_error());
+  if (!session.console().reader_gone()) session.console().complain(session.console().out_error());
   return worse(status, Status::file);
 }
 

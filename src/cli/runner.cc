@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/held_signals.h"
 #include "lang/request.h"
 
 namespace cli {
@@ -23,6 +24,11 @@ void Runner::count_failure(Status status) {
   ++failed_;
   status_ = worse(status_, status);
   if (session_.settings().stop_on_error && reporter_.is_file()) ended_early_ = true;
+}
+
+void Runner::stop() {
+  flush();
+  ended_early_ = true;
 }
 
 bool Runner::unreadable(std::uint32_t line, std::string message) {
@@ -122,7 +128,7 @@ void Runner::send() {
   backend::Backend* const sadb = session_.sadb();
   if (!sadb) {
     for (Queued& q : queued_) q.bad = true;
-    status_ = worse(status_, Status::no_sadb);
+    status_ = worse(status_, session_.no_sadb());
     ended_early_ = true;
     return;
   }
@@ -243,6 +249,7 @@ void say_counts(Session& session, Runner& runner, Status status) {
 }  // namespace
 
 Status run_file(Session& session, InputFile& file, lang::Where where) {
+  const HeldSignals held;
   lang::LineReader reader([&](MutableBytes out) { return file.read(out); });
   Runner runner(session, file.name(), where, kBatch, [&](const lang::Line& line) { return reader.text(line); });
   runner.set_reservations(file.reservations());
@@ -251,7 +258,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where) {
   for (std::size_t lines = 1; more; ++lines) {
     const auto line = reader.next();
     if (!line) {
-      runner.flush();
+      runner.stop();
       session.console().complain(fmt::format("{}: {}", file.name(), line.error().text));
       status = line.error().code == Errc::syntax ? Status::failed : status_of(line.error().code);
       break;
@@ -272,6 +279,12 @@ Status run_file(Session& session, InputFile& file, lang::Where where) {
     if (more && lines % kBatch == 0) {
       more = runner.flush();
       reader.release(**line);
+    }
+    if (more && (lines % kBatch == 0 || where == lang::Where::prompt) && held.one_came()) {
+      runner.stop();
+      session.console().complain(fmt::format("{}: interrupted", file.name()));
+      status = Status::failed;
+      more = false;
     }
   }
   runner.flush();

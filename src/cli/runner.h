@@ -30,6 +30,8 @@ class Runner {
   /// Sends what is queued and reports what comes back. False as above.
   bool flush();
 
+  /// The rest of the source is not run; what is queued is.
+  void stop();
   /// A command that could not even be read. False as above.
   bool unreadable(std::uint32_t line, std::string message);
   void warning(std::uint32_t line, std::string message);

@@ -1,12 +1,9 @@
 #include "cli/session.h"
 
 #include <fmt/format.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
-
-#include <csignal>
 
 #include "cli/files.h"
+#include "cli/held_signals.h"
 #include "cli/runner.h"
 #include "lang/help.h"
 #include "lang/save.h"
@@ -14,6 +11,11 @@
 #include "pfkey/names.h"
 
 namespace cli {
+namespace {
+
+constexpr std::string_view kIncomplete = "the list is not complete";
+
+}  // namespace
 
 Session::Session(Settings settings, World world) : settings_(std::move(settings)), world_(std::move(world)) {}
 
@@ -22,6 +24,7 @@ backend::Backend* Session::sadb() {
   auto opened = world_.open(settings_.sadb);
   if (!opened) {
     console().complain(opened.error().text);
+    no_sadb_ = opened.error().code == Errc::syntax ? Status::usage : Status::no_sadb;
     return nullptr;
   }
   sadb_ = std::move(*opened);
@@ -57,35 +60,36 @@ pfkey::PrintOptions Session::print_options() const {
   return options;
 }
 
-// Sends a DUMP and hands out each SA. What `each` refuses ends the walk, but not before the SADB has told it all.
-Status Session::walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count) {
+// Sends a DUMP and hands out each SA. What `each` refuses ends the walk, and so does a signal: then the connection is
+// given up, or the SADB tells the rest to nobody. One message says what was wrong, and what follows from it.
+Status Session::walk(pfkey::SaType type, std::string_view consequence,
+                     absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count) {
+  const HeldSignals held;
   backend::Backend* const backend = sadb();
-  if (!backend) return Status::no_sadb;
+  if (!backend) return no_sadb_;
   pfkey::Message request;
   request.type = pfkey::Type::dump;
   request.satype = type;
   prepare(request);
   Result<void> accepted;
-  Status status = Status::ok;
+  constexpr std::size_t kLookEvery = 64;
   const auto answered = backend->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
     if (m.error != 0) {
-      console().complain(fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
-      status = Status::failed;
+      accepted = fail(Errc::invalid, fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
     } else if (m.sa && accepted) {
-      ++count;
-      accepted = each(std::move(m));
+      const bool stop = ++count % kLookEvery == 0 && held.one_came();
+      accepted = stop ? fail(Errc::io, "interrupted") : each(std::move(m));
     }
   });
   if (!answered) {
-    console().complain(fmt::format("{} (the list is not complete)", answered.error().text));
+    accepted = std::unexpected(answered.error());
+    if (held.one_came()) accepted.error().text = "interrupted";
     lose_sadb();
-    return status_of(answered.error().code);
   }
-  if (!accepted) {
-    if (!console().out_failed()) console().complain(accepted.error().text);  // That is told once, at the end.
-    return status_of(accepted.error().code);
-  }
-  return status;
+  if (accepted) return Status::ok;
+  if (!console().out_failed())  // That is told once, at the end.
+    console().complain(fmt::format("{}; {}", accepted.error().text, consequence));
+  return status_of(accepted.error().code);
 }
 
 void Session::show(const pfkey::Message& sa) {
@@ -102,7 +106,7 @@ void Session::show(const pfkey::Message& sa) {
 Status Session::dump(pfkey::SaType type) {
   std::size_t count = 0;
   const Status status = walk(
-      type,
+      type, kIncomplete,
       [&](pfkey::Message&& m) -> Result<void> {
         show(m);
         if (!settings_.json) console().out("\n");
@@ -118,35 +122,45 @@ Status Session::dump(pfkey::SaType type) {
 }
 
 Status Session::save(pfkey::SaType type, const std::string& path) {
-  if (!sadb()) return Status::no_sadb;
-  auto file = OutputFile::create(path.empty() ? "-" : path);
+  if (!sadb()) return no_sadb_;
+  if (path.empty() || path == "-")
+    return save_to(type, kIncomplete, [&](std::string_view text) -> Result<void> {
+      console().out(text);
+      if (console().out_failed()) return fail(Errc::io, console().out_error());
+      return {};
+    });
+  const HeldSignals held;  // They end the process when nothing is left to clean up.
+  auto file = OutputFile::create(path);
   if (!file) {
     console().complain(file.error().text);
     return Status::file;
   }
+  const Status status =
+      save_to(type, fmt::format("{} was not written", path), [&](std::string_view text) { return file->write(text); });
+  if (status != Status::ok) return status;
+  const auto done = file->commit();
+  if (done) return Status::ok;
+  console().complain(done.error().text);
+  return Status::file;
+}
+
+Status Session::save_to(pfkey::SaType type, std::string_view consequence,
+                        absl::FunctionRef<Result<void>(std::string_view)> write) {
   lang::Saver saver(settings_.paranoid);
   std::string text = saver.header();
+  auto written = write(text);
   std::size_t count = 0;
-  auto written = file->write(text);
-  const Status status = walk(
-      type,
-      [&](pfkey::Message&& m) -> Result<void> {
+  return walk(
+      type, consequence,
+      [&](pfkey::Message&& m) {
         if (!written) return written;
         text.clear();
         saver.write(std::move(m), text);
-        auto done = file->write(text);
+        written = write(text);
         wipe(std::as_writable_bytes(std::span(text)));
-        return done;
+        return written;
       },
       count);
-  if (status != Status::ok) {
-    if (!file->is_stdout()) console().complain(fmt::format("{} was not written", path));
-    return status;
-  }
-  if (written) written = file->commit();
-  if (written) return Status::ok;
-  console().complain(written.error().text);
-  return Status::file;
 }
 
 Status Session::load(const std::string& path, lang::Where where) {
@@ -156,7 +170,7 @@ Status Session::load(const std::string& path, lang::Where where) {
     return Status::file;
   }
   // A file is for a SADB; whether one answers is better known before its first line.
-  if (where == lang::Where::file && !sadb()) return Status::no_sadb;
+  if (where == lang::Where::file && !sadb()) return no_sadb_;
   return run_file(*this, *file, where);
 }
 
@@ -177,22 +191,15 @@ void Session::show_heard(const pfkey::Message& m) {
 
 Status Session::monitor(bool promiscuous) {
   backend::Backend* const backend = sadb();
-  if (!backend) return Status::no_sadb;
-  sigset_t stops, before;
-  sigemptyset(&stops);
-  sigaddset(&stops, SIGINT);
-  sigaddset(&stops, SIGTERM);
-  sigprocmask(SIG_BLOCK, &stops, &before);
-  const Descriptor stop(signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!backend) return no_sadb_;
+  const HeldSignals held;
   console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
                             backend->name()));
-  const auto heard = backend->listen(promiscuous, stop.get(), [&](pfkey::Message&& m) {
+  const auto heard = backend->listen(promiscuous, HeldSignals::fd(), [&](pfkey::Message&& m) {
     show_heard(m);
     return !console().out_failed();
   });
-  signalfd_siginfo taken{};
-  while (read(stop.get(), &taken, sizeof taken) == sizeof taken) continue;
-  sigprocmask(SIG_SETMASK, &before, nullptr);
+  held.forget();
   if (heard) return Status::ok;
   console().complain(heard.error().text);
   lose_sadb();

@@ -36,8 +36,10 @@ class Session {
   const lang::Names& names() const { return world_.names; }
   Console& console() { return world_.console; }
 
-  /// The SADB, opened at the first call. The error has been printed.
+  /// The SADB, opened at the first call. nullptr: the error has been printed, no_sadb() is the exit status.
   backend::Backend* sadb();
+  /// Why the last sadb() gave none: usage (--sadb has no such word) or no_sadb.
+  Status no_sadb() const { return no_sadb_; }
   /// From now on a throw-away engine is the SADB, empty and without keys: the check's.
   void use_scratch_sadb();
   bool is_check() const { return check_; }
@@ -62,11 +64,15 @@ class Session {
 
  private:
   void show_heard(const pfkey::Message& message);
-  Status walk(pfkey::SaType type, absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count);
+  Status walk(pfkey::SaType type, std::string_view consequence, absl::FunctionRef<Result<void>(pfkey::Message&&)> each,
+              std::size_t& count);
+  Status save_to(pfkey::SaType type, std::string_view consequence,
+                 absl::FunctionRef<Result<void>(std::string_view)> write);
 
   Settings settings_;
   World world_;
   std::unique_ptr<backend::Backend> sadb_;
+  Status no_sadb_ = Status::no_sadb;
   bool check_ = false;
   std::uint32_t seq_ = 0;
 };

@@ -54,7 +54,7 @@ class Files(Case):
         self.start_daemon()
         ended = self.run_it("-f", "nul")
         self.assertEqual(ended, Ended(FAILED, "", "ipseckey: nul: line 2 holds a NUL byte: this is not a file of commands\n"
-                                                  "nul: 1 of 1 command succeeded.\n"))
+                                                  "nul: 1 of 1 command succeeded; what follows was not run.\n"))
 
     def test_a_line_of_100_megabytes(self):
         with open(self.write("long", ""), "wb") as out:
@@ -146,44 +146,62 @@ class Saving(Case):
         self.write("target", "precious\n")
         small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         ended = self.run_it("-s", "target", preexec_fn=small)
-        self.assertEqual(ended, Ended(FILE, "", "ipseckey: cannot write target: File too large\n"
-                                            "ipseckey: target was not written\n"))
+        self.assertEqual(ended, Ended(FILE, "", "ipseckey: cannot write target: File too large; target was not written\n"))
         self.assertEqual(self.listing(), ["target"])
         self.assertEqual((self.folder / "target").read_text(), "precious\n")
+
+    def test_a_new_file_and_a_replaced_one(self):
+        self.write("target", "not so precious\n", mode=0o644)
+        for name in ("target", "new"):
+            self.assertEqual(self.run_it("-s", name), Ended(OK, "", ""))
+            self.assertEqual((self.folder / name).stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.listing(), ["new", "target"])
+        self.assertEqual((self.folder / "new").read_text(), (self.folder / "target").read_text())
 
     def test_ended_by_a_signal_half_way(self):
         self.write("target", "precious\n")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self.daemon.send(signal.SIGSTOP)
             saving = self.start("-s", "target")
-            self.wait_for_the_new_file()
+            self.wait_until_it_holds(saving, signal.SIGTERM)
             saving.send_signal(number)
+            # It ends without an answer of the daemon.
+            self.assertEqual(self.finish(saving), Ended(-number, "", "ipseckey: interrupted; target was not written\n"))
             self.daemon.send(signal.SIGCONT)
-            ended = self.finish(saving)
-            self.assertEqual((ended.status, ended.out), (-number, ""))
-            self.assertEqual(ended.err, "ipseckey: saving was interrupted\nipseckey: target was not written\n")
             self.assertEqual(self.listing(), ["target"])
             self.assertEqual((self.folder / "target").read_text(), "precious\n")
 
+    def test_a_signal_that_is_ignored_ends_nothing(self):
+        self.daemon.send(signal.SIGSTOP)
+        saving = self.start("-s", "target", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.wait_until_it_holds(saving, signal.SIGTERM)
+        saving.send_signal(signal.SIGHUP)
+        self.daemon.send(signal.SIGCONT)
+        self.assertEqual(self.finish(saving), Ended(OK, "", ""))
+        self.assertEqual(self.listing(), ["target"])
+
     def test_killed_half_way(self):
-        """Nothing can clean up then; but the target is whole, and what is left over is its owner's alone."""
+        """Nothing can clean up then, so the new file has no name yet; where the file system has no such files it is its
+        owner's alone."""
         self.write("target", "precious\n")
         self.daemon.send(signal.SIGSTOP)
         saving = self.start("-s", "target")
-        left = self.wait_for_the_new_file()
+        self.wait_until_it_holds(saving, signal.SIGTERM)
         saving.kill()
         self.assertEqual(self.finish(saving), Ended(-signal.SIGKILL, "", ""))
         self.assertEqual((self.folder / "target").read_text(), "precious\n")
-        self.assertEqual((self.folder / left).stat().st_mode & 0o777, 0o600)
+        left = [name for name in self.listing() if name != "target"]
+        if self.has_unnamed_files():
+            self.assertEqual(left, [])
+        else:
+            self.assertEqual([(self.folder / name).stat().st_mode & 0o777 for name in left], [0o600])
 
-    def wait_for_the_new_file(self) -> str:
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
-            new = [name for name in self.listing() if name.startswith("target.")]
-            if new:
-                return new[0]
-            os.sched_yield()
-        self.fail("nothing is written")
+    def has_unnamed_files(self) -> bool:
+        try:
+            os.close(os.open(self.folder, os.O_TMPFILE | os.O_WRONLY, 0o600))
+            return True
+        except OSError:
+            return False
 
     def test_standard_output_is_full(self):
         for words in (["-s", "-"], ["save", "all"], ["-p", "dump"]):
@@ -193,13 +211,80 @@ class Saving(Case):
                 FILE, "", "ipseckey: cannot write standard output: No space left on device\n"), words)
 
     def test_the_reader_of_standard_output_goes_away(self):
+        """Quietly, like any filter: by SIGPIPE; where that is ignored, by the exit status alone."""
+        ignoring = {"restore_signals": False, "preexec_fn": lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN)}
+        for words in (["-p", "dump"], ["save", "all"], ["-s", "-"], ["--json", "dump"], ["monitor"]):
+            for how, status in (({}, -signal.SIGPIPE), (ignoring, FILE)):
+                process = self.start(*words, **how)
+                process.stdout.readline()
+                process.stdout.close()
+                if words == ["monitor"]:
+                    process.stderr.readline()
+                    self.assertEqual(self.run_it("flush", "ah").status, OK)
+                    self.assertEqual(self.run_it("-f", "-", text=sa_lines(2000)).status, OK)
+                err = process.stderr.read().decode()
+                self.assertEqual((process.wait(DEADLINE), err), (status, ""), words)
+
+
+class Interrupted(Case):
+    """Ctrl-C while something is under way: it ends at a seam, and the SADB and the user know the same."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_daemon()
+
+    def test_a_dump_whose_reader_is_slow(self):
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(20_000)).status, OK)
         for words in (["-p", "dump"], ["save", "all"]):
-            process = self.start(*words)
-            process.stdout.readline()
-            process.stdout.close()
-            err = process.stderr.read().decode()
-            self.assertEqual(process.wait(DEADLINE), FILE)
-            self.assertEqual(err, "ipseckey: cannot write standard output: Broken pipe\n")
+            dump = self.start(*words)
+            dump.stdout.readline()
+            self.wait_until_it_holds(dump, signal.SIGINT)
+            dump.send_signal(signal.SIGINT)
+            ended = self.finish(dump)
+            self.assertEqual((ended.status, ended.err), (-signal.SIGINT, "ipseckey: interrupted; the list is not complete\n"))
+            self.assertNotIn("SAs in ipsecd", ended.out)
+        self.assertEqual(self.count_sas(), 20_000)
+
+    def test_a_dump_that_gets_no_answer(self):
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(10)).status, OK)
+        self.daemon.send(signal.SIGSTOP)
+        dump = self.start("dump")
+        self.wait_until_it_holds(dump, signal.SIGINT)
+        dump.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(dump), Ended(-signal.SIGINT, "", "ipseckey: interrupted; the list is not complete\n"))
+        self.daemon.send(signal.SIGCONT)
+        self.assertEqual(self.count_sas(), 10)
+
+    def test_a_load_between_two_commands(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.assertEqual(self.run_it("flush"), Ended(OK, "", ""))
+            loading = self.start("-f", "-", stdin=subprocess.PIPE)
+            loading.stdin.write(sa_lines(600).encode())
+            loading.stdin.flush()
+            self.wait_for_sas(256)  # Batches of so many; the last one waits for more to come.
+            loading.send_signal(number)
+            ended = self.finish(loading)
+            self.assertEqual((ended.status, ended.out), (-number, ""))
+            self.assertRegex(ended.err, r"^ipseckey: <stdin>: interrupted\n"
+                                        r"<stdin>: (\d+) of \1 commands succeeded; what follows was not run\.\n$")
+            self.assertEqual(self.count_sas(), int(ended.err.split()[4]))
+
+    def test_a_load_that_gets_no_answer(self):
+        self.daemon.send(signal.SIGSTOP)
+        loading = self.start("-f", "-", stdin=subprocess.PIPE)
+        loading.stdin.write(sa_lines(3).encode())
+        loading.stdin.close()
+        loading.stdin = None
+        self.wait_until_it_holds(loading, signal.SIGINT)
+        loading.send_signal(signal.SIGINT)
+        ended = self.finish(loading)
+        self.assertEqual((ended.status, ended.out), (-signal.SIGINT, ""))
+        self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; what follows was not run\.\n$")
+
+    def wait_for_sas(self, count: int):
+        end = time.monotonic() + DEADLINE
+        while self.count_sas() < count:
+            self.assertLess(time.monotonic(), end)
 
 
 class Daemons(Case):

@@ -130,6 +130,17 @@ class Case(unittest.TestCase):
         data = text if isinstance(text, bytes) else text.encode()
         return self.finish(self.start(*arguments, stdin=subprocess.PIPE, **how), data)
 
+    def wait_until_it_holds(self, process: subprocess.Popen, number: int):
+        """Waits until the program has begun what that signal must not cut in two."""
+        status = pathlib.Path(f"/proc/{process.pid}/status")
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            blocked = next(line for line in status.read_text().splitlines() if line.startswith("SigBlk:"))
+            if int(blocked.split()[1], 16) >> (number - 1) & 1:
+                return
+            os.sched_yield()
+        self.fail("the program does not hold the signal back")
+
     def write(self, name: str, text, mode: int = 0o600) -> pathlib.Path:
         file = self.folder / name
         file.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -7,9 +7,11 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -49,6 +51,31 @@ class Daemon:
         self.process.wait(DEADLINE)
 
 
+class Recorder:
+    """In place of an ipsecd: agrees to every request and keeps the type and the SA type of each (bytes 1 and 3)."""
+
+    def __init__(self, path):
+        self.path = path
+        self.seen = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(path)
+        self.socket.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        connection, _ = self.socket.accept()
+        with connection:
+            while message := connection.recv(65536):
+                self.seen.append((message[1], message[3]))
+                connection.send(message)
+
+    def end(self):
+        self.thread.join(DEADLINE)
+        self.socket.close()
+        return self.seen
+
+
 class PromptTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -56,13 +83,13 @@ class PromptTest(unittest.TestCase):
         self.daemon = Daemon(f"{self.folder.name}/pfkey.sock")
         self.addCleanup(lambda: self.daemon.kill())
 
-    def start(self, term="xterm", size=(24, 100), shell=""):
+    def start(self, term="xterm", size=(24, 100), shell="", sadb=""):
         environment = {"TERM": term, "PATH": os.environ["PATH"], "HOME": self.folder.name, "LC_ALL": "C.UTF-8"}
         if "ASAN_OPTIONS" in os.environ:
             environment["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"]
             suppressions = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
             environment["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
-        command = [IPSECKEY, f"--sadb=ipsecd:{self.daemon.path}"]
+        command = [IPSECKEY, f"--sadb=ipsecd:{sadb or self.daemon.path}"]
         if shell:
             command = ["/bin/bash", "-c", shell, "bash", *command]
         self.tty = pexpect.spawn(command[0], command[1:], env=environment, cwd=self.folder.name, dimensions=size,
@@ -240,6 +267,66 @@ class PromptTest(unittest.TestCase):
             self.until(PROMPT)
             self.assertEqual(self.run_line("dump ah"), f"There are no ah SAs in ipsecd:{self.daemon.path}.\n")
         self.leave()
+
+    def test_promiscuity_ends_with_the_monitor(self):
+        promisc, flush = 11, 9
+        for words, requests in (("monitor", [(promisc, 1), (promisc, 0)]), ("pmonitor", [(promisc, 0)])):
+            recorder = Recorder(f"{self.folder.name}/{words}")
+            self.start(sadb=recorder.path)
+            self.type(f"{words}\r")
+            self.until("PROMISC")
+            self.type("\x03")
+            self.until(PROMPT)
+            self.run_line("flush")
+            self.leave()
+            self.assertEqual(recorder.end(), requests + [(flush, 0)])
+
+            recorder = Recorder(f"{self.folder.name}/{words}-of-the-shell")
+            monitor = subprocess.Popen([IPSECKEY, f"--sadb=ipsecd:{recorder.path}", words], stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL)
+            monitor.stdout.readline()
+            monitor.send_signal(signal.SIGINT)
+            monitor.communicate(timeout=DEADLINE)
+            self.assertEqual((monitor.returncode, recorder.end()), (0, requests))
+
+    def test_ctrl_c_ends_a_dump_and_the_prompt_comes_back(self):
+        self.fill(3000)
+        self.start()
+        self.type("dump\r")
+        self.until("esp spi")
+        self.type("\x03")
+        self.until("ipseckey: interrupted; the list is not complete")
+        self.until(PROMPT)
+        self.assertIn("esp spi 0x1001 ", self.run_line("get esp spi 0x1001 dst 192.0.2.2"))
+        self.leave()
+
+    def test_ctrl_c_ends_a_load_and_the_prompt_comes_back(self):
+        self.start()
+        os.mkfifo(f"{self.folder.name}/slow")
+        self.type("load slow\r")
+        with open(f"{self.folder.name}/slow", "w", encoding="ascii") as slow:
+            slow.write("".join(self.lines(300)))
+            slow.flush()
+            end = time.monotonic() + DEADLINE
+            while self.daemon.ask("get", "esp", "spi", "0x10ff", "dst", "192.0.2.2") != 0:
+                self.assertLess(time.monotonic(), end)
+            self.type("\x03")
+            self.until("ipseckey: slow: interrupted")
+            # What comes next might go on with the last line, so that one is still waiting.
+            self.until("slow: 299 of 299 commands succeeded; what follows was not run.")
+        self.until(PROMPT)
+        self.assertIn("esp SA spi 0x112c dst 192.0.2.2 does not exist", self.run_line("get esp spi 0x112c dst 192.0.2.2"))
+        self.assertIn("esp spi 0x112b ", self.run_line("get esp spi 0x112b dst 192.0.2.2"))
+        self.leave()
+
+    @staticmethod
+    def lines(count):
+        return [f"add esp spi {0x1000 + i:#x} src 192.0.2.1 dst 192.0.2.2 encralg null authalg sha256 authkey {i:064x}\n"
+                for i in range(1, count + 1)]
+
+    def fill(self, count):
+        subprocess.run([IPSECKEY, f"--sadb=ipsecd:{self.daemon.path}", "-f", "-"], input="".join(self.lines(count)).encode(),
+                       stdout=subprocess.DEVNULL, timeout=DEADLINE, check=True)
 
     def test_a_dumb_terminal(self):
         self.start(term="dumb")

@@ -120,7 +120,7 @@ cli::Console console(bool terminal) {
   return cli::Console(
       [](std::string_view text) {
         write_stdout(text);
-        return std::string();
+        return 0;
       },
       [](std::string_view text) {
         while (!text.empty()) {
@@ -128,7 +128,7 @@ cli::Console console(bool terminal) {
           write_stdout(kOfStderr + std::string(text.substr(0, end)));
           text.remove_prefix(end);
         }
-        return std::string();
+        return 0;
       },
       terminal);
 }

@@ -1,0 +1,58 @@
+#include "cli/held_signals.h"
+
+#include <sys/signalfd.h>
+
+#include <ctime>
+
+namespace cli {
+namespace {
+
+constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
+
+// A signal that is ignored would wait all the same once it is blocked.
+bool ignored(int number) {
+  struct sigaction now{};
+  return sigaction(number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN;
+}
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : kEnding)
+    if (!ignored(number)) sigaddset(&set, number);
+  return set;
+}
+
+}  // namespace
+
+HeldSignals::HeldSignals() {
+  const sigset_t ending = ending_signals();
+  sigprocmask(SIG_BLOCK, &ending, &before_);
+}
+
+HeldSignals::~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+bool HeldSignals::one_came() const {
+  sigset_t pending;
+  sigpending(&pending);
+  for (const int number : kEnding)
+    if (sigismember(&pending, number) == 1) return true;
+  return false;
+}
+
+void HeldSignals::forget() const {
+  sigset_t meant;
+  sigemptyset(&meant);
+  sigaddset(&meant, SIGINT);
+  sigaddset(&meant, SIGTERM);
+  constexpr timespec kAtOnce{};
+  while (sigtimedwait(&meant, nullptr, &kAtOnce) > 0) continue;
+}
+
+int HeldSignals::fd() {
+  const sigset_t ending = ending_signals();
+  static const int kFd = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+  return kFd;
+}
+
+}  // namespace cli

@@ -1,0 +1,27 @@
+#pragma once
+/// The signals that ask a process to end, held back while something must not be cut in two.
+#include <csignal>
+
+namespace cli {
+
+/// While it lives, INT, TERM and HUP wait (those that the process ignores stay ignored); then they have their way,
+/// unless somebody outside holds them, too: the prompt, which throws a Ctrl-C away when its command has ended.
+class HeldSignals {
+ public:
+  HeldSignals();
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  ~HeldSignals();
+
+  bool one_came() const;
+  /// Lets go of an INT or TERM that came, for what it meant has been done.
+  void forget() const;
+
+  /// A descriptor that is readable as long as one of them waits; for poll() alone. -1: the system has none to give.
+  static int fd();
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace cli
