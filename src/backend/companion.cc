@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -14,9 +16,23 @@ namespace {
 
 constexpr std::uint32_t kDirections = pfkey::kFlagInbound | pfkey::kFlagOutbound;
 constexpr int kBusyMilliseconds = 5000;
-constexpr const char* kColumns =
-    "satype, spi, dst, mark, added, direction, pair, sid_type, sid_id, sid, did_type, did_id, did, idle_add, idle_use, "
-    "nat";
+
+// In the order of Companion::Sql.
+constexpr std::array kSql = {
+    "SELECT * FROM sa WHERE satype=? AND spi=? AND dst=? AND mark=?",
+    "INSERT OR REPLACE INTO sa VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "DELETE FROM sa WHERE satype=? AND spi=? AND dst=? AND mark=?",
+    "SELECT * FROM sa",
+    "DELETE FROM sa WHERE satype=?1 OR ?1=0",
+};
+
+// In the order in which the rows are read and bound. The file lies in memory (/run): what a power failure would do to
+// it is no matter, but a process may end at any time, so changes go through a journal.
+constexpr const char* kSetUp =
+    "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE;"
+    "CREATE TABLE IF NOT EXISTS sa(satype INT, spi INT, dst TEXT, mark INT, added INT, direction INT, pair INT,"
+    " sid_type INT, sid_id INT, sid BLOB, did_type INT, did_id INT, did BLOB, idle_add INT, idle_use INT, nat TEXT,"
+    " PRIMARY KEY(satype, spi, dst, mark)) WITHOUT ROWID";
 
 // 64 bits as SQLite has them: signed.
 sqlite3_int64 signed_of(std::uint64_t v) { return static_cast<sqlite3_int64>(v); }
@@ -49,12 +65,32 @@ void add_beside(pfkey::Message& m, const Beside& b) {
 
 // ---- SQLite
 
+// The open file, and what was prepared for it.
+struct Companion::Database {
+  sqlite3* handle = nullptr;
+  std::array<sqlite3_stmt*, kSqlCount> prepared{};
+
+  Database() = default;
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database() {
+    for (sqlite3_stmt* statement : prepared) sqlite3_finalize(statement);
+    sqlite3_close(handle);
+  }
+};
+
 class Companion::Statement {
  public:
-  Statement(sqlite3* db, const std::string& sql) { sqlite3_prepare_v2(db, sql.c_str(), -1, &statement_, nullptr); }
+  Statement(Database& db, Sql which) : statement_(db.prepared[which]) {
+    if (!statement_) sqlite3_prepare_v3(db.handle, kSql[which], -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
+    db.prepared[which] = statement_;
+  }
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
-  ~Statement() { sqlite3_finalize(statement_); }
+  ~Statement() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
 
   void bind(std::uint64_t v) { sqlite3_bind_int64(statement_, ++bound_, signed_of(v)); }
   void bind(const std::string& v) {
@@ -112,9 +148,15 @@ class Companion::Statement {
   int bound_ = 0;
 };
 
+static_assert(kSql.size() == 5, "one for each Companion::Sql");
+
+Companion::Companion(std::string path) : path_(std::move(path)) {}
+Companion::Companion(Companion&&) noexcept = default;
+Companion::~Companion() = default;
+
 std::unexpected<Error> Companion::trouble(std::string_view what) const {
   return fail(Errc::io, fmt::format("{}, where pairs and identities of the kernel's SAs are kept: {}: {}", path_, what,
-                                    db_ ? sqlite3_errmsg(db_.get()) : strerrordesc_np(errno)));
+                                    db_ ? sqlite3_errmsg(db_->handle) : strerrordesc_np(errno)));
 }
 
 Result<bool> Companion::open(bool create) {
@@ -133,28 +175,31 @@ Result<bool> Companion::open(bool create) {
   } else if (info.st_uid != ::geteuid() || (info.st_mode & 077) != 0) {
     return fail(Errc::denied, fmt::format("{} belongs to or can be read by somebody else: it is not used", path_));
   }
-  sqlite3* db = nullptr;
-  const int opened = sqlite3_open_v2(path_.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, nullptr);
-  db_.reset(db);
-  if (opened != SQLITE_OK) return trouble("cannot be opened");
-  sqlite3_busy_timeout(db, kBusyMilliseconds);
-  const char* const kSchema =
-      "CREATE TABLE IF NOT EXISTS sa(satype INT, spi INT, dst TEXT, mark INT, added INT, direction INT, pair INT,"
-      " sid_type INT, sid_id INT, sid BLOB, did_type INT, did_id INT, did BLOB, idle_add INT, idle_use INT, nat TEXT,"
-      " PRIMARY KEY(satype, spi, dst, mark)) WITHOUT ROWID";
-  if (sqlite3_exec(db, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    auto wrong = trouble("is damaged; `rm` it, what it held is lost");
-    db_.reset();
-    return wrong;
+  db_ = std::make_unique<Database>();
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW;
+  std::unexpected<Error> wrong = fail(Errc::io, "");
+  if (sqlite3_open_v2(path_.c_str(), &db_->handle, flags, nullptr) != SQLITE_OK) {
+    wrong = trouble("cannot be opened");
+  } else if (sqlite3_busy_timeout(db_->handle, kBusyMilliseconds);
+             sqlite3_exec(db_->handle, kSetUp, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    wrong = trouble("is damaged; `rm` it, what it held is lost");
+  } else {
+    there_ = true;
+    return true;
   }
-  return true;
+  db_.reset();
+  return wrong;
+}
+
+void Companion::look_again() {
+  if (!db_) there_ = ::access(path_.c_str(), F_OK) == 0;
 }
 
 Result<std::optional<Beside>> Companion::find(const SaName& name) {
   const auto there = open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there) return std::optional<Beside>();
-  Statement query(db_.get(), fmt::format("SELECT {} FROM sa WHERE satype=? AND spi=? AND dst=? AND mark=?", kColumns));
+  Statement query(*db_, kFind);
   query.bind(name);
   const int step = query.step();
   if (step == SQLITE_ROW) return std::optional(query.row().second);
@@ -167,7 +212,7 @@ Result<std::map<SaName, Beside>> Companion::all() {
   const auto there = open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there) return rows;
-  Statement query(db_.get(), fmt::format("SELECT {} FROM sa", kColumns));
+  Statement query(*db_, kAll);
   int step = query.step();
   for (; step == SQLITE_ROW; step = query.step()) rows.insert(query.row());
   if (step != SQLITE_DONE) return trouble("cannot be read");
@@ -177,8 +222,7 @@ Result<std::map<SaName, Beside>> Companion::all() {
 Result<void> Companion::put(const SaName& name, const Beside& b) {
   if (b.empty()) return erase(name);
   if (auto opened = open(true); !opened) return std::unexpected(opened.error());
-  Statement insert(db_.get(),
-                   fmt::format("INSERT OR REPLACE INTO sa({}) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kColumns));
+  Statement insert(*db_, kPut);
   insert.bind(name);
   insert.bind(b.added);
   insert.bind(b.direction);
@@ -200,7 +244,7 @@ Result<void> Companion::erase(const SaName& name) {
   const auto there = open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there) return {};
-  Statement remove(db_.get(), "DELETE FROM sa WHERE satype=? AND spi=? AND dst=? AND mark=?");
+  Statement remove(*db_, kErase);
   remove.bind(name);
   return remove.step() == SQLITE_DONE ? Result<void>() : trouble("cannot be written");
 }
@@ -209,7 +253,7 @@ Result<void> Companion::clear(pfkey::SaType satype) {
   const auto there = open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there) return {};
-  Statement remove(db_.get(), "DELETE FROM sa WHERE satype=?1 OR ?1=0");
+  Statement remove(*db_, kClear);
   remove.bind(static_cast<std::uint64_t>(satype));
   return remove.step() == SQLITE_DONE ? Result<void>() : trouble("cannot be written");
 }
@@ -217,16 +261,16 @@ Result<void> Companion::clear(pfkey::SaType satype) {
 Result<void> Companion::begin() {
   if (auto opened = open(true); !opened) return std::unexpected(opened.error());
   if (std::exchange(batch_, true)) return {};
-  return sqlite3_exec(db_.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK
+  return sqlite3_exec(db_->handle, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK
              ? Result<void>()
              : trouble("cannot be written");
 }
 
 Result<void> Companion::commit() {
   if (!std::exchange(batch_, false)) return {};
-  if (sqlite3_exec(db_.get(), "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  if (sqlite3_exec(db_->handle, "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK) return {};
   auto wrong = trouble("cannot be written");
-  sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  sqlite3_exec(db_->handle, "ROLLBACK", nullptr, nullptr, nullptr);
   return wrong;
 }
 

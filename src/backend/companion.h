@@ -2,8 +2,6 @@
 /// What the kernel has no place for: pairs, identities, idle limits, directions, the public address of a NAT. Kept in a
 /// small SQLite file beside it; no key is ever in it. A row is only a hint: it counts while the kernel has that very
 /// SA.
-#include <sqlite3.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -49,7 +47,14 @@ void add_beside(pfkey::Message& m, const Beside& beside);
 /// keep. Each change is whole or not at all, whatever ends the process. Errors: io, denied.
 class Companion {
  public:
-  explicit Companion(std::string path) : path_(std::move(path)) {}
+  explicit Companion(std::string path);
+  Companion(Companion&&) noexcept;
+  ~Companion();
+
+  /// Whether the file is there, as of the last look: then its rows may have to go when SAs do.
+  bool there() const { return there_; }
+  /// Somebody else may have made it meanwhile.
+  void look_again();
 
   Result<std::optional<Beside>> find(const SaName& name);
   Result<std::map<SaName, Beside>> all();
@@ -65,9 +70,8 @@ class Companion {
   const std::string& path() const { return path_; }
 
  private:
-  struct Close {
-    void operator()(sqlite3* db) const { sqlite3_close(db); }
-  };
+  enum Sql : std::size_t { kFind, kPut, kErase, kAll, kClear, kSqlCount };
+  struct Database;
   class Statement;
 
   /// False: there is no file, and `create` was not asked for.
@@ -75,7 +79,8 @@ class Companion {
   std::unexpected<Error> trouble(std::string_view what) const;
 
   std::string path_;
-  std::unique_ptr<sqlite3, Close> db_;
+  std::unique_ptr<Database> db_;
+  bool there_ = false;
   bool batch_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kReceiveBuffer = 8 << 20;       // Bytes: the verdicts of a whole batch, or a burst of events.
 constexpr std::size_t kDatagram = 256 << 10;  // Bytes; the kernel's own dumps come in pieces of 32 KB.
+constexpr std::size_t kTogether = 32;         // Datagrams that are received at once, of 8 KB at most.
 constexpr std::size_t kSendAtOnce = 128 << 10;
 constexpr int kDumpTries = 10;
 
@@ -168,47 +170,59 @@ Result<void> Netlink::send(Bytes messages) {
   return {};
 }
 
-Result<Netlink::Came> Netlink::take(absl::FunctionRef<void(const NetlinkMessage&)> each) {
-  sockaddr_nl from{};
-  iovec room{in_.bytes().data(), in_.size()};
-  msghdr message{};
-  message.msg_name = &from, message.msg_namelen = sizeof from;
-  message.msg_iov = &room, message.msg_iovlen = 1;
-  const ssize_t got = ::recvmsg(fd_, &message, MSG_DONTWAIT);
+// A datagram's messages. The kernel's alone: any process may send one to a netlink socket.
+Result<void> Netlink::open_up(const msghdr& message, Bytes left, absl::FunctionRef<void(const NetlinkMessage&)> each) {
+  const auto* const from = static_cast<const sockaddr_nl*>(message.msg_name);
+  if (message.msg_namelen >= sizeof *from && from->nl_family == AF_NETLINK && from->nl_pid != 0) return {};
+  if (message.msg_flags & MSG_TRUNC) return cut_short();
+  while (!left.empty()) {
+    const auto header = peek<nlmsghdr>(left);
+    if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > left.size()) return cut_short();
+    each({header->nlmsg_type, header->nlmsg_flags, header->nlmsg_seq,
+          left.first(header->nlmsg_len).subspan(sizeof(nlmsghdr))});
+    left = left.subspan(std::min<std::size_t>(MNL_ALIGN(header->nlmsg_len), left.size()));
+  }
+  return {};
+}
+
+Result<Netlink::Came> Netlink::take(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each) {
+  std::array<sockaddr_nl, kTogether> from{};
+  std::array<iovec, kTogether> rooms{};
+  std::array<mmsghdr, kTogether> messages{};
+  const std::size_t size = in_.size() / at_most;
+  for (std::size_t i = 0; i < at_most; ++i) {
+    rooms[i] = {in_.bytes().subspan(i * size).data(), size};
+    messages[i].msg_hdr.msg_name = &from[i], messages[i].msg_hdr.msg_namelen = sizeof from[i];
+    messages[i].msg_hdr.msg_iov = &rooms[i], messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  const int got = ::recvmmsg(fd_, messages.data(), static_cast<unsigned>(at_most), MSG_DONTWAIT, nullptr);
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return Came::nothing;
     if (errno == ENOBUFS) return fail(Errc::exists, "");  // The callers' own: each has its words for a loss.
     return fail(Errc::io, fmt::format("reading from the kernel: {}", reason()));
   }
-  if (got == 0) return fail(Errc::io, "the kernel's side of the netlink socket is gone");
-  Bytes left = std::as_const(in_).bytes().first(static_cast<std::size_t>(got));
-  Result<Came> came = Came::some;
-  if (message.msg_flags & MSG_TRUNC) came = cut_short();
-  const bool kernel = message.msg_namelen == 0 || from.nl_family != AF_NETLINK || from.nl_pid == 0;
-  while (came && kernel && !left.empty()) {
-    const auto header = peek<nlmsghdr>(left);
-    if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > left.size()) {
-      came = cut_short();
-      break;
-    }
-    each({header->nlmsg_type, header->nlmsg_flags, header->nlmsg_seq,
-          left.first(header->nlmsg_len).subspan(sizeof(nlmsghdr))});
-    left = left.subspan(std::min<std::size_t>(MNL_ALIGN(header->nlmsg_len), left.size()));
+  Result<Came> came = got == 0 ? Came::nothing : Came::some;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
+    const MutableBytes datagram = in_.bytes().subspan(i * size, messages[i].msg_len);
+    if (came && datagram.empty()) came = fail(Errc::io, "the kernel's side of the netlink socket is gone");
+    if (auto opened = came ? open_up(messages[i].msg_hdr, datagram, each) : Result<void>(); !opened)
+      came = std::unexpected(opened.error());
+    wipe(datagram);
   }
-  wipe(in_.bytes().first(static_cast<std::size_t>(got)));
   return came;
 }
 
-Result<void> Netlink::receive(absl::FunctionRef<void(const NetlinkMessage&)> each) {
-  const auto deadline = std::chrono::steady_clock::now() + patience_;
+Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each) {
+  std::optional<std::chrono::steady_clock::time_point> deadline;  // The clock is read when there is a wait.
   while (true) {
-    const auto came = take(each);
+    const auto came = take(at_most, each);
     if (!came && came.error().code == Errc::exists)
       return fail(Errc::io, "answers of the kernel were lost (ENOBUFS): commands without one were perhaps carried out");
     if (!came) return std::unexpected(came.error());
     if (*came == Came::some) return {};
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto now = std::chrono::steady_clock::now();
+    if (!deadline) deadline = now + patience_;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - now);
     pollfd ready{fd_, POLLIN, 0};
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
       return fail(Errc::timeout, "the kernel does not answer");
@@ -241,7 +255,7 @@ Result<void> Netlink::exchange(NetlinkBatch& batch, Payload payload, Done done) 
     sent += count;
     if (auto failed = send(bytes); !failed) return failed;
     while (open > 0) {
-      if (auto failed = receive(each); !failed) return failed;
+      if (auto failed = receive(kTogether, each); !failed) return failed;
       if (!wrong) return wrong;
     }
   }
@@ -258,7 +272,7 @@ Result<Netlink::Verdict> Netlink::dump(NetlinkBatch& batch, absl::FunctionRef<vo
     batch.number(++seq_);
     if (auto sent = send(batch.bytes()); !sent) return std::unexpected(sent.error());
     while (!verdict && !broken) {
-      const auto received = receive([&](const NetlinkMessage& m) {
+      const auto received = receive(1, [&](const NetlinkMessage& m) {
         if (m.seq != seq_ || verdict) return;
         interrupted = interrupted || (m.flags & NLM_F_DUMP_INTR);
         if (m.type == NLMSG_ERROR) {
@@ -294,7 +308,7 @@ Result<Netlink::Heard> Netlink::hear(int stop_fd, Sink sink) {
     if (::poll(ready, 2, -1) < 0 && errno != EINTR) return fail(Errc::io, fmt::format("waiting: {}", reason()));
     if (stop_fd >= 0 && ready[1].revents != 0) return Heard::stopped;
     if (ready[0].revents == 0) continue;
-    const auto came = take([&](const NetlinkMessage& m) { go_on = go_on && sink(m); });
+    const auto came = take(kTogether, [&](const NetlinkMessage& m) { go_on = go_on && sink(m); });
     if (came) continue;
     if (came.error().code == Errc::exists || came.error().code == Errc::malformed) return Heard::lost;
     return std::unexpected(came.error());

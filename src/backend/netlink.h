@@ -3,6 +3,7 @@
 /// What is inside the messages is nobody's business here. Framing: RFC 3549 section 2.3, netlink(7).
 #include <absl/functional/function_ref.h>
 #include <linux/netlink.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <cstddef>
@@ -101,9 +102,10 @@ class Netlink {
   enum class Came : std::uint8_t { some, nothing };
 
   Result<void> send(Bytes messages);
-  /// Waits for a datagram and takes it apart.
-  Result<void> receive(absl::FunctionRef<void(const NetlinkMessage&)> each);
-  Result<Came> take(absl::FunctionRef<void(const NetlinkMessage&)> each);
+  /// Waits for datagrams, `at_most` of them share the buffer, and takes them apart.
+  Result<void> receive(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each);
+  static Result<void> open_up(const msghdr& message, Bytes left, absl::FunctionRef<void(const NetlinkMessage&)> each);
+  Result<Came> take(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each);
 
   int fd_ = -1;
   std::chrono::milliseconds patience_;

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "backend/kernel_facts.h"
+#include "backend/kernel_trial.h"
 #include "backend/memory.h"
 #include "backend/socket.h"
 #include "backend/xfrm.h"
@@ -49,7 +49,8 @@ Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
 }  // namespace
 
 Surroundings surroundings() {
-  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now, kernel_lacks, -1};
+  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now,
+          [] { return kernel_lacks(KernelFiles(), connect_to_kernel); }, -1};
 }
 
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around) {

@@ -1,6 +1,5 @@
 #pragma once
 /// The Linux kernel as the SADB: PF_KEY messages in and out, XFRM netlink between.
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,21 +12,9 @@
 #include "backend/netlink.h"
 #include "backend/xfrm_decode.h"
 #include "backend/xfrm_rules.h"
-#include "base/instant.h"
+#include "backend/xfrm_world.h"
 
 namespace backend {
-
-/// What the backend needs of its surroundings; tests replace all of it.
-struct XfrmWorld {
-  std::function<Result<Netlink>(bool listening)> connect;  ///< For requests, or subscribed to what happens.
-  std::string companion;                                   ///< Path of the file beside the kernel.
-  std::function<Instant()> clock;
-  std::function<std::uint32_t()> random;                          ///< 32 bits, for GETSPI.
-  std::function<std::uint32_t(const std::string&)> device_index;  ///< 0: no such device.
-  bool keys_hidden = false;                                       ///< Lockdown: the kernel tells no keys.
-  bool labels = false;                                            ///< A security module knows labels.
-};
-XfrmWorld xfrm_world(std::function<Instant()> clock);
 
 /// A client of the kernel. ADD, DELETE and GET are pipelined; what needs a look at the kernel first waits for those.
 class Xfrm : public Backend {
@@ -41,48 +28,64 @@ class Xfrm : public Backend {
   Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;
 
  private:
-  // A request of the pipeline: on its way, or refused already.
+  using Check = std::optional<xfrm::Refusal>;
+  // A request of the pipeline: on its way, or decided.
   struct Planned {
     std::size_t index;
-    std::optional<xfrm::Refusal> refusal;
-    std::optional<pfkey::Message> found;  // The SA of a GET.
-    std::string remark;
+    Check refusal;
+    std::string remark = {};
+    bool decided = false;
+    std::unique_ptr<pfkey::Message> found = {};  // The SA of a GET.
   };
   struct Fetched {
     pfkey::Message sa;
-    SecretBuffer payload;
+    SecretBuffer payload;  // As the kernel told it.
     std::size_t size = 0;
   };
-  using Check = std::optional<xfrm::Refusal>;
-  using Handler = Result<Check> (Xfrm::*)(pfkey::Message& request, const std::function<void(pfkey::Message&&)>& reply);
+  struct Looked {
+    std::optional<Fetched> found;
+    Check refusal;  // Why the kernel does not tell; an SA that is not there is no refusal.
+  };
+  using Answer = std::function<void(pfkey::Message&&)>;
+  using Handler = Result<Check> (Xfrm::*)(pfkey::Message& request, const Answer& reply);
 
   Xfrm(XfrmWorld world, Netlink netlink);
 
+  // The pipeline: xfrm.cc.
   xfrm::DecodeContext context() const;
   Check plan_add(pfkey::Message& m, std::uint16_t type, std::string& remark);
   Check plan(pfkey::Message& m, std::string& remark);
   Result<void> settle(std::span<pfkey::Message> requests, const Reply& reply);
+  void finish(Planned& p, pfkey::Message& request, const Reply& reply);
+  xfrm::Refusal why(const pfkey::Message& m, const Netlink::Verdict& verdict) const;
+
+  // One at a time: xfrm_requests.cc.
+  Result<Check> ask(const pfkey::Message& m, NetlinkBatch& batch);
+  Result<Looked> look(const pfkey::Message& name);
+  Result<Check> getspi(pfkey::Message& m, const Answer& reply);
+  Result<Check> flush(pfkey::Message& m, const Answer& reply);
+  Result<Check> dump(pfkey::Message& m, const Answer& reply);
+  void add_what_is_beside(std::vector<pfkey::Message>& list, pfkey::SaType satype,
+                          const std::map<SaName, Beside>& rows);
+
+  // Pairs, and what else is kept beside the kernel: xfrm_pairs.cc.
   void keep(const pfkey::Message& request, std::string& remark);
-
-  Result<std::optional<Fetched>> fetch(const pfkey::Message& name);
-  /// One message and its verdict.
-  Result<Netlink::Verdict> ask(NetlinkBatch& batch);
-  void join(pfkey::Message& sa);
-
-  Result<Check> add_pair(pfkey::Message& m, const std::function<void(pfkey::Message&&)>& reply);
-  Result<Check> update(pfkey::Message& m, const std::function<void(pfkey::Message&&)>& reply);
-  Result<Check> delete_pair(pfkey::Message& m, const std::function<void(pfkey::Message&&)>& reply);
-  Result<Check> getspi(pfkey::Message& m, const std::function<void(pfkey::Message&&)>& reply);
-  Result<Check> flush(pfkey::Message& m, const std::function<void(pfkey::Message&&)>& reply);
-  Result<Check> dump(pfkey::Message& m, const std::function<void(pfkey::Message&&)>& reply);
+  Result<void> join(pfkey::Message& sa);
   Result<Check> check_pair(const pfkey::Message& m);
+  Result<Check> set_pair(const pfkey::Message& name, std::uint32_t partner);
+  Result<Check> add_pair(pfkey::Message& m, const Answer& reply);
   Result<Check> change(const pfkey::Message& m, const Fetched& sa);
+  Result<Check> change_both(pfkey::Message& m, Fetched&& sa);
+  Result<Check> complete(pfkey::Message& m, std::string& remark);
+  Result<Check> update(pfkey::Message& m, const Answer& reply);
+  Result<Check> delete_pair(pfkey::Message& m, const Answer& reply);
 
   XfrmWorld world_;
   Netlink netlink_;
   Companion companion_;
   NetlinkBatch batch_;
   std::vector<Planned> planned_;
+  std::uint64_t now_ = 0;  // Of the batch in hand, seconds since 1970.
 };
 
 }  // namespace backend

@@ -109,8 +109,8 @@ std::string no_algorithm(const Message& m) {
   const pfkey::Algorithm* const cipher = m.sa ? cipher_of(m) : nullptr;
   const pfkey::Algorithm* const mac = m.sa ? mac_of(m) : nullptr;
   return fmt::format(
-      "its crypto API lacks {}{}{} or what it is made of (authenc, seqiv, echainiv, drbg): `grep name "
-      "/proc/crypto` lists what is there",
+      "its crypto API lacks {}{}{} or what it is made of (authenc, seqiv, echainiv, drbg): `ipseckey "
+      "doctor` lists what is there",
       cipher ? cipher->kernel : "", cipher && mac ? " or " : "", mac ? mac->kernel : "");
 }
 
@@ -151,11 +151,16 @@ std::optional<Refusal> wrong_with(const Message& m, bool labels) {
   return std::nullopt;
 }
 
-Refusal meaning(const Message& m, int error, std::string_view text) {
+Refusal meaning(const Message& m, int error, std::string_view text, bool type_missing) {
   Refusal out{static_cast<std::uint8_t>(std::clamp(error, 1, 255)), D::none, {}};
   if (!text.empty()) out.text = fmt::format("the kernel says: {}", text);
   if (error == ESRCH) {
     out.diagnostic = D::sa_notfound;
+    return out;
+  }
+  if (type_missing) {
+    out.diagnostic = D::unknown_satype;
+    out.text += (out.text.empty() ? "" : "; ") + no_type(m);
     return out;
   }
   for (const Cause& cause : kCauses) {

@@ -23,8 +23,9 @@ std::optional<Refusal> wrong_with(const pfkey::Message& request, bool labels);
 /// What names an SA is there: satype, SA with an SPI, destination.
 std::optional<Refusal> wrong_name(const pfkey::Message& request);
 
-/// A verdict of the kernel with its likely cause and the command that mends it. `text`: the kernel's own words.
-Refusal meaning(const pfkey::Message& request, int error, std::string_view text);
+/// A verdict of the kernel with its likely cause and the command that mends it. `text`: the kernel's own words;
+/// `type_missing`: it is known to have no such protocol.
+Refusal meaning(const pfkey::Message& request, int error, std::string_view text, bool type_missing = false);
 
 /// The error reply to a request.
 pfkey::Message refused(const pfkey::Message& request, const Refusal& why);

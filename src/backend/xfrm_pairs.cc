@@ -1,0 +1,210 @@
+// Pairs, and UPDATE: what Linux does not know of an SA lives in the file beside it, and has to agree with the kernel.
+#include <linux/xfrm.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "backend/xfrm.h"
+#include "backend/xfrm_encode.h"
+#include "backend/xfrm_parts.h"
+
+namespace backend {
+
+using pfkey::Diagnostic;
+using pfkey::Message;
+using pfkey::Type;
+using xfrm::Refusal;
+
+// After a success: what the kernel did not take is written down, what was written about an earlier SA of that name
+// goes.
+void Xfrm::keep(const Message& request, std::string& remark) {
+  Result<void> kept;
+  Beside beside = request.type == Type::del ? Beside() : beside_of(request);
+  if (beside.empty()) {
+    if (companion_.there()) kept = companion_.begin();
+    if (kept && companion_.there()) kept = companion_.erase(name_of(request));
+  } else {
+    beside.added = now_;
+    kept = companion_.begin();
+    if (kept) kept = companion_.put(name_of(request), beside);
+  }
+  if (!kept && !beside.empty())
+    xfrm::append(remark,
+                 "done, but its pair, identities, direction and idle limits are not kept: " + kept.error().text);
+}
+
+// Adds what is kept beside the kernel, as far as it is about this very SA and its partner is there.
+Result<void> Xfrm::join(Message& sa) {
+  const auto row = companion_.find(name_of(sa));
+  if (!row) return std::unexpected(row.error());
+  if (!*row || !xfrm::same_sa(sa, **row)) return {};
+  Beside beside = **row;
+  if (beside.pair != 0) {
+    const auto partner = look(xfrm::partner_of(sa, beside.pair));
+    if (!partner) return std::unexpected(partner.error());
+    const bool mutual = partner->found && [&] {
+      const Message& other = partner->found->sa;
+      const auto theirs = companion_.find(name_of(other));
+      return theirs && *theirs && (*theirs)->pair == sa.sa->spi && xfrm::same_sa(other, **theirs);
+    }();
+    if (!mutual) beside.pair = 0;
+  }
+  add_beside(sa, beside);
+  return {};
+}
+
+// A pair joins two SAs between the same addresses in opposite directions, neither of which has another partner.
+Result<Xfrm::Check> Xfrm::check_pair(const Message& m) {
+  const Check inappropriate = Refusal{EINVAL, Diagnostic::pair_inappropriate};
+  if (!m.src || m.pair->spi == 0 || m.pair->spi == m.sa->spi) return inappropriate;
+  auto partner = look(xfrm::partner_of(m, m.pair->spi));
+  if (!partner) return std::unexpected(partner.error());
+  if (partner->refusal) return partner->refusal;
+  if (!partner->found || partner->found->sa.src->address != m.dst->address) return inappropriate;
+  Message& theirs = partner->found->sa;
+  if (auto joined = join(theirs); !joined) return std::unexpected(joined.error());
+  constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
+  if ((m.sa->flags & theirs.sa->flags & kWays) != 0 || theirs.sa->state != pfkey::State::mature) return inappropriate;
+  if (theirs.pair && theirs.pair->spi != m.sa->spi) return Check(Refusal{EINVAL, Diagnostic::pair_already});
+  return Check();
+}
+
+// Writes into the SA of that name, which is there, who its partner is.
+Result<Xfrm::Check> Xfrm::set_pair(const Message& name, std::uint32_t partner) {
+  auto looked = look(name);
+  if (!looked) return std::unexpected(looked.error());
+  if (!looked->found) return Check(Refusal{EINVAL, Diagnostic::pair_inappropriate});
+  Message& sa = looked->found->sa;
+  if (auto joined = join(sa); !joined) return std::unexpected(joined.error());
+  sa.pair = pfkey::Pair{partner};
+  Beside beside = beside_of(sa);
+  beside.added = sa.current->addtime;
+  if (auto put = companion_.put(name_of(sa), beside); !put) return std::unexpected(put.error());
+  return Check();
+}
+
+// An SA that cannot be paired is not added; where only that turns out late, it is taken back.
+Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
+  if (auto wrong = xfrm::wrong_with(m, world_.labels)) return wrong;
+  if (auto begun = companion_.begin(); !begun) return Check(Refusal{EIO, Diagnostic::none, begun.error().text});
+  auto wrong = check_pair(m);
+  if (!wrong || *wrong) return wrong;
+  std::string remark;
+  if (auto refused = plan_add(m, XFRM_MSG_NEWSA, remark)) return refused;
+  auto refused = ask(m, batch_);
+  if (!refused || *refused) return refused;
+  Beside beside = beside_of(m);
+  beside.added = now_;
+  const auto kept = companion_.put(name_of(m), beside);
+  auto paired = kept ? set_pair(xfrm::partner_of(m, m.pair->spi), m.sa->spi) : Result<Check>(Check());
+  if (kept && paired && !*paired) {
+    reply(xfrm::echo(std::move(m), remark));
+    return Check();
+  }
+  xfrm::put_name(m, XFRM_MSG_DELSA, batch_);
+  if (auto taken_back = ask(m, batch_); !taken_back) return taken_back;
+  if (!kept) return Check(Refusal{EIO, Diagnostic::none, kept.error().text});
+  return paired;
+}
+
+// Limits, the replay value and what is beside the kernel, of one SA that is there.
+Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
+  const Bytes payload = sa.payload.bytes().first(sa.size);
+  NetlinkBatch batch;
+  if (m.soft || m.hard) xfrm::put_limits(payload, m.soft, m.hard, batch);
+  if (m.replay_value)
+    xfrm::put_replay(payload, std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide), sa.sa.sa->flags,
+                     batch);
+  if (batch.count() > 0) {
+    auto refused = ask(m, batch);
+    if (!refused || *refused) return refused;
+  }
+  if (!m.idle && !m.pair && !m.src_identity && !m.dst_identity) return Check();
+  Message merged = sa.sa.clone();
+  if (m.idle) merged.idle = m.idle;
+  if (m.pair) merged.pair = m.pair;
+  if (m.src_identity) merged.src_identity = m.src_identity;
+  if (m.dst_identity) merged.dst_identity = m.dst_identity;
+  Beside beside = beside_of(merged);
+  beside.added = sa.sa.current->addtime;
+  auto kept = companion_.begin();
+  if (kept) kept = companion_.put(name_of(sa.sa), beside);
+  if (!kept) return std::unexpected(kept.error());
+  return Check();
+}
+
+// UPDATE of a larval SA: the rest of it.
+Result<Xfrm::Check> Xfrm::complete(Message& m, std::string& remark) {
+  if (auto refused = plan_add(m, XFRM_MSG_UPDSA, remark)) return refused;
+  auto refused = ask(m, batch_);
+  if (refused && !*refused) keep(m, remark);
+  return refused;
+}
+
+// UPDATE of a complete SA and, for X_UPDATEPAIR, of its partner.
+Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
+  if (m.encrypt_key) return Check(Refusal{EINVAL, Diagnostic::ekey_present});
+  if (m.auth_key) return Check(Refusal{EINVAL, Diagnostic::akey_present});
+  if (auto joined = join(sa.sa); !joined) return std::unexpected(joined.error());
+  std::vector<Fetched> halves;
+  if (m.type == Type::x_updatepair) {
+    if (!sa.sa.pair) return Check(Refusal{ESRCH, Diagnostic::pair_sa_notfound});
+    auto partner = look(xfrm::partner_of(sa.sa, sa.sa.pair->spi));
+    if (!partner) return std::unexpected(partner.error());
+    if (!partner->found) return Check(Refusal{ESRCH, Diagnostic::pair_sa_notfound});
+    if (auto joined = join(partner->found->sa); !joined) return std::unexpected(joined.error());
+    halves.push_back(std::move(*partner->found));
+  }
+  if (m.pair) {
+    if (sa.sa.pair && sa.sa.pair->spi != m.pair->spi) return Check(Refusal{EINVAL, Diagnostic::pair_already});
+    if (!m.src || is_unspecified(m.src->address)) m.src = sa.sa.src;
+    m.sa->flags |= sa.sa.sa->flags & (pfkey::kFlagInbound | pfkey::kFlagOutbound);
+    auto wrong = check_pair(m);
+    if (!wrong || *wrong) return wrong;
+    if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());
+    auto refused = set_pair(xfrm::partner_of(m, m.pair->spi), m.sa->spi);
+    if (!refused || *refused) return refused;
+  }
+  halves.push_back(std::move(sa));
+  for (const Fetched& half : halves)
+    if (auto refused = change(m, half); !refused || *refused) return refused;
+  return Check();
+}
+
+Result<Xfrm::Check> Xfrm::update(Message& m, const Answer& reply) {
+  if (auto wrong = xfrm::wrong_name(m)) return wrong;
+  auto sa = look(m);
+  if (!sa) return std::unexpected(sa.error());
+  if (sa->refusal) return sa->refusal;
+  if (!sa->found) return Check(Refusal{ESRCH, Diagnostic::sa_notfound});
+  std::string remark;
+  const bool larval = sa->found->sa.sa->state == pfkey::State::larval && m.type == Type::update;
+  if (!larval && m.idle) xfrm::append(remark, xfrm::kIdleNotEnforced);
+  auto refused = larval ? complete(m, remark) : change_both(m, std::move(*sa->found));
+  if (!refused || *refused) return refused;
+  reply(xfrm::echo(std::move(m), remark));
+  return Check();
+}
+
+Result<Xfrm::Check> Xfrm::delete_pair(Message& m, const Answer& reply) {
+  if (auto wrong = xfrm::wrong_name(m)) return wrong;
+  auto looked = look(m);
+  if (!looked) return std::unexpected(looked.error());
+  if (looked->refusal) return looked->refusal;
+  if (!looked->found) return Check(Refusal{ESRCH, Diagnostic::sa_notfound});
+  Message& sa = looked->found->sa;
+  if (auto joined = join(sa); !joined) return std::unexpected(joined.error());
+  if (!sa.pair) return Check(Refusal{ESRCH, Diagnostic::pair_sa_notfound});
+  const Message partner = xfrm::partner_of(sa, sa.pair->spi);
+  xfrm::put_name(m, XFRM_MSG_DELSA, batch_);
+  xfrm::put_name(partner, XFRM_MSG_DELSA, batch_);
+  auto refused = ask(m, batch_);
+  if (!refused || *refused) return refused;
+  if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());
+  for (const Message* gone : {static_cast<const Message*>(&m), &partner})
+    if (auto erased = companion_.erase(name_of(*gone)); !erased) return std::unexpected(erased.error());
+  reply(xfrm::echo(std::move(m)));
+  return Check();
+}
+
+}  // namespace backend

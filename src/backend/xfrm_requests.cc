@@ -1,0 +1,141 @@
+// Requests to the kernel that stand alone: looking at one SA, GETSPI, FLUSH, DUMP.
+#include <linux/xfrm.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "backend/xfrm.h"
+#include "backend/xfrm_attributes.h"
+#include "backend/xfrm_encode.h"
+#include "backend/xfrm_parts.h"
+
+namespace backend {
+
+using pfkey::Diagnostic;
+using pfkey::Message;
+using pfkey::SaType;
+using pfkey::Type;
+using xfrm::Refusal;
+
+namespace {
+
+constexpr int kSpiTries = 32;
+
+}  // namespace
+
+// Sends the batch, which does what m asks; nullopt: all of it was done.
+Result<Xfrm::Check> Xfrm::ask(const Message& m, NetlinkBatch& batch) {
+  Netlink::Verdict verdict;
+  auto done = netlink_.exchange(
+      batch, [](std::size_t, const NetlinkMessage&) {},
+      [&](std::size_t, const Netlink::Verdict& v) {
+        if (verdict.error == 0) verdict = v;
+      });
+  batch.clear();
+  if (!done) return std::unexpected(done.error());
+  return verdict.error == 0 ? Check() : Check(why(m, verdict));
+}
+
+Result<Xfrm::Looked> Xfrm::look(const Message& name) {
+  NetlinkBatch batch;
+  xfrm::put_name(name, XFRM_MSG_GETSA, batch);
+  Looked looked;
+  auto done = netlink_.exchange(
+      batch,
+      [&](std::size_t, const NetlinkMessage& m) {
+        auto sa = m.type == XFRM_MSG_NEWSA ? xfrm::sa_of(m.payload, context()) : std::nullopt;
+        if (!sa) return;
+        Fetched& found = looked.found.emplace();
+        found.sa = std::move(*sa);
+        found.payload.grow(m.payload.size());
+        found.size = m.payload.size();
+        std::ranges::copy(m.payload, found.payload.bytes().begin());
+      },
+      [&](std::size_t, const Netlink::Verdict& verdict) {
+        if (verdict.error != 0 && verdict.error != ESRCH) looked.refusal = why(name, verdict);
+      });
+  if (!done) return std::unexpected(done.error());
+  return looked;
+}
+
+Result<Xfrm::Check> Xfrm::getspi(Message& m, const Answer& reply) {
+  if (xfrm::protocol_of(m.satype) == 0) return Check(Refusal{EINVAL, Diagnostic::satype_needed});
+  if (!m.src) return Check(Refusal{EINVAL, Diagnostic::missing_src});
+  if (!m.dst) return Check(Refusal{EINVAL, Diagnostic::missing_dst});
+  if (!m.spi_range) return Check(Refusal{EINVAL, Diagnostic::missing_range});
+  const std::uint64_t low = std::max(m.spi_range->min, 1u);
+  const std::uint64_t width = std::uint64_t{m.spi_range->max} - low + 1;
+  if (m.spi_range->max < low) return Check(Refusal{EINVAL, Diagnostic::malformed_range});
+  // The kernel's own search of a range is quadratic over a load: it is asked for one SPI at a time.
+  const std::uint32_t start = world_.random();
+  for (int tried = 0; tried < kSpiTries && static_cast<std::uint64_t>(tried) < width; ++tried) {
+    const auto spi = static_cast<std::uint32_t>(low + (start + static_cast<std::uint64_t>(tried)) % width);
+    xfrm::put_larval(m, spi, batch_);
+    const auto refused = ask(m, batch_);
+    if (!refused) return std::unexpected(refused.error());
+    if (!*refused) {
+      m.spi_range.reset();
+      m.sa = pfkey::Sa{.spi = spi};
+      reply(xfrm::echo(std::move(m)));
+      return Check();
+    }
+    if ((*refused)->error != ENOENT && (*refused)->error != EEXIST) return refused;
+  }
+  return Check(Refusal{EEXIST, Diagnostic::none, "every SPI that was tried is taken"});
+}
+
+Result<Xfrm::Check> Xfrm::flush(Message& m, const Answer& reply) {
+  for (const SaType satype : {SaType::ah, SaType::esp})
+    if (m.satype == SaType::unspec || m.satype == satype) xfrm::put_flush(satype, batch_);
+  if (batch_.count() == 0) return Check(Refusal{EINVAL, Diagnostic::unknown_satype});
+  auto refused = ask(m, batch_);
+  if (!refused || (*refused && (*refused)->error != ESRCH)) return refused;  // ESRCH: there was none.
+  if (auto cleared = companion_.clear(m.satype); !cleared) return std::unexpected(cleared.error());
+  reply(xfrm::echo(std::move(m)));
+  return Check();
+}
+
+Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
+  if (m.satype != SaType::unspec && xfrm::protocol_of(m.satype) == 0)
+    return Check(Refusal{EINVAL, Diagnostic::unknown_satype});
+  auto rows = companion_.all();
+  if (!rows) return std::unexpected(rows.error());
+  std::vector<Message> list;
+  xfrm::put_dump(m.satype, batch_);
+  const auto verdict = netlink_.dump(batch_, [&](const NetlinkMessage& n) {
+    auto sa = n.type == XFRM_MSG_NEWSA ? xfrm::sa_of(n.payload, context()) : std::nullopt;
+    if (!sa || (m.satype != SaType::unspec && sa->satype != m.satype)) return;
+    sa->type = Type::dump;
+    sa->seq = m.seq, sa->pid = m.pid;
+    list.push_back(std::move(*sa));
+  });
+  if (!verdict) return std::unexpected(verdict.error());
+  if (verdict->error != 0) return Check(why(m, *verdict));
+  if (!rows->empty()) add_what_is_beside(list, m.satype, *rows);
+  for (Message& sa : list) reply(std::move(sa));
+  Message end = m.header();
+  end.seq = 0;
+  reply(std::move(end));
+  return Check();
+}
+
+// Only rows that are about an SA of this list count; the others of its type are forgotten.
+void Xfrm::add_what_is_beside(std::vector<Message>& list, SaType satype, const std::map<SaName, Beside>& rows) {
+  std::map<SaName, Beside> live;
+  for (const Message& sa : list)
+    if (const auto row = rows.find(name_of(sa)); row != rows.end() && xfrm::same_sa(sa, row->second)) live.insert(*row);
+  for (const auto& [name, beside] : rows) {
+    if (live.contains(name) || (satype != SaType::unspec && name.satype != satype)) continue;
+    if (!companion_.begin() || !companion_.erase(name)) break;  // They stay until the next read.
+  }
+  for (Message& sa : list) {
+    const auto row = live.find(name_of(sa));
+    if (row == live.end()) continue;
+    Beside beside = row->second;
+    const auto partner = live.find({sa.satype, beside.pair, sa.src->address, row->first.mark});
+    if (partner == live.end() || partner->second.pair != sa.sa->spi) beside.pair = 0;
+    add_beside(sa, beside);
+  }
+}
+
+}  // namespace backend

@@ -1,0 +1,32 @@
+#pragma once
+/// What the kernel's backend needs of its surroundings; tests replace all of it.
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "backend/kernel_trial.h"
+#include "backend/netlink.h"
+#include "base/instant.h"
+#include "pfkey/message.h"
+
+namespace backend {
+
+struct XfrmWorld {
+  std::function<Result<Netlink>(bool listening)> connect;  ///< For requests, or subscribed to what happens.
+  std::string companion;                                   ///< Path of the file beside the kernel.
+  std::function<Instant()> clock;
+  std::function<std::uint32_t()> random;                          ///< 32 bits, for GETSPI.
+  std::function<std::uint32_t(const std::string&)> device_index;  ///< 0: no such device.
+  /// Whether the kernel has ESP or AH over that family; asked when a refusal may have come of that.
+  std::function<Presence(pfkey::SaType, Family)> has_type;
+  bool keys_hidden = false;  ///< Lockdown: the kernel tells no keys.
+  bool labels = false;       ///< A security module knows labels.
+};
+
+/// A socket for requests to the kernel of this network namespace.
+Result<Netlink> connect_to_kernel();
+
+/// This process' kernel, network namespace and clock.
+XfrmWorld xfrm_world(std::function<Instant()> clock);
+
+}  // namespace backend
