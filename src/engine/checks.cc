@@ -268,9 +268,10 @@ Check check_labels(const Message& m, const Options& options) {
 }
 
 Check check_replay_width(const Message& m) {
+  constexpr std::uint32_t kMostPackets = 4096;
   if (m.replay_value && m.replay_value->wide != 0 && m.replay_value->wide != m.replay_value->low)
     return Refusal{EOPNOTSUPP, D::invalid_replay};
-  if (m.replay_window && m.replay_window->window > UINT8_MAX) return Refusal{EOPNOTSUPP, D::invalid_replay};
+  if (m.replay_window && m.replay_window->window > kMostPackets) return Refusal{EOPNOTSUPP, D::invalid_replay};
   return std::nullopt;
 }
 

@@ -39,7 +39,7 @@ Check check_lifetimes(const pfkey::Message& request);
 /// Labels on a system without a label policy.
 Check check_labels(const pfkey::Message& request, const Options& options);
 
-/// REPLAY_VALUE of more than 32 bits, REPLAY_WINDOW of more than 255 packets.
+/// REPLAY_VALUE of more than 32 bits, REPLAY_WINDOW of more than 4096 packets.
 Check check_replay_width(const pfkey::Message& request);
 
 /// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after

@@ -49,6 +49,7 @@ struct Rare {
   std::optional<pfkey::Number> reqid, if_id;  // Of these four the engine honours none; it keeps them for its clients.
   std::optional<pfkey::Mark> mark;
   std::optional<pfkey::ReplayWindow> replay_window;
+  std::uint32_t replay_high = 0;  ///< The upper half of an extended sequence number; Sa::replay_value is the lower.
 };
 
 /// One SA. At most 128 bytes, because a file of a million SAs is checked against this table; what most SAs lack is
@@ -83,6 +84,11 @@ struct Sa {
   static constexpr std::uint32_t kBothWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
 };
 static_assert(sizeof(Sa) <= 128);
+
+/// The last sequence number sent, or the highest seen, whole.
+inline std::uint64_t sequence_of(const Sa& sa) {
+  return sa.replay_value | (sa.rare ? std::uint64_t{sa.rare->replay_high} << 32 : 0);
+}
 
 /// All SAs. An SA's identity is its type, SPI and destination (RFC 4301 section 4.1); its place in memory is fixed
 /// while it lives. Iteration follows the order of insertion, oldest first; an SA that an UPDATE completes keeps its

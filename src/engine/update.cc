@@ -117,7 +117,7 @@ void apply_own(Sa& sa, const Message& m) {
   if (m.mark) sa.rare->mark = m.mark;
   if (!m.replay_window) return;
   sa.rare->replay_window = m.replay_window;
-  sa.window = static_cast<std::uint8_t>(m.replay_window->window);
+  sa.window = static_cast<std::uint8_t>(std::min<std::uint32_t>(m.replay_window->window, UINT8_MAX));
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ bool available(const pfkey::Algorithm& algorithm);
 
 /// Random octets that nobody can predict.
 void random_bytes(MutableBytes out);
+using Random = void (*)(MutableBytes out);
 
 /// In time that depends on the sizes alone, which are equal.
 bool equal(Bytes a, Bytes b);
@@ -51,8 +52,9 @@ struct Job {
 /// An SA's keys, expanded, for one thread.
 class Keyed {
  public:
-  /// nullptr: the library refuses.
-  static std::unique_ptr<Keyed> make(const Suite& suite);
+  enum class Way : std::uint8_t { seal, open, both };
+  /// For packets that go one way, or both. nullptr: the library refuses.
+  static std::unique_ptr<Keyed> make(const Suite& suite, Way way);
   ~Keyed();
 
   /// The ICV of AH over `parts` in order, cut to `icv.size()`. False: the library refuses.
@@ -69,7 +71,7 @@ class Keyed {
 /// One thread's way to the library.
 class Crypto {
  public:
-  Crypto();
+  explicit Crypto(Random source = random_bytes);
   ~Crypto();
   Crypto(const Crypto&) = delete;
   Crypto& operator=(const Crypto&) = delete;
@@ -81,6 +83,7 @@ class Crypto {
   void random(MutableBytes out);
 
  private:
+  Random source_;
   std::array<std::byte, 2048> stock_{};
   std::size_t left_ = 0;
 };

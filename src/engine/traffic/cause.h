@@ -22,6 +22,7 @@ enum class Cause : std::uint8_t {
   corrupt,              ///< The ICV is wrong.
   padding,              ///< The padding is not 1, 2, 3 ... or longer than the packet.
   inner,                ///< What was inside is no packet of the SA's mode.
+  congested,            ///< Marked by the network, and what was inside does not know marks (RFC 6040 section 4.2).
   selector,             ///< What was inside is not covered by the SA.
   dummy,                ///< Traffic-flow confidentiality: meant to be dropped (RFC 4303 section 2.6).
   not_ipsec,            ///< Neither ESP nor AH.

@@ -23,16 +23,18 @@ struct Packet {
 /// The selectors of a packet (RFC 4301 section 4.4.1.1), and where its parts are.
 struct Headers {
   Address src, dst;
-  std::size_t network = 0;  ///< Bytes of the IP header with the extension headers that travel before ESP and AH.
-  std::size_t next_at = 0;  ///< Where in the packet the octet stands that names what follows them.
-  std::size_t total = 0;    ///< Bytes of the packet as its length field says, at most those that are there.
-  std::uint8_t next = 0;    ///< What follows `network`: ESP, AH, or the upper protocol or a further extension header.
-  std::uint8_t upper = 0;   ///< The upper-layer protocol; 59 or an extension header's number if it is not to be found.
+  std::size_t network = 0;        ///< Bytes of the IP header and the extension headers that travel before ESP and AH.
+  std::size_t next_at = 0;        ///< Where in the packet the octet stands that names what follows them.
+  std::uint8_t next = 0;          ///< What follows them.
+  std::size_t upper_at = 0;       ///< Where the upper-layer header starts: behind all extension headers.
+  std::size_t upper_next_at = 0;  ///< Where the octet stands that names it.
+  std::uint8_t upper = 0;         ///< The upper-layer protocol, ESP, AH or 59; of fragments too.
+  std::size_t total = 0;          ///< Bytes of the packet as its length field says, at most those that are there.
   std::optional<std::uint16_t> src_port, dst_port;  ///< Of TCP, UDP, UDP-Lite, SCTP, DCCP; nullopt: there is none here.
   bool fragment = false;                            ///< Part of a datagram.
-  bool first_fragment = false;
-  bool dont_fragment = false;      ///< IPv4's DF; always for IPv6.
-  std::uint8_t traffic_class = 0;  ///< DSCP and ECN.
+  bool later_fragment = false;                      ///< And not its first part: there is no upper-layer header.
+  bool dont_fragment = false;                       ///< IPv4's DF; always for IPv6.
+  std::uint8_t traffic_class = 0;                   ///< DSCP and ECN.
   std::uint8_t hop_limit = 0;
 };
 

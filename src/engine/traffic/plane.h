@@ -48,7 +48,7 @@ struct Totals {
 struct PlaneOptions {
   unsigned workers = 1;
   std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
-  /// Fills a span with random octets that nobody can predict. Default: OpenSSL's generator.
+  /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
   void (*random)(MutableBytes) = nullptr;
 };
 
@@ -134,8 +134,10 @@ struct PathReport {
 };
 std::optional<PathReport> read_path_report(Bytes packet);
 
-/// The packet cut into fragments that fit `mtu`, each written into `room` in turn and handed to `sink`. False: it may
-/// not be fragmented (IPv4 with DF; IPv6, which only its source fragments and which we then are: always allowed).
-bool fragment(Bytes packet, std::uint32_t mtu, MutableBytes room, absl::FunctionRef<void(Bytes)> sink);
+/// A protected packet cut into fragments of at most `mtu` bytes, each written into `room` and handed to `sink` in turn.
+/// `id` names the datagram under IPv6, where we are the source. False: it may not be cut (IPv4 with DF), or `mtu` or
+/// `room` is too small.
+bool fragment(Bytes packet, std::uint32_t mtu, std::uint32_t id, MutableBytes room,
+              absl::FunctionRef<void(Bytes)> sink);
 
 }  // namespace engine::traffic

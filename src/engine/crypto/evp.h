@@ -1,0 +1,34 @@
+#pragma once
+/// OpenSSL's objects, owned; and a library context of our own, so that no other user of the library in the process sees
+/// the legacy provider.
+#include <openssl/evp.h>
+
+#include <memory>
+
+#include "pfkey/algorithms.h"
+
+namespace crypto {
+
+template <auto free>
+struct Free {
+  void operator()(auto* p) const { free(p); }
+};
+using CipherPtr = std::unique_ptr<EVP_CIPHER, Free<EVP_CIPHER_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>>;
+using MacPtr = std::unique_ptr<EVP_MAC, Free<EVP_MAC_free>>;
+using MacContext = std::unique_ptr<EVP_MAC_CTX, Free<EVP_MAC_CTX_free>>;
+
+/// Made at its first use and never freed. With the legacy provider where the system has it.
+OSSL_LIB_CTX* library();
+
+/// The library's cipher for a row of the table and that many bytes of key; null: it has none.
+CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes);
+CipherPtr cipher_named(const char* name);
+
+/// The library's octets.
+inline unsigned char* octets(std::byte* p) { return static_cast<unsigned char*>(static_cast<void*>(p)); }
+inline const unsigned char* octets(const std::byte* p) {
+  return static_cast<const unsigned char*>(static_cast<const void*>(p));
+}
+
+}  // namespace crypto

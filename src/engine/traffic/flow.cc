@@ -1,0 +1,211 @@
+#include "engine/traffic/flow.h"
+
+#include <algorithm>
+
+#include "engine/traffic/hash.h"
+
+namespace engine::traffic {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr std::uint64_t kLast32 = UINT32_MAX;
+
+const Rare& rare_of(const Sa& sa) {
+  static const Rare kNothing;
+  return sa.rare ? *sa.rare : kNothing;
+}
+
+bool wants_udp(const Sa& sa) {
+  return sa.satype == pfkey::SaType::esp && (rare_of(sa).natt_local || rare_of(sa).natt_remote);
+}
+
+bool runs(const Sa& sa, std::uint32_t way) { return (sa.flags & Sa::kBothWays) == 0 || (sa.flags & way) != 0; }
+
+Selectors selectors_of(const Sa& sa) {
+  Selectors s;
+  const Rare& rare = rare_of(sa);
+  s.src_port = sa.src_port, s.dst_port = sa.dst_port;
+  if (!(sa.flags & pfkey::kFlagTunnel)) {
+    s.src = sa.src, s.dst = sa.dst;
+    s.src_prefix = static_cast<std::uint8_t>(is_unspecified(sa.src) ? 0 : sa.src.bits());
+    s.dst_prefix = static_cast<std::uint8_t>(sa.dst.bits());
+    s.protocol = sa.proto;
+    return s;
+  }
+  s.src = rare.inner_src->address, s.src_prefix = rare.inner_src->prefix;
+  s.dst = rare.inner_dst->address, s.dst_prefix = rare.inner_dst->prefix;
+  s.protocol = rare.inner_dst->proto;
+  if (rare.inner_src->port) s.src_port = rare.inner_src->port;
+  if (rare.inner_dst->port) s.dst_port = rare.inner_dst->port;
+  return s;
+}
+
+std::uint32_t window_of(const Sa& sa) {
+  const auto& wide = rare_of(sa).replay_window;
+  return wide ? wide->window : sa.window;
+}
+
+bool esn_of(const Sa& sa) {
+  const auto& wide = rare_of(sa).replay_window;
+  return wide && wide->esn;
+}
+
+std::uint64_t steady_of(Instant t) { return static_cast<std::uint64_t>(t.steady.count()); }
+std::uint64_t wall_of(Instant t) { return static_cast<std::uint64_t>(t.wall.time_since_epoch().count()); }
+Instant instant(std::uint64_t steady, std::uint64_t wall) {
+  return {std::chrono::nanoseconds(steady), std::chrono::sys_seconds(std::chrono::seconds(wall))};
+}
+
+bool in_prefix(const Address& a, const Address& network, unsigned prefix) {
+  if (a.family != network.family) return false;
+  const std::size_t whole = prefix / 8;
+  if (!std::ranges::equal(Bytes(a.octets).first(whole), Bytes(network.octets).first(whole))) return false;
+  if (prefix % 8 == 0) return true;
+  const auto differ = std::to_integer<unsigned>(a.octets[whole] ^ network.octets[whole]);
+  return differ >> (8 - prefix % 8) == 0;
+}
+
+bool port_fits(std::uint16_t ours, const std::optional<std::uint16_t>& theirs) { return ours == 0 || theirs == ours; }
+
+}  // namespace
+
+bool Selectors::match(const Headers& h) const {
+  return in_prefix(h.src, src, src_prefix) && in_prefix(h.dst, dst, dst_prefix) &&
+         (protocol == 0 || protocol == h.upper) && port_fits(src_port, h.src_port) && port_fits(dst_port, h.dst_port);
+}
+
+Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start)
+    : id(sa.id()),
+      hash(hash_of(id)),
+      serial(sa.serial),
+      src(sa.src),
+      tunnel(sa.flags & pfkey::kFlagTunnel),
+      udp(wants_udp(sa)),
+      esn(esn_of(sa)),
+      receives(runs(sa, pfkey::kFlagInbound)),
+      sends(runs(sa, pfkey::kFlagOutbound)),
+      selectors(selectors_of(sa)),
+      local(rare_of(sa).natt_local),
+      remote(rare_of(sa).natt_remote),
+      auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
+      encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
+      suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),
+             .auth = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, sa.auth),
+             .encrypt_key = &encrypt_key_,
+             .auth_key = &auth_key_,
+             .esn = esn},
+      keyed_(new std::unique_ptr<crypto::Keyed>[workers]),
+      number_(sequence_of(sa)),
+      iv_(iv_start),
+      window_(window_of(sa), sequence_of(sa)),
+      told_(sequence_of(sa)) {
+  take(sa);
+}
+
+crypto::Keyed* Flow::keyed(unsigned worker) {
+  using Way = crypto::Keyed::Way;
+  auto& mine = keyed_[worker];
+  if (!mine) mine = crypto::Keyed::make(suite_, !sends ? Way::open : !receives ? Way::seal : Way::both);
+  return mine.get();
+}
+
+void Flow::take(const Sa& sa) {
+  const pfkey::Lifetime none;
+  const pfkey::Lifetime &hard = sa.limits ? sa.limits->hard : none, &soft = sa.limits ? sa.limits->soft : none;
+  const bool mature = sa.is(pfkey::State::mature);
+  hard_bytes_.store(hard.bytes, kRelaxed), hard_flows_.store(hard.allocations, kRelaxed);
+  soft_bytes_.store(mature ? soft.bytes : 0, kRelaxed), soft_flows_.store(mature ? soft.allocations : 0, kRelaxed);
+  dying.store(!mature, kRelaxed);
+  usable.store(true, kRelaxed);
+  const std::scoped_lock hold(lock_);
+  if (window_.size() != std::min(window_of(sa), ReplayWindow::kMost))
+    window_ = ReplayWindow(window_of(sa), window_.highest());
+  // What carried() told comes back here: only a number beyond it is somebody's wish. It matters where both directions
+  // have their numbers in one SA.
+  const std::uint64_t number = sequence_of(sa);
+  if (number <= told_.load(kRelaxed)) return;
+  told_.store(number, kRelaxed);
+  std::uint64_t sent = number_.load(kRelaxed);
+  while (sent < number && !number_.compare_exchange_weak(sent, number, kRelaxed)) continue;
+  window_.advance(number);
+}
+
+std::optional<std::uint64_t> Flow::next_number() {
+  const std::uint64_t last = esn ? UINT64_MAX : kLast32;
+  std::uint64_t number = number_.load(kRelaxed);
+  do {
+    if (number == last) {
+      exhausted_.store(true, kRelaxed);
+      usable.store(false, kRelaxed);
+      attention_.store(true, kRelaxed);
+      return std::nullopt;
+    }
+  } while (!number_.compare_exchange_weak(number, number + 1, kRelaxed));
+  return number + 1;
+}
+
+std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
+  const std::scoped_lock hold(lock_);
+  const std::uint64_t number = esn ? window_.extend(low) : low;
+  return {number, window_.ask(number)};
+}
+
+ReplayWindow::Verdict Flow::mark(std::uint64_t number) {
+  const std::scoped_lock hold(lock_);
+  return window_.mark(number);
+}
+
+bool Flow::charge(std::uint64_t bytes, bool new_flow, Instant now) {
+  const std::uint64_t hard = hard_bytes_.load(kRelaxed), hard_flows = hard_flows_.load(kRelaxed);
+  const std::uint64_t total = bytes_.fetch_add(bytes, kRelaxed) + bytes;
+  const std::uint64_t flows = new_flow ? flows_.fetch_add(1, kRelaxed) + 1 : flows_.load(kRelaxed);
+  if ((hard != 0 && total >= hard) || (new_flow && hard_flows != 0 && flows > hard_flows)) {
+    bytes_.fetch_sub(bytes, kRelaxed);
+    if (new_flow) flows_.fetch_sub(1, kRelaxed);
+    exhausted_.store(true, kRelaxed);
+    usable.store(false, kRelaxed);
+    attention_.store(true, kRelaxed);
+    return false;
+  }
+  if (packets_.fetch_add(1, kRelaxed) == 0) {
+    first_wall_.store(wall_of(now), kRelaxed);
+    first_steady_.store(steady_of(now), std::memory_order_release);
+    attention_.store(true, kRelaxed);
+  }
+  last_wall_.store(wall_of(now), kRelaxed);
+  last_steady_.store(steady_of(now), kRelaxed);
+  const std::uint64_t soft = soft_bytes_.load(kRelaxed), soft_flows = soft_flows_.load(kRelaxed);
+  if ((soft != 0 && total >= soft) || (soft_flows != 0 && flows >= soft_flows)) attention_.store(true, kRelaxed);
+  return true;
+}
+
+void Flow::count(Cause cause) {
+  Counter* const counter = cause == Cause::replayed                                   ? &replayed_
+                           : cause == Cause::late                                     ? &late_
+                           : cause == Cause::corrupt                                  ? &corrupt_
+                           : cause == Cause::selector || cause == Cause::wrong_source ? &mismatched_
+                           : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated ? &malformed_
+                                                                                                           : nullptr;
+  if (counter) counter->fetch_add(1, kRelaxed);
+}
+
+Carried Flow::carried() const {
+  Carried c;
+  c.packets = packets_.load(kRelaxed), c.bytes = bytes_.load(kRelaxed);
+  c.allocations = static_cast<std::uint32_t>(std::min<std::uint64_t>(flows_.load(kRelaxed), UINT32_MAX));
+  if (const std::uint64_t first = first_steady_.load(std::memory_order_acquire)) {
+    c.first = instant(first, first_wall_.load(kRelaxed));
+    c.last = instant(last_steady_.load(kRelaxed), last_wall_.load(kRelaxed));
+  }
+  {
+    const std::scoped_lock hold(lock_);
+    c.sequence = std::max(sends ? number_.load(kRelaxed) : 0, receives ? window_.highest() : 0);
+    told_.store(c.sequence, kRelaxed);
+  }
+  c.replayed = replayed_.load(kRelaxed), c.late = late_.load(kRelaxed), c.corrupt = corrupt_.load(kRelaxed);
+  c.mismatched = mismatched_.load(kRelaxed), c.malformed = malformed_.load(kRelaxed);
+  c.exhausted = exhausted_.load(kRelaxed);
+  return c;
+}
+
+}  // namespace engine::traffic

@@ -1,0 +1,116 @@
+#pragma once
+/// One SA as the packet path knows it: its facts, which never change, its keys, its counters and its replay window.
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/secret.h"
+#include "engine/carrier.h"
+#include "engine/crypto/crypto.h"
+#include "engine/sadb.h"
+#include "engine/traffic/cause.h"
+#include "engine/traffic/packet.h"
+#include "engine/traffic/replay.h"
+
+namespace engine::traffic {
+
+/// What an SA covers (RFC 4301 section 4.4.1.1); addresses by prefix, a port or protocol of 0 is any.
+struct Selectors {
+  Address src, dst;
+  std::uint8_t src_prefix = 0, dst_prefix = 0;
+  std::uint8_t protocol = 0;
+  std::uint16_t src_port = 0, dst_port = 0;
+
+  /// Whether the packet is covered. A fragment without ports is not, if the SA names any (RFC 4301 section 7).
+  bool match(const Headers& h) const;
+};
+
+/// Held for a few instructions. (A std::mutex would put a packet thread to sleep.)
+class SpinLock {
+ public:
+  void lock() {
+    while (held_.test_and_set(std::memory_order_acquire))
+      while (held_.test(std::memory_order_relaxed)) continue;
+  }
+  void unlock() { held_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag held_;
+};
+
+class Flow {
+ public:
+  /// The SA is usable and has its keys. IVs of counter modes start at `iv_start`, which nobody can predict.
+  Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start);
+
+  // Facts.
+  const SaId id;
+  const std::uint32_t hash;    ///< Of the identity.
+  const std::uint64_t serial;  ///< The SADB's: ascends with age.
+  const Address src;           ///< Unspecified: any.
+  const bool tunnel, udp, esn;
+  const bool receives, sends;
+  const Selectors selectors;
+  const std::optional<pfkey::Endpoint> local, remote;  ///< Of UDP encapsulation.
+  const crypto::Suite& suite() const { return suite_; }
+
+  /// The worker's own expanded keys, made at its first packet; nullptr: the library refuses.
+  crypto::Keyed* keyed(unsigned worker);
+
+  // What the SADB changes while packets flow.
+  std::atomic<bool> usable{true};
+  std::atomic<bool> dying{false};
+  std::atomic<std::uint32_t> path_mtu{0};  ///< 0: none is known.
+  void take(const Sa& sa);
+
+  // The numbers of what is sent.
+  /// The next sequence number; nullopt: the last one was given, and the SA must end.
+  std::optional<std::uint64_t> next_number();
+  std::uint64_t next_iv() { return iv_.fetch_add(1, std::memory_order_relaxed); }
+
+  // The window of what arrives.
+  /// The whole number behind the 32 bits that are sent, and what the window says of it.
+  std::pair<std::uint64_t, ReplayWindow::Verdict> ask(std::uint32_t low);
+  ReplayWindow::Verdict mark(std::uint64_t number);
+
+  /// Accounts for a packet of that many bytes. False: it would reach a hard limit, and is not carried.
+  bool charge(std::uint64_t bytes, bool new_flow, Instant now);
+  /// Counts a packet that this SA dropped.
+  void count(Cause cause);
+  Carried carried() const;
+
+  /// Whether somebody should look at the limits; asked and cleared by who puts the Flow on the list.
+  bool needs_attention() { return attention_.load(std::memory_order_relaxed) && !listed.exchange(true); }
+  std::atomic<bool> listed{false};
+  Flow* next_listed = nullptr;
+  /// The control thread has looked.
+  void attended() {
+    attention_.store(false, std::memory_order_relaxed);
+    listed.store(false);
+  }
+
+  // The chain of its Group (choice.h), newest first.
+  std::atomic<Flow*> older{nullptr};
+  Flow* newer = nullptr;  // The writer's alone.
+
+ private:
+  using Counter = std::atomic<std::uint64_t>;
+
+  Secret auth_key_, encrypt_key_;
+  crypto::Suite suite_;
+  std::unique_ptr<std::unique_ptr<crypto::Keyed>[]> keyed_;
+
+  Counter number_, iv_;
+  mutable SpinLock lock_;
+  ReplayWindow window_;
+  mutable Counter told_;  // What the control thread knows of the numbers.
+
+  Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
+  std::atomic<bool> attention_{false}, exhausted_{false};
+  Counter packets_{0}, bytes_{0}, flows_{0};
+  Counter first_steady_{0}, first_wall_{0}, last_steady_{0}, last_wall_{0};
+  Counter replayed_{0}, late_{0}, corrupt_{0}, mismatched_{0}, malformed_{0};
+};
+
+}  // namespace engine::traffic

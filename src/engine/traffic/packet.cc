@@ -1,0 +1,131 @@
+#include "engine/traffic/packet.h"
+
+#include <algorithm>
+#include <array>
+
+namespace engine::traffic {
+namespace {
+
+constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kNone = 59, kDestination = 60;
+
+bool has_ports(std::uint8_t protocol) {
+  constexpr std::array<std::uint8_t, 5> kWithPorts = {6, 17, 33, 132, 136};  // TCP, UDP, DCCP, SCTP, UDP-Lite.
+  return std::ranges::find(kWithPorts, protocol) != kWithPorts.end();
+}
+
+void read_ports(Bytes packet, Headers& h) {
+  if (h.later_fragment || !has_ports(h.upper)) return;
+  Reader in(packet.subspan(h.upper_at));
+  std::uint16_t src = 0, dst = 0;
+  in.net(src);
+  in.net(dst);
+  if (in.ok()) h.src_port = src, h.dst_port = dst;
+}
+
+bool parse_v4(Bytes packet, Headers& h) {
+  Reader in(packet);
+  std::uint8_t version_length = 0, ttl = 0;
+  std::uint16_t total = 0, id = 0, fragment = 0, sum = 0;
+  in.host(version_length);
+  in.host(h.traffic_class);
+  in.net(total);
+  in.net(id);
+  in.net(fragment);
+  in.host(ttl);
+  in.host(h.next);
+  in.net(sum);
+  in.bytes(MutableBytes(h.src.octets).first(4));
+  in.bytes(MutableBytes(h.dst.octets).first(4));
+  h.network = (version_length & 0xfu) * 4u;
+  if (!in.ok() || h.network < 20 || h.network > total || total > packet.size()) return false;
+  if (checksum(packet.first(h.network)) != 0) return false;
+  h.hop_limit = ttl;
+  h.total = total;
+  h.next_at = h.upper_next_at = 9;
+  h.upper = h.next;
+  h.upper_at = h.network;
+  h.dont_fragment = fragment & 0x4000;
+  h.fragment = fragment & 0x3fff;
+  h.later_fragment = fragment & 0x1fff;
+  return true;
+}
+
+// A destination options header counts as one that travels before ESP and AH only if a routing header comes behind it:
+// those options are for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1).
+bool walk_extensions(Bytes packet, Headers& h) {
+  for (unsigned count = 0;; ++count) {
+    const bool travels = h.upper == kHopByHop || h.upper == kRouting || h.upper == kFragment;
+    if (!travels && h.upper != kDestination) return true;
+    if (count == kMostExtensions || h.later_fragment) return h.later_fragment;
+    Reader in(packet.subspan(h.upper_at));
+    std::uint8_t next = 0, length = 0;
+    std::uint16_t offset = 0;
+    in.host(next);
+    in.host(length);
+    in.net(offset);
+    const std::size_t size = h.upper == kFragment ? 8 : 8 + length * std::size_t{8};
+    if (!in.ok() || size > packet.size() - h.upper_at) return false;
+    if (h.upper == kFragment) {
+      h.fragment |= (offset & 0xfff9) != 0;
+      h.later_fragment = offset & 0xfff8;
+    }
+    h.upper_next_at = h.upper_at;
+    h.upper_at += size;
+    h.upper = next;
+    if (travels) h.network = h.upper_at, h.next_at = h.upper_next_at, h.next = next;
+  }
+}
+
+bool parse_v6(Bytes packet, Headers& h) {
+  Reader in(packet);
+  std::uint32_t first = 0;
+  std::uint16_t payload = 0;
+  in.net(first);
+  in.net(payload);
+  in.host(h.next);
+  in.host(h.hop_limit);
+  h.src.family = h.dst.family = Family::v6;
+  in.bytes(h.src.octets);
+  in.bytes(h.dst.octets);
+  if (!in.ok() || payload > in.remaining()) return false;
+  h.traffic_class = static_cast<std::uint8_t>(first >> 20);
+  h.total = 40u + payload;
+  h.network = h.upper_at = 40;
+  h.next_at = h.upper_next_at = 6;
+  h.upper = h.next;
+  h.dont_fragment = true;
+  return walk_extensions(packet.first(h.total), h);
+}
+
+}  // namespace
+
+std::optional<Headers> parse(Bytes packet) {
+  std::optional<Headers> h(std::in_place);
+  if (packet.empty()) return std::nullopt;
+  const unsigned version = std::to_integer<unsigned>(packet[0]) >> 4;
+  if (version == 4 ? !parse_v4(packet, *h) : version != 6 || !parse_v6(packet, *h)) return std::nullopt;
+  read_ports(packet.first(h->total), *h);
+  return h;
+}
+
+std::uint16_t checksum(Bytes bytes, std::uint32_t sum) {
+  std::uint64_t wide = sum;
+  Reader in(bytes);
+  while (in.remaining() >= 4) {
+    std::uint32_t word = 0;
+    in.net(word);
+    wide += word;
+  }
+  std::uint16_t half = 0;
+  if (in.remaining() >= 2) in.net(half);
+  wide += half;
+  if (in.remaining() == 1) {
+    std::uint8_t last = 0;
+    in.host(last);
+    wide += std::uint32_t{last} << 8;
+  }
+  while (wide >> 16) wide = (wide & 0xffff) + (wide >> 16);
+  return static_cast<std::uint16_t>(~wide);
+}
+
+}  // namespace engine::traffic

@@ -1,0 +1,125 @@
+#include "engine/traffic/plane.h"
+
+#include <algorithm>
+
+#include "engine/traffic/hash.h"
+#include "engine/traffic/worker.h"
+
+namespace engine::traffic {
+
+Totals& Totals::operator+=(const Totals& other) {
+  packets += other.packets, bytes += other.bytes;
+  for (std::size_t i = 0; i < kCauses; ++i) drops[i] += other.drops[i];
+  return *this;
+}
+
+Plane::State::State(PlaneOptions o) : options(o), epochs(std::max(1u, o.workers)) {
+  if (!options.random) options.random = crypto::random_bytes;
+  options.workers = std::max(1u, o.workers);
+  for (unsigned i = 0; i < options.workers; ++i) desks.push_back(std::make_unique<Desk>());
+}
+
+Plane::State::~State() {
+  flows.for_each([](Flow& f) { delete &f; });
+}
+
+Flow* Plane::State::find(const SaId& id) const {
+  return flows.find(hash_of(id), [&](const Flow& f) { return f.id == id; });
+}
+
+void Plane::State::list(Flow& flow) {
+  Flow* head = listed.load(std::memory_order_relaxed);
+  do flow.next_listed = head;
+  while (!listed.compare_exchange_weak(head, &flow, std::memory_order_release));
+}
+
+// A Flow that a worker has listed in its last batch must leave the list before it is freed.
+void Plane::State::collect() {
+  epochs.collect([this] { take_listed(); });
+}
+
+void Plane::State::take_listed() {
+  for (Flow* f = listed.exchange(nullptr, std::memory_order_acquire); f;) {
+    Flow* const next = f->next_listed;
+    pending.push_back(f->id);
+    f->attended();
+    f = next;
+  }
+}
+
+Plane::Plane(PlaneOptions options) : state_(std::make_unique<State>(options)) {}
+Plane::~Plane() = default;
+
+Worker Plane::worker(unsigned number) { return Worker(std::make_unique<Worker::State>(*state_, number)); }
+
+void Plane::put(const Sa& sa) {
+  if (Flow* const flow = state_->find(sa.id())) {
+    const bool was_dying = flow->dying.load(std::memory_order_relaxed);
+    flow->take(sa);
+    if (was_dying != flow->dying.load(std::memory_order_relaxed)) ++state_->generation;
+    return;
+  }
+  std::uint64_t iv = 0;
+  std::array<std::byte, sizeof iv> random;
+  state_->options.random(random);
+  iv = std::bit_cast<std::uint64_t>(random);
+  auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv);
+  if (flow->sends) state_->choice.insert(*flow, state_->epochs);
+  state_->flows.insert(*flow.release(), state_->epochs);
+  ++state_->generation;
+  state_->collect();
+}
+
+void Plane::remove(const SaId& id) {
+  Flow* const flow = state_->find(id);
+  if (!flow) return;
+  flow->usable.store(false, std::memory_order_relaxed);
+  ++state_->generation;
+  if (flow->sends) state_->choice.erase(*flow, state_->epochs);
+  state_->flows.erase(*flow);
+  state_->epochs.retire(std::unique_ptr<Flow>(flow));
+  state_->collect();
+}
+
+std::optional<Carried> Plane::carried(const SaId& id) const {
+  const Flow* const flow = state_->find(id);
+  if (!flow) return std::nullopt;
+  return flow->carried();
+}
+
+std::optional<SaId> Plane::attention() {
+  state_->take_listed();
+  state_->collect();
+  if (state_->pending.empty()) return std::nullopt;
+  const SaId id = state_->pending.front();
+  state_->pending.erase(state_->pending.begin());
+  return id;
+}
+
+std::optional<Wanted> Plane::wanted() {
+  for (const auto& desk : state_->desks)
+    if (auto wanted = desk->questions.pop()) return wanted;
+  return std::nullopt;
+}
+
+void Plane::path_mtu(const SaId& id, std::uint32_t mtu) {
+  Flow* const flow = state_->find(id);
+  if (!flow) return;
+  constexpr std::uint32_t kLeastV4 = 68, kLeastV6 = 1280;
+  const std::uint32_t least = id.dst.family == Family::v4 ? kLeastV4 : kLeastV6;
+  flow->path_mtu.store(std::max(mtu, least), std::memory_order_relaxed);
+}
+
+Totals Plane::outbound() const {
+  Totals totals;
+  for (const auto& desk : state_->desks) desk->outbound.add_to(totals);
+  return totals;
+}
+
+Totals Plane::inbound() const {
+  Totals totals;
+  for (const auto& desk : state_->desks) desk->inbound.add_to(totals);
+  return totals;
+}
+
+}  // namespace engine::traffic

@@ -1,0 +1,87 @@
+/// Whole packets through two hosts: every algorithm, mode and family.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "engine/traffic/testing.h"
+
+namespace engine::traffic {
+namespace {
+
+using namespace testing;
+
+struct Combination {
+  std::string name;
+  std::uint8_t encrypt, auth;
+  unsigned key_bits;
+};
+
+// Every cipher with each of its key sizes (of many: the shortest and the longest), every integrity algorithm, AH.
+std::vector<Combination> combinations() {
+  std::vector<Combination> all;
+  constexpr std::uint8_t kSha256 = 5;
+  for (const pfkey::Algorithm& a : pfkey::algorithms()) {
+    if (a.kind == pfkey::AlgorithmKind::auth) {
+      all.push_back({fmt::format("ah {}", a.name()), 0, a.number, 0});
+      all.push_back({fmt::format("null {}", a.name()), pfkey::kEalgNull, a.number, 0});
+      continue;
+    }
+    const unsigned step = a.max_bits - a.min_bits > 128 ? a.max_bits - a.min_bits : a.step_bits;
+    for (unsigned bits = a.min_bits; bits <= a.max_bits; bits += step)
+      all.push_back({fmt::format("{} {}", a.name(), bits), a.number, a.combined() ? std::uint8_t{0} : kSha256, bits});
+  }
+  return all;
+}
+
+struct Path {
+  const char* name;
+  Wish wish;
+  Shape shape;
+};
+const std::array kPaths = {
+    Path{"v4 transport", {}, {}},
+    Path{"v6 transport", {.src = "2001:db8::1", .dst = "2001:db8::2"}, {.src = "2001:db8::1", .dst = "2001:db8::2"}},
+    Path{"v4 in v4", {.tunnel = true}, {.src = "10.1.2.3", .dst = "10.2.3.4"}},
+    Path{"v6 in v4",
+         {.tunnel = true, .inner_src = "2001:db8:1::", .inner_dst = "2001:db8:2::", .prefix = 48},
+         {.src = "2001:db8:1::7", .dst = "2001:db8:2::8"}},
+    Path{"v4 in v6",
+         {.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true},
+         {.src = "10.1.2.3", .dst = "10.2.3.4"}},
+    Path{"v6 in v6",
+         {.src = "2001:db8::1",
+          .dst = "2001:db8::2",
+          .tunnel = true,
+          .inner_src = "2001:db8:1::",
+          .inner_dst = "2001:db8:2::",
+          .prefix = 48},
+         {.src = "2001:db8:1::7", .dst = "2001:db8:2::8"}},
+};
+
+TEST(Traffic, EveryAlgorithmModeFamilyAndLengthGoesThereAndComesOut) {
+  for (const Combination& c : combinations())
+    for (const Path& path : kPaths)
+      for (const bool esn : {false, true}) {
+        Wish wish = path.wish;
+        wish.encrypt = c.encrypt, wish.auth = c.auth, wish.key_bits = c.key_bits, wish.esn = esn;
+        SCOPED_TRACE(fmt::format("{}, {}, esn {}", c.name, path.name, esn));
+        Host here, there;
+        ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+        ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+        for (std::size_t size = 0; size < 40; ++size) {
+          Shape shape = path.shape;
+          shape.size = size;
+          const Octets plain = datagram(shape);
+          const Result out = protect(here, plain);
+          ASSERT_EQ(name(out.cause), "none");
+          if (c.encrypt != 0 && c.encrypt != pfkey::kEalgNull && c.encrypt != 23 && size > 8) {
+            ASSERT_TRUE(std::ranges::search(out.packet, Bytes(plain).last(8)).empty()) << "in clear";
+          }
+          const Result in = unprotect(there, out.packet);
+          ASSERT_EQ(name(in.cause), "none");
+          ASSERT_EQ(hex(in.packet), hex(plain));
+        }
+      }
+}
+
+}  // namespace
+}  // namespace engine::traffic

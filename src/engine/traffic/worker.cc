@@ -1,0 +1,263 @@
+#include "engine/traffic/worker.h"
+
+#include <algorithm>
+
+#include "engine/traffic/hash.h"
+
+namespace engine::traffic {
+
+void Meter::add_to(Totals& totals) const {
+  totals.packets += packets_.load(std::memory_order_relaxed);
+  totals.bytes += bytes_.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kCauses; ++i) totals.drops[i] += drops_[i].load(std::memory_order_relaxed);
+}
+
+bool Questions::push(const Wanted& wanted) {
+  const std::uint32_t at = written_.load(std::memory_order_relaxed);
+  if (at - read_.load(std::memory_order_acquire) == kMost) return false;
+  ring_[at % kMost] = wanted;
+  written_.store(at + 1, std::memory_order_release);
+  return true;
+}
+
+std::optional<Wanted> Questions::pop() {
+  const std::uint32_t at = read_.load(std::memory_order_relaxed);
+  if (at == written_.load(std::memory_order_acquire)) return std::nullopt;
+  std::optional<Wanted> wanted = ring_[at % kMost];
+  read_.store(at + 1, std::memory_order_release);
+  return wanted;
+}
+
+std::pair<Memory::Entry&, bool> Memory::at(const Headers& h) {
+  Hasher hash;
+  const std::uint32_t ports = std::uint32_t{h.src_port.value_or(0)} << 16 | h.dst_port.value_or(0);
+  hash.add(h.src), hash.add(h.dst);
+  hash.add(std::uint64_t{ports} << 8 | h.upper);
+  Entry& e = entries_[hash.value() % kSize];
+  const bool same = e.flow && e.src == h.src && e.dst == h.dst && e.ports == ports && e.protocol == h.upper &&
+                    e.fragment == h.later_fragment;
+  if (!same) e = {.src = h.src, .dst = h.dst, .ports = ports, .protocol = h.upper, .fragment = h.later_fragment};
+  return {e, same};
+}
+
+Worker::State::State(Plane::State& p, unsigned n)
+    : plane(p), number(n), desk(*p.desks[n]), crypto(p.options.random ? p.options.random : crypto::random_bytes) {}
+
+Worker::Worker(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Worker::~Worker() = default;
+Worker::Worker(Worker&&) noexcept = default;
+
+bool Worker::attention() { return std::exchange(state_->attention, false); }
+
+void Worker::protect(std::span<Item> items, Instant now) {
+  const Epochs::Guard inside(state_->plane.epochs, state_->number);
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), State::kBatch)))
+    state_->protect_some(items.first(std::min(items.size(), State::kBatch)), now);
+}
+
+void Worker::unprotect(std::span<Item> items, Instant now) {
+  const Epochs::Guard inside(state_->plane.epochs, state_->number);
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), State::kBatch)))
+    state_->unprotect_some(items.first(std::min(items.size(), State::kBatch)), now);
+}
+
+void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
+  w.item->cause = cause;
+  meter.drop(cause);
+  if (w.flow) w.flow->count(cause);
+  w.flow = nullptr;
+}
+
+bool Worker::State::charge(Work& w, std::uint64_t bytes, bool is_new, Instant now) {
+  const bool carried = w.flow->charge(bytes, is_new, now);
+  if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
+  return carried;
+}
+
+void Worker::State::ask_for(const Headers& h) {
+  Wanted wanted{.satype = pfkey::SaType::esp,
+                .src = {.address = h.src},
+                .dst = {.address = h.dst},
+                .inner_src = {},
+                .inner_dst = {}};
+  attention |= desk.questions.push(wanted);
+}
+
+// ---- out
+
+Flow* Worker::State::choose(const Headers& h, bool& is_new) {
+  const std::uint64_t generation = plane.generation.load(std::memory_order_acquire);
+  const auto [entry, known] = outgoing.at(h);
+  if (known && entry.generation == generation && entry.flow->usable.load(std::memory_order_relaxed)) return entry.flow;
+  Flow* const flow = plane.choice.find(h);
+  is_new = !known || (flow && flow->serial != entry.serial);
+  entry.flow = flow;
+  entry.generation = generation;
+  if (flow) entry.serial = flow->serial;
+  return flow;
+}
+
+Cause Worker::State::begin_out(Work& w, Instant now) {
+  Packet& p = w.item->packet;
+  const auto h = parse(p.bytes());
+  if (!h) return Cause::malformed;
+  w.h = *h;
+  bool is_new = false;
+  w.flow = choose(w.h, is_new);
+  if (!w.flow) {
+    ask_for(w.h);
+    return Cause::no_sa;
+  }
+  if (w.h.fragment && !w.flow->tunnel) return Cause::fragment;
+  const Layout layout = layout_of(*w.flow, w.h);
+  const std::uint32_t known = w.flow->path_mtu.load(std::memory_order_relaxed);
+  const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
+  if (layout.total() > mtu && w.h.dont_fragment) {
+    constexpr std::uint32_t kLeastV6 = 1280;  // RFC 8200 section 5: smaller ones are carried, in fragments.
+    w.item->mtu = inner_mtu(*w.flow, w.h, mtu);
+    if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
+    if (w.h.total > w.item->mtu) return Cause::too_big;
+  }
+  if (layout.total() > UINT16_MAX) return Cause::too_big;
+  if (!has_room(p, w.h, layout)) return Cause::no_room;
+  w.job.keyed = w.flow->keyed(number);
+  if (!w.job.keyed) return Cause::crypto;
+  if (!charge(w, w.h.total, is_new, now)) return Cause::exhausted;
+  const auto sequence = w.flow->next_number();
+  if (!sequence) {
+    if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
+    return Cause::exhausted;
+  }
+  w.number = *sequence;
+  wrap(w, layout, ++ipv4_id);
+  if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(w, *w.job.keyed) ? Cause::none : Cause::malformed;
+  const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
+  if (w.flow->suite().encrypt->counter()) {
+    set(iv, 0, w.flow->next_iv());
+  } else {
+    crypto.random(iv);
+  }
+  return Cause::none;
+}
+
+void Worker::State::protect_some(std::span<Item> items, Instant now) {
+  std::array<Work, kBatch> works;
+  std::array<crypto::Job, kBatch> jobs;
+  std::array<Work*, kBatch> owners;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Work& w = works[i];
+    w.item = &items[i];
+    w.item->cause = Cause::none;
+    if (const Cause cause = begin_out(w, now); cause != Cause::none) {
+      drop(w, cause, desk.outbound);
+    } else if (w.flow->id.satype == pfkey::SaType::esp) {
+      owners[count] = &w;
+      jobs[count++] = w.job;
+    }
+  }
+  crypto.seal(std::span(jobs).first(count));
+  for (std::size_t i = 0; i < count; ++i)
+    if (!jobs[i].ok) drop(*owners[i], Cause::crypto, desk.outbound);
+  for (std::size_t i = 0; i < items.size(); ++i)
+    if (works[i].flow) desk.outbound.pass(works[i].h.total);
+}
+
+// ---- in
+
+// Finds ESP or AH in the packet, and the SA. Until the ICV is checked nothing but the place of things is believed.
+Cause Worker::State::locate(Work& w) {
+  const Bytes packet = w.item->packet.bytes();
+  const Headers& h = w.h;
+  w.at = h.upper_at;
+  bool in_udp = h.upper == kUdp;
+  if (h.upper != kEsp && h.upper != kAh && !in_udp) return Cause::not_ipsec;
+  if (h.fragment) return Cause::fragment;
+  if (in_udp) {
+    if (packet.size() - h.upper_at < 8) return Cause::malformed;
+    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + 4);
+    if (length < 8 || length > packet.size() - h.upper_at) return Cause::malformed;
+    const Bytes datagram = packet.subspan(h.upper_at + 8, length - 8);
+    if (datagram.size() == 1 && datagram[0] == std::byte{0xff}) return Cause::keep_alive;
+    if (datagram.size() >= 4 && get<std::uint32_t>(datagram, 0) == 0) return Cause::ike;
+    w.at += 8;
+    w.item->packet.size = w.at + datagram.size();
+  }
+  const bool ah = h.upper == kAh;
+  const std::size_t least = ah ? kAhFixed : 8;
+  if (w.item->packet.size - w.at < least) return Cause::truncated;
+  const std::uint32_t spi = get<std::uint32_t>(packet, w.at + (ah ? 4 : 0));
+  w.flow = plane.find({ah ? pfkey::SaType::ah : pfkey::SaType::esp, spi, h.dst});
+  if (!w.flow) return Cause::no_sa;
+  if (!w.flow->receives || !w.flow->usable.load(std::memory_order_relaxed)) return Cause::not_usable;
+  if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
+  if (!in_udp && !is_unspecified(w.flow->src) && w.flow->src != h.src) return Cause::wrong_source;
+  return Cause::none;
+}
+
+Cause Worker::State::begin_in(Work& w) {
+  Packet& p = w.item->packet;
+  const auto h = parse(p.bytes());
+  if (!h) return Cause::malformed;
+  w.h = *h;
+  p.size = h->total;
+  if (const Cause cause = locate(w); cause != Cause::none) return cause;
+  w.job.keyed = w.flow->keyed(number);
+  if (!w.job.keyed) return Cause::crypto;
+  const bool ah = w.flow->id.satype == pfkey::SaType::ah;
+  const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(p.bytes(), w.at + (ah ? 8 : 4)));
+  if (verdict == ReplayWindow::Verdict::replayed) return Cause::replayed;
+  if (verdict == ReplayWindow::Verdict::late) return Cause::late;
+  w.number = sequence;
+  if (ah) return check_ah(w, *w.job.keyed);
+  return begin_esp(w) ? Cause::none : Cause::truncated;
+}
+
+Cause Worker::State::finish_in(Work& w, Instant now) {
+  switch (w.flow->mark(w.number)) {
+    case ReplayWindow::Verdict::replayed:
+      return Cause::replayed;
+    case ReplayWindow::Verdict::late:
+      return Cause::late;
+    case ReplayWindow::Verdict::fresh:
+      break;
+  }
+  if (const Cause cause = unwrap(w); cause != Cause::none) return cause;
+  const auto [entry, known] = incoming.at(w.h);
+  const bool is_new = !known || entry.serial != w.flow->serial;
+  entry.flow = w.flow;
+  entry.serial = w.flow->serial;
+  return charge(w, w.h.total, is_new, now) ? Cause::none : Cause::exhausted;
+}
+
+void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
+  std::array<Work, kBatch> works;
+  std::array<crypto::Job, kBatch> jobs;
+  std::array<Work*, kBatch> owners;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Work& w = works[i];
+    w.item = &items[i];
+    w.item->cause = Cause::none;
+    if (const Cause cause = begin_in(w); cause != Cause::none) {
+      drop(w, cause, desk.inbound);
+    } else if (w.flow->id.satype == pfkey::SaType::esp) {
+      owners[count] = &w;
+      jobs[count++] = w.job;
+    }
+  }
+  crypto.open(std::span(jobs).first(count));
+  for (std::size_t i = 0; i < count; ++i)
+    if (!jobs[i].ok) drop(*owners[i], Cause::corrupt, desk.inbound);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Work& w = works[i];
+    if (!w.flow) continue;
+    if (const Cause cause = finish_in(w, now); cause != Cause::none) {
+      drop(w, cause, desk.inbound);
+    } else {
+      desk.inbound.pass(w.h.total);
+    }
+  }
+}
+
+}  // namespace engine::traffic

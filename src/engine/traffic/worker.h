@@ -1,0 +1,117 @@
+#pragma once
+/// What the threads of a Plane share, and what each Worker has of its own.
+#include <array>
+#include <atomic>
+#include <vector>
+
+#include "engine/traffic/choice.h"
+#include "engine/traffic/epoch.h"
+#include "engine/traffic/lookup.h"
+#include "engine/traffic/plane.h"
+#include "engine/traffic/wrap.h"
+
+namespace engine::traffic {
+
+/// Totals that one thread counts and others read.
+class Meter {
+ public:
+  void pass(std::uint64_t bytes) { bump(packets_, 1), bump(bytes_, bytes); }
+  void drop(Cause cause) { bump(drops_[static_cast<std::size_t>(cause)], 1); }
+  void add_to(Totals& totals) const;
+
+ private:
+  using Counter = std::atomic<std::uint64_t>;
+  static void bump(Counter& c, std::uint64_t by) {
+    c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  Counter packets_{0}, bytes_{0};
+  std::array<Counter, kCauses> drops_{};
+};
+
+/// A few questions for the engine's thread, written by one thread and read by another; more than fit are dropped.
+class Questions {
+ public:
+  /// False: full.
+  bool push(const Wanted& wanted);
+  std::optional<Wanted> pop();
+
+ private:
+  static constexpr std::uint32_t kMost = 16;
+  std::array<Wanted, kMost> ring_;
+  std::atomic<std::uint32_t> written_{0}, read_{0};
+};
+
+/// Which SA the packets of a connection went through last, so that the next need not search, and so that the first is
+/// known to be the first.
+class Memory {
+ public:
+  Memory() : entries_(kSize) {}
+
+  struct Entry {
+    std::uint64_t generation = 0;  ///< Of the tables when it was written; the Flow is there as long as it is the same.
+    std::uint64_t serial = 0;      ///< Of the Flow.
+    Flow* flow = nullptr;
+    Address src, dst;
+    std::uint32_t ports = 0;
+    std::uint8_t protocol = 0;
+    bool fragment = false;
+  };
+  /// The place of the packet's connection, and whether that is what stands there.
+  std::pair<Entry&, bool> at(const Headers& h);
+
+ private:
+  static constexpr std::size_t kSize = 2048;
+  std::vector<Entry> entries_;
+};
+
+/// One worker's part that the Plane owns.
+struct Desk {
+  Meter outbound, inbound;
+  Questions questions;
+};
+
+struct Plane::State {
+  PlaneOptions options;
+  Epochs epochs;
+  Lookup<Flow> flows;
+  Choice choice;
+  std::atomic<std::uint64_t> generation{1};
+  std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
+  std::vector<SaId> pending;           // The engine's thread has taken these off the list.
+  std::vector<std::unique_ptr<Desk>> desks;
+
+  explicit State(PlaneOptions o);
+  ~State();
+  Flow* find(const SaId& id) const;
+  void list(Flow& flow);
+  void take_listed();
+  void collect();
+};
+
+struct Worker::State {
+  static constexpr std::size_t kBatch = 32;
+
+  Plane::State& plane;
+  unsigned number;
+  Desk& desk;
+  crypto::Crypto crypto;
+  Memory outgoing, incoming;
+  std::uint16_t ipv4_id = 0;
+  bool attention = false;
+
+  State(Plane::State& plane, unsigned number);
+
+  void protect_some(std::span<Item> items, Instant now);
+  void unprotect_some(std::span<Item> items, Instant now);
+
+  Cause begin_out(Work& w, Instant now);
+  Cause begin_in(Work& w);
+  Cause locate(Work& w);
+  Cause finish_in(Work& w, Instant now);
+  Flow* choose(const Headers& h, bool& is_new);
+  bool charge(Work& w, std::uint64_t bytes, bool is_new, Instant now);
+  void ask_for(const Headers& h);
+  void drop(Work& w, Cause cause, Meter& meter);
+};
+
+}  // namespace engine::traffic
