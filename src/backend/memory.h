@@ -16,6 +16,7 @@ class Memory : public Backend {
   Memory(engine::Options options, Clock clock);
 
   std::string name() const override { return "memory"; }
+  bool idles() const override { return true; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
   /// Hears what time does to the SAs. Fails at once with unsupported where that can be nothing: no stop_fd to wait
   /// for and no SA with a lifetime.

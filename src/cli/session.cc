@@ -97,7 +97,9 @@ void Session::show(const pfkey::Message& sa) {
   if (settings_.json) {
     pfkey::json_sa(sa, {.sadb = sadb_name(), .paranoid = settings_.paranoid, .now = world_.clock()}, text);
   } else {
-    pfkey::print_sa(sa, print_options(), text);
+    pfkey::PrintOptions options = print_options();
+    options.idles = sadb_ && sadb_->idles();
+    pfkey::print_sa(sa, options, text);
   }
   console().out(text);
   wipe(std::as_writable_bytes(std::span(text)));

@@ -100,6 +100,15 @@ void print_due(std::string_view label, const Message& m, const std::optional<Lif
   lines.line(label, text);
 }
 
+// A reply carries an idle limit only if somebody asked for it (doc/pf-key.md).
+void print_default_idle(const Message& m, const PrintOptions& options, Lines& lines) {
+  if (!options.idles || !m.current || !m.hard || (m.idle && !m.idle->empty())) return;
+  const std::uint64_t half = m.hard->addtime / 2;
+  if (half == 0) return;
+  const std::string raw = options.verbose ? fmt::format(" ({} seconds)", half) : "";
+  lines.line("idle", fmt::format("after {}{} without use: the default, half of hard", duration_text(half), raw));
+}
+
 using Member = std::uint64_t Lifetime::*;
 
 void size_rows(Table& table, const Message& m, const PrintOptions& options) {
@@ -148,6 +157,7 @@ void print_lifetimes(const Message& m, const PrintOptions& options, Lines& lines
   }
   print_due("soft due", m, m.soft, options, lines);
   print_due("hard due", m, m.hard, options, lines);
+  print_default_idle(m, options, lines);
 }
 
 std::string limits_text(const Lifetime& limits) {

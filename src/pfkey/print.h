@@ -16,6 +16,7 @@ struct PrintOptions {
   bool verbose = false;    ///< -v: raw numbers beside human units: bytes, seconds, seconds since 1970.
   bool numeric = false;    ///< -n: neither of the two look-ups below.
   bool keys = true;        ///< Off: a key is named with its length, its digits are left out, even as X.
+  bool idles = false;      ///< The SADB takes half of the hard limit after the add for an idle limit that is not given.
   bool timestamp = false;  ///< print_message() begins with `now`, if that is given.
   /// An address's host name; nullptr or nullopt: none. Its answer may come from a foreign server: it is escaped.
   std::function<std::optional<std::string>(const Address&)> host_name;

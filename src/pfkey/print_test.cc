@@ -93,6 +93,27 @@ Message plain_ah() {
   return m;
 }
 
+TEST_F(Print, TheDefaultIdleLimitIsMarkedAsOne) {
+  Message m = plain_ah();
+  m.soft.reset(), m.hard = Lifetime{0, 0, 3601, 0};
+  const auto idle_line = [&] {
+    const std::string text = sa(m);
+    const auto at = text.find("\n  idle ");
+    return at == std::string::npos ? "" : text.substr(at + 1);
+  };
+  EXPECT_EQ(idle_line(), "");  // The kernel has none.
+  options_.idles = true;
+  EXPECT_EQ(idle_line(), "  idle      after 30.00 minutes without use: the default, half of hard\n");
+  options_.verbose = true;
+  EXPECT_EQ(idle_line(), "  idle      after 30.00 minutes (1800 seconds) without use: the default, half of hard\n");
+  for (const Lifetime& hard : {Lifetime{}, Lifetime{1, 1, 1, 1}, Lifetime{0, 5, 0, 5}}) {
+    m.hard = hard;
+    EXPECT_EQ(idle_line(), "");
+  }
+  m.hard = Lifetime{0, 0, 3600, 0}, m.idle = Lifetime{0, 0, 0, 60};  // Asked for, if only after use.
+  EXPECT_EQ(idle_line(), "");
+}
+
 TEST_F(Print, APlainSaSaysOnlyWhatIsSet) {
   EXPECT_EQ(sa(plain_ah()),
             "ah spi 0x100  any -> 2001:db8::2  dying\n"

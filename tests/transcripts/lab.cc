@@ -162,6 +162,7 @@ class Sadb::Client : public backend::Backend {
   }
 
   std::string name() const override { return "ipsecd:/run/ipsecd/pfkey.sock"; }
+  bool idles() const override { return true; }
 
   Result<void> call(std::span<Message> requests, const Reply& reply) override {
     for (std::size_t i = 0; i < requests.size(); ++i) {
