@@ -1,9 +1,12 @@
 #pragma once
-/// Finds encryption keys that stand twice in a file. Keeps no key: a keyed hash of each, and its line.
+/// Finds encryption keys that are given twice. Keeps no key: a keyed hash of each, and where it was given.
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "lang/parse.h"
 
@@ -18,8 +21,24 @@ class KeyReuse {
   std::optional<lang::Objection> look_at(const lang::Command& command, std::uint32_t line);
 
  private:
+  friend class TypedKeys;
+  /// Where the key was first given, if that was not now.
+  std::optional<std::uint32_t> earlier(const lang::Command& command, std::uint32_t now);
+  static lang::Objection objection(const lang::Command& command, std::string_view earlier);
+
   std::uint64_t seed_;
   absl::flat_hash_map<std::uint64_t, std::uint32_t> line_of_;
+};
+
+/// The same for the commands of a prompt, which have no lines: an earlier SA is named. The same SA typed again, after a
+/// refusal for instance, is none.
+class TypedKeys {
+ public:
+  std::optional<lang::Objection> look_at(const lang::Command& command);
+
+ private:
+  KeyReuse keys_;
+  std::vector<std::string> sas_;  // "esp spi 0x1000", in the order of typing.
 };
 
 }  // namespace cli

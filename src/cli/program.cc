@@ -56,6 +56,10 @@ Status run_program(Invocation invocation, World world) {
   Session session(options->settings, std::move(world));
   const bool algorithms = invocation.name.substr(invocation.name.rfind('/') + 1) == "ipsecalgs";
   const bool asks = options->what == Options::Do::help || options->what == Options::Do::version;
+  if (algorithms && !asks && options->what != Options::Do::interact) {
+    session.console().complain("ipsecalgs takes options alone, and none of -f, -c and -s.\nTry `ipsecalgs --help`.");
+    return Status::usage;
+  }
   const Status status = algorithms && !asks ? show_algorithms(session) : run(session, *options);
   if (!session.console().out_failed()) return status;
   if (!session.console().reader_gone()) session.console().complain(session.console().out_error());

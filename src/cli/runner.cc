@@ -55,8 +55,9 @@ bool Runner::feed(const lang::Line& line) {
     said += reporter_.fault(fault, text_of_(line), line);
   };
   for (const lang::Fault& f : parser_.faults()) say(f);
-  if (command && reporter_.is_file())
-    if (auto o = key_reuse_.look_at(*command, line.number))
+  if (command)
+    if (auto o =
+            reporter_.is_file() ? key_reuse_.look_at(*command, line.number) : session_.typed_keys().look_at(*command))
       say(parser_.place(o->about, o->severity, std::move(o->message)));
   if (wrong) return refuse(line, said);
 

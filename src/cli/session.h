@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "base/instant.h"
 #include "cli/console.h"
+#include "cli/key_reuse.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "lang/names.h"
@@ -55,6 +56,9 @@ class Session {
   /// Shows an SA (a GET or DUMP reply) as text or JSON.
   void show(const pfkey::Message& sa);
 
+  /// What was typed at the prompt so far, for key reuse.
+  TypedKeys& typed_keys() { return typed_keys_; }
+
   // The commands that are more than messages and their replies.
   Status dump(pfkey::SaType type);
   Status save(pfkey::SaType type, const std::string& path);
@@ -75,6 +79,7 @@ class Session {
   Status no_sadb_ = Status::no_sadb;
   bool check_ = false;
   std::uint32_t seq_ = 0;
+  TypedKeys typed_keys_;
 };
 
 }  // namespace cli

@@ -225,6 +225,19 @@ class PromptTest(unittest.TestCase):
         self.assertIn("There are no ah SAs", self.run_line("dump ah"))
         self.leave()
 
+    def test_a_key_typed_twice_is_warned_of_for_the_whole_session(self):
+        self.start()
+        gcm = f"src 192.0.2.1 dst 192.0.2.2 encralg aes-gcm encrkey {KEY[:40]}"
+        self.assertNotIn("again", self.run_line(f"add esp spi 0x2001 {gcm}"))
+        self.run_line("dump esp")
+        # The same SA typed again is no second one.
+        self.assertNotIn("DANGER", self.run_line(f"add esp spi 0x2001 {gcm}"))
+        shown = self.run_line(f"add esp spi 0x2002 {gcm}")
+        self.assertIn("warning: DANGER: key and salt of esp spi 0x2001 again: two aes-gcm SAs under one key and salt give", shown)
+        self.assertNotIn(KEY[:8], shown)
+        self.assertIn("esp spi 0x2002 ", self.run_line("get esp spi 0x2002 dst 192.0.2.2"))
+        self.leave()
+
     def test_resize(self):
         self.start(size=(24, 100))
         self.type("dump ")

@@ -192,7 +192,10 @@ class Sadb::Client : public backend::Backend {
   }
 
   void hear(ClientId id, const Message& m) const {
-    if (id == id_ && handler_) handler_(m);
+    if (id == id_) hear_all(m);
+  }
+  void hear_all(const Message& m) const {
+    if (handler_) handler_(m);
   }
 
  private:
@@ -210,6 +213,29 @@ std::function<void(ClientId, const Message&)> Sadb::deliver() {
 }
 
 void Sadb::expire() { keysock_.expire(clock_(), deliver()); }
+
+std::uint32_t Sadb::getspi(const Address& src, const Address& dst, std::uint32_t wanted) {
+  Message request;
+  request.type = pfkey::Type::getspi, request.satype = pfkey::SaType::esp;
+  request.seq = 1, request.pid = 999;
+  request.src = pfkey::Endpoint{0, 0, src, 0}, request.dst = pfkey::Endpoint{0, 0, dst, 0};
+  request.spi_range = pfkey::SpiRange{wanted, wanted};
+  const ClientId manager = keysock_.open();
+  std::uint32_t spi = 0;
+  keysock_.handle(manager, std::move(request), clock_(), [&](ClientId id, const Message& m) {
+    if (id == manager && m.sa) spi = m.sa->spi;
+    for (const Client* client : clients_) client->hear(id, m);
+  });
+  keysock_.close(manager);
+  return spi;
+}
+
+bool Sadb::traffic(std::uint32_t spi, const Address& dst, std::uint64_t bytes) {
+  return keysock_.engine().charge({pfkey::SaType::esp, spi, dst}, bytes, false, clock_(),
+                                  [&](engine::Audience, Message&& m) {
+                                    for (const Client* client : clients_) client->hear_all(m);
+                                  });
+}
 
 std::unique_ptr<backend::Backend> Sadb::connect() { return std::make_unique<Client>(*this); }
 
@@ -233,11 +259,11 @@ cli::World Lab::world(cli::Console& to) {
   };
 }
 
-Ran Lab::run(std::vector<std::string> arguments, std::string_view input) {
+Ran Lab::run(const std::string& name, std::vector<std::string> arguments, std::string_view input) {
   const Redirected in(STDIN_FILENO, input);
   const Redirected out(STDOUT_FILENO, "");
   cli::Console to = console(terminal);
-  const auto status = cli::run_program({"ipseckey", std::move(arguments)}, world(to));
+  const auto status = cli::run_program({"/usr/sbin/" + name, std::move(arguments)}, world(to));
   return {marked(out.content()), static_cast<int>(status)};
 }
 

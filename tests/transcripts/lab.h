@@ -24,6 +24,11 @@ class Sadb {
   /// Lets happen what is due by now.
   void expire();
 
+  /// A key manager reserves an SPI of ESP for traffic between two addresses; gives it.
+  std::uint32_t getspi(const Address& src, const Address& dst, std::uint32_t wanted);
+  /// A packet of so many bytes comes to an ESP SA. Whether it may carry it.
+  bool traffic(std::uint32_t spi, const Address& dst, std::uint64_t bytes);
+
   /// What happens while somebody monitors; it is called once, when the monitor listens.
   std::function<void()> meanwhile = [] {};
 
@@ -46,8 +51,8 @@ class Lab {
  public:
   Lab();
 
-  /// Runs `ipseckey ARGUMENTS`, with this text as its standard input.
-  Ran run(std::vector<std::string> arguments, std::string_view input);
+  /// Runs `NAME ARGUMENTS`, ipseckey by either of its names, with this text as its standard input.
+  Ran run(const std::string& name, std::vector<std::string> arguments, std::string_view input);
 
   /// The same for what happens while another command runs: its output joins that one's.
   void run_inside(std::vector<std::string> arguments);

@@ -153,14 +153,29 @@ class Replay {
 
   std::string command(const std::string& text) {
     Words words = split(text);
-    if (words[0] == "ipseckey") {
+    if (const std::string name = words[0]; name == "ipseckey" || name == "ipsecalgs") {
       words.erase(words.begin());
-      const Ran ran = lab_.run(std::move(words), std::exchange(input_, {}));
+      const Ran ran = lab_.run(name, std::move(words), std::exchange(input_, {}));
       return ran.output + (ran.status == 0 ? "" : fmt::format("[status {}]\n", ran.status));
     }
+    if (const std::string happened = elsewhere(words); !happened.empty()) return quoted_lines(happened);
     for (const Tool& tool : kTools)
       if (tool.name == words[0]) return tool.run(words);
     throw std::runtime_error("there is no such command in a transcript");
+  }
+
+  // What key managers and packets do to the SADB; empty: the words speak of neither.
+  std::string elsewhere(const Words& words) {
+    if (words.size() != 4) return {};
+    const auto number = [](const std::string& text) {
+      return static_cast<std::uint32_t>(std::stoul(text, nullptr, 0));
+    };
+    const auto address = [](const std::string& text) { return parse_address(text).value(); };
+    if (words[0] == "getspi")
+      return fmt::format("spi {:#x}\n", lab_.sadb.getspi(address(words[1]), address(words[2]), number(words[3])));
+    if (words[0] == "packet")
+      return lab_.sadb.traffic(number(words[1]), address(words[2]), number(words[3])) ? "carried\n" : "not carried\n";
+    return {};
   }
 
   void step(const std::string& to) {
@@ -187,7 +202,12 @@ class Replay {
       for (std::string text; std::getline(lines, text);) {
         lab_.note(text);
         if (text.starts_with("@ ")) step(text.substr(2));
-        if (text.starts_with("$ ipseckey ")) lab_.run_inside(split(text.substr(11)));
+        if (text.starts_with("$ ipseckey ")) {
+          lab_.run_inside(split(text.substr(11)));
+        } else if (text.starts_with("$ ")) {
+          const std::string happened = elsewhere(split(text.substr(2)));
+          if (!happened.empty()) lab_.note(happened.substr(0, happened.size() - 1));
+        }
       }
     };
   }
