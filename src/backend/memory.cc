@@ -13,24 +13,20 @@ using pfkey::Message;
 Memory::Memory(engine::Options options, Clock clock)
     : clock_(std::move(clock)), keysock_(std::move(options)), client_(keysock_.open()) {}
 
-void Memory::one_call(std::size_t index, Message request, const Reply& reply) {
-  const Message asked = request.header();
+void Memory::one_call(std::size_t index, Message&& request, const Reply& reply) {
   // Nobody else sends, so what has the request's numbers answers it; the end of a DUMP has seq 0.
-  const auto deliver = [&](engine::ClientId, const Message& m) {
-    const bool end_of_dump = asked.type == pfkey::Type::dump && m.seq == 0;
-    if (m.pid == asked.pid && (m.seq == asked.seq || end_of_dump)) reply(index, m.clone());
+  const bool dump = request.type == pfkey::Type::dump;
+  const auto deliver = [&, pid = request.pid, seq = request.seq](engine::ClientId, Message&& m) {
+    if (m.pid == pid && (m.seq == seq || (dump && m.seq == 0))) reply(index, std::move(m));
   };
   const Instant now = clock_();
-  keysock_.expire(now, [](engine::ClientId, const Message&) {});
+  keysock_.expire(now, [](engine::ClientId, Message&&) {});
   keysock_.handle(client_, std::move(request), now, deliver);
   while (keysock_.dumping(client_)) keysock_.next_dumped(client_, deliver);
 }
 
 Result<void> Memory::call(std::span<Message> requests, const Reply& reply) {
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    Message header = requests[i].header();
-    one_call(i, std::exchange(requests[i], std::move(header)), reply);
-  }
+  for (std::size_t i = 0; i < requests.size(); ++i) one_call(i, std::move(requests[i]), reply);
   return {};
 }
 
@@ -51,7 +47,7 @@ Result<void> Memory::listen(bool promiscuous, int stop_fd, const Sink& sink) {
   set_promiscuous(promiscuous, deliver);
   while (wanted) {
     const Instant now = clock_();
-    keysock_.expire(now, [&](engine::ClientId, const Message& m) { deliver(m.clone()); });
+    keysock_.expire(now, [&](engine::ClientId, Message&& m) { deliver(std::move(m)); });
     if (!wanted) break;
     const auto deadline = keysock_.deadline();
     if (!deadline && stop_fd < 0)

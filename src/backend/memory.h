@@ -25,7 +25,7 @@ class Memory : public Backend {
   const engine::Engine& engine() const { return keysock_.engine(); }
 
  private:
-  void one_call(std::size_t index, pfkey::Message request, const Reply& reply);
+  void one_call(std::size_t index, pfkey::Message&& request, const Reply& reply);
   void set_promiscuous(bool on, const Sink& sink);
 
   Clock clock_;

@@ -67,8 +67,9 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
 
 std::unique_ptr<Backend> open_scratch(const Surroundings& around) {
   engine::Options options;
-  options.keep_keys = false;
-  return std::make_unique<Memory>(std::move(options), around.clock);
+  options.dry_run = true;
+  // A file is checked as of one moment: no SA of it may age while the rest is read.
+  return std::make_unique<Memory>(std::move(options), [now = around.clock()] { return now; });
 }
 
 }  // namespace backend

@@ -223,7 +223,9 @@ bool Runner::run_now(const lang::Command& command) {
 
 namespace {
 
-constexpr std::size_t kBatch = 256;
+// How many commands wait for one another's replies: enough that a socket is written to seldom. A check has no socket,
+// and a few messages stay in the processor's cache.
+constexpr std::size_t kBatch = 256, kCheckBatch = 16;
 
 void say_counts(Session& session, Runner& runner, Status status) {
   const Reporter& reporter = runner.reporter();
@@ -252,7 +254,8 @@ void say_counts(Session& session, Runner& runner, Status status) {
 Status run_file(Session& session, InputFile& file, lang::Where where) {
   const HeldSignals held;
   lang::LineReader reader([&](MutableBytes out) { return file.read(out); });
-  Runner runner(session, file.name(), where, kBatch, [&](const lang::Line& line) { return reader.text(line); });
+  Runner runner(session, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
+                [&](const lang::Line& line) { return reader.text(line); });
   runner.set_reservations(file.reservations());
   Status status = Status::ok;
   bool more = true;

@@ -124,9 +124,11 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   sa->flags = real_flags(m, direction);
   sa->added = now;
   if (m.replay_value) sa->replay_value = m.replay_value->low;
-  keep_limits(*sa, m);
-  keep_rare(*sa, m);
-  if (options.keep_keys) keep_keys(*sa, m);
+  if (!options.dry_run) {
+    keep_limits(*sa, m);
+    keep_rare(*sa, m);
+    keep_keys(*sa, m);
+  }
   if (partner) Sadb::pair(*sa, *partner);
   deadlines.schedule(*sa, now);
   acquires.answered(m.seq, sa->dst);

@@ -95,7 +95,7 @@ std::optional<std::chrono::nanoseconds> Engine::deadline() const {
 
 // ---- requests
 
-void Engine::handle(Message request, Instant now, Sink out) {
+void Engine::handle(Message&& request, Instant now, Sink out) {
   using Handler = Check (State::*)(Message&, Instant, Sink);
   struct Row {
     Type type;

@@ -35,8 +35,9 @@ struct Options {
   std::function<std::uint32_t()> random;
   /// Whether an algorithm of the table can be used here. Default: all can.
   std::function<bool(const pfkey::Algorithm&)> usable;
-  /// Off: keys are checked, then forgotten, for a dry run over a big file.
-  bool keep_keys = true;
+  /// Requests are judged in full, but of an SA only what names it and pairs it is kept: its keys, limits and identities
+  /// are checked, then forgotten. For the check of a big file.
+  bool dry_run = false;
   /// Whether SENSITIVITY extensions are accepted.
   bool label_policy = false;
   /// What carries packets for the SAs; outlives the engine. Default: nothing does.
@@ -82,7 +83,7 @@ class Engine {
   /// Answers one request of any type but DUMP and X_PROMISC. Every request gets its reply or error reply through `out`,
   /// with the request's seq and pid; only an ACQUIRE with an errno, which is a notice, gets none. A refused request has
   /// changed nothing.
-  void handle(pfkey::Message request, Instant now, Sink out);
+  void handle(pfkey::Message&& request, Instant now, Sink out);
 
   /// Starts a DUMP; if the request is wrong, the error reply comes through `out` and nullptr comes back.
   std::unique_ptr<DumpWalk> dump(const pfkey::Message& request, Instant now, Sink out);

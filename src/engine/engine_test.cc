@@ -195,11 +195,13 @@ TEST(Engine, DesParityIsCorrectedInWhatIsKept) {
   EXPECT_EQ(dump(engine)[0].encrypt_key, key_of({0xbf, 0x02, 0x92, 0x8f, 0x7c, 0xef, 0x29, 0x38}));
 }
 
-TEST(Engine, KeysAreCheckedThenForgottenInADryRun) {
+TEST(Engine, KeysAndLimitsAreCheckedThenForgottenInADryRun) {
   Options options;
-  options.keep_keys = false;
+  options.dry_run = true;
   Engine engine(options);
-  EXPECT_EQ(outcome(engine, add_esp(1)), kDone);
+  Message limited = add_esp(1);
+  limited.hard = pfkey::Lifetime{.addtime = 100};
+  EXPECT_EQ(outcome(engine, std::move(limited)), kDone);
   Message wrong = add_esp(2);
   wrong.encrypt_key = key(7);
   EXPECT_EQ(outcome(engine, std::move(wrong)), (Outcome{EINVAL, pfkey::Diagnostic::bad_ekeybits}));
@@ -207,6 +209,8 @@ TEST(Engine, KeysAreCheckedThenForgottenInADryRun) {
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].encrypt_key, std::nullopt);
   EXPECT_EQ(all[0].auth_key, std::nullopt);
+  EXPECT_EQ(all[0].hard, std::nullopt);
+  EXPECT_EQ(engine.deadline(), std::nullopt);
 }
 
 TEST(Engine, AddressesAreNormalised) {

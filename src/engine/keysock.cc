@@ -37,16 +37,21 @@ struct Keysock::State {
   }
 
   // To everybody who hears it and to the sender, if there is one; to nobody twice.
-  void spread(Audience audience, const Message& m, std::optional<ClientId> sender, Deliver deliver) const {
-    for (const auto& [id, client] : clients)
-      if (id == sender || hears(client, audience, m)) deliver(id, m);
+  void spread(Audience audience, Message&& m, std::optional<ClientId> sender, Deliver deliver) const {
+    std::optional<ClientId> found;  // The last one gets the message itself, the others copies.
+    for (const auto& [id, client] : clients) {
+      if (id != sender && !hears(client, audience, m)) continue;
+      if (found) deliver(*found, m.clone());
+      found = id;
+    }
+    if (found) deliver(*found, std::move(m));
   }
 
   void refuse(ClientId sender, const Message& request, Refusal why, Deliver deliver) {
     spread(Audience::sender, error_reply(request, why), sender, deliver);
   }
 
-  void promisc(ClientId sender, const Message& m, Deliver deliver);
+  void promisc(ClientId sender, Message&& m, Deliver deliver);
   void dump(ClientId sender, const Message& m, Instant now, Deliver deliver);
   void handle(ClientId sender, Message&& m, Instant now, Deliver deliver);
 };
@@ -66,17 +71,17 @@ ClientId Keysock::open() {
 
 void Keysock::close(ClientId client) { state_->clients.erase(client); }
 
-void Keysock::State::promisc(ClientId sender, const Message& m, Deliver deliver) {
+void Keysock::State::promisc(ClientId sender, Message&& m, Deliver deliver) {
   Client& client = clients.at(sender);
   client.promiscuous = m.satype != SaType::unspec;
-  spread(Audience::sender, m, sender, deliver);
+  spread(Audience::sender, std::move(m), sender, deliver);
 }
 
 void Keysock::State::dump(ClientId sender, const Message& m, Instant now, Deliver deliver) {
   Client& client = clients.at(sender);
   if (client.walk) return refuse(sender, m, {EBUSY, pfkey::Diagnostic::none}, deliver);
-  client.walk =
-      engine.dump(m, now, [&](Audience audience, Message&& reply) { spread(audience, reply, sender, deliver); });
+  client.walk = engine.dump(
+      m, now, [&](Audience audience, Message&& reply) { spread(audience, std::move(reply), sender, deliver); });
 }
 
 void Keysock::State::handle(ClientId sender, Message&& m, Instant now, Deliver deliver) {
@@ -92,21 +97,21 @@ void Keysock::State::handle(ClientId sender, Message&& m, Instant now, Deliver d
     const bool refused = reply.error != 0;
     if (is_register && !refused) (extended ? client.extended : client.plain) |= bit(reply.satype);
     if (is_register && refused) audience = Audience::sender;
-    spread(audience, reply, sender, deliver);
+    spread(audience, std::move(reply), sender, deliver);
   });
 }
 
-void Keysock::handle(ClientId client, Message request, Instant now, Deliver deliver) {
-  if (request.type == Type::x_promisc) return state_->promisc(client, request, deliver);
+void Keysock::handle(ClientId client, Message&& request, Instant now, Deliver deliver) {
+  if (request.type == Type::x_promisc) return state_->promisc(client, std::move(request), deliver);
   if (request.type == Type::dump) return state_->dump(client, request, now, deliver);
   state_->handle(client, std::move(request), now, deliver);
 }
 
 void Keysock::reject(ClientId client, const pfkey::Malformed& why, Deliver deliver) {
-  const Message reply = error_reply(why.header, {why.error, why.diagnostic});
+  Message reply = error_reply(why.header, {why.error, why.diagnostic});
   Audience audience = audience_of(reply.type, reply.satype);
   if (audience != Audience::everyone) audience = Audience::sender;
-  state_->spread(audience, reply, client, deliver);
+  state_->spread(audience, std::move(reply), client, deliver);
 }
 
 bool Keysock::dumping(ClientId client) const {
@@ -122,22 +127,22 @@ void Keysock::next_dumped(ClientId client, Deliver deliver) {
   const bool ended = !next;
   if (ended) next = Engine::dump_end(*walk);
   if (ended) walk.reset();
-  state_->spread(Audience::sender, *next, client, deliver);
+  state_->spread(Audience::sender, std::move(*next), client, deliver);
 }
 
 bool Keysock::acquire(const Wanted& wanted, Instant now, Deliver deliver) {
   bool heard = false;
   const auto seq = state_->engine.acquire(wanted, now, [&](Audience audience, Message&& m) {
     for (const auto& [id, client] : state_->clients) heard |= State::registered(client, audience, m);
-    state_->spread(audience, m, std::nullopt, deliver);
+    state_->spread(audience, std::move(m), std::nullopt, deliver);
   });
   if (seq && !heard) state_->engine.unheard(*seq);
   return seq && heard;
 }
 
 void Keysock::expire(Instant now, Deliver deliver) {
-  state_->engine.expire(now,
-                        [&](Audience audience, Message&& m) { state_->spread(audience, m, std::nullopt, deliver); });
+  state_->engine.expire(
+      now, [&](Audience audience, Message&& m) { state_->spread(audience, std::move(m), std::nullopt, deliver); });
 }
 
 }  // namespace engine

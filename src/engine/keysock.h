@@ -17,8 +17,8 @@ using ClientId = std::uint32_t;
 
 class Keysock {
  public:
-  /// Called once for each client that receives a message.
-  using Deliver = absl::FunctionRef<void(ClientId, const pfkey::Message&)>;
+  /// Called once for each client that receives a message, which is then its own.
+  using Deliver = absl::FunctionRef<void(ClientId, pfkey::Message&&)>;
 
   explicit Keysock(Options options = {});
   ~Keysock();
@@ -28,7 +28,7 @@ class Keysock {
   void close(ClientId client);
 
   /// One request of a client. A DUMP is only begun: the caller then pulls it with next_dumped().
-  void handle(ClientId client, pfkey::Message request, Instant now, Deliver deliver);
+  void handle(ClientId client, pfkey::Message&& request, Instant now, Deliver deliver);
   /// The error reply for bytes that were no message.
   void reject(ClientId client, const pfkey::Malformed& why, Deliver deliver);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/name_index.h"
 #include "base/text.h"
 #include "lang/syntax.h"
 
@@ -12,6 +13,11 @@ namespace {
 using S = SaSpec;
 constexpr Verbs kWrite = kWriters, kAll = kWriters | kFinders;
 constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
+
+struct Named {
+  std::uint8_t row;
+  bool v6_only;
+};
 
 // The order is that of `save`: what names the SA, its traffic, its algorithms, its life, the rest.
 constexpr std::array kTable = {
@@ -76,40 +82,16 @@ constexpr std::array kTable = {
             &S::unusable, 0, 0, "Not for manual keys."},
 };
 
-// A perfect-enough hash from names to rows: open addressing, filled at compile time, one or two probes a look-up.
-struct Entry {
-  std::string_view name;
-  std::uint8_t row = 0;
-  bool v6_only = false;
-};
-constexpr std::size_t kBuckets = 512;
-
-constexpr std::size_t bucket_of(std::string_view name) {
-  std::uint32_t h = 2166136261u;
-  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
-  return (h ^ h >> 15) % kBuckets;
-}
-
-struct Index {
-  std::array<Entry, kBuckets> entries{};
-  bool unique = true;
-  std::size_t longest = 0;
-
-  constexpr Index() {
-    for (std::size_t i = 0; i < kTable.size(); ++i) {
-      text::for_each_word(kTable[i].names, [&](std::string_view n) { put(n, i, false); });
-      text::for_each_word(kTable[i].v6_names, [&](std::string_view n) { put(n, i, true); });
-    }
+constexpr auto kIndex = [] {
+  NameIndex<Named, 512, Case::matters> index;
+  for (std::size_t i = 0; i < kTable.size(); ++i) {
+    const auto row = static_cast<std::uint8_t>(i);
+    text::for_each_word(kTable[i].names, [&](std::string_view n) { index.put(n, {row, false}); });
+    text::for_each_word(kTable[i].v6_names, [&](std::string_view n) { index.put(n, {row, true}); });
   }
-  constexpr void put(std::string_view name, std::size_t row, bool v6_only) {
-    longest = std::max(longest, name.size());
-    std::size_t b = bucket_of(name);
-    for (; !entries[b].name.empty(); b = (b + 1) % kBuckets) unique = unique && entries[b].name != name;
-    entries[b] = {name, static_cast<std::uint8_t>(row), v6_only};
-  }
-};
-constexpr Index kIndex;
-static_assert(kIndex.unique, "a keyword has two rows");
+  return index;
+}();
+static_assert(kIndex.well_spread(), "a keyword has two rows, or the index is too small");
 
 consteval bool well_formed() {
   for (const Keyword& row : kTable)
@@ -127,12 +109,28 @@ auto with_syntax(const Keyword& row, F f) {
 
 std::span<const Keyword> keywords() { return kTable; }
 
+const Keyword& keyword_for(const Slot& slot) {
+  return *std::ranges::find(kTable, slot, &Keyword::slot);  // Every member has a row: save_test has them all.
+}
+
+static_assert(kTable.size() <= 64, "KeywordSet has too few bits");
+KeywordSet bit(const Keyword& row) { return KeywordSet{1} << (&row - kTable.data()); }
+
+KeywordSet required_for(Verb verb) {
+  static constexpr auto kRequired = [] {
+    std::array<KeywordSet, kVerbs> sets{};
+    for (std::size_t v = 0; v < kVerbs; ++v)
+      for (std::size_t row = 0; row < kTable.size(); ++row)
+        if (kTable[row].required & bit(static_cast<Verb>(v))) sets[v] |= KeywordSet{1} << row;
+    return sets;
+  }();
+  return kRequired[static_cast<std::size_t>(verb)];
+}
+
 KeywordMatch find_keyword(std::string_view name) {
-  // Most words that are asked for are values: numbers and keys.
-  if (name.empty() || name.size() > kIndex.longest || name[0] < 'a') return {};
-  for (std::size_t b = bucket_of(name); !kIndex.entries[b].name.empty(); b = (b + 1) % kBuckets)
-    if (kIndex.entries[b].name == name) return {&kTable[kIndex.entries[b].row], kIndex.entries[b].v6_only};
-  return {};
+  if (name.empty() || name[0] < 'a') return {};  // Most words that are asked for are values, and many are numbers.
+  const Named* const named = kIndex.find(name);
+  return named ? KeywordMatch{&kTable[named->row], named->v6_only} : KeywordMatch{};
 }
 
 bool is_secret(const Keyword& row) {

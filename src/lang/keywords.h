@@ -23,6 +23,12 @@ struct Keyword {
 
 std::span<const Keyword> keywords();
 
+/// Some of the rows, a bit for each.
+using KeywordSet = std::uint64_t;
+KeywordSet bit(const Keyword& row);
+/// The rows that a command fails without.
+KeywordSet required_for(Verb verb);
+
 /// A row and the form in which it was named.
 struct KeywordMatch {
   const Keyword* row = nullptr;  ///< nullptr: no such keyword.
@@ -31,12 +37,7 @@ struct KeywordMatch {
 KeywordMatch find_keyword(std::string_view name);
 
 /// The row whose value is kept in that member.
-template <class T>
-const Keyword& keyword_for(std::optional<T> SaSpec::* member) {
-  for (const Keyword& row : keywords())
-    if (row.slot == Slot(member)) return row;
-  return keywords().front();
-}
+const Keyword& keyword_for(const Slot& slot);
 
 /// Calls f(name) for each synonym of a row, the IPv6 ones last.
 template <class F>

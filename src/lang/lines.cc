@@ -79,9 +79,9 @@ Result<bool> LineReader::more() {
   const MutableBytes room = buffer_.bytes().subspan(filled_);
   const auto got = fill_(room);
   if (!got) return std::unexpected(got.error());
-  const auto nul = std::find(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(*got), std::byte{0});
-  if (nul != room.begin() + static_cast<std::ptrdiff_t>(*got))
-    nul_ = std::min(nul_, base_ + filled_ + static_cast<std::uint64_t>(nul - room.begin()));
+  if (const void* const nul = *got > 0 ? std::memchr(room.data(), 0, *got) : nullptr)
+    nul_ =
+        std::min(nul_, base_ + filled_ + static_cast<std::uint64_t>(static_cast<const std::byte*>(nul) - room.data()));
   filled_ += *got;
   end_ = *got == 0;
   return !end_;
@@ -93,6 +93,7 @@ Result<void> LineReader::only_text(std::uint64_t end) const {
 }
 
 Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
+  if (ahead_ && ahead_->start == at) return ahead_;
   std::size_t searched = 0;
   while (true) {
     const std::size_t offset = at - base_ + searched;
@@ -107,7 +108,9 @@ Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
       if (searched == 0) return std::nullopt;
     }
     if (auto text = only_text(at + searched); !text) return std::unexpected(std::move(text.error()));
-    return Physical{at, searched, at + searched + (found ? 1 : 0)};
+    const Physical line{at, searched, at + searched + (found ? 1 : 0)};
+    if (found) ahead_ = line;
+    return line;
   }
 }
 

@@ -64,9 +64,10 @@ class LineReader {
 
   Fill fill_;
   SecretBuffer buffer_;
-  std::uint64_t base_ = 0;      // Offset in the file of the buffer's first byte.
-  std::size_t filled_ = 0;      // Bytes of the buffer that hold text.
-  std::uint64_t position_ = 0;  // Offset of the next unread line.
+  std::uint64_t base_ = 0;         // Offset in the file of the buffer's first byte.
+  std::size_t filled_ = 0;         // Bytes of the buffer that hold text.
+  std::optional<Physical> ahead_;  // The last whole line that was looked at: mostly the next one to be read.
+  std::uint64_t position_ = 0;     // Offset of the next unread line.
   std::uint64_t keep_ = 0;
   std::uint64_t nul_ = UINT64_MAX;
   std::uint32_t number_ = 0;    // Of the last line consumed.

@@ -82,13 +82,13 @@ Fault place(std::string_view text, const Slot& about, Severity severity, std::st
 
 std::optional<Command> Parser::parse(std::string_view text, Where where) {
   faults_.clear();
-  faulty_.clear();
+  given_ = faulty_ = 0;
   next_ = 0;
+  std::optional<Command> command;
   if (const auto fault = split(text, words_)) {
     faults_.push_back({Severity::error, fault->at, 1, std::string(fault->message)});
-    return std::nullopt;
+    return command;
   }
-  std::optional<Command> command;
   if (words_.empty() || words_[0].text.starts_with('#')) return command;
   command.emplace();
   if (parse_head(*command, where)) {
@@ -98,7 +98,7 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
       if (command->satype != pfkey::SaType::unspec)
         check_rules(
             {command->row->verb, command->satype, command->spec},
-            [&](const Slot& s) { return !faulty_.empty() && std::ranges::find(faulty_, s) != faulty_.end(); },
+            [&](const Slot& s) { return faulty_ != 0 && (faulty_ & bit(keyword_for(s))) != 0; },
             [&](Objection&& o) { faults_.push_back(place(o.about, o.severity, std::move(o.message))); });
     }
   }
@@ -188,8 +188,8 @@ void Parser::unknown_keyword(const Command& command, const Word& word) {
   }
   const auto known = keyword_words(bit(command.row->verb));
   error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word), did_you_mean(word.text, known)));
-  faulty_.push_back(&SaSpec::unusable);
-  for (const std::string_view meant : near_misses(word.text, known)) faulty_.push_back(find_keyword(meant).row->slot);
+  faulty_ |= bit(keyword_for(&SaSpec::unusable));
+  for (const std::string_view meant : near_misses(word.text, known)) faulty_ |= bit(*find_keyword(meant).row);
   while (!at_end() && !find_keyword(words_[next_].text).row) ++next_;
 }
 
@@ -197,7 +197,7 @@ void Parser::unknown_keyword(const Command& command, const Word& word) {
 void Parser::skip_comment() {
   const Word& mark = words_[next_];
   error(mark, std::string(kOwnLine));
-  faulty_.push_back(&SaSpec::unusable);
+  faulty_ |= bit(keyword_for(&SaSpec::unusable));
   while (!at_end() && on_one_line(mark, words_[next_])) ++next_;
 }
 
@@ -231,7 +231,7 @@ void Parser::read_value(Command& command, const KeywordMatch& match, const Word&
     error(name, fmt::format("{}: {} needs {}", ended ? "Unexpected end of command line" : "a value is missing",
                             name.text, Value::kMetavar));
     next_ += have;
-    faulty_.push_back(row.slot);
+    faulty_ |= bit(row);
     return;
   }
   const Words value_of = Words(words_).subspan(next_, Value::kWords);
@@ -244,7 +244,7 @@ void Parser::read_value(Command& command, const KeywordMatch& match, const Word&
     if (const auto at = message.find("{word}"); at != std::string::npos)
       message.replace(at, 6, Value::kSecret ? "the value" : Echo(words_).value(bad));
     error(bad, fmt::format("{}: {}", name.text, message));
-    faulty_.push_back(row.slot);
+    faulty_ |= bit(row);
     return;
   }
   if ((row.used & bit(command.row->verb)) == 0) return;
@@ -254,16 +254,14 @@ void Parser::read_value(Command& command, const KeywordMatch& match, const Word&
   }
   if (!context.warning.empty()) add(Severity::warning, name, fmt::format("{}: {}", name.text, context.warning));
   command.spec.*member = std::move(*value);
+  given_ |= bit(row);
 }
 
 void Parser::check_required(const Command& command) {
-  const Verbs verb = bit(command.row->verb);
-  for (const Keyword& row : keywords()) {
-    if ((row.required & verb) == 0) continue;
-    const bool given = std::visit([&](auto member) { return (command.spec.*member).has_value(); }, row.slot);
-    if (!given && std::ranges::find(faulty_, row.slot) == faulty_.end())
-      error(words_[0], fmt::format("{} needs {}", command.row->name(), row.name()));
-  }
+  const KeywordSet missing = required_for(command.row->verb) & ~given_ & ~faulty_;
+  if (missing == 0) return;
+  for (const Keyword& row : keywords())
+    if (missing & bit(row)) error(words_[0], fmt::format("{} needs {}", command.row->name(), row.name()));
 }
 
 }  // namespace lang

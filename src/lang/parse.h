@@ -54,7 +54,8 @@ class Parser {
   std::vector<Word> words_;
   std::size_t next_ = 0;
   Faults faults_;
-  std::vector<Slot> faulty_;  // Keywords with a fault of their own; &SaSpec::unusable: one was not understood.
+  KeywordSet given_ = 0;   // Keywords whose value was taken.
+  KeywordSet faulty_ = 0;  // Keywords with a fault of their own; that of &SaSpec::unusable: one was not understood.
 };
 
 /// The same for any text that parse() would take.

@@ -1,5 +1,6 @@
 #include "lang/request.h"
 
+#include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,34 +39,40 @@ class Builder {
       : spec_(command.spec), command_(command), names_(names), objections_(objections) {}
 
   void build(absl::FunctionRef<void(Message&&)> out) {
-    const auto destinations = spec_.dst ? resolve(*spec_.dst, &S::dst) : std::vector<Address>{};
-    const auto sources = spec_.src ? resolve(*spec_.src, &S::src) : std::vector<Address>{};
+    const auto destinations = spec_.dst ? resolve(*spec_.dst, &S::dst) : Addresses{};
+    const auto sources = spec_.src ? resolve(*spec_.src, &S::src) : Addresses{};
     if (refused_ || destinations.empty()) return;
     Message base = common(destinations[0].family);
     if (refused_) return;
     proto_ = base.inner_src ? tunnel_proto(base) : value(spec_.proto);
     if (refused_) return;
-    std::vector<Ends> ends;
+    absl::InlinedVector<Ends, 1> ends;
     for (const Address& dst : destinations) {
       const auto src = source_for(dst, sources);
       if (src || !spec_.src) ends.push_back({src, dst});  // Else source_for() has said why.
     }
     if (ends.empty()) return;
-    for (std::size_t i = 0; i + 1 < ends.size(); ++i) out(addressed(base.clone(), ends[i]));
-    out(addressed(std::move(base), ends.back()));
+    for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
+      Message copy = base.clone();
+      put(ends[i], copy);
+      out(std::move(copy));
+    }
+    put(ends.back(), base);
+    out(std::move(base));
   }
 
  private:
+  using Addresses = absl::InlinedVector<Address, 1>;  // Mostly one.
+
   struct Ends {
     std::optional<Address> src;
     Address dst;
   };
 
-  Message addressed(Message m, const Ends& ends) const {
+  void put(const Ends& ends, Message& m) const {
     m.dst = Endpoint{proto_, 0, ends.dst, value(spec_.dport)};
     if (ends.src) m.src = Endpoint{proto_, 0, *ends.src, value(spec_.sport)};
     if (!ends.src && writes()) m.src = Endpoint{proto_, 0, unspecified(ends.dst.family), value(spec_.sport)};
-    return m;
   }
 
   bool writes() const { return (bit(command_.row->verb) & kWriters) != 0; }
@@ -80,7 +87,7 @@ class Builder {
   static std::string shown(const Host& host) { return like_a_key(host.name) ? "the name" : host.name; }
 
   template <class T>
-  std::vector<Address> resolve(const Host& host, std::optional<T> S::* about) {
+  Addresses resolve(const Host& host, std::optional<T> S::* about) {
     if (host.literal) return {*host.literal};
     auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there are no name services");
     if (!found) {
@@ -90,7 +97,7 @@ class Builder {
     for (Address& a : *found) a = unmapped(a);
     if (host.v6_only) std::erase_if(*found, [](const Address& a) { return a.family == Family::v4; });
     if (found->empty()) refuse(about, fmt::format("Unknown address {}: it has no IPv6 address", shown(host)));
-    return std::move(*found);
+    return {found->begin(), found->end()};
   }
 
   // Where a name would give a choice, the choice would decide how strong the SA is: only one answer will do.
@@ -105,7 +112,7 @@ class Builder {
     return found[0];
   }
 
-  std::optional<Address> source_for(const Address& dst, const std::vector<Address>& sources) {
+  std::optional<Address> source_for(const Address& dst, const Addresses& sources) {
     if (!spec_.src) return std::nullopt;
     if (spec_.src->literal && sources[0].family == dst.family) return sources[0];
     std::vector<Address> fit;
@@ -269,7 +276,7 @@ class Builder {
 
 }  // namespace
 
-void to_messages(Command command, const Names& names, Objections objections, absl::FunctionRef<void(Message&&)> out) {
+void to_messages(Command&& command, const Names& names, Objections objections, absl::FunctionRef<void(Message&&)> out) {
   if (command.row->operands == Operands::extensions) return Builder(command, names, objections).build(out);
   Message m;
   m.type = command.row->message;

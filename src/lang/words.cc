@@ -16,28 +16,48 @@ std::size_t continuation(std::string_view text, std::size_t at) {
   return i == text.size() || text[i] == '\n' ? i - at : 0;
 }
 
-// How many of eight characters stand before the first blank, control character or backslash.
-std::size_t before_stop(const char* eight) {
-  std::uint64_t v;
-  std::memcpy(&v, eight, sizeof v);
+// For each of up to eight characters the high bit of an octet: is it a blank, a control character or a backslash? What
+// is missing of the eight counts as such.
+std::uint64_t stops(std::string_view text) {
+  std::uint64_t v = 0;
+  if (text.size() >= 8) {
+    std::memcpy(&v, text.data(), 8);
+  } else {
+    std::memcpy(&v, text.data(), text.size());
+  }
   if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
-  const std::uint64_t backslash = v ^ kOnes * '\\';
-  const std::uint64_t stops = (((v - kOnes * 0x21) & ~v) | ((backslash - kOnes) & ~backslash)) & kHighs;
-  return static_cast<std::size_t>(std::countr_zero(stops)) / 8;
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kLow = 0x7f * kOnes, kHigh = 0x80 * kOnes;
+  const std::uint64_t above_blank = ((v & kLow) + 0x5f * kOnes) | v;
+  const std::uint64_t x = v ^ '\\' * kOnes, other_than_backslash = ((x & kLow) + kLow) | x;
+  return ~(above_blank & other_than_backslash) & kHigh;
 }
 
-// The end of the bare word that starts at `i`. Keys make most of a file's text, so it goes by eights.
-std::size_t end_of_word(std::string_view text, std::size_t i) {
-  const auto ends = [&] { return is_blank(text[i]) || (text[i] == '\\' && continuation(text, i) > 0); };
-  while (i + 8 <= text.size()) {
-    const std::size_t skip = before_stop(text.data() + i);
-    i += skip;
-    if (skip == 8) continue;
-    if (ends()) return i;
-    ++i;
+// Cuts off bare words with blanks between them, beginning at `i`, as far as it is that easy: up to a quotation mark, a
+// word with a backslash or control character in it, the end of a line. Goes by eights, because keys make most of a
+// file.
+std::size_t easy_words(std::string_view text, std::size_t i, std::vector<Word>& words) {
+  std::size_t first = i;  // Of the word.
+  const auto take = [&](std::size_t end) {
+    if (text[first] == '"' || text[first] == '$') return false;
+    words.push_back({{text.data() + first, end - first}, static_cast<std::uint32_t>(first), Word::Kind::bare});
+    return true;
+  };
+  for (; i < text.size(); i += 8) {
+    for (std::uint64_t found = stops({text.data() + i, text.size() - i}); found != 0; found &= found - 1) {
+      const std::size_t stop = i + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+      if (stop >= text.size()) break;
+      if (!is_blank(text[stop])) return first;
+      if (stop > first && !take(stop)) return first;
+      if (text[stop] == '\n') return stop;
+      first = stop + 1;
+    }
   }
-  while (i < text.size() && !ends()) ++i;
+  return first < text.size() && !take(text.size()) ? first : text.size();
+}
+
+// The end of any bare word that starts at `i`.
+std::size_t end_of_word(std::string_view text, std::size_t i) {
+  while (i < text.size() && !is_blank(text[i]) && !(text[i] == '\\' && continuation(text, i) > 0)) ++i;
   return i;
 }
 
@@ -52,6 +72,21 @@ std::size_t skip_comment_lines(std::string_view text, std::size_t i) {
   return i;
 }
 
+// Takes the word in quotes at `i`, and goes behind it.
+std::optional<WordFault> quoted_word(std::string_view text, std::size_t& i, std::vector<Word>& words) {
+  const auto at = static_cast<std::uint32_t>(i);
+  const bool escaped = text[i] == '$';
+  const std::size_t first = i + (escaped ? 2 : 1);
+  std::size_t end = first;
+  while (end < text.size() && text[end] != '"' && text[end] != '\n') end += escaped && text[end] == '\\' ? 2 : 1;
+  if (end >= text.size() || text[end] == '\n') return WordFault{at, "the quotation mark is not closed on its line"};
+  words.push_back({text.substr(first, end - first), at, escaped ? Word::Kind::escaped : Word::Kind::quoted});
+  i = end + 1;
+  if (i < text.size() && !is_blank(text[i]) && !(text[i] == '\\' && continuation(text, i)))
+    return WordFault{static_cast<std::uint32_t>(i), "a blank is needed after the closing quotation mark"};
+  return std::nullopt;
+}
+
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 }  // namespace
@@ -59,31 +94,20 @@ bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x
 std::optional<WordFault> split(std::string_view text, std::vector<Word>& words) {
   words.clear();
   std::size_t i = 0;
-  while (true) {
-    while (i < text.size() && is_blank(text[i])) i = text[i] == '\n' ? skip_comment_lines(text, i + 1) : i + 1;
-    if (i >= text.size()) return std::nullopt;
-
-    const auto at = static_cast<std::uint32_t>(i);
-    if (text[i] == '\\')
-      if (const auto length = continuation(text, i)) {
-        i += length;
-        continue;
-      }
-    const bool escaped = text.substr(i).starts_with("$\"");
-    if (escaped || text[i] == '"') {
-      const std::size_t first = i + (escaped ? 2 : 1);
-      std::size_t end = first;
-      while (end < text.size() && text[end] != '"' && text[end] != '\n') end += escaped && text[end] == '\\' ? 2 : 1;
-      if (end >= text.size() || text[end] == '\n') return WordFault{at, "the quotation mark is not closed on its line"};
-      words.push_back({text.substr(first, end - first), at, escaped ? Word::Kind::escaped : Word::Kind::quoted});
-      i = end + 1;
-      if (i < text.size() && !is_blank(text[i]) && !(text[i] == '\\' && continuation(text, i)))
-        return WordFault{static_cast<std::uint32_t>(i), "a blank is needed after the closing quotation mark"};
-      continue;
+  while ((i = easy_words(text, i, words)) < text.size()) {
+    if (text[i] == '\n') {
+      i = skip_comment_lines(text, i + 1);
+    } else if (text.substr(i).starts_with('"') || text.substr(i).starts_with("$\"")) {
+      if (const auto fault = quoted_word(text, i, words)) return fault;
+    } else if (const std::size_t length = text[i] == '\\' ? continuation(text, i) : 0) {
+      i += length;
+    } else {
+      const std::size_t end = end_of_word(text, i);
+      words.push_back({text.substr(i, end - i), static_cast<std::uint32_t>(i), Word::Kind::bare});
+      i = end;
     }
-    i = end_of_word(text, i);
-    words.push_back({text.substr(at, i - at), at, Word::Kind::bare});
   }
+  return std::nullopt;
 }
 
 std::optional<std::string> unescape(const Word& word) {

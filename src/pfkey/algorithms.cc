@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "base/name_index.h"
 #include "base/text.h"
 #include "pfkey/message.h"
 
@@ -62,24 +63,16 @@ consteval bool well_formed() {
 }
 static_assert(well_formed(), "an algorithm row contradicts itself or takes another one's number");
 
-// Every name, because cutting the lists at each look-up is slow.
-struct NamedRow {
-  std::string_view name;
-  std::uint8_t row = 0;
-};
-constexpr std::size_t kNameCount = [] {
-  std::size_t count = 0;
-  for (const Algorithm& a : kTable) text::for_each_word(a.names, [&](std::string_view) { ++count; });
-  return count;
-}();
+// Every name of the algorithms of one kind, and their rows.
+template <AlgorithmKind kind>
 constexpr auto kNames = [] {
-  std::array<NamedRow, kNameCount> names{};
-  std::size_t next = 0;
+  NameIndex<std::uint8_t, 128, Case::ignored> names;
   for (std::size_t i = 0; i < kTable.size(); ++i)
-    text::for_each_word(kTable[i].names,
-                        [&](std::string_view name) { names[next++] = {name, static_cast<std::uint8_t>(i)}; });
+    if (kTable[i].kind == kind)
+      text::for_each_word(kTable[i].names, [&](std::string_view n) { names.put(n, static_cast<std::uint8_t>(i)); });
   return names;
 }();
+static_assert(kNames<kAuth>.well_spread() && kNames<kEncrypt>.well_spread(), "a name stands for two algorithms");
 
 // From a number to its row, for each kind; past the end: no such algorithm.
 constexpr auto kRows = [] {
@@ -100,9 +93,8 @@ const Algorithm* find_algorithm(AlgorithmKind kind, std::uint8_t number) {
 }
 
 const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name) {
-  for (const NamedRow& n : kNames)
-    if (text::same_word(n.name, name) && kTable[n.row].kind == kind) return &kTable[n.row];
-  return nullptr;
+  const std::uint8_t* const row = kind == kAuth ? kNames<kAuth>.find(name) : kNames<kEncrypt>.find(name);
+  return row ? &kTable[*row] : nullptr;
 }
 
 std::string_view none_names(AlgorithmKind kind) { return kind == kAuth ? "none any" : "any"; }
