@@ -1,7 +1,9 @@
 #pragma once
 /// What the tests of the packet path share: hosts with an engine and a plane, SAs between them, packets.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <string>
 #include <vector>
 
