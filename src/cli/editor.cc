@@ -8,9 +8,11 @@
 #include <clocale>
 #include <cstdio>
 #include <cwchar>
+#include <memory>
 #include <span>
 
 #include "base/secret.h"
+#include "cli/traces.h"
 
 namespace cli {
 namespace {
@@ -89,6 +91,8 @@ struct Editor::Calls {
     return CC_REFRESH;
   }
 
+  static unsigned char search(EditLine* edit, int) { return self(edit).search() ? CC_REFRESH : CC_REFRESH_BEEP; }
+
   static unsigned char tab(EditLine* edit, int) {
     const LineInfoW* const line = el_wline(edit);
     std::string typed = narrow({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)});
@@ -101,6 +105,32 @@ struct Editor::Calls {
     return CC_REDISPLAY;
   }
 };
+
+// The next older command of the history that holds what was sought: what stood before the cursor when the search began.
+// A line that was changed since begins another search.
+bool Editor::search() {
+  const LineInfoW* const line = el_wline(edit_);
+  std::string typed = narrow({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)});
+  if (found_.empty() || typed != found_) {
+    sought_.swap(typed);
+    found_.clear();
+  }
+  wipe_text(typed);
+  HistEvent event{};
+  bool beyond = found_.empty();
+  for (int r = ::history(past_, &event, H_FIRST); r != -1; r = ::history(past_, &event, H_NEXT)) {
+    const std::string_view past(event.str);
+    if (beyond && past != found_ && past.find(sought_) != std::string_view::npos) {
+      found_ = past;
+      el_cursor(edit_, static_cast<int>(line->lastchar - line->cursor));
+      el_deletestr(edit_, static_cast<int>(line->lastchar - line->buffer));
+      el_insertstr(edit_, found_.c_str());
+      return true;
+    }
+    beyond = beyond || past == found_;
+  }
+  return false;
+}
 
 // How many rows of the screen are above the one in which that much of the line ends.
 std::size_t Editor::rows_above(std::size_t characters) const {
@@ -144,28 +174,47 @@ Editor::Editor(OnTab on_tab)
   HistEvent event{};
   ::history(past_, &event, H_SETSIZE, kHistory);
   ::history(past_, &event, H_SETUNIQUE, 1);
-  edit_ = el_init("ipseckey", stdin, out_, stderr);
-  el_set(edit_, EL_CLIENTDATA, this);
-  el_set(edit_, EL_SIGNAL, 0);
-  el_set(edit_, EL_PROMPT, &Calls::prompt);
-  el_set(edit_, EL_EDITOR, "emacs");
-  el_set(edit_, EL_HIST, ::history, past_);
-  el_set(edit_, EL_ADDFN, "ipseckey-complete", "Complete the word before the cursor", &Calls::tab);
-  el_set(edit_, EL_BIND, "^I", "ipseckey-complete", nullptr);
-  el_set(edit_, EL_ADDFN, "ipseckey-drop", "Drop the line", &Calls::drop);
-  el_set(edit_, EL_BIND, "^C", "ipseckey-drop", nullptr);
-  el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
-  el_source(edit_, nullptr);  // ~/.editrc: the person's own keys.
-  el_set(edit_, EL_GETCFN, &Calls::next_key);
+  tcgetattr(STDIN_FILENO, &terminal_);
+  edit_ = new_edit();
+  leave_few_traces();
+}
+
+editline* Editor::new_edit() {
+  EditLine* const edit = el_init("ipseckey", stdin, out_, stderr);
+  el_set(edit, EL_CLIENTDATA, this);
+  el_set(edit, EL_SIGNAL, 0);
+  el_set(edit, EL_PROMPT, &Calls::prompt);
+  el_set(edit, EL_EDITOR, "emacs");
+  el_set(edit, EL_HIST, ::history, past_);
+  el_set(edit, EL_ADDFN, "ipseckey-complete", "Complete the word before the cursor", &Calls::tab);
+  el_set(edit, EL_BIND, "^I", "ipseckey-complete", nullptr);
+  el_set(edit, EL_ADDFN, "ipseckey-drop", "Drop the line", &Calls::drop);
+  el_set(edit, EL_BIND, "^C", "ipseckey-drop", nullptr);
+  // Instead of libedit's own searches, which keep what was sought where nobody can wipe it.
+  el_set(edit, EL_ADDFN, "ipseckey-search", "Search the history for what stands before the cursor", &Calls::search);
+  for (const char* const key : {"^R", "\\ep", "\\eP"}) el_set(edit, EL_BIND, key, "ipseckey-search", nullptr);
+  for (const char* const key : {"^S", "\\en", "\\eN"}) el_set(edit, EL_BIND, "-r", key, nullptr);
+  el_source(edit, nullptr);  // ~/.editrc: the person's own keys.
+  el_set(edit, EL_GETCFN, &Calls::next_key);
+  return edit;
+}
+
+// What was typed ahead stays: el_end() would flush it away with the terminal's settings, which are ours to put back.
+void Editor::end_edit() {
+  el_set(edit_, EL_EDITMODE, 0);
+  el_end(edit_);
 }
 
 Editor::~Editor() {
-  el_end(edit_);
+  end_edit();
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal_);
   history_end(past_);
   std::fclose(out_);
   wipe(std::as_writable_bytes(std::span(out_buffer_.get(), kOutBuffer)));
 }
 
+// libedit has copies in what it shows, killed, undid, searched for and keeps of a line while the history is shown, none
+// of which can be reached from outside: it has to let go of all its memory. The history is ours, not its own.
 void Editor::wipe_traces() {
   const LineInfoW* const line = el_wline(edit_);
   const auto size = std::max(longest_, static_cast<std::size_t>(line->lastchar - line->buffer));
@@ -173,6 +222,13 @@ void Editor::wipe_traces() {
   std::fflush(out_);
   wipe(std::as_writable_bytes(std::span(out_buffer_.get(), kOutBuffer)));
   longest_ = 0;
+  wipe(std::as_writable_bytes(std::span(sought_)));
+  sought_.clear();
+  found_.clear();
+  end_edit();
+  cli::wipe_traces();
+  edit_ = new_edit();
+  leave_few_traces();
 }
 
 Editor::Outcome Editor::read(const char* prompt, std::string& line) {

@@ -1,5 +1,7 @@
 #pragma once
 /// The line editor of the prompt: libedit with our own keyboard, completion, and a history that no key enters.
+#include <termios.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,7 +35,8 @@ class Editor {
   Editor(const Editor&) = delete;
   Editor& operator=(const Editor&) = delete;
 
-  /// Reads a line with its newline into `line`, which its caller wipes. Everything of it that the editor has is wiped.
+  /// Reads a line with its newline into `line`, which its caller wipes. Everything that was typed meanwhile, also what
+  /// was deleted or searched for, is wiped from the editor's memory.
   Outcome read(const char* prompt, std::string& line);
 
   /// The line stands in the next read() as if it had been typed. For lines without keys: the editor keeps it for a
@@ -48,9 +51,12 @@ class Editor {
 
  private:
   struct Calls;  // What libedit calls.
+  editline* new_edit();
+  void end_edit();
   void wipe_traces();
   void show_below(std::string_view text);
   void draw_again(bool in_place);
+  bool search();
   std::size_t rows_above(std::size_t characters) const;
   Help help_with(std::string_view line) const { return on_tab_(line, columns()); }
 
@@ -60,9 +66,11 @@ class Editor {
   std::FILE* out_ = nullptr;
   editline* edit_ = nullptr;
   history* past_ = nullptr;
+  termios terminal_{};  // As it was before.
   const char* prompt_ = "";
   std::size_t longest_ = 0;  // Characters that the editor's buffer has held in this read().
   bool interrupted_ = false;
+  std::string sought_, found_;  // Of the search that is under way.
 };
 
 }  // namespace cli

@@ -8,6 +8,7 @@
 #include "cli/completion.h"
 #include "cli/editor.h"
 #include "cli/runner.h"
+#include "cli/traces.h"
 #include "lang/complete.h"
 #include "lang/faults.h"
 
@@ -91,6 +92,7 @@ class Prompt {
       if (goes_on(text_.view())) continue;
       quit = use();
       text_.clear();
+      wipe_traces();
     }
   }
 
