@@ -8,6 +8,7 @@
 #include "lang/commands.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/names.h"
+#include "pfkey/notices.h"
 #include "pfkey/units.h"
 
 namespace cli {
@@ -59,7 +60,7 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
             with_remark(fmt::format("One of the entered values is incorrect: Diagnostic code {}: {}", reply.diagnostic,
                                     pfkey::text_of(diagnostic)),
                         reply),
-            lang::slot_for(diagnostic)};
+            lang::slot_for(diagnostic), reply.remark && reply.remark->text == pfkey::kSameWayRound};
   return {false, with_remark(fmt::format("the SADB refuses: {}", pfkey::refusal_text(reply)), reply),
           lang::slot_for(diagnostic)};
 }

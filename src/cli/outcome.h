@@ -18,6 +18,7 @@ struct Outcome {
   bool ok;
   std::string text;                       ///< A refusal, or a reservation about what was done.
   lang::Slot about = &lang::SaSpec::spi;  ///< The keyword that a refusal is about.
+  bool ends_swapped = false;              ///< With src and dst swapped it might be accepted.
 };
 
 /// The manual's DIAGNOSTICS wording where it has one; errno and diagnostic are never dropped.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/held_signals.h"
+#include "lang/amend.h"
 #include "lang/request.h"
 
 namespace cli {
@@ -148,6 +149,8 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   Outcome outcome = outcome_of(reply, target.asked);
   if (!outcome.ok) {
     q.bad = true;
+    if (outcome.ends_swapped)
+      if (const auto mended = lang::with_ends_swapped(text_of_(q.line))) outcome.text += ": " + *mended;
     const auto fault = lang::place(text_of_(q.line), outcome.about, Severity::error, std::move(outcome.text));
     session_.console().err(reporter_.fault(fault, text_of_(q.line), q.line));
     return;

@@ -8,14 +8,14 @@
 #include "engine/engine.h"
 #include "engine/lifecycle.h"
 #include "engine/sadb.h"
+#include "pfkey/notices.h"
 
 namespace engine {
 
 /// Why two SAs are no pair.
 inline constexpr std::string_view kServesBoth =
     "an SA that serves both directions has no pair: say inbound or outbound";
-inline constexpr std::string_view kSameWayRound =
-    "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one";
+using pfkey::kSameWayRound;
 
 /// Handlers take a request that passed check_contents() and normalise(); they answer it themselves unless they refuse
 /// it, and then they have changed nothing.

@@ -233,7 +233,8 @@ TEST(Manual, OfTheShellWhereItIsRefused) {
   EXPECT_EQ(outcome.messages.size(), 0u);
   EXPECT_EQ(outcome.report,
             "column 1: error: can't do update from the command line: its keys would be visible to every user in the "
-            "list of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe\n");
+            "list of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe: "
+            "echo 'update esp spi 0x123456 dst 192.168.99.2 pair-spi 0x654321' | ipseckey\n");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "lang/amend.h"
 #include "lang/suggest.h"
 #include "lang/syntax.h"
 
@@ -91,7 +92,7 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
   }
   if (words_.empty() || words_[0].text.starts_with('#')) return command;
   command.emplace();
-  if (parse_head(*command, where)) {
+  if (parse_head(*command, where, text)) {
     parse_operands(*command);
     if (command->row->operands == Operands::extensions) {
       check_required(*command);
@@ -108,7 +109,7 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
   return command;
 }
 
-bool Parser::parse_head(Command& command, Where where) {
+bool Parser::parse_head(Command& command, Where where, std::string_view text) {
   const Word& word = words_[next_++];
   command.row = find_command(word.text);
   if (!command.row) {
@@ -123,8 +124,10 @@ bool Parser::parse_head(Command& command, Where where) {
     return false;
   }
   if (!command.row->allowed_from(where)) {
-    error(word, fmt::format("can't do {} from {}: {}", command.row->name(),
-                            where == Where::shell ? "the command line" : "a file", why_not_from(*command.row, where)));
+    const auto mended = where == Where::shell ? through_a_pipe(text) : std::nullopt;
+    error(word, fmt::format("can't do {} from {}: {}{}", command.row->name(),
+                            where == Where::shell ? "the command line" : "a file", why_not_from(*command.row, where),
+                            mended ? ": " + *mended : ""));
     return false;
   }
   if (command.row->satype != SaTypeRule::none) parse_satype(command);

@@ -35,7 +35,7 @@ class Parser {
   Fault place(const Slot& about, Severity severity, std::string message) const;
 
  private:
-  bool parse_head(Command& command, Where where);
+  bool parse_head(Command& command, Where where, std::string_view text);
   void parse_satype(Command& command);
   void parse_operands(Command& command);
   void parse_extensions(Command& command);

@@ -122,10 +122,19 @@ TEST(Parse, FaultsAtThePrompt) {
 
 TEST(Parse, RefusesKeysFromTheShell) {
   for (const std::string_view verb : {"add", "update", "update-pair"})
-    EXPECT_EQ(run(fmt::format("{} esp spi 1 dst 192.0.2.1", verb), Where::shell, {}).report,
-              fmt::format("column 1: error: can't do {} from the command line: its keys would be visible to every user "
-                          "in the list of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe\n",
-                          verb));
+    EXPECT_EQ(
+        run(fmt::format("{} esp spi 1 dst 192.0.2.1", verb), Where::shell, {}).report,
+        fmt::format("column 1: error: can't do {0} from the command line: its keys would be visible to every user "
+                    "in the list of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe: "
+                    "echo '{0} esp spi 1 dst 192.0.2.1' | ipseckey\n",
+                    verb));
+}
+
+TEST(Parse, ShowsNoKeyOfTheShellsAgain) {
+  EXPECT_EQ(run("add ah spi 1000 dst 192.0.2.1 authalg md5 authkey 00112233445566778899aabbccddeeff", Where::shell, {})
+                .report,
+            "column 1: error: can't do add from the command line: its keys would be visible to every user in the list "
+            "of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe\n");
 }
 
 TEST(Parse, UnknownExtensions) {

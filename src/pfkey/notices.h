@@ -4,10 +4,15 @@
 #include <cerrno>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "pfkey/message.h"
 
 namespace pfkey {
+
+/// The remark of a PAIR_INAPPROPRIATE that can be mended by swapping two words of the command.
+inline constexpr std::string_view kSameWayRound =
+    "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one";
 
 /// Stands where messages were left out because the client read too slowly. Its seq says how many, and is at most
 /// 2^32 - 1; 0: nobody knows (the kernel does not say). Its errno is ENOBUFS. Replies to the client's own requests are
