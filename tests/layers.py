@@ -25,7 +25,7 @@ EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
 # (headers, the files that may include them, why the others may not)
 FENCES = (
     (
-        r"openssl/.*",
+        r"openssl/.*|intel-ipsec-mb\.h",
         r"engine/crypto/.*",
         "OpenSSL is engine/crypto's alone",
     ),

@@ -49,6 +49,8 @@ class Layers(unittest.TestCase):
              'src/lang/a.cc:1: write "../pfkey/b.h" from src/ on, folder first'),
             ("engine/esp.cc", "#include <openssl/evp.h>\n",
              "src/engine/esp.cc:1: <openssl/evp.h>: OpenSSL is engine/crypto's alone"),
+            ("engine/traffic/a.cc", "#include <intel-ipsec-mb.h>\n",
+             "src/engine/traffic/a.cc:1: <intel-ipsec-mb.h>: OpenSSL is engine/crypto's alone"),
             ("engine/crypto.cc", "#include <openssl/evp.h>\n",
              "src/engine/crypto.cc:1: <openssl/evp.h>: OpenSSL is engine/crypto's alone"),
             ("engine/a.cc", '#include "engine/traffic/plane.h"\n', "src/engine/a.cc:1: engine may not include engine/traffic"),

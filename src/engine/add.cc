@@ -123,12 +123,12 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   sa->window = m.sa->replay;
   sa->flags = real_flags(m, direction);
   sa->added = now;
-  if (m.replay_value) sa->replay_value = m.replay_value->low;
   if (!options.dry_run) {
     keep_limits(*sa, m);
     keep_rare(*sa, m);
     keep_keys(*sa, m);
   }
+  if (m.replay_value) set_sequence(*sa, whole(*m.replay_value));
   if (partner) Sadb::pair(*sa, *partner);
   deadlines.schedule(*sa, now);
   acquires.answered(m.seq, sa->dst);

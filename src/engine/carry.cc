@@ -1,3 +1,4 @@
+#include "engine/reply.h"
 #include "engine/state.h"
 
 namespace engine {
@@ -10,7 +11,7 @@ void Engine::State::refresh(Sa& sa) {
   if (!options.carrier) return;
   const auto carried = options.carrier->carried(sa.id());
   if (!carried) return;
-  sa.replay_value = static_cast<std::uint32_t>(carried->sequence);
+  set_sequence(sa, carried->sequence);
   if (!carried->first || !carried->last) return;
   if (!sa.use) {
     sa.use = std::make_unique<Use>();
@@ -19,6 +20,24 @@ void Engine::State::refresh(Sa& sa) {
   const bool used_since = sa.use->last != *carried->last;
   *sa.use = {carried->bytes, carried->allocations, *carried->first, *carried->last};
   if (used_since) revalidate(sa, *carried->last);
+}
+
+pfkey::Message Engine::State::show(Sa& sa, const pfkey::Message& header, WithKeys keys) {
+  refresh(sa);
+  pfkey::Message m = describe(sa, sadb, header, keys);
+  if (!options.carrier) return m;
+  const auto c = options.carrier->carried(sa.id());
+  if (!c) return m;
+  const pfkey::Traffic traffic{
+      .packets = c->packets,
+      .last_use = c->last ? static_cast<std::uint64_t>(c->last->wall.time_since_epoch().count()) : 0,
+      .replayed = c->replayed,
+      .late = c->late,
+      .corrupt = c->corrupt,
+      .mismatched = c->mismatched,
+      .malformed = c->malformed};
+  if (traffic != pfkey::Traffic{}) m.traffic = traffic;
+  return m;
 }
 
 void Engine::attend(Instant now, Sink out) {

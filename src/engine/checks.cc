@@ -1,5 +1,6 @@
 #include "engine/checks.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -243,7 +244,7 @@ Check check_contents(const Message& m) {
   if (carries_keys && malformed(m.encrypt_key)) return einval(D::malformed_ekey);
   if (carries_keys && malformed(m.auth_key)) return einval(D::malformed_akey);
   if (m.spi_range && (m.spi_range->min > m.spi_range->max || m.spi_range->max == 0)) return einval(D::malformed_range);
-  if (m.initial_iv || m.remark) return einval(D::unknown_ext);  // They are for replies.
+  if (m.initial_iv || m.remark || m.traffic) return einval(D::unknown_ext);  // They are for replies.
   if (m.offload) return Refusal{EOPNOTSUPP, D::none};
   return std::nullopt;
 }
@@ -267,10 +268,10 @@ Check check_labels(const Message& m, const Options& options) {
   return std::nullopt;
 }
 
-Check check_replay_width(const Message& m) {
+Check check_replay_width(const Message& m, bool esn) {
   constexpr std::uint32_t kMostPackets = 4096;
-  if (m.replay_value && m.replay_value->wide != 0 && m.replay_value->wide != m.replay_value->low)
-    return Refusal{EOPNOTSUPP, D::invalid_replay};
+  const bool wide = m.replay_value && std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide) > UINT32_MAX;
+  if (wide && !(m.replay_window ? m.replay_window->esn : esn)) return Refusal{EOPNOTSUPP, D::invalid_replay};
   if (m.replay_window && m.replay_window->window > kMostPackets) return Refusal{EOPNOTSUPP, D::invalid_replay};
   return std::nullopt;
 }
@@ -299,7 +300,7 @@ Check check_add(Message& m, const Options& options) {
   if (kWeakKey.broken(add)) return kWeakKey.answer;
   if (auto wrong = check_encapsulation(m)) return wrong;
   if ((m.sa->flags & pfkey::kFlagTunnel) && !m.inner_src) return einval(D::missing_inner_src);
-  return check_replay_width(m);
+  return check_replay_width(m, false);
 }
 
 std::uint32_t direction_of(const Message& m, const Options& options) {

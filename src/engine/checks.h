@@ -39,8 +39,9 @@ Check check_lifetimes(const pfkey::Message& request);
 /// Labels on a system without a label policy.
 Check check_labels(const pfkey::Message& request, const Options& options);
 
-/// REPLAY_VALUE of more than 32 bits, REPLAY_WINDOW of more than 4096 packets.
-Check check_replay_width(const pfkey::Message& request);
+/// REPLAY_VALUE of more than 32 bits without extended sequence numbers (those that the SA has already: `esn`),
+/// REPLAY_WINDOW of more than 4096 packets.
+Check check_replay_width(const pfkey::Message& request, bool esn);
 
 /// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after
 /// normalise(). Corrects the parity of DES keys and fills in the protocol of a tunnel.

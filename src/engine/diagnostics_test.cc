@@ -191,7 +191,7 @@ const Row kRows[] = {
     {D::sa_notfound, ESRCH, "get", [] { return typed(update_esp(0x999), Type::get); }},
     {D::sa_notfound, ESRCH, "update", [] { return update_esp(0x999); }},
     {D::sa_notfound, ESRCH, "another source", BUT(typed(update_esp(), Type::del), m.src = endpoint("192.0.2.9"))},
-    {D::invalid_replay, EOPNOTSUPP, "64 bits", BUT(add_esp(1), m.replay_value = {{0, 1}})},
+    {D::invalid_replay, EOPNOTSUPP, "64 bits", BUT(add_esp(1), m.replay_value = {{0, 1ull << 32}})},
     {D::invalid_replay, EOPNOTSUPP, "a wide window", BUT(add_esp(1), m.replay_window = {{4097, false}})},
     {D::invalid_replay, EOPNOTSUPP, "a wide window", BUT(update_esp(), m.replay_window = {{4097, false}})},
     {D::invalid_replay, EINVAL, "backwards", BUT(update_esp(), m.replay_value = {{499, 0}})},

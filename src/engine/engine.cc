@@ -158,8 +158,7 @@ Check Engine::State::get(Message& m, Instant, Sink out) {
   if (!m.sa) return invalid(Diagnostic::missing_sa);
   Sa* const sa = named(m);
   if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
-  refresh(*sa);
-  out(Audience::sender, describe(*sa, sadb, m, WithKeys::yes));
+  out(Audience::sender, show(*sa, m, WithKeys::yes));
   return std::nullopt;
 }
 
@@ -199,9 +198,9 @@ std::optional<Message> Engine::next(DumpWalk& walk) {
   DumpWalk::State& w = *walk.state_;
   while (Sa* const sa = state_->sadb.step(*w.cursor)) {
     if (w.request.satype != SaType::unspec && w.request.satype != sa->satype) continue;
-    state_->refresh(*sa);
+    if (w.idle_since) state_->refresh(*sa);
     if (w.idle_since && (sa->use ? sa->use->last : sa->added).steady > *w.idle_since) continue;
-    return describe(*sa, state_->sadb, w.request, WithKeys::yes);
+    return state_->show(*sa, w.request, WithKeys::yes);
   }
   return std::nullopt;
 }

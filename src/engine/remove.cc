@@ -70,8 +70,7 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
   Sa* const partner = sadb.partner(*sa);
   if (pair && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
-  refresh(*sa);
-  Message reply = describe(*sa, sadb, m, WithKeys::no);
+  Message reply = show(*sa, m, WithKeys::no);
   reply.sa->state = pfkey::State::dead;
   erase(*sa);
   if (pair) erase(*partner);

@@ -69,7 +69,11 @@ Message describe(const Sa& sa, Sadb& sadb, const Message& header, WithKeys keys)
   if (sa.rare) put_rare(m, *sa.rare);
   if (keys == WithKeys::yes) put_keys(m, sa);
   if (const Sa* const partner = sadb.partner(sa)) m.pair = pfkey::Pair{partner->spi};
-  if (sa.replay_value != 0) m.replay_value = pfkey::ReplayValue{.low = sa.replay_value};
+  if (const std::uint64_t number = sequence_of(sa); number > UINT32_MAX) {
+    m.replay_value = pfkey::ReplayValue{.low = 0, .wide = number};
+  } else if (number != 0) {
+    m.replay_value = pfkey::ReplayValue{.low = sa.replay_value};
+  }
   return m;
 }
 

@@ -85,10 +85,19 @@ struct Sa {
 };
 static_assert(sizeof(Sa) <= 128);
 
+/// Whether it counts in 64 bits.
+inline bool extended_numbers(const Sa& sa) { return sa.rare && sa.rare->replay_window && sa.rare->replay_window->esn; }
+
 /// The last sequence number sent, or the highest seen, whole.
 inline std::uint64_t sequence_of(const Sa& sa) {
   return sa.replay_value | (sa.rare ? std::uint64_t{sa.rare->replay_high} << 32 : 0);
 }
+/// What does not fit is cut off unless the SA has extended numbers.
+inline void set_sequence(Sa& sa, std::uint64_t number) {
+  sa.replay_value = static_cast<std::uint32_t>(number);
+  if (extended_numbers(sa)) sa.rare->replay_high = static_cast<std::uint32_t>(number >> 32);
+}
+inline std::uint64_t whole(const pfkey::ReplayValue& v) { return v.low > v.wide ? v.low : v.wide; }
 
 /// All SAs. An SA's identity is its type, SPI and destination (RFC 4301 section 4.1); its place in memory is fixed
 /// while it lives. Iteration follows the order of insertion, oldest first; an SA that an UPDATE completes keeps its

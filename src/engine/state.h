@@ -7,6 +7,7 @@
 #include "engine/checks.h"
 #include "engine/engine.h"
 #include "engine/lifecycle.h"
+#include "engine/reply.h"
 #include "engine/sadb.h"
 #include "pfkey/notices.h"
 
@@ -46,6 +47,8 @@ struct Engine::State {
                                            std::uint32_t pair_spi);
   /// Takes in what the carrier knows about the SA's packets.
   void refresh(Sa& sa);
+  /// The SA as it is now, with what the carrier counts.
+  pfkey::Message show(Sa& sa, const pfkey::Message& header, WithKeys keys);
   /// Lets the carrier know of a usable SA that is new or has changed.
   void publish(const Sa& sa);
   /// The hard limit ends the SA and gives false; else what is due at `now` is done and the next deadline set.

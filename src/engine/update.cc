@@ -55,10 +55,10 @@ Check check_manager(const Sa& sa, const Message& m) {
 
 // Numbers once sent must not be sent again, numbers once seen not be let in again.
 Check check_replay(const Sa& sa, const Message& m) {
-  if (auto wrong = check_replay_width(m)) return wrong;
+  if (auto wrong = check_replay_width(m, extended_numbers(sa))) return wrong;
   if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
-  if ((only_receives && sa.window == 0) || m.replay_value->low < sa.replay_value)
+  if ((only_receives && sa.window == 0) || whole(*m.replay_value) < sequence_of(sa))
     return invalid(Diagnostic::invalid_replay);
   return std::nullopt;
 }
@@ -153,7 +153,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
     apply_manager(*half, m);
   }
   apply_own(*sa, m);
-  if (m.replay_value) sa->replay_value = m.replay_value->low;
+  if (m.replay_value) set_sequence(*sa, whole(*m.replay_value));
   if (joined) Sadb::pair(*sa, *joined);
   deadlines.schedule(*sa, now);
   if (partner) deadlines.schedule(*partner, now);

@@ -21,11 +21,10 @@ enum class Verb : std::uint8_t {
   load,
   monitor,
   passive_monitor,
-  doctor,
   help,
   quit
 };
-inline constexpr std::size_t kVerbs = 15;
+inline constexpr std::size_t kVerbs = 14;
 
 /// A set of verbs, as the keyword table uses it.
 using Verbs = std::uint32_t;

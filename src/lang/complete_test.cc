@@ -26,11 +26,9 @@ void check(std::span<const Case> cases) {
 
 TEST(Complete, Commands) {
   constexpr Case kCases[] = {
-      {"",
-       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor help quit"},
-      {"  ",
-       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor help quit"},
-      {"d", "delete delete-pair dump doctor"},
+      {"", "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor help quit"},
+      {"  ", "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor help quit"},
+      {"d", "delete delete-pair dump"},
       {"update", "update update-pair"},
       {"p", "passive_monitor"},
       {"pm", "pmonitor"},

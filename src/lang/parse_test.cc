@@ -229,7 +229,7 @@ TEST(Parse, NumbersOutOfRange) {
   constexpr Range kRanges[] = {
       {"spi", UINT32_MAX},
       {"pair-spi", UINT32_MAX},
-      {"replay_value", UINT32_MAX},
+      {"replay_value", UINT64_MAX},
       {"replay", UINT32_MAX},
       {"soft_alloc", UINT32_MAX},
       {"hard_alloc", UINT32_MAX},

@@ -8,6 +8,7 @@
 
 #include "lang/lines.h"
 #include "lang/testing.h"
+#include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
 
 namespace lang {
@@ -287,6 +288,26 @@ TEST(Save, KeepsToEightyColumns) {
     const bool one = line.starts_with("    ") && std::ranges::count(line.substr(4), ' ') <= 2;
     EXPECT_TRUE(line.size() <= 80 || one || line.starts_with('#')) << line;
   }
+}
+
+// What was sent between the save and the load must not be sent again.
+TEST(Save, AnSaThatHasSentGoesOnWithAMargin) {
+  const auto saved = [](std::uint32_t flags, pfkey::ReplayValue value, bool esn) {
+    Message m;
+    m.satype = SaType::esp;
+    m.sa = pfkey::Sa{.spi = 9, .state = State::mature, .flags = flags};
+    m.replay_value = value;
+    if (esn) m.replay_window = pfkey::ReplayWindow{64, true};
+    const SaSpec spec = to_spec(std::move(m));
+    return spec.replay_value ? spec.replay_value->value : 0;
+  };
+  constexpr std::uint32_t kUsed = pfkey::kFlagUsed, kOut = pfkey::kFlagOutbound, kIn = pfkey::kFlagInbound;
+  EXPECT_EQ(saved(kOut | kUsed, {100, 0}, false), 100u + 1048576);
+  EXPECT_EQ(saved(kOut, {100, 0}, false), 100u);  // Loaded, and not used since.
+  EXPECT_EQ(saved(kIn | kUsed, {100, 0}, false), 100u);
+  EXPECT_EQ(saved(kOut | kUsed, {0xffffff00, 0}, false), 0xffffffffu);  // No number is left: it can send no more.
+  EXPECT_EQ(saved(kOut | kUsed, {0xffffff00, 0}, true), 0xffffff00ull + 1048576);
+  EXPECT_EQ(saved(kOut | kUsed, {0, 0x300000000}, true), 0x300000000ull + 1048576);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct SaSpec {
   std::optional<AuthAlgorithm> auth;
   std::optional<KeyValue> auth_key;
   std::optional<Window> replay;
-  std::optional<Count32> replay_value;
+  std::optional<Count> replay_value;
   std::optional<pfkey::State> state;
   std::optional<Count> soft_bytes, soft_addtime, soft_usetime;
   std::optional<Count32> soft_alloc;

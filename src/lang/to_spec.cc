@@ -66,6 +66,16 @@ void natt_to_spec(const pfkey::Message& m, SaSpec& s) {
   if (m.natt_remote && (m.natt_remote->port != 0 || !s.nat_remote)) s.nat_remote_port = Port{m.natt_remote->port};
 }
 
+// Numbers that were sent must not be sent again, and packets go on while the file lies there: an SA that has sent goes
+// on a good way ahead, once. Loaded, it is unused, so that a save of it says the same.
+std::uint64_t resumed(const pfkey::Message& m) {
+  const std::uint64_t number = std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide);
+  const bool sends = (m.sa->flags & pfkey::kFlagOutbound) && !(m.sa->flags & pfkey::kFlagInbound);
+  if (!sends || !(m.sa->flags & pfkey::kFlagUsed)) return number;
+  const std::uint64_t last = m.replay_window && m.replay_window->esn ? UINT64_MAX : UINT32_MAX;
+  return last - number < kSaveMargin ? last : number + kSaveMargin;
+}
+
 Label label_of(const pfkey::Sensitivity& s) { return {s.level, s.bitmap}; }
 
 }  // namespace
@@ -83,7 +93,7 @@ SaSpec to_spec(pfkey::Message&& m) {
   if (m.if_id) s.if_id = Count32{m.if_id->value};
   s.mark = m.mark;
   s.offload = m.offload;
-  if (m.replay_value) s.replay_value = unless_zero<Count32>(m.replay_value->low);
+  if (m.replay_value) s.replay_value = unless_zero<Count>(resumed(m));
   if (m.sa->state == pfkey::State::active_elsewhere) s.state = m.sa->state;
   algorithms_to_spec(m, s);
   limits_to_spec(m, s);

@@ -151,6 +151,11 @@ const Row kRows[] = {
      [](Message& m) { m.offload = Offload{Offload::Mode::packet, "eth0"}; }},
     {"REMARK", Type::add, "02 00 86 00  6e 6f 20 45 53 50 00 00  00 00 00 00",
      [](Message& m) { m.remark = Remark{"no ESP"}; }},
+    {"TRAFFIC", Type::get,
+     "08 00 87 00  00 00 00 00  0c 00 00 00 00 00 00 00  f8 09 01 6b 00 00 00 00"
+     "01 00 00 00 00 00 00 00  02 00 00 00 00 00 00 00  03 00 00 00 00 00 00 00  04 00 00 00 00 00 00 00  05 00 00 00 "
+     "00 00 00 00",
+     [](Message& m) { m.traffic = Traffic{12, 1795230200, 1, 2, 3, 4, 5}; }},
 };
 
 TEST(Codec, EachExtensionHasItsBytes) {

@@ -88,6 +88,18 @@ void fields(Io& io, Is<Mark> auto& x) {
 }
 
 template <class Io>
+void fields(Io& io, Is<Traffic> auto& x) {
+  io.pad(4);
+  io.host(x.packets);
+  io.host(x.last_use);
+  io.host(x.replayed);
+  io.host(x.late);
+  io.host(x.corrupt);
+  io.host(x.mismatched);
+  io.host(x.malformed);
+}
+
+template <class Io>
 void fields(Io& io, Is<ReplayWindow> auto& x) {
   std::uint32_t flags = x.esn;
   io.host(x.window);

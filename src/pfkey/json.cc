@@ -125,6 +125,11 @@ Json value(const Offload& offload) {
 
 Json value(const Remark& remark) { return remark.text; }
 
+Json value(const Traffic& t) {
+  return {{"packets", t.packets}, {"last_use", t.last_use},     {"replayed", t.replayed},  {"late", t.late},
+          {"corrupt", t.corrupt}, {"mismatched", t.mismatched}, {"malformed", t.malformed}};
+}
+
 template <class T>
 void member(Json& out, const char* label, const std::optional<T>& x) {
   if (x) out[label] = value(*x);
@@ -178,6 +183,7 @@ void extension_members(Json& out, const Message& m) {
   member(out, "if_id", m.if_id);
   member(out, "offload", m.offload);
   member(out, "remark", m.remark);
+  member(out, "traffic", m.traffic);
 }
 
 // Keys are written past the JSON library, whose strings would leave copies of them in freed memory.

@@ -242,6 +242,18 @@ struct Offload {
   bool operator==(const Offload&) const = default;
 };
 
+/// What packets did to an SA besides LIFETIME_CURRENT, in packets; replies alone.
+struct Traffic {
+  std::uint64_t packets = 0;     ///< Protected, or let in.
+  std::uint64_t last_use = 0;    ///< Seconds since 1970; 0: not used yet.
+  std::uint64_t replayed = 0;    ///< Dropped: the number was let in before.
+  std::uint64_t late = 0;        ///< Dropped: the number lies left of the replay window.
+  std::uint64_t corrupt = 0;     ///< Dropped: the ICV was wrong.
+  std::uint64_t mismatched = 0;  ///< Dropped: the SA does not cover what was inside, or whom it came from.
+  std::uint64_t malformed = 0;   ///< Dropped: wrong sizes, padding or inner headers.
+  bool operator==(const Traffic&) const = default;
+};
+
 /// What a SADB has to say in words: the cause of a refusal and its cure, or a reservation about what was done.
 struct Remark {
   std::string text;  ///< Clauses without a full stop, no key material, no NUL inside.
@@ -278,6 +290,7 @@ struct Message {
   std::optional<ReplayWindow> replay_window;
   std::optional<Offload> offload;
   std::optional<Remark> remark;
+  std::optional<Traffic> traffic;
 
   /// A message with this one's header and no extension.
   Message header() const {
@@ -296,6 +309,7 @@ using Slot = std::variant<
     std::optional<Proposal> Message::*, std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
     std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
     std::optional<ExtendedDump> Message::*, std::optional<Number> Message::*, std::optional<Mark> Message::*,
-    std::optional<ReplayWindow> Message::*, std::optional<Offload> Message::*, std::optional<Remark> Message::*>;
+    std::optional<ReplayWindow> Message::*, std::optional<Offload> Message::*, std::optional<Remark> Message::*,
+    std::optional<Traffic> Message::*>;
 
 }  // namespace pfkey

@@ -123,6 +123,20 @@ void print_replay(const Message& m, Lines& lines) {
   if (!text.empty()) lines.line("replay", text);
 }
 
+void print_traffic(const Message& m, Lines& lines) {
+  if (!m.traffic) return;
+  const Traffic& t = *m.traffic;
+  std::string text = fmt::format("{} packet{}", t.packets, t.packets == 1 ? "" : "s");
+  if (t.last_use != 0) text += fmt::format(", the last {}", local_time_text(t.last_use));
+  lines.line("traffic", text);
+  text.clear();
+  for (const auto& [count, why] : {std::pair{t.replayed, "replayed"}, std::pair{t.late, "left of the window"},
+                                   std::pair{t.corrupt, "with a wrong ICV"}, std::pair{t.mismatched, "not covered"},
+                                   std::pair{t.malformed, "malformed"}})
+    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, why);
+  if (!text.empty()) lines.line("dropped", text);
+}
+
 void print_identity(std::string_view label, const std::optional<Identity>& identity, Lines& lines) {
   if (!identity) return;
   std::string text = name(identity->type) + ' ' + quoted(identity->text);
@@ -176,6 +190,7 @@ void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {
   if (m.sa && m.sa->flags != 0) lines.line("flags", fmt::format("{} ({:#x})", flag_names(m.sa->flags), m.sa->flags));
   print_offers(m, lines);
   print_lifetimes(m, options, lines);
+  print_traffic(m, lines);
   if (m.remark) lines.line("remark", escaped(m.remark->text));
 }
 

@@ -94,6 +94,7 @@ inline Message everything() {
   m.if_id = Number{7};
   m.replay_window = ReplayWindow{1024, true};
   m.offload = Offload{Offload::Mode::packet, "eth0"};
+  m.traffic = Traffic{12, 1795230200, 1, 2, 3, 4, 5};
   m.remark = Remark{"the idle limits are not enforced"};
   return m;
 }

@@ -53,8 +53,10 @@ struct Job {
 class Keyed {
  public:
   enum class Way : std::uint8_t { seal, open, both };
+  /// OpenSSL does everything; for AES-GCM there may be something faster (fast_gcm.h).
+  enum class By : std::uint8_t { fastest, openssl };
   /// For packets that go one way, or both. nullptr: the library refuses.
-  static std::unique_ptr<Keyed> make(const Suite& suite, Way way);
+  static std::unique_ptr<Keyed> make(const Suite& suite, Way way, By by = By::fastest);
   ~Keyed();
 
   /// The ICV of AH over `parts` in order, cut to `icv.size()`. False: the library refuses.

@@ -222,6 +222,38 @@ TEST(Numbers, ExtendedOnesGoOnBehind32BitsOnBothSides) {
   EXPECT_EQ(there.plane.carried({SaType::esp, 0x100, *parse_address("192.0.2.2")})->sequence, UINT32_MAX + 19ull);
 }
 
+TEST(Numbers, WideOnesComeAndGoThroughMessages) {
+  Host host;
+  Message m = add(0x100, {.esn = true});
+  m.replay_value = pfkey::ReplayValue{.low = 0, .wide = 0x500000007};
+  ASSERT_EQ(host.add(std::move(m)), kDone);
+  EXPECT_EQ(number_of(protect(host, datagram()).packet), 8u);
+  EXPECT_EQ(get_sa(host, 0x100).replay_value, (pfkey::ReplayValue{.low = 0, .wide = 0x500000008}));
+}
+
+TEST(Counters, GetAndDumpShowWhatPacketsDid) {
+  Host here, there;
+  ASSERT_EQ(here.add(add(0x100)), kDone);
+  ASSERT_EQ(there.add(add(0x100)), kDone);
+  EXPECT_FALSE(get_sa(there, 0x100).traffic);
+  const Octets packet = protect(here, datagram()).packet;
+  Octets spoilt = packet;
+  spoilt.back() ^= std::byte{1};
+  for (const Octets* const p : std::array<const Octets*, 3>{&spoilt, &packet, &packet}) unprotect(there, *p, at(7));
+  const Message got = get_sa(there, 0x100);
+  EXPECT_EQ(got.traffic, (pfkey::Traffic{.packets = 1,
+                                         .last_use = engine::testing::kEpoch + 7,
+                                         .replayed = 1,
+                                         .late = 0,
+                                         .corrupt = 1,
+                                         .mismatched = 0,
+                                         .malformed = 0}));
+  EXPECT_EQ(got.current, (pfkey::Lifetime{1, 68, engine::testing::kEpoch, engine::testing::kEpoch + 7}));
+  EXPECT_EQ(got.replay_value, (pfkey::ReplayValue{.low = 1, .wide = 0}));
+  EXPECT_TRUE(got.sa->flags & pfkey::kFlagUsed);
+  EXPECT_EQ(engine::testing::dump(there.engine)[0].traffic, got.traffic);
+}
+
 TEST(Numbers, AnUpdateMovesThemAndGetShowsThem) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);

@@ -46,14 +46,14 @@ Choice::Group* Choice::group(const Key& key) const {
 
 Flow* Choice::find(const Headers& h) const {
   Flow* best = nullptr;
-  const Shapes& shapes = *shapes_.load(std::memory_order_acquire);
+  const Shapes& shapes = *shapes_.load();
   for (const Shape& shape : shapes) {
     if (best && best->tunnel && !shape.tunnel) break;
     if (shape.family != h.dst.family) continue;
     const Group* const g = group({shape.tunnel, shape.src_prefix, shape.dst_prefix, masked(h.src, shape.src_prefix),
                                   masked(h.dst, shape.dst_prefix)});
     if (!g) continue;
-    for (Flow* f = g->newest.load(std::memory_order_acquire); f; f = f->older.load(std::memory_order_acquire))
+    for (Flow* f = g->newest.load(); f; f = f->older.load())
       if (f->usable.load(std::memory_order_relaxed) && better(*f, best) && f->selectors.match(h)) {
         best = f;
         if (!f->dying.load(std::memory_order_relaxed)) break;  // The rest of the group is older.
@@ -65,7 +65,7 @@ Flow* Choice::find(const Headers& h) const {
 void Choice::publish(Shapes shapes, Epochs& epochs) {
   std::ranges::stable_partition(shapes, &Shape::tunnel);
   const auto* const made = new Shapes(std::move(shapes));
-  epochs.retire(std::unique_ptr<const Shapes>(shapes_.exchange(made, std::memory_order_acq_rel)));
+  epochs.retire(std::unique_ptr<const Shapes>(shapes_.exchange(made)));
 }
 
 void Choice::insert(Flow& flow, Epochs& epochs) {
@@ -91,7 +91,7 @@ void Choice::insert(Flow& flow, Epochs& epochs) {
   Flow* const older = link->load();
   if (older) older->newer = &flow;
   flow.older.store(older, std::memory_order_relaxed);
-  link->store(&flow, std::memory_order_release);
+  link->store(&flow);
 }
 
 void Choice::erase(Flow& flow, Epochs& epochs) {
@@ -99,7 +99,7 @@ void Choice::erase(Flow& flow, Epochs& epochs) {
   Group* const g = group(key);
   Flow* const older = flow.older.load();
   if (older) older->newer = flow.newer;
-  (flow.newer ? flow.newer->older : g->newest).store(older, std::memory_order_release);
+  (flow.newer ? flow.newer->older : g->newest).store(older);
   if (g->newest.load() != nullptr) return;
   groups_.erase(*g);
   epochs.retire(std::unique_ptr<Group>(g));

@@ -2,6 +2,9 @@
 /// When memory that packet threads may still look at can be freed: epochs. One thread takes things out of tables and
 /// retires them; each packet thread says when it is inside a batch. (liburcu would do the same with a thread of its own
 /// and process-wide registration; with one writer it is a page.)
+///
+/// Every read and write of a pointer that leads to such memory is sequentially consistent: then a reader whose mark the
+/// writer does not see has come after the removal, and sees that.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -17,10 +20,7 @@ class Epochs {
   /// A reader's batch: what it finds in the tables lives until it ends.
   class Guard {
    public:
-    Guard(Epochs& epochs, unsigned reader) : slot_(epochs.inside_[reader].epoch) {
-      slot_.store(epochs.now_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-    }
+    Guard(Epochs& epochs, unsigned reader) : slot_(epochs.inside_[reader].epoch) { slot_.store(epochs.now_.load()); }
     ~Guard() { slot_.store(kOutside, std::memory_order_release); }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
@@ -32,16 +32,14 @@ class Epochs {
   /// The writer: no reader that comes from now on can find it. Freed by a later call of collect().
   template <class T>
   void retire(std::unique_ptr<T> thing) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
     retired_.push_back({now_.fetch_add(1) + 1, std::shared_ptr<const void>(std::move(thing))});
   }
   /// The writer: frees what no reader can hold any more. Calls `first` when that is known and nothing is freed yet.
   template <class First>
   void collect(First first) {
     if (retired_.empty()) return;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
     std::uint64_t oldest = kOutside;
-    for (const Slot& slot : inside_) oldest = std::min(oldest, slot.epoch.load(std::memory_order_acquire));
+    for (const Slot& slot : inside_) oldest = std::min(oldest, slot.epoch.load());
     first();
     std::erase_if(retired_, [&](const Retired& r) { return r.epoch <= oldest; });
   }

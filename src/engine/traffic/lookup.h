@@ -22,13 +22,13 @@ class Lookup {
   /// The entry with that hash that `is` says yes to; nullptr: none.
   template <class Is>
   T* find(std::uint32_t hash, Is is) const {
-    const Array& a = *array_.load(std::memory_order_acquire);
+    const Array& a = *array_.load();
     for (std::size_t i = hash & a.mask;; i = (i + 1) & a.mask) {
       const Slot& slot = a.slots[i];
-      const std::uint32_t state = slot.hash.load(std::memory_order_acquire);
+      const std::uint32_t state = slot.hash.load();
       if (state == kEmpty) return nullptr;
       if (state != tag(hash)) continue;
-      T* const entry = slot.entry.load(std::memory_order_acquire);
+      T* const entry = slot.entry.load();
       if (entry && is(*entry)) return entry;
     }
   }
@@ -45,7 +45,7 @@ class Lookup {
     Array& a = *array_.load(std::memory_order_relaxed);
     for (std::size_t i = entry.hash & a.mask;; i = (i + 1) & a.mask) {
       if (a.slots[i].entry.load(std::memory_order_relaxed) != &entry) continue;
-      a.slots[i].entry.store(nullptr, std::memory_order_release);  // Its tag stays, so that searches go on behind it.
+      a.slots[i].entry.store(nullptr);  // Its tag stays, so that searches go on behind it.
       --size_;
       return;
     }
@@ -77,15 +77,15 @@ class Lookup {
   static void put(Array& a, T& entry) {
     std::size_t i = entry.hash & a.mask;
     while (a.slots[i].hash.load(std::memory_order_relaxed) != kEmpty) i = (i + 1) & a.mask;
-    a.slots[i].entry.store(&entry, std::memory_order_release);
-    a.slots[i].hash.store(tag(entry.hash), std::memory_order_release);
+    a.slots[i].entry.store(&entry);
+    a.slots[i].hash.store(tag(entry.hash));
     ++a.used;
   }
 
   Array* grow(Epochs& epochs) {
     auto bigger = std::make_unique<Array>(std::bit_ceil(size_ * 4 + 16));
     for_each([&](T& entry) { put(*bigger, entry); });
-    std::unique_ptr<Array> old(array_.exchange(bigger.release(), std::memory_order_acq_rel));
+    std::unique_ptr<Array> old(array_.exchange(bigger.release()));
     epochs.retire(std::move(old));
     return array_.load(std::memory_order_relaxed);
   }

@@ -109,6 +109,8 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
     return Cause::no_sa;
   }
   if (w.h.fragment && !w.flow->tunnel) return Cause::fragment;
+  // The ICV covers the source, so nobody else can choose it.
+  if (w.flow->tunnel && w.flow->id.satype == pfkey::SaType::ah && is_unspecified(w.flow->src)) return Cause::not_usable;
   const Layout layout = layout_of(*w.flow, w.h);
   const std::uint32_t known = w.flow->path_mtu.load(std::memory_order_relaxed);
   const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
