@@ -21,6 +21,8 @@ constexpr std::size_t kDatagram = 256 << 10;  // Bytes; the kernel's own dumps c
 constexpr std::size_t kTogether = 32;         // Datagrams that are received at once, of 8 KB at most.
 constexpr std::size_t kSendAtOnce = 128 << 10;
 constexpr int kDumpTries = 10;
+constexpr const char* kLost =
+    "answers of the kernel were lost (ENOBUFS): commands without one were perhaps carried out";
 
 std::string reason() { return fmt::format("{} (errno {})", strerrordesc_np(errno), errno); }
 
@@ -198,15 +200,15 @@ Result<Netlink::Came> Netlink::take(std::size_t at_most, absl::FunctionRef<void(
   const int got = ::recvmmsg(fd_, messages.data(), static_cast<unsigned>(at_most), MSG_DONTWAIT, nullptr);
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return Came::nothing;
-    if (errno == ENOBUFS) return fail(Errc::exists, "");  // The callers' own: each has its words for a loss.
+    if (errno == ENOBUFS) return fail(Errc::exists, "");  // Told by its code to the callers: each has words for a loss.
     return fail(Errc::io, fmt::format("reading from the kernel: {}", reason()));
   }
   Result<Came> came = got == 0 ? Came::nothing : Came::some;
   for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
     const MutableBytes datagram = in_.bytes().subspan(i * size, messages[i].msg_len);
-    if (came && datagram.empty()) came = fail(Errc::io, "the kernel's side of the netlink socket is gone");
-    if (auto opened = came ? open_up(messages[i].msg_hdr, datagram, each) : Result<void>(); !opened)
-      came = std::unexpected(opened.error());
+    const Result<void> opened = datagram.empty() ? fail(Errc::io, "the kernel's side of the netlink socket is gone")
+                                                 : open_up(messages[i].msg_hdr, datagram, each);
+    if (!opened && came) came = std::unexpected(opened.error());  // What else has come is taken all the same.
     wipe(datagram);
   }
   return came;
@@ -216,8 +218,6 @@ Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const 
   std::optional<std::chrono::steady_clock::time_point> deadline;  // The clock is read when there is a wait.
   while (true) {
     const auto came = take(at_most, each);
-    if (!came && came.error().code == Errc::exists)
-      return fail(Errc::io, "answers of the kernel were lost (ENOBUFS): commands without one were perhaps carried out");
     if (!came) return std::unexpected(came.error());
     if (*came == Came::some) return {};
     const auto now = std::chrono::steady_clock::now();
@@ -227,6 +227,12 @@ Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const 
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
       return fail(Errc::timeout, "the kernel does not answer");
   }
+}
+
+// Some verdicts were lost, the others wait: they are known, at least.
+std::unexpected<Error> Netlink::after_loss(absl::FunctionRef<void(const NetlinkMessage&)> each) {
+  for (Result<Came> came = Came::some; came && *came == Came::some;) came = take(kTogether, each);
+  return fail(Errc::io, kLost);
 }
 
 Result<void> Netlink::exchange(NetlinkBatch& batch, Payload payload, Done done) {
@@ -255,7 +261,9 @@ Result<void> Netlink::exchange(NetlinkBatch& batch, Payload payload, Done done) 
     sent += count;
     if (auto failed = send(bytes); !failed) return failed;
     while (open > 0) {
-      if (auto failed = receive(kTogether, each); !failed) return failed;
+      auto failed = receive(kTogether, each);
+      if (!failed && failed.error().code == Errc::exists) failed = after_loss(each);
+      if (!failed) return failed;
       if (!wrong) return wrong;
     }
   }
@@ -288,6 +296,7 @@ Result<Netlink::Verdict> Netlink::dump(NetlinkBatch& batch, absl::FunctionRef<vo
           size += m.payload.size();
         }
       });
+      if (!received && received.error().code == Errc::exists) return fail(Errc::io, kLost);
       if (!received) return std::unexpected(received.error());
     }
     if (broken) return cut_short();

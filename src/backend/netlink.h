@@ -104,6 +104,7 @@ class Netlink {
   Result<void> send(Bytes messages);
   /// Waits for datagrams, `at_most` of them share the buffer, and takes them apart.
   Result<void> receive(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each);
+  std::unexpected<Error> after_loss(absl::FunctionRef<void(const NetlinkMessage&)> each);
   static Result<void> open_up(const msghdr& message, Bytes left, absl::FunctionRef<void(const NetlinkMessage&)> each);
   Result<Came> take(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each);
 

@@ -46,6 +46,7 @@ cli::World this_world(cli::Console& console) {
       .clock = around.clock,
       .pid = static_cast<std::uint32_t>(getpid()),
       .open = [around](const std::string& where) { return backend::open(where, around); },
+      .view_kernel = backend::view_kernel,
       .open_scratch = [around] { return backend::open_scratch(around); },
   };
 }

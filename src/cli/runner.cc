@@ -205,6 +205,9 @@ bool Runner::run_now(const lang::Command& command) {
     case Verb::passive_monitor:
       status = session_.monitor(false);
       break;
+    case Verb::doctor:
+      status = session_.doctor();
+      break;
     case Verb::help:
       status = session_.help(command.operand);
       break;

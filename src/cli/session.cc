@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/doctor.h"
 #include "cli/files.h"
 #include "cli/held_signals.h"
 #include "cli/runner.h"
@@ -206,6 +207,16 @@ Status Session::monitor(bool promiscuous) {
   console().complain(heard.error().text);
   lose_sadb();
   return status_of(heard.error().code);
+}
+
+Status Session::doctor() {
+  const auto picked = world_.open("auto");
+  Diagnosis d{world_.view_kernel(), picked ? (*picked)->name() : "", ""};
+  d.why = !picked                ? picked.error().text
+          : d.picked == "kernel" ? "no ipsecd answers on its default socket, and this kernel has ESP or AH"
+                                 : "it answers on its default socket";
+  console().out(settings_.json ? doctor_json(d) : doctor_screen(d));
+  return d.usable() ? Status::ok : Status::no_sadb;
 }
 
 Status Session::help(const std::string& topic) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/kernel_view.h"
 #include "base/instant.h"
 #include "cli/console.h"
 #include "cli/key_reuse.h"
@@ -26,6 +27,7 @@ struct World {
   std::function<Instant()> clock;
   std::uint32_t pid;  ///< Of this process, for the messages.
   std::function<Result<std::unique_ptr<backend::Backend>>(const std::string& where)> open;  ///< --sadb.
+  std::function<backend::KernelView()> view_kernel;                                         ///< For doctor.
   std::function<std::unique_ptr<backend::Backend>()> open_scratch;  ///< The empty SADB of a check.
 };
 
@@ -64,6 +66,8 @@ class Session {
   Status save(pfkey::SaType type, const std::string& path);
   Status load(const std::string& path, lang::Where where);
   Status monitor(bool promiscuous);
+  /// Ends with ok if this user has a SADB to work with, no_sadb if not.
+  Status doctor();
   Status help(const std::string& topic);
 
  private:

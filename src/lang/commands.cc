@@ -34,6 +34,8 @@ constexpr std::array kTable = {
                "Show every PF_KEY message as it comes, until interrupted."},
     CommandRow{Verb::passive_monitor, "passive_monitor pmonitor", Type::reserved, SaTypeRule::none, Operands::none,
                kNotFile, "", "Show the PF_KEY messages that every listener hears, until interrupted."},
+    CommandRow{Verb::doctor, "doctor", Type::reserved, SaTypeRule::none, Operands::none, kNotFile, "",
+               "Say what this machine's kernel can do for IPsec, what this user may do, and what goes wrong."},
     CommandRow{Verb::help, "help ?", Type::reserved, SaTypeRule::none, Operands::topic, kNotFile, "[COMMAND|attr]",
                "Explain the commands, one command, or (attr) the extensions."},
     CommandRow{Verb::quit, "quit exit", Type::reserved, SaTypeRule::none, Operands::none, kAnywhere, "",

@@ -21,10 +21,11 @@ enum class Verb : std::uint8_t {
   load,
   monitor,
   passive_monitor,
+  doctor,
   help,
   quit
 };
-inline constexpr std::size_t kVerbs = 14;
+inline constexpr std::size_t kVerbs = 15;
 
 /// A set of verbs, as the keyword table uses it.
 using Verbs = std::uint32_t;

@@ -26,9 +26,11 @@ void check(std::span<const Case> cases) {
 
 TEST(Complete, Commands) {
   constexpr Case kCases[] = {
-      {"", "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor help quit"},
-      {"  ", "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor help quit"},
-      {"d", "delete delete-pair dump"},
+      {"",
+       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor help quit"},
+      {"  ",
+       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor help quit"},
+      {"d", "delete delete-pair dump doctor"},
       {"update", "update update-pair"},
       {"p", "passive_monitor"},
       {"pm", "pmonitor"},

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string>
 
+#include "cli/doctor.h"
 #include "pfkey/json.h"
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
@@ -37,5 +38,19 @@ int main() {
   json_report(report, out);
   report.kind = Report::Kind::load;
   json_report(report, out);
+  using enum backend::Presence;
+  out += cli::doctor_json({.kernel = {.system = "Linux 6.1.0",
+                                      .report = {true,
+                                                 {{"protocol", "ESP over IPv4", there},
+                                                  {"encryption", "aes-gcm", loadable},
+                                                  {"encryption", "null", unknown},
+                                                  {"protocol", "AH over IPv6", missing, "modprobe ah6"}}},
+                                      .offload_devices = {"eth0"},
+                                      .may_change = true,
+                                      .lockdown = "none",
+                                      .counters = {{"XfrmInNoStates", 7}}},
+                           .picked = "kernel",
+                           .why = "no ipsecd answers"});
+  out += cli::doctor_json({});
   std::fputs(out.c_str(), stdout);
 }

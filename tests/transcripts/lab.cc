@@ -8,6 +8,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "backend/kernel_view.h"
 #include "backend/open.h"
 
 namespace transcript {
@@ -75,6 +76,27 @@ engine::Options engine_options() {
   };
   options.random = [seed = std::uint32_t{0}]() mutable { return seed += 0x1000; };
   return options;
+}
+
+// A kernel with a little of each answer.
+backend::KernelView kernel_of_the_machine() {
+  using enum backend::Presence;
+  return {.system = "Linux 6.1.0",
+          .report = {.asked = true,
+                     .facts = {{"protocol", "ESP over IPv4", there},
+                               {"protocol", "AH over IPv4", missing, "modprobe ah4"},
+                               {"authentication", "hmac-sha256", there},
+                               {"authentication", "aes-xcbc", missing},
+                               {"encryption", "aes-cbc", there},
+                               {"encryption", "aes-gcm", there},
+                               {"encryption", "camellia-cbc", loadable},
+                               {"encryption", "chacha20-poly1305", unknown},
+                               {"feature", "ESN", missing},
+                               {"feature", "NAT-T", there}}},
+          .offload_devices = {"eth0"},
+          .may_change = true,
+          .lockdown = "integrity",
+          .counters = {{"XfrmInError", 0}, {"XfrmInNoStates", 7}, {"XfrmOutNoStates", 1200}}};
 }
 
 void must(bool done) {
@@ -255,6 +277,7 @@ cli::World Lab::world(cli::Console& to) {
         if (where == "auto" || where == "ipsecd") return sadb.connect();
         return backend::open(where, around);
       },
+      .view_kernel = kernel_of_the_machine,
       .open_scratch = [around] { return backend::open_scratch(around); },
   };
 }

@@ -1,0 +1,182 @@
+// Requests to the kernel and what they say when the kernel tells them again: nothing is lost between the two.
+#include <gmock/gmock.h>
+
+#include <cerrno>
+
+#include "backend/xfrm_attributes.h"
+#include "backend/xfrm_decode.h"
+#include "backend/xfrm_encode.h"
+#include "backend/xfrm_rules.h"
+#include "pfkey/algorithms.h"
+
+namespace backend::xfrm {
+namespace {
+
+using pfkey::Endpoint;
+using pfkey::Message;
+
+Endpoint endpoint(std::string_view address, std::uint8_t proto = 0, std::uint16_t port = 0, std::uint8_t prefix = 0) {
+  return {proto, prefix, *parse_address(address), port};
+}
+
+pfkey::Key key(unsigned bits) {
+  Secret material(bits / 8);
+  for (std::size_t i = 0; i < material.size(); ++i) material.bytes()[i] = static_cast<std::byte>(i + 1);
+  return {static_cast<std::uint16_t>(bits), 0, std::move(material)};
+}
+
+Message add(std::string_view src = "192.0.2.1", std::string_view dst = "192.0.2.2") {
+  Message m;
+  m.type = pfkey::Type::add;
+  m.satype = pfkey::SaType::esp;
+  m.sa = pfkey::Sa{.spi = 0x2112, .state = pfkey::State::mature, .encrypt = 20};
+  m.src = endpoint(src), m.dst = endpoint(dst);
+  m.encrypt_key = key(160);
+  return m;
+}
+
+// The payload of the message that m becomes.
+std::vector<std::byte> payload(const Message& m) {
+  NetlinkBatch batch;
+  EXPECT_TRUE(put_sa(m, XFRM_MSG_NEWSA, 3, batch));
+  const Bytes bytes = batch.bytes().subspan(sizeof(nlmsghdr));
+  return {bytes.begin(), bytes.end()};
+}
+
+Message told(const Message& m) {
+  DecodeContext context;
+  context.device_name = [](std::uint32_t index) { return "eth" + std::to_string(index); };
+  return sa_of(payload(m), context).value();
+}
+
+TEST(XfrmCodec, EveryAlgorithmComesBackWithItsKey) {
+  for (const pfkey::Algorithm& a : pfkey::algorithms()) {
+    Message m = add();
+    const bool mac = a.kind == pfkey::AlgorithmKind::auth;
+    m.sa->encrypt = mac ? 0 : a.number, m.sa->auth = mac ? a.number : 0;
+    m.satype = mac ? pfkey::SaType::ah : pfkey::SaType::esp;
+    m.encrypt_key.reset();
+    if (a.takes_key()) (mac ? m.auth_key : m.encrypt_key) = key(a.max_bits + a.salt_bits);
+    const Message back = told(m);
+    EXPECT_EQ(back.satype, m.satype) << a.name();
+    EXPECT_EQ(back.sa->auth, m.sa->auth) << a.name();
+    EXPECT_EQ(back.sa->encrypt, m.sa->encrypt) << a.name();
+    const auto& sent = mac ? m.auth_key : m.encrypt_key;
+    const auto& got = mac ? back.auth_key : back.encrypt_key;
+    ASSERT_EQ(got.has_value(), sent.has_value()) << a.name();
+    if (!got) continue;
+    EXPECT_TRUE(got->material == sent->material) << a.name();
+    EXPECT_EQ(got->bits, a.max_bits) << a.name();
+    EXPECT_EQ(got->reserved, a.salt_bits) << a.name();
+  }
+}
+
+TEST(XfrmCodec, EveryPropertyComesBack) {
+  Message m = add("2001:db8::1", "2001:db8::2");
+  m.sa->flags = pfkey::kFlagInbound;
+  m.sa->replay = 255;
+  m.replay_window = pfkey::ReplayWindow{1000, true};
+  m.replay_value = pfkey::ReplayValue{77, 0};
+  m.inner_src = endpoint("10.1.0.0", 6, 80, 16), m.inner_dst = endpoint("10.2.0.0", 6, 443, 24);
+  m.soft = pfkey::Lifetime{1, 2, 3, 4}, m.hard = pfkey::Lifetime{5, 6, 7, 8};
+  m.reqid = pfkey::Number{9}, m.if_id = pfkey::Number{10}, m.mark = pfkey::Mark{0x10, 0xf0};
+  m.offload = pfkey::Offload{pfkey::Offload::Mode::packet, "eth3"};
+  const Message back = told(m);
+  EXPECT_EQ(back.sa->spi, 0x2112u);
+  EXPECT_EQ(back.sa->replay, 255);
+  EXPECT_EQ(back.sa->flags & pfkey::kFlagInbound, pfkey::kFlagInbound);
+  EXPECT_EQ(back.src, endpoint("2001:db8::1", 4));
+  EXPECT_EQ(back.dst, endpoint("2001:db8::2", 4));
+  EXPECT_EQ(back.replay_window, m.replay_window);
+  EXPECT_EQ(back.replay_value, m.replay_value);
+  EXPECT_EQ(back.inner_src, m.inner_src);
+  EXPECT_EQ(back.inner_dst, m.inner_dst);
+  EXPECT_EQ(back.soft, m.soft);
+  EXPECT_EQ(back.hard, m.hard);
+  EXPECT_EQ(back.reqid, m.reqid);
+  EXPECT_EQ(back.if_id, m.if_id);
+  EXPECT_EQ(back.mark, m.mark);
+  EXPECT_EQ(back.offload, m.offload);
+  EXPECT_FALSE(back.remark);
+}
+
+TEST(XfrmCodec, NatPortsAreThoseOfTheDirection) {
+  for (const std::uint32_t way : {std::uint32_t{pfkey::kFlagInbound}, std::uint32_t{pfkey::kFlagOutbound}}) {
+    Message m = add();
+    m.sa->flags = way;
+    m.natt_local = endpoint("0.0.0.0", 17, 4500), m.natt_remote = endpoint("10.9.9.9", 17, 4501);
+    const Message back = told(m);
+    EXPECT_EQ(back.natt_local, m.natt_local);
+    EXPECT_EQ(back.natt_remote, m.natt_remote);
+  }
+}
+
+TEST(XfrmCodec, HiddenKeysAreLeftOutAndSaidSo) {
+  Message m = add();
+  m.encrypt_key->material = Secret(20);
+  DecodeContext context;
+  context.keys_hidden = true;
+  const auto back = sa_of(payload(m), context);
+  EXPECT_FALSE(back->encrypt_key);
+  EXPECT_EQ(back->remark->text, "lockdown hides its keys");
+}
+
+TEST(XfrmCodec, EveryTruncationIsReadWithoutHarm) {
+  const auto whole = payload(add());
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto m = sa_of(Bytes(whole).first(size), {});
+    EXPECT_EQ(m.has_value(), size >= sizeof(xfrm_usersa_info)) << size;
+    EXPECT_FALSE(m && m->encrypt_key && m->encrypt_key->material.size() != 20) << size;
+  }
+}
+
+TEST(XfrmRules, RefuseWhatTheKernelWould) {
+  struct Row {
+    void (*spoil)(Message&);
+    std::uint8_t error;
+    pfkey::Diagnostic diagnostic;
+  };
+  using D = pfkey::Diagnostic;
+  const Row rows[] = {
+      {[](Message& m) { m.dst.reset(); }, EINVAL, D::missing_dst},
+      {[](Message& m) { m.sa->spi = 0; }, EINVAL, D::malformed_sa},
+      {[](Message& m) { m.encrypt_key.reset(); }, EINVAL, D::missing_ekey},
+      {[](Message& m) { m.encrypt_key = key(128); }, EINVAL, D::bad_ekeybits},
+      {[](Message& m) { m.encrypt_key->reserved = 64; }, EOPNOTSUPP, D::malformed_ekey},
+      {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
+      {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},
+      {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EINVAL, D::invalid_replay},
+      {[](Message& m) { m.replay_window = pfkey::ReplayWindow{0, true}; }, EINVAL, D::invalid_replay},
+      {[](Message& m) { m.soft = pfkey::Lifetime{0, 2, 0, 0}, m.hard = pfkey::Lifetime{0, 1, 0, 0}; }, EINVAL,
+       D::bytes_hserr},
+      {[](Message& m) { m.sensitivity.emplace(); }, EINVAL, D::bad_label},
+      {[](Message& m) {
+         m.sa->encrypt = 2, m.encrypt_key = pfkey::Key{64, 0, Secret(8)};
+         for (std::byte& b : m.encrypt_key->material.bytes()) b = std::byte{1};
+       },
+       EINVAL, D::weak_ekey},
+  };
+  EXPECT_FALSE(wrong_with(add(), false));
+  for (const Row& row : rows) {
+    Message m = add();
+    row.spoil(m);
+    const auto wrong = wrong_with(m, false);
+    ASSERT_TRUE(wrong) << static_cast<int>(row.diagnostic);
+    EXPECT_EQ(wrong->error, row.error);
+    EXPECT_EQ(wrong->diagnostic, row.diagnostic);
+  }
+}
+
+TEST(XfrmRules, ARefusalNamesItsCauseAndItsCure) {
+  EXPECT_EQ(meaning(add(), ENOSYS, "Requested AEAD algorithm not found", true).text,
+            "the kernel says: Requested AEAD algorithm not found; this kernel has no ESP: module esp4 is missing; "
+            "`modprobe esp4`");
+  EXPECT_EQ(
+      meaning(add("2001:db8::1", "2001:db8::2"), EPROTONOSUPPORT, "Requested type not found").text,
+      "the kernel says: Requested type not found; this kernel has no ESP: module esp6 is missing; `modprobe esp6`");
+  EXPECT_EQ(meaning(add(), EPERM, "").text, "it needs CAP_NET_ADMIN in this network namespace: run it as root");
+  EXPECT_EQ(meaning(add(), ESRCH, "").diagnostic, pfkey::Diagnostic::sa_notfound);
+}
+
+}  // namespace
+}  // namespace backend::xfrm

@@ -1,0 +1,299 @@
+// The whole backend against a kernel that is played: pipelining, faults of the socket, GETSPI, listening.
+#include "backend/xfrm.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <fstream>
+#include <map>
+
+#include "backend/fake_kernel.h"
+#include "backend/testing.h"
+#include "backend/xfrm_attributes.h"
+#include "backend/xfrm_encode.h"
+
+namespace backend {
+namespace {
+
+using pfkey::Message;
+using pfkey::Type;
+using testing::Datagram;
+using ::testing::ElementsAre;
+using testing::FakeKernel;
+using ::testing::HasSubstr;
+using testing::Octets;
+using testing::Peer;
+using testing::Request;
+
+constexpr std::uint64_t kNow = 1'795'230'000;
+
+Message request(Type type, std::uint32_t spi) {
+  static std::uint32_t seq = 0;
+  Message m;
+  m.type = type, m.satype = pfkey::SaType::esp;
+  m.seq = ++seq, m.pid = 4242;
+  m.sa = pfkey::Sa{.spi = spi, .state = pfkey::State::mature};
+  m.src = pfkey::Endpoint{.address = *parse_address("192.0.2.1")};
+  m.dst = pfkey::Endpoint{.address = *parse_address("192.0.2.2")};
+  return m;
+}
+
+Message add(std::uint32_t spi) {
+  Message m = request(Type::add, spi);
+  m.sa->encrypt = 20;
+  m.encrypt_key = pfkey::Key{160, 0, Secret(20)};
+  return m;
+}
+
+// As the kernel would tell it.
+Octets told(Message m) {
+  NetlinkBatch batch;
+  xfrm::put_sa(m, XFRM_MSG_NEWSA, 0, batch);
+  const Bytes bytes = batch.bytes().subspan(sizeof(nlmsghdr));
+  Octets out(bytes.begin(), bytes.end());
+  auto info = *xfrm::front<xfrm_usersa_info>(out);
+  info.curlft.add_time = kNow;
+  std::memcpy(out.data(), &info, sizeof info);
+  return out;
+}
+
+// A backend and the kernel behind it.
+class Bench {
+ public:
+  explicit Bench(FakeKernel::Answer answer) : kernel_(std::move(answer)) {
+    XfrmWorld world;
+    world.connect = [this](bool listening) -> Result<Netlink> {
+      if (listening) return events.client();
+      return kernel_.client();
+    };
+    world.companion = folder / "beside/sadb.db";
+    world.clock = [] { return Instant{{}, std::chrono::sys_seconds(std::chrono::seconds(kNow))}; };
+    world.random = [] { return 5u; };
+    world.device_index = [](const std::string& name) { return name == "eth3" ? 3u : 0u; };
+    world.has_type = [](pfkey::SaType, Family) { return Presence::missing; };
+    sadb = std::move(*Xfrm::open(std::move(world)));
+  }
+
+  // By request: errno, or what a reply says of itself.
+  Result<void> call(std::vector<Message> requests) {
+    return sadb->call(requests, [&](std::size_t i, Message&& m) {
+      replies[i] = std::move(m);
+      order.push_back(i);
+    });
+  }
+  int error(std::size_t i) { return replies.contains(i) ? replies[i].error : -1; }
+  std::string remark(std::size_t i) { return replies[i].remark ? replies[i].remark->text : ""; }
+
+  testing::TempFolder folder;
+  Peer events;
+  std::map<std::size_t, Message> replies;
+  std::vector<std::size_t> order;
+
+ private:
+  FakeKernel kernel_;
+
+ public:
+  std::unique_ptr<Xfrm> sadb;  // Goes first, so that the kernel's thread ends.
+};
+
+std::vector<Message> list(auto&&... messages) {
+  std::vector<Message> all;
+  (all.push_back(std::move(messages)), ...);
+  return all;
+}
+
+TEST(XfrmPipeline, EachFailureIsItsOwnRequestsInWhateverOrderTheKernelAnswers) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    ASSERT_EQ(requests.size(), 4u);  // One send.
+    peer.say(Datagram().verdict(requests[3].seq, 0).verdict(requests[1].seq, EEXIST));
+    peer.say(Datagram().verdict(requests[2].seq, ENOMEM).verdict(requests[0].seq, 0));
+  });
+  EXPECT_TRUE(b.call(list(add(1), add(2), add(3), add(4))));
+  EXPECT_THAT(b.order, ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(b.error(0), 0);
+  EXPECT_EQ(b.error(1), EEXIST);
+  EXPECT_EQ(b.error(2), ENOMEM);
+  EXPECT_EQ(b.remark(2), "the kernel has no memory left for it");
+  EXPECT_EQ(b.error(3), 0);
+}
+
+TEST(XfrmPipeline, WhatIsRefusedBeforeTheKernelKeepsItsPlace) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    ASSERT_EQ(requests.size(), 2u);
+    peer.say(Datagram().verdict(requests[0].seq, 0).verdict(requests[1].seq, 0));
+  });
+  Message bad = add(2);
+  bad.encrypt_key.reset();
+  EXPECT_TRUE(b.call(list(add(1), std::move(bad), add(3))));
+  EXPECT_THAT(b.order, ElementsAre(0, 1, 2));
+  EXPECT_EQ(b.error(1), EINVAL);
+  EXPECT_EQ(b.replies[1].diagnostic, static_cast<std::uint16_t>(pfkey::Diagnostic::missing_ekey));
+}
+
+TEST(XfrmPipeline, WhatWasDecidedIsToldWhenTheRestIsCutShort) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    peer.say(Datagram().verdict(requests[2].seq, EPERM));
+    peer.say(Datagram().verdict(requests[0].seq, 0), 1);
+  });
+  const auto done = b.call(list(add(1), add(2), add(3)));
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Errc::malformed);
+  EXPECT_THAT(b.order, ElementsAre(2));
+  EXPECT_EQ(b.error(2), EPERM);
+  EXPECT_EQ(b.remark(2), "it needs CAP_NET_ADMIN in this network namespace: run it as root");
+}
+
+TEST(XfrmPipeline, ARefusedAlgorithmOfAKernelWithoutEspIsTheProtocolsFault) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    peer.say(Datagram().verdict(requests[0].seq, ENOSYS, "Requested AEAD algorithm not found"));
+  });
+  EXPECT_TRUE(b.call(list(add(1))));
+  EXPECT_EQ(b.remark(0),
+            "the kernel says: Requested AEAD algorithm not found; this kernel has no ESP: module esp4 is missing; "
+            "`modprobe esp4`");
+}
+
+TEST(XfrmPipeline, AGetGivesTheSaAndAShortAnswerIsARefusal) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    const Octets sa = told(add(1));
+    peer.say(Datagram().message(XFRM_MSG_NEWSA, 0, requests[0].seq, sa).verdict(requests[0].seq, 0));
+    peer.say(Datagram()
+                 .message(XFRM_MSG_NEWSA, 0, requests[1].seq, Bytes(sa).first(sizeof(xfrm_usersa_info) - 8))
+                 .verdict(requests[1].seq, 0)
+                 .verdict(requests[2].seq, ESRCH));
+  });
+  EXPECT_TRUE(b.call(list(request(Type::get, 1), request(Type::get, 2), request(Type::get, 3))));
+  EXPECT_EQ(b.error(0), 0);
+  EXPECT_EQ(b.replies[0].encrypt_key->bits, 128);
+  EXPECT_EQ(b.error(1), EBADMSG);
+  EXPECT_EQ(b.remark(1), "the kernel's answer is no SA");
+  EXPECT_EQ(b.error(2), ESRCH);
+}
+
+TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
+  std::vector<xfrm_user_offload> seen;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    for (const Request& r : requests) {
+      seen.push_back(*xfrm::Attributes(r.payload, sizeof(xfrm_usersa_info)).get<xfrm_user_offload>(XFRMA_OFFLOAD_DEV));
+      peer.say(Datagram().verdict(r.seq, 0));
+    }
+  });
+  Message in = add(1), out = add(2), nowhere = add(3);
+  in.sa->flags = pfkey::kFlagInbound, out.sa->flags = pfkey::kFlagOutbound;
+  in.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"};
+  out.offload = pfkey::Offload{pfkey::Offload::Mode::packet, "eth3"};
+  nowhere.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth4"};
+  EXPECT_TRUE(b.call(list(std::move(in), std::move(out), std::move(nowhere))));
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].ifindex, 3);
+  EXPECT_EQ(seen[0].flags, XFRM_OFFLOAD_INBOUND);
+  EXPECT_EQ(seen[1].flags, XFRM_OFFLOAD_PACKET);
+  EXPECT_EQ(b.error(2), ENODEV);
+  EXPECT_EQ(b.remark(2), "there is no such network device");
+}
+
+TEST(XfrmRequests, GetspiTakesTheNextSpiWhenOneIsTaken) {
+  std::vector<std::uint32_t> asked;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    const auto wanted = xfrm::front<xfrm_userspi_info>(requests[0].payload);
+    EXPECT_EQ(wanted->min, wanted->max);
+    asked.push_back(wanted->min);
+    peer.say(Datagram().verdict(requests[0].seq, asked.size() == 1 ? EEXIST : asked.size() == 2 ? ENOENT : 0));
+  });
+  Message m = request(Type::getspi, 0);
+  m.sa.reset();
+  m.spi_range = pfkey::SpiRange{.min = 0x100, .max = 0x107};
+  EXPECT_TRUE(b.call(list(std::move(m))));
+  EXPECT_THAT(asked, ElementsAre(0x105, 0x106, 0x107));  // The random start is 5.
+  EXPECT_EQ(b.error(0), 0);
+  EXPECT_EQ(b.replies[0].sa->spi, 0x107u);
+  EXPECT_FALSE(b.replies[0].spi_range);
+}
+
+TEST(XfrmRequests, GetspiEndsWhenTheRangeDoes) {
+  std::size_t asked = 0;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    ++asked;
+    peer.say(Datagram().verdict(requests[0].seq, EEXIST));
+  });
+  Message few = request(Type::getspi, 0), backwards = request(Type::getspi, 0);
+  few.spi_range = pfkey::SpiRange{.min = 7, .max = 9}, backwards.spi_range = pfkey::SpiRange{.min = 9, .max = 7};
+  EXPECT_TRUE(b.call(list(std::move(few), std::move(backwards))));
+  EXPECT_EQ(asked, 3u);
+  EXPECT_EQ(b.error(0), EEXIST);
+  EXPECT_EQ(b.remark(0), "every SPI that was tried is taken");
+  EXPECT_EQ(b.error(1), EINVAL);
+}
+
+TEST(XfrmRequests, AnInterruptedDumpIsShownOnceAndWhole) {
+  int tries = 0;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    const std::uint32_t seq = requests[0].seq;
+    if (++tries == 1) {
+      peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, seq, told(add(1))).done(seq, NLM_F_DUMP_INTR));
+    } else {
+      peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, seq, told(add(1))));
+      peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, seq, told(add(2))).done(seq));
+    }
+  });
+  Message dump = request(Type::dump, 0);
+  dump.sa.reset(), dump.src.reset(), dump.dst.reset();
+  std::vector<Message> requests = list(std::move(dump));
+  std::vector<std::uint32_t> spis;
+  EXPECT_TRUE(b.sadb->call(requests, [&](std::size_t, Message&& m) { spis.push_back(m.sa ? m.sa->spi : 0); }));
+  EXPECT_EQ(tries, 2);
+  EXPECT_THAT(spis, ElementsAre(1, 2, 0));  // The end has none.
+}
+
+TEST(XfrmPairs, NothingIsAddedWhereAPairCannotBeKept) {
+  Bench b([](const std::vector<Request>&, Peer&) { FAIL() << "the kernel was asked"; });
+  std::ofstream(b.folder / "beside") << "in the way";
+  Message m = add(1);
+  m.pair = pfkey::Pair{2};
+  EXPECT_TRUE(b.call(list(std::move(m))));
+  EXPECT_EQ(b.error(0), EIO);
+  EXPECT_THAT(b.remark(0), HasSubstr("where pairs and identities of the kernel's SAs are kept"));
+}
+
+TEST(XfrmPairs, AnSaWhosePartnerIsMissingIsNotAdded) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    ASSERT_EQ(requests.size(), 1u);
+    EXPECT_EQ(requests[0].type, XFRM_MSG_GETSA);
+    peer.say(Datagram().verdict(requests[0].seq, ESRCH));
+  });
+  Message m = add(1);
+  m.pair = pfkey::Pair{2};
+  EXPECT_TRUE(b.call(list(std::move(m))));
+  EXPECT_EQ(b.error(0), EINVAL);
+  EXPECT_EQ(b.replies[0].diagnostic, static_cast<std::uint16_t>(pfkey::Diagnostic::pair_inappropriate));
+}
+
+TEST(XfrmMonitor, ALossIsAGapAndThenWhatThereIs) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    const std::uint32_t seq = requests[0].seq;
+    peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, seq, told(add(7))).done(seq));
+  });
+  xfrm_usersa_flush flush{};
+  flush.proto = IPPROTO_ESP;
+  b.events.say(Datagram().message(XFRM_MSG_FLUSHSA, 0, 0, xfrm::bytes_of(flush)));
+  b.events.say(Datagram().message(XFRM_MSG_NEWSA, 0, 0, told(add(6))), 100);  // Cut: the rest of it is lost.
+  b.events.say(Datagram().message(XFRM_MSG_FLUSHSA, 0, 0, xfrm::bytes_of(flush)));
+  std::vector<std::string> heard;
+  EXPECT_TRUE(b.sadb->listen(true, -1, [&](Message&& m) {
+    EXPECT_FALSE(m.encrypt_key);
+    heard.push_back(fmt::format("{} {}", static_cast<int>(m.type), m.sa ? m.sa->spi : 0));
+    return heard.size() < 6;
+  }));
+  const auto line = [](Type type, int spi) { return fmt::format("{} {}", static_cast<int>(type), spi); };
+  EXPECT_EQ(heard.size(), 6u);
+  EXPECT_EQ(heard[0], line(Type::x_promisc, 0));
+  EXPECT_EQ(heard[1], line(Type::flush, 0));
+  EXPECT_EQ(heard[2], line(Type::flush, 0));
+  EXPECT_EQ(heard[3], line(Type::reserved, 0));  // The gap.
+  EXPECT_EQ(heard[4], line(Type::dump, 7));
+  EXPECT_EQ(heard[5], line(Type::dump, 0));  // Its end.
+}
+
+}  // namespace
+}  // namespace backend

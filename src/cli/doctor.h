@@ -1,0 +1,25 @@
+#pragma once
+/// `ipseckey doctor`: one screen about this machine: what its kernel can do, what this user may, what goes wrong.
+#include <string>
+
+#include "backend/kernel_view.h"
+
+namespace cli {
+
+/// What was found out.
+struct Diagnosis {
+  backend::KernelView kernel;
+  std::string picked;  ///< The SADB that `auto` picks; empty: none.
+  std::string why;     ///< A clause: why that one, or what is missing and the cure.
+
+  /// Whether this user has a SADB to work with.
+  bool usable() const { return !picked.empty() && (picked != "kernel" || kernel.may_change); }
+};
+
+/// For a person: at most 80 columns, one screen.
+std::string doctor_screen(const Diagnosis& diagnosis);
+
+/// For a program: kind "doctor" of doc/json.md, a line.
+std::string doctor_json(const Diagnosis& diagnosis);
+
+}  // namespace cli

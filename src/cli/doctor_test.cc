@@ -1,0 +1,72 @@
+#include "cli/doctor.h"
+
+#include <gmock/gmock.h>
+
+#include <sstream>
+
+namespace cli {
+namespace {
+
+using enum backend::Presence;
+
+TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
+  Diagnosis d;
+  d.kernel.system = "Linux 6.18.0";
+  d.kernel.report = {.asked = false,
+                     .facts = {{"protocol", "ESP over IPv4", missing, "modprobe esp4"},
+                               {"protocol", "ESP over IPv6", missing, "modprobe esp6"},
+                               {"encryption", "aes-gcm", loadable},
+                               {"encryption", "null", unknown},
+                               {"feature", "ESN", missing}}};
+  d.kernel.lockdown = "confidentiality";
+  d.why = "no SADB to talk to";
+  EXPECT_EQ(doctor_screen(d),
+            "Kernel          Linux 6.18.0; not asked: what follows is from the machine's\n"
+            "                files\n"
+            "Protocols       no: ESP over IPv4 (`modprobe esp4`), ESP over IPv6 (`modprobe\n"
+            "                esp6`)\n"
+            "Encryption      when needed: aes-gcm\n"
+            "                not known: null\n"
+            "Features        no: ESN\n"
+            "Offload         no device here does ESP itself (esp-hw-offload)\n"
+            "This user       may not see or change the kernel's SAs: CAP_NET_ADMIN is\n"
+            "                missing; run it as root\n"
+            "Lockdown        confidentiality: keys are hidden, so no SA of the kernel can be\n"
+            "                saved\n"
+            "Dropped packets not counted by this kernel (CONFIG_XFRM_STATISTICS)\n"
+            "SADB            no SADB to talk to\n");
+  EXPECT_FALSE(d.usable());
+}
+
+TEST(Doctor, CountersHaveTheirMeaning) {
+  Diagnosis d;
+  d.kernel.counters = {{"XfrmInError", 0}, {"XfrmInStateProtoError", 12}, {"XfrmInBrandNew", 1}};
+  d.picked = "ipsecd:/s", d.why = "it answers";
+  EXPECT_THAT(doctor_screen(d),
+              testing::EndsWith("Dropped packets in /proc/net/xfrm_stat, since the network namespace began:\n"
+                                "          12    XfrmInStateProtoError: wrong ICV or padding: the two ends have\n"
+                                "                different keys or algorithms\n"
+                                "           1    XfrmInBrandNew\n"
+                                "SADB            auto picks ipsecd:/s: it answers\n"));
+  EXPECT_TRUE(d.usable());
+}
+
+TEST(Doctor, TheKernelIsOfNoUseWithoutTheRightToIt) {
+  Diagnosis d;
+  d.picked = "kernel", d.why = "it has ESP or AH";
+  EXPECT_FALSE(d.usable());
+  EXPECT_THAT(doctor_screen(d),
+              testing::EndsWith("SADB            auto picks kernel: it has ESP or AH; but this user may not use\n"
+                                "                it: run it as root\n"));
+}
+
+TEST(Doctor, ItIsOneScreen) {
+  const Diagnosis d{backend::view_kernel(), "kernel", "why"};
+  std::istringstream lines(doctor_screen(d));
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_LE(count, 24u);
+}
+
+}  // namespace
+}  // namespace cli

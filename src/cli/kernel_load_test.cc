@@ -1,0 +1,112 @@
+// A load into a kernel that fails in every way: what a person reads, at which line of the file.
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <fstream>
+
+#include "backend/fake_kernel.h"
+#include "backend/testing.h"
+#include "backend/xfrm.h"
+#include "cli/program.h"
+
+namespace cli {
+namespace {
+
+using backend::Netlink;
+using backend::testing::Datagram;
+using backend::testing::FakeKernel;
+using backend::testing::Peer;
+using backend::testing::Request;
+
+struct Ran {
+  std::string out, err;
+  Status status;
+};
+
+Ran load(std::string_view text, FakeKernel::Answer answer) {
+  const backend::testing::TempFolder folder;
+  const std::string path = folder / "keys";
+  std::ofstream(path) << text;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  FakeKernel kernel(std::move(answer));
+  Ran ran;
+  const auto into = [](std::string& to) { return [&to](std::string_view t) { return to += t, 0; }; };
+  Console console(into(ran.out), into(ran.err), false);
+  World world{.console = console,
+              .names = {[](const std::string&) { return Result<std::vector<Address>>(fail(Errc::not_found, "")); },
+                        [](const std::string&) { return std::optional<std::uint8_t>(); },
+                        [](const std::string&) { return std::optional<std::uint16_t>(); }},
+              .host_name = nullptr,
+              .protocol_name = nullptr,
+              .clock = [] { return Instant{}; },
+              .pid = 4242,
+              .open = nullptr,
+              .view_kernel = nullptr,
+              .open_scratch = nullptr};
+  world.open = [&](const std::string&) -> Result<std::unique_ptr<backend::Backend>> {
+    backend::XfrmWorld beside;
+    beside.connect = [&](bool) -> Result<Netlink> { return kernel.client(); };
+    beside.companion = folder / "sadb.db";
+    beside.clock = world.clock;
+    auto opened = backend::Xfrm::open(std::move(beside));
+    if (!opened) return std::unexpected(opened.error());
+    return std::move(*opened);
+  };
+  ran.status = run_program({"ipseckey", {"-f", path}}, world);
+  const auto shorten = [&](std::string& said) {
+    for (auto at = said.find(path); at != std::string::npos; at = said.find(path))
+      said.replace(at, path.size(), "keys");
+  };
+  shorten(ran.out), shorten(ran.err);
+  return ran;
+}
+
+constexpr std::string_view kFile =
+    "# Four SAs.\n"
+    "add ah spi 0x1001 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 000102030405060708090a0b0c0d0e0f\n"
+    "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 100102030405060708090a0b0c0d0e0f\n"
+    "\n"
+    "add ah spi 0x1003 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 200102030405060708090a0b0c0d0e0f\n"
+    "add ah spi 0x1004 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 300102030405060708090a0b0c0d0e0f\n";
+
+TEST(KernelLoad, EachFailureIsToldAtItsLineInWhateverOrderItCame) {
+  const Ran ran = load(kFile, [](const std::vector<Request>& r, Peer& peer) {
+    peer.say(Datagram().verdict(r[3].seq, EINVAL, "Key is bad").verdict(r[2].seq, 0));
+    peer.say(Datagram().verdict(77777, EPERM).verdict(r[1].seq, EEXIST).verdict(r[0].seq, 0));
+  });
+  EXPECT_EQ(
+      ran.err,
+      "keys:3:8: error: ah SA spi 0x1002 dst 192.0.2.2 already exists\n"
+      "keys:6:8: error: One of the entered values is incorrect: Diagnostic code 0: no further information; the kernel "
+      "says: Key is bad\n"
+      "keys: 2 of 4 commands succeeded.\n");
+  EXPECT_EQ(ran.status, Status::failed);
+}
+
+TEST(KernelLoad, AnAnswerCutShortLeavesTheLinesWithoutOneUnknown) {
+  const Ran ran = load(kFile, [](const std::vector<Request>& r, Peer& peer) {
+    peer.say(Datagram().verdict(r[0].seq, 0));
+    peer.say(Datagram().verdict(r[1].seq, ENOMEM).verdict(r[2].seq, 0), 1);
+  });
+  EXPECT_EQ(
+      ran.err,
+      "keys:3:8: error: the SADB refuses: Cannot allocate memory (ENOMEM); the kernel has no memory left for it\n"
+      "keys:5: error: no answer to this command and 1 after it, which may have been carried out; what follows was "
+      "not run\n"
+      "ipseckey: an answer of the kernel was cut short; what it said about the rest is not known\n"
+      "keys: 1 of 4 commands succeeded; what follows was not run.\n");
+  EXPECT_EQ(ran.status, Status::no_sadb);
+}
+
+TEST(KernelLoad, AKernelThatGoesAwayIsNamedAtTheFirstLineWithoutAnswer) {
+  const Ran ran = load(kFile, [](const std::vector<Request>&, Peer& peer) { peer.hang_up(); });
+  EXPECT_EQ(
+      ran.err,
+      "keys:2: error: no answer to this command and 3 after it, which may have been carried out; what follows was "
+      "not run\n"
+      "ipseckey: the kernel's side of the netlink socket is gone\n"
+      "keys: 0 of 4 commands succeeded; what follows was not run.\n");
+}
+
+}  // namespace
+}  // namespace cli

@@ -1,0 +1,168 @@
+"""Two network namespaces, joined by a cable, and packets between them: from this one process, without a program for each."""
+import contextlib
+import ctypes
+import select
+import socket
+import struct
+import time
+
+from guest import run
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2  # linux/udp.h, RFC 3948
+
+
+@contextlib.contextmanager
+def inside(netns):
+    """What is opened inside belongs to that namespace for good."""
+    with open("/proc/self/ns/net", encoding="ascii") as here, open(f"/run/netns/{netns}", encoding="ascii") as there:
+        if LIBC.setns(there.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            yield
+        finally:
+            LIBC.setns(here.fileno(), CLONE_NEWNET)
+
+
+def ip_batch(netns, lines):
+    run("ip", "-n", netns, "-batch", "-", stdin="\n".join(lines) + "\n")
+
+
+def cable():
+    """Namespaces a and b, a device each, up."""
+    for name in ("a", "b"):
+        run("ip", "netns", "add", name)
+    run("ip", *"link add ethA netns a type veth peer name ethB netns b".split())
+    for name, device in (("a", "ethA"), ("b", "ethB")):
+        ip_batch(name, ["link set lo up", f"link set {device} up"])
+
+
+def wait(seconds, done):
+    """Until done() or that long."""
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:
+        select.select([], [], [], 0.01)
+    return done()
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def pings(pairs, seconds):
+    """The (source, destination) pairs of a list, from a to b, whose echo comes back within so many seconds."""
+    answered, waiting = set(), {}
+    with contextlib.ExitStack() as stack:
+        with inside("a"):
+            for n, (src, dst) in enumerate(pairs):
+                six = ":" in src
+                s = stack.enter_context(socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW,
+                                                      socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP))
+                s.setblocking(False)
+                s.bind((src, 0))
+                body = struct.pack("!HH8s", n, 1, b"ipseckey")
+                kind = 128 if six else 8
+                packet = struct.pack("!BBH", kind, 0, 0 if six else checksum(struct.pack("!BBH", kind, 0, 0) + body)) + body
+                with contextlib.suppress(OSError):  # Without an SA sending itself may be refused.
+                    s.sendto(packet, (dst, 0))
+                waiting[s] = ((src, dst), n, six)
+
+        def look():
+            for s in select.select(list(waiting), [], [], 0)[0]:
+                packet, sender = s.recvfrom(2048)
+                pair, n, six = waiting[s]
+                answer = packet if six else packet[(packet[0] & 15) * 4:]
+                if sender[0] == pair[1] and answer[0] == (129 if six else 0) and answer[4:6] == struct.pack("!H", n):
+                    answered.add(pair)
+            return len(answered) == len(set(pairs))
+
+        wait(seconds, look)
+    return answered
+
+
+def connections(pairs, seconds):
+    """The pairs between which a TCP connection carries 100 octets there and back, from a to b."""
+    data, done = bytes(range(100)), set()
+    with contextlib.ExitStack() as stack:
+        open_, clients = {}, {}
+        with inside("b"):
+            for six in {":" in dst for _, dst in pairs}:
+                server = stack.enter_context(socket.socket(socket.AF_INET6 if six else socket.AF_INET))
+                if six:
+                    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind(("::" if six else "0.0.0.0", 5001))
+                server.listen(len(pairs))
+                server.setblocking(False)
+                open_[server] = None
+        with inside("a"):
+            for src, dst in pairs:
+                client = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in src else socket.AF_INET))
+                client.setblocking(False)
+                client.bind((src, 0))
+                with contextlib.suppress(OSError):
+                    client.connect_ex((dst, 5001))
+                clients[client] = [(src, dst), b"", False]
+
+        def look():
+            for s in select.select(list(open_), [], [], 0)[0]:
+                if open_[s] is None:
+                    peer = stack.enter_context(s.accept()[0])
+                    peer.setblocking(False)
+                    open_[peer] = b""
+                    continue
+                got = s.recv(200)
+                open_[s] += got
+                if len(open_[s]) == len(data) and got:
+                    s.sendall(open_[s][::-1])
+                if not got:
+                    open_.pop(s)
+            readable, writable, _ = select.select(list(clients), [c for c in clients if not clients[c][2]], [], 0)
+            for c in writable:
+                if c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    with contextlib.suppress(OSError):
+                        c.send(data)
+                        clients[c][2] = True
+            for c in readable:
+                with contextlib.suppress(OSError):
+                    clients[c][1] += c.recv(200)
+                if clients[c][1] == data[::-1]:
+                    done.add(clients[c][0])
+            return len(done) == len(set(pairs))
+
+        wait(seconds, look)
+    return done
+
+
+def nat_socket(netns, port):
+    """The UDP socket that lets the kernel take ESP out of UDP. It has to stay open."""
+    with inside(netns):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("0.0.0.0", port))
+    s.setsockopt(socket.IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
+    return s
+
+
+class Tap:
+    """Every IPv4 packet that a namespace's device sees: (protocol, UDP source port, UDP destination port)."""
+
+    def __init__(self, netns, device):
+        with inside(netns):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket.bind((device, 0x0800))
+        self.socket.setblocking(False)
+
+    def seen(self):
+        kinds = set()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet = self.socket.recv(2048)[14:]
+                ports = struct.unpack("!HH", packet[20:24]) if packet[9] == 17 else (0, 0)
+                kinds.add((packet[9],) + ports)
+        return kinds
+
+    def close(self):
+        self.socket.close()
