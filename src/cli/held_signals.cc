@@ -15,18 +15,19 @@ bool ignored(int number) {
   return sigaction(number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN;
 }
 
-sigset_t ending_signals() {
+sigset_t set_of(auto wanted) {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : kEnding)
-    if (!ignored(number)) sigaddset(&set, number);
+    if (wanted(number)) sigaddset(&set, number);
   return set;
 }
 
 }  // namespace
 
-HeldSignals::HeldSignals() {
-  const sigset_t ending = ending_signals();
+HeldSignals::HeldSignals(Ignored which) {
+  const sigset_t ending =
+      set_of([&](int number) { return !ignored(number) || (which == Ignored::count_too && number != SIGHUP); });
   sigprocmask(SIG_BLOCK, &ending, &before_);
 }
 
@@ -41,17 +42,14 @@ bool HeldSignals::one_came() const {
 }
 
 void HeldSignals::forget() const {
-  sigset_t meant;
-  sigemptyset(&meant);
-  sigaddset(&meant, SIGINT);
-  sigaddset(&meant, SIGTERM);
+  const sigset_t meant = set_of([](int number) { return number != SIGHUP; });
   constexpr timespec kAtOnce{};
   while (sigtimedwait(&meant, nullptr, &kAtOnce) > 0) continue;
 }
 
 int HeldSignals::fd() {
-  const sigset_t ending = ending_signals();
-  static const int kFd = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+  const sigset_t all = set_of([](int) { return true; });  // Those that nobody holds back never wait.
+  static const int kFd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
   return kFd;
 }
 

@@ -4,11 +4,15 @@
 
 namespace cli {
 
-/// While it lives, INT, TERM and HUP wait (those that the process ignores stay ignored); then they have their way,
-/// unless somebody outside holds them, too: the prompt, which throws a Ctrl-C away when its command has ended.
+/// While it lives, INT, TERM and HUP wait; then they have their way, unless somebody outside holds them, too: the
+/// prompt, which throws a Ctrl-C away when its command has ended.
 class HeldSignals {
  public:
-  HeldSignals();
+  enum class Ignored : bool {
+    stay,       ///< A signal that the process was started to ignore is ignored.
+    count_too,  ///< INT and TERM count even then: a script's background job ignores INT, and nothing else may end it.
+  };
+  explicit HeldSignals(Ignored ignored = Ignored::stay);
   HeldSignals(const HeldSignals&) = delete;
   HeldSignals& operator=(const HeldSignals&) = delete;
   ~HeldSignals();

@@ -195,7 +195,7 @@ void Session::show_heard(const pfkey::Message& m) {
 Status Session::monitor(bool promiscuous) {
   backend::Backend* const backend = sadb();
   if (!backend) return no_sadb_;
-  const HeldSignals held;
+  const HeldSignals held(HeldSignals::Ignored::count_too);
   console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
                             backend->name()));
   const auto heard = backend->listen(promiscuous, HeldSignals::fd(), [&](pfkey::Message&& m) {

@@ -281,6 +281,16 @@ class Interrupted(Case):
         self.assertEqual((ended.status, ended.out), (-signal.SIGINT, ""))
         self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; what follows was not run\.\n$")
 
+    def test_a_monitor_ends_well_by_each_signal_that_asks_for_it(self):
+        ignoring = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a shell starts its background jobs.
+        for number, status, how in ((signal.SIGINT, OK, {}), (signal.SIGTERM, OK, {}), (signal.SIGHUP, -signal.SIGHUP, {}),
+                                    (signal.SIGINT, OK, {"preexec_fn": ignoring})):
+            monitor = self.start("monitor", **how)
+            monitor.stdout.readline()
+            monitor.send_signal(number)
+            ended = self.finish(monitor)
+            self.assertEqual((ended.status, ended.err.count("\n")), (status, 1))
+
     def wait_for_sas(self, count: int):
         end = time.monotonic() + DEADLINE
         while self.count_sas() < count:
