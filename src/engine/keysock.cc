@@ -145,4 +145,9 @@ void Keysock::expire(Instant now, Deliver deliver) {
       now, [&](Audience audience, Message&& m) { state_->spread(audience, std::move(m), std::nullopt, deliver); });
 }
 
+void Keysock::attend(Instant now, Deliver deliver) {
+  state_->engine.attend(
+      now, [&](Audience audience, Message&& m) { state_->spread(audience, std::move(m), std::nullopt, deliver); });
+}
+
 }  // namespace engine

@@ -42,6 +42,8 @@ class Keysock {
   bool acquire(const Wanted& wanted, Instant now, Deliver deliver);
 
   void expire(Instant now, Deliver deliver);
+  /// Does what packets made due (Engine::attend).
+  void attend(Instant now, Deliver deliver);
   std::optional<std::chrono::nanoseconds> deadline() const;
 
   const Engine& engine() const;

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "ipsecd/clock.h"
 #include "pfkey/notices.h"
 
 namespace ipsecd {
@@ -22,13 +23,9 @@ constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
 
 std::string text_of(int error) { return std::generic_category().message(error); }
 
-Instant now() {
-  using std::chrono::system_clock, std::chrono::steady_clock, std::chrono::seconds;
-  return {steady_clock::now().time_since_epoch(), std::chrono::floor<seconds>(system_clock::now())};
-}
-
-engine::Options engine_options(LocalAddresses& local) {
+engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane) {
   engine::Options options;
+  options.carrier = dataplane;
   options.is_local = [&local](const Address& a) { return local.contains(a); };
   return options;
 }
@@ -53,23 +50,26 @@ std::uint32_t events_for(Wants wants) {
 
 }  // namespace
 
-Daemon::Daemon(const Listener& listener, Log log)
+Daemon::Daemon(const Listener& listener, Log log, Dataplane* dataplane)
     : listener_(listener),
       log_(std::move(log)),
-      server_(engine_options(local_), [this](ClientId to, Bytes wire) { return send(to, wire); }),
+      dataplane_(dataplane),
+      server_(engine_options(local_, dataplane), [this](ClientId to, Bytes wire) { return send(to, wire); }),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
 }
 
 Daemon::~Daemon() {
   connections_.clear();
+  status_socket_.reset();
   for (sd_event_source* source : {accept_source_, accept_timer_, timer_}) sd_event_source_disable_unref(source);
   sd_event_unref(loop_);
 }
 
-Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log) {
-  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log)));
+Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log, Dataplane* dataplane) {
+  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log), dataplane));
   if (auto r = daemon->set_up(); !r) return std::unexpected(r.error());
+  if (auto r = dataplane ? daemon->attend_to_packets() : Result<void>(); !r) return std::unexpected(r.error());
   return daemon;
 }
 
@@ -99,6 +99,46 @@ Result<void> Daemon::set_up() {
   if (r >= 0) r = sd_event_add_time(loop_, &timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_timer, this);
   if (r >= 0) r = sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
   if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
+  return {};
+}
+
+// The packet threads call when packets made something due; reports about paths come in on sockets of their own.
+Result<void> Daemon::attend_to_packets() {
+  const auto on_call = [](sd_event_source*, int fd, std::uint32_t, void* self) {
+    auto* daemon = static_cast<Daemon*>(self);
+    std::uint64_t calls = 0;
+    ::eventfd_read(fd, &calls);
+    const Instant at = now();
+    daemon->server_.attend(at);
+    while (const auto wanted = daemon->dataplane_->wanted()) daemon->server_.acquire(*wanted, at);
+    daemon->settle();
+    return 0;
+  };
+  const auto on_report = [](sd_event_source*, int, std::uint32_t, void* self) {
+    static_cast<Daemon*>(self)->dataplane_->read_path_reports();
+    return 0;
+  };
+  int r = sd_event_add_io(loop_, nullptr, dataplane_->call(), EPOLLIN, on_call, this);
+  for (const PathInlet& path : dataplane_->paths())
+    if (r >= 0) r = sd_event_add_io(loop_, nullptr, path.fd(), EPOLLIN, on_report, this);
+  if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
+  return {};
+}
+
+Status Daemon::status() const {
+  Status s{.socket = listener_.path(), .sas = server_.sas(), .clients = server_.clients(), .traffic = {}};
+  if (dataplane_)
+    s.traffic = Traffic{.device = dataplane_->device(),
+                        .workers = dataplane_->workers(),
+                        .outbound = dataplane_->outbound(),
+                        .inbound = dataplane_->inbound()};
+  return s;
+}
+
+Result<void> Daemon::tell_status_at(const std::string& path) {
+  auto made = StatusSocket::make(path, loop_, [this] { return status(); });
+  if (!made) return std::unexpected(std::move(made.error()));
+  status_socket_ = std::move(*made);
   return {};
 }
 

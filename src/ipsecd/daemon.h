@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ipsecd/dataplane.h"
 #include "ipsecd/fd.h"
 #include "ipsecd/listener.h"
 #include "ipsecd/local_addresses.h"
 #include "ipsecd/server.h"
+#include "ipsecd/status_socket.h"
 
 namespace ipsecd {
 
@@ -27,12 +29,15 @@ class Daemon {
   /// Takes one line for the log, without the program's name. No line holds a byte of a message.
   using Log = std::function<void(std::string_view)>;
 
-  /// The listener outlives the daemon. Error io: the system gives no event loop.
-  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log);
+  /// The listener, and the data plane if there is one, outlive the daemon. Error io: the system gives no event loop.
+  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log, Dataplane* dataplane = nullptr);
   ~Daemon();
 
   /// Ends run() on SIGTERM and SIGINT. The caller has blocked both in all threads.
   Result<void> stop_on_signals();
+  /// Tells its status at that path too. Errors: those of Listener::at().
+  Result<void> tell_status_at(const std::string& path);
+  Status status() const;
   /// Serves until stop(). Call once.
   Result<void> run();
   /// Ends run(), from any thread.
@@ -48,9 +53,10 @@ class Daemon {
     ~Connection() { sd_event_source_disable_unref(source); }
   };
 
-  Daemon(const Listener& listener, Log log);
+  Daemon(const Listener& listener, Log log, Dataplane* dataplane);
 
   Result<void> set_up();
+  Result<void> attend_to_packets();
   void accept_waiting();
   void admit(Fd fd);
   void pause_accepting(int error);
@@ -65,6 +71,7 @@ class Daemon {
 
   const Listener& listener_;
   Log log_;
+  Dataplane* dataplane_;
   LocalAddresses local_;
   Server server_;
   SecretBuffer in_;  // One received message; wiped after each.
@@ -73,6 +80,7 @@ class Daemon {
   sd_event_source* accept_source_ = nullptr;
   sd_event_source* accept_timer_ = nullptr;
   sd_event_source* timer_ = nullptr;
+  std::unique_ptr<StatusSocket> status_socket_;
   std::optional<std::chrono::nanoseconds> timer_at_;
   bool full_logged_ = false;
   std::vector<ClientId> touched_;  // Whose wants may have changed since settle().

@@ -42,7 +42,7 @@ Result<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-Fd new_socket(int flags) { return Fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0)); }
+Fd new_socket(int type) { return Fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
 std::filesystem::path folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -62,7 +62,7 @@ Result<Fd> lock_folder(const std::string& path) {
 }
 
 // Clears the way: removes a socket file that nobody answers on.
-Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
+Result<void> remove_stale(const std::string& path, const sockaddr_un& address, int type) {
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
@@ -70,7 +70,7 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   }
   if (!S_ISSOCK(info.st_mode))
     return fail(Errc::exists, fmt::format("{} exists and is not a socket; name another path or remove it", path));
-  const Fd probe = new_socket(SOCK_NONBLOCK);
+  const Fd probe = new_socket(type);
   const bool refused = ::connect(probe.get(), generic(address), sizeof address) != 0 && errno == ECONNREFUSED;
   if (!refused)
     return fail(Errc::exists,
@@ -92,15 +92,15 @@ Result<void> make_folder(const std::string& folder) {
 
 }  // namespace
 
-Result<Listener> Listener::at(const std::string& path) {
+Result<Listener> Listener::at(const std::string& path, int type) {
   const auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
   const auto lock = lock_folder(path);
   if (!lock) return std::unexpected(lock.error());
-  if (auto r = remove_stale(path, *address); !r) return std::unexpected(r.error());
+  if (auto r = remove_stale(path, *address, type); !r) return std::unexpected(r.error());
 
   Listener listener;
-  listener.fd_ = new_socket(SOCK_NONBLOCK);
+  listener.fd_ = new_socket(type);
   if (!listener.fd_) return cannot("make a socket for", path, errno);
   const mode_t old = ::umask(0177);  // The file is 0600 from its first moment on.
   const int bound = ::bind(listener.fd(), generic(*address), sizeof *address);

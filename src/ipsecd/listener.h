@@ -1,5 +1,6 @@
 #pragma once
 /// The socket that ipsecd listens on: made with care, or handed over by the service manager.
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <string>
@@ -9,13 +10,13 @@
 
 namespace ipsecd {
 
-/// A listening SOCK_SEQPACKET socket. If it was made here, its file goes when this goes, unless another has taken its
-/// place.
+/// A listening Unix socket, of SOCK_SEQPACKET for PF_KEY. If it was made here, its file goes when this goes, unless
+/// another has taken its place.
 class Listener {
  public:
   /// Makes a socket of mode 0600 at `path`. A socket that nobody answers on is replaced; anything else is left alone.
   /// Errors: exists (another ipsecd serves it, or it is no socket), denied, invalid, io.
-  static Result<Listener> at(const std::string& path);
+  static Result<Listener> at(const std::string& path, int type = SOCK_SEQPACKET);
   /// As at(), and makes the folder of `path` first if it is not there: 0755 for root, 0700 for others.
   static Result<Listener> at_default(const std::string& path);
   /// The one socket that the service manager handed over (sd_listen_fds); nothing if it handed over none.

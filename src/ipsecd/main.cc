@@ -16,6 +16,7 @@
 #include "base/socket_path.h"
 #include "ipsecd/daemon.h"
 #include "ipsecd/options.h"
+#include "ipsecd/privileges.h"
 
 namespace {
 
@@ -39,11 +40,23 @@ void allow_many_files() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::string default_path() { return default_socket_path(geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")); }
+
 Result<ipsecd::Listener> listener_for(const ipsecd::Options& options) {
   auto handed = ipsecd::Listener::handed_over();
   if (!handed || *handed) return handed;
   if (options.socket) return ipsecd::Listener::at(*options.socket);
-  return ipsecd::Listener::at_default(default_socket_path(geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")));
+  return ipsecd::Listener::at_default(default_path());
+}
+
+// nullptr: none was asked for.
+Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options) {
+  if (!options.tun) return nullptr;
+  return ipsecd::Dataplane::make({.device = *options.tun,
+                                  .workers = options.workers.value_or(1),
+                                  .mtu = options.mtu.value_or(1500),
+                                  .mark = options.mark.value_or(0)},
+                                 log);
 }
 
 Result<void> serve(const ipsecd::Options& options) {
@@ -55,14 +68,32 @@ Result<void> serve(const ipsecd::Options& options) {
 
   const auto listener = listener_for(options);
   if (!listener) return std::unexpected(listener.error());
-  const auto daemon = ipsecd::Daemon::make(*listener, log);
+  const auto dataplane = dataplane_for(options);
+  if (!dataplane) return std::unexpected(dataplane.error());
+  const auto daemon = ipsecd::Daemon::make(*listener, log, dataplane->get());
   if (!daemon) return std::unexpected(daemon.error());
+  if (auto r = (*daemon)->tell_status_at(ipsecd::status_path(listener->path())); !r) log(r.error().text);
   if (auto r = (*daemon)->stop_on_signals(); !r) return r;
-  log(fmt::format("serving {}", listener->path()));
-  sd_notify(0, fmt::format("READY=1\nSTATUS=serving {}", listener->path()).c_str());
+  if (options.user) {
+    if (auto r = ipsecd::become(*options.user); !r) return r;
+    harden();  // A change of user makes a process dumpable again.
+  }
+  if (*dataplane) (*dataplane)->start();
+  const std::string what =
+      options.tun ? fmt::format("{}, packets through {}", listener->path(), *options.tun) : listener->path();
+  log(fmt::format("serving {}", what));
+  sd_notify(0, fmt::format("READY=1\nSTATUS=serving {}", what).c_str());
   auto ended = (*daemon)->run();
   sd_notify(0, "STOPPING=1");
   return ended;
+}
+
+Result<void> print_status(const ipsecd::Options& options) {
+  const std::string path = ipsecd::status_path(options.socket.value_or(default_path()));
+  const auto reply = ipsecd::ask_status(path, options.json ? "json" : "text");
+  if (!reply) return std::unexpected(reply.error());
+  fmt::print("{}", *reply);
+  return {};
 }
 
 }  // namespace
@@ -82,11 +113,13 @@ int main(int argc, char** argv) {
       fmt::print("ipsecd {}\n", IPSECKEY_VERSION);
       return kEnded;
     case ipsecd::Options::Do::serve:
+    case ipsecd::Options::Do::status:
       break;
   }
   harden();
   allow_many_files();
-  if (const auto ended = serve(*options); !ended) {
+  if (const auto ended = options->what == ipsecd::Options::Do::status ? print_status(*options) : serve(*options);
+      !ended) {
     log(ended.error().text);
     return kFailed;
   }

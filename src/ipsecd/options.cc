@@ -2,21 +2,106 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
+#include <variant>
+
 namespace ipsecd {
 namespace {
 
-constexpr std::string_view kSocket = "--socket";
+struct Range {
+  unsigned least = 0, most = 0;
+};
+
+// One row for each option with a value: its name, where the value goes, what it may be, what help says.
+struct Row {
+  std::string_view name, metavar;
+  std::variant<std::optional<std::string> Options::*, std::optional<unsigned> Options::*> slot;
+  Range range;
+  bool packets;  // It is about carrying packets: needs --tun.
+  std::string_view help;
+};
+constexpr std::array kRows = {
+    Row{"--socket",
+        "PATH",
+        &Options::socket,
+        {},
+        false,
+        "where to listen; default: /run/ipsecd/pfkey.sock, without root\n"
+        "$XDG_RUNTIME_DIR/ipsecd/pfkey.sock (their folder is made if need be)"},
+    Row{"--user",
+        "NAME",
+        &Options::user,
+        {},
+        false,
+        "become this user once everything is open, and keep CAP_NET_ADMIN\nand CAP_NET_RAW alone"},
+    Row{"--tun",
+        "NAME",
+        &Options::tun,
+        {},
+        false,
+        "carry packets: make this TUN device; what is routed into it leaves\n"
+        "protected by the SAs or is dropped (doc/dataplane.md)"},
+    Row{"--workers", "N", &Options::workers, {1, 64}, true, "packet threads; default 1"},
+    Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "what the host's links take; default 1500"},
+    Row{"--mark",
+        "N",
+        &Options::mark,
+        {1, UINT32_MAX},
+        true,
+        "mark protected packets, so that `ip rule` can tell them from\nwhat is to be protected"},
+};
+
+Result<unsigned> number(const Row& row, std::string_view text) {
+  unsigned value = 0;
+  const bool hex = text.starts_with("0x");
+  const std::string_view digits = text.substr(hex ? 2 : 0);
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
+  if (ec != std::errc() || end != digits.data() + digits.size() || value < row.range.least || value > row.range.most)
+    return fail(Errc::syntax,
+                fmt::format("{} needs a number from {} to {}", row.name, row.range.least, row.range.most));
+  return value;
+}
+
+Result<void> set(Options& options, const Row& row, std::string_view text) {
+  if (text.empty()) return fail(Errc::syntax, fmt::format("{} needs a value: {}", row.name, row.metavar));
+  return std::visit(
+      [&]<class T>(std::optional<T> Options::* slot) -> Result<void> {
+        if (options.*slot) return fail(Errc::syntax, fmt::format("{} stands twice", row.name));
+        if constexpr (std::is_same_v<T, unsigned>) {
+          const auto value = number(row, text);
+          if (!value) return std::unexpected(value.error());
+          options.*slot = *value;
+        } else {
+          options.*slot = std::string(text);
+        }
+        return {};
+      },
+      row.slot);
+}
+
+const Row* find(std::string_view word) {
+  for (const Row& row : kRows)
+    if (word == row.name || (word.starts_with(row.name) && word.substr(row.name.size()).starts_with('='))) return &row;
+  return nullptr;
+}
+
+Result<void> check(const Options& options) {
+  for (const Row& row : kRows) {
+    const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
+    if (given && row.packets && !options.tun)
+      return fail(Errc::syntax, fmt::format("{} is about packets: it needs --tun NAME", row.name));
+    if (given && options.what == Options::Do::status && row.name != "--socket")
+      return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
+  }
+  if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json goes with status");
+  return {};
+}
 
 }  // namespace
 
 Result<Options> parse_options(std::span<const std::string_view> words) {
   Options options;
-  const auto set_socket = [&](std::string_view path) -> Result<void> {
-    if (options.socket) return fail(Errc::syntax, "--socket stands twice: one socket is served");
-    if (path.empty()) return fail(Errc::syntax, "--socket needs a path");
-    options.socket = path;
-    return {};
-  };
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = words[i];
     Result<void> done;
@@ -24,36 +109,55 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
       options.what = Options::Do::help;
     } else if (word == "--version" || word == "-V") {
       options.what = Options::Do::version;
-    } else if (word == kSocket) {
-      done = set_socket(i + 1 < words.size() ? words[++i] : std::string_view());
-    } else if (word.starts_with("--socket=")) {
-      done = set_socket(word.substr(kSocket.size() + 1));
+    } else if (word == "status" && i == 0) {
+      options.what = Options::Do::status;
+    } else if (word == "--json") {
+      options.json = true;
+    } else if (const Row* const row = find(word)) {
+      const bool apart = word == row->name;
+      const std::string_view next = i + 1 < words.size() ? words[i + 1] : std::string_view();
+      done = set(options, *row, apart ? next : word.substr(row->name.size() + 1));
+      if (apart) ++i;
     } else if (word != "--owner-only" && word != "--foreground") {  // Both are the only way there is.
-      done = fail(Errc::syntax, fmt::format("Unknown word '{}': expected --socket PATH, --help or --version", word));
+      done = fail(Errc::syntax, fmt::format("Unknown word '{}'; `ipsecd --help` lists what there is", word));
     }
     if (!done) return std::unexpected(done.error());
   }
+  if (options.what != Options::Do::serve && options.what != Options::Do::status) return options;
+  if (auto r = check(options); !r) return std::unexpected(r.error());
   return options;
 }
 
-std::string_view help_text() {
-  return R"(usage: ipsecd [--socket PATH]
+std::string help_text() {
+  std::string out = R"(usage: ipsecd [OPTION]...
+       ipsecd status [--json] [--socket PATH]
 
 Keeps a database of IPsec security associations and serves it as PF_KEY v2 messages
-over a Unix socket, in the foreground, until SIGTERM or SIGINT.
+over a Unix socket, in the foreground, until SIGTERM or SIGINT. With --tun it carries
+packets for them too: AH and ESP in user space, without the kernel's IPsec.
 
-  --socket PATH   where to listen; default: /run/ipsecd/pfkey.sock, without root
-                  $XDG_RUNTIME_DIR/ipsecd/pfkey.sock (their folder is made if need be)
-  --owner-only    serve root and the user who runs ipsecd only; this is always so
-  --foreground    do not go into the background; this is always so
-  --help          print this text
-  --version       print the version
+)";
+  constexpr std::size_t kColumn = 18;
+  const auto entry = [&](std::string_view name, std::string_view help) {
+    out += fmt::format("  {:<{}}", name, kColumn - 2);
+    for (const char c : help) out += c == '\n' ? "\n" + std::string(kColumn, ' ') : std::string(1, c);
+    out += '\n';
+  };
+  for (const Row& row : kRows) entry(fmt::format("{} {}", row.name, row.metavar), row.help);
+  entry("--owner-only", "serve root and the user who runs ipsecd only; this is always so");
+  entry("--foreground", "do not go into the background; this is always so");
+  entry("--help", "print this text");
+  entry("--version", "print the version");
+  out += R"(
+`status` prints what a running ipsecd counts: SAs, packets, bytes, and drops by cause.
+The same is served at PATH.status, to `curl --unix-socket` in Prometheus' format too.
 
 Under systemd it says when it is ready (Type=notify) and takes over the socket of a
 socket unit (ListenSequentialPacket=).
 
 Exit status: 0 ended by a signal, 1 it could not serve, 2 wrong usage.
 )";
+  return out;
 }
 
 }  // namespace ipsecd

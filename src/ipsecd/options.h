@@ -1,5 +1,6 @@
 #pragma once
 /// What ipsecd is told on its command line.
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,16 +11,22 @@
 namespace ipsecd {
 
 struct Options {
-  enum class Do { serve, help, version };
+  enum class Do { serve, status, help, version };
 
   Do what = Do::serve;
   std::optional<std::string> socket;  ///< --socket PATH; nullopt: the default one.
+  std::optional<std::string> user;    ///< --user NAME: who to become once everything is open.
+  std::optional<std::string> tun;     ///< --tun NAME; nullopt: SAs are kept, no packets are carried.
+  std::optional<unsigned> workers;    ///< --workers N: packet threads; 1 if not given.
+  std::optional<unsigned> mtu;        ///< --mtu BYTES of the links; 1500 if not given.
+  std::optional<unsigned> mark;       ///< --mark N of protected packets; none if not given.
+  bool json = false;                  ///< status --json.
 };
 
 /// Reads the words after the program's name. Error syntax: what is wrong and what is expected.
 Result<Options> parse_options(std::span<const std::string_view> words);
 
 /// The text of --help.
-std::string_view help_text();
+std::string help_text();
 
 }  // namespace ipsecd

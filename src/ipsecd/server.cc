@@ -73,6 +73,14 @@ void Server::expire(Instant now) {
   keysock_.expire(now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
 }
 
+void Server::attend(Instant now) {
+  keysock_.attend(now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
+}
+
+void Server::acquire(const engine::Wanted& wanted, Instant now) {
+  keysock_.acquire(wanted, now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
+}
+
 void Server::deliver(ClientId to, const Message& m, Kind kind) {
   const auto found = clients_.find(to);
   if (found == clients_.end() || found->second.gone) return;

@@ -56,6 +56,11 @@ class Server {
   bool finished(ClientId id) const;
 
   void expire(Instant now);
+  /// Does what packets made due.
+  void attend(Instant now);
+  /// Asks the key managers for an SA.
+  void acquire(const engine::Wanted& wanted, Instant now);
+  std::size_t sas() const { return keysock_.engine().size(); }
   std::optional<std::chrono::nanoseconds> deadline() const { return keysock_.deadline(); }
 
  private:

@@ -1,0 +1,112 @@
+#include "ipsecd/dataplane.h"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "engine/sadb.h"
+
+namespace ipsecd {
+namespace {
+
+constexpr std::uint8_t kEsp = 50, kAh = 51;
+
+// The UDP ports on which an SA's packets may arrive; none: they are not in UDP. Both that it names are taken, because a
+// file that serves both ends says from one end's place which is local.
+std::vector<std::uint16_t> ports_of(const engine::Sa& sa, std::uint16_t usual) {
+  if (sa.satype != pfkey::SaType::esp || !sa.rare || (!sa.rare->natt_local && !sa.rare->natt_remote)) return {};
+  std::vector<std::uint16_t> ports;
+  for (const auto& side : {sa.rare->natt_local, sa.rare->natt_remote})
+    if (const std::uint16_t port = side && side->port != 0 ? side->port : usual;
+        std::ranges::find(ports, port) == ports.end())
+      ports.push_back(port);
+  return ports;
+}
+
+}  // namespace
+
+bool Dataplane::ById::operator()(const engine::SaId& a, const engine::SaId& b) const {
+  return std::tie(a.satype, a.spi, a.dst) < std::tie(b.satype, b.spi, b.dst);
+}
+
+Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
+    : options_(options),
+      log_(std::move(log)),
+      tun_(std::move(tun)),
+      call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      plane_({.workers = options.workers, .mtu = options.mtu}) {}
+
+Dataplane::~Dataplane() { threads_.clear(); }
+
+Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Log log) {
+  auto tun = Tun::make(options.device, options.workers, options.mtu - kOverhead);
+  if (!tun) return std::unexpected(std::move(tun.error()));
+  std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(*tun), std::move(log)));
+  for (unsigned i = 0; i < options.workers; ++i)
+    if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
+  for (const Family family : {Family::v4, Family::v6})
+    if (auto path = PathInlet::make(family)) plane->paths_.push_back(std::move(*path));
+  return plane;
+}
+
+Result<void> Dataplane::add_thread(unsigned number) {
+  auto outlet = Outlet::make(options_.mark, options_.mtu);
+  if (!outlet) return std::unexpected(std::move(outlet.error()));
+  PacketThread::Parts parts{plane_.worker(number), tun_.queue(number), call_.get(), std::move(*outlet), {}};
+  for (const Family family : {Family::v4, Family::v6})
+    for (const std::uint8_t protocol : {kEsp, kAh}) {
+      auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
+      if (!inlet && inlet.error().code == Errc::unsupported) continue;
+      if (!inlet) return std::unexpected(std::move(inlet.error()));
+      parts.inlets.push_back(std::move(*inlet));
+    }
+  threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
+  return {};
+}
+
+void Dataplane::start() {
+  for (const auto& thread : threads_) thread->start();
+}
+
+void Dataplane::read_path_reports() {
+  for (PathInlet& path : paths_)
+    while (const auto report = path.next()) plane_.path_mtu(report->id, report->mtu);
+}
+
+// The kernel keeps the packets of one peer with one thread's socket.
+void Dataplane::open_port(std::uint16_t port) {
+  for (const auto& thread : threads_) {
+    auto inlet = Inlet::udp(port);
+    if (!inlet) return log_(fmt::format("{}: SAs that need it get no packets", inlet.error().text));
+    thread->add(std::move(*inlet));
+  }
+}
+
+void Dataplane::close_port(std::uint16_t port) {
+  for (const auto& thread : threads_) thread->drop_port(port);
+}
+
+void Dataplane::put(const engine::Sa& sa) {
+  if (!ports_of_.contains(sa.id())) {
+    std::vector<std::uint16_t> ports = ports_of(sa, options_.port);
+    for (const std::uint16_t port : ports)
+      if (++users_of_[port] == 1) open_port(port);
+    if (!ports.empty()) ports_of_.emplace(sa.id(), std::move(ports));
+  }
+  plane_.put(sa);
+}
+
+void Dataplane::remove(const engine::SaId& id) {
+  plane_.remove(id);
+  const auto node = ports_of_.extract(id);
+  if (!node) return;
+  for (const std::uint16_t port : node.mapped()) {
+    if (--users_of_[port] > 0) continue;
+    users_of_.erase(port);
+    close_port(port);
+  }
+}
+
+}  // namespace ipsecd

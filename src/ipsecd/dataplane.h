@@ -1,0 +1,80 @@
+#pragma once
+/// AH and ESP at work: a TUN device, the sockets of protected packets, and the threads between them.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/traffic/plane.h"
+#include "ipsecd/packet_thread.h"
+#include "ipsecd/tun.h"
+
+namespace ipsecd {
+
+struct DataplaneOptions {
+  std::string device;         ///< The TUN device's name.
+  unsigned workers = 1;       ///< Packet threads.
+  std::uint32_t mtu = 1500;   ///< Bytes that the host's links take.
+  std::uint32_t mark = 0;     ///< SO_MARK of protected packets; 0: none.
+  std::uint16_t port = 4500;  ///< The UDP port of SAs behind a NAT that name none.
+};
+
+class Dataplane final : public engine::Carrier {
+ public:
+  /// The longest that a packet grows: an IPv6 header, UDP, ESP with IV, padding and the longest ICV.
+  static constexpr std::uint32_t kOverhead = 120;
+
+  using Log = std::function<void(std::string_view)>;
+
+  /// Opens everything that needs privileges; no packet moves before start(). Errors: those of Tun, Inlet and Outlet.
+  static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, Log log);
+  ~Dataplane() override;
+
+  void start();
+
+  /// Becomes readable when attend() has something to do.
+  int call() const { return call_.get(); }
+  /// Sockets of path reports, for read_path_reports().
+  const std::vector<PathInlet>& paths() const { return paths_; }
+  void read_path_reports();
+  /// The next traffic that lacks an SA.
+  std::optional<engine::Wanted> wanted() { return plane_.wanted(); }
+
+  const std::string& device() const { return tun_.name(); }
+  unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
+  engine::traffic::Totals outbound() const { return plane_.outbound(); }
+  engine::traffic::Totals inbound() const { return plane_.inbound(); }
+
+  // The Carrier: the plane, and a UDP socket for each port that an SA names.
+  void put(const engine::Sa& sa) override;
+  void remove(const engine::SaId& id) override;
+  std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
+  std::optional<engine::SaId> attention() override { return plane_.attention(); }
+
+ private:
+  Dataplane(const DataplaneOptions& options, Tun tun, Log log);
+
+  Result<void> add_thread(unsigned number);
+  void open_port(std::uint16_t port);
+  void close_port(std::uint16_t port);
+
+  struct ById {
+    bool operator()(const engine::SaId& a, const engine::SaId& b) const;
+  };
+
+  DataplaneOptions options_;
+  Log log_;
+  Tun tun_;
+  Fd call_;
+  engine::traffic::Plane plane_;
+  std::vector<PathInlet> paths_;
+  std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
+  std::map<std::uint16_t, std::size_t> users_of_;                      // Of each port.
+  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Gone before the plane.
+};
+
+}  // namespace ipsecd

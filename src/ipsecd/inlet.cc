@@ -1,0 +1,206 @@
+#include "ipsecd/inlet.h"
+
+#include <fmt/format.h>
+#include <linux/filter.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <vector>
+
+#include "ipsecd/socket_address.h"
+
+namespace ipsecd {
+namespace {
+
+using engine::traffic::Arrival;
+using engine::traffic::Item;
+using engine::traffic::Packet;
+
+constexpr std::uint8_t kAh = 51;
+constexpr int kRoom = 4 << 20;  // Bytes of packets that may wait in a socket.
+
+std::string text_of(int error) { return std::generic_category().message(error); }
+
+bool set_option(const Fd& fd, int level, int name, int value) {
+  return ::setsockopt(fd.get(), level, name, &value, sizeof value) == 0;
+}
+
+// Takes the packets whose SPI, modulo the number of threads, is this thread's: every raw socket sees all of them. For
+// IPv4 the filter sees the IP header first, for IPv6 it does not.
+bool take_share(const Fd& fd, Family family, std::uint8_t protocol, Share share) {
+  if (share.count <= 1) return true;
+  const std::uint32_t spi_at = protocol == kAh ? 4 : 0;
+  std::vector<sock_filter> code;
+  if (family == Family::v4) code.push_back(BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0));
+  code.push_back(family == Family::v4 ? sock_filter(BPF_STMT(BPF_LD | BPF_W | BPF_IND, spi_at))
+                                      : sock_filter(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, spi_at)));
+  code.push_back(BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, share.count));
+  code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, share.number, 0, 1));
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, UINT32_MAX));
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+// What the kernel tells beside a packet: the address that it came to, hop limit and traffic class.
+bool ask_for_details(const Fd& fd, Family family) {
+  if (family == Family::v4)
+    return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_option(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
+           set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
+  return set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) && set_option(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
+         set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+}
+
+template <class T>
+T data_of(const cmsghdr* c) {
+  T v{};
+  std::memcpy(&v, CMSG_DATA(c), sizeof v);
+  return v;
+}
+
+void read_detail(const cmsghdr* c, Arrival& arrival) {
+  if (c->cmsg_level == IPPROTO_IP) {
+    if (c->cmsg_type == IP_PKTINFO) arrival.dst = address_of(data_of<in_pktinfo>(c).ipi_addr);
+    if (c->cmsg_type == IP_TTL) arrival.hop_limit = static_cast<std::uint8_t>(data_of<int>(c));
+    if (c->cmsg_type == IP_TOS) arrival.traffic_class = data_of<std::uint8_t>(c);
+  } else if (c->cmsg_level == IPPROTO_IPV6) {
+    if (c->cmsg_type == IPV6_PKTINFO) arrival.dst = address_of(data_of<in6_pktinfo>(c).ipi6_addr);
+    if (c->cmsg_type == IPV6_HOPLIMIT) arrival.hop_limit = static_cast<std::uint8_t>(data_of<int>(c));
+    if (c->cmsg_type == IPV6_TCLASS) arrival.traffic_class = static_cast<std::uint8_t>(data_of<int>(c));
+  }
+}
+
+Arrival arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t protocol, std::uint16_t port) {
+  Arrival arrival;
+  const Endpoint peer = endpoint_of(from);
+  arrival.src = peer.address;
+  arrival.dst = unspecified(peer.address.family);
+  arrival.protocol = protocol;
+  arrival.src_port = peer.port, arrival.dst_port = port;
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c)))
+    read_detail(c, arrival);
+  return arrival;
+}
+
+}  // namespace
+
+// What recvmmsg() wants, made once.
+struct Inlet::Batch {
+  std::array<mmsghdr, kBatch> messages{};
+  std::array<iovec, kBatch> parts{};
+  std::array<sockaddr_storage, kBatch> from{};
+  struct alignas(cmsghdr) Details {
+    std::array<char, 128> octets;
+  };
+  std::array<Details, kBatch> details{};
+};
+
+Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port)
+    : fd_(std::move(fd)), family_(family), protocol_(protocol), port_(port), batch_(new Batch, [](Batch* b) {
+        delete b;
+      }) {}
+
+Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
+  const int domain = family == Family::v4 ? AF_INET : AF_INET6;
+  Fd fd(::socket(domain, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this host has no IPv6");
+  if (!fd)
+    return fail(errno == EPERM ? Errc::denied : Errc::io,
+                fmt::format("cannot open a raw socket for protocol {}: {}{}", protocol, text_of(errno),
+                            errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
+  if (!take_share(fd, family, protocol, share) || !ask_for_details(fd, family))
+    return fail(Errc::io, fmt::format("cannot set up a raw socket: {}", text_of(errno)));
+  if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
+  return Inlet(std::move(fd), family, protocol, 0);
+}
+
+Result<Inlet> Inlet::udp(std::uint16_t port) {
+  Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const bool ready = fd && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && ask_for_details(fd, Family::v4);
+  const auto any = socket_address({unspecified(Family::v4), port});
+  if (!ready || ::bind(fd.get(), any.get(), any.size) != 0) {
+    const Errc code = errno == EADDRINUSE ? Errc::exists : errno == EACCES ? Errc::denied : Errc::io;
+    return fail(code, fmt::format("cannot listen on UDP port {}: {}", port, text_of(errno)));
+  }
+  if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
+  return Inlet(std::move(fd), Family::v4, IPPROTO_UDP, port);
+}
+
+std::size_t Inlet::receive(std::span<Item> items) {
+  Batch& b = *batch_;
+  const std::size_t most = std::min(items.size(), kBatch);
+  for (std::size_t i = 0; i < most; ++i) {
+    const MutableBytes room = items[i].packet.memory.subspan(Packet::kHeadroom);
+    b.parts[i] = {room.data(), room.size() - Packet::kTailroom};
+    msghdr& m = b.messages[i].msg_hdr;
+    m = {.msg_name = &b.from[i],
+         .msg_namelen = sizeof b.from[i],
+         .msg_iov = &b.parts[i],
+         .msg_iovlen = 1,
+         .msg_control = &b.details[i],
+         .msg_controllen = sizeof b.details[i],
+         .msg_flags = 0};
+  }
+  const int got = ::recvmmsg(fd_.get(), b.messages.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+  std::size_t count = 0;
+  for (int i = 0; i < got; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    Packet& p = items[at].packet;
+    p.at = Packet::kHeadroom;
+    p.size = b.messages[at].msg_len;
+    const bool whole = family_ == Family::v4 && port_ == 0;  // A raw socket of IPv4 gives the header too.
+    const bool cut = (b.messages[at].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+    if (cut || (!whole && !add_header(p, arrival_of(b.messages[at].msg_hdr, b.from[at], protocol_, port_)))) continue;
+    if (count != at) std::swap(items[count].packet, p);
+    ++count;
+  }
+  return count;
+}
+
+// ---- paths
+
+Result<PathInlet> PathInlet::make(Family family) {
+  const bool v4 = family == Family::v4;
+  Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                 v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
+  bool ready = static_cast<bool>(fd);
+  if (v4) {
+    constexpr int kIcmpFilter = 1;  // ICMP_FILTER of linux/icmp.h, which cannot stand beside netinet/in.h.
+    const std::uint32_t blocked = ~(1u << ICMP_DEST_UNREACH);
+    ready = ready && ::setsockopt(fd.get(), SOL_RAW, kIcmpFilter, &blocked, sizeof blocked) == 0;
+  } else {
+    icmp6_filter only;
+    ICMP6_FILTER_SETBLOCKALL(&only);
+    ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &only);
+    ready = ready && ::setsockopt(fd.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &only, sizeof only) == 0;
+  }
+  if (!ready) return fail(Errc::unsupported, fmt::format("cannot hear of path MTUs: {}", text_of(errno)));
+  return PathInlet(std::move(fd), family);
+}
+
+std::optional<engine::traffic::PathReport> PathInlet::next() {
+  std::array<std::byte, 2048> buffer;
+  Packet p{buffer, Packet::kHeadroom, 0};
+  while (true) {
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    const MutableBytes room = p.memory.subspan(Packet::kHeadroom);
+    const ssize_t got = ::recvfrom(fd_.get(), room.data(), room.size(), MSG_DONTWAIT, generic(from), &size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::nullopt;
+    p.at = Packet::kHeadroom;
+    p.size = static_cast<std::size_t>(got);
+    const Address src = endpoint_of(from).address;
+    // The report is about the packet inside; to whom it came does not matter, and the socket does not tell.
+    if (family_ == Family::v6 && !add_header(p, {.src = src, .dst = src, .protocol = IPPROTO_ICMPV6})) continue;
+    if (const auto report = engine::traffic::read_path_report(p.bytes())) return report;
+  }
+}
+
+}  // namespace ipsecd

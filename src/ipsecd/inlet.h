@@ -1,0 +1,62 @@
+#pragma once
+/// Sockets through which protected packets arrive: raw ones for ESP and AH, UDP ones for ESP behind a NAT (RFC 3948).
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/net.h"
+#include "base/result.h"
+#include "engine/traffic/plane.h"
+#include "ipsecd/fd.h"
+
+namespace ipsecd {
+
+/// How packet threads share what arrives: thread `number` of `count` gets the packets of the same SAs each time.
+struct Share {
+  unsigned number = 0, count = 1;
+};
+
+/// One socket. Move-only; used by one thread.
+class Inlet {
+ public:
+  static constexpr std::size_t kBatch = 64;  ///< Packets that one receive() takes at most.
+
+  /// Protocol 50 or 51 of a family. Error denied: it needs CAP_NET_RAW. unsupported: the host has no such family.
+  static Result<Inlet> raw(Family family, std::uint8_t protocol, Share share);
+  /// A UDP port of IPv4, on every address. Errors: exists (another program has it), denied, io.
+  static Result<Inlet> udp(std::uint16_t port);
+
+  int fd() const { return fd_.get(); }
+  std::uint16_t port() const { return port_; }
+
+  /// Puts waiting packets into the buffers of `items`, whole, with the outer header that they arrived under, ready for
+  /// Worker::unprotect(). How many there were; never waits.
+  std::size_t receive(std::span<engine::traffic::Item> items);
+
+ private:
+  Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port);
+
+  struct Batch;
+  Fd fd_;
+  Family family_;
+  std::uint8_t protocol_;
+  std::uint16_t port_;  // 0: none.
+  std::unique_ptr<Batch, void (*)(Batch*)> batch_;
+};
+
+/// A socket that hears of paths that are too narrow (RFC 1191, RFC 8201), for the daemon's own thread.
+class PathInlet {
+ public:
+  static Result<PathInlet> make(Family family);
+  int fd() const { return fd_.get(); }
+  /// The next report about an SA's path; nullopt: nothing waits.
+  std::optional<engine::traffic::PathReport> next();
+
+ private:
+  PathInlet(Fd fd, Family family) : fd_(std::move(fd)), family_(family) {}
+  Fd fd_;
+  Family family_;
+};
+
+}  // namespace ipsecd

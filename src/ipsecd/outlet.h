@@ -1,0 +1,40 @@
+#pragma once
+/// The way out for protected packets: whole IP packets through raw sockets.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/traffic/plane.h"
+#include "ipsecd/fd.h"
+
+namespace ipsecd {
+
+/// One thread's. Sends many packets with one system call.
+class Outlet {
+ public:
+  /// `mark`: SO_MARK of what is sent, so that rules of routing can tell it from what is to be protected; 0: none.
+  /// `mtu`: longer packets are sent in fragments where they may be. Error denied: it needs CAP_NET_RAW.
+  static Result<Outlet> make(std::uint32_t mark, std::uint32_t mtu);
+
+  /// Sends the items whose cause is none, in order. The kernel drops what it has no room for, as on any interface.
+  void send(std::span<engine::traffic::Item> items);
+
+  std::uint64_t unsent() const { return unsent_; }  ///< Packets that the kernel refused.
+
+ private:
+  Outlet(Fd v4, Fd v6, std::uint32_t mtu);
+
+  void send_fragments(engine::traffic::Item& item);
+  void send_now(Bytes packet, const Address& dst);
+
+  struct Batch;
+  Fd v4_, v6_;
+  std::uint32_t mtu_;
+  std::uint32_t id_ = 0;
+  std::uint64_t unsent_ = 0;
+  std::unique_ptr<Batch, void (*)(Batch*)> batch_;
+};
+
+}  // namespace ipsecd

@@ -1,0 +1,158 @@
+#include "ipsecd/packet_thread.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "ipsecd/clock.h"
+
+namespace ipsecd {
+
+using engine::traffic::Cause;
+using engine::traffic::Item;
+using engine::traffic::Packet;
+
+namespace {
+
+constexpr std::size_t kBuffer = Packet::kHeadroom + UINT16_MAX + 1 + Packet::kTailroom;
+
+}  // namespace
+
+PacketThread::PacketThread(Parts parts)
+    : parts_(std::move(parts)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      memory_(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)),
+      items_(kBatch) {
+  watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
+  watch(parts_.tun, static_cast<std::uint64_t>(parts_.tun));
+  for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
+}
+
+PacketThread::~PacketThread() {
+  ended_ = true;
+  ::eventfd_write(woken_.get(), 1);
+  if (thread_.joinable()) thread_.join();
+}
+
+void PacketThread::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void PacketThread::watch(int fd, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void PacketThread::add(Inlet inlet) {
+  {
+    const std::lock_guard lock(mutex_);
+    added_.push_back(std::move(inlet));
+  }
+  ::eventfd_write(woken_.get(), 1);
+}
+
+void PacketThread::drop_port(std::uint16_t port) {
+  {
+    const std::lock_guard lock(mutex_);
+    dropped_.push_back(port);
+  }
+  ::eventfd_write(woken_.get(), 1);
+}
+
+void PacketThread::take_over() {
+  std::uint64_t calls = 0;
+  ::eventfd_read(woken_.get(), &calls);
+  const std::lock_guard lock(mutex_);
+  for (Inlet& inlet : added_) {
+    watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
+    parts_.inlets.push_back(std::move(inlet));
+  }
+  added_.clear();
+  for (const std::uint16_t port : dropped_)
+    std::erase_if(parts_.inlets, [&](const Inlet& inlet) { return inlet.port() == port; });
+  dropped_.clear();
+}
+
+bool PacketThread::wait() {
+  std::array<epoll_event, 32> events;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+  ready_.clear();
+  for (int i = 0; i < count; ++i) ready_.push_back(static_cast<int>(events[static_cast<std::size_t>(i)].data.u64));
+  return !ended_ && (count >= 0 || errno == EINTR);
+}
+
+void PacketThread::run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  while (wait()) {
+    for (const int fd : ready_) {
+      if (fd == woken_.get()) {
+        take_over();
+      } else if (fd == parts_.tun) {
+        go_out();
+      } else if (const auto inlet = std::ranges::find(parts_.inlets, fd, &Inlet::fd); inlet != parts_.inlets.end()) {
+        come_in(*inlet);
+      }
+    }
+  }
+}
+
+void PacketThread::reset_buffers() {
+  for (std::size_t i = 0; i < kBatch; ++i)
+    items_[i].packet = {MutableBytes(memory_.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
+}
+
+// The engine's thread acts on limits that packets reached and asks for SAs that are missing.
+void PacketThread::call_if_needed() {
+  if (parts_.worker.attention()) ::eventfd_write(parts_.call, 1);
+}
+
+void PacketThread::go_out() {
+  reset_buffers();
+  std::size_t count = 0;
+  while (count < kBatch) {
+    Packet& p = items_[count].packet;
+    const ssize_t got = ::read(parts_.tun, p.memory.data() + p.at, UINT16_MAX);
+    if (got <= 0) break;
+    p.size = static_cast<std::size_t>(got);
+    ++count;
+  }
+  const std::span<Item> items = std::span(items_).first(count);
+  parts_.worker.protect(items, now());
+  parts_.outlet.send(items);
+  for (Item& item : items)
+    if (item.cause == Cause::too_big) answer_too_big(item);
+  call_if_needed();
+}
+
+void PacketThread::come_in(Inlet& inlet) {
+  reset_buffers();
+  const std::span<Item> items = std::span(items_).first(inlet.receive(items_));
+  parts_.worker.unprotect(items, now());
+  for (const Item& item : items)
+    if (item.cause == Cause::none) write(item.packet.bytes());
+  call_if_needed();
+}
+
+// The answer comes from the packet's own destination: the device need not have an address.
+void PacketThread::answer_too_big(Item& item) {
+  const auto headers = engine::traffic::parse(item.packet.bytes());
+  if (headers && engine::traffic::make_too_big(item.packet, item.mtu, headers->dst)) write(item.packet.bytes());
+}
+
+// A device that is down or full drops, like any other.
+void PacketThread::write(Bytes packet) {
+  while (::write(parts_.tun, packet.data(), packet.size()) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,65 @@
+#pragma once
+/// One packet thread: what is routed into the TUN device goes out protected, what arrives comes out of the device.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/traffic/plane.h"
+#include "ipsecd/fd.h"
+#include "ipsecd/inlet.h"
+#include "ipsecd/outlet.h"
+
+namespace ipsecd {
+
+class PacketThread {
+ public:
+  struct Parts {
+    engine::traffic::Worker worker;
+    int tun;   ///< A queue of the device, which outlives the thread.
+    int call;  ///< An eventfd that wakes the engine's thread.
+    Outlet outlet;
+    std::vector<Inlet> inlets;
+  };
+
+  explicit PacketThread(Parts parts);
+  /// Ends the thread; packets in hand are done.
+  ~PacketThread();
+
+  void start();
+
+  // For the engine's thread: further sockets, which the thread takes over between two batches.
+  void add(Inlet inlet);
+  void drop_port(std::uint16_t port);
+
+ private:
+  static constexpr std::size_t kBatch = Inlet::kBatch;
+
+  void run();
+  /// Waits for packets or a call. False: the end.
+  bool wait();
+  void take_over();
+  void watch(int fd, std::uint64_t tag);
+  void go_out();
+  void come_in(Inlet& inlet);
+  void answer_too_big(engine::traffic::Item& item);
+  void write(Bytes packet);
+  void reset_buffers();
+  void call_if_needed();
+
+  Parts parts_;
+  Fd epoll_, woken_;
+  std::unique_ptr<std::byte[]> memory_;
+  std::vector<engine::traffic::Item> items_;
+  std::vector<int> ready_;  // Descriptors with packets, of the last wait().
+  std::thread thread_;
+
+  std::atomic<bool> ended_ = false;
+  std::mutex mutex_;  // Of what the engine's thread hands over.
+  std::vector<Inlet> added_;
+  std::vector<std::uint16_t> dropped_;
+};
+
+}  // namespace ipsecd

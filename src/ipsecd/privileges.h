@@ -1,0 +1,13 @@
+#pragma once
+/// Less power for the daemon, once everything that needs it is open.
+#include <string>
+
+#include "base/result.h"
+
+namespace ipsecd {
+
+/// Becomes that user, with CAP_NET_ADMIN and CAP_NET_RAW alone, for good; to be called while there is one thread.
+/// Errors: not_found (no such user), denied.
+Result<void> become(const std::string& user);
+
+}  // namespace ipsecd

@@ -1,0 +1,98 @@
+#include "ipsecd/status.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace ipsecd {
+namespace {
+
+using engine::traffic::Cause;
+using engine::traffic::kCauses;
+using engine::traffic::Totals;
+
+struct Direction {
+  std::string_view name;
+  Totals Traffic::* totals;
+};
+constexpr std::array kDirections = {Direction{"out", &Traffic::outbound}, Direction{"in", &Traffic::inbound}};
+
+// Calls f(cause, packets) for each cause that has dropped any, or for all.
+template <class F>
+void each_drop(const Totals& totals, bool all, F f) {
+  for (std::size_t i = 1; i < kCauses; ++i)
+    if (all || totals.drops[i] > 0) f(static_cast<Cause>(i), totals.drops[i]);
+}
+
+nlohmann::ordered_json json_of(const Totals& totals) {
+  nlohmann::ordered_json drops = nlohmann::ordered_json::object();
+  each_drop(totals, false, [&](Cause cause, std::uint64_t n) { drops[std::string(engine::traffic::name(cause))] = n; });
+  return {{"packets", totals.packets}, {"bytes", totals.bytes}, {"dropped", std::move(drops)}};
+}
+
+}  // namespace
+
+std::string status_text(const Status& s) {
+  std::string out = fmt::format("ipsecd at {}: {} SA{}, {} client{}\n", s.socket, s.sas, s.sas == 1 ? "" : "s",
+                                s.clients, s.clients == 1 ? "" : "s");
+  if (!s.traffic) return out + "No packets are carried: ipsecd was started without --tun.\n";
+  out += fmt::format("Packets through {}, {} thread{}:\n", s.traffic->device, s.traffic->workers,
+                     s.traffic->workers == 1 ? "" : "s");
+  for (const Direction& d : kDirections) {
+    const Totals& totals = (*s.traffic).*d.totals;
+    out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
+    each_drop(totals, false, [&](Cause cause, std::uint64_t n) {
+      out += fmt::format("       {} dropped: {} ({})\n", n, engine::traffic::sentence(cause),
+                         engine::traffic::name(cause));
+    });
+  }
+  return out;
+}
+
+std::string status_json(const Status& s) {
+  nlohmann::ordered_json j = {{"socket", s.socket}, {"sas", s.sas}, {"clients", s.clients}};
+  if (s.traffic) {
+    j["device"] = s.traffic->device;
+    j["threads"] = s.traffic->workers;
+    for (const Direction& d : kDirections) j[std::string(d.name)] = json_of((*s.traffic).*d.totals);
+  }
+  return j.dump() + '\n';
+}
+
+std::string status_prometheus(const Status& s) {
+  std::string out;
+  const auto head = [&](std::string_view name, std::string_view type, std::string_view help) {
+    out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+  };
+  head("ipsecd_sas", "gauge", "Security associations in the database.");
+  out += fmt::format("ipsecd_sas {}\n", s.sas);
+  head("ipsecd_clients", "gauge", "PF_KEY clients that are connected.");
+  out += fmt::format("ipsecd_clients {}\n", s.clients);
+  if (!s.traffic) return out;
+  head("ipsecd_packets_total", "counter", "Packets that were protected (out) or let in (in).");
+  for (const Direction& d : kDirections)
+    out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);
+  head("ipsecd_bytes_total", "counter", "Bytes of the packets inside.");
+  for (const Direction& d : kDirections)
+    out += fmt::format("ipsecd_bytes_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).bytes);
+  head("ipsecd_dropped_packets_total", "counter", "Packets that were dropped, by cause.");
+  for (const Direction& d : kDirections)
+    each_drop((*s.traffic).*d.totals, true, [&](Cause cause, std::uint64_t n) {
+      out += fmt::format("ipsecd_dropped_packets_total{{direction=\"{}\",cause=\"{}\"}} {}\n", d.name,
+                         engine::traffic::name(cause), n);
+    });
+  return out;
+}
+
+std::string status_reply(std::string_view line, const Status& status) {
+  if (line == "text") return status_text(status);
+  if (line == "json") return status_json(status);
+  if (!line.starts_with("GET ")) return "expected text, json or an HTTP GET\n";
+  const std::string body = status_prometheus(status);
+  return fmt::format(
+      "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+      body.size(), body);
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,36 @@
+#pragma once
+/// What ipsecd says of itself: as text for a person, as JSON, and as Prometheus has it.
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/traffic/plane.h"
+
+namespace ipsecd {
+
+/// The packets of the data plane.
+struct Traffic {
+  std::string device;
+  unsigned workers = 1;
+  engine::traffic::Totals outbound, inbound;
+};
+
+struct Status {
+  std::string socket;  ///< Where PF_KEY is served.
+  std::size_t sas = 0;
+  std::size_t clients = 0;
+  std::optional<Traffic> traffic;  ///< nullopt: SAs are kept, no packets are carried.
+};
+
+std::string status_text(const Status& status);
+/// One line; doc/dataplane.md has its members.
+std::string status_json(const Status& status);
+/// The text format 0.0.4: counters by direction, and of drops by cause.
+std::string status_prometheus(const Status& status);
+
+/// The answer to the first line that a client of the status socket sends: "text", "json", or an HTTP GET of any path,
+/// which gets Prometheus' text. Anything else: one line that says so.
+std::string status_reply(std::string_view line, const Status& status);
+
+}  // namespace ipsecd

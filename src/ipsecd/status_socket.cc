@@ -1,0 +1,101 @@
+#include "ipsecd/status_socket.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace ipsecd {
+namespace {
+
+constexpr std::size_t kLongestLine = 4096;
+constexpr int kPatience = 5'000;  // Milliseconds that a client waits for the answer.
+
+std::string text_of(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+StatusSocket::StatusSocket(Listener listener, sd_event* loop, Ask ask)
+    : listener_(std::move(listener)), loop_(loop), ask_(std::move(ask)) {}
+
+StatusSocket::~StatusSocket() {
+  clients_.clear();
+  sd_event_source_disable_unref(source_);
+}
+
+Result<std::unique_ptr<StatusSocket>> StatusSocket::make(const std::string& path, sd_event* loop, Ask ask) {
+  auto listener = Listener::at(path, SOCK_STREAM);
+  if (!listener) return std::unexpected(std::move(listener.error()));
+  std::unique_ptr<StatusSocket> made(new StatusSocket(std::move(*listener), loop, std::move(ask)));
+  const auto on_client = [](sd_event_source*, int, std::uint32_t, void* self) {
+    static_cast<StatusSocket*>(self)->admit();
+    return 0;
+  };
+  if (const int r = sd_event_add_io(loop, &made->source_, made->listener_.fd(), EPOLLIN, on_client, made.get()); r < 0)
+    return fail(Errc::io, fmt::format("cannot serve {}: {}", path, text_of(-r)));
+  return made;
+}
+
+void StatusSocket::admit() {
+  Fd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd) return;
+  if (clients_.size() == kClients) clients_.pop_front();
+  Client& client = clients_.emplace_back();
+  client.owner = this;
+  client.fd = std::move(fd);
+  const auto on_text = [](sd_event_source*, int, std::uint32_t, void* data) {
+    auto* c = static_cast<Client*>(data);
+    StatusSocket* const owner = c->owner;
+    if (!owner->serve(*c)) std::erase_if(owner->clients_, [&](const Client& other) { return &other == c; });
+    return 0;
+  };
+  if (sd_event_add_io(loop_, &client.source, client.fd.get(), EPOLLIN, on_text, &client) < 0) clients_.pop_back();
+}
+
+bool StatusSocket::serve(Client& client) {
+  std::array<char, 512> some;
+  const ssize_t got = ::recv(client.fd.get(), some.data(), some.size(), MSG_DONTWAIT);
+  if (got < 0) return errno == EAGAIN || errno == EINTR;
+  client.asked.append(some.data(), static_cast<std::size_t>(got));
+  const auto newline = client.asked.find('\n');
+  if (newline == std::string::npos) return got > 0 && client.asked.size() < kLongestLine;
+  std::string line = client.asked.substr(0, newline);
+  if (line.ends_with('\r')) line.pop_back();
+  // A few kilobytes fit into a fresh socket; who does not take them gets no more.
+  const std::string reply = status_reply(line, ask_());
+  ::send(client.fd.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return false;
+}
+
+Result<std::string> ask_status(const std::string& path, std::string_view how) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail(Errc::invalid, fmt::format("{} is too long a path", path));
+  std::ranges::copy(path, address.sun_path);
+  const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const void* const generic = &address;
+  if (::connect(fd.get(), static_cast<const sockaddr*>(generic), sizeof address) != 0)
+    return fail(Errc::unreachable, fmt::format("no ipsecd answers at {}: {}", path, text_of(errno)));
+  const std::string line = std::string(how) + '\n';
+  if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0)
+    return fail(Errc::io, fmt::format("cannot ask {}: {}", path, text_of(errno)));
+  std::string reply;
+  std::array<char, 4096> some;
+  while (true) {
+    pollfd waiting{fd.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, kPatience) == 0) return fail(Errc::timeout, fmt::format("{} does not answer", path));
+    const ssize_t got = ::recv(fd.get(), some.data(), some.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(Errc::io, fmt::format("{}: {}", path, text_of(errno)));
+    if (got == 0) return reply;
+    reply.append(some.data(), static_cast<std::size_t>(got));
+  }
+}
+
+}  // namespace ipsecd

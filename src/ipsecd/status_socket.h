@@ -1,0 +1,54 @@
+#pragma once
+/// The Unix stream socket on which ipsecd tells its status: one line is asked, one answer comes, the end.
+#include <systemd/sd-event.h>
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "ipsecd/fd.h"
+#include "ipsecd/listener.h"
+#include "ipsecd/status.h"
+
+namespace ipsecd {
+
+class StatusSocket {
+ public:
+  static constexpr std::size_t kClients = 32;  ///< At once; more push out the oldest.
+
+  using Ask = std::function<Status()>;
+
+  /// Serves `path` in the loop. The socket is made as Listener::at() makes one: mode 0600. Errors: the same.
+  static Result<std::unique_ptr<StatusSocket>> make(const std::string& path, sd_event* loop, Ask ask);
+  ~StatusSocket();
+
+ private:
+  struct Client {
+    StatusSocket* owner = nullptr;
+    Fd fd;
+    sd_event_source* source = nullptr;
+    std::string asked;
+    ~Client() { sd_event_source_disable_unref(source); }
+  };
+
+  StatusSocket(Listener listener, sd_event* loop, Ask ask);
+  void admit();
+  /// False: done with the client.
+  bool serve(Client& client);
+
+  Listener listener_;
+  sd_event* loop_;
+  Ask ask_;
+  sd_event_source* source_ = nullptr;
+  std::list<Client> clients_;
+};
+
+/// Asks the ipsecd behind a status socket. `how`: "text" or "json". Errors: unreachable, timeout, io.
+Result<std::string> ask_status(const std::string& path, std::string_view how);
+
+/// The status socket that goes with a PF_KEY socket: PATH.status.
+inline std::string status_path(const std::string& pfkey_path) { return pfkey_path + ".status"; }
+
+}  // namespace ipsecd

@@ -1,0 +1,28 @@
+#pragma once
+/// The TUN device: packets that are routed into it are to be protected, opened ones come out of it.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ipsecd/fd.h"
+
+namespace ipsecd {
+
+class Tun {
+ public:
+  /// Makes the device, or takes a persistent one that waits for a program, with `queues` queues; sets its MTU (bytes)
+  /// and brings it up. The kernel keeps a flow in one queue. Errors: invalid (the name), denied (needs CAP_NET_ADMIN),
+  /// unsupported (no /dev/net/tun), io.
+  static Result<Tun> make(const std::string& name, unsigned queues, std::uint32_t mtu);
+
+  const std::string& name() const { return name_; }
+  /// A descriptor that does not block: each read() and write() is one IP packet.
+  int queue(unsigned number) const { return queues_[number].get(); }
+
+ private:
+  std::string name_;
+  std::vector<Fd> queues_;
+};
+
+}  // namespace ipsecd
