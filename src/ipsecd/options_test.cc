@@ -18,33 +18,58 @@ TEST(Options, AllAreOptional) {
   const auto options = parse({}).value();
   EXPECT_EQ(options.what, Options::Do::serve);
   EXPECT_EQ(options.socket, std::nullopt);
+  EXPECT_EQ(options.tun, std::nullopt);
 }
 
-TEST(Options, TheSocketIsNamedInTwoWays) {
+TEST(Options, ValuesAreNamedInTwoWays) {
   EXPECT_EQ(parse({"--socket", "/a"}).value().socket, "/a");
   EXPECT_EQ(parse({"--socket=/a=b"}).value().socket, "/a=b");
   EXPECT_EQ(parse({"--owner-only", "--socket", "--help", "--foreground"}).value().socket, "--help");
 }
 
-TEST(Options, HelpAndVersion) {
+TEST(Options, ThoseOfPackets) {
+  const auto options =
+      parse({"--tun=t0", "--workers", "4", "--mtu", "9000", "--mark=0x10", "--user", "ipsecd"}).value();
+  EXPECT_EQ(options.tun, "t0");
+  EXPECT_EQ(options.workers, 4u);
+  EXPECT_EQ(options.mtu, 9000u);
+  EXPECT_EQ(options.mark, 16u);
+  EXPECT_EQ(options.user, "ipsecd");
+}
+
+TEST(Options, HelpVersionAndStatus) {
   EXPECT_EQ(parse({"--help"}).value().what, Options::Do::help);
   EXPECT_EQ(parse({"-h"}).value().what, Options::Do::help);
   EXPECT_EQ(parse({"--version"}).value().what, Options::Do::version);
   EXPECT_EQ(parse({"-V"}).value().what, Options::Do::version);
+  const auto status = parse({"status", "--json", "--socket", "/a"}).value();
+  EXPECT_EQ(status.what, Options::Do::status);
+  EXPECT_TRUE(status.json);
+  EXPECT_EQ(status.socket, "/a");
 }
 
 TEST(Options, WrongWordsAreErrors) {
-  EXPECT_EQ(error_of({"--socket"}), "--socket needs a path");
-  EXPECT_EQ(error_of({"--socket="}), "--socket needs a path");
-  EXPECT_EQ(error_of({"--socket", "/a", "--socket=/b"}), "--socket stands twice: one socket is served");
+  EXPECT_EQ(error_of({"--socket"}), "--socket needs a value: PATH");
+  EXPECT_EQ(error_of({"--socket="}), "--socket needs a value: PATH");
+  EXPECT_EQ(error_of({"--socket", "/a", "--socket=/b"}), "--socket stands twice");
+  EXPECT_EQ(error_of({"--tun", "t", "--workers", "0"}), "--workers needs a number from 1 to 64");
+  EXPECT_EQ(error_of({"--tun", "t", "--workers", "65"}), "--workers needs a number from 1 to 64");
+  EXPECT_EQ(error_of({"--tun", "t", "--mtu", "1279"}), "--mtu needs a number from 1280 to 65535");
+  EXPECT_EQ(error_of({"--tun", "t", "--mark", "4294967296"}), "--mark needs a number from 1 to 4294967295");
+  EXPECT_EQ(error_of({"--tun", "t", "--mark", "1x"}), "--mark needs a number from 1 to 4294967295");
+  EXPECT_EQ(error_of({"--workers", "2"}), "--workers is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
+  EXPECT_EQ(error_of({"--json"}), "--json goes with status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke"})
-    EXPECT_EQ(error_of({word}), "Unknown word '" + word + "': expected --socket PATH, --help or --version");
+    EXPECT_EQ(error_of({word}), "Unknown word '" + word + "'; `ipsecd --help` lists what there is");
+  EXPECT_EQ(error_of({"--socket=/a", "status"}), "Unknown word 'status'; `ipsecd --help` lists what there is");
 }
 
 TEST(Options, HelpNamesEveryWordAndStatus) {
   for (const std::string_view word :
-       {"--socket PATH", "--owner-only", "--foreground", "--help", "--version", "Exit status"})
-    EXPECT_THAT(std::string(help_text()), ::testing::HasSubstr(std::string(word)));
+       {"--socket PATH", "--user NAME", "--tun NAME", "--workers N", "--mtu BYTES", "--mark N", "--owner-only",
+        "--foreground", "--help", "--version", "ipsecd status", "Exit status"})
+    EXPECT_THAT(help_text(), ::testing::HasSubstr(std::string(word)));
 }
 
 }  // namespace

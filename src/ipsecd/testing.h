@@ -20,6 +20,7 @@ class RunningDaemon {
       : path_(folder_ / "s"),
         listener_(Listener::at(path_).value()),
         daemon_(Daemon::make(listener_, [this](std::string_view line) { add_line(line); }).value()),
+        status_served_(daemon_->tell_status_at(status_path(path_)).has_value()),
         thread_([this] { ended_ = daemon_->run(); }) {}
   ~RunningDaemon() { stop(); }
 
@@ -47,6 +48,7 @@ class RunningDaemon {
   Result<void> ended_;
   Listener listener_;
   std::unique_ptr<Daemon> daemon_;
+  bool status_served_;
   std::thread thread_;
 };
 

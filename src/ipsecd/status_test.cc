@@ -1,0 +1,82 @@
+// What ipsecd tells of itself: the whole text of each form, and the socket that serves them.
+#include "ipsecd/status.h"
+
+#include <gmock/gmock.h>
+
+#include "ipsecd/status_socket.h"
+#include "ipsecd/testing.h"
+
+namespace ipsecd {
+namespace {
+
+using engine::traffic::Cause;
+
+Status busy() {
+  Status s{.socket = "/run/s", .sas = 2, .clients = 1, .traffic = Traffic{.device = "ipsec0", .workers = 2}};
+  s.traffic->outbound.packets = 10, s.traffic->outbound.bytes = 1280;
+  s.traffic->outbound.drops[static_cast<std::size_t>(Cause::no_sa)] = 3;
+  s.traffic->inbound.packets = 4, s.traffic->inbound.bytes = 400;
+  s.traffic->inbound.drops[static_cast<std::size_t>(Cause::corrupt)] = 1;
+  return s;
+}
+
+TEST(Status, AsText) {
+  EXPECT_EQ(status_text({.socket = "/run/s", .sas = 1, .clients = 0, .traffic = {}}),
+            "ipsecd at /run/s: 1 SA, 0 clients\n"
+            "No packets are carried: ipsecd was started without --tun.\n");
+  EXPECT_EQ(status_text(busy()),
+            "ipsecd at /run/s: 2 SAs, 1 client\n"
+            "Packets through ipsec0, 2 threads:\n"
+            "  out  10 packets, 1280 bytes\n"
+            "       3 dropped: no SA covers it (no_sa)\n"
+            "  in   4 packets, 400 bytes\n"
+            "       1 dropped: its ICV is wrong (corrupt)\n");
+}
+
+TEST(Status, AsJson) {
+  EXPECT_EQ(status_json({.socket = "/run/s", .sas = 1, .clients = 0, .traffic = {}}),
+            "{\"socket\":\"/run/s\",\"sas\":1,\"clients\":0}\n");
+  EXPECT_EQ(status_json(busy()), R"({"socket":"/run/s","sas":2,"clients":1,"device":"ipsec0","threads":2,)"
+                                 R"("out":{"packets":10,"bytes":1280,"dropped":{"no_sa":3}},)"
+                                 R"("in":{"packets":4,"bytes":400,"dropped":{"corrupt":1}}})"
+                                 "\n");
+}
+
+TEST(Status, AsPrometheusHasIt) {
+  const std::string text = status_prometheus(busy());
+  EXPECT_TRUE(
+      text.starts_with("# HELP ipsecd_sas Security associations in the database.\n"
+                       "# TYPE ipsecd_sas gauge\n"
+                       "ipsecd_sas 2\n"
+                       "# HELP ipsecd_clients PF_KEY clients that are connected.\n"
+                       "# TYPE ipsecd_clients gauge\n"
+                       "ipsecd_clients 1\n"
+                       "# HELP ipsecd_packets_total Packets that were protected (out) or let in (in).\n"
+                       "# TYPE ipsecd_packets_total counter\n"
+                       "ipsecd_packets_total{direction=\"out\"} 10\n"
+                       "ipsecd_packets_total{direction=\"in\"} 4\n"));
+  EXPECT_THAT(text, ::testing::HasSubstr("ipsecd_dropped_packets_total{direction=\"in\",cause=\"corrupt\"} 1\n"));
+  // Counters that are 0 are there from the start, else a first drop would be no increase.
+  EXPECT_THAT(text, ::testing::HasSubstr("ipsecd_dropped_packets_total{direction=\"in\",cause=\"replayed\"} 0\n"));
+}
+
+TEST(Status, IsServedOnASocket) {
+  testing::RunningDaemon daemon;
+  const std::string path = status_path(daemon.path());
+  EXPECT_EQ(ask_status(path, "text").value(), "ipsecd at " + daemon.path() +
+                                                  ": 0 SAs, 0 clients\n"
+                                                  "No packets are carried: ipsecd was started without --tun.\n");
+  EXPECT_THAT(ask_status(path, "GET /metrics HTTP/1.1\r").value(), ::testing::StartsWith("HTTP/1.0 200 OK\r\n"));
+  EXPECT_EQ(ask_status(path, "keys").value(), "expected text, json or an HTTP GET\n");
+  // A line without end gets no answer, and no memory either.
+  EXPECT_EQ(ask_status(path, std::string(5000, 'x')).value_or(""), "");
+}
+
+TEST(Status, NobodyThereIsAnError) {
+  const auto asked = ask_status("/nonexistent/status", "text");
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().text, "no ipsecd answers at /nonexistent/status: No such file or directory");
+}
+
+}  // namespace
+}  // namespace ipsecd

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""ipsecd carries packets between two hosts that are network namespaces: what comes through, what crosses the cable, what
+is counted. The host's kernel needs TUN and namespaces and no IPsec."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+from hosts import BIN, Capture, DEADLINE, Pair, datagrams, echo, wait_for
+
+GCM = "000102030405060708090a0b0c0d0e0f101112"
+ESP, AH, UDP = 50, 51, 17
+
+
+def both_ways(spi, rest, inner=("isrc 10.1.0.0/16 idst 10.2.0.0/16", "isrc 10.2.0.0/16 idst 10.1.0.0/16"),
+              ends=("192.0.2.1", "192.0.2.2"), kind="esp", keys=True):
+    """A pair of SAs between a and b. `rest` has KEY for the last octet of a key, so that the two differ."""
+    lines = ""
+    for number, (src, dst, inside) in enumerate(((*ends, inner[0]), (*reversed(ends), inner[1]))):
+        lines += f"add {kind} spi {spi + number} src {src} dst {dst} {inside} {rest.replace('KEY', f'{number:02x}')}\n"
+    return lines
+
+
+GCM_REST = f"encralg aes-gcm encrkey {GCM}KEY"
+CBC_REST = ("encralg aes encrkey 000102030405060708090a0b0c0d0eKEY "
+            "authalg sha256 authkey 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eKEY")
+AH_REST = "authalg sha512 authkey " + "ab" * 63 + "KEY"
+V6_INNER = ("isrc fd01::/32 idst fd02::/32", "isrc fd02::/32 idst fd01::/32")
+V6_ENDS = ("2001:db8::1", "2001:db8::2")
+
+
+class Case(unittest.TestCase):
+    options = ()
+
+    def setUp(self):
+        self.pair = Pair()
+        self.addCleanup(self.pair.close)
+        self.pair.start(*self.options)
+        self.a, self.b = self.pair.a, self.pair.b
+        self.cable = Capture(self.a, "cable")
+        self.addCleanup(self.cable.close)
+
+
+class Tunnels(Case):
+    """Each kind of SA: TCP both ways, nothing but its protocol on the cable, nothing without it."""
+
+    def carries(self, lines, address, protocol):
+        self.pair.load(lines)
+        self.cable.packets()
+        echo(self.a, self.b, address)
+        self.assertEqual(self.cable.protocols(), {protocol})
+        for host in (self.a, self.b):
+            status = host.status()
+            self.assertGreater(status["out"]["packets"], 100)
+            self.assertGreater(status["in"]["packets"], 100)
+            host.ipseckey("flush")
+
+    def test_every_kind(self):
+        nat = " encap udp nat_lport 4500 nat_rport 4500"
+        for lines, address, protocol in (
+                (both_ways(0x1000, GCM_REST), "10.2.0.1", ESP),
+                (both_ways(0x1000, CBC_REST + " replay 64"), "10.2.0.1", ESP),
+                (both_ways(0x1000, GCM_REST, V6_INNER), "fd02::1", ESP),
+                (both_ways(0x1000, GCM_REST, ends=V6_ENDS), "10.2.0.1", ESP),
+                (both_ways(0x1000, CBC_REST, V6_INNER, V6_ENDS), "fd02::1", ESP),
+                (both_ways(0x1000, AH_REST, kind="ah"), "10.2.0.1", AH),
+                (both_ways(0x1000, AH_REST, V6_INNER, V6_ENDS, kind="ah"), "fd02::1", AH),
+                (both_ways(0x1000, GCM_REST + nat), "10.2.0.1", UDP),
+        ):
+            with self.subTest(lines=lines):
+                self.carries(lines, address, protocol)
+
+    def test_a_key_manager_hears_what_lacks_an_sa(self):
+        monitor = subprocess.Popen([BIN / "ipseckey", "--json", "--sadb", f"ipsecd:{self.a.pfkey}", "monitor"],
+                                   stdout=subprocess.PIPE, text=True)
+        self.addCleanup(monitor.stdout.close)
+        self.addCleanup(monitor.wait)
+        self.addCleanup(monitor.kill)
+        wait_for("the monitor", lambda: self.a.status()["clients"] == 1)
+        datagrams(self.a, self.b, "10.2.0.1", [100])
+        heard = next(json.loads(line) for line in monitor.stdout if "acquire" in line.lower())
+        self.assertIn("10.2.0.1", json.dumps(heard))
+
+    def test_nothing_leaves_without_an_sa(self):
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [])
+        self.assertEqual(self.cable.protocols(), set())
+        self.assertGreaterEqual(self.a.status()["out"]["dropped"]["no_sa"], 1)
+
+    def test_a_flush_ends_it(self):
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        echo(self.a, self.b, "10.2.0.1", 1000)
+        self.a.ipseckey("flush")
+        self.cable.packets()
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [])
+        self.assertEqual(self.cable.protocols(), set())
+
+    def test_large_datagrams(self):
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        sizes = [1, 1300, 1372, 1373, 1400, 1472, 1473, 8000, 60000]
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", sizes), sizes)
+        self.assertEqual(self.cable.protocols(), {ESP})
+
+
+class Counts(Case):
+    def test_what_an_sa_has_carried(self):
+        self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 10), [100] * 10)
+        text = self.a.ipseckey("get", "esp", "spi", "0x1000", "dst", "192.0.2.2")
+        self.assertIn("bytes            1.25 KB\n", text)  # With IP and UDP headers.
+        self.assertIn("last number 10\n", text)
+        self.assertNotIn("first use not yet", text)
+        self.assertIn("first use not yet", self.a.ipseckey("get", "esp", "spi", "0x1001", "dst", "192.0.2.1"))
+
+    def test_a_hard_limit_of_bytes_acts_while_packets_flow(self):
+        self.pair.load(both_ways(0x1000, GCM_REST + " hard_bytes 1000"))
+        got = datagrams(self.a, self.b, "10.2.0.1", [100] * 20)
+        self.assertEqual(got, [100] * 7)  # 128 bytes with their headers: the eighth would pass the limit.
+        wait_for("the end of the SA", lambda: "0x1000" not in self.a.ipseckey("dump"))
+
+    def test_status_in_every_form(self):
+        text = subprocess.run([BIN / "ipsecd", "status", "--socket", self.a.pfkey], check=True, capture_output=True,
+                              text=True, timeout=DEADLINE).stdout
+        self.assertIn("Packets through ipsec0, 1 thread:", text)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(DEADLINE)
+            s.connect(f"{self.a.pfkey}.status")
+            s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            reply = b""
+            while some := s.recv(4096):
+                reply += some
+        head, body = reply.decode().split("\r\n\r\n", 1)
+        self.assertTrue(head.startswith("HTTP/1.0 200 OK\r\n"), head)
+        self.assertIn("text/plain; version=0.0.4", head)
+        self.assertIn('ipsecd_dropped_packets_total{direction="in",cause="corrupt"} 0\n', body)
+
+    def test_forged_and_replayed_packets(self):
+        self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
+        datagrams(self.a, self.b, "10.2.0.1", [100] * 3)
+        sent = [p for p in self.cable.packets() if p[0] >> 4 == 4 and p[9] == ESP]
+        with self.a.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.sendto(sent[0], ("192.0.2.2", 0))
+            forged = bytearray(sent[-1])
+            forged[24:28] = (1_000_000).to_bytes(4, "big")
+            raw.sendto(bytes(forged), ("192.0.2.2", 0))
+            wait_for("both drops", lambda: len(self.b.status()["in"]["dropped"]) >= 2)
+        self.assertEqual(self.b.status()["in"]["dropped"], {"replayed": 1, "corrupt": 1})
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [100])
+
+
+class Rekeying(Case):
+    options = ("--workers", "2")
+
+    def test_no_packet_is_lost_when_the_new_sa_comes_before_the_old_one_goes(self):
+        self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
+        count, got, done = 3000, [], threading.Event()
+        with self.b.socket(kind=socket.SOCK_DGRAM) as taker, self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            taker.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+            taker.bind(("10.2.0.1", 0))
+            to = taker.getsockname()
+
+            def give():
+                for i in range(count):
+                    giver.sendto(i.to_bytes(4, "big"), to)
+                    if i % 20 == 0:
+                        time.sleep(0.002)  # A stream of packets, not a burst that overruns the device.
+                done.set()
+
+            thread = threading.Thread(target=give)
+            thread.start()
+            for spi in range(0x2000, 0x2050, 0x10):
+                key = GCM_REST.replace(GCM, f"{spi:04x}" + GCM[4:])
+                for host in (self.b, self.a):  # Who receives has it first.
+                    host.load(both_ways(spi, key + " replay 64"))
+                old = 0x1000 if spi == 0x2000 else spi - 0x10
+                self.a.ipseckey("delete", "esp", "spi", str(old), "dst", "192.0.2.2")
+            thread.join(DEADLINE)
+            self.assertTrue(done.is_set())
+            taker.settimeout(1)
+            try:
+                while len(got) < count:
+                    got.append(int.from_bytes(taker.recv(100), "big"))
+            except TimeoutError:
+                pass
+        self.assertEqual(got, list(range(count)))
+        self.assertEqual(self.cable.protocols(), {ESP})
+
+
+class Privileges(Case):
+    options = ("--user", "nobody")
+
+    def test_two_capabilities_and_no_more(self):
+        lines = pathlib.Path(f"/proc/{self.a.daemon.pid}/status").read_text().splitlines()
+        daemon = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        net_admin_and_raw = f"{1 << 12 | 1 << 13:016x}"
+        self.assertEqual((daemon["CapEff"], daemon["CapPrm"], daemon["CapBnd"], daemon["CapInh"]),
+                         (net_admin_and_raw, net_admin_and_raw, "0" * 16, "0" * 16))
+        self.assertEqual(daemon["Uid"].split(), ["65534"] * 4)
+        self.assertEqual((daemon["NoNewPrivs"], daemon["Groups"].strip()), ("1", ""))
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        echo(self.a, self.b, "10.2.0.1", 10_000)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("dataplane_test.py makes network namespaces and needs root")
+    unittest.main()

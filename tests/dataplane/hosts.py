@@ -1,0 +1,226 @@
+"""Two hosts, a and b, that are network namespaces with a cable between them, and an ipsecd in each. Needs root."""
+import ctypes
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+BIN = pathlib.Path(os.environ["IPSECKEY_BIN"])
+DEADLINE = 20  # Seconds that anything may take.
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def ip(*words, check=True):
+    return subprocess.run(["ip", *words], check=check, capture_output=True, text=True, timeout=DEADLINE).stdout
+
+
+def wait_for(what, condition):
+    """Until the condition holds, looking again and again, but not for ever."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+
+
+class Host:
+    """One namespace with an ipsecd."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.netns = f"ipseckey-{os.getpid()}-{name}"
+        self.folder = folder
+        self.pfkey = folder / name
+        self.daemon = None
+        ip("netns", "add", self.netns)
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *words, check=True):
+        return ip("-n", self.netns, *words, check=check)
+
+    def inside(self, function):
+        """What the function gives, called on a thread that is inside the namespace."""
+        result = []
+
+        def run():
+            with open(f"/run/netns/{self.netns}") as netns:
+                if LIBC.setns(netns.fileno(), 0) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            try:
+                result.append((function(), None))
+            except Exception as error:
+                result.append((None, error))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        value, error = result[0]
+        if error:
+            raise error
+        return value
+
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
+        s = self.inside(lambda: socket.socket(family, kind, protocol))
+        s.settimeout(DEADLINE)
+        return s
+
+    def start(self, *options):
+        self.log = open(self.folder / f"{self.name}.log", "w+")
+        self.daemon = subprocess.Popen(
+            ["ip", "netns", "exec", self.netns, BIN / "ipsecd", "--socket", self.pfkey, "--tun", "ipsec0", *options],
+            stderr=self.log)
+        wait_for("ipsecd", lambda: self.daemon.poll() is not None or "serving" in self.said())
+        if self.daemon.poll() is not None:
+            raise RuntimeError(self.said())
+
+    def said(self):
+        self.log.flush()
+        return (self.folder / f"{self.name}.log").read_text()
+
+    def ipseckey(self, *words, text=None, check=True):
+        ended = subprocess.run([BIN / "ipseckey", "--sadb", f"ipsecd:{self.pfkey}", *words], input=text,
+                               capture_output=True, text=True, timeout=DEADLINE)
+        if check and ended.returncode != 0:
+            raise RuntimeError(ended.stderr)
+        return ended.stdout
+
+    def load(self, lines):
+        self.ipseckey("-f", "-", text=lines)
+
+    def status(self):
+        ended = subprocess.run([BIN / "ipsecd", "status", "--json", "--socket", self.pfkey], check=True,
+                               capture_output=True, text=True, timeout=DEADLINE)
+        return json.loads(ended.stdout)
+
+    def stop(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+            self.daemon.wait(DEADLINE)
+
+    def gone(self):
+        self.stop()
+        if self.daemon:
+            self.log.close()
+        ip("netns", "del", self.netns, check=False)
+
+
+class Capture:
+    """Every IP packet that crosses the cable, as host a sees it."""
+
+    def __init__(self, host, device):
+        every = 3  # ETH_P_ALL
+        self.socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(every))
+        self.socket.bind((device, every))
+        self.socket.setblocking(False)
+
+    def packets(self):
+        found = []
+        while True:
+            try:
+                frame = self.socket.recv(65536)
+            except BlockingIOError:
+                return found
+            kind = struct.unpack_from("!H", frame, 12)[0]
+            if kind in (0x0800, 0x86dd):
+                found.append(frame[14:])
+
+    def protocols(self):
+        """The numbers of the protocols that were seen, without what IPv6 needs to find its neighbours."""
+        numbers = set()
+        for packet in self.packets():
+            number = packet[9] if packet[0] >> 4 == 4 else packet[6]
+            if number not in (0, 58):
+                numbers.add(number)
+        return numbers
+
+    def close(self):
+        self.socket.close()
+
+
+class Pair:
+    """Hosts a and b: 192.0.2.1 and .2, 2001:db8::1 and ::2 on the cable; 10.1.0.1 and 10.2.0.1, fd01::1 and fd02::1 behind."""
+
+    def __init__(self):
+        self.folder_ = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(self.folder_.name)
+        self.a, self.b = Host("a", folder), Host("b", folder)
+        self.a.ip("link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", self.b.netns)
+        for number, host in ((1, self.a), (2, self.b)):
+            host.ip("addr", "add", f"192.0.2.{number}/24", "dev", "cable")
+            host.ip("addr", "add", f"2001:db8::{number}/64", "dev", "cable", "nodad")
+            host.ip("link", "set", "cable", "up")
+
+    def start(self, *options):
+        for host in (self.a, self.b):
+            host.start(*options)
+        for here, there, host in ((1, 2, self.a), (2, 1, self.b)):
+            host.ip("addr", "add", f"10.{here}.0.1/32", "dev", "ipsec0")
+            host.ip("addr", "add", f"fd0{here}::1/128", "dev", "ipsec0", "nodad")
+            host.ip("route", "add", f"10.{there}.0.0/16", "dev", "ipsec0", "src", f"10.{here}.0.1")
+            host.ip("route", "add", f"fd0{there}::/32", "dev", "ipsec0", "src", f"fd0{here}::1")
+
+    def load(self, lines):
+        for host in (self.a, self.b):
+            host.load(lines)
+
+    def close(self):
+        self.a.gone()
+        self.b.gone()
+        self.folder_.cleanup()
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def echo(client, server, address, size=200_000):
+    """Sends `size` bytes by TCP from a host to another and back. Fails if they do not come back as they went."""
+    listener = server.socket(family_of(address))
+    listener.bind((address, 0))
+    listener.listen()
+
+    def serve():
+        peer, _ = listener.accept()
+        with peer:
+            peer.settimeout(DEADLINE)
+            while some := peer.recv(65536):
+                peer.sendall(some)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    data = os.urandom(size)
+    back = bytearray()
+    with client.socket(family_of(address)) as s:
+        s.connect(listener.getsockname()[:2])
+        sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
+        sender.start()
+        while some := s.recv(65536):
+            back += some
+        sender.join()
+    thread.join(DEADLINE)
+    listener.close()
+    if bytes(back) != data:
+        raise AssertionError(f"{len(back)} of {size} bytes came back, or other ones")
+
+
+def datagrams(client, server, address, sizes):
+    """Sends UDP datagrams of the sizes and gives the sizes of those that came within the deadline, in their order."""
+    with server.socket(family_of(address), socket.SOCK_DGRAM) as taker, client.socket(family_of(address),
+                                                                                     socket.SOCK_DGRAM) as giver:
+        taker.bind((address, 0))
+        for size in sizes:
+            giver.sendto(bytes(size), taker.getsockname()[:2])
+        got = []
+        while len(got) < len(sizes):
+            ready, _, _ = select.select([taker], [], [], 2)
+            if not ready:
+                break
+            got.append(len(taker.recv(65536)))
+        return got
