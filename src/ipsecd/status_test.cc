@@ -12,7 +12,8 @@ namespace {
 using engine::traffic::Cause;
 
 Status busy() {
-  Status s{.socket = "/run/s", .sas = 2, .clients = 1, .traffic = Traffic{.device = "ipsec0", .workers = 2}};
+  Status s{.socket = "/run/s", .sas = 2, .clients = 1, .traffic = Traffic{}};
+  s.traffic->device = "ipsec0", s.traffic->workers = 2;
   s.traffic->outbound.packets = 10, s.traffic->outbound.bytes = 1280;
   s.traffic->outbound.drops[static_cast<std::size_t>(Cause::no_sa)] = 3;
   s.traffic->inbound.packets = 4, s.traffic->inbound.bytes = 400;

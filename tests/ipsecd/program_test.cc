@@ -238,13 +238,13 @@ TEST(Ipsecd, WithoutDescriptorsItWaitsUntilAClientLeaves) {
 TEST(Ipsecd, AnswersHelpAndVersionAndRefusesTheRest) {
   const auto help = Program({kProgram, "--help"}).end();
   EXPECT_EQ(help.status, 0);
-  EXPECT_THAT(help.output, StartsWith("usage: ipsecd [--socket PATH]\n"));
+  EXPECT_THAT(help.output, StartsWith("usage: ipsecd [OPTION]...\n"));
   const auto version = Program({kProgram, "--version"}).end();
   EXPECT_EQ(version.status, 0);
   EXPECT_THAT(version.output, StartsWith("ipsecd "));
   const auto wrong = Program({kProgram, "--sokcet", "x"}).end();
   EXPECT_EQ(wrong.status, 2);
-  EXPECT_EQ(wrong.output, "ipsecd: Unknown word '--sokcet': expected --socket PATH, --help or --version\n");
+  EXPECT_EQ(wrong.output, "ipsecd: Unknown word '--sokcet'; `ipsecd --help` lists what there is\n");
   const auto nowhere = Program({kProgram, "--socket", "/nonexistent/s"}).end();
   EXPECT_EQ(nowhere.status, 1);
   EXPECT_EQ(nowhere.output, "ipsecd: no folder /nonexistent: make it with `mkdir -p /nonexistent`\n");
