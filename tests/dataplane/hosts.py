@@ -22,12 +22,11 @@ def ip(*words, check=True):
 
 
 def wait_for(what, condition):
-    """Until the condition holds, looking again and again, but not for ever."""
+    """Until the condition, which asks a program, holds; but not for ever."""
     end = time.monotonic() + DEADLINE
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(what)
-        time.sleep(0.01)
 
 
 class Host:
@@ -72,17 +71,13 @@ class Host:
         return s
 
     def start(self, *options):
-        self.log = open(self.folder / f"{self.name}.log", "w+")
         self.daemon = subprocess.Popen(
             ["ip", "netns", "exec", self.netns, BIN / "ipsecd", "--socket", self.pfkey, "--tun", "ipsec0", *options],
-            stderr=self.log)
-        wait_for("ipsecd", lambda: self.daemon.poll() is not None or "serving" in self.said())
-        if self.daemon.poll() is not None:
-            raise RuntimeError(self.said())
-
-    def said(self):
-        self.log.flush()
-        return (self.folder / f"{self.name}.log").read_text()
+            stderr=subprocess.PIPE, text=True)
+        ready, _, _ = select.select([self.daemon.stderr], [], [], DEADLINE)
+        said = self.daemon.stderr.readline() if ready else "nothing"
+        if "serving" not in said:
+            raise RuntimeError(f"ipsecd said {said}")
 
     def ipseckey(self, *words, text=None, check=True):
         ended = subprocess.run([BIN / "ipseckey", "--sadb", f"ipsecd:{self.pfkey}", *words], input=text,
@@ -107,7 +102,7 @@ class Host:
     def gone(self):
         self.stop()
         if self.daemon:
-            self.log.close()
+            self.daemon.stderr.close()
         ip("netns", "del", self.netns, check=False)
 
 
@@ -224,3 +219,55 @@ def datagrams(client, server, address, sizes):
                 break
             got.append(len(taker.recv(65536)))
         return got
+
+
+class Stream:
+    """Numbered datagrams from one host to another, without end, never more than a few under way."""
+
+    UNDER_WAY = 16
+
+    def __init__(self, client, server, address):
+        self.taker = server.socket(family_of(address), socket.SOCK_DGRAM)
+        self.giver = client.socket(family_of(address), socket.SOCK_DGRAM)
+        self.taker.bind((address, 0))
+        self.to = self.taker.getsockname()[:2]
+        self.room = threading.Semaphore(self.UNDER_WAY)
+        self.more = threading.Condition()
+        self.ended = threading.Event()
+        self.sent, self.got = 0, []
+        self.threads = [threading.Thread(target=self.give), threading.Thread(target=self.take)]
+
+    def give(self):
+        while not self.ended.is_set() and self.room.acquire(timeout=2):
+            self.giver.sendto(self.sent.to_bytes(4, "big"), self.to)
+            self.sent += 1
+
+    def take(self):
+        while not (self.ended.is_set() and len(self.got) >= self.sent and not self.threads[0].is_alive()):
+            ready, _, _ = select.select([self.taker], [], [], 2)
+            if not ready:
+                return
+            number = int.from_bytes(self.taker.recv(100), "big")
+            with self.more:
+                self.got.append(number)
+                self.more.notify_all()
+            self.room.release()
+
+    def wait_for_more(self, count):
+        """Until so many more have arrived."""
+        with self.more:
+            wanted = len(self.got) + count
+            if not self.more.wait_for(lambda: len(self.got) >= wanted, DEADLINE):
+                raise TimeoutError(f"{len(self.got)} of {wanted} datagrams arrived")
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(DEADLINE)
+        self.giver.close()
+        self.taker.close()
