@@ -111,8 +111,10 @@ struct View {
 // Follows the table by the news until the last client flushes.
 View monitor(Client& client, bool promiscuous, const std::function<void()>& ready) {
   View view;
+  bool listening = false;
   const auto ended = client.sadb().listen(promiscuous, -1, [&](Message&& m) {
-    if (m.type == Type::x_promisc) ready();
+    // The first is the answer to its own request; a promiscuous one hears those of others too.
+    if (m.type == Type::x_promisc && !std::exchange(listening, true)) ready();
     view.lost += pfkey::messages_lost(m).value_or(0);
     if (m.satype == SaType::esp && m.error == 0 && m.sa) {
       if (m.type == Type::add) view.esp.insert(m.sa->spi);
