@@ -6,7 +6,7 @@
 namespace engine::traffic {
 namespace {
 
-constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kNone = 59, kDestination = 60;
+constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kDestination = 60;
 
 bool has_ports(std::uint8_t protocol) {
   constexpr std::array<std::uint8_t, 5> kWithPorts = {6, 17, 33, 132, 136};  // TCP, UDP, DCCP, SCTP, UDP-Lite.
