@@ -109,8 +109,9 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
 }
 
 void Runner::say_up_to(std::size_t queued) {
-  for (; told_ < queued; ++told_)
-    if (!queued_[told_].said.empty()) session_.console().err(queued_[told_].said);
+  std::string all;  // One write for as many as wait: a file may have a warning in each line.
+  for (; told_ < queued; ++told_) all += queued_[told_].said;
+  if (!all.empty()) session_.console().err(all);
 }
 
 bool Runner::flush() {
@@ -145,8 +146,9 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   answered_[index] = true;
   const Target& target = targets_[index];
   Queued& q = queued_[target.queued];
-  say_up_to(target.queued + 1);
   Outcome outcome = outcome_of(reply, target.asked);
+  const bool silent = outcome.ok && outcome.text.empty() && reply.type != pfkey::Type::get && q.messages == 1;
+  if (!silent) say_up_to(target.queued + 1);
   if (!outcome.ok) {
     q.bad = true;
     if (outcome.ends_swapped)
@@ -174,6 +176,7 @@ void Runner::lost(const Error& error) {
     if (!answered_[i]) queued_[targets_[i].queued].bad = true, ++unanswered;
   const auto first = std::ranges::find(answered_, false) - answered_.begin();
   if (unanswered > 0 && reporter_.is_file()) {
+    say_up_to(targets_[static_cast<std::size_t>(first)].queued);
     const Queued& q = queued_[targets_[static_cast<std::size_t>(first)].queued];
     session_.console().err(reporter_.fault(
         Severity::error, q.line.number,
