@@ -119,13 +119,11 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
     Type type;
     Handler handler;
   };
-  static constexpr std::array kTable = {Row{Type::add, &Xfrm::add_pair},
-                                        Row{Type::update, &Xfrm::update},
-                                        Row{Type::x_updatepair, &Xfrm::update},
-                                        Row{Type::x_delpair, &Xfrm::delete_pair},
-                                        Row{Type::getspi, &Xfrm::getspi},
-                                        Row{Type::flush, &Xfrm::flush},
-                                        Row{Type::dump, &Xfrm::dump}};
+  static constexpr std::array kTable = {
+      Row{Type::add, &Xfrm::add_pair},        Row{Type::update, &Xfrm::update},
+      Row{Type::x_updatepair, &Xfrm::update}, Row{Type::x_delpair, &Xfrm::delete_pair},
+      Row{Type::getspi, &Xfrm::getspi},       Row{Type::reg, &Xfrm::reg},
+      Row{Type::flush, &Xfrm::flush},         Row{Type::dump, &Xfrm::dump}};
   now_ = static_cast<std::uint64_t>(world_.clock().wall.time_since_epoch().count());
   companion_.look_again();
   for (std::size_t i = 0; i < requests.size(); ++i) {

@@ -63,6 +63,7 @@ class Xfrm : public Backend {
   Result<Check> ask(const pfkey::Message& m, NetlinkBatch& batch);
   Result<Looked> look(const pfkey::Message& name);
   Result<Check> getspi(pfkey::Message& m, const Answer& reply);
+  Result<Check> reg(pfkey::Message& m, const Answer& reply);
   Result<Check> flush(pfkey::Message& m, const Answer& reply);
   Result<Check> dump(pfkey::Message& m, const Answer& reply);
   void add_what_is_beside(std::vector<pfkey::Message>& list, pfkey::SaType satype,

@@ -111,6 +111,51 @@ TEST(XfrmCodec, NatPortsAreThoseOfTheDirection) {
   }
 }
 
+TEST(XfrmCodec, ADirectionIsToldToKernelsThatKnowIt) {
+  struct Row {
+    std::uint32_t flags;
+    std::uint8_t window;
+    std::optional<std::uint8_t> attribute;
+  };
+  const Row rows[] = {
+      {pfkey::kFlagInbound, 32, kDirectionIn},
+      {pfkey::kFlagOutbound, 0, kDirectionOut},
+      {pfkey::kFlagOutbound, 32, std::nullopt},  // The kernel would refuse a window there.
+      {pfkey::kFlagInbound | pfkey::kFlagOutbound, 0, std::nullopt},
+      {0, 0, std::nullopt},
+  };
+  for (const Row& row : rows) {
+    Message m = add();
+    m.sa->flags = row.flags, m.sa->replay = row.window;
+    const auto wire = payload(m);
+    EXPECT_EQ(Attributes(wire, sizeof(xfrm_usersa_info)).get<std::uint8_t>(kSaDirection), row.attribute) << row.flags;
+    const std::uint32_t ways = pfkey::kFlagInbound | pfkey::kFlagOutbound;
+    EXPECT_EQ(told(m).sa->flags & ways, row.attribute ? row.flags : 0) << row.flags;
+  }
+}
+
+TEST(XfrmCodec, ALabelIsTheLevelAndTheCompartmentsOfAContext) {
+  Message m = add();
+  pfkey::Sensitivity& label = m.sensitivity.emplace();
+  label.level = 3;
+  label.bitmap = {0x8000'0000'0000'0001, 0x4000'0000'0000'0000};  // The first bit is compartment 0.
+  EXPECT_EQ(context_of(label), "system_u:object_r:ipsec_spd_t:s3:c0,c63,c65");
+  label.bitmap.clear();
+  EXPECT_EQ(context_of(label), "system_u:object_r:ipsec_spd_t:s3");
+  const auto wire = payload(m);
+  const Bytes context = Attributes(wire, sizeof(xfrm_usersa_info))[XFRMA_SEC_CTX];
+  const auto head = front<xfrm_user_sec_ctx>(context);
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->len, context.size());
+  EXPECT_EQ(head->ctx_len, context.size() - sizeof *head);
+  EXPECT_EQ(head->ctx_alg, XFRM_SC_ALG_SELINUX);
+  const Message back = told(m);
+  EXPECT_EQ(back.sensitivity->level, 3);
+  EXPECT_EQ(back.remark->text, "its security context is system_u:object_r:ipsec_spd_t:s3");
+  EXPECT_FALSE(wrong_with(m, true));
+  EXPECT_EQ(wrong_with(m, false)->diagnostic, pfkey::Diagnostic::bad_label);
+}
+
 TEST(XfrmCodec, HiddenKeysAreLeftOutAndSaidSo) {
   Message m = add();
   m.encrypt_key->material = Secret(20);
@@ -118,7 +163,7 @@ TEST(XfrmCodec, HiddenKeysAreLeftOutAndSaidSo) {
   context.keys_hidden = true;
   const auto back = sa_of(payload(m), context);
   EXPECT_FALSE(back->encrypt_key);
-  EXPECT_EQ(back->remark->text, "lockdown hides its keys");
+  EXPECT_EQ(back->remark->text, "lockdown hides keys");
 }
 
 TEST(XfrmCodec, EveryTruncationIsReadWithoutHarm) {
@@ -142,6 +187,7 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.sa->spi = 0; }, EINVAL, D::malformed_sa},
       {[](Message& m) { m.encrypt_key.reset(); }, EINVAL, D::missing_ekey},
       {[](Message& m) { m.encrypt_key = key(128); }, EINVAL, D::bad_ekeybits},
+      {[](Message& m) { m.encrypt_key->material = Secret(20); }, EINVAL, D::malformed_ekey},
       {[](Message& m) { m.encrypt_key->reserved = 64; }, EOPNOTSUPP, D::malformed_ekey},
       {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
       {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},

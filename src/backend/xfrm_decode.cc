@@ -61,7 +61,7 @@ const pfkey::Algorithm* row_of(pfkey::AlgorithmKind kind, const KernelAlgorithm&
 std::optional<pfkey::Key> key_of(const KernelAlgorithm& a, std::uint16_t salt_bits, Message& m, bool hidden) {
   if (a.key.empty()) return std::nullopt;
   if (hidden && all_zero(a.key)) {
-    remark(m, "lockdown hides its keys");
+    remark(m, "lockdown hides keys");
     return std::nullopt;
   }
   const auto bits = static_cast<std::uint16_t>(a.key.size() * 8);

@@ -7,6 +7,7 @@
 #include "backend/xfrm.h"
 #include "backend/xfrm_encode.h"
 #include "backend/xfrm_parts.h"
+#include "pfkey/notices.h"
 
 namespace backend {
 
@@ -14,6 +15,12 @@ using pfkey::Diagnostic;
 using pfkey::Message;
 using pfkey::Type;
 using xfrm::Refusal;
+
+namespace {
+
+constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
+
+}  // namespace
 
 // After a success: what the kernel did not take is written down, what was written about an earlier SA of that name
 // goes.
@@ -55,16 +62,27 @@ Result<void> Xfrm::join(Message& sa) {
 
 // A pair joins two SAs between the same addresses in opposite directions, neither of which has another partner.
 Result<Xfrm::Check> Xfrm::check_pair(const Message& m) {
-  const Check inappropriate = Refusal{EINVAL, Diagnostic::pair_inappropriate};
-  if (!m.src || m.pair->spi == 0 || m.pair->spi == m.sa->spi) return inappropriate;
+  const auto inappropriate = [](std::string_view why) {
+    return Check(Refusal{EINVAL, Diagnostic::pair_inappropriate, std::string(why)});
+  };
+  const std::uint32_t way = m.sa->flags & kWays;
+  if (way != pfkey::kFlagInbound && way != pfkey::kFlagOutbound)
+    return inappropriate("an SA that serves both directions has no pair: say inbound or outbound");
+  if (!m.src || m.pair->spi == 0 || m.pair->spi == m.sa->spi) return inappropriate("");
   auto partner = look(xfrm::partner_of(m, m.pair->spi));
   if (!partner) return std::unexpected(partner.error());
   if (partner->refusal) return partner->refusal;
-  if (!partner->found || partner->found->sa.src->address != m.dst->address) return inappropriate;
+  if (!partner->found) {
+    Message parallel = xfrm::partner_of(m, m.pair->spi);
+    parallel.dst = m.dst;
+    const auto same_way = look(parallel);
+    return inappropriate(same_way && same_way->found ? pfkey::kSameWayRound
+                                                     : "no SA with that SPI leads to this one's source");
+  }
   Message& theirs = partner->found->sa;
+  if (theirs.src->address != m.dst->address) return inappropriate("");
   if (auto joined = join(theirs); !joined) return std::unexpected(joined.error());
-  constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
-  if ((m.sa->flags & theirs.sa->flags & kWays) != 0 || theirs.sa->state != pfkey::State::mature) return inappropriate;
+  if ((way & theirs.sa->flags) != 0 || theirs.sa->state != pfkey::State::mature) return inappropriate("");
   if (theirs.pair && theirs.pair->spi != m.sa->spi) return Check(Refusal{EINVAL, Diagnostic::pair_already});
   return Check();
 }
@@ -145,6 +163,7 @@ Result<Xfrm::Check> Xfrm::complete(Message& m, std::string& remark) {
 Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
   if (m.encrypt_key) return Check(Refusal{EINVAL, Diagnostic::ekey_present});
   if (m.auth_key) return Check(Refusal{EINVAL, Diagnostic::akey_present});
+  if ((m.sa->flags & kWays) != 0) return Check(Refusal{EINVAL, Diagnostic::bad_saflags});
   if (auto joined = join(sa.sa); !joined) return std::unexpected(joined.error());
   std::vector<Fetched> halves;
   if (m.type == Type::x_updatepair) {
@@ -158,7 +177,7 @@ Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
   if (m.pair) {
     if (sa.sa.pair && sa.sa.pair->spi != m.pair->spi) return Check(Refusal{EINVAL, Diagnostic::pair_already});
     if (!m.src || is_unspecified(m.src->address)) m.src = sa.sa.src;
-    m.sa->flags |= sa.sa.sa->flags & (pfkey::kFlagInbound | pfkey::kFlagOutbound);
+    m.sa->flags |= sa.sa.sa->flags & kWays;
     auto wrong = check_pair(m);
     if (!wrong || *wrong) return wrong;
     if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());

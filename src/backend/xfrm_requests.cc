@@ -8,6 +8,7 @@
 #include "backend/xfrm_attributes.h"
 #include "backend/xfrm_encode.h"
 #include "backend/xfrm_parts.h"
+#include "pfkey/algorithms.h"
 
 namespace backend {
 
@@ -84,6 +85,35 @@ Result<Xfrm::Check> Xfrm::getspi(Message& m, const Answer& reply) {
   return Check(Refusal{EEXIST, Diagnostic::none, "every SPI that was tried is taken"});
 }
 
+// The algorithms that the kernel has for a protocol. What it wants of key managers, every listener hears anyway.
+Result<Xfrm::Check> Xfrm::reg(Message& m, const Answer& reply) {
+  if (xfrm::protocol_of(m.satype) == 0) return Check(Refusal{EINVAL, Diagnostic::satype_needed});
+  const KernelReport report = world_.report();
+  const auto has = [&](std::string_view topic, std::string_view start) {
+    return std::ranges::any_of(report.facts, [&](const KernelFact& fact) {
+      const bool usable = fact.presence == Presence::there || fact.presence == Presence::loadable;
+      return usable && fact.topic == topic && fact.name.starts_with(start) &&
+             (topic == "protocol" || fact.name == start);
+    });
+  };
+  const bool esp = m.satype == SaType::esp;
+  pfkey::Supported macs, ciphers;
+  if (has("protocol", esp ? "ESP" : "AH"))
+    for (const pfkey::Algorithm& row : pfkey::algorithms()) {
+      const bool mac = row.kind == pfkey::AlgorithmKind::auth;
+      if (!has(mac ? "authentication" : "encryption", row.name())) continue;
+      const auto step = static_cast<std::uint8_t>(row.min_bits == row.max_bits ? 0 : row.step_bits);
+      (mac ? macs : ciphers)
+          .algorithms.push_back({row.number, row.iv, row.min_bits, row.max_bits, step, row.salt_bits});
+    }
+  Message answer = m.header();
+  answer.error = 0;
+  if (!macs.algorithms.empty()) answer.supported_auth = std::move(macs);
+  if (esp && !ciphers.algorithms.empty()) answer.supported_encrypt = std::move(ciphers);
+  reply(std::move(answer));
+  return Check();
+}
+
 Result<Xfrm::Check> Xfrm::flush(Message& m, const Answer& reply) {
   for (const SaType satype : {SaType::ah, SaType::esp})
     if (m.satype == SaType::unspec || m.satype == satype) xfrm::put_flush(satype, batch_);
@@ -111,6 +141,7 @@ Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
   });
   if (!verdict) return std::unexpected(verdict.error());
   if (verdict->error != 0) return Check(why(m, *verdict));
+  std::ranges::reverse(list);  // The kernel lists the newest first; a save that is loaded has to give the same order.
   if (!rows->empty()) add_what_is_beside(list, m.satype, *rows);
   for (Message& sa : list) reply(std::move(sa));
   Message end = m.header();

@@ -12,6 +12,7 @@
 #include "backend/testing.h"
 #include "backend/xfrm_attributes.h"
 #include "backend/xfrm_encode.h"
+#include "pfkey/notices.h"
 
 namespace backend {
 namespace {
@@ -43,6 +44,7 @@ Message add(std::uint32_t spi) {
   Message m = request(Type::add, spi);
   m.sa->encrypt = 20;
   m.encrypt_key = pfkey::Key{160, 0, Secret(20)};
+  m.encrypt_key->material.bytes()[0] = std::byte{1};
   return m;
 }
 
@@ -243,7 +245,7 @@ TEST(XfrmRequests, AnInterruptedDumpIsShownOnceAndWhole) {
   std::vector<std::uint32_t> spis;
   EXPECT_TRUE(b.sadb->call(requests, [&](std::size_t, Message&& m) { spis.push_back(m.sa ? m.sa->spi : 0); }));
   EXPECT_EQ(tries, 2);
-  EXPECT_THAT(spis, ElementsAre(1, 2, 0));  // The end has none.
+  EXPECT_THAT(spis, ElementsAre(2, 1, 0));  // Oldest first; the end has none.
 }
 
 TEST(XfrmPairs, NothingIsAddedWhereAPairCannotBeKept) {
@@ -256,13 +258,38 @@ TEST(XfrmPairs, NothingIsAddedWhereAPairCannotBeKept) {
   EXPECT_THAT(b.remark(0), HasSubstr("where pairs and identities of the kernel's SAs are kept"));
 }
 
+TEST(XfrmPairs, AnSaWithoutADirectionHasNoPair) {
+  Bench b([](const std::vector<Request>&, Peer&) { FAIL() << "the kernel was asked"; });
+  Message m = add(1);
+  m.pair = pfkey::Pair{2};
+  EXPECT_TRUE(b.call(list(std::move(m))));
+  EXPECT_EQ(b.error(0), EINVAL);
+  EXPECT_EQ(b.remark(0), "an SA that serves both directions has no pair: say inbound or outbound");
+}
+
+TEST(XfrmPairs, APartnerThatRunsTheSameWayIsNamed) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    const auto name = xfrm::front<xfrm_usersa_id>(requests[0].payload);
+    const bool same_way = xfrm::from_kernel(name->daddr, AF_INET) == *parse_address("192.0.2.2");
+    Datagram answer;
+    if (same_way) answer.message(XFRM_MSG_NEWSA, 0, requests[0].seq, told(add(2)));
+    peer.say(answer.verdict(requests[0].seq, same_way ? 0 : ESRCH));
+  });
+  Message m = add(1);
+  m.sa->flags = pfkey::kFlagInbound;
+  m.pair = pfkey::Pair{2};
+  EXPECT_TRUE(b.call(list(std::move(m))));
+  EXPECT_EQ(b.error(0), EINVAL);
+  EXPECT_EQ(b.remark(0), pfkey::kSameWayRound);
+}
+
 TEST(XfrmPairs, AnSaWhosePartnerIsMissingIsNotAdded) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
-    ASSERT_EQ(requests.size(), 1u);
     EXPECT_EQ(requests[0].type, XFRM_MSG_GETSA);
     peer.say(Datagram().verdict(requests[0].seq, ESRCH));
   });
   Message m = add(1);
+  m.sa->flags = pfkey::kFlagInbound;
   m.pair = pfkey::Pair{2};
   EXPECT_TRUE(b.call(list(std::move(m))));
   EXPECT_EQ(b.error(0), EINVAL);

@@ -37,6 +37,7 @@ XfrmWorld xfrm_world(std::function<Instant()> clock) {
     if (is_new) row->second = type_presence(files, connect_to_kernel, type, family);
     return row->second;
   };
+  world.report = [files] { return kernel_report(files, connect_to_kernel); };
   world.keys_hidden = lockdown_of(files) == "confidentiality";
   world.labels = files.has("/sys/fs/selinux/enforce");
   return world;

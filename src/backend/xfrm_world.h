@@ -19,8 +19,9 @@ struct XfrmWorld {
   std::function<std::uint32_t(const std::string&)> device_index;  ///< 0: no such device.
   /// Whether the kernel has ESP or AH over that family; asked when a refusal may have come of that.
   std::function<Presence(pfkey::SaType, Family)> has_type;
-  bool keys_hidden = false;  ///< Lockdown: the kernel tells no keys.
-  bool labels = false;       ///< A security module knows labels.
+  std::function<KernelReport()> report;  ///< Which algorithms it has, for REGISTER.
+  bool keys_hidden = false;              ///< Lockdown: the kernel tells no keys.
+  bool labels = false;                   ///< A security module knows labels.
 };
 
 /// A socket for requests to the kernel of this network namespace.

@@ -1,5 +1,6 @@
 // A load into a kernel that fails in every way: what a person reads, at which line of the file.
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 
 #include <cerrno>
 #include <fstream>
@@ -21,15 +22,16 @@ using backend::testing::Request;
 struct Ran {
   std::string out, err;
   Status status;
+  bool saved;
 };
 
-Ran load(std::string_view text, FakeKernel::Answer answer) {
+Ran run(std::vector<std::string> arguments, std::string_view text, FakeKernel::Answer answer, bool lockdown = false) {
   const backend::testing::TempFolder folder;
   const std::string path = folder / "keys";
   std::ofstream(path) << text;
   std::filesystem::permissions(path, std::filesystem::perms::owner_read);
   FakeKernel kernel(std::move(answer));
-  Ran ran;
+  Ran ran{};
   const auto into = [](std::string& to) { return [&to](std::string_view t) { return to += t, 0; }; };
   Console console(into(ran.out), into(ran.err), false);
   World world{.console = console,
@@ -48,11 +50,15 @@ Ran load(std::string_view text, FakeKernel::Answer answer) {
     beside.connect = [&](bool) -> Result<Netlink> { return kernel.client(); };
     beside.companion = folder / "sadb.db";
     beside.clock = world.clock;
+    beside.keys_hidden = lockdown;
     auto opened = backend::Xfrm::open(std::move(beside));
     if (!opened) return std::unexpected(opened.error());
     return std::move(*opened);
   };
-  ran.status = run_program({"ipseckey", {"-f", path}}, world);
+  for (std::string& word : arguments)
+    if (word == "keys" || word == "saved") word = folder / word;
+  ran.status = run_program({"ipseckey", std::move(arguments)}, world);
+  ran.saved = std::filesystem::exists(folder / "saved");
   const auto shorten = [&](std::string& said) {
     for (auto at = said.find(path); at != std::string::npos; at = said.find(path))
       said.replace(at, path.size(), "keys");
@@ -60,6 +66,8 @@ Ran load(std::string_view text, FakeKernel::Answer answer) {
   shorten(ran.out), shorten(ran.err);
   return ran;
 }
+
+Ran load(std::string_view text, FakeKernel::Answer answer) { return run({"-f", "keys"}, text, std::move(answer)); }
 
 constexpr std::string_view kFile =
     "# Four SAs.\n"
@@ -106,6 +114,39 @@ TEST(KernelLoad, AKernelThatGoesAwayIsNamedAtTheFirstLineWithoutAnswer) {
       "not run\n"
       "ipseckey: the kernel's side of the netlink socket is gone\n"
       "keys: 0 of 4 commands succeeded; what follows was not run.\n");
+}
+
+// As the kernel tells an SA under lockdown: a key of zeros.
+FakeKernel::Answer one_hidden_sa() {
+  return [](const std::vector<Request>& r, Peer& peer) {
+    xfrm_usersa_info info{};
+    info.family = AF_INET, info.id.proto = IPPROTO_AH, info.id.spi = 0x01020304;
+    struct {
+      nlattr head{72 + 16 + sizeof(nlattr), XFRMA_ALG_AUTH_TRUNC};
+      char name[64] = "hmac(md5)";
+      std::uint32_t key_bits = 128, icv_bits = 96;
+      char key[16] = {};
+    } algorithm;
+    backend::testing::Octets payload;
+    backend::testing::append(payload, info);
+    backend::testing::append(payload, algorithm);
+    peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, r[0].seq, payload).done(r[0].seq));
+  };
+}
+
+TEST(KernelSave, UnderLockdownNothingIsSavedAndThatIsSaid) {
+  const Ran ran = run({"-s", "saved"}, "", one_hidden_sa(), true);
+  EXPECT_EQ(ran.err, "ipseckey: lockdown hides keys: nothing saved\n");
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.status, Status::failed);
+  EXPECT_FALSE(ran.saved);
+}
+
+TEST(KernelSave, UnderLockdownAnSaIsShownWithoutItsKey) {
+  const Ran ran = run({"-n", "dump"}, "", one_hidden_sa(), true);
+  EXPECT_THAT(ran.out, testing::HasSubstr("lockdown hides keys"));
+  EXPECT_THAT(ran.out, testing::Not(testing::HasSubstr("auth key")));
+  EXPECT_EQ(ran.status, Status::ok);
 }
 
 }  // namespace

@@ -153,7 +153,7 @@ Status Session::save_to(pfkey::SaType type, std::string_view consequence,
   std::string text = saver.header();
   auto written = write(text);
   std::size_t count = 0;
-  return walk(
+  const Status status = walk(
       type, consequence,
       [&](pfkey::Message&& m) {
         if (!written) return written;
@@ -164,6 +164,12 @@ Status Session::save_to(pfkey::SaType type, std::string_view consequence,
         return written;
       },
       count);
+  if (status != Status::ok || saver.left_out() == 0) return status;
+  const bool nothing = saver.left_out() == count;
+  console().complain(nothing ? fmt::format("{}: nothing saved", saver.reason())
+                             : fmt::format("{} of {} SAs are not saved; a comment in the place of each says why",
+                                           saver.left_out(), count));
+  return nothing ? Status::failed : Status::ok;
 }
 
 Status Session::load(const std::string& path, lang::Where where) {

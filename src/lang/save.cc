@@ -73,8 +73,10 @@ void Saver::write(pfkey::Message&& sa, std::string& out) {
     return;
   }
   if (!savable(sa)) {
+    ++left_out_;
+    reason_ = sa.remark ? pfkey::escaped(sa.remark->text) : "the SADB did not give its keys";
     out += fmt::format("# The {} SA spi 0x{:x} dst {} is not saved: {}.\n", satype_word(type), sa.sa->spi,
-                       to_string(dst), sa.remark ? pfkey::escaped(sa.remark->text) : "the SADB did not give its keys");
+                       to_string(dst), reason_);
     return;
   }
   if (sa.remark) out += fmt::format("# Not all of the next SA is saved: {}.\n", pfkey::escaped(sa.remark->text));

@@ -21,11 +21,18 @@ class Saver {
   std::string header() const;
   /// One SA as an `add` command, with a comment above it where a fact cannot be said. Takes the keys out of `sa`.
   void write(pfkey::Message&& sa, std::string& out);
+  /// SAs that could not be saved, because the SADB did not give their keys or they cannot be said; larval ones do not
+  /// count.
+  std::size_t left_out() const { return left_out_; }
+  /// Why the last of them could not.
+  const std::string& reason() const { return reason_; }
 
  private:
   using Name = std::tuple<pfkey::SaType, std::uint32_t, Address, Address>;  // Type, SPI, source, destination.
 
   bool paranoid_;
+  std::size_t left_out_ = 0;
+  std::string reason_;
   std::set<Name> waiting_;  // Paired SAs that were written and whose partner was not yet.
 };
 
