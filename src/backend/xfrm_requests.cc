@@ -46,11 +46,12 @@ Result<Xfrm::Looked> Xfrm::look(const Message& name) {
       [&](std::size_t, const NetlinkMessage& m) {
         auto sa = m.type == XFRM_MSG_NEWSA ? xfrm::sa_of(m.payload, context()) : std::nullopt;
         if (!sa) return;
-        Fetched& found = looked.found.emplace();
+        Fetched found;
         found.sa = std::move(*sa);
         found.payload.grow(m.payload.size());
         found.size = m.payload.size();
         std::ranges::copy(m.payload, found.payload.bytes().begin());
+        looked.found = std::move(found);
       },
       [&](std::size_t, const Netlink::Verdict& verdict) {
         if (verdict.error != 0 && verdict.error != ESRCH) looked.refusal = why(name, verdict);
