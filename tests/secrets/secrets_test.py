@@ -195,7 +195,7 @@ class Secrets(Case):
         daemon.send(signal.SIGABRT)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(daemon.process.pid, 0)[1]), -signal.SIGABRT)
         daemon.process.returncode = -signal.SIGABRT
-        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["ipsecd", "sadb.sock"])
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["ipsecd", "sadb.sock", "sadb.sock.status"])
 
 
 if __name__ == "__main__":
