@@ -71,7 +71,9 @@ Slots& slots(std::size_t size) {
 
 }  // namespace
 
-void wipe(MutableBytes b) { explicit_bzero(b.data(), b.size()); }
+void wipe(MutableBytes b) {
+  if (!b.empty()) explicit_bzero(b.data(), b.size());  // It takes no null pointer, not even for nothing.
+}
 
 bool all_zero(Bytes b) {
   std::byte any{0};

@@ -146,6 +146,7 @@ TEST(SecretBuffer, Moves) {
 
 TEST(Wipe, ClearsWhatItIsGivenAndNoMore) {
   std::vector<std::byte> memory(10, std::byte{0xff});
+  wipe({});  // Nothing is nothing.
   wipe(MutableBytes(memory).subspan(2, 6));
   EXPECT_FALSE(all_zero(memory));
   EXPECT_TRUE(all_zero(Bytes(memory).subspan(2, 6)));
