@@ -68,6 +68,36 @@ void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
   w.flow = nullptr;
 }
 
+// The packets of one call.
+struct Worker::State::Batch {
+  std::array<Work, kBatch> works;
+  std::array<crypto::Job, kBatch> jobs;
+  std::array<Work*, kBatch> owners;  // Of the jobs.
+  std::size_t count = 0;             // Of the jobs.
+
+  std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
+};
+
+template <class Begin>
+void Worker::State::begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Work& w = batch.works[i];
+    w.item = &items[i];
+    w.item->cause = Cause::none;
+    if (const Cause cause = begin(w); cause != Cause::none) {
+      drop(w, cause, meter);
+    } else if (w.flow->id.satype == pfkey::SaType::esp) {
+      batch.owners[batch.count] = &w;
+      batch.jobs[batch.count++] = w.job;
+    }
+  }
+}
+
+void Worker::State::drop_failed(Batch& batch, Cause cause, Meter& meter) {
+  for (std::size_t i = 0; i < batch.count; ++i)
+    if (!batch.jobs[i].ok) drop(*batch.owners[i], cause, meter);
+}
+
 bool Worker::State::charge(Work& w, std::uint64_t bytes, bool is_new, Instant now) {
   const bool carried = w.flow->charge(bytes, is_new, now);
   if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
@@ -143,26 +173,12 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
 }
 
 void Worker::State::protect_some(std::span<Item> items, Instant now) {
-  std::array<Work, kBatch> works;
-  std::array<crypto::Job, kBatch> jobs;
-  std::array<Work*, kBatch> owners;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    Work& w = works[i];
-    w.item = &items[i];
-    w.item->cause = Cause::none;
-    if (const Cause cause = begin_out(w, now); cause != Cause::none) {
-      drop(w, cause, desk.outbound);
-    } else if (w.flow->id.satype == pfkey::SaType::esp) {
-      owners[count] = &w;
-      jobs[count++] = w.job;
-    }
-  }
-  crypto.seal(std::span(jobs).first(count));
-  for (std::size_t i = 0; i < count; ++i)
-    if (!jobs[i].ok) drop(*owners[i], Cause::crypto, desk.outbound);
+  Batch batch;
+  begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
+  crypto.seal(batch.waiting());
+  drop_failed(batch, Cause::crypto, desk.outbound);
   for (std::size_t i = 0; i < items.size(); ++i)
-    if (works[i].flow) desk.outbound.pass(works[i].h.total);
+    if (batch.works[i].flow) desk.outbound.pass(batch.works[i].h.total);
 }
 
 // ---- in
@@ -233,26 +249,12 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
 }
 
 void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
-  std::array<Work, kBatch> works;
-  std::array<crypto::Job, kBatch> jobs;
-  std::array<Work*, kBatch> owners;
-  std::size_t count = 0;
+  Batch batch;
+  begin_all(batch, items, desk.inbound, [&](Work& w) { return begin_in(w); });
+  crypto.open(batch.waiting());
+  drop_failed(batch, Cause::corrupt, desk.inbound);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Work& w = works[i];
-    w.item = &items[i];
-    w.item->cause = Cause::none;
-    if (const Cause cause = begin_in(w); cause != Cause::none) {
-      drop(w, cause, desk.inbound);
-    } else if (w.flow->id.satype == pfkey::SaType::esp) {
-      owners[count] = &w;
-      jobs[count++] = w.job;
-    }
-  }
-  crypto.open(std::span(jobs).first(count));
-  for (std::size_t i = 0; i < count; ++i)
-    if (!jobs[i].ok) drop(*owners[i], Cause::corrupt, desk.inbound);
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    Work& w = works[i];
+    Work& w = batch.works[i];
     if (!w.flow) continue;
     if (const Cause cause = finish_in(w, now); cause != Cause::none) {
       drop(w, cause, desk.inbound);

@@ -101,6 +101,11 @@ struct Worker::State {
 
   State(Plane::State& plane, unsigned number);
 
+  struct Batch;
+  /// Begins each packet; those of ESP then wait in `batch` for the cipher.
+  template <class Begin>
+  void begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin);
+  void drop_failed(Batch& batch, Cause cause, Meter& meter);
   void protect_some(std::span<Item> items, Instant now);
   void unprotect_some(std::span<Item> items, Instant now);
 
