@@ -7,10 +7,10 @@
 
 #include <cerrno>
 #include <csignal>
-#include <system_error>
 #include <utility>
 
 #include "ipsecd/clock.h"
+#include "ipsecd/error_text.h"
 #include "pfkey/notices.h"
 
 namespace ipsecd {
@@ -20,8 +20,6 @@ constexpr int kAcceptsAtOnce = 16;
 constexpr int kMessagesAtOnce = 64;                // Of one client, before others have their turn.
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane) {
   engine::Options options;

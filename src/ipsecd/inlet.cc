@@ -10,9 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <vector>
 
+#include "ipsecd/error_text.h"
 #include "ipsecd/socket_address.h"
 
 namespace ipsecd {
@@ -24,8 +24,6 @@ using engine::traffic::Packet;
 
 constexpr std::uint8_t kAh = 51;
 constexpr int kRoom = 4 << 20;  // Bytes of packets that may wait in a socket.
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 bool set_option(const Fd& fd, int level, int name, int value) {
   return ::setsockopt(fd.get(), level, name, &value, sizeof value) == 0;

@@ -12,14 +12,13 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
-#include <system_error>
+
+#include "ipsecd/error_text.h"
 
 namespace ipsecd {
 namespace {
 
 constexpr int kBacklog = 128;  // Connections that wait to be accepted.
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 // The sockets interface takes every kind of address through one pointer type.
 const sockaddr* generic(const sockaddr_un& address) {

@@ -7,8 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <random>
-#include <system_error>
 
+#include "ipsecd/error_text.h"
 #include "ipsecd/inlet.h"
 #include "ipsecd/socket_address.h"
 
@@ -34,7 +34,7 @@ Result<Outlet> Outlet::make(std::uint32_t mark, std::uint32_t mtu) {
   Fd v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!v4)
     return fail(errno == EPERM ? Errc::denied : Errc::io,
-                fmt::format("cannot open a raw socket to send: {}{}", std::generic_category().message(errno),
+                fmt::format("cannot open a raw socket to send: {}{}", text_of(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
   Fd v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
   for (const Fd* fd : {&v4, &v6}) {

@@ -9,15 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <system_error>
+
+#include "ipsecd/error_text.h"
 
 namespace ipsecd {
 namespace {
 
 constexpr std::size_t kLongestLine = 4096;
 constexpr int kPatience = 5'000;  // Milliseconds that a client waits for the answer.
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 }  // namespace
 

@@ -9,14 +9,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
+
+#include "ipsecd/error_text.h"
 
 namespace ipsecd {
 namespace {
 
 constexpr const char* kDevice = "/dev/net/tun";
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 std::unexpected<Error> cannot(const std::string& what, int error) {
   const bool denied = error == EPERM || error == EACCES;
