@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "cli/status.h"
 #include "lang/faults.h"
 
 namespace cli {
@@ -135,6 +136,13 @@ Result<Options> parse_options(std::vector<std::string> arguments, const char* sa
   return options;
 }
 
+std::vector<OptionText> option_texts() {
+  std::vector<OptionText> texts;
+  texts.reserve(kOptions.size());
+  for (const Row& row : kOptions) texts.push_back({row.letter, row.name, row.value, row.help});
+  return texts;
+}
+
 std::string usage() {
   std::string text =
       "Usage: ipseckey [OPTION ...]                     interactive, or commands from a pipe\n"
@@ -146,10 +154,10 @@ std::string usage() {
     const std::string value = row.value.empty() ? "" : fmt::format("={}", row.value);
     text += fmt::format("  {}--{:<20} {}\n", letter, fmt::format("{}{}", row.name, value), row.help);
   }
-  return text +
-         "\n`ipseckey help` lists the commands; `ipseckey help attr` the extensions.\n"
-         "Exit status: 0 all is well; 1 a command is wrong or was refused; 2 wrong usage; 3 no SADB answers;\n"
-         "4 a file cannot be read or written.\n";
+  text += "\n`ipseckey help` lists the commands; `ipseckey help attr` the extensions.\n\nExit status:\n";
+  for (const StatusText& row : statuses())
+    text += fmt::format("  {:<3} {}\n", static_cast<int>(row.status), row.meaning);
+  return text;
 }
 
 }  // namespace cli

@@ -2,6 +2,7 @@
 /// What ipseckey is told on its command line.
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -31,6 +32,16 @@ struct Options {
 
 /// Reads the program's arguments (without its name). The error (syntax) says what is wrong.
 Result<Options> parse_options(std::vector<std::string> arguments, const char* sadb_from_environment);
+
+/// What help, the manual page and the shells' completion say of one option.
+struct OptionText {
+  char letter;             ///< '\0': none.
+  std::string_view name;   ///< Without the dashes.
+  std::string_view value;  ///< Its name in help; empty: the option takes none.
+  std::string_view help;
+};
+/// Every option, in the order of help.
+std::vector<OptionText> option_texts();
 
 /// The text of --help.
 std::string usage();

@@ -4,6 +4,19 @@
 #include <array>
 
 namespace cli {
+namespace {
+
+constexpr std::array kTexts = {
+    StatusText{Status::ok, "all is well"},
+    StatusText{Status::failed, "a command is wrong or was refused"},
+    StatusText{Status::usage, "wrong usage; nothing was done"},
+    StatusText{Status::no_sadb, "no SADB answers"},
+    StatusText{Status::file, "a file cannot be read or written"},
+};
+
+}  // namespace
+
+std::span<const StatusText> statuses() { return kTexts; }
 
 Status worse(Status a, Status b) {
   static constexpr std::array kOrder = {Status::ok, Status::failed, Status::usage, Status::file, Status::no_sadb};

@@ -1,5 +1,8 @@
 #pragma once
 /// The exit status of ipseckey. Each number means one thing.
+#include <span>
+#include <string_view>
+
 #include "base/result.h"
 
 namespace cli {
@@ -11,6 +14,14 @@ enum class Status : int {
   no_sadb = 3,  ///< No SADB could be reached, or it stopped answering.
   file = 4,     ///< A file could not be read or written.
 };
+
+/// What help and the manual page say of one.
+struct StatusText {
+  Status status;
+  std::string_view meaning;
+};
+/// Every status, in the order of the numbers.
+std::span<const StatusText> statuses();
 
 /// The worse of two, in the order ok, failed, usage, file, no_sadb.
 Status worse(Status a, Status b);

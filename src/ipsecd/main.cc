@@ -15,12 +15,11 @@
 
 #include "base/socket_path.h"
 #include "ipsecd/daemon.h"
+#include "ipsecd/exit.h"
 #include "ipsecd/options.h"
 #include "ipsecd/privileges.h"
 
 namespace {
-
-enum Exit { kEnded = 0, kFailed = 1, kUsage = 2 };
 
 void log(std::string_view line) { fmt::print(stderr, "ipsecd: {}\n", line); }
 
@@ -103,15 +102,15 @@ int main(int argc, char** argv) {
   const auto options = ipsecd::parse_options(words);
   if (!options) {
     log(options.error().text);
-    return kUsage;
+    return ipsecd::kUsage;
   }
   switch (options->what) {
     case ipsecd::Options::Do::help:
       fmt::print("{}", ipsecd::help_text());
-      return kEnded;
+      return ipsecd::kEnded;
     case ipsecd::Options::Do::version:
       fmt::print("ipsecd {}\n", IPSECKEY_VERSION);
-      return kEnded;
+      return ipsecd::kEnded;
     case ipsecd::Options::Do::serve:
     case ipsecd::Options::Do::status:
       break;
@@ -121,7 +120,7 @@ int main(int argc, char** argv) {
   if (const auto ended = options->what == ipsecd::Options::Do::status ? print_status(*options) : serve(*options);
       !ended) {
     log(ended.error().text);
-    return kFailed;
+    return ipsecd::kFailed;
   }
-  return kEnded;
+  return ipsecd::kEnded;
 }

@@ -6,6 +6,9 @@
 #include <charconv>
 #include <variant>
 
+#include "base/text.h"
+#include "ipsecd/exit.h"
+
 namespace ipsecd {
 namespace {
 
@@ -52,6 +55,21 @@ constexpr std::array kRows = {
         "mark protected packets, so that `ip rule` can tell them from\nwhat is to be protected"},
 };
 
+// One row for each option without a value. Neither what nor flag: it asks for the only way there is.
+struct Word {
+  std::string_view names;
+  std::optional<Options::Do> what;
+  bool Options::* flag;
+  std::string_view help;
+};
+constexpr std::array kWords = {
+    Word{"--json", {}, &Options::json, "with status: print it as one JSON object"},
+    Word{"--owner-only", {}, nullptr, "serve root and the user who runs ipsecd only; this is always so"},
+    Word{"--foreground", {}, nullptr, "do not go into the background; this is always so"},
+    Word{"--help -h", Options::Do::help, nullptr, "print this text"},
+    Word{"--version -V", Options::Do::version, nullptr, "print the version"},
+};
+
 Result<unsigned> number(const Row& row, std::string_view text) {
   unsigned value = 0;
   const bool hex = text.starts_with("0x");
@@ -86,6 +104,15 @@ const Row* find(std::string_view word) {
   return nullptr;
 }
 
+const Word* find_word(std::string_view word) {
+  for (const Word& row : kWords) {
+    bool found = false;
+    text::for_each_word(row.names, [&](std::string_view name) { found |= name == word; });
+    if (found) return &row;
+  }
+  return nullptr;
+}
+
 Result<void> check(const Options& options) {
   for (const Row& row : kRows) {
     const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
@@ -105,20 +132,17 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = words[i];
     Result<void> done;
-    if (word == "--help" || word == "-h") {
-      options.what = Options::Do::help;
-    } else if (word == "--version" || word == "-V") {
-      options.what = Options::Do::version;
+    if (const Word* const asked = find_word(word)) {
+      if (asked->what) options.what = *asked->what;
+      if (asked->flag) options.*asked->flag = true;
     } else if (word == "status" && i == 0) {
       options.what = Options::Do::status;
-    } else if (word == "--json") {
-      options.json = true;
     } else if (const Row* const row = find(word)) {
       const bool apart = word == row->name;
       const std::string_view next = i + 1 < words.size() ? words[i + 1] : std::string_view();
       done = set(options, *row, apart ? next : word.substr(row->name.size() + 1));
       if (apart) ++i;
-    } else if (word != "--owner-only" && word != "--foreground") {  // Both are the only way there is.
+    } else {
       done = fail(Errc::syntax, fmt::format("Unknown word '{}'; `ipsecd --help` lists what there is", word));
     }
     if (!done) return std::unexpected(done.error());
@@ -126,6 +150,14 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
   if (options.what != Options::Do::serve && options.what != Options::Do::status) return options;
   if (auto r = check(options); !r) return std::unexpected(r.error());
   return options;
+}
+
+std::vector<OptionText> option_texts() {
+  std::vector<OptionText> texts;
+  texts.reserve(kRows.size() + kWords.size());
+  for (const Row& row : kRows) texts.push_back({row.name, row.metavar, row.help});
+  for (const Word& row : kWords) texts.push_back({row.names, "", row.help});
+  return texts;
 }
 
 std::string help_text() {
@@ -143,11 +175,10 @@ packets for them too: AH and ESP in user space, without the kernel's IPsec.
     for (const char c : help) out += c == '\n' ? "\n" + std::string(kColumn, ' ') : std::string(1, c);
     out += '\n';
   };
-  for (const Row& row : kRows) entry(fmt::format("{} {}", row.name, row.metavar), row.help);
-  entry("--owner-only", "serve root and the user who runs ipsecd only; this is always so");
-  entry("--foreground", "do not go into the background; this is always so");
-  entry("--help", "print this text");
-  entry("--version", "print the version");
+  for (const OptionText& row : option_texts()) {
+    const std::string_view name = text::first_word(row.name);
+    entry(row.metavar.empty() ? std::string(name) : fmt::format("{} {}", name, row.metavar), row.help);
+  }
   out += R"(
 `status` prints what a running ipsecd counts: SAs, packets, bytes, and drops by cause.
 The same is served at PATH.status, to `curl --unix-socket` in Prometheus' format too.
@@ -155,8 +186,9 @@ The same is served at PATH.status, to `curl --unix-socket` in Prometheus' format
 Under systemd it says when it is ready (Type=notify) and takes over the socket of a
 socket unit (ListenSequentialPacket=).
 
-Exit status: 0 ended by a signal, 1 it could not serve, 2 wrong usage.
+Exit status:
 )";
+  for (const ExitText& row : kExitTexts) out += fmt::format("  {:<3} {}\n", static_cast<int>(row.status), row.meaning);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -22,6 +23,15 @@ struct Options {
   std::optional<unsigned> mark;       ///< --mark N of protected packets; none if not given.
   bool json = false;                  ///< status --json.
 };
+
+/// What help, the manual page and the shells' completion say of one option.
+struct OptionText {
+  std::string_view name;     ///< With its dashes; more than one, separated by blanks: synonyms.
+  std::string_view metavar;  ///< Empty: it takes no value.
+  std::string_view help;     ///< Broken into lines by newlines, for help.
+};
+/// Every option, in the order of help.
+std::vector<OptionText> option_texts();
 
 /// Reads the words after the program's name. Error syntax: what is wrong and what is expected.
 Result<Options> parse_options(std::span<const std::string_view> words);
