@@ -106,6 +106,11 @@ std::string lockdown_of(const KernelFiles& files) {
   return line.substr(open + 1, close - open - 1);
 }
 
+bool has_labels(const KernelFiles& files) {
+  return std::ranges::any_of(files.lines("/proc/filesystems"),
+                             [](const std::string& line) { return line.ends_with("\tselinuxfs"); });
+}
+
 bool may_change_sas(const KernelFiles& files) {
   constexpr unsigned kNetAdmin = 12;  // CAP_NET_ADMIN of linux/capability.h.
   constexpr std::string_view kLabel = "CapEff:";

@@ -51,6 +51,9 @@ std::string type_module(pfkey::SaType type, Family family);
 /// "none", "integrity", "confidentiality", or "" where the kernel has no lockdown or does not show it.
 std::string lockdown_of(const KernelFiles& files);
 
+/// Whether the kernel's security module is SELinux, so that SAs can have labels.
+bool has_labels(const KernelFiles& files);
+
 /// Whether this process has CAP_NET_ADMIN.
 bool may_change_sas(const KernelFiles& files);
 

@@ -72,6 +72,15 @@ TEST(KernelFacts, LockdownIsTheWordInBrackets) {
   }
 }
 
+TEST(KernelFacts, LabelsAreThereWithSelinux) {
+  Machine machine;
+  EXPECT_FALSE(has_labels(machine.files()));
+  machine.file("/proc/filesystems", "nodev\tsysfs\n\text4\nnodev\tnoselinuxfs\n");
+  EXPECT_FALSE(has_labels(machine.files()));
+  machine.file("/proc/filesystems", "nodev\tsysfs\nnodev\tselinuxfs\n\text4\n");
+  EXPECT_TRUE(has_labels(machine.files()));
+}
+
 TEST(KernelFacts, CapNetAdminIsBit12) {
   EXPECT_FALSE(may_change_sas(Machine().files()));
   for (const auto& [bits, may] : {std::pair("0000000000001000", true), std::pair("000001ffffffefff", false),

@@ -6,6 +6,7 @@
 #include "backend/xfrm_attributes.h"
 #include "backend/xfrm_decode.h"
 #include "backend/xfrm_encode.h"
+#include "backend/xfrm_label.h"
 #include "backend/xfrm_rules.h"
 #include "pfkey/algorithms.h"
 
@@ -149,11 +150,45 @@ TEST(XfrmCodec, ALabelIsTheLevelAndTheCompartmentsOfAContext) {
   EXPECT_EQ(head->len, context.size());
   EXPECT_EQ(head->ctx_len, context.size() - sizeof *head);
   EXPECT_EQ(head->ctx_alg, XFRM_SC_ALG_SELINUX);
-  const Message back = told(m);
-  EXPECT_EQ(back.sensitivity->level, 3);
-  EXPECT_EQ(back.remark->text, "its security context is system_u:object_r:ipsec_spd_t:s3");
+  for (const auto& bitmap : {std::vector<std::uint64_t>(), {0x8000'0000'0000'0001, 0x4000'0000'0000'0000}}) {
+    label.bitmap = bitmap;
+    const Message back = told(m);
+    EXPECT_EQ(back.sensitivity->level, 3);
+    EXPECT_EQ(back.sensitivity->bitmap, bitmap);
+    EXPECT_FALSE(back.remark);
+  }
   EXPECT_FALSE(wrong_with(m, true));
   EXPECT_EQ(wrong_with(m, false)->diagnostic, pfkey::Diagnostic::bad_label);
+}
+
+// Others may have written the context: what our language cannot say of it is told.
+TEST(XfrmCodec, AForeignContextIsTold) {
+  struct Row {
+    std::string_view text;
+    std::optional<int> level;
+    std::vector<std::uint64_t> bitmap;
+  };
+  const Row rows[] = {
+      {"root:object_r:other_t:s4:c0.c2,c64", 4, {0xe000'0000'0000'0000, 0x8000'0000'0000'0000}},
+      {"system_u:object_r:ipsec_spd_t:s0-s15:c0.c1023", 0, {}},
+      {"system_u:object_r:ipsec_spd_t:s1:c5000000000,c1", 1, {}},
+      {"unlabeled", std::nullopt, {}},
+  };
+  for (const Row& row : rows) {
+    std::vector<std::byte> wire = payload(add());
+    std::vector<std::byte> context(sizeof(xfrm_user_sec_ctx));
+    for (const char c : row.text) context.push_back(static_cast<std::byte>(c));
+    NetlinkBatch batch;
+    batch.begin(XFRM_MSG_NEWSA);
+    batch.body(wire);
+    batch.attribute(XFRMA_SEC_CTX, context);
+    const Message back = sa_of(batch.bytes().subspan(sizeof(nlmsghdr)), {}).value();
+    EXPECT_EQ(back.remark.value_or(pfkey::Remark()).text, "its security context is " + std::string(row.text));
+    ASSERT_EQ(back.sensitivity.has_value(), row.level.has_value()) << row.text;
+    if (!row.level) continue;
+    EXPECT_EQ(back.sensitivity->level, *row.level) << row.text;
+    EXPECT_EQ(back.sensitivity->bitmap, row.bitmap) << row.text;
+  }
 }
 
 TEST(XfrmCodec, HiddenKeysAreLeftOutAndSaidSo) {
@@ -188,7 +223,9 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.encrypt_key.reset(); }, EINVAL, D::missing_ekey},
       {[](Message& m) { m.encrypt_key = key(128); }, EINVAL, D::bad_ekeybits},
       {[](Message& m) { m.encrypt_key->material = Secret(20); }, EINVAL, D::malformed_ekey},
-      {[](Message& m) { m.encrypt_key->reserved = 64; }, EOPNOTSUPP, D::malformed_ekey},
+      {[](Message& m) { m.encrypt_key = key(224), m.encrypt_key->reserved = 64; }, EOPNOTSUPP, D::malformed_ekey},
+      {[](Message& m) { m.encrypt_key = key(224), m.encrypt_key->reserved = 32; }, EINVAL, D::bad_ekeybits},
+      {[](Message& m) { m.encrypt_key->reserved = 64; }, EINVAL, D::bad_ekeybits},
       {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
       {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EINVAL, D::invalid_replay},
@@ -210,6 +247,49 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
     ASSERT_TRUE(wrong) << static_cast<int>(row.diagnostic);
     EXPECT_EQ(wrong->error, row.error);
     EXPECT_EQ(wrong->diagnostic, row.diagnostic);
+  }
+}
+
+TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
+  struct Row {
+    void (*ask)(Message&);
+    std::uint8_t error;
+    std::string_view text;
+  };
+  const Row rows[] = {
+      {[](Message& m) { m.sa->flags = pfkey::kFlagInbound; }, EINVAL, ""},
+      {[](Message& m) { m.sa->flags = pfkey::kFlagTunnel; }, EINVAL, ""},
+      {[](Message& m) { m.sa->flags = pfkey::kFlagUnique; }, EINVAL, ""},
+      {[](Message& m) { m.reqid = pfkey::Number{8}; }, EOPNOTSUPP, "Linux does not change the reqid of an SA"},
+      {[](Message& m) { m.if_id = pfkey::Number{1}; }, EOPNOTSUPP, "Linux does not change the if_id of an SA"},
+      {[](Message& m) { m.sa->replay = 64; }, EOPNOTSUPP, "Linux does not change the replay window of an SA"},
+      {[](Message& m) { m.replay_window = pfkey::ReplayWindow{32, true}; }, EOPNOTSUPP,
+       "Linux does not change the replay window of an SA"},
+      {[](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"}; }, EOPNOTSUPP,
+       "Linux does not change the offload of an SA"},
+      {[](Message& m) { m.sensitivity.emplace(); }, EOPNOTSUPP, "Linux does not change the label of an SA"},
+      {[](Message& m) { m.natt_remote = endpoint("10.9.9.9", 17, 4501); }, EOPNOTSUPP,
+       "Linux does not change the NAT traversal of an SA"},
+  };
+  Message had = add();
+  had.reqid = pfkey::Number{7};
+  had.sa->replay = 32;
+  const auto update = [] {
+    Message m = add();
+    m.type = pfkey::Type::update, m.encrypt_key.reset(), m.sa->encrypt = 0;
+    return m;
+  };
+  Message same = update();
+  same.reqid = pfkey::Number{7}, same.if_id = pfkey::Number{0}, same.sa->replay = 32;
+  EXPECT_FALSE(unchangeable(update(), had));
+  EXPECT_FALSE(unchangeable(same, had));
+  for (const Row& row : rows) {
+    Message m = update();
+    row.ask(m);
+    const auto wrong = unchangeable(m, had);
+    ASSERT_TRUE(wrong) << row.text;
+    EXPECT_EQ(wrong->error, row.error) << row.text;
+    EXPECT_EQ(wrong->text, row.text);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "backend/xfrm_attributes.h"
+#include "backend/xfrm_label.h"
 #include "pfkey/algorithms.h"
 
 namespace backend::xfrm {
@@ -182,14 +183,10 @@ void read_context(Message& m, const Attributes& had) {
   std::string text;
   for (const std::byte b : had[XFRMA_SEC_CTX].subspan(sizeof(xfrm_user_sec_ctx)))
     if (b != std::byte{0}) text.push_back(static_cast<char>(b));
-  remark(m, "its security context is " + text);
-  const auto level = text.rfind(":s");
-  if (level == std::string::npos) return;
-  unsigned value = 0;
-  for (std::size_t i = level + 2; i < text.size() && text[i] >= '0' && text[i] <= '9' && value < 256; ++i)
-    value = value * 10 + static_cast<unsigned>(text[i] - '0');
-  pfkey::Sensitivity& label = m.sensitivity.emplace();
-  label.dpd = 1, label.level = static_cast<std::uint8_t>(std::min(value, 255u));
+  pfkey::Sensitivity label = label_of(text);
+  // What is more than a label, save repeats as a comment.
+  if (context_of(label) != text) remark(m, "its security context is " + text);
+  if (text.find(":s") != std::string::npos) m.sensitivity = std::move(label);
 }
 
 // What Linux can say of an SA and this program's language cannot.

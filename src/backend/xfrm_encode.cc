@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/xfrm_attributes.h"
+#include "backend/xfrm_label.h"
 #include "pfkey/algorithms.h"
 
 namespace backend::xfrm {
@@ -206,17 +207,6 @@ xfrm_usersa_info info_of(const Message& m) {
 }
 
 }  // namespace
-
-std::string context_of(const pfkey::Sensitivity& label) {
-  std::string text = fmt::format("system_u:object_r:ipsec_spd_t:s{}", label.level);
-  char before = ':';
-  for (std::size_t i = 0; i < label.bitmap.size() * 64; ++i) {
-    if (!(label.bitmap[i / 64] >> (63 - i % 64) & 1)) continue;
-    text += fmt::format("{}c{}", before, i);
-    before = ',';
-  }
-  return text;
-}
 
 bool put_sa(const Message& m, std::uint16_t type, std::uint32_t device, NetlinkBatch& out) {
   out.begin(type, type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0);

@@ -33,7 +33,4 @@ bool put_limits(Bytes payload, const std::optional<pfkey::Lifetime>& soft, const
 /// bits) names neither or both, the two. False: the payload is no SA.
 bool put_replay(Bytes payload, std::uint64_t value, std::uint32_t direction, NetlinkBatch& out);
 
-/// The security context that stands for a label: its MLS part says level and compartments.
-std::string context_of(const pfkey::Sensitivity& label);
-
 }  // namespace backend::xfrm

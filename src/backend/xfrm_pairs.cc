@@ -163,7 +163,7 @@ Result<Xfrm::Check> Xfrm::complete(Message& m, std::string& remark) {
 Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
   if (m.encrypt_key) return Check(Refusal{EINVAL, Diagnostic::ekey_present});
   if (m.auth_key) return Check(Refusal{EINVAL, Diagnostic::akey_present});
-  if ((m.sa->flags & kWays) != 0) return Check(Refusal{EINVAL, Diagnostic::bad_saflags});
+  if (auto wrong = xfrm::unchangeable(m, sa.sa)) return wrong;
   if (auto joined = join(sa.sa); !joined) return std::unexpected(joined.error());
   std::vector<Fetched> halves;
   if (m.type == Type::x_updatepair) {

@@ -24,7 +24,9 @@ bool esp(const Message& m) { return m.satype == pfkey::SaType::esp; }
 bool bad_cipher_key(const Message& m) {
   const pfkey::Algorithm* const row = cipher_of(m);
   if (!m.encrypt_key || !row) return false;
-  const int bits = m.encrypt_key->bits - row->salt_bits;
+  const unsigned reserved = m.encrypt_key->reserved;  // Of the explicit IV, which is refused anyway if it fits.
+  if (reserved != 0 && reserved != row->iv * 8u) return true;
+  const int bits = m.encrypt_key->bits - static_cast<int>(reserved) - row->salt_bits;
   return !row->takes_key() || m.encrypt_key->bits % 8 != 0 || bits <= 0 || !row->key_fits(static_cast<unsigned>(bits));
 }
 
@@ -153,6 +155,36 @@ std::optional<Refusal> wrong_with(const Message& m, bool labels) {
     if (rule.broken(m)) return Refusal{rule.error, rule.diagnostic, std::string(rule.text)};
   if (m.sensitivity && !labels)
     return Refusal{EINVAL, D::bad_label, "this kernel runs no SELinux, so it has no labels"};
+  return std::nullopt;
+}
+
+std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
+  struct Part {
+    std::string_view name;
+    bool (*differs)(const Message& asked, const Message& had);
+  };
+  static constexpr auto kOther = [](const auto& asked, const auto& had) {
+    return asked && asked->value != (had ? had->value : 0);
+  };
+  static constexpr std::array kParts = {
+      Part{"reqid", [](const Message& a, const Message& b) { return kOther(a.reqid, b.reqid); }},
+      Part{"if_id", [](const Message& a, const Message& b) { return kOther(a.if_id, b.if_id); }},
+      Part{"replay window",
+           [](const Message& a, const Message& b) {
+             const bool esn = a.replay_window && a.replay_window->esn, had = b.replay_window && b.replay_window->esn;
+             return (window_of(a) != 0 && window_of(a) != window_of(b)) || (esn && !had);
+           }},
+      Part{"offload", [](const Message& a, const Message& b) { return a.offload && a.offload != b.offload; }},
+      Part{"label", [](const Message& a, const Message&) { return a.sensitivity || a.outer_sensitivity; }},
+      Part{"NAT traversal", [](const Message& a, const Message&) { return a.natt_local || a.natt_remote; }},
+  };
+  // Directions, and what makes an SA a tunnel or one for ports, are what it was added with.
+  constexpr std::uint32_t kForGood =
+      pfkey::kFlagInbound | pfkey::kFlagOutbound | pfkey::kFlagTunnel | pfkey::kFlagUnique;
+  if ((m.sa->flags & kForGood) != 0) return Refusal{EINVAL, D::bad_saflags};
+  for (const Part& part : kParts)
+    if (part.differs(m, sa))
+      return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux does not change the {} of an SA", part.name)};
   return std::nullopt;
 }
 

@@ -39,7 +39,7 @@ XfrmWorld xfrm_world(std::function<Instant()> clock) {
   };
   world.report = [files] { return kernel_report(files, connect_to_kernel); };
   world.keys_hidden = lockdown_of(files) == "confidentiality";
-  world.labels = files.has("/sys/fs/selinux/enforce");
+  world.labels = has_labels(files);
   return world;
 }
 

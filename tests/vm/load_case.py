@@ -1,4 +1,6 @@
 """Each algorithm, protocol, family, mode and property, loaded from a key file: `ip xfrm state` says what was asked."""
+import os
+
 from guest import CIPHERS, MACS, contains, expect, finish, ipseckey, key, load, run, states
 
 commands, wanted = [], []
@@ -87,4 +89,24 @@ contains("the same SA again", text, "already exists")
 contains("no such SA", ipseckey("get", "esp", "spi", "0x9999", "dst", "192.0.2.2", fails=True), "does not exist")
 contains("an idle limit", run("sh", "-c", f"echo 'add esp spi 0x9100 {base} {gcm} idle_addtime 5' | "
                               "$IPSECKEY --sadb=kernel 2>&1"), "idle limits will not be enforced")
+
+# Labels are security contexts where the kernel runs SELinux, as this one does (without a policy: any context will do).
+load(f"add esp spi 0x9200 {base} {gcm} label 3:8000000000000001\n")
+contains("a label", run("ip", "xfrm", "state", "list", "spi", "0x9200"),
+         "security context system_u:object_r:ipsec_spd_t:s3:c0,c63")
+contains("a label, read back", ipseckey("get", "esp", "spi", "0x9200", "dst", "192.0.2.2"), "label     level 3")
+contains("and saved", ipseckey("save", "esp"), "label 3:8000000000000001")
+contains("a label of the protected packets", ipseckey(fails=True, stdin=f"add esp spi 0x9201 {base} {gcm} outer-label 3\n"),
+         "the kernel has no place for the label of the protected packets")
+
+# This kernel has no direction of SAs (6.10 has): it takes the SA, forgets the direction, and that stands beside it.
+load(f"add esp spi 0x9300 {base} {gcm} inbound\n")
+contains("a direction", ipseckey("get", "esp", "spi", "0x9300", "dst", "192.0.2.2"), "transport, inbound")
+for name in os.listdir("/run/ipseckey"):
+    os.remove(f"/run/ipseckey/{name}")
+expect("a direction that nobody kept", "inbound" in ipseckey("get", "esp", "spi", "0x9300", "dst", "192.0.2.2"), False)
+
+# What an update would have to change in vain.
+contains("another reqid", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 reqid 9\n"),
+         "Linux does not change the reqid of an SA")
 finish(f"{len(commands)} SAs are in the kernel as they were asked for")
