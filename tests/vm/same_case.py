@@ -1,0 +1,150 @@
+"""The transcripts (tests/transcripts) on both SADBs: the same commands to ipsecd and to the kernel, and what they say has
+to be the same, but for the differences that doc/sadbs.md lists. Each of those has a row here, and has to occur."""
+import difflib
+import os
+import re
+import shlex
+import subprocess
+
+from guest import IPSECKEY, expect, finish, run as must
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HOSTS = """127.0.0.1 localhost
+192.0.2.1 me.example.com me.domain.com
+192.0.2.2 you.example.com you.domain.com mypeer
+198.51.100.1 twins.example.net
+198.51.100.2 twins.example.net
+198.51.100.7 both.example.net
+2001:db8::7 both.example.net
+2001:db8::6 six.example.net
+"""
+
+# What a person reads, changed to what is the same on both: the SADB's name, and the moment.
+SAME = ((r"ipsecd:/tmp/pfkey\.sock|\bkernel\b", "SADB"),
+        (r"(\"(?:addtime|usetime|time)\": ?)\d+", r"\1N"),
+        (r"(added|first use|since add|since use|soft due|hard due|in seconds)( +)\S.*", r"\1\2WHEN"),
+        (r"\b\d+ seconds?( ago| left)?\b", "WHEN"),
+        (r"\(pid \d+\)|pid +\d+|\"pid\": ?\d+", "PID"))
+
+# The transcripts' steps of the clock and what happens while somebody monitors are the engine's own tests.
+LEFT_OUT = ("monitor", "passive_monitor", "pmonitor", "doctor")
+
+
+def commands(path):
+    """(words, standard input) of each command; files are made on the way. A step of the clock ends the session."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    given, n = None, 0
+
+    def block(n):
+        end = lines.index("end", n)
+        return "".join(line + "\n" for line in lines[n:end]), end
+
+    while n < len(lines):
+        line = lines[n]
+        if line.startswith("@"):
+            return
+        if line.startswith("file "):
+            text, n = block(n + 1)
+            yield "file", line.split()[1], text
+        elif line in ("stdin", "meanwhile"):
+            text, n = block(n + 1)
+            given = text if line == "stdin" else given
+        elif line.startswith("$ "):
+            yield "run", shlex.split(line[2:]), given
+            given = None
+        n += 1
+
+
+def run(sadb, folder, words, given):
+    name = words[0]
+    if name in ("ipseckey", "ipsecalgs"):
+        words = [f"/tmp/{name}"] + words[1:]
+    done = subprocess.run(words, cwd=folder, input=(given or "").encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env={**os.environ, "IPSECKEY_SADB": sadb}, check=False, timeout=20)
+    return f"{done.stdout.decode(errors='replace')}[status {done.returncode}]\n"
+
+
+# Differences that doc/sadbs.md names, each with what makes them equal.
+DIFFERENT = (
+    ("a direction that nobody gave: both for ipsecd, none for the kernel",
+     r" inbound outbound|, inbound and outbound|inbound, outbound(, )?", ""),
+    ("bits of sadb_sa_flags: with the directions", r"^  flags .*\n|\"flags\":\d+,\"flag_names\":\[.*?\],?", ""),
+    ("the default of idle_addtime: half of hard_addtime for ipsecd", r"^  idle +after .*: the default, half of hard\n", ""),
+    ("an idle limit is kept and not enforced by the kernel", r"^.*idle limits will not be enforced.*\n|, \d+ warnings?", ""),
+    ("a label: the kernel has one reason more", r"; the SADB has no place for the label of the protected packets", ""),
+)
+# A direction that is saved makes lines break elsewhere: what is said of a saved file is compared without the place.
+OTHER_PLACES = "places in a saved file: where the directions stand"
+occurred = set()
+
+
+def even(match):
+    """A DES key without its parity bits: ipsecd corrects them."""
+    return re.sub("..", lambda pair: f"{int(pair[0], 16) & 0xfe:02x}", match[1]) + match[2]
+
+
+def plain(text, saved):
+    """What is left when the differences that are meant are taken out; `saved` are names of files that were saved."""
+    text = text.replace(" \\\n    ", " ")
+    for pattern, instead in SAME:
+        text = re.sub(pattern, instead, text)
+    for name, pattern, instead in DIFFERENT:
+        text, times = re.subn(pattern, instead, text, flags=re.MULTILINE)
+        occurred.update([name] if times else [])
+    for name in saved:
+        text, times = re.subn(rf"^{name}:\d+(:\d+)?: |\bline \d+\b", f"{name}: ", text, flags=re.MULTILINE)
+        occurred.update([OTHER_PLACES] if times else [])
+    text = re.sub(r"\b((?:[0-9a-f]{16}){1,3})(/64|/192)\b", even, text)
+    return re.sub(r"(?<=\S)[ -]*$", "", re.sub(r"(?<=\S) {2,}", " ", text), flags=re.MULTILINE)
+
+
+def both(path):
+    """(what was run, what ipsecd's user reads, what the kernel's user reads) for each command that is compared."""
+    sadbs = ("ipsecd:/tmp/pfkey.sock", "kernel")
+    folders = [f"/tmp/same/{os.path.basename(path)}-{i}" for i in range(2)]
+    for sadb, folder in zip(sadbs, folders):
+        os.makedirs(folder)
+        run(sadb, folder, ["ipseckey", "flush"], None)
+    saved = set()
+    for kind, *rest in commands(path):
+        if kind == "file":
+            for folder in folders:
+                with open(os.open(f"{folder}/{rest[0]}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+                          encoding="utf-8") as file:
+                    file.write(rest[1])
+            continue
+        words, given = rest
+        if any(word in LEFT_OUT for word in words):
+            continue
+        if "save" in words or "-s" in words:
+            saved.add(words[-1])
+        read = saved.intersection(words[1:])
+        yield [" ".join(words), *(plain(run(sadb, folder, words, given), read) for sadb, folder in zip(sadbs, folders))]
+
+
+with open("/tmp/hosts", "w", encoding="ascii") as file:
+    file.write(HOSTS)
+with open("/tmp/nsswitch", "w", encoding="ascii") as file:
+    file.write("hosts: files\n")
+must("mount", "--bind", "/tmp/hosts", "/etc/hosts")
+must("mount", "--bind", "/tmp/nsswitch", "/etc/nsswitch.conf")
+os.makedirs("/tmp/same")
+for name in ("ipseckey", "ipsecalgs"):
+    os.symlink(IPSECKEY, f"/tmp/{name}")
+compared, different = 0, []
+daemon = subprocess.Popen([f"{HERE}/ipsecd", "--socket", "/tmp/pfkey.sock"], stderr=subprocess.DEVNULL)
+try:
+    for name in sorted(n for n in os.listdir(f"{HERE}/transcripts") if n.endswith(".txt")):
+        for what, theirs, ours in both(f"{HERE}/transcripts/{name}"):
+            compared += 1
+            if theirs != ours:
+                different.append((name, what))
+                print("\n".join(difflib.unified_diff(theirs.splitlines(), ours.splitlines(), f"{name}: {what} (ipsecd)",
+                                                     "kernel", lineterm="", n=0)))
+finally:
+    daemon.kill()
+expect("commands whose answers differ", different, [])
+names = [row[0] for row in DIFFERENT] + [OTHER_PLACES]
+expect("differences that did not occur", [name for name in names if name not in occurred], [])
+finish(f"{compared} commands of the transcripts say the same on both SADBs")
