@@ -51,8 +51,9 @@ std::unexpected<Error> cannot_connect(const std::string& path, int error) {
       return fail(Errc::unreachable, fmt::format("{} is a socket of another kind, not ipsecd's", path));
     case EACCES:
     case EPERM:
-      return fail(Errc::denied, fmt::format("permission denied for {}: only root and the user whom ipsecd runs as may "
-                                            "use it; try again as one of them, with sudo for instance",
+      return fail(Errc::denied, fmt::format("permission denied for {}: only root, the user whom ipsecd runs as and the "
+                                            "groups that it was given may use it; try again as one of them, with sudo "
+                                            "for instance",
                                             path));
     case EAGAIN:
       return fail(Errc::timeout, fmt::format("ipsecd at {} is too busy to accept a connection", path));
@@ -70,8 +71,8 @@ void enlarge_send_buffer(int fd) {
 
 std::unexpected<Error> refused(const std::string& path, std::uint8_t error) {
   if (error == EPERM)
-    return fail(Errc::denied, fmt::format("ipsecd at {} serves only root and the user whom it runs as; try again as "
-                                          "one of them, with sudo for instance",
+    return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, the user whom it runs as and the groups "
+                                          "that it was given; try again as one of them, with sudo for instance",
                                           path));
   return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", path));
 }

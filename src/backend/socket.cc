@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "backend/pending.h"
+#include "pfkey/names.h"
+#include "pfkey/units.h"
 
 namespace backend {
 namespace {
@@ -188,7 +190,15 @@ Result<void> Socket::set_promiscuous(bool on, const Sink& sink) {
   request.seq = std::numeric_limits<std::uint32_t>::max() - promisc_seq_++;
   request.pid = static_cast<std::uint32_t>(::getpid());
   // What ends a listen() must not end this.
-  return exchange(std::span(&request, 1), [&](std::size_t, Message&& m) { sink(std::move(m)); }, -1);
+  std::string refused;
+  const auto on_reply = [&](std::size_t, Message&& m) {
+    if (m.error == 0) return void(sink(std::move(m)));
+    refused = pfkey::refusal_text(m);
+    if (m.remark) refused += "; " + pfkey::escaped(m.remark->text);
+  };
+  const auto done = exchange(std::span(&request, 1), on_reply, -1);
+  if (done && !refused.empty()) return fail(Errc::invalid, fmt::format("the SADB refuses: {}", refused));
+  return done;
 }
 
 Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {

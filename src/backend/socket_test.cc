@@ -185,7 +185,8 @@ TEST(Socket, ARefusalOfServiceIsSaid) {
   const auto denied = call(*socket, requests(1)).result.error();
   EXPECT_EQ(denied.code, Errc::denied);
   EXPECT_EQ(denied.text, "ipsecd at " + path +
-                             " serves only root and the user whom it runs as; try again as one of them, with sudo for "
+                             " serves only root, the user whom it runs as and the groups that it was given; try again "
+                             "as one of them, with sudo for "
                              "instance");
   const auto full = call(*socket, requests(1)).result.error();
   EXPECT_EQ(full.code, Errc::unreachable);
@@ -356,7 +357,8 @@ TEST(Socket, SaysWhoMayConnect) {
   ::chmod(path.c_str(), 0);
   ::chmod((folder / ".").c_str(), 0755);
   EXPECT_EXIT(connect_without_permission(path), ::testing::ExitedWithCode(0),
-              "permission denied for .*/s: only root and the user whom ipsecd runs as may use it; try again as one of "
+              "permission denied for .*/s: only root, the user whom ipsecd runs as and the groups that it was given "
+              "may use it; try again as one of "
               "them, with sudo for instance");
   ::close(fd);
 }

@@ -48,11 +48,13 @@ std::uint32_t events_for(Wants wants) {
 
 }  // namespace
 
-Daemon::Daemon(const Listener& listener, Log log, Dataplane* dataplane)
+Daemon::Daemon(const Listener& listener, Log log, Options options)
     : listener_(listener),
       log_(std::move(log)),
-      dataplane_(dataplane),
-      server_(engine_options(local_, dataplane), [this](ClientId to, Bytes wire) { return send(to, wire); }),
+      options_(std::move(options)),
+      server_(
+          engine_options(local_, options_.dataplane), [this](ClientId to, Bytes wire) { return send(to, wire); },
+          options_.most_sas),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
 }
@@ -64,10 +66,11 @@ Daemon::~Daemon() {
   sd_event_unref(loop_);
 }
 
-Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log, Dataplane* dataplane) {
-  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log), dataplane));
+Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log, Options options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log), std::move(options)));
   if (auto r = daemon->set_up(); !r) return std::unexpected(r.error());
-  if (auto r = dataplane ? daemon->attend_to_packets() : Result<void>(); !r) return std::unexpected(r.error());
+  if (auto r = daemon->options_.dataplane ? daemon->attend_to_packets() : Result<void>(); !r)
+    return std::unexpected(r.error());
   return daemon;
 }
 
@@ -108,16 +111,16 @@ Result<void> Daemon::attend_to_packets() {
     ::eventfd_read(fd, &calls);
     const Instant at = now();
     daemon->server_.attend(at);
-    while (const auto wanted = daemon->dataplane_->wanted()) daemon->server_.acquire(*wanted, at);
+    while (const auto wanted = daemon->options_.dataplane->wanted()) daemon->server_.acquire(*wanted, at);
     daemon->settle();
     return 0;
   };
   const auto on_report = [](sd_event_source*, int, std::uint32_t, void* self) {
-    static_cast<Daemon*>(self)->dataplane_->read_path_reports();
+    static_cast<Daemon*>(self)->options_.dataplane->read_path_reports();
     return 0;
   };
-  int r = sd_event_add_io(loop_, nullptr, dataplane_->call(), EPOLLIN, on_call, this);
-  for (const PathInlet& path : dataplane_->paths())
+  int r = sd_event_add_io(loop_, nullptr, options_.dataplane->call(), EPOLLIN, on_call, this);
+  for (const PathInlet& path : options_.dataplane->paths())
     if (r >= 0) r = sd_event_add_io(loop_, nullptr, path.fd(), EPOLLIN, on_report, this);
   if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
   return {};
@@ -125,16 +128,16 @@ Result<void> Daemon::attend_to_packets() {
 
 Status Daemon::status() const {
   Status s{.socket = listener_.path(), .sas = server_.sas(), .clients = server_.clients(), .traffic = {}};
-  if (dataplane_)
-    s.traffic = Traffic{.device = dataplane_->device(),
-                        .workers = dataplane_->workers(),
-                        .outbound = dataplane_->outbound(),
-                        .inbound = dataplane_->inbound()};
+  if (options_.dataplane)
+    s.traffic = Traffic{.device = options_.dataplane->device(),
+                        .workers = options_.dataplane->workers(),
+                        .outbound = options_.dataplane->outbound(),
+                        .inbound = options_.dataplane->inbound()};
   return s;
 }
 
 Result<void> Daemon::tell_status_at(const std::string& path) {
-  auto made = StatusSocket::make(path, loop_, [this] { return status(); });
+  auto made = StatusSocket::make(path, loop_, [this] { return status(); }, options_.policy);
   if (!made) return std::unexpected(std::move(made.error()));
   status_socket_ = std::move(*made);
   return {};
@@ -180,19 +183,30 @@ void Daemon::pause_accepting(int error) {
   sd_event_source_set_enabled(accept_timer_, SD_EVENT_ONESHOT);
 }
 
+std::uint8_t Daemon::refusal_of(const Peer& peer) {
+  if (peer.access == Access::none) {
+    const bool groups = options_.policy.group || options_.policy.read_group;
+    log_(fmt::format("refused process {} of user {}: only root and user {}{} are served", peer.pid, peer.uid,
+                     ::geteuid(), groups ? " and members of its groups" : ""));
+    return EPERM;
+  }
+  if (connections_.size() >= options_.clients) {
+    if (!std::exchange(full_logged_, true))
+      log_(fmt::format("refused a client: there are {} already", options_.clients));
+    return EMFILE;
+  }
+  const auto mine = connections_of_.find(peer.uid);
+  if (peer.owner() || mine == connections_of_.end() || mine->second < options_.clients_of_a_user) return 0;
+  if (!std::exchange(full_logged_, true))
+    log_(fmt::format("refused process {} of user {}: there are {} clients of that user already", peer.pid, peer.uid,
+                     options_.clients_of_a_user));
+  return EMFILE;
+}
+
 void Daemon::admit(Fd fd) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
-  if (peer.uid != 0 && peer.uid != ::geteuid()) {
-    log_(fmt::format("refused process {} of user {}: only root and user {} are served", peer.pid, peer.uid,
-                     ::geteuid()));
-    return refuse(fd, EPERM);
-  }
-  if (connections_.size() >= kClients) {
-    if (!std::exchange(full_logged_, true)) log_(fmt::format("refused a client: there are {} already", kClients));
-    return refuse(fd, EMFILE);
-  }
+  const auto peer = peer_of(fd.get(), options_.policy);
+  if (!peer) return;
+  if (const std::uint8_t error = refusal_of(*peer)) return refuse(fd, error);
   enlarge_send_buffer(fd.get());
 
   auto connection = std::make_unique<Connection>();
@@ -208,7 +222,9 @@ void Daemon::admit(Fd fd) {
                                     connection.get());
       r < 0)
     return log_(fmt::format("cannot serve a client: {}", text_of(-r)));
-  connection->id = server_.open();
+  connection->id = server_.open(peer->access);
+  connection->uid = peer->uid;
+  ++connections_of_[peer->uid];
   connections_.emplace(connection->id, std::move(connection));
 }
 
@@ -256,7 +272,9 @@ Sent Daemon::send(ClientId to, Bytes wire) {
 
 void Daemon::close(ClientId id) {
   server_.close(id);
-  connections_.erase(id);
+  const auto found = connections_.find(id);
+  if (const auto mine = connections_of_.find(found->second->uid); --mine->second == 0) connections_of_.erase(mine);
+  connections_.erase(found);
   full_logged_ = false;
   // A descriptor is free again.
   sd_event_source_set_enabled(accept_source_, SD_EVENT_ON);

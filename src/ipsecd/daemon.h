@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ipsecd/access.h"
 #include "ipsecd/dataplane.h"
 #include "ipsecd/fd.h"
 #include "ipsecd/listener.h"
@@ -24,13 +25,22 @@ namespace ipsecd {
 /// Serves one listening socket until it is stopped. Clients are served a few messages at a time, in turn.
 class Daemon {
  public:
-  static constexpr std::size_t kClients = 1024;
+  struct Options {
+    Dataplane* dataplane = nullptr;       ///< Outlives the daemon.
+    Policy policy;                        ///< Who is served.
+    std::size_t clients = 1024;           ///< Connections at a time;
+    std::size_t clients_of_a_user = 64;   ///< of them of one user who is neither root nor the daemon's.
+    std::optional<std::size_t> most_sas;  ///< nullopt: no limit.
+  };
 
   /// Takes one line for the log, without the program's name. No line holds a byte of a message.
   using Log = std::function<void(std::string_view)>;
 
-  /// The listener, and the data plane if there is one, outlive the daemon. Error io: the system gives no event loop.
-  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log, Dataplane* dataplane = nullptr);
+  /// The listener outlives the daemon. Error io: the system gives no event loop.
+  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log, Options options);
+  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log) {
+    return make(listener, std::move(log), Options());
+  }
   ~Daemon();
 
   /// Ends run() on SIGTERM and SIGINT. The caller has blocked both in all threads.
@@ -47,18 +57,21 @@ class Daemon {
   struct Connection {
     Daemon* daemon = nullptr;
     ClientId id = 0;
+    uid_t uid = 0;
     Fd fd;
     sd_event_source* source = nullptr;
     std::uint32_t events = 0;  // What source waits for.
     ~Connection() { sd_event_source_disable_unref(source); }
   };
 
-  Daemon(const Listener& listener, Log log, Dataplane* dataplane);
+  Daemon(const Listener& listener, Log log, Options options);
 
   Result<void> set_up();
   Result<void> attend_to_packets();
   void accept_waiting();
   void admit(Fd fd);
+  /// The errno of the refusal that the peer gets; 0: it is served.
+  std::uint8_t refusal_of(const Peer& peer);
   void pause_accepting(int error);
   void serve(Connection& connection, std::uint32_t events);
   /// False: the client has closed its side and has nothing left to ask.
@@ -71,7 +84,7 @@ class Daemon {
 
   const Listener& listener_;
   Log log_;
-  Dataplane* dataplane_;
+  Options options_;
   LocalAddresses local_;
   Server server_;
   SecretBuffer in_;  // One received message; wiped after each.
@@ -85,6 +98,7 @@ class Daemon {
   bool full_logged_ = false;
   std::vector<ClientId> touched_;  // Whose wants may have changed since settle().
   std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<uid_t, std::size_t> connections_of_;  // By user.
 };
 
 }  // namespace ipsecd

@@ -31,6 +31,8 @@ using pfkey::Type;
 using ::testing::ElementsAre;
 using testing::RunningDaemon;
 
+const std::size_t kClients = Daemon::Options().clients;
+
 // Of one client: its requests carry its pid.
 Message from(std::uint32_t pid, std::uint32_t seq, Message m) {
   m.pid = pid, m.seq = seq;
@@ -290,7 +292,7 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  ASSERT_GT(limit.rlim_cur, 2 * Daemon::kClients + 50) << "raise the limit of open files (ulimit -Hn)";
+  ASSERT_GT(limit.rlim_cur, 2 * kClients + 50) << "raise the limit of open files (ulimit -Hn)";
 
   RunningDaemon daemon;
   const auto plain = [&] {
@@ -300,7 +302,7 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
     return Fd(fd);
   };
   std::vector<Fd> clients;
-  for (std::size_t i = 0; i < Daemon::kClients; ++i) clients.push_back(plain());
+  for (std::size_t i = 0; i < kClients; ++i) clients.push_back(plain());
   Message m;
   {
     const Fd surplus = plain();

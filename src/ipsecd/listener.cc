@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -48,15 +49,28 @@ std::filesystem::path folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+// flock() alone would wait for ever, and a signal that ends the waiting needs a handler.
+bool lock_within(int fd, std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kPause = 2;  // Milliseconds.
+  const auto deadline = Clock::now() + patience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if ((errno != EWOULDBLOCK && errno != EINTR) || Clock::now() >= deadline) return false;
+    ::poll(nullptr, 0, kPause);
+  }
+  return true;
+}
+
 // Two daemons that start at once must not each take the other's new socket for a stale one.
-Result<Fd> lock_folder(const std::string& path) {
+Result<Fd> lock_folder(const std::string& path, std::chrono::milliseconds patience) {
   const std::string folder = folder_of(path);
   Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd && errno == ENOENT)
     return fail(Errc::io, fmt::format("no folder {}: make it with `mkdir -p {}`", folder, folder));
   if (!fd) return cannot("open the folder", folder, errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
-    return fail(Errc::exists, fmt::format("another program is making a socket in {}; try again", folder));
+  if (!lock_within(fd.get(), patience))
+    return fail(Errc::timeout, fmt::format("another program has locked {} for {} s; end it and try again", folder,
+                                           std::chrono::duration<double>(patience).count()));
   return fd;
 }
 
@@ -91,10 +105,10 @@ Result<void> make_folder(const std::string& folder) {
 
 }  // namespace
 
-Result<Listener> Listener::at(const std::string& path, int type) {
+Result<Listener> Listener::at(const std::string& path, int type, std::chrono::milliseconds patience) {
   const auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
-  const auto lock = lock_folder(path);
+  const auto lock = lock_folder(path, patience);
   if (!lock) return std::unexpected(lock.error());
   if (auto r = remove_stale(path, *address, type); !r) return std::unexpected(r.error());
 
@@ -114,6 +128,25 @@ Result<Listener> Listener::at(const std::string& path, int type) {
   listener.inode_ = info.st_ino;
   if (::listen(listener.fd(), kBacklog) != 0) return cannot("listen on", path, errno);
   return listener;
+}
+
+Result<void> Listener::let_in(const Policy& policy) {
+  if (!made_here_ || (!policy.group && !policy.read_group)) return {};
+  constexpr mode_t kOneGroup = 0660, kAll = 0666;
+  const bool one = !(policy.group && policy.read_group);
+  const gid_t group = policy.group ? *policy.group : *policy.read_group;
+  if (one && ::lchown(path_.c_str(), static_cast<uid_t>(-1), group) != 0)
+    return cannot("give the group access to", path_, errno);
+  if (::chmod(path_.c_str(), one ? kOneGroup : kAll) != 0) return cannot("set the mode of", path_, errno);
+  return {};
+}
+
+std::optional<gid_t> Listener::group_of_file() const {
+  constexpr mode_t kGroup = 0060, kOthers = 0007;
+  struct stat info{};
+  if (made_here_ || path_.empty() || ::lstat(path_.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return std::nullopt;
+  if ((info.st_mode & kGroup) != kGroup || (info.st_mode & kOthers) != 0) return std::nullopt;
+  return info.st_gid;
 }
 
 Result<Listener> Listener::at_default(const std::string& path) {

@@ -3,9 +3,12 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "ipsecd/access.h"
 #include "ipsecd/fd.h"
 
 namespace ipsecd {
@@ -14,9 +17,13 @@ namespace ipsecd {
 /// another has taken its place.
 class Listener {
  public:
+  /// How long another program may take that makes a socket in the same folder.
+  static constexpr std::chrono::milliseconds kPatience{5'000};
+
   /// Makes a socket of mode 0600 at `path`. A socket that nobody answers on is replaced; anything else is left alone.
-  /// Errors: exists (another ipsecd serves it, or it is no socket), denied, invalid, io.
-  static Result<Listener> at(const std::string& path, int type = SOCK_SEQPACKET);
+  /// Errors: exists (another ipsecd serves it, or it is no socket), timeout (of kPatience), denied, invalid, io.
+  static Result<Listener> at(const std::string& path, int type = SOCK_SEQPACKET,
+                             std::chrono::milliseconds patience = kPatience);
   /// As at(), and makes the folder of `path` first if it is not there: 0755 for root, 0700 for others.
   static Result<Listener> at_default(const std::string& path);
   /// The one socket that the service manager handed over (sd_listen_fds); nothing if it handed over none.
@@ -26,6 +33,15 @@ class Listener {
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = default;
   ~Listener();
+
+  /// Lets in whom the policy names: the group by the file's group and mode where it is the only one, else everybody
+  /// may knock, and who gets in is decided by the kernel's word on each (peer_of()). Only of a socket that was made
+  /// here; of one that was handed over the file is the service manager's. Error: denied.
+  Result<void> let_in(const Policy& policy);
+
+  /// The group to which the file of a socket that was handed over is open, and nobody beyond it (mode 0660): whom the
+  /// socket unit lets in. nullopt: none.
+  std::optional<gid_t> group_of_file() const;
 
   explicit operator bool() const { return static_cast<bool>(fd_); }
   int fd() const { return fd_.get(); }

@@ -7,7 +7,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "backend/testing.h"
 
@@ -89,10 +92,50 @@ TEST(Listener, SaysWhatIsWrongWithThePlace) {
             "the socket path " + too_long + " has 108 bytes; a Unix socket's has at most 107");
   const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
-  EXPECT_EQ(error_of(Listener::at(folder / "s")), "another program is making a socket in " +
-                                                      std::filesystem::path(folder / "s").parent_path().string() +
-                                                      "; try again");
+  EXPECT_EQ(error_of(Listener::at(folder / "s", SOCK_SEQPACKET, std::chrono::milliseconds(20))),
+            "another program has locked " + std::filesystem::path(folder / "s").parent_path().string() +
+                " for 0.02 s; end it and try again");
   ::close(lock);
+}
+
+// Whoever comes second waits until the first has made its socket; each then has its own.
+TEST(Listener, ManyThatStartAtOnceInOneFolderAllServe) {
+  constexpr int kMany = 40;
+  const TempFolder folder;
+  std::vector<std::string> errors(kMany);
+  {
+    std::vector<std::jthread> all;
+    for (int i = 0; i < kMany; ++i)
+      all.emplace_back([&, i] { errors[i] = error_of(Listener::at(folder / std::to_string(i))); });
+  }
+  EXPECT_THAT(errors, ::testing::Each("listening"));
+}
+
+TEST(Listener, WaitsForWhoHoldsTheFolder) {
+  const TempFolder folder;
+  const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  std::promise<void> begun;
+  std::jthread other([&] {
+    begun.set_value();
+    EXPECT_EQ(error_of(Listener::at(folder / "s")), "listening");
+  });
+  begun.get_future().wait();
+  ::close(lock);
+}
+
+TEST(Listener, TheGroupsDecideTheModeOfTheFile) {
+  constexpr gid_t kGroup = 65534;
+  const TempFolder folder;
+  const std::string path = folder / "s";
+  auto listener = Listener::at(path).value();
+  ASSERT_TRUE(listener.let_in({}));
+  EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0600});
+  ASSERT_TRUE(listener.let_in({.group = ::getgid(), .read_group = {}}));
+  EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0660});
+  ASSERT_TRUE(listener.let_in({.group = kGroup, .read_group = ::getgid()}));
+  EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0666});  // A file has one group: who gets in is asked of the kernel.
+  EXPECT_EQ(listener.group_of_file(), std::nullopt);
 }
 
 TEST(Listener, MakesTheFolderOfTheDefaultPath) {

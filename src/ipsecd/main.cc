@@ -48,6 +48,19 @@ Result<ipsecd::Listener> listener_for(const ipsecd::Options& options) {
   return ipsecd::Listener::at_default(default_path());
 }
 
+Result<std::optional<gid_t>> group_of(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  return ipsecd::group_id(*name);
+}
+
+Result<ipsecd::Policy> policy_of(const ipsecd::Options& options) {
+  const auto group = group_of(options.group);
+  if (!group) return std::unexpected(group.error());
+  const auto read_group = group_of(options.read_group);
+  if (!read_group) return std::unexpected(read_group.error());
+  return ipsecd::Policy{.group = *group, .read_group = *read_group};
+}
+
 // nullptr: none was asked for.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options) {
   if (!options.tun) return nullptr;
@@ -65,11 +78,20 @@ Result<void> serve(const ipsecd::Options& options) {
   sigaddset(&ending, SIGINT);
   sigprocmask(SIG_BLOCK, &ending, nullptr);
 
-  const auto listener = listener_for(options);
+  auto policy = policy_of(options);
+  if (!policy) return std::unexpected(policy.error());
+  auto listener = listener_for(options);
   if (!listener) return std::unexpected(listener.error());
+  if (auto r = listener->let_in(*policy); !r) return r;
+  if (!policy->group) policy->group = listener->group_of_file();
   const auto dataplane = dataplane_for(options);
   if (!dataplane) return std::unexpected(dataplane.error());
-  const auto daemon = ipsecd::Daemon::make(*listener, log, dataplane->get());
+  const auto daemon = ipsecd::Daemon::make(*listener, log,
+                                           {.dataplane = dataplane->get(),
+                                            .policy = *policy,
+                                            .clients = options.clients.value_or(1024),
+                                            .clients_of_a_user = options.user_clients.value_or(64),
+                                            .most_sas = options.sas});
   if (!daemon) return std::unexpected(daemon.error());
   if (auto r = (*daemon)->tell_status_at(ipsecd::status_path(listener->path())); !r) log(r.error().text);
   if (auto r = (*daemon)->stop_on_signals(); !r) return r;

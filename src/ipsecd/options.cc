@@ -38,6 +38,28 @@ constexpr std::array kRows = {
         {},
         false,
         "become this user once everything is open, and keep CAP_NET_ADMIN\nand CAP_NET_RAW alone"},
+    Row{"--group",
+        "NAME",
+        &Options::group,
+        {},
+        false,
+        "serve members of this group as it serves root; the socket is\n"
+        "then theirs, mode 0660"},
+    Row{"--read-group",
+        "NAME",
+        &Options::read_group,
+        {},
+        false,
+        "let members of this group get and dump SAs, without keys, listen for\n"
+        "changes, and ask for the status"},
+    Row{"--max-clients", "N", &Options::clients, {1, 65536}, false, "connections at a time; default 1024"},
+    Row{"--max-user-clients",
+        "N",
+        &Options::user_clients,
+        {1, 65536},
+        false,
+        "of them of one user who is not root nor its own; default 64"},
+    Row{"--max-sas", "N", &Options::sas, {1, UINT32_MAX}, false, "SAs in the database; default: no limit"},
     Row{"--tun",
         "NAME",
         &Options::tun,
@@ -64,7 +86,10 @@ struct Word {
 };
 constexpr std::array kWords = {
     Word{"--json", {}, &Options::json, "with status: print it as one JSON object"},
-    Word{"--owner-only", {}, nullptr, "serve root and the user who runs ipsecd only; this is always so"},
+    Word{"--owner-only",
+         {},
+         nullptr,
+         "serve root and the user who runs ipsecd only; this is so without\n--group and --read-group"},
     Word{"--foreground", {}, nullptr, "do not go into the background; this is always so"},
     Word{"--help -h", Options::Do::help, nullptr, "print this text"},
     Word{"--version -V", Options::Do::version, nullptr, "print the version"},
@@ -169,7 +194,7 @@ over a Unix socket, in the foreground, until SIGTERM or SIGINT. With --tun it ca
 packets for them too: AH and ESP in user space, without the kernel's IPsec.
 
 )";
-  constexpr std::size_t kColumn = 18;
+  constexpr std::size_t kColumn = 24;
   const auto entry = [&](std::string_view name, std::string_view help) {
     out += fmt::format("  {:<{}}", name, kColumn - 2);
     for (const char c : help) out += c == '\n' ? "\n" + std::string(kColumn, ' ') : std::string(1, c);

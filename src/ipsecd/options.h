@@ -15,13 +15,18 @@ struct Options {
   enum class Do { serve, status, help, version };
 
   Do what = Do::serve;
-  std::optional<std::string> socket;  ///< --socket PATH; nullopt: the default one.
-  std::optional<std::string> user;    ///< --user NAME: who to become once everything is open.
-  std::optional<std::string> tun;     ///< --tun NAME; nullopt: SAs are kept, no packets are carried.
-  std::optional<unsigned> workers;    ///< --workers N: packet threads; 1 if not given.
-  std::optional<unsigned> mtu;        ///< --mtu BYTES of the links; 1500 if not given.
-  std::optional<unsigned> mark;       ///< --mark N of protected packets; none if not given.
-  bool json = false;                  ///< status --json.
+  std::optional<std::string> socket;      ///< --socket PATH; nullopt: the default one.
+  std::optional<std::string> user;        ///< --user NAME: who to become once everything is open.
+  std::optional<std::string> group;       ///< --group NAME: whose members have all access.
+  std::optional<std::string> read_group;  ///< --read-group NAME: whose members read, without keys.
+  std::optional<unsigned> clients;        ///< --max-clients N.
+  std::optional<unsigned> user_clients;   ///< --max-user-clients N.
+  std::optional<unsigned> sas;            ///< --max-sas N; no limit if not given.
+  std::optional<std::string> tun;         ///< --tun NAME; nullopt: SAs are kept, no packets are carried.
+  std::optional<unsigned> workers;        ///< --workers N: packet threads; 1 if not given.
+  std::optional<unsigned> mtu;            ///< --mtu BYTES of the links; 1500 if not given.
+  std::optional<unsigned> mark;           ///< --mark N of protected packets; none if not given.
+  bool json = false;                      ///< status --json.
 };
 
 /// What help, the manual page and the shells' completion say of one option.

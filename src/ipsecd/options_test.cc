@@ -37,6 +37,17 @@ TEST(Options, ThoseOfPackets) {
   EXPECT_EQ(options.user, "ipsecd");
 }
 
+TEST(Options, ThoseOfClients) {
+  const auto options = parse({"--group", "a", "--read-group=b", "--max-clients", "10000", "--max-user-clients=2",
+                              "--max-sas", "1000000"})
+                           .value();
+  EXPECT_EQ(options.group, "a");
+  EXPECT_EQ(options.read_group, "b");
+  EXPECT_EQ(options.clients, 10000u);
+  EXPECT_EQ(options.user_clients, 2u);
+  EXPECT_EQ(options.sas, 1000000u);
+}
+
 TEST(Options, HelpVersionAndStatus) {
   EXPECT_EQ(parse({"--help"}).value().what, Options::Do::help);
   EXPECT_EQ(parse({"-h"}).value().what, Options::Do::help);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/reply.h"
 #include "pfkey/notices.h"
 
 namespace ipsecd {
@@ -23,13 +24,14 @@ Kind kind_for_sender(const Message& m, const Message& request) {
 
 }  // namespace
 
-Server::Server(engine::Options options, Send send) : keysock_(std::move(options)), send_(std::move(send)) {
+Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas)
+    : keysock_(std::move(options)), send_(std::move(send)), most_sas_(most_sas) {
   scratch_.grow(pfkey::kMaxMessageSize);
 }
 
-ClientId Server::open() {
+ClientId Server::open(Access access) {
   const ClientId id = keysock_.open();
-  clients_.try_emplace(id);
+  clients_[id].access = access;
   return id;
 }
 
@@ -38,16 +40,33 @@ void Server::close(ClientId id) {
   clients_.erase(id);
 }
 
+engine::Check Server::forbids(const Client& client, const Message& request) const {
+  if (client.access != Access::all && !readers_may(request))
+    return engine::Refusal{EPERM, pfkey::Diagnostic::none,
+                           "readers may get, dump and listen for changes (passive_monitor), no more"};
+  const bool adds = request.type == pfkey::Type::add || request.type == pfkey::Type::getspi;
+  if (adds && most_sas_ && sas() >= *most_sas_)
+    return engine::Refusal{ENOBUFS, pfkey::Diagnostic::none, "the SADB holds as many SAs as --max-sas allows"};
+  return std::nullopt;
+}
+
 void Server::receive(ClientId id, Bytes wire, Instant now) {
   auto request = pfkey::decode(wire);
+  const Client& client = clients_.at(id);
   if (!request) {
-    keysock_.reject(id, request.error(),
-                    [&](ClientId to, const Message& m) { deliver(to, m, to == id ? Kind::reply : Kind::broadcast); });
-    return;
+    const pfkey::Malformed& why = request.error();
+    // What a reader does wrong is news for nobody.
+    if (client.access != Access::all)
+      return deliver(id, engine::error_reply(why.header, {why.error, why.diagnostic}), Kind::reply);
+    return keysock_.reject(id, why, [&](ClientId to, Message&& m) {
+      deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast);
+    });
   }
+  if (const auto why = forbids(client, *request)) return deliver(id, engine::error_reply(*request, *why), Kind::reply);
   const Message header = request->header();
-  keysock_.handle(id, std::move(*request), now, [&](ClientId to, const Message& m) {
-    deliver(to, m, to == id ? kind_for_sender(m, header) : Kind::broadcast);
+  keysock_.handle(id, std::move(*request), now, [&](ClientId to, Message&& m) {
+    const Kind kind = to == id ? kind_for_sender(m, header) : Kind::broadcast;
+    deliver(to, std::move(m), kind);
   });
 }
 
@@ -56,7 +75,7 @@ void Server::flush(ClientId id) {
   send_waiting(id, client);
   for (int i = 0; i < kDumpedAtOnce && !client.gone && keysock_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
     keysock_.next_dumped(
-        id, [&](ClientId to, const Message& m) { deliver(to, m, to == id ? Kind::reply : Kind::broadcast); });
+        id, [&](ClientId to, Message&& m) { deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast); });
 }
 
 Wants Server::wants(ClientId id) const {
@@ -70,18 +89,18 @@ Wants Server::wants(ClientId id) const {
 bool Server::finished(ClientId id) const { return clients_.at(id).gone && keysock_.dumping(id); }
 
 void Server::expire(Instant now) {
-  keysock_.expire(now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
+  keysock_.expire(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
 }
 
 void Server::attend(Instant now) {
-  keysock_.attend(now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
+  keysock_.attend(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
 }
 
 void Server::acquire(const engine::Wanted& wanted, Instant now) {
-  keysock_.acquire(wanted, now, [&](ClientId to, const Message& m) { deliver(to, m, Kind::broadcast); });
+  keysock_.acquire(wanted, now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
 }
 
-void Server::deliver(ClientId to, const Message& m, Kind kind) {
+void Server::deliver(ClientId to, Message&& m, Kind kind) {
   const auto found = clients_.find(to);
   if (found == clients_.end() || found->second.gone) return;
   Client& client = found->second;
@@ -92,10 +111,11 @@ void Server::deliver(ClientId to, const Message& m, Kind kind) {
     return;
   }
   note_gap(to, client);
-  post(to, client, m, kind);
+  if (client.access != Access::all) hide_keys(m);
+  post(to, client, std::move(m), kind);
 }
 
-void Server::post(ClientId to, Client& client, const Message& m, Kind kind) {
+void Server::post(ClientId to, Client& client, Message&& m, Kind kind) {
   const auto size = pfkey::encode(m, scratch_.bytes());
   Sent sent = Sent::too_long;
   if (size) {
@@ -113,7 +133,7 @@ void Server::post(ClientId to, Client& client, const Message& m, Kind kind) {
     // The sender must get an answer, even if it cannot be the whole one.
     Message instead = m.header();
     instead.error = EMSGSIZE;
-    post(to, client, instead, kind);
+    post(to, client, std::move(instead), kind);
   }
 }
 

@@ -13,7 +13,9 @@
 
 #include "base/instant.h"
 #include "base/secret.h"
+#include "engine/checks.h"
 #include "engine/keysock.h"
+#include "ipsecd/access.h"
 #include "ipsecd/outbox.h"
 
 namespace ipsecd {
@@ -40,9 +42,11 @@ class Server {
   /// Hands one message to a client's socket, without waiting. It must not call the server.
   using Send = std::function<Sent(ClientId, Bytes)>;
 
-  Server(engine::Options options, Send send);
+  /// `most_sas`: an ADD or GETSPI beyond so many SAs is refused, ENOBUFS; nullopt: no limit.
+  Server(engine::Options options, Send send, std::optional<std::size_t> most_sas = std::nullopt);
 
-  ClientId open();
+  /// A client that may do all, or a reader: it gets no keys and may change nothing.
+  ClientId open(Access access = Access::all);
   void close(ClientId id);
   std::size_t clients() const { return clients_.size(); }
 
@@ -65,18 +69,22 @@ class Server {
 
  private:
   struct Client {
+    Access access = Access::all;
     Outbox outbox;
     std::uint64_t lost = 0;  // Broadcasts left out since the last gap notice.
     bool gone = false;
   };
 
-  void deliver(ClientId to, const pfkey::Message& m, Outbox::Kind kind);
-  void post(ClientId to, Client& client, const pfkey::Message& m, Outbox::Kind kind);
+  /// Why this client's request is not even handed to the engine.
+  engine::Check forbids(const Client& client, const pfkey::Message& request) const;
+  void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
+  void post(ClientId to, Client& client, pfkey::Message&& m, Outbox::Kind kind);
   void note_gap(ClientId to, Client& client);
   void send_waiting(ClientId id, Client& client);
 
   engine::Keysock keysock_;
   Send send_;
+  std::optional<std::size_t> most_sas_;
   std::unordered_map<ClientId, Client> clients_;
   SecretBuffer scratch_;  // One encoded message; wiped after each.
 };

@@ -241,5 +241,72 @@ TEST_F(ServerTest, TimeIsNewsToAll) {
   EXPECT_THAT(heard(b), ElementsAre(Glance{Type::expire, 0, 0}));
 }
 
+// ---- readers
+
+TEST_F(ServerTest, AReaderGetsAndDumpsWithoutKeys) {
+  const ClientId owner = open();
+  const ClientId reader = server.open(Access::read);
+  peers[reader];
+  say(owner, numbered(add_esp(0x1001), 1));
+  say(reader, numbered(request(Type::get, SaType::esp, 0x1001), 2));
+  say(reader, numbered(request(Type::dump, SaType::esp), 3));
+  while (server.wants(reader).write) server.flush(reader);
+  say(reader, numbered(request(Type::x_promisc, SaType::unspec), 4));
+  ASSERT_THAT(peers.at(reader).got, ::testing::SizeIs(5));
+  for (const Message& m : peers.at(reader).got) {
+    EXPECT_EQ(m.error, 0);
+    EXPECT_FALSE(m.auth_key || m.encrypt_key || m.initial_iv);
+  }
+  for (const std::size_t i : {1u, 2u}) {
+    ASSERT_TRUE(peers.at(reader).got[i].sa && peers.at(reader).got[i].remark);
+    EXPECT_EQ(peers.at(reader).got[i].sa->spi, 0x1001u);
+    EXPECT_EQ(peers.at(reader).got[i].remark->text, "its keys are not shown to readers");
+  }
+  EXPECT_EQ(peers.at(reader).got[0].type, Type::add);  // The news of the ADD.
+  EXPECT_EQ(peers.at(reader).got[3].seq, 0u);
+}
+
+TEST_F(ServerTest, AReaderChangesNothingAndNobodyHearsOfItsTrying) {
+  const ClientId owner = open();
+  const ClientId reader = server.open(Access::read);
+  peers[reader];
+  say(owner, numbered(add_esp(0x1001), 1));
+  peers.at(owner).got.clear(), peers.at(reader).got.clear();
+  for (unsigned type = 1; type <= pfkey::kTypeMax; ++type) {
+    const Type t{static_cast<std::uint8_t>(type)};
+    if (t == Type::get || t == Type::dump) continue;
+    Message m = t == Type::add ? add_esp(0x1002) : request(t, SaType::esp, t == Type::flush ? 0 : 0x1001);
+    m.seq = type;
+    say(reader, m);
+    ASSERT_THAT(peers.at(reader).got, ::testing::SizeIs(1)) << type;
+    const Message got = std::move(peers.at(reader).got.front());
+    peers.at(reader).got.clear();
+    EXPECT_EQ(got.type, t);
+    EXPECT_EQ(got.error, EPERM);
+    EXPECT_EQ(got.seq, type);
+    ASSERT_TRUE(got.remark);
+    EXPECT_EQ(got.remark->text, "readers may get, dump and listen for changes (passive_monitor), no more");
+  }
+  const std::vector<std::byte> noise(40, std::byte{7});
+  server.receive(reader, noise, at(0));
+  EXPECT_THAT(peers.at(reader).got, ::testing::SizeIs(1));
+  EXPECT_THAT(peers.at(owner).got, ::testing::IsEmpty());
+  EXPECT_EQ(server.sas(), 1u);
+}
+
+TEST_F(ServerTest, TheSadbHoldsNoMoreSasThanItMay) {
+  Server small{{}, [this](ClientId to, Bytes wire) { return take(peers.at(to), wire); }, 2};
+  const ClientId client = small.open();
+  peers[client];
+  for (std::uint32_t spi = 0x1001; spi <= 0x1003; ++spi) {
+    std::vector<std::byte> wire(4096);
+    wire.resize(pfkey::encode(numbered(add_esp(spi), spi), wire).value());
+    small.receive(client, wire, at(0));
+  }
+  EXPECT_EQ(small.sas(), 2u);
+  EXPECT_EQ(peers.at(client).got.back().error, ENOBUFS);
+  EXPECT_EQ(peers.at(client).got.back().remark->text, "the SADB holds as many SAs as --max-sas allows");
+}
+
 }  // namespace
 }  // namespace ipsecd

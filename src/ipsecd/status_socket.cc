@@ -18,20 +18,31 @@ namespace {
 constexpr std::size_t kLongestLine = 4096;
 constexpr int kPatience = 5'000;  // Milliseconds that a client waits for the answer.
 
+// Whom it does not serve it leaves without a word.
+std::unexpected<Error> cannot_ask(const std::string& path, int error) {
+  if (error == EPIPE || error == ECONNRESET)
+    return fail(Errc::denied, fmt::format("{} answers only root, the user whom it runs as and the groups that it was "
+                                          "given",
+                                          path));
+  return fail(Errc::io, fmt::format("cannot ask {}: {}", path, text_of(error)));
+}
+
 }  // namespace
 
-StatusSocket::StatusSocket(Listener listener, sd_event* loop, Ask ask)
-    : listener_(std::move(listener)), loop_(loop), ask_(std::move(ask)) {}
+StatusSocket::StatusSocket(Listener listener, sd_event* loop, Ask ask, const Policy& policy)
+    : listener_(std::move(listener)), loop_(loop), ask_(std::move(ask)), policy_(policy) {}
 
 StatusSocket::~StatusSocket() {
   clients_.clear();
   sd_event_source_disable_unref(source_);
 }
 
-Result<std::unique_ptr<StatusSocket>> StatusSocket::make(const std::string& path, sd_event* loop, Ask ask) {
+Result<std::unique_ptr<StatusSocket>> StatusSocket::make(const std::string& path, sd_event* loop, Ask ask,
+                                                         const Policy& policy) {
   auto listener = Listener::at(path, SOCK_STREAM);
   if (!listener) return std::unexpected(std::move(listener.error()));
-  std::unique_ptr<StatusSocket> made(new StatusSocket(std::move(*listener), loop, std::move(ask)));
+  if (auto r = listener->let_in(policy); !r) return std::unexpected(std::move(r.error()));
+  std::unique_ptr<StatusSocket> made(new StatusSocket(std::move(*listener), loop, std::move(ask), policy));
   const auto on_client = [](sd_event_source*, int, std::uint32_t, void* self) {
     static_cast<StatusSocket*>(self)->admit();
     return 0;
@@ -44,6 +55,7 @@ Result<std::unique_ptr<StatusSocket>> StatusSocket::make(const std::string& path
 void StatusSocket::admit() {
   Fd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) return;
+  if (const auto peer = peer_of(fd.get(), policy_); !peer || peer->access == Access::none) return;
   if (clients_.size() == kClients) clients_.pop_front();
   Client& client = clients_.emplace_back();
   client.owner = this;
@@ -82,8 +94,7 @@ Result<std::string> ask_status(const std::string& path, std::string_view how) {
   if (::connect(fd.get(), static_cast<const sockaddr*>(generic), sizeof address) != 0)
     return fail(Errc::unreachable, fmt::format("no ipsecd answers at {}: {}", path, text_of(errno)));
   const std::string line = std::string(how) + '\n';
-  if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0)
-    return fail(Errc::io, fmt::format("cannot ask {}: {}", path, text_of(errno)));
+  if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return cannot_ask(path, errno);
   std::string reply;
   std::array<char, 4096> some;
   while (true) {
@@ -91,7 +102,8 @@ Result<std::string> ask_status(const std::string& path, std::string_view how) {
     if (::poll(&waiting, 1, kPatience) == 0) return fail(Errc::timeout, fmt::format("{} does not answer", path));
     const ssize_t got = ::recv(fd.get(), some.data(), some.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Errc::io, fmt::format("{}: {}", path, text_of(errno)));
+    if (got < 0) return cannot_ask(path, errno);
+    if (got == 0 && reply.empty()) return cannot_ask(path, ECONNRESET);
     if (got == 0) return reply;
     reply.append(some.data(), static_cast<std::size_t>(got));
   }

@@ -20,8 +20,10 @@ class StatusSocket {
 
   using Ask = std::function<Status()>;
 
-  /// Serves `path` in the loop. The socket is made as Listener::at() makes one: mode 0600. Errors: the same.
-  static Result<std::unique_ptr<StatusSocket>> make(const std::string& path, sd_event* loop, Ask ask);
+  /// Serves `path` in the loop, to those whom the policy lets read. The socket is made as Listener::at() makes one.
+  /// Errors: the same.
+  static Result<std::unique_ptr<StatusSocket>> make(const std::string& path, sd_event* loop, Ask ask,
+                                                    const Policy& policy = {});
   ~StatusSocket();
 
  private:
@@ -33,7 +35,7 @@ class StatusSocket {
     ~Client() { sd_event_source_disable_unref(source); }
   };
 
-  StatusSocket(Listener listener, sd_event* loop, Ask ask);
+  StatusSocket(Listener listener, sd_event* loop, Ask ask, const Policy& policy);
   void admit();
   /// False: done with the client.
   bool serve(Client& client);
@@ -41,11 +43,12 @@ class StatusSocket {
   Listener listener_;
   sd_event* loop_;
   Ask ask_;
+  Policy policy_;
   sd_event_source* source_ = nullptr;
   std::list<Client> clients_;
 };
 
-/// Asks the ipsecd behind a status socket. `how`: "text" or "json". Errors: unreachable, timeout, io.
+/// Asks the ipsecd behind a status socket. `how`: "text" or "json". Errors: unreachable, denied, timeout, io.
 Result<std::string> ask_status(const std::string& path, std::string_view how);
 
 /// The status socket that goes with a PF_KEY socket: PATH.status.

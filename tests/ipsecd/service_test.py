@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""ipsecd as a service: its units, who may talk to it and how far."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+from programs import Case, Daemon, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line
+
+UNITS = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd"
+OK, FAILED, NO_SADB, FILE = 0, 1, 3, 4
+WORST = 2.0  # What `systemd-analyze security` may say at most.
+READERS, MEMBERS, STRANGERS = 54321, 54322, 54323  # Numbers of groups.
+KEY = sa_line(0x100).split()[-1]
+
+
+def run(*words, **how) -> subprocess.CompletedProcess:
+    return subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **how)
+
+
+class Units(Case):
+    """The files that systemd reads, judged by systemd itself."""
+
+    def test_systemd_understands_the_units(self):
+        for name in ("ipsecd.service", "ipsecd.socket"):
+            text = (UNITS / name).read_text()
+            (self.folder / name).write_text(text.replace("/usr/sbin/ipsecd", IPSECD))
+        for name in ("ipsecd.service", "ipsecd.socket"):
+            done = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(self.folder / name))
+            self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_the_sandbox_is_tight(self):
+        done = run("systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "ipsecd.service"))
+        exposure = re.search(r"exposure level for ipsecd.service: ([0-9.]+)", done.stdout)
+        self.assertTrue(exposure, done.stdout)
+        self.assertLessEqual(float(exposure[1]), WORST)
+
+    def test_user_groups_and_folder(self):
+        root = self.folder / "root"
+        (root / "etc").mkdir(parents=True)
+        done = run("systemd-sysusers", f"--root={root}", str(UNITS / "ipsecd.sysusers.conf"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex((root / "etc/passwd").read_text(), r"(?m)^ipsecd:")
+        self.assertRegex((root / "etc/group").read_text(), r"(?m)^ipsecd-read:")
+        done = run("systemd-tmpfiles", f"--root={root}", "--create", str(UNITS / "ipsecd.tmpfiles.conf"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual((root / "run/ipsecd").stat().st_mode & 0o777, 0o755)
+
+
+class Clients(Case):
+    """Root and two groups; everybody else stays outside."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder.chmod(0o755)
+        self.program = shutil.copy(IPSECKEY, self.folder)
+        shutil.copy(IPSECD, self.folder)
+        self.write("keys", sa_line(0x100))
+
+    def serve(self, *options):
+        class Serving(Daemon):
+            def __init__(self, folder):
+                self.socket, self.log = folder / "sadb.sock", ""
+                self.process = subprocess.Popen([IPSECD, "--socket", str(self.socket), *options], stdin=subprocess.DEVNULL,
+                                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder)
+                self.read_log(until="serving")
+
+        self.daemon = Serving(self.folder)
+        self.addCleanup(self.daemon.end)
+        self.assertEqual(self.run_it("-f", "keys").status, OK)
+
+    def ask(self, groups, *words, uid=65534, **how) -> Ended:
+        """Runs the command as a user of those groups."""
+        process = subprocess.Popen([self.program, f"--sadb=ipsecd:{self.daemon.socket}", *words], cwd=self.folder, env=UNPRIVILEGED,
+                                   user=uid, group=groups[0], extra_groups=groups[1:], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
+        return self.finish(process)
+
+    def test_a_reader_looks_and_gets_no_key(self):
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
+        for words in (("dump",), ("get", "ah", "spi", "0x100", "dst", "192.0.2.2"), ("--json", "dump")):
+            ended = self.ask([STRANGERS, READERS], *words)
+            self.assertEqual((ended.status, ended.err), (OK, ""))
+            self.assertIn("its keys are not shown to readers", ended.out)
+            self.assertNotIn(KEY, ended.out)
+            self.assertNotIn("authkey", ended.out)
+
+    def test_a_reader_changes_nothing_and_is_told_so(self):
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
+        for words in (("flush",), ("delete", "ah", "spi", "0x100", "dst", "192.0.2.2"), ("-f", "more"), ("monitor",)):
+            more = self.write("more", sa_line(0x200))
+            os.chown(more, 65534, READERS)
+            ended = self.ask([READERS], *words)
+            self.assertEqual((ended.status, ended.out), (FAILED, ""), words)
+            self.assertIn("Operation not permitted (EPERM); readers may get, dump and listen for changes (passive_monitor), no more",
+                          ended.err)
+        self.assertEqual(self.count_sas(), 1)
+
+    def test_a_reader_saves_nothing(self):
+        self.serve("--read-group", str(READERS))
+        place = self.folder / "place"
+        place.mkdir()
+        os.chown(place, 65534, READERS)
+        ended = self.ask([READERS], "-s", str(place / "saved"))
+        self.assertEqual((ended.status, ended.err), (FAILED, "ipseckey: its keys are not shown to readers: nothing saved\n"))
+        self.assertEqual(sorted(place.iterdir()), [])
+
+    def test_a_member_may_do_all(self):
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
+        self.assertIn(KEY, self.ask([MEMBERS], "dump").out)
+        self.assertEqual(self.ask([STRANGERS, MEMBERS, READERS], "flush"), Ended(OK, "", ""))
+        self.assertEqual(self.count_sas(), 0)
+
+    def test_others_stay_outside_though_the_socket_is_open_to_all(self):
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
+        ended = self.ask([STRANGERS], "dump")
+        self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock serves only root, the user whom it runs as and "
+                                                  "the groups that it was given; try again as one of them, with sudo for instance; "
+                                                  "the list is not complete\n"))
+        self.daemon.read_log(until="only root and user 0 and members of its groups are served\n")
+
+    def test_one_group_alone_is_the_files_own(self):
+        self.serve("--read-group", str(READERS))
+        found = self.daemon.socket.stat()
+        self.assertEqual((found.st_mode & 0o777, found.st_gid), (0o660, READERS))
+        self.assertEqual(self.ask([READERS], "-n", "dump").status, OK)
+        self.assertIn("permission denied for FOLDER/sadb.sock", self.ask([STRANGERS], "dump").err)
+
+    def test_the_status_is_for_readers_too(self):
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
+        words = [str(self.folder / "ipsecd"), "status", "--socket", str(self.daemon.socket)]
+        reader = run(*words, user=65534, group=READERS, extra_groups=[])
+        self.assertEqual((reader.returncode, reader.stdout), (0, f"ipsecd at {self.daemon.socket}: 1 SA, 0 clients\n"
+                                                                 "No packets are carried: ipsecd was started without --tun.\n"))
+        stranger = run(*words, user=65534, group=STRANGERS, extra_groups=[])
+        self.assertEqual((stranger.returncode, stranger.stdout), (1, f"ipsecd: {self.daemon.socket}.status answers only root, the user "
+                                                                     "whom it runs as and the groups that it was given\n"))
+
+    def test_a_group_that_does_not_exist(self):
+        done = run(IPSECD, "--socket", str(self.folder / "s"), "--group", "no-such-group")
+        self.assertEqual((done.returncode, done.stdout), (1, "ipsecd: there is no group no-such-group\n"))
+
+    def test_one_user_cannot_take_all_connections(self):
+        self.serve("--read-group", str(READERS), "--max-user-clients", "2")
+        held = [self.listen_as_reader() for _ in range(2)]
+        ended = self.ask([READERS], "dump")
+        self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock has too many clients; try again later; the list is not complete\n"))
+        self.daemon.read_log(until="there are 2 clients of that user already\n")
+        self.assertEqual(self.count_sas(), 1)  # Root is served.
+        for process in held:
+            self.stop(process)
+
+    def listen_as_reader(self) -> subprocess.Popen:
+        process = subprocess.Popen([self.program, f"--sadb=ipsecd:{self.daemon.socket}", "passive_monitor"], cwd=self.folder,
+                                   env=UNPRIVILEGED, user=65534, group=READERS, extra_groups=[], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(self.stop, process)
+        self.assertEqual(self.run_it("-f", self.write("again", f"delete ah spi 0x100 dst 192.0.2.2\n{sa_line(0x100)}")).status, OK)
+        self.assertTrue(process.stdout.readline())  # It hears of changes: the connection is there.
+        return process
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
