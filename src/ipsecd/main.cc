@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/socket_path.h"
+#include "ipsecd/confine.h"
 #include "ipsecd/daemon.h"
 #include "ipsecd/exit.h"
 #include "ipsecd/options.h"
@@ -100,6 +101,8 @@ Result<void> serve(const ipsecd::Options& options) {
     harden();  // A change of user makes a process dumpable again.
   }
   if (*dataplane) (*dataplane)->start();
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (auto r = ipsecd::confine(); !r) log(r.error().text);
   const std::string what =
       options.tun ? fmt::format("{}, packets through {}", listener->path(), *options.tun) : listener->path();
   log(fmt::format("serving {}", what));

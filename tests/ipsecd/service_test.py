@@ -139,6 +139,13 @@ class Clients(Case):
         self.assertEqual((stranger.returncode, stranger.stdout), (1, f"ipsecd: {self.daemon.socket}.status answers only root, the user "
                                                                      "whom it runs as and the groups that it was given\n"))
 
+    def test_every_thread_is_confined(self):
+        self.serve()
+        for status in pathlib.Path(f"/proc/{self.daemon.process.pid}/task").glob("*/status"):
+            text = status.read_text()
+            self.assertRegex(text, r"(?m)^Seccomp:\t2$")
+            self.assertRegex(text, r"(?m)^NoNewPrivs:\t1$")
+
     def test_a_group_that_does_not_exist(self):
         done = run(IPSECD, "--socket", str(self.folder / "s"), "--group", "no-such-group")
         self.assertEqual((done.returncode, done.stdout), (1, "ipsecd: there is no group no-such-group\n"))
