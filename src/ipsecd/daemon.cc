@@ -48,10 +48,10 @@ std::uint32_t events_for(Wants wants) {
 
 }  // namespace
 
-Daemon::Daemon(const Listener& listener, Log log, Options options)
+Daemon::Daemon(const Listener& listener, Log log, const Options& options)
     : listener_(listener),
       log_(std::move(log)),
-      options_(std::move(options)),
+      options_(options),
       server_(
           engine_options(local_, options_.dataplane), [this](ClientId to, Bytes wire) { return send(to, wire); },
           options_.most_sas),
@@ -66,8 +66,8 @@ Daemon::~Daemon() {
   sd_event_unref(loop_);
 }
 
-Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log, Options options) {
-  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log), std::move(options)));
+Result<std::unique_ptr<Daemon>> Daemon::make(const Listener& listener, Log log, const Options& options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(listener, std::move(log), options));
   if (auto r = daemon->set_up(); !r) return std::unexpected(r.error());
   if (auto r = daemon->options_.dataplane ? daemon->attend_to_packets() : Result<void>(); !r)
     return std::unexpected(r.error());

@@ -37,7 +37,7 @@ class Daemon {
   using Log = std::function<void(std::string_view)>;
 
   /// The listener outlives the daemon. Error io: the system gives no event loop.
-  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log, Options options);
+  static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log, const Options& options);
   static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log) {
     return make(listener, std::move(log), Options());
   }
@@ -64,7 +64,7 @@ class Daemon {
     ~Connection() { sd_event_source_disable_unref(source); }
   };
 
-  Daemon(const Listener& listener, Log log, Options options);
+  Daemon(const Listener& listener, Log log, const Options& options);
 
   Result<void> set_up();
   Result<void> attend_to_packets();
