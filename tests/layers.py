@@ -18,6 +18,7 @@ ARROWS = {
     "backend": ("pfkey", "base"),
     "cli": ("lang", "backend", "pfkey", "base"),
     "ipsecd": ("engine", "engine/traffic", "pfkey", "base"),
+    "texts": ("cli", "ipsecd", "engine/traffic", "lang", "pfkey", "base"),
 }
 # (path pattern, folder): the one place where an arrow more is drawn.
 EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
@@ -33,7 +34,7 @@ FENCES = (
         r"(sys|net|netinet|netpacket|linux|systemd|libmnl)/.*|(unistd|fcntl|poll|signal|csignal|termios|netdb|pwd|grp"
         r"|sched|pthread|syslog|ifaddrs|dlfcn|dirent|histedit|editline/readline|arpa/inet)\.h|csignal|filesystem"
         r"|fstream|iostream|cstdio",
-        r"(backend|cli|ipsecd)/.*|base/secret\.cc",
+        r"(backend|cli|ipsecd)/.*|base/secret\.cc|texts/main\.cc",
         "system calls live in backend, cli, ipsecd and base/secret",
     ),
 )

@@ -1,0 +1,31 @@
+#pragma once
+/// Fills the templates of manual pages and shell completions with rows of the program's tables, so that nothing that a
+/// table lists is written down a second time.
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace texts {
+
+/// One row of a table as texts; every row of a kind has the same fields, and "name" is one of them.
+using Row = std::map<std::string, std::string, std::less<>>;
+/// Kind: its rows, in the order of the table.
+using Tables = std::map<std::string, std::vector<Row>, std::less<>>;
+
+/// In a template
+///
+///   @version@                stands for `version` wherever it is,
+///   @each KIND [FIELD=VALUE] begins lines that are written once for each row (for which the field has that value) with
+///                            {{FIELD}} and {{FIELD|FILTER}} replaced (texts/filters.h); a line that has such a part
+///                            and gives nothing is left out,
+///   @more NAME               begins lines that follow the row of that name,
+///   @before NAME             begins lines that stand before it,
+///   @end                     ends the block.
+///
+/// Error syntax: the line and what is wrong with it; a kind, field, filter or name that is not there is an error.
+Result<std::string> fill(std::string_view text, const Tables& tables, std::string_view version);
+
+}  // namespace texts

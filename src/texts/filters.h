@@ -1,0 +1,25 @@
+#pragma once
+/// How a field is written where the template wants it.
+#include <string>
+#include <string_view>
+
+namespace texts {
+
+/// A filter takes a field's text and gives what the template's language wants.
+struct Filter {
+  std::string_view name;
+  std::string (*apply)(std::string_view);
+};
+
+///   mdoc      text for a manual page
+///   sentence  the same, from a capital letter to a full stop
+///   args      "[FILE|-] NUMBER" as macros of mdoc, to stand on a macro line
+///   list      words separated by blanks, as a list with commas, to stand on a macro line
+///   lines     sentence broken into lines: the breaks become blanks
+///   sh        to stand between single quotes of a shell
+///   fish      the same for fish
+///   zsh       a description between brackets, between single quotes of zsh
+/// nullptr: there is no such filter.
+const Filter* find_filter(std::string_view name);
+
+}  // namespace texts

@@ -1,0 +1,208 @@
+#include "texts/tables.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "engine/traffic/cause.h"
+#include "ipsecd/exit.h"
+#include "ipsecd/options.h"
+#include "lang/complete.h"
+#include "lang/keywords.h"
+#include "lang/place.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/diagnostics.h"
+
+namespace texts {
+namespace {
+
+std::string yes(bool is_so) { return is_so ? "yes" : "no"; }
+
+void add_word(std::string& list, std::string_view word) {
+  if (!list.empty()) list += ' ';
+  list += word;
+}
+
+// "-f FILE , --file=FILE"
+std::string flags(std::string_view letter, std::string_view name, std::string_view value) {
+  std::string text;
+  if (!letter.empty()) text = fmt::format("-{}{}{} , ", letter, value.empty() ? "" : " ", value);
+  return fmt::format("{}--{}{}{}", text, name, value.empty() ? "" : "=", value);
+}
+
+std::string_view text_of(lang::Operands operands) {
+  switch (operands) {
+    case lang::Operands::none:
+      return "none";
+    case lang::Operands::extensions:
+      return "extensions";
+    case lang::Operands::optional_file:
+    case lang::Operands::file:
+      return "file";
+    case lang::Operands::topic:
+      return "topic";
+  }
+  return {};
+}
+
+std::vector<Row> commands() {
+  std::vector<Row> rows;
+  for (const lang::CommandRow& c : lang::commands()) {
+    std::string used, required;
+    if (c.operands == lang::Operands::extensions)
+      for (const lang::Keyword& k : lang::keywords()) {
+        if ((k.used & bit(c.verb)) != 0) add_word(used, k.name());
+        if ((k.required & bit(c.verb)) != 0) add_word(required, k.name());
+      }
+    rows.push_back({{"name", std::string(c.name())},
+                    {"names", std::string(c.names)},
+                    {"arguments", std::string(c.arguments)},
+                    {"help", std::string(c.help)},
+                    {"satypes", std::string(lang::satypes_for(c))},
+                    {"operands", std::string(text_of(c.operands))},
+                    {"keywords", used},
+                    {"required", required},
+                    {"shell", yes(c.allowed_from(lang::Where::shell))},
+                    {"file", yes(c.allowed_from(lang::Where::file))}});
+  }
+  return rows;
+}
+
+std::string names_of(lang::Verbs verbs) {
+  std::string names;
+  for (const lang::CommandRow& c : lang::commands())
+    if ((verbs & bit(c.verb)) != 0) add_word(names, c.name());
+  return names;
+}
+
+// The commands that can be given somewhere, with all their names.
+Row commands_from(lang::Where where, std::string_view list) {
+  std::string names;
+  for (const lang::CommandRow& c : lang::commands())
+    if (c.allowed_from(where)) add_word(names, c.names);
+  return {{"name", std::string(list)}, {"words", names}};
+}
+
+std::vector<Row> lists() {
+  return {commands_from(lang::Where::shell, "shell"),
+          commands_from(lang::Where::file, "file"),
+          {{"name", "writers"}, {"words", names_of(lang::kWriters)}}};
+}
+
+std::vector<Row> keywords() {
+  std::vector<Row> rows;
+  for (const lang::Keyword& k : lang::keywords()) {
+    std::string names, values;
+    lang::for_each_name(k, [&](std::string_view name) { add_word(names, name); });
+    if (k.used != 0)
+      for (const std::string_view word : lang::complete(fmt::format("add esp {} ", k.name())).words)
+        if (lang::value_words(k) != 0) add_word(values, word);
+    rows.push_back({{"name", std::string(k.name())},
+                    {"names", names},
+                    {"value", std::string(lang::metavar(k))},
+                    {"words", fmt::to_string(lang::value_words(k))},
+                    {"help", std::string(k.help)},
+                    {"usable", yes(k.used != 0)},
+                    {"used", k.used == lang::kWriters || k.used == k.required ? "" : names_of(k.used)},
+                    {"required", names_of(k.required)},
+                    {"values", values},
+                    {"secret", yes(lang::is_secret(k))}});
+  }
+  return rows;
+}
+
+std::vector<Row> algorithms() {
+  std::vector<Row> rows;
+  for (const pfkey::Algorithm& a : pfkey::algorithms()) {
+    const std::string_view name = a.name();
+    rows.push_back({{"name", std::string(name)},
+                    {"names", std::string(a.names)},
+                    {"kind", a.kind == pfkey::AlgorithmKind::auth ? "auth" : "encrypt"},
+                    {"number", fmt::to_string(a.number)},
+                    {"keys", pfkey::key_sizes(a)},
+                    {"key_bits", fmt::to_string(a.max_bits)},
+                    {"icv", a.icv ? fmt::to_string(a.icv) : ""},
+                    {"iv", a.iv ? fmt::to_string(a.iv) : ""},
+                    {"source", std::string(a.source)},
+                    {"kernel", std::string(a.kernel)},
+                    {"class", a.kind == pfkey::AlgorithmKind::auth ? "authenticates"
+                              : a.combined()                       ? "combined"
+                                                                   : "encrypts"}});
+  }
+  return rows;
+}
+
+std::vector<Row> options() {
+  std::vector<Row> rows;
+  for (const cli::OptionText& o : cli::option_texts())
+    rows.push_back({{"name", std::string(o.name)},
+                    {"letter", o.letter ? std::string(1, o.letter) : ""},
+                    {"value", std::string(o.value)},
+                    {"flags", flags(o.letter ? std::string(1, o.letter) : "", o.name, o.value)},
+                    {"help", std::string(o.help)}});
+  return rows;
+}
+
+// Exit statuses, of either program.
+template <class Texts>
+std::vector<Row> statuses(const Texts& texts) {
+  std::vector<Row> rows;
+  rows.reserve(texts.size());
+  for (const auto& s : texts)
+    rows.push_back({{"name", fmt::to_string(static_cast<int>(s.status))}, {"meaning", std::string(s.meaning)}});
+  return rows;
+}
+
+std::vector<Row> diagnostics() {
+  std::vector<Row> rows;
+  for (std::uint16_t i = 1; i <= pfkey::kDiagnosticMax; ++i) {
+    const auto code = static_cast<pfkey::Diagnostic>(i);
+    rows.push_back({{"name", fmt::to_string(i)},
+                    {"word", std::string(pfkey::name_of(code))},
+                    {"meaning", std::string(pfkey::text_of(code))}});
+  }
+  return rows;
+}
+
+std::vector<Row> daemon_options() {
+  std::vector<Row> rows;
+  for (const ipsecd::OptionText& o : ipsecd::option_texts()) {
+    Row row{{"value", std::string(o.metavar)}, {"help", std::string(o.help)}, {"letter", ""}};
+    text::for_each_word(o.name, [&](std::string_view name) {
+      const bool is_long = name.starts_with("--");
+      row[is_long ? "name" : "letter"] = name.substr(is_long ? 2 : 1);
+    });
+    row["flags"] = flags(row["letter"], row["name"], o.metavar);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<Row> causes() {
+  using engine::traffic::Cause;
+  std::vector<Row> rows;
+  for (std::size_t i = 1; i < engine::traffic::kCauses; ++i) {
+    const auto cause = static_cast<Cause>(i);
+    rows.push_back({{"name", std::string(engine::traffic::name(cause))},
+                    {"meaning", std::string(engine::traffic::sentence(cause))}});
+  }
+  return rows;
+}
+
+}  // namespace
+
+Tables program_tables() {
+  return {{"command", commands()},
+          {"keyword", keywords()},
+          {"algorithm", algorithms()},
+          {"option", options()},
+          {"status", statuses(cli::statuses())},
+          {"diagnostic", diagnostics()},
+          {"daemon-option", daemon_options()},
+          {"daemon-status", statuses(ipsecd::kExitTexts)},
+          {"cause", causes()},
+          {"list", lists()}};
+}
+
+}  // namespace texts

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""The manual pages: clean roff, everything in them that the programs have, every example runs as it is printed.
+
+The examples run in mount and network namespaces of the test's own, so they may use the names that they print: the
+daemon's own socket, /etc/inet/secret, a TUN device.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import session
+from programs import BIN, IPSECD, IPSECKEY, UNPRIVILEGED, Daemon, unprivileged
+
+MAN = pathlib.Path(os.environ["IPSECKEY_MAN"])
+PAGES = ("ipseckey.8", "ipsecd.8", "ipsecalgs.8", "ipseckeys.5")
+INSIDE = "IPSECKEY_INSIDE_NAMESPACES"
+
+
+def output(*words, **how) -> str:
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
+    return done.stdout
+
+
+def rendered(page: str) -> str:
+    """The page without layout: words with one blank between them."""
+    text = output("mandoc", "-Tutf8", "-O", "width=200", MAN / page)
+    return " ".join(re.sub(".\b", "", text).split())
+
+
+def make_room():
+    """Private /etc and /run, and a network of our own."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with tempfile.TemporaryDirectory() as copy:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", copy], check=True)
+        subprocess.run(["cp", "-a", "/etc/.", copy], check=True)
+        shutil.rmtree(pathlib.Path(copy, "inet"), ignore_errors=True)
+        subprocess.run(["mount", "--move", copy, "/etc"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
+
+
+class Roff(unittest.TestCase):
+    def test_mandoc_finds_nothing(self):
+        for page in PAGES:
+            # Whether other manuals are installed here says nothing about the page.
+            found = [line for line in output("mandoc", "-Tlint", MAN / page).splitlines()
+                     if "referenced manual not found" not in line and "outdated mandoc.db" not in line]
+            self.assertEqual(found, [], page)
+
+    def test_groff_finds_nothing(self):
+        for page in PAGES:
+            for width in ("60", "80", "132"):
+                done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-Tutf8", "-Z", "-l", MAN / page],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                      env={**os.environ, "MANWIDTH": width, "LC_ALL": "C.UTF-8"})
+                self.assertEqual((done.returncode, done.stderr), (0, ""), page)
+
+    def test_pages_refer_to_pages_that_there_are(self):
+        for page in PAGES:
+            for name, section in re.findall(r"^\.Xr (ipsec\w+) (\d)", (MAN / page).read_text(), re.M):
+                self.assertIn(f"{name}.{section}", PAGES, page)
+
+
+class Promises(unittest.TestCase):
+    """Asked of the programs, not of their tables."""
+
+    maxDiff = None
+
+    def test_every_option_is_there(self):
+        for page, program in (("ipseckey.8", IPSECKEY), ("ipsecd.8", IPSECD)):
+            text = rendered(page)
+            options = re.findall(r"^ +(?:-\w, )?(--[\w-]+)", output(program, "--help"), re.M)
+            self.assertGreater(len(options), 5)
+            self.assertEqual([o for o in options if o not in text], [], page)
+
+    def test_every_command_and_extension_is_there(self):
+        text = rendered("ipseckey.8")
+        names = [line.split("  ")[0].strip() for topic in ((), ("attr",))
+                 for line in output(IPSECKEY, "help", *topic).splitlines() if re.match(r"  \S", line)]
+        self.assertGreater(len(names), 55)
+        self.assertEqual([n for n in names if n not in text], [])
+
+    def test_every_algorithm_is_there(self):
+        text = rendered("ipsecalgs.8")
+        names = re.findall(r"^ +\d+  (\S+)", output(IPSECKEY.replace("ipseckey", "ipsecalgs"), "--sadb=memory"), re.M)
+        self.assertGreater(len(names), 20)
+        self.assertEqual([n for n in names if n not in text], [])
+
+    def test_every_exit_status_is_there(self):
+        for page, program in (("ipseckey.8", IPSECKEY), ("ipsecd.8", IPSECD)):
+            told = re.findall(r"^  (\d+ +\S.*)$", output(program, "--help").split("Exit status:\n")[1], re.M)
+            self.assertGreater(len(told), 2)
+            text = rendered(page)
+            self.assertEqual([t for t in told if " ".join(t.split()) not in text], [], page)
+
+    def test_every_diagnostic_that_is_listed_is_one_of_the_program(self):
+        section = (MAN / "ipseckey.8").read_text().split("\n.Sh DIAGNOSTICS\n")[1].split("\n.Bl -tag -width \"10\"")[0]
+        program = pathlib.Path(IPSECKEY).read_bytes()
+        items = [re.findall(r'Li (?:"([^"]+)"|(\S+))', line) for line in section.splitlines() if line.startswith(".It")]
+        self.assertEqual(len(items), 10)
+        for item in items:
+            fixed = "".join(item[0])
+            self.assertIn(fixed.encode(), program, fixed)
+
+
+class Examples(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="manual."))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.folder.chmod(0o777)
+
+    def shell(self, prompt: str) -> session.Shell:
+        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+        if prompt == "# ":
+            return session.Shell(self.folder, environment)
+        environment.update({k: v for k, v in UNPRIVILEGED.items() if k == "ASAN_OPTIONS"})
+        environment.pop("XDG_RUNTIME_DIR", None)
+        return session.Shell(self.folder, environment, user=unprivileged)
+
+    def play(self, page: str, least: int):
+        shells, count = {}, 0
+        try:
+            for block in session.blocks((MAN / page).read_text()):
+                for step in session.steps(block):
+                    if step.prompt not in shells:
+                        shells[step.prompt] = self.shell(step.prompt)
+                    wrong = shells[step.prompt].run(step)
+                    self.assertEqual(wrong, "", f"{page}: {step.command}\nprinted:\n" + "\n".join(step.output))
+                    count += 1
+        finally:
+            for shell in shells.values():
+                shell.end()
+        self.assertGreaterEqual(count, least, page)
+
+    def start_daemon(self):
+        pathlib.Path("/run/ipsecd").mkdir(exist_ok=True)
+        self.addCleanup(Daemon(pathlib.Path("/run"), "ipsecd/pfkey.sock").end)
+
+    def test_ipseckey(self):
+        self.start_daemon()
+        self.play("ipseckey.8", 13)
+
+    def test_ipsecalgs(self):
+        self.start_daemon()
+        self.play("ipsecalgs.8", 1)
+
+    def test_ipseckeys(self):
+        self.play("ipseckeys.5", 7)
+        self.assertEqual(pathlib.Path("/etc/inet/secret/ipseckeys").stat().st_mode & 0o777, 0o600)
+
+    def test_ipsecd(self):
+        self.play("ipsecd.8", 14)
+
+
+if __name__ == "__main__":
+    if INSIDE not in os.environ:
+        os.environ[INSIDE] = "yes"
+        os.execvp("unshare", ["unshare", "--mount", "--net", "--propagation", "private", sys.executable, "-B", *sys.argv])
+    make_room()
+    unittest.main()
