@@ -33,20 +33,25 @@ constexpr std::array kNetworkFileSystems = {
     NetworkFileSystem{0x73757245, "Coda"},
 };
 
-std::vector<std::string> look_at(int fd, const struct stat& st, const std::string& name) {
+bool is_ours(const struct stat& st) { return st.st_uid == 0 || st.st_uid == geteuid(); }
+
+// Whom its owner and mode let at it.
+std::vector<std::string> open_to(const struct stat& st, const std::string& name) {
   std::vector<std::string> found;
   const unsigned mode = st.st_mode & 07777u;
   if ((mode & 077u) != 0)
     found.push_back(fmt::format("it holds keys and is open to others (mode {:04o}): chmod 600 {}", mode, name));
-  if (st.st_uid != 0 && st.st_uid != geteuid())
-    found.push_back(fmt::format("it holds keys and belongs to another user (uid {})", st.st_uid));
+  if (!is_ours(st)) found.push_back(fmt::format("it holds keys and belongs to another user (uid {})", st.st_uid));
+  return found;
+}
+
+void look_at_system(int fd, std::vector<std::string>& found) {
   struct statfs fs{};
   if (fstatfs(fd, &fs) == 0)
     for (const auto& row : kNetworkFileSystems)
       if (static_cast<std::uint32_t>(fs.f_type) == row.magic)
         found.push_back(fmt::format(
             "it holds keys and lies on a network file system ({}): they cross the network to be read", row.name));
-  return found;
 }
 
 std::string folder_of(const std::string& path) {
@@ -82,23 +87,65 @@ int Descriptor::release() {
   return fd;
 }
 
-Result<InputFile> InputFile::open(const std::string& path) {
+namespace {
+
+constexpr int kReading = O_RDONLY | O_CLOEXEC | O_NOCTTY;
+
+std::unexpected<Error> cannot_open(const std::string& name) {
+  return fail(errno == EACCES || errno == EPERM ? Errc::denied : Errc::io,
+              fmt::format("cannot open {}: {}", name, why()));
+}
+
+// Through its folder, which is looked at as it was opened, too.
+Result<Descriptor> open_carefully(const std::string& path, const std::string& name) {
+  const std::string folder = folder_of(path);
+  const Descriptor at(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat st{};
+  if (at.get() < 0 || fstat(at.get(), &st) != 0) return cannot_open(name);
+  const unsigned mode = st.st_mode & 07777u;
+  if (!is_ours(st) || (mode & 066u) != 0)
+    return fail(
+        Errc::invalid,
+        fmt::format("{} is refused: its folder {} (mode {:04o}, uid {}) can be read or written by others: chmod 700",
+                    name, name == path ? folder : "", mode, st.st_uid));
+  const auto slash = path.rfind('/');
+  const std::string last = slash == std::string::npos ? path : path.substr(slash + 1);
+  Descriptor fd(::openat(at.get(), last.c_str(), kReading | O_NOFOLLOW));
+  if (fd.get() < 0 && errno == ELOOP)
+    return fail(Errc::invalid, fmt::format("{} is refused: it is a symbolic link; name the file itself", name));
+  if (fd.get() < 0) return cannot_open(name);
+  return fd;
+}
+
+}  // namespace
+
+Result<InputFile> InputFile::open(const std::string& path, Care care, const std::string& shown) {
   InputFile file;
   if (path == "-") {
     file.name_ = "<stdin>";
     file.fd_ = Descriptor(STDIN_FILENO);
     return file;
   }
-  file.name_ = path;
-  file.fd_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (file.fd_.get() < 0) return fail(Errc::io, fmt::format("cannot open {}: {}", path, why()));
+  const std::string& name = file.name_ = shown.empty() ? path : shown;
+  if (care == Care::refuse) {
+    auto opened = open_carefully(path, name);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    file.fd_ = std::move(*opened);
+  } else {
+    file.fd_ = Descriptor(::open(path.c_str(), kReading));
+    if (file.fd_.get() < 0) return cannot_open(name);
+  }
   struct stat st{};
-  if (fstat(file.fd_.get(), &st) != 0) return fail(Errc::io, fmt::format("cannot look at {}: {}", path, why()));
-  if (S_ISDIR(st.st_mode)) return fail(Errc::io, fmt::format("{} is a directory, not a file of commands", path));
+  if (fstat(file.fd_.get(), &st) != 0) return fail(Errc::io, fmt::format("cannot look at {}: {}", name, why()));
+  if (S_ISDIR(st.st_mode)) return fail(Errc::io, fmt::format("{} is a directory, not a file", name));
   // A pipe is fine, so that a decrypted file can come through <(...).
   if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-    return fail(Errc::io, fmt::format("{} is neither a regular file nor a pipe", path));
-  if (S_ISREG(st.st_mode)) file.reservations_ = look_at(file.fd_.get(), st, path);
+    return fail(Errc::io, fmt::format("{} is neither a regular file nor a pipe", name));
+  if (!S_ISREG(st.st_mode)) return file;
+  file.reservations_ = open_to(st, name);
+  if (care == Care::refuse && !file.reservations_.empty())
+    return fail(Errc::invalid, fmt::format("{} is refused: {}", name, file.reservations_.front()));
+  look_at_system(file.fd_.get(), file.reservations_);
   return file;
 }
 

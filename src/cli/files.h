@@ -27,10 +27,18 @@ class Descriptor {
   int fd_ = -1;
 };
 
-/// A file of commands, open for reading. `-` is standard input.
+/// What is done about a file of keys that others can get at.
+enum class Care : bool {
+  warn,    ///< It is used, with reservations.
+  refuse,  ///< It is not, and neither is one in a folder that others can read or write, nor a symbolic link.
+};
+
+/// A file of commands or of a key, open for reading. `-` is standard input.
 class InputFile {
  public:
-  static Result<InputFile> open(const std::string& path);
+  /// `shown`: its name for messages; empty: the path. Errors: denied, io. The owner and the mode are those of what was
+  /// opened, however the name changes meanwhile.
+  static Result<InputFile> open(const std::string& path, Care care = Care::warn, const std::string& shown = {});
 
   const std::string& name() const { return name_; }
   /// What makes the file a poor place for keys: readable or writable by others, a strange owner, a network file system.

@@ -35,6 +35,11 @@ class LateSigpipe {
   void (*before_)(int);
 };
 
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value ? value : "";
+}
+
 cli::World this_world(cli::Console& console) {
   backend::Surroundings around = backend::surroundings();
   around.stop_fd = cli::HeldSignals::fd();
@@ -48,6 +53,7 @@ cli::World this_world(cli::Console& console) {
       .open = [around](const std::string& where) { return backend::open(where, around); },
       .view_kernel = backend::view_kernel,
       .open_scratch = [around] { return backend::open_scratch(around); },
+      .credentials = environment("CREDENTIALS_DIRECTORY"),
   };
 }
 

@@ -19,7 +19,8 @@ Runner::Runner(Session& session, std::string name, lang::Where where, std::size_
       where_(where),
       batch_(session.settings().stop_on_error ? 1 : batch),
       text_of_(std::move(text_of)),
-      parser_(session.names()) {}
+      names_(session.names_beside(reporter_.name())),
+      parser_(names_) {}
 
 void Runner::count_failure(Status status) {
   ++failed_;
@@ -94,7 +95,7 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
   Queued entry{line, 0, false, std::move(said)};
   const std::size_t before = messages_.size();
   lang::to_messages(
-      std::move(command), session_.names(),
+      std::move(command), names_,
       [&](lang::Objection&& o) {
         entry.bad = true;
         entry.said += reporter_.fault(parser_.place(o.about, o.severity, std::move(o.message)), text_of_(line), line);
@@ -210,6 +211,9 @@ bool Runner::run_now(const lang::Command& command) {
       break;
     case Verb::doctor:
       status = session_.doctor();
+      break;
+    case Verb::genkey:
+      status = session_.genkey(command);
       break;
     case Verb::help:
       status = session_.help(command.operand);

@@ -73,6 +73,7 @@ class Runner {
   lang::Where where_;
   std::size_t batch_;
   TextOf text_of_;
+  lang::Names names_;
   lang::Parser parser_;
   KeyReuse key_reuse_;
   std::vector<Queued> queued_;

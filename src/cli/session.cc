@@ -20,6 +20,14 @@ constexpr std::string_view kIncomplete = "the list is not complete";
 
 Session::Session(Settings settings, World world) : settings_(std::move(settings)), world_(std::move(world)) {}
 
+lang::Names Session::names_beside(const std::string& file) const {
+  lang::Names names = world_.names;
+  names.key_text = [folder = KeyFolder{file, world_.credentials, Care::warn}](const std::string& reference) {
+    return read_key_file(reference, folder);
+  };
+  return names;
+}
+
 backend::Backend* Session::sadb() {
   if (sadb_) return sadb_.get();
   auto opened = world_.open(settings_.sadb);
@@ -223,6 +231,14 @@ Status Session::doctor() {
                                  : "it answers on its default socket";
   console().out(settings_.json ? doctor_json(d) : doctor_screen(d));
   return d.usable() ? Status::ok : Status::no_sadb;
+}
+
+Status Session::genkey(const lang::Command& command) {
+  const auto made = generate_key(*command.algorithm, command.bits, settings_.paranoid, world_.random,
+                                 [&](std::string_view line) { console().out(line); });
+  if (made) return Status::ok;
+  console().complain(made.error().text);
+  return Status::failed;
 }
 
 Status Session::help(const std::string& topic) {

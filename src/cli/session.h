@@ -9,6 +9,8 @@
 #include "backend/kernel_view.h"
 #include "base/instant.h"
 #include "cli/console.h"
+#include "cli/genkey.h"
+#include "cli/key_file.h"
 #include "cli/key_reuse.h"
 #include "cli/options.h"
 #include "cli/status.h"
@@ -29,6 +31,8 @@ struct World {
   std::function<Result<std::unique_ptr<backend::Backend>>(const std::string& where)> open;  ///< --sadb.
   std::function<backend::KernelView()> view_kernel;                                         ///< For doctor.
   std::function<std::unique_ptr<backend::Backend>()> open_scratch;  ///< The empty SADB of a check.
+  Random random = kernel_random;                                    ///< For genkey.
+  std::string credentials = {};                                     ///< CREDENTIALS_DIRECTORY; empty: none.
 };
 
 class Session {
@@ -36,7 +40,8 @@ class Session {
   Session(Settings settings, World world);
 
   const Settings& settings() const { return settings_; }
-  const lang::Names& names() const { return world_.names; }
+  /// The name services, and the key files beside a file of commands (its path; empty or "-": the working folder).
+  lang::Names names_beside(const std::string& file) const;
   Console& console() { return world_.console; }
 
   /// The SADB, opened at the first call. nullptr: the error has been printed, no_sadb() is the exit status.
@@ -68,6 +73,7 @@ class Session {
   Status monitor(bool promiscuous);
   /// Ends with ok if this user has a SADB to work with, no_sadb if not.
   Status doctor();
+  Status genkey(const lang::Command& command);
   Status help(const std::string& topic);
 
  private:

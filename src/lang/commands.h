@@ -22,10 +22,11 @@ enum class Verb : std::uint8_t {
   monitor,
   passive_monitor,
   doctor,
+  genkey,
   help,
   quit
 };
-inline constexpr std::size_t kVerbs = 15;
+inline constexpr std::size_t kVerbs = 16;
 
 /// A set of verbs, as the keyword table uses it.
 using Verbs = std::uint32_t;
@@ -49,7 +50,7 @@ enum class SaTypeRule : std::uint8_t {
 };
 
 /// What may follow the SA type.
-enum class Operands : std::uint8_t { none, extensions, optional_file, file, topic };
+enum class Operands : std::uint8_t { none, extensions, optional_file, file, topic, algorithm };
 
 struct CommandRow {
   Verb verb;

@@ -80,7 +80,7 @@ void offer_topics(Offers& offers) {
 Completion complete(std::string_view text) {
   using Kind = Place::Kind;
   const Place place = place_at_end(text);
-  const bool any_case = place.kind == Kind::satype || place.kind == Kind::value;
+  const bool any_case = place.kind == Kind::satype || place.kind == Kind::value || place.kind == Kind::algorithm;
   Offers offers{place.typed, any_case};
   switch (place.kind) {
     case Kind::command:
@@ -100,6 +100,11 @@ Completion complete(std::string_view text) {
     case Kind::topic:
       offer_topics(offers);
       break;
+    case Kind::algorithm:
+      for (const pfkey::Algorithm& a : pfkey::algorithms())
+        if (a.takes_key()) offers.add(a.names);
+      break;
+    case Kind::bits:
     case Kind::file:
     case Kind::end:
     case Kind::lost:

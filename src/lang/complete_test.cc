@@ -27,9 +27,11 @@ void check(std::span<const Case> cases) {
 TEST(Complete, Commands) {
   constexpr Case kCases[] = {
       {"",
-       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor help quit"},
+       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor genkey help "
+       "quit"},
       {"  ",
-       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor help quit"},
+       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor genkey help "
+       "quit"},
       {"d", "delete delete-pair dump doctor"},
       {"update", "update update-pair"},
       {"p", "passive_monitor"},
@@ -128,6 +130,11 @@ TEST(Complete, FilesAndTopics) {
       {"load \"a b\" ", ""},
       {"save al", "all"},
       {"help at", "attr"},
+      {"genkey SHA2", "sha256"},
+      {"genkey nu", "null-aes-gmac"},
+      {"genkey aes-g", "aes-gcm8 aes-gcm12 aes-gcm aes-gmac"},
+      {"genkey aes ", ""},
+      {"genkey null ", ""},
       {"help dum", "dump"},
       {"help auth", "auth_alg authkey"},
       {"? idle", "idle_addtime idle_usetime"},

@@ -40,6 +40,7 @@ bool nearly_known(std::string_view word) {
 bool names_a_key(std::string_view word) {
   const auto match = find_keyword(word);
   if (match.row) return is_secret(*match.row);
+  if (find_command(word)) return false;
   if (word.find("key") != std::string_view::npos) return word.size() >= 4;
   constexpr std::size_t kShortest = 4, kLongest = 10;
   return word.size() >= kShortest && word.size() <= kLongest &&

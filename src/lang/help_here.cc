@@ -60,6 +60,10 @@ void explain_keywords(const Place& place, const Completion& found, std::string& 
   if (complete && place.typed.empty()) out += "Or Enter, to run the command.\n";
 }
 
+std::string key_of(const pfkey::Algorithm& a) {
+  return a.takes_key() ? fmt::format("Key of {}.", pfkey::key_sizes(a)) : "No key.";
+}
+
 // An algorithm with the keys that it takes; any other word alone.
 void explain_value(const Place& place, const Completion& found, std::string& out) {
   const Keyword& row = *place.keyword;
@@ -68,7 +72,7 @@ void explain_value(const Place& place, const Completion& found, std::string& out
   for (const std::string_view word : found.words) {
     const auto kind = auth ? pfkey::AlgorithmKind::auth : pfkey::AlgorithmKind::encrypt;
     const pfkey::Algorithm* a = auth || encrypt ? pfkey::find_algorithm(kind, word) : nullptr;
-    entry(word, a && a->takes_key() ? fmt::format("Key of {}.", pfkey::key_sizes(*a)) : a ? "No key." : "", out);
+    entry(word, a ? key_of(*a) : "", out);
   }
 }
 
@@ -94,6 +98,12 @@ std::string explain(const Place& place, const Completion& found) {
       break;
     case Kind::topic:
       out = "A command, attr, or an extension.\n";
+      break;
+    case Kind::algorithm:
+      for (const std::string_view word : found.words) entry(word, key_of(*pfkey::find_algorithm(word)), out);
+      break;
+    case Kind::bits:
+      out = fmt::format("{} Or Enter, for the longest.\n", key_of(*place.algorithm));
       break;
     case Kind::end:
       out = "Nothing more can follow; Enter runs the command.\n";

@@ -205,7 +205,7 @@ TEST(Manual, OfOracleSolaris) {
 // Example 7 of that page has lost a key, a keyword and an SPI in print.
 TEST(Manual, OfOracleSolarisWhereItIsBroken) {
   EXPECT_THAT(load("add ah spi 0x90125 src me.example.com dst you.example.com \\\n          authalg sha1 authkey\n"),
-              ElementsAre("manual:2:24: error: Unexpected end of command line: authkey needs HEX[/BITS]\n"));
+              ElementsAre("manual:2:24: error: Unexpected end of command line: authkey needs HEX[/BITS]|@FILE\n"));
   EXPECT_THAT(load("add esp spi 0x2345 src me.example.com dst you.example.com \\\n"
                    "   authalg sha1 d3b3be95dd3d688086d06c67c5e28482943142c9 \\\n"
                    "   encralg aes encrkey be11a84eb75255e0d3add0c0cd9c5315\n"),

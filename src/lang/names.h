@@ -1,5 +1,5 @@
 #pragma once
-/// Name services, handed in by the command: the language itself makes no system call.
+/// Name services and key files, handed in by the command: the language itself makes no system call.
 #include <functional>
 #include <optional>
 #include <string>
@@ -7,14 +7,24 @@
 
 #include "base/net.h"
 #include "base/result.h"
+#include "base/secret.h"
 
 namespace lang {
+
+/// A key that stands in a file of its own.
+struct KeyText {
+  SecretBuffer buffer;
+  std::size_t length = 0;   ///< Of the file's first line, with which the buffer begins.
+  std::string reservation;  ///< What makes the file a poor place for a key; empty: nothing.
+};
 
 struct Names {
   /// Every address of a host name, in the resolver's order, without repetition. The error says why there is none.
   std::function<Result<std::vector<Address>>(const std::string& name)> hosts;
   std::function<std::optional<std::uint8_t>(const std::string& name)> protocol;
   std::function<std::optional<std::uint16_t>(const std::string& name)> port;
+  /// The key that `@REFERENCE` means. The error names the file and says why it cannot be used.
+  std::function<Result<KeyText>(const std::string& reference)> key_text = {};
 };
 
 }  // namespace lang

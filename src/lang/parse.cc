@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "lang/amend.h"
+#include "lang/numbers.h"
 #include "lang/suggest.h"
 #include "lang/syntax.h"
 
@@ -160,7 +161,9 @@ void Parser::parse_operands(Command& command) {
   const CommandRow& row = *command.row;
   if (row.operands == Operands::extensions) return parse_extensions(command);
   if (!at_end() && starts_comment(words_[next_])) return skip_comment();
-  if (row.operands != Operands::none && !at_end()) {
+  if (row.operands == Operands::algorithm) {
+    parse_algorithm(command);
+  } else if (row.operands != Operands::none && !at_end()) {
     auto operand = unescape(words_[next_]);
     if (!operand || operand->empty()) error(words_[next_], "a name is needed here");
     if (operand) command.operand = std::move(*operand);
@@ -170,6 +173,31 @@ void Parser::parse_operands(Command& command) {
   }
   if (!at_end())
     error(words_[next_], fmt::format("too many arguments for {}: usage: {} {}", row.name(), row.name(), row.arguments));
+}
+
+void Parser::parse_algorithm(Command& command) {
+  if (at_end())
+    return error(last_word(),
+                 fmt::format("Unexpected end of command line: {} needs an algorithm", command.row->name()));
+  const Word& name = words_[next_++];
+  command.algorithm = pfkey::find_algorithm(name.text);
+  if (!command.algorithm) {
+    std::vector<std::string_view> known;
+    for (const pfkey::Algorithm& a : pfkey::algorithms())
+      if (a.takes_key()) text::for_each_word(a.names, [&](std::string_view n) { known.push_back(n); });
+    return error(name,
+                 fmt::format("Unknown algorithm {}{}", Echo(words_).unknown(name), did_you_mean(name.text, known)));
+  }
+  const pfkey::Algorithm& algorithm = *command.algorithm;
+  if (!algorithm.takes_key()) return error(name, fmt::format("{} takes no key", algorithm.name()));
+  command.bits = algorithm.max_bits;
+  if (at_end()) return;
+  const Word& bits = words_[next_++];
+  bool too_big = false;
+  const auto number = parse_number(bits.text, too_big);
+  if (!number || *number > algorithm.max_bits || !algorithm.key_fits(static_cast<unsigned>(*number)))
+    return error(bits, fmt::format("{} has keys of {}", algorithm.name(), pfkey::key_sizes(algorithm)));
+  command.bits = static_cast<std::uint16_t>(*number);
 }
 
 void Parser::parse_extensions(Command& command) {

@@ -9,6 +9,7 @@
 #include "lang/names.h"
 #include "lang/rules.h"
 #include "lang/words.h"
+#include "pfkey/algorithms.h"
 
 namespace lang {
 
@@ -17,7 +18,9 @@ struct Command {
   const CommandRow* row = nullptr;
   pfkey::SaType satype{};  ///< unspec: all, or none given.
   SaSpec spec;
-  std::string operand;  ///< The file of save and load, the topic of help; empty: none.
+  std::string operand;                          ///< The file of save and load, the topic of help; empty: none.
+  const pfkey::Algorithm* algorithm = nullptr;  ///< Of genkey.
+  std::uint16_t bits = 0;                       ///< Of genkey: the key's length without salt, which fits the algorithm.
 };
 
 /// Parses commands, one after another. The text is the caller's and outlives the call alone.
@@ -38,6 +41,7 @@ class Parser {
   bool parse_head(Command& command, Where where, std::string_view text);
   void parse_satype(Command& command);
   void parse_operands(Command& command);
+  void parse_algorithm(Command& command);
   void parse_extensions(Command& command);
   void parse_extension(Command& command, const KeywordMatch& match, const Word& name);
   template <class T>

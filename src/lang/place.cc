@@ -31,6 +31,8 @@ class Walk {
         return one(Kind::file);
       case Operands::topic:
         return one(Kind::topic);
+      case Operands::algorithm:
+        return algorithm();
     }
     return Kind::lost;
   }
@@ -41,6 +43,12 @@ class Walk {
   Kind one(Kind kind) const {
     if (at_end()) return kind;
     return next_ + 1 == words_.size() ? Kind::end : Kind::lost;
+  }
+
+  Kind algorithm() {
+    if (at_end()) return Kind::algorithm;
+    place_.algorithm = pfkey::find_algorithm(words_[next_++].text);
+    return place_.algorithm ? one(Kind::bits) : Kind::lost;
   }
 
   Kind extensions() {

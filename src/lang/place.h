@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lang/keywords.h"
+#include "pfkey/algorithms.h"
 
 namespace lang {
 
@@ -17,12 +18,15 @@ struct Place {
     value,  ///< Word `value_word` of the value of `keyword`.
     file,
     topic,
+    algorithm,
+    bits,  ///< A key length of `algorithm`.
     end,   ///< The command takes nothing more.
     lost,  ///< What stands before is no command.
   };
   Kind kind = Kind::lost;
   const CommandRow* row = nullptr;
   const Keyword* keyword = nullptr;
+  const pfkey::Algorithm* algorithm = nullptr;
   std::size_t value_word = 0;
   std::vector<const Keyword*> given = {};
   std::size_t at = 0;           ///< Offset of the word that is being typed.

@@ -107,7 +107,7 @@ struct Syntax<Network> : SyntaxBase<Network> {
 };
 template <>
 struct Syntax<KeyValue> : SyntaxBase<KeyValue, true> {
-  static constexpr std::string_view kMetavar = "HEX[/BITS]";
+  static constexpr std::string_view kMetavar = "HEX[/BITS]|@FILE";
 };
 template <>
 struct Syntax<Identity> : SyntaxBase<Identity, false, 2> {

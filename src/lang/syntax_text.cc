@@ -154,11 +154,7 @@ Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
   return bits;
 }
 
-}  // namespace
-
-template <>
-Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& context) {
-  std::string_view digits = words[0].text;
+Value<KeyValue> read_key(std::string_view digits, std::string& warning) {
   if (digits.size() > 2 && digits[0] == '0' && text::lower(digits[1]) == 'x') digits.remove_prefix(2);
   const auto slash = digits.find('/');
   const std::string_view specifier = slash == std::string_view::npos ? "" : digits.substr(slash + 1);
@@ -171,7 +167,7 @@ Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& conte
     if (!given) return std::unexpected(given.error());
     bits = *given;
     if (digits.size() * 4 > bits + 3)
-      context.warning =
+      warning =
           fmt::format("the key has {} bits; the last {} are dropped", digits.size() * 4, digits.size() * 4 - bits);
   }
   constexpr std::string_view kNotHex = "the value is not a hex string";
@@ -184,6 +180,30 @@ Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& conte
   if (!read_hex(digits, key.material.bytes())) return bad(std::string(kNotHex));
   if (bits % 8 != 0) key.material.bytes().back() &= static_cast<std::byte>(0xff00u >> bits % 8);
   return key;
+}
+
+// What stands behind the @ is no key, and what stands in the file is.
+Value<KeyValue> read_key_file(const Word& word, ReadContext& context) {
+  auto reference = unescape(word);
+  if (!reference || reference->size() < 2) return bad("the name of a file is missing after the @");
+  if (!context.names.key_text) return bad("key files cannot be read here");
+  auto text = context.names.key_text(reference->substr(1));
+  if (!text) return bad(std::move(text.error().text));
+  const void* const data = std::as_const(text->buffer).bytes().data();  // Octets as the characters that they are.
+  std::string warning;
+  auto key = read_key(std::string_view(static_cast<const char*>(data), text->length), warning);
+  if (!key) return bad(fmt::format("the first line of the file is no key: {}", key.error().message));
+  context.warning = std::move(text->reservation);
+  if (!warning.empty()) context.warning += (context.warning.empty() ? "" : "; ") + warning;
+  return key;
+}
+
+}  // namespace
+
+template <>
+Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& context) {
+  if (words[0].text.starts_with('@')) return read_key_file(words[0], context);
+  return read_key(words[0].text, context.warning);
 }
 template <>
 void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, std::string& out) {

@@ -144,6 +144,7 @@ constexpr CommandExpectation kCommands[] = {
     {"monitor", T::x_promisc, SaTypeRule::none, true, false},
     {"passive_monitor pmonitor", T::reserved, SaTypeRule::none, true, false},
     {"doctor", T::reserved, SaTypeRule::none, true, false},
+    {"genkey", T::reserved, SaTypeRule::none, true, false},
     {"help ?", T::reserved, SaTypeRule::none, true, false},
     {"quit exit", T::reserved, SaTypeRule::none, true, true},
 };

@@ -97,6 +97,11 @@ const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name) {
   return row ? &kTable[*row] : nullptr;
 }
 
+const Algorithm* find_algorithm(std::string_view name) {
+  const Algorithm* const cipher = find_algorithm(kEncrypt, name);
+  return cipher ? cipher : find_algorithm(kAuth, name);
+}
+
 std::string_view none_names(AlgorithmKind kind) { return kind == kAuth ? "none any" : "any"; }
 
 std::string algorithm_name(AlgorithmKind kind, std::uint8_t number) {

@@ -44,6 +44,9 @@ const Algorithm* find_algorithm(AlgorithmKind kind, std::uint8_t number);
 /// The row with that name or synonym, in any case; nullptr: no such name.
 const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name);
 
+/// The same among the algorithms of both kinds, none of whose names is the other's.
+const Algorithm* find_algorithm(std::string_view name);
+
 /// The words that stand for number 0 (no algorithm): "none any" for authentication, "any" for encryption.
 std::string_view none_names(AlgorithmKind kind);
 

@@ -55,7 +55,8 @@ def spoilt():
 def odd_keys():
     """Values of authkey and encrkey that are wrong in themselves, in both cases of the digits."""
     shapes = ("{}g", "{}/", "{}/12x", "{}/0", "{}/9999", "/{}", "0x{}/256/", "{},", "{}:", "{}-{}", "{} {}", '"{}"', "'{}'",
-              "x{}", "0X{}", "{}/{}", "key={}", "{}\\", "{}\t{}", "{}#", "{}/-1", "0o{}", "\u00e9{}")
+              "x{}", "0X{}", "{}/{}", "key={}", "{}\\", "{}\t{}", "{}#", "{}/-1", "0o{}", "\u00e9{}", "@{}",
+              "@cred:{}", "@/{}/x", '$"@{}"')
     for shape in shapes:
         for key in (AUTH, AUTH.upper(), ENCR, DES, AUTH[:31]):
             yield shape.format(key, key)
@@ -115,6 +116,22 @@ class Secrets(Case):
         # Without -p, `get` shows them to who asks; on standard output alone.
         for options in ([], ["-n"], ["-v"], ["--json"]):
             self.assertEqual(self.said(self.run_it(*options, "-f", "wrong"), keys_in_output=True).status, 1)
+        self.search(self.daemon.end())
+
+    def test_key_files_that_hold_no_key(self):
+        contents = [shape.format(*[key] * 99) for shape in ("{}g", "{}/", "{}/9999", " {} {}", "{}zz\n{}", "x{}", "{}\0", "@{}",
+                                                         "{}" * 2, "{}" * 9, "{}" * 99, "authkey {}", "# {}", "{}/3", "\n{}")
+                    for key in (AUTH, ENCR, SALTED.upper())]
+        text = ""
+        for number, content in enumerate(contents):
+            self.write(f"k{number}", content)
+            text += f"add ah spi {number + 1} dst 192.0.2.2 authalg md5 authkey @k{number}\n"
+        self.write("wrong", text)
+        for options in ([], ["-v"], ["--json"]):
+            ended = self.said(self.run_it(*options, "-c", "wrong"))
+            self.assertIn(f"wrong:{len(contents)}: Parse error", ended.err)
+        self.start_daemon()
+        self.assertEqual(self.said(self.run_it("-p", "-f", "wrong")).status, 1)
         self.search(self.daemon.end())
 
     def test_each_wrong_line_by_itself_and_on_a_terminal(self):

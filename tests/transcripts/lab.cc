@@ -78,6 +78,13 @@ engine::Options engine_options() {
   return options;
 }
 
+// Octets that are as random as a transcript can have them: 01 02 03 and so on.
+Result<void> count_up(MutableBytes out) {
+  std::uint8_t next = 0;
+  for (std::byte& b : out) b = std::byte{++next};
+  return {};
+}
+
 // A kernel with a little of each answer.
 backend::KernelView kernel_of_the_machine() {
   using enum backend::Presence;
@@ -279,6 +286,8 @@ cli::World Lab::world(cli::Console& to) {
       },
       .view_kernel = kernel_of_the_machine,
       .open_scratch = [around] { return backend::open_scratch(around); },
+      .random = count_up,
+      .credentials = "credentials",
   };
 }
 

@@ -1,0 +1,24 @@
+#pragma once
+/// Keys that stand in files of their own: what `authkey @FILE` means.
+#include <string>
+
+#include "base/bytes.h"
+#include "cli/files.h"
+#include "lang/names.h"
+
+namespace cli {
+
+/// Where `@REFERENCE` is looked for.
+struct KeyFolder {
+  std::string commands;  ///< The file of commands, beside which relative names are; "-" or empty: the working folder.
+  std::string credentials;  ///< Where the service manager puts credentials, for `@cred:NAME`; empty: nowhere.
+  Care care = Care::warn;
+};
+
+/// The first line of the file, without blanks around it. It goes through locked memory alone.
+Result<lang::KeyText> read_key_file(const std::string& reference, const KeyFolder& folder);
+
+/// Fills `out` from the kernel's random source; waits, early after boot, until it is ready.
+Result<void> kernel_random(MutableBytes out);
+
+}  // namespace cli
