@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""The .deb: what is in it, what lintian says, and its life (install, run, upgrade, remove, purge) in a clean root."""
+import os
+import pathlib
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import clean_root
+
+SOURCE = pathlib.Path(os.environ["IPSECKEY_SOURCE"])
+BUILD = pathlib.Path(os.environ["IPSECKEY_BUILD"])
+INSIDE = "IPSECKEY_INSIDE_NAMESPACE"
+DEADLINE = 120
+UNITS = sorted(p.name for p in (SOURCE / "share/systemd").iterdir() if p.suffix in (".service", ".socket"))
+# Stands in for the service manager, which does not run here, and writes down what it is asked for.
+RECORDER = '#!/bin/sh\necho "${0##*/} $*" >> /asked\n'
+
+
+def run(*words, **how) -> str:
+    done = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=DEADLINE, **how)
+    if done.returncode != 0:
+        raise AssertionError(f"{words}: status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def package() -> pathlib.Path:
+    return pathlib.Path(run(SOURCE / "package", BUILD).splitlines()[-1])
+
+
+class Archive(unittest.TestCase):
+    maxDiff = None
+
+    def test_same_tree_same_bytes(self):
+        before = DEB.read_bytes()
+        shutil.rmtree(BUILD / "_CPack_Packages")
+        self.assertEqual(package(), DEB)
+        self.assertTrue(before == DEB.read_bytes(), "the package differs from itself")
+
+    def test_lintian_finds_nothing(self):
+        self.assertEqual(run("lintian", "--allow-root", "--fail-on", "error,warning", DEB), "")
+
+    def test_an_install_is_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run("cmake", "--install", BUILD, "--prefix", "/usr", env={**os.environ, "DESTDIR": folder})
+            installed = sorted(f"./{p.relative_to(folder)}" for p in pathlib.Path(folder).rglob("*"))
+        packed = [re.split(r" +", line, maxsplit=5)[5].split(" -> ")[0].rstrip("/")
+                  for line in run("dpkg-deb", "-c", DEB).splitlines()]
+        self.assertEqual(installed, sorted(packed))
+
+    def test_every_unit_is_in_it(self):
+        packed = run("dpkg-deb", "-c", DEB)
+        self.assertGreaterEqual(len(UNITS), 2)
+        self.assertEqual([u for u in UNITS if f"/lib/systemd/system/{u}\n" not in packed], [])
+
+
+class Life(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="package."))
+        self.addCleanup(shutil.rmtree, self.root)
+        clean_root.make(self.root, re.search(r"^ Depends: (.*)$", run("dpkg-deb", "-I", DEB), re.M)[1])
+        for kind, at in (("proc", "proc"), ("tmpfs", "run"), ("tmpfs", "dev")):
+            run("mount", "-t", kind, "-o", "nosuid", kind, self.root / at)
+            self.addCleanup(run, "umount", self.root / at)
+        for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
+            os.mknod(self.root / "dev" / name, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+
+    def inside(self, *words) -> str:
+        return run("chroot", self.root, *words, env={"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"})
+
+    def dpkg(self, *words) -> str:
+        return self.inside("dpkg", *words)
+
+    def install(self, deb: pathlib.Path) -> str:
+        shutil.copy(deb, self.root / "tmp/it.deb")
+        return self.dpkg("-i", "/tmp/it.deb")
+
+    def newer(self) -> pathlib.Path:
+        """The same package, of a later version."""
+        tree = pathlib.Path(tempfile.mkdtemp(prefix="newer."))
+        self.addCleanup(shutil.rmtree, tree)
+        run("dpkg-deb", "-R", DEB, tree / "tree")
+        control = tree / "tree/DEBIAN/control"
+        control.write_text(re.sub(r"^Version: .*", "Version: 99.0", control.read_text(), flags=re.M))
+        run("dpkg-deb", "-Zgzip", "-b", tree / "tree", tree / "newer.deb")
+        return tree / "newer.deb"
+
+    def path(self, name: str) -> pathlib.Path:
+        return self.root / name.lstrip("/")
+
+    def users(self) -> list:
+        return sorted(line.split(":")[0] for table in ("passwd", "group")
+                      for line in self.path(f"/etc/{table}").read_text().splitlines() if line.startswith("ipsec"))
+
+    def links(self) -> list:
+        return sorted(p.name for p in self.path("/etc/systemd/system").rglob("*")
+                      if p.is_symlink() and p.name.startswith("ipsec"))
+
+    def record_what_is_asked(self):
+        for name in ("systemctl", "deb-systemd-invoke"):
+            self.path("/usr/local/sbin").mkdir(parents=True, exist_ok=True)
+            self.path(f"/usr/local/sbin/{name}").write_text(RECORDER)
+            self.path(f"/usr/local/sbin/{name}").chmod(0o755)
+        self.path("/run/systemd/system").mkdir(parents=True)
+
+    def asked(self) -> list:
+        """What the service manager was asked for since the last question, but to look at its files again."""
+        file = self.path("/asked")
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return [line.removeprefix("deb-systemd-invoke ") for line in lines if "daemon-reload" not in line]
+
+    def use(self):
+        """The installed programs, as they are installed."""
+        self.inside("ipseckey", "-c", "/usr/share/doc/ipseckey/examples/ipseckeys")
+        daemon = subprocess.Popen(["chroot", self.root, "/usr/sbin/ipsecd", "--user", "ipsecd"], stdin=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True)
+        try:
+            for line in daemon.stderr:
+                if "serving" in line:
+                    break
+            self.inside("ipseckey", "-f", "/usr/share/doc/ipseckey/examples/ipseckeys")
+            self.assertIn("esp spi 0x2101", self.inside("ipseckey", "-p", "dump"))
+            self.assertIn("Here: ipsecd:/run/ipsecd/pfkey.sock.", self.inside("ipsecalgs"))
+            self.assertIn("SAs", self.inside("ipsecd", "status"))
+        finally:
+            daemon.terminate()
+            daemon.communicate(timeout=DEADLINE)
+
+    def test_install_use_upgrade_remove_purge(self):
+        self.install(DEB)
+        self.assertEqual(self.dpkg("--verify", "ipseckey"), "")
+        self.assertIn("install ok installed", self.dpkg("-s", "ipseckey"))
+        secret = self.path("/etc/inet/secret")
+        self.assertEqual((secret.stat().st_mode & 0o7777, secret.stat().st_uid), (0o700, 0))
+        self.assertEqual(self.users(), ["ipsecd", "ipsecd", "ipsecd-read"])
+        self.assertEqual(self.links(), [])
+        self.assertEqual(self.path("/run/ipsecd").stat().st_mode & 0o7777, 0o755)
+        self.use()
+
+        # What the administrator does.
+        (secret / "ipseckeys").write_text("flush\n")
+        self.path("/etc/default/ipsecd").write_text('IPSECD_OPTIONS="--tun ipsec0"\n')
+        self.inside("systemctl", "enable", "ipsecd.socket")
+        passwd = self.path("/etc/passwd").read_text()
+
+        self.record_what_is_asked()
+        self.install(self.newer())
+        self.assertIn("Version: 99.0", self.dpkg("-s", "ipseckey"))
+        self.assertEqual((secret / "ipseckeys").read_text(), "flush\n")
+        self.assertEqual(self.path("/etc/default/ipsecd").read_text(), 'IPSECD_OPTIONS="--tun ipsec0"\n')
+        self.assertEqual(self.links(), ["ipsecd.socket"])
+        self.assertEqual(self.path("/etc/passwd").read_text(), passwd)
+        self.assertEqual(self.asked(), ["try-restart ipsecd.service"])
+
+        self.dpkg("-r", "ipseckey")
+        asked = self.asked()
+        self.assertEqual([w for line in asked for w in line.split()[:1]], ["stop"])
+        self.assertEqual(sorted(asked[0].split()[1:]), UNITS)
+        self.assertFalse(self.path("/usr/sbin/ipseckey").exists())
+        self.assertEqual((secret / "ipseckeys").read_text(), "flush\n")
+        self.assertTrue(self.path("/etc/default/ipsecd").exists())
+
+        said = self.dpkg("--purge", "ipseckey")
+        self.assertIn("/etc/inet/secret is left with its files", said)
+        self.assertEqual((secret / "ipseckeys").read_text(), "flush\n")
+        self.assertFalse(self.path("/etc/default/ipsecd").exists())
+        self.assertEqual(self.users(), [])
+        self.assertEqual(self.links(), [])
+        self.assertFalse(self.path("/run/ipsecd").exists())
+
+    def test_a_purge_leaves_nothing_that_was_not_there(self):
+        def tree():
+            ours = lambda p: not str(p).startswith(("tmp", "var/lib/dpkg", "var/log", "var/cache", "proc", "dev"))
+            found = (p.relative_to(self.root) for p in self.root.rglob("*") if not p.is_relative_to(self.root / "proc"))
+            # Tables of users are kept in a copy by whoever changes them; folders of systemd are systemd's.
+            return sorted(str(p) for p in found if ours(p) and not re.search(r"^etc/(\.pwd\.lock|(g?shadow|passwd|group)-?$)", str(p)))
+        before = tree()
+        self.install(DEB)
+        self.dpkg("--purge", "ipseckey")
+        self.assertEqual(tree(), before)
+
+
+if __name__ == "__main__":
+    if INSIDE not in os.environ:
+        os.environ[INSIDE] = "yes"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, "-B", *sys.argv])
+    DEB = package()
+    unittest.main()
