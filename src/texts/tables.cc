@@ -42,6 +42,8 @@ std::string_view text_of(lang::Operands operands) {
       return "file";
     case lang::Operands::topic:
       return "topic";
+    case lang::Operands::algorithm:
+      return "algorithm";
   }
   return {};
 }
