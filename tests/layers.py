@@ -18,7 +18,7 @@ ARROWS = {
     "backend": ("pfkey", "base"),
     "cli": ("lang", "backend", "pfkey", "base"),
     "ipsecd": ("engine", "engine/traffic", "pfkey", "base"),
-    "texts": ("cli", "ipsecd", "engine/traffic", "lang", "pfkey", "base"),
+    "texts": ("cli", "backend", "ipsecd", "engine/traffic", "lang", "pfkey", "base"),
 }
 # (path pattern, folder): the one place where an arrow more is drawn.
 EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)

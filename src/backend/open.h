@@ -22,6 +22,9 @@ struct Surroundings {
 /// This process': its user's default socket and the system's clocks.
 Surroundings surroundings();
 
+/// The words that open() knows; `ipsecd` also with a colon and a path.
+inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
+
 /// Opens the SADB that `where` names: `ipsecd`, `ipsecd:PATH`, `kernel`, `memory` or `auto`. Errors say what is missing
 /// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around);

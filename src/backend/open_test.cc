@@ -5,6 +5,7 @@
 #include "backend/socket.h"
 #include "backend/testing.h"
 #include "base/socket_path.h"
+#include "base/text.h"
 
 namespace backend {
 namespace {
@@ -40,6 +41,13 @@ TEST(Open, SaysWhatIsMissingAndHowToMendIt) {
   for (const std::string word : {"", "Memory", "xfrm", "ipsecdx"})
     EXPECT_EQ(opened(word, around),
               "Unknown SADB '" + word + "': expected ipsecd, ipsecd:PATH, kernel, memory or auto");
+}
+
+TEST(Open, KnowsEveryWordThatIsOffered) {
+  const Surroundings around{"/nonexistent/s", noon};
+  text::for_each_word(kPlaces, [&](std::string_view word) {
+    EXPECT_THAT(opened(word, around), ::testing::Not(::testing::HasSubstr("Unknown SADB"))) << word;
+  });
 }
 
 TEST(Open, TheKindOfErrorDecidesTheExitStatus) {

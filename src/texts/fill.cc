@@ -15,7 +15,7 @@ using Lines = std::map<std::string, std::string, std::less<>>;  // Name of a row
 /// A block between @each and @end.
 struct Block {
   const std::vector<Row>* rows = nullptr;
-  std::string field, value;  // Which rows; empty: all.
+  std::vector<std::pair<std::string, std::string>> which;  // Fields and the values that they must have.
   std::vector<std::string> body;
   Lines more, before;
 };
@@ -78,16 +78,18 @@ class Filler {
   }
 
   Result<void> open(std::string_view rest) {
-    const std::string_view kind = next_word(rest), which = next_word(rest);
+    const std::string_view kind = next_word(rest);
     const auto found = tables_.find(kind);
     if (found == tables_.end() || found->second.empty()) return wrong(fmt::format("there is no table {}", kind));
-    const auto equals = std::min(which.find('='), which.size());
     block_.emplace();
     block_->rows = &found->second;
-    block_->field = which.substr(0, equals);
-    if (!which.empty() && !found->second.front().contains(block_->field))
-      return wrong(fmt::format("the rows of {} have no field {}", kind, block_->field));
-    block_->value = which.substr(std::min(equals + 1, which.size()));
+    for (std::string_view which = next_word(rest); !which.empty(); which = next_word(rest)) {
+      const auto equals = std::min(which.find('='), which.size());
+      const std::string field(which.substr(0, equals));
+      if (!found->second.front().contains(field))
+        return wrong(fmt::format("the rows of {} have no field {}", kind, field));
+      block_->which.emplace_back(field, which.substr(std::min(equals + 1, which.size())));
+    }
     return {};
   }
 
@@ -101,7 +103,9 @@ class Filler {
     return {};
   }
 
-  bool chosen(const Row& row) const { return block_->field.empty() || row.at(block_->field) == block_->value; }
+  bool chosen(const Row& row) const {
+    return std::ranges::all_of(block_->which, [&](const auto& which) { return row.at(which.first) == which.second; });
+  }
 
   Result<void> close() {
     const auto add = [&](const Lines& lines, const Row& row) {

@@ -18,7 +18,7 @@ using Tables = std::map<std::string, std::vector<Row>, std::less<>>;
 /// In a template
 ///
 ///   @version@                stands for `version` wherever it is,
-///   @each KIND [FIELD=VALUE] begins lines that are written once for each row (for which the field has that value) with
+///   @each KIND [FIELD=VALUE ...] begins lines that are written once for each row (whose fields have those values) with
 ///                            {{FIELD}} and {{FIELD|FILTER}} replaced (texts/filters.h); a line that has such a part
 ///                            and gives nothing is left out,
 ///   @more NAME               begins lines that follow the row of that name,

@@ -29,6 +29,8 @@ TEST(Fill, WhatIsNoDirectionStays) {
 TEST(Fill, ABlockIsWrittenForEachRowOrThoseThatWereAskedFor) {
   EXPECT_EQ(filled("@each animal\n- {{name}} has {{legs}}\n@end\n.\n"), "- cat has 4\n- hen has 2\n- ape has 2\n.\n");
   EXPECT_EQ(filled("@each animal legs=2\n{{name}}\n@end\n"), "hen\nape\n");
+  EXPECT_EQ(filled("@each animal legs=2 say=\n{{names|cases}})\n@end\n"), "'hen')\n");
+  EXPECT_EQ(filled("@each animal name=cat\n{{names|cases}})\n@end\n"), "'cat'|'tom')\n");
 }
 
 TEST(Fill, ALineWhosePartsAreAllEmptyIsLeftOut) {

@@ -122,6 +122,16 @@ std::string as_list(std::string_view text) {
   });
   return out;
 }
+// 'help'|'?'
+std::string as_cases(std::string_view text) {
+  std::string out;
+  text::for_each_word(text, [&](std::string_view word) {
+    out += out.empty() ? "'" : "|'";
+    out.append(word).append("'");
+  });
+  return out;
+}
+
 std::string in_sh(std::string_view text) { return replaced(as_lines(text), "'", R"('\'')"); }
 std::string in_fish(std::string_view text) { return before_each(as_lines(text), "\\'", "\\"); }
 std::string in_zsh(std::string_view text) { return in_sh(before_each(text, "\\[]:", "\\")); }
@@ -129,7 +139,7 @@ std::string in_zsh(std::string_view text) { return in_sh(before_each(text, "\\[]
 constexpr std::array kFilters = {
     Filter{"mdoc", as_mdoc}, Filter{"sentence", as_sentence}, Filter{"args", as_arguments},
     Filter{"list", as_list}, Filter{"lines", as_lines},       Filter{"sh", in_sh},
-    Filter{"fish", in_fish}, Filter{"zsh", in_zsh},
+    Filter{"fish", in_fish}, Filter{"zsh", in_zsh},           Filter{"cases", as_cases},
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Filter {
 ///   lines     sentence broken into lines: the breaks become blanks
 ///   sh        to stand between single quotes of a shell
 ///   fish      the same for fish
+///   cases     words as the pattern of a case of a shell
 ///   zsh       a description between brackets, between single quotes of zsh
 /// nullptr: there is no such filter.
 const Filter* find_filter(std::string_view name);

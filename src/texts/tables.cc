@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/open.h"
 #include "base/text.h"
 #include "cli/options.h"
 #include "cli/status.h"
@@ -61,7 +62,7 @@ std::vector<Row> commands() {
                     {"names", std::string(c.names)},
                     {"arguments", std::string(c.arguments)},
                     {"help", std::string(c.help)},
-                    {"satypes", std::string(lang::satypes_for(c))},
+                    {"satypes", c.satype == lang::SaTypeRule::none ? "" : std::string(lang::satypes_for(c))},
                     {"operands", std::string(text_of(c.operands))},
                     {"keywords", used},
                     {"required", required},
@@ -89,7 +90,8 @@ Row commands_from(lang::Where where, std::string_view list) {
 std::vector<Row> lists() {
   return {commands_from(lang::Where::shell, "shell"),
           commands_from(lang::Where::file, "file"),
-          {{"name", "writers"}, {"words", names_of(lang::kWriters)}}};
+          {{"name", "writers"}, {"words", names_of(lang::kWriters)}},
+          {{"name", "sadbs"}, {"words", std::string(backend::kPlaces)}}};
 }
 
 std::vector<Row> keywords() {
@@ -135,14 +137,27 @@ std::vector<Row> algorithms() {
   return rows;
 }
 
+// What a shell wants to know of an option, from what its row has already.
+Row option(Row row) {
+  const std::string letter = row["letter"], name = row["name"], value = row["value"];
+  const bool file = value == "FILE" || value == "PATH";
+  row["flags"] = flags(letter, name, value);
+  row["words"] = letter.empty() ? "--" + name : fmt::format("-{} --{}", letter, name);
+  row["lettered"] = yes(!letter.empty());
+  row["valued"] = yes(!value.empty());
+  row["takes"] = file ? "file" : value == "WHERE" ? "sadb" : "text";
+  return row;
+}
+
 std::vector<Row> options() {
+  const std::vector<cli::OptionText> texts = cli::option_texts();
   std::vector<Row> rows;
-  for (const cli::OptionText& o : cli::option_texts())
-    rows.push_back({{"name", std::string(o.name)},
-                    {"letter", o.letter ? std::string(1, o.letter) : ""},
-                    {"value", std::string(o.value)},
-                    {"flags", flags(o.letter ? std::string(1, o.letter) : "", o.name, o.value)},
-                    {"help", std::string(o.help)}});
+  rows.reserve(texts.size());
+  for (const cli::OptionText& o : texts)
+    rows.push_back(option({{"name", std::string(o.name)},
+                           {"letter", o.letter ? std::string(1, o.letter) : ""},
+                           {"value", std::string(o.value)},
+                           {"help", std::string(o.help)}}));
   return rows;
 }
 
@@ -175,8 +190,7 @@ std::vector<Row> daemon_options() {
       const bool is_long = name.starts_with("--");
       row[is_long ? "name" : "letter"] = name.substr(is_long ? 2 : 1);
     });
-    row["flags"] = flags(row["letter"], row["name"], o.metavar);
-    rows.push_back(std::move(row));
+    rows.push_back(option(std::move(row)));
   }
   return rows;
 }
