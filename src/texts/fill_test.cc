@@ -51,9 +51,10 @@ TEST(Fill, Filters) {
   EXPECT_EQ(fill("@each a\n.It {{name|args}}\n@end", one, "").value(),
             ".It No \\&[\\& Ns Cm all Ns No \\&|\\& Ns Ar FILE Ns No \\&]\\& Ar HEX Ns No \\&[/\\& Ns Ar BITS Ns No "
             "\\&]\\& No \\&...\\&\n");
-  const Tables flags{{"a", {{{"name", "-f FILE , --file=FILE -v"}}}}};
+  const Tables flags{{"a", {{{"name", "-f FILE , --file=FILE -v [--dry-run] FILE|-"}}}}};
   EXPECT_EQ(fill("@each a\n.It {{name|args}}\n@end", flags, "").value(),
-            ".It Fl f Ar FILE , Fl Fl file Ns = Ns Ar FILE Fl v\n");
+            ".It Fl f Ar FILE , Fl Fl file Ns = Ns Ar FILE Fl v No \\&[\\& Ns Fl Fl dry-run Ns No \\&]\\& "
+            "Ar FILE Ns No \\&|\\& Ns No \\&-\\&\n");
 }
 
 TEST(Fill, SentencesAndLists) {

@@ -61,7 +61,7 @@ std::string as_mdoc(std::string_view text) {
   return wrapped(out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out);
 }
 
-bool in_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool in_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-'; }
 
 // Small letters are typed as they stand, large ones stand for something, the rest is punctuation.
 void add_argument(std::string_view word, std::string& out) {
@@ -71,7 +71,9 @@ void add_argument(std::string_view word, std::string& out) {
         std::ranges::find_if(word, [&](char c) { return in_word(c) != in_word(word[0]); }) - word.begin());
     const std::string_view piece = word.substr(0, end);
     if (!out.empty()) out += first ? " " : " Ns ";
-    if (!in_word(piece[0])) {
+    if (piece.starts_with("--")) {
+      out += "Fl Fl " + std::string(piece.substr(2));
+    } else if (!in_word(piece[0]) || piece == "-") {
       out += "No \\&" + std::string(piece) + "\\&";
     } else {
       out += (piece[0] >= 'a' ? "Cm " : "Ar ") + std::string(piece);
