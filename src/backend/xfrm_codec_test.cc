@@ -101,6 +101,31 @@ TEST(XfrmCodec, EveryPropertyComesBack) {
   EXPECT_FALSE(back.remark);
 }
 
+// RFC 4302 section 2.6 against Linux' own way; where the two are the same the flag is left as it is.
+TEST(XfrmCodec, AhIsAlignedAsTheRfcHasItUnlessAskedOtherwise) {
+  struct Row {
+    std::uint8_t auth;
+    unsigned bits;
+    bool v6;
+    std::optional<std::uint32_t> asked;
+    bool align4;
+  };
+  const Row rows[] = {{5, 256, false, {}, true}, {5, 256, false, 4, true},  {5, 256, false, 8, false},
+                      {5, 256, true, {}, false}, {7, 512, false, {}, true}, {3, 160, false, {}, false},
+                      {3, 160, false, 4, false}, {6, 384, false, 8, false}};
+  for (const Row& row : rows) {
+    Message m = row.v6 ? add("2001:db8::1", "2001:db8::2") : add();
+    m.satype = pfkey::SaType::ah, m.sa->encrypt = 0, m.sa->auth = row.auth;
+    m.encrypt_key.reset(), m.auth_key = key(row.bits);
+    if (row.asked) m.ah_align = pfkey::Number{*row.asked};
+    const auto info = front<xfrm_usersa_info>(payload(m));
+    EXPECT_EQ((info->flags & XFRM_STATE_ALIGN4) != 0, row.align4) << int{row.auth} << row.v6;
+    const Message back = told(m);
+    EXPECT_EQ(back.ah_align.has_value(), row.asked == 8) << int{row.auth} << row.v6;
+    EXPECT_FALSE(back.remark);
+  }
+}
+
 TEST(XfrmCodec, NatPortsAreThoseOfTheDirection) {
   for (const std::uint32_t way : {std::uint32_t{pfkey::kFlagInbound}, std::uint32_t{pfkey::kFlagOutbound}}) {
     Message m = add();
@@ -228,6 +253,7 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.encrypt_key->reserved = 64; }, EINVAL, D::bad_ekeybits},
       {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
       {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},
+      {[](Message& m) { m.ah_align = pfkey::Number{16}; }, EINVAL, D::bad_saflags},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EINVAL, D::invalid_replay},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{0, true}; }, EINVAL, D::invalid_replay},
       {[](Message& m) { m.soft = pfkey::Lifetime{0, 2, 0, 0}, m.hard = pfkey::Lifetime{0, 1, 0, 0}; }, EINVAL,
@@ -262,6 +288,8 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
       {[](Message& m) { m.sa->flags = pfkey::kFlagUnique; }, EINVAL, ""},
       {[](Message& m) { m.reqid = pfkey::Number{8}; }, EOPNOTSUPP, "Linux does not change the reqid of an SA"},
       {[](Message& m) { m.if_id = pfkey::Number{1}; }, EOPNOTSUPP, "Linux does not change the if_id of an SA"},
+      {[](Message& m) { m.ah_align = pfkey::Number{8}; }, EOPNOTSUPP,
+       "Linux does not change the alignment of AH of an SA"},
       {[](Message& m) { m.sa->replay = 64; }, EOPNOTSUPP, "Linux does not change the replay window of an SA"},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{32, true}; }, EOPNOTSUPP,
        "Linux does not change the replay window of an SA"},

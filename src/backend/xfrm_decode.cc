@@ -200,14 +200,19 @@ void read_rest(Message& m, const xfrm_usersa_info& info, const Attributes& had) 
                                         Named{XFRM_STATE_NOPMTUDISC, "nopmtudisc"},
                                         Named{XFRM_STATE_WILDRECV, "wildrecv"},
                                         Named{XFRM_STATE_ICMP, "icmp"},
-                                        Named{XFRM_STATE_AF_UNSPEC, "af-unspec"},
-                                        Named{XFRM_STATE_ALIGN4, "align4"}};
+                                        Named{XFRM_STATE_AF_UNSPEC, "af-unspec"}};
   static constexpr std::array kOthers = {
       Named{XFRMA_SA_EXTRA_FLAGS, "extra flags"}, Named{XFRMA_SET_MARK, "an output mark"},
       Named{XFRMA_TFCPAD, "padding for traffic flow confidentiality"}, Named{XFRMA_COADDR, "a care-of address"},
       Named{XFRMA_ALG_COMP, "compression"}};
   for (const Named& flag : kFlags)
     if (info.flags & flag.bit) remark(m, fmt::format("it has the flag {}", flag.name));
+  const auto mac = algorithm_of(had[XFRMA_ALG_AUTH_TRUNC], true);
+  const bool matters =
+      m.satype == pfkey::SaType::ah && info.family == AF_INET && mac && alignment_matters(mac->icv_bits);
+  const bool align4 = info.flags & XFRM_STATE_ALIGN4;
+  if (align4 && !matters) remark(m, "it has the flag align4");
+  if (!align4 && matters) m.ah_align = pfkey::Number{8};
   for (const Named& other : kOthers)
     if (had.has(static_cast<std::uint16_t>(other.bit))) remark(m, fmt::format("it has {}", other.name));
 }

@@ -1,7 +1,5 @@
 #include "backend/xfrm_encode.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -188,6 +186,13 @@ void put_offload(const Message& m, std::uint32_t device, NetlinkBatch& out) {
   out.attribute(XFRMA_OFFLOAD_DEV, bytes_of(offload));
 }
 
+// AH over IPv4 as RFC 4302 has it, unless the SA asks for Linux' own way.
+bool wants_align4(const Message& m) {
+  if (m.satype != pfkey::SaType::ah || m.dst->address.family != Family::v4) return false;
+  const pfkey::Algorithm* const row = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, m.sa->auth);
+  return row && alignment_matters(row->icv * 8u) && !(m.ah_align && m.ah_align->value == 8);
+}
+
 xfrm_usersa_info info_of(const Message& m) {
   auto info = zeroed<xfrm_usersa_info>();
   info.sel = selector_of(m);
@@ -201,6 +206,7 @@ xfrm_usersa_info info_of(const Message& m) {
   const Replay replay = replay_of(m);
   if (!replay.wide()) info.replay_window = static_cast<std::uint8_t>(replay.window);
   if (replay.esn) info.flags |= XFRM_STATE_ESN;
+  if (wants_align4(m)) info.flags |= XFRM_STATE_ALIGN4;
   set_soft(info.lft, m.soft.value_or(pfkey::Lifetime{}));
   set_hard(info.lft, m.hard.value_or(pfkey::Lifetime{}));
   return info;

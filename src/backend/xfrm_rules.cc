@@ -87,6 +87,8 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::usetime); }},
     Rule{EINVAL, D::malformed_natt_loc, "AH cannot pass a NAT",
          [](const Message& m) { return !esp(m) && (m.natt_local || m.natt_remote); }},
+    Rule{EINVAL, D::bad_saflags, "AH is a multiple of 4 or of 8 bytes",
+         [](const Message& m) { return m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8; }},
     Rule{EINVAL, D::invalid_replay, "the kernel's replay windows have at most 4096 packets",
          [](const Message& m) { return window_of(m) > kLargestWindow; }},
     Rule{EINVAL, D::invalid_replay, "extended sequence numbers need a replay window: give `replay N`",
@@ -169,6 +171,10 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
   static constexpr std::array kParts = {
       Part{"reqid", [](const Message& a, const Message& b) { return kOther(a.reqid, b.reqid); }},
       Part{"if_id", [](const Message& a, const Message& b) { return kOther(a.if_id, b.if_id); }},
+      Part{"alignment of AH",
+           [](const Message& a, const Message& b) {
+             return a.ah_align && a.ah_align->value != (b.ah_align ? b.ah_align->value : 4);
+           }},
       Part{"replay window",
            [](const Message& a, const Message& b) {
              const bool esn = a.replay_window && a.replay_window->esn, had = b.replay_window && b.replay_window->esn;

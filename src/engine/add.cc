@@ -29,7 +29,7 @@ void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::
 
 bool has_rare(const Message& m) {
   return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
-         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.replay_window;
+         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window;
 }
 
 void keep_rare(Sa& sa, const Message& m) {
@@ -44,7 +44,7 @@ void keep_rare(Sa& sa, const Message& m) {
   sa.rare->src_identity = m.src_identity, sa.rare->dst_identity = m.dst_identity;
   sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
   sa.rare->reqid = m.reqid, sa.rare->if_id = m.if_id, sa.rare->mark = m.mark;
-  sa.rare->replay_window = m.replay_window;
+  sa.rare->replay_window = m.replay_window, sa.rare->ah_align = m.ah_align;
 }
 
 void keep_limits(Sa& sa, const Message& m) {

@@ -246,6 +246,7 @@ Check check_contents(const Message& m) {
   if (m.spi_range && (m.spi_range->min > m.spi_range->max || m.spi_range->max == 0)) return einval(D::malformed_range);
   if (m.initial_iv || m.remark || m.traffic) return einval(D::unknown_ext);  // They are for replies.
   if (m.offload) return Refusal{EOPNOTSUPP, D::none};
+  if (m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8) return einval(D::bad_saflags);
   return std::nullopt;
 }
 

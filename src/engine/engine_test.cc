@@ -123,7 +123,7 @@ Message everything() {
   m.outer_sensitivity = pfkey::Sensitivity{.flags = pfkey::kSensImplicit, .bitmap = {}, .integrity_bitmap = {}};
   m.replay_value = pfkey::ReplayValue{.low = 900};
   m.reqid = pfkey::Number{5}, m.if_id = pfkey::Number{6}, m.mark = pfkey::Mark{1, 3};
-  m.replay_window = pfkey::ReplayWindow{64, true};
+  m.replay_window = pfkey::ReplayWindow{64, true}, m.ah_align = pfkey::Number{8};
   return m;
 }
 

@@ -49,6 +49,7 @@ void put_rare(Message& m, const Rare& rare) {
   m.src_identity = rare.src_identity, m.dst_identity = rare.dst_identity;
   m.sensitivity = rare.sensitivity, m.outer_sensitivity = rare.outer_sensitivity;
   m.reqid = rare.reqid, m.if_id = rare.if_id, m.mark = rare.mark, m.replay_window = rare.replay_window;
+  m.ah_align = rare.ah_align;
 }
 
 void put_limits(Message& m, const Limits& limits) {

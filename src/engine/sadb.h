@@ -48,6 +48,7 @@ struct Rare {
   std::optional<pfkey::Sensitivity> sensitivity, outer_sensitivity;
   std::optional<pfkey::Number> reqid, if_id;  // Of these four the engine honours none; it keeps them for its clients.
   std::optional<pfkey::Mark> mark;
+  std::optional<pfkey::Number> ah_align;
   std::optional<pfkey::ReplayWindow> replay_window;
   std::uint32_t replay_high = 0;  ///< The upper half of an extended sequence number; Sa::replay_value is the lower.
 };

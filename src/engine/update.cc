@@ -68,6 +68,8 @@ Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Opti
   if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
   if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
   if ((m.sa->flags & ~settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
+  const std::uint32_t aligned = sa.rare && sa.rare->ah_align ? sa.rare->ah_align->value : 4;
+  if (m.ah_align && m.ah_align->value != aligned) return invalid(Diagnostic::bad_saflags);
   if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
   if (auto wrong = check_lifetimes(m)) return wrong;
   if (auto wrong = check_labels(m, options)) return wrong;

@@ -59,7 +59,7 @@ TEST(Complete, ExtensionsThatTheCommandUses) {
        "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto encap nat_loc nat_lport "
        "nat_rem nat_rport encr_alg reserved_bits encrkey auth_alg authkey replay replay_value state soft_bytes "
        "soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime hard_alloc idle_addtime idle_usetime "
-       "srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn offload"},
+       "srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn align8 offload"},
       {"update-pair esp pair", ""},
       {"update esp pair", "pair-spi"},
       {"get esp flags", ""},

@@ -75,6 +75,8 @@ constexpr std::array kTable = {
     Keyword{"mark", &S::mark, kAll, 0, "Mark of the packets that the SA is for; on Linux it is part of the SA's name."},
     Keyword{"if_id", &S::if_id, kWrite, 0, "Number of the XFRM interface that the SA belongs to."},
     Keyword{"esn", &S::esn, kWrite, 0, "Count packets in 64 bits (extended sequence numbers)."},
+    Keyword{"align8", &S::align8, kWrite, 0,
+            "Pad AH to 8 bytes under IPv4, as Linux does on its own; left out, to 4, as RFC 4302 says."},
     Keyword{"offload", &S::offload, kWrite, 0, "Let a network device do the work of the SA."},
     // PF_KEY has them, a manual key cannot: named so that the refusal can be plain.
     Keyword{"flags current_alloc current_bytes current_addtime current_usetime dpd sens_level sens_map integ_level "

@@ -157,6 +157,7 @@ class Builder {
     if (window > UINT8_MAX || spec_.esn) m.replay_window = pfkey::ReplayWindow{window, spec_.esn.has_value()};
     if (spec_.reqid) m.reqid = pfkey::Number{spec_.reqid->value};
     if (spec_.if_id) m.if_id = pfkey::Number{spec_.if_id->value};
+    if (spec_.align8) m.ah_align = pfkey::Number{8};
     m.offload = spec_.offload;
     m.sa->state = spec_.state.value_or(pfkey::State::mature);
     m.sa->auth = spec_.auth ? spec_.auth->number : 0;

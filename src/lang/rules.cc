@@ -115,6 +115,8 @@ constexpr std::array kRules = {
          "AH does not encrypt: encrkey is for esp"},
     Rule{kError, &S::encap, &S::encap, false, [](const View& v) { return v.is_ah() && v.spec.encap.has_value(); },
          "AH does not pass a NAT: encap is for esp"},
+    Rule{kError, &S::align8, &S::align8, false, [](const View& v) { return v.spec.align8 && !v.is_ah(); },
+         "ESP is padded in one way: align8 is for ah"},
 
     // Keys and algorithms.
     Rule{kError, &S::auth_key, &S::auth, true,

@@ -49,6 +49,7 @@ class Generator {
   void linux_members(Message& m) {
     static const std::vector<std::string> kDevices = {"eth0", "spi", "packet", "mark", "a b",
                                                       "a\"b", "#",   "$x",     "\x01"};
+    if (m.satype == pfkey::SaType::ah && below(4) == 0) m.ah_align = pfkey::Number{8};
     if (below(4) == 0) m.reqid = pfkey::Number{below(3)};
     if (below(4) == 0) m.if_id = pfkey::Number{static_cast<std::uint32_t>(random_())};
     if (below(4) == 0) {

@@ -36,7 +36,7 @@ struct SaSpec {
   std::optional<Label> label, outer_label, implicit_label;
   std::optional<Count32> reqid, if_id;
   std::optional<pfkey::Mark> mark;
-  std::optional<Flag> esn;
+  std::optional<Flag> esn, align8;
   std::optional<pfkey::Offload> offload;
   std::optional<Unusable> unusable;
 };

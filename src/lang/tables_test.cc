@@ -72,6 +72,7 @@ constexpr KeywordRow kExpected[] = {
     {"mark", "", &S::mark, kAll},
     {"if_id", "", &S::if_id, kWriters},
     {"esn", "", &S::esn, kWriters},
+    {"align8", "", &S::align8, kWriters},
     {"offload", "", &S::offload, kWriters},
     {"flags current_alloc current_bytes current_addtime current_usetime dpd sens_level sens_map integ_level integ_map",
      "", &S::unusable, 0},
@@ -114,10 +115,9 @@ TEST(Keywords, AreSecretOnlyIfTheyAreKeys) {
 
 TEST(Keywords, SayHowManyWordsTheyTake) {
   for (const Keyword& row : keywords()) {
-    const std::size_t expected = row.name() == "inbound" || row.name() == "outbound" || row.name() == "esn" ? 0
-                                 : row.name() == "srcidtype" || row.name() == "dstidtype" || row.name() == "offload"
-                                     ? 2
-                                     : 1;
+    static const std::set<std::string_view> kNone = {"inbound", "outbound", "esn", "align8"};
+    static const std::set<std::string_view> kTwo = {"srcidtype", "dstidtype", "offload"};
+    const std::size_t expected = kNone.contains(row.name()) ? 0 : kTwo.contains(row.name()) ? 2 : 1;
     EXPECT_EQ(value_words(row), expected) << row.name();
   }
 }

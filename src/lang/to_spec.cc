@@ -91,6 +91,7 @@ SaSpec to_spec(pfkey::Message&& m) {
   if (m.replay_window && m.replay_window->esn) s.esn = Flag{};
   if (m.reqid) s.reqid = Count32{m.reqid->value};
   if (m.if_id) s.if_id = Count32{m.if_id->value};
+  if (m.ah_align && m.ah_align->value == 8) s.align8 = Flag{};
   s.mark = m.mark;
   s.offload = m.offload;
   if (m.replay_value) s.replay_value = unless_zero<Count>(resumed(m));

@@ -43,6 +43,7 @@ constexpr std::array kTable = {
     Extension{0x85, "OFFLOAD", &Message::offload, D::none, D::none},
     Extension{0x86, "REMARK", &Message::remark, D::none, D::none},
     Extension{0x87, "TRAFFIC", &Message::traffic, D::none, D::none},
+    Extension{0x88, "AH_ALIGN", &Message::ah_align, D::none, D::none},
 };
 
 consteval bool unique_ids() {

@@ -181,6 +181,7 @@ void extension_members(Json& out, const Message& m) {
   member(out, "reqid", m.reqid);
   member(out, "mark", m.mark);
   member(out, "if_id", m.if_id);
+  member(out, "ah_align", m.ah_align);
   member(out, "offload", m.offload);
   member(out, "remark", m.remark);
   member(out, "traffic", m.traffic);

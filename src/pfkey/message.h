@@ -286,6 +286,7 @@ struct Message {
   std::optional<Key> initial_iv;  ///< Ours: the explicit IV of an SA, in GET and DUMP replies (doc/pf-key.md).
 
   std::optional<Number> reqid, if_id;
+  std::optional<Number> ah_align;  ///< Bytes that AH is a multiple of under IPv4: 4 (RFC 4302) if absent, or 8 (Linux).
   std::optional<Mark> mark;
   std::optional<ReplayWindow> replay_window;
   std::optional<Offload> offload;

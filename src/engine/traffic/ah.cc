@@ -124,16 +124,15 @@ bool immutable_headers(Bytes headers, MutableBytes out) {
 bool seal_ah(const Work& w, crypto::Keyed& keyed) {
   const MutableBytes packet = w.item->packet.bytes();
   const std::size_t icv = w.flow->suite().icv();
-  const std::size_t length = ah_size(std::to_integer<unsigned>(packet[0]) >> 4 == 4 ? Family::v4 : Family::v6, icv);
-  return compute(w, keyed, packet, length, packet.subspan(w.at + kAhFixed, icv));
+  return compute(w, keyed, packet, ah_size(w.flow->ah_unit, icv), packet.subspan(w.at + kAhFixed, icv));
 }
 
 Cause check_ah(Work& w, crypto::Keyed& keyed) {
   const Bytes packet = w.item->packet.bytes();
   const std::size_t size = w.flow->suite().icv();
   const std::size_t length = (std::to_integer<std::size_t>(packet[w.at + 1]) + 2) * 4;
-  // Linux pads to 8 bytes under IPv4 too, unless it is told not to.
-  const bool fits = length == ah_size(w.h.dst.family, size) || length == ah_size(Family::v6, size);
+  // Linux pads to 8 bytes under IPv4 too, unless it is told not to: both are right.
+  const bool fits = length == ah_size(8, size) || (w.h.dst.family == Family::v4 && length == ah_size(4, size));
   if (!fits || length > packet.size() - w.at) return Cause::truncated;
   std::array<std::byte, 64> ours;
   const MutableBytes icv = MutableBytes(ours).first(size);

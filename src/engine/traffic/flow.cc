@@ -50,6 +50,12 @@ bool esn_of(const Sa& sa) {
   return wide && wide->esn;
 }
 
+std::size_t ah_unit_of(const Sa& sa) {
+  if (sa.dst.family == Family::v6) return 8;
+  const auto& asked = rare_of(sa).ah_align;
+  return asked ? asked->value : 4;
+}
+
 std::uint64_t steady_of(Instant t) { return static_cast<std::uint64_t>(t.steady.count()); }
 std::uint64_t wall_of(Instant t) { return static_cast<std::uint64_t>(t.wall.time_since_epoch().count()); }
 Instant instant(std::uint64_t steady, std::uint64_t wall) {
@@ -84,6 +90,7 @@ Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start)
       esn(esn_of(sa)),
       receives(runs(sa, pfkey::kFlagInbound)),
       sends(runs(sa, pfkey::kFlagOutbound)),
+      ah_unit(ah_unit_of(sa)),
       selectors(selectors_of(sa)),
       local(rare_of(sa).natt_local),
       remote(rare_of(sa).natt_remote),

@@ -51,6 +51,7 @@ class Flow {
   const Address src;           ///< Unspecified: any.
   const bool tunnel, udp, esn;
   const bool receives, sends;
+  const std::size_t ah_unit;  ///< Bytes that AH is a multiple of (RFC 4302 section 2.6): 8, or under IPv4 4.
   const Selectors selectors;
   const std::optional<pfkey::Endpoint> local, remote;  ///< Of UDP encapsulation.
   const crypto::Suite& suite() const { return suite_; }

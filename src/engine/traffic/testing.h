@@ -116,6 +116,7 @@ struct Wish {
   unsigned key_bits = 0;  ///< 0: the shortest.
   std::uint32_t window = 64;
   bool esn = false, udp = false;
+  std::uint32_t ah_align = 0;  ///< 0: not given.
 };
 inline Message add(std::uint32_t spi, const Wish& wish = {}) {
   using enum pfkey::AlgorithmKind;
@@ -134,6 +135,7 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
     m.sa->flags |= pfkey::kFlagTunnel;
     m.inner_src = endpoint(wish.inner_src, wish.prefix), m.inner_dst = endpoint(wish.inner_dst, wish.prefix);
   }
+  if (wish.ah_align) m.ah_align = pfkey::Number{wish.ah_align};
   if (wish.udp) {
     m.sa->flags |= pfkey::kFlagNattLocal | pfkey::kFlagNattRemote;
     m.natt_local = endpoint(wish.src, 0, 4500), m.natt_remote = endpoint(wish.dst, 0, 4501);

@@ -83,5 +83,31 @@ TEST(Traffic, EveryAlgorithmModeFamilyAndLengthGoesThereAndComesOut) {
       }
 }
 
+// RFC 4302 section 2.6, and what Linux does unless it is told otherwise; each end takes what the other sends.
+TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessAskedOtherwise) {
+  constexpr std::uint8_t kSha1 = 3, kSha256 = 5;
+  struct Row {
+    std::uint8_t auth;
+    bool v6;
+    std::uint32_t align;
+    std::size_t header;
+  };
+  for (const Row& row : {Row{kSha256, false, 0, 28}, Row{kSha256, false, 4, 28}, Row{kSha256, false, 8, 32},
+                         Row{kSha256, true, 0, 32}, Row{kSha256, true, 4, 32}, Row{kSha1, false, 8, 24}}) {
+    Wish wish{.encrypt = 0, .auth = row.auth, .ah_align = row.align};
+    if (row.v6) wish.src = "2001:db8::1", wish.dst = "2001:db8::2";
+    Host here, there;
+    ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+    wish.ah_align = 12 - std::max(row.align, 4u);
+    ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+    const Octets plain = datagram({.src = wish.src, .dst = wish.dst});
+    const Result out = protect(here, plain);
+    EXPECT_EQ(out.packet.size() - plain.size(), row.header);
+    EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
+  }
+  Host host;
+  EXPECT_NE(host.add(add(0x100, {.encrypt = 0, .auth = kSha256, .ah_align = 16})), engine::testing::kDone);
+}
+
 }  // namespace
 }  // namespace engine::traffic

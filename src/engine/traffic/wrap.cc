@@ -14,8 +14,6 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
   return flow.tunnel ? header_size(flow.id.dst.family) : h.network;
 }
 
-Family outer_family(const Flow& flow, const Headers& h) { return flow.tunnel ? flow.id.dst.family : h.dst.family; }
-
 std::uint16_t port_of(const std::optional<pfkey::Endpoint>& end) { return end && end->port ? end->port : kNattPort; }
 
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
@@ -72,10 +70,7 @@ void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uin
 
 }  // namespace
 
-std::size_t ah_size(Family family, std::size_t icv) {
-  const std::size_t unit = family == Family::v4 ? 4 : 8;
-  return (kAhFixed + icv + unit - 1) / unit * unit;
-}
+std::size_t ah_size(std::size_t unit, std::size_t icv) { return (kAhFixed + icv + unit - 1) / unit * unit; }
 
 Layout layout_of(const Flow& flow, const Headers& h) {
   const crypto::Suite& suite = flow.suite();
@@ -84,7 +79,7 @@ Layout layout_of(const Flow& flow, const Headers& h) {
   l.icv = suite.icv();
   l.text = flow.tunnel ? h.total : h.total - h.network;
   if (!is_esp(flow)) {
-    l.wrap = ah_size(outer_family(flow, h), l.icv);
+    l.wrap = ah_size(flow.ah_unit, l.icv);
     return l;
   }
   l.wrap = (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();

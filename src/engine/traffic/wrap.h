@@ -51,9 +51,9 @@ Cause check_ah(Work& w, crypto::Keyed& keyed);
 /// After the ICV was right: takes the wrapping off, and looks at what is inside, whose headers become w.h.
 Cause unwrap(Work& w);
 
-/// Bytes of AH before the ICV, and with it: a multiple of 4, under IPv6 of 8 (RFC 4302 section 2.2).
+/// Bytes of AH before the ICV, and with it: a multiple of `unit` (Flow::ah_unit).
 inline constexpr std::size_t kAhFixed = 12;
-std::size_t ah_size(Family family, std::size_t icv);
+std::size_t ah_size(std::size_t unit, std::size_t icv);
 
 /// The packet's headers up to AH as its ICV sees them (RFC 4302 section 3.3.3.1 and appendix A), written to `out`:
 /// mutable fields zero, predictable ones as they are at the destination. False: an option or a routing header is
