@@ -52,7 +52,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
 }
 
 Result<void> Dataplane::add_thread(unsigned number) {
-  auto outlet = Outlet::make(options_.mark, options_.mtu);
+  auto outlet = Outlet::make(options_.mark);
   if (!outlet) return std::unexpected(std::move(outlet.error()));
   PacketThread::Parts parts{plane_.worker(number), tun_.queue(number), call_.get(), std::move(*outlet), {}};
   for (const Family family : {Family::v4, Family::v6})

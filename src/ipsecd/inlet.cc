@@ -178,6 +178,8 @@ Result<PathInlet> PathInlet::make(Family family) {
     ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &only);
     ready = ready && ::setsockopt(fd.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &only, sizeof only) == 0;
   }
+  // The checksum of ICMPv6 covers the address that a report came to.
+  ready = ready && (v4 || set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
   if (!ready) return fail(Errc::unsupported, fmt::format("cannot hear of path MTUs: {}", text_of(errno)));
   return PathInlet(std::move(fd), family);
 }
@@ -187,16 +189,22 @@ std::optional<engine::traffic::PathReport> PathInlet::next() {
   Packet p{buffer, Packet::kHeadroom, 0};
   while (true) {
     sockaddr_storage from{};
-    socklen_t size = sizeof from;
     const MutableBytes room = p.memory.subspan(Packet::kHeadroom);
-    const ssize_t got = ::recvfrom(fd_.get(), room.data(), room.size(), MSG_DONTWAIT, generic(from), &size);
+    iovec part{room.data(), room.size()};
+    alignas(cmsghdr) std::array<char, 128> details;
+    msghdr header{.msg_name = &from,
+                  .msg_namelen = sizeof from,
+                  .msg_iov = &part,
+                  .msg_iovlen = 1,
+                  .msg_control = details.data(),
+                  .msg_controllen = details.size(),
+                  .msg_flags = 0};
+    const ssize_t got = ::recvmsg(fd_.get(), &header, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::nullopt;
     p.at = Packet::kHeadroom;
     p.size = static_cast<std::size_t>(got);
-    const Address src = endpoint_of(from).address;
-    // The report is about the packet inside; to whom it came does not matter, and the socket does not tell.
-    if (family_ == Family::v6 && !add_header(p, {.src = src, .dst = src, .protocol = IPPROTO_ICMPV6})) continue;
+    if (family_ == Family::v6 && !add_header(p, arrival_of(header, from, IPPROTO_ICMPV6, 0))) continue;
     if (const auto report = engine::traffic::read_path_report(p.bytes())) return report;
   }
 }

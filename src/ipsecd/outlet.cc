@@ -25,12 +25,13 @@ struct Outlet::Batch {
   std::array<std::byte, 65536> fragment{};
 };
 
-Outlet::Outlet(Fd v4, Fd v6, std::uint32_t mtu)
-    : v4_(std::move(v4)), v6_(std::move(v6)), mtu_(mtu), id_(std::random_device{}()), batch_(new Batch, [](Batch* b) {
-        delete b;
-      }) {}
+Outlet::Outlet(Fd v4, Fd v6)
+    : v4_(std::move(v4)),
+      v6_(std::move(v6)),
+      id_(std::random_device{}()),
+      batch_(new Batch, [](Batch* b) { delete b; }) {}
 
-Result<Outlet> Outlet::make(std::uint32_t mark, std::uint32_t mtu) {
+Result<Outlet> Outlet::make(std::uint32_t mark) {
   Fd v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!v4)
     return fail(errno == EPERM ? Errc::denied : Errc::io,
@@ -42,7 +43,7 @@ Result<Outlet> Outlet::make(std::uint32_t mark, std::uint32_t mtu) {
     if (::setsockopt(fd->get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
       return fail(Errc::denied, "cannot mark packets: it needs CAP_NET_ADMIN");
   }
-  return Outlet(std::move(v4), std::move(v6), mtu);
+  return Outlet(std::move(v4), std::move(v6));
 }
 
 void Outlet::send_now(Bytes packet, const Address& dst) {
@@ -53,7 +54,7 @@ void Outlet::send_now(Bytes packet, const Address& dst) {
 
 void Outlet::send_fragments(Item& item) {
   const auto one = [&](Bytes piece) { send_now(piece, item.departure.dst); };
-  if (!engine::traffic::fragment(item.packet.bytes(), mtu_, ++id_, batch_->fragment, one)) ++unsent_;
+  if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, ++id_, batch_->fragment, one)) ++unsent_;
 }
 
 // Runs of packets of one family that fit go with one call; the order of all is kept.
@@ -74,7 +75,7 @@ void Outlet::send(std::span<Item> items) {
   for (Item& item : items) {
     if (item.cause != Cause::none) continue;
     const Family wanted = item.departure.dst.family;
-    const bool long_one = item.packet.size > mtu_;
+    const bool long_one = item.packet.size > item.departure.mtu;
     if (count == b.messages.size() || wanted != family || long_one) flush();
     family = wanted;
     if (long_one) {

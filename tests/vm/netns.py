@@ -52,11 +52,11 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xffff
 
 
-def pings(pairs, seconds):
-    """The (source, destination) pairs of a list, from a to b, whose echo comes back within so many seconds."""
+def pings(pairs, seconds, start="a"):
+    """The (source, destination) pairs, the sources in `start`, whose echo comes back within so many seconds."""
     answered, waiting = set(), {}
     with contextlib.ExitStack() as stack:
-        with inside("a"):
+        with inside(start):
             for n, (src, dst) in enumerate(pairs):
                 six = ":" in src
                 s = stack.enter_context(socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW,
@@ -135,6 +135,79 @@ def connections(pairs, seconds):
 
         wait(seconds, look)
     return done
+
+
+def datagrams(start, end, src, dst, sizes, seconds=5):
+    """Sends UDP datagrams of these sizes; the sizes of those that came, in their order."""
+    family, got = socket.AF_INET6 if ":" in src else socket.AF_INET, []
+    with contextlib.ExitStack() as stack:
+        with inside(end):
+            taker = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        taker.bind((dst, 0))
+        taker.setblocking(False)
+        with inside(start):
+            giver = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        giver.bind((src, 0))
+        for size in sizes:
+            giver.sendto(bytes(size), taker.getsockname()[:2])
+
+        def look():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    got.append(len(taker.recv(65536)))
+            return len(got) == len(sizes)
+
+        wait(seconds, look)
+    return got
+
+
+def echo(start, end, src, dst, size, seconds=20):
+    """Octets of `size` that go by TCP from `start` to `end` and come back as they went."""
+    data, back, returned = bytes(range(251)) * (size // 251 + 1), bytearray(), 0
+    data = data[:size]
+    with contextlib.ExitStack() as stack:
+        with inside(end):
+            server = stack.enter_context(socket.socket())
+        server.bind((dst, 0))
+        server.listen()
+        server.setblocking(False)
+        with inside(start):
+            client = stack.enter_context(socket.socket())
+        client.bind((src, 0))
+        client.setblocking(False)
+        client.connect_ex(server.getsockname())
+        sent, peers, mirrored = 0, [], bytearray()
+
+        def step():
+            nonlocal sent, returned
+            with contextlib.suppress(BlockingIOError):
+                if not peers:
+                    peers.append(stack.enter_context(server.accept()[0]))
+                    peers[0].setblocking(False)
+            with contextlib.suppress(BlockingIOError, OSError):
+                sent += client.send(data[sent:sent + 65536]) if sent < size else 0
+            with contextlib.suppress(BlockingIOError, OSError):
+                mirrored.extend(peers[0].recv(65536) if peers else b"")
+            with contextlib.suppress(BlockingIOError, OSError):
+                returned += peers[0].send(mirrored[returned:returned + 65536]) if returned < len(mirrored) else 0
+            with contextlib.suppress(BlockingIOError, OSError):
+                back.extend(client.recv(65536))
+            return len(back) >= size
+
+        wait(seconds, step)
+    return len(back) if bytes(back) == data[:len(back)] else -1
+
+
+def drop_connections(netns):
+    """Makes a NAT forget what it knows: the ports it gave, too."""
+    delete_all = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
+    with inside(netns):
+        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
+    with contextlib.closing(s):
+        s.send(struct.pack("=IHHIIBBH", 20, delete_all, 5, 1, 0, socket.AF_INET, 0, 0))  # NLM_F_REQUEST | NLM_F_ACK
+        answer = s.recv(4096)
+        if struct.unpack_from("=i", answer, 16)[0] != 0:
+            raise OSError(-struct.unpack_from("=i", answer, 16)[0], "conntrack")
 
 
 def nat_socket(netns, port):

@@ -27,6 +27,7 @@ struct Departure {
   std::size_t header = 0;
   std::uint8_t traffic_class = 0;
   bool dont_fragment = false;
+  std::uint32_t mtu = 0;  ///< What its path takes: a longer packet has to leave in fragments.
 };
 
 /// One packet and what became of it.

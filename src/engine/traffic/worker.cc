@@ -162,6 +162,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   }
   w.number = *sequence;
   wrap(w, layout, ++ipv4_id);
+  w.item->departure.mtu = mtu;
   if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(w, *w.job.keyed) ? Cause::none : Cause::malformed;
   const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
   if (w.flow->suite().encrypt->counter()) {
