@@ -143,6 +143,7 @@ class Life(unittest.TestCase):
         self.assertEqual(self.users(), ["ipsecd", "ipsecd", "ipsecd-read"])
         self.assertEqual(self.links(), [])
         self.assertEqual(self.path("/run/ipsecd").stat().st_mode & 0o7777, 0o755)
+        self.assertEqual(self.inside("systemd-analyze", "verify", "--man=no", *UNITS), "")
         self.use()
 
         # What the administrator does.
