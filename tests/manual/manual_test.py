@@ -108,6 +108,7 @@ class Promises(unittest.TestCase):
 
 
 class Examples(unittest.TestCase):
+    maxDiff = None
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="manual."))
         self.addCleanup(shutil.rmtree, self.folder)
