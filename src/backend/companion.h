@@ -4,11 +4,11 @@
 /// SA.
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
 
+#include "backend/store.h"
 #include "base/net.h"
 #include "base/result.h"
 #include "pfkey/message.h"
@@ -24,6 +24,12 @@ struct SaName {
   auto operator<=>(const SaName&) const = default;
 };
 SaName name_of(const pfkey::Message& m);
+
+/// Whether two times of an addition, the SADB's and ours, are of the same one: they are seconds apart.
+constexpr bool same_moment(std::uint64_t a, std::uint64_t b) {
+  constexpr std::uint64_t kSameMoment = 5;
+  return a + kSameMoment >= b && b + kSameMoment >= a;
+}
 
 /// What is kept of one SA.
 struct Beside {
@@ -43,18 +49,15 @@ Beside beside_of(const pfkey::Message& m);
 /// Adds it to what the kernel says of the SA.
 void add_beside(pfkey::Message& m, const Beside& beside);
 
-/// The file. It is opened when it is first needed, made (0600, in a folder of 0700) when there is first something to
-/// keep. Each change is whole or not at all, whatever ends the process. Errors: io, denied.
+/// The file, a Store.
 class Companion {
  public:
   explicit Companion(std::string path);
-  Companion(Companion&&) noexcept;
-  ~Companion();
 
   /// Whether the file is there, as of the last look: then its rows may have to go when SAs do.
-  bool there() const { return there_; }
+  bool there() const { return store_.there(); }
   /// Somebody else may have made it meanwhile.
-  void look_again();
+  void look_again() { store_.look_again(); }
 
   Result<std::optional<Beside>> find(const SaName& name);
   Result<std::map<SaName, Beside>> all();
@@ -64,24 +67,13 @@ class Companion {
   /// All rows of a type; unspec: all.
   Result<void> clear(pfkey::SaType satype);
   /// Until commit() changes are one change.
-  Result<void> begin();
-  Result<void> commit();
+  Result<void> begin() { return store_.begin(); }
+  Result<void> commit() { return store_.commit(); }
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return store_.path(); }
 
  private:
-  enum Sql : std::size_t { kFind, kPut, kErase, kAll, kClear, kSqlCount };
-  struct Database;
-  class Statement;
-
-  /// False: there is no file, and `create` was not asked for.
-  Result<bool> open(bool create);
-  std::unexpected<Error> trouble(std::string_view what) const;
-
-  std::string path_;
-  std::unique_ptr<Database> db_;
-  bool there_ = false;
-  bool batch_ = false;
+  Store store_;
 };
 
 /// The file for this process' network namespace, each of which has SAs of its own: /run/ipseckey/sadb-NUMBER.db.

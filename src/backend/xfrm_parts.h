@@ -29,9 +29,7 @@ inline pfkey::Message echo(pfkey::Message&& request, const std::string& remark =
 
 /// Whether the row is about this very SA, and not about an earlier one of its name.
 inline bool same_sa(const pfkey::Message& sa, const Beside& beside) {
-  constexpr std::uint64_t kSameMoment = 5;  // Seconds: between the kernel's time of an ADD and ours.
-  const std::uint64_t added = sa.current ? sa.current->addtime : 0;
-  return added + kSameMoment >= beside.added && beside.added + kSameMoment >= added;
+  return same_moment(sa.current ? sa.current->addtime : 0, beside.added);
 }
 
 /// The name of the SA in the other direction.

@@ -1,0 +1,119 @@
+#include "backend/owned.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <array>
+
+namespace backend {
+namespace {
+
+enum Sql : std::size_t { kAll, kSource, kService, kPut, kErase, kClear };
+constexpr std::array kSql = {
+    "SELECT file, service, satype, spi, dst, mark, added FROM owned JOIN source ON source = id WHERE sadb=?",
+    "INSERT OR IGNORE INTO source(sadb, file, service) VALUES(?,?,0)",
+    "UPDATE source SET service=1 WHERE sadb=? AND file=?",
+    "INSERT OR REPLACE INTO owned SELECT id, ?3, ?4, ?5, ?6, ?7 FROM source WHERE sadb=?1 AND file=?2",
+    "DELETE FROM owned WHERE source IN (SELECT id FROM source WHERE sadb=?1 AND (file=?2 OR (service=1 AND ?3)))"
+    " AND satype=?4 AND spi=?5 AND dst=?6 AND mark=?7",
+    "DELETE FROM owned WHERE source IN (SELECT id FROM source WHERE sadb=?)",
+};
+
+constexpr const char* kSetUp =
+    "CREATE TABLE IF NOT EXISTS source(id INTEGER PRIMARY KEY, sadb TEXT, file TEXT, service INT, UNIQUE(sadb, file));"
+    "CREATE TABLE IF NOT EXISTS owned(source INT, satype INT, spi INT, dst TEXT, mark INT, added INT,"
+    " PRIMARY KEY(satype, spi, dst, mark, source)) WITHOUT ROWID";
+
+void bind(Store::Statement& to, const SaName& name) {
+  to.bind(static_cast<std::uint64_t>(name.satype));
+  to.bind(name.spi);
+  to.bind(to_string(name.dst));
+  to.bind(name.mark);
+}
+
+}  // namespace
+
+Owned::Owned(std::string path)
+    : store_({std::move(path), "where it is kept which file owns which SAs", kSetUp, kSql}) {}
+
+Result<Owned::Holdings> Owned::read(const Owner& owner) {
+  Holdings found;
+  const auto there = store_.open(false);
+  if (!there) return std::unexpected(there.error());
+  if (!*there) return found;
+  Store::Statement rows = store_.statement(kAll);
+  rows.bind(owner.sadb);
+  auto step = rows.step();
+  for (; step == Store::Step::row; step = rows.step()) {
+    const bool mine = rows.text(0) == owner.file || (owner.service && rows.number(1) != 0);
+    const SaName name{static_cast<pfkey::SaType>(rows.number(2)), static_cast<std::uint32_t>(rows.number(3)),
+                      parse_address(rows.text(4)).value_or(Address{}), static_cast<std::uint32_t>(rows.number(5))};
+    (mine ? found.mine : found.others)[name] = rows.number(6);
+  }
+  if (step == Store::Step::failed) return store_.trouble("cannot be read");
+  return found;
+}
+
+Result<void> Owned::erase_rows(const Owner& owner, const SaName& name) {
+  Store::Statement erase = store_.statement(kErase);
+  erase.bind(owner.sadb);
+  erase.bind(owner.file);
+  erase.bind(owner.service ? 1u : 0u);
+  bind(erase, name);
+  return store_.run(erase);
+}
+
+Result<void> Owned::put(const Owner& owner, const Additions& sas) {
+  if (sas.empty()) return {};
+  if (auto begun = store_.begin(); !begun) return begun;
+  for (const Sql query : {kSource, kService}) {
+    if (query == kService && !owner.service) continue;
+    Store::Statement source = store_.statement(query);
+    source.bind(owner.sadb);
+    source.bind(owner.file);
+    if (auto done = store_.run(source); !done) return done;
+  }
+  for (const auto& [name, added] : sas) {
+    if (auto done = erase_rows(owner, name); !done) return done;
+    Store::Statement put = store_.statement(kPut);
+    put.bind(owner.sadb);
+    put.bind(owner.file);
+    bind(put, name);
+    put.bind(added);
+    if (auto done = store_.run(put); !done) return done;
+  }
+  return store_.commit();
+}
+
+Result<void> Owned::erase(const Owner& owner, std::span<const SaName> sas) {
+  const auto there = store_.open(false);
+  if (!there) return std::unexpected(there.error());
+  if (!*there || sas.empty()) return {};
+  if (auto begun = store_.begin(); !begun) return begun;
+  for (const SaName& name : sas)
+    if (auto done = erase_rows(owner, name); !done) return done;
+  return store_.commit();
+}
+
+Result<void> Owned::clear(const std::string& sadb) {
+  const auto there = store_.open(false);
+  if (!there) return std::unexpected(there.error());
+  if (!*there) return {};
+  Store::Statement clear = store_.statement(kClear);
+  clear.bind(sadb);
+  return store_.run(clear);
+}
+
+std::string sadb_identity(const std::string& name) {
+  if (name != "kernel") return name;
+  struct stat info{};
+  ::stat("/proc/self/ns/net", &info);
+  return fmt::format("kernel:{}", info.st_ino);
+}
+
+std::string owned_path(bool root, const std::string& unit, const std::string& user) {
+  if (!unit.empty()) return fmt::format("{}/owned.db", unit);
+  return fmt::format("{}/ipseckey/owned.db", root || user.empty() ? "/run" : user);
+}
+
+}  // namespace backend
