@@ -28,6 +28,9 @@ class Backend {
   /// Whether SAs idle by default: after half of their hard limit of seconds after the add.
   virtual bool idles() const { return false; }
 
+  /// Whether the mark is part of an SA's name.
+  virtual bool names_by_mark() const { return false; }
+
   /// Sends the requests in order, consuming them (keys need no second copy), and gives each one's replies as they come,
   /// matched on seq and pid, which the caller has set, which differ from request to request and are not 0. A refusal is
   /// a reply with errno and diagnostic; an Error means that no answer came (unreachable, timeout) for the requests

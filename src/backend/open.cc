@@ -65,9 +65,9 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
                                         echo ? fmt::format("'{}'", where) : "(not shown)"));
 }
 
-std::unique_ptr<Backend> open_scratch(const Surroundings& around) {
+std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind) {
   engine::Options options;
-  options.dry_run = true;
+  options.dry_run = kind == Scratch::check;
   // A file is checked as of one moment: no SA of it may age while the rest is read.
   return std::make_unique<Memory>(std::move(options), [now = around.clock()] { return now; });
 }

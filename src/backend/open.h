@@ -29,7 +29,12 @@ inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
 /// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around);
 
-/// An empty engine inside the process for a dry run: it judges keys like any other and keeps none.
-std::unique_ptr<Backend> open_scratch(const Surroundings& around);
+enum class Scratch : bool {
+  check,  ///< It judges keys like any other and keeps none.
+  whole,  ///< It keeps all of what it is given.
+};
+
+/// An empty engine inside the process, where no time passes.
+std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind = Scratch::check);
 
 }  // namespace backend

@@ -22,6 +22,7 @@ class Xfrm : public Backend {
   static Result<std::unique_ptr<Xfrm>> open(XfrmWorld world);
 
   std::string name() const override { return "kernel"; }
+  bool names_by_mark() const override { return true; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
   /// The kernel tells all it does to every listener, so both modes hear the same. After a loss: a gap notice, then the
   /// SAs there are now, as DUMP replies.

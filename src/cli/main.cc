@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "backend/open.h"
+#include "backend/owned.h"
 #include "cli/held_signals.h"
 #include "cli/names.h"
 #include "cli/program.h"
@@ -52,8 +53,9 @@ cli::World this_world(cli::Console& console) {
       .pid = static_cast<std::uint32_t>(getpid()),
       .open = [around](const std::string& where) { return backend::open(where, around); },
       .view_kernel = backend::view_kernel,
-      .open_scratch = [around] { return backend::open_scratch(around); },
+      .open_scratch = [around](backend::Scratch kind) { return backend::open_scratch(around, kind); },
       .credentials = environment("CREDENTIALS_DIRECTORY"),
+      .owned = backend::owned_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
   };
 }
 

@@ -42,6 +42,13 @@ constexpr std::array kOptions = {
     Row{'\0', "stop-on-error", "", &Settings::stop_on_error, nullptr, {}, "end a file at its first failing command"},
     Row{'\0', "strict", "", &Settings::strict, nullptr, {}, "take warnings for errors"},
     Row{'\0', "json", "", &Settings::json, nullptr, {}, "print SAs, messages and reports as JSON, one object a line"},
+    Row{'\0',
+        "service",
+        "",
+        &Settings::service,
+        nullptr,
+        {},
+        "as a service does it: with -f flush and load; say nothing of a line's text"},
     Row{'h', "help", "", nullptr, nullptr, Do::help, "print this"},
     Row{'V', "version", "", nullptr, nullptr, Do::version, "print the version"},
 };

@@ -17,6 +17,7 @@ struct Settings {
   bool stop_on_error = false;  ///< --stop-on-error
   bool strict = false;         ///< --strict
   bool json = false;           ///< --json
+  bool service = false;        ///< --service
   std::string sadb = "auto";   ///< --sadb, IPSECKEY_SADB
 };
 

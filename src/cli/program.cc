@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/algorithms.h"
+#include "cli/apply.h"
 #include "cli/runner.h"
 #include "cli/terminal.h"
 #include "lang/words.h"
@@ -34,12 +35,17 @@ Status run(Session& session, const Options& options) {
       session.use_scratch_sadb();
       return session.load(options.file, lang::Where::file);
     case Do::load:
+      if (options.settings.service) return apply_file(session, {.file = options.file, .flush_first = true});
       return session.load(options.file, lang::Where::file);
     case Do::save:
       return session.save(pfkey::SaType::unspec, options.file);
     case Do::command:
       return run_text(session, joined(options.operands), lang::Where::shell);
     case Do::interact:
+      if (options.settings.service) {
+        session.console().complain("--service is for -f FILE, apply FILE and unload FILE");
+        return Status::usage;
+      }
       return isatty(STDIN_FILENO) == 1 ? interact(session) : session.load("-", lang::Where::prompt);
   }
   return Status::usage;

@@ -14,9 +14,10 @@ std::string Reporter::fault(lang::Fault fault, std::string_view text, const lang
   fault.severity = severity(fault.severity);
   const lang::Origin origin{name_, line.number};
   const lang::Position place = lang::position_of(text, fault.at, origin);
+  if (settings_.service) fault.message = lang::without_text(fault.message, text);
   note(fault, is_file() ? place.line : 0, place.column, fault.length);
   std::string said;
-  lang::render(fault, text, origin, marks_, said);
+  lang::render(fault, text, origin, marks_ && !settings_.service, said);
   return said;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/apply.h"
 #include "cli/held_signals.h"
 #include "lang/amend.h"
 #include "lang/request.h"
@@ -203,6 +204,14 @@ bool Runner::run_now(const lang::Command& command) {
     case Verb::load:
       status = session_.load(command.operand, lang::Where::file);
       break;
+    case Verb::apply:
+    case Verb::unload:
+      status = apply_file(session_, {.file = command.operand,
+                                     .dry_run = command.has("--dry-run"),
+                                     .all = command.has("--all"),
+                                     .flush_first = command.has("--flush-first"),
+                                     .unload = command.row->verb == Verb::unload});
+      break;
     case Verb::monitor:
       status = session_.monitor(true);
       break;
@@ -264,7 +273,7 @@ void say_counts(Session& session, Runner& runner, Status status) {
 
 }  // namespace
 
-Status run_file(Session& session, InputFile& file, lang::Where where) {
+Status run_file(Session& session, InputFile& file, lang::Where where, Counts counts) {
   const HeldSignals held;
   lang::LineReader reader([&](MutableBytes out) { return file.read(out); });
   Runner runner(session, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
@@ -306,7 +315,8 @@ Status run_file(Session& session, InputFile& file, lang::Where where) {
   }
   runner.flush();
   status = worse(status, runner.status());
-  if (where == lang::Where::file) say_counts(session, runner, status);
+  if (where == lang::Where::file && (counts == Counts::always || status != Status::ok))
+    say_counts(session, runner, status);
   return status;
 }
 

@@ -88,8 +88,11 @@ class Runner {
   bool quit_ = false;
 };
 
+/// When the counts of a file are said.
+enum class Counts : bool { always, after_failure };
+
 /// Runs or checks (Session::is_check) a whole file and says how many commands were good.
-Status run_file(Session& session, InputFile& file, lang::Where where);
+Status run_file(Session& session, InputFile& file, lang::Where where, Counts counts = Counts::always);
 
 /// One command of the shell or the prompt. `quit`: whether it was the one that ends the session.
 Status run_text(Session& session, std::string_view text, lang::Where where, bool* quit = nullptr);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "cli/doctor.h"
 #include "cli/files.h"
 #include "cli/held_signals.h"
@@ -22,7 +24,7 @@ Session::Session(Settings settings, World world) : settings_(std::move(settings)
 
 lang::Names Session::names_beside(const std::string& file) const {
   lang::Names names = world_.names;
-  names.key_text = [folder = KeyFolder{file, world_.credentials, Care::warn}](const std::string& reference) {
+  names.key_text = [folder = KeyFolder{file, world_.credentials, care()}](const std::string& reference) {
     return read_key_file(reference, folder);
   };
   return names;
@@ -33,16 +35,28 @@ backend::Backend* Session::sadb() {
   auto opened = world_.open(settings_.sadb);
   if (!opened) {
     console().complain(opened.error().text);
-    no_sadb_ = opened.error().code == Errc::syntax ? Status::usage : Status::no_sadb;
+    no_sadb_ =
+        opened.error().code == Errc::syntax ? Status::usage : worse(Status::no_sadb, status_for(opened.error().code));
     return nullptr;
   }
   sadb_ = std::move(*opened);
   return sadb_.get();
 }
 
-void Session::use_scratch_sadb() {
+void Session::use_scratch_sadb(backend::Scratch kind) {
   check_ = true;
-  sadb_ = world_.open_scratch();
+  sadb_ = world_.open_scratch(kind);
+}
+
+Session Session::twin() const {
+  Session twin(settings_, world_);
+  twin.settings_.verbose = twin.settings_.stop_on_error = false;
+  twin.use_scratch_sadb(backend::Scratch::whole);
+  return twin;
+}
+
+Status Session::status_for(Errc code) const {
+  return settings_.service && code == Errc::denied ? Status::no_privilege : status_of(code);
 }
 
 void Session::prepare(pfkey::Message& message) {
@@ -84,7 +98,9 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
   constexpr std::size_t kLookEvery = 64;
   const auto answered = backend->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
     if (m.error != 0) {
-      accepted = fail(Errc::invalid, fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
+      const bool denied = settings_.service && (m.error == EPERM || m.error == EACCES);
+      accepted = fail(denied ? Errc::denied : Errc::invalid,
+                      fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
     } else if (m.sa && accepted) {
       const bool stop = ++count % kLookEvery == 0 && held.one_came();
       accepted = stop ? fail(Errc::io, "interrupted") : each(std::move(m));
@@ -98,7 +114,7 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
   if (accepted) return Status::ok;
   if (!console().out_failed())  // That is told once, at the end.
     console().complain(fmt::format("{}; {}", accepted.error().text, consequence));
-  return status_of(accepted.error().code);
+  return status_for(accepted.error().code);
 }
 
 void Session::show(const pfkey::Message& sa) {
@@ -181,10 +197,12 @@ Status Session::save_to(pfkey::SaType type, std::string_view consequence,
 }
 
 Status Session::load(const std::string& path, lang::Where where) {
-  auto file = InputFile::open(path);
+  auto file = InputFile::open(path, care());
   if (!file) {
     console().complain(file.error().text);
-    return Status::file;
+    return settings_.service && file.error().code != Errc::denied ? Status::bad_file
+           : settings_.service                                    ? Status::no_privilege
+                                                                  : Status::file;
   }
   // A file is for a SADB; whether one answers is better known before its first line.
   if (where == lang::Where::file && !sadb()) return no_sadb_;

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "backend/kernel_view.h"
+#include "backend/open.h"
 #include "base/instant.h"
 #include "cli/console.h"
 #include "cli/genkey.h"
@@ -30,9 +31,10 @@ struct World {
   std::uint32_t pid;  ///< Of this process, for the messages.
   std::function<Result<std::unique_ptr<backend::Backend>>(const std::string& where)> open;  ///< --sadb.
   std::function<backend::KernelView()> view_kernel;                                         ///< For doctor.
-  std::function<std::unique_ptr<backend::Backend>()> open_scratch;  ///< The empty SADB of a check.
-  Random random = kernel_random;                                    ///< For genkey.
-  std::string credentials = {};                                     ///< CREDENTIALS_DIRECTORY; empty: none.
+  std::function<std::unique_ptr<backend::Backend>(backend::Scratch)> open_scratch;  ///< The empty SADB of a check.
+  Random random = kernel_random;                                                    ///< For genkey.
+  std::string credentials = {};  ///< CREDENTIALS_DIRECTORY; empty: none.
+  std::string owned = {};        ///< Where it is kept which file owns which SAs; empty: nowhere.
 };
 
 class Session {
@@ -48,14 +50,25 @@ class Session {
   backend::Backend* sadb();
   /// Why the last sadb() gave none: usage (--sadb has no such word) or no_sadb.
   Status no_sadb() const { return no_sadb_; }
-  /// From now on a throw-away engine is the SADB, empty and without keys: the check's.
-  void use_scratch_sadb();
+  /// From now on a throw-away engine is the SADB, empty: a check's.
+  void use_scratch_sadb(backend::Scratch kind = backend::Scratch::check);
+  /// A session of the same world with such a SADB, which keeps what it is given.
+  Session twin() const;
   bool is_check() const { return check_; }
   /// Forgets a SADB that stopped answering; the next sadb() opens it anew.
   void lose_sadb() { sadb_.reset(); }
 
   /// The SADB's name for people and programs; the words that chose it while none is open.
   std::string sadb_name() const { return sadb_ ? sadb_->name() : settings_.sadb; }
+
+  const std::string& owned() const { return world_.owned; }
+  Instant now() const { return world_.clock(); }
+  /// How a file of keys is opened, and what an error means for the exit status.
+  Care care() const { return settings_.service ? Care::refuse : Care::warn; }
+  Status status_for(Errc code) const;
+  /// Sends a DUMP and hands out each SA. What `each` refuses ends the walk; the message says `consequence`.
+  Status walk(pfkey::SaType type, std::string_view consequence, absl::FunctionRef<Result<void>(pfkey::Message&&)> each,
+              std::size_t& count);
 
   /// Numbers the message, and with -v prints it.
   void prepare(pfkey::Message& message);
@@ -78,8 +91,6 @@ class Session {
 
  private:
   void show_heard(const pfkey::Message& message);
-  Status walk(pfkey::SaType type, std::string_view consequence, absl::FunctionRef<Result<void>(pfkey::Message&&)> each,
-              std::size_t& count);
   Status save_to(pfkey::SaType type, std::string_view consequence,
                  absl::FunctionRef<Result<void>(std::string_view)> write);
 

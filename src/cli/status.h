@@ -9,10 +9,12 @@ namespace cli {
 
 enum class Status : int {
   ok = 0,
-  failed = 1,   ///< At least one command is wrong, or was refused by the SADB.
-  usage = 2,    ///< The options or operands are wrong; nothing was done.
-  no_sadb = 3,  ///< No SADB could be reached, or it stopped answering.
-  file = 4,     ///< A file could not be read or written.
+  failed = 1,          ///< At least one command is wrong, or was refused by the SADB.
+  usage = 2,           ///< The options or operands are wrong; nothing was done.
+  no_sadb = 3,         ///< No SADB could be reached, or it stopped answering.
+  file = 4,            ///< A file could not be read or written.
+  bad_file = 95,       ///< --service: the file is wrong or open to others; nothing was changed.
+  no_privilege = 100,  ///< --service: this user may not do it.
 };
 
 /// What help and the manual page say of one.
@@ -23,7 +25,7 @@ struct StatusText {
 /// Every status, in the order of the numbers.
 std::span<const StatusText> statuses();
 
-/// The worse of two, in the order ok, failed, usage, file, no_sadb.
+/// The worse of two, in the order ok, failed, usage, file, bad_file, no_sadb, no_privilege.
 Status worse(Status a, Status b);
 
 /// What an Error means for the exit status.

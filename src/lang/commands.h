@@ -19,6 +19,8 @@ enum class Verb : std::uint8_t {
   dump,
   save,
   load,
+  apply,
+  unload,
   monitor,
   passive_monitor,
   doctor,
@@ -26,7 +28,7 @@ enum class Verb : std::uint8_t {
   help,
   quit
 };
-inline constexpr std::size_t kVerbs = 16;
+inline constexpr std::size_t kVerbs = 18;
 
 /// A set of verbs, as the keyword table uses it.
 using Verbs = std::uint32_t;
@@ -58,9 +60,10 @@ struct CommandRow {
   pfkey::Type message;     ///< What is sent; reserved: nothing.
   SaTypeRule satype;
   Operands operands;
-  std::uint8_t allowed;        ///< Where bits.
-  std::string_view arguments;  ///< For help.
-  std::string_view help;       ///< One sentence.
+  std::uint8_t allowed;           ///< Where bits.
+  std::string_view arguments;     ///< For help.
+  std::string_view help;          ///< One sentence.
+  std::string_view options = {};  ///< Words that may stand before the operand, separated by blanks.
 
   std::string_view name() const { return names.substr(0, names.find(' ')); }
   bool allowed_from(Where where) const { return (allowed & static_cast<std::uint8_t>(where)) != 0; }

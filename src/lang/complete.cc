@@ -104,13 +104,16 @@ Completion complete(std::string_view text) {
       for (const pfkey::Algorithm& a : pfkey::algorithms())
         if (a.takes_key()) offers.add(a.names);
       break;
-    case Kind::bits:
     case Kind::file:
+      if (place.typed.starts_with('-')) offers.add_each(place.row->options);
+      break;
+    case Kind::bits:
     case Kind::end:
     case Kind::lost:
       break;
   }
-  return {place.at, std::move(offers.words), place.kind == Kind::file};
+  const bool file = place.kind == Kind::file && offers.words.empty();
+  return {place.at, std::move(offers.words), file};
 }
 
 }  // namespace lang

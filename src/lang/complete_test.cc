@@ -27,10 +27,12 @@ void check(std::span<const Case> cases) {
 TEST(Complete, Commands) {
   constexpr Case kCases[] = {
       {"",
-       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor genkey help "
+       "add update update-pair delete delete-pair get flush dump save load apply unload monitor passive_monitor doctor "
+       "genkey help "
        "quit"},
       {"  ",
-       "add update update-pair delete delete-pair get flush dump save load monitor passive_monitor doctor genkey help "
+       "add update update-pair delete delete-pair get flush dump save load apply unload monitor passive_monitor doctor "
+       "genkey help "
        "quit"},
       {"d", "delete delete-pair dump doctor"},
       {"update", "update update-pair"},
@@ -130,6 +132,12 @@ TEST(Complete, FilesAndTopics) {
       {"load \"a b\" ", ""},
       {"save al", "all"},
       {"help at", "attr"},
+      {"apply ", "FILE"},
+      {"apply --", "--dry-run --all --flush-first"},
+      {"apply --dry-run --a", "--all"},
+      {"apply --all ", "FILE"},
+      {"unload --", "--dry-run"},
+      {"load --", "FILE"},
       {"genkey SHA2", "sha256"},
       {"genkey nu", "null-aes-gmac"},
       {"genkey aes-g", "aes-gcm8 aes-gcm12 aes-gcm aes-gmac"},

@@ -133,6 +133,36 @@ std::string Echo::masked(std::string_view text) const {
   return out;
 }
 
+std::string without_text(std::string_view message, std::string_view text) {
+  constexpr std::string_view kBetween = " \t\r\n\v\f\"'/:=,@()\\$", kAround = " \"'(),;", kAfter = ".:?";
+  constexpr std::size_t kTooShort = 4;  // Small numbers, of which messages have their own.
+  std::vector<std::string_view> pieces;
+  const auto pieces_of = [&](std::string_view all, std::string_view between) {
+    while (!all.empty()) {
+      const auto end = std::min(all.find_first_of(between), all.size());
+      const std::string_view piece = all.substr(0, end);
+      const bool number = piece.find_first_not_of("0123456789") == std::string_view::npos;
+      if (!piece.empty() && !is_known(piece) && !(number && piece.size() <= kTooShort)) pieces.push_back(piece);
+      all.remove_prefix(std::min(end + 1, all.size()));
+    }
+  };
+  pieces_of(text, kBetween);
+  pieces_of(text, " \t\r\n\v\f\"");
+  std::string out;
+  bool quoted = false;
+  while (!message.empty()) {
+    const auto end = std::min(message.find_first_of(quoted ? std::string_view("\"") : kAround), message.size());
+    std::string_view token = message.substr(0, end), after;
+    if (!quoted && !token.empty() && kAfter.find(token.back()) != std::string_view::npos)
+      after = token.substr(token.size() - 1), token.remove_suffix(1);
+    const bool hidden = quoted ? !is_known(token) : std::ranges::find(pieces, token) != pieces.end();
+    out.append(hidden && !token.empty() ? "..." : token).append(after);
+    if (end < message.size()) out += message[end], quoted ^= message[end] == '"';
+    message.remove_prefix(std::min(end + 1, message.size()));
+  }
+  return out;
+}
+
 Position position_of(std::string_view text, std::uint32_t offset, const Origin& origin) {
   const std::string_view before = text.substr(0, offset);
   const auto newline = before.rfind('\n');

@@ -51,6 +51,9 @@ class Echo {
   bool has_key_ = false;
 };
 
+/// The message without anything of the command's text but what is of the language itself: for a log that others read.
+std::string without_text(std::string_view message, std::string_view text);
+
 /// Where a command's text comes from.
 struct Origin {
   std::string_view name;   ///< File name, or "<stdin>"; empty: a prompt or the shell, where lines are not counted.

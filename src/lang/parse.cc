@@ -161,6 +161,7 @@ void Parser::parse_operands(Command& command) {
   const CommandRow& row = *command.row;
   if (row.operands == Operands::extensions) return parse_extensions(command);
   if (!at_end() && starts_comment(words_[next_])) return skip_comment();
+  parse_options(command);
   if (row.operands == Operands::algorithm) {
     parse_algorithm(command);
   } else if (row.operands != Operands::none && !at_end()) {
@@ -173,6 +174,21 @@ void Parser::parse_operands(Command& command) {
   }
   if (!at_end())
     error(words_[next_], fmt::format("too many arguments for {}: usage: {} {}", row.name(), row.name(), row.arguments));
+}
+
+void Parser::parse_options(Command& command) {
+  for (; !at_end() && !command.row->options.empty(); ++next_) {
+    const Word& word = words_[next_];
+    if (word.kind != Word::Kind::bare || !word.text.starts_with("--")) return;
+    std::vector<std::string_view> known;
+    text::for_each_word(command.row->options, [&](std::string_view n) { known.push_back(n); });
+    const auto option = std::ranges::find(known, word.text);
+    if (option == known.end()) {
+      error(word, fmt::format("Unknown option {}{}", Echo(words_).unknown(word), did_you_mean(word.text, known)));
+    } else {
+      command.options.push_back(*option);
+    }
+  }
 }
 
 void Parser::parse_algorithm(Command& command) {

@@ -1,5 +1,6 @@
 #pragma once
 /// One command's text to a Command, with every fault of it.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,8 +20,11 @@ struct Command {
   pfkey::SaType satype{};  ///< unspec: all, or none given.
   SaSpec spec;
   std::string operand;                          ///< The file of save and load, the topic of help; empty: none.
+  std::vector<std::string_view> options = {};   ///< Those of row->options that were given.
   const pfkey::Algorithm* algorithm = nullptr;  ///< Of genkey.
   std::uint16_t bits = 0;                       ///< Of genkey: the key's length without salt, which fits the algorithm.
+
+  bool has(std::string_view option) const { return std::ranges::find(options, option) != options.end(); }
 };
 
 /// Parses commands, one after another. The text is the caller's and outlives the call alone.
@@ -41,6 +45,7 @@ class Parser {
   bool parse_head(Command& command, Where where, std::string_view text);
   void parse_satype(Command& command);
   void parse_operands(Command& command);
+  void parse_options(Command& command);
   void parse_algorithm(Command& command);
   void parse_extensions(Command& command);
   void parse_extension(Command& command, const KeywordMatch& match, const Word& name);

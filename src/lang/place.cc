@@ -1,5 +1,6 @@
 #include "lang/place.h"
 
+#include "base/text.h"
 #include "lang/words.h"
 
 namespace lang {
@@ -28,6 +29,7 @@ class Walk {
         return extensions();
       case Operands::optional_file:
       case Operands::file:
+        while (!at_end() && text::list_has(place_.row->options, words_[next_].text)) ++next_;
         return one(Kind::file);
       case Operands::topic:
         return one(Kind::topic);

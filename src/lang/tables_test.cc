@@ -141,6 +141,8 @@ constexpr CommandExpectation kCommands[] = {
     {"dump", T::dump, SaTypeRule::optional, true, false},
     {"save", T::dump, SaTypeRule::required, true, false},
     {"load", T::reserved, SaTypeRule::none, true, false},
+    {"apply", T::reserved, SaTypeRule::none, true, false},
+    {"unload", T::reserved, SaTypeRule::none, true, false},
     {"monitor", T::x_promisc, SaTypeRule::none, true, false},
     {"passive_monitor pmonitor", T::reserved, SaTypeRule::none, true, false},
     {"doctor", T::reserved, SaTypeRule::none, true, false},

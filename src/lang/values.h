@@ -12,67 +12,85 @@ namespace lang {
 
 struct Spi {
   std::uint32_t value;
+  bool operator==(const Spi&) const = default;
 };
 struct Count {  ///< Bytes, or seconds.
   std::uint64_t value;
+  bool operator==(const Count&) const = default;
 };
 struct Count32 {  ///< Allocations, packets or sequence numbers.
   std::uint32_t value;
+  bool operator==(const Count32&) const = default;
 };
 struct Window {  ///< Packets.
   std::uint32_t value;
+  bool operator==(const Window&) const = default;
 };
 struct Bits {
   std::uint16_t value;
+  bool operator==(const Bits&) const = default;
 };
 struct Port {
   std::uint16_t value;
+  bool operator==(const Port&) const = default;
 };
 struct Protocol {
   std::uint8_t value;
+  bool operator==(const Protocol&) const = default;
 };
 struct AuthAlgorithm {
   std::uint8_t number;
+  bool operator==(const AuthAlgorithm&) const = default;
 };
 struct EncryptAlgorithm {
   std::uint8_t number;
+  bool operator==(const EncryptAlgorithm&) const = default;
 };
 enum class Encapsulation : std::uint8_t { udp };
 
 /// A keyword that stands alone.
-struct Flag {};
+struct Flag {
+  bool operator==(const Flag&) const = default;
+};
 
 /// A word that the language knows and never accepts.
-struct Unusable {};
+struct Unusable {
+  bool operator==(const Unusable&) const = default;
+};
 
 /// An address, or a name that is looked up when the command becomes messages.
 struct Host {
   std::optional<Address> literal;
   std::string name;      ///< Empty if literal.
   bool v6_only = false;  ///< Given through a `...6` keyword.
+  bool operator==(const Host&) const = default;
 };
 
 /// A host with an optional prefix length: one side of a tunnel's traffic.
 struct Network {
   Host host;
   std::optional<std::uint8_t> prefix;  ///< Bits; nullopt: the one address.
+  bool operator==(const Network&) const = default;
 };
 
 /// Most significant bit first; bits beyond `bits` in the last octet are zero.
 struct KeyValue {
   Secret material;
   std::uint16_t bits = 0;
+  bool operator==(const KeyValue&) const = default;
 };
 
 struct Identity {
   pfkey::IdentityType type{};
   std::string text;
+  bool operator==(const Identity&) const = default;
 };
 
 /// A sensitivity level and its compartments.
 struct Label {
   std::uint8_t level = 0;
   std::vector<std::uint64_t> compartments;
+  bool operator==(const Label&) const = default;
 };
 
 }  // namespace lang

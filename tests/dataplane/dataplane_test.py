@@ -169,6 +169,45 @@ class Rekeying(Case):
         self.assertEqual(self.cable.protocols(), {ESP})
 
 
+class Refreshing(Case):
+    def test_no_packet_is_lost_of_what_stays(self):
+        """The file is applied again and again, unchanged and with edits beside the SAs that carry the traffic; in the end
+        they are changed themselves: a limit in place, then another SPI."""
+        tunnel = both_ways(0x1000, GCM_REST + " replay 64")
+        limited = both_ways(0x1000, GCM_REST + " replay 64 hard_addtime 28800")
+        moved = both_ways(0x2000, GCM_REST.replace(GCM, "ff" + GCM[2:]) + " replay 64")
+        others = [both_ways(0x3000 + n, CBC_REST, ("isrc 10.9.0.0/16", "isrc 10.8.0.0/16")) for n in range(0, 40, 2)]
+
+        def apply(lines, said):
+            for host in (self.b, self.a):  # Who receives has it first.
+                self.assertIn(said, host.ipseckey("--service", "apply", "-", text=lines))
+
+        apply(tunnel + others[0], "4 added")
+        with Stream(self.a, self.b, "10.2.0.1") as stream:
+            for n in range(1, len(others)):
+                apply(tunnel + others[n - 1], "0 added, 0 changed, 4 kept, 0 removed.")
+                apply(tunnel + others[n], "2 added, 0 changed, 2 kept, 2 removed.")
+                stream.wait_for_more(20)
+            apply(limited, "0 added, 2 changed, 0 kept, 2 removed.")
+            stream.wait_for_more(50)
+            apply(limited + moved, "2 added, 0 changed, 2 kept, 0 removed.")
+            stream.wait_for_more(50)
+            apply(moved, "0 added, 0 changed, 2 kept, 2 removed.")
+            stream.wait_for_more(50)
+        self.assertEqual(stream.got, list(range(stream.sent)))
+        self.assertEqual(self.cable.protocols(), {ESP})
+
+    def test_a_replaced_sa_goes_on_with_its_numbers(self):
+        """A limit that is taken away makes another SA under the same keys: the peer, which knows nothing of it, lets its
+        packets in."""
+        lines = both_ways(0x1000, GCM_REST + " replay 64")
+        for host in (self.b, self.a):
+            host.ipseckey("apply", "-", text=lines.replace(" replay", " hard_bytes 99999999 replay"))
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 200), [100] * 200)
+        self.assertIn("2 changed", self.a.ipseckey("apply", "-", text=lines))
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 3), [100] * 3)
+
+
 class Privileges(Case):
     options = ("--user", "nobody")
 

@@ -81,7 +81,8 @@ class Host:
 
     def ipseckey(self, *words, text=None, check=True):
         ended = subprocess.run([BIN / "ipseckey", "--sadb", f"ipsecd:{self.pfkey}", *words], input=text,
-                               capture_output=True, text=True, timeout=DEADLINE)
+                               capture_output=True, text=True, timeout=DEADLINE,
+                               env={**os.environ, "RUNTIME_DIRECTORY": str(self.folder)})
         if check and ended.returncode != 0:
             raise RuntimeError(ended.stderr)
         return ended.stdout

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cli/doctor.h"
+#include "cli/plan.h"
 #include "pfkey/json.h"
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
@@ -38,6 +39,14 @@ int main() {
   json_report(report, out);
   report.kind = Report::Kind::load;
   json_report(report, out);
+  cli::Plan plan(false);
+  const backend::SaName name{SaType::esp, 0x1000, {}, 0};
+  plan.wanted() = {{.name = name},
+                   {.name = name, .what = cli::PlannedSa::Do::replace, .differs = 3},
+                   {.name = name, .what = cli::PlannedSa::Do::update, .differs = 1},
+                   {.name = name, .what = cli::PlannedSa::Do::keep}};
+  plan.surplus() = {{.name = name, .what = cli::PlannedSa::Do::remove}};
+  out += cli::plan_json(plan, "memory", "keys") + cli::summary_json(plan, "memory", "keys", true);
   using enum backend::Presence;
   out += cli::doctor_json({.kernel = {.system = "Linux 6.1.0",
                                       .report = {true,

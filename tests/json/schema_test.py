@@ -15,7 +15,7 @@ import jsonschema
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "share/schema/ipseckey.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-KINDS = {"sa", "message", "gap", "check", "load", "doctor"}
+KINDS = {"sa", "message", "gap", "check", "load", "plan", "apply", "doctor"}
 
 
 def written():

@@ -118,6 +118,24 @@ class Secrets(Case):
             self.assertEqual(self.said(self.run_it(*options, "-f", "wrong"), keys_in_output=True).status, 1)
         self.search(self.daemon.end())
 
+    def test_the_service_says_nothing_of_a_lines_text(self):
+        """Each word here is none of the language, stands in the file and nowhere in what is said of it."""
+        odd = [f"q{canary(6, number)}q" for number in range(40)]
+        shapes = ("{}", "add ah {} 1", "add {} spi 1", "add ah spi {} dst {}", "add ah spi 1 dst {} authalg {} authkey {}",
+                  "add esp spi 1 dst 192.0.2.1 encralg aes encrkey {}/12", "add esp srcidtype {} {}", "load {}", "flush {} {}",
+                  "add esp spi 1 dst 192.0.2.1/{} isrc {}/24", "update esp spi 1 dst {} {} {}", '"{}', "get esp {}={}",
+                  "add esp spi 1 dst 192.0.2.1 label {}:{} state {}", "delete esp spi 1 dst 192.0.2.1 mark {}/{}")
+        text = "".join(shape.format(*odd[i:]) + "\n" for i, shape in enumerate(shapes)) + "".join(f"{l}\n" for l in lines())
+        self.folder.chmod(0o700)
+        wrong = self.write("wrong", text)
+        self.start_daemon()
+        for words in (["-f", wrong], ["apply", wrong], ["--strict", "-f", wrong]):
+            ended = self.said(self.run_it("--service", *words))
+            self.assertEqual(ended.status, 95)
+            self.assertIn("wrong:1:1: error: Unknown command", ended.err)
+            self.assertEqual([word for word in odd if word in ended.err + ended.out], [])
+        self.search(self.daemon.end())
+
     def test_key_files_that_hold_no_key(self):
         contents = [shape.format(*[key] * 99) for shape in ("{}g", "{}/", "{}/9999", " {} {}", "{}zz\n{}", "x{}", "{}\0", "@{}",
                                                          "{}" * 2, "{}" * 9, "{}" * 99, "authkey {}", "# {}", "{}/3", "\n{}")

@@ -285,9 +285,10 @@ cli::World Lab::world(cli::Console& to) {
         return backend::open(where, around);
       },
       .view_kernel = kernel_of_the_machine,
-      .open_scratch = [around] { return backend::open_scratch(around); },
+      .open_scratch = [around](backend::Scratch kind) { return backend::open_scratch(around, kind); },
       .random = count_up,
       .credentials = "credentials",
+      .owned = "run/owned.db",
   };
 }
 

@@ -1,0 +1,245 @@
+#include "cli/plan.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "lang/commands.h"
+#include "lang/to_spec.h"
+
+namespace cli {
+
+using backend::SaName;
+using pfkey::Message;
+using Do = PlannedSa::Do;
+
+namespace {
+
+const lang::KeywordSet kPairSpi = lang::bit(lang::keyword_for(&lang::SaSpec::pair_spi));
+
+std::uint64_t seconds(Instant now) { return static_cast<std::uint64_t>(now.wall.time_since_epoch().count()); }
+
+// Requests to an engine of this process, where nobody else sends.
+Message request(pfkey::Type type, const SaName& name) {
+  Message m;
+  m.type = type, m.satype = name.satype;
+  m.seq = m.pid = 1;
+  return m;
+}
+
+bool goes(const PlannedSa& sa) { return sa.what == Do::replace || sa.what == Do::remove; }
+
+}  // namespace
+
+std::optional<Message> find_sa(backend::Backend& engine, const SaName& name) {
+  Message get = request(pfkey::Type::get, name);
+  get.sa = pfkey::Sa{.spi = name.spi};
+  get.dst = pfkey::Endpoint{.address = name.dst};
+  std::optional<Message> found;
+  const auto asked = engine.call({&get, 1}, [&](std::size_t, Message&& m) {
+    if (m.error == 0 && m.sa) found = std::move(m);
+  });
+  return asked ? std::move(found) : std::nullopt;
+}
+
+Result<void> Plan::want(backend::Backend& desired) {
+  Message dump = request(pfkey::Type::dump, {});
+  return desired.call({&dump, 1}, [&](std::size_t, Message&& m) {
+    if (!m.sa || !m.dst || m.sa->state == pfkey::State::larval) return;
+    PlannedSa sa{.name = backend::name_of(m), .src = m.src ? m.src->address : Address{}};
+    sa.pair = m.pair ? m.pair->spi : 0;
+    SaName key = sa.name;
+    if (!names_by_mark_) key.mark = 0;
+    index_.emplace(key, wanted_.size());
+    wanted_.push_back(sa);
+  });
+}
+
+PlannedSa* Plan::find(SaName name) {
+  if (!names_by_mark_) name.mark = 0;
+  const auto at = index_.find(name);
+  return at == index_.end() ? nullptr : &wanted_[at->second];
+}
+
+PlannedSa* Plan::partner(const PlannedSa& sa) {
+  return sa.pair == 0 ? nullptr : find({sa.name.satype, sa.pair, sa.src, sa.name.mark});
+}
+
+Status Plan::compare(Session& session, backend::Backend& desired, const backend::Owned::Holdings& holdings, bool all) {
+  const std::uint64_t now = seconds(session.now());
+  std::size_t count = 0;
+  const Status status = session.walk(
+      pfkey::SaType::unspec, "nothing was changed",
+      [&](Message&& held) -> Result<void> {
+        if (!held.dst) return {};
+        if (find(backend::name_of(held))) return look_at(std::move(held), desired, now);
+        look_at_surplus(held, holdings, all);
+        return {};
+      },
+      count);
+  if (status == Status::ok) look_at_pairs();
+  return status;
+}
+
+Result<void> Plan::look_at(Message&& held, backend::Backend& desired, std::uint64_t now) {
+  PlannedSa& sa = *find(backend::name_of(held));
+  sa.added = held.current ? held.current->addtime : 0;
+  sa.held_pair = held.pair ? held.pair->spi : 0;
+  sa.what = Do::replace;
+  if (held.sa->state == pfkey::State::larval) {
+    sa.differs = lang::bit(lang::keyword_for(&lang::SaSpec::state));
+    return {};
+  }
+  auto found = find_sa(desired, sa.name);
+  if (!found) return fail(Errc::invalid, "the file's own SAs cannot be found again");
+  lang::SaSpec wanted = lang::to_spec(std::move(*found));
+  lang::Difference difference = lang::compare(wanted, held);
+  if (difference.unknown)
+    return fail(Errc::invalid,
+                fmt::format("the SADB does not tell the keys of the {}, so what changed cannot be told: use "
+                            "--flush-first",
+                            text_of(sa.name)));
+  difference.keywords &= ~kPairSpi;  // Of pairs see look_at_pairs().
+  sa.differs = difference.keywords;
+  if (difference.none()) {
+    sa.what = Do::keep;
+  } else if (lang::update_can(difference, wanted, held, now)) {
+    sa.what = Do::update;
+  }
+  return {};
+}
+
+void Plan::look_at_surplus(const Message& held, const backend::Owned::Holdings& holdings, bool all) {
+  const SaName name = backend::name_of(held);
+  const std::uint64_t added = held.current ? held.current->addtime : 0;
+  const auto owned = [&](const backend::Additions& rows) {
+    const auto row = rows.find(name);
+    return row != rows.end() && backend::same_moment(row->second, added);
+  };
+  if (!all && (!owned(holdings.mine) || owned(holdings.others))) return;
+  surplus_.push_back({.name = name, .src = held.src ? held.src->address : Address{}, .what = Do::remove});
+}
+
+// An UPDATE can pair SAs that have no partner. One that has another partner, which stays, has to be parted from it, and
+// that only its end does.
+void Plan::look_at_pairs() {
+  std::set<SaName> going;
+  for (const PlannedSa& sa : surplus_) going.insert(sa.name);
+  for (PlannedSa& sa : wanted_) {
+    if (sa.what != Do::keep && sa.what != Do::update) continue;
+    sa.joined = sa.pair == sa.held_pair;
+    if (sa.joined) continue;
+    sa.differs |= kPairSpi;
+    if (sa.what == Do::keep) sa.what = Do::update;
+    if (sa.held_pair == 0) continue;
+    const SaName old{sa.name.satype, sa.held_pair, sa.src, sa.name.mark};
+    const PlannedSa* const listed = find(old);
+    if (!(listed && goes(*listed)) && !going.contains(old)) sa.what = Do::replace;
+  }
+  for (PlannedSa& sa : wanted_)
+    if (const PlannedSa* const other = partner(sa); other && goes(*other)) sa.joined = false;
+}
+
+std::size_t Plan::count(std::initializer_list<Do> actions) const {
+  std::size_t n = 0;
+  for (const auto* const list : {&wanted_, &surplus_})
+    for (const PlannedSa& sa : *list) n += !sa.failed && std::ranges::find(actions, sa.what) != actions.end() ? 1u : 0u;
+  return n;
+}
+
+std::size_t Plan::failed() const {
+  std::size_t n = 0;
+  for (const auto* const list : {&wanted_, &surplus_})
+    n += static_cast<std::size_t>(std::ranges::count(*list, true, &PlannedSa::failed));
+  return n;
+}
+
+void Plan::begin_anew() {
+  for (PlannedSa& sa : wanted_) {
+    if (sa.what != Do::add) surplus_.push_back({.name = sa.name, .src = sa.src, .what = Do::remove});
+    sa.what = Do::add, sa.differs = 0, sa.joined = false;
+  }
+}
+
+// ---- what is said of it
+
+std::string text_of(const SaName& name) {
+  return fmt::format("{} SA spi 0x{:x} dst {}", lang::satype_word(name.satype), name.spi, to_string(name.dst));
+}
+
+namespace {
+
+struct Words {
+  std::string_view action, how;
+};
+Words words_of(Do what) {
+  using enum Do;
+  switch (what) {
+    case add:
+      return {"add", ""};
+    case update:
+      return {"change", "update"};
+    case replace:
+      return {"change", "replace"};
+    case keep:
+      return {"keep", ""};
+    case remove:
+      return {"remove", ""};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string plan_text(Plan& plan) {
+  std::string out;
+  for (const auto* const list : {&plan.wanted(), &plan.surplus()})
+    for (const PlannedSa& sa : *list) {
+      const Words words = words_of(sa.what);
+      out += fmt::format("{:<6} {}", words.action, text_of(sa.name));
+      if (!words.how.empty()) out += fmt::format(": {} ({})", lang::keyword_list(sa.differs), words.how);
+      out += '\n';
+    }
+  return out;
+}
+
+std::string plan_json(Plan& plan, const std::string& sadb, const std::string& file) {
+  using Json = nlohmann::ordered_json;
+  std::string out;
+  for (const auto* const list : {&plan.wanted(), &plan.surplus()})
+    for (const PlannedSa& sa : *list) {
+      const Words words = words_of(sa.what);
+      Json line = {{"kind", "plan"},
+                   {"sadb", sadb},
+                   {"file", file},
+                   {"action", words.action},
+                   {"satype", lang::satype_word(sa.name.satype)},
+                   {"spi", sa.name.spi},
+                   {"dst", to_string(sa.name.dst)}};
+      if (!words.how.empty()) {
+        line["how"] = words.how;
+        Json differs = Json::array();
+        for (const lang::Keyword& row : lang::keywords())
+          if (sa.differs & lang::bit(row)) differs.push_back(row.name());
+        line["differs"] = std::move(differs);
+      }
+      out += line.dump(-1, ' ', true, Json::error_handler_t::replace) + '\n';
+    }
+  return out;
+}
+
+std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run) {
+  const nlohmann::ordered_json object = {{"kind", "apply"},
+                                         {"sadb", sadb},
+                                         {"file", file},
+                                         {"dry_run", dry_run},
+                                         {"add", plan.count({Do::add})},
+                                         {"change", plan.count({Do::update, Do::replace})},
+                                         {"keep", plan.count({Do::keep})},
+                                         {"remove", plan.count({Do::remove})},
+                                         {"failed", plan.failed()}};
+  return object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace cli

@@ -1,0 +1,81 @@
+#pragma once
+/// What has to happen to a SADB so that it holds what a file lists.
+#include <absl/container/flat_hash_map.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/owned.h"
+#include "cli/session.h"
+#include "lang/compare.h"
+
+namespace cli {
+
+/// One SA of the file, or one that is to go.
+struct PlannedSa {
+  enum class Do : std::uint8_t { add, update, replace, keep, remove };
+
+  backend::SaName name;
+  Address src = {};
+  Do what = Do::add;
+  lang::KeywordSet differs = 0;  ///< Of update and replace.
+  std::uint32_t pair = 0;        ///< SPI of the wanted partner, host order; 0: none.
+  std::uint32_t held_pair = 0;   ///< Of the partner that it has.
+  std::uint64_t added = 0;       ///< Seconds since 1970; 0: it is not there yet.
+  bool joined = false;           ///< Paired as wanted.
+  bool failed = false;
+};
+
+class Plan {
+ public:
+  using Do = PlannedSa::Do;
+
+  /// `names_by_mark`: as Backend has it.
+  explicit Plan(bool names_by_mark) : names_by_mark_(names_by_mark) {}
+
+  /// Takes every SA of the desired state: at first all are to be added.
+  Result<void> want(backend::Backend& desired);
+  /// Holds them against the SADB. `all`: what is not listed goes, whoever owns it.
+  Status compare(Session& session, backend::Backend& desired, const backend::Owned::Holdings& holdings, bool all);
+
+  /// Everything is flushed first: what is wanted is added, what was there goes.
+  void begin_anew();
+
+  std::vector<PlannedSa>& wanted() { return wanted_; }
+  std::vector<PlannedSa>& surplus() { return surplus_; }
+  /// The wanted partner of a wanted SA; nullptr: there is none.
+  PlannedSa* partner(const PlannedSa& sa);
+  /// How many of an action did not fail.
+  std::size_t count(std::initializer_list<Do> actions) const;
+  std::size_t failed() const;
+
+ private:
+  struct Hash {
+    std::size_t operator()(const backend::SaName& n) const {
+      return absl::HashOf(static_cast<int>(n.satype), n.spi, n.dst.octets, n.mark);
+    }
+  };
+
+  PlannedSa* find(backend::SaName name);
+  Result<void> look_at(pfkey::Message&& held, backend::Backend& desired, std::uint64_t now);
+  void look_at_surplus(const pfkey::Message& held, const backend::Owned::Holdings& holdings, bool all);
+  void look_at_pairs();
+
+  bool names_by_mark_;
+  std::vector<PlannedSa> wanted_, surplus_;  // In the orders of the file and of the SADB.
+  absl::flat_hash_map<backend::SaName, std::size_t, Hash> index_;
+};
+
+/// The SA of that name in an engine of this process; nullopt: it is not there.
+std::optional<pfkey::Message> find_sa(backend::Backend& engine, const backend::SaName& name);
+
+/// "esp SA spi 0x2112 dst 192.0.2.1".
+std::string text_of(const backend::SaName& name);
+/// The plan for a person and, as lines of kinds "plan" (doc/json.md), for a program.
+std::string plan_text(Plan& plan);
+std::string plan_json(Plan& plan, const std::string& sadb, const std::string& file);
+/// What became of it, or would: a line of kind "apply".
+std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run);
+
+}  // namespace cli

@@ -1,0 +1,111 @@
+#include "lang/compare.h"
+
+#include <algorithm>
+#include <array>
+
+#include "lang/to_spec.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/weak_keys.h"
+
+namespace lang {
+namespace {
+
+using S = SaSpec;
+
+constexpr std::uint16_t kNatPort = 4500;  // RFC 3948; what the kernel fills in.
+constexpr std::uint8_t kDes = 2, kTripleDes = 3;
+
+std::uint64_t number_of(const pfkey::Message& m) {
+  return m.replay_value ? std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide) : 0;
+}
+
+// One way to say it, of those that mean the same.
+void settle(S& s) {
+  if (s.reqid && s.reqid->value == 0) s.reqid.reset();
+  if (s.if_id && s.if_id->value == 0) s.if_id.reset();
+  if (s.encap)
+    for (auto* const port : {&s.nat_local_port, &s.nat_remote_port})
+      if (!*port || (*port)->value == 0) *port = Port{kNatPort};
+  const bool des = s.encrypt && (s.encrypt->number == kDes || s.encrypt->number == kTripleDes);
+  if (des && s.encrypt_key) pfkey::correct_parity(s.encrypt_key->material.bytes());
+}
+
+// Only an SADB that hides keys leaves one out.
+bool hides_key(const S& wanted, const S& held) {
+  return (wanted.auth_key && !held.auth_key) || (wanted.encrypt_key && !held.encrypt_key);
+}
+
+constexpr bool is_limit(const Slot& slot) {
+  constexpr std::array kLimits = {Slot(&S::soft_bytes),   Slot(&S::soft_addtime), Slot(&S::soft_usetime),
+                                  Slot(&S::soft_alloc),   Slot(&S::hard_bytes),   Slot(&S::hard_addtime),
+                                  Slot(&S::hard_usetime), Slot(&S::hard_alloc),   Slot(&S::idle_addtime),
+                                  Slot(&S::idle_usetime)};
+  return std::ranges::find(kLimits, slot) != kLimits.end();
+}
+
+bool updatable(const Slot& slot) { return is_limit(slot) || slot == Slot(&S::replay_value); }
+
+bool passed(const std::optional<Count>& limit, std::uint64_t so_far) { return limit && so_far >= limit->value; }
+
+}  // namespace
+
+Difference compare(SaSpec& want, pfkey::Message& held) {
+  // Numbers go up by themselves; only one that is ahead has to be set.
+  const std::uint64_t so_far = number_of(held);
+  const bool counts = held.replay_value.has_value();
+  S have = to_spec(std::move(held));
+  Difference found{0, hides_key(want, have)};
+  if (!want.replay_value || want.replay_value->value <= so_far || !counts) {
+    have.replay_value = want.replay_value;
+  } else {
+    have.replay_value = Count{so_far};
+  }
+  settle(want), settle(have);
+  // What nobody said the SADB works out.
+  if (!want.inbound && !want.outbound) have.inbound.reset(), have.outbound.reset();
+  if (!want.state) have.state.reset();
+  for (const Keyword& row : keywords())
+    std::visit([&](auto member) { found.keywords |= want.*member == have.*member ? 0 : bit(row); }, row.slot);
+  return found;
+}
+
+bool update_can(const Difference& difference, const SaSpec& wanted, const pfkey::Message& held, std::uint64_t now) {
+  const pfkey::Lifetime current = held.current.value_or(pfkey::Lifetime{});
+  if (difference.unknown || passed(wanted.hard_bytes, current.bytes) ||
+      (current.addtime != 0 && passed(wanted.hard_addtime, now - std::min(now, current.addtime))) ||
+      (current.usetime != 0 && passed(wanted.hard_usetime, now - std::min(now, current.usetime))))
+    return false;
+  return std::ranges::all_of(keywords(), [&](const Keyword& row) {
+    if ((difference.keywords & bit(row)) == 0) return true;
+    return updatable(row.slot) && std::visit([&](auto member) { return (wanted.*member).has_value(); }, row.slot);
+  });
+}
+
+SaSpec update_of(const Difference& difference, const SaSpec& wanted) {
+  S spec;
+  spec.spi = wanted.spi, spec.src = wanted.src, spec.dst = wanted.dst, spec.mark = wanted.mark;
+  for (const Keyword& row : keywords()) {
+    if ((difference.keywords & bit(row)) == 0 || !updatable(row.slot)) continue;
+    std::visit(
+        [&]<class T>(std::optional<T> S::* member) {
+          if constexpr (std::is_copy_assignable_v<T>) spec.*member = wanted.*member;
+        },
+        row.slot);
+  }
+  return spec;
+}
+
+bool update_is_empty(const SaSpec& spec) {
+  return std::ranges::none_of(keywords(), [&](const Keyword& row) {
+    return updatable(row.slot) && std::visit([&](auto member) { return (spec.*member).has_value(); }, row.slot);
+  });
+}
+
+std::string keyword_list(KeywordSet set) {
+  std::string list;
+  for (const Keyword& row : keywords())
+    if (set & bit(row)) list.append(list.empty() ? "" : ", ").append(row.name());
+  return list;
+}
+
+}  // namespace lang

@@ -1,0 +1,34 @@
+#pragma once
+/// Whether the SA that a SADB holds is the one that is wanted.
+#include "lang/keywords.h"
+#include "pfkey/message.h"
+
+namespace lang {
+
+/// In what two SAs of one name differ.
+struct Difference {
+  KeywordSet keywords = 0;  ///< pair-spi included.
+  bool unknown = false;     ///< The SADB does not tell a key, so nobody can say.
+
+  bool none() const { return keywords == 0 && !unknown; }
+};
+
+/// Compares what is wanted with what the SADB says of the SA (a GET or DUMP reply, which loses its keys). What an SA
+/// has counted, when it was added and what the SADB filled in of itself make no difference. Keys are compared in
+/// constant time. `wanted` is brought into the one form of those that mean the same.
+Difference compare(SaSpec& wanted, pfkey::Message& held);
+
+/// Whether an UPDATE can make `held` what is wanted: limits and sequence numbers alone differ, each of them is given,
+/// and none of the new limits has been passed already. `now`: seconds since 1970.
+bool update_can(const Difference& difference, const SaSpec& wanted, const pfkey::Message& held, std::uint64_t now);
+
+/// The SA's name and, of the wanted values, those that differ and an UPDATE can bring.
+SaSpec update_of(const Difference& difference, const SaSpec& wanted);
+
+/// Whether update_of() found nothing that an UPDATE brings.
+bool update_is_empty(const SaSpec& spec);
+
+/// "authkey, hard_addtime": the first names of the rows.
+std::string keyword_list(KeywordSet set);
+
+}  // namespace lang
