@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""The service of manual keys: what its unit runs, run by hand; what it touches, refuses and says."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+from programs import Case, DEADLINE, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
+
+UNIT = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd" / "ipsec-manual-key.service"
+OK, FAILED, NO_SADB, BAD_FILE, NO_PRIVILEGE = 0, 1, 3, 95, 100
+FOREIGN = sa_line(0x999, "192.0.2.9")
+
+
+def systemd(*words):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+class Unit(Case):
+    def test_systemd_understands_it(self):
+        here = self.write("ipsec-manual-key.service", UNIT.read_text().replace("/usr/sbin/ipseckey", IPSECKEY))
+        self.assertEqual(systemd("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(here)), (0, ""))
+
+    def test_its_sandbox_is_tight(self):
+        _, said = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT))
+        self.assertLessEqual(float(re.search(r"exposure level for \S+: ([0-9.]+)", said)[1]), 2.0)
+
+    def test_it_is_delivered_disabled_and_waits_for_its_file(self):
+        text = UNIT.read_text()
+        self.assertIn("ConditionPathExists=|/etc/inet/secret/ipseckeys\n", text)
+        self.assertRegex(text, r"(?m)^Type=oneshot$")
+        self.assertRegex(text, r"(?m)^RemainAfterExit=yes$")
+        self.assertFalse(list(UNIT.parent.glob("*.preset")))
+
+
+class Service(Case):
+    """Runs the commands of the unit as systemd would, but for the place of the program."""
+
+    def setUp(self):
+        super().setUp()
+        (self.folder / "secret").mkdir(mode=0o700)
+        (self.folder / "run").mkdir(mode=0o700)
+        self.keys = self.folder / "secret" / "ipseckeys"
+        self.start_daemon()
+        self.set_environment()
+
+    def set_environment(self, **more):
+        """The unit's own, then what /etc/default/ipsec-manual-key says."""
+        line = re.search(r"(?m)^Environment=(.*)$", UNIT.read_text())[1]
+        self.variables = dict(word.split("=", 1) for word in line.split())
+        self.variables |= {"IPSECKEYS": str(self.keys), "IPSECKEY_SADB": f"ipsecd:{self.daemon.socket}",
+                           "RUNTIME_DIRECTORY": str(self.folder / "run")} | more
+
+    def words_of(self, command):
+        words = []
+        for word in re.search(rf"(?m)^Exec{command}=(.*)$", UNIT.read_text())[1].split():
+            name = re.fullmatch(r"\$\{?(\w+)\}?", word)
+            if not name:
+                words.append(word)
+            elif word.startswith("${"):
+                words.append(self.variables[name[1]])
+            else:  # As systemd does it: so many words as there are in it.
+                words += self.variables[name[1]].split()
+        self.assertEqual(words[0], "/usr/sbin/ipseckey")
+        return [IPSECKEY, *words[1:]]
+
+    def unit(self, command, **how):
+        environment = how.pop("env", os.environ) | self.variables
+        words = [how.pop("program", IPSECKEY), *self.words_of(command)[1:]]
+        return self.finish(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, cwd="/", env=environment, **how))
+
+    def write_keys(self, *lines):
+        self.write("secret/ipseckeys", "".join(lines))
+
+    def sas(self):
+        """Everything that the SADB says of each SA."""
+        dump = self.run_it("--json", "-p", "dump").out
+        return {json.loads(line)["spi"]: line for line in dump.splitlines()}
+
+    def assert_said(self, ended, status, *pieces):
+        self.assertEqual(ended.status, status, ended)
+        for piece in pieces:
+            self.assertIn(piece, ended.out + ended.err)
+
+    def test_start_refresh_and_stop(self):
+        self.assertEqual(self.run_it(text=FOREIGN).status, OK)
+        self.write_keys("# Keys.\n", sa_lines(3))
+        self.assert_said(self.unit("Start"), OK, "3 added", "all others flushed")
+        self.assertEqual(sorted(self.sas()), [0x1000, 0x1001, 0x1002])
+        self.assertEqual(self.run_it(text=FOREIGN).status, OK)
+        before = self.sas()
+
+        # Nothing has changed, and nothing does.
+        self.assert_said(self.unit("Reload"), OK, "0 added, 0 changed, 3 kept, 0 removed.")
+        self.assertEqual(self.sas(), before)
+
+        # One limit, one key, one SA more, one less.
+        lines = sa_lines(4).splitlines(keepends=True)
+        lines[0] = lines[0].replace("\n", " hard_addtime 9999\n")
+        lines[1] = lines[1].replace("authkey 1", "authkey 2")
+        del lines[2]
+        self.write_keys(*lines)
+        self.assert_said(self.unit("Reload"), OK, "1 added, 2 changed, 0 kept, 1 removed.")
+        after = self.sas()
+        self.assertEqual(sorted(after), [0x999, 0x1000, 0x1001, 0x1003])
+        self.assertEqual(after[0x999], before[0x999])
+        self.assertEqual(json.loads(after[0x1000])["current"], json.loads(before[0x1000])["current"])
+        self.assertEqual(json.loads(after[0x1000])["hard"]["addtime"], 9999)
+
+        # Another file: what came from the old one goes.
+        self.write("secret/other", sa_lines(2, first=0x1003))
+        self.set_environment(IPSECKEYS=str(self.folder / "secret/other"))
+        self.assert_said(self.unit("Reload"), OK, "1 added, 0 changed, 1 kept, 2 removed.")
+        self.assertEqual(self.sas()[0x1003], after[0x1003])
+
+        # The file may be gone when the unit stops.
+        (self.folder / "secret/other").unlink()
+        self.assert_said(self.unit("Stop"), OK, "2 removed.")
+        self.assertEqual(self.sas(), {0x999: before[0x999]})
+        owned = (self.folder / "run/owned.db")
+        self.assertEqual(owned.stat().st_mode & 0o777, 0o600)
+        self.assertNotIn(sa_line(0x1000).split()[-1].encode(), owned.read_bytes())
+
+    def test_a_wrong_file_changes_nothing_and_its_text_is_not_said(self):
+        self.write_keys(sa_lines(2))
+        self.unit("Start")
+        before = self.sas()
+        self.write_keys(sa_line(0x1000), "# A remark.\n", "add ah spi 0x1005 dst 192.0.2.77 authalg md5 authkey 99887766zz\n",
+                        "add ah zebra 0x1006 dst 192.0.2.78 authalg md5 authkey 00112233445566778899aabbccddeeff\n",
+                        "add ah spi 0x1007 dst giraffe.invalid authalg wombat authkey 00112233445566778899aabbccddeeff\n",
+                        "gnu esp\n", "add esp spi 1x7 dst 192.0.2.79/24 soft_bytes koala\n")
+        for command in ("Start", "Reload"):
+            ended = self.unit(command)
+            self.assert_said(ended, BAD_FILE, "ipseckeys:3:", "ipseckeys:4:8: error: Unknown extension", "ipseckeys:5:",
+                             "ipseckeys:6:1: error: Unknown command", "ipseckeys:7:", "1 of 6 commands valid",
+                             "ipseckey -c FOLDER/secret/ipseckeys")
+            for word in ("9988", "zz", "zebra", "giraffe", "wombat", "gnu", "1x7", "192.0.2", "koala", "0011", "0x100"):
+                self.assertNotIn(word, (ended.out + ended.err).lower())
+            self.assertEqual(self.sas(), before)
+        self.assertIn("wombat", self.run_it("-c", "secret/ipseckeys").err)
+
+    def test_files_that_others_can_get_at_are_refused(self):
+        self.write_keys(sa_line(0x1000), "add ah spi 0x1001 dst 192.0.2.2 authalg md5 authkey @apart/key\n")
+        (self.folder / "secret/apart").mkdir(mode=0o700)
+        key = self.write("secret/apart/key", "00112233445566778899aabbccddeeff\n")
+        self.assert_said(self.unit("Start"), OK, "2 added")
+        before = self.sas()
+        for path in (self.keys, self.keys.parent, key, key.parent):
+            mode = path.stat().st_mode & 0o777
+            for more in (0o040, 0o004, 0o020, 0o002):
+                path.chmod(mode | more)
+                for command in ("Start", "Reload"):
+                    self.assert_said(self.unit(command), BAD_FILE, "is refused")
+            path.chmod(mode)
+            os.chown(path, 12345, 0)
+            self.assert_said(self.unit("Reload"), BAD_FILE, "is refused")
+            os.chown(path, 0, 0)
+        key.rename(key.with_name("moved"))
+        key.symlink_to("moved")
+        self.assert_said(self.unit("Reload"), BAD_FILE, "symbolic link")
+        self.assertEqual(self.sas(), before)
+
+    def test_credentials(self):
+        self.write_keys("add ah spi 0x1001 dst 192.0.2.2 authalg md5 authkey @cred:west\n")
+        self.assert_said(self.unit("Start"), BAD_FILE, "CREDENTIALS_DIRECTORY")
+        (self.folder / "cred").mkdir(mode=0o500)
+        self.write("cred/west", "00112233445566778899aabbccddeeff\n", mode=0o400)
+        self.set_environment(CREDENTIALS_DIRECTORY=str(self.folder / "cred"))
+        self.assert_said(self.unit("Start"), OK, "1 added")
+
+    def test_strict(self):
+        self.write_keys(sa_line(0x1000).replace("\n", " replay 32\n"))
+        self.assert_said(self.unit("Start"), OK, "considered harmful")
+        self.set_environment(IPSECKEY_OPTIONS="--strict")
+        self.assert_said(self.unit("Reload"), BAD_FILE, "considered harmful")
+
+    def test_without_privileges(self):
+        self.write_keys(sa_line(0x1000))
+        self.assertEqual(self.unit("Start").status, OK)
+        self.folder.chmod(0o755)
+        how = {"env": UNPRIVILEGED, "preexec_fn": unprivileged, "program": shutil.copy(IPSECKEY, self.folder)}
+        # The file is not to be read;
+        self.assert_said(self.unit("Reload", **how), NO_PRIVILEGE, "Permission denied")
+        # neither is the SADB to be reached.
+        (self.folder / "nobody").mkdir(mode=0o700)
+        self.write("nobody/ipseckeys", sa_line(0x1000))
+        for path in (self.folder / "nobody", self.folder / "nobody/ipseckeys"):
+            os.chown(path, 65534, 65534)
+        self.set_environment(IPSECKEYS=str(self.folder / "nobody/ipseckeys"))
+        self.assert_said(self.unit("Reload", **how), NO_PRIVILEGE, "denied")
+
+    def test_no_sadb(self):
+        self.write_keys(sa_line(0x1000))
+        self.set_environment(IPSECKEY_SADB=f"ipsecd:{self.folder}/absent")
+        for command in ("Start", "Reload", "Stop"):
+            self.assertEqual(self.unit(command).status, NO_SADB)
+
+    def test_what_a_killed_start_leaves_is_known(self):
+        self.write_keys(sa_lines(30_000))
+        process = subprocess.Popen(self.words_of("Reload"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=os.environ | self.variables)
+        self.addCleanup(self.stop, process)
+        while self.count_sas() == 0 and process.poll() is None:
+            pass  # Each look asks the daemon.
+        process.send_signal(signal.SIGKILL)
+        process.wait(DEADLINE)
+        self.assertGreater(self.count_sas(), 0)
+        self.assert_said(self.unit("Stop"), OK)
+        self.assertEqual(self.count_sas(), 0)
+
+    def test_without_a_file_it_is_wrong_usage(self):
+        self.assertEqual(self.run_it("--service", text="flush\n").status, 2)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("service_test.py gives files to others and needs root")
+    unittest.main()
