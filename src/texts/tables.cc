@@ -62,6 +62,7 @@ std::vector<Row> commands() {
                     {"names", std::string(c.names)},
                     {"arguments", std::string(c.arguments)},
                     {"help", std::string(c.help)},
+                    {"options", std::string(c.options)},
                     {"satypes", c.satype == lang::SaTypeRule::none ? "" : std::string(lang::satypes_for(c))},
                     {"operands", std::string(text_of(c.operands))},
                     {"keywords", used},

@@ -89,6 +89,12 @@ class Cases:
         self.check("ipseckey help nat_l", {"nat_loc", "nat_lport"})
         self.check("ipseckey help at", {"attr"})
 
+    def test_options_of_a_command(self):
+        own = {"--dry-run", "--all", "--flush-first"}
+        self.assertTrue(own <= self.offered("ipseckey apply --"))
+        self.assertTrue({"--dry-run"} <= self.offered("ipseckey apply --all --d"))
+        self.assertTrue({"keys", "keyring"} <= self.offered("ipseckey apply --all key"))
+
     def test_files(self):
         for line in ("ipseckey -f key", "ipseckey -s key", "ipseckey load key", "ipseckey save esp key"):
             self.check(line, {"keys", "keyring"})
