@@ -17,7 +17,7 @@ ARROWS = {
     "engine/traffic": ("engine", "engine/crypto", "pfkey", "base"),
     "backend": ("pfkey", "base"),
     "cli": ("lang", "backend", "pfkey", "base"),
-    "ipsecd": ("engine", "engine/traffic", "pfkey", "base"),
+    "ipsecd": ("engine", "engine/traffic", "engine/crypto", "pfkey", "base"),
     "texts": ("cli", "backend", "ipsecd", "engine/traffic", "lang", "pfkey", "base"),
 }
 # (path pattern, folder): the one place where an arrow more is drawn.

@@ -27,11 +27,6 @@ void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::
   if (given) slot = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = given->address, .port = given->port};
 }
 
-bool has_rare(const Message& m) {
-  return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
-         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window;
-}
-
 void keep_rare(Sa& sa, const Message& m) {
   if (!has_rare(m)) return;
   const pfkey::KmCookie cookie = m.km_cookie.value_or(pfkey::KmCookie{});
@@ -72,6 +67,11 @@ void keep_keys(Sa& sa, Message& m) {
 }
 
 }  // namespace
+
+bool has_rare(const Message& m) {
+  return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
+         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window;
+}
 
 // A partner is found from either half, so its source is this SA's destination and not a wildcard.
 std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Address& src, std::uint32_t flags,
@@ -133,6 +133,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   deadlines.schedule(*sa, now);
   acquires.answered(m.seq, sa->dst);
   publish(*sa);
+  if (partner) keep(*partner);
   m.sa->flags = sa->flags;
   echo(m, out);
   return std::nullopt;

@@ -40,8 +40,10 @@ bool Engine::State::age(Sa& sa, Instant now, Sink out) {
     case Due::idle:
       if (sa.is(pfkey::State::active_elsewhere)) {
         sa.state = pfkey::State::idle;
+        keep(sa);
       } else {
         sa.limits->idle_told = true;
+        keep(sa);
         out(Audience::everyone, expire_notice(sa));
       }
       break;

@@ -4,6 +4,11 @@
 namespace engine {
 
 void Engine::State::publish(const Sa& sa) {
+  keep(sa);
+  carry(sa);
+}
+
+void Engine::State::carry(const Sa& sa) {
   if (options.carrier && (sa.is(pfkey::State::mature) || sa.is(pfkey::State::dying))) options.carrier->put(sa);
 }
 

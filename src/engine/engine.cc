@@ -147,6 +147,7 @@ Check Engine::State::getspi(Message& m, Instant now, Sink out) {
   sa.added = now;
   limits_of(sa);
   deadlines.schedule(sa, now);
+  keep(sa);
   m.spi_range.reset();
   m.sa = pfkey::Sa{.spi = *spi};
   echo(m, out);

@@ -12,6 +12,7 @@
 #include "base/instant.h"
 #include "base/net.h"
 #include "engine/carrier.h"
+#include "engine/keep.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/message.h"
 
@@ -42,6 +43,8 @@ struct Options {
   bool label_policy = false;
   /// What carries packets for the SAs; outlives the engine. Default: nothing does.
   Carrier* carrier = nullptr;
+  /// What holds the SAs for the next process; outlives the engine. Default: nothing does.
+  Keeper* keeper = nullptr;
 };
 
 /// What identifies an SA (RFC 4301 section 4.1).
@@ -112,6 +115,11 @@ class Engine {
   std::optional<std::uint32_t> acquire(const Wanted& wanted, Instant now, Sink out);
   /// Nobody heard the ACQUIRE: it may be asked again at once.
   void unheard(std::uint32_t seq);
+
+  /// Takes in an SA that a Keeper held, as it was, without a word to anybody; to be called before all else, in the
+  /// order of the serials. What is due of it, the next expire() does. False: there is one with that identity, or what
+  /// it holds is no SA.
+  bool restore(Kept&& kept, Instant now);
 
   std::size_t size() const;  ///< SAs in the SADB, of all types and states.
 

@@ -51,8 +51,11 @@ void erase_all(State& state, bool with_partners, Wanted wanted) {
 }  // namespace
 
 void Engine::State::erase(Sa& sa) {
+  Sa* const partner = sadb.partner(sa);
   sadb.unpair(sa);
   deadlines.forget(sa);
+  if (options.keeper) options.keeper->forget(sa.id());
+  if (partner) keep(*partner);
   if (options.carrier) options.carrier->remove(sa.id());
   sadb.erase(sa);
 }

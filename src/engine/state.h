@@ -49,8 +49,10 @@ struct Engine::State {
   void refresh(Sa& sa);
   /// The SA as it is now, with what the carrier counts.
   pfkey::Message show(Sa& sa, const pfkey::Message& header, WithKeys keys);
-  /// Lets the carrier know of a usable SA that is new or has changed.
+  /// Lets the carrier and the keeper know of an SA that is new or has changed.
   void publish(const Sa& sa);
+  void carry(const Sa& sa);  ///< The carrier alone, which wants usable ones.
+  void keep(const Sa& sa);   ///< The keeper alone.
   /// The hard limit ends the SA and gives false; else what is due at `now` is done and the next deadline set.
   bool age(Sa& sa, Instant now, Sink out);
   /// Takes an SA out of the SADB; its partner stays, unpaired.
@@ -58,6 +60,9 @@ struct Engine::State {
   /// The SA, and its partner with it, have reached a hard limit: EXPIRE(HARD) for each, then they are gone.
   void die(Sa& sa, Sink out);
 };
+
+/// Whether the message has something for Rare.
+bool has_rare(const pfkey::Message& m);
 
 /// Moves a request on as its own reply: no errno, no keys.
 void echo(pfkey::Message& request, Sink out);

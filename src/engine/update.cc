@@ -161,6 +161,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   if (partner) deadlines.schedule(*partner, now);
   publish(*sa);
   if (partner) publish(*partner);
+  if (joined && joined != partner) keep(*joined);
   echo(m, out);
   return std::nullopt;
 }

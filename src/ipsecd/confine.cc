@@ -15,14 +15,6 @@
 namespace ipsecd {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
-
 // What serving takes, by what it is for. A name that this architecture lacks is passed over.
 constexpr const char* kAllowed[] = {
     // descriptors
@@ -45,25 +37,10 @@ constexpr const char* kAllowed[] = {
     "lstat", "stat", "unlink", "unlinkat", "tgkill", "exit", "exit_group"};
 
 // The look for leaks at the end, and reports.
-constexpr const char* kOfSanitizers[] = {"clone",
-                                         "clone3",
-                                         "ptrace",
-                                         "wait4",
-                                         "prctl",
-                                         "sigaltstack",
-                                         "readlink",
-                                         "open",
-                                         "getdents64",
-                                         "sched_getparam",
-                                         "prlimit64",
-                                         "getrlimit",
-                                         "getrusage",
-                                         "kill",
-                                         "openat",
-                                         "personality",
-                                         "pipe2",
-                                         "ioctl",
-                                         "sched_getscheduler"};
+constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrace",    "wait4",
+                                         "prctl",          "sigaltstack", "readlink",  "getdents64",
+                                         "sched_getparam", "prlimit64",   "getrlimit", "getrusage",
+                                         "personality",    "pipe2",       "ioctl",     "sched_getscheduler"};
 
 // Nothing here ever makes them.
 constexpr const char* kDeadly[] = {"execve",           "execveat",          "fork",       "vfork",
@@ -98,10 +75,11 @@ int add_rules(const Filter& filter) {
   for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS})
     rule(SCMP_ACT_ALLOW, "fcntl", {scmp_arg_cmp{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0}});
   constexpr scmp_datum_t kWrites = O_ACCMODE | O_CREAT | O_TRUNC;
+  rule(SCMP_ACT_ALLOW, "openat", {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
+  rule(SCMP_ACT_ALLOW, "open", {scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
   if (kSanitized) {
     for (const char* const name : kOfSanitizers) rule(SCMP_ACT_ALLOW, name);
   } else {
-    rule(SCMP_ACT_ALLOW, "openat", {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
     for (const char* const name : kDeadly) rule(SCMP_ACT_KILL_PROCESS, name);
   }
   return r;

@@ -21,9 +21,10 @@ constexpr int kMessagesAtOnce = 64;                // Of one client, before othe
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
 
-engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane) {
+engine::Options engine_options(LocalAddresses& local, const Daemon::Options& mine) {
   engine::Options options;
-  options.carrier = dataplane;
+  options.carrier = mine.dataplane;
+  options.keeper = mine.vault;
   options.is_local = [&local](const Address& a) { return local.contains(a); };
   return options;
 }
@@ -53,7 +54,7 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
       log_(std::move(log)),
       options_(options),
       server_(
-          engine_options(local_, options_.dataplane), [this](ClientId to, Bytes wire) { return send(to, wire); },
+          engine_options(local_, options_), [this](ClientId to, Bytes wire) { return send(to, wire); },
           options_.most_sas),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
@@ -140,6 +141,24 @@ Result<void> Daemon::tell_status_at(const std::string& path) {
   auto made = StatusSocket::make(path, loop_, [this] { return status(); }, options_.policy);
   if (!made) return std::unexpected(std::move(made.error()));
   status_socket_ = std::move(*made);
+  return {};
+}
+
+Daemon::Restored Daemon::restore() {
+  Restored done;
+  if (!options_.vault) return done;
+  const Instant at = now();
+  std::size_t strange = 0;
+  done.lost = options_.vault->each([&](engine::Kept&& kept) { strange += !server_.restore(std::move(kept), at); });
+  done.lost += strange;
+  done.sas = server_.sas();
+  set_timer();
+  return done;
+}
+
+Result<void> Daemon::watch_over() {
+  if (const int r = sd_event_set_watchdog(loop_, 1); r < 0)
+    return fail(Errc::io, fmt::format("cannot set up the watchdog: {}", text_of(-r)));
   return {};
 }
 

@@ -19,6 +19,7 @@
 #include "ipsecd/local_addresses.h"
 #include "ipsecd/server.h"
 #include "ipsecd/status_socket.h"
+#include "ipsecd/vault.h"
 
 namespace ipsecd {
 
@@ -31,6 +32,7 @@ class Daemon {
     std::size_t clients = 1024;           ///< Connections at a time;
     std::size_t clients_of_a_user = 64;   ///< of them of one user who is neither root nor the daemon's.
     std::optional<std::size_t> most_sas;  ///< nullopt: no limit.
+    Vault* vault = nullptr;               ///< Keeps the SAs for a restart; outlives the daemon.
   };
 
   /// Takes one line for the log, without the program's name. No line holds a byte of a message.
@@ -47,6 +49,13 @@ class Daemon {
   Result<void> stop_on_signals();
   /// Tells its status at that path too. Errors: those of Listener::at().
   Result<void> tell_status_at(const std::string& path);
+  /// Takes in what is in the vault. How many SAs there are then, and how many could not be read; before run().
+  struct Restored {
+    std::size_t sas = 0, lost = 0;
+  };
+  Restored restore();
+  /// Tells the service manager that it is alive as often as that wants to hear it.
+  Result<void> watch_over();
   Status status() const;
   /// Serves until stop(). Call once.
   Result<void> run();

@@ -36,7 +36,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
       log_(std::move(log)),
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      plane_({.workers = options.workers, .mtu = options.mtu}) {}
+      plane_({.workers = options.workers, .mtu = options.mtu, .live = options.live}) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }
 

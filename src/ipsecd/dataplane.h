@@ -16,11 +16,12 @@
 namespace ipsecd {
 
 struct DataplaneOptions {
-  std::string device;         ///< The TUN device's name.
-  unsigned workers = 1;       ///< Packet threads.
-  std::uint32_t mtu = 1500;   ///< Bytes that the host's links take.
-  std::uint32_t mark = 0;     ///< SO_MARK of protected packets; 0: none.
-  std::uint16_t port = 4500;  ///< The UDP port of SAs behind a NAT that name none.
+  std::string device;                          ///< The TUN device's name.
+  unsigned workers = 1;                        ///< Packet threads.
+  std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
+  std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
+  std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
+  engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
 };
 
 class Dataplane final : public engine::Carrier {

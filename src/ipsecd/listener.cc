@@ -154,13 +154,13 @@ Result<Listener> Listener::at_default(const std::string& path) {
   return at(path);
 }
 
-Result<Listener> Listener::handed_over() {
-  const int count = sd_listen_fds(1);
-  if (count <= 0) return Listener();
-  if (count > 1)
-    return fail(Errc::invalid, fmt::format("the service manager handed over {} sockets; one is served", count));
+Result<Listener> Listener::handed_over(std::vector<Fd> sockets) {
+  if (sockets.empty()) return Listener();
+  if (sockets.size() > 1)
+    return fail(Errc::invalid,
+                fmt::format("the service manager handed over {} sockets; one is served", sockets.size()));
   Listener listener;
-  listener.fd_ = Fd(SD_LISTEN_FDS_START);
+  listener.fd_ = std::move(sockets.front());
   if (sd_is_socket(listener.fd(), AF_UNIX, SOCK_SEQPACKET, 1) <= 0)
     return fail(Errc::invalid,
                 "what the service manager handed over is no listening Unix SOCK_SEQPACKET socket: use "

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "ipsecd/access.h"
@@ -26,8 +27,9 @@ class Listener {
                              std::chrono::milliseconds patience = kPatience);
   /// As at(), and makes the folder of `path` first if it is not there: 0755 for root, 0700 for others.
   static Result<Listener> at_default(const std::string& path);
-  /// The one socket that the service manager handed over (sd_listen_fds); nothing if it handed over none.
-  static Result<Listener> handed_over();
+  /// The one socket that the service manager handed over; nothing if it handed over none. Error invalid: there are
+  /// more, or it is another kind of socket.
+  static Result<Listener> handed_over(std::vector<Fd> sockets);
 
   Listener() = default;
   Listener(Listener&&) = default;

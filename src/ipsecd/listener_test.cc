@@ -149,7 +149,7 @@ TEST(Listener, MakesTheFolderOfTheDefaultPath) {
                 ": No such file or directory; name another path with --socket");
 }
 
-TEST(Listener, NothingIsHandedOverWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over().value()); }
+TEST(Listener, NothingIsHandedOverWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over({}).value()); }
 
 }  // namespace
 }  // namespace ipsecd

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -17,6 +18,7 @@
 #include "ipsecd/confine.h"
 #include "ipsecd/daemon.h"
 #include "ipsecd/exit.h"
+#include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
 #include "ipsecd/privileges.h"
 
@@ -42,8 +44,8 @@ void allow_many_files() {
 
 std::string default_path() { return default_socket_path(geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")); }
 
-Result<ipsecd::Listener> listener_for(const ipsecd::Options& options) {
-  auto handed = ipsecd::Listener::handed_over();
+Result<ipsecd::Listener> listener_for(const ipsecd::Options& options, std::vector<ipsecd::Fd> sockets) {
+  auto handed = ipsecd::Listener::handed_over(std::move(sockets));
   if (!handed || *handed) return handed;
   if (options.socket) return ipsecd::Listener::at(*options.socket);
   return ipsecd::Listener::at_default(default_path());
@@ -62,13 +64,41 @@ Result<ipsecd::Policy> policy_of(const ipsecd::Options& options) {
   return ipsecd::Policy{.group = *group, .read_group = *read_group};
 }
 
+// What an earlier ipsecd had the service manager hold, else an empty one, which it holds from now on. nullptr: nothing
+// is to be kept.
+Result<std::unique_ptr<ipsecd::Vault>> vault_for(const ipsecd::Options& options, ipsecd::Vault::Parts kept) {
+  if (!options.keep) return nullptr;
+  if (!std::getenv("NOTIFY_SOCKET")) {
+    log("--keep has no effect: no service manager started this");
+    return nullptr;
+  }
+  if (std::ranges::any_of(kept, [](const ipsecd::Fd& part) { return static_cast<bool>(part); })) {
+    auto vault = ipsecd::Vault::take_over(std::move(kept), log);
+    if (vault) return vault;
+    log(fmt::format("{}: starting without SAs", vault.error().text));
+  }
+  auto vault = ipsecd::Vault::make(log);
+  if (vault) ipsecd::lay_up(**vault);
+  return vault;
+}
+
+void restore(ipsecd::Daemon& daemon) {
+  const auto [sas, lost] = daemon.restore();
+  if (sas > 0) log(fmt::format("{} SA{} on from before the restart", sas, sas == 1 ? " goes" : "s go"));
+  if (lost > 0)
+    log(fmt::format("{} SA{} could not be read and {} lost", lost, lost == 1 ? "" : "s", lost == 1 ? "is" : "are"));
+}
+
 // nullptr: none was asked for.
-Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options) {
+Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault) {
+  engine::traffic::LiveSource live;
+  if (vault) live = [vault](const engine::SaId& id) { return vault->live(id); };
   if (!options.tun) return nullptr;
   return ipsecd::Dataplane::make({.device = *options.tun,
                                   .workers = options.workers.value_or(1),
                                   .mtu = options.mtu.value_or(1500),
-                                  .mark = options.mark.value_or(0)},
+                                  .mark = options.mark.value_or(0),
+                                  .live = std::move(live)},
                                  log);
 }
 
@@ -79,23 +109,29 @@ Result<void> serve(const ipsecd::Options& options) {
   sigaddset(&ending, SIGINT);
   sigprocmask(SIG_BLOCK, &ending, nullptr);
 
+  auto handed = ipsecd::inherited();
   auto policy = policy_of(options);
   if (!policy) return std::unexpected(policy.error());
-  auto listener = listener_for(options);
+  auto listener = listener_for(options, std::move(handed.sockets));
   if (!listener) return std::unexpected(listener.error());
   if (auto r = listener->let_in(*policy); !r) return r;
   if (!policy->group) policy->group = listener->group_of_file();
-  const auto dataplane = dataplane_for(options);
+  const auto vault = vault_for(options, std::move(handed.kept));
+  if (!vault) return std::unexpected(vault.error());
+  const auto dataplane = dataplane_for(options, vault->get());
   if (!dataplane) return std::unexpected(dataplane.error());
   const auto daemon = ipsecd::Daemon::make(*listener, log,
                                            {.dataplane = dataplane->get(),
                                             .policy = *policy,
                                             .clients = options.clients.value_or(1024),
                                             .clients_of_a_user = options.user_clients.value_or(64),
-                                            .most_sas = options.sas});
+                                            .most_sas = options.sas,
+                                            .vault = vault->get()});
   if (!daemon) return std::unexpected(daemon.error());
   if (auto r = (*daemon)->tell_status_at(ipsecd::status_path(listener->path())); !r) log(r.error().text);
   if (auto r = (*daemon)->stop_on_signals(); !r) return r;
+  if (auto r = (*daemon)->watch_over(); !r) log(r.error().text);
+  restore(**daemon);
   if (options.user) {
     if (auto r = ipsecd::become(*options.user); !r) return r;
     harden();  // A change of user makes a process dumpable again.

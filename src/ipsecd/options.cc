@@ -85,6 +85,11 @@ struct Word {
   std::string_view help;
 };
 constexpr std::array kWords = {
+    Word{"--keep",
+         {},
+         &Options::keep,
+         "under systemd: have it hold the SAs, sealed, so that they go on after\na restart or a crash "
+         "(FileDescriptorStoreMax=3; doc/service.md)"},
     Word{"--json", {}, &Options::json, "with status: print it as one JSON object"},
     Word{"--owner-only",
          {},
@@ -146,6 +151,8 @@ Result<void> check(const Options& options) {
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
   }
+  if (options.keep && options.what == Options::Do::status)
+    return fail(Errc::syntax, "status takes --socket PATH and --json, not --keep");
   if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json goes with status");
   return {};
 }

@@ -59,6 +59,8 @@ class Server {
   /// Whether the client can neither be answered nor has anything left to ask.
   bool finished(ClientId id) const;
 
+  /// Takes in an SA that was kept for a restart, before any client comes.
+  bool restore(engine::Kept&& kept, Instant now) { return keysock_.engine().restore(std::move(kept), now); }
   void expire(Instant now);
   /// Does what packets made due.
   void attend(Instant now);

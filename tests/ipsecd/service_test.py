@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """ipsecd as a service: its units, who may talk to it and how far."""
+import fcntl
+import json
 import os
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import unittest
 
-from programs import Case, Daemon, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line
+from programs import Case, DEADLINE, Daemon, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines
 
 UNITS = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd"
 OK, FAILED, NO_SADB, FILE = 0, 1, 3, 4
@@ -168,6 +173,168 @@ class Clients(Case):
         self.assertEqual(self.run_it("-f", self.write("again", f"delete ah spi 0x100 dst 192.0.2.2\n{sa_line(0x100)}")).status, OK)
         self.assertTrue(process.stdout.readline())  # It hears of changes: the connection is there.
         return process
+
+
+class Manager:
+    """What systemd does for a service: hears notifications, holds its socket and descriptors, and starts it with both."""
+
+    def __init__(self, case: Case):
+        self.case, self.folder = case, case.folder
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(self.folder / "notify"))
+        self.notify.settimeout(DEADLINE)
+        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listening.bind(str(self.folder / "sadb.sock"))
+        self.listening.listen(16)
+        self.store = []  # (name, descriptor), in the order in which they came.
+        self.heard = []
+        case.addCleanup(self.close)
+
+    def close(self):
+        self.notify.close()
+        self.listening.close()
+        for _, fd in self.store:
+            os.close(fd)
+
+    def start(self, *options, watchdog=None) -> subprocess.Popen:
+        handed = [("ipsecd.socket", self.listening.fileno()), *self.store]
+        names = ":".join(name for name, _ in handed)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "LISTEN_FDS": str(len(handed)), "LISTEN_FDNAMES": names}
+        if watchdog:
+            environment["WATCHDOG_USEC"] = str(watchdog)
+        # Descriptors from 3 on, one after the other, by way of numbers that none of them has.
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for _, fd in handed]
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(high))
+        words = ["bash", "-c", f'LISTEN_PID=$$ exec "$@" {moves}', "start", IPSECD, *options]
+        process = subprocess.Popen(words, env=environment, pass_fds=high, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, cwd=self.folder)
+        for fd in high:
+            os.close(fd)
+        self.case.addCleanup(self.case.stop, process)
+        return process
+
+    def wait_for(self, text: str):
+        """Takes notifications until one has a line that begins so."""
+        while True:
+            message, fds, _, _ = socket.recv_fds(self.notify, 4096, 8)
+            lines = message.decode().splitlines()
+            self.heard.append(lines)
+            name = next((line.split("=")[1] for line in lines if line.startswith("FDNAME=")), "")
+            if "FDSTORE=1" in lines:
+                self.store += [(name, fd) for fd in fds]
+            elif "FDSTOREREMOVE=1" in lines:
+                for _, fd in [entry for entry in self.store if entry[0] == name]:
+                    os.close(fd)
+                self.store = [entry for entry in self.store if entry[0] != name]
+            if any(line.startswith(text) for line in lines):
+                return
+
+
+class Restart(Case):
+    """A new ipsecd goes on where the last one ended, however that ended."""
+
+    def setUp(self):
+        super().setUp()
+        self.manager = Manager(self)
+        self.daemon = type("Behind", (), {"socket": self.folder / "sadb.sock"})
+
+    def start_service(self, *options, **how) -> subprocess.Popen:
+        process = self.manager.start(*options, **how)
+        self.manager.wait_for("READY=1")
+        return process
+
+    def end_service(self, process, number) -> str:
+        process.send_signal(number)
+        return process.communicate(timeout=DEADLINE)[1].decode()
+
+    def dumped(self) -> str:
+        ended = self.run_it("dump")
+        self.assertEqual((ended.status, ended.err), (OK, ""))
+        return ended.out
+
+    def load(self, text: str):
+        ended = self.run_it("-f", "-", text=text)
+        self.assertEqual(ended.status, OK, ended)
+
+    def test_sas_go_on_after_a_restart_and_after_a_crash(self):
+        service = self.start_service("--keep")
+        self.load(sa_lines(50) + sa_line(0x9000).rstrip() + " hard_addtime 1000 soft_addtime 900 replay 64 replay_value 77\n")
+        before = self.dumped()
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGABRT):
+            self.end_service(service, number)
+            service = self.start_service("--keep")
+            self.assertEqual(self.dumped(), before, number)
+        self.load("delete ah spi 0x9000 dst 192.0.2.2\n")
+        log = self.end_service(service, signal.SIGKILL)
+        self.assertIn("51 SAs go on from before the restart\n", log)
+        service = self.start_service("--keep")
+        self.assertEqual(self.count_sas(), 50)
+        self.assertEqual([name for name, _ in self.manager.store], ["ipsecd-sas", "ipsecd-numbers", "ipsecd-key"])
+
+    def test_a_kill_in_the_middle_of_a_load_leaves_what_was_answered(self):
+        service = self.start_service("--keep")
+        many = 30000
+        monitor = self.start("--json", "passive_monitor")
+        load = self.start("-f", "-", stdin=subprocess.PIPE)
+        feeder = threading.Thread(target=self.feed, args=(load, sa_lines(many)))
+        feeder.start()
+        heard = [monitor.stdout.readline() for _ in range(300)]
+        log = self.end_service(service, signal.SIGKILL)
+        heard += monitor.communicate(timeout=DEADLINE)[0].splitlines()
+        load.communicate(timeout=DEADLINE)
+        feeder.join(DEADLINE)
+        told = sum(json.loads(line).get("type") == "ADD" for line in heard)
+        self.assertGreaterEqual(told, 300, log)
+        self.start_service("--keep")
+        held = self.count_sas()
+        self.assertGreaterEqual(held, told)
+        self.assertLess(held, many)
+
+    @staticmethod
+    def feed(process, text: str):
+        try:
+            process.stdin.write(text.encode())
+            process.stdin.close()
+        except (BrokenPipeError, ValueError):
+            pass
+
+    def test_without_the_option_nothing_is_kept(self):
+        service = self.start_service()
+        self.load(sa_lines(3))
+        self.end_service(service, signal.SIGTERM)
+        self.assertEqual(self.manager.store, [])
+        self.start_service()
+        self.assertEqual(self.count_sas(), 0)
+
+    def test_what_is_held_and_strange_is_replaced(self):
+        service = self.start_service("--keep")
+        self.load(sa_lines(3))
+        self.end_service(service, signal.SIGTERM)
+        name, fd = self.manager.store.pop()
+        os.close(fd)
+        service = self.start_service("--keep")
+        self.assertEqual(self.count_sas(), 0)
+        self.assertEqual(len(self.manager.store), 3)
+        log = self.end_service(service, signal.SIGTERM)
+        self.assertIn("not all of what the last ipsecd kept is there: starting without SAs\n", log)
+
+    def test_no_held_descriptor_gives_a_key_away(self):
+        service = self.start_service("--keep")
+        self.load(sa_lines(200))
+        keys = {bytes.fromhex(line.split()[-1]) for line in sa_lines(200).splitlines()}
+        for name, fd in self.manager.store[:2]:
+            held = os.pread(fd, os.fstat(fd).st_size, 0)
+            for key in keys:
+                self.assertNotIn(key[:8], held, name)
+                self.assertNotIn(key.hex()[:8].encode(), held, name)
+        self.end_service(service, signal.SIGTERM)
+
+    def test_it_feeds_the_watchdog(self):
+        service = self.start_service(watchdog=200_000)
+        self.manager.wait_for("WATCHDOG=1")
+        self.manager.wait_for("WATCHDOG=1")
+        service.send_signal(signal.SIGTERM)
+        self.manager.wait_for("STOPPING=1")
 
 
 if __name__ == "__main__":

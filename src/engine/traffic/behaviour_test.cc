@@ -287,6 +287,37 @@ TEST(Ivs, OfCounterModesNeverRepeatUnderOneKey) {
   EXPECT_EQ(seen.size(), 400u);
 }
 
+// The memory of the numbers outlives the plane, as it does when the process is killed.
+TEST(Numbers, GoOnInTheNextPlaneWithoutOneThatWasThere) {
+  const auto sent = std::make_shared<Live>(), received = std::make_shared<Live>();
+  const auto of = [](const std::shared_ptr<Live>& live) {
+    PlaneOptions options;
+    options.live = [live](const SaId&) { return live; };
+    return options;
+  };
+  std::set<std::uint32_t> numbers;
+  std::set<std::uint64_t> ivs;
+  Octets last;
+  for (int life = 0; life < 3; ++life) {
+    Host a(of(sent)), b(of(received));
+    ASSERT_EQ(a.add(add(0x100)), kDone);
+    ASSERT_EQ(b.add(add(0x100)), kDone);
+    if (life > 0) {
+      EXPECT_EQ(name(unprotect(b, last).cause), "replayed");
+    }
+    for (int i = 0; i < 5; ++i) {
+      last = protect(a, datagram()).packet;
+      numbers.insert(number_of(last));
+      ivs.insert(get<std::uint64_t>(last, 28));
+      EXPECT_EQ(unprotect(b, last).cause, Cause::none);
+    }
+  }
+  EXPECT_EQ(numbers.size(), 15u);
+  EXPECT_EQ(*numbers.rbegin(), 15u);
+  EXPECT_EQ(ivs.size(), 15u);
+  EXPECT_EQ(sent->packets, 15u);
+}
+
 TEST(Tunnel, DscpAndEcnGoAsRfc6040Says) {
   // Inner mark, mark of the outer header on arrival, inner mark afterwards (RFC 6040 figure 4); 4: dropped.
   constexpr unsigned kExpected[4][4] = {{0, 0, 0, 4}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};

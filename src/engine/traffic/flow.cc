@@ -62,6 +62,16 @@ Instant instant(std::uint64_t steady, std::uint64_t wall) {
   return {std::chrono::nanoseconds(steady), std::chrono::sys_seconds(std::chrono::seconds(wall))};
 }
 
+// Numbers that have begun elsewhere are ahead of what the SA says of them.
+std::shared_ptr<Live> begin(std::shared_ptr<Live> live, const Sa& sa, std::uint64_t iv_start) {
+  if (live->begun.load(kRelaxed) != 0) return live;
+  live->number.store(sequence_of(sa), kRelaxed);
+  live->highest.store(sequence_of(sa), kRelaxed);
+  live->iv.store(iv_start, kRelaxed);
+  live->begun.store(1, std::memory_order_release);
+  return live;
+}
+
 bool in_prefix(const Address& a, const Address& network, unsigned prefix) {
   if (a.family != network.family) return false;
   const std::size_t whole = prefix / 8;
@@ -80,7 +90,7 @@ bool Selectors::match(const Headers& h) const {
          (protocol == 0 || protocol == h.upper) && port_fits(src_port, h.src_port) && port_fits(dst_port, h.dst_port);
 }
 
-Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start)
+Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_ptr<Live> live)
     : id(sa.id()),
       hash(hash_of(id)),
       serial(sa.serial),
@@ -102,9 +112,8 @@ Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start)
              .auth_key = &auth_key_,
              .esn = esn},
       keyed_(new std::unique_ptr<crypto::Keyed>[workers]),
-      number_(sequence_of(sa)),
-      iv_(iv_start),
-      window_(window_of(sa), sequence_of(sa)),
+      live_(begin(std::move(live), sa, iv_start)),
+      window_(window_of(sa), live_->highest.load(kRelaxed)),
       told_(sequence_of(sa)) {
   take(sa);
 }
@@ -132,14 +141,15 @@ void Flow::take(const Sa& sa) {
   const std::uint64_t number = sequence_of(sa);
   if (number <= told_.load(kRelaxed)) return;
   told_.store(number, kRelaxed);
-  std::uint64_t sent = number_.load(kRelaxed);
-  while (sent < number && !number_.compare_exchange_weak(sent, number, kRelaxed)) continue;
+  std::uint64_t sent = live_->number.load(kRelaxed);
+  while (sent < number && !live_->number.compare_exchange_weak(sent, number, kRelaxed)) continue;
   window_.advance(number);
+  live_->highest.store(window_.highest(), kRelaxed);
 }
 
 std::optional<std::uint64_t> Flow::next_number() {
   const std::uint64_t last = esn ? UINT64_MAX : kLast32;
-  std::uint64_t number = number_.load(kRelaxed);
+  std::uint64_t number = live_->number.load(kRelaxed);
   do {
     if (number == last) {
       exhausted_.store(true, kRelaxed);
@@ -147,7 +157,7 @@ std::optional<std::uint64_t> Flow::next_number() {
       attention_.store(true, kRelaxed);
       return std::nullopt;
     }
-  } while (!number_.compare_exchange_weak(number, number + 1, kRelaxed));
+  } while (!live_->number.compare_exchange_weak(number, number + 1, kRelaxed));
   return number + 1;
 }
 
@@ -159,58 +169,62 @@ std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
 
 ReplayWindow::Verdict Flow::mark(std::uint64_t number) {
   const std::scoped_lock hold(lock_);
-  return window_.mark(number);
+  const auto verdict = window_.mark(number);
+  live_->highest.store(window_.highest(), kRelaxed);
+  return verdict;
 }
 
 bool Flow::charge(std::uint64_t bytes, bool new_flow, Instant now) {
   const std::uint64_t hard = hard_bytes_.load(kRelaxed), hard_flows = hard_flows_.load(kRelaxed);
-  const std::uint64_t total = bytes_.fetch_add(bytes, kRelaxed) + bytes;
-  const std::uint64_t flows = new_flow ? flows_.fetch_add(1, kRelaxed) + 1 : flows_.load(kRelaxed);
+  const std::uint64_t total = live_->bytes.fetch_add(bytes, kRelaxed) + bytes;
+  const std::uint64_t flows = new_flow ? live_->flows.fetch_add(1, kRelaxed) + 1 : live_->flows.load(kRelaxed);
   if ((hard != 0 && total >= hard) || (new_flow && hard_flows != 0 && flows > hard_flows)) {
-    bytes_.fetch_sub(bytes, kRelaxed);
-    if (new_flow) flows_.fetch_sub(1, kRelaxed);
+    live_->bytes.fetch_sub(bytes, kRelaxed);
+    if (new_flow) live_->flows.fetch_sub(1, kRelaxed);
     exhausted_.store(true, kRelaxed);
     usable.store(false, kRelaxed);
     attention_.store(true, kRelaxed);
     return false;
   }
-  if (packets_.fetch_add(1, kRelaxed) == 0) {
-    first_wall_.store(wall_of(now), kRelaxed);
-    first_steady_.store(steady_of(now), std::memory_order_release);
+  if (live_->packets.fetch_add(1, kRelaxed) == 0) {
+    live_->first_wall.store(wall_of(now), kRelaxed);
+    live_->first_steady.store(steady_of(now), std::memory_order_release);
     attention_.store(true, kRelaxed);
   }
-  last_wall_.store(wall_of(now), kRelaxed);
-  last_steady_.store(steady_of(now), kRelaxed);
+  live_->last_wall.store(wall_of(now), kRelaxed);
+  live_->last_steady.store(steady_of(now), kRelaxed);
   const std::uint64_t soft = soft_bytes_.load(kRelaxed), soft_flows = soft_flows_.load(kRelaxed);
   if ((soft != 0 && total >= soft) || (soft_flows != 0 && flows >= soft_flows)) attention_.store(true, kRelaxed);
   return true;
 }
 
 void Flow::count(Cause cause) {
-  Counter* const counter = cause == Cause::replayed                                   ? &replayed_
-                           : cause == Cause::late                                     ? &late_
-                           : cause == Cause::corrupt                                  ? &corrupt_
-                           : cause == Cause::selector || cause == Cause::wrong_source ? &mismatched_
-                           : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated ? &malformed_
-                                                                                                           : nullptr;
+  Counter* const counter = cause == Cause::replayed                                   ? &live_->replayed
+                           : cause == Cause::late                                     ? &live_->late
+                           : cause == Cause::corrupt                                  ? &live_->corrupt
+                           : cause == Cause::selector || cause == Cause::wrong_source ? &live_->mismatched
+                           : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated
+                               ? &live_->malformed
+                               : nullptr;
   if (counter) counter->fetch_add(1, kRelaxed);
 }
 
 Carried Flow::carried() const {
   Carried c;
-  c.packets = packets_.load(kRelaxed), c.bytes = bytes_.load(kRelaxed);
-  c.allocations = static_cast<std::uint32_t>(std::min<std::uint64_t>(flows_.load(kRelaxed), UINT32_MAX));
-  if (const std::uint64_t first = first_steady_.load(std::memory_order_acquire)) {
-    c.first = instant(first, first_wall_.load(kRelaxed));
-    c.last = instant(last_steady_.load(kRelaxed), last_wall_.load(kRelaxed));
+  c.packets = live_->packets.load(kRelaxed), c.bytes = live_->bytes.load(kRelaxed);
+  c.allocations = static_cast<std::uint32_t>(std::min<std::uint64_t>(live_->flows.load(kRelaxed), UINT32_MAX));
+  if (const std::uint64_t first = live_->first_steady.load(std::memory_order_acquire)) {
+    c.first = instant(first, live_->first_wall.load(kRelaxed));
+    c.last = instant(live_->last_steady.load(kRelaxed), live_->last_wall.load(kRelaxed));
   }
   {
     const std::scoped_lock hold(lock_);
-    c.sequence = std::max(sends ? number_.load(kRelaxed) : 0, receives ? window_.highest() : 0);
+    c.sequence = std::max(sends ? live_->number.load(kRelaxed) : 0, receives ? window_.highest() : 0);
     told_.store(c.sequence, kRelaxed);
   }
-  c.replayed = replayed_.load(kRelaxed), c.late = late_.load(kRelaxed), c.corrupt = corrupt_.load(kRelaxed);
-  c.mismatched = mismatched_.load(kRelaxed), c.malformed = malformed_.load(kRelaxed);
+  c.replayed = live_->replayed.load(kRelaxed), c.late = live_->late.load(kRelaxed),
+  c.corrupt = live_->corrupt.load(kRelaxed);
+  c.mismatched = live_->mismatched.load(kRelaxed), c.malformed = live_->malformed.load(kRelaxed);
   c.exhausted = exhausted_.load(kRelaxed);
   return c;
 }

@@ -10,6 +10,7 @@
 #include "engine/crypto/crypto.h"
 #include "engine/sadb.h"
 #include "engine/traffic/cause.h"
+#include "engine/traffic/live.h"
 #include "engine/traffic/packet.h"
 #include "engine/traffic/replay.h"
 
@@ -42,7 +43,8 @@ class SpinLock {
 class Flow {
  public:
   /// The SA is usable and has its keys. IVs of counter modes start at `iv_start`, which nobody can predict.
-  Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start);
+  /// `live` is the SA's alone; if its numbers have begun, they go on.
+  Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_ptr<Live> live = std::make_shared<Live>());
 
   // Facts.
   const SaId id;
@@ -68,7 +70,7 @@ class Flow {
   // The numbers of what is sent.
   /// The next sequence number; nullopt: the last one was given, and the SA must end.
   std::optional<std::uint64_t> next_number();
-  std::uint64_t next_iv() { return iv_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t next_iv() { return live_->iv.fetch_add(1, std::memory_order_relaxed); }
 
   // The window of what arrives.
   /// The whole number behind the 32 bits that are sent, and what the window says of it.
@@ -96,22 +98,19 @@ class Flow {
   Flow* newer = nullptr;  // The writer's alone.
 
  private:
-  using Counter = std::atomic<std::uint64_t>;
+  using Counter = Live::Counter;
 
   Secret auth_key_, encrypt_key_;
   crypto::Suite suite_;
   std::unique_ptr<std::unique_ptr<crypto::Keyed>[]> keyed_;
 
-  Counter number_, iv_;
+  const std::shared_ptr<Live> live_;
   mutable SpinLock lock_;
   ReplayWindow window_;
   mutable Counter told_;  // What the control thread knows of the numbers.
 
   Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
   std::atomic<bool> attention_{false}, exhausted_{false};
-  Counter packets_{0}, bytes_{0}, flows_{0};
-  Counter first_steady_{0}, first_wall_{0}, last_steady_{0}, last_wall_{0};
-  Counter replayed_{0}, late_{0}, corrupt_{0}, mismatched_{0}, malformed_{0};
 };
 
 }  // namespace engine::traffic

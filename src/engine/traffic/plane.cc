@@ -13,9 +13,9 @@ Totals& Totals::operator+=(const Totals& other) {
   return *this;
 }
 
-Plane::State::State(PlaneOptions o) : options(o), epochs(std::max(1u, o.workers)) {
+Plane::State::State(PlaneOptions o) : options(std::move(o)), epochs(std::max(1u, options.workers)) {
   if (!options.random) options.random = crypto::random_bytes;
-  options.workers = std::max(1u, o.workers);
+  options.workers = std::max(1u, options.workers);
   for (unsigned i = 0; i < options.workers; ++i) desks.push_back(std::make_unique<Desk>());
 }
 
@@ -47,7 +47,7 @@ void Plane::State::take_listed() {
   }
 }
 
-Plane::Plane(PlaneOptions options) : state_(std::make_unique<State>(options)) {}
+Plane::Plane(PlaneOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 Plane::~Plane() = default;
 
 Worker Plane::worker(unsigned number) { return Worker(std::make_unique<Worker::State>(*state_, number)); }
@@ -63,7 +63,8 @@ void Plane::put(const Sa& sa) {
   std::array<std::byte, sizeof iv> random;
   state_->options.random(random);
   iv = std::bit_cast<std::uint64_t>(random);
-  auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv);
+  const LiveSource& live = state_->options.live;
+  auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv, live ? live(sa.id()) : std::make_shared<Live>());
   if (flow->sends) state_->choice.insert(*flow, state_->epochs);
   state_->flows.insert(*flow.release(), state_->epochs);
   ++state_->generation;

@@ -14,6 +14,7 @@
 #include "engine/carrier.h"
 #include "engine/engine.h"
 #include "engine/traffic/cause.h"
+#include "engine/traffic/live.h"
 #include "engine/traffic/packet.h"
 
 namespace engine::traffic {
@@ -51,6 +52,8 @@ struct PlaneOptions {
   std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
   /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
   void (*random)(MutableBytes) = nullptr;
+  /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.
+  LiveSource live = nullptr;
 };
 
 class Plane;

@@ -1,0 +1,91 @@
+#include "engine/keep.h"
+
+#include "engine/reply.h"
+#include "engine/state.h"
+
+namespace engine {
+namespace {
+
+using pfkey::Message;
+
+void restore_keys(Sa& sa, Message& m) {
+  if (!m.auth_key && !m.encrypt_key) return;
+  sa.keys = std::make_unique<Keys>();
+  if (m.auth_key) sa.keys->auth = std::move(m.auth_key->material);
+  if (m.encrypt_key) sa.keys->encrypt = std::move(m.encrypt_key->material);
+  if (m.initial_iv) sa.keys->iv = std::move(m.initial_iv->material);
+}
+
+void restore_limits(Sa& sa, const Kept& kept) {
+  const Message& m = kept.sa;
+  const bool larval = m.sa->state == pfkey::State::larval;
+  if (!m.hard && !m.soft && !m.idle && !larval) return;
+  Limits& limits = limits_of(sa);
+  limits.hard = m.hard.value_or(pfkey::Lifetime{});
+  limits.soft = m.soft.value_or(pfkey::Lifetime{});
+  limits.idle = m.idle;
+  limits.idle_from = kept.idle_from;
+  limits.idle_told = kept.idle_told;
+}
+
+void restore_use(Sa& sa, const Kept& kept) {
+  if (!kept.first || !kept.last || !kept.sa.current) return;
+  sa.use = std::make_unique<Use>();
+  *sa.use = {kept.sa.current->bytes, kept.sa.current->allocations, *kept.first, *kept.last};
+  sa.flags |= pfkey::kFlagUsed;
+}
+
+void restore_rare(Sa& sa, Message& m) {
+  if (!has_rare(m)) return;
+  sa.rare = std::make_unique<Rare>();
+  Rare& rare = *sa.rare;
+  rare.natt_local = m.natt_local, rare.natt_remote = m.natt_remote;
+  rare.inner_src = m.inner_src, rare.inner_dst = m.inner_dst;
+  rare.km_cookie = m.km_cookie.value_or(pfkey::KmCookie{});
+  rare.src_identity = std::move(m.src_identity), rare.dst_identity = std::move(m.dst_identity);
+  rare.sensitivity = std::move(m.sensitivity), rare.outer_sensitivity = std::move(m.outer_sensitivity);
+  rare.reqid = m.reqid, rare.if_id = m.if_id, rare.mark = m.mark, rare.replay_window = m.replay_window;
+  rare.ah_align = m.ah_align;
+}
+
+}  // namespace
+
+void Engine::State::keep(const Sa& sa) {
+  if (!options.keeper) return;
+  Kept kept;
+  Message header;
+  header.type = pfkey::Type::get;
+  kept.sa = describe(sa, sadb, header, WithKeys::yes);
+  kept.serial = sa.serial;
+  kept.added = sa.added;
+  if (sa.limits) kept.idle_from = sa.limits->idle_from, kept.idle_told = sa.limits->idle_told;
+  if (sa.use) kept.first = sa.use->first, kept.last = sa.use->last;
+  options.keeper->keep(std::move(kept));
+}
+
+bool Engine::restore(Kept&& kept, Instant now) {
+  Message& m = kept.sa;
+  if (!m.sa || !m.src || !m.dst) return false;
+  Sa* const sa = state_->sadb.insert({m.satype, m.sa->spi, m.dst->address});
+  if (!sa) return false;
+  sa->src = m.src->address;
+  sa->src_port = m.src->port, sa->dst_port = m.dst->port, sa->proto = m.dst->proto;
+  sa->state = m.sa->state;
+  sa->auth = m.sa->auth, sa->encrypt = m.sa->encrypt;
+  sa->window = m.sa->replay;
+  sa->flags = m.sa->flags & ~std::uint32_t{pfkey::kFlagPaired};
+  sa->added = kept.added;
+  restore_limits(*sa, kept);
+  restore_rare(*sa, m);
+  restore_keys(*sa, m);
+  restore_use(*sa, kept);
+  if (m.replay_value) set_sequence(*sa, whole(*m.replay_value));
+  // Of a pair the second to come finds the first.
+  Sa* const partner = m.pair ? state_->sadb.find({m.satype, m.pair->spi, sa->src}) : nullptr;
+  if (partner && !state_->sadb.partner(*partner)) Sadb::pair(*sa, *partner);
+  state_->deadlines.schedule(*sa, now);
+  state_->carry(*sa);
+  return true;
+}
+
+}  // namespace engine

@@ -1,0 +1,40 @@
+#include "ipsecd/inherited.h"
+
+#include <fmt/format.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace ipsecd {
+
+Inherited inherited() {
+  Inherited out;
+  char** names = nullptr;
+  const int count = sd_listen_fds_with_names(1, &names);
+  for (int i = 0; i < count; ++i) {
+    Fd fd(SD_LISTEN_FDS_START + i);
+    const std::string_view name = names && names[i] ? names[i] : "";
+    const auto* const kept = std::ranges::find(Vault::kNames, name);
+    if (kept == Vault::kNames.end()) {
+      out.sockets.push_back(std::move(fd));
+    } else {
+      out.kept[static_cast<std::size_t>(kept - Vault::kNames.begin())] = std::move(fd);
+    }
+  }
+  if (names)
+    for (int i = 0; i < count; ++i) std::free(names[i]);
+  std::free(names);
+  return out;
+}
+
+void lay_up(const Vault& vault) {
+  const auto parts = vault.parts();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    sd_notify(0, fmt::format("FDSTOREREMOVE=1\nFDNAME={}", Vault::kNames[i]).c_str());
+    sd_pid_notify_with_fds(0, 0, fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0", Vault::kNames[i]).c_str(), &parts[i], 1);
+  }
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,22 @@
+#pragma once
+/// What the service manager hands to ipsecd: its sockets, and what an earlier ipsecd had it hold.
+#include <vector>
+
+#include "base/result.h"
+#include "ipsecd/fd.h"
+#include "ipsecd/vault.h"
+
+namespace ipsecd {
+
+struct Inherited {
+  std::vector<Fd> sockets;
+  Vault::Parts kept;  ///< By Vault::kNames; all or some may be missing.
+};
+
+/// Takes them over, once: whoever asks later, and every child, finds none (sd_listen_fds_with_names).
+Inherited inherited();
+
+/// Has the service manager hold the parts of the vault for the next ipsecd, in the place of any others.
+void lay_up(const Vault& vault);
+
+}  // namespace ipsecd

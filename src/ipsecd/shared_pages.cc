@@ -1,0 +1,70 @@
+#include "ipsecd/shared_pages.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "ipsecd/error_text.h"
+
+namespace ipsecd {
+namespace {
+
+constexpr std::size_t kMost = std::size_t{1} << 36;  // Of address space, reserved at once: nothing ever moves.
+constexpr std::size_t kStep = std::size_t{1} << 20;  // Of memory.
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_SEAL;
+
+std::unexpected<Error> cannot(const char* what) {
+  return fail(Errc::io, fmt::format("cannot {} memory for a restart: {}", what, text_of(errno)));
+}
+
+}  // namespace
+
+SharedPages::SharedPages(SharedPages&& other) noexcept
+    : fd_(std::move(other.fd_)), base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+SharedPages::~SharedPages() {
+  if (base_) ::munmap(base_, kMost);
+}
+
+Result<void> SharedPages::map() {
+  void* const base = ::mmap(nullptr, kMost, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
+  if (base == MAP_FAILED) return cannot("map");
+  ::madvise(base, kMost, MADV_DONTDUMP);
+  base_ = static_cast<std::byte*>(base);
+  return {};
+}
+
+Result<SharedPages> SharedPages::make(const char* name) {
+  SharedPages pages(Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)));
+  if (!pages.fd_) return cannot("make");
+  if (::fcntl(pages.fd(), F_ADD_SEALS, kSeals) != 0) return cannot("seal");
+  if (auto r = pages.map(); !r) return std::unexpected(r.error());
+  return pages;
+}
+
+Result<SharedPages> SharedPages::take_over(Fd fd) {
+  SharedPages pages(std::move(fd));
+  struct stat info{};
+  if (::fcntl(pages.fd(), F_GET_SEALS) != kSeals || ::fstat(pages.fd(), &info) != 0 || info.st_size < 0 ||
+      static_cast<std::size_t>(info.st_size) > kMost)
+    return fail(Errc::malformed, "what was kept for a restart is not sealed memory");
+  if (auto r = pages.map(); !r) return std::unexpected(r.error());
+  pages.size_ = static_cast<std::size_t>(info.st_size);
+  return pages;
+}
+
+bool SharedPages::grow(std::size_t size) {
+  if (size <= size_) return true;
+  if (size > kMost) return false;
+  const std::size_t rounded = std::min(kMost, (size + kStep - 1) / kStep * kStep);
+  // The memory is there before it is touched: a page that cannot be had would be a signal.
+  if (::fallocate(fd_.get(), 0, static_cast<off_t>(size_), static_cast<off_t>(rounded - size_)) != 0) return false;
+  size_ = rounded;
+  return true;
+}
+
+}  // namespace ipsecd

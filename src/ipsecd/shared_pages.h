@@ -1,0 +1,40 @@
+#pragma once
+/// Memory that has a descriptor, so that it can outlive the process in the hands of the service manager.
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "ipsecd/fd.h"
+
+namespace ipsecd {
+
+/// A sealed memfd, mapped, that grows and never moves or shrinks. Nobody can cut it off under us (F_SEAL_SHRINK). It is
+/// left out of core dumps. Its pages may be swapped: keys stand in it encrypted.
+class SharedPages {
+ public:
+  /// Empty. Error io.
+  static Result<SharedPages> make(const char* name);
+  /// What another process left. Errors: malformed (it is not what make() makes), io.
+  static Result<SharedPages> take_over(Fd fd);
+  SharedPages(SharedPages&& other) noexcept;
+  SharedPages& operator=(SharedPages&&) = delete;
+  ~SharedPages();
+
+  int fd() const { return fd_.get(); }
+  std::size_t size() const { return size_; }  ///< Bytes; new ones are zero.
+  MutableBytes bytes() { return {base_, size_}; }
+  Bytes bytes() const { return {base_, size_}; }
+  /// At least `size` bytes from now on, with memory behind them. False: the system has no more.
+  bool grow(std::size_t size);
+
+ private:
+  explicit SharedPages(Fd fd) : fd_(std::move(fd)) {}
+  Result<void> map();
+
+  Fd fd_;
+  std::byte* base_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace ipsecd
