@@ -120,7 +120,7 @@ class Secrets(Case):
 
     def test_the_service_says_nothing_of_a_lines_text(self):
         """Each word here is none of the language, stands in the file and nowhere in what is said of it."""
-        odd = [f"q{canary(6, number)}q" for number in range(40)]
+        odd = ["".join(random.Random(number).choices("ghjkvwxz", k=9)) for number in range(40)]  # Nothing like a key.
         shapes = ("{}", "add ah {} 1", "add {} spi 1", "add ah spi {} dst {}", "add ah spi 1 dst {} authalg {} authkey {}",
                   "add esp spi 1 dst 192.0.2.1 encralg aes encrkey {}/12", "add esp srcidtype {} {}", "load {}", "flush {} {}",
                   "add esp spi 1 dst 192.0.2.1/{} isrc {}/24", "update esp spi 1 dst {} {} {}", '"{}', "get esp {}={}",
