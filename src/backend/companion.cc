@@ -63,14 +63,14 @@ void bind(Store::Statement& to, const SaName& name) {
   to.bind(name.mark);
 }
 
-void bind(Store::Statement& to, const std::optional<pfkey::Identity>& identity) {
+void bind(Store::Statement& to, const Boxed<pfkey::Identity>& identity) {
   if (!identity) return to.bind_nulls(3);
   to.bind(static_cast<std::uint64_t>(identity->type));
   to.bind(identity->id);
   to.bind(identity->text);
 }
 
-std::optional<pfkey::Identity> identity_of(const Store::Statement& row, int column) {
+Boxed<pfkey::Identity> identity_of(const Store::Statement& row, int column) {
   if (row.null(column)) return std::nullopt;
   return pfkey::Identity{static_cast<pfkey::IdentityType>(row.number(column)), row.number(column + 1),
                          row.text(column + 2)};

@@ -36,7 +36,7 @@ struct Beside {
   std::uint64_t added = 0;  ///< Seconds since 1970, by the kernel's clock: tells an SA from a later one of its name.
   std::uint32_t direction = 0;  ///< SaFlag bits inbound and outbound, as asked for.
   std::uint32_t pair = 0;       ///< SPI of the partner, host order; 0: none.
-  std::optional<pfkey::Identity> src_identity, dst_identity;
+  Boxed<pfkey::Identity> src_identity, dst_identity;
   std::optional<pfkey::Lifetime> idle;
   std::optional<Address> nat_local;
 

@@ -208,7 +208,8 @@ TEST(XfrmCodec, AForeignContextIsTold) {
     batch.body(wire);
     batch.attribute(XFRMA_SEC_CTX, context);
     const Message back = sa_of(batch.bytes().subspan(sizeof(nlmsghdr)), {}).value();
-    EXPECT_EQ(back.remark.value_or(pfkey::Remark()).text, "its security context is " + std::string(row.text));
+    ASSERT_TRUE(back.remark) << row.text;
+    EXPECT_EQ(back.remark->text, "its security context is " + std::string(row.text));
     ASSERT_EQ(back.sensitivity.has_value(), row.level.has_value()) << row.text;
     if (!row.level) continue;
     EXPECT_EQ(back.sensitivity->level, *row.level) << row.text;

@@ -24,7 +24,7 @@ std::byte* secret_pages(std::size_t size) {
 // Slots of a few sizes are cut from locked chunks instead.
 class Slots {
  public:
-  explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
+  constexpr explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
 
   std::byte* get() {
     const auto lock = hold();
@@ -62,12 +62,15 @@ class Slots {
 
 constexpr std::size_t kSmall = 64;  // Holds every key of the algorithm table.
 
-// Never destroyed: it outlives every Secret, static ones included.
-Slots& slots(std::size_t size) {
-  static Slots* const small = new Slots(kSmall);
-  static Slots* const large = new Slots(Secret::kMaxSize);
-  return size <= kSmall ? *small : *large;
-}
+// Never destroyed: they outlive every Secret, static ones included.
+union Lasting {
+  constexpr explicit Lasting(std::size_t slot_size) : slots(slot_size) {}
+  constexpr ~Lasting() {}
+  Slots slots;
+};
+constinit Lasting small_slots{kSmall}, large_slots{Secret::kMaxSize};
+
+Slots& slots(std::size_t size) { return size <= kSmall ? small_slots.slots : large_slots.slots; }
 
 }  // namespace
 

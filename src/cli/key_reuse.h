@@ -1,6 +1,7 @@
 #pragma once
 /// Finds encryption keys that are given twice. Keeps no key: a keyed hash of each, and where it was given.
 #include <absl/container/flat_hash_map.h>
+#include <absl/hash/hash.h>
 
 #include <cstdint>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "lang/parse.h"
 
 namespace cli {
@@ -27,7 +29,9 @@ class KeyReuse {
   static lang::Objection objection(const lang::Command& command, std::string_view earlier);
 
   std::uint64_t seed_;
-  absl::flat_hash_map<std::uint64_t, std::uint32_t> line_of_;
+  absl::flat_hash_map<std::uint64_t, std::uint32_t, absl::Hash<std::uint64_t>, std::equal_to<>,
+                      LargePages<std::pair<const std::uint64_t, std::uint32_t>>>
+      line_of_;
 };
 
 /// The same for the commands of a prompt, which have no lines: an earlier SA is named. The same SA typed again, after a

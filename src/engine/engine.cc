@@ -130,6 +130,10 @@ void Engine::handle(Message&& request, Instant now, Sink out) {
   if (wrong) out(audience_of(request.type, request.satype), error_reply(request, *wrong));
 }
 
+void Engine::expect(const Message& request) const {
+  if (request.sa && request.dst) state_->sadb.prefetch({request.satype, request.sa->spi, request.dst->address});
+}
+
 Sa* Engine::State::named(const Message& m) {
   return sadb.find({m.satype, m.sa->spi, m.dst->address}, m.src ? &m.src->address : nullptr);
 }

@@ -88,6 +88,9 @@ class Engine {
   /// changed nothing.
   void handle(pfkey::Message&& request, Instant now, Sink out);
 
+  /// A hint that this request comes soon: its SA is looked for before it is needed.
+  void expect(const pfkey::Message& request) const;
+
   /// Starts a DUMP; if the request is wrong, the error reply comes through `out` and nullptr comes back.
   std::unique_ptr<DumpWalk> dump(const pfkey::Message& request, Instant now, Sink out);
   /// The next SA of a walk, or nullopt after the last: then the caller sends dump_end().

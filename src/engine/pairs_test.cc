@@ -172,7 +172,8 @@ TEST_F(Pairs, ARefusalSaysWhichCauseItHas) {
     m.sa->flags = flags;
     const auto sent = ask(engine, std::move(m));
     EXPECT_EQ(sent[0].message.diagnostic, static_cast<std::uint16_t>(Diagnostic::pair_inappropriate));
-    return sent[0].message.remark.value_or(pfkey::Remark{}).text;
+    const auto& remark = sent[0].message.remark;
+    return remark ? remark->text : std::string();
   };
   constexpr auto kBothDirections = "an SA that serves both directions has no pair: say inbound or outbound";
   EXPECT_EQ(said(99), "no SA with that SPI leads to this one's source");

@@ -9,7 +9,7 @@ using pfkey::Diagnostic;
 using pfkey::Message;
 using pfkey::SaType;
 
-std::optional<pfkey::Supported> supported(pfkey::AlgorithmKind kind, const Options& options) {
+Boxed<pfkey::Supported> supported(pfkey::AlgorithmKind kind, const Options& options) {
   pfkey::Supported list;
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {
     if (row.kind != kind || !usable(kind, row.number, options)) continue;

@@ -13,7 +13,7 @@ bool same_address(const std::optional<pfkey::Endpoint>& wanted, const Address& h
   return !wanted || wanted->address == has;
 }
 
-bool same_identity(const std::optional<pfkey::Identity>& wanted, const std::optional<pfkey::Identity>& has) {
+bool same_identity(const Boxed<pfkey::Identity>& wanted, const Boxed<pfkey::Identity>& has) {
   return !wanted || (has && has->type == wanted->type && has->text == wanted->text);
 }
 

@@ -33,7 +33,13 @@ bool Sadb::Equal::operator()(const Entry& a, const Probe& b) const {
 }
 
 Sadb::Sadb() : by_id_(0, Hash{}, Equal{this}) {}
-Sadb::~Sadb() = default;
+Sadb::~Sadb() {
+  for (std::size_t i = made_; i-- > 0;) std::destroy_at(&at(static_cast<Sa::Index>(i)));
+  for (std::size_t chunk = 0; chunk < chunks_.size(); ++chunk)
+    LargePages<Sa>().deallocate(chunks_[chunk], length_of(chunk));
+}
+
+void Sadb::prefetch(const SaId& id) const { by_id_.prefetch(Probe{hash_of(id), &id}); }
 
 Sa* Sadb::find(const SaId& id) {
   const auto found = by_id_.find(Probe{hash_of(id), &id});
@@ -64,13 +70,14 @@ Sa* Sadb::insert(const SaId& id) {
 
 Sa& Sadb::allocate() {
   if (free_ == Sa::kNone) {
-    const auto first = static_cast<Sa::Index>(chunks_.size() * kChunk);
-    Sa* const chunk = chunks_.emplace_back(std::make_unique<Sa[]>(kChunk)).get();
-    for (Sa::Index i = 0; i < kChunk; ++i) {
-      chunk[i].index = first + i;
-      chunk[i].newer = i + 1 < kChunk ? first + i + 1 : Sa::kNone;
+    if (made_ == first_of(chunks_.size())) {
+      chunks_.reserve(chunks_.size() + 1);
+      chunks_.push_back(LargePages<Sa>().allocate(length_of(chunks_.size())));
     }
-    free_ = first;
+    const auto index = static_cast<Sa::Index>(made_);
+    std::construct_at(&at(index))->index = index;
+    ++made_;
+    free_ = index;
   }
   Sa& sa = at(free_);
   free_ = sa.newer;

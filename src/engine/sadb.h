@@ -2,6 +2,7 @@
 /// The SADB: what is kept of each SA, and the tables that find it.
 #include <absl/container/flat_hash_set.h>
 
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "base/large_pages.h"
 #include "base/net.h"
 #include "base/secret.h"
 #include "engine/engine.h"
@@ -44,8 +46,8 @@ struct Use {
 struct Rare {
   std::optional<pfkey::Endpoint> natt_local, natt_remote, inner_src, inner_dst;
   pfkey::KmCookie km_cookie;
-  std::optional<pfkey::Identity> src_identity, dst_identity;
-  std::optional<pfkey::Sensitivity> sensitivity, outer_sensitivity;
+  Boxed<pfkey::Identity> src_identity, dst_identity;
+  Boxed<pfkey::Sensitivity> sensitivity, outer_sensitivity;
   std::optional<pfkey::Number> reqid, if_id;  // Of these four the engine honours none; it keeps them for its clients.
   std::optional<pfkey::Mark> mark;
   std::optional<pfkey::Number> ah_align;
@@ -118,6 +120,8 @@ class Sadb {
 
   std::size_t size() const { return by_id_.size(); }
 
+  /// Fetches what a look-up of that identity needs into the processor's cache.
+  void prefetch(const SaId& id) const;
   /// The SA with that identity; nullptr: none.
   Sa* find(const SaId& id);
   /// The same, if its source suits: equal, or unspecified on either side, or `src` null.
@@ -130,7 +134,10 @@ class Sadb {
 
   Sa* oldest() { return oldest_ == Sa::kNone ? nullptr : &at(oldest_); }
   Sa* newer(const Sa& sa) { return sa.newer == Sa::kNone ? nullptr : &at(sa.newer); }
-  Sa& at(Sa::Index index) { return chunks_[index / kChunk][index % kChunk]; }
+  Sa& at(Sa::Index index) {
+    const std::size_t chunk = chunk_of(index);
+    return chunks_[chunk][index - first_of(chunk)];
+  }
 
   Sa* partner(const Sa& sa) { return sa.pair == Sa::kNone ? nullptr : &at(sa.pair); }
   static void pair(Sa& a, Sa& b);
@@ -143,7 +150,13 @@ class Sadb {
   Sa* step(Cursor& cursor);
 
  private:
-  static constexpr std::size_t kChunk = 512;
+  // Each chunk is twice as long as the one before: an index leads to its chunk, and a big SADB has large pages.
+  static constexpr std::size_t kFirstChunk = 512;
+  static std::size_t first_of(std::size_t chunk) { return kFirstChunk * ((std::size_t{1} << chunk) - 1); }
+  static std::size_t length_of(std::size_t chunk) { return kFirstChunk << chunk; }
+  static std::size_t chunk_of(std::size_t index) {
+    return static_cast<std::size_t>(std::bit_width(index / kFirstChunk + 1)) - 1;
+  }
 
   // The hash beside the index: growing the table and most misses then touch no SA.
   struct Entry {
@@ -170,11 +183,12 @@ class Sadb {
 
   Sa& allocate();
 
-  std::vector<std::unique_ptr<Sa[]>> chunks_;
+  std::vector<Sa*> chunks_;
+  std::size_t made_ = 0;        // SAs in them, those on the free list included; memory behind is not used yet.
   Sa::Index free_ = Sa::kNone;  // A list through Sa::newer.
   Sa::Index oldest_ = Sa::kNone, newest_ = Sa::kNone;
   std::uint64_t last_serial_ = 0;
-  absl::flat_hash_set<Entry, Hash, Equal> by_id_;
+  absl::flat_hash_set<Entry, Hash, Equal, LargePages<Entry>> by_id_;
   std::vector<std::weak_ptr<Cursor>> cursors_;
 };
 

@@ -47,12 +47,12 @@ TEST(Sadb, TheSourceMustSuit) {
 TEST(Sadb, SasKeepTheirPlaceInMemoryAndFreedPlacesAreUsedAgain) {
   Sadb sadb;
   std::vector<Sa*> places;
-  for (std::uint32_t spi = 1; spi <= 2000; ++spi) places.push_back(sadb.insert(id(spi)));
-  for (std::uint32_t spi = 1; spi <= 2000; ++spi) EXPECT_EQ(sadb.find(id(spi)), places[spi - 1]);
+  for (std::uint32_t spi = 1; spi <= 20000; ++spi) places.push_back(sadb.insert(id(spi)));
+  for (std::uint32_t spi = 1; spi <= 20000; ++spi) EXPECT_EQ(sadb.find(id(spi)), places[spi - 1]);
   Sa* const freed = places[700];
   sadb.erase(*freed);
   EXPECT_EQ(sadb.find(id(701)), nullptr);
-  EXPECT_EQ(sadb.insert(id(5000)), freed);
+  EXPECT_EQ(sadb.insert(id(50000)), freed);
   EXPECT_EQ(freed->keys, nullptr);
 }
 

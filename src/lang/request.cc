@@ -88,7 +88,7 @@ class Builder {
 
   template <class T>
   Addresses resolve(const Host& host, std::optional<T> S::* about) {
-    if (host.literal) return {*host.literal};
+    if (host.literal) return Addresses(1, *host.literal);
     auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there are no name services");
     if (!found) {
       refuse(about, fmt::format("Unknown address {}: {}", shown(host), found.error().text));
@@ -158,7 +158,7 @@ class Builder {
     if (spec_.reqid) m.reqid = pfkey::Number{spec_.reqid->value};
     if (spec_.if_id) m.if_id = pfkey::Number{spec_.if_id->value};
     if (spec_.align8) m.ah_align = pfkey::Number{8};
-    m.offload = spec_.offload;
+    if (spec_.offload) m.offload = *spec_.offload;
     m.sa->state = spec_.state.value_or(pfkey::State::mature);
     m.sa->auth = spec_.auth ? spec_.auth->number : 0;
     m.sa->encrypt = spec_.encrypt ? spec_.encrypt->number : 0;

@@ -93,7 +93,7 @@ SaSpec to_spec(pfkey::Message&& m) {
   if (m.if_id) s.if_id = Count32{m.if_id->value};
   if (m.ah_align && m.ah_align->value == 8) s.align8 = Flag{};
   s.mark = m.mark;
-  s.offload = m.offload;
+  if (m.offload) s.offload = *m.offload;
   if (m.replay_value) s.replay_value = unless_zero<Count>(resumed(m));
   if (m.sa->state == pfkey::State::active_elsewhere) s.state = m.sa->state;
   algorithms_to_spec(m, s);

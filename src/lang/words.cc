@@ -1,8 +1,14 @@
 #include "lang/words.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 
 #include "base/text.h"
 
@@ -16,25 +22,41 @@ std::size_t continuation(std::string_view text, std::size_t at) {
   return i == text.size() || text[i] == '\n' ? i - at : 0;
 }
 
-// For each of up to eight characters the high bit of an octet: is it a blank, a control character or a backslash? What
-// is missing of the eight counts as such.
-std::uint64_t stops(std::string_view text) {
+// Where in the characters of `text` there is a blank, a control character or a backslash: a bit
+// for each, kStopBits apart.
+#ifdef __SSE2__
+constexpr std::size_t kStride = 16, kStopBits = 1;
+std::uint64_t stops(std::span<const char, kStride> text) {
+  __m128i v;
+  std::memcpy(&v, text.data(), sizeof v);
+  const __m128i blank = _mm_set1_epi8(' '), backslash = _mm_set1_epi8('\\');
+  const __m128i up_to_blank = _mm_cmpeq_epi8(_mm_max_epu8(v, blank), blank);
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_or_si128(up_to_blank, _mm_cmpeq_epi8(v, backslash))));
+}
+#else
+constexpr std::size_t kStride = 8, kStopBits = 8;
+std::uint64_t stops(std::span<const char, kStride> text) {
   std::uint64_t v = 0;
-  if (text.size() >= 8) {
-    std::memcpy(&v, text.data(), 8);
-  } else {
-    std::memcpy(&v, text.data(), text.size());
-  }
+  std::memcpy(&v, text.data(), sizeof v);
   if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
   constexpr std::uint64_t kOnes = 0x0101010101010101, kLow = 0x7f * kOnes, kHigh = 0x80 * kOnes;
   const std::uint64_t above_blank = ((v & kLow) + 0x5f * kOnes) | v;
   const std::uint64_t x = v ^ '\\' * kOnes, other_than_backslash = ((x & kLow) + kLow) | x;
   return ~(above_blank & other_than_backslash) & kHigh;
 }
+#endif
+
+// The same where the text may end sooner; what is missing counts as control characters.
+std::uint64_t stops(std::string_view text) {
+  if (text.size() >= kStride) return stops(std::span(text).first<kStride>());
+  std::array<char, kStride> last{};
+  std::ranges::copy(text, last.begin());
+  return stops(std::span(last));
+}
 
 // Cuts off bare words with blanks between them, beginning at `i`, as far as it is that easy: up to a quotation mark, a
-// word with a backslash or control character in it, the end of a line. Goes by eights, because keys make most of a
-// file.
+// word with a backslash or control character in it, the end of a line. Takes many characters at a time, because keys
+// make most of a file.
 std::size_t easy_words(std::string_view text, std::size_t i, std::vector<Word>& words) {
   std::size_t first = i;  // Of the word.
   const auto take = [&](std::size_t end) {
@@ -42,9 +64,9 @@ std::size_t easy_words(std::string_view text, std::size_t i, std::vector<Word>& 
     words.push_back({{text.data() + first, end - first}, static_cast<std::uint32_t>(first), Word::Kind::bare});
     return true;
   };
-  for (; i < text.size(); i += 8) {
-    for (std::uint64_t found = stops({text.data() + i, text.size() - i}); found != 0; found &= found - 1) {
-      const std::size_t stop = i + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+  for (; i < text.size(); i += kStride) {
+    for (std::uint64_t found = stops(text.substr(i)); found != 0; found &= found - 1) {
+      const std::size_t stop = i + static_cast<std::size_t>(std::countr_zero(found)) / kStopBits;
       if (stop >= text.size()) break;
       if (!is_blank(text[stop])) return first;
       if (stop > first && !take(stop)) return first;

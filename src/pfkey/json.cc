@@ -130,8 +130,8 @@ Json value(const Traffic& t) {
           {"corrupt", t.corrupt}, {"mismatched", t.mismatched}, {"malformed", t.malformed}};
 }
 
-template <class T>
-void member(Json& out, const char* label, const std::optional<T>& x) {
+template <class Maybe>
+void member(Json& out, const char* label, const Maybe& x) {
   if (x) out[label] = value(*x);
 }
 

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.h"
 #include "base/net.h"
 #include "base/secret.h"
 
@@ -260,7 +261,8 @@ struct Remark {
   bool operator==(const Remark&) const = default;
 };
 
-/// One message. An extension that is absent is nullopt; none can be there twice.
+/// One message. An extension that is absent is nullopt; none can be there twice. The ones that few messages have and
+/// that are large or own memory are boxed.
 struct Message {
   Type type{};
   SaType satype{};
@@ -273,13 +275,13 @@ struct Message {
   std::optional<Endpoint> src, dst, natt_local, natt_remote, inner_src, inner_dst;
   std::optional<KmCookie> km_cookie;
   std::optional<Key> auth_key, encrypt_key;
-  std::optional<Identity> src_identity, dst_identity;
-  std::optional<Sensitivity> sensitivity, outer_sensitivity;
+  Boxed<Identity> src_identity, dst_identity;
+  Boxed<Sensitivity> sensitivity, outer_sensitivity;
   std::optional<Pair> pair;
   std::optional<ReplayValue> replay_value;
-  std::optional<Proposal> proposal;
-  std::optional<ExtendedProposal> extended_proposal;
-  std::optional<Supported> supported_auth, supported_encrypt;
+  Boxed<Proposal> proposal;
+  Boxed<ExtendedProposal> extended_proposal;
+  Boxed<Supported> supported_auth, supported_encrypt;
   std::optional<SpiRange> spi_range;
   std::optional<ExtendedRegister> extended_register;
   std::optional<ExtendedDump> extended_dump;
@@ -289,8 +291,8 @@ struct Message {
   std::optional<Number> ah_align;  ///< Bytes that AH is a multiple of under IPv4: 4 (RFC 4302) if absent, or 8 (Linux).
   std::optional<Mark> mark;
   std::optional<ReplayWindow> replay_window;
-  std::optional<Offload> offload;
-  std::optional<Remark> remark;
+  Boxed<Offload> offload;
+  Boxed<Remark> remark;
   std::optional<Traffic> traffic;
 
   /// A message with this one's header and no extension.
@@ -303,14 +305,14 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-using Slot = std::variant<
-    std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
-    std::optional<KmCookie> Message::*, std::optional<Key> Message::*, std::optional<Identity> Message::*,
-    std::optional<Sensitivity> Message::*, std::optional<Pair> Message::*, std::optional<ReplayValue> Message::*,
-    std::optional<Proposal> Message::*, std::optional<ExtendedProposal> Message::*, std::optional<Supported> Message::*,
-    std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
-    std::optional<ExtendedDump> Message::*, std::optional<Number> Message::*, std::optional<Mark> Message::*,
-    std::optional<ReplayWindow> Message::*, std::optional<Offload> Message::*, std::optional<Remark> Message::*,
-    std::optional<Traffic> Message::*>;
+using Slot =
+    std::variant<std::optional<Sa> Message::*, std::optional<Lifetime> Message::*, std::optional<Endpoint> Message::*,
+                 std::optional<KmCookie> Message::*, std::optional<Key> Message::*, Boxed<Identity> Message::*,
+                 Boxed<Sensitivity> Message::*, std::optional<Pair> Message::*, std::optional<ReplayValue> Message::*,
+                 Boxed<Proposal> Message::*, Boxed<ExtendedProposal> Message::*, Boxed<Supported> Message::*,
+                 std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
+                 std::optional<ExtendedDump> Message::*, std::optional<Number> Message::*,
+                 std::optional<Mark> Message::*, std::optional<ReplayWindow> Message::*, Boxed<Offload> Message::*,
+                 Boxed<Remark> Message::*, std::optional<Traffic> Message::*>;
 
 }  // namespace pfkey

@@ -67,8 +67,7 @@ void print_extended(const ExtendedProposal& proposal, Lines& lines) {
   }
 }
 
-void print_supported(std::string_view label, AlgorithmKind kind, const std::optional<Supported>& supported,
-                     Lines& lines) {
+void print_supported(std::string_view label, AlgorithmKind kind, const Boxed<Supported>& supported, Lines& lines) {
   if (!supported) return;
   if (supported->algorithms.empty()) lines.line(label, "none");
   for (const SupportedAlgorithm& a : supported->algorithms) {

@@ -137,14 +137,14 @@ void print_traffic(const Message& m, Lines& lines) {
   if (!text.empty()) lines.line("dropped", text);
 }
 
-void print_identity(std::string_view label, const std::optional<Identity>& identity, Lines& lines) {
+void print_identity(std::string_view label, const Boxed<Identity>& identity, Lines& lines) {
   if (!identity) return;
   std::string text = name(identity->type) + ' ' + quoted(identity->text);
   if (identity->id != 0) text += fmt::format(", id {}", identity->id);
   lines.line(label, text);
 }
 
-void print_label(std::string_view label, const std::optional<Sensitivity>& sens, Lines& lines) {
+void print_label(std::string_view label, const Boxed<Sensitivity>& sens, Lines& lines) {
   if (!sens) return;
   std::string text = fmt::format("level {}, integrity {}, domain {}", sens->level, sens->integrity, sens->dpd);
   if (sens->flags != 0)

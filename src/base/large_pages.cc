@@ -1,0 +1,5 @@
+#include "base/large_pages.h"
+
+#include <sys/mman.h>
+
+void ask_for_large_pages(void* begin, std::size_t size) { madvise(begin, size, MADV_HUGEPAGE); }

@@ -1,0 +1,34 @@
+#pragma once
+/// An allocator for hash tables of millions of entries. Each probe of such a table meets a page that the processor has
+/// no translation for; pages of 2 MiB make that rare.
+#include <cstddef>
+#include <new>
+
+/// Whole pages from `begin` on, which is aligned to a large one. The kernel does what it can.
+void ask_for_large_pages(void* begin, std::size_t size);
+
+/// Arrays of 2 MiB or more are aligned to it, and the kernel is asked to back them by large pages, which it does as far
+/// as it can. Smaller ones are as std::allocator makes them.
+template <class T>
+struct LargePages {
+  using value_type = T;
+  static constexpr std::size_t kPage = std::size_t{2} << 20;  ///< Bytes.
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+
+  LargePages() = default;
+  template <class U>
+  LargePages(const LargePages<U>&) {}
+
+  T* allocate(std::size_t n) {
+    const std::size_t size = n * sizeof(T);
+    if (size < kPage) return static_cast<T*>(::operator new(size));
+    void* const p = ::operator new(size, std::align_val_t{kPage});
+    ask_for_large_pages(p, size / kPage * kPage);
+    return static_cast<T*>(p);
+  }
+  void deallocate(T* p, std::size_t n) {
+    if (n * sizeof(T) < kPage) return ::operator delete(p);
+    ::operator delete(p, std::align_val_t{kPage});
+  }
+  bool operator==(const LargePages&) const { return true; }
+};
