@@ -26,7 +26,8 @@ void Memory::one_call(std::size_t index, Message&& request, const Reply& reply) 
 }
 
 Result<void> Memory::call(std::span<Message> requests, const Reply& reply) {
-  constexpr std::size_t kAhead = 4;  // Requests: in a big SADB each meets memory that the cache has not got.
+  constexpr std::size_t kAhead = 8;  // Requests: in a big SADB each meets memory that the cache has not got.
+  for (const Message& m : requests.first(std::min(kAhead, requests.size()))) keysock_.engine().expect(m);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (i + kAhead < requests.size()) keysock_.engine().expect(requests[i + kAhead]);
     one_call(i, std::move(requests[i]), reply);

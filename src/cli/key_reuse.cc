@@ -11,17 +11,23 @@ namespace cli {
 
 KeyReuse::KeyReuse() : seed_(std::random_device{}() | std::uint64_t{std::random_device{}()} << 32) {}
 
-std::optional<std::uint32_t> KeyReuse::earlier(const lang::Command& command, std::uint32_t now) {
+std::optional<KeyReuse::Given> KeyReuse::note(const lang::Command& command, std::uint32_t line) const {
   const lang::SaSpec& spec = command.spec;
   if (command.row->verb != lang::Verb::add || !spec.encrypt_key || !spec.encrypt) return std::nullopt;
   const void* data = spec.encrypt_key->material.bytes().data();
   const std::string_view octets(static_cast<const char*>(data), spec.encrypt_key->material.size());
-  const auto [at, is_new] = line_of_.try_emplace(absl::HashOf(seed_, octets), now);
+  const Given given{absl::HashOf(seed_, octets), spec.encrypt->number, line};
+  line_of_.prefetch(given.hash);
+  return given;
+}
+
+std::optional<std::uint32_t> KeyReuse::earlier(const Given& given) {
+  const auto [at, is_new] = line_of_.try_emplace(given.hash, given.line);
   return is_new ? std::nullopt : std::optional(at->second);
 }
 
-lang::Objection KeyReuse::objection(const lang::Command& command, std::string_view earlier) {
-  const auto* cipher = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, command.spec.encrypt->number);
+lang::Objection KeyReuse::objection(const Given& given, std::string_view earlier) {
+  const auto* cipher = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, given.cipher);
   const bool counter = cipher && cipher->counter();
   return {lang::Severity::warning, &lang::SaSpec::encrypt_key,
           counter
@@ -31,17 +37,19 @@ lang::Objection KeyReuse::objection(const lang::Command& command, std::string_vi
               : fmt::format("the key of {} again; give each SA a key of its own", earlier)};
 }
 
-std::optional<lang::Objection> KeyReuse::look_at(const lang::Command& command, std::uint32_t line) {
-  const auto first = earlier(command, line);
+std::optional<lang::Objection> KeyReuse::look_for(const Given& given) {
+  const auto first = earlier(given);
   if (!first) return std::nullopt;
-  return objection(command, fmt::format("line {}", *first));
+  return objection(given, fmt::format("line {}", *first));
 }
 
 std::optional<lang::Objection> TypedKeys::look_at(const lang::Command& command) {
-  const auto first = keys_.earlier(command, static_cast<std::uint32_t>(sas_.size()));
+  const auto given = keys_.note(command, static_cast<std::uint32_t>(sas_.size()));
+  if (!given) return std::nullopt;
+  const auto first = keys_.earlier(*given);
   std::string sa =
       fmt::format("{} spi 0x{:x}", lang::satype_word(command.satype), command.spec.spi ? command.spec.spi->value : 0);
-  if (first) return sas_[*first] == sa ? std::nullopt : std::optional(KeyReuse::objection(command, sas_[*first]));
+  if (first) return sas_[*first] == sa ? std::nullopt : std::optional(KeyReuse::objection(*given, sas_[*first]));
   sas_.push_back(std::move(sa));
   return std::nullopt;
 }

@@ -18,15 +18,25 @@ class KeyReuse {
  public:
   KeyReuse();
 
-  /// Remembers the encryption key of an `add`. An objection (a warning) if an earlier line has the same one: a strong
-  /// one for a counter-mode cipher, where two SAs under one key and salt give their traffic away (RFC 4106 section 4).
-  std::optional<lang::Objection> look_at(const lang::Command& command, std::uint32_t line);
+  /// An encryption key that a line gives.
+  struct Given {
+    std::uint64_t hash;  ///< Keyed.
+    std::uint8_t cipher;
+    std::uint32_t line;
+  };
+  /// The key of an `add`, if it has one. It is not remembered yet; look_for() is fast a little later, when the memory
+  /// that it needs has come: that of a big file is not in the cache.
+  std::optional<Given> note(const lang::Command& command, std::uint32_t line) const;
+
+  /// Remembers the key. An objection (a warning) if an earlier line has the same one: a strong one for a counter-mode
+  /// cipher, where two SAs under one key and salt give their traffic away (RFC 4106 section 4).
+  std::optional<lang::Objection> look_for(const Given& given);
 
  private:
   friend class TypedKeys;
   /// Where the key was first given, if that was not now.
-  std::optional<std::uint32_t> earlier(const lang::Command& command, std::uint32_t now);
-  static lang::Objection objection(const lang::Command& command, std::string_view earlier);
+  std::optional<std::uint32_t> earlier(const Given& given);
+  static lang::Objection objection(const Given& given, std::string_view earlier);
 
   std::uint64_t seed_;
   absl::flat_hash_map<std::uint64_t, std::uint32_t, absl::Hash<std::uint64_t>, std::equal_to<>,

@@ -48,6 +48,7 @@ void Runner::warning(std::uint32_t line, std::string message) {
 }
 
 bool Runner::feed(const lang::Line& line) {
+  if (!settle()) return false;
   auto command = parser_.parse(text_of_(line), where_);
   if (!command && parser_.faults().empty()) return true;
   ++commands_;
@@ -58,9 +59,8 @@ bool Runner::feed(const lang::Line& line) {
     said += reporter_.fault(fault, text_of_(line), line);
   };
   for (const lang::Fault& f : parser_.faults()) say(f);
-  if (command)
-    if (auto o =
-            reporter_.is_file() ? key_reuse_.look_at(*command, line.number) : session_.typed_keys().look_at(*command))
+  if (command && !reporter_.is_file())
+    if (auto o = session_.typed_keys().look_at(*command))
       say(parser_.place(o->about, o->severity, std::move(o->message)));
   if (wrong) return refuse(line, said);
 
@@ -71,7 +71,9 @@ bool Runner::feed(const lang::Line& line) {
     session_.console().err(said);
     return run_now(*command);
   }
+  const auto given = reporter_.is_file() ? key_reuse_.note(*command, line.number) : std::nullopt;
   queue(std::move(*command), line, std::move(said));
+  given_ = given;
   return queued_.size() < batch_ || flush();
 }
 
@@ -84,6 +86,24 @@ bool Runner::refuse(const lang::Line& line, std::string_view said) {
                                        line.number, line.number));
   count_failure(Status::failed);
   return may_go_on();
+}
+
+// Looks whether the key of the last command was given before. Only now, because a big file's keys are far away.
+bool Runner::settle() {
+  const auto given = std::exchange(given_, std::nullopt);
+  auto o = given ? key_reuse_.look_for(*given) : std::nullopt;
+  if (!o) return true;
+  Queued& last = queued_.back();
+  const bool refused = reporter_.severity(o->severity) == Severity::error;
+  const auto fault = lang::place(text_of_(last.line), o->about, o->severity, std::move(o->message));
+  last.said += reporter_.fault(fault, text_of_(last.line), last.line);
+  if (!refused) return true;
+  const Queued taken_back = std::move(last);
+  queued_.pop_back();
+  const auto left = static_cast<std::ptrdiff_t>(messages_.size() - taken_back.messages);
+  messages_.erase(messages_.begin() + left, messages_.end());
+  targets_.erase(targets_.begin() + left, targets_.end());
+  return refuse(taken_back.line, taken_back.said);
 }
 
 void Runner::say_reservations(const lang::Command& command) {
@@ -117,6 +137,7 @@ void Runner::say_up_to(std::size_t queued) {
 }
 
 bool Runner::flush() {
+  if (!settle()) return false;
   if (queued_.empty()) return may_go_on();
   if (!messages_.empty()) send();
   say_up_to(queued_.size());

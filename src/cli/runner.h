@@ -60,6 +60,7 @@ class Runner {
   bool refuse(const lang::Line& line, std::string_view said);
   void say_reservations(const lang::Command& command);
   void queue(lang::Command&& command, const lang::Line& line, std::string said);
+  bool settle();
   bool run_now(const lang::Command& command);
   void send();
   void handle_reply(std::size_t index, pfkey::Message&& reply);
@@ -76,6 +77,7 @@ class Runner {
   lang::Names names_;
   lang::Parser parser_;
   KeyReuse key_reuse_;
+  std::optional<KeyReuse::Given> given_;  // By the last of queued_; not looked for yet.
   std::vector<Queued> queued_;
   std::vector<pfkey::Message> messages_;
   std::vector<Target> targets_;  // One for each message.
