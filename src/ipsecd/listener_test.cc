@@ -100,12 +100,11 @@ TEST(Listener, SaysWhatIsWrongWithThePlace) {
 
 // Whoever comes second waits until the first has made its socket; each then has its own.
 TEST(Listener, ManyThatStartAtOnceInOneFolderAllServe) {
-  constexpr int kMany = 40;
   const TempFolder folder;
-  std::vector<std::string> errors(kMany);
+  std::vector<std::string> errors(40);
   {
     std::vector<std::jthread> all;
-    for (int i = 0; i < kMany; ++i)
+    for (std::size_t i = 0; i < errors.size(); ++i)
       all.emplace_back([&, i] { errors[i] = error_of(Listener::at(folder / std::to_string(i))); });
   }
   EXPECT_THAT(errors, ::testing::Each("listening"));
