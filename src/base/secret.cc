@@ -14,7 +14,10 @@ namespace {
 // Locking is best effort: RLIMIT_MEMLOCK may be small. Leaving the pages out of core dumps is not limited.
 std::byte* secret_pages(std::size_t size) {
   void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) throw std::bad_alloc();
+  if (p == MAP_FAILED) {
+    if (const auto handler = std::get_new_handler()) handler();  // As operator new does; ours does not return.
+    throw std::bad_alloc();
+  }
   mlock(p, size);
   madvise(p, size, MADV_DONTDUMP);
   return static_cast<std::byte*>(p);

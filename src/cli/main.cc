@@ -5,6 +5,8 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <new>
+#include <string_view>
 
 #include "backend/open.h"
 #include "backend/owned.h"
@@ -20,6 +22,13 @@ void harden() {
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   signal(SIGXFSZ, SIG_IGN);  // A file that may not grow is an error of writing.
+}
+
+// There is nothing orderly left to do then. What was sent stands; a file that is being saved has no name yet.
+[[noreturn]] void out_of_memory() {
+  constexpr std::string_view kSaid = "ipseckey: out of memory; what follows was not done\n";
+  [[maybe_unused]] const auto said = write(STDERR_FILENO, kSaid.data(), kSaid.size());
+  _exit(static_cast<int>(cli::Status::failed));
 }
 
 // A reader of standard output that goes away ends the program as it ends any filter, but not in the middle of
@@ -63,6 +72,7 @@ cli::World this_world(cli::Console& console) {
 
 int main(int argc, char** argv) {
   harden();
+  std::set_new_handler(out_of_memory);
   const LateSigpipe sigpipe;
   cli::Console console;
   const auto status =

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,14 @@ void harden() {
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   umask(077);
+}
+
+// The SADB cannot be trusted to be whole when a change of it was cut off: the service manager starts a new ipsecd,
+// which with --keep has the SAs as they were when their requests were answered.
+[[noreturn]] void out_of_memory() {
+  constexpr std::string_view kSaid = "ipsecd: out of memory\n";
+  [[maybe_unused]] const auto said = write(STDERR_FILENO, kSaid.data(), kSaid.size());
+  _exit(ipsecd::kFailed);
 }
 
 // Each client is a descriptor; the usual soft limit is no more than their number.
@@ -159,6 +168,7 @@ Result<void> print_status(const ipsecd::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_new_handler(out_of_memory);
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   const auto options = ipsecd::parse_options(words);
   if (!options) {

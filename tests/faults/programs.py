@@ -59,7 +59,8 @@ class Daemon:
     def __init__(self, folder: pathlib.Path, name: str = "sadb.sock", **how):
         self.socket = folder / name
         self.log = ""
-        self.process = subprocess.Popen([how.pop("program", IPSECD), "--socket", str(self.socket)], stdin=subprocess.DEVNULL,
+        words = [how.pop("program", IPSECD), "--socket", str(self.socket), *how.pop("options", [])]
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, **how)
         self.read_log(until="serving")
 

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Every call for memory, and every system call, that a load and a save make fails once: whichever it was, there is one clear
+error, nothing is half-done, and nothing hangs."""
+import os
+import pathlib
+import re
+import sys
+import unittest
+
+from programs import Case, sa_lines
+
+FAILING = os.environ["FAILING"]  # The library that fails.
+CALLS = ("malloc", "open", "read", "write", "fsync", "linkat", "rename", "socket", "connect", "send", "recv", "poll", "mmap")
+COUNT = 3
+# An error of the program or of a line, and the counts.
+CLEAR = re.compile(r"\A(ipseckey: [^\n]+\n|[^\n]*:\d+: error: [^\n]+\n)+([^\n]*: \d+ of \d+ commands [^\n]+\n)?\Z")
+
+
+class Injection(Case):
+    def setUp(self):
+        super().setUp()
+        self.start_daemon()
+
+    def failing(self, call: str, at: int, *arguments):
+        """How the program ends whose at-th call fails; None: it makes no so many calls."""
+        told = self.folder / "told"
+        told.unlink(missing_ok=True)
+        ended = self.run_it(*arguments, env={**os.environ, "LD_PRELOAD": FAILING, "FAIL_CALL": call, "FAIL_AT": str(at),
+                                             "FAIL_TOLD": str(told)})
+        return ended if told.exists() else None
+
+    def each_failure(self, *arguments):
+        for call in CALLS:
+            at = 1
+            while ended := self.failing(call, at, *arguments):
+                yield f"{call} {at}", ended
+                # The start of every program is alike: of its many calls for memory each fourth does.
+                at += 1 if call != "malloc" or at < 8 else 4
+
+    def clear(self, ended, which: str):
+        self.assertIn(ended.status, (1, 3, 4), which)
+        # Standard error itself may be what fails.
+        if not which.startswith("write"):
+            self.assertRegex(ended.err, CLEAR, which)
+
+    def test_save(self):
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(COUNT)).status, 0)
+        self.assertEqual(self.run_it("-s", "whole").status, 0)
+        whole = re.sub(r"^#.*\n", "", (self.folder / "whole").read_text(), flags=re.M)
+        failures = 0
+        for which, ended in self.each_failure("-s", self.write("target", "precious\n")):
+            (self.folder / "told").unlink()
+            text = (self.folder / "target").read_text()
+            if ended.status == 0:
+                self.assertEqual(re.sub(r"^#.*\n", "", text, flags=re.M), whole, which)
+            else:
+                self.clear(ended, which)
+                failures += 1
+                if text != "precious\n":  # It stood there already, and only its folder was not written.
+                    self.assertEqual(re.sub(r"^#.*\n", "", text, flags=re.M), whole, which)
+            self.assertEqual(self.listing(), ["target", "whole"], which)
+            self.write("target", "precious\n")
+        self.assertGreater(failures, 20)
+
+    def test_load(self):
+        lines = sa_lines(COUNT)
+        keys = self.write("keys", lines)
+        failures = 0
+        for which, ended in self.each_failure("-f", keys):
+            held = self.count_sas()
+            if ended.status == 0:
+                self.assertEqual(held, COUNT, which)
+            else:
+                self.clear(ended, which)
+                failures += 1
+            self.assertLessEqual(held, COUNT, which)
+            self.assertEqual(self.run_it("flush").status, 0, which)
+        self.assertGreater(failures, 20)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
