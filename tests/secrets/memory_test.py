@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Keys lie nowhere but in memory that is locked, left out of cores and wiped: both programs are searched while they hold keys,
+by what the kernel would write into a core and by everything outside locked memory."""
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from programs import Case, DEADLINE
+
+PIECE = 8  # Octets in a row, or digits, that give a key away.
+COUNT = 6
+KEYS = [key for i in range(COUNT) for key in (random.Random(i).randbytes(16), random.Random(1000 + i).randbytes(32))]
+LINES = [f"add esp spi {0x1000 + i:#x} src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {KEYS[2 * i].hex()} "
+         f"authalg sha256 authkey {KEYS[2 * i + 1].hex()}\n" for i in range(COUNT)]
+# Side by side: whatever stretch of a key is left that is twice as long holds one of them.
+PIECES = {form[i:i + PIECE] for key in KEYS for form in (key, key.hex().encode(), key.hex().upper().encode())
+          for i in range(0, len(form), PIECE)}
+
+
+def mappings(pid: int):
+    """(begin, end, flags, name) of each mapping, as /proc/PID/smaps has them."""
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if head := re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)", line):
+            begin, end, rights, name = int(head[1], 16), int(head[2], 16), head[3], head[4]
+        elif line.startswith("VmFlags:"):
+            yield begin, end, rights, set(line.split()[1:]), name
+
+
+def finds(pid: int, wanted) -> list:
+    """Names of the mappings that `wanted` picks and in which there is a piece of a key."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for begin, end, rights, flags, name in mappings(pid):
+            if "r" not in rights or name in ("[vvar]", "[vsyscall]") or "io" in flags or not wanted(flags):
+                continue
+            if end - begin > 1 << 32:  # Address space that is reserved, sanitizers' and the vault's.
+                continue
+            try:
+                memory.seek(begin)
+                held = memory.read(end - begin)
+            except OSError:
+                continue
+            found += [f"{name or 'anonymous'} +{at:#x}" for piece in PIECES if (at := held.find(piece)) >= 0]
+    return found
+
+
+def in_a_core(flags) -> bool:
+    return "dd" not in flags
+
+
+def unlocked(flags) -> bool:
+    return "lo" not in flags
+
+
+class Memory(Case):
+    def check(self, pid: int):
+        self.assertEqual(finds(pid, in_a_core), [])
+        self.assertEqual(finds(pid, unlocked), [])
+
+    def test_the_search_finds_what_is_there(self):
+        holder = subprocess.Popen([sys.executable, "-c", "import sys; line = sys.stdin.readline(); print('held', flush=True); "
+                                   "sys.stdin.readline()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(self.stop, holder)
+        holder.stdin.write(LINES[0].encode())
+        holder.stdin.flush()
+        self.assertEqual(holder.stdout.readline(), b"held\n")
+        self.assertNotEqual(finds(holder.pid, in_a_core), [])
+
+    def test_ipsecd(self):
+        daemon = self.start_daemon()
+        self.assertEqual(self.run_it("-f", self.write("keys", "".join(LINES))).status, 0)
+        self.assertEqual(self.run_it("dump").status, 0)
+        self.assertEqual(self.run_it("get", "esp", "spi", "0x1001", "dst", "192.0.2.2").status, 0)
+        self.assertEqual(self.run_it("-s", self.folder / "saved").status, 0)
+        self.assertEqual(self.count_sas(), COUNT)
+        self.check(daemon.process.pid)
+        # Afterwards nothing is left anywhere.
+        self.assertEqual(self.run_it("flush").status, 0)
+        self.assertEqual(self.count_sas(), 0)
+        self.assertEqual(finds(daemon.process.pid, lambda flags: True), [])
+
+    def test_ipseckey_while_it_loads(self):
+        """It has read all and waits for a daemon that is stopped."""
+        daemon = self.start_daemon()
+        daemon.send(signal.SIGSTOP)
+        load = self.start("-f", self.write("keys", "".join(LINES)))
+        self.until_it_waits(load)
+        self.check(load.pid)
+        daemon.send(signal.SIGCONT)
+        self.assertEqual(load.wait(DEADLINE), 0)
+
+    def until_it_waits(self, process):
+        """Until it is in poll() with its requests sent: the state of a process that sleeps, seen twice in the same call."""
+        end = time.monotonic() + DEADLINE
+        call = pathlib.Path(f"/proc/{process.pid}/syscall")
+        polls = {"7", "271"}
+        while call.read_text().split()[0] not in polls:
+            self.assertLess(time.monotonic(), end, "it does not wait")
+            os.sched_yield()
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
