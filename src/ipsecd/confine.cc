@@ -40,7 +40,8 @@ constexpr const char* kAllowed[] = {
 constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrace",    "wait4",
                                          "prctl",          "sigaltstack", "readlink",  "getdents64",
                                          "sched_getparam", "prlimit64",   "getrlimit", "getrusage",
-                                         "personality",    "pipe2",       "ioctl",     "sched_getscheduler"};
+                                         "personality",    "pipe2",       "ioctl",     "sched_getscheduler",
+                                         "getppid"};
 
 // Nothing here ever makes them.
 constexpr const char* kDeadly[] = {"execve",           "execveat",          "fork",       "vfork",
