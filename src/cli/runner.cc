@@ -62,6 +62,9 @@ bool Runner::feed(const lang::Line& line) {
   if (command && !reporter_.is_file())
     if (auto o = session_.typed_keys().look_at(*command))
       say(parser_.place(o->about, o->severity, std::move(o->message)));
+  const auto given = command && reporter_.is_file() ? key_reuse_.note(*command, line.number) : std::nullopt;
+  if (wrong && given)
+    if (auto o = key_reuse_.look_for(*given)) say(parser_.place(o->about, o->severity, std::move(o->message)));
   if (wrong) return refuse(line, said);
 
   if (!reservations_.empty()) say_reservations(*command);
@@ -71,7 +74,6 @@ bool Runner::feed(const lang::Line& line) {
     session_.console().err(said);
     return run_now(*command);
   }
-  const auto given = reporter_.is_file() ? key_reuse_.note(*command, line.number) : std::nullopt;
   queue(std::move(*command), line, std::move(said));
   given_ = given;
   return queued_.size() < batch_ || flush();
