@@ -29,10 +29,11 @@ AREA = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw\S+ \S+ \S+ \S+ *(.*)")
 class TracesTest(Case):
     def setUp(self):
         super().setUp()
-        # Freed memory that waits in the sanitizer's quarantine is written over, as it is without one.
+        # Freed memory that waits in the sanitizer's quarantine is written over, as it is without one, and calls have their
+        # variables on the stack, which the program wipes.
         options = os.environ.get("ASAN_OPTIONS")
         if options is not None:
-            os.environ["ASAN_OPTIONS"] = f"{options}:max_free_fill_size=1048576:free_fill_byte=0"
+            os.environ["ASAN_OPTIONS"] = f"{options}:max_free_fill_size=1048576:free_fill_byte=0:detect_stack_use_after_return=0"
             self.addCleanup(os.environ.__setitem__, "ASAN_OPTIONS", options)
 
     def traces(self):
