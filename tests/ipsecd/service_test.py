@@ -250,7 +250,8 @@ class Restart(Case):
     def dumped(self) -> str:
         ended = self.run_it("dump")
         self.assertEqual((ended.status, ended.err), (OK, ""))
-        return ended.out
+        without_ages = re.sub(r"since add +[\d.]+ \w+|, in [\d.]+ \w+$", "", ended.out, flags=re.MULTILINE)
+        return re.sub(" +", " ", without_ages)
 
     def load(self, text: str):
         ended = self.run_it("-f", "-", text=text)
@@ -280,7 +281,8 @@ class Restart(Case):
         feeder.start()
         heard = [monitor.stdout.readline() for _ in range(300)]
         log = self.end_service(service, signal.SIGKILL)
-        heard += monitor.communicate(timeout=DEADLINE)[0].splitlines()
+        heard += monitor.stdout.readlines()
+        monitor.wait(DEADLINE)
         load.communicate(timeout=DEADLINE)
         feeder.join(DEADLINE)
         told = sum(json.loads(line).get("type") == "ADD" for line in heard)
