@@ -114,8 +114,13 @@ Store::Statement Store::statement(std::size_t query) {
   return Statement(prepared);
 }
 
-Result<void> Store::run(Statement& statement) {
-  return statement.step() == Step::done ? Result<void>() : trouble("cannot be written");
+Result<void> Store::run(Statement& statement) { return statement.step() == Step::done ? Result<void>() : give_up(); }
+
+// A change that cannot be made whole is not made.
+std::unexpected<Error> Store::give_up() {
+  auto wrong = trouble("cannot be written");
+  if (std::exchange(batch_, false)) sqlite3_exec(db_->handle, "ROLLBACK", nullptr, nullptr, nullptr);
+  return wrong;
 }
 
 void Store::look_again() {
@@ -124,18 +129,16 @@ void Store::look_again() {
 
 Result<void> Store::begin() {
   if (auto opened = open(true); !opened) return std::unexpected(opened.error());
-  if (std::exchange(batch_, true)) return {};
-  return sqlite3_exec(db_->handle, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK
-             ? Result<void>()
-             : trouble("cannot be written");
+  if (batch_) return {};
+  batch_ = sqlite3_exec(db_->handle, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK;
+  return batch_ ? Result<void>() : trouble("cannot be written");
 }
 
 Result<void> Store::commit() {
-  if (!std::exchange(batch_, false)) return {};
-  if (sqlite3_exec(db_->handle, "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  auto wrong = trouble("cannot be written");
-  sqlite3_exec(db_->handle, "ROLLBACK", nullptr, nullptr, nullptr);
-  return wrong;
+  if (!batch_) return {};
+  if (sqlite3_exec(db_->handle, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) return give_up();
+  batch_ = false;
+  return {};
 }
 
 }  // namespace backend

@@ -55,7 +55,7 @@ class Store {
   Result<bool> open(bool create);
   /// Of an open file.
   Statement statement(std::size_t query);
-  /// A statement that gives no rows.
+  /// A statement that gives no rows. If it fails, nothing of the change that it is part of is made.
   Result<void> run(Statement& statement);
 
   /// Whether the file is there, as of the last look.
@@ -71,6 +71,8 @@ class Store {
 
  private:
   struct Database;
+
+  std::unexpected<Error> give_up();
 
   Content content_;
   std::unique_ptr<Database> db_;
