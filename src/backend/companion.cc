@@ -54,14 +54,21 @@ void add_beside(pfkey::Message& m, const Beside& b) {
 
 // ---- rows
 
-namespace {
-
 void bind(Store::Statement& to, const SaName& name) {
   to.bind(static_cast<std::uint64_t>(name.satype));
   to.bind(name.spi);
   to.bind(to_string(name.dst));
   to.bind(name.mark);
 }
+
+SaName name_at(const Store::Statement& row, int first_column) {
+  return {static_cast<pfkey::SaType>(row.number(first_column)),
+          static_cast<std::uint32_t>(row.number(first_column + 1)),
+          parse_address(row.text(first_column + 2)).value_or(Address{}),
+          static_cast<std::uint32_t>(row.number(first_column + 3))};
+}
+
+namespace {
 
 void bind(Store::Statement& to, const Boxed<pfkey::Identity>& identity) {
   if (!identity) return to.bind_nulls(3);
@@ -77,8 +84,6 @@ Boxed<pfkey::Identity> identity_of(const Store::Statement& row, int column) {
 }
 
 std::pair<SaName, Beside> read(const Store::Statement& row) {
-  SaName name{static_cast<pfkey::SaType>(row.number(0)), static_cast<std::uint32_t>(row.number(1)),
-              parse_address(row.text(2)).value_or(Address{}), static_cast<std::uint32_t>(row.number(3))};
   Beside b;
   b.added = row.number(4);
   b.direction = static_cast<std::uint32_t>(row.number(5)) & kDirections;
@@ -86,7 +91,7 @@ std::pair<SaName, Beside> read(const Store::Statement& row) {
   b.src_identity = identity_of(row, 7), b.dst_identity = identity_of(row, 10);
   if (!row.null(13)) b.idle = pfkey::Lifetime{0, 0, row.number(13), row.number(14)};
   if (!row.null(15)) b.nat_local = parse_address(row.text(15));
-  return {name, std::move(b)};
+  return {name_at(row, 0), std::move(b)};
 }
 
 }  // namespace

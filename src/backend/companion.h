@@ -24,6 +24,9 @@ struct SaName {
   auto operator<=>(const SaName&) const = default;
 };
 SaName name_of(const pfkey::Message& m);
+/// As four columns or parameters that follow one another: type, SPI, destination, mark.
+void bind(Store::Statement& to, const SaName& name);
+SaName name_at(const Store::Statement& row, int first_column);
 
 /// Whether two times of an addition, the SADB's and ours, are of the same one: they are seconds apart.
 constexpr bool same_moment(std::uint64_t a, std::uint64_t b) {

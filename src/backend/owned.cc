@@ -24,13 +24,6 @@ constexpr const char* kSetUp =
     "CREATE TABLE IF NOT EXISTS owned(source INT, satype INT, spi INT, dst TEXT, mark INT, added INT,"
     " PRIMARY KEY(satype, spi, dst, mark, source)) WITHOUT ROWID";
 
-void bind(Store::Statement& to, const SaName& name) {
-  to.bind(static_cast<std::uint64_t>(name.satype));
-  to.bind(name.spi);
-  to.bind(to_string(name.dst));
-  to.bind(name.mark);
-}
-
 }  // namespace
 
 Owned::Owned(std::string path)
@@ -46,9 +39,7 @@ Result<Owned::Holdings> Owned::read(const Owner& owner) {
   auto step = rows.step();
   for (; step == Store::Step::row; step = rows.step()) {
     const bool mine = rows.text(0) == owner.file || (owner.service && rows.number(1) != 0);
-    const SaName name{static_cast<pfkey::SaType>(rows.number(2)), static_cast<std::uint32_t>(rows.number(3)),
-                      parse_address(rows.text(4)).value_or(Address{}), static_cast<std::uint32_t>(rows.number(5))};
-    (mine ? found.mine : found.others)[name] = rows.number(6);
+    (mine ? found.mine : found.others)[name_at(rows, 2)] = rows.number(6);
   }
   if (step == Store::Step::failed) return store_.trouble("cannot be read");
   return found;
