@@ -33,6 +33,13 @@ constexpr bool list_has(std::string_view list, std::string_view word) {
   return found;
 }
 
+/// The same, letter by letter.
+constexpr bool list_has_exactly(std::string_view list, std::string_view word) {
+  bool found = false;
+  for_each_word(list, [&](std::string_view w) { found |= w == word; });
+  return found;
+}
+
 constexpr std::string_view first_word(std::string_view list) { return list.substr(0, list.find(' ')); }
 
 /// The value of a hexadecimal digit; -1 for any other character.

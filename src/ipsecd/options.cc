@@ -135,11 +135,8 @@ const Row* find(std::string_view word) {
 }
 
 const Word* find_word(std::string_view word) {
-  for (const Word& row : kWords) {
-    bool found = false;
-    text::for_each_word(row.names, [&](std::string_view name) { found |= name == word; });
-    if (found) return &row;
-  }
+  for (const Word& row : kWords)
+    if (text::list_has_exactly(row.names, word)) return &row;
   return nullptr;
 }
 

@@ -65,11 +65,8 @@ std::span<const CommandRow> commands() { return kTable; }
 const CommandRow& row(Verb verb) { return kTable[static_cast<std::size_t>(verb)]; }
 
 const CommandRow* find_command(std::string_view name) {
-  for (const CommandRow& r : kTable) {
-    bool found = false;
-    text::for_each_word(r.names, [&](std::string_view n) { found |= n == name; });
-    if (found) return &r;
-  }
+  for (const CommandRow& r : kTable)
+    if (text::list_has_exactly(r.names, name)) return &r;
   return nullptr;
 }
 

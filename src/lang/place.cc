@@ -29,7 +29,7 @@ class Walk {
         return extensions();
       case Operands::optional_file:
       case Operands::file:
-        while (!at_end() && text::list_has(place_.row->options, words_[next_].text)) ++next_;
+        while (!at_end() && text::list_has_exactly(place_.row->options, words_[next_].text)) ++next_;
         return one(Kind::file);
       case Operands::topic:
         return one(Kind::topic);
