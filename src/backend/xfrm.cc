@@ -124,7 +124,7 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
       Row{Type::x_updatepair, &Xfrm::update}, Row{Type::x_delpair, &Xfrm::delete_pair},
       Row{Type::getspi, &Xfrm::getspi},       Row{Type::reg, &Xfrm::reg},
       Row{Type::flush, &Xfrm::flush},         Row{Type::dump, &Xfrm::dump}};
-  now_ = static_cast<std::uint64_t>(world_.clock().wall.time_since_epoch().count());
+  now_ = seconds_since_1970(world_.clock());
   companion_.look_again();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Message& m = requests[i];
@@ -163,7 +163,7 @@ Result<void> Xfrm::listen(bool promiscuous, int stop_fd, const Sink& sink) {
   if (!sink(std::move(mode))) return {};
   while (true) {
     const auto heard = socket->hear(stop_fd, [&](const NetlinkMessage& n) {
-      now_ = static_cast<std::uint64_t>(world_.clock().wall.time_since_epoch().count());
+      now_ = seconds_since_1970(world_.clock());
       auto m = xfrm::event_of(n, context());
       return !m || sink(std::move(*m));
     });

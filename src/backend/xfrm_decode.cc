@@ -137,8 +137,7 @@ void read_lifetimes(Message& m, const xfrm_usersa_info& info, const DecodeContex
 
 void put_value(Message& m, std::uint64_t value) {
   if (value == 0) return;
-  m.replay_value =
-      pfkey::ReplayValue{value <= UINT32_MAX ? static_cast<std::uint32_t>(value) : 0, value <= UINT32_MAX ? 0 : value};
+  m.replay_value = pfkey::ReplayValue::of(value);
   if (value > UINT32_MAX) remark(m, "its replay value is too wide for replay_value");
 }
 

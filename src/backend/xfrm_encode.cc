@@ -102,7 +102,7 @@ std::pair<std::uint64_t, std::uint64_t> sent_and_seen(std::uint64_t value, std::
 
 void put_replay_state(const Message& m, NetlinkBatch& out) {
   const Replay replay = replay_of(m);
-  const std::uint64_t value = m.replay_value ? std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide) : 0;
+  const std::uint64_t value = m.replay_value ? m.replay_value->number() : 0;
   const auto [sent, seen] = sent_and_seen(value, m.sa->flags);
   if (replay.wide()) {
     auto state = zeroed<WideReplay>();

@@ -130,9 +130,7 @@ Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
   const Bytes payload = sa.payload.bytes().first(sa.size);
   NetlinkBatch batch;
   if (m.soft || m.hard) xfrm::put_limits(payload, m.soft, m.hard, batch);
-  if (m.replay_value)
-    xfrm::put_replay(payload, std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide), sa.sa.sa->flags,
-                     batch);
+  if (m.replay_value) xfrm::put_replay(payload, m.replay_value->number(), sa.sa.sa->flags, batch);
   if (batch.count() > 0) {
     auto refused = ask(m, batch);
     if (!refused || *refused) return refused;

@@ -1,6 +1,8 @@
 #pragma once
 /// The present, handed down as an argument: only the programs' outermost layers read a clock.
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 
 struct Instant {
   std::chrono::nanoseconds steady{};  ///< For lifetimes and deadlines: unmoved by changes of the clock.
@@ -8,6 +10,11 @@ struct Instant {
 
   bool operator==(const Instant&) const = default;
 };
+
+/// The wall clock as PF_KEY has it; 0 before 1970.
+inline std::uint64_t seconds_since_1970(Instant t) {
+  return static_cast<std::uint64_t>(std::max<std::chrono::seconds::rep>(t.wall.time_since_epoch().count(), 0));
+}
 
 /// The same instant, `by` later on both clocks.
 inline Instant operator+(Instant t, std::chrono::seconds by) { return {t.steady + by, t.wall + by}; }

@@ -25,8 +25,6 @@ const lang::KeywordSet kKeys =
     lang::bit(lang::keyword_for(&lang::SaSpec::auth)) | lang::bit(lang::keyword_for(&lang::SaSpec::auth_key)) |
     lang::bit(lang::keyword_for(&lang::SaSpec::encrypt)) | lang::bit(lang::keyword_for(&lang::SaSpec::encrypt_key));
 
-std::uint64_t seconds(Instant now) { return static_cast<std::uint64_t>(now.wall.time_since_epoch().count()); }
-
 // What comes through a pipe has no name of its own.
 std::string full_path(const std::string& file) {
   std::error_code none;
@@ -122,7 +120,7 @@ class Apply {
     if (!owned_) return true;
     backend::Additions rows;
     for (const Asking& asking : batch)
-      if (asking.message.type == pfkey::Type::add) rows[asking.sa->name] = seconds(session_.now());
+      if (asking.message.type == pfkey::Type::add) rows[asking.sa->name] = seconds_since_1970(session_.now());
     const auto put = owned_->put(owner_, rows);
     return put || stop(put.error(), Status::file);
   }

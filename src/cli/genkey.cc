@@ -9,15 +9,12 @@
 namespace cli {
 namespace {
 
-constexpr std::uint8_t kDes = 2, kTripleDes = 3;  // Of the table's ciphers.
-
 // DES wants odd parity, and has weak keys.
 bool fit_for_use(const pfkey::Algorithm& algorithm, MutableBytes key) {
-  const bool des =
-      algorithm.kind == pfkey::AlgorithmKind::encrypt && (algorithm.number == kDes || algorithm.number == kTripleDes);
+  const bool des = algorithm.kind == pfkey::AlgorithmKind::encrypt && pfkey::has_parity(algorithm.number);
   if (!des) return !all_zero(key);
   pfkey::correct_parity(key);
-  return algorithm.number == kDes ? !pfkey::weak_des(key) : !pfkey::weak_triple_des(key);
+  return !pfkey::weak_key(algorithm.number, key);
 }
 
 }  // namespace

@@ -18,8 +18,6 @@ namespace {
 
 const lang::KeywordSet kPairSpi = lang::bit(lang::keyword_for(&lang::SaSpec::pair_spi));
 
-std::uint64_t seconds(Instant now) { return static_cast<std::uint64_t>(now.wall.time_since_epoch().count()); }
-
 // Requests to an engine of this process, where nobody else sends.
 Message request(pfkey::Type type, const SaName& name) {
   Message m;
@@ -67,7 +65,7 @@ PlannedSa* Plan::partner(const PlannedSa& sa) {
 }
 
 Status Plan::compare(Session& session, backend::Backend& desired, const backend::Owned::Holdings& holdings, bool all) {
-  const std::uint64_t now = seconds(session.now());
+  const std::uint64_t now = seconds_since_1970(session.now());
   std::size_t count = 0;
   const Status status = session.walk(
       pfkey::SaType::unspec, "nothing was changed",

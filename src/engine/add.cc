@@ -23,23 +23,13 @@ std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
   return flags;
 }
 
-void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::Endpoint>& given) {
-  if (given) slot = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = given->address, .port = given->port};
+bool has_rare(const Message& m) {
+  return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
+         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window;
 }
 
-void keep_rare(Sa& sa, const Message& m) {
-  if (!has_rare(m)) return;
-  const pfkey::KmCookie cookie = m.km_cookie.value_or(pfkey::KmCookie{});
-  sa.rare = std::make_unique<Rare>();
-  keep_natt(sa.rare->natt_local, m.natt_local);
-  keep_natt(sa.rare->natt_remote, m.natt_remote);
-  sa.rare->inner_src = m.inner_src, sa.rare->inner_dst = m.inner_dst;
-  sa.rare->km_cookie = cookie;
-  if (cookie.proto == kIke) sa.rare->km_cookie.cookie = static_cast<std::uint32_t>(cookie.cookie);
-  sa.rare->src_identity = m.src_identity, sa.rare->dst_identity = m.dst_identity;
-  sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
-  sa.rare->reqid = m.reqid, sa.rare->if_id = m.if_id, sa.rare->mark = m.mark;
-  sa.rare->replay_window = m.replay_window, sa.rare->ah_align = m.ah_align;
+void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::Endpoint>& given) {
+  if (given) slot = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = given->address, .port = given->port};
 }
 
 void keep_limits(Sa& sa, const Message& m) {
@@ -68,9 +58,19 @@ void keep_keys(Sa& sa, Message& m) {
 
 }  // namespace
 
-bool has_rare(const Message& m) {
-  return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
-         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window;
+void keep_rare(Sa& sa, const Message& m) {
+  if (!has_rare(m)) return;
+  const pfkey::KmCookie cookie = m.km_cookie.value_or(pfkey::KmCookie{});
+  sa.rare = std::make_unique<Rare>();
+  keep_natt(sa.rare->natt_local, m.natt_local);
+  keep_natt(sa.rare->natt_remote, m.natt_remote);
+  sa.rare->inner_src = m.inner_src, sa.rare->inner_dst = m.inner_dst;
+  sa.rare->km_cookie = cookie;
+  if (cookie.proto == kIke) sa.rare->km_cookie.cookie = static_cast<std::uint32_t>(cookie.cookie);
+  sa.rare->src_identity = m.src_identity, sa.rare->dst_identity = m.dst_identity;
+  sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
+  sa.rare->reqid = m.reqid, sa.rare->if_id = m.if_id, sa.rare->mark = m.mark;
+  sa.rare->replay_window = m.replay_window, sa.rare->ah_align = m.ah_align;
 }
 
 // A partner is found from either half, so its source is this SA's destination and not a wildcard.
@@ -128,7 +128,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
     keep_rare(*sa, m);
     keep_keys(*sa, m);
   }
-  if (m.replay_value) set_sequence(*sa, whole(*m.replay_value));
+  if (m.replay_value) set_sequence(*sa, m.replay_value->number());
   if (partner) Sadb::pair(*sa, *partner);
   deadlines.schedule(*sa, now);
   acquires.answered(m.seq, sa->dst);

@@ -33,14 +33,13 @@ pfkey::Message Engine::State::show(Sa& sa, const pfkey::Message& header, WithKey
   if (!options.carrier) return m;
   const auto c = options.carrier->carried(sa.id());
   if (!c) return m;
-  const pfkey::Traffic traffic{
-      .packets = c->packets,
-      .last_use = c->last ? static_cast<std::uint64_t>(c->last->wall.time_since_epoch().count()) : 0,
-      .replayed = c->replayed,
-      .late = c->late,
-      .corrupt = c->corrupt,
-      .mismatched = c->mismatched,
-      .malformed = c->malformed};
+  const pfkey::Traffic traffic{.packets = c->packets,
+                               .last_use = c->last ? seconds_since_1970(*c->last) : 0,
+                               .replayed = c->replayed,
+                               .late = c->late,
+                               .corrupt = c->corrupt,
+                               .mismatched = c->mismatched,
+                               .malformed = c->malformed};
   if (traffic != pfkey::Traffic{}) m.traffic = traffic;
   return m;
 }

@@ -153,13 +153,8 @@ bool zero_encrypt_key(const Add& a) {
          all_zero(a.m.encrypt_key->material.bytes().first(static_cast<std::size_t>(key_bits(a)) / 8));
 }
 
-constexpr std::uint8_t kDes = 2, kTripleDes = 3;
-
 bool weak_encrypt_key(const Add& a) {
-  if (!a.m.encrypt_key) return false;
-  const Bytes material = a.m.encrypt_key->material.bytes();
-  return (a.encrypt->number == kDes && weak_des(material.first(8))) ||
-         (a.encrypt->number == kTripleDes && weak_triple_des(material.first(24)));
+  return a.m.encrypt_key && pfkey::weak_key(a.encrypt->number, a.m.encrypt_key->material.bytes());
 }
 
 constexpr std::array kBeforeKeys = {
@@ -271,7 +266,7 @@ Check check_labels(const Message& m, const Options& options) {
 
 Check check_replay_width(const Message& m, bool esn) {
   constexpr std::uint32_t kMostPackets = 4096;
-  const bool wide = m.replay_value && std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide) > UINT32_MAX;
+  const bool wide = m.replay_value && m.replay_value->number() > UINT32_MAX;
   if (wide && !(m.replay_window ? m.replay_window->esn : esn)) return Refusal{EOPNOTSUPP, D::invalid_replay};
   if (m.replay_window && m.replay_window->window > kMostPackets) return Refusal{EOPNOTSUPP, D::invalid_replay};
   return std::nullopt;
@@ -296,7 +291,7 @@ Check check_add(Message& m, const Options& options) {
   add.auth = m.sa->auth ? usable(auth, m.sa->auth, options) : nullptr;
   add.encrypt = m.sa->encrypt ? usable(encrypt, m.sa->encrypt, options) : nullptr;
   if (auto wrong = first_broken(kKeys, add)) return wrong;
-  if (m.encrypt_key && add.encrypt && (add.encrypt->number == kDes || add.encrypt->number == kTripleDes))
+  if (m.encrypt_key && add.encrypt && pfkey::has_parity(add.encrypt->number))
     correct_parity(m.encrypt_key->material.bytes().first(add.encrypt->max_bits / 8u));
   if (kWeakKey.broken(add)) return kWeakKey.answer;
   if (auto wrong = check_encapsulation(m)) return wrong;

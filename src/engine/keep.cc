@@ -35,19 +35,6 @@ void restore_use(Sa& sa, const Kept& kept) {
   sa.flags |= pfkey::kFlagUsed;
 }
 
-void restore_rare(Sa& sa, Message& m) {
-  if (!has_rare(m)) return;
-  sa.rare = std::make_unique<Rare>();
-  Rare& rare = *sa.rare;
-  rare.natt_local = m.natt_local, rare.natt_remote = m.natt_remote;
-  rare.inner_src = m.inner_src, rare.inner_dst = m.inner_dst;
-  rare.km_cookie = m.km_cookie.value_or(pfkey::KmCookie{});
-  rare.src_identity = std::move(m.src_identity), rare.dst_identity = std::move(m.dst_identity);
-  rare.sensitivity = std::move(m.sensitivity), rare.outer_sensitivity = std::move(m.outer_sensitivity);
-  rare.reqid = m.reqid, rare.if_id = m.if_id, rare.mark = m.mark, rare.replay_window = m.replay_window;
-  rare.ah_align = m.ah_align;
-}
-
 }  // namespace
 
 void Engine::State::keep(const Sa& sa) {
@@ -76,10 +63,10 @@ bool Engine::restore(Kept&& kept, Instant now) {
   sa->flags = m.sa->flags & ~std::uint32_t{pfkey::kFlagPaired};
   sa->added = kept.added;
   restore_limits(*sa, kept);
-  restore_rare(*sa, m);
+  keep_rare(*sa, m);
   restore_keys(*sa, m);
   restore_use(*sa, kept);
-  if (m.replay_value) set_sequence(*sa, whole(*m.replay_value));
+  if (m.replay_value) set_sequence(*sa, m.replay_value->number());
   // Of a pair the second to come finds the first.
   Sa* const partner = m.pair ? state_->sadb.find({m.satype, m.pair->spi, sa->src}) : nullptr;
   if (partner && !state_->sadb.partner(*partner)) Sadb::pair(*sa, *partner);

@@ -16,11 +16,11 @@ pfkey::Sa parameters(const Sa& sa) {
 
 pfkey::Lifetime current(const Sa& sa) {
   pfkey::Lifetime l;
-  l.addtime = static_cast<std::uint64_t>(sa.added.wall.time_since_epoch().count());
+  l.addtime = seconds_since_1970(sa.added);
   if (sa.use) {
     l.allocations = sa.use->allocations;
     l.bytes = sa.use->bytes;
-    l.usetime = static_cast<std::uint64_t>(sa.use->first.wall.time_since_epoch().count());
+    l.usetime = seconds_since_1970(sa.use->first);
   }
   return l;
 }

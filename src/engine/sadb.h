@@ -100,7 +100,6 @@ inline void set_sequence(Sa& sa, std::uint64_t number) {
   sa.replay_value = static_cast<std::uint32_t>(number);
   if (extended_numbers(sa)) sa.rare->replay_high = static_cast<std::uint32_t>(number >> 32);
 }
-inline std::uint64_t whole(const pfkey::ReplayValue& v) { return v.low > v.wide ? v.low : v.wide; }
 
 /// All SAs. An SA's identity is its type, SPI and destination (RFC 4301 section 4.1); its place in memory is fixed
 /// while it lives. Iteration follows the order of insertion, oldest first; an SA that an UPDATE completes keeps its

@@ -61,8 +61,8 @@ struct Engine::State {
   void die(Sa& sa, Sink out);
 };
 
-/// Whether the message has something for Rare.
-bool has_rare(const pfkey::Message& m);
+/// Keeps what the message has for Rare.
+void keep_rare(Sa& sa, const pfkey::Message& m);
 
 /// Moves a request on as its own reply: no errno, no keys.
 void echo(pfkey::Message& request, Sink out);

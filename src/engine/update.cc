@@ -58,7 +58,7 @@ Check check_replay(const Sa& sa, const Message& m) {
   if (auto wrong = check_replay_width(m, extended_numbers(sa))) return wrong;
   if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
-  if ((only_receives && sa.window == 0) || whole(*m.replay_value) < sequence_of(sa))
+  if ((only_receives && sa.window == 0) || m.replay_value->number() < sequence_of(sa))
     return invalid(Diagnostic::invalid_replay);
   return std::nullopt;
 }
@@ -155,7 +155,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
     apply_manager(*half, m);
   }
   apply_own(*sa, m);
-  if (m.replay_value) set_sequence(*sa, whole(*m.replay_value));
+  if (m.replay_value) set_sequence(*sa, m.replay_value->number());
   if (joined) Sadb::pair(*sa, *joined);
   deadlines.schedule(*sa, now);
   if (partner) deadlines.schedule(*partner, now);

@@ -86,10 +86,7 @@ void put_numbers(Kept& k, const Live& live) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   if (live.begun.load(kRelaxed) == 0) return;
   const std::uint64_t number = std::max(live.number.load(kRelaxed), live.highest.load(kRelaxed));
-  const bool wide = number > UINT32_MAX;
-  if (number != 0)
-    k.sa.replay_value =
-        pfkey::ReplayValue{.low = wide ? 0 : static_cast<std::uint32_t>(number), .wide = wide ? number : 0};
+  if (number != 0) k.sa.replay_value = pfkey::ReplayValue::of(number);
   if (live.packets.load(kRelaxed) == 0 || !k.sa.current) return;
   k.sa.current->bytes = live.bytes.load(kRelaxed);
   k.sa.current->allocations =

@@ -13,11 +13,6 @@ namespace {
 using S = SaSpec;
 
 constexpr std::uint16_t kNatPort = 4500;  // RFC 3948; what the kernel fills in.
-constexpr std::uint8_t kDes = 2, kTripleDes = 3;
-
-std::uint64_t number_of(const pfkey::Message& m) {
-  return m.replay_value ? std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide) : 0;
-}
 
 // One way to say it, of those that mean the same.
 void settle(S& s) {
@@ -26,7 +21,7 @@ void settle(S& s) {
   if (s.encap)
     for (auto* const port : {&s.nat_local_port, &s.nat_remote_port})
       if (!*port || (*port)->value == 0) *port = Port{kNatPort};
-  const bool des = s.encrypt && (s.encrypt->number == kDes || s.encrypt->number == kTripleDes);
+  const bool des = s.encrypt && pfkey::has_parity(s.encrypt->number);
   if (des && s.encrypt_key) pfkey::correct_parity(s.encrypt_key->material.bytes());
 }
 
@@ -51,8 +46,8 @@ bool passed(const std::optional<Count>& limit, std::uint64_t so_far) { return li
 
 Difference compare(SaSpec& want, pfkey::Message& held) {
   // Numbers go up by themselves; only one that is ahead has to be set.
-  const std::uint64_t so_far = number_of(held);
   const bool counts = held.replay_value.has_value();
+  const std::uint64_t so_far = counts ? held.replay_value->number() : 0;
   S have = to_spec(std::move(held));
   Difference found{0, hides_key(want, have)};
   if (!want.replay_value || want.replay_value->value <= so_far || !counts) {

@@ -169,11 +169,7 @@ class Builder {
       m.sa->flags |= pfkey::kFlagPaired;
       m.pair = pfkey::Pair{spec_.pair_spi->value};
     }
-    if (spec_.replay_value) {
-      const std::uint64_t number = spec_.replay_value->value;
-      const bool wide = number > UINT32_MAX;
-      m.replay_value = pfkey::ReplayValue{wide ? 0 : static_cast<std::uint32_t>(number), wide ? number : 0};
-    }
+    if (spec_.replay_value) m.replay_value = pfkey::ReplayValue::of(spec_.replay_value->value);
   }
 
   void add_lifetimes(Message& m) const {

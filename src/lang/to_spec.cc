@@ -69,7 +69,7 @@ void natt_to_spec(const pfkey::Message& m, SaSpec& s) {
 // Numbers that were sent must not be sent again, and packets go on while the file lies there: an SA that has sent goes
 // on a good way ahead, once. Loaded, it is unused, so that a save of it says the same.
 std::uint64_t resumed(const pfkey::Message& m) {
-  const std::uint64_t number = std::max<std::uint64_t>(m.replay_value->low, m.replay_value->wide);
+  const std::uint64_t number = m.replay_value->number();
   const bool sends = (m.sa->flags & pfkey::kFlagOutbound) && !(m.sa->flags & pfkey::kFlagInbound);
   if (!sends || !(m.sa->flags & pfkey::kFlagUsed)) return number;
   const std::uint64_t last = m.replay_window && m.replay_window->esn ? UINT64_MAX : UINT32_MAX;

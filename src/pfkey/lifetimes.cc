@@ -60,10 +60,6 @@ class Table {
   Lines& lines_;
 };
 
-std::uint64_t seconds_since_1970(const Instant& now) {
-  return static_cast<std::uint64_t>(std::max<std::chrono::seconds::rep>(now.wall.time_since_epoch().count(), 0));
-}
-
 // Seconds since an event at `then`; nothing when it did not happen or the time is not known.
 std::optional<std::uint64_t> age(std::uint64_t then, const PrintOptions& options) {
   if (!options.now || then == 0) return std::nullopt;

@@ -205,6 +205,13 @@ struct Pair {
 struct ReplayValue {
   std::uint32_t low = 0;   ///< replay32: the last sequence number sent, or the highest seen.
   std::uint64_t wide = 0;  ///< replay64.
+
+  static ReplayValue of(std::uint64_t number) {
+    if (number > UINT32_MAX) return {0, number};
+    return {static_cast<std::uint32_t>(number), 0};
+  }
+  /// Whichever of the two says it.
+  std::uint64_t number() const { return low > wide ? low : wide; }
   bool operator==(const ReplayValue&) const = default;
 };
 

@@ -211,8 +211,7 @@ void print_sa(const Message& m, const PrintOptions& options, std::string& out) {
 
 void print_message(const Message& m, const PrintOptions& options, std::string& out) {
   Lines lines(out);
-  if (options.timestamp && options.now)
-    lines.text(local_time_text(static_cast<std::uint64_t>(options.now->wall.time_since_epoch().count())) + "  ");
+  if (options.timestamp && options.now) lines.text(local_time_text(seconds_since_1970(*options.now)) + "  ");
   if (const auto lost = messages_lost(m))
     return lines.text(
         *lost == 0

@@ -17,6 +17,8 @@ constexpr std::array<std::uint64_t, 16> kWeak = {
     0x011f011f010e010e, 0x1f011f010e010e01, 0xe0fee0fef1fef1fe, 0xfee0fee0fef1fef1,
 };
 
+constexpr std::uint8_t kDes = 2, kTripleDes = 3;  // Of the algorithm table.
+
 consteval bool odd_parity() {
   return std::ranges::all_of(kWeak, [](std::uint64_t key) {
     for (; key != 0; key >>= 8)
@@ -39,6 +41,13 @@ void correct_parity(MutableBytes key) {
     const auto high = static_cast<std::uint8_t>(std::to_integer<unsigned>(b) & 0xfe);
     b = static_cast<std::byte>(high | (std::popcount(high) % 2 == 0 ? 1 : 0));
   }
+}
+
+bool has_parity(std::uint8_t cipher) { return cipher == kDes || cipher == kTripleDes; }
+
+bool weak_key(std::uint8_t cipher, Bytes material) {
+  return (cipher == kDes && weak_des(material.first(8))) ||
+         (cipher == kTripleDes && weak_triple_des(material.first(24)));
 }
 
 bool weak_des(Bytes key) { return std::ranges::find(kWeak, number(key)) != kWeak.end(); }
