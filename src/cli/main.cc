@@ -10,6 +10,7 @@
 
 #include "backend/open.h"
 #include "backend/owned.h"
+#include "base/standard_descriptors.h"
 #include "cli/held_signals.h"
 #include "cli/names.h"
 #include "cli/program.h"
@@ -71,6 +72,7 @@ cli::World this_world(cli::Console& console) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!hold_standard_descriptors()) return static_cast<int>(cli::Status::file);
   harden();
   std::set_new_handler(out_of_memory);
   const LateSigpipe sigpipe;

@@ -14,7 +14,7 @@ struct ExitText {
 };
 inline constexpr std::array kExitTexts = {
     ExitText{kEnded, "ended by a signal, or all is said that was asked for"},
-    ExitText{kFailed, "it could not serve, or no ipsecd tells its status"},
+    ExitText{kFailed, "it could not serve, no ipsecd tells its status, or what was asked for could not be written"},
     ExitText{kUsage, "wrong usage"},
 };
 

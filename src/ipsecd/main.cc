@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -16,8 +17,10 @@
 #include <vector>
 
 #include "base/socket_path.h"
+#include "base/standard_descriptors.h"
 #include "ipsecd/confine.h"
 #include "ipsecd/daemon.h"
+#include "ipsecd/error_text.h"
 #include "ipsecd/exit.h"
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
@@ -25,7 +28,17 @@
 
 namespace {
 
-void log(std::string_view line) { fmt::print(stderr, "ipsecd: {}\n", line); }
+// In one piece; a journal that is gone is no reason to end.
+void log(std::string_view line) {
+  const std::string said = fmt::format("ipsecd: {}\n", line);
+  [[maybe_unused]] const auto done = write(STDERR_FILENO, said.data(), said.size());
+}
+
+// To standard output. Errors: io.
+Result<void> say(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
+  return fail(Errc::io, fmt::format("cannot write standard output: {}", ipsecd::text_of(errno)));
+}
 
 // The memory of this process is keys: nobody else's debugger, no core dump, no file that others can read.
 void harden() {
@@ -161,13 +174,29 @@ Result<void> print_status(const ipsecd::Options& options) {
   const std::string path = ipsecd::status_path(options.socket.value_or(default_path()));
   const auto reply = ipsecd::ask_status(path, options.json ? "json" : "text");
   if (!reply) return std::unexpected(reply.error());
-  fmt::print("{}", *reply);
-  return {};
+  return say(*reply);
+}
+
+Result<void> carry_out(const ipsecd::Options& options) {
+  using Do = ipsecd::Options::Do;
+  switch (options.what) {
+    case Do::help:
+      return say(ipsecd::help_text());
+    case Do::version:
+      return say("ipsecd " IPSECKEY_VERSION "\n");
+    case Do::serve:
+    case Do::status:
+      break;
+  }
+  harden();
+  allow_many_files();
+  return options.what == Do::status ? print_status(options) : serve(options);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!hold_standard_descriptors()) return ipsecd::kFailed;
   std::set_new_handler(out_of_memory);
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   const auto options = ipsecd::parse_options(words);
@@ -175,22 +204,8 @@ int main(int argc, char** argv) {
     log(options.error().text);
     return ipsecd::kUsage;
   }
-  switch (options->what) {
-    case ipsecd::Options::Do::help:
-      fmt::print("{}", ipsecd::help_text());
-      return ipsecd::kEnded;
-    case ipsecd::Options::Do::version:
-      fmt::print("ipsecd {}\n", IPSECKEY_VERSION);
-      return ipsecd::kEnded;
-    case ipsecd::Options::Do::serve:
-    case ipsecd::Options::Do::status:
-      break;
-  }
-  harden();
-  allow_many_files();
-  if (const auto ended = options->what == ipsecd::Options::Do::status ? print_status(*options) : serve(*options);
-      !ended) {
-    log(ended.error().text);
+  if (const auto done = carry_out(*options); !done) {
+    log(done.error().text);
     return ipsecd::kFailed;
   }
   return ipsecd::kEnded;

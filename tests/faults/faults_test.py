@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-from programs import Case, DEADLINE, Ended, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
+from programs import Case, DEADLINE, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
 
 OK, FAILED, USAGE, NO_SADB, FILE = range(5)
 
@@ -224,6 +224,73 @@ class Saving(Case):
                     self.assertEqual(self.run_it("-f", "-", text=sa_lines(2000)).status, OK)
                 err = process.stderr.read().decode()
                 self.assertEqual((process.wait(DEADLINE), err), (status, ""), words)
+
+
+class Closed(Case):
+    """Standard descriptors that were closed before the program began: nothing of ours takes their numbers."""
+
+    LOST = Ended(FILE, "", "ipseckey: cannot write standard output: Bad file descriptor\n")
+
+    def closed(self, *descriptors) -> dict:
+        return {"preexec_fn": lambda: [os.close(fd) for fd in descriptors]}
+
+    def test_a_lost_output_is_an_error(self):
+        self.start_daemon()
+        self.write("keys", sa_lines(3))
+        self.assertEqual(self.run_it("-f", "keys", **self.closed(1)), self.LOST)
+        for words in (["-p", "dump"], ["save", "all"], ["-s", "-"], ["-c", "keys"], ["--version"], ["genkey", "aes"]):
+            self.assertEqual(self.run_it(*words, **self.closed(0, 1)), self.LOST, words)
+        self.assertEqual(self.run_it("-c", "keys", **self.closed(1, 2)).status, FILE)
+        self.assertEqual(self.run_it("flush", **self.closed(0, 1, 2)).status, OK)
+        self.assertEqual(self.run_it("-f", "keys", **self.closed(0, 1, 2)).status, FILE)
+        self.assertEqual(self.count_sas(), 3)
+        ended = self.run_it("-f", "-", **self.closed(0))
+        self.assertEqual((ended.status, ended.out), (FILE, ""))
+        self.assertIn("cannot read <stdin>: Bad file descriptor", ended.err)
+        # It heard PF_KEY messages alone.
+        self.assertRegex(self.daemon.end(), r"\Aipsecd: serving \S+\n\Z")
+
+    def test_a_saved_file_holds_what_is_saved_alone(self):
+        self.start_daemon()
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(3)).status, OK)
+        self.assertEqual(self.run_it("-s", "first").status, OK)
+        (self.folder / "target").mkdir()
+        for descriptors in ((0,), (1,), (2,), (0, 1, 2)):
+            # -v writes to standard output.
+            self.assertEqual(self.run_it("-v", "-s", "second", **self.closed(*descriptors)).status, FILE if 1 in descriptors else OK)
+            saved = [[line for line in (self.folder / name).read_text().splitlines() if not line.startswith("#")]
+                     for name in ("first", "second")]
+            self.assertEqual(saved[0], saved[1], descriptors)
+            self.assertEqual(sum(line.startswith("add ") for line in saved[1]), 3)
+            self.assertEqual(self.run_it("-s", "target", **self.closed(*descriptors)).status, FILE)
+
+    def test_ipsecd_without_them(self):
+        for descriptors in ((0,), (1,), (2,), (0, 1, 2)):
+            socket = self.folder / "sadb.sock"
+            process = subprocess.Popen([IPSECD, "--socket", str(socket)], **self.closed(*descriptors))
+            self.addCleanup(self.stop, process)
+            status = [IPSECD, "status", "--socket", str(socket)]
+            end = time.monotonic() + DEADLINE
+            while subprocess.run(status, capture_output=True).returncode != OK:
+                self.assertLess(time.monotonic(), end)
+                self.assertIsNone(process.poll(), descriptors)
+            for fd in descriptors:
+                self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null")
+            lost = subprocess.run(status, stderr=subprocess.PIPE, **self.closed(0, 1))
+            self.assertEqual((lost.returncode, lost.stderr), (FAILED, b"ipsecd: cannot write standard output: Bad file descriptor\n"))
+            process.terminate()
+            self.assertEqual(process.wait(DEADLINE), OK)
+
+    def test_a_log_that_nobody_takes_ends_no_daemon(self):
+        with open("/dev/full", "wb") as full:
+            process = subprocess.Popen([IPSECD, "--socket", str(self.folder / "sadb.sock")], stderr=full)
+        self.addCleanup(self.stop, process)
+        end = time.monotonic() + DEADLINE
+        while not (self.folder / "sadb.sock").exists():
+            self.assertLess(time.monotonic(), end)
+            self.assertIsNone(process.poll())
+        process.terminate()
+        self.assertEqual(process.wait(DEADLINE), OK)
 
 
 class Interrupted(Case):
