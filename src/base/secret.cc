@@ -9,18 +9,15 @@
 #include <stdexcept>
 #include <vector>
 
+#include "base/secret_pages.h"
+
 namespace {
 
-// Locking is best effort: RLIMIT_MEMLOCK may be small. Leaving the pages out of core dumps is not limited.
-std::byte* secret_pages(std::size_t size) {
-  void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) {
-    if (const auto handler = std::get_new_handler()) handler();  // As operator new does; ours does not return.
-    throw std::bad_alloc();
-  }
-  mlock(p, size);
-  madvise(p, size, MADV_DONTDUMP);
-  return static_cast<std::byte*>(p);
+std::byte* pages(std::size_t size) {
+  std::byte* const p = secret_pages(size);
+  if (p) return p;
+  if (const auto handler = std::get_new_handler()) handler();  // As operator new does; ours does not return.
+  throw std::bad_alloc();
 }
 
 // mlock() works on pages and does not nest, so locking each key by itself would unlock its neighbours when it is freed.
@@ -51,7 +48,7 @@ class Slots {
   static constexpr std::size_t kChunk = 64 * 1024;
 
   void add_chunk() {
-    std::byte* p = secret_pages(kChunk);
+    std::byte* p = pages(kChunk);
     chunks_ += kChunk / slot_size_;
     free_.reserve(chunks_);  // So that put(), which runs in destructors, never allocates.
     for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(p + at);
@@ -111,7 +108,7 @@ void SecretBuffer::grow(std::size_t size) {
   if (size <= size_) return;
   SecretBuffer larger;
   larger.size_ = (size + kPage - 1) / kPage * kPage;
-  larger.data_ = secret_pages(larger.size_);
+  larger.data_ = pages(larger.size_);
   std::ranges::copy(bytes(), larger.data_);
   *this = std::move(larger);
 }

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/secret_pages.h"
 #include "ipsecd/clock.h"
 #include "ipsecd/error_text.h"
 #include "pfkey/notices.h"
@@ -300,6 +301,10 @@ void Daemon::close(ClientId id) {
 }
 
 void Daemon::settle() {
+  if (secrets_may_be_swapped() && !std::exchange(swap_logged_, true))
+    log_(
+        "not all memory of keys can be locked, and some may be written to swap: raise RLIMIT_MEMLOCK (in the unit "
+        "LimitMEMLOCK=infinity)");
   for (const ClientId id : std::exchange(touched_, {})) {
     const auto found = connections_.find(id);
     if (found == connections_.end()) continue;

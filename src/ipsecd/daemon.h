@@ -105,6 +105,7 @@ class Daemon {
   std::unique_ptr<StatusSocket> status_socket_;
   std::optional<std::chrono::nanoseconds> timer_at_;
   bool full_logged_ = false;
+  bool swap_logged_ = false;
   std::vector<ClientId> touched_;  // Whose wants may have changed since settle().
   std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;
   std::unordered_map<uid_t, std::size_t> connections_of_;  // By user.

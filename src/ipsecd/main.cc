@@ -18,6 +18,7 @@
 
 #include "base/socket_path.h"
 #include "base/standard_descriptors.h"
+#include "engine/crypto/crypto.h"
 #include "ipsecd/confine.h"
 #include "ipsecd/daemon.h"
 #include "ipsecd/error_text.h"
@@ -56,12 +57,19 @@ void harden() {
   _exit(ipsecd::kFailed);
 }
 
-// Each client is a descriptor; the usual soft limit is no more than their number.
-void allow_many_files() {
+void raise(decltype(RLIMIT_NOFILE) what) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (getrlimit(what, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  setrlimit(what, &limit);
+}
+
+// Each client is a descriptor, and the usual soft limit is no more than their number; keys are locked in memory, of
+// which root may have any amount, also when it becomes another user later.
+void raise_limits() {
+  raise(RLIMIT_NOFILE);
+  const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+  if (setrlimit(RLIMIT_MEMLOCK, &all) != 0) raise(RLIMIT_MEMLOCK);
 }
 
 std::string default_path() { return default_socket_path(geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")); }
@@ -189,7 +197,8 @@ Result<void> carry_out(const ipsecd::Options& options) {
       break;
   }
   harden();
-  allow_many_files();
+  raise_limits();
+  if (!crypto::use_secret_heap()) return fail(Errc::unsupported, "the cryptographic library is in use already");
   return options.what == Do::status ? print_status(options) : serve(options);
 }
 

@@ -1,26 +1,38 @@
 #!/usr/bin/env python3
 """Keys lie nowhere but in memory that is locked, left out of cores and wiped: both programs are searched while they hold keys,
 by what the kernel would write into a core and by everything outside locked memory."""
+import json
 import os
 import pathlib
 import random
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import unittest
 
-from programs import Case, DEADLINE
+from hosts import Pair, datagrams, echo, wait_for
+from programs import Case, DEADLINE, IPSECD, unprivileged
 
 PIECE = 8  # Octets in a row, or digits, that give a key away.
 COUNT = 6
 KEYS = [key for i in range(COUNT) for key in (random.Random(i).randbytes(16), random.Random(1000 + i).randbytes(32))]
 LINES = [f"add esp spi {0x1000 + i:#x} src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {KEYS[2 * i].hex()} "
          f"authalg sha256 authkey {KEYS[2 * i + 1].hex()}\n" for i in range(COUNT)]
-# Side by side: whatever stretch of a key is left that is twice as long holds one of them.
-PIECES = {form[i:i + PIECE] for key in KEYS for form in (key, key.hex().encode(), key.hex().upper().encode())
-          for i in range(0, len(form), PIECE)}
+# Each way in which packets are encrypted or authenticated; the words, and the octets of the keys that stand in them.
+KINDS = [(words, [random.Random(f"{words} {i}").randbytes(size) for i, size in enumerate(sizes)]) for words, sizes in (
+    ("encralg aes encrkey {} authalg sha256 authkey {}", (16, 32)), ("encralg aes-gcm encrkey {}", (20,)),
+    ("encralg aes-gcm encrkey {}", (36,)), ("encralg aes-ctr encrkey {} authalg sha1 authkey {}", (20, 20)),
+    ("encralg aes-ccm encrkey {}", (35,)), ("encralg chacha20-poly1305 encrkey {}", (36,)),
+    ("encralg 3des encrkey {} authalg sha512 authkey {}", (24, 64)), ("encralg aes encrkey {} authalg aes-xcbc authkey {}", (32, 16)),
+    ("encralg aes encrkey {} authalg aes-cmac authkey {}", (24, 16)))]
+# Side by side, and the last ones: whatever stretch of a key is left that is twice as long holds one of them.
+PIECES = {form[min(i, len(form) - PIECE):][:PIECE] for forms in (
+    [form for key in KEYS for form in (key, key.hex().encode(), key.hex().upper().encode())], [key for _, keys in KINDS for key in keys])
+    for form in forms for i in range(0, len(form), PIECE)}
 
 
 def mappings(pid: int):
@@ -37,7 +49,7 @@ def finds(pid: int, wanted) -> list:
     found = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for begin, end, rights, flags, name in mappings(pid):
-            if "r" not in rights or name in ("[vvar]", "[vsyscall]") or "io" in flags or not wanted(flags):
+            if not rights.startswith("rw") or name in ("[vvar]", "[vsyscall]") or "io" in flags or not wanted(flags):
                 continue
             if end - begin > 1 << 32:  # Address space that is reserved, sanitizers' and the vault's.
                 continue
@@ -84,6 +96,40 @@ class Memory(Case):
         self.assertEqual(self.run_it("flush").status, 0)
         self.assertEqual(self.count_sas(), 0)
         self.assertEqual(finds(daemon.process.pid, lambda flags: True), [])
+
+    def test_ipsecd_with_sas_that_carried_packets(self):
+        pair = Pair()
+        self.addCleanup(pair.close)
+        pair.start()
+        lines = [f"add esp spi {0x2000 + 2 * i + way:#x} src 192.0.2.{1 + way} dst 192.0.2.{2 - way} isrc 10.{1 + way}.0.0/16 "
+                 f"idst 10.{2 - way}.0.0/16 {words.format(*(key.hex() for key in keys))}\n"
+                 for i, (words, keys) in enumerate(KINDS) for way in (0, 1)]
+        for i in range(len(KINDS)):  # The newest SA carries.
+            pair.load("".join(lines[2 * i:2 * i + 2]))
+            echo(pair.a, pair.b, "10.2.0.1", 10_000)
+        for host in (pair.a, pair.b):
+            used = [json.loads(line)["current"]["bytes"] for line in host.ipseckey("-p", "--json", "dump").splitlines()]
+            self.assertEqual((len(used), 0 in used), (2 * len(KINDS), False))
+            self.check(host.daemon.pid)
+            self.assertNotEqual(finds(host.daemon.pid, lambda flags: True), [])
+            host.ipseckey("flush")
+        # What a packet thread still had in hand it lets go of with the next packets.
+        for host in (pair.a, pair.b):
+            wait_for("keys are wiped", lambda: datagrams(pair.a, pair.b, "192.0.2.2", [100]) and
+                     not finds(host.daemon.pid, lambda flags: True))
+
+    def test_what_cannot_be_locked_is_told(self):
+        self.folder.chmod(0o777)
+
+        def few():
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+            unprivileged()
+
+        daemon = self.start_daemon(program=shutil.copy(IPSECD, self.folder), preexec_fn=few)
+        self.assertEqual(self.run_it("-f", self.write("keys", "".join(LINES))).status, 0)
+        self.assertEqual(self.count_sas(), COUNT)
+        self.assertEqual(finds(daemon.process.pid, in_a_core), [])
+        self.assertEqual(daemon.end().count("some may be written to swap: raise RLIMIT_MEMLOCK"), 1)
 
     def test_ipseckey_while_it_loads(self):
         """It has read all and waits for a daemon that is stopped."""

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdlib>
 
+#include "base/secret_heap.h"
 #include "engine/crypto/evp.h"
 #include "engine/crypto/fast_gcm.h"
 #include "engine/crypto/mac.h"
@@ -22,7 +23,7 @@ constexpr std::uint8_t kDes = 2;
 
 }  // namespace
 
-struct Keyed::Contexts {
+struct Keyed::Contexts : secret_heap::Object {
   const Algorithm* encrypt = nullptr;
   bool esn = false;
   std::array<std::byte, 4> salt{};
@@ -188,6 +189,16 @@ bool available(const Algorithm& row) {
   if (row.mode == Mode::null) return true;
   if (row.kind == pfkey::AlgorithmKind::auth) return Mac::make(row, Secret(row.max_bits / 8u).bytes()) != nullptr;
   return cipher_of(row, row.max_bits / 8u) != nullptr;
+}
+
+bool use_secret_heap() {
+  return CRYPTO_set_mem_functions([](std::size_t size, const char*, int) { return secret_heap::allocate(size); },
+                                  [](void* p, std::size_t size, const char*, int) -> void* {
+                                    if (size > 0) return secret_heap::reallocate(p, size);
+                                    secret_heap::release(p);
+                                    return nullptr;
+                                  },
+                                  [](void* p, const char*, int) { secret_heap::release(p); }) == 1;
 }
 
 void random_bytes(MutableBytes out) {

@@ -31,6 +31,10 @@ struct Suite {
 /// Whether the library can do the algorithm here (DES and Blowfish need its legacy provider).
 bool available(const pfkey::Algorithm& algorithm);
 
+/// From now on whatever the library holds in memory, expanded keys above all, lies in the secret heap
+/// (base/secret_heap.h). To be called before anything else here. False: it is too late.
+bool use_secret_heap();
+
 /// Random octets that nobody can predict.
 void random_bytes(MutableBytes out);
 using Random = void (*)(MutableBytes out);

@@ -1,5 +1,7 @@
 #include "engine/crypto/fast_gcm.h"
 
+#include "base/secret_heap.h"
+
 #ifdef IPSECKEY_MULTI_BUFFER
 #include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
@@ -41,7 +43,7 @@ const void* raw(Bytes b) { return b.data(); }
 
 }  // namespace
 
-struct FastGcm::State {
+struct FastGcm::State : secret_heap::Object {
   gcm_key_data key;
   Functions call;
   ~State() { OPENSSL_cleanse(&key, sizeof key); }

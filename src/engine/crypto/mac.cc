@@ -8,6 +8,8 @@
 #include <array>
 #include <string>
 
+#include "base/secret_heap.h"
+
 namespace crypto {
 namespace {
 
@@ -35,7 +37,7 @@ class LibraryMac final : public Mac {
 };
 
 // All whole blocks but the last go through CBC, whose output is thrown away until the last comes.
-class Xcbc final : public Mac {
+class Xcbc final : public Mac, public secret_heap::Object {
  public:
   Xcbc(CipherContext cbc, const Block& k2, const Block& k3) : cbc_(std::move(cbc)), k2_(k2), k3_(k3) {}
   ~Xcbc() override {
