@@ -445,6 +445,24 @@ TEST(Fragments, ProtectedPacketsAreCutAndWholeOnesComeOfThem) {
   EXPECT_FALSE(fragment(datagram({.size = 3000, .dont_fragment = true}), 1400, 1, room, [](Bytes) {}));
 }
 
+// RFC 8200 section 4.5: all headers are in the first fragment, or the packet cannot be sent.
+TEST(Fragments, HeadersStayTogether) {
+  const auto with_options = [](std::size_t units) {
+    Octets packet(3000);
+    write_header(packet, {.src = *parse_address("2001:db8::1"), .dst = *parse_address("2001:db8::2"), .protocol = 60},
+                 packet.size());
+    packet[40] = std::byte{kUdp}, packet[41] = static_cast<std::byte>(units - 1);
+    return packet;
+  };
+  Octets room(1280);
+  // 1280 less 40 and 8, in eights: 1232, of which 8 are UDP's.
+  std::size_t parts = 0;
+  EXPECT_TRUE(fragment(with_options(1224 / 8), 1280, 1, room, [&](Bytes part) { parts += parse(part).has_value(); }));
+  EXPECT_EQ(parts, 3u);
+  EXPECT_FALSE(fragment(with_options(1224 / 8 + 1), 1280, 1, room, [&](Bytes) { ++parts; }));
+  EXPECT_EQ(parts, 3u);
+}
+
 TEST(Fragments, OnlyATunnelCarriesThemAndNotUnderPorts) {
   Octets part = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
   set<std::uint16_t>(part, 6, 0x0001);

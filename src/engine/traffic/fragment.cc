@@ -54,6 +54,8 @@ bool fragment_v6(Bytes packet, const Headers& h, std::uint32_t mtu, std::uint32_
                  absl::FunctionRef<void(Bytes)> sink) {
   const std::size_t header = h.network + 8;
   if (h.fragment || mtu < header + 8 || room.size() < mtu) return false;
+  // All headers go into the first part, that of the upper layer too, whose ports are in its first octets.
+  if (h.upper_at + 8 > h.network + (mtu - header) / 8 * 8) return false;
   std::ranges::copy(packet.first(h.network), room.begin());
   room[h.next_at] = std::byte{kFragment};
   for (std::size_t at = h.network; at < h.total;) {
