@@ -67,11 +67,10 @@ def translate(port):
     drop_connections("r1")
 
 
-def through_nat(port):
+def through_nat(port, there=(INNER_A, INNER_B), back=(INNER_B, INNER_A)):
     """Traffic that a begins, then traffic that b begins; what leaves r1 has the port of the NAT."""
     tap = Tap("r2", "to_r1")
-    expect(f"through the NAT at port {port}", [echo("a", "b", INNER_A, INNER_B, 50_000),
-                                               echo("b", "a", INNER_B, INNER_A, 50_000)], [50_000, 50_000])
+    expect(f"through the NAT at port {port}", [echo("a", "b", *there, 50_000), echo("b", "a", *back[:2], 50_000, *back[2:])], [50_000, 50_000])
     expect("what leaves the NAT", tap.seen(), {(17, port, 4500)})
     tap.close()
 
@@ -85,6 +84,25 @@ def change_port(reload):
     expect("to the port that was", datagrams("b", "a", INNER_B, INNER_A, [100], 1), [])
     reload(beyond_nat(6001))
     through_nat(6001)
+
+
+def transport(start):
+    """Transport mode: TCP and UDP computed their checksums with other addresses than they arrive with (RFC 3948 section 3.1.2).
+    `start`: makes both ends, with SAs of these words."""
+    translate(6000)
+    start(*(f"add esp spi 0x501 src {a} dst {B} {GCM} encap udp nat_lport 4500 nat_rport {port} {ways[0]}\n"
+            f"add esp spi 0x502 src {B} dst {a} {GCM} encap udp nat_lport 4500 nat_rport {port} {ways[1]}\n"
+            for a, port, ways in ((A, 4500, ("outbound", "inbound")), (NAT, 6000, ("inbound", "outbound")))))
+    through_nat(6000, (A, B), (B, NAT, A))
+    expect("datagrams through the NAT", [datagrams("a", "b", A, B, [100, 101]), datagrams("b", "a", B, NAT, [100, 101], at=A)],
+           [[100, 101]] * 2)
+
+
+def host_policies(name, mine, theirs):
+    """What the two hosts say to one another is protected, but not what it is carried in."""
+    ip_batch(name, [f"xfrm policy add src {theirs} dst {mine} proto udp dport 4500 dir in priority 1"] +
+             [f"xfrm policy add src {src} dst {dst} dir {way} priority 2 tmpl proto esp mode transport"
+              for src, dst, way in ((mine, theirs, "out"), (theirs, mine, "in"))])
 
 
 def narrowest(name, mine, theirs, outer):
@@ -147,10 +165,24 @@ with inside("a"):
 with contextlib.closing(keep_alive):
     keep_alive.sendto(b"\xff", (B, 4500))
 daemon.wait("the keep-alive", lambda: daemon.status()["in"]["dropped"] == {"keep_alive": 1})
+ipseckey("flush", netns="a")
+ip_batch("a", ["xfrm policy flush"])
+
+
+def kernel_behind(mine, theirs):
+    daemon.run_ipseckey("flush")
+    load(mine, "a")
+    daemon.load(theirs)
+
+
+daemon.take(f"{NAT}/32")
+host_policies("a", A, B)
+transport(kernel_behind)
 daemon.stop()
 encapsulated.close()
 ipseckey("flush", netns="a")
 ip_batch("a", ["xfrm policy flush", f"addr del {INNER_A}/32 dev lo"])
+run("ip", "-n", "b", "rule", "del", "not", "fwmark", "0x50", "table", "50")
 
 daemon = ipsecd_end("a", INNER_A, INNER_B)
 linux_end("b", (INNER_B, INNER_A), (B, NAT), "203.0.113.1")
@@ -165,6 +197,19 @@ def again_in_the_kernel(text):
 
 
 change_port(again_in_the_kernel)
+ipseckey("flush", netns="b")
+ip_batch("b", ["xfrm policy flush"])
+
+
+def kernel_beyond(mine, theirs):
+    daemon.run_ipseckey("flush")
+    load(theirs, "b")
+    daemon.load(mine)
+
+
+daemon.take(f"{B}/32")
+host_policies("b", B, NAT)
+transport(kernel_beyond)
 daemon.stop()
 encapsulated.close()
 finish("a narrow hop and a NAT lie between the kernel and ipsecd")

@@ -137,19 +137,19 @@ def connections(pairs, seconds):
     return done
 
 
-def datagrams(start, end, src, dst, sizes, seconds=5):
-    """Sends UDP datagrams of these sizes; the sizes of those that came, in their order."""
+def datagrams(start, end, src, dst, sizes, seconds=5, at=None):
+    """Sends UDP datagrams of these sizes; the sizes of those that came, in their order. `at`: what `end` calls `dst`."""
     family, got = socket.AF_INET6 if ":" in src else socket.AF_INET, []
     with contextlib.ExitStack() as stack:
         with inside(end):
             taker = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-        taker.bind((dst, 0))
+        taker.bind((at or dst, 0))
         taker.setblocking(False)
         with inside(start):
             giver = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         giver.bind((src, 0))
         for size in sizes:
-            giver.sendto(bytes(size), taker.getsockname()[:2])
+            giver.sendto(bytes(size), (dst, taker.getsockname()[1]))
 
         def look():
             with contextlib.suppress(BlockingIOError):
@@ -161,21 +161,21 @@ def datagrams(start, end, src, dst, sizes, seconds=5):
     return got
 
 
-def echo(start, end, src, dst, size, seconds=20):
-    """Octets of `size` that go by TCP from `start` to `end` and come back as they went."""
+def echo(start, end, src, dst, size, at=None, seconds=20):
+    """Octets of `size` that go by TCP from `start` to `end`, which calls `dst` `at`, and come back as they went."""
     data, back, returned = bytes(range(251)) * (size // 251 + 1), bytearray(), 0
     data = data[:size]
     with contextlib.ExitStack() as stack:
         with inside(end):
             server = stack.enter_context(socket.socket())
-        server.bind((dst, 0))
+        server.bind((at or dst, 0))
         server.listen()
         server.setblocking(False)
         with inside(start):
             client = stack.enter_context(socket.socket())
         client.bind((src, 0))
         client.setblocking(False)
-        client.connect_ex(server.getsockname())
+        client.connect_ex((dst, server.getsockname()[1]))
         sent, peers, mirrored = 0, [], bytearray()
 
         def step():
