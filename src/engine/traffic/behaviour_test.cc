@@ -461,6 +461,14 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_EQ(parts, 3u);
   EXPECT_FALSE(fragment(with_options(1224 / 8 + 1), 1280, 1, room, [&](Bytes) { ++parts; }));
   EXPECT_EQ(parts, 3u);
+
+  // As many headers as are allowed: the one of the fragments comes on top, once.
+  Octets full = with_options(1);
+  full[6] = std::byte{0};
+  for (std::size_t i = 0; i < kMostExtensions - 1; ++i) full[40 + i * 8] = full[41 + i * 8] = std::byte{0};
+  full[40 + (kMostExtensions - 1) * 8] = std::byte{kUdp};
+  EXPECT_TRUE(fragment(full, 1280, 1, room, [&](Bytes part) { parts += parse(part).has_value(); }));
+  EXPECT_EQ(parts, 6u);
 }
 
 TEST(Fragments, OnlyATunnelCarriesThemAndNotUnderPorts) {

@@ -53,10 +53,12 @@ bool parse_v4(Bytes packet, Headers& h) {
 // A destination options header counts as one that travels before ESP and AH only if a routing header comes behind it:
 // those options are for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1).
 bool walk_extensions(Bytes packet, Headers& h) {
+  unsigned most = kMostExtensions;
   for (unsigned count = 0;; ++count) {
     const bool travels = h.upper == kHopByHop || h.upper == kRouting || h.upper == kFragment;
     if (!travels && h.upper != kDestination) return true;
-    if (count == kMostExtensions || h.later_fragment) return h.later_fragment;
+    if (h.upper == kFragment && most == kMostExtensions) ++most;  // It was added on the way.
+    if (count == most || h.later_fragment) return h.later_fragment;
     Reader in(packet.subspan(h.upper_at));
     std::uint8_t next = 0, length = 0;
     std::uint16_t offset = 0;

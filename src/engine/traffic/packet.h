@@ -39,7 +39,7 @@ struct Headers {
 };
 
 /// nullopt: not IPv4 or IPv6, cut off, lengths that contradict one another, an IPv4 checksum that is wrong, or more
-/// extension headers than kMostExtensions.
+/// extension headers than kMostExtensions and that of a fragment.
 std::optional<Headers> parse(Bytes packet);
 inline constexpr unsigned kMostExtensions = 16;
 
