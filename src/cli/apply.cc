@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "backend/apply_lock.h"
 #include "cli/held_signals.h"
 #include "cli/outcome.h"
 #include "cli/plan.h"
@@ -298,7 +299,9 @@ class Apply {
 // ---- before and after
 
 // Runs the file against an engine of its own. What that holds at the end is the desired state.
-Status read_desired(Session& session, Session& desired, const std::string& path) {
+Status read_desired(Session& session, Session& desired, const ApplyRequest& request) {
+  if (request.unload) return Status::ok;
+  const std::string& path = request.file;
   auto file = InputFile::open(path, session.care());
   if (!file) {
     session.console().complain(file.error().text);
@@ -340,36 +343,46 @@ void report(Session& session, Plan& plan, const ApplyRequest& request, const std
                         summary_json(plan, session.sadb_name(), shown, request.dry_run));
 }
 
+// From the reading of the file on, so that the last one to begin has the last word. nullopt: none is needed.
+Result<std::optional<backend::ApplyLock>> lock_for(Session& session, const ApplyRequest& request) {
+  if (request.dry_run || session.owned().empty() || session.settings().sadb == "memory") return std::nullopt;
+  const HeldSignals held;
+  return backend::ApplyLock::take(session.owned() + ".lock", backend::ApplyLock::kPatience, HeldSignals::fd());
+}
+
 }  // namespace
 
 Status apply_file(Session& session, const ApplyRequest& request) {
   Session desired = session.twin();
-  if (!request.unload)
-    if (const Status status = read_desired(session, desired, request.file); status != Status::ok) return status;
+  // What comes through a pipe may take its time; nobody waits for it.
+  const bool piped = full_path(request.file) == "-";
+  Status status = piped ? read_desired(session, desired, request) : Status::ok;
+  if (status != Status::ok) return status;
+  const auto lock = lock_for(session, request);
+  if (!lock) {
+    session.console().complain(lock.error().text);
+    return session.status_for(lock.error().code);
+  }
+  if (!piped) status = read_desired(session, desired, request);
+  if (status != Status::ok) return status;
   backend::Backend* const sadb = session.sadb();
   if (!sadb) return session.no_sadb();
   const std::string shown = request.file == "-" ? "<stdin>" : request.file;
   const backend::Owner owner{backend::sadb_identity(sadb->name()), full_path(request.file), session.settings().service};
   std::optional<backend::Owned> owned;
   if (!session.owned().empty() && owner.sadb != "memory") owned.emplace(session.owned());
-
-  backend::Owned::Holdings holdings;
-  if (owned) {
-    auto read = owned->read(owner);
-    if (!read) {
-      session.console().complain(read.error().text);
-      return Status::file;
-    }
-    holdings = std::move(*read);
+  const auto holdings = owned ? owned->read(owner) : Result<backend::Owned::Holdings>();
+  if (!holdings) {
+    session.console().complain(holdings.error().text);
+    return Status::file;
   }
   Plan plan(sadb->names_by_mark());
   if (auto wanted = plan.want(*desired.sadb()); !wanted) {
     session.console().complain(wanted.error().text);
     return Status::failed;
   }
-  Status status = Status::ok;
   if (!request.flush_first || request.dry_run)
-    status = plan.compare(session, *desired.sadb(), holdings, request.all || request.flush_first);
+    status = plan.compare(session, *desired.sadb(), *holdings, request.all || request.flush_first);
   if (status != Status::ok) return status;
   if (request.flush_first) plan.begin_anew();
   bool ended_early = false;

@@ -1,13 +1,20 @@
 #!/usr/bin/env python3
 """The service of manual keys: what its unit runs, run by hand; what it touches, refuses and says."""
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 from programs import Case, DEADLINE, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
@@ -20,6 +27,43 @@ FOREIGN = sa_line(0x999, "192.0.2.9")
 def systemd(*words):
     done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
+
+
+class Refusing:
+    """Stands between a client and a daemon, and refuses each ADD that has these octets in it as if there were no memory."""
+
+    ADD, ENOMEM = 3, 12
+
+    def __init__(self, path, behind, octets):
+        self.path, self.behind, self.octets, self.refused = path, behind, octets, 0
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.daemon = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.daemon.connect(str(behind))
+        self.thread = threading.Thread(target=self.relay)
+        self.thread.start()
+
+    def relay(self):
+        with contextlib.suppress(OSError):  # The listener is closed.
+            client, _ = self.listener.accept()
+            with client:
+                while True:
+                    for ready in select.select([client, self.daemon], [], [])[0]:
+                        message = ready.recv(1 << 17)
+                        if not message:
+                            return
+                        if ready is client and message[1] == self.ADD and self.octets in message:
+                            self.refused += 1
+                            client.send(message[:2] + bytes([self.ENOMEM]) + message[3:4] + struct.pack("=HH", 2, 0) + message[8:16])
+                        else:
+                            (self.daemon if ready is client else client).send(message)
+
+    def end(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(DEADLINE)
+        self.listener.close()
+        self.daemon.close()
 
 
 class Unit(Case):
@@ -214,6 +258,63 @@ class Service(Case):
         self.assertGreater(self.count_sas(), 0)
         self.assert_said(self.unit("Stop"), OK)
         self.assertEqual(self.count_sas(), 0)
+
+    def lock(self):
+        """Holds what an apply holds while it is at work."""
+        held = open(self.folder / "run/owned.db.lock", "a", encoding="utf-8")
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        return held
+
+    def test_one_at_a_time(self):
+        self.write_keys(sa_lines(5000))
+        words = self.words_of("Reload")
+        many = [subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 env=os.environ | self.variables) for _ in range(6)]
+        ended = [self.finish(process) for process in many]
+        self.assertEqual([(e.status, e.err) for e in ended], [(OK, "")] * 6)
+        self.assertEqual(sorted("5000 added" in e.out for e in ended), [False] * 5 + [True])
+        self.assertEqual(sum("0 added, 0 changed, 5000 kept, 0 removed." in e.out for e in ended), 5)
+
+    def test_it_waits_for_another_and_then_reads_the_file(self):
+        self.write_keys(sa_lines(2))
+        held = self.lock()
+        waiting = subprocess.Popen(self.words_of("Reload"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=os.environ | self.variables)
+        self.addCleanup(self.stop, waiting)
+        lock = f"{self.folder}/run/owned.db.lock"
+        end = time.monotonic() + DEADLINE
+        while lock not in [os.readlink(fd) for fd in pathlib.Path(f"/proc/{waiting.pid}/fd").iterdir() if fd.is_symlink()]:
+            self.assertLess(time.monotonic(), end)
+        self.write_keys(sa_lines(3))
+        held.close()
+        self.assert_said(self.finish(waiting), OK, "3 added")
+
+    def test_it_says_who_is_at_work(self):
+        self.write_keys(sa_lines(2))
+        with self.lock():
+            self.assert_said(self.unit("Reload"), FAILED, f"another apply is at work (process {os.getpid()}); nothing was changed")
+            self.assertEqual(self.sas(), {})
+            self.assert_said(self.run_it("apply", "--dry-run", self.keys), OK, "2 to add")
+
+    def test_a_refused_replacement_leaves_the_old_one(self):
+        self.write_keys(sa_lines(2))
+        self.assert_said(self.unit("Start"), OK, "2 added")
+        keys = self.run_it("get", "ah", "spi", "0x1001", "dst", "192.0.2.2").out.split("auth key")[1].splitlines()[0]
+        between = Refusing(self.folder / "between.sock", self.daemon.socket, bytes.fromhex("aa55" * 8))
+        self.addCleanup(between.end)
+        self.write_keys(sa_line(0x1000), re.sub("authkey .*", "authkey " + "aa55" * 8, sa_line(0x1001)))
+        # As its owner knows it: by the name of the daemon's socket.
+        self.daemon.socket.rename(self.folder / "behind.sock")
+        between.path.rename(self.daemon.socket)
+        ended = self.unit("Reload")
+        self.daemon.socket.rename(between.path)
+        (self.folder / "behind.sock").rename(self.daemon.socket)
+        self.assert_said(ended, FAILED, "error: ah SA spi 0x1001 dst 192.0.2.2: ", "the old ah SA spi 0x1001 dst 192.0.2.2 is back")
+        self.assertEqual(between.refused, 1)
+        self.assertIn(keys, self.run_it("get", "ah", "spi", "0x1001", "dst", "192.0.2.2").out)
+        # It is still the file's, and the next refresh does what this one could not.
+        self.assert_said(self.unit("Reload"), OK, "0 added, 1 changed, 1 kept, 0 removed.")
+        self.assert_said(self.unit("Stop"), OK, "2 removed.")
 
     def test_without_a_file_it_is_wrong_usage(self):
         self.assertEqual(self.run_it("--service", text="flush\n").status, 2)

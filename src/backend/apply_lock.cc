@@ -1,0 +1,61 @@
+#include "backend/apply_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace backend {
+namespace {
+
+constexpr int kLookAgain = 20;  // Milliseconds.
+
+std::unexpected<Error> cannot(const std::string& path) {
+  return fail(errno == EACCES || errno == EPERM ? Errc::denied : Errc::io,
+              fmt::format("cannot lock {}: {}", path, strerrordesc_np(errno)));
+}
+
+// The whole file. POSIX' own locks, because they tell who has one.
+struct flock whole_file() {
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+std::unexpected<Error> held_by_another(int fd) {
+  struct flock lock = whole_file();
+  const bool known = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
+  return fail(Errc::exists,
+              fmt::format("another apply is at work{}; nothing was changed: try again when it is done",
+                          known ? fmt::format(" (process {})", static_cast<long>(lock.l_pid)) : std::string()));
+}
+
+}  // namespace
+
+ApplyLock::~ApplyLock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Result<ApplyLock> ApplyLock::take(const std::string& path, std::chrono::milliseconds patience, int stop_fd) {
+  const std::string folder = std::filesystem::path(path).parent_path();
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return cannot(path);
+  ApplyLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (lock.fd_ < 0) return cannot(path);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    struct flock wanted = whole_file();
+    if (fcntl(lock.fd_, F_SETLK, &wanted) == 0) return lock;
+    if (errno != EAGAIN && errno != EACCES) return cannot(path);
+    if (std::chrono::steady_clock::now() >= deadline) return held_by_another(lock.fd_);
+    pollfd stop{stop_fd, POLLIN, 0};
+    if (poll(&stop, 1, kLookAgain) > 0) return fail(Errc::exists, "interrupted while another apply was at work");
+  }
+}
+
+}  // namespace backend
