@@ -41,7 +41,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
 Dataplane::~Dataplane() { threads_.clear(); }
 
 Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Log log) {
-  auto tun = Tun::make(options.device, options.workers, options.mtu - kOverhead);
+  auto tun = Tun::make(options.device, options.workers, options.mtu - kOverhead, options.offload);
   if (!tun) return std::unexpected(std::move(tun.error()));
   std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(*tun), std::move(log)));
   for (unsigned i = 0; i < options.workers; ++i)
@@ -52,9 +52,10 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
 }
 
 Result<void> Dataplane::add_thread(unsigned number) {
-  auto outlet = Outlet::make(options_.mark);
+  auto outlet = Outlet::make(options_.mark, options_.offload);
   if (!outlet) return std::unexpected(std::move(outlet.error()));
-  PacketThread::Parts parts{plane_.worker(number), tun_.queue(number), call_.get(), std::move(*outlet), {}};
+  PacketThread::Parts parts{
+      plane_.worker(number), TunQueue(tun_.queue(number), tun_.offload()), call_.get(), std::move(*outlet), {}};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
@@ -78,7 +79,7 @@ void Dataplane::read_path_reports() {
 // The kernel keeps the packets of one peer with one thread's socket.
 void Dataplane::open_port(std::uint16_t port) {
   for (const auto& thread : threads_) {
-    auto inlet = Inlet::udp(port);
+    auto inlet = Inlet::udp(port, {.mark = options_.mark, .offload = options_.offload});
     if (!inlet) return log_(fmt::format("{}: SAs that need it get no packets", inlet.error().text));
     thread->add(std::move(*inlet));
   }

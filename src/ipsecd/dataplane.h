@@ -21,6 +21,7 @@ struct DataplaneOptions {
   std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
   std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
   std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
+  bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
   engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
 };
 

@@ -5,6 +5,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -74,6 +75,13 @@ void read_detail(const cmsghdr* c, Arrival& arrival) {
   }
 }
 
+// Bytes of each datagram of a piece in which the kernel put many, but the last; 0: it is one.
+std::size_t size_of_each(msghdr& header) {
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c)))
+    if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) return static_cast<std::size_t>(data_of<int>(c));
+  return 0;
+}
+
 Arrival arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t protocol, std::uint16_t port) {
   Arrival arrival;
   const Endpoint peer = endpoint_of(from);
@@ -88,8 +96,10 @@ Arrival arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t pr
 
 }  // namespace
 
-// What recvmmsg() wants, made once.
+// What recvmmsg() wants, made once; and for a UDP socket what it got and has not given yet.
 struct Inlet::Batch {
+  static constexpr std::size_t kPieces = 16, kPiece = 65536;
+
   std::array<mmsghdr, kBatch> messages{};
   std::array<iovec, kBatch> parts{};
   std::array<sockaddr_storage, kBatch> from{};
@@ -97,12 +107,37 @@ struct Inlet::Batch {
     std::array<char, 128> octets;
   };
   std::array<Details, kBatch> details{};
+
+  std::unique_ptr<std::byte[]> pieces;
+  std::size_t got = 0, number = 0, taken = 0;  // Pieces; the one that is being given; bytes of it that were.
+  std::size_t each = 0;                        // Bytes of its datagrams.
+  Arrival arrival;
+
+  void prepare(std::size_t i, MutableBytes room) {
+    parts[i] = {room.data(), room.size()};
+    messages[i].msg_hdr = {.msg_name = &from[i],
+                           .msg_namelen = sizeof from[i],
+                           .msg_iov = &parts[i],
+                           .msg_iovlen = 1,
+                           .msg_control = &details[i],
+                           .msg_controllen = sizeof details[i],
+                           .msg_flags = 0};
+  }
+  std::size_t receive(int fd, std::size_t most) {
+    const int n = ::recvmmsg(fd, messages.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
+  }
+  bool cut(std::size_t i) const { return (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
+  // Datagrams of the piece that are left.
+  std::size_t left() const { return (messages[number].msg_len - taken + each - 1) / each; }
 };
 
 Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port)
     : fd_(std::move(fd)), family_(family), protocol_(protocol), port_(port), batch_(new Batch, [](Batch* b) {
         delete b;
-      }) {}
+      }) {
+  if (port_ != 0) batch_->pieces = std::make_unique_for_overwrite<std::byte[]>(Batch::kPieces * Batch::kPiece);
+}
 
 Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
   const int domain = family == Family::v4 ? AF_INET : AF_INET6;
@@ -118,9 +153,13 @@ Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
   return Inlet(std::move(fd), family, protocol, 0);
 }
 
-Result<Inlet> Inlet::udp(std::uint16_t port) {
+Result<Inlet> Inlet::udp(std::uint16_t port, UdpOptions options) {
   Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const bool ready = fd && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && ask_for_details(fd, Family::v4);
+  // What leaves from here must not be fragmented, whatever the kernel believes of the path: that is decided before.
+  const bool ready = fd && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && ask_for_details(fd, Family::v4) &&
+                     set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE) &&
+                     (options.mark == 0 || set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(options.mark)));
+  if (ready && options.offload) set_option(fd, SOL_UDP, UDP_GRO, 1);
   const auto any = socket_address({unspecified(Family::v4), port});
   if (!ready || ::bind(fd.get(), any.get(), any.size) != 0) {
     const Errc code = errno == EADDRINUSE ? Errc::exists : errno == EACCES ? Errc::denied : Errc::io;
@@ -131,32 +170,61 @@ Result<Inlet> Inlet::udp(std::uint16_t port) {
 }
 
 std::size_t Inlet::receive(std::span<Item> items) {
+  const std::span<Item> most = items.first(std::min(items.size(), kBatch));
+  return port_ == 0 ? take_whole(most) : take_pieces(most);
+}
+
+bool Inlet::left() const { return batch_->number < batch_->got; }
+
+std::size_t Inlet::take_whole(std::span<Item> items) {
   Batch& b = *batch_;
-  const std::size_t most = std::min(items.size(), kBatch);
-  for (std::size_t i = 0; i < most; ++i) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
     const MutableBytes room = items[i].packet.memory.subspan(Packet::kHeadroom);
-    b.parts[i] = {room.data(), room.size() - Packet::kTailroom};
-    msghdr& m = b.messages[i].msg_hdr;
-    m = {.msg_name = &b.from[i],
-         .msg_namelen = sizeof b.from[i],
-         .msg_iov = &b.parts[i],
-         .msg_iovlen = 1,
-         .msg_control = &b.details[i],
-         .msg_controllen = sizeof b.details[i],
-         .msg_flags = 0};
+    b.prepare(i, room.first(room.size() - Packet::kTailroom));
   }
-  const int got = ::recvmmsg(fd_.get(), b.messages.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+  const std::size_t got = b.receive(fd_.get(), items.size());
   std::size_t count = 0;
-  for (int i = 0; i < got; ++i) {
-    const auto at = static_cast<std::size_t>(i);
+  for (std::size_t at = 0; at < got; ++at) {
     Packet& p = items[at].packet;
     p.at = Packet::kHeadroom;
     p.size = b.messages[at].msg_len;
-    const bool whole = family_ == Family::v4 && port_ == 0;  // A raw socket of IPv4 gives the header too.
-    const bool cut = (b.messages[at].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    if (cut || (!whole && !add_header(p, arrival_of(b.messages[at].msg_hdr, b.from[at], protocol_, port_)))) continue;
+    const bool whole = family_ == Family::v4;  // A raw socket of IPv4 gives the header too.
+    msghdr& header = b.messages[at].msg_hdr;
+    if (b.cut(at) || (!whole && !add_header(p, arrival_of(header, b.from[at], protocol_, port_)))) continue;
     if (count != at) std::swap(items[count].packet, p);
     ++count;
+  }
+  return count;
+}
+
+// A piece is not begun where it would be broken off: what belongs together is opened, and joined again, together.
+std::size_t Inlet::take_pieces(std::span<Item> items) {
+  Batch& b = *batch_;
+  if (!left()) {
+    for (std::size_t i = 0; i < Batch::kPieces; ++i) b.prepare(i, {b.pieces.get() + i * Batch::kPiece, Batch::kPiece});
+    b.got = b.receive(fd_.get(), Batch::kPieces);
+    b.number = b.taken = 0;
+  }
+  std::size_t count = 0;
+  for (; left(); ++b.number, b.taken = 0) {
+    const Bytes piece(b.pieces.get() + b.number * Batch::kPiece, b.messages[b.number].msg_len);
+    if (b.taken == 0) {
+      if (piece.empty() || b.cut(b.number)) continue;
+      const std::size_t each = size_of_each(b.messages[b.number].msg_hdr);
+      b.each = each == 0 ? piece.size() : each;
+      b.arrival = arrival_of(b.messages[b.number].msg_hdr, b.from[b.number], protocol_, port_);
+      if (count > 0 && b.left() > items.size() - count) return count;
+    }
+    while (b.taken < piece.size()) {
+      if (count == items.size()) return count;
+      const Bytes datagram = piece.subspan(b.taken, std::min(b.each, piece.size() - b.taken));
+      b.taken += datagram.size();
+      Packet& p = items[count].packet;
+      p.at = Packet::kHeadroom;
+      p.size = datagram.size();
+      std::ranges::copy(datagram, p.bytes().begin());
+      if (add_header(p, b.arrival)) ++count;
+    }
   }
   return count;
 }

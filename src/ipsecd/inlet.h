@@ -17,15 +17,21 @@ struct Share {
   unsigned number = 0, count = 1;
 };
 
+/// How the UDP sockets work, from which packets leave too.
+struct UdpOptions {
+  std::uint32_t mark = 0;  ///< SO_MARK of what is sent; 0: none.
+  bool offload = true;     ///< Many datagrams of a peer in one piece, where the kernel knows how (UDP_GRO).
+};
+
 /// One socket. Move-only; used by one thread.
 class Inlet {
  public:
-  static constexpr std::size_t kBatch = 64;  ///< Packets that one receive() takes at most.
+  static constexpr std::size_t kBatch = 128;  ///< Packets that one receive() takes at most.
 
   /// Protocol 50 or 51 of a family. Error denied: it needs CAP_NET_RAW. unsupported: the host has no such family.
   static Result<Inlet> raw(Family family, std::uint8_t protocol, Share share);
   /// A UDP port of IPv4, on every address. Errors: exists (another program has it), denied, io.
-  static Result<Inlet> udp(std::uint16_t port);
+  static Result<Inlet> udp(std::uint16_t port, UdpOptions options);
 
   int fd() const { return fd_.get(); }
   std::uint16_t port() const { return port_; }
@@ -33,9 +39,14 @@ class Inlet {
   /// Puts waiting packets into the buffers of `items`, whole, with the outer header that they arrived under, ready for
   /// Worker::unprotect(). How many there were; never waits.
   std::size_t receive(std::span<engine::traffic::Item> items);
+  /// Whether some were left for want of buffers, of which the descriptor does not tell.
+  bool left() const;
 
  private:
   Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port);
+
+  std::size_t take_whole(std::span<engine::traffic::Item> items);
+  std::size_t take_pieces(std::span<engine::traffic::Item> items);
 
   struct Batch;
   Fd fd_;

@@ -128,6 +128,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                   .workers = options.workers.value_or(1),
                                   .mtu = options.mtu.value_or(1500),
                                   .mark = options.mark.value_or(0),
+                                  .offload = !options.no_offload,
                                   .live = std::move(live)},
                                  log);
 }

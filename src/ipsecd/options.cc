@@ -85,6 +85,10 @@ struct Word {
   std::string_view help;
 };
 constexpr std::array kWords = {
+    Word{"--no-offload",
+         {},
+         &Options::no_offload,
+         "with --tun: take each packet of the host's stack by itself, and send\nand receive each by itself"},
     Word{"--keep",
          {},
          &Options::keep,
@@ -148,6 +152,8 @@ Result<void> check(const Options& options) {
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
   }
+  if (options.no_offload && !options.tun)
+    return fail(Errc::syntax, "--no-offload is about packets: it needs --tun NAME");
   if (options.keep && options.what == Options::Do::status)
     return fail(Errc::syntax, "status takes --socket PATH and --json, not --keep");
   if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json goes with status");

@@ -29,11 +29,13 @@ TEST(Options, ValuesAreNamedInTwoWays) {
 
 TEST(Options, ThoseOfPackets) {
   const auto options =
-      parse({"--tun=t0", "--workers", "4", "--mtu", "9000", "--mark=0x10", "--user", "ipsecd"}).value();
+      parse({"--tun=t0", "--workers", "4", "--mtu", "9000", "--mark=0x10", "--no-offload", "--user", "ipsecd"}).value();
   EXPECT_EQ(options.tun, "t0");
   EXPECT_EQ(options.workers, 4u);
   EXPECT_EQ(options.mtu, 9000u);
   EXPECT_EQ(options.mark, 16u);
+  EXPECT_TRUE(options.no_offload);
+  EXPECT_FALSE(parse({"--tun=t0"}).value().no_offload);
   EXPECT_EQ(options.user, "ipsecd");
 }
 
@@ -69,6 +71,7 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "4294967296"}), "--mark needs a number from 1 to 4294967295");
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "1x"}), "--mark needs a number from 1 to 4294967295");
   EXPECT_EQ(error_of({"--workers", "2"}), "--workers is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--no-offload"}), "--no-offload is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
   EXPECT_EQ(error_of({"--json"}), "--json goes with status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help"})

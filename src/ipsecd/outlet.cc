@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <random>
 
 #include "ipsecd/error_text.h"
@@ -15,23 +18,58 @@
 namespace ipsecd {
 
 using engine::traffic::Cause;
+using engine::traffic::Departure;
 using engine::traffic::Item;
+
+namespace {
+
+constexpr std::size_t kFront = 28;  // An IPv4 header without options and a UDP header.
+// What one piece may hold, by the kernel's leave: datagrams, and bytes of them.
+constexpr std::size_t kMostDatagrams = 64, kMostBytes = UINT16_MAX - kFront;
+
+std::uint8_t hop_limit(const Item& item) { return std::to_integer<std::uint8_t>(item.packet.bytes()[8]); }
+
+bool leave_alike(const Item& a, const Item& b) {
+  const Departure &x = a.departure, &y = b.departure;
+  return x.dst == y.dst && x.src == y.src && x.src_port == y.src_port && x.dst_port == y.dst_port &&
+         x.traffic_class == y.traffic_class && hop_limit(a) == hop_limit(b);
+}
+
+}  // namespace
 
 // What sendmmsg() wants, and room for a fragment, made once.
 struct Outlet::Batch {
   std::array<mmsghdr, Inlet::kBatch> messages{};
   std::array<iovec, Inlet::kBatch> parts{};
   std::array<SocketAddress, Inlet::kBatch> to{};
+  struct alignas(cmsghdr) Details {
+    std::array<char, CMSG_SPACE(sizeof(in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t))>
+        octets;
+  };
+  std::array<Details, Inlet::kBatch> details{};
   std::array<std::byte, 65536> fragment{};
+
+  int fd = -1;                      // Where the messages go.
+  std::size_t count = 0, used = 0;  // Messages, and parts of them.
+
+  template <class T>
+  void add_detail(msghdr& header, int level, int type, const T& value) {
+    auto* const c =
+        static_cast<cmsghdr*>(static_cast<void*>(static_cast<char*>(header.msg_control) + header.msg_controllen));
+    *c = {.cmsg_len = CMSG_LEN(sizeof value), .cmsg_level = level, .cmsg_type = type};
+    std::memcpy(CMSG_DATA(c), &value, sizeof value);
+    header.msg_controllen += CMSG_SPACE(sizeof value);
+  }
 };
 
-Outlet::Outlet(Fd v4, Fd v6)
+Outlet::Outlet(Fd v4, Fd v6, bool offload)
     : v4_(std::move(v4)),
       v6_(std::move(v6)),
+      offload_(offload),
       id_(std::random_device{}()),
       batch_(new Batch, [](Batch* b) { delete b; }) {}
 
-Result<Outlet> Outlet::make(std::uint32_t mark) {
+Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
   Fd v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!v4)
     return fail(errno == EPERM ? Errc::denied : Errc::io,
@@ -43,13 +81,21 @@ Result<Outlet> Outlet::make(std::uint32_t mark) {
     if (::setsockopt(fd->get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
       return fail(Errc::denied, "cannot mark packets: it needs CAP_NET_ADMIN");
   }
-  return Outlet(std::move(v4), std::move(v6));
+  return Outlet(std::move(v4), std::move(v6), offload);
+}
+
+void Outlet::use(std::uint16_t port, int fd) {
+  int none = 0;
+  if (offload_ && ::setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof none) == 0) ports_.push_back({port, fd});
+}
+
+void Outlet::forget(std::uint16_t port) {
+  std::erase_if(ports_, [&](const Port& p) { return p.port == port; });
 }
 
 void Outlet::send_now(Bytes packet, const Address& dst) {
   const auto to = socket_address({dst, 0});
-  const int fd = dst.family == Family::v4 ? v4_.get() : v6_.get();
-  if (::sendto(fd, packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) < 0) ++unsent_;
+  if (::sendto(raw_socket(dst.family), packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) < 0) ++unsent_;
 }
 
 void Outlet::send_fragments(Item& item) {
@@ -57,42 +103,118 @@ void Outlet::send_fragments(Item& item) {
   if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, ++id_, batch_->fragment, one)) ++unsent_;
 }
 
-// Runs of packets of one family that fit go with one call; the order of all is kept.
+// The UDP socket through which the kernel writes the same headers that stand before the packet; else a raw one.
+int Outlet::socket_of(const Item& item) const {
+  const Departure& d = item.departure;
+  if (offload_ && d.protocol == IPPROTO_UDP && d.dst.family == Family::v4 && d.header == kFront && d.dont_fragment)
+    if (const auto found = std::ranges::find(ports_, d.src_port, &Port::port); found != ports_.end()) return found->fd;
+  return raw_socket(d.dst.family);
+}
+
+void Outlet::add_raw(const Item& item) {
+  Batch& b = *batch_;
+  const std::size_t i = b.count++;
+  b.to[i] = socket_address({item.departure.dst, 0});
+  b.parts[b.used] = {item.packet.bytes().data(), item.packet.size};
+  b.messages[i].msg_hdr = {.msg_name = &b.to[i].storage,
+                           .msg_namelen = b.to[i].size,
+                           .msg_iov = &b.parts[b.used++],
+                           .msg_iovlen = 1,
+                           .msg_control = nullptr,
+                           .msg_controllen = 0,
+                           .msg_flags = 0};
+}
+
+void Outlet::add_datagrams(std::span<Item* const> run) {
+  Batch& b = *batch_;
+  const std::size_t i = b.count++;
+  const Departure& d = run[0]->departure;
+  b.to[i] = socket_address({d.dst, d.dst_port});
+  msghdr& header = b.messages[i].msg_hdr;
+  header = {.msg_name = &b.to[i].storage,
+            .msg_namelen = b.to[i].size,
+            .msg_iov = &b.parts[b.used],
+            .msg_iovlen = run.size(),
+            .msg_control = &b.details[i],
+            .msg_controllen = 0,
+            .msg_flags = 0};
+  for (const Item* const item : run) {
+    const MutableBytes payload = item->packet.bytes().subspan(kFront);
+    b.parts[b.used++] = {payload.data(), payload.size()};
+  }
+  in_pktinfo from{};
+  std::memcpy(&from.ipi_spec_dst, d.src.octets.data(), sizeof from.ipi_spec_dst);
+  b.add_detail(header, IPPROTO_IP, IP_PKTINFO, from);
+  b.add_detail(header, IPPROTO_IP, IP_TOS, int{d.traffic_class});
+  b.add_detail(header, IPPROTO_IP, IP_TTL, int{hop_limit(*run[0])});
+  if (run.size() > 1)
+    b.add_detail(header, SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(run[0]->packet.size - kFront));
+}
+
+// A message of datagrams that the kernel does not take in one piece: its packets as they are, headers and all.
+void Outlet::send_apart(std::size_t message) {
+  const Batch& b = *batch_;
+  const msghdr& header = b.messages[message].msg_hdr;
+  const Address dst = endpoint_of(b.to[message].storage).address;
+  for (const iovec& part : std::span(header.msg_iov, header.msg_iovlen))
+    send_now({static_cast<const std::byte*>(part.iov_base) - kFront, part.iov_len + kFront}, dst);
+}
+
+void Outlet::flush() {
+  Batch& b = *batch_;
+  for (std::size_t sent = 0; sent < b.count;) {
+    const int n = ::sendmmsg(b.fd, &b.messages[sent], static_cast<unsigned>(b.count - sent), MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n > 0) {
+      sent += static_cast<std::size_t>(n);
+      continue;
+    }
+    // The first of them is the one that failed.
+    if (b.messages[sent].msg_hdr.msg_control && errno != EAGAIN && errno != ENOBUFS) {
+      if (errno == EIO) offload_ = false;  // No device of this path can do it.
+      send_apart(sent);
+    } else {
+      ++unsent_;
+    }
+    ++sent;
+  }
+  b.count = b.used = 0;
+}
+
+// Runs of packets through one socket that fit go with one call; the order of all is kept.
 void Outlet::send(std::span<Item> items) {
   Batch& b = *batch_;
-  std::size_t count = 0;
-  Family family = Family::v4;
-  const auto flush = [&] {
-    const int fd = family == Family::v4 ? v4_.get() : v6_.get();
-    for (std::size_t sent = 0; sent < count;) {
-      const int n = ::sendmmsg(fd, &b.messages[sent], static_cast<unsigned>(count - sent), MSG_DONTWAIT);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) ++unsent_;  // The first of them is the one that failed.
-      sent += n > 0 ? static_cast<std::size_t>(n) : 1;
-    }
-    count = 0;
+  std::array<Item*, kMostDatagrams> run;
+  std::size_t in_run = 0, bytes = 0;
+  const auto end_run = [&] {
+    if (in_run > 0) add_datagrams(std::span(run).first(in_run));
+    in_run = bytes = 0;
   };
   for (Item& item : items) {
     if (item.cause != Cause::none) continue;
-    const Family wanted = item.departure.dst.family;
     const bool long_one = item.packet.size > item.departure.mtu;
-    if (count == b.messages.size() || wanted != family || long_one) flush();
-    family = wanted;
+    const int fd = long_one ? -1 : socket_of(item);
+    const bool datagram = !long_one && fd != raw_socket(item.departure.dst.family);
+    // A shorter one ends its run: only the last may be.
+    const bool goes_on = datagram && in_run > 0 && fd == b.fd && in_run < run.size() &&
+                         bytes + item.packet.size <= kMostBytes && item.packet.size <= run[0]->packet.size &&
+                         run[in_run - 1]->packet.size == run[0]->packet.size && leave_alike(*run[0], item);
+    if (!goes_on) end_run();
+    if (fd != b.fd || b.used + in_run == b.parts.size()) {
+      end_run();
+      flush();
+    }
+    b.fd = fd;
     if (long_one) {
       send_fragments(item);
-      continue;
+    } else if (datagram) {
+      run[in_run++] = &item;
+      bytes += item.packet.size;
+    } else {
+      add_raw(item);
     }
-    b.to[count] = socket_address({item.departure.dst, 0});
-    b.parts[count] = {item.packet.bytes().data(), item.packet.size};
-    b.messages[count].msg_hdr = {.msg_name = &b.to[count].storage,
-                                 .msg_namelen = b.to[count].size,
-                                 .msg_iov = &b.parts[count],
-                                 .msg_iovlen = 1,
-                                 .msg_control = nullptr,
-                                 .msg_controllen = 0,
-                                 .msg_flags = 0};
-    ++count;
   }
+  end_run();
   flush();
 }
 

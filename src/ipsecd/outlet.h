@@ -1,5 +1,6 @@
 #pragma once
-/// The way out for protected packets: whole IP packets through raw sockets.
+/// The way out for protected packets: whole IP packets through raw sockets; many of those in UDP at once through the
+/// socket of their port.
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,7 +17,12 @@ class Outlet {
  public:
   /// `mark`: SO_MARK of what is sent, so that rules of routing can tell it from what is to be protected; 0: none.
   /// Packets longer than their path takes are sent in fragments where they may be. Error denied: it needs CAP_NET_RAW.
-  static Result<Outlet> make(std::uint32_t mark);
+  /// `offload`: runs of datagrams of one length are handed to the kernel in one piece, if it knows how (UDP_SEGMENT).
+  static Result<Outlet> make(std::uint32_t mark, bool offload);
+
+  /// `fd` is a UDP socket with that port, which outlives the use: what has it as its source port may leave through it.
+  void use(std::uint16_t port, int fd);
+  void forget(std::uint16_t port);
 
   /// Sends the items whose cause is none, in order. The kernel drops what it has no room for, as on any interface.
   void send(std::span<engine::traffic::Item> items);
@@ -24,13 +30,25 @@ class Outlet {
   std::uint64_t unsent() const { return unsent_; }  ///< Packets that the kernel refused.
 
  private:
-  Outlet(Fd v4, Fd v6);
+  Outlet(Fd v4, Fd v6, bool offload);
 
+  int raw_socket(Family family) const { return family == Family::v4 ? v4_.get() : v6_.get(); }
+  int socket_of(const engine::traffic::Item& item) const;
   void send_fragments(engine::traffic::Item& item);
   void send_now(Bytes packet, const Address& dst);
+  void add_raw(const engine::traffic::Item& item);
+  void add_datagrams(std::span<engine::traffic::Item* const> run);
+  void flush();
+  void send_apart(std::size_t message);
 
+  struct Port {
+    std::uint16_t port;
+    int fd;
+  };
   struct Batch;
   Fd v4_, v6_;
+  bool offload_;
+  std::vector<Port> ports_;
   std::uint32_t id_ = 0;
   std::uint64_t unsent_ = 0;
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;

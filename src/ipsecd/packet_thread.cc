@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "ipsecd/clock.h"
 
@@ -28,9 +29,10 @@ PacketThread::PacketThread(Parts parts)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       memory_(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)),
-      items_(kBatch) {
+      items_(kBatch),
+      origins_(kBatch) {
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
-  watch(parts_.tun, static_cast<std::uint64_t>(parts_.tun));
+  watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
 }
 
@@ -73,11 +75,14 @@ void PacketThread::take_over() {
   const std::lock_guard lock(mutex_);
   for (Inlet& inlet : added_) {
     watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
+    parts_.outlet.use(inlet.port(), inlet.fd());
     parts_.inlets.push_back(std::move(inlet));
   }
   added_.clear();
-  for (const std::uint16_t port : dropped_)
+  for (const std::uint16_t port : dropped_) {
+    parts_.outlet.forget(port);
     std::erase_if(parts_.inlets, [&](const Inlet& inlet) { return inlet.port() == port; });
+  }
   dropped_.clear();
 }
 
@@ -97,7 +102,7 @@ void PacketThread::run() {
     for (const int fd : ready_) {
       if (fd == woken_.get()) {
         take_over();
-      } else if (fd == parts_.tun) {
+      } else if (fd == parts_.tun.fd()) {
         go_out();
       } else if (const auto inlet = std::ranges::find(parts_.inlets, fd, &Inlet::fd); inlet != parts_.inlets.end()) {
         come_in(*inlet);
@@ -117,41 +122,35 @@ void PacketThread::call_if_needed() {
 }
 
 void PacketThread::go_out() {
-  reset_buffers();
-  std::size_t count = 0;
-  while (count < kBatch) {
-    Packet& p = items_[count].packet;
-    const ssize_t got = ::read(parts_.tun, p.memory.data() + p.at, UINT16_MAX);
-    if (got <= 0) break;
-    p.size = static_cast<std::size_t>(got);
-    ++count;
-  }
-  const std::span<Item> items = std::span(items_).first(count);
-  parts_.worker.protect(items, now());
-  parts_.outlet.send(items);
-  for (Item& item : items)
-    if (item.cause == Cause::too_big) answer_too_big(item);
-  call_if_needed();
+  do {
+    reset_buffers();
+    const std::span<Item> items = std::span(items_).first(parts_.tun.read(items_, origins_));
+    parts_.worker.protect(items, now());
+    parts_.outlet.send(items);
+    answer_too_big(items);
+    call_if_needed();
+  } while (parts_.tun.left());
 }
 
 void PacketThread::come_in(Inlet& inlet) {
-  reset_buffers();
-  const std::span<Item> items = std::span(items_).first(inlet.receive(items_));
-  parts_.worker.unprotect(items, now());
-  for (const Item& item : items)
-    if (item.cause == Cause::none) write(item.packet.bytes());
-  call_if_needed();
+  do {
+    reset_buffers();
+    const std::span<Item> items = std::span(items_).first(inlet.receive(items_));
+    parts_.worker.unprotect(items, now());
+    parts_.tun.write(items);
+    call_if_needed();
+  } while (inlet.left());
 }
 
-// The answer comes from the packet's own destination: the device need not have an address.
-void PacketThread::answer_too_big(Item& item) {
-  const auto headers = engine::traffic::parse(item.packet.bytes());
-  if (headers && engine::traffic::make_too_big(item.packet, item.mtu, headers->dst)) write(item.packet.bytes());
-}
-
-// A device that is down or full drops, like any other.
-void PacketThread::write(Bytes packet) {
-  while (::write(parts_.tun, packet.data(), packet.size()) < 0 && errno == EINTR) {
+// One answer for each packet of the stack, from the packet's own destination: the device need not have an address.
+void PacketThread::answer_too_big(std::span<Item> items) {
+  std::optional<std::uint32_t> answered;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].cause != Cause::too_big || answered == origins_[i]) continue;
+    answered = origins_[i];
+    Packet& packet = items[i].packet;
+    const auto headers = engine::traffic::parse(packet.bytes());
+    if (headers && engine::traffic::make_too_big(packet, items[i].mtu, headers->dst)) parts_.tun.write(packet.bytes());
   }
 }
 

@@ -11,6 +11,7 @@
 #include "ipsecd/fd.h"
 #include "ipsecd/inlet.h"
 #include "ipsecd/outlet.h"
+#include "ipsecd/tun_queue.h"
 
 namespace ipsecd {
 
@@ -18,7 +19,7 @@ class PacketThread {
  public:
   struct Parts {
     engine::traffic::Worker worker;
-    int tun;   ///< A queue of the device, which outlives the thread.
+    TunQueue tun;
     int call;  ///< An eventfd that wakes the engine's thread.
     Outlet outlet;
     std::vector<Inlet> inlets;
@@ -44,8 +45,7 @@ class PacketThread {
   void watch(int fd, std::uint64_t tag);
   void go_out();
   void come_in(Inlet& inlet);
-  void answer_too_big(engine::traffic::Item& item);
-  void write(Bytes packet);
+  void answer_too_big(std::span<engine::traffic::Item> items);
   void reset_buffers();
   void call_if_needed();
 
@@ -53,7 +53,8 @@ class PacketThread {
   Fd epoll_, woken_;
   std::unique_ptr<std::byte[]> memory_;
   std::vector<engine::traffic::Item> items_;
-  std::vector<int> ready_;  // Descriptors with packets, of the last wait().
+  std::vector<std::uint32_t> origins_;  // Of the items that come from the device.
+  std::vector<int> ready_;              // Descriptors with packets, of the last wait().
   std::thread thread_;
 
   std::atomic<bool> ended_ = false;

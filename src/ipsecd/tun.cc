@@ -37,6 +37,21 @@ Result<Fd> open_queue(ifreq& request) {
   return fd;
 }
 
+// The kernel's own way to ask what it knows.
+bool knows_headers() {
+  const Fd fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  unsigned features = 0;
+  return fd && ::ioctl(fd.get(), TUNGETFEATURES, &features) == 0 && (features & IFF_VNET_HDR) != 0;
+}
+
+// What the stack may leave to us: as much as the kernel offers. Cutting of datagrams came with Linux 6.2.
+void ask_for_offload(const Fd& queue, bool wanted) {
+  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, kDatagrams = 0x20 | 0x40;
+  for (const unsigned features : {kTcp | kDatagrams, kTcp, unsigned{TUN_F_CSUM}, 0u})
+    if ((wanted || features == 0) && ::ioctl(queue.get(), TUNSETOFFLOAD, static_cast<unsigned long>(features)) == 0)
+      return;
+}
+
 Result<void> bring_up(ifreq request, std::uint32_t mtu) {
   const Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   request.ifr_mtu = static_cast<int>(mtu);
@@ -51,21 +66,25 @@ Result<void> bring_up(ifreq request, std::uint32_t mtu) {
 
 }  // namespace
 
-Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mtu) {
+Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mtu, bool offload) {
   if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of("/ %:") != std::string::npos)
     return fail(Errc::invalid, fmt::format("'{}' is no name of a network device: 1 to {} characters, none of them a "
                                            "blank, '/', '%' or ':'",
                                            name, IFNAMSIZ - 1));
   ifreq request{};
   std::ranges::copy(name, request.ifr_name);
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0));
   Tun tun;
   tun.name_ = name;
+  tun.offload_ = offload && knows_headers();
+  request.ifr_flags =
+      static_cast<short>(IFF_TUN | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0) | (tun.offload_ ? IFF_VNET_HDR : 0));
   for (unsigned i = 0; i < queues; ++i) {
     auto queue = open_queue(request);
     if (!queue) return std::unexpected(std::move(queue.error()));
     tun.queues_.push_back(std::move(*queue));
   }
+  // A device that was there before may still have what another program asked for.
+  ask_for_offload(tun.queues_[0], tun.offload_);
   if (auto up = bring_up(request, mtu); !up) return std::unexpected(std::move(up.error()));
   return tun;
 }

@@ -12,16 +12,20 @@ namespace ipsecd {
 class Tun {
  public:
   /// Makes the device, or takes a persistent one that waits for a program, with `queues` queues; sets its MTU (bytes)
-  /// and brings it up. The kernel keeps a flow in one queue. Errors: invalid (the name), denied (needs CAP_NET_ADMIN),
+  /// and brings it up. The kernel keeps a flow in one queue. `offload`: the host's stack may leave checksums and the
+  /// cutting of long packets to us, if the kernel knows how. Errors: invalid (the name), denied (needs CAP_NET_ADMIN),
   /// unsupported (no /dev/net/tun), io.
-  static Result<Tun> make(const std::string& name, unsigned queues, std::uint32_t mtu);
+  static Result<Tun> make(const std::string& name, unsigned queues, std::uint32_t mtu, bool offload);
 
   const std::string& name() const { return name_; }
-  /// A descriptor that does not block: each read() and write() is one IP packet.
+  /// Whether each packet has a virtio_net_hdr before it.
+  bool offload() const { return offload_; }
+  /// A descriptor that does not block: each read() and write() is one packet.
   int queue(unsigned number) const { return queues_[number].get(); }
 
  private:
   std::string name_;
+  bool offload_ = false;
   std::vector<Fd> queues_;
 };
 

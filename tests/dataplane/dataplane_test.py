@@ -9,7 +9,7 @@ import subprocess
 import sys
 import unittest
 
-from hosts import BIN, Capture, DEADLINE, Pair, Stream, datagrams, echo, wait_for
+from hosts import BIN, Capture, DEADLINE, Pair, Stream, datagrams, echo, protocols, wait_for
 
 GCM = "000102030405060708090a0b0c0d0e0f101112"
 ESP, AH, UDP = 50, 51, 17
@@ -59,7 +59,6 @@ class Tunnels(Case):
             host.ipseckey("flush")
 
     def test_every_kind(self):
-        nat = " encap udp nat_lport 4500 nat_rport 4500"
         for lines, address, protocol in (
                 (both_ways(0x1000, GCM_REST), "10.2.0.1", ESP),
                 (both_ways(0x1000, CBC_REST + " replay 64"), "10.2.0.1", ESP),
@@ -68,7 +67,7 @@ class Tunnels(Case):
                 (both_ways(0x1000, CBC_REST, V6_INNER, V6_ENDS), "fd02::1", ESP),
                 (both_ways(0x1000, AH_REST, kind="ah"), "10.2.0.1", AH),
                 (both_ways(0x1000, AH_REST, V6_INNER, V6_ENDS, kind="ah"), "fd02::1", AH),
-                (both_ways(0x1000, GCM_REST + nat), "10.2.0.1", UDP),
+                (both_ways(0x1000, GCM_REST + IN_UDP), "10.2.0.1", UDP),
         ):
             with self.subTest(lines=lines):
                 self.carries(lines, address, protocol)
@@ -102,6 +101,68 @@ class Tunnels(Case):
         sizes = [1, 1300, 1372, 1373, 1400, 1472, 1473, 8000, 60000]
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", sizes), sizes)
         self.assertEqual(self.cable.protocols(), {ESP})
+
+
+IN_UDP = " encap udp nat_lport 4500 nat_rport 4500"
+
+
+class Offload(Case):
+    """The stack hands over long packets and gets long ones; what crosses the cable is never longer than its MTU."""
+    joined = True
+
+    def test_long_packets(self):
+        self.a.ip("link", "set", "cable", "gso_max_segs", "1")  # Pieces of datagrams are cut before they are captured.
+        self.b.ip("link", "set", "cable", "gso_max_segs", "1")
+        for lines, address, protocol in ((both_ways(0x1000, GCM_REST + " replay 64"), "10.2.0.1", ESP),
+                                         (both_ways(0x1000, CBC_REST, V6_INNER), "fd02::1", ESP),
+                                         (both_ways(0x1000, GCM_REST, V6_INNER, V6_ENDS), "fd02::1", ESP),
+                                         (both_ways(0x1000, GCM_REST + IN_UDP), "10.2.0.1", UDP),
+                                         (both_ways(0x1000, GCM_REST + IN_UDP, V6_INNER), "fd02::1", UDP)):
+            with self.subTest(lines=lines):
+                self.pair.load(lines)
+                self.cable.packets()
+                before = self.counts()
+                echo(self.a, self.b, address, 3_000_000)
+                handed, got, out, into = (after - earlier for after, earlier in zip(self.counts(), before))
+                packets = self.cable.packets()
+                self.assertEqual(protocols(packets), {protocol})
+                self.assertGreater(len(packets), 2 * 3_000_000 / 1400)
+                self.assertLessEqual(max(map(len, packets)), 1500)
+                self.assertGreater(min(out, into), 3_000_000 / 1400)
+                if self.joined:
+                    self.assertLess(handed, out / 2)
+                    self.assertLess(got, into * 0.9)
+                else:
+                    self.assertEqual((handed, got), (out, into))
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+    def counts(self):
+        """Packets of host a: of the stack and to it, and those of the SAs."""
+        status = self.a.status()
+        dropped = sum(status["out"]["dropped"].values())
+        return *self.a.device("ipsec0"), status["out"]["packets"] + dropped, status["in"]["packets"]
+
+    def test_long_datagrams(self):
+        """UDP segmentation offload: one send, many datagrams."""
+        self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP))
+        udp_segment = 103
+        with self.b.socket(kind=socket.SOCK_DGRAM) as taker, self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            taker.bind(("10.2.0.1", 0))
+            giver.setsockopt(socket.IPPROTO_UDP, udp_segment, 1000)
+            data = os.urandom(20_500)
+            giver.sendto(data, taker.getsockname())
+            got = [taker.recv(65536) for _ in range(21)]
+        self.assertEqual(([len(one) for one in got], b"".join(got)), ([1000] * 20 + [500], data))
+
+
+class NoOffload(Offload):
+    options = ("--no-offload",)
+    joined = False
+
+
+class ManyThreads(Offload):
+    options = ("--workers", "2")
 
 
 class Counts(Case):

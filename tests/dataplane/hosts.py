@@ -44,6 +44,11 @@ class Host:
     def ip(self, *words, check=True):
         return ip("-n", self.netns, *words, check=check)
 
+    def device(self, name):
+        """What the kernel counts of a device: the packets that it handed to it, and got from it."""
+        counts = json.loads(self.ip("-json", "-statistics", "link", "show", "dev", name))[0]["stats64"]
+        return counts["tx"]["packets"], counts["rx"]["packets"]
+
     def inside(self, function):
         """What the function gives, called on a thread that is inside the namespace."""
         result = []
@@ -114,6 +119,8 @@ class Capture:
         every = 3  # ETH_P_ALL
         self.socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(every))
         self.socket.bind((device, every))
+        so_rcvbufforce, room = 33, 64 << 20
+        self.socket.setsockopt(socket.SOL_SOCKET, so_rcvbufforce, room)
         self.socket.setblocking(False)
 
     def packets(self):
@@ -128,16 +135,15 @@ class Capture:
                 found.append(frame[14:])
 
     def protocols(self):
-        """The numbers of the protocols that were seen, without what IPv6 needs to find its neighbours."""
-        numbers = set()
-        for packet in self.packets():
-            number = packet[9] if packet[0] >> 4 == 4 else packet[6]
-            if number not in (0, 58):
-                numbers.add(number)
-        return numbers
+        return protocols(self.packets())
 
     def close(self):
         self.socket.close()
+
+
+def protocols(packets):
+    """The numbers of the packets' protocols, without what IPv6 needs to find its neighbours."""
+    return {packet[9] if packet[0] >> 4 == 4 else packet[6] for packet in packets} - {0, 58}
 
 
 class Pair:

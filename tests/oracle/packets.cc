@@ -1,23 +1,42 @@
 // One host's engine and packet path, driven by lines: `new`, `sa COMMAND` (an ipseckey command), `protect HEX`,
-// `unprotect HEX`. Each gets one line back: ok, what was wrong, or the packet's cause and the packet in hexadecimal.
+// `unprotect HEX`; and without SAs `cut SIZE SUM_AT FIELD HEX`, `join HEX...`. Each gets one line back: ok, what was
+// wrong, or the packet's cause and the packet in hexadecimal.
 #include <fmt/format.h>
 
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "base/text.h"
 #include "engine/engine.h"
+#include "engine/traffic/coalesce.h"
 #include "engine/traffic/plane.h"
+#include "engine/traffic/segment.h"
 #include "lang/testing.h"
 #include "pfkey/diagnostics.h"
 
 namespace {
 
 using engine::traffic::Item;
+using engine::traffic::Offload;
 using engine::traffic::Packet;
+using Octets = std::vector<std::byte>;
 
 const Instant kNow{std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))};
+
+Octets octets(const std::string& hex, std::size_t head = 0, std::size_t tail = 0) {
+  Octets out(head + hex.size() / 2 + tail);
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    out[head + i / 2] = static_cast<std::byte>(text::hex_digit(hex[i]) * 16 + text::hex_digit(hex[i + 1]));
+  return out;
+}
+
+std::string hex(Bytes bytes) {
+  std::string out;
+  for (const std::byte b : bytes) out += fmt::format("{:02x}", std::to_integer<unsigned>(b));
+  return out;
+}
 
 struct Host {
   engine::traffic::Plane plane{{}};
@@ -35,13 +54,10 @@ struct Host {
     return answer;
   }
 
-  std::string pass(const std::string& hex, bool out) {
-    std::vector<std::byte> memory(Packet::kHeadroom + hex.size() / 2 + Packet::kTailroom);
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-      memory[Packet::kHeadroom + i / 2] =
-          static_cast<std::byte>(text::hex_digit(hex[i]) * 16 + text::hex_digit(hex[i + 1]));
+  std::string pass(const std::string& digits, bool out) {
+    Octets memory = octets(digits, Packet::kHeadroom, Packet::kTailroom);
     Item item;
-    item.packet = {memory, Packet::kHeadroom, hex.size() / 2};
+    item.packet = {memory, Packet::kHeadroom, digits.size() / 2};
     if (out) {
       worker.protect({&item, 1}, kNow);
     } else {
@@ -49,11 +65,40 @@ struct Host {
     }
     std::string line(name(item.cause));
     if (item.cause != engine::traffic::Cause::none) return line;
-    line += ' ';
-    for (const std::byte b : item.packet.bytes()) line += fmt::format("{:02x}", std::to_integer<unsigned>(b));
-    return line;
+    return line + ' ' + hex(item.packet.bytes());
   }
 };
+
+// The segments, one after another; the long packet is TCP's or UDP's by the place of its checksum.
+std::string cut(std::istringstream words) {
+  Offload offload{.unsummed = true};
+  std::string digits, out;
+  words >> offload.size >> offload.sum_at >> offload.field >> digits;
+  offload.kind = offload.field == 16 ? Offload::Kind::tcp : Offload::Kind::udp;
+  const Octets whole = octets(digits);
+  Octets memory(70'000);
+  Packet one{memory, 0, 0};
+  auto segments = engine::traffic::Segments::of(whole, offload);
+  while (segments && segments->next(one)) out += hex(one.bytes()) + ' ';
+  return out;
+}
+
+// Packets, each behind the size of its segments, 0 for one that is none.
+std::string join(std::istringstream words) {
+  std::vector<Octets> memory;
+  for (std::string digits; words >> digits;) memory.push_back(octets(digits, Packet::kHeadroom, Packet::kTailroom));
+  std::vector<Item> items(memory.size());
+  for (std::size_t i = 0; i < items.size(); ++i)
+    items[i].packet = {memory[i], Packet::kHeadroom, memory[i].size() - Packet::kHeadroom - Packet::kTailroom};
+  std::string out;
+  engine::traffic::Coalescer coalescer;
+  coalescer.join(items, [&](std::span<const MutableBytes> pieces, const Offload& offload) {
+    out += fmt::format("{} ", offload.size);
+    for (const MutableBytes piece : pieces) out += hex(piece);
+    out += ' ';
+  });
+  return out;
+}
 
 }  // namespace
 
@@ -67,6 +112,10 @@ int main() {
       host = std::make_unique<Host>();
     } else if (verb == "sa") {
       answer = host->add(rest);
+    } else if (verb == "cut") {
+      answer = cut(std::istringstream(rest));
+    } else if (verb == "join") {
+      answer = join(std::istringstream(rest));
     } else {
       answer = host->pass(rest, verb == "protect");
     }

@@ -6,6 +6,7 @@ scapy has no AES-XCBC, Camellia, NULL-AES-GMAC and no short ICVs of GCM and CCM:
 cryptography; AES-XCBC from its own definition.
 """
 import logging
+import socket
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from scapy.layers import ipsec  # noqa: E402
 from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting  # noqa: E402
 from scapy.packet import Raw, raw  # noqa: E402
+from scapy.utils import checksum  # noqa: E402
 
 PROGRAM = ""
 
@@ -275,6 +277,40 @@ class Scapy(unittest.TestCase):
             p.dst, p[IPv6ExtHdrRouting].addresses, p[IPv6ExtHdrRouting].segleft = last, [middle], 0
             return p
         self.ah_opened_by_scapy(packet, words, arrive)
+
+    def stream(self, network, size, flags):
+        """A long packet whose checksum holds the sum of the pseudo header alone, and what scapy makes of it."""
+        data = bytes(n * n % 251 for n in range(10_000))
+        options = [("NOP", None), ("NOP", None), ("Timestamp", (123_456, 654_321))]
+        segments = []
+        for at in range(0, len(data), size):
+            last, first = at + size >= len(data), at == 0
+            shown = "".join(f for f in flags if (last or f not in "FP") and (first or f != "C"))
+            header = network.copy()
+            if isinstance(header, IP):
+                header.id = (header.id + at // size) % 2**16
+            segments.append(raw(header / TCP(sport=1, dport=2, seq=(0xffffff00 + at) % 2**32, ack=9, flags=shown, window=77,
+                                             options=options) / Raw(data[at:at + size])))
+        tcp = TCP(sport=1, dport=2, seq=0xffffff00, ack=9, flags=flags, window=77, options=options, chksum=0)
+        whole = bytearray(raw(network / tcp / Raw(data)))
+        at = len(raw(network))
+        pseudo = (socket.inet_pton(socket.AF_INET6, network.src) + socket.inet_pton(socket.AF_INET6, network.dst)
+                  if isinstance(network, IPv6) else socket.inet_aton(network.src) + socket.inet_aton(network.dst))
+        total = checksum(pseudo + struct.pack("!LL", len(whole) - at, 6)) ^ 0xffff
+        whole[at + 16:at + 18] = total.to_bytes(2, "big")
+        return bytes(whole), at, segments
+
+    def test_long_packets_are_cut_and_joined(self):
+        for network in (IP(src="10.1.0.1", dst="10.2.0.1", id=0xfffd, tos=2), IPv6(src="fd01::1", dst="fd02::1", fl=9),
+                        IP(src="10.1.0.1", dst="10.2.0.1", flags="DF", id=7)):
+            for size in (1347, 1000, 536, 99):
+                with self.subTest(network=network, size=size):
+                    whole, at, segments = self.stream(network, size, "FPAEC")
+                    self.assertEqual(self.engine.ask(f"cut {size} {at} 16 {whole.hex()}").split(),
+                                     [segment.hex() for segment in segments])
+                    whole, at, segments = self.stream(network, size, "PA")
+                    words = " ".join(segment.hex() for segment in segments)
+                    self.assertEqual(self.engine.ask(f"join {words}").split(), [str(size), whole.hex()])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+#pragma once
+/// One queue of the TUN device, by packets of the link: long ones that the host's stack hands over are cut, and what
+/// goes to it is joined, where the device can do that (IFF_VNET_HDR).
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/bytes.h"
+#include "engine/traffic/coalesce.h"
+#include "engine/traffic/plane.h"
+#include "engine/traffic/segment.h"
+
+namespace ipsecd {
+
+/// Used by one thread.
+class TunQueue {
+ public:
+  /// `fd`: does not block, and outlives this. `offload`: a virtio_net_hdr stands before each packet.
+  TunQueue(int fd, bool offload);
+
+  int fd() const { return fd_; }
+
+  /// Puts waiting packets into the buffers of `items`; 0: none waits. `origins` gets a number for each, the same for
+  /// what was one packet of the stack. Never waits, allocates nothing.
+  std::size_t read(std::span<engine::traffic::Item> items, std::span<std::uint32_t> origins);
+
+  /// Whether some were left for want of buffers, of which the descriptor does not tell.
+  bool left() const;
+
+  /// Hands the items whose cause is none to the stack, in order. A device that is down or full drops, like any other.
+  void write(std::span<engine::traffic::Item> items);
+  void write(Bytes packet);
+
+ private:
+  bool receive();
+  void write_pieces(std::span<const MutableBytes> pieces, const engine::traffic::Offload& offload);
+
+  int fd_;
+  bool offload_;
+  std::unique_ptr<std::byte[]> long_;  // The packet that is being cut.
+  std::optional<engine::traffic::Segments> segments_;
+  std::uint32_t origin_ = 0;
+  engine::traffic::Coalescer coalescer_;
+};
+
+}  // namespace ipsecd
