@@ -113,15 +113,17 @@ struct Inlet::Batch {
   std::size_t each = 0;                        // Bytes of its datagrams.
   Arrival arrival;
 
-  void prepare(std::size_t i, MutableBytes room) {
+  // `whole`: the packet brings its header, and nothing has to be told beside it.
+  void prepare(std::size_t i, MutableBytes room, bool whole = false) {
     parts[i] = {room.data(), room.size()};
-    messages[i].msg_hdr = {.msg_name = &from[i],
-                           .msg_namelen = sizeof from[i],
-                           .msg_iov = &parts[i],
-                           .msg_iovlen = 1,
-                           .msg_control = &details[i],
-                           .msg_controllen = sizeof details[i],
-                           .msg_flags = 0};
+    msghdr& m = messages[i].msg_hdr = {};
+    m.msg_iov = &parts[i];
+    m.msg_iovlen = 1;
+    if (whole) return;
+    m.msg_name = &from[i];
+    m.msg_namelen = sizeof from[i];
+    m.msg_control = &details[i];
+    m.msg_controllen = sizeof details[i];
   }
   std::size_t receive(int fd, std::size_t most) {
     const int n = ::recvmmsg(fd, messages.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
@@ -147,7 +149,7 @@ Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
     return fail(errno == EPERM ? Errc::denied : Errc::io,
                 fmt::format("cannot open a raw socket for protocol {}: {}{}", protocol, text_of(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
-  if (!take_share(fd, family, protocol, share) || !ask_for_details(fd, family))
+  if (!take_share(fd, family, protocol, share) || (family == Family::v6 && !ask_for_details(fd, family)))
     return fail(Errc::io, fmt::format("cannot set up a raw socket: {}", text_of(errno)));
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
   return Inlet(std::move(fd), family, protocol, 0);
@@ -178,9 +180,10 @@ bool Inlet::left() const { return batch_->number < batch_->got; }
 
 std::size_t Inlet::take_whole(std::span<Item> items) {
   Batch& b = *batch_;
+  const bool whole = family_ == Family::v4;  // A raw socket of IPv4 gives the header too.
   for (std::size_t i = 0; i < items.size(); ++i) {
     const MutableBytes room = items[i].packet.memory.subspan(Packet::kHeadroom);
-    b.prepare(i, room.first(room.size() - Packet::kTailroom));
+    b.prepare(i, room.first(room.size() - Packet::kTailroom), whole);
   }
   const std::size_t got = b.receive(fd_.get(), items.size());
   std::size_t count = 0;
@@ -188,7 +191,6 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
     Packet& p = items[at].packet;
     p.at = Packet::kHeadroom;
     p.size = b.messages[at].msg_len;
-    const bool whole = family_ == Family::v4;  // A raw socket of IPv4 gives the header too.
     msghdr& header = b.messages[at].msg_hdr;
     if (b.cut(at) || (!whole && !add_header(p, arrival_of(header, b.from[at], protocol_, port_)))) continue;
     if (count != at) std::swap(items[count].packet, p);

@@ -76,11 +76,12 @@ bool same_headers(Bytes a, Bytes b, std::size_t ip, std::size_t headers) {
 }  // namespace
 
 void Coalescer::join(std::span<Item> items, Sink sink) {
-  count_ = 0;
-  const std::size_t most = std::min(items.size(), kMost);
-  for (std::size_t i = 0; i < most; ++i)
-    if (items[i].cause == Cause::none) take(items, i);
-  for (std::size_t i = 0; i < count_; ++i) give(items, runs_[i], sink);
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), kMost))) {
+    count_ = 0;
+    for (std::size_t i = 0; i < std::min(items.size(), kMost); ++i)
+      if (items[i].cause == Cause::none) take(items, i);
+    for (std::size_t i = 0; i < count_; ++i) give(items, runs_[i], sink);
+  }
 }
 
 void Coalescer::take(std::span<Item> items, std::size_t number) {

@@ -20,7 +20,7 @@ namespace engine::traffic {
 /// within a connection is kept.
 class Coalescer {
  public:
-  static constexpr std::size_t kMost = 128;  ///< Packets of one call.
+  static constexpr std::size_t kMost = 128;  ///< Packets that are looked at together.
 
   /// One packet in pieces, which lie in the buffers of the items: the first one whole, then the payloads of the others.
   using Sink = absl::FunctionRef<void(std::span<const MutableBytes> pieces, const Offload& offload)>;

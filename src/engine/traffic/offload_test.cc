@@ -373,6 +373,14 @@ TEST(Offload, NothingOvertakesWithinAConnection) {
             (std::vector<Joined>{{packet(all), offload(all, 100)}, {other, {}}}));
 }
 
+TEST(Offload, WhatWasEndedDoesNotGoOn) {
+  Packets x = expected_cut({.payload = 300}, 100);
+  EXPECT_EQ(join({x[0], x[2], x[1]}), (std::vector<Joined>{{x[0], {}}, {x[2], {}}, {x[1], {}}}));
+  x[1] = packet({.payload = 100, .skip = 100, .sequence = 1100, .flags = kAck | kPsh, .id = 10});
+  Tcp front{.payload = 200, .flags = kAck | kPsh, .unsummed = true};
+  EXPECT_EQ(join(x), (std::vector<Joined>{{packet(front), offload(front, 100)}, {x[2], {}}}));
+}
+
 TEST(Offload, ShortOnesEndARunAndDroppedOnesAreNotThere) {
   const Packets x = expected_cut({.payload = 250}, 100);
   Tcp next{.payload = 100, .skip = 250, .sequence = 1250, .id = 12};
@@ -390,6 +398,14 @@ TEST(Offload, NoPacketBecomesLongerThanIpHas) {
   Tcp front{.payload = 65000, .options = 0, .unsummed = true};
   EXPECT_EQ(joined[0], (Joined{packet(front), offload(front, 1000)}));
   EXPECT_EQ(joined[1], (Joined{segments[65], {}}));
+}
+
+TEST(Offload, NoneOfManyIsLost) {
+  const Packets segments = expected_cut({.payload = 200}, 1);
+  Tcp front{.payload = 128, .unsummed = true};
+  Tcp back{.payload = 72, .skip = 128, .sequence = 1128, .id = 9 + 128, .unsummed = true};
+  EXPECT_EQ(join(segments),
+            (std::vector<Joined>{{packet(front), offload(front, 1)}, {packet(back), offload(back, 1)}}));
 }
 
 }  // namespace
