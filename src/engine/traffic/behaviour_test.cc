@@ -469,6 +469,13 @@ TEST(Fragments, HeadersStayTogether) {
   full[40 + (kMostExtensions - 1) * 8] = std::byte{kUdp};
   EXPECT_TRUE(fragment(full, 1280, 1, room, [&](Bytes part) { parts += parse(part).has_value(); }));
   EXPECT_EQ(parts, 6u);
+
+  // One of a fragment that is the whole datagram (RFC 6946) is there already.
+  full[40 + (kMostExtensions - 1) * 8] = std::byte{44};
+  full[40 + kMostExtensions * 8] = std::byte{kUdp};
+  EXPECT_TRUE(parse(full));
+  EXPECT_FALSE(fragment(full, 1280, 1, room, [&](Bytes) { ++parts; }));
+  EXPECT_EQ(parts, 6u);
 }
 
 TEST(Fragments, OnlyATunnelCarriesThemAndNotUnderPorts) {

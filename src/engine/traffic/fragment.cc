@@ -67,6 +67,7 @@ bool fragment_v6(Bytes packet, const Headers& h, std::uint32_t mtu, std::uint32_
     w.net(id);
     w.bytes(packet.subspan(at, size));
     mend_length(room.first(header + size));
+    if (at == h.network && !parse(room.first(header + size))) return false;  // One header too many.
     sink(room.first(header + size));
     at += size;
   }

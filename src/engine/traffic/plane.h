@@ -139,8 +139,8 @@ struct PathReport {
 std::optional<PathReport> read_path_report(Bytes packet);
 
 /// A protected packet cut into fragments of at most `mtu` bytes, each written into `room` and handed to `sink` in turn.
-/// `id` names the datagram under IPv6, where we are the source. False: it may not be cut (IPv4 with DF), or `mtu` or
-/// `room` is too small.
+/// `id` names the datagram under IPv6, where we are the source. False: it may not be cut (IPv4 with DF), `mtu` or
+/// `room` is too small, or its headers do not fit into the first fragment or would be more than parse() takes.
 bool fragment(Bytes packet, std::uint32_t mtu, std::uint32_t id, MutableBytes room,
               absl::FunctionRef<void(Bytes)> sink);
 
