@@ -173,7 +173,8 @@ void Parser::parse_operands(Command& command) {
     error(last_word(), fmt::format("Unexpected end of command line: {} needs a file", row.name()));
   }
   if (!at_end())
-    error(words_[next_], fmt::format("too many arguments for {}: usage: {} {}", row.name(), row.name(), row.arguments));
+    error(words_[next_], fmt::format("too many arguments for {}: usage: {}{}{}", row.name(), row.name(),
+                                     row.arguments.empty() ? "" : " ", row.arguments));
 }
 
 void Parser::parse_options(Command& command) {

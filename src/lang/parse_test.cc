@@ -102,7 +102,7 @@ TEST(Parse, FaultsOfTheSaType) {
       {"add", "keys:1:1: error: Unexpected end of command line: add needs an SA type, ah or esp\n"},
       {"get all spi 1 dst 192.0.2.1", "keys:1:5: error: get needs one SA type, ah or esp, not all\n"},
       {"flush ah extra", "keys:1:10: error: too many arguments for flush: usage: flush [all|ah|esp]\n"},
-      {"quit now", "keys:1:6: error: too many arguments for quit: usage: quit \n"},
+      {"quit now", "keys:1:6: error: too many arguments for quit: usage: quit\n"},
       {"delete spi 1 dst 192.0.2.1", "keys:1:8: error: delete needs an SA type, ah or esp, before its extensions\n"},
   };
   for (const ReportRow& row : kRows) EXPECT_EQ(report(row.text), row.expected) << row.text;
