@@ -300,6 +300,7 @@ bool put_replay(Bytes payload, std::uint64_t value, std::uint32_t direction, Net
     if (sent) wide->oseq = static_cast<std::uint32_t>(sent), wide->oseq_hi = static_cast<std::uint32_t>(sent >> 32);
     if (seen) wide->seq = static_cast<std::uint32_t>(seen), wide->seq_hi = static_cast<std::uint32_t>(seen >> 32);
     wide->bmp_len = std::min(wide->bmp_len, kLargestWindow / 32);
+    wide->replay_window = std::min(wide->replay_window, wide->bmp_len * 32);  // The bitmap holds the window.
     if (wide->replay_window == 0) wide->bmp_len = 0;
     out.attribute(XFRMA_REPLAY_ESN_VAL, wide_replay(*wide, seen));
     return true;

@@ -194,6 +194,11 @@ std::vector<Vault::Found> Vault::scan() {
     }
     end_ += length;
   }
+  // A damaged record hides those behind it: they are gone, and must not come back when it is written over.
+  if (const MutableBytes rest = records_.bytes().subspan(end_); !all_zero(rest)) wipe(rest);
+  auto front = read_at<Front>(records_.bytes(), 0);
+  for (const Found& f : found) front.nonce = std::max(front.nonce, f.nonce);
+  write_at(records_.bytes(), 0, front);
   return found;
 }
 
