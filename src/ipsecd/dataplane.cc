@@ -40,10 +40,10 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
 
 Dataplane::~Dataplane() { threads_.clear(); }
 
-Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Log log) {
-  auto tun = Tun::make(options.device, options.workers, options.mtu - kOverhead, options.offload);
-  if (!tun) return std::unexpected(std::move(tun.error()));
-  std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(*tun), std::move(log)));
+std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOverhead; }
+
+Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Tun tun, Log log) {
+  std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(tun), std::move(log)));
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
   for (const Family family : {Family::v4, Family::v6})

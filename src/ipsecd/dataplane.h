@@ -23,6 +23,9 @@ struct DataplaneOptions {
   std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
   engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
+
+  /// Bytes of an IP packet that the device takes.
+  std::uint32_t inner_mtu() const;
 };
 
 class Dataplane final : public engine::Carrier {
@@ -32,8 +35,9 @@ class Dataplane final : public engine::Carrier {
 
   using Log = std::function<void(std::string_view)>;
 
-  /// Opens everything that needs privileges; no packet moves before start(). Errors: those of Tun, Inlet and Outlet.
-  static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, Log log);
+  /// Opens everything that needs privileges but the device; no packet moves before start(). Errors: those of Inlet and
+  /// Outlet.
+  static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, Tun tun, Log log);
   ~Dataplane() override;
 
   void start();
@@ -47,6 +51,7 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::Wanted> wanted() { return plane_.wanted(); }
 
   const std::string& device() const { return tun_.name(); }
+  const Tun& tun() const { return tun_; }
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
   engine::traffic::Totals outbound() const { return plane_.outbound(); }
   engine::traffic::Totals inbound() const { return plane_.inbound(); }

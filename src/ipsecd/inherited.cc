@@ -4,10 +4,17 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 namespace ipsecd {
+namespace {
+
+constexpr const char* kQueue = "ipsecd-tun";
+constexpr std::uint64_t kPatience = 5'000'000;  // Microseconds.
+
+}  // namespace
 
 Inherited inherited() {
   Inherited out;
@@ -17,7 +24,9 @@ Inherited inherited() {
     Fd fd(SD_LISTEN_FDS_START + i);
     const std::string_view name = names && names[i] ? names[i] : "";
     const auto* const kept = std::ranges::find(Vault::kNames, name);
-    if (kept == Vault::kNames.end()) {
+    if (name == kQueue) {
+      out.queues.push_back(std::move(fd));
+    } else if (kept == Vault::kNames.end()) {
       out.sockets.push_back(std::move(fd));
     } else {
       out.kept[static_cast<std::size_t>(kept - Vault::kNames.begin())] = std::move(fd);
@@ -35,6 +44,19 @@ void lay_up(const Vault& vault) {
     sd_notify(0, fmt::format("FDSTOREREMOVE=1\nFDNAME={}", Vault::kNames[i]).c_str());
     sd_pid_notify_with_fds(0, 0, fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0", Vault::kNames[i]).c_str(), &parts[i], 1);
   }
+}
+
+void lay_up(const Tun& tun) {
+  give_up_queues();
+  for (unsigned i = 0; i < tun.queues(); ++i) {
+    const int queue = tun.queue(i);
+    sd_pid_notify_with_fds(0, 0, fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0", kQueue).c_str(), &queue, 1);
+  }
+}
+
+void give_up_queues() {
+  sd_notify(0, fmt::format("FDSTOREREMOVE=1\nFDNAME={}", kQueue).c_str());
+  sd_notify_barrier(0, kPatience);
 }
 
 }  // namespace ipsecd

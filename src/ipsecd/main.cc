@@ -14,6 +14,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/socket_path.h"
@@ -119,18 +120,38 @@ void restore(ipsecd::Daemon& daemon) {
     log(fmt::format("{} SA{} could not be read and {} lost", lost, lost == 1 ? "" : "s", lost == 1 ? "is" : "are"));
 }
 
+// The device as the last ipsecd left it, else a new one; the service manager holds it from now on if `keep`.
+Result<ipsecd::Tun> tun_for(const ipsecd::DataplaneOptions& options, std::vector<ipsecd::Fd> held, bool keep) {
+  if (!held.empty()) {
+    auto tun =
+        ipsecd::Tun::take_over(options.device, std::move(held), options.workers, options.inner_mtu(), options.offload);
+    if (tun) return tun;
+    log(fmt::format("{}: a new one is made", tun.error().text));
+    ipsecd::give_up_queues();
+  }
+  auto tun = ipsecd::Tun::make(options.device, options.workers, options.inner_mtu(), options.offload);
+  if (tun && keep) ipsecd::lay_up(*tun);
+  return tun;
+}
+
 // nullptr: none was asked for.
-Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault) {
+Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
+                                                         std::vector<ipsecd::Fd> held) {
   engine::traffic::LiveSource live;
   if (vault) live = [vault](const engine::SaId& id) { return vault->live(id); };
-  if (!options.tun) return nullptr;
-  return ipsecd::Dataplane::make({.device = *options.tun,
-                                  .workers = options.workers.value_or(1),
-                                  .mtu = options.mtu.value_or(1500),
-                                  .mark = options.mark.value_or(0),
-                                  .offload = !options.no_offload,
-                                  .live = std::move(live)},
-                                 log);
+  if (!options.tun) {
+    if (!std::exchange(held, {}).empty()) ipsecd::give_up_queues();
+    return nullptr;
+  }
+  const ipsecd::DataplaneOptions wanted{.device = *options.tun,
+                                        .workers = options.workers.value_or(1),
+                                        .mtu = options.mtu.value_or(1500),
+                                        .mark = options.mark.value_or(0),
+                                        .offload = !options.no_offload,
+                                        .live = std::move(live)};
+  auto tun = tun_for(wanted, std::move(held), vault != nullptr);
+  if (!tun) return std::unexpected(std::move(tun.error()));
+  return ipsecd::Dataplane::make(wanted, std::move(*tun), log);
 }
 
 Result<void> serve(const ipsecd::Options& options) {
@@ -149,7 +170,7 @@ Result<void> serve(const ipsecd::Options& options) {
   if (!policy->group) policy->group = listener->group_of_file();
   const auto vault = vault_for(options, std::move(handed.kept));
   if (!vault) return std::unexpected(vault.error());
-  const auto dataplane = dataplane_for(options, vault->get());
+  const auto dataplane = dataplane_for(options, vault->get(), std::move(handed.queues));
   if (!dataplane) return std::unexpected(dataplane.error());
   const auto daemon = ipsecd::Daemon::make(*listener, log,
                                            {.dataplane = dataplane->get(),

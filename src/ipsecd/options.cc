@@ -93,7 +93,7 @@ constexpr std::array kWords = {
          {},
          &Options::keep,
          "under systemd: have it hold the SAs, sealed, so that they go on after\na restart or a crash "
-         "(FileDescriptorStoreMax=3; doc/service.md)"},
+         "(FileDescriptorStoreMax=67; doc/service.md)"},
     Word{"--json", {}, &Options::json, "with status: print it as one JSON object"},
     Word{"--owner-only",
          {},

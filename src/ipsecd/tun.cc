@@ -89,4 +89,21 @@ Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mt
   return tun;
 }
 
+Result<Tun> Tun::take_over(const std::string& name, std::vector<Fd> held, unsigned queues, std::uint32_t mtu,
+                           bool offload) {
+  Tun tun;
+  tun.name_ = name;
+  tun.queues_ = std::move(held);
+  ifreq request{};
+  const bool ours = tun.queues() == queues && std::ranges::all_of(tun.queues_, [&](const Fd& queue) {
+                      return ::ioctl(queue.get(), TUNGETIFF, &request) == 0 && name == request.ifr_name &&
+                             (request.ifr_flags & (IFF_TUN | IFF_NO_PI)) == (IFF_TUN | IFF_NO_PI);
+                    });
+  if (!ours) return fail(Errc::invalid, fmt::format("what was kept is not the device {} with {} queues", name, queues));
+  tun.offload_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
+  ask_for_offload(tun.queues_[0], tun.offload_ && offload);
+  if (auto up = bring_up(request, mtu); !up) return std::unexpected(std::move(up.error()));
+  return tun;
+}
+
 }  // namespace ipsecd

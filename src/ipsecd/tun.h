@@ -17,7 +17,13 @@ class Tun {
   /// unsupported (no /dev/net/tun), io.
   static Result<Tun> make(const std::string& name, unsigned queues, std::uint32_t mtu, bool offload);
 
+  /// The device as an earlier ipsecd left it, with its addresses and routes: its queues, which the service manager
+  /// held. Errors: invalid (another device, or another number of queues), denied, io.
+  static Result<Tun> take_over(const std::string& name, std::vector<Fd> held, unsigned queues, std::uint32_t mtu,
+                               bool offload);
+
   const std::string& name() const { return name_; }
+  unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
   /// Whether each packet has a virtio_net_hdr before it.
   bool offload() const { return offload_; }
   /// A descriptor that does not block: each read() and write() is one packet.

@@ -13,6 +13,7 @@ import sys
 import threading
 import unittest
 
+from hosts import Pair, echo, wait_for
 from programs import Case, DEADLINE, Daemon, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines
 
 UNITS = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd"
@@ -196,7 +197,7 @@ class Manager:
         for _, fd in self.store:
             os.close(fd)
 
-    def start(self, *options, watchdog=None) -> subprocess.Popen:
+    def start(self, *options, watchdog=None, inside=()) -> subprocess.Popen:
         handed = [("ipsecd.socket", self.listening.fileno()), *self.store]
         names = ":".join(name for name, _ in handed)
         environment = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "LISTEN_FDS": str(len(handed)), "LISTEN_FDNAMES": names}
@@ -205,7 +206,7 @@ class Manager:
         # Descriptors from 3 on, one after the other, by way of numbers that none of them has.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for _, fd in handed]
         moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(high))
-        words = ["bash", "-c", f'LISTEN_PID=$$ exec "$@" {moves}', "start", IPSECD, *options]
+        words = ["bash", "-c", f'LISTEN_PID=$$ exec "$@" {moves}', "start", *inside, IPSECD, *options]
         process = subprocess.Popen(words, env=environment, pass_fds=high, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, cwd=self.folder)
         for fd in high:
@@ -226,6 +227,8 @@ class Manager:
                 for _, fd in [entry for entry in self.store if entry[0] == name]:
                     os.close(fd)
                 self.store = [entry for entry in self.store if entry[0] != name]
+            elif "BARRIER=1" in lines:
+                os.close(fds[0])
             if any(line.startswith(text) for line in lines):
                 return
 
@@ -330,6 +333,65 @@ class Restart(Case):
                 self.assertNotIn(key[:8], held, name)
                 self.assertNotIn(key.hex()[:8].encode(), held, name)
         self.end_service(service, signal.SIGTERM)
+
+    def test_the_device_stays_and_what_is_routed_into_it_waits(self):
+        pair = Pair()
+        self.addCleanup(pair.close)
+        a, b = pair.a, pair.b
+        b.pfkey = self.folder / "sadb.sock"
+
+        def start_b(*_, workers=2):
+            b.daemon = self.start_service("--keep", "--tun", "ipsec0", "--workers", str(workers), inside=("ip", "netns", "exec", b.netns))
+
+        def end_b(number):
+            return self.end_service(b.daemon, number)
+
+        b.start = start_b
+        pair.start()
+        pair.load("".join(f"add esp spi {spi} src 192.0.2.{i} dst 192.0.2.{3 - i} isrc 10.{i}.0.0/16 idst 10.{3 - i}.0.0/16 encralg aes-gcm "
+                          f"encrkey {KEY}0000000{i} replay 64\n" for spi, i in ((0x1001, 1), (0x1002, 2))))
+        echo(a, b, "10.2.0.1")
+        device = lambda: b.ip("-o", "addr", "show", "dev", "ipsec0") + b.ip("route")
+        before = device()
+        to_a, to_b = (host.socket(kind=socket.SOCK_DGRAM) for host in (a, b))
+        self.addCleanup(to_a.close)
+        self.addCleanup(to_b.close)
+        to_a.bind(("10.1.0.1", 7001))
+        to_b.bind(("10.2.0.1", 7002))
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            end_b(number)
+            self.assertEqual(device(), before, number)
+            # Nobody is there: what leaves waits in the device, what arrives is lost.
+            for i in range(200):
+                to_b.sendto(i.to_bytes(4, "big"), ("10.1.0.1", 7001))
+                to_a.sendto(i.to_bytes(4, "big"), ("10.2.0.1", 7002))
+            start_b()
+            self.assertEqual([int.from_bytes(to_a.recv(4), "big") for _ in range(200)], list(range(200)))
+            # From the start on nothing is lost.
+            for i in range(1000, 1100):
+                to_a.sendto(i.to_bytes(4, "big"), ("10.2.0.1", 7002))
+                self.assertEqual(int.from_bytes(to_b.recv(4), "big"), i)
+            echo(a, b, "10.2.0.1")
+        self.assertEqual(device(), before)
+
+        # A connection does not break.
+        carried = threading.Thread(target=echo, args=(a, b, "10.2.0.1", 8_000_000))
+        carried.start()
+        wait_for("packets", lambda: b.status()["in"]["packets"] > 1000)
+        end_b(signal.SIGKILL)
+        start_b()
+        carried.join(DEADLINE)
+        self.assertGreater(b.status()["in"]["packets"], 1000)
+
+        # With another number of queues it is another device; without the option there is none.
+        end_b(signal.SIGTERM)
+        start_b(workers=1)
+        self.assertNotEqual(device(), before)
+        self.assertEqual([name for name, _ in self.manager.store].count("ipsecd-tun"), 1)
+        self.assertIn("what was kept is not the device ipsec0 with 1 queues: a new one is made\n", end_b(signal.SIGTERM))
+        b.daemon = self.start_service("--keep", inside=("ip", "netns", "exec", b.netns))
+        self.assertNotIn("ipsec0", b.ip("link"))
+        end_b(signal.SIGTERM)
 
     def test_it_feeds_the_watchdog(self):
         service = self.start_service(watchdog=200_000)
