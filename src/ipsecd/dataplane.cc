@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "engine/sadb.h"
+#include "ipsecd/clock.h"
 
 namespace ipsecd {
 namespace {
@@ -73,7 +74,7 @@ void Dataplane::start() {
 
 void Dataplane::read_path_reports() {
   for (PathInlet& path : paths_)
-    while (const auto report = path.next()) plane_.path_mtu(report->id, report->mtu);
+    while (const auto report = path.next()) plane_.path_mtu(report->id, report->mtu, now());
 }
 
 // The kernel keeps the packets of one peer with one thread's socket.

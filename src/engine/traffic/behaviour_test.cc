@@ -412,11 +412,38 @@ TEST(PathMtu, AnIcmpErrorAboutOurPacketIsHonouredForThatSa) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->id, (SaId{SaType::esp, 0x100, *parse_address("192.0.2.2")}));
   EXPECT_EQ(report->mtu, 800u);
-  host.plane.path_mtu(report->id, report->mtu);
+  host.plane.path_mtu(report->id, report->mtu, at(0));
   Held held(big);
   host.worker.protect({&held.item, 1}, at(0));
   ASSERT_EQ(name(held.item.cause), "too_big");
   EXPECT_EQ(held.item.mtu, 746u);  // 800 - 20 - 8 - 8 - 16 is 748; less two octets of trailer, in fours: 746.
+}
+
+// RFC 8201 section 4: it may have become wider, which nobody tells; a report never widens it.
+TEST(PathMtu, WhatWasLearntIsForgottenAfterTenMinutes) {
+  Host host;
+  ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
+  const SaId id{SaType::esp, 0x100, *parse_address("192.0.2.2")};
+  const Octets big = datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1000, .dont_fragment = true});
+  struct Step {
+    std::int64_t when;
+    std::uint32_t told;  // 0: nothing.
+    std::uint32_t fits;  // 0: the packet leaves.
+  };
+  for (const Step& step : {Step{0, 0, 0},
+                           {100, 800, 746},
+                           {200, 1000, 746},
+                           {699, 0, 746},
+                           {700, 0, 0},
+                           {800, 1000, 946},
+                           {1399, 800, 746},
+                           {1998, 0, 746},
+                           {1999, 0, 0}}) {
+    if (step.told != 0) host.plane.path_mtu(id, step.told, at(step.when));
+    const auto result = protect(host, big, at(step.when));
+    EXPECT_EQ(name(result.cause), step.fits == 0 ? "none" : "too_big") << step.when;
+    EXPECT_EQ(result.mtu, step.fits) << step.when;
+  }
 }
 
 TEST(Fragments, ProtectedPacketsAreCutAndWholeOnesComeOfThem) {

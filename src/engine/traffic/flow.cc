@@ -147,6 +147,20 @@ void Flow::take(const Sa& sa) {
   live_->highest.store(window_.highest(), kRelaxed);
 }
 
+void Flow::narrow_path(std::uint32_t mtu, Instant now) {
+  const std::uint32_t known = path_mtu(now);
+  if (known != 0 && mtu > known) return;
+  path_told_.store(steady_of(now), kRelaxed);
+  path_mtu_.store(mtu, std::memory_order_release);
+}
+
+std::uint32_t Flow::path_mtu(Instant now) const {
+  const std::uint32_t mtu = path_mtu_.load(std::memory_order_acquire);
+  if (mtu == 0) return 0;
+  const std::chrono::nanoseconds told(path_told_.load(kRelaxed));
+  return now.steady - told < kPathLife ? mtu : 0;
+}
+
 std::optional<std::uint64_t> Flow::next_number() {
   const std::uint64_t last = esn ? UINT64_MAX : kLast32;
   std::uint64_t number = live_->number.load(kRelaxed);

@@ -64,8 +64,14 @@ class Flow {
   // What the SADB changes while packets flow.
   std::atomic<bool> usable{true};
   std::atomic<bool> dying{false};
-  std::atomic<std::uint32_t> path_mtu{0};  ///< 0: none is known.
   void take(const Sa& sa);
+  /// The path takes packets of `mtu` bytes, outer header included. What is wider than known is no news of the path
+  /// (RFC 8201 section 4).
+  void narrow_path(std::uint32_t mtu, Instant now);
+  /// What is known of the path; 0: nothing, or it is kPathLife old, and may have become wider (RFC 1191 section 6.3,
+  /// RFC 8201 section 4, RFC 4301 section 8.2.2).
+  std::uint32_t path_mtu(Instant now) const;
+  static constexpr std::chrono::minutes kPathLife{10};
 
   // The numbers of what is sent.
   /// The next sequence number; nullopt: the last one was given, and the SA must end.
@@ -110,6 +116,8 @@ class Flow {
   mutable Counter told_;  // What the control thread knows of the numbers.
 
   Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
+  std::atomic<std::uint32_t> path_mtu_{0};
+  Counter path_told_{0};  // When, on the steady clock.
   std::atomic<bool> attention_{false}, exhausted_{false};
 };
 

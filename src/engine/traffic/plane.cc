@@ -103,12 +103,12 @@ std::optional<Wanted> Plane::wanted() {
   return std::nullopt;
 }
 
-void Plane::path_mtu(const SaId& id, std::uint32_t mtu) {
+void Plane::path_mtu(const SaId& id, std::uint32_t mtu, Instant now) {
   Flow* const flow = state_->find(id);
   if (!flow) return;
   constexpr std::uint32_t kLeastV4 = 68, kLeastV6 = 1280;
   const std::uint32_t least = id.dst.family == Family::v4 ? kLeastV4 : kLeastV6;
-  flow->path_mtu.store(std::max(mtu, least), std::memory_order_relaxed);
+  flow->narrow_path(std::max(mtu, least), now);
 }
 
 Totals Plane::outbound() const {

@@ -104,8 +104,8 @@ class Plane final : public Carrier {
   /// Traffic that was dropped for want of an SA, for Engine::acquire(); nullopt: no more. Few are kept.
   std::optional<Wanted> wanted();
   /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it.
-  /// Values below the family's minimum (68; 1280 for IPv6) count as that.
-  void path_mtu(const SaId& id, std::uint32_t mtu);
+  /// Values below the family's minimum (68; 1280 for IPv6) count as that; all are forgotten after ten minutes.
+  void path_mtu(const SaId& id, std::uint32_t mtu, Instant now);
   /// Both may be read by any thread.
   Totals outbound() const;
   Totals inbound() const;

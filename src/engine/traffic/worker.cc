@@ -142,7 +142,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   // The ICV covers the source, so nobody else can choose it.
   if (w.flow->tunnel && w.flow->id.satype == pfkey::SaType::ah && is_unspecified(w.flow->src)) return Cause::not_usable;
   const Layout layout = layout_of(*w.flow, w.h);
-  const std::uint32_t known = w.flow->path_mtu.load(std::memory_order_relaxed);
+  const std::uint32_t known = w.flow->path_mtu(now);
   const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
   if (layout.total() > mtu && w.h.dont_fragment) {
     constexpr std::uint32_t kLeastV6 = 1280;  // RFC 8200 section 5: smaller ones are carried, in fragments.
