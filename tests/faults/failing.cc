@@ -1,11 +1,12 @@
 // Loaded before a program of ours: its FAIL_AT-th call of FAIL_CALL fails as when the system has no more to give. That
-// it did is told by the file FAIL_TOLD.
+// it did is told by the file FAIL_TOLD. With FILE_SYSTEM files lie on a file system of that number (statfs(2)).
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -69,4 +70,12 @@ extern "C" int open(const char* path, int flags, ...) {
   const int mode = va_arg(more, int);
   va_end(more);
   return fails("open", EMFILE) ? -1 : static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+}
+
+extern "C" int fstatfs(int fd, struct statfs* info) {
+  static auto* const next = real<int(int, struct statfs*)>("fstatfs");
+  const int result = next(fd, info);
+  if (const char* const number = std::getenv("FILE_SYSTEM"); number && result == 0)
+    info->f_type = std::strtol(number, nullptr, 0);
+  return result;
 }

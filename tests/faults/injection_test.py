@@ -29,6 +29,15 @@ class Injection(Case):
                                              "FAIL_TOLD": str(told)})
         return ended if told.exists() else None
 
+    def test_keys_on_a_network_file_system(self):
+        warning = "keys: warning: it holds keys and lies on a network file system ({}): they cross the network to be read"
+        self.write("keys", sa_lines(COUNT))
+        for number, name in (("0x6969", "NFS"), ("0xfe534d42", "SMB"), ("0x01021997", "9P")):
+            ended = self.run_it("-c", "keys", env={**os.environ, "LD_PRELOAD": FAILING, "FILE_SYSTEM": number})
+            self.assertEqual(ended.status, 0, ended)
+            self.assertIn(warning.format(name), ended.err)
+        self.assertEqual(self.run_it("-c", "keys", env={**os.environ, "LD_PRELOAD": FAILING}).err, "")
+
     def each_failure(self, *arguments):
         for call in CALLS:
             at = 1
