@@ -268,12 +268,11 @@ void put_larval(const Message& m, std::uint32_t spi, NetlinkBatch& out) {
   put_mark(m, out);
 }
 
-bool put_limits(Bytes payload, const std::optional<pfkey::Lifetime>& soft, const std::optional<pfkey::Lifetime>& hard,
-                NetlinkBatch& out) {
+bool put_limits(Bytes payload, const pfkey::Lifetime& soft, const pfkey::Lifetime& hard, NetlinkBatch& out) {
   auto info = front<xfrm_usersa_info>(payload);
   if (!info) return false;
-  if (soft) set_soft(info->lft, *soft);
-  if (hard) set_hard(info->lft, *hard);
+  set_soft(info->lft, soft);
+  set_hard(info->lft, hard);
   out.begin(XFRM_MSG_UPDSA);
   out.body(bytes_of(*info));
   Attributes(payload, sizeof *info).for_each([&](std::uint16_t type, Bytes value) {

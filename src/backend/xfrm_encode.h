@@ -26,8 +26,7 @@ void put_larval(const pfkey::Message& m, std::uint32_t spi, NetlinkBatch& out);
 
 /// XFRM_MSG_UPDSA that repeats an SA as the kernel told it, in `payload` of its XFRM_MSG_NEWSA, with other limits.
 /// False: the payload is no SA.
-bool put_limits(Bytes payload, const std::optional<pfkey::Lifetime>& soft, const std::optional<pfkey::Lifetime>& hard,
-                NetlinkBatch& out);
+bool put_limits(Bytes payload, const pfkey::Lifetime& soft, const pfkey::Lifetime& hard, NetlinkBatch& out);
 
 /// XFRM_MSG_NEWAE that sets the sequence number of such an SA: the sent one, the seen one or, if `direction` (SaFlag
 /// bits) names neither or both, the two. False: the payload is no SA.

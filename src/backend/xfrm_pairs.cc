@@ -7,6 +7,7 @@
 #include "backend/xfrm.h"
 #include "backend/xfrm_encode.h"
 #include "backend/xfrm_parts.h"
+#include "pfkey/limits.h"
 #include "pfkey/notices.h"
 
 namespace backend {
@@ -129,15 +130,26 @@ Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
 Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
   const Bytes payload = sa.payload.bytes().first(sa.size);
   NetlinkBatch batch;
-  if (m.soft || m.hard) xfrm::put_limits(payload, m.soft, m.hard, batch);
+  pfkey::Lifetime soft = sa.sa.soft.value_or(pfkey::Lifetime{}), hard = sa.sa.hard.value_or(pfkey::Lifetime{});
+  pfkey::replace_limits(hard, m.hard);
+  pfkey::replace_limits(soft, m.soft);
+  pfkey::cap_limits(soft, hard);
+  if (m.soft || m.hard) xfrm::put_limits(payload, soft, hard, batch);
   if (m.replay_value) xfrm::put_replay(payload, m.replay_value->number(), sa.sa.sa->flags, batch);
   if (batch.count() > 0) {
     auto refused = ask(m, batch);
     if (!refused || *refused) return refused;
   }
-  if (!m.idle && !m.pair && !m.src_identity && !m.dst_identity) return Check();
+  std::optional<pfkey::Lifetime> idle = sa.sa.idle;
+  if (m.idle && !m.idle->empty() && !idle) idle.emplace();
+  if (idle) {
+    pfkey::replace_limits(*idle, m.idle);
+    pfkey::cap_limits(*idle, hard);
+    pfkey::cap_limits(*idle, soft);
+  }
+  if (idle == sa.sa.idle && !m.pair && !m.src_identity && !m.dst_identity) return Check();
   Message merged = sa.sa.clone();
-  if (m.idle) merged.idle = m.idle;
+  merged.idle = idle;
   if (m.pair) merged.pair = m.pair;
   if (m.src_identity) merged.src_identity = m.src_identity;
   if (m.dst_identity) merged.dst_identity = m.dst_identity;

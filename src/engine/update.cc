@@ -2,38 +2,14 @@
 #include <cerrno>
 
 #include "engine/state.h"
+#include "pfkey/limits.h"
 
 namespace engine {
 namespace {
 
 using pfkey::Diagnostic;
-using pfkey::Lifetime;
 using pfkey::Message;
 using pfkey::State;
-
-// Every member of a Lifetime, for what is done to each alike.
-template <class F>
-void each_limit(Lifetime& a, const Lifetime& b, F f) {
-  f(a.allocations, b.allocations);
-  f(a.bytes, b.bytes);
-  f(a.addtime, b.addtime);
-  f(a.usetime, b.usetime);
-}
-
-// 0 leaves a limit as it is.
-void replace(Lifetime& limits, const std::optional<Lifetime>& given) {
-  if (!given) return;
-  each_limit(limits, *given, [](auto& ours, auto theirs) {
-    if (theirs != 0) ours = theirs;
-  });
-}
-
-// A soft limit beyond the hard one could never be reached, and an ADD that asked for it would be refused.
-void cap(Lifetime& soft, const Lifetime& hard) {
-  each_limit(soft, hard, [](auto& ours, auto theirs) {
-    if (theirs != 0) ours = std::min(ours, theirs);
-  });
-}
 
 Check check_state(const Sa& sa, const Sa* partner, State asked) {
   const bool wakes = asked == State::active;
@@ -89,14 +65,14 @@ void apply_state(Sa& sa, State asked, Instant now) {
 void apply_limits(Sa& sa, const Message& m, Instant now) {
   if (!m.hard && !m.soft && !m.idle) return;
   Limits& limits = limits_of(sa);
-  replace(limits.hard, m.hard);
-  replace(limits.soft, m.soft);
-  cap(limits.soft, limits.hard);
+  pfkey::replace_limits(limits.hard, m.hard);
+  pfkey::replace_limits(limits.soft, m.soft);
+  pfkey::cap_limits(limits.soft, limits.hard);
   if (m.idle && !m.idle->empty() && !limits.idle) limits.idle.emplace();
   if (limits.idle) {
-    replace(*limits.idle, m.idle);
-    cap(*limits.idle, limits.hard);
-    cap(*limits.idle, limits.soft);
+    pfkey::replace_limits(*limits.idle, m.idle);
+    pfkey::cap_limits(*limits.idle, limits.hard);
+    pfkey::cap_limits(*limits.idle, limits.soft);
   }
   if (m.idle) revalidate(sa, now);
   if (!sa.is(State::dying)) return;

@@ -72,6 +72,15 @@ expect("update-pair changes both", both.count("4.88 KB"), 4)  # Allowed and left
 ipseckey("delete-pair", "esp", "spi", "1", "dst", "10.0.0.2")
 expect("delete-pair deletes both", states(), [])
 
+# An update leaves the limits that it does not name; those that it overtakes follow, or the save would not load.
+name = "src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x3"
+load(f"add esp spi 3 src 10.0.0.1 dst 10.0.0.2 {alg} outbound soft_packets 10 hard_packets 20 soft_bytes 900 hard_addtime 1000"
+     " idle_addtime 500\nupdate esp spi 3 dst 10.0.0.2 hard_packets 5\nupdate esp spi 3 dst 10.0.0.2 soft_addtime 2000\n"
+     "update esp spi 3 dst 10.0.0.2 hard_addtime 400\n")
+contains("limits after updates", run("ip", "-s", *f"xfrm state get {name}".split()), "limit: soft 5(packets), hard 5(packets)",
+         "limit: soft 900(bytes), hard (INF)(bytes)", "expire add: soft 400(sec), hard 400(sec)")
+contains("and an idle one", round_trip("limits after updates"), "idle_addtime 400")
+
 # Parts that the language has no word for are told, not dropped.
 add(ends, "spi 0x77", gcm, "mode transport flag noecn")
 add("src 192.0.2.1 dst 192.0.2.3 proto esp spi 0x78 mode transport enc cbc(aes) 0x" + key(128),
