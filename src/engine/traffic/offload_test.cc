@@ -139,7 +139,7 @@ std::vector<Joined> join(const Packets& packets, std::size_t dropped = SIZE_MAX)
 TEST(Offload, APacketIsCutAsACardCutsIt) {
   for (const bool v6 : {false, true})
     for (const bool dont_fragment : {false, true})
-      for (const std::size_t options : {0, 12, 40})
+      for (const std::size_t options : {0u, 12u, 40u})
         for (const auto& [payload, size] : {std::pair<std::size_t, std::size_t>{1, 1},
                                             {99, 100},
                                             {100, 100},
@@ -251,7 +251,7 @@ TEST(Offload, ASegmentThatDoesNotFitIsNotWritten) {
 TEST(Offload, WhatWasCutIsJoinedAgain) {
   for (const bool v6 : {false, true})
     for (const bool dont_fragment : {false, true})
-      for (const std::size_t options : {0, 12})
+      for (const std::size_t options : {0u, 12u})
         for (const auto& [payload, size] :
              {std::pair<std::size_t, std::size_t>{200, 100}, {101, 100}, {128, 1}, {9001, 1347}, {65000, 1348}}) {
           Tcp t{.v6 = v6,
