@@ -2,12 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <charconv>
-#include <cstring>
 
 #include "base/text.h"
+#include "lang/hex.h"
 #include "lang/keywords.h"
 #include "lang/numbers.h"
 #include "lang/suggest.h"
@@ -86,57 +84,6 @@ void SyntaxBase<Network>::write(const Network& v, bool, std::string& out) {
 }
 
 namespace {
-
-// The value of each character as a hex digit; negative: none.
-constexpr auto kHex = [] {
-  std::array<std::int8_t, 256> values{};
-  for (std::size_t c = 0; c < values.size(); ++c)
-    values[c] = static_cast<std::int8_t>(text::hex_digit(static_cast<char>(c)));
-  return values;
-}();
-int hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
-
-bool all_hex(std::string_view text) {
-  int any = 0;
-  for (const char c : text) any |= hex(c);
-  return any >= 0;
-}
-
-// Eight hex digits into four octets, in the same time whatever they are. False if one is no digit.
-bool eight_digits(const char* text, std::byte* out) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x80 * kOnes;
-  std::uint64_t v;
-  std::memcpy(&v, text, sizeof v);
-  if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
-  // In the high bit of each octet: not 0-9; beyond F; at least A.
-  const std::uint64_t digit = (v ^ 0x30 * kOnes) & ~kHighs, letter = ((v | 0x20 * kOnes) ^ 0x60 * kOnes) & ~kHighs;
-  const std::uint64_t no_digit = digit + 0x76 * kOnes, beyond_f = letter + 0x79 * kOnes, from_a = letter + 0x7f * kOnes;
-  const std::uint64_t wrong = (v | (no_digit & ~(from_a & ~beyond_f))) & kHighs;
-  std::uint64_t n = (v & 0x0f * kOnes) + ((v >> 6) & kOnes) * 9;
-  n = (n << 4 | n >> 8) & 0x00ff00ff00ff00ff;
-  n = (n | n >> 8) & 0x0000ffff0000ffff;
-  auto octets = static_cast<std::uint32_t>(n | n >> 16);
-  if constexpr (std::endian::native == std::endian::big) octets = __builtin_bswap32(octets);
-  std::memcpy(out, &octets, sizeof octets);
-  return wrong == 0;
-}
-
-// Hex digits into octets from the high end; a last odd one fills the high half. False if one is none.
-bool read_hex(std::string_view digits, MutableBytes out) {
-  int any = 0;
-  std::size_t i = 0;
-  for (; i + 8 <= digits.size(); i += 8)
-    if (!eight_digits(digits.data() + i, out.data() + i / 2)) any = -1;
-  for (; i + 1 < digits.size(); i += 2) {
-    const int octet = hex(digits[i]) * 16 | hex(digits[i + 1]);
-    any |= octet;
-    out[i / 2] = static_cast<std::byte>(octet);
-  }
-  if (i == digits.size()) return any >= 0;
-  any |= hex(digits[i]);
-  out[i / 2] = static_cast<std::byte>(hex(digits[i]) * 16);
-  return any >= 0;
-}
 
 Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
   std::size_t bits = 0;
