@@ -142,6 +142,7 @@ Result<InputFile> InputFile::open(const std::string& path, Care care, const std:
   if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
     return fail(Errc::io, fmt::format("{} is neither a regular file nor a pipe", name));
   if (!S_ISREG(st.st_mode)) return file;
+  file.size_ = static_cast<std::uint64_t>(st.st_size);
   file.reservations_ = open_to(st, name);
   if (care == Care::refuse && !file.reservations_.empty())
     return fail(Errc::invalid, fmt::format("{} is refused: {}", name, file.reservations_.front()));

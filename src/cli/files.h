@@ -43,6 +43,7 @@ class InputFile {
   const std::string& name() const { return name_; }
   /// What makes the file a poor place for keys: readable or writable by others, a strange owner, a network file system.
   const std::vector<std::string>& reservations() const { return reservations_; }
+  std::uint64_t size() const { return size_; }  ///< Bytes when it was opened; 0 of a pipe.
   /// As lang::LineReader::Fill wants it. A held signal (HeldSignals) ends the wait for more, as an error.
   Result<std::size_t> read(MutableBytes out);
 
@@ -50,6 +51,7 @@ class InputFile {
   std::string name_;
   Descriptor fd_;
   std::vector<std::string> reservations_;
+  std::uint64_t size_ = 0;
 };
 
 /// A file that appears under its name whole and on disk, or not at all: a new 0600 file without a name, which gets one

@@ -18,6 +18,9 @@ class KeyReuse {
  public:
   KeyReuse();
 
+  /// A hint: about so many keys will come. A table that does not grow on the way takes less time.
+  void expect(std::size_t keys) { line_of_.reserve(keys); }
+
   /// An encryption key that a line gives.
   struct Given {
     std::uint64_t hash;  ///< Keyed.

@@ -23,6 +23,11 @@ Runner::Runner(Session& session, std::string name, lang::Where where, std::size_
       names_(session.names_beside(reporter_.name())),
       parser_(names_) {}
 
+void Runner::expect(std::uint64_t bytes) {
+  constexpr std::uint64_t kUsual = 256, kMost = 1 << 22;  // Bytes of a command with two keys; commands.
+  key_reuse_.expect(std::min(bytes / kUsual, kMost));
+}
+
 void Runner::count_failure(Status status) {
   ++failed_;
   status_ = worse(status_, status);
@@ -302,6 +307,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where, Counts cou
   Runner runner(session, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
                 [&](const lang::Line& line) { return reader.text(line); });
   runner.set_reservations(file.reservations());
+  runner.expect(file.size());
   Status status = Status::ok;
   bool more = true;
   for (std::size_t lines = 1; more; ++lines) {

@@ -25,6 +25,8 @@ class Runner {
   /// another's replies.
   Runner(Session& session, std::string name, lang::Where where, std::size_t batch, TextOf text_of);
 
+  /// A hint: so many bytes of commands will come.
+  void expect(std::uint64_t bytes);
   /// Runs or queues the command of a line. False: nothing more is to be run (quit, --stop-on-error, a lost SADB).
   bool feed(const lang::Line& line);
   /// Sends what is queued and reports what comes back. False as above.
