@@ -43,7 +43,7 @@ class NameIndex {
   };
 
   static constexpr bool same(std::string_view a, std::string_view b) {
-    return letters == Case::matters ? a == b : text::same_word(a, b);
+    return a == b || (letters == Case::ignored && text::same_word(a, b));  // Mostly written as in the table.
   }
 
   // The length and three of the characters tell most names apart. Bit 5 is the case of a letter.

@@ -91,9 +91,7 @@ Secret::Secret(std::size_t size) : size_(size) {
 
 Secret::Secret(Bytes material) : Secret(material.size()) { std::ranges::copy(material, slot_); }
 
-Secret::~Secret() {
-  if (slot_) slots(size_).put(slot_);
-}
+void Secret::give_back() { slots(size_).put(slot_); }
 
 Secret Secret::clone() const { return Secret(bytes()); }
 

@@ -19,7 +19,9 @@ class Secret {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~Secret();
+  ~Secret() {
+    if (slot_) give_back();  // Most are empty by then.
+  }
 
   Secret clone() const;
   Bytes bytes() const { return {slot_, size_}; }
@@ -31,6 +33,8 @@ class Secret {
   friend bool operator==(const Secret& a, const Secret& b);
 
  private:
+  void give_back();  // Wiped.
+
   std::byte* slot_ = nullptr;
   std::size_t size_ = 0;
 };
