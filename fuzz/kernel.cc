@@ -49,7 +49,7 @@ void see(const NetlinkMessage& m) {
   sound(xfrm::event_of(m, kContext));
   // A limit or a number of an SA is changed by what the kernel told of it.
   NetlinkBatch batch;
-  xfrm::put_limits(m.payload, pfkey::Lifetime{1, 2, 3, 4}, std::nullopt, batch);
+  xfrm::put_limits(m.payload, pfkey::Lifetime{1, 2, 3, 4}, pfkey::Lifetime{}, batch);
   xfrm::put_replay(m.payload, 77, 0, batch);
 }
 
