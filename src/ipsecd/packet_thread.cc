@@ -53,37 +53,40 @@ void PacketThread::watch(int fd, std::uint64_t tag) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
-void PacketThread::add(Inlet inlet) {
+void PacketThread::hand_over(Change change) {
   {
     const std::lock_guard lock(mutex_);
-    added_.push_back(std::move(inlet));
+    changes_.push_back(std::move(change));
   }
   ::eventfd_write(woken_.get(), 1);
 }
 
-void PacketThread::drop_port(std::uint16_t port) {
-  {
-    const std::lock_guard lock(mutex_);
-    dropped_.push_back(port);
-  }
-  ::eventfd_write(woken_.get(), 1);
-}
+void PacketThread::add(Inlet inlet) { hand_over({.added = std::move(inlet)}); }
+
+void PacketThread::drop_port(std::uint16_t port) { hand_over({.added = std::nullopt, .dropped = port}); }
 
 void PacketThread::take_over() {
   std::uint64_t calls = 0;
   ::eventfd_read(woken_.get(), &calls);
-  const std::lock_guard lock(mutex_);
-  for (Inlet& inlet : added_) {
-    watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
-    parts_.outlet.use(inlet.port(), inlet.fd());
-    parts_.inlets.push_back(std::move(inlet));
+  std::vector<Change> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    changes.swap(changes_);
   }
-  added_.clear();
-  for (const std::uint16_t port : dropped_) {
-    parts_.outlet.forget(port);
-    std::erase_if(parts_.inlets, [&](const Inlet& inlet) { return inlet.port() == port; });
+  for (Change& change : changes) {
+    if (change.added) {
+      watch(change.added->fd(), static_cast<std::uint64_t>(change.added->fd()));
+      parts_.outlet.use(change.added->port(), change.added->fd());
+      parts_.inlets.push_back(std::move(*change.added));
+    } else {
+      parts_.outlet.forget(change.dropped);
+      // What waits in it may be for the socket that has the port by now.
+      const auto gone = [&](const Inlet& inlet) { return inlet.port() == change.dropped; };
+      for (Inlet& inlet : parts_.inlets)
+        if (gone(inlet)) come_in(inlet);
+      std::erase_if(parts_.inlets, gone);
+    }
   }
-  dropped_.clear();
 }
 
 bool PacketThread::wait() {

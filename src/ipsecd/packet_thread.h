@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -58,9 +59,13 @@ class PacketThread {
   std::thread thread_;
 
   std::atomic<bool> ended_ = false;
-  std::mutex mutex_;  // Of what the engine's thread hands over.
-  std::vector<Inlet> added_;
-  std::vector<std::uint16_t> dropped_;
+  struct Change {
+    std::optional<Inlet> added;
+    std::uint16_t dropped = 0;  // A port, if nothing is added.
+  };
+  void hand_over(Change change);
+  std::mutex mutex_;             // Of what the engine's thread hands over.
+  std::vector<Change> changes_;  // In order: a port may be given up and taken again, or the other way round.
 };
 
 }  // namespace ipsecd

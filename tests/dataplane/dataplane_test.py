@@ -96,6 +96,13 @@ class Tunnels(Case):
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [])
         self.assertEqual(self.cable.protocols(), set())
 
+    def test_a_port_that_is_given_up_and_taken_again_at_once(self):
+        """One load ends the only SAs in UDP and brings new ones."""
+        lines = both_ways(0x1000, GCM_REST + IN_UDP)
+        for _ in range(20):
+            self.pair.load("flush esp\n" + lines)
+            self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [100])
+
     def test_large_datagrams(self):
         self.pair.load(both_ways(0x1000, GCM_REST))
         sizes = [1, 1300, 1372, 1373, 1400, 1472, 1473, 8000, 60000]
