@@ -13,6 +13,12 @@
 
 #include "base/secret_pages.h"
 
+// Of a build that looks for leaks; elsewhere there are none.
+extern "C" {
+[[gnu::weak]] void __lsan_register_root_region(const void* p, std::size_t size);
+[[gnu::weak]] void __lsan_unregister_root_region(const void* p, std::size_t size);
+}
+
 namespace secret_heap {
 namespace {
 
@@ -82,7 +88,10 @@ std::byte* aligned_pages(std::size_t size) {
 
 std::byte* make_chunk(std::size_t which, std::size_t slot, std::size_t all) {
   std::byte* const p = aligned_pages(all);
-  if (p) new (p) Chunk{which, slot, all};
+  if (!p) return nullptr;
+  new (p) Chunk{which, slot, all};
+  // What only these pages point to is no leak.
+  if (__lsan_register_root_region) __lsan_register_root_region(p, all);
   return p;
 }
 
@@ -119,6 +128,7 @@ void release(void* p) noexcept {
   const Chunk chunk = chunk_of(p);
   explicit_bzero(p, chunk.slot);
   if (chunk.which == kLarge) {
+    if (__lsan_unregister_root_region) __lsan_unregister_root_region(&chunk_of(p), chunk.all);
     munmap(&chunk_of(p), chunk.all);
     return;
   }
