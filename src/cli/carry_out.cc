@@ -1,0 +1,292 @@
+#include "cli/carry_out.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "cli/held_signals.h"
+#include "cli/outcome.h"
+#include "lang/request.h"
+#include "lang/to_spec.h"
+
+namespace cli {
+namespace {
+
+using backend::SaName;
+using lang::Verb;
+using pfkey::Message;
+using Do = PlannedSa::Do;
+
+// What makes an SA another one for those who count its packets.
+const lang::KeywordSet kKeys =
+    lang::bit(lang::keyword_for(&lang::SaSpec::auth)) | lang::bit(lang::keyword_for(&lang::SaSpec::auth_key)) |
+    lang::bit(lang::keyword_for(&lang::SaSpec::encrypt)) | lang::bit(lang::keyword_for(&lang::SaSpec::encrypt_key));
+
+// A message as the command would send it; its addresses are known, so no name is looked up.
+Message message_of(Verb verb, pfkey::SaType satype, lang::SaSpec&& spec) {
+  lang::Command command{.row = &lang::row(verb), .satype = satype, .spec = std::move(spec), .operand = {}};
+  Message message;
+  lang::to_messages(std::move(command), {}, [](lang::Objection&&) {}, [&](Message&& m) { message = std::move(m); });
+  return message;
+}
+
+lang::SaSpec spec_of(const PlannedSa& sa) {
+  lang::SaSpec spec;
+  spec.spi = lang::Spi{sa.name.spi};
+  spec.dst = lang::Host{sa.name.dst, {}, false};
+  if (sa.name.mark != 0) spec.mark = pfkey::Mark{sa.name.mark, UINT32_MAX};
+  return spec;
+}
+
+class Apply {
+ public:
+  Apply(Session& session, Plan& plan, backend::Backend& desired, const PlanFor& whom)
+      : session_(session), plan_(plan), desired_(desired), owned_(whom.owned), owner_(whom.owner), shown_(whom.shown) {}
+
+  CarriedOut run(bool flush_first) {
+    const bool done = (!flush_first || flush()) && add() && update() && replace() && remove() && pair() && own();
+    if (!done && status_ == Status::ok) status_ = Status::failed;
+    if (plan_.failed() > 0) status_ = worse(status_, Status::failed);
+    return {status_, ended_early_};
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 256;
+
+  struct Asking {
+    PlannedSa* sa;
+    Message message;
+  };
+
+  bool stop(const Error& error, Status status) {
+    session_.console().complain(error.text);
+    status_ = worse(status_, status);
+    ended_early_ = true;
+    return false;
+  }
+
+  // Sends the batch; gives each reply. False: there is no going on.
+  bool send(std::vector<Asking>& batch, absl::FunctionRef<void(PlannedSa&, Message&&)> reply) {
+    if (batch.empty()) return true;
+    if (held_.one_came()) return stop({Errc::io, fmt::format("{}: interrupted", shown_)}, Status::failed);
+    backend::Backend* const sadb = session_.sadb();
+    if (!sadb) return stop({Errc::unreachable, "what follows was not done"}, session_.no_sadb());
+    std::vector<Message> messages;
+    messages.reserve(batch.size());
+    for (Asking& asking : batch) {
+      session_.prepare(asking.message);
+      messages.push_back(std::move(asking.message));
+    }
+    const auto called = sadb->call(messages, [&](std::size_t i, Message&& m) { reply(*batch[i].sa, std::move(m)); });
+    batch.clear();
+    if (called) return true;
+    session_.lose_sadb();
+    return stop(called.error(), session_.status_for(called.error().code));
+  }
+
+  // What the SADB says of a request; false: it refuses.
+  bool took(PlannedSa& sa, const Message& reply, bool missing_is_fine = false) {
+    if (missing_is_fine && reply.error == ESRCH) return true;
+    const Outcome outcome = outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
+    if (!outcome.text.empty())
+      session_.console().err(
+          fmt::format("{}: {}: {}: {}\n", shown_, outcome.ok ? "warning" : "error", text_of(sa.name), outcome.text));
+    if (session_.settings().service && (reply.error == EPERM || reply.error == EACCES))
+      status_ = worse(status_, Status::no_privilege);
+    sa.failed = sa.failed || !outcome.ok;
+    return outcome.ok;
+  }
+
+  // Says before they are added that these SAs are the file's: whatever ends the process, none is left without owner.
+  bool own_batch(const std::vector<Asking>& batch) {
+    if (!owned_) return true;
+    backend::Additions rows;
+    for (const Asking& asking : batch)
+      if (asking.message.type == pfkey::Type::add) rows[asking.sa->name] = seconds_since_1970(session_.now());
+    const auto put = owned_->put(owner_, rows);
+    return put || stop(put.error(), Status::file);
+  }
+
+  bool flush() {
+    PlannedSa all;
+    Message message;
+    message.type = pfkey::Type::flush;
+    std::vector<Asking> batch;
+    batch.push_back({&all, std::move(message)});
+    bool done = true;
+    const bool sent = send(batch, [&](PlannedSa&, Message&& reply) {
+      if (reply.error != 0) done = false;
+      if (reply.error == EPERM || reply.error == EACCES) status_ = session_.status_for(Errc::denied);
+    });
+    if (sent && !done) return stop({Errc::invalid, "the SADB refuses to flush its SAs"}, Status::failed);
+    if (!sent || !owned_) return sent;
+    const auto cleared = owned_->clear(owner_.sadb);
+    return cleared || stop(cleared.error(), Status::file);
+  }
+
+  // Every wanted SA of one action, in batches. `ask` puts an SA's messages into the batch.
+  bool each(std::vector<PlannedSa>& list, Do what, absl::FunctionRef<void(PlannedSa&, std::vector<Asking>&)> ask,
+            absl::FunctionRef<void(PlannedSa&, Message&&)> reply) {
+    std::vector<Asking> batch;
+    for (PlannedSa& sa : list) {
+      if (sa.what != what || sa.failed) continue;
+      ask(sa, batch);
+      if (batch.size() >= kBatch && (!own_batch(batch) || !send(batch, reply))) return false;
+    }
+    return own_batch(batch) && send(batch, reply);
+  }
+
+  // `number`: a sequence number that it goes on from, unless the file's own is ahead.
+  Message addition(const PlannedSa& sa, bool with_pair, std::optional<lang::Count> number = std::nullopt) {
+    auto found = find_sa(desired_, sa.name);
+    lang::SaSpec spec = found ? lang::to_spec(std::move(*found)) : spec_of(sa);
+    if (number && (!spec.replay_value || spec.replay_value->value < number->value)) spec.replay_value = number;
+    if (!with_pair) spec.pair_spi.reset();
+    return message_of(Verb::add, sa.name.satype, std::move(spec));
+  }
+
+  // Of two new SAs the second names the first; what has to be paired with one that is there is paired at the end.
+  bool add() {
+    return each(
+        plan_.wanted(), Do::add,
+        [&](PlannedSa& sa, std::vector<Asking>& batch) {
+          PlannedSa* const partner = plan_.partner(sa);
+          const bool second = partner && partner < &sa && partner->what == Do::add && !partner->failed;
+          batch.push_back({&sa, addition(sa, second)});
+          if (second) sa.joined = partner->joined = true;
+        },
+        [&](PlannedSa& sa, Message&& reply) { took(sa, reply); });
+  }
+
+  bool update() {
+    return each(
+        plan_.wanted(), Do::update,
+        [&](PlannedSa& sa, std::vector<Asking>& batch) {
+          auto found = find_sa(desired_, sa.name);
+          if (!found) return;
+          const lang::SaSpec wanted = lang::to_spec(std::move(*found));
+          lang::SaSpec spec = lang::update_of({sa.differs}, wanted);
+          if (lang::update_is_empty(spec)) return;  // Pairs alone: at the end.
+          batch.push_back({&sa, message_of(Verb::update, sa.name.satype, std::move(spec))});
+        },
+        [&](PlannedSa& sa, Message&& reply) { took(sa, reply); });
+  }
+
+  // The old SA ends and the new one begins in one batch, side by side; under the same keys it goes on with the numbers
+  // of the old one, so that the peer's replay window lets its packets in. If the SADB refuses the new one, the old one
+  // comes back.
+  bool replace() {
+    std::vector<PlannedSa*> turned;
+    for (PlannedSa& sa : plan_.wanted())
+      if (sa.what == Do::replace) turned.push_back(&sa);
+    for (std::size_t first = 0; first < turned.size(); first += kBatch)
+      if (!replace_some(std::span(turned).subspan(first, std::min(kBatch, turned.size() - first)))) return false;
+    return true;
+  }
+
+  bool replace_some(std::span<PlannedSa* const> some) {
+    std::vector<Asking> batch;
+    std::vector<std::optional<lang::SaSpec>> old(some.size());
+    for (PlannedSa* sa : some) batch.push_back({sa, message_of(Verb::get, sa->name.satype, spec_of(*sa))});
+    const auto index = [&](const PlannedSa& sa) {
+      return static_cast<std::size_t>(std::ranges::find(some, &sa) - some.begin());
+    };
+    if (!send(batch, [&](PlannedSa& sa, Message&& m) {
+          if (m.error == 0 && m.sa && m.sa->state != pfkey::State::larval) old[index(sa)] = lang::to_spec(std::move(m));
+        }))
+      return false;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      PlannedSa* const sa = some[i];
+      const bool same_keys = old[i] && (sa->differs & kKeys) == 0;
+      batch.push_back({sa, message_of(Verb::del, sa->name.satype, spec_of(*sa))});
+      batch.push_back({sa, addition(*sa, false, same_keys ? old[i]->replay_value : std::nullopt)});
+    }
+    if (!own_batch(batch) || !send(batch, [&](PlannedSa& sa, Message&& m) { took(sa, m, m.type == pfkey::Type::del); }))
+      return false;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (!some[i]->failed || !old[i]) continue;
+      old[i]->pair_spi.reset();
+      batch.push_back({some[i], message_of(Verb::add, some[i]->name.satype, std::move(*old[i]))});
+    }
+    return send(batch, [&](PlannedSa& sa, Message&& m) {
+      if (m.error == 0) session_.console().err(fmt::format("{}: the old {} is back\n", shown_, text_of(sa.name)));
+    });
+  }
+
+  bool remove() {
+    std::vector<SaName> gone;
+    const bool done = each(
+        plan_.surplus(), Do::remove,
+        [&](PlannedSa& sa, std::vector<Asking>& batch) {
+          batch.push_back({&sa, message_of(Verb::del, sa.name.satype, spec_of(sa))});
+        },
+        [&](PlannedSa& sa, Message&& reply) {
+          if (took(sa, reply, true)) gone.push_back(sa.name);
+        });
+    const auto erased = owned_ ? owned_->erase(owner_, gone) : Result<void>();
+    return (erased || stop(erased.error(), Status::file)) && done;
+  }
+
+  bool pair() {
+    std::vector<Asking> batch;
+    for (PlannedSa& sa : plan_.wanted()) {
+      PlannedSa* const partner = plan_.partner(sa);
+      if (!partner || sa.joined || sa.failed || partner->failed) continue;
+      sa.joined = partner->joined = true;
+      lang::SaSpec spec = spec_of(sa);
+      spec.src = lang::Host{sa.src, {}, false};
+      spec.pair_spi = lang::Spi{sa.pair};
+      batch.push_back({&sa, message_of(Verb::update, sa.name.satype, std::move(spec))});
+      if (batch.size() >= kBatch && !send(batch, [&](PlannedSa& s, Message&& m) { took(s, m); })) return false;
+    }
+    return send(batch, [&](PlannedSa& s, Message&& m) { took(s, m); });
+  }
+
+  // What was there already and is listed belongs to the file, too; rows of SAs that are not there go.
+  bool own() {
+    if (!owned_) return true;
+    const auto rows = owned_->read(owner_);
+    if (!rows) return stop(rows.error(), Status::file);
+    backend::Additions fresh;
+    for (const PlannedSa& sa : plan_.wanted()) {
+      if (sa.what != Do::keep && sa.what != Do::update) continue;
+      const auto row = rows->mine.find(sa.name);
+      if (row == rows->mine.end() || !backend::same_moment(row->second, sa.added)) fresh[sa.name] = sa.added;
+    }
+    std::set<SaName> listed;
+    for (const PlannedSa& sa : plan_.wanted())
+      if (!sa.failed || sa.what != Do::add) listed.insert(sa.name);
+    std::vector<SaName> stale;
+    for (const auto& [name, added] : rows->mine)
+      if (!listed.contains(name)) stale.push_back(name);
+    for (const PlannedSa& sa : plan_.surplus())
+      if (sa.failed) std::erase(stale, sa.name);
+    auto done = owned_->put(owner_, fresh);
+    if (done) done = owned_->erase(owner_, stale);
+    return done || stop(done.error(), Status::file);
+  }
+
+  Session& session_;
+  Plan& plan_;
+  backend::Backend& desired_;
+  backend::Owned* const owned_;
+  const backend::Owner& owner_;
+  const std::string& shown_;
+  const HeldSignals held_;
+  Status status_ = Status::ok;
+  bool ended_early_ = false;
+};
+
+}  // namespace
+
+CarriedOut carry_out(Session& session, Plan& plan, backend::Backend& desired, const PlanFor& whom, bool flush_first) {
+  return Apply(session, plan, desired, whom).run(flush_first);
+}
+
+}  // namespace cli
