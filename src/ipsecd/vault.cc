@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <new>
-#include <unordered_map>
+#include <utility>
 
 #include "ipsecd/error_text.h"
 #include "pfkey/codec.h"
@@ -21,36 +20,12 @@ using engine::Kept;
 using engine::SaId;
 using engine::traffic::Live;
 
-constexpr std::uint64_t kMagic = 0x3156445345535049;  // Of this layout; another one is not read.
-constexpr std::size_t kBlock = 64;
-constexpr std::size_t kKey = 32, kSalt = 4, kIcv = 16, kIv = 8, kAad = 8;
-
-// At the front of the records, a block of its own.
-struct Front {
-  std::uint64_t magic = kMagic;
-  std::uint64_t nonce = 0;  // The last one that was used; it moves before it is used.
-};
-
-// What is sealed, in front of the message.
+// The text of a record: these, then the message.
 struct Times {
   std::int64_t added = 0, added_wall = 0, idle_from = 0, idle_from_wall = 0;
   std::int64_t first = 0, first_wall = 0, last = 0, last_wall = 0;
   std::uint64_t used = 0, idle_told = 0;
 };
-
-template <class T>
-T read_at(Bytes all, std::uint64_t offset) {
-  T value;
-  std::memcpy(&value, all.subspan(offset, sizeof value).data(), sizeof value);
-  return value;
-}
-template <class T>
-void write_at(MutableBytes all, std::uint64_t offset, const T& value) {
-  std::memcpy(all.subspan(offset, sizeof value).data(), &value, sizeof value);
-}
-
-// What is written before it is there before what is written after it, should the process be killed between the two.
-void settle() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 std::int64_t steady(Instant t) { return t.steady.count(); }
 std::int64_t wall(Instant t) { return t.wall.time_since_epoch().count(); }
@@ -113,33 +88,20 @@ Result<Fd> lay_up(Bytes key) {
 
 }  // namespace
 
-// At the front of each record, in clear. Records follow one another, used or free, until one with no blocks.
-struct Vault::Head {
-  std::uint32_t blocks = 0;  // Head included. It never changes.
-  std::uint32_t size = 0;    // Of the sealed text, without the ICV; 0: free.
-  std::uint64_t nonce = 0;
-  std::uint64_t serial = 0;
-  std::uint64_t cell = 0;  // Of the numbers; 0: none.
-};
-
-Vault::Vault(SharedPages records, SharedPages numbers, Fd key_socket, Log log)
+Vault::Vault(SealedRecords records, SharedPages numbers, Fd key_socket, Log log)
     : records_(std::move(records)),
       numbers_(std::move(numbers)),
       key_socket_(std::move(key_socket)),
-      log_(std::move(log)) {
-  scratch_.grow(pfkey::kMaxMessageSize + sizeof(Times) + kAad + kIv + kIcv);
-}
+      log_(std::move(log)) {}
 
 Vault::~Vault() = default;
 
-Result<void> Vault::use_key(Bytes key) {
-  key_ = Secret(key);
-  const crypto::Suite suite{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, "aes-gcm16"),
-                            .encrypt_key = &key_};
-  keyed_ = suite.encrypt ? crypto::Keyed::make(suite, crypto::Keyed::Way::both) : nullptr;
-  if (!keyed_)
-    return fail(Errc::unsupported, "the cryptographic library has no AES-GCM for what is kept for a restart");
-  return {};
+Result<std::unique_ptr<Vault>> Vault::made_of(SharedPages records, SharedPages numbers, Secret key, Fd key_socket,
+                                              Log log) {
+  auto sealed = SealedRecords::make(std::move(records), std::move(key), sizeof(Times) + pfkey::kMaxMessageSize);
+  if (!sealed) return std::unexpected(sealed.error());
+  return std::unique_ptr<Vault>(
+      new Vault(std::move(*sealed), std::move(numbers), std::move(key_socket), std::move(log)));
 }
 
 Result<std::unique_ptr<Vault>> Vault::make(Log log) {
@@ -147,17 +109,11 @@ Result<std::unique_ptr<Vault>> Vault::make(Log log) {
   if (!records) return std::unexpected(records.error());
   auto numbers = SharedPages::make(kNames[1]);
   if (!numbers) return std::unexpected(numbers.error());
-  if (!records->grow(kBlock)) return fail(Errc::io, "there is no memory in which SAs could be kept for a restart");
-  Secret key(kKey + kSalt);
+  Secret key(SealedRecords::kKeySize);
   crypto::random_bytes(key.bytes());
   auto key_socket = lay_up(key.bytes());
   if (!key_socket) return std::unexpected(key_socket.error());
-  std::unique_ptr<Vault> vault(
-      new Vault(std::move(*records), std::move(*numbers), std::move(*key_socket), std::move(log)));
-  if (auto r = vault->use_key(key.bytes()); !r) return std::unexpected(r.error());
-  write_at(vault->records_.bytes(), 0, Front{});
-  vault->end_ = kBlock;
-  return vault;
+  return made_of(std::move(*records), std::move(*numbers), std::move(key), std::move(*key_socket), std::move(log));
 }
 
 Result<std::unique_ptr<Vault>> Vault::take_over(Parts parts, Log log) {
@@ -167,62 +123,35 @@ Result<std::unique_ptr<Vault>> Vault::take_over(Parts parts, Log log) {
   if (!records) return std::unexpected(records.error());
   auto numbers = SharedPages::take_over(std::move(parts[1]));
   if (!numbers) return std::unexpected(numbers.error());
-  Secret key(kKey + kSalt);
+  Secret key(SealedRecords::kKeySize);
   // It stays in the queue, for the one that comes after this.
   const ssize_t got = ::recv(parts[2].get(), key.bytes().data(), key.size(), MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
-  if (got != static_cast<ssize_t>(key.size()) || records->size() < kBlock ||
-      read_at<Front>(records->bytes(), 0).magic != kMagic)
+  if (got != static_cast<ssize_t>(key.size()) || records->size() == 0)
     return fail(Errc::malformed, "what the last ipsecd kept is of another kind");
-  std::unique_ptr<Vault> vault(
-      new Vault(std::move(*records), std::move(*numbers), std::move(parts[2]), std::move(log)));
-  if (auto r = vault->use_key(key.bytes()); !r) return std::unexpected(r.error());
-  return vault;
-}
-
-// Walks over all records and finds out which places are free.
-std::vector<Vault::Found> Vault::scan() {
-  std::vector<Found> found;
-  end_ = kBlock;
-  while (end_ + sizeof(Head) <= records_.size()) {
-    const Head head = read_at<Head>(records_.bytes(), end_);
-    const std::uint64_t length = std::uint64_t{head.blocks} * kBlock;
-    if (head.blocks == 0 || length > records_.size() - end_) break;
-    if (head.size == 0 || sizeof head + head.size + kIcv > length) {
-      free_[head.blocks].push_back(end_);
-    } else {
-      found.push_back({end_, head.serial, head.nonce});
-    }
-    end_ += length;
-  }
-  // A damaged record hides those behind it: they are gone, and must not come back when it is written over.
-  if (const MutableBytes rest = records_.bytes().subspan(end_); !all_zero(rest)) wipe(rest);
-  auto front = read_at<Front>(records_.bytes(), 0);
-  for (const Found& f : found) front.nonce = std::max(front.nonce, f.nonce);
-  write_at(records_.bytes(), 0, front);
-  return found;
+  return made_of(std::move(*records), std::move(*numbers), std::move(key), std::move(parts[2]), std::move(log));
 }
 
 std::size_t Vault::each(const std::function<void(Kept&&)>& take) {
-  std::vector<Found> found = scan();
+  std::vector<SealedRecords::Found> found = records_.scan();
   // An SA that was being rewritten when the process was killed is there twice, of the same serial: the newer counts.
-  std::ranges::sort(found, [](const Found& a, const Found& b) {
+  std::ranges::sort(found, [](const auto& a, const auto& b) {
     return a.serial != b.serial ? a.serial < b.serial : a.nonce > b.nonce;
   });
   std::vector<bool> claimed = claim_cells(found);
   std::size_t unread = 0;
-  for (const Found& f : found) {
-    auto kept = read(f.offset);
+  for (const SealedRecords::Found& f : found) {
+    auto kept = read(f);
     const bool known = kept && index_.contains(id_of(kept->sa));
     if (!kept || known) {
       unread += !kept;
-      release(f.offset);
+      records_.release(f.offset);
       continue;
     }
     Place place{.offset = f.offset, .numbers = {}};
-    const Head head = read_at<Head>(records_.bytes(), f.offset);
-    if (head.cell < claimed.size() && claimed[head.cell]) {
-      claimed[head.cell] = false;
-      place.numbers = numbers_at(head.cell);
+    const std::uint64_t cell = records_.tag(f.offset);
+    if (cell < claimed.size() && claimed[cell]) {
+      claimed[cell] = false;
+      place.numbers = numbers_at(cell);
       put_numbers(*kept, *place.numbers);
     }
     index_.emplace(id_of(kept->sa), std::move(place));
@@ -232,10 +161,10 @@ std::size_t Vault::each(const std::function<void(Kept&&)>& take) {
 }
 
 // Which numbers belong to an SA; the others may be given to new ones.
-std::vector<bool> Vault::claim_cells(const std::vector<Found>& found) {
+std::vector<bool> Vault::claim_cells(const std::vector<SealedRecords::Found>& found) {
   std::vector<bool> claimed(numbers_.size() / sizeof(Live));
-  for (const Found& f : found) {
-    const std::uint64_t cell = read_at<Head>(records_.bytes(), f.offset).cell;
+  for (const SealedRecords::Found& f : found) {
+    const std::uint64_t cell = records_.tag(f.offset);
     if (cell == 0 || cell >= claimed.size()) continue;
     claimed[cell] = true;
     cells_ = std::max(cells_, cell + 1);
@@ -245,51 +174,21 @@ std::vector<bool> Vault::claim_cells(const std::vector<Found>& found) {
   return claimed;
 }
 
-std::optional<Kept> Vault::read(std::uint64_t offset) {
-  const Head head = read_at<Head>(records_.bytes(), offset);
-  const Bytes sealed = Bytes(records_.bytes()).subspan(offset + sizeof head, head.size + kIcv);
-  const std::size_t front = kAad + kIv;
-  if (head.size < sizeof(Times) || front + sealed.size() > scratch_.size()) return std::nullopt;
-  const MutableBytes all = scratch_.bytes().first(front + sealed.size());
-  write_at(all, 0, head.serial);
-  write_at(all, kAad, head.nonce);
-  std::ranges::copy(sealed, all.begin() + front);
-  crypto::Job job{.keyed = keyed_.get(), .esp = all.first(all.size() - kIcv), .icv = all.last(kIcv)};
-  crypto_.open({&job, 1});
+std::optional<Kept> Vault::read(const SealedRecords::Found& found) {
+  const auto text = records_.open(found.offset);
+  if (!text) return std::nullopt;
   std::optional<Kept> kept;
-  if (job.ok) {
-    auto message = pfkey::decode(Bytes(all).subspan(front + sizeof(Times), head.size - sizeof(Times)));
-    if (message && message->sa && message->dst) {
-      kept.emplace();
-      kept->serial = head.serial;
-      put_times(*kept, read_at<Times>(all, front));
-      kept->sa = std::move(*message);
-    }
+  auto message = pfkey::decode(text->subspan(std::min(sizeof(Times), text->size())));
+  if (message && message->sa && message->dst) {
+    kept.emplace();
+    kept->serial = found.serial;
+    Times times;
+    std::memcpy(&times, text->data(), sizeof times);
+    put_times(*kept, times);
+    kept->sa = std::move(*message);
   }
-  wipe(all);
+  records_.close_text(text->size());
   return kept;
-}
-
-std::uint64_t Vault::allocate(std::uint32_t blocks) {
-  if (auto& list = free_[blocks]; !list.empty()) {
-    const std::uint64_t offset = list.back();
-    list.pop_back();
-    return offset;
-  }
-  const std::uint64_t offset = end_;
-  if (!records_.grow(offset + std::uint64_t{blocks} * kBlock)) return 0;
-  write_at(records_.bytes(), offset, Head{.blocks = blocks});
-  end_ += std::uint64_t{blocks} * kBlock;
-  return offset;
-}
-
-// Nothing of the SA is left, not even sealed.
-void Vault::release(std::uint64_t offset) {
-  const std::uint32_t blocks = read_at<Head>(records_.bytes(), offset).blocks;
-  write_at(records_.bytes(), offset, Head{.blocks = blocks});
-  settle();
-  wipe(records_.bytes().subspan(offset + sizeof(Head), std::size_t{blocks} * kBlock - sizeof(Head)));
-  free_[blocks].push_back(offset);
 }
 
 void Vault::complain() {
@@ -297,59 +196,32 @@ void Vault::complain() {
   log_("there is no memory in which all SAs could be kept: a restart will lose some of them");
 }
 
-// Seals what stands in scratch_ into a record, which counts only when all of it is there.
-void Vault::write(std::uint64_t offset, Head head) {
-  auto front = read_at<Front>(records_.bytes(), 0);
-  head.nonce = ++front.nonce;
-  write_at(records_.bytes(), 0, front);
-  settle();
-  const MutableBytes scratch = scratch_.bytes();
-  write_at(scratch, 0, head.serial);
-  write_at(scratch, kAad, head.nonce);
-  const MutableBytes esp = scratch.first(kAad + kIv + head.size);
-  crypto::Job job{.keyed = keyed_.get(), .esp = esp, .icv = scratch.subspan(esp.size(), kIcv)};
-  crypto_.seal({&job, 1});
-  std::ranges::copy(Bytes(scratch).subspan(kAad + kIv, head.size + kIcv),
-                    records_.bytes().subspan(offset + sizeof head).begin());
-  wipe(scratch.first(esp.size() + kIcv));
-  const std::uint32_t size = std::exchange(head.size, 0);
-  write_at(records_.bytes(), offset, head);
-  settle();
-  head.size = size;
-  write_at(records_.bytes(), offset, head);
-  settle();
-}
-
 void Vault::keep(Kept&& kept) {
   const SaId id = id_of(kept.sa);
-  const MutableBytes scratch = scratch_.bytes();
-  constexpr std::size_t kFront = kAad + kIv + sizeof(Times);
-  const auto size = pfkey::encode(kept.sa, scratch.subspan(kFront).first(pfkey::kMaxMessageSize));
-  const std::size_t text = sizeof(Times) + size.value_or(0);
-  const auto blocks = static_cast<std::uint32_t>((sizeof(Head) + text + kIcv + kBlock - 1) / kBlock);
-  const std::uint64_t offset = size ? allocate(blocks) : 0;
   const auto old = index_.find(id);
+  const MutableBytes text = records_.text();
+  const Times times = times_of(kept);
+  std::memcpy(text.data(), &times, sizeof times);
+  const auto size = pfkey::encode(kept.sa, text.subspan(sizeof times));
+  const std::uint64_t cell = old == index_.end() ? 0 : records_.tag(old->second.offset);
+  const auto offset = size ? records_.put(sizeof times + *size, kept.serial, cell) : 0;
+  if (!size) records_.close_text(text.size());
   if (offset == 0) {
-    wipe(scratch);
     // What is there is of an SA that is no more as it was: better none than a wrong one.
     if (old != index_.end()) forget(id);
     return complain();
   }
-  Head head{.blocks = blocks, .size = static_cast<std::uint32_t>(text), .serial = kept.serial};
-  if (old != index_.end()) head.cell = read_at<Head>(records_.bytes(), old->second.offset).cell;
-  write_at(scratch, kAad + kIv, times_of(kept));
-  write(offset, head);
   if (old == index_.end()) {
     index_.emplace(id, Place{.offset = offset, .numbers = {}});
   } else {
-    release(std::exchange(old->second.offset, offset));
+    records_.release(std::exchange(old->second.offset, offset));
   }
 }
 
 void Vault::forget(const SaId& id) {
   const auto found = index_.find(id);
   if (found == index_.end()) return;
-  release(found->second.offset);
+  records_.release(found->second.offset);
   index_.erase(found);
 }
 
@@ -378,10 +250,8 @@ std::shared_ptr<Live> Vault::live(const SaId& id) {
   }
   place.numbers = numbers_at(cell);
   new (place.numbers.get()) Live();
-  settle();
-  Head head = read_at<Head>(records_.bytes(), place.offset);
-  head.cell = cell;
-  write_at(records_.bytes(), place.offset, head);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // They are there before the record says so.
+  records_.set_tag(place.offset, cell);
   return place.numbers;
 }
 

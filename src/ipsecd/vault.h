@@ -1,9 +1,9 @@
 #pragma once
 /// Every SA, as it is now, in memory that the service manager holds for the next ipsecd (doc/service.md, "Restart").
 ///
-/// Three descriptors: the SAs, each sealed with AES-256-GCM under a key of the vault's own; the key, which waits in the
-/// queue of a socket, in memory of the kernel that is never swapped and has no name; and the numbers that packets move
-/// (engine/traffic/live.h), which are no secret. None of them alone gives a key away.
+/// Three descriptors: the SAs, each sealed with AES-256-GCM under a key of the vault's own (sealed_records.h); the key,
+/// which waits in the queue of a socket, in memory of the kernel that is never swapped and has no name; and the numbers
+/// that packets move (engine/traffic/live.h), which are no secret. None of them alone gives a key away.
 #include <absl/container/flat_hash_map.h>
 
 #include <array>
@@ -16,11 +16,11 @@
 #include <vector>
 
 #include "base/secret.h"
-#include "engine/crypto/crypto.h"
 #include "engine/engine.h"
 #include "engine/traffic/hash.h"
 #include "engine/traffic/live.h"
 #include "ipsecd/fd.h"
+#include "ipsecd/sealed_records.h"
 #include "ipsecd/shared_pages.h"
 
 namespace ipsecd {
@@ -54,39 +54,27 @@ class Vault final : public engine::Keeper {
 
  private:
   struct Place {
-    std::uint64_t offset = 0;                        // In records_.
+    SealedRecords::Offset offset = 0;
     std::shared_ptr<engine::traffic::Live> numbers;  // Made when they are asked for.
   };
   struct Hash {
     std::size_t operator()(const engine::SaId& id) const { return engine::traffic::hash_of(id) * 0x9e3779b97f4a7c15u; }
   };
-  struct Head;
-  struct Found {
-    std::uint64_t offset, serial, nonce;
-  };
 
-  Vault(SharedPages records, SharedPages numbers, Fd key_socket, Log log);
-  Result<void> use_key(Bytes key);
-  std::uint64_t allocate(std::uint32_t blocks);  // 0: there is no memory.
-  void release(std::uint64_t offset);
+  Vault(SealedRecords records, SharedPages numbers, Fd key_socket, Log log);
+  static Result<std::unique_ptr<Vault>> made_of(SharedPages records, SharedPages numbers, Secret key, Fd key_socket,
+                                                Log log);
   std::shared_ptr<engine::traffic::Live> numbers_at(std::uint64_t cell);
-  std::vector<Found> scan();
-  std::vector<bool> claim_cells(const std::vector<Found>& found);
-  std::optional<engine::Kept> read(std::uint64_t offset);
-  void write(std::uint64_t offset, Head head);
+  std::vector<bool> claim_cells(const std::vector<SealedRecords::Found>& found);
+  std::optional<engine::Kept> read(const SealedRecords::Found& found);
   void complain();
 
-  SharedPages records_, numbers_;
+  SealedRecords records_;  // The tag of each is the place of its SA's numbers; 0: none.
+  SharedPages numbers_;
   Fd key_socket_;
   Log log_;
   bool complained_ = false;
-  Secret key_;
-  std::unique_ptr<crypto::Keyed> keyed_;
-  crypto::Crypto crypto_;
-  SecretBuffer scratch_;
-  std::uint64_t end_ = 0;                                                // Of the records that were ever used.
-  std::uint64_t cells_ = 1;                                              // That were ever used; 0 stands for none.
-  absl::flat_hash_map<std::uint32_t, std::vector<std::uint64_t>> free_;  // Offsets by the number of blocks.
+  std::uint64_t cells_ = 1;  // That were ever used; 0 stands for none.
   std::vector<std::uint64_t> free_cells_;
   absl::flat_hash_map<engine::SaId, Place, Hash> index_;
 };
