@@ -16,7 +16,8 @@ def sas(kind):
     """As make_keys has them: SPI, destination, algorithms for ipseckey and for ip."""
     for n in range(COUNT):
         dst = f"10.{1 + (n >> 16 & 0xff) % 254}.{n >> 8 & 0xff}.{n & 0xff}"
-        auth, aes = f"{n:08x}" * 8, f"{n * 2654435761 % 2**32:08x}" * (4 if n % 2 == 0 else 8)
+        key = n + 1  # A key of zeros is none.
+        auth, aes = f"{key:08x}" * 8, f"{key * 2654435761 % 2**32:08x}" * (4 if n % 2 == 0 else 8)
         if kind == "gcm":
             yield 0x1000 + n, dst, f"encr_alg aes-gcm encrkey {auth[:40]}", f"aead rfc4106(gcm(aes)) 0x{auth[:40]} 128"
         else:
