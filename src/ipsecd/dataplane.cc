@@ -79,11 +79,13 @@ void Dataplane::read_path_reports() {
 
 // The kernel keeps the packets of one peer with one thread's socket.
 void Dataplane::open_port(std::uint16_t port) {
-  for (const auto& thread : threads_) {
-    auto inlet = Inlet::udp(port, {.mark = options_.mark, .offload = options_.offload});
-    if (!inlet) return log_(fmt::format("{}: SAs that need it get no packets", inlet.error().text));
-    thread->add(std::move(*inlet));
-  }
+  for (const Family family : {Family::v4, Family::v6})
+    for (const auto& thread : threads_) {
+      auto inlet = Inlet::udp(family, port, {.mark = options_.mark, .offload = options_.offload});
+      if (!inlet && inlet.error().code == Errc::unsupported) break;
+      if (!inlet) return log_(fmt::format("{}: SAs that need it get no packets", inlet.error().text));
+      thread->add(std::move(*inlet));
+    }
 }
 
 void Dataplane::close_port(std::uint16_t port) {

@@ -155,20 +155,25 @@ Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
   return Inlet(std::move(fd), family, protocol, 0);
 }
 
-Result<Inlet> Inlet::udp(std::uint16_t port, UdpOptions options) {
-  Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<Inlet> Inlet::udp(Family family, std::uint16_t port, UdpOptions options) {
+  const bool v4 = family == Family::v4;
+  Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this host has no IPv6");
   // What leaves from here must not be fragmented, whatever the kernel believes of the path: that is decided before.
-  const bool ready = fd && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && ask_for_details(fd, Family::v4) &&
-                     set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE) &&
-                     (options.mark == 0 || set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(options.mark)));
+  // Datagrams without checksum are RFC 3948's way under IPv4; some send them under IPv6 too, and the ICV tells.
+  const bool ready =
+      fd && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && ask_for_details(fd, family) &&
+      (v4 ? set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+          : set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && set_option(fd, SOL_UDP, UDP_NO_CHECK6_RX, 1)) &&
+      (options.mark == 0 || set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(options.mark)));
   if (ready && options.offload) set_option(fd, SOL_UDP, UDP_GRO, 1);
-  const auto any = socket_address({unspecified(Family::v4), port});
+  const auto any = socket_address({unspecified(family), port});
   if (!ready || ::bind(fd.get(), any.get(), any.size) != 0) {
     const Errc code = errno == EADDRINUSE ? Errc::exists : errno == EACCES ? Errc::denied : Errc::io;
     return fail(code, fmt::format("cannot listen on UDP port {}: {}", port, text_of(errno)));
   }
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
-  return Inlet(std::move(fd), Family::v4, IPPROTO_UDP, port);
+  return Inlet(std::move(fd), family, IPPROTO_UDP, port);
 }
 
 std::size_t Inlet::receive(std::span<Item> items) {

@@ -30,10 +30,12 @@ class Inlet {
 
   /// Protocol 50 or 51 of a family. Error denied: it needs CAP_NET_RAW. unsupported: the host has no such family.
   static Result<Inlet> raw(Family family, std::uint8_t protocol, Share share);
-  /// A UDP port of IPv4, on every address. Errors: exists (another program has it), denied, io.
-  static Result<Inlet> udp(std::uint16_t port, UdpOptions options);
+  /// A UDP port of a family, on every address. Errors: exists (another program has it), denied, io; unsupported: the
+  /// host has no such family.
+  static Result<Inlet> udp(Family family, std::uint16_t port, UdpOptions options);
 
   int fd() const { return fd_.get(); }
+  Family family() const { return family_; }
   std::uint16_t port() const { return port_; }
 
   /// Puts waiting packets into the buffers of `items`, whole, with the outer header that they arrived under, ready for

@@ -76,7 +76,7 @@ void PacketThread::take_over() {
   for (Change& change : changes) {
     if (change.added) {
       watch(change.added->fd(), static_cast<std::uint64_t>(change.added->fd()));
-      parts_.outlet.use(change.added->port(), change.added->fd());
+      if (change.added->family() == Family::v4) parts_.outlet.use(change.added->port(), change.added->fd());
       parts_.inlets.push_back(std::move(*change.added));
     } else {
       parts_.outlet.forget(change.dropped);

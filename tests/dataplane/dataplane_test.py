@@ -68,6 +68,8 @@ class Tunnels(Case):
                 (both_ways(0x1000, AH_REST, kind="ah"), "10.2.0.1", AH),
                 (both_ways(0x1000, AH_REST, V6_INNER, V6_ENDS, kind="ah"), "fd02::1", AH),
                 (both_ways(0x1000, GCM_REST + IN_UDP), "10.2.0.1", UDP),
+                (both_ways(0x1000, GCM_REST + IN_UDP, ends=V6_ENDS), "10.2.0.1", UDP),
+                (both_ways(0x1000, CBC_REST + IN_UDP, V6_INNER, V6_ENDS), "fd02::1", UDP),
         ):
             with self.subTest(lines=lines):
                 self.carries(lines, address, protocol)

@@ -210,11 +210,13 @@ def drop_connections(netns):
             raise OSError(-struct.unpack_from("=i", answer, 16)[0], "conntrack")
 
 
-def nat_socket(netns, port):
+def nat_socket(netns, port, six=False):
     """The UDP socket that lets the kernel take ESP out of UDP. It has to stay open."""
     with inside(netns):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind(("0.0.0.0", port))
+        s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    if six:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    s.bind(("::" if six else "0.0.0.0", port))
     s.setsockopt(socket.IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
     return s
 

@@ -20,7 +20,7 @@ combinations = [(satype, mode, families, words) for satype, list_ in (("esp", es
                 for mode in ("transport", "tunnel") for families in (V4, V6) for words in list_]
 combinations += [(satype, "tunnel", families, list_[-1]) for satype, list_ in (("esp", esp), ("ah", ah))
                  for families in ((False, True), (True, False))]
-combinations += [("esp", mode, V4, words) for mode in ("transport", "tunnel") for words in in_udp]
+combinations += [("esp", mode, families, words) for mode in ("transport", "tunnel") for families in (V4, V6) for words in in_udp]
 PLACES = (("10.77", "10.177"), ("fd77", "fd78"))  # Of what is inside, and of outer addresses of another family.
 
 
@@ -49,7 +49,7 @@ ip_batch("a", [f"xfrm policy add src {src} dst {dst} proto {upper} dir {way} tmp
                if upper != "udp" or (mode, words) not in [("transport", w) for w in in_udp]])
 daemon = Daemon("b")
 daemon.take("10.77.0.0/16", "fd77::/16")
-encapsulated = nat_socket("a", 4500)
+encapsulated = [nat_socket("a", 4500, six) for six in (False, True)]
 
 expect("no ping without an SA", pings(inner, 1), set())
 ipseckey("flush", netns="a")  # What the kernel wanted meanwhile.

@@ -375,6 +375,34 @@ TEST(Udp, PortsAndChecksumsOfTransportModeBehindANat) {
   EXPECT_EQ(name(unprotect(there, packet).cause), "none");
 }
 
+// Without one IPv6 drops it (RFC 8200 section 8.1); under IPv4 it has none (RFC 3948 section 2.1).
+TEST(Udp, HasAChecksumUnderIpv6) {
+  for (const bool tunnel : {false, true})
+    for (std::size_t size = 1; size < 40; ++size) {
+      const Wish wish{.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = tunnel, .udp = true};
+      const Shape shape = tunnel ? Shape{.src = "10.1.0.1", .dst = "10.2.0.1", .size = size}
+                                 : Shape{.src = wish.src, .dst = wish.dst, .size = size};
+      Host here, there;
+      for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
+      const Octets plain = datagram(shape);
+      const Octets packet = protect(here, plain).packet;
+      EXPECT_NE(get<std::uint16_t>(packet, 46), 0u);
+      Octets pseudo(packet.begin() + 8, packet.begin() + 40);
+      for (const std::size_t octet :
+           {std::size_t{0}, std::size_t{kUdp}, (packet.size() - 40) / 256, packet.size() - 40})
+        pseudo.push_back(static_cast<std::byte>(octet));
+      pseudo.insert(pseudo.end(), packet.begin() + 40, packet.end());
+      EXPECT_EQ(checksum(pseudo), 0u);
+      const Result in = unprotect(there, packet);
+      ASSERT_EQ(name(in.cause), "none");
+      // In transport mode what is inside had no checksum of its own.
+      EXPECT_EQ(hex(in.packet), hex(plain));
+    }
+  Host four;
+  ASSERT_EQ(four.add(add(0x100, {.udp = true})), kDone);
+  EXPECT_EQ(get<std::uint16_t>(protect(four, datagram()).packet, 26), 0u);
+}
+
 TEST(PathMtu, WhatDoesNotFitIsAnsweredAndWhatTheAnswerSaysFits) {
   for (const unsigned encrypt : {12u, 13u, 20u, 31u})
     for (const bool tunnel : {false, true})

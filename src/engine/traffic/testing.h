@@ -138,7 +138,9 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
   if (wish.ah_align) m.ah_align = pfkey::Number{wish.ah_align};
   if (wish.udp) {
     m.sa->flags |= pfkey::kFlagNattLocal | pfkey::kFlagNattRemote;
-    m.natt_local = endpoint(wish.src, 0, 4500), m.natt_remote = endpoint(wish.dst, 0, 4501);
+    const bool v4 = m.src->address.family == Family::v4;  // Else they have ports alone.
+    m.natt_local = endpoint(v4 ? wish.src : "0.0.0.0", 0, 4500);
+    m.natt_remote = endpoint(v4 ? wish.dst : "0.0.0.0", 0, 4501);
   }
   return m;
 }

@@ -178,8 +178,12 @@ void Worker::State::protect_some(std::span<Item> items, Instant now) {
   begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
   crypto.seal(batch.waiting());
   drop_failed(batch, Cause::crypto, desk.outbound);
-  for (std::size_t i = 0; i < items.size(); ++i)
-    if (batch.works[i].flow) desk.outbound.pass(batch.works[i].h.total);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Work& w = batch.works[i];
+    if (!w.flow) continue;
+    if (w.flow->udp && w.flow->id.dst.family == Family::v6) finish_udp(w);
+    desk.outbound.pass(w.h.total);
+  }
 }
 
 // ---- in

@@ -140,4 +140,12 @@ void wrap(Work& w, const Layout& layout, std::uint16_t ipv4_id) {
   }
 }
 
+void finish_udp(const Work& w) {
+  const MutableBytes packet = w.item->packet.bytes();
+  const auto h = parse(packet);
+  if (!h) return;
+  set(packet, h->upper_at + 6, std::uint16_t{1});  // 0 would mean that it has none.
+  mend_transport_checksum(packet, *h);
+}
+
 }  // namespace engine::traffic

@@ -36,6 +36,8 @@ bool has_room(const Packet& packet, const Headers& h, const Layout& layout);
 /// Makes the packet what it is on the wire but for encryption and ICV, and says how it leaves. `ipv4_id`: of a new
 /// outer header.
 void wrap(Work& w, const Layout& layout, std::uint16_t ipv4_id);
+/// The UDP checksum of a sealed packet over IPv6, which needs one (RFC 8200 section 8.1).
+void finish_udp(const Work& w);
 /// The ICV of a wrapped AH packet. False: it cannot be computed.
 bool seal_ah(const Work& w, crypto::Keyed& keyed);
 
