@@ -10,6 +10,10 @@
 #include "ipsecd/clock.h"
 
 namespace ipsecd {
+
+using engine::traffic::Cause;
+using engine::traffic::Totals;
+
 namespace {
 
 constexpr std::uint8_t kEsp = 50, kAh = 51;
@@ -66,6 +70,18 @@ Result<void> Dataplane::add_thread(unsigned number) {
     }
   threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
   return {};
+}
+
+Totals Dataplane::outbound() const {
+  Totals totals = plane_.outbound();
+  for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->unsent();
+  return totals;
+}
+
+Totals Dataplane::inbound() const {
+  Totals totals = plane_.inbound();
+  for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
+  return totals;
 }
 
 void Dataplane::start() {

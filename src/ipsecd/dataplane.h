@@ -53,8 +53,8 @@ class Dataplane final : public engine::Carrier {
   const std::string& device() const { return tun_.name(); }
   const Tun& tun() const { return tun_; }
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
-  engine::traffic::Totals outbound() const { return plane_.outbound(); }
-  engine::traffic::Totals inbound() const { return plane_.inbound(); }
+  engine::traffic::Totals outbound() const;
+  engine::traffic::Totals inbound() const;
 
   // The Carrier: the plane, and a UDP socket for each port that an SA names.
   void put(const engine::Sa& sa) override;

@@ -174,7 +174,7 @@ void Outlet::flush() {
       if (errno == EIO) offload_ = false;  // No device of this path can do it.
       send_apart(sent);
     } else {
-      ++unsent_;
+      unsent_ += b.messages[sent].msg_hdr.msg_iovlen;
     }
     ++sent;
   }

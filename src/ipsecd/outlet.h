@@ -27,7 +27,7 @@ class Outlet {
   /// Sends the items whose cause is none, in order. The kernel drops what it has no room for, as on any interface.
   void send(std::span<engine::traffic::Item> items);
 
-  std::uint64_t unsent() const { return unsent_; }  ///< Packets that the kernel refused.
+  std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.
 
  private:
   Outlet(Fd v4, Fd v6, bool offload);

@@ -130,6 +130,7 @@ void PacketThread::go_out() {
     const std::span<Item> items = std::span(items_).first(parts_.tun.read(items_, origins_));
     parts_.worker.protect(items, now());
     parts_.outlet.send(items);
+    unsent_.store(parts_.outlet.unsent(), std::memory_order_relaxed);
     answer_too_big(items);
     call_if_needed();
   } while (parts_.tun.left());
@@ -141,6 +142,7 @@ void PacketThread::come_in(Inlet& inlet) {
     const std::span<Item> items = std::span(items_).first(inlet.receive(items_));
     parts_.worker.unprotect(items, now());
     parts_.tun.write(items);
+    undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
     call_if_needed();
   } while (inlet.left());
 }

@@ -36,6 +36,10 @@ class PacketThread {
   void add(Inlet inlet);
   void drop_port(std::uint16_t port);
 
+  // For any thread: packets that were protected, or let in, and that the kernel did not take.
+  std::uint64_t unsent() const { return unsent_.load(std::memory_order_relaxed); }
+  std::uint64_t undelivered() const { return undelivered_.load(std::memory_order_relaxed); }
+
  private:
   static constexpr std::size_t kBatch = Inlet::kBatch;
 
@@ -59,6 +63,7 @@ class PacketThread {
   std::thread thread_;
 
   std::atomic<bool> ended_ = false;
+  std::atomic<std::uint64_t> unsent_ = 0, undelivered_ = 0;
   struct Change {
     std::optional<Inlet> added;
     std::uint16_t dropped = 0;  // A port, if nothing is added.

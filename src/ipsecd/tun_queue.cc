@@ -88,14 +88,20 @@ std::size_t TunQueue::read(std::span<Item> items, std::span<std::uint32_t> origi
 
 bool TunQueue::left() const { return segments_ && segments_->left() > 0; }
 
+void TunQueue::write_parts(std::span<const iovec> parts, std::size_t packets) {
+  ssize_t written = 0;
+  do written = ::writev(fd_, parts.data(), static_cast<int>(parts.size()));
+  while (written < 0 && errno == EINTR);
+  if (written < 0) refused_ += packets;
+}
+
 void TunQueue::write_pieces(std::span<const MutableBytes> pieces, const Offload& offload) {
   std::array<iovec, Coalescer::kMost + 1> parts;
   VirtioHeader header = header_of(offload, pieces[0]);
   std::size_t count = 0;
   if (offload_) parts[count++] = {&header, kHeader};
   for (const MutableBytes piece : pieces) parts[count++] = {piece.data(), piece.size()};
-  while (::writev(fd_, parts.data(), static_cast<int>(count)) < 0 && errno == EINTR) {
-  }
+  write_parts(std::span(parts).first(count), pieces.size());
 }
 
 void TunQueue::write(std::span<Item> items) {
@@ -109,9 +115,7 @@ void TunQueue::write(std::span<Item> items) {
 void TunQueue::write(Bytes packet) {
   VirtioHeader none;
   std::array<iovec, 2> parts{{{&none, kHeader}, {const_cast<std::byte*>(packet.data()), packet.size()}}};
-  const std::span<const iovec> used = std::span(parts).subspan(offload_ ? 0 : 1);
-  while (::writev(fd_, used.data(), static_cast<int>(used.size())) < 0 && errno == EINTR) {
-  }
+  write_parts(std::span(parts).subspan(offload_ ? 0 : 1), 1);
 }
 
 }  // namespace ipsecd

@@ -1,6 +1,8 @@
 #pragma once
 /// One queue of the TUN device, by packets of the link: long ones that the host's stack hands over are cut, and what
 /// goes to it is joined, where the device can do that (IFF_VNET_HDR).
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,9 +33,11 @@ class TunQueue {
   /// Hands the items whose cause is none to the stack, in order. A device that is down or full drops, like any other.
   void write(std::span<engine::traffic::Item> items);
   void write(Bytes packet);
+  std::uint64_t refused() const { return refused_; }  ///< Packets that it dropped.
 
  private:
   bool receive();
+  void write_parts(std::span<const iovec> parts, std::size_t packets);
   void write_pieces(std::span<const MutableBytes> pieces, const engine::traffic::Offload& offload);
 
   int fd_;
@@ -41,6 +45,7 @@ class TunQueue {
   std::unique_ptr<std::byte[]> long_;  // The packet that is being cut.
   std::optional<engine::traffic::Segments> segments_;
   std::uint32_t origin_ = 0;
+  std::uint64_t refused_ = 0;
   engine::traffic::Coalescer coalescer_;
 };
 

@@ -206,6 +206,15 @@ class Counts(Case):
         self.assertIn("text/plain; version=0.0.4", head)
         self.assertIn('ipsecd_dropped_packets_total{direction="in",cause="corrupt"} 0\n', body)
 
+    def test_what_the_kernel_does_not_take_is_counted(self):
+        self.pair.load(both_ways(0x1000, GCM_REST, ends=("192.0.2.1", "198.51.100.2")))  # Nobody knows the way there.
+        datagrams(self.a, self.b, "10.2.0.1", [100] * 3)
+        self.assertEqual(self.a.status()["out"]["dropped"].get("unsent"), 3)
+        self.pair.load("flush esp\n" + both_ways(0x1000, GCM_REST))
+        self.b.ip("link", "set", "ipsec0", "down")
+        datagrams(self.a, self.b, "10.2.0.1", [100] * 3)
+        wait_for("the drops", lambda: self.b.status()["in"]["dropped"] == {"unsent": 3})
+
     def test_forged_and_replayed_packets(self):
         self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
         datagrams(self.a, self.b, "10.2.0.1", [100] * 3)

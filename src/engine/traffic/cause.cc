@@ -32,6 +32,7 @@ constexpr std::array<Row, kCauses> kTable = {{
     {"ike", "for a key manager"},
     {"no_room", "too little room in its buffer"},
     {"crypto", "the cryptographic library refused"},
+    {"unsent", "the kernel did not take it (no route, no room, a device that is down)"},
 }};
 static_assert(!kTable.back().name.empty());
 

@@ -30,8 +30,9 @@ enum class Cause : std::uint8_t {
   ike,                  ///< Behind a non-ESP marker (RFC 3948 section 2.2): a key manager's.
   no_room,              ///< The buffer leaves too little room around the packet.
   crypto,               ///< The cryptographic library refused.
+  unsent,               ///< It was protected, or let in, but the kernel did not take it. Counted by who hands it over.
 };
-inline constexpr std::size_t kCauses = static_cast<std::size_t>(Cause::crypto) + 1;
+inline constexpr std::size_t kCauses = static_cast<std::size_t>(Cause::unsent) + 1;
 
 /// "no_sa": as a label of a counter.
 std::string_view name(Cause cause);
