@@ -357,14 +357,14 @@ TEST(Engine, UpdateReplacesWhatLinuxHasBesidePfKey) {
   ask(engine, add_esp(1));
   Message m = request(Type::update, SaType::esp, 1);
   m.reqid = pfkey::Number{5}, m.if_id = pfkey::Number{6}, m.mark = pfkey::Mark{1, 3};
-  m.replay_window = pfkey::ReplayWindow{100, true};
+  m.replay_window = pfkey::ReplayWindow{300, false};
   ASSERT_EQ(outcome(engine, m.clone()), kDone);
   const Message got = std::move(dump(engine)[0]);
   EXPECT_EQ(got.reqid, m.reqid);
   EXPECT_EQ(got.if_id, m.if_id);
   EXPECT_EQ(got.mark, m.mark);
   EXPECT_EQ(got.replay_window, m.replay_window);
-  EXPECT_EQ(got.sa->replay, 100);
+  EXPECT_EQ(got.sa->replay, 255);
 }
 
 TEST(Engine, OnlyIkev2MayChangeTheCookie) {

@@ -291,6 +291,7 @@ Outcome Model::update(const Message& m, std::int64_t t) {
     if (half->m.sa->state == State::dying && !limit_reached(half->m.soft, *half, false, t))
       half->m.sa->state = State::mature;
   }
+  if (m.sa->replay != 0) e->m.sa->replay = m.sa->replay;
   if (m.replay_value && m.replay_value->low != 0) e->m.replay_value = m.replay_value;
   if (m.pair) {
     Entry* const other = find(m.satype, m.pair->spi, e->m.src->address);

@@ -31,6 +31,8 @@ Check check_manager(const Sa& sa, const Message& m) {
 
 // Numbers once sent must not be sent again, numbers once seen not be let in again.
 Check check_replay(const Sa& sa, const Message& m) {
+  if (m.replay_window && m.replay_window->esn && !extended_numbers(sa))
+    return Refusal{EINVAL, Diagnostic::invalid_replay, "sequence numbers of 64 bits begin with the SA or never"};
   if (auto wrong = check_replay_width(m, extended_numbers(sa))) return wrong;
   if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
@@ -87,15 +89,26 @@ void apply_manager(Sa& sa, const Message& m) {
   if (m.km_cookie->cookie != 0) sa.rare->km_cookie.cookie = m.km_cookie->cookie;
 }
 
+// Packets are protected with the numbers that the SA began with, so only the window's size changes. A window of 0 in
+// the SA extension, without the wide one, is one that is not spoken of.
+void apply_window(Sa& sa, const Message& m) {
+  const std::uint32_t window = m.replay_window ? m.replay_window->window : m.sa->replay;
+  if (!m.replay_window && window == 0) return;
+  const bool esn = extended_numbers(sa);
+  sa.window = static_cast<std::uint8_t>(std::min<std::uint32_t>(window, UINT8_MAX));
+  if (sa.rare) sa.rare->replay_window.reset();
+  if (!esn && window <= UINT8_MAX) return;
+  if (!sa.rare) sa.rare = std::make_unique<Rare>();
+  sa.rare->replay_window = pfkey::ReplayWindow{window, esn};
+}
+
 void apply_own(Sa& sa, const Message& m) {
-  if (!m.reqid && !m.if_id && !m.mark && !m.replay_window) return;
+  apply_window(sa, m);
+  if (!m.reqid && !m.if_id && !m.mark) return;
   if (!sa.rare) sa.rare = std::make_unique<Rare>();
   if (m.reqid) sa.rare->reqid = m.reqid;
   if (m.if_id) sa.rare->if_id = m.if_id;
   if (m.mark) sa.rare->mark = m.mark;
-  if (!m.replay_window) return;
-  sa.rare->replay_window = m.replay_window;
-  sa.window = static_cast<std::uint8_t>(std::min<std::uint32_t>(m.replay_window->window, UINT8_MAX));
 }
 
 }  // namespace

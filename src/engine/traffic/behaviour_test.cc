@@ -268,6 +268,52 @@ TEST(Numbers, AnUpdateMovesThemAndGetShowsThem) {
   EXPECT_EQ(host.add(std::move(m)), (engine::testing::Outcome{EINVAL, pfkey::Diagnostic::invalid_replay}));
 }
 
+// At once in what is told, and from the next packet on in what is let in.
+TEST(Numbers, AnUpdateMovesTheWindowAndItsSize) {
+  Host here, there;
+  for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100)), kDone);
+  std::vector<Octets> sent;
+  for (int i = 0; i < 200; ++i) sent.push_back(protect(here, datagram()).packet);
+  EXPECT_EQ(name(unprotect(there, sent[2]).cause), "none");
+  Message m = update(0x100);
+  m.replay_value = pfkey::ReplayValue{.low = 100, .wide = 0};
+  ASSERT_EQ(there.add(std::move(m)), kDone);
+  EXPECT_EQ(get_sa(there, 0x100).replay_value, (pfkey::ReplayValue{.low = 100, .wide = 0}));
+  EXPECT_EQ(name(unprotect(there, sent[3]).cause), "late");
+  EXPECT_EQ(name(unprotect(there, sent[98]).cause), "replayed");
+  EXPECT_EQ(name(unprotect(there, sent[100]).cause), "none");  // 101.
+  m = update(0x100);
+  m.replay_window = pfkey::ReplayWindow{.window = 4096, .esn = false};
+  ASSERT_EQ(there.add(std::move(m)), kDone);
+  EXPECT_EQ(name(unprotect(there, sent[199]).cause), "none");  // 200.
+  EXPECT_EQ(name(unprotect(there, sent[101]).cause), "none");  // 102, farther back than 64.
+  EXPECT_EQ(name(unprotect(there, sent[50]).cause), "replayed");
+  EXPECT_EQ(get_sa(there, 0x100).replay_value, (pfkey::ReplayValue{.low = 200, .wide = 0}));
+  m = update(0x100);
+  m.sa->replay = 32;
+  ASSERT_EQ(there.add(std::move(m)), kDone);
+  EXPECT_EQ(get_sa(there, 0x100).sa->replay, 32);
+  EXPECT_EQ(get_sa(there, 0x100).replay_window, std::nullopt);
+  EXPECT_EQ(name(unprotect(there, sent[110]).cause), "late");
+}
+
+// They are part of what the ICV covers: both ends would have to change at the same packet.
+TEST(Numbers, AnUpdateDoesNotMakeThemWider) {
+  Host here, there;
+  for (Host* const host : {&here, &there}) {
+    ASSERT_EQ(host->add(add(0x100, {.esn = true})), kDone);
+    ASSERT_EQ(host->add(add(0x101, {.tunnel = true})), kDone);
+  }
+  Message m = update(0x101);
+  m.replay_window = pfkey::ReplayWindow{.window = 64, .esn = true};
+  EXPECT_EQ(there.add(std::move(m)), (engine::testing::Outcome{EINVAL, pfkey::Diagnostic::invalid_replay}));
+  m = update(0x100);
+  m.replay_window = pfkey::ReplayWindow{.window = 512, .esn = false};
+  ASSERT_EQ(there.add(std::move(m)), kDone);
+  EXPECT_EQ(get_sa(there, 0x100).replay_window, (pfkey::ReplayWindow{.window = 512, .esn = true}));
+  EXPECT_EQ(name(unprotect(there, protect(here, datagram()).packet).cause), "none");
+}
+
 // IVs of counter modes: one after the other from a random start, whatever happens to the sequence numbers.
 TEST(Ivs, OfCounterModesNeverRepeatUnderOneKey) {
   std::set<std::uint64_t> seen;

@@ -62,6 +62,12 @@ Instant instant(std::uint64_t steady, std::uint64_t wall) {
   return {std::chrono::nanoseconds(steady), std::chrono::sys_seconds(std::chrono::seconds(wall))};
 }
 
+// Never backwards, whoever else moves it.
+void raise(Live::Counter& counter, std::uint64_t number) {
+  std::uint64_t is = counter.load(kRelaxed);
+  while (is < number && !counter.compare_exchange_weak(is, number, kRelaxed)) continue;
+}
+
 // Numbers that have begun elsewhere are ahead of what the SA says of them.
 std::shared_ptr<Live> begin(std::shared_ptr<Live> live, const Sa& sa, std::uint64_t iv_start) {
   if (live->begun.load(kRelaxed) != 0) return live;
@@ -114,6 +120,7 @@ Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_p
       keyed_(new std::unique_ptr<crypto::Keyed>[workers]),
       live_(begin(std::move(live), sa, iv_start)),
       window_(window_of(sa), live_->highest.load(kRelaxed)),
+      window_size_(window_.size()),
       told_(sequence_of(sa)) {
   take(sa);
 }
@@ -133,18 +140,15 @@ void Flow::take(const Sa& sa) {
   soft_bytes_.store(mature ? soft.bytes : 0, kRelaxed), soft_flows_.store(mature ? soft.allocations : 0, kRelaxed);
   dying.store(!mature, kRelaxed);
   usable.store(true, kRelaxed);
-  const std::scoped_lock hold(lock_);
-  if (window_.size() != std::min(window_of(sa), ReplayWindow::kMost))
-    window_ = ReplayWindow(window_of(sa), window_.highest());
+  window_size_.store(std::min(window_of(sa), ReplayWindow::kMost), kRelaxed);
   // What carried() told comes back here: only a number beyond it is somebody's wish. It matters where both directions
   // have their numbers in one SA.
   const std::uint64_t number = sequence_of(sa);
   if (number <= told_.load(kRelaxed)) return;
   told_.store(number, kRelaxed);
-  std::uint64_t sent = live_->number.load(kRelaxed);
-  while (sent < number && !live_->number.compare_exchange_weak(sent, number, kRelaxed)) continue;
-  window_.advance(number);
-  live_->highest.store(window_.highest(), kRelaxed);
+  raise(live_->number, number);
+  raise(live_->highest, number);
+  let_in_.store(number, kRelaxed);
 }
 
 void Flow::narrow_path(std::uint32_t mtu, Instant now) {
@@ -175,16 +179,25 @@ std::optional<std::uint64_t> Flow::next_number() {
   return number + 1;
 }
 
+// Under the lock.
+void Flow::settle() {
+  const std::uint32_t size = window_size_.load(kRelaxed);
+  if (window_.size() != size) window_ = ReplayWindow(size, window_.highest());
+  window_.advance(let_in_.load(kRelaxed));
+}
+
 std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
   const std::scoped_lock hold(lock_);
+  settle();
   const std::uint64_t number = esn ? window_.extend(low) : low;
   return {number, window_.ask(number)};
 }
 
 ReplayWindow::Verdict Flow::mark(std::uint64_t number) {
   const std::scoped_lock hold(lock_);
+  settle();
   const auto verdict = window_.mark(number);
-  live_->highest.store(window_.highest(), kRelaxed);
+  raise(live_->highest, window_.highest());
   return verdict;
 }
 
@@ -231,11 +244,8 @@ Carried Flow::carried() const {
     c.first = instant(first, live_->first_wall.load(kRelaxed));
     c.last = instant(live_->last_steady.load(kRelaxed), live_->last_wall.load(kRelaxed));
   }
-  {
-    const std::scoped_lock hold(lock_);
-    c.sequence = std::max(sends ? live_->number.load(kRelaxed) : 0, receives ? window_.highest() : 0);
-    told_.store(c.sequence, kRelaxed);
-  }
+  c.sequence = std::max(sends ? live_->number.load(kRelaxed) : 0, receives ? live_->highest.load(kRelaxed) : 0);
+  told_.store(c.sequence, kRelaxed);
   c.replayed = live_->replayed.load(kRelaxed), c.late = live_->late.load(kRelaxed),
   c.corrupt = live_->corrupt.load(kRelaxed);
   c.mismatched = live_->mismatched.load(kRelaxed), c.malformed = live_->malformed.load(kRelaxed);

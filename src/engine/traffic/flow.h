@@ -78,7 +78,8 @@ class Flow {
   std::optional<std::uint64_t> next_number();
   std::uint64_t next_iv() { return live_->iv.fetch_add(1, std::memory_order_relaxed); }
 
-  // The window of what arrives.
+  // The window of what arrives. Packet threads alone hold its lock; what the SADB wants of it is done at the next
+  // packet.
   /// The whole number behind the 32 bits that are sent, and what the window says of it.
   std::pair<std::uint64_t, ReplayWindow::Verdict> ask(std::uint32_t low);
   ReplayWindow::Verdict mark(std::uint64_t number);
@@ -110,10 +111,14 @@ class Flow {
   crypto::Suite suite_;
   std::unique_ptr<std::unique_ptr<crypto::Keyed>[]> keyed_;
 
+  void settle();
+
   const std::shared_ptr<Live> live_;
-  mutable SpinLock lock_;
+  SpinLock lock_;
   ReplayWindow window_;
-  mutable Counter told_;  // What the control thread knows of the numbers.
+  std::atomic<std::uint32_t> window_size_;  // What the SADB wants it to be,
+  Counter let_in_{0};                       // and up to where everything shall count as let in.
+  mutable Counter told_;                    // What the control thread knows of the numbers.
 
   Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
   std::atomic<std::uint32_t> path_mtu_{0};
