@@ -2,7 +2,23 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+#include <new>
+
 #include "engine/traffic/testing.h"
+
+namespace {
+thread_local std::size_t allocations = 0;
+}  // namespace
+
+// Every allocation of this program that is C++'s is counted.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace engine::traffic {
 namespace {
@@ -81,6 +97,36 @@ TEST(Traffic, EveryAlgorithmModeFamilyAndLengthGoesThereAndComesOut) {
           ASSERT_EQ(hex(in.packet), hex(plain));
         }
       }
+}
+
+// The first packet of an SA makes each worker's contexts; the others find everything there, dropped ones too.
+TEST(Traffic, NothingIsAllocatedForAPacket) {
+  for (const Combination& c : combinations())
+    for (const Path& path : kPaths) {
+      Wish wish = path.wish;
+      wish.encrypt = c.encrypt, wish.auth = c.auth, wish.key_bits = c.key_bits;
+      SCOPED_TRACE(fmt::format("{}, {}", c.name, path.name));
+      Host here, there;
+      ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(name(unprotect(there, protect(here, datagram(path.shape)).packet).cause), "none");
+      Shape strange = path.shape;
+      strange.src = std::string_view(strange.src).contains(':') ? "fd99::1" : "10.99.0.1";
+      for (const Shape& shape : {path.shape, strange}) {
+        Held held(datagram(shape));
+        const std::size_t before = allocations;
+        here.worker.protect({&held.item, 1}, at(0));
+        EXPECT_EQ(allocations, before);
+        if (held.item.cause != Cause::none) continue;
+        Held arrived(held.bytes()), again(held.bytes());
+        const std::size_t then = allocations;
+        there.worker.unprotect({&arrived.item, 1}, at(0));
+        there.worker.unprotect({&again.item, 1}, at(0));
+        EXPECT_EQ(allocations, then);
+        EXPECT_EQ(name(arrived.item.cause), "none");
+        EXPECT_EQ(name(again.item.cause), "replayed");
+      }
+    }
 }
 
 // RFC 4302 section 2.6, and what Linux does unless it is told otherwise; each end takes what the other sends.
