@@ -1,7 +1,7 @@
 """A bad cable between the kernel and ipsecd, and new keys all the time: packets get lost, doubled, late and out of order,
 and IPsec loses none of its own. What left one end protected and arrived at the other comes out there, exactly once; what
-arrived twice is a replay, and there is no other drop. SOAK_SECONDS says how long (bench/soak); the memory of ipsecd stays
-what it is."""
+arrived twice is a replay, there is no other drop, and nothing crosses the cable in clear. SOAK_SECONDS says how long
+(bench/soak); the memory of ipsecd stays what it is."""
 import os
 import select
 import socket
@@ -10,7 +10,7 @@ import time
 
 from guest import expect, finish, ipseckey, load
 from ipsecd import Daemon
-from netns import cable, inside, ip_batch, run, wait
+from netns import Tap, cable, inside, ip_batch, run, wait
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "4"))
 KEYS_FOR = float(os.environ.get("SOAK_KEYS_FOR", "0.5"))  # Seconds.
@@ -104,10 +104,11 @@ def both_go_on():
 
 
 def pump():
-    """Traffic, whatever else happens."""
+    """Traffic, whatever else happens, and a look at what crosses the cable."""
     while not ended.is_set():
         forth.step()
         back.step()
+        crossed.update(tap.seen())
         select.select([forth.taker, back.taker], [], [], 0.01)
 
 
@@ -118,6 +119,7 @@ for stream in (forth, back):  # Neighbours are found before the cable gets bad.
 for name, device in (("a", "ethA"), ("b", "ethB")):
     run("tc", "-n", name, *f"qdisc add dev {device} root netem".split(), *NETEM.split())
 
+tap, crossed = Tap("b", "ethB"), set()
 ended = threading.Event()
 traffic = threading.Thread(target=pump)
 traffic.start()
@@ -139,6 +141,10 @@ ended.set()
 traffic.join()
 wait(5, lambda: (forth.step(False), back.step(False), not forth.waiting and not back.waiting)[2])
 
+crossed.update(tap.seen())
+tap.close()
+esp = 50
+expect("protocols on the cable", {protocol for protocol, *_ in crossed}, {esp})
 status = daemon.status()
 dropped = status["in"]["dropped"]
 expect("drops of what arrived, but for what came twice", {c for c in dropped if c != "replayed"}, set())
