@@ -13,6 +13,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/registers.h"
+
 namespace backend {
 namespace {
 
@@ -224,6 +226,7 @@ Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const 
     if (!deadline) deadline = now + patience_;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - now);
     pollfd ready{fd_, POLLIN, 0};
+    wipe_registers();
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
       return fail(Errc::timeout, "the kernel does not answer");
   }

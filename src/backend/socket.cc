@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "backend/pending.h"
+#include "base/registers.h"
 #include "pfkey/names.h"
 #include "pfkey/units.h"
 
@@ -25,6 +26,7 @@ bool wait(int fd, short events, int stop_fd, Clock::time_point deadline) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd waiting[] = {{fd, events, 0}, {stop_fd, POLLIN, 0}};
+    wipe_registers();
     const int ready = ::poll(waiting, 2, static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return false;
@@ -217,6 +219,7 @@ Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {
     if (*got == Outcome::gone)
       return give_up({Errc::unreachable, fmt::format("ipsecd at {} has ended: {}", path_, how_to_start(path_))});
     pollfd waiting[] = {{channel_->fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    wipe_registers();
     if (::poll(waiting, 2, -1) < 0 && errno != EINTR)
       return give_up({Errc::io, fmt::format("cannot wait for {}: {}", path_, std::generic_category().message(errno))});
     if (waiting[1].revents != 0) break;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <random>
 
+#include "base/registers.h"
 #include "cli/held_signals.h"
 
 namespace cli {
@@ -153,6 +154,7 @@ Result<InputFile> InputFile::open(const std::string& path, Care care, const std:
 Result<std::size_t> InputFile::read(MutableBytes out) {
   while (true) {
     std::array<pollfd, 2> waiting{{{fd_.get(), POLLIN, 0}, {HeldSignals::fd(), POLLIN, 0}}};
+    wipe_registers();
     if (poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) continue;
     if (waiting[1].revents != 0) return fail(Errc::io, "interrupted");
     const ssize_t got = ::read(fd_.get(), out.data(), out.size());

@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <span>
 
+#include "base/registers.h"
 #include "base/secret.h"
 
 namespace cli {
@@ -68,6 +69,7 @@ bool Keyboard::take_byte(wchar_t& key, Event& event) {
 Keyboard::Event Keyboard::next(wchar_t& key) {
   while (true) {
     std::array<pollfd, 2> waiting{{{signals_.get(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
+    wipe_registers();
     if (poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) return Event::end;
     signalfd_siginfo taken{};
     if (waiting[0].revents != 0 && read(signals_.get(), &taken, sizeof taken) == sizeof taken) {

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/registers.h"
 #include "base/secret_pages.h"
 #include "ipsecd/clock.h"
 #include "ipsecd/error_text.h"
@@ -173,8 +174,11 @@ Result<void> Daemon::stop_on_signals() {
 }
 
 Result<void> Daemon::run() {
-  if (const int r = sd_event_loop(loop_); r < 0)
-    return fail(Errc::io, fmt::format("the event loop failed: {}", text_of(-r)));
+  while (sd_event_get_state(loop_) != SD_EVENT_FINISHED) {
+    wipe_registers();
+    if (const int r = sd_event_run(loop_, UINT64_MAX); r < 0)
+      return fail(Errc::io, fmt::format("the event loop failed: {}", text_of(-r)));
+  }
   return {};
 }
 

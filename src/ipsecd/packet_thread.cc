@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/registers.h"
 #include "ipsecd/clock.h"
 
 namespace ipsecd {
@@ -91,6 +92,7 @@ void PacketThread::take_over() {
 
 bool PacketThread::wait() {
   std::array<epoll_event, 32> events;
+  wipe_registers();
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
   ready_.clear();
   for (int i = 0; i < count; ++i) ready_.push_back(static_cast<int>(events[static_cast<std::size_t>(i)].data.u64));

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Keys lie nowhere but in memory that is locked, left out of cores and wiped: both programs are searched while they hold keys,
 by what the kernel would write into a core and by everything outside locked memory."""
+import ctypes
 import json
 import os
 import pathlib
+import platform
 import random
 import re
 import resource
@@ -17,6 +19,7 @@ import unittest
 from hosts import Pair, datagrams, echo, wait_for
 from programs import Case, DEADLINE, IPSECD, unprivileged
 
+LIBC = ctypes.CDLL(None, use_errno=True)
 PIECE = 8  # Octets in a row, or digits, that give a key away.
 COUNT = 6
 KEYS = [key for i in range(COUNT) for key in (random.Random(i).randbytes(16), random.Random(1000 + i).randbytes(32))]
@@ -62,6 +65,33 @@ def finds(pid: int, wanted) -> list:
     return found
 
 
+class Room(ctypes.Structure):
+    _fields_ = [("at", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+def ptrace(request: int, task: int, what: int, data):
+    LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    if LIBC.ptrace(request, task, what, data) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x}")
+
+
+def registers(pid: int) -> bytes:
+    """The vector registers of each thread, which the kernel writes into a core beside the memory."""
+    seize, interrupt, detach, get_registers = 0x4206, 0x4207, 17, 0x4204  # linux/ptrace.h
+    wide = 0x202 if platform.machine() == "x86_64" else 2  # NT_X86_XSTATE, NT_PRFPREG: linux/elf.h
+    held = b""
+    for path in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        task, buffer = int(path.name), ctypes.create_string_buffer(1 << 14)
+        ptrace(seize, task, 0, None)
+        ptrace(interrupt, task, 0, None)
+        os.waitpid(task, 0x40000000)  # __WALL
+        room = Room(ctypes.addressof(buffer), len(buffer))
+        ptrace(get_registers, task, wide, ctypes.addressof(room))
+        ptrace(detach, task, 0, None)
+        held += buffer.raw[:room.size]
+    return held
+
+
 def in_a_core(flags) -> bool:
     return "dd" not in flags
 
@@ -74,6 +104,9 @@ class Memory(Case):
     def check(self, pid: int):
         self.assertEqual(finds(pid, in_a_core), [])
         self.assertEqual(finds(pid, unlocked), [])
+        held = registers(pid)
+        self.assertGreater(len(held), 500)
+        self.assertEqual([piece for piece in PIECES if piece in held], [])
 
     def test_the_search_finds_what_is_there(self):
         holder = subprocess.Popen([sys.executable, "-c", "import sys; line = sys.stdin.readline(); print('held', flush=True); "
