@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""The package as people meet it: installed in a clean root that systemd has booted as process 1, on a real kernel
+(user-mode Linux). What the units promise is tried by case.sh, inside; it writes a line for each thing that it looked at."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import clean_root
+from package_test import package, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+MODULES = pathlib.Path("/usr/lib/uml/modules")
+GUEST_SECONDS = 240
+# Runs as soon as the services of a boot have started, and ends the guest.
+UNIT = """[Unit]
+After=ipsec-manual-key.service
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /case/case.sh
+StandardOutput=file:/case/log
+StandardError=file:/case/errors
+FailureAction=poweroff-force
+SuccessAction=poweroff-force
+"""
+
+
+class Booted(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="boot."))
+        self.root.chmod(0o755)
+        self.addCleanup(shutil.rmtree, self.root)
+
+    def inside(self, *words) -> str:
+        return run("chroot", self.root, *words, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+    def prepare(self):
+        deb = package()
+        depends = run("dpkg-deb", "-f", deb, "Depends").strip()
+        clean_root.make(self.root, f"{depends}, systemd-sysv, iproute2, kmod")
+        shutil.copy(deb, self.root / "tmp/it.deb")
+        run("mount", "-t", "proc", "proc", self.root / "proc")
+        try:
+            self.inside("dpkg", "-i", "/tmp/it.deb")
+        finally:
+            run("umount", self.root / "proc")
+        case = self.root / "case"
+        shutil.copytree(HERE, case)
+        shutil.copy(os.environ["FORCED"], case / "forced.so")
+        modules = next(MODULES.iterdir())
+        tun = pathlib.Path("kernel/drivers/net/tun.ko")
+        there = self.root / "lib/modules" / modules.name
+        (there / tun).parent.mkdir(parents=True)
+        shutil.copy(modules / tun, there / tun)
+        run("depmod", "-b", self.root, modules.name)
+        (self.root / "etc/systemd/system/case.service").write_text(UNIT)
+        for name in ("sys", "root"):
+            (self.root / name).mkdir(exist_ok=True)
+        (self.root / "etc/tmpfiles.d").mkdir(exist_ok=True)
+        (self.root / "etc/tmpfiles.d/tun.conf").write_text("z /dev/net/tun 0666\n")  # As udev's rules have it.
+        (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")  # Not its first boot.
+        # What the administrator did before this boot.
+        secret = self.root / "etc/inet/secret"
+        shutil.copy(case / "ipseckeys", secret)
+        (secret / "ipseckeys").chmod(0o600)
+        (self.root / "etc/default/ipsecd").write_text('IPSECD_OPTIONS="--tun ipsec0"\n')
+        self.inside("systemctl", "enable", "ipsecd.socket", "ipsec-manual-key.service")
+        wanted = self.root / "etc/systemd/system/multi-user.target.wants"
+        (wanted / "case.service").symlink_to("/etc/systemd/system/case.service")
+        (self.root / "etc/systemd/system/default.target").symlink_to("/lib/systemd/system/multi-user.target")
+
+    def boot(self) -> str:
+        with tempfile.TemporaryDirectory(prefix="uml.") as folder:
+            # The guest's memory is a file: on a tmpfs that may be executed, or it does not start.
+            done = subprocess.run(
+                ["linux.uml", "mem=512M", "root=/dev/root", "rootfstype=hostfs", f"rootflags={self.root}", "rw",
+                 "init=/lib/systemd/systemd", "con=null", "con0=null,fd:1", "con1=null", "ssl=null", "quiet", "panic=-1",
+                 "systemd.show_status=no", f"uml_dir={folder}"],
+                env={**os.environ, "TMPDIR": "/dev/shm"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace", timeout=GUEST_SECONDS, check=False)
+        log = self.root / "case/log"
+        if not log.exists():
+            return f"nothing was tried; the guest's console:\n{done.stdout}"
+        self.errors = (self.root / "case/errors").read_text()
+        return log.read_text()
+
+    def test_what_the_units_promise(self):
+        self.prepare()
+        said = self.boot()
+        lines = said.splitlines()
+        self.assertEqual(lines[-1:], ["all was looked at"], said)
+        self.assertEqual([line for line in lines[:-1] if not line.startswith("ok ")], [], self.errors)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
