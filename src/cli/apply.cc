@@ -42,13 +42,13 @@ Status read_desired(Session& session, Session& desired, const ApplyRequest& requ
   return Status::bad_file;
 }
 
-std::string summary(const Plan& plan, const ApplyRequest& request, const std::string& shown) {
+std::string summary(const Plan& plan, const ApplyRequest& request, const std::string& shown, bool flushed) {
   const bool dry = request.dry_run;
   std::string text = fmt::format("{}: {} {}, {} {}, {} {}, ", shown, plan.count({Do::add}), dry ? "to add" : "added",
                                  plan.count({Do::update, Do::replace}), dry ? "to change" : "changed",
                                  plan.count({Do::keep}), dry ? "to keep" : "kept");
   if (request.flush_first && !dry) {
-    text += "all others flushed";
+    text += flushed ? "all others flushed" : "nothing flushed";
   } else {
     text += fmt::format("{} {}", plan.count({Do::remove}), dry ? "to remove" : "removed");
   }
@@ -56,13 +56,14 @@ std::string summary(const Plan& plan, const ApplyRequest& request, const std::st
   return text;
 }
 
-void report(Session& session, Plan& plan, const ApplyRequest& request, const std::string& shown, bool ended_early) {
+void report(Session& session, Plan& plan, const ApplyRequest& request, const std::string& shown,
+            const CarriedOut& outcome) {
   const bool lines = request.dry_run || session.settings().verbose;
   if (!session.settings().json) {
-    const std::string tail = request.dry_run ? "; nothing was changed.\n"
-                             : ended_early   ? "; not all was done.\n"
-                                             : ".\n";
-    session.console().out((lines ? plan_text(plan) : "") + summary(plan, request, shown) + tail);
+    const std::string tail = request.dry_run       ? "; nothing was changed.\n"
+                             : outcome.ended_early ? "; not all was done.\n"
+                                                   : ".\n";
+    session.console().out((lines ? plan_text(plan) : "") + summary(plan, request, shown, outcome.flushed) + tail);
     return;
   }
   session.console().out((lines ? plan_json(plan, session.sadb_name(), shown) : "") +
@@ -114,7 +115,7 @@ Status apply_file(Session& session, const ApplyRequest& request) {
   CarriedOut outcome;
   if (!request.dry_run)
     outcome = carry_out(session, plan, *desired.sadb(), {owned ? &*owned : nullptr, owner, shown}, request.flush_first);
-  report(session, plan, request, shown, outcome.ended_early);
+  report(session, plan, request, shown, outcome);
   return outcome.status;
 }
 

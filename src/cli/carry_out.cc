@@ -53,7 +53,8 @@ class Apply {
     const bool done = (!flush_first || flush()) && add() && update() && replace() && remove() && pair() && own();
     if (!done && status_ == Status::ok) status_ = Status::failed;
     if (plan_.failed() > 0) status_ = worse(status_, Status::failed);
-    return {status_, ended_early_};
+    if (ended_early_) plan_.end_early();
+    return {status_, ended_early_, flushed_};
   }
 
  private:
@@ -92,7 +93,9 @@ class Apply {
 
   // What the SADB says of a request; false: it refuses.
   bool took(PlannedSa& sa, const Message& reply, bool missing_is_fine = false) {
-    if (missing_is_fine && reply.error == ESRCH) return true;
+    // Half of a replacement is none.
+    const bool last = sa.what != Do::replace || reply.type != pfkey::Type::del;
+    if (missing_is_fine && reply.error == ESRCH) return sa.done = sa.done || last, true;
     const Outcome outcome = outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
     if (!outcome.text.empty())
       session_.console().err(
@@ -100,6 +103,7 @@ class Apply {
     if (session_.settings().service && (reply.error == EPERM || reply.error == EACCES))
       status_ = worse(status_, Status::no_privilege);
     sa.failed = sa.failed || !outcome.ok;
+    sa.done = sa.done || (outcome.ok && last);
     return outcome.ok;
   }
 
@@ -125,6 +129,7 @@ class Apply {
       if (reply.error == EPERM || reply.error == EACCES) status_ = session_.status_for(Errc::denied);
     });
     if (sent && !done) return stop({Errc::invalid, "the SADB refuses to flush its SAs"}, Status::failed);
+    flushed_ = sent;
     if (!sent || !owned_) return sent;
     const auto cleared = owned_->clear(owner_.sadb);
     return cleared || stop(cleared.error(), Status::file);
@@ -280,7 +285,7 @@ class Apply {
   const std::string& shown_;
   const HeldSignals held_;
   Status status_ = Status::ok;
-  bool ended_early_ = false;
+  bool ended_early_ = false, flushed_ = false;
 };
 
 }  // namespace

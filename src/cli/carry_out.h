@@ -19,7 +19,8 @@ struct PlanFor {
 
 struct CarriedOut {
   Status status = Status::ok;
-  bool ended_early = false;  ///< Some of the plan was not even asked for.
+  bool ended_early = false;  ///< Some of the plan was not even asked for; the plan counts what is known to be done.
+  bool flushed = false;
 };
 
 /// New SAs, new limits, replacements, removals, pairs, owners, in this order: new before old, and nothing that stays is

@@ -142,8 +142,14 @@ void Plan::look_at_pairs() {
 std::size_t Plan::count(std::initializer_list<Do> actions) const {
   std::size_t n = 0;
   for (const auto* const list : {&wanted_, &surplus_})
-    for (const PlannedSa& sa : *list) n += !sa.failed && std::ranges::find(actions, sa.what) != actions.end() ? 1u : 0u;
+    for (const PlannedSa& sa : *list)
+      n += !sa.failed && !sa.undone && std::ranges::find(actions, sa.what) != actions.end() ? 1u : 0u;
   return n;
+}
+
+void Plan::end_early() {
+  for (auto* const list : {&wanted_, &surplus_})
+    for (PlannedSa& sa : *list) sa.undone = sa.what != PlannedSa::Do::keep && !sa.done;
 }
 
 std::size_t Plan::failed() const {

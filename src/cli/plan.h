@@ -25,6 +25,8 @@ struct PlannedSa {
   std::uint64_t added = 0;       ///< Seconds since 1970; 0: it is not there yet.
   bool joined = false;           ///< Paired as wanted.
   bool failed = false;
+  bool done = false;    ///< The SADB has said so.
+  bool undone = false;  ///< It was not asked, or did not answer, before all ended.
 };
 
 class Plan {
@@ -46,6 +48,8 @@ class Plan {
   std::vector<PlannedSa>& surplus() { return surplus_; }
   /// The wanted partner of a wanted SA; nullptr: there is none.
   PlannedSa* partner(const PlannedSa& sa);
+  /// It ended before all was done: what is not kept, was not refused and is not known to be done, counts no more.
+  void end_early();
   /// How many of an action did not fail.
   std::size_t count(std::initializer_list<Do> actions) const;
   std::size_t failed() const;

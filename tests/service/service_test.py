@@ -246,6 +246,30 @@ class Service(Case):
         for command in ("Start", "Reload", "Stop"):
             self.assertEqual(self.unit(command).status, NO_SADB)
 
+    def test_what_the_sadb_did_not_answer_is_not_counted(self):
+        """It goes away when it has read the first request, or when it has answered so many."""
+        self.write_keys(sa_lines(3))
+        for answers, counts in ((0, "0 added, 0 changed, 0 kept, nothing flushed"), (1, "0 added, 0 changed, 0 kept, all others flushed")):
+            path = self.folder / f"going{answers}.sock"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as going:
+                going.bind(str(path))
+                going.listen()
+                going.settimeout(DEADLINE)
+
+                def serve():
+                    client, _ = going.accept()
+                    with client:
+                        for n in range(answers + 1):
+                            request = client.recv(1 << 17)
+                            if n < answers:
+                                client.send(request)  # A reply says what was asked.
+
+                serving = threading.Thread(target=serve)
+                serving.start()
+                self.set_environment(IPSECKEY_SADB=f"ipsecd:{path}")
+                self.assert_said(self.unit("Start"), NO_SADB, f": {counts}; not all was done.\n")
+                serving.join(DEADLINE)
+
     def test_what_a_killed_start_leaves_is_known(self):
         self.write_keys(sa_lines(30_000))
         process = subprocess.Popen(self.words_of("Reload"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -275,6 +299,14 @@ class Service(Case):
         self.assertEqual(sorted("5000 added" in e.out for e in ended), [False] * 5 + [True])
         self.assertEqual(sum("0 added, 0 changed, 5000 kept, 0 removed." in e.out for e in ended), 5)
 
+    @staticmethod
+    def open_files(pid):
+        names = []
+        for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # It is closed by now.
+                names.append(os.readlink(fd))
+        return names
+
     def test_it_waits_for_another_and_then_reads_the_file(self):
         self.write_keys(sa_lines(2))
         held = self.lock()
@@ -283,7 +315,7 @@ class Service(Case):
         self.addCleanup(self.stop, waiting)
         lock = f"{self.folder}/run/owned.db.lock"
         end = time.monotonic() + DEADLINE
-        while lock not in [os.readlink(fd) for fd in pathlib.Path(f"/proc/{waiting.pid}/fd").iterdir() if fd.is_symlink()]:
+        while lock not in self.open_files(waiting.pid):
             self.assertLess(time.monotonic(), end)
         self.write_keys(sa_lines(3))
         held.close()
