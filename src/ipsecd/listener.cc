@@ -133,10 +133,12 @@ Result<Listener> Listener::at(const std::string& path, int type, std::chrono::mi
 Result<void> Listener::let_in(const Policy& policy) {
   if (!made_here_ || (!policy.group && !policy.read_group)) return {};
   constexpr mode_t kOneGroup = 0660, kAll = 0666;
-  const bool one = !(policy.group && policy.read_group);
   const gid_t group = policy.group ? *policy.group : *policy.read_group;
-  if (one && ::lchown(path_.c_str(), static_cast<uid_t>(-1), group) != 0)
-    return cannot("give the group access to", path_, errno);
+  struct stat info{};
+  const auto is_theirs = [&] { return ::lstat(path_.c_str(), &info) == 0 && info.st_gid == group; };
+  // Where the file cannot be the group's, as where there are two, the kernel's word on who a client is decides alone.
+  const bool one = !(policy.group && policy.read_group) &&
+                   (is_theirs() || ::lchown(path_.c_str(), static_cast<uid_t>(-1), group) == 0);
   if (::chmod(path_.c_str(), one ? kOneGroup : kAll) != 0) return cannot("set the mode of", path_, errno);
   return {};
 }

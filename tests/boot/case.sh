@@ -28,6 +28,8 @@ pid=$(ipsecd_pid)
 finds "ipsecd runs as its user" "^Uid:.$(id -u ipsecd).$(id -u ipsecd)." "$(cat /proc/$pid/status)"
 expect "with two capabilities, confined" "CapPrm 0000000000003000 CapEff 0000000000003000 CapBnd 0000000000003000 NoNewPrivs 1 Seccomp 2" \
   "$(sed -nE 's/^(CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp):\t/\1 /p' /proc/$pid/status | xargs)"
+finds "its status is told" '^Packets through ipsec0, 1 thread:$' "$(ipsecd status 2>&1)"
+finds "to members of its group, too" '^Packets through ipsec0, 1 thread:$' "$(setpriv --reuid=65533 --regid=ipsecd --clear-groups ipsecd status 2>&1)"
 finds "it has its device" '^[0-9]+$' "$(device)"
 for unit in ipsecd.service ipsec-manual-key.service; do
   exposed=$(systemd-analyze security --no-pager $unit 2>&1 | sed -nE 's/.*exposure level for [^:]*: ([0-9.]+).*/\1/p')

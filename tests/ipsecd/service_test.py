@@ -135,6 +135,21 @@ class Clients(Case):
         self.assertEqual(self.ask([READERS], "-n", "dump").status, OK)
         self.assertIn("permission denied for FOLDER/sadb.sock", self.ask([STRANGERS], "dump").err)
 
+    def test_a_file_that_cannot_be_the_groups_is_open_and_the_kernel_decides(self):
+        """As where the unit's filter forbids chown(2), and for a user who is no member."""
+        self.folder.chmod(0o777)
+        process = subprocess.Popen([self.folder / "ipsecd", "--socket", self.folder / "s", "--read-group", str(READERS)], user=65534,
+                                   group=65534, extra_groups=[], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=UNPRIVILEGED)
+        self.addCleanup(self.stop, process)
+        self.assertTrue(any(b"serving" in line for line in process.stderr))
+        self.daemon = type("Serving", (), {"socket": self.folder / "s"})
+        for path in (self.folder / "s", self.folder / "s.status"):
+            self.assertEqual(path.stat().st_mode & 0o777, 0o666)
+        for group, wanted in ((READERS, OK), (STRANGERS, NO_SADB)):
+            self.assertEqual(self.ask([group], "-n", "dump", uid=65533).status, wanted)
+            done = run(str(self.folder / "ipsecd"), "status", "--socket", str(self.folder / "s"), user=65533, group=group, extra_groups=[])
+            self.assertEqual(done.returncode == 0, wanted == OK, done.stdout)
+
     def test_the_status_is_for_readers_too(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         words = [str(self.folder / "ipsecd"), "status", "--socket", str(self.daemon.socket)]
