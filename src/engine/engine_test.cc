@@ -352,19 +352,64 @@ TEST(Engine, UpdateIsEchoedAndStoresNoFlags) {
   EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 77}));
 }
 
-TEST(Engine, UpdateReplacesWhatLinuxHasBesidePfKey) {
+TEST(Engine, UpdateReplacesWhatItNamesAndLeavesTheRest) {
   Engine engine;
-  ask(engine, add_esp(1));
+  Message added = add_esp(1);
+  added.sa->replay = 32;
+  added.src_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 0, "a.example"};
+  added.dst_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 0, "b.example"};
+  ask(engine, std::move(added));
+  const auto updated = [&](auto change) {
+    Message m = request(Type::update, SaType::esp, 1);
+    change(m);
+    EXPECT_EQ(outcome(engine, std::move(m)), kDone);
+    return std::move(dump(engine)[0]);
+  };
+  const Message first = updated([](Message& m) {
+    m.reqid = pfkey::Number{5}, m.if_id = pfkey::Number{6}, m.mark = pfkey::Mark{1, 3};
+    m.dst_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 0, "c.example"};
+  });
+  EXPECT_EQ(first.reqid, pfkey::Number{5});
+  EXPECT_EQ(first.if_id, pfkey::Number{6});
+  EXPECT_EQ(first.mark, (pfkey::Mark{1, 3}));
+  EXPECT_EQ(first.src_identity->text, "a.example");
+  EXPECT_EQ(first.dst_identity->text, "c.example");
+  EXPECT_EQ(first.sa->replay, 32);
+
+  const auto window_after = [&](std::uint8_t small, std::optional<pfkey::ReplayWindow> wide) {
+    const Message m = updated([&](Message& u) { u.sa->replay = small, u.replay_window = wide; });
+    return std::pair(m.sa->replay, m.replay_window);
+  };
+  using Window = pfkey::ReplayWindow;
+  EXPECT_EQ(window_after(64, {}), (std::pair<std::uint8_t, std::optional<Window>>(64, {})));
+  EXPECT_EQ(window_after(255, Window{1000, false}), (std::pair(std::uint8_t{255}, std::optional(Window{1000, false}))));
+  EXPECT_EQ(window_after(0, {}), (std::pair(std::uint8_t{255}, std::optional(Window{1000, false}))));
+  EXPECT_EQ(window_after(16, {}), (std::pair<std::uint8_t, std::optional<Window>>(16, {})));
+}
+
+TEST(Engine, AnSaKeepsItsKindOfNumbers) {
+  Engine engine;
+  Message added = add_esp(1);
+  added.sa->replay = 64, added.replay_window = pfkey::ReplayWindow{64, true};
+  ask(engine, std::move(added));
   Message m = request(Type::update, SaType::esp, 1);
-  m.reqid = pfkey::Number{5}, m.if_id = pfkey::Number{6}, m.mark = pfkey::Mark{1, 3};
-  m.replay_window = pfkey::ReplayWindow{300, false};
-  ASSERT_EQ(outcome(engine, m.clone()), kDone);
-  const Message got = std::move(dump(engine)[0]);
-  EXPECT_EQ(got.reqid, m.reqid);
-  EXPECT_EQ(got.if_id, m.if_id);
-  EXPECT_EQ(got.mark, m.mark);
-  EXPECT_EQ(got.replay_window, m.replay_window);
-  EXPECT_EQ(got.sa->replay, 255);
+  m.sa->replay = 128;
+  EXPECT_EQ(outcome(engine, m.clone()), kDone);
+  EXPECT_EQ(dump(engine)[0].replay_window, (pfkey::ReplayWindow{128, true}));
+  m.sa->replay = 0, m.replay_window = pfkey::ReplayWindow{0, true};
+  EXPECT_EQ(outcome(engine, m.clone()), kDone);
+  EXPECT_EQ(dump(engine)[0].replay_window, (pfkey::ReplayWindow{128, true}));
+}
+
+TEST(Engine, AWindowAndItsPlaceMayComeTogether) {
+  Engine engine;
+  Message added = add_esp(1);
+  added.sa->flags = pfkey::kFlagInbound;
+  ask(engine, std::move(added));
+  Message m = request(Type::update, SaType::esp, 1);
+  m.sa->replay = 32, m.replay_value = pfkey::ReplayValue{.low = 9};
+  EXPECT_EQ(outcome(engine, std::move(m)), kDone);
+  EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 9}));
 }
 
 TEST(Engine, OnlyIkev2MayChangeTheCookie) {

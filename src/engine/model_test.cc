@@ -273,7 +273,8 @@ Outcome Model::update(const Message& m, std::int64_t t) {
     return bad(Diagnostic::bad_sastate);
   if (auto wrong = limits_fault(m)) return *wrong;
   const std::uint32_t value = e->m.replay_value ? e->m.replay_value->low : 0;
-  if (m.replay_value && (m.replay_value->low < value || ((e->m.sa->flags & kEither) == kIn && e->m.sa->replay == 0)))
+  const unsigned window = m.sa->replay ? m.sa->replay : e->m.sa->replay;
+  if (m.replay_value && (m.replay_value->low < value || ((e->m.sa->flags & kEither) == kIn && window == 0)))
     return bad(Diagnostic::invalid_replay);
   if (m.pair)
     if (auto wrong = pair_fault(m, e->m.src->address, e->m.sa->flags, e->m.sa->state == State::dying, e->mate))
@@ -398,7 +399,7 @@ class Dice {
     if (type == Type::get || type == Type::del || type == Type::x_delpair) return m;
     if (one_in(4)) m.sa->flags = (one_in(2) ? kIn : kOut) | (one_in(8) ? kEither : 0);
     if (one_in(8)) m.sa->state = static_cast<State>(below(7));
-    if (one_in(4)) m.sa->replay = 32;
+    if (one_in(4)) m.sa->replay = one_in(2) ? 32 : 64;
     if (one_in(3)) m.pair = pfkey::Pair{below(5)};
     if (one_in(8)) m.replay_value = pfkey::ReplayValue{.low = below(6)};
     m.hard = limits(2), m.soft = limits(3), m.idle = limits(4);

@@ -29,6 +29,9 @@ Check check_manager(const Sa& sa, const Message& m) {
   return std::nullopt;
 }
 
+// In packets; 0: not spoken of.
+std::uint32_t wanted_window(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
+
 // Numbers once sent must not be sent again, numbers once seen not be let in again.
 Check check_replay(const Sa& sa, const Message& m) {
   if (m.replay_window && m.replay_window->esn && !extended_numbers(sa))
@@ -36,7 +39,7 @@ Check check_replay(const Sa& sa, const Message& m) {
   if (auto wrong = check_replay_width(m, extended_numbers(sa))) return wrong;
   if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
-  if ((only_receives && sa.window == 0) || m.replay_value->number() < sequence_of(sa))
+  if ((only_receives && sa.window == 0 && wanted_window(m) == 0) || m.replay_value->number() < sequence_of(sa))
     return invalid(Diagnostic::invalid_replay);
   return std::nullopt;
 }
@@ -89,11 +92,10 @@ void apply_manager(Sa& sa, const Message& m) {
   if (m.km_cookie->cookie != 0) sa.rare->km_cookie.cookie = m.km_cookie->cookie;
 }
 
-// Packets are protected with the numbers that the SA began with, so only the window's size changes. A window of 0 in
-// the SA extension, without the wide one, is one that is not spoken of.
+// Packets are protected with the numbers that the SA began with, so only the window's size changes.
 void apply_window(Sa& sa, const Message& m) {
-  const std::uint32_t window = m.replay_window ? m.replay_window->window : m.sa->replay;
-  if (!m.replay_window && window == 0) return;
+  const std::uint32_t window = wanted_window(m);
+  if (window == 0) return;
   const bool esn = extended_numbers(sa);
   sa.window = static_cast<std::uint8_t>(std::min<std::uint32_t>(window, UINT8_MAX));
   if (sa.rare) sa.rare->replay_window.reset();
@@ -104,11 +106,13 @@ void apply_window(Sa& sa, const Message& m) {
 
 void apply_own(Sa& sa, const Message& m) {
   apply_window(sa, m);
-  if (!m.reqid && !m.if_id && !m.mark) return;
+  if (!m.reqid && !m.if_id && !m.mark && !m.src_identity && !m.dst_identity) return;
   if (!sa.rare) sa.rare = std::make_unique<Rare>();
   if (m.reqid) sa.rare->reqid = m.reqid;
   if (m.if_id) sa.rare->if_id = m.if_id;
   if (m.mark) sa.rare->mark = m.mark;
+  if (m.src_identity) sa.rare->src_identity = m.src_identity;
+  if (m.dst_identity) sa.rare->dst_identity = m.dst_identity;
 }
 
 }  // namespace
