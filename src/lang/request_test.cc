@@ -244,15 +244,17 @@ TEST(Request, ChoosesTheSourceOfTheDestinationsScope) {
   EXPECT_EQ(ways("src :: dst fe80::1"), ":: > fe80::1\n");
 }
 
+const std::string kEncapStays = "keys:1:34: warning: encap is passed over: an SA keeps what it was added with\n";
+
 TEST(Request, RefusesWhatIsAmbiguous) {
   EXPECT_EQ(ways("src two dst mypeer"),
             "keys:1:23: error: for destination 192.0.2.3 the source two has 2 addresses; name the one that is meant\n");
   EXPECT_EQ(ways("dst mypeer isrc two"), "keys:1:34: error: two has 2 addresses; name the one that is meant\n");
   EXPECT_EQ(ways("dst mypeer idst both/8"), "keys:1:34: error: both has 2 addresses; name the one that is meant\n");
   EXPECT_EQ(ways("dst mypeer encap udp nat_loc two"),
-            "keys:1:44: error: two has 2 addresses; name the one that is meant\n");
+            kEncapStays + "keys:1:44: error: two has 2 addresses; name the one that is meant\n");
   EXPECT_EQ(ways("dst mypeer encap udp nat_rem two"),
-            "keys:1:44: error: two has 2 addresses; name the one that is meant\n");
+            kEncapStays + "keys:1:44: error: two has 2 addresses; name the one that is meant\n");
 }
 
 TEST(Request, RefusesWhatHasNoAddress) {
@@ -296,7 +298,8 @@ TEST(Request, RefusesTunnelsThatContradictThemselves) {
   EXPECT_EQ(ways("dst mypeer idst 2001:db8::/32 ulp 4"),
             "keys:1:53: error: proto is 4, but the inner addresses are IPv6: proto 41 goes with them\n");
   EXPECT_EQ(ways("dst mypeer isrc mypeer/33"), "keys:1:34: error: a prefix of 33 is too long; the longest is 32\n");
-  EXPECT_EQ(ways("dst mypeer encap udp nat_rem six"), "keys:1:44: error: NAT traversal is for IPv4 addresses\n");
+  EXPECT_EQ(ways("dst mypeer encap udp nat_rem six"),
+            kEncapStays + "keys:1:44: error: NAT traversal is for IPv4 addresses\n");
 }
 
 }  // namespace

@@ -15,15 +15,19 @@ using pfkey::Algorithm;
 using pfkey::AlgorithmKind;
 using pfkey::SaType;
 
-// The command, and the rows of its algorithms: null if none was asked for or there is none such.
+// The command, the rows of its algorithms (null if none was asked for or there is none such), and whether it gives a
+// key, if only one that could not be read.
 struct View {
   Verb verb;
   SaType satype;
   const SaSpec& spec;
   const Algorithm* auth;
   const Algorithm* encrypt;
+  bool gives_key;
 
   bool adds() const { return verb == Verb::add; }
+  // Without a key it is no update that completes a larval SA.
+  bool updates() const { return (bit(verb) & kWriters) != 0 && !adds() && !gives_key; }
   bool is_ah() const { return satype == SaType::ah; }
   bool adds_esp() const { return adds() && !is_ah(); }
   bool no_auth() const { return !spec.auth || spec.auth->number == 0; }
@@ -96,6 +100,19 @@ constexpr Rule encapsulated(Sentence sentence) {
   return {kError, natted, &S::encap, true, [](const View& v) { return v.spec.*natted && !v.spec.encap; }, sentence};
 }
 
+// What an SA keeps for life. Words about the inside of a tunnel are refused by every SADB.
+template <auto kept>
+constexpr Rule kept_by_update() {
+  return {kWarning,
+          kept,
+          kept,
+          true,
+          [](const View& v) { return v.updates() && v.spec.*kept && !has_inner(v.spec); },
+          [](const View&) {
+            return fmt::format("{} is passed over: an SA keeps what it was added with", keyword_for(kept).name());
+          }};
+}
+
 constexpr std::array kRules = {
     // What an SA must have and what AH cannot have.
     Rule{kError, &S::auth, &S::encrypt, true,
@@ -154,7 +171,7 @@ constexpr std::array kRules = {
          "a replay window with manual keys is considered harmful: after a restart of the peer its packets are dropped "
          "as replays"},
     Rule{kWarning, &S::encrypt, &S::encrypt, false,
-         [](const View& v) { return v.adds() && v.encrypt && v.encrypt->counter(); },
+         [](const View& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->counter(); },
          [](const View& v) {
            return fmt::format("{} with a manual key may be insecure: a key must never see the same IV twice",
                               v.encrypt->name());
@@ -164,6 +181,12 @@ constexpr std::array kRules = {
     Rule{kError, &S::state, &S::state, false,
          [](const View& v) { return v.spec.state == pfkey::State::dying || v.spec.state == pfkey::State::dead; },
          "the dying and dead states cannot be set: limits and delete bring them about"},
+    kept_by_update<&S::sport>(),
+    kept_by_update<&S::dport>(),
+    kept_by_update<&S::proto>(),
+    kept_by_update<&S::encap>(),
+    kept_by_update<&S::encrypt>(),
+    kept_by_update<&S::auth>(),
 
     // Tunnels and ports.
     Rule{kError, &S::proto, &S::proto, false,
@@ -208,9 +231,12 @@ constexpr std::array kRules = {
 
 void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty, Objections out) {
   const SaSpec& spec = facts.spec;
-  const View view{facts.verb, facts.satype, spec,
+  const View view{facts.verb,
+                  facts.satype,
+                  spec,
                   spec.auth ? pfkey::find_algorithm(AlgorithmKind::auth, spec.auth->number) : nullptr,
-                  spec.encrypt ? pfkey::find_algorithm(AlgorithmKind::encrypt, spec.encrypt->number) : nullptr};
+                  spec.encrypt ? pfkey::find_algorithm(AlgorithmKind::encrypt, spec.encrypt->number) : nullptr,
+                  spec.auth_key || spec.encrypt_key || faulty(&S::auth_key) || faulty(&S::encrypt_key)};
   for (const Rule& rule : kRules) {
     if (!rule.broken(view) || faulty(rule.about) || faulty(rule.beside)) continue;
     if (rule.absence && faulty(Slot(&S::unusable))) continue;

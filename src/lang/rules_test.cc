@@ -57,13 +57,7 @@ constexpr RuleRow kBroken[] = {
      "error: aes-cbc needs 128, 192 or 256 bits; 264 were given"},
     {ESP AES "reserved_bits 64", "encrkey",
      "error: aes-cbc needs 128, 192 or 256 bits and the 64 reserved bits; 128 were given"},
-    {UPDATE "encralg aes-gcm encrkey " KEY16, "encrkey",
-     "error: aes-gcm needs 128, 192 or 256 bits plus a 32-bit salt; 128 were given"},
-    {UPDATE "encralg aes-ccm encrkey " KEY16 "00112233", "encrkey",
-     "error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given"},
-    {UPDATE MD5 "encralg aes-gcm encrkey " KEY16 "00112233", "authalg",
-     "error: aes-gcm authenticates by itself and takes no auth_alg"},
-    {UPDATE "encralg aes reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
+    {UPDATE "reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
     {UPDATE "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
 
@@ -77,6 +71,15 @@ constexpr RuleRow kBroken[] = {
      "warning: aes-ctr with a manual key may be insecure: a key must never see the same IV twice"},
     {ESP "encr_alg 20 encrkey " KEY16 "00112233", "encr_alg",
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
+    {UPDATE "encralg aes-gcm encrkey " KEY16 "00112233", "encralg",
+     "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
+    {UPDATE "sport 1", "sport", "warning: sport is passed over: an SA keeps what it was added with"},
+    {UPDATE "dport 1", "dport", "warning: dport is passed over: an SA keeps what it was added with"},
+    {UPDATE "ulp 6", "ulp", "warning: proto is passed over: an SA keeps what it was added with"},
+    {UPDATE "encap udp nat_rport 1", "encap", "warning: encap is passed over: an SA keeps what it was added with"},
+    {UPDATE "encralg aes-gcm", "encralg", "warning: encr_alg is passed over: an SA keeps what it was added with"},
+    {"update-pair ah spi 1000 dst 192.0.2.2 authalg md5", "authalg",
+     "warning: auth_alg is passed over: an SA keeps what it was added with"},
     {ESP AES "state larval", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
     {ESP AES "state 0", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
     {ESP AES "state dying", "state", kDying},
@@ -90,7 +93,7 @@ constexpr RuleRow kBroken[] = {
     {UPDATE "nat_rem 192.0.2.1", "nat_rem", "error: nat_rem needs encap udp"},
     {UPDATE "nat_lport 1", "nat_lport", "error: nat_lport needs encap udp"},
     {UPDATE "nat_rport 1", "nat_rport", "error: nat_rport needs encap udp"},
-    {UPDATE "encap udp", "encap", kEncap},
+    {ESP AES "encap udp", "encap", kEncap},
 
     {UPDATE "soft_bytes 2 hard_bytes 1", "soft_bytes", "error: soft_bytes 2 is above hard_bytes 1"},
     {UPDATE "hard_addtime 1 soft_addtime 2", "soft_addtime", "error: soft_addtime 2 is above hard_addtime 1"},
@@ -108,6 +111,22 @@ TEST(Rules, AreBrokenOneByOne) {
     const std::size_t column = row.about == "add" ? 0 : row.text.find(fmt::format(" {} ", row.about)) + 1;
     EXPECT_EQ(report(row.text), fmt::format("keys:1:{}: {}\n", column + 1, row.expected)) << row.text;
   }
+}
+
+// A counter mode draws its warning beside.
+TEST(Rules, OfCounterModes) {
+  const auto warned = [](std::string_view name) {
+    return fmt::format(
+        "keys:1:35: warning: {} with a manual key may be insecure: a key must never see the same IV twice\n", name);
+  };
+  EXPECT_EQ(
+      report(UPDATE "encralg aes-gcm encrkey " KEY16),
+      warned("aes-gcm") + "keys:1:51: error: aes-gcm needs 128, 192 or 256 bits plus a 32-bit salt; 128 were given\n");
+  EXPECT_EQ(
+      report(UPDATE "encralg aes-ccm encrkey " KEY16 "00112233"),
+      warned("aes-ccm") + "keys:1:51: error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given\n");
+  EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 " MD5),
+            warned("aes-gcm") + "keys:1:100: error: aes-gcm authenticates by itself and takes no auth_alg\n");
 }
 
 TEST(Rules, AreKept) {
@@ -128,7 +147,8 @@ TEST(Rules, AreKept) {
            UPDATE "soft_bytes 2 hard_bytes 0",
            UPDATE "idle_addtime 1 hard_addtime 1",
            UPDATE "replay 0",
-           UPDATE "encralg aes-gcm encrkey " KEY16 "00112233",
+           UPDATE "encralg aes encrkey " KEY16 " dport 1 proto 6",
+           UPDATE "srcidtype fqdn a.example inbound replay_value 1",
            UPDATE "label 1 outer-label 1",
        })
     EXPECT_EQ(report(text), "") << text;
@@ -139,6 +159,7 @@ TEST(Rules, RestOnWhatCouldBeRead) {
   EXPECT_EQ(report(ESP "encralg aes encrkey xyz"), "keys:1:52: error: encrkey: the value is not a hex string\n");
   EXPECT_EQ(report(ESP "encralg aess encrkey " KEY16),
             "keys:1:40: error: encralg: Unknown encryption algorithm \"aess\"; did you mean aes?\n");
+  EXPECT_EQ(report(UPDATE "dport 1 authkey xyz"), "keys:1:51: error: authkey: the value is not a hex string\n");
   EXPECT_EQ(report(UPDATE "nat_lport 1 encap ud"),
             "keys:1:53: error: encap: \"ud\" is not an encapsulation; there is only udp\n");
 }
