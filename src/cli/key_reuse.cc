@@ -13,7 +13,7 @@ KeyReuse::KeyReuse() : seed_(std::random_device{}() | std::uint64_t{std::random_
 
 std::optional<KeyReuse::Given> KeyReuse::note(const lang::Command& command, std::uint32_t line) const {
   const lang::SaSpec& spec = command.spec;
-  if (command.row->verb != lang::Verb::add || !spec.encrypt_key || !spec.encrypt) return std::nullopt;
+  if (!spec.encrypt_key || !spec.encrypt) return std::nullopt;
   const void* data = spec.encrypt_key->material.bytes().data();
   const std::string_view octets(static_cast<const char*>(data), spec.encrypt_key->material.size());
   const Given given{absl::HashOf(seed_, octets), spec.encrypt->number, line};

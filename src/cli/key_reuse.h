@@ -27,8 +27,8 @@ class KeyReuse {
     std::uint8_t cipher;
     std::uint32_t line;
   };
-  /// The key of an `add`, if it has one. It is not remembered yet; look_for() is fast a little later, when the memory
-  /// that it needs has come: that of a big file is not in the cache.
+  /// The key of an `add`, or of an `update` that completes a larval SA, if it has one. It is not remembered yet;
+  /// look_for() is fast a little later, when the memory that it needs has come: that of a big file is not in the cache.
   std::optional<Given> note(const lang::Command& command, std::uint32_t line) const;
 
   /// Remembers the key. An objection (a warning) if an earlier line has the same one: a strong one for a counter-mode
