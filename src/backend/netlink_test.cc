@@ -278,6 +278,22 @@ TEST(Netlink, ACutEventIsALoss) {
   EXPECT_EQ(out.why.value(), Netlink::Heard::lost);
 }
 
+// As above: a real socket, too small for what the kernel says.
+TEST(Netlink, EventsThatFoundNoRoomAreALossAndTheRestIsHeard) {
+  const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  ASSERT_GE(fd, 0);
+  const int small = 4096;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  NetlinkBatch batch;
+  for (int i = 0; i < 500; ++i) batch.begin(NLMSG_NOOP);
+  ASSERT_GT(::send(fd, batch.bytes().data(), batch.bytes().size(), 0), 0);
+  Netlink netlink(fd);
+  EXPECT_EQ(hear(netlink, 500).why.value(), Netlink::Heard::lost);
+  const HeardAll rest = hear(netlink, 1);
+  EXPECT_THAT(rest.types, ElementsAre(NLMSG_ERROR));
+  EXPECT_EQ(rest.why.value(), Netlink::Heard::stopped);
+}
+
 TEST(Netlink, AListenerWhoseKernelIsGoneIsToldSo) {
   Peer peer;
   Netlink netlink = peer.client();

@@ -73,6 +73,7 @@ Xfrm::Check Xfrm::plan(Message& m, std::string& remark) {
 void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
   if (!p.refusal && request.type == Type::get && !p.found)
     p.refusal = Refusal{EBADMSG, Diagnostic::none, "the kernel's answer is no SA"};
+  if (p.found && !xfrm::means(request, *p.found)) p.refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
   if (p.refusal) return reply(p.index, xfrm::refused(request, *p.refusal));
   if (request.type == Type::get) {
     if (auto joined = join(*p.found); !joined) {
@@ -119,16 +120,21 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
     Type type;
     Handler handler;
   };
-  static constexpr std::array kTable = {
-      Row{Type::add, &Xfrm::add_pair},        Row{Type::update, &Xfrm::update},
-      Row{Type::x_updatepair, &Xfrm::update}, Row{Type::x_delpair, &Xfrm::delete_pair},
-      Row{Type::getspi, &Xfrm::getspi},       Row{Type::reg, &Xfrm::reg},
-      Row{Type::flush, &Xfrm::flush},         Row{Type::dump, &Xfrm::dump}};
+  static constexpr std::array kTable = {Row{Type::add, &Xfrm::add_pair},
+                                        Row{Type::update, &Xfrm::update},
+                                        Row{Type::x_updatepair, &Xfrm::update},
+                                        Row{Type::x_delpair, &Xfrm::delete_pair},
+                                        Row{Type::del, &Xfrm::remove},
+                                        Row{Type::getspi, &Xfrm::getspi},
+                                        Row{Type::reg, &Xfrm::reg},
+                                        Row{Type::flush, &Xfrm::flush},
+                                        Row{Type::dump, &Xfrm::dump}};
   now_ = seconds_since_1970(world_.clock());
   companion_.look_again();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Message& m = requests[i];
-    const bool simple = (m.type == Type::add && !m.pair) || m.type == Type::get || m.type == Type::del;
+    const bool exact = m.mark || (m.src && !is_unspecified(m.src->address));  // More than the kernel looks at.
+    const bool simple = (m.type == Type::add && !m.pair) || m.type == Type::get || (m.type == Type::del && !exact);
     if (simple) {
       Planned& p = planned_.emplace_back(Planned{.index = i, .refusal = {}});
       p.refusal = plan(m, p.remark);

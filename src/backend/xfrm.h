@@ -63,6 +63,8 @@ class Xfrm : public Backend {
   // One at a time: xfrm_requests.cc.
   Result<Check> ask(const pfkey::Message& m, NetlinkBatch& batch);
   Result<Looked> look(const pfkey::Message& name);
+  Result<Looked> look_for(const pfkey::Message& request);
+  Result<Check> remove(pfkey::Message& m, const Answer& reply);
   Result<Check> getspi(pfkey::Message& m, const Answer& reply);
   Result<Check> reg(pfkey::Message& m, const Answer& reply);
   Result<Check> flush(pfkey::Message& m, const Answer& reply);

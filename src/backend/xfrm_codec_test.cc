@@ -259,6 +259,14 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{0, true}; }, EINVAL, D::invalid_replay},
       {[](Message& m) { m.soft = pfkey::Lifetime{0, 2, 0, 0}, m.hard = pfkey::Lifetime{0, 1, 0, 0}; }, EINVAL,
        D::bytes_hserr},
+      {[](Message& m) {
+         m.idle = pfkey::Lifetime{0, 0, 6, 0}, m.soft = pfkey::Lifetime{0, 0, 5, 0},
+         m.hard = pfkey::Lifetime{0, 0, 9, 0};
+       },
+       EINVAL, D::addtime_hserr},
+      {[](Message& m) { m.idle = pfkey::Lifetime{0, 0, 0, 9}, m.soft.emplace(), m.hard = pfkey::Lifetime{0, 0, 0, 8}; },
+       EINVAL, D::usetime_hserr},
+      {[](Message& m) { m.replay_value = pfkey::ReplayValue::of(1ull << 32); }, EOPNOTSUPP, D::invalid_replay},
       {[](Message& m) { m.sensitivity.emplace(); }, EINVAL, D::bad_label},
       {[](Message& m) {
          m.sa->encrypt = 2, m.encrypt_key = pfkey::Key{64, 0, Secret(8)};
@@ -284,6 +292,8 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
     std::string_view text;
   };
   const Row rows[] = {
+      {[](Message& m) { m.sa->state = pfkey::State::active_elsewhere; }, EINVAL,
+       "the kernel's SAs are mature from the start"},
       {[](Message& m) { m.sa->flags = pfkey::kFlagInbound; }, EINVAL, ""},
       {[](Message& m) { m.sa->flags = pfkey::kFlagTunnel; }, EINVAL, ""},
       {[](Message& m) { m.sa->flags = pfkey::kFlagUnique; }, EINVAL, ""},
@@ -299,10 +309,14 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
       {[](Message& m) { m.sensitivity.emplace(); }, EOPNOTSUPP, "Linux does not change the label of an SA"},
       {[](Message& m) { m.natt_remote = endpoint("10.9.9.9", 17, 4501); }, EOPNOTSUPP,
        "Linux does not change the NAT traversal of an SA"},
+      {[](Message& m) { m.replay_value = pfkey::ReplayValue::of(99); }, EINVAL, ""},
+      {[](Message& m) { m.replay_value = pfkey::ReplayValue::of(1ull << 32); }, EOPNOTSUPP,
+       "without `esn` sequence numbers have 32 bits"},
   };
   Message had = add();
   had.reqid = pfkey::Number{7};
   had.sa->replay = 32;
+  had.replay_value = pfkey::ReplayValue::of(100);
   const auto update = [] {
     Message m = add();
     m.type = pfkey::Type::update, m.encrypt_key.reset(), m.sa->encrypt = 0;
@@ -311,7 +325,15 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
   Message same = update();
   same.reqid = pfkey::Number{7}, same.if_id = pfkey::Number{0}, same.sa->replay = 32;
   EXPECT_FALSE(unchangeable(update(), had));
+  same.replay_value = pfkey::ReplayValue::of(100);
   EXPECT_FALSE(unchangeable(same, had));
+  Message receiver = add();
+  receiver.sa->flags = pfkey::kFlagInbound;
+  Message value = update();
+  value.replay_value = pfkey::ReplayValue::of(5);
+  EXPECT_EQ(unchangeable(value, receiver)->diagnostic, pfkey::Diagnostic::invalid_replay);
+  receiver.sa->replay = 1, value.sa->flags = pfkey::kFlagInbound;
+  EXPECT_FALSE(unchangeable(value, receiver));
   for (const Row& row : rows) {
     Message m = update();
     row.ask(m);

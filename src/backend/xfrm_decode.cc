@@ -104,7 +104,10 @@ void read_selector(Message& m, const xfrm_usersa_info& info) {
   } else {
     m.src->proto = m.dst->proto = sel.proto;
     m.src->port = sport, m.dst->port = dport;
-    if (sel.prefixlen_s != 0 || sel.prefixlen_d != 0) remark(m, "the addresses of its selector are not shown");
+    // That of a larval SA is the kernel's own, and goes when the SA is completed.
+    const bool larval = m.sa->state == pfkey::State::larval;
+    if (!larval && (sel.prefixlen_s != 0 || sel.prefixlen_d != 0))
+      remark(m, "the addresses of its selector are not shown");
   }
   if (info.mode != XFRM_MODE_TUNNEL && info.mode != XFRM_MODE_TRANSPORT)
     remark(m, fmt::format("its mode is {}, neither transport nor tunnel", info.mode));

@@ -242,8 +242,7 @@ void put_name(const Message& m, std::uint16_t type, NetlinkBatch& out) {
 }
 
 void put_dump(pfkey::SaType satype, NetlinkBatch& out) {
-  out.begin(XFRM_MSG_GETSA, NLM_F_DUMP);
-  out.body(bytes_of(zeroed<xfrm_usersa_id>()));
+  out.begin(XFRM_MSG_GETSA, NLM_F_DUMP);  // No body: the kernel looks for attributes right behind the header.
   const std::uint8_t protocol = protocol_of(satype);
   if (protocol != 0) out.attribute(XFRMA_PROTO, bytes_of(protocol));
 }

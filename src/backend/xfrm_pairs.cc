@@ -173,16 +173,16 @@ Result<Xfrm::Check> Xfrm::complete(Message& m, std::string& remark) {
 Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
   if (m.encrypt_key) return Check(Refusal{EINVAL, Diagnostic::ekey_present});
   if (m.auth_key) return Check(Refusal{EINVAL, Diagnostic::akey_present});
-  if (auto wrong = xfrm::unchangeable(m, sa.sa)) return wrong;
   if (auto joined = join(sa.sa); !joined) return std::unexpected(joined.error());
-  std::vector<Fetched> halves;
+  if (auto wrong = xfrm::unchangeable(m, sa.sa)) return wrong;
+  std::optional<Fetched> half;
   if (m.type == Type::x_updatepair) {
     if (!sa.sa.pair) return Check(Refusal{ESRCH, Diagnostic::pair_sa_notfound});
     auto partner = look(xfrm::partner_of(sa.sa, sa.sa.pair->spi));
     if (!partner) return std::unexpected(partner.error());
     if (!partner->found) return Check(Refusal{ESRCH, Diagnostic::pair_sa_notfound});
     if (auto joined = join(partner->found->sa); !joined) return std::unexpected(joined.error());
-    halves.push_back(std::move(*partner->found));
+    half = std::move(*partner->found);
   }
   if (m.pair) {
     if (sa.sa.pair && sa.sa.pair->spi != m.pair->spi) return Check(Refusal{EINVAL, Diagnostic::pair_already});
@@ -194,18 +194,19 @@ Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
     auto refused = set_pair(xfrm::partner_of(m, m.pair->spi), m.sa->spi);
     if (!refused || *refused) return refused;
   }
-  halves.push_back(std::move(sa));
-  for (const Fetched& half : halves)
-    if (auto refused = change(m, half); !refused || *refused) return refused;
-  return Check();
+  if (half) {  // Numbers and identities are each half's own.
+    Message limits = m.clone();
+    limits.replay_value.reset(), limits.pair.reset(), limits.src_identity.reset(), limits.dst_identity.reset();
+    if (auto refused = change(limits, *half); !refused || *refused) return refused;
+  }
+  return change(m, sa);
 }
 
 Result<Xfrm::Check> Xfrm::update(Message& m, const Answer& reply) {
   if (auto wrong = xfrm::wrong_name(m)) return wrong;
-  auto sa = look(m);
+  auto sa = look_for(m);
   if (!sa) return std::unexpected(sa.error());
   if (sa->refusal) return sa->refusal;
-  if (!sa->found) return Check(Refusal{ESRCH, Diagnostic::sa_notfound});
   std::string remark;
   const bool larval = sa->found->sa.sa->state == pfkey::State::larval && m.type == Type::update;
   if (!larval && m.idle) xfrm::append(remark, xfrm::kIdleNotEnforced);
@@ -217,10 +218,9 @@ Result<Xfrm::Check> Xfrm::update(Message& m, const Answer& reply) {
 
 Result<Xfrm::Check> Xfrm::delete_pair(Message& m, const Answer& reply) {
   if (auto wrong = xfrm::wrong_name(m)) return wrong;
-  auto looked = look(m);
+  auto looked = look_for(m);
   if (!looked) return std::unexpected(looked.error());
   if (looked->refusal) return looked->refusal;
-  if (!looked->found) return Check(Refusal{ESRCH, Diagnostic::sa_notfound});
   Message& sa = looked->found->sa;
   if (auto joined = join(sa); !joined) return std::unexpected(joined.error());
   if (!sa.pair) return Check(Refusal{ESRCH, Diagnostic::pair_sa_notfound});

@@ -32,6 +32,14 @@ inline bool same_sa(const pfkey::Message& sa, const Beside& beside) {
   return same_moment(sa.current ? sa.current->addtime : 0, beside.added);
 }
 
+/// Whether a request that names this SA means it: where both have a source, it is the same, and so is a mark that is
+/// given. The kernel looks at no source, and finds SAs without a mark by any.
+inline bool means(const pfkey::Message& request, const pfkey::Message& sa) {
+  if (request.mark && request.mark->value != (sa.mark ? sa.mark->value : 0)) return false;
+  return !request.src || !sa.src || is_unspecified(request.src->address) || is_unspecified(sa.src->address) ||
+         request.src->address == sa.src->address;
+}
+
 /// The name of the SA in the other direction.
 inline pfkey::Message partner_of(const pfkey::Message& sa, std::uint32_t spi) {
   pfkey::Message name;

@@ -60,6 +60,29 @@ Result<Xfrm::Looked> Xfrm::look(const Message& name) {
   return looked;
 }
 
+// The SA that a request names and means; if there is none, that is the refusal.
+Result<Xfrm::Looked> Xfrm::look_for(const Message& request) {
+  auto looked = look(request);
+  if (looked && looked->found && !xfrm::means(request, looked->found->sa)) looked->found.reset();
+  if (looked && !looked->found && !looked->refusal) looked->refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
+  return looked;
+}
+
+// DELETE of an SA with a certain source or mark.
+Result<Xfrm::Check> Xfrm::remove(Message& m, const Answer& reply) {
+  if (auto wrong = xfrm::wrong_name(m)) return wrong;
+  const auto looked = look_for(m);
+  if (!looked) return std::unexpected(looked.error());
+  if (looked->refusal) return looked->refusal;
+  xfrm::put_name(m, XFRM_MSG_DELSA, batch_);
+  auto refused = ask(m, batch_);
+  if (!refused || *refused) return refused;
+  std::string remark;
+  keep(m, remark);
+  reply(xfrm::echo(std::move(m), remark));
+  return Check();
+}
+
 Result<Xfrm::Check> Xfrm::getspi(Message& m, const Answer& reply) {
   if (xfrm::protocol_of(m.satype) == 0) return Check(Refusal{EINVAL, Diagnostic::satype_needed});
   if (!m.src) return Check(Refusal{EINVAL, Diagnostic::missing_src});

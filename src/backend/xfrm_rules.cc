@@ -44,7 +44,19 @@ bool soft_above(const Message& m, T pfkey::Lifetime::* part) {
   return m.soft && m.hard && above((*m.soft).*part, (*m.hard).*part);
 }
 
+template <class T>
+bool idle_above(const Message& m, T pfkey::Lifetime::* part) {
+  return m.idle && m.soft && m.hard &&
+         (above((*m.idle).*part, (*m.soft).*part) || above((*m.idle).*part, (*m.hard).*part));
+}
+
+bool extended(const Message& m) { return m.replay_window && m.replay_window->esn; }
+bool wide_value(const Message& m) { return m.replay_value && m.replay_value->number() > UINT32_MAX; }
+
 std::uint32_t window_of(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
+
+constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
+constexpr std::string_view kNarrowNumbers = "without `esn` sequence numbers have 32 bits";
 
 struct Rule {
   std::uint8_t error;
@@ -58,8 +70,7 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::af_mismatch, "", [](const Message& m) { return m.src->address.family != m.dst->address.family; }},
     Rule{EINVAL, D::bad_src, "", [](const Message& m) { return is_multicast(m.src->address); }},
     Rule{EINVAL, D::bad_dst, "", [](const Message& m) { return is_unspecified(m.dst->address); }},
-    Rule{EINVAL, D::bad_sastate, "the kernel's SAs are mature from the start",
-         [](const Message& m) { return m.sa->state != pfkey::State::mature; }},
+    Rule{EINVAL, D::bad_sastate, kMatureAlways, [](const Message& m) { return m.sa->state != pfkey::State::mature; }},
     Rule{EINVAL, D::bad_aalg, "", [](const Message& m) { return m.sa->auth != 0 && !mac_of(m); }},
     Rule{EINVAL, D::bad_ealg, "", [](const Message& m) { return esp(m) && m.sa->encrypt != 0 && !cipher_of(m); }},
     Rule{EINVAL, D::bad_ealg, "", [](const Message& m) { return esp(m) && m.sa->encrypt == 0; }},
@@ -85,6 +96,8 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::bytes_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::bytes); }},
     Rule{EINVAL, D::addtime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::addtime); }},
     Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::usetime); }},
+    Rule{EINVAL, D::addtime_hserr, "", [](const Message& m) { return idle_above(m, &pfkey::Lifetime::addtime); }},
+    Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return idle_above(m, &pfkey::Lifetime::usetime); }},
     Rule{EINVAL, D::malformed_natt_loc, "AH cannot pass a NAT",
          [](const Message& m) { return !esp(m) && (m.natt_local || m.natt_remote); }},
     Rule{EINVAL, D::bad_saflags, "AH is a multiple of 4 or of 8 bytes",
@@ -92,7 +105,8 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::invalid_replay, "the kernel's replay windows have at most 4096 packets",
          [](const Message& m) { return window_of(m) > kLargestWindow; }},
     Rule{EINVAL, D::invalid_replay, "extended sequence numbers need a replay window: give `replay N`",
-         [](const Message& m) { return m.replay_window && m.replay_window->esn && window_of(m) == 0; }},
+         [](const Message& m) { return extended(m) && window_of(m) == 0; }},
+    Rule{EOPNOTSUPP, D::invalid_replay, kNarrowNumbers, [](const Message& m) { return wide_value(m) && !extended(m); }},
     Rule{EINVAL, D::bad_label, "the kernel has no place for the label of the protected packets",
          [](const Message& m) { return m.outer_sensitivity.has_value(); }},
 };
@@ -177,20 +191,28 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
            }},
       Part{"replay window",
            [](const Message& a, const Message& b) {
-             const bool esn = a.replay_window && a.replay_window->esn, had = b.replay_window && b.replay_window->esn;
-             return (window_of(a) != 0 && window_of(a) != window_of(b)) || (esn && !had);
+             return (window_of(a) != 0 && window_of(a) != window_of(b)) || (extended(a) && !extended(b));
            }},
       Part{"offload", [](const Message& a, const Message& b) { return a.offload && a.offload != b.offload; }},
       Part{"label", [](const Message& a, const Message&) { return a.sensitivity || a.outer_sensitivity; }},
       Part{"NAT traversal", [](const Message& a, const Message&) { return a.natt_local || a.natt_remote; }},
   };
   // Directions, and what makes an SA a tunnel or one for ports, are what it was added with.
-  constexpr std::uint32_t kForGood =
-      pfkey::kFlagInbound | pfkey::kFlagOutbound | pfkey::kFlagTunnel | pfkey::kFlagUnique;
-  if ((m.sa->flags & kForGood) != 0) return Refusal{EINVAL, D::bad_saflags};
+  constexpr std::uint32_t kForGood = pfkey::kFlagTunnel | pfkey::kFlagUnique;
+  constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
+  if (m.sa->state != pfkey::State::mature) return Refusal{EINVAL, D::bad_sastate, std::string(kMatureAlways)};
+  if ((m.sa->flags & kForGood) != 0 || (m.sa->flags & kWays & ~sa.sa->flags) != 0)
+    return Refusal{EINVAL, D::bad_saflags};
   for (const Part& part : kParts)
     if (part.differs(m, sa))
       return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux does not change the {} of an SA", part.name)};
+  if (!m.replay_value) return std::nullopt;
+  // As for our engine: numbers once sent or seen do not come again.
+  if (wide_value(m) && !extended(sa)) return Refusal{EOPNOTSUPP, D::invalid_replay, std::string(kNarrowNumbers)};
+  const bool only_receives = (sa.sa->flags & (pfkey::kFlagInbound | pfkey::kFlagOutbound)) == pfkey::kFlagInbound;
+  if ((only_receives && window_of(sa) == 0) ||
+      (sa.replay_value && m.replay_value->number() < sa.replay_value->number()))
+    return Refusal{EINVAL, D::invalid_replay};
   return std::nullopt;
 }
 

@@ -20,7 +20,8 @@ struct Refusal {
 /// SA; nullopt: let it decide. `labels`: it has a security module that knows labels.
 std::optional<Refusal> wrong_with(const pfkey::Message& request, bool labels);
 
-/// What an UPDATE asks of a complete SA, as the kernel tells it, that Linux would leave as it is; nullopt: nothing.
+/// What an UPDATE asks of a complete SA, as the kernel tells it with its direction, that Linux would leave as it is, or
+/// should; nullopt: nothing.
 std::optional<Refusal> unchangeable(const pfkey::Message& request, const pfkey::Message& sa);
 
 /// What names an SA is there: satype, SA with an SPI, destination.

@@ -173,6 +173,39 @@ TEST(XfrmPipeline, AGetGivesTheSaAndAShortAnswerIsARefusal) {
   EXPECT_EQ(b.error(2), ESRCH);
 }
 
+// 192.0.2.1 is the source of told(), which has no mark; the kernel itself looks for an SA without the one, and finds it
+// by any mark.
+TEST(XfrmPipeline, AnSaFromElsewhereIsNotTheOneThatIsMeant) {
+  std::vector<int> asked;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    for (const Request& r : requests) {
+      asked.push_back(r.type);
+      Datagram answer;
+      if (r.type == XFRM_MSG_GETSA) answer.message(XFRM_MSG_NEWSA, 0, r.seq, told(add(1)));
+      peer.say(answer.verdict(r.seq, 0));
+    }
+  });
+  std::vector<Message> requests;
+  for (const Type type : {Type::get, Type::del, Type::update, Type::x_updatepair, Type::x_delpair}) {
+    requests.push_back(request(type, 1));
+    requests.back().src->address = *parse_address("192.0.2.9");
+  }
+  for (const Type type : {Type::get, Type::del, Type::update}) {
+    requests.push_back(request(type, 1));
+    requests.back().mark = pfkey::Mark{9, UINT32_MAX};
+  }
+  requests.push_back(request(Type::del, 1));
+  EXPECT_TRUE(b.call(std::move(requests)));
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(b.error(i), ESRCH) << i;
+    EXPECT_EQ(b.replies[i].diagnostic, static_cast<std::uint16_t>(pfkey::Diagnostic::sa_notfound)) << i;
+  }
+  EXPECT_EQ(b.error(8), 0);
+  std::vector<int> wanted(9, XFRM_MSG_GETSA);
+  wanted.push_back(XFRM_MSG_DELSA);
+  EXPECT_EQ(asked, wanted);
+}
+
 TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
   std::vector<xfrm_user_offload> seen;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
@@ -213,6 +246,15 @@ TEST(XfrmRequests, GetspiTakesTheNextSpiWhenOneIsTaken) {
   EXPECT_FALSE(b.replies[0].spi_range);
 }
 
+TEST(XfrmRequests, WhatTheKernelHasNothingForIsRefused) {
+  Bench b([](const std::vector<Request>&, Peer&) { FAIL() << "the kernel was asked"; });
+  EXPECT_TRUE(b.call(list(request(Type::x_inverse_acquire, 1), request(Type::x_delpair_state, 1))));
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(b.error(i), EOPNOTSUPP);
+    EXPECT_EQ(b.remark(i), "the kernel's SADB has no such message");
+  }
+}
+
 TEST(XfrmRequests, GetspiEndsWhenTheRangeDoes) {
   std::size_t asked = 0;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
@@ -246,6 +288,24 @@ TEST(XfrmRequests, AnInterruptedDumpIsShownOnceAndWhole) {
   EXPECT_TRUE(b.sadb->call(requests, [&](std::size_t, Message&& m) { spis.push_back(m.sa ? m.sa->spi : 0); }));
   EXPECT_EQ(tries, 2);
   EXPECT_THAT(spis, ElementsAre(2, 1, 0));  // Oldest first; the end has none.
+}
+
+TEST(XfrmRequests, ADumpOfATypeIsFilteredByTheKernel) {
+  std::vector<Octets> asked;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    asked.push_back(requests[0].payload);
+    peer.say(Datagram().done(requests[0].seq));
+  });
+  for (const auto type : {pfkey::SaType::unspec, pfkey::SaType::ah, pfkey::SaType::esp}) {
+    Message dump;
+    dump.type = Type::dump, dump.satype = type, dump.seq = 1;
+    EXPECT_TRUE(b.call(list(std::move(dump))));
+  }
+  ASSERT_EQ(asked.size(), 3u);
+  EXPECT_TRUE(asked[0].empty());
+  // The kernel reads the attributes of this message from its very beginning.
+  EXPECT_EQ(xfrm::Attributes(asked[1], 0).get<std::uint8_t>(XFRMA_PROTO), IPPROTO_AH);
+  EXPECT_EQ(xfrm::Attributes(asked[2], 0).get<std::uint8_t>(XFRMA_PROTO), IPPROTO_ESP);
 }
 
 TEST(XfrmPairs, NothingIsAddedWhereAPairCannotBeKept) {

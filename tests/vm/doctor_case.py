@@ -56,4 +56,14 @@ text = ipseckey(stdin=f"add ah spi 0x9 src fd00::1 dst fd00::2 auth_alg md5 auth
 contains("an SA without its protocol", text, "the kernel says: Requested type not found; this kernel has no AH: module ah6 is"
          " missing; `modprobe ah6`")
 
+# An algorithm goes.
+run("rmmod", "camellia_generic")
+contains("Camellia is gone", doctor()[1], "no: camellia-cbc")
+algorithms = run("/tmp/ipsecalgs", "--sadb=kernel")
+expect("ipsecalgs: one is not here", tuple(len(re.findall(rf"\b{word}\b", algorithms)) for word in ("yes", "no")), (21, 1))
+contains("which one", algorithms, "camellia-cbc        128-256/64     -   16    -  no ")
+text = ipseckey(stdin=f"add esp spi 0x9 src 10.0.0.1 dst 10.0.0.2 encr_alg camellia encrkey {key(128)} auth_alg md5 authkey {key(128)}\n",
+                fails=True)
+contains("an SA without its algorithm", text, "its crypto API lacks cbc(camellia)", "`ipseckey doctor` lists what is there")
+
 finish("doctor and the refusals tell what this kernel can do")

@@ -1,5 +1,6 @@
 """NAT traversal, limits and what the monitor hears: all of it the kernel's own doing, between two network namespaces."""
 import json
+import signal
 import subprocess
 
 from guest import IPSECKEY, contains, expect, finish, ipseckey, key, load, run
@@ -153,6 +154,23 @@ for e in monitor_a.events() + monitor_b.events():
     expect("keys that a monitor heard", "encr_key" in e, False)
 monitor_a.stop()
 monitor_b.stop()
+
+# More news than the socket holds while nobody reads it: a gap is told, and then what there is. The SAs are large ones.
+MANY = 5000
+LARGE = f"encr_alg aes encrkey {key(256)} auth_alg sha512 authkey {key(512)} replay 4096 label 3:{'a' * 80}"
+slow = Monitor("a")
+slow.process.send_signal(signal.SIGSTOP)
+load("".join(f"add esp spi {0x10000 + n:#x} src {A} dst {B} {LARGE}\n" for n in range(MANY)), "a")
+slow.process.send_signal(signal.SIGCONT)
+told = []
+with open(slow.path, encoding="ascii") as file:
+    wait(60, lambda: told.append(file.read()) or '"type":"DUMP","satype":"all"' in "".join(told[-2:]))  # Its end.
+    slow.stop()
+    told.append(file.read())
+after = "".join(told).partition('"kind":"gap"')[2].splitlines()[1:]
+listed = {e["spi"] for e in map(json.loads, after) if e["type"] == "DUMP" and "spi" in e}
+expect("SAs that are told after a gap", len(listed), MANY)
+expect("keys among them", any("encr_key" in line for line in after), False)
 for s in sockets:
     s.close()
 tap.close()

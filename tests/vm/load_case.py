@@ -111,4 +111,20 @@ expect("a direction that nobody kept", "inbound" in ipseckey("get", "esp", "spi"
 # What an update would have to change in vain.
 contains("another reqid", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 reqid 9\n"),
          "Linux does not change the reqid of an SA")
+contains("a state that Linux has not", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 state 4\n"),
+         "the kernel's SAs are mature from the start")
+
+# The kernel finds an SA without its source; somebody who names one means that one.
+for command in ("get", "delete"):
+    contains(command + " from elsewhere", ipseckey(command, "esp", "spi", "0x9300", "dst", "192.0.2.2", "src", "192.0.2.9", fails=True),
+             "does not exist")
+    contains(command + " by a mark that it has not", ipseckey(command, "esp", "spi", "0x9300", "dst", "192.0.2.2", "mark", "9", fails=True),
+             "does not exist")
+ipseckey("delete", "esp", "spi", "0x9300", "dst", "192.0.2.2", "src", "192.0.2.1")
+contains("a number too wide", ipseckey(fails=True, stdin=f"add esp spi 0x9301 {base} {gcm} replay_value 5000000000\n"),
+         "without `esn` sequence numbers have 32 bits")
+
+# A dump of one type is filtered in the kernel, which complains of requests that it does not understand.
+ipseckey("dump", "ah")
+expect("what the kernel did not understand", [line for line in run("dmesg").splitlines() if "leftover" in line], [])
 finish(f"{len(commands)} SAs are in the kernel as they were asked for")

@@ -66,7 +66,11 @@ run("ip", "xfrm", "state", "delete", *"src 10.0.0.1 dst 10.0.0.2 proto esp spi 0
 text = ipseckey("get", "esp", "spi", "2", "dst", "10.0.0.1")
 expect("a pair whose half is gone", "pair " in text, False)
 load(f"add esp spi 0x1 outbound src 10.0.0.1 dst 10.0.0.2 {alg}\nupdate esp spi 2 dst 10.0.0.1 pair-spi 1\n"
-     "update-pair esp spi 1 dst 10.0.0.2 hard_bytes 5000\n")
+     "update-pair esp spi 1 dst 10.0.0.2 hard_bytes 5000 replay_value 9\n")
+expect("numbers are each half's own", ["replay_value" in ipseckey("--json", "-p", "get", "esp", "spi", spi, "dst", dst)
+                                       for spi, dst in (("1", "10.0.0.2"), ("2", "10.0.0.1"))], [True, False])
+load("update esp spi 1 dst 10.0.0.2 srcidtype fqdn north.example\n")
+contains("an identity that an update changes", round_trip("an updated identity"), "srcidtype fqdn north.example")
 both = ipseckey("dump")
 expect("update-pair changes both", both.count("4.88 KB"), 4)  # Allowed and left, of each.
 ipseckey("delete-pair", "esp", "spi", "1", "dst", "10.0.0.2")
