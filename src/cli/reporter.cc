@@ -2,12 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace cli {
 
 void Reporter::note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length) {
   const bool warning = fault.severity == lang::Severity::warning;
   if (warning) ++warnings_;
   if (settings_.json) faults_.push_back({warning, name_, line, column, length, fault.message});
+}
+
+// What the SADB says comes later than what is wrong in the line itself.
+std::vector<pfkey::ReportedFault> Reporter::take_faults() {
+  std::ranges::stable_sort(faults_, {}, &pfkey::ReportedFault::line);
+  return std::move(faults_);
 }
 
 std::string Reporter::fault(lang::Fault fault, std::string_view text, const lang::Line& line) {

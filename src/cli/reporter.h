@@ -28,7 +28,7 @@ class Reporter {
   bool is_file() const { return !name_.empty(); }
   std::size_t warnings() const { return warnings_; }
   /// The faults so far, for the JSON report; kept only under --json.
-  std::vector<pfkey::ReportedFault> take_faults() { return std::move(faults_); }
+  std::vector<pfkey::ReportedFault> take_faults();
 
  private:
   void note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length);

@@ -46,6 +46,14 @@ class SchemaTest(unittest.TestCase):
         for document in documents:
             VALIDATOR.validate(document)
 
+    def test_what_sessions_print_is_valid(self):
+        lines = [line[2:] for path in sorted((ROOT / "tests/transcripts").glob("*.txt"))
+                 for line in path.read_text().splitlines() if line.startswith("| {")]
+        documents = [json.loads(line) for line in lines]
+        self.assertEqual({d["kind"] for d in documents}, KINDS - {"gap"})  # What nobody read in time is in no transcript.
+        for document in documents:
+            VALIDATOR.validate(document)
+
     def test_what_is_not_ours_is_refused(self):
         for document in written():
             self.assertFalse(VALIDATOR.is_valid({**document, "surprise": 1}), document["kind"])
