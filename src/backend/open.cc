@@ -67,7 +67,8 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
 
 std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind) {
   engine::Options options;
-  options.dry_run = kind == Scratch::check;
+  options.dry_run = !kind.whole;
+  options.names_by_mark = kind.names_by_mark;
   // A file is checked as of one moment: no SA of it may age while the rest is read.
   return std::make_unique<Memory>(std::move(options), [now = around.clock()] { return now; });
 }

@@ -29,12 +29,12 @@ inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
 /// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around);
 
-enum class Scratch : bool {
-  check,  ///< It judges keys like any other and keeps none.
-  whole,  ///< It keeps all of what it is given.
+struct Scratch {
+  bool whole = false;          ///< It keeps all of what it is given; else it judges keys like any other and keeps none.
+  bool names_by_mark = false;  ///< As Backend has it.
 };
 
 /// An empty engine inside the process, where no time passes.
-std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind = Scratch::check);
+std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind = {});
 
 }  // namespace backend

@@ -34,6 +34,7 @@ std::optional<Message> find_sa(backend::Backend& engine, const SaName& name) {
   Message get = request(pfkey::Type::get, name);
   get.sa = pfkey::Sa{.spi = name.spi};
   get.dst = pfkey::Endpoint{.address = name.dst};
+  if (name.mark != 0) get.mark = pfkey::Mark{name.mark, UINT32_MAX};
   std::optional<Message> found;
   const auto asked = engine.call({&get, 1}, [&](std::size_t, Message&& m) {
     if (m.error == 0 && m.sa) found = std::move(m);

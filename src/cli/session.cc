@@ -48,10 +48,12 @@ void Session::use_scratch_sadb(backend::Scratch kind) {
   sadb_ = world_.open_scratch(kind);
 }
 
-Session Session::twin() const {
+Session Session::twin() {
+  if (!sadb_)  // If there is none, that is said when it is needed.
+    if (auto opened = world_.open(settings_.sadb)) sadb_ = std::move(*opened);
   Session twin(settings_, world_);
   twin.settings_.verbose = twin.settings_.stop_on_error = false;
-  twin.use_scratch_sadb(backend::Scratch::whole);
+  twin.use_scratch_sadb({.whole = true, .names_by_mark = sadb_ && sadb_->names_by_mark()});
   return twin;
 }
 

@@ -51,9 +51,9 @@ class Session {
   /// Why the last sadb() gave none: usage (--sadb has no such word) or no_sadb.
   Status no_sadb() const { return no_sadb_; }
   /// From now on a throw-away engine is the SADB, empty: a check's.
-  void use_scratch_sadb(backend::Scratch kind = backend::Scratch::check);
+  void use_scratch_sadb(backend::Scratch kind);
   /// A session of the same world with such a SADB, which keeps what it is given.
-  Session twin() const;
+  Session twin();
   bool is_check() const { return check_; }
   /// Forgets a SADB that stopped answering; the next sadb() opens it anew.
   void lose_sadb() { sadb_.reset(); }

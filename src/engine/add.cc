@@ -80,8 +80,8 @@ std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Ad
     return std::unexpected(Refusal{EINVAL, Diagnostic::pair_inappropriate, why});
   };
   if (pair_spi == 0 || pair_spi == id.spi) return refused("an SA is no pair of its own SPI or of SPI 0");
-  Sa* const partner = sadb.find({id.satype, pair_spi, src});
-  if (!partner && sadb.find({id.satype, pair_spi, id.dst})) return refused(kSameWayRound);
+  Sa* const partner = sadb.find({id.satype, pair_spi, src, id.mark});
+  if (!partner && sadb.find({id.satype, pair_spi, id.dst, id.mark})) return refused(kSameWayRound);
   if (!partner) return refused("no SA with that SPI leads to this one's source");
   if (partner->src != id.dst) return refused("the other SA's source is not this one's destination");
   using enum pfkey::State;
@@ -90,7 +90,7 @@ std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Ad
   if ((flags & partner->flags & Sa::kBothWays) != 0)
     return refused("both SAs have the same direction: one is to be inbound, the other outbound");
   const Sa* const theirs = sadb.partner(*partner);
-  if (theirs && theirs->id() != id) return std::unexpected(invalid(Diagnostic::pair_already));
+  if (theirs && sadb.id_of(*theirs) != id) return std::unexpected(invalid(Diagnostic::pair_already));
   return partner;
 }
 
@@ -98,7 +98,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   if (auto wrong = check_add(m, options)) return wrong;
   const std::uint32_t direction = direction_of(m, options);
   if (m.pair && direction == Sa::kBothWays) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
-  const SaId id{m.satype, m.sa->spi, m.dst->address};
+  const SaId id = id_of(m);
 
   // An UPDATE comes here to complete the larval SA that it found.
   Sa* const larval = m.type == pfkey::Type::update ? sadb.find(id) : nullptr;

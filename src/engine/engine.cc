@@ -134,9 +134,11 @@ void Engine::expect(const Message& request) const {
   if (request.sa && request.dst) state_->sadb.prefetch({request.satype, request.sa->spi, request.dst->address});
 }
 
-Sa* Engine::State::named(const Message& m) {
-  return sadb.find({m.satype, m.sa->spi, m.dst->address}, m.src ? &m.src->address : nullptr);
+SaId Engine::State::id_of(const Message& m) const {
+  return {m.satype, m.sa->spi, m.dst->address, options.names_by_mark && m.mark ? m.mark->value : 0};
 }
+
+Sa* Engine::State::named(const Message& m) { return sadb.find(id_of(m), m.src ? &m.src->address : nullptr); }
 
 Check Engine::State::getspi(Message& m, Instant now, Sink out) {
   if (!m.src) return invalid(Diagnostic::missing_src);

@@ -41,6 +41,8 @@ struct Options {
   bool dry_run = false;
   /// Whether SENSITIVITY extensions are accepted.
   bool label_policy = false;
+  /// Whether a mark is part of what names an SA, as on Linux.
+  bool names_by_mark = false;
   /// What carries packets for the SAs; outlives the engine. Default: nothing does.
   Carrier* carrier = nullptr;
   /// What holds the SAs for the next process; outlives the engine. Default: nothing does.
@@ -52,6 +54,7 @@ struct SaId {
   pfkey::SaType satype{};
   std::uint32_t spi = 0;  ///< Host order.
   Address dst;
+  std::uint32_t mark = 0;  ///< Its value; only where Options::names_by_mark.
   bool operator==(const SaId&) const = default;
 };
 

@@ -425,6 +425,32 @@ TEST(Engine, OnlyIkev2MayChangeTheCookie) {
   EXPECT_EQ(outcome(engine, m.clone()), (Outcome{EINVAL, pfkey::Diagnostic::duplicate_kmc}));
 }
 
+TEST(Engine, WhereMarksNameSasTheyMayDifferByThemAlone) {
+  for (const bool dry_run : {false, true}) {
+    Options options;
+    options.names_by_mark = true, options.dry_run = dry_run;
+    Engine engine(options);
+    const auto marked = [](Type type, std::uint32_t mark) {
+      Message m = type == Type::add ? add_esp(1) : request(type, SaType::esp, 1);
+      if (mark != 0) m.mark = pfkey::Mark{mark, 0xff};
+      return m;
+    };
+    for (const std::uint32_t mark : {0u, 1u, 2u}) EXPECT_EQ(outcome(engine, marked(Type::add, mark)), kDone);
+    EXPECT_EQ(outcome(engine, marked(Type::add, 1)), (Outcome{EEXIST, pfkey::Diagnostic::none}));
+    EXPECT_EQ(outcome(engine, marked(Type::get, 3)), (Outcome{ESRCH, pfkey::Diagnostic::sa_notfound}));
+    // A pair is of one mark.
+    Message back = reversed(add_esp(2));
+    back.mark = pfkey::Mark{2, 0xff}, back.pair = pfkey::Pair{1};
+    EXPECT_EQ(outcome(engine, back.clone()), kDone);
+    EXPECT_EQ(outcome(engine, marked(Type::update, 2)), kDone);
+    EXPECT_EQ(outcome(engine, marked(Type::del, 1)), kDone);
+    EXPECT_EQ(outcome(engine, marked(Type::get, 1)), (Outcome{ESRCH, pfkey::Diagnostic::sa_notfound}));
+    EXPECT_EQ(outcome(engine, marked(Type::x_delpair, 2)), kDone);
+    EXPECT_EQ(outcome(engine, marked(Type::get, 0)), kDone);
+    EXPECT_EQ(engine.size(), 1u);
+  }
+}
+
 // ---- DUMP
 
 TEST(Engine, DumpWithATimeoutListsWhatWasNotUsed) {

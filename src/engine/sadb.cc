@@ -29,10 +29,10 @@ std::size_t Sadb::Hash::spread(std::uint32_t hash) { return hash * kOdd; }
 bool Sadb::Equal::operator()(const Entry& a, const Probe& b) const {
   if (a.hash != b.hash) return false;
   const Sa& sa = sadb->at(a.index);
-  return sa.spi == b.id->spi && sa.satype == b.id->satype && sa.dst == b.id->dst;
+  return sa.spi == b.id->spi && sa.satype == b.id->satype && sa.dst == b.id->dst && sadb->mark_of(sa) == b.id->mark;
 }
 
-Sadb::Sadb() : by_id_(0, Hash{}, Equal{this}) {}
+Sadb::Sadb(bool names_by_mark) : names_by_mark_(names_by_mark), by_id_(0, Hash{}, Equal{this}) {}
 Sadb::~Sadb() {
   for (std::size_t i = made_; i-- > 0;) std::destroy_at(&at(static_cast<Sa::Index>(i)));
   for (std::size_t chunk = 0; chunk < chunks_.size(); ++chunk)
@@ -61,12 +61,18 @@ Sa* Sadb::insert(const SaId& id) {
   });
   if (!made) return nullptr;
   made->satype = id.satype, made->spi = id.spi, made->dst = id.dst;
+  if (id.mark != 0) {
+    made->rare = std::make_unique<Rare>();
+    made->rare->mark = pfkey::Mark{id.mark, UINT32_MAX};
+  }
   made->serial = ++last_serial_;
   made->older = newest_;
   (newest_ == Sa::kNone ? oldest_ : at(newest_).newer) = made->index;
   newest_ = made->index;
   return made;
 }
+
+SaId Sadb::id_of(const Sa& sa) const { return {sa.satype, sa.spi, sa.dst, mark_of(sa)}; }
 
 Sa& Sadb::allocate() {
   if (free_ == Sa::kNone) {
@@ -90,8 +96,7 @@ void Sadb::erase(Sa& sa) {
   std::erase_if(cursors_, [](const auto& cursor) { return cursor.expired(); });
   for (const auto& held : cursors_)
     if (const auto cursor = held.lock(); cursor->next == sa.index) cursor->next = sa.newer;
-  const SaId id = sa.id();
-  by_id_.erase(by_id_.find(Probe{hash_of(id), &id}));
+  by_id_.erase(Entry{hash_of(sa.id()), sa.index});
   (sa.older == Sa::kNone ? oldest_ : at(sa.older).newer) = sa.newer;
   (sa.newer == Sa::kNone ? newest_ : at(sa.newer).older) = sa.older;
   const Sa::Index index = sa.index;

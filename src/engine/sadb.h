@@ -82,7 +82,7 @@ struct Sa {
 
   bool is(pfkey::State s) const { return state == s; }
   bool both_ways() const { return (flags & kBothWays) == kBothWays; }
-  SaId id() const { return {satype, spi, dst}; }
+  SaId id() const { return {satype, spi, dst}; }  ///< Without its mark.
 
   static constexpr std::uint32_t kBothWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
 };
@@ -112,7 +112,8 @@ class Sadb {
     std::uint64_t last_serial;  ///< SAs after it are not visited.
   };
 
-  Sadb();
+  /// `names_by_mark`: as Options has it.
+  explicit Sadb(bool names_by_mark = false);
   Sadb(const Sadb&) = delete;
   Sadb& operator=(const Sadb&) = delete;
   ~Sadb();
@@ -128,6 +129,8 @@ class Sadb {
 
   /// A new SA with that identity, otherwise default, at the end of the order; nullptr: the identity is taken.
   Sa* insert(const SaId& id);
+  /// What identifies an SA of this SADB.
+  SaId id_of(const Sa& sa) const;
   /// Frees the SA and, at once, its keys. It must be unpaired.
   void erase(Sa& sa);
 
@@ -181,6 +184,11 @@ class Sadb {
   };
 
   Sa& allocate();
+  std::uint32_t mark_of(const Sa& sa) const {
+    return names_by_mark_ && sa.rare && sa.rare->mark ? sa.rare->mark->value : 0;
+  }
+
+  bool names_by_mark_;
 
   std::vector<Sa*> chunks_;
   std::size_t made_ = 0;        // SAs in them, those on the free list included; memory behind is not used yet.

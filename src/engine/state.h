@@ -26,7 +26,7 @@ struct Engine::State {
   Deadlines deadlines;
   Acquires acquires;
 
-  explicit State(Options o) : options(std::move(o)) {}
+  explicit State(Options o) : options(std::move(o)), sadb(options.names_by_mark) {}
 
   Check getspi(pfkey::Message& request, Instant now, Sink out);
   Check add(pfkey::Message& request, Instant now, Sink out);
@@ -40,6 +40,8 @@ struct Engine::State {
   Check inverse_acquire(pfkey::Message& request, Instant now, Sink out);
   Check refuse_expire(pfkey::Message& request, Instant now, Sink out);
 
+  /// What a request with SA and DST names.
+  SaId id_of(const pfkey::Message& request) const;
   /// The SA that a request with SA and DST (and perhaps SRC) names; the Refusal is SA_NOTFOUND.
   Sa* named(const pfkey::Message& request);
   /// The SA that would become the partner of one with these facts; else why none does.

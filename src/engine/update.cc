@@ -135,7 +135,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   if (m.pair) {
     if (sa->both_ways()) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
     if (sa->is(pfkey::State::dying)) return Refusal{EINVAL, Diagnostic::pair_inappropriate, "the SA is not mature"};
-    const auto found = find_partner(sa->id(), sa->src, sa->flags, m.pair->spi);
+    const auto found = find_partner(sadb.id_of(*sa), sa->src, sa->flags, m.pair->spi);
     if (!found) return found.error();
     if (partner && *found != partner) return invalid(Diagnostic::pair_already);
     joined = *found;

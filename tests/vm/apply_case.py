@@ -116,4 +116,12 @@ expect("packets that were lost, while there were some", (traffic.lost, traffic.s
 
 expect("unload", [apply(n, "unload") for n in "ab"], ["0 added, 0 changed, 0 kept, 5 removed."] * 2)
 expect("what is left", ([re.search("spi 0x0*([0-9a-f]+)", sa)[1] for sa in states("a")], states("b")), (["999"], []))
+
+# On Linux a mark is part of what names an SA: two may differ by it alone, in a check and an apply as well.
+marked = [f"add ah spi 0x7000 src {A} dst {OTHER} auth_alg sha256 authkey {key(256, mark)} mark {mark:#x}" for mark in (1, 2)]
+expect("SAs that differ by their mark", apply("b", lines=marked), "2 added, 0 changed, 0 kept, 0 removed.")
+expect("a check of them", apply("b", "-c"), "2 of 2 commands valid.")
+expect("one of them changes", apply("b", lines=[marked[0], marked[1] + " hard_addtime 9000"]),
+       "0 added, 1 changed, 1 kept, 0 removed.")
+expect("both go", (apply("b", "unload"), states("b")), ("0 added, 0 changed, 0 kept, 2 removed.", []))
 finish(f"apply, refresh and unload on the kernel; {traffic.sent} datagrams, none lost")
