@@ -124,6 +124,14 @@ ipseckey("delete", "esp", "spi", "0x9300", "dst", "192.0.2.2", "src", "192.0.2.1
 contains("a number too wide", ipseckey(fails=True, stdin=f"add esp spi 0x9301 {base} {gcm} replay_value 5000000000\n"),
          "without `esn` sequence numbers have 32 bits")
 
+# What a key manager began is completed by hand.
+name = ("src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp")
+run("ip", "xfrm", "state", "allocspi", *name, "min", "0x9400", "max", "0x9400")
+contains("a larval SA", ipseckey("get", "esp", "spi", "0x9400", "dst", "192.0.2.2"), "192.0.2.1 -> 192.0.2.2  larval")
+load(f"update esp spi 0x9400 {base} {gcm} outbound\n")
+contains("a larval SA that was completed", run("ip", "xfrm", "state", "get", *name, "spi", "0x9400"), gcm_line)
+contains("and what stands beside it", ipseckey("get", "esp", "spi", "0x9400", "dst", "192.0.2.2"), "mature", "transport, outbound")
+
 # A dump of one type is filtered in the kernel, which complains of requests that it does not understand.
 ipseckey("dump", "ah")
 expect("what the kernel did not understand", [line for line in run("dmesg").splitlines() if "leftover" in line], [])
