@@ -18,13 +18,13 @@ GUEST_SECONDS = 240
 # Runs as soon as the services of a boot have started, and ends the guest.
 UNIT = """[Unit]
 After=ipsec-manual-key.service
+FailureAction=poweroff-immediate
+SuccessAction=poweroff-immediate
 [Service]
 Type=oneshot
 ExecStart=/bin/bash /case/case.sh
 StandardOutput=file:/case/log
 StandardError=file:/case/errors
-FailureAction=poweroff-force
-SuccessAction=poweroff-force
 """
 
 
