@@ -130,6 +130,15 @@ class PromptTest(Case):
         self.assertIn("There are no ah SAs", self.run_line("dump ah"))
         self.leave()
 
+    def test_apply(self):
+        self.start()
+        pathlib.Path(self.folder.name, "keys").write_text(f"add ah spi 0x11 dst 192.0.2.1 authalg md5 authkey {KEY[:32]}\n", encoding="ascii")
+        self.assertIn("add    ah SA spi 0x11 dst 192.0.2.1\nkeys: 1 to add, 0 to change", self.run_line("apply --dry-run keys"))
+        self.assertIn("keys: 1 added, 0 changed, 0 kept, 0 removed.", self.run_line("apply keys"))
+        self.assertIn("keys: 0 added, 0 changed, 1 kept, 0 removed.", self.run_line("apply keys"))
+        self.assertIn("keys: 0 added, 0 changed, 0 kept, 1 removed.", self.run_line("unload keys"))
+        self.leave()
+
     def test_a_key_typed_twice_is_warned_of_for_the_whole_session(self):
         self.start()
         gcm = f"src 192.0.2.1 dst 192.0.2.2 encralg aes-gcm encrkey {KEY[:40]}"
