@@ -114,7 +114,7 @@ TEST(Adversary, BitFlipsInTheHeadersBeforeEspChangeNothingInside) {
   const Wish v6{.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true};
   const std::set<std::size_t> v4_free = {1, 4, 5, 6, 8, 10, 11};
   std::set<std::size_t> udp_free = v4_free;
-  for (const std::size_t octet : {12, 13, 14, 15, 20, 21, 22, 23, 26, 27}) udp_free.insert(octet);
+  udp_free.insert({12, 13, 14, 15, 20, 21, 22, 23, 26, 27});
   for (const Row& row : {Row{"transport", {}, {}, 20, v4_free}, Row{"tunnel", {.tunnel = true}, inner, 20, v4_free},
                          Row{"tunnel over v6", v6, inner, 40, {0, 1, 2, 3, 7}},
                          Row{"tunnel in UDP", {.tunnel = true, .udp = true}, inner, 28, udp_free}}) {

@@ -11,7 +11,13 @@ namespace {
 thread_local std::size_t allocations = 0;
 }  // namespace
 
-// Every allocation of this program that is C++'s is counted.
+// Every allocation of this program that is C++'s is counted; the sanitizers have operators of their own.
+#if defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+#if !SANITIZED
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
   if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
@@ -19,6 +25,7 @@ thread_local std::size_t allocations = 0;
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#endif
 
 namespace engine::traffic {
 namespace {
