@@ -20,6 +20,7 @@ namespace backend::xfrm {
 
 inline constexpr std::uint16_t kSaDirection = 33;  ///< XFRMA_SA_DIR, since Linux 6.10: one octet.
 inline constexpr std::uint8_t kDirectionIn = 1, kDirectionOut = 2;
+inline constexpr std::uint8_t kOffloadPacket = 4;  ///< XFRM_OFFLOAD_PACKET, since Linux 6.2.
 inline constexpr unsigned kAttributes = 40;
 inline constexpr std::uint16_t kUdpEncapsulation = 2;  ///< UDP_ENCAP_ESPINUDP, RFC 3948.
 inline constexpr std::uint16_t kNatPort = 4500;

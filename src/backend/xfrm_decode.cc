@@ -227,7 +227,7 @@ void read_linux(Message& m, const xfrm_usersa_info& info, const Attributes& had,
   if (!offload) return;
   using Mode = pfkey::Offload::Mode;
   const auto index = static_cast<std::uint32_t>(offload->ifindex);
-  m.offload = pfkey::Offload{offload->flags & XFRM_OFFLOAD_PACKET ? Mode::packet : Mode::crypto,
+  m.offload = pfkey::Offload{offload->flags & kOffloadPacket ? Mode::packet : Mode::crypto,
                              context.device_name ? context.device_name(index) : fmt::to_string(index)};
 }
 

@@ -182,7 +182,7 @@ void put_offload(const Message& m, std::uint32_t device, NetlinkBatch& out) {
   auto offload = zeroed<xfrm_user_offload>();
   offload.ifindex = static_cast<int>(device);
   if (m.sa->flags & pfkey::kFlagInbound) offload.flags |= XFRM_OFFLOAD_INBOUND;
-  if (m.offload->mode == pfkey::Offload::Mode::packet) offload.flags |= XFRM_OFFLOAD_PACKET;
+  if (m.offload->mode == pfkey::Offload::Mode::packet) offload.flags |= kOffloadPacket;
   out.attribute(XFRMA_OFFLOAD_DEV, bytes_of(offload));
 }
 

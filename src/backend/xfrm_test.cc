@@ -223,7 +223,7 @@ TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].ifindex, 3);
   EXPECT_EQ(seen[0].flags, XFRM_OFFLOAD_INBOUND);
-  EXPECT_EQ(seen[1].flags, XFRM_OFFLOAD_PACKET);
+  EXPECT_EQ(seen[1].flags, xfrm::kOffloadPacket);
   EXPECT_EQ(b.error(2), ENODEV);
   EXPECT_EQ(b.remark(2), "there is no such network device");
 }
