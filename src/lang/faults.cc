@@ -172,13 +172,12 @@ Position position_of(std::string_view text, std::uint32_t offset, const Origin& 
 
 void render(const Fault& fault, std::string_view text, const Origin& origin, bool caret, std::string& out) {
   const Position p = position_of(text, fault.at, origin);
-  auto to = std::back_inserter(out);
   if (!origin.name.empty()) {
-    fmt::format_to(to, "{}:{}:{}: ", origin.name, p.line, p.column);
+    out += fmt::format("{}:{}:{}: ", origin.name, p.line, p.column);
   } else if (!caret) {
-    fmt::format_to(to, "column {}: ", p.column);
+    out += fmt::format("column {}: ", p.column);
   }
-  fmt::format_to(to, "{}: {}\n", severity_word(fault.severity), fault.message);
+  out += fmt::format("{}: {}\n", severity_word(fault.severity), fault.message);
   if (!caret) return;
 
   std::vector<Word> words;
@@ -196,8 +195,8 @@ void render(const Fault& fault, std::string_view text, const Origin& origin, boo
   }
   const std::size_t room = line.size() > column ? line.size() - column : 1;
   const std::size_t marks = std::clamp<std::size_t>(fault.length, 1, room);
-  fmt::format_to(to, "{:>6} | {}\n       | {}^{}\n", p.line, line, std::string(column, ' '),
-                 std::string(marks - 1, '~'));
+  out +=
+      fmt::format("{:>6} | {}\n       | {}^{}\n", p.line, line, std::string(column, ' '), std::string(marks - 1, '~'));
 }
 
 }  // namespace lang

@@ -43,8 +43,6 @@ Value<T> number(const Word& word, std::string_view what = "a number") {
 
 inline bool looks_numeric(std::string_view text) { return !text.empty() && text[0] >= '0' && text[0] <= '9'; }
 
-inline void append_number(std::uint64_t value, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{}", value);
-}
+inline void append_number(std::uint64_t value, std::string& out) { out += fmt::format("{}", value); }
 
 }  // namespace lang

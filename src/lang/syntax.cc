@@ -30,7 +30,7 @@ Value<Spi> SyntaxBase<Spi>::read(Words words, ReadContext&) {
 }
 template <>
 void SyntaxBase<Spi>::write(const Spi& v, bool, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "0x{:x}", v.value);
+  out += fmt::format("0x{:x}", v.value);
 }
 
 template <>

@@ -21,8 +21,8 @@ Value<pfkey::Mark> SyntaxBase<pfkey::Mark>::read(Words words, ReadContext&) {
 }
 template <>
 void SyntaxBase<pfkey::Mark>::write(const pfkey::Mark& v, bool, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{:#x}", v.value);
-  if (v.mask != UINT32_MAX) fmt::format_to(std::back_inserter(out), "/{:#x}", v.mask);
+  out += fmt::format("{:#x}", v.value);
+  if (v.mask != UINT32_MAX) out += fmt::format("/{:#x}", v.mask);
 }
 
 template <>

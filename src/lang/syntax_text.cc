@@ -80,7 +80,7 @@ Value<Network> SyntaxBase<Network>::read(Words words, ReadContext& context) {
 template <>
 void SyntaxBase<Network>::write(const Network& v, bool, std::string& out) {
   write_host(v.host, out);
-  if (v.prefix) fmt::format_to(std::back_inserter(out), "/{}", *v.prefix);
+  if (v.prefix) out += fmt::format("/{}", *v.prefix);
 }
 
 namespace {
@@ -160,7 +160,7 @@ void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, std::st
     out += paranoid ? 'X' : kDigits[n >> 4];
     out += paranoid ? 'X' : kDigits[n & 15];
   }
-  fmt::format_to(std::back_inserter(out), "/{}", v.bits);
+  out += fmt::format("/{}", v.bits);
 }
 
 namespace {
@@ -240,7 +240,7 @@ template <>
 void SyntaxBase<Label>::write(const Label& v, bool, std::string& out) {
   append_number(v.level, out);
   if (!v.compartments.empty()) out += ':';
-  for (const auto word : v.compartments) fmt::format_to(std::back_inserter(out), "{:016x}", word);
+  for (const auto word : v.compartments) out += fmt::format("{:016x}", word);
 }
 
 }  // namespace lang

@@ -38,7 +38,8 @@ class Table {
     std::vector<std::string> cells{std::string(label)};
     for (const Column& c : columns_) cells.push_back(cell(c));
     if (std::all_of(cells.begin() + 1, cells.end(), [](const std::string& s) { return s.empty(); })) return;
-    std::replace_if(cells.begin(), cells.end(), [](const std::string& s) { return s.empty(); }, "-");
+    for (std::string& text : cells)
+      if (text.empty()) text += '-';
     rows_.push_back(std::move(cells));
   }
 
@@ -48,9 +49,8 @@ class Table {
       for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
     for (const auto& cells : rows_) {
       std::string text(Lines::kIndent, ' ');
-      for (std::size_t i = 0; i + 1 < cells.size(); ++i)
-        fmt::format_to(std::back_inserter(text), "{:<{}}  ", cells[i], widths[i]);
-      lines_.text(text + cells.back() + '\n');
+      for (std::size_t i = 0; i + 1 < cells.size(); ++i) text += fmt::format("{:<{}}  ", cells[i], widths[i]);
+      lines_.text(text.append(cells.back()).append("\n"));
     }
   }
 

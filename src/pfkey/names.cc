@@ -116,10 +116,10 @@ std::string flag_names(std::uint32_t flags) {
   std::string out;
   for (const Word& row : kFlags) {
     if (!(flags & row.number)) continue;
-    fmt::format_to(std::back_inserter(out), "{}{}", out.empty() ? "" : ", ", row.name());
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", row.name());
     flags &= ~row.number;
   }
-  if (flags != 0) fmt::format_to(std::back_inserter(out), "{}{:#x}", out.empty() ? "" : ", ", flags);
+  if (flags != 0) out += fmt::format("{}{:#x}", out.empty() ? "" : ", ", flags);
   return out;
 }
 
@@ -133,8 +133,7 @@ std::string refusal_text(const Message& m) {
   if (m.error == 0) return {};
   std::string out = error_name(m.error);
   if (m.diagnostic != 0)
-    fmt::format_to(std::back_inserter(out), ", Diagnostic code {}: {}", m.diagnostic,
-                   text_of(static_cast<Diagnostic>(m.diagnostic)));
+    out += fmt::format(", Diagnostic code {}: {}", m.diagnostic, text_of(static_cast<Diagnostic>(m.diagnostic)));
   return out;
 }
 

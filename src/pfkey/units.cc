@@ -58,7 +58,7 @@ std::string escaped(std::string_view text) {
       out += '\\';
       out += c;
     } else if (byte < 0x20 || byte > 0x7e) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+      out += fmt::format("\\x{:02x}", byte);
     } else {
       out += c;
     }
