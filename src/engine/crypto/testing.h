@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "engine/crypto/crypto.h"
 
 namespace crypto::testing {
 
@@ -36,6 +37,15 @@ struct Vector {
     return v;
   }
 };
+
+/// The cipher of a block of ESP's under this key; `high`: with 64-bit sequence numbers.
+inline Suite suite_of(const Vector& v, const Secret& key) {
+  return {.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, v.text("encrypt")),
+          .auth = nullptr,
+          .encrypt_key = &key,
+          .auth_key = nullptr,
+          .esn = v.has("high")};
+}
 
 inline std::vector<Vector> read_vectors(const std::string& file) {
   std::ifstream in(std::string(VECTORS_DIR "/") + file);

@@ -35,11 +35,7 @@ TEST(Vectors, Ciphers) {
   for (const Vector& v : testing::read_vectors("esp.txt")) {
     SCOPED_TRACE(v.text("source"));
     const Secret key{Bytes(v.bytes("key"))};
-    const Suite suite{.encrypt = pfkey::find_algorithm(encrypt, v.text("encrypt")),
-                      .auth = nullptr,
-                      .encrypt_key = &key,
-                      .auth_key = nullptr,
-                      .esn = v.has("high")};
+    const Suite suite = testing::suite_of(v, key);
     const auto fastest = Keyed::make(suite, Keyed::Way::both);
     const auto openssl = Keyed::make(suite, Keyed::Way::both, Keyed::By::openssl);
     ASSERT_TRUE(fastest && openssl);

@@ -55,11 +55,7 @@ bool fast_gcm(const Vector& v) {
 
 bool esp(const Vector& v, Keyed::By by) {
   const Secret key{Bytes(v.bytes("key"))};
-  const Suite suite{.encrypt = pfkey::find_algorithm(encrypt, v.text("encrypt")),
-                    .auth = nullptr,
-                    .encrypt_key = &key,
-                    .auth_key = nullptr,
-                    .esn = v.has("high")};
+  const Suite suite = testing::suite_of(v, key);
   const auto keyed = Keyed::make(suite, Keyed::Way::both, by);
   if (!keyed) return false;
   const Octets head = v.bytes("head"), text = v.bytes("text"), sealed = v.bytes("sealed"), tag = v.bytes("icv");
