@@ -209,7 +209,7 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
   if (!m.replay_value) return std::nullopt;
   // As for our engine: numbers once sent or seen do not come again.
   if (wide_value(m) && !extended(sa)) return Refusal{EOPNOTSUPP, D::invalid_replay, std::string(kNarrowNumbers)};
-  const bool only_receives = (sa.sa->flags & (pfkey::kFlagInbound | pfkey::kFlagOutbound)) == pfkey::kFlagInbound;
+  const bool only_receives = (sa.sa->flags & kWays) == pfkey::kFlagInbound;
   if ((only_receives && window_of(sa) == 0) ||
       (sa.replay_value && m.replay_value->number() < sa.replay_value->number()))
     return Refusal{EINVAL, D::invalid_replay};
