@@ -8,6 +8,7 @@
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -20,6 +21,7 @@ namespace ipsecd {
 namespace {
 
 using engine::traffic::Arrival;
+using engine::traffic::Extension;
 using engine::traffic::Item;
 using engine::traffic::Packet;
 
@@ -47,13 +49,25 @@ bool take_share(const Fd& fd, Family family, std::uint8_t protocol, Share share)
   return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
-// What the kernel tells beside a packet: the address that it came to, hop limit and traffic class.
+// The extension headers that the kernel tells of, in their order if it is asked for all: what it is asked with and what
+// it calls them, and their number in a packet. It tells of every one that may stand before ESP, AH and UDP but a
+// fragment's, which is gone when the packet is whole.
+struct ExtensionRow {
+  int ask, name;
+  std::uint8_t protocol;
+};
+constexpr std::array kExtensions = {ExtensionRow{IPV6_RECVHOPOPTS, IPV6_HOPOPTS, IPPROTO_HOPOPTS},
+                                    ExtensionRow{IPV6_RECVRTHDR, IPV6_RTHDR, IPPROTO_ROUTING},
+                                    ExtensionRow{IPV6_RECVDSTOPTS, IPV6_DSTOPTS, IPPROTO_DSTOPTS}};
+
+// What the kernel tells beside a packet: the address that it came to, hop limit, traffic class, extension headers.
 bool ask_for_details(const Fd& fd, Family family) {
   if (family == Family::v4)
     return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_option(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
            set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
   return set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) && set_option(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
-         set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+         set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
+         std::ranges::all_of(kExtensions, [&](const auto& row) { return set_option(fd, IPPROTO_IPV6, row.ask, 1); });
 }
 
 template <class T>
@@ -75,6 +89,15 @@ void read_detail(const cmsghdr* c, Arrival& arrival) {
   }
 }
 
+// An extension header, which stays where the kernel has written it.
+std::optional<Extension> extension_of(const cmsghdr* c) {
+  if (c->cmsg_level != IPPROTO_IPV6) return std::nullopt;
+  const auto row = std::ranges::find(kExtensions, c->cmsg_type, &ExtensionRow::name);
+  if (row == kExtensions.end()) return std::nullopt;
+  const void* const octets = CMSG_DATA(c);
+  return Extension{row->protocol, Bytes(static_cast<const std::byte*>(octets), c->cmsg_len - CMSG_LEN(0))};
+}
+
 // Bytes of each datagram of a piece in which the kernel put many, but the last; 0: it is one.
 std::size_t size_of_each(msghdr& header) {
   for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c)))
@@ -82,16 +105,31 @@ std::size_t size_of_each(msghdr& header) {
   return 0;
 }
 
-Arrival arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t protocol, std::uint16_t port) {
+// nullopt: the kernel had more to tell than there was room for. `extensions` keeps what the Arrival shows.
+std::optional<Arrival> arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t protocol,
+                                  std::uint16_t port, std::span<Extension> extensions) {
+  if (header.msg_flags & MSG_CTRUNC) return std::nullopt;
   Arrival arrival;
   const Endpoint peer = endpoint_of(from);
   arrival.src = peer.address;
   arrival.dst = unspecified(peer.address.family);
   arrival.protocol = protocol;
   arrival.src_port = peer.port, arrival.dst_port = port;
-  for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c)))
+  std::size_t count = 0;
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c))) {
     read_detail(c, arrival);
+    const auto extension = extension_of(c);
+    if (!extension) continue;
+    if (count == extensions.size()) return std::nullopt;
+    extensions[count++] = *extension;
+  }
+  arrival.extensions = extensions.first(count);
   return arrival;
+}
+
+// An empty packet is counted as malformed.
+void complete(Packet& packet, const std::optional<Arrival>& arrival) {
+  if (!arrival || !add_header(packet, *arrival)) packet.size = 0;
 }
 
 }  // namespace
@@ -99,19 +137,27 @@ Arrival arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t pr
 // What recvmmsg() wants, made once; and for a UDP socket what it got and has not given yet.
 struct Inlet::Batch {
   static constexpr std::size_t kPieces = 16, kPiece = 65536;
+  // Bytes of what is told of a packet, and of its extension headers: room for one of the longest, or many usual ones.
+  static constexpr std::size_t kDetails = 128, kExtensionDetails = 2048;
+  static_assert((kDetails + kExtensionDetails) % alignof(cmsghdr) == 0);
 
   std::array<mmsghdr, kBatch> messages{};
   std::array<iovec, kBatch> parts{};
   std::array<sockaddr_storage, kBatch> from{};
-  struct alignas(cmsghdr) Details {
-    std::array<char, 128> octets;
-  };
-  std::array<Details, kBatch> details{};
+  const std::size_t details_size;  // For each packet.
+  std::unique_ptr<std::byte[]> details;
+  std::array<Extension, engine::traffic::kMostExtensions> extensions;  // Of the packet in hand.
 
   std::unique_ptr<std::byte[]> pieces;
   std::size_t got = 0, number = 0, taken = 0;  // Pieces; the one that is being given; bytes of it that were.
   std::size_t each = 0;                        // Bytes of its datagrams.
-  Arrival arrival;
+  std::optional<Arrival> arrival;
+
+  Batch(Family family, bool udp)
+      : details_size(kDetails + (family == Family::v6 ? kExtensionDetails : 0)),
+        details(std::make_unique_for_overwrite<std::byte[]>((udp ? kPieces : kBatch) * details_size)) {
+    if (udp) pieces = std::make_unique_for_overwrite<std::byte[]>(kPieces * kPiece);
+  }
 
   // `whole`: the packet brings its header, and nothing has to be told beside it.
   void prepare(std::size_t i, MutableBytes room, bool whole = false) {
@@ -122,24 +168,28 @@ struct Inlet::Batch {
     if (whole) return;
     m.msg_name = &from[i];
     m.msg_namelen = sizeof from[i];
-    m.msg_control = &details[i];
-    m.msg_controllen = sizeof details[i];
+    m.msg_control = details.get() + i * details_size;
+    m.msg_controllen = details_size;
   }
   std::size_t receive(int fd, std::size_t most) {
     const int n = ::recvmmsg(fd, messages.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
   bool cut(std::size_t i) const { return (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
+  // nullopt: not all of the packet is there, or not all that stood before it.
+  std::optional<Arrival> told(std::size_t i, std::uint8_t protocol, std::uint16_t port) {
+    return cut(i) ? std::nullopt : arrival_of(messages[i].msg_hdr, from[i], protocol, port, extensions);
+  }
   // Datagrams of the piece that are left.
   std::size_t left() const { return (messages[number].msg_len - taken + each - 1) / each; }
 };
 
 Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port)
-    : fd_(std::move(fd)), family_(family), protocol_(protocol), port_(port), batch_(new Batch, [](Batch* b) {
-        delete b;
-      }) {
-  if (port_ != 0) batch_->pieces = std::make_unique_for_overwrite<std::byte[]>(Batch::kPieces * Batch::kPiece);
-}
+    : fd_(std::move(fd)),
+      family_(family),
+      protocol_(protocol),
+      port_(port),
+      batch_(new Batch(family, port != 0), [](Batch* b) { delete b; }) {}
 
 Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
   const int domain = family == Family::v4 ? AF_INET : AF_INET6;
@@ -191,17 +241,17 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
     b.prepare(i, room.first(room.size() - Packet::kTailroom), whole);
   }
   const std::size_t got = b.receive(fd_.get(), items.size());
-  std::size_t count = 0;
-  for (std::size_t at = 0; at < got; ++at) {
-    Packet& p = items[at].packet;
+  for (std::size_t i = 0; i < got; ++i) {
+    Packet& p = items[i].packet;
     p.at = Packet::kHeadroom;
-    p.size = b.messages[at].msg_len;
-    msghdr& header = b.messages[at].msg_hdr;
-    if (b.cut(at) || (!whole && !add_header(p, arrival_of(header, b.from[at], protocol_, port_)))) continue;
-    if (count != at) std::swap(items[count].packet, p);
-    ++count;
+    p.size = b.messages[i].msg_len;
+    if (!whole) {
+      complete(p, b.told(i, protocol_, port_));
+    } else if (b.cut(i)) {
+      p.size = 0;
+    }
   }
-  return count;
+  return got;
 }
 
 // A piece is not begun where it would be broken off: what belongs together is opened, and joined again, together.
@@ -216,21 +266,21 @@ std::size_t Inlet::take_pieces(std::span<Item> items) {
   for (; left(); ++b.number, b.taken = 0) {
     const Bytes piece(b.pieces.get() + b.number * Batch::kPiece, b.messages[b.number].msg_len);
     if (b.taken == 0) {
-      if (piece.empty() || b.cut(b.number)) continue;
+      if (piece.empty()) continue;
       const std::size_t each = size_of_each(b.messages[b.number].msg_hdr);
       b.each = each == 0 ? piece.size() : each;
-      b.arrival = arrival_of(b.messages[b.number].msg_hdr, b.from[b.number], protocol_, port_);
+      b.arrival = b.told(b.number, protocol_, port_);
       if (count > 0 && b.left() > items.size() - count) return count;
     }
     while (b.taken < piece.size()) {
       if (count == items.size()) return count;
       const Bytes datagram = piece.subspan(b.taken, std::min(b.each, piece.size() - b.taken));
       b.taken += datagram.size();
-      Packet& p = items[count].packet;
+      Packet& p = items[count++].packet;
       p.at = Packet::kHeadroom;
       p.size = datagram.size();
       std::ranges::copy(datagram, p.bytes().begin());
-      if (add_header(p, b.arrival)) ++count;
+      complete(p, b.arrival);
     }
   }
   return count;
@@ -279,7 +329,7 @@ std::optional<engine::traffic::PathReport> PathInlet::next() {
     if (got < 0) return std::nullopt;
     p.at = Packet::kHeadroom;
     p.size = static_cast<std::size_t>(got);
-    if (family_ == Family::v6 && !add_header(p, arrival_of(header, from, IPPROTO_ICMPV6, 0))) continue;
+    if (family_ == Family::v6) complete(p, arrival_of(header, from, IPPROTO_ICMPV6, 0, {}));
     if (const auto report = engine::traffic::read_path_report(p.bytes())) return report;
   }
 }

@@ -38,8 +38,8 @@ class Inlet {
   Family family() const { return family_; }
   std::uint16_t port() const { return port_; }
 
-  /// Puts waiting packets into the buffers of `items`, whole, with the outer header that they arrived under, ready for
-  /// Worker::unprotect(). How many there were; never waits.
+  /// Puts waiting packets into the buffers of `items`, whole, with the outer headers that they arrived under, ready for
+  /// Worker::unprotect(); empty where those are not all known. How many there were; never waits.
   std::size_t receive(std::span<engine::traffic::Item> items);
   /// Whether some were left for want of buffers, of which the descriptor does not tell.
   bool left() const;

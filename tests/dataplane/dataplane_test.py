@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import sys
 import unittest
@@ -172,6 +173,90 @@ class NoOffload(Offload):
 
 class ManyThreads(Offload):
     options = ("--workers", "2")
+
+
+MARK = 0x50
+
+
+def options(number, size):
+    """A header of that many octets: options that who does not know them passes over, and padding."""
+    body = b""
+    while size - 2 - len(body) > 7:
+        data = min(size - 4 - len(body), 255)
+        body += bytes([0x1e, data]) + bytes([number]) * data
+    if left := size - 2 - len(body):
+        body += bytes([1, left - 2]) + bytes(left - 2) if left > 1 else b"\0"
+    return bytes([0, size // 8 - 1]) + body
+
+
+class ExtensionHeaders(Case):
+    """Transport mode over IPv6: what stands before ESP and AH comes through too."""
+    options = ("--mark", str(MARK), "--mtu", "4000")
+    HOPS, ROUTE, DESTINATION, PLAIN = 0, 43, 60, 253  # The last is for experiments (RFC 3692).
+    KINDS = (("esp", GCM_REST, ESP), ("ah", AH_REST, AH), ("esp", GCM_REST + IN_UDP, UDP))
+
+    def setUp(self):
+        super().setUp()
+        for host, own, peer in ((self.a, *V6_ENDS), (self.b, *reversed(V6_ENDS))):
+            host.ip("link", "set", "cable", "mtu", "4000")
+            host.ip("-6", "route", "add", peer, "dev", "ipsec0", "table", "50", "src", own)
+            host.ip("-6", "rule", "add", "not", "fwmark", str(MARK), "table", "50")
+
+    def packet(self, headers, last, payload):
+        """A whole one, and its headers as who gets it sees them."""
+        kinds = [kind for kind, _ in headers] + [last]
+        chained = [(kind, bytes([following]) + data[1:]) for (kind, data), following in zip(headers, kinds[1:])]
+        rest = b"".join(data for _, data in chained) + payload
+        ends = b"".join(socket.inet_pton(socket.AF_INET6, end) for end in V6_ENDS)
+        return struct.pack("!LHBB", 6 << 28, len(rest), kinds[0], 64) + ends + rest, chained
+
+    def send(self, packet, mark=0):
+        with self.a.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+            raw.sendto(packet, (V6_ENDS[1], 0))
+
+    def test_they_reach_who_listens(self):
+        headers = [(self.HOPS, options(1, 264)), (self.DESTINATION, options(2, 1600)),
+                   (self.ROUTE, bytes([0, 0, 253, 0, 0, 0, 0, 0])),  # No hop is left.
+                   (self.DESTINATION, options(3, 24))]
+        names = {socket.IPV6_HOPOPTS: self.HOPS, socket.IPV6_RTHDR: self.ROUTE, socket.IPV6_DSTOPTS: self.DESTINATION}
+        payload = b"what nobody shall see"
+        packet, chained = self.packet(headers, self.PLAIN, payload)
+        for kind, rest, _ in self.KINDS:
+            with self.subTest(kind=kind, rest=rest):
+                self.pair.load(both_ways(0x1000, rest, ("", ""), V6_ENDS, kind))
+                self.cable.packets()
+                with self.b.socket(socket.AF_INET6, socket.SOCK_RAW, self.PLAIN) as taker:
+                    for option in (socket.IPV6_RECVHOPOPTS, socket.IPV6_RECVRTHDR, socket.IPV6_RECVDSTOPTS):
+                        taker.setsockopt(socket.IPPROTO_IPV6, option, 1)
+                    arrived = self.b.status()["in"]["packets"]
+                    self.send(packet)
+                    wait_for("the packet", lambda: self.b.status()["in"]["packets"] > arrived)
+                    got, told, _, _ = taker.recvmsg(4096, 4096)
+                self.assertEqual((got, [(names[number], data) for _, number, data in told]), (payload, chained))
+                seen = [p for p in self.cable.packets() if chained[0][1] in p]
+                self.assertEqual([payload in p for p in seen], [kind == "ah"])
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+    def test_tcp_with_options(self):
+        sticky = ((socket.IPPROTO_IPV6, socket.IPV6_HOPOPTS, options(1, 16)),
+                  (socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, options(2, 24)))
+        for kind, rest, protocol in self.KINDS:
+            with self.subTest(kind=kind, rest=rest):
+                self.pair.load(both_ways(0x1000, rest, ("", ""), V6_ENDS, kind))
+                self.cable.packets()
+                echo(self.a, self.b, V6_ENDS[1], options=sticky)
+                behind = {p[40] for p in self.cable.packets() if p[0] >> 4 == 6 and p[6] == self.HOPS} - {58}
+                self.assertEqual(behind, {protocol})
+                self.assertEqual([host.status()["in"]["dropped"] for host in (self.a, self.b)], [{}, {}])
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+    def test_more_of_them_than_can_be_kept(self):
+        headers = [(self.HOPS, options(1, 264)), (self.DESTINATION, options(2, 2048))]
+        self.send(self.packet(headers, ESP, bytes(40))[0], MARK)
+        wait_for("the drop", lambda: self.b.status()["in"]["dropped"] == {"malformed": 1})
 
 
 class Counts(Case):

@@ -182,9 +182,12 @@ def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def echo(client, server, address, size=200_000):
-    """Sends `size` bytes by TCP from a host to another and back. Fails if they do not come back as they went."""
+def echo(client, server, address, size=200_000, options=()):
+    """Sends `size` bytes by TCP from a host to another and back. Fails if they do not come back as they went. `options`
+    are set on both sockets."""
     listener = server.socket(family_of(address))
+    for option in options:
+        listener.setsockopt(*option)
     listener.bind((address, 0))
     listener.listen()
 
@@ -200,6 +203,8 @@ def echo(client, server, address, size=200_000):
     data = os.urandom(size)
     back = bytearray()
     with client.socket(family_of(address)) as s:
+        for option in options:
+            s.setsockopt(*option)
         s.connect(listener.getsockname()[:2])
         sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
         sender.start()

@@ -137,8 +137,9 @@ def connections(pairs, seconds):
     return done
 
 
-def datagrams(start, end, src, dst, sizes, seconds=5, at=None):
-    """Sends UDP datagrams of these sizes; the sizes of those that came, in their order. `at`: what `end` calls `dst`."""
+def datagrams(start, end, src, dst, sizes, seconds=5, at=None, options=()):
+    """Sends UDP datagrams of these sizes; the sizes of those that came, in their order. `at`: what `end` calls `dst`;
+    `options` are of the socket that sends."""
     family, got = socket.AF_INET6 if ":" in src else socket.AF_INET, []
     with contextlib.ExitStack() as stack:
         with inside(end):
@@ -148,6 +149,8 @@ def datagrams(start, end, src, dst, sizes, seconds=5, at=None):
         with inside(start):
             giver = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         giver.bind((src, 0))
+        for option in options:
+            giver.setsockopt(*option)
         for size in sizes:
             giver.sendto(bytes(size), (dst, taker.getsockname()[1]))
 

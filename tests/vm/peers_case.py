@@ -1,5 +1,7 @@
 """The kernel's ESP and AH against ipsecd's, keyed from one file by ipseckey at both ends: namespace a has Linux' IPsec,
 namespace b an ipsecd with a TUN device. Every combination has addresses of its own, so all of them run at once."""
+import socket
+
 from guest import CIPHERS, MACS, expect, finish, ipseckey, key, load
 from ipsecd import Daemon
 from netns import cable, connections, datagrams, ip_batch, nat_socket, pings
@@ -85,6 +87,15 @@ for (satype, mode, families, words), (a, b) in zip(combinations, inner):
     expect("long datagrams to ipsecd, " + name, datagrams("a", "b", a, b, SIZES), SIZES)
     if mode == "tunnel":
         expect("long datagrams to the kernel, " + name, datagrams("b", "a", b, a, SIZES), SIZES)
+
+# The kernel puts a socket's options for every hop, and for the destination, before ESP and AH, in each fragment too.
+SOME = bytes([0, 1, 0x1e, 4, 1, 2, 3, 4, 0x3e, 4, 5, 6, 7, 8, 1, 0])  # Unknown ones: the second may change on the way.
+sticky = [(socket.IPPROTO_IPV6, name, SOME) for name in (socket.IPV6_HOPOPTS, socket.IPV6_DSTOPTS)]
+for (satype, mode, families, words), (a, b) in zip(combinations, inner):
+    if mode == "transport" and families == V6 and words in (esp[11], ah[2]):
+        name = f"options in {satype} {words[:40]}"
+        expect(name + " to ipsecd", datagrams("a", "b", a, b, [1, 1000, 3000], options=sticky), [1, 1000, 3000])
+        expect(name + " to the kernel", datagrams("b", "a", b, a, [1, 1000], options=sticky), [1, 1000])
 
 daemon.run_ipseckey("flush")
 expect("no ping after flush", pings(inner, 1), set())

@@ -608,5 +608,95 @@ TEST(Buffers, WithoutRoomAPacketIsDroppedAndNothingIsCounted) {
   EXPECT_EQ(name(enough.item.cause), "none");
 }
 
+// A packet with the extension headers put in. Their first octets name nothing yet.
+Octets extended(const Octets& packet, std::span<const Extension> extensions) {
+  Octets out(packet.begin(), packet.begin() + 40);
+  std::size_t next_at = 6;
+  for (const Extension& e : extensions) {
+    const std::size_t at = out.size();
+    out.insert(out.end(), e.octets.begin(), e.octets.end());
+    out[at] = out[next_at];
+    out[next_at] = static_cast<std::byte>(e.protocol);
+    next_at = at;
+  }
+  out.insert(out.end(), packet.begin() + 40, packet.end());
+  mend_length(out);
+  return out;
+}
+
+// Options that may and may not change on the way, a routing header that is used up, and a long header.
+struct Options {
+  static constexpr std::uint8_t kHops = 0, kRoute = 43, kDestination = 60;
+  Octets hops = filled(16, {{2, 0x1e}, {3, 4}, {8, 0x3e}, {9, 6}}), each = filled(8, {{2, 1}, {3, 4}}),
+         route = filled(8, {{2, 253}}), last = filled(264, {{1, 32}, {2, 0x1e}, {3, 255}, {259, 1}, {260, 3}});
+  std::array<Extension, 4> all = {{{kHops, hops}, {kDestination, each}, {kRoute, route}, {kDestination, last}}};
+
+  static Octets filled(std::size_t size, std::initializer_list<std::pair<std::size_t, unsigned>> octets) {
+    Octets out(size, std::byte{0});
+    out[0] = std::byte{44};  // As of a Fragment header, which is gone.
+    out[1] = static_cast<std::byte>(size / 8 - 1);
+    for (const auto& [at, value] : octets) out[at] = static_cast<std::byte>(value);
+    return out;
+  }
+};
+
+// The options of the destination alone are not for the way: they stand behind AH, and inside ESP.
+TEST(Arrivals, HeadersThatASocketHidStandBeforeThePacketAgain) {
+  const Options options;
+  for (Wish wish : {Wish{}, Wish{.encrypt = 0, .auth = 5}, Wish{.udp = true}}) {
+    wish.src = "2001:db8::1", wish.dst = "2001:db8::2";
+    Host here, there;
+    for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
+    const Octets plain = extended(datagram({.src = wish.src, .dst = wish.dst, .traffic_class = 0x20}), options.all);
+    const Result out = protect(here, plain);
+    ASSERT_EQ(name(out.cause), "none");
+    const std::size_t headers = 40 + 16 + 8 + 8;
+    ASSERT_EQ(out.departure.header, headers + (wish.udp ? 8 : 0));
+    Octets sent = out.packet;
+    if (wish.udp) set(sent, headers + 6, std::uint16_t{0});  // The socket has looked at the checksum.
+    Arrival arrival{.src = *parse_address(wish.src),
+                    .dst = *parse_address(wish.dst),
+                    .protocol = out.departure.protocol,
+                    .src_port = out.departure.src_port,
+                    .dst_port = out.departure.dst_port,
+                    .traffic_class = 0x20,
+                    .hop_limit = 64,
+                    .extensions = std::span(options.all).first(3)};
+    Held held(Bytes(sent).subspan(out.departure.header));
+    ASSERT_TRUE(add_header(held.item.packet, arrival));
+    EXPECT_EQ(hex(held.bytes()), hex(sent));
+    const Result in = unprotect(there, held.bytes());
+    EXPECT_EQ(name(in.cause), "none");
+    EXPECT_EQ(hex(in.packet), hex(plain));
+  }
+}
+
+TEST(Arrivals, ADatagramIsMovedForLongHeaders) {
+  const Options options;
+  const Octets sent = extended(datagram({.src = "2001:db8::1", .dst = "2001:db8::2"}), options.all);
+  const std::size_t headers = 40 + 16 + 8 + 8 + 264;
+  const Arrival arrival{.src = *parse_address("2001:db8::1"),
+                        .dst = *parse_address("2001:db8::2"),
+                        .protocol = kUdp,
+                        .src_port = 1000,
+                        .dst_port = 2000,
+                        .extensions = options.all};
+  const Bytes payload = Bytes(sent).subspan(headers + 8);
+  for (const std::size_t head : {std::size_t{0}, Packet::kHeadroom, headers + 7, headers + 8}) {
+    Held enough(payload, head, headers + 8 - head);
+    ASSERT_TRUE(add_header(enough.item.packet, arrival));
+    EXPECT_EQ(hex(enough.bytes()), hex(sent));
+    if (head == headers + 8) continue;
+    Held little(payload, head, headers + 7 - head);
+    EXPECT_FALSE(add_header(little.item.packet, arrival));
+  }
+  Held longest(Octets(UINT16_MAX - headers - 8)), longer(Octets(UINT16_MAX - headers - 7));
+  longest.memory.resize(longest.memory.size() + headers);
+  longer.memory.resize(longer.memory.size() + headers);
+  longest.item.packet.memory = longest.memory, longer.item.packet.memory = longer.memory;
+  EXPECT_TRUE(add_header(longest.item.packet, arrival));
+  EXPECT_FALSE(add_header(longer.item.packet, arrival));
+}
+
 }  // namespace
 }  // namespace engine::traffic

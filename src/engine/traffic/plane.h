@@ -116,14 +116,23 @@ class Plane final : public Carrier {
   std::unique_ptr<State> state_;
 };
 
-/// Puts in front of a datagram that a socket gave without its headers (UDP; raw IPv6) the outer header that it arrived
-/// under. Protocol 17 adds a UDP header. False: no room.
+/// An IPv6 extension header, whole, and the number that names it in what stands before it.
+struct Extension {
+  std::uint8_t protocol = 0;
+  Bytes octets;
+};
+
+/// The headers that a socket hid (UDP; raw IPv6), as it told of them. `extensions` is in the packet's order.
 struct Arrival {
   Address src, dst;
   std::uint8_t protocol = 0;
   std::uint16_t src_port = 0, dst_port = 0;
   std::uint8_t traffic_class = 0, hop_limit = 64;
+  std::span<const Extension> extensions = {};
 };
+/// Puts in front of a datagram the headers under which it arrived; protocol 17 adds a UDP header. What names the next
+/// header is written anew, so that a Fragment header, which is gone, leaves no trace. The datagram is moved if there is
+/// too little room before it. False: no room at all.
 bool add_header(Packet& packet, const Arrival& arrival);
 
 /// The ICMP answer to a packet that protect() found too big: "fragmentation needed" (RFC 1191) or "packet too big"

@@ -61,6 +61,6 @@ std::size_t ah_size(std::size_t unit, std::size_t icv);
 /// mutable fields zero, predictable ones as they are at the destination. False: an option or a routing header is
 /// malformed or of a kind for which that is not defined, or `out` is too small.
 bool immutable_headers(Bytes headers, MutableBytes out);
-inline constexpr std::size_t kMostHeaders = 1024;
+inline constexpr std::size_t kMostHeaders = 40 + 2048;  ///< IPv6 with as much as ipsecd keeps of what arrives.
 
 }  // namespace engine::traffic
