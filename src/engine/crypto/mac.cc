@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/secret_heap.h"
+#include "engine/crypto/hmac.h"
 
 namespace crypto {
 namespace {
@@ -16,9 +17,9 @@ namespace {
 constexpr std::size_t kBlock = 16;
 using Block = std::array<std::byte, kBlock>;
 
-class LibraryMac final : public Mac {
+class Cmac final : public Mac {
  public:
-  explicit LibraryMac(MacContext context) : context_(std::move(context)) {}
+  explicit Cmac(MacContext context) : context_(std::move(context)) {}
 
   bool compute(std::span<const Bytes> parts, MutableBytes out) override {
     std::array<std::byte, kMost> whole;
@@ -98,15 +99,15 @@ class Xcbc final : public Mac, public secret_heap::Object {
   std::array<std::byte, 512> scratch_{};
 };
 
-std::unique_ptr<Mac> library_mac(const char* name, const char* parameter, const char* value, Bytes key) {
-  const MacPtr mac(EVP_MAC_fetch(library(), name, nullptr));
+std::unique_ptr<Mac> cmac(Bytes key) {
+  const MacPtr mac(EVP_MAC_fetch(library(), "CMAC", nullptr));
   if (!mac) return nullptr;
   MacContext context(EVP_MAC_CTX_new(mac.get()));
-  std::string text(value);
-  const std::array<OSSL_PARAM, 2> parameters = {OSSL_PARAM_construct_utf8_string(parameter, text.data(), 0),
-                                                OSSL_PARAM_construct_end()};
+  std::string cipher("AES-128-CBC");
+  const std::array<OSSL_PARAM, 2> parameters = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher.data(), 0), OSSL_PARAM_construct_end()};
   if (!context || EVP_MAC_init(context.get(), octets(key.data()), key.size(), parameters.data()) != 1) return nullptr;
-  return std::make_unique<LibraryMac>(std::move(context));
+  return std::make_unique<Cmac>(std::move(context));
 }
 
 CipherContext cbc_encryptor(Bytes key) {
@@ -136,22 +137,12 @@ std::unique_ptr<Mac> xcbc(Bytes key) {
   return made;
 }
 
-// By the numbers of pfkey/algorithms.cc.
-struct Digest {
-  std::uint8_t number;
-  const char* name;
-};
-constexpr std::array kDigests = {Digest{2, "MD5"}, Digest{3, "SHA1"}, Digest{5, "SHA2-256"}, Digest{6, "SHA2-384"},
-                                 Digest{7, "SHA2-512"}};
-
 }  // namespace
 
 std::unique_ptr<Mac> Mac::make(const pfkey::Algorithm& row, Bytes key) {
   if (row.mode == pfkey::Mode::xcbc) return xcbc(key);
-  if (row.mode == pfkey::Mode::cmac) return library_mac("CMAC", OSSL_MAC_PARAM_CIPHER, "AES-128-CBC", key);
-  for (const Digest& digest : kDigests)
-    if (digest.number == row.number) return library_mac("HMAC", OSSL_MAC_PARAM_DIGEST, digest.name, key);
-  return nullptr;
+  if (row.mode == pfkey::Mode::cmac) return cmac(key);
+  return make_hmac(row, key);
 }
 
 }  // namespace crypto

@@ -1,5 +1,6 @@
 #pragma once
-/// Integrity algorithms: HMAC (RFC 2104) and AES-CMAC (RFC 4493) of the library, AES-XCBC-MAC (RFC 3566) upon its CBC.
+/// Integrity algorithms: AES-CMAC (RFC 4493) of the library, HMAC (RFC 2104) upon its digests, AES-XCBC-MAC (RFC 3566)
+/// upon its CBC.
 #include <memory>
 #include <span>
 
@@ -17,7 +18,7 @@ class Mac {
   static std::unique_ptr<Mac> make(const pfkey::Algorithm& row, Bytes key);
   virtual ~Mac() = default;
 
-  /// The first out.size() bytes of the result over `parts` in order. False: the library refuses.
+  /// The first out.size() bytes of the result over `parts` in order. Allocates nothing. False: the library refuses.
   virtual bool compute(std::span<const Bytes> parts, MutableBytes out) = 0;
 };
 
