@@ -293,10 +293,10 @@ TEST(Save, KeepsToEightyColumns) {
 
 // What was sent between the save and the load must not be sent again.
 TEST(Save, AnSaThatHasSentGoesOnWithAMargin) {
-  const auto saved = [](std::uint32_t flags, pfkey::ReplayValue value, bool esn) {
+  const auto saved = [](std::uint32_t flags, pfkey::ReplayValue value, bool esn, std::uint8_t window = 0) {
     Message m;
     m.satype = SaType::esp;
-    m.sa = pfkey::Sa{.spi = 9, .state = State::mature, .flags = flags};
+    m.sa = pfkey::Sa{.spi = 9, .replay = window, .state = State::mature, .flags = flags};
     m.replay_value = value;
     if (esn) m.replay_window = pfkey::ReplayWindow{64, true};
     const SaSpec spec = to_spec(std::move(m));
@@ -309,6 +309,12 @@ TEST(Save, AnSaThatHasSentGoesOnWithAMargin) {
   EXPECT_EQ(saved(kOut | kUsed, {0xffffff00, 0}, false), 0xffffffffu);  // No number is left: it can send no more.
   EXPECT_EQ(saved(kOut | kUsed, {0xffffff00, 0}, true), 0xffffff00ull + 1048576);
   EXPECT_EQ(saved(kOut | kUsed, {0, 0x300000000}, true), 0x300000000ull + 1048576);
+  // One number for both directions: ahead of the peer's, a window would let in nothing.
+  EXPECT_EQ(saved(kOut | kIn | kUsed, {100, 0}, false), 100u + 1048576);
+  EXPECT_EQ(saved(kOut | kIn | kUsed, {100, 0}, false, 32), 100u);
+  EXPECT_EQ(saved(kUsed, {100, 0}, false), 100u + 1048576);
+  EXPECT_EQ(saved(kUsed, {100, 0}, false, 32), 100u);
+  EXPECT_EQ(saved(kOut | kUsed, {100, 0}, false, 32), 100u + 1048576);
 }
 
 }  // namespace

@@ -66,12 +66,19 @@ void natt_to_spec(const pfkey::Message& m, SaSpec& s) {
   if (m.natt_remote && (m.natt_remote->port != 0 || !s.nat_remote)) s.nat_remote_port = Port{m.natt_remote->port};
 }
 
+std::uint32_t window_of(const pfkey::Message& m) {
+  return m.replay_window ? m.replay_window->window : std::uint32_t{m.sa->replay};
+}
+
 // Numbers that were sent must not be sent again, and packets go on while the file lies there: an SA that has sent goes
-// on a good way ahead, once. Loaded, it is unused, so that a save of it says the same.
+// on a good way ahead, once. Loaded, it is unused, so that a save of it says the same. One that receives, too, has one
+// number for both: ahead of it, its replay window would let in nothing of the peer's.
 std::uint64_t resumed(const pfkey::Message& m) {
+  constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
   const std::uint64_t number = m.replay_value->number();
-  const bool sends = (m.sa->flags & pfkey::kFlagOutbound) && !(m.sa->flags & pfkey::kFlagInbound);
-  if (!sends || !(m.sa->flags & pfkey::kFlagUsed)) return number;
+  const std::uint32_t way = m.sa->flags & (kIn | kOut);  // None: both.
+  const bool checks = way != kOut && window_of(m) != 0;
+  if (way == kIn || checks || !(m.sa->flags & pfkey::kFlagUsed)) return number;
   const std::uint64_t last = m.replay_window && m.replay_window->esn ? UINT64_MAX : UINT32_MAX;
   return last - number < kSaveMargin ? last : number + kSaveMargin;
 }
@@ -87,7 +94,7 @@ SaSpec to_spec(pfkey::Message&& m) {
   if (m.pair) s.pair_spi = unless_zero<Spi>(m.pair->spi);
   if (m.sa->flags & pfkey::kFlagInbound) s.inbound = Flag{};
   if (m.sa->flags & pfkey::kFlagOutbound) s.outbound = Flag{};
-  s.replay = unless_zero<Window>(m.replay_window ? m.replay_window->window : std::uint32_t{m.sa->replay});
+  s.replay = unless_zero<Window>(window_of(m));
   if (m.replay_window && m.replay_window->esn) s.esn = Flag{};
   if (m.reqid) s.reqid = Count32{m.reqid->value};
   if (m.if_id) s.if_id = Count32{m.if_id->value};
