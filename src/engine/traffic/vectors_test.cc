@@ -17,12 +17,16 @@ void chosen(MutableBytes out) {
 }
 
 Message sa_of(const Vector& v) {
-  const auto* const row = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, v.text("encrypt"));
-  Message m = engine::testing::request(pfkey::Type::add, pfkey::SaType::esp, v.number("spi"));
+  using enum pfkey::AlgorithmKind;
+  const bool ah = v.text("satype") == "ah";
+  const auto* const row =
+      ah ? pfkey::find_algorithm(auth, v.text("auth")) : pfkey::find_algorithm(encrypt, v.text("encrypt"));
+  Message m = engine::testing::request(pfkey::Type::add, ah ? pfkey::SaType::ah : pfkey::SaType::esp, v.number("spi"));
   m.src = endpoint(v.text("src")), m.dst = endpoint(v.text("dst"));
-  m.sa->encrypt = row->number;
+  (ah ? m.sa->auth : m.sa->encrypt) = row->number;
   const Octets material = v.bytes("key");
-  m.encrypt_key = pfkey::Key{static_cast<std::uint16_t>(material.size() * 8), 0, Secret(Bytes(material))};
+  (ah ? m.auth_key : m.encrypt_key) =
+      pfkey::Key{static_cast<std::uint16_t>(material.size() * 8), 0, Secret(Bytes(material))};
   if (v.has("number")) m.replay_value = pfkey::ReplayValue{.low = v.number("number"), .wide = 0};
   if (v.has("tunnel")) {
     m.sa->flags |= pfkey::kFlagTunnel;
@@ -35,13 +39,13 @@ TEST(Vectors, WholePacketsBothWays) {
   std::size_t count = 0;
   for (const Vector& v : crypto::testing::read_vectors("packets.txt")) {
     SCOPED_TRACE(v.text("source"));
-    chance = v.bytes("random");
+    if (v.has("random")) chance = v.bytes("random");
     Host here({.workers = 1, .mtu = 1500, .random = chosen}), there;
     ASSERT_EQ(here.add(sa_of(v)), engine::testing::kDone);
     ASSERT_EQ(there.add(sa_of(v)), engine::testing::kDone);
     const Result out = protect(here, v.bytes("plain"));
     ASSERT_EQ(name(out.cause), "none");
-    // Of a new outer header only the identification is not the vector's.
+    // Of a new outer header the identification of ESP's, and the TTL of AH's, are not the vector's.
     const std::size_t front = v.has("tunnel") ? 20 : 0;
     EXPECT_EQ(hex(Bytes(out.packet).subspan(front)), hex(Bytes(v.bytes("wire")).subspan(front)));
     const Result in = unprotect(there, v.bytes("wire"));
@@ -49,7 +53,7 @@ TEST(Vectors, WholePacketsBothWays) {
     EXPECT_EQ(hex(in.packet), hex(v.bytes("plain")));
     ++count;
   }
-  EXPECT_EQ(count, 5u);
+  EXPECT_EQ(count, 7u);
 }
 
 }  // namespace
