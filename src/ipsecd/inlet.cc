@@ -60,11 +60,12 @@ constexpr std::array kExtensions = {ExtensionRow{IPV6_RECVHOPOPTS, IPV6_HOPOPTS,
                                     ExtensionRow{IPV6_RECVRTHDR, IPV6_RTHDR, IPPROTO_ROUTING},
                                     ExtensionRow{IPV6_RECVDSTOPTS, IPV6_DSTOPTS, IPPROTO_DSTOPTS}};
 
-// What the kernel tells beside a packet: the address that it came to, hop limit, traffic class, extension headers.
+// What the kernel tells beside a packet: the address that it came to, hop limit, traffic class, options or extension
+// headers.
 bool ask_for_details(const Fd& fd, Family family) {
   if (family == Family::v4)
     return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_option(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
-           set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
+           set_option(fd, IPPROTO_IP, IP_RECVTOS, 1) && set_option(fd, IPPROTO_IP, IP_RECVOPTS, 1);
   return set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) && set_option(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
          set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
          std::ranges::all_of(kExtensions, [&](const auto& row) { return set_option(fd, IPPROTO_IPV6, row.ask, 1); });
@@ -77,11 +78,18 @@ T data_of(const cmsghdr* c) {
   return v;
 }
 
+// They stay where the kernel has written them.
+Bytes octets_of(const cmsghdr* c) {
+  const void* const octets = CMSG_DATA(c);
+  return {static_cast<const std::byte*>(octets), c->cmsg_len - CMSG_LEN(0)};
+}
+
 void read_detail(const cmsghdr* c, Arrival& arrival) {
   if (c->cmsg_level == IPPROTO_IP) {
     if (c->cmsg_type == IP_PKTINFO) arrival.dst = address_of(data_of<in_pktinfo>(c).ipi_addr);
     if (c->cmsg_type == IP_TTL) arrival.hop_limit = static_cast<std::uint8_t>(data_of<int>(c));
     if (c->cmsg_type == IP_TOS) arrival.traffic_class = data_of<std::uint8_t>(c);
+    if (c->cmsg_type == IP_RECVOPTS) arrival.options = octets_of(c);
   } else if (c->cmsg_level == IPPROTO_IPV6) {
     if (c->cmsg_type == IPV6_PKTINFO) arrival.dst = address_of(data_of<in6_pktinfo>(c).ipi6_addr);
     if (c->cmsg_type == IPV6_HOPLIMIT) arrival.hop_limit = static_cast<std::uint8_t>(data_of<int>(c));
@@ -89,13 +97,11 @@ void read_detail(const cmsghdr* c, Arrival& arrival) {
   }
 }
 
-// An extension header, which stays where the kernel has written it.
 std::optional<Extension> extension_of(const cmsghdr* c) {
   if (c->cmsg_level != IPPROTO_IPV6) return std::nullopt;
   const auto row = std::ranges::find(kExtensions, c->cmsg_type, &ExtensionRow::name);
   if (row == kExtensions.end()) return std::nullopt;
-  const void* const octets = CMSG_DATA(c);
-  return Extension{row->protocol, Bytes(static_cast<const std::byte*>(octets), c->cmsg_len - CMSG_LEN(0))};
+  return Extension{row->protocol, octets_of(c)};
 }
 
 // Bytes of each datagram of a piece in which the kernel put many, but the last; 0: it is one.
@@ -138,7 +144,7 @@ void complete(Packet& packet, const std::optional<Arrival>& arrival) {
 struct Inlet::Batch {
   static constexpr std::size_t kPieces = 16, kPiece = 65536;
   // Bytes of what is told of a packet, and of its extension headers: room for one of the longest, or many usual ones.
-  static constexpr std::size_t kDetails = 128, kExtensionDetails = 2048;
+  static constexpr std::size_t kDetails = 192, kExtensionDetails = 2048;
   static_assert((kDetails + kExtensionDetails) % alignof(cmsghdr) == 0);
 
   std::array<mmsghdr, kBatch> messages{};

@@ -259,6 +259,32 @@ class ExtensionHeaders(Case):
         wait_for("the drop", lambda: self.b.status()["in"]["dropped"] == {"malformed": 1})
 
 
+class Ipv4Options(Case):
+    """Transport mode: the options of the header come through too."""
+    options = ("--mark", str(MARK))
+    KINDS = (("esp", GCM_REST, ESP), ("ah", AH_REST, AH), ("esp", GCM_REST + IN_UDP, UDP))
+
+    def test_they_reach_who_listens(self):
+        ends = ("192.0.2.1", "192.0.2.2")
+        for host, own, peer in ((self.a, *ends), (self.b, *reversed(ends))):
+            host.ip("route", "add", peer, "dev", "ipsec0", "table", "50", "src", own)
+            host.ip("rule", "add", "not", "fwmark", str(MARK), "table", "50")
+        some = bytes([0x94, 4, 0, 0, 0x88, 4, 1, 2] + [1] * 32)  # Router alert, a stream, and nothing, as long as can be.
+        for kind, rest, protocol in self.KINDS:
+            with self.subTest(kind=kind, rest=rest):
+                self.pair.load(both_ways(0x1000, rest, ("", ""), kind=kind))
+                self.cable.packets()
+                with self.a.socket(socket.AF_INET, socket.SOCK_RAW, 253) as giver, \
+                        self.b.socket(socket.AF_INET, socket.SOCK_RAW, 253) as taker:
+                    giver.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, some)
+                    giver.sendto(b"what nobody shall see", (ends[1], 0))
+                    got = taker.recv(2000)
+                self.assertEqual((got[0], got[20:60], got[60:]), (0x4f, some, b"what nobody shall see"))
+                self.assertEqual(self.cable.protocols(), {protocol})
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+
 class Counts(Case):
     def test_what_an_sa_has_carried(self):
         self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))

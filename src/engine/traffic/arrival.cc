@@ -16,11 +16,23 @@ bool make_room(Packet& packet, std::size_t front) {
   return true;
 }
 
+// RFC 791 section 3.1: the first octet's second half says how many words the header has.
+bool fits(Bytes options, Family family) {
+  return options.empty() || (family == Family::v4 && options.size() <= 40 && options.size() % 4 == 0);
+}
+
+void put_options(MutableBytes packet, Bytes options) {
+  std::ranges::copy(options, packet.subspan(header_size(Family::v4)).begin());
+  packet[0] = static_cast<std::byte>(0x45 + options.size() / 4);
+  mend_checksum(packet);
+}
+
 }  // namespace
 
 bool add_header(Packet& packet, const Arrival& arrival) {
   const bool udp = arrival.protocol == kUdp;
-  std::size_t front = header_size(arrival.dst.family) + (udp ? 8 : 0);
+  if (!fits(arrival.options, arrival.dst.family)) return false;
+  std::size_t front = header_size(arrival.dst.family) + arrival.options.size() + (udp ? 8 : 0);
   for (const Extension& e : arrival.extensions) {
     if (e.octets.empty()) return false;
     front += e.octets.size();
@@ -37,7 +49,8 @@ bool add_header(Packet& packet, const Arrival& arrival) {
                 .traffic_class = arrival.traffic_class,
                 .hop_limit = arrival.hop_limit},
                packet.size);
-  std::size_t at = header_size(arrival.dst.family), next_at = 6;
+  if (!arrival.options.empty()) put_options(all, arrival.options);
+  std::size_t at = header_size(arrival.dst.family) + arrival.options.size(), next_at = 6;
   for (const Extension& e : arrival.extensions) {
     std::ranges::copy(e.octets, all.subspan(at).begin());
     all[at] = all[next_at];

@@ -671,6 +671,34 @@ TEST(Arrivals, HeadersThatASocketHidStandBeforeThePacketAgain) {
   }
 }
 
+TEST(Arrivals, OptionsOfIpv4StandBeforeThePacketAgain) {
+  Octets plain = datagram();
+  constexpr std::array<std::byte, 8> kOptions = {std::byte{0x94}, std::byte{4}, std::byte{0}, std::byte{0},
+                                                 std::byte{0x88}, std::byte{4}, std::byte{1}, std::byte{2}};
+  plain.insert(plain.begin() + 20, kOptions.begin(), kOptions.end());
+  plain[0] = std::byte{0x47};
+  mend_length(plain);
+  Host here, there;
+  for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, {.udp = true})), kDone);
+  const Result out = protect(here, plain);
+  ASSERT_EQ(name(out.cause), "none");
+  Arrival arrival{.src = *parse_address("192.0.2.1"),
+                  .dst = *parse_address("192.0.2.2"),
+                  .protocol = kUdp,
+                  .src_port = 4500,
+                  .dst_port = 4501,
+                  .options = kOptions};
+  Held held(Bytes(out.packet).subspan(28 + 8));
+  ASSERT_TRUE(add_header(held.item.packet, arrival));
+  EXPECT_EQ(hex(held.bytes()), hex(out.packet));
+  const Result in = unprotect(there, held.bytes());
+  EXPECT_EQ(name(in.cause), "none");
+  EXPECT_EQ(hex(in.packet), hex(plain));
+  Held odd(Octets(100));
+  arrival.options = Bytes(kOptions).first(7);
+  EXPECT_FALSE(add_header(odd.item.packet, arrival));
+}
+
 TEST(Arrivals, ADatagramIsMovedForLongHeaders) {
   const Options options;
   const Octets sent = extended(datagram({.src = "2001:db8::1", .dst = "2001:db8::2"}), options.all);

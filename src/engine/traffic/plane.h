@@ -122,13 +122,15 @@ struct Extension {
   Bytes octets;
 };
 
-/// The headers that a socket hid (UDP; raw IPv6), as it told of them. `extensions` is in the packet's order.
+/// The headers that a socket hid (UDP; raw IPv6), as it told of them. `extensions` is in the packet's order; `options`
+/// are IPv4's, padded to a multiple of four octets.
 struct Arrival {
   Address src, dst;
   std::uint8_t protocol = 0;
   std::uint16_t src_port = 0, dst_port = 0;
   std::uint8_t traffic_class = 0, hop_limit = 64;
   std::span<const Extension> extensions = {};
+  Bytes options = {};
 };
 /// Puts in front of a datagram the headers under which it arrived; protocol 17 adds a UDP header. What names the next
 /// header is written anew, so that a Fragment header, which is gone, leaves no trace. The datagram is moved if there is
