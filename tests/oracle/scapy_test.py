@@ -267,11 +267,11 @@ class Scapy(unittest.TestCase):
         self.ah_opened_by_scapy(packet, words.format(*V6))
 
     def test_ah_over_a_routing_header(self):
-        """The receiver sees the route used up; scapy computes over what it sees."""
+        """The receiver, whose SA it is, sees the route used up; scapy computes over what it sees."""
         middle, last = "2001:db8::99", "2001:db8::2"
         packet = (IPv6(src=V6[0], dst=middle) / IPv6ExtHdrRouting(type=0, addresses=[last], segleft=1)
                   / UDP() / Raw(b"routed"))
-        words = f"add ah spi 0x1234 src {V6[0]} dst {middle} authalg hmac-sha256 authkey " + key_of(32, 91).hex()
+        words = f"add ah spi 0x1234 src {V6[0]} dst {last} authalg hmac-sha256 authkey " + key_of(32, 91).hex()
 
         def arrive(p):
             p.dst, p[IPv6ExtHdrRouting].addresses, p[IPv6ExtHdrRouting].segleft = last, [middle], 0

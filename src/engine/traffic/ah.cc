@@ -121,6 +121,19 @@ bool immutable_headers(Bytes headers, MutableBytes out) {
   return std::to_integer<unsigned>(headers[0]) >> 4 == 4 ? immutable_v4(copy) : immutable_v6(copy);
 }
 
+std::optional<Address> end_of_route(Bytes headers) {
+  std::array<std::byte, kMostHeaders> there;
+  const bool v4 = std::to_integer<unsigned>(headers[0]) >> 4 == 4;
+  const Family family = v4 ? Family::v4 : Family::v6;
+  if (headers.size() == header_size(family) || !immutable_headers(headers, there)) return std::nullopt;
+  Address end{.family = family, .octets = {}};
+  const std::size_t at = v4 ? 16 : 24, size = v4 ? 4 : 16;
+  const Bytes found = Bytes(there).subspan(at, size);
+  if (std::ranges::equal(found, headers.subspan(at, size))) return std::nullopt;
+  std::ranges::copy(found, end.octets.begin());
+  return end;
+}
+
 bool seal_ah(const Work& w, crypto::Keyed& keyed) {
   const MutableBytes packet = w.item->packet.bytes();
   const std::size_t icv = w.flow->suite().icv();

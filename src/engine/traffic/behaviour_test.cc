@@ -699,6 +699,43 @@ TEST(Arrivals, OptionsOfIpv4StandBeforeThePacketAgain) {
   EXPECT_FALSE(add_header(odd.item.packet, arrival));
 }
 
+// The SA of transport mode is the one with whom the packet is for, and a tunnel's the one on whose way it goes next.
+TEST(Routes, TheEndOfARouteIsThePeer) {
+  Octets v4 = datagram({.src = "192.0.2.1", .dst = "198.51.100.1"});
+  constexpr std::array<unsigned, 12> kRoute = {131, 11, 4, 198, 51, 100, 2, 192, 0, 2, 2, 0};
+  std::ranges::transform(kRoute, std::inserter(v4, v4.begin() + 20), [](unsigned o) { return std::byte(o); });
+  v4[0] = std::byte{0x48};
+  mend_length(v4);
+  Octets route = Options::filled(40, {{3, 2}});
+  const Address hop = *parse_address("2001:db8::9"), end = *parse_address("2001:db8::2");
+  std::ranges::copy(hop.octets, route.begin() + 8);
+  std::ranges::copy(end.octets, route.begin() + 24);
+  const Extension routing{Options::kRoute, route};
+  const Octets v6 = extended(datagram({.src = "2001:db8::1", .dst = "2001:db8::8"}), {&routing, 1});
+  for (Wish wish : {Wish{}, Wish{.encrypt = 0, .auth = 5}}) {
+    Host here;
+    ASSERT_EQ(here.add(add(0x100, wish)), kDone);
+    wish.src = "2001:db8::1", wish.dst = "2001:db8::2";
+    ASSERT_EQ(here.add(add(0x101, wish)), kDone);
+    // It goes to the next hop all the same.
+    for (const auto& [packet, next] :
+         {std::pair{&std::as_const(v4), "198.51.100.1"}, std::pair{&std::as_const(v6), "2001:db8::8"}}) {
+      const Result out = protect(here, *packet);
+      EXPECT_EQ(name(out.cause), "none");
+      EXPECT_EQ(out.departure.dst, *parse_address(next));
+    }
+    // By the same hop to somebody else.
+    Octets other = v6;
+    other[40 + 39] = std::byte{3};
+    EXPECT_EQ(name(protect(here, other).cause), "no_sa");
+    EXPECT_EQ(here.plane.wanted()->dst.address, *parse_address("2001:db8::3"));
+    ASSERT_EQ(
+        here.add(add(0x102, {.tunnel = true, .inner_src = "192.0.2.0", .inner_dst = "198.51.100.0", .prefix = 24})),
+        kDone);
+    EXPECT_EQ(protect(here, v4).departure.dst, *parse_address("192.0.2.2"));
+  }
+}
+
 TEST(Arrivals, ADatagramIsMovedForLongHeaders) {
   const Options options;
   const Octets sent = extended(datagram({.src = "2001:db8::1", .dst = "2001:db8::2"}), options.all);

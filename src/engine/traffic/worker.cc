@@ -134,10 +134,17 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   w.h = *h;
   bool is_new = false;
   w.flow = choose(w.h, is_new);
-  if (!w.flow) {
+  // A tunnel may begin on the way. In transport mode the peer is who the packet is for in the end.
+  if (const auto end = w.flow && w.flow->tunnel ? std::nullopt : end_of_route(p.bytes().first(w.h.network))) {
+    Headers there = w.h;
+    there.dst = *end;
+    w.flow = choose(there, is_new);
+    if (w.flow && w.flow->tunnel) w.flow = nullptr;
+    if (!w.flow) ask_for(there);
+  } else if (!w.flow) {
     ask_for(w.h);
-    return Cause::no_sa;
   }
+  if (!w.flow) return Cause::no_sa;
   if (w.h.fragment && !w.flow->tunnel) return Cause::fragment;
   // The ICV covers the source, so nobody else can choose it.
   if (w.flow->tunnel && w.flow->id.satype == pfkey::SaType::ah && is_unspecified(w.flow->src)) return Cause::not_usable;

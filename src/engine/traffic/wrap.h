@@ -61,6 +61,9 @@ std::size_t ah_size(std::size_t unit, std::size_t icv);
 /// mutable fields zero, predictable ones as they are at the destination. False: an option or a routing header is
 /// malformed or of a kind for which that is not defined, or `out` is too small.
 bool immutable_headers(Bytes headers, MutableBytes out);
+/// The last address of a source route or routing header that has hops left; nullopt: there is none, or none of a kind
+/// that AH knows.
+std::optional<Address> end_of_route(Bytes headers);
 inline constexpr std::size_t kMostHeaders = 40 + 2048;  ///< IPv6 with as much as ipsecd keeps of what arrives.
 
 }  // namespace engine::traffic
