@@ -344,7 +344,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where, Counts cou
   }
   runner.flush();
   status = worse(status, runner.status());
-  if (where == lang::Where::file && (counts == Counts::always || status != Status::ok))
+  if ((where == lang::Where::file && counts == Counts::always) || status != Status::ok)
     say_counts(session, runner, status);
   return status;
 }

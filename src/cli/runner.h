@@ -92,7 +92,7 @@ class Runner {
   bool quit_ = false;
 };
 
-/// When the counts of a file are said.
+/// When the counts of a file are said. Of what is piped in (Where::prompt) they always are after a failure alone.
 enum class Counts : bool { always, after_failure };
 
 /// Runs or checks (Session::is_check) a whole file and says how many commands were good.
