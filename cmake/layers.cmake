@@ -1,7 +1,7 @@
 # A layer is a folder of src/: one static library from the sources in it, which names the layers and libraries that it
-# uses. The unit tests beside the sources (x_test.cc) become one test program, run test by test through ctest.
+# uses. FAST: a line of a big file or a packet goes through it. The unit tests beside the sources (x_test.cc) become one test program, run test by test through ctest.
 function(layer name)
-  cmake_parse_arguments(ARG "" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
+  cmake_parse_arguments(ARG "FAST" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$|/main\\.cc$")
@@ -9,7 +9,12 @@ function(layer name)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PUBLIC flags ${ARG_USES} ${ARG_LIBRARIES})
-  target_precompile_headers(${name} REUSE_FROM common_headers)
+  if(ARG_FAST)
+    target_compile_options(${name} PRIVATE ${FAST_OPTIONS})
+    target_precompile_headers(${name} REUSE_FROM fast_headers)
+  else()
+    target_precompile_headers(${name} REUSE_FROM common_headers)
+  endif()
   if(IPSECKEY_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_USES} GTest::gmock_main)

@@ -69,10 +69,12 @@ class Loader {
     MUST(!lang::has_errors(parser_.faults()));
     const bool sends = command->row->operands == lang::Operands::extensions;
     if (!sends) return;
+    std::vector<Message> messages;
     lang::to_messages(
         std::move(*command), names_,
         [&](lang::Objection&& o) { show(parser_.place(o.about, o.severity, std::move(o.message)), text, number); },
-        [&](Message&& m) { send(std::move(m)); });
+        messages);
+    for (Message& m : messages) send(std::move(m));
   }
 
   void show(const lang::Fault& fault, std::string_view text, std::uint32_t number) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "base/text.h"
@@ -43,7 +45,31 @@ class NameIndex {
   };
 
   static constexpr bool same(std::string_view a, std::string_view b) {
-    return a == b || (letters == Case::ignored && text::same_word(a, b));  // Mostly written as in the table.
+    return a.size() == b.size() &&
+           (equal(a, b) || (letters == Case::ignored && text::same_word(a, b)));  // Mostly written as in the table.
+  }
+
+  // Of one size. In place, because a name is shorter than the call of a function that compares memory.
+  static constexpr bool equal(std::string_view a, std::string_view b) {
+    if !consteval {
+      if (a.size() >= 4 && a.size() <= 8) return ends_differ<std::uint32_t>(a, b) == 0;
+      if (a.size() > 8 && a.size() <= 16) return ends_differ<std::uint64_t>(a, b) == 0;
+    }
+    std::size_t i = 0;
+    while (i < a.size() && a[i] == b[i]) ++i;
+    return i == a.size();
+  }
+
+  // Bits in which the first octets differ, or the last.
+  template <class Octets>
+  static Octets ends_differ(std::string_view a, std::string_view b) {
+    const auto differ = [&](std::size_t at) {
+      Octets x, y;
+      std::memcpy(&x, a.data() + at, sizeof x);
+      std::memcpy(&y, b.data() + at, sizeof y);
+      return x ^ y;
+    };
+    return differ(0) | differ(a.size() - sizeof(Octets));
   }
 
   // The length and three of the characters tell most names apart. Bit 5 is the case of a letter.

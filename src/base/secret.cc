@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
 
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -79,9 +80,13 @@ void wipe(MutableBytes b) {
 }
 
 bool all_zero(Bytes b) {
-  std::byte any{0};
-  for (const std::byte x : b) any |= x;
-  return any == std::byte{0};
+  std::uint64_t any = 0, eight = 0;
+  for (; b.size() >= sizeof eight; b = b.subspan(sizeof eight)) {
+    std::memcpy(&eight, b.data(), sizeof eight);
+    any |= eight;
+  }
+  for (const std::byte x : b) any |= std::to_integer<std::uint64_t>(x);
+  return any == 0;
 }
 
 Secret::Secret(std::size_t size) : size_(size) {

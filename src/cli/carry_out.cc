@@ -31,9 +31,9 @@ const lang::KeywordSet kKeys =
 // A message as the command would send it; its addresses are known, so no name is looked up.
 Message message_of(Verb verb, pfkey::SaType satype, lang::SaSpec&& spec) {
   lang::Command command{.row = &lang::row(verb), .satype = satype, .spec = std::move(spec), .operand = {}};
-  Message message;
-  lang::to_messages(std::move(command), {}, [](lang::Objection&&) {}, [&](Message&& m) { message = std::move(m); });
-  return message;
+  std::vector<Message> messages;
+  lang::to_messages(std::move(command), {}, [](lang::Objection&&) {}, messages);
+  return messages.empty() ? Message() : std::move(messages.back());
 }
 
 lang::SaSpec spec_of(const PlannedSa& sa) {

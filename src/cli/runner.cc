@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "cli/apply.h"
 #include "cli/held_signals.h"
@@ -128,11 +129,10 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
         entry.bad = true;
         entry.said += reporter_.fault(parser_.place(o.about, o.severity, std::move(o.message)), text_of_(line), line);
       },
-      [&](pfkey::Message&& m) {
-        targets_.push_back({queued_.size(),
-                            {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
-        messages_.push_back(std::move(m));
-      });
+      messages_);
+  for (const pfkey::Message& m : std::span(messages_).subspan(before))
+    targets_.push_back(
+        {queued_.size(), {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
   entry.messages = messages_.size() - before;
   queued_.push_back(std::move(entry));
 }

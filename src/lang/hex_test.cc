@@ -34,7 +34,7 @@ TEST(Hex, IsReadTheSameInAnyLengthAndCase) {
 }
 
 TEST(Hex, EveryOtherCharacterIsRefusedInEveryPlace) {
-  const std::string digits(35, '5');  // Four strides, a pair and an odd one.
+  const std::string digits(35, '5');  // Some strides, a pair and an odd one.
   for (std::size_t at = 0; at < digits.size(); ++at)
     for (int c = 0; c < 256; ++c) {
       std::string text = digits;

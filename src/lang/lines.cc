@@ -11,14 +11,6 @@
 namespace lang {
 namespace {
 
-std::string_view first_word(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size() && is_blank(text[i])) ++i;
-  std::size_t end = i;
-  while (end < text.size() && !is_blank(text[end])) ++end;
-  return text.substr(i, end - i);
-}
-
 std::string_view trimmed_end(std::string_view text) {
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
@@ -29,7 +21,20 @@ bool ends_in_backslash(std::string_view text) {
   return !t.empty() && t.back() == '\\';
 }
 
-bool is_comment(std::string_view text) { return first_word(text).starts_with('#'); }
+std::string_view without_indent(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size() && is_blank(text[i])) ++i;
+  return text.substr(i);
+}
+
+std::string_view first_word(std::string_view text) {
+  text = without_indent(text);
+  std::size_t end = 0;
+  while (end < text.size() && !is_blank(text[end])) ++end;
+  return text.substr(0, end);
+}
+
+bool is_comment(std::string_view text) { return without_indent(text).starts_with('#'); }
 
 // Takes the last word off the text.
 std::string_view pop_word(std::string_view& text) {
@@ -132,7 +137,7 @@ Result<std::optional<Line>> LineReader::next_command() {
     if (l.length > kLongest) return too_long(l.start, number_ + 1);
     consume(l);
     const std::string_view text = view(l.start, l.length);
-    if (first_word(text).empty()) continue;
+    if (without_indent(text).empty()) continue;
     if (!is_comment(text)) return finish_command(l);
     auto swallowed = finish_comment(l);
     if (!swallowed || *swallowed) return swallowed;
@@ -170,7 +175,7 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
     if (n.start + n.length - first.start > kLongest) return too_long(first.start, number);
     consume(n);
     last = n;
-    if (first_word(text).empty()) break;
+    if (without_indent(text).empty()) break;
     if (!continued || !is_comment(text)) continued = ends_in_backslash(text);
   }
   const auto length = static_cast<std::uint32_t>(last.start + last.length - first.start);

@@ -38,27 +38,25 @@ class Builder {
   Builder(Command& command, const Names& names, Objections objections)
       : spec_(command.spec), command_(command), names_(names), objections_(objections) {}
 
-  void build(absl::FunctionRef<void(Message&&)> out) {
+  void build(std::vector<Message>& out) {
     const auto destinations = spec_.dst ? resolve(*spec_.dst, &S::dst) : Addresses{};
     const auto sources = spec_.src ? resolve(*spec_.src, &S::src) : Addresses{};
     if (refused_ || destinations.empty()) return;
-    Message base = common(destinations[0].family);
-    if (refused_) return;
-    proto_ = base.inner_src ? tunnel_proto(base) : value(spec_.proto);
-    if (refused_) return;
+    out.emplace_back();
+    common(out.back(), destinations[0].family);
+    if (!refused_) proto_ = out.back().inner_src ? tunnel_proto(out.back()) : value(spec_.proto);
     absl::InlinedVector<Ends, 1> ends;
-    for (const Address& dst : destinations) {
-      const auto src = source_for(dst, sources);
-      if (src || !spec_.src) ends.push_back({src, dst});  // Else source_for() has said why.
+    if (!refused_)
+      for (const Address& dst : destinations) {
+        const auto src = source_for(dst, sources);
+        if (src || !spec_.src) ends.push_back({src, dst});  // Else source_for() has said why.
+      }
+    if (ends.empty()) return out.pop_back();
+    put(ends[0], out.back());
+    for (std::size_t i = 1; i < ends.size(); ++i) {
+      out.push_back(out.back().clone());
+      put(ends[i], out.back());
     }
-    if (ends.empty()) return;
-    for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
-      Message copy = base.clone();
-      put(ends[i], copy);
-      out(std::move(copy));
-    }
-    put(ends.back(), base);
-    out(std::move(base));
   }
 
  private:
@@ -131,20 +129,18 @@ class Builder {
   }
 
   // Everything but the outer addresses.
-  Message common(Family outer) {
-    Message m;
+  void common(Message& m, Family outer) {
     m.type = command_.row->message;
     m.satype = command_.satype;
     m.sa = pfkey::Sa{.spi = value(spec_.spi), .flags = direction_flags()};
     m.mark = spec_.mark;
-    if (!writes()) return m;
+    if (!writes()) return;
     add_sa(m);
     add_lifetimes(m);
     add_keys(m);
     add_identities(m);
     add_natt(m);
     add_inner(m, outer);
-    return m;
   }
 
   std::uint32_t direction_flags() const {
@@ -277,12 +273,11 @@ class Builder {
 
 }  // namespace
 
-void to_messages(Command&& command, const Names& names, Objections objections, absl::FunctionRef<void(Message&&)> out) {
+void to_messages(Command&& command, const Names& names, Objections objections, std::vector<Message>& out) {
   if (command.row->operands == Operands::extensions) return Builder(command, names, objections).build(out);
-  Message m;
+  Message& m = out.emplace_back();
   m.type = command.row->message;
   m.satype = command.satype;
-  out(std::move(m));
 }
 
 }  // namespace lang

@@ -279,8 +279,9 @@ TEST(Request, AsksNobodyForWhatMayBeAKey) {
   const auto ask = [&](std::string_view word) {
     asked.clear();
     Parser parser(names);
+    std::vector<Message> messages;
     if (auto command = parser.parse(fmt::format("delete esp spi 1 dst {}", word), Where::file))
-      to_messages(std::move(*command), names, [](Objection&&) {}, [](Message&&) {});
+      to_messages(std::move(*command), names, [](Objection&&) {}, messages);
     return asked;
   };
   for (const std::string_view word :

@@ -54,7 +54,7 @@ inline Outcome run(std::string_view text, Where where = Where::file, const Origi
     to_messages(
         std::move(*command), names(),
         [&](Objection&& o) { faults.push_back(parser.place(o.about, o.severity, std::move(o.message))); },
-        [&](pfkey::Message&& m) { outcome.messages.push_back(std::move(m)); });
+        outcome.messages);
   for (const Fault& fault : faults) render(fault, text, origin, caret, outcome.report);
   return outcome;
 }
