@@ -25,8 +25,8 @@ Runner::Runner(Session& session, std::string name, lang::Where where, std::size_
       parser_(names_) {}
 
 void Runner::expect(std::uint64_t bytes) {
-  constexpr std::uint64_t kUsual = 256, kMost = 1 << 22;  // Bytes of a command with two keys; commands.
-  key_reuse_.expect(std::min(bytes / kUsual, kMost));
+  constexpr std::uint64_t kLeast = 192, kMost = 1 << 22;  // Bytes of a command with two keys; commands.
+  key_reuse_.expect(std::min(bytes / kLeast, kMost));
 }
 
 void Runner::count_failure(Status status) {
