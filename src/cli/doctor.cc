@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
+
+#include "base/json.h"
 
 namespace cli {
 namespace {
@@ -118,29 +119,33 @@ std::string doctor_screen(const Diagnosis& d) {
 }
 
 std::string doctor_json(const Diagnosis& d) {
-  using Json = nlohmann::ordered_json;
-  Json facts = Json::array(), counters = Json::array();
+  std::vector<JsonObject> facts, counters;
   for (const KernelFact& fact : d.kernel.report.facts) {
-    Json row = {{"topic", fact.topic},
-                {"name", fact.name},
-                {"answer", kAnswers[static_cast<std::size_t>(fact.presence)].program}};
-    if (fact.presence == Presence::missing && !fact.cure.empty()) row["cure"] = fact.cure;
-    facts.push_back(std::move(row));
+    JsonObject& row = facts.emplace_back();
+    row.put("topic", fact.topic);
+    row.put("name", fact.name);
+    row.put("answer", kAnswers[static_cast<std::size_t>(fact.presence)].program);
+    if (fact.presence == Presence::missing && !fact.cure.empty()) row.put("cure", fact.cure);
   }
-  for (const auto& [name, value] : d.kernel.counters)
-    counters.push_back({{"name", name}, {"value", value}, {"meaning", backend::counter_meaning(name)}});
-  const Json object = {{"kind", "doctor"},
-                       {"sadb", d.picked.empty() ? "none" : d.picked},
-                       {"usable", d.usable()},
-                       {"why", d.why},
-                       {"kernel", d.kernel.system},
-                       {"asked", d.kernel.report.asked},
-                       {"facts", std::move(facts)},
-                       {"offload_devices", d.kernel.offload_devices},
-                       {"may_change", d.kernel.may_change},
-                       {"lockdown", d.kernel.lockdown.empty() ? "unknown" : d.kernel.lockdown},
-                       {"counters", std::move(counters)}};
-  return object.dump(-1, ' ', true, Json::error_handler_t::replace) + '\n';
+  for (const auto& [name, value] : d.kernel.counters) {
+    JsonObject& row = counters.emplace_back();
+    row.put("name", name);
+    row.put("value", value);
+    row.put("meaning", backend::counter_meaning(name));
+  }
+  JsonObject object;
+  object.put("kind", "doctor");
+  object.put("sadb", d.picked.empty() ? "none" : d.picked);
+  object.put("usable", d.usable());
+  object.put("why", d.why);
+  object.put("kernel", d.kernel.system);
+  object.put("asked", d.kernel.report.asked);
+  object.put("facts", std::move(facts));
+  object.put("offload_devices", d.kernel.offload_devices);
+  object.put("may_change", d.kernel.may_change);
+  object.put("lockdown", d.kernel.lockdown.empty() ? "unknown" : d.kernel.lockdown);
+  object.put("counters", std::move(counters));
+  return object.line();
 }
 
 }  // namespace cli

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json.h"
 #include "lang/commands.h"
 #include "lang/to_spec.h"
 
@@ -210,41 +210,42 @@ std::string plan_text(Plan& plan) {
 }
 
 std::string plan_json(Plan& plan, const std::string& sadb, const std::string& file) {
-  using Json = nlohmann::ordered_json;
   std::string out;
   for (const auto* const list : {&plan.wanted(), &plan.surplus()})
     for (const PlannedSa& sa : *list) {
       const Words words = words_of(sa.what);
-      Json line = {{"kind", "plan"},
-                   {"sadb", sadb},
-                   {"file", file},
-                   {"action", words.action},
-                   {"satype", lang::satype_word(sa.name.satype)},
-                   {"spi", sa.name.spi},
-                   {"dst", to_string(sa.name.dst)}};
+      JsonObject line;
+      line.put("kind", "plan");
+      line.put("sadb", sadb);
+      line.put("file", file);
+      line.put("action", words.action);
+      line.put("satype", lang::satype_word(sa.name.satype));
+      line.put("spi", sa.name.spi);
+      line.put("dst", to_string(sa.name.dst));
       if (!words.how.empty()) {
-        line["how"] = words.how;
-        Json differs = Json::array();
+        line.put("how", words.how);
+        std::vector<std::string> differs;
         for (const lang::Keyword& row : lang::keywords())
-          if (sa.differs & lang::bit(row)) differs.push_back(row.name());
-        line["differs"] = std::move(differs);
+          if (sa.differs & lang::bit(row)) differs.emplace_back(row.name());
+        line.put("differs", differs);
       }
-      out += line.dump(-1, ' ', true, Json::error_handler_t::replace) + '\n';
+      out += line.line();
     }
   return out;
 }
 
 std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run) {
-  const nlohmann::ordered_json object = {{"kind", "apply"},
-                                         {"sadb", sadb},
-                                         {"file", file},
-                                         {"dry_run", dry_run},
-                                         {"add", plan.count({Do::add})},
-                                         {"change", plan.count({Do::update, Do::replace})},
-                                         {"keep", plan.count({Do::keep})},
-                                         {"remove", plan.count({Do::remove})},
-                                         {"failed", plan.failed()}};
-  return object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+  JsonObject object;
+  object.put("kind", "apply");
+  object.put("sadb", sadb);
+  object.put("file", file);
+  object.put("dry_run", dry_run);
+  object.put("add", plan.count({Do::add}));
+  object.put("change", plan.count({Do::update, Do::replace}));
+  object.put("keep", plan.count({Do::keep}));
+  object.put("remove", plan.count({Do::remove}));
+  object.put("failed", plan.failed());
+  return object.line();
 }
 
 }  // namespace cli

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace ipsecd {
 namespace {
@@ -25,10 +26,13 @@ void each_drop(const Totals& totals, bool all, F f) {
     if (all || totals.drops[i] > 0) f(static_cast<Cause>(i), totals.drops[i]);
 }
 
-nlohmann::ordered_json json_of(const Totals& totals) {
-  nlohmann::ordered_json drops = nlohmann::ordered_json::object();
-  each_drop(totals, false, [&](Cause cause, std::uint64_t n) { drops[std::string(engine::traffic::name(cause))] = n; });
-  return {{"packets", totals.packets}, {"bytes", totals.bytes}, {"dropped", std::move(drops)}};
+JsonObject json_of(const Totals& totals) {
+  JsonObject object, drops;
+  object.put("packets", totals.packets);
+  object.put("bytes", totals.bytes);
+  each_drop(totals, false, [&](Cause cause, std::uint64_t n) { drops.put(engine::traffic::name(cause), n); });
+  object.put("dropped", std::move(drops));
+  return object;
 }
 
 }  // namespace
@@ -51,13 +55,16 @@ std::string status_text(const Status& s) {
 }
 
 std::string status_json(const Status& s) {
-  nlohmann::ordered_json j = {{"socket", s.socket}, {"sas", s.sas}, {"clients", s.clients}};
+  JsonObject object;
+  object.put("socket", s.socket);
+  object.put("sas", s.sas);
+  object.put("clients", s.clients);
   if (s.traffic) {
-    j["device"] = s.traffic->device;
-    j["threads"] = s.traffic->workers;
-    for (const Direction& d : kDirections) j[std::string(d.name)] = json_of((*s.traffic).*d.totals);
+    object.put("device", s.traffic->device);
+    object.put("threads", s.traffic->workers);
+    for (const Direction& d : kDirections) object.put(d.name, json_of((*s.traffic).*d.totals));
   }
-  return j.dump() + '\n';
+  return object.line();
 }
 
 std::string status_prometheus(const Status& s) {

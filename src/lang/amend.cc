@@ -37,10 +37,11 @@ std::optional<std::string> with_ends_swapped(std::string_view text) {
     const auto match = find_keyword(words[i].text);
     if (!match.row) continue;
     values = value_words(*match.row);
-    if (match.row->slot == Slot(&SaSpec::inbound)) shown.back() = keyword_for(&SaSpec::outbound).name();
-    if (match.row->slot == Slot(&SaSpec::outbound)) shown.back() = keyword_for(&SaSpec::inbound).name();
-    if (match.row->slot == Slot(&SaSpec::src)) src = i + 1;
-    if (match.row->slot == Slot(&SaSpec::dst)) dst = i + 1;
+    const auto names = [&](const Slot& slot) { return match.row == &keyword_for(slot); };
+    if (names(&SaSpec::inbound)) shown.back() = keyword_for(&SaSpec::outbound).name();
+    if (names(&SaSpec::outbound)) shown.back() = keyword_for(&SaSpec::inbound).name();
+    if (names(&SaSpec::src)) src = i + 1;
+    if (names(&SaSpec::dst)) dst = i + 1;
   }
   if (!src || !dst || std::max(*src, *dst) >= words.size()) return std::nullopt;
   std::swap(shown[*src], shown[*dst]);

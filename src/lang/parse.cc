@@ -51,10 +51,11 @@ Fault place_in(const std::vector<Word>& words, const Slot& about, Severity sever
   if (words.empty()) return fault;
   fault.at = words[0].at;
   fault.length = static_cast<std::uint32_t>(words[0].text.size());
+  const Keyword* const wanted = &keyword_for(about);
   for (std::size_t i = 1; i < words.size(); ++i) {
     const auto match = find_keyword(words[i].text);
     if (!match.row) continue;
-    if (match.row->slot == about) {
+    if (match.row == wanted) {
       const Word& last = words[std::min(i + value_words(*match.row), words.size() - 1)];
       fault.at = words[i].at;
       fault.length = static_cast<std::uint32_t>(last.at + last.text.size() - fault.at);
@@ -69,7 +70,13 @@ Fault place_in(const std::vector<Word>& words, const Slot& about, Severity sever
 
 void Parser::add(Severity severity, const Word& word, std::string message) {
   const auto length = static_cast<std::uint32_t>(std::max<std::size_t>(word.text.size(), 1));
-  faults_.push_back({severity, word.at, length, std::move(message)});
+  add({severity, word.at, length, std::move(message)});
+}
+
+// Faults of one place stay in the order in which they were found.
+void Parser::add(Fault fault) {
+  const auto behind = std::ranges::upper_bound(faults_, fault.at, {}, &Fault::at);
+  faults_.insert(behind, std::move(fault));
 }
 
 Fault Parser::place(const Slot& about, Severity severity, std::string message) const {
@@ -101,11 +108,9 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
         check_rules(
             {command->row->verb, command->satype, command->spec},
             [&](const Slot& s) { return faulty_ != 0 && (faulty_ & bit(keyword_for(s))) != 0; },
-            [&](Objection&& o) { faults_.push_back(place(o.about, o.severity, std::move(o.message))); });
+            [&](Objection&& o) { add(place(o.about, o.severity, std::move(o.message))); });
     }
   }
-  if (faults_.empty()) return command;
-  std::ranges::stable_sort(faults_, {}, &Fault::at);
   if (has_errors(faults_)) command.reset();
   return command;
 }

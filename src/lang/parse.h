@@ -54,6 +54,7 @@ class Parser {
   void check_required(const Command& command);
   void unknown_keyword(const Command& command, const Word& word);
   void skip_comment();
+  void add(Fault fault);
   void add(Severity severity, const Word& word, std::string message);
   void error(const Word& word, std::string message) { add(Severity::error, word, std::move(message)); }
   bool at_end() const { return next_ == words_.size(); }
