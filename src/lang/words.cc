@@ -22,25 +22,19 @@ std::size_t continuation(std::string_view text, std::size_t at) {
   return i == text.size() || text[i] == '\n' ? i - at : 0;
 }
 
-// Where in the characters of `text` there is a blank, a control character or a backslash: a bit
-// for each, kStopBits apart.
+// Where in the kStep characters there is a blank, a control character or a backslash: a bit for each, kStopBits apart.
 #ifdef __SSE2__
-constexpr std::size_t kStride = 64, kStopBits = 1;
-std::uint64_t stops(std::span<const char, kStride> text) {
+constexpr std::size_t kStep = 16, kStopBits = 1;
+std::uint64_t stops(std::span<const char, kStep> text) {
+  __m128i v;
+  std::memcpy(&v, text.data(), sizeof v);
   const __m128i blank = _mm_set1_epi8(' '), backslash = _mm_set1_epi8('\\');
-  std::uint64_t found = 0;
-  for (std::size_t at = 0; at < kStride; at += sizeof(__m128i)) {
-    __m128i v;
-    std::memcpy(&v, text.data() + at, sizeof v);
-    const __m128i up_to_blank = _mm_cmpeq_epi8(_mm_max_epu8(v, blank), blank);
-    const int here = _mm_movemask_epi8(_mm_or_si128(up_to_blank, _mm_cmpeq_epi8(v, backslash)));
-    found |= std::uint64_t{static_cast<std::uint32_t>(here)} << at;
-  }
-  return found;
+  const __m128i up_to_blank = _mm_cmpeq_epi8(_mm_max_epu8(v, blank), blank);
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_or_si128(up_to_blank, _mm_cmpeq_epi8(v, backslash))));
 }
 #else
-constexpr std::size_t kStride = 8, kStopBits = 8;
-std::uint64_t stops(std::span<const char, kStride> text) {
+constexpr std::size_t kStep = 8, kStopBits = 8;
+std::uint64_t stops(std::span<const char, kStep> text) {
   std::uint64_t v = 0;
   std::memcpy(&v, text.data(), sizeof v);
   if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
@@ -50,13 +44,28 @@ std::uint64_t stops(std::span<const char, kStride> text) {
   return ~(above_blank & other_than_backslash) & kHigh;
 }
 #endif
+constexpr std::size_t kStride = 64 / kStopBits;  // Characters whose bits fit a word.
 
-// The same where the text may end sooner; what is missing counts as control characters.
-std::uint64_t stops(std::string_view text) {
-  if (text.size() >= kStride) return stops(std::span(text).first<kStride>());
-  std::array<char, kStride> last{};
-  std::ranges::copy(text, last.begin());
-  return stops(std::span<const char, kStride>(last));
+// The same for `left` characters, fewer than kStep, at the end of `text`. Characters before them are read once more,
+// because a copy would leave pieces of keys on the stack.
+std::uint64_t last_stops(std::string_view text, std::size_t left) {
+  if (text.size() >= kStep) return stops(std::span(text).last<kStep>()) >> (kStep - left) * kStopBits;
+  std::array<char, kStep> all;  // Too short for a key.
+  all.fill('x');
+  std::ranges::copy(text.substr(text.size() - left), all.begin());
+  return stops(std::span<const char, kStep>(all));
+}
+
+// The same for as many as kStride characters from `i` on. The end of the text is a stop too.
+std::uint64_t stops_from(std::string_view text, std::size_t i) {
+  const std::string_view rest = text.substr(i);
+  std::uint64_t found = 0;
+  std::size_t at = 0;
+  for (; at < kStride && rest.size() - at >= kStep; at += kStep)
+    found |= stops(std::span<const char, kStep>(rest.data() + at, kStep)) << at * kStopBits;
+  if (at == kStride) return found;
+  if (at < rest.size()) found |= last_stops(text, rest.size() - at) << at * kStopBits;
+  return found | std::uint64_t{1} << rest.size() * kStopBits;
 }
 
 // Cuts off bare words with blanks between them, beginning at `i`, as far as it is that easy: up to a quotation mark, a
@@ -70,13 +79,12 @@ std::uint64_t stops(std::string_view text) {
     return true;
   };
   for (;; i += kStride) {
-    const std::string_view rest = i < text.size() ? text.substr(i) : std::string_view();
-    for (std::uint64_t found = stops(rest); found != 0; found &= found - 1) {
+    for (std::uint64_t found = stops_from(text, i); found != 0; found &= found - 1) {
       const std::size_t stop = i + static_cast<std::size_t>(std::countr_zero(found)) / kStopBits;
       const char c = stop < text.size() ? text[stop] : '\n';
       if (!is_blank(c)) return first;
       if (stop > first && !take(stop)) return first;
-      if (c == '\n') return std::min(stop, text.size());
+      if (c == '\n') return stop;
       first = stop + 1;
     }
   }

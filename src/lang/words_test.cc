@@ -146,8 +146,8 @@ TEST(Words, ComeBackFromQuotes) {
 // split() goes by eights: every length, at every place, with every end.
 TEST(Words, AreCutAlikeWhereverTheyStand) {
   for (const char* const end : {" ", "\t", "\r", "\n", "\\\n", " \\\n"})
-    for (std::size_t before = 0; before < 17; ++before)
-      for (std::size_t length = 1; length < 35; ++length) {
+    for (std::size_t before = 0; before < 66; ++before)
+      for (std::size_t length = 1; length < 67; ++length) {
         const std::string word(length, 'f');
         std::string text = std::string(before, 'a');
         text += before > 0 ? " " : "";
@@ -156,7 +156,7 @@ TEST(Words, AreCutAlikeWhereverTheyStand) {
       }
   // What is no blank belongs to the word.
   for (const char inside : {'\x01', '\x1f', '\x7f', '\x80', '\xff', '\\', '"', '$', '#'})
-    for (std::size_t at = 1; at < 18; ++at) {
+    for (std::size_t at = 1; at < 67; ++at) {
       const std::string word = std::string(at, 'f') + inside + "ff";
       EXPECT_EQ(cut(word + ' ' + word), word + '|' + word) << at << ' ' << static_cast<int>(inside);
     }
