@@ -265,10 +265,10 @@ Check check_labels(const Message& m, const Options& options) {
 }
 
 Check check_replay_width(const Message& m, bool esn) {
-  constexpr std::uint32_t kMostPackets = 4096;
   const bool wide = m.replay_value && m.replay_value->number() > UINT32_MAX;
   if (wide && !esn && !(m.replay_window && m.replay_window->esn)) return Refusal{EOPNOTSUPP, D::invalid_replay};
-  if (m.replay_window && m.replay_window->window > kMostPackets) return Refusal{EOPNOTSUPP, D::invalid_replay};
+  if (m.replay_window && m.replay_window->window > pfkey::ReplayWindow::kMost)
+    return Refusal{EOPNOTSUPP, D::invalid_replay};
   return std::nullopt;
 }
 

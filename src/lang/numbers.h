@@ -30,14 +30,13 @@ inline std::optional<std::uint64_t> parse_number(std::string_view text, bool& to
   return value;
 }
 
-/// A number that fits T; `what` is what the fault says was expected.
+/// A number that fits T and is at most `largest`; `what` is what the fault says was expected.
 template <class T>
-Value<T> number(const Word& word, std::string_view what = "a number") {
+Value<T> number(const Word& word, std::string_view what = "a number", T largest = std::numeric_limits<T>::max()) {
   bool too_big = false;
   const auto value = parse_number(word.text, too_big);
   if (!value && !too_big) return bad(fmt::format("{{word}} is not {}", what));
-  if (too_big || *value > std::numeric_limits<T>::max())
-    return bad(fmt::format("{{word}} is too big; the largest is {}", std::numeric_limits<T>::max()));
+  if (too_big || *value > largest) return bad(fmt::format("{{word}} is too big; the largest is {}", largest));
   return static_cast<T>(*value);
 }
 

@@ -230,7 +230,7 @@ TEST(Parse, NumbersOutOfRange) {
       {"spi", UINT32_MAX},
       {"pair-spi", UINT32_MAX},
       {"replay_value", UINT64_MAX},
-      {"replay", UINT32_MAX},
+      {"replay", 4096},
       {"soft_alloc", UINT32_MAX},
       {"hard_alloc", UINT32_MAX},
       {"soft_bytes", k64},

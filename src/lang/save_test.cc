@@ -58,7 +58,7 @@ class Generator {
     }
     if (below(4) == 0) m.replay_window = pfkey::ReplayWindow{m.sa->replay, true};
     if (below(4) == 0) {
-      m.replay_window = pfkey::ReplayWindow{256 + below(4096), maybe()};
+      m.replay_window = pfkey::ReplayWindow{256 + below(3841), maybe()};
       m.sa->replay = 255;
     }
     if (below(4) == 0)

@@ -53,7 +53,9 @@ void SyntaxBase<Count32>::write(const Count32& v, bool, std::string& out) {
 
 template <>
 Value<Window> SyntaxBase<Window>::read(Words words, ReadContext&) {
-  return wrapped<Window>(words[0]);
+  auto packets = number<std::uint32_t>(words[0], "a number", pfkey::ReplayWindow::kMost);
+  if (!packets) return std::unexpected(std::move(packets.error()));
+  return Window{*packets};
 }
 template <>
 void SyntaxBase<Window>::write(const Window& v, bool, std::string& out) {

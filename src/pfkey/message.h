@@ -237,8 +237,9 @@ struct Mark {
 /// A replay window that Sa::replay, an octet, cannot say, or one that counts in 64 bits (RFC 4303 section 2.2.1).
 /// Sa::replay then holds min(window, 255).
 struct ReplayWindow {
-  std::uint32_t window = 0;  ///< Packets.
-  bool esn = false;          ///< Extended sequence numbers.
+  static constexpr std::uint32_t kMost = 4096;  ///< Packets that any SADB takes.
+  std::uint32_t window = 0;                     ///< Packets.
+  bool esn = false;                             ///< Extended sequence numbers.
   bool operator==(const ReplayWindow&) const = default;
 };
 
