@@ -187,6 +187,8 @@ Result<void> serve(const ipsecd::Options& options) {
   if (options.user) {
     if (auto r = ipsecd::become(*options.user); !r) return r;
     harden();  // A change of user makes a process dumpable again.
+  } else {
+    ipsecd::keep_two_capabilities();
   }
   if (*dataplane) (*dataplane)->start();
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -4,6 +4,11 @@
 #include <fmt/format.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "ipsecd/confine.h"
 
 namespace ipsecd {
 
@@ -18,6 +23,20 @@ Result<void> become(const std::string& user) {
     return fail(Errc::denied, fmt::format("cannot become the user {} (step {}): only root can", user, -r));
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   return {};
+}
+
+// What is not there, as in a container, cannot be kept. A sanitizer's report of leaks looks into a process that hides
+// its memory.
+void keep_two_capabilities() {
+  if (::geteuid() != 0) return;
+  std::vector<unsigned> kept;
+  for (const int one : {CAP_NET_ADMIN, CAP_NET_RAW, kSanitized ? CAP_SYS_PTRACE : CAP_NET_RAW})
+    if (const auto number = static_cast<unsigned>(one); capng_have_capability(CAPNG_PERMITTED, number) == 1)
+      kept.push_back(number);
+  capng_clear(CAPNG_SELECT_BOTH);
+  constexpr auto kSets = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+  for (const unsigned number : kept) capng_update(CAPNG_ADD, kSets, number);
+  if (capng_apply(CAPNG_SELECT_BOTH) != 0) capng_apply(CAPNG_SELECT_CAPS);
 }
 
 }  // namespace ipsecd

@@ -10,4 +10,7 @@ namespace ipsecd {
 /// Errors: not_found (no such user), denied.
 Result<void> become(const std::string& user);
 
+/// Root that stays root lets go of all other capabilities too, as far as it may. Others keep what they were given.
+void keep_two_capabilities();
+
 }  // namespace ipsecd
