@@ -9,16 +9,22 @@ unsigned octet(const Address& a, std::size_t i) { return std::to_integer<unsigne
 // Four numbers up to 255 without leading zeros, which some would read as octal. A file of a million SAs has two million
 // of them: inet_pton() takes four times as long.
 std::optional<Address> dotted_quad(std::string_view text) {
+  constexpr unsigned kNone = 10;
   Address a;
   std::size_t i = 0;
+  const auto digit = [&] {
+    const unsigned d = i < text.size() ? static_cast<unsigned char>(text[i]) - unsigned{'0'} : kNone;
+    return d < kNone ? d : kNone;
+  };
   for (std::size_t part = 0; part < 4; ++part) {
-    if (part > 0 && (i == text.size() || text[i] != '.')) return std::nullopt;
-    if (part > 0) ++i;
-    const std::size_t first = i;
-    unsigned value = 0;
-    for (; i < text.size() && i < first + 3 && text[i] >= '0' && text[i] <= '9'; ++i)
-      value = value * 10 + static_cast<unsigned>(text[i] - '0');
-    if (i == first || value > 255 || (text[first] == '0' && i > first + 1)) return std::nullopt;
+    if (part > 0 && (i == text.size() || text[i++] != '.')) return std::nullopt;
+    unsigned value = digit();
+    if (value == kNone) return std::nullopt;
+    for (++i; digit() != kNone; ++i) {
+      if (value == 0) return std::nullopt;
+      value = value * 10 + digit();
+      if (value > 255) return std::nullopt;
+    }
     a.octets[part] = static_cast<std::byte>(value);
   }
   if (i != text.size()) return std::nullopt;

@@ -30,7 +30,8 @@ const lang::KeywordSet kKeys =
 
 // A message as the command would send it; its addresses are known, so no name is looked up.
 Message message_of(Verb verb, pfkey::SaType satype, lang::SaSpec&& spec) {
-  lang::Command command{.row = &lang::row(verb), .satype = satype, .spec = std::move(spec), .operand = {}};
+  lang::Command command;
+  command.row = &lang::row(verb), command.satype = satype, command.spec = std::move(spec);
   std::vector<Message> messages;
   lang::to_messages(std::move(command), {}, [](lang::Objection&&) {}, messages);
   return messages.empty() ? Message() : std::move(messages.back());

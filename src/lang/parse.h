@@ -16,6 +16,8 @@ namespace lang {
 
 /// A command that was understood.
 struct Command {
+  Command() {}  ///< Not `= default`: `Command()` would clear every octet before it sets those that are read.
+
   const CommandRow* row = nullptr;
   pfkey::SaType satype{};  ///< unspec: all, or none given.
   SaSpec spec;

@@ -22,71 +22,80 @@ std::size_t continuation(std::string_view text, std::size_t at) {
   return i == text.size() || text[i] == '\n' ? i - at : 0;
 }
 
-// Where in the kStep characters there is a blank, a control character or a backslash: a bit for each, kStopBits apart.
+// What there is among some characters.
+struct Seen {
+  std::uint64_t blanks = 0;  // A bit for each space or tabulator, kBlankBits apart.
+  std::uint64_t odd = 0;     // Not 0: a backslash, or another character up to the dollar sign, the last of !"#$.
+};
+
 #ifdef __SSE2__
-constexpr std::size_t kStep = 16, kStopBits = 1;
-std::uint64_t stops(std::span<const char, kStep> text) {
+constexpr std::size_t kStep = 16, kBlankBits = 1;
+Seen look(std::span<const char, kStep> text) {
   __m128i v;
   std::memcpy(&v, text.data(), sizeof v);
-  const __m128i blank = _mm_set1_epi8(' '), backslash = _mm_set1_epi8('\\');
-  const __m128i up_to_blank = _mm_cmpeq_epi8(_mm_max_epu8(v, blank), blank);
-  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_or_si128(up_to_blank, _mm_cmpeq_epi8(v, backslash))));
+  const auto is = [v](char c) { return _mm_cmpeq_epi8(v, _mm_set1_epi8(c)); };
+  const __m128i blank = _mm_or_si128(is(' '), is('\t')), dollar = _mm_set1_epi8('$');
+  const __m128i low = _mm_cmpeq_epi8(_mm_max_epu8(v, dollar), dollar);
+  const auto bits = [](__m128i m) { return static_cast<std::uint32_t>(_mm_movemask_epi8(m)); };
+  return {bits(blank), bits(_mm_or_si128(_mm_andnot_si128(blank, low), is('\\')))};
 }
 #else
-constexpr std::size_t kStep = 8, kStopBits = 8;
-std::uint64_t stops(std::span<const char, kStep> text) {
+constexpr std::size_t kStep = 8, kBlankBits = 8;
+Seen look(std::span<const char, kStep> text) {
   std::uint64_t v = 0;
   std::memcpy(&v, text.data(), sizeof v);
   if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
   constexpr std::uint64_t kOnes = 0x0101010101010101, kLow = 0x7f * kOnes, kHigh = 0x80 * kOnes;
-  const std::uint64_t above_blank = ((v & kLow) + 0x5f * kOnes) | v;
-  const std::uint64_t x = v ^ '\\' * kOnes, other_than_backslash = ((x & kLow) + kLow) | x;
-  return ~(above_blank & other_than_backslash) & kHigh;
+  const auto is = [v](char c) {
+    const std::uint64_t x = v ^ static_cast<unsigned char>(c) * kOnes;
+    return ~(((x & kLow) + kLow) | x) & kHigh;
+  };
+  const std::uint64_t blank = is(' ') | is('\t'), low = ~(((v & kLow) + (0x80 - '$' - 1) * kOnes) | v) & kHigh;
+  return {blank, (low & ~blank) | is('\\')};
 }
 #endif
-constexpr std::size_t kStride = 64 / kStopBits;  // Characters whose bits fit a word.
+constexpr std::size_t kStride = 64 / kBlankBits;  // Characters whose bits fit a word.
 
 // The same for `left` characters, fewer than kStep, at the end of `text`. Characters before them are read once more,
 // because a copy would leave pieces of keys on the stack.
-std::uint64_t last_stops(std::string_view text, std::size_t left) {
-  if (text.size() >= kStep) return stops(std::span(text).last<kStep>()) >> (kStep - left) * kStopBits;
+Seen look_at_last(std::string_view text, std::size_t left) {
+  if (text.size() >= kStep) {
+    const Seen seen = look(std::span(text).last<kStep>());
+    return {seen.blanks >> (kStep - left) * kBlankBits, seen.odd};
+  }
   std::array<char, kStep> all;  // Too short for a key.
   all.fill('x');
   std::ranges::copy(text.substr(text.size() - left), all.begin());
-  return stops(std::span<const char, kStep>(all));
+  return look(std::span<const char, kStep>(all));
 }
 
-// The same for as many as kStride characters from `i` on. The end of the text is a stop too.
-std::uint64_t stops_from(std::string_view text, std::size_t i) {
+// The same for as many as kStride characters from `i` on. The end of the text counts as a blank.
+Seen look_from(std::string_view text, std::size_t i) {
   const std::string_view rest = text.substr(i);
-  std::uint64_t found = 0;
+  Seen all;
   std::size_t at = 0;
+  const auto add = [&](Seen seen) { all.blanks |= seen.blanks << at * kBlankBits, all.odd |= seen.odd; };
   for (; at < kStride && rest.size() - at >= kStep; at += kStep)
-    found |= stops(std::span<const char, kStep>(rest.data() + at, kStep)) << at * kStopBits;
-  if (at == kStride) return found;
-  if (at < rest.size()) found |= last_stops(text, rest.size() - at) << at * kStopBits;
-  return found | std::uint64_t{1} << rest.size() * kStopBits;
+    add(look(std::span<const char, kStep>(rest.data() + at, kStep)));
+  if (at == kStride) return all;
+  if (at < rest.size()) add(look_at_last(text, rest.size() - at));
+  all.blanks |= std::uint64_t{1} << rest.size() * kBlankBits;
+  return all;
 }
 
-// Cuts off bare words with blanks between them, beginning at `i`, as far as it is that easy: up to a quotation mark, a
-// word with a backslash or control character in it, the end of a line. Takes many characters at a time, because keys
-// make most of a file. Flattened: without it a call is made for each word.
+// Cuts off bare words with blanks between them, beginning at `i`, as far as nothing odd is near. Looks at many
+// characters at a time, because keys make most of a file. Flattened: without it a call is made for each word.
 [[gnu::flatten]] std::size_t easy_words(std::string_view text, std::size_t i, std::vector<Word>& words) {
-  std::size_t first = i;  // Of the word.
-  const auto take = [&](std::size_t end) {
-    if (text[first] == '"' || text[first] == '$') return false;
-    words.push_back({{text.data() + first, end - first}, static_cast<std::uint32_t>(first), Word::Kind::bare});
-    return true;
-  };
-  for (;; i += kStride) {
-    for (std::uint64_t found = stops_from(text, i); found != 0; found &= found - 1) {
-      const std::size_t stop = i + static_cast<std::size_t>(std::countr_zero(found)) / kStopBits;
-      const char c = stop < text.size() ? text[stop] : '\n';
-      if (!is_blank(c)) return first;
-      if (stop > first && !take(stop)) return first;
-      if (c == '\n') return stop;
-      first = stop + 1;
+  for (std::size_t first = i;; i += kStride) {  // `first`: of the word.
+    const Seen seen = look_from(text, i);
+    if (seen.odd != 0) return first;
+    for (std::uint64_t left = seen.blanks; left != 0; left &= left - 1) {
+      const std::size_t end = i + static_cast<std::size_t>(std::countr_zero(left)) / kBlankBits;
+      if (end > first)
+        words.push_back({{text.data() + first, end - first}, static_cast<std::uint32_t>(first), Word::Kind::bare});
+      first = end + 1;
     }
+    if (first > text.size()) return text.size();
   }
 }
 
@@ -132,6 +141,8 @@ std::optional<WordFault> split(std::string_view text, std::vector<Word>& words) 
   while ((i = easy_words(text, i, words)) < text.size()) {
     if (text[i] == '\n') {
       i = skip_comment_lines(text, i + 1);
+    } else if (is_blank(text[i])) {
+      ++i;
     } else if (text.substr(i).starts_with('"') || text.substr(i).starts_with("$\"")) {
       if (const auto fault = quoted_word(text, i, words)) return fault;
     } else if (const std::size_t length = text[i] == '\\' ? continuation(text, i) : 0) {

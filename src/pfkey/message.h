@@ -272,6 +272,7 @@ struct Remark {
 /// One message. An extension that is absent is nullopt; none can be there twice. The ones that few messages have and
 /// that are large or own memory are boxed.
 struct Message {
+  Message() {}  ///< Not `= default`: `Message()` would clear every octet before it sets those that are read.
   Type type{};
   SaType satype{};
   std::uint8_t error = 0;        ///< sadb_msg_errno, the host's numbers.
