@@ -83,12 +83,13 @@ def pings(pairs, seconds, start="a"):
     return answered
 
 
-def connections(pairs, seconds):
-    """The pairs between which a TCP connection carries 100 octets there and back, from a to b."""
+def connections(pairs, seconds, start="a", end="b"):
+    """The (source, destination) pairs, the sources in `start`, between which a TCP connection carries 100 octets there
+    and back."""
     data, done = bytes(range(100)), set()
     with contextlib.ExitStack() as stack:
         open_, clients = {}, {}
-        with inside("b"):
+        with inside(end):
             for six in {":" in dst for _, dst in pairs}:
                 server = stack.enter_context(socket.socket(socket.AF_INET6 if six else socket.AF_INET))
                 if six:
@@ -98,7 +99,7 @@ def connections(pairs, seconds):
                 server.listen(len(pairs))
                 server.setblocking(False)
                 open_[server] = None
-        with inside("a"):
+        with inside(start):
             for src, dst in pairs:
                 client = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in src else socket.AF_INET))
                 client.setblocking(False)
