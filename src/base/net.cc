@@ -17,7 +17,8 @@ std::optional<Address> dotted_quad(std::string_view text) {
     return d < kNone ? d : kNone;
   };
   for (std::size_t part = 0; part < 4; ++part) {
-    if (part > 0 && (i == text.size() || text[i++] != '.')) return std::nullopt;
+    if (part > 0 && (i == text.size() || text[i] != '.')) return std::nullopt;
+    if (part > 0) ++i;
     unsigned value = digit();
     if (value == kNone) return std::nullopt;
     for (++i; digit() != kNone; ++i) {
