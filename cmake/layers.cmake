@@ -1,5 +1,6 @@
 # A layer is a folder of src/: one static library from the sources in it, which names the layers and libraries that it
-# uses. FAST: a line of a big file or a packet goes through it. The unit tests beside the sources (x_test.cc) become one test program, run test by test through ctest.
+# uses. FAST: a line of a big file or a packet goes through it. The unit tests beside the sources (x_test.cc) become one
+# test program, run test by test through ctest.
 function(layer name)
   cmake_parse_arguments(ARG "FAST" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)

@@ -5,7 +5,7 @@
 
 using Json = nlohmann::ordered_json;
 
-// Here alone, because what includes the library takes several times as long to compile as other sources.
+// Out of the header, because what includes the library takes several times as long to compile as other sources.
 struct JsonObject::Members {
   Json object = Json::object();
 
