@@ -114,12 +114,20 @@ bool start(EVP_CIPHER_CTX* x, const Nonce& nonce) {
   return EVP_CipherInit_ex(x, nullptr, nullptr, nullptr, octets(nonce.data()), -1) == 1;
 }
 
-// The text of a combined mode. CCM wants to know its length beforehand and tells at once whether the ICV is right.
-bool run_combined(const Contexts& c, EVP_CIPHER_CTX* x, const Job& job, View& v) {
+// CCM wants to know the length of the text beforehand. It computes its ICV, or compares it with the expected one, when
+// it is given the text; so it is given an empty text, too: without that call OpenSSL up to 3.0.20 seals without an ICV
+// and accepts every one.
+bool run_ccm(EVP_CIPHER_CTX* x, const View& v) {
   int size = 0;
+  return EVP_CipherUpdate(x, nullptr, &size, nullptr, length(v.text)) == 1 && update(x, nullptr, v.aad) &&
+         EVP_CipherUpdate(x, octets(v.text.data()), &size, octets(v.text.data()), length(v.text)) == 1;
+}
+
+// The text of a combined mode.
+bool run_combined(const Contexts& c, EVP_CIPHER_CTX* x, const Job& job, View& v) {
   if (c.encrypt->mode == Mode::gmac)  // RFC 4543 section 3.3: all of it is only authenticated.
     return update(x, nullptr, v.aad) && update(x, nullptr, job.esp.subspan(kSpiAndNumber));
-  if (c.encrypt->mode == Mode::ccm && EVP_CipherUpdate(x, nullptr, &size, nullptr, length(v.text)) != 1) return false;
+  if (c.encrypt->mode == Mode::ccm) return run_ccm(x, v);
   return update(x, nullptr, v.aad) && update(x, v.text.data(), v.text);
 }
 

@@ -70,6 +70,27 @@ bool esp(const Vector& v, Keyed::By by) {
   return job.ok && body() == text;
 }
 
+// The published packet is refused if any bit of its ICV is changed. A library that compares the ICV while it decrypts
+// might not do so where there is no text.
+bool refuses_every_forgery(const Vector& v, Keyed::By by) {
+  const Secret key{Bytes(v.bytes("key"))};
+  const Suite suite = testing::suite_of(v, key);
+  const auto keyed = Keyed::make(suite, Keyed::Way::open, by);
+  if (!keyed) return false;
+  const Octets head = v.bytes("head"), sealed = v.bytes("sealed"), tag = v.bytes("icv");
+  Octets published = head;
+  published.insert(published.end(), sealed.begin(), sealed.end());
+  Crypto crypto;
+  for (std::size_t bit = 0; bit < tag.size() * 8; ++bit) {
+    Octets packet = published, icv = tag;
+    icv[bit / 8] ^= std::byte{1} << bit % 8;
+    Job job{.keyed = keyed.get(), .esp = packet, .sequence_high = v.number("high"), .icv = icv};
+    crypto.open({&job, 1});
+    if (job.ok) return false;
+  }
+  return true;
+}
+
 TEST(Wycheproof, IntegrityAlgorithms) { EXPECT_EQ(run("mac", mac), (Count{284, 514})); }
 
 TEST(Wycheproof, AesGcmAndGmacOfTheFastLibrary) {
@@ -80,6 +101,11 @@ TEST(Wycheproof, AesGcmAndGmacOfTheFastLibrary) {
 TEST(Wycheproof, CiphersOfEsp) {
   EXPECT_EQ(run("esp", [](const Vector& v) { return esp(v, Keyed::By::fastest); }), (Count{126, 0}));
   EXPECT_EQ(run("esp", [](const Vector& v) { return esp(v, Keyed::By::openssl); }), (Count{126, 0}));
+}
+
+TEST(Wycheproof, ForgedIcvsOfEsp) {
+  EXPECT_EQ(run("esp", [](const Vector& v) { return refuses_every_forgery(v, Keyed::By::fastest); }), (Count{126, 0}));
+  EXPECT_EQ(run("esp", [](const Vector& v) { return refuses_every_forgery(v, Keyed::By::openssl); }), (Count{126, 0}));
 }
 
 }  // namespace
