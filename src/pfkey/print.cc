@@ -139,7 +139,7 @@ void print_traffic(const Message& m, Lines& lines) {
 
 void print_identity(std::string_view label, const Boxed<Identity>& identity, Lines& lines) {
   if (!identity) return;
-  std::string text = name(identity->type) + ' ' + quoted(identity->text);
+  std::string text = name(identity->type) + ' ' + in_quotes(identity->text);
   if (identity->id != 0) text += fmt::format(", id {}", identity->id);
   lines.line(label, text);
 }

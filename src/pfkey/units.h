@@ -20,6 +20,6 @@ std::string local_time_text(std::uint64_t epoch_seconds);
 /// \" \\ and \xHH.
 std::string escaped(std::string_view text);
 /// The same in double quotes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace pfkey

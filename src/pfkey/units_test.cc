@@ -76,7 +76,7 @@ TEST(Escaped, NothingSteersATerminal) {
   EXPECT_EQ(escaped("a b~"), "a b~");
   EXPECT_EQ(escaped("\x1b]0;x\a\r\n\t\x7f"), "\\x1b]0;x\\x07\\x0d\\x0a\\x09\\x7f");
   EXPECT_EQ(escaped("\xc2\x9b\xff"), "\\xc2\\x9b\\xff");
-  EXPECT_EQ(quoted("say \"no\\yes\""), "\"say \\\"no\\\\yes\\\"\"");
+  EXPECT_EQ(in_quotes("say \"no\\yes\""), "\"say \\\"no\\\\yes\\\"\"");
 }
 
 TEST(Lines, HexIsLowerCaseAndHidesOnDemand) {
