@@ -1,6 +1,9 @@
 # A layer is a folder of src/: one static library from the sources in it, which names the layers and libraries that it
 # uses. FAST: a line of a big file or a packet goes through it. The unit tests beside the sources (x_test.cc) become one
-# test program, run test by test through ctest.
+# test program, run test by test through ctest (-L unit). The target unit_tests builds all of these.
+if(IPSECKEY_TESTS)
+  add_custom_target(unit_tests)
+endif()
 function(layer name)
   cmake_parse_arguments(ARG "FAST" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -21,6 +24,7 @@ function(layer name)
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_USES} GTest::gmock_main)
     target_compile_options(${name}_test PRIVATE ${TEST_OPTIONS})
     target_precompile_headers(${name}_test REUSE_FROM test_headers)
-    gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+    add_dependencies(unit_tests ${name}_test)
   endif()
 endfunction()
