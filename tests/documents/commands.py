@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""The commands that README, CONTRIBUTING and doc/ print, and how each is run after ./quickstart.
+
+usage: commands.py quick|all
+Runs them one after the other in this checkout, as ./quickstart left it, and says which failed. `quick` leaves out
+what needs a guest or the packages of the tests. What runs long as it is printed is given small arguments. It installs packages
+and the program, so it is for a machine that is thrown away, as tools/distro makes one.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEADLINE = 3600  # Seconds for one command, on a machine that is busy.
+
+
+def documents() -> list:
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
+
+
+class Row(NamedTuple):
+    """A printed command, or the prompt lines of one block that belong together, each on its line."""
+    printed: str
+    when: str = "quick"  # Or "all"; or "elsewhere": `why` says where it is run.
+    instead: str = ""  # What is run, where it is not what is printed...
+    why: str = ""  # ...and why.
+    before: str = ""  # What the document takes for granted, as words of a shell.
+
+
+KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/dataplane.md |
+  while read -r line; do echo "${line%...}$(od -An -tx1 -N20 /dev/urandom | tr -d ' \n')"; done >keys"""
+# A network of its own, with the address of the first host.
+HOST = r"""ip link set lo up; ip link add cable type dummy; ip address add 192.0.2.1/24 dev cable; ip link set cable up"""
+# Where the documents take the program for installed.
+INSTALLED = "rm -rf /run/ipsecd; mkdir -p /run/ipsecd; PATH=$PWD/build/bin:$PATH"
+INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install"
+MAN = f"{INSTALL} man-db"  # Every Debian but the smallest has it.
+OFFLINE = "export SYSTEMD_OFFLINE=1"  # Nothing is started, since no service manager runs: that is for tests/boot.
+AWAIT = "daemon=$!; until [ -S {} ]; do kill -0 $daemon; sleep 0.1; done"  # The patience of a person.
+
+TABLE = (
+    Row("./quickstart", "elsewhere", why="tools/distro"),
+    Row("./test", "elsewhere", why=".ci/run"),
+    Row("tools/distro bookworm", "elsewhere", why="tools/release-check"),
+    Row("tools/distro trixie", "elsewhere", why=".ci/run"),
+    Row("tools/distro trixie ./test", "elsewhere", why="tools/release-check"),
+    Row("tools/release-check", "elsewhere", why="CONTRIBUTING.md: by hand, before a release"),
+    # README: the first five minutes.
+    Row("""build/bin/ipsecd --socket /tmp/pfkey.sock &
+export IPSECKEY_SADB=ipsecd:/tmp/pfkey.sock
+umask 077; cat > keys <<'END'
+build/bin/ipseckey -c keys
+build/bin/ipseckey -f keys
+build/bin/ipseckey -p dump
+build/bin/ipseckey -s saved
+build/bin/ipseckey delete-pair esp spi 0x2112 dst 192.0.2.2
+build/bin/ipseckey"""),
+    # README: install.
+    Row("cmake --build build --target installable"),
+    Row("cmake --install build --prefix /usr/local"),
+    Row("cmake --build build --target manual"),
+    Row("man -l build/texts/man/ipseckey.8", before=MAN),
+    Row("./package"),
+    Row("apt install ./build/package/ipseckey_*.deb", instead="yes | apt install ./build/package/ipseckey_*.deb",
+        why="it asks whether to go on"),
+    Row("install -m 600 my-keys /etc/inet/secret/ipseckeys", before="cp share/examples/ipseckeys my-keys"),
+    Row("systemctl enable --now ipsecd.socket", before=OFFLINE),
+    Row("systemctl enable --now ipsec-manual-key", before=OFFLINE),
+    Row("man ipseckey", before=MAN),
+    # doc/dataplane.md: one of the two hosts. Between two of them packets go in tests/dataplane and in ./quickstart.
+    Row("""ipsecd --tun ipsec0 &
+ipseckey -f keys
+ip address add 10.1.0.1/32 dev ipsec0
+ip route add 10.2.0.0/16 dev ipsec0 src 10.1.0.1""", before=f"{KEYS_OF_TUNNEL}; {HOST}; {INSTALLED}"),
+    Row("cat keys", before=KEYS_OF_TUNNEL),
+    Row("""ipsecd --tun ipsec0 --mark 0x50 &
+ip route add 192.0.2.2 dev ipsec0 table 50
+ip rule add not fwmark 0x50 table 50""", before=f"{HOST}; {INSTALLED}"),
+    Row("""ipsecd status
+curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
+        before=f"{INSTALL} curl; {HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock.status')}"),
+    # CONTRIBUTING.
+    Row("tools/install-deps unit && cmake -S . -B build -DIPSECKEY_TESTS=ON"),
+    Row("cmake --build build --target lang_test && build/bin/lang_test --gtest_filter='Keys.*'"),
+    Row("export CMAKE_CXX_COMPILER_LAUNCHER=ccache"),
+    Row("bench/run", instead="bench/run 2000", why="a million SAs take minutes, and gigabytes of disk"),
+    Row("tools/format", "all"),
+    Row("tools/tidy build 'src/lang'", "all"),
+    Row("bench/kernel", "all", instead="bench/kernel 1000", why="100,000 SAs take minutes"),
+    Row("bench/tcp", "all", instead="bench/tcp 1 1", why="three rounds take minutes, and change the figures only"),
+    Row("bench/tcp 3 3", "all", instead="bench/tcp 1 1", why="likewise"),
+    Row("fuzz/run 60", "all", instead="fuzz/run 1", why="a minute for each target"),
+    Row("bench/soak 3600", "all", instead="bench/soak 30", why="an hour"),
+    Row("tests/vm/run build/bin/ipseckey tests/vm/load_case.py", "all"),
+    Row("./test -R pfkey", "all"),
+    Row("./test -R '^boot$'", "all"),
+)
+
+# Commands within a sentence begin so. A program that is only named, without words of its own, is none.
+STARTS = ("./", "bench/", "fuzz/", "tools/", "tests/vm/run", "cmake ", "ctest ", "man -l ", "export ")
+
+
+def is_command(inline: str) -> bool:
+    if not inline.startswith(STARTS) or not re.search(r" [^- ]", inline) or re.search(r"[A-Z]{4,}|\.\.\.", inline.replace("CMAKE_CXX_COMPILER_LAUNCHER", "")):
+        return False
+    path = ROOT / inline.split()[0]
+    return not inline.startswith(STARTS[:5]) or (path.is_file() and os.access(path, os.X_OK))
+
+
+def without_comment(line: str) -> str:
+    return re.sub(r"(^|\s{2,})#\s.*$", "", line).rstrip()
+
+
+def printed(text: str) -> list:
+    """The commands of a document, as rows have them: those of one block with prompts are one; else a line is one."""
+    found, fence = [], None
+    for line in text.splitlines():
+        if line.strip().startswith("```"):
+            if fence is None:
+                fence = [] if line.strip() == "```" else ["{"]  # Another language than the shell's.
+                continue
+            found += commands_of_block(fence)
+            fence = None
+        elif fence is not None:
+            fence.append(line.strip())
+        else:
+            found += [c for c in re.findall(r"`([^`]+)`", line) if is_command(c)]
+    return found
+
+
+def commands_of_block(lines: list) -> list:
+    if not lines:
+        return []
+    if lines[0].startswith(("$ ", "# ")):
+        typed, end = [], None
+        for line in lines:
+            if end is not None:
+                end = None if line == end else end
+            elif line.startswith(("$ ", "# ")):
+                typed.append(without_comment(line[2:]))
+                here = re.search(r"<<'(\w+)'", line)
+                end = here and here[1]
+        return ["\n".join(typed)]
+    if re.match(r"(\./|\w+/)?[\w-]+( |$)", lines[0]) and all(line.isascii() for line in lines):
+        return [c for c in map(without_comment, lines) if c]
+    return []
+
+
+def bodies(text: str) -> dict:
+    """Each line that opens a here-document, and the line with all of it."""
+    return {m[1]: m[0][2:] for m in re.finditer(r"^\$ (.*<<'(\w+)').*\n(?:.*\n)*?\2$", text, re.M)}
+
+
+def script(row: Row) -> str:
+    """What a shell is given: as it is typed."""
+    whole = {}
+    for document in documents():
+        whole.update(bodies(document.read_text()))
+    lines = ["set -e", row.before]
+    for line in (row.instead or row.printed).splitlines():
+        lines.append(whole.get(line, line))
+        if line.endswith("&"):
+            socket = re.search(r"--socket (\S+)", line)
+            lines.append(AWAIT.format(socket[1] if socket else "/run/ipsecd/pfkey.sock"))
+    return "\n".join(lines) + "\n"
+
+
+def run(row: Row) -> bool:
+    """In a network of its own where the row makes interfaces."""
+    apart = ["unshare", "--net"] if HOST in row.before else []
+    print(f"\n$ {row.instead or row.printed}", flush=True)
+    begin = time.monotonic()
+    ended = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        done = subprocess.run([*apart, "bash", "-c", ended + script(row)], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=DEADLINE,
+                              stdout=said, stderr=subprocess.STDOUT, check=False)
+        said.seek(0)
+        lines = said.read().splitlines()
+    print("\n".join("  " + line for line in (lines[-4:] if done.returncode == 0 else lines)))
+    print(f"  {'ok' if done.returncode == 0 else f'failed, status {done.returncode}'}, {time.monotonic() - begin:.0f} s", flush=True)
+    return done.returncode == 0
+
+
+def main() -> int:
+    if sys.argv[1:] not in (["quick"], ["all"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    rows = [row for row in TABLE if row.when in ("quick", sys.argv[1])]
+    failed = [row.printed for row in rows if not run(row)]
+    print(f"\n{len(rows) - len(failed)} of {len(rows)} printed commands work." + "".join(f"\n  {command}" for command in failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

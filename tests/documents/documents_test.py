@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Each command that a document prints is run somewhere, and finds what it builds in build/ as ./quickstart leaves it."""
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+from commands import ROOT, TABLE, documents, printed
+
+# As ./quickstart has it; test_quickstart_is_as_here compares.
+QUICKSTART = ("-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DIPSECKEY_TESTS=OFF", "-DIPSECKEY_BENCH=OFF")
+SAMPLE = """
+Run `bench/tcp 3 3`, not `bench/tcp`, nor `fuzz/run SECONDS`, nor `pf-key.md`.
+
+```
+$ build/bin/one --socket s &     # a comment
+said by it
+# cat > f <<'END'
+$ no command
+END
+```
+
+```
+./two '# no comment'             # a comment
+three/four
+```
+
+```json
+{"five": 5}
+```
+"""
+
+
+def scripts() -> list:
+    """The programs of the project that build something in a folder that they did not configure."""
+    found = []
+    for path in [ROOT / "package", ROOT / "quickstart", *(ROOT / "bench").iterdir(), *(ROOT / "tools").iterdir()]:
+        text = path.read_text()
+        if text.startswith("#!") and "cmake --build" in text and not re.search(r"^ *cmake -S", text, re.M):
+            found.append(path)
+    return found
+
+
+class Documents(unittest.TestCase):
+    maxDiff = None
+
+    def test_commands_are_recognised(self):
+        self.assertEqual(printed(SAMPLE), ["bench/tcp 3 3", "build/bin/one --socket s &\ncat > f <<'END'",
+                                           "./two '# no comment'", "three/four"])
+
+    def test_each_printed_command_has_one_row(self):
+        there = {command for document in documents() for command in printed(document.read_text())}
+        self.assertEqual(sorted(there), sorted(row.printed for row in TABLE))
+
+    def test_each_row_says_how_it_is_run(self):
+        for row in TABLE:
+            self.assertIn(row.when, ("quick", "all", "elsewhere"), row.printed)
+            if row.when == "elsewhere":
+                where, _, by_hand = row.why.partition(": ")
+                name = row.printed.split()[0].removeprefix("./")
+                self.assertTrue(by_hand or name in (ROOT / where).read_text(), row)
+            if row.instead:  # The same program, with other words, and a reason.
+                self.assertIn(row.printed.split()[0], row.instead.split())
+                self.assertTrue(row.why, row.printed)
+
+    def test_targets_are_there_after_quickstart(self):
+        self.assertIn(ROOT / "bench/kernel", scripts())
+        with tempfile.TemporaryDirectory() as build:
+            subprocess.run(["cmake", "-S", ROOT, "-B", build, *QUICKSTART], check=True, stdout=subprocess.DEVNULL)
+            listed = subprocess.run(["ninja", "-C", build, "-t", "targets", "all"], check=True, capture_output=True, text=True)
+        targets = {line.split(": ")[0] for line in listed.stdout.splitlines()}
+        wanted = {(path.name, target) for path in [*scripts(), *documents()]
+                  for words in re.findall(r"cmake --build .*?--target((?: [a-z_]+)+)", path.read_text())
+                  for target in words.split()}
+        self.assertIn(("kernel", "bare_xfrm"), wanted)
+        # CONTRIBUTING configures with tests before it builds this one.
+        self.assertEqual({(name, target) for name, target in wanted if target not in targets}, {("CONTRIBUTING.md", "lang_test")})
+
+    def test_quickstart_is_as_here(self):
+        text = (ROOT / "quickstart").read_text()
+        self.assertEqual([word for word in QUICKSTART if word not in text], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
