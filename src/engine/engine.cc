@@ -7,6 +7,7 @@
 
 #include "engine/reply.h"
 #include "engine/state.h"
+#include "pfkey/near_name.h"
 
 namespace engine {
 namespace {
@@ -140,6 +141,19 @@ SaId Engine::State::id_of(const Message& m) const {
 
 Sa* Engine::State::named(const Message& m) { return sadb.find(id_of(m), m.src ? &m.src->address : nullptr); }
 
+Check Engine::State::not_found(const Message& m, Sink out) {
+  Message reply = error_reply(m, Refusal{ESRCH, Diagnostic::sa_notfound});
+  if (const Sa* const sa = sadb.find_near(id_of(m))) {
+    Message there;
+    there.satype = sa->satype, there.src = pfkey::Endpoint{.address = sa->src};
+    if (sa->rare) there.mark = sa->rare->mark;
+    std::string text = pfkey::near_name_text(m, there, options.names_by_mark);
+    if (!text.empty()) reply.remark = pfkey::Remark{std::move(text)};
+  }
+  out(audience_of(m.type, m.satype), std::move(reply));
+  return std::nullopt;
+}
+
 Check Engine::State::getspi(Message& m, Instant now, Sink out) {
   if (!m.src) return invalid(Diagnostic::missing_src);
   if (!m.dst) return invalid(Diagnostic::missing_dst);
@@ -164,7 +178,7 @@ Check Engine::State::get(Message& m, Instant, Sink out) {
   if (!m.dst) return invalid(Diagnostic::missing_dst);
   if (!m.sa) return invalid(Diagnostic::missing_sa);
   Sa* const sa = named(m);
-  if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (!sa) return not_found(m, out);
   out(Audience::sender, show(*sa, m, WithKeys::yes));
   return std::nullopt;
 }

@@ -70,7 +70,7 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   }
   if (!m.dst) return invalid(Diagnostic::missing_dst);
   Sa* const sa = named(m);
-  if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (!sa) return not_found(m, out);
   Sa* const partner = sadb.partner(*sa);
   if (pair && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
   Message reply = show(*sa, m, WithKeys::no);

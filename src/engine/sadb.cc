@@ -1,5 +1,6 @@
 #include "engine/sadb.h"
 
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cstring>
@@ -26,10 +27,13 @@ std::uint32_t hash_of(const SaId& id) {
 
 std::size_t Sadb::Hash::spread(std::uint32_t hash) { return hash * kOdd; }
 
-bool Sadb::Equal::operator()(const Entry& a, const Probe& b) const {
+bool Sadb::Equal::operator()(const Entry& a, const ProbeAnyMark& b) const {
   if (a.hash != b.hash) return false;
   const Sa& sa = sadb->at(a.index);
-  return sa.spi == b.id->spi && sa.satype == b.id->satype && sa.dst == b.id->dst && sadb->mark_of(sa) == b.id->mark;
+  return sa.spi == b.id->spi && sa.satype == b.id->satype && sa.dst == b.id->dst;
+}
+bool Sadb::Equal::operator()(const Entry& a, const Probe& b) const {
+  return (*this)(a, ProbeAnyMark{b}) && sadb->mark_of(sadb->at(a.index)) == b.id->mark;
 }
 
 Sadb::Sadb(bool names_by_mark) : names_by_mark_(names_by_mark), by_id_(0, Hash{}, Equal{this}) {}
@@ -49,6 +53,17 @@ Sa* Sadb::find(const SaId& id) {
 Sa* Sadb::find(const SaId& id, const Address* src) {
   Sa* const sa = find(id);
   if (!sa || !src || sa->src == *src || is_unspecified(sa->src) || is_unspecified(*src)) return sa;
+  return nullptr;
+}
+
+Sa* Sadb::find_near(const SaId& id) {
+  using enum pfkey::SaType;
+  SaId other = id;
+  other.satype = id.satype == ah ? esp : ah;
+  for (const SaId* const near : std::array<const SaId*, 2>{&id, &other}) {
+    const auto found = by_id_.find(ProbeAnyMark{{hash_of(*near), near}});
+    if (found != by_id_.end()) return &at(found->index);
+  }
   return nullptr;
 }
 

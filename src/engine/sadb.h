@@ -127,6 +127,10 @@ class Sadb {
   /// The same, if its source suits: equal, or unspecified on either side, or `src` null.
   Sa* find(const SaId& id, const Address* src);
 
+  /// For an identity that names none: an SA that has its SPI and destination all the same, with another mark or of the
+  /// other type; nullptr: none.
+  Sa* find_near(const SaId& id);
+
   /// A new SA with that identity, otherwise default, at the end of the order; nullptr: the identity is taken.
   Sa* insert(const SaId& id);
   /// What identifies an SA of this SADB.
@@ -169,6 +173,7 @@ class Sadb {
     std::uint32_t hash;
     const SaId* id;
   };
+  struct ProbeAnyMark : Probe {};
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(const Entry& e) const { return spread(e.hash); }
@@ -181,6 +186,8 @@ class Sadb {
     bool operator()(const Entry& a, const Entry& b) const { return a.index == b.index; }
     bool operator()(const Entry& a, const Probe& b) const;
     bool operator()(const Probe& a, const Entry& b) const { return (*this)(b, a); }
+    bool operator()(const Entry& a, const ProbeAnyMark& b) const;
+    bool operator()(const ProbeAnyMark& a, const Entry& b) const { return (*this)(b, a); }
   };
 
   Sa& allocate();

@@ -44,6 +44,8 @@ struct Engine::State {
   SaId id_of(const pfkey::Message& request) const;
   /// The SA that a request with SA and DST (and perhaps SRC) names; the Refusal is SA_NOTFOUND.
   Sa* named(const pfkey::Message& request);
+  /// Answers a request whose SA named() does not find: SA_NOTFOUND, with the words in which a near one differs.
+  Check not_found(const pfkey::Message& request, Sink out);
   /// The SA that would become the partner of one with these facts; else why none does.
   std::expected<Sa*, Refusal> find_partner(const SaId& id, const Address& src, std::uint32_t flags,
                                            std::uint32_t pair_spi);

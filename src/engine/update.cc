@@ -123,7 +123,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   if (!m.src) return invalid(Diagnostic::missing_src);
   if (!m.sa) return invalid(Diagnostic::missing_sa);
   Sa* const sa = named(m);
-  if (!sa) return Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (!sa) return not_found(m, out);
   if (sa->is(pfkey::State::larval) && !both) return add(m, now, out);
   Sa* const partner = sadb.partner(*sa);
   if (both && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
