@@ -27,7 +27,7 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
   engine::Options options;
   options.carrier = mine.dataplane;
   options.keeper = mine.vault;
-  options.is_local = [&local](const Address& a) { return local.contains(a); };
+  options.is_local = [&local](const Address& a) { return local.contains(a, now().steady); };
   return options;
 }
 

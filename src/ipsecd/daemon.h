@@ -11,12 +11,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/local_addresses.h"
 #include "base/result.h"
 #include "ipsecd/access.h"
 #include "ipsecd/dataplane.h"
 #include "ipsecd/fd.h"
 #include "ipsecd/listener.h"
-#include "ipsecd/local_addresses.h"
 #include "ipsecd/server.h"
 #include "ipsecd/status_socket.h"
 #include "ipsecd/vault.h"

@@ -5,19 +5,16 @@
 
 #include "base/net.h"
 
-namespace ipsecd {
-
 /// The addresses of the host's interfaces, asked of the system at most once a second.
 class LocalAddresses {
  public:
-  /// Loopback addresses (127/8, ::1) do not count: an SA to one has no direction of its own.
-  bool contains(const Address& address);
+  /// `now`: by any clock that does not go back. Loopback addresses (127/8, ::1) do not count: an SA to one has no
+  /// direction of its own.
+  bool contains(const Address& address, std::chrono::nanoseconds now);
 
  private:
   void refresh();
 
   std::vector<Address> addresses_;  // Sorted.
-  std::chrono::steady_clock::time_point stale_at_{};
+  std::chrono::nanoseconds stale_at_{};
 };
-
-}  // namespace ipsecd

@@ -1,4 +1,4 @@
-#include "ipsecd/local_addresses.h"
+#include "base/local_addresses.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 
-namespace ipsecd {
 namespace {
 
 std::optional<Address> address_of(const sockaddr* socket_address) {
@@ -33,8 +32,8 @@ std::optional<Address> address_of(const sockaddr* socket_address) {
 
 }  // namespace
 
-bool LocalAddresses::contains(const Address& address) {
-  if (const auto now = std::chrono::steady_clock::now(); now >= stale_at_) {
+bool LocalAddresses::contains(const Address& address, std::chrono::nanoseconds now) {
+  if (now >= stale_at_) {
     stale_at_ = now + std::chrono::seconds(1);
     refresh();
   }
@@ -51,5 +50,3 @@ void LocalAddresses::refresh() {
       addresses_.push_back(*address);
   std::ranges::sort(addresses_);
 }
-
-}  // namespace ipsecd
