@@ -25,7 +25,8 @@ std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
 
 bool has_rare(const Message& m) {
   return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
-         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window;
+         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window ||
+         m.offload;
 }
 
 void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::Endpoint>& given) {
@@ -71,6 +72,29 @@ void keep_rare(Sa& sa, const Message& m) {
   sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
   sa.rare->reqid = m.reqid, sa.rare->if_id = m.if_id, sa.rare->mark = m.mark;
   sa.rare->replay_window = m.replay_window, sa.rare->ah_align = m.ah_align;
+  if (m.offload) sa.rare->offload = std::make_unique<pfkey::Offload>(*m.offload);
+}
+
+// Asked to serve both directions, though the addresses tell one or nobody knows; such an SA is no half of a pair.
+bool Engine::State::serves_both(std::uint32_t flags, const Address& src, const Address& dst) const {
+  return (flags & Sa::kBothWays) == Sa::kBothWays && direction_by_addresses(src, dst, options) != Sa::kBothWays;
+}
+
+std::uint32_t Engine::State::ways_of(std::uint32_t flags, const Address& src, const Address& dst) const {
+  const std::uint32_t asked = flags & Sa::kBothWays;
+  return asked ? asked : direction_by_addresses(src, dst, options);
+}
+
+// The halves of a pair have opposite directions: what is known of one says it of the other.
+void Engine::State::join(Sa& sa, Sa& partner) {
+  Sadb::pair(sa, partner);
+  if (options.only_asked_directions) return;
+  const std::uint32_t mine = sa.flags & Sa::kBothWays, theirs = partner.flags & Sa::kBothWays;
+  if (one_way(mine) && one_way(theirs)) return;
+  const auto opposite = [](std::uint32_t ways) { return one_way(ways) ? ways ^ Sa::kBothWays : 0; };
+  const auto set = [](Sa& half, std::uint32_t ways) { half.flags = (half.flags & ~Sa::kBothWays) | ways; };
+  set(sa, one_way(mine) ? mine : opposite(theirs));
+  set(partner, one_way(theirs) ? theirs : opposite(mine));
 }
 
 // A partner is found from either half, so its source is this SA's destination and not a wildcard.
@@ -79,16 +103,16 @@ std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Ad
   const auto refused = [](std::string_view why) {
     return std::unexpected(Refusal{EINVAL, Diagnostic::pair_inappropriate, why});
   };
-  if (pair_spi == 0 || pair_spi == id.spi) return refused("an SA is no pair of its own SPI or of SPI 0");
+  if (pair_spi == 0 || pair_spi == id.spi) return refused(pfkey::kOwnPair);
   Sa* const partner = sadb.find({id.satype, pair_spi, src, id.mark});
   if (!partner && sadb.find({id.satype, pair_spi, id.dst, id.mark})) return refused(kSameWayRound);
-  if (!partner) return refused("no SA with that SPI leads to this one's source");
-  if (partner->src != id.dst) return refused("the other SA's source is not this one's destination");
+  if (!partner) return refused(pfkey::kNoPartner);
+  if (partner->src != id.dst) return refused(pfkey::kOtherSource);
   using enum pfkey::State;
-  if (partner->is(larval) || partner->is(dying) || partner->is(dead)) return refused("the other SA is not mature");
-  if (partner->both_ways()) return refused(kServesBoth);
-  if ((flags & partner->flags & Sa::kBothWays) != 0)
-    return refused("both SAs have the same direction: one is to be inbound, the other outbound");
+  if (partner->is(larval) || partner->is(dying) || partner->is(dead)) return refused(pfkey::kPartnerNotMature);
+  if (serves_both(partner->flags, partner->src, src)) return refused(kServesBoth);
+  const std::uint32_t mine = ways_of(flags, src, id.dst);
+  if (one_way(mine) && mine == ways_of(partner->flags, partner->src, src)) return refused(pfkey::kSameDirection);
   const Sa* const theirs = sadb.partner(*partner);
   if (theirs && sadb.id_of(*theirs) != id) return std::unexpected(invalid(Diagnostic::pair_already));
   return partner;
@@ -97,7 +121,8 @@ std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Ad
 Check Engine::State::add(Message& m, Instant now, Sink out) {
   if (auto wrong = check_add(m, options)) return wrong;
   const std::uint32_t direction = direction_of(m, options);
-  if (m.pair && direction == Sa::kBothWays) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
+  if (m.pair && serves_both(direction, m.src->address, m.dst->address))
+    return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
   const SaId id = id_of(m);
 
   // An UPDATE comes here to complete the larval SA that it found.
@@ -121,7 +146,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   sa->state = m.sa->state;
   sa->auth = m.sa->auth, sa->encrypt = m.sa->encrypt;
   sa->window = m.sa->replay;
-  sa->flags = real_flags(m, direction);
+  sa->flags = real_flags(m, options.only_asked_directions ? 0 : direction);
   sa->added = now;
   if (!options.dry_run) {
     keep_limits(*sa, m);
@@ -129,11 +154,11 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
     keep_keys(*sa, m);
   }
   if (m.replay_value) set_sequence(*sa, m.replay_value->number());
-  if (partner) Sadb::pair(*sa, *partner);
+  if (partner) join(*sa, *partner);
   deadlines.schedule(*sa, now);
   acquires.answered(m.seq, sa->dst);
   publish(*sa);
-  if (partner) keep(*partner);
+  if (partner) publish(*partner);
   m.sa->flags = sa->flags;
   echo(m, out);
   return std::nullopt;

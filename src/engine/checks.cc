@@ -54,6 +54,7 @@ void unmap(std::optional<Endpoint>& e) {
 Check natt(const std::optional<Endpoint>& e, const Options& options, bool unspecified_fits, D malformed_code,
            D family_code) {
   if (!e) return std::nullopt;
+  if (options.as_linux) return is_multicast(e->address) ? Check(einval(malformed_code)) : std::nullopt;
   switch (class_of(e->address, options)) {
     case Class::group:
       return einval(malformed_code);
@@ -233,14 +234,14 @@ std::uint32_t settable_flags(pfkey::SaType satype, bool update) {
   return update ? 0x03d9d002 : 0x3fdbd002;
 }
 
-Check check_contents(const Message& m) {
+Check check_contents(const Message& m, const Options& options) {
   const bool carries_keys =
       m.type == pfkey::Type::add || m.type == pfkey::Type::update || m.type == pfkey::Type::x_updatepair;
   if (carries_keys && malformed(m.encrypt_key)) return einval(D::malformed_ekey);
   if (carries_keys && malformed(m.auth_key)) return einval(D::malformed_akey);
   if (m.spi_range && (m.spi_range->min > m.spi_range->max || m.spi_range->max == 0)) return einval(D::malformed_range);
   if (m.initial_iv || m.remark || m.traffic) return einval(D::unknown_ext);  // They are for replies.
-  if (m.offload) return Refusal{EOPNOTSUPP, D::none};
+  if (m.offload && !options.as_linux) return Refusal{EOPNOTSUPP, D::none};
   if (m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8) return einval(D::bad_saflags);
   return std::nullopt;
 }
@@ -300,9 +301,13 @@ Check check_add(Message& m, const Options& options) {
 }
 
 std::uint32_t direction_of(const Message& m, const Options& options) {
+  const std::uint32_t asked = m.sa->flags & (pfkey::kFlagInbound | pfkey::kFlagOutbound);
+  return asked ? asked : direction_by_addresses(m.src->address, m.dst->address, options);
+}
+
+std::uint32_t direction_by_addresses(const Address& source, const Address& destination, const Options& options) {
   constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
-  if (const std::uint32_t asked = m.sa->flags & (kIn | kOut)) return asked;
-  const Class dst = class_of(m.dst->address, options), src = class_of(m.src->address, options);
+  const Class dst = class_of(destination, options), src = class_of(source, options);
   if (dst == Class::group) return kIn | kOut;
   if (!options.is_local) return 0;
   if (dst == Class::local) return src == Class::other ? kIn : kIn | kOut;

@@ -27,7 +27,7 @@ using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
 Refusal invalid(pfkey::Diagnostic diagnostic);
 
 /// The contents of single extensions, whatever the message.
-Check check_contents(const pfkey::Message& request);
+Check check_contents(const pfkey::Message& request, const Options& options);
 
 /// The addresses that are there, and extensions that no request for one SA type may have. Brings addresses into their
 /// normal form: mapped ones become IPv4, bits after an inner prefix are cleared, protocols and families are filled in.
@@ -53,6 +53,9 @@ Check check_encapsulation(pfkey::Message& request);
 
 /// kFlagInbound and kFlagOutbound: as asked, else by the addresses, else neither.
 std::uint32_t direction_of(const pfkey::Message& request, const Options& options);
+
+/// The same by the addresses: both where they do not tell, neither where nobody knows which addresses are local.
+std::uint32_t direction_by_addresses(const Address& src, const Address& dst, const Options& options);
 
 /// The algorithm's row if it can be used here.
 const pfkey::Algorithm* usable(pfkey::AlgorithmKind kind, std::uint8_t number, const Options& options);

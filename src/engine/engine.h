@@ -43,6 +43,12 @@ struct Options {
   bool label_policy = false;
   /// Whether a mark is part of what names an SA, as on Linux.
   bool names_by_mark = false;
+  /// What Linux takes and this engine does not is kept and shown, too: OFFLOAD, NAT addresses of IPv6, NAT addresses of
+  /// the host itself without a port.
+  bool as_linux = false;
+  /// An SA keeps the direction that it was given and no other: what the addresses and a pair tell only counts where it
+  /// contradicts. For an engine that holds what another SADB shall get.
+  bool only_asked_directions = false;
   /// What carries packets for the SAs; outlives the engine. Default: nothing does.
   Carrier* carrier = nullptr;
   /// What holds the SAs for the next process; outlives the engine. Default: nothing does.

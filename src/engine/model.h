@@ -38,6 +38,8 @@ class Model {
   Entry* born(int birth);
   const Entry* born(int birth) const;
   std::uint32_t direction(const Message& m) const;
+  bool untold(const Address& dst, const Address& src) const;
+  static void settle_ways(Entry& a, Entry& b);
   std::optional<Outcome> pair_fault(const Message& m, const Address& src, std::uint32_t flags, bool is_dying, int mate);
   void remove(int birth);
   void kill(Entry& e, std::vector<Sent>& sent);

@@ -206,16 +206,32 @@ std::uint32_t Model::direction(const Message& m) const {
   return from_us ? kOut : kEither;
 }
 
+// Whether the addresses tell no direction, so that a pair has to.
+bool Model::untold(const Address& dst, const Address& src) const {
+  return local_ && (src == *local_) == (dst == *local_ && !is_unspecified(src));
+}
+
+void Model::settle_ways(Entry& a, Entry& b) {
+  const auto set = [](Entry& e, std::uint32_t ways) { e.m.sa->flags = (e.m.sa->flags & ~kEither) | ways; };
+  const std::uint32_t first = a.m.sa->flags & kEither, second = b.m.sa->flags & kEither;
+  const bool knows_first = first == kIn || first == kOut, knows_second = second == kIn || second == kOut;
+  if (!knows_first) set(a, second == kIn ? kOut : second == kOut ? kIn : 0);
+  if (!knows_second) set(b, first == kIn ? kOut : first == kOut ? kIn : 0);
+}
+
 std::optional<Outcome> Model::pair_fault(const Message& m, const Address& src, std::uint32_t flags, bool is_dying,
                                          int mate) {
   const std::uint32_t ways = flags & kEither;
   const Outcome no = bad(Diagnostic::pair_inappropriate);
-  if (ways == kEither || is_dying || m.pair->spi == 0 || m.pair->spi == m.sa->spi) return no;
+  if ((ways == kEither && !untold(m.dst->address, src)) || is_dying || m.pair->spi == 0 || m.pair->spi == m.sa->spi)
+    return no;
   Entry* const other = find(m.satype, m.pair->spi, src);
   if (!other || other->m.src->address != m.dst->address) return no;
   const State state = other->m.sa->state;
   const std::uint32_t theirs = other->m.sa->flags & kEither;
-  if (state == State::larval || state == State::dying || theirs == kEither || (ways != 0 && ways == theirs)) return no;
+  if (state == State::larval || state == State::dying) return no;
+  if (theirs == kEither && !untold(src, m.dst->address)) return no;
+  if ((ways == kIn || ways == kOut) && ways == theirs) return no;
   const Entry* const self = find(m.satype, m.sa->spi, m.dst->address);
   if (other->mate != 0 && (!self || other->mate != self->birth)) return bad(Diagnostic::pair_already);
   if (mate != 0 && mate != other->birth) return bad(Diagnostic::pair_already);
@@ -229,7 +245,7 @@ Outcome Model::add(const Message& m, std::int64_t t, Message& reply) {
   if (m.sa->state != State::mature && m.sa->state != State::active_elsewhere) return bad(Diagnostic::bad_sastate);
   if (auto wrong = limits_fault(m)) return *wrong;
   const std::uint32_t ways = direction(m);
-  if (m.pair && ways == kEither) return bad(Diagnostic::pair_inappropriate);
+  if (m.pair && ways == kEither && !untold(m.dst->address, m.src->address)) return bad(Diagnostic::pair_inappropriate);
   if (!larval && find(m.satype, m.sa->spi, m.dst->address)) return {EEXIST, Diagnostic::none};
   Entry e;
   e.m = m.clone();
@@ -253,6 +269,7 @@ Outcome Model::add(const Message& m, std::int64_t t, Message& reply) {
     Entry* const other = find(m.satype, m.pair->spi, self->m.src->address);
     self->mate = other->birth, other->mate = self->birth;
     self->m.sa->flags |= pfkey::kFlagPaired, other->m.sa->flags |= pfkey::kFlagPaired;
+    settle_ways(*self, *other);
   }
   reply.sa->flags = self->m.sa->flags;
   reply.src = self->m.src;
@@ -298,6 +315,7 @@ Outcome Model::update(const Message& m, std::int64_t t) {
     Entry* const other = find(m.satype, m.pair->spi, e->m.src->address);
     e->mate = other->birth, other->mate = e->birth;
     e->m.sa->flags |= pfkey::kFlagPaired, other->m.sa->flags |= pfkey::kFlagPaired;
+    settle_ways(*e, *other);
   }
   return kDone;
 }

@@ -196,5 +196,41 @@ TEST(PairsOfUnknownDirection, SwappedAddressesSuffice) {
   for (const Message& sa : dump(engine)) EXPECT_EQ(sa.sa->flags, pfkey::kFlagPaired);
 }
 
+// Neither address is the host's, as on a gateway or for a peer: the pair says that the directions are opposite.
+TEST(PairsOfUnknownDirection, ThePairItselfSaysThatDirectionsAreOpposite) {
+  constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound, kPaired = pfkey::kFlagPaired;
+  const struct {
+    std::uint32_t first, second;  // As asked.
+    Outcome outcome;
+    std::vector<std::uint32_t> held;
+  } rows[] = {
+      {0, 0, kDone, {kPaired, kPaired}},
+      {kOut, 0, kDone, {kPaired | kOut, kPaired | kIn}},
+      {0, kIn, kDone, {kPaired | kOut, kPaired | kIn}},
+      {0, kOut, kDone, {kPaired | kIn, kPaired | kOut}},
+      {kIn, kOut, kDone, {kPaired | kIn, kPaired | kOut}},
+      {kOut, kOut, {EINVAL, Diagnostic::pair_inappropriate}, {kOut}},
+  };
+  for (const bool knows : {false, true})
+    for (const bool late : {false, true})
+      for (const auto& row : rows) {
+        SCOPED_TRACE(::testing::Message() << knows << late << ' ' << row.first << ' ' << row.second);
+        Options options;
+        if (knows) options.is_local = [](const Address& a) { return a == parse_address("203.0.113.99"); };
+        Engine engine(options);
+        Message first = add_esp(1), second = reversed(add_esp(2));
+        first.sa->flags = row.first, second.sa->flags = row.second;
+        ask(engine, std::move(first));
+        Message pairing = late ? reversed(request(Type::update, SaType::esp, 2)) : second.clone();
+        if (late) ask(engine, std::move(second));
+        pairing.pair = pfkey::Pair{1};
+        EXPECT_EQ(outcome(engine, std::move(pairing)), row.outcome);
+        if (row.outcome != kDone) continue;
+        std::vector<std::uint32_t> held;
+        for (const Message& sa : dump(engine)) held.push_back(sa.sa->flags);
+        EXPECT_EQ(held, row.held);
+      }
+}
+
 }  // namespace
 }  // namespace engine

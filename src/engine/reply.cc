@@ -50,6 +50,7 @@ void put_rare(Message& m, const Rare& rare) {
   m.sensitivity = rare.sensitivity, m.outer_sensitivity = rare.outer_sensitivity;
   m.reqid = rare.reqid, m.if_id = rare.if_id, m.mark = rare.mark, m.replay_window = rare.replay_window;
   m.ah_align = rare.ah_align;
+  if (rare.offload) m.offload = *rare.offload;
 }
 
 void put_limits(Message& m, const Limits& limits) {

@@ -52,6 +52,7 @@ struct Rare {
   std::optional<pfkey::Mark> mark;
   std::optional<pfkey::Number> ah_align;
   std::optional<pfkey::ReplayWindow> replay_window;
+  std::unique_ptr<pfkey::Offload> offload;  // Null almost always.
   std::uint32_t replay_high = 0;  ///< The upper half of an extended sequence number; Sa::replay_value is the lower.
 };
 
@@ -81,7 +82,6 @@ struct Sa {
   std::unique_ptr<Rare> rare;
 
   bool is(pfkey::State s) const { return state == s; }
-  bool both_ways() const { return (flags & kBothWays) == kBothWays; }
   SaId id() const { return {satype, spi, dst}; }  ///< Without its mark.
 
   static constexpr std::uint32_t kBothWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;

@@ -13,10 +13,13 @@
 
 namespace engine {
 
-/// Why two SAs are no pair.
-inline constexpr std::string_view kServesBoth =
-    "an SA that serves both directions has no pair: say inbound or outbound";
-using pfkey::kSameWayRound;
+using pfkey::kSameWayRound, pfkey::kServesBoth;
+
+/// Whether flags name one direction.
+constexpr bool one_way(std::uint32_t flags) {
+  const std::uint32_t ways = flags & Sa::kBothWays;
+  return ways != 0 && ways != Sa::kBothWays;
+}
 
 /// Handlers take a request that passed check_contents() and normalise(); they answer it themselves unless they refuse
 /// it, and then they have changed nothing.
@@ -46,6 +49,12 @@ struct Engine::State {
   Sa* named(const pfkey::Message& request);
   /// Answers a request whose SA named() does not find: SA_NOTFOUND, with the words in which a near one differs.
   Check not_found(const pfkey::Message& request, Sink out);
+  /// Whether an SA was asked to serve both directions, so that it cannot be one of a pair.
+  bool serves_both(std::uint32_t flags, const Address& src, const Address& dst) const;
+  /// The directions that an SA with these flags serves.
+  std::uint32_t ways_of(std::uint32_t flags, const Address& src, const Address& dst) const;
+  /// Makes the two a pair, whose halves have opposite directions.
+  void join(Sa& sa, Sa& partner);
   /// The SA that would become the partner of one with these facts; else why none does.
   std::expected<Sa*, Refusal> find_partner(const SaId& id, const Address& src, std::uint32_t flags,
                                            std::uint32_t pair_spi);

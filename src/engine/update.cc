@@ -133,7 +133,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
 
   Sa* joined = nullptr;
   if (m.pair) {
-    if (sa->both_ways()) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
+    if (serves_both(sa->flags, sa->src, sa->dst)) return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
     if (sa->is(pfkey::State::dying)) return Refusal{EINVAL, Diagnostic::pair_inappropriate, "the SA is not mature"};
     const auto found = find_partner(sadb.id_of(*sa), sa->src, sa->flags, m.pair->spi);
     if (!found) return found.error();
@@ -149,12 +149,12 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   }
   apply_own(*sa, m);
   if (m.replay_value) set_sequence(*sa, m.replay_value->number());
-  if (joined) Sadb::pair(*sa, *joined);
+  if (joined) join(*sa, *joined);
   deadlines.schedule(*sa, now);
   if (partner) deadlines.schedule(*partner, now);
   publish(*sa);
   if (partner) publish(*partner);
-  if (joined && joined != partner) keep(*joined);
+  if (joined && joined != partner) publish(*joined);
   echo(m, out);
   return std::nullopt;
 }

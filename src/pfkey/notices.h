@@ -10,7 +10,16 @@
 
 namespace pfkey {
 
-/// The remark of a PAIR_INAPPROPRIATE that can be mended by swapping two words of the command.
+/// Why two SAs are no pair: remarks of a PAIR_INAPPROPRIATE.
+inline constexpr std::string_view kServesBoth =
+    "an SA that serves both directions has no pair: say inbound or outbound";
+inline constexpr std::string_view kSameDirection =
+    "both SAs have the same direction: one is to be inbound, the other outbound";
+inline constexpr std::string_view kOwnPair = "an SA is no pair of its own SPI or of SPI 0";
+inline constexpr std::string_view kNoPartner = "no SA with that SPI leads to this one's source";
+inline constexpr std::string_view kOtherSource = "the other SA's source is not this one's destination";
+inline constexpr std::string_view kPartnerNotMature = "the other SA is not mature";
+/// The one that can be mended by swapping two words of the command.
 inline constexpr std::string_view kSameWayRound =
     "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one";
 
