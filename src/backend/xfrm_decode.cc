@@ -139,9 +139,7 @@ void read_lifetimes(Message& m, const xfrm_usersa_info& info, const DecodeContex
 }
 
 void put_value(Message& m, std::uint64_t value) {
-  if (value == 0) return;
-  m.replay_value = pfkey::ReplayValue::of(value);
-  if (value > UINT32_MAX) remark(m, "its replay value is too wide for replay_value");
+  if (value != 0) m.replay_value = pfkey::ReplayValue::of(value);
 }
 
 std::uint64_t last_number(const Message& m, std::uint64_t sent, std::uint64_t seen) {
@@ -247,12 +245,13 @@ std::optional<Message> named(std::uint8_t protocol, std::uint32_t spi, std::uint
 
 }  // namespace
 
-std::optional<Message> sa_of(Bytes payload, const DecodeContext& context) {
-  const auto info = front<xfrm_usersa_info>(payload);
+namespace {
+
+std::optional<Message> sa_with(const std::optional<xfrm_usersa_info>& info, const Attributes& had,
+                               const DecodeContext& context) {
   if (!info) return std::nullopt;
   auto m = named(info->id.proto, info->id.spi, info->family, info->id.daddr, &info->saddr);
   if (!m) return std::nullopt;
-  const Attributes had(payload, sizeof *info);
   if (const auto way = had.get<std::uint8_t>(kSaDirection))
     m->sa->flags |= *way == kDirectionIn ? pfkey::kFlagInbound : *way == kDirectionOut ? pfkey::kFlagOutbound : 0u;
   const bool complete =
@@ -270,15 +269,24 @@ std::optional<Message> sa_of(Bytes payload, const DecodeContext& context) {
   return m;
 }
 
+}  // namespace
+
+std::optional<Message> sa_of(Bytes payload, const DecodeContext& context) {
+  return sa_with(front<xfrm_usersa_info>(payload), Attributes(payload, sizeof(xfrm_usersa_info)), context);
+}
+
 namespace {
 
+// The SA's attributes stand beside the one that is the SA.
 std::optional<Message> deleted(Bytes payload, const DecodeContext& context) {
   const auto id = front<xfrm_usersa_id>(payload);
   if (!id) return std::nullopt;
-  std::optional<Message> m;
-  if (const Attributes had(payload, sizeof *id); had.has(XFRMA_SA)) m = sa_of(had[XFRMA_SA], context);
+  const Attributes had(payload, sizeof *id);
+  auto m = sa_with(had.get<xfrm_usersa_info>(XFRMA_SA), had, context);
   if (!m) m = named(id->proto, id->spi, id->family, id->daddr, nullptr);
-  if (m) m->type = pfkey::Type::del;
+  if (!m) return std::nullopt;
+  m->type = pfkey::Type::del;
+  m->sa->state = pfkey::State::dead;
   return m;
 }
 
@@ -326,6 +334,7 @@ std::optional<Message> remapped(Bytes payload) {
   auto m = named(map->id.proto, map->id.spi, map->id.family, map->id.daddr, &map->old_saddr);
   if (!m) return std::nullopt;
   m->type = pfkey::Type::update;
+  m->sa->state = pfkey::State::mature;  // Only such an SA meets packets.
   m->natt_remote =
       pfkey::Endpoint{pfkey::kProtoUdp, 0, from_kernel(map->new_saddr, map->id.family), big_endian(map->new_sport)};
   remark(*m, fmt::format("the NAT in front of the peer now shows port {} instead of {}", big_endian(map->new_sport),
@@ -339,6 +348,7 @@ std::optional<Message> counted(Bytes payload) {
   auto m = named(id->sa_id.proto, id->sa_id.spi, id->sa_id.family, id->sa_id.daddr, &id->saddr);
   if (!m) return std::nullopt;
   m->type = pfkey::Type::update;
+  m->sa->state = pfkey::State::mature;
   const Attributes had(payload, sizeof *id);
   read_replay(*m, had);
   if (const auto used = had.get<xfrm_lifetime_cur>(XFRMA_LTIME_VAL))
