@@ -86,6 +86,7 @@ Result<void> Plan::look_at(Message&& held, backend::Backend& desired, std::uint6
   sa.added = held.current ? held.current->addtime : 0;
   sa.held_pair = held.pair ? held.pair->spi : 0;
   sa.what = Do::replace;
+  const bool unsaid = held.remark.has_value();  // It has what no file can ask for.
   if (held.sa->state == pfkey::State::larval) {
     sa.differs = lang::bit(lang::keyword_for(&lang::SaSpec::state));
     return {};
@@ -101,6 +102,7 @@ Result<void> Plan::look_at(Message&& held, backend::Backend& desired, std::uint6
                             text_of(sa.name)));
   difference.keywords &= ~kPairSpi;  // Of pairs see look_at_pairs().
   sa.differs = difference.keywords;
+  if (unsaid) return {};
   if (difference.none()) {
     sa.what = Do::keep;
   } else if (lang::update_can(difference, wanted, held, now)) {
@@ -203,7 +205,8 @@ std::string plan_text(Plan& plan) {
     for (const PlannedSa& sa : *list) {
       const Words words = words_of(sa.what);
       out += fmt::format("{:<6} {}", words.action, text_of(sa.name));
-      if (!words.how.empty()) out += fmt::format(": {} ({})", lang::keyword_list(sa.differs), words.how);
+      if (!words.how.empty())
+        out += fmt::format(": {} ({})", sa.differs ? lang::keyword_list(sa.differs) : "what has no keyword", words.how);
       out += '\n';
     }
   return out;

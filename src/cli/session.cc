@@ -53,7 +53,7 @@ Session Session::twin() {
     if (auto opened = world_.open(settings_.sadb)) sadb_ = std::move(*opened);
   Session twin(settings_, world_);
   twin.settings_.verbose = twin.settings_.stop_on_error = false;
-  twin.use_scratch_sadb({.whole = true, .names_by_mark = sadb_ && sadb_->names_by_mark()});
+  twin.use_scratch_sadb({.whole = true, .rules = sadb_ ? sadb_->rules() : backend::Rules::engine});
   return twin;
 }
 
@@ -164,17 +164,18 @@ Status Session::save(pfkey::SaType type, const std::string& path) {
     console().complain(file.error().text);
     return Status::file;
   }
-  const Status status =
-      save_to(type, fmt::format("{} was not written", path), [&](std::string_view text) { return file->write(text); });
-  if (status != Status::ok) return status;
+  bool whole = false;
+  const Status status = save_to(
+      type, fmt::format("{} was not written", path), [&](std::string_view text) { return file->write(text); }, &whole);
+  if (!whole) return status;
   const auto done = file->commit();
-  if (done) return Status::ok;
+  if (done) return status;
   console().complain(done.error().text);
   return Status::file;
 }
 
 Status Session::save_to(pfkey::SaType type, std::string_view consequence,
-                        absl::FunctionRef<Result<void>(std::string_view)> write) {
+                        absl::FunctionRef<Result<void>(std::string_view)> write, bool* whole) {
   lang::Saver saver(settings_.paranoid);
   std::string text = saver.header();
   auto written = write(text);
@@ -190,12 +191,13 @@ Status Session::save_to(pfkey::SaType type, std::string_view consequence,
         return written;
       },
       count);
+  const bool nothing = saver.left_out() > 0 && saver.left_out() == count;
+  if (whole) *whole = status == Status::ok && !nothing;
   if (status != Status::ok || saver.left_out() == 0) return status;
-  const bool nothing = saver.left_out() == count;
   console().complain(nothing ? fmt::format("{}: nothing saved", saver.reason())
                              : fmt::format("{} of {} SAs are not saved; a comment in the place of each says why",
                                            saver.left_out(), count));
-  return nothing ? Status::failed : Status::ok;
+  return Status::failed;
 }
 
 Status Session::load(const std::string& path, lang::Where where) {

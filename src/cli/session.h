@@ -91,8 +91,9 @@ class Session {
 
  private:
   void show_heard(const pfkey::Message& message);
+  // `whole`: whether what was written is a file to keep; then the status may still say that SAs were left out.
   Status save_to(pfkey::SaType type, std::string_view consequence,
-                 absl::FunctionRef<Result<void>(std::string_view)> write);
+                 absl::FunctionRef<Result<void>(std::string_view)> write, bool* whole = nullptr);
 
   Settings settings_;
   World world_;

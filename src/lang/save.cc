@@ -4,6 +4,7 @@
 
 #include "lang/commands.h"
 #include "lang/keywords.h"
+#include "lang/rules.h"
 #include "lang/syntax.h"
 #include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
@@ -52,6 +53,17 @@ bool savable(const pfkey::Message& m) {
   return whole(auth, m.sa->auth, m.auth_key.has_value()) && whole(encrypt, m.sa->encrypt, m.encrypt_key.has_value());
 }
 
+// Why a load would refuse the SA; empty: it would not.
+std::string broken_rule(pfkey::SaType type, const SaSpec& spec) {
+  std::string broken;
+  check_rules(
+      {Verb::add, type, spec}, [](const Slot&) { return false; },
+      [&](Objection&& o) {
+        if (o.severity == Severity::error && broken.empty()) broken = std::move(o.message);
+      });
+  return broken;
+}
+
 }  // namespace
 
 std::string Saver::header() const {
@@ -72,18 +84,21 @@ void Saver::write(pfkey::Message&& sa, std::string& out) {
                        sa.sa ? sa.sa->spi : 0, to_string(dst));
     return;
   }
-  if (!savable(sa)) {
+  const std::uint32_t spi = sa.sa ? sa.sa->spi : 0;
+  const auto leave_out = [&](std::string reason) {
     ++left_out_;
-    reason_ = sa.remark ? pfkey::escaped(sa.remark->text) : "the SADB did not give its keys";
-    out += fmt::format("# The {} SA spi 0x{:x} dst {} is not saved: {}.\n", satype_word(type), sa.sa->spi,
-                       to_string(dst), reason_);
-    return;
-  }
-  if (sa.remark) out += fmt::format("# Not all of the next SA is saved: {}.\n", pfkey::escaped(sa.remark->text));
+    reason_ = std::move(reason);
+    out += fmt::format("# The {} SA spi 0x{:x} dst {} is not saved: {}.\n", satype_word(type), spi, to_string(dst),
+                       reason_);
+  };
+  // A remark is what the language cannot say: without it the SA would be another one.
+  if (sa.remark) return leave_out(pfkey::escaped(sa.remark->text));
+  if (!savable(sa)) return leave_out("the SADB did not give its keys");
+  SaSpec spec = to_spec(std::move(sa));
+  if (const std::string broken = broken_rule(type, spec); !broken.empty()) return leave_out(broken);
   if (state == pfkey::State::dying || state == pfkey::State::dead)
     out += "# This SA was past its soft limit; loaded, its life starts anew.\n";
 
-  SaSpec spec = to_spec(std::move(sa));
   if (spec.pair_spi) {
     const Name partner{type, spec.pair_spi->value, dst, src};
     if (waiting_.erase(partner) == 0) {

@@ -19,10 +19,10 @@ class Saver {
 
   /// The comment at the head of the file.
   std::string header() const;
-  /// One SA as an `add` command, with a comment above it where a fact cannot be said. Takes the keys out of `sa`.
+  /// One SA as an `add` command, or a comment that says why there is none: what the language cannot say, and what a
+  /// load would refuse, is left out whole, because the rest would be another SA. Takes the keys out of `sa`.
   void write(pfkey::Message&& sa, std::string& out);
-  /// SAs that could not be saved, because the SADB did not give their keys or they cannot be said; larval ones do not
-  /// count.
+  /// SAs that were left out; larval ones do not count.
   std::size_t left_out() const { return left_out_; }
   /// Why the last of them could not.
   const std::string& reason() const { return reason_; }

@@ -277,6 +277,27 @@ TEST(Save, SaysWhatItCannotKeep) {
   }
 }
 
+// Without the part that cannot be said it would be another SA.
+TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
+  std::vector<Message> sas;
+  for (const std::uint32_t spi : {0x1000u, 0x1001u, 0x1002u, 0x1003u, 0x1004u})
+    sas.push_back(small(spi, "192.0.2.1", "192.0.2.2"));
+  sas[1].remark = pfkey::Remark{"its mode is 4,\nneither transport nor tunnel"};
+  sas[2].auth_key.reset();
+  sas[3].sa->auth = 0;  // AH with nothing that authenticates; its key is there.
+  sas[4].soft = pfkey::Lifetime{.bytes = 9}, sas[4].hard = pfkey::Lifetime{.bytes = 8};
+  Saver saver(false);
+  std::string out;
+  for (Message& m : sas) saver.write(std::move(m), out);
+  const auto left = [](int spi, std::string_view why) {
+    return fmt::format("\n# The ah SA spi 0x{:x} dst 192.0.2.2 is not saved: {}.\n", spi, why);
+  };
+  EXPECT_EQ(out, std::string(kSmall) + left(0x1001, "its mode is 4,\\nneither transport nor tunnel") +
+                     left(0x1002, "the SADB did not give its keys") + left(0x1003, "add ah needs auth_alg") +
+                     left(0x1004, "soft_bytes 9 is above hard_bytes 8"));
+  EXPECT_EQ(saver.left_out(), 4u);
+}
+
 TEST(Save, KeepsToEightyColumns) {
   Generator generator(4);
   std::vector<Message> sas;
