@@ -1,6 +1,8 @@
 #pragma once
 /// All that `ipseckey doctor` wants to know of a machine's kernel, in one look.
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,8 +12,9 @@
 namespace backend {
 
 struct KernelView {
-  std::string system;   ///< "Linux 6.1.0-18-amd64".
-  KernelReport report;  ///< Protocols, algorithms, features.
+  std::string system;                   ///< "Linux 6.1.0-18-amd64".
+  KernelReport report;                  ///< Protocols, algorithms, features.
+  std::optional<std::size_t> policies;  ///< Of this network namespace, sockets' own left out; nullopt: not told.
   std::vector<std::string> offload_devices;
   bool may_change = false;                                      ///< This process has CAP_NET_ADMIN.
   std::string lockdown;                                         ///< As lockdown_of().

@@ -247,6 +247,8 @@ void put_dump(pfkey::SaType satype, NetlinkBatch& out) {
   if (protocol != 0) out.attribute(XFRMA_PROTO, bytes_of(protocol));
 }
 
+void put_policy_dump(NetlinkBatch& out) { out.begin(XFRM_MSG_GETPOLICY, NLM_F_DUMP); }
+
 void put_flush(pfkey::SaType satype, NetlinkBatch& out) {
   auto flush = zeroed<xfrm_usersa_flush>();
   flush.proto = protocol_of(satype);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -90,6 +91,14 @@ void put_counters(std::string& out, const backend::KernelView& kernel) {
   out += lines;
 }
 
+// What nobody expects of the kernel: SAs by themselves neither protect what goes nor refuse what comes in clear.
+std::string policies_mean(std::optional<std::size_t> policies) {
+  if (!policies) return "not known; without them SAs alone protect nothing on the kernel (`ip xfrm policy`)";
+  if (*policies == 0)
+    return "none: SAs alone protect nothing on the kernel, all goes and comes in clear (`ip xfrm policy`)";
+  return fmt::format("{}: the kernel protects what they name; SAs alone protect nothing", *policies);
+}
+
 std::string verdict_of(const Diagnosis& d) {
   if (d.picked.empty()) return d.why;
   return fmt::format("auto picks {}: {}{}", d.picked, d.why,
@@ -105,6 +114,7 @@ std::string doctor_screen(const Diagnosis& d) {
       fmt::format("{}; {}", kernel.system,
                   kernel.report.asked ? "it was asked itself" : "not asked: what follows is from the machine's files"));
   for (const Topic& topic : kTopics) put_topic(out, topic, kernel.report.facts);
+  put(out, "Policies", policies_mean(kernel.policies));
   put(out, "Offload",
       kernel.offload_devices.empty()
           ? "no device here does ESP itself (esp-hw-offload)"
@@ -141,6 +151,7 @@ std::string doctor_json(const Diagnosis& d) {
   object.put("kernel", d.kernel.system);
   object.put("asked", d.kernel.report.asked);
   object.put("facts", std::move(facts));
+  if (d.kernel.policies) object.put("policies", static_cast<std::uint64_t>(*d.kernel.policies));
   object.put("offload_devices", d.kernel.offload_devices);
   object.put("may_change", d.kernel.may_change);
   object.put("lockdown", d.kernel.lockdown.empty() ? "unknown" : d.kernel.lockdown);

@@ -28,6 +28,8 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
             "Encryption      when needed: aes-gcm\n"
             "                not known: null\n"
             "Features        no: ESN\n"
+            "Policies        not known; without them SAs alone protect nothing on the kernel\n"
+            "                (`ip xfrm policy`)\n"
             "Offload         no device here does ESP itself (esp-hw-offload)\n"
             "This user       may not see or change the kernel's SAs: CAP_NET_ADMIN is\n"
             "                missing; run it as root\n"
@@ -49,6 +51,20 @@ TEST(Doctor, CountersHaveTheirMeaning) {
                                 "           1    XfrmInBrandNew\n"
                                 "SADB            auto picks ipsecd:/s: it answers\n"));
   EXPECT_TRUE(d.usable());
+}
+
+TEST(Doctor, SasAloneProtectNothing) {
+  Diagnosis d;
+  d.kernel.policies = 0;
+  EXPECT_THAT(doctor_screen(d),
+              testing::HasSubstr("Policies        none: SAs alone protect nothing on the kernel, all goes "
+                                 "and\n                comes in clear (`ip xfrm policy`)\n"));
+  EXPECT_THAT(doctor_json(d), testing::HasSubstr("\"policies\":0,"));
+  d.kernel.policies = 3;
+  EXPECT_THAT(doctor_screen(d), testing::HasSubstr("Policies        3: the kernel protects what they name; SAs alone "
+                                                   "protect\n                nothing\n"));
+  d.kernel.policies.reset();
+  EXPECT_THAT(doctor_json(d), testing::Not(testing::HasSubstr("policies")));
 }
 
 TEST(Doctor, TheKernelIsOfNoUseWithoutTheRightToIt) {

@@ -100,6 +100,7 @@ backend::KernelView kernel_of_the_machine() {
                                {"encryption", "chacha20-poly1305", unknown},
                                {"feature", "ESN", missing},
                                {"feature", "NAT-T", there}}},
+          .policies = 2,
           .offload_devices = {"eth0"},
           .may_change = true,
           .lockdown = "integrity",

@@ -28,7 +28,12 @@ expect("each algorithm is named", {c[0] for c in CIPHERS} | {m[0] for m in MACS}
 expect("protocols and features", {"ESP over IPv4", "ESP over IPv6", "AH over IPv4", "AH over IPv6", "ESN", "NAT-T"} <= names,
        True)
 expect("every counter has a meaning", [c["name"] for c in found["counters"] if not c["meaning"]], [])
+expect("no policy", found["policies"], 0)
 status, text = doctor()
+contains("what SAs alone do", " ".join(text.split()), "Policies none: SAs alone protect nothing on the kernel")
+run("ip", *"xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out tmpl proto esp mode transport".split())
+contains("a policy", " ".join(doctor()[1].split()), "Policies 1: the kernel protects what they name")
+run("ip", *"xfrm policy flush".split())
 expect("one screen", len(text.splitlines()) <= 24 and max(map(len, text.splitlines())) <= 80, True)
 contains("the choice", " ".join(text.split()), "auto picks kernel: no ipsecd answers on its default socket, and this kernel has ESP or AH")
 os.symlink(IPSECKEY, "/tmp/ipsecalgs")
