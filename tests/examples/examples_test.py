@@ -14,7 +14,8 @@ WARNED = {"aead": 4, "ipseckeys": 1}
 SHOWN = {
     "transport-pair": ["pair-spi"],
     "tunnel": ["isrc", "idst"],
-    "nat-traversal": ["encap udp", "nat_rem"],
+    "nat-traversal": ["encap udp", "dst 203.0.113.9", "nat_rem 10.9.0.2"],
+    "nat-traversal-behind": ["encap udp", "dst 10.9.0.2", "nat_loc 203.0.113.9"],
     "aead": ["aes-gcm", "aes-ccm", "chacha20-poly1305"],
     "ospfv3": ["ff02::5", "ff02::6", "encralg null", "proto ospf"],
     "solaris": ["flush esp", "srcaddr", "sha-1"],
