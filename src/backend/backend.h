@@ -1,6 +1,7 @@
 #pragma once
 /// The seam between the command and a SADB: PF_KEY messages go in, PF_KEY messages come out.
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -11,6 +12,12 @@
 #include "pfkey/message.h"
 
 namespace backend {
+
+/// What an SADB takes and refuses.
+enum class Rules : std::uint8_t {
+  engine,  ///< As our engine does, here or in ipsecd.
+  kernel,  ///< As this machine's Linux does.
+};
 
 /// One SADB. The only virtual class of the project.
 class Backend {
@@ -28,8 +35,10 @@ class Backend {
   /// Whether SAs idle by default: after half of their hard limit of seconds after the add.
   virtual bool idles() const { return false; }
 
+  /// By whose rules it judges.
+  virtual Rules rules() const { return Rules::engine; }
   /// Whether the mark is part of an SA's name.
-  virtual bool names_by_mark() const { return false; }
+  bool names_by_mark() const { return rules() == Rules::kernel; }
 
   /// Sends the requests in order, consuming them (keys need no second copy), and gives each one's replies as they come,
   /// matched on seq and pid, which the caller has set, which differ from request to request and are not 0. A refusal is

@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "backend/xfrm_add.h"
+
 namespace backend {
 namespace {
 
@@ -41,11 +43,7 @@ Beside beside_of(const pfkey::Message& m) {
 }
 
 void add_beside(pfkey::Message& m, const Beside& b) {
-  const bool known = (m.sa->flags & kDirections) != 0;
-  if (!known) m.sa->flags |= b.direction;
-  // The kernel's two ports are those of the packets' source and destination: which is ours is a matter of direction.
-  if (!known && b.direction == pfkey::kFlagInbound && m.natt_local && m.natt_remote)
-    std::swap(m.natt_local->port, m.natt_remote->port);
+  if ((m.sa->flags & kDirections) == 0) xfrm::set_way(m, b.direction);
   if (b.pair != 0) m.pair = pfkey::Pair{b.pair}, m.sa->flags |= pfkey::kFlagPaired;
   m.src_identity = b.src_identity, m.dst_identity = b.dst_identity;
   m.idle = b.idle;

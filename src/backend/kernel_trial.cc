@@ -37,7 +37,7 @@ void put_misfit(NetlinkBatch& out) {
 }
 
 TrialResult result_of(const Netlink::Verdict& verdict) {
-  TrialResult out{Tried::refused, verdict.text};
+  TrialResult out{Tried::refused, verdict.error, verdict.text};
   if (out.text.empty()) out.text = fmt::format("{} (errno {})", strerrordesc_np(verdict.error), verdict.error);
   const auto says = [&](std::string_view word) { return verdict.text.find(word) != std::string::npos; };
   if (verdict.error == EPROTONOSUPPORT) out.tried = Tried::no_type;
@@ -193,6 +193,50 @@ Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Messa
       return std::unexpected(gone.error());
   if (denied) return fail(Errc::denied, "asking the kernel what it can do needs CAP_NET_ADMIN: run it as root");
   return results;
+}
+
+std::optional<Lack> Trials::lack(const Message& sa) {
+  const auto size = [](const auto& key) { return key ? key->material.size() : std::size_t{0}; };
+  const Kind kind{sa.satype,         sa.dst->address.family, sa.inner_dst.has_value(), sa.sa->auth,
+                  size(sa.auth_key), sa.sa->encrypt,         size(sa.encrypt_key)};
+  const auto [row, is_new] = known_.try_emplace(kind);
+  if (is_new) row->second = try_kind(sa);
+  return row->second;
+}
+
+// A user who may not ask has only the files.
+std::optional<Lack> Trials::try_kind(const Message& sa) {
+  Message kind = example(sa.satype, sa.dst->address.family, nullptr, nullptr);
+  kind.sa->auth = sa.sa->auth, kind.sa->encrypt = sa.sa->encrypt;
+  if (sa.auth_key) kind.auth_key = some_key(static_cast<unsigned>(sa.auth_key->material.size() * 8));
+  if (sa.encrypt_key) kind.encrypt_key = some_key(static_cast<unsigned>(sa.encrypt_key->material.size() * 8));
+  if (sa.inner_dst) kind.inner_src = sa.inner_src, kind.inner_dst = sa.inner_dst;
+  auto netlink = connect_();
+  const auto results = netlink ? try_out(*netlink, {&kind, 1}) : std::unexpected(netlink.error());
+  if (!results) return missing_file(sa);
+  const TrialResult& result = results->front();
+  switch (result.tried) {
+    case Tried::works:
+      return std::nullopt;
+    case Tried::no_type:
+      return Lack{result.error, result.text, result.text.find("mode") == std::string::npos};
+    case Tried::no_algorithm:
+      return Lack{result.error, result.text, false};
+    case Tried::refused:  // EINVAL is about what was asked; the rest is this moment's.
+      return result.error == EINVAL ? std::optional(Lack{result.error, result.text, false}) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<Lack> Trials::missing_file(const Message& sa) const {
+  if (module_presence(files_, type_module(sa.satype, sa.dst->address.family)) == Presence::missing)
+    return Lack{EPROTONOSUPPORT, "", true};
+  for (const auto& [kind, number] :
+       {std::pair(AlgorithmKind::auth, sa.sa->auth), std::pair(AlgorithmKind::encrypt, sa.sa->encrypt)}) {
+    const Algorithm* const row = number != 0 ? pfkey::find_algorithm(kind, number) : nullptr;
+    if (row && algorithm_presence(files_, row->kernel) == Presence::missing) return Lack{ENOSYS, "", false};
+  }
+  return std::nullopt;
 }
 
 KernelReport kernel_report(const KernelFiles& files, const Connect& connect) {

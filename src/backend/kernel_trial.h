@@ -1,10 +1,14 @@
 #pragma once
 /// What the kernel can do, by asking it: SAs that it builds whole and then has to refuse at the last step, for a replay
 /// window that does not fit its bitmap. Nothing is ever added; modules are loaded as for any SA.
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "backend/kernel_facts.h"
@@ -25,11 +29,40 @@ enum class Tried : std::uint8_t {
 /// One verdict of a trial.
 struct TrialResult {
   Tried tried = Tried::refused;
+  int error = 0;     ///< errno; EINVAL of one that works.
   std::string text;  ///< The kernel's own words, or its errno.
 };
 
 /// Tries SAs out: complete ADD messages. Error denied: this user may not ask; the others are Netlink's.
 Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const pfkey::Message> sas);
+
+/// What keeps the kernel from an SA.
+struct Lack {
+  int error = 0;      ///< errno that an ADD would get.
+  std::string text;   ///< The kernel's own words; empty: it was not asked, the machine's files say so.
+  bool type = false;  ///< It is the protocol.
+};
+
+/// Tries out kinds of SAs: protocol, family, algorithms and lengths of their keys. Each is tried once, with keys that
+/// are made up.
+class Trials {
+ public:
+  Trials(KernelFiles files, std::function<Result<Netlink>()> connect)
+      : files_(std::move(files)), connect_(std::move(connect)) {}
+
+  /// Why the kernel would refuse an ADD of that kind, whatever its keys; nullopt: it would not, or nobody knows.
+  std::optional<Lack> lack(const pfkey::Message& sa);
+
+ private:
+  using Kind = std::tuple<pfkey::SaType, Family, bool, std::uint8_t, std::size_t, std::uint8_t, std::size_t>;
+
+  std::optional<Lack> try_kind(const pfkey::Message& sa);
+  std::optional<Lack> missing_file(const pfkey::Message& sa) const;
+
+  KernelFiles files_;
+  std::function<Result<Netlink>()> connect_;
+  std::map<Kind, std::optional<Lack>> known_;
+};
 
 /// A fact of the kernel.
 struct KernelFact {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "backend/kernel_check.h"
 #include "backend/kernel_trial.h"
 #include "backend/memory.h"
 #include "backend/socket.h"
@@ -49,8 +50,12 @@ Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
 }  // namespace
 
 Surroundings surroundings() {
-  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now,
-          [] { return kernel_lacks(KernelFiles(), connect_to_kernel); }, -1};
+  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")),
+          system_now,
+          [] { return kernel_lacks(KernelFiles(), connect_to_kernel); },
+          -1,
+          own_addresses(system_now),
+          [] { return xfrm_world(system_now); }};
 }
 
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around) {
@@ -66,11 +71,18 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
 }
 
 std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind) {
+  const bool kernel = kind.rules == Rules::kernel;
   engine::Options options;
-  options.dry_run = !kind.whole;
-  options.names_by_mark = kind.names_by_mark;
+  options.dry_run = !kind.whole && !kernel;  // An UPDATE is judged by what the SA has.
+  options.names_by_mark = options.as_linux = kernel;
+  options.is_local = around.is_local;
+  options.only_asked_directions = true;
   // A file is checked as of one moment: no SA of it may age while the rest is read.
-  return std::make_unique<Memory>(std::move(options), [now = around.clock()] { return now; });
+  const auto clock = [now = around.clock()] { return now; };
+  if (!kernel) return std::make_unique<Memory>(std::move(options), clock);
+  XfrmWorld world = around.xfrm ? around.xfrm() : xfrm_world(around.clock);
+  options.label_policy = world.labels;
+  return std::make_unique<KernelCheck>(std::make_unique<Memory>(std::move(options), clock), std::move(world));
 }
 
 }  // namespace backend

@@ -6,7 +6,9 @@
 #include <string_view>
 
 #include "backend/backend.h"
+#include "backend/xfrm_world.h"
 #include "base/instant.h"
+#include "base/net.h"
 
 namespace backend {
 
@@ -16,7 +18,10 @@ struct Surroundings {
   std::function<Instant()> clock;  ///< For `memory` and `kernel`.
   /// For `auto`: why the kernel is no SADB, with the cure; empty: it has ESP or AH.
   std::function<std::string()> kernel_lacks = {};
-  int stop_fd = -1;  ///< For `ipsecd`: as of Socket::connect().
+  int stop_fd = -1;                                   ///< For `ipsecd`: as of Socket::connect().
+  std::function<bool(const Address&)> is_local = {};  ///< Whether an address is this host's; empty: not known.
+  /// For checks by the kernel's rules; tests replace it. Empty: xfrm_world().
+  std::function<XfrmWorld()> xfrm = {};
 };
 
 /// This process': its user's default socket and the system's clocks.
@@ -30,11 +35,13 @@ inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around);
 
 struct Scratch {
-  bool whole = false;          ///< It keeps all of what it is given; else it judges keys like any other and keeps none.
-  bool names_by_mark = false;  ///< As Backend has it.
+  bool whole = false;  ///< It keeps all of what it is given; else it judges keys like any other and keeps none.
+  Rules rules = Rules::engine;  ///< By which it judges.
 };
 
-/// An empty engine inside the process, where no time passes.
+/// An empty SADB inside the process, where no time passes. It refuses what the SADB with those rules would, and shows
+/// an SA only the direction that it was given. With the kernel's rules the kernel is asked what it can do; nothing is
+/// added there.
 std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind = {});
 
 }  // namespace backend

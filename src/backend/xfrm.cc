@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "backend/xfrm_add.h"
 #include "backend/xfrm_encode.h"
 #include "backend/xfrm_parts.h"
 #include "pfkey/notices.h"
@@ -51,16 +52,9 @@ Refusal Xfrm::why(const Message& m, const Netlink::Verdict& verdict) const {
 // ---- the pipeline
 
 Xfrm::Check Xfrm::plan_add(Message& m, std::uint16_t type, std::string& remark) {
-  if (auto wrong = xfrm::wrong_with(m, world_.labels)) return wrong;
-  std::uint32_t device = 0;
-  if (m.offload) {
-    device = world_.device_index(m.offload->device);
-    if (device == 0) return Refusal{ENODEV, Diagnostic::none, "there is no such network device"};
-  }
-  if (!xfrm::put_sa(m, type, device, batch_)) return Refusal{EMSGSIZE, Diagnostic::none, "the SA is too large"};
-  m.auth_key.reset(), m.encrypt_key.reset();
-  if (m.idle) xfrm::append(remark, xfrm::kIdleNotEnforced);
-  return std::nullopt;
+  auto wrong = xfrm::put_add(m, type, world_, remark, batch_);
+  if (!wrong) m.auth_key.reset(), m.encrypt_key.reset();
+  return wrong;
 }
 
 Xfrm::Check Xfrm::plan(Message& m, std::string& remark) {
@@ -81,6 +75,7 @@ void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
       xfrm::append(text, joined.error().text);
       p.found->remark = pfkey::Remark{text};
     }
+    doubt(*p.found);
     p.found->seq = request.seq, p.found->pid = request.pid;
     return reply(p.index, std::move(*p.found));
   }

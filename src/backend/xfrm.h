@@ -22,7 +22,7 @@ class Xfrm : public Backend {
   static Result<std::unique_ptr<Xfrm>> open(XfrmWorld world);
 
   std::string name() const override { return "kernel"; }
-  bool names_by_mark() const override { return true; }
+  Rules rules() const override { return Rules::kernel; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
   /// The kernel tells all it does to every listener, so both modes hear the same. After a loss: a gap notice, then the
   /// SAs there are now, as DUMP replies.
@@ -75,8 +75,11 @@ class Xfrm : public Backend {
   // Pairs, and what else is kept beside the kernel: xfrm_pairs.cc.
   void keep(const pfkey::Message& request, std::string& remark);
   Result<void> join(pfkey::Message& sa);
-  Result<Check> check_pair(const pfkey::Message& m);
-  Result<Check> set_pair(const pfkey::Message& name, std::uint32_t partner);
+  void direct(pfkey::Message& sa) const;
+  void doubt(pfkey::Message& sa) const;
+  bool serves_both(const pfkey::Message& sa) const;
+  Result<Check> check_pair(pfkey::Message& m);
+  Result<Check> set_pair(const pfkey::Message& m);
   Result<Check> add_pair(pfkey::Message& m, const Answer& reply);
   Result<Check> change(const pfkey::Message& m, const Fetched& sa);
   Result<Check> change_both(pfkey::Message& m, Fetched&& sa);

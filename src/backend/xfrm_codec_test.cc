@@ -353,6 +353,18 @@ TEST(XfrmRules, ARefusalNamesItsCauseAndItsCure) {
       "the kernel says: Requested type not found; this kernel has no ESP: module esp6 is missing; `modprobe esp6`");
   EXPECT_EQ(meaning(add(), EPERM, "").text, "it needs CAP_NET_ADMIN in this network namespace: run it as root");
   EXPECT_EQ(meaning(add(), ESRCH, "").diagnostic, pfkey::Diagnostic::sa_notfound);
+  Message card = add("2001:db8::1", "2001:db8::2");
+  card.offload = pfkey::Offload{pfkey::Offload::Mode::packet, "eth3"};
+  EXPECT_EQ(meaning(card, EINVAL, "Type doesn't support offload").text,
+            "the kernel says: Type doesn't support offload; module esp6_offload is missing: `modprobe esp6_offload`");
+  for (const auto& [error, words] :
+       {std::pair(EINVAL, "Device doesn't support offload with ESN"),
+        std::pair(ENODEV, "Device failed to offload this state"), std::pair(EOPNOTSUPP, "No offload here")})
+    EXPECT_EQ(
+        meaning(card, error, words).text,
+        fmt::format("the kernel says: {}; the device does not do ESP itself, or not this kind: `ethtool -k eth3` says "
+                    "whether it can (esp-hw-offload), `ethtool -K eth3 esp-hw-offload on` switches it on",
+                    words));
 }
 
 }  // namespace

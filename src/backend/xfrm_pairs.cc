@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "backend/xfrm.h"
+#include "backend/xfrm_add.h"
 #include "backend/xfrm_encode.h"
 #include "backend/xfrm_parts.h"
 #include "pfkey/limits.h"
@@ -15,13 +16,8 @@ namespace backend {
 using pfkey::Diagnostic;
 using pfkey::Message;
 using pfkey::Type;
+using xfrm::kWays;
 using xfrm::Refusal;
-
-namespace {
-
-constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
-
-}  // namespace
 
 // After a success: what the kernel did not take is written down, what was written about an earlier SA of that name
 // goes.
@@ -41,11 +37,15 @@ void Xfrm::keep(const Message& request, std::string& remark) {
                  "done, but its pair, identities, direction and idle limits are not kept: " + kept.error().text);
 }
 
-// Adds what is kept beside the kernel, as far as it is about this very SA and its partner is there.
+// Adds what is kept beside the kernel, as far as it is about this very SA and its partner is there, and the direction
+// that follows from the addresses if nobody gave one.
 Result<void> Xfrm::join(Message& sa) {
   const auto row = companion_.find(name_of(sa));
   if (!row) return std::unexpected(row.error());
-  if (!*row || !xfrm::same_sa(sa, **row)) return {};
+  if (!*row || !xfrm::same_sa(sa, **row)) {
+    direct(sa);
+    return {};
+  }
   Beside beside = **row;
   if (beside.pair != 0) {
     const auto partner = look(xfrm::partner_of(sa, beside.pair));
@@ -58,18 +58,35 @@ Result<void> Xfrm::join(Message& sa) {
     if (!mutual) beside.pair = 0;
   }
   add_beside(sa, beside);
+  direct(sa);
   return {};
 }
 
-// A pair joins two SAs between the same addresses in opposite directions, neither of which has another partner.
-Result<Xfrm::Check> Xfrm::check_pair(const Message& m) {
+// What save would write and a load refuse is told.
+void Xfrm::doubt(Message& sa) const {
+  if (sa.remark || world_.keys_hidden || sa.sa->state == pfkey::State::larval) return;
+  if (const std::string why = xfrm::not_addable(sa, world_.labels); !why.empty()) sa.remark = pfkey::Remark{why};
+}
+
+void Xfrm::direct(Message& sa) const {
+  if ((sa.sa->flags & kWays) != 0) return;
+  if (const std::uint32_t way = xfrm::way_by_addresses(sa, world_)) xfrm::set_way(sa, way);
+}
+
+// Asked to serve both directions though the addresses tell one, an SA is no half of a pair.
+bool Xfrm::serves_both(const Message& sa) const {
+  return (sa.sa->flags & kWays) == kWays && (!world_.is_local || xfrm::way_by_addresses(sa, world_) != 0);
+}
+
+// A pair joins two SAs between the same addresses, neither of which has another partner, in opposite directions: what
+// is known of one half's, asked for or told by the addresses, says the other's. m leaves with its own, if any is known.
+Result<Xfrm::Check> Xfrm::check_pair(Message& m) {
   const auto inappropriate = [](std::string_view why) {
     return Check(Refusal{EINVAL, Diagnostic::pair_inappropriate, std::string(why)});
   };
-  const std::uint32_t way = m.sa->flags & kWays;
-  if (way != pfkey::kFlagInbound && way != pfkey::kFlagOutbound)
-    return inappropriate("an SA that serves both directions has no pair: say inbound or outbound");
-  if (!m.src || m.pair->spi == 0 || m.pair->spi == m.sa->spi) return inappropriate("");
+  if (serves_both(m)) return inappropriate(pfkey::kServesBoth);
+  if (m.pair->spi == 0 || m.pair->spi == m.sa->spi) return inappropriate(pfkey::kOwnPair);
+  if (!m.src) return inappropriate(pfkey::kNoPartner);
   auto partner = look(xfrm::partner_of(m, m.pair->spi));
   if (!partner) return std::unexpected(partner.error());
   if (partner->refusal) return partner->refusal;
@@ -77,25 +94,31 @@ Result<Xfrm::Check> Xfrm::check_pair(const Message& m) {
     Message parallel = xfrm::partner_of(m, m.pair->spi);
     parallel.dst = m.dst;
     const auto same_way = look(parallel);
-    return inappropriate(same_way && same_way->found ? pfkey::kSameWayRound
-                                                     : "no SA with that SPI leads to this one's source");
+    return inappropriate(same_way && same_way->found ? pfkey::kSameWayRound : pfkey::kNoPartner);
   }
   Message& theirs = partner->found->sa;
-  if (theirs.src->address != m.dst->address) return inappropriate("");
+  if (theirs.src->address != m.dst->address) return inappropriate(pfkey::kOtherSource);
   if (auto joined = join(theirs); !joined) return std::unexpected(joined.error());
-  if ((way & theirs.sa->flags) != 0 || theirs.sa->state != pfkey::State::mature) return inappropriate("");
+  if (theirs.sa->state != pfkey::State::mature) return inappropriate(pfkey::kPartnerNotMature);
+  if (serves_both(theirs)) return inappropriate(pfkey::kServesBoth);
+  const std::uint32_t asked = m.sa->flags & kWays;
+  const std::uint32_t way = asked ? asked : xfrm::way_by_addresses(m, world_), other = theirs.sa->flags & kWays;
+  if (xfrm::one_way(way) && way == other) return inappropriate(pfkey::kSameDirection);
   if (theirs.pair && theirs.pair->spi != m.sa->spi) return Check(Refusal{EINVAL, Diagnostic::pair_already});
+  m.sa->flags = (m.sa->flags & ~kWays) | (xfrm::one_way(way) ? way : xfrm::opposite_way(other));
   return Check();
 }
 
-// Writes into the SA of that name, which is there, who its partner is.
-Result<Xfrm::Check> Xfrm::set_pair(const Message& name, std::uint32_t partner) {
+// Writes into m's partner, which is there, who its partner is now and which way it goes, then.
+Result<Xfrm::Check> Xfrm::set_pair(const Message& m) {
+  const Message name = xfrm::partner_of(m, m.pair->spi);
   auto looked = look(name);
   if (!looked) return std::unexpected(looked.error());
   if (!looked->found) return Check(Refusal{EINVAL, Diagnostic::pair_inappropriate});
   Message& sa = looked->found->sa;
   if (auto joined = join(sa); !joined) return std::unexpected(joined.error());
-  sa.pair = pfkey::Pair{partner};
+  sa.pair = pfkey::Pair{m.sa->spi};
+  if (!xfrm::one_way(sa.sa->flags)) sa.sa->flags = (sa.sa->flags & ~kWays) | xfrm::opposite_way(m.sa->flags);
   Beside beside = beside_of(sa);
   beside.added = sa.current->addtime;
   if (auto put = companion_.put(name_of(sa), beside); !put) return std::unexpected(put.error());
@@ -115,7 +138,7 @@ Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
   Beside beside = beside_of(m);
   beside.added = now_;
   const auto kept = companion_.put(name_of(m), beside);
-  auto paired = kept ? set_pair(xfrm::partner_of(m, m.pair->spi), m.sa->spi) : Result<Check>(Check());
+  auto paired = kept ? set_pair(m) : Result<Check>(Check());
   if (kept && paired && !*paired) {
     reply(xfrm::echo(std::move(m), remark));
     return Check();
@@ -191,8 +214,9 @@ Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
     auto wrong = check_pair(m);
     if (!wrong || *wrong) return wrong;
     if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());
-    auto refused = set_pair(xfrm::partner_of(m, m.pair->spi), m.sa->spi);
+    auto refused = set_pair(m);
     if (!refused || *refused) return refused;
+    sa.sa.sa->flags = (sa.sa.sa->flags & ~kWays) | (m.sa->flags & kWays);
   }
   if (half) {  // Numbers and identities are each half's own.
     Message limits = m.clone();

@@ -167,7 +167,11 @@ Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
   if (verdict->error != 0) return Check(why(m, *verdict));
   std::ranges::reverse(list);  // The kernel lists the newest first; a save that is loaded has to give the same order.
   if (!rows->empty()) add_what_is_beside(list, m.satype, *rows);
-  for (Message& sa : list) reply(std::move(sa));
+  for (Message& sa : list) {
+    direct(sa);
+    doubt(sa);
+    reply(std::move(sa));
+  }
   Message end = m.header();
   end.seq = 0;
   reply(std::move(end));

@@ -113,8 +113,9 @@ constexpr std::array kRules = {
 
 // ---- refusals
 
+constexpr int kAnyError = 0;
 struct Cause {
-  int error;
+  int error;               ///< kAnyError: the words tell.
   std::string_view words;  ///< Of the kernel's text; empty: any.
   D diagnostic;
   std::string (*cure)(const Message&);
@@ -139,7 +140,17 @@ std::string no_algorithm(const Message& m) {
 
 std::string no_right(const Message&) { return "it needs CAP_NET_ADMIN in this network namespace: run it as root"; }
 std::string no_memory(const Message&) { return "the kernel has no memory left for it"; }
-std::string no_offload(const Message&) { return "the device does not offload IPsec, or not this kind"; }
+std::string offload_module(const Message& m) {
+  const std::string module = fmt::format("esp{}_offload", m.dst && m.dst->address.family == Family::v6 ? 6 : 4);
+  return fmt::format("module {} is missing: `modprobe {}`", module, module);
+}
+std::string no_offload(const Message& m) {
+  const std::string device = m.offload ? m.offload->device : "DEVICE";
+  return fmt::format(
+      "the device does not do ESP itself, or not this kind: `ethtool -k {}` says whether it can "
+      "(esp-hw-offload), `ethtool -K {} esp-hw-offload on` switches it on",
+      device, device);
+}
 std::string no_mode(const Message&) { return "module xfrm4_tunnel or xfrm6_tunnel may be missing"; }
 
 constexpr std::array kCauses = {
@@ -152,6 +163,9 @@ constexpr std::array kCauses = {
     Cause{EPERM, "", D::none, no_right},
     Cause{ENOMEM, "", D::none, no_memory},
     Cause{ENOBUFS, "", D::none, no_memory},
+    Cause{kAnyError, "ype doesn't support offload", D::none, offload_module},
+    Cause{kAnyError, "evice doesn't support offload", D::none, no_offload},
+    Cause{kAnyError, "evice failed to offload", D::none, no_offload},
     Cause{EOPNOTSUPP, "offload", D::none, no_offload},
 };
 
@@ -172,6 +186,20 @@ std::optional<Refusal> wrong_with(const Message& m, bool labels) {
   if (m.sensitivity && !labels)
     return Refusal{EINVAL, D::bad_label, "this kernel runs no SELinux, so it has no labels"};
   return std::nullopt;
+}
+
+std::string not_addable(const Message& sa, bool labels) {
+  Message add = sa.clone();
+  add.sa->state = pfkey::State::mature;
+  if (add.encrypt_key) {  // An ADD counts the salt as part of the key.
+    add.encrypt_key->bits = static_cast<std::uint16_t>(add.encrypt_key->bits + add.encrypt_key->reserved);
+    add.encrypt_key->reserved = 0;
+  }
+  const auto wrong = wrong_with(add, labels);
+  if (!wrong) return "";
+  std::string why = wrong->diagnostic == D::none ? "" : std::string(pfkey::text_of(wrong->diagnostic));
+  if (!wrong->text.empty()) why += (why.empty() ? "" : "; ") + wrong->text;
+  return fmt::format("no SA like it can be added: {}", why);
 }
 
 std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
@@ -229,7 +257,8 @@ Refusal meaning(const Message& m, int error, std::string_view text, bool type_mi
     return out;
   }
   for (const Cause& cause : kCauses) {
-    if (cause.error != error || text.find(cause.words) == std::string_view::npos) continue;
+    if ((cause.error != kAnyError && cause.error != error) || text.find(cause.words) == std::string_view::npos)
+      continue;
     out.diagnostic = cause.diagnostic;
     out.text += fmt::format("{}{}", out.text.empty() ? "" : "; ", cause.cure(m));
     break;

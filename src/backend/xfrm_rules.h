@@ -20,6 +20,10 @@ struct Refusal {
 /// SA; nullopt: let it decide. `labels`: it has a security module that knows labels.
 std::optional<Refusal> wrong_with(const pfkey::Message& request, bool labels);
 
+/// Why an SA that the kernel told, complete and in the form of a GET reply, could not be added as it is; empty: it
+/// could.
+std::string not_addable(const pfkey::Message& sa, bool labels);
+
 /// What an UPDATE asks of a complete SA, as the kernel tells it with its direction, that Linux would leave as it is, or
 /// should; nullopt: nothing.
 std::optional<Refusal> unchangeable(const pfkey::Message& request, const pfkey::Message& sa);

@@ -318,9 +318,10 @@ TEST(XfrmPairs, NothingIsAddedWhereAPairCannotBeKept) {
   EXPECT_THAT(b.remark(0), HasSubstr("where pairs and identities of the kernel's SAs are kept"));
 }
 
-TEST(XfrmPairs, AnSaWithoutADirectionHasNoPair) {
+TEST(XfrmPairs, AnSaForBothDirectionsHasNoPair) {
   Bench b([](const std::vector<Request>&, Peer&) { FAIL() << "the kernel was asked"; });
   Message m = add(1);
+  m.sa->flags = pfkey::kFlagInbound | pfkey::kFlagOutbound;
   m.pair = pfkey::Pair{2};
   EXPECT_TRUE(b.call(list(std::move(m))));
   EXPECT_EQ(b.error(0), EINVAL);

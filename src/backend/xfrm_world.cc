@@ -6,15 +6,23 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <random>
 #include <utility>
 
 #include "backend/companion.h"
 #include "backend/kernel_facts.h"
+#include "base/local_addresses.h"
 
 namespace backend {
 
 Result<Netlink> connect_to_kernel() { return Netlink::open(NETLINK_XFRM); }
+
+std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock) {
+  return [own = std::make_shared<LocalAddresses>(), clock = std::move(clock)](const Address& address) {
+    return own->contains(address, clock().steady);
+  };
+}
 
 XfrmWorld xfrm_world(std::function<Instant()> clock) {
   XfrmWorld world;
@@ -36,6 +44,10 @@ XfrmWorld xfrm_world(std::function<Instant()> clock) {
     const auto [row, is_new] = known.try_emplace({type, family}, Presence::unknown);
     if (is_new) row->second = type_presence(files, connect_to_kernel, type, family);
     return row->second;
+  };
+  world.is_local = own_addresses(world.clock);
+  world.lacks = [trials = std::make_shared<Trials>(files, connect_to_kernel)](const pfkey::Message& sa) {
+    return trials->lack(sa);
   };
   world.report = [files] { return kernel_report(files, connect_to_kernel); };
   world.keys_hidden = lockdown_of(files) == "confidentiality";

@@ -32,7 +32,8 @@ Status run(Session& session, const Options& options) {
       session.console().out(fmt::format("ipseckey {}\n", IPSECKEY_VERSION));
       return Status::ok;
     case Do::check:
-      session.use_scratch_sadb({.names_by_mark = session.settings().sadb == "kernel"});
+      session.use_scratch_sadb(
+          {.rules = session.settings().sadb == "kernel" ? backend::Rules::kernel : backend::Rules::engine});
       return session.load(options.file, lang::Where::file);
     case Do::load:
       if (options.settings.service) return apply_file(session, {.file = options.file, .flush_first = true});
