@@ -67,7 +67,9 @@ Xfrm::Check Xfrm::plan(Message& m, std::string& remark) {
 void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
   if (!p.refusal && request.type == Type::get && !p.found)
     p.refusal = Refusal{EBADMSG, Diagnostic::none, "the kernel's answer is no SA"};
-  if (p.found && !xfrm::means(request, *p.found)) p.refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
+  const bool another = p.found && !xfrm::means(request, *p.found);
+  if (another) p.refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (p.refusal) tell_near(*p.refusal, request, another ? p.found.get() : nullptr);
   if (p.refusal) return reply(p.index, xfrm::refused(request, *p.refusal));
   if (request.type == Type::get) {
     if (auto joined = join(*p.found); !joined) {

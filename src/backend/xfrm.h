@@ -64,6 +64,7 @@ class Xfrm : public Backend {
   Result<Check> ask(const pfkey::Message& m, NetlinkBatch& batch);
   Result<Looked> look(const pfkey::Message& name);
   Result<Looked> look_for(const pfkey::Message& request);
+  void tell_near(xfrm::Refusal& refusal, const pfkey::Message& request, const pfkey::Message* found);
   Result<Check> remove(pfkey::Message& m, const Answer& reply);
   Result<Check> getspi(pfkey::Message& m, const Answer& reply);
   Result<Check> reg(pfkey::Message& m, const Answer& reply);
@@ -92,6 +93,8 @@ class Xfrm : public Backend {
   Companion companion_;
   NetlinkBatch batch_;
   std::vector<Planned> planned_;
+  // Walks over all SAs that may still be made to tell of a near one: a file may be full of names that are not there.
+  unsigned near_looks_ = 64;
   std::uint64_t now_ = 0;  // Of the batch in hand, seconds since 1970.
 };
 

@@ -247,6 +247,13 @@ void put_dump(pfkey::SaType satype, NetlinkBatch& out) {
   if (protocol != 0) out.attribute(XFRMA_PROTO, bytes_of(protocol));
 }
 
+void put_dump_to(const Address& dst, NetlinkBatch& out) {
+  auto filter = zeroed<xfrm_address_filter>();
+  filter.daddr = to_kernel(dst), filter.family = family_of(dst), filter.dplen = static_cast<std::uint8_t>(dst.bits());
+  out.begin(XFRM_MSG_GETSA, NLM_F_DUMP);
+  out.attribute(XFRMA_ADDRESS_FILTER, bytes_of(filter));
+}
+
 void put_policy_dump(NetlinkBatch& out) { out.begin(XFRM_MSG_GETPOLICY, NLM_F_DUMP); }
 
 void put_flush(pfkey::SaType satype, NetlinkBatch& out) {

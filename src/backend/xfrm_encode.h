@@ -18,6 +18,9 @@ void put_name(const pfkey::Message& m, std::uint16_t type, NetlinkBatch& out);
 /// XFRM_MSG_GETSA of all SAs of a type; unspec: of every type.
 void put_dump(pfkey::SaType satype, NetlinkBatch& out);
 
+/// The same of all SAs to a destination.
+void put_dump_to(const Address& dst, NetlinkBatch& out);
+
 /// XFRM_MSG_GETPOLICY of all policies.
 void put_policy_dump(NetlinkBatch& out);
 

@@ -9,6 +9,7 @@
 #include "backend/xfrm_encode.h"
 #include "backend/xfrm_parts.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/near_name.h"
 
 namespace backend {
 
@@ -63,9 +64,32 @@ Result<Xfrm::Looked> Xfrm::look(const Message& name) {
 // The SA that a request names and means; if there is none, that is the refusal.
 Result<Xfrm::Looked> Xfrm::look_for(const Message& request) {
   auto looked = look(request);
-  if (looked && looked->found && !xfrm::means(request, looked->found->sa)) looked->found.reset();
-  if (looked && !looked->found && !looked->refusal) looked->refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (!looked || looked->refusal || (looked->found && xfrm::means(request, looked->found->sa))) return looked;
+  looked->refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
+  tell_near(*looked->refusal, request, looked->found ? &looked->found->sa : nullptr);
+  looked->found.reset();
   return looked;
+}
+
+// Which word of a request for an SA that is not there differs from one that is. `found`: the kernel gave that one; else
+// it has to be looked for among all to that destination.
+void Xfrm::tell_near(Refusal& refusal, const Message& request, const Message* found) {
+  if (refusal.diagnostic != Diagnostic::sa_notfound) return;
+  std::optional<Message> near;
+  if (!found && near_looks_ > 0) {
+    --near_looks_;
+    NetlinkBatch batch;
+    xfrm::put_dump_to(request.dst->address, batch);
+    const auto walked = netlink_.dump(batch, [&](const NetlinkMessage& n) {
+      auto sa = n.type == XFRM_MSG_NEWSA ? xfrm::sa_of(n.payload, context()) : std::nullopt;
+      if (!sa || sa->sa->spi != request.sa->spi || sa->dst->address != request.dst->address) return;
+      if (!near || sa->satype == request.satype) near = std::move(sa);
+    });
+    if (!walked) return;
+  }
+  if (!found && !near) return;
+  std::string text = pfkey::near_name_text(request, found ? *found : *near, true);
+  if (!text.empty()) refusal.text = std::move(text);
 }
 
 // DELETE of an SA with a certain source or mark.
