@@ -147,7 +147,7 @@ run("ip", "-n", "a", *f"xfrm state add src {A} dst {B} proto esp spi 0x777 mode 
     f"0x{key(160)} 128".split())
 ipseckey("flush", "esp", netns="a")
 monitor_a.wait("UPDATE", lambda e: e["type"] == "UPDATE" and e.get("hard", {}).get("bytes") == 5000)
-monitor_a.wait("DELETE", lambda e: e["type"] == "DELETE" and e.get("spi") == 0x501)
+monitor_a.wait("DELETE", lambda e: e["type"] == "DELETE" and (e.get("spi"), e.get("state")) == (0x501, "dead"))
 monitor_a.wait("ADD by ip", lambda e: e["type"] == "ADD" and e.get("spi") == 0x777)
 monitor_a.wait("FLUSH", lambda e: e["type"] == "FLUSH" and e["satype"] == "esp")
 for e in monitor_a.events() + monitor_b.events():
