@@ -8,6 +8,7 @@
 #include "lang/commands.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/names.h"
+#include "pfkey/near_name.h"
 #include "pfkey/notices.h"
 #include "pfkey/units.h"
 
@@ -44,6 +45,13 @@ std::string with_remark(std::string text, const pfkey::Message& reply) {
   return text;
 }
 
+// Where the word is that differs; one that the command lacks is missed at its head.
+lang::Slot slot_of(std::optional<pfkey::NamePart> part) {
+  if (part == pfkey::NamePart::src) return &lang::SaSpec::src;
+  if (part == pfkey::NamePart::mark) return &lang::SaSpec::mark;
+  return &lang::SaSpec::spi;
+}
+
 }  // namespace
 
 Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
@@ -52,8 +60,10 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
     return {true, reply.remark && reply.type != Type::get ? pfkey::escaped(reply.remark->text) : std::string()};
   if (reply.error == EEXIST) return {false, fmt::format("{} already exists", sa_name(asked))};
   if (reply.error == ESRCH && diagnostic == Diagnostic::sa_notfound) {
-    if (asked.check) return {true, {}};
-    return {false, fmt::format("{} does not exist", sa_name(asked))};
+    const auto part = pfkey::differing_part(reply);
+    // Another SA may be there that differs in type or mark; two that differ in their source alone cannot be.
+    if (asked.check && part != pfkey::NamePart::src) return {true, {}};
+    return {false, with_remark(fmt::format("{} does not exist", sa_name(asked)), reply), slot_of(part)};
   }
   if (reply.error == EINVAL)
     return {false,
