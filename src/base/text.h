@@ -42,6 +42,9 @@ constexpr bool list_has_exactly(std::string_view list, std::string_view word) {
 
 constexpr std::string_view first_word(std::string_view list) { return list.substr(0, list.find(' ')); }
 
+/// What some editors write at the start of a file in UTF-8.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 /// The value of a hexadecimal digit; -1 for any other character.
 constexpr int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <string_view>
 
+#include "base/text.h"
 #include "lang/faults.h"
 
 namespace cli {
@@ -62,6 +64,9 @@ Result<lang::KeyText> read_key_file(const std::string& reference, const KeyFolde
   if (filled == kLongest && end == all.end())
     return fail(Errc::invalid, fmt::format("the first line of {} is longer than any key", shown(*path)));
   auto begin = all.begin();
+  const auto mark = std::as_bytes(std::span(text::kByteOrderMark));
+  if (filled >= mark.size() && std::ranges::equal(all.first(mark.size()), mark))
+    begin += static_cast<std::ptrdiff_t>(mark.size());
   while (begin != end && is_blank(*begin)) ++begin;
   while (begin != end && is_blank(*(end - 1))) --end;
   text.length = static_cast<std::size_t>(end - begin);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.h"
 #include "lang/keywords.h"
 #include "lang/words.h"
 
@@ -119,7 +120,21 @@ Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
   }
 }
 
+// Editors of other systems write the mark; it says nothing here.
+Result<void> LineReader::skip_mark() {
+  begun_ = true;
+  while (filled_ < text::kByteOrderMark.size()) {
+    const auto more_came = more();
+    if (!more_came) return std::unexpected(more_came.error());
+    if (!*more_came) return {};
+  }
+  if (view(0, text::kByteOrderMark.size()) == text::kByteOrderMark) position_ = text::kByteOrderMark.size();
+  return {};
+}
+
 Result<std::optional<Line>> LineReader::next() {
+  if (!begun_)
+    if (const auto skipped = skip_mark(); !skipped) return std::unexpected(skipped.error());
   if (skipping_)
     if (const auto skipped = skip_long(); !skipped) return std::unexpected(skipped.error());
   auto line = next_command();

@@ -27,7 +27,7 @@ struct Line {
 /// A line whose first word starts with # is a comment; one that ends in a backslash goes on in the next line. A command
 /// goes on in the next line after a backslash, and, as the Solaris 9 manual prints its examples, when that line is
 /// indented and starts with an extension keyword, or with the value that the line before still wants. A blank line ends
-/// it.
+/// it. A UTF-8 byte order mark at the start of the file is ignored.
 class LineReader {
  public:
   static constexpr std::size_t kLongest = 1 << 20;  ///< Bytes of one command.
@@ -60,6 +60,7 @@ class LineReader {
   Result<std::optional<Line>> next_command();
   std::optional<Line> too_long(std::uint64_t start, std::uint32_t number);
   Result<void> skip_long();
+  Result<void> skip_mark();
   void consume(const Physical& line) { position_ = line.after, ++number_; }
 
   Fill fill_;
@@ -72,6 +73,7 @@ class LineReader {
   std::uint64_t nul_ = UINT64_MAX;
   std::uint32_t number_ = 0;    // Of the last line consumed.
   std::uint64_t returned_ = 0;  // End of the last line that was given out.
+  bool begun_ = false;
   bool end_ = false;
   bool skipping_ = false;
 };

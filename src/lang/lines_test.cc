@@ -68,6 +68,24 @@ TEST(Lines, AreCommandsBetweenBlankLinesAndComments) {
   EXPECT_THAT(lines_of("flush\r\ndump\r\n"), ElementsAre("1 flush\r", "2 dump\r"));
 }
 
+TEST(Lines, BeginBehindAByteOrderMark) {
+  EXPECT_THAT(lines_of("\xef\xbb\xbf"
+                       "flush\ndump"),
+              ElementsAre("1 flush", "2 dump"));
+  EXPECT_THAT(lines_of("\xef\xbb\xbf# a comment\n dump"), ElementsAre("2  dump"));
+  EXPECT_THAT(lines_of("\xef\xbb\xbf"), IsEmpty());
+  EXPECT_THAT(lines_of("\xef\xbb"), ElementsAre("1 \xef\xbb"));  // Not a whole one.
+  EXPECT_THAT(lines_of("x\n\xef\xbb\xbf"
+                       "dump"),
+              ElementsAre("1 x",
+                          "2 \xef\xbb\xbf"
+                          "dump"));
+  EXPECT_THAT(lines_of(std::string_view("\xff\xfe"
+                                        "a\0",
+                                        4)),
+              ElementsAre("error: line 1 holds a NUL byte: this is not a file of commands"));
+}
+
 TEST(Lines, GoOnAfterABackslash) {
   EXPECT_THAT(lines_of("add esp \\\nspi 1\nflush"), ElementsAre("1 add esp \\\nspi 1", "3 flush"));
   EXPECT_THAT(lines_of("add esp\\\nspi 1"), ElementsAre("1 add esp\\\nspi 1"));
