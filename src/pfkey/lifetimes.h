@@ -12,7 +12,7 @@ namespace pfkey {
 /// message carries no lifetime.
 void print_lifetimes(const Message& m, const PrintOptions& options, Lines& lines);
 
-/// "1.00 GB, 8.00 hours after add": the limits that are set, for a proposal; "no limit".
+/// "1.00 GiB, 8.00 hours after add": the limits that are set, for a proposal; "no limit".
 std::string limits_text(const Lifetime& limits);
 
 }  // namespace pfkey

@@ -16,12 +16,12 @@ struct Unit {
 };
 
 constexpr std::array kSizes = {
-    Unit{0x1p10, "KB", "KB"}, Unit{0x1p20, "MB", "MB"}, Unit{0x1p30, "GB", "GB"},
-    Unit{0x1p40, "TB", "TB"}, Unit{0x1p50, "PB", "PB"}, Unit{0x1p60, "EB", "EB"},
+    Unit{0x1p10, "KiB", "KiB"}, Unit{0x1p20, "MiB", "MiB"}, Unit{0x1p30, "GiB", "GiB"},
+    Unit{0x1p40, "TiB", "TiB"}, Unit{0x1p50, "PiB", "PiB"}, Unit{0x1p60, "EiB", "EiB"},
 };
 constexpr std::array kTimes = {Unit{60, "minute", "minutes"}, Unit{3600, "hour", "hours"}, Unit{86400, "day", "days"}};
 
-// The biggest unit of which there is at least one; the next one where rounding would reach it ("1024.00 KB").
+// The biggest unit of which there is at least one; the next one where rounding would reach it ("1024.00 KiB").
 std::string in_units(std::uint64_t value, std::span<const Unit> units, std::string_view base) {
   constexpr double kHalfStep = 0.005;
   const auto v = static_cast<double>(value);

@@ -6,7 +6,7 @@
 
 namespace pfkey {
 
-/// Bytes: "512 bytes", "1.50 KB", "16.00 EB". Units are powers of 1024, with two decimals.
+/// Bytes: "512 bytes", "1.50 KiB", "16.00 EiB". Units are powers of 1024 (IEC 80000-13), with two decimals.
 std::string size_text(std::uint64_t bytes);
 
 /// Seconds: "1 second", "45 seconds", "1.50 minutes", "8.00 hours", "2.00 days".
