@@ -35,10 +35,11 @@ struct Offers {
   }
 };
 
-void offer_algorithms(pfkey::AlgorithmKind kind, Offers& offers) {
+// Only ESP may do without one.
+void offer_algorithms(const Place& place, pfkey::AlgorithmKind kind, Offers& offers) {
   for (const pfkey::Algorithm& a : pfkey::algorithms())
     if (a.kind == kind) offers.add(a.names);
-  offers.add(pfkey::none_names(kind));
+  if (place.satype != pfkey::SaType::ah) offers.add(pfkey::none_names(kind));
 }
 
 std::string_view word_of(std::string_view list, std::size_t n) {
@@ -58,9 +59,10 @@ void offer_literals(std::string_view metavar, Offers& offers) {
 void offer_values(const Place& place, Offers& offers) {
   std::visit(
       [&]<class T>(std::optional<T> SaSpec::*) {
-        if constexpr (std::is_same_v<T, AuthAlgorithm>) offer_algorithms(pfkey::AlgorithmKind::auth, offers);
-        if constexpr (std::is_same_v<T, EncryptAlgorithm>) offer_algorithms(pfkey::AlgorithmKind::encrypt, offers);
-        if constexpr (std::is_same_v<T, pfkey::State>) offers.add_each(kStateWords);
+        if constexpr (std::is_same_v<T, AuthAlgorithm>) offer_algorithms(place, pfkey::AlgorithmKind::auth, offers);
+        if constexpr (std::is_same_v<T, EncryptAlgorithm>)
+          offer_algorithms(place, pfkey::AlgorithmKind::encrypt, offers);
+        if constexpr (std::is_same_v<T, pfkey::State>) offers.add_each(pfkey::state_words());
         offer_literals(word_of(Syntax<T>::kMetavar, place.value_word), offers);
         if constexpr (std::is_same_v<T, Identity>)
           if (place.value_word == 0) offers.add_each(kIdentityWords);

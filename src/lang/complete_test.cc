@@ -61,7 +61,12 @@ TEST(Complete, ExtensionsThatTheCommandUses) {
        "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto encap nat_loc nat_lport "
        "nat_rem nat_rport encr_alg reserved_bits encrkey auth_alg authkey replay replay_value state soft_bytes "
        "soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime hard_alloc idle_addtime idle_usetime "
-       "srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn align8 offload"},
+       "srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn offload"},
+      {"add ah ",
+       "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto auth_alg authkey replay "
+       "replay_value state soft_bytes soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime "
+       "hard_alloc idle_addtime idle_usetime srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn "
+       "align8 offload"},
       {"update-pair esp pair", ""},
       {"update esp pair", "pair-spi"},
       {"get esp flags", ""},
@@ -100,6 +105,7 @@ TEST(Complete, SynonymsWhenTheyAreBegun) {
 TEST(Complete, Values) {
   constexpr Case kCases[] = {
       {"add esp auth_alg ", "hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 aes-xcbc aes-cmac none"},
+      {"add ah auth_alg ", "hmac-md5 hmac-sha1 hmac-sha256 hmac-sha384 hmac-sha512 aes-xcbc aes-cmac"},
       {"add esp authalg sha", "sha sha1 sha-1 sha256 sha-256 sha384 sha-384 sha512 sha-512"},
       {"add esp authalg SHA-5", "sha-512"},
       {"add esp encr_alg aes", "aes-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm aes-gmac"},

@@ -11,6 +11,7 @@ namespace lang {
 namespace {
 
 using S = SaSpec;
+using pfkey::SaType;
 constexpr Verbs kWrite = kWriters, kAll = kWriters | kFinders;
 constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
 
@@ -38,15 +39,33 @@ constexpr std::array kTable = {
     Keyword{"isport innersport", &S::inner_sport, kWrite, 0, "Source port of the traffic inside a tunnel."},
     Keyword{"idport innerdport", &S::inner_dport, kWrite, 0, "Destination port of the traffic inside a tunnel."},
     Keyword{"iproto iulp", &S::inner_proto, kWrite, 0, "IP protocol of the traffic inside a tunnel."},
-    Keyword{"encap", &S::encap, kWrite, 0, "Encapsulate ESP packets for NAT traversal; only in UDP."},
-    Keyword{"nat_loc", &S::nat_local, kWrite, 0, "Address that the NAT in front of this host shows to the world."},
-    Keyword{"nat_lport", &S::nat_local_port, kWrite, 0, "Local UDP port of encapsulated ESP packets."},
-    Keyword{"nat_rem", &S::nat_remote, kWrite, 0, "Address of the peer behind its NAT."},
-    Keyword{"nat_rport", &S::nat_remote_port, kWrite, 0, "Remote UDP port of encapsulated ESP packets."},
-    Keyword{"encr_alg encralg", &S::encrypt, kWrite, 0, "Encryption algorithm."},
-    Keyword{"reserved_bits", &S::reserved_bits, kWrite, 0,
-            "How many bits at the end of encrkey are an explicit initial IV (for tests only)."},
-    Keyword{"encrkey", &S::encrypt_key, kWrite, 0, "Encryption key; for CCM, GCM and CTR followed by the salt."},
+    Keyword{"encap", &S::encap, kWrite, 0, "Encapsulate ESP packets for NAT traversal; only in UDP.", {}, SaType::esp},
+    Keyword{"nat_loc",
+            &S::nat_local,
+            kWrite,
+            0,
+            "Address that the NAT in front of this host shows to the world.",
+            {},
+            SaType::esp},
+    Keyword{"nat_lport", &S::nat_local_port, kWrite, 0, "Local UDP port of encapsulated ESP packets.", {}, SaType::esp},
+    Keyword{"nat_rem", &S::nat_remote, kWrite, 0, "Address of the peer behind its NAT.", {}, SaType::esp},
+    Keyword{
+        "nat_rport", &S::nat_remote_port, kWrite, 0, "Remote UDP port of encapsulated ESP packets.", {}, SaType::esp},
+    Keyword{"encr_alg encralg", &S::encrypt, kWrite, 0, "Encryption algorithm.", {}, SaType::esp},
+    Keyword{"reserved_bits",
+            &S::reserved_bits,
+            kWrite,
+            0,
+            "How many bits at the end of encrkey are an explicit initial IV (for tests only).",
+            {},
+            SaType::esp},
+    Keyword{"encrkey",
+            &S::encrypt_key,
+            kWrite,
+            0,
+            "Encryption key; for CCM, GCM and CTR followed by the salt.",
+            {},
+            SaType::esp},
     Keyword{"auth_alg authalg", &S::auth, kWrite, 0, "Authentication algorithm."},
     Keyword{"authkey", &S::auth_key, kWrite, 0, "Authentication key."},
     Keyword{"replay", &S::replay, kWrite, 0, "Size of the replay window in packets; 0, the default, checks nothing."},
@@ -75,8 +94,13 @@ constexpr std::array kTable = {
     Keyword{"mark", &S::mark, kAll, 0, "Mark of the packets that the SA is for; on Linux it is part of the SA's name."},
     Keyword{"if_id", &S::if_id, kWrite, 0, "Number of the XFRM interface that the SA belongs to."},
     Keyword{"esn", &S::esn, kWrite, 0, "Count packets in 64 bits (extended sequence numbers)."},
-    Keyword{"align8", &S::align8, kWrite, 0,
-            "Pad AH to 8 bytes under IPv4, as Linux does on its own; left out, to 4, as RFC 4302 says."},
+    Keyword{"align8",
+            &S::align8,
+            kWrite,
+            0,
+            "Pad AH to 8 bytes under IPv4, as Linux does on its own; left out, to 4, as RFC 4302 says.",
+            {},
+            SaType::ah},
     Keyword{"offload", &S::offload, kWrite, 0, "Let a network device do the work of the SA."},
     // PF_KEY has them, a manual key cannot: named so that the refusal can be plain.
     Keyword{"flags current_alloc current_bytes current_addtime current_usetime dpd sens_level sens_map integ_level "

@@ -11,12 +11,13 @@
 namespace lang {
 
 struct Keyword {
-  std::string_view names;          ///< Synonyms, separated by blanks; `save` writes the first.
-  Slot slot;                       ///< Which member of SaSpec, and so which syntax.
-  Verbs used;                      ///< Commands that act on it.
-  Verbs required;                  ///< Commands that fail without it.
-  std::string_view help;           ///< One sentence.
-  std::string_view v6_names = {};  ///< Synonyms that take IPv6 addresses only.
+  std::string_view names;                      ///< Synonyms, separated by blanks; `save` writes the first.
+  Slot slot;                                   ///< Which member of SaSpec, and so which syntax.
+  Verbs used;                                  ///< Commands that act on it.
+  Verbs required;                              ///< Commands that fail without it.
+  std::string_view help;                       ///< One sentence.
+  std::string_view v6_names = {};              ///< Synonyms that take IPv6 addresses only.
+  pfkey::SaType only = pfkey::SaType::unspec;  ///< The SA type that it is for; unspec: both.
 
   constexpr std::string_view name() const { return names.substr(0, names.find(' ')); }
 };

@@ -21,6 +21,7 @@ class Walk {
       if (at_end()) return Kind::satype;
       const auto type = find_satype(words_[next_++].text);
       if (!type || (*type == pfkey::SaType::unspec && place_.row->satype == SaTypeRule::specific)) return Kind::lost;
+      place_.satype = *type;
     }
     switch (place_.row->operands) {
       case Operands::none:

@@ -25,6 +25,7 @@ struct Place {
   };
   Kind kind = Kind::lost;
   const CommandRow* row = nullptr;
+  pfkey::SaType satype = pfkey::SaType::unspec;
   const Keyword* keyword = nullptr;
   const pfkey::Algorithm* algorithm = nullptr;
   std::size_t value_word = 0;
@@ -32,9 +33,10 @@ struct Place {
   std::size_t at = 0;           ///< Offset of the word that is being typed.
   std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
 
-  /// Whether the command uses that keyword and has not got it yet.
+  /// Whether the command uses that keyword for its SA type and has not got it yet.
   bool takes(const Keyword& k) const {
-    return (k.used & bit(row->verb)) != 0 && std::ranges::find(given, &k) == given.end();
+    const bool of_type = k.only == pfkey::SaType::unspec || k.only == satype;
+    return of_type && (k.used & bit(row->verb)) != 0 && std::ranges::find(given, &k) == given.end();
   }
 };
 
