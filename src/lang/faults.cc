@@ -59,6 +59,12 @@ bool is_address(std::string_view word) {
   const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
   return prefix && parse_address(word.substr(0, slash)).has_value();
 }
+// "0x10/0xff".
+bool is_mark(std::string_view word) {
+  const auto slash = word.find('/');
+  return slash != std::string_view::npos && small_number(word.substr(0, slash)) && small_number(word.substr(slash + 1));
+}
+
 
 bool printable(std::string_view word) {
   return word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c >= 0x20 && c < 0x7f; });
@@ -97,7 +103,7 @@ Echo::Echo(std::span<const Word> words)
 bool Echo::may_show(const Word& word, bool as_value) const {
   if (is_known(word.text)) return true;
   if (!printable(word.text)) return false;
-  if (as_value && (small_number(word.text) || is_address(word.text))) return true;
+  if (as_value && (small_number(word.text) || is_mark(word.text) || is_address(word.text))) return true;
   if (has_key_ && !as_value) return nearly_known(word.text);
   return !like_a_key(word.text);
 }
@@ -153,6 +159,7 @@ std::string without_text(std::string_view message, std::string_view text) {
   while (!message.empty()) {
     const auto end = std::min(message.find_first_of(quoted ? std::string_view("\"") : kAround), message.size());
     std::string_view token = message.substr(0, end), after;
+      if (piece.starts_with('@')) pieces.push_back(piece.substr(1));  // A key's file, as messages name it.
     if (!quoted && !token.empty() && kAfter.find(token.back()) != std::string_view::npos)
       after = token.substr(token.size() - 1), token.remove_suffix(1);
     const bool hidden = quoted ? !is_known(token) : std::ranges::find(pieces, token) != pieces.end();

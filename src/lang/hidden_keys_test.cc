@@ -169,6 +169,26 @@ TEST(HiddenKeys, InPiecesOfEveryLength) {
       }
 }
 
+// A mark is two small numbers.
+TEST(HiddenKeys, LeaveMarksToBeSeen) {
+  EXPECT_EQ(
+      run("add ah spi 1 dst 192.0.2.1 mark 0x10/0xffffffff authalg md5 authkey 00", Where::file, {"keys", 1}, true)
+              .report.substr(0, 300)
+              .find("mark 0x10/0xffffffff authalg md5 authkey **") == std::string::npos,
+      false);
+}
+
+// What a service logs of a fault: nothing of the line, a key's file neither.
+TEST(HiddenKeys, OfALineThatAServiceReads) {
+  const std::string_view line = "add ah spi 1 dst 192.0.2.1 authalg md5 authkey @/etc/keys/site.key";
+  EXPECT_EQ(without_text("authkey: cannot open /etc/keys/site.key: No such file or directory", line),
+            "authkey: cannot open ...: No such file or directory");
+  EXPECT_EQ(without_text("authkey: site.key: others can read it", "add ah authkey @site.key"),
+            "authkey: ...: others can read it");
+  EXPECT_EQ(without_text("authkey: credential site is missing", "add ah authkey @cred:site"),
+            "authkey: credential ... is missing");
+}
+
 // What is hidden must not be more than that.
 TEST(HiddenKeys, LeaveTheRestToBeSeen) {
   EXPECT_EQ(run("add esp spi 0x1000 dst peer1 soft_bytes 16000000 encrallg aes \\\n"
