@@ -6,6 +6,10 @@
 
 namespace lang {
 
+/// What to do with a key that is text.
+inline constexpr std::string_view kConvertText =
+    "keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256";
+
 /// Whether there is nothing but digits.
 bool all_hex(std::string_view text);
 

@@ -397,10 +397,13 @@ TEST(Parse, KeySyntax) {
       {"ab/0", "a key of 0 bits is none"},
       {"ab/9", "bit length 9 is too big for the 8 bits that were given"},
       {"ab/99999999999999999999", "bit length 65535 or more is too big for the 8 bits that were given"},
-      {"xyz", "the value is not a hex string"},
-      {"12-34", "the value is not a hex string"},
-      {"0x", "the value is not a hex string"},
+      {"xyz", kNotHex},
+      {"12-34", kNotHex},
+      {"0x", kNotHex},
       {"/8", "the value is not a hex string: it has no digit"},
+  constexpr std::string_view kNotHex =
+      "the value is not a hex string: keys are written in hexadecimal digits; to convert one that is text: printf %s "
+      "TEXT | xxd -p -c 256";
   };
   for (const std::string_view keyword : {"authkey", "encrkey"})
     for (const ReportRow& row : kRows) {
@@ -421,10 +424,19 @@ TEST(Parse, KeyBits) {
     bool warned = false;
   };
   const std::vector<KeyRow> rows = {
-      {"123/12", {0x12, 0x30}, 12},  {"e/3", {0xe0}, 3},          {"f/3", {0xe0}, 3},
-      {"ff/5", {0xf8}, 5},           {"123", {0x12, 0x30}, 16},   {"1", {0x10}, 8},
-      {"0xAb", {0xab}, 8},           {"0XaB/8", {0xab}, 8},       {"abcd/16", {0xab, 0xcd}, 16},
-      {"abcd/13", {0xab, 0xc8}, 13}, {"abcd/8", {0xab}, 8, true}, {"abcd/12", {0xab, 0xc0}, 12, true},
+      {"123/12", {0x12, 0x30}, 12},
+      {"e/3", {0xe0}, 3},
+      {"f/3", {0xe0}, 3},
+      {"ff/5", {0xf8}, 5},
+      {"123", {0x12, 0x30}, 16, true},
+      {"123/16", {0x12, 0x30}, 16},
+      {"1", {0x10}, 8, true},
+      {"0xAb", {0xab}, 8},
+      {"0XaB/8", {0xab}, 8},
+      {"abcd/16", {0xab, 0xcd}, 16},
+      {"abcd/13", {0xab, 0xc8}, 13},
+      {"abcd/8", {0xab}, 8, true},
+      {"abcd/12", {0xab, 0xc0}, 12, true},
       {"00ff/008", {0x00}, 8, true},
   };
   for (const KeyRow& row : rows) {
@@ -448,8 +460,11 @@ TEST(Parse, SeveralFaultsAreReportedTogetherInOrder) {
             "keys:1:29: error: src: Unknown address \"1.2.3\": it is neither an IPv4 address nor a name\n"
             "keys:1:46: error: Unknown extension \"hard_byte\"; did you mean hard_bytes?\n"
             "keys:1:64: error: encap: \"tcp\" is not an encapsulation; there is only udp\n"
-            "keys:1:74: error: state: Unknown state \"old\"; there are larval, mature, dying and dead\n"
-            "keys:1:86: error: encrkey: the value is not a hex string\n");
+            "keys:1:74: error: state: Unknown state \"old\"; there are larval, mature, dying, dead, active-elsewhere, "
+            "idle and active\n"
+            "keys:1:86: error: encrkey: the value is not a hex string: keys are written in hexadecimal digits; to "
+            "convert one that "
+            "is text: printf %s TEXT | xxd -p -c 256\n");
 }
 
 // The wordings that the manual's DIAGNOSTICS section lists. "Parse error on line N" and "One of the entered values is

@@ -5,6 +5,7 @@
 #include <array>
 #include <concepts>
 
+#include "lang/hex.h"
 #include "pfkey/algorithms.h"
 
 namespace lang {
@@ -38,9 +39,16 @@ struct View {
 bool given(const std::optional<Port>& port) { return port && port->value != 0; }
 bool has_inner(const S& s) { return s.inner_src || s.inner_dst || s.inner_sport || s.inner_dport || s.inner_proto; }
 
+// Behind a length that would be right if each digit were a character.
+std::string if_text(const Algorithm& a, int bits_of_text) {
+  const int key = bits_of_text - a.salt_bits;
+  return key > 0 && a.key_fits(static_cast<unsigned>(key)) ? fmt::format(": {}", kConvertText) : "";
+}
+
 bool wrong_auth_key(const View& v) { return v.auth && v.spec.auth_key && !v.auth->key_fits(v.spec.auth_key->bits); }
 std::string auth_key_sizes(const View& v) {
-  return fmt::format("{} needs {}; {} were given", v.auth->name(), key_sizes(*v.auth), v.spec.auth_key->bits);
+  return fmt::format("{} needs {}; {} were given{}", v.auth->name(), key_sizes(*v.auth), v.spec.auth_key->bits,
+                     if_text(*v.auth, v.spec.auth_key->bits * 2));
 }
 
 int reserved_bits(const View& v) { return v.spec.reserved_bits ? v.spec.reserved_bits->value : 0; }
@@ -51,8 +59,8 @@ bool wrong_encrypt_key(const View& v) {
 }
 std::string encrypt_key_sizes(const View& v) {
   const std::string iv = reserved_bits(v) ? fmt::format(" and the {} reserved bits", reserved_bits(v)) : "";
-  return fmt::format("{} needs {}{}; {} were given", v.encrypt->name(), key_sizes(*v.encrypt), iv,
-                     v.spec.encrypt_key->bits);
+  return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv,
+                     v.spec.encrypt_key->bits, if_text(*v.encrypt, v.spec.encrypt_key->bits * 2 - reserved_bits(v)));
 }
 
 // Limits of which 0 means none.

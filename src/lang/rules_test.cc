@@ -154,12 +154,31 @@ TEST(Rules, AreKept) {
     EXPECT_EQ(report(text), "") << text;
 }
 
+// As many characters as the key has octets: 16 of them are digits by chance, or mean to be.
+TEST(Rules, AKeyThatMayBeTextIsToldHowItIsConverted) {
+  const std::string cure =
+      ": keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256\n";
+  EXPECT_EQ(report(ESP "authalg md5 encralg null authkey \"1234567890123456\""),
+            "keys:1:57: error: hmac-md5 needs 128 bits; 64 were given" + cure);
+  EXPECT_EQ(report(ESP "encralg aes encrkey 1234567890123456"),
+            "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 64 were given" + cure);
+  EXPECT_EQ(
+      report(ESP "encralg aes encrkey 12345678901234567"),
+      "keys:1:44: warning: encrkey: the key has 17 digits, an odd number: a 0 is added at its end. If a digit was "
+      "lost, add it; if none was, /72 behind the key says so\n"
+      "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 72 were given\n");
+}
+
 // A rule about a keyword whose value cannot be read would only repeat the fault.
 TEST(Rules, RestOnWhatCouldBeRead) {
-  EXPECT_EQ(report(ESP "encralg aes encrkey xyz"), "keys:1:52: error: encrkey: the value is not a hex string\n");
+  EXPECT_EQ(report(ESP "encralg aes encrkey xyz"),
+            "keys:1:52: error: encrkey: the value is not a hex string: keys are written in hexadecimal digits; to "
+            "convert one that is text: printf %s TEXT | xxd -p -c 256\n");
   EXPECT_EQ(report(ESP "encralg aess encrkey " KEY16),
             "keys:1:40: error: encralg: Unknown encryption algorithm \"aess\"; did you mean aes?\n");
-  EXPECT_EQ(report(UPDATE "dport 1 authkey xyz"), "keys:1:51: error: authkey: the value is not a hex string\n");
+  EXPECT_EQ(report(UPDATE "dport 1 authkey xyz"),
+            "keys:1:51: error: authkey: the value is not a hex string: keys are written in hexadecimal digits; to "
+            "convert one that is text: printf %s TEXT | xxd -p -c 256\n");
   EXPECT_EQ(report(UPDATE "nat_lport 1 encap ud"),
             "keys:1:53: error: encap: \"ud\" is not an encapsulation; there is only udp\n");
 }

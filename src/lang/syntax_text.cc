@@ -96,7 +96,8 @@ Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
   if (text.empty() || ec != std::errc() || !whole)
     return bad("what stands after the / is not a bit specifier: a decimal number is needed");
   if (bits == 0) return bad("a key of 0 bits is none");
-  if ((bits + 3) / 4 > digits)
+  // An odd digit may be filled up to an octet, as it is without a number.
+  if ((bits + 3) / 4 > digits && bits != (digits + 1) / 2 * 8)
     return bad(fmt::format("bit length {} is too big for the {} bits that were given", bits, digits * 4));
   return bits;
 }
@@ -117,14 +118,14 @@ Value<KeyValue> read_key(std::string_view digits, std::string& warning) {
       warning =
           fmt::format("the key has {} bits; the last {} are dropped", digits.size() * 4, digits.size() * 4 - bits);
   }
-  constexpr std::string_view kNotHex = "the value is not a hex string";
+  const auto not_hex = [] { return bad(fmt::format("the value is not a hex string: {}", kConvertText)); };
   const std::string_view dropped = digits.substr(std::min(digits.size(), (bits + 3) / 4));
   digits.remove_suffix(dropped.size());
-  if (!all_hex(dropped)) return bad(std::string(kNotHex));
+  if (!all_hex(dropped)) return not_hex();
   if (digits.size() > 2 * Secret::kMaxSize)
     return bad(fmt::format("the key has {} bits; no algorithm takes more than {}", bits, Secret::kMaxSize * 8));
   KeyValue key{Secret((bits + 7) / 8), static_cast<std::uint16_t>(bits)};
-  if (!read_hex(digits, key.material.bytes())) return bad(std::string(kNotHex));
+  if (!read_hex(digits, key.material.bytes())) return not_hex();
   if (bits % 8 != 0) key.material.bytes().back() &= static_cast<std::byte>(0xff00u >> bits % 8);
   return key;
 }
@@ -134,6 +135,11 @@ Value<KeyValue> read_key_file(const Word& word, ReadContext& context) {
   auto reference = unescape(word);
   if (!reference || reference->size() < 2) return bad("the name of a file is missing after the @");
   if (!context.names.key_text) return bad("key files cannot be read here");
+  } else if (digits.size() % 2 != 0) {
+    warning = fmt::format(
+        "the key has {} digits, an odd number: a 0 is added at its end. If a digit was lost, add it; if none was, /{} "
+        "behind the key says so",
+        digits.size(), bits);
   auto text = context.names.key_text(reference->substr(1));
   if (!text) return bad(std::move(text.error().text));
   const void* const data = std::as_const(text->buffer).bytes().data();  // Octets as the characters that they are.
