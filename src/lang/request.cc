@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "lang/keywords.h"
 #include "pfkey/algorithms.h"
 
 namespace lang {
@@ -39,6 +40,7 @@ class Builder {
       : spec_(command.spec), command_(command), names_(names), objections_(objections) {}
 
   void build(std::vector<Message>& out) {
+    if (spec_.src && spec_.src->any) spec_.src.reset();
     const auto destinations = spec_.dst ? resolve(*spec_.dst, &S::dst) : Addresses{};
     const auto sources = spec_.src ? resolve(*spec_.src, &S::src) : Addresses{};
     if (refused_ || destinations.empty()) return;
@@ -87,6 +89,10 @@ class Builder {
   template <class T>
   Addresses resolve(const Host& host, std::optional<T> S::* about) {
     if (host.literal) return Addresses(1, *host.literal);
+    if (host.any) {
+      refuse(about, fmt::format("{} needs an address: any is for src, isrc and idst", keyword_for(about).name()));
+      return {};
+    }
     auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there are no name services");
     if (!found) {
       refuse(about, fmt::format("Unknown address {}: {}", shown(host), found.error().text));
@@ -225,7 +231,7 @@ class Builder {
   };
 
   std::optional<Inner> resolve_inner(const std::optional<Network>& network, std::optional<Network> S::* about) {
-    if (!network) return std::nullopt;
+    if (!network || network->host.any) return std::nullopt;
     const auto address = resolve_one(network->host, about);
     if (!address) return std::nullopt;
     const unsigned prefix = network->prefix.value_or(static_cast<std::uint8_t>(address->bits()));

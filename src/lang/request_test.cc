@@ -244,6 +244,41 @@ TEST(Request, ChoosesTheSourceOfTheDestinationsScope) {
   EXPECT_EQ(ways("src :: dst fe80::1"), ":: > fe80::1\n");
 }
 
+TEST(Request, AnySourceIsNone) {
+  EXPECT_EQ(ways("src any dst 192.0.2.1"), "0.0.0.0 > 192.0.2.1\n");
+  EXPECT_EQ(ways("src any dst both"), "0.0.0.0 > 192.0.2.7\n:: > 2001:db8::7\n");
+  EXPECT_EQ(ways("src6 any dst six"), ":: > 2001:db8::6\n");
+  EXPECT_EQ(ways("dst any"), "keys:1:23: error: dst needs an address: any is for src, isrc and idst\n");
+  EXPECT_EQ(ways("dst mypeer nat_loc any encap udp"),
+            "keys:1:34: error: nat_loc needs an address: any is for src, isrc and idst\n"
+            "keys:1:46: warning: encap is passed over: an SA keeps what it was added with\n");
+  const auto found = run("get esp spi 0x1000 src any dst 192.0.2.2");
+  ASSERT_EQ(found.messages.size(), 1u) << found.report;
+  EXPECT_FALSE(found.messages[0].src);
+}
+
+TEST(Request, AnyPortProtocolOrNetworkIsWhatIsLeftOut) {
+  const auto same = [](std::string_view with, std::string_view without) {
+    const auto add = [](std::string_view text) {
+      return run(
+          fmt::format("add esp spi 1 src 192.0.2.1 encralg null authalg md5 authkey "
+                      "000102030405060708090a0b0c0d0e0f {}",
+                      text));
+    };
+    const auto a = add(with), b = add(without);
+    EXPECT_EQ(a.report, b.report) << with;
+    ASSERT_EQ(a.messages.size(), 1u) << with << a.report;
+    EXPECT_TRUE(a.messages[0] == b.messages.at(0)) << with;
+  };
+  same("dst 192.0.2.2 sport any dport any proto any", "dst 192.0.2.2");
+  same("dst 192.0.2.2 sport any dport 7 proto 6", "dst 192.0.2.2 dport 7 proto 6");
+  same("dst 192.0.2.2 isrc any idst 10.0.0.0/8", "dst 192.0.2.2 isrc 0.0.0.0/0 idst 10.0.0.0/8");
+  same("dst 192.0.2.2 isrc 2001:db8::/32 idst any", "dst 192.0.2.2 isrc 2001:db8::/32 idst ::/0");
+  same("dst 192.0.2.2 isrc any idst any", "dst 192.0.2.2 isrc 0.0.0.0/0 idst 0.0.0.0/0");
+  same("dst 192.0.2.2 isrc6 any idst any", "dst 192.0.2.2 isrc ::/0 idst ::/0");
+  same("dst 192.0.2.2 isrc 10.0.0.0/8 iproto any isport any idport any", "dst 192.0.2.2 isrc 10.0.0.0/8");
+}
+
 const std::string kEncapStays = "keys:1:34: warning: encap is passed over: an SA keeps what it was added with\n";
 
 TEST(Request, RefusesWhatIsAmbiguous) {

@@ -74,6 +74,7 @@ void SyntaxBase<Bits>::write(const Bits& v, bool, std::string& out) {
 template <>
 Value<Port> SyntaxBase<Port>::read(Words words, ReadContext& context) {
   if (!looks_numeric(words[0].text) && context.names.port)
+  if (words[0].text == kAny) return Port{0};
     if (const auto port = context.names.port(std::string(words[0].text))) return Port{*port};
   auto port = number<std::uint16_t>(words[0], "a port number or the name of a service");
   if (!port) return std::unexpected(std::move(port.error()));
@@ -87,6 +88,7 @@ void SyntaxBase<Port>::write(const Port& v, bool, std::string& out) {
 template <>
 Value<Protocol> SyntaxBase<Protocol>::read(Words words, ReadContext& context) {
   if (!looks_numeric(words[0].text) && context.names.protocol)
+  if (words[0].text == kAny) return Protocol{0};
     if (const auto proto = context.names.protocol(std::string(words[0].text))) return Protocol{*proto};
   auto proto = number<std::uint8_t>(words[0], "the number or the name of an IP protocol");
   if (!proto) return std::unexpected(std::move(proto.error()));

@@ -22,9 +22,21 @@ bool may_be_key(std::string_view text) {
   return text.size() >= kShortest && std::ranges::all_of(text, [](char c) { return text::hex_digit(c) >= 0; });
 }
 
+// Resolvers read 12, 127.1 and 0x7f000001 as IPv4 addresses: a name never ends in a number.
+bool ends_in_number(std::string_view text) {
+  const std::string_view last = text.substr(text.rfind('.') + 1);
+  const bool hex = last.starts_with("0x") || last.starts_with("0X");
+  return last.find_first_not_of("0123456789") == std::string_view::npos || (hex && all_hex(last.substr(2)));
+}
+
 Value<Host> host(std::string_view text, const ReadContext& context) {
   Host host;
   host.v6_only = context.v6_only;
+  if (text == kAny) {
+    if (host.v6_only) host.literal = unspecified(Family::v6);
+    host.any = !host.v6_only;
+    return host;
+  }
   if (const auto literal = parse_address(text)) {
     host.literal = unmapped(*literal);
     if (host.v6_only && host.literal->family == Family::v4)
@@ -33,11 +45,14 @@ Value<Host> host(std::string_view text, const ReadContext& context) {
   }
   // A name server, and whoever listens on the way to it, is not to see a key.
   if (may_be_key(text)) return bad("Unknown address {word}: it may be a key and is not looked up as a name");
+  const auto zone = text.find('%');
+  if (zone != std::string_view::npos && parse_address(text.substr(0, zone)))
+    return bad(
+        "Unknown address {word}: an SA has no zone. Leave out the % and what follows; the SA is then for this address "
+        "on "
+        "every link, unless if_id joins it to an XFRM interface of one link");
   if (text.find(':') != std::string_view::npos) return bad("Unknown address {word}: it is not an IPv6 address");
-  // Old resolvers read 10.1 as 10.0.0.1: a name never ends in a number.
-  const auto last = text.substr(text.rfind('.') + 1);
-  if (last.find_first_not_of("0123456789") == std::string_view::npos)
-    return bad("Unknown address {word}: it is neither an IPv4 address nor a name");
+  if (ends_in_number(text)) return bad("Unknown address {word}: it is neither an IPv4 address nor a name");
   constexpr std::size_t kLongestName = 253;  // RFC 1035 section 2.3.4.
   constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
   if (text.size() > kLongestName || text.find_first_not_of(kNameCharacters) != std::string_view::npos)
@@ -46,7 +61,9 @@ Value<Host> host(std::string_view text, const ReadContext& context) {
   return host;
 }
 
-void write_host(const Host& host, std::string& out) { out += host.literal ? to_string(*host.literal) : host.name; }
+void write_host(const Host& host, std::string& out) {
+  out += host.any ? std::string(kAny) : host.literal ? to_string(*host.literal) : host.name;
+}
 
 }  // namespace
 
@@ -67,6 +84,7 @@ Value<Network> SyntaxBase<Network>::read(Words words, ReadContext& context) {
   auto address = host(text.substr(0, slash), context);
   if (!address) return std::unexpected(std::move(address.error()));
   Network network{std::move(*address), std::nullopt};
+  if (text == kAny) network.prefix = 0;
   if (slash == std::string_view::npos) return network;
   bool too_big = false;
   const auto prefix = parse_number(text.substr(slash + 1), too_big);
@@ -80,7 +98,7 @@ Value<Network> SyntaxBase<Network>::read(Words words, ReadContext& context) {
 template <>
 void SyntaxBase<Network>::write(const Network& v, bool, std::string& out) {
   write_host(v.host, out);
-  if (v.prefix) out += fmt::format("/{}", *v.prefix);
+  if (v.prefix && !v.host.any) out += fmt::format("/{}", *v.prefix);
 }
 
 namespace {

@@ -10,7 +10,7 @@ std::optional<T> unless_zero(V v) {
   return v == 0 ? std::nullopt : std::optional(T{v});
 }
 
-Host literal(const Address& a) { return {a, {}, false}; }
+Host literal(const Address& a) { return {.literal = a, .name = {}}; }
 
 void limits_to_spec(const pfkey::Message& m, SaSpec& s) {
   if (m.hard) {

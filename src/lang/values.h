@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/net.h"
@@ -46,7 +47,11 @@ struct EncryptAlgorithm {
   std::uint8_t number;
   bool operator==(const EncryptAlgorithm&) const = default;
 };
-enum class Encapsulation : std::uint8_t { udp };
+/// What ESP is carried in, by its IP protocol.
+enum class Encapsulation : std::uint8_t { udp = pfkey::kProtoUdp };
+
+/// What an output shows for an address, a port or a protocol that is not bound; the language takes it.
+inline constexpr std::string_view kAny = "any";
 
 /// A keyword that stands alone.
 struct Flag {
@@ -63,6 +68,7 @@ struct Host {
   std::optional<Address> literal;
   std::string name;      ///< Empty if literal.
   bool v6_only = false;  ///< Given through a `...6` keyword.
+  bool any = false;      ///< Every address, of a family that others decide; no literal and no name then.
   bool operator==(const Host&) const = default;
 };
 
