@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "pfkey/names.h"
 
 namespace lang {
 namespace {
@@ -78,7 +79,8 @@ std::optional<pfkey::SaType> find_satype(std::string_view word) {
 }
 
 std::string_view satype_word(pfkey::SaType type) {
-  return type == pfkey::SaType::esp ? "esp" : type == pfkey::SaType::ah ? "ah" : "all";
+  const pfkey::Word* const word = pfkey::find_word(pfkey::satype_words(), static_cast<std::uint8_t>(type));
+  return word ? word->name() : "all";
 }
 
 }  // namespace lang

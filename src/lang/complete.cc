@@ -6,6 +6,7 @@
 #include "lang/place.h"
 #include "lang/syntax.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/names.h"
 
 namespace lang {
 namespace {
@@ -29,6 +30,9 @@ struct Offers {
       text::for_each_word(list, [&](std::string_view name) {
         if (fits(name)) words.push_back(name);
       });
+  }
+  void add_each(std::span<const pfkey::Word> table) {
+    for (const std::string_view name : pfkey::all_names(table)) add(name);
   }
   void add_each(std::string_view list) {
     text::for_each_word(list, [&](std::string_view name) { add(name); });
@@ -65,7 +69,7 @@ void offer_values(const Place& place, Offers& offers) {
         if constexpr (std::is_same_v<T, pfkey::State>) offers.add_each(pfkey::state_words());
         offer_literals(word_of(Syntax<T>::kMetavar, place.value_word), offers);
         if constexpr (std::is_same_v<T, Identity>)
-          if (place.value_word == 0) offers.add_each(kIdentityWords);
+          if (place.value_word == 0) offers.add_each(pfkey::identity_words());
       },
       place.keyword->slot);
 }

@@ -7,8 +7,10 @@
 #include "base/net.h"
 #include "base/text.h"
 #include "lang/keywords.h"
+#include "lang/neighbours.h"
 #include "lang/suggest.h"
 #include "lang/syntax.h"
+#include "pfkey/names.h"
 
 namespace lang {
 namespace {
@@ -19,14 +21,16 @@ std::vector<std::string_view> known_words() {
   for (const CommandRow& c : commands()) text::for_each_word(c.names, add);
   for (const Keyword& k : keywords()) for_each_name(k, add);
   for (const bool auth : {true, false}) std::ranges::for_each(algorithm_names(auth), add);
-  for (const std::string_view list : {kSaTypeWords, kStateWords, kIdentityWords, std::string_view("udp attr")})
-    text::for_each_word(list, add);
+  for (const auto& table :
+       {pfkey::state_words(), pfkey::identity_words(), pfkey::encapsulation_words(), pfkey::offload_words()})
+    std::ranges::for_each(pfkey::all_names(table), add);
+  for (const std::string_view list : {kSaTypeWords, std::string_view("attr")}) text::for_each_word(list, add);
   return words;
 }
 
 bool is_known(std::string_view word) {
   static const std::vector<std::string_view> known = known_words();
-  return std::ranges::any_of(known, [&](std::string_view k) { return text::same_word(k, word); });
+  return std::ranges::any_of(known, [&](std::string_view k) { return text::same_word(k, word); }) || is_foreign(word);
 }
 
 // Near enough to a known word to be a slip of the finger, and with a letter that no hexadecimal key has.
@@ -41,6 +45,7 @@ bool names_a_key(std::string_view word) {
   const auto match = find_keyword(word);
   if (match.row) return is_secret(*match.row);
   if (find_command(word)) return false;
+  if (brings_a_key(word)) return true;
   if (word.find("key") != std::string_view::npos) return word.size() >= 4;
   constexpr std::size_t kShortest = 4, kLongest = 10;
   return word.size() >= kShortest && word.size() <= kLongest &&
@@ -54,17 +59,17 @@ bool small_number(std::string_view word) {
          digits.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") == std::string_view::npos;
 }
 
-bool is_address(std::string_view word) {
-  const auto slash = word.find('/');
-  const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
-  return prefix && parse_address(word.substr(0, slash)).has_value();
-}
 // "0x10/0xff".
 bool is_mark(std::string_view word) {
   const auto slash = word.find('/');
   return slash != std::string_view::npos && small_number(word.substr(0, slash)) && small_number(word.substr(slash + 1));
 }
 
+bool is_address(std::string_view word) {
+  const auto slash = word.find('/');
+  const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
+  return prefix && parse_address(word.substr(0, slash)).has_value();
+}
 
 bool printable(std::string_view word) {
   return word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c >= 0x20 && c < 0x7f; });
@@ -127,6 +132,11 @@ std::string Echo::masked(std::string_view text) const {
       values = value_words(*match.row), secret = is_secret(*match.row);
       continue;
     }
+    // A neighbour's keyword for a key: how many words follow it is not known.
+    if (brings_a_key(word.text)) {
+      values = words_.size(), secret = true;
+      continue;
+    }
     const bool is_value = values > 0;
     const bool show = is_value ? !secret && may_show(word, true) : may_show(word, !like_a_key(word.text));
     if (is_value) --values;
@@ -149,6 +159,7 @@ std::string without_text(std::string_view message, std::string_view text) {
       const std::string_view piece = all.substr(0, end);
       const bool number = piece.find_first_not_of("0123456789") == std::string_view::npos;
       if (!piece.empty() && !is_known(piece) && !(number && piece.size() <= kTooShort)) pieces.push_back(piece);
+      if (piece.starts_with('@')) pieces.push_back(piece.substr(1));  // A key's file, as messages name it.
       all.remove_prefix(std::min(end + 1, all.size()));
     }
   };
@@ -159,7 +170,6 @@ std::string without_text(std::string_view message, std::string_view text) {
   while (!message.empty()) {
     const auto end = std::min(message.find_first_of(quoted ? std::string_view("\"") : kAround), message.size());
     std::string_view token = message.substr(0, end), after;
-      if (piece.starts_with('@')) pieces.push_back(piece.substr(1));  // A key's file, as messages name it.
     if (!quoted && !token.empty() && kAfter.find(token.back()) != std::string_view::npos)
       after = token.substr(token.size() - 1), token.remove_suffix(1);
     const bool hidden = quoted ? !is_known(token) : std::ranges::find(pieces, token) != pieces.end();

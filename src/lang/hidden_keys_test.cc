@@ -107,9 +107,9 @@ class Spoiler {
  private:
   std::size_t at(const Text& words) { return random_() % words.size(); }
   std::string junk() {
-    constexpr std::string_view kJunk[] = {"key",     "\"",   "#",     "$\"\\x0", "=",         "encralgg",
-                                          "authky",  "0x",   "isrc",  "src",     "srcidtype", "label",
-                                          "nat_loc", "dst6", "proxy", "state"};
+    constexpr std::string_view kJunk[] = {"key",   "\"",    "#",   "$\"\\x0",   "=",     "encralgg", "authky",
+                                          "0x",    "isrc",  "src", "srcidtype", "label", "nat_loc",  "dst6",
+                                          "proxy", "state", "enc", "-E",        "mode",  "reqid=",   "espenckey="};
     return std::string(kJunk[random_() % std::size(kJunk)]);
   }
 

@@ -5,10 +5,13 @@
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/text.h"
+#include "lang/neighbours.h"
 #include "lang/syntax.h"
+#include "pfkey/names.h"
 
 namespace lang {
 
@@ -39,6 +42,11 @@ Value<T> number(const Word& word, std::string_view what = "a number", T largest 
   if (too_big || *value > largest) return bad(fmt::format("{{word}} is too big; the largest is {}", largest));
   return static_cast<T>(*value);
 }
+
+/// The number of a word of the table, or, for a number, itself up to `largest`; none: only words. `what`: "state";
+/// `kind`: where a neighbour has words for the same.
+Value<std::uint32_t> word_or_number(const Word& word, std::span<const pfkey::Word> table, std::string_view what,
+                                    Foreign kind, std::optional<std::uint32_t> largest = std::nullopt);
 
 inline bool looks_numeric(std::string_view text) { return !text.empty() && text[0] >= '0' && text[0] <= '9'; }
 

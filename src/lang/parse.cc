@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "lang/amend.h"
+#include "lang/neighbours.h"
 #include "lang/numbers.h"
 #include "lang/suggest.h"
 #include "lang/syntax.h"
@@ -124,8 +125,8 @@ bool Parser::parse_head(Command& command, Where where, std::string_view text) {
                               "backslash miss at the end of the line above?",
                               word.text));
     } else {
-      error(word,
-            fmt::format("Unknown command {}{}", Echo(words_).unknown(word), did_you_mean(word.text, command_words())));
+      error(word, fmt::format("Unknown command {}{}", Echo(words_).unknown(word),
+                              suggestion(Foreign::command, word.text, command_words())));
     }
     return false;
   }
@@ -156,7 +157,8 @@ void Parser::parse_satype(Command& command) {
     return error(word, fmt::format("{} needs an SA type, ah or esp, before its extensions", row.name()));
   ++next_;
   if (!type)
-    return error(word, fmt::format("Unknown SA type {}; there are all, ah and esp", Echo(words_).unknown(word)));
+    return error(word, fmt::format("Unknown SA type {}; there are {}{}", Echo(words_).unknown(word),
+                                   listed(kSaTypeWords, "and"), suggestion(Foreign::satype, word.text, {})));
   if (row.satype == SaTypeRule::specific && *type == pfkey::SaType::unspec)
     return error(word, fmt::format("{} needs one SA type, ah or esp, not all", row.name()));
   command.satype = *type;
@@ -207,8 +209,9 @@ void Parser::parse_algorithm(Command& command) {
     std::vector<std::string_view> known;
     for (const pfkey::Algorithm& a : pfkey::algorithms())
       if (a.takes_key()) text::for_each_word(a.names, [&](std::string_view n) { known.push_back(n); });
+    const Foreign kind = our_words(Foreign::encrypt, name.text).empty() ? Foreign::auth : Foreign::encrypt;
     return error(name,
-                 fmt::format("Unknown algorithm {}{}", Echo(words_).unknown(name), did_you_mean(name.text, known)));
+                 fmt::format("Unknown algorithm {}{}", Echo(words_).unknown(name), suggestion(kind, name.text, known)));
   }
   const pfkey::Algorithm& algorithm = *command.algorithm;
   if (!algorithm.takes_key()) return error(name, fmt::format("{} takes no key", algorithm.name()));
@@ -240,9 +243,23 @@ void Parser::unknown_keyword(const Command& command, const Word& word) {
     return skip_comment();
   }
   const auto known = keyword_words(bit(command.row->verb));
-  error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word), did_you_mean(word.text, known)));
+  // NAME=VALUE: what is behind the sign may be a key.
+  const std::string_view name = word.text.substr(0, word.text.find('='));
+  const KeywordMatch ours = find_keyword(name);
+  if (ours.row) {
+    error(word, fmt::format("Unknown extension \"{}=...\"; a blank is between an extension and its value: {} {}", name,
+                            name, metavar(*ours.row)));
+  } else if (name.size() < word.text.size() && is_foreign(name)) {
+    error(word, fmt::format("Unknown extension \"{}=...\"{}", name, suggestion(Foreign::keyword, name, known)));
+  } else {
+    error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word),
+                            suggestion(Foreign::keyword, word.text, known)));
+  }
   faulty_ |= bit(keyword_for(&SaSpec::unusable));
-  for (const std::string_view meant : near_misses(word.text, known)) faulty_ |= bit(*find_keyword(meant).row);
+  if (ours.row) faulty_ |= bit(*ours.row);
+  auto meant = our_words(Foreign::keyword, name);
+  if (meant.empty()) meant = near_misses(word.text, known);
+  for (const std::string_view keyword : meant) faulty_ |= bit(*find_keyword(keyword).row);
   while (!at_end() && !find_keyword(words_[next_].text).row) ++next_;
 }
 

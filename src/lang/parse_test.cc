@@ -283,9 +283,10 @@ TEST(Parse, BadValues) {
       {"authalg sha257", "authalg: Unknown authentication algorithm \"sha257\"; did you mean sha256?"},
       {"authalg rot13x", "authalg: Unknown authentication algorithm \"rot13x\""},
       {"authalg 99", "authalg: Unknown authentication algorithm number 99"},
-      {"state adult", "state: Unknown state \"adult\"; there are larval, mature, dying and dead"},
+      {"state adult",
+       "state: Unknown state \"adult\"; there are larval, mature, dying, dead, active-elsewhere, idle and active"},
       {"state 7", "state: Unknown state \"7\"; the largest is 6"},
-      {"encap udpx", "encap: \"udpx\" is not an encapsulation; there is only udp"},
+      {"encap udpx", "encap: Unknown encapsulation \"udpx\"; there is only udp; did you mean udp?"},
       {"nat_loc 192.0.2.1/24", "nat_loc: \"192.0.2.1/24\" has a prefix; a single address is needed"},
       {"src 192.0.2.256", "src: Unknown address \"192.0.2.256\": it is neither an IPv4 address nor a name"},
       {"src 1:2", "src: Unknown address \"1:2\": it is not an IPv6 address"},
@@ -314,7 +315,7 @@ TEST(Parse, BadValues) {
       {"isrc 192.0.2.0/8/8", "isrc: \"192.0.2.0/8/8\" has no number after its / for the prefix length"},
       {"srcidtype dn x",
        "srcidtype: Unknown identity type \"dn\"; there are prefix, fqdn, domain, domainname, user_fqdn, "
-       "mailbox, der_dn and der_gn"},
+       "mailbox, der_dn, der_gn, key_id and addr_range; did you mean der_dn?"},
       {"label 256",
        "label: \"256\" is not a security label: a level from 0 to 255 is needed, or LEVEL:COMPARTMENTS "
        "with compartments as up to 4,000 hexadecimal digits in groups of 16"},
@@ -325,7 +326,7 @@ TEST(Parse, BadValues) {
       {"mark 1/x", "mark: \"1/x\" has no number of 32 bits after its / for the mask"},
       {"mark 0x100000000", "mark: \"0x100000000\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
       {"mark 3/1", "mark: \"3/1\" has bits that its mask leaves out: no packet would match"},
-      {"offload both eth0", "offload: \"both\" is no kind of offload; there are crypto and packet"},
+      {"offload both eth0", "offload: Unknown kind of offload \"both\"; there are crypto and packet"},
   };
   for (const ReportRow& row : kRows) {
     const std::size_t value = row.text.find(' ') + 1;
@@ -400,7 +401,13 @@ TEST(Parse, RequiredExtensions) {
 
 TEST(Parse, KeySyntax) {
   const std::string before(kUpdate);
+  constexpr std::string_view kNotHex =
+      "the value is not a hex string: keys are written in hexadecimal digits; to convert one that is text: printf %s "
+      "TEXT | xxd -p -c 256";
   constexpr ReportRow kRows[] = {
+      {"abc/17", "bit length 17 is too big for the 12 bits that were given"},
+      {"abcd/17", "bit length 17 is too big for the 16 bits that were given"},
+      {"abc/13", "bit length 13 is too big for the 12 bits that were given"},
       {"ab/x", "what stands after the / is not a bit specifier: a decimal number is needed"},
       {"ab/", "what stands after the / is not a bit specifier: a decimal number is needed"},
       {"ab/-1", "what stands after the / is not a bit specifier: a decimal number is needed"},
@@ -412,9 +419,6 @@ TEST(Parse, KeySyntax) {
       {"12-34", kNotHex},
       {"0x", kNotHex},
       {"/8", "the value is not a hex string: it has no digit"},
-  constexpr std::string_view kNotHex =
-      "the value is not a hex string: keys are written in hexadecimal digits; to convert one that is text: printf %s "
-      "TEXT | xxd -p -c 256";
   };
   for (const std::string_view keyword : {"authkey", "encrkey"})
     for (const ReportRow& row : kRows) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "lang/neighbours.h"
 #include "lang/numbers.h"
 #include "lang/suggest.h"
 #include "pfkey/algorithms.h"
@@ -73,8 +74,8 @@ void SyntaxBase<Bits>::write(const Bits& v, bool, std::string& out) {
 
 template <>
 Value<Port> SyntaxBase<Port>::read(Words words, ReadContext& context) {
-  if (!looks_numeric(words[0].text) && context.names.port)
   if (words[0].text == kAny) return Port{0};
+  if (!looks_numeric(words[0].text) && context.names.port)
     if (const auto port = context.names.port(std::string(words[0].text))) return Port{*port};
   auto port = number<std::uint16_t>(words[0], "a port number or the name of a service");
   if (!port) return std::unexpected(std::move(port.error()));
@@ -87,8 +88,8 @@ void SyntaxBase<Port>::write(const Port& v, bool, std::string& out) {
 
 template <>
 Value<Protocol> SyntaxBase<Protocol>::read(Words words, ReadContext& context) {
-  if (!looks_numeric(words[0].text) && context.names.protocol)
   if (words[0].text == kAny) return Protocol{0};
+  if (!looks_numeric(words[0].text) && context.names.protocol)
     if (const auto proto = context.names.protocol(std::string(words[0].text))) return Protocol{*proto};
   auto proto = number<std::uint8_t>(words[0], "the number or the name of an IP protocol");
   if (!proto) return std::unexpected(std::move(proto.error()));
@@ -125,7 +126,7 @@ Value<T> algorithm(const Word& word, pfkey::AlgorithmKind kind) {
     return T{*n};
   }
   std::string message = fmt::format("Unknown {} algorithm {{word}}", auth ? "authentication" : "encryption");
-  return bad(message + did_you_mean(word.text, algorithm_names(auth)));
+  return bad(message + suggestion(auth ? Foreign::auth : Foreign::encrypt, word.text, algorithm_names(auth)));
 }
 
 }  // namespace
@@ -148,30 +149,36 @@ void SyntaxBase<EncryptAlgorithm>::write(const EncryptAlgorithm& v, bool, std::s
   out += v.number == 0 ? "any" : pfkey::algorithm_name(pfkey::AlgorithmKind::encrypt, v.number);
 }
 
+Value<std::uint32_t> word_or_number(const Word& word, std::span<const pfkey::Word> table, std::string_view what,
+                                    Foreign kind, std::optional<std::uint32_t> largest) {
+  if (const auto n = pfkey::find_number(table, word.text)) return *n;
+  if (largest && looks_numeric(word.text)) {
+    const auto n = number<std::uint32_t>(word);
+    if (n && *n <= *largest) return n;
+    return bad(fmt::format("Unknown {} {{word}}; the largest is {}", what, *largest));
+  }
+  const auto names = pfkey::all_names(table);
+  return bad(fmt::format("Unknown {} {{word}}; there {} {}{}", what, names.size() == 1 ? "is only" : "are",
+                         listed(names, "and"), suggestion(kind, word.text, names)));
+}
+
 template <>
 Value<Encapsulation> SyntaxBase<Encapsulation>::read(Words words, ReadContext&) {
-  if (words[0].text != "udp") return bad("{word} is not an encapsulation; there is only udp");
-  return Encapsulation::udp;
+  const auto protocol = word_or_number(words[0], pfkey::encapsulation_words(), "encapsulation", Foreign::encapsulation);
+  if (!protocol) return std::unexpected(protocol.error());
+  return static_cast<Encapsulation>(*protocol);
 }
 template <>
-void SyntaxBase<Encapsulation>::write(const Encapsulation&, bool, std::string& out) {
-  out += "udp";
+void SyntaxBase<Encapsulation>::write(const Encapsulation& v, bool, std::string& out) {
+  out += pfkey::find_word(pfkey::encapsulation_words(), static_cast<std::uint32_t>(v))->name();
 }
 
 template <>
 Value<pfkey::State> SyntaxBase<pfkey::State>::read(Words words, ReadContext&) {
-  std::uint8_t n = 0;
-  bool found = false;
-  text::for_each_word(kStateWords, [&](std::string_view name) {
-    found = found || name == words[0].text;
-    if (!found) ++n;
-  });
-  if (found) return static_cast<pfkey::State>(n);
-  if (!looks_numeric(words[0].text)) return bad("Unknown state {word}; there are larval, mature, dying and dead");
-  auto value = number<std::uint8_t>(words[0], "a state");
-  if (!value) return std::unexpected(std::move(value.error()));
-  if (*value > static_cast<std::uint8_t>(pfkey::State::active)) return bad("Unknown state {word}; the largest is 6");
-  return static_cast<pfkey::State>(*value);
+  constexpr auto kLargest = static_cast<std::uint32_t>(pfkey::State::active);
+  const auto state = word_or_number(words[0], pfkey::state_words(), "state", Foreign::value, kLargest);
+  if (!state) return std::unexpected(state.error());
+  return static_cast<pfkey::State>(*state);
 }
 template <>
 void SyntaxBase<pfkey::State>::write(const pfkey::State& v, bool, std::string& out) {

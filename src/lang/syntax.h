@@ -133,8 +133,4 @@ void write_word(std::string_view text, std::string& out);
 /// The names of every algorithm of a kind, and of none.
 std::vector<std::string_view> algorithm_names(bool auth);
 
-/// Words for states and identity types, for completion.
-inline constexpr std::string_view kStateWords = "larval mature dying dead";
-inline constexpr std::string_view kIdentityWords = "prefix fqdn domain domainname user_fqdn mailbox der_dn der_gn";
-
 }  // namespace lang

@@ -3,6 +3,7 @@
 
 #include "lang/numbers.h"
 #include "lang/syntax.h"
+#include "pfkey/near_name.h"
 
 namespace lang {
 
@@ -21,24 +22,22 @@ Value<pfkey::Mark> SyntaxBase<pfkey::Mark>::read(Words words, ReadContext&) {
 }
 template <>
 void SyntaxBase<pfkey::Mark>::write(const pfkey::Mark& v, bool, std::string& out) {
-  out += fmt::format("{:#x}", v.value);
-  if (v.mask != UINT32_MAX) out += fmt::format("/{:#x}", v.mask);
+  out += pfkey::mark_text(v);
 }
 
 template <>
 Value<pfkey::Offload> SyntaxBase<pfkey::Offload, false, 2>::read(Words words, ReadContext&) {
-  using Mode = pfkey::Offload::Mode;
-  if (words[0].text != "crypto" && words[0].text != "packet")
-    return bad("{word} is no kind of offload; there are crypto and packet");
+  const auto mode = word_or_number(words[0], pfkey::offload_words(), "kind of offload", Foreign::value);
+  if (!mode) return std::unexpected(mode.error());
   constexpr std::size_t kLongest = 15;  // IFNAMSIZ without its NUL.
   auto device = unescape(words[1]);
   if (!device || device->empty() || device->size() > kLongest || device->find('/') != std::string::npos)
     return bad("{word} is not the name of a network device: 1 to 15 characters without a / are needed", 1);
-  return pfkey::Offload{words[0].text == "packet" ? Mode::packet : Mode::crypto, std::move(*device)};
+  return pfkey::Offload{static_cast<pfkey::Offload::Mode>(*mode), std::move(*device)};
 }
 template <>
 void SyntaxBase<pfkey::Offload, false, 2>::write(const pfkey::Offload& v, bool, std::string& out) {
-  out += v.mode == pfkey::Offload::Mode::packet ? "packet " : "crypto ";
+  out += pfkey::name(v.mode) + ' ';
   write_word(v.device, out);
 }
 

@@ -135,6 +135,11 @@ Value<KeyValue> read_key(std::string_view digits, std::string& warning) {
     if (digits.size() * 4 > bits + 3)
       warning =
           fmt::format("the key has {} bits; the last {} are dropped", digits.size() * 4, digits.size() * 4 - bits);
+  } else if (digits.size() % 2 != 0) {
+    warning = fmt::format(
+        "the key has {} digits, an odd number: a 0 is added at its end. If a digit was lost, add it; if none was, /{} "
+        "behind the key says so",
+        digits.size(), bits);
   }
   const auto not_hex = [] { return bad(fmt::format("the value is not a hex string: {}", kConvertText)); };
   const std::string_view dropped = digits.substr(std::min(digits.size(), (bits + 3) / 4));
@@ -153,11 +158,6 @@ Value<KeyValue> read_key_file(const Word& word, ReadContext& context) {
   auto reference = unescape(word);
   if (!reference || reference->size() < 2) return bad("the name of a file is missing after the @");
   if (!context.names.key_text) return bad("key files cannot be read here");
-  } else if (digits.size() % 2 != 0) {
-    warning = fmt::format(
-        "the key has {} digits, an odd number: a 0 is added at its end. If a digit was lost, add it; if none was, /{} "
-        "behind the key says so",
-        digits.size(), bits);
   auto text = context.names.key_text(reference->substr(1));
   if (!text) return bad(std::move(text.error().text));
   const void* const data = std::as_const(text->buffer).bytes().data();  // Octets as the characters that they are.
@@ -187,35 +187,11 @@ void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, std::st
   out += fmt::format("/{}", v.bits);
 }
 
-namespace {
-
-struct IdentityWord {
-  std::string_view names;
-  pfkey::IdentityType type;
-};
-constexpr std::array kIdentities = {
-    IdentityWord{"prefix", pfkey::IdentityType::prefix},
-    IdentityWord{"fqdn domain domainname", pfkey::IdentityType::fqdn},
-    IdentityWord{"user_fqdn mailbox", pfkey::IdentityType::user_fqdn},
-    IdentityWord{"der_dn", pfkey::IdentityType::x_dn},
-    IdentityWord{"der_gn", pfkey::IdentityType::x_gn},
-};
-
-}  // namespace
-
 template <>
 Value<Identity> SyntaxBase<Identity, false, 2>::read(Words words, ReadContext&) {
-  Identity identity;
-  const auto row = std::ranges::find_if(kIdentities, [&](auto& r) { return text::list_has(r.names, words[0].text); });
-  if (row != kIdentities.end()) {
-    identity.type = row->type;
-  } else {
-    if (!looks_numeric(words[0].text))
-      return bad(fmt::format("Unknown identity type {{word}}; there are {}", listed(kIdentityWords, "and")));
-    const auto type = number<std::uint16_t>(words[0], "an identity type");
-    if (!type) return std::unexpected(type.error());
-    identity.type = static_cast<pfkey::IdentityType>(*type);
-  }
+  const auto type = word_or_number(words[0], pfkey::identity_words(), "identity type", Foreign::identity, UINT16_MAX);
+  if (!type) return std::unexpected(type.error());
+  Identity identity{static_cast<pfkey::IdentityType>(*type), {}};
   auto text = unescape(words[1]);
   if (!text) return bad("{word} has a wrong escape; \\\\ \\\" \\n \\r \\t and \\xHH are known", 1);
   constexpr std::size_t kLongest = 4096;
@@ -225,13 +201,7 @@ Value<Identity> SyntaxBase<Identity, false, 2>::read(Words words, ReadContext&) 
 }
 template <>
 void SyntaxBase<Identity, false, 2>::write(const Identity& v, bool, std::string& out) {
-  const auto row = std::ranges::find(kIdentities, v.type, &IdentityWord::type);
-  if (row != kIdentities.end()) {
-    out += text::first_word(row->names);
-  } else {
-    append_number(static_cast<std::uint16_t>(v.type), out);
-  }
-  out += ' ';
+  out += pfkey::name(v.type) + ' ';
   write_word(v.text, out);
 }
 

@@ -119,9 +119,7 @@ Json value(const Number& number) { return number.value; }
 
 Json value(const Mark& mark) { return {{"value", mark.value}, {"mask", mark.mask}}; }
 
-Json value(const Offload& offload) {
-  return {{"mode", offload.mode == Offload::Mode::packet ? "packet" : "crypto"}, {"device", offload.device}};
-}
+Json value(const Offload& offload) { return {{"mode", name(offload.mode)}, {"device", offload.device}}; }
 
 Json value(const Remark& remark) { return remark.text; }
 

@@ -78,6 +78,8 @@ constexpr std::array kIdentities = {
     Word{7, "addr_range"},
 };
 
+constexpr std::array kEncapsulations = {Word{kProtoUdp, "udp"}};
+constexpr std::array kOffloads = {Word{1, "crypto"}, Word{2, "packet"}};
 constexpr std::array kManagers = {Word{0, "manual"}, Word{1, "ike"}, Word{2, "kink"}, Word{3, "ikev2"}};
 
 std::string name_in(std::span<const Word> table, std::uint32_t number) {
@@ -92,12 +94,20 @@ std::span<const Word> satype_words() { return kSaTypes; }
 std::span<const Word> state_words() { return kStates; }
 std::span<const Word> flag_words() { return kFlags; }
 std::span<const Word> identity_words() { return kIdentities; }
+std::span<const Word> encapsulation_words() { return kEncapsulations; }
+std::span<const Word> offload_words() { return kOffloads; }
 std::span<const Word> manager_words() { return kManagers; }
 
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word) {
   for (const Word& row : table)
     if (text::list_has(row.names, word)) return row.number;
   return std::nullopt;
+}
+
+std::vector<std::string_view> all_names(std::span<const Word> table) {
+  std::vector<std::string_view> names;
+  for (const Word& row : table) text::for_each_word(row.names, [&](std::string_view n) { names.push_back(n); });
+  return names;
 }
 
 const Word* find_word(std::span<const Word> table, std::uint32_t number) {
@@ -110,6 +120,7 @@ std::string name(Type type) { return name_in(kTypes, static_cast<std::uint8_t>(t
 std::string name(SaType type) { return name_in(kSaTypes, static_cast<std::uint8_t>(type)); }
 std::string name(State state) { return name_in(kStates, static_cast<std::uint8_t>(state)); }
 std::string name(IdentityType type) { return name_in(kIdentities, static_cast<std::uint16_t>(type)); }
+std::string name(Offload::Mode mode) { return name_in(kOffloads, static_cast<std::uint8_t>(mode)); }
 std::string manager_name(std::uint32_t protocol) { return name_in(kManagers, protocol); }
 
 std::string flag_names(std::uint32_t flags) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pfkey/message.h"
 
@@ -17,15 +18,19 @@ struct Word {
   std::string_view name() const { return names.substr(0, names.find(' ')); }
 };
 
-std::span<const Word> type_words();      ///< Message types, upper case: "ADD". PF_KEY's names without SADB_.
-std::span<const Word> satype_words();    ///< SA types as the command language has them: "esp".
-std::span<const Word> state_words();     ///< SA states: "mature".
-std::span<const Word> flag_words();      ///< SA flags, one bit each: "inbound". In the order of output.
-std::span<const Word> identity_words();  ///< Identity types with their synonyms: "fqdn domain domainname".
-std::span<const Word> manager_words();   ///< Key-management protocols: "ikev2".
+std::span<const Word> type_words();           ///< Message types, upper case: "ADD". PF_KEY's names without SADB_.
+std::span<const Word> satype_words();         ///< SA types as the command language has them: "esp".
+std::span<const Word> state_words();          ///< SA states: "mature".
+std::span<const Word> flag_words();           ///< SA flags, one bit each: "inbound". In the order of output.
+std::span<const Word> identity_words();       ///< Identity types with their synonyms: "fqdn domain domainname".
+std::span<const Word> encapsulation_words();  ///< What ESP is carried in, by its IP protocol: "udp".
+std::span<const Word> offload_words();        ///< Offload::Mode: "crypto".
+std::span<const Word> manager_words();        ///< Key-management protocols: "ikev2".
 
 /// The number that a word of the table stands for, in any case; nullopt: no such word.
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word);
+/// Every name of every row, in the table's order.
+std::vector<std::string_view> all_names(std::span<const Word> table);
 /// The row with that number; nullptr: none.
 const Word* find_word(std::span<const Word> table, std::uint32_t number);
 
@@ -34,6 +39,7 @@ std::string name(Type type);
 std::string name(SaType type);
 std::string name(State state);
 std::string name(IdentityType type);
+std::string name(Offload::Mode mode);
 std::string manager_name(std::uint32_t protocol);  ///< KmCookie::proto.
 
 /// "outbound, paired"; bits without a name as one hexadecimal number at the end; "" for 0.

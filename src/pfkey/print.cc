@@ -176,9 +176,7 @@ void print_linux(const Message& m, Lines& lines) {
   if (m.mark) lines.line("mark", fmt::format("{:#x}/{:#x}", m.mark->value, m.mark->mask));
   if (m.if_id) lines.line("if_id", fmt::format("{:#x}", m.if_id->value));
   if (m.ah_align) lines.line("align", fmt::format("AH is a multiple of {} bytes", m.ah_align->value));
-  if (m.offload)
-    lines.line("offload", fmt::format("{} {}", m.offload->mode == Offload::Mode::packet ? "packet" : "crypto",
-                                      escaped(m.offload->device)));
+  if (m.offload) lines.line("offload", fmt::format("{} {}", name(m.offload->mode), escaped(m.offload->device)));
 }
 
 void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {

@@ -108,7 +108,7 @@ TEST(Tables, SayWhatTheProgramKnows) {
        {"delete/ah esp/extensions/spi inbound outbound src dst sport dport proto mark/spi dst/yes/yes",
         "save/all ah esp/file///yes/no", "pair-spi=NUMBER=1=add update===no", "encap=udp=1===udp=no",
         "authkey=HEX[/BITS]|@FILE=1====yes", "spi=NUMBER=1==add update update-pair delete delete-pair get==no",
-        "state=STATE=1===larval mature dying dead=no",
+        "state=STATE=1===larval mature dying dead active-elsewhere idle active=no",
         "aes-gcm encrypt 20 128, 192 or 256 bits plus a 32-bit salt 16 combined RFC 4106"})
     EXPECT_THAT(text, HasSubstr("\n" + std::string(line) + "\n"));
 }

@@ -1,0 +1,210 @@
+#include "lang/neighbours.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "lang/keywords.h"
+#include "lang/suggest.h"
+#include "pfkey/algorithms.h"
+
+namespace lang {
+namespace {
+
+using enum Foreign;
+
+struct Row {
+  Foreign kind;
+  std::string_view theirs;    ///< Separated by blanks; # stands for the size of an AES or Camellia key.
+  std::string_view ours;      ///< The same; empty: there is nothing like it.
+  std::string_view say = {};  ///< How it is said here, where our words alone do not tell.
+};
+
+constexpr std::string_view kNotHere = "there is nothing like it here";
+constexpr std::string_view kPolicies = "policies are not part of this language";
+constexpr std::string_view kOtherIcv = "its ICV has another length than that of any algorithm here";
+
+constexpr std::array kTable = {
+    // setkey, ip xfrm, VPP.
+    Row{command, "spdadd spdupdate spddelete spdflush spddump", "", kPolicies},
+    Row{command, "deleteall", "flush delete"},
+    Row{command, "list show", "dump"},
+    Row{command, "ip xfrm state sa setkey ipsec", "",
+        "here a command begins with add, update, delete, get, dump or flush"},
+    Row{command, "allocspi getspi", "", "SPIs are reserved by key managers alone"},
+
+    Row{satype, "esp-udp", "esp", "say esp, and encap udp"},
+    Row{satype, "esp-old", "esp"},
+    Row{satype, "ah-old", "ah"},
+    Row{satype, "tcp tcpmd5 comp ipcomp ipip route2 hao", "", kNotHere},
+
+    // ip xfrm.
+    Row{keyword, "mode -m mod", "isrc idst", "tunnel mode is isrc and idst; without them the mode is transport"},
+    Row{keyword, "dir", "inbound outbound", "say inbound or outbound"},
+    Row{keyword, "sel", "isrc idst sport dport proto",
+        "the traffic inside a tunnel is isrc and idst; its ports and protocol are sport, dport and proto"},
+    Row{keyword, "enc aead -E ealg crypto-alg cipher_algo aead_algo", "encr_alg encrkey"},
+    Row{keyword, "auth auth-trunc -A alg integ-alg auth_algo", "auth_alg authkey"},
+    Row{keyword, "comp -C", "", kNotHere},
+    Row{keyword, "replay-window -r", "replay"},
+    Row{keyword, "replay-seq replay-oseq", "replay_value"},
+    Row{keyword, "limit", "soft_bytes hard_bytes soft_addtime hard_addtime",
+        "each limit is a keyword of its own: soft_bytes, hard_bytes, soft_addtime, hard_addtime and their like"},
+    Row{keyword, "byte-soft -bs", "soft_bytes"},
+    Row{keyword, "byte-hard -bh", "hard_bytes"},
+    Row{keyword, "packet-soft", "soft_alloc"},
+    Row{keyword, "packet-hard", "hard_alloc"},
+    Row{keyword, "time-soft -ls", "soft_addtime"},
+    Row{keyword, "time-hard -lh", "hard_addtime"},
+    Row{keyword, "time-use-soft", "soft_usetime"},
+    Row{keyword, "time-use-hard", "hard_usetime"},
+    Row{keyword, "flag", "esn align8", "of the flags there are esn and, for the absence of align4, align8"},
+    Row{keyword, "mask", "mark", "the mask follows its value after a slash: mark VALUE/MASK"},
+    Row{keyword, "output-mark extra-flag tfcpad coa ctx pcpu-num seq replay-seq-hi replay-oseq-hi", "", kNotHere},
+    Row{keyword, "dev -hwif", "offload"},
+
+    // setkey.
+    Row{keyword, "-u", "reqid"},
+    Row{keyword, "-esn use-esn", "esn"},
+    Row{keyword, "-natt natt udpencap udp-encap", "encap"},
+    Row{keyword, "-natt_mtu -f -ctx -n -4 -6", "", kNotHere},
+
+    // OpenBSD, FreeS/WAN, IMS, VPP.
+    Row{keyword, "from tunnel-src", "src"},
+    Row{keyword, "to tunnel-dst", "dst"},
+    Row{keyword, "enckey espenckey ck crypto-key cipher_key aead_key", "encrkey"},
+    Row{keyword, "espauthkey ahkey ik integ-key auth_key", "authkey"},
+    Row{keyword, "spi-c spi-s", "spi"},
+    Row{keyword, "port-c port-s", "sport dport", "say sport or dport"},
+    Row{keyword, "prot", "", "the SA type, ah or esp, follows the command"},
+    Row{keyword, "bundle q", "", kNotHere},
+
+    // Algorithms that the kernel's names do not cover.
+    Row{auth, "hmac-md5-96 md5-96 md5_96 keyed-hmac-md5", "hmac-md5"},
+    Row{auth, "hmac-sha-1-96 hmac-sha1-96 sha1-96 sha1_96 sha1-hmac", "hmac-sha1"},
+    Row{auth,
+        "hmac-sha2-256 hmac-sha2-256-128 hmac-sha-256-128 hmac-sha256-128 sha-256-128 sha256-hmac sha2-256 sha2_256 "
+        "sha256_128",
+        "hmac-sha256"},
+    Row{auth,
+        "hmac-sha2-384 hmac-sha2-384-192 hmac-sha-384-192 hmac-sha384-192 sha-384-192 sha384-hmac sha2-384 sha2_384 "
+        "sha384_192",
+        "hmac-sha384"},
+    Row{auth,
+        "hmac-sha2-512 hmac-sha2-512-256 hmac-sha-512-256 hmac-sha512-256 sha-512-256 sha512-hmac sha2-512 sha2_512 "
+        "sha512_256",
+        "hmac-sha512"},
+    Row{auth, "aes-xcbc-mac-96 aes-xcbc-96 aesxcbc", "aes-xcbc"},
+    Row{auth, "aes-cmac-96 aescmac", "aes-cmac"},
+    Row{auth, "digest_null null", "none"},
+    Row{auth, "hmac-sha256-96 sha256-96 sha256_96 md5_128 sha1_160", "", kOtherIcv},
+    Row{auth, "hmac-ripemd160 hmac(rmd160) rmd160 keyed-md5 keyed-sha1", "", kNotHere},
+    Row{auth, "aes-gmac gmac aes#gmac", "",
+        "it is a cipher without encryption: encr_alg null-aes-gmac, and no auth_alg"},
+
+    Row{encrypt, "des-iv64", "des-cbc"},
+    Row{encrypt, "des3_ede des-ede3-cbc des-ede3 des3-cbc 3des-ede tripledes tripledes-cbc", "3des-cbc"},
+    Row{encrypt, "rijndael rijndael-cbc aes# aes-# aes(#) aes-cbc-# aes-#-cbc aes#-cbc aes_cbc aes#cbc", "aes-cbc"},
+    Row{encrypt, "ctr(aes) aes-ctr-# aes-#-ctr aes#ctr aesctr", "aes-ctr"},
+    Row{encrypt, "ccm(aes) aes-ccm-# aes-#-ccm aes#ccm aes#ccm16 aes#ccm128 aes-ccm-16", "aes-ccm"},
+    Row{encrypt, "aes#ccm12 aes#ccm96 aes-ccm-12", "aes-ccm12"},
+    Row{encrypt, "aes#ccm8 aes#ccm64 aes-ccm-8", "aes-ccm8"},
+    Row{encrypt, "gcm(aes) aes-gcm-# aes-#-gcm aes#gcm aes#gcm16 aes#gcm128 aes-gcm-16 aesgcm", "aes-gcm"},
+    Row{encrypt, "aes#gcm12 aes#gcm96 aes-gcm-12", "aes-gcm12"},
+    Row{encrypt, "aes#gcm8 aes#gcm64 aes-gcm-8", "aes-gcm8"},
+    Row{encrypt, "aes-null-gmac-# aes-null-gmac aes#gmac", "null-aes-gmac"},
+    Row{encrypt, "camellia#", "camellia-cbc"},
+    Row{encrypt, "blf blowfish128", "blowfish-cbc"},
+    Row{encrypt, "cipher_null none", "null"},
+    Row{encrypt, "cast128-cbc cast5 cast128 twofish-cbc twofish serpent-cbc serpent des-32iv des-deriv 3des-deriv", "",
+        kNotHere},
+
+    Row{encapsulation, "espinudp udp-encap esp-in-udp", "udp"},
+    Row{encapsulation, "espinudp-nonike espintcp tcp", "", kNotHere},
+
+    Row{identity, "keyid", "key_id"},
+    Row{identity, "email rfc822 userfqdn", "user_fqdn"},
+    Row{identity, "dn asn1dn", "der_dn"},
+    Row{identity, "asn1gn", "der_gn"},
+    Row{identity, "dns", "fqdn"},
+
+    // What follows a keyword that there is not.
+    Row{value, "transport tunnel beet trans in out fwd required use unique", ""},
+};
+
+std::string_view unquoted(std::string_view word) {
+  const bool quoted = word.size() >= 2 && word.front() == '\'' && word.back() == '\'';
+  return quoted ? word.substr(1, word.size() - 2) : word;
+}
+
+bool matches(std::string_view pattern, std::string_view word) {
+  const auto size = pattern.find('#');
+  if (size == std::string_view::npos) return text::same_word(pattern, word);
+  const std::string_view before = pattern.substr(0, size), after = pattern.substr(size + 1);
+  if (word.size() != before.size() + 3 + after.size()) return false;
+  const std::string_view bits = word.substr(size, 3);
+  return (bits == "128" || bits == "192" || bits == "256") && text::same_word(word.substr(0, size), before) &&
+         text::same_word(word.substr(size + 3), after);
+}
+
+const Row* find_row(std::string_view word, const Foreign* kind) {
+  word = unquoted(word);
+  for (const Row& row : kTable) {
+    if (kind && row.kind != *kind) continue;
+    bool found = false;
+    text::for_each_word(row.theirs, [&](std::string_view theirs) { found = found || matches(theirs, word); });
+    if (found) return &row;
+  }
+  return nullptr;
+}
+
+// The algorithms with that name in the kernel: those of one cipher differ in their ICV.
+std::vector<std::string_view> of_the_kernel(Foreign kind, std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const pfkey::Algorithm& a : pfkey::algorithms())
+    if (a.kernel == unquoted(word) && (a.kind == pfkey::AlgorithmKind::auth) == (kind == auth))
+      names.push_back(a.name());
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string_view> our_words(Foreign kind, std::string_view theirs) {
+  std::vector<std::string_view> ours;
+  if (const Row* const row = find_row(theirs, &kind))
+    text::for_each_word(row->ours, [&](std::string_view w) { ours.push_back(w); });
+  if (ours.empty() && (kind == auth || kind == encrypt)) ours = of_the_kernel(kind, theirs);
+  return ours;
+}
+
+std::string suggestion(Foreign kind, std::string_view word, std::span<const std::string_view> candidates) {
+  if (const Row* const row = find_row(word, &kind); row && !row->say.empty()) return fmt::format("; {}", row->say);
+  const auto ours = our_words(kind, word);
+  if (ours.empty()) return did_you_mean(word, candidates);
+  return fmt::format("; did you mean {}?", listed(ours, kind == keyword ? "and" : "or"));
+}
+
+void for_each_foreign_word(const std::function<void(Foreign kind, std::string_view theirs)>& f) {
+  for (const Row& row : kTable)
+    text::for_each_word(row.theirs, [&](std::string_view theirs) {
+      std::string word(theirs);
+      if (const auto size = word.find('#'); size != std::string::npos) word.replace(size, 1, "128");
+      f(row.kind, word);
+    });
+}
+
+bool is_foreign(std::string_view word) {
+  return find_row(word, nullptr) || !of_the_kernel(auth, word).empty() || !of_the_kernel(encrypt, word).empty();
+}
+
+bool brings_a_key(std::string_view theirs) {
+  const auto ours = our_words(keyword, theirs);
+  return std::ranges::any_of(ours, [](std::string_view w) {
+    const auto match = find_keyword(w);
+    return match.row && is_secret(*match.row);
+  });
+}
+
+}  // namespace lang

@@ -1,0 +1,178 @@
+#include "lang/neighbours.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "lang/keywords.h"
+#include "lang/syntax.h"
+#include "lang/testing.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/names.h"
+
+namespace lang {
+namespace {
+
+constexpr std::string_view kHead = "add esp spi 1 src 192.0.2.1 dst 192.0.2.2 ";
+constexpr std::string_view kKey = "000102030405060708090a0b0c0d0e0f";
+
+struct Row {
+  std::string_view theirs, said;
+};
+
+// What is said of the first fault of a command with a key in it.
+std::string first_fault(const std::string& text) {
+  const std::string report = lang::testing::report(text);
+  return report.substr(0, report.find('\n'));
+}
+
+TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
+  constexpr Row kRows[] = {
+      {"mode tunnel", "\"mode\"; tunnel mode is isrc and idst; without them the mode is transport"},
+      {"dir in", "\"dir\"; say inbound or outbound"},
+      {"sel src 10.1.0.0/16",
+       "\"sel\"; the traffic inside a tunnel is isrc and idst; its ports and protocol are sport, dport and proto"},
+      {"replay-window 32", "\"replay-window\"; did you mean replay?"},
+      {"output-mark 0x1", "\"output-mark\"; there is nothing like it here"},
+      {"limit byte-hard 5",
+       "\"limit\"; each limit is a keyword of its own: soft_bytes, hard_bytes, soft_addtime, "
+       "hard_addtime and their like"},
+      {"time-hard 5", "\"time-hard\"; did you mean hard_addtime?"},
+      {"flag esn", "\"flag\"; of the flags there are esn and, for the absence of align4, align8"},
+      {"mask 0xff", "\"mask\"; the mask follows its value after a slash: mark VALUE/MASK"},
+      {"enc cbc(aes)", "\"enc\"; did you mean encr_alg and encrkey?"},
+      {"auth hmac(sha1)", "\"auth\"; did you mean auth_alg and authkey?"},
+      {"aead rfc4106(gcm(aes))", "\"aead\"; did you mean encr_alg and encrkey?"},
+      {"-E aes-cbc", "\"-E\"; did you mean encr_alg and encrkey?"},
+      {"-u 5", "\"-u\"; did you mean reqid?"},
+      {"from 192.0.2.1", "\"from\"; did you mean src?"},
+      {"espenckey 0x01", "\"espenckey\"; did you mean encrkey?"},
+      {"ealg aes-cbc", "\"ealg\"; did you mean encr_alg and encrkey?"},
+      {"spi-c 5", "\"spi-c\"; did you mean spi?"},
+      {"reqid=5", "\"reqid=...\"; a blank is between an extension and its value: reqid NUMBER"},
+      {"authkey=00112233", "\"authkey=...\"; a blank is between an extension and its value: authkey HEX[/BITS]|@FILE"},
+      {"espenckey=0x00112233", "\"espenckey=...\"; did you mean encrkey?"},
+  };
+  for (const Row& row : kRows) {
+    const std::string text = fmt::format("{}{} encralg aes encrkey {}", kHead, row.theirs, kKey);
+    EXPECT_EQ(first_fault(text), fmt::format("keys:1:{}: error: Unknown extension {}", kHead.size() + 1, row.said));
+  }
+}
+
+TEST(Neighbours, Algorithms) {
+  struct Names {
+    std::string_view theirs, ours;
+  };
+  constexpr Names kCiphers[] = {
+      {"rfc4106(gcm(aes))", "aes-gcm8, aes-gcm12 or aes-gcm"},
+      {"rfc4309(ccm(aes))", "aes-ccm8, aes-ccm12 or aes-ccm"},
+      {"cbc(aes)", "aes-cbc"},
+      {"'cbc(aes)'", "aes-cbc"},
+      {"aes256", "aes-cbc"},
+      {"aes(256)", "aes-cbc"},
+      {"aes-cbc-256", "aes-cbc"},
+      {"AES-128", "aes-cbc"},
+      {"rijndael-cbc", "aes-cbc"},
+      {"des-ede3-cbc", "3des-cbc"},
+      {"cbc(des3_ede)", "3des-cbc"},
+      {"aes256gcm16", "aes-gcm"},
+      {"aes128gcm96", "aes-gcm12"},
+      {"aes192ccm64", "aes-ccm8"},
+      {"aes-gcm-16", "aes-gcm"},
+      {"aes-ctr-192", "aes-ctr"},
+      {"rfc3686(ctr(aes))", "aes-ctr"},
+      {"camellia256", "camellia-cbc"},
+      {"rfc7539esp(chacha20,poly1305)", "chacha20-poly1305"},
+      {"ecb(cipher_null)", "null"},
+  };
+  constexpr Names kMacs[] = {
+      {"hmac-md5-96", "hmac-md5"},    {"hmac-sha-1-96", "hmac-sha1"},   {"hmac(sha256)", "hmac-sha256"},
+      {"'hmac(sha1)'", "hmac-sha1"},  {"hmac-sha2-256", "hmac-sha256"}, {"sha2_512", "hmac-sha512"},
+      {"sha-384-192", "hmac-sha384"}, {"aesxcbc", "aes-xcbc"},          {"xcbc(aes)", "aes-xcbc"},
+      {"cmac(aes)", "aes-cmac"},      {"digest_null", "none"},
+  };
+  for (const Names& n : kCiphers)
+    EXPECT_EQ(suggestion(Foreign::encrypt, n.theirs, {}), fmt::format("; did you mean {}?", n.ours)) << n.theirs;
+  for (const Names& n : kMacs)
+    EXPECT_EQ(suggestion(Foreign::auth, n.theirs, {}), fmt::format("; did you mean {}?", n.ours)) << n.theirs;
+  EXPECT_EQ(suggestion(Foreign::auth, "sha256_96", {}), "; its ICV has another length than that of any algorithm here");
+  EXPECT_EQ(suggestion(Foreign::encrypt, "cast128-cbc", {}), "; there is nothing like it here");
+  EXPECT_EQ(suggestion(Foreign::encrypt, "aes-cbc-100", {}), "");
+  EXPECT_EQ(first_fault(fmt::format("{}encralg \"rfc4106(gcm(aes))\" encrkey {}", kHead, kKey)),
+            fmt::format("keys:1:{}: error: encralg: Unknown encryption algorithm \"rfc4106(gcm(aes))\"; did you mean "
+                        "aes-gcm8, aes-gcm12 or aes-gcm?",
+                        kHead.size() + 9));
+  EXPECT_EQ(first_fault(fmt::format("{}encralg null authalg hmac-md5-96 authkey {}", kHead, kKey)),
+            fmt::format("keys:1:{}: error: authalg: Unknown authentication algorithm \"hmac-md5-96\"; did you mean "
+                        "hmac-md5?",
+                        kHead.size() + 22));
+  EXPECT_EQ(lang::testing::report("genkey aes256", Where::prompt),
+            "keys:1:8: error: Unknown algorithm \"aes256\"; did you mean aes-cbc?\n");
+  EXPECT_EQ(lang::testing::report("genkey hmac(sha1)", Where::prompt),
+            "keys:1:8: error: Unknown algorithm \"hmac(sha1)\"; did you mean hmac-sha1?\n");
+}
+
+TEST(Neighbours, TheOtherPlaces) {
+  const std::string key = fmt::format(" spi 1 dst 192.0.2.2 authalg md5 authkey {}", kKey);
+  EXPECT_EQ(first_fault("add tcp" + key),
+            "keys:1:5: error: Unknown SA type \"tcp\"; there are all, ah and esp; there is nothing like it here");
+  EXPECT_EQ(first_fault("add esp-udp" + key),
+            "keys:1:5: error: Unknown SA type \"esp-udp\"; there are all, ah and esp; say esp, and encap udp");
+  EXPECT_EQ(first_fault("spdadd 10.0.0.0/8 10.1.0.0/16 any -P out ipsec"),
+            "keys:1:1: error: Unknown command \"spdadd\"; policies are not part of this language");
+  EXPECT_EQ(first_fault("deleteall 192.0.2.1 192.0.2.2 esp"),
+            "keys:1:1: error: Unknown command \"deleteall\"; did you mean flush or delete?");
+  EXPECT_EQ(first_fault(fmt::format("{}encap espinudp nat_lport 4500", kHead)),
+            fmt::format("keys:1:{}: error: encap: Unknown encapsulation \"espinudp\"; there is only udp; did you mean "
+                        "udp?",
+                        kHead.size() + 7));
+  EXPECT_THAT(first_fault(fmt::format("{}srcidtype asn1dn x", kHead)), ::testing::HasSubstr("; did you mean der_dn?"));
+}
+
+// A row that names a word that the language has not, or one that it has, would mislead.
+TEST(Neighbours, TheTableNamesOurWordsAndNoneOfThemAsTheirs) {
+  const auto is_ours = [](Foreign kind, std::string_view word) {
+    using pfkey::AlgorithmKind;
+    switch (kind) {
+      case Foreign::command:
+        return find_command(word) != nullptr;
+      case Foreign::satype:
+        return find_satype(word).has_value();
+      case Foreign::keyword:
+        return find_keyword(word).row != nullptr;
+      case Foreign::auth:
+        return pfkey::find_algorithm(AlgorithmKind::auth, word) || word == "none";
+      case Foreign::encrypt:
+        return pfkey::find_algorithm(AlgorithmKind::encrypt, word) != nullptr;
+      case Foreign::encapsulation:
+        return pfkey::find_number(pfkey::encapsulation_words(), word).has_value();
+      case Foreign::identity:
+        return pfkey::find_number(pfkey::identity_words(), word).has_value();
+      case Foreign::value:
+        break;
+    }
+    return false;
+  };
+  std::size_t seen = 0;
+  for_each_foreign_word([&](Foreign kind, std::string_view theirs) {
+    ++seen;
+    EXPECT_TRUE(is_foreign(theirs)) << theirs;
+    EXPECT_FALSE(is_ours(kind, theirs)) << theirs << " is ours";
+    for (const std::string_view ours : our_words(kind, theirs)) EXPECT_TRUE(is_ours(kind, ours)) << ours;
+  });
+  EXPECT_GT(seen, 150u);
+}
+
+TEST(Neighbours, WhatFollowsTheirKeywordForAKeyIsHidden) {
+  for (const std::string_view keyword : {"enc", "aead", "-E", "auth-trunc", "ck", "espauthkey"}) {
+    const std::string report = lang::testing::run(fmt::format("{}{} 'cbc(aes)' secretwords 0x{}", kHead, keyword, kKey),
+                                                  Where::file, {"keys", 1}, true)
+                                   .report;
+    EXPECT_EQ(report.find("secretwords"), std::string::npos) << report;
+    EXPECT_EQ(report.find("00010203"), std::string::npos) << report;
+    EXPECT_TRUE(brings_a_key(keyword)) << keyword;
+  }
+  EXPECT_FALSE(brings_a_key("mode"));
+}
+
+}  // namespace
+}  // namespace lang
