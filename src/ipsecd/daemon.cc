@@ -5,12 +5,15 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <utility>
+#include <vector>
 
 #include "base/registers.h"
 #include "base/secret_pages.h"
+#include "engine/crypto/crypto.h"
 #include "ipsecd/clock.h"
 #include "ipsecd/error_text.h"
 #include "pfkey/notices.h"
@@ -23,10 +26,23 @@ constexpr int kMessagesAtOnce = 64;                // Of one client, before othe
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
 
+// A library without one of its providers lacks algorithms, and what it lacks no packet can have.
+std::vector<const pfkey::Algorithm*> lacking() {
+  std::vector<const pfkey::Algorithm*> rows;
+  for (const pfkey::Algorithm& row : pfkey::algorithms())
+    if (!crypto::available(row)) rows.push_back(&row);
+  return rows;
+}
+
 engine::Options engine_options(LocalAddresses& local, const Daemon::Options& mine) {
   engine::Options options;
   options.carrier = mine.dataplane;
   options.keeper = mine.vault;
+  // Without a data plane the SAs are for others, which have libraries of their own.
+  if (mine.dataplane)
+    options.usable = [rows = lacking()](const pfkey::Algorithm& row) {
+      return std::ranges::find(rows, &row) == rows.end();
+    };
   options.is_local = [&local](const Address& a) { return local.contains(a, now().steady); };
   return options;
 }
@@ -108,6 +124,11 @@ Result<void> Daemon::set_up() {
 
 // The packet threads call when packets made something due; reports about paths come in on sockets of their own.
 Result<void> Daemon::attend_to_packets() {
+  for (const pfkey::Algorithm* const row : lacking())
+    log_(
+        fmt::format("OpenSSL has no {0} here, so SAs with it are refused: its legacy provider is missing (Debian 13: "
+                    "openssl-provider-legacy)",
+                    row->name()));
   const auto on_call = [](sd_event_source*, int fd, std::uint32_t, void* self) {
     auto* daemon = static_cast<Daemon*>(self);
     std::uint64_t calls = 0;
