@@ -15,7 +15,7 @@ import clean_root
 SOURCE = pathlib.Path(os.environ["IPSECKEY_SOURCE"])
 BUILD = pathlib.Path(os.environ["IPSECKEY_BUILD"])
 INSIDE = "IPSECKEY_INSIDE_NAMESPACE"
-DEADLINE = 120
+DEADLINE = 240
 UNITS = sorted(p.name for p in (SOURCE / "share/systemd").iterdir() if p.suffix in (".service", ".socket"))
 # Stands in for the service manager, which does not run here, and writes down what it is asked for.
 RECORDER = '#!/bin/sh\necho "${0##*/} $*" >> /asked\n'
@@ -52,6 +52,10 @@ class Archive(unittest.TestCase):
         packed = [re.split(r" +", line, maxsplit=5)[5].split(" -> ")[0].rstrip("/")
                   for line in run("dpkg-deb", "-c", DEB).splitlines()]
         self.assertEqual(installed, sorted(packed))
+
+    def test_the_library_for_short_packets_comes_along_where_there_is_one(self):
+        self.assertEqual(re.findall(r"libipsec-mb\d+", run("dpkg-deb", "-f", DEB, "Depends")) != [],
+                         run("dpkg", "--print-architecture") == "amd64\n")
 
     def test_every_unit_is_in_it(self):
         packed = run("dpkg-deb", "-c", DEB)
