@@ -25,6 +25,8 @@ RULES = (
     (r"\b(sleep_(for|until)|usleep|nanosleep|sleep)\s*\(", (".cc", ".h", ".py"), ("src", "tests", "fuzz", "bench"),
      "nothing sleeps: step time, or wait on the thing itself with a deadline"),
     (r"^\s*s[l]eep\s", (".sh", ""), ("tests",), "no test sleeps"),
+    (r"^\s*#.*__(SSE|AVX|x86_64|aarch64|ARM)(?!.*IPSECKEY_PORTABLE)", (".cc", ".h"), ("src",),
+     "a branch for one processor wants another, which -DIPSECKEY_PORTABLE=ON takes"),
     (r"/(w[o]rk|r[o]ot|home/[a-z]+)/", None, None, "a path of one machine"),
     (r"[ \t]+$", (".py", ".txt", ".cmake", ""), ("src", "tools", "bench", "cmake"), "blanks at the end of the line"),
 )

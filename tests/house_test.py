@@ -49,6 +49,8 @@ class House(unittest.TestCase):
             ("tests/a.cc", "std::this_thread::sleep_" + "for(1s);\n",
              "tests/a.cc:1: nothing sleeps: step time, or wait on the thing itself with a deadline"),
             ("tests/a.sh", "sl" + "eep 1\n", "tests/a.sh:1: no test sleeps"),
+            ("src/a.cc", "#if" + "def __SSE2__\n",
+             "src/a.cc:1: a branch for one processor wants another, which -DIPSECKEY_PORTABLE=ON takes"),
             ("README.md", "/wo" + "rk/here\n", "README.md:1: a path of one machine"),
             ("src/CMakeLists.txt", "a() \n", "src/CMakeLists.txt:1: blanks at the end of the line"),
             ("src/a.cc", "int a;", "src/a.cc:1: the last line has no end"),

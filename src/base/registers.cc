@@ -1,6 +1,6 @@
 #include "base/registers.h"
 
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(IPSECKEY_PORTABLE)
 namespace {
 
 // The ABI lets every call change each of them. VZEROALL clears the first sixteen at their full width.
@@ -56,11 +56,57 @@ namespace {
 
 }  // namespace
 
-void wipe_registers() noexcept {
-  if (__builtin_cpu_supports("avx512f")) return wipe_all();
-  if (__builtin_cpu_supports("avx")) return wipe_wide();
-  wipe_narrow();
+bool wipe_registers() noexcept {
+  if (__builtin_cpu_supports("avx512f")) {
+    wipe_all();
+  } else if (__builtin_cpu_supports("avx")) {
+    wipe_wide();
+  } else {
+    wipe_narrow();
+  }
+  return true;
+}
+#elif defined(__aarch64__) && !defined(IPSECKEY_PORTABLE)
+// Every call may change them but the lower halves of v8 to v15, which belong to the callers. Whatever writes a vector
+// register clears what SVE has beyond its 16 octets.
+bool wipe_registers() noexcept {
+  asm volatile(
+      "movi v0.2d, #0\n\t"
+      "movi v1.2d, #0\n\t"
+      "movi v2.2d, #0\n\t"
+      "movi v3.2d, #0\n\t"
+      "movi v4.2d, #0\n\t"
+      "movi v5.2d, #0\n\t"
+      "movi v6.2d, #0\n\t"
+      "movi v7.2d, #0\n\t"
+      "mov v8.d[1], xzr\n\t"
+      "mov v9.d[1], xzr\n\t"
+      "mov v10.d[1], xzr\n\t"
+      "mov v11.d[1], xzr\n\t"
+      "mov v12.d[1], xzr\n\t"
+      "mov v13.d[1], xzr\n\t"
+      "mov v14.d[1], xzr\n\t"
+      "mov v15.d[1], xzr\n\t"
+      "movi v16.2d, #0\n\t"
+      "movi v17.2d, #0\n\t"
+      "movi v18.2d, #0\n\t"
+      "movi v19.2d, #0\n\t"
+      "movi v20.2d, #0\n\t"
+      "movi v21.2d, #0\n\t"
+      "movi v22.2d, #0\n\t"
+      "movi v23.2d, #0\n\t"
+      "movi v24.2d, #0\n\t"
+      "movi v25.2d, #0\n\t"
+      "movi v26.2d, #0\n\t"
+      "movi v27.2d, #0\n\t"
+      "movi v28.2d, #0\n\t"
+      "movi v29.2d, #0\n\t"
+      "movi v30.2d, #0\n\t"
+      "movi v31.2d, #0\n\t" ::
+          : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23",
+            "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
+  return true;
 }
 #else
-void wipe_registers() noexcept {}
+bool wipe_registers() noexcept { return false; }
 #endif

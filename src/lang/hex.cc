@@ -1,6 +1,6 @@
 #include "lang/hex.h"
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(IPSECKEY_PORTABLE)
 #include <emmintrin.h>
 #endif
 
@@ -24,7 +24,7 @@ constexpr auto kHex = [] {
 int hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
 
 // kStride digits at once into half as many octets. False if one is no digit.
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(IPSECKEY_PORTABLE)
 constexpr std::size_t kStride = 16;
 bool stride(const char* text, std::byte* out) {
   __m128i v;

@@ -1,6 +1,6 @@
 #include "lang/words.h"
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(IPSECKEY_PORTABLE)
 #include <emmintrin.h>
 #endif
 
@@ -28,7 +28,7 @@ struct Seen {
   std::uint64_t odd = 0;     // Not 0: a backslash, or another character up to the dollar sign, the last of !"#$.
 };
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(IPSECKEY_PORTABLE)
 constexpr std::size_t kStep = 16, kBlankBits = 1;
 Seen look(std::span<const char, kStep> text) {
   __m128i v;

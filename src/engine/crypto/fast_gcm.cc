@@ -2,14 +2,14 @@
 
 #include "base/secret_heap.h"
 
-#ifdef IPSECKEY_MULTI_BUFFER
+#if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
 #include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
 #endif
 
 namespace crypto {
 
-#ifdef IPSECKEY_MULTI_BUFFER
+#if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
 
 namespace {
 
