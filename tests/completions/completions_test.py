@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,10 @@ DEADLINE = 60
 def output(*words, **how) -> str:
     return subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, timeout=DEADLINE, check=True, **how).stdout
+
+
+def quoted(path: pathlib.Path) -> str:
+    return shlex.quote(str(path))  # The checkout may lie anywhere.
 
 
 def options_of(program: str) -> set:
@@ -112,7 +117,7 @@ class Cases:
 class Bash(Cases, Shells):
     def offered(self, line: str) -> set:
         words = re.split(" +", line)
-        script = f'source {SCRIPTS}/ipseckey.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; ' \
+        script = f'source {quoted(SCRIPTS / "ipseckey.bash")}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; ' \
                  'COMP_POINT=${#COMP_LINE}; _"${1/ipsecalgs/ipseckey}"; printf "%s\\n" "${COMPREPLY[@]}"'
         return set(output("bash", "--norc", "-c", script, "bash", *words, cwd=self.folder).split())
 
@@ -124,7 +129,7 @@ class Bash(Cases, Shells):
 
 class Fish(Cases, Shells):
     def offered(self, line: str) -> set:
-        script = f"source {SCRIPTS}/ipseckey.fish; complete -C '{line}'"
+        script = f"source {quoted(SCRIPTS / 'ipseckey.fish')}; complete -C '{line}'"
         found = output("fish", "--no-config", "-c", script, cwd=self.folder, env={**os.environ, "HOME": str(self.folder)})
         return {text.split("\t")[0] for text in found.splitlines()}
 

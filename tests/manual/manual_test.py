@@ -86,7 +86,7 @@ class Promises(unittest.TestCase):
 
     def test_every_algorithm_is_there(self):
         text = rendered("ipsecalgs.8")
-        names = re.findall(r"^ +\d+  (\S+)", output(IPSECKEY.replace("ipseckey", "ipsecalgs"), "--sadb=memory"), re.M)
+        names = re.findall(r"^ +\d+  (\S+)", output(BIN / "ipsecalgs", "--sadb=memory"), re.M)
         self.assertGreater(len(names), 20)
         self.assertEqual([n for n in names if n not in text], [])
 
@@ -113,9 +113,15 @@ class Examples(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="manual."))
         self.addCleanup(shutil.rmtree, self.folder)
         self.folder.chmod(0o777)
+        # The examples' user may not enter each folder in which a checkout can lie.
+        self.programs = self.folder / "programs"
+        self.programs.mkdir()
+        self.programs.chmod(0o755)
+        for name in ("ipseckey", "ipsecalgs", "ipsecd"):
+            shutil.copy(BIN / name, self.programs)
 
     def shell(self, prompt: str) -> session.Shell:
-        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
         if prompt == "# ":
             return session.Shell(self.folder, environment)
         environment.update({k: v for k, v in UNPRIVILEGED.items() if k == "ASAN_OPTIONS"})

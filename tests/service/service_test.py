@@ -68,7 +68,8 @@ class Refusing:
 
 class Unit(Case):
     def test_systemd_understands_it(self):
-        here = self.write("ipsec-manual-key.service", UNIT.read_text().replace("/usr/sbin/ipseckey", IPSECKEY))
+        program = shutil.copy(IPSECKEY, self.folder)  # Its path is a word of the unit.
+        here = self.write("ipsec-manual-key.service", UNIT.read_text().replace("/usr/sbin/ipseckey", program))
         self.assertEqual(systemd("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(here)), (0, ""))
 
     def test_its_sandbox_is_tight(self):

@@ -88,7 +88,7 @@ class Case(unittest.TestCase):
         if "ASAN_OPTIONS" in os.environ:
             environment["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"]
             suppressions = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
-            environment["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
+            environment["LSAN_OPTIONS"] = f"suppressions='{suppressions}':print_suppressions=0"
         command = [IPSECKEY, f"--sadb=ipsecd:{sadb or self.daemon.path}"]
         if shell:
             command = ["/bin/bash", "-c", shell, "bash", *command]
