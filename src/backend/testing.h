@@ -23,7 +23,7 @@
 
 namespace backend::testing {
 
-inline constexpr int kDeadline = 20'000;  ///< Milliseconds that any wait of a test may take.
+inline constexpr int kDeadline = 100'000;  ///< Milliseconds that any wait of a test may take.
 
 /// A new folder, removed with all that is in it.
 class TempFolder {

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-DEADLINE = 60  # Seconds, for anything.
+DEADLINE = 120  # Seconds, for anything.
 GCM = "encr_alg aes-gcm encrkey 000102030405060708090a0b0c0d0e0fcafebabe"
 ENDS = "src 192.0.2.1 dst 192.0.2.2"
 NAME = ("esp", "spi", "0x500", "dst", "192.0.2.2")

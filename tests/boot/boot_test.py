@@ -14,7 +14,7 @@ from package_test import package, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = pathlib.Path("/usr/lib/uml/modules")
-GUEST_SECONDS = 240
+GUEST_SECONDS = 480
 # Runs as soon as the services of a boot have started, and ends the guest.
 UNIT = """[Unit]
 After=ipsec-manual-key.service

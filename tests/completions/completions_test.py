@@ -14,7 +14,7 @@ import pexpect
 
 BIN = pathlib.Path(os.environ["IPSECKEY_BIN"])
 SCRIPTS = pathlib.Path(os.environ["IPSECKEY_COMPLETIONS"])
-DEADLINE = 60
+DEADLINE = 120  # Seconds, for anything.
 
 
 def output(*words, **how) -> str:

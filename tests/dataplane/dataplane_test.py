@@ -82,12 +82,12 @@ class Tunnels(Case):
         self.addCleanup(monitor.wait)
         self.addCleanup(monitor.kill)
         wait_for("the monitor", lambda: self.a.status()["clients"] == 1)
-        datagrams(self.a, self.b, "10.2.0.1", [100])
+        datagrams(self.a, self.b, "10.2.0.1", [100], arrive=0)
         heard = next(json.loads(line) for line in monitor.stdout if "acquire" in line.lower())
         self.assertIn("10.2.0.1", json.dumps(heard))
 
     def test_nothing_leaves_without_an_sa(self):
-        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [])
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100], arrive=0), [])
         self.assertEqual(self.cable.protocols(), set())
         self.assertGreaterEqual(self.a.status()["out"]["dropped"]["no_sa"], 1)
 
@@ -96,7 +96,7 @@ class Tunnels(Case):
         echo(self.a, self.b, "10.2.0.1", 1000)
         self.a.ipseckey("flush")
         self.cable.packets()
-        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [])
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100], arrive=0), [])
         self.assertEqual(self.cable.protocols(), set())
 
     def test_a_port_that_is_given_up_and_taken_again_at_once(self):
@@ -297,7 +297,7 @@ class Counts(Case):
 
     def test_a_hard_limit_of_bytes_acts_while_packets_flow(self):
         self.pair.load(both_ways(0x1000, GCM_REST + " hard_bytes 1000"))
-        got = datagrams(self.a, self.b, "10.2.0.1", [100] * 20)
+        got = datagrams(self.a, self.b, "10.2.0.1", [100] * 20, arrive=7)
         self.assertEqual(got, [100] * 7)  # 128 bytes with their headers: the eighth would pass the limit.
         wait_for("the end of the SA", lambda: "0x1000" not in self.a.ipseckey("dump"))
 
@@ -319,11 +319,11 @@ class Counts(Case):
 
     def test_what_the_kernel_does_not_take_is_counted(self):
         self.pair.load(both_ways(0x1000, GCM_REST, ends=("192.0.2.1", "198.51.100.2")))  # Nobody knows the way there.
-        datagrams(self.a, self.b, "10.2.0.1", [100] * 3)
+        datagrams(self.a, self.b, "10.2.0.1", [100] * 3, arrive=0)
         self.assertEqual(self.a.status()["out"]["dropped"].get("unsent"), 3)
         self.pair.load("flush esp\n" + both_ways(0x1000, GCM_REST))
         self.b.ip("link", "set", "ipsec0", "down")
-        datagrams(self.a, self.b, "10.2.0.1", [100] * 3)
+        datagrams(self.a, self.b, "10.2.0.1", [100] * 3, arrive=0)
         wait_for("the drops", lambda: self.b.status()["in"]["dropped"] == {"unsent": 3})
 
     def test_forged_and_replayed_packets(self):

@@ -64,11 +64,11 @@ def saved_by_ipseckey(commands, folder):
     try:
         daemon.stderr.readline()  # It says that it serves.
         for words in (["-f", str(keys)], ["-s", str(saved)]):
-            subprocess.run([IPSECKEY, f"--sadb=ipsecd:{socket}", *words], check=True, timeout=60,
+            subprocess.run([IPSECKEY, f"--sadb=ipsecd:{socket}", *words], check=True, timeout=120,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     finally:
         daemon.terminate()
-        daemon.communicate(timeout=60)
+        daemon.communicate(timeout=120)
     return re.sub(r"\\\n\s*", "", saved.read_text())
 
 
@@ -97,7 +97,7 @@ class Tshark(unittest.TestCase):
             payloads = [f"payload of {cipher} and {auth}".encode() for cipher, auth in ROWS]
             asked += ["protect " + datagram(0x2000 + i, p).hex() for i, p in enumerate(payloads)]
             said = subprocess.run([PROGRAM], input="\n".join(asked) + "\n", capture_output=True, text=True, check=True,
-                                  timeout=60).stdout.splitlines()
+                                  timeout=120).stdout.splitlines()
             packets = [bytes.fromhex(line[5:]) for line in said[len(lines):]]
             capture = folder / "capture.pcap"
             raw_ip = 101

@@ -16,7 +16,7 @@ import unittest
 import pexpect
 
 IPSECKEY, IPSECD = map(os.path.abspath, sys.argv[1:3])
-DEADLINE = 30  # Seconds, for anything.
+DEADLINE = 120  # Seconds, for anything.
 PROMPT = "ipseckey> "
 MORE = "       -> "
 KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from guest import contains, expect, finish, ipseckey, key, run, states
-from netns import cable, inside, ip_batch, pings
+from netns import PATIENCE, cable, inside, ip_batch, pings
 
 A, B = "10.77.0.1", "10.77.0.2"
 OTHER = "10.77.0.9"  # Nobody; its SAs are there to be changed.
@@ -42,7 +42,7 @@ class Traffic:
         with inside("b"):
             self.taker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.taker.bind((B, 0))
-        self.taker.settimeout(5)
+        self.taker.settimeout(PATIENCE)
         with inside("a"):
             self.giver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.thread = threading.Thread(target=self.run)
@@ -88,7 +88,7 @@ def sas(netns):
 
 ipseckey("-f", "-", stdin=FOREIGN, netns="a")
 expect("the first apply", [apply(n, lines=SAS) for n in "ab"], ["5 added, 0 changed, 0 kept, 0 removed."] * 2)
-expect("ping", pings([(A, B)], 20), {(A, B)})
+expect("ping", pings([(A, B)]), {(A, B)})
 
 with Traffic() as traffic:
     before = sas("a")

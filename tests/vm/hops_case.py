@@ -6,7 +6,7 @@ import socket
 
 from guest import expect, finish, ipseckey, key, load, run
 from ipsecd import Daemon
-from netns import Tap, datagrams, drop_connections, echo, inside, ip_batch, nat_socket, wait
+from netns import PATIENCE, Tap, datagrams, drop_connections, echo, inside, ip_batch, nat_socket, wait
 
 MTU = 1300
 LINKS = (("a", "r1", "10.91.0", "fd91:", 1500), ("r1", "r2", "198.51.100", "fd92:", MTU), ("r2", "b", "203.0.113", "fd93:", 1500))
@@ -124,7 +124,7 @@ def narrowest(name, mine, theirs, outer):
                     found.append(s.getsockopt(socket.IPPROTO_IP, ip_mtu))
             return bool(found)
 
-        wait(20, told)
+        wait(PATIENCE, told)
     # ESP of AES-GCM: 8 and 8 octets before, at least 2 of padding and 16 behind, a multiple of 4.
     expect(f"the path's MTU inside, over {outer}", found[:1], [(MTU - outer - 32) // 4 * 4 - 2])
 

@@ -5,7 +5,7 @@ import select
 import subprocess
 
 from guest import IPSECKEY, run
-from netns import wait
+from netns import PATIENCE, wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK, TABLE = "0x50", "50"  # Of what ipsecd sends itself, and of what is routed to it.
@@ -40,11 +40,11 @@ class Daemon:
     def status(self):
         return json.loads(run(f"{HERE}/ipsecd", "status", "--json", "--socket", self.socket))
 
-    def wait(self, what, condition, seconds=20):
+    def wait(self, what, condition, seconds=PATIENCE):
         if not wait(seconds, condition):
             raise TimeoutError(f"{what}: {self.status()}")
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         self.process.stderr.close()

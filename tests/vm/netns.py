@@ -38,6 +38,9 @@ def cable():
         ip_batch(name, ["link set lo up", f"link set {device} up"])
 
 
+PATIENCE = 100  # Seconds for what must come; a guest on a busy machine is slow.
+
+
 def wait(seconds, done):
     """Until done() or that long."""
     end = time.monotonic() + seconds
@@ -52,7 +55,7 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xffff
 
 
-def pings(pairs, seconds, start="a"):
+def pings(pairs, seconds=PATIENCE, start="a"):
     """The (source, destination) pairs, the sources in `start`, whose echo comes back within so many seconds."""
     answered, waiting = set(), {}
     with contextlib.ExitStack() as stack:
@@ -83,7 +86,7 @@ def pings(pairs, seconds, start="a"):
     return answered
 
 
-def connections(pairs, seconds, start="a", end="b"):
+def connections(pairs, seconds=PATIENCE, start="a", end="b"):
     """The (source, destination) pairs, the sources in `start`, between which a TCP connection carries 100 octets there
     and back."""
     data, done = bytes(range(100)), set()
@@ -138,7 +141,7 @@ def connections(pairs, seconds, start="a", end="b"):
     return done
 
 
-def datagrams(start, end, src, dst, sizes, seconds=5, at=None, options=()):
+def datagrams(start, end, src, dst, sizes, seconds=PATIENCE, at=None, options=()):
     """Sends UDP datagrams of these sizes; the sizes of those that came, in their order. `at`: what `end` calls `dst`;
     `options` are of the socket that sends."""
     family, got = socket.AF_INET6 if ":" in src else socket.AF_INET, []
@@ -165,7 +168,7 @@ def datagrams(start, end, src, dst, sizes, seconds=5, at=None, options=()):
     return got
 
 
-def echo(start, end, src, dst, size, at=None, seconds=20):
+def echo(start, end, src, dst, size, at=None, seconds=PATIENCE):
     """Octets of `size` that go by TCP from `start` to `end`, which calls `dst` `at`, and come back as they went."""
     data, back, returned = bytes(range(251)) * (size // 251 + 1), bytearray(), 0
     data = data[:size]

@@ -67,7 +67,7 @@ def run(sadb, folder, words, given):
     if name in ("ipseckey", "ipsecalgs"):
         words = [f"/tmp/{name}"] + words[1:]
     done = subprocess.run(words, cwd=folder, input=(given or "").encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env={**os.environ, "IPSECKEY_SADB": sadb}, check=False, timeout=20)
+                          env={**os.environ, "IPSECKEY_SADB": sadb}, check=False, timeout=100)
     return f"{done.stdout.decode(errors='replace')}[status {done.returncode}]\n"
 
 

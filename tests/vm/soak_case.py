@@ -10,7 +10,7 @@ import time
 
 from guest import expect, finish, ipseckey, load
 from ipsecd import Daemon
-from netns import Tap, cable, inside, ip_batch, run, wait
+from netns import PATIENCE, Tap, cable, inside, ip_batch, run, wait
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "4"))
 KEYS_FOR = float(os.environ.get("SOAK_KEYS_FOR", "0.5"))  # Seconds.
@@ -100,7 +100,7 @@ def delete_from_ipsecd(generation, way):
 def both_go_on():
     """Until more has come both ways than was under way."""
     marks = forth.got + 8 * UNDER_WAY, back.got + 8 * UNDER_WAY
-    wait(20, lambda: forth.got >= marks[0] and back.got >= marks[1])
+    wait(PATIENCE, lambda: forth.got >= marks[0] and back.got >= marks[1])
 
 
 def pump():
@@ -115,7 +115,7 @@ def pump():
 add(0)
 forth, back = Stream("a", "b", INNER_A, INNER_B), Stream("b", "a", INNER_B, INNER_A)
 for stream in (forth, back):  # Neighbours are found before the cable gets bad.
-    wait(10, lambda: (stream.step(stream.sent == 0), stream.got)[1])
+    wait(PATIENCE, lambda: (stream.step(stream.sent == 0), stream.got)[1])
 for name, device in (("a", "ethA"), ("b", "ethB")):
     run("tc", "-n", name, *f"qdisc add dev {device} root netem".split(), *NETEM.split())
 
