@@ -1,9 +1,12 @@
 #include "base/secret.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -99,10 +102,28 @@ std::string vm_flags(const std::byte* p) {
   return "";
 }
 
+bool left_out_of_cores(const std::byte* p) { return vm_flags(p).find(" dd ") != std::string::npos; }
+
+// Whether this machine shows which mappings cores leave out; qemu-user, which writes an account of its own, does not.
+// Judged by a mapping that is certainly left out.
+bool shows_what_cores_leave_out() {
+  static const bool shows = [] {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* const mapped = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(mapped, MAP_FAILED);
+    EXPECT_EQ(::madvise(mapped, page, MADV_DONTDUMP), 0);
+    const bool shown = left_out_of_cores(static_cast<const std::byte*>(mapped));
+    ::munmap(mapped, page);
+    if (!shown) std::fputs("note: this machine does not show what cores leave out, so that is not judged\n", stderr);
+    return shown;
+  }();
+  return shows;
+}
+
 TEST(Secret, StaysOutOfCoreDumps) {
   const Secret small = filled(16, 1), large = filled(Secret::kMaxSize, 1);
-  EXPECT_NE(vm_flags(small.bytes().data()).find(" dd "), std::string::npos);
-  EXPECT_NE(vm_flags(large.bytes().data()).find(" dd "), std::string::npos);
+  EXPECT_EQ(left_out_of_cores(small.bytes().data()), shows_what_cores_leave_out());
+  EXPECT_EQ(left_out_of_cores(large.bytes().data()), shows_what_cores_leave_out());
 }
 
 TEST(Secret, EqualityLooksAtEveryByteAndAtTheSize) {
@@ -124,7 +145,7 @@ TEST(SecretBuffer, GrowsAndKeepsItsContent) {
   const std::size_t first = buffer.size();
   EXPECT_GE(first, 100u);
   for (std::byte& b : buffer.bytes()) b = std::byte{0x77};
-  EXPECT_NE(vm_flags(buffer.bytes().data()).find(" dd "), std::string::npos);
+  EXPECT_EQ(left_out_of_cores(buffer.bytes().data()), shows_what_cores_leave_out());
   buffer.grow(first * 3);
   ASSERT_GE(buffer.size(), first * 3);
   EXPECT_EQ(std::vector(buffer.bytes().begin(), buffer.bytes().begin() + static_cast<std::ptrdiff_t>(first)),

@@ -49,6 +49,7 @@ TABLE = (
     Row("tools/distro bookworm", "elsewhere", why="tools/release-check"),
     Row("tools/distro trixie", "elsewhere", why=".ci/run"),
     Row("tools/distro trixie ./test", "elsewhere", why="tools/release-check"),
+    Row("tools/cross-arm64", "elsewhere", why="tools/distro arm64"),
     Row("tools/release-check", "elsewhere", why="CONTRIBUTING.md: by hand, before a release"),
     # README: the first five minutes.
     Row("""build/bin/ipsecd --socket /tmp/pfkey.sock &
