@@ -35,13 +35,15 @@ class Row(NamedTuple):
 KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/dataplane.md |
   while read -r line; do echo "${line%...}$(od -An -tx1 -N20 /dev/urandom | tr -d ' \n')"; done >keys"""
 # A network of its own, with the address of the first host.
-HOST = r"""ip link set lo up; ip link add cable type dummy; ip address add 192.0.2.1/24 dev cable; ip link set cable up"""
+HOST = ("ip link set lo up; ip link add cable type veth peer name far; ip link set far up; "
+        "ip address add 192.0.2.1/24 dev cable; ip link set cable up")
 # Where the documents take the program for installed.
 INSTALLED = "rm -rf /run/ipsecd; mkdir -p /run/ipsecd; PATH=$PWD/build/bin:$PATH"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install"
 MAN = f"{INSTALL} man-db"  # Every Debian but the smallest has it.
 OFFLINE = "export SYSTEMD_OFFLINE=1"  # Nothing is started, since no service manager runs: that is for tests/boot.
-AWAIT = "daemon=$!; until [ -S {} ]; do kill -0 $daemon; sleep 0.1; done"  # The patience of a person.
+# The patience of a person: of what ipsecd opens, its socket of the status is the last.
+AWAIT = "daemon=$!; until [ -S {}.status ]; do kill -0 $daemon; sleep 0.1; done"
 
 TABLE = (
     Row("./quickstart", "elsewhere", why="tools/distro"),
@@ -84,7 +86,7 @@ ip route add 192.0.2.2 dev ipsec0 table 50
 ip rule add not fwmark 0x50 table 50""", before=f"{HOST}; {INSTALLED}"),
     Row("""ipsecd status
 curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
-        before=f"{INSTALL} curl; {HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock.status')}"),
+        before=f"{INSTALL} curl; {HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock')}"),
     # CONTRIBUTING.
     Row("tools/install-deps unit && cmake -S . -B build -DIPSECKEY_TESTS=ON"),
     Row("cmake --build build --target lang_test && build/bin/lang_test --gtest_filter='Keys.*'"),
@@ -107,7 +109,8 @@ STARTS = ("./", "bench/", "fuzz/", "tools/", "tests/vm/run", "cmake ", "ctest ",
 
 
 def is_command(inline: str) -> bool:
-    if not inline.startswith(STARTS) or not re.search(r" [^- ]", inline) or re.search(r"[A-Z]{4,}|\.\.\.", inline.replace("CMAKE_CXX_COMPILER_LAUNCHER", "")):
+    placeholder = re.search(r"[A-Z]{4,}|\.\.\.", inline.replace("CMAKE_CXX_COMPILER_LAUNCHER", ""))
+    if not inline.startswith(STARTS) or not re.search(r" [^- ]", inline) or placeholder:
         return False
     path = ROOT / inline.split()[0]
     return not inline.startswith(STARTS[:5]) or (path.is_file() and os.access(path, os.X_OK))
