@@ -1,4 +1,5 @@
 // Requests to the kernel and what they say when the kernel tells them again: nothing is lost between the two.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cerrno>
