@@ -62,7 +62,7 @@ TEST(Doctor, SasAloneProtectNothing) {
   EXPECT_THAT(doctor_json(d), testing::HasSubstr("\"policies\":0,"));
   d.kernel.policies = 3;
   EXPECT_THAT(doctor_screen(d), testing::HasSubstr("Policies        3: the kernel protects what they name; SAs alone "
-                                                   "protect\n                nothing\n"));
+                                                   "protect nothing\n"));
   d.kernel.policies.reset();
   EXPECT_THAT(doctor_json(d), testing::Not(testing::HasSubstr("policies")));
 }

@@ -292,7 +292,7 @@ TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
   const auto left = [](int spi, std::string_view why) {
     return fmt::format("\n# The ah SA spi 0x{:x} dst 192.0.2.2 is not saved: {}.\n", spi, why);
   };
-  EXPECT_EQ(out, std::string(kSmall) + left(0x1001, "its mode is 4,\\nneither transport nor tunnel") +
+  EXPECT_EQ(out, std::string(kSmall) + left(0x1001, "its mode is 4,\\x0aneither transport nor tunnel") +
                      left(0x1002, "the SADB did not give its keys") + left(0x1003, "add ah needs auth_alg") +
                      left(0x1004, "soft_bytes 9 is above hard_bytes 8"));
   EXPECT_EQ(saver.left_out(), 4u);

@@ -27,7 +27,7 @@ def hosts():
                   "10.2.0.1/32", "2001:db8:2::1/128"]}
     for name, device in (("a", "ethA"), ("b", "ethB")):
         ip_batch(name, [f"addr add {address} dev {device}" + (" nodad" if ":" in address else "") for address in mine[name]] +
-                 [f"route add default dev {device}", f"-6 route add default dev {device}"])
+                 [f"route add default dev {device}", f"route add ::/0 dev {device}"])
 
 
 def hosts_with_nat():
@@ -99,7 +99,7 @@ class Ipsecd:
                 ways.add(network(sa.get("inner_dst", sa["dst"])))
         for family in {"-6" if ":" in way else "-4" for way in ways}:
             run("ip", "-n", self.name, family, "rule", "add", "not", "fwmark", MARK, "table", TABLE)
-        ip_batch(self.name, [f"{'-6' if ':' in way else '-4'} route add {way} dev ipsec0 table {TABLE}" for way in sorted(ways)])
+        ip_batch(self.name, [f"route add {way} dev ipsec0 table {TABLE}" for way in sorted(ways)])
 
     def sas(self):
         return [json.loads(line) for line in self.daemon.run_ipseckey("--json", "-p", "dump").splitlines()]
