@@ -52,7 +52,6 @@ FILES = {
     "a new reqid": (False, f"add esp spi 0x100 {ends(HERE, THERE)} {CBC}\nupdate esp spi 0x100 dst {THERE} reqid 7\n"),
     "what differs in the mark": (True, f"add esp spi 0x100 {ends(HERE, THERE)} {CBC} mark 1\n"
                                        f"add esp spi 0x100 {ends(HERE, THERE)} {CBC} mark 2\n"),
-    "a label without labels": (False, f"add esp spi 0x100 {ends(HERE, THERE)} {CBC} label secret\n"),
 }
 for name, (loads, text) in FILES.items():
     ipseckey("flush")

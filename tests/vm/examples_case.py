@@ -37,8 +37,8 @@ def hosts_with_nat():
         ip_batch(name, ["link set lo up"])
     run("ip", "netns", "exec", "nat", "sysctl", "-qw", "net.ipv4.ip_forward=1")
     for name, host, router in (("pub", "192.0.2.1", "192.0.2.254"), ("priv", "10.9.0.2", "10.9.0.254")):
-        run("ip", *f"link add up netns {name} type veth peer name {name} netns nat".split())
-        ip_batch(name, [f"addr add {host}/24 dev up", "link set up up", f"route add default via {router}"])
+        run("ip", *f"link add name eth0 netns {name} type veth peer name {name} netns nat".split())
+        ip_batch(name, [f"addr add {host}/24 dev eth0", "link set eth0 up", f"route add default via {router}"])
         ip_batch("nat", [f"addr add {router}/24 dev {name}", f"link set {name} up"])
     for rule in ("POSTROUTING -o pub -s 10.9.0.2 -j SNAT --to-source 203.0.113.9",
                  "PREROUTING -i pub -d 203.0.113.9 -p udp --dport 4500 -j DNAT --to-destination 10.9.0.2"):

@@ -72,7 +72,7 @@ expect("numbers are each half's own", ["replay_value" in ipseckey("--json", "-p"
 load("update esp spi 1 dst 10.0.0.2 srcidtype fqdn north.example\n")
 contains("an identity that an update changes", round_trip("an updated identity"), "srcidtype fqdn north.example")
 both = ipseckey("dump")
-expect("update-pair changes both", both.count("4.88 KB"), 4)  # Allowed and left, of each.
+expect("update-pair changes both", both.count("4.88 KiB"), 4)  # Allowed and left, of each.
 ipseckey("delete-pair", "esp", "spi", "1", "dst", "10.0.0.2")
 expect("delete-pair deletes both", states(), [])
 
