@@ -134,7 +134,12 @@ void Sadb::unpair(Sa& sa) {
   }
 }
 
+// A walk that is over leaves its entry behind; such entries go before the list would grow for them.
 std::shared_ptr<Sadb::Cursor> Sadb::walk() {
+  if (cursors_.size() == cursors_.capacity()) {
+    std::erase_if(cursors_, [](const auto& cursor) { return cursor.expired(); });
+    cursors_.reserve(2 * cursors_.size() + 1);
+  }
   auto cursor = std::make_shared<Cursor>(Cursor{oldest_, last_serial_});
   cursors_.push_back(cursor);
   return cursor;

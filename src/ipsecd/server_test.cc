@@ -1,6 +1,7 @@
 #include "ipsecd/server.h"
 
 #include <gmock/gmock.h>
+#include <malloc.h>
 
 #include <cerrno>
 #include <deque>
@@ -9,6 +10,8 @@
 
 #include "engine/testing.h"
 #include "pfkey/notices.h"
+
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes() __attribute__((weak));
 
 namespace ipsecd {
 namespace {
@@ -264,6 +267,60 @@ TEST_F(ServerTest, AReaderGetsAndDumpsWithoutKeys) {
   }
   EXPECT_EQ(peers.at(reader).got[0].type, Type::add);  // The news of the ADD.
   EXPECT_EQ(peers.at(reader).got[3].seq, 0u);
+}
+
+// Bytes that this process has from the allocator.
+std::size_t allocated() {
+  if (__sanitizer_get_current_allocated_bytes) return __sanitizer_get_current_allocated_bytes();
+  const struct mallinfo2 all = ::mallinfo2();
+  return all.uordblks + all.hblkhd;
+}
+
+TEST_F(ServerTest, NothingThatAReaderAsksLeavesMemoryBehind) {
+  constexpr int kTimes = 4096;
+  constexpr std::size_t kSlack = 16 * 1024;  // What containers keep for the next time; a word for each request is more.
+  const ClientId owner = open();
+  const ClientId reader = server.open(Access::read);
+  peers[reader];
+  say(owner, add_esp(0x1001));
+  Message wordy = request(Type::x_promisc, SaType::unspec);
+  wordy.remark = pfkey::Remark{"all is well"};
+  std::vector<Message> asked;
+  asked.push_back(request(Type::get, SaType::esp, 0x1001));
+  asked.push_back(request(Type::dump, SaType::esp));
+  asked.push_back(request(Type::x_promisc, SaType::unspec));
+  asked.push_back(std::move(wordy));
+  asked.push_back(request(Type::reg, SaType::esp));
+  asked.push_back(add_esp(0x1002));
+  for (const Message& m : asked) {
+    const auto once = [&] {
+      say(reader, m);
+      while (server.wants(reader).write) server.flush(reader);
+      EXPECT_FALSE(peers.at(reader).got.empty());
+      peers.at(reader).got.clear();
+    };
+    for (int i = 0; i < 16; ++i) once();
+    const std::size_t before = allocated();
+    for (int i = 0; i < kTimes; ++i) once();
+    EXPECT_LT(allocated(), before + kSlack) << "type " << static_cast<unsigned>(m.type);
+  }
+}
+
+TEST_F(ServerTest, WhatComesAndGoesLeavesNoMemoryBehind) {
+  constexpr int kTimes = 4096;
+  constexpr std::size_t kSlack = 16 * 1024;
+  const auto once = [&] {
+    const ClientId reader = server.open(Access::read);
+    peers[reader];
+    say(reader, request(Type::dump, SaType::esp));
+    server.close(reader);  // In the middle of it.
+    peers.erase(reader);
+  };
+  say(open(), add_esp(0x1001));
+  for (int i = 0; i < 16; ++i) once();
+  const std::size_t before = allocated();
+  for (int i = 0; i < kTimes; ++i) once();
+  EXPECT_LT(allocated(), before + kSlack);
 }
 
 TEST_F(ServerTest, AReaderChangesNothingAndNobodyHearsOfItsTrying) {
