@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <random>
+#include <tuple>
 
 #include "engine/reply.h"
 #include "engine/state.h"
@@ -71,10 +72,14 @@ Audience audience_of(Type type, SaType satype) {
 }
 
 void echo(Message& request, Sink out) {
+  // Keys; what only replies say, which a reader would take for the engine's word; what other requests are made of.
+  constexpr auto kNotEchoed = std::make_tuple(
+      &Message::auth_key, &Message::encrypt_key, &Message::initial_iv, &Message::remark, &Message::traffic,
+      &Message::current, &Message::offload, &Message::supported_auth, &Message::supported_encrypt, &Message::spi_range,
+      &Message::extended_register, &Message::extended_dump);
   request.error = 0;
   request.diagnostic = 0;
-  request.auth_key.reset();
-  request.encrypt_key.reset();
+  std::apply([&](auto... slot) { ((request.*slot).reset(), ...); }, kNotEchoed);
   const Audience audience = audience_of(request.type, request.satype);
   out(audience, std::move(request));
 }
@@ -168,7 +173,6 @@ Check Engine::State::getspi(Message& m, Instant now, Sink out) {
   limits_of(sa);
   deadlines.schedule(sa, now);
   keep(sa);
-  m.spi_range.reset();
   m.sa = pfkey::Sa{.spi = *spi};
   echo(m, out);
   return std::nullopt;

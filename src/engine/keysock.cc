@@ -51,7 +51,7 @@ struct Keysock::State {
     spread(Audience::sender, error_reply(request, why), sender, deliver);
   }
 
-  void promisc(ClientId sender, Message&& m, Deliver deliver);
+  void promisc(ClientId sender, const Message& m, Deliver deliver);
   void dump(ClientId sender, const Message& m, Instant now, Deliver deliver);
   void handle(ClientId sender, Message&& m, Instant now, Deliver deliver);
 };
@@ -71,10 +71,13 @@ ClientId Keysock::open() {
 
 void Keysock::close(ClientId client) { state_->clients.erase(client); }
 
-void Keysock::State::promisc(ClientId sender, Message&& m, Deliver deliver) {
+void Keysock::State::promisc(ClientId sender, const Message& m, Deliver deliver) {
   Client& client = clients.at(sender);
   client.promiscuous = m.satype != SaType::unspec;
-  spread(Audience::sender, std::move(m), sender, deliver);
+  // The header alone: what else a client says is not for others to read, and a reader may send this.
+  Message reply = m.header();
+  reply.error = 0, reply.diagnostic = 0;
+  spread(Audience::sender, std::move(reply), sender, deliver);
 }
 
 void Keysock::State::dump(ClientId sender, const Message& m, Instant now, Deliver deliver) {
@@ -102,7 +105,7 @@ void Keysock::State::handle(ClientId sender, Message&& m, Instant now, Deliver d
 }
 
 void Keysock::handle(ClientId client, Message&& request, Instant now, Deliver deliver) {
-  if (request.type == Type::x_promisc) return state_->promisc(client, std::move(request), deliver);
+  if (request.type == Type::x_promisc) return state_->promisc(client, request, deliver);
   if (request.type == Type::dump) return state_->dump(client, request, now, deliver);
   state_->handle(client, std::move(request), now, deliver);
 }

@@ -10,6 +10,7 @@
 
 #include "engine/testing.h"
 #include "pfkey/notices.h"
+#include "pfkey/test_samples.h"
 
 extern "C" std::size_t __sanitizer_get_current_allocated_bytes() __attribute__((weak));
 
@@ -321,6 +322,23 @@ TEST_F(ServerTest, WhatComesAndGoesLeavesNoMemoryBehind) {
   const std::size_t before = allocated();
   for (int i = 0; i < kTimes; ++i) once();
   EXPECT_LT(allocated(), before + kSlack);
+}
+
+TEST_F(ServerTest, AReaderPutsNoWordsIntoAMonitor) {
+  const ClientId monitor = open();
+  const ClientId reader = server.open(Access::read);
+  peers[reader];
+  say(monitor, request(Type::x_promisc, SaType{1}));
+  peers.at(monitor).got.clear();
+  Message m = pfkey::samples::everything();
+  m.type = Type::x_promisc, m.satype = SaType::unspec, m.seq = 9, m.pid = 77;
+  say(reader, m);
+  Message bare = request(Type::x_promisc, SaType::unspec);
+  bare.seq = 9, bare.pid = 77;
+  ASSERT_THAT(peers.at(monitor).got, ::testing::SizeIs(1));
+  EXPECT_EQ(peers.at(monitor).got[0], bare);
+  ASSERT_THAT(peers.at(reader).got, ::testing::SizeIs(1));
+  EXPECT_EQ(peers.at(reader).got[0], bare);
 }
 
 TEST_F(ServerTest, AReaderChangesNothingAndNobodyHearsOfItsTrying) {
