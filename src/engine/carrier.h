@@ -29,7 +29,8 @@ struct Carried {
 class Carrier {
  public:
   virtual ~Carrier() = default;
-  /// The SA may carry packets from now on (mature, dying), or something about it has changed.
+  /// The SA may carry packets from now on (mature, dying), or something about it has changed. A packet that an old
+  /// limit stopped shows as `exhausted` in carried() after this, or was judged by the new one.
   virtual void put(const Sa& sa) = 0;
   /// The SA carries nothing any more; its keys are gone when the packets in hand are done.
   virtual void remove(const SaId& id) = 0;

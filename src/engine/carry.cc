@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "engine/reply.h"
 #include "engine/state.h"
 
@@ -44,14 +46,26 @@ pfkey::Message Engine::State::show(Sa& sa, const pfkey::Message& header, WithKey
   return m;
 }
 
+bool Engine::State::used_up(const Sa& sa) const {
+  if (!options.carrier) return false;
+  const auto carried = options.carrier->carried(sa.id());
+  return carried && carried->exhausted;
+}
+
+Check Engine::State::end_if_used_up(Sa& sa, Sa* partner, Sink out) {
+  Sa* const ended = used_up(sa) ? &sa : partner && used_up(*partner) ? partner : nullptr;
+  if (!ended) return std::nullopt;
+  die(*ended, out);
+  return Refusal{ESRCH, pfkey::Diagnostic::sa_notfound, "packets have used it up: it has just ended by its hard limit"};
+}
+
 void Engine::attend(Instant now, Sink out) {
   if (!state_->options.carrier) return;
   while (const auto id = state_->options.carrier->attention()) {
     Sa* const sa = state_->sadb.find(*id);
     if (!sa) continue;
     state_->refresh(*sa);
-    const auto carried = state_->options.carrier->carried(*id);
-    if (carried && carried->exhausted) {
+    if (state_->used_up(*sa)) {
       state_->die(*sa, out);
     } else {
       state_->age(*sa, now, out);

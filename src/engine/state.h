@@ -72,12 +72,17 @@ struct Engine::State {
   void erase(Sa& sa);
   /// The SA, and its partner with it, have reached a hard limit: EXPIRE(HARD) for each, then they are gone.
   void die(Sa& sa, Sink out);
+  /// Whether packets have reached a hard limit of the SA, which attend() has not heard of yet.
+  bool used_up(const Sa& sa) const;
+  /// If packets have used up the SA or its partner (null: none), both die, and the Refusal says so: what a request
+  /// wants of an SA that has ended comes too late.
+  Check end_if_used_up(Sa& sa, Sa* partner, Sink out);
 };
 
 /// Keeps what the message has for Rare.
 void keep_rare(Sa& sa, const pfkey::Message& m);
 
-/// Moves a request on as its own reply: no errno, no keys.
+/// Moves a request on as its own reply: no errno, no keys, nothing but what the request says about the SA.
 void echo(pfkey::Message& request, Sink out);
 
 }  // namespace engine

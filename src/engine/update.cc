@@ -127,6 +127,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   if (sa->is(pfkey::State::larval) && !both) return add(m, now, out);
   Sa* const partner = sadb.partner(*sa);
   if (both && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
+  if (auto ended = end_if_used_up(*sa, partner, out)) return ended;
   refresh(*sa);
   if (partner) refresh(*partner);
   if (auto wrong = check_update(m, *sa, partner, options)) return wrong;
@@ -155,6 +156,8 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   publish(*sa);
   if (partner) publish(*partner);
   if (joined && joined != partner) publish(*joined);
+  // Packets may have reached the old limit before the new one was in force.
+  if (auto ended = end_if_used_up(*sa, sadb.partner(*sa), out)) return ended;
   echo(m, out);
   return std::nullopt;
 }

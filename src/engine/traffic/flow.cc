@@ -136,7 +136,7 @@ void Flow::take(const Sa& sa) {
   const pfkey::Lifetime none;
   const pfkey::Lifetime &hard = sa.limits ? sa.limits->hard : none, &soft = sa.limits ? sa.limits->soft : none;
   const bool mature = sa.is(pfkey::State::mature);
-  hard_bytes_.store(hard.bytes, kRelaxed), hard_flows_.store(hard.allocations, kRelaxed);
+  hard_bytes_.store(hard.bytes), hard_flows_.store(hard.allocations);  // Not relaxed: see charge().
   soft_bytes_.store(mature ? soft.bytes : 0, kRelaxed), soft_flows_.store(mature ? soft.allocations : 0, kRelaxed);
   dying.store(!mature, kRelaxed);
   usable.store(true, kRelaxed);
@@ -170,7 +170,7 @@ std::optional<std::uint64_t> Flow::next_number() {
   std::uint64_t number = live_->number.load(kRelaxed);
   do {
     if (number == last) {
-      exhausted_.store(true, kRelaxed);
+      exhausted_.fetch_add(1);
       usable.store(false, kRelaxed);
       attention_.store(true, kRelaxed);
       return std::nullopt;
@@ -208,7 +208,13 @@ bool Flow::charge(std::uint64_t bytes, bool new_flow, Instant now) {
   if ((hard != 0 && total >= hard) || (new_flow && hard_flows != 0 && flows > hard_flows)) {
     live_->bytes.fetch_sub(bytes, kRelaxed);
     if (new_flow) live_->flows.fetch_sub(1, kRelaxed);
-    exhausted_.store(true, kRelaxed);
+    exhausted_.fetch_add(1);
+    // A limit that was raised meanwhile counts; whoever raised it asks carried() after that, and one of the two sees
+    // the other.
+    if (hard_bytes_.load() != hard || hard_flows_.load() != hard_flows) {
+      exhausted_.fetch_sub(1);
+      return charge(bytes, new_flow, now);
+    }
     usable.store(false, kRelaxed);
     attention_.store(true, kRelaxed);
     return false;
@@ -249,7 +255,7 @@ Carried Flow::carried() const {
   c.replayed = live_->replayed.load(kRelaxed), c.late = live_->late.load(kRelaxed),
   c.corrupt = live_->corrupt.load(kRelaxed);
   c.mismatched = live_->mismatched.load(kRelaxed), c.malformed = live_->malformed.load(kRelaxed);
-  c.exhausted = exhausted_.load(kRelaxed);
+  c.exhausted = exhausted_.load() != 0;
   return c;
 }
 

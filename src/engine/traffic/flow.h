@@ -123,7 +123,8 @@ class Flow {
   Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
   std::atomic<std::uint32_t> path_mtu_{0};
   Counter path_told_{0};  // When, on the steady clock.
-  std::atomic<bool> attention_{false}, exhausted_{false};
+  std::atomic<bool> attention_{false};
+  std::atomic<std::uint32_t> exhausted_{0};  // Packets that found a hard limit or the last number reached.
 };
 
 }  // namespace engine::traffic
