@@ -8,7 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <vector>
+
+#include "base/id_map.h"
 
 namespace ipsecd {
 namespace {
@@ -28,21 +33,30 @@ std::vector<gid_t> groups_of(int fd, const ucred& peer) {
   return groups;
 }
 
+std::string text_in(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 }  // namespace
 
-bool Peer::owner() const { return uid == 0 || uid == ::geteuid(); }
+Strangers strangers() {
+  return {.user = id_map::stranger(text_in("/proc/self/uid_map"), text_in("/proc/sys/kernel/overflowuid")),
+          .group = id_map::stranger(text_in("/proc/self/gid_map"), text_in("/proc/sys/kernel/overflowgid"))};
+}
 
 std::optional<Peer> peer_of(int fd, const Policy& policy) {
   ucred who{};
   socklen_t size = sizeof who;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return std::nullopt;
   Peer peer{.pid = who.pid, .uid = who.uid};
-  if (peer.owner()) {
+  peer.owner = who.uid != policy.strangers.user && (who.uid == 0 || who.uid == ::geteuid());
+  if (peer.owner) {
     peer.access = Access::all;
   } else if (policy.group || policy.read_group) {
     const std::vector<gid_t> groups = groups_of(fd, who);
     const auto member = [&](const std::optional<gid_t>& group) {
-      return group && std::ranges::find(groups, *group) != groups.end();
+      return group && group != policy.strangers.group && std::ranges::find(groups, *group) != groups.end();
     };
     peer.access = member(policy.group) ? Access::all : member(policy.read_group) ? Access::read : Access::none;
   }

@@ -17,10 +17,20 @@ enum class Access : std::uint8_t {
   all,
 };
 
+/// The numbers by which the kernel shows users and groups that this process' user namespace does not know
+/// (user_namespaces(7)); nullopt: it knows all, and each number is one user's.
+struct Strangers {
+  std::optional<uid_t> user;
+  std::optional<gid_t> group;
+};
+/// From /proc; what cannot be read there is taken to have strangers.
+Strangers strangers();
+
 /// The groups beside root and the user whom ipsecd runs as.
 struct Policy {
   std::optional<gid_t> group;       ///< Whose members have all access.
   std::optional<gid_t> read_group;  ///< Whose members read.
+  Strangers strangers = {};         ///< Whose numbers name nobody.
 };
 
 /// Who is at the other end of a connected Unix socket, as the kernel noted it when the connection was made.
@@ -28,9 +38,7 @@ struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   Access access = Access::none;
-
-  /// Root and the user of this process: no limit of connections holds for them.
-  bool owner() const;
+  bool owner = false;  ///< Root and the user of this process: no limit of connections holds for them.
 };
 std::optional<Peer> peer_of(int fd, const Policy& policy);
 

@@ -241,7 +241,7 @@ std::uint8_t Daemon::refusal_of(const Peer& peer) {
     return EMFILE;
   }
   const auto mine = connections_of_.find(peer.uid);
-  if (peer.owner() || mine == connections_of_.end() || mine->second < options_.clients_of_a_user) return 0;
+  if (peer.owner || mine == connections_of_.end() || mine->second < options_.clients_of_a_user) return 0;
   if (!std::exchange(full_logged_, true))
     log_(fmt::format("refused process {} of user {}: there are {} clients of that user already", peer.pid, peer.uid,
                      options_.clients_of_a_user));

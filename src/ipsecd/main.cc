@@ -92,7 +92,7 @@ Result<ipsecd::Policy> policy_of(const ipsecd::Options& options) {
   if (!group) return std::unexpected(group.error());
   const auto read_group = group_of(options.read_group);
   if (!read_group) return std::unexpected(read_group.error());
-  return ipsecd::Policy{.group = *group, .read_group = *read_group};
+  return ipsecd::Policy{.group = *group, .read_group = *read_group, .strangers = ipsecd::strangers()};
 }
 
 // What an earlier ipsecd had the service manager hold, else an empty one, which it holds from now on. nullptr: nothing
