@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +13,7 @@
 #include <optional>
 
 #include "ipsecd/error_text.h"
+#include "ipsecd/file_lock.h"
 
 namespace ipsecd {
 namespace {
@@ -48,29 +47,14 @@ std::filesystem::path folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   return folder.empty() ? "." : folder;
 }
+std::string name_of(const std::string& path) { return std::filesystem::path(path).filename(); }
 
-// flock() alone would wait for ever, and a signal that ends the waiting needs a handler.
-bool lock_within(int fd, std::chrono::milliseconds patience) {
-  using Clock = std::chrono::steady_clock;
-  constexpr int kPause = 2;  // Milliseconds.
-  const auto deadline = Clock::now() + patience;
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if ((errno != EWOULDBLOCK && errno != EINTR) || Clock::now() >= deadline) return false;
-    ::poll(nullptr, 0, kPause);
-  }
-  return true;
-}
-
-// Two daemons that start at once must not each take the other's new socket for a stale one.
-Result<Fd> lock_folder(const std::string& path, std::chrono::milliseconds patience) {
+Result<Fd> open_folder(const std::string& path) {
   const std::string folder = folder_of(path);
-  Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd && errno == ENOENT)
     return fail(Errc::io, fmt::format("no folder {}: make it with `mkdir -p {}`", folder, folder));
   if (!fd) return cannot("open the folder", folder, errno);
-  if (!lock_within(fd.get(), patience))
-    return fail(Errc::timeout, fmt::format("another program has locked {} for {} s; end it and try again", folder,
-                                           std::chrono::duration<double>(patience).count()));
   return fd;
 }
 
@@ -92,15 +76,27 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address, i
   return {};
 }
 
+// The file by a descriptor: what another user puts at its place in the folder is neither followed nor changed.
+Result<Fd> open_socket_file(const Fd& folder, const std::string& path, struct stat& info) {
+  Fd file(::openat(folder.get(), name_of(path).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!file || ::fstat(file.get(), &info) != 0) return cannot("open", path, errno);
+  // A name more is somebody else's: the socket could be that of another program.
+  if (S_ISSOCK(info.st_mode) && info.st_uid == ::geteuid() && info.st_nlink == 1) return file;
+  return fail(Errc::exists,
+              fmt::format("another file has taken the place of the socket {}: who may write to its folder? "
+                          "Name one that only its user may change",
+                          path));
+}
+
 Result<void> make_folder(const std::string& folder) {
   const mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
-  if (::mkdir(folder.c_str(), mode) != 0) {
-    if (errno == EEXIST) return {};
-    return fail(Errc::denied,
-                fmt::format("cannot make the folder {}: {}; name another path with --socket", folder, text_of(errno)));
-  }
-  if (::chmod(folder.c_str(), mode) != 0) return cannot("set the mode of", folder, errno);  // Past the umask.
-  return {};
+  const mode_t old = ::umask(~mode & 0777);  // The mode is right from its first moment on.
+  const int made = ::mkdir(folder.c_str(), mode);
+  const int error = errno;
+  ::umask(old);
+  if (made == 0 || error == EEXIST) return {};
+  return fail(Errc::denied,
+              fmt::format("cannot make the folder {}: {}; name another path with --socket", folder, text_of(error)));
 }
 
 }  // namespace
@@ -108,20 +104,21 @@ Result<void> make_folder(const std::string& folder) {
 Result<Listener> Listener::at(const std::string& path, int type, std::chrono::milliseconds patience) {
   const auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
-  const auto lock = lock_folder(path, patience);
+  Listener listener;
+  auto folder = open_folder(path);
+  if (!folder) return std::unexpected(folder.error());
+  listener.folder_ = std::move(*folder);
+  const auto lock = FileLock::take(listener.folder(), name_of(path) + ".lock", path + ".lock", patience);
   if (!lock) return std::unexpected(lock.error());
   if (auto r = remove_stale(path, *address, type); !r) return std::unexpected(r.error());
 
-  Listener listener;
   listener.fd_ = new_socket(type);
   if (!listener.fd_) return cannot("make a socket for", path, errno);
-  const mode_t old = ::umask(0177);  // The file is 0600 from its first moment on.
-  const int bound = ::bind(listener.fd(), generic(*address), sizeof *address);
-  const int error = errno;
-  ::umask(old);
-  if (bound != 0) return cannot("make the socket", path, error);
+  ::fchmod(listener.fd(),
+           0600);  // Linux makes the file with the mode of the socket: it is right from the first moment.
+  if (::bind(listener.fd(), generic(*address), sizeof *address) != 0) return cannot("make the socket", path, errno);
   struct stat info{};
-  if (::lstat(path.c_str(), &info) != 0) return cannot("look at", path, errno);
+  if (auto file = open_socket_file(listener.folder_, path, info); !file) return std::unexpected(file.error());
   listener.path_ = path;
   listener.made_here_ = true;
   listener.device_ = info.st_dev;
@@ -130,16 +127,27 @@ Result<Listener> Listener::at(const std::string& path, int type, std::chrono::mi
   return listener;
 }
 
+Result<Fd> Listener::file() const {
+  struct stat info{};
+  auto file = open_socket_file(folder_, path_, info);
+  if (!file || (info.st_dev == device_ && info.st_ino == inode_)) return file;
+  return fail(Errc::exists, fmt::format("another socket has taken the place of {}", path_));
+}
+
 Result<void> Listener::let_in(const Policy& policy) {
   if (!made_here_ || (!policy.group && !policy.read_group)) return {};
   constexpr mode_t kOneGroup = 0660, kAll = 0666;
   const gid_t group = policy.group ? *policy.group : *policy.read_group;
+  const auto mine = file();
+  if (!mine) return std::unexpected(mine.error());
   struct stat info{};
-  const auto is_theirs = [&] { return ::lstat(path_.c_str(), &info) == 0 && info.st_gid == group; };
+  const auto is_theirs = [&] { return ::fstat(mine->get(), &info) == 0 && info.st_gid == group; };
   // Where the file cannot be the group's, as where there are two, the kernel's word on who a client is decides alone.
   const bool one = !(policy.group && policy.read_group) &&
-                   (is_theirs() || ::lchown(path_.c_str(), static_cast<uid_t>(-1), group) == 0);
-  if (::chmod(path_.c_str(), one ? kOneGroup : kAll) != 0) return cannot("set the mode of", path_, errno);
+                   (is_theirs() || ::fchownat(mine->get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) == 0);
+  // A descriptor of O_PATH has its mode changed by its name in /proc only, before Linux 6.6.
+  const std::string name = fmt::format("/proc/self/fd/{}", mine->get());
+  if (::chmod(name.c_str(), one ? kOneGroup : kAll) != 0) return cannot("set the mode of", path_, errno);
   return {};
 }
 
@@ -176,8 +184,9 @@ Result<Listener> Listener::handed_over(std::vector<Fd> sockets) {
 
 Listener::~Listener() {
   struct stat info{};
-  if (!fd_ || !made_here_ || ::lstat(path_.c_str(), &info) != 0) return;
-  if (info.st_dev == device_ && info.st_ino == inode_) ::unlink(path_.c_str());
+  const std::string name = name_of(path_);
+  if (!fd_ || !made_here_ || ::fstatat(folder_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (info.st_dev == device_ && info.st_ino == inode_) ::unlinkat(folder_.get(), name.c_str(), 0);
 }
 
 }  // namespace ipsecd

@@ -18,11 +18,13 @@ namespace ipsecd {
 /// another has taken its place.
 class Listener {
  public:
-  /// How long another program may take that makes a socket in the same folder.
+  /// How long another program may take that makes a socket at the same path.
   static constexpr std::chrono::milliseconds kPatience{5'000};
 
-  /// Makes a socket of mode 0600 at `path`. A socket that nobody answers on is replaced; anything else is left alone.
-  /// Errors: exists (another ipsecd serves it, or it is no socket), timeout (of kPatience), denied, invalid, io.
+  /// Makes a socket of mode 0600 at `path`, under the lock of PATH.lock, which is there as long as this takes. A socket
+  /// that nobody answers on is replaced; anything else is left alone.
+  /// Errors: exists (another ipsecd serves it, it is no socket, another took its place, or others may open the lock),
+  /// timeout (of `patience`), denied, invalid, io.
   static Result<Listener> at(const std::string& path, int type = SOCK_SEQPACKET,
                              std::chrono::milliseconds patience = kPatience);
   /// As at(), and makes the folder of `path` first if it is not there: 0755 for root, 0700 for others.
@@ -38,7 +40,8 @@ class Listener {
 
   /// Lets in whom the policy names: the group by the file's group and mode where it is the only one, else everybody
   /// may knock, and who gets in is decided by the kernel's word on each (peer_of()). Only of a socket that was made
-  /// here; of one that was handed over the file is the service manager's. Error: denied.
+  /// here; of one that was handed over the file is the service manager's. No other file is touched, whatever stands at
+  /// the path by now. Errors: denied, exists (it is not the socket any more).
   Result<void> let_in(const Policy& policy);
 
   /// The group to which the file of a socket that was handed over is open, and nobody beyond it (mode 0660): whom the
@@ -48,9 +51,14 @@ class Listener {
   explicit operator bool() const { return static_cast<bool>(fd_); }
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
+  /// The folder of a socket that was made here, as it was opened then (O_PATH); -1: none was.
+  int folder() const { return folder_.get(); }
 
  private:
-  Fd fd_;
+  /// The socket's file, opened by O_PATH.
+  Result<Fd> file() const;
+
+  Fd fd_, folder_;
   std::string path_;
   bool made_here_ = false;
   dev_t device_ = 0;

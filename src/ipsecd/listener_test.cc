@@ -90,12 +90,69 @@ TEST(Listener, SaysWhatIsWrongWithThePlace) {
   const std::string too_long(108, 'x');
   EXPECT_EQ(error_of(Listener::at(too_long)),
             "the socket path " + too_long + " has 108 bytes; a Unix socket's has at most 107");
-  const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
+  const int lock = ::open((folder / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   EXPECT_EQ(error_of(Listener::at(folder / "s", SOCK_SEQPACKET, std::chrono::milliseconds(20))),
-            "another program has locked " + std::filesystem::path(folder / "s").parent_path().string() +
-                " for 0.02 s; end it and try again");
+            "another program has locked " + (folder / "s.lock") + " for 0.02 s; end it and try again");
   ::close(lock);
+}
+
+// Everybody may open a folder of mode 0755, and lock it.
+TEST(Listener, ALockOfTheFolderIsNothingToIt) {
+  const TempFolder folder;
+  const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  EXPECT_EQ(error_of(Listener::at(folder / "s", SOCK_SEQPACKET, std::chrono::milliseconds(20))), "listening");
+  ::close(lock);
+}
+
+TEST(Listener, ItsOwnLockIsForNobodyElseAndGoesAgain) {
+  const TempFolder folder;
+  {
+    const auto listener = Listener::at(folder / "s").value();
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "."));
+  ::close(::open((folder / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ::chmod((folder / "s.lock").c_str(), 0644);
+  const std::string wrong = (folder / "s.lock") + " is not a lock of ipsecd: others own it or may open it; remove it";
+  EXPECT_EQ(error_of(Listener::at(folder / "s")), wrong);
+  EXPECT_EQ(mode_of(folder / "s.lock"), mode_t{S_IFREG | 0644});
+  std::filesystem::remove(folder / "s.lock");
+  ASSERT_EQ(::mkfifo((folder / "s.lock").c_str(), 0600), 0);
+  EXPECT_EQ(error_of(Listener::at(folder / "s")), wrong);
+  std::filesystem::remove(folder / "s.lock");
+  std::filesystem::create_symlink(folder / "other", folder / "s.lock");
+  EXPECT_THAT(error_of(Listener::at(folder / "s")), ::testing::StartsWith("cannot make the lock "));
+  EXPECT_FALSE(std::filesystem::exists(folder / "other"));
+}
+
+// As another user does who may write to the folder.
+TEST(Listener, LettingInChangesNoFileThatTookTheSocketsPlace) {
+  const TempFolder folder;
+  const std::string path = folder / "s", victim = folder / "victim";
+  std::ofstream(victim) << "secret";
+  ::chmod(victim.c_str(), 0600);
+  auto listener = Listener::at(path).value();
+  std::filesystem::rename(path, folder / "moved");
+  std::filesystem::create_symlink(victim, path);
+  const std::vector<Policy> policies = {{.group = ::getgid(), .read_group = {}},
+                                        {.group = 65534, .read_group = ::getgid()}};
+  for (const Policy& policy : policies) {
+    const auto done = listener.let_in(policy);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Errc::exists);
+    EXPECT_EQ(mode_of(victim), mode_t{S_IFREG | 0600});
+  }
+  // Another program's socket, moved or linked to here.
+  std::filesystem::remove(path);
+  const int other = backend::testing::listen_at(folder / "other");
+  ::chmod((folder / "other").c_str(), 0600);
+  std::filesystem::create_hard_link(folder / "other", path);
+  EXPECT_FALSE(listener.let_in(policies[0]));
+  std::filesystem::remove(folder / "other");
+  EXPECT_FALSE(listener.let_in(policies[0]));
+  EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0600});
+  ::close(other);
 }
 
 // Whoever comes second waits until the first has made its socket; each then has its own.
@@ -110,9 +167,9 @@ TEST(Listener, ManyThatStartAtOnceInOneFolderAllServe) {
   EXPECT_THAT(errors, ::testing::Each("listening"));
 }
 
-TEST(Listener, WaitsForWhoHoldsTheFolder) {
+TEST(Listener, WaitsForWhoHoldsTheLock) {
   const TempFolder folder;
-  const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
+  const int lock = ::open((folder / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   std::promise<void> begun;
   std::jthread other([&] {
