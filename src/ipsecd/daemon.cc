@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -44,6 +46,12 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
       return std::ranges::find(rows, &row) == rows.end();
     };
   options.is_local = [&local](const Address& a) { return local.contains(a, now().steady); };
+  // The library's own choice may be a device file, and no file is opened any more once ipsecd serves.
+  options.random = [] {
+    std::array<std::byte, sizeof(std::uint32_t)> octets;
+    crypto::random_bytes(octets);
+    return std::bit_cast<std::uint32_t>(octets);
+  };
   return options;
 }
 
@@ -70,6 +78,7 @@ std::uint32_t events_for(Wants wants) {
 Daemon::Daemon(const Listener& listener, Log log, const Options& options)
     : listener_(listener),
       log_(std::move(log)),
+      rationed_(log_),
       options_(options),
       server_(
           engine_options(local_, options_), [this](ClientId to, Bytes wire) { return send(to, wire); },
@@ -81,7 +90,8 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
 Daemon::~Daemon() {
   connections_.clear();
   status_socket_.reset();
-  for (sd_event_source* source : {accept_source_, accept_timer_, timer_}) sd_event_source_disable_unref(source);
+  for (sd_event_source* source : {accept_source_, accept_timer_, timer_, log_timer_})
+    sd_event_source_disable_unref(source);
   sd_event_unref(loop_);
 }
 
@@ -111,6 +121,10 @@ Result<void> Daemon::set_up() {
   const auto on_stop = [](sd_event_source*, int, std::uint32_t, void* loop) {
     return sd_event_exit(static_cast<sd_event*>(loop), 0);
   };
+  const auto on_log_timer = [](sd_event_source*, std::uint64_t, void* self) {
+    static_cast<Daemon*>(self)->rationed_.settle(now().steady);
+    return 0;
+  };
   int r = sd_event_new(&loop_);
   if (r >= 0) r = sd_event_add_io(loop_, &accept_source_, listener_.fd(), EPOLLIN, on_accept, this);
   if (r >= 0) r = sd_event_add_io(loop_, nullptr, stop_.get(), EPOLLIN, on_stop, loop_);
@@ -118,6 +132,8 @@ Result<void> Daemon::set_up() {
   if (r >= 0) r = sd_event_source_set_enabled(accept_timer_, SD_EVENT_OFF);
   if (r >= 0) r = sd_event_add_time(loop_, &timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_timer, this);
   if (r >= 0) r = sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
+  if (r >= 0) r = sd_event_add_time(loop_, &log_timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_log_timer, this);
+  if (r >= 0) r = sd_event_source_set_enabled(log_timer_, SD_EVENT_OFF);
   if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
   return {};
 }
@@ -218,9 +234,18 @@ void Daemon::accept_waiting() {
   }
 }
 
+void Daemon::tell(RationedLog::Kind kind, std::string line) {
+  rationed_.say(kind, std::move(line), now().steady);
+  const auto due = rationed_.deadline();
+  if (!due) return;
+  const auto at = std::chrono::ceil<std::chrono::microseconds>(*due).count();
+  sd_event_source_set_time(log_timer_, static_cast<std::uint64_t>(at));
+  sd_event_source_set_enabled(log_timer_, SD_EVENT_ONESHOT);
+}
+
 // Out of descriptors or memory: the waiting connection would wake the loop again and again.
 void Daemon::pause_accepting(int error) {
-  log_(fmt::format("cannot accept a client now: {}", text_of(error)));
+  tell(RationedLog::Kind::failure, fmt::format("cannot accept a client now: {}", text_of(error)));
   std::uint64_t time = 0;
   sd_event_source_set_enabled(accept_source_, SD_EVENT_OFF);
   sd_event_now(loop_, CLOCK_MONOTONIC, &time);
@@ -231,20 +256,19 @@ void Daemon::pause_accepting(int error) {
 std::uint8_t Daemon::refusal_of(const Peer& peer) {
   if (peer.access == Access::none) {
     const bool groups = options_.policy.group || options_.policy.read_group;
-    log_(fmt::format("refused process {} of user {}: only root and user {}{} are served", peer.pid, peer.uid,
+    tell(RationedLog::Kind::stranger,
+         fmt::format("refused process {} of user {}: only root and user {}{} are served", peer.pid, peer.uid,
                      ::geteuid(), groups ? " and members of its groups" : ""));
     return EPERM;
   }
   if (connections_.size() >= options_.clients) {
-    if (!std::exchange(full_logged_, true))
-      log_(fmt::format("refused a client: there are {} already", options_.clients));
+    tell(RationedLog::Kind::crowd, fmt::format("refused a client: there are {} already", options_.clients));
     return EMFILE;
   }
   const auto mine = connections_of_.find(peer.uid);
   if (peer.owner || mine == connections_of_.end() || mine->second < options_.clients_of_a_user) return 0;
-  if (!std::exchange(full_logged_, true))
-    log_(fmt::format("refused process {} of user {}: there are {} clients of that user already", peer.pid, peer.uid,
-                     options_.clients_of_a_user));
+  tell(RationedLog::Kind::crowd, fmt::format("refused process {} of user {}: there are {} clients of that user already",
+                                             peer.pid, peer.uid, options_.clients_of_a_user));
   return EMFILE;
 }
 
@@ -266,7 +290,7 @@ void Daemon::admit(Fd fd) {
   if (const int r = sd_event_add_io(loop_, &connection->source, connection->fd.get(), connection->events, on_event,
                                     connection.get());
       r < 0)
-    return log_(fmt::format("cannot serve a client: {}", text_of(-r)));
+    return tell(RationedLog::Kind::failure, fmt::format("cannot serve a client: {}", text_of(-r)));
   connection->id = server_.open(peer->access);
   connection->uid = peer->uid;
   ++connections_of_[peer->uid];
@@ -320,7 +344,6 @@ void Daemon::close(ClientId id) {
   const auto found = connections_.find(id);
   if (const auto mine = connections_of_.find(found->second->uid); --mine->second == 0) connections_of_.erase(mine);
   connections_.erase(found);
-  full_logged_ = false;
   // A descriptor is free again.
   sd_event_source_set_enabled(accept_source_, SD_EVENT_ON);
 }

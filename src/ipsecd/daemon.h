@@ -17,6 +17,7 @@
 #include "ipsecd/dataplane.h"
 #include "ipsecd/fd.h"
 #include "ipsecd/listener.h"
+#include "ipsecd/rationed_log.h"
 #include "ipsecd/server.h"
 #include "ipsecd/status_socket.h"
 #include "ipsecd/vault.h"
@@ -90,9 +91,12 @@ class Daemon {
   /// After clients were served: waits for what each of them and the engine now need.
   void settle();
   void set_timer();
+  /// Logs what a client causes by coming, which anybody may do at any rate.
+  void tell(RationedLog::Kind kind, std::string line);
 
   const Listener& listener_;
   Log log_;
+  RationedLog rationed_;
   Options options_;
   LocalAddresses local_;
   Server server_;
@@ -102,9 +106,9 @@ class Daemon {
   sd_event_source* accept_source_ = nullptr;
   sd_event_source* accept_timer_ = nullptr;
   sd_event_source* timer_ = nullptr;
+  sd_event_source* log_timer_ = nullptr;
   std::unique_ptr<StatusSocket> status_socket_;
   std::optional<std::chrono::nanoseconds> timer_at_;
-  bool full_logged_ = false;
   bool swap_logged_ = false;
   std::vector<ClientId> touched_;  // Whose wants may have changed since settle().
   std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;

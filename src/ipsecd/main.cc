@@ -1,5 +1,6 @@
 // ipsecd: the SADB as a daemon.
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,13 +28,22 @@
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
 #include "ipsecd/privileges.h"
+#include "pfkey/algorithms.h"
 
 namespace {
 
-// In one piece; a journal that is gone is no reason to end.
+// In one piece; a journal that is gone, or does not read, is no reason to end or to wait.
 void log(std::string_view line) {
   const std::string said = fmt::format("ipsecd: {}\n", line);
-  [[maybe_unused]] const auto done = write(STDERR_FILENO, said.data(), said.size());
+  pollfd out{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&out, 1, 0) == 1) [[maybe_unused]]
+    const auto done = write(STDERR_FILENO, said.data(), said.size());
+}
+
+// What a daemon writes may find nobody who reads, a file that may grow no more, or a terminal that is another's: then
+// it is lost, and the SAs are not.
+void outlive_lost_output() {
+  for (const int signal_number : {SIGPIPE, SIGXFSZ, SIGTTOU}) signal(signal_number, SIG_IGN);
 }
 
 // To standard output. Errors: io.
@@ -155,6 +165,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
 }
 
 Result<void> serve(const ipsecd::Options& options) {
+  outlive_lost_output();
   sigset_t ending;
   sigemptyset(&ending);
   sigaddset(&ending, SIGTERM);

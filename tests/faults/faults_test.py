@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """What can go wrong around the programs: files, disks, pipes, daemons. Each has a clear error, its exit status, nothing
 half-written and no hang."""
+import contextlib
 import os
 import pathlib
 import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import unittest
 
-from programs import Case, DEADLINE, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
+from programs import Case, DEADLINE, Ended, IPSECD, IPSECKEY, NOBODY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
 
 OK, FAILED, USAGE, NO_SADB, FILE = range(5)
 
@@ -291,6 +293,65 @@ class Closed(Case):
             self.assertIsNone(process.poll())
         process.terminate()
         self.assertEqual(process.wait(DEADLINE), OK)
+
+
+    def serve_with_log(self, stderr, **how):
+        """A daemon that has to log a line for each stranger, with that log."""
+        self.folder.chmod(0o755)
+        path = self.folder / "sadb.sock"
+        process = subprocess.Popen([IPSECD, "--socket", str(path)], stderr=stderr, **how)
+        self.addCleanup(self.stop, process)
+        end = time.monotonic() + DEADLINE
+        while not path.exists():
+            self.assertLess(time.monotonic(), end)
+            self.assertIsNone(process.poll())
+        path.chmod(0o666)
+        self.daemon = type("Behind", (), {"socket": path})
+        return process
+
+    def assert_outlives(self, process):
+        if os.getuid() == 0:  # Only root can be a stranger too.
+            os.seteuid(NOBODY)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+                one.connect(str(self.daemon.socket))
+                one.settimeout(DEADLINE)
+                while os.geteuid() == NOBODY and one.recv(64):
+                    pass
+        finally:
+            os.seteuid(os.getuid())
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(3)).status, OK)
+        self.assertEqual(self.count_sas(), 3)
+        process.terminate()
+        self.assertEqual(process.wait(DEADLINE), OK)
+
+    def test_a_log_whose_reader_is_gone_ends_no_daemon(self):
+        reader, writer = os.pipe()
+        process = self.serve_with_log(writer)
+        os.close(writer)
+        os.close(reader)
+        self.assert_outlives(process)
+
+    def test_a_log_that_nobody_reads_holds_up_no_daemon(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)  # The daemon's own stays as it is: it may block.
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(filler, bytes(4096))
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(filler, b".")
+        os.close(filler)
+        process = self.serve_with_log(writer)
+        os.close(writer)
+        self.assert_outlives(process)
+
+    def test_a_log_that_may_grow_no_more_ends_no_daemon(self):
+        with open(self.folder / "log", "wb") as log:
+            process = self.serve_with_log(log, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16)))
+        self.assert_outlives(process)
+        self.assertEqual((self.folder / "log").stat().st_size, 16)
 
 
 class Interrupted(Case):

@@ -5,12 +5,14 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 from hosts import Pair, echo, wait_for
@@ -138,7 +140,7 @@ class Clients(Case):
 
     def test_a_file_that_cannot_be_the_groups_is_open_and_the_kernel_decides(self):
         """As where the unit's filter forbids chown(2), and for a user who is no member."""
-        self.folder.chmod(0o777)
+        os.chown(self.folder, 65534, -1)
         process = subprocess.Popen([self.folder / "ipsecd", "--socket", self.folder / "s", "--read-group", str(READERS)], user=65534,
                                    group=65534, extra_groups=[], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=UNPRIVILEGED)
         self.addCleanup(self.stop, process)
@@ -181,6 +183,43 @@ class Clients(Case):
         self.assertEqual(self.count_sas(), 1)  # Root is served.
         for process in held:
             self.stop(process)
+
+    def knock(self, times: int):
+        """Connects as a user who is not served, and waits for the refusal."""
+        os.seteuid(65534)
+        try:
+            for _ in range(times):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+                    one.settimeout(DEADLINE)
+                    one.connect(str(self.daemon.socket))
+                    while one.recv(64):
+                        pass
+        finally:
+            os.seteuid(0)
+
+    def test_a_stranger_fills_no_log(self):
+        """A line a second at most, and the lines tell of all."""
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
+        count, begin = 3000, time.monotonic()
+        self.knock(count)
+        told = lambda: [1 + int(more or 0) for more in
+                        re.findall(r"refused process \d+ of user 65534: [^\n(]*?(?: \(and (\d+) more like it\))?\n", self.daemon.log)]
+        while sum(told()) < count:
+            self.assertTrue(select.select([self.daemon.process.stderr], [], [], DEADLINE)[0], self.daemon.log)
+            self.daemon.log += os.read(self.daemon.process.stderr.fileno(), 65536).decode()
+        self.assertEqual(sum(told()), count)
+        self.assertLessEqual(len(told()), time.monotonic() - begin + 1)
+
+    def test_a_user_whom_the_namespace_does_not_know_is_nobody(self):
+        """Outsiders show as 65534 there, which is the number of a group that is let in."""
+        words = ["unshare", "--user", "--map-root-user", str(self.folder / "ipsecd"), "--socket", str(self.folder / "s"), "--read-group", "65534"]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(self.stop, process)
+        self.assertTrue(any(b"serving" in line for line in process.stderr))
+        self.daemon = type("Serving", (), {"socket": self.folder / "s"})
+        self.assertEqual(self.run_it("-n", "dump").status, OK)
+        self.assertEqual(self.ask([STRANGERS], "-n", "dump", uid=54321).status, NO_SADB)
+        self.assertEqual(self.ask([65534], "-n", "dump", uid=54321).status, NO_SADB)
 
     def listen_as_reader(self) -> subprocess.Popen:
         process = subprocess.Popen([self.program, f"--sadb=ipsecd:{self.daemon.socket}", "passive_monitor"], cwd=self.folder,
