@@ -8,9 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
+#include "base/id_map.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
 
@@ -62,6 +66,32 @@ std::unexpected<Error> cannot_connect(const std::string& path, int error) {
   }
 }
 
+std::string text_in(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Whoever listens gets keys: root, this user, or the owner of the folder, in which nobody else could have put a socket
+// for long. The kernel has noted who it was that listened; systemd, which is root, does for a socket unit.
+Result<void> trust(int fd, const std::string& path) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+    return fail(Errc::denied, fmt::format("cannot tell who serves {}: {}", path, text_of(errno)));
+  if (who.uid == 0 || who.uid == ::geteuid()) return {};
+  struct stat folder{};
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const bool theirs = ::stat(parent.empty() ? "." : parent.c_str(), &folder) == 0 && folder.st_uid == who.uid;
+  const bool known =
+      id_map::stranger(text_in("/proc/self/uid_map"), text_in("/proc/sys/kernel/overflowuid")) != who.uid;
+  if (theirs && known) return {};
+  return fail(Errc::denied,
+              fmt::format("{} is served by user {}, who is neither root nor you nor the owner of its folder: "
+                          "nothing was sent; if your ipsecd runs as that user, put its socket into a folder "
+                          "that belongs to that user",
+                          path, who.uid));
+}
+
 // Room for the largest message; a default socket buffer has less. Without the privilege the system's limit holds.
 void enlarge_send_buffer(int fd) {
   const int size = static_cast<int>(2 * pfkey::kMaxMessageSize);
@@ -94,6 +124,7 @@ Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds pat
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   enlarge_send_buffer(fd);
   if (::connect(fd, generic(*address), sizeof *address) != 0) return cannot_connect(channel.path_, errno);
+  if (auto r = trust(fd, channel.path_); !r) return std::unexpected(std::move(r.error()));
   return channel;
 }
 

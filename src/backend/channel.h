@@ -20,8 +20,8 @@ enum class Outcome : std::uint8_t {
 /// Owns the socket. Every error says which socket it was and, where it is known, how to mend it.
 class Channel {
  public:
-  /// Waits at most `patience` for a busy daemon to accept. Errors: unreachable (no daemon), denied, timeout, invalid
-  /// (the path is too long), io.
+  /// Waits at most `patience` for a busy daemon to accept. Errors: unreachable (no daemon), denied (also: who listens
+  /// there is neither root, nor this user, nor the owner of the folder), timeout, invalid (the path is too long), io.
   static Result<Channel> connect(std::string path, std::chrono::milliseconds patience);
 
   Channel(Channel&& other) noexcept;

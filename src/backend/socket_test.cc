@@ -4,6 +4,12 @@
 #include <grp.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
 
 #include "backend/testing.h"
 #include "pfkey/notices.h"
@@ -51,6 +57,69 @@ Outcome call(Backend& backend, std::vector<Message> list) {
 }
 
 std::string error_of(const Result<std::unique_ptr<Socket>>& r) { return r ? "connected" : r.error().text; }
+
+// A socket of user nobody at `path`; its process ends, with the number of bytes that the first client sent, when that
+// client has left.
+class Impostor {
+ public:
+  static constexpr uid_t kUser = 65534;
+
+  explicit Impostor(const std::string& path) {
+    int ready[2];
+    if (::pipe2(ready, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      if (::setgroups(0, nullptr) != 0 || ::setuid(kUser) != 0) ::_exit(255);
+      const int fd = testing::listen_at(path);
+      ::close(ready[1]);
+      const int client = testing::ready(fd, POLLIN) ? ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC) : -1;
+      std::array<char, 200> some;
+      ::_exit(testing::ready(client, POLLIN) ? static_cast<int>(::recv(client, some.data(), some.size(), 0)) : 254);
+    }
+    ::close(ready[1]);
+    testing::ready(ready[0], POLLIN);  // It listens: the pipe's other end is closed.
+    ::close(ready[0]);
+  }
+  ~Impostor() { got(); }
+
+  /// Waits for its end.
+  int got() {
+    int status = 0;
+    if (pid_ > 0 && ::waitpid(std::exchange(pid_, 0), &status, 0) > 0) got_ = WEXITSTATUS(status);
+    return got_;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int got_ = -1;
+};
+
+// Only root can make what another user listens on; for others ipseckey's own user is all there is to try.
+TEST(Socket, GivesNothingToAnotherUserWhoListensThere) {
+  if (::geteuid() != 0) return;
+  const TempFolder folder;
+  ::chmod((folder / ".").c_str(), 01777);
+  {
+    Impostor impostor(folder / "s");
+    const auto socket = Socket::connect(folder / "s");
+    EXPECT_EQ(
+        error_of(socket),
+        (folder / "s") +
+            " is served by user 65534, who is neither root nor you nor the owner of its folder: nothing was sent; if "
+            "your ipsecd runs as that user, put its socket into a folder that belongs to that user");
+    EXPECT_EQ(socket.error().code, Errc::denied);
+    EXPECT_EQ(impostor.got(), 0);
+  }
+  std::filesystem::remove(folder / "s");
+  ASSERT_EQ(::chown((folder / ".").c_str(), Impostor::kUser, 0), 0);
+  Impostor daemon(folder / "s");
+  {
+    const auto socket = Socket::connect(folder / "s");
+    ASSERT_EQ(error_of(socket), "connected");
+    EXPECT_FALSE(call(**socket, requests(1)).result);  // It says nothing and ends.
+  }
+  EXPECT_EQ(daemon.got(), 16);
+}
 
 TEST(Socket, SendsInOrderAndGivesEachReply) {
   const TempFolder folder;
