@@ -2,8 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/landlock.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -11,6 +15,7 @@
 #include <memory>
 
 #include "ipsecd/error_text.h"
+#include "ipsecd/fd.h"
 
 namespace ipsecd {
 namespace {
@@ -27,14 +32,17 @@ constexpr const char* kAllowed[] = {
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "eventfd2",
     "timerfd_create", "timerfd_settime", "signalfd4", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn",
     "restart_syscall",
-    // memory
-    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mlock", "mlock2", "munlock", "memfd_create",
+    // memory; mmap and mprotect are rules of their own
+    "brk", "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock", "memfd_create",
     // time, chance, threads
     "clock_gettime", "clock_getres", "gettimeofday", "time", "nanosleep", "clock_nanosleep", "getrandom", "futex",
     "sched_yield", "sched_getaffinity", "set_robust_list", "rseq", "getpid", "gettid", "getuid", "geteuid", "getgid",
     "getegid", "uname", "getcpu", "membarrier",
-    // the end: its sockets' files, and a failed assertion
-    "lstat", "stat", "unlink", "unlinkat", "tgkill", "exit", "exit_group"};
+    // the end: are its sockets' files its own still?
+    "lstat", "stat", "exit", "exit_group"};
+
+// The end of its sockets' files. No filter sees which file is meant.
+constexpr const char* kRemoving[] = {"unlink", "unlinkat"};
 
 // The look for leaks at the end, and reports.
 constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrace",    "wait4",
@@ -48,6 +56,24 @@ constexpr const char* kDeadly[] = {"execve",           "execveat",          "for
                                    "ptrace",           "init_module",       "bpf",        "finit_module",
                                    "process_vm_readv", "process_vm_writev", "kexec_load", "kexec_file_load",
                                    "userfaultfd"};
+
+// What Landlock is to forbid, as the kernel takes it; older headers know the first field only.
+struct Ruleset {
+  std::uint64_t files = 0, network = 0, scopes = 0;
+};
+// Since which version of it there is what.
+struct Since : Ruleset {
+  long version = 0;
+};
+constexpr std::uint64_t kReads = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr Since kSince[] = {
+    {{.files = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1}, 1},  // All that there was.
+    {{.files = std::uint64_t{1} << 13}, 2},                  // Renaming to another folder.
+    {{.files = std::uint64_t{1} << 14}, 3},                  // Cutting off.
+    {{.network = 3}, 4},                                     // TCP: bind and connect.
+    {{.files = std::uint64_t{1} << 15}, 5},                  // ioctl of devices.
+    {{.scopes = std::uint64_t{1} << 1}, 6},                  // Signals to processes outside.
+};
 
 constexpr int kFamilies[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
@@ -64,21 +90,27 @@ int add(const Filter& filter, std::uint32_t action, const char* name, std::initi
   return r == -EDOM || r == -EEXIST ? 0 : r;
 }
 
-int add_rules(const Filter& filter) {
+int add_rules(const Filter& filter, bool may_remove) {
   int r = 0;
   const auto rule = [&](std::uint32_t action, const char* name, std::initializer_list<scmp_arg_cmp> when = {}) {
     if (r == 0) r = add(filter, action, name, when);
   };
   for (const char* const name : kAllowed) rule(SCMP_ACT_ALLOW, name);
+  if (may_remove)
+    for (const char* const name : kRemoving) rule(SCMP_ACT_ALLOW, name);
+  for (const char* const name : {"mmap", "mmap2", "mprotect"})
+    rule(SCMP_ACT_ALLOW, name, {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}});
+  // A failed assertion's signal, to itself.
+  rule(SCMP_ACT_ALLOW, "tgkill", {scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0}});
   for (const int family : kFamilies)
     rule(SCMP_ACT_ALLOW, "socket", {scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0}});
-  // Locks and flags of descriptors; no file is opened for writing any more.
+  // Flags and seals of descriptors.
   for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS})
     rule(SCMP_ACT_ALLOW, "fcntl", {scmp_arg_cmp{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0}});
-  constexpr scmp_datum_t kWrites = O_ACCMODE | O_CREAT | O_TRUNC;
-  rule(SCMP_ACT_ALLOW, "openat", {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
-  rule(SCMP_ACT_ALLOW, "open", {scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
   if (kSanitized) {
+    constexpr scmp_datum_t kWrites = O_ACCMODE | O_CREAT | O_TRUNC;
+    rule(SCMP_ACT_ALLOW, "openat", {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
+    rule(SCMP_ACT_ALLOW, "open", {scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}});
     for (const char* const name : kOfSanitizers) rule(SCMP_ACT_ALLOW, name);
   } else {
     for (const char* const name : kDeadly) rule(SCMP_ACT_KILL_PROCESS, name);
@@ -88,14 +120,40 @@ int add_rules(const Filter& filter) {
 
 }  // namespace
 
-Result<void> confine() {
+Result<void> wall_in(std::span<const std::string> folders) {
+  const auto cannot = [](int error) {
+    const bool none = error == ENOSYS || error == EOPNOTSUPP || error == EPERM;  // EPERM: a container's filter.
+    return fail(none ? Errc::unsupported : Errc::io,
+                fmt::format("cannot shut itself off from files (Landlock): {}", text_of(error)));
+  };
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 1) return cannot(errno);
+  Ruleset all;
+  for (const Since& row : kSince) {
+    if (version < row.version) continue;
+    all.files |= row.files, all.network |= row.network, all.scopes |= row.scopes;
+  }
+  if (kSanitized) all.files &= ~kReads;
+  const Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0)));
+  if (!rules) return cannot(errno);
+  for (const std::string& folder : folders) {
+    const Fd place(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!place) return fail(Errc::io, fmt::format("cannot open the folder {}: {}", folder, text_of(errno)));
+    const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE, .parent_fd = place.get()};
+    if (::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) return cannot(errno);
+  }
+  if (::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) return cannot(errno);
+  return {};
+}
+
+Result<void> confine(bool may_remove) {
   const auto refused = [](int error) {
     return fail(Errc::unsupported,
                 fmt::format("cannot do without the system calls that serving does not need: {}", text_of(error)));
   };
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return refused(ENOMEM);
-  if (const int r = add_rules(filter); r != 0) return refused(-r);
+  if (const int r = add_rules(filter, may_remove); r != 0) return refused(-r);
   if (const int r = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1); r != 0) return refused(-r);
   if (const int r = seccomp_load(filter.get()); r != 0) return refused(-r);
   return {};

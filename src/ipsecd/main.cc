@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <string_view>
@@ -28,7 +30,6 @@
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
 #include "ipsecd/privileges.h"
-#include "pfkey/algorithms.h"
 
 namespace {
 
@@ -164,6 +165,17 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
   return ipsecd::Dataplane::make(wanted, std::move(*tun), log);
 }
 
+// Before threads start. Whether files may be removed afterwards: those of the sockets, where Landlock sees to it that
+// no others are. Without it they stay behind if root serves, and the next ipsecd replaces them.
+bool shut_off_files(const std::string& status_path) {
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const std::string folder = std::filesystem::path(status_path).parent_path();
+  const std::array folders = {folder.empty() ? std::string(".") : folder};
+  const auto done = ipsecd::wall_in(folders);
+  if (!done && done.error().code != Errc::unsupported) log(done.error().text);
+  return done || geteuid() != 0;
+}
+
 Result<void> serve(const ipsecd::Options& options) {
   outlive_lost_output();
   sigset_t ending;
@@ -201,9 +213,9 @@ Result<void> serve(const ipsecd::Options& options) {
   } else {
     ipsecd::keep_two_capabilities();
   }
+  const bool may_remove = shut_off_files(ipsecd::status_path(listener->path()));
   if (*dataplane) (*dataplane)->start();
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  if (auto r = ipsecd::confine(); !r) log(r.error().text);
+  if (auto r = ipsecd::confine(may_remove); !r) log(r.error().text);
   const std::string what =
       options.tun ? fmt::format("{}, packets through {}", listener->path(), *options.tun) : listener->path();
   log(fmt::format("serving {}", what));
