@@ -265,6 +265,13 @@ Check check_labels(const Message& m, const Options& options) {
   return std::nullopt;
 }
 
+Check check_extended(const Message& m) {
+  constexpr std::string_view kWindow = "extended sequence numbers need a replay window: give `replay N`";
+  if (m.replay_window && m.replay_window->esn && m.replay_window->window == 0)
+    return Refusal{EINVAL, D::invalid_replay, kWindow};
+  return std::nullopt;
+}
+
 Check check_replay_width(const Message& m, bool esn) {
   const bool wide = m.replay_value && m.replay_value->number() > UINT32_MAX;
   if (wide && !esn && !(m.replay_window && m.replay_window->esn)) return Refusal{EOPNOTSUPP, D::invalid_replay};
@@ -297,6 +304,7 @@ Check check_add(Message& m, const Options& options) {
   if (kWeakKey.broken(add)) return kWeakKey.answer;
   if (auto wrong = check_encapsulation(m)) return wrong;
   if ((m.sa->flags & pfkey::kFlagTunnel) && !m.inner_src) return einval(D::missing_inner_src);
+  if (auto wrong = check_extended(m)) return wrong;
   return check_replay_width(m, false);
 }
 

@@ -43,6 +43,9 @@ Check check_labels(const pfkey::Message& request, const Options& options);
 /// REPLAY_WINDOW of more than 4096 packets.
 Check check_replay_width(const pfkey::Message& request, bool esn);
 
+/// Extended sequence numbers without a window: nothing tells then which half is meant (RFC 4303 section 3.4.3).
+Check check_extended(const pfkey::Message& request);
+
 /// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after
 /// normalise(). Corrects the parity of DES keys and fills in the protocol of a tunnel.
 Check check_add(pfkey::Message& request, const Options& options);
