@@ -36,7 +36,8 @@ class Carrier {
   virtual void remove(const SaId& id) = 0;
   /// nullopt: no such SA was put.
   virtual std::optional<Carried> carried(const SaId& id) const = 0;
-  /// The next SA that has reached a limit, or was used for the first time, since it was last given back here.
+  /// The next SA that has reached a limit, or was used for the first time, since it was last given back here; nullopt:
+  /// no more, or enough for once, so that whoever asks in a loop comes to other work.
   virtual std::optional<SaId> attention() = 0;
 };
 

@@ -90,7 +90,19 @@ void Dataplane::start() {
 
 void Dataplane::read_path_reports() {
   for (PathInlet& path : paths_)
-    while (const auto report = path.next()) plane_.path_mtu(report->id, report->mtu, now());
+    for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, now());
+}
+
+std::optional<engine::Wanted> Dataplane::wanted() {
+  auto wanted = plane_.wanted();
+  if (!wanted && plane_.wanted_left()) ::eventfd_write(call_.get(), 1);
+  return wanted;
+}
+
+std::optional<engine::SaId> Dataplane::attention() {
+  auto id = plane_.attention();
+  if (!id && plane_.attention_left()) ::eventfd_write(call_.get(), 1);
+  return id;
 }
 
 // The kernel keeps the packets of one peer with one thread's socket.

@@ -44,11 +44,12 @@ class Dataplane final : public engine::Carrier {
 
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
-  /// Sockets of path reports, for read_path_reports().
+  /// Sockets of path reports, for read_path_reports(), which takes a batch of each: what is left keeps them readable.
   const std::vector<PathInlet>& paths() const { return paths_; }
   void read_path_reports();
-  /// The next traffic that lacks an SA.
-  std::optional<engine::Wanted> wanted() { return plane_.wanted(); }
+  /// The next traffic that lacks an SA. As with attention(): nullopt may mean that it is enough for once, and then
+  /// call() is readable again.
+  std::optional<engine::Wanted> wanted();
 
   const std::string& device() const { return tun_.name(); }
   const Tun& tun() const { return tun_; }
@@ -60,7 +61,7 @@ class Dataplane final : public engine::Carrier {
   void put(const engine::Sa& sa) override;
   void remove(const engine::SaId& id) override;
   std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
-  std::optional<engine::SaId> attention() override { return plane_.attention(); }
+  std::optional<engine::SaId> attention() override;
 
  private:
   Dataplane(const DataplaneOptions& options, Tun tun, Log log);

@@ -32,19 +32,9 @@ bool set_option(const Fd& fd, int level, int name, int value) {
   return ::setsockopt(fd.get(), level, name, &value, sizeof value) == 0;
 }
 
-// Takes the packets whose SPI, modulo the number of threads, is this thread's: every raw socket sees all of them. For
-// IPv4 the filter sees the IP header first, for IPv6 it does not.
 bool take_share(const Fd& fd, Family family, std::uint8_t protocol, Share share) {
   if (share.count <= 1) return true;
-  const std::uint32_t spi_at = protocol == kAh ? 4 : 0;
-  std::vector<sock_filter> code;
-  if (family == Family::v4) code.push_back(BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0));
-  code.push_back(family == Family::v4 ? sock_filter(BPF_STMT(BPF_LD | BPF_W | BPF_IND, spi_at))
-                                      : sock_filter(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, spi_at)));
-  code.push_back(BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, share.count));
-  code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, share.number, 0, 1));
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, UINT32_MAX));
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  std::vector<sock_filter> code = share_filter(family, protocol, share);
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
@@ -139,6 +129,27 @@ void complete(Packet& packet, const std::optional<Arrival>& arrival) {
 }
 
 }  // namespace
+
+// For IPv4 the filter sees the IP header first, for IPv6 it does not. A load from behind the packet's end would drop it
+// from every socket, and nobody would count it.
+std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share) {
+  const std::uint32_t spi_at = protocol == kAh ? 4 : 0;
+  const std::uint32_t of_short = share.number == 0 ? UINT32_MAX : 0;
+  std::vector<sock_filter> code;
+  if (family == Family::v4) {
+    code = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+            BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0)};
+  } else {
+    code = {BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0), BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0)};
+  }
+  const auto size = static_cast<std::uint32_t>(sizeof(std::uint32_t));
+  code.insert(code.end(),
+              {BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, spi_at + size, 1, 0), BPF_STMT(BPF_RET | BPF_K, of_short),
+               BPF_STMT(BPF_LD | BPF_W | BPF_IND, spi_at), BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, share.count),
+               BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, share.number, 0, 1), BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+               BPF_STMT(BPF_RET | BPF_K, 0)});
+  return code;
+}
 
 // What recvmmsg() wants, made once; and for a UDP socket what it got and has not given yet.
 struct Inlet::Batch {
@@ -315,10 +326,11 @@ Result<PathInlet> PathInlet::make(Family family) {
   return PathInlet(std::move(fd), family);
 }
 
-std::optional<engine::traffic::PathReport> PathInlet::next() {
+std::vector<engine::traffic::PathReport> PathInlet::take() {
   std::array<std::byte, 2048> buffer;
   Packet p{buffer, Packet::kHeadroom, 0};
-  while (true) {
+  std::vector<engine::traffic::PathReport> reports;
+  for (std::size_t i = 0; i < kBatch; ++i) {
     sockaddr_storage from{};
     const MutableBytes room = p.memory.subspan(Packet::kHeadroom);
     iovec part{room.data(), room.size()};
@@ -332,12 +344,13 @@ std::optional<engine::traffic::PathReport> PathInlet::next() {
                   .msg_flags = 0};
     const ssize_t got = ::recvmsg(fd_.get(), &header, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::nullopt;
+    if (got < 0) break;
     p.at = Packet::kHeadroom;
     p.size = static_cast<std::size_t>(got);
     if (family_ == Family::v6) complete(p, arrival_of(header, from, IPPROTO_ICMPV6, 0, {}));
-    if (const auto report = engine::traffic::read_path_report(p.bytes())) return report;
+    if (const auto report = engine::traffic::read_path_report(p.bytes())) reports.push_back(*report);
   }
+  return reports;
 }
 
 }  // namespace ipsecd

@@ -1,9 +1,12 @@
 #pragma once
 /// Sockets through which protected packets arrive: raw ones for ESP and AH, UDP ones for ESP behind a NAT (RFC 3948).
+#include <linux/filter.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/net.h"
 #include "base/result.h"
@@ -16,6 +19,10 @@ namespace ipsecd {
 struct Share {
   unsigned number = 0, count = 1;
 };
+
+/// The filter of a raw socket that gets only a share of what arrives: packets whose SPI, modulo the number of threads,
+/// is this one's, because every raw socket sees all of them. What is too short for an SPI is the first thread's.
+std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share);
 
 /// How the UDP sockets work, from which packets leave too.
 struct UdpOptions {
@@ -62,12 +69,14 @@ class Inlet {
 class PathInlet {
  public:
   static Result<PathInlet> make(Family family);
+  /// From a socket that gives ICMP errors, of IPv4 with their IP headers.
+  PathInlet(Fd fd, Family family) : fd_(std::move(fd)), family_(family) {}
   int fd() const { return fd_.get(); }
-  /// The next report about an SA's path; nullopt: nothing waits.
-  std::optional<engine::traffic::PathReport> next();
+  /// What waits about paths of SAs, of at most kBatch errors: anybody can send more than one thread reads.
+  std::vector<engine::traffic::PathReport> take();
+  static constexpr std::size_t kBatch = 64;
 
  private:
-  PathInlet(Fd fd, Family family) : fd_(std::move(fd)), family_(family) {}
   Fd fd_;
   Family family_;
 };

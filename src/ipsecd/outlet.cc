@@ -9,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <random>
 
 #include "ipsecd/error_text.h"
 #include "ipsecd/inlet.h"
@@ -63,11 +62,7 @@ struct Outlet::Batch {
 };
 
 Outlet::Outlet(Fd v4, Fd v6, bool offload)
-    : v4_(std::move(v4)),
-      v6_(std::move(v6)),
-      offload_(offload),
-      id_(std::random_device{}()),
-      batch_(new Batch, [](Batch* b) { delete b; }) {}
+    : v4_(std::move(v4)), v6_(std::move(v6)), offload_(offload), batch_(new Batch, [](Batch* b) { delete b; }) {}
 
 Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
   Fd v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
@@ -100,7 +95,8 @@ void Outlet::send_now(Bytes packet, const Address& dst) {
 
 void Outlet::send_fragments(Item& item) {
   const auto one = [&](Bytes piece) { send_now(piece, item.departure.dst); };
-  if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, ++id_, batch_->fragment, one)) ++unsent_;
+  if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, item.departure.id, batch_->fragment, one))
+    ++unsent_;
 }
 
 // The UDP socket through which the kernel writes the same headers that stand before the packet; else a raw one.

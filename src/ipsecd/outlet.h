@@ -49,7 +49,6 @@ class Outlet {
   Fd v4_, v6_;
   bool offload_;
   std::vector<Port> ports_;
-  std::uint32_t id_ = 0;
   std::uint64_t unsent_ = 0;
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };

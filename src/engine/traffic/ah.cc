@@ -94,7 +94,16 @@ bool final_route(MutableBytes extension, MutableBytes destination) {
   return true;
 }
 
+// Away from home, a source writes its home address into an option (RFC 6275 section 11.3.2): the ICV is of the packet
+// as it would be at home, with the two changed over. False: there is none.
+bool at_home(MutableBytes extension, MutableBytes source) {
+  const std::size_t at = home_address_at(extension);
+  if (at != 0) std::ranges::swap_ranges(source, extension.subspan(at, source.size()));
+  return at != 0;
+}
+
 bool immutable_v6(MutableBytes headers) {
+  bool home = false;
   set(headers, 0, 0x60000000u);
   headers[7] = std::byte{0};
   auto next = std::to_integer<std::uint8_t>(headers[6]);
@@ -105,6 +114,7 @@ bool immutable_v6(MutableBytes headers) {
     if (size > rest.size()) return false;
     const MutableBytes extension = rest.first(size);
     if ((next == kHopByHop || next == kDestination) && !immutable_options(extension)) return false;
+    if (next == kDestination && !home) home = at_home(extension, headers.subspan(8, 16));
     if (next == kRouting && !final_route(extension, headers.subspan(24, 16))) return false;
     next = std::to_integer<std::uint8_t>(rest[0]);
     rest = rest.subspan(size);
@@ -121,17 +131,18 @@ bool immutable_headers(Bytes headers, MutableBytes out) {
   return std::to_integer<unsigned>(headers[0]) >> 4 == 4 ? immutable_v4(copy) : immutable_v6(copy);
 }
 
-std::optional<Address> end_of_route(Bytes headers) {
+std::optional<Ends> true_ends(Bytes headers) {
   std::array<std::byte, kMostHeaders> there;
   const bool v4 = std::to_integer<unsigned>(headers[0]) >> 4 == 4;
   const Family family = v4 ? Family::v4 : Family::v6;
   if (headers.size() == header_size(family) || !immutable_headers(headers, there)) return std::nullopt;
-  Address end{.family = family, .octets = {}};
-  const std::size_t at = v4 ? 16 : 24, size = v4 ? 4 : 16;
-  const Bytes found = Bytes(there).subspan(at, size);
-  if (std::ranges::equal(found, headers.subspan(at, size))) return std::nullopt;
-  std::ranges::copy(found, end.octets.begin());
-  return end;
+  const std::size_t at = v4 ? 12 : 8, size = v4 ? 4 : 16;
+  const Bytes found = Bytes(there).subspan(at, 2 * size);
+  if (std::ranges::equal(found, headers.subspan(at, 2 * size))) return std::nullopt;
+  Ends ends{.src = unspecified(family), .dst = unspecified(family)};
+  std::ranges::copy(found.first(size), ends.src.octets.begin());
+  std::ranges::copy(found.last(size), ends.dst.octets.begin());
+  return ends;
 }
 
 bool seal_ah(const Work& w, crypto::Keyed& keyed) {

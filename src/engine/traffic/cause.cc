@@ -12,7 +12,7 @@ constexpr std::array<Row, kCauses> kTable = {{
     {"none", "let through"},
     {"malformed", "not a whole IP packet"},
     {"no_sa", "no SA covers it"},
-    {"not_usable", "its SA is not usable, or runs the other way"},
+    {"not_usable", "its SA is not usable, runs the other way, or lacks a source address to send from"},
     {"exhausted", "its SA has reached a hard limit or its last sequence number"},
     {"too_big", "longer than the path takes"},
     {"fragment", "a fragment where only whole datagrams may be"},

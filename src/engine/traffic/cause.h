@@ -7,14 +7,14 @@
 namespace engine::traffic {
 
 enum class Cause : std::uint8_t {
-  none,                 ///< It is not dropped.
-  malformed,            ///< Not a whole IP packet, or lengths that contradict one another.
-  no_sa,                ///< Outbound: no SA covers it. Inbound: no SA with that SPI and destination.
-  not_usable,           ///< The SA is larval, dead, idle or elsewhere, or runs the other way.
-  exhausted,            ///< A hard limit or the last sequence number is reached.
-  too_big,              ///< Longer than the path takes, and it must not be fragmented.
-  fragment,             ///< A fragment where only whole datagrams may be.
-  wrong_source,         ///< The SA has another source address.
+  none,          ///< It is not dropped.
+  malformed,     ///< Not a whole IP packet, or lengths that contradict one another.
+  no_sa,         ///< Outbound: no SA covers it. Inbound: no SA with that SPI and destination.
+  not_usable,    ///< The SA is larval, dead, idle or elsewhere, runs the other way, or lacks the source to send from.
+  exhausted,     ///< A hard limit or the last sequence number is reached.
+  too_big,       ///< Longer than the path takes, and it must not be fragmented.
+  fragment,      ///< A fragment where only whole datagrams may be.
+  wrong_source,  ///< The SA has another source address.
   wrong_encapsulation,  ///< In UDP although the SA is not, or the other way round.
   truncated,            ///< Too short for the SA's algorithms, or no whole number of blocks.
   replayed,             ///< The sequence number was let in before.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -41,7 +42,7 @@ class Epochs {
     std::uint64_t oldest = kOutside;
     for (const Slot& slot : inside_) oldest = std::min(oldest, slot.epoch.load());
     first();
-    std::erase_if(retired_, [&](const Retired& r) { return r.epoch <= oldest; });
+    while (!retired_.empty() && retired_.front().epoch <= oldest) retired_.pop_front();
   }
 
  private:
@@ -56,7 +57,7 @@ class Epochs {
 
   std::atomic<std::uint64_t> now_{1};
   std::vector<Slot> inside_;
-  std::vector<Retired> retired_;
+  std::deque<Retired> retired_;  // Epochs ascend.
 };
 
 }  // namespace engine::traffic

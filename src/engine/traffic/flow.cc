@@ -171,8 +171,7 @@ std::optional<std::uint64_t> Flow::next_number() {
   do {
     if (number == last) {
       exhausted_.fetch_add(1);
-      usable.store(false, kRelaxed);
-      attention_.store(true, kRelaxed);
+      end();
       return std::nullopt;
     }
   } while (!live_->number.compare_exchange_weak(number, number + 1, kRelaxed));
@@ -198,25 +197,39 @@ ReplayWindow::Verdict Flow::mark(std::uint64_t number) {
   settle();
   const auto verdict = window_.mark(number);
   raise(live_->highest, window_.highest());
+  if (failures_.load(kRelaxed) != 0) failures_.store(0, kRelaxed);
   return verdict;
 }
 
-bool Flow::charge(std::uint64_t bytes, bool new_flow, Instant now) {
+void Flow::end() {
+  usable.store(false, kRelaxed);
+  attention_.store(true, kRelaxed);
+}
+
+// After a restart only the number of those before is known; until as many have come, any may be one of them.
+bool Flow::admit(std::uint64_t connection) {
+  const std::scoped_lock hold(connections_lock_);
+  if (connections_.contains(connection)) return true;
+  const std::uint64_t hard = hard_flows_.load(kRelaxed);
+  if (hard != 0 && connections_.size() >= hard) return false;
+  connections_.insert(connection);
+  raise(live_->flows, connections_.size());
+  return true;
+}
+
+bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now) {
   const std::uint64_t hard = hard_bytes_.load(kRelaxed), hard_flows = hard_flows_.load(kRelaxed);
   const std::uint64_t total = live_->bytes.fetch_add(bytes, kRelaxed) + bytes;
-  const std::uint64_t flows = new_flow ? live_->flows.fetch_add(1, kRelaxed) + 1 : live_->flows.load(kRelaxed);
-  if ((hard != 0 && total >= hard) || (new_flow && hard_flows != 0 && flows > hard_flows)) {
+  if ((hard != 0 && total >= hard) || (connection && !admit(*connection))) {
     live_->bytes.fetch_sub(bytes, kRelaxed);
-    if (new_flow) live_->flows.fetch_sub(1, kRelaxed);
     exhausted_.fetch_add(1);
     // A limit that was raised meanwhile counts; whoever raised it asks carried() after that, and one of the two sees
     // the other.
     if (hard_bytes_.load() != hard || hard_flows_.load() != hard_flows) {
       exhausted_.fetch_sub(1);
-      return charge(bytes, new_flow, now);
+      return charge(bytes, connection, now);
     }
-    usable.store(false, kRelaxed);
-    attention_.store(true, kRelaxed);
+    end();
     return false;
   }
   if (live_->packets.fetch_add(1, kRelaxed) == 0) {
@@ -227,7 +240,8 @@ bool Flow::charge(std::uint64_t bytes, bool new_flow, Instant now) {
   live_->last_wall.store(wall_of(now), kRelaxed);
   live_->last_steady.store(steady_of(now), kRelaxed);
   const std::uint64_t soft = soft_bytes_.load(kRelaxed), soft_flows = soft_flows_.load(kRelaxed);
-  if ((soft != 0 && total >= soft) || (soft_flows != 0 && flows >= soft_flows)) attention_.store(true, kRelaxed);
+  if ((soft != 0 && total >= soft) || (soft_flows != 0 && live_->flows.load(kRelaxed) >= soft_flows))
+    attention_.store(true, kRelaxed);
   return true;
 }
 
@@ -240,6 +254,7 @@ void Flow::count(Cause cause) {
                                ? &live_->malformed
                                : nullptr;
   if (counter) counter->fetch_add(1, kRelaxed);
+  if (esn && cause == Cause::corrupt) failures_.fetch_add(1, kRelaxed);
 }
 
 Carried Flow::carried() const {

@@ -10,6 +10,8 @@
 #include "engine/crypto/crypto.h"
 #include "engine/sadb.h"
 #include "engine/traffic/cause.h"
+#include "engine/traffic/connections.h"
+#include "engine/traffic/datagram_ids.h"
 #include "engine/traffic/live.h"
 #include "engine/traffic/packet.h"
 #include "engine/traffic/replay.h"
@@ -76,6 +78,8 @@ class Flow {
   // The numbers of what is sent.
   /// The next sequence number; nullopt: the last one was given, and the SA must end.
   std::optional<std::uint64_t> next_number();
+  /// Of the datagrams to the peer; the Plane's, set before the first packet.
+  DatagramIds::Series datagrams;
   std::uint64_t next_iv() { return live_->iv.fetch_add(1, std::memory_order_relaxed); }
 
   // The window of what arrives. Packet threads alone hold its lock; what the SADB wants of it is done at the next
@@ -84,8 +88,16 @@ class Flow {
   std::pair<std::uint64_t, ReplayWindow::Verdict> ask(std::uint32_t low);
   ReplayWindow::Verdict mark(std::uint64_t number);
 
-  /// Accounts for a packet of that many bytes. False: it would reach a hard limit, and is not carried.
-  bool charge(std::uint64_t bytes, bool new_flow, Instant now);
+  /// After kFailures packets in a row that were corrupt an SA with extended numbers may have lost count of the half
+  /// that is not sent: then the next one is tried with up to kTries higher ones (RFC 4303 appendix A3).
+  bool may_have_lost_count() const { return esn && failures_.load(std::memory_order_relaxed) >= kFailures; }
+  /// It was tried: as many failures are to come before the next.
+  void tried() { failures_.store(0, std::memory_order_relaxed); }
+  static constexpr std::uint32_t kFailures = 64, kTries = 16;
+
+  /// Accounts for a packet of that many bytes. `connection`: its tag, where this SA may not have carried it before.
+  /// False: it would reach a hard limit; it is not carried, and counts for nothing.
+  bool charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now);
   /// Counts a packet that this SA dropped.
   void count(Cause cause);
   Carried carried() const;
@@ -112,6 +124,8 @@ class Flow {
   std::unique_ptr<std::unique_ptr<crypto::Keyed>[]> keyed_;
 
   void settle();
+  bool admit(std::uint64_t connection);
+  void end();
 
   const std::shared_ptr<Live> live_;
   SpinLock lock_;
@@ -119,6 +133,10 @@ class Flow {
   std::atomic<std::uint32_t> window_size_;  // What the SADB wants it to be,
   Counter let_in_{0};                       // and up to where everything shall count as let in.
   mutable Counter told_;                    // What the control thread knows of the numbers.
+  std::atomic<std::uint32_t> failures_{0};  // Corrupt packets since one that was not.
+
+  SpinLock connections_lock_;
+  Connections connections_;
 
   Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
   std::atomic<std::uint32_t> path_mtu_{0};

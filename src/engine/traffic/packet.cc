@@ -52,12 +52,19 @@ bool parse_v4(Bytes packet, Headers& h) {
   return true;
 }
 
+Address read_address(Bytes octets) {
+  Address a{.family = Family::v6, .octets = {}};
+  std::ranges::copy(octets.first(a.octets.size()), a.octets.begin());
+  return a;
+}
+
 // A destination options header counts as one that travels before ESP and AH only if a routing header comes behind it:
-// those options are for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1).
+// those options are for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1); or if a home address is
+// in it, which is to be known before either is looked at (RFC 6275 section 6.3).
 bool walk_extensions(Bytes packet, Headers& h) {
   unsigned most = kMostExtensions;
   for (unsigned count = 0;; ++count) {
-    const bool travels = h.upper == kHopByHop || h.upper == kRouting || h.upper == kFragment;
+    bool travels = h.upper == kHopByHop || h.upper == kRouting || h.upper == kFragment;
     if (!travels && h.upper != kDestination) return true;
     if (h.upper == kFragment && most == kMostExtensions) ++most;  // It was added on the way.
     if (count == most || h.later_fragment) return h.later_fragment;
@@ -69,6 +76,11 @@ bool walk_extensions(Bytes packet, Headers& h) {
     in.net(offset);
     const std::size_t size = h.upper == kFragment ? 8 : 8 + length * std::size_t{8};
     if (!in.ok() || size > packet.size() - h.upper_at) return false;
+    if (h.upper == kDestination && !h.home) {
+      const std::size_t at = home_address_at(packet.subspan(h.upper_at, size));
+      travels = at != 0;
+      if (travels) h.home = read_address(packet.subspan(h.upper_at + at));
+    }
     if (h.upper == kFragment) {
       h.fragment |= (offset & 0xfff9) != 0;
       h.later_fragment = offset & 0xfff8;
@@ -102,6 +114,18 @@ bool parse_v6(Bytes packet, Headers& h) {
 }
 
 }  // namespace
+
+std::size_t home_address_at(Bytes extension) {
+  constexpr std::uint8_t kPad1 = 0, kHomeAddress = 201;
+  for (std::size_t at = 2; at + 2 <= extension.size();) {
+    const auto type = std::to_integer<std::uint8_t>(extension[at]);
+    const std::size_t size = type == kPad1 ? 1 : 2 + std::to_integer<std::size_t>(extension[at + 1]);
+    if (size > extension.size() - at) return 0;
+    if (type == kHomeAddress && size == 18) return at + 2;
+    at += size;
+  }
+  return 0;
+}
 
 std::optional<Headers> parse(Bytes packet) {
   std::optional<Headers> h(std::in_place);

@@ -23,6 +23,7 @@ struct Packet {
 /// The selectors of a packet (RFC 4301 section 4.4.1.1), and where its parts are.
 struct Headers {
   Address src, dst;
+  std::optional<Address> home;    ///< Of a Home Address option (RFC 6275 section 6.3): who a source that is away is.
   std::size_t network = 0;        ///< Bytes of the IP header and the extension headers that travel before ESP and AH.
   std::size_t next_at = 0;        ///< Where in the packet the octet stands that names what follows them.
   std::uint8_t next = 0;          ///< What follows them.
@@ -42,6 +43,9 @@ struct Headers {
 /// extension headers than kMostExtensions and that of a fragment.
 std::optional<Headers> parse(Bytes packet);
 inline constexpr unsigned kMostExtensions = 16;
+
+/// Where in a whole destination options header the 16 octets of a home address are; 0: there is none.
+std::size_t home_address_at(Bytes extension);
 
 /// The Internet checksum (RFC 1071) of `bytes`, with `sum` taken in; big-endian words, the result in host order.
 std::uint16_t checksum(Bytes bytes, std::uint32_t sum = 0);

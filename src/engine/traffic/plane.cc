@@ -13,9 +13,18 @@ Totals& Totals::operator+=(const Totals& other) {
   return *this;
 }
 
-Plane::State::State(PlaneOptions o) : options(std::move(o)), epochs(std::max(1u, options.workers)) {
+namespace {
+
+PlaneOptions completed(PlaneOptions options) {
   if (!options.random) options.random = crypto::random_bytes;
   options.workers = std::max(1u, options.workers);
+  return options;
+}
+
+}  // namespace
+
+Plane::State::State(PlaneOptions o)
+    : options(completed(std::move(o))), epochs(options.workers), tags(options.random), datagrams(options.random) {
   for (unsigned i = 0; i < options.workers; ++i) desks.push_back(std::make_unique<Desk>());
 }
 
@@ -41,7 +50,7 @@ void Plane::State::collect() {
 void Plane::State::take_listed() {
   for (Flow* f = listed.exchange(nullptr, std::memory_order_acquire); f;) {
     Flow* const next = f->next_listed;
-    pending.push_back(f->id);
+    pending.add(f->id);
     f->attended();
     f = next;
   }
@@ -65,6 +74,8 @@ void Plane::put(const Sa& sa) {
   iv = std::bit_cast<std::uint64_t>(random);
   const LiveSource& live = state_->options.live;
   auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv, live ? live(sa.id()) : std::make_shared<Live>());
+  const bool ah = sa.satype == pfkey::SaType::ah;
+  flow->datagrams = state_->datagrams.series(flow->src, flow->id.dst, flow->udp ? kUdp : ah ? kAh : kEsp);
   if (flow->sends) state_->choice.insert(*flow, state_->epochs);
   state_->flows.insert(*flow.release(), state_->epochs);
   ++state_->generation;
@@ -91,16 +102,22 @@ std::optional<Carried> Plane::carried(const SaId& id) const {
 std::optional<SaId> Plane::attention() {
   state_->take_listed();
   state_->collect();
-  if (state_->pending.empty()) return std::nullopt;
-  const SaId id = state_->pending.front();
-  state_->pending.erase(state_->pending.begin());
-  return id;
+  return state_->pending.next();
 }
 
+bool Plane::attention_left() const { return !state_->pending.empty(); }
+
 std::optional<Wanted> Plane::wanted() {
-  for (const auto& desk : state_->desks)
-    if (auto wanted = desk->questions.pop()) return wanted;
+  constexpr unsigned kRound = 64;
+  if (state_->asked++ < kRound)
+    for (const auto& desk : state_->desks)
+      if (auto wanted = desk->questions.pop()) return wanted;
+  state_->asked = 0;
   return std::nullopt;
+}
+
+bool Plane::wanted_left() const {
+  return std::ranges::any_of(state_->desks, [](const auto& desk) { return !desk->questions.empty(); });
 }
 
 void Plane::path_mtu(const SaId& id, std::uint32_t mtu, Instant now) {

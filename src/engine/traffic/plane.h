@@ -29,6 +29,7 @@ struct Departure {
   std::uint8_t traffic_class = 0;
   bool dont_fragment = false;
   std::uint32_t mtu = 0;  ///< What its path takes: a longer packet has to leave in fragments.
+  std::uint32_t id = 0;   ///< Names the datagram, if it is to leave in fragments over IPv6.
 };
 
 /// One packet and what became of it.
@@ -101,8 +102,12 @@ class Plane final : public Carrier {
 
   // For the engine's thread.
 
-  /// Traffic that was dropped for want of an SA, for Engine::acquire(); nullopt: no more. Few are kept.
+  /// Traffic that was dropped for want of an SA, for Engine::acquire(); nullopt: no more, or enough for once. Few are
+  /// kept.
   std::optional<Wanted> wanted();
+  /// After nullopt of attention(), and of wanted(): whether more wait for the next time, of which no worker tells.
+  bool attention_left() const;
+  bool wanted_left() const;
   /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it.
   /// Values below the family's minimum (68; 1280 for IPv6) count as that; all are forgotten after ten minutes.
   void path_mtu(const SaId& id, std::uint32_t mtu, Instant now);

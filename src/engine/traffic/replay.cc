@@ -20,7 +20,7 @@ std::uint64_t ReplayWindow::extend(std::uint32_t low) const {
   const std::uint64_t same = (highest_ & ~(kStep - 1)) | low;
   if (top >= window - 1) return low >= bottom ? same : same + kStep;
   if (low < bottom) return same;
-  return same >= kStep ? same - kStep : 0;  // Before the first number: 0, which is never right.
+  return same >= kStep ? same - kStep : same;  // Before the first number there is none: far ahead instead.
 }
 
 ReplayWindow::Verdict ReplayWindow::ask(std::uint64_t number) const {

@@ -85,9 +85,23 @@ TEST(Replay, ExtendedNumbersAreInferredAroundTheWindow) {
            Row{kStep + 10, 11, kStep + 11},                  //
            Row{kStep + 10, 0xffffffca, kStep + 0xffffffca},  // Left of the window: far ahead instead.
            Row{kStep + 10, 0xffffffcb, kStep - 53},          // Its left edge.
-           Row{10, 0xfffffffe, 0},                           // Before the first number there is none.
+           Row{10, 0xfffffffe, 0xfffffffe},                  // Before the first number there is none: far ahead.
        })
     EXPECT_EQ(ReplayWindow(64, r.highest).extend(r.low), r.expected) << r.highest << " " << r.low;
+}
+
+// Of an SA from before a window was asked for: numbers are told as with one of 64.
+TEST(Replay, ExtendedNumbersAreInferredWithoutAWindowAsWithOneOf64) {
+  constexpr std::uint64_t kStep = 1ull << 32;
+  for (const std::uint64_t highest : {std::uint64_t{0}, std::uint64_t{63}, std::uint64_t{100}, kStep - 1, kStep + 10,
+                                      kStep + 63, 3 * kStep + 0x80000000})
+    for (const std::int64_t from : {-65, -64, -63, -1, 0, 1, 65, 0x7fffffff})
+      for (const std::int64_t step : {-1, 0, 1}) {
+        const auto low = static_cast<std::uint32_t>(static_cast<std::int64_t>(highest) + from + step);
+        EXPECT_EQ(ReplayWindow(0, highest).extend(low), ReplayWindow(64, highest).extend(low)) << highest << " " << low;
+      }
+  EXPECT_EQ(ReplayWindow(0, kStep + 10).extend(0xffffffff), kStep - 1);
+  EXPECT_EQ(ReplayWindow(0, kStep - 1).extend(0), kStep);
 }
 
 }  // namespace

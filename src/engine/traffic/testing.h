@@ -97,6 +97,7 @@ inline Octets datagram(const Shape& shape = {}) {
                 .dst = dst,
                 .protocol = shape.protocol,
                 .traffic_class = shape.traffic_class,
+                .id = 0x1d1d,
                 .dont_fragment = shape.dont_fragment},
                packet.size());
   for (std::size_t i = 0; i < shape.size; ++i) packet[header + 8 + i] = static_cast<std::byte>(7 + i);

@@ -90,9 +90,14 @@ Cause unwrap(Work& w) {
   const Cause wrong = is_esp(*w.flow) ? inside_esp(w, packet, inside) : inside_ah(w, packet, inside);
   if (wrong != Cause::none) return wrong;
   if (inside.next == kNoNext) return Cause::dummy;
+  // Of the headers that AH vouches for, not of what is inside.
+  const std::optional<Address> home = is_esp(*w.flow) || w.flow->tunnel ? std::nullopt : w.h.home;
   const Cause odd = w.flow->tunnel ? unwrap_tunnel(w, inside) : unwrap_transport(w, inside);
   if (odd != Cause::none) return odd;
-  return w.flow->selectors.match(w.h) ? Cause::none : Cause::selector;
+  if (!home) return w.flow->selectors.match(w.h) ? Cause::none : Cause::selector;
+  Headers at_home = w.h;
+  at_home.src = *home;
+  return w.flow->selectors.match(at_home) ? Cause::none : Cause::selector;
 }
 
 }  // namespace engine::traffic

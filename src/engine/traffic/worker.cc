@@ -5,6 +5,18 @@
 #include "engine/traffic/hash.h"
 
 namespace engine::traffic {
+namespace {
+
+constexpr std::size_t kLongest = UINT16_MAX;             // An IP packet.
+constexpr std::uint64_t kStep = std::uint64_t{1} << 32;  // Of the half of a number that is not sent.
+
+// Nobody else can choose it where an ICV or a checksum covers it; and the kernel does so under IPv4 alone.
+bool lacks_source(const Flow& flow) {
+  return flow.tunnel && is_unspecified(flow.src) &&
+         (flow.id.satype == pfkey::SaType::ah || flow.id.dst.family == Family::v6);
+}
+
+}  // namespace
 
 void Meter::add_to(Totals& totals) const {
   totals.packets += packets_.load(std::memory_order_relaxed);
@@ -28,20 +40,24 @@ std::optional<Wanted> Questions::pop() {
   return wanted;
 }
 
-std::pair<Memory::Entry&, bool> Memory::at(const Headers& h) {
+Memory::Entry& Memory::at(const Headers& h) {
   Hasher hash;
   const std::uint32_t ports = std::uint32_t{h.src_port.value_or(0)} << 16 | h.dst_port.value_or(0);
   hash.add(h.src), hash.add(h.dst);
   hash.add(std::uint64_t{ports} << 8 | h.upper);
   Entry& e = entries_[hash.value() % kSize];
-  const bool same = e.flow && e.src == h.src && e.dst == h.dst && e.ports == ports && e.protocol == h.upper &&
-                    e.fragment == h.later_fragment;
+  const bool same =
+      e.src == h.src && e.dst == h.dst && e.ports == ports && e.protocol == h.upper && e.fragment == h.later_fragment;
   if (!same) e = {.src = h.src, .dst = h.dst, .ports = ports, .protocol = h.upper, .fragment = h.later_fragment};
-  return {e, same};
+  return e;
 }
 
 Worker::State::State(Plane::State& p, unsigned n)
-    : plane(p), number(n), desk(*p.desks[n]), crypto(p.options.random ? p.options.random : crypto::random_bytes) {}
+    : plane(p),
+      number(n),
+      desk(*p.desks[n]),
+      crypto(p.options.random),
+      kept(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
 
 Worker::Worker(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Worker::~Worker() = default;
@@ -74,6 +90,7 @@ struct Worker::State::Batch {
   std::array<crypto::Job, kBatch> jobs;
   std::array<Work*, kBatch> owners;  // Of the jobs.
   std::size_t count = 0;             // Of the jobs.
+  Work* trial = nullptr;             // What may be tried again, and is kept.
 
   std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
 };
@@ -98,8 +115,14 @@ void Worker::State::drop_failed(Batch& batch, Cause cause, Meter& meter) {
     if (!batch.jobs[i].ok) drop(*batch.owners[i], cause, meter);
 }
 
-bool Worker::State::charge(Work& w, std::uint64_t bytes, bool is_new, Instant now) {
-  const bool carried = w.flow->charge(bytes, is_new, now);
+// `h`: what the connection is known by. A later fragment has no ports to know it by, and is nobody's first.
+bool Worker::State::charge(Work& w, const Headers& h, Memory::Entry& seen, Instant now) {
+  std::optional<std::uint64_t> connection;
+  if (seen.counted != w.flow->serial && !h.later_fragment)
+    connection =
+        plane.tags(h.src, h.dst, (std::uint64_t{h.src_port.value_or(0)} << 16 | h.dst_port.value_or(0)) << 8 | h.upper);
+  const bool carried = w.flow->charge(w.h.total, connection, now);
+  if (carried) seen.counted = w.flow->serial;
   if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
   return carried;
 }
@@ -115,16 +138,34 @@ void Worker::State::ask_for(const Headers& h) {
 
 // ---- out
 
-Flow* Worker::State::choose(const Headers& h, bool& is_new) {
-  const std::uint64_t generation = plane.generation.load(std::memory_order_acquire);
-  const auto [entry, known] = outgoing.at(h);
-  if (known && entry.generation == generation && entry.flow->usable.load(std::memory_order_relaxed)) return entry.flow;
-  Flow* const flow = plane.choice.find(h);
-  is_new = !known || (flow && flow->serial != entry.serial);
-  entry.flow = flow;
+// The generation leads to a Flow, so it is read as Epochs asks: sequentially consistent.
+Memory::Entry& Worker::State::choose(const Headers& h) {
+  const std::uint64_t generation = plane.generation.load();
+  Memory::Entry& entry = outgoing.at(h);
+  if (entry.flow && entry.generation == generation && entry.flow->usable.load(std::memory_order_relaxed)) return entry;
+  entry.flow = plane.choice.find(h);
   entry.generation = generation;
-  if (flow) entry.serial = flow->serial;
-  return flow;
+  return entry;
+}
+
+// A tunnel may begin on the way. In transport mode the peer is who the packet is for in the end, and we are who we are
+// at home, which AH vouches for alone.
+Memory::Entry& Worker::State::choose_peer(Work& w) {
+  Memory::Entry& here = choose(w.h);
+  w.flow = here.flow;
+  const auto ends = w.flow && w.flow->tunnel ? std::nullopt : true_ends(w.item->packet.bytes().first(w.h.network));
+  if (!ends) {
+    if (!w.flow) ask_for(w.h);
+    return here;
+  }
+  Headers there = w.h;
+  there.src = ends->src, there.dst = ends->dst;
+  Memory::Entry& entry = choose(there);
+  w.flow = entry.flow;
+  const bool away = w.h.home && ends->src != w.h.src;
+  if (w.flow && (w.flow->tunnel || (away && w.flow->id.satype != pfkey::SaType::ah))) w.flow = nullptr;
+  if (!w.flow) ask_for(there);
+  return entry;
 }
 
 Cause Worker::State::begin_out(Work& w, Instant now) {
@@ -132,22 +173,10 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   const auto h = parse(p.bytes());
   if (!h) return Cause::malformed;
   w.h = *h;
-  bool is_new = false;
-  w.flow = choose(w.h, is_new);
-  // A tunnel may begin on the way. In transport mode the peer is who the packet is for in the end.
-  if (const auto end = w.flow && w.flow->tunnel ? std::nullopt : end_of_route(p.bytes().first(w.h.network))) {
-    Headers there = w.h;
-    there.dst = *end;
-    w.flow = choose(there, is_new);
-    if (w.flow && w.flow->tunnel) w.flow = nullptr;
-    if (!w.flow) ask_for(there);
-  } else if (!w.flow) {
-    ask_for(w.h);
-  }
+  Memory::Entry& seen = choose_peer(w);
   if (!w.flow) return Cause::no_sa;
   if (w.h.fragment && !w.flow->tunnel) return Cause::fragment;
-  // The ICV covers the source, so nobody else can choose it.
-  if (w.flow->tunnel && w.flow->id.satype == pfkey::SaType::ah && is_unspecified(w.flow->src)) return Cause::not_usable;
+  if (lacks_source(*w.flow)) return Cause::not_usable;
   const Layout layout = layout_of(*w.flow, w.h);
   const std::uint32_t known = w.flow->path_mtu(now);
   const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
@@ -161,15 +190,17 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   if (!has_room(p, w.h, layout)) return Cause::no_room;
   w.job.keyed = w.flow->keyed(number);
   if (!w.job.keyed) return Cause::crypto;
-  if (!charge(w, w.h.total, is_new, now)) return Cause::exhausted;
+  if (!charge(w, w.h, seen, now)) return Cause::exhausted;
   const auto sequence = w.flow->next_number();
   if (!sequence) {
     if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
     return Cause::exhausted;
   }
   w.number = *sequence;
-  wrap(w, layout, ++ipv4_id);
+  wrap(w, layout);
   w.item->departure.mtu = mtu;
+  if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)
+    w.item->departure.id = w.flow->datagrams.next();
   if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(w, *w.job.keyed) ? Cause::none : Cause::malformed;
   const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
   if (w.flow->suite().encrypt->counter()) {
@@ -221,11 +252,12 @@ Cause Worker::State::locate(Work& w) {
   if (!w.flow) return Cause::no_sa;
   if (!w.flow->receives || !w.flow->usable.load(std::memory_order_relaxed)) return Cause::not_usable;
   if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
-  if (!in_udp && !is_unspecified(w.flow->src) && w.flow->src != h.src) return Cause::wrong_source;
+  const Address& src = ah && h.home ? *h.home : h.src;
+  if (!in_udp && !is_unspecified(w.flow->src) && w.flow->src != src) return Cause::wrong_source;
   return Cause::none;
 }
 
-Cause Worker::State::begin_in(Work& w) {
+Cause Worker::State::begin_in(Batch& batch, Work& w) {
   Packet& p = w.item->packet;
   const auto h = parse(p.bytes());
   if (!h) return Cause::malformed;
@@ -239,8 +271,45 @@ Cause Worker::State::begin_in(Work& w) {
   if (verdict == ReplayWindow::Verdict::replayed) return Cause::replayed;
   if (verdict == ReplayWindow::Verdict::late) return Cause::late;
   w.number = sequence;
-  if (ah) return check_ah(w, *w.job.keyed);
-  return begin_esp(w) ? Cause::none : Cause::truncated;
+  if (ah) return check_ah_higher(w);
+  if (!begin_esp(w)) return Cause::truncated;
+  if (!batch.trial && w.flow->may_have_lost_count()) keep_for_trial(batch, w);
+  return Cause::none;
+}
+
+// ---- in: RFC 4303 appendix A3
+
+Cause Worker::State::check_ah_higher(Work& w) {
+  const bool lost = w.flow->may_have_lost_count();
+  Cause cause = check_ah(w, *w.job.keyed);
+  if (cause != Cause::corrupt || !lost) return cause;
+  w.flow->tried();
+  for (std::uint32_t i = 0; i < Flow::kTries && cause == Cause::corrupt; ++i) {
+    w.number += kStep;
+    cause = check_ah(w, *w.job.keyed);
+  }
+  return cause;
+}
+
+// A cipher that finds its ICV wrong leaves nothing of the packet.
+void Worker::State::keep_for_trial(Batch& batch, Work& w) {
+  w.flow->tried();
+  batch.trial = &w;
+  std::ranges::copy(w.job.esp, kept.get());
+  std::ranges::copy(w.job.icv, kept.get() + w.job.esp.size());
+}
+
+void Worker::State::try_higher(Batch& batch) {
+  if (!batch.trial) return;
+  Work& w = *batch.trial;
+  crypto::Job& job = batch.jobs[static_cast<std::size_t>(std::ranges::find(batch.owners, &w) - batch.owners.begin())];
+  for (std::uint32_t i = 0; i < Flow::kTries && !job.ok; ++i) {
+    w.number += kStep;
+    job.sequence_high = static_cast<std::uint32_t>(w.number >> 32);
+    std::ranges::copy(Bytes(kept.get(), job.esp.size()), job.esp.begin());
+    std::ranges::copy(Bytes(kept.get() + job.esp.size(), job.icv.size()), job.icv.begin());
+    crypto.open({&job, 1});
+  }
 }
 
 Cause Worker::State::finish_in(Work& w, Instant now) {
@@ -253,17 +322,14 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
       break;
   }
   if (const Cause cause = unwrap(w); cause != Cause::none) return cause;
-  const auto [entry, known] = incoming.at(w.h);
-  const bool is_new = !known || entry.serial != w.flow->serial;
-  entry.flow = w.flow;
-  entry.serial = w.flow->serial;
-  return charge(w, w.h.total, is_new, now) ? Cause::none : Cause::exhausted;
+  return charge(w, w.h, incoming.at(w.h), now) ? Cause::none : Cause::exhausted;
 }
 
 void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
   Batch batch;
-  begin_all(batch, items, desk.inbound, [&](Work& w) { return begin_in(w); });
+  begin_all(batch, items, desk.inbound, [&](Work& w) { return begin_in(batch, w); });
   crypto.open(batch.waiting());
+  try_higher(batch);
   drop_failed(batch, Cause::corrupt, desk.inbound);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Work& w = batch.works[i];

@@ -2,12 +2,14 @@
 /// What the threads of a Plane share, and what each Worker has of its own.
 #include <array>
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "engine/traffic/choice.h"
 #include "engine/traffic/epoch.h"
 #include "engine/traffic/lookup.h"
 #include "engine/traffic/plane.h"
+#include "engine/traffic/rounds.h"
 #include "engine/traffic/wrap.h"
 
 namespace engine::traffic {
@@ -34,6 +36,8 @@ class Questions {
   /// False: full.
   bool push(const Wanted& wanted);
   std::optional<Wanted> pop();
+  /// For who pops.
+  bool empty() const { return read_.load(std::memory_order_relaxed) == written_.load(std::memory_order_acquire); }
 
  private:
   static constexpr std::uint32_t kMost = 16;
@@ -41,23 +45,23 @@ class Questions {
   std::atomic<std::uint32_t> written_{0}, read_{0};
 };
 
-/// Which SA the packets of a connection went through last, so that the next need not search, and so that the first is
-/// known to be the first.
+/// Which SA the packets of a connection went through last, so that the next need not search, and need not be asked for
+/// among the SA's connections. Others may take its place: then both are done again.
 class Memory {
  public:
   Memory() : entries_(kSize) {}
 
   struct Entry {
     std::uint64_t generation = 0;  ///< Of the tables when it was written; the Flow is there as long as it is the same.
-    std::uint64_t serial = 0;      ///< Of the Flow.
-    Flow* flow = nullptr;
+    Flow* flow = nullptr;          ///< Of outgoing packets.
+    std::uint64_t counted = 0;     ///< The serial of the Flow that has counted the connection.
     Address src, dst;
     std::uint32_t ports = 0;
     std::uint8_t protocol = 0;
     bool fragment = false;
   };
-  /// The place of the packet's connection, and whether that is what stands there.
-  std::pair<Entry&, bool> at(const Headers& h);
+  /// The place of the packet's connection; a new entry if another one's, or none, was there.
+  Entry& at(const Headers& h);
 
  private:
   static constexpr std::size_t kSize = 2048;
@@ -77,7 +81,10 @@ struct Plane::State {
   Choice choice;
   std::atomic<std::uint64_t> generation{1};
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
-  std::vector<SaId> pending;           // The engine's thread has taken these off the list.
+  Rounds pending;                      // The engine's thread has taken these off the list.
+  unsigned asked = 0;                  // Questions that it was given at once.
+  KeyedHash tags;                      // Of connections.
+  DatagramIds datagrams;
   std::vector<std::unique_ptr<Desk>> desks;
 
   explicit State(PlaneOptions o);
@@ -96,8 +103,8 @@ struct Worker::State {
   Desk& desk;
   crypto::Crypto crypto;
   Memory outgoing, incoming;
-  std::uint16_t ipv4_id = 0;
   bool attention = false;
+  std::unique_ptr<std::byte[]> kept;  // ESP as it came, of the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);
 
@@ -106,15 +113,19 @@ struct Worker::State {
   template <class Begin>
   void begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin);
   void drop_failed(Batch& batch, Cause cause, Meter& meter);
+  void keep_for_trial(Batch& batch, Work& w);
+  void try_higher(Batch& batch);
+  Cause check_ah_higher(Work& w);
   void protect_some(std::span<Item> items, Instant now);
   void unprotect_some(std::span<Item> items, Instant now);
 
   Cause begin_out(Work& w, Instant now);
-  Cause begin_in(Work& w);
+  Cause begin_in(Batch& batch, Work& w);
   Cause locate(Work& w);
   Cause finish_in(Work& w, Instant now);
-  Flow* choose(const Headers& h, bool& is_new);
-  bool charge(Work& w, std::uint64_t bytes, bool is_new, Instant now);
+  Memory::Entry& choose(const Headers& h);
+  Memory::Entry& choose_peer(Work& w);
+  bool charge(Work& w, const Headers& h, Memory::Entry& seen, Instant now);
   void ask_for(const Headers& h);
   void drop(Work& w, Cause cause, Meter& meter);
 };

@@ -17,15 +17,15 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
 std::uint16_t port_of(const std::optional<pfkey::Endpoint>& end) { return end && end->port ? end->port : kNattPort; }
 
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
-void write_front(const Work& w, MutableBytes packet, const Layout& layout, std::uint16_t ipv4_id, Departure& d) {
-  const Flow& flow = *w.flow;
+void write_front(const Work& w, MutableBytes packet, const Layout& layout, Departure& d) {
+  Flow& flow = *w.flow;
   const std::uint8_t protocol = flow.udp ? kUdp : is_esp(flow) ? kEsp : kAh;
   if (flow.tunnel) {
     Header outer{.src = flow.src,
                  .dst = flow.id.dst,
                  .protocol = protocol,
                  .traffic_class = outer_traffic_class(w.h.traffic_class),
-                 .id = ipv4_id,
+                 .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
                  .dont_fragment = w.h.dont_fragment && w.h.dst.family == Family::v4};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
     if (w.h.dst.family == Family::v6)
@@ -36,6 +36,7 @@ void write_front(const Work& w, MutableBytes packet, const Layout& layout, std::
   } else {
     std::ranges::copy(packet.subspan(layout.wrap, layout.outer), packet.begin());
     packet[w.h.next_at] = static_cast<std::byte>(protocol);
+    if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, flow.datagrams.next_v4());
     mend_length(packet);
     d = {.src = w.h.src, .dst = w.h.dst, .traffic_class = w.h.traffic_class, .dont_fragment = w.h.dont_fragment};
   }
@@ -117,7 +118,7 @@ std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t
   return static_cast<std::uint8_t>((inner & 0xfcu) | result);
 }
 
-void wrap(Work& w, const Layout& layout, std::uint16_t ipv4_id) {
+void wrap(Work& w, const Layout& layout) {
   Packet& p = w.item->packet;
   const Flow& flow = *w.flow;
   const std::uint8_t next = flow.tunnel ? (w.h.dst.family == Family::v4 ? kIpv4 : kIpv6) : w.h.next;
@@ -125,7 +126,7 @@ void wrap(Work& w, const Layout& layout, std::uint16_t ipv4_id) {
   p.size = layout.total();
   const MutableBytes packet = p.bytes();
   Departure& d = w.item->departure;
-  write_front(w, packet, layout, ipv4_id, d);
+  write_front(w, packet, layout, d);
   w.at = layout.outer;
   if (flow.udp) {
     d.src_port = port_of(flow.local), d.dst_port = port_of(flow.remote);

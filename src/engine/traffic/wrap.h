@@ -33,9 +33,9 @@ std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu);
 /// Whether the buffer has room for it.
 bool has_room(const Packet& packet, const Headers& h, const Layout& layout);
 
-/// Makes the packet what it is on the wire but for encryption and ICV, and says how it leaves. `ipv4_id`: of a new
-/// outer header.
-void wrap(Work& w, const Layout& layout, std::uint16_t ipv4_id);
+/// Makes the packet what it is on the wire but for encryption and ICV, and says how it leaves. Under IPv4 it has an ID
+/// afterwards that is not 0, in whose place the kernel would write another, which AH covers and fragments do not share.
+void wrap(Work& w, const Layout& layout);
 /// The UDP checksum of a sealed packet over IPv6, which needs one (RFC 8200 section 8.1).
 void finish_udp(const Work& w);
 /// The ICV of a wrapped AH packet. False: it cannot be computed.
@@ -61,9 +61,12 @@ std::size_t ah_size(std::size_t unit, std::size_t icv);
 /// mutable fields zero, predictable ones as they are at the destination. False: an option or a routing header is
 /// malformed or of a kind for which that is not defined, or `out` is too small.
 bool immutable_headers(Bytes headers, MutableBytes out);
-/// The last address of a source route or routing header that has hops left; nullopt: there is none, or none of a kind
-/// that AH knows.
-std::optional<Address> end_of_route(Bytes headers);
+/// Who talks to whom, as AH sees it: the home address of a source that is away, and the last address of a source route
+/// or routing header that has hops left. nullopt: those of the header, or the headers are none that AH knows.
+struct Ends {
+  Address src, dst;
+};
+std::optional<Ends> true_ends(Bytes headers);
 inline constexpr std::size_t kMostHeaders = 40 + 2048;  ///< IPv6 with as much as ipsecd keeps of what arrives.
 
 }  // namespace engine::traffic

@@ -1,0 +1,168 @@
+/// Headers that AH covers and ESP does not: routing headers, home addresses; and reports of routers.
+#include <gmock/gmock.h>
+
+#include "engine/traffic/testing.h"
+#include "engine/traffic/wrap.h"
+
+namespace engine::traffic {
+namespace {
+
+using namespace testing;
+using engine::testing::kDone;
+using pfkey::SaType;
+
+constexpr std::uint8_t kDestination = 60, kRouting = 43;
+constexpr const char *kHome = "2001:db8::1", *kCareOf = "2001:db8:9::9", *kPeer = "2001:db8::2";
+
+// A packet with extension headers between its IPv6 header and the rest; each names the next one.
+Octets with(const Octets& packet, std::initializer_list<std::pair<std::uint8_t, Octets>> extensions) {
+  Octets out(packet.begin(), packet.begin() + 40);
+  std::size_t next_at = 6;
+  for (const auto& [protocol, octets] : extensions) {
+    const std::size_t at = out.size();
+    out.insert(out.end(), octets.begin(), octets.end());
+    out[at] = out[next_at];
+    out[next_at] = static_cast<std::byte>(protocol);
+    next_at = at;
+  }
+  out.insert(out.end(), packet.begin() + 40, packet.end());
+  mend_length(out);
+  return out;
+}
+
+// RFC 6275 section 6.3: option 201, 16 octets long, at 8 n + 6.
+Octets home_option(const char* home) {
+  Octets header(24, std::byte{0});
+  header[1] = std::byte{2};
+  header[2] = std::byte{1}, header[3] = std::byte{2};  // PadN of two octets.
+  header[6] = std::byte{201}, header[7] = std::byte{16};
+  std::ranges::copy(parse_address(home)->octets, header.begin() + 8);
+  return header;
+}
+
+Octets away(const char* home = kHome) {
+  return with(datagram({.src = kCareOf, .dst = kPeer}), {{kDestination, home_option(home)}});
+}
+
+// RFC 6275 section 11.3.2: the ICV is as if source and home address had changed places.
+TEST(HomeAddress, IsWhoAhVouchesFor) {
+  const Octets packet = away();
+  Octets at_home = with(datagram({.src = kHome, .dst = kPeer}), {{kDestination, home_option(kCareOf)}});
+  Octets ours(kMostHeaders);
+  ASSERT_TRUE(immutable_headers(Bytes(packet).first(64), ours));
+  at_home[7] = std::byte{0};  // The hop limit.
+  EXPECT_EQ(hex(Bytes(ours).first(64)), hex(Bytes(at_home).first(64)));
+  const auto ends = true_ends(Bytes(packet).first(64));
+  ASSERT_TRUE(ends);
+  EXPECT_EQ(ends->src, *parse_address(kHome));
+  EXPECT_EQ(ends->dst, *parse_address(kPeer));
+}
+
+TEST(HomeAddress, GoesBeforeAhAndItsSaIsTheOneFromHome) {
+  const Wish wish{.encrypt = 0, .auth = 5, .src = kHome, .dst = kPeer};
+  Host here, there;
+  for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
+  const Octets plain = away();
+  const Result out = protect(here, plain);
+  ASSERT_EQ(name(out.cause), "none");
+  EXPECT_EQ(out.departure.src, *parse_address(kCareOf));
+  EXPECT_EQ(out.departure.header, 40u + 24);
+  EXPECT_EQ(std::to_integer<unsigned>(out.packet[6]), kDestination);
+  EXPECT_EQ(std::to_integer<unsigned>(out.packet[40]), kAh);
+  const Result in = unprotect(there, out.packet);
+  EXPECT_EQ(name(in.cause), "none");
+  EXPECT_EQ(hex(in.packet), hex(plain));
+  // Another one's home is not covered, nor is one that was written in on the way.
+  EXPECT_EQ(name(protect(here, away("2001:db8::7")).cause), "no_sa");
+  Octets changed = protect(here, plain).packet;
+  changed[40 + 23] ^= std::byte{1};
+  EXPECT_EQ(name(unprotect(there, changed).cause), "wrong_source");
+  changed = protect(here, plain).packet;
+  changed[23] ^= std::byte{1};  // The care-of address.
+  EXPECT_EQ(name(unprotect(there, changed).cause), "corrupt");
+}
+
+// No ICV of ESP covers it, and in a tunnel it is whatever the sender likes.
+TEST(HomeAddress, SaysNothingToEspAndToTunnels) {
+  Host esp, tunnel, open;
+  ASSERT_EQ(esp.add(add(0x100, {.src = kHome, .dst = kPeer})), kDone);
+  EXPECT_EQ(name(protect(esp, away()).cause), "no_sa");
+  const Wish inner{.tunnel = true, .inner_src = kHome, .inner_dst = kPeer, .prefix = 128};
+  Wish any = inner;
+  any.inner_src = any.inner_dst = "::", any.prefix = 0;
+  ASSERT_EQ(tunnel.add(add(0x100, inner)), kDone);
+  ASSERT_EQ(open.add(add(0x100, any)), kDone);
+  EXPECT_EQ(name(protect(tunnel, away()).cause), "no_sa");
+  EXPECT_EQ(name(unprotect(tunnel, protect(open, away()).packet).cause), "selector");
+}
+
+TEST(HomeAddress, OnlyAWholeOptionOfTheRightLengthIsOne) {
+  Octets header = home_option(kHome);
+  EXPECT_EQ(home_address_at(header), 8u);
+  for (const unsigned length : {15u, 17u, 0u, 255u}) {
+    header[7] = static_cast<std::byte>(length);
+    EXPECT_EQ(home_address_at(header), 0u) << length;
+  }
+  header[7] = std::byte{16};
+  header[6] = std::byte{200};
+  EXPECT_EQ(home_address_at(header), 0u);
+  // With single octets of padding before it.
+  header = home_option(kHome);
+  for (std::size_t i = 2; i < 6; ++i) header[i] = std::byte{0};
+  EXPECT_EQ(home_address_at(header), 8u);
+  EXPECT_EQ(home_address_at(Bytes(header).first(23)), 0u);
+}
+
+// RFC 4302 section 3.3.3.1.2.3: what a routing header becomes is known of types 0 and 2 (RFC 6275) alone.
+TEST(RoutingHeaders, OfOtherTypesCannotBeUnderAhWhileTheyHaveHopsLeft) {
+  for (unsigned type = 0; type < 256; ++type)
+    for (const unsigned left : {0u, 1u, 2u}) {
+      SCOPED_TRACE(std::to_string(type) + " " + std::to_string(left));
+      Octets route(24, std::byte{0});
+      route[1] = std::byte{2};
+      route[2] = static_cast<std::byte>(type), route[3] = static_cast<std::byte>(left);
+      std::ranges::copy(parse_address(kPeer)->octets, route.begin() + 8);
+      const Octets packet = with(datagram({.src = kHome, .dst = kCareOf}), {{kRouting, route}});
+      Octets out(kMostHeaders);
+      const bool known = left == 0 || (left == 1 && (type == 0 || type == 2));
+      EXPECT_EQ(immutable_headers(Bytes(packet).first(64), out), known);
+      EXPECT_EQ(true_ends(Bytes(packet).first(64)).has_value(), known && left == 1);
+      Host host;
+      ASSERT_EQ(host.add(add(0x100, {.encrypt = 0, .auth = 5, .src = kHome, .dst = kCareOf})), kDone);
+      ASSERT_EQ(host.add(add(0x101, {.encrypt = 0, .auth = 5, .src = kHome, .dst = kPeer})), kDone);
+      const Result sent = protect(host, packet);
+      EXPECT_EQ(name(sent.cause), known ? "none" : "malformed");
+      if (known) {
+        EXPECT_EQ(get<std::uint32_t>(sent.packet, 64 + 4), left == 0 ? 0x100u : 0x101u);
+      }
+    }
+}
+
+// What is in a fragment is not what a router said: the rest of it may say otherwise.
+TEST(PathReports, AreWholePacketsAlone) {
+  for (const bool six : {false, true}) {
+    Held held(six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2", .protocol = kEsp})
+                  : datagram({.protocol = kEsp}));
+    ASSERT_TRUE(make_too_big(held.item.packet, 1300, *parse_address(six ? "2001:db8::2" : "192.0.2.2")));
+    const Octets whole = held.bytes();
+    ASSERT_TRUE(read_path_report(whole));
+    Octets first = whole;
+    if (six) {
+      const Octets fragment = {std::byte{0}, std::byte{0}, std::byte{0}, std::byte{1},
+                               std::byte{0}, std::byte{0}, std::byte{0}, std::byte{7}};
+      first = with(whole, {{44, fragment}});
+    } else {
+      set<std::uint16_t>(first, 6, 0x2000);
+      mend_checksum(first);
+    }
+    ASSERT_TRUE(parse(first)->fragment);
+    EXPECT_FALSE(read_path_report(first));
+    if (six) continue;
+    set<std::uint16_t>(first, 6, 0x0001);
+    mend_checksum(first);
+    EXPECT_FALSE(read_path_report(first));
+  }
+}
+
+}  // namespace
+}  // namespace engine::traffic
