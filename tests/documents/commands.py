@@ -53,6 +53,7 @@ TABLE = (
     Row("tools/distro trixie ./test", "elsewhere", why="tools/release-check"),
     Row("tools/cross-arm64", "elsewhere", why="tools/distro"),
     Row("tools/release-check", "elsewhere", why="CONTRIBUTING.md: by hand, before a release"),
+    Row("tools/mutants", "elsewhere", why="tools/release-check"),
     # README: the first five minutes.
     Row("""build/bin/ipsecd --socket /tmp/pfkey.sock &
 export IPSECKEY_SADB=ipsecd:/tmp/pfkey.sock
