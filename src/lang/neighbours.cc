@@ -38,7 +38,7 @@ constexpr std::array kTable = {
     Row{satype, "esp-udp", "esp", "say esp, and encap udp"},
     Row{satype, "esp-old", "esp"},
     Row{satype, "ah-old", "ah"},
-    Row{satype, "tcp tcpmd5 comp ipcomp ipip route2 hao", "", kNotHere},
+    Row{satype, "tcp tcpmd5 comp ipcomp ipip route2 hao", ""},
 
     // ip xfrm.
     Row{keyword, "mode -m mod", "isrc idst", "tunnel mode is isrc and idst; without them the mode is transport"},
@@ -122,7 +122,7 @@ constexpr std::array kTable = {
         kNotHere},
 
     Row{encapsulation, "espinudp udp-encap esp-in-udp", "udp"},
-    Row{encapsulation, "espinudp-nonike espintcp tcp", "", kNotHere},
+    Row{encapsulation, "espinudp-nonike espintcp tcp", ""},
 
     Row{identity, "keyid", "key_id"},
     Row{identity, "email rfc822 userfqdn", "user_fqdn"},
@@ -197,6 +197,11 @@ void for_each_foreign_word(const std::function<void(Foreign kind, std::string_vi
 
 bool is_foreign(std::string_view word) {
   return find_row(word, nullptr) || !of_the_kernel(auth, word).empty() || !of_the_kernel(encrypt, word).empty();
+}
+
+bool is_foreign_keyword(std::string_view word) {
+  constexpr Foreign kKind = keyword;
+  return find_row(word, &kKind) != nullptr;
 }
 
 bool brings_a_key(std::string_view theirs) {

@@ -28,6 +28,9 @@ void for_each_foreign_word(const std::function<void(Foreign kind, std::string_vi
 /// Whether a neighbour has that word anywhere: it is not part of a key then.
 bool is_foreign(std::string_view word);
 
+/// Whether it is a neighbour's keyword.
+bool is_foreign_keyword(std::string_view word);
+
 /// Whether a neighbour's keyword is followed by a key.
 bool brings_a_key(std::string_view theirs);
 

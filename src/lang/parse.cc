@@ -24,6 +24,12 @@ bool on_one_line(const Word& a, const Word& b) {
   return std::find(begin, end, '\n') == end;
 }
 
+// Our keyword, NAME=VALUE, or a neighbour's keyword.
+bool stands_as_keyword(const Word& word) {
+  const std::string_view name = word.text.substr(0, word.text.find('='));
+  return find_keyword(name).row || is_foreign_keyword(name);
+}
+
 std::vector<std::string_view> command_words() {
   std::vector<std::string_view> words;
   for (const CommandRow& c : commands()) text::for_each_word(c.names, [&](std::string_view n) { words.push_back(n); });
@@ -210,8 +216,10 @@ void Parser::parse_algorithm(Command& command) {
     for (const pfkey::Algorithm& a : pfkey::algorithms())
       if (a.takes_key()) text::for_each_word(a.names, [&](std::string_view n) { known.push_back(n); });
     const Foreign kind = our_words(Foreign::encrypt, name.text).empty() ? Foreign::auth : Foreign::encrypt;
-    return error(name,
-                 fmt::format("Unknown algorithm {}{}", Echo(words_).unknown(name), suggestion(kind, name.text, known)));
+    const auto ours = our_words(kind, name.text);
+    const bool keyed = !ours.empty() && pfkey::find_algorithm(ours[0]) && pfkey::find_algorithm(ours[0])->takes_key();
+    return error(name, fmt::format("Unknown algorithm {}{}", Echo(words_).unknown(name),
+                                   keyed ? suggestion(kind, name.text, known) : did_you_mean(name.text, known)));
   }
   const pfkey::Algorithm& algorithm = *command.algorithm;
   if (!algorithm.takes_key()) return error(name, fmt::format("{} takes no key", algorithm.name()));
@@ -260,7 +268,7 @@ void Parser::unknown_keyword(const Command& command, const Word& word) {
   auto meant = our_words(Foreign::keyword, name);
   if (meant.empty()) meant = near_misses(word.text, known);
   for (const std::string_view keyword : meant) faulty_ |= bit(*find_keyword(keyword).row);
-  while (!at_end() && !find_keyword(words_[next_].text).row) ++next_;
+  while (!at_end() && !stands_as_keyword(words_[next_])) ++next_;
 }
 
 // What stands behind the # on its line is no part of the command, and never shown.

@@ -252,7 +252,7 @@ TEST(Parse, NumbersOutOfRange) {
       {"iproto", 255},
       {"auth_alg", 255},
       {"encr_alg", 255},
-      {"state", 255},
+      {"state", 6},
   };
   for (const Range& range : kRanges) {
     const std::string before = fmt::format("update esp {} ", range.name);
@@ -285,8 +285,8 @@ TEST(Parse, BadValues) {
       {"authalg 99", "authalg: Unknown authentication algorithm number 99"},
       {"state adult",
        "state: Unknown state \"adult\"; there are larval, mature, dying, dead, active-elsewhere, idle and active"},
-      {"state 7", "state: Unknown state \"7\"; the largest is 6"},
-      {"encap udpx", "encap: Unknown encapsulation \"udpx\"; there is only udp; did you mean udp?"},
+      {"state 7", "state: \"7\" is too big; the largest is 6"},
+      {"encap udpx", "encap: Unknown encapsulation \"udpx\"; there is only udp"},
       {"nat_loc 192.0.2.1/24", "nat_loc: \"192.0.2.1/24\" has a prefix; a single address is needed"},
       {"src 192.0.2.256", "src: Unknown address \"192.0.2.256\": it is neither an IPv4 address nor a name"},
       {"src 1:2", "src: Unknown address \"1:2\": it is not an IPv6 address"},
@@ -474,7 +474,7 @@ TEST(Parse, SeveralFaultsAreReportedTogetherInOrder) {
             "keys:1:13: error: spi: \"0x123456789\" is too big; the largest is 4294967295\n"
             "keys:1:29: error: src: Unknown address \"1.2.3\": it is neither an IPv4 address nor a name\n"
             "keys:1:46: error: Unknown extension \"hard_byte\"; did you mean hard_bytes?\n"
-            "keys:1:64: error: encap: \"tcp\" is not an encapsulation; there is only udp\n"
+            "keys:1:64: error: encap: Unknown encapsulation \"tcp\"; there is only udp\n"
             "keys:1:74: error: state: Unknown state \"old\"; there are larval, mature, dying, dead, active-elsewhere, "
             "idle and active\n"
             "keys:1:86: error: encrkey: the value is not a hex string: keys are written in hexadecimal digits; to "

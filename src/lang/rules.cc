@@ -58,9 +58,10 @@ bool wrong_encrypt_key(const View& v) {
   return key <= 0 || !v.encrypt->key_fits(static_cast<unsigned>(key));
 }
 std::string encrypt_key_sizes(const View& v) {
+  const int given = v.spec.encrypt_key->bits;
   const std::string iv = reserved_bits(v) ? fmt::format(" and the {} reserved bits", reserved_bits(v)) : "";
-  return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv,
-                     v.spec.encrypt_key->bits, if_text(*v.encrypt, v.spec.encrypt_key->bits * 2 - reserved_bits(v)));
+  return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv, given,
+                     iv.empty() ? if_text(*v.encrypt, given * 2) : "");
 }
 
 // Limits of which 0 means none.

@@ -180,7 +180,7 @@ TEST(Rules, RestOnWhatCouldBeRead) {
             "keys:1:51: error: authkey: the value is not a hex string: keys are written in hexadecimal digits; to "
             "convert one that is text: printf %s TEXT | xxd -p -c 256\n");
   EXPECT_EQ(report(UPDATE "nat_lport 1 encap ud"),
-            "keys:1:53: error: encap: Unknown encapsulation \"ud\"; there is only udp; did you mean udp?\n");
+            "keys:1:53: error: encap: Unknown encapsulation \"ud\"; there is only udp\n");
 }
 
 }  // namespace

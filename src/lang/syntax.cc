@@ -152,14 +152,11 @@ void SyntaxBase<EncryptAlgorithm>::write(const EncryptAlgorithm& v, bool, std::s
 Value<std::uint32_t> word_or_number(const Word& word, std::span<const pfkey::Word> table, std::string_view what,
                                     Foreign kind, std::optional<std::uint32_t> largest) {
   if (const auto n = pfkey::find_number(table, word.text)) return *n;
-  if (largest && looks_numeric(word.text)) {
-    const auto n = number<std::uint32_t>(word);
-    if (n && *n <= *largest) return n;
-    return bad(fmt::format("Unknown {} {{word}}; the largest is {}", what, *largest));
-  }
+  if (largest && looks_numeric(word.text)) return number<std::uint32_t>(word, "a number", *largest);
   const auto names = pfkey::all_names(table);
-  return bad(fmt::format("Unknown {} {{word}}; there {} {}{}", what, names.size() == 1 ? "is only" : "are",
-                         listed(names, "and"), suggestion(kind, word.text, names)));
+  if (names.size() == 1) return bad(fmt::format("Unknown {} {{word}}; there is only {}", what, names[0]));
+  return bad(fmt::format("Unknown {} {{word}}; there are {}{}", what, listed(names, "and"),
+                         suggestion(kind, word.text, names)));
 }
 
 template <>

@@ -32,15 +32,15 @@ bool ends_in_number(std::string_view text) {
 Value<Host> host(std::string_view text, const ReadContext& context) {
   Host host;
   host.v6_only = context.v6_only;
-  if (text == kAny) {
-    if (host.v6_only) host.literal = unspecified(Family::v6);
-    host.any = !host.v6_only;
-    return host;
-  }
   if (const auto literal = parse_address(text)) {
     host.literal = unmapped(*literal);
     if (host.v6_only && host.literal->family == Family::v4)
       return bad("{word} is an IPv4 address; IPv6 is needed here");
+    return host;
+  }
+  if (text == kAny) {
+    if (host.v6_only) host.literal = unspecified(Family::v6);
+    host.any = !host.v6_only;
     return host;
   }
   // A name server, and whoever listens on the way to it, is not to see a key.

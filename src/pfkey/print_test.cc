@@ -54,8 +54,8 @@ TEST_F(Print, ATunnelSaWithAllThatAnSaCanHave) {
             "  pair      spi 0x2113\n"
             "  flags     outbound, paired, tunnel, ealg1, ealg2 (0xc038000)\n"
             "  lifetime           current       soft           hard        idle\n"
-            "    bytes            15.26 MiB      100.00 MiB      200.00 MiB   -\n"
-            "    bytes left       -             84.74 MiB       184.74 MiB   -\n"
+            "    bytes            15.26 MiB     100.00 MiB     200.00 MiB  -\n"
+            "    bytes left       -             84.74 MiB      184.74 MiB  -\n"
             "    since add        4.08 minutes  6.67 hours     8.00 hours  4.00 hours\n"
             "    since first use  2.42 minutes  50.00 minutes  -           -\n"
             "  added     2026-11-21 03:00:00 UTC\n"
@@ -68,9 +68,9 @@ TEST_F(Print, VerboseAddsTheRawNumbers) {
   options_.verbose = true;
   EXPECT_THAT(sa(samples::tunnel_sa()),
               testing::EndsWith("  lifetime           current       soft           hard        idle\n"
-                                "    bytes            15.26 MiB      100.00 MiB      200.00 MiB   -\n"
+                                "    bytes            15.26 MiB     100.00 MiB     200.00 MiB  -\n"
                                 "      in bytes       16000000      104857600      209715200   -\n"
-                                "    bytes left       -             84.74 MiB       184.74 MiB   -\n"
+                                "    bytes left       -             84.74 MiB      184.74 MiB  -\n"
                                 "      in bytes       -             88857600       193715200   -\n"
                                 "    since add        4.08 minutes  6.67 hours     8.00 hours  4.00 hours\n"
                                 "      in seconds     245           24000          28800       14400\n"
