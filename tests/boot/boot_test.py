@@ -13,6 +13,7 @@ import clean_root
 from package_test import package, run
 
 HERE = pathlib.Path(__file__).resolve().parent
+UML = HERE.parent / "vm/uml"
 MODULES = pathlib.Path("/usr/lib/uml/modules")
 GUEST_SECONDS = 480
 # Runs as soon as the services of a boot have started, and ends the guest.
@@ -76,12 +77,11 @@ class Booted(unittest.TestCase):
 
     def boot(self) -> str:
         with tempfile.TemporaryDirectory(prefix="uml.") as folder:
-            # The guest's memory is a file: on a tmpfs that may be executed, or it does not start.
             done = subprocess.run(
-                ["linux.uml", "mem=512M", "root=/dev/root", "rootfstype=hostfs", f"rootflags={self.root}", "rw",
+                [UML, folder, "mem=512M", "root=/dev/root", "rootfstype=hostfs", f"rootflags={self.root}", "rw",
                  "init=/lib/systemd/systemd", "con=null", "con0=null,fd:1", "con1=null", "ssl=null", "quiet", "panic=-1",
-                 "systemd.show_status=no", f"uml_dir={folder}"],
-                env={**os.environ, "TMPDIR": "/dev/shm"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                 "systemd.show_status=no"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, errors="replace", timeout=GUEST_SECONDS, check=False)
         log = self.root / "case/log"
         if not log.exists():
