@@ -29,7 +29,8 @@ class Row(NamedTuple):
     when: str = "quick"  # Or "all"; or "elsewhere": `why` says where it is run.
     instead: str = ""  # What is run, where it is not what is printed...
     why: str = ""  # ...and why.
-    before: str = ""  # What the document takes for granted, as words of a shell.
+    before: str = ""  # What the document takes for granted, as words of a shell...
+    package: str = ""  # ...and a package of Debian that most machines have.
 
 
 KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/dataplane.md |
@@ -39,9 +40,8 @@ HOST = ("ip link set lo up; ip link add cable type veth peer name far; ip link s
         "ip address add 192.0.2.1/24 dev cable; ip link set cable up")
 # Where the documents take the program for installed.
 INSTALLED = "rm -rf /run/ipsecd; mkdir -p /run/ipsecd; PATH=$PWD/build/bin:$PATH"
-INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install"
-MAN = f"{INSTALL} man-db"  # Every Debian but the smallest has it.
-OFFLINE = "export SYSTEMD_OFFLINE=1"  # Nothing is started, since no service manager runs: that is for tests/boot.
+INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--no-install-recommends", "install")
+UNITS = "no service manager runs in such a root, so nothing can be started; tests/boot boots one"
 # The patience of a person: of what ipsecd opens, its socket of the status is the last.
 AWAIT = "daemon=$!; until [ -S {}.status ]; do kill -0 $daemon; sleep 0.1; done"
 
@@ -66,16 +66,16 @@ build/bin/ipseckey delete-pair esp spi 0x2112 dst 192.0.2.2
 build/bin/ipseckey"""),
     # README: install.
     Row("cmake --build build --target installable"),
-    Row("cmake --install build --prefix /usr/local"),
     Row("cmake --build build --target manual"),
-    Row("man -l build/texts/man/ipseckey.8", before=MAN),
+    Row("man -l build/texts/man/ipseckey.8", package="man-db"),
     Row("./package"),
     Row("apt install ./build/package/ipseckey_*.deb", instead="yes | apt install ./build/package/ipseckey_*.deb",
         why="it asks whether to go on"),
     Row("install -m 600 my-keys /etc/inet/secret/ipseckeys", before="cp share/examples/ipseckeys my-keys"),
-    Row("systemctl enable --now ipsecd.socket", before=OFFLINE),
-    Row("systemctl enable --now ipsec-manual-key", before=OFFLINE),
-    Row("man ipseckey", before=MAN),
+    Row("systemctl enable --now ipsecd.socket", instead="systemctl enable ipsecd.socket", why=UNITS),
+    Row("systemctl enable --now ipsec-manual-key", instead="systemctl enable ipsec-manual-key", why=UNITS),
+    Row("man ipseckey", package="man-db"),
+    Row("cmake --install build --prefix /usr/local"),  # After the package, whose units would be hidden.
     # doc/dataplane.md: one of the two hosts. Between two of them packets go in tests/dataplane and in ./quickstart.
     Row("""ipsecd --tun ipsec0 &
 ipseckey -f keys
@@ -87,7 +87,7 @@ ip route add 192.0.2.2 dev ipsec0 table 50
 ip rule add not fwmark 0x50 table 50""", before=f"{HOST}; {INSTALLED}"),
     Row("""ipsecd status
 curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
-        before=f"{INSTALL} curl; {HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock')}"),
+        package="curl", before=f"{HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock')}"),
     # CONTRIBUTING.
     Row("tools/install-deps unit && cmake -S . -B build -DIPSECKEY_TESTS=ON"),
     Row("tools/two-hosts"),
@@ -181,6 +181,9 @@ def run(row: Row) -> bool:
     apart = ["unshare", "--net"] if HOST in row.before else []
     print(f"\n$ {row.instead or row.printed}", flush=True)
     begin = time.monotonic()
+    if row.package and subprocess.run([*INSTALL, row.package], stdin=subprocess.DEVNULL, check=False).returncode != 0:
+        print(f"  failed: {row.package} cannot be installed")
+        return False
     ended = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
     with tempfile.TemporaryFile("w+", errors="replace") as said:
         done = subprocess.run([*apart, "bash", "-c", ended + script(row)], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=DEADLINE,
