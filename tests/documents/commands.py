@@ -181,7 +181,7 @@ def run(row: Row) -> bool:
     apart = ["unshare", "--net"] if HOST in row.before else []
     print(f"\n$ {row.instead or row.printed}", flush=True)
     begin = time.monotonic()
-    if row.package and subprocess.run([*INSTALL, row.package], stdin=subprocess.DEVNULL, check=False).returncode != 0:
+    if row.package and subprocess.run([*INSTALL, row.package], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode != 0:
         print(f"  failed: {row.package} cannot be installed")
         return False
     ended = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
