@@ -28,8 +28,8 @@ constexpr int kMessagesAtOnce = 64;                // Of one client, before othe
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
 
-// A library without one of its providers lacks algorithms, and what it lacks no packet can have. To ask for all also loads
-// them from their files: none is opened any more once ipsecd serves.
+// A library without one of its providers lacks algorithms, and what it lacks no packet can have. To ask for all also
+// loads them from their files: none is opened any more once ipsecd serves.
 std::vector<const pfkey::Algorithm*> lacking() {
   std::vector<const pfkey::Algorithm*> rows;
   for (const pfkey::Algorithm& row : pfkey::algorithms())
