@@ -77,6 +77,7 @@ std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind) 
   options.names_by_mark = options.as_linux = kernel;
   options.is_local = around.is_local;
   options.only_asked_directions = true;
+  options.usable = std::move(kind.usable);
   // A file is checked as of one moment: no SA of it may age while the rest is read.
   const auto clock = [now = around.clock()] { return now; };
   if (!kernel) return std::make_unique<Memory>(std::move(options), clock);

@@ -9,6 +9,7 @@
 #include "backend/xfrm_world.h"
 #include "base/instant.h"
 #include "base/net.h"
+#include "pfkey/algorithms.h"
 
 namespace backend {
 
@@ -37,6 +38,8 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
 struct Scratch {
   bool whole = false;  ///< It keeps all of what it is given; else it judges keys like any other and keeps none.
   Rules rules = Rules::engine;  ///< By which it judges.
+  /// Whether the SADB whose rules they are has an algorithm; empty: all. The kernel is asked itself.
+  std::function<bool(const pfkey::Algorithm&)> usable = {};
 };
 
 /// An empty SADB inside the process, where no time passes. It refuses what the SADB with those rules would, and shows

@@ -6,6 +6,8 @@
 #include "backend/testing.h"
 #include "base/socket_path.h"
 #include "base/text.h"
+#include "pfkey/diagnostics.h"
+#include "pfkey/notices.h"
 
 namespace backend {
 namespace {
@@ -48,6 +50,47 @@ TEST(Open, KnowsEveryWordThatIsOffered) {
   text::for_each_word(kPlaces, [&](std::string_view word) {
     EXPECT_THAT(opened(word, around), ::testing::Not(::testing::HasSubstr("Unknown SADB"))) << word;
   });
+}
+
+// A check knows the host's addresses for what it refuses, and leaves an SA as it was asked for.
+TEST(Open, ACheckJudgesAsItsSadbWouldAndKeepsWhatWasAsked) {
+  const auto add = [](std::uint32_t spi, const char* src, const char* dst, std::uint32_t flags) {
+    pfkey::Message m;
+    m.type = pfkey::Type::add, m.satype = pfkey::SaType::ah;
+    m.seq = spi, m.pid = 1;
+    m.sa = pfkey::Sa{.spi = spi, .state = pfkey::State::mature, .flags = flags};
+    m.sa->auth = 2;
+    m.auth_key = pfkey::Key{128, 0, Secret(16)};
+    m.auth_key->material.bytes()[0] = std::byte{1};
+    m.src = pfkey::Endpoint{.address = *parse_address(src)}, m.dst = pfkey::Endpoint{.address = *parse_address(dst)};
+    return m;
+  };
+  Surroundings around{"", noon};
+  around.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };
+  const auto scratch =
+      open_scratch(around, {.whole = true, .usable = [](const pfkey::Algorithm& row) { return row.number != 3; }});
+  std::vector<pfkey::Message> requests;
+  requests.push_back(add(1, "192.0.2.1", "192.0.2.2", 0));
+  requests.push_back(add(2, "192.0.2.2", "192.0.2.1", pfkey::kFlagOutbound));
+  requests.back().pair = pfkey::Pair{1};
+  requests.push_back(add(3, "192.0.2.1", "192.0.2.2", 0));
+  requests.back().sa->auth = 3, requests.back().auth_key = pfkey::Key{160, 0, Secret(20)};
+  requests.back().auth_key->material.bytes()[0] = std::byte{1};
+  requests.push_back(add(4, "192.0.2.2", "192.0.2.1", 0));
+  requests.back().pair = pfkey::Pair{1};
+  std::vector<std::string> said;
+  ASSERT_TRUE(scratch->call(requests, [&](std::size_t, pfkey::Message&& m) {
+    said.push_back(m.error == 0 ? "" : m.remark ? m.remark->text : std::to_string(m.diagnostic));
+  }));
+  EXPECT_EQ(said, (std::vector<std::string>{"", std::string(pfkey::kSameDirection),
+                                            std::to_string(static_cast<int>(pfkey::Diagnostic::bad_aalg)), ""}));
+  pfkey::Message dump;
+  dump.type = pfkey::Type::dump, dump.seq = 9, dump.pid = 1;
+  std::vector<std::uint32_t> flags;
+  ASSERT_TRUE(scratch->call({&dump, 1}, [&](std::size_t, pfkey::Message&& m) {
+    if (m.sa) flags.push_back(m.sa->flags);
+  }));
+  EXPECT_EQ(flags, (std::vector<std::uint32_t>{pfkey::kFlagPaired, pfkey::kFlagPaired}));
 }
 
 TEST(Open, TheKindOfErrorDecidesTheExitStatus) {

@@ -13,22 +13,35 @@ namespace {
 using pfkey::Algorithm;
 using pfkey::AlgorithmKind;
 
-/// What the SADB says it has; nullopt: it was not there to ask.
-std::optional<std::set<std::pair<AlgorithmKind, std::uint8_t>>> ask(Session& session) {
-  backend::Backend* const sadb = session.sadb();
-  if (!sadb) return std::nullopt;
-  pfkey::Message request;
-  request.type = pfkey::Type::reg;
-  request.satype = pfkey::SaType::esp;
-  session.prepare(request);
-  std::set<std::pair<AlgorithmKind, std::uint8_t>> found;
-  const auto answered = sadb->call({&request, 1}, [&](std::size_t, pfkey::Message&& reply) {
+using Found = std::set<std::pair<AlgorithmKind, std::uint8_t>>;
+
+pfkey::Message question() {
+  pfkey::Message m;
+  m.type = pfkey::Type::reg;
+  m.satype = pfkey::SaType::esp;
+  return m;
+}
+
+Result<Found> answer(backend::Backend& sadb, pfkey::Message&& request) {
+  Found found;
+  const auto answered = sadb.call({&request, 1}, [&](std::size_t, pfkey::Message&& reply) {
     if (reply.supported_auth)
       for (const auto& a : reply.supported_auth->algorithms) found.emplace(AlgorithmKind::auth, a.id);
     if (reply.supported_encrypt)
       for (const auto& a : reply.supported_encrypt->algorithms) found.emplace(AlgorithmKind::encrypt, a.id);
   });
-  if (answered) return found;
+  if (!answered) return std::unexpected(answered.error());
+  return found;
+}
+
+/// What the SADB says it has; nullopt: it was not there to ask.
+std::optional<Found> ask(Session& session) {
+  backend::Backend* const sadb = session.sadb();
+  if (!sadb) return std::nullopt;
+  pfkey::Message request = question();
+  session.prepare(request);
+  auto answered = answer(*sadb, std::move(request));
+  if (answered) return std::move(*answered);
   session.console().complain(answered.error().text);
   session.lose_sadb();
   return std::nullopt;
@@ -48,6 +61,14 @@ std::string synonyms(const Algorithm& a) {
 }
 
 }  // namespace
+
+std::function<bool(const Algorithm&)> usable_in(backend::Backend& sadb, std::uint32_t pid) {
+  pfkey::Message request = question();
+  request.seq = UINT32_MAX, request.pid = pid;  // No command of this run has that number.
+  auto found = answer(sadb, std::move(request));
+  if (!found || found->empty()) return {};
+  return [found = std::move(*found)](const Algorithm& row) { return found.contains({row.kind, row.number}); };
+}
 
 Status show_algorithms(Session& session) {
   const auto supported = ask(session);

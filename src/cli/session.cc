@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "cli/algorithms.h"
 #include "cli/doctor.h"
 #include "cli/files.h"
 #include "cli/held_signals.h"
@@ -45,7 +46,7 @@ backend::Backend* Session::sadb() {
 
 void Session::use_scratch_sadb(backend::Scratch kind) {
   check_ = true;
-  sadb_ = world_.open_scratch(kind);
+  sadb_ = world_.open_scratch(std::move(kind));
 }
 
 Session Session::twin() {
@@ -53,7 +54,9 @@ Session Session::twin() {
     if (auto opened = world_.open(settings_.sadb)) sadb_ = std::move(*opened);
   Session twin(settings_, world_);
   twin.settings_.verbose = twin.settings_.stop_on_error = false;
-  twin.use_scratch_sadb({.whole = true, .rules = sadb_ ? sadb_->rules() : backend::Rules::engine});
+  backend::Scratch kind{.whole = true, .rules = sadb_ ? sadb_->rules() : backend::Rules::engine};
+  if (sadb_ && kind.rules == backend::Rules::engine) kind.usable = usable_in(*sadb_, world_.pid);
+  twin.use_scratch_sadb(std::move(kind));
   return twin;
 }
 

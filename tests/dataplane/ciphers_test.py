@@ -26,6 +26,7 @@ class WithoutLegacyProvider(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
+        self.folder = folder.name
         self.host = Host("c", pathlib.Path(folder.name))
         self.addCleanup(self.host.gone)
 
@@ -61,6 +62,20 @@ class WithoutLegacyProvider(unittest.TestCase):
             "the encryption algorithm is unknown or cannot be used"]))
         self.assertEqual(self.load(add(0x1002, "aes", 32), add(0x1003, "3des", 48)), (0, []))
         self.assertEqual([name for name, there in self.here().items() if there != "yes"], ["blowfish-cbc"])
+
+    def test_a_service_flushes_nothing_where_it_would_be_refused(self):
+        self.start("--tun", "ipsec0")
+        self.assertEqual(self.load(add(0x1001, "aes", 32)), (0, []))
+        keys = pathlib.Path(self.folder) / "keys"
+        keys.write_text(add(0x1002, "aes", 32) + add(0x1003, "blowfish", 32))
+        keys.chmod(0o600)
+        command = [BIN / "ipseckey", f"--sadb=ipsecd:{self.host.pfkey}"]
+        done = subprocess.run([*command, "--service", "-f", keys], capture_output=True, text=True, timeout=DEADLINE, check=False)
+        self.assertEqual(done.returncode, 95, done.stderr)
+        self.assertIn("nothing was changed", done.stderr)
+        held = subprocess.run([*command, "dump"], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+        self.assertIn("esp spi 0x1001", held)
+        self.assertIn("1 SA in ", held)
 
     def test_without_one_the_sas_are_for_others(self):
         self.assertEqual(self.start(), [])

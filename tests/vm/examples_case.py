@@ -5,6 +5,7 @@ import ipaddress
 import json
 import pathlib
 import socket
+import struct
 
 from guest import contains, expect, finish, ipseckey, load, run
 from ipsecd import MARK, TABLE, Daemon
@@ -169,9 +170,28 @@ def both_ways(*pairs):
 
 
 def traffic_ospf():
-    for dst in ("ff02::5", "ff02::6", "fe80::2"):
-        expect(f"OSPF to {dst} on the link", link_protocols(("b", "ethB"), lambda d=dst: hello("a", "ethA", "fe80::1", d), 50), {50})
-    expect("OSPF to fe80::1 on the link", link_protocols(("a", "ethA"), lambda: hello("b", "ethB", "fe80::2", "fe80::1"), 50), {50})
+    """The packets are ESP on the link, and the router at the other end gets what is in them."""
+    for start, end, src, dst in (("a", "b", "fe80::1", "ff02::5"), ("a", "b", "fe80::1", "ff02::6"), ("a", "b", "fe80::1", "fe80::2"),
+                                 ("b", "a", "fe80::2", "fe80::1")):
+        devices = {"a": "ethA", "b": "ethB"}
+        with inside(end):
+            router = socket.socket(socket.AF_INET6, socket.SOCK_RAW, OSPF)
+            index = socket.if_nametoindex(devices[end])
+        with contextlib.closing(router):
+            router.setblocking(False)
+            if dst.startswith("ff"):
+                router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, dst) + struct.pack("=I", index))
+            seen = link_protocols((end, devices[end]), lambda s=(start, devices[start], src, dst): hello(*s), 50)
+            expect(f"OSPF to {dst} on the link", seen, {50})
+            got = []
+
+            def came(router=router, got=got):
+                with contextlib.suppress(BlockingIOError):
+                    got.append(router.recv(2048))
+                return bool(got)
+
+            wait(10, came)
+            expect(f"OSPF to {dst}", got, [bytes(44)])
 
 
 TRAFFIC = {
