@@ -25,7 +25,10 @@ class SharedPages {
   std::size_t size() const { return size_; }  ///< Bytes; new ones are zero.
   MutableBytes bytes() { return {base_, size_}; }
   Bytes bytes() const { return {base_, size_}; }
-  /// At least `size` bytes from now on, with memory behind them. False: the system has no more.
+  /// Address space that is reserved for them: 8 GiB, or an eighth of what the process may have, or less where that is
+  /// not to be had.
+  std::size_t room() const { return room_; }
+  /// At least `size` bytes from now on, with memory behind them. False: the system has no more, or room() ends.
   bool grow(std::size_t size);
 
  private:
@@ -34,7 +37,7 @@ class SharedPages {
 
   Fd fd_;
   std::byte* base_ = nullptr;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0, room_ = 0;
 };
 
 }  // namespace ipsecd
