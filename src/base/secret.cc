@@ -15,10 +15,13 @@
 namespace {
 
 std::byte* pages(std::size_t size) {
-  std::byte* const p = secret_pages(size);
-  if (p) return p;
-  if (const auto handler = std::get_new_handler()) handler();  // As operator new does; ours does not return.
-  throw std::bad_alloc();
+  while (true) {  // As operator new does.
+    std::byte* const p = secret_pages(size);
+    if (p) return p;
+    const auto handler = std::get_new_handler();
+    if (!handler) throw std::bad_alloc();
+    handler();
+  }
 }
 
 // mlock() works on pages and does not nest, so locking each key by itself would unlock its neighbours when it is freed.

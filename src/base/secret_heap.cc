@@ -149,10 +149,13 @@ void* reallocate(void* p, std::size_t size) noexcept {
 }
 
 void* Object::operator new(std::size_t size) {
-  void* const p = allocate(size);
-  if (p) return p;
-  if (const auto handler = std::get_new_handler()) handler();  // As the global one does; ours does not return.
-  throw std::bad_alloc();
+  while (true) {  // As the global one does.
+    void* const p = allocate(size);
+    if (p) return p;
+    const auto handler = std::get_new_handler();
+    if (!handler) throw std::bad_alloc();
+    handler();
+  }
 }
 
 }  // namespace secret_heap

@@ -166,6 +166,7 @@ Check Engine::State::getspi(Message& m, Instant now, Sink out) {
   SaId id{m.satype, 0, m.dst->address};
   const auto spi = free_spi(sadb, id, *m.spi_range, options);
   if (!spi) return Refusal{EEXIST, Diagnostic::none};
+  if (!sadb.make_room()) return kNoMemory;
   id.spi = *spi;
   Sa& sa = *sadb.insert(id);
   sa.src = m.src->address;

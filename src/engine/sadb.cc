@@ -1,8 +1,10 @@
 #include "engine/sadb.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cassert>
+#include <cstdlib>
 #include <cstring>
 
 namespace engine {
@@ -21,6 +23,13 @@ std::uint32_t hash_of(const SaId& id) {
   const std::uint64_t numbers = std::uint64_t{id.spi} << 8 | std::uint64_t{static_cast<std::uint8_t>(id.satype)} << 1 |
                                 static_cast<std::uint8_t>(id.dst.family);
   return static_cast<std::uint32_t>(mix(mix(mix(numbers) ^ halves[0]) ^ halves[1]));
+}
+
+// Whether there is a block of so many bytes, with what aligning it takes.
+bool there_is(std::size_t bytes) {
+  void* volatile block = std::malloc(bytes + 2 * LargePages<Sa>::kPage);  // Volatile: else nothing is asked for.
+  std::free(block);
+  return block != nullptr;
 }
 
 }  // namespace
@@ -65,6 +74,20 @@ Sa* Sadb::find_near(const SaId& id) {
     if (found != by_id_.end()) return &at(found->index);
   }
   return nullptr;
+}
+
+bool Sadb::make_room() {
+  if (free_ == Sa::kNone && made_ == first_of(chunks_.size()) && !there_is(length_of(chunks_.size()) * sizeof(Sa)))
+    return false;
+  if (size() < planned_) return true;
+  // Three quarters of a power of two: the table is cleaned of what was erased, and does not grow, before it has so
+  // many.
+  constexpr std::size_t kFirst = 96;
+  const std::size_t more = std::max(kFirst, 2 * planned_);
+  if (!there_is(more / 3 * 4 * (sizeof(Entry) + 1))) return false;
+  by_id_.reserve(more);
+  planned_ = more;
+  return true;
 }
 
 Sa* Sadb::insert(const SaId& id) {

@@ -131,6 +131,9 @@ class Sadb {
   /// other type; nullptr: none.
   Sa* find_near(const SaId& id);
 
+  /// Makes sure that there is memory for the tables that the next insert() makes grow. False: there is none; the next
+  /// one would have to end the process.
+  bool make_room();
   /// A new SA with that identity, otherwise default, at the end of the order; nullptr: the identity is taken.
   Sa* insert(const SaId& id);
   /// What identifies an SA of this SADB.
@@ -199,6 +202,7 @@ class Sadb {
 
   std::vector<Sa*> chunks_;
   std::size_t made_ = 0;        // SAs in them, those on the free list included; memory behind is not used yet.
+  std::size_t planned_ = 0;     // Entries that by_id_ has room for.
   Sa::Index free_ = Sa::kNone;  // A list through Sa::newer.
   Sa::Index oldest_ = Sa::kNone, newest_ = Sa::kNone;
   std::uint64_t last_serial_ = 0;

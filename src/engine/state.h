@@ -1,6 +1,7 @@
 #pragma once
 /// What the engine holds, and its handlers, which are spread over add.cc, update.cc, remove.cc, ageing.cc,
 /// registry.cc and engine.cc.
+#include <cerrno>
 #include <expected>
 
 #include "engine/acquire.h"
@@ -14,6 +15,8 @@
 namespace engine {
 
 using pfkey::kSameWayRound, pfkey::kServesBoth;
+/// An SA more would take memory that there is not.
+inline constexpr Refusal kNoMemory{ENOMEM, pfkey::Diagnostic::none, "there is no memory for another SA"};
 
 /// Whether flags name one direction.
 constexpr bool one_way(std::uint32_t flags) {

@@ -83,7 +83,7 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
       options_(options),
       server_(
           engine_options(local_, options_), [this](ClientId to, Bytes wire) { return send(to, wire); },
-          options_.most_sas),
+          options_.most_sas, options_.memory),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
 }

@@ -28,12 +28,13 @@ namespace ipsecd {
 class Daemon {
  public:
   struct Options {
-    Dataplane* dataplane = nullptr;       ///< Outlives the daemon.
-    Policy policy;                        ///< Who is served.
-    std::size_t clients = 1024;           ///< Connections at a time;
-    std::size_t clients_of_a_user = 64;   ///< of them of one user who is neither root nor the daemon's.
-    std::optional<std::size_t> most_sas;  ///< nullopt: no limit.
-    Vault* vault = nullptr;               ///< Keeps the SAs for a restart; outlives the daemon.
+    Dataplane* dataplane = nullptr;               ///< Outlives the daemon.
+    Policy policy;                                ///< Who is served.
+    std::size_t clients = 1024;                   ///< Connections at a time;
+    std::size_t clients_of_a_user = 64;           ///< of them of one user who is neither root nor the daemon's.
+    std::optional<std::size_t> most_sas;          ///< nullopt: no limit.
+    Vault* vault = nullptr;                       ///< Keeps the SAs for a restart; outlives the daemon.
+    Server::Memory memory = [] { return true; };  ///< As Server has it.
   };
 
   /// Takes one line for the log, without the program's name. No line holds a byte of a message.

@@ -30,6 +30,7 @@
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
 #include "ipsecd/privileges.h"
+#include "ipsecd/reserve.h"
 
 namespace {
 
@@ -61,8 +62,8 @@ void harden() {
   umask(077);
 }
 
-// The SADB cannot be trusted to be whole when a change of it was cut off: the service manager starts a new ipsecd,
-// which with --keep has the SAs as they were when their requests were answered.
+// The reserve is spent too. The SADB cannot be trusted to be whole when a change of it was cut off: the service manager
+// starts a new ipsecd, which with --keep has the SAs as they were when their requests were answered.
 [[noreturn]] void out_of_memory() {
   constexpr std::string_view kSaid = "ipsecd: out of memory\n";
   [[maybe_unused]] const auto said = write(STDERR_FILENO, kSaid.data(), kSaid.size());
@@ -201,7 +202,8 @@ Result<void> serve(const ipsecd::Options& options) {
                                             .clients = options.clients.value_or(1024),
                                             .clients_of_a_user = options.user_clients.value_or(64),
                                             .most_sas = options.sas,
-                                            .vault = vault->get()});
+                                            .vault = vault->get(),
+                                            .memory = ipsecd::reserve::ready});
   if (!daemon) return std::unexpected(daemon.error());
   if (auto r = (*daemon)->tell_status_at(ipsecd::status_path(listener->path())); !r) log(r.error().text);
   if (auto r = (*daemon)->stop_on_signals(); !r) return r;
@@ -253,7 +255,7 @@ Result<void> carry_out(const ipsecd::Options& options) {
 
 int main(int argc, char** argv) {
   if (!hold_standard_descriptors()) return ipsecd::kFailed;
-  std::set_new_handler(out_of_memory);
+  ipsecd::reserve::hold(out_of_memory);
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   const auto options = ipsecd::parse_options(words);
   if (!options) {

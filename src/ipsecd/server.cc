@@ -24,8 +24,8 @@ Kind kind_for_sender(const Message& m, const Message& request) {
 
 }  // namespace
 
-Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas)
-    : keysock_(std::move(options)), send_(std::move(send)), most_sas_(most_sas) {
+Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas, Memory memory)
+    : keysock_(std::move(options)), send_(std::move(send)), most_sas_(most_sas), memory_(std::move(memory)) {
   scratch_.grow(pfkey::kMaxMessageSize);
 }
 
@@ -40,13 +40,24 @@ void Server::close(ClientId id) {
   clients_.erase(id);
 }
 
-engine::Check Server::forbids(const Client& client, const Message& request) const {
+bool Server::has_memory() {
+  if (memory_()) {
+    sas_without_memory_.reset();
+    return true;
+  }
+  if (!sas_without_memory_) sas_without_memory_ = sas();
+  return sas() < *sas_without_memory_;
+}
+
+engine::Check Server::forbids(const Client& client, const Message& request) {
   if (client.access != Access::all && !readers_may(request))
     return engine::Refusal{EPERM, pfkey::Diagnostic::none,
                            "readers may get, dump and listen for changes (passive_monitor), no more"};
   const bool adds = request.type == pfkey::Type::add || request.type == pfkey::Type::getspi;
   if (adds && most_sas_ && sas() >= *most_sas_)
     return engine::Refusal{ENOBUFS, pfkey::Diagnostic::none, "the SADB holds as many SAs as --max-sas allows"};
+  if (adds && !has_memory())
+    return engine::Refusal{ENOMEM, pfkey::Diagnostic::none, "there is no memory for another SA"};
   return std::nullopt;
 }
 

@@ -42,8 +42,14 @@ class Server {
   /// Hands one message to a client's socket, without waiting. It must not call the server.
   using Send = std::function<Sent(ClientId, Bytes)>;
 
-  /// `most_sas`: an ADD or GETSPI beyond so many SAs is refused, ENOBUFS; nullopt: no limit.
-  Server(engine::Options options, Send send, std::optional<std::size_t> most_sas = std::nullopt);
+  /// Whether there is memory to grow.
+  using Memory = std::function<bool()>;
+
+  /// `most_sas`: an ADD or GETSPI beyond so many SAs is refused, ENOBUFS; nullopt: no limit. One that comes when
+  /// `memory` says no is refused too, ENOMEM, unless SAs have gone since then, whose memory it can have.
+  Server(
+      engine::Options options, Send send, std::optional<std::size_t> most_sas = std::nullopt,
+      Memory memory = [] { return true; });
 
   /// A client that may do all, or a reader: it gets no keys and may change nothing.
   ClientId open(Access access = Access::all);
@@ -78,7 +84,8 @@ class Server {
   };
 
   /// Why this client's request is not even handed to the engine.
-  engine::Check forbids(const Client& client, const pfkey::Message& request) const;
+  engine::Check forbids(const Client& client, const pfkey::Message& request);
+  bool has_memory();
   void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
   void post(ClientId to, Client& client, pfkey::Message&& m, Outbox::Kind kind);
   void note_gap(ClientId to, Client& client);
@@ -87,6 +94,8 @@ class Server {
   engine::Keysock keysock_;
   Send send_;
   std::optional<std::size_t> most_sas_;
+  Memory memory_;
+  std::optional<std::size_t> sas_without_memory_;  // How many there were when there was none.
   std::unordered_map<ClientId, Client> clients_;
   SecretBuffer scratch_;  // One encoded message; wiped after each.
 };

@@ -369,6 +369,34 @@ TEST_F(ServerTest, AReaderChangesNothingAndNobodyHearsOfItsTrying) {
   EXPECT_EQ(server.sas(), 1u);
 }
 
+TEST_F(ServerTest, WithoutMemoryAnAddIsRefusedUntilThereIsSomeAgain) {
+  bool memory = true;
+  Server poor{{},
+              [this](ClientId to, Bytes wire) { return take(peers.at(to), wire); },
+              std::nullopt,
+              [&memory] { return memory; }};
+  const ClientId client = poor.open();
+  peers[client];
+  const auto error = [&](const Message& m) {
+    std::vector<std::byte> wire(4096);
+    wire.resize(pfkey::encode(m, wire).value());
+    poor.receive(client, wire, at(0));
+    return unsigned{peers.at(client).got.back().error};
+  };
+  EXPECT_EQ(error(add_esp(0x1001)), 0u);
+  EXPECT_EQ(error(add_esp(0x1002)), 0u);
+  memory = false;
+  EXPECT_EQ(error(add_esp(0x1003)), unsigned{ENOMEM});
+  EXPECT_EQ(peers.at(client).got.back().remark->text, "there is no memory for another SA");
+  EXPECT_EQ(error(engine::testing::getspi(0x3000, 0x3000)), unsigned{ENOMEM});
+  EXPECT_EQ(error(request(Type::get, SaType::esp, 0x1001)), 0u);
+  EXPECT_EQ(error(request(Type::del, SaType::esp, 0x1001)), 0u);
+  EXPECT_EQ(error(add_esp(0x1003)), 0u);  // In the place of the one that went.
+  EXPECT_EQ(error(add_esp(0x1004)), unsigned{ENOMEM});
+  memory = true;
+  EXPECT_EQ(error(add_esp(0x1004)), 0u);
+}
+
 TEST_F(ServerTest, TheSadbHoldsNoMoreSasThanItMay) {
   Server small{{}, [this](ClientId to, Bytes wire) { return take(peers.at(to), wire); }, 2};
   const ClientId client = small.open();

@@ -4,6 +4,7 @@ error, nothing is half-done, and nothing hangs."""
 import os
 import pathlib
 import re
+import resource
 import sys
 import unittest
 
@@ -85,6 +86,33 @@ class Injection(Case):
             self.assertLessEqual(held, COUNT, which)
             self.assertEqual(self.run_it("flush").status, 0, which)
         self.assertGreater(failures, 20)
+
+
+class Memory(Case):
+    """A daemon that may have little: what finds no memory is refused, and what there is stays."""
+
+    LIMIT = 140 << 20
+
+    def test_an_add_that_finds_no_memory_is_refused(self):
+        daemon = self.start_daemon(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (self.LIMIT, self.LIMIT)))
+        many = sa_lines(1_000_000)
+        ended = self.run_it("--stop-on-error", "-f", "-", text=many)
+        self.assertEqual(ended.status, 1)
+        self.assertIn("ENOMEM", ended.err)
+        self.assertIn("there is no memory for another SA", ended.err)
+        held = int(re.search(r"(\d+) of \d+ commands succeeded", ended.err)[1])
+        self.assertGreater(held, 10_000)
+        self.assertEqual(self.count_sas(), held)
+        again = self.run_it("--stop-on-error", "-f", "-", text=sa_lines(10, first=0x2000000))
+        self.assertEqual((again.status, "ENOMEM" in again.err), (1, True))
+        # What went makes room.
+        self.assertEqual(self.run_it("delete", "ah", "spi", "0x1000", "dst", "192.0.2.2").status, 0)
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(1, first=0x2000000)).status, 0)
+        self.assertEqual(self.count_sas(), held)
+        self.assertEqual(self.run_it("flush").status, 0)
+        self.assertEqual(self.run_it("-f", "-", text=sa_lines(1000)).status, 0)
+        self.assertEqual(self.count_sas(), 1000)
+        self.assertIsNone(daemon.process.poll())
 
 
 if __name__ == "__main__":
