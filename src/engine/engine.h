@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/instant.h"
 #include "base/net.h"
@@ -36,6 +37,8 @@ struct Options {
   std::function<std::uint32_t()> random;
   /// Whether an algorithm of the table can be used here. Default: all can.
   std::function<bool(const pfkey::Algorithm&)> usable;
+  /// Why one that cannot be used is missing, and what brings it: the remark of a refusal; static. Default: nothing.
+  std::function<std::string_view(const pfkey::Algorithm&)> cure = {};
   /// Requests are judged in full, but of an SA only what names it and pairs it is kept: its keys, limits and identities
   /// are checked, then forgotten. For the check of a big file.
   bool dry_run = false;

@@ -42,10 +42,12 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
   options.carrier = mine.dataplane;
   options.keeper = mine.vault;
   // Without a data plane the SAs are for others, which have libraries of their own.
-  if (mine.dataplane)
+  if (mine.dataplane) {
     options.usable = [rows = lacking()](const pfkey::Algorithm& row) {
       return std::ranges::find(rows, &row) == rows.end();
     };
+    options.cure = crypto::cure;
+  }
   options.is_local = [&local](const Address& a) { return local.contains(a, now().steady); };
   // The library's own choice may be a device file, and no file is opened any more once ipsecd serves.
   options.random = [] {
@@ -142,10 +144,7 @@ Result<void> Daemon::set_up() {
 // The packet threads call when packets made something due; reports about paths come in on sockets of their own.
 Result<void> Daemon::attend_to_packets() {
   for (const pfkey::Algorithm* const row : lacking())
-    log_(
-        fmt::format("OpenSSL has no {0} here, so SAs with it are refused: its legacy provider is missing (Debian 13: "
-                    "openssl-provider-legacy)",
-                    row->name()));
+    log_(fmt::format("SAs with {} are refused: {}", row->name(), crypto::cure(*row)));
   const auto on_call = [](sd_event_source*, int fd, std::uint32_t, void* self) {
     auto* daemon = static_cast<Daemon*>(self);
     std::uint64_t calls = 0;

@@ -11,8 +11,9 @@ os.environ["OPENSSL_MODULES"] = "/nonexistent"
 
 from hosts import BIN, DEADLINE, Host  # noqa: E402
 
-LACK = ("ipsecd: OpenSSL has no blowfish-cbc here, so SAs with it are refused: its legacy provider is missing "
-        "(Debian 13: openssl-provider-legacy)\n")
+CURE = ("this ipsecd's OpenSSL lacks its legacy provider: install it (Debian 13: `apt install openssl-provider-legacy`) and "
+        "restart ipsecd")
+LACK = f"ipsecd: SAs with blowfish-cbc are refused: {CURE}\n"
 
 
 def add(spi, cipher, digits):
@@ -59,7 +60,7 @@ class WithoutLegacyProvider(unittest.TestCase):
         self.assertEqual(self.start("--tun", "ipsec0"), [LACK])
         self.assertEqual(self.load(add(0x1001, "blowfish", 32)), (1, [
             "<stdin>:1:46: error: One of the entered values is incorrect: Diagnostic code 41: "
-            "the encryption algorithm is unknown or cannot be used"]))
+            f"the encryption algorithm is unknown or cannot be used; {CURE}"]))
         self.assertEqual(self.load(add(0x1002, "aes", 32), add(0x1003, "3des", 48)), (0, []))
         self.assertEqual([name for name, there in self.here().items() if there != "yes"], ["blowfish-cbc"])
 

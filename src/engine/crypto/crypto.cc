@@ -199,6 +199,13 @@ bool available(const Algorithm& row) {
   return cipher_of(row, row.max_bits / 8u) != nullptr;
 }
 
+std::string_view cure(const Algorithm& row) {
+  if (row.kind == pfkey::AlgorithmKind::encrypt && of_legacy_provider(row))
+    return "this ipsecd's OpenSSL lacks its legacy provider: install it (Debian 13: `apt install "
+           "openssl-provider-legacy`) and restart ipsecd";
+  return "this ipsecd's OpenSSL was built or configured without it";
+}
+
 bool use_secret_heap() {
   return CRYPTO_set_mem_functions([](std::size_t size, const char*, int) { return secret_heap::allocate(size); },
                                   [](void* p, std::size_t size, const char*, int) -> void* {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/secret.h"
@@ -30,6 +31,8 @@ struct Suite {
 
 /// Whether the library can do the algorithm here (DES and Blowfish need its legacy provider).
 bool available(const pfkey::Algorithm& algorithm);
+/// What brings an algorithm that is not available, for a person; static text.
+std::string_view cure(const pfkey::Algorithm& algorithm);
 
 /// From now on whatever the library holds in memory, expanded keys above all, lies in the secret heap
 /// (base/secret_heap.h). To be called before anything else here. False: it is too late.

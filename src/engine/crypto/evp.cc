@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/provider.h>
 
+#include <algorithm>
 #include <array>
 
 namespace crypto {
@@ -12,11 +13,12 @@ namespace {
 struct Name {
   std::uint8_t number;
   const char* pattern;  ///< {}: bits of the key.
+  bool legacy = false;  ///< Of the legacy provider.
 };
 constexpr std::array kCiphers = {
-    Name{2, "DES-EDE3-CBC"}, Name{3, "DES-EDE3-CBC"},       Name{7, "BF-CBC"},      Name{12, "AES-{}-CBC"},
-    Name{13, "AES-{}-CTR"},  Name{14, "AES-{}-CCM"},        Name{15, "AES-{}-CCM"}, Name{16, "AES-{}-CCM"},
-    Name{18, "AES-{}-GCM"},  Name{19, "AES-{}-GCM"},        Name{20, "AES-{}-GCM"}, Name{22, "CAMELLIA-{}-CBC"},
+    Name{2, "DES-EDE3-CBC"}, Name{3, "DES-EDE3-CBC"},       Name{7, "BF-CBC", true}, Name{12, "AES-{}-CBC"},
+    Name{13, "AES-{}-CTR"},  Name{14, "AES-{}-CCM"},        Name{15, "AES-{}-CCM"},  Name{16, "AES-{}-CCM"},
+    Name{18, "AES-{}-GCM"},  Name{19, "AES-{}-GCM"},        Name{20, "AES-{}-GCM"},  Name{22, "CAMELLIA-{}-CBC"},
     Name{23, "AES-{}-GCM"},  Name{31, "ChaCha20-Poly1305"},
 };
 
@@ -38,6 +40,10 @@ CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes) {
   for (const Name& name : kCiphers)
     if (name.number == row.number) return cipher_named(fmt::format(fmt::runtime(name.pattern), key_bytes * 8).c_str());
   return nullptr;
+}
+
+bool of_legacy_provider(const pfkey::Algorithm& row) {
+  return std::ranges::any_of(kCiphers, [&](const Name& name) { return name.legacy && name.number == row.number; });
 }
 
 }  // namespace crypto

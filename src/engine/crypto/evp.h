@@ -24,6 +24,8 @@ OSSL_LIB_CTX* library();
 
 /// The library's cipher for a row of the table and that many bytes of key; null: it has none.
 CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes);
+/// Whether the library has it in its legacy provider, which can be missing.
+bool of_legacy_provider(const pfkey::Algorithm& row);
 CipherPtr cipher_named(const char* name);
 
 /// The library's octets.
