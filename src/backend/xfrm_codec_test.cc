@@ -73,6 +73,25 @@ TEST(XfrmCodec, EveryAlgorithmComesBackWithItsKey) {
   }
 }
 
+// The kernel takes them (RFC 2104 section 3), so a save of what is there loads.
+TEST(XfrmCodec, HmacKeysOfOtherLengthsAreNotRefusedAndComeBack) {
+  for (const unsigned bits : {72u, 80u, 128u, 176u, 2048u}) {
+    Message m = add();
+    m.satype = pfkey::SaType::ah;
+    m.sa->encrypt = 0, m.sa->auth = 3;
+    m.encrypt_key.reset();
+    m.auth_key = key(bits);
+    const auto wrong = wrong_with(m, false);
+    EXPECT_EQ(wrong.has_value(), bits < 80) << bits;
+    if (wrong) {
+      EXPECT_EQ(wrong->diagnostic, pfkey::Diagnostic::bad_akeybits);
+    }
+    const Message back = told(m);
+    ASSERT_TRUE(back.auth_key) << bits;
+    EXPECT_TRUE(*back.auth_key == *m.auth_key) << bits;
+  }
+}
+
 TEST(XfrmCodec, EveryPropertyComesBack) {
   Message m = add("2001:db8::1", "2001:db8::2");
   m.sa->flags = pfkey::kFlagInbound;

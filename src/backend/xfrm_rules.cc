@@ -55,6 +55,10 @@ bool wide_value(const Message& m) { return m.replay_value && m.replay_value->num
 
 std::uint32_t window_of(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
 
+// RFC 4303 section 1: numbers that nothing vouches for cannot be believed.
+constexpr std::string_view kNoWindow = "without integrity there is no replay window: a forged number would end the SA";
+bool unvouched(const Message& m) { return esp(m) && pfkey::without_integrity(cipher_of(m), mac_of(m)); }
+
 constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
 constexpr std::string_view kNarrowNumbers = "without `esn` sequence numbers have 32 bits";
 
@@ -87,7 +91,7 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::malformed_ekey, "",
          [](const Message& m) { return m.encrypt_key && all_zero(m.encrypt_key->material.bytes()); }},
     Rule{EINVAL, D::bad_akeybits, "",
-         [](const Message& m) { return m.auth_key && !mac_of(m)->key_fits(m.auth_key->bits); }},
+         [](const Message& m) { return m.auth_key && !mac_of(m)->key_works(m.auth_key->bits); }},
     Rule{EINVAL, D::bad_ekeybits, "", bad_cipher_key},
     Rule{EOPNOTSUPP, D::malformed_ekey, "the kernel chooses the IVs itself: reserved_bits cannot be honoured",
          [](const Message& m) { return m.encrypt_key && m.encrypt_key->reserved != 0; }},
@@ -107,6 +111,10 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::invalid_replay, "extended sequence numbers need a replay window: give `replay N`",
          [](const Message& m) { return extended(m) && window_of(m) == 0; }},
     Rule{EOPNOTSUPP, D::invalid_replay, kNarrowNumbers, [](const Message& m) { return wide_value(m) && !extended(m); }},
+    Rule{EINVAL, D::bad_aalg, "a counter mode needs integrity beside it (RFC 3686 section 7)",
+         [](const Message& m) { return unvouched(m) && cipher_of(m)->counter(); }},
+    Rule{EINVAL, D::invalid_replay, kNoWindow,
+         [](const Message& m) { return unvouched(m) && (window_of(m) != 0 || extended(m)); }},
     Rule{EINVAL, D::bad_label, "the kernel has no place for the label of the protected packets",
          [](const Message& m) { return m.outer_sensitivity.has_value(); }},
 };

@@ -77,18 +77,19 @@ Status show_algorithms(Session& session) {
   for (const AlgorithmKind kind : {AlgorithmKind::auth, AlgorithmKind::encrypt}) {
     text += kind == AlgorithmKind::auth ? "Authentication algorithms, for ah and esp\n"
                                         : "\nEncryption algorithms, for esp\n";
-    text += fmt::format("{:>6}  {:<18}{:>12}{:>6}{:>5}{:>5}  {:<5}{}\n", "number", "name", "key bits", "salt", "IV",
-                        "ICV", "here", "other names");
+    text += fmt::format("{:>6}  {:<18}{:>12}{:>6}{:>5}{:>5}  {:<5}{:<12}{:<12}{}\n", "number", "name", "key bits",
+                        "salt", "IV", "ICV", "here", "standing", "manual key", "other names");
     for (const Algorithm& a : pfkey::algorithms()) {
       if (a.kind != kind) continue;
       const std::string_view here = !supported ? "?" : supported->contains({kind, a.number}) ? "yes" : "no";
-      std::string row = fmt::format("{:>6}  {:<18}{:>12}{:>6}{:>5}{:>5}  {:<5}{}", a.number, a.name(), sizes(a),
-                                    or_dash(a.salt_bits), or_dash(a.iv), or_dash(a.icv), here, synonyms(a));
+      std::string row = fmt::format("{:>6}  {:<18}{:>12}{:>6}{:>5}{:>5}  {:<5}{:<12}{:<12}{}", a.number, a.name(),
+                                    sizes(a), or_dash(a.salt_bits), or_dash(a.iv), or_dash(a.icv), here,
+                                    words(a.standing), words(a.manual()), synonyms(a));
       row.erase(row.find_last_not_of(' ') + 1);
       text += row + '\n';
     }
   }
-  text += "\nKeys (least-most/step) and salt in bits, IV and ICV in bytes. ";
+  text += "\nKeys (least-most/step) and salt in bits, IV and ICV in bytes. Standing: as of RFC 8221. ";
   text += supported ? fmt::format("Here: {}.\n", session.sadb_name()) : "No SADB was there to ask.\n";
   session.console().out(text);
   return Status::ok;

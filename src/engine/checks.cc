@@ -134,7 +134,7 @@ struct Add {
 };
 
 bool bad_auth_key(const Add& a) {
-  return a.m.auth_key && (a.m.auth_key->reserved != 0 || !a.auth->key_fits(a.m.auth_key->bits));
+  return a.m.auth_key && (a.m.auth_key->reserved != 0 || !a.auth->key_works(a.m.auth_key->bits));
 }
 
 // Bits of the key alone: without salt and explicit IV. Negative: not even those fit.
@@ -198,6 +198,17 @@ constexpr std::array kKeys = {
     Rule<Add>{einval(D::malformed_ekey), zero_encrypt_key},
 };
 
+// RFC 4303 sections 1 and 3.4.3: numbers that nothing vouches for cannot be believed.
+constexpr std::string_view kNoWindow = "without integrity there is no replay window: a forged number would end the SA";
+
+bool checks_numbers(const Message& m) {
+  return m.sa->replay != 0 || (m.replay_window && (m.replay_window->window != 0 || m.replay_window->esn));
+}
+
+constexpr Rule<Add> kCounterAlone{
+    {EINVAL, D::bad_aalg, "a counter mode needs integrity beside it (RFC 3686 section 7)"},
+    [](const Add& a) { return a.esp() && pfkey::without_integrity(a.encrypt, a.auth) && a.encrypt->counter(); }};
+
 constexpr Rule<Add> kWeakKey{einval(D::weak_ekey), weak_encrypt_key};
 
 bool above(std::uint64_t soft, std::uint64_t hard) { return soft != 0 && hard != 0 && soft > hard; }
@@ -219,6 +230,18 @@ constexpr std::array kLifetimes = {
                            (above(m.idle->usetime, m.hard->usetime) || above(m.idle->usetime, m.soft->usetime));
                   }},
 };
+
+// An algorithm that the table has and this engine has not.
+Refusal with_cure(Refusal wrong, const Message& m, const Options& options) {
+  const auto look = [&](D diagnostic, pfkey::AlgorithmKind kind, std::uint8_t number) {
+    const pfkey::Algorithm* const row = pfkey::find_algorithm(kind, number);
+    if (wrong.diagnostic == diagnostic && row && options.cure && !usable(kind, number, options))
+      wrong.remark = options.cure(*row);
+  };
+  look(D::bad_aalg, pfkey::AlgorithmKind::auth, m.sa->auth);
+  look(D::bad_ealg, pfkey::AlgorithmKind::encrypt, m.sa->encrypt);
+  return wrong;
+}
 
 }  // namespace
 
@@ -280,6 +303,12 @@ Check check_replay_width(const Message& m, bool esn) {
   return std::nullopt;
 }
 
+Check check_window(const Message& m, const pfkey::Algorithm* cipher, const pfkey::Algorithm* mac) {
+  if (m.satype == pfkey::SaType::esp && pfkey::without_integrity(cipher, mac) && checks_numbers(m))
+    return Refusal{EINVAL, D::invalid_replay, kNoWindow};
+  return std::nullopt;
+}
+
 Check check_encapsulation(Message& m) {
   if (!m.inner_src) return std::nullopt;
   const bool v4 = m.inner_src->address.family == Family::v4;
@@ -298,7 +327,9 @@ Check check_add(Message& m, const Options& options) {
   if (auto wrong = check_labels(m, options)) return wrong;
   add.auth = m.sa->auth ? usable(auth, m.sa->auth, options) : nullptr;
   add.encrypt = m.sa->encrypt ? usable(encrypt, m.sa->encrypt, options) : nullptr;
-  if (auto wrong = first_broken(kKeys, add)) return wrong;
+  if (auto wrong = first_broken(kKeys, add)) return with_cure(*wrong, m, options);
+  if (kCounterAlone.broken(add)) return kCounterAlone.answer;
+  if (auto wrong = check_window(m, add.encrypt, add.auth)) return wrong;
   if (m.encrypt_key && add.encrypt && pfkey::has_parity(add.encrypt->number))
     correct_parity(m.encrypt_key->material.bytes().first(add.encrypt->max_bits / 8u));
   if (kWeakKey.broken(add)) return kWeakKey.answer;

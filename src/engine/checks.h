@@ -36,6 +36,10 @@ Check normalise(pfkey::Message& request, const Options& options);
 /// Soft limits above hard ones, idle limits above either. Passes unless HARD and SOFT are both there.
 Check check_lifetimes(const pfkey::Message& request);
 
+/// A replay window or sequence numbers of 64 bits on an ESP SA without integrity (RFC 4303 section 1). nullptr: the SA
+/// has no such algorithm.
+Check check_window(const pfkey::Message& request, const pfkey::Algorithm* cipher, const pfkey::Algorithm* mac);
+
 /// Labels on a system without a label policy.
 Check check_labels(const pfkey::Message& request, const Options& options);
 

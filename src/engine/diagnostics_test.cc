@@ -58,6 +58,7 @@ struct Row {
   unsigned error;
   const char* what;
   Message (*request)();
+  bool explained = false;  // Pairs always are.
 };
 
 #define BUT(base, ...) [] { return but(base, [](Message& m) { __VA_ARGS__; }); }
@@ -130,6 +131,8 @@ const Row kRows[] = {
     {D::bad_aalg, EINVAL, "a key for none", BUT(add_esp(1), m.sa->auth = 0)},
     {D::bad_aalg, EINVAL, "NULL encryption alone",
      BUT(add_esp(1), m.sa->encrypt = 11; m.sa->auth = 0; m.encrypt_key.reset(); m.auth_key.reset())},
+    {D::bad_aalg, EINVAL, "a counter mode without integrity",
+     BUT(add_esp(1), m.sa->auth = 0; m.auth_key.reset(); m.sa->encrypt = 13; m.encrypt_key = key(20)), true},
     {D::bad_aalg, EINVAL, "beside a combined mode", BUT(add_esp(1), m.sa->encrypt = 20; m.encrypt_key = key(20))},
     {D::bad_ealg, EINVAL, "none", BUT(add_esp(1), m.sa->encrypt = 0)},
     {D::bad_ealg, EINVAL, "unknown", BUT(add_esp(1), m.sa->encrypt = 99)},
@@ -194,6 +197,12 @@ const Row kRows[] = {
     {D::invalid_replay, EOPNOTSUPP, "64 bits", BUT(add_esp(1), m.replay_value = {{0, 1ull << 32}})},
     {D::invalid_replay, EOPNOTSUPP, "a wide window", BUT(add_esp(1), m.replay_window = {{4097, false}})},
     {D::invalid_replay, EOPNOTSUPP, "a wide window", BUT(update_esp(), m.replay_window = {{4097, false}})},
+    {D::invalid_replay, EINVAL, "a window without integrity",
+     BUT(add_esp(1), m.sa->auth = 0; m.auth_key.reset(); m.sa->replay = 1), true},
+    {D::invalid_replay, EINVAL, "a wide window without integrity",
+     BUT(add_esp(1), m.sa->auth = 0; m.auth_key.reset(); m.replay_window = {{64, false}}), true},
+    {D::invalid_replay, EINVAL, "ESN without integrity",
+     BUT(add_esp(1), m.sa->auth = 0; m.auth_key.reset(); m.replay_window = {{0, true}}), true},
     {D::invalid_replay, EINVAL, "backwards", BUT(update_esp(), m.replay_value = {{499, 0}})},
     {D::invalid_replay, EINVAL, "no window", BUT(reversed(update_esp(kReceiver)), m.replay_value = {{9, 0}})},
     {D::missing_lifetime, EOPNOTSUPP, "update", BUT(update_esp(), m.current.emplace())},
@@ -225,7 +234,8 @@ TEST(Diagnostics, EachHasItsRequestAndARefusalChangesNothing) {
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(outcome(engine, row.request(), at(1)), (Outcome{row.error, row.diagnostic}));
     // Only refusals with several causes and cures come with words, which pairs_test.cc and engine_test.cc have.
-    const bool has_words = row.diagnostic == D::pair_inappropriate || row.what == std::string_view("another source");
+    const bool has_words =
+        row.diagnostic == D::pair_inappropriate || row.what == std::string_view("another source") || row.explained;
     EXPECT_EQ(sent[0].message.remark.has_value(), has_words);
     wanted.remark = sent[0].message.remark;
     EXPECT_EQ(sent[0].message, wanted);

@@ -186,6 +186,34 @@ TEST(Engine, EveryAlgorithmTakesItsKeysAndGivesThemBack) {
   }
 }
 
+// RFC 2104 section 3: HMAC has no wrong length, only a weak one; other algorithms have theirs.
+TEST(Engine, HmacTakesKeysOfAnyLength) {
+  constexpr Outcome kRefused{EINVAL, pfkey::Diagnostic::bad_akeybits};
+  for (const pfkey::Algorithm& row : pfkey::algorithms()) {
+    if (row.kind != pfkey::AlgorithmKind::auth) continue;
+    const bool hmac = row.name().starts_with("hmac-");
+    for (const unsigned bytes : {1u, 8u, 9u, 10u, 11u, 22u, 63u, 129u, 256u}) {
+      SCOPED_TRACE(std::string(row.name()) + ' ' + std::to_string(bytes));
+      Engine engine;
+      Message m = add_ah(1);
+      m.sa->auth = row.number;
+      m.auth_key = key(bytes, 0x31);
+      EXPECT_EQ(outcome(engine, std::move(m)), hmac && bytes >= 10 ? kDone : kRefused);
+      const auto all = dump(engine);
+      EXPECT_EQ(all.size(), hmac && bytes >= 10 ? 1u : 0u);
+      if (!all.empty()) {
+        EXPECT_EQ(all[0].auth_key, key(bytes, 0x31));
+      }
+    }
+    Engine engine;
+    Message odd = add_ah(1);
+    odd.sa->auth = row.number;
+    odd.auth_key = key(11, 0x31);
+    odd.auth_key->bits = 84;
+    EXPECT_EQ(outcome(engine, std::move(odd)), kRefused) << row.name();
+  }
+}
+
 TEST(Engine, DesParityIsCorrectedInWhatIsKept) {
   Engine engine;
   Message m = add_esp(1);

@@ -81,6 +81,44 @@ TEST(Engine, RegisterListsWhatCanBeUsedByAscendingNumber) {
   EXPECT_EQ(outcome(engine, add_esp(1)), (Outcome{EINVAL, pfkey::Diagnostic::bad_ealg}));
 }
 
+// RFC 4303 section 1: without integrity there is no protection against replays, and no UPDATE brings it.
+TEST(Engine, AnUpdateGivesNoWindowToAnSaWithoutIntegrity) {
+  Engine engine;
+  Message m = add_esp(1);
+  m.sa->auth = 0, m.auth_key.reset();
+  ASSERT_EQ(outcome(engine, std::move(m)), kDone);
+  Message window = request(Type::update, SaType::esp, 1);
+  window.sa->replay = 64;
+  EXPECT_EQ(outcome(engine, std::move(window)), (Outcome{EINVAL, pfkey::Diagnostic::invalid_replay}));
+  EXPECT_EQ(dump(engine)[0].sa->replay, 0);
+  EXPECT_EQ(outcome(engine, request(Type::update, SaType::esp, 1)), kDone);
+}
+
+// Success means that packets can be carried; else it is said what is missing and what brings it.
+TEST(Engine, AnAlgorithmThatIsNotHereIsRefusedWithItsCure) {
+  Options options;
+  options.usable = [](const pfkey::Algorithm& a) { return a.name() != "blowfish-cbc" && a.name() != "hmac-md5"; };
+  options.cure = [](const pfkey::Algorithm& a) -> std::string_view {
+    return a.kind == pfkey::AlgorithmKind::auth ? "no MD5" : "install it";
+  };
+  Engine engine(options);
+  const auto refused = [&](std::uint8_t cipher, std::uint8_t mac) {
+    Message m = add_esp(1);
+    m.sa->encrypt = cipher, m.sa->auth = mac;
+    m.encrypt_key = key(16), m.auth_key = key(16);
+    auto sent = ask(engine, std::move(m));
+    const Message& reply = sent.at(0).message;
+    return std::tuple(reply.error, reply.diagnostic, reply.remark ? reply.remark->text : "");
+  };
+  constexpr auto kCipher = static_cast<std::uint16_t>(pfkey::Diagnostic::bad_ealg);
+  constexpr auto kMac = static_cast<std::uint16_t>(pfkey::Diagnostic::bad_aalg);
+  EXPECT_EQ(refused(7, 9), std::tuple(EINVAL, kCipher, "install it"));
+  EXPECT_EQ(refused(12, 2), std::tuple(EINVAL, kMac, "no MD5"));
+  EXPECT_EQ(refused(200, 9), std::tuple(EINVAL, kCipher, "")) << "nothing brings what nobody knows";
+  EXPECT_EQ(refused(20, 9), std::tuple(EINVAL, kMac, "")) << "a combined cipher takes none";
+  EXPECT_EQ(refused(12, 9), std::tuple(0, 0, ""));
+}
+
 TEST(Engine, AcquireProposesInBothForms) {
   Options options;
   options.usable = [](const pfkey::Algorithm& a) { return a.number == 20 || a.number == 12 || a.number == 5; };

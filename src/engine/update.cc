@@ -37,6 +37,9 @@ Check check_replay(const Sa& sa, const Message& m) {
   if (m.replay_window && m.replay_window->esn && !extended_numbers(sa))
     return Refusal{EINVAL, Diagnostic::invalid_replay, "sequence numbers of 64 bits begin with the SA or never"};
   if (auto wrong = check_replay_width(m, extended_numbers(sa))) return wrong;
+  using enum pfkey::AlgorithmKind;
+  if (auto wrong = check_window(m, pfkey::find_algorithm(encrypt, sa.encrypt), pfkey::find_algorithm(auth, sa.auth)))
+    return wrong;
   if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
   if ((only_receives && sa.window == 0 && wanted_window(m) == 0) || m.replay_value->number() < sequence_of(sa))

@@ -33,6 +33,11 @@ struct View {
   bool adds_esp() const { return adds() && !is_ah(); }
   bool no_auth() const { return !spec.auth || spec.auth->number == 0; }
   bool no_cipher() const { return !spec.encrypt || spec.encrypt->number == 0; }
+  // An SA that encrypts and lets in whatever comes.
+  bool unvouched() const {
+    return (adds() || spec.encrypt_key) && !is_ah() && encrypt && encrypt->takes_key() && no_auth() &&
+           without_integrity(encrypt, nullptr);
+  }
   bool null_cipher() const { return spec.encrypt && spec.encrypt->number == pfkey::kEalgNull; }
 };
 
@@ -45,9 +50,19 @@ std::string if_text(const Algorithm& a, int bits_of_text) {
   return key > 0 && a.key_fits(static_cast<unsigned>(key)) ? fmt::format(": {}", kConvertText) : "";
 }
 
-bool wrong_auth_key(const View& v) { return v.auth && v.spec.auth_key && !v.auth->key_fits(v.spec.auth_key->bits); }
+bool wrong_auth_key(const View& v) { return v.auth && v.spec.auth_key && !v.auth->key_works(v.spec.auth_key->bits); }
 std::string auth_key_sizes(const View& v) {
-  return fmt::format("{} needs {}; {} were given{}", v.auth->name(), key_sizes(*v.auth), v.spec.auth_key->bits,
+  const std::string others =
+      v.auth->mode == pfkey::Mode::hmac ? fmt::format(", or at least {} in whole octets", pfkey::kLeastHmacBits) : "";
+  return fmt::format("{} needs {}{}; {} were given{}", v.auth->name(), key_sizes(*v.auth), others,
+                     v.spec.auth_key->bits, if_text(*v.auth, v.spec.auth_key->bits * 2));
+}
+bool unusual_auth_key(const View& v) {
+  return v.auth && v.spec.auth_key && !v.auth->key_fits(v.spec.auth_key->bits) && !wrong_auth_key(v);
+}
+std::string unusual_size(const View& v) {
+  return fmt::format("{} has keys of {} ({}); {} bits were given, and not every peer takes them{}", v.auth->name(),
+                     key_sizes(*v.auth), v.auth->source, v.spec.auth_key->bits,
                      if_text(*v.auth, v.spec.auth_key->bits * 2));
 }
 
@@ -62,6 +77,12 @@ std::string encrypt_key_sizes(const View& v) {
   const std::string iv = reserved_bits(v) ? fmt::format(" and the {} reserved bits", reserved_bits(v)) : "";
   return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv, given,
                      iv.empty() ? if_text(*v.encrypt, given * 2) : "");
+}
+
+// RFC 2119's words, and the one to take.
+std::string standing_of(const Algorithm& a) {
+  return fmt::format("{} {} be used (RFC 8221): take {}", a.name(), words(a.standing),
+                     pfkey::recommended(a.kind).name());
 }
 
 // Limits of which 0 means none.
@@ -158,10 +179,34 @@ constexpr std::array kRules = {
     Rule{kError, &S::encrypt_key, &S::encrypt, false,
          [](const View& v) { return v.spec.encrypt_key && v.null_cipher(); }, "encr_alg null takes no encrkey"},
     Rule{kError, &S::auth_key, &S::auth, false, wrong_auth_key, auth_key_sizes},
+    Rule{kWarning, &S::auth_key, &S::auth, false, unusual_auth_key, unusual_size},
     Rule{kError, &S::encrypt_key, &S::encrypt, false, wrong_encrypt_key, encrypt_key_sizes},
     Rule{kError, &S::auth, &S::encrypt, false,
          [](const View& v) { return v.encrypt && v.encrypt->combined() && !v.no_auth(); },
          [](const View& v) { return fmt::format("{} authenticates by itself and takes no auth_alg", v.encrypt->name()); }},
+    Rule{kWarning, &S::auth, &S::auth, false,
+         [](const View& v) { return (v.adds() || v.spec.auth_key) && v.auth && v.auth->discouraged(); },
+         [](const View& v) { return standing_of(*v.auth); }},
+    Rule{kWarning, &S::encrypt, &S::encrypt, false,
+         [](const View& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->discouraged(); },
+         [](const View& v) { return standing_of(*v.encrypt); }},
+    Rule{kError, &S::encrypt, &S::auth, true,
+         [](const View& v) { return v.unvouched() && v.encrypt->counter(); },
+         [](const View& v) {
+           return fmt::format("{} needs auth_alg: without it any bit of a packet can be flipped on the way (RFC 3686 "
+                              "section 7)",
+                              v.encrypt->name());
+         }},
+    Rule{kWarning, &S::encrypt, &S::auth, true,
+         [](const View& v) { return v.unvouched() && !v.encrypt->counter(); },
+         [](const View& v) {
+           return fmt::format("{} without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 "
+                              "rules it out: add auth_alg {}",
+                              v.encrypt->name(), pfkey::recommended(AlgorithmKind::auth).name());
+         }},
+    Rule{kError, &S::replay, &S::auth, true,
+         [](const View& v) { return v.unvouched() && v.spec.replay && v.spec.replay->value != 0; },
+         "a replay window needs auth_alg: without it one forged sequence number ends the SA (RFC 4303 section 1)"},
     Rule{kError, &S::reserved_bits, &S::encrypt_key, true,
          [](const View& v) { return reserved_bits(v) != 0 && !v.spec.encrypt_key; }, "reserved_bits needs encrkey"},
     Rule{kError, &S::reserved_bits, &S::encrypt_key, false,

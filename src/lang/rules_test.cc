@@ -20,8 +20,8 @@ struct RuleRow {
 #define ESP "add esp spi 1000 dst 192.0.2.2 "
 #define AH "add ah spi 1000 dst 192.0.2.2 "
 #define KEY16 "00112233445566778899aabbccddeeff"
-#define AES "encralg aes encrkey " KEY16 " "
-#define MD5 "authalg md5 authkey " KEY16 " "
+#define MAC "authalg aes-xcbc authkey " KEY16 " "
+#define AES "encralg aes encrkey " KEY16 " " MAC
 #define UPDATE "update esp spi 1000 dst 192.0.2.2 "
 
 constexpr std::string_view kReplay =
@@ -33,6 +33,10 @@ constexpr std::string_view kTunnelProto =
     "error: in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside";
 constexpr std::string_view kPorts =
     "error: an SA has inner ports (tunnel mode) or outer ports (transport mode), not both";
+constexpr std::string_view kForged =
+    "warning: aes-cbc without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 rules it "
+    "out: "
+    "add auth_alg hmac-sha256";
 constexpr std::string_view kEncap = "error: encap udp needs at least one of nat_loc, nat_rem, nat_lport and nat_rport";
 
 constexpr RuleRow kBroken[] = {
@@ -42,24 +46,47 @@ constexpr RuleRow kBroken[] = {
     {ESP "encralg null", "encralg", "error: an SA with neither encryption nor authentication protects nothing"},
     {ESP "encralg any", "encralg", "error: an SA with neither encryption nor authentication protects nothing"},
     {ESP "authalg none", "add", "error: an SA with neither encryption nor authentication protects nothing"},
-    {AH MD5 "encralg null", "encralg", "error: AH does not encrypt: encr_alg is for esp"},
-    {AH MD5 "encrkey ab", "encrkey", "error: AH does not encrypt: encrkey is for esp"},
-    {AH MD5 "encap udp nat_lport 4500", "encap", "error: AH does not pass a NAT: encap is for esp"},
+    {AH MAC "encralg null", "encralg", "error: AH does not encrypt: encr_alg is for esp"},
+    {AH MAC "encrkey ab", "encrkey", "error: AH does not encrypt: encrkey is for esp"},
+    {AH MAC "encap udp nat_lport 4500", "encap", "error: AH does not pass a NAT: encap is for esp"},
 
-    {ESP "authalg md5", "add", "error: hmac-md5 needs authkey"},
-    {ESP AES "authkey " KEY16, "authkey", "error: authkey needs auth_alg"},
-    {ESP "encralg aes", "add", "error: aes-cbc needs encrkey"},
-    {ESP MD5 "encrkey " KEY16, "encrkey", "error: encrkey needs encr_alg"},
-    {ESP MD5 "encralg null encrkey " KEY16, "encrkey", "error: encr_alg null takes no encrkey"},
-    {ESP "authalg sha1 authkey " KEY16, "authkey", "error: hmac-sha1 needs 160 bits; 128 were given"},
-    {ESP "encralg aes encrkey 0011", "encrkey", "error: aes-cbc needs 128, 192 or 256 bits; 16 were given"},
-    {ESP "encralg aes encrkey " KEY16 KEY16 "00", "encrkey",
+    {ESP "authalg cmac", "add", "error: aes-cmac needs authkey"},
+    {UPDATE "authkey " KEY16, "authkey", "error: authkey needs auth_alg"},
+    {ESP MAC "encralg aes", "add", "error: aes-cbc needs encrkey"},
+    {ESP MAC "encrkey " KEY16, "encrkey", "error: encrkey needs encr_alg"},
+    {ESP MAC "encralg null encrkey " KEY16, "encrkey", "error: encr_alg null takes no encrkey"},
+    {ESP "authalg sha1 authkey " KEY16, "authkey",
+     "warning: hmac-sha1 has keys of 160 bits (RFC 2404); 128 bits were given, and not every peer takes them"},
+    {ESP "authalg sha512 authkey 00112233445566778899", "authkey",
+     "warning: hmac-sha512 has keys of 512 bits (RFC 4868); 80 bits were given, and not every peer takes them"},
+    {ESP "authalg sha256 authkey " KEY16 KEY16 KEY16 KEY16 KEY16, "authkey",
+     "warning: hmac-sha256 has keys of 256 bits (RFC 4868); 640 bits were given, and not every peer takes them"},
+    {ESP "authalg sha1 authkey 001122334455667788", "authkey",
+     "error: hmac-sha1 needs 160 bits, or at least 80 in whole octets; 72 were given"},
+    {ESP "authalg sha1 authkey " KEY16 "0011220/156", "authkey",
+     "error: hmac-sha1 needs 160 bits, or at least 80 in whole octets; 156 were given"},
+    {AH "authalg aes-xcbc authkey " KEY16 "00", "authkey", "error: aes-xcbc needs 128 bits; 136 were given"},
+    {ESP MAC "encralg aes encrkey 0011", "encrkey", "error: aes-cbc needs 128, 192 or 256 bits; 16 were given"},
+    {ESP MAC "encralg aes encrkey " KEY16 KEY16 "00", "encrkey",
      "error: aes-cbc needs 128, 192 or 256 bits; 264 were given"},
-    {ESP AES "reserved_bits 64", "encrkey",
-     "error: aes-cbc needs 128, 192 or 256 bits and the 64 reserved bits; 128 were given"},
+    {ESP AES "reserved_bits 96", "encrkey",
+     "error: aes-cbc needs 128, 192 or 256 bits and the 96 reserved bits; 128 were given"},
     {UPDATE "reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
-    {UPDATE "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
+    {UPDATE MAC "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
+
+    {AH "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
+    {ESP "authalg 2 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
+    {UPDATE "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
+    {ESP MAC "encralg des encrkey 0123456789abcdef", "encralg",
+     "warning: des-cbc MUST NOT be used (RFC 8221): take aes-cbc"},
+    {ESP MAC "encralg blowfish encrkey " KEY16, "encralg",
+     "warning: blowfish-cbc MUST NOT be used (RFC 8221): take aes-cbc"},
+    {ESP MAC "encralg 3des encrkey " KEY16 "0123456789abcdef", "encralg",
+     "warning: 3des-cbc SHOULD NOT be used (RFC 8221): take aes-cbc"},
+    {ESP "encralg aes encrkey " KEY16, "encralg", kForged},
+    {ESP "encralg aes encrkey " KEY16 " authalg none", "encralg", kForged},
+    {UPDATE "encralg aes encrkey " KEY16, "encralg", kForged},
 
     {"add esp spi 255 dst 192.0.2.2 " AES, "spi",
      "warning: SPIs from 1 to 255 are reserved by IANA (RFC 4303 section 2.1)"},
@@ -67,7 +94,7 @@ constexpr RuleRow kBroken[] = {
     {ESP AES "replay 64", "replay", kReplay},
     {ESP "encralg aes-gcm encrkey " KEY16 "00112233", "encralg",
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
-    {ESP "encralg aes-ctr encrkey " KEY16 "00112233", "encralg",
+    {ESP MAC "encralg aes-ctr encrkey " KEY16 "00112233", "encralg",
      "warning: aes-ctr with a manual key may be insecure: a key must never see the same IV twice"},
     {ESP "encr_alg 20 encrkey " KEY16 "00112233", "encr_alg",
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
@@ -125,17 +152,37 @@ TEST(Rules, OfCounterModes) {
   EXPECT_EQ(
       report(UPDATE "encralg aes-ccm encrkey " KEY16 "00112233"),
       warned("aes-ccm") + "keys:1:51: error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given\n");
-  EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 " MD5),
+  EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 " MAC),
             warned("aes-gcm") + "keys:1:100: error: aes-gcm authenticates by itself and takes no auth_alg\n");
+}
+
+// RFC 4303 section 1, RFC 3686 section 7, RFC 8221 section 4.
+TEST(Rules, OfEspWithoutIntegrity) {
+  EXPECT_EQ(report(ESP "encralg aes-ctr encrkey " KEY16 "00112233"),
+            "keys:1:32: error: aes-ctr needs auth_alg: without it any bit of a packet can be flipped on the way (RFC "
+            "3686 section 7)\n"
+            "keys:1:32: warning: aes-ctr with a manual key may be insecure: a key must never see the same IV twice\n");
+  EXPECT_EQ(report(ESP "encralg aes encrkey " KEY16 " replay 64"),
+            fmt::format("keys:1:32: {}\n"
+                        "keys:1:85: error: a replay window needs auth_alg: without it one forged sequence number ends "
+                        "the SA (RFC 4303 section 1)\n"
+                        "keys:1:85: {}\n",
+                        kForged, kReplay));
+  EXPECT_EQ(report(ESP "encralg blowfish encrkey " KEY16),
+            "keys:1:32: warning: blowfish-cbc MUST NOT be used (RFC 8221): take aes-cbc\n"
+            "keys:1:32: warning: blowfish-cbc without auth_alg: packets can be changed on their way and forged; RFC "
+            "8221 section 4 rules it out: add auth_alg hmac-sha256\n");
+  EXPECT_EQ(report(ESP "encralg aes encrkey " KEY16 " authalg shaa authkey " KEY16),
+            "keys:1:93: error: authalg: Unknown authentication algorithm \"shaa\"; did you mean sha or sha1?\n")
+      << "what was meant is not known";
 }
 
 TEST(Rules, AreKept) {
   for (const std::string_view text : {
-           ESP MD5,
+           ESP MAC,
            ESP AES,
-           ESP AES MD5,
-           ESP MD5 "encralg null",
-           ESP "encralg aes encrkey " KEY16 KEY16 " reserved_bits 128",
+           ESP MAC "encralg null",
+           ESP MAC "encralg aes encrkey " KEY16 KEY16 " reserved_bits 128",
            ESP AES "state 1",
            ESP AES "state 4",
            ESP AES "isrc 10.0.0.0/8 idst 10.0.0.0/8",
@@ -147,7 +194,7 @@ TEST(Rules, AreKept) {
            UPDATE "soft_bytes 2 hard_bytes 0",
            UPDATE "idle_addtime 1 hard_addtime 1",
            UPDATE "replay 0",
-           UPDATE "encralg aes encrkey " KEY16 " dport 1 proto 6",
+           UPDATE MAC "encralg aes encrkey " KEY16 " dport 1 proto 6",
            UPDATE "srcidtype fqdn a.example inbound replay_value 1",
            UPDATE "label 1 outer-label 1",
        })
@@ -158,12 +205,16 @@ TEST(Rules, AreKept) {
 TEST(Rules, AKeyThatMayBeTextIsToldHowItIsConverted) {
   const std::string cure =
       ": keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256\n";
-  EXPECT_EQ(report(ESP "authalg md5 encralg null authkey \"1234567890123456\""),
-            "keys:1:57: error: hmac-md5 needs 128 bits; 64 were given" + cure);
-  EXPECT_EQ(report(ESP "encralg aes encrkey 1234567890123456"),
+  EXPECT_EQ(report(ESP "authalg cmac encralg null authkey \"1234567890123456\""),
+            "keys:1:58: error: aes-cmac needs 128 bits; 64 were given" + cure);
+  EXPECT_EQ(report(ESP "encralg null authalg sha256 authkey " KEY16),
+            "keys:1:60: warning: hmac-sha256 has keys of 256 bits (RFC 4868); 128 bits were given, and not every peer "
+            "takes them" +
+                cure);
+  EXPECT_EQ(report(ESP "encralg aes encrkey 1234567890123456 " MAC),
             "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 64 were given" + cure);
   EXPECT_EQ(
-      report(ESP "encralg aes encrkey 12345678901234567"),
+      report(ESP "encralg aes encrkey 12345678901234567 " MAC),
       "keys:1:44: warning: encrkey: the key has 17 digits, an odd number: a 0 is added at its end. If a digit was "
       "lost, add it; if none was, /72 behind the key says so\n"
       "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 72 were given\n");
@@ -171,7 +222,7 @@ TEST(Rules, AKeyThatMayBeTextIsToldHowItIsConverted) {
 
 // A rule about a keyword whose value cannot be read would only repeat the fault.
 TEST(Rules, RestOnWhatCouldBeRead) {
-  EXPECT_EQ(report(ESP "encralg aes encrkey xyz"),
+  EXPECT_EQ(report(ESP "encralg aes encrkey xyz " MAC),
             "keys:1:52: error: encrkey: the value is not a hex string: keys are written in hexadecimal digits; to "
             "convert one that is text: printf %s TEXT | xxd -p -c 256\n");
   EXPECT_EQ(report(ESP "encralg aess encrkey " KEY16),

@@ -34,10 +34,10 @@ class Generator {
     if (maybe()) m.sa->flags |= pfkey::kFlagInbound;
     if (maybe()) m.sa->flags |= pfkey::kFlagOutbound;
     if (below(4) == 0) m.replay_value = pfkey::ReplayValue{1 + below(100000), 0};
+    linux_members(m);
     algorithms(m);
     limits(m);
     traffic(m);
-    linux_members(m);
     if (below(4) == 0) m.src_identity = identity();
     if (below(4) == 0) m.dst_identity = identity();
     if (below(4) == 0) m.sensitivity = label(0);
@@ -75,8 +75,9 @@ class Generator {
     return k;
   }
 
-  // Any size that the algorithm takes.
+  // Any size that the algorithm takes; HMAC's may be shorter than its RFC's, or longer.
   unsigned key_bits(const pfkey::Algorithm& a) {
+    if (a.mode == pfkey::Mode::hmac && maybe()) return 80 + 8 * below(247);
     return a.min_bits + a.step_bits * below(1u + static_cast<unsigned>(a.max_bits - a.min_bits) / a.step_bits);
   }
 
@@ -99,7 +100,8 @@ class Generator {
         m.encrypt_key->reserved = static_cast<std::uint16_t>(iv);
       }
     }
-    if (ah || null || (!cipher.combined() && maybe())) {
+    // Without integrity there is neither a replay window nor a counter mode.
+    if (ah || null || (!cipher.combined() && (cipher.counter() || m.sa->replay != 0 || m.replay_window || maybe()))) {
       const pfkey::Algorithm& auth = any(pfkey::AlgorithmKind::auth);
       m.sa->auth = auth.number;
       m.auth_key = key(key_bits(auth));
@@ -296,6 +298,58 @@ TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
                      left(0x1002, "the SADB did not give its keys") + left(0x1003, "add ah needs auth_alg") +
                      left(0x1004, "soft_bytes 9 is above hard_bytes 8"));
   EXPECT_EQ(saver.left_out(), 4u);
+}
+
+// What `add` would refuse is no command of the file.
+TEST(Save, LeavesOutKeysThatNoAlgorithmHas) {
+  const auto said = [](std::uint8_t auth, std::uint16_t bits) {
+    std::vector<Message> sas = list(small(0x1000, "192.0.2.1", "192.0.2.2"));
+    sas[0].type = pfkey::Type::dump;
+    sas[0].sa->auth = auth;
+    sas[0].auth_key = pfkey::Key{bits, 0, Secret(bits / 8u)};
+    std::ranges::fill(sas[0].auth_key->material.bytes(), std::byte{0x11});
+    Saver saver(false);
+    std::string out;
+    saver.write(std::move(sas[0]), out);
+    EXPECT_EQ(saver.left_out(), out.starts_with("\n#") ? 1u : 0u);
+    return out;
+  };
+  EXPECT_EQ(said(3, 72),
+            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: hmac-sha1 needs 160 bits, or at least 80 in "
+            "whole octets; 72 were given.\n");
+  EXPECT_EQ(said(3, 80),
+            "\nadd ah spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg hmac-sha1 \\\n"
+            "    authkey 11111111111111111111/80\n");
+  EXPECT_EQ(said(9, 136),
+            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: aes-xcbc needs 128 bits; 136 were given.\n");
+}
+
+// Other programs give the kernel SAs that `add` refuses.
+TEST(Save, LeavesOutWhatNeedsIntegrity) {
+  const auto said = [](std::string_view words, std::uint32_t window) {
+    Message m = std::move(run(fmt::format("add esp spi 9 dst 192.0.2.2 {} authalg xcbc authkey {}", words,
+                                          "00112233445566778899aabbccddeeff"))
+                              .messages.at(0));
+    m.sa->auth = 0, m.auth_key.reset();
+    m.sa->replay = static_cast<std::uint8_t>(window);
+    Saver saver(false);
+    std::string out;
+    saver.write(std::move(m), out);
+    EXPECT_EQ(saver.left_out(), out.contains("\nadd") ? 0u : 1u);
+    return out;
+  };
+  const std::string aes =
+      "\nadd esp spi 0x9 dst 192.0.2.2 encr_alg aes-cbc \\\n"
+      "    encrkey 00112233445566778899aabbccddeeff/128\n";
+  EXPECT_EQ(said("encralg aes encrkey 00112233445566778899aabbccddeeff", 0), aes);
+  EXPECT_EQ(said("encralg aes encrkey 00112233445566778899aabbccddeeff", 32),
+            "\n# The esp SA spi 0x9 dst 192.0.2.2 is not saved: a replay window needs auth_alg: without it one forged "
+            "sequence "
+            "number ends the SA (RFC 4303 section 1).\n");
+  EXPECT_EQ(
+      said("encralg aes-ctr encrkey 00112233445566778899aabbccddeeff00112233", 0),
+      "\n# The esp SA spi 0x9 dst 192.0.2.2 is not saved: aes-ctr needs auth_alg: without it any bit of a packet can "
+      "be flipped on the way (RFC 3686 section 7).\n");
 }
 
 TEST(Save, KeepsToEightyColumns) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/name_index.h"
@@ -15,53 +16,71 @@ constexpr auto kAuth = AlgorithmKind::auth;
 constexpr auto kEncrypt = AlgorithmKind::encrypt;
 
 // Numbers 2-7 and 2-20 are Solaris'; 9, 13, 22 and 23 those of Linux and FreeBSD; 31 FreeBSD's; 248 is ours, because
-// nobody gave AES-CMAC one.
+// nobody gave AES-CMAC one. RFC 8221 gives AES-CBC and GCM their standing with keys of 128 and 256 bits (192: MAY) and
+// CCM-8 and XCBC theirs for small devices.
 constexpr std::array kTable = {
-    Algorithm{kAuth, 2, "hmac-md5 md5", Mode::hmac, 128, 128, 8, 0, 0, 12, 64, "hmac(md5)", "RFC 2403"},
+    Algorithm{kAuth, 2, "hmac-md5 md5", Mode::hmac, 128, 128, 8, 0, 0, 12, 64, Standing::must_not, "hmac(md5)",
+              "RFC 2403"},
     Algorithm{kAuth, 3, "hmac-sha1 sha sha1 sha-1 hmac-sha hmac-sha-1", Mode::hmac, 160, 160, 8, 0, 0, 12, 64,
-              "hmac(sha1)", "RFC 2404"},
+              Standing::must_minus, "hmac(sha1)", "RFC 2404"},
     Algorithm{kAuth, 5, "hmac-sha256 sha256 sha-256 hmac-sha-256", Mode::hmac, 256, 256, 8, 0, 0, 16, 64,
-              "hmac(sha256)", "RFC 4868"},
+              Standing::must, "hmac(sha256)", "RFC 4868"},
     Algorithm{kAuth, 6, "hmac-sha384 sha384 sha-384 hmac-sha-384", Mode::hmac, 384, 384, 8, 0, 0, 24, 128,
-              "hmac(sha384)", "RFC 4868"},
+              Standing::may, "hmac(sha384)", "RFC 4868"},
     Algorithm{kAuth, 7, "hmac-sha512 sha512 sha-512 hmac-sha-512", Mode::hmac, 512, 512, 8, 0, 0, 32, 128,
-              "hmac(sha512)", "RFC 4868"},
-    Algorithm{kAuth, 9, "aes-xcbc aes-xcbc-mac xcbc", Mode::xcbc, 128, 128, 8, 0, 0, 12, 16, "xcbc(aes)", "RFC 3566"},
-    Algorithm{kAuth, 248, "aes-cmac cmac", Mode::cmac, 128, 128, 8, 0, 0, 12, 16, "cmac(aes)", "RFC 4494"},
+              Standing::should, "hmac(sha512)", "RFC 4868"},
+    Algorithm{kAuth, 9, "aes-xcbc aes-xcbc-mac xcbc", Mode::xcbc, 128, 128, 8, 0, 0, 12, 16, Standing::should,
+              "xcbc(aes)", "RFC 3566"},
+    Algorithm{kAuth, 248, "aes-cmac cmac", Mode::cmac, 128, 128, 8, 0, 0, 12, 16, Standing::may, "cmac(aes)",
+              "RFC 4494"},
 
-    Algorithm{kEncrypt, 2, "des-cbc des", Mode::cbc, 64, 64, 8, 0, 8, 0, 8, "cbc(des)", "RFC 2405"},
-    Algorithm{kEncrypt, 3, "3des-cbc 3des", Mode::cbc, 192, 192, 8, 0, 8, 0, 8, "cbc(des3_ede)", "RFC 2451"},
-    Algorithm{kEncrypt, 7, "blowfish-cbc blowfish", Mode::cbc, 40, 448, 8, 0, 8, 0, 8, "cbc(blowfish)", "RFC 2451"},
-    Algorithm{kEncrypt, kEalgNull, "null", Mode::null, 0, 0, 8, 0, 0, 0, 4, "ecb(cipher_null)", "RFC 2410"},
-    Algorithm{kEncrypt, 12, "aes-cbc aes", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, "cbc(aes)", "RFC 3602"},
-    Algorithm{kEncrypt, 13, "aes-ctr", Mode::ctr, 128, 256, 64, 32, 8, 0, 4, "rfc3686(ctr(aes))", "RFC 3686"},
-    Algorithm{kEncrypt, 14, "aes-ccm8", Mode::ccm, 128, 256, 64, 24, 8, 8, 4, "rfc4309(ccm(aes))", "RFC 4309"},
-    Algorithm{kEncrypt, 15, "aes-ccm12", Mode::ccm, 128, 256, 64, 24, 8, 12, 4, "rfc4309(ccm(aes))", "RFC 4309"},
-    Algorithm{kEncrypt, 16, "aes-ccm aes-ccm16", Mode::ccm, 128, 256, 64, 24, 8, 16, 4, "rfc4309(ccm(aes))",
+    Algorithm{kEncrypt, 2, "des-cbc des", Mode::cbc, 64, 64, 8, 0, 8, 0, 8, Standing::must_not, "cbc(des)", "RFC 2405"},
+    Algorithm{kEncrypt, 3, "3des-cbc 3des", Mode::cbc, 192, 192, 8, 0, 8, 0, 8, Standing::should_not, "cbc(des3_ede)",
+              "RFC 2451"},
+    Algorithm{kEncrypt, 7, "blowfish-cbc blowfish", Mode::cbc, 40, 448, 8, 0, 8, 0, 8, Standing::must_not,
+              "cbc(blowfish)", "RFC 2451"},
+    Algorithm{kEncrypt, kEalgNull, "null", Mode::null, 0, 0, 8, 0, 0, 0, 4, Standing::must, "ecb(cipher_null)",
+              "RFC 2410"},
+    Algorithm{kEncrypt, 12, "aes-cbc aes", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, Standing::must, "cbc(aes)",
+              "RFC 3602"},
+    Algorithm{kEncrypt, 13, "aes-ctr", Mode::ctr, 128, 256, 64, 32, 8, 0, 4, Standing::may, "rfc3686(ctr(aes))",
+              "RFC 3686"},
+    Algorithm{kEncrypt, 14, "aes-ccm8", Mode::ccm, 128, 256, 64, 24, 8, 8, 4, Standing::should, "rfc4309(ccm(aes))",
               "RFC 4309"},
-    Algorithm{kEncrypt, 18, "aes-gcm8", Mode::gcm, 128, 256, 64, 32, 8, 8, 4, "rfc4106(gcm(aes))", "RFC 4106"},
-    Algorithm{kEncrypt, 19, "aes-gcm12", Mode::gcm, 128, 256, 64, 32, 8, 12, 4, "rfc4106(gcm(aes))", "RFC 4106"},
-    Algorithm{kEncrypt, 20, "aes-gcm aes-gcm16", Mode::gcm, 128, 256, 64, 32, 8, 16, 4, "rfc4106(gcm(aes))",
+    Algorithm{kEncrypt, 15, "aes-ccm12", Mode::ccm, 128, 256, 64, 24, 8, 12, 4, Standing::may, "rfc4309(ccm(aes))",
+              "RFC 4309"},
+    Algorithm{kEncrypt, 16, "aes-ccm aes-ccm16", Mode::ccm, 128, 256, 64, 24, 8, 16, 4, Standing::may,
+              "rfc4309(ccm(aes))", "RFC 4309"},
+    Algorithm{kEncrypt, 18, "aes-gcm8", Mode::gcm, 128, 256, 64, 32, 8, 8, 4, Standing::may, "rfc4106(gcm(aes))",
               "RFC 4106"},
-    Algorithm{kEncrypt, 22, "camellia-cbc camellia", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, "cbc(camellia)",
-              "RFC 4312"},
-    Algorithm{kEncrypt, 23, "null-aes-gmac aes-gmac gmac", Mode::gmac, 128, 256, 64, 32, 8, 16, 4, "rfc4543(gcm(aes))",
-              "RFC 4543"},
+    Algorithm{kEncrypt, 19, "aes-gcm12", Mode::gcm, 128, 256, 64, 32, 8, 12, 4, Standing::may, "rfc4106(gcm(aes))",
+              "RFC 4106"},
+    Algorithm{kEncrypt, 20, "aes-gcm aes-gcm16", Mode::gcm, 128, 256, 64, 32, 8, 16, 4, Standing::must,
+              "rfc4106(gcm(aes))", "RFC 4106"},
+    Algorithm{kEncrypt, 22, "camellia-cbc camellia", Mode::cbc, 128, 256, 64, 0, 16, 0, 16, Standing::may,
+              "cbc(camellia)", "RFC 4312"},
+    Algorithm{kEncrypt, 23, "null-aes-gmac aes-gmac gmac", Mode::gmac, 128, 256, 64, 32, 8, 16, 4, Standing::may,
+              "rfc4543(gcm(aes))", "RFC 4543"},
     Algorithm{kEncrypt, 31, "chacha20-poly1305 chacha20poly1305 chacha20", Mode::chacha, 256, 256, 8, 32, 8, 16, 4,
-              "rfc7539esp(chacha20,poly1305)", "RFC 7634"},
+              Standing::should, "rfc7539esp(chacha20,poly1305)", "RFC 7634"},
 };
 
+constexpr bool best(const Algorithm& a) { return a.takes_key() && a.manual() == Standing::must; }
+
 consteval bool well_formed() {
+  int macs = 0, ciphers = 0;  // That are recommended.
   for (const Algorithm& a : kTable) {
     if (a.step_bits == 0 || a.min_bits > a.max_bits || a.number == 0 || a.names.empty()) return false;
     if (a.kind == kAuth && (a.icv == 0 || a.iv != 0 || a.salt_bits != 0)) return false;
     if (a.combined() != (a.kind == kEncrypt && a.icv > 0)) return false;
+    if (best(a)) ++(a.kind == kAuth ? macs : ciphers);
     for (const Algorithm& b : kTable)
       if (&a != &b && a.kind == b.kind && a.number == b.number) return false;
   }
-  return true;
+  return macs == 1 && ciphers == 1;
 }
-static_assert(well_formed(), "an algorithm row contradicts itself or takes another one's number");
+static_assert(well_formed(),
+              "a row contradicts itself or takes another one's number, or not one of a kind is the best");
 
 // Every name of the algorithms of one kind, and their rows.
 template <AlgorithmKind kind>
@@ -85,6 +104,11 @@ constexpr auto kRows = [] {
 
 }  // namespace
 
+std::string_view words(Standing standing) {
+  constexpr std::array<std::string_view, 6> kWords = {"MUST NOT", "SHOULD NOT", "MAY", "SHOULD", "MUST-", "MUST"};
+  return kWords[static_cast<std::size_t>(standing)];
+}
+
 std::span<const Algorithm> algorithms() { return kTable; }
 
 const Algorithm* find_algorithm(AlgorithmKind kind, std::uint8_t number) {
@@ -100,6 +124,10 @@ const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name) {
 const Algorithm* find_algorithm(std::string_view name) {
   const Algorithm* const cipher = find_algorithm(kEncrypt, name);
   return cipher ? cipher : find_algorithm(kAuth, name);
+}
+
+const Algorithm& recommended(AlgorithmKind kind) {
+  return *std::ranges::find_if(kTable, [kind](const Algorithm& a) { return a.kind == kind && best(a); });
 }
 
 std::string_view none_names(AlgorithmKind kind) { return kind == kAuth ? "none any" : "any"; }

@@ -12,15 +12,26 @@ enum class AlgorithmKind : std::uint8_t { auth = 1, encrypt = 2 };
 /// How an algorithm works, for what may be asked of its keys and for the engine that runs it.
 enum class Mode : std::uint8_t { none, hmac, xcbc, cmac, null, cbc, ctr, ccm, gcm, chacha, gmac };
 
+/// What the standards ask of an algorithm of ESP and AH, worst first: RFC 8221 sections 5 and 6, the registries (RFC
+/// 9395), and MAY for what none of them names. MUST-: a MUST that is expected to become less.
+enum class Standing : std::uint8_t { must_not, should_not, may, should, must_minus, must };
+
+/// "MUST NOT", as RFC 2119 and RFC 8221 write it.
+std::string_view words(Standing standing);
+
+/// Below it a key can be found by trying them all.
+inline constexpr unsigned kLeastHmacBits = 80;
+
 /// One algorithm. Sizes of keys and salt are in bits, of IV, ICV and block in bytes.
 struct Algorithm {
   AlgorithmKind kind;
   std::uint8_t number;     ///< sadb_sa_auth or sadb_sa_encrypt.
   std::string_view names;  ///< Synonyms, separated by spaces, any case; output uses the first.
   Mode mode;
-  std::uint16_t min_bits, max_bits, step_bits;  ///< Key sizes, without salt.
+  std::uint16_t min_bits, max_bits, step_bits;  ///< Key sizes of its RFC, without salt.
   std::uint8_t salt_bits;                       ///< The tail of the key string.
   std::uint8_t iv, icv, block;
+  Standing standing;
   std::string_view kernel;  ///< The Linux crypto API's name; empty: not there.
   std::string_view source;  ///< RFC.
 
@@ -32,10 +43,24 @@ struct Algorithm {
   }
   /// A repeated key and IV is a disaster for it, so fixed keys are a risk.
   constexpr bool counter() const { return combined() || mode == Mode::ctr; }
+  /// Its standing where keys are manual: counter modes are ruled out there (RFC 8221 section 3, RFC 3686 section 2.1).
+  constexpr Standing manual() const { return counter() ? Standing::must_not : standing; }
+  constexpr bool discouraged() const { return standing <= Standing::should_not; }
+  /// The key has a length that the algorithm's RFC gives it.
   constexpr bool key_fits(unsigned bits) const {
     return bits >= min_bits && bits <= max_bits && (bits - min_bits) % step_bits == 0;
   }
+  /// The algorithm works with such a key: HMAC does with any (RFC 2104 section 3), of which whole octets and
+  /// kLeastHmacBits are asked for.
+  constexpr bool key_works(unsigned bits) const {
+    return key_fits(bits) || (mode == Mode::hmac && bits >= kLeastHmacBits && bits % 8 == 0);
+  }
 };
+
+/// Nothing vouches for what an SA with these lets in; nullptr: it has none such.
+constexpr bool without_integrity(const Algorithm* cipher, const Algorithm* mac) {
+  return !mac && !(cipher && cipher->combined());
+}
 
 std::span<const Algorithm> algorithms();
 
@@ -46,6 +71,9 @@ const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view name);
 
 /// The same among the algorithms of both kinds, none of whose names is the other's.
 const Algorithm* find_algorithm(std::string_view name);
+
+/// The one to take with manual keys: aes-cbc, hmac-sha256.
+const Algorithm& recommended(AlgorithmKind kind);
 
 /// The words that stand for number 0 (no algorithm): "none any" for authentication, "any" for encryption.
 std::string_view none_names(AlgorithmKind kind);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
+#include <map>
 
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
@@ -122,6 +123,38 @@ TEST(Algorithms, KnowWhichAreRiskyWithFixedKeys) {
   }
   EXPECT_EQ(combined, "aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm null-aes-gmac chacha20-poly1305 ");
   EXPECT_EQ(counter, "aes-ctr " + combined);
+}
+
+// RFC 8221 section 5 (encryption) and 6 (authentication); what they do not name is MAY. With manual keys counter modes
+// are ruled out (RFC 8221 section 3).
+TEST(Algorithms, HaveTheStandingOfRfc8221) {
+  std::map<std::string_view, std::string> by_standing, manual;
+  for (const Algorithm& a : algorithms()) {
+    by_standing[words(a.standing)] += std::string(a.name()) + ' ';
+    manual[words(a.manual())] += std::string(a.name()) + ' ';
+  }
+  const std::map<std::string_view, std::string> expected{
+      {"MUST NOT", "hmac-md5 des-cbc blowfish-cbc "},
+      {"SHOULD NOT", "3des-cbc "},
+      {"MAY", "hmac-sha384 aes-cmac aes-ctr aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 camellia-cbc null-aes-gmac "},
+      {"SHOULD", "hmac-sha512 aes-xcbc aes-ccm8 chacha20-poly1305 "},
+      {"MUST-", "hmac-sha1 "},
+      {"MUST", "hmac-sha256 null aes-cbc aes-gcm "},
+  };
+  EXPECT_EQ(by_standing, expected);
+  const std::map<std::string_view, std::string> expected_manual{
+      {"MUST NOT",
+       "hmac-md5 des-cbc blowfish-cbc aes-ctr aes-ccm8 aes-ccm12 aes-ccm aes-gcm8 aes-gcm12 aes-gcm null-aes-gmac "
+       "chacha20-poly1305 "},
+      {"SHOULD NOT", "3des-cbc "},
+      {"MAY", "hmac-sha384 aes-cmac camellia-cbc "},
+      {"SHOULD", "hmac-sha512 aes-xcbc "},
+      {"MUST-", "hmac-sha1 "},
+      {"MUST", "hmac-sha256 null aes-cbc "},
+  };
+  EXPECT_EQ(manual, expected_manual);
+  EXPECT_EQ(recommended(kAuth).name(), "hmac-sha256");
+  EXPECT_EQ(recommended(kEncrypt).name(), "aes-cbc");
 }
 
 // Section 4's list, number by number.

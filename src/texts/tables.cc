@@ -130,6 +130,8 @@ std::vector<Row> algorithms() {
                     {"icv", a.icv ? fmt::to_string(a.icv) : ""},
                     {"iv", a.iv ? fmt::to_string(a.iv) : ""},
                     {"source", std::string(a.source)},
+                    {"standing", std::string(words(a.standing))},
+                    {"manual", a.manual() == a.standing ? "" : std::string(words(a.manual()))},
                     {"kernel", std::string(a.kernel)},
                     {"class", a.kind == pfkey::AlgorithmKind::auth ? "authenticates"
                               : a.combined()                       ? "combined"

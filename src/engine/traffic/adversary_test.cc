@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <cerrno>
 #include <set>
 
 #include "engine/crypto/crypto.h"
@@ -224,6 +225,32 @@ TEST(Adversary, WrongSpiSourceEncapsulationAndDirection) {
   const Octets in_udp = protect(behind_nat, datagram()).packet;
   EXPECT_EQ(name(unprotect(p.there, in_udp).cause), "wrong_encapsulation");
   EXPECT_EQ(name(unprotect(p.there, packet).cause), "none");
+}
+
+// RFC 4303 section 1: replays are only told where an ICV vouches for the number. One that was forged must not push the
+// real ones out, nor be what a save goes on from.
+TEST(Adversary, ForgedNumbersOfAnSaWithoutIntegrityEndNothing) {
+  Wish wish{.encrypt = 12};
+  Host here, there;
+  EXPECT_EQ(there.add(add(0x100, wish)), (engine::testing::Outcome{EINVAL, pfkey::Diagnostic::invalid_replay}))
+      << "no window";
+  wish.encrypt = 13, wish.window = 0;
+  EXPECT_EQ(there.add(add(0x100, wish)), (engine::testing::Outcome{EINVAL, pfkey::Diagnostic::bad_aalg}));
+  wish.encrypt = 12;
+  ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+  ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+  Octets forged = protect(here, datagram()).packet;
+  for (const std::size_t i : {0, 1, 2}) forged[24 + i] = std::byte{0xff};
+  forged[27] = std::byte{0xf0};
+  EXPECT_EQ(name(unprotect(there, forged).cause), "none");
+  for (int i = 0; i < 3; ++i) {
+    const Result in = unprotect(there, protect(here, datagram()).packet);
+    EXPECT_EQ(name(in.cause), "none");
+    EXPECT_EQ(hex(in.packet), hex(datagram()));
+  }
+  std::vector<pfkey::Message> sas = engine::testing::dump(there.engine);
+  ASSERT_EQ(sas.size(), 1u);
+  EXPECT_EQ(sas[0].replay_value, std::nullopt);
 }
 
 // What comes out of an SA must be what the SA is for: the sender may be an owner of the keys who tries for more.

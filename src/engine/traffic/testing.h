@@ -114,7 +114,8 @@ struct Wish {
   const char* inner_src = "10.1.0.0";
   const char* inner_dst = "10.2.0.0";
   std::uint8_t prefix = 16;
-  unsigned key_bits = 0;  ///< 0: the shortest.
+  unsigned key_bits = 0;       ///< 0: the shortest.
+  unsigned auth_key_bits = 0;  ///< 0: the one that the RFC has.
   std::uint32_t window = 64;
   bool esn = false, udp = false;
   std::uint32_t ah_align = 0;  ///< 0: not given.
@@ -131,7 +132,8 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
     const unsigned bits = wish.key_bits ? wish.key_bits : row->min_bits;
     m.encrypt_key = key((bits + row->salt_bits) / 8);
   }
-  if (const auto* const row = pfkey::find_algorithm(auth, wish.auth)) m.auth_key = key(row->max_bits / 8u, 0x55);
+  if (const auto* const row = pfkey::find_algorithm(auth, wish.auth))
+    m.auth_key = key((wish.auth_key_bits ? wish.auth_key_bits : row->max_bits) / 8u, 0x55);
   if (wish.tunnel) {
     m.sa->flags |= pfkey::kFlagTunnel;
     m.inner_src = endpoint(wish.inner_src, wish.prefix), m.inner_dst = endpoint(wish.inner_dst, wish.prefix);
