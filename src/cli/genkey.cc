@@ -1,9 +1,12 @@
 #include "cli/genkey.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
 #include "base/secret.h"
+#include "lang/keywords.h"
 #include "pfkey/weak_keys.h"
 
 namespace cli {
@@ -17,27 +20,61 @@ bool fit_for_use(const pfkey::Algorithm& algorithm, MutableBytes key) {
   return !pfkey::weak_key(algorithm.number, key);
 }
 
+/// A line that may hold keys, and is wiped.
+class Line {
+ public:
+  Line() { text_.grow(kMost); }
+
+  void put(std::string_view words) {
+    for (const char c : words) text_.bytes()[length_++] = static_cast<std::byte>(c);
+  }
+
+  Result<void> put_key(const pfkey::Algorithm& algorithm, std::uint16_t bits, bool paranoid, const Random& random) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    Secret key((bits + algorithm.salt_bits + 7u) / 8u);
+    do {
+      if (auto got = random(key.bytes()); !got) return got;
+    } while (!fit_for_use(algorithm, key.bytes()));
+    for (const std::byte b : key.bytes())
+      for (const unsigned digit : {std::to_integer<unsigned>(b) >> 4, std::to_integer<unsigned>(b) & 15})
+        put(paranoid ? "X" : kDigits.substr(digit, 1));
+    return {};
+  }
+
+  std::string_view text() const {
+    const void* const data = text_.bytes().data();
+    return {static_cast<const char*>(data), length_};
+  }
+
+ private:
+  static constexpr std::size_t kMost = 4 * Secret::kMaxSize + 128;  // Digits of two keys, and the words beside them.
+
+  SecretBuffer text_;
+  std::size_t length_ = 0;
+};
+
 }  // namespace
 
 Result<void> generate_key(const pfkey::Algorithm& algorithm, std::uint16_t bits, bool paranoid, const Random& random,
                           absl::FunctionRef<void(std::string_view)> out) {
-  Secret key((bits + algorithm.salt_bits + 7u) / 8u);
-  do {
-    if (auto got = random(key.bytes()); !got) return got;
-  } while (!fit_for_use(algorithm, key.bytes()));
+  Line line;
+  if (auto done = line.put_key(algorithm, bits, paranoid, random); !done) return done;
+  line.put("\n");
+  out(line.text());
+  return {};
+}
 
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  SecretBuffer text;
-  text.grow(2 * key.size() + 1);
-  std::size_t length = 0;
-  const auto put = [&](char c) { text.bytes()[length++] = static_cast<std::byte>(c); };
-  for (const std::byte b : key.bytes()) {
-    put(paranoid ? 'X' : kDigits[std::to_integer<unsigned>(b) >> 4]);
-    put(paranoid ? 'X' : kDigits[std::to_integer<unsigned>(b) & 15]);
-  }
-  put('\n');
-  const void* const data = text.bytes().data();
-  out(std::string_view(static_cast<const char*>(data), length));
+Result<void> generate_words(bool paranoid, const Random& random, absl::FunctionRef<void(std::string_view)> out) {
+  const pfkey::Algorithm& cipher = pfkey::recommended(pfkey::AlgorithmKind::encrypt);
+  const pfkey::Algorithm& mac = pfkey::recommended(pfkey::AlgorithmKind::auth);
+  const auto word = [](const lang::Slot& slot) { return lang::keyword_for(slot).name(); };
+  Line line;
+  line.put(fmt::format("{} {} {} ", word(&lang::SaSpec::encrypt), cipher.name(), word(&lang::SaSpec::encrypt_key)));
+  if (auto done = line.put_key(cipher, cipher.max_bits, paranoid, random); !done) return done;
+  line.put(fmt::format(" {} {} {} ", word(&lang::SaSpec::auth), mac.name(), word(&lang::SaSpec::auth_key)));
+  if (auto done = line.put_key(mac, mac.max_bits, paranoid, random); !done) return done;
+  line.put("\n");
+  out(line.text());
   return {};
 }
 

@@ -20,4 +20,8 @@ using Random = std::function<Result<void>(MutableBytes)>;
 Result<void> generate_key(const pfkey::Algorithm& algorithm, std::uint16_t bits, bool paranoid, const Random& random,
                           absl::FunctionRef<void(std::string_view)> out);
 
+/// Writes a line with the words of an SA that has the algorithms that are recommended for manual keys and a fresh key
+/// for each: "encr_alg ... encrkey ... auth_alg ... authkey ...".
+Result<void> generate_words(bool paranoid, const Random& random, absl::FunctionRef<void(std::string_view)> out);
+
 }  // namespace cli

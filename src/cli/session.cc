@@ -259,8 +259,10 @@ Status Session::doctor() {
 }
 
 Status Session::genkey(const lang::Command& command) {
-  const auto made = generate_key(*command.algorithm, command.bits, settings_.paranoid, world_.random,
-                                 [&](std::string_view line) { console().out(line); });
+  const auto out = [&](std::string_view line) { console().out(line); };
+  const auto made = command.algorithm
+                        ? generate_key(*command.algorithm, command.bits, settings_.paranoid, world_.random, out)
+                        : generate_words(settings_.paranoid, world_.random, out);
   if (made) return Status::ok;
   console().complain(made.error().text);
   return Status::failed;

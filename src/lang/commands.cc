@@ -43,9 +43,11 @@ constexpr std::array kTable = {
                kNotFile, "", "Show the PF_KEY messages that every listener hears, until interrupted."},
     CommandRow{Verb::doctor, "doctor", Type::reserved, SaTypeRule::none, Operands::none, kNotFile, "",
                "Say what this machine's kernel can do for IPsec, what this user may do, and what goes wrong."},
-    CommandRow{
-        Verb::genkey, "genkey", Type::reserved, SaTypeRule::none, Operands::algorithm, kNotFile, "ALGORITHM [BITS]",
-        "Print a fresh random key for an algorithm, with its salt; of the longest length unless BITS says less."},
+    CommandRow{Verb::genkey, "genkey", Type::reserved, SaTypeRule::none, Operands::algorithm, kNotFile,
+               "[ALGORITHM [BITS]]",
+               "Print a fresh random key for an algorithm, with its salt; of the longest length unless BITS says less. "
+               "Without "
+               "ALGORITHM print the words of an SA with the algorithms for manual keys."},
     CommandRow{Verb::help, "help ?", Type::reserved, SaTypeRule::none, Operands::topic, kNotFile, "[COMMAND|attr]",
                "Explain the commands, one command, or (attr) the extensions."},
     CommandRow{Verb::quit, "quit exit", Type::reserved, SaTypeRule::none, Operands::none, kAnywhere, "",

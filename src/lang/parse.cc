@@ -206,9 +206,7 @@ void Parser::parse_options(Command& command) {
 }
 
 void Parser::parse_algorithm(Command& command) {
-  if (at_end())
-    return error(last_word(),
-                 fmt::format("Unexpected end of command line: {} needs an algorithm", command.row->name()));
+  if (at_end()) return;
   const Word& name = words_[next_++];
   command.algorithm = pfkey::find_algorithm(name.text);
   if (!command.algorithm) {
