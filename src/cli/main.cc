@@ -14,6 +14,7 @@
 #include "cli/held_signals.h"
 #include "cli/names.h"
 #include "cli/program.h"
+#include "cli/this_host.h"
 
 namespace {
 
@@ -64,6 +65,7 @@ cli::World this_world(cli::Console& console) {
       .open = [around](const std::string& where) { return backend::open(where, around); },
       .view_kernel = backend::view_kernel,
       .open_scratch = [around](backend::Scratch kind) { return backend::open_scratch(around, kind); },
+      .host = [clock = around.clock] { return cli::this_host(clock()); },
       .credentials = environment("CREDENTIALS_DIRECTORY"),
       .owned = backend::owned_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
   };

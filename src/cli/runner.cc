@@ -22,6 +22,7 @@ Runner::Runner(Session& session, std::string name, lang::Where where, std::size_
       batch_(session.settings().stop_on_error ? 1 : batch),
       text_of_(std::move(text_of)),
       names_(session.names_beside(reporter_.name())),
+      host_(session.host()),
       parser_(names_) {}
 
 void Runner::expect(std::uint64_t bytes) {
@@ -130,11 +131,29 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
         entry.said += reporter_.fault(parser_.place(o.about, o.severity, std::move(o.message)), text_of_(line), line);
       },
       messages_);
+  look_at_host(entry, before);
   for (const pfkey::Message& m : std::span(messages_).subspan(before))
     targets_.push_back(
         {queued_.size(), {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
   entry.messages = messages_.size() - before;
   queued_.push_back(std::move(entry));
+}
+
+// That both ends are elsewhere is mostly so of a whole file, so it is said once.
+void Runner::look_at_host(Queued& entry, std::size_t before) {
+  const bool refuses = reporter_.severity(Severity::warning) == Severity::error;
+  bool refused = false;
+  for (const pfkey::Message& m : std::span(messages_).subspan(before)) {
+    auto o = runs_the_wrong_way(m, host_);
+    if (!o && (o = is_elsewhere(m, host_)) && !refuses) host_.forwards = nullptr;
+    if (!o) continue;
+    entry.said +=
+        reporter_.fault(parser_.place(o->about, o->severity, std::move(o->message)), text_of_(entry.line), entry.line);
+    refused = refuses;
+  }
+  if (!refused) return;
+  entry.bad = true;
+  messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(before), messages_.end());
 }
 
 void Runner::say_up_to(std::size_t queued) {

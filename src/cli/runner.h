@@ -61,6 +61,7 @@ class Runner {
 
   bool refuse(const lang::Line& line, std::string_view said);
   void say_reservations(const lang::Command& command);
+  void look_at_host(Queued& entry, std::size_t before);
   void queue(lang::Command&& command, const lang::Line& line, std::string said);
   bool settle();
   bool run_now(const lang::Command& command);
@@ -77,6 +78,7 @@ class Runner {
   std::size_t batch_;
   TextOf text_of_;
   lang::Names names_;
+  HostFacts host_;
   lang::Parser parser_;
   KeyReuse key_reuse_;
   std::optional<KeyReuse::Given> given_;  // By the last of queued_; not looked for yet.

@@ -44,6 +44,14 @@ backend::Backend* Session::sadb() {
   return sadb_.get();
 }
 
+HostFacts Session::host() const {
+  const std::string& where = settings_.sadb;
+  const bool here = where == "kernel" || where == "ipsecd" || (where == "auto" && !check_);
+  HostFacts facts = world_.host ? world_.host() : HostFacts();
+  if (!here) facts.forwards = nullptr;
+  return facts;
+}
+
 void Session::use_scratch_sadb(backend::Scratch kind) {
   check_ = true;
   sadb_ = world_.open_scratch(std::move(kind));

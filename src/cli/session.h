@@ -13,6 +13,7 @@
 #include "cli/genkey.h"
 #include "cli/key_file.h"
 #include "cli/key_reuse.h"
+#include "cli/misplaced.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "lang/names.h"
@@ -33,8 +34,9 @@ struct World {
   std::function<backend::KernelView()> view_kernel;                                         ///< For doctor.
   std::function<std::unique_ptr<backend::Backend>(backend::Scratch)> open_scratch;  ///< The empty SADB of a check.
   Random random = kernel_random;                                                    ///< For genkey.
-  std::string credentials = {};  ///< CREDENTIALS_DIRECTORY; empty: none.
-  std::string owned = {};        ///< Where it is kept which file owns which SAs; empty: nowhere.
+  std::function<HostFacts()> host = {};  ///< The host as it is now, for warnings; empty: nothing is known.
+  std::string credentials = {};          ///< CREDENTIALS_DIRECTORY; empty: none.
+  std::string owned = {};                ///< Where it is kept which file owns which SAs; empty: nowhere.
 };
 
 class Session {
@@ -61,6 +63,9 @@ class Session {
   /// The SADB's name for people and programs; the words that chose it while none is open.
   std::string sadb_name() const { return sadb_ ? sadb_->name() : settings_.sadb; }
 
+  /// What SAs meet on this host. Whether it forwards is not known where the SADB may be another host's: a file that is
+  /// checked for no SADB in particular, the engine of a socket that was named, `memory`.
+  HostFacts host() const;
   const std::string& owned() const { return world_.owned; }
   Instant now() const { return world_.clock(); }
   /// How a file of keys is opened, and what an error means for the exit status.

@@ -68,12 +68,14 @@ std::optional<std::string> name_of_protocol(std::uint8_t number) {
   return row == kProtocols.end() ? std::nullopt : std::optional(std::string(row->name));
 }
 
+bool is_local(const Address& a) {
+  const std::string text = to_string(a);
+  return text == "192.0.2.1" || text == "2001:db8::1" || text == "fec0:bbbb::4483";
+}
+
 engine::Options engine_options() {
   engine::Options options;
-  options.is_local = [](const Address& a) {
-    const std::string text = to_string(a);
-    return text == "192.0.2.1" || text == "2001:db8::1" || text == "fec0:bbbb::4483";
-  };
+  options.is_local = is_local;
   options.random = [seed = std::uint32_t{0}]() mutable { return seed += 0x1000; };
   return options;
 }
@@ -288,6 +290,7 @@ cli::World Lab::world(cli::Console& to) {
       .view_kernel = kernel_of_the_machine,
       .open_scratch = [around](backend::Scratch kind) { return backend::open_scratch(around, kind); },
       .random = count_up,
+      .host = [] { return cli::HostFacts{is_local, {}}; },
       .credentials = "credentials",
       .owned = "run/owned.db",
   };

@@ -39,6 +39,13 @@ MACS = (
 failures = 0
 
 
+def forward():
+    """As a router: no SA between other hosts is out of place here."""
+    for family in ("ipv4", "ipv6"):
+        with open(f"/proc/sys/net/{family}/conf/all/forwarding", "w", encoding="ascii") as setting:
+            setting.write("1")
+
+
 def key(bits, first=1):
     return "".join(f"{(first + 7 * i) % 256:02x}" for i in range(bits // 8))
 

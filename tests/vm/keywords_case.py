@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 
-from guest import IPSECKEY, expect, finish, ipseckey, key
+from guest import IPSECKEY, expect, finish, forward, ipseckey, key
 
 ENDS = "src 192.0.2.1 dst 192.0.2.2"
 # What stands in every SA here; tests/vm/load_case.py looks at it.
@@ -54,6 +54,7 @@ def plain(name, bits=128):
 
 
 silent = []
+forward()
 
 
 def look(what, words, said, after, before):

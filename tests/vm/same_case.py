@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 
-from guest import IPSECKEY, expect, finish, run as must
+from guest import IPSECKEY, expect, finish, forward, run as must
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOSTS = """127.0.0.1 localhost
@@ -133,6 +133,7 @@ with open("/tmp/hosts", "w", encoding="ascii") as file:
     file.write(HOSTS)
 with open("/tmp/nsswitch", "w", encoding="ascii") as file:
     file.write("hosts: files\n")
+forward()
 must("mount", "--bind", "/tmp/hosts", "/etc/hosts")
 must("mount", "--bind", "/tmp/nsswitch", "/etc/nsswitch.conf")
 os.makedirs("/tmp/same")
