@@ -240,7 +240,7 @@ TEST(Adversary, ForgedNumbersOfAnSaWithoutIntegrityEndNothing) {
   ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
   ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
   Octets forged = protect(here, datagram()).packet;
-  for (const std::size_t i : {0, 1, 2}) forged[24 + i] = std::byte{0xff};
+  for (const std::size_t i : {0u, 1u, 2u}) forged[24 + i] = std::byte{0xff};
   forged[27] = std::byte{0xf0};
   EXPECT_EQ(name(unprotect(there, forged).cause), "none");
   for (int i = 0; i < 3; ++i) {
