@@ -71,6 +71,12 @@ std::optional<Fault> read_extension(Reader& in, Message& m) {
   return std::nullopt;
 }
 
+// Key, salt and explicit IV are one value of the language, and of whoever joins them again (doc/pf-key.md).
+bool one_key_holds(const Message& m) {
+  const std::size_t iv = m.initial_iv ? m.initial_iv->material.size() : 0;
+  return !m.encrypt_key || m.encrypt_key->material.size() + iv <= Secret::kMaxSize;
+}
+
 }  // namespace
 
 std::expected<Message, Malformed> decode(Bytes wire) {
@@ -86,6 +92,9 @@ std::expected<Message, Malformed> decode(Bytes wire) {
   while (in.remaining() > 0)
     if (auto fault = read_extension(in, m))
       return std::unexpected(Malformed{EINVAL, fault->diagnostic, std::move(fault->text), m.header()});
+  if (!one_key_holds(m))
+    return std::unexpected(Malformed{EINVAL, Diagnostic::malformed_ekey,
+                                     "KEY_ENCRYPT and INITIAL_IV are longer than any key", m.header()});
   return m;
 }
 

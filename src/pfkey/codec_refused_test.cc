@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <string>
+#include <tuple>
 
 #include "pfkey/codec.h"
 #include "pfkey/extensions.h"
@@ -152,6 +153,28 @@ TEST(CodecRefuses, BadHeaders) {
     ASSERT_FALSE(m) << row.name;
     EXPECT_EQ(m.error().error, row.error) << row.name;
     EXPECT_EQ(m.error().diagnostic, D::none) << row.name;
+  }
+}
+
+// A reply has the explicit IV beside the key; who saves the SA joins them, and no key has room for more than 256
+// octets.
+TEST(CodecRefuses, KeyAndInitialIvThatAreNoKeyTogether) {
+  for (const auto& [key, iv, fits] : {std::tuple{256, 8, false}, std::tuple{249, 8, false}, std::tuple{8, 249, false},
+                                      std::tuple{248, 8, true}, std::tuple{8, 248, true}}) {
+    Message m = samples::header(Type::get, SaType::esp, 1, 0x1092);
+    m.encrypt_key = Key{static_cast<std::uint16_t>(key * 8), 0, Secret(static_cast<std::size_t>(key))};
+    m.initial_iv = Key{static_cast<std::uint16_t>(iv * 8), 0, Secret(static_cast<std::size_t>(iv))};
+    std::vector<std::byte> bytes(4096);
+    bytes.resize(encode(m, bytes).value_or(0));
+    const auto back = decode(bytes);
+    ASSERT_EQ(back.has_value(), fits) << key << ' ' << iv;
+    if (fits) {
+      EXPECT_TRUE(*back == m);
+      continue;
+    }
+    EXPECT_EQ(back.error().error, EINVAL);
+    EXPECT_EQ(back.error().diagnostic, D::malformed_ekey);
+    EXPECT_EQ(back.error().text, "KEY_ENCRYPT and INITIAL_IV are longer than any key");
   }
 }
 
