@@ -112,11 +112,11 @@ std::string saved(engine::Engine& engine) {
   Message request;
   request.type = pfkey::Type::dump, request.seq = 1, request.pid = 1;
   lang::Saver saver(false);
-  std::string out = saver.header();
+  SecretText out(std::string_view{saver.header()});
   const auto walk = engine.dump(request, now(), [](engine::Audience, Message&&) {});
   MUST(walk);
   while (auto sa = engine.next(*walk)) saver.write(std::move(*sa), out);
-  return out;
+  return std::string(out);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ void sound(const std::optional<pfkey::Message>& m) {
   MUST(size);
   const auto read = pfkey::decode(Bytes(buffer).first(*size));
   MUST(read && *read == *m);
-  std::string out;
+  SecretText out;
   const Instant now{{}, std::chrono::sys_seconds(std::chrono::seconds(1'795'230'245))};
   pfkey::PrintOptions options;
   options.verbose = true, options.now = now;

@@ -37,7 +37,7 @@ void show(const Message& m) {
   options.paranoid = (m.seq & 2) != 0;
   options.keys = (m.seq & 4) == 0;
   options.now = now;
-  std::string out;
+  SecretText out;
   print_sa(m, options, out);
   print_message(m, options, out);
   MUST(harmless(out));

@@ -17,6 +17,7 @@
 namespace cli {
 namespace {
 
+constexpr std::size_t kTextOfOne = 4096;  // Bytes; most SAs fit, so nothing moves.
 constexpr std::string_view kIncomplete = "the list is not complete";
 
 }  // namespace
@@ -77,10 +78,11 @@ void Session::prepare(pfkey::Message& message) {
   message.seq = seq_;
   message.pid = world_.pid;
   if (!settings_.verbose || check_) return;
-  std::string text = fmt::format("Sending to {}:\n", sadb_name());
+  SecretText text;
+  text.reserve(kTextOfOne);
+  text = fmt::format("Sending to {}:\n", sadb_name());
   pfkey::print_message(message, print_options(), text);
   console().out(text);
-  wipe(std::as_writable_bytes(std::span(text)));
 }
 
 pfkey::PrintOptions Session::print_options() const {
@@ -131,7 +133,8 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
 }
 
 void Session::show(const pfkey::Message& sa) {
-  std::string text;
+  SecretText text;
+  text.reserve(kTextOfOne);
   if (settings_.json) {
     pfkey::json_sa(sa, {.sadb = sadb_name(), .paranoid = settings_.paranoid, .now = world_.clock()}, text);
   } else {
@@ -140,7 +143,6 @@ void Session::show(const pfkey::Message& sa) {
     pfkey::print_sa(sa, options, text);
   }
   console().out(text);
-  wipe(std::as_writable_bytes(std::span(text)));
 }
 
 Status Session::dump(pfkey::SaType type) {
@@ -177,7 +179,8 @@ Status Session::save(pfkey::SaType type, const std::string& path) {
   }
   bool whole = false;
   const Status status = save_to(
-      type, fmt::format("{} was not written", path), [&](std::string_view text) { return file->write(text); }, &whole);
+      type, fmt::format("{} was not written", path),
+      [&](std::string_view text) { return file->write(text); }, &whole);
   if (!whole) return status;
   const auto done = file->commit();
   if (done) return status;
@@ -188,7 +191,9 @@ Status Session::save(pfkey::SaType type, const std::string& path) {
 Status Session::save_to(pfkey::SaType type, std::string_view consequence,
                         absl::FunctionRef<Result<void>(std::string_view)> write, bool* whole) {
   lang::Saver saver(settings_.paranoid);
-  std::string text = saver.header();
+  SecretText text;
+  text.reserve(kTextOfOne);
+  text = saver.header();
   auto written = write(text);
   std::size_t count = 0;
   const Status status = walk(
@@ -197,9 +202,7 @@ Status Session::save_to(pfkey::SaType type, std::string_view consequence,
         if (!written) return written;
         text.clear();
         saver.write(std::move(m), text);
-        written = write(text);
-        wipe(std::as_writable_bytes(std::span(text)));
-        return written;
+        return written = write(text);
       },
       count);
   const bool nothing = saver.left_out() > 0 && saver.left_out() == count;
@@ -226,7 +229,7 @@ Status Session::load(const std::string& path, lang::Where where) {
 
 // Without keys: a listener hears other people's.
 void Session::show_heard(const pfkey::Message& m) {
-  std::string text;
+  SecretText text;
   if (settings_.json) {
     pfkey::json_message(m, {.sadb = sadb_name(), .keys = false, .now = world_.clock()}, text);
   } else {
@@ -244,7 +247,7 @@ Status Session::monitor(bool promiscuous) {
   if (!backend) return no_sadb_;
   const HeldSignals held(HeldSignals::Ignored::count_too);
   console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
-                            backend->name()));
+                            sadb_name()));
   const auto heard = backend->listen(promiscuous, HeldSignals::fd(), [&](pfkey::Message&& m) {
     show_heard(m);
     return !console().out_failed();

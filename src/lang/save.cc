@@ -12,21 +12,37 @@
 
 namespace lang {
 
-void write_spec(const SaSpec& spec, bool paranoid, std::string& out) {
+namespace {
+
+// "keyword value", or nothing. A value that is no key is made beside it and taken over.
+void write_item(const Keyword& row, const SaSpec& spec, bool paranoid, SecretText& item) {
+  item.clear();
+  std::visit(
+      [&]<class T>(std::optional<T> SaSpec::* member) {
+        if (!(spec.*member)) return;
+        item = row.name();
+        if (Syntax<T>::kWords > 0) item += ' ';
+        if constexpr (Syntax<T>::kSecret) {
+          Syntax<T>::write(*(spec.*member), paranoid, item);
+        } else {
+          std::string value;
+          Syntax<T>::write(*(spec.*member), paranoid, value);
+          item += value;
+        }
+      },
+      row.slot);
+}
+
+}  // namespace
+
+void write_spec(const SaSpec& spec, bool paranoid, SecretText& out) {
   constexpr std::size_t kColumns = 78;  // " \" follows.
   constexpr std::string_view kIndent = " \\\n    ";
-  std::size_t column = out.size() - (out.rfind('\n') == std::string::npos ? 0 : out.rfind('\n') + 1);
-  std::string item;
+  std::size_t column = out.size() - (out.rfind('\n') == SecretText::npos ? 0 : out.rfind('\n') + 1);
+  SecretText item;
+  item.reserve(128);
   for (const Keyword& row : keywords()) {
-    item.clear();
-    std::visit(
-        [&]<class T>(std::optional<T> SaSpec::* member) {
-          if (!(spec.*member)) return;
-          item = row.name();
-          if (Syntax<T>::kWords > 0) item += ' ';
-          Syntax<T>::write(*(spec.*member), paranoid, item);
-        },
-        row.slot);
+    write_item(row, spec, paranoid, item);
     if (item.empty()) continue;
     if (column + 1 + item.size() > kColumns) {
       out += kIndent;
@@ -37,7 +53,6 @@ void write_spec(const SaSpec& spec, bool paranoid, std::string& out) {
     }
     out += item;
     column += item.size();
-    if (is_secret(row)) wipe(std::as_writable_bytes(std::span(item)));
   }
 }
 
@@ -74,7 +89,7 @@ std::string Saver::header() const {
   return text;
 }
 
-void Saver::write(pfkey::Message&& sa, std::string& out) {
+void Saver::write(pfkey::Message&& sa, SecretText& out) {
   out += '\n';
   const pfkey::SaType type = sa.satype;
   const auto state = sa.sa ? sa.sa->state : pfkey::State::larval;

@@ -5,6 +5,7 @@
 #include <string>
 #include <tuple>
 
+#include "base/secret_text.h"
 #include "lang/spec.h"
 #include "pfkey/message.h"
 
@@ -21,7 +22,7 @@ class Saver {
   std::string header() const;
   /// One SA as an `add` command, or a comment that says why there is none: what the language cannot say, and what a
   /// load would refuse, is left out whole, because the rest would be another SA. Takes the keys out of `sa`.
-  void write(pfkey::Message&& sa, std::string& out);
+  void write(pfkey::Message&& sa, SecretText& out);
   /// SAs that were left out; larval ones do not count.
   std::size_t left_out() const { return left_out_; }
   /// Why the last of them could not.
@@ -38,6 +39,6 @@ class Saver {
 
 /// "keyword value" for each member that is set, in the order of the table, broken into lines of at most 80 columns that
 /// end in a backslash.
-void write_spec(const SaSpec& spec, bool paranoid, std::string& out);
+void write_spec(const SaSpec& spec, bool paranoid, SecretText& out);
 
 }  // namespace lang

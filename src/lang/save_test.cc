@@ -188,9 +188,9 @@ Message as_dumped(const Message& add) {
 
 std::string saved(const std::vector<Message>& sas, bool paranoid = false) {
   Saver saver(paranoid);
-  std::string out = saver.header();
+  SecretText out(std::string_view{saver.header()});
   for (const Message& m : sas) saver.write(as_dumped(m), out);
-  return out;
+  return std::string(out);
 }
 
 // The ADDs of a file. A report of errors comes in place of the command.
@@ -289,14 +289,15 @@ TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
   sas[3].sa->auth = 0;  // AH with nothing that authenticates; its key is there.
   sas[4].soft = pfkey::Lifetime{.bytes = 9}, sas[4].hard = pfkey::Lifetime{.bytes = 8};
   Saver saver(false);
-  std::string out;
+  SecretText out;
   for (Message& m : sas) saver.write(std::move(m), out);
   const auto left = [](int spi, std::string_view why) {
     return fmt::format("\n# The ah SA spi 0x{:x} dst 192.0.2.2 is not saved: {}.\n", spi, why);
   };
-  EXPECT_EQ(out, std::string(kSmall) + left(0x1001, "its mode is 4,\\x0aneither transport nor tunnel") +
-                     left(0x1002, "the SADB did not give its keys") + left(0x1003, "add ah needs auth_alg") +
-                     left(0x1004, "soft_bytes 9 is above hard_bytes 8"));
+  EXPECT_EQ(std::string(out), std::string(kSmall) + left(0x1001, "its mode is 4,\\x0aneither transport nor tunnel") +
+                                  left(0x1002, "the SADB did not give its keys") +
+                                  left(0x1003, "add ah needs auth_alg") +
+                                  left(0x1004, "soft_bytes 9 is above hard_bytes 8"));
   EXPECT_EQ(saver.left_out(), 4u);
 }
 

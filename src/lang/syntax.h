@@ -4,7 +4,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "base/secret_text.h"
 #include "lang/names.h"
 #include "lang/values.h"
 #include "lang/words.h"
@@ -42,7 +44,8 @@ struct SyntaxBase {
   static constexpr std::size_t kWords = words;
   static constexpr bool kSecret = secret;
   static Value<T> read(Words words_of_value, ReadContext& context);
-  static void write(const T& value, bool paranoid, std::string& out);
+  using Text = std::conditional_t<secret, SecretText, std::string>;
+  static void write(const T& value, bool paranoid, Text& out);
 };
 
 template <>

@@ -177,7 +177,7 @@ Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& conte
   return read_key(words[0].text, context.warning);
 }
 template <>
-void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, std::string& out) {
+void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, SecretText& out) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   for (const std::byte b : v.material.bytes()) {
     const auto n = std::to_integer<unsigned>(b);

@@ -37,9 +37,9 @@ Json value(const Lifetime& limits) {
 Json value(const Identity& identity) {
   Json out = {{"type", name(identity.type)}, {"text", identity.text}, {"id", identity.id}};
   if (std::ranges::any_of(identity.text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; })) {
-    std::string hex;
+    SecretText hex;
     append_hex(hex, std::as_bytes(std::span(identity.text)));
-    out["hex"] = hex;
+    out["hex"] = std::string_view(hex);
   }
   return out;
 }
@@ -186,37 +186,37 @@ void extension_members(Json& out, const Message& m) {
 }
 
 // Keys are written past the JSON library, whose strings would leave copies of them in freed memory.
-void append_part(std::string& out, std::string_view bits_label, unsigned bits, std::string_view label, Bytes octets,
+void append_part(SecretText& out, std::string_view bits_label, unsigned bits, std::string_view label, Bytes octets,
                  bool show) {
-  append_wiping(out, fmt::format("\"{}\":{}", bits_label, bits));
+  out += fmt::format("\"{}\":{}", bits_label, bits);
   if (!show) return;
-  append_wiping(out, fmt::format(",\"{}\":\"", label));
+  out += fmt::format(",\"{}\":\"", label);
   append_hex(out, octets);
-  append_wiping(out, "\"");
+  out += "\"";
 }
 
-void append_key(std::string& out, std::string_view label, const KeyParts& parts, bool show) {
-  append_wiping(out, fmt::format(",\"{}\":{{", label));
+void append_key(SecretText& out, std::string_view label, const KeyParts& parts, bool show) {
+  out += fmt::format(",\"{}\":{{", label);
   append_part(out, "bits", parts.key_bits, "hex", parts.key, show);
   if (!parts.salt.empty()) {
-    append_wiping(out, ",");
+    out += ",";
     append_part(out, "salt_bits", parts.salt_bits, "salt", parts.salt, show);
   }
   if (!parts.iv.empty()) {
-    append_wiping(out, ",");
+    out += ",";
     append_part(out, "iv_bits", parts.iv_bits, "iv", parts.iv, show);
   }
-  append_wiping(out, "}");
+  out += "}";
 }
 
 // Only ASCII comes out, so that nothing in it can steer a terminal.
 std::string text_of(const Json& object) { return object.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
-void finish(const Json& object, const Message& m, const JsonOptions& options, std::string& out) {
+void finish(const Json& object, const Message& m, const JsonOptions& options, SecretText& out) {
   const bool show = options.keys && !options.paranoid;
   std::string text = text_of(object);
   text.pop_back();  // The closing brace, until the keys are in.
-  append_wiping(out, text);
+  out += text;
   if (m.auth_key) append_key(out, "auth_key", split_key(m, AlgorithmKind::auth), show);
   if (m.encrypt_key) append_key(out, "encr_key", split_key(m, AlgorithmKind::encrypt), show);
   if (m.initial_iv) {
@@ -224,7 +224,7 @@ void finish(const Json& object, const Message& m, const JsonOptions& options, st
     iv.key = m.initial_iv->material.bytes(), iv.key_bits = m.initial_iv->bits;
     append_key(out, "initial_iv", iv, show);
   }
-  append_wiping(out, "}\n");
+  out += "}\n";
 }
 
 void time_member(Json& out, const JsonOptions& options) {
@@ -233,13 +233,13 @@ void time_member(Json& out, const JsonOptions& options) {
 
 }  // namespace
 
-void json_sa(const Message& m, const JsonOptions& options, std::string& out) {
+void json_sa(const Message& m, const JsonOptions& options, SecretText& out) {
   Json object = {{"kind", "sa"}, {"sadb", options.sadb}, {"satype", name(m.satype)}};
   extension_members(object, m);
   finish(object, m, options, out);
 }
 
-void json_message(const Message& m, const JsonOptions& options, std::string& out) {
+void json_message(const Message& m, const JsonOptions& options, SecretText& out) {
   const auto lost = messages_lost(m);
   Json object = {{"kind", lost ? "gap" : "message"}, {"sadb", options.sadb}};
   time_member(object, options);

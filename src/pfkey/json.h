@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "base/secret_text.h"
 #include "pfkey/message.h"
 
 namespace pfkey {
@@ -19,11 +20,11 @@ struct JsonOptions {
 };
 
 /// One SA of a GET or DUMP reply: kind "sa". Appends a line to out; with keys the caller wipes out.
-void json_sa(const Message& m, const JsonOptions& options, std::string& out);
+void json_sa(const Message& m, const JsonOptions& options, SecretText& out);
 
 /// Any message: kind "message", or "gap" for a gap notice (notices.h). Appends a line to out; with keys the caller
 /// wipes out.
-void json_message(const Message& m, const JsonOptions& options, std::string& out);
+void json_message(const Message& m, const JsonOptions& options, SecretText& out);
 
 /// One fault that a check or a load found.
 struct ReportedFault {

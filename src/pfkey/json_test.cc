@@ -20,15 +20,15 @@ JsonOptions options() {
 }
 
 std::string sa(const Message& m, const JsonOptions& o) {
-  std::string out;
+  SecretText out;
   json_sa(m, o, out);
-  return out;
+  return std::string(out);
 }
 
 std::string message(const Message& m, const JsonOptions& o) {
-  std::string out;
+  SecretText out;
   json_message(m, o, out);
-  return out;
+  return std::string(out);
 }
 
 // Everything of the tunnel SA before its keys.

@@ -1,31 +1,19 @@
 #include "pfkey/lines.h"
 
-#include <algorithm>
 #include <span>
+#include <string>
 
 #include "base/secret.h"
 
 namespace pfkey {
 
-void append_wiping(std::string& out, std::string_view text) {
-  if (out.capacity() - out.size() < text.size()) {
-    constexpr std::size_t kFirst = 4096;  // Most messages fit, so nothing moves.
-    std::string bigger;
-    bigger.reserve(std::max({kFirst, out.capacity() * 2, out.size() + text.size()}));
-    bigger += out;
-    wipe(std::as_writable_bytes(std::span(out)));
-    out.swap(bigger);
-  }
-  out += text;
-}
-
-void append_hex(std::string& out, Bytes octets) {
+void append_hex(SecretText& out, Bytes octets) {
   // 0-9 and a-f differ by 39 beyond the digit's own distance; (9 - n) >> 8 is all ones for n > 9.
   const auto digit = [](unsigned n) { return static_cast<char>('0' + n + (((9u - n) >> 8) & 39u)); };
   for (const std::byte octet : octets) {
     const auto n = std::to_integer<unsigned>(octet);
     char pair[] = {digit(n >> 4), digit(n & 15u)};
-    append_wiping(out, {pair, 2});
+    out.append(pair, 2);
     wipe(std::as_writable_bytes(std::span(pair)));
   }
 }

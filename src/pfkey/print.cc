@@ -201,13 +201,13 @@ std::string_view remark(const Message& m) {
 
 }  // namespace
 
-void print_sa(const Message& m, const PrintOptions& options, std::string& out) {
+void print_sa(const Message& m, const PrintOptions& options, SecretText& out) {
   Lines lines(out);
   lines.text(subject(m) + '\n');
   print_detail(m, options, lines);
 }
 
-void print_message(const Message& m, const PrintOptions& options, std::string& out) {
+void print_message(const Message& m, const PrintOptions& options, SecretText& out) {
   Lines lines(out);
   if (options.timestamp && options.now) lines.text(local_time_text(seconds_since_1970(*options.now)) + "  ");
   if (const auto lost = messages_lost(m))

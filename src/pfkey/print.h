@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/net.h"
+#include "base/secret_text.h"
 #include "pfkey/message.h"
 
 namespace pfkey {
@@ -27,10 +28,10 @@ struct PrintOptions {
 
 /// One SA of a GET or DUMP reply: a line "esp spi 0x2112  192.0.2.1 -> 192.0.2.2  mature" and the fields that are set,
 /// one indented line each. Appends to out, ends with a newline. With keys on and paranoid off the caller wipes out.
-void print_sa(const Message& m, const PrintOptions& options, std::string& out);
+void print_sa(const Message& m, const PrintOptions& options, SecretText& out);
 
 /// Any message: a line of summary (type, SA, seq, pid), the refusal if it reports one, then the same lines as
 /// print_sa() and those of every other extension. A gap notice (notices.h) is one line. Appends to out like it.
-void print_message(const Message& m, const PrintOptions& options, std::string& out);
+void print_message(const Message& m, const PrintOptions& options, SecretText& out);
 
 }  // namespace pfkey

@@ -22,14 +22,14 @@ class Print : public testing::Test {
   }
 
   std::string sa(const Message& m) const {
-    std::string out;
+    SecretText out;
     print_sa(m, options_, out);
-    return out;
+    return std::string(out);
   }
   std::string message(const Message& m) const {
-    std::string out;
+    SecretText out;
     print_message(m, options_, out);
-    return out;
+    return std::string(out);
   }
 
   PrintOptions options_;

@@ -80,7 +80,7 @@ TEST(Escaped, NothingSteersATerminal) {
 }
 
 TEST(Lines, HexIsLowerCaseAndHidesOnDemand) {
-  std::string out;
+  SecretText out;
   append_hex(out, samples::hex("00 09 0a 0f 10 7f 80 9a a9 f0 ff"));
   EXPECT_EQ(out, "00090a0f107f809aa9f0ff");
   out.clear();
@@ -89,7 +89,7 @@ TEST(Lines, HexIsLowerCaseAndHidesOnDemand) {
 }
 
 TEST(Lines, AlignTheirValues) {
-  std::string out = "before\n";
+  SecretText out = "before\n";
   Lines lines(out);
   lines.line("mode", "transport");
   lines.line("", "more");
@@ -99,16 +99,6 @@ TEST(Lines, AlignTheirValues) {
             "  mode      transport\n"
             "            more\n"
             "  a longer label value\n");
-}
-
-TEST(AppendWiping, GrowsWithoutLoss) {
-  std::string out, expected;
-  for (int i = 0; i < 3000; ++i) {
-    const std::string piece = std::to_string(i) + ' ';
-    append_wiping(out, piece);
-    expected += piece;
-  }
-  EXPECT_EQ(out, expected);
 }
 
 }  // namespace

@@ -14,24 +14,25 @@ int main() {
   JsonOptions options;
   options.sadb = "memory";
   options.now = samples::now();
-  std::string out;
-  json_sa(samples::tunnel_sa(), options, out);
-  json_message(samples::everything(), options, out);
-  json_message(samples::header(Type::flush, SaType::unspec, 1, 2), options, out);
-  json_message(gap_notice(12), options, out);
+  SecretText text;
+  json_sa(samples::tunnel_sa(), options, text);
+  json_message(samples::everything(), options, text);
+  json_message(samples::header(Type::flush, SaType::unspec, 1, 2), options, text);
+  json_message(gap_notice(12), options, text);
 
   options.paranoid = true;
   options.now.reset();
-  json_sa(samples::tunnel_sa(), options, out);
+  json_sa(samples::tunnel_sa(), options, text);
   Message add = samples::header(Type::add, SaType::esp, 1, 2);
   add.sa = Sa{1, 0, State{99}, 200, 20, 0xffffffff};
   add.encrypt_key = samples::key(224, 64, "00112233445566778899aabbccddeeffa1b2c3d40123456789abcdef");
   add.hard = Lifetime{UINT32_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
   add.src_identity = Identity{IdentityType::x_dn, 0, "a\xff"};
-  json_message(add, options, out);
+  json_message(add, options, text);
   options.paranoid = false;
-  json_message(add, options, out);
+  json_message(add, options, text);
 
+  std::string out(text);
   Report report;
   report.sadb = "memory";
   report.file = "keys";

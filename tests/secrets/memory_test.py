@@ -2,6 +2,7 @@
 """Keys lie nowhere but in memory that is locked, left out of cores and wiped: both programs are searched while they hold keys,
 by what the kernel would write into a core and by everything outside locked memory."""
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ from hosts import Pair, datagrams, echo, wait_for
 from programs import Case, DEADLINE, IPSECD, unprivileged
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+POLL, WRITE = {"7", "271", "73"}, {"1", "64"}  # System calls of x86-64 and of Arm; poll() is ppoll() there.
 PIECE = 8  # Octets in a row, or digits, that give a key away.
 COUNT = 6
 KEYS = [key for i in range(COUNT) for key in (random.Random(i).randbytes(16), random.Random(1000 + i).randbytes(32))]
@@ -174,12 +176,31 @@ class Memory(Case):
         daemon.send(signal.SIGCONT)
         self.assertEqual(load.wait(DEADLINE), 0)
 
-    def until_it_waits(self, process):
-        """Until it is in poll() with its requests sent: the state of a process that sleeps, seen twice in the same call."""
+    def test_ipseckey_while_it_saves(self):
+        """It has written some SAs, and waits for a reader of the next one: to standard output, and to a file system that is
+        as slow."""
+        self.start_daemon()
+        self.assertEqual(self.run_it("-f", self.write("keys", "".join(LINES))).status, 0)
+        for options in (["-s", "-"], ["dump"], ["--json", "dump"], ["-v", "dump"]):
+            for room in (64, 700, 1200):
+                reading, writing = os.pipe()
+                self.addCleanup(os.close, reading)
+                size = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+                os.write(writing, bytes(size - room))
+                save = self.start(*options, stdout=writing)
+                os.close(writing)
+                self.until_it_waits(save, WRITE)
+                with self.subTest(options=options, room=room):
+                    self.check(save.pid)
+                while os.read(reading, 4096):
+                    pass
+                self.assertEqual(save.wait(DEADLINE), 0)
+
+    def until_it_waits(self, process, calls=POLL):
+        """Until it is in poll() with its requests sent, or in another call: what the state of a process that sleeps says."""
         end = time.monotonic() + DEADLINE
         call = pathlib.Path(f"/proc/{process.pid}/syscall")
-        polls = {"7", "271"}
-        while call.read_text().split()[0] not in polls:
+        while call.read_text().split()[0] not in calls:
             self.assertLess(time.monotonic(), end, "it does not wait")
             os.sched_yield()
 
