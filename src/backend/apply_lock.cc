@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "pfkey/units.h"
+
 namespace backend {
 namespace {
 
@@ -17,7 +19,7 @@ constexpr int kLookAgain = 20;  // Milliseconds.
 
 std::unexpected<Error> cannot(const std::string& path) {
   return fail(errno == EACCES || errno == EPERM ? Errc::denied : Errc::io,
-              fmt::format("cannot lock {}: {}", path, strerrordesc_np(errno)));
+              fmt::format("cannot lock {}: {}", pfkey::escaped(path), strerrordesc_np(errno)));
 }
 
 // The whole file. POSIX' own locks, because they tell who has one.

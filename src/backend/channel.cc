@@ -17,6 +17,7 @@
 #include "base/id_map.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
+#include "pfkey/units.h"
 
 namespace backend {
 namespace {
@@ -33,8 +34,8 @@ Result<sockaddr_un> address_of(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.empty()) return fail(Errc::invalid, "the path of ipsecd's socket is empty");
   if (path.size() >= sizeof(address.sun_path))
-    return fail(Errc::invalid, fmt::format("the socket path {} has {} bytes; a Unix socket's has at most {}", path,
-                                           path.size(), sizeof(address.sun_path) - 1));
+    return fail(Errc::invalid, fmt::format("the socket path {} has {} bytes; a Unix socket's has at most {}",
+                                           pfkey::escaped(path), path.size(), sizeof(address.sun_path) - 1));
   std::ranges::copy(path, address.sun_path);
   return address;
 }
@@ -44,13 +45,14 @@ bool is_socket(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
-std::unexpected<Error> cannot_connect(const std::string& path, int error) {
+std::unexpected<Error> cannot_connect(const std::string& raw, int error) {
+  const std::string path = pfkey::escaped(raw);
   switch (error) {
     case ENOENT:
-      return fail(Errc::unreachable, fmt::format("no ipsecd at {}: {}", path, how_to_start(path)));
+      return fail(Errc::unreachable, fmt::format("no ipsecd at {}: {}", path, how_to_start(raw)));
     case ECONNREFUSED:
-      if (!is_socket(path)) return fail(Errc::unreachable, fmt::format("{} is not a socket", path));
-      return fail(Errc::unreachable, fmt::format("no ipsecd answers at {} any more: {}", path, how_to_start(path)));
+      if (!is_socket(raw)) return fail(Errc::unreachable, fmt::format("{} is not a socket", path));
+      return fail(Errc::unreachable, fmt::format("no ipsecd answers at {} any more: {}", path, how_to_start(raw)));
     case EPROTOTYPE:
       return fail(Errc::unreachable, fmt::format("{} is a socket of another kind, not ipsecd's", path));
     case EACCES:
@@ -99,7 +101,8 @@ void enlarge_send_buffer(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-std::unexpected<Error> refused(const std::string& path, std::uint8_t error) {
+std::unexpected<Error> refused(const std::string& raw, std::uint8_t error) {
+  const std::string path = pfkey::escaped(raw);
   if (error == EPERM)
     return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, the user whom it runs as and the groups "
                                           "that it was given; try again as one of them, with sudo for instance",
@@ -109,7 +112,9 @@ std::unexpected<Error> refused(const std::string& path, std::uint8_t error) {
 
 }  // namespace
 
-std::string how_to_start(const std::string& path) { return fmt::format("start it with `ipsecd --socket {}`", path); }
+std::string how_to_start(const std::string& path) {
+  return fmt::format("start it with `ipsecd --socket {}`", pfkey::escaped(path));
+}
 
 Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds patience) {
   const auto address = address_of(path);
@@ -175,8 +180,8 @@ Result<Outcome> Channel::send(const pfkey::Message& m) {
   if (error == EMSGSIZE)
     return fail(Errc::invalid, fmt::format("a message of {} bytes is larger than the socket {} takes; the limit is the "
                                            "system's, net.core.wmem_max",
-                                           wire.size(), path_));
-  return fail(Errc::io, fmt::format("cannot write to {}: {}", path_, text_of(error)));
+                                           wire.size(), pfkey::escaped(path_)));
+  return fail(Errc::io, fmt::format("cannot write to {}: {}", pfkey::escaped(path_), text_of(error)));
 }
 
 Result<Outcome> Channel::receive(pfkey::Message& m) {
@@ -187,14 +192,14 @@ Result<Outcome> Channel::receive(pfkey::Message& m) {
   while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got == 0) return Outcome::gone;
   if (got < 0 && errno == EAGAIN) return Outcome::again;
-  if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", path_, text_of(errno)));
+  if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", pfkey::escaped(path_), text_of(errno)));
 
   const MutableBytes wire = buffer.first(static_cast<std::size_t>(got));
   auto message = pfkey::decode(wire);
   wipe(wire);
   if (!message)
-    return fail(Errc::malformed,
-                fmt::format("what answers at {} does not speak our PF_KEY: {}", path_, message.error().text));
+    return fail(Errc::malformed, fmt::format("what answers at {} does not speak our PF_KEY: {}", pfkey::escaped(path_),
+                                             message.error().text));
   if (const auto error = pfkey::refusal(*message)) return refused(path_, *error);
   m = std::move(*message);
   return Outcome::done;

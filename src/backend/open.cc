@@ -13,6 +13,7 @@
 #include "backend/socket.h"
 #include "backend/xfrm.h"
 #include "base/socket_path.h"
+#include "pfkey/units.h"
 
 namespace backend {
 namespace {
@@ -44,7 +45,7 @@ Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
   if (missing.empty()) return kernel(around);
   return fail(Errc::unreachable,
               fmt::format("no SADB to talk to: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
-                          around.socket, missing, around.socket));
+                          pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings
   // A key can stand here by mistake.
   const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
   return fail(Errc::syntax, fmt::format("Unknown SADB {}: expected ipsecd, ipsecd:PATH, kernel, memory or auto",
-                                        echo ? fmt::format("'{}'", where) : "(not shown)"));
+                                        echo ? fmt::format("'{}'", pfkey::escaped(where)) : "(not shown)"));
 }
 
 std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind) {

@@ -124,15 +124,17 @@ class Exchange {
   Result<void> lost() const {
     if (complete()) return {};
     const char* when = replies_ == 0 ? "before it answered" : "before it had answered everything";
-    return fail(Errc::unreachable,
-                fmt::format("ipsecd at {} went away {}: {}", channel_.path(), when, how_to_start(channel_.path())));
+    return fail(Errc::unreachable, fmt::format("ipsecd at {} went away {}: {}", pfkey::escaped(channel_.path()), when,
+                                               how_to_start(channel_.path())));
   }
   Result<void> stopped() const {
-    return fail(Errc::timeout, fmt::format("ipsecd at {} was not heard to the end: interrupted", channel_.path()));
+    return fail(Errc::timeout,
+                fmt::format("ipsecd at {} was not heard to the end: interrupted", pfkey::escaped(channel_.path())));
   }
   Result<void> timed_out() const {
-    return fail(Errc::timeout, fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
-                                           channel_.path(), std::chrono::duration<double>(patience_).count()));
+    return fail(Errc::timeout,
+                fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
+                            pfkey::escaped(channel_.path()), std::chrono::duration<double>(patience_).count()));
   }
 
   Channel& channel_;
@@ -217,11 +219,13 @@ Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {
       continue;
     }
     if (*got == Outcome::gone)
-      return give_up({Errc::unreachable, fmt::format("ipsecd at {} has ended: {}", path_, how_to_start(path_))});
+      return give_up(
+          {Errc::unreachable, fmt::format("ipsecd at {} has ended: {}", pfkey::escaped(path_), how_to_start(path_))});
     pollfd waiting[] = {{channel_->fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
     wipe_registers();
     if (::poll(waiting, 2, -1) < 0 && errno != EINTR)
-      return give_up({Errc::io, fmt::format("cannot wait for {}: {}", path_, std::generic_category().message(errno))});
+      return give_up({Errc::io, fmt::format("cannot wait for {}: {}", pfkey::escaped(path_),
+                                            std::generic_category().message(errno))});
     if (waiting[1].revents != 0) break;
   }
   if (!promiscuous) return {};

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "pfkey/units.h"
+
 namespace backend {
 namespace {
 
@@ -70,7 +72,7 @@ Store::Store(Store&&) noexcept = default;
 Store::~Store() = default;
 
 std::unexpected<Error> Store::trouble(std::string_view what) const {
-  return fail(Errc::io, fmt::format("{}, {}: {}: {}", path(), content_.holds, what,
+  return fail(Errc::io, fmt::format("{}, {}: {}: {}", pfkey::escaped(path()), content_.holds, what,
                                     db_ ? sqlite3_errmsg(db_->handle) : strerrordesc_np(errno)));
 }
 
@@ -88,7 +90,8 @@ Result<bool> Store::open(bool create) {
     if (fd < 0 && errno != EEXIST) return trouble("cannot be made");
     if (fd >= 0) ::close(fd);
   } else if (info.st_uid != ::geteuid() || (info.st_mode & 077) != 0) {
-    return fail(Errc::denied, fmt::format("{} belongs to or can be read by somebody else: it is not used", path()));
+    return fail(Errc::denied,
+                fmt::format("{} belongs to or can be read by somebody else: it is not used", pfkey::escaped(path())));
   }
   db_ = std::make_unique<Database>(content_.queries.size());
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW;

@@ -90,7 +90,7 @@ Status show_algorithms(Session& session) {
     }
   }
   text += "\nKeys (least-most/step) and salt in bits, IV and ICV in bytes. Standing: as of RFC 8221. ";
-  text += supported ? fmt::format("Here: {}.\n", session.sadb_name()) : "No SADB was there to ask.\n";
+  text += supported ? fmt::format("Here: {}.\n", session.shown_sadb()) : "No SADB was there to ask.\n";
   session.console().out(text);
   return Status::ok;
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/harmless.h"
 #include "base/secret.h"
 #include "lang/complete.h"
 #include "lang/words.h"
+#include "pfkey/units.h"
 
 namespace cli {
 namespace {
@@ -42,7 +44,11 @@ std::string last_part(const std::string& path) {
   return slash == std::string::npos || path.size() < 2 ? path : path.substr(slash + 1);
 }
 
+// Letters beyond ASCII stay as they are: the line editor shows them safely, and a name may be completed in its middle.
 std::string in_quotes(const std::string& name) {
+  const bool plain =
+      std::ranges::none_of(name, [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f || c == '"' || c == '\\'; });
+  if (plain && !text::is_harmless(name)) return '"' + name + '"';
   std::string out;
   lang::write_quoted(name, out);
   return out;
@@ -65,7 +71,7 @@ Editor::Help complete_file(std::string_view typed_raw, std::size_t columns) {
     if (word.ends_with('"')) word.pop_back();
     return {typed_raw.size(), std::move(word), {}};
   }
-  for (std::string& name : names) name = last_part(name);
+  for (std::string& name : names) name = pfkey::escaped(last_part(name));
   return {0, {}, in_columns(names, columns)};
 }
 

@@ -5,6 +5,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
+
+#include "base/harmless.h"
+#include "base/registers.h"
+#include "base/secret.h"
 
 namespace cli {
 namespace {
@@ -13,6 +18,7 @@ namespace {
 Console::Writer writer(int fd) {
   return [fd](std::string_view text) {
     while (!text.empty()) {
+      wipe_registers();
       const ssize_t done = write(fd, text.data(), text.size());
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) return errno;
@@ -20,6 +26,16 @@ Console::Writer writer(int fd) {
     }
     return 0;
   };
+}
+
+// The last fence before a terminal: names and texts from outside are escaped where they come in, line feeds included;
+// what was forgotten there can do no more than break a line.
+int write_harmless(const Console::Writer& writer, std::string_view text) {
+  if (text::is_harmless(text)) return writer(text);
+  std::string harmless = text::harmless(text);
+  const int error = writer(harmless);
+  wipe(std::as_writable_bytes(std::span(harmless)));
+  return error;
 }
 
 }  // namespace
@@ -30,7 +46,7 @@ Console::Console(Writer out, Writer err, bool marks) : out_(std::move(out)), err
 
 void Console::out(std::string_view text) {
   if (out_failed()) return;
-  out_error_ = out_(text);
+  out_error_ = write_harmless(out_, text);
 }
 
 bool Console::reader_gone() const { return out_error_ == EPIPE; }
@@ -39,7 +55,7 @@ std::string Console::out_error() const {
   return fmt::format("cannot write standard output: {}", std::strerror(out_error_));
 }
 
-void Console::err(std::string_view text) { err_(text); }
+void Console::err(std::string_view text) { write_harmless(err_, text); }
 
 void Console::complain(std::string_view text) { err(fmt::format("ipseckey: {}\n", text)); }
 

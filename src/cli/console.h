@@ -1,5 +1,6 @@
 #pragma once
-/// Where the command's words go: data to standard output, everything said about it to standard error.
+/// Where the command's words go: data to standard output, everything said about it to standard error. Nothing but
+/// printable ASCII, line feeds and tabulators gets through; other bytes are escaped.
 #include <functional>
 #include <string>
 #include <string_view>

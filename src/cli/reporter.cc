@@ -33,8 +33,8 @@ std::string Reporter::fault(lang::Severity s, std::uint32_t line, std::string me
   const lang::Fault fault{severity(s), 0, 0, std::move(message)};
   note(fault, line, 0, 0);
   const std::string_view word = fault.severity == lang::Severity::error ? "error" : "warning";
-  if (line == 0) return fmt::format("{}: {}: {}\n", name_, word, fault.message);
-  return fmt::format("{}:{}: {}: {}\n", name_, line, word, fault.message);
+  if (line == 0) return fmt::format("{}: {}: {}\n", shown(), word, fault.message);
+  return fmt::format("{}:{}: {}: {}\n", shown(), line, word, fault.message);
 }
 
 }  // namespace cli

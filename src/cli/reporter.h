@@ -7,6 +7,7 @@
 #include "lang/faults.h"
 #include "lang/lines.h"
 #include "pfkey/json.h"
+#include "pfkey/units.h"
 
 namespace cli {
 
@@ -25,6 +26,7 @@ class Reporter {
   std::string fault(lang::Severity severity, std::uint32_t line, std::string message);
 
   const std::string& name() const { return name_; }
+  std::string shown() const { return pfkey::escaped(name_); }  ///< The name, harmless on a terminal.
   bool is_file() const { return !name_.empty(); }
   std::size_t warnings() const { return warnings_; }
   /// The faults so far, for the JSON report; kept only under --json.

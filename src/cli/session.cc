@@ -80,7 +80,7 @@ void Session::prepare(pfkey::Message& message) {
   if (!settings_.verbose || check_) return;
   SecretText text;
   text.reserve(kTextOfOne);
-  text = fmt::format("Sending to {}:\n", sadb_name());
+  text = fmt::format("Sending to {}:\n", shown_sadb());
   pfkey::print_message(message, print_options(), text);
   console().out(text);
 }
@@ -158,8 +158,8 @@ Status Session::dump(pfkey::SaType type) {
       count);
   if (status != Status::ok || settings_.json) return status;
   const std::string kind = type == pfkey::SaType::unspec ? "" : fmt::format("{} ", lang::satype_word(type));
-  console().out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, sadb_name())
-                           : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", sadb_name()));
+  console().out(count == 0 ? fmt::format("There are no {}SAs in {}.\n", kind, shown_sadb())
+                           : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", shown_sadb()));
   return Status::ok;
 }
 
@@ -179,7 +179,7 @@ Status Session::save(pfkey::SaType type, const std::string& path) {
   }
   bool whole = false;
   const Status status = save_to(
-      type, fmt::format("{} was not written", path),
+      type, fmt::format("{} was not written", pfkey::escaped(path)),
       [&](std::string_view text) { return file->write(text); }, &whole);
   if (!whole) return status;
   const auto done = file->commit();
@@ -247,7 +247,7 @@ Status Session::monitor(bool promiscuous) {
   if (!backend) return no_sadb_;
   const HeldSignals held(HeldSignals::Ignored::count_too);
   console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n", promiscuous ? "Active" : "Passive",
-                            sadb_name()));
+                            shown_sadb()));
   const auto heard = backend->listen(promiscuous, HeldSignals::fd(), [&](pfkey::Message&& m) {
     show_heard(m);
     return !console().out_failed();

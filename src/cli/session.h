@@ -19,6 +19,7 @@
 #include "lang/names.h"
 #include "lang/parse.h"
 #include "pfkey/print.h"
+#include "pfkey/units.h"
 
 namespace cli {
 
@@ -62,6 +63,7 @@ class Session {
 
   /// The SADB's name for people and programs; the words that chose it while none is open.
   std::string sadb_name() const { return sadb_ ? sadb_->name() : settings_.sadb; }
+  std::string shown_sadb() const { return pfkey::escaped(sadb_name()); }  ///< Harmless on a terminal.
 
   /// What SAs meet on this host. Whether it forwards is not known where the SADB may be another host's: a file that is
   /// checked for no SADB in particular, the engine of a socket that was named, `memory`.

@@ -124,7 +124,7 @@ Status interact(Session& session) {
   const backend::Backend* const sadb = session.sadb();
   if (!sadb && session.no_sadb() == Status::usage) return Status::usage;
   session.console().out(fmt::format("ipseckey {}, {}{}; help tells more, quit leaves\n", IPSECKEY_VERSION,
-                                    sadb ? "SADB " : "no SADB yet", sadb ? sadb->name() : ""));
+                                    sadb ? "SADB " : "no SADB yet", sadb ? session.shown_sadb() : ""));
   Prompt(session).run();
   return Status::ok;
 }

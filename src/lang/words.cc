@@ -10,6 +10,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/harmless.h"
 #include "base/text.h"
 
 namespace lang {
@@ -131,7 +132,8 @@ std::optional<WordFault> quoted_word(std::string_view text, std::size_t& i, std:
   return std::nullopt;
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+// Not printable ASCII: escaped, so that the text can be looked at anywhere.
+bool is_odd(char c) { return c < 0x20 || c >= 0x7f; }
 
 }  // namespace
 
@@ -197,29 +199,26 @@ std::optional<std::string> unescape(const Word& word) {
 }
 
 void write_quoted(std::string_view text, std::string& out) {
-  const bool bare = !text.empty() && text[0] != '#' && text[0] != '$' && std::ranges::none_of(text, [](char c) {
-    return is_control(c) || c == ' ' || c == '\\' || c == '"';
-  });
+  const bool bare = !text.empty() && text[0] != '#' && text[0] != '$' &&
+                    std::ranges::none_of(text, [](char c) { return is_odd(c) || c == ' ' || c == '\\' || c == '"'; });
   if (!bare) return write_in_quotes(text, out);
   out += text;
 }
 
 void write_in_quotes(std::string_view text, std::string& out) {
-  const bool plain = std::ranges::none_of(text, [](char c) { return is_control(c) || c == '"'; });
+  const bool plain = std::ranges::none_of(text, [](char c) { return is_odd(c) || c == '"'; });
   if (plain) {
     out += '"';
     out += text;
     out += '"';
     return;
   }
-  constexpr std::string_view kDigits = "0123456789abcdef";
   out += "$\"";
   for (const char c : text) {
-    const auto u = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       out += '\\', out += c;
-    } else if (is_control(c)) {
-      out += "\\x", out += kDigits[u >> 4], out += kDigits[u & 15];
+    } else if (is_odd(c)) {
+      text::append_harmless(c, out);
     } else {
       out += c;
     }

@@ -29,7 +29,8 @@ std::optional<WordFault> split(std::string_view text, std::vector<Word>& words);
 /// The word's text with escapes resolved; nullopt: an escape is wrong.
 std::optional<std::string> unescape(const Word& word);
 
-/// Writes text so that split() and unescape() give it back: bare if it can be, else quoted.
+/// Writes text so that split() and unescape() give it back: bare if it can be, else quoted. What is no printable ASCII
+/// is escaped.
 void write_quoted(std::string_view text, std::string& out);
 /// The same, always in quotes.
 void write_in_quotes(std::string_view text, std::string& out);

@@ -114,7 +114,9 @@ constexpr TextRow kQuotes[] = {
     {"a\"b", "$\"a\\\"b\""},
     {"a\nb", "$\"a\\x0ab\""},
     {"\x7f\\", "$\"\\x7f\\\\\""},
-    {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+    {"gr\xc3\xbc\xc3\x9f", "$\"gr\\xc3\\xbc\\xc3\\x9f\""},
+    {"\x80", "$\"\\x80\""},
+    {"a\xff", "$\"a\\xff\""},
 };
 
 TEST(Words, AreQuotedWhereNeeded) {

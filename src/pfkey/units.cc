@@ -7,6 +7,8 @@
 #include <limits>
 #include <span>
 
+#include "base/harmless.h"
+
 namespace pfkey {
 namespace {
 
@@ -50,18 +52,11 @@ std::string local_time_text(std::uint64_t epoch_seconds) {
   return fmt::format("{} seconds after 1970", epoch_seconds);
 }
 
-std::string escaped(std::string_view text) {
+std::string escaped(std::string_view foreign) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte > 0x7e) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
+  for (const char c : foreign) {
+    if (c == '"' || c == '\\') out += '\\';
+    text::append_harmless(c, out);
   }
   return out;
 }

@@ -1,0 +1,41 @@
+#include "base/harmless.h"
+
+#include <algorithm>
+
+namespace text {
+namespace {
+
+constexpr bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
+constexpr bool lays_out(char c) { return c == '\n' || c == '\t'; }
+
+}  // namespace
+
+bool is_harmless(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return is_printable(c) || lays_out(c); });
+}
+
+void append_harmless(char c, std::string& out) {
+  if (is_printable(c)) {
+    out += c;
+    return;
+  }
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  out += "\\x";
+  out += kDigits[byte >> 4u];
+  out += kDigits[byte & 15u];
+}
+
+std::string harmless(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (lays_out(c)) {
+      out += c;
+    } else {
+      append_harmless(c, out);
+    }
+  }
+  return out;
+}
+
+}  // namespace text
