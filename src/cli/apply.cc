@@ -10,6 +10,7 @@
 #include "cli/held_signals.h"
 #include "cli/plan.h"
 #include "cli/runner.h"
+#include "pfkey/units.h"
 
 namespace cli {
 namespace {
@@ -28,7 +29,7 @@ std::string full_path(const std::string& file) {
 Status read_desired(Session& session, Session& desired, const ApplyRequest& request) {
   if (request.unload) return Status::ok;
   const std::string& path = request.file;
-  auto file = InputFile::open(path, session.care());
+  auto file = InputFile::open(path, session.care(), request.pipes);
   if (!file) {
     session.console().complain(file.error().text);
     if (!session.settings().service) return Status::file;
@@ -38,7 +39,7 @@ Status read_desired(Session& session, Session& desired, const ApplyRequest& requ
   if (status == Status::ok) return status;
   session.console().complain("nothing was changed");
   if (!session.settings().service) return status;
-  session.console().complain(fmt::format("what is wrong, and where: ipseckey -c {}", path));
+  session.console().complain(fmt::format("what is wrong, and where: ipseckey -c {}", pfkey::escaped(path)));
   return Status::bad_file;
 }
 
@@ -56,18 +57,19 @@ std::string summary(const Plan& plan, const ApplyRequest& request, const std::st
   return text;
 }
 
-void report(Session& session, Plan& plan, const ApplyRequest& request, const std::string& shown,
+void report(Session& session, Plan& plan, const ApplyRequest& request, const std::string& name,
             const CarriedOut& outcome) {
   const bool lines = request.dry_run || session.settings().verbose;
   if (!session.settings().json) {
     const std::string tail = request.dry_run       ? "; nothing was changed.\n"
                              : outcome.ended_early ? "; not all was done.\n"
                                                    : ".\n";
-    session.console().out((lines ? plan_text(plan) : "") + summary(plan, request, shown, outcome.flushed) + tail);
+    session.console().out((lines ? plan_text(plan) : "") +
+                          summary(plan, request, pfkey::escaped(name), outcome.flushed) + tail);
     return;
   }
-  session.console().out((lines ? plan_json(plan, session.sadb_name(), shown) : "") +
-                        summary_json(plan, session.sadb_name(), shown, request.dry_run));
+  session.console().out((lines ? plan_json(plan, session.sadb_name(), name) : "") +
+                        summary_json(plan, session.sadb_name(), name, request.dry_run));
 }
 
 // From the reading of the file on, so that the last one to begin has the last word. nullopt: none is needed.
@@ -94,7 +96,7 @@ Status apply_file(Session& session, const ApplyRequest& request) {
   if (status != Status::ok) return status;
   backend::Backend* const sadb = session.sadb();
   if (!sadb) return session.no_sadb();
-  const std::string shown = request.file == "-" ? "<stdin>" : request.file;
+  const std::string name = request.file == "-" ? "<stdin>" : request.file, shown = pfkey::escaped(name);
   const backend::Owner owner{backend::sadb_identity(sadb->name()), full_path(request.file), session.settings().service};
   std::optional<backend::Owned> owned;
   if (!session.owned().empty() && owner.sadb != "memory") owned.emplace(session.owned());
@@ -115,7 +117,7 @@ Status apply_file(Session& session, const ApplyRequest& request) {
   CarriedOut outcome;
   if (!request.dry_run)
     outcome = carry_out(session, plan, *desired.sadb(), {owned ? &*owned : nullptr, owner, shown}, request.flush_first);
-  report(session, plan, request, shown, outcome);
+  report(session, plan, request, name, outcome);
   return outcome.status;
 }
 

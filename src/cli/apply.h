@@ -2,6 +2,7 @@
 /// `apply`: a file as the desired state of the SADB. What stays the same is not touched.
 #include <string>
 
+#include "cli/files.h"
 #include "cli/status.h"
 
 namespace cli {
@@ -14,6 +15,7 @@ struct ApplyRequest {
   bool all = false;          ///< What the file does not list goes, whoever owns it.
   bool flush_first = false;  ///< Everything goes first, as the original has it.
   bool unload = false;       ///< The file, which is not read, lists nothing any more.
+  Pipes pipes = Pipes::nameless;
 };
 
 /// Reads and checks the whole file, plans, acts: what is new comes first, what is surplus goes last. A file with a

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -16,6 +17,7 @@
 
 #include "base/registers.h"
 #include "cli/held_signals.h"
+#include "pfkey/units.h"
 
 namespace cli {
 namespace {
@@ -90,61 +92,93 @@ int Descriptor::release() {
 
 namespace {
 
-constexpr int kReading = O_RDONLY | O_CLOEXEC | O_NOCTTY;
-
 std::unexpected<Error> cannot_open(const std::string& name) {
   return fail(errno == EACCES || errno == EPERM ? Errc::denied : Errc::io,
               fmt::format("cannot open {}: {}", name, why()));
 }
 
-// Through its folder, which is looked at as it was opened, too.
-Result<Descriptor> open_carefully(const std::string& path, const std::string& name) {
-  const std::string folder = folder_of(path);
-  const Descriptor at(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+// Where a path leads, found but not opened: what it is is looked at first.
+struct Found {
+  Descriptor fd;
   struct stat st{};
-  if (at.get() < 0 || fstat(at.get(), &st) != 0) return cannot_open(name);
-  const unsigned mode = st.st_mode & 07777u;
-  if (!is_ours(st) || (mode & 066u) != 0)
-    return fail(
-        Errc::invalid,
-        fmt::format("{} is refused: its folder {} (mode {:04o}, uid {}) can be read or written by others: chmod 700",
-                    name, name == path ? folder : "", mode, st.st_uid));
+};
+
+Result<Found> find(int folder, const std::string& path, int flags, const std::string& name) {
+  Found found{Descriptor(::openat(folder, path.c_str(), O_PATH | O_CLOEXEC | flags)), {}};
+  if (found.fd.get() < 0 || fstat(found.fd.get(), &found.st) != 0) return cannot_open(name);
+  return found;
+}
+
+// Through its folder, which is looked at as it was found, too.
+Result<Found> find_carefully(const std::string& path, const std::string& name) {
+  const std::string folder = folder_of(path);
+  const auto at = find(AT_FDCWD, folder, O_DIRECTORY, name);
+  if (!at) return std::unexpected(at.error());
+  const unsigned mode = at->st.st_mode & 07777u;
+  if (!is_ours(at->st) || (mode & 066u) != 0)
+    return fail(Errc::invalid,
+                fmt::format("{} is refused: its folder {} (mode {:04o}, uid {}) can be read or written by others: "
+                            "chmod 700",
+                            name, name == pfkey::escaped(path) ? pfkey::escaped(folder) : "", mode, at->st.st_uid));
   const auto slash = path.rfind('/');
-  const std::string last = slash == std::string::npos ? path : path.substr(slash + 1);
-  Descriptor fd(::openat(at.get(), last.c_str(), kReading | O_NOFOLLOW));
-  if (fd.get() < 0 && errno == ELOOP)
+  auto found = find(at->fd.get(), slash == std::string::npos ? path : path.substr(slash + 1), O_NOFOLLOW, name);
+  if (found && S_ISLNK(found->st.st_mode))
     return fail(Errc::invalid, fmt::format("{} is refused: it is a symbolic link; name the file itself", name));
+  return found;
+}
+
+bool is_nameless(int fd) {
+  struct statfs fs{};
+  return fstatfs(fd, &fs) == 0 && static_cast<std::uint32_t>(fs.f_type) == PIPEFS_MAGIC;
+}
+
+// Why this kind of file is not opened; empty: it is.
+std::string_view unfit(const Found& found, Pipes pipes) {
+  const mode_t mode = found.st.st_mode;
+  if (S_ISREG(mode)) return "";
+  if (S_ISDIR(mode)) return "is a directory, not a file";
+  if (pipes == Pipes::none) return "is no regular file; a key is read from nothing else";
+  if (!S_ISFIFO(mode)) return "is neither a regular file nor a pipe";
+  if (pipes == Pipes::nameless && !is_nameless(found.fd.get())) return "is a FIFO; only -f and load read one";
+  return "";
+}
+
+// The very file that was found, whatever its name leads to now. Nothing waits for the other end of a FIFO.
+Result<Descriptor> open_found(const Found& found, const std::string& path, const std::string& name) {
+  constexpr int kReading = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  Descriptor fd(::open(by_descriptor(found.fd.get()).c_str(), kReading));
+  if (fd.get() < 0 && errno == ENOENT) {  // There is no /proc.
+    struct stat st{};
+    fd = Descriptor(::open(path.c_str(), kReading));
+    if (fd.get() >= 0 && (fstat(fd.get(), &st) != 0 || st.st_dev != found.st.st_dev || st.st_ino != found.st.st_ino))
+      return fail(Errc::io, fmt::format("{} became another file while it was opened", name));
+  }
   if (fd.get() < 0) return cannot_open(name);
   return fd;
 }
 
 }  // namespace
 
-Result<InputFile> InputFile::open(const std::string& path, Care care, const std::string& shown) {
+Result<InputFile> InputFile::open(const std::string& path, Care care, Pipes pipes, const std::string& shown) {
   InputFile file;
-  if (path == "-") {
-    file.name_ = "<stdin>";
+  if (path == "-" && pipes != Pipes::none) {
+    file.name_ = file.shown_ = "<stdin>";
     file.fd_ = Descriptor(STDIN_FILENO);
     return file;
   }
-  const std::string& name = file.name_ = shown.empty() ? path : shown;
-  if (care == Care::refuse) {
-    auto opened = open_carefully(path, name);
-    if (!opened) return std::unexpected(std::move(opened.error()));
-    file.fd_ = std::move(*opened);
-  } else {
-    file.fd_ = Descriptor(::open(path.c_str(), kReading));
-    if (file.fd_.get() < 0) return cannot_open(name);
-  }
-  struct stat st{};
-  if (fstat(file.fd_.get(), &st) != 0) return fail(Errc::io, fmt::format("cannot look at {}: {}", name, why()));
-  if (S_ISDIR(st.st_mode)) return fail(Errc::io, fmt::format("{} is a directory, not a file", name));
-  // A pipe is fine, so that a decrypted file can come through <(...).
-  if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-    return fail(Errc::io, fmt::format("{} is neither a regular file nor a pipe", name));
-  if (!S_ISREG(st.st_mode)) return file;
-  file.size_ = static_cast<std::uint64_t>(st.st_size);
-  file.reservations_ = open_to(st, name);
+  file.name_ = path;
+  const std::string& name = file.shown_ = shown.empty() ? pfkey::escaped(path) : shown;
+  auto found = care == Care::refuse ? find_carefully(path, name) : find(AT_FDCWD, path, 0, name);
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (const auto reason = unfit(*found, pipes); !reason.empty())
+    return fail(Errc::io, fmt::format("{} {}", name, reason));
+  auto opened = open_found(*found, path, name);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  file.fd_ = std::move(*opened);
+  const bool regular = S_ISREG(found->st.st_mode);
+  if (!regular && is_nameless(found->fd.get())) return file;
+  if (regular) file.size_ = static_cast<std::uint64_t>(found->st.st_size);
+  file.reservations_ = open_to(found->st, name);
   if (care == Care::refuse && !file.reservations_.empty())
     return fail(Errc::invalid, fmt::format("{} is refused: {}", name, file.reservations_.front()));
   look_at_system(file.fd_.get(), file.reservations_);
@@ -159,7 +193,7 @@ Result<std::size_t> InputFile::read(MutableBytes out) {
     if (waiting[1].revents != 0) return fail(Errc::io, "interrupted");
     const ssize_t got = ::read(fd_.get(), out.data(), out.size());
     if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR) return fail(Errc::io, fmt::format("cannot read {}: {}", name_, why()));
+    if (errno != EINTR && errno != EAGAIN) return fail(Errc::io, fmt::format("cannot read {}: {}", shown_, why()));
   }
 }
 
@@ -168,7 +202,8 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   file.path_ = path;
   struct stat st{};
   if (lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
-    return fail(Errc::io, fmt::format("cannot save to {}: it is {}; keys are written to regular files alone", path,
+    return fail(Errc::io, fmt::format("cannot save to {}: it is {}; keys are written to regular files alone",
+                                      pfkey::escaped(path),
                                       S_ISLNK(st.st_mode)   ? "a symbolic link"
                                       : S_ISDIR(st.st_mode) ? "a directory"
                                                             : "no regular file"));
@@ -176,7 +211,7 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   if (file.fd_.get() >= 0) return file;
   std::string name = path + ".XXXXXX";
   const int fd = mkostemp(name.data(), O_CLOEXEC);  // Mode 0600, O_EXCL: never another's file, never through a link.
-  if (fd < 0) return fail(Errc::io, fmt::format("cannot save to {}: {}", path, why()));
+  if (fd < 0) return fail(Errc::io, fmt::format("cannot save to {}: {}", pfkey::escaped(path), why()));
   file.fd_ = Descriptor(fd);
   file.temporary_ = std::move(name);
   return file;
@@ -191,9 +226,10 @@ OutputFile::~OutputFile() {
 
 Result<void> OutputFile::write(std::string_view text) {
   while (!text.empty()) {
+    wipe_registers();
     const ssize_t done = ::write(fd_.get(), text.data(), text.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return fail(Errc::io, fmt::format("cannot write {}: {}", path_, why()));
+    if (done < 0) return fail(Errc::io, fmt::format("cannot write {}: {}", pfkey::escaped(path_), why()));
     text.remove_prefix(static_cast<std::size_t>(done));
   }
   return {};
@@ -218,7 +254,8 @@ bool OutputFile::give_name() {
 }
 
 Result<void> OutputFile::commit() {
-  if (fsync(fd_.get()) != 0 || !give_name()) return fail(Errc::io, fmt::format("cannot save to {}: {}", path_, why()));
+  if (fsync(fd_.get()) != 0 || !give_name())
+    return fail(Errc::io, fmt::format("cannot save to {}: {}", pfkey::escaped(path_), why()));
   const Descriptor d(::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (d.get() >= 0) fsync(d.get());  // So that the name survives a crash, too.
   return {};

@@ -1,6 +1,7 @@
 #pragma once
 /// Files that hold keys: read with a look at who else can, written so that nobody else can and never by half.
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,14 +34,22 @@ enum class Care : bool {
   refuse,  ///< It is not, and neither is one in a folder that others can read or write, nor a symbolic link.
 };
 
-/// A file of commands or of a key, open for reading. `-` is standard input.
+/// What may be opened beside a regular file. Nothing else is: to open a device can set it going.
+enum class Pipes : std::uint8_t {
+  none,      ///< Not standard input either: `-` is a name like any other.
+  nameless,  ///< A pipe of the shell, `<(decrypt FILE)`, and standard input, which is `-`.
+  named,     ///< A FIFO, too, whose owner and mode are looked at; nobody may have opened its other end yet.
+};
+
+/// A file of commands or of a key, open for reading.
 class InputFile {
  public:
-  /// `shown`: its name for messages; empty: the path. Errors: denied, io. The owner and the mode are those of what was
-  /// opened, however the name changes meanwhile.
-  static Result<InputFile> open(const std::string& path, Care care = Care::warn, const std::string& shown = {});
+  /// `shown`: its name for messages, harmless on a terminal; empty: the path, escaped. Never waits. Errors: denied, io,
+  /// invalid (it is not safe). The owner and the mode are those of what was opened, however the name changes meanwhile.
+  static Result<InputFile> open(const std::string& path, Care care, Pipes pipes, const std::string& shown = {});
 
   const std::string& name() const { return name_; }
+  const std::string& shown() const { return shown_; }  ///< Harmless on a terminal.
   /// What makes the file a poor place for keys: readable or writable by others, a strange owner, a network file system.
   const std::vector<std::string>& reservations() const { return reservations_; }
   std::uint64_t size() const { return size_; }  ///< Bytes when it was opened; 0 of a pipe.
@@ -48,7 +57,7 @@ class InputFile {
   Result<std::size_t> read(MutableBytes out);
 
  private:
-  std::string name_;
+  std::string name_, shown_;
   Descriptor fd_;
   std::vector<std::string> reservations_;
   std::uint64_t size_ = 0;

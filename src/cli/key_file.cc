@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "lang/faults.h"
+#include "pfkey/units.h"
 
 namespace cli {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::string_view kCredential = "cred:";
 
 // A key can stand behind the @ by mistake.
 std::string shown(const std::string& reference) {
-  return lang::like_a_key(reference) ? "a file (name not shown: it may be part of a key)" : reference;
+  return lang::like_a_key(reference) ? "a file (name not shown: it may be part of a key)" : pfkey::escaped(reference);
 }
 
 Result<std::string> path_of(const std::string& reference, const KeyFolder& folder) {
@@ -33,6 +34,9 @@ Result<std::string> path_of(const std::string& reference, const KeyFolder& folde
                   "unit sets it)");
     return fmt::format("{}/{}", folder.credentials, name);
   }
+  if (reference == "-")
+    return fail(Errc::invalid,
+                "- is no standard input here: a key is read from a regular file (one of this name is @./-)");
   const auto slash = folder.commands.rfind('/');
   if (reference.starts_with('/') || slash == std::string::npos) return reference;
   return folder.commands.substr(0, slash + 1) + reference;
@@ -46,7 +50,7 @@ Result<lang::KeyText> read_key_file(const std::string& reference, const KeyFolde
   constexpr std::size_t kLongest = 4096;
   const auto path = path_of(reference, folder);
   if (!path) return std::unexpected(path.error());
-  auto file = InputFile::open(*path, folder.care, shown(*path));
+  auto file = InputFile::open(*path, folder.care, Pipes::none, shown(*path));
   if (!file) return std::unexpected(std::move(file.error()));
 
   lang::KeyText text;

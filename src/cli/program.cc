@@ -36,8 +36,9 @@ Status run(Session& session, const Options& options) {
           {.rules = session.settings().sadb == "kernel" ? backend::Rules::kernel : backend::Rules::engine});
       return session.load(options.file, lang::Where::file);
     case Do::load:
-      if (options.settings.service) return apply_file(session, {.file = options.file, .flush_first = true});
-      return session.load(options.file, lang::Where::file);
+      if (options.settings.service)
+        return apply_file(session, {.file = options.file, .flush_first = true, .pipes = Pipes::named});
+      return session.load(options.file, lang::Where::file, Pipes::named);
     case Do::save:
       return session.save(pfkey::SaType::unspec, options.file);
     case Do::command:

@@ -91,7 +91,7 @@ bool Runner::refuse(const lang::Line& line, std::string_view said) {
   if (!flush()) return false;
   session_.console().err(said);
   if (reporter_.is_file())
-    session_.console().err(fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", reporter_.name(),
+    session_.console().err(fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", reporter_.shown(),
                                        line.number, line.number));
   count_failure(Status::failed);
   return may_go_on();
@@ -249,7 +249,7 @@ bool Runner::run_now(const lang::Command& command) {
       status = session_.save(command.satype, command.operand);
       break;
     case Verb::load:
-      status = session_.load(command.operand, lang::Where::file);
+      status = session_.load(command.operand, lang::Where::file, Pipes::named);
       break;
     case Verb::apply:
     case Verb::unload:
@@ -299,7 +299,7 @@ constexpr std::size_t kBatch = 256, kCheckBatch = 16;
 void say_counts(Session& session, Runner& runner, Status status) {
   const Reporter& reporter = runner.reporter();
   const std::size_t good = runner.commands() - std::min(runner.failed(), runner.commands());
-  std::string text = fmt::format("{}: {} of {} command{} {}", reporter.name(), good, runner.commands(),
+  std::string text = fmt::format("{}: {} of {} command{} {}", reporter.shown(), good, runner.commands(),
                                  runner.commands() == 1 ? "" : "s", session.is_check() ? "valid" : "succeeded");
   if (reporter.warnings() > 0)
     text += fmt::format(", {} warning{}", reporter.warnings(), reporter.warnings() == 1 ? "" : "s");
@@ -333,7 +333,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where, Counts cou
     const auto line = reader.next();
     if (!line) {
       runner.stop();
-      session.console().complain(fmt::format("{}: {}", file.name(), line.error().text));
+      session.console().complain(fmt::format("{}: {}", file.shown(), line.error().text));
       status = line.error().code == Errc::syntax ? Status::failed : status_of(line.error().code);
       break;
     }
@@ -356,7 +356,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where, Counts cou
     }
     if (more && (lines % kBatch == 0 || where == lang::Where::prompt) && held.one_came()) {
       runner.stop();
-      session.console().complain(fmt::format("{}: interrupted", file.name()));
+      session.console().complain(fmt::format("{}: interrupted", file.shown()));
       status = Status::failed;
       more = false;
     }

@@ -214,8 +214,8 @@ Status Session::save_to(pfkey::SaType type, std::string_view consequence,
   return Status::failed;
 }
 
-Status Session::load(const std::string& path, lang::Where where) {
-  auto file = InputFile::open(path, care());
+Status Session::load(const std::string& path, lang::Where where, Pipes pipes) {
+  auto file = InputFile::open(path, care(), pipes);
   if (!file) {
     console().complain(file.error().text);
     return settings_.service && file.error().code != Errc::denied ? Status::bad_file

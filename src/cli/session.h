@@ -89,7 +89,7 @@ class Session {
   // The commands that are more than messages and their replies.
   Status dump(pfkey::SaType type);
   Status save(pfkey::SaType type, const std::string& path);
-  Status load(const std::string& path, lang::Where where);
+  Status load(const std::string& path, lang::Where where, Pipes pipes = Pipes::nameless);
   Status monitor(bool promiscuous);
   /// Ends with ok if this user has a SADB to work with, no_sadb if not.
   Status doctor();

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""What comes from outside is treated as such: names and texts can give a terminal no order and forge no line, whoever chose
+them; and a file is looked at before it is opened, so that nothing hangs, no device is set going, and no key comes from where
+nobody looked at owner and mode."""
+import os
+import signal
+import sys
+import threading
+import unittest
+
+from programs import Case, DEADLINE, Ended, sa_line
+
+# Clears the screen in two ways, is no UTF-8, and pretends to be a line of ours.
+EVIL = os.fsdecode(b"e\x1b[2J\x9b\xff\nipseckey: all is well\r\"'")
+SHOWN = r"""e\x1b[2J\x9b\xff\x0aipseckey: all is well\x0d\"'"""
+IN_QUOTES = r"""$"e\x1b[2J\x9b\xff\x0aipseckey: all is well\x0d\"'" """.strip()
+
+
+class Terminal(Case):
+    def said(self, *arguments, **how) -> str:
+        """All that it writes: printable ASCII in lines."""
+        process = self.start(*arguments, **how)
+        out, err = process.communicate(timeout=DEADLINE)
+        for text in (out, err):
+            self.assertEqual([byte for byte in text if byte not in b"\n\t" and not 0x20 <= byte < 0x7f], [], text)
+        lines = (out + err).decode().split("\n")
+        self.assertEqual([line for line in lines if line.startswith("ipseckey: all")], [], lines)
+        return (out + err).decode().replace(str(self.folder), "FOLDER")
+
+    def test_names_of_files(self):
+        self.folder.chmod(0o755)
+        for words, message in (
+                (["-f", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
+                (["-c", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
+                (["apply", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
+                (["--sadb=memory", "-s", f"no/{EVIL}"], f"ipseckey: cannot save to no/{SHOWN}: No such file or directory\n"),
+                (["--service", "-f", EVIL], f"ipseckey: {SHOWN} is refused: its folder"),
+                (["--sadb=" + EVIL, "dump"], f"ipseckey: Unknown SADB '{SHOWN}'"),
+                (["--sadb=ipsecd:" + EVIL, "dump"],
+                 f"ipseckey: no ipsecd at {SHOWN}: start it with `ipsecd --socket {SHOWN}`\n"),
+                (["--" + EVIL], f"ipseckey: there is no option --{SHOWN}\n"),
+                (["-\x1b"], "ipseckey: there is no option -\\x1b\n"),
+                (["-c", "x", EVIL], "ipseckey: -f, -c and -s take a file alone: (not shown: it may be part of a key) is one word too many\n"),
+                (["-c", "x", "\x9b"], "ipseckey: -f, -c and -s take a file alone: \\xc2\\x9b is one word too many\n"),
+                (["-c", "x", "c0ff", "ee1b", "ad4c"], "alone: (not shown: it may be part of a key) is one word")):
+            self.assertIn(message, self.said(*words))
+        self.said("help", EVIL)
+        self.said("genkey", EVIL)
+        self.said("get", EVIL)
+
+    def test_what_is_said_of_a_file(self):
+        self.write(EVIL, "add ah spi x\n" + sa_line(0x100), mode=0o644)
+        text = self.said("-c", EVIL)
+        self.assertIn(f"{SHOWN}:1:12: error: spi: ", text)
+        self.assertIn(f"{SHOWN}:1: Parse error on line 1. The command was not used.\n", text)
+        self.assertIn(f"{SHOWN}: warning: it holds keys and is open to others (mode 0644): chmod 600 {SHOWN}\n", text)
+        self.assertIn(f"{SHOWN}: 1 of 2 commands valid, 1 warning.\n", text)
+
+    def test_names_of_key_files(self):
+        for name in (IN_QUOTES.replace('$"', '$"@'), '"@\x1b[2J\x9b"'):
+            self.write("keys", f"add ah spi 1 dst 192.0.2.2 authalg md5 authkey {name}\n".encode("latin-1"))
+            self.assertIn("authkey: cannot open ", self.said("-c", "keys"))
+
+    def test_words_of_a_file(self):
+        self.start_daemon()
+        self.write("keys", b"add ah spi 1 dst \x1b[2J\x9b authalg \x9bmd5 srcidtype \xff \xfe\nd\x9bump\n")
+        self.said("-c", "keys")
+        self.said("-f", "keys")
+        self.said("-v", "--json", "-f", "keys")
+
+    def test_a_save_to_standard_output(self):
+        self.start_daemon()
+        self.write("keys", sa_line(0x100).encode()[:-1] + b' srcidtype fqdn "gr\xfc\xdf\x9b" dstidtype fqdn "\xc3\xa9 \xff"\n')
+        self.assertEqual(self.run_it("-f", "keys").status, 0)
+        saved = self.said("-s", "-")
+        self.assertIn(r'srcidtype fqdn $"gr\xfc\xdf\x9b"', saved)
+        self.assertIn(r'dstidtype fqdn $"\xc3\xa9 \xff"', saved)
+        self.said("-v", "dump")
+        self.assertEqual(self.run_it("flush").status, 0)
+        self.write("again", saved)
+        self.assertEqual(self.run_it("-f", "again").status, 0)
+        self.assertEqual(self.said("-s", "-"), saved)
+
+
+class Opening(Case):
+    KEY_LINE = "add ah spi 0x100 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey @{}\n"
+
+    def refused(self, name: str, why: str, *options):
+        self.write("keys", self.KEY_LINE.format(name))
+        ended = self.run_it(*options, text="112233445566778899aabbccddeeff00\n")
+        self.assertEqual(ended.status, 1 if options[0] == "-c" else 6, ended)
+        self.assertIn(why, ended.err)
+
+    def test_a_key_from_a_pipe(self):
+        os.mkfifo(self.folder / "pipe", 0o600)
+        self.refused("pipe", "keys:1:66: error: authkey: pipe is no regular file; a key is read from nothing else\n", "-c",
+                     "keys")
+        self.refused("/dev/stdin", "/dev/stdin is no regular file", "-c", "keys")
+
+    def test_a_key_from_standard_input(self):
+        why = "- is no standard input here: a key is read from a regular file (one of this name is @./-)"
+        self.refused("-", f"keys:1:66: error: authkey: {why}\n", "-c", "keys")
+        self.write("-", "112233445566778899aabbccddeeff00\n")
+        self.write("keys", self.KEY_LINE.format("./-"))
+        self.assertEqual(self.run_it("-c", "keys"), Ended(0, "keys: 1 of 1 command valid.\n", ""))
+
+    def test_a_key_from_standard_input_of_a_service(self):
+        self.start_daemon()
+        self.folder.chmod(0o700)
+        self.write("keys", self.KEY_LINE.format("-"))
+        ended = self.run_it("--service", "-f", self.folder / "keys", text="112233445566778899aabbccddeeff00\n")
+        self.assertEqual((ended.status != 0, self.run_it("--json", "dump").out), (True, ""))
+
+    def test_a_device_is_not_opened(self):
+        device, why = "/dev/null", "is neither a regular file nor a pipe"
+        if os.geteuid() == 0:  # Nobody answers at this one: to open it would be another error.
+            device = "device"
+            os.mknod(self.folder / device, 0o20600, os.makedev(240, 77))
+        for option in ("-c", "-f"):
+            self.assertEqual(self.run_it("--sadb=memory", option, device), Ended(4, "", f"ipseckey: {device} {why}\n"))
+        self.refused(device, f"{device} is no regular file", "-c", "keys")
+
+    def test_a_fifo_is_for_f_alone(self):
+        os.mkfifo(self.folder / "pipe", 0o600)
+        for words in (["-c", "pipe"], ["apply", "pipe"]):
+            self.assertEqual(self.run_it("--sadb=memory", *words),
+                             Ended(4, "", "ipseckey: pipe is a FIFO; only -f and load read one\n"))
+
+    def test_a_fifo(self):
+        os.mkfifo(self.folder / "pipe", 0o600)
+        load = self.start("--sadb=memory", "-f", "pipe")
+        writer = threading.Thread(target=lambda: (self.folder / "pipe").write_text(sa_line(0x100) + sa_line(0x101)))
+        writer.start()
+        self.assertEqual(self.finish(load), Ended(0, "pipe: 2 of 2 commands succeeded.\n", ""))
+        writer.join()
+
+    def test_a_fifo_whose_other_end_nobody_opens(self):
+        os.mkfifo(self.folder / "pipe", 0o600)
+        load = self.start("--sadb=memory", "-f", "pipe")
+        self.wait_until_it_holds(load, signal.SIGINT)
+        load.send_signal(signal.SIGINT)
+        ended = self.finish(load)
+        self.assertEqual(ended.status, -signal.SIGINT)
+        self.assertIn("ipseckey: pipe: interrupted\n", ended.err)
+
+    def test_a_fifo_of_others(self):
+        os.mkfifo(self.folder / "pipe", 0o600)
+        (self.folder / "pipe").chmod(0o620)
+        load = self.start("--sadb=memory", "-f", "pipe")
+        writer = threading.Thread(target=lambda: (self.folder / "pipe").write_text(sa_line(0x100)))
+        writer.start()
+        self.assertEqual(self.finish(load).err,
+                         "pipe: warning: it holds keys and is open to others (mode 0620): chmod 600 pipe\n")
+        writer.join()
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
