@@ -8,6 +8,7 @@
 
 #include "cli/status.h"
 #include "lang/faults.h"
+#include "pfkey/units.h"
 
 namespace cli {
 namespace {
@@ -53,9 +54,10 @@ constexpr std::array kOptions = {
     Row{'V', "version", "", nullptr, nullptr, Do::version, "print the version"},
 };
 
-// A key can stand where an option should.
-std::string shown(const std::string& word) {
-  return lang::like_a_key(word) ? "(not shown: it may be part of a key)" : word;
+// A key can stand where an option should, and in groups of digits, where `beside` are the words with it.
+std::string shown(const std::string& word, std::string_view beside = {}) {
+  return lang::like_a_key(word) || lang::may_hold_key(beside) ? "(not shown: it may be part of a key)"
+                                                              : pfkey::escaped(word);
 }
 
 class Arguments {
@@ -92,7 +94,8 @@ class Arguments {
   Result<void> letters(const std::string& word) {
     for (std::size_t i = 1; i < word.size(); ++i) {
       const auto row = std::ranges::find(kOptions, word[i], &Row::letter);
-      if (row == kOptions.end()) return fail(Errc::syntax, fmt::format("there is no option -{}", word[i]));
+      if (row == kOptions.end())
+        return fail(Errc::syntax, fmt::format("there is no option -{}", pfkey::escaped(word.substr(i, 1))));
       const bool takes_rest = !row->value.empty() && i + 1 < word.size();
       auto done = apply(*row, takes_rest ? std::optional(word.substr(i + 1)) : std::nullopt);
       if (!done || takes_rest) return done;
@@ -122,8 +125,9 @@ class Arguments {
     if (options_.what != Do::interact)
       return options_.what == Do::help || options_.what == Do::version
                  ? Result<void>{}
-                 : fail(Errc::syntax, fmt::format("-f, -c and -s take a file alone: {} is one word too many",
-                                                  shown(options_.operands[0])));
+                 : fail(Errc::syntax,
+                        fmt::format("-f, -c and -s take a file alone: {} is one word too many",
+                                    shown(options_.operands[0], fmt::format("{}", fmt::join(options_.operands, " ")))));
     options_.what = Do::command;
     return {};
   }

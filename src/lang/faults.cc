@@ -4,76 +4,10 @@
 
 #include <algorithm>
 
-#include "base/net.h"
-#include "base/text.h"
-#include "lang/keywords.h"
-#include "lang/neighbours.h"
-#include "lang/suggest.h"
-#include "lang/syntax.h"
-#include "pfkey/names.h"
+#include "pfkey/units.h"
 
 namespace lang {
 namespace {
-
-std::vector<std::string_view> known_words() {
-  std::vector<std::string_view> words;
-  const auto add = [&](std::string_view w) { words.push_back(w); };
-  for (const CommandRow& c : commands()) text::for_each_word(c.names, add);
-  for (const Keyword& k : keywords()) for_each_name(k, add);
-  for (const bool auth : {true, false}) std::ranges::for_each(algorithm_names(auth), add);
-  for (const auto& table :
-       {pfkey::state_words(), pfkey::identity_words(), pfkey::encapsulation_words(), pfkey::offload_words()})
-    std::ranges::for_each(pfkey::all_names(table), add);
-  for (const std::string_view list : {kSaTypeWords, std::string_view("attr")}) text::for_each_word(list, add);
-  return words;
-}
-
-bool is_known(std::string_view word) {
-  static const std::vector<std::string_view> known = known_words();
-  return std::ranges::any_of(known, [&](std::string_view k) { return text::same_word(k, word); }) || is_foreign(word);
-}
-
-// Near enough to a known word to be a slip of the finger, and with a letter that no hexadecimal key has.
-bool nearly_known(std::string_view word) {
-  static const std::vector<std::string_view> known = known_words();
-  const bool beyond_hex =
-      std::ranges::any_of(word, [](char c) { return text::lower(c) > 'f' && text::lower(c) <= 'z'; });
-  return beyond_hex && word.size() <= 24 && !near_misses(word, known).empty();
-}
-
-bool names_a_key(std::string_view word) {
-  const auto match = find_keyword(word);
-  if (match.row) return is_secret(*match.row);
-  if (find_command(word)) return false;
-  if (brings_a_key(word)) return true;
-  if (word.find("key") != std::string_view::npos) return word.size() >= 4;
-  constexpr std::size_t kShortest = 4, kLongest = 10;
-  return word.size() >= kShortest && word.size() <= kLongest &&
-         (text::edit_distance(word, "authkey") <= 3 || text::edit_distance(word, "encrkey") <= 3);
-}
-
-bool small_number(std::string_view word) {
-  const bool hex = word.starts_with("0x") || word.starts_with("0X");
-  const std::string_view digits = hex ? word.substr(2) : word;
-  return !digits.empty() && digits.size() <= (hex ? 9u : 11u) &&
-         digits.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") == std::string_view::npos;
-}
-
-// "0x10/0xff".
-bool is_mark(std::string_view word) {
-  const auto slash = word.find('/');
-  return slash != std::string_view::npos && small_number(word.substr(0, slash)) && small_number(word.substr(slash + 1));
-}
-
-bool is_address(std::string_view word) {
-  const auto slash = word.find('/');
-  const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
-  return prefix && parse_address(word.substr(0, slash)).has_value();
-}
-
-bool printable(std::string_view word) {
-  return word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c >= 0x20 && c < 0x7f; });
-}
 
 std::string_view severity_word(Severity s) { return s == Severity::error ? "error" : "warning"; }
 
@@ -81,72 +15,6 @@ std::string_view severity_word(Severity s) { return s == Severity::error ? "erro
 
 bool has_errors(const Faults& faults) {
   return std::ranges::any_of(faults, [](const Fault& f) { return f.severity == Severity::error; });
-}
-
-bool like_a_key(std::string_view word) {
-  constexpr std::size_t kShortestPiece = 6;
-  std::size_t run = 0;
-  for (const char c : word) {
-    run = text::hex_digit(c) >= 0 ? run + 1 : 0;
-    if (run >= kShortestPiece) return true;
-  }
-  return false;
-}
-
-bool may_hold_key(std::string_view text) {
-  std::vector<Word> words;
-  if (split(text, words)) return true;
-  return std::ranges::any_of(words, [](const Word& w) {
-    return names_a_key(w.text) ||
-           (like_a_key(w.text) && !is_known(w.text) && !small_number(w.text) && !is_address(w.text));
-  });
-}
-
-Echo::Echo(std::span<const Word> words)
-    : words_(words), has_key_(std::ranges::any_of(words, [](const Word& w) { return names_a_key(w.text); })) {}
-
-bool Echo::may_show(const Word& word, bool as_value) const {
-  if (is_known(word.text)) return true;
-  if (!printable(word.text)) return false;
-  if (as_value && (small_number(word.text) || is_mark(word.text) || is_address(word.text))) return true;
-  if (has_key_ && !as_value) return nearly_known(word.text);
-  return !like_a_key(word.text);
-}
-
-std::string Echo::unknown(const Word& word) const {
-  if (may_show(word, false)) return fmt::format("\"{}\"", word.text);
-  return fmt::format("word ({} characters, not shown: it may be part of a key)", word.text.size());
-}
-
-std::string Echo::value(const Word& word) const {
-  return may_show(word, true) ? fmt::format("\"{}\"", word.text) : "the value";
-}
-
-std::string Echo::masked(std::string_view text) const {
-  std::string out(text);
-  std::size_t values = 0;  // How many words of the last keyword's value are still to come,
-  bool secret = false;     // and whether they are a key.
-  for (const Word& word : words_) {
-    // A keyword where a value should be means that the value was left out, as the parser has it.
-    if (const auto match = find_keyword(word.text); match.row && word.kind == Word::Kind::bare) {
-      values = value_words(*match.row), secret = is_secret(*match.row);
-      continue;
-    }
-    // A neighbour's keyword for a key: how many words follow it is not known.
-    if (brings_a_key(word.text)) {
-      values = words_.size(), secret = true;
-      continue;
-    }
-    const bool is_value = values > 0;
-    const bool show = is_value ? !secret && may_show(word, true) : may_show(word, !like_a_key(word.text));
-    if (is_value) --values;
-    if (show) continue;
-    const auto first = static_cast<std::size_t>(word.text.data() - text.data());
-    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(first), word.text.size(), '*');
-  }
-  for (char& c : out)
-    if (c != '\n' && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) c = ' ';
-  return out;
 }
 
 std::string without_text(std::string_view message, std::string_view text) {
@@ -190,7 +58,7 @@ Position position_of(std::string_view text, std::uint32_t offset, const Origin& 
 void render(const Fault& fault, std::string_view text, const Origin& origin, bool caret, std::string& out) {
   const Position p = position_of(text, fault.at, origin);
   if (!origin.name.empty()) {
-    out += fmt::format("{}:{}:{}: ", origin.name, p.line, p.column);
+    out += fmt::format("{}:{}:{}: ", pfkey::escaped(origin.name), p.line, p.column);
   } else if (!caret) {
     out += fmt::format("column {}: ", p.column);
   }

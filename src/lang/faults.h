@@ -23,20 +23,29 @@ using Faults = std::vector<Fault>;
 
 bool has_errors(const Faults& faults);
 
-/// Whether a word holds a run of hexadecimal digits that may be a piece of a key.
+/// Whether a word holds a run of hexadecimal digits that may be a piece of a key, or is nothing but groups of them.
 bool like_a_key(std::string_view word);
 
 /// Whether a command's text has a key in it, or what may be one: a secret keyword or a slip of the finger that looks
-/// like one, a run of hexadecimal digits that is no address and no small number, a quotation mark that is not closed.
+/// like one, hexadecimal digits in a row or in groups that are no address and no small number, a quotation mark that is
+/// not closed.
 bool may_hold_key(std::string_view text);
 
-/// Decides which words of a command may be shown. A key can stand in any place where a person mistyped, so a word is
-/// shown if it is known to the language or is plainly no key; in a command with a key (or something like a key's
-/// keyword) only words that are known, or nearly known, are.
+/// Whether the word is one of the language: a command, a keyword, an algorithm, an SA type, a state, an identity type.
+bool is_known(std::string_view word);
+
+/// Decides which words of a command may be shown. A key can stand in any place where a person mistyped, in one piece or
+/// in groups of digits, so a word is shown if it is known to the language or is plainly no key. Never shown are words
+/// behind a key's keyword, or behind what seems meant as one, up to the next keyword; groups of hexadecimal digits that
+/// together may be a piece of a key, and the unknown words before, between and behind them.
 class Echo {
  public:
   explicit Echo(std::span<const Word> words);
 
+  /// Whether this one of the words may be shown, or named by what is near to it.
+  bool shows(const Word& word) const;
+  /// Whether anything seems to be a key.
+  bool has_key() const { return has_key_; }
   /// A word where a keyword or a command was expected: quoted, or "(not shown: ...)".
   std::string unknown(const Word& word) const;
   /// A word that was read as the value of a keyword that is not a key: quoted, or "the value".
@@ -45,9 +54,12 @@ class Echo {
   std::string masked(std::string_view text) const;
 
  private:
-  bool may_show(const Word& word, bool as_value) const;
+  struct Look;  // What a word seems to be.
+
+  void hide_groups(std::span<Look> looks);
 
   std::span<const Word> words_;
+  std::vector<bool> shown_;
   bool has_key_ = false;
 };
 

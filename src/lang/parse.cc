@@ -96,6 +96,11 @@ Fault place(std::string_view text, const Slot& about, Severity severity, std::st
   return place_in(words, about, severity, std::move(message));
 }
 
+// What is near to a word that may not be shown would tell most of it.
+std::string Parser::near_to(Foreign kind, const Word& word, std::span<const std::string_view> candidates) const {
+  return Echo(words_).shows(word) ? suggestion(kind, word.text, candidates) : "";
+}
+
 std::optional<Command> Parser::parse(std::string_view text, Where where) {
   faults_.clear();
   given_ = faulty_ = 0;
@@ -132,7 +137,7 @@ bool Parser::parse_head(Command& command, Where where, std::string_view text) {
                               word.text));
     } else {
       error(word, fmt::format("Unknown command {}{}", Echo(words_).unknown(word),
-                              suggestion(Foreign::command, word.text, command_words())));
+                              near_to(Foreign::command, word, command_words())));
     }
     return false;
   }
@@ -164,7 +169,7 @@ void Parser::parse_satype(Command& command) {
   ++next_;
   if (!type)
     return error(word, fmt::format("Unknown SA type {}; there are {}{}", Echo(words_).unknown(word),
-                                   listed(kSaTypeWords, "and"), suggestion(Foreign::satype, word.text, {})));
+                                   listed(kSaTypeWords, "and"), near_to(Foreign::satype, word, {})));
   if (row.satype == SaTypeRule::specific && *type == pfkey::SaType::unspec)
     return error(word, fmt::format("{} needs one SA type, ah or esp, not all", row.name()));
   command.satype = *type;
@@ -198,7 +203,7 @@ void Parser::parse_options(Command& command) {
     text::for_each_word(command.row->options, [&](std::string_view n) { known.push_back(n); });
     const auto option = std::ranges::find(known, word.text);
     if (option == known.end()) {
-      error(word, fmt::format("Unknown option {}{}", Echo(words_).unknown(word), did_you_mean(word.text, known)));
+      error(word, fmt::format("Unknown option {}{}", Echo(words_).unknown(word), near_to(Foreign::value, word, known)));
     } else {
       command.options.push_back(*option);
     }
@@ -217,7 +222,9 @@ void Parser::parse_algorithm(Command& command) {
     const auto ours = our_words(kind, name.text);
     const bool keyed = !ours.empty() && pfkey::find_algorithm(ours[0]) && pfkey::find_algorithm(ours[0])->takes_key();
     return error(name, fmt::format("Unknown algorithm {}{}", Echo(words_).unknown(name),
-                                   keyed ? suggestion(kind, name.text, known) : did_you_mean(name.text, known)));
+                                   keyed                      ? near_to(kind, name, known)
+                                   : Echo(words_).shows(name) ? did_you_mean(name.text, known)
+                                                              : ""));
   }
   const pfkey::Algorithm& algorithm = *command.algorithm;
   if (!algorithm.takes_key()) return error(name, fmt::format("{} takes no key", algorithm.name()));
@@ -258,8 +265,8 @@ void Parser::unknown_keyword(const Command& command, const Word& word) {
   } else if (name.size() < word.text.size() && is_foreign(name)) {
     error(word, fmt::format("Unknown extension \"{}=...\"{}", name, suggestion(Foreign::keyword, name, known)));
   } else {
-    error(word, fmt::format("Unknown extension {}{}", Echo(words_).unknown(word),
-                            suggestion(Foreign::keyword, word.text, known)));
+    error(word,
+          fmt::format("Unknown extension {}{}", Echo(words_).unknown(word), near_to(Foreign::keyword, word, known)));
   }
   faulty_ |= bit(keyword_for(&SaSpec::unusable));
   if (ours.row) faulty_ |= bit(*ours.row);

@@ -8,6 +8,7 @@
 #include "lang/faults.h"
 #include "lang/keywords.h"
 #include "lang/names.h"
+#include "lang/neighbours.h"
 #include "lang/rules.h"
 #include "lang/words.h"
 #include "pfkey/algorithms.h"
@@ -53,6 +54,7 @@ class Parser {
   void parse_extension(Command& command, const KeywordMatch& match, const Word& name);
   template <class T>
   void read_value(Command& command, const KeywordMatch& match, const Word& name, std::optional<T> SaSpec::* member);
+  std::string near_to(Foreign kind, const Word& word, std::span<const std::string_view> candidates) const;
   void check_required(const Command& command);
   void unknown_keyword(const Command& command, const Word& word);
   void skip_comment();

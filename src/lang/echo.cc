@@ -1,0 +1,241 @@
+// Which words of a command may be shown.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/net.h"
+#include "base/text.h"
+#include "lang/faults.h"
+#include "lang/keywords.h"
+#include "lang/neighbours.h"
+#include "lang/suggest.h"
+#include "lang/syntax.h"
+#include "pfkey/names.h"
+
+namespace lang {
+namespace {
+
+constexpr std::size_t kShortestPiece = 6;  // Digits of a key that give something away.
+
+// What people call a key who do not know our keywords.
+constexpr std::string_view kKeyNames =
+    "key keys enc_key enckey encr_key cipher_key auth_key hmac_key secret passwd password passphrase pass psk";
+
+std::vector<std::string_view> known_words() {
+  std::vector<std::string_view> words;
+  const auto add = [&](std::string_view w) { words.push_back(w); };
+  for (const CommandRow& c : commands()) text::for_each_word(c.names, add);
+  for (const Keyword& k : keywords()) for_each_name(k, add);
+  for (const bool auth : {true, false}) std::ranges::for_each(algorithm_names(auth), add);
+  for (const auto& table :
+       {pfkey::state_words(), pfkey::identity_words(), pfkey::encapsulation_words(), pfkey::offload_words()})
+    std::ranges::for_each(pfkey::all_names(table), add);
+  for (const std::string_view list : {kSaTypeWords, std::string_view("attr")}) text::for_each_word(list, add);
+  return words;
+}
+
+std::span<const std::string_view> known() {
+  static const std::vector<std::string_view> kWords = known_words();
+  return kWords;
+}
+
+bool is_letter(char c) { return text::lower(c) >= 'a' && text::lower(c) <= 'z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Near enough to a known word to be a slip of the finger, and with a letter that no hexadecimal key has.
+bool nearly_known(std::string_view word) {
+  constexpr std::size_t kShortest = 3, kLongest = 24;
+  if (word.size() < kShortest || word.size() > kLongest) return false;
+  const auto of_a_word = [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '-'; };
+  const auto beyond_hex = [](char c) { return is_letter(c) && text::lower(c) > 'f'; };
+  return std::ranges::all_of(word, of_a_word) && std::ranges::any_of(word, beyond_hex) &&
+         !near_misses(word, known()).empty();
+}
+
+bool names_a_key(std::string_view word) {
+  const auto match = find_keyword(word);
+  if (match.row) return is_secret(*match.row);
+  if (find_command(word)) return false;
+  if (brings_a_key(word) || text::list_has(kKeyNames, word)) return true;
+  constexpr std::size_t kShortest = 4, kLongest = 10;
+  if (word.size() < kShortest) return false;
+  for (const std::string_view part : {"key", "secret", "passw"})
+    if (word.find(part) != std::string_view::npos) return true;
+  return word.size() <= kLongest &&
+         (text::edit_distance(word, "authkey") <= 3 || text::edit_distance(word, "encrkey") <= 3);
+}
+
+bool small_number(std::string_view word) {
+  const bool hex = word.starts_with("0x") || word.starts_with("0X");
+  const std::string_view digits = hex ? word.substr(2) : word;
+  return !digits.empty() && digits.size() <= (hex ? 9u : 11u) &&
+         digits.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") == std::string_view::npos;
+}
+
+// "0x10/0xff".
+bool is_mark(std::string_view word) {
+  const auto slash = word.find('/');
+  return slash != std::string_view::npos && small_number(word.substr(0, slash)) && small_number(word.substr(slash + 1));
+}
+
+bool is_address(std::string_view word) {
+  const auto slash = word.find('/');
+  const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
+  return prefix && parse_address(word.substr(0, slash)).has_value();
+}
+
+bool printable(std::string_view word) {
+  return word.size() <= 64 && std::ranges::all_of(word, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+struct Groups {
+  std::size_t count = 0, digits = 0;
+};
+
+// Of a word that is nothing but groups of hexadecimal digits, whatever stands between them: "c0ff", "c0:ff:ee",
+// "{0xc0,0xff}", "\xc0\xff". Of all others none.
+Groups hex_groups(std::string_view word) {
+  Groups all;
+  word.remove_prefix(word.rfind('=') + 1);
+  const auto in_group = [](char c) { return is_letter(c) || is_digit(c); };
+  while (true) {
+    const auto begin = std::ranges::find_if(word, in_group);
+    const auto end = std::find_if_not(begin, word.end(), in_group);
+    if (begin == end) return all;
+    std::string_view group(begin, end);
+    for (const std::string_view mark : {"0x", "0X", "x", "X"})
+      if (group.starts_with(mark) && group.size() > mark.size()) {
+        group.remove_prefix(mark.size());
+        break;
+      }
+    if (!std::ranges::all_of(group, [](char c) { return text::hex_digit(c) >= 0; })) return {};
+    ++all.count, all.digits += group.size();
+    word = std::string_view(end, word.end());
+  }
+}
+
+bool dotted(std::string_view word) { return word.find(':') == std::string_view::npos && is_address(word); }
+
+// An address that is no key in eight groups of four.
+bool plain_address(std::string_view word) {
+  return is_address(word) && (dotted(word) || word.find("::") != std::string_view::npos);
+}
+
+// As a value of a keyword, where the words around it do not say otherwise.
+bool fit_as_value(std::string_view word, bool addresses) {
+  if (is_known(word)) return true;
+  if (!printable(word)) return false;
+  const bool address = addresses ? is_address(word) : plain_address(word);
+  return small_number(word) || is_mark(word) || address || !like_a_key(word);
+}
+
+}  // namespace
+
+bool is_known(std::string_view word) {
+  return std::ranges::any_of(known(), [&](std::string_view k) { return text::same_word(k, word); }) || is_foreign(word);
+}
+
+bool like_a_key(std::string_view word) {
+  std::size_t run = 0;
+  for (const char c : word) {
+    run = text::hex_digit(c) >= 0 ? run + 1 : 0;
+    if (run >= kShortestPiece) return true;
+  }
+  const Groups groups = hex_groups(word);
+  return groups.count > 1 && groups.digits >= kShortestPiece;
+}
+
+bool may_hold_key(std::string_view text) {
+  std::vector<Word> words;
+  return split(text, words) || Echo(words).has_key();
+}
+
+struct Echo::Look {
+  enum class As : std::uint8_t { plain, value, stray };  // plain: a command, a keyword, or nearly one.
+  As as = As::plain;
+  Groups groups;
+};
+
+Echo::Echo(std::span<const Word> words)
+    : words_(words), has_key_(std::ranges::any_of(words, [](const Word& w) { return names_a_key(w.text); })) {
+  std::vector<Look> looks(words.size());
+  const bool beside_key = has_key_;
+  std::size_t values = 0;  // How many words of the last keyword's value are still to come,
+  bool secret = false;     // and whether they, and what follows up to the next keyword, are a key.
+  bool addresses = false;  // Or addresses.
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string_view word = words[i].text;
+    // A keyword where a value should be means that the value was left out, as the parser has it.
+    const auto match = words[i].kind == Word::Kind::bare ? find_keyword(word) : KeywordMatch{};
+    if (match.row || (i == 0 && find_command(word))) {
+      values = match.row ? value_words(*match.row) : 0, secret = match.row && is_secret(*match.row);
+      addresses = match.row && metavar(*match.row).starts_with("ADDRESS");
+      shown_.push_back(true);
+    } else if (values > 0) {
+      --values;
+      looks[i] = {Look::As::value, dotted(word) ? Groups{} : hex_groups(word)};
+      shown_.push_back(!secret && fit_as_value(word, addresses));
+      has_key_ |= !secret && !shown_[i];
+    } else if (names_a_key(word)) {
+      secret = true;
+      shown_.push_back(is_known(word) || text::list_has(kKeyNames, word) || nearly_known(word));
+    } else if (nearly_known(word) && !is_known(word)) {
+      values = 1, secret = addresses = false;
+      shown_.push_back(true);
+    } else {
+      looks[i] = {Look::As::stray, hex_groups(word)};
+      const bool own = is_known(word) && looks[i].groups.count == 0;
+      const bool plain = printable(word) && (dotted(word) || (!beside_key && !like_a_key(word)));
+      shown_.push_back(own || (!secret && (is_known(word) || plain)));
+      has_key_ |= like_a_key(word) && !is_known(word) && !is_address(word) && !small_number(word);
+    }
+  }
+  hide_groups(looks);
+}
+
+// A key in groups fills one value at most, and the rest is stray; what stands among the groups may be a group with a
+// slip in it, or the same octets as characters, as a dump of a file has them.
+void Echo::hide_groups(std::span<Look> looks) {
+  for (std::size_t i = 0; i < looks.size();) {
+    if (looks[i].as != Look::As::stray) {
+      ++i;
+      continue;
+    }
+    std::size_t first = i, digits = 0;
+    bool groups = false;
+    for (; i < looks.size() && looks[i].as == Look::As::stray; ++i)
+      if (!dotted(words_[i].text)) digits += looks[i].groups.digits, groups |= looks[i].groups.count > 0;
+    while (first > 0 && looks[first - 1].as == Look::As::value && looks[first - 1].groups.count > 0)
+      digits += looks[--first].groups.digits;
+    if (!groups || digits < kShortestPiece) continue;
+    has_key_ = true;
+    for (std::size_t hidden = first; hidden < i; ++hidden)
+      shown_[hidden] = shown_[hidden] && is_known(words_[hidden].text) && looks[hidden].groups.count == 0;
+  }
+}
+
+bool Echo::shows(const Word& word) const {
+  const auto at = std::ranges::find(words_, word.at, &Word::at);
+  return at != words_.end() && shown_[static_cast<std::size_t>(at - words_.begin())];
+}
+
+std::string Echo::unknown(const Word& word) const {
+  if (shows(word)) return fmt::format("\"{}\"", word.text);
+  return fmt::format("word ({} characters, not shown: it may be part of a key)", word.text.size());
+}
+
+std::string Echo::value(const Word& word) const { return shows(word) ? fmt::format("\"{}\"", word.text) : "the value"; }
+
+std::string Echo::masked(std::string_view text) const {
+  std::string out(text);
+  for (std::size_t i = 0; i < words_.size(); ++i) {
+    if (shown_[i]) continue;
+    const std::string_view word = words_[i].text;
+    std::fill_n(out.begin() + (word.data() - text.data()), word.size(), '*');
+  }
+  for (char& c : out)
+    if (c != '\n' && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)) c = ' ';
+  return out;
+}
+
+}  // namespace lang
