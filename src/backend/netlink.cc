@@ -313,6 +313,16 @@ Result<Netlink::Verdict> Netlink::dump(NetlinkBatch& batch, absl::FunctionRef<vo
   return fail(Errc::io, "the SAs change faster than the kernel can list them: try again");
 }
 
+Result<Netlink::Heard> Netlink::heard(Sink sink) {
+  while (true) {
+    const auto came = take(kTogether, [&](const NetlinkMessage& m) { sink(m); });
+    if (!came && came.error().code != Errc::exists && came.error().code != Errc::malformed)
+      return std::unexpected(came.error());
+    if (!came) return Heard::lost;
+    if (*came == Came::nothing) return Heard::stopped;
+  }
+}
+
 Result<Netlink::Heard> Netlink::hear(int stop_fd, Sink sink) {
   bool go_on = true;
   while (go_on) {

@@ -95,6 +95,8 @@ class Netlink {
     stopped,  ///< The sink or stop_fd said so.
     lost,     ///< Messages were lost, unknown how many; call it again for the rest.
   };
+  /// Gives every message that has come already; lost: some are missing.
+  Result<Heard> heard(Sink sink);
   /// Gives every message that comes, for as long as it takes.
   Result<Heard> hear(int stop_fd, Sink sink);
 

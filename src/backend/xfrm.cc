@@ -11,6 +11,7 @@
 
 #include "backend/xfrm_add.h"
 #include "backend/xfrm_encode.h"
+#include "backend/xfrm_last.h"
 #include "backend/xfrm_parts.h"
 #include "pfkey/notices.h"
 
@@ -92,6 +93,9 @@ Result<void> Xfrm::settle(std::span<Message> requests, const Reply& reply) {
   for (std::size_t i = 0; i < planned_.size(); ++i)
     if (!planned_[i].decided) sent.push_back(i);
   Result<void> done;
+  std::optional<LastNumbers> last;
+  if (std::ranges::any_of(planned_, [&](const Planned& p) { return LastNumbers::wanted(requests[p.index]); }))
+    last.emplace(world_);
   if (!sent.empty())
     done = netlink_.exchange(
         batch_,
@@ -105,8 +109,12 @@ Result<void> Xfrm::settle(std::span<Message> requests, const Reply& reply) {
           if (verdict.error != 0) p.refusal = why(requests[p.index], verdict);
         });
   batch_.clear();
-  for (Planned& p : planned_)
-    if (p.decided) finish(p, requests[p.index], reply);
+  if (last) last->take(context());
+  for (Planned& p : planned_) {
+    Message& request = requests[p.index];
+    if (last && p.decided && !p.refusal && LastNumbers::wanted(request)) last->put(request, p.remark);
+    if (p.decided) finish(p, request, reply);
+  }
   planned_.clear();
   if (auto kept = companion_.commit(); !kept && done) return kept;
   return done;

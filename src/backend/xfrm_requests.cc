@@ -7,6 +7,7 @@
 #include "backend/xfrm.h"
 #include "backend/xfrm_attributes.h"
 #include "backend/xfrm_encode.h"
+#include "backend/xfrm_last.h"
 #include "backend/xfrm_parts.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/near_name.h"
@@ -98,10 +99,13 @@ Result<Xfrm::Check> Xfrm::remove(Message& m, const Answer& reply) {
   const auto looked = look_for(m);
   if (!looked) return std::unexpected(looked.error());
   if (looked->refusal) return looked->refusal;
+  std::optional<LastNumbers> last;
+  if (LastNumbers::wanted(m)) last.emplace(world_);
   xfrm::put_name(m, XFRM_MSG_DELSA, batch_);
   auto refused = ask(m, batch_);
   if (!refused || *refused) return refused;
   std::string remark;
+  if (last) last->take(context()), last->put(m, remark);
   keep(m, remark);
   reply(xfrm::echo(std::move(m), remark));
   return Check();

@@ -105,6 +105,59 @@ std::vector<Message> list(auto&&... messages) {
   return all;
 }
 
+// As the kernel tells its listeners that the SA is gone: its name, its structure, and beside that its attributes.
+Octets gone(std::uint32_t spi, std::uint64_t number) {
+  Message m = add(spi);
+  m.replay_value = pfkey::ReplayValue::of(number);
+  const Octets whole = told(std::move(m));
+  auto id = xfrm::zeroed<xfrm_usersa_id>();
+  const auto info = *xfrm::front<xfrm_usersa_info>(whole);
+  id.daddr = info.id.daddr, id.spi = info.id.spi, id.family = info.family, id.proto = info.id.proto;
+  Octets out;
+  testing::append(out, id);
+  testing::append(out, nlattr{sizeof(nlattr) + sizeof info, XFRMA_SA});
+  testing::append(out, info);
+  out.insert(out.end(), whole.begin() + sizeof info, whole.end());
+  return out;
+}
+
+Message deletion(std::uint32_t spi, bool asks) {
+  Message m = request(Type::del, spi);
+  m.src.reset();
+  if (asks) m.replay_value = pfkey::ReplayValue{};
+  return m;
+}
+
+// Packets flow until an SA is taken out, and what the kernel tells then is before its answer.
+TEST(XfrmDelete, GivesTheLastNumberToWhoAsks) {
+  Peer* events = nullptr;
+  Bench b([&](const std::vector<Request>& requests, Peer& peer) {
+    for (const Request& r : requests) {
+      const auto id = *xfrm::front<xfrm_usersa_id>(r.payload);
+      const std::uint32_t spi = big_endian(id.spi);
+      events->say(Datagram().message(XFRM_MSG_DELSA, 0, 0, gone(spi + 0x100, 1)));  // Another one's.
+      events->say(Datagram().message(XFRM_MSG_DELSA, 0, r.seq, gone(spi, spi - 0x1000)));
+      peer.say(Datagram().verdict(r.seq, 0));
+    }
+  });
+  events = &b.events;
+  ASSERT_TRUE(b.call(list(deletion(0x1005, true), deletion(0x1000, true), deletion(0x1007, false))));
+  ASSERT_EQ(b.order, (std::vector<std::size_t>{0, 1, 2}));
+  EXPECT_EQ(b.replies[0].replay_value, pfkey::ReplayValue::of(5));
+  EXPECT_EQ(b.replies[1].replay_value, pfkey::ReplayValue{});
+  EXPECT_EQ(b.replies[2].replay_value, std::nullopt);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(b.remark(i), "") << i;
+}
+
+TEST(XfrmDelete, SaysWhenTheKernelDidNotTellTheLastNumber) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    for (const Request& r : requests) peer.say(Datagram().verdict(r.seq, 0));
+  });
+  ASSERT_TRUE(b.call(list(deletion(0x1005, true))));
+  EXPECT_EQ(b.replies[0].replay_value, std::nullopt);
+  EXPECT_EQ(b.remark(0), "the kernel did not tell the last number that the SA had");
+}
+
 TEST(XfrmPipeline, EachFailureIsItsOwnRequestsInWhateverOrderTheKernelAnswers) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     ASSERT_EQ(requests.size(), 4u);  // One send.

@@ -73,10 +73,16 @@ class Apply {
     return false;
   }
 
+  bool interrupted() { return stop({Errc::io, fmt::format("{}: interrupted", shown_)}, Status::failed); }
+
+  // What a signal does to a batch: what completes something half done goes first.
+  enum class Signals : bool { stop, wait };
+
   // Sends the batch; gives each reply. False: there is no going on.
-  bool send(std::vector<Asking>& batch, absl::FunctionRef<void(PlannedSa&, Message&&)> reply) {
+  bool send(std::vector<Asking>& batch, absl::FunctionRef<void(PlannedSa&, Message&&)> reply,
+            Signals signals = Signals::stop) {
     if (batch.empty()) return true;
-    if (held_.one_came()) return stop({Errc::io, fmt::format("{}: interrupted", shown_)}, Status::failed);
+    if (signals == Signals::stop && held_.one_came()) return interrupted();
     backend::Backend* const sadb = session_.sadb();
     if (!sadb) return stop({Errc::unreachable, "what follows was not done"}, session_.no_sadb());
     std::vector<Message> messages;
@@ -110,10 +116,16 @@ class Apply {
 
   // Says before they are added that these SAs are the file's: whatever ends the process, none is left without owner.
   bool own_batch(const std::vector<Asking>& batch) {
+    std::vector<PlannedSa*> sas;
+    for (const Asking& asking : batch)
+      if (asking.message.type == pfkey::Type::add) sas.push_back(asking.sa);
+    return own_sas(sas);
+  }
+
+  bool own_sas(std::span<PlannedSa* const> sas) {
     if (!owned_) return true;
     backend::Additions rows;
-    for (const Asking& asking : batch)
-      if (asking.message.type == pfkey::Type::add) rows[asking.sa->name] = seconds_since_1970(session_.now());
+    for (const PlannedSa* sa : sas) rows[sa->name] = seconds_since_1970(session_.now());
     const auto put = owned_->put(owner_, rows);
     return put || stop(put.error(), Status::file);
   }
@@ -184,9 +196,9 @@ class Apply {
         [&](PlannedSa& sa, Message&& reply) { took(sa, reply); });
   }
 
-  // The old SA ends and the new one begins in one batch, side by side; under the same keys it goes on with the numbers
-  // of the old one, so that the peer's replay window lets its packets in. If the SADB refuses the new one, the old one
-  // comes back.
+  // The old SA ends and the new one begins side by side; under the same keys it goes on with the numbers of the old
+  // one, so that nothing is let in or sent twice and the peer's replay window lets its packets in. If the SADB refuses
+  // the new one, the old one comes back.
   bool replace() {
     std::vector<PlannedSa*> turned;
     for (PlannedSa& sa : plan_.wanted())
@@ -196,9 +208,11 @@ class Apply {
     return true;
   }
 
+  using Old = std::optional<lang::SaSpec>;
+
   bool replace_some(std::span<PlannedSa* const> some) {
     std::vector<Asking> batch;
-    std::vector<std::optional<lang::SaSpec>> old(some.size());
+    std::vector<Old> old(some.size());
     for (PlannedSa* sa : some) batch.push_back({sa, message_of(Verb::get, sa->name.satype, spec_of(*sa))});
     const auto index = [&](const PlannedSa& sa) {
       return static_cast<std::size_t>(std::ranges::find(some, &sa) - some.begin());
@@ -207,22 +221,54 @@ class Apply {
           if (m.error == 0 && m.sa && m.sa->state != pfkey::State::larval) old[index(sa)] = lang::to_spec(std::move(m));
         }))
       return false;
+    if (!own_sas(some)) return false;
     for (std::size_t i = 0; i < some.size(); ++i) {
-      PlannedSa* const sa = some[i];
-      const bool same_keys = old[i] && (sa->differs & kKeys) == 0;
-      batch.push_back({sa, message_of(Verb::del, sa->name.satype, spec_of(*sa))});
-      batch.push_back({sa, addition(*sa, false, same_keys ? old[i]->replay_value : std::nullopt)});
+      if (keeps_keys(*some[i], old[i])) continue;
+      batch.push_back({some[i], message_of(Verb::del, some[i]->name.satype, spec_of(*some[i]))});
+      batch.push_back({some[i], addition(*some[i], false)});
     }
-    if (!own_batch(batch) || !send(batch, [&](PlannedSa& sa, Message&& m) { took(sa, m, m.type == pfkey::Type::del); }))
-      return false;
+    if (!send(batch, [&](PlannedSa& sa, Message&& m) { took(sa, m, m.type == pfkey::Type::del); })) return false;
+    if (!replace_numbered(some, old)) return false;
     for (std::size_t i = 0; i < some.size(); ++i) {
       if (!some[i]->failed || !old[i]) continue;
       old[i]->pair_spi.reset();
       batch.push_back({some[i], message_of(Verb::add, some[i]->name.satype, std::move(*old[i]))});
     }
-    return send(batch, [&](PlannedSa& sa, Message&& m) {
+    const auto back = [&](PlannedSa& sa, Message&& m) {
       if (m.error == 0) session_.console().err(fmt::format("{}: the old {} is back\n", shown_, text_of(sa.name)));
-    });
+    };
+    return send(batch, back, Signals::wait) && (!held_.one_came() || interrupted());
+  }
+
+  static bool keeps_keys(const PlannedSa& sa, const Old& old) { return old && (sa.differs & kKeys) == 0; }
+
+  // Packets flow until the DELETE is done, so only its reply has the last number. Each of these SAs is deleted by
+  // itself, together with the ADD of the one before, so that none is missing for longer than one reply takes.
+  bool replace_numbered(std::span<PlannedSa* const> some, std::span<Old> old) {
+    std::vector<Asking> batch;
+    Old* numbers = nullptr;  // Of the SA that is deleted.
+    bool gone = false;
+    const auto reply = [&](PlannedSa& sa, Message&& m) {
+      const bool last = m.type == pfkey::Type::del;
+      const bool fine = took(sa, m, last);
+      if (!last || !fine) return;
+      gone = true;
+      const auto number = m.replay_value ? m.replay_value->number() : 0;
+      if (number > (*numbers)->replay_value.value_or(lang::Count{}).value)
+        (*numbers)->replay_value = lang::Count{number};
+    };
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      PlannedSa& sa = *some[i];
+      if (!keeps_keys(sa, old[i])) continue;
+      if (held_.one_came()) break;
+      Message deletion = message_of(Verb::del, sa.name.satype, spec_of(sa));
+      deletion.replay_value = pfkey::ReplayValue{};  // The kernel tells the last number to who asks.
+      batch.push_back({&sa, std::move(deletion)});
+      numbers = &old[i], gone = false;
+      if (!send(batch, reply, Signals::wait)) return false;
+      if (gone) batch.push_back({&sa, addition(sa, false, old[i]->replay_value)});
+    }
+    return send(batch, reply, Signals::wait);
   }
 
   bool remove() {

@@ -32,6 +32,9 @@ class Carrier {
   /// The SA may carry packets from now on (mature, dying), or something about it has changed. A packet that an old
   /// limit stopped shows as `exhausted` in carried() after this, or was judged by the new one.
   virtual void put(const Sa& sa) = 0;
+  /// The SA carries nothing any more, and the packets in hand are done: what carried() says now is the last word. Who
+  /// has no threads of its own has nothing in hand.
+  virtual void halt(const SaId& /*id*/) {}
   /// The SA carries nothing any more; its keys are gone when the packets in hand are done.
   virtual void remove(const SaId& id) = 0;
   /// nullopt: no such SA was put.

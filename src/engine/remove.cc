@@ -73,6 +73,8 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   if (!sa) return not_found(m, out);
   Sa* const partner = sadb.partner(*sa);
   if (pair && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
+  // Who replaces the SA goes on from the number in the reply: no packet may come after it.
+  if (options.carrier) options.carrier->halt(sa->id());
   Message reply = show(*sa, m, WithKeys::no);
   reply.sa->state = pfkey::State::dead;
   erase(*sa);

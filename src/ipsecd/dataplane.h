@@ -59,6 +59,7 @@ class Dataplane final : public engine::Carrier {
 
   // The Carrier: the plane, and a UDP socket for each port that an SA names.
   void put(const engine::Sa& sa) override;
+  void halt(const engine::SaId& id) override { plane_.halt(id); }
   void remove(const engine::SaId& id) override;
   std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
   std::optional<engine::SaId> attention() override;

@@ -54,7 +54,7 @@ Flow* Choice::find(const Headers& h) const {
                                   masked(h.dst, shape.dst_prefix)});
     if (!g) continue;
     for (Flow* f = g->newest.load(); f; f = f->older.load())
-      if (f->usable.load(std::memory_order_relaxed) && better(*f, best) && f->selectors.match(h)) {
+      if (f->usable.load() && better(*f, best) && f->selectors.match(h)) {
         best = f;
         if (!f->dying.load(std::memory_order_relaxed)) break;  // The rest of the group is older.
       }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace engine::traffic {
@@ -34,6 +35,12 @@ class Epochs {
   template <class T>
   void retire(std::unique_ptr<T> thing) {
     retired_.push_back({now_.fetch_add(1) + 1, std::shared_ptr<const void>(std::move(thing))});
+  }
+  /// The writer: waits until every reader has ended the batch that it may be in, a few packets' time.
+  void wait() {
+    const std::uint64_t epoch = now_.fetch_add(1) + 1;
+    for (const Slot& slot : inside_)
+      while (slot.epoch.load() < epoch) std::this_thread::yield();
   }
   /// The writer: frees what no reader can hold any more. Calls `first` when that is known and nothing is freed yet.
   template <class First>

@@ -64,7 +64,7 @@ class Flow {
   crypto::Keyed* keyed(unsigned worker);
 
   // What the SADB changes while packets flow.
-  std::atomic<bool> usable{true};
+  std::atomic<bool> usable{true};  ///< Read as pointers to it are (epoch.h): who halts it waits for all who saw it so.
   std::atomic<bool> dying{false};
   void take(const Sa& sa);
   /// The path takes packets of `mtu` bytes, outer header included. What is wider than known is no news of the path

@@ -82,6 +82,14 @@ void Plane::put(const Sa& sa) {
   state_->collect();
 }
 
+void Plane::halt(const SaId& id) {
+  Flow* const flow = state_->find(id);
+  if (!flow) return;
+  flow->usable.store(false);
+  ++state_->generation;
+  state_->epochs.wait();
+}
+
 void Plane::remove(const SaId& id) {
   Flow* const flow = state_->find(id);
   if (!flow) return;

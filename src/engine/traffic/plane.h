@@ -96,6 +96,7 @@ class Plane final : public Carrier {
 
   // The Carrier, for engine::Options::carrier.
   void put(const Sa& sa) override;
+  void halt(const SaId& id) override;
   void remove(const SaId& id) override;
   std::optional<Carried> carried(const SaId& id) const override;
   std::optional<SaId> attention() override;

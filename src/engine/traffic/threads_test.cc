@@ -83,5 +83,42 @@ TEST(Threads, PacketsFlowWhileSasComeAndGo) {
   EXPECT_EQ(out.drops[static_cast<std::size_t>(Cause::exhausted)], 0u);
 }
 
+// The reply to a DELETE has the last number there was: whoever adds the SA again goes on from there, and nothing is let
+// in or sent twice.
+TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
+  Traffic traffic;
+  Engine sends(Options{
+      .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &traffic.out});
+  Engine receives(Options{
+      .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &traffic.in});
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([&traffic, i] { traffic.run(i); });
+  const auto nothing = [](Audience, Message&&) {};
+  std::uint64_t sent = 0, let_in = 0;
+  for (int round = 0; round < 300; ++round) {
+    Message m = add(0x100, {.encrypt = 20, .window = 4096});
+    receives.handle(m.clone(), at(0), nothing);
+    sends.handle(std::move(m), at(0), nothing);
+    const std::uint64_t before = traffic.in.inbound().packets;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (traffic.in.inbound().packets == before && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    std::uint64_t last_sent = 0, last_let_in = 0;
+    const auto number_into = [](std::uint64_t& to) {
+      return [&to](Audience, Message&& r) { to = r.replay_value ? r.replay_value->number() : 0; };
+    };
+    sends.handle(engine::testing::request(pfkey::Type::del, SaType::esp, 0x100), at(1), number_into(last_sent));
+    receives.handle(engine::testing::request(pfkey::Type::del, SaType::esp, 0x100), at(1), number_into(last_let_in));
+    EXPECT_GE(last_sent, last_let_in);
+    sent += last_sent, let_in += last_let_in;
+    while (traffic.out.wanted()) continue;
+  }
+  traffic.stop = true;
+  for (std::thread& t : threads) t.join();
+  // Nothing is late or lost between the two: each number that was sent is a packet that was counted there.
+  EXPECT_EQ(traffic.out.outbound().packets, sent);
+  EXPECT_GE(let_in, traffic.in.inbound().packets);
+}
+
 }  // namespace
 }  // namespace engine::traffic

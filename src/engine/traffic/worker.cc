@@ -142,7 +142,7 @@ void Worker::State::ask_for(const Headers& h) {
 Memory::Entry& Worker::State::choose(const Headers& h) {
   const std::uint64_t generation = plane.generation.load();
   Memory::Entry& entry = outgoing.at(h);
-  if (entry.flow && entry.generation == generation && entry.flow->usable.load(std::memory_order_relaxed)) return entry;
+  if (entry.flow && entry.generation == generation && entry.flow->usable.load()) return entry;
   entry.flow = plane.choice.find(h);
   entry.generation = generation;
   return entry;
@@ -250,7 +250,7 @@ Cause Worker::State::locate(Work& w) {
   const std::uint32_t spi = get<std::uint32_t>(packet, w.at + (ah ? 4 : 0));
   w.flow = plane.find({ah ? pfkey::SaType::ah : pfkey::SaType::esp, spi, h.dst});
   if (!w.flow) return Cause::no_sa;
-  if (!w.flow->receives || !w.flow->usable.load(std::memory_order_relaxed)) return Cause::not_usable;
+  if (!w.flow->receives || !w.flow->usable.load()) return Cause::not_usable;
   if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
   const Address& src = ah && h.home ? *h.home : h.src;
   if (!in_udp && !is_unspecified(w.flow->src) && w.flow->src != src) return Cause::wrong_source;
