@@ -169,14 +169,45 @@ void sessions(const std::string& folder) {
   write(folder + "/tunnel", Session().send(tunnel).send(samples::everything()).send(dump).pull().bytes());
 }
 
+// What a SADB answers, as reply.cc reads it: several messages in a row.
+void replies(const std::string& folder) {
+  const auto row = [&](const std::string& name, std::initializer_list<const Message*> list) {
+    Wire all;
+    for (const Message* m : list) {
+      const Wire one = wire(*m);
+      all.insert(all.end(), one.begin(), one.end());
+    }
+    write(folder + "/" + name, all);
+  };
+  Message sa = samples::tunnel_sa(), partner = samples::tunnel_sa();
+  partner.sa->spi = 0x2113, partner.pair = Pair{0x2112};
+  std::swap(partner.src, partner.dst);
+  row("pair", {&sa, &partner});
+  Message refused = samples::header(Type::add, SaType::esp, 1, 2);
+  refused.error = 22, refused.diagnostic = 18, refused.remark = Remark{"\x1b[2J\nipseckey: all is well\x9b"};
+  row("refusal-with-escapes", {&refused});
+  sa.src_identity = Identity{IdentityType::fqdn, 0,
+                             "\x9b"
+                             "1m\xff\nadd esp\""};
+  sa.remark = Remark{"half\nof it\x1b[0m"};
+  sa.hard = sa.soft = sa.current = Lifetime{UINT32_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+  sa.replay_value = ReplayValue{0, UINT64_MAX};
+  row("hostile-texts-and-numbers", {&sa});
+  sa.encrypt_key = Key{2048, 0, Secret(256)}, sa.initial_iv = Key{64, 0, Secret(8)};
+  row("key-and-iv-too-long", {&sa});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fputs("usage: fuzz_seeds FOLDER    Writes FOLDER/message/* and FOLDER/engine/*; both must exist.\n", stderr);
+    std::fputs(
+        "usage: fuzz_seeds FOLDER    Writes FOLDER/message/*, FOLDER/engine/* and FOLDER/reply/*; all must exist.\n",
+        stderr);
     return 2;
   }
   messages(std::string(argv[1]) + "/message");
   sessions(std::string(argv[1]) + "/engine");
+  replies(std::string(argv[1]) + "/reply");
   return 0;
 }

@@ -111,6 +111,7 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
   prepare(request);
   Result<void> accepted;
   constexpr std::size_t kLookEvery = 64;
+  constexpr std::size_t kMost = std::size_t{1} << 24;  // No SADB has so many; one that never ends fills memory or disk.
   const auto answered = backend->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
     if (m.error != 0) {
       const bool denied = settings_.service && (m.error == EPERM || m.error == EACCES);
@@ -118,7 +119,9 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
                       fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
     } else if (m.sa && accepted) {
       const bool stop = ++count % kLookEvery == 0 && held.one_came();
-      accepted = stop ? fail(Errc::io, "interrupted") : each(std::move(m));
+      accepted = stop            ? fail(Errc::io, "interrupted")
+                 : count > kMost ? fail(Errc::malformed, fmt::format("the SADB lists more than {} SAs", kMost))
+                                 : each(std::move(m));
     }
   });
   if (!answered) {
