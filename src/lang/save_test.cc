@@ -310,10 +310,10 @@ TEST(Save, LeavesOutKeysThatNoAlgorithmHas) {
     sas[0].auth_key = pfkey::Key{bits, 0, Secret(bits / 8u)};
     std::ranges::fill(sas[0].auth_key->material.bytes(), std::byte{0x11});
     Saver saver(false);
-    std::string out;
+    SecretText out;
     saver.write(std::move(sas[0]), out);
     EXPECT_EQ(saver.left_out(), out.starts_with("\n#") ? 1u : 0u);
-    return out;
+    return std::string(out);
   };
   EXPECT_EQ(said(3, 72),
             "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: hmac-sha1 needs 160 bits, or at least 80 in "
@@ -334,10 +334,10 @@ TEST(Save, LeavesOutWhatNeedsIntegrity) {
     m.sa->auth = 0, m.auth_key.reset();
     m.sa->replay = static_cast<std::uint8_t>(window);
     Saver saver(false);
-    std::string out;
+    SecretText out;
     saver.write(std::move(m), out);
     EXPECT_EQ(saver.left_out(), out.contains("\nadd") ? 0u : 1u);
-    return out;
+    return std::string(out);
   };
   const std::string aes =
       "\nadd esp spi 0x9 dst 192.0.2.2 encr_alg aes-cbc \\\n"
