@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <set>
+#include <tuple>
 
 #include "engine/crypto/crypto.h"
 #include "engine/traffic/testing.h"
@@ -270,6 +271,23 @@ TEST(Adversary, WhatIsInsideMustBeCovered) {
   EXPECT_EQ(inside({}, narrow, {}), "inner");  // Transport where a tunnel should be.
   const Wish six{.tunnel = true, .inner_src = "2001:db8::", .inner_dst = "2001:db8::", .prefix = 32};
   EXPECT_EQ(inside(six, narrow, {.src = "2001:db8::1", .dst = "2001:db8::2"}), "selector");
+}
+
+// A prefix may end within an octet: the first and the last address of 10.1.16.0/20, and their neighbours outside.
+TEST(Adversary, PrefixesAreComparedToTheLastBit) {
+  Host open, strict;
+  const Wish any{.tunnel = true, .inner_src = "0.0.0.0", .inner_dst = "0.0.0.0", .prefix = 0};
+  const Wish narrow{.tunnel = true, .inner_src = "10.1.16.0", .inner_dst = "10.2.16.0", .prefix = 20};
+  ASSERT_EQ(open.add(add(0x100, any)), engine::testing::kDone);
+  ASSERT_EQ(strict.add(add(0x100, narrow)), engine::testing::kDone);
+  for (const auto& [src, dst, cause] : {std::tuple{"10.1.16.0", "10.2.31.255", "none"},
+                                        {"10.1.31.255", "10.2.16.0", "none"},
+                                        {"10.1.15.255", "10.2.16.0", "selector"},
+                                        {"10.1.32.0", "10.2.16.0", "selector"},
+                                        {"10.1.16.0", "10.2.15.255", "selector"},
+                                        {"10.1.16.0", "10.2.32.0", "selector"}})
+    EXPECT_EQ(name(unprotect(strict, protect(open, datagram({.src = src, .dst = dst})).packet).cause), cause)
+        << src << " " << dst;
 }
 
 TEST(Adversary, ProtocolAndPortsAreSelectorsBothWays) {
