@@ -80,9 +80,9 @@ class World {
     Reader length(Bytes(head).subspan(4));
     length.host(units);
     const std::size_t body = std::min(in.remaining() / 8, std::size_t{units < 2 ? 0u : units - 2u}) * 8;
-    std::vector<std::byte> wire(head.begin(), head.end());
-    const Bytes rest = in.take(body);
-    wire.insert(wire.end(), rest.begin(), rest.end());
+    std::vector<std::byte> wire(head.size() + body);
+    std::ranges::copy(head, wire.begin());
+    std::ranges::copy(in.take(body), wire.begin() + head.size());
     Writer(MutableBytes(wire).subspan(4)).host(static_cast<std::uint16_t>(wire.size() / 8));
     auto m = decode(wire);
     if (m) return request(client, std::move(*m));

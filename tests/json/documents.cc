@@ -55,6 +55,7 @@ int main() {
                                                   {"encryption", "aes-gcm", loadable},
                                                   {"encryption", "null", unknown},
                                                   {"protocol", "AH over IPv6", missing, "modprobe ah6"}}},
+                                      .policies = 2,
                                       .offload_devices = {"eth0"},
                                       .may_change = true,
                                       .lockdown = "none",
