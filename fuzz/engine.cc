@@ -1,5 +1,6 @@
 // A session of several clients with the key engine, time included: steps of one byte, then a message or a number.
 // Nothing may crash, every request that asks for an answer gets one, and all that is sent can be encoded.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
