@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 
-from guest import contains, expect, finish, ipseckey, key, run, states
+from guest import contains, expect, finish, forward, ipseckey, key, run, states
 from netns import PATIENCE, cable, inside, ip_batch, pings
 
 A, B = "10.77.0.1", "10.77.0.2"
@@ -119,6 +119,8 @@ expect("what is left", ([re.search("spi 0x0*([0-9a-f]+)", sa)[1] for sa in state
 
 # On Linux a mark is part of what names an SA: two may differ by it alone, in a check and an apply as well.
 marked = [f"add ah spi 0x7000 src {A} dst {OTHER} auth_alg sha256 authkey {key(256, mark)} mark {mark:#x}" for mark in (1, 2)]
+with inside("b"):
+    forward()
 expect("SAs that differ by their mark", apply("b", lines=marked), "2 added, 0 changed, 0 kept, 0 removed.")
 expect("a check of them", apply("b", "-c"), "2 of 2 commands valid.")
 expect("one of them changes", apply("b", lines=[marked[0], marked[1] + " hard_addtime 9000"]),

@@ -90,6 +90,7 @@ expect("directions after updates", directions(), in_kernel)
 numbers = {line["spi"]: line.get("replay_value") for line in map(json.loads, ipseckey("--json", "-p", "dump", "esp")
                                                                  .splitlines()) if line["kind"] == "sa"}
 expect("numbers after updates", (numbers[0x1007], numbers[0x1008]), (90, 90))
+NO_PAIR = "One of the entered values is incorrect: Diagnostic code 73: these two SAs cannot be a pair"
 text = ipseckey("-f", "-", fails=True, stdin="update esp spi 0x1000 dst 192.0.2.2 outbound\n"
                 f"add esp spi 0x3001 {BACK} {GCM} inbound pair-spi 0x1000\n"
                 f"add esp spi 0x3002 {BACK} {GCM} outbound pair-spi 0x1001\n"
@@ -98,8 +99,8 @@ text = ipseckey("-f", "-", fails=True, stdin="update esp spi 0x1000 dst 192.0.2.
 expect("which lines were refused, and why", [tuple(re.search(r"^<stdin>:(\d+):\d+: error: (.*)", line).groups())
                                              for line in text.splitlines() if ": error: " in line], [
     ("1", "One of the entered values is incorrect: Diagnostic code 42: SA flags are set that may not be set here"),
-    ("2", "One of the entered values is incorrect: Diagnostic code 73: these two SAs cannot be a pair"),
-    ("3", "One of the entered values is incorrect: Diagnostic code 73: these two SAs cannot be a pair"),
+    ("2", f"{NO_PAIR}; both SAs have the same direction: one is to be inbound, the other outbound"),
+    ("3", f"{NO_PAIR}; both SAs have the same direction: one is to be inbound, the other outbound"),
     ("5", "esp SA spi 0x1000 dst 192.0.2.2 already exists")])
 expect("and are not there", directions(), {**in_kernel, 0x3003: "in"})
 
