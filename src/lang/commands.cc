@@ -45,9 +45,8 @@ constexpr std::array kTable = {
                "Say what this machine's kernel can do for IPsec, what this user may do, and what goes wrong."},
     CommandRow{Verb::genkey, "genkey", Type::reserved, SaTypeRule::none, Operands::algorithm, kNotFile,
                "[ALGORITHM [BITS]]",
-               "Print a fresh random key for an algorithm, with its salt; of the longest length unless BITS says less. "
-               "Without "
-               "ALGORITHM print the words of an SA with the algorithms for manual keys."},
+               "Print a fresh random key for an algorithm, with its salt; of the longest length unless BITS says less; "
+               "without ALGORITHM, the words of an SA with the algorithms for manual keys."},
     CommandRow{Verb::help, "help ?", Type::reserved, SaTypeRule::none, Operands::topic, kNotFile, "[COMMAND|attr]",
                "Explain the commands, one command, or (attr) the extensions."},
     CommandRow{Verb::quit, "quit exit", Type::reserved, SaTypeRule::none, Operands::none, kAnywhere, "",

@@ -121,11 +121,24 @@ bool plain_address(std::string_view word) {
   return is_address(word) && (dotted(word) || word.find("::") != std::string_view::npos);
 }
 
+// An IPv4 address, or one with a slip in it: "192.0.2.256".
+bool four_numbers(std::string_view word) {
+  std::size_t numbers = 1, digits = 0;
+  for (const char c : word) {
+    const bool dot = c == '.';
+    if (dot ? digits == 0 : !is_digit(c)) return false;
+    numbers += dot;
+    digits = dot ? 0 : digits + 1;
+    if (digits > 3) return false;
+  }
+  return numbers == 4 && digits > 0;
+}
+
 // As a value of a keyword, where the words around it do not say otherwise.
 bool fit_as_value(std::string_view word, bool addresses) {
   if (is_known(word)) return true;
   if (!printable(word)) return false;
-  const bool address = addresses ? is_address(word) : plain_address(word);
+  const bool address = addresses ? is_address(word) || four_numbers(word) : plain_address(word);
   return small_number(word) || is_mark(word) || address || !like_a_key(word);
 }
 

@@ -324,8 +324,11 @@ void Parser::read_value(Command& command, const KeywordMatch& match, const Word&
   if (!value) {
     const Word& bad = value_of[value.error().word];
     std::string message = std::move(value.error().message);
-    if (const auto at = message.find("{word}"); at != std::string::npos)
-      message.replace(at, 6, Value::kSecret ? "the value" : Echo(words_).value(bad));
+    if (const auto at = message.find("{word}"); at != std::string::npos) {
+      const Echo echo(words_);
+      const bool shown = !Value::kSecret && echo.shows(bad);
+      message.replace(at, 6, shown || at == 0 ? echo.value(bad) : "(not shown)");
+    }
     error(bad, fmt::format("{}: {}", name.text, message));
     faulty_ |= bit(row);
     return;

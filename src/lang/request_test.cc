@@ -299,7 +299,7 @@ TEST(Request, RefusesWhatHasNoAddress) {
             "keys:1:32: error: Unknown address gone2x: no such host\n");
   EXPECT_EQ(ways("dst6 mypeer"), "keys:1:23: error: Unknown address mypeer: it has no IPv6 address\n");
   EXPECT_EQ(ways("dst c0ffee15bad4c0de5ca1ab1edeadfa11"),
-            "keys:1:27: error: dst: Unknown address the value: it may be a key and is not looked up as a name\n");
+            "keys:1:27: error: dst: Unknown address (not shown): it may be a key and is not looked up as a name\n");
 }
 
 // A name server is somebody else's eyes.
