@@ -51,12 +51,9 @@ Result<std::unique_ptr<Backend>> automatic(const Surroundings& around) {
 }  // namespace
 
 Surroundings surroundings() {
-  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")),
-          system_now,
-          [] { return kernel_lacks(KernelFiles(), connect_to_kernel); },
-          -1,
-          own_addresses(system_now),
-          [] { return xfrm_world(system_now); }};
+  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")), system_now,
+          [] { return kernel_lacks(KernelFiles(), connect_to_kernel); },         -1,
+          [] { return own_addresses([now = system_now()] { return now; }); },    [] { return xfrm_world(system_now); }};
 }
 
 Result<std::unique_ptr<Backend>> open(std::string_view where, const Surroundings& around) {
@@ -76,7 +73,7 @@ std::unique_ptr<Backend> open_scratch(const Surroundings& around, Scratch kind) 
   engine::Options options;
   options.dry_run = !kind.whole && !kernel;  // An UPDATE is judged by what the SA has.
   options.names_by_mark = options.as_linux = kernel;
-  options.is_local = around.is_local;
+  if (around.own_addresses) options.is_local = around.own_addresses();
   options.only_asked_directions = true;
   options.usable = std::move(kind.usable);
   // A file is checked as of one moment: no SA of it may age while the rest is read.

@@ -19,8 +19,9 @@ struct Surroundings {
   std::function<Instant()> clock;  ///< For `memory` and `kernel`.
   /// For `auto`: why the kernel is no SADB, with the cure; empty: it has ESP or AH.
   std::function<std::string()> kernel_lacks = {};
-  int stop_fd = -1;                                   ///< For `ipsecd`: as of Socket::connect().
-  std::function<bool(const Address&)> is_local = {};  ///< Whether an address is this host's; empty: not known.
+  int stop_fd = -1;  ///< For `ipsecd`: as of Socket::connect().
+  /// For checks: creates what tells whether an address is this host's, as of now; empty: not known.
+  std::function<std::function<bool(const Address&)>()> own_addresses = {};
   /// For checks by the kernel's rules; tests replace it. Empty: xfrm_world().
   std::function<XfrmWorld()> xfrm = {};
 };

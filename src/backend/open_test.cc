@@ -66,7 +66,7 @@ TEST(Open, ACheckJudgesAsItsSadbWouldAndKeepsWhatWasAsked) {
     return m;
   };
   Surroundings around{"", noon};
-  around.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };
+  around.own_addresses = [] { return [](const Address& a) { return a == parse_address("192.0.2.1"); }; };
   const auto scratch =
       open_scratch(around, {.whole = true, .usable = [](const pfkey::Algorithm& row) { return row.number != 3; }});
   std::vector<pfkey::Message> requests;

@@ -123,7 +123,8 @@ struct Both {
     XfrmWorld real = world();
     real.connect = [this](bool) -> Result<Netlink> { return kernel.client(); };
     sadb = std::move(*Xfrm::open(std::move(real)));
-    check = open_scratch({.socket = "", .clock = now, .is_local = only(own), .xfrm = world}, {.rules = Rules::kernel});
+    check = open_scratch({.socket = "", .clock = now, .own_addresses = [own] { return only(own); }, .xfrm = world},
+                         {.rules = Rules::kernel});
   }
   static Instant now() { return {{}, std::chrono::sys_seconds(std::chrono::seconds(kNow))}; }
 
