@@ -134,11 +134,19 @@ bool four_numbers(std::string_view word) {
   return numbers == 4 && digits > 0;
 }
 
+// The same with a prefix, or an address with a zone, which no SA has: "192.0.2.256/24", "fe80::%2/64".
+bool nearly_address(std::string_view word) {
+  const auto slash = std::min(word.find('/'), word.size()), zone = std::min(word.find('%'), slash);
+  const std::string_view address = word.substr(0, zone), prefix = word.substr(slash);
+  return prefix.size() <= 4 && !like_a_key(word.substr(zone, slash - zone)) &&
+         (zone < slash ? plain_address(address) : four_numbers(address));
+}
+
 // As a value of a keyword, where the words around it do not say otherwise.
 bool fit_as_value(std::string_view word, bool addresses) {
   if (is_known(word)) return true;
   if (!printable(word)) return false;
-  const bool address = addresses ? is_address(word) || four_numbers(word) : plain_address(word);
+  const bool address = addresses ? is_address(word) || nearly_address(word) : plain_address(word);
   return small_number(word) || is_mark(word) || address || !like_a_key(word);
 }
 

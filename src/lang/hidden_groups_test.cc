@@ -1,5 +1,6 @@
 // Keys that are written in groups of digits, as dumps of files have them, behind whatever word somebody took for the
 // keyword: no group is shown, and what stands around them neither.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -108,6 +109,14 @@ TEST(HiddenGroups, AndNothingElse) {
   EXPECT_EQ(shown("00000000: c0ff ee1b ad4c de5c  ....L..%"), "********* **** **** **** ****  ********");
   EXPECT_EQ(shown("add esp spi 0x1000 dport 80 443 dst 192.0.2.1"), "add esp spi 0x1000 dport 80 443 dst 192.0.2.1");
   EXPECT_EQ(shown("add esp 0x1000 dst 192.0.2.1 source 192.0.2.2"), "add esp 0x1000 dst 192.0.2.1 source 192.0.2.2");
+  // A slip in an address makes no key of it, where an address stands.
+  for (const std::string_view slip : {"192.0.2.256", "10.20.30.400/24", "fe80::%2/64", "fe80::12%3"})
+    EXPECT_EQ(shown(fmt::format("add esp spi 0x1000 isrc {} encrkey c0ff", slip)),
+              fmt::format("add esp spi 0x1000 isrc {} encrkey ****", slip));
+  for (const std::string_view key :
+       {"192.0.2.25.16.12", "192.168.1000.1", "192.0.2.1c", "fe80::%c0ffee", "c0:ff:ee%1", "192:168:100:400"})
+    EXPECT_EQ(shown(fmt::format("add esp spi 0x1000 isrc {}", key)),
+              fmt::format("add esp spi 0x1000 isrc {}", std::string(key.size(), '*')));
 }
 
 // What is near to a word would tell most of it.
