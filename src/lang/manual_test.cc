@@ -11,6 +11,7 @@ namespace {
 using lang::testing::run;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 
 // Solaris 9, examples 7, 8, 10 and 11: continued lines without a backslash.
 constexpr std::string_view kSolaris9 = R"(add ah spi 0x90125 src me.domain.com dst you.domain.com
@@ -162,8 +163,45 @@ std::vector<std::string> load(std::string_view file) {
   return out;
 }
 
+// What became of a page: its messages, and its faults, line by line.
+struct Page {
+  std::vector<std::string> messages, faults;
+};
+
+Page load_page(std::string_view file) {
+  Page page;
+  for (const std::string& entry : load(file)) {
+    if (!entry.starts_with("manual:")) {
+      page.messages.push_back(entry);
+      continue;
+    }
+    for (std::size_t at = 0; at < entry.size(); at = entry.find('\n', at) + 1)
+      page.faults.push_back(entry.substr(at, entry.find('\n', at) - at));
+  }
+  return page;
+}
+
+// A warning at each place where the page takes MD5 or DES, which RFC 8221 sections 5 and 6 rule out.
+std::vector<std::string> warnings_of(std::string_view file) {
+  std::vector<std::string> out;
+  for (int line = 1; !file.empty(); ++line) {
+    const std::string_view text = file.substr(0, file.find('\n'));
+    if (const auto md5 = text.find("authalg md5"); md5 != std::string_view::npos)
+      out.push_back(
+          fmt::format("manual:{}:{}: warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256", line, md5 + 1));
+    if (const auto des = text.find("encralg des"); des != std::string_view::npos)
+      out.push_back(
+          fmt::format("manual:{}:{}: warning: des-cbc MUST NOT be used (RFC 8221): take aes-cbc", line, des + 1));
+    file.remove_prefix(text.size() + 1);
+  }
+  return out;
+}
+
 TEST(Manual, OfSolaris9) {
-  EXPECT_THAT(load(kSolaris9),
+  const Page page = load_page(kSolaris9);
+  EXPECT_THAT(page.faults, ElementsAreArray(warnings_of(kSolaris9)));
+  EXPECT_EQ(page.faults.size(), 8u);
+  EXPECT_THAT(page.messages,
               ElementsAre("3 ah 0x90125 192.0.2.1 > 192.0.2.2 auth 2/128",              //
                           "2 ah 0x90125 0.0.0.0 > 192.0.2.2 bytes 16000000 usetime 0",  //
                           "3 ah 0x2112 192.0.2.2 > 192.0.2.1 auth 2/128 bytes 16000000 usetime 0",
@@ -187,9 +225,14 @@ std::vector<std::string> newer_pages() {
           "2 esp 0x123456 0.0.0.0 > 192.168.99.2 pair 0x654321"};
 }
 
-TEST(Manual, OfIllumos) { EXPECT_EQ(load(kIllumos), newer_pages()); }
-
-TEST(Manual, OfOpenSolaris) { EXPECT_EQ(load(kOpenSolaris), newer_pages()); }
+TEST(Manual, OfTheNewerPages) {
+  for (const std::string_view file : {kIllumos, kOpenSolaris}) {
+    const Page page = load_page(file);
+    EXPECT_EQ(page.messages, newer_pages());
+    EXPECT_THAT(page.faults, ElementsAreArray(warnings_of(file)));
+    EXPECT_EQ(page.faults.size(), 12u);
+  }
+}
 
 TEST(Manual, OfOracleSolaris) {
   EXPECT_THAT(load(kOracle),

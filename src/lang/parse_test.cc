@@ -21,6 +21,11 @@ struct ReportRow {
 
 // A sound SA, to be spoiled by what is put after it.
 constexpr std::string_view kGood =
+    "add esp spi 1000 dst 192.0.2.2 authalg sha256 "
+    "authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff "
+    "encralg aes encrkey 00112233445566778899aabbccddeeff ";
+// The same SA before somebody says what vouches for its packets.
+constexpr std::string_view kUnvouched =
     "add esp spi 1000 dst 192.0.2.2 encralg aes encrkey 00112233445566778899aabbccddeeff ";
 constexpr std::string_view kUpdate = "update esp spi 1000 dst 192.0.2.2 ";
 
@@ -34,7 +39,9 @@ std::string at(std::string_view before, std::size_t column, std::string_view mes
 TEST(Parse, TakesWhatIsRight) {
   EXPECT_EQ(good_with(""), "");
   EXPECT_EQ(report(kUpdate), "");
-  EXPECT_EQ(report("add AH spi 0x100 dst mypeer authalg HMAC-MD5 authkey 0x00112233445566778899aabbccddeeff"), "");
+  EXPECT_EQ(report("add AH spi 0x100 dst mypeer authalg HMAC-SHA256 "
+                   "authkey 0x00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"),
+            "");
   for (const std::string_view text : {"", "   ", "# add", "  # \\", "flush", "flush ALL", "quit", "exit"})
     EXPECT_EQ(report(text), "") << text;
 }
@@ -153,7 +160,8 @@ TEST(Parse, UnknownExtensions) {
 }
 
 TEST(Parse, AMisspeltKeywordIsNoMissingOne) {
-  EXPECT_EQ(report("add esp spj 1000 dst 192.0.2.2 encralg null authalg md5 authkey 00112233445566778899aabbccddeeff"),
+  EXPECT_EQ(report("add esp spj 1000 dst 192.0.2.2 encralg null authalg sha256 "
+                   "authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
             "keys:1:9: error: Unknown extension \"spj\"; did you mean spi?\n");
   EXPECT_EQ(report("add esp spi 1000 dst 192.0.2.2 enrcalg aes encrkey 00112233445566778899aabbccddeeff"),
             "keys:1:32: error: Unknown extension \"enrcalg\"; did you mean encralg?\n");
@@ -198,7 +206,8 @@ TEST(Parse, MissingValuesInTheMiddle) {
                   HasSubstr(fmt::format("error: a value is missing: {} needs {}\n", name, metavar_of(row))));
     });
   }
-  EXPECT_EQ(report("add esp spi dst 192.0.2.1 authalg md5 authkey 00112233445566778899aabbccddeeff"),
+  EXPECT_EQ(report("add esp spi dst 192.0.2.1 authalg sha256 "
+                   "authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
             "keys:1:9: error: a value is missing: spi needs NUMBER\n");
   EXPECT_EQ(report("update esp spi 1 dst 192.0.2.1 srcidtype fqdn replay_value 1"),
             "keys:1:32: error: a value is missing: srcidtype needs TYPE TEXT\n");
@@ -330,7 +339,9 @@ TEST(Parse, BadValues) {
   };
   for (const ReportRow& row : kRows) {
     const std::size_t value = row.text.find(' ') + 1;
-    EXPECT_EQ(good_with(row.text), at(kGood, value, fmt::format("error: {}", row.expected))) << row.text;
+    const std::string_view before = row.text.starts_with("authalg") ? kUnvouched : kGood;
+    EXPECT_EQ(report(std::string(before).append(row.text)), at(before, value, fmt::format("error: {}", row.expected)))
+        << row.text;
   }
   EXPECT_EQ(good_with("srcidtype fqdn $\"\\q\""),
             at(kGood, 15, "error: srcidtype: \"\\q\" has a wrong escape; \\\\ \\\" \\n \\r \\t and \\xHH are known"));
@@ -351,7 +362,7 @@ TEST(Parse, CommentsStandOnTheirOwnLines) {
   };
   constexpr CommentRow kRows[] = {
       {"add esp spi 9000 dst 1.2.3.4 # 7", 30},
-      {"add esp spi 9000 dst 1.2.3.4 authalg md5 #authkey 00112233445566778899aabbccddeeff", 42},
+      {"add esp spi 9000 dst 1.2.3.4 authalg sha256 #authkey 00112233445566778899aabbccddeeff", 45},
       {"add esp spi 9000 dst 1.2.3.4 # spi 2 dst 3", 30},
       {"flush # all of them", 7},
       {"flush all # of them", 11},
@@ -391,7 +402,8 @@ TEST(Parse, RequiredExtensions) {
   for (const CommandRow& command : commands()) {
     if (command.operands != Operands::extensions) continue;
     const bool adds = command.verb == Verb::add;
-    const std::string tail = adds ? " authalg md5 authkey 00112233445566778899aabbccddeeff" : "";
+    const std::string tail =
+        adds ? " authalg sha256 authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" : "";
     EXPECT_EQ(report(fmt::format("{} ah{}", command.name(), tail)),
               fmt::format("keys:1:1: error: {0} needs spi\nkeys:1:1: error: {0} needs dst\n", command.name()));
     EXPECT_EQ(report(fmt::format("{} ah spi 1000{}", command.name(), tail)),
@@ -465,8 +477,9 @@ TEST(Parse, KeyBits) {
     EXPECT_EQ(key->bits, row.bits) << row.text;
     EXPECT_EQ(!context.warning.empty(), row.warned) << row.text;
   }
-  EXPECT_EQ(report("update ah spi 1 dst 192.0.2.1 authalg md5 authkey 00112233445566778899aabbccddeeff00/128"),
-            "keys:1:43: warning: authkey: the key has 136 bits; the last 8 are dropped\n");
+  EXPECT_EQ(report("update ah spi 1 dst 192.0.2.1 authalg sha256 "
+                   "authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff00/256"),
+            "keys:1:46: warning: authkey: the key has 264 bits; the last 8 are dropped\n");
 }
 
 TEST(Parse, SeveralFaultsAreReportedTogetherInOrder) {
