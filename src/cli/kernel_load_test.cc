@@ -71,11 +71,15 @@ Ran load(std::string_view text, FakeKernel::Answer answer) { return run({"-f", "
 
 constexpr std::string_view kFile =
     "# Four SAs.\n"
-    "add ah spi 0x1001 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 000102030405060708090a0b0c0d0e0f\n"
-    "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 100102030405060708090a0b0c0d0e0f\n"
+    "add ah spi 0x1001 src 192.0.2.1 dst 192.0.2.2 authalg sha256 "
+    "authkey 000102030405060708090a0b0c0d0e0f00000000000000000000000000000000\n"
+    "add ah spi 0x1002 src 192.0.2.1 dst 192.0.2.2 authalg sha256 "
+    "authkey 100102030405060708090a0b0c0d0e0f00000000000000000000000000000000\n"
     "\n"
-    "add ah spi 0x1003 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 200102030405060708090a0b0c0d0e0f\n"
-    "add ah spi 0x1004 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey 300102030405060708090a0b0c0d0e0f\n";
+    "add ah spi 0x1003 src 192.0.2.1 dst 192.0.2.2 authalg sha256 "
+    "authkey 200102030405060708090a0b0c0d0e0f00000000000000000000000000000000\n"
+    "add ah spi 0x1004 src 192.0.2.1 dst 192.0.2.2 authalg sha256 "
+    "authkey 300102030405060708090a0b0c0d0e0f00000000000000000000000000000000\n";
 
 TEST(KernelLoad, EachFailureIsToldAtItsLineInWhateverOrderItCame) {
   const Ran ran = load(kFile, [](const std::vector<Request>& r, Peer& peer) {
