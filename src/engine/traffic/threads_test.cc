@@ -95,8 +95,11 @@ TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
   for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([&traffic, i] { traffic.run(i); });
   const auto nothing = [](Audience, Message&&) {};
   std::uint64_t sent = 0, let_in = 0;
-  for (int round = 0; round < 300; ++round) {
-    Message m = add(0x100, {.encrypt = 20, .window = 4096});
+  // Each round has an SPI of its own: a thread may sleep between protect() and unprotect(), and its packet must not be
+  // one of the next SA, whose sender has not yet come so far.
+  std::uint32_t spi = 0x100;
+  for (int round = 0; round < 300; ++round, ++spi) {
+    Message m = add(spi, {.encrypt = 20, .window = 4096});
     receives.handle(m.clone(), at(0), nothing);
     sends.handle(std::move(m), at(0), nothing);
     const std::uint64_t before = traffic.in.inbound().packets;
@@ -107,8 +110,8 @@ TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
     const auto number_into = [](std::uint64_t& to) {
       return [&to](Audience, Message&& r) { to = r.replay_value ? r.replay_value->number() : 0; };
     };
-    sends.handle(engine::testing::request(pfkey::Type::del, SaType::esp, 0x100), at(1), number_into(last_sent));
-    receives.handle(engine::testing::request(pfkey::Type::del, SaType::esp, 0x100), at(1), number_into(last_let_in));
+    sends.handle(engine::testing::request(pfkey::Type::del, SaType::esp, spi), at(1), number_into(last_sent));
+    receives.handle(engine::testing::request(pfkey::Type::del, SaType::esp, spi), at(1), number_into(last_let_in));
     EXPECT_GE(last_sent, last_let_in);
     sent += last_sent, let_in += last_let_in;
     while (traffic.out.wanted()) continue;
