@@ -53,7 +53,7 @@ TEST(Allocations, AConnectionThatChangesItsThreadCountsOnce) {
   Engine engine(Options{.is_local = {}, .random = {}, .usable = {}, .carrier = &plane});
   ASSERT_EQ(engine::testing::outcome(engine, limited(1)), kDone);
   std::array workers = {plane.worker(0), plane.worker(1)};
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     Held held(datagram());
     workers[i % 2].protect({&held.item, 1}, at(0));
     EXPECT_EQ(name(held.item.cause), "none") << i;
