@@ -20,8 +20,8 @@ KEY = "112233445566778899aabbccddeeff0{:x}"
 
 
 def sa_line(spi: int, dst: str = "192.0.2.2") -> str:
-    """An AH SA that any SADB takes."""
-    return f"add ah spi {spi:#x} src 192.0.2.1 dst {dst} authalg md5 authkey {KEY.format(spi % 15 + 1)}\n"
+    """An AH SA that any SADB takes, without a warning."""
+    return f"add ah spi {spi:#x} src 192.0.2.1 dst {dst} authalg aes-xcbc authkey {KEY.format(spi % 15 + 1)}\n"
 
 
 def sa_lines(count: int, first: int = 0x1000) -> str:

@@ -83,7 +83,7 @@ class Terminal(Case):
 
 
 class Opening(Case):
-    KEY_LINE = "add ah spi 0x100 src 192.0.2.1 dst 192.0.2.2 authalg md5 authkey @{}\n"
+    KEY_LINE = "add ah spi 0x100 src 192.0.2.1 dst 192.0.2.2 authalg aes-xcbc authkey @{}\n"
 
     def refused(self, name: str, why: str, *options):
         self.write("keys", self.KEY_LINE.format(name))
@@ -93,13 +93,13 @@ class Opening(Case):
 
     def test_a_key_from_a_pipe(self):
         os.mkfifo(self.folder / "pipe", 0o600)
-        self.refused("pipe", "keys:1:66: error: authkey: pipe is no regular file; a key is read from nothing else\n", "-c",
+        self.refused("pipe", "keys:1:71: error: authkey: pipe is no regular file; a key is read from nothing else\n", "-c",
                      "keys")
         self.refused("/dev/stdin", "/dev/stdin is no regular file", "-c", "keys")
 
     def test_a_key_from_standard_input(self):
         why = "- is no standard input here: a key is read from a regular file (one of this name is @./-)"
-        self.refused("-", f"keys:1:66: error: authkey: {why}\n", "-c", "keys")
+        self.refused("-", f"keys:1:71: error: authkey: {why}\n", "-c", "keys")
         self.write("-", "112233445566778899aabbccddeeff00\n")
         self.write("keys", self.KEY_LINE.format("./-"))
         self.assertEqual(self.run_it("-c", "keys"), Ended(0, "keys: 1 of 1 command valid.\n", ""))
