@@ -290,7 +290,7 @@ class Counts(Case):
         self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 10), [100] * 10)
         text = self.a.ipseckey("get", "esp", "spi", "0x1000", "dst", "192.0.2.2")
-        self.assertIn("bytes            1.25 KB\n", text)  # With IP and UDP headers.
+        self.assertIn("bytes            1.25 KiB\n", text)  # With IP and UDP headers.
         self.assertIn("last number 10\n", text)
         self.assertNotIn("first use not yet", text)
         self.assertIn("first use not yet", self.a.ipseckey("get", "esp", "spi", "0x1001", "dst", "192.0.2.1"))
