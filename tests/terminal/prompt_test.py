@@ -242,7 +242,7 @@ class PromptTest(Case):
 
     def test_ctrl_c_ends_a_load_and_the_prompt_comes_back(self):
         self.start()
-        os.mkfifo(f"{self.folder.name}/slow")
+        os.mkfifo(f"{self.folder.name}/slow", 0o600)
         self.type("load slow\r")
         with open(f"{self.folder.name}/slow", "w", encoding="ascii") as slow:
             slow.write("".join(self.lines(300)))
