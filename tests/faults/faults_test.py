@@ -84,7 +84,7 @@ class Files(Case):
         return ended
 
     def test_lines_that_end_in_cr_lf(self):
-        self.write("dos", "add ah spi 0x100 dst 192.0.2.2 \\\r\n   authalg md5 \\\r\n   authkey "
+        self.write("dos", "add ah spi 0x100 dst 192.0.2.2 \\\r\n   authalg aes-xcbc \\\r\n   authkey "
                           "112233445566778899aabbccddeeff00\r\n\r\n# end\r\n" + sa_line(0x101).replace("\n", "\r\n"))
         self.assertEqual(self.run_it("-c", "dos"), Ended(OK, "dos: 2 of 2 commands valid.\n", ""))
 
