@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/net.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "lang/faults.h"
 #include "lang/keywords.h"
@@ -18,8 +20,7 @@ namespace {
 constexpr std::size_t kShortestPiece = 6;  // Digits of a key that give something away.
 
 // What people call a key who do not know our keywords.
-constexpr std::string_view kKeyNames =
-    "key keys enc_key enckey encr_key cipher_key auth_key hmac_key secret passwd password passphrase pass psk";
+constexpr std::string_view kKeyNames = "key keys secret passwd password passphrase pass psk";
 
 std::vector<std::string_view> known_words() {
   std::vector<std::string_view> words;
@@ -52,7 +53,7 @@ bool nearly_known(std::string_view word) {
          !near_misses(word, known()).empty();
 }
 
-bool names_a_key(std::string_view word) {
+bool small_letters_name_a_key(std::string_view word) {
   const auto match = find_keyword(word);
   if (match.row) return is_secret(*match.row);
   if (find_command(word)) return false;
@@ -63,6 +64,16 @@ bool names_a_key(std::string_view word) {
     if (word.find(part) != std::string_view::npos) return true;
   return word.size() <= kLongest &&
          (text::edit_distance(word, "authkey") <= 3 || text::edit_distance(word, "encrkey") <= 3);
+}
+
+// Keywords are in small letters, and people write "AUTHKEY". The word may be a key itself, so its copy is wiped.
+bool names_a_key(std::string_view word) {
+  std::array<char, 64> copy{};
+  if (word.size() > copy.size()) return small_letters_name_a_key(word);
+  std::ranges::transform(word, copy.begin(), text::lower);
+  const bool names = small_letters_name_a_key({copy.data(), word.size()});
+  wipe(std::as_writable_bytes(std::span(copy)));
+  return names;
 }
 
 bool small_number(std::string_view word) {

@@ -89,6 +89,20 @@ TEST(HiddenGroups, BehindEveryWordThatMayBeMeantAsTheKeyword) {
         }
 }
 
+// No digits tell that it is a key, only the word before it does.
+TEST(HiddenGroups, AKeyThatIsTextBehindAKeywordInAnyLetters) {
+  for (const std::string_view keyword : {"authkey", "AUTHKEY", "EncrKey", "ENCRKEY", "SharedKey", "AUTH-KEY",
+                                         "Auth_Key", "PASSWD", "Secret", "Psk", "KEY"})
+    for (const std::string_view key : {"\"q83vEjRWeJCrze8SNFZ4kA==\"", "correct-horse", "$\"battery staple\""}) {
+      const auto text = fmt::format("add esp spi 0x1000 dst 192.0.2.1 foo {} {}", keyword, key);
+      const std::string report = run(text, Where::file, {"keys", 1}, true).report;
+      ASSERT_NE(report, "") << text;
+      for (const std::string_view piece : {"q83v", "kA==", "correct", "horse", "battery", "staple"})
+        EXPECT_EQ(report.find(piece), std::string::npos) << text << "\n" << report;
+      EXPECT_TRUE(may_hold_key(text)) << text;
+    }
+}
+
 // The words of a report's source line.
 std::string shown(std::string_view text) {
   const std::string report = run(text, Where::file, {"keys", 1}, true).report;

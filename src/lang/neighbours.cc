@@ -74,8 +74,8 @@ constexpr std::array kTable = {
     // OpenBSD, FreeS/WAN, IMS, VPP.
     Row{keyword, "from tunnel-src", "src"},
     Row{keyword, "to tunnel-dst", "dst"},
-    Row{keyword, "enckey espenckey ck crypto-key cipher_key aead_key", "encrkey"},
-    Row{keyword, "espauthkey ahkey ik integ-key auth_key", "authkey"},
+    Row{keyword, "enckey enc_key encr_key espenckey ck crypto-key cipher_key aead_key", "encrkey"},
+    Row{keyword, "espauthkey ahkey ik integ-key auth_key hmac_key", "authkey"},
     Row{keyword, "spi-c spi-s", "spi"},
     Row{keyword, "port-c port-s", "sport dport", "say sport or dport"},
     Row{keyword, "prot", "", "the SA type, ah or esp, follows the command"},
