@@ -125,7 +125,9 @@ Result<void> Daemon::set_up() {
     return sd_event_exit(static_cast<sd_event*>(loop), 0);
   };
   const auto on_log_timer = [](sd_event_source*, std::uint64_t, void* self) {
-    static_cast<Daemon*>(self)->rationed_.settle(now().steady);
+    auto* daemon = static_cast<Daemon*>(self);
+    daemon->rationed_.settle(now().steady);
+    daemon->await_log();
     return 0;
   };
   int r = sd_event_new(&loop_);
@@ -236,6 +238,11 @@ void Daemon::accept_waiting() {
 
 void Daemon::tell(RationedLog::Kind kind, std::string line) {
   rationed_.say(kind, std::move(line), now().steady);
+  await_log();
+}
+
+// Lines of other kinds may wait for another second.
+void Daemon::await_log() {
   const auto due = rationed_.deadline();
   if (!due) return;
   const auto at = std::chrono::ceil<std::chrono::microseconds>(*due).count();

@@ -94,6 +94,7 @@ class Daemon {
   void set_timer();
   /// Logs what a client causes by coming, which anybody may do at any rate.
   void tell(RationedLog::Kind kind, std::string line);
+  void await_log();
 
   const Listener& listener_;
   Log log_;

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/harmless.h"
 #include "base/socket_path.h"
 #include "base/standard_descriptors.h"
 #include "engine/crypto/crypto.h"
@@ -34,9 +35,10 @@
 
 namespace {
 
-// In one piece; a journal that is gone, or does not read, is no reason to end or to wait.
+// In one piece, and harmless for a terminal: a path may hold anything. A journal that is gone, or does not read, is no
+// reason to end or to wait.
 void log(std::string_view line) {
-  const std::string said = fmt::format("ipsecd: {}\n", line);
+  const std::string said = text::harmless(fmt::format("ipsecd: {}\n", line));
   pollfd out{STDERR_FILENO, POLLOUT, 0};
   if (poll(&out, 1, 0) == 1) [[maybe_unused]]
     const auto done = write(STDERR_FILENO, said.data(), said.size());

@@ -4,11 +4,12 @@ them; and a file is looked at before it is opened, so that nothing hangs, no dev
 nobody looked at owner and mode."""
 import os
 import signal
+import subprocess
 import sys
 import threading
 import unittest
 
-from programs import Case, DEADLINE, Ended, sa_line
+from programs import BIN, Case, DEADLINE, Ended, sa_line
 
 # Clears the screen in two ways, is no UTF-8, and pretends to be a line of ours.
 EVIL = os.fsdecode(b"e\x1b[2J\x9b\xff\nipseckey: all is well\r\"'")
@@ -47,6 +48,12 @@ class Terminal(Case):
         self.said("help", EVIL)
         self.said("genkey", EVIL)
         self.said("get", EVIL)
+
+    def test_names_of_sockets(self):
+        for words in (["--socket", f"{self.folder}/no\x1b[2J\u009b/s"], ["status", "--socket", f"{self.folder}/\x1b[2J\u009b"]):
+            done = subprocess.run([BIN / "ipsecd", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False)
+            self.assertEqual([byte for byte in done.stderr + done.stdout if byte != 0x0a and not 0x20 <= byte < 0x7f], [])
+            self.assertIn(rb"\x1b[2J\xc2\x9b", done.stderr)
 
     def test_what_is_said_of_a_file(self):
         self.write(EVIL, "add ah spi x\n" + sa_line(0x100), mode=0o644)
