@@ -76,10 +76,11 @@ std::string text_in(const char* path) {
 // Whoever listens gets keys: root, this user, or the owner of the folder, in which nobody else could have put a socket
 // for long. The kernel has noted who it was that listened; systemd, which is root, does for a socket unit.
 Result<void> trust(int fd, const std::string& path) {
+  const std::string shown = pfkey::escaped(path);
   ucred who{};
   socklen_t size = sizeof who;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-    return fail(Errc::denied, fmt::format("cannot tell who serves {}: {}", path, text_of(errno)));
+    return fail(Errc::denied, fmt::format("cannot tell who serves {}: {}", shown, text_of(errno)));
   if (who.uid == 0 || who.uid == ::geteuid()) return {};
   struct stat folder{};
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
@@ -91,7 +92,7 @@ Result<void> trust(int fd, const std::string& path) {
               fmt::format("{} is served by user {}, who is neither root nor you nor the owner of its folder: "
                           "nothing was sent; if your ipsecd runs as that user, put its socket into a folder "
                           "that belongs to that user",
-                          path, who.uid));
+                          shown, who.uid));
 }
 
 // Room for the largest message; a default socket buffer has less. Without the privilege the system's limit holds.
