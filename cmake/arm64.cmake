@@ -1,4 +1,4 @@
-# 64-bit Arm by Debian's cross-compiler; what is built runs in qemu's emulation of a process. tools/cross-arm64 uses it.
+# 64-bit Arm by Debian's cross-compiler; the programs run in qemu's user emulation. tools/cross-arm64 uses it.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

@@ -2,9 +2,9 @@
 """The commands that README, CONTRIBUTING and doc/ print, and how each is run after ./quickstart.
 
 usage: commands.py quick|all
-Runs them one after the other in this checkout, as ./quickstart left it, and says which failed. `quick` leaves out
-what needs a guest or the packages of the tests. What runs long as it is printed is given small arguments. It installs packages
-and the program, so it is for a machine that is thrown away, as tools/distro makes one.
+Runs them one after the other in this checkout, as ./quickstart left it, and reports which failed. `quick` leaves out
+those that need a guest or the packages of the tests. Commands that take long as printed get small arguments. The script
+installs packages and the program, so run it on a machine that can be thrown away, such as tools/distro creates.
 """
 import os
 import pathlib
@@ -27,9 +27,9 @@ class Row(NamedTuple):
     """A printed command, or the prompt lines of one block that belong together, each on its line."""
     printed: str
     when: str = "quick"  # Or "all"; or "elsewhere": `why` says where it is run.
-    instead: str = ""  # What is run, where it is not what is printed...
+    instead: str = ""  # What is run, if it is not what is printed...
     why: str = ""  # ...and why.
-    before: str = ""  # What the document takes for granted, as words of a shell...
+    before: str = ""  # What the document assumes, as shell commands...
     package: str = ""  # ...and a package of Debian that most machines have.
 
 
@@ -38,11 +38,11 @@ KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/dataplan
 # A network of its own, with the address of the first host.
 HOST = ("ip link set lo up; ip link add cable type veth peer name far; ip link set far up; "
         "ip address add 192.0.2.1/24 dev cable; ip link set cable up")
-# Where the documents take the program for installed.
+# Where the documents assume that the program is installed.
 INSTALLED = "rm -rf /run/ipsecd; mkdir -p /run/ipsecd; PATH=$PWD/build/bin:$PATH"
 INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--no-install-recommends", "install")
 UNITS = "no service manager runs in such a root, so nothing can be started; tests/boot boots one"
-# The patience of a person: of what ipsecd opens, its socket of the status is the last.
+# Waits as a person would: the status socket is the last thing that ipsecd opens.
 AWAIT = "daemon=$!; until [ -S {}.status ]; do kill -0 $daemon; sleep 0.1; done"
 
 TABLE = (
@@ -106,7 +106,7 @@ curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
     Row("./test -R '^boot$'", "all"),
 )
 
-# Commands within a sentence begin so. A program that is only named, without words of its own, is none.
+# Commands within a sentence begin so. A program that is only named, without arguments, does not count.
 STARTS = ("./", "bench/", "fuzz/", "tools/", "tests/vm/run", "cmake ", "ctest ", "man -l ", "export ")
 
 
@@ -158,12 +158,12 @@ def commands_of_block(lines: list) -> list:
 
 
 def bodies(text: str) -> dict:
-    """Each line that opens a here-document, and the line with all of it."""
+    """Each line that opens a here-document, with the whole of it."""
     return {m[1]: m[0][2:] for m in re.finditer(r"^\$ (.*<<'(\w+)').*\n(?:.*\n)*?\2$", text, re.M)}
 
 
 def script(row: Row) -> str:
-    """What a shell is given: as it is typed."""
+    """The input of a shell: the lines as they are typed."""
     whole = {}
     for document in documents():
         whole.update(bodies(document.read_text()))
@@ -177,7 +177,7 @@ def script(row: Row) -> str:
 
 
 def run(row: Row) -> bool:
-    """In a network of its own where the row makes interfaces."""
+    """Runs the row, in a network of its own if it creates interfaces."""
     apart = ["unshare", "--net"] if HOST in row.before else []
     print(f"\n$ {row.instead or row.printed}", flush=True)
     begin = time.monotonic()

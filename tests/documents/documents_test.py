@@ -33,7 +33,7 @@ three/four
 
 
 def scripts() -> list:
-    """The programs of the project that build something in a folder that they did not configure."""
+    """The scripts that build something in a folder that they did not configure."""
     found = []
     for path in [ROOT / "package", ROOT / "quickstart", *(ROOT / "bench").iterdir(), *(ROOT / "tools").iterdir()]:
         text = path.read_text()
