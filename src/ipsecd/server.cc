@@ -22,6 +22,12 @@ Kind kind_for_sender(const Message& m, const Message& request) {
   return reply || m.error != 0 ? Kind::reply : Kind::broadcast;
 }
 
+Message too_long_reply(const Message& m) {
+  Message instead = m.header();
+  instead.error = EMSGSIZE;
+  return instead;
+}
+
 }  // namespace
 
 Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas, Memory memory)
@@ -142,9 +148,7 @@ void Server::post(ClientId to, Client& client, Message&& m, Kind kind) {
     client.outbox.clear();
   } else if (sent == Sent::too_long && m.error != EMSGSIZE) {
     // The sender must get an answer, even if it cannot be the whole one.
-    Message instead = m.header();
-    instead.error = EMSGSIZE;
-    post(to, client, std::move(instead), kind);
+    post(to, client, too_long_reply(m), kind);
   }
 }
 
@@ -156,9 +160,19 @@ void Server::note_gap(ClientId to, Client& client) {
   post(to, client, pfkey::gap_notice(lost), Kind::broadcast);
 }
 
+// What is too long for the socket shows only when it is its turn; what stands in its place has none of its keys.
+Sent Server::send_front(ClientId id, const Outbox& outbox) {
+  const Sent sent = send_(id, outbox.front());
+  if (sent != Sent::too_long) return sent;
+  const auto whole = pfkey::decode(outbox.front());
+  if (!whole || whole->error == EMSGSIZE) return sent;
+  const auto size = pfkey::encode(too_long_reply(*whole), scratch_.bytes());
+  return size ? send_(id, scratch_.bytes().first(*size)) : sent;
+}
+
 void Server::send_waiting(ClientId id, Client& client) {
   while (!client.outbox.empty() && !client.gone) {
-    const Sent sent = send_(id, client.outbox.front());
+    const Sent sent = send_front(id, client.outbox);
     if (sent == Sent::full) break;
     if (sent == Sent::gone) {
       client.gone = true;

@@ -89,6 +89,7 @@ class Server {
   void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
   void post(ClientId to, Client& client, pfkey::Message&& m, Outbox::Kind kind);
   void note_gap(ClientId to, Client& client);
+  Sent send_front(ClientId id, const Outbox& outbox);
   void send_waiting(ClientId id, Client& client);
 
   engine::Keysock keysock_;

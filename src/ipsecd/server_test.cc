@@ -231,6 +231,27 @@ TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnError) {
   EXPECT_THAT(heard(a), ElementsAre(Glance{Type::get, EMSGSIZE, 5}));
 }
 
+TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnErrorBehindOthersToo) {
+  const ClientId a = open();
+  say(a, add_esp(0x1001));
+  heard(a);
+  peers[a].longest = 64;
+  peers[a].room = 0;
+  say(a, numbered(request(Type::get, SaType::esp, 0x2002), 5));
+  say(a, numbered(request(Type::get, SaType::esp, 0x1001), 6));
+  say(a, numbered(request(Type::get, SaType::esp, 0x2002), 7));
+  peers[a].room = 1;
+  server.flush(a);
+  EXPECT_THAT(heard(a), ElementsAre(Glance{Type::get, ESRCH, 5}));
+  server.flush(a);  // The error has no room either: it waits.
+  EXPECT_THAT(heard(a), ElementsAre());
+  EXPECT_EQ(server.wants(a), (Wants{.read = true, .write = true}));
+  peers[a].room = 10;
+  server.flush(a);
+  EXPECT_THAT(heard(a), ElementsAre(Glance{Type::get, EMSGSIZE, 6}, Glance{Type::get, ESRCH, 7}));
+  EXPECT_EQ(server.wants(a), (Wants{.read = true, .write = false}));
+}
+
 TEST_F(ServerTest, TimeIsNewsToAll) {
   const ClientId a = open(), b = open();
   EXPECT_EQ(server.deadline(), std::nullopt);
