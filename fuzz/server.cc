@@ -1,0 +1,337 @@
+// The server with five clients: two that may do all, a reader, one that only listens and reads as slowly as the input
+// says, and one that reads at once, who is the witness of all news. Requests are made field by field, and some of their
+// octets spoilt afterwards.
+//
+// Every request gets its answer, in the order of the requests, and nobody hears another's; no key leaves for a reader;
+// what the listener misses is counted exactly where it is missing; what waits for a client has a bound.
+//
+// An input: the most SAs; then steps, an octet each (its upper half: which client), with what they take.
+#include "ipsecd/server.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <vector>
+
+#include "engine/testing.h"
+#include "must.h"
+#include "pfkey/notices.h"
+#include "requests.h"
+
+namespace {
+
+using namespace ipsecd;
+using pfkey::Message;
+using pfkey::Type;
+using Wire = std::vector<std::byte>;
+
+constexpr std::size_t kMostSteps = 200, kMostRequests = 6000, kEndless = SIZE_MAX;
+
+// One end of a connection.
+struct Peer {
+  ClientId id = 0;
+  Access access = Access::all;
+  std::uint32_t pid = 0;
+  std::size_t room = kEndless;  // Messages that it takes before it is full.
+  std::size_t longest = pfkey::kMaxMessageSize;
+  bool gone = false;
+  bool nosy = false;  // It asked for what others say, or to be asked for SAs.
+  std::size_t heard = 0, octets = 0;
+  std::uint32_t answered = 0;  // The request that it was answered last.
+  struct Asked {
+    std::uint32_t seq;
+    bool done;
+  };
+  std::deque<Asked> asked;
+};
+
+bool has_keys(const Message& m) { return m.auth_key || m.encrypt_key || m.initial_iv; }
+
+// PF_KEY's answers that are the asker's alone.
+bool is_private(Type type) {
+  constexpr std::array kPrivate = {Type::get, Type::dump, Type::x_promisc, Type::x_inverse_acquire,
+                                   Type::x_delpair_state};
+  return std::ranges::find(kPrivate, type) != kPrivate.end();
+}
+
+class World {
+ public:
+  explicit World(Reader& in)
+      : most_(number<std::uint8_t>(in) + 1u),
+        server_(
+            options(), [this](ClientId to, Bytes wire) { return take(to, wire); }, most_, [this] { return memory_; }) {
+    for (Peer& peer : peers_) open(peer, peer_number(peer) == kReader ? Access::read : Access::all);
+  }
+
+  void run(Reader& in) {
+    for (std::size_t steps = 0; in.remaining() > 0 && steps < kMostSteps; ++steps) {
+      step(in);
+      if (memory_) had_ = server_.sas();
+      MUST(server_.sas() <= most_);
+    }
+    for (Peer& peer : peers_) drain(peer);
+    for (const Peer& peer : peers_) MUST(peer.gone || all_answered(peer));
+    MUST(followed_ == news_.size());
+    empty();
+  }
+
+ private:
+  enum Action : std::uint8_t {
+    kAsk,
+    kSpoilt,
+    kNoise,
+    kRoom,
+    kFlush,
+    kTime,
+    kLongTime,
+    kAttend,
+    kAcquire,
+    kReopen,
+    kGone,
+    kMany,
+    kMemory,
+  };
+  static constexpr std::size_t kReader = 2, kListener = 3, kWitness = 4;
+
+  static engine::Options options() {
+    engine::Options o;
+    o.is_local = [](const Address& a) { return a.octets[3] == std::byte{1}; };
+    o.random = [n = std::uint32_t{0}]() mutable { return n += 0x9e3779b9; };
+    return o;
+  }
+
+  std::size_t peer_number(const Peer& peer) const { return static_cast<std::size_t>(&peer - peers_.data()); }
+
+  void open(Peer& peer, Access access) {
+    peer = {.id = server_.open(access), .access = access, .pid = ++last_pid_, .asked = {}};
+    by_id_[peer.id] = &peer;
+  }
+
+  void step(Reader& in) {
+    const auto op = number<std::uint8_t>(in);
+    Peer& peer = peers_[(op >> 4) % kListener];
+    switch (static_cast<Action>((op & 15u) % 13)) {
+      case kAsk:
+        return ask(peer, made(in));
+      case kSpoilt:
+        return spoilt(peer, made(in), in);
+      case kNoise:
+        return strange(peer, in.take(std::min<std::size_t>(number<std::uint8_t>(in), in.remaining())));
+      case kRoom: {
+        Peer& whose = peers_[(op >> 4) % kWitness];
+        const auto room = number<std::uint8_t>(in);
+        whose.room = room == UINT8_MAX ? kEndless : room;
+        return flush(whose);
+      }
+      case kFlush:
+        return flush(peers_[(op >> 4) % kWitness]);
+      case kTime:
+      case kLongTime:
+        return wait(number<std::uint8_t>(in) * ((op & 15u) == kTime ? 1 : 600));
+      case kAttend:
+        return server_.attend(now_);
+      case kAcquire:
+        return acquire(number<std::uint8_t>(in));
+      case kReopen:
+        return reopen(peer, number<std::uint16_t>(in));
+      case kGone:
+        peer.gone = true;
+        return;
+      case kMany: {
+        const Message m = made(in);
+        for (std::size_t i = std::size_t{number<std::uint8_t>(in)} * 8; i > 0; --i) ask(peer, m.clone());
+        return;
+      }
+      case kMemory:
+        memory_ = !memory_;
+        return;
+    }
+  }
+
+  // ---- requests
+
+  void ask(Peer& peer, Message&& m) {
+    m.pid = peer.pid, m.seq = last_seq_ + 1;
+    Wire wire(100'000);
+    const auto size = pfkey::encode(m, wire);
+    if (size) give(peer, m, Bytes(wire).first(*size));
+  }
+
+  void give(Peer& peer, const Message& m, Bytes wire) {
+    if (!server_.wants(peer.id).read || requests_ >= kMostRequests) return;
+    ++requests_, last_seq_ = m.seq;
+    peer.nosy |= m.type == Type::x_promisc || m.type == Type::reg;
+    // Only what says that there will be no SA is answered by nothing.
+    peer.asked.push_back({.seq = m.seq, .done = m.type == Type::acquire});
+    receive(peer, wire);
+  }
+
+  void receive(const Peer& peer, Bytes wire) {
+    const std::size_t sas = server_.sas(), news = news_.size();
+    server_.receive(peer.id, wire, now_);
+    if (peer.access == Access::read) MUST(server_.sas() == sas && news_.size() == news);
+    if (!memory_) MUST(server_.sas() <= had_);
+  }
+
+  // Some octets of it, but for those that say whose it is.
+  void spoilt(Peer& peer, Message&& m, Reader& in) {
+    m.pid = peer.pid, m.seq = last_seq_ + 1;
+    Wire wire(100'000);
+    wire.resize(pfkey::encode(m, wire).value_or(0));
+    for (int i = number<std::uint8_t>(in) % 4; i >= 0 && !wire.empty(); --i) {
+      const std::size_t at = number<std::uint16_t>(in) % wire.size();
+      const auto value = static_cast<std::byte>(number<std::uint8_t>(in));
+      if (at < 8 || at >= pfkey::kHeaderSize) wire[at] = value;
+    }
+    const auto read = pfkey::decode(wire);
+    if (read) return give(peer, *read, wire);
+    strange(peer, wire);
+  }
+
+  // What is no message may not even say whose it is, so it is asked alone.
+  void strange(Peer& peer, Bytes wire) {
+    if (pfkey::decode(wire) || peer.gone) return;
+    peer.room = kEndless;
+    drain(peer);
+    const std::size_t heard = peer.heard;
+    answers_anything_ = &peer;
+    receive(peer, wire);
+    answers_anything_ = nullptr;
+    MUST(peer.heard > heard);
+  }
+
+  // ---- what is heard
+
+  Sent take(ClientId to, Bytes wire) {
+    Peer& peer = *by_id_.at(to);
+    if (peer.gone) return Sent::gone;
+    if (wire.size() > peer.longest) return Sent::too_long;
+    if (peer.room == 0) return Sent::full;
+    if (peer.room != kEndless) --peer.room;
+    ++peer.heard, peer.octets += wire.size();
+    largest_ = std::max(largest_, wire.size());
+    hear(peer, wire);
+    return Sent::done;
+  }
+
+  void hear(Peer& peer, Bytes wire) {
+    const auto m = pfkey::decode(wire);
+    MUST(m);
+    MUST(peer.access == Access::all || !has_keys(*m));
+    if (peer_number(peer) == kWitness) news_.emplace_back(wire.begin(), wire.end());
+    if (peer_number(peer) == kListener) follow(*m, wire);
+    if (m->pid == peer.pid) return answer(peer, *m);
+    if (peer.nosy || &peer == answers_anything_) return;
+    MUST(!is_private(m->type) && !has_keys(*m));
+    MUST(m->type != Type::acquire && m->type != Type::reg);
+  }
+
+  static void answer(Peer& peer, const Message& m) {
+    if (m.type == Type::dump && m.seq == 0) {  // The end of one, of which there may be nothing but that.
+      MUST(!peer.asked.empty());
+      peer.asked.back().done = true;
+      return;
+    }
+    MUST(m.seq >= peer.answered);
+    peer.answered = m.seq;
+    for (; !peer.asked.empty() && peer.asked.front().seq < m.seq; peer.asked.pop_front()) MUST(peer.asked.front().done);
+    if (!peer.asked.empty() && peer.asked.front().seq == m.seq) peer.asked.front().done = true;
+  }
+
+  static bool all_answered(const Peer& peer) { return std::ranges::all_of(peer.asked, &Peer::Asked::done); }
+
+  // The listener hears what the witness heard, or how much of it is missing here.
+  void follow(const Message& m, Bytes wire) {
+    if (const auto lost = pfkey::messages_lost(m)) {
+      MUST(*lost > 0);
+      followed_ += *lost;
+    } else {
+      MUST(followed_ < news_.size() + 1);
+      behind_.push_back({followed_++, Wire(wire.begin(), wire.end())});
+    }
+    // The witness may hear the same one after the listener.
+    while (!behind_.empty() && behind_.front().first < news_.size()) {
+      MUST(news_[behind_.front().first] == behind_.front().second);
+      behind_.pop_front();
+    }
+  }
+
+  // ---- the rest
+
+  void flush(Peer& peer) {
+    const std::size_t heard = peer.heard, octets = peer.octets;
+    server_.flush(peer.id);
+    // What waited, a turn of a DUMP, and what a request may go beyond the limit with.
+    constexpr std::size_t kTurn = 64, kMore = 8;
+    MUST(peer.heard - heard <= Outbox::kBroadcasts + Outbox::kReplies + kTurn + kMore);
+    MUST(peer.octets - octets <= Outbox::kBroadcastBytes + Outbox::kReplyBytes + (kTurn + kMore) * largest_);
+  }
+
+  void drain(Peer& peer) {
+    peer.room = kEndless;
+    while (server_.wants(peer.id).write) flush(peer);
+    MUST(peer.gone || server_.wants(peer.id) == (Wants{.read = true, .write = false}));
+    MUST(peer.gone || all_answered(peer));
+  }
+
+  void wait(int seconds) {
+    now_ = now_ + std::chrono::seconds(seconds);
+    server_.expire(now_);
+    const auto deadline = server_.deadline();
+    MUST(!deadline || *deadline > now_.steady);
+  }
+
+  void acquire(unsigned last) {
+    engine::Wanted wanted;
+    wanted.satype = last % 2 == 0 ? pfkey::SaType::ah : pfkey::SaType::esp;
+    wanted.src.address.octets = {std::byte{192}, std::byte{0}, std::byte{2}, std::byte{1}};
+    wanted.dst.address.octets = {std::byte{192}, std::byte{0}, std::byte{2}, static_cast<std::byte>(last)};
+    server_.acquire(wanted, now_);
+  }
+
+  // The new one's socket may take short messages alone; an error always fits.
+  void reopen(Peer& peer, std::size_t longest) {
+    const std::size_t before = server_.clients();
+    const Access access = peer.access;
+    by_id_.erase(peer.id);
+    server_.close(peer.id);
+    MUST(server_.clients() == before - 1);
+    open(peer, access);
+    peer.longest = std::max<std::size_t>(longest, 256);
+  }
+
+  void empty() {
+    Peer& peer = peers_[0];
+    reopen(peer, UINT16_MAX);
+    requests_ = 0, memory_ = true;
+    ask(peer, engine::testing::request(Type::flush, pfkey::SaType::unspec));
+    MUST(all_answered(peer) && server_.sas() == 0);
+    const std::size_t heard = peer.heard;
+    ask(peer, engine::testing::request(Type::dump, pfkey::SaType::unspec));
+    drain(peer);
+    MUST(peer.heard == heard + 1);
+  }
+
+  std::size_t most_;
+  bool memory_ = true;
+  std::size_t had_ = 0;  // SAs when there was memory last.
+  std::array<Peer, 5> peers_;
+  std::map<ClientId, Peer*> by_id_;
+  std::uint32_t last_pid_ = 1000, last_seq_ = 0;
+  std::size_t requests_ = 0, largest_ = 0;
+  const Peer* answers_anything_ = nullptr;
+  std::vector<Wire> news_;                           // All that the witness heard.
+  std::size_t followed_ = 0;                         // How much of it the listener heard or knows that it missed.
+  std::deque<std::pair<std::size_t, Wire>> behind_;  // What it heard and was not compared yet.
+  Instant now_ = engine::testing::at(0);
+  Server server_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Reader in(std::as_bytes(std::span(data, size)));
+  World(in).run(in);
+  return 0;
+}
