@@ -41,9 +41,11 @@ struct OnTheWay {
   std::size_t serial;  // The same for copies of one packet.
 };
 
+unsigned version(Bytes packet) { return packet.empty() ? 0 : std::to_integer<unsigned>(packet[0]) >> 4; }
+
 // IDs of packets that are never fragmented mean nothing (RFC 6864 section 4.1).
 Octets without_id(Octets packet) {
-  if (packet[0] >> 4 != std::byte{4} || (packet[6] & std::byte{0x40}) == std::byte{0}) return packet;
+  if (version(packet) != 4 || (packet[6] & std::byte{0x40}) == std::byte{0}) return packet;
   set(packet, 4, std::uint16_t{0});
   mend_checksum(packet);
   return packet;
@@ -205,7 +207,7 @@ class Path {
   }
 
   static void mend(Octets& packet, bool sum) {
-    if (packet[0] >> 4 == std::byte{4} && (packet[0] & std::byte{15}) >= std::byte{5} &&
+    if (version(packet) == 4 && (packet[0] & std::byte{15}) >= std::byte{5} &&
         static_cast<std::size_t>(packet[0] & std::byte{15}) * 4 <= packet.size())
       mend_checksum(packet);
     const auto h = parse(packet);
@@ -243,7 +245,7 @@ class Path {
 
   // A packet of the size that it was told goes, and one octet more does not.
   void fits(const Octets& plain, std::uint32_t mtu) {
-    const bool v6 = plain[0] >> 4 == std::byte{6};
+    const bool v6 = version(plain) == 6;
     Segment s{.protocol = kUdp, .dont_fragment = true};
     if (v6) s.src = kSix[0], s.dst = kSix[1];
     const std::size_t headers = v6 ? 48 : 28;
@@ -303,7 +305,7 @@ class Path {
     const Octets got(item.packet.bytes().begin(), item.packet.bytes().end());
     Octets plain = w.plain;
     // The header is the packet's own in transport mode, and has an ID that nobody will change.
-    if (!tunnel_ && plain[0] >> 4 == std::byte{4} && get<std::uint16_t>(plain, 4) == 0) {
+    if (!tunnel_ && version(plain) == 4 && get<std::uint16_t>(plain, 4) == 0) {
       set(plain, 4, get<std::uint16_t>(got, 4));
       mend_checksum(plain);
     }
