@@ -26,7 +26,7 @@ using pfkey::Message;
 using pfkey::Type;
 using Wire = std::vector<std::byte>;
 
-constexpr std::size_t kMostSteps = 200, kMostRequests = 6000, kEndless = SIZE_MAX;
+constexpr std::size_t kMostSteps = 200, kMostRequests = 3000, kEndless = SIZE_MAX;
 
 // One end of a connection.
 struct Peer {
@@ -153,9 +153,8 @@ class World {
 
   void ask(Peer& peer, Message&& m) {
     m.pid = peer.pid, m.seq = last_seq_ + 1;
-    Wire wire(100'000);
-    const auto size = pfkey::encode(m, wire);
-    if (size) give(peer, m, Bytes(wire).first(*size));
+    const auto size = pfkey::encode(m, scratch_);
+    if (size) give(peer, m, Bytes(scratch_).first(*size));
   }
 
   void give(Peer& peer, const Message& m, Bytes wire) {
@@ -177,8 +176,7 @@ class World {
   // Some octets of it, but for those that say whose it is.
   void spoilt(Peer& peer, Message&& m, Reader& in) {
     m.pid = peer.pid, m.seq = last_seq_ + 1;
-    Wire wire(100'000);
-    wire.resize(pfkey::encode(m, wire).value_or(0));
+    Wire wire(scratch_.begin(), scratch_.begin() + static_cast<std::ptrdiff_t>(pfkey::encode(m, scratch_).value_or(0)));
     for (int i = number<std::uint8_t>(in) % 4; i >= 0 && !wire.empty(); --i) {
       const std::size_t at = number<std::uint16_t>(in) % wire.size();
       const auto value = static_cast<std::byte>(number<std::uint8_t>(in));
@@ -321,6 +319,7 @@ class World {
   std::uint32_t last_pid_ = 1000, last_seq_ = 0;
   std::size_t requests_ = 0, largest_ = 0;
   const Peer* answers_anything_ = nullptr;
+  Wire scratch_ = Wire(20'000);                      // Enough for all that is made.
   std::vector<Wire> news_;                           // All that the witness heard.
   std::size_t followed_ = 0;                         // How much of it the listener heard or knows that it missed.
   std::deque<std::pair<std::size_t, Wire>> behind_;  // What it heard and was not compared yet.
