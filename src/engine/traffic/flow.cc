@@ -104,8 +104,6 @@ Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_p
       tunnel(sa.flags & pfkey::kFlagTunnel),
       udp(wants_udp(sa)),
       esn(esn_of(sa)),
-      receives(runs(sa, pfkey::kFlagInbound)),
-      sends(runs(sa, pfkey::kFlagOutbound)),
       ah_unit(ah_unit_of(sa)),
       selectors(selectors_of(sa)),
       local(rare_of(sa).natt_local),
@@ -117,7 +115,7 @@ Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_p
              .encrypt_key = &encrypt_key_,
              .auth_key = &auth_key_,
              .esn = esn},
-      keyed_(new std::unique_ptr<crypto::Keyed>[workers]),
+      keyed_(new Ways[workers]),
       live_(begin(std::move(live), sa, iv_start)),
       window_(window_of(sa), live_->highest.load(kRelaxed)),
       window_size_(window_.size()),
@@ -125,10 +123,15 @@ Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_p
   take(sa);
 }
 
-crypto::Keyed* Flow::keyed(unsigned worker) {
-  using Way = crypto::Keyed::Way;
-  auto& mine = keyed_[worker];
-  if (!mine) mine = crypto::Keyed::make(suite_, !sends ? Way::open : !receives ? Way::seal : Way::both);
+crypto::Keyed* Flow::sealing(unsigned worker) {
+  auto& mine = keyed_[worker].seal;
+  if (!mine) mine = crypto::Keyed::make(suite_, crypto::Keyed::Way::seal);
+  return mine.get();
+}
+
+crypto::Keyed* Flow::opening(unsigned worker) {
+  auto& mine = keyed_[worker].open;
+  if (!mine) mine = crypto::Keyed::make(suite_, crypto::Keyed::Way::open);
   return mine.get();
 }
 
@@ -140,6 +143,7 @@ void Flow::take(const Sa& sa) {
   soft_bytes_.store(mature ? soft.bytes : 0, kRelaxed), soft_flows_.store(mature ? soft.allocations : 0, kRelaxed);
   dying.store(!mature, kRelaxed);
   usable.store(true, kRelaxed);
+  receives.store(runs(sa, pfkey::kFlagInbound), kRelaxed), sends.store(runs(sa, pfkey::kFlagOutbound), kRelaxed);
   window_size_.store(std::min(window_of(sa), ReplayWindow::kMost), kRelaxed);
   // What carried() told comes back here: only a number beyond it is somebody's wish. It matters where both directions
   // have their numbers in one SA.
@@ -268,7 +272,8 @@ Carried Flow::carried() const {
     c.first = instant(first, live_->first_wall.load(kRelaxed));
     c.last = instant(live_->last_steady.load(kRelaxed), live_->last_wall.load(kRelaxed));
   }
-  c.sequence = std::max(sends ? live_->number.load(kRelaxed) : 0, receives ? live_->highest.load(kRelaxed) : 0);
+  c.sequence = std::max(sends.load(kRelaxed) ? live_->number.load(kRelaxed) : 0,
+                        receives.load(kRelaxed) ? live_->highest.load(kRelaxed) : 0);
   told_.store(c.sequence, kRelaxed);
   c.replayed = live_->replayed.load(kRelaxed), c.late = live_->late.load(kRelaxed),
   c.corrupt = live_->corrupt.load(kRelaxed);

@@ -1,5 +1,6 @@
 #pragma once
-/// One SA as the packet path knows it: its facts, which never change, its keys, its counters and its replay window.
+/// One SA as the packet path knows it: its facts, which never change, its directions, its keys, its counters and its
+/// replay window.
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -54,18 +55,20 @@ class Flow {
   const std::uint64_t serial;  ///< The SADB's: ascends with age.
   const Address src;           ///< Unspecified: any.
   const bool tunnel, udp, esn;
-  const bool receives, sends;
   const std::size_t ah_unit;  ///< Bytes that AH is a multiple of (RFC 4302 section 2.6): 8, or under IPv4 4.
   const Selectors selectors;
   const std::optional<pfkey::Endpoint> local, remote;  ///< Of UDP encapsulation.
   const crypto::Suite& suite() const { return suite_; }
 
-  /// The worker's own expanded keys, made at its first packet; nullptr: the library refuses.
-  crypto::Keyed* keyed(unsigned worker);
+  /// The worker's own expanded keys for one way, made at its first packet that way; nullptr: the library refuses. They
+  /// stay when the directions change: packets in hand use them.
+  crypto::Keyed* sealing(unsigned worker);
+  crypto::Keyed* opening(unsigned worker);
 
   // What the SADB changes while packets flow.
   std::atomic<bool> usable{true};  ///< Read as pointers to it are (epoch.h): who halts it waits for all who saw it so.
   std::atomic<bool> dying{false};
+  std::atomic<bool> receives{false}, sends{false};  ///< A pair may say it later than the SA came.
   void take(const Sa& sa);
   /// The path takes packets of `mtu` bytes, outer header included. What is wider than known is no news of the path
   /// (RFC 8201 section 4).
@@ -121,7 +124,10 @@ class Flow {
 
   Secret auth_key_, encrypt_key_;
   crypto::Suite suite_;
-  std::unique_ptr<std::unique_ptr<crypto::Keyed>[]> keyed_;
+  struct Ways {
+    std::unique_ptr<crypto::Keyed> seal, open;
+  };
+  std::unique_ptr<Ways[]> keyed_;  // One for each worker.
 
   void settle();
   bool admit(std::uint64_t connection);

@@ -56,6 +56,18 @@ void Plane::State::take_listed() {
   }
 }
 
+// Its Flow stays when an SA changes its directions, and with it the window, the connections and the numbers; only the
+// choice for what leaves changes.
+void Plane::State::change(Flow& flow, const Sa& sa) {
+  const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed);
+  flow.take(sa);
+  const bool sends = flow.sends.load(std::memory_order_relaxed);
+  if (sends && !sent) choice.insert(flow, epochs);
+  if (sent && !sends) choice.erase(flow, epochs);
+  if (sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
+  collect();
+}
+
 Plane::Plane(PlaneOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 Plane::~Plane() = default;
 
@@ -63,9 +75,7 @@ Worker Plane::worker(unsigned number) { return Worker(std::make_unique<Worker::S
 
 void Plane::put(const Sa& sa) {
   if (Flow* const flow = state_->find(sa.id())) {
-    const bool was_dying = flow->dying.load(std::memory_order_relaxed);
-    flow->take(sa);
-    if (was_dying != flow->dying.load(std::memory_order_relaxed)) ++state_->generation;
+    state_->change(*flow, sa);
     return;
   }
   std::uint64_t iv = 0;
@@ -76,7 +86,7 @@ void Plane::put(const Sa& sa) {
   auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv, live ? live(sa.id()) : std::make_shared<Live>());
   const bool ah = sa.satype == pfkey::SaType::ah;
   flow->datagrams = state_->datagrams.series(flow->src, flow->id.dst, flow->udp ? kUdp : ah ? kAh : kEsp);
-  if (flow->sends) state_->choice.insert(*flow, state_->epochs);
+  if (flow->sends.load(std::memory_order_relaxed)) state_->choice.insert(*flow, state_->epochs);
   state_->flows.insert(*flow.release(), state_->epochs);
   ++state_->generation;
   state_->collect();
@@ -95,7 +105,7 @@ void Plane::remove(const SaId& id) {
   if (!flow) return;
   flow->usable.store(false, std::memory_order_relaxed);
   ++state_->generation;
-  if (flow->sends) state_->choice.erase(*flow, state_->epochs);
+  if (flow->sends.load(std::memory_order_relaxed)) state_->choice.erase(*flow, state_->epochs);
   state_->flows.erase(*flow);
   state_->epochs.retire(std::unique_ptr<Flow>(flow));
   state_->collect();

@@ -188,7 +188,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   }
   if (layout.total() > UINT16_MAX) return Cause::too_big;
   if (!has_room(p, w.h, layout)) return Cause::no_room;
-  w.job.keyed = w.flow->keyed(number);
+  w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
   if (!charge(w, w.h, seen, now)) return Cause::exhausted;
   const auto sequence = w.flow->next_number();
@@ -250,7 +250,7 @@ Cause Worker::State::locate(Work& w) {
   const std::uint32_t spi = get<std::uint32_t>(packet, w.at + (ah ? 4 : 0));
   w.flow = plane.find({ah ? pfkey::SaType::ah : pfkey::SaType::esp, spi, h.dst});
   if (!w.flow) return Cause::no_sa;
-  if (!w.flow->receives || !w.flow->usable.load()) return Cause::not_usable;
+  if (!w.flow->receives.load(std::memory_order_relaxed) || !w.flow->usable.load()) return Cause::not_usable;
   if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
   const Address& src = ah && h.home ? *h.home : h.src;
   if (!in_udp && !is_unspecified(w.flow->src) && w.flow->src != src) return Cause::wrong_source;
@@ -264,7 +264,7 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   w.h = *h;
   p.size = h->total;
   if (const Cause cause = locate(w); cause != Cause::none) return cause;
-  w.job.keyed = w.flow->keyed(number);
+  w.job.keyed = w.flow->opening(number);
   if (!w.job.keyed) return Cause::crypto;
   const bool ah = w.flow->id.satype == pfkey::SaType::ah;
   const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(p.bytes(), w.at + (ah ? 8 : 4)));

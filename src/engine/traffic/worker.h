@@ -91,6 +91,7 @@ struct Plane::State {
   ~State();
   Flow* find(const SaId& id) const;
   void list(Flow& flow);
+  void change(Flow& flow, const Sa& sa);
   void take_listed();
   void collect();
 };
