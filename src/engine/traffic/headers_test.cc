@@ -82,6 +82,25 @@ TEST(HomeAddress, GoesBeforeAhAndItsSaIsTheOneFromHome) {
   EXPECT_EQ(name(unprotect(there, changed).cause), "corrupt");
 }
 
+// Wherever the source is, the connection is the one from home, on both sides.
+TEST(HomeAddress, IsTheEndOfAConnectionThatCountsOnce) {
+  Host here, there;
+  for (Host* const host : {&here, &there}) {
+    Message m = add(0x100, {.encrypt = 0, .auth = 5, .src = kHome, .dst = kPeer});
+    m.hard = pfkey::Lifetime{.allocations = 1, .bytes = 0, .addtime = 0, .usetime = 0};
+    ASSERT_EQ(host->add(std::move(m)), kDone);
+  }
+  for (const char* const place : {kCareOf, "2001:db8:9::a", "2001:db8:a::9", kCareOf}) {
+    const Result out =
+        protect(here, with(datagram({.src = place, .dst = kPeer}), {{kDestination, home_option(kHome)}}));
+    ASSERT_EQ(name(out.cause), "none") << place;
+    EXPECT_EQ(name(unprotect(there, out.packet).cause), "none") << place;
+  }
+  const SaId id{SaType::ah, 0x100, *parse_address(kPeer)};
+  EXPECT_EQ(here.plane.carried(id)->allocations, 1u);
+  EXPECT_EQ(there.plane.carried(id)->allocations, 1u);
+}
+
 // No ICV of ESP covers it, and in a tunnel it is whatever the sender likes.
 TEST(HomeAddress, SaysNothingToEspAndToTunnels) {
   Host esp, tunnel, open;

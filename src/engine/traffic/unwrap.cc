@@ -84,14 +84,18 @@ bool begin_esp(Work& w) {
   return true;
 }
 
+// Of the headers before AH, not of what is inside.
+std::optional<Address> vouched_home(const Work& w) {
+  return is_esp(*w.flow) || w.flow->tunnel ? std::nullopt : w.h.home;
+}
+
 Cause unwrap(Work& w) {
   Inside inside;
   const Bytes packet = w.item->packet.bytes();
   const Cause wrong = is_esp(*w.flow) ? inside_esp(w, packet, inside) : inside_ah(w, packet, inside);
   if (wrong != Cause::none) return wrong;
   if (inside.next == kNoNext) return Cause::dummy;
-  // Of the headers that AH vouches for, not of what is inside.
-  const std::optional<Address> home = is_esp(*w.flow) || w.flow->tunnel ? std::nullopt : w.h.home;
+  const std::optional<Address> home = vouched_home(w);
   const Cause odd = w.flow->tunnel ? unwrap_tunnel(w, inside) : unwrap_transport(w, inside);
   if (odd != Cause::none) return odd;
   if (!home) return w.flow->selectors.match(w.h) ? Cause::none : Cause::selector;

@@ -115,12 +115,12 @@ void Worker::State::drop_failed(Batch& batch, Cause cause, Meter& meter) {
     if (!batch.jobs[i].ok) drop(*batch.owners[i], cause, meter);
 }
 
-// `h`: what the connection is known by. A later fragment has no ports to know it by, and is nobody's first.
-bool Worker::State::charge(Work& w, const Headers& h, Memory::Entry& seen, Instant now) {
+// The connection is counted by what its entry is found by, whatever way its packets take. A later fragment has no ports
+// to know it by, and is nobody's first.
+bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
   std::optional<std::uint64_t> connection;
-  if (seen.counted != w.flow->serial && !h.later_fragment)
-    connection =
-        plane.tags(h.src, h.dst, (std::uint64_t{h.src_port.value_or(0)} << 16 | h.dst_port.value_or(0)) << 8 | h.upper);
+  if (seen.counted != w.flow->serial && !seen.fragment)
+    connection = plane.tags(seen.src, seen.dst, std::uint64_t{seen.ports} << 8 | seen.protocol);
   const bool carried = w.flow->charge(w.h.total, connection, now);
   if (carried) seen.counted = w.flow->serial;
   if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
@@ -190,7 +190,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   if (!has_room(p, w.h, layout)) return Cause::no_room;
   w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
-  if (!charge(w, w.h, seen, now)) return Cause::exhausted;
+  if (!charge(w, seen, now)) return Cause::exhausted;
   const auto sequence = w.flow->next_number();
   if (!sequence) {
     if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
@@ -321,8 +321,11 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
     case ReplayWindow::Verdict::fresh:
       break;
   }
+  const std::optional<Address> home = vouched_home(w);
   if (const Cause cause = unwrap(w); cause != Cause::none) return cause;
-  return charge(w, w.h, incoming.at(w.h), now) ? Cause::none : Cause::exhausted;
+  Headers ends = w.h;
+  if (home) ends.src = *home;
+  return charge(w, incoming.at(ends), now) ? Cause::none : Cause::exhausted;
 }
 
 void Worker::State::unprotect_some(std::span<Item> items, Instant now) {

@@ -50,6 +50,9 @@ std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t
 bool begin_esp(Work& w);
 /// AH that arrived, at w.at: whether its ICV is right; truncated if its sizes are wrong.
 Cause check_ah(Work& w, crypto::Keyed& keyed);
+/// Of a packet that arrived and whose ICV was right, before unwrap(): who its source is at home, if AH vouches for
+/// that.
+std::optional<Address> vouched_home(const Work& w);
 /// After the ICV was right: takes the wrapping off, and looks at what is inside, whose headers become w.h.
 Cause unwrap(Work& w);
 
