@@ -48,6 +48,29 @@ TEST(Allocations, WhatGoesByASourceRouteCountsOnce) {
   EXPECT_EQ(allocations(host.plane), 1u);
 }
 
+// The first hop of a route is no end of the connection: it may be another one for each packet. No thread remembers what
+// another has counted.
+TEST(Allocations, WhatGoesBySeveralRoutesCountsOnce) {
+  constexpr std::array<const char*, 3> kHops = {"198.51.100.1", "198.51.100.2", "203.0.113.9"};
+  Plane plane{{.workers = kHops.size(), .mtu = 1500, .random = nullptr}};
+  Engine engine(Options{.is_local = {}, .random = {}, .usable = {}, .carrier = &plane});
+  ASSERT_EQ(engine::testing::outcome(engine, limited(1)), kDone);
+  for (unsigned i = 0; i < kHops.size(); ++i) {
+    Octets v4 = datagram({.src = "192.0.2.1", .dst = kHops[i]});
+    constexpr std::array<unsigned, 8> kRoute = {131, 7, 4, 192, 0, 2, 2, 0};
+    std::ranges::transform(kRoute, std::inserter(v4, v4.begin() + 20), [](unsigned o) { return std::byte(o); });
+    v4[0] = std::byte{0x47};
+    mend_length(v4);
+    Worker worker = plane.worker(i);
+    Held routed(v4), straight(datagram());
+    for (Held* const held : {&routed, &straight}) {
+      worker.protect({&held->item, 1}, at(0));
+      EXPECT_EQ(name(held->item.cause), "none") << kHops[i];
+    }
+  }
+  EXPECT_EQ(allocations(plane), 1u);
+}
+
 TEST(Allocations, AConnectionThatChangesItsThreadCountsOnce) {
   Plane plane{{.workers = 2, .mtu = 1500, .random = nullptr}};
   Engine engine(Options{.is_local = {}, .random = {}, .usable = {}, .carrier = &plane});
@@ -69,6 +92,24 @@ TEST(Allocations, AConnectionThatTakesTurnsBetweenSasCountsOnceForEach) {
   for (int i = 0; i < 6; ++i)
     EXPECT_EQ(name(unprotect(there, protect(i % 2 ? first : second, datagram()).packet).cause), "none") << i;
   EXPECT_EQ(allocations(there.plane), 1u);
+}
+
+// 20,000 connections: 1,024 by their tags, and of the bits 1 - exp(-18,976 / 2^20) for the rest, 18,806 +- 13.
+TEST(Allocations, AreExactForAnSaThatHasALimitOfThem) {
+  constexpr std::uint16_t kMany = 20'000;
+  Host hard, soft, none;
+  ASSERT_EQ(hard.add(limited(kMany)), kDone);
+  Message m = add(0x100);
+  m.soft = pfkey::Lifetime{.allocations = kMany, .bytes = 0, .addtime = 0, .usetime = 0};
+  ASSERT_EQ(soft.add(std::move(m)), kDone);
+  ASSERT_EQ(none.add(add(0x100)), kDone);
+  for (Host* const host : {&hard, &soft, &none})
+    for (std::uint16_t port = 0; port < kMany; ++port)
+      ASSERT_EQ(name(protect(*host, datagram({.dst_port = port})).cause), "none") << port;
+  EXPECT_EQ(allocations(hard.plane), kMany);
+  EXPECT_EQ(allocations(soft.plane), kMany);
+  EXPECT_GT(allocations(none.plane), 19'730u);
+  EXPECT_LT(allocations(none.plane), 19'930u);
 }
 
 // Who comes after a process that was killed does not know its connections, but how many they were.

@@ -2,10 +2,25 @@
 
 #include <gmock/gmock.h>
 
+#include <new>
 #include <random>
 #include <set>
 
 #include "engine/traffic/keyed_hash.h"
+
+namespace {
+thread_local bool out_of_memory = false;
+}  // namespace
+
+// Of this program: what asks so that it may be refused.
+void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  if (out_of_memory) return nullptr;
+  try {
+    return ::operator new[](size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 
 namespace engine::traffic {
 namespace {
@@ -40,6 +55,38 @@ TEST(Connections, BeyondItNoneCountsTwiceAndFewAreMissed) {
   EXPECT_LT(fresh, Connections::kExact + 184'000);
   for (const std::uint64_t tag : tags) ASSERT_FALSE(c.insert(tag));
   EXPECT_EQ(c.size(), fresh);
+}
+
+// What cannot be kept is as if it had been there; what was kept stays, and the next one is kept when there is memory.
+TEST(Connections, WithoutMemoryAreNotCounted) {
+  for (const std::size_t exact : {std::size_t{0}, Connections::kExact}) {
+    Connections c;
+    out_of_memory = true;
+    EXPECT_FALSE(c.insert(5, exact));
+    EXPECT_FALSE(c.contains(5));
+    EXPECT_EQ(c.size(), 0u);
+    out_of_memory = false;
+    std::uint64_t tag = 0;
+    for (; tag < 8; ++tag) EXPECT_TRUE(c.insert(100 + tag, exact));
+    out_of_memory = true;
+    EXPECT_EQ(c.insert(100 + tag, exact), exact == 0);  // The table is full; the bits never are.
+    for (std::uint64_t known = 0; known < 8; ++known) EXPECT_FALSE(c.insert(100 + known, exact));
+    out_of_memory = false;
+    EXPECT_EQ(c.insert(100 + tag, exact), exact != 0);
+    EXPECT_EQ(c.size(), 9u);
+  }
+}
+
+// Those of the bits count further when a limit asks for tags again.
+TEST(Connections, AreKeptByTagsOrBitsAsEachIsInserted) {
+  Connections c;
+  for (std::uint64_t tag = 100; tag < 110; ++tag) EXPECT_TRUE(c.insert(tag, 5));
+  EXPECT_TRUE(c.insert(Connections::kBits + 104, 5));   // Known by its tag: no bit stands for it.
+  EXPECT_FALSE(c.insert(Connections::kBits + 106, 5));  // Has the bit of 106.
+  EXPECT_TRUE(c.insert(200));
+  EXPECT_TRUE(c.insert(Connections::kBits + 200));
+  EXPECT_EQ(c.size(), 13u);
+  for (std::uint64_t tag = 100; tag < 110; ++tag) EXPECT_FALSE(c.insert(tag));
 }
 
 // The reference's vectors: the key is 00 01 .. 0f, the input 00 01 02 ...

@@ -213,13 +213,15 @@ void Flow::end() {
   attention_.store(true, kRelaxed);
 }
 
-// After a restart only the number of those before is known; until as many have come, any may be one of them.
+// After a restart only the number of those before is known; until as many have come, any may be one of them. Who sets
+// no limit has no SA end by the number, and need not pay for its being exact.
 bool Flow::admit(std::uint64_t connection) {
   const std::scoped_lock hold(connections_lock_);
   if (connections_.contains(connection)) return true;
   const std::uint64_t hard = hard_flows_.load(kRelaxed);
   if (hard != 0 && connections_.size() >= hard) return false;
-  connections_.insert(connection);
+  const bool limited = hard != 0 || soft_flows_.load(kRelaxed) != 0;
+  connections_.insert(connection, limited ? Connections::kExact : Connections::kRough);
   raise(live_->flows, connections_.size());
   return true;
 }

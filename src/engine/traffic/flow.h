@@ -30,7 +30,9 @@ struct Selectors {
   bool match(const Headers& h) const;
 };
 
-/// Held for a few instructions. (A std::mutex would put a packet thread to sleep.)
+/// Held by packet threads for a few instructions, and seldom longer: while the window changes its size or the table of
+/// connections doubles, to 1 MiB at most, which takes about a millisecond. (A std::mutex would put a packet thread to
+/// sleep.)
 class SpinLock {
  public:
   void lock() {

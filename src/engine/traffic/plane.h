@@ -2,8 +2,10 @@
 /// The packet path (doc/design.md, "Life of a packet"): AH and ESP as functions of a packet, the SAs and the time.
 ///
 /// One Plane for each Engine, shared by all threads: the engine's thread puts SAs into it through the Carrier that it
-/// is; each packet thread owns one Worker. Workers take no lock that the engine's thread holds, and allocate nothing
-/// but an SA's cipher contexts at its first packet.
+/// is; each packet thread owns one Worker. Workers take no lock that the engine's thread holds. For an SA they
+/// allocate its cipher contexts, at the first packet of each way; room for its connections as these become more
+/// (connections.h); and its replay window when an UPDATE has changed the size. For any other packet they allocate
+/// nothing.
 #include <array>
 #include <cstdint>
 #include <memory>
