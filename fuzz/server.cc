@@ -26,7 +26,7 @@ using pfkey::Message;
 using pfkey::Type;
 using Wire = std::vector<std::byte>;
 
-constexpr std::size_t kMostSteps = 200, kMostRequests = 3000, kEndless = SIZE_MAX;
+constexpr std::size_t kMostSteps = 200, kMostRequests = 2500, kEndless = SIZE_MAX;
 
 // One end of a connection.
 struct Peer {

@@ -23,6 +23,7 @@ using namespace engine::traffic::testing;
 namespace {
 
 constexpr std::size_t kMostSteps = 64, kMostWaiting = 300, kMostSegments = 200, kStreams = 3;
+constexpr std::size_t kMostOctets = 100'000;  // Of all that is cut.
 constexpr std::array kWays = {Wish{.encrypt = 20}, Wish{.encrypt = 12, .auth = 5}, Wish{.encrypt = 0, .auth = 5}};
 constexpr std::array<std::uint32_t, 4> kPaths = {1500, 1280, 9000, 65535};
 
@@ -138,9 +139,11 @@ class Path {
     s.flags = static_cast<std::uint8_t>(number<std::uint8_t>(in) | 0x10);
     s.options = number<std::uint8_t>(in) % 11;
     s.traffic_class = number<std::uint8_t>(in);
-    s.payload = std::size_t{number<std::uint16_t>(in)} % 40000 + 1;
+    s.payload = std::min(std::size_t{number<std::uint16_t>(in)} % 40000 + 1, octets_left_);
+    octets_left_ -= s.payload;
     std::size_t size = number<std::uint16_t>(in);
     size = std::min(std::max(size, s.payload / kMostSegments + 1), std::size_t{UINT16_MAX});
+    if (s.payload == 0) return;
     std::size_t& at = octets_[which + (v6 ? kStreams : 0)];
     s.skip = tcp ? at : 0;
     s.id = static_cast<std::uint16_t>(sealed_);
@@ -221,7 +224,7 @@ class Path {
     here_.worker.protect({&held.item, 1}, at(0));
     const Item& item = held.item;
     if (item.cause == Cause::no_sa || item.cause == Cause::too_big) MUST(held.bytes() == plain);
-    if (item.cause == Cause::too_big) fits(plain, item.mtu);
+    if (item.cause == Cause::too_big && told_.insert(item.mtu).second) fits(plain, item.mtu);
     if (item.cause != Cause::none) return false;
     const auto h = parse(plain);
     MUST(h);
@@ -343,8 +346,10 @@ class Path {
   Host here_, there_;
   std::array<std::size_t, 2 * kStreams> octets_{};  // Of each stream, so far.
   std::vector<OnTheWay> way_;
+  std::size_t octets_left_ = kMostOctets;
   std::set<std::size_t> arrived_;
-  std::optional<Octets> whole_;  // All that is on the way, in order, are the segments of this.
+  std::set<std::uint32_t> told_;  // MTUs that were tried already.
+  std::optional<Octets> whole_;   // All that is on the way, in order, are the segments of this.
   std::uint64_t sealed_ = 0, opened_ = 0, replayed_ = 0, dummies_ = 0;
 };
 
