@@ -88,13 +88,16 @@ void write(const Folder& to) {
   const Script wrap = packet(1, 0, 5) + packet(1, 0, 5) + packet(3, 0, 5) + d + again(0) + again(2) + d +
                       packet(-40, 0, 5) + packet(-64, 0, 5) + d;
   const Script lost = packet(1, 2, 7) + spoil_many(1) + d + packet(1, 2, 7) + d + packet(1, 0, 7) + d +
-                      packet(1, 17, 7) + d + spoil_many(63) + d + packet(2, 17, 7) + d + packet(3, 16, 7) + d +
-                      spoil_many(62) + packet(3, 16, 7) + d + packet(1, 0, 7) + d;
+                      packet(1, 17, 7) + d + spoil_many(68) + d + packet(2, 17, 7) + d + packet(3, 16, 7) + d +
+                      spoil_many(133) + packet(3, 16, 7) + d + packet(1, 0, 7) + d;
   constexpr U64 kStep = U64{1} << 32;
   to.write("esn-wrap", head(0, kEsn, 64, kStep - 3) + wrap);
   to.write("esn-first-numbers", head(6, kEsn | kTunnel, 4096) + wrap + packet(-4096, 0, 1) + d);
   to.write("esn-lost-count", head(0, kEsn, 64) + one + lost);
   to.write("esn-lost-count-ah", head(8, kEsn, 64, kStep * 5) + one + lost);
+  const Script far = one + packet(1, 16, 7) + times(63, spoil(1, 0xffff)) + d + packet(1, 16, 7) + d;
+  to.write("esn-lost-16-rounds", head(0, kEsn, 64) + far);
+  to.write("esn-lost-16-rounds-ah", head(8, kEsn, 64) + far);
   to.write("same-number-in-one-call", head(1, 0, 64) + packet(1, 0, 1) + again(0) + again(0) + spoil(0, 1) + d);
   to.write("last-number-of-32", head(0, 0, 64, kStep - 2) + one + one + packet(0, 1, 1) + d);
   to.write("window-1", head(0, kEsn, 1, kStep - 1) + wrap);
@@ -232,6 +235,8 @@ void write(const Folder& to) {
                         ask(0, kInverse, 1) + ask(0, kTunnel) + ask(0, kEverything) +
                         spoilt(0, made(kAddEsp, 7), {{16, 1}, {20, 7}, {30, 255}}) +
                         spoilt(1, made(kFlush), {{1, 200}}) + noise(1, zeros(16)));
+  to.write("asks-behind-full-news",
+           no_limit + room(1, 0) + many(0, 255, kFlush) + ask(1, kGet, 9) + ask(1, kAddEsp, 9) + room(1, 255));
   const Script long_one = no_limit + ask(0, kAddEsp, 1, {{kIdentity, 6000}}) + reopen(1, 300);
   to.write("too-long-at-once", long_one + ask(1, kGet, 1) + ask(1, kDump) + flush(1));
   to.write("too-long-behind-others",

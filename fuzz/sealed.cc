@@ -21,7 +21,7 @@ using namespace engine::traffic::testing;
 namespace {
 
 constexpr std::uint32_t kSpi = 0x100;
-constexpr std::size_t kMostSteps = 400, kMostPackets = 64, kBatch = 8;
+constexpr std::size_t kMostSteps = 400, kMostPackets = 256, kBatch = 8;
 
 constexpr std::array kWays = {
     Wish{.encrypt = 20},

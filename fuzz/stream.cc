@@ -223,7 +223,8 @@ class Path {
     Held held(plain);
     here_.worker.protect({&held.item, 1}, at(0));
     const Item& item = held.item;
-    if (item.cause == Cause::no_sa || item.cause == Cause::too_big) MUST(held.bytes() == plain);
+    if (item.cause == Cause::no_sa || item.cause == Cause::too_big)
+      MUST(std::ranges::equal(item.packet.bytes(), plain));
     if (item.cause == Cause::too_big && told_.insert(item.mtu).second) fits(plain, item.mtu);
     if (item.cause != Cause::none) return false;
     const auto h = parse(plain);
