@@ -146,6 +146,10 @@ void write(const Folder& to) {
   }
   const Script wide = octets(U8{0}, U8{1}, U8{3});
   to.write("wide-path", wide + big + cut(0, 0, 0, 0, 0, 40000, 1400) + d + cut(0, 2, 0x18, 0, 0, 120, 1) + d);
+  to.write("ids-do-not-follow",
+           wide + cut(0, 0, 0, 0, 0, 100, 100) + cut(0, 1, 0, 0, 0, 100, 100) + cut(0, 0, 0, 0, 0, 100, 100) + d);
+  to.write("syn-between", wide + cut(kDontFragment, 0, 0, 0, 0, 100, 100) + odd(0, 33, 0x12, 1) +
+                              cut(kDontFragment, 0, 0, 0, 0, 100, 100) + d);
   to.write("longer-follows", wide + cut(0, 0, 0, 0, 0, 200, 200) + cut(0, 0, 0, 0, 0, 300, 300) + d);
 }
 
