@@ -42,6 +42,7 @@ struct Peer {
   struct Asked {
     std::uint32_t seq;
     bool done;
+    bool dump;
   };
   std::deque<Asked> asked;
 };
@@ -162,7 +163,7 @@ class World {
     ++requests_, last_seq_ = m.seq;
     peer.nosy |= m.type == Type::x_promisc || m.type == Type::reg;
     // Only what says that there will be no SA is answered by nothing.
-    peer.asked.push_back({.seq = m.seq, .done = m.type == Type::acquire});
+    peer.asked.push_back({.seq = m.seq, .done = m.type == Type::acquire, .dump = m.type == Type::dump});
     receive(peer, wire);
   }
 
@@ -227,14 +228,18 @@ class World {
 
   static void answer(Peer& peer, const Message& m) {
     if (m.type == Type::dump && m.seq == 0) {  // The end of one, of which there may be nothing but that.
-      MUST(!peer.asked.empty());
-      peer.asked.back().done = true;
+      const auto ended = std::ranges::find(peer.asked, false, &Peer::Asked::done);
+      MUST(ended != peer.asked.end() && ended->dump);
+      ended->done = true;
       return;
     }
     MUST(m.seq >= peer.answered);
     peer.answered = m.seq;
     for (; !peer.asked.empty() && peer.asked.front().seq < m.seq; peer.asked.pop_front()) MUST(peer.asked.front().done);
-    if (!peer.asked.empty() && peer.asked.front().seq == m.seq) peer.asked.front().done = true;
+    if (peer.asked.empty() || peer.asked.front().seq != m.seq) return;
+    // An SA of a DUMP, or what says that it is too long, is not the end of it.
+    Peer::Asked& asked = peer.asked.front();
+    asked.done |= !asked.dump || (m.error != 0 && m.error != EMSGSIZE);
   }
 
   static bool all_answered(const Peer& peer) { return std::ranges::all_of(peer.asked, &Peer::Asked::done); }
