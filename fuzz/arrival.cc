@@ -9,17 +9,11 @@
 #include "engine/traffic/header.h"
 #include "engine/traffic/plane.h"
 #include "must.h"
+#include "script.h"
 
 using namespace engine::traffic;
 
 namespace {
-
-template <std::unsigned_integral T>
-T number(Reader& in) {
-  T v = 0;
-  in.host(v);
-  return v;
-}
 
 Bytes some(Reader& in, std::size_t most) {
   return in.take(std::min({std::size_t{number<std::uint8_t>(in)}, most, in.remaining()}));

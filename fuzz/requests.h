@@ -8,13 +8,7 @@
 #include "base/bytes.h"
 #include "engine/testing.h"
 #include "pfkey/test_samples.h"
-
-template <std::unsigned_integral T>
-T number(Reader& in) {
-  T v = 0;
-  in.host(v);
-  return v;
-}
+#include "script.h"
 
 namespace requests {
 

@@ -14,6 +14,7 @@
 #include "engine/traffic/wrap.h"
 #include "let_in.h"
 #include "must.h"
+#include "script.h"
 
 using namespace engine::traffic;
 using namespace engine::traffic::testing;
@@ -38,13 +39,6 @@ constexpr std::array kWays = {
 enum Shapes : std::uint8_t { kTunnel = 1, kInUdp = 2, kEsn = 4, kV6 = 8, kInner6 = 16 };
 
 void same_iv(MutableBytes out) { std::ranges::fill(out, std::byte{1}); }
-
-template <std::unsigned_integral T>
-T number(Reader& in) {
-  T v = 0;
-  in.host(v);
-  return v;
-}
 
 Wish wish_of(Reader& in) {
   Wish wish = kWays[number<std::uint8_t>(in) % kWays.size()];

@@ -15,6 +15,7 @@
 #include "engine/traffic/tcp.h"
 #include "engine/traffic/testing.h"
 #include "must.h"
+#include "script.h"
 #include "tcp_packet.h"
 
 using namespace engine::traffic;
@@ -28,13 +29,6 @@ constexpr std::array kWays = {Wish{.encrypt = 20}, Wish{.encrypt = 12, .auth = 5
 constexpr std::array<std::uint32_t, 4> kPaths = {1500, 1280, 9000, 65535};
 
 void same_iv(MutableBytes out) { std::ranges::fill(out, std::byte{1}); }
-
-template <std::unsigned_integral T>
-T number(Reader& in) {
-  T v = 0;
-  in.host(v);
-  return v;
-}
 
 // What is on its way: as it was, and as it is on the wire.
 struct OnTheWay {

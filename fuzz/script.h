@@ -1,0 +1,13 @@
+#pragma once
+/// What the targets whose input is a script have in common.
+#include <concepts>
+
+#include "base/bytes.h"
+
+/// The next number of the script; 0 at its end.
+template <std::unsigned_integral T>
+T number(Reader& in) {
+  T v = 0;
+  in.host(v);
+  return v;
+}
