@@ -47,7 +47,7 @@ std::string last_part(const std::string& path) {
 // Letters beyond ASCII stay as they are: the line editor shows them safely, and a name may be completed in its middle.
 std::string in_quotes(const std::string& name) {
   const bool plain =
-      std::ranges::none_of(name, [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f || c == '"' || c == '\\'; });
+      std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '"' || c == '\\'; });
   if (plain && !text::is_harmless(name)) return '"' + name + '"';
   std::string out;
   lang::write_quoted(name, out);
