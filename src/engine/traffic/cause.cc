@@ -14,6 +14,7 @@ constexpr std::array<Row, kCauses> kTable = {{
     {"no_sa", "no SA covers it"},
     {"not_usable", "its SA is not usable, runs the other way, or lacks a source address to send from"},
     {"exhausted", "its SA has reached a hard limit or its last sequence number"},
+    {"looped", "protected already for its SA's own peer: a route leads it back into the device"},
     {"too_big", "longer than the path takes"},
     {"fragment", "a fragment where only whole datagrams may be"},
     {"wrong_source", "from another source than the SA's"},

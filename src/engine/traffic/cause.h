@@ -12,6 +12,7 @@ enum class Cause : std::uint8_t {
   no_sa,         ///< Outbound: no SA covers it. Inbound: no SA with that SPI and destination.
   not_usable,    ///< The SA is larval, dead, idle or elsewhere, runs the other way, or lacks the source to send from.
   exhausted,     ///< A hard limit or the last sequence number is reached.
+  looped,        ///< Outbound: its SA has protected it already, and routing has led it back; or nested too deeply.
   too_big,       ///< Longer than the path takes, and it must not be fragmented.
   fragment,      ///< A fragment where only whole datagrams may be.
   wrong_source,  ///< The SA has another source address.

@@ -175,6 +175,9 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   w.h = *h;
   Memory::Entry& seen = choose_peer(w);
   if (!w.flow) return Cause::no_sa;
+  const Nesting depth = nesting(*w.flow, w.h, p.bytes(), plane.returned, now);
+  if (depth == Nesting::back) return Cause::looped;
+  w.nested = depth == Nesting::inside;
   if (w.h.fragment && !w.flow->tunnel) return Cause::fragment;
   if (lacks_source(*w.flow)) return Cause::not_usable;
   const Layout layout = layout_of(*w.flow, w.h);

@@ -8,6 +8,7 @@
 #include "engine/traffic/choice.h"
 #include "engine/traffic/epoch.h"
 #include "engine/traffic/lookup.h"
+#include "engine/traffic/loop.h"
 #include "engine/traffic/plane.h"
 #include "engine/traffic/rounds.h"
 #include "engine/traffic/wrap.h"
@@ -85,6 +86,7 @@ struct Plane::State {
   unsigned asked = 0;                  // Questions that it was given at once.
   KeyedHash tags;                      // Of connections.
   DatagramIds datagrams;
+  Returned returned;
   std::vector<std::unique_ptr<Desk>> desks;
 
   explicit State(PlaneOptions o);

@@ -14,17 +14,16 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
   return flow.tunnel ? header_size(flow.id.dst.family) : h.network;
 }
 
-std::uint16_t port_of(const std::optional<pfkey::Endpoint>& end) { return end && end->port ? end->port : kNattPort; }
-
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
 void write_front(const Work& w, MutableBytes packet, const Layout& layout, Departure& d) {
   Flow& flow = *w.flow;
-  const std::uint8_t protocol = flow.udp ? kUdp : is_esp(flow) ? kEsp : kAh;
+  const std::uint8_t protocol = protocol_of(flow);
   if (flow.tunnel) {
     Header outer{.src = flow.src,
                  .dst = flow.id.dst,
                  .protocol = protocol,
                  .traffic_class = outer_traffic_class(w.h.traffic_class),
+                 .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
                  .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
                  .dont_fragment = w.h.dont_fragment && w.h.dst.family == Family::v4};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
@@ -70,6 +69,10 @@ void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uin
 }
 
 }  // namespace
+
+std::uint8_t protocol_of(const Flow& flow) { return flow.udp ? kUdp : is_esp(flow) ? kEsp : kAh; }
+
+std::uint16_t natt_port(const std::optional<pfkey::Endpoint>& end) { return end && end->port ? end->port : kNattPort; }
 
 std::size_t ah_size(std::size_t unit, std::size_t icv) { return (kAhFixed + icv + unit - 1) / unit * unit; }
 
@@ -129,7 +132,7 @@ void wrap(Work& w, const Layout& layout) {
   write_front(w, packet, layout, d);
   w.at = layout.outer;
   if (flow.udp) {
-    d.src_port = port_of(flow.local), d.dst_port = port_of(flow.remote);
+    d.src_port = natt_port(flow.local), d.dst_port = natt_port(flow.remote);
     write_udp(packet.subspan(layout.outer), d.src_port, d.dst_port, packet.size() - layout.outer);
     d.header += kUdpHeader;
     w.at += kUdpHeader;

@@ -15,7 +15,8 @@ struct Work {
   Flow* flow = nullptr;  ///< Null: the packet is done with.
   Headers h;             ///< Of the packet as it came.
   std::uint64_t number = 0;
-  std::size_t at = 0;  ///< Where ESP or AH starts in the packet.
+  std::size_t at = 0;   ///< Where ESP or AH starts in the packet.
+  bool nested = false;  ///< Outbound: protected already, for another peer.
   crypto::Job job;
 };
 
@@ -26,6 +27,11 @@ struct Layout {
   std::size_t trail = 0;  ///< Padding, its length, the next header, the ICV.
   std::size_t total() const { return outer + wrap + text + trail; }
 };
+/// What it leaves under: ESP, AH or UDP.
+std::uint8_t protocol_of(const Flow& flow);
+/// The UDP port of an end, 4500 if it names none.
+std::uint16_t natt_port(const std::optional<pfkey::Endpoint>& end);
+
 Layout layout_of(const Flow& flow, const Headers& h);
 /// The longest packet of the same kind that the SA makes no longer than `mtu`.
 std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu);
