@@ -53,6 +53,26 @@ void protect_in_tunnel(benchmark::State& state, Wish wish) {
 void protect_gcm(benchmark::State& state) { protect_in_tunnel(state, {}); }
 BENCHMARK(protect_gcm)->Arg(64)->Arg(1400);
 
+// Packets that none of so many SAs covers: all have the same networks, and each another port.
+void drop_uncovered(benchmark::State& state) {
+  constexpr std::uint16_t kFirst = 1000;
+  Host host({.workers = 1, .mtu = 9000, .random = nullptr});
+  for (std::uint16_t i = 0; i < state.range(0); ++i) {
+    Message m = add(0x100u + i, {.tunnel = true});
+    m.inner_dst->port = static_cast<std::uint16_t>(kFirst + i);
+    m.inner_src->proto = m.inner_dst->proto = kUdp;
+    host.add(std::move(m));
+  }
+  Batch batch(datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .dst_port = kFirst - 1}));
+  for (auto _ : state) {
+    batch.reset();
+    host.worker.protect(batch.items, at(0));
+    if (batch.items[0].cause != Cause::no_sa) state.SkipWithError("not dropped");
+  }
+  count(state, batch.packet.size());
+}
+BENCHMARK(drop_uncovered)->Arg(1)->Arg(1000)->Arg(10'000)->Arg(60'000);
+
 void unprotect_gcm(benchmark::State& state) {
   const auto size = static_cast<std::size_t>(state.range(0));
   Host here({.workers = 1, .mtu = 9000, .random = nullptr}), there;

@@ -7,9 +7,11 @@
 namespace engine::traffic {
 namespace {
 
+bool is_dying(const Flow& flow) { return flow.dying.load(std::memory_order_relaxed); }
+
 bool better(const Flow& a, const Flow* b) {
   if (!b) return true;
-  const bool a_dying = a.dying.load(std::memory_order_relaxed), b_dying = b->dying.load(std::memory_order_relaxed);
+  const bool a_dying = is_dying(a), b_dying = is_dying(*b);
   return a_dying != b_dying ? b_dying : a.serial > b->serial;
 }
 
@@ -17,7 +19,8 @@ bool better(const Flow& a, const Flow* b) {
 
 bool Choice::Shape::operator==(const Shape& other) const {
   return tunnel == other.tunnel && family == other.family && src_prefix == other.src_prefix &&
-         dst_prefix == other.dst_prefix;
+         dst_prefix == other.dst_prefix && protocol == other.protocol && src_port == other.src_port &&
+         dst_port == other.dst_port;
 }
 
 Choice::Choice() : shapes_(new Shapes) {}
@@ -28,15 +31,46 @@ Choice::~Choice() {
 }
 
 Choice::Key Choice::key_of(const Flow& flow) {
-  const Selectors& s = flow.selectors;
-  return {flow.tunnel, s.src_prefix, s.dst_prefix, masked(s.src, s.src_prefix), masked(s.dst, s.dst_prefix)};
+  Key key{flow.tunnel, flow.selectors};
+  key.selectors.src = masked(key.selectors.src, key.selectors.src_prefix);
+  key.selectors.dst = masked(key.selectors.dst, key.selectors.dst_prefix);
+  return key;
+}
+
+Choice::Shape Choice::shape_of(const Key& key) {
+  const Selectors& s = key.selectors;
+  return {.tunnel = key.tunnel,
+          .family = s.dst.family,
+          .src_prefix = s.src_prefix,
+          .dst_prefix = s.dst_prefix,
+          .protocol = s.protocol != 0,
+          .src_port = s.src_port.has_value(),
+          .dst_port = s.dst_port.has_value(),
+          .groups = 1};
+}
+
+std::optional<Choice::Key> Choice::key_of(const Headers& h, const Shape& shape) {
+  if ((shape.src_port && !h.src_port) || (shape.dst_port && !h.dst_port)) return std::nullopt;
+  return Key{shape.tunnel,
+             {.src = masked(h.src, shape.src_prefix),
+              .dst = masked(h.dst, shape.dst_prefix),
+              .src_prefix = shape.src_prefix,
+              .dst_prefix = shape.dst_prefix,
+              .protocol = shape.protocol ? h.upper : std::uint8_t{0},
+              .src_port = shape.src_port ? h.src_port : std::nullopt,
+              .dst_port = shape.dst_port ? h.dst_port : std::nullopt}};
 }
 
 std::uint32_t Choice::hash_of(const Key& key) {
+  const Selectors& s = key.selectors;
+  const std::uint64_t given = std::uint64_t{key.tunnel} << 2 | std::uint64_t{s.src_port.has_value()} << 1 |
+                              std::uint64_t{s.dst_port.has_value()};
   Hasher h;
-  h.add(std::uint64_t{key.tunnel} << 16 | std::uint64_t{key.src_prefix} << 8 | key.dst_prefix);
-  h.add(key.src);
-  h.add(key.dst);
+  h.add(given << 48 | std::uint64_t{s.src_prefix} << 40 | std::uint64_t{s.dst_prefix} << 32 |
+        std::uint64_t{s.src_port.value_or(0)} << 16 | s.dst_port.value_or(0));
+  h.add(s.src);
+  h.add(s.dst);
+  h.add(s.protocol);
   return h.value();
 }
 
@@ -44,22 +78,44 @@ Choice::Group* Choice::group(const Key& key) const {
   return groups_.find(hash_of(key), [&](const Group& g) { return g.key == key; });
 }
 
-Flow* Choice::find(const Headers& h) const {
+template <class Count>
+Flow* Choice::search(const Headers& h, Count count) const {
   Flow* best = nullptr;
   const Shapes& shapes = *shapes_.load();
   for (const Shape& shape : shapes) {
     if (best && best->tunnel && !shape.tunnel) break;
     if (shape.family != h.dst.family) continue;
-    const Group* const g = group({shape.tunnel, shape.src_prefix, shape.dst_prefix, masked(h.src, shape.src_prefix),
-                                  masked(h.dst, shape.dst_prefix)});
+    const auto key = key_of(h, shape);
+    if (!key) continue;
+    count();
+    const Group* const g = group(*key);
     if (!g) continue;
-    for (Flow* f = g->newest.load(); f; f = f->older.load())
-      if (f->usable.load() && better(*f, best) && f->selectors.match(h)) {
-        best = f;
-        if (!f->dying.load(std::memory_order_relaxed)) break;  // The rest of the group is older.
+    const Flow* const before = best;
+    for (std::size_t age = 0; age < Flow::kAges && best == before; ++age)
+      for (Flow* f = g->newest[age].load(); f; f = f->chains[age].older.load()) {
+        count();
+        if (!f->usable.load()) continue;
+        if (better(*f, best)) best = f;
+        break;  // The rest is older.
       }
   }
   return best;
+}
+
+// An SA that moves from the dying to the mature is put there first: who looks there before, and here after it is gone,
+// sees that something has changed.
+Flow* Choice::find(const Headers& h) const {
+  for (;;) {
+    const std::uint64_t before = rejuvenated_.load();
+    Flow* const found = search(h, [] {});
+    if (found || rejuvenated_.load() == before) return found;
+  }
+}
+
+std::size_t Choice::effort(const Headers& h) const {
+  std::size_t steps = 0;
+  search(h, [&] { ++steps; });
+  return steps;
 }
 
 void Choice::publish(Shapes shapes, Epochs& epochs) {
@@ -68,13 +124,34 @@ void Choice::publish(Shapes shapes, Epochs& epochs) {
   epochs.retire(std::unique_ptr<const Shapes>(shapes_.exchange(made)));
 }
 
+void Choice::link(Group& group, Flow& flow) {
+  const std::size_t age = flow.filed_dying = is_dying(flow);
+  std::atomic<Flow*>* place = &group.newest[age];
+  flow.chains[age].newer = nullptr;
+  for (Flow* f = place->load(); f && f->serial > flow.serial; f = place->load())
+    flow.chains[age].newer = f, place = &f->chains[age].older;
+  Flow* const older = place->load();
+  if (older) older->chains[age].newer = &flow;
+  flow.chains[age].older.store(older);
+  place->store(&flow);
+}
+
+// Its own way to the older ones stays, for who is looking at it.
+void Choice::unlink(Group& group, Flow& flow, bool dying) {
+  const std::size_t age = dying;
+  Flow* const older = flow.chains[age].older.load();
+  Flow* const newer = flow.chains[age].newer;
+  if (older) older->chains[age].newer = newer;
+  (newer ? newer->chains[age].older : group.newest[age]).store(older);
+}
+
 void Choice::insert(Flow& flow, Epochs& epochs) {
   const Key key = key_of(flow);
   Group* g = group(key);
   if (!g) {
-    g = new Group{key, hash_of(key), {}};
+    g = new Group{key, hash_of(key)};
     groups_.insert(*g, epochs);
-    const Shape shape{key.tunnel, key.dst.family, key.src_prefix, key.dst_prefix, 1};
+    const Shape shape = shape_of(key);
     const Shapes& now = *shapes_.load(std::memory_order_relaxed);
     const auto known = std::ranges::find(now, shape);
     if (known == now.end()) {
@@ -85,26 +162,27 @@ void Choice::insert(Flow& flow, Epochs& epochs) {
       ++known->groups;
     }
   }
-  std::atomic<Flow*>* link = &g->newest;
-  flow.newer = nullptr;
-  for (Flow* f = link->load(); f && f->serial > flow.serial; f = link->load()) flow.newer = f, link = &f->older;
-  Flow* const older = link->load();
-  if (older) older->newer = &flow;
-  flow.older.store(older, std::memory_order_relaxed);
-  link->store(&flow);
+  link(*g, flow);
+}
+
+void Choice::sort(Flow& flow) {
+  const bool was = flow.filed_dying;
+  if (is_dying(flow) == was) return;
+  Group& g = *group(key_of(flow));
+  link(g, flow);
+  if (was) ++rejuvenated_;
+  unlink(g, flow, was);
 }
 
 void Choice::erase(Flow& flow, Epochs& epochs) {
   const Key key = key_of(flow);
   Group* const g = group(key);
-  Flow* const older = flow.older.load();
-  if (older) older->newer = flow.newer;
-  (flow.newer ? flow.newer->older : g->newest).store(older);
-  if (g->newest.load() != nullptr) return;
+  unlink(*g, flow, flow.filed_dying);
+  if (std::ranges::any_of(g->newest, [](const auto& newest) { return newest.load() != nullptr; })) return;
   groups_.erase(*g);
   epochs.retire(std::unique_ptr<Group>(g));
   const Shapes& now = *shapes_.load(std::memory_order_relaxed);
-  const Shape shape{key.tunnel, key.dst.family, key.src_prefix, key.dst_prefix, 0};
+  const Shape shape = shape_of(key);
   const auto known = std::ranges::find(now, shape);
   if (known->groups > 1) {
     --known->groups;

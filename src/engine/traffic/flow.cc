@@ -21,10 +21,12 @@ bool wants_udp(const Sa& sa) {
 
 bool runs(const Sa& sa, std::uint32_t way) { return (sa.flags & Sa::kBothWays) == 0 || (sa.flags & way) != 0; }
 
+std::optional<std::uint16_t> port(std::uint16_t number) { return number == 0 ? std::nullopt : std::optional(number); }
+
 Selectors selectors_of(const Sa& sa) {
   Selectors s;
   const Rare& rare = rare_of(sa);
-  s.src_port = sa.src_port, s.dst_port = sa.dst_port;
+  s.src_port = port(sa.src_port), s.dst_port = port(sa.dst_port);
   if (!(sa.flags & pfkey::kFlagTunnel)) {
     s.src = sa.src, s.dst = sa.dst;
     s.src_prefix = static_cast<std::uint8_t>(is_unspecified(sa.src) ? 0 : sa.src.bits());
@@ -35,8 +37,8 @@ Selectors selectors_of(const Sa& sa) {
   s.src = rare.inner_src->address, s.src_prefix = rare.inner_src->prefix;
   s.dst = rare.inner_dst->address, s.dst_prefix = rare.inner_dst->prefix;
   s.protocol = rare.inner_dst->proto;
-  if (rare.inner_src->port) s.src_port = rare.inner_src->port;
-  if (rare.inner_dst->port) s.dst_port = rare.inner_dst->port;
+  if (rare.inner_src->port) s.src_port = port(rare.inner_src->port);
+  if (rare.inner_dst->port) s.dst_port = port(rare.inner_dst->port);
   return s;
 }
 
@@ -87,7 +89,9 @@ bool in_prefix(const Address& a, const Address& network, unsigned prefix) {
   return differ >> (8 - prefix % 8) == 0;
 }
 
-bool port_fits(std::uint16_t ours, const std::optional<std::uint16_t>& theirs) { return ours == 0 || theirs == ours; }
+bool port_fits(const std::optional<std::uint16_t>& ours, const std::optional<std::uint16_t>& theirs) {
+  return !ours || theirs == ours;
+}
 
 }  // namespace
 

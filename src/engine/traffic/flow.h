@@ -1,6 +1,7 @@
 #pragma once
 /// One SA as the packet path knows it: its facts, which never change, its directions, its keys, its counters and its
 /// replay window.
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -19,15 +20,17 @@
 
 namespace engine::traffic {
 
-/// What an SA covers (RFC 4301 section 4.4.1.1); addresses by prefix, a port or protocol of 0 is any.
+/// What an SA covers (RFC 4301 section 4.4.1.1); addresses by prefix, a protocol of 0 and ports that are not there are
+/// any.
 struct Selectors {
   Address src, dst;
   std::uint8_t src_prefix = 0, dst_prefix = 0;
   std::uint8_t protocol = 0;
-  std::uint16_t src_port = 0, dst_port = 0;
+  std::optional<std::uint16_t> src_port, dst_port;
 
   /// Whether the packet is covered. A fragment without ports is not, if the SA names any (RFC 4301 section 7).
   bool match(const Headers& h) const;
+  bool operator==(const Selectors&) const = default;
 };
 
 /// Held by packet threads for a few instructions, and seldom longer: while the window changes its size or the table of
@@ -117,9 +120,14 @@ class Flow {
     listed.store(false);
   }
 
-  // The chain of its Group (choice.h), newest first.
-  std::atomic<Flow*> older{nullptr};
-  Flow* newer = nullptr;  // The writer's alone.
+  // The chains of its Group (choice.h), newest first: of the mature, and of the dying.
+  static constexpr std::size_t kAges = 2;
+  struct Chain {
+    std::atomic<Flow*> older{nullptr};
+    Flow* newer = nullptr;  // The writer's alone.
+  };
+  std::array<Chain, kAges> chains;
+  bool filed_dying = false;  // The writer's alone: which chain it is in.
 
  private:
   using Counter = Live::Counter;

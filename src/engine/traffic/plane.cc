@@ -64,6 +64,7 @@ void Plane::State::change(Flow& flow, const Sa& sa) {
   const bool sends = flow.sends.load(std::memory_order_relaxed);
   if (sends && !sent) choice.insert(flow, epochs);
   if (sent && !sends) choice.erase(flow, epochs);
+  if (sent && sends) choice.sort(flow);
   if (sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
   collect();
 }
