@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/if_tun.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -50,6 +52,10 @@ constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrac
                                          "sched_getparam", "prlimit64",   "getrlimit", "getrusage",
                                          "personality",    "pipe2",       "ioctl",     "sched_getscheduler",
                                          "getppid"};
+
+// A TUN device that is gone is made again, on descriptors that are open.
+constexpr unsigned long kOfDevices[] = {TUNSETIFF,    TUNGETIFF,     TUNSETOFFLOAD, SIOCSIFMTU,  SIOCGIFFLAGS,
+                                        SIOCSIFFLAGS, SIOCGIFTXQLEN, SIOCSIFTXQLEN, SIOCGIFINDEX};
 
 // Nothing here ever makes them.
 constexpr const char* kDeadly[] = {"execve",           "execveat",          "fork",       "vfork",
@@ -104,6 +110,8 @@ int add_rules(const Filter& filter, bool may_remove) {
   rule(SCMP_ACT_ALLOW, "tgkill", {scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0}});
   for (const int family : kFamilies)
     rule(SCMP_ACT_ALLOW, "socket", {scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0}});
+  for (const unsigned long command : kOfDevices)
+    rule(SCMP_ACT_ALLOW, "ioctl", {scmp_arg_cmp{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0}});
   // Flags and seals of descriptors.
   for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS})
     rule(SCMP_ACT_ALLOW, "fcntl", {scmp_arg_cmp{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0}});

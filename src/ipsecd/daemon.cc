@@ -151,6 +151,7 @@ Result<void> Daemon::attend_to_packets() {
     auto* daemon = static_cast<Daemon*>(self);
     std::uint64_t calls = 0;
     ::eventfd_read(fd, &calls);
+    if (auto r = daemon->options_.dataplane->mend_device(); !r) daemon->give_up(std::move(r.error()));
     const Instant at = now();
     daemon->server_.attend(at);
     while (const auto wanted = daemon->options_.dataplane->wanted()) daemon->server_.acquire(*wanted, at);
@@ -173,6 +174,7 @@ Status Daemon::status() const {
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
                         .workers = options_.dataplane->workers(),
+                        .device_made_again = options_.dataplane->device_made_again(),
                         .outbound = options_.dataplane->outbound(),
                         .inbound = options_.dataplane->inbound()};
   return s;
@@ -218,7 +220,13 @@ Result<void> Daemon::run() {
     if (const int r = sd_event_run(loop_, UINT64_MAX); r < 0)
       return fail(Errc::io, fmt::format("the event loop failed: {}", text_of(-r)));
   }
+  if (failure_) return std::unexpected(*failure_);
   return {};
+}
+
+void Daemon::give_up(Error error) {
+  failure_ = std::move(error);
+  stop();
 }
 
 void Daemon::stop() { ::eventfd_write(stop_.get(), 1); }

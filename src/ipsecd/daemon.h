@@ -92,6 +92,8 @@ class Daemon {
   /// After clients were served: waits for what each of them and the engine now need.
   void settle();
   void set_timer();
+  /// Ends run(), which then gives the error.
+  void give_up(Error error);
   /// Logs what a client causes by coming, which anybody may do at any rate.
   void tell(RationedLog::Kind kind, std::string line);
   void await_log();
@@ -111,6 +113,7 @@ class Daemon {
   sd_event_source* log_timer_ = nullptr;
   std::unique_ptr<StatusSocket> status_socket_;
   std::optional<std::chrono::nanoseconds> timer_at_;
+  std::optional<Error> failure_;
   bool swap_logged_ = false;
   std::vector<ClientId> touched_;  // Whose wants may have changed since settle().
   std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;

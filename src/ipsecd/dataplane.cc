@@ -93,6 +93,29 @@ void Dataplane::read_path_reports() {
     for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, now());
 }
 
+// Each thread finds out by itself, and one that has not may have the new device already. Somebody may delete it while
+// it is being made.
+Result<void> Dataplane::mend_device() {
+  bool gone = false;
+  for (const auto& thread : threads_) gone |= thread->device_gone();
+  if (!gone) return {};
+  constexpr int kTries = 3;
+  auto made = tun_.make_again(options_.inner_mtu());
+  for (int i = 1; !made && i < kTries; ++i) made = tun_.make_again(options_.inner_mtu());
+  if (!made)
+    return fail(made.error().code,
+                fmt::format("the device {} is gone and cannot be made again: {}", tun_.name(), made.error().text));
+  if (*made) {
+    ++device_made_again_;
+    log_(
+        fmt::format("the device {} was gone and has been made again: its addresses, its routes and what else was set "
+                    "on it are lost; set them again",
+                    tun_.name()));
+  }
+  for (const auto& thread : threads_) thread->device_back();
+  return {};
+}
+
 std::optional<engine::Wanted> Dataplane::wanted() {
   auto wanted = plane_.wanted();
   if (!wanted && plane_.wanted_left()) ::eventfd_write(call_.get(), 1);

@@ -51,6 +51,10 @@ class Dataplane final : public engine::Carrier {
   /// call() is readable again.
   std::optional<engine::Wanted> wanted();
 
+  /// Makes the device again if it is gone, and says so; after call() became readable. Error: it cannot be made.
+  Result<void> mend_device();
+  std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
+
   const std::string& device() const { return tun_.name(); }
   const Tun& tun() const { return tun_; }
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
@@ -78,6 +82,7 @@ class Dataplane final : public engine::Carrier {
   DataplaneOptions options_;
   Log log_;
   Tun tun_;
+  std::uint64_t device_made_again_ = 0;
   Fd call_;
   engine::traffic::Plane plane_;
   std::vector<PathInlet> paths_;

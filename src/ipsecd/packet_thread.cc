@@ -64,7 +64,7 @@ void PacketThread::hand_over(Change change) {
 
 void PacketThread::add(Inlet inlet) { hand_over({.added = std::move(inlet)}); }
 
-void PacketThread::drop_port(std::uint16_t port) { hand_over({.added = std::nullopt, .dropped = port}); }
+void PacketThread::drop_port(std::uint16_t port) { hand_over({.dropped = port}); }
 
 void PacketThread::take_over() {
   std::uint64_t calls = 0;
@@ -79,6 +79,11 @@ void PacketThread::take_over() {
       watch(change.added->fd(), static_cast<std::uint64_t>(change.added->fd()));
       if (change.added->family() == Family::v4) parts_.outlet.use(change.added->port(), change.added->fd());
       parts_.inlets.push_back(std::move(*change.added));
+    } else if (change.device) {
+      // What is polled without a device tells of nothing afterwards.
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+      watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+      parts_.tun.back();
     } else {
       parts_.outlet.forget(change.dropped);
       // What waits in it may be for the socket that has the port by now.
@@ -136,6 +141,14 @@ void PacketThread::go_out() {
     answer_too_big(items);
     call_if_needed();
   } while (parts_.tun.left());
+  if (parts_.tun.gone()) leave_device();
+}
+
+// A descriptor without a device is always ready, and never has anything.
+void PacketThread::leave_device() {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+  device_gone_.store(true, std::memory_order_relaxed);
+  ::eventfd_write(parts_.call, 1);
 }
 
 void PacketThread::come_in(Inlet& inlet) {

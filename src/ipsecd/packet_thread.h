@@ -35,6 +35,11 @@ class PacketThread {
   // For the engine's thread: further sockets, which the thread takes over between two batches.
   void add(Inlet inlet);
   void drop_port(std::uint16_t port);
+  /// The device is there again.
+  void device_back() { hand_over({.device = true}); }
+
+  /// Whether the device was found to be no more since this was last asked; the engine's thread is woken then.
+  bool device_gone() { return device_gone_.exchange(false, std::memory_order_relaxed); }
 
   // For any thread: packets that were protected, or let in, and that the kernel did not take.
   std::uint64_t unsent() const { return unsent_.load(std::memory_order_relaxed); }
@@ -50,6 +55,7 @@ class PacketThread {
   void watch(int fd, std::uint64_t tag);
   void go_out();
   void come_in(Inlet& inlet);
+  void leave_device();
   void answer_too_big(std::span<engine::traffic::Item> items);
   void reset_buffers();
   void call_if_needed();
@@ -62,11 +68,12 @@ class PacketThread {
   std::vector<int> ready_;              // Descriptors with packets, of the last wait().
   std::thread thread_;
 
-  std::atomic<bool> ended_ = false;
+  std::atomic<bool> ended_ = false, device_gone_ = false;
   std::atomic<std::uint64_t> unsent_ = 0, undelivered_ = 0;
   struct Change {
-    std::optional<Inlet> added;
-    std::uint16_t dropped = 0;  // A port, if nothing is added.
+    std::optional<Inlet> added = std::nullopt;
+    std::uint16_t dropped = 0;  // A port, if nothing is added;
+    bool device = false;        // or the device is back.
   };
   void hand_over(Change change);
   std::mutex mutex_;             // Of what the engine's thread hands over.

@@ -43,6 +43,9 @@ std::string status_text(const Status& s) {
   if (!s.traffic) return out + "No packets are carried: ipsecd was started without --tun.\n";
   out += fmt::format("Packets through {}, {} thread{}:\n", s.traffic->device, s.traffic->workers,
                      s.traffic->workers == 1 ? "" : "s");
+  if (const std::uint64_t times = s.traffic->device_made_again; times > 0)
+    out += fmt::format("  The device was gone and has been made again {}: addresses and routes from before are lost.\n",
+                       times == 1 ? "once" : fmt::format("{} times", times));
   for (const Direction& d : kDirections) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
@@ -62,6 +65,7 @@ std::string status_json(const Status& s) {
   if (s.traffic) {
     object.put("device", s.traffic->device);
     object.put("threads", s.traffic->workers);
+    if (s.traffic->device_made_again > 0) object.put("device_made_again", s.traffic->device_made_again);
     for (const Direction& d : kDirections) object.put(d.name, json_of((*s.traffic).*d.totals));
   }
   return object.line();
@@ -77,6 +81,8 @@ std::string status_prometheus(const Status& s) {
   head("ipsecd_clients", "gauge", "PF_KEY clients that are connected.");
   out += fmt::format("ipsecd_clients {}\n", s.clients);
   if (!s.traffic) return out;
+  head("ipsecd_device_made_again_total", "counter", "How often the device was gone and was made again.");
+  out += fmt::format("ipsecd_device_made_again_total {}\n", s.traffic->device_made_again);
   head("ipsecd_packets_total", "counter", "Packets that were protected (out) or let in (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);

@@ -13,6 +13,7 @@ namespace ipsecd {
 struct Traffic {
   std::string device;
   unsigned workers = 1;
+  std::uint64_t device_made_again = 0;  ///< How often, because it was gone.
   engine::traffic::Totals outbound, inbound;
 };
 

@@ -43,6 +43,21 @@ TEST(Status, AsJson) {
                                  "\n");
 }
 
+TEST(Status, ADeviceThatWasMadeAgain) {
+  Status s = busy();
+  s.traffic->device_made_again = 1;
+  EXPECT_THAT(
+      status_text(s),
+      ::testing::HasSubstr("Packets through ipsec0, 2 threads:\n"
+                           "  The device was gone and has been made again once: addresses and routes from before "
+                           "are lost.\n"
+                           "  out  10 packets"));
+  EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_device_made_again_total 1\n"));
+  s.traffic->device_made_again = 3;
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("made again 3 times: addresses"));
+  EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"device_made_again":3,"out":)"));
+}
+
 TEST(Status, AsPrometheusHasIt) {
   const std::string text = status_prometheus(busy());
   EXPECT_TRUE(
@@ -52,6 +67,9 @@ TEST(Status, AsPrometheusHasIt) {
                        "# HELP ipsecd_clients PF_KEY clients that are connected.\n"
                        "# TYPE ipsecd_clients gauge\n"
                        "ipsecd_clients 1\n"
+                       "# HELP ipsecd_device_made_again_total How often the device was gone and was made again.\n"
+                       "# TYPE ipsecd_device_made_again_total counter\n"
+                       "ipsecd_device_made_again_total 0\n"
                        "# HELP ipsecd_packets_total Packets that were protected (out) or let in (in).\n"
                        "# TYPE ipsecd_packets_total counter\n"
                        "ipsecd_packets_total{direction=\"out\"} 10\n"

@@ -23,18 +23,19 @@ std::unexpected<Error> cannot(const std::string& what, int error) {
               fmt::format("cannot {}: {}{}", what, text_of(error), denied ? "; it needs CAP_NET_ADMIN" : ""));
 }
 
-Result<Fd> open_queue(ifreq& request) {
+Result<Fd> open_queue() {
   Fd fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
     return fail(Errc::unsupported, fmt::format("there is no {}: load the module with `modprobe tun`, or let the "
                                                "container have the device",
                                                kDevice));
   if (!fd) return cannot(fmt::format("open {}", kDevice), errno);
-  if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-    if (errno == EBUSY) return fail(Errc::exists, fmt::format("the device {} is in use", request.ifr_name));
-    return cannot(fmt::format("make the device {}", request.ifr_name), errno);
-  }
   return fd;
+}
+
+bool is_attached(const Fd& queue) {
+  ifreq request{};
+  return ::ioctl(queue.get(), TUNGETIFF, &request) == 0;
 }
 
 // The kernel's own way to ask what it knows.
@@ -52,7 +53,9 @@ void ask_for_offload(const Fd& queue, bool wanted) {
       return;
 }
 
-Result<void> bring_up(ifreq request, std::uint32_t mtu) {
+Result<void> bring_up(const std::string& name, std::uint32_t mtu) {
+  ifreq request{};
+  std::ranges::copy(name, request.ifr_name);
   const Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   request.ifr_mtu = static_cast<int>(mtu);
   if (::ioctl(any.get(), SIOCSIFMTU, &request) != 0)
@@ -66,27 +69,45 @@ Result<void> bring_up(ifreq request, std::uint32_t mtu) {
 
 }  // namespace
 
+// To the device, which the first queue makes if there is none.
+Result<void> Tun::attach() {
+  ifreq request{};
+  std::ranges::copy(name_, request.ifr_name);
+  request.ifr_flags =
+      static_cast<short>(IFF_TUN | IFF_NO_PI | (queues() > 1 ? IFF_MULTI_QUEUE : 0) | (offload_ ? IFF_VNET_HDR : 0));
+  for (const Fd& queue : queues_) {
+    if (is_attached(queue) || ::ioctl(queue.get(), TUNSETIFF, &request) == 0) continue;
+    if (errno == EBUSY) return fail(Errc::exists, fmt::format("the device {} is in use", name_));
+    return cannot(fmt::format("make the device {}", name_), errno);
+  }
+  // A device that was there before may still have what another program asked for.
+  ask_for_offload(queues_[0], asks_offload_);
+  return {};
+}
+
 Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mtu, bool offload) {
   if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of("/ %:") != std::string::npos)
     return fail(Errc::invalid, fmt::format("'{}' is no name of a network device: 1 to {} characters, none of them a "
                                            "blank, '/', '%' or ':'",
                                            name, IFNAMSIZ - 1));
-  ifreq request{};
-  std::ranges::copy(name, request.ifr_name);
   Tun tun;
   tun.name_ = name;
-  tun.offload_ = offload && knows_headers();
-  request.ifr_flags =
-      static_cast<short>(IFF_TUN | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0) | (tun.offload_ ? IFF_VNET_HDR : 0));
+  tun.offload_ = tun.asks_offload_ = offload && knows_headers();
   for (unsigned i = 0; i < queues; ++i) {
-    auto queue = open_queue(request);
+    auto queue = open_queue();
     if (!queue) return std::unexpected(std::move(queue.error()));
     tun.queues_.push_back(std::move(*queue));
   }
-  // A device that was there before may still have what another program asked for.
-  ask_for_offload(tun.queues_[0], tun.offload_);
-  if (auto up = bring_up(request, mtu); !up) return std::unexpected(std::move(up.error()));
+  if (auto r = tun.attach(); !r) return std::unexpected(std::move(r.error()));
+  if (auto up = bring_up(name, mtu); !up) return std::unexpected(std::move(up.error()));
   return tun;
+}
+
+Result<bool> Tun::make_again(std::uint32_t mtu) {
+  if (std::ranges::all_of(queues_, is_attached)) return false;
+  if (auto r = attach(); !r) return std::unexpected(std::move(r.error()));
+  if (auto up = bring_up(name_, mtu); !up) return std::unexpected(std::move(up.error()));
+  return true;
 }
 
 Result<Tun> Tun::take_over(const std::string& name, std::vector<Fd> held, unsigned queues, std::uint32_t mtu,
@@ -101,8 +122,9 @@ Result<Tun> Tun::take_over(const std::string& name, std::vector<Fd> held, unsign
                     });
   if (!ours) return fail(Errc::invalid, fmt::format("what was kept is not the device {} with {} queues", name, queues));
   tun.offload_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
-  ask_for_offload(tun.queues_[0], tun.offload_ && offload);
-  if (auto up = bring_up(request, mtu); !up) return std::unexpected(std::move(up.error()));
+  tun.asks_offload_ = tun.offload_ && offload;
+  ask_for_offload(tun.queues_[0], tun.asks_offload_);
+  if (auto up = bring_up(name, mtu); !up) return std::unexpected(std::move(up.error()));
   return tun;
 }
 

@@ -22,6 +22,11 @@ class Tun {
   static Result<Tun> take_over(const std::string& name, std::vector<Fd> held, unsigned queues, std::uint32_t mtu,
                                bool offload);
 
+  /// Makes the device again on the same descriptors after it was deleted, or its namespace was: as make() made it, in
+  /// the namespace where it was made, without what had been set on it since. False: there was nothing to do. Errors:
+  /// those of make(); it opens nothing.
+  Result<bool> make_again(std::uint32_t mtu);
+
   const std::string& name() const { return name_; }
   unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
   /// Whether each packet has a virtio_net_hdr before it.
@@ -30,8 +35,11 @@ class Tun {
   int queue(unsigned number) const { return queues_[number].get(); }
 
  private:
+  Result<void> attach();
+
   std::string name_;
   bool offload_ = false;
+  bool asks_offload_ = false;  // The stack may use it.
   std::vector<Fd> queues_;
 };
 

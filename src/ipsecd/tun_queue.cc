@@ -61,6 +61,7 @@ bool TunQueue::receive() {
   ssize_t got = 0;
   do got = ::read(fd_, long_.get(), kLongest);
   while (got < 0 && errno == EINTR);
+  if (got < 0) gone_ = errno == EBADFD;
   const std::size_t front = offload_ ? kHeader : 0;
   if (got <= 0 || static_cast<std::size_t>(got) < front) return false;
   const Bytes all(long_.get(), static_cast<std::size_t>(got));

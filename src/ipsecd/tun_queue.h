@@ -35,6 +35,10 @@ class TunQueue {
   void write(Bytes packet);
   std::uint64_t refused() const { return refused_; }  ///< Packets that it dropped.
 
+  /// Whether read() found that the device is no more: the descriptor has none, until it is attached to one again.
+  bool gone() const { return gone_; }
+  void back() { gone_ = false; }
+
  private:
   bool receive();
   void write_parts(std::span<const iovec> parts, std::size_t packets);
@@ -42,6 +46,7 @@ class TunQueue {
 
   int fd_;
   bool offload_;
+  bool gone_ = false;
   std::unique_ptr<std::byte[]> long_;  // The packet that is being cut.
   std::optional<engine::traffic::Segments> segments_;
   std::uint32_t origin_ = 0;

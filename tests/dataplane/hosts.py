@@ -163,11 +163,15 @@ class Pair:
     def start(self, *options):
         for host in (self.a, self.b):
             host.start(*options)
-        for here, there, host in ((1, 2, self.a), (2, 1, self.b)):
-            host.ip("addr", "add", f"10.{here}.0.1/32", "dev", "ipsec0")
-            host.ip("addr", "add", f"fd0{here}::1/128", "dev", "ipsec0", "nodad")
-            host.ip("route", "add", f"10.{there}.0.0/16", "dev", "ipsec0", "src", f"10.{here}.0.1")
-            host.ip("route", "add", f"fd0{there}::/32", "dev", "ipsec0", "src", f"fd0{here}::1")
+            self.give_addresses(host)
+
+    def give_addresses(self, host):
+        """To the host's device, and the routes into it."""
+        here, there = (1, 2) if host is self.a else (2, 1)
+        host.ip("addr", "add", f"10.{here}.0.1/32", "dev", "ipsec0")
+        host.ip("addr", "add", f"fd0{here}::1/128", "dev", "ipsec0", "nodad")
+        host.ip("route", "add", f"10.{there}.0.0/16", "dev", "ipsec0", "src", f"10.{here}.0.1")
+        host.ip("route", "add", f"fd0{there}::/32", "dev", "ipsec0", "src", f"fd0{here}::1")
 
     def load(self, lines):
         for host in (self.a, self.b):
