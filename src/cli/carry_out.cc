@@ -12,6 +12,7 @@
 
 #include "cli/held_signals.h"
 #include "cli/outcome.h"
+#include "cli/warnings.h"
 #include "lang/request.h"
 #include "lang/to_spec.h"
 
@@ -55,6 +56,7 @@ class Apply {
     if (!done && status_ == Status::ok) status_ = Status::failed;
     if (plan_.failed() > 0) status_ = worse(status_, Status::failed);
     if (ended_early_) plan_.end_early();
+    session_.console().err(warnings_.rest(shown_));
     return {status_, ended_early_, flushed_};
   }
 
@@ -104,7 +106,7 @@ class Apply {
     const bool last = sa.what != Do::replace || reply.type != pfkey::Type::del;
     if (missing_is_fine && reply.error == ESRCH) return sa.done = sa.done || last, true;
     const Outcome outcome = outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
-    if (!outcome.text.empty())
+    if (!outcome.ok || (!outcome.text.empty() && warnings_.shows({lang::Severity::warning, 0, 0, outcome.text}, 0)))
       session_.console().err(
           fmt::format("{}: {}: {}: {}\n", shown_, outcome.ok ? "warning" : "error", text_of(sa.name), outcome.text));
     if (session_.settings().service && (reply.error == EPERM || reply.error == EACCES))
@@ -331,6 +333,7 @@ class Apply {
   const backend::Owner& owner_;
   const std::string& shown_;
   const HeldSignals held_;
+  Warnings warnings_;
   Status status_ = Status::ok;
   bool ended_early_ = false, flushed_ = false;
 };

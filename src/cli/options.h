@@ -16,6 +16,7 @@ struct Settings {
   bool verbose = false;        ///< -v
   bool stop_on_error = false;  ///< --stop-on-error
   bool strict = false;         ///< --strict
+  bool fresh_keys = false;     ///< --fresh-keys
   bool json = false;           ///< --json
   bool service = false;        ///< --service
   std::string sadb = "auto";   ///< --sadb, IPSECKEY_SADB

@@ -23,18 +23,24 @@ std::string Reporter::fault(lang::Fault fault, std::string_view text, const lang
   const lang::Origin origin{name_, line.number};
   const lang::Position place = lang::position_of(text, fault.at, origin);
   if (settings_.service) fault.message = lang::without_text(fault.message, text);
-  note(fault, is_file() ? place.line : 0, place.column, fault.length);
+  const std::uint32_t number = is_file() ? place.line : 0;
+  note(fault, number, place.column, fault.length);
   std::string said;
-  lang::render(fault, text, origin, marks_ && !settings_.service, said);
+  if (shows(fault, number)) lang::render(fault, text, origin, marks_ && !settings_.service, said);
   return said;
 }
 
 std::string Reporter::fault(lang::Severity s, std::uint32_t line, std::string message) {
   const lang::Fault fault{severity(s), 0, 0, std::move(message)};
   note(fault, line, 0, 0);
+  if (!shows(fault, line)) return {};
   const std::string_view word = fault.severity == lang::Severity::error ? "error" : "warning";
   if (line == 0) return fmt::format("{}: {}: {}\n", shown(), word, fault.message);
   return fmt::format("{}:{}: {}: {}\n", shown(), line, word, fault.message);
+}
+
+bool Reporter::shows(const lang::Fault& fault, std::uint32_t line) {
+  return fault.severity == lang::Severity::error || kinds_.shows(fault, line);
 }
 
 }  // namespace cli

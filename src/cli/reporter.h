@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "cli/options.h"
+#include "cli/warnings.h"
 #include "lang/faults.h"
 #include "lang/lines.h"
 #include "pfkey/json.h"
@@ -14,16 +15,23 @@ namespace cli {
 class Reporter {
  public:
   /// `name`: of the file; empty: the prompt or the shell, where lines have no numbers. `marks`: as Console::marks().
-  Reporter(const Settings& settings, std::string name, bool marks)
-      : settings_(settings), name_(std::move(name)), marks_(marks) {}
+  /// `typed`: counts the warnings of a prompt, which has a Reporter for each command.
+  Reporter(const Settings& settings, std::string name, bool marks, Warnings& typed)
+      : settings_(settings), name_(std::move(name)), marks_(marks), kinds_(is_file() ? own_ : typed) {}
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
 
   /// Under --strict a warning is an error.
   lang::Severity severity(lang::Severity s) const { return settings_.strict ? lang::Severity::error : s; }
 
-  /// Notes a fault of a line whose text is `text`, and gives the words for standard error.
+  /// Notes a fault of a line whose text is `text`, and gives the words for standard error: none for a warning of a
+  /// kind that was shown often enough.
   std::string fault(lang::Fault fault, std::string_view text, const lang::Line& line);
   /// The same for one that has no place in the text.
   std::string fault(lang::Severity severity, std::uint32_t line, std::string message);
+
+  /// At the end of a file: how many warnings of each kind were not shown.
+  std::string rest() const { return own_.rest(shown()); }
 
   const std::string& name() const { return name_; }
   std::string shown() const { return pfkey::escaped(name_); }  ///< The name, harmless on a terminal.
@@ -34,10 +42,13 @@ class Reporter {
 
  private:
   void note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length);
+  bool shows(const lang::Fault& fault, std::uint32_t line);
 
   const Settings& settings_;
   std::string name_;
   bool marks_;
+  Warnings own_;
+  Warnings& kinds_;
   std::size_t warnings_ = 0;
   std::vector<pfkey::ReportedFault> faults_;
 };

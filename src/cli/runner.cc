@@ -17,13 +17,15 @@ using lang::Verb;
 
 Runner::Runner(Session& session, std::string name, lang::Where where, std::size_t batch, TextOf text_of)
     : session_(session),
-      reporter_(session.settings(), std::move(name), session.console().marks()),
+      reporter_(session.settings(), std::move(name), session.console().marks(), session.typed().warnings),
       where_(where),
       batch_(session.settings().stop_on_error ? 1 : batch),
       text_of_(std::move(text_of)),
       names_(session.names_beside(reporter_.name())),
       host_(session.host()),
-      parser_(names_) {}
+      parser_(names_) {
+  if (session.settings().fresh_keys || (!reporter_.is_file() && session.typed().fresh)) parser_.keys_are_fresh();
+}
 
 void Runner::expect(std::uint64_t bytes) {
   constexpr std::uint64_t kLeast = 192, kMost = 1 << 22;  // Bytes of a command with two keys; commands.
@@ -67,7 +69,7 @@ bool Runner::feed(const lang::Line& line) {
   };
   for (const lang::Fault& f : parser_.faults()) say(f);
   if (command && !reporter_.is_file())
-    if (auto o = session_.typed_keys().look_at(*command))
+    if (auto o = session_.typed().keys.look_at(*command))
       say(parser_.place(o->about, o->severity, std::move(o->message)));
   const auto given = command && reporter_.is_file() ? key_reuse_.note(*command, line.number) : std::nullopt;
   if (wrong && given)
@@ -271,6 +273,10 @@ bool Runner::run_now(const lang::Command& command) {
     case Verb::genkey:
       status = session_.genkey(command);
       break;
+    case Verb::fresh:
+      parser_.keys_are_fresh();
+      if (!reporter_.is_file()) session_.typed().fresh = true;
+      break;
     case Verb::help:
       status = session_.help(command.operand);
       break;
@@ -362,6 +368,7 @@ Status run_file(Session& session, InputFile& file, lang::Where where, Counts cou
     }
   }
   runner.flush();
+  session.console().err(runner.reporter().rest());
   status = worse(status, runner.status());
   if ((where == lang::Where::file && counts == Counts::always) || status != Status::ok)
     say_counts(session, runner, status);

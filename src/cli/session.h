@@ -16,6 +16,7 @@
 #include "cli/misplaced.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "cli/warnings.h"
 #include "lang/names.h"
 #include "lang/parse.h"
 #include "pfkey/print.h"
@@ -83,8 +84,13 @@ class Session {
   /// Shows an SA (a GET or DUMP reply) as text or JSON.
   void show(const pfkey::Message& sa);
 
-  /// What was typed at the prompt so far, for key reuse.
-  TypedKeys& typed_keys() { return typed_keys_; }
+  /// What came of the commands that were typed at the prompt so far.
+  struct Typed {
+    TypedKeys keys;
+    Warnings warnings;
+    bool fresh = false;  ///< `fresh` was one of them.
+  };
+  Typed& typed() { return typed_; }
 
   // The commands that are more than messages and their replies.
   Status dump(pfkey::SaType type);
@@ -108,7 +114,7 @@ class Session {
   Status no_sadb_ = Status::no_sadb;
   bool check_ = false;
   std::uint32_t seq_ = 0;
-  TypedKeys typed_keys_;
+  Typed typed_;
 };
 
 }  // namespace cli

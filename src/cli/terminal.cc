@@ -126,6 +126,7 @@ Status interact(Session& session) {
   session.console().out(fmt::format("ipseckey {}, {}{}; help tells more, quit leaves\n", IPSECKEY_VERSION,
                                     sadb ? "SADB " : "no SADB yet", sadb ? session.shown_sadb() : ""));
   Prompt(session).run();
+  session.console().err(session.typed().warnings.rest("ipseckey"));
   return Status::ok;
 }
 

@@ -25,10 +25,11 @@ enum class Verb : std::uint8_t {
   passive_monitor,
   doctor,
   genkey,
+  fresh,
   help,
   quit
 };
-inline constexpr std::size_t kVerbs = 18;
+inline constexpr std::size_t kVerbs = 19;
 
 /// A set of verbs, as the keyword table uses it.
 using Verbs = std::uint32_t;

@@ -28,11 +28,11 @@ TEST(Complete, Commands) {
   constexpr Case kCases[] = {
       {"",
        "add update update-pair delete delete-pair get flush dump save load apply unload monitor passive_monitor doctor "
-       "genkey help "
+       "genkey fresh help "
        "quit"},
       {"  ",
        "add update update-pair delete delete-pair get flush dump save load apply unload monitor passive_monitor doctor "
-       "genkey help "
+       "genkey fresh help "
        "quit"},
       {"d", "delete delete-pair dump doctor"},
       {"update", "update update-pair"},

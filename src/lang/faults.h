@@ -15,9 +15,10 @@ enum class Severity : std::uint8_t { warning, error };
 /// One fault, placed in the text of its command.
 struct Fault {
   Severity severity = Severity::error;
-  std::uint32_t at = 0;      ///< Offset in the command's text, bytes.
-  std::uint32_t length = 1;  ///< Of the offending word, bytes.
-  std::string message;       ///< Without a full stop, without key material.
+  std::uint32_t at = 0;            ///< Offset in the command's text, bytes.
+  std::uint32_t length = 1;        ///< Of the offending word, bytes.
+  std::string message;             ///< Without a full stop, without key material.
+  bool fresh_keys_end_it = false;  ///< A warning that `fresh` silences.
 };
 using Faults = std::vector<Fault>;
 

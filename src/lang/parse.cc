@@ -118,9 +118,13 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
       check_required(*command);
       if (command->satype != pfkey::SaType::unspec)
         check_rules(
-            {command->row->verb, command->satype, command->spec},
+            {command->row->verb, command->satype, command->spec, fresh_},
             [&](const Slot& s) { return faulty_ != 0 && (faulty_ & bit(keyword_for(s))) != 0; },
-            [&](Objection&& o) { add(place(o.about, o.severity, std::move(o.message))); });
+            [&](Objection&& o) {
+              Fault fault = place(o.about, o.severity, std::move(o.message));
+              fault.fresh_keys_end_it = o.fresh_keys_end_it;
+              add(std::move(fault));
+            });
     }
   }
   if (has_errors(faults_)) command.reset();

@@ -35,6 +35,9 @@ class Parser {
  public:
   explicit Parser(const Names& names) : names_(names) {}
 
+  /// From now on keys were never used before.
+  void keys_are_fresh() { fresh_ = true; }
+
   /// nullopt: nothing to do (a blank line) or has_errors(faults()). Warnings may come with a command.
   std::optional<Command> parse(std::string_view text, Where where);
 
@@ -65,6 +68,7 @@ class Parser {
   const Word& last_word() const { return words_.back(); }
 
   const Names& names_;
+  bool fresh_ = false;
   std::vector<Word> words_;
   std::size_t next_ = 0;
   Faults faults_;

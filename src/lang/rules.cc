@@ -115,6 +115,7 @@ struct Rule {
   bool absence;  // The rule misses something: not checked when a keyword could not be understood.
   bool (*broken)(const View&);
   Sentence sentence;
+  bool fresh_keys_end_it = false;  // Keys that were never used before do not break it.
 };
 
 constexpr auto kError = Severity::error, kWarning = Severity::warning;
@@ -223,13 +224,15 @@ constexpr std::array kRules = {
     Rule{kWarning, &S::replay, &S::replay, false,
          [](const View& v) { return v.spec.replay && v.spec.replay->value != 0; },
          "a replay window with manual keys is considered harmful: after a restart of the peer its packets are dropped "
-         "as replays"},
+         "as replays",
+         true},
     Rule{kWarning, &S::encrypt, &S::encrypt, false,
          [](const View& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->counter(); },
          [](const View& v) {
            return fmt::format("{} with a manual key may be insecure: a key must never see the same IV twice",
                               v.encrypt->name());
-         }},
+         },
+         true},
     Rule{kError, &S::state, &S::state, false, [](const View& v) { return v.spec.state == pfkey::State::larval; },
          "the larval state cannot be set: SAs get it by GETSPI alone"},
     Rule{kError, &S::state, &S::state, false,
@@ -294,7 +297,8 @@ void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty
   for (const Rule& rule : kRules) {
     if (!rule.broken(view) || faulty(rule.about) || faulty(rule.beside)) continue;
     if (rule.absence && faulty(Slot(&S::unusable))) continue;
-    out({rule.severity, rule.about, rule.sentence.of(view)});
+    if (rule.fresh_keys_end_it && facts.fresh) continue;
+    out({rule.severity, rule.about, rule.sentence.of(view), rule.fresh_keys_end_it});
   }
 }
 

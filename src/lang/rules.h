@@ -14,6 +14,7 @@ struct Facts {
   Verb verb;
   pfkey::SaType satype;
   const SaSpec& spec;
+  bool fresh = false;  ///< The keys were never used before.
 };
 
 /// A reservation about a keyword's value; the parser gives it its place in the text.
@@ -21,6 +22,7 @@ struct Objection {
   Severity severity = Severity::error;
   Slot about;
   std::string message;
+  bool fresh_keys_end_it = false;  ///< It is about keys that may have been used before (Facts::fresh).
 };
 using Objections = absl::FunctionRef<void(Objection&&)>;
 

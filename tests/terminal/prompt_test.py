@@ -24,6 +24,21 @@ class PromptTest(Case):
         self.tty.wait()
         self.assertEqual(self.tty.exitstatus, 0)
 
+    def test_the_eleventh_warning_of_a_kind_is_counted(self):
+        self.start()
+        line = "add esp spi {} src 192.0.2.1 dst 192.0.2.2 encralg aes-gcm encrkey {:02x}" + "5a" * 35
+        screens = [self.run_line(line.format(0x1000 + i, i + 1)) for i in range(12)]
+        said = "aes-gcm with a manual key may be insecure: a key must never see the same IV twice"
+        self.assertEqual([said in screen for screen in screens], [True] * 10 + [False] * 2)
+        self.run_line("fresh")
+        self.assertNotIn("warning", self.run_line(line.format(0x2000, 0x20)))
+        self.type("quit\r")
+        self.tty.expect(pexpect.EOF)
+        self.assertIn(f"ipseckey: warning: 2 more like this: {said}; if these keys were never used before, a line `fresh` "
+                      "above them says so\n", self.tty.before.replace("\r", ""))
+        self.tty.wait()
+        self.assertEqual(self.tty.exitstatus, 0)
+
     def test_a_failed_command_does_not_end_the_session(self):
         self.start()
         self.assertIn("Unknown command \"fluhs\"; did you mean flush?", self.run_line("fluhs"))
