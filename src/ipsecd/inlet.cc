@@ -130,6 +130,11 @@ void complete(Packet& packet, const std::optional<Arrival>& arrival) {
 
 }  // namespace
 
+void give_room(int fd) {
+  if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kRoom, sizeof kRoom) != 0)
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
+}
+
 // For IPv4 the filter sees the IP header first, for IPv6 it does not. A load from behind the packet's end would drop it
 // from every socket, and nobody would count it.
 std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share) {
@@ -240,6 +245,7 @@ Result<Inlet> Inlet::udp(Family family, std::uint16_t port, UdpOptions options) 
     return fail(code, fmt::format("cannot listen on UDP port {}: {}", port, text_of(errno)));
   }
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
+  give_room(fd.get());
   return Inlet(std::move(fd), family, IPPROTO_UDP, port);
 }
 

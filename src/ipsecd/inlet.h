@@ -24,6 +24,10 @@ struct Share {
 /// is this one's, because every raw socket sees all of them. What is too short for an SPI is the first thread's.
 std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share);
 
+/// Lets packets of some megabytes wait in a socket before they are sent: as many as the kernel allows. The usual 208
+/// KiB are 90 packets, fewer than one batch, and a link's own queue is longer.
+void give_room(int fd);
+
 /// How the UDP sockets work, from which packets leave too.
 struct UdpOptions {
   std::uint32_t mark = 0;  ///< SO_MARK of what is sent; 0: none.

@@ -26,12 +26,21 @@ constexpr std::size_t kFront = 28;  // An IPv4 header without options and a UDP 
 // What one piece may hold, by the kernel's leave: datagrams, and bytes of them.
 constexpr std::size_t kMostDatagrams = 64, kMostBytes = UINT16_MAX - kFront;
 
+// Where a socket has no room it is waited for, or the packet is dropped.
+bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
+
 std::uint8_t hop_limit(const Item& item) { return std::to_integer<std::uint8_t>(item.packet.bytes()[8]); }
 
 bool leave_alike(const Item& a, const Item& b) {
   const Departure &x = a.departure, &y = b.departure;
   return x.dst == y.dst && x.src == y.src && x.src_port == y.src_port && x.dst_port == y.dst_port &&
          x.traffic_class == y.traffic_class && hop_limit(a) == hop_limit(b);
+}
+
+// Whether a message that begins there begins with this packet, or with what follows its front.
+bool has(const Item& item, const std::byte* begin) {
+  const std::byte* const at = item.packet.memory.data() + item.packet.at;
+  return item.cause == Cause::none && (begin == at || begin == at + kFront);
 }
 
 }  // namespace
@@ -72,7 +81,9 @@ Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
   Fd v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
   for (const Fd* fd : {&v4, &v6}) {
-    if (!*fd || mark == 0) continue;
+    if (!*fd) continue;
+    give_room(fd->get());
+    if (mark == 0) continue;
     if (::setsockopt(fd->get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
       return fail(Errc::denied, "cannot mark packets: it needs CAP_NET_ADMIN");
   }
@@ -88,15 +99,28 @@ void Outlet::forget(std::uint16_t port) {
   std::erase_if(ports_, [&](const Port& p) { return p.port == port; });
 }
 
-void Outlet::send_now(Bytes packet, const Address& dst) {
+bool Outlet::send_now(Bytes packet, const Address& dst) {
   const auto to = socket_address({dst, 0});
-  if (::sendto(raw_socket(dst.family), packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) < 0) ++unsent_;
+  return ::sendto(raw_socket(dst.family), packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) >= 0;
 }
 
-void Outlet::send_fragments(Item& item) {
-  const auto one = [&](Bytes piece) { send_now(piece, item.departure.dst); };
+// False: there was no room for all of them; the next call begins with the first that was not sent.
+bool Outlet::send_fragments(Item& item, bool wait) {
+  std::size_t number = 0;
+  bool stopped = false;
+  const auto one = [&](Bytes piece) {
+    if (stopped || number++ < fragments_sent_) return;
+    const bool sent = send_now(piece, item.departure.dst);
+    stopped = !sent && wait && is_full(errno);
+    if (stopped) return;
+    if (!sent) ++unsent_;
+    ++fragments_sent_;
+  };
   if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, item.departure.id, batch_->fragment, one))
     ++unsent_;
+  if (!stopped) fragments_sent_ = 0;
+  full_ = raw_socket(item.departure.dst.family);
+  return !stopped;
 }
 
 // The UDP socket through which the kernel writes the same headers that stand before the packet; else a raw one.
@@ -153,10 +177,11 @@ void Outlet::send_apart(std::size_t message) {
   const msghdr& header = b.messages[message].msg_hdr;
   const Address dst = endpoint_of(b.to[message].storage).address;
   for (const iovec& part : std::span(header.msg_iov, header.msg_iovlen))
-    send_now({static_cast<const std::byte*>(part.iov_base) - kFront, part.iov_len + kFront}, dst);
+    if (!send_now({static_cast<const std::byte*>(part.iov_base) - kFront, part.iov_len + kFront}, dst)) ++unsent_;
 }
 
-void Outlet::flush() {
+// What the first packet's bytes are for which there is no room; nullptr: all messages are done.
+const std::byte* Outlet::flush(bool wait) {
   Batch& b = *batch_;
   for (std::size_t sent = 0; sent < b.count;) {
     const int n = ::sendmmsg(b.fd, &b.messages[sent], static_cast<unsigned>(b.count - sent), MSG_DONTWAIT);
@@ -166,7 +191,12 @@ void Outlet::flush() {
       continue;
     }
     // The first of them is the one that failed.
-    if (b.messages[sent].msg_hdr.msg_control && errno != EAGAIN && errno != ENOBUFS) {
+    if (wait && is_full(errno)) {
+      full_ = b.fd;
+      b.count = b.used = 0;
+      return static_cast<const std::byte*>(b.messages[sent].msg_hdr.msg_iov->iov_base);
+    }
+    if (b.messages[sent].msg_hdr.msg_control && !is_full(errno)) {
       if (errno == EIO) offload_ = false;  // No device of this path can do it.
       send_apart(sent);
     } else {
@@ -175,16 +205,22 @@ void Outlet::flush() {
     ++sent;
   }
   b.count = b.used = 0;
+  return nullptr;
 }
 
 // Runs of packets through one socket that fit go with one call; the order of all is kept.
-void Outlet::send(std::span<Item> items) {
+std::size_t Outlet::send(std::span<Item> items, bool wait) {
   Batch& b = *batch_;
+  const std::byte* stopped = nullptr;
   std::array<Item*, kMostDatagrams> run;
   std::size_t in_run = 0, bytes = 0;
   const auto end_run = [&] {
     if (in_run > 0) add_datagrams(std::span(run).first(in_run));
     in_run = bytes = 0;
+  };
+  const auto done = [&] {
+    return static_cast<std::size_t>(std::ranges::find_if(items, [&](const Item& item) { return has(item, stopped); }) -
+                                    items.begin());
   };
   for (Item& item : items) {
     if (item.cause != Cause::none) continue;
@@ -198,11 +234,11 @@ void Outlet::send(std::span<Item> items) {
     if (!goes_on) end_run();
     if (fd != b.fd || b.used + in_run == b.parts.size()) {
       end_run();
-      flush();
+      if ((stopped = flush(wait))) return done();
     }
     b.fd = fd;
     if (long_one) {
-      send_fragments(item);
+      if (!send_fragments(item, wait)) return static_cast<std::size_t>(&item - items.data());
     } else if (datagram) {
       run[in_run++] = &item;
       bytes += item.packet.size;
@@ -211,7 +247,8 @@ void Outlet::send(std::span<Item> items) {
     }
   }
   end_run();
-  flush();
+  stopped = flush(wait);
+  return stopped ? done() : items.size();
 }
 
 }  // namespace ipsecd

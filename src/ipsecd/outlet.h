@@ -24,8 +24,12 @@ class Outlet {
   void use(std::uint16_t port, int fd);
   void forget(std::uint16_t port);
 
-  /// Sends the items whose cause is none, in order. The kernel drops what it has no room for, as on any interface.
-  void send(std::span<engine::traffic::Item> items);
+  /// Sends the items whose cause is none, in order, and gives how many items are done: all, or with `wait` those before
+  /// the first for which full() has no room; the rest is to be given again, and nothing else before. Without `wait`
+  /// what finds no room is dropped.
+  std::size_t send(std::span<engine::traffic::Item> items, bool wait);
+  /// The socket that had no room; it has some when it becomes writable.
+  int full() const { return full_; }
 
   std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.
 
@@ -34,11 +38,11 @@ class Outlet {
 
   int raw_socket(Family family) const { return family == Family::v4 ? v4_.get() : v6_.get(); }
   int socket_of(const engine::traffic::Item& item) const;
-  void send_fragments(engine::traffic::Item& item);
-  void send_now(Bytes packet, const Address& dst);
+  bool send_fragments(engine::traffic::Item& item, bool wait);
+  bool send_now(Bytes packet, const Address& dst);
   void add_raw(const engine::traffic::Item& item);
   void add_datagrams(std::span<engine::traffic::Item* const> run);
-  void flush();
+  const std::byte* flush(bool wait);
   void send_apart(std::size_t message);
 
   struct Port {
@@ -49,6 +53,8 @@ class Outlet {
   Fd v4_, v6_;
   bool offload_;
   std::vector<Port> ports_;
+  int full_ = -1;
+  std::size_t fragments_sent_ = 0;  // Of the packet that waits for room.
   std::uint64_t unsent_ = 0;
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };

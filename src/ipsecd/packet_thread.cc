@@ -23,14 +23,23 @@ namespace {
 
 constexpr std::size_t kBuffer = Packet::kHeadroom + UINT16_MAX + 1 + Packet::kTailroom;
 
+// A slow link makes room little by little; one that makes none for so long must not hold up the others.
+constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5};
+
 }  // namespace
+
+PacketThread::Hand::Hand() : memory(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)), items(kBatch) {}
+
+std::span<Item> PacketThread::Hand::empty() {
+  for (std::size_t i = 0; i < kBatch; ++i)
+    items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
+  return items;
+}
 
 PacketThread::PacketThread(Parts parts)
     : parts_(std::move(parts)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      memory_(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)),
-      items_(kBatch),
       origins_(kBatch) {
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
@@ -82,8 +91,8 @@ void PacketThread::take_over() {
     } else if (change.device) {
       // What is polled without a device tells of nothing afterwards.
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
-      watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
       parts_.tun.back();
+      if (waiting_.empty()) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
     } else {
       parts_.outlet.forget(change.dropped);
       // What waits in it may be for the socket that has the port by now.
@@ -98,9 +107,11 @@ void PacketThread::take_over() {
 bool PacketThread::wait() {
   std::array<epoll_event, 32> events;
   wipe_registers();
-  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+  const int limit = waiting_.empty() ? -1 : static_cast<int>(kNextTry.count());
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
   ready_.clear();
-  for (int i = 0; i < count; ++i) ready_.push_back(static_cast<int>(events[static_cast<std::size_t>(i)].data.u64));
+  for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(std::max(count, 0))))
+    ready_.push_back({static_cast<int>(event.data.u64), event.events});
   return !ended_ && (count >= 0 || errno == EINTR);
 }
 
@@ -109,21 +120,21 @@ void PacketThread::run() {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   while (wait()) {
-    for (const int fd : ready_) {
-      if (fd == woken_.get()) {
-        take_over();
-      } else if (fd == parts_.tun.fd()) {
-        go_out();
-      } else if (const auto inlet = std::ranges::find(parts_.inlets, fd, &Inlet::fd); inlet != parts_.inlets.end()) {
-        come_in(*inlet);
-      }
-    }
+    for (const Ready& ready : ready_) serve(ready);
+    if (!waiting_.empty()) go_on();
   }
 }
 
-void PacketThread::reset_buffers() {
-  for (std::size_t i = 0; i < kBatch; ++i)
-    items_[i].packet = {MutableBytes(memory_.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
+void PacketThread::serve(const Ready& ready) {
+  if (ready.fd == woken_.get()) {
+    take_over();
+  } else if (ready.fd == parts_.tun.fd()) {
+    if (waiting_.empty()) go_out();
+  } else {
+    if (ready.fd == full_ && waiting_.empty() && (ready.events & EPOLLOUT) != 0) watch_full(false);
+    if (const auto inlet = std::ranges::find(parts_.inlets, ready.fd, &Inlet::fd); inlet != parts_.inlets.end())
+      come_in(*inlet);
+  }
 }
 
 // The engine's thread acts on limits that packets reached and asks for SAs that are missing.
@@ -133,15 +144,58 @@ void PacketThread::call_if_needed() {
 
 void PacketThread::go_out() {
   do {
-    reset_buffers();
-    const std::span<Item> items = std::span(items_).first(parts_.tun.read(items_, origins_));
-    parts_.worker.protect(items, now());
-    parts_.outlet.send(items);
-    unsent_.store(parts_.outlet.unsent(), std::memory_order_relaxed);
-    answer_too_big(items);
-    call_if_needed();
+    const std::span<Item> room = hand_.empty();
+    waiting_ = room.first(parts_.tun.read(room, origins_));
+    parts_.worker.protect(waiting_, now());
+    if (!send(full_ < 0)) return wait_for_room();
   } while (parts_.tun.left());
   if (parts_.tun.gone()) leave_device();
+}
+
+// What waits. False: some are left, because there was no room.
+bool PacketThread::send(bool wait) {
+  const std::size_t sent = parts_.outlet.send(waiting_, wait);
+  unsent_.store(parts_.outlet.unsent(), std::memory_order_relaxed);
+  answer_too_big(waiting_.first(sent));
+  waiting_ = waiting_.subspan(sent);
+  call_if_needed();
+  return waiting_.empty();
+}
+
+// The device's queue fills meanwhile, and what it has no room for the kernel drops and counts.
+void PacketThread::wait_for_room() {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+  if (!other_hand_) other_hand_.emplace();
+  watch_full(true);
+  patient_until_ = now().steady + kPatience;
+}
+
+void PacketThread::go_on() {
+  const std::size_t before = waiting_.size();
+  const Instant at = now();
+  const bool patient = at.steady < patient_until_;
+  if (!send(patient)) {
+    if (waiting_.size() < before) patient_until_ = at.steady + kPatience;
+    if (parts_.outlet.full() != full_) watch_full(true);
+    return;
+  }
+  if (patient) watch_full(false);
+  watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+  go_out();
+}
+
+// Whether the outlet's full socket has room again. What a UDP socket gets is waited for in any case.
+void PacketThread::watch_full(bool watched) {
+  const auto change = [&](int fd, bool room) {
+    epoll_event event{};
+    event.data.u64 = static_cast<std::uint64_t>(fd);
+    const bool inlet = std::ranges::find(parts_.inlets, fd, &Inlet::fd) != parts_.inlets.end();
+    event.events = (inlet ? std::uint32_t{EPOLLIN} : 0u) | (room ? std::uint32_t{EPOLLOUT} : 0u);
+    ::epoll_ctl(epoll_.get(), inlet ? EPOLL_CTL_MOD : room ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+  };
+  if (full_ >= 0) change(full_, false);
+  full_ = watched ? parts_.outlet.full() : -1;
+  if (full_ >= 0) change(full_, true);
 }
 
 // A descriptor without a device is always ready, and never has anything.
@@ -152,9 +206,10 @@ void PacketThread::leave_device() {
 }
 
 void PacketThread::come_in(Inlet& inlet) {
+  Hand& hand = waiting_.empty() ? hand_ : *other_hand_;
   do {
-    reset_buffers();
-    const std::span<Item> items = std::span(items_).first(inlet.receive(items_));
+    const std::span<Item> room = hand.empty();
+    const std::span<Item> items = room.first(inlet.receive(room));
     parts_.worker.unprotect(items, now());
     parts_.tun.write(items);
     undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
@@ -165,12 +220,14 @@ void PacketThread::come_in(Inlet& inlet) {
 // One answer for each packet of the stack, from the packet's own destination: the device need not have an address.
 void PacketThread::answer_too_big(std::span<Item> items) {
   std::optional<std::uint32_t> answered;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (items[i].cause != Cause::too_big || answered == origins_[i]) continue;
-    answered = origins_[i];
-    Packet& packet = items[i].packet;
+  for (Item& item : items) {
+    if (item.cause != Cause::too_big) continue;
+    const std::uint32_t origin = origins_[static_cast<std::size_t>(&item - hand_.items.data())];
+    if (answered == origin) continue;
+    answered = origin;
+    Packet& packet = item.packet;
     const auto headers = engine::traffic::parse(packet.bytes());
-    if (headers && engine::traffic::make_too_big(packet, items[i].mtu, headers->dst)) parts_.tun.write(packet.bytes());
+    if (headers && engine::traffic::make_too_big(packet, item.mtu, headers->dst)) parts_.tun.write(packet.bytes());
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// One packet thread: what is routed into the TUN device goes out protected, what arrives comes out of the device.
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -48,24 +49,46 @@ class PacketThread {
  private:
   static constexpr std::size_t kBatch = Inlet::kBatch;
 
+  // Packets in hand and their buffers.
+  struct Hand {
+    Hand();
+    std::span<engine::traffic::Item> empty();
+
+    std::unique_ptr<std::byte[]> memory;
+    std::vector<engine::traffic::Item> items;
+  };
+  struct Ready {
+    int fd;
+    std::uint32_t events;
+  };
+
   void run();
+  void serve(const Ready& ready);
   /// Waits for packets or a call. False: the end.
   bool wait();
   void take_over();
   void watch(int fd, std::uint64_t tag);
   void go_out();
+  bool send(bool wait);
+  void wait_for_room();
+  void go_on();
+  void watch_full(bool watched);
   void come_in(Inlet& inlet);
   void leave_device();
   void answer_too_big(std::span<engine::traffic::Item> items);
-  void reset_buffers();
   void call_if_needed();
 
   Parts parts_;
   Fd epoll_, woken_;
-  std::unique_ptr<std::byte[]> memory_;
-  std::vector<engine::traffic::Item> items_;
+  Hand hand_;
   std::vector<std::uint32_t> origins_;  // Of the items that come from the device.
-  std::vector<int> ready_;              // Descriptors with packets, of the last wait().
+  std::vector<Ready> ready_;            // Of the last wait().
+  // Where a socket is full, the packets that wait for it stay in hand_, the device is not read, and what arrives is
+  // taken into the other hand.
+  std::span<engine::traffic::Item> waiting_;
+  std::optional<Hand> other_hand_;
+  int full_ = -1;  // The socket; without any that wait, it was waited for in vain.
+  std::chrono::nanoseconds patient_until_{};
   std::thread thread_;
 
   std::atomic<bool> ended_ = false, device_gone_ = false;

@@ -17,6 +17,10 @@ namespace {
 
 constexpr const char* kDevice = "/dev/net/tun";
 
+// Packets that wait for a packet thread. The kernel's 500 are two milliseconds of short datagrams, and a thread may be
+// away for longer: while it serves what arrives, waits for a link, or another program has its processor.
+constexpr int kQueue = 5000;
+
 std::unexpected<Error> cannot(const std::string& what, int error) {
   const bool denied = error == EPERM || error == EACCES;
   return fail(denied ? Errc::denied : Errc::io,
@@ -57,6 +61,11 @@ Result<void> bring_up(const std::string& name, std::uint32_t mtu) {
   ifreq request{};
   std::ranges::copy(name, request.ifr_name);
   const Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  // A longer queue is somebody's wish.
+  if (::ioctl(any.get(), SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen < kQueue) {
+    request.ifr_qlen = kQueue;
+    ::ioctl(any.get(), SIOCSIFTXQLEN, &request);
+  }
   request.ifr_mtu = static_cast<int>(mtu);
   if (::ioctl(any.get(), SIOCSIFMTU, &request) != 0)
     return cannot(fmt::format("set the MTU of {} to {}", request.ifr_name, mtu), errno);

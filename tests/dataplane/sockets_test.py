@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """What ipsecd does when its device, its sockets and the links below them are not as they should be: the device goes away,
 a link is slower than what it gets, queues overflow, a port is in use. Two network namespaces, an ipsecd in each."""
+import json
 import os
 import pathlib
+import socket
+import subprocess
 import sys
 import unittest
 
-from dataplane_test import Case, GCM_REST, both_ways
-from hosts import datagrams, ip, wait_for
+from dataplane_test import Case, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
+from hosts import DEADLINE, datagrams, echo, ip, wait_for
 
 
 def ticks(pid):
@@ -59,6 +62,71 @@ class DeviceGone(Case):
         self.assertEqual(self.a.daemon.stderr.read(),
                          "ipsecd: the device ipsec0 is gone and cannot be made again: cannot make the device ipsec0: Invalid "
                          "argument\n")
+
+
+class SlowLink(Case):
+    """The host's own link takes less than what it gets: it is waited for, and nothing that is protected is lost."""
+
+    def tc(self, rate, limit):
+        self.a.inside(lambda: subprocess.run(
+            ["tc", "qdisc", "replace", "dev", "cable", "root", "tbf", "rate", rate, "burst", "64k", "limit", limit],
+            check=True, timeout=DEADLINE))
+
+    def test_tcp(self):
+        self.tc("200mbit", "40m")
+        for lines, address in ((both_ways(0x1000, GCM_REST), "10.2.0.1"),
+                               (both_ways(0x1000, GCM_REST, V6_INNER, V6_ENDS), "fd02::1"),
+                               (both_ways(0x1000, GCM_REST + IN_UDP), "10.2.0.1")):
+            with self.subTest(lines=lines):
+                self.pair.load(lines)
+                echo(self.a, self.b, address, 40_000_000)
+                self.assertEqual(self.a.status()["out"]["dropped"].get("unsent", 0), 0)
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+    def test_more_than_any_buffer_holds(self):
+        """What waits for the link waits in the device's queue too; packets the other way do not wait. Whole datagrams and
+        such as leave in fragments."""
+        self.tc("60mbit", "100m")
+        for host in (self.a, self.b):
+            host.ip("link", "set", "ipsec0", "mtu", "4100")
+        ip_mtu_discover = 10
+        for lines, size in ((both_ways(0x1000, GCM_REST), 1300), (both_ways(0x1000, GCM_REST), 4000),
+                            (both_ways(0x1000, GCM_REST + IN_UDP), 1300)):
+            with self.subTest(lines=lines, size=size):
+                self.pair.load(lines)
+                before = self.a.status()["out"]["packets"], self.b.status()["in"]["packets"]
+                with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+                    giver.setsockopt(socket.IPPROTO_IP, ip_mtu_discover, 0)  # They may be cut.
+                    for _ in range(20_000_000 // size):
+                        giver.sendto(bytes(size), ("10.2.0.1", 9))
+                self.assertGreater(self.backlog(), 1_000_000)
+                self.assertEqual(datagrams(self.b, self.a, "10.1.0.1", [100] * 20), [100] * 20)
+                self.assertGreater(self.backlog(), 0)
+                wait_for("the end of it", lambda: self.backlog() == 0)
+                self.assertNotIn("unsent", self.a.status()["out"]["dropped"])
+                sent = self.a.status()["out"]["packets"] - before[0]
+                wait_for("all that was sent", lambda: self.b.status()["in"]["packets"] - before[1] >= sent)
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+    def test_a_link_that_stands_still(self):
+        """It is not waited for without end: what it does not take is dropped, and counted."""
+        self.tc("8kbit", "100m")
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            for _ in range(20_000):
+                giver.sendto(bytes(1300), ("10.2.0.1", 9))
+        wait_for("the drops", lambda: self.a.status()["out"]["dropped"].get("unsent", 0) > 0)
+        self.assertEqual(datagrams(self.b, self.a, "10.1.0.1", [100] * 20), [100] * 20)
+        self.a.inside(lambda: subprocess.run(["tc", "qdisc", "del", "dev", "cable", "root"], check=True, timeout=DEADLINE))
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 20), [100] * 20)
+
+    def backlog(self):
+        """Bytes that wait for the link."""
+        shown = self.a.inside(lambda: subprocess.run(["tc", "-s", "-j", "qdisc", "show", "dev", "cable"], check=True,
+                                                     capture_output=True, text=True, timeout=DEADLINE).stdout)
+        return json.loads(shown)[0]["backlog"]
 
 
 if __name__ == "__main__":
