@@ -49,6 +49,7 @@ std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOve
 
 Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Tun tun, Log log) {
   std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(tun), std::move(log)));
+  plane->overruns_.follow(plane->tun_.index());
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
   for (const Family family : {Family::v4, Family::v6})
@@ -66,21 +67,25 @@ Result<void> Dataplane::add_thread(unsigned number) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
       if (!inlet && inlet.error().code == Errc::unsupported) continue;
       if (!inlet) return std::unexpected(std::move(inlet.error()));
+      sockets_.push_back({inlet->fd(), 0});
       parts.inlets.push_back(std::move(*inlet));
     }
   threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
   return {};
 }
 
-Totals Dataplane::outbound() const {
+Totals Dataplane::outbound() {
   Totals totals = plane_.outbound();
   for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->unsent();
+  totals.drops[static_cast<std::size_t>(Cause::overrun)] = overruns_.count();
   return totals;
 }
 
 Totals Dataplane::inbound() const {
   Totals totals = plane_.inbound();
   for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
+  std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)] = overruns_of_closed_;
+  for (const Open& open : sockets_) overruns += dropped_by_socket(open.fd);
   return totals;
 }
 
@@ -107,6 +112,7 @@ Result<void> Dataplane::mend_device() {
                 fmt::format("the device {} is gone and cannot be made again: {}", tun_.name(), made.error().text));
   if (*made) {
     ++device_made_again_;
+    overruns_.follow(tun_.index());
     log_(
         fmt::format("the device {} was gone and has been made again: its addresses, its routes and what else was set "
                     "on it are lost; set them again",
@@ -135,11 +141,16 @@ void Dataplane::open_port(std::uint16_t port) {
       auto inlet = Inlet::udp(family, port, {.mark = options_.mark, .offload = options_.offload});
       if (!inlet && inlet.error().code == Errc::unsupported) break;
       if (!inlet) return log_(fmt::format("{}: SAs that need it get no packets", inlet.error().text));
+      sockets_.push_back({inlet->fd(), port});
       thread->add(std::move(*inlet));
     }
 }
 
 void Dataplane::close_port(std::uint16_t port) {
+  std::erase_if(sockets_, [&](const Open& open) {
+    if (open.port == port) overruns_of_closed_ += dropped_by_socket(open.fd);
+    return open.port == port;
+  });
   for (const auto& thread : threads_) thread->drop_port(port);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/traffic/plane.h"
+#include "ipsecd/overruns.h"
 #include "ipsecd/packet_thread.h"
 #include "ipsecd/tun.h"
 
@@ -58,7 +59,7 @@ class Dataplane final : public engine::Carrier {
   const std::string& device() const { return tun_.name(); }
   const Tun& tun() const { return tun_; }
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
-  engine::traffic::Totals outbound() const;
+  engine::traffic::Totals outbound();
   engine::traffic::Totals inbound() const;
 
   // The Carrier: the plane, and a UDP socket for each port that an SA names.
@@ -83,6 +84,14 @@ class Dataplane final : public engine::Carrier {
   Log log_;
   Tun tun_;
   std::uint64_t device_made_again_ = 0;
+  DeviceOverruns overruns_;
+  // Sockets of the packet threads, which close one only when they are told to.
+  struct Open {
+    int fd;
+    std::uint16_t port;  // 0: none.
+  };
+  std::vector<Open> sockets_;
+  std::uint64_t overruns_of_closed_ = 0;
   Fd call_;
   engine::traffic::Plane plane_;
   std::vector<PathInlet> paths_;

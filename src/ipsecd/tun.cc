@@ -57,25 +57,6 @@ void ask_for_offload(const Fd& queue, bool wanted) {
       return;
 }
 
-Result<void> bring_up(const std::string& name, std::uint32_t mtu) {
-  ifreq request{};
-  std::ranges::copy(name, request.ifr_name);
-  const Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  // A longer queue is somebody's wish.
-  if (::ioctl(any.get(), SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen < kQueue) {
-    request.ifr_qlen = kQueue;
-    ::ioctl(any.get(), SIOCSIFTXQLEN, &request);
-  }
-  request.ifr_mtu = static_cast<int>(mtu);
-  if (::ioctl(any.get(), SIOCSIFMTU, &request) != 0)
-    return cannot(fmt::format("set the MTU of {} to {}", request.ifr_name, mtu), errno);
-  if (::ioctl(any.get(), SIOCGIFFLAGS, &request) == 0) {
-    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
-    if (::ioctl(any.get(), SIOCSIFFLAGS, &request) == 0) return {};
-  }
-  return cannot(fmt::format("bring {} up", request.ifr_name), errno);
-}
-
 }  // namespace
 
 // To the device, which the first queue makes if there is none.
@@ -94,6 +75,26 @@ Result<void> Tun::attach() {
   return {};
 }
 
+Result<void> Tun::bring_up(std::uint32_t mtu) {
+  ifreq request{};
+  std::ranges::copy(name_, request.ifr_name);
+  const Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (::ioctl(any.get(), SIOCGIFINDEX, &request) == 0) index_ = static_cast<unsigned>(request.ifr_ifindex);
+  // A longer queue is somebody's wish.
+  if (::ioctl(any.get(), SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen < kQueue) {
+    request.ifr_qlen = kQueue;
+    ::ioctl(any.get(), SIOCSIFTXQLEN, &request);
+  }
+  request.ifr_mtu = static_cast<int>(mtu);
+  if (::ioctl(any.get(), SIOCSIFMTU, &request) != 0)
+    return cannot(fmt::format("set the MTU of {} to {}", request.ifr_name, mtu), errno);
+  if (::ioctl(any.get(), SIOCGIFFLAGS, &request) == 0) {
+    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+    if (::ioctl(any.get(), SIOCSIFFLAGS, &request) == 0) return {};
+  }
+  return cannot(fmt::format("bring {} up", request.ifr_name), errno);
+}
+
 Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mtu, bool offload) {
   if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of("/ %:") != std::string::npos)
     return fail(Errc::invalid, fmt::format("'{}' is no name of a network device: 1 to {} characters, none of them a "
@@ -108,14 +109,14 @@ Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mt
     tun.queues_.push_back(std::move(*queue));
   }
   if (auto r = tun.attach(); !r) return std::unexpected(std::move(r.error()));
-  if (auto up = bring_up(name, mtu); !up) return std::unexpected(std::move(up.error()));
+  if (auto up = tun.bring_up(mtu); !up) return std::unexpected(std::move(up.error()));
   return tun;
 }
 
 Result<bool> Tun::make_again(std::uint32_t mtu) {
   if (std::ranges::all_of(queues_, is_attached)) return false;
   if (auto r = attach(); !r) return std::unexpected(std::move(r.error()));
-  if (auto up = bring_up(name_, mtu); !up) return std::unexpected(std::move(up.error()));
+  if (auto up = bring_up(mtu); !up) return std::unexpected(std::move(up.error()));
   return true;
 }
 
@@ -133,7 +134,7 @@ Result<Tun> Tun::take_over(const std::string& name, std::vector<Fd> held, unsign
   tun.offload_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
   tun.asks_offload_ = tun.offload_ && offload;
   ask_for_offload(tun.queues_[0], tun.asks_offload_);
-  if (auto up = bring_up(name, mtu); !up) return std::unexpected(std::move(up.error()));
+  if (auto up = tun.bring_up(mtu); !up) return std::unexpected(std::move(up.error()));
   return tun;
 }
 

@@ -28,6 +28,8 @@ class Tun {
   Result<bool> make_again(std::uint32_t mtu);
 
   const std::string& name() const { return name_; }
+  /// The device's number; another one after make_again().
+  unsigned index() const { return index_; }
   unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
   /// Whether each packet has a virtio_net_hdr before it.
   bool offload() const { return offload_; }
@@ -36,8 +38,10 @@ class Tun {
 
  private:
   Result<void> attach();
+  Result<void> bring_up(std::uint32_t mtu);
 
   std::string name_;
+  unsigned index_ = 0;
   bool offload_ = false;
   bool asks_offload_ = false;  // The stack may use it.
   std::vector<Fd> queues_;

@@ -4,6 +4,7 @@ a link is slower than what it gets, queues overflow, a port is in use. Two netwo
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -127,6 +128,62 @@ class SlowLink(Case):
         shown = self.a.inside(lambda: subprocess.run(["tc", "-s", "-j", "qdisc", "show", "dev", "cable"], check=True,
                                                      capture_output=True, text=True, timeout=DEADLINE).stdout)
         return json.loads(shown)[0]["backlog"]
+
+
+class Overruns(Case):
+    """What is lost in a queue before ipsecd reads it is counted too."""
+    options = ("--no-offload",)  # With it the kernel counts a piece of many datagrams as one.
+
+    def give(self, count):
+        with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            for _ in range(count):
+                giver.sendto(bytes(1000), ("10.2.0.1", 9))
+
+    def stopped(self, host):
+        host.daemon.send_signal(signal.SIGSTOP)
+        self.addCleanup(host.daemon.send_signal, signal.SIGCONT)
+        wait_for("the end of its work", lambda: "\nState:\tT" in pathlib.Path(f"/proc/{host.daemon.pid}/status").read_text())
+
+    def overrun(self, host, way, before):
+        """How many more were dropped so, once there are any."""
+        def count():
+            return host.status()[way]["dropped"].get("overrun", 0) - before
+        wait_for("overruns", lambda: count() > 0)
+        return count()
+
+    def test_the_queue_of_the_device(self):
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        for times in (1, 2):  # The second device is another one, and its count starts anew.
+            before = self.a.status()["out"]
+            self.stopped(self.a)
+            self.give(7000)
+            self.a.daemon.send_signal(signal.SIGCONT)
+            lost = self.overrun(self.a, "out", before["dropped"].get("overrun", 0))
+            self.assertIn(lost, range(2000, 2010))  # The host looks for IPv6 routers too, now and then.
+            wait_for("the others", lambda: self.a.status()["out"]["packets"] - before["packets"] + lost >= 7000)
+            if times == 1:
+                self.a.ip("link", "del", "ipsec0")
+                wait_for("the device", lambda: self.a.status().get("device_made_again") == 1)
+                self.pair.give_addresses(self.a)
+                self.assertEqual(self.a.status()["out"]["dropped"]["overrun"], lost)
+
+    def test_the_sockets(self):
+        for lines in (both_ways(0x1000, GCM_REST), both_ways(0x1000, GCM_REST, ends=V6_ENDS),
+                      both_ways(0x1000, GCM_REST + IN_UDP)):
+            with self.subTest(lines=lines):
+                self.pair.load(lines)
+                echo(self.a, self.b, "10.2.0.1", 1000)  # The hosts have found one another on the cable.
+                out, into = self.a.status()["out"]["packets"], self.b.status()["in"]
+                self.stopped(self.b)
+                for sent in range(400, 12001, 400):  # No more at a time than the cable takes, which has a queue, too.
+                    self.give(400)
+                    wait_for("the packets", lambda: self.a.status()["out"]["packets"] - out == sent)
+                self.b.daemon.send_signal(signal.SIGCONT)
+                lost = self.overrun(self.b, "in", into["dropped"].get("overrun", 0))
+                wait_for("the others", lambda: self.b.status()["in"]["packets"] - into["packets"] + lost == 12000)
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+                self.assertEqual(self.b.status()["in"]["dropped"]["overrun"], into["dropped"].get("overrun", 0) + lost)
 
 
 if __name__ == "__main__":

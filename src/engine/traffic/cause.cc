@@ -34,6 +34,7 @@ constexpr std::array<Row, kCauses> kTable = {{
     {"no_room", "too little room in its buffer"},
     {"crypto", "the cryptographic library refused"},
     {"unsent", "the kernel did not take it (no route, no room, a device that is down)"},
+    {"overrun", "the queue in front of ipsecd was full"},
 }};
 static_assert(!kTable.back().name.empty());
 

@@ -32,8 +32,9 @@ enum class Cause : std::uint8_t {
   no_room,              ///< The buffer leaves too little room around the packet.
   crypto,               ///< The cryptographic library refused.
   unsent,               ///< It was protected, or let in, but the kernel did not take it. Counted by who hands it over.
+  overrun,              ///< It was lost in a full queue, before it was read. Counted by who reads.
 };
-inline constexpr std::size_t kCauses = static_cast<std::size_t>(Cause::unsent) + 1;
+inline constexpr std::size_t kCauses = static_cast<std::size_t>(Cause::overrun) + 1;
 
 /// "no_sa": as a label of a counter.
 std::string_view name(Cause cause);
