@@ -9,12 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
 #include "base/id_map.h"
+#include "base/text_in.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
 #include "pfkey/units.h"
@@ -66,11 +65,6 @@ std::unexpected<Error> cannot_connect(const std::string& raw, int error) {
     default:
       return fail(Errc::io, fmt::format("cannot connect to {}: {}", path, text_of(error)));
   }
-}
-
-std::string text_in(const char* path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // Whoever listens gets keys: root, this user, or the owner of the folder, in which nobody else could have put a socket

@@ -8,12 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "base/id_map.h"
+#include "base/text_in.h"
 
 namespace ipsecd {
 namespace {
@@ -31,11 +30,6 @@ std::vector<gid_t> groups_of(int fd, const ucred& peer) {
   groups.resize(r == 0 ? size / sizeof(gid_t) : 0);
   groups.insert(groups.begin(), peer.gid);
   return groups;
-}
-
-std::string text_in(const char* path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace

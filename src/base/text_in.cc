@@ -1,0 +1,9 @@
+#include "base/text_in.h"
+
+#include <fstream>
+#include <iterator>
+
+std::string text_in(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}

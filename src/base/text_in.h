@@ -1,0 +1,6 @@
+#pragma once
+/// Small files of the kernel's, such as those in /proc.
+#include <string>
+
+/// All that is in the file; empty if it cannot be read.
+std::string text_in(const std::string& path);
