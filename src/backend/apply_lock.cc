@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 
@@ -22,18 +23,27 @@ std::unexpected<Error> cannot(const std::string& path) {
               fmt::format("cannot lock {}: {}", pfkey::escaped(path), strerrordesc_np(errno)));
 }
 
-// The whole file. POSIX' own locks, because they tell who has one.
-struct flock whole_file() {
+// The byte of a SADB: FNV-1a of its name, the same in every process. Two names that meet wait for one another.
+off_t byte_of(const std::string& sadb) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (const char c : sadb) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return static_cast<off_t>(hash >> 2);
+}
+
+// POSIX' own locks, because they tell who has one.
+struct flock lock_of(const std::string& sadb) {
   struct flock lock{};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
+  lock.l_start = byte_of(sadb);
+  lock.l_len = 1;
   return lock;
 }
 
-std::unexpected<Error> held_by_another(int fd) {
-  struct flock lock = whole_file();
+std::unexpected<Error> held_by_another(int fd, const std::string& sadb) {
+  struct flock lock = lock_of(sadb);
   const bool known = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
-  return fail(Errc::exists,
+  return fail(Errc::timeout,
               fmt::format("another apply is at work{}; nothing was changed: try again when it is done",
                           known ? fmt::format(" (process {})", static_cast<long>(lock.l_pid)) : std::string()));
 }
@@ -44,17 +54,18 @@ ApplyLock::~ApplyLock() {
   if (fd_ >= 0) close(fd_);
 }
 
-Result<ApplyLock> ApplyLock::take(const std::string& path, std::chrono::milliseconds patience, int stop_fd) {
+Result<ApplyLock> ApplyLock::take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
+                                  int stop_fd) {
   const std::string folder = std::filesystem::path(path).parent_path();
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return cannot(path);
   ApplyLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (lock.fd_ < 0) return cannot(path);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
-    struct flock wanted = whole_file();
+    struct flock wanted = lock_of(sadb);
     if (fcntl(lock.fd_, F_SETLK, &wanted) == 0) return lock;
     if (errno != EAGAIN && errno != EACCES) return cannot(path);
-    if (std::chrono::steady_clock::now() >= deadline) return held_by_another(lock.fd_);
+    if (std::chrono::steady_clock::now() >= deadline) return held_by_another(lock.fd_, sadb);
     pollfd stop{stop_fd, POLLIN, 0};
     if (poll(&stop, 1, kLookAgain) > 0) return fail(Errc::exists, "interrupted while another apply was at work");
   }

@@ -1,5 +1,5 @@
 #pragma once
-/// Who changes SAs and their owners' rows (owned.h) does it alone: one apply at a time.
+/// Who changes SAs of a SADB and their owners' rows (owned.h) does it alone: one apply at a time for each SADB.
 #include <chrono>
 #include <string>
 #include <utility>
@@ -8,14 +8,16 @@
 
 namespace backend {
 
-/// A lock on a file that stays, empty. It goes with the process, however that ends.
+/// A lock on a file that stays, empty: on one byte of it for each SADB. It goes with the process, however that ends.
 class ApplyLock {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
-  /// Waits for whoever has it, not for longer than `patience`, nor when `stop_fd` is readable (-1: never). Makes the
-  /// file (0600), and its folder (0700). Errors: exists (another one is at work, and which process it is), denied, io.
-  static Result<ApplyLock> take(const std::string& path, std::chrono::milliseconds patience, int stop_fd);
+  /// Waits for whoever has the one of that SADB (SadbPlace::name), not for longer than `patience`, nor when `stop_fd`
+  /// is readable (-1: never). Makes the file (0600), and its folder (0700). Errors: timeout (another one is at work,
+  /// and which process it is), exists (stopped while waiting), denied, io.
+  static Result<ApplyLock> take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
+                                int stop_fd);
   ApplyLock(ApplyLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   ApplyLock& operator=(ApplyLock&& other) noexcept {
     std::swap(fd_, other.fd_);

@@ -32,6 +32,9 @@ class Backend {
   /// The SADB in use, as a person would name it: "ipsecd:/run/ipsecd/pfkey.sock", "kernel", "memory".
   virtual std::string name() const = 0;
 
+  /// The process that is the SADB, as this one counts processes; 0: none, or not known.
+  virtual std::uint32_t process() const { return 0; }
+
   /// Whether SAs idle by default: after half of their hard limit of seconds after the add.
   virtual bool idles() const { return false; }
 

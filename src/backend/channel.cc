@@ -133,6 +133,12 @@ Channel::Channel(int fd, std::string path) : fd_(fd), path_(std::move(path)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
 }
 
+std::uint32_t Channel::peer() const {
+  ucred who{};
+  socklen_t size = sizeof who;
+  return getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 ? static_cast<std::uint32_t>(who.pid) : 0;
+}
+
 Channel::Channel(Channel&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       path_(std::move(other.path_)),

@@ -33,6 +33,8 @@ class Channel {
   /// Receives one message. Errors: malformed (no PF_KEY), denied or unreachable (ipsecd refuses to serve us), io.
   Result<Outcome> receive(pfkey::Message& m);
 
+  /// The process that listened there when this end connected; 0: it is none that this one can see.
+  std::uint32_t peer() const;
   int fd() const { return fd_; }
   const std::string& path() const { return path_; }
 

@@ -1,14 +1,30 @@
 #include "backend/owned.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <array>
+#include <utility>
+#include <vector>
 
 namespace backend {
 namespace {
 
-enum Sql : std::size_t { kAll, kSource, kService, kPut, kErase, kClear };
+enum Sql : std::size_t {
+  kAll,
+  kSource,
+  kService,
+  kPut,
+  kErase,
+  kClear,
+  kNoSource,
+  kNoProcess,
+  kSadbs,
+  kProcess,
+  kRename,
+  kBoot,
+  kOtherBoot,
+  kNoOtherBoot
+};
 constexpr std::array kSql = {
     "SELECT file, service, satype, spi, dst, mark, added FROM owned JOIN source ON source = id WHERE sadb=?",
     "INSERT OR IGNORE INTO source(sadb, file, service) VALUES(?,?,0)",
@@ -17,17 +33,87 @@ constexpr std::array kSql = {
     "DELETE FROM owned WHERE source IN (SELECT id FROM source WHERE sadb=?1 AND (file=?2 OR (service=1 AND ?3)))"
     " AND satype=?4 AND spi=?5 AND dst=?6 AND mark=?7",
     "DELETE FROM owned WHERE source IN (SELECT id FROM source WHERE sadb=?)",
+    "DELETE FROM source WHERE sadb=?",
+    "DELETE FROM process WHERE sadb=?",
+    "SELECT DISTINCT source.sadb, pid, start, pidns FROM source LEFT JOIN process ON process.sadb = source.sadb",
+    "INSERT OR REPLACE INTO process VALUES(?,?,?,?)",
+    "UPDATE OR IGNORE source SET sadb=?2 WHERE sadb=?1",
+    "INSERT OR IGNORE INTO boot VALUES(?)",
+    "SELECT 1 FROM boot WHERE id<>?",
+    "DELETE FROM boot WHERE id<>?",
 };
 
 constexpr const char* kSetUp =
     "CREATE TABLE IF NOT EXISTS source(id INTEGER PRIMARY KEY, sadb TEXT, file TEXT, service INT, UNIQUE(sadb, file));"
     "CREATE TABLE IF NOT EXISTS owned(source INT, satype INT, spi INT, dst TEXT, mark INT, added INT,"
-    " PRIMARY KEY(satype, spi, dst, mark, source)) WITHOUT ROWID";
+    " PRIMARY KEY(satype, spi, dst, mark, source)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS by_source ON owned(source);"
+    "CREATE TABLE IF NOT EXISTS process(sadb TEXT PRIMARY KEY, pid INT, start INT, pidns INT);"
+    "CREATE TABLE IF NOT EXISTS boot(id TEXT PRIMARY KEY)";
 
 }  // namespace
 
 Owned::Owned(std::string path)
     : store_({std::move(path), "where it is kept which file owns which SAs", kSetUp, kSql}) {}
+
+Result<void> Owned::run(std::size_t query, std::initializer_list<std::string> parameters) {
+  Store::Statement statement = store_.statement(query);
+  for (const std::string& p : parameters) statement.bind(p);
+  return store_.run(statement);
+}
+
+Result<void> Owned::forget(const std::string& sadb) {
+  for (const Sql query : {kClear, kNoSource, kNoProcess})
+    if (auto done = run(query, {sadb}); !done) return done;
+  return {};
+}
+
+// What an earlier release wrote has no boot; it is of this one, or soon not asked for.
+Result<void> Owned::forget_other_boots(const std::string& boot) {
+  if (boot.empty()) return {};
+  const auto another = [&] {
+    Store::Statement other = store_.statement(kOtherBoot);
+    other.bind(boot);
+    return other.step();
+  }();
+  if (another == Store::Step::failed) return store_.trouble("cannot be read");
+  if (another == Store::Step::row) {
+    std::vector<std::string> all;
+    {
+      Store::Statement sadbs = store_.statement(kSadbs);
+      while (sadbs.step() == Store::Step::row) all.push_back(sadbs.text(0));
+    }
+    for (const std::string& sadb : all)
+      if (auto done = forget(sadb); !done) return done;
+    if (auto done = run(kNoOtherBoot, {boot}); !done) return done;
+  }
+  return run(kBoot, {boot});
+}
+
+Result<void> Owned::prune(const SadbPlace& here, bool (*ended)(const SadbProcess&)) {
+  if (auto begun = store_.begin(); !begun) return begun;
+  if (auto done = forget_other_boots(here.boot); !done) return done;
+  std::vector<std::string> gone;
+  {
+    Store::Statement sadbs = store_.statement(kSadbs);
+    while (sadbs.step() == Store::Step::row) {
+      const SadbProcess was{sadbs.number(1), sadbs.number(2), sadbs.number(3)};
+      if (replaced_by(sadbs.text(0), here) || (was.pid != 0 && was != here.process && ended(was)))
+        gone.push_back(sadbs.text(0));
+    }
+  }
+  for (const std::string& sadb : gone)
+    if (auto done = forget(sadb); !done) return done;
+  if (!here.older.empty())
+    if (auto done = run(kRename, {here.older, here.name}); !done) return done;
+  {
+    Store::Statement process = store_.statement(kProcess);
+    process.bind(here.name);
+    for (const std::uint64_t v : {here.process.pid, here.process.start, here.process.pidns}) process.bind(v);
+    if (auto done = store_.run(process); !done) return done;
+  }
+  return store_.commit();
+}
 
 Result<Owned::Holdings> Owned::read(const Owner& owner) {
   Holdings found;
@@ -93,13 +179,6 @@ Result<void> Owned::clear(const std::string& sadb) {
   Store::Statement clear = store_.statement(kClear);
   clear.bind(sadb);
   return store_.run(clear);
-}
-
-std::string sadb_identity(const std::string& name) {
-  if (name != "kernel") return name;
-  struct stat info{};
-  ::stat("/proc/self/ns/net", &info);
-  return fmt::format("kernel:{}", info.st_ino);
 }
 
 std::string owned_path(bool root, const std::string& unit, const std::string& user) {

@@ -1,20 +1,23 @@
 #pragma once
 /// Which SAs of a SADB were put there from which file, so that what a file no longer lists can go, and nothing else
 /// does. No key is in it.
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <span>
 #include <string>
 
 #include "backend/companion.h"
+#include "backend/sadb_place.h"
 #include "backend/store.h"
 
 namespace backend {
 
 /// A file of SAs, as the SAs' owner in one SADB.
 struct Owner {
-  std::string sadb;      ///< As sadb_identity() gives it.
-  std::string file;      ///< Its full path.
+  std::string sadb;      ///< SadbPlace::name.
+  std::string file;      ///< Its full path, or a name that was chosen.
   bool service = false;  ///< The system service, which also owns what it took from another file before.
 };
 
@@ -24,6 +27,10 @@ using Additions = std::map<SaName, std::uint64_t>;
 class Owned {
  public:
   explicit Owned(std::string path);
+
+  /// Removes the rows of SADBs that are certainly gone: of another boot, of a namespace whose number `here` has now, of
+  /// an ipsecd without --keep whose process has ended (by `ended`). Notes what `here` is known by.
+  Result<void> prune(const SadbPlace& here, bool (*ended)(const SadbProcess&) = has_ended);
 
   struct Holdings {
     Additions mine, others;
@@ -37,13 +44,13 @@ class Owned {
   Result<void> clear(const std::string& sadb);
 
  private:
+  Result<void> run(std::size_t query, std::initializer_list<std::string> parameters);
+  Result<void> forget(const std::string& sadb);
+  Result<void> forget_other_boots(const std::string& boot);
   Result<void> erase_rows(const Owner& owner, const SaName& name);
 
   Store store_;
 };
-
-/// A SADB's name that no other one has: the kernel has a SADB in each network namespace.
-std::string sadb_identity(const std::string& name);
 
 /// The file in the folder that the service manager made for the unit (RUNTIME_DIRECTORY), in root's, or in the user's.
 std::string owned_path(bool root, const std::string& unit, const std::string& user);

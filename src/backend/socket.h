@@ -23,6 +23,7 @@ class Socket : public Backend {
                                                  int stop_fd = -1);
 
   std::string name() const override { return "ipsecd:" + path_; }
+  std::uint32_t process() const override { return channel_ ? channel_->peer() : 0; }
   bool idles() const override { return true; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
   Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;

@@ -17,7 +17,7 @@
 namespace backend {
 namespace {
 
-constexpr int kBusyMilliseconds = 5000;
+constexpr int kBusyMilliseconds = 30'000;  // An apply in each of many namespaces writes here.
 
 // The file lies in memory (/run): what a power failure would do to it is no matter, but a process may end at any time,
 // so changes go through a journal.

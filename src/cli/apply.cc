@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "backend/apply_lock.h"
+#include "backend/owned.h"
+#include "backend/sadb_place.h"
 #include "cli/carry_out.h"
 #include "cli/held_signals.h"
 #include "cli/plan.h"
@@ -72,11 +74,52 @@ void report(Session& session, Plan& plan, const ApplyRequest& request, const std
                         summary_json(plan, session.sadb_name(), name, request.dry_run));
 }
 
-// From the reading of the file on, so that the last one to begin has the last word. nullopt: none is needed.
-Result<std::optional<backend::ApplyLock>> lock_for(Session& session, const ApplyRequest& request) {
-  if (request.dry_run || session.owned().empty() || session.settings().sadb == "memory") return std::nullopt;
-  const HeldSignals held;
-  return backend::ApplyLock::take(session.owned() + ".lock", backend::ApplyLock::kPatience, HeldSignals::fd());
+/// The turn of an apply, and the rows of owners: from the reading of the file on, so that the last one to begin has
+/// the last word. Each SADB has its own.
+class Turn {
+ public:
+  Turn(Session& session, const ApplyRequest& request) : session_(session), request_(request) {}
+
+  /// Of the session's SADB if it is open; then it need not be called again.
+  Status take() {
+    const backend::Backend* const sadb = session_.opened();
+    if (!place_.name.empty() || !sadb) return Status::ok;
+    place_ = backend::sadb_place(*sadb);
+    if (session_.owned().empty() || place_.name == "memory") return Status::ok;
+    owned_.emplace(session_.owned());
+    if (request_.dry_run) return Status::ok;
+    const HeldSignals held;
+    auto lock = backend::ApplyLock::take(session_.owned() + ".lock", place_.name, backend::ApplyLock::kPatience,
+                                         HeldSignals::fd());
+    if (lock) {
+      lock_.emplace(std::move(*lock));
+      return Status::ok;
+    }
+    session_.console().complain(lock.error().text);
+    return lock.error().code == Errc::timeout ? Status::busy : session_.status_for(lock.error().code);
+  }
+
+  const std::string& sadb() const { return place_.name; }
+  /// nullptr: no owners are kept.
+  backend::Owned* owned() { return owned_ ? &*owned_ : nullptr; }
+
+  Result<backend::Owned::Holdings> holdings(const backend::Owner& owner) {
+    if (!owned_) return {};
+    if (lock_)
+      if (auto pruned = owned_->prune(place_); !pruned) return std::unexpected(pruned.error());
+    return owned_->read(owner);
+  }
+
+ private:
+  Session& session_;
+  const ApplyRequest& request_;
+  backend::SadbPlace place_;
+  std::optional<backend::Owned> owned_;
+  std::optional<backend::ApplyLock> lock_;
+};
+
+std::string owner_of(const ApplyRequest& request) {
+  return request.owner.empty() ? full_path(request.file) : request.owner;
 }
 
 }  // namespace
@@ -87,20 +130,17 @@ Status apply_file(Session& session, const ApplyRequest& request) {
   const bool piped = full_path(request.file) == "-";
   Status status = piped ? read_desired(session, desired, request) : Status::ok;
   if (status != Status::ok) return status;
-  const auto lock = lock_for(session, request);
-  if (!lock) {
-    session.console().complain(lock.error().text);
-    return session.status_for(lock.error().code);
-  }
-  if (!piped) status = read_desired(session, desired, request);
+  Turn turn(session, request);
+  status = turn.take();
+  if (status == Status::ok && !piped) status = read_desired(session, desired, request);
   if (status != Status::ok) return status;
   backend::Backend* const sadb = session.sadb();
   if (!sadb) return session.no_sadb();
+  status = turn.take();  // One that answers only now.
+  if (status != Status::ok) return status;
   const std::string name = request.file == "-" ? "<stdin>" : request.file, shown = pfkey::escaped(name);
-  const backend::Owner owner{backend::sadb_identity(sadb->name()), full_path(request.file), session.settings().service};
-  std::optional<backend::Owned> owned;
-  if (!session.owned().empty() && owner.sadb != "memory") owned.emplace(session.owned());
-  const auto holdings = owned ? owned->read(owner) : Result<backend::Owned::Holdings>();
+  const backend::Owner owner{turn.sadb(), owner_of(request), session.settings().service};
+  const auto holdings = turn.holdings(owner);
   if (!holdings) {
     session.console().complain(holdings.error().text);
     return Status::file;
@@ -116,7 +156,7 @@ Status apply_file(Session& session, const ApplyRequest& request) {
   if (request.flush_first) plan.begin_anew();
   CarriedOut outcome;
   if (!request.dry_run)
-    outcome = carry_out(session, plan, *desired.sadb(), {owned ? &*owned : nullptr, owner, shown}, request.flush_first);
+    outcome = carry_out(session, plan, *desired.sadb(), {turn.owned(), owner, shown}, request.flush_first);
   report(session, plan, request, name, outcome);
   return outcome.status;
 }

@@ -14,6 +14,7 @@ struct ApplyRequest {
   bool dry_run = false;      ///< Says what would happen.
   bool all = false;          ///< What the file does not list goes, whoever owns it.
   bool flush_first = false;  ///< Everything goes first, as the original has it.
+  std::string owner = {};    ///< Whose the SAs are; empty: the file's.
   bool unload = false;       ///< The file, which is not read, lists nothing any more.
   Pipes pipes = Pipes::nameless;
 };

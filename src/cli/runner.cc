@@ -259,6 +259,7 @@ bool Runner::run_now(const lang::Command& command) {
                                      .dry_run = command.has("--dry-run"),
                                      .all = command.has("--all"),
                                      .flush_first = command.has("--flush-first"),
+                                     .owner = command.owner,
                                      .unload = command.row->verb == Verb::unload});
       break;
     case Verb::monitor:

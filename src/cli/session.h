@@ -52,6 +52,8 @@ class Session {
 
   /// The SADB, opened at the first call. nullptr: the error has been printed, no_sadb() is the exit status.
   backend::Backend* sadb();
+  /// The SADB if it is open.
+  const backend::Backend* opened() const { return sadb_.get(); }
   /// Why the last sadb() gave none: usage (--sadb has no such word) or no_sadb.
   Status no_sadb() const { return no_sadb_; }
   /// From now on a throw-away engine is the SADB, empty: a check's.

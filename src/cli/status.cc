@@ -12,6 +12,7 @@ constexpr std::array kTexts = {
     StatusText{Status::usage, "wrong usage; nothing was done"},
     StatusText{Status::no_sadb, "no SADB answers"},
     StatusText{Status::file, "a file cannot be read or written"},
+    StatusText{Status::busy, "another apply is at work on this SADB; nothing was changed: try again"},
     StatusText{Status::bad_file, "with --service: the file is wrong or others can get at it; nothing was changed"},
     StatusText{Status::no_privilege, "with --service: this user may not do it"},
 };
@@ -21,8 +22,8 @@ constexpr std::array kTexts = {
 std::span<const StatusText> statuses() { return kTexts; }
 
 Status worse(Status a, Status b) {
-  static constexpr std::array kOrder = {Status::ok,       Status::failed,  Status::usage,       Status::file,
-                                        Status::bad_file, Status::no_sadb, Status::no_privilege};
+  static constexpr std::array kOrder = {Status::ok,   Status::busy,     Status::failed,  Status::usage,
+                                        Status::file, Status::bad_file, Status::no_sadb, Status::no_privilege};
   return *std::max(std::ranges::find(kOrder, a), std::ranges::find(kOrder, b));
 }
 

@@ -13,6 +13,7 @@ enum class Status : int {
   usage = 2,           ///< The options or operands are wrong; nothing was done.
   no_sadb = 3,         ///< No SADB could be reached, or it stopped answering.
   file = 4,            ///< A file could not be read or written.
+  busy = 75,           ///< Another apply is at work on this SADB; nothing was done (EX_TEMPFAIL).
   bad_file = 95,       ///< --service: the file is wrong or open to others; nothing was changed.
   no_privilege = 100,  ///< --service: this user may not do it.
 };
@@ -25,7 +26,7 @@ struct StatusText {
 /// Every status, in the order of the numbers.
 std::span<const StatusText> statuses();
 
-/// The worse of two, in the order ok, failed, usage, file, bad_file, no_sadb, no_privilege.
+/// The worse of two, in the order ok, busy, failed, usage, file, bad_file, no_sadb, no_privilege.
 Status worse(Status a, Status b);
 
 /// What an Error means for the exit status.

@@ -64,7 +64,8 @@ struct CommandRow {
   std::uint8_t allowed;           ///< Where bits.
   std::string_view arguments;     ///< For help.
   std::string_view help;          ///< One sentence.
-  std::string_view options = {};  ///< Words that may stand before the operand, separated by blanks.
+  std::string_view options = {};  ///< Words that may stand before the operand, separated by blanks; = at their
+                                  ///< end: they take a value.
 
   std::string_view name() const { return names.substr(0, names.find(' ')); }
   bool allowed_from(Where where) const { return (allowed & static_cast<std::uint8_t>(where)) != 0; }

@@ -199,17 +199,31 @@ void Parser::parse_operands(Command& command) {
                                      row.arguments.empty() ? "" : " ", row.arguments));
 }
 
+// NAME=VALUE, or the value is the next word.
 void Parser::parse_options(Command& command) {
   for (; !at_end() && !command.row->options.empty(); ++next_) {
     const Word& word = words_[next_];
-    if (word.kind != Word::Kind::bare || !word.text.starts_with("--")) return;
+    if (!word.text.starts_with("--")) return;
     std::vector<std::string_view> known;
     text::for_each_word(command.row->options, [&](std::string_view n) { known.push_back(n); });
-    const auto option = std::ranges::find(known, word.text);
+    const auto equals = word.text.find('=');
+    const std::string_view name = word.text.substr(0, equals);
+    const auto option = std::ranges::find(known, name, [](std::string_view n) { return n.substr(0, n.find('=')); });
+    if (word.kind != Word::Kind::bare && (option == known.end() || equals == std::string_view::npos)) return;
     if (option == known.end()) {
-      error(word, fmt::format("Unknown option {}{}", Echo(words_).unknown(word), near_to(Foreign::value, word, known)));
-    } else {
+      error(word, fmt::format("Unknown option {}{}", Echo(words_).unknown(word),
+                              Echo(words_).shows(word) ? suggestion(Foreign::value, name, known) : ""));
+    } else if (!option->ends_with('=')) {
+      if (equals != std::string_view::npos) error(word, fmt::format("{} takes no value", *option));
       command.options.push_back(*option);
+    } else if (equals == std::string_view::npos && next_ + 1 == words_.size()) {
+      error(word, fmt::format("Unexpected end of command line: {} needs a value", name));
+    } else {
+      if (equals == std::string_view::npos) ++next_;
+      auto value = unescape(words_[next_]);
+      if (value && equals != std::string_view::npos) value->erase(0, equals + 1);
+      if (!value || value->empty()) error(word, fmt::format("{} needs a value", name));
+      if (value) command.owner = std::move(*value);
     }
   }
 }

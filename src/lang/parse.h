@@ -24,6 +24,7 @@ struct Command {
   SaSpec spec;
   std::string operand;                          ///< The file of save and load, the topic of help; empty: none.
   std::vector<std::string_view> options = {};   ///< Those of row->options that were given.
+  std::string owner = {};                       ///< Of apply and unload, by their one option with a value.
   const pfkey::Algorithm* algorithm = nullptr;  ///< Of genkey; null: those that are recommended.
   std::uint16_t bits = 0;                       ///< Of genkey: the key's length without salt, which fits the algorithm.
 

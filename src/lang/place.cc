@@ -1,5 +1,8 @@
 #include "lang/place.h"
 
+#include <string>
+#include <string_view>
+
 #include "base/text.h"
 #include "lang/words.h"
 
@@ -30,8 +33,7 @@ class Walk {
         return extensions();
       case Operands::optional_file:
       case Operands::file:
-        while (!at_end() && text::list_has_exactly(place_.row->options, words_[next_].text)) ++next_;
-        return one(Kind::file);
+        return skip_options() ? one(Kind::file) : Kind::lost;
       case Operands::topic:
         return one(Kind::topic);
       case Operands::algorithm:
@@ -46,6 +48,18 @@ class Walk {
   Kind one(Kind kind) const {
     if (at_end()) return kind;
     return next_ + 1 == words_.size() ? Kind::end : Kind::lost;
+  }
+
+  // False: the value of the last one is missing.
+  bool skip_options() {
+    const auto known = [&](std::string_view w) { return text::list_has_exactly(place_.row->options, w); };
+    for (; !at_end(); ++next_) {
+      const std::string_view word = words_[next_].text;
+      if (known(word) || known(word.substr(0, word.find('=') + 1))) continue;
+      if (!known(std::string(word) + '=')) return true;
+      if (++next_ == words_.size()) return false;
+    }
+    return true;
   }
 
   Kind algorithm() {

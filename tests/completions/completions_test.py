@@ -99,6 +99,9 @@ class Cases:
         self.assertTrue(own <= self.offered("ipseckey apply --"))
         self.assertTrue({"--dry-run"} <= self.offered("ipseckey apply --all --d"))
         self.assertTrue({"keys", "keyring"} <= self.offered("ipseckey apply --all key"))
+        self.assertTrue({"--owner="} <= self.offered("ipseckey apply --o"))
+        self.assertTrue({"keys", "keyring"} <= self.offered("ipseckey apply --owner mine key"))
+        self.assertTrue({"--dry-run"} <= self.offered("ipseckey unload --owner=mine --d"))
 
     def test_files(self):
         for line in ("ipseckey -f key", "ipseckey -s key", "ipseckey load key", "ipseckey save esp key"):

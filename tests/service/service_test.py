@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -17,10 +18,10 @@ import threading
 import time
 import unittest
 
-from programs import Case, DEADLINE, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
+from programs import Case, Daemon, DEADLINE, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines, unprivileged
 
 UNIT = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd" / "ipsec-manual-key.service"
-OK, FAILED, NO_SADB, BAD_FILE, NO_PRIVILEGE = 0, 1, 3, 95, 100
+OK, FAILED, NO_SADB, BUSY, BAD_FILE, NO_PRIVILEGE = 0, 1, 3, 75, 95, 100
 FOREIGN = sa_line(0x999, "192.0.2.9")
 
 
@@ -326,9 +327,71 @@ class Service(Case):
     def test_it_says_who_is_at_work(self):
         self.write_keys(sa_lines(2))
         with self.lock():
-            self.assert_said(self.unit("Reload"), FAILED, f"another apply is at work (process {os.getpid()}); nothing was changed")
+            self.assert_said(self.unit("Reload"), BUSY, f"another apply is at work (process {os.getpid()}); nothing was changed")
             self.assertEqual(self.sas(), {})
             self.assert_said(self.run_it("apply", "--dry-run", self.keys), OK, "2 to add")
+
+    def frozen(self, lock: str):
+        """An apply that holds its lock and does nothing more, until it is ended."""
+        process = subprocess.Popen(self.words_of("Reload"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=os.environ | self.variables)
+        self.addCleanup(self.stop, process)
+        end = time.monotonic() + DEADLINE
+        while True:
+            self.assertLess(time.monotonic(), end)
+            self.assertIsNone(process.poll())
+            with contextlib.suppress(FileNotFoundError), open(lock, "a", encoding="ascii") as file:
+                anywhere = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+                kind, _, _, _, holder = struct.unpack("hhqqi4x", fcntl.fcntl(file, fcntl.F_GETLK, anywhere))
+                if kind != fcntl.F_UNLCK and holder == process.pid:
+                    process.send_signal(signal.SIGSTOP)
+                    return process
+
+    def test_applies_to_two_sadbs_do_not_wait_for_one_another(self):
+        self.write_keys(sa_lines(30_000))
+        process = self.frozen(f"{self.folder}/run/owned.db.lock")
+        other = Daemon(self.folder, "other.sock")
+        self.addCleanup(other.end)
+        self.write_keys(sa_lines(2))
+        self.set_environment(IPSECKEY_SADB=f"ipsecd:{other.socket}")
+        self.assert_said(self.unit("Reload"), OK, "2 added, 0 changed")
+        os.symlink(self.daemon.socket, self.folder / "the same.sock")
+        self.set_environment(IPSECKEY_SADB=f"ipsecd:{self.folder}/the same.sock")
+        self.assert_said(self.unit("Reload"), BUSY, f"another apply is at work (process {process.pid})")
+
+    def rows(self):
+        with contextlib.closing(sqlite3.connect(self.folder / "run/owned.db")) as rows:
+            return rows.execute("SELECT count(*) FROM owned").fetchone()[0]
+
+    def test_rows_of_a_sadb_end_with_it(self):
+        self.write_keys(sa_lines(50))
+        for n in range(3):
+            one = Daemon(self.folder, f"one{n}.sock")
+            self.addCleanup(one.end)
+            self.set_environment(IPSECKEY_SADB=f"ipsecd:{one.socket}")
+            self.assert_said(self.unit("Reload"), OK, "50 added")
+            self.assertEqual(self.rows(), 50)
+            one.end(signal.SIGKILL)
+
+    def test_rows_of_a_sadb_that_lives_stay(self):
+        self.write_keys(sa_lines(50))
+        self.assert_said(self.unit("Reload"), OK, "50 added")
+        other = Daemon(self.folder, "other.sock")
+        self.addCleanup(other.end)
+        self.set_environment(IPSECKEY_SADB=f"ipsecd:{other.socket}")
+        self.assert_said(self.unit("Reload"), OK, "50 added")
+        self.assertEqual(self.rows(), 100)
+
+    def test_pipes_have_the_owner_that_they_name(self):
+        def apply(*words, text):
+            return self.run_it(*words, text=text, env=os.environ | self.variables)
+
+        self.assert_said(apply("apply", "--owner=one", "-", text=sa_lines(2)), OK, "2 added, 0 changed, 0 kept, 0 removed")
+        self.assert_said(apply("apply", "--owner", "two", "-", text=sa_lines(2, 0x2000)), OK, "2 added", "0 removed")
+        self.assert_said(apply("apply", "-", text=sa_lines(2, 0x3000)), OK, "2 added", "0 removed")
+        self.assert_said(apply("apply", "--owner=two", "-", text=sa_lines(1, 0x2001)), OK, "0 added", "1 kept, 1 removed")
+        self.assert_said(apply("unload", "--owner=one", "-", text=""), OK, "2 removed")
+        self.assertEqual(list(self.sas()), [0x2001, 0x3000, 0x3001])
 
     def test_a_refused_replacement_leaves_the_old_one(self):
         self.write_keys(sa_lines(2))
