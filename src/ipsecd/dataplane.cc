@@ -41,7 +41,10 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
       log_(std::move(log)),
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      plane_({.workers = options.workers, .mtu = options.mtu, .live = options.live}) {}
+      plane_({.workers = options.workers,
+              .mtu = options.mtu,
+              .icmp_errors = options.icmp_errors,
+              .live = options.live}) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }
 

@@ -148,6 +148,12 @@ Result<ipsecd::Tun> tun_for(const ipsecd::DataplaneOptions& options, std::vector
   return tun;
 }
 
+engine::traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
+  using engine::traffic::IcmpErrors;
+  const std::string said = options.icmp.value_or("quoted");
+  return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
+}
+
 // nullptr: none was asked for.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
                                                          std::vector<ipsecd::Fd> held) {
@@ -162,7 +168,8 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .mtu = options.mtu.value_or(1500),
                                         .mark = options.mark.value_or(0),
                                         .offload = !options.no_offload,
-                                        .live = std::move(live)};
+                                        .live = std::move(live),
+                                        .icmp_errors = icmp_errors(options)};
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));
   return ipsecd::Dataplane::make(wanted, std::move(*tun), log);

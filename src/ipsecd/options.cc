@@ -23,6 +23,7 @@ struct Row {
   Range range;
   bool packets;  // It is about carrying packets: needs --tun.
   std::string_view help;
+  std::string_view words = {};  // What it may be; empty: anything.
 };
 constexpr std::array kRows = {
     Row{"--socket",
@@ -75,6 +76,15 @@ constexpr std::array kRows = {
         {1, UINT32_MAX},
         true,
         "mark protected packets, so that `ip rule` can tell them from\nwhat is to be protected"},
+    Row{"--icmp-errors",
+        "WHOSE",
+        &Options::icmp,
+        {},
+        true,
+        "what finds the tunnel of an ICMP error: `own`, its own header; `quoted`,\n"
+        "the default: if that finds none, the packet that it quotes; `both`: what\n"
+        "it quotes must fit the SA that it came by in any case",
+        "quoted own both"},
 };
 
 // One row for each option without a value. Neither what nor flag: it asks for the only way there is.
@@ -83,12 +93,14 @@ struct Word {
   std::optional<Options::Do> what;
   bool Options::* flag;
   std::string_view help;
+  bool packets = false;  // As in Row.
 };
 constexpr std::array kWords = {
     Word{"--no-offload",
          {},
          &Options::no_offload,
-         "with --tun: take each packet of the host's stack by itself, and send\nand receive each by itself"},
+         "with --tun: take each packet of the host's stack by itself, and send\nand receive each by itself",
+         true},
     Word{"--keep",
          {},
          &Options::keep,
@@ -125,6 +137,8 @@ Result<void> set(Options& options, const Row& row, std::string_view text) {
           if (!value) return std::unexpected(value.error());
           options.*slot = *value;
         } else {
+          if (!row.words.empty() && !text::list_has_exactly(row.words, text))
+            return fail(Errc::syntax, fmt::format("{} needs one of: {}", row.name, row.words));
           options.*slot = std::string(text);
         }
         return {};
@@ -152,8 +166,9 @@ Result<void> check(const Options& options) {
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
   }
-  if (options.no_offload && !options.tun)
-    return fail(Errc::syntax, "--no-offload is about packets: it needs --tun NAME");
+  for (const Word& row : kWords)
+    if (row.packets && options.*row.flag && !options.tun)
+      return fail(Errc::syntax, fmt::format("{} is about packets: it needs --tun NAME", row.names));
   if (options.keep && options.what == Options::Do::status)
     return fail(Errc::syntax, "status takes --socket PATH and --json, not --keep");
   if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json goes with status");

@@ -26,6 +26,7 @@ struct Options {
   std::optional<unsigned> workers;        ///< --workers N: packet threads; 1 if not given.
   std::optional<unsigned> mtu;            ///< --mtu BYTES of the links; 1500 if not given.
   std::optional<unsigned> mark;           ///< --mark N of protected packets; none if not given.
+  std::optional<std::string> icmp;        ///< --icmp-errors WHOSE: quoted, own or both; quoted if not given.
   bool no_offload = false;                ///< --no-offload.
   bool keep = false;                      ///< --keep.
   bool json = false;                      ///< status --json.

@@ -37,6 +37,9 @@ TEST(Options, ThoseOfPackets) {
   EXPECT_TRUE(options.no_offload);
   EXPECT_FALSE(parse({"--tun=t0"}).value().no_offload);
   EXPECT_EQ(options.user, "ipsecd");
+  EXPECT_EQ(options.icmp, std::nullopt);
+  const auto others = parse({"--tun=t0", "--icmp-errors", "both"}).value();
+  EXPECT_EQ(others.icmp, "both");
 }
 
 TEST(Options, ThoseOfClients) {
@@ -72,6 +75,8 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "1x"}), "--mark needs a number from 1 to 4294967295");
   EXPECT_EQ(error_of({"--workers", "2"}), "--workers is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--no-offload"}), "--no-offload is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
   EXPECT_EQ(error_of({"--json"}), "--json goes with status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help"})

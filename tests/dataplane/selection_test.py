@@ -8,7 +8,7 @@ import unittest
 
 import dataplane_test as base
 from dataplane_test import ESP, GCM_REST, IN_UDP, UDP, both_ways
-from hosts import wait_for
+from hosts import LOST, wait_for
 
 ALL = ("isrc 0.0.0.0/0 idst 0.0.0.0/0",) * 2
 
@@ -71,6 +71,64 @@ class Loops(base.Case):
         wait_for("the drops", lambda: self.a.status()["out"]["dropped"].get("looped", 0) >= 2)
         out = self.a.status()["out"]
         self.assertEqual((out["packets"] - before["packets"], out["dropped"]["looped"]), (1, 2))
+
+
+def icmp(src, dst, kind, code, body):
+    """A whole packet of ICMP, or of ICMPv6."""
+    message = struct.pack("!BBHL", kind, code, 0, 0) + body
+    if ":" not in src:
+        message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+        return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(message), 1, 0, 64, 1, 0, socket.inet_aton(src),
+                           socket.inet_aton(dst)) + message
+    ends = socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst)
+    total = checksum(ends + struct.pack("!LL", len(message), 58) + message)
+    return struct.pack("!LHBB", 6 << 28, len(message), 58, 64) + ends + message[:2] + struct.pack("!H", total) + message[4:]
+
+
+class IcmpErrors(base.Case):
+    """A router that no SA covers answers what has come through the tunnel."""
+    NETS = ((socket.AF_INET, "10.2.0.9", "198.51.100.9", (3, 3), ("10.1.0.1", "10.2.0.9"), ()),
+            (socket.AF_INET6, "fd02::9", "2001:db8:9::9", (1, 4), ("fd01::1", "fd02::9"), base.V6_INNER))
+
+    def setUp(self):
+        super().setUp()
+        self.a.ip("route", "add", "198.51.100.0/24", "dev", "ipsec0")  # Linux drops what comes from where no way leads.
+
+    def answered(self, family, to, router, kind, ends, inner):
+        """Sends a datagram from a, and from b the router's error about it. Gives a's socket."""
+        self.pair.load("flush esp\n" + both_ways(0x1000, GCM_REST, *((inner,) if inner else ())))
+        s = self.a.socket(family, socket.SOCK_DGRAM)
+        self.addCleanup(s.close)
+        s.connect((to, 9))
+        s.send(b"x")
+        port = s.getsockname()[1]
+        datagram = struct.pack("!HHHH", port, 9, 9, 0) + b"x"
+        if family == socket.AF_INET:
+            quote = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 29, 1, 0, 63, 17, 0, *map(socket.inet_aton, ends))
+        else:
+            quote = struct.pack("!LHBB", 6 << 28, 9, 17, 63) + b"".join(socket.inet_pton(family, e) for e in ends)
+        with self.b.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.sendto(icmp(router, ends[0], *kind, quote + datagram), (ends[0], 0))
+        return s
+
+    def test_it_reaches_who_sent_the_packet(self):
+        for net in self.NETS:
+            with self.subTest(to=net[1]):
+                self.assertRaises(ConnectionRefusedError, self.answered(*net).recv, 1)
+                self.assertEqual(self.a.status()["in"]["dropped"], {})
+
+
+class IcmpErrorsByTheirOwnHeader(IcmpErrors):
+    options = ("--icmp-errors", "own")
+
+    def test_it_reaches_who_sent_the_packet(self):
+        for net in self.NETS:
+            with self.subTest(to=net[1]):
+                before = self.b.status()["out"]["dropped"].get("no_sa", 0)
+                s = self.answered(*net)
+                wait_for("the drop", lambda n=before: self.b.status()["out"]["dropped"].get("no_sa", 0) > n)
+                s.settimeout(LOST)
+                self.assertRaises(TimeoutError, s.recv, 1)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,17 @@ struct Totals {
   Totals& operator+=(const Totals& other);
 };
 
+/// What decides which SA an ICMP error belongs to (RFC 4301 section 6.2).
+enum class IcmpErrors : std::uint8_t {
+  quoted,  ///< Its own header; where no tunnel covers that, the packet that it quotes, turned round.
+  own,     ///< Its own header alone.
+  both,    ///< As `quoted`, and what comes by an SA must fit by the packet that it quotes in any case.
+};
+
 struct PlaneOptions {
   unsigned workers = 1;
   std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
+  IcmpErrors icmp_errors = IcmpErrors::quoted;
   /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
   void (*random)(MutableBytes) = nullptr;
   /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.

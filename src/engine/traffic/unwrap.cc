@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "engine/traffic/quote.h"
 #include "engine/traffic/wrap.h"
 
 namespace engine::traffic {
@@ -89,7 +90,7 @@ std::optional<Address> vouched_home(const Work& w) {
   return is_esp(*w.flow) || w.flow->tunnel ? std::nullopt : w.h.home;
 }
 
-Cause unwrap(Work& w) {
+Cause unwrap(Work& w, IcmpErrors errors) {
   Inside inside;
   const Bytes packet = w.item->packet.bytes();
   const Cause wrong = is_esp(*w.flow) ? inside_esp(w, packet, inside) : inside_ah(w, packet, inside);
@@ -98,10 +99,10 @@ Cause unwrap(Work& w) {
   const std::optional<Address> home = vouched_home(w);
   const Cause odd = w.flow->tunnel ? unwrap_tunnel(w, inside) : unwrap_transport(w, inside);
   if (odd != Cause::none) return odd;
-  if (!home) return w.flow->selectors.match(w.h) ? Cause::none : Cause::selector;
+  if (!home) return covers(*w.flow, w.item->packet.bytes(), w.h, errors) ? Cause::none : Cause::selector;
   Headers at_home = w.h;
   at_home.src = *home;
-  return w.flow->selectors.match(at_home) ? Cause::none : Cause::selector;
+  return covers(*w.flow, w.item->packet.bytes(), at_home, errors) ? Cause::none : Cause::selector;
 }
 
 }  // namespace engine::traffic

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/traffic/hash.h"
+#include "engine/traffic/quote.h"
 
 namespace engine::traffic {
 namespace {
@@ -148,6 +149,18 @@ Memory::Entry& Worker::State::choose(const Headers& h) {
   return entry;
 }
 
+// RFC 4301 section 6.2: an ICMP error that no SA covers goes with what answers the packet that it quotes, through a
+// tunnel alone: in transport mode its sender is one of the SA's ends.
+Memory::Entry* Worker::State::choose_by_quote(Work& w) {
+  if (plane.options.icmp_errors == IcmpErrors::own) return nullptr;
+  const auto answer = answer_to_quoted(w.item->packet.bytes(), w.h);
+  if (!answer) return nullptr;
+  Memory::Entry& entry = choose(*answer);
+  if (!entry.flow || !entry.flow->tunnel) return nullptr;
+  w.flow = entry.flow;
+  return &entry;
+}
+
 // A tunnel may begin on the way. In transport mode the peer is who the packet is for in the end, and we are who we are
 // at home, which AH vouches for alone.
 Memory::Entry& Worker::State::choose_peer(Work& w) {
@@ -155,7 +168,9 @@ Memory::Entry& Worker::State::choose_peer(Work& w) {
   w.flow = here.flow;
   const auto ends = w.flow && w.flow->tunnel ? std::nullopt : true_ends(w.item->packet.bytes().first(w.h.network));
   if (!ends) {
-    if (!w.flow) ask_for(w.h);
+    if (w.flow) return here;
+    if (Memory::Entry* const back = choose_by_quote(w)) return *back;
+    ask_for(w.h);
     return here;
   }
   Headers there = w.h;
@@ -325,7 +340,7 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
       break;
   }
   const std::optional<Address> home = vouched_home(w);
-  if (const Cause cause = unwrap(w); cause != Cause::none) return cause;
+  if (const Cause cause = unwrap(w, plane.options.icmp_errors); cause != Cause::none) return cause;
   Headers ends = w.h;
   if (home) ends.src = *home;
   return charge(w, incoming.at(ends), now) ? Cause::none : Cause::exhausted;

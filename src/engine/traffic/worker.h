@@ -128,6 +128,7 @@ struct Worker::State {
   Cause finish_in(Work& w, Instant now);
   Memory::Entry& choose(const Headers& h);
   Memory::Entry& choose_peer(Work& w);
+  Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
   void ask_for(const Headers& h);
   void drop(Work& w, Cause cause, Meter& meter);

@@ -60,7 +60,7 @@ Cause check_ah(Work& w, crypto::Keyed& keyed);
 /// that.
 std::optional<Address> vouched_home(const Work& w);
 /// After the ICV was right: takes the wrapping off, and looks at what is inside, whose headers become w.h.
-Cause unwrap(Work& w);
+Cause unwrap(Work& w, IcmpErrors errors);
 
 /// Bytes of AH before the ICV, and with it: a multiple of `unit` (Flow::ah_unit).
 inline constexpr std::size_t kAhFixed = 12;

@@ -1,0 +1,67 @@
+#include "engine/traffic/quote.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/traffic/header.h"
+
+namespace engine::traffic {
+namespace {
+
+constexpr std::uint8_t kIcmpV4 = 1, kIcmpV6 = 58;
+constexpr std::size_t kIcmpHeader = 8;
+
+// RFC 1122 section 3.2.2, RFC 4443 section 2.1.
+bool names_error(std::uint8_t protocol, std::uint8_t type) {
+  constexpr std::array<std::uint8_t, 5> kErrors = {3, 4, 5, 11, 12};
+  return protocol == kIcmpV6 ? type < 128 : std::ranges::find(kErrors, type) != kErrors.end();
+}
+
+bool is_icmp(const Headers& h) { return h.upper == (h.dst.family == Family::v4 ? kIcmpV4 : kIcmpV6); }
+
+bool is_error(Bytes packet, const Headers& h) {
+  return is_icmp(h) && !h.later_fragment && h.upper_at < h.total &&
+         names_error(h.upper, std::to_integer<std::uint8_t>(packet[h.upper_at]));
+}
+
+// What is quoted is mostly cut off, and routers have changed its header: it is read as if it had the length of what is
+// there, and its checksum were right. Bytes behind its own length are none of it (RFC 4884 section 3).
+std::optional<Headers> parse_quoted(Bytes quote, MutableBytes room) {
+  const std::size_t size = std::min(quote.size(), room.size());
+  if (size < header_size(Family::v4)) return std::nullopt;
+  const bool v4 = std::to_integer<unsigned>(quote[0]) >> 4 == 4;
+  const std::size_t fixed = header_size(v4 ? Family::v4 : Family::v6);
+  if (size < fixed) return std::nullopt;
+  const std::size_t said = v4 ? get<std::uint16_t>(quote, 2) : fixed + get<std::uint16_t>(quote, 4);
+  const MutableBytes copy = room.first(std::min(size, said));
+  if (copy.size() < fixed || (v4 && (std::to_integer<std::size_t>(quote[0]) & 0xf) * 4 > copy.size()))
+    return std::nullopt;
+  std::ranges::copy(quote.first(copy.size()), copy.begin());
+  mend_length(copy);
+  return parse(copy);
+}
+
+}  // namespace
+
+std::optional<Headers> answer_to_quoted(Bytes packet, const Headers& h) {
+  constexpr std::size_t kMost = 512;  // Headers that are longer than that, whoever quotes them.
+  if (!is_error(packet, h) || h.total - h.upper_at < kIcmpHeader) return std::nullopt;
+  std::array<std::byte, kMost> room;
+  auto quoted = parse_quoted(packet.first(h.total).subspan(h.upper_at + kIcmpHeader), room);
+  if (!quoted || quoted->src != h.dst || is_error(room, *quoted)) return std::nullopt;
+  std::swap(quoted->src, quoted->dst);
+  std::swap(quoted->src_port, quoted->dst_port);
+  return quoted;
+}
+
+bool covers(const Flow& flow, Bytes packet, const Headers& ends, IcmpErrors errors) {
+  const bool fits = flow.selectors.match(ends);
+  if (errors == IcmpErrors::own || (fits && errors == IcmpErrors::quoted)) return fits;
+  if (fits && !is_error(packet, ends)) return true;
+  // In transport mode an error of somebody else has another source than the SA.
+  if (!fits && !flow.tunnel) return false;
+  const auto answer = answer_to_quoted(packet, ends);
+  return answer && flow.selectors.match(*answer);
+}
+
+}  // namespace engine::traffic
