@@ -44,6 +44,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
       plane_({.workers = options.workers,
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
+              .same_source = options.same_source,
               .live = options.live}) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }

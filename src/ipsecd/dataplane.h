@@ -24,6 +24,7 @@ struct DataplaneOptions {
   std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
   engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
+  bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
   engine::traffic::IcmpErrors icmp_errors = engine::traffic::IcmpErrors::quoted;
 
   /// Bytes of an IP packet that the device takes.

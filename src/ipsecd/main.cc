@@ -169,6 +169,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .mark = options.mark.value_or(0),
                                         .offload = !options.no_offload,
                                         .live = std::move(live),
+                                        .same_source = options.source == "same",
                                         .icmp_errors = icmp_errors(options)};
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));

@@ -85,6 +85,14 @@ constexpr std::array kRows = {
         "the default: if that finds none, the packet that it quotes; `both`: what\n"
         "it quotes must fit the SA that it came by in any case",
         "quoted own both"},
+    Row{"--outer-source",
+        "WHICH",
+        &Options::source,
+        {},
+        true,
+        "from where the packets of a tunnel may come: `any`, the default, by who\n"
+        "has the key; `same`: from the SA's source only",
+        "any same"},
 };
 
 // One row for each option without a value. Neither what nor flag: it asks for the only way there is.

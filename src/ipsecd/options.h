@@ -27,6 +27,7 @@ struct Options {
   std::optional<unsigned> mtu;            ///< --mtu BYTES of the links; 1500 if not given.
   std::optional<unsigned> mark;           ///< --mark N of protected packets; none if not given.
   std::optional<std::string> icmp;        ///< --icmp-errors WHOSE: quoted, own or both; quoted if not given.
+  std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
   bool no_offload = false;                ///< --no-offload.
   bool keep = false;                      ///< --keep.
   bool json = false;                      ///< status --json.

@@ -38,8 +38,9 @@ TEST(Options, ThoseOfPackets) {
   EXPECT_FALSE(parse({"--tun=t0"}).value().no_offload);
   EXPECT_EQ(options.user, "ipsecd");
   EXPECT_EQ(options.icmp, std::nullopt);
-  const auto others = parse({"--tun=t0", "--icmp-errors", "both"}).value();
+  const auto others = parse({"--tun=t0", "--icmp-errors", "both", "--outer-source=same"}).value();
   EXPECT_EQ(others.icmp, "both");
+  EXPECT_EQ(others.source, "same");
 }
 
 TEST(Options, ThoseOfClients) {
@@ -77,6 +78,7 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--no-offload"}), "--no-offload is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
+  EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
   EXPECT_EQ(error_of({"--json"}), "--json goes with status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help"})

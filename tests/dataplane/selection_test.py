@@ -8,7 +8,7 @@ import unittest
 
 import dataplane_test as base
 from dataplane_test import ESP, GCM_REST, IN_UDP, UDP, both_ways
-from hosts import LOST, wait_for
+from hosts import LOST, datagrams, wait_for
 
 ALL = ("isrc 0.0.0.0/0 idst 0.0.0.0/0",) * 2
 
@@ -129,6 +129,29 @@ class IcmpErrorsByTheirOwnHeader(IcmpErrors):
                 wait_for("the drop", lambda n=before: self.b.status()["out"]["dropped"].get("no_sa", 0) > n)
                 s.settimeout(LOST)
                 self.assertRaises(TimeoutError, s.recv, 1)
+
+
+class OuterSource(base.Case):
+    """Host a has another address than b knows."""
+
+    def load(self):
+        self.a.ip("addr", "add", "192.0.2.77/24", "dev", "cable")
+        self.a.load(both_ways(0x1000, GCM_REST, ends=("192.0.2.77", "192.0.2.2")))
+        self.b.load(both_ways(0x1000, GCM_REST))
+
+    def test_any(self):
+        self.load()
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100, 200]), [100, 200])
+        self.assertEqual(self.b.status()["in"]["dropped"], {})
+
+
+class SameOuterSource(OuterSource):
+    options = ("--outer-source", "same")
+
+    def test_any(self):
+        self.load()
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100, 200], arrive=0), [])
+        self.assertEqual(self.b.status()["in"]["dropped"], {"wrong_source": 2})
 
 
 if __name__ == "__main__":

@@ -115,10 +115,14 @@ TEST(Adversary, BitFlipsInTheHeadersBeforeEspChangeNothingInside) {
   const Shape inner{.src = "10.1.0.1", .dst = "10.2.0.1"};
   const Wish v6{.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true};
   const std::set<std::size_t> v4_free = {1, 4, 5, 6, 8, 10, 11};
+  // In a tunnel the source is whoever has the key.
+  std::set<std::size_t> tunnel_free = v4_free, v6_free = {0, 1, 2, 3, 7};
+  for (std::size_t i = 0; i < 4; ++i) tunnel_free.insert(12 + i);
+  for (std::size_t i = 0; i < 16; ++i) v6_free.insert(8 + i);
   std::set<std::size_t> udp_free = v4_free;
   udp_free.insert({12, 13, 14, 15, 20, 21, 22, 23, 26, 27});
-  for (const Row& row : {Row{"transport", {}, {}, 20, v4_free}, Row{"tunnel", {.tunnel = true}, inner, 20, v4_free},
-                         Row{"tunnel over v6", v6, inner, 40, {0, 1, 2, 3, 7}},
+  for (const Row& row : {Row{"transport", {}, {}, 20, v4_free}, Row{"tunnel", {.tunnel = true}, inner, 20, tunnel_free},
+                         Row{"tunnel over v6", v6, inner, 40, v6_free},
                          Row{"tunnel in UDP", {.tunnel = true, .udp = true}, inner, 28, udp_free}}) {
     const Octets plain = datagram(row.shape);
     Host here;

@@ -61,6 +61,9 @@ struct PlaneOptions {
   unsigned workers = 1;
   std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
   IcmpErrors icmp_errors = IcmpErrors::quoted;
+  /// What comes by a tunnel must have the SA's own outer source. Else who has the key may send from anywhere (RFC 4301
+  /// section 4.1), but for multicast SAs and those without integrity.
+  bool same_source = false;
   /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
   void (*random)(MutableBytes) = nullptr;
   /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.

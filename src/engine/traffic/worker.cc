@@ -17,6 +17,13 @@ bool lacks_source(const Flow& flow) {
          (flow.id.satype == pfkey::SaType::ah || flow.id.dst.family == Family::v6);
 }
 
+// RFC 4301 section 4.1: the SPI finds a unicast SA, and the ICV says that who sent it has the key. In transport mode
+// the source is a selector.
+bool source_matters(const Flow& flow, const PlaneOptions& options) {
+  if (is_unspecified(flow.src)) return false;
+  return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
+}
+
 }  // namespace
 
 void Meter::add_to(Totals& totals) const {
@@ -271,7 +278,7 @@ Cause Worker::State::locate(Work& w) {
   if (!w.flow->receives.load(std::memory_order_relaxed) || !w.flow->usable.load()) return Cause::not_usable;
   if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
   const Address& src = ah && h.home ? *h.home : h.src;
-  if (!in_udp && !is_unspecified(w.flow->src) && w.flow->src != src) return Cause::wrong_source;
+  if (!in_udp && src != w.flow->src && source_matters(*w.flow, plane.options)) return Cause::wrong_source;
   return Cause::none;
 }
 
