@@ -45,6 +45,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
+              .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
               .live = options.live}) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }

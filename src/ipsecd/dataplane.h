@@ -25,6 +25,7 @@ struct DataplaneOptions {
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
   engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
   bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
+  bool mss_clamp = false;                      ///< Whether TCP hears what segments fit into a tunnel.
   engine::traffic::IcmpErrors icmp_errors = engine::traffic::IcmpErrors::quoted;
 
   /// Bytes of an IP packet that the device takes.

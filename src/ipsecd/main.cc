@@ -170,6 +170,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .offload = !options.no_offload,
                                         .live = std::move(live),
                                         .same_source = options.source == "same",
+                                        .mss_clamp = options.mss_clamp,
                                         .icmp_errors = icmp_errors(options)};
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));

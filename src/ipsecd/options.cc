@@ -109,6 +109,12 @@ constexpr std::array kWords = {
          &Options::no_offload,
          "with --tun: take each packet of the host's stack by itself, and send\nand receive each by itself",
          true},
+    Word{"--mss-clamp",
+         {},
+         &Options::mss_clamp,
+         "with --tun: lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what path and SA leave room "
+         "for",
+         true},
     Word{"--keep",
          {},
          &Options::keep,

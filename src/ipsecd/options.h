@@ -29,6 +29,7 @@ struct Options {
   std::optional<std::string> icmp;        ///< --icmp-errors WHOSE: quoted, own or both; quoted if not given.
   std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
   bool no_offload = false;                ///< --no-offload.
+  bool mss_clamp = false;                 ///< --mss-clamp.
   bool keep = false;                      ///< --keep.
   bool json = false;                      ///< status --json.
 };

@@ -38,9 +38,11 @@ TEST(Options, ThoseOfPackets) {
   EXPECT_FALSE(parse({"--tun=t0"}).value().no_offload);
   EXPECT_EQ(options.user, "ipsecd");
   EXPECT_EQ(options.icmp, std::nullopt);
-  const auto others = parse({"--tun=t0", "--icmp-errors", "both", "--outer-source=same"}).value();
+  EXPECT_FALSE(options.mss_clamp);
+  const auto others = parse({"--tun=t0", "--icmp-errors", "both", "--outer-source=same", "--mss-clamp"}).value();
   EXPECT_EQ(others.icmp, "both");
   EXPECT_EQ(others.source, "same");
+  EXPECT_TRUE(others.mss_clamp);
 }
 
 TEST(Options, ThoseOfClients) {
@@ -76,6 +78,7 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "1x"}), "--mark needs a number from 1 to 4294967295");
   EXPECT_EQ(error_of({"--workers", "2"}), "--workers is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--no-offload"}), "--no-offload is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--mss-clamp"}), "--mss-clamp is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");

@@ -8,7 +8,7 @@ import unittest
 
 import dataplane_test as base
 from dataplane_test import ESP, GCM_REST, IN_UDP, UDP, both_ways
-from hosts import LOST, datagrams, wait_for
+from hosts import LOST, datagrams, echo, family_of, wait_for
 
 ALL = ("isrc 0.0.0.0/0 idst 0.0.0.0/0",) * 2
 
@@ -152,6 +152,44 @@ class SameOuterSource(OuterSource):
         self.load()
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100, 200], arrive=0), [])
         self.assertEqual(self.b.status()["in"]["dropped"], {"wrong_source": 2})
+
+
+class SegmentSize(base.Case):
+    """The links of both hosts take long packets, as those of hosts behind a gateway; ipsecd's do not."""
+    options = ("--mss-clamp",)
+    NETS = (("10.2.0.1", both_ways(0x1000, GCM_REST), 1380 - 40), ("fd02::1", both_ways(
+        0x1000, GCM_REST, base.V6_INNER), 1380 - 60))
+    clamped = True
+
+    def size(self, address):
+        """The segment size that either end of a connection uses."""
+        with self.b.socket(family_of(address)) as listener, self.a.socket(family_of(address)) as client:
+            listener.bind((address, 0))
+            listener.listen()
+            client.connect(listener.getsockname()[:2])
+            server, _ = listener.accept()
+            with server:
+                return [s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) for s in (client, server)]
+
+    def test_a_connection_hears_what_fits(self):
+        timestamps = 12
+        for host in (self.a, self.b):
+            host.ip("link", "set", "ipsec0", "mtu", "9000")
+        for address, lines, size in self.NETS:
+            with self.subTest(address=address):
+                self.pair.load("flush esp\n" + lines)
+                if self.clamped:
+                    self.assertEqual(self.size(address), [size - timestamps] * 2)
+                    echo(self.a, self.b, address, 1_000_000)
+                else:
+                    self.assertGreater(min(self.size(address)), size)
+                for host in (self.a, self.b):
+                    self.assertNotIn("too_big", host.status()["out"]["dropped"])
+
+
+class SegmentSizeAsItIs(SegmentSize):
+    options = ()
+    clamped = False
 
 
 if __name__ == "__main__":

@@ -64,6 +64,9 @@ struct PlaneOptions {
   /// What comes by a tunnel must have the SA's own outer source. Else who has the key may send from anywhere (RFC 4301
   /// section 4.1), but for multicast SAs and those without integrity.
   bool same_source = false;
+  /// The longest inner packet that the host passes on: TCP connections through tunnels are told a maximum segment size
+  /// that this and the path leave room for. 0: it stays as it is.
+  std::uint32_t mss_clamp = 0;
   /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
   void (*random)(MutableBytes) = nullptr;
   /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.

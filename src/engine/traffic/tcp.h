@@ -10,7 +10,8 @@ namespace engine::traffic {
 inline constexpr std::size_t kTcpLeast = 20;  ///< Bytes of a header without options.
 inline constexpr std::size_t kTcpSequence = 4, kTcpAck = 8, kTcpOffset = 12, kTcpFlags = 13, kTcpWindow = 14,
                              kTcpSum = 16;
-inline constexpr std::byte kTcpFin{0x01}, kTcpPush{0x08}, kTcpAcks{0x10}, kTcpEcho{0x40}, kTcpReduced{0x80};
+inline constexpr std::byte kTcpFin{0x01}, kTcpSyn{0x02}, kTcpPush{0x08}, kTcpAcks{0x10}, kTcpEcho{0x40},
+    kTcpReduced{0x80};
 
 /// Bytes of the header with its options; 0: it is cut off, or says less than the least.
 inline std::size_t tcp_header(Bytes segment) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/traffic/hash.h"
+#include "engine/traffic/mss.h"
 #include "engine/traffic/quote.h"
 
 namespace engine::traffic {
@@ -190,6 +191,25 @@ Memory::Entry& Worker::State::choose_peer(Work& w) {
   return entry;
 }
 
+// `flow` is what leaves through the tunnel goes by; its path takes `mtu` bytes.
+void Worker::State::clamp(const Work& w, const Flow& flow, std::uint32_t mtu) {
+  const MutableBytes packet = w.item->packet.bytes();
+  if (flow.tunnel && opens_connection(packet, w.h))
+    lower_mss(packet, w.h, std::min(plane.options.mss_clamp, inner_mtu(flow, w.h, mtu)));
+}
+
+// What arrives tells this side how long its own segments may be: by the SA that these will go by, or one like that by
+// which it came.
+void Worker::State::clamp_arrived(const Work& w, Instant now) {
+  if (!w.flow->tunnel || !opens_connection(w.item->packet.bytes(), w.h)) return;
+  Headers back = w.h;
+  std::swap(back.src, back.dst), std::swap(back.src_port, back.dst_port);
+  const Flow* const found = plane.choice.find(back);
+  const Flow& flow = found && found->tunnel ? *found : *w.flow;
+  const std::uint32_t known = flow.path_mtu(now);
+  clamp(w, flow, known ? std::min(known, plane.options.mtu) : plane.options.mtu);
+}
+
 Cause Worker::State::begin_out(Work& w, Instant now) {
   Packet& p = w.item->packet;
   const auto h = parse(p.bytes());
@@ -213,6 +233,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   }
   if (layout.total() > UINT16_MAX) return Cause::too_big;
   if (!has_room(p, w.h, layout)) return Cause::no_room;
+  if (plane.options.mss_clamp) clamp(w, *w.flow, mtu);
   w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
   if (!charge(w, seen, now)) return Cause::exhausted;
@@ -350,7 +371,9 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
   if (const Cause cause = unwrap(w, plane.options.icmp_errors); cause != Cause::none) return cause;
   Headers ends = w.h;
   if (home) ends.src = *home;
-  return charge(w, incoming.at(ends), now) ? Cause::none : Cause::exhausted;
+  if (!charge(w, incoming.at(ends), now)) return Cause::exhausted;
+  if (plane.options.mss_clamp) clamp_arrived(w, now);
+  return Cause::none;
 }
 
 void Worker::State::unprotect_some(std::span<Item> items, Instant now) {

@@ -130,6 +130,8 @@ struct Worker::State {
   Memory::Entry& choose_peer(Work& w);
   Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
+  void clamp(const Work& w, const Flow& flow, std::uint32_t mtu);
+  void clamp_arrived(const Work& w, Instant now);
   void ask_for(const Headers& h);
   void drop(Work& w, Cause cause, Meter& meter);
 };
