@@ -143,7 +143,7 @@ Result<void> Daemon::set_up() {
   return {};
 }
 
-// The packet threads call when packets made something due; reports about paths come in on sockets of their own.
+// The packet threads call when packets made something due.
 Result<void> Daemon::attend_to_packets() {
   for (const pfkey::Algorithm* const row : lacking())
     log_(fmt::format("SAs with {} are refused: {}", row->name(), crypto::cure(*row)));
@@ -158,13 +158,13 @@ Result<void> Daemon::attend_to_packets() {
     daemon->settle();
     return 0;
   };
-  const auto on_report = [](sd_event_source*, int, std::uint32_t, void* self) {
-    static_cast<Daemon*>(self)->options_.dataplane->read_path_reports();
+  const auto on_source = [](sd_event_source*, int, std::uint32_t, void* self) {
+    static_cast<Daemon*>(self)->options_.dataplane->attend_sources();
     return 0;
   };
   int r = sd_event_add_io(loop_, nullptr, options_.dataplane->call(), EPOLLIN, on_call, this);
-  for (const PathInlet& path : options_.dataplane->paths())
-    if (r >= 0) r = sd_event_add_io(loop_, nullptr, path.fd(), EPOLLIN, on_report, this);
+  for (const int source : options_.dataplane->sources())
+    if (r >= 0) r = sd_event_add_io(loop_, nullptr, source, EPOLLIN, on_source, this);
   if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
   return {};
 }
@@ -175,6 +175,7 @@ Status Daemon::status() const {
     s.traffic = Traffic{.device = options_.dataplane->device(),
                         .workers = options_.dataplane->workers(),
                         .device_made_again = options_.dataplane->device_made_again(),
+                        .busy_ports = options_.dataplane->busy_ports(),
                         .outbound = options_.dataplane->outbound(),
                         .inbound = options_.dataplane->inbound()};
   return s;

@@ -46,7 +46,10 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
               .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
-              .live = options.live}) {}
+              .live = options.live}),
+      udp_ports_(threads_,
+                 {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
+                 log_) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }
 
@@ -72,7 +75,7 @@ Result<void> Dataplane::add_thread(unsigned number) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
       if (!inlet && inlet.error().code == Errc::unsupported) continue;
       if (!inlet) return std::unexpected(std::move(inlet.error()));
-      sockets_.push_back({inlet->fd(), 0});
+      sockets_.push_back(inlet->fd());
       parts.inlets.push_back(std::move(*inlet));
     }
   threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
@@ -89,8 +92,8 @@ Totals Dataplane::outbound() {
 Totals Dataplane::inbound() const {
   Totals totals = plane_.inbound();
   for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
-  std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)] = overruns_of_closed_;
-  for (const Open& open : sockets_) overruns += dropped_by_socket(open.fd);
+  std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)] = udp_ports_.overruns();
+  for (const int fd : sockets_) overruns += dropped_by_socket(fd);
   return totals;
 }
 
@@ -98,7 +101,14 @@ void Dataplane::start() {
   for (const auto& thread : threads_) thread->start();
 }
 
-void Dataplane::read_path_reports() {
+std::vector<int> Dataplane::sources() const {
+  std::vector<int> fds = {udp_ports_.timer()};
+  for (const PathInlet& path : paths_) fds.push_back(path.fd());
+  return fds;
+}
+
+void Dataplane::attend_sources() {
+  udp_ports_.retry();
   for (PathInlet& path : paths_)
     for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, now());
 }
@@ -139,31 +149,10 @@ std::optional<engine::SaId> Dataplane::attention() {
   return id;
 }
 
-// The kernel keeps the packets of one peer with one thread's socket.
-void Dataplane::open_port(std::uint16_t port) {
-  for (const Family family : {Family::v4, Family::v6})
-    for (const auto& thread : threads_) {
-      auto inlet = Inlet::udp(family, port, {.mark = options_.mark, .offload = options_.offload});
-      if (!inlet && inlet.error().code == Errc::unsupported) break;
-      if (!inlet) return log_(fmt::format("{}: SAs that need it get no packets", inlet.error().text));
-      sockets_.push_back({inlet->fd(), port});
-      thread->add(std::move(*inlet));
-    }
-}
-
-void Dataplane::close_port(std::uint16_t port) {
-  std::erase_if(sockets_, [&](const Open& open) {
-    if (open.port == port) overruns_of_closed_ += dropped_by_socket(open.fd);
-    return open.port == port;
-  });
-  for (const auto& thread : threads_) thread->drop_port(port);
-}
-
 void Dataplane::put(const engine::Sa& sa) {
   if (!ports_of_.contains(sa.id())) {
     std::vector<std::uint16_t> ports = ports_of(sa, options_.port);
-    for (const std::uint16_t port : ports)
-      if (++users_of_[port] == 1) open_port(port);
+    for (const std::uint16_t port : ports) udp_ports_.use(port);
     if (!ports.empty()) ports_of_.emplace(sa.id(), std::move(ports));
   }
   plane_.put(sa);
@@ -173,11 +162,7 @@ void Dataplane::remove(const engine::SaId& id) {
   plane_.remove(id);
   const auto node = ports_of_.extract(id);
   if (!node) return;
-  for (const std::uint16_t port : node.mapped()) {
-    if (--users_of_[port] > 0) continue;
-    users_of_.erase(port);
-    close_port(port);
-  }
+  for (const std::uint16_t port : node.mapped()) udp_ports_.leave(port);
 }
 
 }  // namespace ipsecd

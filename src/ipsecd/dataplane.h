@@ -13,6 +13,7 @@
 #include "ipsecd/overruns.h"
 #include "ipsecd/packet_thread.h"
 #include "ipsecd/tun.h"
+#include "ipsecd/udp_ports.h"
 
 namespace ipsecd {
 
@@ -22,6 +23,7 @@ struct DataplaneOptions {
   std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
   std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
   std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
+  bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
   engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
   bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
@@ -48,9 +50,11 @@ class Dataplane final : public engine::Carrier {
 
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
-  /// Sockets of path reports, for read_path_reports(), which takes a batch of each: what is left keeps them readable.
-  const std::vector<PathInlet>& paths() const { return paths_; }
-  void read_path_reports();
+  /// What else becomes readable when there is work, for attend_sources(): path reports, of which it takes a batch, so
+  /// that what is left keeps their sockets readable, and UDP ports that are to be tried again.
+  std::vector<int> sources() const;
+  void attend_sources();
+  std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As UdpPorts has it.
   /// The next traffic that lacks an SA. As with attention(): nullopt may mean that it is enough for once, and then
   /// call() is readable again.
   std::optional<engine::Wanted> wanted();
@@ -76,8 +80,6 @@ class Dataplane final : public engine::Carrier {
   Dataplane(const DataplaneOptions& options, Tun tun, Log log);
 
   Result<void> add_thread(unsigned number);
-  void open_port(std::uint16_t port);
-  void close_port(std::uint16_t port);
 
   struct ById {
     bool operator()(const engine::SaId& a, const engine::SaId& b) const;
@@ -88,19 +90,13 @@ class Dataplane final : public engine::Carrier {
   Tun tun_;
   std::uint64_t device_made_again_ = 0;
   DeviceOverruns overruns_;
-  // Sockets of the packet threads, which close one only when they are told to.
-  struct Open {
-    int fd;
-    std::uint16_t port;  // 0: none.
-  };
-  std::vector<Open> sockets_;
-  std::uint64_t overruns_of_closed_ = 0;
+  std::vector<int> sockets_;  // Raw ones of the packet threads.
   Fd call_;
   engine::traffic::Plane plane_;
   std::vector<PathInlet> paths_;
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
-  std::map<std::uint16_t, std::size_t> users_of_;                      // Of each port.
   std::vector<std::unique_ptr<PacketThread>> threads_;                 // Gone before the plane.
+  UdpPorts udp_ports_;
 };
 
 }  // namespace ipsecd

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <vector>
 
+#include "ipsecd/beside.h"
 #include "ipsecd/error_text.h"
 #include "ipsecd/socket_address.h"
 
@@ -32,9 +33,7 @@ bool set_option(const Fd& fd, int level, int name, int value) {
   return ::setsockopt(fd.get(), level, name, &value, sizeof value) == 0;
 }
 
-bool take_share(const Fd& fd, Family family, std::uint8_t protocol, Share share) {
-  if (share.count <= 1) return true;
-  std::vector<sock_filter> code = share_filter(family, protocol, share);
+bool take_only(const Fd& fd, std::vector<sock_filter> code) {
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
@@ -95,7 +94,7 @@ std::optional<Extension> extension_of(const cmsghdr* c) {
 }
 
 // Bytes of each datagram of a piece in which the kernel put many, but the last; 0: it is one.
-std::size_t size_of_each(msghdr& header) {
+std::size_t told_size(msghdr& header) {
   for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c)))
     if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) return static_cast<std::size_t>(data_of<int>(c));
   return 0;
@@ -172,7 +171,8 @@ struct Inlet::Batch {
 
   std::unique_ptr<std::byte[]> pieces;
   std::size_t got = 0, number = 0, taken = 0;  // Pieces; the one that is being given; bytes of it that were.
-  std::size_t each = 0;                        // Bytes of its datagrams.
+  Bytes piece;                                 // Its datagrams,
+  std::size_t each = 0;                        // and how long each is.
   std::optional<Arrival> arrival;
 
   Batch(Family family, bool udp)
@@ -203,17 +203,21 @@ struct Inlet::Batch {
     return cut(i) ? std::nullopt : arrival_of(messages[i].msg_hdr, from[i], protocol, port, extensions);
   }
   // Datagrams of the piece that are left.
-  std::size_t left() const { return (messages[number].msg_len - taken + each - 1) / each; }
+  std::size_t left() const { return (piece.size() - taken + each - 1) / each; }
 };
 
-Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port)
+Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside)
     : fd_(std::move(fd)),
       family_(family),
       protocol_(protocol),
       port_(port),
+      beside_(beside),
       batch_(new Batch(family, port != 0), [](Batch* b) { delete b; }) {}
 
-Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
+namespace {
+
+// `filter`: none if it is empty.
+Result<Fd> raw_socket(Family family, std::uint8_t protocol, std::vector<sock_filter> filter) {
   const int domain = family == Family::v4 ? AF_INET : AF_INET6;
   Fd fd(::socket(domain, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this host has no IPv6");
@@ -221,10 +225,25 @@ Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
     return fail(errno == EPERM ? Errc::denied : Errc::io,
                 fmt::format("cannot open a raw socket for protocol {}: {}{}", protocol, text_of(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
-  if (!take_share(fd, family, protocol, share) || (family == Family::v6 && !ask_for_details(fd, family)))
+  if ((!filter.empty() && !take_only(fd, std::move(filter))) || (family == Family::v6 && !ask_for_details(fd, family)))
     return fail(Errc::io, fmt::format("cannot set up a raw socket: {}", text_of(errno)));
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
-  return Inlet(std::move(fd), family, protocol, 0);
+  return fd;
+}
+
+}  // namespace
+
+Result<Inlet> Inlet::raw(Family family, std::uint8_t protocol, Share share) {
+  auto fd = raw_socket(family, protocol,
+                       share.count > 1 ? share_filter(family, protocol, share) : std::vector<sock_filter>());
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return Inlet(std::move(*fd), family, protocol, 0);
+}
+
+Result<Inlet> Inlet::beside(Family family, std::uint16_t port, Share share) {
+  auto fd = raw_socket(family, IPPROTO_UDP, beside_filter(family, port, share));
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return Inlet(std::move(*fd), family, IPPROTO_UDP, port, true);
 }
 
 Result<Inlet> Inlet::udp(Family family, std::uint16_t port, UdpOptions options) {
@@ -277,27 +296,46 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
   return got;
 }
 
+// False: there is nothing in it for an SA.
+bool Inlet::open_piece() {
+  Batch& b = *batch_;
+  b.piece = {b.pieces.get() + b.number * Batch::kPiece, b.messages[b.number].msg_len};
+  if (!beside_) {
+    b.each = told_size(b.messages[b.number].msg_hdr);
+    if (b.each == 0) b.each = b.piece.size();
+    b.arrival = b.told(b.number, protocol_, port_);
+    return !b.piece.empty();
+  }
+  auto datagram = read_datagram(family_, b.piece);
+  if (!datagram || datagram->payload.empty() || b.cut(b.number)) return false;
+  b.piece = datagram->payload;
+  b.each = size_of_each(b.piece);
+  b.arrival = datagram->arrival;
+  if (family_ == Family::v4) return true;
+  b.arrival = b.told(b.number, protocol_, port_);
+  if (b.arrival) b.arrival->src_port = datagram->arrival.src_port;
+  return true;
+}
+
 // A piece is not begun where it would be broken off: what belongs together is opened, and joined again, together.
 std::size_t Inlet::take_pieces(std::span<Item> items) {
   Batch& b = *batch_;
   if (!left()) {
-    for (std::size_t i = 0; i < Batch::kPieces; ++i) b.prepare(i, {b.pieces.get() + i * Batch::kPiece, Batch::kPiece});
+    const bool whole = beside_ && family_ == Family::v4;
+    for (std::size_t i = 0; i < Batch::kPieces; ++i)
+      b.prepare(i, {b.pieces.get() + i * Batch::kPiece, Batch::kPiece}, whole);
     b.got = b.receive(fd_.get(), Batch::kPieces);
     b.number = b.taken = 0;
   }
   std::size_t count = 0;
   for (; left(); ++b.number, b.taken = 0) {
-    const Bytes piece(b.pieces.get() + b.number * Batch::kPiece, b.messages[b.number].msg_len);
     if (b.taken == 0) {
-      if (piece.empty()) continue;
-      const std::size_t each = size_of_each(b.messages[b.number].msg_hdr);
-      b.each = each == 0 ? piece.size() : each;
-      b.arrival = b.told(b.number, protocol_, port_);
+      if (!open_piece()) continue;
       if (count > 0 && b.left() > items.size() - count) return count;
     }
-    while (b.taken < piece.size()) {
+    while (b.taken < b.piece.size()) {
       if (count == items.size()) return count;
-      const Bytes datagram = piece.subspan(b.taken, std::min(b.each, piece.size() - b.taken));
+      const Bytes datagram = b.piece.subspan(b.taken, std::min(b.each, b.piece.size() - b.taken));
       b.taken += datagram.size();
       Packet& p = items[count++].packet;
       p.at = Packet::kHeadroom;

@@ -45,9 +45,14 @@ class Inlet {
   /// host has no such family.
   static Result<Inlet> udp(Family family, std::uint16_t port, UdpOptions options);
 
+  /// A share of the ESP on a UDP port that another program holds, or nobody. Errors: those of raw().
+  static Result<Inlet> beside(Family family, std::uint16_t port, Share share);
+
   int fd() const { return fd_.get(); }
   Family family() const { return family_; }
   std::uint16_t port() const { return port_; }
+  /// Whether it is a UDP socket, by which packets from its port can leave.
+  bool udp() const { return port_ != 0 && !beside_; }
 
   /// Puts waiting packets into the buffers of `items`, whole, with the outer headers that they arrived under, ready for
   /// Worker::unprotect(); empty where those are not all known. How many there were; never waits.
@@ -56,16 +61,18 @@ class Inlet {
   bool left() const;
 
  private:
-  Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port);
+  Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside = false);
 
   std::size_t take_whole(std::span<engine::traffic::Item> items);
   std::size_t take_pieces(std::span<engine::traffic::Item> items);
+  bool open_piece();
 
   struct Batch;
   Fd fd_;
   Family family_;
   std::uint8_t protocol_;
   std::uint16_t port_;  // 0: none.
+  bool beside_;
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };
 

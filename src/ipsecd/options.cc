@@ -115,6 +115,12 @@ constexpr std::array kWords = {
          "with --tun: lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what path and SA leave room "
          "for",
          true},
+    Word{"--beside-ike",
+         {},
+         &Options::beside_ike,
+         "with --tun: leave the UDP ports of SAs to an IKE daemon, and take the\nESP in UDP beside it "
+         "(doc/dataplane.md)",
+         true},
     Word{"--keep",
          {},
          &Options::keep,

@@ -30,6 +30,7 @@ struct Options {
   std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
   bool no_offload = false;                ///< --no-offload.
   bool mss_clamp = false;                 ///< --mss-clamp.
+  bool beside_ike = false;                ///< --beside-ike.
   bool keep = false;                      ///< --keep.
   bool json = false;                      ///< status --json.
 };

@@ -73,7 +73,7 @@ void PacketThread::hand_over(Change change) {
 
 void PacketThread::add(Inlet inlet) { hand_over({.added = std::move(inlet)}); }
 
-void PacketThread::drop_port(std::uint16_t port) { hand_over({.dropped = port}); }
+void PacketThread::drop_port(std::uint16_t port, Family family) { hand_over({.dropped = port, .family = family}); }
 
 void PacketThread::take_over() {
   std::uint64_t calls = 0;
@@ -86,7 +86,8 @@ void PacketThread::take_over() {
   for (Change& change : changes) {
     if (change.added) {
       watch(change.added->fd(), static_cast<std::uint64_t>(change.added->fd()));
-      if (change.added->family() == Family::v4) parts_.outlet.use(change.added->port(), change.added->fd());
+      if (change.added->udp() && change.added->family() == Family::v4)
+        parts_.outlet.use(change.added->port(), change.added->fd());
       parts_.inlets.push_back(std::move(*change.added));
     } else if (change.device) {
       // What is polled without a device tells of nothing afterwards.
@@ -94,9 +95,11 @@ void PacketThread::take_over() {
       parts_.tun.back();
       if (waiting_.empty()) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
     } else {
-      parts_.outlet.forget(change.dropped);
+      if (change.family == Family::v4) parts_.outlet.forget(change.dropped);
       // What waits in it may be for the socket that has the port by now.
-      const auto gone = [&](const Inlet& inlet) { return inlet.port() == change.dropped; };
+      const auto gone = [&](const Inlet& inlet) {
+        return inlet.port() == change.dropped && inlet.family() == change.family;
+      };
       for (Inlet& inlet : parts_.inlets)
         if (gone(inlet)) come_in(inlet);
       std::erase_if(parts_.inlets, gone);

@@ -35,7 +35,7 @@ class PacketThread {
 
   // For the engine's thread: further sockets, which the thread takes over between two batches.
   void add(Inlet inlet);
-  void drop_port(std::uint16_t port);
+  void drop_port(std::uint16_t port, Family family);
   /// The device is there again.
   void device_back() { hand_over({.device = true}); }
 
@@ -95,8 +95,9 @@ class PacketThread {
   std::atomic<std::uint64_t> unsent_ = 0, undelivered_ = 0;
   struct Change {
     std::optional<Inlet> added = std::nullopt;
-    std::uint16_t dropped = 0;  // A port, if nothing is added;
-    bool device = false;        // or the device is back.
+    std::uint16_t dropped = 0;   // A port, if nothing is added,
+    Family family = Family::v4;  // of this family;
+    bool device = false;         // or the device is back.
   };
   void hand_over(Change change);
   std::mutex mutex_;             // Of what the engine's thread hands over.

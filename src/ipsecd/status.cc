@@ -35,6 +35,12 @@ JsonObject json_of(const Totals& totals) {
   return object;
 }
 
+std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
+  std::vector<JsonObject> objects;
+  for (const std::uint16_t port : ports) objects.emplace_back().put("port", port);
+  return objects;
+}
+
 }  // namespace
 
 std::string status_text(const Status& s) {
@@ -46,6 +52,8 @@ std::string status_text(const Status& s) {
   if (const std::uint64_t times = s.traffic->device_made_again; times > 0)
     out += fmt::format("  The device was gone and has been made again {}: addresses and routes from before are lost.\n",
                        times == 1 ? "once" : fmt::format("{} times", times));
+  for (const std::uint16_t port : s.traffic->busy_ports)
+    out += fmt::format("  UDP port {} is another program's: what comes for SAs is taken beside it.\n", port);
   for (const Direction& d : kDirections) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
@@ -66,6 +74,7 @@ std::string status_json(const Status& s) {
     object.put("device", s.traffic->device);
     object.put("threads", s.traffic->workers);
     if (s.traffic->device_made_again > 0) object.put("device_made_again", s.traffic->device_made_again);
+    if (!s.traffic->busy_ports.empty()) object.put("busy_udp_ports", objects_of(s.traffic->busy_ports));
     for (const Direction& d : kDirections) object.put(d.name, json_of((*s.traffic).*d.totals));
   }
   return object.line();
@@ -83,6 +92,8 @@ std::string status_prometheus(const Status& s) {
   if (!s.traffic) return out;
   head("ipsecd_device_made_again_total", "counter", "How often the device was gone and was made again.");
   out += fmt::format("ipsecd_device_made_again_total {}\n", s.traffic->device_made_again);
+  head("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that are another program's.");
+  out += fmt::format("ipsecd_busy_udp_ports {}\n", s.traffic->busy_ports.size());
   head("ipsecd_packets_total", "counter", "Packets that were protected (out) or let in (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/traffic/plane.h"
 
@@ -13,7 +14,8 @@ namespace ipsecd {
 struct Traffic {
   std::string device;
   unsigned workers = 1;
-  std::uint64_t device_made_again = 0;  ///< How often, because it was gone.
+  std::uint64_t device_made_again = 0;         ///< How often, because it was gone.
+  std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that are another program's.
   engine::traffic::Totals outbound, inbound;
 };
 

@@ -58,6 +58,18 @@ TEST(Status, ADeviceThatWasMadeAgain) {
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"device_made_again":3,"out":)"));
 }
 
+TEST(Status, PortsOfOtherPrograms) {
+  Status s = busy();
+  s.traffic->busy_ports = {4500, 4501};
+  EXPECT_THAT(status_text(s),
+              ::testing::HasSubstr("  UDP port 4500 is another program's: what comes for SAs is taken beside it.\n"
+                                   "  UDP port 4501 is another program's: what comes for SAs is taken beside it.\n"
+                                   "  out  10 packets"));
+  EXPECT_THAT(status_json(s),
+              ::testing::HasSubstr(R"("threads":2,"busy_udp_ports":[{"port":4500},{"port":4501}],"out":)"));
+  EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_busy_udp_ports 2\n"));
+}
+
 TEST(Status, AsPrometheusHasIt) {
   const std::string text = status_prometheus(busy());
   EXPECT_TRUE(
@@ -70,6 +82,9 @@ TEST(Status, AsPrometheusHasIt) {
                        "# HELP ipsecd_device_made_again_total How often the device was gone and was made again.\n"
                        "# TYPE ipsecd_device_made_again_total counter\n"
                        "ipsecd_device_made_again_total 0\n"
+                       "# HELP ipsecd_busy_udp_ports UDP ports of SAs that are another program's.\n"
+                       "# TYPE ipsecd_busy_udp_ports gauge\n"
+                       "ipsecd_busy_udp_ports 0\n"
                        "# HELP ipsecd_packets_total Packets that were protected (out) or let in (in).\n"
                        "# TYPE ipsecd_packets_total counter\n"
                        "ipsecd_packets_total{direction=\"out\"} 10\n"

@@ -186,6 +186,67 @@ class Overruns(Case):
                 self.assertEqual(self.b.status()["in"]["dropped"]["overrun"], into["dropped"].get("overrun", 0) + lost)
 
 
+class BusyPort(Case):
+    """Another program has the UDP port of an SA: its ESP is taken beside it, and the port when it is free."""
+    options = ("--workers", "2")
+
+    def hold(self, host):
+        """Port 4500 of both families."""
+        sockets = []
+        for family in (socket.AF_INET, socket.AF_INET6):
+            sockets.append(host.socket(family, socket.SOCK_DGRAM))
+            if family == socket.AF_INET6:
+                sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sockets[-1].bind(("", 4500))
+            self.addCleanup(sockets[-1].close)
+        return sockets
+
+    def carries(self):
+        """TCP, whose long packets cross this cable as pieces of many datagrams, and single datagrams."""
+        for address in ("10.2.0.1", "fd02::1"):
+            echo(self.a, self.b, address, 3_000_000)
+            self.assertEqual(datagrams(self.b, self.a, address.replace("2", "1"), [1, 100, 1300]), [1, 100, 1300])
+        for host in (self.a, self.b):
+            self.assertLessEqual(set(host.status()["in"]["dropped"]), {"replayed"})
+        self.assertEqual(self.cable.protocols(), {17})
+
+    def test_it_is_taken_when_it_is_free(self):
+        holders = [*self.hold(self.a), *self.hold(self.b)]
+        rest = GCM_REST + IN_UDP + " replay 64"
+        self.pair.load(both_ways(0x1000, rest) + both_ways(0x2000, rest, V6_INNER, V6_ENDS))
+        for host in (self.a, self.b):
+            self.assertEqual(host.daemon.stderr.readline(),
+                             "ipsecd: cannot listen on UDP port 4500: Address already in use: what comes for SAs is taken beside "
+                             "the program that has the port, one packet at a time, until the port is free\n")
+            self.assertEqual(host.status()["busy_udp_ports"], [{"port": 4500}])
+        self.carries()
+        holders.pop().close()  # Of one family: not all is free yet.
+        self.carries()
+        self.assertEqual(self.b.status()["busy_udp_ports"], [{"port": 4500}])
+        for holder in holders:
+            holder.close()
+        for host in (self.a, self.b):
+            self.assertEqual(host.daemon.stderr.readline(), "ipsecd: UDP port 4500 is free: it is ipsecd's now\n")
+            self.assertNotIn("busy_udp_ports", host.status())
+            with self.assertRaises(OSError):
+                self.hold(host)
+        self.carries()
+        for host in (self.a, self.b):
+            host.ipseckey("flush")
+        self.hold(self.a)  # Without an SA it is nobody's.
+
+    def test_the_holder_gets_what_is_its_own(self):
+        """What has the non-ESP marker, and nothing of it reaches an SA."""
+        holder = self.hold(self.b)[0]
+        self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP))
+        before = self.b.status()["in"]
+        with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            giver.sendto(bytes(4) + b"a message of IKE", ("192.0.2.2", 4500))
+        self.assertEqual(holder.recv(100), bytes(4) + b"a message of IKE")
+        echo(self.a, self.b, "10.2.0.1", 1000)
+        self.assertEqual(self.b.status()["in"]["dropped"], before["dropped"])
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("sockets_test.py makes network namespaces and needs root")
