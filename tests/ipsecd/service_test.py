@@ -184,8 +184,9 @@ class Clients(Case):
         for process in held:
             self.stop(process)
 
-    def knock(self, times: int):
-        """Connects as a user who is not served, and waits for the refusal."""
+    def knock(self, times: int, group: int = 0):
+        """Connects as a user who is not served, or not once more, and waits for the refusal."""
+        os.setegid(group)
         os.seteuid(65534)
         try:
             for _ in range(times):
@@ -196,6 +197,7 @@ class Clients(Case):
                         pass
         finally:
             os.seteuid(0)
+            os.setegid(0)
 
     def test_a_stranger_fills_no_log(self):
         """A line a second at most, and the lines tell of all."""
@@ -209,6 +211,22 @@ class Clients(Case):
             self.daemon.log += os.read(self.daemon.process.stderr.fileno(), 65536).decode()
         self.assertEqual(sum(told()), count)
         self.assertLessEqual(len(told()), time.monotonic() - begin + 1)
+
+    def test_lines_of_two_kinds_wait_for_their_own_second(self):
+        self.serve("--group", str(MEMBERS), "--read-group", str(READERS), "--max-user-clients", "1")
+        held = self.listen_as_reader()
+        count, begin = [0, 300], time.monotonic()
+        while time.monotonic() < begin + 0.5:  # So the second kind's second ends later than the timer of the first.
+            self.knock(1)
+            count[0] += 1
+        self.knock(count[1], READERS)
+        kinds = ("only root and user", "there are 1 clients of that user")
+        said = lambda kind: [1 + int(more or 0) for more in
+                             re.findall(rf"refused process \d+ of user 65534: {kind}[^\n(]*?(?: \(and (\d+) more like it\))?\n", self.daemon.log)]
+        while [sum(said(kind)) for kind in kinds] != count:
+            self.assertTrue(select.select([self.daemon.process.stderr], [], [], DEADLINE)[0], self.daemon.log)
+            self.daemon.log += os.read(self.daemon.process.stderr.fileno(), 65536).decode()
+        self.stop(held)
 
     def test_a_user_whom_the_namespace_does_not_know_is_nobody(self):
         """Outsiders show as 65534 there, which is the number of a group that is let in."""
