@@ -31,6 +31,10 @@ RULES = (
     (r"[ \t]+$", (".py", ".txt", ".cmake", ""), ("src", "tools", "bench", "cmake"), "blanks at the end of the line"),
 )
 
+# What a program says stands in one place. A sentence is a literal with blanks in it; its pieces are put together first.
+SENTENCE = re.compile(r'"((?:[^"\\\n]|\\.){40,})"')
+PIECES = re.compile(r'"[ \t]*\n\s*"')
+
 KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr \w+ k[A-Z]|using)\b")
 
 
@@ -83,14 +87,29 @@ def check_file(path: str, text: str):
         yield len(lines), "the last line has no end"
 
 
+def sentences(path: str, text: str):
+    """(line, sentence) of each long literal of a source of src/ that is no test and in no comment."""
+    if not path.startswith("src/") or not path.endswith((".cc", ".h")) or path.endswith("_test.cc"):
+        return
+    text = re.sub(r"//.*", "", PIECES.sub("", text))
+    for match in SENTENCE.finditer(text):
+        if " " in match[1]:
+            yield text.count("\n", 0, match.start()) + 1, match[1]
+
+
 def check_tree(root: pathlib.Path):
     count = 0
+    said: dict = {}
     for path, text in project_files(root):
         if path.startswith(("fuzz/corpus", "tests/corpus")):
             continue
         count += 1
         for number, why in check_file(path, text):
             yield f"{path}:{number}: {why}"
+        for number, sentence in sentences(path, text):
+            first = said.setdefault(sentence, path)
+            if first != path:
+                yield f"{path}:{number}: {first} says the same: \"{sentence[:40]}...\""
     if count == 0:
         yield f"{root}: no file here"
     for path in LONG_FILES:

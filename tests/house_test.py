@@ -33,6 +33,17 @@ class House(unittest.TestCase):
         }
         self.assertEqual(finds(files), [])
 
+    def test_a_sentence_stands_in_one_place(self):
+        sentence = "without integrity there is no replay window: "
+        files = {
+            "src/a.cc": f'int x;\nconst char* a = "{sentence}a"\n    " forged number";\n',
+            "src/b/b.cc": f'const char* b = "{sentence}a forged number";\n',
+            "src/c_test.cc": f'const char* c = "{sentence}a forged number";\n',
+            "src/d.h": f'/// "{sentence}a forged number"\nconst char* d = "a forged number";\n',
+            "src/e.cc": 'const char* e = "a forged number";\n',
+        }
+        self.assertEqual(finds(files), [f'src/b/b.cc:1: src/a.cc says the same: "{sentence[:40]}..."'])
+
     def test_each_rule_finds_its_line(self):
         left_open = "left open: finish it or write an issue"
         check_off = "a check is switched off: mend the place"

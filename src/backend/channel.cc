@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/id_map.h"
+#include "base/socket_path.h"
 #include "base/text_in.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
@@ -33,8 +34,8 @@ Result<sockaddr_un> address_of(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.empty()) return fail(Errc::invalid, "the path of ipsecd's socket is empty");
   if (path.size() >= sizeof(address.sun_path))
-    return fail(Errc::invalid, fmt::format("the socket path {} has {} bytes; a Unix socket's has at most {}",
-                                           pfkey::escaped(path), path.size(), sizeof(address.sun_path) - 1));
+    return fail(Errc::invalid,
+                fmt::format(kSocketPathTooLong, pfkey::escaped(path), path.size(), sizeof(address.sun_path) - 1));
   std::ranges::copy(path, address.sun_path);
   return address;
 }

@@ -8,6 +8,7 @@
 
 #include "backend/xfrm_attributes.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/refusals.h"
 #include "pfkey/weak_keys.h"
 
 namespace backend::xfrm {
@@ -55,8 +56,6 @@ bool wide_value(const Message& m) { return m.replay_value && m.replay_value->num
 
 std::uint32_t window_of(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
 
-// RFC 4303 section 1: numbers that nothing vouches for cannot be believed.
-constexpr std::string_view kNoWindow = "without integrity there is no replay window: a forged number would end the SA";
 bool unvouched(const Message& m) { return esp(m) && pfkey::without_integrity(cipher_of(m), mac_of(m)); }
 
 constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
@@ -108,12 +107,12 @@ constexpr std::array kRules = {
          [](const Message& m) { return m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8; }},
     Rule{EINVAL, D::invalid_replay, "the kernel's replay windows have at most 4096 packets",
          [](const Message& m) { return window_of(m) > kLargestWindow; }},
-    Rule{EINVAL, D::invalid_replay, "extended sequence numbers need a replay window: give `replay N`",
+    Rule{EINVAL, D::invalid_replay, pfkey::kExtendedNeedsWindow,
          [](const Message& m) { return extended(m) && window_of(m) == 0; }},
     Rule{EOPNOTSUPP, D::invalid_replay, kNarrowNumbers, [](const Message& m) { return wide_value(m) && !extended(m); }},
-    Rule{EINVAL, D::bad_aalg, "a counter mode needs integrity beside it (RFC 3686 section 7)",
+    Rule{EINVAL, D::bad_aalg, pfkey::kCounterNeedsIntegrity,
          [](const Message& m) { return unvouched(m) && cipher_of(m)->counter(); }},
-    Rule{EINVAL, D::invalid_replay, kNoWindow,
+    Rule{EINVAL, D::invalid_replay, pfkey::kNoWindow,
          [](const Message& m) { return unvouched(m) && (window_of(m) != 0 || extended(m)); }},
     Rule{EINVAL, D::bad_label, "the kernel has no place for the label of the protected packets",
          [](const Message& m) { return m.outer_sensitivity.has_value(); }},

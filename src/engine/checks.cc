@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "engine/weak_keys.h"
+#include "pfkey/refusals.h"
 
 namespace engine {
 namespace {
@@ -199,14 +200,13 @@ constexpr std::array kKeys = {
 };
 
 // RFC 4303 sections 1 and 3.4.3: numbers that nothing vouches for cannot be believed.
-constexpr std::string_view kNoWindow = "without integrity there is no replay window: a forged number would end the SA";
 
 bool checks_numbers(const Message& m) {
   return m.sa->replay != 0 || (m.replay_window && (m.replay_window->window != 0 || m.replay_window->esn));
 }
 
 constexpr Rule<Add> kCounterAlone{
-    {EINVAL, D::bad_aalg, "a counter mode needs integrity beside it (RFC 3686 section 7)"},
+    {EINVAL, D::bad_aalg, pfkey::kCounterNeedsIntegrity},
     [](const Add& a) { return a.esp() && pfkey::without_integrity(a.encrypt, a.auth) && a.encrypt->counter(); }};
 
 constexpr Rule<Add> kWeakKey{einval(D::weak_ekey), weak_encrypt_key};
@@ -289,9 +289,8 @@ Check check_labels(const Message& m, const Options& options) {
 }
 
 Check check_extended(const Message& m) {
-  constexpr std::string_view kWindow = "extended sequence numbers need a replay window: give `replay N`";
   if (m.replay_window && m.replay_window->esn && m.replay_window->window == 0)
-    return Refusal{EINVAL, D::invalid_replay, kWindow};
+    return Refusal{EINVAL, D::invalid_replay, pfkey::kExtendedNeedsWindow};
   return std::nullopt;
 }
 
@@ -305,7 +304,7 @@ Check check_replay_width(const Message& m, bool esn) {
 
 Check check_window(const Message& m, const pfkey::Algorithm* cipher, const pfkey::Algorithm* mac) {
   if (m.satype == pfkey::SaType::esp && pfkey::without_integrity(cipher, mac) && checks_numbers(m))
-    return Refusal{EINVAL, D::invalid_replay, kNoWindow};
+    return Refusal{EINVAL, D::invalid_replay, pfkey::kNoWindow};
   return std::nullopt;
 }
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/socket_path.h"
 #include "ipsecd/error_text.h"
 #include "ipsecd/file_lock.h"
 
@@ -35,8 +36,7 @@ Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path))
-    return fail(Errc::invalid, fmt::format("the socket path {} has {} bytes; a Unix socket's has at most {}", path,
-                                           path.size(), sizeof(address.sun_path) - 1));
+    return fail(Errc::invalid, fmt::format(kSocketPathTooLong, path, path.size(), sizeof(address.sun_path) - 1));
   std::ranges::copy(path, address.sun_path);
   return address;
 }

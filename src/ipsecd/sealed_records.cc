@@ -55,7 +55,7 @@ Result<SealedRecords> SealedRecords::make(SharedPages pages, Secret key, std::si
     if (!pages.grow(kBlock)) return fail(Errc::io, "there is no memory in which SAs could be kept for a restart");
     write_at(pages.bytes(), 0, Front{});
   } else if (pages.size() < kBlock || read_at<Front>(pages.bytes(), 0).magic != kMagic) {
-    return fail(Errc::malformed, "what the last ipsecd kept is of another kind");
+    return fail(Errc::malformed, kOfAnotherKind);
   }
   const crypto::Suite suite{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, "aes-gcm16"),
                             .encrypt_key = &key};

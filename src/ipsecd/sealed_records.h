@@ -16,6 +16,9 @@
 
 namespace ipsecd {
 
+/// Of pages, records or a key that no ipsecd of this release left.
+inline constexpr char kOfAnotherKind[] = "what the last ipsecd kept is of another kind";
+
 /// AES-256-GCM; the nonce counts up in the same memory and moves before it is used, so that none is used twice under
 /// the key. What does not open, or stands behind a damaged record, is no record.
 class SealedRecords {

@@ -126,8 +126,7 @@ Result<std::unique_ptr<Vault>> Vault::take_over(Parts parts, Log log) {
   Secret key(SealedRecords::kKeySize);
   // It stays in the queue, for the one that comes after this.
   const ssize_t got = ::recv(parts[2].get(), key.bytes().data(), key.size(), MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
-  if (got != static_cast<ssize_t>(key.size()) || records->size() == 0)
-    return fail(Errc::malformed, "what the last ipsecd kept is of another kind");
+  if (got != static_cast<ssize_t>(key.size()) || records->size() == 0) return fail(Errc::malformed, kOfAnotherKind);
   return made_of(std::move(*records), std::move(*numbers), std::move(key), std::move(parts[2]), std::move(log));
 }
 

@@ -1,0 +1,15 @@
+#pragma once
+/// Why an SA is refused, in words that every SADB shares: remarks beside a diagnostic.
+#include <string_view>
+
+namespace pfkey {
+
+/// RFC 4303 section 1: numbers that nothing vouches for cannot be believed.
+inline constexpr std::string_view kNoWindow =
+    "without integrity there is no replay window: a forged number would end the SA";
+inline constexpr std::string_view kCounterNeedsIntegrity =
+    "a counter mode needs integrity beside it (RFC 3686 section 7)";
+inline constexpr std::string_view kExtendedNeedsWindow =
+    "extended sequence numbers need a replay window: give `replay N`";
+
+}  // namespace pfkey
