@@ -183,5 +183,50 @@ TEST(PathReports, AreWholePacketsAlone) {
   }
 }
 
+// A path that has become narrower again: what was cut to fit it before is what is too long now (RFC 8200 section 4.5).
+TEST(PathReports, AreHeededAboutThePiecesOfOurPacketToo) {
+  Host host;
+  ASSERT_EQ(host.add(add(0x100, {.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true})), kDone);
+  const Octets whole = protect(host, datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1300})).packet;
+  ASSERT_FALSE(whole.empty());
+  const auto piece = [](unsigned offset_and_more, unsigned number) {
+    return Octets{std::byte{0},
+                  std::byte{0},
+                  static_cast<std::byte>(offset_and_more >> 8),
+                  static_cast<std::byte>(offset_and_more),
+                  std::byte{0},
+                  std::byte{0},
+                  static_cast<std::byte>(number >> 8),
+                  static_cast<std::byte>(number)};
+  };
+  Held first(with(whole, {{44, piece(0x0001, 0x0807)}}));
+  ASSERT_TRUE(make_too_big(first.item.packet, 1290, *parse_address("2001:db8:ffff::1")));
+  const auto report = read_path_report(first.item.packet.bytes());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->id, (SaId{SaType::esp, 0x100, *parse_address("2001:db8::2")}));
+  EXPECT_EQ(report->mtu, 1290u);
+
+  // A later piece begins with no SPI. What is added to its offset is taken from its number, so that the checksum is
+  // right.
+  Octets later = first.bytes();
+  const Octets was = piece(0x0001, 0x0807), is = piece(0x0801, 0x0007);
+  const auto at_piece = std::ranges::search(later, Bytes(was).subspan(2));
+  ASSERT_FALSE(at_piece.empty());
+  std::ranges::copy(Bytes(is).subspan(2), at_piece.begin());
+  EXPECT_FALSE(read_path_report(later));
+
+  // The same over IPv4, of a router that tells although the packet may be cut.
+  for (const auto& [place, named] : {std::pair<std::uint16_t, bool>{0x2000, true}, {0x2001, false}, {0x0001, false}}) {
+    Octets packet = datagram({.protocol = kEsp});
+    Held held(packet);
+    ASSERT_TRUE(make_too_big(held.item.packet, 600, *parse_address("192.0.2.2")));
+    Octets told = held.bytes();
+    set<std::uint16_t>(told, 20 + 8 + 6, place);
+    set<std::uint16_t>(told, 22, 0);
+    set<std::uint16_t>(told, 22, checksum(Bytes(told).subspan(20)));
+    EXPECT_EQ(read_path_report(told).has_value(), named) << place;
+  }
+}
+
 }  // namespace
 }  // namespace engine::traffic

@@ -31,9 +31,11 @@ std::uint16_t icmp_v6_checksum(Bytes message, const Address& src, const Address&
   return checksum(message, static_cast<std::uint16_t>(~checksum(pseudo)));
 }
 
-// The quoted packet is cut off, so parse() would not take it.
+// The quoted packet is cut off, so parse() would not take it. A first piece of what was cut has the SPI too; a later
+// one, which is no longer than the first, has none.
 std::optional<SaId> quoted(Bytes packet) {
-  constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kDestination = 60;
+  constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kDestination = 60;
+  constexpr unsigned kOffsetV4 = 0x1fff, kOffsetV6 = 0xfff8;
   if (packet.size() < 20) return std::nullopt;
   const bool v4 = std::to_integer<unsigned>(packet[0]) >> 4 == 4;
   SaId id;
@@ -42,9 +44,13 @@ std::optional<SaId> quoted(Bytes packet) {
   id.dst.family = v4 ? Family::v4 : Family::v6;
   std::ranges::copy(packet.subspan(v4 ? 16 : 24, id.dst.size()), id.dst.octets.begin());
   auto next = std::to_integer<std::uint8_t>(packet[v4 ? 9 : 6]);
-  while (!v4 && (next == kHopByHop || next == kRouting || next == kDestination) && at + 2 <= packet.size()) {
+  if (v4 && (get<std::uint16_t>(packet, 6) & kOffsetV4) != 0) return std::nullopt;
+  while (!v4 && (next == kHopByHop || next == kRouting || next == kFragment || next == kDestination) &&
+         at + 4 <= packet.size()) {
+    const bool fragment = next == kFragment;
+    if (fragment && (get<std::uint16_t>(packet, at + 2) & kOffsetV6) != 0) return std::nullopt;
     next = std::to_integer<std::uint8_t>(packet[at]);
-    at += 8 + std::to_integer<std::size_t>(packet[at + 1]) * 8;
+    at += 8 + (fragment ? 0 : std::to_integer<std::size_t>(packet[at + 1]) * 8);
   }
   if (next != kEsp && next != kAh && next != kUdp) return std::nullopt;
   id.satype = next == kAh ? pfkey::SaType::ah : pfkey::SaType::esp;
