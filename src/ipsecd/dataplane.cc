@@ -68,8 +68,11 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
 Result<void> Dataplane::add_thread(unsigned number) {
   auto outlet = Outlet::make(options_.mark, options_.offload);
   if (!outlet) return std::unexpected(std::move(outlet.error()));
-  PacketThread::Parts parts{
-      plane_.worker(number), TunQueue(tun_.queue(number), tun_.offload()), call_.get(), std::move(*outlet), {}};
+  auto answers = IcmpOutlet::make();
+  if (!answers) return std::unexpected(std::move(answers.error()));
+  PacketThread::Parts parts{plane_.worker(number), TunQueue(tun_.queue(number), tun_.offload()),
+                            call_.get(),           std::move(*outlet),
+                            std::move(*answers),   {}};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});

@@ -12,6 +12,7 @@
 
 #include "ipsecd/error_text.h"
 #include "ipsecd/inlet.h"
+#include "ipsecd/link_mtu.h"
 #include "ipsecd/socket_address.h"
 
 namespace ipsecd {
@@ -56,6 +57,7 @@ struct Outlet::Batch {
   };
   std::array<Details, Inlet::kBatch> details{};
   std::array<std::byte, 65536> fragment{};
+  std::array<Item*, Inlet::kBatch> owners{};  // Of the parts.
 
   int fd = -1;                      // Where the messages go.
   std::size_t count = 0, used = 0;  // Messages, and parts of them.
@@ -80,6 +82,8 @@ Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
                 fmt::format("cannot open a raw socket to send: {}{}", text_of(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
   Fd v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
+  if (!link_decides(v4.get(), Family::v4) || (v6 && !link_decides(v6.get(), Family::v6)))
+    return fail(Errc::io, fmt::format("cannot set up a raw socket to send: {}", text_of(errno)));
   for (const Fd* fd : {&v4, &v6}) {
     if (!*fd) continue;
     give_room(fd->get());
@@ -104,21 +108,49 @@ bool Outlet::send_now(Bytes packet, const Address& dst) {
   return ::sendto(raw_socket(dst.family), packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) >= 0;
 }
 
+void Outlet::refused(Item& item, int error) {
+  const Family family = item.departure.dst.family;
+  if (const std::uint32_t mtu = error == EMSGSIZE ? link_mtu(raw_socket(family), family) : 0) {
+    send_cut(item, mtu);
+  } else {
+    ++unsent_;
+  }
+}
+
+// The link may become still narrower meanwhile, but not for ever. The first piece is as long as any: if the link takes
+// it, it takes them all.
+void Outlet::send_cut(Item& item, std::uint32_t mtu) {
+  constexpr unsigned kMostTries = 3;
+  for (unsigned i = 0; i < kMostTries && mtu != 0 && narrow_(item, mtu); ++i) {
+    mtu = 0;
+    const Departure& d = item.departure;
+    const auto one = [&](Bytes piece) {
+      if (mtu != 0 || send_now(piece, d.dst)) return;
+      mtu = errno == EMSGSIZE ? link_mtu(raw_socket(d.dst.family), d.dst.family) : 0;
+      if (mtu == 0) ++unsent_;
+    };
+    if (!engine::traffic::fragment(item.packet.bytes(), d.mtu, d.id, batch_->fragment, one)) ++unsent_;
+  }
+  if (mtu != 0) ++unsent_;
+}
+
 // False: there was no room for all of them; the next call begins with the first that was not sent.
 bool Outlet::send_fragments(Item& item, bool wait) {
   std::size_t number = 0;
   bool stopped = false;
+  int error = 0;
   const auto one = [&](Bytes piece) {
-    if (stopped || number++ < fragments_sent_) return;
-    const bool sent = send_now(piece, item.departure.dst);
-    stopped = !sent && wait && is_full(errno);
-    if (stopped) return;
-    if (!sent) ++unsent_;
+    if (stopped || error == EMSGSIZE || number++ < fragments_sent_) return;
+    error = send_now(piece, item.departure.dst) ? 0 : errno;
+    stopped = wait && is_full(error);
+    if (stopped || error == EMSGSIZE) return;
+    if (error != 0) ++unsent_;
     ++fragments_sent_;
   };
   if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, item.departure.id, batch_->fragment, one))
     ++unsent_;
   if (!stopped) fragments_sent_ = 0;
+  if (error == EMSGSIZE) refused(item, error);
   full_ = raw_socket(item.departure.dst.family);
   return !stopped;
 }
@@ -131,10 +163,11 @@ int Outlet::socket_of(const Item& item) const {
   return raw_socket(d.dst.family);
 }
 
-void Outlet::add_raw(const Item& item) {
+void Outlet::add_raw(Item& item) {
   Batch& b = *batch_;
   const std::size_t i = b.count++;
   b.to[i] = socket_address({item.departure.dst, 0});
+  b.owners[b.used] = &item;
   b.parts[b.used] = {item.packet.bytes().data(), item.packet.size};
   b.messages[i].msg_hdr = {.msg_name = &b.to[i].storage,
                            .msg_namelen = b.to[i].size,
@@ -158,8 +191,9 @@ void Outlet::add_datagrams(std::span<Item* const> run) {
             .msg_control = &b.details[i],
             .msg_controllen = 0,
             .msg_flags = 0};
-  for (const Item* const item : run) {
+  for (Item* const item : run) {
     const MutableBytes payload = item->packet.bytes().subspan(kFront);
+    b.owners[b.used] = item;
     b.parts[b.used++] = {payload.data(), payload.size()};
   }
   in_pktinfo from{};
@@ -171,13 +205,16 @@ void Outlet::add_datagrams(std::span<Item* const> run) {
     b.add_detail(header, SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(run[0]->packet.size - kFront));
 }
 
+std::span<Item* const> Outlet::owners_of(std::size_t message) const {
+  const msghdr& header = batch_->messages[message].msg_hdr;
+  const auto first = static_cast<std::size_t>(header.msg_iov - batch_->parts.data());
+  return std::span(batch_->owners).subspan(first, header.msg_iovlen);
+}
+
 // A message of datagrams that the kernel does not take in one piece: its packets as they are, headers and all.
 void Outlet::send_apart(std::size_t message) {
-  const Batch& b = *batch_;
-  const msghdr& header = b.messages[message].msg_hdr;
-  const Address dst = endpoint_of(b.to[message].storage).address;
-  for (const iovec& part : std::span(header.msg_iov, header.msg_iovlen))
-    if (!send_now({static_cast<const std::byte*>(part.iov_base) - kFront, part.iov_len + kFront}, dst)) ++unsent_;
+  for (Item* const item : owners_of(message))
+    if (!send_now(item->packet.bytes(), item->departure.dst)) refused(*item, errno);
 }
 
 // What the first packet's bytes are for which there is no room; nullptr: all messages are done.
@@ -196,11 +233,12 @@ const std::byte* Outlet::flush(bool wait) {
       b.count = b.used = 0;
       return static_cast<const std::byte*>(b.messages[sent].msg_hdr.msg_iov->iov_base);
     }
-    if (b.messages[sent].msg_hdr.msg_control && !is_full(errno)) {
-      if (errno == EIO) offload_ = false;  // No device of this path can do it.
+    const int error = errno;
+    if (b.messages[sent].msg_hdr.msg_control && !is_full(error)) {
+      if (error == EIO) offload_ = false;  // No device of this path can do it.
       send_apart(sent);
     } else {
-      unsent_ += b.messages[sent].msg_hdr.msg_iovlen;
+      for (Item* const item : owners_of(sent)) refused(*item, error);
     }
     ++sent;
   }

@@ -2,6 +2,7 @@
 /// The way out for protected packets: whole IP packets through raw sockets; many of those in UDP at once through the
 /// socket of their port.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -24,6 +25,11 @@ class Outlet {
   void use(std::uint16_t port, int fd);
   void forget(std::uint16_t port);
 
+  /// What becomes of an item that is longer than the `mtu` bytes that its link takes: Worker::narrow(), after which it
+  /// leaves in fragments; false: it is dropped.
+  using Narrow = std::function<bool(engine::traffic::Item& item, std::uint32_t mtu)>;
+  void narrow_with(Narrow narrow) { narrow_ = std::move(narrow); }
+
   /// Sends the items whose cause is none, in order, and gives how many items are done: all, or with `wait` those before
   /// the first for which full() has no room; the rest is to be given again, and nothing else before. Without `wait`
   /// what finds no room is dropped.
@@ -40,10 +46,13 @@ class Outlet {
   int socket_of(const engine::traffic::Item& item) const;
   bool send_fragments(engine::traffic::Item& item, bool wait);
   bool send_now(Bytes packet, const Address& dst);
-  void add_raw(const engine::traffic::Item& item);
+  void refused(engine::traffic::Item& item, int error);
+  void send_cut(engine::traffic::Item& item, std::uint32_t mtu);
+  void add_raw(engine::traffic::Item& item);
   void add_datagrams(std::span<engine::traffic::Item* const> run);
   const std::byte* flush(bool wait);
   void send_apart(std::size_t message);
+  std::span<engine::traffic::Item* const> owners_of(std::size_t message) const;
 
   struct Port {
     std::uint16_t port;
@@ -53,6 +62,7 @@ class Outlet {
   Fd v4_, v6_;
   bool offload_;
   std::vector<Port> ports_;
+  Narrow narrow_ = [](engine::traffic::Item&, std::uint32_t) { return false; };
   int full_ = -1;
   std::size_t fragments_sent_ = 0;  // Of the packet that waits for room.
   std::uint64_t unsent_ = 0;

@@ -41,6 +41,8 @@ PacketThread::PacketThread(Parts parts)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       origins_(kBatch) {
+  parts_.outlet.narrow_with(
+      [this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, now()); });
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
@@ -220,17 +222,16 @@ void PacketThread::come_in(Inlet& inlet) {
   } while (inlet.left());
 }
 
-// One answer for each packet of the stack, from the packet's own destination: the device need not have an address.
+// One answer for each packet of the stack; the kernel knows the address that it comes from.
 void PacketThread::answer_too_big(std::span<Item> items) {
   std::optional<std::uint32_t> answered;
   for (Item& item : items) {
-    if (item.cause != Cause::too_big) continue;
+    if (item.cause != Cause::too_big || item.mtu == 0) continue;
     const std::uint32_t origin = origins_[static_cast<std::size_t>(&item - hand_.items.data())];
     if (answered == origin) continue;
     answered = origin;
     Packet& packet = item.packet;
-    const auto headers = engine::traffic::parse(packet.bytes());
-    if (headers && engine::traffic::make_too_big(packet, item.mtu, headers->dst)) parts_.tun.write(packet.bytes());
+    if (engine::traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes());
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "engine/traffic/plane.h"
 #include "ipsecd/fd.h"
+#include "ipsecd/icmp_outlet.h"
 #include "ipsecd/inlet.h"
 #include "ipsecd/outlet.h"
 #include "ipsecd/tun_queue.h"
@@ -24,6 +25,7 @@ class PacketThread {
     TunQueue tun;
     int call;  ///< An eventfd that wakes the engine's thread.
     Outlet outlet;
+    IcmpOutlet answers;
     std::vector<Inlet> inlets;
   };
 

@@ -63,9 +63,10 @@ std::optional<SaId> quoted(Bytes packet) {
 
 }  // namespace
 
-bool make_too_big(Packet& packet, std::uint32_t mtu, const Address& from) {
+bool make_too_big(Packet& packet, std::uint32_t mtu, const std::optional<Address>& teller) {
   const auto h = parse(packet.bytes());
-  if (!h || from.family != h->dst.family || !may_answer(packet.bytes(), *h)) return false;
+  if (!h || (teller && teller->family != h->dst.family) || !may_answer(packet.bytes(), *h)) return false;
+  const Address from = teller.value_or(unspecified(h->dst.family));
   const bool v4 = from.family == Family::v4;
   const std::size_t header = header_size(from.family), front = header + kIcmpHeader;
   const std::size_t quote = std::min(h->total, (v4 ? kMostV4 : kMostV6) - front);

@@ -92,6 +92,12 @@ class Worker {
   /// packet as it was before it was protected.
   void unprotect(std::span<Item> items, Instant now);
 
+  /// A protected packet that the link refused, because it takes `mtu` bytes only: from now on that is what the path of
+  /// its SA takes (RFC 4301 section 8.2.1), and longer packets are too_big or leave in fragments. This one has its
+  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False: its SA is gone, or no
+  /// link of the family is that narrow.
+  bool narrow(Item& item, std::uint32_t mtu, Instant now);
+
   /// Whether the engine's thread has something to do since this was last asked: Engine::attend() or Plane::wanted().
   bool attention();
 
@@ -160,9 +166,10 @@ struct Arrival {
 bool add_header(Packet& packet, const Arrival& arrival);
 
 /// The ICMP answer to a packet that protect() found too big: "fragmentation needed" (RFC 1191) or "packet too big"
-/// (RFC 4443 section 3.2), from `from`, written over the packet in its buffer. False: none may be sent (RFC 1122
-/// section 3.2.2: for fragments but the first, for ICMP errors, to or from addresses that are no single host).
-bool make_too_big(Packet& packet, std::uint32_t mtu, const Address& from);
+/// (RFC 4443 section 3.2), from `from`, written over the packet in its buffer. nullopt: from the unspecified address,
+/// for the host to complete, with the checksum of ICMPv6. False: none may be sent (RFC 1122 section 3.2.2: for
+/// fragments but the first, for ICMP errors, to or from addresses that are no single host).
+bool make_too_big(Packet& packet, std::uint32_t mtu, const std::optional<Address>& from);
 
 /// What an ICMP error that arrived (whole IP packet) says about the path of one of our SAs.
 struct PathReport {

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Links that take less than --mtu says, and datagrams that the host's stack cuts: nothing is lost of either."""
+import errno
+import os
+import pathlib
+import socket
+import sys
+import unittest
+
+from dataplane_test import AH_REST, CBC_REST, Case, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
+from hosts import Capture, Host, echo, family_of, wait_for
+
+NARROW = 1400  # Bytes that the cable takes from one moment on.
+
+
+IP_MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
+DONT, DO = 0, 2  # What it may be: whether what a program sends must not be cut.
+MTU = {socket.AF_INET: 14, socket.AF_INET6: 24}  # The option that says what the host knows of a path.
+
+
+def all_arrive(client, server, address, sizes, discover):
+    """Sends UDP datagrams of the sizes, each after the one before has arrived, so that what the hosts learn acts."""
+    family = family_of(address)
+    with server.socket(family, socket.SOCK_DGRAM) as taker, client.socket(family, socket.SOCK_DGRAM) as giver:
+        giver.setsockopt(*IP_MTU_DISCOVER[family], discover)
+        taker.bind((address, 0))
+        for size in sizes:
+            data = bytes(i & 0xff for i in range(size))
+            giver.sendto(data, taker.getsockname()[:2])
+            if taker.recv(65536) != data:
+                return False
+    return True
+
+
+def refuses(giver, size):
+    """Whether the socket knows by now that a datagram of the size is too long."""
+    try:
+        giver.send(bytes(size))
+    except OSError as error:
+        return error.errno == errno.EMSGSIZE
+    return False
+
+
+def teller(packet):
+    """Who says in a packet that another is too long; None: it says something else."""
+    v4, too_big = packet[0] >> 4 == 4, {4: (9, 20, 1, b"\3\4"), 6: (6, 40, 58, b"\2\0")}[packet[0] >> 4]
+    at, header, protocol, kind = too_big
+    if packet[at] != protocol or packet[header:header + 2] != kind:
+        return None
+    return socket.inet_ntop(*((socket.AF_INET, packet[12:16]) if v4 else (socket.AF_INET6, packet[8:24])))
+
+
+class NarrowLink(Case):
+    """The cable's MTU becomes smaller than --mtu while everything runs."""
+
+    def setUp(self):
+        super().setUp()
+        for host in (self.a, self.b):
+            host.ip("link", "set", "cable", "gso_max_segs", "1")  # Pieces of datagrams are cut before they are captured.
+
+    def load(self, lines):
+        for host in (self.a, self.b):
+            host.ipseckey("flush")
+            host.ip("-4", "route", "flush", "cache")
+            host.ip("-6", "route", "flush", "cache")
+        self.pair.load(lines)
+
+    def learns(self, host, address, size):
+        """Sends datagrams that must not be cut until the host knows that they are too long, and gives what it says fits."""
+        family = family_of(address)
+        level, name = IP_MTU_DISCOVER[family]
+        with host.socket(family, socket.SOCK_DGRAM) as giver:
+            giver.setsockopt(level, name, DO)
+            giver.connect((address, 9))
+            self.assertEqual(giver.getsockopt(level, MTU[family]), 1380)
+            wait_for("the answer", lambda: refuses(giver, size))
+            return giver.getsockopt(level, MTU[family])
+
+    def narrow(self, mtu=NARROW):
+        for host in (self.a, self.b):
+            host.ip("link", "set", "cable", "mtu", str(mtu))
+
+    kinds = ((both_ways(0x1000, GCM_REST), "10.2.0.1"),
+             (both_ways(0x1000, CBC_REST, V6_INNER), "fd02::1"),
+             (both_ways(0x1000, GCM_REST, ends=V6_ENDS), "10.2.0.1"),
+             (both_ways(0x1000, CBC_REST, V6_INNER, V6_ENDS), "fd02::1"),
+             (both_ways(0x1000, AH_REST, kind="ah"), "10.2.0.1"),
+             (both_ways(0x1000, AH_REST, V6_INNER, V6_ENDS, kind="ah"), "fd02::1"),
+             (both_ways(0x1000, GCM_REST + IN_UDP), "10.2.0.1"),
+             (both_ways(0x1000, GCM_REST + IN_UDP, V6_INNER), "fd02::1"),
+             (both_ways(0x1000, GCM_REST + IN_UDP, ends=V6_ENDS), "10.2.0.1"),
+             (both_ways(0x1000, CBC_REST + IN_UDP, V6_INNER, V6_ENDS), "fd02::1"))
+
+    def test_nothing_is_lost(self):
+        """Datagrams of every size, and TCP: whatever was sent before the link was known, and after it."""
+        sizes = [1, 1312, 1313, 1340, 1352, 1353, 1372, 1373, 3000, 20_000, 1372, 1340]
+        for lines, address in self.kinds:
+            with self.subTest(lines=lines):
+                self.narrow(1500)
+                self.load(lines)
+                echo(self.a, self.b, address, 10_000)
+                self.narrow()
+                self.cable.packets()
+                self.assertTrue(all_arrive(self.a, self.b, address, [1320], DO))
+                self.learns(self.a, address, 1330)
+                self.assertTrue(all_arrive(self.a, self.b, address, sizes, DONT))
+                echo(self.a, self.b, address, 1_000_000)
+                self.assertLessEqual(max(map(len, self.cable.packets())), NARROW)
+                for host in (self.a, self.b):
+                    self.assertNotIn("unsent", host.status()["out"]["dropped"])
+
+    def test_the_sender_is_told(self):
+        """The same number as a kernel with IPsec says: 1400 less outer header, SPI and number, IV, ICV; in fours, less 2."""
+        for lines, address, size, fits in ((*self.kinds[0], 1320, 1346), (*self.kinds[2], 1320, 1326),
+                                           (*self.kinds[3], 1320, 1310), (*self.kinds[6], 1320, 1338)):
+            with self.subTest(lines=lines):
+                self.narrow(1500)
+                self.load(lines)
+                self.narrow()
+                self.assertEqual(self.learns(self.a, address, size), fits)
+
+
+class Gateway(Case):
+    """A host c behind a: 10.1.5.2 and fd01:0:5::2, of which a has 10.1.5.1 and fd01:0:5::1."""
+
+    def setUp(self):
+        super().setUp()
+        self.c = Host("c", self.pair.a.folder)
+        self.addCleanup(self.c.gone)
+        self.a.ip("link", "add", "inside", "type", "veth", "peer", "name", "outside", "netns", self.c.netns)
+        for host, device, number in ((self.a, "inside", 1), (self.c, "outside", 2)):
+            host.ip("addr", "add", f"10.1.5.{number}/24", "dev", device)
+            host.ip("addr", "add", f"fd01:0:5::{number}/64", "dev", device, "nodad")
+            host.ip("link", "set", device, "up")
+        self.c.ip("route", "add", "default", "via", "10.1.5.1")
+        self.c.ip("-6", "route", "add", "default", "via", "fd01:0:5::1")
+        self.a.inside(lambda: [pathlib.Path(file).write_text("1") for file in
+                               ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")])
+        for host in (self.a, self.b):
+            host.ip("link", "set", "cable", "mtu", str(NARROW))
+
+    def test_it_answers_from_its_own_address(self):
+        for lines, address, own, fits in ((both_ways(0x1000, GCM_REST), "10.2.0.1", "10.1.5.1", 1346),
+                                          (both_ways(0x1000, GCM_REST, V6_INNER), "fd02::1", "fd01:0:5::1", 1346)):
+            with self.subTest(address=address):
+                self.pair.load(lines)
+                family = family_of(address)
+                capture = Capture(self.c, "outside")
+                self.addCleanup(capture.close)
+                with self.c.socket(family, socket.SOCK_DGRAM) as giver:
+                    giver.setsockopt(*IP_MTU_DISCOVER[family], DO)
+                    giver.connect((address, 9))
+                    wait_for("the answer", lambda: refuses(giver, 1325))
+                    self.assertEqual(giver.getsockopt(IP_MTU_DISCOVER[family][0], MTU[family]), fits)
+                self.assertEqual({teller(p) for p in capture.packets()} - {None}, {own})
+                for host in (self.a, self.b):
+                    host.ipseckey("flush")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("links_test.py makes network namespaces and needs root")
+    unittest.main()
