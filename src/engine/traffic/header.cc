@@ -5,6 +5,8 @@
 namespace engine::traffic {
 namespace {
 
+constexpr std::size_t kUdpLength = 4;
+
 bool is_v4(Bytes packet) { return std::to_integer<unsigned>(packet[0]) >> 4 == 4; }
 
 std::uint32_t pseudo_header_sum(const Headers& h, std::uint8_t protocol, std::size_t length) {
@@ -73,9 +75,14 @@ void set_traffic_class(MutableBytes packet, std::uint8_t traffic_class) {
 
 void mend_transport_checksum(MutableBytes packet, const Headers& h) {
   const std::size_t field = h.upper == kTcp ? 16 : 6, least = h.upper == kTcp ? 20 : 8;
-  const MutableBytes segment = packet.subspan(h.upper_at, h.total - h.upper_at);
+  MutableBytes segment = packet.subspan(h.upper_at, h.total - h.upper_at);
   if ((h.upper != kTcp && h.upper != kUdp) || h.later_fragment || segment.size() < least) return;
-  if (h.upper == kUdp && get<std::uint16_t>(segment, field) == 0) return;  // It has none.
+  if (h.upper == kUdp) {
+    if (get<std::uint16_t>(segment, field) == 0) return;  // It has none.
+    const std::size_t length = get<std::uint16_t>(segment, kUdpLength);
+    if (length < least || length > segment.size()) return;
+    segment = segment.first(length);
+  }
   set(segment, field, std::uint16_t{0});
   const std::uint16_t sum = checksum(segment, pseudo_header_sum(h, h.upper, segment.size()));
   set(segment, field, static_cast<std::uint16_t>(sum == 0 && h.upper == kUdp ? 0xffff : sum));

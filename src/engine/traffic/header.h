@@ -34,7 +34,9 @@ void mend_length(MutableBytes packet);
 void mend_checksum(MutableBytes packet);
 /// Sets the traffic class, and IPv4's checksum.
 void set_traffic_class(MutableBytes packet, std::uint8_t traffic_class);
-/// Sets the checksum of the TCP or UDP header at `at`; other protocols stay as they are (RFC 3948 section 3.1.2).
+/// Sets the checksum of a TCP or UDP header; other protocols stay as they are (RFC 3948 section 3.1.2). UDP's covers
+/// what its own length says: what is behind that, as padding against traffic analysis (RFC 4303 section 2.7), is not
+/// part of the datagram. TCP goes on to the packet's end. A UDP length that the packet contradicts is left alone.
 void mend_transport_checksum(MutableBytes packet, const Headers& h);
 
 /// An integer at a place, in network order.
