@@ -4,17 +4,19 @@ import errno
 import os
 import pathlib
 import socket
+import struct
 import sys
+import threading
 import unittest
 
-from dataplane_test import AH_REST, CBC_REST, Case, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
+from dataplane_test import AH_REST, CBC_REST, Case, ESP, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
 from hosts import Capture, Host, echo, family_of, wait_for
 
 NARROW = 1400  # Bytes that the cable takes from one moment on.
 
 
 IP_MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
-DONT, DO = 0, 2  # What it may be: whether what a program sends must not be cut.
+DONT, WANT, DO = 0, 1, 2  # What it may be: whether what a program sends must not be cut.
 MTU = {socket.AF_INET: 14, socket.AF_INET6: 24}  # The option that says what the host knows of a path.
 
 
@@ -155,6 +157,111 @@ class Gateway(Case):
                 self.assertEqual({teller(p) for p in capture.packets()} - {None}, {own})
                 for host in (self.a, self.b):
                     host.ipseckey("flush")
+
+
+TRANSPORT = (GCM_REST, CBC_REST, AH_REST, GCM_REST + IN_UDP)
+
+
+class Transport(Case):
+    """The hosts' own addresses: the stack cuts what is longer than the device takes before ipsecd sees it."""
+    options = ("--mark", "80")
+
+    def setUp(self):
+        super().setUp()
+        for host, here, there in ((self.a, 1, 2), (self.b, 2, 1)):
+            for family, net in (("-4", "192.0.2."), ("-6", "2001:db8::")):
+                host.ip(family, "rule", "add", "not", "fwmark", "80", "table", "50")
+                host.ip(family, "route", "add", f"{net}{there}", "dev", "ipsec0", "src", f"{net}{here}", "table", "50")
+
+    def test_datagrams_of_every_size(self):
+        sizes = [1, 1352, 1353, 1380, 1400, 1444, 1445, 1472, 3000, 8000, 65_000]
+        for ends in (("192.0.2.1", "192.0.2.2"), V6_ENDS):
+            for rest in TRANSPORT:
+                for more in ("", " proto udp"):
+                    with self.subTest(ends=ends, rest=rest + more):
+                        kind = "ah" if rest == AH_REST else "esp"
+                        for host in (self.a, self.b):
+                            host.ipseckey("flush")
+                        self.pair.load(both_ways(0x1000, rest + more, ("", ""), ends, kind))
+                        self.cable.packets()
+                        self.assertTrue(all_arrive(self.a, self.b, ends[1], sizes, DONT))
+                        self.assertTrue(all_arrive(self.b, self.a, ends[0], sizes, WANT))
+                        self.assertLessEqual(max(map(len, self.cable.packets())), 1500)
+                        self.assertEqual(self.a.status()["out"]["dropped"].get("fragment", 0), 0)
+
+    def test_many_senders_at_once(self):
+        self.pair.load(both_ways(0x1000, GCM_REST, ("", ""), ("192.0.2.1", "192.0.2.2")))
+        arrived = []
+        threads = [threading.Thread(target=lambda: arrived.append(
+            all_arrive(self.a, self.b, "192.0.2.2", [3000 + i for i in range(50)], DONT))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(arrived, [True] * 8)
+
+
+class TransportThreads(Transport):
+    options = ("--mark", "80", "--workers", "2")
+
+
+def summed(message):
+    """An ICMP message with its checksum."""
+    words = sum(struct.unpack(f"!{len(message) // 2}H", message))
+    words = (words & 0xffff) + (words >> 16)
+    return message[:2] + struct.pack("!H", 0xffff - (words & 0xffff) - (words >> 16)) + message[4:]
+
+
+class ForgedReports(Case):
+    """Anybody sends "fragmentation needed" for what a sends to b."""
+
+    def forge(self, spi, mtu):
+        """Returns when a's kernel has heard it."""
+        header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 1, 0x4000, 64, ESP, 0, socket.inet_aton("192.0.2.1"),
+                             socket.inet_aton("192.0.2.2"))
+        before = self.heard()
+        with self.b.socket(kind=socket.SOCK_RAW, protocol=socket.IPPROTO_ICMP) as s:
+            s.sendto(summed(struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + header + struct.pack("!II", spi, 1)),
+                     ("192.0.2.1", 0))
+        wait_for("the report", lambda: self.heard() > before)
+
+    def heard(self):
+        """What a's kernel counts of ICMP errors that say "unreachable"."""
+        names, numbers = (line.split() for line in self.a.inside(lambda: pathlib.Path("/proc/thread-self/net/snmp")
+                          .read_text()).splitlines() if line.startswith("Icmp:"))
+        return int(numbers[names.index("InDestUnreachs")])
+
+    def lengths(self, discover):
+        """Of the packets with ESP that a datagram of 1300 bytes takes."""
+        self.cable.packets()
+        self.assertTrue(all_arrive(self.a, self.b, "10.2.0.1", [1300], discover))
+        return [len(p) for p in self.cable.packets() if p[9] == ESP]
+
+    def test_of_an_sa_that_is_not_there(self):
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        whole = self.lengths(DONT)
+        self.forge(0x9999, 552)
+        self.assertEqual(self.lengths(DONT), whole)
+        self.assertEqual(len(whole), 1)
+
+    def test_of_the_right_sa_there_is_a_floor(self):
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        self.forge(0x1000, 68)
+        wait_for("its effect", lambda: len(self.lengths(DONT)) > 1)
+        # ESP of 1328 octets: 8 and 8 before, padding and length and next header up to 1332, 16 behind; cut for 552.
+        self.assertEqual(self.lengths(DONT), [548, 548, 20 + 1364 - 2 * 528])
+        echo(self.a, self.b, "10.2.0.1")
+
+
+class NoReports(ForgedReports):
+    options = ("--no-path-reports",)
+
+    def test_of_the_right_sa_there_is_a_floor(self):
+        """They are ignored altogether."""
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        whole = self.lengths(DO)
+        self.forge(0x1000, 68)
+        self.assertEqual(self.lengths(DO), whole)
 
 
 if __name__ == "__main__":

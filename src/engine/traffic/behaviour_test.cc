@@ -608,7 +608,7 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_EQ(parts, 6u);
 }
 
-TEST(Fragments, OnlyATunnelCarriesThemAndNotUnderPorts) {
+TEST(Fragments, OnlyATunnelWithoutPortsCarriesThemAsTheyAre) {
   Octets part = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
   set<std::uint16_t>(part, 6, 0x0001);
   mend_checksum(part);
@@ -618,9 +618,9 @@ TEST(Fragments, OnlyATunnelCarriesThemAndNotUnderPorts) {
   Message m = add(0x100, {.tunnel = true});
   m.inner_dst->port = 2000;
   ASSERT_EQ(ports.add(std::move(m)), kDone);
-  EXPECT_EQ(name(protect(transport, part).cause), "fragment");
+  EXPECT_EQ(name(protect(transport, part).cause), "held");
   EXPECT_EQ(name(protect(tunnel, part).cause), "none");
-  EXPECT_EQ(name(protect(ports, part).cause), "no_sa");
+  EXPECT_EQ(name(protect(ports, part).cause), "held");
 }
 
 TEST(Buffers, WithoutRoomAPacketIsDroppedAndNothingIsCounted) {

@@ -8,7 +8,7 @@ namespace {
 struct Row {
   std::string_view name, sentence;
 };
-constexpr std::array<Row, kCauses> kTable = {{
+constexpr std::array<Row, kCauses + 1> kTable = {{
     {"none", "let through"},
     {"malformed", "not a whole IP packet"},
     {"no_sa", "no SA covers it"},
@@ -16,7 +16,7 @@ constexpr std::array<Row, kCauses> kTable = {{
     {"exhausted", "its SA has reached a hard limit or its last sequence number"},
     {"looped", "protected already for its SA's own peer: a route leads it back into the device"},
     {"too_big", "longer than the path takes"},
-    {"fragment", "a fragment where only whole datagrams may be"},
+    {"fragment", "a fragment of a datagram that cannot be put together, or where only whole ones may be"},
     {"wrong_source", "from another source than the SA's"},
     {"wrong_encapsulation", "in UDP although the SA is not, or the other way round"},
     {"truncated", "too short for the SA's algorithms, or no whole number of blocks"},
@@ -35,6 +35,7 @@ constexpr std::array<Row, kCauses> kTable = {{
     {"crypto", "the cryptographic library refused"},
     {"unsent", "the kernel did not take it (no route, no room, a device that is down)"},
     {"overrun", "the queue in front of ipsecd was full"},
+    {"held", "waits for the rest of its datagram"},
 }};
 static_assert(!kTable.back().name.empty());
 

@@ -14,7 +14,7 @@ enum class Cause : std::uint8_t {
   exhausted,     ///< A hard limit or the last sequence number is reached.
   looped,        ///< Outbound: its SA has protected it already, and routing has led it back; or nested too deeply.
   too_big,       ///< Longer than the path takes, and it must not be fragmented.
-  fragment,      ///< A fragment where only whole datagrams may be.
+  fragment,      ///< A fragment where only whole datagrams may be, and the rest of the datagram is missing or wrong.
   wrong_source,  ///< The SA has another source address.
   wrong_encapsulation,  ///< In UDP although the SA is not, or the other way round.
   truncated,            ///< Too short for the SA's algorithms, or no whole number of blocks.
@@ -33,7 +33,9 @@ enum class Cause : std::uint8_t {
   crypto,               ///< The cryptographic library refused.
   unsent,               ///< It was protected, or let in, but the kernel did not take it. Counted by who hands it over.
   overrun,              ///< It was lost in a full queue, before it was read. Counted by who reads.
+  held,                 ///< Not dropped, and not counted: a piece that waits for the rest of its datagram.
 };
+/// Those that are counted.
 inline constexpr std::size_t kCauses = static_cast<std::size_t>(Cause::overrun) + 1;
 
 /// "no_sa": as a label of a counter.

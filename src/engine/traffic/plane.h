@@ -4,8 +4,8 @@
 /// One Plane for each Engine, shared by all threads: the engine's thread puts SAs into it through the Carrier that it
 /// is; each packet thread owns one Worker. Workers take no lock that the engine's thread holds. For an SA they
 /// allocate its cipher contexts, at the first packet of each way; room for its connections as these become more
-/// (connections.h); and its replay window when an UPDATE has changed the size. For any other packet they allocate
-/// nothing.
+/// (connections.h); and its replay window when an UPDATE has changed the size. For datagrams that are put together
+/// they allocate room, once (reassembly.h). For any other packet they allocate nothing.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -39,7 +39,7 @@ struct Item {
   Packet packet;
   Cause cause = Cause::none;  ///< none: `packet` is now the protected, or the inner, packet. Else it is undefined,
                               ///< except that protect() leaves packets alone that it drops as no_sa or too_big.
-  std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit.
+  std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: none that is cut would either.
   Departure departure;        ///< Of protect().
 };
 
@@ -84,7 +84,8 @@ class Worker {
 
   /// Packets of this host, whole IP packets, before they leave: each is protected in place by the newest mature
   /// outbound SA whose selectors match, tunnel before transport (dying ones only if no other matches). TTL and Hop
-  /// Limit of a tunnelled packet were decremented by whoever routed it here.
+  /// Limit of a tunnelled packet were decremented by whoever routed it here. Fragments that no tunnel without ports
+  /// covers are held until the last one has come, whose item then is the whole datagram.
   void protect(std::span<Item> items, Instant now);
 
   /// Packets that arrived, from the outer IP header on, UDP header included where there is one (see add_header() for

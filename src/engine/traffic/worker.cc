@@ -88,7 +88,7 @@ void Worker::unprotect(std::span<Item> items, Instant now) {
 
 void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
   w.item->cause = cause;
-  meter.drop(cause);
+  if (cause != Cause::held) meter.drop(cause);
   if (w.flow) w.flow->count(cause);
   w.flow = nullptr;
 }
@@ -215,12 +215,13 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   const auto h = parse(p.bytes());
   if (!h) return Cause::malformed;
   w.h = *h;
+  if (w.h.fragment && !leaves_as_fragment(w.h))
+    if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
   Memory::Entry& seen = choose_peer(w);
   if (!w.flow) return Cause::no_sa;
   const Nesting depth = nesting(*w.flow, w.h, p.bytes(), plane.returned, now);
   if (depth == Nesting::back) return Cause::looped;
   w.nested = depth == Nesting::inside;
-  if (w.h.fragment && !w.flow->tunnel) return Cause::fragment;
   if (lacks_source(*w.flow)) return Cause::not_usable;
   const Layout layout = layout_of(*w.flow, w.h);
   const std::uint32_t known = w.flow->path_mtu(now);
@@ -231,7 +232,10 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
     if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
     if (w.h.total > w.item->mtu) return Cause::too_big;
   }
-  if (layout.total() > UINT16_MAX) return Cause::too_big;
+  if (layout.total() > UINT16_MAX) {
+    w.item->mtu = 0;
+    return Cause::too_big;
+  }
   if (!has_room(p, w.h, layout)) return Cause::no_room;
   if (plane.options.mss_clamp) clamp(w, *w.flow, mtu);
   w.job.keyed = w.flow->sealing(number);
@@ -258,6 +262,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
 }
 
 void Worker::State::protect_some(std::span<Item> items, Instant now) {
+  if (!reassembly.empty()) expire_pieces(now);
   Batch batch;
   begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
   crypto.seal(batch.waiting());

@@ -10,6 +10,7 @@
 #include "engine/traffic/lookup.h"
 #include "engine/traffic/loop.h"
 #include "engine/traffic/plane.h"
+#include "engine/traffic/reassembly.h"
 #include "engine/traffic/rounds.h"
 #include "engine/traffic/wrap.h"
 
@@ -106,6 +107,7 @@ struct Worker::State {
   Desk& desk;
   crypto::Crypto crypto;
   Memory outgoing, incoming;
+  Reassembly reassembly;  // Of what leaves.
   bool attention = false;
   std::unique_ptr<std::byte[]> kept;  // ESP as it came, of the one packet of a batch that may be tried again.
 
@@ -123,6 +125,10 @@ struct Worker::State {
   void unprotect_some(std::span<Item> items, Instant now);
 
   Cause begin_out(Work& w, Instant now);
+  bool leaves_as_fragment(const Headers& h);
+  Cause make_whole(Work& w, Instant now);
+  void count_lost_pieces();
+  void expire_pieces(Instant now);
   Cause begin_in(Batch& batch, Work& w);
   Cause locate(Work& w);
   Cause finish_in(Work& w, Instant now);
