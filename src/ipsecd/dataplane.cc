@@ -60,6 +60,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   plane->overruns_.follow(plane->tun_.index());
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
+  if (!options.path_reports) return plane;
   for (const Family family : {Family::v4, Family::v6})
     if (auto path = PathInlet::make(family)) plane->paths_.push_back(std::move(*path));
   return plane;

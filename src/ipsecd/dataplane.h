@@ -25,6 +25,7 @@ struct DataplaneOptions {
   std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
   bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
+  bool path_reports = true;                    ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
   engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
   bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
   bool mss_clamp = false;                      ///< Whether TCP hears what segments fit into a tunnel.

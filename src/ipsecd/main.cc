@@ -169,6 +169,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .mark = options.mark.value_or(0),
                                         .beside_ike = options.beside_ike,
                                         .offload = !options.no_offload,
+                                        .path_reports = !options.no_path_reports,
                                         .live = std::move(live),
                                         .same_source = options.source == "same",
                                         .mss_clamp = options.mss_clamp,

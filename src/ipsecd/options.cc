@@ -121,6 +121,12 @@ constexpr std::array kWords = {
          "with --tun: leave the UDP ports of SAs to an IKE daemon, and take the\nESP in UDP beside it "
          "(doc/dataplane.md)",
          true},
+    Word{"--no-path-reports",
+         {},
+         &Options::no_path_reports,
+         "with --tun: ignore ICMP errors that report a narrow path, which anybody\n"
+         "can forge; without this they are believed down to 552 bytes (IPv6: 1280)",
+         true},
     Word{"--keep",
          {},
          &Options::keep,

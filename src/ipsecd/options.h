@@ -31,6 +31,7 @@ struct Options {
   bool no_offload = false;                ///< --no-offload.
   bool mss_clamp = false;                 ///< --mss-clamp.
   bool beside_ike = false;                ///< --beside-ike.
+  bool no_path_reports = false;           ///< --no-path-reports.
   bool keep = false;                      ///< --keep.
   bool json = false;                      ///< status --json.
 };

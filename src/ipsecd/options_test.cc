@@ -28,14 +28,17 @@ TEST(Options, ValuesAreNamedInTwoWays) {
 }
 
 TEST(Options, ThoseOfPackets) {
-  const auto options =
-      parse({"--tun=t0", "--workers", "4", "--mtu", "9000", "--mark=0x10", "--no-offload", "--user", "ipsecd"}).value();
+  const auto options = parse({"--tun=t0", "--workers", "4", "--mtu", "9000", "--mark=0x10", "--no-offload",
+                              "--no-path-reports", "--user", "ipsecd"})
+                           .value();
   EXPECT_EQ(options.tun, "t0");
   EXPECT_EQ(options.workers, 4u);
   EXPECT_EQ(options.mtu, 9000u);
   EXPECT_EQ(options.mark, 16u);
   EXPECT_TRUE(options.no_offload);
   EXPECT_FALSE(parse({"--tun=t0"}).value().no_offload);
+  EXPECT_TRUE(options.no_path_reports);
+  EXPECT_FALSE(parse({"--tun=t0"}).value().no_path_reports);
   EXPECT_EQ(options.user, "ipsecd");
   EXPECT_EQ(options.icmp, std::nullopt);
   EXPECT_FALSE(options.mss_clamp);
@@ -83,6 +86,7 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");
   EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
   EXPECT_EQ(error_of({"--json"}), "--json goes with status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help"})

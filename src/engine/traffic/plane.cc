@@ -142,9 +142,7 @@ bool Plane::wanted_left() const {
 void Plane::path_mtu(const SaId& id, std::uint32_t mtu, Instant now) {
   Flow* const flow = state_->find(id);
   if (!flow) return;
-  constexpr std::uint32_t kLeastV4 = 68, kLeastV6 = 1280;
-  const std::uint32_t least = id.dst.family == Family::v4 ? kLeastV4 : kLeastV6;
-  flow->narrow_path(std::max(mtu, least), now);
+  flow->narrow_path(std::max(mtu, id.dst.family == Family::v4 ? kLeastReportV4 : kLeastReportV6), now);
 }
 
 Totals Plane::outbound() const {

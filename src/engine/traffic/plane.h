@@ -73,6 +73,9 @@ struct PlaneOptions {
   LiveSource live = nullptr;
 };
 
+/// The least that an ICMP error is believed about a path: less is rare on real links, and would slow everything down.
+inline constexpr std::uint32_t kLeastReportV4 = 552, kLeastReportV6 = 1280;
+
 class Plane;
 
 /// One packet thread's part. Not to be shared by threads. Packets of one call may belong to any SAs; their order is
@@ -132,8 +135,9 @@ class Plane final : public Carrier {
   /// After nullopt of attention(), and of wanted(): whether more wait for the next time, of which no worker tells.
   bool attention_left() const;
   bool wanted_left() const;
-  /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it.
-  /// Values below the family's minimum (68; 1280 for IPv6) count as that; all are forgotten after ten minutes.
+  /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it,
+  /// which anybody may have forged. Values below kLeastReportV4 or V6 count as that, and what leaves under IPv4 may
+  /// then be cut on the way; all are forgotten after ten minutes.
   void path_mtu(const SaId& id, std::uint32_t mtu, Instant now);
   /// Both may be read by any thread.
   Totals outbound() const;

@@ -247,6 +247,8 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
     return Cause::exhausted;
   }
   w.number = *sequence;
+  // The path may be narrower still than is believed (plane.h).
+  w.may_be_cut = known == kLeastReportV4 && w.h.dont_fragment && w.flow->id.dst.family == Family::v4;
   wrap(w, layout);
   w.item->departure.mtu = mtu;
   if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)

@@ -25,9 +25,10 @@ void write_front(const Work& w, MutableBytes packet, const Layout& layout, Depar
                  .traffic_class = outer_traffic_class(w.h.traffic_class),
                  .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
                  .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
-                 .dont_fragment = w.h.dont_fragment && w.h.dst.family == Family::v4};
+                 .dont_fragment = w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
-    if (w.h.dst.family == Family::v6)
+    // RFC 4301 section 5.1.2.2: what a gateway carries for many would collide under one pair of addresses.
+    if (w.h.dst.family == Family::v6 && w.h.src == outer.src)
       outer.flow_label = get<std::uint32_t>(packet, layout.outer + layout.wrap) & 0xfffff;
     write_header(packet, outer, packet.size());
     d = {
@@ -36,8 +37,12 @@ void write_front(const Work& w, MutableBytes packet, const Layout& layout, Depar
     std::ranges::copy(packet.subspan(layout.wrap, layout.outer), packet.begin());
     packet[w.h.next_at] = static_cast<std::byte>(protocol);
     if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, flow.datagrams.next_v4());
+    if (w.may_be_cut) set(packet, 6, std::uint16_t{0});
     mend_length(packet);
-    d = {.src = w.h.src, .dst = w.h.dst, .traffic_class = w.h.traffic_class, .dont_fragment = w.h.dont_fragment};
+    d = {.src = w.h.src,
+         .dst = w.h.dst,
+         .traffic_class = w.h.traffic_class,
+         .dont_fragment = w.h.dont_fragment && !w.may_be_cut};
   }
   d.protocol = protocol;
   d.header = layout.outer;

@@ -12,8 +12,9 @@ namespace engine::traffic {
 /// One packet of a batch on its way.
 struct Work {
   Item* item = nullptr;
-  Flow* flow = nullptr;  ///< Null: the packet is done with.
-  Headers h;             ///< Of the packet as it came.
+  Flow* flow = nullptr;     ///< Null: the packet is done with.
+  Headers h;                ///< Of the packet as it came.
+  bool may_be_cut = false;  ///< On the way, under IPv4, although it has DF.
   std::uint64_t number = 0;
   std::size_t at = 0;   ///< Where ESP or AH starts in the packet.
   bool nested = false;  ///< Outbound: protected already, for another peer.
