@@ -6,7 +6,7 @@ namespace engine::traffic {
 // A tunnel that names ports cannot know a later fragment by them (RFC 4301 section 7).
 bool Worker::State::leaves_as_fragment(const Headers& h) {
   const Flow* const flow = choose(h).flow;
-  return flow && flow->tunnel && flow->selectors.src_port == 0 && flow->selectors.dst_port == 0;
+  return flow && flow->tunnel && !flow->selectors.src_port && !flow->selectors.dst_port;
 }
 
 // What was cut may be cut again, under IPv6 too: the fragments had the same source as what is protected.
