@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """ipsecd as a service: its units, who may talk to it and how far."""
-import fcntl
 import json
 import os
 import pathlib
@@ -16,6 +15,7 @@ import time
 import unittest
 
 from hosts import Pair, echo, wait_for
+from manager import Manager
 from programs import Case, DEADLINE, Daemon, Ended, IPSECD, IPSECKEY, UNPRIVILEGED, sa_line, sa_lines
 
 UNITS = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd"
@@ -249,73 +249,18 @@ class Clients(Case):
         return process
 
 
-class Manager:
-    """What systemd does for a service: hears notifications, holds its socket and descriptors, and starts it with both."""
-
-    def __init__(self, case: Case):
-        self.case, self.folder = case, case.folder
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(self.folder / "notify"))
-        self.notify.settimeout(DEADLINE)
-        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listening.bind(str(self.folder / "sadb.sock"))
-        self.listening.listen(16)
-        self.store = []  # (name, descriptor), in the order in which they came.
-        self.heard = []
-        case.addCleanup(self.close)
-
-    def close(self):
-        self.notify.close()
-        self.listening.close()
-        for _, fd in self.store:
-            os.close(fd)
-
-    def start(self, *options, watchdog=None, inside=()) -> subprocess.Popen:
-        handed = [("ipsecd.socket", self.listening.fileno()), *self.store]
-        names = ":".join(name for name, _ in handed)
-        environment = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "LISTEN_FDS": str(len(handed)), "LISTEN_FDNAMES": names}
-        if watchdog:
-            environment["WATCHDOG_USEC"] = str(watchdog)
-        # Descriptors from 3 on, one after the other, by way of numbers that none of them has.
-        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for _, fd in handed]
-        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(high))
-        words = ["bash", "-c", f'LISTEN_PID=$$ exec "$@" {moves}', "start", *inside, IPSECD, *options]
-        process = subprocess.Popen(words, env=environment, pass_fds=high, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, cwd=self.folder)
-        for fd in high:
-            os.close(fd)
-        self.case.addCleanup(self.case.stop, process)
-        return process
-
-    def wait_for(self, text: str):
-        """Takes notifications until one has a line that begins so."""
-        while True:
-            message, fds, _, _ = socket.recv_fds(self.notify, 4096, 8)
-            lines = message.decode().splitlines()
-            self.heard.append(lines)
-            name = next((line.split("=")[1] for line in lines if line.startswith("FDNAME=")), "")
-            if "FDSTORE=1" in lines:
-                self.store += [(name, fd) for fd in fds]
-            elif "FDSTOREREMOVE=1" in lines:
-                for _, fd in [entry for entry in self.store if entry[0] == name]:
-                    os.close(fd)
-                self.store = [entry for entry in self.store if entry[0] != name]
-            elif "BARRIER=1" in lines:
-                os.close(fds[0])
-            if any(line.startswith(text) for line in lines):
-                return
-
-
 class Restart(Case):
     """A new ipsecd goes on where the last one ended, however that ended."""
 
     def setUp(self):
         super().setUp()
-        self.manager = Manager(self)
+        self.manager = Manager(self.folder)
+        self.addCleanup(self.manager.close)
         self.daemon = type("Behind", (), {"socket": self.folder / "sadb.sock"})
 
     def start_service(self, *options, **how) -> subprocess.Popen:
         process = self.manager.start(*options, **how)
+        self.addCleanup(self.stop, process)
         self.manager.wait_for("READY=1")
         return process
 
