@@ -1,0 +1,215 @@
+"""What happens to two hosts under traffic, and what of the traffic may be lost by it. One row of EVENTS for each kind."""
+import signal
+
+from routed import FOLLOWS, KINDS
+
+NOTHING, MEANWHILE, UNTIL_HEALED = 0, 1, 2
+
+
+class Expected:
+    """What an event may do to the traffic.
+
+    `lost`    flow: NOTHING; MEANWHILE, what is sent before the event is complete; UNTIL_HEALED, what is sent before something
+              arrives again.
+    `causes`  counters that may move, by the names that Counters gives them. One packet that they count explains one lost
+              datagram of a flow that loses NOTHING by itself.
+    `order`   flow: whether what arrives keeps its order."""
+
+    def __init__(self, lost=lambda flow: NOTHING, causes=(), order=lambda flow: True):
+        self.lost, self.causes, self.order = lost, causes, order
+
+
+class Event:
+    """`choose` decides from the seed alone what will be done: words for act(). `act` does it and gives what to expect; it is
+    a generator, so that it can say when the traffic must flow again before it goes on."""
+
+    def __init__(self, name, choose, act):
+        self.name, self.choose, self.act = name, choose, act
+
+
+def other(name):
+    return {"a": "b", "b": "a"}[name]
+
+
+def uses_nat(flow):
+    return flow.kind.udp
+
+
+SIZES = (1500, 1450, 1400, 1340, 1300)
+# As long as a link is narrower than others: a packet that is too long is dropped there, or by who has heard of it, be that
+# ipsecd or the kernel below it, and counted; its sender is told.
+TOLD = ("r.ip.FragFails", "r.ip6.Ip6InTooBigErrors", "r.ip6.Ip6FragFails", "a.out.too_big", "b.out.too_big", "a.out.unsent",
+        "b.out.unsent")
+
+
+def choose_path(random):
+    return random.choice("ab"), random.choice(SIZES)
+
+
+def act_path(net, towards, size):
+    """The router's next link takes less or more."""
+    if towards == "b":
+        routes = (("198.51.100.0/24", "p3"), ("2001:db8:2::/64", "p3"))
+    else:
+        routes = (("192.0.2.0/24", "p1"), ("192.168.1.0/24", "p1"), ("2001:db8:1::/64", "p1"))
+    net.narrow["towards", towards] = size
+    for route, port in routes:
+        lock = ("lock",) if ":" not in route else ()
+        proto = ("proto", "kernel", *(("metric", "256") if ":" in route else ("scope", "link")))
+        net.r.ip("route", "replace", route, "dev", port, *proto, "mtu", *lock, str(size))
+    yield Expected()
+
+
+def choose_link_mtu(random):
+    return random.choice(("up1", "up2", "up3")), random.choice(SIZES)
+
+
+def act_link_mtu(net, device, size):
+    """A host's own link takes less or more. What crosses it between the change of one end and that of the other is lost."""
+    host, port = net.b if device == "up3" else net.a, device.replace("up", "p")
+    carries = device in ("up3", f"up{net.uplink}")
+    net.narrow[device] = size
+    net.r.ip("link", "set", port, "mtu", str(size))
+    host.ip("link", "set", device, "mtu", str(size))
+    yield Expected(lost=lambda flow: MEANWHILE if carries else NOTHING)
+
+
+def choose_link_down(random):
+    return random.choice(("p1", "p2", "p3")), random.randint(5, 60)
+
+
+def act_link_down(net, port, steps):
+    """A link has no carrier for some steps. The one that no packet takes is missed by nobody."""
+    carries = port in ("p3", f"p{net.uplink}")
+    net.r.ip("link", "set", port, "down")
+    net.traffic.wait_for_steps(steps)
+    net.r.ip("link", "set", port, "up")
+    net.route_by(net.uplink)
+    yield Expected(lost=lambda flow: UNTIL_HEALED if carries else NOTHING,
+                   causes=("a.out.unsent", "b.out.unsent") if carries else (), order=lambda flow: not carries)
+
+
+def choose_rate(random):
+    return random.choice(("p1", "p2", "p3")), random.choice(("40mbit", "100mbit", "1gbit", "10gbit"))
+
+
+def act_rate(net, port, rate):
+    """A link gets slower or faster: packets wait for it, and none is lost."""
+    net.slow(port, rate)
+    yield Expected()
+
+
+def choose_route(random):
+    return (random.choice((1, 2)),)
+
+
+def act_route(net, uplink):
+    """The other way, of two that work. What is on the old one arrives too, and may be overtaken."""
+    net.route_by(uplink)
+    yield Expected(order=lambda flow: False)
+
+
+def choose_host(random):
+    return (random.choice("ab"),)
+
+
+def act_device(net, name):
+    """The device is deleted; ipsecd makes it again, and addresses and routes are set again."""
+    host = net.host(name)
+    before = host.status().get("device_made_again", 0)
+    host.ip("link", "del", "ipsec0")
+    net.wait_for("the device", lambda: host.status().get("device_made_again", 0) == before + 1)
+    net.give_addresses(host)
+    yield Expected(lost=lambda flow: UNTIL_HEALED, causes=(f"{name}.in.unsent",), order=lambda flow: False)
+
+
+def choose_restart(random):
+    return random.choice("ab"), random.choice(("SIGTERM", "SIGKILL")), random.choice((0, 0, 20))
+
+
+def act_restart(net, name, number, steps):
+    """ipsecd ends and another one goes on. What arrives meanwhile is lost; what shall leave waits in the device, but for what
+    a killed ipsecd had in hand."""
+    host = net.host(name)
+    net.counters.end(name)
+    host.end(getattr(signal, number))
+    with net.traffic.changed:
+        net.complete_at = {flow: flow.sent for flow in net.traffic.flows}
+    net.traffic.wait_for_steps(steps)
+    host.start()
+    net.counters.begin(name)
+
+    def lost(flow):
+        if flow.giver_name != name:
+            return UNTIL_HEALED
+        return MEANWHILE if number == "SIGKILL" else NOTHING
+
+    yield Expected(lost=lost, order=lambda flow: False)
+
+
+def choose_keys(random):
+    return (tuple(sorted(random.sample(range(len(KINDS)), random.randint(1, len(KINDS))))),)
+
+
+def act_keys(net, numbers):
+    """New keys, as a key manager brings them: first who receives has them, then who sends; then the old ones go, first where
+    they are sent by. No packet is lost."""
+    kinds = [KINDS[number] for number in numbers]
+    expected = Expected(order=lambda flow: flow.kind not in kinds)
+    for outbound in (False, True):
+        for host in (net.a, net.b):
+            net.apply(host, newer=kinds, outbound=outbound)
+    yield expected
+    for kind in kinds:
+        net.generation[kind] += 1
+    for host in (net.a, net.b):
+        net.apply(host, older=kinds)
+    yield expected
+    for host in (net.a, net.b):
+        net.apply(host)
+    yield expected
+
+
+def choose_unrelated(random):
+    return random.choice("ab"), random.randint(1, 300)
+
+
+def act_unrelated(net, name, count):
+    """SAs that have nothing to do with the traffic come, are looked at and go."""
+    host = net.host(name)
+    names = [f"esp spi {0x100000 + n:#x} dst 203.0.113.{n % 250 + 1}" for n in range(count)]
+    host.load("".join(f"add {one} src 203.0.113.251 isrc 10.20.{n // 250}.{n % 250}/32 idst 10.30.0.0/16 encralg aes-gcm "
+                      f"encrkey {'5a' * 16}{n:08x}\n" for n, one in enumerate(names)))
+    host.ipseckey("-n", "dump")
+    host.load("".join(f"delete {one}\n" for one in names))
+    yield Expected()
+
+
+def choose_nat(random):
+    return ()
+
+
+def act_nat(net):
+    """The NAT forgets its connections and takes another port. What comes from it is let in from there; the other way wants
+    that ipsecd follows, or that it is told the port. Some packets pass untranslated just when the NAT forgets: in transport
+    mode they have the wrong source, and are counted."""
+    net.new_nat_port()
+    expected = Expected(lost=lambda flow: UNTIL_HEALED if uses_nat(flow) and flow.giver_name == "b" else NOTHING,
+                        order=lambda flow: not uses_nat(flow), causes=("b.in.selector", *(() if FOLLOWS else ("b.out.no_sa",))))
+    if not FOLLOWS:
+        net.apply(net.b)
+    yield expected
+
+
+EVENTS = (
+    Event("path MTU", choose_path, act_path),
+    Event("link MTU", choose_link_mtu, act_link_mtu),
+    Event("link down", choose_link_down, act_link_down),
+    Event("rate", choose_rate, act_rate),
+    Event("route", choose_route, act_route),
+    Event("device", choose_host, act_device),
+    Event("restart", choose_restart, act_restart),
+    Event("keys", choose_keys, act_keys),
+    Event("unrelated SAs", choose_unrelated, act_unrelated),
+    Event("NAT", choose_nat, act_nat),
+)
