@@ -183,6 +183,46 @@ TEST(PathReports, AreWholePacketsAlone) {
   }
 }
 
+// Each octet of it in turn, as bad links leave them: the sum is over all of the ICMP message.
+TEST(PathReports, WithAWrongChecksumAreNotHeeded) {
+  for (const bool six : {false, true}) {
+    Held held(six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2", .protocol = kEsp})
+                  : datagram({.protocol = kEsp}));
+    ASSERT_TRUE(make_too_big(held.item.packet, 1300, *parse_address(six ? "2001:db8::2" : "192.0.2.2")));
+    const Octets right = held.bytes();
+    ASSERT_TRUE(read_path_report(right));
+    for (std::size_t at = six ? 40 : 20; at < right.size(); ++at) {
+      Octets wrong = right;
+      wrong[at] ^= std::byte{1};
+      EXPECT_FALSE(read_path_report(wrong)) << at;
+    }
+  }
+}
+
+// RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e): no answer to an ICMP error, and over IPv4 none to a multicast.
+TEST(PathReports, AreNotMadeOfWhatMayNotBeAnswered) {
+  constexpr std::uint8_t kIcmp = 1, kIcmpV6 = 58;
+  const auto answered = [](const char* src, const char* dst, std::uint8_t protocol, unsigned type) {
+    Held held(
+        datagram({.src = src, .dst = dst, .src_port = static_cast<std::uint16_t>(type << 8), .protocol = protocol}));
+    return make_too_big(held.item.packet, 1300, std::nullopt);
+  };
+  for (const auto& [type, may] : {std::pair{0u, true},
+                                  {3u, false},
+                                  {4u, false},
+                                  {5u, false},
+                                  {8u, true},
+                                  {11u, false},
+                                  {12u, false},
+                                  {13u, true}})
+    EXPECT_EQ(answered("192.0.2.1", "192.0.2.2", kIcmp, type), may) << type;
+  for (const auto& [type, may] : {std::pair{1u, false}, {2u, false}, {127u, false}, {128u, true}, {255u, true}})
+    EXPECT_EQ(answered("2001:db8::1", "2001:db8::2", kIcmpV6, type), may) << type;
+  EXPECT_TRUE(answered("192.0.2.1", "192.0.2.2", kUdp, 3)) << "the type of something else";
+  EXPECT_FALSE(answered("192.0.2.1", "224.1.1.1", kUdp, 0));
+  EXPECT_TRUE(answered("2001:db8::1", "ff0e::1", kUdp, 0));
+}
+
 // A path that has become narrower again: what was cut to fit it before is what is too long now (RFC 8200 section 4.5).
 TEST(PathReports, AreHeededAboutThePiecesOfOurPacketToo) {
   Host host;

@@ -2,6 +2,7 @@
 
 #include "engine/traffic/header.h"
 #include "engine/traffic/plane.h"
+#include "engine/traffic/quote.h"
 
 namespace engine::traffic {
 namespace {
@@ -15,10 +16,7 @@ constexpr std::size_t kMostV4 = 576, kMostV6 = 1280;
 // RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e). A packet too big may answer a multicast one under IPv6.
 bool may_answer(Bytes packet, const Headers& h) {
   if (h.later_fragment || is_unspecified(h.src) || is_multicast(h.src) || is_loopback(h.src)) return false;
-  const auto type = h.upper_at < packet.size() ? std::to_integer<unsigned>(packet[h.upper_at]) : 0;
-  if (h.dst.family == Family::v6) return h.upper != kIcmpV6 || type >= 128;
-  constexpr std::array<unsigned, 5> kErrors = {3, 4, 5, 11, 12};
-  return !is_multicast(h.dst) && (h.upper != kIcmp || std::ranges::find(kErrors, type) == kErrors.end());
+  return !is_icmp_error(packet, h) && (h.dst.family == Family::v6 || !is_multicast(h.dst));
 }
 
 std::uint16_t icmp_v6_checksum(Bytes message, const Address& src, const Address& dst) {

@@ -19,11 +19,6 @@ bool names_error(std::uint8_t protocol, std::uint8_t type) {
 
 bool is_icmp(const Headers& h) { return h.upper == (h.dst.family == Family::v4 ? kIcmpV4 : kIcmpV6); }
 
-bool is_error(Bytes packet, const Headers& h) {
-  return is_icmp(h) && !h.later_fragment && h.upper_at < h.total &&
-         names_error(h.upper, std::to_integer<std::uint8_t>(packet[h.upper_at]));
-}
-
 // What is quoted is mostly cut off, and routers have changed its header: it is read as if it had the length of what is
 // there, and its checksum were right. Bytes behind its own length are none of it (RFC 4884 section 3).
 std::optional<Headers> parse_quoted(Bytes quote, MutableBytes room) {
@@ -43,12 +38,17 @@ std::optional<Headers> parse_quoted(Bytes quote, MutableBytes room) {
 
 }  // namespace
 
+bool is_icmp_error(Bytes packet, const Headers& h) {
+  return is_icmp(h) && !h.later_fragment && h.upper_at < h.total &&
+         names_error(h.upper, std::to_integer<std::uint8_t>(packet[h.upper_at]));
+}
+
 std::optional<Headers> answer_to_quoted(Bytes packet, const Headers& h) {
   constexpr std::size_t kMost = 512;  // Headers that are longer than that, whoever quotes them.
-  if (!is_error(packet, h) || h.total - h.upper_at < kIcmpHeader) return std::nullopt;
+  if (!is_icmp_error(packet, h) || h.total - h.upper_at < kIcmpHeader) return std::nullopt;
   std::array<std::byte, kMost> room;
   auto quoted = parse_quoted(packet.first(h.total).subspan(h.upper_at + kIcmpHeader), room);
-  if (!quoted || quoted->src != h.dst || is_error(room, *quoted)) return std::nullopt;
+  if (!quoted || quoted->src != h.dst || is_icmp_error(room, *quoted)) return std::nullopt;
   std::swap(quoted->src, quoted->dst);
   std::swap(quoted->src_port, quoted->dst_port);
   return quoted;
@@ -57,7 +57,7 @@ std::optional<Headers> answer_to_quoted(Bytes packet, const Headers& h) {
 bool covers(const Flow& flow, Bytes packet, const Headers& ends, IcmpErrors errors) {
   const bool fits = flow.selectors.match(ends);
   if (errors == IcmpErrors::own || (fits && errors == IcmpErrors::quoted)) return fits;
-  if (fits && !is_error(packet, ends)) return true;
+  if (fits && !is_icmp_error(packet, ends)) return true;
   // In transport mode an error of somebody else has another source than the SA.
   if (!fits && !flow.tunnel) return false;
   const auto answer = answer_to_quoted(packet, ends);

@@ -9,6 +9,9 @@
 
 namespace engine::traffic {
 
+/// Whether a packet, whole and with the headers `h`, is one.
+bool is_icmp_error(Bytes packet, const Headers& h);
+
 /// The selectors of the traffic that answers the packet that an ICMP error quotes: its addresses and ports swapped. The
 /// error goes to who sent that packet. nullopt: `packet`, whole and with the headers `h`, is not an ICMP error, or what
 /// it quotes is malformed, an ICMP error itself, or from another host than the error goes to.
