@@ -4,7 +4,6 @@
 
 #include "engine/traffic/hash.h"
 #include "engine/traffic/mss.h"
-#include "engine/traffic/quote.h"
 
 namespace engine::traffic {
 namespace {
