@@ -41,8 +41,7 @@ PacketThread::PacketThread(Parts parts)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       origins_(kBatch) {
-  parts_.outlet.narrow_with(
-      [this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, now()); });
+  parts_.outlet.narrow_with([this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, now()); });
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
