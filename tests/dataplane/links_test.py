@@ -52,20 +52,22 @@ def teller(packet):
     return socket.inet_ntop(*((socket.AF_INET, packet[12:16]) if v4 else (socket.AF_INET6, packet[8:24])))
 
 
-class NarrowLink(Case):
-    """The cable's MTU becomes smaller than --mtu while everything runs."""
-
-    def setUp(self):
-        super().setUp()
-        for host in (self.a, self.b):
-            host.ip("link", "set", "cable", "gso_max_segs", "1")  # Pieces of datagrams are cut before they are captured.
-
+class OnACable(Case):
     def load(self, lines):
         for host in (self.a, self.b):
             host.ipseckey("flush")
             host.ip("-4", "route", "flush", "cache")
             host.ip("-6", "route", "flush", "cache")
         self.pair.load(lines)
+
+    def alone(self):
+        """Pieces of datagrams are cut before they are captured."""
+        for host in (self.a, self.b):
+            host.ip("link", "set", "cable", "gso_max_segs", "1")
+
+    def narrow(self, mtu=NARROW):
+        for host in (self.a, self.b):
+            host.ip("link", "set", "cable", "mtu", str(mtu))
 
     def learns(self, host, address, size):
         """Sends datagrams that must not be cut until the host knows that they are too long, and gives what it says fits."""
@@ -74,13 +76,16 @@ class NarrowLink(Case):
         with host.socket(family, socket.SOCK_DGRAM) as giver:
             giver.setsockopt(level, name, DO)
             giver.connect((address, 9))
-            self.assertEqual(giver.getsockopt(level, MTU[family]), 1380)
             wait_for("the answer", lambda: refuses(giver, size))
             return giver.getsockopt(level, MTU[family])
 
-    def narrow(self, mtu=NARROW):
-        for host in (self.a, self.b):
-            host.ip("link", "set", "cable", "mtu", str(mtu))
+
+class NarrowLink(OnACable):
+    """The cable's MTU becomes smaller than --mtu while everything runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.alone()
 
     kinds = ((both_ways(0x1000, GCM_REST), "10.2.0.1"),
              (both_ways(0x1000, CBC_REST, V6_INNER), "fd02::1"),
@@ -111,6 +116,21 @@ class NarrowLink(Case):
                 for host in (self.a, self.b):
                     self.assertNotIn("unsent", host.status()["out"]["dropped"])
 
+    def test_many_datagrams_in_one_piece(self):
+        """What the stack hands over in one piece (UDP segmentation offload) arrives, each datagram of it."""
+        udp_segment, sizes = 103, [1325] * 20 + [700]
+        for lines, address in (self.kinds[0], self.kinds[3], self.kinds[6]):
+            with self.subTest(lines=lines):
+                self.narrow(1500)
+                self.load(lines)
+                self.narrow()
+                family = family_of(address)
+                with self.b.socket(family, socket.SOCK_DGRAM) as taker, self.a.socket(family, socket.SOCK_DGRAM) as giver:
+                    taker.bind((address, 0))
+                    giver.setsockopt(socket.IPPROTO_UDP, udp_segment, sizes[0])
+                    giver.sendto(bytes(sum(sizes)), taker.getsockname()[:2])
+                    self.assertEqual([len(taker.recv(65536)) for _ in sizes], sizes)
+
     def test_the_sender_is_told(self):
         """The same number as a kernel with IPsec says: 1400 less outer header, SPI and number, IV, ICV; in fours, less 2."""
         for lines, address, size, fits in ((*self.kinds[0], 1320, 1346), (*self.kinds[2], 1320, 1326),
@@ -122,7 +142,7 @@ class NarrowLink(Case):
                 self.assertEqual(self.learns(self.a, address, size), fits)
 
 
-class Gateway(Case):
+class Gateway(OnACable):
     """A host c behind a: 10.1.5.2 and fd01:0:5::2, of which a has 10.1.5.1 and fd01:0:5::1."""
 
     def setUp(self):
@@ -138,8 +158,7 @@ class Gateway(Case):
         self.c.ip("-6", "route", "add", "default", "via", "fd01:0:5::1")
         self.a.inside(lambda: [pathlib.Path(file).write_text("1") for file in
                                ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")])
-        for host in (self.a, self.b):
-            host.ip("link", "set", "cable", "mtu", str(NARROW))
+        self.narrow()
 
     def test_it_answers_from_its_own_address(self):
         for lines, address, own, fits in ((both_ways(0x1000, GCM_REST), "10.2.0.1", "10.1.5.1", 1346),
@@ -162,7 +181,7 @@ class Gateway(Case):
 TRANSPORT = (GCM_REST, CBC_REST, AH_REST, GCM_REST + IN_UDP)
 
 
-class Transport(Case):
+class Transport(OnACable):
     """The hosts' own addresses: the stack cuts what is longer than the device takes before ipsecd sees it."""
     options = ("--mark", "80")
 
@@ -180,14 +199,28 @@ class Transport(Case):
                 for more in ("", " proto udp"):
                     with self.subTest(ends=ends, rest=rest + more):
                         kind = "ah" if rest == AH_REST else "esp"
-                        for host in (self.a, self.b):
-                            host.ipseckey("flush")
-                        self.pair.load(both_ways(0x1000, rest + more, ("", ""), ends, kind))
+                        self.load(both_ways(0x1000, rest + more, ("", ""), ends, kind))
                         self.cable.packets()
                         self.assertTrue(all_arrive(self.a, self.b, ends[1], sizes, DONT))
                         self.assertTrue(all_arrive(self.b, self.a, ends[0], sizes, WANT))
                         self.assertLessEqual(max(map(len, self.cable.packets())), 1500)
                         self.assertEqual(self.a.status()["out"]["dropped"].get("fragment", 0), 0)
+
+    def test_over_a_narrow_link(self):
+        """As narrow as IPv6 allows: smaller datagrams than that leave in fragments, and nothing is lost."""
+        self.alone()
+        self.narrow(1280)
+        for ends, rest, kind in ((("192.0.2.1", "192.0.2.2"), GCM_REST, "esp"), (V6_ENDS, CBC_REST, "esp"),
+                                 (V6_ENDS, AH_REST, "ah"), (("192.0.2.1", "192.0.2.2"), GCM_REST + IN_UDP, "esp")):
+            with self.subTest(ends=ends, rest=rest):
+                self.load(both_ways(0x1000, rest, ("", ""), ends, kind))
+                self.cable.packets()
+                self.assertTrue(all_arrive(self.a, self.b, ends[1], [1, 1232], DO))
+                self.learns(self.a, ends[1], 1330)
+                self.assertTrue(all_arrive(self.a, self.b, ends[1], [1, 1220, 1232, 1240, 1300, 3000, 60_000], DONT))
+                echo(self.a, self.b, ends[1], 500_000)
+                self.assertLessEqual(max(map(len, self.cable.packets())), 1280)
+                self.assertNotIn("unsent", self.a.status()["out"]["dropped"])
 
     def test_many_senders_at_once(self):
         self.pair.load(both_ways(0x1000, GCM_REST, ("", ""), ("192.0.2.1", "192.0.2.2")))
