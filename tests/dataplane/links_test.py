@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Links that take less than --mtu says, and datagrams that the host's stack cuts: nothing is lost of either."""
 import errno
+import hmac
 import os
 import pathlib
 import socket
@@ -160,6 +161,23 @@ class Gateway(OnACable):
                                ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")])
         self.narrow()
 
+    def test_only_the_host_itself_shows_its_flow_labels(self):
+        self.narrow(1500)
+        self.pair.load(both_ways(0x1000, GCM_REST, ("isrc ::/0 idst fd02::/32", "isrc fd02::/32 idst ::/0"), V6_ENDS))
+        for host, source, copied in ((self.c, "fd01:0:5::2", False), (self.a, V6_ENDS[0], True)):
+            with self.subTest(source=source), host.socket(socket.AF_INET6, socket.SOCK_DGRAM) as giver:
+                autoflowlabel = 70
+                giver.setsockopt(socket.IPPROTO_IPV6, autoflowlabel, 1)
+                giver.bind((source, 0))
+                self.cable.packets()
+                giver.sendto(b"label", ("fd02::1", 9))
+                labels = []
+                wait_for("the packet", lambda: labels.extend(
+                    int.from_bytes(p[1:4], "big") & 0xfffff for p in self.cable.packets()
+                    if p[0] >> 4 == 6 and p[6] == ESP and p[8:24] == socket.inet_pton(socket.AF_INET6, V6_ENDS[0]))
+                    or labels)
+                self.assertEqual([label != 0 for label in labels], [copied])
+
     def test_it_answers_from_its_own_address(self):
         for lines, address, own, fits in ((both_ways(0x1000, GCM_REST), "10.2.0.1", "10.1.5.1", 1346),
                                           (both_ways(0x1000, GCM_REST, V6_INNER), "fd02::1", "fd01:0:5::1", 1346)):
@@ -236,6 +254,24 @@ class Transport(OnACable):
 
 class TransportThreads(Transport):
     options = ("--mark", "80", "--workers", "2")
+
+
+class Padding(Case):
+    def test_behind_a_datagram_in_transport_mode_behind_a_nat(self):
+        """RFC 4303 section 2.7: the checksum is made anew without what the peer added against traffic analysis."""
+        spi, key = 0x1001, bytes(range(32))
+        self.a.load(f"add esp spi {spi} src 192.0.2.2 dst 192.0.2.1 encralg null authalg sha256 authkey {key.hex()}"
+                    + IN_UDP + "\n")
+        with self.a.socket(kind=socket.SOCK_DGRAM) as taker, self.b.socket(kind=socket.SOCK_DGRAM) as giver:
+            taker.bind(("192.0.2.1", 0))
+            giver.bind(("192.0.2.2", 4500))
+            for number, padding in enumerate((0, 8, 9), 1):
+                data = b"datagram" * 4
+                inner = struct.pack("!HHHH", 7, taker.getsockname()[1], 8 + len(data), 0x1234) + data + bytes(padding)
+                trail = bytes(range(1, 1 + -(len(inner) + 2) % 4))
+                packet = struct.pack("!II", spi, number) + inner + trail + bytes((len(trail), socket.IPPROTO_UDP))
+                giver.sendto(packet + hmac.digest(key, packet, "sha256")[:16], ("192.0.2.1", 4500))
+                self.assertEqual(taker.recvfrom(100), (data, ("192.0.2.2", 7)))
 
 
 def summed(message):
