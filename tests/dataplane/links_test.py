@@ -10,7 +10,7 @@ import sys
 import threading
 import unittest
 
-from dataplane_test import AH_REST, CBC_REST, Case, ESP, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
+from dataplane_test import AH, AH_REST, CBC_REST, Case, ESP, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
 from hosts import Capture, Host, echo, family_of, wait_for
 
 NARROW = 1400  # Bytes that the cable takes from one moment on.
@@ -239,6 +239,23 @@ class Transport(OnACable):
                 echo(self.a, self.b, ends[1], 500_000)
                 self.assertLessEqual(max(map(len, self.cable.packets())), 1280)
                 self.assertNotIn("unsent", self.a.status()["out"]["dropped"])
+
+    def test_after_a_router_said_1280(self):
+        """IPv6: the host then cuts for 1280 bytes, and what is protected is longer than its pieces."""
+        spi = 0x1000
+        for rest, kind, protocol in ((CBC_REST, "esp", ESP), (AH_REST, "ah", AH)):
+            with self.subTest(kind=kind):
+                self.load(both_ways(spi, rest, ("", ""), V6_ENDS, kind))
+                ends = b"".join(socket.inet_pton(socket.AF_INET6, end) for end in V6_ENDS)
+                quoted = struct.pack("!IHBB", 6 << 28, 1460, protocol, 64) + ends + (
+                    struct.pack("!II", spi, 1) if kind == "esp" else struct.pack("!BBHII", 17, 14, 0, spi, 1))
+                with self.b.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as s:
+                    s.sendto(struct.pack("!BBHI", 2, 0, 0, 1280) + quoted, (V6_ENDS[0], 0))
+                self.assertEqual(self.learns(self.a, V6_ENDS[1], 1330), 1280)
+                self.cable.packets()
+                self.assertTrue(all_arrive(self.a, self.b, V6_ENDS[1], [1, 1200, 1232, 1233, 1352, 3000, 60_000], DONT))
+                self.assertLessEqual(max(map(len, self.cable.packets())), 1280)
+                self.assertEqual(self.a.status()["out"]["dropped"].get("fragment", 0), 0)
 
     def test_many_senders_at_once(self):
         self.pair.load(both_ways(0x1000, GCM_REST, ("", ""), ("192.0.2.1", "192.0.2.2")))

@@ -14,9 +14,12 @@
 namespace engine::traffic {
 
 /// One worker's. Bounded: kMost datagrams at a time, each for kPatience; the oldest gives way to a new one. The memory
-/// of a datagram, 66 KiB, is allocated when so many are in the making for the first time, and kept.
+/// of a datagram, 67 KiB, is allocated when so many are in the making for the first time, and kept.
 class Reassembly {
  public:
+  Reassembly();
+  ~Reassembly();
+
   static constexpr std::size_t kMost = 32;
   static constexpr std::chrono::seconds kPatience{15};  // RFC 791 section 3.2.
 
@@ -47,10 +50,6 @@ class Reassembly {
 
   std::vector<std::unique_ptr<Datagram>> datagrams_;
   std::size_t used_ = 0, lost_ = 0;
-
- public:
-  Reassembly();
-  ~Reassembly();
 };
 
 }  // namespace engine::traffic
