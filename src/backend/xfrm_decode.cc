@@ -333,7 +333,7 @@ std::optional<Message> remapped(Bytes payload) {
   if (!map) return std::nullopt;
   auto m = named(map->id.proto, map->id.spi, map->id.family, map->id.daddr, &map->old_saddr);
   if (!m) return std::nullopt;
-  m->type = pfkey::Type::update;
+  m->type = pfkey::Type::x_nat_t_new_mapping;
   m->sa->state = pfkey::State::mature;  // Only such an SA meets packets.
   m->natt_remote =
       pfkey::Endpoint{pfkey::kProtoUdp, 0, from_kernel(map->new_saddr, map->id.family), big_endian(map->new_sport)};

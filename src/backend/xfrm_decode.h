@@ -22,7 +22,7 @@ struct DecodeContext {
 std::optional<pfkey::Message> sa_of(Bytes payload, const DecodeContext& context);
 
 /// A message of one of the multicast groups as what a PF_KEY listener hears: ADD, UPDATE, DELETE, FLUSH, EXPIRE,
-/// ACQUIRE; changed mappings and replay events as UPDATE with a remark. nullopt: about neither AH nor ESP, or
+/// ACQUIRE, X_NAT_T_NEW_MAPPING; replay events as UPDATE with a remark. nullopt: about neither AH nor ESP, or
 /// malformed.
 std::optional<pfkey::Message> event_of(const NetlinkMessage& m, const DecodeContext& context);
 

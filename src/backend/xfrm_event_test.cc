@@ -201,7 +201,7 @@ TEST(XfrmEvents, AcquireTellsTheTraffic) {
 }
 
 TEST(XfrmEvents, AMappingTellsTheNewPort) {
-  Message wanted = expected(Type::update);
+  Message wanted = expected(Type::x_nat_t_new_mapping);
   wanted.natt_remote = pfkey::Endpoint{pfkey::kProtoUdp, 0, address("198.51.100.9"), 31000};
   wanted.remark = pfkey::Remark{"the NAT in front of the peer now shows port 31000 instead of 4500"};
   EXPECT_EQ(heard(mapping()), wanted);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/instant.h"
+#include "pfkey/message.h"
 
 namespace engine {
 
@@ -42,6 +43,9 @@ class Carrier {
   /// The next SA that has reached a limit, or was used for the first time, since it was last given back here; nullopt:
   /// no more, or enough for once, so that whoever asks in a loop comes to other work.
   virtual std::optional<SaId> attention() = 0;
+  /// Where the SA's peer was seen since this was last asked, if that is another UDP address or port than before; asked
+  /// after attention().
+  virtual std::optional<pfkey::Endpoint> moved(const SaId& /*id*/) { return std::nullopt; }
 };
 
 }  // namespace engine

@@ -64,6 +64,7 @@ void Engine::attend(Instant now, Sink out) {
   while (const auto id = state_->options.carrier->attention()) {
     Sa* const sa = state_->sadb.find(*id);
     if (!sa) continue;
+    if (const auto place = state_->options.carrier->moved(*id)) out(Audience::everyone, mapping_notice(*sa, *place));
     state_->refresh(*sa);
     if (state_->used_up(*sa)) {
       state_->die(*sa, out);

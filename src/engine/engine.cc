@@ -66,6 +66,7 @@ Audience audience_of(Type type, SaType satype) {
     case Type::x_promisc:
     case Type::x_inverse_acquire:
     case Type::x_delpair_state:
+    case Type::x_nat_t_new_mapping:  // As a request it does not exist.
       break;
   }
   return Audience::sender;

@@ -97,6 +97,15 @@ Message expire_notice(const Sa& sa) {
   return m;
 }
 
+Message mapping_notice(const Sa& sa, const pfkey::Endpoint& place) {
+  Message m;
+  m.type = pfkey::Type::x_nat_t_new_mapping, m.satype = sa.satype;
+  m.sa = parameters(sa);
+  put_outer(m, sa);
+  m.natt_remote = place;
+  return m;
+}
+
 Message error_reply(const Message& request, Refusal why) {
   Message m = request.header();
   if (static_cast<std::uint8_t>(m.type) > pfkey::kTypeMax) m.type = pfkey::Type::reserved;

@@ -14,6 +14,8 @@ pfkey::Message describe(const Sa& sa, Sadb& sadb, const pfkey::Message& header, 
 
 /// The EXPIRE of an SA that is in the state it then has (pf-key.md, "EXPIRE").
 pfkey::Message expire_notice(const Sa& sa);
+/// X_NAT_T_NEW_MAPPING: the SA's peer was seen at another UDP address or port.
+pfkey::Message mapping_notice(const Sa& sa, const pfkey::Endpoint& place);
 
 /// The base header of the request with the refusal in it, and a REMARK if there is one.
 pfkey::Message error_reply(const pfkey::Message& request, Refusal why);

@@ -23,6 +23,7 @@ struct DataplaneOptions {
   std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
   std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
   std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
+  bool nat_follow = false;                     ///< SAs in UDP send to where their peer was seen last.
   bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
   bool path_reports = true;                    ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
@@ -76,6 +77,7 @@ class Dataplane final : public engine::Carrier {
   void remove(const engine::SaId& id) override;
   std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
   std::optional<engine::SaId> attention() override;
+  std::optional<pfkey::Endpoint> moved(const engine::SaId& id) override { return plane_.moved(id); }
 
  private:
   Dataplane(const DataplaneOptions& options, Tun tun, Log log);

@@ -167,6 +167,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .workers = options.workers.value_or(1),
                                         .mtu = options.mtu.value_or(1500),
                                         .mark = options.mark.value_or(0),
+                                        .nat_follow = options.nat_follow,
                                         .beside_ike = options.beside_ike,
                                         .offload = !options.no_offload,
                                         .path_reports = !options.no_path_reports,

@@ -115,6 +115,12 @@ constexpr std::array kWords = {
          "with --tun: lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what path and SA leave room "
          "for",
          true},
+    Word{"--nat-follow",
+         {},
+         &Options::nat_follow,
+         "with --tun: send ESP in UDP to where the peer's packets come from, when\nits NAT shows another port or "
+         "address",
+         true},
     Word{"--beside-ike",
          {},
          &Options::beside_ike,

@@ -30,6 +30,7 @@ struct Options {
   std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
   bool no_offload = false;                ///< --no-offload.
   bool mss_clamp = false;                 ///< --mss-clamp.
+  bool nat_follow = false;                ///< --nat-follow.
   bool beside_ike = false;                ///< --beside-ike.
   bool no_path_reports = false;           ///< --no-path-reports.
   bool keep = false;                      ///< --keep.

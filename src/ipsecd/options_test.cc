@@ -85,6 +85,7 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");
+  EXPECT_EQ(error_of({"--nat-follow"}), "--nat-follow is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");

@@ -31,9 +31,10 @@ enum class Type : std::uint8_t {
   x_inverse_acquire,
   x_updatepair,
   x_delpair,
-  x_delpair_state
+  x_delpair_state,
+  x_nat_t_new_mapping = 23  ///< A notice, by Linux' number; no request.
 };
-inline constexpr std::uint8_t kTypeMax = 15;
+inline constexpr std::uint8_t kTypeMax = 15;  ///< Of requests.
 
 /// RFC 2367 section 2.2. Only AH and ESP have an engine behind them.
 enum class SaType : std::uint8_t { unspec = 0, ah = 2, esp = 3 };

@@ -28,8 +28,9 @@ constexpr std::array kTypes = {
     Word{13, "X_UPDATEPAIR"},
     Word{14, "X_DELPAIR"},
     Word{15, "X_DELPAIR_STATE"},
+    Word{23, "X_NAT_T_NEW_MAPPING"},
 };
-static_assert(kTypes.size() == kTypeMax + 1);
+static_assert(kTypes.size() == kTypeMax + 2 && kTypes[kTypeMax].number == kTypeMax);
 
 constexpr std::array kSaTypes = {
     Word{0, "all"},  Word{2, "ah"},     Word{3, "esp"},   Word{4, "tcpsig"},

@@ -4,14 +4,16 @@ a link is slower than what it gets, queues overflow, a port is in use. Two netwo
 import json
 import os
 import pathlib
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 
-from dataplane_test import Case, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
-from hosts import DEADLINE, datagrams, echo, ip, wait_for
+from dataplane_test import Case, GCM, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
+from hosts import BIN, DEADLINE, datagrams, echo, ip, wait_for
 
 
 def ticks(pid):
@@ -245,6 +247,103 @@ class BusyPort(Case):
         self.assertEqual(holder.recv(100), bytes(4) + b"a message of IKE")
         echo(self.a, self.b, "10.2.0.1", 1000)
         self.assertEqual(self.b.status()["in"]["dropped"], before["dropped"])
+
+
+class Nat:
+    """In front of host a, whose namespace it shares: what comes to 192.0.2.3, port 4600, leaves for b from an address and a
+    port that may change, and back."""
+
+    def __init__(self, host):
+        self.host, self.ended = host, threading.Event()
+        for last in (3, 4, 5):
+            host.ip("addr", "add", f"192.0.2.{last}/32", "dev", "cable")
+        self.inside = host.socket(kind=socket.SOCK_DGRAM)
+        self.inside.bind(("192.0.2.3", 4600))
+        self.outside, self.last = None, None
+        self.show("192.0.2.4", 40000)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def socket_at(self, *place):
+        s = self.host.socket(kind=socket.SOCK_DGRAM)
+        s.bind(place)
+        return s
+
+    def show(self, *place):
+        """Another place from now on. What is sent to the old one is lost."""
+        old, self.outside = self.outside, self.socket_at(*place)
+        if old:
+            old.close()
+
+    def replay(self, *place):
+        """A copy of what left last, from there."""
+        with self.socket_at(*place) as s:
+            s.sendto(self.last, ("192.0.2.2", 4500))
+
+    def run(self):
+        while not self.ended.is_set():
+            outside = self.outside
+            try:
+                ready, _, _ = select.select([self.inside, outside], [], [], 0.1)
+                if self.inside in ready:
+                    self.last = self.inside.recv(65536)
+                    self.outside.sendto(self.last, ("192.0.2.2", 4500))
+                if outside in ready:
+                    self.inside.sendto(outside.recv(65536), ("192.0.2.1", 4500))
+            except (OSError, ValueError):  # It was closed meanwhile.
+                continue
+
+    def close(self):
+        self.ended.set()
+        self.thread.join()
+        self.inside.close()
+        self.outside.close()
+
+
+class NatFollow(Case):
+    """The NAT in front of the peer shows another port, another address: a listener is told, and what is sent follows."""
+    options = ("--nat-follow",)
+    follows = True
+
+    def setUp(self):
+        super().setUp()
+        self.nat = Nat(self.a)
+        self.addCleanup(self.nat.close)
+        way = {"a": "isrc 10.1.0.0/16 idst 10.2.0.0/16", "b": "isrc 10.2.0.0/16 idst 10.1.0.0/16"}
+        rest = f"encralg aes-gcm encrkey {GCM}"
+        behind, before = "encap udp nat_lport 4500 nat_rport 4600", "encap udp nat_lport 4500 nat_rport 40000"
+        self.a.load(f"add esp spi 0x1000 src 192.0.2.1 dst 192.0.2.3 {way['a']} {rest}01 {behind} outbound\n"
+                    f"add esp spi 0x1001 src 192.0.2.3 dst 192.0.2.1 {way['b']} {rest}02 {behind} replay 64 inbound\n")
+        self.b.load(f"add esp spi 0x1000 src 192.0.2.4 dst 192.0.2.2 {way['a']} {rest}01 {before} replay 64 inbound\n"
+                    f"add esp spi 0x1001 src 192.0.2.2 dst 192.0.2.4 {way['b']} {rest}02 {before} outbound\n")
+        self.monitor = subprocess.Popen([BIN / "ipseckey", "--json", "--sadb", f"ipsecd:{self.b.pfkey}", "monitor"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(self.monitor.stdout.close)
+        self.addCleanup(self.monitor.wait)
+        self.addCleanup(self.monitor.kill)
+        wait_for("the monitor", lambda: self.b.status()["clients"] == 1)
+
+    def test_it_shows_another_place(self):
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 3), [100] * 3)
+        self.assertEqual(datagrams(self.b, self.a, "10.1.0.1", [100] * 3), [100] * 3)
+        for place in (("192.0.2.4", 41000), ("192.0.2.5", 42000)):
+            self.nat.show(*place)
+            self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 3), [100] * 3)
+            heard = next(json.loads(line) for line in self.monitor.stdout if "MAPPING" in line)
+            self.assertEqual((heard["type"], heard["spi"], heard["src"]["address"], heard["dst"]["address"], heard["nat_rem"]),
+                             ("X_NAT_T_NEW_MAPPING", 0x1000, "192.0.2.4", "192.0.2.2",
+                              {"address": place[0], "prefix": 0, "proto": 17, "port": place[1]}))
+            arrive = 3 if self.follows else 0
+            self.assertEqual(datagrams(self.b, self.a, "10.1.0.1", [100] * 3, arrive), [100] * arrive)
+            before = self.b.status()["in"]["dropped"].get("replayed", 0)
+            self.nat.replay("192.0.2.3", 43000)
+            wait_for("the copy", lambda: self.b.status()["in"]["dropped"].get("replayed", 0) > before)
+            self.assertEqual(datagrams(self.b, self.a, "10.1.0.1", [100] * 3, arrive), [100] * arrive)
+
+
+class NatToldOnly(NatFollow):
+    options = ()
+    follows = False
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/traffic/hash.h"
+#include "engine/traffic/wrap.h"
 
 namespace engine::traffic {
 namespace {
@@ -202,14 +203,28 @@ std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
   return {number, window_.ask(number)};
 }
 
-ReplayWindow::Verdict Flow::mark(std::uint64_t number) {
-  if (suite_.icv() == 0) return ReplayWindow::Verdict::fresh;
+Flow::Marked Flow::mark(std::uint64_t number) {
+  if (suite_.icv() == 0) return {ReplayWindow::Verdict::fresh, false};
   const std::scoped_lock hold(lock_);
   settle();
+  const bool newest = number > window_.highest();
   const auto verdict = window_.mark(number);
   raise(live_->highest, window_.highest());
   if (failures_.load(kRelaxed) != 0) failures_.store(0, kRelaxed);
-  return verdict;
+  return {verdict, newest};
+}
+
+// A file that serves both ends says from one end's place which port is local.
+void Flow::seen_at(const Place& place) {
+  const bool expected = (is_unspecified(src) || place.address == src) &&
+                        (place.port == natt_port(remote) || place.port == natt_port(local));
+  if (peer.see(place, expected)) attention_.store(true, kRelaxed);
+}
+
+std::unique_ptr<const Place> Flow::send_to(const Place& place) {
+  auto next = std::make_unique<const Place>(place);
+  sends_to_.store(next.get());
+  return std::exchange(sends_to_owner_, std::move(next));
 }
 
 void Flow::end() {

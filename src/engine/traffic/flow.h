@@ -16,7 +16,9 @@
 #include "engine/traffic/datagram_ids.h"
 #include "engine/traffic/live.h"
 #include "engine/traffic/packet.h"
+#include "engine/traffic/peer_place.h"
 #include "engine/traffic/replay.h"
+#include "engine/traffic/spin_lock.h"
 
 namespace engine::traffic {
 
@@ -31,21 +33,6 @@ struct Selectors {
   /// Whether the packet is covered. A fragment without ports is not, if the SA names any (RFC 4301 section 7).
   bool match(const Headers& h) const;
   bool operator==(const Selectors&) const = default;
-};
-
-/// Held by packet threads for a few instructions, and seldom longer: while the window changes its size or the table of
-/// connections doubles, to 1 MiB at most, which takes about a millisecond. (A std::mutex would put a packet thread to
-/// sleep.)
-class SpinLock {
- public:
-  void lock() {
-    while (held_.test_and_set(std::memory_order_acquire))
-      while (held_.test(std::memory_order_relaxed)) continue;
-  }
-  void unlock() { held_.clear(std::memory_order_release); }
-
- private:
-  std::atomic_flag held_;
 };
 
 class Flow {
@@ -94,7 +81,20 @@ class Flow {
   // packet.
   /// The whole number behind the 32 bits that are sent, and what the window says of it.
   std::pair<std::uint64_t, ReplayWindow::Verdict> ask(std::uint32_t low);
-  ReplayWindow::Verdict mark(std::uint64_t number);
+  struct Marked {
+    ReplayWindow::Verdict verdict;
+    bool newest;  ///< Higher than all before.
+  };
+  Marked mark(std::uint64_t number);
+
+  // Of ESP in UDP: where the peer is.
+  PeerPlace peer;
+  /// A packet thread: the newest authentic packet came from there.
+  void seen_at(const Place& place);
+  /// The engine's thread: what is sent goes there from now on. Packet threads may still read what it gives back.
+  std::unique_ptr<const Place> send_to(const Place& place);
+  /// Where that is; nullptr: where the SA says. For the time of a batch.
+  const Place* sends_to() const { return sends_to_.load(); }
 
   /// After kFailures packets in a row that were corrupt an SA with extended numbers may have lost count of the half
   /// that is not sent: then the next one is tried with up to kTries higher ones (RFC 4303 appendix A3).
@@ -138,6 +138,9 @@ class Flow {
     std::unique_ptr<crypto::Keyed> seal, open;
   };
   std::unique_ptr<Ways[]> keyed_;  // One for each worker.
+
+  std::atomic<const Place*> sends_to_{nullptr};
+  std::unique_ptr<const Place> sends_to_owner_;
 
   void settle();
   bool admit(std::uint64_t connection);

@@ -30,7 +30,9 @@ bool holds_esp(const Headers& h, Bytes packet) {
 // `returned`: nullptr for what is not between the SA's own ends.
 bool is_own_udp(const Flow& flow, const Headers& h, Bytes packet, Returned* returned, Instant now) {
   if (h.later_fragment) return returned && returned->contains(tag_of(h, packet), now);
-  if (h.src_port != natt_port(flow.local) || h.dst_port != natt_port(flow.remote) || !holds_esp(h, packet))
+  const Place* const moved = flow.sends_to();
+  if (h.src_port != natt_port(flow.local) || h.dst_port != (moved ? moved->port : natt_port(flow.remote)) ||
+      !holds_esp(h, packet))
     return false;
   if (h.fragment && returned) returned->add(tag_of(h, packet), now);
   return true;
@@ -38,7 +40,9 @@ bool is_own_udp(const Flow& flow, const Headers& h, Bytes packet, Returned* retu
 
 // In transport mode the addresses are the packet's own.
 bool same_ends(const Flow& flow, const Headers& h) {
-  return !flow.tunnel || (h.dst == flow.id.dst && (is_unspecified(flow.src) || h.src == flow.src));
+  const Place* const moved = flow.udp ? flow.sends_to() : nullptr;
+  const Address& dst = moved ? moved->address : flow.id.dst;
+  return !flow.tunnel || (h.dst == dst && (is_unspecified(flow.src) || h.src == flow.src));
 }
 
 }  // namespace

@@ -58,12 +58,23 @@ void Plane::State::take_listed() {
 
 // Its Flow stays when an SA changes its directions, and with it the window, the connections and the numbers; only the
 // choice for what leaves changes.
+// Under its peer, if it is to follow it.
+void Plane::State::file(Flow& flow) {
+  if (!options.nat_follow || !flow.udp) return;
+  if (flow.sends.load(std::memory_order_relaxed)) {
+    followers.add(flow, epochs);
+  } else {
+    followers.remove(flow);
+  }
+}
+
 void Plane::State::change(Flow& flow, const Sa& sa) {
   const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed);
   flow.take(sa);
   const bool sends = flow.sends.load(std::memory_order_relaxed);
   if (sends && !sent) choice.insert(flow, epochs);
   if (sent && !sends) choice.erase(flow, epochs);
+  if (sends != sent) file(flow);
   if (sent && sends) choice.sort(flow);
   if (sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
   collect();
@@ -88,6 +99,7 @@ void Plane::put(const Sa& sa) {
   const bool ah = sa.satype == pfkey::SaType::ah;
   flow->datagrams = state_->datagrams.series(flow->src, flow->id.dst, flow->udp ? kUdp : ah ? kAh : kEsp);
   if (flow->sends.load(std::memory_order_relaxed)) state_->choice.insert(*flow, state_->epochs);
+  state_->file(*flow);
   state_->flows.insert(*flow.release(), state_->epochs);
   ++state_->generation;
   state_->collect();
@@ -107,6 +119,7 @@ void Plane::remove(const SaId& id) {
   flow->usable.store(false, std::memory_order_relaxed);
   ++state_->generation;
   if (flow->sends.load(std::memory_order_relaxed)) state_->choice.erase(*flow, state_->epochs);
+  if (state_->options.nat_follow) state_->followers.remove(*flow);
   state_->flows.erase(*flow);
   state_->epochs.retire(std::unique_ptr<Flow>(flow));
   state_->collect();
@@ -122,6 +135,14 @@ std::optional<SaId> Plane::attention() {
   state_->take_listed();
   state_->collect();
   return state_->pending.next();
+}
+
+std::optional<pfkey::Endpoint> Plane::moved(const SaId& id) {
+  Flow* const flow = state_->find(id);
+  const auto place = flow ? flow->peer.take() : std::nullopt;
+  if (!place) return std::nullopt;
+  if (state_->options.nat_follow) state_->followers.follow(*flow, *place, state_->epochs);
+  return pfkey::Endpoint{.proto = pfkey::kProtoUdp, .prefix = 0, .address = place->address, .port = place->port};
 }
 
 bool Plane::attention_left() const { return !state_->pending.empty(); }

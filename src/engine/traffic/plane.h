@@ -71,6 +71,7 @@ struct PlaneOptions {
   void (*random)(MutableBytes) = nullptr;
   /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.
   LiveSource live = nullptr;
+  bool nat_follow = false;  ///< SAs in UDP send to where their peer was seen last.
 };
 
 /// The least that an ICMP error is believed about a path: less is rare on real links, and would slow everything down.
@@ -126,6 +127,7 @@ class Plane final : public Carrier {
   void remove(const SaId& id) override;
   std::optional<Carried> carried(const SaId& id) const override;
   std::optional<SaId> attention() override;
+  std::optional<pfkey::Endpoint> moved(const SaId& id) override;
 
   // For the engine's thread.
 

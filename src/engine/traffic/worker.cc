@@ -277,7 +277,8 @@ void Worker::State::try_higher(Batch& batch) {
 }
 
 Cause Worker::State::finish_in(Work& w, Instant now) {
-  switch (w.flow->mark(w.number)) {
+  const auto [verdict, newest] = w.flow->mark(w.number);
+  switch (verdict) {
     case ReplayWindow::Verdict::replayed:
       return Cause::replayed;
     case ReplayWindow::Verdict::late:
@@ -285,10 +286,15 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
     case ReplayWindow::Verdict::fresh:
       break;
   }
+  // An old packet may have been held back, and a copy of it come from anywhere.
+  std::optional<Place> moved;
+  if (newest && w.flow->udp && !w.flow->peer.is(w.h.src, w.h.src_port.value_or(0)))
+    moved = Place{w.h.src, w.h.src_port.value_or(0)};
   const std::optional<Address> home = vouched_home(w);
   if (const Cause cause = unwrap(w, plane.options.icmp_errors); cause != Cause::none) return cause;
   Headers ends = w.h;
   if (home) ends.src = *home;
+  if (moved) w.flow->seen_at(*moved);
   if (!charge(w, incoming.at(ends), now)) return Cause::exhausted;
   if (plane.options.mss_clamp) clamp_arrived(w, now);
   return Cause::none;

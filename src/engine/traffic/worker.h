@@ -7,6 +7,7 @@
 
 #include "engine/traffic/choice.h"
 #include "engine/traffic/epoch.h"
+#include "engine/traffic/followers.h"
 #include "engine/traffic/lookup.h"
 #include "engine/traffic/loop.h"
 #include "engine/traffic/plane.h"
@@ -81,6 +82,7 @@ struct Plane::State {
   Epochs epochs;
   Lookup<Flow> flows;
   Choice choice;
+  Followers followers;  // Of SAs in UDP, if they are to follow.
   std::atomic<std::uint64_t> generation{1};
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
   Rounds pending;                      // The engine's thread has taken these off the list.
@@ -95,6 +97,7 @@ struct Plane::State {
   Flow* find(const SaId& id) const;
   void list(Flow& flow);
   void change(Flow& flow, const Sa& sa);
+  void file(Flow& flow);
   void take_listed();
   void collect();
 };

@@ -15,12 +15,12 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
 }
 
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
-void write_front(const Work& w, MutableBytes packet, const Layout& layout, Departure& d) {
+void write_front(const Work& w, const Place* moved, MutableBytes packet, const Layout& layout, Departure& d) {
   Flow& flow = *w.flow;
   const std::uint8_t protocol = protocol_of(flow);
   if (flow.tunnel) {
     Header outer{.src = flow.src,
-                 .dst = flow.id.dst,
+                 .dst = moved ? moved->address : flow.id.dst,
                  .protocol = protocol,
                  .traffic_class = outer_traffic_class(w.h.traffic_class),
                  .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
@@ -134,10 +134,11 @@ void wrap(Work& w, const Layout& layout) {
   p.size = layout.total();
   const MutableBytes packet = p.bytes();
   Departure& d = w.item->departure;
-  write_front(w, packet, layout, d);
+  const Place* const moved = flow.udp ? flow.sends_to() : nullptr;
+  write_front(w, moved, packet, layout, d);
   w.at = layout.outer;
   if (flow.udp) {
-    d.src_port = natt_port(flow.local), d.dst_port = natt_port(flow.remote);
+    d.src_port = natt_port(flow.local), d.dst_port = moved ? moved->port : natt_port(flow.remote);
     write_udp(packet.subspan(layout.outer), d.src_port, d.dst_port, packet.size() - layout.outer);
     d.header += kUdpHeader;
     w.at += kUdpHeader;

@@ -1,0 +1,45 @@
+#pragma once
+/// Where the peer of an SA in UDP is: the NAT in front of it may show another address or port at any time (RFC 3948
+/// section 4).
+#include <atomic>
+#include <compare>
+#include <cstdint>
+#include <optional>
+
+#include "base/net.h"
+#include "engine/traffic/spin_lock.h"
+
+namespace engine::traffic {
+
+/// An address and a UDP port.
+struct Place {
+  Address address;
+  std::uint16_t port = 0;
+  auto operator<=>(const Place&) const = default;
+};
+
+/// What packets tell of where the peer is.
+class PeerPlace {
+ public:
+  // For packet threads.
+  /// Whether the peer was seen there last: one read and a comparison.
+  bool is(const Address& address, std::uint16_t port) const {
+    return seen_.load(std::memory_order_relaxed) == tag_of(address, port);
+  }
+  /// The newest authentic packet came from there. `expected`: the SA says so itself. Whether that is news, which then
+  /// waits for take().
+  bool see(const Place& place, bool expected);
+
+  /// For the engine's thread: the last news since it was last asked.
+  std::optional<Place> take();
+
+ private:
+  // Not 0. Of IPv6 two places may have the same one, by chance; only the peer itself can try.
+  static std::uint64_t tag_of(const Address& address, std::uint16_t port);
+
+  std::atomic<std::uint64_t> seen_{0};  // 0: nowhere yet.
+  SpinLock lock_;                       // Of what follows.
+  std::optional<Place> news_;
+};
+
+}  // namespace engine::traffic

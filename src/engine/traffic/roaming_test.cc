@@ -1,0 +1,188 @@
+/// A peer in UDP whose NAT shows another address or port: who is told, who follows, and who cannot move it.
+#include <gmock/gmock.h>
+
+#include "engine/traffic/peer_place.h"
+#include "engine/traffic/testing.h"
+
+namespace engine::traffic {
+namespace {
+
+using namespace testing;
+using engine::testing::kDone;
+using pfkey::SaType;
+
+constexpr const char *kHere = "192.0.2.1", *kThere = "192.0.2.2", *kElsewhere = "198.51.100.9";
+constexpr std::uint32_t kIn = 0x100, kOut = 0x200, kLater = 0x201;
+
+// The packet under another source.
+Octets from(Octets packet, const char* address, std::uint16_t port) {
+  const Address source = *parse_address(address);
+  std::ranges::copy(source.bytes(), packet.begin() + 12);
+  mend_checksum(packet);
+  set(packet, 20, port);
+  return packet;
+}
+
+std::vector<engine::testing::Sent> attend(Host& host) {
+  std::vector<engine::testing::Sent> sent;
+  host.engine.attend(at(0), [&](Audience to, Message&& m) { sent.push_back({to, std::move(m)}); });
+  return sent;
+}
+
+Place place(const char* address, std::uint16_t port) { return {*parse_address(address), port}; }
+
+struct RoamingTest : ::testing::TestWithParam<bool> {
+  bool tunnel = GetParam();
+  Host here, there{PlaneOptions{.nat_follow = true}};
+
+  Wish to_there(std::uint32_t window = 64) const { return {.tunnel = tunnel, .window = window, .udp = true}; }
+  Wish to_here() const {
+    return {
+        .src = kThere, .dst = kHere, .tunnel = tunnel, .inner_src = "10.2.0.0", .inner_dst = "10.1.0.0", .udp = true};
+  }
+  void SetUp() override {
+    load(here, kIn, to_there(), pfkey::kFlagOutbound);
+    load(there, kIn, to_there(), pfkey::kFlagInbound);
+    load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  }
+  static void load(Host& host, std::uint32_t spi, const Wish& wish, std::uint32_t way) {
+    Message m = add(spi, wish);
+    m.sa->flags |= way;
+    ASSERT_EQ(host.add(std::move(m)), kDone);
+  }
+  Octets sent() {
+    const Shape inside{.src = "10.1.0.1", .dst = "10.2.0.1"};
+    return protect(here, datagram(tunnel ? inside : Shape{})).packet;
+  }
+  // Where `there` sends what is for the peer.
+  Place goal() {
+    const Shape inside{.src = "10.2.0.1", .dst = "10.1.0.1"}, plain{.src = kThere, .dst = kHere};
+    const Result r = protect(there, datagram(tunnel ? inside : plain));
+    EXPECT_EQ(r.cause, Cause::none);
+    // The headers say the same.
+    Place written;
+    std::ranges::copy(Bytes(r.packet).subspan(16, 4), written.address.octets.begin());
+    written.port = get<std::uint16_t>(r.packet, 22);
+    EXPECT_EQ(written, (Place{r.departure.dst, r.departure.dst_port}));
+    EXPECT_TRUE(parse(r.packet));
+    return written;
+  }
+  Cause arrives(const Octets& packet) { return unprotect(there, packet).cause; }
+  void expect_told(const Place& where) {
+    const auto told = attend(there);
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].to, Audience::everyone);
+    const Message& m = told[0].message;
+    EXPECT_EQ(m.type, pfkey::Type::x_nat_t_new_mapping);
+    EXPECT_EQ(m.satype, SaType::esp);
+    EXPECT_EQ(m.seq, 0u);
+    EXPECT_EQ(m.pid, 0u);
+    ASSERT_TRUE(m.sa);
+    EXPECT_EQ(m.sa->spi, kIn);
+    EXPECT_EQ(m.src->address, *parse_address(kHere));
+    EXPECT_EQ(m.dst->address, *parse_address(kThere));
+    EXPECT_EQ(m.natt_remote, (pfkey::Endpoint{pfkey::kProtoUdp, 0, where.address, where.port}));
+    EXPECT_FALSE(m.encrypt_key || m.auth_key);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Modes, RoamingTest, ::testing::Bool(),
+                         [](const auto& mode) { return mode.param ? "Tunnel" : "Transport"; });
+
+TEST_P(RoamingTest, AnotherPortIsToldAndFollowed) {
+  EXPECT_EQ(arrives(sent()), Cause::none);
+  // Its first use is due, and no more: the SA says that port itself.
+  for (const auto& one : attend(there)) EXPECT_NE(one.message.type, pfkey::Type::x_nat_t_new_mapping);
+  EXPECT_EQ(goal(), place(kHere, 4501));
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  EXPECT_EQ(goal(), place(kHere, 4501));  // Until the engine's thread has heard of it.
+  expect_told(place(kHere, 31000));
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  EXPECT_TRUE(attend(there).empty());
+  EXPECT_EQ(arrives(sent()), Cause::none);
+  expect_told(place(kHere, 4500));
+  EXPECT_EQ(goal(), place(kHere, 4500));
+}
+
+// In transport mode the address is the packet's own, and the SA covers no other.
+TEST_P(RoamingTest, AnotherAddressIsATunnelsAlone) {
+  EXPECT_EQ(arrives(from(sent(), kElsewhere, 31000)), tunnel ? Cause::none : Cause::selector);
+  if (tunnel) expect_told(place(kElsewhere, 31000));  // From the first packet on.
+  EXPECT_TRUE(attend(there).empty());
+  EXPECT_EQ(goal(), tunnel ? place(kElsewhere, 31000) : place(kHere, 4501));
+  const Wish transport{.src = kThere, .dst = kHere, .udp = true};
+  load(there, kLater, transport, pfkey::kFlagOutbound);
+  const Result r = protect(there, datagram({.src = kThere, .dst = kHere}));
+  EXPECT_EQ(r.cause, Cause::none);
+  EXPECT_EQ((Place{r.departure.dst, r.departure.dst_port}), place(kHere, 4501));
+}
+
+TEST_P(RoamingTest, AnSaThatComesLaterFollowsToo) {
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  expect_told(place(kHere, 31000));
+  load(there, kLater, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  for (const std::uint32_t spi : {kOut, kLater}) {  // With the last of them the peer is forgotten.
+    Message m = engine::testing::request(pfkey::Type::del, SaType::esp, spi);
+    m.src.reset();
+    m.dst = endpoint(kHere);
+    ASSERT_EQ(there.add(std::move(m)), kDone);
+  }
+  load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 4501));
+}
+
+TEST_P(RoamingTest, OnlyTheNewestAuthenticPacketMovesIt) {
+  EXPECT_EQ(arrives(sent()), Cause::none);
+  const Octets held = sent(), newer = sent();
+  EXPECT_EQ(arrives(newer), Cause::none);
+  attend(there);
+  EXPECT_EQ(arrives(from(newer, kHere, 31000)), Cause::replayed);
+  EXPECT_EQ(arrives(from(held, kHere, 31000)), Cause::none);  // It was never let in before.
+  Octets forged = sent();
+  forged.back() ^= std::byte{1};
+  EXPECT_EQ(arrives(from(forged, kHere, 31000)), Cause::corrupt);
+  EXPECT_TRUE(attend(there).empty());
+  EXPECT_EQ(goal(), place(kHere, 4501));
+}
+
+TEST_P(RoamingTest, NorDoesACopyWithoutAReplayWindow) {
+  Host open{PlaneOptions{.nat_follow = true}};
+  load(open, kIn, to_there(0), pfkey::kFlagInbound);
+  const Octets packet = sent();
+  EXPECT_EQ(unprotect(open, packet).cause, Cause::none);
+  attend(open);
+  EXPECT_EQ(unprotect(open, from(packet, kHere, 31000)).cause, Cause::none);
+  EXPECT_TRUE(attend(open).empty());
+}
+
+TEST_P(RoamingTest, ItIsToldOnlyWhereNobodyIsToFollow) {
+  Host still;
+  load(still, kIn, to_there(), pfkey::kFlagInbound);
+  load(still, kOut, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(unprotect(still, from(sent(), kHere, 31000)).cause, Cause::none);
+  EXPECT_EQ(attend(still).size(), 1u);
+  const Shape inside{.src = "10.2.0.1", .dst = "10.1.0.1"}, plain{.src = kThere, .dst = kHere};
+  EXPECT_EQ(protect(still, datagram(tunnel ? inside : plain)).departure.dst_port, 4501);
+}
+
+TEST(PeerPlace, TellsPlacesApart) {
+  PeerPlace peer;
+  EXPECT_FALSE(peer.is(*parse_address("0.0.0.0"), 0));
+  for (const char* const address : {"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:0:1::1", "::"})
+    for (const std::uint16_t port : std::initializer_list<std::uint16_t>{1, 4500, 65535}) {
+      const Place where = place(address, port);
+      EXPECT_FALSE(peer.is(where.address, where.port)) << address << " " << port;
+      EXPECT_TRUE(peer.see(where, false)) << address << " " << port;
+      EXPECT_TRUE(peer.is(where.address, where.port));
+      EXPECT_FALSE(peer.see(where, false));
+      EXPECT_EQ(peer.take(), where);
+      EXPECT_EQ(peer.take(), std::nullopt);
+    }
+  PeerPlace expected;
+  EXPECT_FALSE(expected.see(place("192.0.2.1", 4500), true));
+  EXPECT_TRUE(expected.see(place("192.0.2.1", 4501), true));
+}
+
+}  // namespace
+}  // namespace engine::traffic
