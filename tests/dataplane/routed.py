@@ -19,6 +19,7 @@ from hosts import BIN, DEADLINE, Host, ip
 from manager import Manager
 
 MARK = "0x50"
+WIDE = 1500  # MTU of a link that is as long as ipsecd takes it to be.
 NAT_PORT = 4500
 KEY = "".join(f"{n:02x}" for n in range(64))
 FOLLOWS = "--nat-follow" in subprocess.run([BIN / "ipsecd", "--help"], capture_output=True, text=True, check=True).stdout
@@ -131,8 +132,10 @@ class Network:
         self.a, self.b = KeptHost("a", folder, ("--workers", "1")), KeptHost("b", folder, (
             "--workers", "2", *(("--nat-follow",) if FOLLOWS else ())))
         self.r = Host("r", folder)
+        self.r.own_name = "r"
+        self.narrow = {}  # Links, by their ports of the router, and paths, by the host at their end: the MTU.
         self.generation = {kind: 0 for kind in KINDS}
-        self.nat_port, self.nat_ports_used, self.uplink = NAT_PORT, 0, 1
+        self.nat_port, self.nat_ports_used, self.uplink = NAT_PORT if FOLLOWS else 20000, 0, 1
         try:
             self.lay()
         except Exception:
@@ -166,6 +169,9 @@ class Network:
         b.ip("-6", "route", "add", "default", "via", "2001:db8:2::fe")
         self.route_by(1)
         self.translate()
+        for host, nets in ((a, ("10.2.0.0/16", "10.12.0.0/16", "fd02::/32")), (b, ("10.1.0.0/16", "10.11.0.0/16", "fd01::/32"))):
+            for net in nets:
+                host.ip("route", "add", "unreachable", net, "metric", "2000")
         for host, peers in ((a, ("198.51.100.2", "2001:db8:2::2")), (b, ("192.0.2.1", "198.51.100.254", "2001:db8:1::1"))):
             for family in ("-4", "-6"):
                 # What has no device to go to goes nowhere, least of all in clear.
@@ -186,9 +192,10 @@ class Network:
 
     def translate(self):
         """What goes in UDP from 192.168.1.1 gets the address that r has towards b, and its present port."""
-        self.filter("-t", "nat", "-F", "POSTROUTING")
-        self.filter("-t", "nat", "-A", "POSTROUTING", "-s", "192.168.1.1", "-p", "udp", "-j", "SNAT", "--to-source",
-                    f"198.51.100.254:{self.nat_port}")
+        there = "SNAT" in self.filter("-t", "nat", "-L", "POSTROUTING", "-n")
+        # One step: without a rule there would be no NAT for a moment.
+        self.filter("-t", "nat", *(("-R", "POSTROUTING", "1") if there else ("-A", "POSTROUTING")), "-s", "192.168.1.1", "-p", "udp",
+                    "-j", "SNAT", "--to-source", f"198.51.100.254:{self.nat_port}")
         self.r.inside(flush_connections)
 
     def new_nat_port(self):
@@ -214,6 +221,15 @@ class Network:
         """A link of the router takes so much; what is too much waits."""
         subprocess.run(["tc", "-n", self.r.netns, "qdisc", "replace", "dev", port, "root", "tbf", "rate", rate, "burst",
                         "128kb", "limit", "16mb"], check=True, timeout=DEADLINE)
+
+    def tell_path(self, towards):
+        """What goes on by the router's link towards a host has the MTU that is set for that path, or the link's, if less."""
+        port, nets = (("p3", ("198.51.100.0/24", "2001:db8:2::/64")) if towards == "b" else
+                      ("p1", ("192.0.2.0/24", "192.168.1.0/24", "2001:db8:1::/64")))
+        size = str(min(self.narrow.get(towards, WIDE), self.narrow.get(port, WIDE)))
+        for net in nets:
+            words = ("metric", "256", "mtu", size) if ":" in net else ("scope", "link", "mtu", "lock", size)
+            self.r.ip("route", "replace", net, "dev", port, "proto", "kernel", *words)
 
     def give_addresses(self, host):
         """To its device, and the routes into it."""
@@ -252,17 +268,17 @@ class Network:
             self.apply(host)
 
     def clear_packets(self):
-        """How many packets of the streams have crossed the router without protection."""
-        count = 0
+        """Packets of the streams that have come to the router without protection: how many, by the router's rules for them."""
+        found = []
         for family in ("", "6"):
-            rows = self.filter("-t", "mangle", "-L", "FORWARD", "-v", "-n", "-x", family=family).splitlines()[2:]
-            count += sum(int(row.split()[0]) for row in rows)
-        return count
+            rows = self.filter("-t", "mangle", "-L", "PREROUTING", "-v", "-n", "-x", family=family).splitlines()[2:]
+            found += [" ".join(row.split()) for row in rows if row.split()[0] != "0"]
+        return found
 
     def watch_for_clear(self, ports):
         for family in ("", "6"):
-            self.filter("-t", "mangle", "-A", "FORWARD", "-p", "tcp", family=family)
-            self.filter("-t", "mangle", "-A", "FORWARD", "-p", "udp", "--dport", ports, family=family)
+            self.filter("-t", "mangle", "-A", "PREROUTING", "-p", "tcp", family=family)
+            self.filter("-t", "mangle", "-A", "PREROUTING", "-p", "udp", "--dport", ports, family=family)
 
     def close(self):
         for host in (self.a, self.b, self.r):
