@@ -156,6 +156,23 @@ TEST_P(RoamingTest, NorDoesACopyWithoutAReplayWindow) {
   EXPECT_TRUE(attend(open).empty());
 }
 
+// Anybody can write a higher number and another port on a packet that no ICV covers.
+TEST_P(RoamingTest, NorDoesAnythingWithoutIntegrity) {
+  const auto bare = [](Wish wish) {
+    wish.encrypt = 12, wish.auth = 0, wish.window = 0;
+    return wish;
+  };
+  Host sender, open{PlaneOptions{.nat_follow = true}};
+  load(sender, kIn, bare(to_there()), pfkey::kFlagOutbound);
+  load(open, kIn, bare(to_there()), pfkey::kFlagInbound);
+  const Shape inside{.src = "10.1.0.1", .dst = "10.2.0.1"};
+  for (const std::uint16_t port : {4500, 31000}) {
+    const Octets packet = protect(sender, datagram(tunnel ? inside : Shape{})).packet;
+    EXPECT_EQ(unprotect(open, from(packet, kHere, port)).cause, Cause::none);
+  }
+  for (const auto& one : attend(open)) EXPECT_NE(one.message.type, pfkey::Type::x_nat_t_new_mapping);
+}
+
 TEST_P(RoamingTest, ItIsToldOnlyWhereNobodyIsToFollow) {
   Host still;
   load(still, kIn, to_there(), pfkey::kFlagInbound);
