@@ -1,12 +1,41 @@
-// The packet parser, and what is made of packets that it takes: ICMP answers, path reports, fragments.
+// The packet parser, and what is made of packets that it takes: ICMP answers, path reports, fragments, what an ICMP
+// error quotes, segment sizes.
 #include <cstdint>
 #include <vector>
 
 #include "engine/traffic/header.h"
+#include "engine/traffic/mss.h"
 #include "engine/traffic/plane.h"
+#include "engine/traffic/quote.h"
+#include "engine/traffic/tcp.h"
 #include "must.h"
 
 using namespace engine::traffic;
+
+namespace {
+
+// Whether the sum over what TCP covers, with its pseudo header, is that of a right checksum.
+bool right(Bytes packet, const Headers& h) {
+  std::vector<std::byte> copy(packet.begin(), packet.end());
+  mend_transport_checksum(copy, h);
+  const auto sum = [&](Bytes b) { return get<std::uint16_t>(b, h.upper_at + kTcpSum) % 0xffff; };  // 0 is 0xffff, too.
+  return sum(copy) == sum(packet);
+}
+
+void check_segment_size(Bytes input, const Headers& h) {
+  if (!opens_connection(input, h)) return;
+  std::vector<std::byte> packet(input.begin(), input.end());
+  const bool was = right(packet, h);
+  lower_mss(packet, h, 1000);
+  MUST(right(packet, h) == was);
+  const std::vector<std::byte> once = packet;
+  lower_mss(packet, h, 1000);
+  MUST(packet == once);
+  for (std::size_t i = 0; i < packet.size(); ++i)
+    MUST(packet[i] == input[i] || i >= h.upper_at + kTcpLeast || (i - h.upper_at) / 2 == kTcpSum / 2);
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes input = std::as_bytes(std::span(data, size));
@@ -15,6 +44,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!h) return 0;
   MUST(h->total <= size && h->network <= h->upper_at && h->upper_at <= h->total);
   MUST(h->next_at < h->network && h->upper_next_at < h->upper_at);
+
+  if (const auto answer = answer_to_quoted(input, *h))
+    MUST(answer->dst == h->dst && answer->src.family == h->dst.family && !h->later_fragment);
+  check_segment_size(input, *h);
 
   std::vector<std::byte> memory(128 + size);
   std::ranges::copy(input, memory.begin() + 128);

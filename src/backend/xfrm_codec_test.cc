@@ -51,6 +51,40 @@ Message told(const Message& m) {
   return sa_of(payload(m), context).value();
 }
 
+// As the kernel's selectors have them: the type where the source port is, the code where the other is; of 0 only the
+// mask tells that it is meant.
+TEST(XfrmCodec, IcmpTypesAndCodesComeBack) {
+  struct Row {
+    std::uint8_t proto;
+    std::uint16_t type, code;                            // As PF_KEY has them: 256 is 0, and 0 any.
+    std::uint16_t sport, sport_mask, dport, dport_mask;  // As the kernel does.
+  };
+  for (const Row& row :
+       {Row{1, 8, 256, 8, 65535, 0, 65535}, Row{1, 256, 0, 0, 65535, 0, 0}, Row{58, 128, 0, 128, 65535, 0, 0},
+        Row{58, 1, 4, 1, 65535, 4, 65535}, Row{58, 0, 0, 0, 0, 0, 0}, Row{17, 256, 0, 256, 65535, 0, 0}})
+    for (const bool tunnel : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} {} {} {}", row.proto, row.type, row.code, tunnel));
+      Message m = add();
+      if (tunnel) {
+        m.sa->flags |= pfkey::kFlagTunnel;
+        m.src->proto = m.dst->proto = pfkey::kProtoIpip;
+        m.inner_src = endpoint("10.1.0.0", row.proto, row.type, 16);
+        m.inner_dst = endpoint("10.2.0.0", row.proto, row.code, 16);
+      } else {
+        m.src->proto = m.dst->proto = row.proto;
+        m.src->port = row.type, m.dst->port = row.code;
+      }
+      const auto sel = front<xfrm_usersa_info>(payload(m))->sel;
+      EXPECT_EQ(big_endian(sel.sport), row.sport);
+      EXPECT_EQ(sel.sport_mask, row.sport_mask);
+      EXPECT_EQ(big_endian(sel.dport), row.dport);
+      EXPECT_EQ(sel.dport_mask, row.dport_mask);
+      const Message back = told(m);
+      EXPECT_EQ(tunnel ? back.inner_src : back.src, tunnel ? m.inner_src : m.src);
+      EXPECT_EQ(tunnel ? back.inner_dst : back.dst, tunnel ? m.inner_dst : m.dst);
+    }
+}
+
 TEST(XfrmCodec, EveryAlgorithmComesBackWithItsKey) {
   for (const pfkey::Algorithm& a : pfkey::algorithms()) {
     Message m = add();

@@ -8,6 +8,7 @@
 
 #include "backend/xfrm_attributes.h"
 #include "backend/xfrm_label.h"
+#include "backend/xfrm_ports.h"
 #include "pfkey/algorithms.h"
 
 namespace backend::xfrm {
@@ -93,7 +94,7 @@ void read_algorithms(Message& m, const Attributes& had, bool hidden) {
 
 void read_selector(Message& m, const xfrm_usersa_info& info) {
   const xfrm_selector& sel = info.sel;
-  const std::uint16_t sport = big_endian(sel.sport), dport = big_endian(sel.dport);
+  const auto [sport, dport] = ports_of(sel);
   if (info.mode == XFRM_MODE_TUNNEL) {
     const std::uint16_t family = sel.family == AF_INET6 ? AF_INET6 : AF_INET;
     const std::uint8_t inside = family == AF_INET6 ? pfkey::kProtoIpv6 : pfkey::kProtoIpip;
@@ -112,8 +113,7 @@ void read_selector(Message& m, const xfrm_usersa_info& info) {
   if (info.mode != XFRM_MODE_TUNNEL && info.mode != XFRM_MODE_TRANSPORT)
     remark(m, fmt::format("its mode is {}, neither transport nor tunnel", info.mode));
   if (sport || dport || sel.proto || m.inner_src) m.sa->flags |= pfkey::kFlagUnique;
-  const auto partial = [](std::uint16_t mask) { return mask != 0 && mask != UINT16_MAX; };
-  if (partial(sel.sport_mask) || partial(sel.dport_mask)) remark(m, "its selector has ranges of ports");
+  if (has_port_ranges(sel)) remark(m, "its selector has ranges of ports");
   if (sel.ifindex != 0) remark(m, fmt::format("its selector names interface {}", sel.ifindex));
 }
 
@@ -324,7 +324,7 @@ std::optional<Message> wanted(const NetlinkMessage& n) {
   m->sa.reset();
   m->seq = acquire->seq;
   m->src->proto = m->dst->proto = acquire->sel.proto;
-  m->src->port = big_endian(acquire->sel.sport), m->dst->port = big_endian(acquire->sel.dport);
+  std::tie(m->src->port, m->dst->port) = ports_of(acquire->sel);
   return m;
 }
 

@@ -5,6 +5,7 @@
 
 #include "backend/xfrm_attributes.h"
 #include "backend/xfrm_label.h"
+#include "backend/xfrm_ports.h"
 #include "pfkey/algorithms.h"
 
 namespace backend::xfrm {
@@ -24,12 +25,6 @@ void put_mark(const Message& m, NetlinkBatch& out) {
   auto mark = zeroed<xfrm_mark>();
   mark.v = m.mark->value, mark.m = m.mark->mask;
   out.attribute(XFRMA_MARK, bytes_of(mark));
-}
-
-// Ports are compared under a mask: all of their bits, or none.
-void put_ports(xfrm_selector& sel, std::uint16_t source, std::uint16_t destination) {
-  sel.sport = big_endian(source), sel.sport_mask = source ? UINT16_MAX : std::uint16_t{0};
-  sel.dport = big_endian(destination), sel.dport_mask = destination ? UINT16_MAX : std::uint16_t{0};
 }
 
 xfrm_selector selector_of(const Message& m) {

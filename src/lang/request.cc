@@ -8,6 +8,7 @@
 
 #include "lang/keywords.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/icmp.h"
 
 namespace lang {
 namespace {
@@ -70,9 +71,15 @@ class Builder {
   };
 
   void put(const Ends& ends, Message& m) const {
-    m.dst = Endpoint{proto_, 0, ends.dst, value(spec_.dport)};
-    if (ends.src) m.src = Endpoint{proto_, 0, *ends.src, value(spec_.sport)};
-    if (!ends.src && writes()) m.src = Endpoint{proto_, 0, unspecified(ends.dst.family), value(spec_.sport)};
+    const bool icmp = pfkey::is_icmp(proto_);
+    const std::uint16_t sport = port(icmp, spec_.icmp_type, spec_.sport);
+    m.dst = Endpoint{proto_, 0, ends.dst, port(icmp, spec_.icmp_code, spec_.dport)};
+    if (ends.src) m.src = Endpoint{proto_, 0, *ends.src, sport};
+    if (!ends.src && writes()) m.src = Endpoint{proto_, 0, unspecified(ends.dst.family), sport};
+  }
+
+  static std::uint16_t port(bool icmp, const std::optional<IcmpNumber>& number, const std::optional<Port>& word) {
+    return icmp && number ? pfkey::port_of_icmp(number->value) : value(word);
   }
 
   bool writes() const { return (bit(command_.row->verb) & kWriters) != 0; }
@@ -254,8 +261,10 @@ class Builder {
     const Inner any{unspecified(family), 0};
     const Inner& s = src ? *src : any;
     const Inner& d = dst ? *dst : any;
-    m.inner_src = Endpoint{value(spec_.inner_proto), s.prefix, s.address, value(spec_.inner_sport)};
-    m.inner_dst = Endpoint{value(spec_.inner_proto), d.prefix, d.address, value(spec_.inner_dport)};
+    const std::uint8_t proto = value(spec_.inner_proto);
+    const bool icmp = pfkey::is_icmp(proto);
+    m.inner_src = Endpoint{proto, s.prefix, s.address, port(icmp, spec_.icmp_type, spec_.inner_sport)};
+    m.inner_dst = Endpoint{proto, d.prefix, d.address, port(icmp, spec_.icmp_code, spec_.inner_dport)};
     m.sa->flags |= pfkey::kFlagTunnel;
     if (s.address.family != d.address.family) refuse(&S::inner_dst, "isrc and idst are of different address families");
   }

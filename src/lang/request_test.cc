@@ -71,6 +71,17 @@ std::vector<MessageRow> rows() {
   row("encr_alg null", [](Message& m) { m.sa->encrypt = 11; });
   row("src 192.0.2.1", [](Message& m) { m.src = outer("192.0.2.1"); });
   row("saddr mypeer", [](Message& m) { m.src = outer("192.0.2.3"); });
+  const auto icmp = [](std::uint8_t proto, std::uint16_t type, std::uint16_t code) {
+    return [=](Message& m) {
+      m.src->proto = m.dst->proto = proto;
+      m.src->port = type, m.dst->port = code;
+    };
+  };
+  row("proto 1 icmp-type 8", icmp(1, 8, 0));
+  row("proto 1 icmp-type 0", icmp(1, 256, 0));  // 0 would be any.
+  row("proto 1 icmp-type 3 icmp-code 0", icmp(1, 3, 256));
+  row("icmp-code 255 ulp 58 icmp-type 255", icmp(58, 255, 255));
+  row("proto 58 sport 128", icmp(58, 128, 0));  // As setkey and Linux have it.
   row("sport 1 dport https", [](Message& m) { m.src->port = 1, m.dst->port = 443; });
   row("proto 6", [](Message& m) { m.src->proto = 6, m.dst->proto = 6; });
   row("ulp tcp", [](Message& m) { m.src->proto = 6, m.dst->proto = 6; });
@@ -149,6 +160,7 @@ std::vector<MessageRow> rows() {
   tunnel("isrc 10.0.0.0/8", inner("10.0.0.0", 8), inner("0.0.0.0", 0), 4);
   tunnel("idst6 2001:db8::/32", inner("::", 0), inner("2001:db8::", 32), 41);
   tunnel("proxyaddr6 six proto 41", inner("2001:db8::6", 128), inner("::", 0), 41);
+  tunnel("iproto 1 icmp-type 0 icmp-code 4", inner("0.0.0.0", 0, 1, 256), inner("0.0.0.0", 0, 1, 4), 4);
   tunnel("isport 1", inner("0.0.0.0", 0, 0, 1), inner("0.0.0.0", 0), 4);
   tunnel("idport https iproto tcp proto 41", inner("::", 0, 6), inner("::", 0, 6, 443), 41);
   return rows;

@@ -7,6 +7,7 @@
 
 #include "lang/hex.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/icmp.h"
 
 namespace lang {
 namespace {
@@ -42,6 +43,12 @@ struct View {
 };
 
 bool given(const std::optional<Port>& port) { return port && port->value != 0; }
+// Of the traffic, whose protocol is inside if there is a tunnel.
+bool is_icmp(const S& s) {
+  return (s.inner_proto && pfkey::is_icmp(s.inner_proto->value)) || (s.proto && pfkey::is_icmp(s.proto->value));
+}
+// What is no type or code for ICMP, which has no ports. (One of 0 is saved so if there is nothing else to say it with.)
+bool too_large(const std::optional<Port>& port) { return port && port->value > pfkey::kIcmpZero; }
 bool has_inner(const S& s) { return s.inner_src || s.inner_dst || s.inner_sport || s.inner_dport || s.inner_proto; }
 
 // Behind a length that would be right if each digit were a character.
@@ -144,6 +151,17 @@ constexpr Rule kept_by_update() {
           }};
 }
 
+// As in Linux and setkey, the port words name ICMP's type and code too.
+template <auto port>
+constexpr Rule no_port_of_icmp() {
+  return {kError,
+          port,
+          port,
+          false,
+          [](const View& v) { return is_icmp(v.spec) && too_large(v.spec.*port); },
+          "ICMP has no ports: say icmp-type and icmp-code, 0 to 255"};
+}
+
 constexpr std::array kRules = {
     // What an SA must have and what AH cannot have.
     Rule{kError, &S::auth, &S::encrypt, true,
@@ -241,6 +259,8 @@ constexpr std::array kRules = {
     kept_by_update<&S::sport>(),
     kept_by_update<&S::dport>(),
     kept_by_update<&S::proto>(),
+    kept_by_update<&S::icmp_type>(),
+    kept_by_update<&S::icmp_code>(),
     kept_by_update<&S::encap>(),
     kept_by_update<&S::encrypt>(),
     kept_by_update<&S::auth>(),
@@ -258,6 +278,22 @@ constexpr std::array kRules = {
                   (given(v.spec.sport) || given(v.spec.dport));
          },
          "an SA has inner ports (tunnel mode) or outer ports (transport mode), not both"},
+    Rule{kError, &S::icmp_type, &S::proto, true,
+         [](const View& v) { return (v.spec.icmp_type || v.spec.icmp_code) && !is_icmp(v.spec); },
+         "icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto"},
+    Rule{kError, &S::icmp_code, &S::icmp_type, true,
+         [](const View& v) { return v.spec.icmp_code && !v.spec.icmp_type; }, "icmp-code needs icmp-type"},
+    Rule{kError, &S::icmp_type, &S::sport, false,
+         [](const View& v) {
+           const S& s = v.spec;
+           return (s.icmp_type || s.icmp_code) &&
+                  (given(s.sport) || given(s.dport) || given(s.inner_sport) || given(s.inner_dport));
+         },
+         "ICMP has no ports: icmp-type and icmp-code say it all"},
+    no_port_of_icmp<&S::sport>(),
+    no_port_of_icmp<&S::dport>(),
+    no_port_of_icmp<&S::inner_sport>(),
+    no_port_of_icmp<&S::inner_dport>(),
 
     // NAT traversal.
     encapsulated<&S::nat_local>("nat_loc needs encap udp"),

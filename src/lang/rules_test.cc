@@ -33,6 +33,10 @@ constexpr std::string_view kTunnelProto =
     "error: in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside";
 constexpr std::string_view kPorts =
     "error: an SA has inner ports (tunnel mode) or outer ports (transport mode), not both";
+constexpr std::string_view kNeedsIcmp =
+    "error: icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto";
+constexpr std::string_view kTwice = "error: ICMP has no ports: icmp-type and icmp-code say it all";
+constexpr std::string_view kNoPorts = "error: ICMP has no ports: say icmp-type and icmp-code, 0 to 255";
 constexpr std::string_view kForged =
     "warning: aes-cbc without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 rules it "
     "out: "
@@ -116,6 +120,16 @@ constexpr RuleRow kBroken[] = {
     {ESP AES "isport 1 proto 17", "proto", kTunnelProto},
     {ESP AES "iproto tcp ulp 50", "ulp", kTunnelProto},
     {ESP AES "isport 1 dport 1", "isport", kPorts},
+    {ESP AES "icmp-type 8", "icmp-type", kNeedsIcmp},
+    {ESP AES "icmp-type 8 proto 6", "icmp-type", kNeedsIcmp},
+    {ESP AES "isrc 10.0.0.0/8 icmp-type 8", "icmp-type", kNeedsIcmp},
+    {ESP AES "proto 1 icmp-code 0", "icmp-code", "error: icmp-code needs icmp-type"},
+    {ESP AES "proto 1 icmp-type 8 sport 8", "icmp-type", kTwice},
+    {ESP AES "iproto 58 icmp-type 1 icmp-code 4 idport 4", "icmp-type", kTwice},
+    {ESP AES "proto 1 sport 257", "sport", kNoPorts},
+    {ESP AES "ulp 58 sport 1 dport 1000", "dport", kNoPorts},
+    {ESP AES "iproto 58 isport 300", "isport", kNoPorts},
+    {ESP AES "iproto 1 isport 3 idport 65535", "idport", kNoPorts},
     {UPDATE "nat_loc 192.0.2.1", "nat_loc", "error: nat_loc needs encap udp"},
     {UPDATE "nat_rem 192.0.2.1", "nat_rem", "error: nat_rem needs encap udp"},
     {UPDATE "nat_lport 1", "nat_lport", "error: nat_lport needs encap udp"},

@@ -10,6 +10,7 @@
 #include "lang/testing.h"
 #include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/icmp.h"
 
 namespace lang {
 namespace {
@@ -123,6 +124,14 @@ class Generator {
   }
   std::uint16_t port() { return static_cast<std::uint16_t>(maybe() ? below(65536) : 0); }
 
+  // ICMP has a type, or a type and a code, each from 0, as 256, to 255.
+  void ports(pfkey::Endpoint& src, pfkey::Endpoint& dst) {
+    src.port = port(), dst.port = port();
+    if (!pfkey::is_icmp(src.proto)) return;
+    src.port = static_cast<std::uint16_t>(below(257));
+    dst.port = static_cast<std::uint16_t>(src.port ? below(257) : 0);
+  }
+
   void traffic(Message& m) {
     const Family family = maybe() ? Family::v4 : Family::v6;
     const bool tunnel = below(3) == 0;
@@ -132,16 +141,19 @@ class Generator {
       const auto side = [&] {
         const Address a = any_address(inside);
         const unsigned prefix = below(a.bits() + 1);
-        return pfkey::Endpoint{0, static_cast<std::uint8_t>(prefix), masked(a, prefix), port()};
+        return pfkey::Endpoint{0, static_cast<std::uint8_t>(prefix), masked(a, prefix), 0};
       };
       m.inner_src = side(), m.inner_dst = side();
       m.inner_src->proto = m.inner_dst->proto = static_cast<std::uint8_t>(maybe() ? below(256) : 0);
+      if (below(4) == 0) m.inner_src->proto = m.inner_dst->proto = maybe() ? pfkey::kProtoIcmp : pfkey::kProtoIcmpV6;
+      ports(*m.inner_src, *m.inner_dst);
       m.sa->flags |= pfkey::kFlagTunnel;
       proto = inside == Family::v4 ? pfkey::kProtoIpip : pfkey::kProtoIpv6;
     }
-    m.src = pfkey::Endpoint{proto, 0, below(4) ? any_address(family) : unspecified(family),
-                            tunnel ? std::uint16_t{0} : port()};
-    m.dst = pfkey::Endpoint{proto, 0, any_address(family), tunnel ? std::uint16_t{0} : port()};
+    if (!tunnel && below(8) == 0) proto = maybe() ? pfkey::kProtoIcmp : pfkey::kProtoIcmpV6;
+    m.src = pfkey::Endpoint{proto, 0, below(4) ? any_address(family) : unspecified(family)};
+    m.dst = pfkey::Endpoint{proto, 0, any_address(family)};
+    if (!tunnel) ports(*m.src, *m.dst);
     if (m.satype != SaType::esp || below(3)) return;
     const auto nat = [&] {
       return pfkey::Endpoint{pfkey::kProtoUdp, 0, maybe() ? any_address(Family::v4) : Address{}, port()};

@@ -16,6 +16,7 @@ struct SaSpec {
   std::optional<Network> inner_src, inner_dst;
   std::optional<Port> inner_sport, inner_dport;
   std::optional<Protocol> inner_proto;
+  std::optional<IcmpNumber> icmp_type, icmp_code;
   std::optional<Encapsulation> encap;
   std::optional<Host> nat_local, nat_remote;
   std::optional<Port> nat_local_port, nat_remote_port;
@@ -46,11 +47,12 @@ struct SaSpec {
 using Slot =
     std::variant<std::optional<Spi> SaSpec::*, std::optional<Count> SaSpec::*, std::optional<Count32> SaSpec::*,
                  std::optional<Window> SaSpec::*, std::optional<Bits> SaSpec::*, std::optional<Port> SaSpec::*,
-                 std::optional<Protocol> SaSpec::*, std::optional<AuthAlgorithm> SaSpec::*,
-                 std::optional<EncryptAlgorithm> SaSpec::*, std::optional<Encapsulation> SaSpec::*,
-                 std::optional<pfkey::State> SaSpec::*, std::optional<Flag> SaSpec::*, std::optional<Host> SaSpec::*,
-                 std::optional<Network> SaSpec::*, std::optional<KeyValue> SaSpec::*, std::optional<Identity> SaSpec::*,
-                 std::optional<Label> SaSpec::*, std::optional<pfkey::Mark> SaSpec::*,
-                 std::optional<pfkey::Offload> SaSpec::*, std::optional<Unusable> SaSpec::*>;
+                 std::optional<IcmpNumber> SaSpec::*, std::optional<Protocol> SaSpec::*,
+                 std::optional<AuthAlgorithm> SaSpec::*, std::optional<EncryptAlgorithm> SaSpec::*,
+                 std::optional<Encapsulation> SaSpec::*, std::optional<pfkey::State> SaSpec::*,
+                 std::optional<Flag> SaSpec::*, std::optional<Host> SaSpec::*, std::optional<Network> SaSpec::*,
+                 std::optional<KeyValue> SaSpec::*, std::optional<Identity> SaSpec::*, std::optional<Label> SaSpec::*,
+                 std::optional<pfkey::Mark> SaSpec::*, std::optional<pfkey::Offload> SaSpec::*,
+                 std::optional<Unusable> SaSpec::*>;
 
 }  // namespace lang

@@ -87,6 +87,15 @@ void SyntaxBase<Port>::write(const Port& v, bool, std::string& out) {
 }
 
 template <>
+Value<IcmpNumber> SyntaxBase<IcmpNumber>::read(Words words, ReadContext&) {
+  return wrapped<IcmpNumber>(words[0]);
+}
+template <>
+void SyntaxBase<IcmpNumber>::write(const IcmpNumber& v, bool, std::string& out) {
+  append_number(v.value, out);
+}
+
+template <>
 Value<Protocol> SyntaxBase<Protocol>::read(Words words, ReadContext& context) {
   if (words[0].text == kAny) return Protocol{0};
   if (!looks_numeric(words[0].text) && context.names.protocol)

@@ -73,6 +73,10 @@ struct Syntax<Port> : SyntaxBase<Port> {
   static constexpr std::string_view kMetavar = "PORT";
 };
 template <>
+struct Syntax<IcmpNumber> : SyntaxBase<IcmpNumber> {
+  static constexpr std::string_view kMetavar = "NUMBER";
+};
+template <>
 struct Syntax<Protocol> : SyntaxBase<Protocol> {
   static constexpr std::string_view kMetavar = "PROTOCOL";
 };

@@ -56,6 +56,8 @@ constexpr KeywordRow kExpected[] = {
     {"innerdport idport", "", &S::inner_dport, kWriters},
     {"proto ulp", "", &S::proto, kAll},
     {"iproto iulp", "", &S::inner_proto, kWriters},
+    {"icmp-type", "", &S::icmp_type, kWriters},
+    {"icmp-code", "", &S::icmp_code, kWriters},
     {"nat_loc", "", &S::nat_local, kWriters},
     {"nat_rem", "", &S::nat_remote, kWriters},
     {"nat_lport", "", &S::nat_local_port, kWriters},

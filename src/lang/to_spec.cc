@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pfkey/icmp.h"
+
 namespace lang {
 namespace {
 
@@ -43,16 +45,33 @@ void algorithms_to_spec(pfkey::Message& m, SaSpec& s) {
   if (m.encrypt_key) s.encrypt_key = joined_key(std::move(*m.encrypt_key), m.initial_iv);
 }
 
+// What the ports of such traffic are: type and code, if it is ICMP's.
+void ports_to_spec(std::uint8_t proto, std::uint16_t from, std::uint16_t to, std::optional<Port>& source,
+                   std::optional<Port>& destination, SaSpec& s) {
+  const auto icmp_number = [](std::uint16_t port) {
+    const auto number = pfkey::icmp_of_port(port);
+    return number ? std::optional(IcmpNumber{static_cast<std::uint8_t>(*number)}) : std::nullopt;
+  };
+  // A code without a type, which some other program has given, is left to the port words.
+  const bool icmp = pfkey::is_icmp(proto) && from != 0 && from <= pfkey::kIcmpZero && to <= pfkey::kIcmpZero;
+  if (icmp) {
+    s.icmp_type = icmp_number(from), s.icmp_code = icmp_number(to);
+  } else {
+    source = unless_zero<Port>(from), destination = unless_zero<Port>(to);
+  }
+}
+
 Network network(const pfkey::Endpoint& e) { return {literal(e.address), e.prefix}; }
 
 void traffic_to_spec(const pfkey::Message& m, SaSpec& s) {
   if (m.src && !is_unspecified(m.src->address)) s.src = literal(m.src->address);
-  if (m.src) s.sport = unless_zero<Port>(m.src->port);
-  if (m.dst) s.dst = literal(m.dst->address), s.dport = unless_zero<Port>(m.dst->port);
+  if (m.dst) s.dst = literal(m.dst->address);
+  ports_to_spec(m.dst ? m.dst->proto : std::uint8_t{0}, m.src ? m.src->port : std::uint16_t{0},
+                m.dst ? m.dst->port : std::uint16_t{0}, s.sport, s.dport, s);
   if (m.dst) s.proto = unless_zero<Protocol>(m.dst->proto);
   if (!m.inner_src || !m.inner_dst) return;
   s.inner_src = network(*m.inner_src), s.inner_dst = network(*m.inner_dst);
-  s.inner_sport = unless_zero<Port>(m.inner_src->port), s.inner_dport = unless_zero<Port>(m.inner_dst->port);
+  ports_to_spec(m.inner_src->proto, m.inner_src->port, m.inner_dst->port, s.inner_sport, s.inner_dport, s);
   s.inner_proto = unless_zero<Protocol>(m.inner_src->proto);
 }
 

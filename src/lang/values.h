@@ -35,6 +35,10 @@ struct Port {
   std::uint16_t value;
   bool operator==(const Port&) const = default;
 };
+struct IcmpNumber {  ///< A type or a code.
+  std::uint8_t value;
+  bool operator==(const IcmpNumber&) const = default;
+};
 struct Protocol {
   std::uint8_t value;
   bool operator==(const Protocol&) const = default;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pfkey/algorithms.h"
+#include "pfkey/icmp.h"
 #include "pfkey/keyparts.h"
 #include "pfkey/lifetimes.h"
 #include "pfkey/lines.h"
@@ -52,7 +53,11 @@ void print_endpoint(std::string_view label, const std::optional<Endpoint>& e, bo
   if (!e) return;
   std::string text = to_string(e->address);
   if (e->prefix != 0 || (always && is_unspecified(e->address))) text += fmt::format("/{}", e->prefix);
-  if (e->port != 0) text += fmt::format(" port {}", e->port);
+  if (const auto number = is_icmp(e->proto) ? icmp_of_port(e->port) : std::nullopt) {
+    text += fmt::format(" ICMP {} {}", label.ends_with("src") ? "type" : "code", *number);
+  } else if (e->port != 0) {
+    text += fmt::format(" port {}", e->port);
+  }
   std::optional<std::string> host;
   if (!options.numeric && options.host_name && !is_unspecified(e->address)) host = options.host_name(e->address);
   if (host) text += fmt::format(" ({})", escaped(*host));

@@ -291,6 +291,21 @@ TEST_F(Print, RegisterListsTheAlgorithms) {
             "            aes-gcm 128 to 256 bits in steps of 64, salt 32 bits, iv 8 bytes\n");
 }
 
+TEST_F(Print, IcmpHasATypeAndACode) {
+  Message m = samples::header(Type::acquire, SaType::unspec, 1, 0);
+  m.src = endpoint("192.0.2.1", 256, 1);
+  m.dst = endpoint("192.0.2.2", 0, 1);
+  m.inner_src = endpoint("10.1.0.0", 1, 58, 16);
+  m.inner_dst = endpoint("10.2.0.0", 256, 58, 16);
+  EXPECT_EQ(message(m),
+            "ACQUIRE all  192.0.2.1 -> 192.0.2.2  seq 1 pid 0\n"
+            "  src       192.0.2.1 ICMP type 0\n"
+            "  proto     1\n"
+            "  inner src 10.1.0.0/16 ICMP type 1\n"
+            "  inner dst 10.2.0.0/16 ICMP code 0\n"
+            "  iproto    58\n");
+}
+
 TEST_F(Print, AcquireShowsItsProposals) {
   const Message all = samples::everything();
   Message m = samples::header(Type::acquire, SaType::unspec, 0xfffffffe, 0);

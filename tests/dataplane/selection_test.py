@@ -131,6 +131,32 @@ class IcmpErrorsByTheirOwnHeader(IcmpErrors):
                 self.assertRaises(TimeoutError, s.recv, 1)
 
 
+class IcmpTypes(base.Case):
+    """Requests and replies have SAs of their own."""
+    NETS = (("10.2.0.1", socket.AF_INET, socket.IPPROTO_ICMP, 8, 0, ("10.1.0.0/16", "10.2.0.0/16")),
+            ("fd02::1", socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129, ("fd01::/32", "fd02::/32")))
+
+    def test_an_echo(self):
+        for address, family, protocol, request, reply, nets in self.NETS:
+            with self.subTest(address=address):
+                lines = "flush esp\n"
+                for spi, kind, key in ((0x1000, request, GCM_REST), (0x2000, reply, GCM_REST.replace("000102", "100102"))):
+                    inner = [f"isrc {src} idst {dst} iproto {protocol} icmp-type {kind}" for src, dst in (nets, nets[::-1])]
+                    lines += both_ways(spi, key, inner)
+                self.pair.load(lines)
+                self.cable.packets()
+                with self.a.socket(family, socket.SOCK_RAW, protocol) as s:
+                    echo_of = struct.pack("!BBHHH", request, 0, 0, 77, 1) + b"there and back"
+                    s.sendto(echo_of[:2] + struct.pack("!H", checksum(echo_of)) + echo_of[4:], (address, 0))
+                    while (got := s.recv(2000)[20 if family == socket.AF_INET else 0:])[0] != reply:
+                        pass
+                self.assertEqual(got[4:], echo_of[4:])
+                seen = [int.from_bytes(p[20:24], "big") for p in self.cable.packets() if p[0] >> 4 == 4 and p[9] == ESP]
+                self.assertEqual(seen, [0x1000, 0x2001])
+                saved = self.a.ipseckey("-s", "-")
+                self.assertEqual(saved.count(f"icmp-type {reply}"), 2)
+
+
 class OuterSource(base.Case):
     """Host a has another address than b knows."""
 

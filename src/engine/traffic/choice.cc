@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/traffic/hash.h"
+#include "pfkey/icmp.h"
 
 namespace engine::traffic {
 namespace {
@@ -50,15 +51,17 @@ Choice::Shape Choice::shape_of(const Key& key) {
 }
 
 std::optional<Choice::Key> Choice::key_of(const Headers& h, const Shape& shape) {
-  if ((shape.src_port && !h.src_port) || (shape.dst_port && !h.dst_port)) return std::nullopt;
+  const bool icmp = shape.protocol && pfkey::is_icmp(h.upper);
+  const auto &src_port = icmp ? h.icmp_type : h.src_port, &dst_port = icmp ? h.icmp_code : h.dst_port;
+  if ((shape.src_port && !src_port) || (shape.dst_port && !dst_port)) return std::nullopt;
   return Key{shape.tunnel,
              {.src = masked(h.src, shape.src_prefix),
               .dst = masked(h.dst, shape.dst_prefix),
               .src_prefix = shape.src_prefix,
               .dst_prefix = shape.dst_prefix,
               .protocol = shape.protocol ? h.upper : std::uint8_t{0},
-              .src_port = shape.src_port ? h.src_port : std::nullopt,
-              .dst_port = shape.dst_port ? h.dst_port : std::nullopt}};
+              .src_port = shape.src_port ? src_port : std::nullopt,
+              .dst_port = shape.dst_port ? dst_port : std::nullopt}};
 }
 
 std::uint32_t Choice::hash_of(const Key& key) {

@@ -28,7 +28,8 @@ std::optional<Wanted> Questions::pop() {
 
 Memory::Entry& Memory::at(const Headers& h) {
   Hasher hash;
-  const std::uint32_t ports = std::uint32_t{h.src_port.value_or(0)} << 16 | h.dst_port.value_or(0);
+  const std::uint32_t ports = std::uint32_t{(h.icmp_type ? h.icmp_type : h.src_port).value_or(0)} << 16 |
+                              (h.icmp_code ? h.icmp_code : h.dst_port).value_or(0);
   hash.add(h.src), hash.add(h.dst);
   hash.add(std::uint64_t{ports} << 8 | h.upper);
   Entry& e = entries_[hash.value() % kSize];

@@ -4,6 +4,7 @@
 
 #include "engine/traffic/hash.h"
 #include "engine/traffic/wrap.h"
+#include "pfkey/icmp.h"
 
 namespace engine::traffic {
 namespace {
@@ -22,24 +23,28 @@ bool wants_udp(const Sa& sa) {
 
 bool runs(const Sa& sa, std::uint32_t way) { return (sa.flags & Sa::kBothWays) == 0 || (sa.flags & way) != 0; }
 
-std::optional<std::uint16_t> port(std::uint16_t number) { return number == 0 ? std::nullopt : std::optional(number); }
+std::optional<std::uint16_t> port(std::uint16_t number, std::uint8_t protocol) {
+  if (pfkey::is_icmp(protocol)) return pfkey::icmp_of_port(number);
+  return number == 0 ? std::nullopt : std::optional(number);
+}
 
 Selectors selectors_of(const Sa& sa) {
   Selectors s;
   const Rare& rare = rare_of(sa);
-  s.src_port = port(sa.src_port), s.dst_port = port(sa.dst_port);
   if (!(sa.flags & pfkey::kFlagTunnel)) {
     s.src = sa.src, s.dst = sa.dst;
     s.src_prefix = static_cast<std::uint8_t>(is_unspecified(sa.src) ? 0 : sa.src.bits());
     s.dst_prefix = static_cast<std::uint8_t>(sa.dst.bits());
     s.protocol = sa.proto;
+    s.src_port = port(sa.src_port, s.protocol), s.dst_port = port(sa.dst_port, s.protocol);
     return s;
   }
   s.src = rare.inner_src->address, s.src_prefix = rare.inner_src->prefix;
   s.dst = rare.inner_dst->address, s.dst_prefix = rare.inner_dst->prefix;
   s.protocol = rare.inner_dst->proto;
-  if (rare.inner_src->port) s.src_port = port(rare.inner_src->port);
-  if (rare.inner_dst->port) s.dst_port = port(rare.inner_dst->port);
+  // Ports of the outside, which no SA has together with inner ones, are of the inside too.
+  const auto either = [&](std::uint16_t inner, std::uint16_t outer) { return port(inner ? inner : outer, s.protocol); };
+  s.src_port = either(rare.inner_src->port, sa.src_port), s.dst_port = either(rare.inner_dst->port, sa.dst_port);
   return s;
 }
 
@@ -97,8 +102,10 @@ bool port_fits(const std::optional<std::uint16_t>& ours, const std::optional<std
 }  // namespace
 
 bool Selectors::match(const Headers& h) const {
+  const bool icmp = pfkey::is_icmp(protocol);
   return in_prefix(h.src, src, src_prefix) && in_prefix(h.dst, dst, dst_prefix) &&
-         (protocol == 0 || protocol == h.upper) && port_fits(src_port, h.src_port) && port_fits(dst_port, h.dst_port);
+         (protocol == 0 || protocol == h.upper) && port_fits(src_port, icmp ? h.icmp_type : h.src_port) &&
+         port_fits(dst_port, icmp ? h.icmp_code : h.dst_port);
 }
 
 Flow::Flow(const Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_ptr<Live> live)

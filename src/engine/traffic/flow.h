@@ -23,7 +23,7 @@
 namespace engine::traffic {
 
 /// What an SA covers (RFC 4301 section 4.4.1.1); addresses by prefix, a protocol of 0 and ports that are not there are
-/// any.
+/// any. ICMP's type is where the source port is, its code where the other one is.
 struct Selectors {
   Address src, dst;
   std::uint8_t src_prefix = 0, dst_prefix = 0;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "pfkey/icmp.h"
+
 namespace engine::traffic {
 namespace {
 
@@ -15,8 +17,18 @@ bool has_ports(std::uint8_t protocol) {
   return std::ranges::find(kWithPorts, protocol) != kWithPorts.end();
 }
 
+void read_icmp(Bytes packet, Headers& h) {
+  Reader in(packet.subspan(h.upper_at));
+  std::uint8_t type = 0, code = 0;
+  in.net(type);
+  in.net(code);
+  if (in.ok()) h.icmp_type = type, h.icmp_code = code;
+}
+
 void read_ports(Bytes packet, Headers& h) {
-  if (h.later_fragment || !has_ports(h.upper)) return;
+  if (h.later_fragment) return;
+  if (pfkey::is_icmp(h.upper)) return read_icmp(packet, h);
+  if (!has_ports(h.upper)) return;
   Reader in(packet.subspan(h.upper_at));
   std::uint16_t src = 0, dst = 0;
   in.net(src);

@@ -32,6 +32,8 @@ struct Headers {
   std::uint8_t upper = 0;         ///< The upper-layer protocol, ESP, AH or 59; of fragments too.
   std::size_t total = 0;          ///< Bytes of the packet as its length field says, at most those that are there.
   std::optional<std::uint16_t> src_port, dst_port;  ///< Of TCP, UDP, UDP-Lite, SCTP, DCCP; nullopt: there is none here.
+  std::optional<std::uint16_t> icmp_type;           ///< Of ICMP and ICMPv6.
+  std::optional<std::uint16_t> icmp_code;           ///< The same.
   bool fragment = false;                            ///< Part of a datagram.
   bool later_fragment = false;                      ///< And not its first part: there is no upper-layer header.
   bool dont_fragment = false;                       ///< IPv4's DF; always for IPv6.

@@ -4,20 +4,38 @@
 #include <array>
 
 #include "engine/traffic/header.h"
+#include "pfkey/icmp.h"
 
 namespace engine::traffic {
 namespace {
 
-constexpr std::uint8_t kIcmpV4 = 1, kIcmpV6 = 58;
+using pfkey::kProtoIcmp, pfkey::kProtoIcmpV6;
 constexpr std::size_t kIcmpHeader = 8;
+
+// Requests and replies (RFC 792, RFC 4443).
+struct Exchange {
+  std::uint8_t protocol;
+  std::uint16_t request, reply;
+};
+constexpr std::array kExchanges = {Exchange{kProtoIcmp, 8, 0}, Exchange{kProtoIcmp, 13, 14},
+                                   Exchange{kProtoIcmp, 15, 16}, Exchange{kProtoIcmp, 17, 18},
+                                   Exchange{kProtoIcmpV6, 128, 129}};
+
+void turn_type(Headers& h) {
+  for (const Exchange& e : kExchanges) {
+    if (e.protocol != h.upper || (h.icmp_type != e.request && h.icmp_type != e.reply)) continue;
+    h.icmp_type = h.icmp_type == e.request ? e.reply : e.request;
+    return;
+  }
+}
 
 // RFC 1122 section 3.2.2, RFC 4443 section 2.1.
 bool names_error(std::uint8_t protocol, std::uint8_t type) {
   constexpr std::array<std::uint8_t, 5> kErrors = {3, 4, 5, 11, 12};
-  return protocol == kIcmpV6 ? type < 128 : std::ranges::find(kErrors, type) != kErrors.end();
+  return protocol == kProtoIcmpV6 ? type < 128 : std::ranges::find(kErrors, type) != kErrors.end();
 }
 
-bool is_icmp(const Headers& h) { return h.upper == (h.dst.family == Family::v4 ? kIcmpV4 : kIcmpV6); }
+bool is_icmp(const Headers& h) { return h.upper == (h.dst.family == Family::v4 ? kProtoIcmp : kProtoIcmpV6); }
 
 // What is quoted is mostly cut off, and routers have changed its header: it is read as if it had the length of what is
 // there, and its checksum were right. Bytes behind its own length are none of it (RFC 4884 section 3).
@@ -51,6 +69,7 @@ std::optional<Headers> answer_to_quoted(Bytes packet, const Headers& h) {
   if (!quoted || quoted->src != h.dst || is_icmp_error(room, *quoted)) return std::nullopt;
   std::swap(quoted->src, quoted->dst);
   std::swap(quoted->src_port, quoted->dst_port);
+  turn_type(*quoted);
   return quoted;
 }
 

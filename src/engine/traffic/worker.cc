@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/traffic/mss.h"
+#include "pfkey/icmp.h"
 
 namespace engine::traffic {
 namespace {
@@ -24,6 +25,9 @@ bool source_matters(const Flow& flow, const PlaneOptions& options) {
   if (is_unspecified(flow.src)) return false;
   return options.same_source || !flow.tunnel || !vouches_for_source(flow);
 }
+
+// What tells connections apart: ICMP has no ports, whatever SA its types are for.
+std::uint64_t ports_of(const Memory::Entry& e) { return pfkey::is_icmp(e.protocol) ? 0 : e.ports; }
 
 }  // namespace
 
@@ -95,7 +99,7 @@ void Worker::State::drop_failed(Batch& batch, Cause cause, Meter& meter) {
 bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
   std::optional<std::uint64_t> connection;
   if (seen.counted != w.flow->serial && !seen.fragment)
-    connection = plane.tags(seen.src, seen.dst, std::uint64_t{seen.ports} << 8 | seen.protocol);
+    connection = plane.tags(seen.src, seen.dst, ports_of(seen) << 8 | seen.protocol);
   const bool carried = w.flow->charge(w.h.total, connection, now);
   if (carried) seen.counted = w.flow->serial;
   if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;

@@ -59,7 +59,7 @@ class Memory {
     Flow* flow = nullptr;          ///< Of outgoing packets.
     std::uint64_t counted = 0;     ///< The serial of the Flow that has counted the connection.
     Address src, dst;
-    std::uint32_t ports = 0;
+    std::uint32_t ports = 0;  ///< Or ICMP's type and code.
     std::uint8_t protocol = 0;
     bool fragment = false;
   };
