@@ -1,5 +1,6 @@
 # A layer is a folder of src/: one static library from the sources in it, which names the layers and libraries that it
-# uses. FAST: a line of a big file or a packet goes through it. The unit tests beside the sources (x_test.cc) become one
+# uses. FAST: a line of a big file or a packet goes through it. PACKETS: every packet does; CHECKED_OPTIONS
+# (cmake/hardening.cmake) are for the others. The unit tests beside the sources (x_test.cc) become one
 # test program, run test by test through ctest (-L unit). The target unit_tests builds all of these.
 if(IPSECKEY_TESTS)
   add_custom_target(unit_tests)
@@ -35,7 +36,7 @@ function(portable_test name)
 endfunction()
 
 function(layer name)
-  cmake_parse_arguments(ARG "FAST" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
+  cmake_parse_arguments(ARG "FAST;PACKETS" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$|/main\\.cc$")
@@ -43,10 +44,14 @@ function(layer name)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PUBLIC flags ${ARG_USES} ${ARG_LIBRARIES})
-  if(ARG_FAST)
+  if(ARG_PACKETS)
     target_compile_options(${name} PRIVATE ${FAST_OPTIONS})
+    target_precompile_headers(${name} REUSE_FROM packet_headers)
+  elseif(ARG_FAST)
+    target_compile_options(${name} PRIVATE ${FAST_OPTIONS} ${CHECKED_OPTIONS})
     target_precompile_headers(${name} REUSE_FROM fast_headers)
   else()
+    target_compile_options(${name} PRIVATE ${CHECKED_OPTIONS})
     target_precompile_headers(${name} REUSE_FROM common_headers)
   endif()
   if(IPSECKEY_TESTS AND tests)

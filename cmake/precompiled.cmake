@@ -23,9 +23,10 @@ endfunction()
 set(COMMON_HEADERS
     <algorithm> <array> <chrono> <functional> <map> <memory> <optional> <span> <string> <string_view> <vector>
     <absl/container/flat_hash_map.h> <absl/functional/function_ref.h> <fmt/format.h>)
-precompiled(common_headers HEADERS ${COMMON_HEADERS} LINK fmt::fmt)
+precompiled(common_headers HEADERS ${COMMON_HEADERS} LINK fmt::fmt OPTIONS ${CHECKED_OPTIONS})
 set(FAST_OPTIONS $<$<CONFIG:Release>:-O3>)
-precompiled(fast_headers HEADERS ${COMMON_HEADERS} LINK fmt::fmt OPTIONS ${FAST_OPTIONS})
+precompiled(fast_headers HEADERS ${COMMON_HEADERS} LINK fmt::fmt OPTIONS ${FAST_OPTIONS} ${CHECKED_OPTIONS})
+precompiled(packet_headers HEADERS ${COMMON_HEADERS} LINK fmt::fmt OPTIONS ${FAST_OPTIONS})
 if(IPSECKEY_TESTS)
   # To compile a test takes longer than to run it: -O1 takes half the time of -O3, and with sanitizers -O0 half of that.
   # What is tested is compiled as the build says.

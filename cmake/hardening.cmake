@@ -1,0 +1,24 @@
+# Both programs read bytes of strangers. What a compiler can do against a fault that has such bytes in hand is done: Debian's
+# hardening=+all, control-flow protection and, for all that no packet goes through, CHECKED_OPTIONS: locals that begin as
+# zeros, and checks of the standard library's containers. What they would cost a packet is in doc/benchmarks.md.
+# Sanitizers see more than these do, and some stand in their way.
+set(CHECKED_OPTIONS)
+if(IPSECKEY_SANITIZE OR IPSECKEY_TSAN OR IPSECKEY_FUZZ)
+  return()
+endif()
+
+# A library that is loaded into a program cannot be compiled for one.
+set(module $<STREQUAL:$<TARGET_PROPERTY:TYPE>,MODULE_LIBRARY>)
+target_compile_options(flags INTERFACE $<$<NOT:${module}>:-fPIE>)
+target_link_options(flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,-z,noexecstack)
+
+target_compile_options(flags INTERFACE -fstack-protector-strong -fstack-clash-protection -Wformat -Wformat-security)
+# The C library checks only what is optimized.
+target_compile_options(flags INTERFACE $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-U_FORTIFY_SOURCE>
+                                       $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-D_FORTIFY_SOURCE=3>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i[3-6]86)$")
+  target_compile_options(flags INTERFACE -fcf-protection)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  target_compile_options(flags INTERFACE -mbranch-protection=standard)
+endif()
+set(CHECKED_OPTIONS -ftrivial-auto-var-init=zero -D_GLIBCXX_ASSERTIONS)
