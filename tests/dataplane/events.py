@@ -129,7 +129,7 @@ def choose_restart(random):
 
 def act_restart(net, name, number, steps):
     """ipsecd ends and another one goes on. What arrives meanwhile is lost; what shall leave waits in the device, but for what
-    a killed ipsecd had in hand."""
+    a killed ipsecd had in hand. One that follows a NAT learns the place again from the next packet."""
     host = net.host(name)
     net.counters.end(name)
     host.end(getattr(signal, number))
@@ -140,7 +140,7 @@ def act_restart(net, name, number, steps):
     net.counters.begin(name)
 
     def lost(flow):
-        if flow.giver_name != name:
+        if flow.giver_name != name or (FOLLOWS and name == "b" and uses_nat(flow)):
             return UNTIL_HEALED
         return MEANWHILE if number == "SIGKILL" else NOTHING
 

@@ -168,6 +168,8 @@ class Network:
         b.ip("route", "add", "default", "via", "198.51.100.254")
         b.ip("-6", "route", "add", "default", "via", "2001:db8:2::fe")
         self.route_by(1)
+        # What the NAT does not know goes nowhere; else it would take the port for b's own use, and refuse it to a.
+        self.filter("-A", "INPUT", "-s", "198.51.100.2", "-p", "udp", "-j", "DROP")
         self.translate()
         for host, nets in ((a, ("10.2.0.0/16", "10.12.0.0/16", "fd02::/32")), (b, ("10.1.0.0/16", "10.11.0.0/16", "fd01::/32"))):
             for net in nets:
