@@ -166,7 +166,7 @@ TEST_P(RoamingTest, NorDoesAnythingWithoutIntegrity) {
   load(sender, kIn, bare(to_there()), pfkey::kFlagOutbound);
   load(open, kIn, bare(to_there()), pfkey::kFlagInbound);
   const Shape inside{.src = "10.1.0.1", .dst = "10.2.0.1"};
-  for (const std::uint16_t port : {4500, 31000}) {
+  for (const std::uint16_t port : {std::uint16_t{4500}, std::uint16_t{31000}}) {
     const Octets packet = protect(sender, datagram(tunnel ? inside : Shape{})).packet;
     EXPECT_EQ(unprotect(open, from(packet, kHere, port)).cause, Cause::none);
   }
