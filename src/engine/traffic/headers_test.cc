@@ -157,6 +157,27 @@ TEST(RoutingHeaders, OfOtherTypesCannotBeUnderAhWhileTheyHaveHopsLeft) {
     }
 }
 
+// RFC 8200 section 4.2: the third bit of an option's type says whether routers may change what is in it; its type and
+// length they may not.
+TEST(Options, OfIpv6AreCoveredByAhUnlessRoutersMayChangeThem) {
+  for (const auto& [type, changed, cause] : {std::tuple{0x1e, 44, "corrupt"},
+                                             {0x1e, 43, "corrupt"},
+                                             {0x3e, 44, "none"},
+                                             {0x3e, 47, "none"},
+                                             {0x3e, 42, "corrupt"},
+                                             {0x3e, 43, "corrupt"}}) {
+    const Wish wish{.encrypt = 0, .auth = 5, .src = kHome, .dst = kPeer};
+    Host here, there;
+    for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
+    Octets option(8, std::byte{7});
+    option[1] = std::byte{0}, option[2] = static_cast<std::byte>(type), option[3] = std::byte{4};
+    Octets packet = protect(here, with(datagram({.src = kHome, .dst = kPeer}), {{0, option}})).packet;
+    ASSERT_EQ(packet.size(), 40u + 8 + 32 + 48);
+    packet[static_cast<std::size_t>(changed)] ^= std::byte{1};
+    EXPECT_EQ(name(unprotect(there, packet).cause), cause) << type << ' ' << changed;
+  }
+}
+
 // What is in a fragment is not what a router said: the rest of it may say otherwise.
 TEST(PathReports, AreWholePacketsAlone) {
   for (const bool six : {false, true}) {
