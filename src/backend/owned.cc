@@ -35,7 +35,7 @@ constexpr std::array kSql = {
     "DELETE FROM owned WHERE source IN (SELECT id FROM source WHERE sadb=?)",
     "DELETE FROM source WHERE sadb=?",
     "DELETE FROM process WHERE sadb=?",
-    "SELECT DISTINCT source.sadb, pid, start, pidns FROM source LEFT JOIN process ON process.sadb = source.sadb",
+    "SELECT DISTINCT source.sadb, pid, start, view FROM source LEFT JOIN process ON process.sadb = source.sadb",
     "INSERT OR REPLACE INTO process VALUES(?,?,?,?)",
     "UPDATE OR IGNORE source SET sadb=?2 WHERE sadb=?1",
     "INSERT OR IGNORE INTO boot VALUES(?)",
@@ -43,12 +43,15 @@ constexpr std::array kSql = {
     "DELETE FROM boot WHERE id<>?",
 };
 
+// At one path, in different mount namespaces, there are several that live: whichever ends, rows stay.
+constexpr SadbProcess kSeveral{0, 0, 1};
+
 constexpr const char* kSetUp =
     "CREATE TABLE IF NOT EXISTS source(id INTEGER PRIMARY KEY, sadb TEXT, file TEXT, service INT, UNIQUE(sadb, file));"
     "CREATE TABLE IF NOT EXISTS owned(source INT, satype INT, spi INT, dst TEXT, mark INT, added INT,"
     " PRIMARY KEY(satype, spi, dst, mark, source)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS by_source ON owned(source);"
-    "CREATE TABLE IF NOT EXISTS process(sadb TEXT PRIMARY KEY, pid INT, start INT, pidns INT);"
+    "CREATE TABLE IF NOT EXISTS process(sadb TEXT PRIMARY KEY, pid INT, start INT, view INT);"
     "CREATE TABLE IF NOT EXISTS boot(id TEXT PRIMARY KEY)";
 
 }  // namespace
@@ -81,7 +84,9 @@ Result<void> Owned::forget_other_boots(const std::string& boot) {
     std::vector<std::string> all;
     {
       Store::Statement sadbs = store_.statement(kSadbs);
-      while (sadbs.step() == Store::Step::row) all.push_back(sadbs.text(0));
+      auto step = sadbs.step();
+      for (; step == Store::Step::row; step = sadbs.step()) all.push_back(sadbs.text(0));
+      if (step == Store::Step::failed) return store_.trouble("cannot be read");
     }
     for (const std::string& sadb : all)
       if (auto done = forget(sadb); !done) return done;
@@ -94,13 +99,20 @@ Result<void> Owned::prune(const SadbPlace& here, bool (*ended)(const SadbProcess
   if (auto begun = store_.begin(); !begun) return begun;
   if (auto done = forget_other_boots(here.boot); !done) return done;
   std::vector<std::string> gone;
+  SadbProcess now = here.process;
   {
     Store::Statement sadbs = store_.statement(kSadbs);
-    while (sadbs.step() == Store::Step::row) {
+    auto step = sadbs.step();
+    for (; step == Store::Step::row; step = sadbs.step()) {
       const SadbProcess was{sadbs.number(1), sadbs.number(2), sadbs.number(3)};
-      if (replaced_by(sadbs.text(0), here) || (was.pid != 0 && was != here.process && ended(was)))
+      const bool other = was.pid != 0 && was != here.process;
+      if (replaced_by(sadbs.text(0), here) || (other && ended(was))) {
         gone.push_back(sadbs.text(0));
+      } else if (sadbs.text(0) == here.name && (other || was == kSeveral)) {
+        now = kSeveral;
+      }
     }
+    if (step == Store::Step::failed) return store_.trouble("cannot be read");
   }
   for (const std::string& sadb : gone)
     if (auto done = forget(sadb); !done) return done;
@@ -109,7 +121,7 @@ Result<void> Owned::prune(const SadbPlace& here, bool (*ended)(const SadbProcess
   {
     Store::Statement process = store_.statement(kProcess);
     process.bind(here.name);
-    for (const std::uint64_t v : {here.process.pid, here.process.start, here.process.pidns}) process.bind(v);
+    for (const std::uint64_t v : {now.pid, now.start, now.view}) process.bind(v);
     if (auto done = store_.run(process); !done) return done;
   }
   return store_.commit();

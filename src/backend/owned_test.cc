@@ -87,6 +87,15 @@ TEST_F(OwnedTest, AnotherProcessAtTheSamePathIsAnotherSadb) {
   EXPECT_EQ(rows_of("ipsecd:/a"), 0u);
 }
 
+// The same path in two mount namespaces: whichever ends, the rows of the other one must stay.
+TEST_F(OwnedTest, RowsOfTwoThatLiveAtOnePathStay) {
+  put(named("ipsecd:/a", {11, 1, 1}), 1);
+  put(named("ipsecd:/a", {13, 1, 1}), 2);
+  for (const SadbProcess& next : {SadbProcess{15, 1, 1}, {10, 1, 1}, {17, 1, 1}})
+    EXPECT_TRUE(owned().prune(named("ipsecd:/a", next), even_have_ended));
+  EXPECT_EQ(rows_of("ipsecd:/a"), 2u);
+}
+
 TEST_F(OwnedTest, WhatAnEarlierReleaseCalledItIsRenamed) {
   put(named("kernel:5"), 1);
   EXPECT_TRUE(owned().prune(kernel_place(5, 60)));
@@ -155,7 +164,7 @@ TEST(SadbProcess, IsKnownByItsWordsAndEndsWithItself) {
   ++other.start;
   EXPECT_TRUE(has_ended(other)) << "its number is another process' now";
   other = process;
-  ++other.pidns;
+  ++other.view;
   daemon.end();
   EXPECT_TRUE(has_ended(process));
   EXPECT_FALSE(has_ended(other)) << "it is counted by somebody else";

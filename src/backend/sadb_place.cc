@@ -25,6 +25,23 @@ std::uint64_t inode_of(const char* path) {
   return ::stat(path, &info) == 0 ? info.st_ino : 0;
 }
 
+// By whose numbers and clock /proc tells of processes; 0: it tells of other processes than kill() does, because it was
+// mounted in another namespace. The clock's namespace moves when they began.
+std::uint64_t view() {
+  std::error_code none;
+  if (std::filesystem::read_symlink("/proc/self", none) != std::to_string(::getpid())) return 0;
+  const std::uint64_t numbers = inode_of("/proc/self/ns/pid"), clock = inode_of("/proc/self/ns/time");
+  return numbers == 0 ? 0 : (numbers << 31) + clock;
+}
+
+// Containers mount a file of their own there, which is no sign of another boot.
+std::string boot_of_the_machine() {
+  const char* const path = "/proc/sys/kernel/random/boot_id";
+  struct stat id{}, proc{};
+  const bool real = ::stat(path, &id) == 0 && ::stat("/proc/self/stat", &proc) == 0 && id.st_dev == proc.st_dev;
+  return real ? text_in(path) : std::string();
+}
+
 // Linux 5.14 and later.
 std::uint64_t namespace_cookie() {
 #ifndef SO_NETNS_COOKIE
@@ -90,7 +107,7 @@ SadbPlace sadb_place(const Backend& sadb) {
     if (place.name != name) place.older = name;
     place.process = sadb_process(sadb.process());
   }
-  place.boot = text_in("/proc/sys/kernel/random/boot_id");
+  place.boot = boot_of_the_machine();
   return place;
 }
 
@@ -101,13 +118,13 @@ bool replaced_by(const std::string& name, const SadbPlace& here) {
 
 SadbProcess sadb_process(std::uint32_t pid) {
   const auto start = pid == 0 ? std::nullopt : start_of(pid);
-  const std::uint64_t pidns = inode_of("/proc/self/ns/pid");
-  if (!start || pidns == 0 || !keeps_nothing(pid)) return {};
-  return {pid, *start, pidns};
+  const std::uint64_t seen_by = view();
+  if (!start || seen_by == 0 || !keeps_nothing(pid)) return {};
+  return {pid, *start, seen_by};
 }
 
 bool has_ended(const SadbProcess& process) {
-  if (process.pid == 0 || process.pidns != inode_of("/proc/self/ns/pid")) return false;
+  if (process.pid == 0 || process.view != view()) return false;
   if (::kill(static_cast<pid_t>(process.pid), 0) != 0) return errno == ESRCH;
   const auto start = start_of(process.pid);  // Not to be seen by everybody.
   return start && *start != process.start;

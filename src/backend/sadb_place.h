@@ -11,7 +11,7 @@ namespace backend {
 struct SadbProcess {
   std::uint64_t pid = 0;    ///< 0: the SADB may outlive its process, or it is not known which one it is.
   std::uint64_t start = 0;  ///< When it began, in the kernel's ticks since the start: tells it from a later one.
-  std::uint64_t pidns = 0;  ///< The namespace that counts so.
+  std::uint64_t view = 0;   ///< The namespaces that count so: of processes, and of their clock.
   bool operator==(const SadbProcess&) const = default;
 };
 

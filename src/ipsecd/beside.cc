@@ -64,7 +64,9 @@ std::optional<Datagram> read_datagram(Family family, Bytes raw) {
 std::size_t size_of_each(Bytes esp) {
   if (esp.size() < kEspHeader) return esp.size();
   const auto spi = get<std::uint32_t>(esp, 0), next = get<std::uint32_t>(esp, kWord) + 1;
-  for (std::size_t at = kEspHeader; at + kEspHeader <= esp.size(); at += kWord)
+  constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS: a stranger's could look like thousands.
+  const std::size_t least = (esp.size() / kMostDatagrams + kWord - 1) / kWord * kWord;
+  for (std::size_t at = std::max(kEspHeader, least); at + kEspHeader <= esp.size(); at += kWord)
     if (get<std::uint32_t>(esp, at) == spi && get<std::uint32_t>(esp, at + kWord) == next) return at;
   return esp.size();
 }

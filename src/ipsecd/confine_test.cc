@@ -55,8 +55,8 @@ namespace {
   // A device that is not there: the call itself is let through.
   ifreq nowhere{.ifr_ifrn = {"nowhere"}, .ifr_ifru = {}};
   int wrong = 0;
-  for (const unsigned long command : {SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFTXQLEN})
-    wrong += ::ioctl(fd, command, &nowhere) != -1 || errno != ENODEV;
+  for (const int command : {SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFTXQLEN})
+    wrong += ::ioctl(fd, static_cast<unsigned long>(command), &nowhere) != -1 || errno != ENODEV;
   ::_exit(fd < 0 || wrong > 0 || ::close(fd) != 0 ? 1 : 0);
 }
 

@@ -27,7 +27,8 @@ constexpr std::size_t kFront = 28;  // An IPv4 header without options and a UDP 
 // What one piece may hold, by the kernel's leave: datagrams, and bytes of them.
 constexpr std::size_t kMostDatagrams = 64, kMostBytes = UINT16_MAX - kFront;
 
-// Where a socket has no room it is waited for, or the packet is dropped.
+// No room: in the socket, or in the queue of the link (ENOBUFS, which only IP_RECVERR lets the kernel say). It is
+// waited for, or the packet is dropped.
 bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
 
 std::uint8_t hop_limit(const Item& item) { return std::to_integer<std::uint8_t>(item.packet.bytes()[8]); }
@@ -109,12 +110,12 @@ bool Outlet::send_now(Bytes packet, const Address& dst) {
 }
 
 void Outlet::refused(Item& item, int error) {
-  const Family family = item.departure.dst.family;
-  if (const std::uint32_t mtu = error == EMSGSIZE ? link_mtu(raw_socket(family), family) : 0) {
-    send_cut(item, mtu);
-  } else {
-    ++unsent_;
-  }
+  const Address& dst = item.departure.dst;
+  const std::uint32_t mtu = is_full(error) ? 0 : link_mtu(raw_socket(dst.family), dst.family);
+  if (error == EMSGSIZE && mtu != 0) return send_cut(item, mtu);
+  // What somebody says of another packet, in an ICMP error, makes a send fail once.
+  if (!is_full(error) && error != EMSGSIZE && send_now(item.packet.bytes(), dst)) return;
+  ++unsent_;
 }
 
 // The link may become still narrower meanwhile, but not for ever. The first piece is as long as any: if the link takes
@@ -151,7 +152,7 @@ bool Outlet::send_fragments(Item& item, bool wait) {
     ++unsent_;
   if (!stopped) fragments_sent_ = 0;
   if (error == EMSGSIZE) refused(item, error);
-  full_ = raw_socket(item.departure.dst.family);
+  if (stopped) full_ = error == EAGAIN ? raw_socket(item.departure.dst.family) : -1;
   return !stopped;
 }
 
@@ -229,7 +230,7 @@ const std::byte* Outlet::flush(bool wait) {
     }
     // The first of them is the one that failed.
     if (wait && is_full(errno)) {
-      full_ = b.fd;
+      full_ = errno == EAGAIN ? b.fd : -1;
       b.count = b.used = 0;
       return static_cast<const std::byte*>(b.messages[sent].msg_hdr.msg_iov->iov_base);
     }

@@ -34,7 +34,8 @@ class Outlet {
   /// the first for which full() has no room; the rest is to be given again, and nothing else before. Without `wait`
   /// what finds no room is dropped.
   std::size_t send(std::span<engine::traffic::Item> items, bool wait);
-  /// The socket that had no room; it has some when it becomes writable.
+  /// The socket that had no room; it has some when it becomes writable. -1: it was the queue of a link, which nothing
+  /// tells of.
   int full() const { return full_; }
 
   std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.

@@ -24,7 +24,9 @@ namespace {
 constexpr std::size_t kBuffer = Packet::kHeadroom + UINT16_MAX + 1 + Packet::kTailroom;
 
 // A slow link makes room little by little; one that makes none for so long must not hold up the others.
-constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5};
+// A link whose own queue is full says nothing of its room: it is tried again and again, and for a while not waited for
+// when it has made none.
+constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{1000};
 
 }  // namespace
 
@@ -101,8 +103,12 @@ void PacketThread::take_over() {
       const auto gone = [&](const Inlet& inlet) {
         return inlet.port() == change.dropped && inlet.family() == change.family;
       };
-      for (Inlet& inlet : parts_.inlets)
-        if (gone(inlet)) come_in(inlet);
+      constexpr unsigned kMostRounds = 64;
+      for (Inlet& inlet : parts_.inlets) {
+        if (!gone(inlet)) continue;
+        if (inlet.fd() == full_) watch_full(false);
+        for (unsigned i = 0; i < kMostRounds && come_in(inlet); ++i) continue;
+      }
       std::erase_if(parts_.inlets, gone);
     }
   }
@@ -150,8 +156,9 @@ void PacketThread::go_out() {
   do {
     const std::span<Item> room = hand_.empty();
     waiting_ = room.first(parts_.tun.read(room, origins_));
-    parts_.worker.protect(waiting_, now());
-    if (!send(full_ < 0)) return wait_for_room();
+    const Instant at = now();
+    parts_.worker.protect(waiting_, at);
+    if (!send(full_ < 0 && at.steady >= impatient_until_)) return wait_for_room();
   } while (parts_.tun.left());
   if (parts_.tun.gone()) leave_device();
 }
@@ -171,12 +178,15 @@ void PacketThread::wait_for_room() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
   if (!other_hand_) other_hand_.emplace();
   watch_full(true);
-  patient_until_ = now().steady + kPatience;
+  const auto at = now().steady;
+  patient_until_ = at + kPatience, next_try_ = at + kNextTry;
 }
 
 void PacketThread::go_on() {
   const std::size_t before = waiting_.size();
   const Instant at = now();
+  if (full_ < 0 && at.steady < next_try_) return;
+  next_try_ = at.steady + kNextTry;
   const bool patient = at.steady < patient_until_;
   if (!send(patient)) {
     if (waiting_.size() < before) patient_until_ = at.steady + kPatience;
@@ -184,6 +194,7 @@ void PacketThread::go_on() {
     return;
   }
   if (patient) watch_full(false);
+  if (!patient && full_ < 0) impatient_until_ = at.steady + kImpatience;
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   go_out();
 }
@@ -209,16 +220,19 @@ void PacketThread::leave_device() {
   ::eventfd_write(parts_.call, 1);
 }
 
-void PacketThread::come_in(Inlet& inlet) {
+bool PacketThread::come_in(Inlet& inlet) {
+  bool some = false;
   Hand& hand = waiting_.empty() ? hand_ : *other_hand_;
   do {
     const std::span<Item> room = hand.empty();
     const std::span<Item> items = room.first(inlet.receive(room));
+    some |= !items.empty();
     parts_.worker.unprotect(items, now());
     parts_.tun.write(items);
     undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
     call_if_needed();
   } while (inlet.left());
+  return some;
 }
 
 // One answer for each packet of the stack; the kernel knows the address that it comes from.

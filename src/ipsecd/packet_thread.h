@@ -75,7 +75,8 @@ class PacketThread {
   void wait_for_room();
   void go_on();
   void watch_full(bool watched);
-  void come_in(Inlet& inlet);
+  /// One batch. False: nothing was there.
+  bool come_in(Inlet& inlet);
   void leave_device();
   void answer_too_big(std::span<engine::traffic::Item> items);
   void call_if_needed();
@@ -90,7 +91,7 @@ class PacketThread {
   std::span<engine::traffic::Item> waiting_;
   std::optional<Hand> other_hand_;
   int full_ = -1;  // The socket; without any that wait, it was waited for in vain.
-  std::chrono::nanoseconds patient_until_{};
+  std::chrono::nanoseconds patient_until_{}, next_try_{}, impatient_until_{};
   std::thread thread_;
 
   std::atomic<bool> ended_ = false, device_gone_ = false;

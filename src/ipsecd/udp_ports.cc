@@ -62,7 +62,7 @@ void UdpPorts::use(std::uint16_t number) {
     auto inlets = open(number, family, options_.beside_ike);
     if (!inlets && !options_.beside_ike) {
       why = inlets.error().text;
-      port.busy.push_back(family);
+      if (inlets.error().code == Errc::exists) port.busy.push_back(family);
       inlets = open(number, family, true);
     }
     if (inlets) {
@@ -71,7 +71,8 @@ void UdpPorts::use(std::uint16_t number) {
       log_(fmt::format("{}: SAs that need UDP port {} get no packets", inlets.error().text, number));
     }
   }
-  if (port.busy.empty()) return;
+  if (why.empty()) return;
+  if (port.busy.empty()) return log_(fmt::format("{}: what comes for SAs is taken one packet at a time", why));
   log_(
       fmt::format("{}: what comes for SAs is taken beside the program that has the port, one packet at a time, until "
                   "the port is free",
@@ -90,7 +91,7 @@ void UdpPorts::leave(std::uint16_t number) {
 // What arrives while one kind of socket takes over from the other is seen by both, or by the new one alone.
 void UdpPorts::retry() {
   std::uint64_t times = 0;
-  [[maybe_unused]] const auto got = ::read(timer_.get(), &times, sizeof times);
+  if (::read(timer_.get(), &times, sizeof times) != sizeof times) return;  // It was another source that called.
   for (auto& [number, port] : ports_) {
     if (port.busy.empty()) continue;
     std::erase_if(port.busy, [&](Family family) {

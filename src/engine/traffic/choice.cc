@@ -115,6 +115,12 @@ Flow* Choice::find(const Headers& h) const {
   }
 }
 
+bool Choice::names_ports(Family family) const {
+  return std::ranges::any_of(*shapes_.load(), [&](const Shape& shape) {
+    return shape.tunnel && shape.family == family && (shape.src_port || shape.dst_port);
+  });
+}
+
 std::size_t Choice::effort(const Headers& h) const {
   std::size_t steps = 0;
   search(h, [&] { ++steps; });

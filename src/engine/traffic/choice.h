@@ -24,6 +24,8 @@ class Choice {
 
   /// Within an Epochs::Guard. Dying SAs are taken only where no mature one matches; nullptr: none matches.
   Flow* find(const Headers& h) const;
+  /// Within an Epochs::Guard. Whether a tunnel of the family is for certain ports, or types of ICMP, alone.
+  bool names_ports(Family family) const;
   /// How many groups are looked up and SAs looked at for that.
   std::size_t effort(const Headers& h) const;
 

@@ -174,7 +174,7 @@ Reassembly::Verdict Reassembly::finish(Datagram& d, Packet& into) {
   constexpr unsigned kUnaware = 1u << 0, kMarked = 1u << 3;
   const bool marked = d.marks & kMarked, v4 = d.dst.family == Family::v4;
   const std::size_t total = d.header + *d.size;
-  if ((marked && (d.marks & kUnaware)) || into.memory.size() < Packet::kHeadroom + total) {
+  if ((marked && (d.marks & kUnaware)) || total > UINT16_MAX || into.memory.size() < Packet::kHeadroom + total) {
     --d.pieces;  // This one is counted by whoever brought it.
     return refuse(d);
   }

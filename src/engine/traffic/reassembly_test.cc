@@ -100,6 +100,24 @@ TEST(Reassembly, AnSaThatNamesPortsIsFoundByTheWhole) {
   EXPECT_THAT(causes(host, cut(datagram({.size = 3000, .dst_port = 2001}))), ElementsAre("held", "held", "no_sa"));
 }
 
+// The first piece shows its ports and the others do not: without this they would go by two SAs, and never be whole.
+TEST(Reassembly, InATunnelTheWholeFindsItsSaAmongThoseWithPortsToo) {
+  const std::vector<Octets> parts = cut(datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 3000}));
+  Host host;
+  ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
+  EXPECT_THAT(causes(host, parts), ElementsAre("none", "none", "none"));
+  Message m = add(0x200, {.tunnel = true});
+  m.inner_src->proto = m.inner_dst->proto = kUdp;
+  m.inner_dst->port = 2000;
+  ASSERT_EQ(host.add(std::move(m)), kDone);
+  EXPECT_THAT(causes(host, parts), ElementsAre("held", "held", "none"));
+  const auto number = [&](std::uint32_t spi) {
+    return host.plane.carried({pfkey::SaType::esp, spi, *parse_address("192.0.2.2")})->sequence;
+  };
+  EXPECT_EQ(number(0x100), 3u);
+  EXPECT_EQ(number(0x200), 1u);
+}
+
 TEST(Reassembly, DatagramsDoNotMix) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, wish(true))), kDone);

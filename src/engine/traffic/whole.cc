@@ -3,10 +3,12 @@
 
 namespace engine::traffic {
 
-// A tunnel that names ports cannot know a later fragment by them (RFC 4301 section 7).
+// A tunnel that names ports cannot know a later fragment by them (RFC 4301 section 7): where there is one, the whole
+// datagram decides, or its pieces would go by different SAs.
 bool Worker::State::leaves_as_fragment(const Headers& h) {
+  if (plane.choice.names_ports(h.dst.family)) return false;
   const Flow* const flow = choose(h).flow;
-  return flow && flow->tunnel && !flow->selectors.src_port && !flow->selectors.dst_port;
+  return flow && flow->tunnel;
 }
 
 // What was cut may be cut again, under IPv6 too: the fragments had the same source as what is protected.
