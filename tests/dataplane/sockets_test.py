@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 from dataplane_test import Case, GCM, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
@@ -112,6 +113,20 @@ class SlowLink(Case):
                 wait_for("all that was sent", lambda: self.b.status()["in"]["packets"] - before[1] >= sent)
                 for host in (self.a, self.b):
                     host.ipseckey("flush")
+
+    def test_the_queue_of_the_link_is_full(self):
+        """No socket tells of that: it is tried again after a pause, and nothing is lost, nor is a processor busy with it."""
+        self.tc("10mbit", "60k")
+        self.pair.load(both_ways(0x1000, GCM_REST))
+        count = 2000
+        before, used, began = self.b.status()["in"]["packets"], ticks(self.a.daemon.pid), time.monotonic()
+        with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            for _ in range(count):
+                giver.sendto(bytes(1300), ("10.2.0.1", 9))
+        wait_for("all of it", lambda: self.b.status()["in"]["packets"] - before >= count)
+        share = (ticks(self.a.daemon.pid) - used) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - began)
+        self.assertLess(share, 0.4)
+        self.assertNotIn("unsent", self.a.status()["out"]["dropped"])
 
     def test_a_link_that_stands_still(self):
         """It is not waited for without end: what it does not take is dropped, and counted."""
