@@ -178,6 +178,26 @@ TEST(Options, OfIpv6AreCoveredByAhUnlessRoutersMayChangeThem) {
   }
 }
 
+// An option of two octets, its type and its length, may be the last thing in IPv4's header; one of fewer is none.
+TEST(Options, OfIpv4MayBeAsShortAsTypeAndLength) {
+  for (const auto& [length, right] : {std::pair{2, true}, {1, false}, {0, false}, {3, false}}) {
+    Octets header = datagram();
+    const Octets options = {std::byte{1}, std::byte{1}, std::byte{148}, static_cast<std::byte>(length)};
+    header.insert(header.begin() + 20, options.begin(), options.end());
+    header[0] = std::byte{0x46};
+    Octets out(24);
+    EXPECT_EQ(immutable_headers(Bytes(header).first(24), out), right) << length;
+  }
+}
+
+TEST(Options, AnExtensionWithoutOctetsIsNone) {
+  const std::array<Extension, 1> empty = {Extension{kDestination, {}}};
+  Held held(datagram({.src = kHome, .dst = kPeer}));
+  EXPECT_FALSE(
+      add_header(held.item.packet,
+                 {.src = *parse_address(kHome), .dst = *parse_address(kPeer), .protocol = kEsp, .extensions = empty}));
+}
+
 // What is in a fragment is not what a router said: the rest of it may say otherwise.
 TEST(PathReports, AreWholePacketsAlone) {
   for (const bool six : {false, true}) {
