@@ -81,17 +81,18 @@ constexpr std::array kRows = {
         &Options::icmp,
         {},
         true,
-        "what finds the tunnel of an ICMP error: `own`, its own header; `quoted`,\n"
-        "the default: if that finds none, the packet that it quotes; `both`: what\n"
-        "it quotes must fit the SA that it came by in any case",
+        "how the tunnel of an ICMP error is found: own: only by\n"
+        "the error's own header; quoted (default): if that fails, by the packet\n"
+        "that it quotes; both: the same, and an arriving error whose quoted packet\n"
+        "does not fit its SA is dropped",
         "quoted own both"},
     Row{"--outer-source",
         "WHICH",
         &Options::source,
         {},
         true,
-        "from where the packets of a tunnel may come: `any`, the default, by who\n"
-        "has the key; `same`: from the SA's source only",
+        "outer sources that a tunnel accepts: any (default), because\n"
+        "the key identifies the sender; same: only the SA's source",
         "any same"},
 };
 
@@ -107,30 +108,30 @@ constexpr std::array kWords = {
     Word{"--no-offload",
          {},
          &Options::no_offload,
-         "with --tun: take each packet of the host's stack by itself, and send\nand receive each by itself",
+         "take each packet of the host's stack by itself, and send\nand receive each by itself",
          true},
     Word{"--mss-clamp",
          {},
          &Options::mss_clamp,
-         "with --tun: lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what path and SA leave room "
+         "lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what path and SA leave room "
          "for",
          true},
     Word{"--nat-follow",
          {},
          &Options::nat_follow,
-         "with --tun: send ESP in UDP to where the peer's packets come from, when\nits NAT shows another port or "
+         "send ESP in UDP to where the peer's packets come from, when\nits NAT shows another port or "
          "address",
          true},
     Word{"--beside-ike",
          {},
          &Options::beside_ike,
-         "with --tun: leave the UDP ports of SAs to an IKE daemon, and take the\nESP in UDP beside it "
+         "leave the UDP ports of SAs to an IKE daemon, and take the\nESP in UDP beside it "
          "(doc/dataplane.md)",
          true},
     Word{"--no-path-reports",
          {},
          &Options::no_path_reports,
-         "with --tun: ignore ICMP errors that report a narrow path, which anybody\n"
+         "ignore ICMP errors that report a narrow path, which anybody\n"
          "can forge; without this they are believed down to 552 bytes (IPv6: 1280)",
          true},
     Word{"--keep",
@@ -207,6 +208,10 @@ Result<void> check(const Options& options) {
   return {};
 }
 
+std::string described(bool packets, std::string_view help) {
+  return fmt::format("{}{}", packets ? "with --tun: " : "", help);
+}
+
 }  // namespace
 
 Result<Options> parse_options(std::span<const std::string_view> words) {
@@ -237,8 +242,8 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
 std::vector<OptionText> option_texts() {
   std::vector<OptionText> texts;
   texts.reserve(kRows.size() + kWords.size());
-  for (const Row& row : kRows) texts.push_back({row.name, row.metavar, row.help});
-  for (const Word& row : kWords) texts.push_back({row.names, "", row.help});
+  for (const Row& row : kRows) texts.push_back({row.name, row.metavar, described(row.packets, row.help)});
+  for (const Word& row : kWords) texts.push_back({row.names, "", described(row.packets, row.help)});
   return texts;
 }
 

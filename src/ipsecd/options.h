@@ -41,7 +41,7 @@ struct Options {
 struct OptionText {
   std::string_view name;     ///< With its dashes; more than one, separated by blanks: synonyms.
   std::string_view metavar;  ///< Empty: it takes no value.
-  std::string_view help;     ///< Broken into lines by newlines, for help.
+  std::string help;          ///< Broken into lines by newlines, for help.
 };
 /// Every option, in the order of help.
 std::vector<OptionText> option_texts();
