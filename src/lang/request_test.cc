@@ -262,7 +262,7 @@ TEST(Request, AnySourceIsNone) {
   EXPECT_EQ(ways("src6 any dst six"), ":: > 2001:db8::6\n");
   EXPECT_EQ(ways("dst any"), "keys:1:23: error: dst needs an address: any is for src, isrc and idst\n");
   EXPECT_EQ(ways("dst mypeer nat_loc any encap udp"),
-            "keys:1:46: warning: encap is passed over: an SA keeps what it was added with\n"
+            "keys:1:46: warning: encap is ignored: an SA keeps what it was added with\n"
             "keys:1:34: error: nat_loc needs an address: any is for src, isrc and idst\n");
   const auto found = run("get esp spi 0x1000 src any dst 192.0.2.2");
   ASSERT_EQ(found.messages.size(), 1u) << found.report;
@@ -291,7 +291,7 @@ TEST(Request, AnyPortProtocolOrNetworkIsWhatIsLeftOut) {
   same("dst 192.0.2.2 isrc 10.0.0.0/8 iproto any isport any idport any", "dst 192.0.2.2 isrc 10.0.0.0/8");
 }
 
-const std::string kEncapStays = "keys:1:34: warning: encap is passed over: an SA keeps what it was added with\n";
+const std::string kEncapStays = "keys:1:34: warning: encap is ignored: an SA keeps what it was added with\n";
 
 TEST(Request, RefusesWhatIsAmbiguous) {
   EXPECT_EQ(ways("src two dst mypeer"),

@@ -147,19 +147,20 @@ constexpr Rule kept_by_update() {
           true,
           [](const View& v) { return v.updates() && v.spec.*kept && !has_inner(v.spec); },
           [](const View&) {
-            return fmt::format("{} is passed over: an SA keeps what it was added with", keyword_for(kept).name());
+            return fmt::format("{} is ignored: an SA keeps what it was added with", keyword_for(kept).name());
           }};
 }
 
-// As in Linux and setkey, the port words name ICMP's type and code too.
+// As in Linux and setkey, the port words name ICMP's type and code too. An update ignores all these words.
+constexpr Sentence kNoPorts = "ICMP has no ports: give icmp-type and icmp-code (0 to 255) instead";
 template <auto port>
 constexpr Rule no_port_of_icmp() {
   return {kError,
           port,
           port,
           false,
-          [](const View& v) { return is_icmp(v.spec) && too_large(v.spec.*port); },
-          "ICMP has no ports: say icmp-type and icmp-code, 0 to 255"};
+          [](const View& v) { return !v.updates() && is_icmp(v.spec) && too_large(v.spec.*port); },
+          kNoPorts};
 }
 
 constexpr std::array kRules = {
@@ -279,17 +280,17 @@ constexpr std::array kRules = {
          },
          "an SA has inner ports (tunnel mode) or outer ports (transport mode), not both"},
     Rule{kError, &S::icmp_type, &S::proto, true,
-         [](const View& v) { return (v.spec.icmp_type || v.spec.icmp_code) && !is_icmp(v.spec); },
+         [](const View& v) { return !v.updates() && (v.spec.icmp_type || v.spec.icmp_code) && !is_icmp(v.spec); },
          "icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto"},
     Rule{kError, &S::icmp_code, &S::icmp_type, true,
-         [](const View& v) { return v.spec.icmp_code && !v.spec.icmp_type; }, "icmp-code needs icmp-type"},
+         [](const View& v) { return !v.updates() && v.spec.icmp_code && !v.spec.icmp_type; }, "icmp-code needs icmp-type"},
     Rule{kError, &S::icmp_type, &S::sport, false,
          [](const View& v) {
            const S& s = v.spec;
-           return (s.icmp_type || s.icmp_code) &&
+           return !v.updates() && (s.icmp_type || s.icmp_code) &&
                   (given(s.sport) || given(s.dport) || given(s.inner_sport) || given(s.inner_dport));
          },
-         "ICMP has no ports: icmp-type and icmp-code say it all"},
+         kNoPorts},
     no_port_of_icmp<&S::sport>(),
     no_port_of_icmp<&S::dport>(),
     no_port_of_icmp<&S::inner_sport>(),

@@ -35,8 +35,7 @@ constexpr std::string_view kPorts =
     "error: an SA has inner ports (tunnel mode) or outer ports (transport mode), not both";
 constexpr std::string_view kNeedsIcmp =
     "error: icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto";
-constexpr std::string_view kTwice = "error: ICMP has no ports: icmp-type and icmp-code say it all";
-constexpr std::string_view kNoPorts = "error: ICMP has no ports: say icmp-type and icmp-code, 0 to 255";
+constexpr std::string_view kNoPorts = "error: ICMP has no ports: give icmp-type and icmp-code (0 to 255) instead";
 constexpr std::string_view kForged =
     "warning: aes-cbc without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 rules it "
     "out: "
@@ -104,13 +103,13 @@ constexpr RuleRow kBroken[] = {
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
     {UPDATE "encralg aes-gcm encrkey " KEY16 "00112233", "encralg",
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
-    {UPDATE "sport 1", "sport", "warning: sport is passed over: an SA keeps what it was added with"},
-    {UPDATE "dport 1", "dport", "warning: dport is passed over: an SA keeps what it was added with"},
-    {UPDATE "ulp 6", "ulp", "warning: proto is passed over: an SA keeps what it was added with"},
-    {UPDATE "encap udp nat_rport 1", "encap", "warning: encap is passed over: an SA keeps what it was added with"},
-    {UPDATE "encralg aes-gcm", "encralg", "warning: encr_alg is passed over: an SA keeps what it was added with"},
+    {UPDATE "sport 1", "sport", "warning: sport is ignored: an SA keeps what it was added with"},
+    {UPDATE "dport 1", "dport", "warning: dport is ignored: an SA keeps what it was added with"},
+    {UPDATE "ulp 6", "ulp", "warning: proto is ignored: an SA keeps what it was added with"},
+    {UPDATE "encap udp nat_rport 1", "encap", "warning: encap is ignored: an SA keeps what it was added with"},
+    {UPDATE "encralg aes-gcm", "encralg", "warning: encr_alg is ignored: an SA keeps what it was added with"},
     {"update-pair ah spi 1000 dst 192.0.2.2 authalg md5", "authalg",
-     "warning: auth_alg is passed over: an SA keeps what it was added with"},
+     "warning: auth_alg is ignored: an SA keeps what it was added with"},
     {ESP AES "state larval", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
     {ESP AES "state 0", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
     {ESP AES "state dying", "state", kDying},
@@ -124,8 +123,8 @@ constexpr RuleRow kBroken[] = {
     {ESP AES "icmp-type 8 proto 6", "icmp-type", kNeedsIcmp},
     {ESP AES "isrc 10.0.0.0/8 icmp-type 8", "icmp-type", kNeedsIcmp},
     {ESP AES "proto 1 icmp-code 0", "icmp-code", "error: icmp-code needs icmp-type"},
-    {ESP AES "proto 1 icmp-type 8 sport 8", "icmp-type", kTwice},
-    {ESP AES "iproto 58 icmp-type 1 icmp-code 4 idport 4", "icmp-type", kTwice},
+    {ESP AES "proto 1 icmp-type 8 sport 8", "icmp-type", kNoPorts},
+    {ESP AES "iproto 58 icmp-type 1 icmp-code 4 idport 4", "icmp-type", kNoPorts},
     {ESP AES "proto 1 sport 257", "sport", kNoPorts},
     {ESP AES "ulp 58 sport 1 dport 1000", "dport", kNoPorts},
     {ESP AES "iproto 58 isport 300", "isport", kNoPorts},
@@ -189,6 +188,28 @@ TEST(Rules, OfEspWithoutIntegrity) {
   EXPECT_EQ(report(ESP "encralg aes encrkey " KEY16 " authalg shaa authkey " KEY16),
             "keys:1:93: error: authalg: Unknown authentication algorithm \"shaa\"; did you mean sha or sha1?\n")
       << "what was meant is not known";
+}
+
+// What an update ignores breaks no other rule, unless a key completes a larval SA, which uses all of it.
+TEST(Rules, OfIcmpAreForWhatIsUsed) {
+  const auto all = [](std::string_view text, std::initializer_list<std::string_view> words) {
+    std::string lines;
+    for (const std::string_view word : words)
+      lines += fmt::format("keys:1:{}: warning: {} is ignored: an SA keeps what it was added with\n",
+                           text.find(fmt::format(" {} ", word)) + 2, word);
+    return lines;
+  };
+  constexpr std::string_view kType = UPDATE "icmp-type 8 hard_bytes 10000", kCode = UPDATE "icmp-code 0",
+                             kPair = "update-pair esp spi 1000 dst 192.0.2.2 icmp-type 8 hard_bytes 10000",
+                             kLarge = UPDATE "proto 1 sport 257 dport 443 hard_bytes 10000",
+                             kBoth = UPDATE "sport 1 proto 58 icmp-type 8 icmp-code 0";
+  EXPECT_EQ(report(kType), all(kType, {"icmp-type"}));
+  EXPECT_EQ(report(kCode), all(kCode, {"icmp-code"}));
+  EXPECT_EQ(report(kPair), all(kPair, {"icmp-type"}));
+  EXPECT_EQ(report(kLarge), all(kLarge, {"proto", "sport", "dport"}));
+  EXPECT_EQ(report(kBoth), all(kBoth, {"sport", "proto", "icmp-type", "icmp-code"}));
+  EXPECT_EQ(report(UPDATE MAC "icmp-type 8"),
+            fmt::format("keys:1:{}: {}\n", std::string_view(UPDATE MAC).size() + 1, kNeedsIcmp));
 }
 
 TEST(Rules, AreKept) {
