@@ -71,8 +71,7 @@ class Loader {
     if (!sends) return;
     std::vector<Message> messages;
     lang::to_messages(
-        std::move(*command), names_,
-        [&](lang::Objection&& o) { show(parser_.place(o.about, o.severity, std::move(o.message)), text, number); },
+        std::move(*command), names_, [&](lang::Objection&& o) { show(parser_.place(std::move(o)), text, number); },
         messages);
     for (Message& m : messages) send(std::move(m));
   }

@@ -29,12 +29,15 @@ std::optional<std::uint32_t> KeyReuse::earlier(const Given& given) {
 lang::Objection KeyReuse::objection(const Given& given, std::string_view earlier) {
   const auto* cipher = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, given.cipher);
   const bool counter = cipher && cipher->counter();
-  return {lang::Severity::warning, &lang::SaSpec::encrypt_key,
-          counter
-              ? fmt::format("DANGER: key and salt of {} again: two {} SAs under one key and salt give their traffic "
-                            "and the power to forge it away; give each SA a key of its own",
-                            earlier, cipher->name())
-              : fmt::format("the key of {} again; give each SA a key of its own", earlier)};
+  return {.severity = lang::Severity::warning,
+          .about = &lang::SaSpec::encrypt_key,
+          .message = counter
+                         ? fmt::format(
+                               "DANGER: key and salt of {} again: two {} SAs under one key and salt give their traffic "
+                               "and the power to forge it away; give each SA a key of its own",
+                               earlier, cipher->name())
+                         : fmt::format("the key of {} again; give each SA a key of its own", earlier),
+          .always_shown = true};
 }
 
 std::optional<lang::Objection> KeyReuse::look_for(const Given& given) {

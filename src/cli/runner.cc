@@ -69,11 +69,10 @@ bool Runner::feed(const lang::Line& line) {
   };
   for (const lang::Fault& f : parser_.faults()) say(f);
   if (command && !reporter_.is_file())
-    if (auto o = session_.typed().keys.look_at(*command))
-      say(parser_.place(o->about, o->severity, std::move(o->message)));
+    if (auto o = session_.typed().keys.look_at(*command)) say(parser_.place(std::move(*o)));
   const auto given = command && reporter_.is_file() ? key_reuse_.note(*command, line.number) : std::nullopt;
   if (wrong && given)
-    if (auto o = key_reuse_.look_for(*given)) say(parser_.place(o->about, o->severity, std::move(o->message)));
+    if (auto o = key_reuse_.look_for(*given)) say(parser_.place(std::move(*o)));
   if (wrong) return refuse(line, said);
 
   if (!reservations_.empty()) say_reservations(*command);
@@ -106,7 +105,7 @@ bool Runner::settle() {
   if (!o) return true;
   Queued& last = queued_.back();
   const bool refused = reporter_.severity(o->severity) == Severity::error;
-  const auto fault = lang::place(text_of_(last.line), o->about, o->severity, std::move(o->message));
+  const auto fault = lang::place(text_of_(last.line), std::move(*o));
   last.said += reporter_.fault(fault, text_of_(last.line), last.line);
   if (!refused) return true;
   const Queued taken_back = std::move(last);
@@ -130,7 +129,7 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
       std::move(command), names_,
       [&](lang::Objection&& o) {
         entry.bad = true;
-        entry.said += reporter_.fault(parser_.place(o.about, o.severity, std::move(o.message)), text_of_(line), line);
+        entry.said += reporter_.fault(parser_.place(std::move(o)), text_of_(line), line);
       },
       messages_);
   look_at_host(entry, before);
@@ -149,8 +148,7 @@ void Runner::look_at_host(Queued& entry, std::size_t before) {
     auto o = runs_the_wrong_way(m, host_);
     if (!o && (o = is_elsewhere(m, host_)) && !refuses) host_.forwards = nullptr;
     if (!o) continue;
-    entry.said +=
-        reporter_.fault(parser_.place(o->about, o->severity, std::move(o->message)), text_of_(entry.line), entry.line);
+    entry.said += reporter_.fault(parser_.place(std::move(*o)), text_of_(entry.line), entry.line);
     refused = refuses;
   }
   if (!refused) return;
@@ -204,12 +202,12 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
     q.bad = true;
     if (outcome.ends_swapped)
       if (const auto mended = lang::with_ends_swapped(text_of_(q.line))) outcome.text += ": " + *mended;
-    const auto fault = lang::place(text_of_(q.line), outcome.about, Severity::error, std::move(outcome.text));
+    const auto fault = lang::place(text_of_(q.line), {Severity::error, outcome.about, std::move(outcome.text)});
     session_.console().err(reporter_.fault(fault, text_of_(q.line), q.line));
     return;
   }
   if (!outcome.text.empty()) {
-    const auto remark = lang::place(text_of_(q.line), outcome.about, Severity::warning, std::move(outcome.text));
+    const auto remark = lang::place(text_of_(q.line), {Severity::warning, outcome.about, std::move(outcome.text)});
     session_.console().err(reporter_.fault(remark, text_of_(q.line), q.line));
   }
   if (session_.is_check()) return;

@@ -18,6 +18,7 @@ void Warnings::find_shape(std::string_view message) {
 }
 
 bool Warnings::shows(const lang::Fault& warning, std::uint32_t line) {
+  if (warning.always_shown) return true;
   find_shape(warning.message);
   const auto [at, is_new] = index_.try_emplace(shape_, kinds_.size());
   if (is_new) kinds_.emplace_back();
@@ -33,10 +34,11 @@ std::string Warnings::rest(std::string_view name) const {
   for (const Kind& kind : kinds_) {
     if (kind.count <= kShown) continue;
     const std::string lines = kind.last == 0 ? "" : fmt::format(", up to line {}", kind.last);
-    text += fmt::format(
-        "{}: warning: {} more like this{}: {}{}\n", name, kind.count - kShown, lines, kind.latest.message,
-        kind.latest.fresh_keys_end_it ? "; if these keys were never used before, a line `fresh` above them says so"
-                                      : "");
+    text +=
+        fmt::format("{}: warning: {} more like this{}: {}{}\n", name, kind.count - kShown, lines, kind.latest.message,
+                    kind.latest.fresh_keys_end_it
+                        ? "; if these keys were never used before: put a line `fresh` above them, or give --fresh-keys"
+                        : "");
   }
   return text;
 }

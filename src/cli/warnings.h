@@ -1,5 +1,6 @@
 #pragma once
-/// Warnings by their kind: the first few of each are shown, the rest is counted, so that none drowns the others.
+/// Warnings by their kind: the first few of each are shown, the rest is counted, so that none drowns the others. Those
+/// that are marked as always shown (lang::Fault::always_shown) are neither counted nor left out.
 #include <absl/container/flat_hash_map.h>
 
 #include <cstddef>

@@ -19,6 +19,7 @@ struct Fault {
   std::uint32_t length = 1;        ///< Of the offending word, bytes.
   std::string message;             ///< Without a full stop, without key material.
   bool fresh_keys_end_it = false;  ///< A warning that `fresh` silences.
+  bool always_shown = false;       ///< A warning that is shown however many like it there are.
 };
 using Faults = std::vector<Fault>;
 

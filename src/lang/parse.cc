@@ -53,12 +53,12 @@ std::string_view why_not_from(const CommandRow& row, Where where) {
 // Commands that only look an SA up take what names one and pass over the rest.
 bool passed_over(const Keyword& row, Verb verb) { return (bit(verb) & kFinders) != 0 && row.used != 0; }
 
-Fault place_in(const std::vector<Word>& words, const Slot& about, Severity severity, std::string message) {
-  Fault fault{severity, 0, 1, std::move(message)};
+Fault place_in(const std::vector<Word>& words, Objection&& o) {
+  Fault fault{o.severity, 0, 1, std::move(o.message), o.fresh_keys_end_it, o.always_shown};
   if (words.empty()) return fault;
   fault.at = words[0].at;
   fault.length = static_cast<std::uint32_t>(words[0].text.size());
-  const Keyword* const wanted = &keyword_for(about);
+  const Keyword* const wanted = &keyword_for(o.about);
   for (std::size_t i = 1; i < words.size(); ++i) {
     const auto match = find_keyword(words[i].text);
     if (!match.row) continue;
@@ -86,14 +86,12 @@ void Parser::add(Fault fault) {
   faults_.insert(behind, std::move(fault));
 }
 
-Fault Parser::place(const Slot& about, Severity severity, std::string message) const {
-  return place_in(words_, about, severity, std::move(message));
-}
+Fault Parser::place(Objection&& objection) const { return place_in(words_, std::move(objection)); }
 
-Fault place(std::string_view text, const Slot& about, Severity severity, std::string message) {
+Fault place(std::string_view text, Objection&& objection) {
   std::vector<Word> words;
   split(text, words);
-  return place_in(words, about, severity, std::move(message));
+  return place_in(words, std::move(objection));
 }
 
 // What is near to a word that may not be shown would tell most of it.
@@ -120,11 +118,7 @@ std::optional<Command> Parser::parse(std::string_view text, Where where) {
         check_rules(
             {command->row->verb, command->satype, command->spec, fresh_},
             [&](const Slot& s) { return faulty_ != 0 && (faulty_ & bit(keyword_for(s))) != 0; },
-            [&](Objection&& o) {
-              Fault fault = place(o.about, o.severity, std::move(o.message));
-              fault.fresh_keys_end_it = o.fresh_keys_end_it;
-              add(std::move(fault));
-            });
+            [&](Objection&& o) { add(place(std::move(o))); });
     }
   }
   if (has_errors(faults_)) command.reset();

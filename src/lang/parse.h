@@ -46,7 +46,7 @@ class Parser {
   const Faults& faults() const { return faults_; }
 
   /// The place of a keyword (any synonym) in the last text; of the command's first word if it is not there.
-  Fault place(const Slot& about, Severity severity, std::string message) const;
+  Fault place(Objection&& objection) const;
 
  private:
   bool parse_head(Command& command, Where where, std::string_view text);
@@ -78,6 +78,6 @@ class Parser {
 };
 
 /// The same for any text that parse() would take.
-Fault place(std::string_view text, const Slot& about, Severity severity, std::string message);
+Fault place(std::string_view text, Objection&& objection);
 
 }  // namespace lang

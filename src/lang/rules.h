@@ -23,6 +23,7 @@ struct Objection {
   Slot about;
   std::string message;
   bool fresh_keys_end_it = false;  ///< It is about keys that may have been used before (Facts::fresh).
+  bool always_shown = false;       ///< However many like it there are.
 };
 using Objections = absl::FunctionRef<void(Objection&&)>;
 

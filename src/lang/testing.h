@@ -52,8 +52,7 @@ inline Outcome run(std::string_view text, Where where = Where::file, const Origi
   Faults faults = parser.faults();
   if (command)
     to_messages(
-        std::move(*command), names(),
-        [&](Objection&& o) { faults.push_back(parser.place(o.about, o.severity, std::move(o.message))); },
+        std::move(*command), names(), [&](Objection&& o) { faults.push_back(parser.place(std::move(o))); },
         outcome.messages);
   for (const Fault& fault : faults) render(fault, text, origin, caret, outcome.report);
   return outcome;

@@ -34,8 +34,8 @@ class PromptTest(Case):
         self.assertNotIn("warning", self.run_line(line.format(0x2000, 0x20)))
         self.type("quit\r")
         self.tty.expect(pexpect.EOF)
-        self.assertIn(f"ipseckey: warning: 2 more like this: {said}; if these keys were never used before, a line `fresh` "
-                      "above them says so\n", self.tty.before.replace("\r", ""))
+        self.assertIn(f"ipseckey: warning: 2 more like this: {said}; if these keys were never used before: put a line `fresh` "
+                      "above them, or give --fresh-keys\n", self.tty.before.replace("\r", ""))
         self.tty.wait()
         self.assertEqual(self.tty.exitstatus, 0)
 
