@@ -34,10 +34,16 @@ constexpr std::array kTable = {
     CommandRow{Verb::apply, "apply", Type::reserved, SaTypeRule::none, Operands::file, kNotFile,
                "[--dry-run] [--all] [--flush-first] [--owner=NAME] FILE|-",
                "Make the SADB hold what a file lists: add, change and remove what differs, leave the rest untouched.",
-               "--dry-run --all --flush-first --owner="},
-    CommandRow{Verb::unload, "unload", Type::reserved, SaTypeRule::none, Operands::file, kNotFile,
-               "[--dry-run] [--owner=NAME] FILE|-", "Delete the SAs that apply, or the service, took from a file.",
-               "--dry-run --owner="},
+               "--dry-run --all --flush-first --owner=",
+               "--dry-run prints the plan and changes nothing. --all also removes SAs that this file never brought. "
+               "--flush-first flushes the SADB and adds everything. --owner=NAME records NAME instead of the file's "
+               "path as the owner of the SAs."},
+    CommandRow{
+        Verb::unload, "unload", Type::reserved, SaTypeRule::none, Operands::file, kNotFile,
+        "[--dry-run] [--owner=NAME] FILE|-", "Delete the SAs that apply, or the service, took from a file.",
+        "--dry-run --owner=",
+        "--dry-run prints what would be removed. --owner=NAME removes the SAs of that owner; FILE is then ignored "
+        "but must be given."},
     CommandRow{Verb::monitor, "monitor", Type::x_promisc, SaTypeRule::none, Operands::none, kNotFile, "",
                "Show every PF_KEY message as it comes, until interrupted."},
     CommandRow{Verb::passive_monitor, "passive_monitor pmonitor", Type::reserved, SaTypeRule::none, Operands::none,

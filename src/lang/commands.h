@@ -66,6 +66,7 @@ struct CommandRow {
   std::string_view help;          ///< One sentence.
   std::string_view options = {};  ///< Words that may stand before the operand, separated by blanks; = at their
                                   ///< end: they take a value.
+  std::string_view more = {};     ///< What they do, in sentences, for help of this command.
 
   std::string_view name() const { return names.substr(0, names.find(' ')); }
   bool allowed_from(Where where) const { return (allowed & static_cast<std::uint8_t>(where)) != 0; }

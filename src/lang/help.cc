@@ -75,6 +75,7 @@ std::string help_topic(std::string_view topic) {
     wrap(row->help, 4, out);
     wrap(from_where(*row), 4, out);
     if (row->operands != Operands::extensions) return out;
+    if (!row->more.empty()) wrap(row->more, 4, out);
     std::string required;
     for (const Keyword& k : keywords())
       if (k.required & bit(row->verb)) required += fmt::format("{}{}", required.empty() ? "" : " and ", k.name());

@@ -223,6 +223,9 @@ TEST(Help, TellsOfEachCommandWhatItTakes) {
       const std::string help = help_topic(name);
       EXPECT_THAT(flowing(help), HasSubstr(flowing(command.help))) << name;
       EXPECT_LE(longest_line(help), 80u) << name;
+      text::for_each_word(command.options, [&](std::string_view option) {  // A sentence has no bracket before it.
+        EXPECT_THAT(flowing(help), HasSubstr(' ' + std::string(option))) << name;
+      });
       if (command.operands != Operands::extensions) return;
       EXPECT_THAT(help, HasSubstr("It needs spi and dst.")) << name;
       for (const Keyword& keyword : keywords())
