@@ -55,7 +55,7 @@ constexpr std::array kTable = {
                "Print a fresh random key for an algorithm, with its salt; of the longest length unless BITS says less; "
                "without ALGORITHM, the words of an SA with the algorithms for manual keys."},
     CommandRow{
-        Verb::fresh, "fresh", Type::reserved, SaTypeRule::none, Operands::none, kAnywhere, "",
+        Verb::fresh, "fresh", Type::reserved, SaTypeRule::none, Operands::none, kNotShell, "",
         "Say that the keys that follow were never used before: no warnings of counter modes and replay windows."},
     CommandRow{Verb::help, "help ?", Type::reserved, SaTypeRule::none, Operands::topic, kNotFile, "[COMMAND|attr]",
                "Explain the commands, one command, or (attr) the extensions."},

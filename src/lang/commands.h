@@ -69,6 +69,7 @@ struct CommandRow {
   std::string_view more = {};     ///< What they do, in sentences, for help of this command.
 
   std::string_view name() const { return names.substr(0, names.find(' ')); }
+  bool has_keys() const { return operands == Operands::extensions; }  ///< Its operands may be keys.
   bool allowed_from(Where where) const { return (allowed & static_cast<std::uint8_t>(where)) != 0; }
 };
 

@@ -50,6 +50,8 @@ std::string write_keywords(Verbs used_by, std::string_view heading) {
 }
 
 std::string_view from_where(const CommandRow& row) {
+  if (!row.allowed_from(Where::shell) && !row.has_keys())
+    return "At the prompt and in files; not from the shell, where --fresh-keys does the same.";
   if (!row.allowed_from(Where::shell))
     return "At the prompt and in files; not from the shell, where its keys would be seen by all.";
   if (!row.allowed_from(Where::file)) return "At the prompt and from the shell; not in files.";
@@ -73,9 +75,9 @@ std::string help_topic(std::string_view topic) {
   if (const CommandRow* row = find_command(topic)) {
     std::string out = usage(*row) + '\n';
     wrap(row->help, 4, out);
+    if (!row->more.empty()) wrap(row->more, 4, out);
     wrap(from_where(*row), 4, out);
     if (row->operands != Operands::extensions) return out;
-    if (!row->more.empty()) wrap(row->more, 4, out);
     std::string required;
     for (const Keyword& k : keywords())
       if (k.required & bit(row->verb)) required += fmt::format("{}{}", required.empty() ? "" : " and ", k.name());

@@ -44,6 +44,7 @@ std::vector<std::string_view> keyword_words(Verbs used_by) {
 }
 
 std::string_view why_not_from(const CommandRow& row, Where where) {
+  if (where == Where::shell && !row.has_keys()) return "it counts for one file or session; give --fresh-keys instead";
   if (where == Where::shell)
     return "its keys would be visible to every user in the list of processes; use the ipseckey> prompt, a file "
            "(ipseckey -f FILE) or a pipe";
@@ -140,7 +141,7 @@ bool Parser::parse_head(Command& command, Where where, std::string_view text) {
     return false;
   }
   if (!command.row->allowed_from(where)) {
-    const auto mended = where == Where::shell ? through_a_pipe(text) : std::nullopt;
+    const auto mended = where == Where::shell && command.row->has_keys() ? through_a_pipe(text) : std::nullopt;
     error(word, fmt::format("can't do {} from {}: {}{}", command.row->name(),
                             where == Where::shell ? "the command line" : "a file", why_not_from(*command.row, where),
                             mended ? ": " + *mended : ""));
@@ -301,8 +302,7 @@ void Parser::parse_extension(Command& command, const KeywordMatch& match, const 
   const Verb verb = command.row->verb;
   if ((row.used & bit(verb)) == 0) {
     if (passed_over(row, verb)) {
-      add(Severity::warning, name,
-          fmt::format("{} does not use {}; it is passed over", command.row->name(), name.text));
+      add(Severity::warning, name, fmt::format("{} does not use {}; it is ignored", command.row->name(), name.text));
     } else {
       error(name, fmt::format("Don't use extension {} for {}{}", name.text, command.row->name(),
                               row.used == 0 ? ": it is not for manual keys" : ""));

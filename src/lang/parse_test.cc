@@ -394,7 +394,7 @@ TEST(Parse, SurplusExtensionsArePassedOver) {
       if (row.used == 0 || (row.used & kFinders) != 0) continue;
       const std::string before = fmt::format("{} esp spi 1 dst 192.0.2.1 ", verb);
       EXPECT_EQ(report(before + std::string(row.name()) + ' ' + sample(row)),
-                at(before, 0, fmt::format("warning: {} does not use {}; it is passed over", verb, row.name())));
+                at(before, 0, fmt::format("warning: {} does not use {}; it is ignored", verb, row.name())));
     }
 }
 

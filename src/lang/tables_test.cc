@@ -149,7 +149,7 @@ constexpr CommandExpectation kCommands[] = {
     {"passive_monitor pmonitor", T::reserved, SaTypeRule::none, true, false},
     {"doctor", T::reserved, SaTypeRule::none, true, false},
     {"genkey", T::reserved, SaTypeRule::none, true, false},
-    {"fresh", T::reserved, SaTypeRule::none, true, true},
+    {"fresh", T::reserved, SaTypeRule::none, false, true},
     {"help ?", T::reserved, SaTypeRule::none, true, false},
     {"quit exit", T::reserved, SaTypeRule::none, true, true},
 };
