@@ -106,7 +106,7 @@ TEST_P(RoamingTest, AnotherPortIsToldAndFollowed) {
 
 // In transport mode the address is the packet's own, and the SA covers no other.
 TEST_P(RoamingTest, AnotherAddressIsATunnelsAlone) {
-  EXPECT_EQ(arrives(from(sent(), kElsewhere, 31000)), tunnel ? Cause::none : Cause::selector);
+  EXPECT_EQ(arrives(from(sent(), kElsewhere, 31000)), tunnel ? Cause::none : Cause::wrong_source);
   if (tunnel) expect_told(place(kElsewhere, 31000));  // From the first packet on.
   EXPECT_TRUE(attend(there).empty());
   EXPECT_EQ(goal(), tunnel ? place(kElsewhere, 31000) : place(kHere, 4501));
@@ -181,6 +181,14 @@ TEST_P(RoamingTest, ItIsToldOnlyWhereNobodyIsToFollow) {
   EXPECT_EQ(attend(still).size(), 1u);
   const Shape inside{.src = "10.2.0.1", .dst = "10.1.0.1"}, plain{.src = kThere, .dst = kHere};
   EXPECT_EQ(protect(still, datagram(tunnel ? inside : plain)).departure.dst_port, 4501);
+}
+
+TEST_P(RoamingTest, FromWhereItSendsMayMatterAllTheSame) {
+  Host strict{PlaneOptions{.same_source = true, .nat_follow = true}};
+  load(strict, kIn, to_there(), pfkey::kFlagInbound);
+  EXPECT_EQ(unprotect(strict, from(sent(), kElsewhere, 31000)).cause, Cause::wrong_source);
+  EXPECT_TRUE(attend(strict).empty());
+  EXPECT_EQ(unprotect(strict, from(sent(), kHere, 31000)).cause, Cause::none);
 }
 
 TEST(PeerPlace, TellsPlacesApart) {

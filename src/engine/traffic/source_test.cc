@@ -27,6 +27,10 @@ TEST(Source, OfATunnelItIsWhoHasTheKey) {
     if (auth == 0 && encrypt == kAes) wish.window = 0;
     return wish;
   };
+  const auto in_udp = [](Wish wish) {
+    wish.udp = true;
+    return wish;
+  };
   Wish multicast = v4, multicast_v6 = v6;
   multicast.dst = "224.1.1.1", multicast_v6.dst = "ff02::5";
   for (const Row& row : {Row{"ESP", with(v4, kGcm, 0), "none", "wrong_source"},
@@ -36,6 +40,10 @@ TEST(Source, OfATunnelItIsWhoHasTheKey) {
                          Row{"ESP without integrity", with(v4, kAes, 0), "wrong_source", "wrong_source"},
                          Row{"multicast", multicast, "wrong_source", "wrong_source"},
                          Row{"multicast over IPv6", multicast_v6, "wrong_source", "wrong_source"},
+                         Row{"in UDP", in_udp(with(v4, kGcm, 0)), "none", "wrong_source"},
+                         Row{"in UDP over IPv6", in_udp(with(v6, kGcm, 0)), "none", "wrong_source"},
+                         Row{"in UDP, without integrity", in_udp(with(v4, kAes, 0)), "wrong_source", "wrong_source"},
+                         Row{"in UDP, transport", in_udp({}), "wrong_source", "wrong_source"},
                          Row{"transport", {}, "wrong_source", "wrong_source"}})
     for (const bool same : {false, true}) {
       SCOPED_TRACE(fmt::format("{}, {}", row.what, same));

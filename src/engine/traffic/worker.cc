@@ -223,7 +223,7 @@ Cause Worker::State::locate(Work& w) {
   if (!w.flow->receives.load(std::memory_order_relaxed) || !w.flow->usable.load()) return Cause::not_usable;
   if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
   const Address& src = ah && h.home ? *h.home : h.src;
-  if (!in_udp && src != w.flow->src && source_matters(*w.flow, plane.options)) return Cause::wrong_source;
+  if (src != w.flow->src && source_matters(*w.flow, plane.options)) return Cause::wrong_source;
   return Cause::none;
 }
 
