@@ -18,7 +18,7 @@ bool PeerPlace::see(const Place& place, bool expected) {
   const std::scoped_lock hold(lock_);
   const std::uint64_t tag = tag_of(place.address, place.port);
   const std::uint64_t before = seen_.exchange(tag, std::memory_order_relaxed);
-  if (before == tag || (before == 0 && expected)) return false;
+  if (before == tag || (before == kNowhere && expected)) return false;
   news_ = place;
   return true;
 }
@@ -26,6 +26,11 @@ bool PeerPlace::see(const Place& place, bool expected) {
 std::optional<Place> PeerPlace::take() {
   const std::scoped_lock hold(lock_);
   return std::exchange(news_, std::nullopt);
+}
+
+void PeerPlace::expect_nothing() {
+  const std::scoped_lock hold(lock_);
+  seen_.store(kAnywhere, std::memory_order_relaxed);
 }
 
 }  // namespace engine::traffic

@@ -30,15 +30,19 @@ class PeerPlace {
   /// waits for take().
   bool see(const Place& place, bool expected);
 
-  /// For the engine's thread: the last news since it was last asked.
+  // For the engine's thread.
+  /// The last news since it was last asked.
   std::optional<Place> take();
+  /// Whatever is seen next is news.
+  void expect_nothing();
 
  private:
-  // Not 0. Of IPv6 two places may have the same one, by chance; only the peer itself can try.
+  static constexpr std::uint64_t kNowhere = 0, kAnywhere = 1;
+  // Neither of these. Of IPv6 two places may have the same one, by chance; only the peer itself can try.
   static std::uint64_t tag_of(const Address& address, std::uint16_t port);
 
-  std::atomic<std::uint64_t> seen_{0};  // 0: nowhere yet.
-  SpinLock lock_;                       // Of what follows.
+  std::atomic<std::uint64_t> seen_{kNowhere};
+  SpinLock lock_;  // Of what follows.
   std::optional<Place> news_;
 };
 

@@ -56,25 +56,21 @@ void Plane::State::take_listed() {
   }
 }
 
-// Its Flow stays when an SA changes its directions, and with it the window, the connections and the numbers; only the
-// choice for what leaves changes.
-// Under its peer, if it is to follow it.
+// Under its peer, if it is to follow it or to tell where it is.
 void Plane::State::file(Flow& flow) {
-  if (!options.nat_follow || !flow.udp) return;
-  if (flow.sends.load(std::memory_order_relaxed)) {
-    followers.add(flow, epochs);
-  } else {
-    followers.remove(flow);
-  }
+  if (options.nat_follow && flow.udp) followers.file(flow, epochs);
 }
 
+// Its Flow stays when an SA changes its directions, and with it the window, the connections and the numbers; only the
+// choice for what leaves changes, and the peer.
 void Plane::State::change(Flow& flow, const Sa& sa) {
-  const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed);
+  const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed),
+             received = flow.receives.load(std::memory_order_relaxed);
   flow.take(sa);
   const bool sends = flow.sends.load(std::memory_order_relaxed);
   if (sends && !sent) choice.insert(flow, epochs);
   if (sent && !sends) choice.erase(flow, epochs);
-  if (sends != sent) file(flow);
+  if (sends != sent || flow.receives.load(std::memory_order_relaxed) != received) file(flow);
   if (sent && sends) choice.sort(flow);
   if (sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
   collect();

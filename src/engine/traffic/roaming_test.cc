@@ -54,6 +54,12 @@ struct RoamingTest : ::testing::TestWithParam<bool> {
     const Shape inside{.src = "10.1.0.1", .dst = "10.2.0.1"};
     return protect(here, datagram(tunnel ? inside : Shape{})).packet;
   }
+  static void remove(Host& host, std::uint32_t spi, const char* dst) {
+    Message m = engine::testing::request(pfkey::Type::del, SaType::esp, spi);
+    m.src.reset();
+    m.dst = endpoint(dst);
+    ASSERT_EQ(host.add(std::move(m)), kDone);
+  }
   // Where `there` sends what is for the peer.
   Place goal() {
     const Shape inside{.src = "10.2.0.1", .dst = "10.1.0.1"}, plain{.src = kThere, .dst = kHere};
@@ -122,14 +128,106 @@ TEST_P(RoamingTest, AnSaThatComesLaterFollowsToo) {
   expect_told(place(kHere, 31000));
   load(there, kLater, to_here(), pfkey::kFlagOutbound);
   EXPECT_EQ(goal(), place(kHere, 31000));
-  for (const std::uint32_t spi : {kOut, kLater}) {  // With the last of them the peer is forgotten.
-    Message m = engine::testing::request(pfkey::Type::del, SaType::esp, spi);
-    m.src.reset();
-    m.dst = endpoint(kHere);
-    ASSERT_EQ(there.add(std::move(m)), kDone);
-  }
+}
+
+// The inbound SA that told has no reason to tell again.
+TEST_P(RoamingTest, ASuccessorFindsThePlaceAsLongAsAnSaOfThePeerIsLeft) {
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  expect_told(place(kHere, 31000));
+  remove(there, kOut, kHere);
+  load(there, kLater, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  remove(there, kIn, kThere);
+  load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  for (const std::uint32_t spi : {kOut, kLater}) remove(there, spi, kHere);
+  load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 4501));  // With the last of them the peer was forgotten.
+}
+
+TEST_P(RoamingTest, WhatIsToldBeforeAnythingSendsIsKept) {
+  remove(there, kOut, kHere);
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  expect_told(place(kHere, 31000));
+  load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  for (const auto& [spi, dst] : {std::pair{kOut, kHere}, std::pair{kIn, kThere}}) remove(there, spi, dst);
   load(there, kOut, to_here(), pfkey::kFlagOutbound);
   EXPECT_EQ(goal(), place(kHere, 4501));
+}
+
+// For a new SA the place that it names is news, if its peer was known to be elsewhere.
+TEST_P(RoamingTest, APeerThatIsBackIsFollowedByANewSaToo) {
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  expect_told(place(kHere, 31000));
+  for (Host* const host : {&here, &there}) remove(*host, kIn, kThere);
+  load(here, kIn, to_there(), pfkey::kFlagOutbound);
+  load(there, kIn, to_there(), pfkey::kFlagInbound);
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  EXPECT_EQ(arrives(sent()), Cause::none);
+  expect_told(place(kHere, 4500));
+  EXPECT_EQ(goal(), place(kHere, 4500));
+}
+
+// What carried both ways first holds the peer's place as what it has become.
+TEST_P(RoamingTest, AnSaThatIsToldItsDirectionLaterIsFiledAnew) {
+  for (const auto& [spi, dst] : {std::pair{kOut, kHere}, std::pair{kIn, kThere}}) remove(there, spi, dst);
+  load(there, kIn, to_there(), 0);
+  load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  Message m = engine::testing::request(pfkey::Type::update, SaType::esp, kOut);
+  m.src = endpoint(kThere), m.dst = endpoint(kHere);
+  m.pair = pfkey::Pair{kIn};
+  ASSERT_EQ(there.add(std::move(m)), kDone);
+  EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
+  attend(there);
+  EXPECT_EQ(goal(), place(kHere, 31000));
+  remove(there, kIn, kThere);
+  remove(there, kOut, kHere);
+  load(there, kOut, to_here(), pfkey::kFlagOutbound);
+  EXPECT_EQ(goal(), place(kHere, 4501));
+}
+
+// Two hosts behind one NAT may have the same address and port in the files; who has the key of one moves no other.
+TEST(Roaming, WhoIsBehindTheSameNatMovesItsOwnTunnelsAlone) {
+  struct Row {
+    const char* inner;
+    std::uint8_t prefix;
+    std::uint16_t port;
+  };
+  for (const Row& row :
+       {Row{"10.3.0.0", 16, 4501}, Row{"10.1.0.0", 24, 4501}, Row{"10.1.0.0", 16, 31000}, Row{"10.1.7.7", 16, 31000}}) {
+    SCOPED_TRACE(fmt::format("{}/{}", row.inner, row.prefix));
+    Host here, there{PlaneOptions{.nat_follow = true}};
+    const Wish in{.tunnel = true, .udp = true};
+    RoamingTest::load(here, kIn, in, pfkey::kFlagOutbound);
+    RoamingTest::load(there, kIn, in, pfkey::kFlagInbound);
+    const Wish out{.src = kThere,
+                   .dst = kHere,
+                   .tunnel = true,
+                   .inner_src = "10.2.0.0",
+                   .inner_dst = row.inner,
+                   .prefix = row.prefix,
+                   .udp = true};
+    Message m = add(kOut, out);
+    m.inner_src->prefix = 16;
+    m.sa->flags |= pfkey::kFlagOutbound;
+    ASSERT_EQ(there.add(std::move(m)), kDone);
+    const Octets packet = protect(here, datagram({.src = "10.1.0.1", .dst = "10.2.0.1"})).packet;
+    ASSERT_EQ(unprotect(there, from(packet, kHere, 31000)).cause, Cause::none);
+    attend(there);
+    const std::string inside = std::string(row.inner, 5) + "0.1";
+    const Result r = protect(there, datagram({.src = "10.2.0.1", .dst = inside.c_str()}));
+    ASSERT_EQ(name(r.cause), "none");
+    EXPECT_EQ(r.departure.dst_port, row.port);
+  }
+}
+
+TEST_P(RoamingTest, FromWhereItSendsMayMatterAllTheSame) {
+  Host strict{PlaneOptions{.same_source = true, .nat_follow = true}};
+  load(strict, kIn, to_there(), pfkey::kFlagInbound);
+  EXPECT_EQ(unprotect(strict, from(sent(), kElsewhere, 31000)).cause, Cause::wrong_source);
+  EXPECT_TRUE(attend(strict).empty());
+  EXPECT_EQ(unprotect(strict, from(sent(), kHere, 31000)).cause, Cause::none);
 }
 
 TEST_P(RoamingTest, OnlyTheNewestAuthenticPacketMovesIt) {
@@ -181,14 +279,6 @@ TEST_P(RoamingTest, ItIsToldOnlyWhereNobodyIsToFollow) {
   EXPECT_EQ(attend(still).size(), 1u);
   const Shape inside{.src = "10.2.0.1", .dst = "10.1.0.1"}, plain{.src = kThere, .dst = kHere};
   EXPECT_EQ(protect(still, datagram(tunnel ? inside : plain)).departure.dst_port, 4501);
-}
-
-TEST_P(RoamingTest, FromWhereItSendsMayMatterAllTheSame) {
-  Host strict{PlaneOptions{.same_source = true, .nat_follow = true}};
-  load(strict, kIn, to_there(), pfkey::kFlagInbound);
-  EXPECT_EQ(unprotect(strict, from(sent(), kElsewhere, 31000)).cause, Cause::wrong_source);
-  EXPECT_TRUE(attend(strict).empty());
-  EXPECT_EQ(unprotect(strict, from(sent(), kHere, 31000)).cause, Cause::none);
 }
 
 TEST(PeerPlace, TellsPlacesApart) {
