@@ -8,16 +8,6 @@ namespace {
 constexpr std::uint32_t kLeastV4 = 68, kLeastV6 = 1280;  // RFC 791 section 3.2, RFC 8200 section 5.
 constexpr std::uint16_t kDontFragment = 0x4000;
 
-// Whose the protected packet is. By a source route the destination is another than that of the header.
-std::optional<SaId> sa_of(Bytes packet, const Departure& d) {
-  const bool ah = d.protocol == kAh;
-  const std::size_t spi_at = d.header + (ah ? 4 : 0), headers = d.header - (d.protocol == kUdp ? 8 : 0);
-  if (packet.size() < spi_at + 4) return std::nullopt;
-  const auto ends = true_ends(packet.first(headers));
-  return SaId{ah ? pfkey::SaType::ah : pfkey::SaType::esp, get<std::uint32_t>(packet, spi_at),
-              ends ? ends->dst : d.dst};
-}
-
 }  // namespace
 
 bool Worker::narrow(Item& item, std::uint32_t mtu, Instant now) {
@@ -25,8 +15,7 @@ bool Worker::narrow(Item& item, std::uint32_t mtu, Instant now) {
   const MutableBytes packet = item.packet.bytes();
   Departure& d = item.departure;
   const bool v4 = d.dst.family == Family::v4;
-  const auto id = sa_of(packet, d);
-  Flow* const flow = id && mtu >= (v4 ? kLeastV4 : kLeastV6) ? state_->plane.find(*id) : nullptr;
+  Flow* const flow = mtu >= (v4 ? kLeastV4 : kLeastV6) ? state_->plane.find(d.sa) : nullptr;
   if (!flow) return false;
   flow->narrow_path(mtu, now);
   d.mtu = mtu;

@@ -157,9 +157,10 @@ bool Plane::wanted_left() const {
 }
 
 void Plane::path_mtu(const SaId& id, std::uint32_t mtu, Instant now) {
-  Flow* const flow = state_->find(id);
-  if (!flow) return;
-  flow->narrow_path(std::max(mtu, id.dst.family == Family::v4 ? kLeastReportV4 : kLeastReportV6), now);
+  const std::uint32_t believed = std::max(mtu, id.dst.family == Family::v4 ? kLeastReportV4 : kLeastReportV6);
+  if (Flow* const flow = state_->find(id)) flow->narrow_path(believed, now);
+  if (id.satype != pfkey::SaType::esp) return;
+  state_->followers.at(id.spi, id.dst, [&](Flow& moved) { moved.narrow_path(believed, now); });
 }
 
 Totals Plane::outbound() const {

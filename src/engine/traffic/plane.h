@@ -32,6 +32,7 @@ struct Departure {
   bool dont_fragment = false;
   std::uint32_t mtu = 0;  ///< What its path takes: a longer packet has to leave in fragments.
   std::uint32_t id = 0;   ///< Names the datagram, if it is to leave in fragments over IPv6.
+  SaId sa{};              ///< Whose it is; its destination is not `dst` where a peer has moved or a source route leads.
 };
 
 /// One packet and what became of it.
@@ -62,7 +63,7 @@ struct PlaneOptions {
   std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
   IcmpErrors icmp_errors = IcmpErrors::quoted;
   /// What comes by a tunnel must have the SA's own outer source. Else who has the key may send from anywhere (RFC 4301
-  /// section 4.1), but for multicast SAs and those without integrity.
+  /// section 4.1), in UDP too, but for multicast SAs and those without integrity.
   bool same_source = false;
   /// The longest inner packet that the host passes on: TCP connections through tunnels are told a maximum segment size
   /// that this and the path leave room for. 0: it stays as it is.
@@ -137,9 +138,9 @@ class Plane final : public Carrier {
   /// After nullopt of attention(), and of wanted(): whether more wait for the next time, of which no worker tells.
   bool attention_left() const;
   bool wanted_left() const;
-  /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it,
-  /// which anybody may have forged. Values below kLeastReportV4 or V6 count as that, and what leaves under IPv4 may
-  /// then be cut on the way; all are forgotten after ten minutes.
+  /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it, by
+  /// the address to which it sends now, and which anybody may have forged. Values below kLeastReportV4 or V6 count as
+  /// that, and what leaves under IPv4 may then be cut on the way; all are forgotten after ten minutes.
   void path_mtu(const SaId& id, std::uint32_t mtu, Instant now);
   /// Both may be read by any thread.
   Totals outbound() const;

@@ -187,6 +187,54 @@ TEST_P(RoamingTest, AnSaThatIsToldItsDirectionLaterIsFiledAnew) {
   EXPECT_EQ(goal(), place(kHere, 4501));
 }
 
+// The headers that a link refuses, or that a router quotes, name the new address, the SA the old one.
+TEST(Roaming, ThePathOfAPeerThatMovedIsKnown) {
+  const Wish in{.tunnel = true, .udp = true};
+  const Wish out{
+      .src = kThere, .dst = kHere, .tunnel = true, .inner_src = "10.2.0.0", .inner_dst = "10.1.0.0", .udp = true};
+  const Octets longer = datagram({.src = "10.2.0.1", .dst = "10.1.0.1", .size = 1330, .dont_fragment = true});
+  for (const bool link : {true, false}) {
+    SCOPED_TRACE(link ? "a link" : "a router");
+    Host here, there{PlaneOptions{.nat_follow = true}};
+    RoamingTest::load(here, kIn, in, pfkey::kFlagOutbound);
+    RoamingTest::load(there, kIn, in, pfkey::kFlagInbound);
+    RoamingTest::load(there, kOut, out, pfkey::kFlagOutbound);
+    const auto moves = [&](const char* address) {
+      const Octets packet = protect(here, datagram({.src = "10.1.0.1", .dst = "10.2.0.1"})).packet;
+      ASSERT_EQ(unprotect(there, from(packet, address, 31000)).cause, Cause::none);
+      attend(there);
+    };
+    moves(kElsewhere);
+    Held held(longer);
+    there.worker.protect({&held.item, 1}, at(0));
+    ASSERT_EQ(name(held.item.cause), "none");
+    ASSERT_EQ(held.item.departure.dst, *parse_address(kElsewhere));
+    const auto report = [&](const char* address, std::uint32_t mtu) {
+      there.plane.path_mtu({SaType::esp, kOut, *parse_address(address)}, mtu, at(0));
+    };
+    report("203.0.113.7", 1000);  // Nobody is there.
+    there.plane.path_mtu({SaType::esp, kIn, *parse_address(kElsewhere)}, 1000, at(0));
+    there.plane.path_mtu({SaType::esp, 0x999, *parse_address(kElsewhere)}, 1000, at(0));
+    EXPECT_EQ(name(protect(there, longer).cause), "none");
+    if (link) {
+      EXPECT_TRUE(there.worker.narrow(held.item, 1400, at(0)));
+    } else {
+      report(kElsewhere, 1400);
+    }
+    const Result told = protect(there, longer);
+    EXPECT_EQ(name(told.cause), "too_big");
+    EXPECT_EQ(told.mtu, 1338u);  // 1400 less 20 + 8 + 8 + 8 + 16, in fours, less 2.
+    moves("203.0.113.7");
+    report(kElsewhere, 1000);  // It is there no more.
+    EXPECT_EQ(protect(there, longer).mtu, 1338u);
+    report("203.0.113.7", 1300);
+    EXPECT_EQ(protect(there, longer).mtu, 1238u);
+    RoamingTest::remove(there, kOut, kHere);
+    report("203.0.113.7", 1000);  // An SA that is gone has no path.
+    EXPECT_EQ(name(protect(there, longer).cause), "no_sa");
+  }
+}
+
 // Two hosts behind one NAT may have the same address and port in the files; who has the key of one moves no other.
 TEST(Roaming, WhoIsBehindTheSameNatMovesItsOwnTunnelsAlone) {
   struct Row {

@@ -46,6 +46,7 @@ void write_front(const Work& w, const Place* moved, MutableBytes packet, const L
   }
   d.protocol = protocol;
   d.header = layout.outer;
+  d.sa = flow.id;
 }
 
 void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
