@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,6 +95,14 @@ TEST_F(OwnedTest, RowsOfTwoThatLiveAtOnePathStay) {
   for (const SadbProcess& next : {SadbProcess{15, 1, 1}, {10, 1, 1}, {17, 1, 1}})
     EXPECT_TRUE(owned().prune(named("ipsecd:/a", next), even_have_ended));
   EXPECT_EQ(rows_of("ipsecd:/a"), 2u);
+}
+
+TEST_F(OwnedTest, AFileWithOtherTablesIsAnError) {
+  sqlite3* file = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ / "owned.db").c_str(), &file), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(file, "CREATE TABLE process(sadb TEXT)", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(file);
+  EXPECT_FALSE(owned().prune(named("ipsecd:/a")));
 }
 
 TEST_F(OwnedTest, WhatAnEarlierReleaseCalledItIsRenamed) {

@@ -42,7 +42,9 @@ struct Store::Database {
   std::vector<sqlite3_stmt*> prepared;
 };
 
+// There is none if the file has other tables than this program's; step() says so.
 Store::Statement::~Statement() {
+  if (!statement_) return;
   sqlite3_reset(statement_);
   sqlite3_clear_bindings(statement_);
 }
