@@ -222,10 +222,10 @@ Flow::Marked Flow::mark(std::uint64_t number) {
 }
 
 // A file that serves both ends says from one end's place which port is local.
-void Flow::seen_at(const Place& place) {
+void Flow::seen_at(const Place& place, std::uint64_t number) {
   const bool expected = (is_unspecified(src) || place.address == src) &&
                         (place.port == natt_port(remote) || place.port == natt_port(local));
-  if (peer.see(place, expected)) attention_.store(true, kRelaxed);
+  if (peer.see(place, number, expected)) attention_.store(true, kRelaxed);
 }
 
 std::unique_ptr<const Place> Flow::send_to(const Place& place) {

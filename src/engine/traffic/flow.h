@@ -89,8 +89,8 @@ class Flow {
 
   // Of ESP in UDP: where the peer is.
   PeerPlace peer;
-  /// A packet thread: the newest authentic packet came from there.
-  void seen_at(const Place& place);
+  /// A packet thread: the authentic packet with that number, then the newest, came from there.
+  void seen_at(const Place& place, std::uint64_t number);
   /// The engine's thread: what is sent goes there from now on. Packet threads may still read what it gives back.
   std::unique_ptr<const Place> send_to(const Place& place);
   /// Where that is; nullptr: where the SA says. For the time of a batch.

@@ -14,8 +14,10 @@ std::uint64_t PeerPlace::tag_of(const Address& address, std::uint16_t port) {
   return ((words[0] | std::uint64_t{port} << 32) ^ (rest * kOdd)) | kSome;
 }
 
-bool PeerPlace::see(const Place& place, bool expected) {
+bool PeerPlace::see(const Place& place, std::uint64_t number, bool expected) {
   const std::scoped_lock hold(lock_);
+  if (number < number_) return false;
+  number_ = number;
   const std::uint64_t tag = tag_of(place.address, place.port);
   const std::uint64_t before = seen_.exchange(tag, std::memory_order_relaxed);
   if (before == tag || (before == kNowhere && expected)) return false;

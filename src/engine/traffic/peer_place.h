@@ -26,9 +26,10 @@ class PeerPlace {
   bool is(const Address& address, std::uint16_t port) const {
     return seen_.load(std::memory_order_relaxed) == tag_of(address, port);
   }
-  /// The newest authentic packet came from there. `expected`: the SA says so itself. Whether that is news, which then
-  /// waits for take().
-  bool see(const Place& place, bool expected);
+  /// The authentic packet with that number, which was the highest when it came, came from there. `expected`: the SA
+  /// says so itself. Whether that is news, which then waits for take(); not if another thread was faster with a later
+  /// one.
+  bool see(const Place& place, std::uint64_t number, bool expected);
 
   // For the engine's thread.
   /// The last news since it was last asked.
@@ -44,6 +45,7 @@ class PeerPlace {
   std::atomic<std::uint64_t> seen_{kNowhere};
   SpinLock lock_;  // Of what follows.
   std::optional<Place> news_;
+  std::uint64_t number_ = 0;  // Of what was seen last.
 };
 
 }  // namespace engine::traffic

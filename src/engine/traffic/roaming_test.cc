@@ -336,15 +336,28 @@ TEST(PeerPlace, TellsPlacesApart) {
     for (const std::uint16_t port : std::initializer_list<std::uint16_t>{1, 4500, 65535}) {
       const Place where = place(address, port);
       EXPECT_FALSE(peer.is(where.address, where.port)) << address << " " << port;
-      EXPECT_TRUE(peer.see(where, false)) << address << " " << port;
+      EXPECT_TRUE(peer.see(where, 1, false)) << address << " " << port;
       EXPECT_TRUE(peer.is(where.address, where.port));
-      EXPECT_FALSE(peer.see(where, false));
+      EXPECT_FALSE(peer.see(where, 1, false));
       EXPECT_EQ(peer.take(), where);
       EXPECT_EQ(peer.take(), std::nullopt);
     }
   PeerPlace expected;
-  EXPECT_FALSE(expected.see(place("192.0.2.1", 4500), true));
-  EXPECT_TRUE(expected.see(place("192.0.2.1", 4501), true));
+  EXPECT_FALSE(expected.see(place("192.0.2.1", 4500), 1, true));
+  EXPECT_TRUE(expected.see(place("192.0.2.1", 4501), 2, true));
+}
+
+// Two threads may mark one packet each and tell of them the other way round.
+TEST(PeerPlace, ALaterPacketIsBelievedThatWasToldFirst) {
+  const Place old = place(kHere, 4500), now = place(kElsewhere, 31000);
+  PeerPlace peer;
+  EXPECT_TRUE(peer.see(old, 4, false));
+  EXPECT_TRUE(peer.see(now, 6, false));
+  EXPECT_FALSE(peer.see(old, 5, false));
+  EXPECT_TRUE(peer.is(now.address, now.port));
+  EXPECT_EQ(peer.take(), now);
+  EXPECT_TRUE(peer.see(old, 7, false));
+  EXPECT_EQ(peer.take(), old);
 }
 
 }  // namespace

@@ -300,7 +300,7 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
   if (const Cause cause = unwrap(w, plane.options.icmp_errors); cause != Cause::none) return cause;
   Headers ends = w.h;
   if (home) ends.src = *home;
-  if (moved) w.flow->seen_at(*moved);
+  if (moved) w.flow->seen_at(*moved, w.number);
   if (!charge(w, incoming.at(ends), now)) return Cause::exhausted;
   if (plane.options.mss_clamp) clamp_arrived(w, now);
   return Cause::none;
