@@ -36,7 +36,8 @@ void keep_two_capabilities() {
   capng_clear(CAPNG_SELECT_BOTH);
   constexpr auto kSets = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
   for (const unsigned number : kept) capng_update(CAPNG_ADD, kSets, number);
-  if (capng_apply(CAPNG_SELECT_BOTH) != 0) capng_apply(CAPNG_SELECT_CAPS);
+  if (capng_apply(CAPNG_SELECT_BOTH) == 0) return;
+  [[maybe_unused]] const int without_bounds = capng_apply(CAPNG_SELECT_CAPS);
 }
 
 }  // namespace ipsecd
