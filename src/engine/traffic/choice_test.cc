@@ -75,6 +75,25 @@ TEST(Choice, SasThatAreDyingAreNotLookedThroughForAMatureOne) {
   EXPECT_EQ(table.choice.effort(packet(1, 2)), 3u);
 }
 
+TEST(Choice, AMatureOneOfOtherSelectorsIsBetterThanADyingOne) {
+  Table table;
+  Flow& mature = table.add(kUdp, 0, 0);
+  table.add(kUdp, 0, 2, true);
+  EXPECT_EQ(table.choice.find(packet(1, 2)), &mature);
+}
+
+TEST(Choice, AnSaThatReachesASoftLimitGivesWayToAnOlderOne) {
+  Host host;
+  ASSERT_EQ(host.add(add(0x100)), engine::testing::kDone);
+  Message m = add(0x200);
+  m.soft = pfkey::Lifetime{.allocations = 0, .bytes = 1, .addtime = 0, .usetime = 0};
+  ASSERT_EQ(host.add(std::move(m)), engine::testing::kDone);
+  const auto spi = [&] { return get<std::uint32_t>(protect(host, datagram()).packet, 20); };
+  EXPECT_EQ(spi(), 0x200u);
+  host.engine.attend(at(0), [](Audience, Message&&) {});
+  EXPECT_EQ(spi(), 0x100u);
+}
+
 TEST(Choice, AnSaThatChangesItsAgeIsFoundByIt) {
   Table table;
   Flow &old = table.add(kUdp, 0, 0), &middle = table.add(kUdp, 0, 0), &young = table.add(kUdp, 0, 0);
