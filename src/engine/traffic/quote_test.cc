@@ -125,6 +125,12 @@ TEST(IcmpErrors, WhatDoesNotFitIsDropped) {
         << "to another host than who sent what is quoted";
     const Octets nested = icmp(net.router, net.near, net.unreachable, error(net, net.near, there(net)), net.protocol);
     EXPECT_EQ(through(ends, nested), "out no_sa") << "an error about an error";
+    Ends open(net);  // Its SA covers what answers the error that is quoted.
+    Shape answer = there(net);
+    std::swap(answer.src, answer.dst);
+    const Octets whole = datagram(answer), about = icmp(net.near, net.far, net.unreachable, whole, net.protocol);
+    EXPECT_EQ(through(open, icmp(net.router, net.near, net.unreachable, about, net.protocol)), "out no_sa")
+        << "an error about an error that an SA covers";
   }
 }
 
