@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/traffic/header.h"
-#include "ipsecd/fd.h"
+#include "ipsecd/filter_testing.h"
 
 namespace ipsecd {
 namespace {
@@ -46,24 +46,9 @@ Octets esp(std::uint32_t spi, std::uint32_t number, std::size_t size) {
   return payload;
 }
 
-// Which of three threads' sockets get it. A datagram socket of any family runs the filter.
+// Which of three threads' sockets get it.
 std::vector<unsigned> getters(Family family, const Octets& packet) {
-  std::vector<unsigned> who;
-  for (unsigned number = 0; number < 3; ++number) {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-    const Fd near(ends[0]), far(ends[1]);
-    std::vector<sock_filter> code = beside_filter(family, 4500, {number, 3});
-    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-    EXPECT_EQ(::setsockopt(far.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);
-    ::send(near.get(), packet.data(), packet.size(), 0);
-    std::array<std::byte, 256> room;
-    const ssize_t got = ::recv(far.get(), room.data(), room.size(), 0);
-    if (got < 0) continue;
-    EXPECT_EQ(static_cast<std::size_t>(got), packet.size());
-    who.push_back(number);
-  }
-  return who;
+  return testing::getters(3, packet, [&](Share share) { return beside_filter(family, 4500, share); });
 }
 
 TEST(Beside, EspIsOneThreadsAndTheRestNobodys) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/traffic/header.h"
+#include "ipsecd/filter_testing.h"
 
 namespace ipsecd {
 namespace {
@@ -27,24 +28,9 @@ Octets seen(Family family, Bytes payload, std::size_t options = 0) {
   return packet;
 }
 
-// Which of `count` sockets get the packet. A datagram socket of any family runs the filter.
+// Which of `count` sockets get the packet.
 std::vector<unsigned> getters(Family family, std::uint8_t protocol, unsigned count, const Octets& packet) {
-  std::vector<unsigned> who;
-  for (unsigned number = 0; number < count; ++number) {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-    const Fd near(ends[0]), far(ends[1]);
-    std::vector<sock_filter> code = share_filter(family, protocol, {number, count});
-    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-    EXPECT_EQ(::setsockopt(far.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);
-    ::send(near.get(), packet.data(), packet.size(), 0);
-    std::array<std::byte, 256> room;
-    const ssize_t got = ::recv(far.get(), room.data(), room.size(), 0);
-    if (got < 0) continue;
-    EXPECT_EQ(static_cast<std::size_t>(got), packet.size());
-    who.push_back(number);
-  }
-  return who;
+  return testing::getters(count, packet, [&](Share share) { return share_filter(family, protocol, share); });
 }
 
 TEST(Shares, EveryPacketIsOneThreadsAndNoneIsLost) {
