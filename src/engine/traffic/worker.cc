@@ -17,13 +17,11 @@ bool lacks_source(const Flow& flow) {
          (flow.id.satype == pfkey::SaType::ah || flow.id.dst.family == Family::v6);
 }
 
-// RFC 4301 section 4.1: the SPI finds a unicast SA, and the ICV says that who sent it has the key.
-bool vouches_for_source(const Flow& flow) { return flow.suite().icv() != 0 && !is_multicast(flow.id.dst); }
-
-// In transport mode the source is a selector.
+// RFC 4301 section 4.1: the SPI finds a unicast SA, and the ICV says that who sent it has the key. In transport mode
+// the source is a selector.
 bool source_matters(const Flow& flow, const PlaneOptions& options) {
   if (is_unspecified(flow.src)) return false;
-  return options.same_source || !flow.tunnel || !vouches_for_source(flow);
+  return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
 }
 
 // What tells connections apart: ICMP has no ports, whatever SA its types are for.
@@ -292,9 +290,9 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
     case ReplayWindow::Verdict::fresh:
       break;
   }
-  // An old packet may have been held back, and a copy of it come from anywhere; so may one that nothing vouches for.
+  // An old packet may have been held back, and a copy of it come from anywhere; without integrity none is the newest.
   std::optional<Place> moved;
-  if (newest && w.flow->udp && vouches_for_source(*w.flow) && !w.flow->peer.is(w.h.src, w.h.src_port.value_or(0)))
+  if (newest && w.flow->udp && !w.flow->peer.is(w.h.src, w.h.src_port.value_or(0)))
     moved = Place{w.h.src, w.h.src_port.value_or(0)};
   const std::optional<Address> home = vouched_home(w);
   if (const Cause cause = unwrap(w, plane.options.icmp_errors); cause != Cause::none) return cause;
