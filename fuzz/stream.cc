@@ -140,7 +140,7 @@ class Path {
     if (s.payload == 0) return;
     std::size_t& at = octets_[which + (v6 ? kStreams : 0)];
     s.skip = tcp ? at : 0;
-    s.id = static_cast<std::uint16_t>(sealed_);
+    s.id = static_cast<std::uint16_t>(sealed_ + 1);  // 0 asks for another: the segments' IDs would be no row.
     if (tcp) at += s.payload;
     const Octets whole = packet_of(s);
     const Offload offload{.kind = tcp ? Offload::Kind::tcp : Offload::Kind::udp,
