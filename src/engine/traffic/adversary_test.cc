@@ -314,6 +314,29 @@ TEST(Adversary, ProtocolAndPortsAreSelectorsBothWays) {
   EXPECT_EQ(strict.plane.carried(id_of({}))->mismatched, 2u);
 }
 
+// A header that ends before its ports has none, and an SA with a port covers only packets that have it.
+TEST(Adversary, APacketTooShortForPortsFitsNoSaWithPorts) {
+  Octets cut(20 + 3);
+  write_header(cut, {.src = *parse_address("192.0.2.1"), .dst = *parse_address("192.0.2.2"), .protocol = kUdp},
+               cut.size());
+  const auto sa = [](bool source, bool destination) {
+    Message m = add(0x100);
+    m.src->proto = m.dst->proto = kUdp;
+    if (source) m.src->port = 1111;
+    if (destination) m.dst->port = 53;
+    return m;
+  };
+  Host open;
+  ASSERT_EQ(open.add(add(0x100)), engine::testing::kDone);
+  for (const auto& [source, destination] : {std::pair{true, false}, std::pair{false, true}, std::pair{true, true}}) {
+    Host strict;
+    ASSERT_EQ(strict.add(sa(source, destination)), engine::testing::kDone);
+    EXPECT_EQ(name(protect(strict, cut).cause), "no_sa");
+    EXPECT_EQ(name(unprotect(strict, protect(open, cut).packet).cause), "selector");
+    EXPECT_EQ(strict.plane.carried(id_of({}))->mismatched, 1u);
+  }
+}
+
 // ESP with NULL encryption and an ICV that a holder of the key makes, so that the test can write what it likes inside.
 Octets forged(Bytes text, std::uint32_t number) {
   Octets packet(20 + 8 + text.size() + 16);

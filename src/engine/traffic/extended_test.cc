@@ -103,6 +103,21 @@ TEST(Extended, ForgedPacketsMoveNothingAndARightOneStartsTheCountAgain) {
   }
 }
 
+// Packets of a sender far ahead are looked into after 64 of them in a row, not after 64 between right ones.
+TEST(Extended, ARightPacketBetweenFailuresStartsTheirCountAgain) {
+  for (const Wish& wish : kWays) {
+    Host here, far, there;
+    ASSERT_EQ(here.add(add(0x100, wish)), kDone);
+    ASSERT_EQ(far.add(from((1ull << 32) + 1000, wish)), kDone);
+    ASSERT_EQ(there.add(add(0x100, wish)), kDone);
+    for (int round = 0; round < 3; ++round) {
+      for (int i = 0; i < 40; ++i) EXPECT_EQ(name(unprotect(there, protect(far, datagram()).packet).cause), "corrupt");
+      EXPECT_EQ(name(unprotect(there, protect(here, datagram()).packet).cause), "none");
+    }
+    EXPECT_EQ(there.plane.carried(id_of(wish))->corrupt, 120u);
+  }
+}
+
 // The one that is looked into comes in a batch with others.
 TEST(Extended, TheSearchTakesOnePacketOfABatch) {
   for (const Wish& wish : kWays) {
