@@ -12,8 +12,10 @@ namespace {
 thread_local bool out_of_memory = false;
 }  // namespace
 
-// Of this program: what asks so that it may be refused.
-void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+// The linker has the program call this in place of operator new[](std::size_t, const std::nothrow_t&): what asks so
+// that it may be refused.
+void* new_or_nothing(std::size_t size, const std::nothrow_t& tag) noexcept asm("__wrap__ZnamRKSt9nothrow_t");
+void* new_or_nothing(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
   if (out_of_memory) return nullptr;
   try {
     return ::operator new[](size);
