@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "engine/traffic/testing.h"
+#include "traffic/testing.h"
 
 namespace {
 
-using namespace engine::traffic;
-using namespace engine::traffic::testing;
+using namespace traffic;
+using namespace traffic::testing;
 
 constexpr std::size_t kBatch = 32;
 

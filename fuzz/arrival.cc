@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/traffic/header.h"
-#include "engine/traffic/plane.h"
 #include "must.h"
 #include "script.h"
+#include "traffic/header.h"
+#include "traffic/plane.h"
 
-using namespace engine::traffic;
+using namespace traffic;
 
 namespace {
 

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <set>
 
-#include "engine/traffic/replay.h"
 #include "must.h"
+#include "traffic/replay.h"
 
 /// The replay window as a set of numbers, as slow and as plain as RFC 4303 has it.
 class LetIn {
  public:
-  using Verdict = engine::traffic::ReplayWindow::Verdict;
+  using Verdict = traffic::ReplayWindow::Verdict;
   static constexpr std::uint64_t kStep = std::uint64_t{1} << 32;  ///< Of the half that is not sent.
 
   /// Everything up to `start` counts as let in. A window of 0 refuses nothing.

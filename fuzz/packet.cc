@@ -3,14 +3,14 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/traffic/header.h"
-#include "engine/traffic/mss.h"
-#include "engine/traffic/plane.h"
-#include "engine/traffic/quote.h"
-#include "engine/traffic/tcp.h"
 #include "must.h"
+#include "traffic/header.h"
+#include "traffic/mss.h"
+#include "traffic/plane.h"
+#include "traffic/quote.h"
+#include "traffic/tcp.h"
 
-using namespace engine::traffic;
+using namespace traffic;
 
 namespace {
 

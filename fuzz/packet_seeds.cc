@@ -3,10 +3,10 @@
 #include <fstream>
 #include <string>
 
-#include "engine/traffic/testing.h"
+#include "traffic/testing.h"
 
-using namespace engine::traffic;
-using namespace engine::traffic::testing;
+using namespace traffic;
+using namespace traffic::testing;
 
 namespace {
 

@@ -8,16 +8,16 @@
 #include <optional>
 #include <vector>
 
-#include "engine/crypto/crypto.h"
-#include "engine/traffic/header.h"
-#include "engine/traffic/testing.h"
-#include "engine/traffic/wrap.h"
+#include "crypto/crypto.h"
 #include "let_in.h"
 #include "must.h"
 #include "script.h"
+#include "traffic/header.h"
+#include "traffic/testing.h"
+#include "traffic/wrap.h"
 
-using namespace engine::traffic;
-using namespace engine::traffic::testing;
+using namespace traffic;
+using namespace traffic::testing;
 
 namespace {
 

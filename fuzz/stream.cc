@@ -9,17 +9,17 @@
 #include <set>
 #include <vector>
 
-#include "engine/traffic/coalesce.h"
-#include "engine/traffic/replay.h"
-#include "engine/traffic/segment.h"
-#include "engine/traffic/tcp.h"
-#include "engine/traffic/testing.h"
 #include "must.h"
 #include "script.h"
 #include "tcp_packet.h"
+#include "traffic/coalesce.h"
+#include "traffic/replay.h"
+#include "traffic/segment.h"
+#include "traffic/tcp.h"
+#include "traffic/testing.h"
 
-using namespace engine::traffic;
-using namespace engine::traffic::testing;
+using namespace traffic;
+using namespace traffic::testing;
 
 namespace {
 

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/traffic/header.h"
+#include "traffic/header.h"
 
 /// A segment of a stream, or many at once as a device hands them over.
 struct Segment {
   const char* src = "192.0.2.1";
   const char* dst = "192.0.2.2";
-  std::uint8_t protocol = engine::traffic::kTcp;
+  std::uint8_t protocol = traffic::kTcp;
   std::uint16_t port = 1111;
   std::size_t skip = 0, payload = 0;  ///< Octets of the stream: where it begins, how many they are.
   std::uint8_t flags = 0, options = 0, traffic_class = 0;  ///< Options: words of four octets.
@@ -32,11 +32,11 @@ inline std::uint16_t slow_sum(Bytes b, std::uint32_t sum) {
 }
 
 inline std::size_t header_of(const Segment& s) {
-  return s.protocol == engine::traffic::kTcp ? 20 + std::size_t{s.options} * 4 : 8;
+  return s.protocol == traffic::kTcp ? 20 + std::size_t{s.options} * 4 : 8;
 }
 
 inline std::vector<std::byte> packet_of(const Segment& s) {
-  using namespace engine::traffic;
+  using namespace traffic;
   const Address src = *parse_address(s.src), dst = *parse_address(s.dst);
   const bool tcp = s.protocol == kTcp;
   const std::size_t ip = header_size(dst.family), header = header_of(s);

@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/traffic/header.h"
-#include "engine/traffic/testing.h"
 #include "must.h"
+#include "traffic/header.h"
+#include "traffic/testing.h"
 
-using namespace engine::traffic;
-using namespace engine::traffic::testing;
+using namespace traffic;
+using namespace traffic::testing;
 
 namespace {
 

@@ -1,5 +1,5 @@
 #pragma once
-/// The seam between the SADB, which one control thread owns, and what carries packets for its SAs (engine/traffic).
+/// The seam between the SADB, which one control thread owns, and what carries packets for its SAs (traffic).
 #include <cstdint>
 #include <optional>
 

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "engine/traffic/header.h"
+#include "traffic/header.h"
 
 namespace ipsecd {
 
-using engine::traffic::get;
+using traffic::get;
 
 namespace {
 

@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/net.h"
-#include "engine/traffic/plane.h"
 #include "ipsecd/inlet.h"
+#include "traffic/plane.h"
 
 namespace ipsecd {
 
@@ -19,8 +19,8 @@ std::vector<sock_filter> beside_filter(Family family, std::uint16_t port, Share 
 
 /// A datagram as a raw socket gives it: of IPv4 with its IP header, of IPv6 without.
 struct Datagram {
-  engine::traffic::Arrival arrival;  ///< Of IPv6 the ports only.
-  Bytes payload;                     ///< Of UDP.
+  traffic::Arrival arrival;  ///< Of IPv6 the ports only.
+  Bytes payload;             ///< Of UDP.
 };
 /// nullopt: its lengths contradict one another.
 std::optional<Datagram> read_datagram(Family family, Bytes raw);

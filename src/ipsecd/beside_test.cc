@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/traffic/header.h"
 #include "ipsecd/filter_testing.h"
+#include "traffic/header.h"
 
 namespace ipsecd {
 namespace {
 
-using namespace engine::traffic;
+using namespace traffic;
 using Octets = std::vector<std::byte>;
 
 constexpr std::uint8_t kUdpNumber = 17;

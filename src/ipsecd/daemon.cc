@@ -15,7 +15,7 @@
 
 #include "base/registers.h"
 #include "base/secret_pages.h"
-#include "engine/crypto/crypto.h"
+#include "crypto/crypto.h"
 #include "ipsecd/clock.h"
 #include "ipsecd/error_text.h"
 #include "pfkey/notices.h"

@@ -11,8 +11,8 @@
 
 namespace ipsecd {
 
-using engine::traffic::Cause;
-using engine::traffic::Totals;
+using traffic::Cause;
+using traffic::Totals;
 
 namespace {
 

@@ -9,28 +9,28 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/traffic/plane.h"
 #include "ipsecd/overruns.h"
 #include "ipsecd/packet_thread.h"
 #include "ipsecd/tun.h"
 #include "ipsecd/udp_ports.h"
+#include "traffic/plane.h"
 
 namespace ipsecd {
 
 struct DataplaneOptions {
-  std::string device;                          ///< The TUN device's name.
-  unsigned workers = 1;                        ///< Packet threads.
-  std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
-  std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
-  std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
-  bool nat_follow = false;                     ///< SAs in UDP send to where their peer was seen last.
-  bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
-  bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
-  bool path_reports = true;                    ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
-  engine::traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
-  bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
-  bool mss_clamp = false;                      ///< Whether TCP hears what segments fit into a tunnel.
-  engine::traffic::IcmpErrors icmp_errors = engine::traffic::IcmpErrors::quoted;
+  std::string device;                  ///< The TUN device's name.
+  unsigned workers = 1;                ///< Packet threads.
+  std::uint32_t mtu = 1500;            ///< Bytes that the host's links take.
+  std::uint32_t mark = 0;              ///< SO_MARK of protected packets; 0: none.
+  std::uint16_t port = 4500;           ///< The UDP port of SAs behind a NAT that name none.
+  bool nat_follow = false;             ///< SAs in UDP send to where their peer was seen last.
+  bool beside_ike = false;             ///< UDP ports are left to an IKE daemon.
+  bool offload = true;                 ///< Long packets of the host's stack, and of UDP sockets.
+  bool path_reports = true;            ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
+  traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
+  bool same_source = false;            ///< Of tunnels: only the SA's own outer source.
+  bool mss_clamp = false;              ///< Whether TCP hears what segments fit into a tunnel.
+  traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
   /// Bytes of an IP packet that the device takes.
   std::uint32_t inner_mtu() const;
@@ -68,8 +68,8 @@ class Dataplane final : public engine::Carrier {
   const std::string& device() const { return tun_.name(); }
   const Tun& tun() const { return tun_; }
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
-  engine::traffic::Totals outbound();
-  engine::traffic::Totals inbound() const;
+  traffic::Totals outbound();
+  traffic::Totals inbound() const;
 
   // The Carrier: the plane, and a UDP socket for each port that an SA names.
   void put(const engine::Sa& sa) override;
@@ -95,7 +95,7 @@ class Dataplane final : public engine::Carrier {
   DeviceOverruns overruns_;
   std::vector<int> sockets_;  // Raw ones of the packet threads.
   Fd call_;
-  engine::traffic::Plane plane_;
+  traffic::Plane plane_;
   std::vector<PathInlet> paths_;
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
   std::vector<std::unique_ptr<PacketThread>> threads_;                 // Gone before the plane.

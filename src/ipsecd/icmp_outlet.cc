@@ -7,9 +7,9 @@
 
 #include <cerrno>
 
-#include "engine/traffic/packet.h"
 #include "ipsecd/error_text.h"
 #include "ipsecd/socket_address.h"
+#include "traffic/packet.h"
 
 namespace ipsecd {
 
@@ -30,7 +30,7 @@ Result<IcmpOutlet> IcmpOutlet::make() {
 }
 
 void IcmpOutlet::send(Bytes packet) {
-  const auto h = engine::traffic::parse(packet);
+  const auto h = traffic::parse(packet);
   if (!h) return;
   const bool v4 = h->dst.family == Family::v4;
   const Bytes said = v4 ? packet : packet.subspan(h->upper_at);

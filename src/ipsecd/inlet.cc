@@ -21,10 +21,10 @@
 namespace ipsecd {
 namespace {
 
-using engine::traffic::Arrival;
-using engine::traffic::Extension;
-using engine::traffic::Item;
-using engine::traffic::Packet;
+using traffic::Arrival;
+using traffic::Extension;
+using traffic::Item;
+using traffic::Packet;
 
 constexpr std::uint8_t kAh = 51;
 constexpr int kRoom = 4 << 20;  // Bytes of packets that may wait in a socket.
@@ -167,7 +167,7 @@ struct Inlet::Batch {
   std::array<sockaddr_storage, kBatch> from{};
   const std::size_t details_size;  // For each packet.
   std::unique_ptr<std::byte[]> details;
-  std::array<Extension, engine::traffic::kMostExtensions> extensions;  // Of the packet in hand.
+  std::array<Extension, traffic::kMostExtensions> extensions;  // Of the packet in hand.
 
   std::unique_ptr<std::byte[]> pieces;
   std::size_t got = 0, number = 0, taken = 0;  // Pieces; the one that is being given; bytes of it that were.
@@ -370,10 +370,10 @@ Result<PathInlet> PathInlet::make(Family family) {
   return PathInlet(std::move(fd), family);
 }
 
-std::vector<engine::traffic::PathReport> PathInlet::take() {
+std::vector<traffic::PathReport> PathInlet::take() {
   std::array<std::byte, 2048> buffer;
   Packet p{buffer, Packet::kHeadroom, 0};
-  std::vector<engine::traffic::PathReport> reports;
+  std::vector<traffic::PathReport> reports;
   for (std::size_t i = 0; i < kBatch; ++i) {
     sockaddr_storage from{};
     const MutableBytes room = p.memory.subspan(Packet::kHeadroom);
@@ -392,7 +392,7 @@ std::vector<engine::traffic::PathReport> PathInlet::take() {
     p.at = Packet::kHeadroom;
     p.size = static_cast<std::size_t>(got);
     if (family_ == Family::v6) complete(p, arrival_of(header, from, IPPROTO_ICMPV6, 0, {}));
-    if (const auto report = engine::traffic::read_path_report(p.bytes())) reports.push_back(*report);
+    if (const auto report = traffic::read_path_report(p.bytes())) reports.push_back(*report);
   }
   return reports;
 }

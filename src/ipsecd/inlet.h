@@ -10,8 +10,8 @@
 
 #include "base/net.h"
 #include "base/result.h"
-#include "engine/traffic/plane.h"
 #include "ipsecd/fd.h"
+#include "traffic/plane.h"
 
 namespace ipsecd {
 
@@ -56,15 +56,15 @@ class Inlet {
 
   /// Puts waiting packets into the buffers of `items`, whole, with the outer headers that they arrived under, ready for
   /// Worker::unprotect(); empty where those are not all known. How many there were; never waits.
-  std::size_t receive(std::span<engine::traffic::Item> items);
+  std::size_t receive(std::span<traffic::Item> items);
   /// Whether some were left for want of buffers, of which the descriptor does not tell.
   bool left() const;
 
  private:
   Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside = false);
 
-  std::size_t take_whole(std::span<engine::traffic::Item> items);
-  std::size_t take_pieces(std::span<engine::traffic::Item> items);
+  std::size_t take_whole(std::span<traffic::Item> items);
+  std::size_t take_pieces(std::span<traffic::Item> items);
   bool open_piece();
 
   struct Batch;
@@ -84,7 +84,7 @@ class PathInlet {
   PathInlet(Fd fd, Family family) : fd_(std::move(fd)), family_(family) {}
   int fd() const { return fd_.get(); }
   /// What waits about paths of SAs, of at most kBatch errors: anybody can send more than one thread reads.
-  std::vector<engine::traffic::PathReport> take();
+  std::vector<traffic::PathReport> take();
   static constexpr std::size_t kBatch = 64;
 
  private:

@@ -8,13 +8,13 @@
 #include <array>
 #include <vector>
 
-#include "engine/traffic/header.h"
 #include "ipsecd/filter_testing.h"
+#include "traffic/header.h"
 
 namespace ipsecd {
 namespace {
 
-using namespace engine::traffic;
+using namespace traffic;
 using Octets = std::vector<std::byte>;
 
 // What a raw socket would see of a packet with `payload` behind its IP header.

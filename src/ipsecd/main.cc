@@ -23,7 +23,7 @@
 #include "base/harmless.h"
 #include "base/socket_path.h"
 #include "base/standard_descriptors.h"
-#include "engine/crypto/crypto.h"
+#include "crypto/crypto.h"
 #include "ipsecd/confine.h"
 #include "ipsecd/daemon.h"
 #include "ipsecd/error_text.h"
@@ -148,8 +148,8 @@ Result<ipsecd::Tun> tun_for(const ipsecd::DataplaneOptions& options, std::vector
   return tun;
 }
 
-engine::traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
-  using engine::traffic::IcmpErrors;
+traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
+  using traffic::IcmpErrors;
   const std::string said = options.icmp.value_or("quoted");
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
@@ -157,7 +157,7 @@ engine::traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
 // nullptr: none was asked for.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
                                                          std::vector<ipsecd::Fd> held) {
-  engine::traffic::LiveSource live;
+  traffic::LiveSource live;
   if (vault) live = [vault](const engine::SaId& id) { return vault->live(id); };
   if (!options.tun) {
     if (!std::exchange(held, {}).empty()) ipsecd::give_up_queues();

@@ -17,9 +17,9 @@
 
 namespace ipsecd {
 
-using engine::traffic::Cause;
-using engine::traffic::Departure;
-using engine::traffic::Item;
+using traffic::Cause;
+using traffic::Departure;
+using traffic::Item;
 
 namespace {
 
@@ -130,7 +130,7 @@ void Outlet::send_cut(Item& item, std::uint32_t mtu) {
       mtu = errno == EMSGSIZE ? link_mtu(raw_socket(d.dst.family), d.dst.family) : 0;
       if (mtu == 0) ++unsent_;
     };
-    if (!engine::traffic::fragment(item.packet.bytes(), d.mtu, d.id, batch_->fragment, one)) ++unsent_;
+    if (!traffic::fragment(item.packet.bytes(), d.mtu, d.id, batch_->fragment, one)) ++unsent_;
   }
   if (mtu != 0) ++unsent_;
 }
@@ -148,8 +148,7 @@ bool Outlet::send_fragments(Item& item, bool wait) {
     if (error != 0) ++unsent_;
     ++fragments_sent_;
   };
-  if (!engine::traffic::fragment(item.packet.bytes(), item.departure.mtu, item.departure.id, batch_->fragment, one))
-    ++unsent_;
+  if (!traffic::fragment(item.packet.bytes(), item.departure.mtu, item.departure.id, batch_->fragment, one)) ++unsent_;
   if (!stopped) fragments_sent_ = 0;
   if (error == EMSGSIZE) refused(item, error);
   if (stopped) full_ = error == EAGAIN ? raw_socket(item.departure.dst.family) : -1;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/traffic/plane.h"
 #include "ipsecd/fd.h"
+#include "traffic/plane.h"
 
 namespace ipsecd {
 
@@ -27,13 +27,13 @@ class Outlet {
 
   /// What becomes of an item that is longer than the `mtu` bytes that its link takes: Worker::narrow(), after which it
   /// leaves in fragments; false: it is dropped.
-  using Narrow = std::function<bool(engine::traffic::Item& item, std::uint32_t mtu)>;
+  using Narrow = std::function<bool(traffic::Item& item, std::uint32_t mtu)>;
   void narrow_with(Narrow narrow) { narrow_ = std::move(narrow); }
 
   /// Sends the items whose cause is none, in order, and gives how many items are done: all, or with `wait` those before
   /// the first for which full() has no room; the rest is to be given again, and nothing else before. Without `wait`
   /// what finds no room is dropped.
-  std::size_t send(std::span<engine::traffic::Item> items, bool wait);
+  std::size_t send(std::span<traffic::Item> items, bool wait);
   /// The socket that had no room; it has some when it becomes writable. -1: it was the queue of a link, which nothing
   /// tells of.
   int full() const { return full_; }
@@ -44,16 +44,16 @@ class Outlet {
   Outlet(Fd v4, Fd v6, bool offload);
 
   int raw_socket(Family family) const { return family == Family::v4 ? v4_.get() : v6_.get(); }
-  int socket_of(const engine::traffic::Item& item) const;
-  bool send_fragments(engine::traffic::Item& item, bool wait);
+  int socket_of(const traffic::Item& item) const;
+  bool send_fragments(traffic::Item& item, bool wait);
   bool send_now(Bytes packet, const Address& dst);
-  void refused(engine::traffic::Item& item, int error);
-  void send_cut(engine::traffic::Item& item, std::uint32_t mtu);
-  void add_raw(engine::traffic::Item& item);
-  void add_datagrams(std::span<engine::traffic::Item* const> run);
+  void refused(traffic::Item& item, int error);
+  void send_cut(traffic::Item& item, std::uint32_t mtu);
+  void add_raw(traffic::Item& item);
+  void add_datagrams(std::span<traffic::Item* const> run);
   const std::byte* flush(bool wait);
   void send_apart(std::size_t message);
-  std::span<engine::traffic::Item* const> owners_of(std::size_t message) const;
+  std::span<traffic::Item* const> owners_of(std::size_t message) const;
 
   struct Port {
     std::uint16_t port;
@@ -63,7 +63,7 @@ class Outlet {
   Fd v4_, v6_;
   bool offload_;
   std::vector<Port> ports_;
-  Narrow narrow_ = [](engine::traffic::Item&, std::uint32_t) { return false; };
+  Narrow narrow_ = [](traffic::Item&, std::uint32_t) { return false; };
   int full_ = -1;
   std::size_t fragments_sent_ = 0;  // Of the packet that waits for room.
   std::uint64_t unsent_ = 0;

@@ -15,9 +15,9 @@
 
 namespace ipsecd {
 
-using engine::traffic::Cause;
-using engine::traffic::Item;
-using engine::traffic::Packet;
+using traffic::Cause;
+using traffic::Item;
+using traffic::Packet;
 
 namespace {
 
@@ -244,7 +244,7 @@ void PacketThread::answer_too_big(std::span<Item> items) {
     if (answered == origin) continue;
     answered = origin;
     Packet& packet = item.packet;
-    if (engine::traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes());
+    if (traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes());
   }
 }
 

@@ -9,19 +9,19 @@
 #include <thread>
 #include <vector>
 
-#include "engine/traffic/plane.h"
 #include "ipsecd/fd.h"
 #include "ipsecd/icmp_outlet.h"
 #include "ipsecd/inlet.h"
 #include "ipsecd/outlet.h"
 #include "ipsecd/tun_queue.h"
+#include "traffic/plane.h"
 
 namespace ipsecd {
 
 class PacketThread {
  public:
   struct Parts {
-    engine::traffic::Worker worker;
+    traffic::Worker worker;
     TunQueue tun;
     int call;  ///< An eventfd that wakes the engine's thread.
     Outlet outlet;
@@ -54,10 +54,10 @@ class PacketThread {
   // Packets in hand and their buffers.
   struct Hand {
     Hand();
-    std::span<engine::traffic::Item> empty();
+    std::span<traffic::Item> empty();
 
     std::unique_ptr<std::byte[]> memory;
-    std::vector<engine::traffic::Item> items;
+    std::vector<traffic::Item> items;
   };
   struct Ready {
     int fd;
@@ -78,7 +78,7 @@ class PacketThread {
   /// One batch. False: nothing was there.
   bool come_in(Inlet& inlet);
   void leave_device();
-  void answer_too_big(std::span<engine::traffic::Item> items);
+  void answer_too_big(std::span<traffic::Item> items);
   void call_if_needed();
 
   Parts parts_;
@@ -88,7 +88,7 @@ class PacketThread {
   std::vector<Ready> ready_;            // Of the last wait().
   // Where a socket is full, the packets that wait for it stay in hand_, the device is not read, and what arrives is
   // taken into the other hand.
-  std::span<engine::traffic::Item> waiting_;
+  std::span<traffic::Item> waiting_;
   std::optional<Hand> other_hand_;
   int full_ = -1;  // The socket; without any that wait, it was waited for in vain.
   std::chrono::nanoseconds patient_until_{}, next_try_{}, impatient_until_{};

@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
-#include "engine/crypto/crypto.h"
+#include "crypto/crypto.h"
 #include "ipsecd/shared_pages.h"
 
 namespace ipsecd {

@@ -9,9 +9,9 @@
 namespace ipsecd {
 namespace {
 
-using engine::traffic::Cause;
-using engine::traffic::kCauses;
-using engine::traffic::Totals;
+using traffic::Cause;
+using traffic::kCauses;
+using traffic::Totals;
 
 struct Direction {
   std::string_view name;
@@ -30,7 +30,7 @@ JsonObject json_of(const Totals& totals) {
   JsonObject object, drops;
   object.put("packets", totals.packets);
   object.put("bytes", totals.bytes);
-  each_drop(totals, false, [&](Cause cause, std::uint64_t n) { drops.put(engine::traffic::name(cause), n); });
+  each_drop(totals, false, [&](Cause cause, std::uint64_t n) { drops.put(traffic::name(cause), n); });
   object.put("dropped", std::move(drops));
   return object;
 }
@@ -58,8 +58,7 @@ std::string status_text(const Status& s) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
     each_drop(totals, false, [&](Cause cause, std::uint64_t n) {
-      out += fmt::format("       {} dropped: {} ({})\n", n, engine::traffic::sentence(cause),
-                         engine::traffic::name(cause));
+      out += fmt::format("       {} dropped: {} ({})\n", n, traffic::sentence(cause), traffic::name(cause));
     });
   }
   return out;
@@ -104,7 +103,7 @@ std::string status_prometheus(const Status& s) {
   for (const Direction& d : kDirections)
     each_drop((*s.traffic).*d.totals, true, [&](Cause cause, std::uint64_t n) {
       out += fmt::format("ipsecd_dropped_packets_total{{direction=\"{}\",cause=\"{}\"}} {}\n", d.name,
-                         engine::traffic::name(cause), n);
+                         traffic::name(cause), n);
     });
   return out;
 }

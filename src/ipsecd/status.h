@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/traffic/plane.h"
+#include "traffic/plane.h"
 
 namespace ipsecd {
 
@@ -16,7 +16,7 @@ struct Traffic {
   unsigned workers = 1;
   std::uint64_t device_made_again = 0;         ///< How often, because it was gone.
   std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that are another program's.
-  engine::traffic::Totals outbound, inbound;
+  traffic::Totals outbound, inbound;
 };
 
 struct Status {

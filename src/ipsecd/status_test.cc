@@ -9,7 +9,7 @@
 namespace ipsecd {
 namespace {
 
-using engine::traffic::Cause;
+using traffic::Cause;
 
 Status busy() {
   Status s{.socket = "/run/s", .sas = 2, .clients = 1, .traffic = Traffic{}};

@@ -11,10 +11,10 @@
 namespace ipsecd {
 namespace {
 
-using engine::traffic::Coalescer;
-using engine::traffic::Item;
-using engine::traffic::Offload;
-using engine::traffic::Segments;
+using traffic::Coalescer;
+using traffic::Item;
+using traffic::Offload;
+using traffic::Segments;
 
 // The virtio_net_hdr of linux/virtio_net.h, which is not C++; numbers are in the host's order.
 constexpr std::uint8_t kNeedsSum = 1;
@@ -110,7 +110,7 @@ void TunQueue::write(std::span<Item> items) {
     return coalescer_.join(
         items, [this](std::span<const MutableBytes> pieces, const Offload& offload) { write_pieces(pieces, offload); });
   for (const Item& item : items)
-    if (item.cause == engine::traffic::Cause::none) write(item.packet.bytes());
+    if (item.cause == traffic::Cause::none) write(item.packet.bytes());
 }
 
 void TunQueue::write(Bytes packet) {

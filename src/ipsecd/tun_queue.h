@@ -9,9 +9,9 @@
 #include <span>
 
 #include "base/bytes.h"
-#include "engine/traffic/coalesce.h"
-#include "engine/traffic/plane.h"
-#include "engine/traffic/segment.h"
+#include "traffic/coalesce.h"
+#include "traffic/plane.h"
+#include "traffic/segment.h"
 
 namespace ipsecd {
 
@@ -25,13 +25,13 @@ class TunQueue {
 
   /// Puts waiting packets into the buffers of `items`; 0: none waits. `origins` gets a number for each, the same for
   /// what was one packet of the stack. Never waits, allocates nothing.
-  std::size_t read(std::span<engine::traffic::Item> items, std::span<std::uint32_t> origins);
+  std::size_t read(std::span<traffic::Item> items, std::span<std::uint32_t> origins);
 
   /// Whether some were left for want of buffers, of which the descriptor does not tell.
   bool left() const;
 
   /// Hands the items whose cause is none to the stack, in order. A device that is down or full drops, like any other.
-  void write(std::span<engine::traffic::Item> items);
+  void write(std::span<traffic::Item> items);
   void write(Bytes packet);
   std::uint64_t refused() const { return refused_; }  ///< Packets that it dropped.
 
@@ -42,16 +42,16 @@ class TunQueue {
  private:
   bool receive();
   void write_parts(std::span<const iovec> parts, std::size_t packets);
-  void write_pieces(std::span<const MutableBytes> pieces, const engine::traffic::Offload& offload);
+  void write_pieces(std::span<const MutableBytes> pieces, const traffic::Offload& offload);
 
   int fd_;
   bool offload_;
   bool gone_ = false;
   std::unique_ptr<std::byte[]> long_;  // The packet that is being cut.
-  std::optional<engine::traffic::Segments> segments_;
+  std::optional<traffic::Segments> segments_;
   std::uint32_t origin_ = 0;
   std::uint64_t refused_ = 0;
-  engine::traffic::Coalescer coalescer_;
+  traffic::Coalescer coalescer_;
 };
 
 }  // namespace ipsecd

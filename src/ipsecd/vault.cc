@@ -18,7 +18,7 @@ namespace {
 
 using engine::Kept;
 using engine::SaId;
-using engine::traffic::Live;
+using traffic::Live;
 
 // The text of a record: these, then the message.
 struct Times {

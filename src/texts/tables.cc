@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "engine/traffic/cause.h"
 #include "ipsecd/exit.h"
 #include "ipsecd/options.h"
 #include "lang/complete.h"
@@ -14,6 +13,7 @@
 #include "lang/place.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
+#include "traffic/cause.h"
 
 namespace texts {
 namespace {
@@ -199,12 +199,11 @@ std::vector<Row> daemon_options() {
 }
 
 std::vector<Row> causes() {
-  using engine::traffic::Cause;
+  using traffic::Cause;
   std::vector<Row> rows;
-  for (std::size_t i = 1; i < engine::traffic::kCauses; ++i) {
+  for (std::size_t i = 1; i < traffic::kCauses; ++i) {
     const auto cause = static_cast<Cause>(i);
-    rows.push_back({{"name", std::string(engine::traffic::name(cause))},
-                    {"meaning", std::string(engine::traffic::sentence(cause))}});
+    rows.push_back({{"name", std::string(traffic::name(cause))}, {"meaning", std::string(traffic::sentence(cause))}});
   }
   return rows;
 }

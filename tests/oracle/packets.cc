@@ -10,17 +10,17 @@
 
 #include "base/text.h"
 #include "engine/engine.h"
-#include "engine/traffic/coalesce.h"
-#include "engine/traffic/plane.h"
-#include "engine/traffic/segment.h"
 #include "lang/testing.h"
 #include "pfkey/diagnostics.h"
+#include "traffic/coalesce.h"
+#include "traffic/plane.h"
+#include "traffic/segment.h"
 
 namespace {
 
-using engine::traffic::Item;
-using engine::traffic::Offload;
-using engine::traffic::Packet;
+using traffic::Item;
+using traffic::Offload;
+using traffic::Packet;
 using Octets = std::vector<std::byte>;
 
 const Instant kNow{std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))};
@@ -39,10 +39,10 @@ std::string hex(Bytes bytes) {
 }
 
 struct Host {
-  engine::traffic::Plane plane{{}};
+  traffic::Plane plane{{}};
   engine::Engine engine{engine::Options{
       .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &plane}};
-  engine::traffic::Worker worker = plane.worker(0);
+  traffic::Worker worker = plane.worker(0);
 
   std::string add(const std::string& command) {
     lang::testing::Outcome outcome = lang::testing::run(command);
@@ -64,7 +64,7 @@ struct Host {
       worker.unprotect({&item, 1}, kNow);
     }
     std::string line(name(item.cause));
-    if (item.cause != engine::traffic::Cause::none) return line;
+    if (item.cause != traffic::Cause::none) return line;
     return line + ' ' + hex(item.packet.bytes());
   }
 };
@@ -78,7 +78,7 @@ std::string cut(std::istringstream words) {
   const Octets whole = octets(digits);
   Octets memory(70'000);
   Packet one{memory, 0, 0};
-  auto segments = engine::traffic::Segments::of(whole, offload);
+  auto segments = traffic::Segments::of(whole, offload);
   while (segments && segments->next(one)) out += hex(one.bytes()) + ' ';
   return out;
 }
@@ -91,7 +91,7 @@ std::string join(std::istringstream words) {
   for (std::size_t i = 0; i < items.size(); ++i)
     items[i].packet = {memory[i], Packet::kHeadroom, memory[i].size() - Packet::kHeadroom - Packet::kTailroom};
   std::string out;
-  engine::traffic::Coalescer coalescer;
+  traffic::Coalescer coalescer;
   coalescer.join(items, [&](std::span<const MutableBytes> pieces, const Offload& offload) {
     out += fmt::format("{} ", offload.size);
     for (const MutableBytes piece : pieces) out += hex(piece);

@@ -1,0 +1,60 @@
+// Which SA a packet that leaves goes by: that of its own headers, of the route that it follows, or of what it quotes.
+#include "traffic/quote.h"
+#include "traffic/worker.h"
+
+namespace traffic {
+
+void Worker::State::ask_for(const Headers& h) {
+  engine::Wanted wanted{.satype = pfkey::SaType::esp,
+                        .src = {.address = h.src},
+                        .dst = {.address = h.dst},
+                        .inner_src = {},
+                        .inner_dst = {}};
+  attention |= desk.questions.push(wanted);
+}
+
+// The generation leads to a Flow, so it is read as Epochs asks: sequentially consistent.
+Memory::Entry& Worker::State::choose(const Headers& h) {
+  const std::uint64_t generation = plane.generation.load();
+  Memory::Entry& entry = outgoing.at(h);
+  if (entry.flow && entry.generation == generation && entry.flow->usable.load()) return entry;
+  entry.flow = plane.choice.find(h);
+  entry.generation = generation;
+  return entry;
+}
+
+// RFC 4301 section 6.2: an ICMP error that no SA covers goes with what answers the packet that it quotes, through a
+// tunnel alone: in transport mode its sender is one of the SA's ends.
+Memory::Entry* Worker::State::choose_by_quote(Work& w) {
+  if (plane.options.icmp_errors == IcmpErrors::own) return nullptr;
+  const auto answer = answer_to_quoted(w.item->packet.bytes(), w.h);
+  if (!answer) return nullptr;
+  Memory::Entry& entry = choose(*answer);
+  if (!entry.flow || !entry.flow->tunnel) return nullptr;
+  w.flow = entry.flow;
+  return &entry;
+}
+
+// A tunnel may begin on the way. In transport mode the peer is who the packet is for in the end, and we are who we are
+// at home, which AH vouches for alone.
+Memory::Entry& Worker::State::choose_peer(Work& w) {
+  Memory::Entry& here = choose(w.h);
+  w.flow = here.flow;
+  const auto ends = w.flow && w.flow->tunnel ? std::nullopt : true_ends(w.item->packet.bytes().first(w.h.network));
+  if (!ends) {
+    if (w.flow) return here;
+    if (Memory::Entry* const back = choose_by_quote(w)) return *back;
+    ask_for(w.h);
+    return here;
+  }
+  Headers there = w.h;
+  there.src = ends->src, there.dst = ends->dst;
+  Memory::Entry& entry = choose(there);
+  w.flow = entry.flow;
+  const bool away = w.h.home && ends->src != w.h.src;
+  if (w.flow && (w.flow->tunnel || (away && w.flow->id.satype != pfkey::SaType::ah))) w.flow = nullptr;
+  if (!w.flow) ask_for(there);
+  return entry;
+}
+
+}  // namespace traffic

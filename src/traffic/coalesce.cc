@@ -1,0 +1,179 @@
+#include "traffic/coalesce.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "traffic/header.h"
+#include "traffic/tcp.h"
+
+namespace traffic {
+
+// A packet that can be joined with others.
+struct Coalescer::Segment {
+  std::size_t ip, headers, payload;  // Bytes.
+  std::uint32_t sequence;
+  std::uint16_t ipv4_id;
+  bool ends;  // Nothing may follow.
+};
+
+namespace {
+
+constexpr std::size_t kV4 = 20, kV6 = 40;
+
+unsigned version(Bytes packet) { return packet.empty() ? 0 : std::to_integer<unsigned>(packet[0]) >> 4; }
+unsigned octet(Bytes packet, std::size_t at) { return std::to_integer<unsigned>(packet[at]); }
+
+bool same(Bytes a, Bytes b, std::size_t begin, std::size_t end) {
+  return std::ranges::equal(a.subspan(begin, end - begin), b.subspan(begin, end - begin));
+}
+
+// Addresses and, behind a header without options, ports.
+bool same_connection(Bytes a, Bytes b, bool with_ports) {
+  if (version(a) != version(b)) return false;
+  const std::size_t ports = with_ports ? 4 : 0;
+  return version(a) == 4 ? same(a, b, 12, kV4 + ports) : same(a, b, 8, kV6 + ports);
+}
+
+// The sum of the pseudo header (RFC 9293 section 3.1) of a segment of `length` bytes.
+std::uint16_t pseudo_sum(Bytes packet, std::size_t length) {
+  const Bytes addresses = version(packet) == 4 ? packet.subspan(12, 8) : packet.subspan(8, 32);
+  return static_cast<std::uint16_t>(~checksum(addresses, kTcp + static_cast<std::uint32_t>(length)));
+}
+
+// The bytes of a plain IP header with TCP behind it; 0: it is none.
+std::size_t plain_header(Bytes packet) {
+  if (version(packet) == 4 && packet.size() >= kV4 + kTcpLeast) {
+    constexpr unsigned kNoOptions = 0x45, kAllButDf = 0xbfff;
+    const bool plain = octet(packet, 0) == kNoOptions && octet(packet, 9) == kTcp &&
+                       (get<std::uint16_t>(packet, 6) & kAllButDf) == 0 &&
+                       get<std::uint16_t>(packet, 2) == packet.size();
+    return plain ? kV4 : 0;
+  }
+  if (version(packet) == 6 && packet.size() >= kV6 + kTcpLeast)
+    return octet(packet, 6) == kTcp && get<std::uint16_t>(packet, 4) + kV6 == packet.size() ? kV6 : 0;
+  return 0;
+}
+
+// Of which open runs a packet that stays as it is ends the sequence: those with its ports, with any, or none.
+enum class Ends : std::uint8_t { none, connection, hosts };
+Ends ends(Bytes packet) {
+  if (plain_header(packet) != 0) return Ends::connection;
+  if (version(packet) == 4) return packet.size() >= kV4 && octet(packet, 9) == kTcp ? Ends::hosts : Ends::none;
+  constexpr std::array<unsigned, 5> kMayHideTcp = {0, 6, 43, 44, 60};  // TCP and extension headers.
+  const bool hidden = version(packet) == 6 && packet.size() >= kV6 &&
+                      std::ranges::find(kMayHideTcp, octet(packet, 6)) != kMayHideTcp.end();
+  return hidden ? Ends::hosts : Ends::none;
+}
+
+bool same_headers(Bytes a, Bytes b, std::size_t ip, std::size_t headers) {
+  const bool alike = ip == kV4 ? same(a, b, 0, 2) && same(a, b, 6, 10) : same(a, b, 0, 4) && same(a, b, 6, 8);
+  const Bytes x = a.subspan(ip, headers - ip), y = b.subspan(ip, headers - ip);
+  constexpr std::byte kCounts = ~(kTcpFin | kTcpPush);
+  return alike && same(x, y, kTcpAck, kTcpFlags) && (x[kTcpFlags] & kCounts) == (y[kTcpFlags] & kCounts) &&
+         same(x, y, kTcpWindow, kTcpSum) && same(x, y, kTcpLeast, x.size());
+}
+
+}  // namespace
+
+void Coalescer::join(std::span<Item> items, Sink sink) {
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), kMost))) {
+    count_ = 0;
+    for (std::size_t i = 0; i < std::min(items.size(), kMost); ++i)
+      if (items[i].cause == Cause::none) take(items, i);
+    for (std::size_t i = 0; i < count_; ++i) give(items, runs_[i], sink);
+  }
+}
+
+void Coalescer::take(std::span<Item> items, std::size_t number) {
+  const Bytes packet = items[number].packet.bytes();
+  const auto segment = [&]() -> std::optional<Segment> {
+    const std::size_t ip = plain_header(packet);
+    if (ip == 0) return std::nullopt;
+    const Bytes tcp = packet.subspan(ip);
+    const std::size_t header = tcp_header(tcp);
+    if (header == 0 || header == tcp.size()) return std::nullopt;
+    constexpr std::byte kKnown = kTcpAcks | kTcpPush | kTcpFin | kTcpEcho;
+    if ((tcp[kTcpFlags] & ~kKnown) != std::byte{0} || (tcp[kTcpFlags] & kTcpAcks) == std::byte{0}) return std::nullopt;
+    if (checksum(tcp, pseudo_sum(packet, tcp.size())) != 0) return std::nullopt;
+    return Segment{.ip = ip,
+                   .headers = ip + header,
+                   .payload = tcp.size() - header,
+                   .sequence = get<std::uint32_t>(tcp, kTcpSequence),
+                   .ipv4_id = get<std::uint16_t>(packet, 4),
+                   .ends = (tcp[kTcpFlags] & (kTcpPush | kTcpFin)) != std::byte{0}};
+  }();
+  if (!segment) {
+    if (const Ends which = ends(packet); which != Ends::none) close(items, packet, which == Ends::connection);
+    return begin(number, nullptr);
+  }
+  for (Run& run : std::span(runs_).first(count_)) {
+    const Bytes head = items[run.first].packet.bytes();
+    if (!run.open || !same_connection(head, packet, true)) continue;
+    if (run.headers == segment->headers && same_headers(head, packet, run.ip, run.headers) &&
+        append(run, head, *segment, number))
+      return;
+    run.open = false;
+    break;
+  }
+  begin(number, &*segment);
+}
+
+void Coalescer::begin(std::size_t number, const Segment* segment) {
+  Run& run = runs_[count_++];
+  run = {};
+  run.first = run.last = static_cast<std::uint8_t>(number);
+  run.count = 1;
+  if (!segment) return;
+  run.open = !segment->ends;
+  run.size = static_cast<std::uint16_t>(segment->payload);
+  run.total = segment->headers + segment->payload;
+  run.sequence = segment->sequence + static_cast<std::uint32_t>(segment->payload);
+  run.ipv4_id = segment->ipv4_id;
+  run.ip = segment->ip;
+  run.headers = segment->headers;
+}
+
+// IDs of packets that are never fragmented mean nothing (RFC 6864 section 4.1).
+bool Coalescer::append(Run& run, Bytes head, const Segment& s, std::size_t number) {
+  constexpr unsigned kDontFragment = 0x40;
+  const bool counts = run.ip == kV4 && (octet(head, 6) & kDontFragment) == 0;
+  if (s.sequence != run.sequence || s.payload > run.size || run.total + s.payload > UINT16_MAX) return false;
+  if (counts && s.ipv4_id != static_cast<std::uint16_t>(run.ipv4_id + 1)) return false;
+  next_[run.last] = static_cast<std::uint8_t>(number);
+  run.last = static_cast<std::uint8_t>(number);
+  ++run.count;
+  run.open = !s.ends && s.payload == run.size;
+  run.total += s.payload;
+  run.sequence += static_cast<std::uint32_t>(s.payload);
+  run.ipv4_id = s.ipv4_id;
+  return true;
+}
+
+void Coalescer::close(std::span<Item> items, Bytes packet, bool ports_known) {
+  for (Run& run : std::span(runs_).first(count_))
+    if (run.open && same_connection(items[run.first].packet.bytes(), packet, ports_known)) run.open = false;
+}
+
+void Coalescer::give(std::span<Item> items, const Run& run, Sink sink) {
+  std::array<MutableBytes, kMost> pieces;
+  const MutableBytes head = pieces[0] = items[run.first].packet.bytes();
+  if (run.count == 1) return sink(std::span(pieces).first(1), {});
+  std::uint8_t at = run.first;
+  for (std::size_t i = 1; i < run.count; ++i) pieces[i] = items[at = next_[at]].packet.bytes().subspan(run.headers);
+  if (run.ip == kV4) {
+    set(head, 2, static_cast<std::uint16_t>(run.total));
+    mend_checksum(head);
+  } else {
+    set(head, 4, static_cast<std::uint16_t>(run.total - kV6));
+  }
+  const MutableBytes tcp = head.subspan(run.ip);
+  tcp[kTcpFlags] |= items[run.last].packet.bytes()[run.ip + kTcpFlags] & (kTcpFin | kTcpPush);
+  set(tcp, kTcpSum, pseudo_sum(head, run.total - run.ip));
+  sink(std::span(pieces).first(run.count), {.kind = Offload::Kind::tcp,
+                                            .size = run.size,
+                                            .unsummed = true,
+                                            .sum_at = static_cast<std::uint16_t>(run.ip),
+                                            .field = kTcpSum});
+}
+
+}  // namespace traffic

@@ -1,0 +1,42 @@
+// What a worker counts, asks the engine's thread, and remembers of connections.
+#include "traffic/hash.h"
+#include "traffic/worker.h"
+
+namespace traffic {
+
+void Meter::add_to(Totals& totals) const {
+  totals.packets += packets_.load(std::memory_order_relaxed);
+  totals.bytes += bytes_.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kCauses; ++i) totals.drops[i] += drops_[i].load(std::memory_order_relaxed);
+}
+
+bool Questions::push(const engine::Wanted& wanted) {
+  const std::uint32_t at = written_.load(std::memory_order_relaxed);
+  if (at - read_.load(std::memory_order_acquire) == kMost) return false;
+  ring_[at % kMost] = wanted;
+  written_.store(at + 1, std::memory_order_release);
+  return true;
+}
+
+std::optional<engine::Wanted> Questions::pop() {
+  const std::uint32_t at = read_.load(std::memory_order_relaxed);
+  if (at == written_.load(std::memory_order_acquire)) return std::nullopt;
+  std::optional<engine::Wanted> wanted = ring_[at % kMost];
+  read_.store(at + 1, std::memory_order_release);
+  return wanted;
+}
+
+Memory::Entry& Memory::at(const Headers& h) {
+  Hasher hash;
+  const std::uint32_t ports = std::uint32_t{(h.icmp_type ? h.icmp_type : h.src_port).value_or(0)} << 16 |
+                              (h.icmp_code ? h.icmp_code : h.dst_port).value_or(0);
+  hash.add(h.src), hash.add(h.dst);
+  hash.add(std::uint64_t{ports} << 8 | h.upper);
+  Entry& e = entries_[hash.value() % kSize];
+  const bool same =
+      e.src == h.src && e.dst == h.dst && e.ports == ports && e.protocol == h.upper && e.fragment == h.later_fragment;
+  if (!same) e = {.src = h.src, .dst = h.dst, .ports = ports, .protocol = h.upper, .fragment = h.later_fragment};
+  return e;
+}
+
+}  // namespace traffic

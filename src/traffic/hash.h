@@ -1,0 +1,36 @@
+#pragma once
+/// The hash of the packet path's tables: each word is stirred in and multiplied by 2^64 over the golden ratio.
+#include <array>
+#include <bit>
+#include <cstdint>
+
+#include "base/net.h"
+#include "engine/engine.h"
+
+namespace traffic {
+
+class Hasher {
+ public:
+  void add(std::uint64_t word) {
+    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15;
+    state_ ^= state_ >> 32;
+  }
+  void add(const Address& a) {
+    const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(a.octets);
+    add(halves[0]);
+    if (a.family == Family::v6) add(halves[1]);
+  }
+  std::uint32_t value() const { return static_cast<std::uint32_t>((state_ * 0x9e3779b97f4a7c15) >> 32); }
+
+ private:
+  std::uint64_t state_ = 0x243f6a8885a308d3;
+};
+
+inline std::uint32_t hash_of(const engine::SaId& id) {
+  Hasher h;
+  h.add(std::uint64_t{id.spi} << 8 | static_cast<std::uint8_t>(id.satype));
+  h.add(id.dst);
+  return h.value();
+}
+
+}  // namespace traffic

@@ -1,0 +1,54 @@
+#pragma once
+/// IP and UDP headers that are written or mended.
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/net.h"
+#include "traffic/packet.h"
+
+namespace traffic {
+
+inline constexpr std::uint8_t kEsp = 50, kAh = 51, kUdp = 17, kTcp = 6, kNoNext = 59, kIpv4 = 4, kIpv6 = 41;
+
+/// Bytes of a plain header.
+inline constexpr std::size_t header_size(Family family) { return family == Family::v4 ? 20 : 40; }
+
+struct Header {
+  Address src, dst;
+  std::uint8_t protocol = 0;
+  std::uint8_t traffic_class = 0;
+  std::uint8_t hop_limit = 64;
+  std::uint16_t id = 0;          ///< IPv4 alone.
+  bool dont_fragment = false;    ///< IPv4 alone.
+  std::uint32_t flow_label = 0;  ///< IPv6 alone.
+};
+/// Writes header_size() bytes at the front of `out`, for a packet of `total` bytes, with its checksum.
+void write_header(MutableBytes out, const Header& header, std::size_t total);
+
+/// Writes 8 bytes; without checksum, as RFC 3948 section 2.1 has it.
+void write_udp(MutableBytes out, std::uint16_t src_port, std::uint16_t dst_port, std::size_t length);
+
+/// Sets the length field, and IPv4's checksum, of a packet that is `packet.size()` bytes long.
+void mend_length(MutableBytes packet);
+/// Sets IPv4's header checksum.
+void mend_checksum(MutableBytes packet);
+/// Sets the traffic class, and IPv4's checksum.
+void set_traffic_class(MutableBytes packet, std::uint8_t traffic_class);
+/// Sets the checksum of a TCP or UDP header; other protocols stay as they are (RFC 3948 section 3.1.2). UDP's covers
+/// what its own length says: what is behind that, as padding against traffic analysis (RFC 4303 section 2.7), is not
+/// part of the datagram. TCP goes on to the packet's end. A UDP length that the packet contradicts is left alone.
+void mend_transport_checksum(MutableBytes packet, const Headers& h);
+
+/// An integer at a place, in network order.
+template <class T>
+T get(Bytes b, std::size_t at) {
+  T v = 0;
+  Reader(b.subspan(at)).net(v);
+  return v;
+}
+template <class T>
+void set(MutableBytes b, std::size_t at, T v) {
+  Writer(b.subspan(at)).net(v);
+}
+
+}  // namespace traffic

@@ -1,0 +1,171 @@
+#include "traffic/packet.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "pfkey/icmp.h"
+
+namespace traffic {
+namespace {
+
+constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kDestination = 60;
+
+bool has_ports(std::uint8_t protocol) {
+  constexpr std::array<std::uint8_t, 5> kWithPorts = {6, 17, 33, 132, 136};  // TCP, UDP, DCCP, SCTP, UDP-Lite.
+  return std::ranges::find(kWithPorts, protocol) != kWithPorts.end();
+}
+
+void read_icmp(Bytes packet, Headers& h) {
+  Reader in(packet.subspan(h.upper_at));
+  std::uint8_t type = 0, code = 0;
+  in.net(type);
+  in.net(code);
+  if (in.ok()) h.icmp_type = type, h.icmp_code = code;
+}
+
+void read_ports(Bytes packet, Headers& h) {
+  if (h.later_fragment) return;
+  if (pfkey::is_icmp(h.upper)) return read_icmp(packet, h);
+  if (!has_ports(h.upper)) return;
+  Reader in(packet.subspan(h.upper_at));
+  std::uint16_t src = 0, dst = 0;
+  in.net(src);
+  in.net(dst);
+  if (in.ok()) h.src_port = src, h.dst_port = dst;
+}
+
+bool parse_v4(Bytes packet, Headers& h) {
+  Reader in(packet);
+  std::uint8_t version_length = 0, ttl = 0;
+  std::uint16_t total = 0, id = 0, fragment = 0, sum = 0;
+  in.host(version_length);
+  in.host(h.traffic_class);
+  in.net(total);
+  in.net(id);
+  in.net(fragment);
+  in.host(ttl);
+  in.host(h.next);
+  in.net(sum);
+  in.bytes(MutableBytes(h.src.octets).first(4));
+  in.bytes(MutableBytes(h.dst.octets).first(4));
+  h.network = (version_length & 0xfu) * 4u;
+  if (!in.ok() || h.network < 20 || h.network > total || total > packet.size()) return false;
+  if (checksum(packet.first(h.network)) != 0) return false;
+  h.hop_limit = ttl;
+  h.total = total;
+  h.next_at = h.upper_next_at = 9;
+  h.upper = h.next;
+  h.upper_at = h.network;
+  h.dont_fragment = fragment & 0x4000;
+  h.fragment = fragment & 0x3fff;
+  h.later_fragment = fragment & 0x1fff;
+  return true;
+}
+
+Address read_address(Bytes octets) {
+  Address a{.family = Family::v6, .octets = {}};
+  std::ranges::copy(octets.first(a.octets.size()), a.octets.begin());
+  return a;
+}
+
+// A destination options header counts as one that travels before ESP and AH only if a routing header comes behind it:
+// those options are for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1); or if a home address is
+// in it, which is to be known before either is looked at (RFC 6275 section 6.3).
+bool walk_extensions(Bytes packet, Headers& h) {
+  unsigned most = kMostExtensions;
+  for (unsigned count = 0;; ++count) {
+    bool travels = h.upper == kHopByHop || h.upper == kRouting || h.upper == kFragment;
+    if (!travels && h.upper != kDestination) return true;
+    if (h.upper == kFragment && most == kMostExtensions) ++most;  // It was added on the way.
+    if (count == most || h.later_fragment) return h.later_fragment;
+    Reader in(packet.subspan(h.upper_at));
+    std::uint8_t next = 0, length = 0;
+    std::uint16_t offset = 0;
+    in.host(next);
+    in.host(length);
+    in.net(offset);
+    const std::size_t size = h.upper == kFragment ? 8 : 8 + length * std::size_t{8};
+    if (!in.ok() || size > packet.size() - h.upper_at) return false;
+    if (h.upper == kDestination && !h.home) {
+      const std::size_t at = home_address_at(packet.subspan(h.upper_at, size));
+      travels = at != 0;
+      if (travels) h.home = read_address(packet.subspan(h.upper_at + at));
+    }
+    if (h.upper == kFragment) {
+      h.fragment |= (offset & 0xfff9) != 0;
+      h.later_fragment = offset & 0xfff8;
+    }
+    h.upper_next_at = h.upper_at;
+    h.upper_at += size;
+    h.upper = next;
+    if (travels) h.network = h.upper_at, h.next_at = h.upper_next_at, h.next = next;
+  }
+}
+
+bool parse_v6(Bytes packet, Headers& h) {
+  Reader in(packet);
+  std::uint32_t first = 0;
+  std::uint16_t payload = 0;
+  in.net(first);
+  in.net(payload);
+  in.host(h.next);
+  in.host(h.hop_limit);
+  h.src.family = h.dst.family = Family::v6;
+  in.bytes(h.src.octets);
+  in.bytes(h.dst.octets);
+  if (!in.ok() || payload > in.remaining()) return false;
+  h.traffic_class = static_cast<std::uint8_t>(first >> 20);
+  h.total = 40u + payload;
+  h.network = h.upper_at = 40;
+  h.next_at = h.upper_next_at = 6;
+  h.upper = h.next;
+  h.dont_fragment = true;
+  return walk_extensions(packet.first(h.total), h);
+}
+
+}  // namespace
+
+std::size_t home_address_at(Bytes extension) {
+  constexpr std::uint8_t kPad1 = 0, kHomeAddress = 201;
+  for (std::size_t at = 2; at + 2 <= extension.size();) {
+    const auto type = std::to_integer<std::uint8_t>(extension[at]);
+    const std::size_t size = type == kPad1 ? 1 : 2 + std::to_integer<std::size_t>(extension[at + 1]);
+    if (size > extension.size() - at) return 0;
+    if (type == kHomeAddress && size == 18) return at + 2;
+    at += size;
+  }
+  return 0;
+}
+
+std::optional<Headers> parse(Bytes packet) {
+  std::optional<Headers> h(std::in_place);
+  if (packet.empty()) return std::nullopt;
+  const unsigned version = std::to_integer<unsigned>(packet[0]) >> 4;
+  if (version == 4 ? !parse_v4(packet, *h) : version != 6 || !parse_v6(packet, *h)) return std::nullopt;
+  read_ports(packet.first(h->total), *h);
+  return h;
+}
+
+// A sum of words is the same in any order of their octets, but for the order of its own (RFC 1071 section 2): so the
+// processor's own words are summed, many at a time.
+std::uint16_t checksum(Bytes bytes, std::uint32_t sum) {
+  constexpr std::size_t kWord = sizeof(std::uint32_t);
+  std::uint64_t wide = 0;
+  const std::size_t whole = bytes.size() / kWord * kWord;
+  for (std::size_t at = 0; at < whole; at += kWord) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, bytes.data() + at, kWord);
+    wide += word;
+  }
+  std::array<std::byte, kWord> rest{};
+  std::ranges::copy(bytes.subspan(whole), rest.begin());
+  wide += std::bit_cast<std::uint32_t>(rest);
+  while (wide >> 16) wide = (wide & 0xffff) + (wide >> 16);
+  wide = std::uint64_t{big_endian(static_cast<std::uint16_t>(wide))} + sum;
+  while (wide >> 16) wide = (wide & 0xffff) + (wide >> 16);
+  return static_cast<std::uint16_t>(~wide);
+}
+
+}  // namespace traffic

@@ -1,0 +1,178 @@
+#include "traffic/plane.h"
+
+#include <algorithm>
+
+#include "traffic/hash.h"
+#include "traffic/worker.h"
+
+namespace traffic {
+
+Totals& Totals::operator+=(const Totals& other) {
+  packets += other.packets, bytes += other.bytes;
+  for (std::size_t i = 0; i < kCauses; ++i) drops[i] += other.drops[i];
+  return *this;
+}
+
+namespace {
+
+PlaneOptions completed(PlaneOptions options) {
+  if (!options.random) options.random = crypto::random_bytes;
+  options.workers = std::max(1u, options.workers);
+  return options;
+}
+
+}  // namespace
+
+Plane::State::State(PlaneOptions o)
+    : options(completed(std::move(o))), epochs(options.workers), tags(options.random), datagrams(options.random) {
+  for (unsigned i = 0; i < options.workers; ++i) desks.push_back(std::make_unique<Desk>());
+}
+
+Plane::State::~State() {
+  flows.for_each([](Flow& f) { delete &f; });
+}
+
+Flow* Plane::State::find(const engine::SaId& id) const {
+  return flows.find(hash_of(id), [&](const Flow& f) { return f.id == id; });
+}
+
+void Plane::State::list(Flow& flow) {
+  Flow* head = listed.load(std::memory_order_relaxed);
+  do flow.next_listed = head;
+  while (!listed.compare_exchange_weak(head, &flow, std::memory_order_release));
+}
+
+// A Flow that a worker has listed in its last batch must leave the list before it is freed.
+void Plane::State::collect() {
+  epochs.collect([this] { take_listed(); });
+}
+
+void Plane::State::take_listed() {
+  for (Flow* f = listed.exchange(nullptr, std::memory_order_acquire); f;) {
+    Flow* const next = f->next_listed;
+    pending.add(f->id);
+    f->attended();
+    f = next;
+  }
+}
+
+// Under its peer, if it is to follow it or to tell where it is.
+void Plane::State::file(Flow& flow) {
+  if (options.nat_follow && flow.udp) followers.file(flow, epochs);
+}
+
+// Its Flow stays when an SA changes its directions, and with it the window, the connections and the numbers; only the
+// choice for what leaves changes, and the peer.
+void Plane::State::change(Flow& flow, const engine::Sa& sa) {
+  const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed),
+             received = flow.receives.load(std::memory_order_relaxed);
+  flow.take(sa);
+  const bool sends = flow.sends.load(std::memory_order_relaxed);
+  if (sends && !sent) choice.insert(flow, epochs);
+  if (sent && !sends) choice.erase(flow, epochs);
+  if (sends != sent || flow.receives.load(std::memory_order_relaxed) != received) file(flow);
+  if (sent && sends) choice.sort(flow);
+  if (sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
+  collect();
+}
+
+Plane::Plane(PlaneOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Plane::~Plane() = default;
+
+Worker Plane::worker(unsigned number) { return Worker(std::make_unique<Worker::State>(*state_, number)); }
+
+void Plane::put(const engine::Sa& sa) {
+  if (Flow* const flow = state_->find(sa.id())) {
+    state_->change(*flow, sa);
+    return;
+  }
+  std::uint64_t iv = 0;
+  std::array<std::byte, sizeof iv> random;
+  state_->options.random(random);
+  iv = std::bit_cast<std::uint64_t>(random);
+  const LiveSource& live = state_->options.live;
+  auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv, live ? live(sa.id()) : std::make_shared<Live>());
+  const bool ah = sa.satype == pfkey::SaType::ah;
+  flow->datagrams = state_->datagrams.series(flow->src, flow->id.dst, flow->udp ? kUdp : ah ? kAh : kEsp);
+  if (flow->sends.load(std::memory_order_relaxed)) state_->choice.insert(*flow, state_->epochs);
+  state_->file(*flow);
+  state_->flows.insert(*flow.release(), state_->epochs);
+  ++state_->generation;
+  state_->collect();
+}
+
+void Plane::halt(const engine::SaId& id) {
+  Flow* const flow = state_->find(id);
+  if (!flow) return;
+  flow->usable.store(false);
+  ++state_->generation;
+  state_->epochs.wait();
+}
+
+void Plane::remove(const engine::SaId& id) {
+  Flow* const flow = state_->find(id);
+  if (!flow) return;
+  flow->usable.store(false, std::memory_order_relaxed);
+  ++state_->generation;
+  if (flow->sends.load(std::memory_order_relaxed)) state_->choice.erase(*flow, state_->epochs);
+  if (state_->options.nat_follow) state_->followers.remove(*flow);
+  state_->flows.erase(*flow);
+  state_->epochs.retire(std::unique_ptr<Flow>(flow));
+  state_->collect();
+}
+
+std::optional<engine::Carried> Plane::carried(const engine::SaId& id) const {
+  const Flow* const flow = state_->find(id);
+  if (!flow) return std::nullopt;
+  return flow->carried();
+}
+
+std::optional<engine::SaId> Plane::attention() {
+  state_->take_listed();
+  state_->collect();
+  return state_->pending.next();
+}
+
+std::optional<pfkey::Endpoint> Plane::moved(const engine::SaId& id) {
+  Flow* const flow = state_->find(id);
+  const auto place = flow ? flow->peer.take() : std::nullopt;
+  if (!place) return std::nullopt;
+  if (state_->options.nat_follow) state_->followers.follow(*flow, *place, state_->epochs);
+  return pfkey::Endpoint{.proto = pfkey::kProtoUdp, .prefix = 0, .address = place->address, .port = place->port};
+}
+
+bool Plane::attention_left() const { return !state_->pending.empty(); }
+
+std::optional<engine::Wanted> Plane::wanted() {
+  constexpr unsigned kRound = 64;
+  if (state_->asked++ < kRound)
+    for (const auto& desk : state_->desks)
+      if (auto wanted = desk->questions.pop()) return wanted;
+  state_->asked = 0;
+  return std::nullopt;
+}
+
+bool Plane::wanted_left() const {
+  return std::ranges::any_of(state_->desks, [](const auto& desk) { return !desk->questions.empty(); });
+}
+
+void Plane::path_mtu(const engine::SaId& id, std::uint32_t mtu, Instant now) {
+  const std::uint32_t believed = std::max(mtu, id.dst.family == Family::v4 ? kLeastReportV4 : kLeastReportV6);
+  if (Flow* const flow = state_->find(id)) flow->narrow_path(believed, now);
+  if (id.satype != pfkey::SaType::esp) return;
+  state_->followers.at(id.spi, id.dst, [&](Flow& moved) { moved.narrow_path(believed, now); });
+}
+
+Totals Plane::outbound() const {
+  Totals totals;
+  for (const auto& desk : state_->desks) desk->outbound.add_to(totals);
+  return totals;
+}
+
+Totals Plane::inbound() const {
+  Totals totals;
+  for (const auto& desk : state_->desks) desk->inbound.add_to(totals);
+  return totals;
+}
+
+}  // namespace traffic

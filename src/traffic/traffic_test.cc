@@ -1,0 +1,186 @@
+/// Whole packets through two hosts: every algorithm, mode and family.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "traffic/testing.h"
+
+namespace {
+thread_local std::size_t allocations = 0;
+}  // namespace
+
+// Every allocation of this program is counted, C++'s and those of the cryptographic library; the sanitizers have
+// allocators of their own.
+#if defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+#if !SANITIZED
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* p, std::size_t size);
+
+void* malloc(std::size_t size) noexcept { return ++allocations, __libc_malloc(size); }
+void* calloc(std::size_t count, std::size_t size) noexcept { return ++allocations, __libc_calloc(count, size); }
+void* realloc(void* p, std::size_t size) noexcept { return ++allocations, __libc_realloc(p, size); }
+}
+#endif
+
+namespace traffic {
+namespace {
+
+using namespace testing;
+
+struct Combination {
+  std::string name;
+  std::uint8_t encrypt, auth;
+  unsigned key_bits;
+};
+
+// Every cipher with each of its key sizes (of many: the shortest and the longest), every integrity algorithm, AH.
+std::vector<Combination> combinations() {
+  std::vector<Combination> all;
+  constexpr std::uint8_t kSha256 = 5;
+  for (const pfkey::Algorithm& a : pfkey::algorithms()) {
+    if (a.kind == pfkey::AlgorithmKind::auth) {
+      all.push_back({fmt::format("ah {}", a.name()), 0, a.number, 0});
+      all.push_back({fmt::format("null {}", a.name()), pfkey::kEalgNull, a.number, 0});
+      continue;
+    }
+    const unsigned step = a.max_bits - a.min_bits > 128 ? a.max_bits - a.min_bits : a.step_bits;
+    for (unsigned bits = a.min_bits; bits <= a.max_bits; bits += step)
+      all.push_back({fmt::format("{} {}", a.name(), bits), a.number, a.combined() ? std::uint8_t{0} : kSha256, bits});
+  }
+  return all;
+}
+
+struct Path {
+  const char* name;
+  Wish wish;
+  Shape shape;
+};
+const std::array kPaths = {
+    Path{"v4 transport", {}, {}},
+    Path{"v6 transport", {.src = "2001:db8::1", .dst = "2001:db8::2"}, {.src = "2001:db8::1", .dst = "2001:db8::2"}},
+    Path{"v4 in v4", {.tunnel = true}, {.src = "10.1.2.3", .dst = "10.2.3.4"}},
+    Path{"v6 in v4",
+         {.tunnel = true, .inner_src = "2001:db8:1::", .inner_dst = "2001:db8:2::", .prefix = 48},
+         {.src = "2001:db8:1::7", .dst = "2001:db8:2::8"}},
+    Path{"v4 in v6",
+         {.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true},
+         {.src = "10.1.2.3", .dst = "10.2.3.4"}},
+    Path{"v6 in v6",
+         {.src = "2001:db8::1",
+          .dst = "2001:db8::2",
+          .tunnel = true,
+          .inner_src = "2001:db8:1::",
+          .inner_dst = "2001:db8:2::",
+          .prefix = 48},
+         {.src = "2001:db8:1::7", .dst = "2001:db8:2::8"}},
+};
+
+TEST(Traffic, EveryAlgorithmModeFamilyAndLengthGoesThereAndComesOut) {
+  for (const Combination& c : combinations())
+    for (const Path& path : kPaths)
+      for (const bool esn : {false, true}) {
+        Wish wish = path.wish;
+        wish.encrypt = c.encrypt, wish.auth = c.auth, wish.key_bits = c.key_bits, wish.esn = esn;
+        SCOPED_TRACE(fmt::format("{}, {}, esn {}", c.name, path.name, esn));
+        Host here, there;
+        ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+        ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+        for (std::size_t size = 0; size < 40; ++size) {
+          Shape shape = path.shape;
+          shape.size = size;
+          const Octets plain = datagram(shape);
+          const Result out = protect(here, plain);
+          ASSERT_EQ(name(out.cause), "none");
+          if (c.encrypt != 0 && c.encrypt != pfkey::kEalgNull && c.encrypt != 23 && size > 8) {
+            ASSERT_TRUE(std::ranges::search(out.packet, Bytes(plain).last(8)).empty()) << "in clear";
+          }
+          const Result in = unprotect(there, out.packet);
+          ASSERT_EQ(name(in.cause), "none");
+          ASSERT_EQ(hex(in.packet), hex(plain));
+        }
+      }
+}
+
+// What HMAC makes of such a key is in the vectors of RFC 2202 and 4231 (crypto).
+TEST(Traffic, HmacKeysMayHaveAnyLength) {
+  for (const unsigned bytes : {10u, 22u, 64u, 65u, 256u})
+    for (const std::uint8_t encrypt : {std::uint8_t{0}, std::uint8_t{12}}) {
+      SCOPED_TRACE(fmt::format("{} bytes, cipher {}", bytes, encrypt));
+      const Wish wish{.encrypt = encrypt, .auth = 3, .auth_key_bits = 8 * bytes};
+      Host here, there;
+      ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+      const Result out = protect(here, datagram());
+      ASSERT_EQ(name(out.cause), "none");
+      const Result in = unprotect(there, out.packet);
+      ASSERT_EQ(name(in.cause), "none");
+      EXPECT_EQ(hex(in.packet), hex(datagram()));
+    }
+}
+
+// The first packet of an SA makes each worker's contexts; the others find everything there, dropped ones too.
+TEST(Traffic, NothingIsAllocatedForAPacket) {
+  for (const Combination& c : combinations())
+    for (const Path& path : kPaths) {
+      Wish wish = path.wish;
+      wish.encrypt = c.encrypt, wish.auth = c.auth, wish.key_bits = c.key_bits;
+      SCOPED_TRACE(fmt::format("{}, {}", c.name, path.name));
+      Host here, there;
+      ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(name(unprotect(there, protect(here, datagram(path.shape)).packet).cause), "none");
+      Shape strange = path.shape;
+      strange.src = std::string_view(strange.src).contains(':') ? "fd99::1" : "10.99.0.1";
+      for (const Shape& shape : {path.shape, path.shape, path.shape, strange}) {
+        Held held(datagram(shape));
+        const std::size_t before = allocations;
+        here.worker.protect({&held.item, 1}, at(0));
+        EXPECT_EQ(allocations, before);
+        if (held.item.cause != Cause::none) continue;
+        Held arrived(held.bytes()), again(held.bytes());
+        const std::size_t then = allocations;
+        there.worker.unprotect({&arrived.item, 1}, at(0));
+        there.worker.unprotect({&again.item, 1}, at(0));
+        EXPECT_EQ(allocations, then);
+        EXPECT_EQ(name(arrived.item.cause), "none");
+        EXPECT_EQ(name(again.item.cause), "replayed");
+      }
+    }
+}
+
+// RFC 4302 section 2.6, and what Linux does unless it is told otherwise; each end takes what the other sends.
+TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessAskedOtherwise) {
+  constexpr std::uint8_t kSha1 = 3, kSha256 = 5;
+  struct Row {
+    std::uint8_t auth;
+    bool v6;
+    std::uint32_t align;
+    std::size_t header;
+  };
+  for (const Row& row : {Row{kSha256, false, 0, 28}, Row{kSha256, false, 4, 28}, Row{kSha256, false, 8, 32},
+                         Row{kSha256, true, 0, 32}, Row{kSha256, true, 4, 32}, Row{kSha1, false, 8, 24}}) {
+    Wish wish{.encrypt = 0, .auth = row.auth, .ah_align = row.align};
+    if (row.v6) wish.src = "2001:db8::1", wish.dst = "2001:db8::2";
+    Host here, there;
+    ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+    wish.ah_align = 12 - std::max(row.align, 4u);
+    ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+    const Octets plain = datagram({.src = wish.src, .dst = wish.dst});
+    const Result out = protect(here, plain);
+    EXPECT_EQ(out.packet.size() - plain.size(), row.header);
+    EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
+  }
+  Host host;
+  EXPECT_NE(host.add(add(0x100, {.encrypt = 0, .auth = kSha256, .ah_align = 16})), engine::testing::kDone);
+}
+
+}  // namespace
+}  // namespace traffic

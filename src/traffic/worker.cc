@@ -1,0 +1,324 @@
+#include "traffic/worker.h"
+
+#include <algorithm>
+
+#include "pfkey/icmp.h"
+#include "traffic/mss.h"
+
+namespace traffic {
+namespace {
+
+constexpr std::size_t kLongest = UINT16_MAX;             // An IP packet.
+constexpr std::uint64_t kStep = std::uint64_t{1} << 32;  // Of the half of a number that is not sent.
+
+// Nobody else can choose it where an ICV or a checksum covers it; and the kernel does so under IPv4 alone.
+bool lacks_source(const Flow& flow) {
+  return flow.tunnel && is_unspecified(flow.src) &&
+         (flow.id.satype == pfkey::SaType::ah || flow.id.dst.family == Family::v6);
+}
+
+// RFC 4301 section 4.1: the SPI finds a unicast SA, and the ICV says that who sent it has the key. In transport mode
+// the source is a selector.
+bool source_matters(const Flow& flow, const PlaneOptions& options) {
+  if (is_unspecified(flow.src)) return false;
+  return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
+}
+
+// What tells connections apart: ICMP has no ports, whatever SA its types are for.
+std::uint64_t ports_of(const Memory::Entry& e) { return pfkey::is_icmp(e.protocol) ? 0 : e.ports; }
+
+}  // namespace
+
+Worker::State::State(Plane::State& p, unsigned n)
+    : plane(p),
+      number(n),
+      desk(*p.desks[n]),
+      crypto(p.options.random),
+      kept(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
+
+Worker::Worker(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Worker::~Worker() = default;
+Worker::Worker(Worker&&) noexcept = default;
+
+bool Worker::attention() { return std::exchange(state_->attention, false); }
+
+void Worker::protect(std::span<Item> items, Instant now) {
+  const Epochs::Guard inside(state_->plane.epochs, state_->number);
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), State::kBatch)))
+    state_->protect_some(items.first(std::min(items.size(), State::kBatch)), now);
+}
+
+void Worker::unprotect(std::span<Item> items, Instant now) {
+  const Epochs::Guard inside(state_->plane.epochs, state_->number);
+  for (; !items.empty(); items = items.subspan(std::min(items.size(), State::kBatch)))
+    state_->unprotect_some(items.first(std::min(items.size(), State::kBatch)), now);
+}
+
+void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
+  w.item->cause = cause;
+  if (cause != Cause::held) meter.drop(cause);
+  if (w.flow) w.flow->count(cause);
+  w.flow = nullptr;
+}
+
+// The packets of one call.
+struct Worker::State::Batch {
+  std::array<Work, kBatch> works;
+  std::array<crypto::Job, kBatch> jobs;
+  std::array<Work*, kBatch> owners;  // Of the jobs.
+  std::size_t count = 0;             // Of the jobs.
+  Work* trial = nullptr;             // What may be tried again, and is kept.
+
+  std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
+};
+
+template <class Begin>
+void Worker::State::begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Work& w = batch.works[i];
+    w.item = &items[i];
+    w.item->cause = Cause::none;
+    if (const Cause cause = begin(w); cause != Cause::none) {
+      drop(w, cause, meter);
+    } else if (w.flow->id.satype == pfkey::SaType::esp) {
+      batch.owners[batch.count] = &w;
+      batch.jobs[batch.count++] = w.job;
+    }
+  }
+}
+
+void Worker::State::drop_failed(Batch& batch, Cause cause, Meter& meter) {
+  for (std::size_t i = 0; i < batch.count; ++i)
+    if (!batch.jobs[i].ok) drop(*batch.owners[i], cause, meter);
+}
+
+// The connection is counted by what its entry is found by, whatever way its packets take. A later fragment has no ports
+// to know it by, and is nobody's first.
+bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
+  std::optional<std::uint64_t> connection;
+  if (seen.counted != w.flow->serial && !seen.fragment)
+    connection = plane.tags(seen.src, seen.dst, ports_of(seen) << 8 | seen.protocol);
+  const bool carried = w.flow->charge(w.h.total, connection, now);
+  if (carried) seen.counted = w.flow->serial;
+  if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
+  return carried;
+}
+
+// ---- out
+
+// `flow` is what leaves through the tunnel goes by; its path takes `mtu` bytes.
+void Worker::State::clamp(const Work& w, const Flow& flow, std::uint32_t mtu) {
+  const MutableBytes packet = w.item->packet.bytes();
+  if (flow.tunnel && opens_connection(packet, w.h))
+    lower_mss(packet, w.h, std::min(plane.options.mss_clamp, inner_mtu(flow, w.h, mtu)));
+}
+
+// What arrives tells this side how long its own segments may be: by the SA that these will go by, or one like that by
+// which it came.
+void Worker::State::clamp_arrived(const Work& w, Instant now) {
+  if (!w.flow->tunnel || !opens_connection(w.item->packet.bytes(), w.h)) return;
+  Headers back = w.h;
+  std::swap(back.src, back.dst), std::swap(back.src_port, back.dst_port);
+  const Flow* const found = plane.choice.find(back);
+  const Flow& flow = found && found->tunnel ? *found : *w.flow;
+  const std::uint32_t known = flow.path_mtu(now);
+  clamp(w, flow, known ? std::min(known, plane.options.mtu) : plane.options.mtu);
+}
+
+Cause Worker::State::begin_out(Work& w, Instant now) {
+  Packet& p = w.item->packet;
+  const auto h = parse(p.bytes());
+  if (!h) return Cause::malformed;
+  w.h = *h;
+  if (w.h.fragment && !leaves_as_fragment(w.h))
+    if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
+  Memory::Entry& seen = choose_peer(w);
+  if (!w.flow) return Cause::no_sa;
+  const Nesting depth = nesting(*w.flow, w.h, p.bytes(), plane.returned, now);
+  if (depth == Nesting::back) return Cause::looped;
+  w.nested = depth == Nesting::inside;
+  if (lacks_source(*w.flow)) return Cause::not_usable;
+  const Layout layout = layout_of(*w.flow, w.h);
+  const std::uint32_t known = w.flow->path_mtu(now);
+  const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
+  if (layout.total() > mtu && w.h.dont_fragment) {
+    constexpr std::uint32_t kLeastV6 = 1280;  // RFC 8200 section 5: smaller ones are carried, in fragments.
+    w.item->mtu = inner_mtu(*w.flow, w.h, mtu);
+    if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
+    if (w.h.total > w.item->mtu) return Cause::too_big;
+  }
+  if (layout.total() > UINT16_MAX) {
+    w.item->mtu = 0;
+    return Cause::too_big;
+  }
+  if (!has_room(p, w.h, layout)) return Cause::no_room;
+  if (plane.options.mss_clamp) clamp(w, *w.flow, mtu);
+  w.job.keyed = w.flow->sealing(number);
+  if (!w.job.keyed) return Cause::crypto;
+  if (!charge(w, seen, now)) return Cause::exhausted;
+  const auto sequence = w.flow->next_number();
+  if (!sequence) {
+    if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
+    return Cause::exhausted;
+  }
+  w.number = *sequence;
+  // The path may be narrower still than is believed (plane.h).
+  w.may_be_cut = known == kLeastReportV4 && w.h.dont_fragment && w.flow->id.dst.family == Family::v4;
+  wrap(w, layout);
+  w.item->departure.mtu = mtu;
+  if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)
+    w.item->departure.id = w.flow->datagrams.next();
+  if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(w, *w.job.keyed) ? Cause::none : Cause::malformed;
+  const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
+  if (w.flow->suite().encrypt->counter()) {
+    set(iv, 0, w.flow->next_iv());
+  } else {
+    crypto.random(iv);
+  }
+  return Cause::none;
+}
+
+void Worker::State::protect_some(std::span<Item> items, Instant now) {
+  if (!reassembly.empty()) expire_pieces(now);
+  Batch batch;
+  begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
+  crypto.seal(batch.waiting());
+  drop_failed(batch, Cause::crypto, desk.outbound);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Work& w = batch.works[i];
+    if (!w.flow) continue;
+    if (w.flow->udp && w.flow->id.dst.family == Family::v6) finish_udp(w);
+    desk.outbound.pass(w.h.total);
+  }
+}
+
+// ---- in
+
+// Finds ESP or AH in the packet, and the SA. Until the ICV is checked nothing but the place of things is believed.
+Cause Worker::State::locate(Work& w) {
+  const Bytes packet = w.item->packet.bytes();
+  const Headers& h = w.h;
+  w.at = h.upper_at;
+  bool in_udp = h.upper == kUdp;
+  if (h.upper != kEsp && h.upper != kAh && !in_udp) return Cause::not_ipsec;
+  if (h.fragment) return Cause::fragment;
+  if (in_udp) {
+    if (packet.size() - h.upper_at < 8) return Cause::malformed;
+    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + 4);
+    if (length < 8 || length > packet.size() - h.upper_at) return Cause::malformed;
+    const Bytes datagram = packet.subspan(h.upper_at + 8, length - 8);
+    if (datagram.size() == 1 && datagram[0] == std::byte{0xff}) return Cause::keep_alive;
+    if (datagram.size() >= 4 && get<std::uint32_t>(datagram, 0) == 0) return Cause::ike;
+    w.at += 8;
+    w.item->packet.size = w.at + datagram.size();
+  }
+  const bool ah = h.upper == kAh;
+  const std::size_t least = ah ? kAhFixed : 8;
+  if (w.item->packet.size - w.at < least) return Cause::truncated;
+  const std::uint32_t spi = get<std::uint32_t>(packet, w.at + (ah ? 4 : 0));
+  w.flow = plane.find({ah ? pfkey::SaType::ah : pfkey::SaType::esp, spi, h.dst});
+  if (!w.flow) return Cause::no_sa;
+  if (!w.flow->receives.load(std::memory_order_relaxed) || !w.flow->usable.load()) return Cause::not_usable;
+  if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
+  const Address& src = ah && h.home ? *h.home : h.src;
+  if (src != w.flow->src && source_matters(*w.flow, plane.options)) return Cause::wrong_source;
+  return Cause::none;
+}
+
+Cause Worker::State::begin_in(Batch& batch, Work& w) {
+  Packet& p = w.item->packet;
+  const auto h = parse(p.bytes());
+  if (!h) return Cause::malformed;
+  w.h = *h;
+  p.size = h->total;
+  if (const Cause cause = locate(w); cause != Cause::none) return cause;
+  w.job.keyed = w.flow->opening(number);
+  if (!w.job.keyed) return Cause::crypto;
+  const bool ah = w.flow->id.satype == pfkey::SaType::ah;
+  const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(p.bytes(), w.at + (ah ? 8 : 4)));
+  if (verdict == ReplayWindow::Verdict::replayed) return Cause::replayed;
+  if (verdict == ReplayWindow::Verdict::late) return Cause::late;
+  w.number = sequence;
+  if (ah) return check_ah_higher(w);
+  if (!begin_esp(w)) return Cause::truncated;
+  if (!batch.trial && w.flow->may_have_lost_count()) keep_for_trial(batch, w);
+  return Cause::none;
+}
+
+// ---- in: RFC 4303 appendix A3
+
+Cause Worker::State::check_ah_higher(Work& w) {
+  const bool lost = w.flow->may_have_lost_count();
+  Cause cause = check_ah(w, *w.job.keyed);
+  if (cause != Cause::corrupt || !lost) return cause;
+  w.flow->tried();
+  for (std::uint32_t i = 0; i < Flow::kTries && cause == Cause::corrupt; ++i) {
+    w.number += kStep;
+    cause = check_ah(w, *w.job.keyed);
+  }
+  return cause;
+}
+
+// A cipher that finds its ICV wrong leaves nothing of the packet.
+void Worker::State::keep_for_trial(Batch& batch, Work& w) {
+  w.flow->tried();
+  batch.trial = &w;
+  std::ranges::copy(w.job.esp, kept.get());
+  std::ranges::copy(w.job.icv, kept.get() + w.job.esp.size());
+}
+
+void Worker::State::try_higher(Batch& batch) {
+  if (!batch.trial) return;
+  Work& w = *batch.trial;
+  crypto::Job& job = batch.jobs[static_cast<std::size_t>(std::ranges::find(batch.owners, &w) - batch.owners.begin())];
+  for (std::uint32_t i = 0; i < Flow::kTries && !job.ok; ++i) {
+    w.number += kStep;
+    job.sequence_high = static_cast<std::uint32_t>(w.number >> 32);
+    std::ranges::copy(Bytes(kept.get(), job.esp.size()), job.esp.begin());
+    std::ranges::copy(Bytes(kept.get() + job.esp.size(), job.icv.size()), job.icv.begin());
+    crypto.open({&job, 1});
+  }
+}
+
+Cause Worker::State::finish_in(Work& w, Instant now) {
+  const auto [verdict, newest] = w.flow->mark(w.number);
+  switch (verdict) {
+    case ReplayWindow::Verdict::replayed:
+      return Cause::replayed;
+    case ReplayWindow::Verdict::late:
+      return Cause::late;
+    case ReplayWindow::Verdict::fresh:
+      break;
+  }
+  // An old packet may have been held back, and a copy of it come from anywhere; without integrity none is the newest.
+  std::optional<Place> moved;
+  if (newest && w.flow->udp && !w.flow->peer.is(w.h.src, w.h.src_port.value_or(0)))
+    moved = Place{w.h.src, w.h.src_port.value_or(0)};
+  const std::optional<Address> home = vouched_home(w);
+  if (const Cause cause = unwrap(w, plane.options.icmp_errors); cause != Cause::none) return cause;
+  Headers ends = w.h;
+  if (home) ends.src = *home;
+  if (moved) w.flow->seen_at(*moved, w.number);
+  if (!charge(w, incoming.at(ends), now)) return Cause::exhausted;
+  if (plane.options.mss_clamp) clamp_arrived(w, now);
+  return Cause::none;
+}
+
+void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
+  Batch batch;
+  begin_all(batch, items, desk.inbound, [&](Work& w) { return begin_in(batch, w); });
+  crypto.open(batch.waiting());
+  try_higher(batch);
+  drop_failed(batch, Cause::corrupt, desk.inbound);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Work& w = batch.works[i];
+    if (!w.flow) continue;
+    if (const Cause cause = finish_in(w, now); cause != Cause::none) {
+      drop(w, cause, desk.inbound);
+    } else {
+      desk.inbound.pass(w.h.total);
+    }
+  }
+}
+
+}  // namespace traffic

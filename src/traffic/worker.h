@@ -1,0 +1,148 @@
+#pragma once
+/// What the threads of a Plane share, and what each Worker has of its own.
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "traffic/choice.h"
+#include "traffic/epoch.h"
+#include "traffic/followers.h"
+#include "traffic/lookup.h"
+#include "traffic/loop.h"
+#include "traffic/plane.h"
+#include "traffic/reassembly.h"
+#include "traffic/rounds.h"
+#include "traffic/wrap.h"
+
+namespace traffic {
+
+/// Totals that one thread counts and others read.
+class Meter {
+ public:
+  void pass(std::uint64_t bytes) { bump(packets_, 1), bump(bytes_, bytes); }
+  void drop(Cause cause) { bump(drops_[static_cast<std::size_t>(cause)], 1); }
+  void add_to(Totals& totals) const;
+
+ private:
+  using Counter = std::atomic<std::uint64_t>;
+  static void bump(Counter& c, std::uint64_t by) {
+    c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  Counter packets_{0}, bytes_{0};
+  std::array<Counter, kCauses> drops_{};
+};
+
+/// A few questions for the engine's thread, written by one thread and read by another; more than fit are dropped.
+class Questions {
+ public:
+  /// False: full.
+  bool push(const engine::Wanted& wanted);
+  std::optional<engine::Wanted> pop();
+  /// For who pops.
+  bool empty() const { return read_.load(std::memory_order_relaxed) == written_.load(std::memory_order_acquire); }
+
+ private:
+  static constexpr std::uint32_t kMost = 16;
+  std::array<engine::Wanted, kMost> ring_;
+  std::atomic<std::uint32_t> written_{0}, read_{0};
+};
+
+/// Which SA the packets of a connection went through last, so that the next need not search, and need not be asked for
+/// among the SA's connections. Others may take its place: then both are done again.
+class Memory {
+ public:
+  Memory() : entries_(kSize) {}
+
+  struct Entry {
+    std::uint64_t generation = 0;  ///< Of the tables when it was written; the Flow is there as long as it is the same.
+    Flow* flow = nullptr;          ///< Of outgoing packets.
+    std::uint64_t counted = 0;     ///< The serial of the Flow that has counted the connection.
+    Address src, dst;
+    std::uint32_t ports = 0;  ///< Or ICMP's type and code.
+    std::uint8_t protocol = 0;
+    bool fragment = false;
+  };
+  /// The place of the packet's connection; a new entry if another one's, or none, was there.
+  Entry& at(const Headers& h);
+
+ private:
+  static constexpr std::size_t kSize = 2048;
+  std::vector<Entry> entries_;
+};
+
+/// One worker's part that the Plane owns.
+struct Desk {
+  Meter outbound, inbound;
+  Questions questions;
+};
+
+struct Plane::State {
+  PlaneOptions options;
+  Epochs epochs;
+  Lookup<Flow> flows;
+  Choice choice;
+  Followers followers;  // Of SAs in UDP, if they are to follow.
+  std::atomic<std::uint64_t> generation{1};
+  std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
+  Rounds pending;                      // The engine's thread has taken these off the list.
+  unsigned asked = 0;                  // Questions that it was given at once.
+  KeyedHash tags;                      // Of connections.
+  DatagramIds datagrams;
+  Returned returned;
+  std::vector<std::unique_ptr<Desk>> desks;
+
+  explicit State(PlaneOptions o);
+  ~State();
+  Flow* find(const engine::SaId& id) const;
+  void list(Flow& flow);
+  void change(Flow& flow, const engine::Sa& sa);
+  void file(Flow& flow);
+  void take_listed();
+  void collect();
+};
+
+struct Worker::State {
+  static constexpr std::size_t kBatch = 32;
+
+  Plane::State& plane;
+  unsigned number;
+  Desk& desk;
+  crypto::Crypto crypto;
+  Memory outgoing, incoming;
+  Reassembly reassembly;  // Of what leaves.
+  bool attention = false;
+  std::unique_ptr<std::byte[]> kept;  // ESP as it came, of the one packet of a batch that may be tried again.
+
+  State(Plane::State& plane, unsigned number);
+
+  struct Batch;
+  /// Begins each packet; those of ESP then wait in `batch` for the cipher.
+  template <class Begin>
+  void begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin);
+  void drop_failed(Batch& batch, Cause cause, Meter& meter);
+  void keep_for_trial(Batch& batch, Work& w);
+  void try_higher(Batch& batch);
+  Cause check_ah_higher(Work& w);
+  void protect_some(std::span<Item> items, Instant now);
+  void unprotect_some(std::span<Item> items, Instant now);
+
+  Cause begin_out(Work& w, Instant now);
+  bool leaves_as_fragment(const Headers& h);
+  Cause make_whole(Work& w, Instant now);
+  void count_lost_pieces();
+  void expire_pieces(Instant now);
+  Cause begin_in(Batch& batch, Work& w);
+  Cause locate(Work& w);
+  Cause finish_in(Work& w, Instant now);
+  Memory::Entry& choose(const Headers& h);
+  Memory::Entry& choose_peer(Work& w);
+  Memory::Entry* choose_by_quote(Work& w);
+  bool charge(Work& w, Memory::Entry& seen, Instant now);
+  void clamp(const Work& w, const Flow& flow, std::uint32_t mtu);
+  void clamp_arrived(const Work& w, Instant now);
+  void ask_for(const Headers& h);
+  void drop(Work& w, Cause cause, Meter& meter);
+};
+
+}  // namespace traffic
