@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "backend/kernel_facts.h"
+#include "kernel/facts.h"
 #include "must.h"
 
 namespace {
@@ -40,7 +40,7 @@ class Root {
     MUST(ftruncate(fileno(file_), 0) == 0);
     MUST(pwrite(fileno(file_), data, size, 0) == static_cast<ssize_t>(size));
   }
-  backend::KernelFiles files() const { return {path_.string(), "r"}; }
+  kernel::KernelFiles files() const { return {path_.string(), "r"}; }
 
  private:
   std::filesystem::path path_;
@@ -52,16 +52,16 @@ class Root {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static Root root;
   root.hold(data, size);
-  const backend::KernelFiles files = root.files();
-  for (const char* const name : {"esp4", "xfrm_user", "a-b_c", ""}) backend::module_presence(files, name);
+  const kernel::KernelFiles files = root.files();
+  for (const char* const name : {"esp4", "xfrm_user", "a-b_c", ""}) kernel::module_presence(files, name);
   for (const char* const name : {"cbc(aes)", "rfc4106(gcm(aes))", "hmac(sha256)", "((", ")", ""})
-    backend::algorithm_presence(files, name);
-  backend::lockdown_of(files);
-  backend::has_labels(files);
-  backend::may_change_sas(files);
-  for (const auto& [name, count] : backend::error_counters(files)) {
+    kernel::algorithm_presence(files, name);
+  kernel::lockdown_of(files);
+  kernel::has_labels(files);
+  kernel::may_change_sas(files);
+  for (const auto& [name, count] : kernel::error_counters(files)) {
     MUST(!name.empty());
-    backend::counter_meaning(name);
+    kernel::counter_meaning(name);
   }
   return 0;
 }

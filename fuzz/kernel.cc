@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/netlink.h"
-#include "backend/xfrm_decode.h"
-#include "backend/xfrm_encode.h"
+#include "kernel/netlink.h"
+#include "kernel/xfrm_decode.h"
+#include "kernel/xfrm_encode.h"
 #include "must.h"
 #include "pfkey/codec.h"
 #include "pfkey/json.h"
@@ -22,7 +22,7 @@
 
 namespace {
 
-using namespace backend;
+using namespace kernel;
 
 const xfrm::DecodeContext kContext{
     .now = 1'795'230'000, .keys_hidden = false, .device_name = [](std::uint32_t n) { return std::to_string(n); }};

@@ -6,18 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "backend/fake_kernel.h"
-#include "backend/xfrm_encode.h"
 #include "engine/testing.h"
+#include "kernel/fake_kernel.h"
+#include "kernel/xfrm_encode.h"
 #include "pfkey/codec.h"
 #include "pfkey/test_samples.h"
 #include "vault_parts.h"
 
 namespace {
 
-using namespace backend;
-using backend::testing::Datagram;
-using backend::testing::Octets;
+using namespace kernel;
+using kernel::testing::Datagram;
+using kernel::testing::Octets;
 
 void write(const std::filesystem::path& path, std::uint8_t first, Bytes rest) {
   std::filesystem::create_directories(path.parent_path());
@@ -50,7 +50,7 @@ Octets framed(std::uint16_t type, const Octets& front, const Octets& rest) {
   return Datagram().message(type, 0, 1, all).octets();
 }
 
-void kernel(const std::filesystem::path& folder) {
+void kernel_datagrams(const std::filesystem::path& folder) {
   const Octets sa = payload(rich());
   pfkey::Message plain = engine::testing::add_esp(7);
   pfkey::Message ah = engine::testing::add_ah(8);
@@ -139,7 +139,7 @@ void vault(const std::filesystem::path& folder) {
 
 int main(int, char** argv) {
   const std::filesystem::path root = argv[1];
-  kernel(root / "kernel");
+  kernel_datagrams(root / "kernel");
   vault(root / "vault");
   return 0;
 }

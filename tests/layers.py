@@ -16,15 +16,21 @@ ARROWS = {
     "crypto": ("pfkey", "base"),
     "traffic": ("engine", "crypto", "pfkey", "base"),
     "backend": ("pfkey", "base"),
-    "cli": ("lang", "backend", "pfkey", "base"),
+    "kernel": ("backend", "pfkey", "base"),
+    "cli": ("lang", "kernel", "backend", "pfkey", "base"),
     "ipsecd": ("engine", "traffic", "crypto", "pfkey", "base"),
-    "texts": ("cli", "backend", "ipsecd", "traffic", "lang", "pfkey", "base"),
+    "texts": ("cli", "ipsecd", "traffic", "lang", "pfkey", "base"),
 }
 # (path pattern, folder): the one place where an arrow more is drawn.
 EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
 
 # (headers, the files that may include them, why the others may not)
 FENCES = (
+    (
+        r"libmnl/.*|linux/(netlink|xfrm)\.h",
+        r"kernel/.*",
+        "only kernel speaks netlink",
+    ),
     (
         r"openssl/.*|intel-ipsec-mb\.h",
         r"crypto/.*",
@@ -34,8 +40,8 @@ FENCES = (
         r"(sys|net|netinet|netpacket|linux|systemd|libmnl)/.*|(unistd|fcntl|poll|signal|csignal|termios|netdb|pwd|grp"
         r"|sched|pthread|syslog|ifaddrs|dlfcn|dirent|histedit|editline/readline|arpa/inet)\.h|csignal|filesystem"
         r"|fstream|iostream|cstdio",
-        r"(backend|cli|ipsecd)/.*|base/(secret|secret_pages|secret_heap|large_pages|standard_descriptors|local_addresses|text_in)\.cc|texts/main\.cc",
-        "system calls live in backend, cli, ipsecd and a few files of base",
+        r"(backend|kernel|cli|ipsecd)/.*|base/(secret|secret_pages|secret_heap|large_pages|standard_descriptors|local_addresses|text_in)\.cc|texts/main\.cc",
+        "system calls live in backend, kernel, cli, ipsecd and a few files of base",
     ),
 )
 # (path pattern, header, why): places that need a header's names and make no call of the system.

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "backend/companion.h"
+#include "backend/sa_name.h"
 #include "backend/sadb_place.h"
 #include "backend/store.h"
 

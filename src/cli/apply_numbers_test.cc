@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "backend/memory.h"
-#include "backend/open.h"
 #include "backend/testing.h"
+#include "cli/open.h"
 #include "cli/program.h"
 
 namespace cli {
@@ -103,8 +103,8 @@ class ApplyNumbers : public ::testing::Test {
                     },
                 .view_kernel = nullptr,
                 .open_scratch =
-                    [](backend::Scratch kind) {
-                      return backend::open_scratch(
+                    [](Scratch kind) {
+                      return open_scratch(
                           {.socket = "", .clock = [] { return Instant{}; }, .kernel_lacks = {}, .stop_fd = -1}, kind);
                     }};
     for (std::string& word : arguments)

@@ -12,8 +12,8 @@
 namespace cli {
 namespace {
 
-using backend::KernelFact;
-using backend::Presence;
+using kernel::KernelFact;
+using kernel::Presence;
 
 constexpr std::size_t kMargin = 16, kWidth = 80;
 
@@ -79,10 +79,10 @@ std::string_view lockdown_means(std::string_view mode) {
   return mode.empty() ? "none that can be seen" : "none";
 }
 
-void put_counters(std::string& out, const backend::KernelView& kernel) {
+void put_counters(std::string& out, const kernel::KernelView& kernel) {
   std::string lines;
   for (const auto& [name, value] : kernel.counters)
-    if (const auto meaning = backend::counter_meaning(name); value != 0)
+    if (const auto meaning = kernel::counter_meaning(name); value != 0)
       put(lines, fmt::format("{:>12}", value), fmt::format("{}{}{}", name, meaning.empty() ? "" : ": ", meaning));
   put(out, "Dropped packets",
       kernel.counters.empty() ? "not counted by this kernel (CONFIG_XFRM_STATISTICS)"
@@ -108,7 +108,7 @@ std::string verdict_of(const Diagnosis& d) {
 }  // namespace
 
 std::string doctor_screen(const Diagnosis& d) {
-  const backend::KernelView& kernel = d.kernel;
+  const kernel::KernelView& kernel = d.kernel;
   std::string out;
   put(out, "Kernel",
       fmt::format("{}; {}", kernel.system,
@@ -141,7 +141,7 @@ std::string doctor_json(const Diagnosis& d) {
     JsonObject& row = counters.emplace_back();
     row.put("name", name);
     row.put("value", value);
-    row.put("meaning", backend::counter_meaning(name));
+    row.put("meaning", kernel::counter_meaning(name));
   }
   JsonObject object;
   object.put("kind", "doctor");

@@ -2,13 +2,13 @@
 /// `ipseckey doctor`: one screen about this machine: what its kernel can do, what this user may, what goes wrong.
 #include <string>
 
-#include "backend/kernel_view.h"
+#include "kernel/view.h"
 
 namespace cli {
 
 /// What was found out.
 struct Diagnosis {
-  backend::KernelView kernel;
+  kernel::KernelView kernel;
   std::string picked;  ///< The SADB that `auto` picks; empty: none.
   std::string why;     ///< A clause: why that one, or what is missing and the cure.
 

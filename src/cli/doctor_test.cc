@@ -7,7 +7,7 @@
 namespace cli {
 namespace {
 
-using enum backend::Presence;
+using enum kernel::Presence;
 
 TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
   Diagnosis d;
@@ -77,7 +77,7 @@ TEST(Doctor, TheKernelIsOfNoUseWithoutTheRightToIt) {
 }
 
 TEST(Doctor, ItIsOneScreen) {
-  const Diagnosis d{backend::view_kernel(), "kernel", "why"};
+  const Diagnosis d{kernel::view_kernel(), "kernel", "why"};
   std::istringstream lines(doctor_screen(d));
   std::size_t count = 0;
   for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80u) << line;

@@ -5,19 +5,19 @@
 #include <cerrno>
 #include <fstream>
 
-#include "backend/fake_kernel.h"
 #include "backend/testing.h"
-#include "backend/xfrm.h"
 #include "cli/program.h"
+#include "kernel/fake_kernel.h"
+#include "kernel/xfrm.h"
 
 namespace cli {
 namespace {
 
-using backend::Netlink;
-using backend::testing::Datagram;
-using backend::testing::FakeKernel;
-using backend::testing::Peer;
-using backend::testing::Request;
+using kernel::Netlink;
+using kernel::testing::Datagram;
+using kernel::testing::FakeKernel;
+using kernel::testing::Peer;
+using kernel::testing::Request;
 
 struct Ran {
   std::string out, err;
@@ -46,12 +46,12 @@ Ran run(std::vector<std::string> arguments, std::string_view text, FakeKernel::A
               .view_kernel = nullptr,
               .open_scratch = nullptr};
   world.open = [&](const std::string&) -> Result<std::unique_ptr<backend::Backend>> {
-    backend::XfrmWorld beside;
+    kernel::XfrmWorld beside;
     beside.connect = [&](bool) -> Result<Netlink> { return kernel.client(); };
     beside.companion = folder / "sadb.db";
     beside.clock = world.clock;
     beside.keys_hidden = lockdown;
-    auto opened = backend::Xfrm::open(std::move(beside));
+    auto opened = kernel::Xfrm::open(std::move(beside));
     if (!opened) return std::unexpected(opened.error());
     return std::move(*opened);
   };
@@ -131,9 +131,9 @@ FakeKernel::Answer one_hidden_sa() {
       std::uint32_t key_bits = 128, icv_bits = 96;
       char key[16] = {};
     } algorithm;
-    backend::testing::Octets payload;
-    backend::testing::append(payload, info);
-    backend::testing::append(payload, algorithm);
+    kernel::testing::Octets payload;
+    kernel::testing::append(payload, info);
+    kernel::testing::append(payload, algorithm);
     peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, r[0].seq, payload).done(r[0].seq));
   };
 }

@@ -8,11 +8,11 @@
 #include <new>
 #include <string_view>
 
-#include "backend/open.h"
 #include "backend/owned.h"
 #include "base/standard_descriptors.h"
 #include "cli/held_signals.h"
 #include "cli/names.h"
+#include "cli/open.h"
 #include "cli/program.h"
 #include "cli/this_host.h"
 
@@ -53,7 +53,7 @@ std::string environment(const char* name) {
 }
 
 cli::World this_world(cli::Console& console) {
-  backend::Surroundings around = backend::surroundings();
+  cli::Surroundings around = cli::surroundings();
   around.stop_fd = cli::HeldSignals::fd();
   return {
       .console = console,
@@ -62,9 +62,9 @@ cli::World this_world(cli::Console& console) {
       .protocol_name = cli::protocol_name,
       .clock = around.clock,
       .pid = static_cast<std::uint32_t>(getpid()),
-      .open = [around](const std::string& where) { return backend::open(where, around); },
-      .view_kernel = backend::view_kernel,
-      .open_scratch = [around](backend::Scratch kind) { return backend::open_scratch(around, kind); },
+      .open = [around](const std::string& where) { return cli::open_sadb(where, around); },
+      .view_kernel = kernel::view_kernel,
+      .open_scratch = [around](cli::Scratch kind) { return cli::open_scratch(around, kind); },
       .host = [clock = around.clock] { return cli::this_host(clock()); },
       .credentials = environment("CREDENTIALS_DIRECTORY"),
       .owned = backend::owned_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),

@@ -48,7 +48,7 @@ int main() {
                    {.name = name, .what = cli::PlannedSa::Do::keep}};
   plan.surplus() = {{.name = name, .what = cli::PlannedSa::Do::remove}};
   out += cli::plan_json(plan, "memory", "keys") + cli::summary_json(plan, "memory", "keys", true);
-  using enum backend::Presence;
+  using enum kernel::Presence;
   out += cli::doctor_json({.kernel = {.system = "Linux 6.1.0",
                                       .report = {true,
                                                  {{"protocol", "ESP over IPv4", there},

@@ -8,8 +8,8 @@
 #include <array>
 #include <stdexcept>
 
-#include "backend/kernel_view.h"
-#include "backend/open.h"
+#include "cli/open.h"
+#include "kernel/view.h"
 
 namespace transcript {
 namespace {
@@ -88,8 +88,8 @@ Result<void> count_up(MutableBytes out) {
 }
 
 // A kernel with a little of each answer.
-backend::KernelView kernel_of_the_machine() {
-  using enum backend::Presence;
+kernel::KernelView kernel_of_the_machine() {
+  using enum kernel::Presence;
   return {.system = "Linux 6.1.0",
           .report = {.asked = true,
                      .facts = {{"protocol", "ESP over IPv4", there},
@@ -274,7 +274,7 @@ std::unique_ptr<backend::Backend> Sadb::connect() { return std::make_unique<Clie
 Lab::Lab() : sadb([this] { return now; }) {}
 
 cli::World Lab::world(cli::Console& to) {
-  const backend::Surroundings around{"/run/ipsecd/pfkey.sock", [this] { return now; }};
+  const cli::Surroundings around{"/run/ipsecd/pfkey.sock", [this] { return now; }};
   return {
       .console = to,
       .names = {find_host, [](const std::string& n) { return find_number<std::uint8_t>(kProtocols, n); },
@@ -285,10 +285,10 @@ cli::World Lab::world(cli::Console& to) {
       .pid = 4242,
       .open = [this, around](const std::string& where) -> Result<std::unique_ptr<backend::Backend>> {
         if (where == "auto" || where == "ipsecd") return sadb.connect();
-        return backend::open(where, around);
+        return cli::open_sadb(where, around);
       },
       .view_kernel = kernel_of_the_machine,
-      .open_scratch = [around](backend::Scratch kind) { return backend::open_scratch(around, kind); },
+      .open_scratch = [around](cli::Scratch kind) { return cli::open_scratch(around, kind); },
       .random = count_up,
       .host = [] { return cli::HostFacts{is_local, {}}; },
       .credentials = "credentials",

@@ -1,0 +1,88 @@
+#include "cli/open.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "backend/memory.h"
+#include "backend/socket.h"
+#include "base/socket_path.h"
+#include "kernel/check.h"
+#include "kernel/trial.h"
+#include "kernel/xfrm.h"
+#include "pfkey/units.h"
+
+namespace cli {
+namespace {
+
+constexpr std::string_view kPathPrefix = "ipsecd:";
+
+Instant system_now() {
+  using std::chrono::system_clock, std::chrono::steady_clock, std::chrono::seconds;
+  return {steady_clock::now().time_since_epoch(), std::chrono::floor<seconds>(system_clock::now())};
+}
+
+Result<std::unique_ptr<backend::Backend>> at(std::string path, const Surroundings& around) {
+  auto socket = backend::Socket::connect(std::move(path), backend::Socket::kPatience, around.stop_fd);
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  return std::move(*socket);
+}
+
+Result<std::unique_ptr<backend::Backend>> open_kernel(const Surroundings& around) {
+  auto opened = kernel::Xfrm::open(kernel::xfrm_world(around.clock));
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  return std::move(*opened);
+}
+
+// What keeps a person from a SADB is worth more than the first thing that failed.
+Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) {
+  auto socket = at(around.socket, around);
+  if (socket || socket.error().code != Errc::unreachable) return socket;
+  const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not looked at";
+  if (missing.empty()) return open_kernel(around);
+  return fail(Errc::unreachable,
+              fmt::format("no SADB to talk to: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
+                          pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
+}
+
+}  // namespace
+
+Surroundings surroundings() {
+  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")),
+          system_now,
+          [] { return kernel::kernel_lacks(kernel::KernelFiles(), kernel::connect_to_kernel); },
+          -1,
+          [] { return kernel::own_addresses([now = system_now()] { return now; }); },
+          [] { return kernel::xfrm_world(system_now); }};
+}
+
+Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, const Surroundings& around) {
+  if (where == "auto") return automatic(around);
+  if (where == "ipsecd") return at(around.socket, around);
+  if (where.starts_with(kPathPrefix)) return at(std::string(where.substr(kPathPrefix.size())), around);
+  if (where == "memory") return std::make_unique<backend::Memory>(engine::Options{}, around.clock);
+  if (where == "kernel") return open_kernel(around);
+  // A key can stand here by mistake.
+  const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
+  return fail(Errc::syntax, fmt::format("Unknown SADB {}: expected ipsecd, ipsecd:PATH, kernel, memory or auto",
+                                        echo ? fmt::format("'{}'", pfkey::escaped(where)) : "(not shown)"));
+}
+
+std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scratch kind) {
+  engine::Options options;
+  if (around.own_addresses) options.is_local = around.own_addresses();
+  options.only_asked_directions = true;
+  options.usable = std::move(kind.usable);
+  // A file is checked as of one moment: no SA of it may age while the rest is read.
+  const auto clock = [now = around.clock()] { return now; };
+  if (kind.rules == backend::Rules::kernel)
+    return kernel::open_check(std::move(options), clock,
+                              around.xfrm ? around.xfrm() : kernel::xfrm_world(around.clock));
+  options.dry_run = !kind.whole;
+  return std::make_unique<backend::Memory>(std::move(options), clock);
+}
+
+}  // namespace cli

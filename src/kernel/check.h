@@ -1,0 +1,42 @@
+#pragma once
+/// The SADB of a check for the kernel: an engine holds what it is given, and what the kernel's backend would refuse is
+/// refused here, in the same words.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backend/backend.h"
+#include "backend/memory.h"
+#include "kernel/netlink.h"
+#include "kernel/xfrm_rules.h"
+#include "kernel/xfrm_world.h"
+
+namespace kernel {
+
+/// An engine with these options, held to the kernel's rules. It holds all that it is given, because an UPDATE is judged
+/// by what the SA has.
+std::unique_ptr<backend::Backend> open_check(engine::Options options, std::function<Instant()> clock, XfrmWorld world);
+
+class KernelCheck : public backend::Backend {
+ public:
+  /// `engine` judges what is the same for all, and holds the SAs; of `world` nothing is changed.
+  KernelCheck(std::unique_ptr<backend::Backend> engine, XfrmWorld world)
+      : engine_(std::move(engine)), world_(std::move(world)) {}
+
+  std::string name() const override { return engine_->name(); }
+  backend::Rules rules() const override { return backend::Rules::kernel; }
+  Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
+  Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override {
+    return engine_->listen(promiscuous, stop_fd, sink);
+  }
+
+ private:
+  std::optional<xfrm::Refusal> judge(pfkey::Message& request, std::string& remark);
+  std::optional<xfrm::Refusal> judge_add(pfkey::Message& request, std::string& remark);
+  std::optional<xfrm::Refusal> judge_update(const pfkey::Message& request, std::string& remark);
+
+  std::unique_ptr<backend::Backend> engine_;
+  XfrmWorld world_;
+};
+
+}  // namespace kernel

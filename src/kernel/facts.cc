@@ -1,0 +1,181 @@
+#include "kernel/facts.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <sstream>
+
+namespace kernel {
+namespace {
+
+std::string plain(std::string_view name) {
+  std::string out(name);
+  std::ranges::replace(out, '-', '_');
+  return out;
+}
+
+// "kernel/net/ipv4/esp4.ko.xz: ..." or "kernel/net/ipv4/esp4.ko" as "esp4".
+std::string module_of(std::string_view line) {
+  line = line.substr(0, line.find(':'));
+  line.remove_prefix(line.rfind('/') + 1);
+  return plain(line.substr(0, line.find(".ko")));
+}
+
+// One word of an algorithm's name, as a module's alias has it: "crypto-gcm".
+Presence part_presence(const KernelFiles& files, const std::string& part) {
+  const std::string alias = "crypto-" + part;
+  for (const std::string& line : files.lines("/proc/crypto"))
+    if (line.starts_with("name") && line.ends_with(": " + part)) return Presence::there;
+  // modules.builtin.modinfo has strings that end in NUL: "gcm.alias=crypto-gcm".
+  for (const std::string& text : files.lines(files.module_file("modules.builtin.modinfo")))
+    if (text.find(fmt::format(".alias={}{}", alias, '\0')) != std::string::npos) return Presence::there;
+  for (const std::string& line : files.lines(files.module_file("modules.alias")))
+    if (line.starts_with(fmt::format("alias {} ", alias)))
+      return std::max(Presence::loadable, module_presence(files, line.substr(line.rfind(' ') + 1)));
+  return files.has(files.module_file("modules.alias")) ? Presence::missing : Presence::unknown;
+}
+
+}  // namespace
+
+KernelFiles::KernelFiles() {
+  utsname system{};
+  if (::uname(&system) == 0) release_ = system.release;
+}
+
+bool KernelFiles::has(const std::string& path) const { return ::access((root_ + path).c_str(), F_OK) == 0; }
+
+std::vector<std::string> KernelFiles::lines(const std::string& path) const {
+  std::vector<std::string> all;
+  std::ifstream file(root_ + path);
+  for (std::string line; std::getline(file, line);) all.push_back(line);
+  return all;
+}
+
+std::string KernelFiles::first_line(const std::string& path) const {
+  std::string line;
+  std::ifstream file(root_ + path);
+  std::getline(file, line);
+  return line;
+}
+
+std::string KernelFiles::module_file(std::string_view name) const {
+  return fmt::format("/lib/modules/{}/{}", release_, name);
+}
+
+Presence module_presence(const KernelFiles& files, std::string_view wanted) {
+  const std::string name = plain(wanted);
+  for (const std::string& line : files.lines("/proc/modules"))
+    if (line.substr(0, line.find(' ')) == name) return Presence::there;
+  if (files.has("/sys/module/" + name)) return Presence::there;
+  const auto lists = [&](std::string_view file) {
+    return std::ranges::any_of(files.lines(files.module_file(file)),
+                               [&](const std::string& line) { return module_of(line) == name; });
+  };
+  if (lists("modules.builtin")) return Presence::there;
+  if (lists("modules.dep")) return Presence::loadable;
+  return files.has(files.module_file("modules.dep")) ? Presence::missing : Presence::unknown;
+}
+
+Presence algorithm_presence(const KernelFiles& files, std::string_view kernel_name) {
+  const std::string name(kernel_name);
+  for (const std::string& line : files.lines("/proc/crypto"))
+    if (line.starts_with("name") && line.ends_with(": " + name)) return Presence::there;
+  Presence worst = Presence::there;
+  constexpr std::string_view kBetween = "(),";
+  for (std::size_t at = name.find_first_not_of(kBetween); at != std::string::npos;) {
+    const std::size_t end = name.find_first_of(kBetween, at);
+    worst = std::max(worst, part_presence(files, name.substr(at, end - at)));
+    at = name.find_first_not_of(kBetween, end);
+  }
+  return worst;
+}
+
+std::string type_module(pfkey::SaType type, Family family) {
+  return fmt::format("{}{}", type == pfkey::SaType::esp ? "esp" : "ah", family == Family::v4 ? 4 : 6);
+}
+
+// "none [integrity] confidentiality": the one in brackets holds.
+std::string lockdown_of(const KernelFiles& files) {
+  const std::string line = files.first_line("/sys/kernel/security/lockdown");
+  const auto open = line.find('['), close = line.find(']');
+  if (open == std::string::npos || close == std::string::npos || close < open) return "";
+  return line.substr(open + 1, close - open - 1);
+}
+
+bool has_labels(const KernelFiles& files) {
+  return std::ranges::any_of(files.lines("/proc/filesystems"),
+                             [](const std::string& line) { return line.ends_with("\tselinuxfs"); });
+}
+
+bool may_change_sas(const KernelFiles& files) {
+  constexpr unsigned kNetAdmin = 12;  // CAP_NET_ADMIN of linux/capability.h.
+  constexpr std::string_view kLabel = "CapEff:";
+  for (const std::string& line : files.lines("/proc/self/status")) {
+    if (!line.starts_with(kLabel)) continue;
+    std::istringstream digits(line.substr(kLabel.size()));
+    std::uint64_t bits = 0;
+    digits >> std::hex >> bits;
+    return (bits >> kNetAdmin & 1) != 0;
+  }
+  return false;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> error_counters(const KernelFiles& files) {
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
+  for (const std::string& line : files.lines("/proc/net/xfrm_stat")) {
+    std::istringstream words(line);
+    std::string name;
+    std::uint64_t value = 0;
+    if (words >> name >> value) counters.emplace_back(std::move(name), value);
+  }
+  return counters;
+}
+
+std::string_view counter_meaning(std::string_view name) {
+  struct Row {
+    std::string_view name, meaning;
+  };
+  // Documentation/networking/xfrm_proc.rst of the kernel, and what brings it about.
+  static constexpr std::array kRows = {
+      Row{"XfrmInError", "failed in a way that no other counter has"},
+      Row{"XfrmInBufferError", "no buffer was left"},
+      Row{"XfrmInHdrError", "the header makes no sense"},
+      Row{"XfrmInNoStates", "no SA has this SPI and destination"},
+      Row{"XfrmInStateProtoError", "wrong ICV or padding: the two ends have different keys or algorithms"},
+      Row{"XfrmInStateModeError", "transport mode came where tunnel mode is wanted, or the other way round"},
+      Row{"XfrmInStateSeqError", "replayed, or older than the replay window"},
+      Row{"XfrmInStateExpired", "the SA had expired"},
+      Row{"XfrmInStateMismatch", "one end encapsulates in UDP (encap udp) and the other does not"},
+      Row{"XfrmInStateInvalid", "the SA is larval or dead"},
+      Row{"XfrmInTmplMismatch", "protected by another SA than the policy wants: compare reqid, mode, addresses"},
+      Row{"XfrmInNoPols", "no policy lets them in, so they should come without IPsec"},
+      Row{"XfrmInPolBlock", "a policy blocks them"},
+      Row{"XfrmInPolError", "the policy is broken"},
+      Row{"XfrmInStateDirError", "the SA is for sending"},
+      Row{"XfrmInIptfsError", "IP-TFS made no sense"},
+      Row{"XfrmFwdHdrError", "the header of a packet to be forwarded makes no sense"},
+      Row{"XfrmOutError", "failed in a way that no other counter has"},
+      Row{"XfrmOutBundleGenError", "the SAs of the policy cannot be put together"},
+      Row{"XfrmOutBundleCheckError", "the SAs of the policy went away"},
+      Row{"XfrmOutNoStates", "a policy wants an SA that is not there"},
+      Row{"XfrmOutStateProtoError", "encryption failed"},
+      Row{"XfrmOutStateModeError", "the packet does not fit the mode, such as too large for the tunnel"},
+      Row{"XfrmOutStateSeqError", "the sequence numbers are used up: the SA must be replaced"},
+      Row{"XfrmOutStateExpired", "the SA had expired"},
+      Row{"XfrmOutPolBlock", "a policy blocks them"},
+      Row{"XfrmOutPolDead", "the policy was being deleted"},
+      Row{"XfrmOutPolError", "the policy is broken"},
+      Row{"XfrmOutStateInvalid", "the SA is larval or dead"},
+      Row{"XfrmOutStateDirError", "the SA is for receiving"},
+      Row{"XfrmOutNoQueueSpace", "the queue was full"},
+      Row{"XfrmAcquireError", "an SA was wanted and nobody listened"},
+  };
+  const auto row = std::ranges::find(kRows, name, &Row::name);
+  return row == kRows.end() ? std::string_view() : row->meaning;
+}
+
+}  // namespace kernel

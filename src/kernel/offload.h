@@ -1,0 +1,11 @@
+#pragma once
+/// Which network devices can do ESP themselves.
+#include <string>
+#include <vector>
+
+namespace kernel {
+
+/// The names of this network namespace's devices that have the feature esp-hw-offload, on or off (ethtool's ioctl).
+std::vector<std::string> offload_devices();
+
+}  // namespace kernel

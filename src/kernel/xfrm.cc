@@ -1,0 +1,197 @@
+#include "kernel/xfrm.h"
+
+#include <fmt/format.h>
+#include <linux/netlink.h>
+#include <linux/xfrm.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "kernel/xfrm_add.h"
+#include "kernel/xfrm_encode.h"
+#include "kernel/xfrm_last.h"
+#include "kernel/xfrm_parts.h"
+#include "pfkey/notices.h"
+
+namespace kernel {
+
+using pfkey::Diagnostic;
+using pfkey::Message;
+using pfkey::Type;
+using xfrm::Refusal;
+
+namespace {
+
+std::string device_name(std::uint32_t index) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(index, name.data()) ? std::string(name.data()) : fmt::format("interface-{}", index);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Xfrm>> Xfrm::open(XfrmWorld world) {
+  auto netlink = world.connect(false);
+  if (!netlink) return std::unexpected(netlink.error());
+  return std::unique_ptr<Xfrm>(new Xfrm(std::move(world), std::move(*netlink)));
+}
+
+Xfrm::Xfrm(XfrmWorld world, Netlink netlink)
+    : world_(std::move(world)), netlink_(std::move(netlink)), companion_(world_.companion) {}
+
+xfrm::DecodeContext Xfrm::context() const { return {now_, world_.keys_hidden, device_name}; }
+
+// A kernel without the protocol may stumble over the algorithm before it finds that out.
+Refusal Xfrm::why(const Message& m, const Netlink::Verdict& verdict) const {
+  const bool stumbled = verdict.error == ENOSYS || verdict.error == EPROTONOSUPPORT || verdict.error == ENOENT;
+  const bool missing =
+      stumbled && world_.has_type && m.dst && world_.has_type(m.satype, m.dst->address.family) == Presence::missing;
+  return xfrm::meaning(m, verdict.error, verdict.text, missing);
+}
+
+// ---- the pipeline
+
+Xfrm::Check Xfrm::plan_add(Message& m, std::uint16_t type, std::string& remark) {
+  auto wrong = xfrm::put_add(m, type, world_, remark, batch_);
+  if (!wrong) m.auth_key.reset(), m.encrypt_key.reset();
+  return wrong;
+}
+
+Xfrm::Check Xfrm::plan(Message& m, std::string& remark) {
+  if (m.type == Type::add) return plan_add(m, XFRM_MSG_NEWSA, remark);
+  if (auto wrong = xfrm::wrong_name(m)) return wrong;
+  xfrm::put_name(m, m.type == Type::get ? XFRM_MSG_GETSA : XFRM_MSG_DELSA, batch_);
+  return std::nullopt;
+}
+
+void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
+  if (!p.refusal && request.type == Type::get && !p.found)
+    p.refusal = Refusal{EBADMSG, Diagnostic::none, "the kernel's answer is no SA"};
+  const bool another = p.found && !xfrm::means(request, *p.found);
+  if (another) p.refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
+  if (p.refusal) tell_near(*p.refusal, request, another ? p.found.get() : nullptr);
+  if (p.refusal) return reply(p.index, xfrm::refused(request, *p.refusal));
+  if (request.type == Type::get) {
+    if (auto joined = join(*p.found); !joined) {
+      std::string text = p.found->remark ? p.found->remark->text : "";
+      xfrm::append(text, joined.error().text);
+      p.found->remark = pfkey::Remark{text};
+    }
+    doubt(*p.found);
+    p.found->seq = request.seq, p.found->pid = request.pid;
+    return reply(p.index, std::move(*p.found));
+  }
+  keep(request, p.remark);
+  reply(p.index, xfrm::echo(std::move(request), p.remark));
+}
+
+// Sends what is planned and replies to all of it in order. When answers are missing, what was decided is told all the
+// same.
+Result<void> Xfrm::settle(std::span<Message> requests, const Reply& reply) {
+  std::vector<std::size_t> sent;  // By place in the batch: the place in planned_.
+  for (std::size_t i = 0; i < planned_.size(); ++i)
+    if (!planned_[i].decided) sent.push_back(i);
+  Result<void> done;
+  std::optional<LastNumbers> last;
+  if (std::ranges::any_of(planned_, [&](const Planned& p) { return LastNumbers::wanted(requests[p.index]); }))
+    last.emplace(world_);
+  if (!sent.empty())
+    done = netlink_.exchange(
+        batch_,
+        [&](std::size_t at, const NetlinkMessage& m) {
+          auto sa = m.type == XFRM_MSG_NEWSA ? xfrm::sa_of(m.payload, context()) : std::nullopt;
+          if (sa) planned_[sent[at]].found = std::make_unique<Message>(std::move(*sa));
+        },
+        [&](std::size_t at, const Netlink::Verdict& verdict) {
+          Planned& p = planned_[sent[at]];
+          p.decided = true;
+          if (verdict.error != 0) p.refusal = why(requests[p.index], verdict);
+        });
+  batch_.clear();
+  if (last) last->take(context());
+  for (Planned& p : planned_) {
+    Message& request = requests[p.index];
+    if (last && p.decided && !p.refusal && LastNumbers::wanted(request)) last->put(request, p.remark);
+    if (p.decided) finish(p, request, reply);
+  }
+  planned_.clear();
+  if (auto kept = companion_.commit(); !kept && done) return kept;
+  return done;
+}
+
+Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
+  struct Row {
+    Type type;
+    Handler handler;
+  };
+  static constexpr std::array kTable = {Row{Type::add, &Xfrm::add_pair},
+                                        Row{Type::update, &Xfrm::update},
+                                        Row{Type::x_updatepair, &Xfrm::update},
+                                        Row{Type::x_delpair, &Xfrm::delete_pair},
+                                        Row{Type::del, &Xfrm::remove},
+                                        Row{Type::getspi, &Xfrm::getspi},
+                                        Row{Type::reg, &Xfrm::reg},
+                                        Row{Type::flush, &Xfrm::flush},
+                                        Row{Type::dump, &Xfrm::dump}};
+  now_ = seconds_since_1970(world_.clock());
+  companion_.look_again();
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    Message& m = requests[i];
+    const bool exact = m.mark || (m.src && !is_unspecified(m.src->address));  // More than the kernel looks at.
+    const bool simple = (m.type == Type::add && !m.pair) || m.type == Type::get || (m.type == Type::del && !exact);
+    if (simple) {
+      Planned& p = planned_.emplace_back(Planned{.index = i, .refusal = {}});
+      p.refusal = plan(m, p.remark);
+      p.decided = p.refusal.has_value();
+      continue;
+    }
+    if (auto settled = settle(requests, reply); !settled) return settled;
+    const auto row = std::ranges::find(kTable, m.type, &Row::type);
+    if (row == kTable.end()) {
+      reply(i, xfrm::refused(m, {EOPNOTSUPP, Diagnostic::none, "the kernel's SADB has no such message"}));
+      continue;
+    }
+    const Message header = m.header();
+    auto wrong = (this->*row->handler)(m, [&](Message&& answer) { reply(i, std::move(answer)); });
+    batch_.clear();
+    const auto kept = companion_.commit();
+    if (!wrong) return std::unexpected(wrong.error());
+    if (*wrong) reply(i, xfrm::refused(header, **wrong));
+    if (!kept) return kept;
+  }
+  return settle(requests, reply);
+}
+
+// ---- listening
+
+Result<void> Xfrm::listen(bool promiscuous, int stop_fd, const Sink& sink) {
+  auto socket = world_.connect(true);
+  if (!socket) return std::unexpected(socket.error());
+  Message mode;
+  mode.type = Type::x_promisc;
+  mode.satype = static_cast<pfkey::SaType>(promiscuous ? 1 : 0);
+  if (!sink(std::move(mode))) return {};
+  while (true) {
+    const auto heard = socket->hear(stop_fd, [&](const NetlinkMessage& n) {
+      now_ = seconds_since_1970(world_.clock());
+      auto m = xfrm::event_of(n, context());
+      return !m || sink(std::move(*m));
+    });
+    if (!heard) return std::unexpected(heard.error());
+    if (*heard == Netlink::Heard::stopped) return {};
+    if (!sink(pfkey::gap_notice(0))) return {};
+    bool go_on = true;
+    Message all;
+    all.type = Type::dump;
+    all.seq = 1;
+    const auto listed = call({&all, 1}, [&](std::size_t, Message&& m) {
+      m.auth_key.reset(), m.encrypt_key.reset();
+      go_on = go_on && sink(std::move(m));
+    });
+    if (!listed) return listed;
+    if (!go_on) return {};
+  }
+}
+
+}  // namespace kernel

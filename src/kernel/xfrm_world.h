@@ -1,0 +1,40 @@
+#pragma once
+/// What the kernel's backend needs of its surroundings; tests replace all of it.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/instant.h"
+#include "kernel/netlink.h"
+#include "kernel/trial.h"
+#include "pfkey/message.h"
+
+namespace kernel {
+
+struct XfrmWorld {
+  std::function<Result<Netlink>(bool listening)> connect;  ///< For requests, or subscribed to what happens.
+  std::string companion;                                   ///< Path of the file beside the kernel.
+  std::function<Instant()> clock;
+  std::function<std::uint32_t()> random;                          ///< 32 bits, for GETSPI.
+  std::function<std::uint32_t(const std::string&)> device_index;  ///< 0: no such device.
+  /// Whether the kernel has ESP or AH over that family; asked when a refusal may have come of that.
+  std::function<Presence(pfkey::SaType, Family)> has_type;
+  std::function<KernelReport()> report;               ///< Which algorithms it has, for REGISTER.
+  std::function<bool(const Address&)> is_local = {};  ///< Whether an address is this host's; empty: not known.
+  /// Why the kernel would refuse such an SA whatever its keys are; nullopt: it would not, or does not say.
+  std::function<std::optional<Lack>(const pfkey::Message&)> lacks = {};
+  bool keys_hidden = false;  ///< Lockdown: the kernel tells no keys.
+  bool labels = false;       ///< A security module knows labels.
+};
+
+/// A socket for requests to the kernel of this network namespace.
+Result<Netlink> connect_to_kernel();
+
+/// Whether an address belongs to an interface of this network namespace.
+std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);
+
+/// This process' kernel, network namespace and clock.
+XfrmWorld xfrm_world(std::function<Instant()> clock);
+
+}  // namespace kernel
