@@ -2,22 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 
-#include "backend/apply_lock.h"
-#include "backend/owned.h"
+#include "apply/carry_out.h"
+#include "apply/lock.h"
+#include "apply/owner_rows.h"
+#include "apply/plan.h"
 #include "backend/sadb_place.h"
-#include "cli/carry_out.h"
 #include "cli/held_signals.h"
-#include "cli/plan.h"
+#include "cli/outcome.h"
 #include "cli/runner.h"
+#include "cli/warnings.h"
 #include "pfkey/units.h"
 
 namespace cli {
 namespace {
 
-using Do = PlannedSa::Do;
+using apply::Plan;
+using Do = apply::PlannedSa::Do;
 
 // What comes through a pipe has no name of its own.
 std::string full_path(const std::string& file) {
@@ -60,18 +64,18 @@ std::string summary(const Plan& plan, const ApplyRequest& request, const std::st
 }
 
 void report(Session& session, Plan& plan, const ApplyRequest& request, const std::string& name,
-            const CarriedOut& outcome) {
+            const apply::CarriedOut& outcome) {
   const bool lines = request.dry_run || session.settings().verbose;
   if (!session.settings().json) {
     const std::string tail = request.dry_run       ? "; nothing was changed.\n"
                              : outcome.ended_early ? "; not all was done.\n"
                                                    : ".\n";
-    session.console().out((lines ? plan_text(plan) : "") +
+    session.console().out((lines ? apply::plan_text(plan) : "") +
                           summary(plan, request, pfkey::escaped(name), outcome.flushed) + tail);
     return;
   }
-  session.console().out((lines ? plan_json(plan, session.sadb_name(), name) : "") +
-                        summary_json(plan, session.sadb_name(), name, request.dry_run));
+  session.console().out((lines ? apply::plan_json(plan, session.sadb_name(), name) : "") +
+                        apply::summary_json(plan, session.sadb_name(), name, request.dry_run));
 }
 
 /// The turn of an apply, and the rows of owners: from the reading of the file on, so that the last one to begin has
@@ -86,11 +90,10 @@ class Turn {
     if (!place_.name.empty() || !sadb) return Status::ok;
     place_ = backend::sadb_place(*sadb);
     if (session_.owned().empty() || place_.name == "memory") return Status::ok;
-    owned_.emplace(session_.owned());
+    rows_.emplace(session_.owned());
     if (request_.dry_run) return Status::ok;
     const HeldSignals held;
-    auto lock = backend::ApplyLock::take(session_.owned() + ".lock", place_.name, backend::ApplyLock::kPatience,
-                                         HeldSignals::fd());
+    auto lock = apply::Lock::take(session_.owned() + ".lock", place_.name, apply::Lock::kPatience, HeldSignals::fd());
     if (lock) {
       lock_.emplace(std::move(*lock));
       return Status::ok;
@@ -101,26 +104,99 @@ class Turn {
 
   const std::string& sadb() const { return place_.name; }
   /// nullptr: no owners are kept.
-  backend::Owned* owned() { return owned_ ? &*owned_ : nullptr; }
+  apply::OwnerRows* rows() { return rows_ ? &*rows_ : nullptr; }
 
-  Result<backend::Owned::Holdings> holdings(const backend::Owner& owner) {
-    if (!owned_) return {};
+  Result<apply::OwnerRows::Holdings> holdings(const apply::Owner& owner) {
+    if (!rows_) return {};
     if (lock_)
-      if (auto pruned = owned_->prune(place_); !pruned) return std::unexpected(pruned.error());
-    return owned_->read(owner);
+      if (auto pruned = rows_->prune(place_); !pruned) return std::unexpected(pruned.error());
+    return rows_->read(owner);
   }
 
  private:
   Session& session_;
   const ApplyRequest& request_;
   backend::SadbPlace place_;
-  std::optional<backend::Owned> owned_;
-  std::optional<backend::ApplyLock> lock_;
+  std::optional<apply::OwnerRows> rows_;
+  std::optional<apply::Lock> lock_;
 };
 
 std::string owner_of(const ApplyRequest& request) {
   return request.owner.empty() ? full_path(request.file) : request.owner;
 }
+
+// Holds the plan against every SA of the SADB.
+Status compare(Session& session, Plan& plan, const Plan::Against& against) {
+  std::size_t count = 0;
+  const Status status = session.walk(
+      pfkey::SaType::unspec, "nothing was changed",
+      [&](pfkey::Message&& held) { return plan.compare(std::move(held), against); }, count);
+  if (status == Status::ok) plan.compare_pairs();
+  return status;
+}
+
+/// What a plan's carrying out needs of this session, and the exit status that comes of it.
+class CarryingOut {
+ public:
+  CarryingOut(Session& session, const std::string& shown) : session_(session), shown_(shown) {}
+
+  apply::CarriedOut run(Plan& plan, const apply::PlanFor& whom, Session& desired, bool flush_first) {
+    const apply::Program program{
+        .call = [this](auto requests, const auto& reply) { return call(requests, reply); },
+        .report = [this](const auto& sa, const auto& reply) { return report(sa, reply); },
+        .report_restored = [this](const auto& sa) { say(fmt::format("the old {} is back", apply::text_of(sa.name))); },
+        .report_stop = [this](apply::Stop why, const Error& error) { stopped(why, error); },
+        .interrupted = [this] { return held_.one_came(); },
+        .clock = [this] { return session_.now(); },
+    };
+    const auto outcome = apply::carry_out(program, plan, *desired.sadb(), whom, flush_first);
+    if (!outcome.done && status_ == Status::ok) status_ = Status::failed;
+    if (plan.failed() > 0) status_ = worse(status_, Status::failed);
+    session_.console().err(warnings_.rest(shown_));
+    return outcome;
+  }
+  Status status() const { return status_; }
+
+ private:
+  void say(std::string_view text) { session_.console().err(fmt::format("{}: {}\n", shown_, text)); }
+
+  Result<void> call(std::span<pfkey::Message> requests, const backend::Backend::Reply& reply) {
+    backend::Backend* const sadb = session_.sadb();
+    if (!sadb) {
+      status_ = worse(status_, session_.no_sadb());
+      return fail(Errc::unreachable, "what follows was not done");
+    }
+    for (pfkey::Message& request : requests) session_.prepare(request);
+    auto called = sadb->call(requests, reply);
+    if (called) return called;
+    session_.lose_sadb();
+    status_ = worse(status_, session_.status_for(called.error().code));
+    return called;
+  }
+
+  bool report(const apply::PlannedSa& sa, const pfkey::Message& reply) {
+    const Outcome outcome = outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
+    if (!outcome.ok || (!outcome.text.empty() && warnings_.shows({lang::Severity::warning, 0, 0, outcome.text}, 0)))
+      say(fmt::format("{}: {}: {}", outcome.ok ? "warning" : "error", apply::text_of(sa.name), outcome.text));
+    if (session_.settings().service && (reply.error == EPERM || reply.error == EACCES))
+      status_ = worse(status_, Status::no_privilege);
+    return outcome.ok;
+  }
+
+  void stopped(apply::Stop why, const Error& error) {
+    const bool interrupted = why == apply::Stop::interrupted;
+    session_.console().complain(interrupted ? fmt::format("{}: interrupted", shown_) : error.text);
+    if (why == apply::Stop::sadb) return;  // See call().
+    if (why == apply::Stop::flush && error.code == Errc::denied) status_ = session_.status_for(Errc::denied);
+    status_ = worse(status_, why == apply::Stop::rows ? Status::file : Status::failed);
+  }
+
+  Session& session_;
+  const std::string& shown_;
+  const HeldSignals held_;
+  Warnings warnings_;
+  Status status_ = Status::ok;
+};
 
 }  // namespace
 
@@ -139,7 +215,7 @@ Status apply_file(Session& session, const ApplyRequest& request) {
   status = turn.take();  // One that answers only now.
   if (status != Status::ok) return status;
   const std::string name = request.file == "-" ? "<stdin>" : request.file, shown = pfkey::escaped(name);
-  const backend::Owner owner{turn.sadb(), owner_of(request), session.settings().service};
+  const apply::Owner owner{turn.sadb(), owner_of(request), session.settings().service};
   const auto holdings = turn.holdings(owner);
   if (!holdings) {
     session.console().complain(holdings.error().text);
@@ -151,14 +227,19 @@ Status apply_file(Session& session, const ApplyRequest& request) {
     return Status::failed;
   }
   if (!request.flush_first || request.dry_run)
-    status = plan.compare(session, *desired.sadb(), *holdings, request.all || request.flush_first);
+    status =
+        compare(session, plan,
+                {*desired.sadb(), *holdings, request.all || request.flush_first, seconds_since_1970(session.now())});
   if (status != Status::ok) return status;
   if (request.flush_first) plan.begin_anew();
-  CarriedOut outcome;
-  if (!request.dry_run)
-    outcome = carry_out(session, plan, *desired.sadb(), {turn.owned(), owner, shown}, request.flush_first);
+  apply::CarriedOut outcome;
+  if (!request.dry_run) {
+    CarryingOut carrying_out(session, shown);
+    outcome = carrying_out.run(plan, {turn.rows(), owner}, desired, request.flush_first);
+    status = carrying_out.status();
+  }
   report(session, plan, request, name, outcome);
-  return outcome.status;
+  return status;
 }
 
 }  // namespace cli

@@ -8,7 +8,7 @@
 #include <new>
 #include <string_view>
 
-#include "backend/owned.h"
+#include "apply/owner_rows.h"
 #include "base/standard_descriptors.h"
 #include "cli/held_signals.h"
 #include "cli/names.h"
@@ -67,7 +67,7 @@ cli::World this_world(cli::Console& console) {
       .open_scratch = [around](cli::Scratch kind) { return cli::open_scratch(around, kind); },
       .host = [clock = around.clock] { return cli::this_host(clock()); },
       .credentials = environment("CREDENTIALS_DIRECTORY"),
-      .owned = backend::owned_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
+      .owned = apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
   };
 }
 

@@ -26,11 +26,11 @@ void Xfrm::keep(const Message& request, std::string& remark) {
   Beside beside = request.type == Type::del ? Beside() : beside_of(request);
   if (beside.empty()) {
     if (companion_.there()) kept = companion_.begin();
-    if (kept && companion_.there()) kept = companion_.erase(name_of(request));
+    if (kept && companion_.there()) kept = companion_.erase(backend::name_of(request));
   } else {
     beside.added = now_;
     kept = companion_.begin();
-    if (kept) kept = companion_.put(name_of(request), beside);
+    if (kept) kept = companion_.put(backend::name_of(request), beside);
   }
   if (!kept && !beside.empty())
     xfrm::append(remark,
@@ -40,7 +40,7 @@ void Xfrm::keep(const Message& request, std::string& remark) {
 // Adds what is kept beside the kernel, as far as it is about this very SA and its partner is there, and the direction
 // that follows from the addresses if nobody gave one.
 Result<void> Xfrm::join(Message& sa) {
-  const auto row = companion_.find(name_of(sa));
+  const auto row = companion_.find(backend::name_of(sa));
   if (!row) return std::unexpected(row.error());
   if (!*row || !xfrm::same_sa(sa, **row)) {
     direct(sa);
@@ -52,7 +52,7 @@ Result<void> Xfrm::join(Message& sa) {
     if (!partner) return std::unexpected(partner.error());
     const bool mutual = partner->found && [&] {
       const Message& other = partner->found->sa;
-      const auto theirs = companion_.find(name_of(other));
+      const auto theirs = companion_.find(backend::name_of(other));
       return theirs && *theirs && (*theirs)->pair == sa.sa->spi && xfrm::same_sa(other, **theirs);
     }();
     if (!mutual) beside.pair = 0;
@@ -121,7 +121,7 @@ Result<Xfrm::Check> Xfrm::set_pair(const Message& m) {
   if (!xfrm::one_way(sa.sa->flags)) sa.sa->flags = (sa.sa->flags & ~kWays) | xfrm::opposite_way(m.sa->flags);
   Beside beside = beside_of(sa);
   beside.added = sa.current->addtime;
-  if (auto put = companion_.put(name_of(sa), beside); !put) return std::unexpected(put.error());
+  if (auto put = companion_.put(backend::name_of(sa), beside); !put) return std::unexpected(put.error());
   return Check();
 }
 
@@ -137,7 +137,7 @@ Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
   if (!refused || *refused) return refused;
   Beside beside = beside_of(m);
   beside.added = now_;
-  const auto kept = companion_.put(name_of(m), beside);
+  const auto kept = companion_.put(backend::name_of(m), beside);
   auto paired = kept ? set_pair(m) : Result<Check>(Check());
   if (kept && paired && !*paired) {
     reply(xfrm::echo(std::move(m), remark));
@@ -179,7 +179,7 @@ Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
   Beside beside = beside_of(merged);
   beside.added = sa.sa.current->addtime;
   auto kept = companion_.begin();
-  if (kept) kept = companion_.put(name_of(sa.sa), beside);
+  if (kept) kept = companion_.put(backend::name_of(sa.sa), beside);
   if (!kept) return std::unexpected(kept.error());
   return Check();
 }
@@ -255,7 +255,7 @@ Result<Xfrm::Check> Xfrm::delete_pair(Message& m, const Answer& reply) {
   if (!refused || *refused) return refused;
   if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());
   for (const Message* gone : {static_cast<const Message*>(&m), &partner})
-    if (auto erased = companion_.erase(name_of(*gone)); !erased) return std::unexpected(erased.error());
+    if (auto erased = companion_.erase(backend::name_of(*gone)); !erased) return std::unexpected(erased.error());
   reply(xfrm::echo(std::move(m)));
   return Check();
 }

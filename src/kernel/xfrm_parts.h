@@ -29,7 +29,7 @@ inline pfkey::Message echo(pfkey::Message&& request, const std::string& remark =
 
 /// Whether the row is about this very SA, and not about an earlier one of its name.
 inline bool same_sa(const pfkey::Message& sa, const Beside& beside) {
-  return same_moment(sa.current ? sa.current->addtime : 0, beside.added);
+  return backend::same_moment(sa.current ? sa.current->addtime : 0, beside.added);
 }
 
 /// Whether a request that names this SA means it: where both have a source, it is the same, and so is a mark that is

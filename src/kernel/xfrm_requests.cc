@@ -211,13 +211,14 @@ void Xfrm::add_what_is_beside(std::vector<Message>& list, SaType satype,
                               const std::map<backend::SaName, Beside>& rows) {
   std::map<backend::SaName, Beside> live;
   for (const Message& sa : list)
-    if (const auto row = rows.find(name_of(sa)); row != rows.end() && xfrm::same_sa(sa, row->second)) live.insert(*row);
+    if (const auto row = rows.find(backend::name_of(sa)); row != rows.end() && xfrm::same_sa(sa, row->second))
+      live.insert(*row);
   for (const auto& [name, beside] : rows) {
     if (live.contains(name) || (satype != SaType::unspec && name.satype != satype)) continue;
     if (!companion_.begin() || !companion_.erase(name)) break;  // They stay until the next read.
   }
   for (Message& sa : list) {
-    const auto row = live.find(name_of(sa));
+    const auto row = live.find(backend::name_of(sa));
     if (row == live.end()) continue;
     Beside beside = row->second;
     const auto partner = live.find({sa.satype, beside.pair, sa.src->address, row->first.mark});

@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <string>
 
+#include "apply/plan.h"
 #include "cli/doctor.h"
-#include "cli/plan.h"
 #include "pfkey/json.h"
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
@@ -40,14 +40,14 @@ int main() {
   json_report(report, out);
   report.kind = Report::Kind::load;
   json_report(report, out);
-  cli::Plan plan(false);
+  apply::Plan plan(false);
   const backend::SaName name{SaType::esp, 0x1000, {}, 0};
   plan.wanted() = {{.name = name},
-                   {.name = name, .what = cli::PlannedSa::Do::replace, .differs = 3},
-                   {.name = name, .what = cli::PlannedSa::Do::update, .differs = 1},
-                   {.name = name, .what = cli::PlannedSa::Do::keep}};
-  plan.surplus() = {{.name = name, .what = cli::PlannedSa::Do::remove}};
-  out += cli::plan_json(plan, "memory", "keys") + cli::summary_json(plan, "memory", "keys", true);
+                   {.name = name, .what = apply::PlannedSa::Do::replace, .differs = 3},
+                   {.name = name, .what = apply::PlannedSa::Do::update, .differs = 1},
+                   {.name = name, .what = apply::PlannedSa::Do::keep}};
+  plan.surplus() = {{.name = name, .what = apply::PlannedSa::Do::remove}};
+  out += apply::plan_json(plan, "memory", "keys") + apply::summary_json(plan, "memory", "keys", true);
   using enum kernel::Presence;
   out += cli::doctor_json({.kernel = {.system = "Linux 6.1.0",
                                       .report = {true,

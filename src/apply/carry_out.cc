@@ -1,6 +1,6 @@
-#include "cli/carry_out.h"
+#include "apply/carry_out.h"
 
-#include <fmt/format.h>
+#include <absl/functional/function_ref.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,13 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "cli/held_signals.h"
-#include "cli/outcome.h"
-#include "cli/warnings.h"
 #include "lang/request.h"
 #include "lang/to_spec.h"
 
-namespace cli {
+namespace apply {
 namespace {
 
 using backend::SaName;
@@ -48,16 +45,13 @@ lang::SaSpec spec_of(const PlannedSa& sa) {
 
 class Apply {
  public:
-  Apply(Session& session, Plan& plan, backend::Backend& desired, const PlanFor& whom)
-      : session_(session), plan_(plan), desired_(desired), owned_(whom.owned), owner_(whom.owner), shown_(whom.shown) {}
+  Apply(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom)
+      : program_(program), plan_(plan), desired_(desired), rows_(whom.rows), owner_(whom.owner) {}
 
   CarriedOut run(bool flush_first) {
     const bool done = (!flush_first || flush()) && add() && update() && replace() && remove() && pair() && own();
-    if (!done && status_ == Status::ok) status_ = Status::failed;
-    if (plan_.failed() > 0) status_ = worse(status_, Status::failed);
     if (ended_early_) plan_.end_early();
-    session_.console().err(warnings_.rest(shown_));
-    return {status_, ended_early_, flushed_};
+    return {done, ended_early_, flushed_};
   }
 
  private:
@@ -68,14 +62,13 @@ class Apply {
     Message message;
   };
 
-  bool stop(const Error& error, Status status) {
-    session_.console().complain(error.text);
-    status_ = worse(status_, status);
+  bool stop(Stop why, const Error& error) {
+    program_.report_stop(why, error);
     ended_early_ = true;
     return false;
   }
 
-  bool interrupted() { return stop({Errc::io, fmt::format("{}: interrupted", shown_)}, Status::failed); }
+  bool interrupted() { return stop(Stop::interrupted, {Errc::io, "interrupted"}); }
 
   // What a signal does to a batch: what completes something half done goes first.
   enum class Signals : bool { stop, wait };
@@ -84,20 +77,13 @@ class Apply {
   bool send(std::vector<Asking>& batch, absl::FunctionRef<void(PlannedSa&, Message&&)> reply,
             Signals signals = Signals::stop) {
     if (batch.empty()) return true;
-    if (signals == Signals::stop && held_.one_came()) return interrupted();
-    backend::Backend* const sadb = session_.sadb();
-    if (!sadb) return stop({Errc::unreachable, "what follows was not done"}, session_.no_sadb());
+    if (signals == Signals::stop && program_.interrupted()) return interrupted();
     std::vector<Message> messages;
     messages.reserve(batch.size());
-    for (Asking& asking : batch) {
-      session_.prepare(asking.message);
-      messages.push_back(std::move(asking.message));
-    }
-    const auto called = sadb->call(messages, [&](std::size_t i, Message&& m) { reply(*batch[i].sa, std::move(m)); });
+    for (Asking& asking : batch) messages.push_back(std::move(asking.message));
+    const auto called = program_.call(messages, [&](std::size_t i, Message&& m) { reply(*batch[i].sa, std::move(m)); });
     batch.clear();
-    if (called) return true;
-    session_.lose_sadb();
-    return stop(called.error(), session_.status_for(called.error().code));
+    return called || stop(Stop::sadb, called.error());
   }
 
   // What the SADB says of a request; false: it refuses.
@@ -105,15 +91,10 @@ class Apply {
     // Half of a replacement is none.
     const bool last = sa.what != Do::replace || reply.type != pfkey::Type::del;
     if (missing_is_fine && reply.error == ESRCH) return sa.done = sa.done || last, true;
-    const Outcome outcome = outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
-    if (!outcome.ok || (!outcome.text.empty() && warnings_.shows({lang::Severity::warning, 0, 0, outcome.text}, 0)))
-      session_.console().err(
-          fmt::format("{}: {}: {}: {}\n", shown_, outcome.ok ? "warning" : "error", text_of(sa.name), outcome.text));
-    if (session_.settings().service && (reply.error == EPERM || reply.error == EACCES))
-      status_ = worse(status_, Status::no_privilege);
-    sa.failed = sa.failed || !outcome.ok;
-    sa.done = sa.done || (outcome.ok && last);
-    return outcome.ok;
+    const bool ok = program_.report(sa, reply);
+    sa.failed = sa.failed || !ok;
+    sa.done = sa.done || (ok && last);
+    return ok;
   }
 
   // Says before they are added that these SAs are the file's: whatever ends the process, none is left without owner.
@@ -125,11 +106,11 @@ class Apply {
   }
 
   bool own_sas(std::span<PlannedSa* const> sas) {
-    if (!owned_) return true;
-    backend::Additions rows;
-    for (const PlannedSa* sa : sas) rows[sa->name] = seconds_since_1970(session_.now());
-    const auto put = owned_->put(owner_, rows);
-    return put || stop(put.error(), Status::file);
+    if (!rows_) return true;
+    Additions rows;
+    for (const PlannedSa* sa : sas) rows[sa->name] = seconds_since_1970(program_.clock());
+    const auto put = rows_->put(owner_, rows);
+    return put || stop(Stop::rows, put.error());
   }
 
   bool flush() {
@@ -138,16 +119,17 @@ class Apply {
     message.type = pfkey::Type::flush;
     std::vector<Asking> batch;
     batch.push_back({&all, std::move(message)});
-    bool done = true;
+    unsigned refused = 0;  // An errno.
     const bool sent = send(batch, [&](PlannedSa&, Message&& reply) {
-      if (reply.error != 0) done = false;
-      if (reply.error == EPERM || reply.error == EACCES) status_ = session_.status_for(Errc::denied);
+      if (reply.error != 0) refused = reply.error;
     });
-    if (sent && !done) return stop({Errc::invalid, "the SADB refuses to flush its SAs"}, Status::failed);
+    if (sent && refused != 0)
+      return stop(Stop::flush, {refused == EPERM || refused == EACCES ? Errc::denied : Errc::invalid,
+                                "the SADB refuses to flush its SAs"});
     flushed_ = sent;
-    if (!sent || !owned_) return sent;
-    const auto cleared = owned_->clear(owner_.sadb);
-    return cleared || stop(cleared.error(), Status::file);
+    if (!sent || !rows_) return sent;
+    const auto cleared = rows_->clear(owner_.sadb);
+    return cleared || stop(Stop::rows, cleared.error());
   }
 
   // Every wanted SA of one action, in batches. `ask` puts an SA's messages into the batch.
@@ -237,9 +219,9 @@ class Apply {
       batch.push_back({some[i], message_of(Verb::add, some[i]->name.satype, std::move(*old[i]))});
     }
     const auto back = [&](PlannedSa& sa, Message&& m) {
-      if (m.error == 0) session_.console().err(fmt::format("{}: the old {} is back\n", shown_, text_of(sa.name)));
+      if (m.error == 0) program_.report_restored(sa);
     };
-    return send(batch, back, Signals::wait) && (!held_.one_came() || interrupted());
+    return send(batch, back, Signals::wait) && (!program_.interrupted() || interrupted());
   }
 
   static bool keeps_keys(const PlannedSa& sa, const Old& old) { return old && (sa.differs & kKeys) == 0; }
@@ -262,7 +244,7 @@ class Apply {
     for (std::size_t i = 0; i < some.size(); ++i) {
       PlannedSa& sa = *some[i];
       if (!keeps_keys(sa, old[i])) continue;
-      if (held_.one_came()) break;
+      if (program_.interrupted()) break;
       Message deletion = message_of(Verb::del, sa.name.satype, spec_of(sa));
       deletion.replay_value = pfkey::ReplayValue{};  // The kernel tells the last number to who asks.
       batch.push_back({&sa, std::move(deletion)});
@@ -283,8 +265,8 @@ class Apply {
         [&](PlannedSa& sa, Message&& reply) {
           if (took(sa, reply, true)) gone.push_back(sa.name);
         });
-    const auto erased = owned_ ? owned_->erase(owner_, gone) : Result<void>();
-    return (erased || stop(erased.error(), Status::file)) && done;
+    const auto erased = rows_ ? rows_->erase(owner_, gone) : Result<void>();
+    return (erased || stop(Stop::rows, erased.error())) && done;
   }
 
   bool pair() {
@@ -304,10 +286,10 @@ class Apply {
 
   // What was there already and is listed belongs to the file, too; rows of SAs that are not there go.
   bool own() {
-    if (!owned_) return true;
-    const auto rows = owned_->read(owner_);
-    if (!rows) return stop(rows.error(), Status::file);
-    backend::Additions fresh;
+    if (!rows_) return true;
+    const auto rows = rows_->read(owner_);
+    if (!rows) return stop(Stop::rows, rows.error());
+    Additions fresh;
     for (const PlannedSa& sa : plan_.wanted()) {
       if (sa.what != Do::keep && sa.what != Do::update) continue;
       const auto row = rows->mine.find(sa.name);
@@ -321,27 +303,24 @@ class Apply {
       if (!listed.contains(name)) stale.push_back(name);
     for (const PlannedSa& sa : plan_.surplus())
       if (sa.failed) std::erase(stale, sa.name);
-    auto done = owned_->put(owner_, fresh);
-    if (done) done = owned_->erase(owner_, stale);
-    return done || stop(done.error(), Status::file);
+    auto done = rows_->put(owner_, fresh);
+    if (done) done = rows_->erase(owner_, stale);
+    return done || stop(Stop::rows, done.error());
   }
 
-  Session& session_;
+  const Program& program_;
   Plan& plan_;
   backend::Backend& desired_;
-  backend::Owned* const owned_;
-  const backend::Owner& owner_;
-  const std::string& shown_;
-  const HeldSignals held_;
-  Warnings warnings_;
-  Status status_ = Status::ok;
+  OwnerRows* const rows_;
+  const Owner& owner_;
   bool ended_early_ = false, flushed_ = false;
 };
 
 }  // namespace
 
-CarriedOut carry_out(Session& session, Plan& plan, backend::Backend& desired, const PlanFor& whom, bool flush_first) {
-  return Apply(session, plan, desired, whom).run(flush_first);
+CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom,
+                     bool flush_first) {
+  return Apply(program, plan, desired, whom).run(flush_first);
 }
 
-}  // namespace cli
+}  // namespace apply

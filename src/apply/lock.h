@@ -1,34 +1,34 @@
 #pragma once
-/// Who changes SAs of a SADB and their owners' rows (owned.h) does it alone: one apply at a time for each SADB.
+/// Who changes SAs of a SADB and their owners' rows (owner_rows.h) does it alone: one apply at a time for each SADB.
 #include <chrono>
 #include <string>
 #include <utility>
 
 #include "base/result.h"
 
-namespace backend {
+namespace apply {
 
 /// A lock on a file that stays, empty: on one byte of it for each SADB. It goes with the process, however that ends.
-class ApplyLock {
+class Lock {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
   /// Waits for whoever has the one of that SADB (SadbPlace::name), not for longer than `patience`, nor when `stop_fd`
   /// is readable (-1: never). Makes the file (0600), and its folder (0700). Errors: timeout (another one is at work,
   /// and which process it is), exists (stopped while waiting), denied, io.
-  static Result<ApplyLock> take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
-                                int stop_fd);
-  ApplyLock(ApplyLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  ApplyLock& operator=(ApplyLock&& other) noexcept {
+  static Result<Lock> take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
+                           int stop_fd);
+  Lock(Lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Lock& operator=(Lock&& other) noexcept {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  ~ApplyLock();
+  ~Lock();
 
  private:
-  explicit ApplyLock(int fd) : fd_(fd) {}
+  explicit Lock(int fd) : fd_(fd) {}
 
   int fd_ = -1;
 };
 
-}  // namespace backend
+}  // namespace apply

@@ -1,4 +1,4 @@
-#include "cli/plan.h"
+#include "apply/plan.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "lang/commands.h"
 #include "lang/to_spec.h"
 
-namespace cli {
+namespace apply {
 
 using backend::SaName;
 using pfkey::Message;
@@ -65,23 +65,14 @@ PlannedSa* Plan::partner(const PlannedSa& sa) {
   return sa.pair == 0 ? nullptr : find({sa.name.satype, sa.pair, sa.src, sa.name.mark});
 }
 
-Status Plan::compare(Session& session, backend::Backend& desired, const backend::Owned::Holdings& holdings, bool all) {
-  const std::uint64_t now = seconds_since_1970(session.now());
-  std::size_t count = 0;
-  const Status status = session.walk(
-      pfkey::SaType::unspec, "nothing was changed",
-      [&](Message&& held) -> Result<void> {
-        if (!held.dst) return {};
-        if (find(backend::name_of(held))) return look_at(std::move(held), desired, now);
-        look_at_surplus(held, holdings, all);
-        return {};
-      },
-      count);
-  if (status == Status::ok) look_at_pairs();
-  return status;
+Result<void> Plan::compare(Message&& held, const Against& against) {
+  if (!held.dst) return {};
+  if (find(backend::name_of(held))) return look_at(std::move(held), against);
+  look_at_surplus(held, against);
+  return {};
 }
 
-Result<void> Plan::look_at(Message&& held, backend::Backend& desired, std::uint64_t now) {
+Result<void> Plan::look_at(Message&& held, const Against& against) {
   PlannedSa& sa = *find(backend::name_of(held));
   sa.added = held.current ? held.current->addtime : 0;
   sa.held_pair = held.pair ? held.pair->spi : 0;
@@ -91,7 +82,7 @@ Result<void> Plan::look_at(Message&& held, backend::Backend& desired, std::uint6
     sa.differs = lang::bit(lang::keyword_for(&lang::SaSpec::state));
     return {};
   }
-  auto found = find_sa(desired, sa.name);
+  auto found = find_sa(against.desired, sa.name);
   if (!found) return fail(Errc::invalid, "the file's own SAs cannot be found again");
   lang::SaSpec wanted = lang::to_spec(std::move(*found));
   lang::Difference difference = lang::compare(wanted, held);
@@ -100,31 +91,31 @@ Result<void> Plan::look_at(Message&& held, backend::Backend& desired, std::uint6
                 fmt::format("the SADB does not tell the keys of the {}, so what changed cannot be told: use "
                             "--flush-first",
                             text_of(sa.name)));
-  difference.keywords &= ~kPairSpi;  // Of pairs see look_at_pairs().
+  difference.keywords &= ~kPairSpi;  // Of pairs see compare_pairs().
   sa.differs = difference.keywords;
   if (unsaid) return {};
   if (difference.none()) {
     sa.what = Do::keep;
-  } else if (lang::update_can(difference, wanted, held, now)) {
+  } else if (lang::update_can(difference, wanted, held, against.now)) {
     sa.what = Do::update;
   }
   return {};
 }
 
-void Plan::look_at_surplus(const Message& held, const backend::Owned::Holdings& holdings, bool all) {
+void Plan::look_at_surplus(const Message& held, const Against& against) {
   const SaName name = backend::name_of(held);
   const std::uint64_t added = held.current ? held.current->addtime : 0;
-  const auto owned = [&](const backend::Additions& rows) {
+  const auto owned = [&](const Additions& rows) {
     const auto row = rows.find(name);
     return row != rows.end() && backend::same_moment(row->second, added);
   };
-  if (!all && (!owned(holdings.mine) || owned(holdings.others))) return;
+  if (!against.all && (!owned(against.holdings.mine) || owned(against.holdings.others))) return;
   surplus_.push_back({.name = name, .src = held.src ? held.src->address : Address{}, .what = Do::remove});
 }
 
 // An UPDATE can pair SAs that have no partner. One that has another partner, which stays, has to be parted from it, and
 // that only its end does.
-void Plan::look_at_pairs() {
+void Plan::compare_pairs() {
   std::set<SaName> going;
   for (const PlannedSa& sa : surplus_) going.insert(sa.name);
   for (PlannedSa& sa : wanted_) {
@@ -251,4 +242,4 @@ std::string summary_json(const Plan& plan, const std::string& sadb, const std::s
   return object.line();
 }
 
-}  // namespace cli
+}  // namespace apply

@@ -12,7 +12,7 @@
 #include "backend/sadb_place.h"
 #include "backend/store.h"
 
-namespace backend {
+namespace apply {
 
 /// A file of SAs, as the SAs' owner in one SADB.
 struct Owner {
@@ -22,15 +22,15 @@ struct Owner {
 };
 
 /// When each SA was added, seconds since 1970: tells an SA from a later one of its name.
-using Additions = std::map<SaName, std::uint64_t>;
+using Additions = std::map<backend::SaName, std::uint64_t>;
 
-class Owned {
+class OwnerRows {
  public:
-  explicit Owned(std::string path);
+  explicit OwnerRows(std::string path);
 
   /// Removes the rows of SADBs that are certainly gone: of another boot, of a namespace whose number `here` has now, of
   /// an ipsecd without --keep whose process has ended (by `ended`). Notes what `here` is known by.
-  Result<void> prune(const SadbPlace& here, bool (*ended)(const SadbProcess&) = has_ended);
+  Result<void> prune(const backend::SadbPlace& here, bool (*ended)(const backend::SadbProcess&) = backend::has_ended);
 
   struct Holdings {
     Additions mine, others;
@@ -39,7 +39,7 @@ class Owned {
   Result<Holdings> read(const Owner& owner);
   /// In one change.
   Result<void> put(const Owner& owner, const Additions& sas);
-  Result<void> erase(const Owner& owner, std::span<const SaName> sas);
+  Result<void> erase(const Owner& owner, std::span<const backend::SaName> sas);
   /// All rows of that SADB: it was flushed.
   Result<void> clear(const std::string& sadb);
 
@@ -47,12 +47,12 @@ class Owned {
   Result<void> run(std::size_t query, std::initializer_list<std::string> parameters);
   Result<void> forget(const std::string& sadb);
   Result<void> forget_other_boots(const std::string& boot);
-  Result<void> erase_rows(const Owner& owner, const SaName& name);
+  Result<void> erase_rows(const Owner& owner, const backend::SaName& name);
 
-  Store store_;
+  backend::Store store_;
 };
 
 /// The file in the folder that the service manager made for the unit (RUNTIME_DIRECTORY), in root's, or in the user's.
-std::string owned_path(bool root, const std::string& unit, const std::string& user);
+std::string owner_rows_path(bool root, const std::string& unit, const std::string& user);
 
-}  // namespace backend
+}  // namespace apply

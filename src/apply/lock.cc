@@ -1,4 +1,4 @@
-#include "backend/apply_lock.h"
+#include "apply/lock.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 
 #include "pfkey/units.h"
 
-namespace backend {
+namespace apply {
 namespace {
 
 constexpr int kLookAgain = 20;  // Milliseconds.
@@ -50,15 +50,15 @@ std::unexpected<Error> held_by_another(int fd, const std::string& sadb) {
 
 }  // namespace
 
-ApplyLock::~ApplyLock() {
+Lock::~Lock() {
   if (fd_ >= 0) close(fd_);
 }
 
-Result<ApplyLock> ApplyLock::take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
-                                  int stop_fd) {
+Result<Lock> Lock::take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
+                        int stop_fd) {
   const std::string folder = std::filesystem::path(path).parent_path();
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return cannot(path);
-  ApplyLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  Lock lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (lock.fd_ < 0) return cannot(path);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
@@ -71,4 +71,4 @@ Result<ApplyLock> ApplyLock::take(const std::string& path, const std::string& sa
   }
 }
 
-}  // namespace backend
+}  // namespace apply

@@ -1,4 +1,4 @@
-#include "backend/owned.h"
+#include "apply/owner_rows.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace backend {
+namespace apply {
 namespace {
 
 enum Sql : std::size_t {
@@ -44,7 +44,7 @@ constexpr std::array kSql = {
 };
 
 // At one path, in different mount namespaces, there are several that live: whichever ends, rows stay.
-constexpr SadbProcess kSeveral{0, 0, 1};
+constexpr backend::SadbProcess kSeveral{0, 0, 1};
 
 constexpr const char* kSetUp =
     "CREATE TABLE IF NOT EXISTS source(id INTEGER PRIMARY KEY, sadb TEXT, file TEXT, service INT, UNIQUE(sadb, file));"
@@ -56,37 +56,37 @@ constexpr const char* kSetUp =
 
 }  // namespace
 
-Owned::Owned(std::string path)
+OwnerRows::OwnerRows(std::string path)
     : store_({std::move(path), "where it is kept which file owns which SAs", kSetUp, kSql}) {}
 
-Result<void> Owned::run(std::size_t query, std::initializer_list<std::string> parameters) {
-  Store::Statement statement = store_.statement(query);
+Result<void> OwnerRows::run(std::size_t query, std::initializer_list<std::string> parameters) {
+  backend::Store::Statement statement = store_.statement(query);
   for (const std::string& p : parameters) statement.bind(p);
   return store_.run(statement);
 }
 
-Result<void> Owned::forget(const std::string& sadb) {
+Result<void> OwnerRows::forget(const std::string& sadb) {
   for (const Sql query : {kClear, kNoSource, kNoProcess})
     if (auto done = run(query, {sadb}); !done) return done;
   return {};
 }
 
 // What an earlier release wrote has no boot; it is of this one, or soon not asked for.
-Result<void> Owned::forget_other_boots(const std::string& boot) {
+Result<void> OwnerRows::forget_other_boots(const std::string& boot) {
   if (boot.empty()) return {};
   const auto another = [&] {
-    Store::Statement other = store_.statement(kOtherBoot);
+    backend::Store::Statement other = store_.statement(kOtherBoot);
     other.bind(boot);
     return other.step();
   }();
-  if (another == Store::Step::failed) return store_.trouble("cannot be read");
-  if (another == Store::Step::row) {
+  if (another == backend::Store::Step::failed) return store_.trouble("cannot be read");
+  if (another == backend::Store::Step::row) {
     std::vector<std::string> all;
     {
-      Store::Statement sadbs = store_.statement(kSadbs);
+      backend::Store::Statement sadbs = store_.statement(kSadbs);
       auto step = sadbs.step();
-      for (; step == Store::Step::row; step = sadbs.step()) all.push_back(sadbs.text(0));
-      if (step == Store::Step::failed) return store_.trouble("cannot be read");
+      for (; step == backend::Store::Step::row; step = sadbs.step()) all.push_back(sadbs.text(0));
+      if (step == backend::Store::Step::failed) return store_.trouble("cannot be read");
     }
     for (const std::string& sadb : all)
       if (auto done = forget(sadb); !done) return done;
@@ -95,31 +95,31 @@ Result<void> Owned::forget_other_boots(const std::string& boot) {
   return run(kBoot, {boot});
 }
 
-Result<void> Owned::prune(const SadbPlace& here, bool (*ended)(const SadbProcess&)) {
+Result<void> OwnerRows::prune(const backend::SadbPlace& here, bool (*ended)(const backend::SadbProcess&)) {
   if (auto begun = store_.begin(); !begun) return begun;
   if (auto done = forget_other_boots(here.boot); !done) return done;
   std::vector<std::string> gone;
-  SadbProcess now = here.process;
+  backend::SadbProcess now = here.process;
   {
-    Store::Statement sadbs = store_.statement(kSadbs);
+    backend::Store::Statement sadbs = store_.statement(kSadbs);
     auto step = sadbs.step();
-    for (; step == Store::Step::row; step = sadbs.step()) {
-      const SadbProcess was{sadbs.number(1), sadbs.number(2), sadbs.number(3)};
+    for (; step == backend::Store::Step::row; step = sadbs.step()) {
+      const backend::SadbProcess was{sadbs.number(1), sadbs.number(2), sadbs.number(3)};
       const bool other = was.pid != 0 && was != here.process;
-      if (replaced_by(sadbs.text(0), here) || (other && ended(was))) {
+      if (backend::replaced_by(sadbs.text(0), here) || (other && ended(was))) {
         gone.push_back(sadbs.text(0));
       } else if (sadbs.text(0) == here.name && (other || was == kSeveral)) {
         now = kSeveral;
       }
     }
-    if (step == Store::Step::failed) return store_.trouble("cannot be read");
+    if (step == backend::Store::Step::failed) return store_.trouble("cannot be read");
   }
   for (const std::string& sadb : gone)
     if (auto done = forget(sadb); !done) return done;
   if (!here.older.empty())
     if (auto done = run(kRename, {here.older, here.name}); !done) return done;
   {
-    Store::Statement process = store_.statement(kProcess);
+    backend::Store::Statement process = store_.statement(kProcess);
     process.bind(here.name);
     for (const std::uint64_t v : {now.pid, now.start, now.view}) process.bind(v);
     if (auto done = store_.run(process); !done) return done;
@@ -127,24 +127,24 @@ Result<void> Owned::prune(const SadbPlace& here, bool (*ended)(const SadbProcess
   return store_.commit();
 }
 
-Result<Owned::Holdings> Owned::read(const Owner& owner) {
+Result<OwnerRows::Holdings> OwnerRows::read(const Owner& owner) {
   Holdings found;
   const auto there = store_.open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there) return found;
-  Store::Statement rows = store_.statement(kAll);
+  backend::Store::Statement rows = store_.statement(kAll);
   rows.bind(owner.sadb);
   auto step = rows.step();
-  for (; step == Store::Step::row; step = rows.step()) {
+  for (; step == backend::Store::Step::row; step = rows.step()) {
     const bool mine = rows.text(0) == owner.file || (owner.service && rows.number(1) != 0);
     (mine ? found.mine : found.others)[name_at(rows, 2)] = rows.number(6);
   }
-  if (step == Store::Step::failed) return store_.trouble("cannot be read");
+  if (step == backend::Store::Step::failed) return store_.trouble("cannot be read");
   return found;
 }
 
-Result<void> Owned::erase_rows(const Owner& owner, const SaName& name) {
-  Store::Statement erase = store_.statement(kErase);
+Result<void> OwnerRows::erase_rows(const Owner& owner, const backend::SaName& name) {
+  backend::Store::Statement erase = store_.statement(kErase);
   erase.bind(owner.sadb);
   erase.bind(owner.file);
   erase.bind(owner.service ? 1u : 0u);
@@ -152,19 +152,19 @@ Result<void> Owned::erase_rows(const Owner& owner, const SaName& name) {
   return store_.run(erase);
 }
 
-Result<void> Owned::put(const Owner& owner, const Additions& sas) {
+Result<void> OwnerRows::put(const Owner& owner, const Additions& sas) {
   if (sas.empty()) return {};
   if (auto begun = store_.begin(); !begun) return begun;
   for (const Sql query : {kSource, kService}) {
     if (query == kService && !owner.service) continue;
-    Store::Statement source = store_.statement(query);
+    backend::Store::Statement source = store_.statement(query);
     source.bind(owner.sadb);
     source.bind(owner.file);
     if (auto done = store_.run(source); !done) return done;
   }
   for (const auto& [name, added] : sas) {
     if (auto done = erase_rows(owner, name); !done) return done;
-    Store::Statement put = store_.statement(kPut);
+    backend::Store::Statement put = store_.statement(kPut);
     put.bind(owner.sadb);
     put.bind(owner.file);
     bind(put, name);
@@ -174,28 +174,28 @@ Result<void> Owned::put(const Owner& owner, const Additions& sas) {
   return store_.commit();
 }
 
-Result<void> Owned::erase(const Owner& owner, std::span<const SaName> sas) {
+Result<void> OwnerRows::erase(const Owner& owner, std::span<const backend::SaName> sas) {
   const auto there = store_.open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there || sas.empty()) return {};
   if (auto begun = store_.begin(); !begun) return begun;
-  for (const SaName& name : sas)
+  for (const backend::SaName& name : sas)
     if (auto done = erase_rows(owner, name); !done) return done;
   return store_.commit();
 }
 
-Result<void> Owned::clear(const std::string& sadb) {
+Result<void> OwnerRows::clear(const std::string& sadb) {
   const auto there = store_.open(false);
   if (!there) return std::unexpected(there.error());
   if (!*there) return {};
-  Store::Statement clear = store_.statement(kClear);
+  backend::Store::Statement clear = store_.statement(kClear);
   clear.bind(sadb);
   return store_.run(clear);
 }
 
-std::string owned_path(bool root, const std::string& unit, const std::string& user) {
+std::string owner_rows_path(bool root, const std::string& unit, const std::string& user) {
   if (!unit.empty()) return fmt::format("{}/owned.db", unit);
   return fmt::format("{}/ipseckey/owned.db", root || user.empty() ? "/run" : user);
 }
 
-}  // namespace backend
+}  // namespace apply

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "backend/owned.h"
-#include "cli/session.h"
+#include "apply/owner_rows.h"
+#include "backend/backend.h"
 #include "lang/compare.h"
 
-namespace cli {
+namespace apply {
 
 /// One SA of the file, or one that is to go.
 struct PlannedSa {
@@ -38,8 +38,17 @@ class Plan {
 
   /// Takes every SA of the desired state: at first all are to be added.
   Result<void> want(backend::Backend& desired);
-  /// Holds them against the SADB. `all`: what is not listed goes, whoever owns it.
-  Status compare(Session& session, backend::Backend& desired, const backend::Owned::Holdings& holdings, bool all);
+  /// What the SAs of the SADB are held against.
+  struct Against {
+    backend::Backend& desired;  ///< As want() took it.
+    const OwnerRows::Holdings& holdings;
+    bool all;           ///< What is not listed goes, whoever owns it.
+    std::uint64_t now;  ///< Seconds since 1970.
+  };
+  /// Takes one SA that the SADB has, and decides what happens to it. Errors: invalid, and then there is no plan.
+  Result<void> compare(pfkey::Message&& held, const Against& against);
+  /// Decides about pairs, after the last SA.
+  void compare_pairs();
 
   /// Everything is flushed first: what is wanted is added, what was there goes.
   void begin_anew();
@@ -62,9 +71,8 @@ class Plan {
   };
 
   PlannedSa* find(backend::SaName name);
-  Result<void> look_at(pfkey::Message&& held, backend::Backend& desired, std::uint64_t now);
-  void look_at_surplus(const pfkey::Message& held, const backend::Owned::Holdings& holdings, bool all);
-  void look_at_pairs();
+  Result<void> look_at(pfkey::Message&& held, const Against& against);
+  void look_at_surplus(const pfkey::Message& held, const Against& against);
 
   bool names_by_mark_;
   std::vector<PlannedSa> wanted_, surplus_;  // In the orders of the file and of the SADB.
@@ -82,4 +90,4 @@ std::string plan_json(Plan& plan, const std::string& sadb, const std::string& fi
 /// What became of it, or would: a line of kind "apply".
 std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run);
 
-}  // namespace cli
+}  // namespace apply

@@ -1,0 +1,53 @@
+#pragma once
+/// What an apply does to the SADB once its plan stands.
+#include <functional>
+#include <span>
+
+#include "apply/owner_rows.h"
+#include "apply/plan.h"
+#include "backend/backend.h"
+#include "base/instant.h"
+
+namespace apply {
+
+/// Whose plan it is.
+struct PlanFor {
+  OwnerRows* rows;  ///< Rows of who owns which SA; nullptr: none are kept.
+  Owner owner;
+};
+
+/// Why the plan is not gone on with.
+enum class Stop : std::uint8_t {
+  sadb,         ///< It cannot be reached, or stopped answering.
+  interrupted,  ///< A signal.
+  flush,        ///< It refuses to flush its SAs (denied: this user's request).
+  rows,         ///< The rows of owners cannot be read or written.
+};
+
+/// What the program does for it: it has the SADB, the clock, and the reader's ear.
+struct Program {
+  /// Numbers the requests and has the SADB answer them, as Backend::call() does.
+  std::function<Result<void>(std::span<pfkey::Message> requests, const backend::Backend::Reply& reply)> call;
+  /// Reports what the SADB says of a request for the SA; false: it refuses.
+  std::function<bool(const PlannedSa& sa, const pfkey::Message& reply)> report;
+  /// Reports that the SADB refused an SA that should replace another one, which is there again.
+  std::function<void(const PlannedSa& sa)> report_restored;
+  /// Reports why what follows is not done.
+  std::function<void(Stop why, const Error& error)> report_stop;
+  std::function<bool()> interrupted;  ///< Whether a signal waits that asks for the end.
+  std::function<Instant()> clock;
+};
+
+struct CarriedOut {
+  bool done = true;          ///< Nothing stopped it; the plan counts what the SADB refused.
+  bool ended_early = false;  ///< Some of the plan was not even asked for; the plan counts what is known to be done.
+  bool flushed = false;
+};
+
+/// New SAs, new limits, replacements, removals, pairs, owners, in this order: new before old, and nothing that stays is
+/// touched. `flush_first`: all that is there goes before. Each refusal is reported and marked in the plan, and the rest
+/// goes on; only a lost SADB or a signal ends it early. `desired` is the engine that holds what the file lists.
+CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom,
+                     bool flush_first);
+
+}  // namespace apply
