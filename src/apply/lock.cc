@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "pfkey/units.h"
+#include "system/errno_text.h"
 
 namespace apply {
 namespace {
@@ -20,7 +21,7 @@ constexpr int kLookAgain = 20;  // Milliseconds.
 
 std::unexpected<Error> cannot(const std::string& path) {
   return fail(errno == EACCES || errno == EPERM ? Errc::denied : Errc::io,
-              fmt::format("cannot lock {}: {}", pfkey::escaped(path), strerrordesc_np(errno)));
+              fmt::format("cannot lock {}: {}", pfkey::escaped(path), errno_text(errno)));
 }
 
 // The byte of a SADB: FNV-1a of its name, the same in every process. Two names that meet wait for one another.
@@ -50,22 +51,18 @@ std::unexpected<Error> held_by_another(int fd, const std::string& sadb) {
 
 }  // namespace
 
-Lock::~Lock() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Result<Lock> Lock::take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
                         int stop_fd) {
   const std::string folder = std::filesystem::path(path).parent_path();
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return cannot(path);
   Lock lock(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (lock.fd_ < 0) return cannot(path);
+  if (!lock.fd_) return cannot(path);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     struct flock wanted = lock_of(sadb);
-    if (fcntl(lock.fd_, F_SETLK, &wanted) == 0) return lock;
+    if (fcntl(lock.fd_.get(), F_SETLK, &wanted) == 0) return lock;
     if (errno != EAGAIN && errno != EACCES) return cannot(path);
-    if (std::chrono::steady_clock::now() >= deadline) return held_by_another(lock.fd_, sadb);
+    if (std::chrono::steady_clock::now() >= deadline) return held_by_another(lock.fd_.get(), sadb);
     pollfd stop{stop_fd, POLLIN, 0};
     if (poll(&stop, 1, kLookAgain) > 0) return fail(Errc::exists, "interrupted while another apply was at work");
   }

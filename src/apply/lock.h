@@ -2,9 +2,9 @@
 /// Who changes SAs of a SADB and their owners' rows (owner_rows.h) does it alone: one apply at a time for each SADB.
 #include <chrono>
 #include <string>
-#include <utility>
 
 #include "base/result.h"
+#include "system/descriptor.h"
 
 namespace apply {
 
@@ -18,17 +18,11 @@ class Lock {
   /// and which process it is), exists (stopped while waiting), denied, io.
   static Result<Lock> take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
                            int stop_fd);
-  Lock(Lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Lock& operator=(Lock&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Lock();
 
  private:
   explicit Lock(int fd) : fd_(fd) {}
 
-  int fd_ = -1;
+  Descriptor fd_;
 };
 
 }  // namespace apply

@@ -3,42 +3,23 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "base/id_map.h"
-#include "base/socket_path.h"
-#include "base/text_in.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
 #include "pfkey/units.h"
+#include "system/descriptor.h"
+#include "system/errno_text.h"
+#include "system/text_in.h"
+#include "system/unix_address.h"
 
 namespace backend {
 namespace {
-
-std::string text_of(int error) { return std::generic_category().message(error); }
-
-// The sockets interface takes every kind of address through one pointer type.
-const sockaddr* generic(const sockaddr_un& address) {
-  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
-}
-
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty()) return fail(Errc::invalid, "the path of ipsecd's socket is empty");
-  if (path.size() >= sizeof(address.sun_path))
-    return fail(Errc::invalid,
-                fmt::format(kSocketPathTooLong, pfkey::escaped(path), path.size(), sizeof(address.sun_path) - 1));
-  std::ranges::copy(path, address.sun_path);
-  return address;
-}
 
 bool is_socket(const std::string& path) {
   struct stat info{};
@@ -64,7 +45,7 @@ std::unexpected<Error> cannot_connect(const std::string& raw, int error) {
     case EAGAIN:
       return fail(Errc::timeout, fmt::format("ipsecd at {} is too busy to accept a connection", path));
     default:
-      return fail(Errc::io, fmt::format("cannot connect to {}: {}", path, text_of(error)));
+      return fail(Errc::io, fmt::format("cannot connect to {}: {}", path, errno_text(error)));
   }
 }
 
@@ -75,7 +56,7 @@ Result<void> trust(int fd, const std::string& path) {
   ucred who{};
   socklen_t size = sizeof who;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-    return fail(Errc::denied, fmt::format("cannot tell who serves {}: {}", shown, text_of(errno)));
+    return fail(Errc::denied, fmt::format("cannot tell who serves {}: {}", shown, errno_text(errno)));
   if (who.uid == 0 || who.uid == ::geteuid()) return {};
   struct stat folder{};
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
@@ -113,23 +94,24 @@ std::string how_to_start(const std::string& path) {
 }
 
 Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds patience) {
-  const auto address = address_of(path);
+  const auto address = UnixAddress::of(path, pfkey::escaped(path));
   if (!address) return std::unexpected(address.error());
-  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(Errc::io, fmt::format("cannot make a socket: {}", text_of(errno)));
-  Channel channel(fd, std::move(path));
+  Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket) return fail(Errc::io, fmt::format("cannot make a socket: {}", errno_text(errno)));
+  const int fd = socket.get();
+  Channel channel(std::move(socket), std::move(path));
 
   // A full backlog makes connect() wait; the send time-out is what bounds it.
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience);
   const timeval limit{seconds.count(), std::chrono::microseconds(patience - seconds).count()};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   enlarge_send_buffer(fd);
-  if (::connect(fd, generic(*address), sizeof *address) != 0) return cannot_connect(channel.path_, errno);
+  if (::connect(fd, address->get(), address->size()) != 0) return cannot_connect(channel.path_, errno);
   if (auto r = trust(fd, channel.path_); !r) return std::unexpected(std::move(r.error()));
   return channel;
 }
 
-Channel::Channel(int fd, std::string path) : fd_(fd), path_(std::move(path)) {
+Channel::Channel(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
   out_.grow(pfkey::kMaxMessageSize);
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
 }
@@ -137,27 +119,7 @@ Channel::Channel(int fd, std::string path) : fd_(fd), path_(std::move(path)) {
 std::uint32_t Channel::peer() const {
   ucred who{};
   socklen_t size = sizeof who;
-  return getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 ? static_cast<std::uint32_t>(who.pid) : 0;
-}
-
-Channel::Channel(Channel&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)),
-      path_(std::move(other.path_)),
-      out_(std::move(other.out_)),
-      in_(std::move(other.in_)),
-      staged_(std::exchange(other.staged_, 0)) {}
-
-Channel& Channel::operator=(Channel&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(path_, other.path_);
-  std::swap(out_, other.out_);
-  std::swap(in_, other.in_);
-  std::swap(staged_, other.staged_);
-  return *this;
-}
-
-Channel::~Channel() {
-  if (fd_ >= 0) ::close(fd_);
+  return getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 ? static_cast<std::uint32_t>(who.pid) : 0;
 }
 
 Result<Outcome> Channel::send(const pfkey::Message& m) {
@@ -171,7 +133,7 @@ Result<Outcome> Channel::send(const pfkey::Message& m) {
   }
   const Bytes wire = Bytes(out_.bytes()).first(staged_);
   ssize_t sent = 0;
-  do sent = ::send(fd_, wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  do sent = ::send(fd_.get(), wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   const int error = sent < 0 ? errno : 0;
   if (error == EAGAIN) return Outcome::again;
@@ -183,18 +145,18 @@ Result<Outcome> Channel::send(const pfkey::Message& m) {
     return fail(Errc::invalid, fmt::format("a message of {} bytes is larger than the socket {} takes; the limit is the "
                                            "system's, net.core.wmem_max",
                                            wire.size(), pfkey::escaped(path_)));
-  return fail(Errc::io, fmt::format("cannot write to {}: {}", pfkey::escaped(path_), text_of(error)));
+  return fail(Errc::io, fmt::format("cannot write to {}: {}", pfkey::escaped(path_), errno_text(error)));
 }
 
 Result<Outcome> Channel::receive(pfkey::Message& m) {
   const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
   ssize_t got = 0;
   // A daemon that died without reading all we sent shows first as a reset; what it had answered is still there.
-  do got = ::recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  do got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got == 0) return Outcome::gone;
   if (got < 0 && errno == EAGAIN) return Outcome::again;
-  if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", pfkey::escaped(path_), text_of(errno)));
+  if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", pfkey::escaped(path_), errno_text(errno)));
 
   const MutableBytes wire = buffer.first(static_cast<std::size_t>(got));
   auto message = pfkey::decode(wire);

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "pfkey/message.h"
+#include "system/descriptor.h"
 
 namespace backend {
 
@@ -24,10 +25,6 @@ class Channel {
   /// there is neither root, nor this user, nor the owner of the folder), timeout, invalid (the path is too long), io.
   static Result<Channel> connect(std::string path, std::chrono::milliseconds patience);
 
-  Channel(Channel&& other) noexcept;
-  Channel& operator=(Channel&& other) noexcept;
-  ~Channel();
-
   /// Sends one message. Error invalid: it is larger than the socket takes; the connection goes on.
   Result<Outcome> send(const pfkey::Message& m);
   /// Receives one message. Errors: malformed (no PF_KEY), denied or unreachable (ipsecd refuses to serve us), io.
@@ -35,13 +32,13 @@ class Channel {
 
   /// The process that listened there when this end connected; 0: it is none that this one can see.
   std::uint32_t peer() const;
-  int fd() const { return fd_; }
+  int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
 
  private:
-  Channel(int fd, std::string path);
+  Channel(Descriptor fd, std::string path);
 
-  int fd_ = -1;
+  Descriptor fd_;
   std::string path_;
   SecretBuffer out_, in_;   // Wiped after each message.
   std::size_t staged_ = 0;  // Bytes of out_ that the socket has not taken yet; send() is called again with the same.

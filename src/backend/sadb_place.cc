@@ -13,7 +13,8 @@
 #include <optional>
 #include <string_view>
 
-#include "base/text_in.h"
+#include "system/descriptor.h"
+#include "system/text_in.h"
 
 namespace backend {
 namespace {
@@ -47,12 +48,11 @@ std::uint64_t namespace_cookie() {
 #ifndef SO_NETNS_COOKIE
   constexpr int SO_NETNS_COOKIE = 71;
 #endif
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return 0;
+  const Descriptor fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return 0;
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
-  if (::getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0) cookie = 0;
-  ::close(fd);
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0) cookie = 0;
   return cookie;
 }
 

@@ -14,6 +14,7 @@
 #include "base/registers.h"
 #include "pfkey/names.h"
 #include "pfkey/units.h"
+#include "system/errno_text.h"
 
 namespace backend {
 namespace {
@@ -224,8 +225,7 @@ Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {
     pollfd waiting[] = {{channel_->fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
     wipe_registers();
     if (::poll(waiting, 2, -1) < 0 && errno != EINTR)
-      return give_up({Errc::io, fmt::format("cannot wait for {}: {}", pfkey::escaped(path_),
-                                            std::generic_category().message(errno))});
+      return give_up({Errc::io, fmt::format("cannot wait for {}: {}", pfkey::escaped(path_), errno_text(errno))});
     if (waiting[1].revents != 0) break;
   }
   if (!promiscuous) return {};

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "pfkey/units.h"
+#include "system/descriptor.h"
+#include "system/errno_text.h"
 
 namespace backend {
 namespace {
@@ -75,7 +77,7 @@ Store::~Store() = default;
 
 std::unexpected<Error> Store::trouble(std::string_view what) const {
   return fail(Errc::io, fmt::format("{}, {}: {}: {}", pfkey::escaped(path()), content_.holds, what,
-                                    db_ ? sqlite3_errmsg(db_->handle) : strerrordesc_np(errno)));
+                                    db_ ? sqlite3_errmsg(db_->handle) : errno_text(errno).c_str()));
 }
 
 Result<bool> Store::open(bool create) {
@@ -88,9 +90,8 @@ Result<bool> Store::open(bool create) {
     if (::stat(folder.c_str(), &info) != 0 || info.st_uid != ::geteuid() || (info.st_mode & 022) != 0)
       return fail(Errc::denied,
                   fmt::format("{} belongs to or can be written by somebody else: nothing is kept there", folder));
-    const int fd = ::open(path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 && errno != EEXIST) return trouble("cannot be made");
-    if (fd >= 0) ::close(fd);
+    const Descriptor made(::open(path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!made && errno != EEXIST) return trouble("cannot be made");
   } else if (info.st_uid != ::geteuid() || (info.st_mode & 077) != 0) {
     return fail(Errc::denied,
                 fmt::format("{} belongs to or can be read by somebody else: it is not used", pfkey::escaped(path())));

@@ -11,11 +11,11 @@
 #include "apply/owner_rows.h"
 #include "apply/plan.h"
 #include "backend/sadb_place.h"
-#include "cli/held_signals.h"
 #include "cli/outcome.h"
 #include "cli/runner.h"
 #include "cli/warnings.h"
 #include "pfkey/units.h"
+#include "system/held_signals.h"
 
 namespace cli {
 namespace {

@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <span>
 
 #include "base/harmless.h"
 #include "base/registers.h"
 #include "base/secret.h"
+#include "system/errno_text.h"
 
 namespace cli {
 namespace {
@@ -52,7 +52,7 @@ void Console::out(std::string_view text) {
 bool Console::reader_gone() const { return out_error_ == EPIPE; }
 
 std::string Console::out_error() const {
-  return fmt::format("cannot write standard output: {}", std::strerror(out_error_));
+  return fmt::format("cannot write standard output: {}", errno_text(out_error_));
 }
 
 void Console::err(std::string_view text) { write_harmless(err_, text); }

@@ -12,17 +12,17 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <random>
 
 #include "base/registers.h"
-#include "cli/held_signals.h"
 #include "pfkey/units.h"
+#include "system/errno_text.h"
+#include "system/held_signals.h"
 
 namespace cli {
 namespace {
 
-std::string why() { return std::strerror(errno); }
+std::string why() { return errno_text(errno); }
 
 struct NetworkFileSystem {
   std::uint32_t magic;
@@ -64,33 +64,12 @@ std::string folder_of(const std::string& path) {
 
 std::string by_descriptor(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
-// A file without a name vanishes with the process. -1: the file system has none, or /proc to name it later is not
+// A file without a name vanishes with the process. None: the file system has none, or /proc to name it later is not
 // there.
-int unnamed_file(const std::string& path) {
-  const int fd = ::open(folder_of(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-  if (fd < 0 || access(by_descriptor(fd).c_str(), F_OK) == 0) return fd;
-  close(fd);
-  return -1;
+Descriptor unnamed_file(const std::string& path) {
+  Descriptor fd(::open(folder_of(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  return fd && access(by_descriptor(fd.get()).c_str(), F_OK) == 0 ? std::move(fd) : Descriptor();
 }
-
-}  // namespace
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (fd_ > STDERR_FILENO) close(fd_);
-}
-
-int Descriptor::release() {
-  const int fd = fd_;
-  fd_ = -1;
-  return fd;
-}
-
-namespace {
 
 std::unexpected<Error> cannot_open(const std::string& name) {
   return fail(errno == EACCES || errno == EPERM ? Errc::denied : Errc::io,
@@ -105,7 +84,7 @@ struct Found {
 
 Result<Found> find(int folder, const std::string& path, int flags, const std::string& name) {
   Found found{Descriptor(::openat(folder, path.c_str(), O_PATH | O_CLOEXEC | flags)), {}};
-  if (found.fd.get() < 0 || fstat(found.fd.get(), &found.st) != 0) return cannot_open(name);
+  if (!found.fd || fstat(found.fd.get(), &found.st) != 0) return cannot_open(name);
   return found;
 }
 
@@ -147,13 +126,13 @@ std::string_view unfit(const Found& found, Pipes pipes) {
 Result<Descriptor> open_found(const Found& found, const std::string& path, const std::string& name) {
   constexpr int kReading = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   Descriptor fd(::open(by_descriptor(found.fd.get()).c_str(), kReading));
-  if (fd.get() < 0 && errno == ENOENT) {  // There is no /proc.
+  if (!fd && errno == ENOENT) {  // There is no /proc.
     struct stat st{};
     fd = Descriptor(::open(path.c_str(), kReading));
-    if (fd.get() >= 0 && (fstat(fd.get(), &st) != 0 || st.st_dev != found.st.st_dev || st.st_ino != found.st.st_ino))
+    if (fd && (fstat(fd.get(), &st) != 0 || st.st_dev != found.st.st_dev || st.st_ino != found.st.st_ino))
       return fail(Errc::io, fmt::format("{} became another file while it was opened", name));
   }
-  if (fd.get() < 0) return cannot_open(name);
+  if (!fd) return cannot_open(name);
   return fd;
 }
 
@@ -207,8 +186,8 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
                                       S_ISLNK(st.st_mode)   ? "a symbolic link"
                                       : S_ISDIR(st.st_mode) ? "a directory"
                                                             : "no regular file"));
-  file.fd_ = Descriptor(unnamed_file(path));
-  if (file.fd_.get() >= 0) return file;
+  file.fd_ = unnamed_file(path);
+  if (file.fd_) return file;
   std::string name = path + ".XXXXXX";
   const int fd = mkostemp(name.data(), O_CLOEXEC);  // Mode 0600, O_EXCL: never another's file, never through a link.
   if (fd < 0) return fail(Errc::io, fmt::format("cannot save to {}: {}", pfkey::escaped(path), why()));
@@ -257,7 +236,7 @@ Result<void> OutputFile::commit() {
   if (fsync(fd_.get()) != 0 || !give_name())
     return fail(Errc::io, fmt::format("cannot save to {}: {}", pfkey::escaped(path_), why()));
   const Descriptor d(::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (d.get() >= 0) fsync(d.get());  // So that the name survives a crash, too.
+  if (d) fsync(d.get());  // So that the name survives a crash, too.
   return {};
 }
 

@@ -9,24 +9,9 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "system/descriptor.h"
 
 namespace cli {
-
-/// A file descriptor that is closed with its owner.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-
-  int get() const { return fd_; }
-  int release();
-
- private:
-  int fd_ = -1;
-};
 
 /// What is done about a file of keys that others can get at.
 enum class Care : bool {

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "lang/faults.h"
 #include "pfkey/units.h"
+#include "system/errno_text.h"
 
 namespace cli {
 namespace {
@@ -85,7 +86,7 @@ Result<void> kernel_random(MutableBytes out) {
   while (!out.empty()) {
     const ssize_t got = getrandom(out.data(), out.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Errc::io, fmt::format("the kernel gives no random octets: {}", strerrordesc_np(errno)));
+    if (got < 0) return fail(Errc::io, fmt::format("the kernel gives no random octets: {}", errno_text(errno)));
     out = out.subspan(static_cast<std::size_t>(got));
   }
   return {};

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <cwchar>
 
-#include "cli/files.h"
+#include "system/descriptor.h"
 
 namespace cli {
 

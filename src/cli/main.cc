@@ -9,12 +9,12 @@
 #include <string_view>
 
 #include "apply/owner_rows.h"
-#include "base/standard_descriptors.h"
-#include "cli/held_signals.h"
 #include "cli/names.h"
 #include "cli/open.h"
 #include "cli/program.h"
 #include "cli/this_host.h"
+#include "system/held_signals.h"
+#include "system/standard_descriptors.h"
 
 namespace {
 
@@ -54,7 +54,7 @@ std::string environment(const char* name) {
 
 cli::World this_world(cli::Console& console) {
   cli::Surroundings around = cli::surroundings();
-  around.stop_fd = cli::HeldSignals::fd();
+  around.stop_fd = HeldSignals::fd();
   return {
       .console = console,
       .names = cli::system_names(),

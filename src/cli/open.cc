@@ -3,27 +3,23 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <utility>
 
 #include "backend/memory.h"
 #include "backend/socket.h"
-#include "base/socket_path.h"
 #include "kernel/check.h"
 #include "kernel/trial.h"
 #include "kernel/xfrm.h"
 #include "pfkey/units.h"
+#include "system/clock.h"
+#include "system/local_addresses.h"
+#include "system/socket_path.h"
 
 namespace cli {
 namespace {
 
 constexpr std::string_view kPathPrefix = "ipsecd:";
-
-Instant system_now() {
-  using std::chrono::system_clock, std::chrono::steady_clock, std::chrono::seconds;
-  return {steady_clock::now().time_since_epoch(), std::chrono::floor<seconds>(system_clock::now())};
-}
 
 Result<std::unique_ptr<backend::Backend>> at(std::string path, const Surroundings& around) {
   auto socket = backend::Socket::connect(std::move(path), backend::Socket::kPatience, around.stop_fd);
@@ -55,7 +51,7 @@ Surroundings surroundings() {
           system_now,
           [] { return kernel::kernel_lacks(kernel::KernelFiles(), kernel::connect_to_kernel); },
           -1,
-          [] { return kernel::own_addresses([now = system_now()] { return now; }); },
+          [] { return own_addresses([now = system_now()] { return now; }); },
           [] { return kernel::xfrm_world(system_now); }};
 }
 

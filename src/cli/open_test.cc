@@ -4,10 +4,10 @@
 
 #include "backend/socket.h"
 #include "backend/testing.h"
-#include "base/socket_path.h"
 #include "base/text.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/notices.h"
+#include "system/socket_path.h"
 
 namespace cli {
 namespace {

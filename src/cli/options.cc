@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "cli/status.h"
 #include "lang/faults.h"
 #include "pfkey/units.h"
+#include "system/option_words.h"
 
 namespace cli {
 namespace {
@@ -67,90 +67,60 @@ std::string shown(const std::string& word, std::string_view beside = {}) {
                                                               : pfkey::escaped(word);
 }
 
-class Arguments {
- public:
-  Arguments(std::vector<std::string> arguments, Options& options)
-      : arguments_(std::move(arguments)), options_(options) {}
+std::vector<OptionShape> shapes() {
+  std::vector<OptionShape> all;
+  for (const Row& row : kOptions)
+    all.push_back(
+        {fmt::format("--{}{}", row.name, row.letter ? fmt::format(" -{}", row.letter) : ""), !row.value.empty()});
+  return all;
+}
 
-  Result<void> parse() {
-    while (next_ < arguments_.size()) {
-      const std::string word = arguments_[next_];
-      if (word == "--") {
-        ++next_;
-        break;
-      }
-      if (word.size() < 2 || word[0] != '-') break;
-      ++next_;
-      auto done = word[1] == '-' ? long_option(word) : letters(word);
-      if (!done) return done;
-    }
-    return operands();
+std::unexpected<Error> wrong(const OptionWords::Found& found) {
+  using enum OptionWords::Found::Kind;
+  if (found.kind == lacks_value) {
+    const Row& row = kOptions[found.option];
+    return fail(Errc::syntax, fmt::format("--{} needs a {}", row.name, row.value));
   }
+  if (found.kind == surplus_value) return fail(Errc::syntax, fmt::format("{} takes no value", found.name));
+  const bool letter = !found.name.starts_with("--");
+  return fail(Errc::syntax,
+              fmt::format("there is no option {}", letter ? pfkey::escaped(found.name) : shown(found.name)));
+}
 
- private:
-  Result<void> long_option(const std::string& word) {
-    const auto equals = word.find('=');
-    const std::string name = word.substr(2, equals == std::string::npos ? std::string::npos : equals - 2);
-    const auto row = std::ranges::find(kOptions, name, &Row::name);
-    if (row == kOptions.end()) return fail(Errc::syntax, fmt::format("there is no option {}", shown("--" + name)));
-    if (equals == std::string::npos) return apply(*row, std::nullopt);
-    if (row->value.empty()) return fail(Errc::syntax, fmt::format("--{} takes no value", name));
-    return apply(*row, word.substr(equals + 1));
-  }
+Result<void> set(Options& options, const OptionWords::Found& found) {
+  if (found.kind != OptionWords::Found::Kind::option) return wrong(found);
+  const Row& row = kOptions[found.option];
+  if (row.flag) options.settings.*row.flag = true;
+  if (row.text) options.settings.*row.text = found.value;
+  if (!row.what) return {};
+  const bool asks = *row.what == Do::help || *row.what == Do::version;
+  if (options.what != Do::interact && !asks)
+    return fail(Errc::syntax, "only one of -f, -c and -s can be given, and once");
+  options.what = *row.what;
+  if (!row.value.empty()) options.file = found.value;
+  return {};
+}
 
-  Result<void> letters(const std::string& word) {
-    for (std::size_t i = 1; i < word.size(); ++i) {
-      const auto row = std::ranges::find(kOptions, word[i], &Row::letter);
-      if (row == kOptions.end())
-        return fail(Errc::syntax, fmt::format("there is no option -{}", pfkey::escaped(word.substr(i, 1))));
-      const bool takes_rest = !row->value.empty() && i + 1 < word.size();
-      auto done = apply(*row, takes_rest ? std::optional(word.substr(i + 1)) : std::nullopt);
-      if (!done || takes_rest) return done;
-    }
-    return {};
-  }
-
-  Result<void> apply(const Row& row, std::optional<std::string> value) {
-    if (!row.value.empty() && !value) {
-      if (next_ == arguments_.size()) return fail(Errc::syntax, fmt::format("--{} needs a {}", row.name, row.value));
-      value = arguments_[next_++];
-    }
-    if (row.flag) options_.settings.*row.flag = true;
-    if (row.text) options_.settings.*row.text = *value;
-    if (!row.what) return {};
-    const bool asks = *row.what == Do::help || *row.what == Do::version;
-    if (options_.what != Do::interact && !asks)
-      return fail(Errc::syntax, "only one of -f, -c and -s can be given, and once");
-    options_.what = *row.what;
-    if (value) options_.file = std::move(*value);
-    return {};
-  }
-
-  Result<void> operands() {
-    options_.operands.assign(arguments_.begin() + static_cast<std::ptrdiff_t>(next_), arguments_.end());
-    if (options_.operands.empty()) return {};
-    if (options_.what != Do::interact)
-      return options_.what == Do::help || options_.what == Do::version
-                 ? Result<void>{}
-                 : fail(Errc::syntax,
-                        fmt::format("-f, -c and -s take a file alone: {} is one word too many",
-                                    shown(options_.operands[0], fmt::format("{}", fmt::join(options_.operands, " ")))));
-    options_.what = Do::command;
-    return {};
-  }
-
-  std::vector<std::string> arguments_;
-  Options& options_;
-  std::size_t next_ = 0;
-};
+Result<void> take_operands(Options& options, std::span<const std::string> words) {
+  options.operands.assign(words.begin(), words.end());
+  if (words.empty() || options.what == Do::help || options.what == Do::version) return {};
+  if (options.what != Do::interact)
+    return fail(Errc::syntax, fmt::format("-f, -c and -s take a file alone: {} is one word too many",
+                                          shown(words[0], fmt::format("{}", fmt::join(words, " ")))));
+  options.what = Do::command;
+  return {};
+}
 
 }  // namespace
 
 Result<Options> parse_options(std::vector<std::string> arguments, const char* sadb_from_environment) {
   Options options;
   if (sadb_from_environment && *sadb_from_environment) options.settings.sadb = sadb_from_environment;
-  auto done = Arguments(std::move(arguments), options).parse();
-  if (!done) return std::unexpected(done.error());
+  const auto known = shapes();
+  OptionWords words(known, std::move(arguments));
+  while (const auto found = words.next())
+    if (auto done = set(options, *found); !done) return std::unexpected(done.error());
+  if (auto done = take_operands(options, words.rest()); !done) return std::unexpected(done.error());
   return options;
 }
 

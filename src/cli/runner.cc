@@ -6,9 +6,9 @@
 #include <span>
 
 #include "cli/apply.h"
-#include "cli/held_signals.h"
 #include "lang/amend.h"
 #include "lang/request.h"
+#include "system/held_signals.h"
 
 namespace cli {
 

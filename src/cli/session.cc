@@ -7,12 +7,12 @@
 #include "cli/algorithms.h"
 #include "cli/doctor.h"
 #include "cli/files.h"
-#include "cli/held_signals.h"
 #include "cli/runner.h"
 #include "lang/help.h"
 #include "lang/save.h"
 #include "pfkey/json.h"
 #include "pfkey/names.h"
+#include "system/held_signals.h"
 
 namespace cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <optional>
 
-#include "kernel/xfrm_world.h"
+#include "system/local_addresses.h"
 
 namespace cli {
 namespace {
@@ -28,8 +28,7 @@ bool forwards(Family family) {
 }  // namespace
 
 HostFacts this_host(Instant now) {
-  return {kernel::own_addresses([now] { return now; }),
-          [known = std::array<std::optional<bool>, 2>()](Family family) mutable {
+  return {own_addresses([now] { return now; }), [known = std::array<std::optional<bool>, 2>()](Family family) mutable {
             std::optional<bool>& answer = known[family == Family::v6];
             if (!answer) answer = forwards(family);
             return *answer;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/id_map.h"
-#include "base/text_in.h"
+#include "system/text_in.h"
 
 namespace ipsecd {
 namespace {

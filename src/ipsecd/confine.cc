@@ -16,8 +16,8 @@
 #include <initializer_list>
 #include <memory>
 
-#include "ipsecd/error_text.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -132,7 +132,7 @@ Result<void> wall_in(std::span<const std::string> folders) {
   const auto cannot = [](int error) {
     const bool none = error == ENOSYS || error == EOPNOTSUPP || error == EPERM;  // EPERM: a container's filter.
     return fail(none ? Errc::unsupported : Errc::io,
-                fmt::format("cannot shut itself off from files (Landlock): {}", text_of(error)));
+                fmt::format("cannot shut itself off from files (Landlock): {}", errno_text(error)));
   };
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < 1) return cannot(errno);
@@ -142,11 +142,11 @@ Result<void> wall_in(std::span<const std::string> folders) {
     all.files |= row.files, all.network |= row.network, all.scopes |= row.scopes;
   }
   if (kSanitized) all.files &= ~kReads;
-  const Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0)));
+  const Descriptor rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0)));
   if (!rules) return cannot(errno);
   for (const std::string& folder : folders) {
-    const Fd place(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!place) return fail(Errc::io, fmt::format("cannot open the folder {}: {}", folder, text_of(errno)));
+    const Descriptor place(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!place) return fail(Errc::io, fmt::format("cannot open the folder {}: {}", folder, errno_text(errno)));
     const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE, .parent_fd = place.get()};
     if (::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) return cannot(errno);
   }
@@ -157,7 +157,7 @@ Result<void> wall_in(std::span<const std::string> folders) {
 Result<void> confine(bool may_remove) {
   const auto refused = [](int error) {
     return fail(Errc::unsupported,
-                fmt::format("cannot do without the system calls that serving does not need: {}", text_of(error)));
+                fmt::format("cannot do without the system calls that serving does not need: {}", errno_text(error)));
   };
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return refused(ENOMEM);

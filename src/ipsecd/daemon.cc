@@ -16,9 +16,9 @@
 #include "base/registers.h"
 #include "base/secret_pages.h"
 #include "crypto/crypto.h"
-#include "ipsecd/clock.h"
-#include "ipsecd/error_text.h"
 #include "pfkey/notices.h"
+#include "system/clock.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -48,7 +48,7 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
     };
     options.cure = crypto::cure;
   }
-  options.is_local = [&local](const Address& a) { return local.contains(a, now().steady); };
+  options.is_local = [&local](const Address& a) { return local.contains(a, system_now().steady); };
   // The library's own choice may be a device file, and no file is opened any more once ipsecd serves.
   options.random = [] {
     std::array<std::byte, sizeof(std::uint32_t)> octets;
@@ -66,7 +66,7 @@ void enlarge_send_buffer(int fd) {
 }
 
 // The connection is closed right after, so a reply that finds no room is no loss.
-void refuse(const Fd& fd, std::uint8_t error) {
+void refuse(const Descriptor& fd, std::uint8_t error) {
   std::array<std::byte, pfkey::kHeaderSize> wire{};
   if (pfkey::encode(pfkey::refusal_notice(error), wire))
     ::send(fd.get(), wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -117,7 +117,7 @@ Result<void> Daemon::set_up() {
   const auto on_timer = [](sd_event_source*, std::uint64_t, void* self) {
     auto* daemon = static_cast<Daemon*>(self);
     daemon->timer_at_.reset();
-    daemon->server_.expire(now());
+    daemon->server_.expire(system_now());
     daemon->settle();
     return 0;
   };
@@ -126,7 +126,7 @@ Result<void> Daemon::set_up() {
   };
   const auto on_log_timer = [](sd_event_source*, std::uint64_t, void* self) {
     auto* daemon = static_cast<Daemon*>(self);
-    daemon->rationed_.settle(now().steady);
+    daemon->rationed_.settle(system_now().steady);
     daemon->await_log();
     return 0;
   };
@@ -139,7 +139,7 @@ Result<void> Daemon::set_up() {
   if (r >= 0) r = sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
   if (r >= 0) r = sd_event_add_time(loop_, &log_timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_log_timer, this);
   if (r >= 0) r = sd_event_source_set_enabled(log_timer_, SD_EVENT_OFF);
-  if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
+  if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", errno_text(-r)));
   return {};
 }
 
@@ -152,7 +152,7 @@ Result<void> Daemon::attend_to_packets() {
     std::uint64_t calls = 0;
     ::eventfd_read(fd, &calls);
     if (auto r = daemon->options_.dataplane->mend_device(); !r) daemon->give_up(std::move(r.error()));
-    const Instant at = now();
+    const Instant at = system_now();
     daemon->server_.attend(at);
     while (const auto wanted = daemon->options_.dataplane->wanted()) daemon->server_.acquire(*wanted, at);
     daemon->settle();
@@ -165,7 +165,7 @@ Result<void> Daemon::attend_to_packets() {
   int r = sd_event_add_io(loop_, nullptr, options_.dataplane->call(), EPOLLIN, on_call, this);
   for (const int source : options_.dataplane->sources())
     if (r >= 0) r = sd_event_add_io(loop_, nullptr, source, EPOLLIN, on_source, this);
-  if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", text_of(-r)));
+  if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", errno_text(-r)));
   return {};
 }
 
@@ -191,7 +191,7 @@ Result<void> Daemon::tell_status_at(const std::string& path) {
 Daemon::Restored Daemon::restore() {
   Restored done;
   if (!options_.vault) return done;
-  const Instant at = now();
+  const Instant at = system_now();
   std::size_t strange = 0;
   done.lost = options_.vault->each([&](engine::Kept&& kept) { strange += !server_.restore(std::move(kept), at); });
   done.lost += strange;
@@ -202,7 +202,7 @@ Daemon::Restored Daemon::restore() {
 
 Result<void> Daemon::watch_over() {
   if (const int r = sd_event_set_watchdog(loop_, 1); r < 0)
-    return fail(Errc::io, fmt::format("cannot set up the watchdog: {}", text_of(-r)));
+    return fail(Errc::io, fmt::format("cannot set up the watchdog: {}", errno_text(-r)));
   return {};
 }
 
@@ -210,7 +210,7 @@ Result<void> Daemon::stop_on_signals() {
   for (const int signal : {SIGTERM, SIGINT}) {
     // Without a handler the loop ends.
     if (const int r = sd_event_add_signal(loop_, nullptr, signal, nullptr, nullptr); r < 0)
-      return fail(Errc::io, fmt::format("cannot wait for signals: {}", text_of(-r)));
+      return fail(Errc::io, fmt::format("cannot wait for signals: {}", errno_text(-r)));
   }
   return {};
 }
@@ -219,7 +219,7 @@ Result<void> Daemon::run() {
   while (sd_event_get_state(loop_) != SD_EVENT_FINISHED) {
     wipe_registers();
     if (const int r = sd_event_run(loop_, UINT64_MAX); r < 0)
-      return fail(Errc::io, fmt::format("the event loop failed: {}", text_of(-r)));
+      return fail(Errc::io, fmt::format("the event loop failed: {}", errno_text(-r)));
   }
   if (failure_) return std::unexpected(*failure_);
   return {};
@@ -234,7 +234,7 @@ void Daemon::stop() { ::eventfd_write(stop_.get(), 1); }
 
 void Daemon::accept_waiting() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
-    Fd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    Descriptor fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (fd) {
       admit(std::move(fd));
     } else if (errno == EAGAIN) {
@@ -246,7 +246,7 @@ void Daemon::accept_waiting() {
 }
 
 void Daemon::tell(RationedLog::Kind kind, std::string line) {
-  rationed_.say(kind, std::move(line), now().steady);
+  rationed_.say(kind, std::move(line), system_now().steady);
   await_log();
 }
 
@@ -261,7 +261,7 @@ void Daemon::await_log() {
 
 // Out of descriptors or memory: the waiting connection would wake the loop again and again.
 void Daemon::pause_accepting(int error) {
-  tell(RationedLog::Kind::failure, fmt::format("cannot accept a client now: {}", text_of(error)));
+  tell(RationedLog::Kind::failure, fmt::format("cannot accept a client now: {}", errno_text(error)));
   std::uint64_t time = 0;
   sd_event_source_set_enabled(accept_source_, SD_EVENT_OFF);
   sd_event_now(loop_, CLOCK_MONOTONIC, &time);
@@ -288,7 +288,7 @@ std::uint8_t Daemon::refusal_of(const Peer& peer) {
   return EMFILE;
 }
 
-void Daemon::admit(Fd fd) {
+void Daemon::admit(Descriptor fd) {
   const auto peer = peer_of(fd.get(), options_.policy);
   if (!peer) return;
   if (const std::uint8_t error = refusal_of(*peer)) return refuse(fd, error);
@@ -306,7 +306,7 @@ void Daemon::admit(Fd fd) {
   if (const int r = sd_event_add_io(loop_, &connection->source, connection->fd.get(), connection->events, on_event,
                                     connection.get());
       r < 0)
-    return tell(RationedLog::Kind::failure, fmt::format("cannot serve a client: {}", text_of(-r)));
+    return tell(RationedLog::Kind::failure, fmt::format("cannot serve a client: {}", errno_text(-r)));
   connection->id = server_.open(peer->access);
   connection->uid = peer->uid;
   ++connections_of_[peer->uid];
@@ -326,7 +326,7 @@ void Daemon::serve(Connection& connection, std::uint32_t events) {
 }
 
 bool Daemon::read(Connection& connection) {
-  const Instant at = now();
+  const Instant at = system_now();
   if (const auto deadline = server_.deadline(); deadline && *deadline <= at.steady) server_.expire(at);
   const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
   for (int i = 0; i < kMessagesAtOnce && server_.wants(connection.id).read; ++i) {

@@ -11,16 +11,16 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/local_addresses.h"
 #include "base/result.h"
 #include "ipsecd/access.h"
 #include "ipsecd/dataplane.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/listener.h"
 #include "ipsecd/rationed_log.h"
 #include "ipsecd/server.h"
 #include "ipsecd/status_socket.h"
 #include "ipsecd/vault.h"
+#include "system/descriptor.h"
+#include "system/local_addresses.h"
 
 namespace ipsecd {
 
@@ -69,7 +69,7 @@ class Daemon {
     Daemon* daemon = nullptr;
     ClientId id = 0;
     uid_t uid = 0;
-    Fd fd;
+    Descriptor fd;
     sd_event_source* source = nullptr;
     std::uint32_t events = 0;  // What source waits for.
     ~Connection() { sd_event_source_disable_unref(source); }
@@ -80,7 +80,7 @@ class Daemon {
   Result<void> set_up();
   Result<void> attend_to_packets();
   void accept_waiting();
-  void admit(Fd fd);
+  void admit(Descriptor fd);
   /// The errno of the refusal that the peer gets; 0: it is served.
   std::uint8_t refusal_of(const Peer& peer);
   void pause_accepting(int error);
@@ -105,7 +105,7 @@ class Daemon {
   LocalAddresses local_;
   Server server_;
   SecretBuffer in_;  // One received message; wiped after each.
-  Fd stop_;
+  Descriptor stop_;
   sd_event* loop_ = nullptr;
   sd_event_source* accept_source_ = nullptr;
   sd_event_source* accept_timer_ = nullptr;

@@ -299,13 +299,13 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
     const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     const sockaddr_un address = backend::testing::unix_address(daemon.path());
     EXPECT_EQ(::connect(fd, backend::testing::generic(address), sizeof address), 0);
-    return Fd(fd);
+    return Descriptor(fd);
   };
-  std::vector<Fd> clients;
+  std::vector<Descriptor> clients;
   for (std::size_t i = 0; i < kClients; ++i) clients.push_back(plain());
   Message m;
   {
-    const Fd surplus = plain();
+    const Descriptor surplus = plain();
     ASSERT_TRUE(backend::testing::receive_message(surplus.get(), m));
     EXPECT_EQ(pfkey::refusal(m), EMFILE);
     EXPECT_FALSE(backend::testing::receive_message(surplus.get(), m));
@@ -316,7 +316,7 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(backend::testing::kDeadline);
   bool served = false;
   while (!served && std::chrono::steady_clock::now() < deadline) {
-    const Fd next = plain();
+    const Descriptor next = plain();
     backend::testing::send_message(next.get(), request(Type::get, SaType::esp, 0x1001));
     served = backend::testing::receive_message(next.get(), m) && !pfkey::refusal(m);
   }

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "engine/sadb.h"
-#include "ipsecd/clock.h"
+#include "system/clock.h"
 
 namespace ipsecd {
 
@@ -115,7 +115,7 @@ std::vector<int> Dataplane::sources() const {
 void Dataplane::attend_sources() {
   udp_ports_.retry();
   for (PathInlet& path : paths_)
-    for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, now());
+    for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, system_now());
 }
 
 // Each thread finds out by itself, and one that has not may have the new device already. Somebody may delete it while

@@ -94,7 +94,7 @@ class Dataplane final : public engine::Carrier {
   std::uint64_t device_made_again_ = 0;
   DeviceOverruns overruns_;
   std::vector<int> sockets_;  // Raw ones of the packet threads.
-  Fd call_;
+  Descriptor call_;
   traffic::Plane plane_;
   std::vector<PathInlet> paths_;
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.

@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "ipsecd/error_text.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -28,7 +28,7 @@ bool lock_until(int fd, Clock::time_point deadline) {
 std::unexpected<Error> cannot(const std::string& shown) {
   const int error = errno;
   return fail(error == EACCES || error == EPERM ? Errc::denied : Errc::io,
-              fmt::format("cannot make the lock {}: {}", shown, text_of(error)));
+              fmt::format("cannot make the lock {}: {}", shown, errno_text(error)));
 }
 
 bool is_ours(const struct stat& file, int folder) {
@@ -43,7 +43,7 @@ Result<FileLock> FileLock::take(int folder, const std::string& name, const std::
                                 std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   while (true) {
-    Fd file(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+    Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     struct stat mine{}, there{};
     if (!file || ::fstat(file.get(), &mine) != 0) return cannot(shown);
     if (!is_ours(mine, folder))

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -22,9 +22,10 @@ class FileLock {
   ~FileLock();
 
  private:
-  FileLock(Fd file, int folder, std::string name) : file_(std::move(file)), folder_(folder), name_(std::move(name)) {}
+  FileLock(Descriptor file, int folder, std::string name)
+      : file_(std::move(file)), folder_(folder), name_(std::move(name)) {}
 
-  Fd file_;
+  Descriptor file_;
   int folder_;
   std::string name_;
 };

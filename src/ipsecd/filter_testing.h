@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/inlet.h"
+#include "system/descriptor.h"
 
 namespace ipsecd::testing {
 
@@ -22,7 +22,7 @@ inline std::vector<unsigned> getters(unsigned count, Bytes packet,
   for (unsigned number = 0; number < count; ++number) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-    const Fd near(ends[0]), far(ends[1]);
+    const Descriptor near(ends[0]), far(ends[1]);
     std::vector<sock_filter> code = filter({number, count});
     const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
     EXPECT_EQ(::setsockopt(far.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);

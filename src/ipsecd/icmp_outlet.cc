@@ -7,8 +7,8 @@
 
 #include <cerrno>
 
-#include "ipsecd/error_text.h"
 #include "ipsecd/socket_address.h"
+#include "system/errno_text.h"
 #include "traffic/packet.h"
 
 namespace ipsecd {
@@ -16,16 +16,16 @@ namespace ipsecd {
 // Under IPv4 the kernel completes the header that it is given; under IPv6 it writes one itself, and the checksum, which
 // covers the source. Nothing is to arrive there.
 Result<IcmpOutlet> IcmpOutlet::make() {
-  Fd v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
-  Fd v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6));
+  Descriptor v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
+  Descriptor v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6));
   if (!v4)
     return fail(errno == EPERM ? Errc::denied : Errc::io,
-                fmt::format("cannot open a raw socket for ICMP: {}{}", text_of(errno),
+                fmt::format("cannot open a raw socket for ICMP: {}{}", errno_text(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
   icmp6_filter none;
   ICMP6_FILTER_SETBLOCKALL(&none);
   if (v6 && ::setsockopt(v6.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &none, sizeof none) != 0)
-    return fail(Errc::io, fmt::format("cannot set up a raw socket for ICMP: {}", text_of(errno)));
+    return fail(Errc::io, fmt::format("cannot set up a raw socket for ICMP: {}", errno_text(errno)));
   return IcmpOutlet(std::move(v4), std::move(v6));
 }
 

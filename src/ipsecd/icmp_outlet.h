@@ -2,7 +2,7 @@
 /// The way out for what this host says of packets itself: ICMP errors to those who sent them.
 #include "base/bytes.h"
 #include "base/result.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -17,8 +17,8 @@ class IcmpOutlet {
   void send(Bytes packet);
 
  private:
-  IcmpOutlet(Fd v4, Fd v6) : v4_(std::move(v4)), v6_(std::move(v6)) {}
-  Fd v4_, v6_;
+  IcmpOutlet(Descriptor v4, Descriptor v6) : v4_(std::move(v4)), v6_(std::move(v6)) {}
+  Descriptor v4_, v6_;
 };
 
 }  // namespace ipsecd

@@ -21,7 +21,7 @@ Inherited inherited() {
   char** names = nullptr;
   const int count = sd_listen_fds_with_names(1, &names);
   for (int i = 0; i < count; ++i) {
-    Fd fd(SD_LISTEN_FDS_START + i);
+    Descriptor fd(SD_LISTEN_FDS_START + i);
     const std::string_view name = names && names[i] ? names[i] : "";
     const auto* const kept = std::ranges::find(Vault::kNames, name);
     if (name == kQueue) {

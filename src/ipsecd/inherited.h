@@ -3,16 +3,16 @@
 #include <vector>
 
 #include "base/result.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/tun.h"
 #include "ipsecd/vault.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
 struct Inherited {
-  std::vector<Fd> sockets;
-  Vault::Parts kept;       ///< By Vault::kNames; all or some may be missing.
-  std::vector<Fd> queues;  ///< Of the TUN device.
+  std::vector<Descriptor> sockets;
+  Vault::Parts kept;               ///< By Vault::kNames; all or some may be missing.
+  std::vector<Descriptor> queues;  ///< Of the TUN device.
 };
 
 /// Takes them over, once: whoever asks later, and every child, finds none (sd_listen_fds_with_names).

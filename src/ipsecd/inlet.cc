@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "ipsecd/beside.h"
-#include "ipsecd/error_text.h"
 #include "ipsecd/socket_address.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -29,11 +29,11 @@ using traffic::Packet;
 constexpr std::uint8_t kAh = 51;
 constexpr int kRoom = 4 << 20;  // Bytes of packets that may wait in a socket.
 
-bool set_option(const Fd& fd, int level, int name, int value) {
+bool set_option(const Descriptor& fd, int level, int name, int value) {
   return ::setsockopt(fd.get(), level, name, &value, sizeof value) == 0;
 }
 
-bool take_only(const Fd& fd, std::vector<sock_filter> code) {
+bool take_only(const Descriptor& fd, std::vector<sock_filter> code) {
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
@@ -51,7 +51,7 @@ constexpr std::array kExtensions = {ExtensionRow{IPV6_RECVHOPOPTS, IPV6_HOPOPTS,
 
 // What the kernel tells beside a packet: the address that it came to, hop limit, traffic class, options or extension
 // headers.
-bool ask_for_details(const Fd& fd, Family family) {
+bool ask_for_details(const Descriptor& fd, Family family) {
   if (family == Family::v4)
     return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_option(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
            set_option(fd, IPPROTO_IP, IP_RECVTOS, 1) && set_option(fd, IPPROTO_IP, IP_RECVOPTS, 1);
@@ -206,7 +206,7 @@ struct Inlet::Batch {
   std::size_t left() const { return (piece.size() - taken + each - 1) / each; }
 };
 
-Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside)
+Inlet::Inlet(Descriptor fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside)
     : fd_(std::move(fd)),
       family_(family),
       protocol_(protocol),
@@ -217,16 +217,16 @@ Inlet::Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port, bo
 namespace {
 
 // `filter`: none if it is empty.
-Result<Fd> raw_socket(Family family, std::uint8_t protocol, std::vector<sock_filter> filter) {
+Result<Descriptor> raw_socket(Family family, std::uint8_t protocol, std::vector<sock_filter> filter) {
   const int domain = family == Family::v4 ? AF_INET : AF_INET6;
-  Fd fd(::socket(domain, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  Descriptor fd(::socket(domain, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this host has no IPv6");
   if (!fd)
     return fail(errno == EPERM ? Errc::denied : Errc::io,
-                fmt::format("cannot open a raw socket for protocol {}: {}{}", protocol, text_of(errno),
+                fmt::format("cannot open a raw socket for protocol {}: {}{}", protocol, errno_text(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
   if ((!filter.empty() && !take_only(fd, std::move(filter))) || (family == Family::v6 && !ask_for_details(fd, family)))
-    return fail(Errc::io, fmt::format("cannot set up a raw socket: {}", text_of(errno)));
+    return fail(Errc::io, fmt::format("cannot set up a raw socket: {}", errno_text(errno)));
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
   return fd;
 }
@@ -248,7 +248,7 @@ Result<Inlet> Inlet::beside(Family family, std::uint16_t port, Share share) {
 
 Result<Inlet> Inlet::udp(Family family, std::uint16_t port, UdpOptions options) {
   const bool v4 = family == Family::v4;
-  Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Descriptor fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this host has no IPv6");
   // What leaves from here must not be fragmented, whatever the kernel believes of the path: that is decided before.
   // Datagrams without checksum are RFC 3948's way under IPv4; some send them under IPv6 too, and the ICV tells.
@@ -261,7 +261,7 @@ Result<Inlet> Inlet::udp(Family family, std::uint16_t port, UdpOptions options) 
   const auto any = socket_address({unspecified(family), port});
   if (!ready || ::bind(fd.get(), any.get(), any.size) != 0) {
     const Errc code = errno == EADDRINUSE ? Errc::exists : errno == EACCES ? Errc::denied : Errc::io;
-    return fail(code, fmt::format("cannot listen on UDP port {}: {}", port, text_of(errno)));
+    return fail(code, fmt::format("cannot listen on UDP port {}: {}", port, errno_text(errno)));
   }
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kRoom)) set_option(fd, SOL_SOCKET, SO_RCVBUF, kRoom);
   give_room(fd.get());
@@ -351,8 +351,8 @@ std::size_t Inlet::take_pieces(std::span<Item> items) {
 
 Result<PathInlet> PathInlet::make(Family family) {
   const bool v4 = family == Family::v4;
-  Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                 v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
+  Descriptor fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                         v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
   bool ready = static_cast<bool>(fd);
   if (v4) {
     constexpr int kIcmpFilter = 1;  // ICMP_FILTER of linux/icmp.h, which cannot stand beside netinet/in.h.
@@ -366,7 +366,7 @@ Result<PathInlet> PathInlet::make(Family family) {
   }
   // The checksum of ICMPv6 covers the address that a report came to.
   ready = ready && (v4 || set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
-  if (!ready) return fail(Errc::unsupported, fmt::format("cannot hear of path MTUs: {}", text_of(errno)));
+  if (!ready) return fail(Errc::unsupported, fmt::format("cannot hear of path MTUs: {}", errno_text(errno)));
   return PathInlet(std::move(fd), family);
 }
 

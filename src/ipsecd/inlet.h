@@ -10,7 +10,7 @@
 
 #include "base/net.h"
 #include "base/result.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 #include "traffic/plane.h"
 
 namespace ipsecd {
@@ -61,14 +61,14 @@ class Inlet {
   bool left() const;
 
  private:
-  Inlet(Fd fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside = false);
+  Inlet(Descriptor fd, Family family, std::uint8_t protocol, std::uint16_t port, bool beside = false);
 
   std::size_t take_whole(std::span<traffic::Item> items);
   std::size_t take_pieces(std::span<traffic::Item> items);
   bool open_piece();
 
   struct Batch;
-  Fd fd_;
+  Descriptor fd_;
   Family family_;
   std::uint8_t protocol_;
   std::uint16_t port_;  // 0: none.
@@ -81,14 +81,14 @@ class PathInlet {
  public:
   static Result<PathInlet> make(Family family);
   /// From a socket that gives ICMP errors, of IPv4 with their IP headers.
-  PathInlet(Fd fd, Family family) : fd_(std::move(fd)), family_(family) {}
+  PathInlet(Descriptor fd, Family family) : fd_(std::move(fd)), family_(family) {}
   int fd() const { return fd_.get(); }
   /// What waits about paths of SAs, of at most kBatch errors: anybody can send more than one thread reads.
   std::vector<traffic::PathReport> take();
   static constexpr std::size_t kBatch = 64;
 
  private:
-  Fd fd_;
+  Descriptor fd_;
   Family family_;
 };
 

@@ -53,8 +53,8 @@ TEST(Shares, EveryPacketIsOneThreadsAndNoneIsLost) {
 
 // Loopback stands for the network; the packets are those that a raw socket would give.
 TEST(Paths, AFloodOfReportsIsReadInParts) {
-  const Fd sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  Fd receiver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const Descriptor sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  Descriptor receiver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

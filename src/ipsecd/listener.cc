@@ -4,44 +4,27 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
 
-#include "base/socket_path.h"
-#include "ipsecd/error_text.h"
 #include "ipsecd/file_lock.h"
+#include "system/errno_text.h"
+#include "system/unix_address.h"
 
 namespace ipsecd {
 namespace {
 
 constexpr int kBacklog = 128;  // Connections that wait to be accepted.
 
-// The sockets interface takes every kind of address through one pointer type.
-const sockaddr* generic(const sockaddr_un& address) {
-  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
-}
-sockaddr* generic(sockaddr_un& address) { return static_cast<sockaddr*>(static_cast<void*>(&address)); }
-
 std::unexpected<Error> cannot(const char* what, const std::string& path, int error) {
   const Errc code = error == EACCES || error == EPERM ? Errc::denied : Errc::io;
-  return fail(code, fmt::format("cannot {} {}: {}", what, path, text_of(error)));
+  return fail(code, fmt::format("cannot {} {}: {}", what, path, errno_text(error)));
 }
 
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path))
-    return fail(Errc::invalid, fmt::format(kSocketPathTooLong, path, path.size(), sizeof(address.sun_path) - 1));
-  std::ranges::copy(path, address.sun_path);
-  return address;
-}
-
-Fd new_socket(int type) { return Fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+Descriptor new_socket(int type) { return Descriptor(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
 std::filesystem::path folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -49,9 +32,9 @@ std::filesystem::path folder_of(const std::string& path) {
 }
 std::string name_of(const std::string& path) { return std::filesystem::path(path).filename(); }
 
-Result<Fd> open_folder(const std::string& path) {
+Result<Descriptor> open_folder(const std::string& path) {
   const std::string folder = folder_of(path);
-  Fd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Descriptor fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd && errno == ENOENT)
     return fail(Errc::io, fmt::format("no folder {}: make it with `mkdir -p {}`", folder, folder));
   if (!fd) return cannot("open the folder", folder, errno);
@@ -59,7 +42,7 @@ Result<Fd> open_folder(const std::string& path) {
 }
 
 // Clears the way: removes a socket file that nobody answers on.
-Result<void> remove_stale(const std::string& path, const sockaddr_un& address, int type) {
+Result<void> remove_stale(const std::string& path, const UnixAddress& address, int type) {
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
@@ -67,8 +50,8 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address, i
   }
   if (!S_ISSOCK(info.st_mode))
     return fail(Errc::exists, fmt::format("{} exists and is not a socket; name another path or remove it", path));
-  const Fd probe = new_socket(type);
-  const bool refused = ::connect(probe.get(), generic(address), sizeof address) != 0 && errno == ECONNREFUSED;
+  const Descriptor probe = new_socket(type);
+  const bool refused = ::connect(probe.get(), address.get(), address.size()) != 0 && errno == ECONNREFUSED;
   if (!refused)
     return fail(Errc::exists,
                 fmt::format("another ipsecd serves {}; end it first or name another path with --socket", path));
@@ -77,8 +60,8 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address, i
 }
 
 // The file by a descriptor: what another user puts at its place in the folder is neither followed nor changed.
-Result<Fd> open_socket_file(const Fd& folder, const std::string& path, struct stat& info) {
-  Fd file(::openat(folder.get(), name_of(path).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+Result<Descriptor> open_socket_file(const Descriptor& folder, const std::string& path, struct stat& info) {
+  Descriptor file(::openat(folder.get(), name_of(path).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!file || ::fstat(file.get(), &info) != 0) return cannot("open", path, errno);
   // A name more is somebody else's: the socket could be that of another program.
   if (S_ISSOCK(info.st_mode) && info.st_uid == ::geteuid() && info.st_nlink == 1) return file;
@@ -96,13 +79,13 @@ Result<void> make_folder(const std::string& folder) {
   ::umask(old);
   if (made == 0 || error == EEXIST) return {};
   return fail(Errc::denied,
-              fmt::format("cannot make the folder {}: {}; name another path with --socket", folder, text_of(error)));
+              fmt::format("cannot make the folder {}: {}; name another path with --socket", folder, errno_text(error)));
 }
 
 }  // namespace
 
 Result<Listener> Listener::at(const std::string& path, int type, std::chrono::milliseconds patience) {
-  const auto address = address_of(path);
+  const auto address = UnixAddress::of(path, path);
   if (!address) return std::unexpected(address.error());
   Listener listener;
   auto folder = open_folder(path);
@@ -116,7 +99,7 @@ Result<Listener> Listener::at(const std::string& path, int type, std::chrono::mi
   if (!listener.fd_) return cannot("make a socket for", path, errno);
   ::fchmod(listener.fd(),
            0600);  // Linux makes the file with the mode of the socket: it is right from the first moment.
-  if (::bind(listener.fd(), generic(*address), sizeof *address) != 0) return cannot("make the socket", path, errno);
+  if (::bind(listener.fd(), address->get(), address->size()) != 0) return cannot("make the socket", path, errno);
   struct stat info{};
   if (auto file = open_socket_file(listener.folder_, path, info); !file) return std::unexpected(file.error());
   listener.path_ = path;
@@ -127,7 +110,7 @@ Result<Listener> Listener::at(const std::string& path, int type, std::chrono::mi
   return listener;
 }
 
-Result<Fd> Listener::file() const {
+Result<Descriptor> Listener::file() const {
   struct stat info{};
   auto file = open_socket_file(folder_, path_, info);
   if (!file || (info.st_dev == device_ && info.st_ino == inode_)) return file;
@@ -164,7 +147,7 @@ Result<Listener> Listener::at_default(const std::string& path) {
   return at(path);
 }
 
-Result<Listener> Listener::handed_over(std::vector<Fd> sockets) {
+Result<Listener> Listener::handed_over(std::vector<Descriptor> sockets) {
   if (sockets.empty()) return Listener();
   if (sockets.size() > 1)
     return fail(Errc::invalid,
@@ -176,9 +159,7 @@ Result<Listener> Listener::handed_over(std::vector<Fd> sockets) {
                 "what the service manager handed over is no listening Unix SOCK_SEQPACKET socket: use "
                 "ListenSequentialPacket= in the socket unit");
   ::fcntl(listener.fd(), F_SETFL, ::fcntl(listener.fd(), F_GETFL) | O_NONBLOCK);
-  sockaddr_un address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(listener.fd(), generic(address), &size) == 0) listener.path_ = address.sun_path;
+  listener.path_ = UnixAddress::path_of(listener.fd());
   return listener;
 }
 

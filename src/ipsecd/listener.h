@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "ipsecd/access.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -31,7 +31,7 @@ class Listener {
   static Result<Listener> at_default(const std::string& path);
   /// The one socket that the service manager handed over; nothing if it handed over none. Error invalid: there are
   /// more, or it is another kind of socket.
-  static Result<Listener> handed_over(std::vector<Fd> sockets);
+  static Result<Listener> handed_over(std::vector<Descriptor> sockets);
 
   Listener() = default;
   Listener(Listener&&) = default;
@@ -56,9 +56,9 @@ class Listener {
 
  private:
   /// The socket's file, opened by O_PATH.
-  Result<Fd> file() const;
+  Result<Descriptor> file() const;
 
-  Fd fd_, folder_;
+  Descriptor fd_, folder_;
   std::string path_;
   bool made_here_ = false;
   dev_t device_ = 0;

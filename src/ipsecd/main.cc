@@ -21,17 +21,17 @@
 #include <vector>
 
 #include "base/harmless.h"
-#include "base/socket_path.h"
-#include "base/standard_descriptors.h"
 #include "crypto/crypto.h"
 #include "ipsecd/confine.h"
 #include "ipsecd/daemon.h"
-#include "ipsecd/error_text.h"
 #include "ipsecd/exit.h"
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
 #include "ipsecd/privileges.h"
 #include "ipsecd/reserve.h"
+#include "system/errno_text.h"
+#include "system/socket_path.h"
+#include "system/standard_descriptors.h"
 
 namespace {
 
@@ -53,7 +53,7 @@ void outlive_lost_output() {
 // To standard output. Errors: io.
 Result<void> say(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
-  return fail(Errc::io, fmt::format("cannot write standard output: {}", ipsecd::text_of(errno)));
+  return fail(Errc::io, fmt::format("cannot write standard output: {}", errno_text(errno)));
 }
 
 // The memory of this process is keys: nobody else's debugger, no core dump, no file that others can read.
@@ -89,7 +89,7 @@ void raise_limits() {
 
 std::string default_path() { return default_socket_path(geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")); }
 
-Result<ipsecd::Listener> listener_for(const ipsecd::Options& options, std::vector<ipsecd::Fd> sockets) {
+Result<ipsecd::Listener> listener_for(const ipsecd::Options& options, std::vector<Descriptor> sockets) {
   auto handed = ipsecd::Listener::handed_over(std::move(sockets));
   if (!handed || *handed) return handed;
   if (options.socket) return ipsecd::Listener::at(*options.socket);
@@ -117,7 +117,7 @@ Result<std::unique_ptr<ipsecd::Vault>> vault_for(const ipsecd::Options& options,
     log("--keep has no effect: no service manager started this");
     return nullptr;
   }
-  if (std::ranges::any_of(kept, [](const ipsecd::Fd& part) { return static_cast<bool>(part); })) {
+  if (std::ranges::any_of(kept, [](const Descriptor& part) { return static_cast<bool>(part); })) {
     auto vault = ipsecd::Vault::take_over(std::move(kept), log);
     if (vault) return vault;
     log(fmt::format("{}: starting without SAs", vault.error().text));
@@ -135,7 +135,7 @@ void restore(ipsecd::Daemon& daemon) {
 }
 
 // The device as the last ipsecd left it, else a new one; the service manager holds it from now on if `keep`.
-Result<ipsecd::Tun> tun_for(const ipsecd::DataplaneOptions& options, std::vector<ipsecd::Fd> held, bool keep) {
+Result<ipsecd::Tun> tun_for(const ipsecd::DataplaneOptions& options, std::vector<Descriptor> held, bool keep) {
   if (!held.empty()) {
     auto tun =
         ipsecd::Tun::take_over(options.device, std::move(held), options.workers, options.inner_mtu(), options.offload);
@@ -156,7 +156,7 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
 
 // nullptr: none was asked for.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
-                                                         std::vector<ipsecd::Fd> held) {
+                                                         std::vector<Descriptor> held) {
   traffic::LiveSource live;
   if (vault) live = [vault](const engine::SaId& id) { return vault->live(id); };
   if (!options.tun) {

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "ipsecd/exit.h"
+#include "system/option_words.h"
 
 namespace ipsecd {
 namespace {
@@ -179,16 +180,25 @@ Result<void> set(Options& options, const Row& row, std::string_view text) {
       row.slot);
 }
 
-const Row* find(std::string_view word) {
-  for (const Row& row : kRows)
-    if (word == row.name || (word.starts_with(row.name) && word.substr(row.name.size()).starts_with('='))) return &row;
-  return nullptr;
+std::vector<OptionShape> shapes() {
+  std::vector<OptionShape> all;
+  for (const Row& row : kRows) all.push_back({std::string(row.name), true});
+  for (const Word& row : kWords) all.push_back({std::string(row.names)});
+  return all;
 }
 
-const Word* find_word(std::string_view word) {
-  for (const Word& row : kWords)
-    if (text::list_has_exactly(row.names, word)) return &row;
-  return nullptr;
+std::unexpected<Error> unknown_word(std::string_view word) {
+  return fail(Errc::syntax, fmt::format("Unknown word '{}'; `ipsecd --help` lists what there is", word));
+}
+
+Result<void> set(Options& options, const OptionWords::Found& found) {
+  using enum OptionWords::Found::Kind;
+  if (found.kind == unknown || found.kind == surplus_value) return unknown_word(found.word);
+  if (found.option < kRows.size()) return set(options, kRows[found.option], found.value);
+  const Word& row = kWords[found.option - kRows.size()];
+  if (row.what) options.what = *row.what;
+  if (row.flag) options.*row.flag = true;
+  return {};
 }
 
 Result<void> check(const Options& options) {
@@ -216,23 +226,17 @@ std::string described(bool packets, std::string_view help) {
 
 Result<Options> parse_options(std::span<const std::string_view> words) {
   Options options;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string_view word = words[i];
-    Result<void> done;
-    if (const Word* const asked = find_word(word)) {
-      if (asked->what) options.what = *asked->what;
-      if (asked->flag) options.*asked->flag = true;
-    } else if (word == "status" && i == 0) {
+  const auto known = shapes();
+  OptionWords left(known, {words.begin(), words.end()});
+  while (!left.rest().empty()) {
+    if (const auto found = left.next()) {
+      if (auto done = set(options, *found); !done) return std::unexpected(done.error());
+    } else if (left.rest().size() == words.size() && left.rest().front() == "status") {
       options.what = Options::Do::status;
-    } else if (const Row* const row = find(word)) {
-      const bool apart = word == row->name;
-      const std::string_view next = i + 1 < words.size() ? words[i + 1] : std::string_view();
-      done = set(options, *row, apart ? next : word.substr(row->name.size() + 1));
-      if (apart) ++i;
+      left.skip();
     } else {
-      done = fail(Errc::syntax, fmt::format("Unknown word '{}'; `ipsecd --help` lists what there is", word));
+      return unknown_word(left.rest().empty() ? words.back() : left.rest().front());
     }
-    if (!done) return std::unexpected(done.error());
   }
   if (options.what != Options::Do::serve && options.what != Options::Do::status) return options;
   if (auto r = check(options); !r) return std::unexpected(r.error());

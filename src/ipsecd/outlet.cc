@@ -10,10 +10,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ipsecd/error_text.h"
 #include "ipsecd/inlet.h"
 #include "ipsecd/link_mtu.h"
 #include "ipsecd/socket_address.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 
@@ -73,19 +73,20 @@ struct Outlet::Batch {
   }
 };
 
-Outlet::Outlet(Fd v4, Fd v6, bool offload)
+Outlet::Outlet(Descriptor v4, Descriptor v6, bool offload)
     : v4_(std::move(v4)), v6_(std::move(v6)), offload_(offload), batch_(new Batch, [](Batch* b) { delete b; }) {}
 
 Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
-  Fd v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
+  Descriptor v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   if (!v4)
     return fail(errno == EPERM ? Errc::denied : Errc::io,
-                fmt::format("cannot open a raw socket to send: {}{}", text_of(errno),
+                fmt::format("cannot open a raw socket to send: {}{}", errno_text(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
-  Fd v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
+  Descriptor v6(
+      ::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
   if (!link_decides(v4.get(), Family::v4) || (v6 && !link_decides(v6.get(), Family::v6)))
-    return fail(Errc::io, fmt::format("cannot set up a raw socket to send: {}", text_of(errno)));
-  for (const Fd* fd : {&v4, &v6}) {
+    return fail(Errc::io, fmt::format("cannot set up a raw socket to send: {}", errno_text(errno)));
+  for (const Descriptor* fd : {&v4, &v6}) {
     if (!*fd) continue;
     give_room(fd->get());
     if (mark == 0) continue;

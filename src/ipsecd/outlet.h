@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 #include "traffic/plane.h"
 
 namespace ipsecd {
@@ -41,7 +41,7 @@ class Outlet {
   std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.
 
  private:
-  Outlet(Fd v4, Fd v6, bool offload);
+  Outlet(Descriptor v4, Descriptor v6, bool offload);
 
   int raw_socket(Family family) const { return family == Family::v4 ? v4_.get() : v6_.get(); }
   int socket_of(const traffic::Item& item) const;
@@ -60,7 +60,7 @@ class Outlet {
     int fd;
   };
   struct Batch;
-  Fd v4_, v6_;
+  Descriptor v4_, v6_;
   bool offload_;
   std::vector<Port> ports_;
   Narrow narrow_ = [](traffic::Item&, std::uint32_t) { return false; };

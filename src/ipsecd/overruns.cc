@@ -11,7 +11,7 @@
 #include <cstring>
 #include <span>
 
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 namespace {
@@ -32,7 +32,7 @@ T read(std::span<const std::byte> from, std::size_t at) {
 
 // One attribute is asked for, so it stands first.
 std::optional<std::uint64_t> dropped_by_device(unsigned index) {
-  const Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  const Descriptor fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   Request request{};
   request.head.nlmsg_len = sizeof request;
   request.head.nlmsg_type = RTM_GETSTATS;

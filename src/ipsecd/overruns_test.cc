@@ -8,14 +8,14 @@
 #include <string>
 
 #include "base/net.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/socket_address.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 namespace {
 
 TEST(Overruns, OfASocket) {
-  const Fd taker(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
+  const Descriptor taker(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
       giver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto loopback = socket_address({*parse_address("127.0.0.1"), 0});
   ASSERT_EQ(::bind(taker.get(), loopback.get(), loopback.size), 0);

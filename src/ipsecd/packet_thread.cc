@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "base/registers.h"
-#include "ipsecd/clock.h"
+#include "system/clock.h"
 
 namespace ipsecd {
 
@@ -43,7 +43,8 @@ PacketThread::PacketThread(Parts parts)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       origins_(kBatch) {
-  parts_.outlet.narrow_with([this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, now()); });
+  parts_.outlet.narrow_with(
+      [this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, system_now()); });
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
@@ -156,7 +157,7 @@ void PacketThread::go_out() {
   do {
     const std::span<Item> room = hand_.empty();
     waiting_ = room.first(parts_.tun.read(room, origins_));
-    const Instant at = now();
+    const Instant at = system_now();
     parts_.worker.protect(waiting_, at);
     if (!send(full_ < 0 && at.steady >= impatient_until_)) return wait_for_room();
   } while (parts_.tun.left());
@@ -178,13 +179,13 @@ void PacketThread::wait_for_room() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
   if (!other_hand_) other_hand_.emplace();
   watch_full(true);
-  const auto at = now().steady;
+  const auto at = system_now().steady;
   patient_until_ = at + kPatience, next_try_ = at + kNextTry;
 }
 
 void PacketThread::go_on() {
   const std::size_t before = waiting_.size();
-  const Instant at = now();
+  const Instant at = system_now();
   if (full_ < 0 && at.steady < next_try_) return;
   next_try_ = at.steady + kNextTry;
   const bool patient = at.steady < patient_until_;
@@ -227,7 +228,7 @@ bool PacketThread::come_in(Inlet& inlet) {
     const std::span<Item> room = hand.empty();
     const std::span<Item> items = room.first(inlet.receive(room));
     some |= !items.empty();
-    parts_.worker.unprotect(items, now());
+    parts_.worker.unprotect(items, system_now());
     parts_.tun.write(items);
     undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
     call_if_needed();

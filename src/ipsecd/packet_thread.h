@@ -9,11 +9,11 @@
 #include <thread>
 #include <vector>
 
-#include "ipsecd/fd.h"
 #include "ipsecd/icmp_outlet.h"
 #include "ipsecd/inlet.h"
 #include "ipsecd/outlet.h"
 #include "ipsecd/tun_queue.h"
+#include "system/descriptor.h"
 #include "traffic/plane.h"
 
 namespace ipsecd {
@@ -82,7 +82,7 @@ class PacketThread {
   void call_if_needed();
 
   Parts parts_;
-  Fd epoll_, woken_;
+  Descriptor epoll_, woken_;
   Hand hand_;
   std::vector<std::uint32_t> origins_;  // Of the items that come from the device.
   std::vector<Ready> ready_;            // Of the last wait().

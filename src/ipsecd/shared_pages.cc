@@ -10,7 +10,7 @@
 #include <bit>
 #include <cerrno>
 
-#include "ipsecd/error_text.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -21,7 +21,7 @@ constexpr std::size_t kStep = std::size_t{1} << 20;  // Of memory.
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_SEAL;
 
 std::unexpected<Error> cannot(const char* what) {
-  return fail(Errc::io, fmt::format("cannot {} memory for a restart: {}", what, text_of(errno)));
+  return fail(Errc::io, fmt::format("cannot {} memory for a restart: {}", what, errno_text(errno)));
 }
 
 // The process needs the most of what it may have for itself.
@@ -56,14 +56,14 @@ Result<void> SharedPages::map() {
 }
 
 Result<SharedPages> SharedPages::make(const char* name) {
-  SharedPages pages(Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)));
+  SharedPages pages(Descriptor(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)));
   if (!pages.fd_) return cannot("make");
   if (::fcntl(pages.fd(), F_ADD_SEALS, kSeals) != 0) return cannot("seal");
   if (auto r = pages.map(); !r) return std::unexpected(r.error());
   return pages;
 }
 
-Result<SharedPages> SharedPages::take_over(Fd fd) {
+Result<SharedPages> SharedPages::take_over(Descriptor fd) {
   SharedPages pages(std::move(fd));
   struct stat info{};
   if (::fcntl(pages.fd(), F_GET_SEALS) != kSeals || ::fstat(pages.fd(), &info) != 0 || info.st_size < 0)

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -16,7 +16,7 @@ class SharedPages {
   /// Empty. Error io.
   static Result<SharedPages> make(const char* name);
   /// What another process left. Errors: malformed (it is not what make() makes), io.
-  static Result<SharedPages> take_over(Fd fd);
+  static Result<SharedPages> take_over(Descriptor fd);
   SharedPages(SharedPages&& other) noexcept;
   SharedPages& operator=(SharedPages&&) = delete;
   ~SharedPages();
@@ -32,10 +32,10 @@ class SharedPages {
   bool grow(std::size_t size);
 
  private:
-  explicit SharedPages(Fd fd) : fd_(std::move(fd)) {}
+  explicit SharedPages(Descriptor fd) : fd_(std::move(fd)) {}
   Result<void> map();
 
-  Fd fd_;
+  Descriptor fd_;
   std::byte* base_ = nullptr;
   std::size_t size_ = 0, room_ = 0;
 };

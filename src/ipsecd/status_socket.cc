@@ -10,7 +10,8 @@
 #include <array>
 #include <cerrno>
 
-#include "ipsecd/error_text.h"
+#include "system/errno_text.h"
+#include "system/unix_address.h"
 
 namespace ipsecd {
 namespace {
@@ -24,7 +25,7 @@ std::unexpected<Error> cannot_ask(const std::string& path, int error) {
     return fail(Errc::denied, fmt::format("{} answers only root, the user whom it runs as and the groups that it was "
                                           "given",
                                           path));
-  return fail(Errc::io, fmt::format("cannot ask {}: {}", path, text_of(error)));
+  return fail(Errc::io, fmt::format("cannot ask {}: {}", path, errno_text(error)));
 }
 
 }  // namespace
@@ -48,12 +49,12 @@ Result<std::unique_ptr<StatusSocket>> StatusSocket::make(const std::string& path
     return 0;
   };
   if (const int r = sd_event_add_io(loop, &made->source_, made->listener_.fd(), EPOLLIN, on_client, made.get()); r < 0)
-    return fail(Errc::io, fmt::format("cannot serve {}: {}", path, text_of(-r)));
+    return fail(Errc::io, fmt::format("cannot serve {}: {}", path, errno_text(-r)));
   return made;
 }
 
 void StatusSocket::admit() {
-  Fd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  Descriptor fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) return;
   if (const auto peer = peer_of(fd.get(), policy_); !peer || peer->access == Access::none) return;
   if (clients_.size() == kClients) clients_.pop_front();
@@ -85,14 +86,11 @@ bool StatusSocket::serve(Client& client) {
 }
 
 Result<std::string> ask_status(const std::string& path, std::string_view how) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(Errc::invalid, fmt::format("{} is too long a path", path));
-  std::ranges::copy(path, address.sun_path);
-  const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const void* const generic = &address;
-  if (::connect(fd.get(), static_cast<const sockaddr*>(generic), sizeof address) != 0)
-    return fail(Errc::unreachable, fmt::format("no ipsecd answers at {}: {}", path, text_of(errno)));
+  const auto address = UnixAddress::of(path, path);
+  if (!address) return std::unexpected(address.error());
+  const Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(fd.get(), address->get(), address->size()) != 0)
+    return fail(Errc::unreachable, fmt::format("no ipsecd answers at {}: {}", path, errno_text(errno)));
   const std::string line = std::string(how) + '\n';
   if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return cannot_ask(path, errno);
   std::string reply;

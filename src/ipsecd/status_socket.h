@@ -8,9 +8,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/listener.h"
 #include "ipsecd/status.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -29,7 +29,7 @@ class StatusSocket {
  private:
   struct Client {
     StatusSocket* owner = nullptr;
-    Fd fd;
+    Descriptor fd;
     sd_event_source* source = nullptr;
     std::string asked;
     ~Client() { sd_event_source_disable_unref(source); }

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "ipsecd/error_text.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -24,11 +24,11 @@ constexpr int kQueue = 5000;
 std::unexpected<Error> cannot(const std::string& what, int error) {
   const bool denied = error == EPERM || error == EACCES;
   return fail(denied ? Errc::denied : Errc::io,
-              fmt::format("cannot {}: {}{}", what, text_of(error), denied ? "; it needs CAP_NET_ADMIN" : ""));
+              fmt::format("cannot {}: {}{}", what, errno_text(error), denied ? "; it needs CAP_NET_ADMIN" : ""));
 }
 
-Result<Fd> open_queue() {
-  Fd fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+Result<Descriptor> open_queue() {
+  Descriptor fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
     return fail(Errc::unsupported, fmt::format("there is no {}: load the module with `modprobe tun`, or let the "
                                                "container have the device",
@@ -37,20 +37,20 @@ Result<Fd> open_queue() {
   return fd;
 }
 
-bool is_attached(const Fd& queue) {
+bool is_attached(const Descriptor& queue) {
   ifreq request{};
   return ::ioctl(queue.get(), TUNGETIFF, &request) == 0;
 }
 
 // The kernel's own way to ask what it knows.
 bool knows_headers() {
-  const Fd fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   unsigned features = 0;
   return fd && ::ioctl(fd.get(), TUNGETFEATURES, &features) == 0 && (features & IFF_VNET_HDR) != 0;
 }
 
 // What the stack may leave to us: as much as the kernel offers. Cutting of datagrams came with Linux 6.2.
-void ask_for_offload(const Fd& queue, bool wanted) {
+void ask_for_offload(const Descriptor& queue, bool wanted) {
   constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, kDatagrams = 0x20 | 0x40;
   for (const unsigned features : {kTcp | kDatagrams, kTcp, unsigned{TUN_F_CSUM}, 0u})
     if ((wanted || features == 0) && ::ioctl(queue.get(), TUNSETOFFLOAD, static_cast<unsigned long>(features)) == 0)
@@ -65,7 +65,7 @@ Result<void> Tun::attach() {
   std::ranges::copy(name_, request.ifr_name);
   request.ifr_flags =
       static_cast<short>(IFF_TUN | IFF_NO_PI | (queues() > 1 ? IFF_MULTI_QUEUE : 0) | (offload_ ? IFF_VNET_HDR : 0));
-  for (const Fd& queue : queues_) {
+  for (const Descriptor& queue : queues_) {
     if (is_attached(queue) || ::ioctl(queue.get(), TUNSETIFF, &request) == 0) continue;
     if (errno == EBUSY) return fail(Errc::exists, fmt::format("the device {} is in use", name_));
     return cannot(fmt::format("make the device {}", name_), errno);
@@ -78,7 +78,7 @@ Result<void> Tun::attach() {
 Result<void> Tun::bring_up(std::uint32_t mtu) {
   ifreq request{};
   std::ranges::copy(name_, request.ifr_name);
-  const Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Descriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (::ioctl(any.get(), SIOCGIFINDEX, &request) == 0) index_ = static_cast<unsigned>(request.ifr_ifindex);
   // A longer queue is somebody's wish.
   if (::ioctl(any.get(), SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen < kQueue) {
@@ -120,13 +120,13 @@ Result<bool> Tun::make_again(std::uint32_t mtu) {
   return true;
 }
 
-Result<Tun> Tun::take_over(const std::string& name, std::vector<Fd> held, unsigned queues, std::uint32_t mtu,
+Result<Tun> Tun::take_over(const std::string& name, std::vector<Descriptor> held, unsigned queues, std::uint32_t mtu,
                            bool offload) {
   Tun tun;
   tun.name_ = name;
   tun.queues_ = std::move(held);
   ifreq request{};
-  const bool ours = tun.queues() == queues && std::ranges::all_of(tun.queues_, [&](const Fd& queue) {
+  const bool ours = tun.queues() == queues && std::ranges::all_of(tun.queues_, [&](const Descriptor& queue) {
                       return ::ioctl(queue.get(), TUNGETIFF, &request) == 0 && name == request.ifr_name &&
                              (request.ifr_flags & (IFF_TUN | IFF_NO_PI)) == (IFF_TUN | IFF_NO_PI);
                     });

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "ipsecd/fd.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -19,8 +19,8 @@ class Tun {
 
   /// The device as an earlier ipsecd left it, with its addresses and routes: its queues, which the service manager
   /// held. Errors: invalid (another device, or another number of queues), denied, io.
-  static Result<Tun> take_over(const std::string& name, std::vector<Fd> held, unsigned queues, std::uint32_t mtu,
-                               bool offload);
+  static Result<Tun> take_over(const std::string& name, std::vector<Descriptor> held, unsigned queues,
+                               std::uint32_t mtu, bool offload);
 
   /// Makes the device again on the same descriptors after it was deleted, or its namespace was: as make() made it, in
   /// the namespace where it was made, without what had been set on it since. False: there was nothing to do. Errors:
@@ -44,7 +44,7 @@ class Tun {
   unsigned index_ = 0;
   bool offload_ = false;
   bool asks_offload_ = false;  // The stack may use it.
-  std::vector<Fd> queues_;
+  std::vector<Descriptor> queues_;
 };
 
 }  // namespace ipsecd

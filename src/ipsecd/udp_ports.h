@@ -10,8 +10,8 @@
 
 #include "base/net.h"
 #include "base/result.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/packet_thread.h"
+#include "system/descriptor.h"
 
 namespace ipsecd {
 
@@ -60,7 +60,7 @@ class UdpPorts {
   const Threads& threads_;
   Options options_;
   Log log_;
-  Fd timer_;
+  Descriptor timer_;
   std::map<std::uint16_t, Port> ports_;
   std::uint64_t overruns_of_closed_ = 0;
 };

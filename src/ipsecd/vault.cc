@@ -10,8 +10,8 @@
 #include <new>
 #include <utility>
 
-#include "ipsecd/error_text.h"
 #include "pfkey/codec.h"
+#include "system/errno_text.h"
 
 namespace ipsecd {
 namespace {
@@ -76,19 +76,19 @@ void put_numbers(Kept& k, const Live& live) {
 SaId id_of(const pfkey::Message& m) { return {m.satype, m.sa->spi, m.dst->address}; }
 
 // The key's place: bytes in the queue of a socket whose other end is closed.
-Result<Fd> lay_up(Bytes key) {
+Result<Descriptor> lay_up(Bytes key) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return fail(Errc::io, fmt::format("cannot make a socket for the key of the vault: {}", text_of(errno)));
-  Fd in(ends[0]), out(ends[1]);
+    return fail(Errc::io, fmt::format("cannot make a socket for the key of the vault: {}", errno_text(errno)));
+  Descriptor in(ends[0]), out(ends[1]);
   if (::send(in.get(), key.data(), key.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(key.size()))
-    return fail(Errc::io, fmt::format("cannot lay up the key of the vault: {}", text_of(errno)));
+    return fail(Errc::io, fmt::format("cannot lay up the key of the vault: {}", errno_text(errno)));
   return out;
 }
 
 }  // namespace
 
-Vault::Vault(SealedRecords records, SharedPages numbers, Fd key_socket, Log log)
+Vault::Vault(SealedRecords records, SharedPages numbers, Descriptor key_socket, Log log)
     : records_(std::move(records)),
       numbers_(std::move(numbers)),
       key_socket_(std::move(key_socket)),
@@ -96,8 +96,8 @@ Vault::Vault(SealedRecords records, SharedPages numbers, Fd key_socket, Log log)
 
 Vault::~Vault() = default;
 
-Result<std::unique_ptr<Vault>> Vault::made_of(SharedPages records, SharedPages numbers, Secret key, Fd key_socket,
-                                              Log log) {
+Result<std::unique_ptr<Vault>> Vault::made_of(SharedPages records, SharedPages numbers, Secret key,
+                                              Descriptor key_socket, Log log) {
   auto sealed = SealedRecords::make(std::move(records), std::move(key), sizeof(Times) + pfkey::kMaxMessageSize);
   if (!sealed) return std::unexpected(sealed.error());
   return std::unique_ptr<Vault>(
@@ -117,7 +117,7 @@ Result<std::unique_ptr<Vault>> Vault::make(Log log) {
 }
 
 Result<std::unique_ptr<Vault>> Vault::take_over(Parts parts, Log log) {
-  for (const Fd& part : parts)
+  for (const Descriptor& part : parts)
     if (!part) return fail(Errc::malformed, "not all of what the last ipsecd kept is there");
   auto records = SharedPages::take_over(std::move(parts[0]));
   if (!records) return std::unexpected(records.error());

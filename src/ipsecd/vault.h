@@ -17,9 +17,9 @@
 
 #include "base/secret.h"
 #include "engine/engine.h"
-#include "ipsecd/fd.h"
 #include "ipsecd/sealed_records.h"
 #include "ipsecd/shared_pages.h"
+#include "system/descriptor.h"
 #include "traffic/hash.h"
 #include "traffic/live.h"
 
@@ -31,7 +31,7 @@ class Vault final : public engine::Keeper {
 
   /// The descriptors by their names in the store.
   static constexpr std::array<const char*, 3> kNames = {"ipsecd-sas", "ipsecd-numbers", "ipsecd-key"};
-  using Parts = std::array<Fd, 3>;
+  using Parts = std::array<Descriptor, 3>;
 
   /// An empty one. Errors: those of SharedPages, io.
   static Result<std::unique_ptr<Vault>> make(Log log);
@@ -61,9 +61,9 @@ class Vault final : public engine::Keeper {
     std::size_t operator()(const engine::SaId& id) const { return traffic::hash_of(id) * 0x9e3779b97f4a7c15u; }
   };
 
-  Vault(SealedRecords records, SharedPages numbers, Fd key_socket, Log log);
-  static Result<std::unique_ptr<Vault>> made_of(SharedPages records, SharedPages numbers, Secret key, Fd key_socket,
-                                                Log log);
+  Vault(SealedRecords records, SharedPages numbers, Descriptor key_socket, Log log);
+  static Result<std::unique_ptr<Vault>> made_of(SharedPages records, SharedPages numbers, Secret key,
+                                                Descriptor key_socket, Log log);
   std::shared_ptr<traffic::Live> numbers_at(std::uint64_t cell);
   std::vector<bool> claim_cells(const std::vector<SealedRecords::Found>& found);
   std::optional<engine::Kept> read(const SealedRecords::Found& found);
@@ -71,7 +71,7 @@ class Vault final : public engine::Keeper {
 
   SealedRecords records_;  // The tag of each is the place of its SA's numbers; 0: none.
   SharedPages numbers_;
-  Fd key_socket_;
+  Descriptor key_socket_;
   Log log_;
   bool complained_ = false;
   std::uint64_t cells_ = 1;  // That were ever used; 0 stands for none.

@@ -30,7 +30,7 @@ using ::testing::IsEmpty;
 // What the service manager does: holds copies of the descriptors while the process goes.
 Vault::Parts held(const Vault& vault) {
   Vault::Parts parts;
-  for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = Fd(::fcntl(vault.parts()[i], F_DUPFD_CLOEXEC, 0));
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = Descriptor(::fcntl(vault.parts()[i], F_DUPFD_CLOEXEC, 0));
   return parts;
 }
 
@@ -243,10 +243,10 @@ TEST_F(VaultTest, ASpoiltSaIsLostAloneAndAForeignPartIsRefused) {
   EXPECT_EQ(opened->each([](Kept&&) { FAIL(); }), 2u);  // Another key opens nothing.
 
   Vault::Parts missing = held(*vault);
-  missing[1] = Fd();
+  missing[1] = Descriptor();
   EXPECT_EQ(Vault::take_over(std::move(missing), log).error().text, "not all of what the last ipsecd kept is there");
   Vault::Parts strange = held(*vault);
-  strange[0] = Fd(::memfd_create("x", MFD_CLOEXEC));
+  strange[0] = Descriptor(::memfd_create("x", MFD_CLOEXEC));
   EXPECT_EQ(Vault::take_over(std::move(strange), log).error().text, "what was kept for a restart is not sealed memory");
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/registers.h"
+#include "system/errno_text.h"
 
 namespace kernel {
 namespace {
@@ -26,7 +27,7 @@ constexpr int kDumpTries = 10;
 constexpr const char* kLost =
     "answers of the kernel were lost (ENOBUFS): commands without one were perhaps carried out";
 
-std::string reason() { return fmt::format("{} (errno {})", strerrordesc_np(errno), errno); }
+std::string reason() { return fmt::format("{} (errno {})", errno_text(errno), errno); }
 
 template <class T>
 std::optional<T> peek(Bytes from) {
@@ -151,23 +152,8 @@ Result<Netlink> Netlink::open(int protocol, std::span<const unsigned> groups) {
 
 Netlink::Netlink(int fd, std::chrono::milliseconds patience) : fd_(fd), patience_(patience) { in_.grow(kDatagram); }
 
-Netlink::Netlink(Netlink&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), patience_(other.patience_), seq_(other.seq_), in_(std::move(other.in_)) {}
-
-Netlink& Netlink::operator=(Netlink&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(patience_, other.patience_);
-  std::swap(seq_, other.seq_);
-  in_ = std::move(other.in_);
-  return *this;
-}
-
-Netlink::~Netlink() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<void> Netlink::send(Bytes messages) {
-  while (::send(fd_, messages.data(), messages.size(), MSG_NOSIGNAL) < 0) {
+  while (::send(fd_.get(), messages.data(), messages.size(), MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
     return fail(errno == EPERM ? Errc::denied : Errc::io, fmt::format("sending to the kernel: {}", reason()));
   }
@@ -199,7 +185,7 @@ Result<Netlink::Came> Netlink::take(std::size_t at_most, absl::FunctionRef<void(
     messages[i].msg_hdr.msg_name = &from[i], messages[i].msg_hdr.msg_namelen = sizeof from[i];
     messages[i].msg_hdr.msg_iov = &rooms[i], messages[i].msg_hdr.msg_iovlen = 1;
   }
-  const int got = ::recvmmsg(fd_, messages.data(), static_cast<unsigned>(at_most), MSG_DONTWAIT, nullptr);
+  const int got = ::recvmmsg(fd_.get(), messages.data(), static_cast<unsigned>(at_most), MSG_DONTWAIT, nullptr);
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return Came::nothing;
     if (errno == ENOBUFS) return fail(Errc::exists, "");  // Told by its code to the callers: each has words for a loss.
@@ -225,7 +211,7 @@ Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const 
     const auto now = std::chrono::steady_clock::now();
     if (!deadline) deadline = now + patience_;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - now);
-    pollfd ready{fd_, POLLIN, 0};
+    pollfd ready{fd_.get(), POLLIN, 0};
     wipe_registers();
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
       return fail(Errc::timeout, "the kernel does not answer");
@@ -326,7 +312,7 @@ Result<Netlink::Heard> Netlink::heard(Sink sink) {
 Result<Netlink::Heard> Netlink::hear(int stop_fd, Sink sink) {
   bool go_on = true;
   while (go_on) {
-    pollfd ready[] = {{fd_, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    pollfd ready[] = {{fd_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
     if (::poll(ready, 2, -1) < 0 && errno != EINTR) return fail(Errc::io, fmt::format("waiting: {}", reason()));
     if (stop_fd >= 0 && ready[1].revents != 0) return Heard::stopped;
     if (ready[0].revents == 0) continue;

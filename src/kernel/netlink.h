@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "system/descriptor.h"
 
 namespace kernel {
 
@@ -78,9 +79,6 @@ class Netlink {
   static Result<Netlink> open(int protocol, std::span<const unsigned> groups = {});
   /// Takes over a connected datagram socket; tests have the kernel's part played at its other end.
   explicit Netlink(int fd, std::chrono::milliseconds patience = kPatience);
-  Netlink(Netlink&& other) noexcept;
-  Netlink& operator=(Netlink&& other) noexcept;
-  ~Netlink();
 
   /// Sends the batch and gives what comes back: messages that answer, then the verdict, of each request by its index.
   /// Errors (no verdict was given for the rest): timeout, malformed (an answer was cut short), io (answers were lost).
@@ -110,7 +108,7 @@ class Netlink {
   static Result<void> open_up(const msghdr& message, Bytes left, absl::FunctionRef<void(const NetlinkMessage&)> each);
   Result<Came> take(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each);
 
-  int fd_ = -1;
+  Descriptor fd_;
   std::chrono::milliseconds patience_;
   std::uint32_t seq_ = 0;
   SecretBuffer in_;

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "system/descriptor.h"
 
 namespace kernel {
 namespace {
@@ -72,12 +73,11 @@ bool has_feature(int fd, const std::string& device) {
 
 std::vector<std::string> offload_devices() {
   std::vector<std::string> devices;
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return devices;
+  const Descriptor fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return devices;
   const std::unique_ptr<struct if_nameindex, void (*)(struct if_nameindex*)> list(::if_nameindex(), ::if_freenameindex);
   for (const struct if_nameindex* i = list.get(); i && i->if_index != 0; ++i)
-    if (has_feature(fd, i->if_name)) devices.emplace_back(i->if_name);
-  ::close(fd);
+    if (has_feature(fd.get(), i->if_name)) devices.emplace_back(i->if_name);
   return devices;
 }
 

@@ -11,6 +11,7 @@
 #include "kernel/xfrm_attributes.h"
 #include "kernel/xfrm_encode.h"
 #include "pfkey/algorithms.h"
+#include "system/errno_text.h"
 
 namespace kernel {
 namespace {
@@ -38,7 +39,7 @@ void put_misfit(NetlinkBatch& out) {
 
 TrialResult result_of(const Netlink::Verdict& verdict) {
   TrialResult out{Tried::refused, verdict.error, verdict.text};
-  if (out.text.empty()) out.text = fmt::format("{} (errno {})", strerrordesc_np(verdict.error), verdict.error);
+  if (out.text.empty()) out.text = fmt::format("{} (errno {})", errno_text(verdict.error), verdict.error);
   const auto says = [&](std::string_view word) { return verdict.text.find(word) != std::string::npos; };
   if (verdict.error == EPROTONOSUPPORT) out.tried = Tried::no_type;
   if (verdict.error == ENOSYS || verdict.error == ENOENT) out.tried = Tried::no_algorithm;

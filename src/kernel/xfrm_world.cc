@@ -10,19 +10,13 @@
 #include <random>
 #include <utility>
 
-#include "base/local_addresses.h"
 #include "kernel/companion.h"
 #include "kernel/facts.h"
+#include "system/local_addresses.h"
 
 namespace kernel {
 
 Result<Netlink> connect_to_kernel() { return Netlink::open(NETLINK_XFRM); }
-
-std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock) {
-  return [own = std::make_shared<LocalAddresses>(), clock = std::move(clock)](const Address& address) {
-    return own->contains(address, clock().steady);
-  };
-}
 
 XfrmWorld xfrm_world(std::function<Instant()> clock) {
   XfrmWorld world;

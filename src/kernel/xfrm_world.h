@@ -31,9 +31,6 @@ struct XfrmWorld {
 /// A socket for requests to the kernel of this network namespace.
 Result<Netlink> connect_to_kernel();
 
-/// Whether an address belongs to an interface of this network namespace.
-std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);
-
 /// This process' kernel, network namespace and clock.
 XfrmWorld xfrm_world(std::function<Instant()> clock);
 

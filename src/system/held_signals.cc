@@ -1,10 +1,9 @@
-#include "cli/held_signals.h"
+#include "system/held_signals.h"
 
 #include <sys/signalfd.h>
 
 #include <ctime>
 
-namespace cli {
 namespace {
 
 constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
@@ -52,5 +51,3 @@ int HeldSignals::fd() {
   static const int kFd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
   return kFd;
 }
-
-}  // namespace cli

@@ -1,4 +1,4 @@
-#include "base/local_addresses.h"
+#include "system/local_addresses.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -49,4 +49,10 @@ void LocalAddresses::refresh() {
     if (const auto address = address_of(interface->ifa_addr); address && !is_loopback(*address))
       addresses_.push_back(*address);
   std::ranges::sort(addresses_);
+}
+
+std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock) {
+  return [own = std::make_shared<LocalAddresses>(), clock = std::move(clock)](const Address& address) {
+    return own->contains(address, clock().steady);
+  };
 }

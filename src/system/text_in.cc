@@ -1,4 +1,4 @@
-#include "base/text_in.h"
+#include "system/text_in.h"
 
 #include <fstream>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "base/standard_descriptors.h"
+#include "system/standard_descriptors.h"
 
 #include <fcntl.h>
 #include <unistd.h>

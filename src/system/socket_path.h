@@ -2,9 +2,6 @@
 /// Where ipsecd and its clients meet when nobody names a place.
 #include <string>
 
-/// For fmt::format: the path, its length, the most.
-inline constexpr char kSocketPathTooLong[] = "the socket path {} has {} bytes; a Unix socket's has at most {}";
-
 /// Root's socket, or that of a user without root, who has one of their own if the session has a runtime directory.
 /// runtime_dir is the value of XDG_RUNTIME_DIR; nullptr or "": none.
 inline std::string default_socket_path(bool root, const char* runtime_dir) {

@@ -1,12 +1,8 @@
 #pragma once
-/// The present, for the loops of the daemon.
+/// The present. Programs read it and hand it down; nothing below them does.
 #include "base/instant.h"
 
-namespace ipsecd {
-
-inline Instant now() {
+inline Instant system_now() {
   using std::chrono::system_clock, std::chrono::steady_clock, std::chrono::seconds;
   return {steady_clock::now().time_since_epoch(), std::chrono::floor<seconds>(system_clock::now())};
 }
-
-}  // namespace ipsecd

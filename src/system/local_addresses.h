@@ -1,8 +1,10 @@
 #pragma once
 /// Which addresses are this host's own.
 #include <chrono>
+#include <functional>
 #include <vector>
 
+#include "base/instant.h"
 #include "base/net.h"
 
 /// The addresses of the host's interfaces, asked of the system at most once a second.
@@ -18,3 +20,6 @@ class LocalAddresses {
   std::vector<Address> addresses_;  // Sorted.
   std::chrono::nanoseconds stale_at_{};
 };
+
+/// Whether an address is one of them, by a clock of the caller's.
+std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);

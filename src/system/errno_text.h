@@ -1,0 +1,7 @@
+#pragma once
+/// What the system says of an error number.
+#include <string>
+#include <system_error>
+
+/// "Permission denied": the words for an errno value, in English.
+inline std::string errno_text(int error) { return std::generic_category().message(error); }

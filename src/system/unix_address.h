@@ -1,0 +1,23 @@
+#pragma once
+/// The address of a Unix socket that is a file.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <string>
+
+#include "base/result.h"
+
+class UnixAddress {
+ public:
+  /// Error invalid: no path, or one that is too long; the message has `shown`, the path harmless on a terminal.
+  static Result<UnixAddress> of(const std::string& path, const std::string& shown);
+
+  const sockaddr* get() const { return static_cast<const sockaddr*>(static_cast<const void*>(&address_)); }
+  socklen_t size() const { return sizeof address_; }
+
+  /// The path that a socket is bound to; empty: it has none, or it is no Unix socket.
+  static std::string path_of(int socket);
+
+ private:
+  sockaddr_un address_{};
+};
