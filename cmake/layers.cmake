@@ -1,5 +1,5 @@
-# A layer is a folder of src/: one static library from the sources in it, which names the layers and libraries that it
-# uses. FAST: a line of a big file or a packet goes through it. PACKETS: every packet does; CHECKED_OPTIONS
+# A layer is a folder of src/: one static library from the sources in it and in the folders below it, which names the
+# layers and libraries that it uses. FAST: a line of a big file or a packet goes through it. PACKETS: every packet does; CHECKED_OPTIONS
 # (cmake/hardening.cmake) are for the others. The unit tests beside the sources (x_test.cc) become one
 # test program, run test by test through ctest (-L unit). The target unit_tests builds all of these.
 if(IPSECKEY_TESTS)
@@ -37,7 +37,7 @@ endfunction()
 
 function(layer name)
   cmake_parse_arguments(ARG "FAST;PACKETS" "" "USES;LIBRARIES;TEST_USES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$|/main\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")

@@ -2,7 +2,7 @@
 // each kind whether there is room for more, which whoever puts asks as the server does.
 //
 // An input: steps, an octet each, with what they take.
-#include "ipsecd/outbox.h"
+#include "ipsecd/clients/outbox.h"
 
 #include <cstdint>
 #include <deque>

@@ -6,7 +6,7 @@
 // what the listener misses is counted exactly where it is missing; what waits for a client has a bound.
 //
 // An input: the most SAs; then steps, an octet each (its upper half: which client), with what they take.
-#include "ipsecd/server.h"
+#include "ipsecd/clients/server.h"
 
 #include <algorithm>
 #include <cstdint>

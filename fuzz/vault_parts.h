@@ -7,7 +7,7 @@
 
 #include <array>
 
-#include "ipsecd/vault.h"
+#include "ipsecd/keep/vault.h"
 #include "must.h"
 
 /// A sealed memfd, as SharedPages makes it.

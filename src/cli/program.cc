@@ -5,8 +5,8 @@
 
 #include "cli/algorithms.h"
 #include "cli/apply.h"
+#include "cli/prompt/terminal.h"
 #include "cli/runner.h"
-#include "cli/terminal.h"
 #include "lang/words.h"
 
 namespace cli {

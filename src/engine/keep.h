@@ -1,5 +1,5 @@
 #pragma once
-/// The seam between the SADB and what holds its SAs beyond the life of the process (ipsecd/vault.h).
+/// The seam between the SADB and what holds its SAs beyond the life of the process (ipsecd/keep/vault.h).
 #include <cstdint>
 #include <optional>
 

@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "base/result.h"
-#include "ipsecd/access.h"
-#include "ipsecd/dataplane.h"
-#include "ipsecd/listener.h"
+#include "ipsecd/clients/access.h"
+#include "ipsecd/clients/listener.h"
+#include "ipsecd/clients/server.h"
+#include "ipsecd/keep/vault.h"
+#include "ipsecd/packets/dataplane.h"
 #include "ipsecd/rationed_log.h"
-#include "ipsecd/server.h"
 #include "ipsecd/status_socket.h"
-#include "ipsecd/vault.h"
 #include "system/descriptor.h"
 #include "system/local_addresses.h"
 

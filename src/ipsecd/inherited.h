@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "ipsecd/tun.h"
-#include "ipsecd/vault.h"
+#include "ipsecd/keep/vault.h"
+#include "ipsecd/packets/tun.h"
 #include "system/descriptor.h"
 
 namespace ipsecd {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "ipsecd/listener.h"
+#include "ipsecd/clients/listener.h"
 #include "ipsecd/status.h"
 #include "system/descriptor.h"
 

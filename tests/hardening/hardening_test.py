@@ -19,7 +19,7 @@ EVERYWHERE = {"-fPIE", "-fstack-protector-strong", "-fstack-clash-protection", "
               *(["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"] if OPTIMIZED else [])}
 # Where no packet goes through; doc/benchmarks.md has what these would cost one.
 CHECKED = {"-ftrivial-auto-var-init=zero", "-D_GLIBCXX_ASSERTIONS"}
-PACKET_PATH = re.compile(r"(traffic|crypto)/.*|ipsecd/(packet_thread|inlet|outlet|tun|tun_queue)\.cc")
+PACKET_PATH = re.compile(r"(traffic|crypto)/.*|ipsecd/packets/(packet_thread|inlet|outlet|tun|tun_queue)\.cc")
 
 
 def in_force(words: list) -> set:

@@ -1,0 +1,60 @@
+#include "ipsecd/clients/outbox.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ipsecd {
+
+namespace {
+constexpr std::size_t kKeptBuffer = 64 * 1024;  // An empty queue keeps no more memory than this.
+}
+
+bool Outbox::has_room(Kind kind) const {
+  if (kind == Kind::reply) return replies_.messages < kReplies && replies_.bytes < kReplyBytes;
+  return broadcasts_.messages < kBroadcasts && broadcasts_.bytes < kBroadcastBytes;
+}
+
+bool Outbox::half_empty() const {
+  return broadcasts_.messages <= kBroadcasts / 2 && broadcasts_.bytes <= kBroadcastBytes / 2;
+}
+
+void Outbox::make_room(std::size_t size) {
+  if (size <= buffer_.size() - tail_) return;
+  const std::size_t used = tail_ - head_;
+  // Moving up is worth it only where it frees at least as much as it moves.
+  if (head_ >= used && size <= buffer_.size() - used) {
+    std::memmove(buffer_.bytes().data(), buffer_.bytes().data() + head_, used);
+    wipe(buffer_.bytes().subspan(used, tail_ - used));
+    head_ = 0;
+    tail_ = used;
+    return;
+  }
+  buffer_.grow(std::max(tail_ + size, 2 * buffer_.size()));
+}
+
+void Outbox::put(Bytes message, Kind kind) {
+  make_room(message.size());
+  std::ranges::copy(message, buffer_.bytes().subspan(tail_).begin());
+  tail_ += message.size();
+  entries_.push_back({message.size(), kind});
+  share(kind).messages += 1;
+  share(kind).bytes += message.size();
+}
+
+void Outbox::pop() {
+  const Entry entry = entries_.front();
+  entries_.pop_front();
+  wipe(buffer_.bytes().subspan(head_, entry.size));
+  head_ += entry.size;
+  share(entry.kind).messages -= 1;
+  share(entry.kind).bytes -= entry.size;
+  if (!entries_.empty()) return;
+  head_ = tail_ = 0;
+  if (buffer_.size() > kKeptBuffer) buffer_ = SecretBuffer();
+}
+
+void Outbox::clear() {
+  while (!entries_.empty()) pop();
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,187 @@
+#include "ipsecd/clients/server.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+#include "engine/reply.h"
+#include "pfkey/notices.h"
+
+namespace ipsecd {
+namespace {
+
+using pfkey::Message;
+using Kind = Outbox::Kind;
+
+constexpr int kDumpedAtOnce = 64;  // SAs of a DUMP, before others have their turn.
+
+// Of the messages that a request causes, its sender is owed the replies; what else changes is news like any other.
+Kind kind_for_sender(const Message& m, const Message& request) {
+  const bool reply = m.seq == request.seq && m.pid == request.pid;
+  return reply || m.error != 0 ? Kind::reply : Kind::broadcast;
+}
+
+Message too_long_reply(const Message& m) {
+  Message instead = m.header();
+  instead.error = EMSGSIZE;
+  return instead;
+}
+
+}  // namespace
+
+Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas, Memory memory)
+    : keysock_(std::move(options)), send_(std::move(send)), most_sas_(most_sas), memory_(std::move(memory)) {
+  scratch_.grow(pfkey::kMaxMessageSize);
+}
+
+ClientId Server::open(Access access) {
+  const ClientId id = keysock_.open();
+  clients_[id].access = access;
+  return id;
+}
+
+void Server::close(ClientId id) {
+  keysock_.close(id);
+  clients_.erase(id);
+}
+
+bool Server::has_memory() {
+  if (memory_()) {
+    sas_without_memory_.reset();
+    return true;
+  }
+  if (!sas_without_memory_) sas_without_memory_ = sas();
+  return sas() < *sas_without_memory_;
+}
+
+engine::Check Server::forbids(const Client& client, const Message& request) {
+  if (client.access != Access::all && !readers_may(request))
+    return engine::Refusal{EPERM, pfkey::Diagnostic::none,
+                           "readers may get, dump and listen for changes (passive_monitor), no more"};
+  const bool adds = request.type == pfkey::Type::add || request.type == pfkey::Type::getspi;
+  if (adds && most_sas_ && sas() >= *most_sas_)
+    return engine::Refusal{ENOBUFS, pfkey::Diagnostic::none, "the SADB holds as many SAs as --max-sas allows"};
+  if (adds && !has_memory())
+    return engine::Refusal{ENOMEM, pfkey::Diagnostic::none, "there is no memory for another SA"};
+  return std::nullopt;
+}
+
+void Server::receive(ClientId id, Bytes wire, Instant now) {
+  auto request = pfkey::decode(wire);
+  const Client& client = clients_.at(id);
+  if (!request) {
+    const pfkey::Malformed& why = request.error();
+    // What a reader does wrong is news for nobody.
+    if (client.access != Access::all)
+      return deliver(id, engine::error_reply(why.header, {why.error, why.diagnostic}), Kind::reply);
+    return keysock_.reject(id, why, [&](ClientId to, Message&& m) {
+      deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast);
+    });
+  }
+  if (const auto why = forbids(client, *request)) return deliver(id, engine::error_reply(*request, *why), Kind::reply);
+  const Message header = request->header();
+  keysock_.handle(id, std::move(*request), now, [&](ClientId to, Message&& m) {
+    const Kind kind = to == id ? kind_for_sender(m, header) : Kind::broadcast;
+    deliver(to, std::move(m), kind);
+  });
+}
+
+void Server::flush(ClientId id) {
+  Client& client = clients_.at(id);
+  send_waiting(id, client);
+  for (int i = 0; i < kDumpedAtOnce && !client.gone && keysock_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
+    keysock_.next_dumped(
+        id, [&](ClientId to, Message&& m) { deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast); });
+}
+
+Wants Server::wants(ClientId id) const {
+  const Client& client = clients_.at(id);
+  const bool dumping = keysock_.dumping(id);
+  // Requests behind a DUMP wait for its end: one walk at a time, and replies in the order of the requests.
+  return {.read = !dumping && client.outbox.has_room(Kind::reply),
+          .write = !client.gone && (dumping || !client.outbox.empty())};
+}
+
+bool Server::finished(ClientId id) const { return clients_.at(id).gone && keysock_.dumping(id); }
+
+void Server::expire(Instant now) {
+  keysock_.expire(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
+}
+
+void Server::attend(Instant now) {
+  keysock_.attend(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
+}
+
+void Server::acquire(const engine::Wanted& wanted, Instant now) {
+  keysock_.acquire(wanted, now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
+}
+
+void Server::deliver(ClientId to, Message&& m, Kind kind) {
+  const auto found = clients_.find(to);
+  if (found == clients_.end() || found->second.gone) return;
+  Client& client = found->second;
+  // After a gap news is taken up again only when there is room for a good deal of it: not one notice for each message.
+  const bool room = client.lost == 0 ? client.outbox.has_room(kind) : client.outbox.half_empty();
+  if (kind == Kind::broadcast && !room) {
+    ++client.lost;
+    return;
+  }
+  note_gap(to, client);
+  if (client.access != Access::all) hide_keys(m);
+  post(to, client, std::move(m), kind);
+}
+
+void Server::post(ClientId to, Client& client, Message&& m, Kind kind) {
+  const auto size = pfkey::encode(m, scratch_.bytes());
+  Sent sent = Sent::too_long;
+  if (size) {
+    const MutableBytes wire = scratch_.bytes().first(*size);
+    sent = client.outbox.empty() ? send_(to, wire) : Sent::full;
+    if (sent == Sent::full) client.outbox.put(wire, kind);
+    wipe(wire);
+  } else {
+    wipe(scratch_.bytes());
+  }
+  if (sent == Sent::gone) {
+    client.gone = true;
+    client.outbox.clear();
+  } else if (sent == Sent::too_long && m.error != EMSGSIZE) {
+    // The sender must get an answer, even if it cannot be the whole one.
+    post(to, client, too_long_reply(m), kind);
+  }
+}
+
+void Server::note_gap(ClientId to, Client& client) {
+  if (client.lost == 0) return;
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  const auto lost = static_cast<std::uint32_t>(std::min(client.lost, kMost));
+  client.lost = 0;
+  post(to, client, pfkey::gap_notice(lost), Kind::broadcast);
+}
+
+// What is too long for the socket shows only when it is its turn; what stands in its place has none of its keys.
+Sent Server::send_front(ClientId id, const Outbox& outbox) {
+  const Sent sent = send_(id, outbox.front());
+  if (sent != Sent::too_long) return sent;
+  const auto whole = pfkey::decode(outbox.front());
+  if (!whole || whole->error == EMSGSIZE) return sent;
+  const auto size = pfkey::encode(too_long_reply(*whole), scratch_.bytes());
+  return size ? send_(id, scratch_.bytes().first(*size)) : sent;
+}
+
+void Server::send_waiting(ClientId id, Client& client) {
+  while (!client.outbox.empty() && !client.gone) {
+    const Sent sent = send_front(id, client.outbox);
+    if (sent == Sent::full) break;
+    if (sent == Sent::gone) {
+      client.gone = true;
+      client.outbox.clear();
+      return;
+    }
+    client.outbox.pop();
+  }
+  if (client.outbox.half_empty()) note_gap(id, client);
+}
+
+}  // namespace ipsecd

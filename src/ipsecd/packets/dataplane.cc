@@ -1,0 +1,173 @@
+#include "ipsecd/packets/dataplane.h"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "engine/sadb.h"
+#include "system/clock.h"
+
+namespace ipsecd {
+
+using traffic::Cause;
+using traffic::Totals;
+
+namespace {
+
+constexpr std::uint8_t kEsp = 50, kAh = 51;
+
+// The UDP ports on which an SA's packets may arrive; none: they are not in UDP. Both that it names are taken, because a
+// file that serves both ends says from one end's place which is local.
+std::vector<std::uint16_t> ports_of(const engine::Sa& sa, std::uint16_t usual) {
+  if (sa.satype != pfkey::SaType::esp || !sa.rare || (!sa.rare->natt_local && !sa.rare->natt_remote)) return {};
+  std::vector<std::uint16_t> ports;
+  for (const auto& side : {sa.rare->natt_local, sa.rare->natt_remote})
+    if (const std::uint16_t port = side && side->port != 0 ? side->port : usual;
+        std::ranges::find(ports, port) == ports.end())
+      ports.push_back(port);
+  return ports;
+}
+
+}  // namespace
+
+bool Dataplane::ById::operator()(const engine::SaId& a, const engine::SaId& b) const {
+  return std::tie(a.satype, a.spi, a.dst) < std::tie(b.satype, b.spi, b.dst);
+}
+
+Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
+    : options_(options),
+      log_(std::move(log)),
+      tun_(std::move(tun)),
+      call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      plane_({.workers = options.workers,
+              .mtu = options.mtu,
+              .icmp_errors = options.icmp_errors,
+              .same_source = options.same_source,
+              .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
+              .live = options.live,
+              .nat_follow = options.nat_follow}),
+      udp_ports_(threads_,
+                 {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
+                 log_) {}
+
+Dataplane::~Dataplane() { threads_.clear(); }
+
+std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOverhead; }
+
+Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Tun tun, Log log) {
+  std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(tun), std::move(log)));
+  plane->overruns_.follow(plane->tun_.index());
+  for (unsigned i = 0; i < options.workers; ++i)
+    if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
+  if (!options.path_reports) return plane;
+  for (const Family family : {Family::v4, Family::v6})
+    if (auto path = PathInlet::make(family)) plane->paths_.push_back(std::move(*path));
+  return plane;
+}
+
+Result<void> Dataplane::add_thread(unsigned number) {
+  auto outlet = Outlet::make(options_.mark, options_.offload);
+  if (!outlet) return std::unexpected(std::move(outlet.error()));
+  auto answers = IcmpOutlet::make();
+  if (!answers) return std::unexpected(std::move(answers.error()));
+  PacketThread::Parts parts{plane_.worker(number), TunQueue(tun_.queue(number), tun_.offload()),
+                            call_.get(),           std::move(*outlet),
+                            std::move(*answers),   {}};
+  for (const Family family : {Family::v4, Family::v6})
+    for (const std::uint8_t protocol : {kEsp, kAh}) {
+      auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
+      if (!inlet && inlet.error().code == Errc::unsupported) continue;
+      if (!inlet) return std::unexpected(std::move(inlet.error()));
+      sockets_.push_back(inlet->fd());
+      parts.inlets.push_back(std::move(*inlet));
+    }
+  threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
+  return {};
+}
+
+Totals Dataplane::outbound() {
+  Totals totals = plane_.outbound();
+  for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->unsent();
+  totals.drops[static_cast<std::size_t>(Cause::overrun)] = overruns_.count();
+  return totals;
+}
+
+Totals Dataplane::inbound() const {
+  Totals totals = plane_.inbound();
+  for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
+  std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)] = udp_ports_.overruns();
+  for (const int fd : sockets_) overruns += dropped_by_socket(fd);
+  return totals;
+}
+
+void Dataplane::start() {
+  for (const auto& thread : threads_) thread->start();
+}
+
+std::vector<int> Dataplane::sources() const {
+  std::vector<int> fds = {udp_ports_.timer()};
+  for (const PathInlet& path : paths_) fds.push_back(path.fd());
+  return fds;
+}
+
+void Dataplane::attend_sources() {
+  udp_ports_.retry();
+  for (PathInlet& path : paths_)
+    for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, system_now());
+}
+
+// Each thread finds out by itself, and one that has not may have the new device already. Somebody may delete it while
+// it is being made.
+Result<void> Dataplane::mend_device() {
+  bool gone = false;
+  for (const auto& thread : threads_) gone |= thread->device_gone();
+  if (!gone) return {};
+  constexpr int kTries = 3;
+  auto made = tun_.make_again(options_.inner_mtu());
+  for (int i = 1; !made && i < kTries; ++i) made = tun_.make_again(options_.inner_mtu());
+  if (!made)
+    return fail(made.error().code,
+                fmt::format("the device {} is gone and cannot be made again: {}", tun_.name(), made.error().text));
+  if (*made) {
+    ++device_made_again_;
+    overruns_.follow(tun_.index());
+    log_(
+        fmt::format("the device {} was gone and has been made again: its addresses, its routes and what else was set "
+                    "on it are lost; set them again",
+                    tun_.name()));
+  }
+  for (const auto& thread : threads_) thread->device_back();
+  return {};
+}
+
+std::optional<engine::Wanted> Dataplane::wanted() {
+  auto wanted = plane_.wanted();
+  if (!wanted && plane_.wanted_left()) ::eventfd_write(call_.get(), 1);
+  return wanted;
+}
+
+std::optional<engine::SaId> Dataplane::attention() {
+  auto id = plane_.attention();
+  if (!id && plane_.attention_left()) ::eventfd_write(call_.get(), 1);
+  return id;
+}
+
+void Dataplane::put(const engine::Sa& sa) {
+  if (!ports_of_.contains(sa.id())) {
+    std::vector<std::uint16_t> ports = ports_of(sa, options_.port);
+    for (const std::uint16_t port : ports) udp_ports_.use(port);
+    if (!ports.empty()) ports_of_.emplace(sa.id(), std::move(ports));
+  }
+  plane_.put(sa);
+}
+
+void Dataplane::remove(const engine::SaId& id) {
+  plane_.remove(id);
+  const auto node = ports_of_.extract(id);
+  if (!node) return;
+  for (const std::uint16_t port : node.mapped()) udp_ports_.leave(port);
+}
+
+}  // namespace ipsecd

@@ -1,0 +1,105 @@
+#pragma once
+/// AH and ESP at work: a TUN device, the sockets of protected packets, and the threads between them.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ipsecd/packets/overruns.h"
+#include "ipsecd/packets/packet_thread.h"
+#include "ipsecd/packets/tun.h"
+#include "ipsecd/packets/udp_ports.h"
+#include "traffic/plane.h"
+
+namespace ipsecd {
+
+struct DataplaneOptions {
+  std::string device;                  ///< The TUN device's name.
+  unsigned workers = 1;                ///< Packet threads.
+  std::uint32_t mtu = 1500;            ///< Bytes that the host's links take.
+  std::uint32_t mark = 0;              ///< SO_MARK of protected packets; 0: none.
+  std::uint16_t port = 4500;           ///< The UDP port of SAs behind a NAT that name none.
+  bool nat_follow = false;             ///< SAs in UDP send to where their peer was seen last.
+  bool beside_ike = false;             ///< UDP ports are left to an IKE daemon.
+  bool offload = true;                 ///< Long packets of the host's stack, and of UDP sockets.
+  bool path_reports = true;            ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
+  traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
+  bool same_source = false;            ///< Of tunnels: only the SA's own outer source.
+  bool mss_clamp = false;              ///< Whether TCP hears what segments fit into a tunnel.
+  traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
+
+  /// Bytes of an IP packet that the device takes.
+  std::uint32_t inner_mtu() const;
+};
+
+class Dataplane final : public engine::Carrier {
+ public:
+  /// The longest that a packet grows: an IPv6 header, UDP, ESP with IV, padding and the longest ICV.
+  static constexpr std::uint32_t kOverhead = 120;
+
+  using Log = std::function<void(std::string_view)>;
+
+  /// Opens everything that needs privileges but the device; no packet moves before start(). Errors: those of Inlet and
+  /// Outlet.
+  static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, Tun tun, Log log);
+  ~Dataplane() override;
+
+  void start();
+
+  /// Becomes readable when attend() has something to do.
+  int call() const { return call_.get(); }
+  /// What else becomes readable when there is work, for attend_sources(): path reports, of which it takes a batch, so
+  /// that what is left keeps their sockets readable, and UDP ports that are to be tried again.
+  std::vector<int> sources() const;
+  void attend_sources();
+  std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As UdpPorts has it.
+  /// The next traffic that lacks an SA. As with attention(): nullopt may mean that it is enough for once, and then
+  /// call() is readable again.
+  std::optional<engine::Wanted> wanted();
+
+  /// Makes the device again if it is gone, and says so; after call() became readable. Error: it cannot be made.
+  Result<void> mend_device();
+  std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
+
+  const std::string& device() const { return tun_.name(); }
+  const Tun& tun() const { return tun_; }
+  unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
+  traffic::Totals outbound();
+  traffic::Totals inbound() const;
+
+  // The Carrier: the plane, and a UDP socket for each port that an SA names.
+  void put(const engine::Sa& sa) override;
+  void halt(const engine::SaId& id) override { plane_.halt(id); }
+  void remove(const engine::SaId& id) override;
+  std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
+  std::optional<engine::SaId> attention() override;
+  std::optional<pfkey::Endpoint> moved(const engine::SaId& id) override { return plane_.moved(id); }
+
+ private:
+  Dataplane(const DataplaneOptions& options, Tun tun, Log log);
+
+  Result<void> add_thread(unsigned number);
+
+  struct ById {
+    bool operator()(const engine::SaId& a, const engine::SaId& b) const;
+  };
+
+  DataplaneOptions options_;
+  Log log_;
+  Tun tun_;
+  std::uint64_t device_made_again_ = 0;
+  DeviceOverruns overruns_;
+  std::vector<int> sockets_;  // Raw ones of the packet threads.
+  Descriptor call_;
+  traffic::Plane plane_;
+  std::vector<PathInlet> paths_;
+  std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
+  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Gone before the plane.
+  UdpPorts udp_ports_;
+};
+
+}  // namespace ipsecd

@@ -1,0 +1,293 @@
+#include "ipsecd/packets/outlet.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "ipsecd/packets/inlet.h"
+#include "ipsecd/packets/link_mtu.h"
+#include "ipsecd/packets/socket_address.h"
+#include "system/errno_text.h"
+
+namespace ipsecd {
+
+using traffic::Cause;
+using traffic::Departure;
+using traffic::Item;
+
+namespace {
+
+constexpr std::size_t kFront = 28;  // An IPv4 header without options and a UDP header.
+// What one piece may hold, by the kernel's leave: datagrams, and bytes of them.
+constexpr std::size_t kMostDatagrams = 64, kMostBytes = UINT16_MAX - kFront;
+
+// No room: in the socket, or in the queue of the link (ENOBUFS, which only IP_RECVERR lets the kernel say). It is
+// waited for, or the packet is dropped.
+bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
+
+std::uint8_t hop_limit(const Item& item) { return std::to_integer<std::uint8_t>(item.packet.bytes()[8]); }
+
+bool leave_alike(const Item& a, const Item& b) {
+  const Departure &x = a.departure, &y = b.departure;
+  return x.dst == y.dst && x.src == y.src && x.src_port == y.src_port && x.dst_port == y.dst_port &&
+         x.traffic_class == y.traffic_class && hop_limit(a) == hop_limit(b);
+}
+
+// Whether a message that begins there begins with this packet, or with what follows its front.
+bool has(const Item& item, const std::byte* begin) {
+  const std::byte* const at = item.packet.memory.data() + item.packet.at;
+  return item.cause == Cause::none && (begin == at || begin == at + kFront);
+}
+
+}  // namespace
+
+// What sendmmsg() wants, and room for a fragment, made once.
+struct Outlet::Batch {
+  std::array<mmsghdr, Inlet::kBatch> messages{};
+  std::array<iovec, Inlet::kBatch> parts{};
+  std::array<SocketAddress, Inlet::kBatch> to{};
+  struct alignas(cmsghdr) Details {
+    std::array<char, CMSG_SPACE(sizeof(in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t))>
+        octets;
+  };
+  std::array<Details, Inlet::kBatch> details{};
+  std::array<std::byte, 65536> fragment{};
+  std::array<Item*, Inlet::kBatch> owners{};  // Of the parts.
+
+  int fd = -1;                      // Where the messages go.
+  std::size_t count = 0, used = 0;  // Messages, and parts of them.
+
+  template <class T>
+  void add_detail(msghdr& header, int level, int type, const T& value) {
+    auto* const c =
+        static_cast<cmsghdr*>(static_cast<void*>(static_cast<char*>(header.msg_control) + header.msg_controllen));
+    *c = {.cmsg_len = CMSG_LEN(sizeof value), .cmsg_level = level, .cmsg_type = type};
+    std::memcpy(CMSG_DATA(c), &value, sizeof value);
+    header.msg_controllen += CMSG_SPACE(sizeof value);
+  }
+};
+
+Outlet::Outlet(Descriptor v4, Descriptor v6, bool offload)
+    : v4_(std::move(v4)), v6_(std::move(v6)), offload_(offload), batch_(new Batch, [](Batch* b) { delete b; }) {}
+
+Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
+  Descriptor v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
+  if (!v4)
+    return fail(errno == EPERM ? Errc::denied : Errc::io,
+                fmt::format("cannot open a raw socket to send: {}{}", errno_text(errno),
+                            errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
+  Descriptor v6(
+      ::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
+  if (!link_decides(v4.get(), Family::v4) || (v6 && !link_decides(v6.get(), Family::v6)))
+    return fail(Errc::io, fmt::format("cannot set up a raw socket to send: {}", errno_text(errno)));
+  for (const Descriptor* fd : {&v4, &v6}) {
+    if (!*fd) continue;
+    give_room(fd->get());
+    if (mark == 0) continue;
+    if (::setsockopt(fd->get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+      return fail(Errc::denied, "cannot mark packets: it needs CAP_NET_ADMIN");
+  }
+  return Outlet(std::move(v4), std::move(v6), offload);
+}
+
+void Outlet::use(std::uint16_t port, int fd) {
+  int none = 0;
+  if (offload_ && ::setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof none) == 0) ports_.push_back({port, fd});
+}
+
+void Outlet::forget(std::uint16_t port) {
+  std::erase_if(ports_, [&](const Port& p) { return p.port == port; });
+}
+
+bool Outlet::send_now(Bytes packet, const Address& dst) {
+  const auto to = socket_address({dst, 0});
+  return ::sendto(raw_socket(dst.family), packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) >= 0;
+}
+
+void Outlet::refused(Item& item, int error) {
+  const Address& dst = item.departure.dst;
+  const std::uint32_t mtu = is_full(error) ? 0 : link_mtu(raw_socket(dst.family), dst.family);
+  if (error == EMSGSIZE && mtu != 0) return send_cut(item, mtu);
+  // What somebody says of another packet, in an ICMP error, makes a send fail once.
+  if (!is_full(error) && error != EMSGSIZE && send_now(item.packet.bytes(), dst)) return;
+  ++unsent_;
+}
+
+// The link may become still narrower meanwhile, but not for ever. The first piece is as long as any: if the link takes
+// it, it takes them all.
+void Outlet::send_cut(Item& item, std::uint32_t mtu) {
+  constexpr unsigned kMostTries = 3;
+  for (unsigned i = 0; i < kMostTries && mtu != 0 && narrow_(item, mtu); ++i) {
+    mtu = 0;
+    const Departure& d = item.departure;
+    const auto one = [&](Bytes piece) {
+      if (mtu != 0 || send_now(piece, d.dst)) return;
+      mtu = errno == EMSGSIZE ? link_mtu(raw_socket(d.dst.family), d.dst.family) : 0;
+      if (mtu == 0) ++unsent_;
+    };
+    if (!traffic::fragment(item.packet.bytes(), d.mtu, d.id, batch_->fragment, one)) ++unsent_;
+  }
+  if (mtu != 0) ++unsent_;
+}
+
+// False: there was no room for all of them; the next call begins with the first that was not sent.
+bool Outlet::send_fragments(Item& item, bool wait) {
+  std::size_t number = 0;
+  bool stopped = false;
+  int error = 0;
+  const auto one = [&](Bytes piece) {
+    if (stopped || error == EMSGSIZE || number++ < fragments_sent_) return;
+    error = send_now(piece, item.departure.dst) ? 0 : errno;
+    stopped = wait && is_full(error);
+    if (stopped || error == EMSGSIZE) return;
+    if (error != 0) ++unsent_;
+    ++fragments_sent_;
+  };
+  if (!traffic::fragment(item.packet.bytes(), item.departure.mtu, item.departure.id, batch_->fragment, one)) ++unsent_;
+  if (!stopped) fragments_sent_ = 0;
+  if (error == EMSGSIZE) refused(item, error);
+  if (stopped) full_ = error == EAGAIN ? raw_socket(item.departure.dst.family) : -1;
+  return !stopped;
+}
+
+// The UDP socket through which the kernel writes the same headers that stand before the packet; else a raw one.
+int Outlet::socket_of(const Item& item) const {
+  const Departure& d = item.departure;
+  if (offload_ && d.protocol == IPPROTO_UDP && d.dst.family == Family::v4 && d.header == kFront && d.dont_fragment)
+    if (const auto found = std::ranges::find(ports_, d.src_port, &Port::port); found != ports_.end()) return found->fd;
+  return raw_socket(d.dst.family);
+}
+
+void Outlet::add_raw(Item& item) {
+  Batch& b = *batch_;
+  const std::size_t i = b.count++;
+  b.to[i] = socket_address({item.departure.dst, 0});
+  b.owners[b.used] = &item;
+  b.parts[b.used] = {item.packet.bytes().data(), item.packet.size};
+  b.messages[i].msg_hdr = {.msg_name = &b.to[i].storage,
+                           .msg_namelen = b.to[i].size,
+                           .msg_iov = &b.parts[b.used++],
+                           .msg_iovlen = 1,
+                           .msg_control = nullptr,
+                           .msg_controllen = 0,
+                           .msg_flags = 0};
+}
+
+void Outlet::add_datagrams(std::span<Item* const> run) {
+  Batch& b = *batch_;
+  const std::size_t i = b.count++;
+  const Departure& d = run[0]->departure;
+  b.to[i] = socket_address({d.dst, d.dst_port});
+  msghdr& header = b.messages[i].msg_hdr;
+  header = {.msg_name = &b.to[i].storage,
+            .msg_namelen = b.to[i].size,
+            .msg_iov = &b.parts[b.used],
+            .msg_iovlen = run.size(),
+            .msg_control = &b.details[i],
+            .msg_controllen = 0,
+            .msg_flags = 0};
+  for (Item* const item : run) {
+    const MutableBytes payload = item->packet.bytes().subspan(kFront);
+    b.owners[b.used] = item;
+    b.parts[b.used++] = {payload.data(), payload.size()};
+  }
+  in_pktinfo from{};
+  std::memcpy(&from.ipi_spec_dst, d.src.octets.data(), sizeof from.ipi_spec_dst);
+  b.add_detail(header, IPPROTO_IP, IP_PKTINFO, from);
+  b.add_detail(header, IPPROTO_IP, IP_TOS, int{d.traffic_class});
+  b.add_detail(header, IPPROTO_IP, IP_TTL, int{hop_limit(*run[0])});
+  if (run.size() > 1)
+    b.add_detail(header, SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(run[0]->packet.size - kFront));
+}
+
+std::span<Item* const> Outlet::owners_of(std::size_t message) const {
+  const msghdr& header = batch_->messages[message].msg_hdr;
+  const auto first = static_cast<std::size_t>(header.msg_iov - batch_->parts.data());
+  return std::span(batch_->owners).subspan(first, header.msg_iovlen);
+}
+
+// A message of datagrams that the kernel does not take in one piece: its packets as they are, headers and all.
+void Outlet::send_apart(std::size_t message) {
+  for (Item* const item : owners_of(message))
+    if (!send_now(item->packet.bytes(), item->departure.dst)) refused(*item, errno);
+}
+
+// What the first packet's bytes are for which there is no room; nullptr: all messages are done.
+const std::byte* Outlet::flush(bool wait) {
+  Batch& b = *batch_;
+  for (std::size_t sent = 0; sent < b.count;) {
+    const int n = ::sendmmsg(b.fd, &b.messages[sent], static_cast<unsigned>(b.count - sent), MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n > 0) {
+      sent += static_cast<std::size_t>(n);
+      continue;
+    }
+    // The first of them is the one that failed.
+    if (wait && is_full(errno)) {
+      full_ = errno == EAGAIN ? b.fd : -1;
+      b.count = b.used = 0;
+      return static_cast<const std::byte*>(b.messages[sent].msg_hdr.msg_iov->iov_base);
+    }
+    const int error = errno;
+    if (b.messages[sent].msg_hdr.msg_control && !is_full(error)) {
+      if (error == EIO) offload_ = false;  // No device of this path can do it.
+      send_apart(sent);
+    } else {
+      for (Item* const item : owners_of(sent)) refused(*item, error);
+    }
+    ++sent;
+  }
+  b.count = b.used = 0;
+  return nullptr;
+}
+
+// Runs of packets through one socket that fit go with one call; the order of all is kept.
+std::size_t Outlet::send(std::span<Item> items, bool wait) {
+  Batch& b = *batch_;
+  const std::byte* stopped = nullptr;
+  std::array<Item*, kMostDatagrams> run;
+  std::size_t in_run = 0, bytes = 0;
+  const auto end_run = [&] {
+    if (in_run > 0) add_datagrams(std::span(run).first(in_run));
+    in_run = bytes = 0;
+  };
+  const auto done = [&] {
+    return static_cast<std::size_t>(std::ranges::find_if(items, [&](const Item& item) { return has(item, stopped); }) -
+                                    items.begin());
+  };
+  for (Item& item : items) {
+    if (item.cause != Cause::none) continue;
+    const bool long_one = item.packet.size > item.departure.mtu;
+    const int fd = long_one ? -1 : socket_of(item);
+    const bool datagram = !long_one && fd != raw_socket(item.departure.dst.family);
+    // A shorter one ends its run: only the last may be.
+    const bool goes_on = datagram && in_run > 0 && fd == b.fd && in_run < run.size() &&
+                         bytes + item.packet.size <= kMostBytes && item.packet.size <= run[0]->packet.size &&
+                         run[in_run - 1]->packet.size == run[0]->packet.size && leave_alike(*run[0], item);
+    if (!goes_on) end_run();
+    if (fd != b.fd || b.used + in_run == b.parts.size()) {
+      end_run();
+      if ((stopped = flush(wait))) return done();
+    }
+    b.fd = fd;
+    if (long_one) {
+      if (!send_fragments(item, wait)) return static_cast<std::size_t>(&item - items.data());
+    } else if (datagram) {
+      run[in_run++] = &item;
+      bytes += item.packet.size;
+    } else {
+      add_raw(item);
+    }
+  }
+  end_run();
+  stopped = flush(wait);
+  return stopped ? done() : items.size();
+}
+
+}  // namespace ipsecd

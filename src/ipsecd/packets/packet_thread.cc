@@ -1,0 +1,252 @@
+#include "ipsecd/packets/packet_thread.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+
+#include "base/registers.h"
+#include "system/clock.h"
+
+namespace ipsecd {
+
+using traffic::Cause;
+using traffic::Item;
+using traffic::Packet;
+
+namespace {
+
+constexpr std::size_t kBuffer = Packet::kHeadroom + UINT16_MAX + 1 + Packet::kTailroom;
+
+// A slow link makes room little by little; one that makes none for so long must not hold up the others.
+// A link whose own queue is full says nothing of its room: it is tried again and again, and for a while not waited for
+// when it has made none.
+constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{1000};
+
+}  // namespace
+
+PacketThread::Hand::Hand() : memory(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)), items(kBatch) {}
+
+std::span<Item> PacketThread::Hand::empty() {
+  for (std::size_t i = 0; i < kBatch; ++i)
+    items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
+  return items;
+}
+
+PacketThread::PacketThread(Parts parts)
+    : parts_(std::move(parts)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      origins_(kBatch) {
+  parts_.outlet.narrow_with(
+      [this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, system_now()); });
+  watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
+  watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+  for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
+}
+
+PacketThread::~PacketThread() {
+  ended_ = true;
+  ::eventfd_write(woken_.get(), 1);
+  if (thread_.joinable()) thread_.join();
+}
+
+void PacketThread::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void PacketThread::watch(int fd, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void PacketThread::hand_over(Change change) {
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.push_back(std::move(change));
+  }
+  ::eventfd_write(woken_.get(), 1);
+}
+
+void PacketThread::add(Inlet inlet) { hand_over({.added = std::move(inlet)}); }
+
+void PacketThread::drop_port(std::uint16_t port, Family family) { hand_over({.dropped = port, .family = family}); }
+
+void PacketThread::take_over() {
+  std::uint64_t calls = 0;
+  ::eventfd_read(woken_.get(), &calls);
+  std::vector<Change> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    changes.swap(changes_);
+  }
+  for (Change& change : changes) {
+    if (change.added) {
+      watch(change.added->fd(), static_cast<std::uint64_t>(change.added->fd()));
+      if (change.added->udp() && change.added->family() == Family::v4)
+        parts_.outlet.use(change.added->port(), change.added->fd());
+      parts_.inlets.push_back(std::move(*change.added));
+    } else if (change.device) {
+      // What is polled without a device tells of nothing afterwards.
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+      parts_.tun.back();
+      if (waiting_.empty()) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+    } else {
+      if (change.family == Family::v4) parts_.outlet.forget(change.dropped);
+      // What waits in it may be for the socket that has the port by now.
+      const auto gone = [&](const Inlet& inlet) {
+        return inlet.port() == change.dropped && inlet.family() == change.family;
+      };
+      constexpr unsigned kMostRounds = 64;
+      for (Inlet& inlet : parts_.inlets) {
+        if (!gone(inlet)) continue;
+        if (inlet.fd() == full_) watch_full(false);
+        for (unsigned i = 0; i < kMostRounds && come_in(inlet); ++i) continue;
+      }
+      std::erase_if(parts_.inlets, gone);
+    }
+  }
+}
+
+bool PacketThread::wait() {
+  std::array<epoll_event, 32> events;
+  wipe_registers();
+  const int limit = waiting_.empty() ? -1 : static_cast<int>(kNextTry.count());
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
+  ready_.clear();
+  for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(std::max(count, 0))))
+    ready_.push_back({static_cast<int>(event.data.u64), event.events});
+  return !ended_ && (count >= 0 || errno == EINTR);
+}
+
+void PacketThread::run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  while (wait()) {
+    for (const Ready& ready : ready_) serve(ready);
+    if (!waiting_.empty()) go_on();
+  }
+}
+
+void PacketThread::serve(const Ready& ready) {
+  if (ready.fd == woken_.get()) {
+    take_over();
+  } else if (ready.fd == parts_.tun.fd()) {
+    if (waiting_.empty()) go_out();
+  } else {
+    if (ready.fd == full_ && waiting_.empty() && (ready.events & EPOLLOUT) != 0) watch_full(false);
+    if (const auto inlet = std::ranges::find(parts_.inlets, ready.fd, &Inlet::fd); inlet != parts_.inlets.end())
+      come_in(*inlet);
+  }
+}
+
+// The engine's thread acts on limits that packets reached and asks for SAs that are missing.
+void PacketThread::call_if_needed() {
+  if (parts_.worker.attention()) ::eventfd_write(parts_.call, 1);
+}
+
+void PacketThread::go_out() {
+  do {
+    const std::span<Item> room = hand_.empty();
+    waiting_ = room.first(parts_.tun.read(room, origins_));
+    const Instant at = system_now();
+    parts_.worker.protect(waiting_, at);
+    if (!send(full_ < 0 && at.steady >= impatient_until_)) return wait_for_room();
+  } while (parts_.tun.left());
+  if (parts_.tun.gone()) leave_device();
+}
+
+// What waits. False: some are left, because there was no room.
+bool PacketThread::send(bool wait) {
+  const std::size_t sent = parts_.outlet.send(waiting_, wait);
+  unsent_.store(parts_.outlet.unsent(), std::memory_order_relaxed);
+  answer_too_big(waiting_.first(sent));
+  waiting_ = waiting_.subspan(sent);
+  call_if_needed();
+  return waiting_.empty();
+}
+
+// The device's queue fills meanwhile, and what it has no room for the kernel drops and counts.
+void PacketThread::wait_for_room() {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+  if (!other_hand_) other_hand_.emplace();
+  watch_full(true);
+  const auto at = system_now().steady;
+  patient_until_ = at + kPatience, next_try_ = at + kNextTry;
+}
+
+void PacketThread::go_on() {
+  const std::size_t before = waiting_.size();
+  const Instant at = system_now();
+  if (full_ < 0 && at.steady < next_try_) return;
+  next_try_ = at.steady + kNextTry;
+  const bool patient = at.steady < patient_until_;
+  if (!send(patient)) {
+    if (waiting_.size() < before) patient_until_ = at.steady + kPatience;
+    if (parts_.outlet.full() != full_) watch_full(true);
+    return;
+  }
+  if (patient) watch_full(false);
+  if (!patient && full_ < 0) impatient_until_ = at.steady + kImpatience;
+  watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+  go_out();
+}
+
+// Whether the outlet's full socket has room again. What a UDP socket gets is waited for in any case.
+void PacketThread::watch_full(bool watched) {
+  const auto change = [&](int fd, bool room) {
+    epoll_event event{};
+    event.data.u64 = static_cast<std::uint64_t>(fd);
+    const bool inlet = std::ranges::find(parts_.inlets, fd, &Inlet::fd) != parts_.inlets.end();
+    event.events = (inlet ? std::uint32_t{EPOLLIN} : 0u) | (room ? std::uint32_t{EPOLLOUT} : 0u);
+    ::epoll_ctl(epoll_.get(), inlet ? EPOLL_CTL_MOD : room ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+  };
+  if (full_ >= 0) change(full_, false);
+  full_ = watched ? parts_.outlet.full() : -1;
+  if (full_ >= 0) change(full_, true);
+}
+
+// A descriptor without a device is always ready, and never has anything.
+void PacketThread::leave_device() {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+  device_gone_.store(true, std::memory_order_relaxed);
+  ::eventfd_write(parts_.call, 1);
+}
+
+bool PacketThread::come_in(Inlet& inlet) {
+  bool some = false;
+  Hand& hand = waiting_.empty() ? hand_ : *other_hand_;
+  do {
+    const std::span<Item> room = hand.empty();
+    const std::span<Item> items = room.first(inlet.receive(room));
+    some |= !items.empty();
+    parts_.worker.unprotect(items, system_now());
+    parts_.tun.write(items);
+    undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
+    call_if_needed();
+  } while (inlet.left());
+  return some;
+}
+
+// One answer for each packet of the stack; the kernel knows the address that it comes from.
+void PacketThread::answer_too_big(std::span<Item> items) {
+  std::optional<std::uint32_t> answered;
+  for (Item& item : items) {
+    if (item.cause != Cause::too_big || item.mtu == 0) continue;
+    const std::uint32_t origin = origins_[static_cast<std::size_t>(&item - hand_.items.data())];
+    if (answered == origin) continue;
+    answered = origin;
+    Packet& packet = item.packet;
+    if (traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes());
+  }
+}
+
+}  // namespace ipsecd

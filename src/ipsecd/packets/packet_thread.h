@@ -1,0 +1,110 @@
+#pragma once
+/// One packet thread: what is routed into the TUN device goes out protected, what arrives comes out of the device.
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "ipsecd/packets/icmp_outlet.h"
+#include "ipsecd/packets/inlet.h"
+#include "ipsecd/packets/outlet.h"
+#include "ipsecd/packets/tun_queue.h"
+#include "system/descriptor.h"
+#include "traffic/plane.h"
+
+namespace ipsecd {
+
+class PacketThread {
+ public:
+  struct Parts {
+    traffic::Worker worker;
+    TunQueue tun;
+    int call;  ///< An eventfd that wakes the engine's thread.
+    Outlet outlet;
+    IcmpOutlet answers;
+    std::vector<Inlet> inlets;
+  };
+
+  explicit PacketThread(Parts parts);
+  /// Ends the thread; packets in hand are done.
+  ~PacketThread();
+
+  void start();
+
+  // For the engine's thread: further sockets, which the thread takes over between two batches.
+  void add(Inlet inlet);
+  void drop_port(std::uint16_t port, Family family);
+  /// The device is there again.
+  void device_back() { hand_over({.device = true}); }
+
+  /// Whether the device was found to be no more since this was last asked; the engine's thread is woken then.
+  bool device_gone() { return device_gone_.exchange(false, std::memory_order_relaxed); }
+
+  // For any thread: packets that were protected, or let in, and that the kernel did not take.
+  std::uint64_t unsent() const { return unsent_.load(std::memory_order_relaxed); }
+  std::uint64_t undelivered() const { return undelivered_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::size_t kBatch = Inlet::kBatch;
+
+  // Packets in hand and their buffers.
+  struct Hand {
+    Hand();
+    std::span<traffic::Item> empty();
+
+    std::unique_ptr<std::byte[]> memory;
+    std::vector<traffic::Item> items;
+  };
+  struct Ready {
+    int fd;
+    std::uint32_t events;
+  };
+
+  void run();
+  void serve(const Ready& ready);
+  /// Waits for packets or a call. False: the end.
+  bool wait();
+  void take_over();
+  void watch(int fd, std::uint64_t tag);
+  void go_out();
+  bool send(bool wait);
+  void wait_for_room();
+  void go_on();
+  void watch_full(bool watched);
+  /// One batch. False: nothing was there.
+  bool come_in(Inlet& inlet);
+  void leave_device();
+  void answer_too_big(std::span<traffic::Item> items);
+  void call_if_needed();
+
+  Parts parts_;
+  Descriptor epoll_, woken_;
+  Hand hand_;
+  std::vector<std::uint32_t> origins_;  // Of the items that come from the device.
+  std::vector<Ready> ready_;            // Of the last wait().
+  // Where a socket is full, the packets that wait for it stay in hand_, the device is not read, and what arrives is
+  // taken into the other hand.
+  std::span<traffic::Item> waiting_;
+  std::optional<Hand> other_hand_;
+  int full_ = -1;  // The socket; without any that wait, it was waited for in vain.
+  std::chrono::nanoseconds patient_until_{}, next_try_{}, impatient_until_{};
+  std::thread thread_;
+
+  std::atomic<bool> ended_ = false, device_gone_ = false;
+  std::atomic<std::uint64_t> unsent_ = 0, undelivered_ = 0;
+  struct Change {
+    std::optional<Inlet> added = std::nullopt;
+    std::uint16_t dropped = 0;   // A port, if nothing is added,
+    Family family = Family::v4;  // of this family;
+    bool device = false;         // or the device is back.
+  };
+  void hand_over(Change change);
+  std::mutex mutex_;             // Of what the engine's thread hands over.
+  std::vector<Change> changes_;  // In order: a port may be given up and taken again, or the other way round.
+};
+
+}  // namespace ipsecd
