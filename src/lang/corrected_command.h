@@ -1,0 +1,16 @@
+#pragma once
+/// A command as it should have been written, for the message that refuses it. Keys are masked.
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lang {
+
+/// The command on one line, running the other way: the values of its source and its destination swapped, and so its
+/// direction, if it says one. nullopt: it does not have both.
+std::optional<std::string> with_ends_swapped(std::string_view text);
+
+/// "echo 'TEXT' | ipseckey"; nullopt: the text has a key in it, or something like one, or cannot stand in quotes.
+std::optional<std::string> through_a_pipe(std::string_view text);
+
+}  // namespace lang

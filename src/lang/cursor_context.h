@@ -1,0 +1,49 @@
+#pragma once
+/// Where the end of an unfinished command stands in the language: what kind of word comes next.
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "lang/keywords.h"
+#include "pfkey/algorithms.h"
+
+namespace lang {
+
+struct CursorContext {
+  enum class Kind : std::uint8_t {
+    command,
+    satype,
+    keyword,
+    value,  ///< Word `value_word` of the value of `keyword`.
+    file,
+    topic,
+    algorithm,
+    bits,  ///< A key length of `algorithm`.
+    end,   ///< The command takes nothing more.
+    lost,  ///< What stands before is no command.
+  };
+  Kind kind = Kind::lost;
+  const CommandRow* row = nullptr;
+  pfkey::SaType satype = pfkey::SaType::unspec;
+  const Keyword* keyword = nullptr;
+  const pfkey::Algorithm* algorithm = nullptr;
+  std::size_t value_word = 0;
+  std::vector<const Keyword*> given = {};
+  std::size_t at = 0;           ///< Offset of the word that is being typed.
+  std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
+
+  /// Whether the command uses that keyword for its SA type and has not got it yet.
+  bool takes(const Keyword& k) const {
+    const bool of_type = k.only == pfkey::SaType::unspec || k.only == satype;
+    return of_type && (k.used & bit(row->verb)) != 0 && std::ranges::find(given, &k) == given.end();
+  }
+};
+
+/// The place of the last word of `text`; of the next one if the text ends in a blank.
+CursorContext context_at_end(std::string_view text);
+
+/// The SA types that a command takes, separated by blanks.
+std::string_view satypes_for(const CommandRow& row);
+
+}  // namespace lang
