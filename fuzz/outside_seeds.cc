@@ -100,7 +100,7 @@ void vault(const std::filesystem::path& folder) {
     const auto nobody = [](engine::Audience, pfkey::Message&&) {};
     for (std::uint32_t spi : {1u, 2u, 3u}) {
       engine.handle(engine::testing::add_esp(spi), engine::testing::at(0), nobody);
-      auto live = made->live({pfkey::SaType::esp, spi, *parse_address("192.0.2.2")});
+      auto live = made->numbers_of({pfkey::SaType::esp, spi, *parse_address("192.0.2.2")});
       live->number = spi, live->begun = 1;
     }
     engine.handle(rich(), engine::testing::at(0), nobody);

@@ -31,7 +31,7 @@ std::size_t go_on(Vault& vault) {
   const auto nobody = [](engine::Audience, pfkey::Message&&) {};
   const engine::SaId id{pfkey::SaType::esp, 0xfffffffe, *parse_address("192.0.2.2")};
   engine.handle(engine::testing::add_esp(id.spi), now(), nobody);
-  vault.live(id)->number = 1;
+  vault.numbers_of(id)->number = 1;
   engine.handle(engine::testing::request(pfkey::Type::del, pfkey::SaType::esp, id.spi), now(), nobody);
   return held;
 }

@@ -89,11 +89,12 @@ class Turn {
     const backend::Backend* const sadb = session_.opened();
     if (!place_.name.empty() || !sadb) return Status::ok;
     place_ = backend::sadb_place(*sadb);
-    if (session_.owned().empty() || place_.name == "memory") return Status::ok;
-    rows_.emplace(session_.owned());
+    if (session_.owner_rows().empty() || place_.name == "memory") return Status::ok;
+    rows_.emplace(session_.owner_rows());
     if (request_.dry_run) return Status::ok;
     const HeldSignals held;
-    auto lock = apply::Lock::take(session_.owned() + ".lock", place_.name, apply::Lock::kPatience, HeldSignals::fd());
+    auto lock =
+        apply::Lock::take(session_.owner_rows() + ".lock", place_.name, apply::Lock::kPatience, HeldSignals::fd());
     if (lock) {
       lock_.emplace(std::move(*lock));
       return Status::ok;

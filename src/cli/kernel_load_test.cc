@@ -48,7 +48,7 @@ Ran run(std::vector<std::string> arguments, std::string_view text, FakeKernel::A
   world.open = [&](const std::string&) -> Result<std::unique_ptr<backend::Backend>> {
     kernel::XfrmWorld beside;
     beside.connect = [&](bool) -> Result<Netlink> { return kernel.client(); };
-    beside.companion = folder / "sadb.db";
+    beside.side_table = folder / "sadb.db";
     beside.clock = world.clock;
     beside.keys_hidden = lockdown;
     auto opened = kernel::Xfrm::open(std::move(beside));

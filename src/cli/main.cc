@@ -67,7 +67,8 @@ cli::World this_world(cli::Console& console) {
       .open_scratch = [around](cli::Scratch kind) { return cli::open_scratch(around, kind); },
       .host = [clock = around.clock] { return cli::this_host(clock()); },
       .credentials = environment("CREDENTIALS_DIRECTORY"),
-      .owned = apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
+      .owner_rows =
+          apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
   };
 }
 

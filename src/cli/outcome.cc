@@ -4,8 +4,8 @@
 
 #include <cerrno>
 
-#include "lang/blame.h"
 #include "lang/commands.h"
+#include "lang/keyword_at_fault.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/names.h"
 #include "pfkey/near_name.h"
@@ -70,9 +70,9 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
             with_remark(fmt::format("One of the entered values is incorrect: Diagnostic code {}: {}", reply.diagnostic,
                                     pfkey::text_of(diagnostic)),
                         reply),
-            lang::slot_for(diagnostic), reply.remark && reply.remark->text == pfkey::kSameWayRound};
+            lang::keyword_at_fault(diagnostic), reply.remark && reply.remark->text == pfkey::kSameWayRound};
   return {false, with_remark(fmt::format("the SADB refuses: {}", pfkey::refusal_text(reply)), reply),
-          lang::slot_for(diagnostic)};
+          lang::keyword_at_fault(diagnostic)};
 }
 
 std::string done_text(Type type, const Asked& asked) { return fmt::format("{} {}", done(type), sa_name(asked)); }

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "cli/apply.h"
-#include "lang/amend.h"
+#include "lang/corrected_command.h"
 #include "lang/request.h"
 #include "system/held_signals.h"
 

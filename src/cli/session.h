@@ -38,7 +38,7 @@ struct World {
   Random random = kernel_random;                                           ///< For genkey.
   std::function<HostFacts()> host = {};  ///< The host as it is now, for warnings; empty: nothing is known.
   std::string credentials = {};          ///< CREDENTIALS_DIRECTORY; empty: none.
-  std::string owned = {};                ///< Where it is kept which file owns which SAs; empty: nowhere.
+  std::string owner_rows = {};           ///< Where it is kept which file owns which SAs; empty: nowhere.
 };
 
 class Session {
@@ -71,7 +71,7 @@ class Session {
   /// What SAs meet on this host. Whether it forwards is not known where the SADB may be another host's: a file that is
   /// checked for no SADB in particular, the engine of a socket that was named, `memory`.
   HostFacts host() const;
-  const std::string& owned() const { return world_.owned; }
+  const std::string& owner_rows() const { return world_.owner_rows; }
   Instant now() const { return world_.clock(); }
   /// How a file of keys is opened, and what an error means for the exit status.
   Care care() const { return settings_.service ? Care::refuse : Care::warn; }

@@ -157,8 +157,8 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
 // nullptr: none was asked for.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
                                                          std::vector<Descriptor> held) {
-  traffic::LiveSource live;
-  if (vault) live = [vault](const engine::SaId& id) { return vault->live(id); };
+  traffic::SaNumbersSource numbers;
+  if (vault) numbers = [vault](const engine::SaId& id) { return vault->numbers_of(id); };
   if (!options.tun) {
     if (!std::exchange(held, {}).empty()) ipsecd::give_up_queues();
     return nullptr;
@@ -171,7 +171,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .beside_ike = options.beside_ike,
                                         .offload = !options.no_offload,
                                         .path_reports = !options.no_path_reports,
-                                        .live = std::move(live),
+                                        .numbers = std::move(numbers),
                                         .same_source = options.source == "same",
                                         .mss_clamp = options.mss_clamp,
                                         .icmp_errors = icmp_errors(options)};

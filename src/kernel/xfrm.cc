@@ -38,7 +38,7 @@ Result<std::unique_ptr<Xfrm>> Xfrm::open(XfrmWorld world) {
 }
 
 Xfrm::Xfrm(XfrmWorld world, Netlink netlink)
-    : world_(std::move(world)), netlink_(std::move(netlink)), companion_(world_.companion) {}
+    : world_(std::move(world)), netlink_(std::move(netlink)), side_table_(world_.side_table) {}
 
 xfrm::DecodeContext Xfrm::context() const { return {now_, world_.keys_hidden, device_name}; }
 
@@ -116,7 +116,7 @@ Result<void> Xfrm::settle(std::span<Message> requests, const Reply& reply) {
     if (p.decided) finish(p, request, reply);
   }
   planned_.clear();
-  if (auto kept = companion_.commit(); !kept && done) return kept;
+  if (auto kept = side_table_.commit(); !kept && done) return kept;
   return done;
 }
 
@@ -135,7 +135,7 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
                                         Row{Type::flush, &Xfrm::flush},
                                         Row{Type::dump, &Xfrm::dump}};
   now_ = seconds_since_1970(world_.clock());
-  companion_.look_again();
+  side_table_.look_again();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Message& m = requests[i];
     const bool exact = m.mark || (m.src && !is_unspecified(m.src->address));  // More than the kernel looks at.
@@ -155,7 +155,7 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
     const Message header = m.header();
     auto wrong = (this->*row->handler)(m, [&](Message&& answer) { reply(i, std::move(answer)); });
     batch_.clear();
-    const auto kept = companion_.commit();
+    const auto kept = side_table_.commit();
     if (!wrong) return std::unexpected(wrong.error());
     if (*wrong) reply(i, xfrm::refused(header, **wrong));
     if (!kept) return kept;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "kernel/companion.h"
 #include "kernel/netlink.h"
+#include "kernel/side_table.h"
 #include "kernel/xfrm_decode.h"
 #include "kernel/xfrm_rules.h"
 #include "kernel/xfrm_world.h"
@@ -71,7 +71,7 @@ class Xfrm : public backend::Backend {
   Result<Check> flush(pfkey::Message& m, const Answer& reply);
   Result<Check> dump(pfkey::Message& m, const Answer& reply);
   void add_what_is_beside(std::vector<pfkey::Message>& list, pfkey::SaType satype,
-                          const std::map<backend::SaName, Beside>& rows);
+                          const std::map<backend::SaName, SideRow>& rows);
 
   // Pairs, and what else is kept beside the kernel: xfrm_pairs.cc.
   void keep(const pfkey::Message& request, std::string& remark);
@@ -90,7 +90,7 @@ class Xfrm : public backend::Backend {
 
   XfrmWorld world_;
   Netlink netlink_;
-  Companion companion_;
+  SideTable side_table_;
   NetlinkBatch batch_;
   std::vector<Planned> planned_;
   // Walks over all SAs that may still be made to tell of a near one: a file may be full of names that are not there.

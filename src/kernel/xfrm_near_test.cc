@@ -71,7 +71,7 @@ struct Bench {
         }) {
     XfrmWorld world;
     world.connect = [this](bool) -> Result<Netlink> { return kernel.client(); };
-    world.companion = folder / "beside/sadb.db";
+    world.side_table = folder / "beside/sadb.db";
     world.clock = [] { return Instant{}; };
     sadb = std::move(*Xfrm::open(std::move(world)));
   }

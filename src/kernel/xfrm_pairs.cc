@@ -23,14 +23,14 @@ using xfrm::Refusal;
 // goes.
 void Xfrm::keep(const Message& request, std::string& remark) {
   Result<void> kept;
-  Beside beside = request.type == Type::del ? Beside() : beside_of(request);
+  SideRow beside = request.type == Type::del ? SideRow() : side_row_of(request);
   if (beside.empty()) {
-    if (companion_.there()) kept = companion_.begin();
-    if (kept && companion_.there()) kept = companion_.erase(backend::name_of(request));
+    if (side_table_.there()) kept = side_table_.begin();
+    if (kept && side_table_.there()) kept = side_table_.erase(backend::name_of(request));
   } else {
     beside.added = now_;
-    kept = companion_.begin();
-    if (kept) kept = companion_.put(backend::name_of(request), beside);
+    kept = side_table_.begin();
+    if (kept) kept = side_table_.put(backend::name_of(request), beside);
   }
   if (!kept && !beside.empty())
     xfrm::append(remark,
@@ -40,24 +40,24 @@ void Xfrm::keep(const Message& request, std::string& remark) {
 // Adds what is kept beside the kernel, as far as it is about this very SA and its partner is there, and the direction
 // that follows from the addresses if nobody gave one.
 Result<void> Xfrm::join(Message& sa) {
-  const auto row = companion_.find(backend::name_of(sa));
+  const auto row = side_table_.find(backend::name_of(sa));
   if (!row) return std::unexpected(row.error());
   if (!*row || !xfrm::same_sa(sa, **row)) {
     direct(sa);
     return {};
   }
-  Beside beside = **row;
+  SideRow beside = **row;
   if (beside.pair != 0) {
     const auto partner = look(xfrm::partner_of(sa, beside.pair));
     if (!partner) return std::unexpected(partner.error());
     const bool mutual = partner->found && [&] {
       const Message& other = partner->found->sa;
-      const auto theirs = companion_.find(backend::name_of(other));
+      const auto theirs = side_table_.find(backend::name_of(other));
       return theirs && *theirs && (*theirs)->pair == sa.sa->spi && xfrm::same_sa(other, **theirs);
     }();
     if (!mutual) beside.pair = 0;
   }
-  add_beside(sa, beside);
+  add_side_row(sa, beside);
   direct(sa);
   return {};
 }
@@ -119,25 +119,25 @@ Result<Xfrm::Check> Xfrm::set_pair(const Message& m) {
   if (auto joined = join(sa); !joined) return std::unexpected(joined.error());
   sa.pair = pfkey::Pair{m.sa->spi};
   if (!xfrm::one_way(sa.sa->flags)) sa.sa->flags = (sa.sa->flags & ~kWays) | xfrm::opposite_way(m.sa->flags);
-  Beside beside = beside_of(sa);
+  SideRow beside = side_row_of(sa);
   beside.added = sa.current->addtime;
-  if (auto put = companion_.put(backend::name_of(sa), beside); !put) return std::unexpected(put.error());
+  if (auto put = side_table_.put(backend::name_of(sa), beside); !put) return std::unexpected(put.error());
   return Check();
 }
 
 // An SA that cannot be paired is not added; where only that turns out late, it is taken back.
 Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
   if (auto wrong = xfrm::wrong_with(m, world_.labels)) return wrong;
-  if (auto begun = companion_.begin(); !begun) return Check(Refusal{EIO, Diagnostic::none, begun.error().text});
+  if (auto begun = side_table_.begin(); !begun) return Check(Refusal{EIO, Diagnostic::none, begun.error().text});
   auto wrong = check_pair(m);
   if (!wrong || *wrong) return wrong;
   std::string remark;
   if (auto refused = plan_add(m, XFRM_MSG_NEWSA, remark)) return refused;
   auto refused = ask(m, batch_);
   if (!refused || *refused) return refused;
-  Beside beside = beside_of(m);
+  SideRow beside = side_row_of(m);
   beside.added = now_;
-  const auto kept = companion_.put(backend::name_of(m), beside);
+  const auto kept = side_table_.put(backend::name_of(m), beside);
   auto paired = kept ? set_pair(m) : Result<Check>(Check());
   if (kept && paired && !*paired) {
     reply(xfrm::echo(std::move(m), remark));
@@ -176,10 +176,10 @@ Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
   if (m.pair) merged.pair = m.pair;
   if (m.src_identity) merged.src_identity = m.src_identity;
   if (m.dst_identity) merged.dst_identity = m.dst_identity;
-  Beside beside = beside_of(merged);
+  SideRow beside = side_row_of(merged);
   beside.added = sa.sa.current->addtime;
-  auto kept = companion_.begin();
-  if (kept) kept = companion_.put(backend::name_of(sa.sa), beside);
+  auto kept = side_table_.begin();
+  if (kept) kept = side_table_.put(backend::name_of(sa.sa), beside);
   if (!kept) return std::unexpected(kept.error());
   return Check();
 }
@@ -213,7 +213,7 @@ Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
     m.sa->flags |= sa.sa.sa->flags & kWays;
     auto wrong = check_pair(m);
     if (!wrong || *wrong) return wrong;
-    if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());
+    if (auto begun = side_table_.begin(); !begun) return std::unexpected(begun.error());
     auto refused = set_pair(m);
     if (!refused || *refused) return refused;
     sa.sa.sa->flags = (sa.sa.sa->flags & ~kWays) | (m.sa->flags & kWays);
@@ -253,9 +253,9 @@ Result<Xfrm::Check> Xfrm::delete_pair(Message& m, const Answer& reply) {
   xfrm::put_name(partner, XFRM_MSG_DELSA, batch_);
   auto refused = ask(m, batch_);
   if (!refused || *refused) return refused;
-  if (auto begun = companion_.begin(); !begun) return std::unexpected(begun.error());
+  if (auto begun = side_table_.begin(); !begun) return std::unexpected(begun.error());
   for (const Message* gone : {static_cast<const Message*>(&m), &partner})
-    if (auto erased = companion_.erase(backend::name_of(*gone)); !erased) return std::unexpected(erased.error());
+    if (auto erased = side_table_.erase(backend::name_of(*gone)); !erased) return std::unexpected(erased.error());
   reply(xfrm::echo(std::move(m)));
   return Check();
 }

@@ -113,7 +113,7 @@ struct Both {
   explicit Both(const char* own) : kernel([this](const auto& requests, Peer& peer) { held.answer(requests, peer); }) {
     const auto world = [this, own] {
       XfrmWorld w;
-      w.companion = folder / "beside/sadb.db";
+      w.side_table = folder / "beside/sadb.db";
       w.clock = now;
       w.is_local = only(own);
       w.device_index = [](const std::string&) { return 0u; };

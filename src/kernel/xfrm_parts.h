@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "kernel/companion.h"
+#include "kernel/side_table.h"
 #include "pfkey/message.h"
 
 namespace kernel::xfrm {
@@ -28,7 +28,7 @@ inline pfkey::Message echo(pfkey::Message&& request, const std::string& remark =
 }
 
 /// Whether the row is about this very SA, and not about an earlier one of its name.
-inline bool same_sa(const pfkey::Message& sa, const Beside& beside) {
+inline bool same_sa(const pfkey::Message& sa, const SideRow& beside) {
   return backend::same_moment(sa.current ? sa.current->addtime : 0, beside.added);
 }
 

@@ -172,7 +172,7 @@ Result<Xfrm::Check> Xfrm::flush(Message& m, const Answer& reply) {
   if (batch_.count() == 0) return Check(Refusal{EINVAL, Diagnostic::unknown_satype});
   auto refused = ask(m, batch_);
   if (!refused || (*refused && (*refused)->error != ESRCH)) return refused;  // ESRCH: there was none.
-  if (auto cleared = companion_.clear(m.satype); !cleared) return std::unexpected(cleared.error());
+  if (auto cleared = side_table_.clear(m.satype); !cleared) return std::unexpected(cleared.error());
   reply(xfrm::echo(std::move(m)));
   return Check();
 }
@@ -180,7 +180,7 @@ Result<Xfrm::Check> Xfrm::flush(Message& m, const Answer& reply) {
 Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
   if (m.satype != SaType::unspec && xfrm::protocol_of(m.satype) == 0)
     return Check(Refusal{EINVAL, Diagnostic::unknown_satype});
-  auto rows = companion_.all();
+  auto rows = side_table_.all();
   if (!rows) return std::unexpected(rows.error());
   std::vector<Message> list;
   xfrm::put_dump(m.satype, batch_);
@@ -208,22 +208,22 @@ Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
 
 // Only rows that are about an SA of this list count; the others of its type are forgotten.
 void Xfrm::add_what_is_beside(std::vector<Message>& list, SaType satype,
-                              const std::map<backend::SaName, Beside>& rows) {
-  std::map<backend::SaName, Beside> live;
+                              const std::map<backend::SaName, SideRow>& rows) {
+  std::map<backend::SaName, SideRow> live;
   for (const Message& sa : list)
     if (const auto row = rows.find(backend::name_of(sa)); row != rows.end() && xfrm::same_sa(sa, row->second))
       live.insert(*row);
   for (const auto& [name, beside] : rows) {
     if (live.contains(name) || (satype != SaType::unspec && name.satype != satype)) continue;
-    if (!companion_.begin() || !companion_.erase(name)) break;  // They stay until the next read.
+    if (!side_table_.begin() || !side_table_.erase(name)) break;  // They stay until the next read.
   }
   for (Message& sa : list) {
     const auto row = live.find(backend::name_of(sa));
     if (row == live.end()) continue;
-    Beside beside = row->second;
+    SideRow beside = row->second;
     const auto partner = live.find({sa.satype, beside.pair, sa.src->address, row->first.mark});
     if (partner == live.end() || partner->second.pair != sa.sa->spi) beside.pair = 0;
-    add_beside(sa, beside);
+    add_side_row(sa, beside);
   }
 }
 

@@ -69,7 +69,7 @@ class Bench {
       if (listening) return events.client();
       return kernel_.client();
     };
-    world.companion = folder / "beside/sadb.db";
+    world.side_table = folder / "beside/sadb.db";
     world.clock = [] { return Instant{{}, std::chrono::sys_seconds(std::chrono::seconds(kNow))}; };
     world.random = [] { return 5u; };
     world.device_index = [](const std::string& name) { return name == "eth3" ? 3u : 0u; };

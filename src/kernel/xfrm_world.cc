@@ -10,8 +10,8 @@
 #include <random>
 #include <utility>
 
-#include "kernel/companion.h"
 #include "kernel/facts.h"
+#include "kernel/side_table.h"
 #include "system/local_addresses.h"
 
 namespace kernel {
@@ -26,7 +26,7 @@ XfrmWorld xfrm_world(std::function<Instant()> clock) {
                                                         XFRMNLGRP_AEVENTS, XFRMNLGRP_MAPPING};
     return Netlink::open(NETLINK_XFRM, kGroups);
   };
-  world.companion = companion_path();
+  world.side_table = side_table_path();
   world.clock = std::move(clock);
   world.random = [] { return std::random_device{}(); };
   world.device_index = [](const std::string& name) {

@@ -14,7 +14,7 @@ namespace kernel {
 
 struct XfrmWorld {
   std::function<Result<Netlink>(bool listening)> connect;  ///< For requests, or subscribed to what happens.
-  std::string companion;                                   ///< Path of the file beside the kernel.
+  std::string side_table;                                  ///< Path of the file beside the kernel.
   std::function<Instant()> clock;
   std::function<std::uint32_t()> random;                          ///< 32 bits, for GETSPI.
   std::function<std::uint32_t(const std::string&)> device_index;  ///< 0: no such device.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "lang/place.h"
+#include "lang/cursor_context.h"
 #include "lang/syntax.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/names.h"
@@ -40,7 +40,7 @@ struct Offers {
 };
 
 // Only ESP may do without one.
-void offer_algorithms(const Place& place, pfkey::AlgorithmKind kind, Offers& offers) {
+void offer_algorithms(const CursorContext& place, pfkey::AlgorithmKind kind, Offers& offers) {
   for (const pfkey::Algorithm& a : pfkey::algorithms())
     if (a.kind == kind) offers.add(a.names);
   if (place.satype != pfkey::SaType::ah) offers.add(pfkey::none_names(kind));
@@ -60,7 +60,7 @@ void offer_literals(std::string_view metavar, Offers& offers) {
   }
 }
 
-void offer_values(const Place& place, Offers& offers) {
+void offer_values(const CursorContext& place, Offers& offers) {
   std::visit(
       [&]<class T>(std::optional<T> SaSpec::*) {
         if constexpr (std::is_same_v<T, AuthAlgorithm>) offer_algorithms(place, pfkey::AlgorithmKind::auth, offers);
@@ -84,8 +84,8 @@ void offer_topics(Offers& offers) {
 }  // namespace
 
 Completion complete(std::string_view text) {
-  using Kind = Place::Kind;
-  const Place place = place_at_end(text);
+  using Kind = CursorContext::Kind;
+  const CursorContext place = context_at_end(text);
   const bool any_case = place.kind == Kind::satype || place.kind == Kind::value || place.kind == Kind::algorithm;
   Offers offers{place.typed, any_case};
   switch (place.kind) {

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "lang/complete.h"
-#include "lang/place.h"
+#include "lang/cursor_context.h"
 #include "lang/syntax.h"
 #include "pfkey/algorithms.h"
 
@@ -46,7 +46,7 @@ std::string with_value(const Keyword& row) {
   return metavar(row).empty() ? std::string(row.name()) : fmt::format("{} {}", row.name(), metavar(row));
 }
 
-void explain_keywords(const Place& place, const Completion& found, std::string& out) {
+void explain_keywords(const CursorContext& place, const Completion& found, std::string& out) {
   const Verbs verb = bit(place.row->verb);
   for (const bool needed : {true, false}) {
     std::string list;
@@ -65,7 +65,7 @@ std::string key_of(const pfkey::Algorithm& a) {
 }
 
 // An algorithm with the keys that it takes; any other word alone.
-void explain_value(const Place& place, const Completion& found, std::string& out) {
+void explain_value(const CursorContext& place, const Completion& found, std::string& out) {
   const Keyword& row = *place.keyword;
   out += fmt::format("{}: {}\n", with_value(row), row.help);
   const bool auth = row.slot == Slot(&SaSpec::auth), encrypt = row.slot == Slot(&SaSpec::encrypt);
@@ -76,8 +76,8 @@ void explain_value(const Place& place, const Completion& found, std::string& out
   }
 }
 
-std::string explain(const Place& place, const Completion& found) {
-  using Kind = Place::Kind;
+std::string explain(const CursorContext& place, const Completion& found) {
+  using Kind = CursorContext::Kind;
   std::string out;
   switch (place.kind) {
     case Kind::command:
@@ -116,13 +116,13 @@ std::string explain(const Place& place, const Completion& found) {
 }
 
 // Where people write what they like, `help` may be what they mean.
-bool is_free_text(const Completion& found, const Place& place) {
-  return found.file || (place.kind == Place::Kind::value && found.words.empty());
+bool is_free_text(const Completion& found, const CursorContext& place) {
+  return found.file || (place.kind == CursorContext::Kind::value && found.words.empty());
 }
 
 }  // namespace
 
-std::string help_here(std::string_view text) { return explain(place_at_end(text), complete(text)); }
+std::string help_here(std::string_view text) { return explain(context_at_end(text), complete(text)); }
 
 std::optional<std::string_view> asks_what_follows(std::string_view text) {
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
@@ -132,7 +132,7 @@ std::optional<std::string_view> asks_what_follows(std::string_view text) {
   const Word& last = words.back();
   const std::string_view before = text.substr(0, last.at);
   if (last.text == "?") return before;
-  if (last.text != "help" || is_free_text(complete(before), place_at_end(before))) return std::nullopt;
+  if (last.text != "help" || is_free_text(complete(before), context_at_end(before))) return std::nullopt;
   return before;
 }
 

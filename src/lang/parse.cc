@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "lang/amend.h"
+#include "lang/corrected_command.h"
 #include "lang/neighbours.h"
 #include "lang/numbers.h"
 #include "lang/suggest.h"

@@ -114,9 +114,9 @@ TEST(Allocations, AreExactForAnSaThatHasALimitOfThem) {
 
 // Who comes after a process that was killed does not know its connections, but how many they were.
 TEST(Allocations, ConnectionsThatGoOnAfterARestartAreNotNewOnes) {
-  const auto live = std::make_shared<Live>();
+  const auto live = std::make_shared<SaNumbers>();
   PlaneOptions options;
-  options.live = [live](const engine::SaId&) { return live; };
+  options.numbers = [live](const engine::SaId&) { return live; };
   for (int life = 0; life < 3; ++life) {
     Host host(options);
     ASSERT_EQ(host.add(limited(3)), kDone);

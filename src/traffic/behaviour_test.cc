@@ -335,10 +335,10 @@ TEST(Ivs, OfCounterModesNeverRepeatUnderOneKey) {
 
 // The memory of the numbers outlives the plane, as it does when the process is killed.
 TEST(Numbers, GoOnInTheNextPlaneWithoutOneThatWasThere) {
-  const auto sent = std::make_shared<Live>(), received = std::make_shared<Live>();
-  const auto of = [](const std::shared_ptr<Live>& live) {
+  const auto sent = std::make_shared<SaNumbers>(), received = std::make_shared<SaNumbers>();
+  const auto of = [](const std::shared_ptr<SaNumbers>& live) {
     PlaneOptions options;
-    options.live = [live](const engine::SaId&) { return live; };
+    options.numbers = [live](const engine::SaId&) { return live; };
     return options;
   };
   std::set<std::uint32_t> numbers;
@@ -366,10 +366,10 @@ TEST(Numbers, GoOnInTheNextPlaneWithoutOneThatWasThere) {
 
 // What an UPDATE says of the numbers is in that memory before the request is answered: who comes next goes on there.
 TEST(Numbers, ThatAnUpdateMovesAreMovedInTheMemoryThatIsKept) {
-  const auto sent = std::make_shared<Live>(), received = std::make_shared<Live>();
-  const auto of = [](const std::shared_ptr<Live>& live) {
+  const auto sent = std::make_shared<SaNumbers>(), received = std::make_shared<SaNumbers>();
+  const auto of = [](const std::shared_ptr<SaNumbers>& live) {
     PlaneOptions options;
-    options.live = [live](const engine::SaId&) { return live; };
+    options.numbers = [live](const engine::SaId&) { return live; };
     return options;
   };
   Octets old;

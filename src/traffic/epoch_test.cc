@@ -66,7 +66,7 @@ TEST(Epochs, EachGoesWhenItsOwnReadersAreDone) {
 // The SA is taken away in the middle of a batch, by way of the source of IVs, and its numbers live until the batch
 // ends.
 Plane* plane_at_work = nullptr;
-std::weak_ptr<Live> numbers;
+std::weak_ptr<SaNumbers> numbers;
 bool alive_in_the_batch = false;
 void remove_and_look(MutableBytes out) {
   std::ranges::fill(out, std::byte{7});
@@ -79,8 +79,8 @@ void remove_and_look(MutableBytes out) {
 TEST(Epochs, AnSaThatIsTakenAwayWithinABatchLivesUntilItsEnd) {
   PlaneOptions options;
   options.random = remove_and_look;
-  options.live = [](const engine::SaId&) {
-    auto live = std::make_shared<Live>();
+  options.numbers = [](const engine::SaId&) {
+    auto live = std::make_shared<SaNumbers>();
     numbers = live;
     return live;
   };

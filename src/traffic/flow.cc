@@ -73,13 +73,13 @@ Instant instant(std::uint64_t steady, std::uint64_t wall) {
 }
 
 // Never backwards, whoever else moves it.
-void raise(Live::Counter& counter, std::uint64_t number) {
+void raise(SaNumbers::Counter& counter, std::uint64_t number) {
   std::uint64_t is = counter.load(kRelaxed);
   while (is < number && !counter.compare_exchange_weak(is, number, kRelaxed)) continue;
 }
 
 // Numbers that have begun elsewhere are ahead of what the SA says of them.
-std::shared_ptr<Live> begin(std::shared_ptr<Live> live, const engine::Sa& sa, std::uint64_t iv_start) {
+std::shared_ptr<SaNumbers> begin(std::shared_ptr<SaNumbers> live, const engine::Sa& sa, std::uint64_t iv_start) {
   if (live->begun.load(kRelaxed) != 0) return live;
   live->number.store(sequence_of(sa), kRelaxed);
   live->highest.store(sequence_of(sa), kRelaxed);
@@ -110,7 +110,7 @@ bool Selectors::match(const Headers& h) const {
          port_fits(dst_port, icmp ? h.icmp_code : h.dst_port);
 }
 
-Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_ptr<Live> live)
+Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_ptr<SaNumbers> live)
     : id(sa.id()),
       hash(hash_of(id)),
       serial(sa.serial),
@@ -130,8 +130,8 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
              .auth_key = &auth_key_,
              .esn = esn},
       keyed_(new Ways[workers]),
-      live_(begin(std::move(live), sa, iv_start)),
-      window_(window_of(sa), live_->highest.load(kRelaxed)),
+      numbers_(begin(std::move(live), sa, iv_start)),
+      window_(window_of(sa), numbers_->highest.load(kRelaxed)),
       window_size_(window_.size()),
       told_(sequence_of(sa)) {
   take(sa);
@@ -164,8 +164,8 @@ void Flow::take(const engine::Sa& sa) {
   const std::uint64_t number = sequence_of(sa);
   if (number <= told_.load(kRelaxed)) return;
   told_.store(number, kRelaxed);
-  raise(live_->number, number);
-  raise(live_->highest, number);
+  raise(numbers_->number, number);
+  raise(numbers_->highest, number);
   let_in_.store(number, kRelaxed);
 }
 
@@ -185,14 +185,14 @@ std::uint32_t Flow::path_mtu(Instant now) const {
 
 std::optional<std::uint64_t> Flow::next_number() {
   const std::uint64_t last = esn ? UINT64_MAX : kLast32;
-  std::uint64_t number = live_->number.load(kRelaxed);
+  std::uint64_t number = numbers_->number.load(kRelaxed);
   do {
     if (number == last) {
       exhausted_.fetch_add(1);
       end();
       return std::nullopt;
     }
-  } while (!live_->number.compare_exchange_weak(number, number + 1, kRelaxed));
+  } while (!numbers_->number.compare_exchange_weak(number, number + 1, kRelaxed));
   return number + 1;
 }
 
@@ -218,7 +218,7 @@ Flow::Marked Flow::mark(std::uint64_t number) {
   settle();
   const bool newest = number > window_.highest();
   const auto verdict = window_.mark(number);
-  raise(live_->highest, window_.highest());
+  raise(numbers_->highest, window_.highest());
   if (failures_.load(kRelaxed) != 0) failures_.store(0, kRelaxed);
   return {verdict, newest};
 }
@@ -250,15 +250,15 @@ bool Flow::admit(std::uint64_t connection) {
   if (hard != 0 && connections_.size() >= hard) return false;
   const bool limited = hard != 0 || soft_flows_.load(kRelaxed) != 0;
   connections_.insert(connection, limited ? Connections::kExact : Connections::kRough);
-  raise(live_->flows, connections_.size());
+  raise(numbers_->flows, connections_.size());
   return true;
 }
 
 bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now) {
   const std::uint64_t hard = hard_bytes_.load(kRelaxed), hard_flows = hard_flows_.load(kRelaxed);
-  const std::uint64_t total = live_->bytes.fetch_add(bytes, kRelaxed) + bytes;
+  const std::uint64_t total = numbers_->bytes.fetch_add(bytes, kRelaxed) + bytes;
   if ((hard != 0 && total >= hard) || (connection && !admit(*connection))) {
-    live_->bytes.fetch_sub(bytes, kRelaxed);
+    numbers_->bytes.fetch_sub(bytes, kRelaxed);
     exhausted_.fetch_add(1);
     // A limit that was raised meanwhile counts; whoever raised it asks carried() after that, and one of the two sees
     // the other.
@@ -269,26 +269,26 @@ bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& conne
     end();
     return false;
   }
-  if (live_->packets.fetch_add(1, kRelaxed) == 0) {
-    live_->first_wall.store(wall_of(now), kRelaxed);
-    live_->first_steady.store(steady_of(now), std::memory_order_release);
+  if (numbers_->packets.fetch_add(1, kRelaxed) == 0) {
+    numbers_->first_wall.store(wall_of(now), kRelaxed);
+    numbers_->first_steady.store(steady_of(now), std::memory_order_release);
     attention_.store(true, kRelaxed);
   }
-  live_->last_wall.store(wall_of(now), kRelaxed);
-  live_->last_steady.store(steady_of(now), kRelaxed);
+  numbers_->last_wall.store(wall_of(now), kRelaxed);
+  numbers_->last_steady.store(steady_of(now), kRelaxed);
   const std::uint64_t soft = soft_bytes_.load(kRelaxed), soft_flows = soft_flows_.load(kRelaxed);
-  if ((soft != 0 && total >= soft) || (soft_flows != 0 && live_->flows.load(kRelaxed) >= soft_flows))
+  if ((soft != 0 && total >= soft) || (soft_flows != 0 && numbers_->flows.load(kRelaxed) >= soft_flows))
     attention_.store(true, kRelaxed);
   return true;
 }
 
 void Flow::count(Cause cause) {
-  Counter* const counter = cause == Cause::replayed                                   ? &live_->replayed
-                           : cause == Cause::late                                     ? &live_->late
-                           : cause == Cause::corrupt                                  ? &live_->corrupt
-                           : cause == Cause::selector || cause == Cause::wrong_source ? &live_->mismatched
+  Counter* const counter = cause == Cause::replayed                                   ? &numbers_->replayed
+                           : cause == Cause::late                                     ? &numbers_->late
+                           : cause == Cause::corrupt                                  ? &numbers_->corrupt
+                           : cause == Cause::selector || cause == Cause::wrong_source ? &numbers_->mismatched
                            : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated
-                               ? &live_->malformed
+                               ? &numbers_->malformed
                                : nullptr;
   if (counter) counter->fetch_add(1, kRelaxed);
   if (esn && cause == Cause::corrupt) failures_.fetch_add(1, kRelaxed);
@@ -296,18 +296,18 @@ void Flow::count(Cause cause) {
 
 engine::Carried Flow::carried() const {
   engine::Carried c;
-  c.packets = live_->packets.load(kRelaxed), c.bytes = live_->bytes.load(kRelaxed);
-  c.allocations = static_cast<std::uint32_t>(std::min<std::uint64_t>(live_->flows.load(kRelaxed), UINT32_MAX));
-  if (const std::uint64_t first = live_->first_steady.load(std::memory_order_acquire)) {
-    c.first = instant(first, live_->first_wall.load(kRelaxed));
-    c.last = instant(live_->last_steady.load(kRelaxed), live_->last_wall.load(kRelaxed));
+  c.packets = numbers_->packets.load(kRelaxed), c.bytes = numbers_->bytes.load(kRelaxed);
+  c.allocations = static_cast<std::uint32_t>(std::min<std::uint64_t>(numbers_->flows.load(kRelaxed), UINT32_MAX));
+  if (const std::uint64_t first = numbers_->first_steady.load(std::memory_order_acquire)) {
+    c.first = instant(first, numbers_->first_wall.load(kRelaxed));
+    c.last = instant(numbers_->last_steady.load(kRelaxed), numbers_->last_wall.load(kRelaxed));
   }
-  c.sequence = std::max(sends.load(kRelaxed) ? live_->number.load(kRelaxed) : 0,
-                        receives.load(kRelaxed) ? live_->highest.load(kRelaxed) : 0);
+  c.sequence = std::max(sends.load(kRelaxed) ? numbers_->number.load(kRelaxed) : 0,
+                        receives.load(kRelaxed) ? numbers_->highest.load(kRelaxed) : 0);
   told_.store(c.sequence, kRelaxed);
-  c.replayed = live_->replayed.load(kRelaxed), c.late = live_->late.load(kRelaxed),
-  c.corrupt = live_->corrupt.load(kRelaxed);
-  c.mismatched = live_->mismatched.load(kRelaxed), c.malformed = live_->malformed.load(kRelaxed);
+  c.replayed = numbers_->replayed.load(kRelaxed), c.late = numbers_->late.load(kRelaxed),
+  c.corrupt = numbers_->corrupt.load(kRelaxed);
+  c.mismatched = numbers_->mismatched.load(kRelaxed), c.malformed = numbers_->malformed.load(kRelaxed);
   c.exhausted = exhausted_.load() != 0;
   return c;
 }

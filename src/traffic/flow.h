@@ -14,10 +14,10 @@
 #include "traffic/cause.h"
 #include "traffic/connections.h"
 #include "traffic/datagram_ids.h"
-#include "traffic/live.h"
 #include "traffic/packet.h"
 #include "traffic/peer_place.h"
 #include "traffic/replay.h"
+#include "traffic/sa_numbers.h"
 #include "traffic/spin_lock.h"
 
 namespace traffic {
@@ -40,7 +40,7 @@ class Flow {
   /// The SA is usable and has its keys. IVs of counter modes start at `iv_start`, which nobody can predict.
   /// `live` is the SA's alone; if its numbers have begun, they go on.
   Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start,
-       std::shared_ptr<Live> live = std::make_shared<Live>());
+       std::shared_ptr<SaNumbers> live = std::make_shared<SaNumbers>());
 
   // Facts.
   const engine::SaId id;
@@ -76,7 +76,7 @@ class Flow {
   std::optional<std::uint64_t> next_number();
   /// Of the datagrams to the peer; the Plane's, set before the first packet.
   DatagramIds::Series datagrams;
-  std::uint64_t next_iv() { return live_->iv.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t next_iv() { return numbers_->iv.fetch_add(1, std::memory_order_relaxed); }
 
   // The window of what arrives. Packet threads alone hold its lock; what the SADB wants of it is done at the next
   // packet.
@@ -131,7 +131,7 @@ class Flow {
   bool filed_dying = false;  // The writer's alone: which chain it is in.
 
  private:
-  using Counter = Live::Counter;
+  using Counter = SaNumbers::Counter;
 
   Secret auth_key_, encrypt_key_;
   crypto::Suite suite_;
@@ -147,7 +147,7 @@ class Flow {
   bool admit(std::uint64_t connection);
   void end();
 
-  const std::shared_ptr<Live> live_;
+  const std::shared_ptr<SaNumbers> numbers_;
   SpinLock lock_;
   ReplayWindow window_;
   std::atomic<std::uint32_t> window_size_;  // What the SADB wants it to be,

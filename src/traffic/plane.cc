@@ -90,8 +90,9 @@ void Plane::put(const engine::Sa& sa) {
   std::array<std::byte, sizeof iv> random;
   state_->options.random(random);
   iv = std::bit_cast<std::uint64_t>(random);
-  const LiveSource& live = state_->options.live;
-  auto flow = std::make_unique<Flow>(sa, state_->options.workers, iv, live ? live(sa.id()) : std::make_shared<Live>());
+  const SaNumbersSource& source = state_->options.numbers;
+  auto flow =
+      std::make_unique<Flow>(sa, state_->options.workers, iv, source ? source(sa.id()) : std::make_shared<SaNumbers>());
   const bool ah = sa.satype == pfkey::SaType::ah;
   flow->datagrams = state_->datagrams.series(flow->src, flow->id.dst, flow->udp ? kUdp : ah ? kAh : kEsp);
   if (flow->sends.load(std::memory_order_relaxed)) state_->choice.insert(*flow, state_->epochs);

@@ -16,8 +16,8 @@
 #include "engine/carrier.h"
 #include "engine/engine.h"
 #include "traffic/cause.h"
-#include "traffic/live.h"
 #include "traffic/packet.h"
+#include "traffic/sa_numbers.h"
 
 namespace traffic {
 
@@ -71,7 +71,7 @@ struct PlaneOptions {
   /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
   void (*random)(MutableBytes) = nullptr;
   /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.
-  LiveSource live = nullptr;
+  SaNumbersSource numbers = nullptr;
   bool nat_follow = false;  ///< SAs in UDP send to where their peer was seen last.
 };
 

@@ -292,7 +292,7 @@ cli::World Lab::world(cli::Console& to) {
       .random = count_up,
       .host = [] { return cli::HostFacts{is_local, {}}; },
       .credentials = "credentials",
-      .owned = "run/owned.db",
+      .owner_rows = "run/owned.db",
   };
 }
 

@@ -12,7 +12,7 @@
 #include <span>
 
 #include "base/secret.h"
-#include "cli/prompt/traces.h"
+#include "cli/prompt/key_remains.h"
 
 namespace cli {
 namespace {
@@ -176,7 +176,7 @@ Editor::Editor(OnTab on_tab)
   ::history(past_, &event, H_SETUNIQUE, 1);
   tcgetattr(STDIN_FILENO, &terminal_);
   edit_ = new_edit();
-  leave_few_traces();
+  leave_few_key_remains();
 }
 
 editline* Editor::new_edit() {
@@ -215,7 +215,7 @@ Editor::~Editor() {
 
 // libedit has copies in what it shows, killed, undid, searched for and keeps of a line while the history is shown, none
 // of which can be reached from outside: it has to let go of all its memory. The history is ours, not its own.
-void Editor::wipe_traces() {
+void Editor::wipe_key_remains() {
   const LineInfoW* const line = el_wline(edit_);
   const auto size = std::max(longest_, static_cast<std::size_t>(line->lastchar - line->buffer));
   wipe(std::as_writable_bytes(std::span(const_cast<wchar_t*>(line->buffer), size)));
@@ -226,9 +226,9 @@ void Editor::wipe_traces() {
   sought_.clear();
   found_.clear();
   end_edit();
-  cli::wipe_traces();
+  cli::wipe_key_remains();
   edit_ = new_edit();
-  leave_few_traces();
+  leave_few_key_remains();
 }
 
 Editor::Outcome Editor::read(const char* prompt, std::string& line) {
@@ -241,7 +241,7 @@ Editor::Outcome Editor::read(const char* prompt, std::string& line) {
   const bool whole = !interrupted_ && got && length > 0;
   if (whole) line = narrow({got, static_cast<std::size_t>(length)});
   if (!whole && !interrupted_) std::fputs("\n", out_);
-  wipe_traces();
+  wipe_key_remains();
   return whole ? Outcome::line : interrupted_ ? Outcome::dropped : Outcome::end;
 }
 

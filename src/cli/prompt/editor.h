@@ -53,7 +53,7 @@ class Editor {
   struct Calls;  // What libedit calls.
   editline* new_edit();
   void end_edit();
-  void wipe_traces();
+  void wipe_key_remains();
   void show_below(std::string_view text);
   void draw_again(bool in_place);
   bool search();

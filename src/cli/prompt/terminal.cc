@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "cli/prompt/completion.h"
 #include "cli/prompt/editor.h"
-#include "cli/prompt/traces.h"
+#include "cli/prompt/key_remains.h"
 #include "cli/runner.h"
 #include "lang/complete.h"
 #include "lang/faults.h"
@@ -92,7 +92,7 @@ class Prompt {
       if (goes_on(text_.view())) continue;
       quit = use();
       text_.clear();
-      wipe_traces();
+      wipe_key_remains();
     }
   }
 

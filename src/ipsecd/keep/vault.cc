@@ -18,7 +18,7 @@ namespace {
 
 using engine::Kept;
 using engine::SaId;
-using traffic::Live;
+using traffic::SaNumbers;
 
 // The text of a record: these, then the message.
 struct Times {
@@ -57,7 +57,7 @@ void put_times(Kept& k, const Times& t) {
 }
 
 // What packets did since the record was written.
-void put_numbers(Kept& k, const Live& live) {
+void put_numbers(Kept& k, const SaNumbers& live) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   if (live.begun.load(kRelaxed) == 0) return;
   const std::uint64_t number = std::max(live.number.load(kRelaxed), live.highest.load(kRelaxed));
@@ -66,7 +66,7 @@ void put_numbers(Kept& k, const Live& live) {
   k.sa.current->bytes = live.bytes.load(kRelaxed);
   k.sa.current->allocations =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(live.flows.load(kRelaxed), UINT32_MAX));
-  const auto at = [](const Live::Counter& s, const Live::Counter& w) {
+  const auto at = [](const SaNumbers::Counter& s, const SaNumbers::Counter& w) {
     return instant(static_cast<std::int64_t>(s.load(kRelaxed)), static_cast<std::int64_t>(w.load(kRelaxed)));
   };
   k.first = at(live.first_steady, live.first_wall);
@@ -161,7 +161,7 @@ std::size_t Vault::each(const std::function<void(Kept&&)>& take) {
 
 // Which numbers belong to an SA; the others may be given to new ones.
 std::vector<bool> Vault::claim_cells(const std::vector<SealedRecords::Found>& found) {
-  std::vector<bool> claimed(numbers_.size() / sizeof(Live));
+  std::vector<bool> claimed(numbers_.size() / sizeof(SaNumbers));
   for (const SealedRecords::Found& f : found) {
     const std::uint64_t cell = records_.tag(f.offset);
     if (cell == 0 || cell >= claimed.size()) continue;
@@ -225,30 +225,30 @@ void Vault::forget(const SaId& id) {
 }
 
 // A packet thread may still use the numbers of an SA that is gone; their place is free when it lets go of them.
-std::shared_ptr<Live> Vault::numbers_at(std::uint64_t cell) {
-  void* const place = numbers_.bytes().subspan(cell * sizeof(Live), sizeof(Live)).data();
-  return {static_cast<Live*>(place), [this, cell](Live*) { free_cells_.push_back(cell); }};
+std::shared_ptr<SaNumbers> Vault::numbers_at(std::uint64_t cell) {
+  void* const place = numbers_.bytes().subspan(cell * sizeof(SaNumbers), sizeof(SaNumbers)).data();
+  return {static_cast<SaNumbers*>(place), [this, cell](SaNumbers*) { free_cells_.push_back(cell); }};
 }
 
-std::shared_ptr<Live> Vault::live(const SaId& id) {
+std::shared_ptr<SaNumbers> Vault::numbers_of(const SaId& id) {
   const auto found = index_.find(id);
-  if (found == index_.end()) return std::make_shared<Live>();
+  if (found == index_.end()) return std::make_shared<SaNumbers>();
   Place& place = found->second;
   if (place.numbers) return place.numbers;
   std::uint64_t cell = cells_;
   if (!free_cells_.empty()) {
     cell = free_cells_.back();
     free_cells_.pop_back();
-  } else if (numbers_.grow((cells_ + 1) * sizeof(Live))) {
+  } else if (numbers_.grow((cells_ + 1) * sizeof(SaNumbers))) {
     ++cells_;
   } else {
     // Its numbers could not go on: it must not come back.
     forget(id);
     complain();
-    return std::make_shared<Live>();
+    return std::make_shared<SaNumbers>();
   }
   place.numbers = numbers_at(cell);
-  new (place.numbers.get()) Live();
+  new (place.numbers.get()) SaNumbers();
   std::atomic_thread_fence(std::memory_order_seq_cst);  // They are there before the record says so.
   records_.set_tag(place.offset, cell);
   return place.numbers;

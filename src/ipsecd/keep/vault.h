@@ -3,7 +3,7 @@
 ///
 /// Three descriptors: the SAs, each sealed with AES-256-GCM under a key of the vault's own (sealed_records.h); the key,
 /// which waits in the queue of a socket, in memory of the kernel that is never swapped and has no name; and the numbers
-/// that packets move (traffic/live.h), which are no secret. None of them alone gives a key away.
+/// that packets move (traffic/sa_numbers.h), which are no secret. None of them alone gives a key away.
 #include <absl/container/flat_hash_map.h>
 
 #include <array>
@@ -21,7 +21,7 @@
 #include "ipsecd/keep/shared_pages.h"
 #include "system/descriptor.h"
 #include "traffic/hash.h"
-#include "traffic/live.h"
+#include "traffic/sa_numbers.h"
 
 namespace ipsecd {
 
@@ -48,14 +48,14 @@ class Vault final : public engine::Keeper {
   void keep(engine::Kept&& kept) override;
   void forget(const engine::SaId& id) override;
   /// The numbers of an SA that is kept; of any other, numbers that go with the process. The vault outlives them.
-  std::shared_ptr<traffic::Live> live(const engine::SaId& id);
+  std::shared_ptr<traffic::SaNumbers> numbers_of(const engine::SaId& id);
 
   std::size_t size() const { return index_.size(); }
 
  private:
   struct Place {
     SealedRecords::Offset offset = 0;
-    std::shared_ptr<traffic::Live> numbers;  // Made when they are asked for.
+    std::shared_ptr<traffic::SaNumbers> numbers;  // Made when they are asked for.
   };
   struct Hash {
     std::size_t operator()(const engine::SaId& id) const { return traffic::hash_of(id) * 0x9e3779b97f4a7c15u; }
@@ -64,7 +64,7 @@ class Vault final : public engine::Keeper {
   Vault(SealedRecords records, SharedPages numbers, Descriptor key_socket, Log log);
   static Result<std::unique_ptr<Vault>> made_of(SharedPages records, SharedPages numbers, Secret key,
                                                 Descriptor key_socket, Log log);
-  std::shared_ptr<traffic::Live> numbers_at(std::uint64_t cell);
+  std::shared_ptr<traffic::SaNumbers> numbers_at(std::uint64_t cell);
   std::vector<bool> claim_cells(const std::vector<SealedRecords::Found>& found);
   std::optional<engine::Kept> read(const SealedRecords::Found& found);
   void complain();

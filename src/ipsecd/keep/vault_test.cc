@@ -164,7 +164,7 @@ TEST_F(VaultTest, NumbersGoOnAndNoneComesTwice) {
   const engine::SaId id{SaType::esp, 0x1001, add_esp(0x1001).dst->address};
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);
   {
-    const auto live = vault->live(id);
+    const auto live = vault->numbers_of(id);
     EXPECT_EQ(live->begun, 0u);
     live->begun = 1, live->number = 70'000, live->iv = 0xabcdef, live->highest = 5;
     live->packets = 3, live->bytes = 300, live->flows = 2;
@@ -182,16 +182,16 @@ TEST_F(VaultTest, NumbersGoOnAndNoneComesTwice) {
   EXPECT_EQ(shown.current->bytes, 300u);
   EXPECT_EQ(shown.current->allocations, 2u);
   EXPECT_TRUE(shown.sa->flags & pfkey::kFlagUsed);
-  const auto live = vault->live(id);
+  const auto live = vault->numbers_of(id);
   EXPECT_EQ(live->begun, 1u);
   EXPECT_EQ(live->iv, 0xabcdefu);
   // Another SA never gets numbers that somebody still holds.
-  const auto other = vault->live({SaType::esp, 0x1002, id.dst});
+  const auto other = vault->numbers_of({SaType::esp, 0x1002, id.dst});
   EXPECT_NE(other.get(), live.get());
   EXPECT_EQ(other->begun, 0u);
   ASSERT_EQ(ask(request(Type::del, SaType::esp, 0x1001)).error, 0);
   ASSERT_EQ(ask(add_esp(0x1003)).error, 0);
-  EXPECT_NE(vault->live({SaType::esp, 0x1003, id.dst}).get(), live.get());
+  EXPECT_NE(vault->numbers_of({SaType::esp, 0x1003, id.dst}).get(), live.get());
 }
 
 // ---- what lies there
@@ -206,7 +206,7 @@ TEST_F(VaultTest, NoKeyLiesThereInClearAndNothingOfAnSaThatIsGone) {
   Message m = add_esp(0x1001);
   const Secret key = m.encrypt_key->material.clone();
   ASSERT_EQ(ask(std::move(m)).error, 0);
-  vault->live({SaType::esp, 0x1001, add_esp(0x1001).dst->address});
+  vault->numbers_of({SaType::esp, 0x1001, add_esp(0x1001).dst->address});
   for (std::size_t part = 0; part < 2; ++part) {
     const Bytes all = contents(*vault, part);
     const Bytes piece = key.bytes().first(8);
@@ -220,7 +220,7 @@ TEST_F(VaultTest, NoKeyLiesThereInClearAndNothingOfAnSaThatIsGone) {
 
 TEST_F(VaultTest, NobodyCutsItOff) {
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);
-  vault->live({SaType::esp, 0x1001, add_esp(0x1001).dst->address});
+  vault->numbers_of({SaType::esp, 0x1001, add_esp(0x1001).dst->address});
   for (std::size_t part = 0; part < 2; ++part) {
     EXPECT_NE(::ftruncate(vault->parts()[part], 0), 0);
     EXPECT_EQ(errno, EPERM);

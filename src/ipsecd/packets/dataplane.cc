@@ -46,7 +46,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
               .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
-              .live = options.live,
+              .numbers = options.numbers,
               .nat_follow = options.nat_follow}),
       udp_ports_(threads_,
                  {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},

@@ -18,18 +18,18 @@
 namespace ipsecd {
 
 struct DataplaneOptions {
-  std::string device;                  ///< The TUN device's name.
-  unsigned workers = 1;                ///< Packet threads.
-  std::uint32_t mtu = 1500;            ///< Bytes that the host's links take.
-  std::uint32_t mark = 0;              ///< SO_MARK of protected packets; 0: none.
-  std::uint16_t port = 4500;           ///< The UDP port of SAs behind a NAT that name none.
-  bool nat_follow = false;             ///< SAs in UDP send to where their peer was seen last.
-  bool beside_ike = false;             ///< UDP ports are left to an IKE daemon.
-  bool offload = true;                 ///< Long packets of the host's stack, and of UDP sockets.
-  bool path_reports = true;            ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
-  traffic::LiveSource live = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
-  bool same_source = false;            ///< Of tunnels: only the SA's own outer source.
-  bool mss_clamp = false;              ///< Whether TCP hears what segments fit into a tunnel.
+  std::string device;                          ///< The TUN device's name.
+  unsigned workers = 1;                        ///< Packet threads.
+  std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
+  std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
+  std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
+  bool nat_follow = false;                     ///< SAs in UDP send to where their peer was seen last.
+  bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
+  bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
+  bool path_reports = true;                    ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
+  traffic::SaNumbersSource numbers = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
+  bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
+  bool mss_clamp = false;                      ///< Whether TCP hears what segments fit into a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
   /// Bytes of an IP packet that the device takes.

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <vector>
 
-#include "ipsecd/packets/beside.h"
+#include "ipsecd/packets/beside_ike.h"
 #include "ipsecd/packets/socket_address.h"
 #include "system/errno_text.h"
 
