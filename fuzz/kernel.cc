@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "kernel/netlink.h"
-#include "kernel/xfrm_decode.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/xfrm_decode.h"
+#include "kernel/detail/xfrm_encode.h"
 #include "must.h"
 #include "pfkey/codec.h"
 #include "pfkey/json.h"

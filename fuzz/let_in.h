@@ -5,7 +5,7 @@
 #include <set>
 
 #include "must.h"
-#include "traffic/replay.h"
+#include "traffic/detail/replay.h"
 
 /// The replay window as a set of numbers, as slow and as plain as RFC 4303 has it.
 class LetIn {

@@ -8,7 +8,7 @@
 
 #include "engine/testing.h"
 #include "kernel/fake_kernel.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/xfrm_encode.h"
 #include "pfkey/codec.h"
 #include "pfkey/test_samples.h"
 #include "vault_parts.h"

@@ -5,10 +5,10 @@
 
 #include "must.h"
 #include "traffic/header.h"
-#include "traffic/mss.h"
+#include "traffic/detail/mss.h"
 #include "traffic/plane.h"
-#include "traffic/quote.h"
-#include "traffic/tcp.h"
+#include "traffic/detail/quote.h"
+#include "traffic/detail/tcp.h"
 
 using namespace traffic;
 

@@ -14,7 +14,7 @@
 #include "script.h"
 #include "traffic/header.h"
 #include "traffic/testing.h"
-#include "traffic/wrap.h"
+#include "traffic/detail/wrap.h"
 
 using namespace traffic;
 using namespace traffic::testing;

@@ -13,9 +13,9 @@
 #include "script.h"
 #include "tcp_packet.h"
 #include "traffic/coalesce.h"
-#include "traffic/replay.h"
+#include "traffic/detail/replay.h"
 #include "traffic/segment.h"
-#include "traffic/tcp.h"
+#include "traffic/detail/tcp.h"
 #include "traffic/testing.h"
 
 using namespace traffic;

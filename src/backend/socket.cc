@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "backend/pending.h"
+#include "backend/detail/pending.h"
 #include "base/registers.h"
 #include "pfkey/names.h"
 #include "pfkey/units.h"

@@ -8,9 +8,9 @@
 #include <cstdlib>
 
 #include "base/secret_heap.h"
-#include "crypto/evp.h"
-#include "crypto/fast_gcm.h"
-#include "crypto/mac.h"
+#include "crypto/detail/evp.h"
+#include "crypto/detail/fast_gcm.h"
+#include "crypto/detail/mac.h"
 
 namespace crypto {
 namespace {

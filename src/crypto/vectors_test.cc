@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "crypto/crypto.h"
-#include "crypto/mac.h"
+#include "crypto/detail/mac.h"
 #include "crypto/testing.h"
 
 namespace crypto {

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
 #include "crypto/crypto.h"
-#include "crypto/fast_gcm.h"
-#include "crypto/mac.h"
+#include "crypto/detail/fast_gcm.h"
+#include "crypto/detail/mac.h"
 #include "crypto/testing.h"
 
 namespace crypto {

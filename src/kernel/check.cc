@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "kernel/xfrm_add.h"
-#include "kernel/xfrm_parts.h"
+#include "kernel/detail/xfrm_add.h"
+#include "kernel/detail/xfrm_parts.h"
 
 namespace kernel {
 

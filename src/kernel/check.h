@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "backend/memory.h"
 #include "kernel/netlink.h"
-#include "kernel/xfrm_rules.h"
+#include "kernel/detail/xfrm_rules.h"
 #include "kernel/xfrm_world.h"
 
 namespace kernel {

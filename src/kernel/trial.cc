@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_encode.h"
 #include "pfkey/algorithms.h"
 #include "system/errno_text.h"
 

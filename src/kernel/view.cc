@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <linux/xfrm.h>
 
-#include "kernel/offload.h"
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/offload.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_encode.h"
 #include "kernel/xfrm_world.h"
 
 namespace kernel {

@@ -9,10 +9,10 @@
 #include <array>
 #include <cerrno>
 
-#include "kernel/xfrm_add.h"
-#include "kernel/xfrm_encode.h"
-#include "kernel/xfrm_last.h"
-#include "kernel/xfrm_parts.h"
+#include "kernel/detail/xfrm_add.h"
+#include "kernel/detail/xfrm_encode.h"
+#include "kernel/detail/xfrm_last.h"
+#include "kernel/detail/xfrm_parts.h"
 #include "pfkey/notices.h"
 
 namespace kernel {

@@ -9,9 +9,9 @@
 
 #include "backend/backend.h"
 #include "kernel/netlink.h"
-#include "kernel/side_table.h"
-#include "kernel/xfrm_decode.h"
-#include "kernel/xfrm_rules.h"
+#include "kernel/detail/side_table.h"
+#include "kernel/detail/xfrm_decode.h"
+#include "kernel/detail/xfrm_rules.h"
 #include "kernel/xfrm_world.h"
 
 namespace kernel {

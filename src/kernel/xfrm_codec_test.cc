@@ -4,11 +4,11 @@
 
 #include <cerrno>
 
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_decode.h"
-#include "kernel/xfrm_encode.h"
-#include "kernel/xfrm_label.h"
-#include "kernel/xfrm_rules.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_decode.h"
+#include "kernel/detail/xfrm_encode.h"
+#include "kernel/detail/xfrm_label.h"
+#include "kernel/detail/xfrm_rules.h"
 #include "pfkey/algorithms.h"
 
 namespace kernel::xfrm {

@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 
 #include "kernel/fake_kernel.h"
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_decode.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_decode.h"
+#include "kernel/detail/xfrm_encode.h"
 
 namespace kernel::xfrm {
 namespace {

@@ -7,8 +7,8 @@
 #include "backend/testing.h"
 #include "kernel/fake_kernel.h"
 #include "kernel/xfrm.h"
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_encode.h"
 
 namespace kernel {
 namespace {

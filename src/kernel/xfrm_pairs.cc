@@ -5,9 +5,9 @@
 #include <cerrno>
 
 #include "kernel/xfrm.h"
-#include "kernel/xfrm_add.h"
-#include "kernel/xfrm_encode.h"
-#include "kernel/xfrm_parts.h"
+#include "kernel/detail/xfrm_add.h"
+#include "kernel/detail/xfrm_encode.h"
+#include "kernel/detail/xfrm_parts.h"
 #include "pfkey/limits.h"
 #include "pfkey/notices.h"
 

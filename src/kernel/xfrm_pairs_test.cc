@@ -9,8 +9,8 @@
 #include "kernel/check.h"
 #include "kernel/fake_kernel.h"
 #include "kernel/xfrm.h"
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_encode.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_encode.h"
 #include "pfkey/notices.h"
 
 namespace kernel {

@@ -5,10 +5,10 @@
 #include <cerrno>
 
 #include "kernel/xfrm.h"
-#include "kernel/xfrm_attributes.h"
-#include "kernel/xfrm_encode.h"
-#include "kernel/xfrm_last.h"
-#include "kernel/xfrm_parts.h"
+#include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_encode.h"
+#include "kernel/detail/xfrm_last.h"
+#include "kernel/detail/xfrm_parts.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/near_name.h"
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "kernel/facts.h"
-#include "kernel/side_table.h"
+#include "kernel/detail/side_table.h"
 #include "system/local_addresses.h"
 
 namespace kernel {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "traffic/wrap.h"
+#include "traffic/detail/wrap.h"
 
 namespace traffic {
 namespace {

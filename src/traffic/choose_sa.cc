@@ -1,5 +1,5 @@
 // Which SA a packet that leaves goes by: that of its own headers, of the route that it follows, or of what it quotes.
-#include "traffic/quote.h"
+#include "traffic/detail/quote.h"
 #include "traffic/worker.h"
 
 namespace traffic {

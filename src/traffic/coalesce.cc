@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "traffic/header.h"
-#include "traffic/tcp.h"
+#include "traffic/detail/tcp.h"
 
 namespace traffic {
 

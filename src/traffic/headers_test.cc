@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "traffic/testing.h"
-#include "traffic/wrap.h"
+#include "traffic/detail/wrap.h"
 
 namespace traffic {
 namespace {

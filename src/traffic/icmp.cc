@@ -2,7 +2,7 @@
 
 #include "traffic/header.h"
 #include "traffic/plane.h"
-#include "traffic/quote.h"
+#include "traffic/detail/quote.h"
 
 namespace traffic {
 namespace {

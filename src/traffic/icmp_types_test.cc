@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "pfkey/icmp.h"
-#include "traffic/quote.h"
+#include "traffic/detail/quote.h"
 #include "traffic/testing.h"
 
 namespace traffic {

@@ -1,7 +1,7 @@
 /// A peer in UDP whose NAT shows another address or port: who is told, who follows, and who cannot move it.
 #include <gmock/gmock.h>
 
-#include "traffic/peer_place.h"
+#include "traffic/detail/peer_place.h"
 #include "traffic/testing.h"
 
 namespace traffic {

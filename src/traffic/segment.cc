@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "traffic/header.h"
-#include "traffic/tcp.h"
+#include "traffic/detail/tcp.h"
 
 namespace traffic {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "traffic/quote.h"
-#include "traffic/wrap.h"
+#include "traffic/detail/quote.h"
+#include "traffic/detail/wrap.h"
 
 namespace traffic {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "pfkey/icmp.h"
-#include "traffic/mss.h"
+#include "traffic/detail/mss.h"
 
 namespace traffic {
 namespace {

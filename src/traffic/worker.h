@@ -5,15 +5,15 @@
 #include <memory>
 #include <vector>
 
-#include "traffic/choice.h"
-#include "traffic/epoch.h"
-#include "traffic/followers.h"
-#include "traffic/lookup.h"
-#include "traffic/loop.h"
+#include "traffic/detail/choice.h"
+#include "traffic/detail/epoch.h"
+#include "traffic/detail/followers.h"
+#include "traffic/detail/lookup.h"
+#include "traffic/detail/loop.h"
 #include "traffic/plane.h"
-#include "traffic/reassembly.h"
-#include "traffic/rounds.h"
-#include "traffic/wrap.h"
+#include "traffic/detail/reassembly.h"
+#include "traffic/detail/rounds.h"
+#include "traffic/detail/wrap.h"
 
 namespace traffic {
 

@@ -1,0 +1,88 @@
+#include "crypto/detail/fast_gcm.h"
+
+#include "base/secret_heap.h"
+
+#if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
+#include <intel-ipsec-mb.h>
+#include <openssl/crypto.h>
+#endif
+
+namespace crypto {
+
+#if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
+
+namespace {
+
+// Only its table of functions is used, so all threads share one. Null: the processor cannot.
+const IMB_MGR* manager() {
+  static const IMB_MGR* const made = []() -> const IMB_MGR* {
+    IMB_MGR* const m = alloc_mb_mgr(0);
+    if (!m) return nullptr;
+    init_mb_mgr_auto(m, nullptr);
+    constexpr std::uint64_t kNeeded = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
+    if ((m->features & kNeeded) == kNeeded) return m;
+    free_mb_mgr(m);
+    return nullptr;
+  }();
+  return made;
+}
+
+// By the size of the key.
+struct Functions {
+  aes_gcm_pre_t prepare;
+  aes_gcm_enc_dec_t seal, open;
+};
+Functions functions(std::size_t key) {
+  const IMB_MGR& m = *manager();
+  if (key == 16) return {m.gcm128_pre, m.gcm128_enc, m.gcm128_dec};
+  if (key == 24) return {m.gcm192_pre, m.gcm192_enc, m.gcm192_dec};
+  return {m.gcm256_pre, m.gcm256_enc, m.gcm256_dec};
+}
+
+const void* raw(Bytes b) { return b.data(); }
+
+}  // namespace
+
+struct FastGcm::State : secret_heap::Object {
+  gcm_key_data key;
+  Functions call;
+  ~State() { OPENSSL_cleanse(&key, sizeof key); }
+};
+
+std::unique_ptr<FastGcm> FastGcm::make(Bytes key) {
+  if (!manager() || (key.size() != 16 && key.size() != 24 && key.size() != 32)) return nullptr;
+  auto state = std::make_unique<State>();
+  state->call = functions(key.size());
+  state->call.prepare(raw(key), &state->key);
+  return std::unique_ptr<FastGcm>(new FastGcm(std::move(state)));
+}
+
+void FastGcm::seal(Bytes nonce, Bytes aad, MutableBytes text, MutableBytes icv) const {
+  gcm_context_data context;
+  auto* const octets = static_cast<std::uint8_t*>(static_cast<void*>(text.data()));
+  state_->call.seal(&state_->key, &context, octets, octets, text.size(), static_cast<const std::uint8_t*>(raw(nonce)),
+                    static_cast<const std::uint8_t*>(raw(aad)), aad.size(),
+                    static_cast<std::uint8_t*>(static_cast<void*>(icv.data())), icv.size());
+}
+
+void FastGcm::open(Bytes nonce, Bytes aad, MutableBytes text, MutableBytes icv) const {
+  gcm_context_data context;
+  auto* const octets = static_cast<std::uint8_t*>(static_cast<void*>(text.data()));
+  state_->call.open(&state_->key, &context, octets, octets, text.size(), static_cast<const std::uint8_t*>(raw(nonce)),
+                    static_cast<const std::uint8_t*>(raw(aad)), aad.size(),
+                    static_cast<std::uint8_t*>(static_cast<void*>(icv.data())), icv.size());
+}
+
+#else
+
+struct FastGcm::State {};
+std::unique_ptr<FastGcm> FastGcm::make(Bytes) { return nullptr; }
+void FastGcm::seal(Bytes, Bytes, MutableBytes, MutableBytes) const {}
+void FastGcm::open(Bytes, Bytes, MutableBytes, MutableBytes) const {}
+
+#endif
+
+FastGcm::FastGcm(std::unique_ptr<State> state) : state_(std::move(state)) {}
+FastGcm::~FastGcm() = default;
+
+}  // namespace crypto

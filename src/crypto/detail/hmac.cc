@@ -1,0 +1,107 @@
+#include "crypto/detail/hmac.h"
+
+#include <openssl/crypto.h>
+#include <openssl/md5.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/secret_heap.h"
+
+// EVP of OpenSSL 3.0 allocates each time that a state is copied or begun anew, twice for a message; so the functions
+// below it are called, whose states are plain memory. The library deprecates them in favour of EVP.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+namespace crypto {
+namespace {
+
+template <class S, int (*init)(S*), int (*update)(S*, const void*, std::size_t), int (*final)(unsigned char*, S*),
+          std::size_t block, std::size_t size>
+struct Digest {
+  using State = S;
+  static constexpr std::size_t kBlock = block, kSize = size;
+
+  static bool begin(State& s) { return init(&s) == 1; }
+  static bool take(State& s, Bytes in) { return update(&s, in.data(), in.size()) == 1; }
+  static bool finish(State& s, std::array<std::byte, kSize>& out) { return final(octets(out.data()), &s) == 1; }
+};
+using Md5 = Digest<MD5_CTX, MD5_Init, MD5_Update, MD5_Final, MD5_CBLOCK, MD5_DIGEST_LENGTH>;
+using Sha1 = Digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final, SHA_CBLOCK, SHA_DIGEST_LENGTH>;
+using Sha256 = Digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA256_CBLOCK, SHA256_DIGEST_LENGTH>;
+using Sha384 = Digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA512_CBLOCK, SHA384_DIGEST_LENGTH>;
+using Sha512 = Digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final, SHA512_CBLOCK, SHA512_DIGEST_LENGTH>;
+
+// The key's two blocks are digested once; each message starts from copies of what they gave.
+template <class D>
+class Hmac final : public Mac, public secret_heap::Object {
+ public:
+  ~Hmac() override {
+    for (typename D::State* const s : {&inner_, &outer_, &running_}) OPENSSL_cleanse(s, sizeof *s);
+  }
+
+  bool set_key(Bytes key) {
+    std::array<std::byte, D::kBlock> block{};
+    std::array<std::byte, D::kSize> shorter;
+    const bool longer = key.size() > block.size();
+    bool done = true;
+    if (longer) {
+      done = D::begin(running_) && D::take(running_, key) && D::finish(running_, shorter);
+      key = shorter;
+    }
+    std::ranges::copy(key, block.begin());
+    done = done && start(inner_, block, std::byte{0x36}) && start(outer_, block, std::byte{0x5c});
+    OPENSSL_cleanse(block.data(), block.size());
+    if (longer) OPENSSL_cleanse(shorter.data(), shorter.size());
+    return done;
+  }
+
+  bool compute(std::span<const Bytes> parts, MutableBytes out) override {
+    std::array<std::byte, D::kSize> digest;
+    if (out.size() > digest.size()) return false;
+    running_ = inner_;
+    for (const Bytes part : parts)
+      if (!D::take(running_, part)) return false;
+    if (!D::finish(running_, digest)) return false;
+    running_ = outer_;
+    if (!D::take(running_, digest) || !D::finish(running_, digest)) return false;
+    std::ranges::copy(Bytes(digest).first(out.size()), out.begin());
+    return true;
+  }
+
+ private:
+  static bool start(typename D::State& s, std::array<std::byte, D::kBlock>& key, std::byte pad) {
+    for (std::byte& b : key) b ^= pad;
+    const bool done = D::begin(s) && D::take(s, key);
+    for (std::byte& b : key) b ^= pad;
+    return done;
+  }
+
+  typename D::State inner_{}, outer_{}, running_{};
+};
+
+template <class D>
+std::unique_ptr<Mac> make(Bytes key) {
+  auto made = std::make_unique<Hmac<D>>();
+  if (!made->set_key(key)) return nullptr;
+  return made;
+}
+
+// By the numbers of pfkey/algorithms.cc.
+struct Row {
+  std::uint8_t number;
+  const char* name;  ///< The library's. What its providers leave out, as a policy may demand, is not there.
+  std::unique_ptr<Mac> (*make)(Bytes key);
+};
+constexpr std::array kRows = {Row{2, "MD5", make<Md5>}, Row{3, "SHA1", make<Sha1>}, Row{5, "SHA2-256", make<Sha256>},
+                              Row{6, "SHA2-384", make<Sha384>}, Row{7, "SHA2-512", make<Sha512>}};
+
+}  // namespace
+
+std::unique_ptr<Mac> make_hmac(const pfkey::Algorithm& algorithm, Bytes key) {
+  const auto row = std::ranges::find(kRows, algorithm.number, &Row::number);
+  if (row == kRows.end() || !DigestPtr(EVP_MD_fetch(library(), row->name, nullptr))) return nullptr;
+  return row->make(key);
+}
+
+}  // namespace crypto

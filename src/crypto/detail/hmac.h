@@ -1,0 +1,12 @@
+#pragma once
+/// HMAC (RFC 2104) upon the library's digests, which allocates nothing for a message.
+#include <memory>
+
+#include "crypto/detail/mac.h"
+
+namespace crypto {
+
+/// nullptr: the library has no such digest. `algorithm` is one of Mode::hmac.
+std::unique_ptr<Mac> make_hmac(const pfkey::Algorithm& algorithm, Bytes key);
+
+}  // namespace crypto

@@ -1,0 +1,47 @@
+#include "kernel/detail/xfrm_add.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "kernel/detail/xfrm_encode.h"
+#include "kernel/detail/xfrm_parts.h"
+
+namespace kernel::xfrm {
+
+using pfkey::Diagnostic;
+using pfkey::Message;
+
+std::uint32_t way_by_addresses(const Message& sa, const XfrmWorld& world) {
+  if (!world.is_local || !sa.src || !sa.dst) return 0;
+  const bool here = world.is_local(sa.dst->address), from_here = world.is_local(sa.src->address);
+  constexpr std::uint32_t kUntold = 0, kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
+  if (here) return from_here || is_unspecified(sa.src->address) ? kUntold : kIn;
+  return from_here && !is_multicast(sa.dst->address) ? kOut : kUntold;
+}
+
+void set_way(Message& sa, std::uint32_t way) {
+  const bool was_in = (sa.sa->flags & kWays) == pfkey::kFlagInbound, is_in = way == pfkey::kFlagInbound;
+  sa.sa->flags = (sa.sa->flags & ~kWays) | way;
+  // The kernel's two ports are those of the packets' source and destination.
+  if (was_in != is_in && sa.natt_local && sa.natt_remote) std::swap(sa.natt_local->port, sa.natt_remote->port);
+}
+
+std::optional<Refusal> put_add(Message& m, std::uint16_t type, const XfrmWorld& world, std::string& remark,
+                               NetlinkBatch& out) {
+  if (auto wrong = wrong_with(m, world.labels)) return wrong;
+  std::uint32_t device = 0;
+  if (m.offload) {
+    device = world.device_index(m.offload->device);
+    if (device == 0) return Refusal{ENODEV, Diagnostic::none, "there is no such network device"};
+  }
+  // The kernel gets the direction that the addresses tell; what is kept of the SA is only what was asked for.
+  const std::uint32_t asked = m.sa->flags;
+  if ((asked & kWays) == 0) m.sa->flags |= way_by_addresses(m, world);
+  const bool fits = put_sa(m, type, device, out);
+  m.sa->flags = asked;
+  if (!fits) return Refusal{EMSGSIZE, Diagnostic::none, "the SA is too large"};
+  if (m.idle) append(remark, kIdleNotEnforced);
+  return std::nullopt;
+}
+
+}  // namespace kernel::xfrm

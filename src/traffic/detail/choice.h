@@ -1,0 +1,76 @@
+#pragma once
+/// Which SA protects a packet that leaves: the newest mature one whose selectors match, tunnel before transport.
+///
+/// SAs with the same mode and selectors are a Group, so that a packet that one of them covers is covered by all. Groups
+/// are found by hash once for each shape that any SA has: a mode, two prefix lengths, and which of protocol and ports
+/// are given. There are few of those, however many SAs there are.
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "traffic/detail/epoch.h"
+#include "traffic/detail/flow.h"
+#include "traffic/detail/lookup.h"
+
+namespace traffic {
+
+class Choice {
+ public:
+  Choice();
+  ~Choice();
+  Choice(const Choice&) = delete;
+  Choice& operator=(const Choice&) = delete;
+
+  /// Within an Epochs::Guard. Dying SAs are taken only where no mature one matches; nullptr: none matches.
+  Flow* find(const Headers& h) const;
+  /// Within an Epochs::Guard. Whether a tunnel of the family is for certain ports, or types of ICMP, alone.
+  bool names_ports(Family family) const;
+  /// How many groups are looked up and SAs looked at for that.
+  std::size_t effort(const Headers& h) const;
+
+  // The writer's.
+  void insert(Flow& flow, Epochs& epochs);
+  void erase(Flow& flow, Epochs& epochs);
+  /// The SA is dying, or mature again.
+  void sort(Flow& flow);
+
+ private:
+  struct Shape {
+    bool tunnel;
+    Family family;
+    std::uint8_t src_prefix, dst_prefix;
+    bool protocol, src_port, dst_port;  // Whether they are given.
+    mutable std::size_t groups;         // The writer's alone.
+    bool operator==(const Shape& other) const;
+  };
+  struct Key {
+    bool tunnel;
+    Selectors selectors;  // Their addresses masked.
+    bool operator==(const Key&) const = default;
+  };
+  struct Group {
+    Key key;
+    std::uint32_t hash;
+    std::array<std::atomic<Flow*>, Flow::kAges> newest{};
+  };
+  using Shapes = std::vector<Shape>;
+
+  static Key key_of(const Flow& flow);
+  static Shape shape_of(const Key& key);
+  static std::uint32_t hash_of(const Key& key);
+  /// Of what the packet shows, the parts that the shape gives; nullopt: it does not show them all.
+  static std::optional<Key> key_of(const Headers& h, const Shape& shape);
+  static void link(Group& group, Flow& flow);
+  static void unlink(Group& group, Flow& flow, bool dying);
+  Group* group(const Key& key) const;
+  void publish(Shapes shapes, Epochs& epochs);
+  template <class Count>
+  Flow* search(const Headers& h, Count count) const;
+
+  Lookup<Group> groups_;
+  std::atomic<const Shapes*> shapes_;          // Tunnel shapes first.
+  std::atomic<std::uint64_t> rejuvenated_{0};  // SAs that were dying and are not any more.
+};
+
+}  // namespace traffic

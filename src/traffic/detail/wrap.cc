@@ -1,0 +1,162 @@
+#include "traffic/detail/wrap.h"
+
+#include <algorithm>
+
+namespace traffic {
+namespace {
+
+constexpr std::size_t kUdpHeader = 8, kEspHeader = 8;
+constexpr std::uint16_t kNattPort = 4500;
+
+bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
+
+std::size_t new_header(const Flow& flow, const Headers& h) {
+  return flow.tunnel ? header_size(flow.id.dst.family) : h.network;
+}
+
+// The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
+void write_front(const Work& w, const Place* moved, MutableBytes packet, const Layout& layout, Departure& d) {
+  Flow& flow = *w.flow;
+  const std::uint8_t protocol = protocol_of(flow);
+  if (flow.tunnel) {
+    Header outer{.src = flow.src,
+                 .dst = moved ? moved->address : flow.id.dst,
+                 .protocol = protocol,
+                 .traffic_class = outer_traffic_class(w.h.traffic_class),
+                 .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
+                 .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
+                 .dont_fragment = w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4};
+    if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
+    // RFC 4301 section 5.1.2.2: what a gateway carries for many would collide under one pair of addresses.
+    if (w.h.dst.family == Family::v6 && w.h.src == outer.src)
+      outer.flow_label = get<std::uint32_t>(packet, layout.outer + layout.wrap) & 0xfffff;
+    write_header(packet, outer, packet.size());
+    d = {
+        .src = outer.src, .dst = outer.dst, .traffic_class = outer.traffic_class, .dont_fragment = outer.dont_fragment};
+  } else {
+    std::ranges::copy(packet.subspan(layout.wrap, layout.outer), packet.begin());
+    packet[w.h.next_at] = static_cast<std::byte>(protocol);
+    if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, flow.datagrams.next_v4());
+    if (w.may_be_cut) set(packet, 6, std::uint16_t{0});
+    mend_length(packet);
+    d = {.src = w.h.src,
+         .dst = w.h.dst,
+         .traffic_class = w.h.traffic_class,
+         .dont_fragment = w.h.dont_fragment && !w.may_be_cut};
+  }
+  d.protocol = protocol;
+  d.header = layout.outer;
+  d.sa = flow.id;
+}
+
+void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
+  const Flow& flow = *w.flow;
+  const crypto::Suite& suite = flow.suite();
+  const MutableBytes esp = packet.subspan(w.at);
+  set(esp, 0, flow.id.spi);
+  set(esp, 4, static_cast<std::uint32_t>(w.number));
+  const MutableBytes trail = esp.subspan(kEspHeader + suite.iv() + layout.text);
+  for (std::size_t i = 0; i < layout.padding; ++i) trail[i] = static_cast<std::byte>(i + 1);
+  trail[layout.padding] = static_cast<std::byte>(layout.padding);
+  trail[layout.padding + 1] = static_cast<std::byte>(next);
+  w.job.esp = esp.first(esp.size() - layout.icv);
+  w.job.icv = esp.last(layout.icv);
+  w.job.sequence_high = static_cast<std::uint32_t>(w.number >> 32);
+}
+
+void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
+  Writer ah(packet.subspan(w.at, layout.wrap));
+  ah.net(next);
+  ah.net(static_cast<std::uint8_t>(layout.wrap / 4 - 2));
+  ah.net(std::uint16_t{0});
+  ah.net(w.flow->id.spi);
+  ah.net(static_cast<std::uint32_t>(w.number));
+  ah.pad(layout.wrap - kAhFixed);
+}
+
+}  // namespace
+
+std::uint8_t protocol_of(const Flow& flow) { return flow.udp ? kUdp : is_esp(flow) ? kEsp : kAh; }
+
+std::uint16_t natt_port(const std::optional<pfkey::Endpoint>& end) { return end && end->port ? end->port : kNattPort; }
+
+std::size_t ah_size(std::size_t unit, std::size_t icv) { return (kAhFixed + icv + unit - 1) / unit * unit; }
+
+Layout layout_of(const Flow& flow, const Headers& h) {
+  const crypto::Suite& suite = flow.suite();
+  Layout l;
+  l.outer = new_header(flow, h);
+  l.icv = suite.icv();
+  l.text = flow.tunnel ? h.total : h.total - h.network;
+  if (!is_esp(flow)) {
+    l.wrap = ah_size(flow.ah_unit, l.icv);
+    return l;
+  }
+  l.wrap = (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();
+  const std::size_t over = (l.text + 2) % suite.block();
+  l.padding = over == 0 ? 0 : suite.block() - over;
+  l.trail = l.padding + 2 + l.icv;
+  return l;
+}
+
+std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu) {
+  const Layout l = layout_of(flow, h);
+  const std::size_t kept = flow.tunnel ? 0 : h.network;
+  const std::size_t fixed = l.outer + l.wrap + (is_esp(flow) ? l.icv : 0);
+  if (mtu <= fixed) return 0;
+  std::size_t room = mtu - fixed;
+  if (is_esp(flow)) room = std::max<std::size_t>(room / flow.suite().block() * flow.suite().block(), 2) - 2;
+  return static_cast<std::uint32_t>(room + kept);
+}
+
+bool has_room(const Packet& packet, const Headers& h, const Layout& l) {
+  const std::size_t front = l.wrap + (l.outer + l.text - h.total);
+  return packet.at >= front && packet.memory.size() - packet.at - h.total >= l.trail;
+}
+
+std::uint8_t outer_traffic_class(std::uint8_t inner) { return inner; }
+
+// RFC 6040 figure 4, by the two ECN bits of the inner and the outer header.
+std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer) {
+  constexpr unsigned kNone = 0, kEct1 = 1, kEct0 = 2, kMarked = 3;
+  const unsigned in = inner & 3u, out = outer & 3u;
+  unsigned result = in;
+  if (out == kMarked && in == kNone) return std::nullopt;
+  if (out == kMarked) result = kMarked;
+  if (out == kEct1 && in == kEct0) result = kEct1;
+  return static_cast<std::uint8_t>((inner & 0xfcu) | result);
+}
+
+void wrap(Work& w, const Layout& layout) {
+  Packet& p = w.item->packet;
+  const Flow& flow = *w.flow;
+  const std::uint8_t next = flow.tunnel ? (w.h.dst.family == Family::v4 ? kIpv4 : kIpv6) : w.h.next;
+  p.at -= layout.wrap + (flow.tunnel ? layout.outer : 0);
+  p.size = layout.total();
+  const MutableBytes packet = p.bytes();
+  Departure& d = w.item->departure;
+  const Place* const moved = flow.udp ? flow.sends_to() : nullptr;
+  write_front(w, moved, packet, layout, d);
+  w.at = layout.outer;
+  if (flow.udp) {
+    d.src_port = natt_port(flow.local), d.dst_port = moved ? moved->port : natt_port(flow.remote);
+    write_udp(packet.subspan(layout.outer), d.src_port, d.dst_port, packet.size() - layout.outer);
+    d.header += kUdpHeader;
+    w.at += kUdpHeader;
+  }
+  if (is_esp(flow)) {
+    write_esp(w, packet, layout, next);
+  } else {
+    write_ah(w, packet, layout, next);
+  }
+}
+
+void finish_udp(const Work& w) {
+  const MutableBytes packet = w.item->packet.bytes();
+  const auto h = parse(packet);
+  if (!h) return;
+  set(packet, h->upper_at + 6, std::uint16_t{1});  // 0 would mean that it has none.
+  mend_transport_checksum(packet, *h);
+}
+
+}  // namespace traffic

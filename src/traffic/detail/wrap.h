@@ -1,0 +1,82 @@
+#pragma once
+/// AH and ESP on one packet, but for the ciphers, which work on whole batches: what goes before, and what comes after.
+#include <cstdint>
+
+#include "crypto/crypto.h"
+#include "traffic/detail/flow.h"
+#include "traffic/header.h"
+#include "traffic/plane.h"
+
+namespace traffic {
+
+/// One packet of a batch on its way.
+struct Work {
+  Item* item = nullptr;
+  Flow* flow = nullptr;     ///< Null: the packet is done with.
+  Headers h;                ///< Of the packet as it came.
+  bool may_be_cut = false;  ///< On the way, under IPv4, although it has DF.
+  std::uint64_t number = 0;
+  std::size_t at = 0;   ///< Where ESP or AH starts in the packet.
+  bool nested = false;  ///< Outbound: protected already, for another peer.
+  crypto::Job job;
+};
+
+/// The sizes of a protected packet, in bytes: IP headers | UDP, ESP or AH with what belongs to it | text | what ends
+/// ESP.
+struct Layout {
+  std::size_t outer = 0, wrap = 0, text = 0, padding = 0, icv = 0;
+  std::size_t trail = 0;  ///< Padding, its length, the next header, the ICV.
+  std::size_t total() const { return outer + wrap + text + trail; }
+};
+/// What it leaves under: ESP, AH or UDP.
+std::uint8_t protocol_of(const Flow& flow);
+/// The UDP port of an end, 4500 if it names none.
+std::uint16_t natt_port(const std::optional<pfkey::Endpoint>& end);
+
+Layout layout_of(const Flow& flow, const Headers& h);
+/// The longest packet of the same kind that the SA makes no longer than `mtu`.
+std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu);
+
+/// Whether the buffer has room for it.
+bool has_room(const Packet& packet, const Headers& h, const Layout& layout);
+
+/// Makes the packet what it is on the wire but for encryption and ICV, and says how it leaves. Under IPv4 it has an ID
+/// afterwards that is not 0, in whose place the kernel would write another, which AH covers and fragments do not share.
+void wrap(Work& w, const Layout& layout);
+/// The UDP checksum of a sealed packet over IPv6, which needs one (RFC 8200 section 8.1).
+void finish_udp(const Work& w);
+/// The ICV of a wrapped AH packet. False: it cannot be computed.
+bool seal_ah(const Work& w, crypto::Keyed& keyed);
+
+/// The traffic class of an outer header, and what becomes of the inner one when both are taken apart (RFC 6040 sections
+/// 4.1 and 4.2). nullopt: the packet is dropped.
+std::uint8_t outer_traffic_class(std::uint8_t inner);
+std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer);
+
+/// ESP that arrived, at w.at: whether its sizes suit, and then its job.
+bool begin_esp(Work& w);
+/// AH that arrived, at w.at: whether its ICV is right; truncated if its sizes are wrong.
+Cause check_ah(Work& w, crypto::Keyed& keyed);
+/// Of a packet that arrived and whose ICV was right, before unwrap(): who its source is at home, if AH vouches for
+/// that.
+std::optional<Address> vouched_home(const Work& w);
+/// After the ICV was right: takes the wrapping off, and looks at what is inside, whose headers become w.h.
+Cause unwrap(Work& w, IcmpErrors errors);
+
+/// Bytes of AH before the ICV, and with it: a multiple of `unit` (Flow::ah_unit).
+inline constexpr std::size_t kAhFixed = 12;
+std::size_t ah_size(std::size_t unit, std::size_t icv);
+
+/// The packet's headers up to AH as its ICV sees them (RFC 4302 section 3.3.3.1 and appendix A), written to `out`:
+/// mutable fields zero, predictable ones as they are at the destination. False: an option or a routing header is
+/// malformed or of a kind for which that is not defined, or `out` is too small.
+bool immutable_headers(Bytes headers, MutableBytes out);
+/// Who talks to whom, as AH sees it: the home address of a source that is away, and the last address of a source route
+/// or routing header that has hops left. nullopt: those of the header, or the headers are none that AH knows.
+struct Ends {
+  Address src, dst;
+};
+std::optional<Ends> true_ends(Bytes headers);
+inline constexpr std::size_t kMostHeaders = 40 + 2048;  ///< IPv6 with as much as ipsecd keeps of what arrives.
+
+}  // namespace traffic
