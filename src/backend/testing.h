@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cast.h"
 #include "pfkey/codec.h"
 #include "pfkey/message.h"
 
@@ -51,9 +52,7 @@ inline sockaddr_un unix_address(const std::string& path) {
   return address;
 }
 
-inline const sockaddr* generic(const sockaddr_un& address) {
-  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
-}
+inline const sockaddr* generic(const sockaddr_un& address) { return interface_cast<sockaddr>(&address); }
 
 /// A socket bound to `path`, listening.
 inline int listen_at(const std::string& path, int type = SOCK_SEQPACKET) {

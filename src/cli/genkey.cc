@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/cast.h"
 #include "base/secret.h"
 #include "lang/keywords.h"
 #include "pfkey/weak_keys.h"
@@ -41,10 +42,7 @@ class Line {
     return {};
   }
 
-  std::string_view text() const {
-    const void* const data = text_.bytes().data();
-    return {static_cast<const char*>(data), length_};
-  }
+  std::string_view text() const { return chars_of(text_.bytes().first(length_)); }
 
  private:
   static constexpr std::size_t kMost = 4 * Secret::kMaxSize + 128;  // Digits of two keys, and the words beside them.

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "base/cast.h"
 #include "pfkey/algorithms.h"
 
 namespace cli {
@@ -14,8 +15,7 @@ KeyReuse::KeyReuse() : seed_(std::random_device{}() | std::uint64_t{std::random_
 std::optional<KeyReuse::Given> KeyReuse::note(const lang::Command& command, std::uint32_t line) const {
   const lang::SaSpec& spec = command.spec;
   if (!spec.encrypt_key || !spec.encrypt) return std::nullopt;
-  const void* data = spec.encrypt_key->material.bytes().data();
-  const std::string_view octets(static_cast<const char*>(data), spec.encrypt_key->material.size());
+  const std::string_view octets = chars_of(spec.encrypt_key->material.bytes());
   const Given given{absl::HashOf(seed_, octets), spec.encrypt->number, line};
   line_of_.prefetch(given.hash);
   return given;

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 
+#include "base/cast.h"
 #include "base/text.h"
 
 namespace cli {
@@ -109,9 +110,8 @@ class HostNamer {
       std::memcpy(&sin6.sin6_addr, a.octets.data(), a.size());
       std::memcpy(&storage, &sin6, size = sizeof sin6);
     }
-    const void* generic = &storage;
     const int error =
-        getnameinfo(static_cast<const sockaddr*>(generic), size, name.data(), name.size(), nullptr, 0, NI_NAMEREQD);
+        getnameinfo(interface_cast<sockaddr>(&storage), size, name.data(), name.size(), nullptr, 0, NI_NAMEREQD);
     failed_ = error == EAI_AGAIN || error == EAI_FAIL;
     if (error != 0) return std::nullopt;
     return name.data();

@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/cast.h"
 #include "base/registers.h"
 #include "system/errno_text.h"
 
@@ -65,9 +66,7 @@ std::unexpected<Error> cut_short() {
 
 // ---- requests
 
-nlmsghdr* NetlinkBatch::last() {
-  return static_cast<nlmsghdr*>(static_cast<void*>(buffer_.bytes().subspan(starts_.back()).data()));
-}
+nlmsghdr* NetlinkBatch::last() { return object_at<nlmsghdr>(buffer_.bytes().subspan(starts_.back()).data()); }
 
 void NetlinkBatch::begin(std::uint16_t type, std::uint16_t flags) {
   ok_ = true;
@@ -140,7 +139,7 @@ Result<Netlink> Netlink::open(int protocol, std::span<const unsigned> groups) {
   // A socket without a port of its own is taken for the sender of what the kernel tells all, and hears none of it.
   sockaddr_nl own{};
   own.nl_family = AF_NETLINK;
-  if (::bind(fd, static_cast<const sockaddr*>(static_cast<const void*>(&own)), sizeof own) != 0)
+  if (::bind(fd, interface_cast<sockaddr>(&own), sizeof own) != 0)
     return fail(Errc::io, fmt::format("the kernel's netlink socket: {}", reason()));
   for (const unsigned group : groups)
     if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)

@@ -38,7 +38,7 @@ bool stride(const char* text, std::byte* out) {
   // The first of two digits is the lower octet of their pair, and the higher half of what they say.
   const __m128i pairs =
       _mm_and_si128(_mm_or_si128(_mm_slli_epi16(halves, 4), _mm_srli_epi16(halves, 8)), _mm_set1_epi16(0xff));
-  _mm_storel_epi64(static_cast<__m128i*>(static_cast<void*>(out)), _mm_packus_epi16(pairs, pairs));
+  _mm_storeu_si64(out, _mm_packus_epi16(pairs, pairs));
   return _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) == 0xffff;
 }
 #else

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/cast.h"
 #include "base/text.h"
 #include "lang/keywords.h"
 #include "lang/words.h"
@@ -64,9 +65,7 @@ bool joins(std::string_view last, std::string_view next) {
 }  // namespace
 
 std::string_view LineReader::view(std::uint64_t start, std::size_t length) const {
-  const Bytes b = buffer_.bytes().subspan(start - base_, length);
-  const void* data = b.data();  // Bytes as the characters that they are.
-  return {static_cast<const char*>(data), b.size()};
+  return chars_of(buffer_.bytes().subspan(start - base_, length));
 }
 
 std::string_view LineReader::text(const Line& line) const { return view(line.start, line.length); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/cast.h"
 #include "base/text.h"
 #include "lang/hex.h"
 #include "lang/keywords.h"
@@ -160,9 +161,8 @@ Value<KeyValue> read_key_file(const Word& word, ReadContext& context) {
   if (!context.names.key_text) return bad("key files cannot be read here");
   auto text = context.names.key_text(reference->substr(1));
   if (!text) return bad(std::move(text.error().text));
-  const void* const data = std::as_const(text->buffer).bytes().data();  // Octets as the characters that they are.
   std::string warning;
-  auto key = read_key(std::string_view(static_cast<const char*>(data), text->length), warning);
+  auto key = read_key(chars_of(std::as_const(text->buffer).bytes().first(text->length)), warning);
   if (!key) return bad(fmt::format("the first line of the file is no key: {}", key.error().message));
   context.warning = std::move(text->reservation);
   if (!warning.empty()) context.warning += (context.warning.empty() ? "" : "; ") + warning;

@@ -19,8 +19,7 @@ Result<UnixAddress> UnixAddress::of(const std::string& path, const std::string& 
 std::string UnixAddress::path_of(int socket) {
   sockaddr_un address{};
   socklen_t size = sizeof address;
-  void* const generic = &address;
   const bool named =
-      ::getsockname(socket, static_cast<sockaddr*>(generic), &size) == 0 && address.sun_family == AF_UNIX;
+      ::getsockname(socket, interface_cast<sockaddr>(&address), &size) == 0 && address.sun_family == AF_UNIX;
   return named ? address.sun_path : "";
 }

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/cast.h"
 #include "base/result.h"
 
 class UnixAddress {
@@ -12,7 +13,7 @@ class UnixAddress {
   /// Error invalid: no path, or one that is too long; the message has `shown`, the path harmless on a terminal.
   static Result<UnixAddress> of(const std::string& path, const std::string& shown);
 
-  const sockaddr* get() const { return static_cast<const sockaddr*>(static_cast<const void*>(&address_)); }
+  const sockaddr* get() const { return interface_cast<sockaddr>(&address_); }
   socklen_t size() const { return sizeof address_; }
 
   /// The path that a socket is bound to; empty: it has none, or it is no Unix socket.

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "base/cast.h"
 #include "pfkey/algorithms.h"
 
 namespace crypto {
@@ -29,9 +30,7 @@ bool of_legacy_provider(const pfkey::Algorithm& row);
 CipherPtr cipher_named(const char* name);
 
 /// The library's octets.
-inline unsigned char* octets(std::byte* p) { return static_cast<unsigned char*>(static_cast<void*>(p)); }
-inline const unsigned char* octets(const std::byte* p) {
-  return static_cast<const unsigned char*>(static_cast<const void*>(p));
-}
+inline unsigned char* octets(std::byte* p) { return octets_as<unsigned char>(p); }
+inline const unsigned char* octets(const std::byte* p) { return octets_as<unsigned char>(p); }
 
 }  // namespace crypto

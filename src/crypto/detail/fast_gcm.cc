@@ -1,5 +1,6 @@
 #include "crypto/detail/fast_gcm.h"
 
+#include "base/cast.h"
 #include "base/secret_heap.h"
 
 #if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
@@ -39,8 +40,6 @@ Functions functions(std::size_t key) {
   return {m.gcm256_pre, m.gcm256_enc, m.gcm256_dec};
 }
 
-const void* raw(Bytes b) { return b.data(); }
-
 }  // namespace
 
 struct FastGcm::State : secret_heap::Object {
@@ -53,24 +52,22 @@ std::unique_ptr<FastGcm> FastGcm::make(Bytes key) {
   if (!manager() || (key.size() != 16 && key.size() != 24 && key.size() != 32)) return nullptr;
   auto state = std::make_unique<State>();
   state->call = functions(key.size());
-  state->call.prepare(raw(key), &state->key);
+  state->call.prepare(key.data(), &state->key);
   return std::unique_ptr<FastGcm>(new FastGcm(std::move(state)));
 }
 
 void FastGcm::seal(Bytes nonce, Bytes aad, MutableBytes text, MutableBytes icv) const {
   gcm_context_data context;
-  auto* const octets = static_cast<std::uint8_t*>(static_cast<void*>(text.data()));
-  state_->call.seal(&state_->key, &context, octets, octets, text.size(), static_cast<const std::uint8_t*>(raw(nonce)),
-                    static_cast<const std::uint8_t*>(raw(aad)), aad.size(),
-                    static_cast<std::uint8_t*>(static_cast<void*>(icv.data())), icv.size());
+  auto* const octets = octets_as<std::uint8_t>(text.data());
+  state_->call.seal(&state_->key, &context, octets, octets, text.size(), octets_as<std::uint8_t>(nonce.data()),
+                    octets_as<std::uint8_t>(aad.data()), aad.size(), octets_as<std::uint8_t>(icv.data()), icv.size());
 }
 
 void FastGcm::open(Bytes nonce, Bytes aad, MutableBytes text, MutableBytes icv) const {
   gcm_context_data context;
-  auto* const octets = static_cast<std::uint8_t*>(static_cast<void*>(text.data()));
-  state_->call.open(&state_->key, &context, octets, octets, text.size(), static_cast<const std::uint8_t*>(raw(nonce)),
-                    static_cast<const std::uint8_t*>(raw(aad)), aad.size(),
-                    static_cast<std::uint8_t*>(static_cast<void*>(icv.data())), icv.size());
+  auto* const octets = octets_as<std::uint8_t>(text.data());
+  state_->call.open(&state_->key, &context, octets, octets, text.size(), octets_as<std::uint8_t>(nonce.data()),
+                    octets_as<std::uint8_t>(aad.data()), aad.size(), octets_as<std::uint8_t>(icv.data()), icv.size());
 }
 
 #else

@@ -10,6 +10,7 @@
 #include <new>
 #include <utility>
 
+#include "base/cast.h"
 #include "pfkey/codec.h"
 #include "system/errno_text.h"
 
@@ -226,8 +227,8 @@ void Vault::forget(const SaId& id) {
 
 // A packet thread may still use the numbers of an SA that is gone; their place is free when it lets go of them.
 std::shared_ptr<SaNumbers> Vault::numbers_at(std::uint64_t cell) {
-  void* const place = numbers_.bytes().subspan(cell * sizeof(SaNumbers), sizeof(SaNumbers)).data();
-  return {static_cast<SaNumbers*>(place), [this, cell](SaNumbers*) { free_cells_.push_back(cell); }};
+  std::byte* const place = numbers_.bytes().subspan(cell * sizeof(SaNumbers), sizeof(SaNumbers)).data();
+  return {object_at<SaNumbers>(place), [this, cell](SaNumbers*) { free_cells_.push_back(cell); }};
 }
 
 std::shared_ptr<SaNumbers> Vault::numbers_of(const SaId& id) {

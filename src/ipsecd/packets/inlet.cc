@@ -14,6 +14,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/cast.h"
 #include "ipsecd/packets/beside_ike.h"
 #include "ipsecd/packets/socket_address.h"
 #include "system/errno_text.h"
@@ -68,10 +69,7 @@ T data_of(const cmsghdr* c) {
 }
 
 // They stay where the kernel has written them.
-Bytes octets_of(const cmsghdr* c) {
-  const void* const octets = CMSG_DATA(c);
-  return {static_cast<const std::byte*>(octets), c->cmsg_len - CMSG_LEN(0)};
-}
+Bytes octets_of(const cmsghdr* c) { return {octets_as<std::byte>(CMSG_DATA(c)), c->cmsg_len - CMSG_LEN(0)}; }
 
 void read_detail(const cmsghdr* c, Arrival& arrival) {
   if (c->cmsg_level == IPPROTO_IP) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <vector>
 
+#include "base/cast.h"
 #include "ipsecd/packets/filter_testing.h"
 #include "traffic/header.h"
 
@@ -59,8 +60,8 @@ TEST(Paths, AFloodOfReportsIsReadInParts) {
   to.sin_family = AF_INET;
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof to;
-  ASSERT_EQ(::bind(receiver.get(), static_cast<const sockaddr*>(static_cast<const void*>(&to)), size), 0);
-  ASSERT_EQ(::getsockname(receiver.get(), static_cast<sockaddr*>(static_cast<void*>(&to)), &size), 0);
+  ASSERT_EQ(::bind(receiver.get(), interface_cast<sockaddr>(&to), size), 0);
+  ASSERT_EQ(::getsockname(receiver.get(), interface_cast<sockaddr>(&to), &size), 0);
   Octets memory(400);
   Packet report{memory, Packet::kHeadroom, 48};
   write_header(report.bytes(),
@@ -70,8 +71,7 @@ TEST(Paths, AFloodOfReportsIsReadInParts) {
   Octets wrong(report.bytes().begin(), report.bytes().end());
   wrong.back() ^= std::byte{1};
   const auto send = [&](Bytes packet) {
-    ASSERT_EQ(::sendto(sender.get(), packet.data(), packet.size(), 0,
-                       static_cast<const sockaddr*>(static_cast<const void*>(&to)), size),
+    ASSERT_EQ(::sendto(sender.get(), packet.data(), packet.size(), 0, interface_cast<sockaddr>(&to), size),
               static_cast<ssize_t>(packet.size()));
   };
   for (int i = 0; i < 100; ++i) send(wrong);

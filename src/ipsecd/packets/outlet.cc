@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/cast.h"
 #include "ipsecd/packets/inlet.h"
 #include "ipsecd/packets/link_mtu.h"
 #include "ipsecd/packets/socket_address.h"
@@ -65,8 +66,7 @@ struct Outlet::Batch {
 
   template <class T>
   void add_detail(msghdr& header, int level, int type, const T& value) {
-    auto* const c =
-        static_cast<cmsghdr*>(static_cast<void*>(static_cast<char*>(header.msg_control) + header.msg_controllen));
+    auto* const c = object_at<cmsghdr>(static_cast<char*>(header.msg_control) + header.msg_controllen);
     *c = {.cmsg_len = CMSG_LEN(sizeof value), .cmsg_level = level, .cmsg_type = type};
     std::memcpy(CMSG_DATA(c), &value, sizeof value);
     header.msg_controllen += CMSG_SPACE(sizeof value);

@@ -21,8 +21,7 @@ TEST(Overruns, OfASocket) {
   ASSERT_EQ(::bind(taker.get(), loopback.get(), loopback.size), 0);
   SocketAddress there;
   there.size = sizeof there.storage;
-  void* const generic = &there.storage;
-  ASSERT_EQ(::getsockname(taker.get(), static_cast<sockaddr*>(generic), &there.size), 0);
+  ASSERT_EQ(::getsockname(taker.get(), generic(there.storage), &there.size), 0);
   EXPECT_EQ(dropped_by_socket(taker.get()), 0u);
   int room = 0;  // The kernel makes it the least that there can be.
   ASSERT_EQ(::setsockopt(taker.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/cast.h"
 #include "base/net.h"
 
 namespace ipsecd {
@@ -27,13 +28,13 @@ inline Address address_of(const in6_addr& a) {
 }
 
 // The sockets interface takes every kind of address through one pointer type.
-inline sockaddr* generic(sockaddr_storage& s) { return static_cast<sockaddr*>(static_cast<void*>(&s)); }
+inline sockaddr* generic(sockaddr_storage& s) { return interface_cast<sockaddr>(&s); }
 
 /// An address of the sockets interface and its length.
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
-  const sockaddr* get() const { return static_cast<const sockaddr*>(static_cast<const void*>(&storage)); }
+  const sockaddr* get() const { return interface_cast<sockaddr>(&storage); }
 };
 
 inline SocketAddress socket_address(const Endpoint& e) {

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/cast.h"
 #include "system/descriptor.h"
 
 namespace kernel {
@@ -29,7 +30,7 @@ std::optional<std::vector<std::byte>> ask(int fd, const std::string& device, Hea
   std::memcpy(room.data(), &head, sizeof head);
   ifreq request{};
   std::ranges::copy(device.substr(0, IF_NAMESIZE - 1), request.ifr_name);
-  request.ifr_data = static_cast<char*>(static_cast<void*>(room.data()));
+  request.ifr_data = octets_as<char>(room.data());
   if (::ioctl(fd, SIOCETHTOOL, &request) != 0) return std::nullopt;
   return room;
 }
