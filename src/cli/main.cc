@@ -1,6 +1,4 @@
 // ipseckey: manually manipulate an IPsec Security Association Database.
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -14,15 +12,13 @@
 #include "cli/program.h"
 #include "cli/this_host.h"
 #include "system/held_signals.h"
+#include "system/hidden_memory.h"
 #include "system/standard_descriptors.h"
 
 namespace {
 
-// Keys are in this process' memory: no core dump, no other user's debugger.
 void harden() {
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  hide_memory();
   signal(SIGXFSZ, SIG_IGN);  // A file that may not grow is an error of writing.
 }
 

@@ -1,9 +1,7 @@
 #include "cli/open.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <utility>
 
 #include "backend/memory.h"
@@ -47,7 +45,7 @@ Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) 
 }  // namespace
 
 Surroundings surroundings() {
-  return {default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")),
+  return {default_socket_path(),
           system_now,
           [] { return kernel::kernel_lacks(kernel::KernelFiles(), kernel::connect_to_kernel); },
           -1,

@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/notices.h"
-#include "system/socket_path.h"
 
 namespace cli {
 namespace {
@@ -98,14 +97,6 @@ TEST(Open, TheKindOfErrorDecidesTheExitStatus) {
   EXPECT_EQ(open_sadb("ipsecd", around).error().code, Errc::unreachable);
   EXPECT_EQ(open_sadb("auto", around).error().code, Errc::unreachable);
   EXPECT_EQ(open_sadb("xfrm", around).error().code, Errc::syntax);
-}
-
-TEST(Open, TheDefaultSocketIsTheUsers) {
-  EXPECT_EQ(default_socket_path(true, "/run/user/0"), "/run/ipsecd/pfkey.sock");
-  EXPECT_EQ(default_socket_path(true, nullptr), "/run/ipsecd/pfkey.sock");
-  EXPECT_EQ(default_socket_path(false, "/run/user/7"), "/run/user/7/ipsecd/pfkey.sock");
-  EXPECT_EQ(default_socket_path(false, nullptr), "/run/ipsecd/pfkey.sock");
-  EXPECT_EQ(default_socket_path(false, ""), "/run/ipsecd/pfkey.sock");
 }
 
 }  // namespace

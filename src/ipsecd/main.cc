@@ -30,6 +30,7 @@
 #include "ipsecd/privileges.h"
 #include "ipsecd/reserve.h"
 #include "system/errno_text.h"
+#include "system/hidden_memory.h"
 #include "system/socket_path.h"
 #include "system/standard_descriptors.h"
 
@@ -58,9 +59,7 @@ Result<void> say(std::string_view text) {
 
 // The memory of this process is keys: nobody else's debugger, no core dump, no file that others can read.
 void harden() {
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  hide_memory();
   umask(077);
 }
 
@@ -87,13 +86,11 @@ void raise_limits() {
   if (setrlimit(RLIMIT_MEMLOCK, &all) != 0) raise(RLIMIT_MEMLOCK);
 }
 
-std::string default_path() { return default_socket_path(geteuid() == 0, std::getenv("XDG_RUNTIME_DIR")); }
-
 Result<ipsecd::Listener> listener_for(const ipsecd::Options& options, std::vector<Descriptor> sockets) {
   auto handed = ipsecd::Listener::handed_over(std::move(sockets));
   if (!handed || *handed) return handed;
   if (options.socket) return ipsecd::Listener::at(*options.socket);
-  return ipsecd::Listener::at_default(default_path());
+  return ipsecd::Listener::at_default(default_socket_path());
 }
 
 Result<std::optional<gid_t>> group_of(const std::optional<std::string>& name) {
@@ -242,7 +239,7 @@ Result<void> serve(const ipsecd::Options& options) {
 }
 
 Result<void> print_status(const ipsecd::Options& options) {
-  const std::string path = ipsecd::status_path(options.socket.value_or(default_path()));
+  const std::string path = ipsecd::status_path(options.socket.value_or(default_socket_path()));
   const auto reply = ipsecd::ask_status(path, options.json ? "json" : "text");
   if (!reply) return std::unexpected(reply.error());
   return say(*reply);
