@@ -26,6 +26,9 @@ ARROWS = {
 # (path pattern, folder): the one place where an arrow more is drawn.
 EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
 
+# (wing, the files of its folder that may include it besides its own, why the others may not)
+ENTRANCES = (("cli/verbs", r"cli/program\.cc", "the runner, and all else in cli, is given the table and knows no command"),)
+
 # The libraries that are not called like their folder.
 LIBRARIES = {"ipsecd_core": "ipsecd"}
 
@@ -93,6 +96,9 @@ def why_not(path: str, own: str):
         return f"{target}/{wing} is {target}'s own: include what lies in {target} itself"
     if is_test(path):
         return None
+    for entered, doors, why in ENTRANCES:
+        if own.startswith(f"{entered}/") and not path.startswith(f"{entered}/") and not re.fullmatch(doors, path):
+            return f"{path} may not include {entered}: {why}"
     if target == folder and wing not in ("", "detail", wing_of(path)) and wing_of(path) not in ("", "detail"):
         return f"{folder}/{wing_of(path)} may not include {folder}/{wing}: what both need lies in {folder} itself"
     return None if allowed(path, folder, target) else f"{folder} may not include {target}"

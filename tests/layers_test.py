@@ -56,6 +56,8 @@ class Layers(unittest.TestCase):
                     "ipsecd/daemon.cc": '#include "ipsecd/packets/tun.h"\n#include "ipsecd/clients/server.h"\n',
                     "ipsecd/CMakeLists.txt": "layer(ipsecd_core USES engine LIBRARIES PkgConfig::SECCOMP TEST_USES backend)\n",
                     "system/clock.h": "auto t = std::chrono::system_clock::now();\n",
+                    "cli/program.cc": '#include "cli/verbs/table.h"\n',
+                    "cli/verbs/a.cc": '#include "cli/runner.h"\n#include "cli/verbs/table.h"\n',
                     "cli/prompt/editor.cc": "#include <histedit.h>\n#include <termios.h>\n",
                     "cli/main.cc": '#include <unistd.h>\nauto t = std::chrono::steady_clock::now();\n',
                 }
@@ -105,6 +107,9 @@ class Layers(unittest.TestCase):
             ("ipsecd/keep/vault.cc", '#include "ipsecd/packets/tun.h"\n',
              "src/ipsecd/keep/vault.cc:1: ipsecd/keep may not include ipsecd/packets: what both need lies in ipsecd itself"),
             ("kernel/a.cc", "#include <sqlite3.h>\n", "src/kernel/a.cc:1: <sqlite3.h>: only backend/store uses SQLite"),
+            ("cli/runner.cc", '#include "cli/verbs/table.h"\n',
+             "src/cli/runner.cc:1: cli/runner.cc may not include cli/verbs: the runner, and all else in cli, is given the table "
+             "and knows no command"),
             ("cli/a.cc", "#include <histedit.h>\n", "src/cli/a.cc:1: <histedit.h>: only cli/prompt has a terminal"),
             ("cli/a.cc", "#include <systemd/sd-daemon.h>\n", "src/cli/a.cc:1: <systemd/sd-daemon.h>: only ipsecd is a service"),
             ("ipsecd/a.cc", "#include <libnetfilter_queue/libnetfilter_queue.h>\n",

@@ -12,7 +12,6 @@
 #include "apply/plan.h"
 #include "backend/sadb_place.h"
 #include "cli/outcome.h"
-#include "cli/runner.h"
 #include "cli/warnings.h"
 #include "pfkey/units.h"
 #include "system/held_signals.h"
@@ -32,7 +31,7 @@ std::string full_path(const std::string& file) {
 }
 
 // Runs the file against an engine of its own. What that holds at the end is the desired state.
-Status read_desired(Session& session, Session& desired, const ApplyRequest& request) {
+Status read_desired(Session& session, Handlers handlers, Session& desired, const ApplyRequest& request) {
   if (request.unload) return Status::ok;
   const std::string& path = request.file;
   auto file = InputFile::open(path, session.care(), request.pipes);
@@ -41,7 +40,7 @@ Status read_desired(Session& session, Session& desired, const ApplyRequest& requ
     if (!session.settings().service) return Status::file;
     return file.error().code == Errc::denied ? Status::no_privilege : Status::bad_file;
   }
-  const Status status = run_file(desired, *file, lang::Where::file, Counts::after_failure);
+  const Status status = run_file(desired, handlers, *file, lang::Where::file, Counts::after_failure);
   if (status == Status::ok) return status;
   session.console().complain("nothing was changed");
   if (!session.settings().service) return status;
@@ -201,15 +200,15 @@ class CarryingOut {
 
 }  // namespace
 
-Status apply_file(Session& session, const ApplyRequest& request) {
+Status apply_file(Session& session, Handlers handlers, const ApplyRequest& request) {
   Session desired = session.twin();
   // What comes through a pipe may take its time; nobody waits for it.
   const bool piped = full_path(request.file) == "-";
-  Status status = piped ? read_desired(session, desired, request) : Status::ok;
+  Status status = piped ? read_desired(session, handlers, desired, request) : Status::ok;
   if (status != Status::ok) return status;
   Turn turn(session, request);
   status = turn.take();
-  if (status == Status::ok && !piped) status = read_desired(session, desired, request);
+  if (status == Status::ok && !piped) status = read_desired(session, handlers, desired, request);
   if (status != Status::ok) return status;
   backend::Backend* const sadb = session.sadb();
   if (!sadb) return session.no_sadb();

@@ -3,11 +3,10 @@
 #include <string>
 
 #include "cli/files.h"
+#include "cli/runner.h"
 #include "cli/status.h"
 
 namespace cli {
-
-class Session;
 
 struct ApplyRequest {
   std::string file;          ///< `-`: standard input.
@@ -21,6 +20,6 @@ struct ApplyRequest {
 
 /// Reads and checks the whole file, plans, acts: what is new comes first, what is surplus goes last. A file with a
 /// fault changes nothing.
-Status apply_file(Session& session, const ApplyRequest& request);
+Status apply_file(Session& session, Handlers handlers, const ApplyRequest& request);
 
 }  // namespace cli

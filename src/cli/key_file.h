@@ -1,5 +1,6 @@
 #pragma once
 /// Keys that stand in files of their own: what `authkey @FILE` means.
+#include <functional>
 #include <string>
 
 #include "base/bytes.h"
@@ -17,6 +18,9 @@ struct KeyFolder {
 
 /// The first line of the file, without blanks around it. It goes through locked memory alone.
 Result<lang::KeyText> read_key_file(const std::string& reference, const KeyFolder& folder);
+
+/// Fills the octets with random ones, or says why it cannot.
+using Random = std::function<Result<void>(MutableBytes)>;
 
 /// Fills `out` from the kernel's random source; waits, early after boot, until it is ready.
 Result<void> kernel_random(MutableBytes out);

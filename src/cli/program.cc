@@ -6,7 +6,9 @@
 #include "cli/algorithms.h"
 #include "cli/apply.h"
 #include "cli/prompt/terminal.h"
-#include "cli/runner.h"
+#include "cli/verbs/load.h"
+#include "cli/verbs/save.h"
+#include "cli/verbs/table.h"
 #include "lang/words.h"
 
 namespace cli {
@@ -34,21 +36,22 @@ Status run(Session& session, const Options& options) {
     case Do::check:
       session.use_scratch_sadb(
           {.rules = session.settings().sadb == "kernel" ? backend::Rules::kernel : backend::Rules::engine});
-      return session.load(options.file, lang::Where::file);
+      return load_file(session, kHandlers, options.file, lang::Where::file);
     case Do::load:
       if (options.settings.service)
-        return apply_file(session, {.file = options.file, .flush_first = true, .pipes = Pipes::named});
-      return session.load(options.file, lang::Where::file, Pipes::named);
+        return apply_file(session, kHandlers, {.file = options.file, .flush_first = true, .pipes = Pipes::named});
+      return load_file(session, kHandlers, options.file, lang::Where::file, Pipes::named);
     case Do::save:
-      return session.save(pfkey::SaType::unspec, options.file);
+      return save_file(session, pfkey::SaType::unspec, options.file);
     case Do::command:
-      return run_text(session, joined(options.operands), lang::Where::shell);
+      return run_text(session, kHandlers, joined(options.operands), lang::Where::shell);
     case Do::interact:
       if (options.settings.service) {
         session.console().complain("--service is for -f FILE, apply FILE and unload FILE");
         return Status::usage;
       }
-      return isatty(STDIN_FILENO) == 1 ? interact(session) : session.load("-", lang::Where::prompt);
+      return isatty(STDIN_FILENO) == 1 ? interact(session, kHandlers)
+                                       : load_file(session, kHandlers, "-", lang::Where::prompt);
   }
   return Status::usage;
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <span>
 
-#include "cli/apply.h"
+#include "cli/show.h"
 #include "lang/corrected_command.h"
 #include "lang/request.h"
 #include "system/held_signals.h"
@@ -13,10 +13,11 @@
 namespace cli {
 
 using lang::Severity;
-using lang::Verb;
 
-Runner::Runner(Session& session, std::string name, lang::Where where, std::size_t batch, TextOf text_of)
+Runner::Runner(Session& session, Handlers handlers, std::string name, lang::Where where, std::size_t batch,
+               TextOf text_of)
     : session_(session),
+      handlers_(handlers),
       reporter_(session.settings(), std::move(name), session.console().marks(), session.typed().warnings),
       where_(where),
       batch_(session.settings().stop_on_error ? 1 : batch),
@@ -25,6 +26,11 @@ Runner::Runner(Session& session, std::string name, lang::Where where, std::size_
       host_(session.host()),
       parser_(names_) {
   if (session.settings().fresh_keys || (!reporter_.is_file() && session.typed().fresh)) parser_.keys_are_fresh();
+}
+
+void Runner::keys_are_fresh() {
+  parser_.keys_are_fresh();
+  if (!reporter_.is_file()) session_.typed().fresh = true;
 }
 
 void Runner::expect(std::uint64_t bytes) {
@@ -76,11 +82,10 @@ bool Runner::feed(const lang::Line& line) {
   if (wrong) return refuse(line, said);
 
   if (!reservations_.empty()) say_reservations(*command);
-  const bool sends = command->row->operands == lang::Operands::extensions || command->row->verb == Verb::flush;
-  if (!sends) {
+  if (const Handler handler = handlers_[static_cast<std::size_t>(command->row->verb)].handler) {
     if (!flush()) return false;
     session_.console().err(said);
-    return run_now(*command);
+    return carry_out(handler, *command);
   }
   queue(std::move(*command), line, std::move(said));
   given_ = given;
@@ -212,7 +217,7 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   }
   if (session_.is_check()) return;
   if (reply.type == pfkey::Type::get) {
-    session_.show(reply);
+    show_sa(session_, reply);
   } else if (q.messages > 1 && !session_.settings().json) {
     session_.console().out(done_text(reply.type, target.asked) + '\n');  // A name with many addresses: each is told.
   }
@@ -239,59 +244,8 @@ void Runner::lost(const Error& error) {
   session_.lose_sadb();
 }
 
-bool Runner::run_now(const lang::Command& command) {
-  Status status = Status::ok;
-  switch (command.row->verb) {
-    case Verb::dump:
-      status = session_.dump(command.satype);
-      break;
-    case Verb::save:
-      status = session_.save(command.satype, command.operand);
-      break;
-    case Verb::load:
-      status = session_.load(command.operand, lang::Where::file, Pipes::named);
-      break;
-    case Verb::apply:
-    case Verb::unload:
-      status = apply_file(session_, {.file = command.operand,
-                                     .dry_run = command.has("--dry-run"),
-                                     .all = command.has("--all"),
-                                     .flush_first = command.has("--flush-first"),
-                                     .owner = command.owner,
-                                     .unload = command.row->verb == Verb::unload});
-      break;
-    case Verb::monitor:
-      status = session_.monitor(true);
-      break;
-    case Verb::passive_monitor:
-      status = session_.monitor(false);
-      break;
-    case Verb::doctor:
-      status = session_.doctor();
-      break;
-    case Verb::genkey:
-      status = session_.genkey(command);
-      break;
-    case Verb::fresh:
-      parser_.keys_are_fresh();
-      if (!reporter_.is_file()) session_.typed().fresh = true;
-      break;
-    case Verb::help:
-      status = session_.help(command.operand);
-      break;
-    case Verb::quit:
-      quit_ = true;
-      break;
-    case Verb::add:
-    case Verb::update:
-    case Verb::update_pair:
-    case Verb::del:
-    case Verb::delete_pair:
-    case Verb::get:
-    case Verb::flush:
-      break;  // Messages; queue() has them.
-  }
-  if (status != Status::ok) count_failure(status);
+bool Runner::carry_out(Handler handler, const lang::Command& command) {
+  if (const Status status = handler(*this, command); status != Status::ok) count_failure(status);
   return may_go_on();
 }
 
@@ -325,10 +279,10 @@ void say_counts(Session& session, Runner& runner, Status status) {
 
 }  // namespace
 
-Status run_file(Session& session, InputFile& file, lang::Where where, Counts counts) {
+Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Where where, Counts counts) {
   const HeldSignals held;
   lang::LineReader reader([&](MutableBytes out) { return file.read(out); });
-  Runner runner(session, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
+  Runner runner(session, handlers, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
                 [&](const lang::Line& line) { return reader.text(line); });
   runner.set_reservations(file.reservations());
   runner.expect(file.size());
@@ -374,11 +328,11 @@ Status run_file(Session& session, InputFile& file, lang::Where where, Counts cou
   return status;
 }
 
-Status run_text(Session& session, std::string_view text, lang::Where where, bool* quit) {
+Status run_text(Session& session, Handlers handlers, std::string_view text, lang::Where where, bool* quit) {
   const lang::Line line{lang::Line::Kind::command, 1, 0, static_cast<std::uint32_t>(text.size())};
-  Runner runner(session, "", where, 1, [&](const lang::Line&) { return text; });
+  Runner runner(session, handlers, "", where, 1, [&](const lang::Line&) { return text; });
   runner.feed(line);
-  if (quit) *quit = runner.quit();
+  if (quit) *quit = runner.has_quit();
   return runner.status();
 }
 

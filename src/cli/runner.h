@@ -1,6 +1,7 @@
 #pragma once
 /// Runs the commands of one source, one after another: parse, send in batches, report each outcome at its line.
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,20 @@
 
 namespace cli {
 
+class Runner;
+
+/// Carries out a command that is more than messages and their replies. What was wrong has been printed.
+using Handler = Status (*)(Runner& runner, const lang::Command& command);
+/// The command is messages and their replies: the runner sends them, in batches.
+inline constexpr Handler kMessages = nullptr;
+
+struct VerbHandler {
+  lang::Verb verb;
+  Handler handler;
+};
+/// One for each verb, in its order: cli/verbs/table.h. The runner is given them and knows none.
+using Handlers = std::span<const VerbHandler, lang::kVerbs>;
+
 class Runner {
  public:
   /// The text of a line that has not been flushed yet.
@@ -23,7 +38,15 @@ class Runner {
 
   /// `name`: the file's, for messages; empty at the prompt and for the shell. `batch`: how many commands wait for one
   /// another's replies.
-  Runner(Session& session, std::string name, lang::Where where, std::size_t batch, TextOf text_of);
+  Runner(Session& session, Handlers handlers, std::string name, lang::Where where, std::size_t batch, TextOf text_of);
+
+  // For handlers.
+  Session& session() { return session_; }
+  Handlers handlers() const { return handlers_; }
+  /// Nothing that comes after this command is run.
+  void quit() { quit_ = true; }
+  /// The keys that follow in this source were never used before; at the prompt: in this session.
+  void keys_are_fresh();
 
   /// A hint: so many bytes of commands will come.
   void expect(std::uint64_t bytes);
@@ -43,7 +66,7 @@ class Runner {
   std::size_t commands() const { return commands_; }
   std::size_t failed() const { return failed_; }
   Status status() const { return status_; }
-  bool quit() const { return quit_; }
+  bool has_quit() const { return quit_; }
   bool ended_early() const { return ended_early_; }
   Reporter& reporter() { return reporter_; }
 
@@ -64,7 +87,7 @@ class Runner {
   void look_at_host(Queued& entry, std::size_t before);
   void queue(lang::Command&& command, const lang::Line& line, std::string said);
   bool settle();
-  bool run_now(const lang::Command& command);
+  bool carry_out(Handler handler, const lang::Command& command);
   void send();
   void handle_reply(std::size_t index, pfkey::Message&& reply);
   void lost(const Error& error);
@@ -73,6 +96,7 @@ class Runner {
   bool may_go_on() const { return !ended_early_ && !quit_; }
 
   Session& session_;
+  Handlers handlers_;
   Reporter reporter_;
   lang::Where where_;
   std::size_t batch_;
@@ -98,9 +122,10 @@ class Runner {
 enum class Counts : bool { always, after_failure };
 
 /// Runs or checks (Session::is_check) a whole file and says how many commands were good.
-Status run_file(Session& session, InputFile& file, lang::Where where, Counts counts = Counts::always);
+Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Where where,
+                Counts counts = Counts::always);
 
 /// One command of the shell or the prompt. `quit`: whether it was the one that ends the session.
-Status run_text(Session& session, std::string_view text, lang::Where where, bool* quit = nullptr);
+Status run_text(Session& session, Handlers handlers, std::string_view text, lang::Where where, bool* quit = nullptr);
 
 }  // namespace cli

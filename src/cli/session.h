@@ -1,5 +1,5 @@
 #pragma once
-/// One run of ipseckey: its settings, its SADB, its name services. What every command needs.
+/// One run of ipseckey: its settings, its world, its SADB. What every command needs; the commands are in cli/verbs.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -8,7 +8,6 @@
 #include "backend/backend.h"
 #include "base/instant.h"
 #include "cli/console.h"
-#include "cli/genkey.h"
 #include "cli/key_file.h"
 #include "cli/key_reuse.h"
 #include "cli/misplaced.h"
@@ -41,11 +40,16 @@ struct World {
   std::string owner_rows = {};           ///< Where it is kept which file owns which SAs; empty: nowhere.
 };
 
+inline constexpr std::size_t kTextOfOne = 4096;  ///< Bytes; the text of most SAs fits, so nothing moves.
+/// What follows from a walk that ended early, where each SA was written as it came.
+inline constexpr std::string_view kIncomplete = "the list is not complete";
+
 class Session {
  public:
   Session(Settings settings, World world);
 
   const Settings& settings() const { return settings_; }
+  const World& world() const { return world_; }
   /// The name services, and the key files beside a file of commands (its path; empty or "-": the working folder).
   lang::Names names_beside(const std::string& file) const;
   Console& console() { return world_.console; }
@@ -83,8 +87,6 @@ class Session {
   /// Numbers the message, and with -v prints it.
   void prepare(pfkey::Message& message);
   pfkey::PrintOptions print_options() const;
-  /// Shows an SA (a GET or DUMP reply) as text or JSON.
-  void show(const pfkey::Message& sa);
 
   /// What came of the commands that were typed at the prompt so far.
   struct Typed {
@@ -94,22 +96,7 @@ class Session {
   };
   Typed& typed() { return typed_; }
 
-  // The commands that are more than messages and their replies.
-  Status dump(pfkey::SaType type);
-  Status save(pfkey::SaType type, const std::string& path);
-  Status load(const std::string& path, lang::Where where, Pipes pipes = Pipes::nameless);
-  Status monitor(bool promiscuous);
-  /// Ends with ok if this user has a SADB to work with, no_sadb if not.
-  Status doctor();
-  Status genkey(const lang::Command& command);
-  Status help(const std::string& topic);
-
  private:
-  void show_heard(const pfkey::Message& message);
-  // `whole`: whether what was written is a file to keep; then the status may still say that SAs were left out.
-  Status save_to(pfkey::SaType type, std::string_view consequence,
-                 absl::FunctionRef<Result<void>(std::string_view)> write, bool* whole = nullptr);
-
   Settings settings_;
   World world_;
   std::unique_ptr<backend::Backend> sadb_;

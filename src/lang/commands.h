@@ -29,7 +29,7 @@ enum class Verb : std::uint8_t {
   help,
   quit
 };
-inline constexpr std::size_t kVerbs = 19;
+inline constexpr std::size_t kVerbs = static_cast<std::size_t>(Verb::quit) + 1;
 
 /// A set of verbs, as the keyword table uses it.
 using Verbs = std::uint32_t;

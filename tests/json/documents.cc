@@ -3,7 +3,7 @@
 #include <string>
 
 #include "apply/plan.h"
-#include "cli/doctor.h"
+#include "cli/verbs/doctor.h"
 #include "pfkey/json.h"
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"

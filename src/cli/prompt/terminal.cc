@@ -8,7 +8,6 @@
 #include "cli/prompt/completion.h"
 #include "cli/prompt/editor.h"
 #include "cli/prompt/key_remains.h"
-#include "cli/runner.h"
 #include "lang/complete.h"
 #include "lang/faults.h"
 
@@ -70,8 +69,8 @@ class Text {
 
 class Prompt {
  public:
-  explicit Prompt(Session& session)
-      : session_(session), editor_([this](std::string_view line, std::size_t columns) {
+  Prompt(Session& session, Handlers handlers)
+      : session_(session), handlers_(handlers), editor_([this](std::string_view line, std::size_t columns) {
           return complete_line(text_.view(), line, columns);
         }) {}
 
@@ -109,23 +108,24 @@ class Prompt {
     if (!has_key)
       if (const std::string line = on_one_line(text); !line.empty()) editor_.remember(line);
     bool quit = false;
-    run_text(session_, text, lang::Where::prompt, &quit);
+    run_text(session_, handlers_, text, lang::Where::prompt, &quit);
     return quit;
   }
 
   Session& session_;
+  Handlers handlers_;
   Text text_;
   Editor editor_;
 };
 
 }  // namespace
 
-Status interact(Session& session) {
+Status interact(Session& session, Handlers handlers) {
   const backend::Backend* const sadb = session.sadb();
   if (!sadb && session.no_sadb() == Status::usage) return Status::usage;
   session.console().out(fmt::format("ipseckey {}, {}{}; help tells more, quit leaves\n", IPSECKEY_VERSION,
                                     sadb ? "SADB " : "no SADB yet", sadb ? session.shown_sadb() : ""));
-  Prompt(session).run();
+  Prompt(session, handlers).run();
   session.console().err(session.typed().warnings.rest("ipseckey"));
   return Status::ok;
 }

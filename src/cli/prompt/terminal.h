@@ -1,11 +1,12 @@
 #pragma once
 /// The ipseckey> prompt on a terminal.
+#include "cli/runner.h"
 #include "cli/session.h"
 #include "cli/status.h"
 
 namespace cli {
 
 /// Reads and runs commands until quit or the end of input. Failures of commands do not end it and are not its status.
-Status interact(Session& session);
+Status interact(Session& session, Handlers handlers);
 
 }  // namespace cli

@@ -1,4 +1,4 @@
-#include "cli/doctor.h"
+#include "cli/verbs/doctor.h"
 
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "cli/verbs/table.h"
 
 namespace cli {
 namespace {
@@ -157,6 +158,18 @@ std::string doctor_json(const Diagnosis& d) {
   object.put("lockdown", d.kernel.lockdown.empty() ? "unknown" : d.kernel.lockdown);
   object.put("counters", std::move(counters));
   return object.line();
+}
+
+Status verbs::doctor(Runner& runner, const lang::Command&) {
+  Session& session = runner.session();
+  const World& world = session.world();
+  const auto picked = world.open("auto");
+  Diagnosis d{world.view_kernel(), picked ? (*picked)->name() : "", ""};
+  d.why = !picked                ? picked.error().text
+          : d.picked == "kernel" ? "no ipsecd answers on its default socket, and this kernel has ESP or AH"
+                                 : "it answers on its default socket";
+  session.console().out(session.settings().json ? doctor_json(d) : doctor_screen(d));
+  return d.usable() ? Status::ok : Status::no_sadb;
 }
 
 }  // namespace cli

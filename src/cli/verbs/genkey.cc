@@ -1,5 +1,5 @@
-#include "cli/genkey.h"
-
+// `genkey`: fresh keys.
+#include <absl/functional/function_ref.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,10 +7,11 @@
 
 #include "base/cast.h"
 #include "base/secret.h"
+#include "cli/verbs/table.h"
 #include "lang/keywords.h"
 #include "pfkey/weak_keys.h"
 
-namespace cli {
+namespace cli::verbs {
 namespace {
 
 // DES wants odd parity, and has weak keys.
@@ -51,10 +52,12 @@ class Line {
   std::size_t length_ = 0;
 };
 
-}  // namespace
+using Out = absl::FunctionRef<void(std::string_view)>;
 
+// A line with a key of `bits` bits, which fit the algorithm, and behind it the salt that the algorithm wants: what
+// authkey and encrkey take. Never one that the algorithm calls weak. paranoid: an X for each digit.
 Result<void> generate_key(const pfkey::Algorithm& algorithm, std::uint16_t bits, bool paranoid, const Random& random,
-                          absl::FunctionRef<void(std::string_view)> out) {
+                          Out out) {
   Line line;
   if (auto done = line.put_key(algorithm, bits, paranoid, random); !done) return done;
   line.put("\n");
@@ -62,7 +65,9 @@ Result<void> generate_key(const pfkey::Algorithm& algorithm, std::uint16_t bits,
   return {};
 }
 
-Result<void> generate_words(bool paranoid, const Random& random, absl::FunctionRef<void(std::string_view)> out) {
+// A line with the words of an SA that has the algorithms that are recommended for manual keys and a fresh key for each:
+// "encr_alg ... encrkey ... auth_alg ... authkey ...".
+Result<void> generate_words(bool paranoid, const Random& random, Out out) {
   const pfkey::Algorithm& cipher = pfkey::recommended(pfkey::AlgorithmKind::encrypt);
   const pfkey::Algorithm& mac = pfkey::recommended(pfkey::AlgorithmKind::auth);
   const auto word = [](const lang::Slot& slot) { return lang::keyword_for(slot).name(); };
@@ -76,4 +81,18 @@ Result<void> generate_words(bool paranoid, const Random& random, absl::FunctionR
   return {};
 }
 
-}  // namespace cli
+}  // namespace
+
+Status genkey(Runner& runner, const lang::Command& command) {
+  Session& session = runner.session();
+  const bool paranoid = session.settings().paranoid;
+  const Random& random = session.world().random;
+  const auto out = [&](std::string_view line) { session.console().out(line); };
+  const auto made = command.algorithm ? generate_key(*command.algorithm, command.bits, paranoid, random, out)
+                                      : generate_words(paranoid, random, out);
+  if (made) return Status::ok;
+  session.console().complain(made.error().text);
+  return Status::failed;
+}
+
+}  // namespace cli::verbs

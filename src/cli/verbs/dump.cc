@@ -1,0 +1,25 @@
+// `dump`: all SAs, or all of one type.
+#include "cli/show.h"
+#include "cli/verbs/table.h"
+
+namespace cli::verbs {
+
+Status dump(Runner& runner, const lang::Command& command) {
+  Session& session = runner.session();
+  Console& console = session.console();
+  const bool json = session.settings().json;
+  std::size_t count = 0;
+  const Status status = session.walk(
+      command.satype, kIncomplete,
+      [&](pfkey::Message&& m) -> Result<void> {
+        show_sa(session, m);
+        if (!json) console.out("\n");
+        if (console.out_failed()) return fail(Errc::io, console.out_error());
+        return {};
+      },
+      count);
+  if (status == Status::ok && !json) console.out(how_many(session, count, command.satype));
+  return status;
+}
+
+}  // namespace cli::verbs
