@@ -110,7 +110,7 @@ engine::Engine engine_for_files() {
 std::string saved(engine::Engine& engine) {
   Message request;
   request.type = pfkey::Type::dump, request.seq = 1, request.pid = 1;
-  lang::Saver saver(false);
+  lang::Saver saver(lang::kCommandFormat, false);
   SecretText out(std::string_view{saver.header()});
   const auto walk = engine.dump(request, now(), [](engine::Audience, Message&&) {});
   MUST(walk);

@@ -63,7 +63,7 @@ void take(Message&& m, lang::Saver& saver) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::span<const std::byte> rest = std::as_bytes(std::span(data, size));
-  lang::Saver saver(false);
+  lang::Saver saver(lang::kCommandFormat, false);
   while (!rest.empty())
     if (auto m = pfkey::decode(next(rest))) take(std::move(*m), saver);
   return 0;

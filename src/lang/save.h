@@ -1,40 +1,47 @@
 #pragma once
-/// SAs as commands that load() reads: the inverse of parse and request, lossless (doc/design.md, "save").
-#include <cstdint>
-#include <set>
+/// The SAs of a DUMP as a file: which of them and in which order says lang/savable.h, how they look a SaveFormat.
+/// kCommandFormat is the inverse of parse and request, lossless (doc/design.md, "save").
 #include <string>
-#include <tuple>
 
 #include "base/secret_text.h"
+#include "lang/savable.h"
 #include "lang/spec.h"
 #include "pfkey/message.h"
 
 namespace lang {
 
-/// Writes the SAs of one DUMP, in its order. Keeps only what pairs need: of two paired SAs the second names the first,
-/// because a pair must exist when it is named.
+/// How a file of SAs looks.
+struct SaveFormat {
+  /// The head of the file. paranoid: keys are hidden, so it says that it cannot be loaded.
+  std::string (*header)(bool paranoid);
+  /// One SA. paranoid: an X for each key digit.
+  void (*sa)(const SavableSa& sa, bool paranoid, SecretText& out);
+  /// The comment in the place of one that is left out: why it is.
+  void (*left_out)(const UnsavableSa& sa, SecretText& out);
+};
+
+/// Commands that load() reads.
+extern const SaveFormat kCommandFormat;
+
+/// Writes the SAs of one DUMP, in its order, in any format.
 class Saver {
  public:
-  /// paranoid: an X for each key digit; the first line then says that the file cannot be loaded.
-  explicit Saver(bool paranoid) : paranoid_(paranoid) {}
+  Saver(const SaveFormat& format, bool paranoid) : format_(format), paranoid_(paranoid) {}
 
-  /// The comment at the head of the file.
-  std::string header() const;
-  /// One SA as an `add` command, or a comment that says why there is none: what the language cannot say, and what a
-  /// load would refuse, is left out whole, because the rest would be another SA. Takes the keys out of `sa`.
+  std::string header() const { return format_.header(paranoid_); }
+  /// One SA, or the comment that says why there is none. Takes the keys out of `sa`.
   void write(pfkey::Message&& sa, SecretText& out);
   /// SAs that were left out; larval ones do not count.
   std::size_t left_out() const { return left_out_; }
-  /// Why the last of them could not.
+  /// Why the last of them could not be written.
   const std::string& reason() const { return reason_; }
 
  private:
-  using Name = std::tuple<pfkey::SaType, std::uint32_t, Address, Address>;  // Type, SPI, source, destination.
-
+  const SaveFormat& format_;
   bool paranoid_;
   std::size_t left_out_ = 0;
   std::string reason_;
-  std::set<Name> waiting_;  // Paired SAs that were written and whose partner was not yet.
+  PairOrder order_;
 };
 
 /// "keyword value" for each member that is set, in the order of the table, broken into lines of at most 80 columns that

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "lang/commands.h"
 #include "lang/lines.h"
 #include "lang/testing.h"
 #include "lang/to_spec.h"
@@ -199,7 +200,7 @@ Message as_dumped(const Message& add) {
 }
 
 std::string saved(const std::vector<Message>& sas, bool paranoid = false) {
-  Saver saver(paranoid);
+  Saver saver(kCommandFormat, paranoid);
   SecretText out(std::string_view{saver.header()});
   for (const Message& m : sas) saver.write(as_dumped(m), out);
   return std::string(out);
@@ -300,7 +301,7 @@ TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
   sas[2].auth_key.reset();
   sas[3].sa->auth = 0;  // AH with nothing that authenticates; its key is there.
   sas[4].soft = pfkey::Lifetime{.bytes = 9}, sas[4].hard = pfkey::Lifetime{.bytes = 8};
-  Saver saver(false);
+  Saver saver(kCommandFormat, false);
   SecretText out;
   for (Message& m : sas) saver.write(std::move(m), out);
   const auto left = [](int spi, std::string_view why) {
@@ -321,7 +322,7 @@ TEST(Save, LeavesOutKeysThatNoAlgorithmHas) {
     sas[0].sa->auth = auth;
     sas[0].auth_key = pfkey::Key{bits, 0, Secret(bits / 8u)};
     std::ranges::fill(sas[0].auth_key->material.bytes(), std::byte{0x11});
-    Saver saver(false);
+    Saver saver(kCommandFormat, false);
     SecretText out;
     saver.write(std::move(sas[0]), out);
     EXPECT_EQ(saver.left_out(), out.starts_with("\n#") ? 1u : 0u);
@@ -345,7 +346,7 @@ TEST(Save, LeavesOutWhatNeedsIntegrity) {
                               .messages.at(0));
     m.sa->auth = 0, m.auth_key.reset();
     m.sa->replay = static_cast<std::uint8_t>(window);
-    Saver saver(false);
+    Saver saver(kCommandFormat, false);
     SecretText out;
     saver.write(std::move(m), out);
     EXPECT_EQ(saver.left_out(), out.contains("\nadd") ? 0u : 1u);
@@ -363,6 +364,42 @@ TEST(Save, LeavesOutWhatNeedsIntegrity) {
       said("encralg aes-ctr encrkey 00112233445566778899aabbccddeeff00112233", 0),
       "\n# The esp SA spi 0x9 dst 192.0.2.2 is not saved: aes-ctr needs auth_alg: without it any bit of a packet can "
       "be flipped on the way (RFC 3686 section 7).\n");
+}
+
+// The second of a pair names the first; which SAs there are, and in which order, is no business of a format.
+TEST(Save, AnotherFormatIsThreeFunctions) {
+  const SaveFormat table = {
+      .header = [](bool paranoid) { return std::string(paranoid ? "hidden\n" : "type,spi,pair\n"); },
+      .sa =
+          [](const SavableSa& sa, bool paranoid, SecretText& out) {
+            out += fmt::format("{},{:x},{:x}{}{}\n", satype_word(sa.type), sa.spec.spi->value,
+                               sa.spec.pair_spi ? sa.spec.pair_spi->value : 0, sa.past_soft_limit ? ",old" : "",
+                               paranoid ? ",X" : "");
+          },
+      .left_out =
+          [](const UnsavableSa& sa, SecretText& out) {
+            out += fmt::format("; {} {:x} {}: {}\n", satype_word(sa.type), sa.spi, to_string(sa.dst), sa.reason);
+          },
+  };
+  for (const bool paranoid : {false, true}) {
+    std::vector<Message> sas;
+    for (const std::uint32_t spi : {0x1000u, 0x1001u, 0x1002u, 0x1003u})
+      sas.push_back(spi == 0x1001 ? small(spi, "192.0.2.2", "192.0.2.1") : small(spi, "192.0.2.1", "192.0.2.2"));
+    sas[0].pair = pfkey::Pair{0x1001}, sas[1].pair = pfkey::Pair{0x1000};
+    sas[1].sa->state = State::dying;
+    sas[2].auth_key.reset();
+    sas[3].sa->state = State::larval;
+    Saver saver(table, paranoid);
+    SecretText out(std::string_view{saver.header()});
+    for (Message& m : sas) saver.write(std::move(m), out);
+    EXPECT_EQ(std::string(out),
+              fmt::format("{}\nah,1000,0{}\nah,1001,1000,old{}\n"
+                          "; ah 1002 192.0.2.2: the SADB did not give its keys\n"
+                          "; ah 1003 192.0.2.2: \n",
+                          paranoid ? "hidden" : "type,spi,pair", paranoid ? ",X" : "", paranoid ? ",X" : ""));
+    EXPECT_EQ(saver.left_out(), 1u);
+    EXPECT_EQ(saver.reason(), "the SADB did not give its keys");
+  }
 }
 
 TEST(Save, KeepsToEightyColumns) {

@@ -14,7 +14,7 @@ namespace {
 // `whole`: whether what was written is a file to keep; then the status may still say that SAs were left out.
 Status write_sas(Session& session, pfkey::SaType type, std::string_view consequence,
                  absl::FunctionRef<Result<void>(std::string_view)> write, bool* whole = nullptr) {
-  lang::Saver saver(session.settings().paranoid);
+  lang::Saver saver(lang::kCommandFormat, session.settings().paranoid);
   SecretText text;
   text.reserve(kTextOfOne);
   text = saver.header();
