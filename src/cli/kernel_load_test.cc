@@ -153,5 +153,23 @@ TEST(KernelSave, UnderLockdownAnSaIsShownWithoutItsKey) {
   EXPECT_EQ(ran.status, Status::ok);
 }
 
+TEST(KernelCount, NeedsNoKey) {
+  for (const bool lockdown : {false, true}) {
+    const Ran ran = run({"count"}, "", one_hidden_sa(), lockdown);
+    EXPECT_EQ(ran.out, "ah   mature                   1\n1 SA in kernel.\n");
+    EXPECT_EQ(ran.err, "");
+    EXPECT_EQ(ran.status, Status::ok);
+  }
+}
+
+TEST(KernelCount, IsNotHalfACount) {
+  const Ran ran = run({"--json", "count", "esp"}, "",
+                      [](const std::vector<Request>& r, Peer& peer) { peer.say(Datagram().verdict(r[0].seq, EPERM)); });
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err,
+            "ipseckey: the SADB refuses to list its SAs: Operation not permitted (EPERM); nothing was counted\n");
+  EXPECT_EQ(ran.status, Status::failed);
+}
+
 }  // namespace
 }  // namespace cli

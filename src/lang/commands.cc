@@ -27,6 +27,8 @@ constexpr std::array kTable = {
                "Delete all SAs, or all of one type."},
     CommandRow{Verb::dump, "dump", Type::dump, SaTypeRule::optional, Operands::none, kNotFile, "[all|ah|esp]",
                "Show all SAs, or all of one type, keys included."},
+    CommandRow{Verb::count, "count", Type::dump, SaTypeRule::optional, Operands::none, kNotFile, "[all|ah|esp]",
+               "Count all SAs, or those of one type, by type and state."},
     CommandRow{Verb::save, "save", Type::dump, SaTypeRule::required, Operands::optional_file, kNotFile,
                "all|ah|esp [FILE|-]", "Write the SAs as commands that load reads; without FILE to standard output."},
     CommandRow{Verb::load, "load", Type::reserved, SaTypeRule::none, Operands::file, kNotFile, "FILE|-",

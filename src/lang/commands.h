@@ -17,6 +17,7 @@ enum class Verb : std::uint8_t {
   get,
   flush,
   dump,
+  count,
   save,
   load,
   apply,

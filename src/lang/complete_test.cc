@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "lang/commands.h"
 #include "lang/faults.h"
 
 namespace lang {
@@ -25,15 +26,12 @@ void check(std::span<const Case> cases) {
 }
 
 TEST(Complete, Commands) {
-  constexpr Case kCases[] = {
-      {"",
-       "add update update-pair delete delete-pair get flush dump save load apply unload monitor passive_monitor doctor "
-       "genkey fresh help "
-       "quit"},
-      {"  ",
-       "add update update-pair delete delete-pair get flush dump save load apply unload monitor passive_monitor doctor "
-       "genkey fresh help "
-       "quit"},
+  std::string all;  // By their first names.
+  for (const CommandRow& row : commands()) all += (all.empty() ? "" : " ") + std::string(row.name());
+  EXPECT_TRUE(all.starts_with("add update ") && all.ends_with(" help quit")) << all;
+  const Case kCases[] = {
+      {"", all},
+      {"  ", all},
       {"d", "delete delete-pair dump doctor"},
       {"update", "update update-pair"},
       {"p", "passive_monitor"},

@@ -132,6 +132,7 @@ struct CommandExpectation {
 };
 using T = pfkey::Type;
 
+// What the manual promises of these; a command that is added later needs no row here.
 constexpr CommandExpectation kCommands[] = {
     {"add", T::add, SaTypeRule::specific, false, true},
     {"update", T::update, SaTypeRule::specific, false, true},
@@ -155,12 +156,10 @@ constexpr CommandExpectation kCommands[] = {
 };
 
 TEST(Commands, AreFoundByEveryName) {
-  std::set<const CommandRow*> found;
   for (const CommandExpectation& expected : kCommands)
     text::for_each_word(expected.names, [&](std::string_view name) {
       const CommandRow* row = find_command(name);
       ASSERT_NE(row, nullptr) << name;
-      found.insert(row);
       EXPECT_EQ(row, &lang::row(row->verb)) << name;
       EXPECT_EQ(row->message, expected.message) << name;
       EXPECT_EQ(row->satype, expected.satype) << name;
@@ -168,9 +167,24 @@ TEST(Commands, AreFoundByEveryName) {
       EXPECT_EQ(row->allowed_from(Where::file), expected.file) << name;
       EXPECT_TRUE(row->allowed_from(Where::prompt)) << name;
     });
-  EXPECT_EQ(found.size(), commands().size());
+  for (const CommandRow& row : commands())
+    text::for_each_word(row.names, [&](std::string_view name) {
+      EXPECT_EQ(find_command(name), &row) << name << " names two commands";
+      EXPECT_EQ(&lang::row(row.verb), &row) << name;
+      EXPECT_TRUE(row.allowed_from(Where::prompt)) << name;
+    });
   for (const std::string_view name : {"", "Add", "ad", "del", "add ", "update_pair", "reload"})
     EXPECT_EQ(find_command(name), nullptr) << name;
+}
+
+// Every user of the machine sees the words of a process; a file changes SAs and shows nothing of others.
+TEST(Commands, TakeKeysFromNoShellAndShowNothingFromAFile) {
+  for (const CommandRow& row : commands()) {
+    const bool may_bring_keys = std::ranges::any_of(
+        keywords(), [&](const Keyword& keyword) { return is_secret(keyword) && (keyword.used & bit(row.verb)) != 0; });
+    EXPECT_FALSE(may_bring_keys && row.allowed_from(Where::shell)) << row.name();
+    EXPECT_FALSE(row.message == T::dump && row.allowed_from(Where::file)) << row.name();
+  }
 }
 
 TEST(Commands, KnowSaTypesInAnyCase) {

@@ -1,4 +1,4 @@
-// Writes one line of every kind that --json has, for schema_test.py to hold against the schema.
+// Writes lines with the members that few sessions have, for schema_test.py to hold against the schema.
 #include <cstdio>
 #include <string>
 

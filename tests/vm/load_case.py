@@ -1,4 +1,5 @@
 """Each algorithm, protocol, family, mode and property, loaded from a key file: `ip xfrm state` says what was asked."""
+import json
 import os
 
 from guest import CIPHERS, MACS, contains, expect, finish, ipseckey, key, load, run, states
@@ -140,4 +141,12 @@ contains("and what stands beside it", ipseckey("get", "esp", "spi", "0x9400", "d
 # A dump of one type is filtered in the kernel, which complains of requests that it does not understand.
 ipseckey("dump", "ah")
 expect("what the kernel did not understand", [line for line in run("dmesg").splitlines() if "leftover" in line], [])
+
+# What `count` says is what the kernel has.
+states_there = run("ip", "xfrm", "state")
+for asked in ("ah", "esp", "all"):
+    counted = json.loads(ipseckey("--json", "count", asked))
+    there = {proto: states_there.count(f"proto {proto} spi") for proto in ("ah", "esp") if asked in (proto, "all")}
+    expect(f"count {asked}: the total", counted["total"], sum(there.values()))
+    expect(f"count {asked}: by type", {t: sum(row["sas"] for row in counted["counts"] if row["satype"] == t) for t in there}, there)
 finish(f"{len(commands)} SAs are in the kernel as they were asked for")

@@ -9,6 +9,7 @@ namespace cli {
 
 namespace verbs {
 Status apply(Runner& runner, const lang::Command& command);  ///< And unload.
+Status count(Runner& runner, const lang::Command& command);
 Status doctor(Runner& runner,
               const lang::Command& command);  ///< ok if this user has a SADB to work with, else no_sadb.
 Status dump(Runner& runner, const lang::Command& command);
@@ -30,6 +31,7 @@ inline constexpr std::array<VerbHandler, lang::kVerbs> kHandlers = {{
     {lang::Verb::get, kMessages},
     {lang::Verb::flush, kMessages},
     {lang::Verb::dump, verbs::dump},
+    {lang::Verb::count, verbs::count},
     {lang::Verb::save, verbs::save},
     {lang::Verb::load, verbs::load},
     {lang::Verb::apply, verbs::apply},
