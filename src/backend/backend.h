@@ -19,13 +19,33 @@ enum class Rules : std::uint8_t {
   kernel,  ///< As this machine's Linux does.
 };
 
-/// One SADB. The only virtual class of the project.
+/// What reaches a listener of one SADB. The loop that waits is the caller's, so it can wait for other things too. Must
+/// not outlive the Backend that it is of.
+class Listener {
+ public:
+  using Sink = std::function<void(pfkey::Message&& message)>;
+
+  /// Ends listening as end() does, without a word about failures.
+  virtual ~Listener() = default;
+
+  /// For poll(POLLIN): readable when next() has something, be it an error. Two things it does not show: the reply with
+  /// which listening begins, and what came during a call() of the same Backend. So next() goes before the wait.
+  virtual int descriptor() const = 0;
+
+  /// Gives the messages that are there, without waiting; of very many only some, and the descriptor stays readable. The
+  /// first of all is the reply to the X_PROMISC that set the mode: nothing that happens after it is missed. An Error
+  /// means that no more will come.
+  virtual Result<void> next(const Sink& sink) = 0;
+
+  /// Promiscuous mode is off again, and nothing more is heard. An Error: the SADB did not confirm that.
+  virtual Result<void> end() = 0;
+};
+
+/// One SADB. With its Listener the only virtual class of the project.
 class Backend {
  public:
   /// A reply to requests[request]. A DUMP gives one reply for each SA; its end marker (seq 0) is delivered last.
   using Reply = std::function<void(std::size_t request, pfkey::Message&& reply)>;
-  /// A message that was heard. False: stop listening.
-  using Sink = std::function<bool(pfkey::Message&& message)>;
 
   virtual ~Backend() = default;
 
@@ -49,10 +69,10 @@ class Backend {
   /// whose reply was not called. Never blocks without a deadline.
   virtual Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) = 0;
 
-  /// Gives every message that reaches a listener (all of them if promiscuous) until the sink says false or `stop_fd`
-  /// becomes readable (-1: never); then promiscuous mode is off again. The first message is the reply to the X_PROMISC
-  /// that sets the mode: nothing that happens after it is missed.
-  virtual Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) = 0;
+  /// Listens to every message that reaches a listener (all of them if promiscuous). One Listener at a time; calls may
+  /// go on beside it. Whether it hears of what call() of this same Backend does is the SADB's matter: the kernel tells
+  /// that to every listener, an engine has told it by its replies.
+  virtual Result<std::unique_ptr<Listener>> listen(bool promiscuous) = 0;
 };
 
 }  // namespace backend

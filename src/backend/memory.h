@@ -1,6 +1,8 @@
 #pragma once
 /// A throw-away SADB inside the process: for checks and for tests.
+#include <deque>
 #include <functional>
+#include <memory>
 
 #include "backend/backend.h"
 #include "base/instant.h"
@@ -18,19 +20,20 @@ class Memory : public Backend {
   std::string name() const override { return "memory"; }
   bool idles() const override { return true; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
-  /// Hears what time does to the SAs. Fails at once with unsupported where that can be nothing: no stop_fd to wait
-  /// for and no SA with a lifetime.
-  Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;
+  /// Hears what time does to the SAs: the descriptor is a timer. Where nothing has a lifetime it is never readable.
+  Result<std::unique_ptr<Listener>> listen(bool promiscuous) override;
 
   const engine::Engine& engine() const { return keysock_.engine(); }
 
  private:
   void one_call(std::size_t index, pfkey::Message&& request, const Reply& reply);
-  void set_promiscuous(bool on, const Sink& sink);
+  void set_promiscuous(bool on, const Reply& reply);
 
+  class Ear;
   Clock clock_;
   engine::Keysock keysock_;
   engine::ClientId client_;
+  Ear* ear_ = nullptr;  // The one that listens.
 };
 
 }  // namespace backend

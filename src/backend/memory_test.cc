@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "backend/testing.h"
 #include "engine/testing.h"
 
 namespace backend {
@@ -16,6 +17,7 @@ using pfkey::Message;
 using pfkey::SaType;
 using pfkey::Type;
 using ::testing::ElementsAre;
+using ::testing::Pair;
 
 // A clock that the test sets.
 struct Fixture : ::testing::Test {
@@ -73,7 +75,7 @@ TEST_F(MemoryBackend, TimePassesBetweenCalls) {
 TEST_F(MemoryBackend, ListenersHearWhatTimeDoes) {
   call(list(short_lived(0x1001)));
   std::vector<Type> heard;
-  EXPECT_TRUE(memory.listen(true, -1, [&](Message&& m) {
+  EXPECT_TRUE(testing::hear(memory, true, -1, [&](Message&& m) {
     heard.push_back(m.type);
     now = engine::testing::at(10);
     return m.type != Type::expire;
@@ -81,16 +83,49 @@ TEST_F(MemoryBackend, ListenersHearWhatTimeDoes) {
   EXPECT_THAT(heard, ElementsAre(Type::x_promisc, Type::expire));
 }
 
-TEST_F(MemoryBackend, ListeningEndsWhenItIsStoppedOrInVain) {
+TEST_F(MemoryBackend, ListeningEndsWhenItIsStopped) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   ::close(ends[1]);  // The end of a file makes the other end readable.
-  EXPECT_TRUE(memory.listen(false, ends[0], [](Message&&) { return true; }));
+  std::vector<Type> heard;
+  EXPECT_TRUE(testing::hear(memory, false, ends[0], [&](Message&& m) { return heard.push_back(m.type), true; }));
+  EXPECT_THAT(heard, ElementsAre(Type::x_promisc));
   ::close(ends[0]);
-  const auto vain = memory.listen(false, -1, [](Message&&) { return true; });
-  ASSERT_FALSE(vain);
-  EXPECT_EQ(vain.error().code, Errc::unsupported);
-  EXPECT_EQ(vain.error().text, "nothing can happen in the private SADB `memory`: listen to ipsecd instead");
+}
+
+TEST_F(MemoryBackend, AListenersDescriptorTellsWhenTimeDoesSomething) {
+  std::vector<std::pair<Type, std::uint32_t>> heard;
+  const auto sink = [&](Message&& m) { heard.emplace_back(m.type, m.sa ? m.sa->spi : 0); };
+  const auto listener = memory.listen(true).value();
+  EXPECT_TRUE(listener->next(sink));
+  EXPECT_THAT(std::exchange(heard, {}), ElementsAre(Pair(Type::x_promisc, 0)));
+  // Nothing has a lifetime: nothing can happen, and nothing does.
+  call(list(add_esp(0x1001)));
+  EXPECT_FALSE(testing::readable(listener->descriptor()));
+  EXPECT_TRUE(listener->next(sink));
+  EXPECT_THAT(heard, ElementsAre());
+  // Calls go on beside it, and what they change counts. The clock stands still, so the timer is armed from where it is.
+  call(list(short_lived(0x1002)));
+  EXPECT_FALSE(testing::readable(listener->descriptor()));
+  now = engine::testing::at(10);
+  call(list(request(Type::get, SaType::esp, 0x1001)));
+  EXPECT_TRUE(testing::readable(listener->descriptor(), testing::kDeadline));
+  EXPECT_TRUE(listener->next(sink));
+  EXPECT_THAT(std::exchange(heard, {}), ElementsAre(Pair(Type::expire, 0x1002)));
+  EXPECT_FALSE(testing::readable(listener->descriptor()));
+  // A deadline that is near on the clock is near in truth.
+  Message soon = short_lived(0x1003);
+  soon.hard = pfkey::Lifetime{.addtime = 1};
+  call(list(std::move(soon)));
+  EXPECT_FALSE(testing::readable(listener->descriptor()));
+  EXPECT_TRUE(testing::readable(listener->descriptor(), testing::kDeadline));
+  // Once it has ended, nothing is heard, and the next one begins afresh.
+  now = engine::testing::at(11);
+  EXPECT_TRUE(listener->end());
+  EXPECT_TRUE(listener->next(sink));
+  EXPECT_THAT(heard, ElementsAre());
+  EXPECT_TRUE(testing::hear(memory, false, -1, [&](Message&& m) { return sink(std::move(m)), false; }));
+  EXPECT_THAT(heard, ElementsAre(Pair(Type::x_promisc, 0)));
 }
 
 }  // namespace

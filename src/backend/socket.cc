@@ -1,5 +1,6 @@
 #include "backend/socket.h"
 
+#include <absl/functional/function_ref.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "backend/detail/pending.h"
 #include "base/registers.h"
 #include "pfkey/names.h"
+#include "pfkey/notices.h"
 #include "pfkey/units.h"
 #include "system/errno_text.h"
 
@@ -40,12 +42,15 @@ bool readable(int fd) {
   return fd >= 0 && ::poll(&waiting, 1, 0) > 0;
 }
 
-// One call: everything that has to happen until each request has its replies.
+// One call: everything that has to happen until each request has its replies. What comes meanwhile and answers nothing
+// is news.
 class Exchange {
  public:
-  Exchange(Channel& channel, std::span<Message> requests, const Backend::Reply& reply,
+  using News = absl::FunctionRef<void(Message&&)>;
+
+  Exchange(Channel& channel, std::span<Message> requests, const Backend::Reply& reply, News news,
            std::chrono::milliseconds patience, int stop_fd)
-      : channel_(channel), requests_(requests), reply_(reply), patience_(patience), stop_fd_(stop_fd) {}
+      : channel_(channel), requests_(requests), reply_(reply), news_(news), patience_(patience), stop_fd_(stop_fd) {}
 
   Result<void> run() {
     auto deadline = Clock::now() + patience_;
@@ -114,7 +119,10 @@ class Exchange {
         return {};
       }
       const auto index = pending_.match(m);
-      if (!index) continue;
+      if (!index) {
+        news_(std::move(m));
+        continue;
+      }
       progress_ = true;
       ++replies_;
       reply_(*index, std::move(m));
@@ -141,6 +149,7 @@ class Exchange {
   Channel& channel_;
   std::span<Message> requests_;
   const Backend::Reply& reply_;
+  News news_;
   std::chrono::milliseconds patience_;
   int stop_fd_;
   std::size_t next_ = 0;  // The first request that is not sent.
@@ -152,6 +161,73 @@ class Exchange {
 };
 
 }  // namespace
+
+// Listens on the connection that calls use, too: what reached it during one of them waits here.
+class Socket::Ear : public Listener {
+ public:
+  Ear(Socket& socket, bool promiscuous) : socket_(socket), promiscuous_(promiscuous) { socket_.ear_ = this; }
+  Ear(const Ear&) = delete;
+  Ear& operator=(const Ear&) = delete;
+  ~Ear() override { static_cast<void>(end()); }
+
+  int descriptor() const override { return !lost_ && socket_.channel_ ? socket_.channel_->fd() : -1; }
+
+  Result<void> next(const Sink& sink) override {
+    if (socket_.ear_ != this) return {};
+    Message m;
+    for (int i = 0; i < kReadAtOnce; ++i) {
+      give_waiting(sink);
+      if (lost_) return std::unexpected(*lost_);
+      const auto got = socket_.channel_->receive(m);
+      if (!got) return socket_.give_up(got.error());
+      if (*got == Outcome::again) return {};
+      if (*got == Outcome::gone)
+        return socket_.give_up(
+            {Errc::unreachable,
+             fmt::format("ipsecd at {} has ended: {}", pfkey::escaped(socket_.path_), how_to_start(socket_.path_))});
+      sink(std::move(m));
+    }
+    give_waiting(sink);
+    return {};
+  }
+
+  Result<void> end() override {
+    if (socket_.ear_ != this) return {};
+    socket_.ear_ = nullptr;
+    if (!promiscuous_ || lost_) return {};
+    const auto off = socket_.set_promiscuous(false);
+    return off ? Result<void>() : std::unexpected(off.error());
+  }
+
+  void hear(Message&& m) {
+    if (heard_.size() < kMostWaiting) {
+      heard_.push_back(std::move(m));
+    } else {
+      ++missed_;
+    }
+  }
+  // The connection is given up; the next one would not be this listener's.
+  void lose(const Error& why) { lost_ = why; }
+
+ private:
+  static constexpr int kReadAtOnce = 256;
+  static constexpr std::size_t kMostWaiting = 65'536;  // A call may be a DUMP, and others busy meanwhile.
+
+  void give_waiting(const Sink& sink) {
+    while (!heard_.empty()) {
+      Message m = std::move(heard_.front());
+      heard_.pop_front();
+      sink(std::move(m));
+    }
+    if (const auto missed = std::exchange(missed_, 0); missed > 0) sink(pfkey::gap_notice(missed));
+  }
+
+  Socket& socket_;
+  bool promiscuous_;
+  std::deque<Message> heard_;
+  std::uint32_t missed_ = 0;
+  std::optional<Error> lost_;
+};
 
 Result<std::unique_ptr<Socket>> Socket::connect(std::string path, std::chrono::milliseconds patience, int stop_fd) {
   auto channel = Channel::connect(std::move(path), patience);
@@ -172,6 +248,7 @@ Result<void> Socket::reconnect() {
 
 std::unexpected<Error> Socket::give_up(Error error) {
   channel_.reset();
+  if (ear_) ear_->lose(error);
   return std::unexpected(std::move(error));
 }
 
@@ -181,55 +258,38 @@ Result<void> Socket::call(std::span<Message> requests, const Reply& reply) {
 
 Result<void> Socket::exchange(std::span<Message> requests, const Reply& reply, int stop_fd) {
   if (auto r = reconnect(); !r) return r;
-  auto done = Exchange(*channel_, requests, reply, patience_, stop_fd).run();
+  const auto news = [this](Message&& m) {
+    if (ear_) ear_->hear(std::move(m));
+  };
+  auto done = Exchange(*channel_, requests, reply, news, patience_, stop_fd).run();
   // After `invalid` every request that went out is answered; after anything else answers may still be on their way.
   if (!done && done.error().code != Errc::invalid) return give_up(std::move(done.error()));
   return done;
 }
 
-Result<void> Socket::set_promiscuous(bool on, const Sink& sink) {
+Result<Message> Socket::set_promiscuous(bool on) {
   Message request;
   request.type = pfkey::Type::x_promisc;
   // Any value but 0 means on.
   request.satype = on ? pfkey::SaType{1} : pfkey::SaType::unspec;
   request.seq = std::numeric_limits<std::uint32_t>::max() - promisc_seq_++;
   request.pid = static_cast<std::uint32_t>(::getpid());
-  // What ends a listen() must not end this.
-  std::string refused;
-  const auto on_reply = [&](std::size_t, Message&& m) {
-    if (m.error == 0) return void(sink(std::move(m)));
-    refused = pfkey::refusal_text(m);
-    if (m.remark) refused += "; " + pfkey::escaped(m.remark->text);
-  };
-  const auto done = exchange(std::span(&request, 1), on_reply, -1);
-  if (done && !refused.empty()) return fail(Errc::invalid, fmt::format("the SADB refuses: {}", refused));
-  return done;
+  // What ends a monitor must not end this.
+  Message answer;
+  const auto done = exchange(std::span(&request, 1), [&](std::size_t, Message&& m) { answer = std::move(m); }, -1);
+  if (!done) return std::unexpected(done.error());
+  if (answer.error == 0) return answer;
+  std::string refused = pfkey::refusal_text(answer);
+  if (answer.remark) refused += "; " + pfkey::escaped(answer.remark->text);
+  return fail(Errc::invalid, fmt::format("the SADB refuses: {}", refused));
 }
 
-Result<void> Socket::listen(bool promiscuous, int stop_fd, const Sink& sink) {
-  bool wanted = true;
-  const auto deliver = [&](Message&& m) { return wanted = sink(std::move(m)); };
-  if (auto r = set_promiscuous(promiscuous, deliver); !r) return r;
-
-  Message m;
-  while (wanted) {
-    const auto got = channel_->receive(m);
-    if (!got) return give_up(got.error());
-    if (*got == Outcome::done) {
-      deliver(std::move(m));
-      continue;
-    }
-    if (*got == Outcome::gone)
-      return give_up(
-          {Errc::unreachable, fmt::format("ipsecd at {} has ended: {}", pfkey::escaped(path_), how_to_start(path_))});
-    pollfd waiting[] = {{channel_->fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-    wipe_registers();
-    if (::poll(waiting, 2, -1) < 0 && errno != EINTR)
-      return give_up({Errc::io, fmt::format("cannot wait for {}: {}", pfkey::escaped(path_), errno_text(errno))});
-    if (waiting[1].revents != 0) break;
-  }
-  if (!promiscuous) return {};
-  return set_promiscuous(false, [](Message&&) { return true; });
+Result<std::unique_ptr<Listener>> Socket::listen(bool promiscuous) {
+  auto reply = set_promiscuous(promiscuous);
+  if (!reply) return std::unexpected(reply.error());
+  auto ear = std::make_unique<Ear>(*this, promiscuous);
+  ear->hear(std::move(*reply));
+  return ear;
 }
 
 }  // namespace backend

@@ -2,6 +2,7 @@
 /// The SADB of an ipsecd, over its Unix socket.
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,7 +27,8 @@ class Socket : public Backend {
   std::uint32_t process() const override { return channel_ ? channel_->peer() : 0; }
   bool idles() const override { return true; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
-  Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;
+  /// On the same connection, so that its replies and its news stay in order.
+  Result<std::unique_ptr<Listener>> listen(bool promiscuous) override;
 
  private:
   Socket(Channel channel, std::chrono::milliseconds patience, int stop_fd);
@@ -35,13 +37,17 @@ class Socket : public Backend {
   /// Ends the connection, so that no late answer is taken for an answer to something else.
   std::unexpected<Error> give_up(Error error);
   Result<void> exchange(std::span<pfkey::Message> requests, const Reply& reply, int stop_fd);
-  Result<void> set_promiscuous(bool on, const Sink& sink);
+  /// Gives the reply.
+  Result<pfkey::Message> set_promiscuous(bool on);
 
   std::string path_;
   std::chrono::milliseconds patience_;
   int stop_fd_;
   std::optional<Channel> channel_;
   std::uint32_t promisc_seq_ = 0;
+
+  class Ear;
+  Ear* ear_ = nullptr;  // The one that listens.
 };
 
 }  // namespace backend

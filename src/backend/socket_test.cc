@@ -1,9 +1,11 @@
 #include "backend/socket.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -11,7 +13,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "backend/memory.h"
 #include "backend/testing.h"
+#include "engine/testing.h"
+#include "pfkey/names.h"
 #include "pfkey/notices.h"
 
 namespace backend {
@@ -293,7 +298,7 @@ TEST(Socket, ListensUntilTheSinkHasEnough) {
                                 }});
     const auto socket = Socket::connect(folder / "s").value();
     std::vector<std::pair<Type, std::uint32_t>> heard;
-    EXPECT_TRUE(socket->listen(true, -1, [&](Message&& m) {
+    EXPECT_TRUE(testing::hear(*socket, true, -1, [&](Message&& m) {
       heard.emplace_back(m.type, m.type == Type::expire ? m.seq : 0);
       return m.seq != 2;
     }));
@@ -330,12 +335,123 @@ TEST(Socket, ListeningEndsOnDemandAndPromiscuityWithIt) {
                                   }
                                 }});
     const auto socket = Socket::connect(folder / "s", Socket::kPatience, stop.fd()).value();
-    EXPECT_TRUE(socket->listen(true, stop.fd(), [&](Message&&) {
+    EXPECT_TRUE(testing::hear(*socket, true, stop.fd(), [&](Message&&) {
       stop.now();
       return true;
     }));
   }
   EXPECT_THAT(modes, ElementsAre(pfkey::SaType{1}, pfkey::SaType::unspec));
+}
+
+// A loop of the caller's own: two SADBs, a timer and a pipe, each served when it has something.
+TEST(Socket, AListenerIsOneOfManyThatALoopWaitsFor) {
+  const TempFolder folder;
+  int commands[2];
+  ASSERT_EQ(::pipe(commands), 0);
+  const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
+                                Message m;
+                                receive_message(fd, m);
+                                send_message(fd, m);
+                                char begin;  // The loop is waiting.
+                                EXPECT_EQ(::read(commands[0], &begin, 1), 1);
+                                send_message(fd, request(Type::expire, 7));
+                                receive_message(fd, m);
+                                send_message(fd, m);
+                              }});
+  const int timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+  const itimerspec soon{{}, {0, 1'000'000}};
+  ASSERT_EQ(::timerfd_settime(timer, 0, &soon, nullptr), 0);
+  Instant now = engine::testing::at(0);
+  Memory memory({}, [&] { return now; });
+  Message add = engine::testing::add_esp(0x1001);
+  add.hard = pfkey::Lifetime{.addtime = 10};
+  ASSERT_TRUE(memory.call({&add, 1}, [](std::size_t, Message&& m) { EXPECT_EQ(m.error, 0); }));
+  const auto socket = Socket::connect(folder / "s").value();
+  const auto far = socket->listen(true).value(), near = memory.listen(false).value();
+  std::vector<std::string> heard;
+  const auto note = [&](std::string_view who) {
+    return [&heard, who](Message&& m) { heard.push_back(fmt::format("{} {}", who, pfkey::name(m.type))); };
+  };
+  ASSERT_TRUE(far->next(note("far")));
+  ASSERT_TRUE(near->next(note("near")));
+  bool rang = false;
+  while (heard.size() < 5) {
+    pollfd waiting[] = {{far->descriptor(), POLLIN, 0}, {near->descriptor(), POLLIN, 0}, {timer, POLLIN, 0}};
+    ASSERT_GT(::poll(waiting, std::size(waiting), testing::kDeadline), 0);
+    if (waiting[0].revents != 0) {
+      ASSERT_TRUE(far->next(note("far")));
+      // What one source says is cause for a question to another, and for news of it.
+      now = engine::testing::at(10);
+      Message get = engine::testing::request(Type::get, pfkey::SaType::esp, 0x1001);
+      get.seq = get.pid = 9;
+      ASSERT_TRUE(memory.call({&get, 1}, [&](std::size_t, Message&& m) { note("reply")(std::move(m)); }));
+    }
+    if (waiting[1].revents != 0) {
+      ASSERT_TRUE(near->next(note("near")));
+    }
+    if (waiting[2].revents == 0) continue;
+    std::uint64_t times = 0;
+    ASSERT_EQ(::read(timer, &times, sizeof times), static_cast<ssize_t>(sizeof times));
+    rang = true;
+    ASSERT_EQ(::write(commands[1], "x", 1), 1);
+  }
+  EXPECT_TRUE(rang);
+  EXPECT_THAT(heard, ElementsAre("far X_PROMISC", "near X_PROMISC", "far EXPIRE", "reply GET", "near EXPIRE"));
+  EXPECT_TRUE(far->end());
+  EXPECT_TRUE(near->end());
+  for (const int fd : {timer, commands[0], commands[1]}) ::close(fd);
+}
+
+TEST(Socket, CallsGoOnBesideAListenerAndNoNewsIsLost) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
+                                Message m;
+                                receive_message(fd, m);
+                                send_message(fd, m);
+                                send_message(fd, request(Type::expire, 1));
+                                receive_message(fd, m);
+                                send_message(fd, request(Type::expire, 2));
+                                send_message(fd, m);
+                                send_message(fd, request(Type::expire, 3));
+                              }});
+  const auto socket = Socket::connect(folder / "s").value();
+  const auto listener = socket->listen(false).value();
+  EXPECT_THAT(call(*socket, requests(1)).replies, ElementsAre(Pair(0, 1)));
+  std::vector<std::pair<Type, std::uint32_t>> heard;
+  Result<void> more;
+  while ((more = listener->next([&](Message&& m) { heard.emplace_back(m.type, m.type == Type::expire ? m.seq : 0); })))
+    ASSERT_TRUE(testing::readable(listener->descriptor(), testing::kDeadline));
+  EXPECT_THAT(heard, ElementsAre(Pair(Type::x_promisc, 0), Pair(Type::expire, 1), Pair(Type::expire, 2),
+                                 Pair(Type::expire, 3)));
+  EXPECT_EQ(more.error().code, Errc::unreachable);
+  EXPECT_EQ(listener->descriptor(), -1);
+}
+
+// The next connection would not be the listener's: it says so for good.
+TEST(Socket, AListenerWhoseConnectionACallGaveUpHearsNoMore) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {[](int fd) {
+                                               Message m;
+                                               receive_message(fd, m);
+                                               send_message(fd, m);
+                                               receive_message(fd, m);
+                                               send_message(fd, request(Type::expire, 1));
+                                             },
+                                             answer_all});
+  const auto socket = Socket::connect(folder / "s").value();
+  const auto listener = socket->listen(true).value();
+  const auto outcome = call(*socket, requests(1));
+  ASSERT_FALSE(outcome.result);
+  EXPECT_THAT(call(*socket, requests(1)).replies, ElementsAre(Pair(0, 1)));
+  EXPECT_EQ(listener->descriptor(), -1);
+  std::vector<Type> heard;
+  for (int i = 0; i < 2; ++i) {
+    const auto gone = listener->next([&](Message&& m) { heard.push_back(m.type); });
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().text, outcome.result.error().text);
+  }
+  EXPECT_THAT(heard, ElementsAre(Type::x_promisc, Type::expire));
+  EXPECT_TRUE(listener->end());  // Nothing is left to be turned off.
 }
 
 TEST(Socket, ADumpIsGivenUpOnDemandAndTheNextCallFindsAFreshConnection) {
@@ -382,7 +498,7 @@ TEST(Socket, ListeningEndsWithTheDaemon) {
                                 send_message(fd, m);
                               }});
   const auto socket = Socket::connect(path).value();
-  const auto ended = socket->listen(false, -1, [](Message&&) { return true; });
+  const auto ended = testing::hear(*socket, false, -1, [](Message&&) { return true; });
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().code, Errc::unreachable);
   EXPECT_EQ(ended.error().text, "ipsecd at " + path + " has ended: start it with `ipsecd --socket " + path + "`");

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/cast.h"
 #include "pfkey/codec.h"
 #include "pfkey/message.h"
@@ -25,6 +26,29 @@
 namespace backend::testing {
 
 inline constexpr int kDeadline = 100'000;  ///< Milliseconds that any wait of a test may take.
+
+/// Whether the descriptor is readable within so many milliseconds.
+inline bool readable(int fd, int milliseconds = 0) {
+  pollfd waiting{fd, POLLIN, 0};
+  return ::poll(&waiting, 1, milliseconds) > 0;
+}
+
+/// Listens as a monitor does, until `wanted` says false of a message or stop_fd (-1: never) is readable.
+inline Result<void> hear(Backend& sadb, bool promiscuous, int stop_fd,
+                         const std::function<bool(pfkey::Message&&)>& wanted) {
+  const auto listener = sadb.listen(promiscuous);
+  if (!listener) return std::unexpected(listener.error());
+  bool more = true;
+  while (true) {
+    const auto heard = (*listener)->next([&](pfkey::Message&& m) { more = more && wanted(std::move(m)); });
+    if (!heard) return heard;
+    if (!more) break;
+    pollfd waiting[] = {{(*listener)->descriptor(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    if (::poll(waiting, 2, kDeadline) == 0) return fail(Errc::timeout, "nothing more was heard");
+    if (waiting[1].revents != 0) break;
+  }
+  return (*listener)->end();
+}
 
 /// A new folder, removed with all that is in it.
 class TempFolder {

@@ -45,7 +45,7 @@ class Busy : public backend::Backend {
     }
     return {};
   }
-  Result<void> listen(bool, int, const Sink&) override { return {}; }
+  Result<std::unique_ptr<backend::Listener>> listen(bool) override { return fail(Errc::unsupported, ""); }
 
   std::vector<std::uint64_t> begun, ended;  // Numbers of ADDs, and of the replies to DELETEs.
   std::uint8_t refuses_window = 0;
@@ -74,7 +74,7 @@ class Lent : public backend::Backend {
   explicit Lent(Backend& whole) : whole_(whole) {}
   std::string name() const override { return whole_.name(); }
   Result<void> call(std::span<Message> requests, const Reply& reply) override { return whole_.call(requests, reply); }
-  Result<void> listen(bool on, int stop_fd, const Sink& sink) override { return whole_.listen(on, stop_fd, sink); }
+  Result<std::unique_ptr<backend::Listener>> listen(bool on) override { return whole_.listen(on); }
 
  private:
   Backend& whole_;

@@ -151,7 +151,7 @@ TEST(Daemon, APromiscuousListenerHearsEverythingUntilItIsStopped) {
   Channel a = connect(daemon);
   const int stop_fd = ::eventfd(0, EFD_CLOEXEC);
   std::vector<Type> heard;
-  const auto ended = listener->listen(true, stop_fd, [&](Message&& m) {
+  const auto ended = backend::testing::hear(*listener, true, stop_fd, [&](Message&& m) {
     if (heard.empty()) send(a, from(1, 1, request(Type::get, SaType::esp, 0x1001)));
     heard.push_back(m.type);
     if (m.type == Type::get) ::eventfd_write(stop_fd, 1);
@@ -163,7 +163,7 @@ TEST(Daemon, APromiscuousListenerHearsEverythingUntilItIsStopped) {
 
   // What others ask is theirs again; their changes are still news.
   heard.clear();
-  EXPECT_TRUE(listener->listen(false, -1, [&](Message&& m) {
+  EXPECT_TRUE(backend::testing::hear(*listener, false, -1, [&](Message&& m) {
     if (heard.empty()) {
       send(a, from(1, 2, request(Type::get, SaType::esp, 0x1001)));
       send(a, from(1, 3, add_esp(0x1001)));
@@ -265,7 +265,7 @@ TEST(Daemon, WhatAClientAskedBeforeItLeftIsDone) {
   std::uint32_t heard = 0;
   const auto all = [&] { return call(*sadb, one(request(Type::dump, SaType::esp))).size() - 1; };
   if (all() < 300) {
-    ASSERT_TRUE(sadb->listen(false, -1, [&](Message&&) { return ++heard, all() < 300; }));
+    ASSERT_TRUE(backend::testing::hear(*sadb, false, -1, [&](Message&&) { return ++heard, all() < 300; }));
   }
   EXPECT_EQ(all(), 300u);
 }

@@ -7,8 +7,8 @@
 
 #include "backend/backend.h"
 #include "backend/memory.h"
-#include "kernel/netlink.h"
 #include "kernel/detail/xfrm_rules.h"
+#include "kernel/netlink.h"
 #include "kernel/xfrm_world.h"
 
 namespace kernel {
@@ -26,9 +26,7 @@ class KernelCheck : public backend::Backend {
   std::string name() const override { return engine_->name(); }
   backend::Rules rules() const override { return backend::Rules::kernel; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
-  Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override {
-    return engine_->listen(promiscuous, stop_fd, sink);
-  }
+  Result<std::unique_ptr<backend::Listener>> listen(bool promiscuous) override { return engine_->listen(promiscuous); }
 
  private:
   std::optional<xfrm::Refusal> judge(pfkey::Message& request, std::string& remark);

@@ -298,29 +298,17 @@ Result<Netlink::Verdict> Netlink::dump(NetlinkBatch& batch, absl::FunctionRef<vo
   return fail(Errc::io, "the SAs change faster than the kernel can list them: try again");
 }
 
-Result<Netlink::Heard> Netlink::heard(Sink sink) {
-  while (true) {
-    const auto came = take(kTogether, [&](const NetlinkMessage& m) { sink(m); });
-    if (!came && came.error().code != Errc::exists && came.error().code != Errc::malformed)
-      return std::unexpected(came.error());
-    if (!came) return Heard::lost;
-    if (*came == Came::nothing) return Heard::stopped;
-  }
+Result<Netlink::Heard> Netlink::hear(Sink sink) {
+  const auto came = take(kTogether, sink);
+  if (came) return *came == Came::some ? Heard::some : Heard::nothing;
+  if (came.error().code == Errc::exists || came.error().code == Errc::malformed) return Heard::lost;
+  return std::unexpected(came.error());
 }
 
-Result<Netlink::Heard> Netlink::hear(int stop_fd, Sink sink) {
-  bool go_on = true;
-  while (go_on) {
-    pollfd ready[] = {{fd_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-    if (::poll(ready, 2, -1) < 0 && errno != EINTR) return fail(Errc::io, fmt::format("waiting: {}", reason()));
-    if (stop_fd >= 0 && ready[1].revents != 0) return Heard::stopped;
-    if (ready[0].revents == 0) continue;
-    const auto came = take(kTogether, [&](const NetlinkMessage& m) { go_on = go_on && sink(m); });
-    if (came) continue;
-    if (came.error().code == Errc::exists || came.error().code == Errc::malformed) return Heard::lost;
-    return std::unexpected(came.error());
-  }
-  return Heard::stopped;
+Result<Netlink::Heard> Netlink::hear_all(Sink sink) {
+  Result<Heard> heard = Heard::some;
+  while (heard && *heard == Heard::some) heard = hear(sink);
+  return heard;
 }
 
 }  // namespace kernel

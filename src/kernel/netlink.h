@@ -73,7 +73,7 @@ class Netlink {
   };
   using Payload = absl::FunctionRef<void(std::size_t index, const NetlinkMessage&)>;
   using Done = absl::FunctionRef<void(std::size_t index, const Verdict&)>;
-  using Sink = absl::FunctionRef<bool(const NetlinkMessage&)>;
+  using Sink = absl::FunctionRef<void(const NetlinkMessage&)>;
 
   /// A socket of a netlink protocol, which hears the groups. Errors: unsupported, denied, io.
   static Result<Netlink> open(int protocol, std::span<const unsigned> groups = {});
@@ -88,15 +88,19 @@ class Netlink {
   /// as interrupted is thrown away and asked for again. Errors as above, and io when it never comes to rest.
   Result<Verdict> dump(NetlinkBatch& batch, absl::FunctionRef<void(const NetlinkMessage&)> each);
 
-  /// Why hear() came back.
+  /// What hear() came upon.
   enum class Heard : std::uint8_t {
-    stopped,  ///< The sink or stop_fd said so.
-    lost,     ///< Messages were lost, unknown how many; call it again for the rest.
+    some,
+    nothing,
+    lost,  ///< Messages were lost, unknown how many; the next hear() gives the rest.
   };
-  /// Gives every message that has come already; lost: some are missing.
-  Result<Heard> heard(Sink sink);
-  /// Gives every message that comes, for as long as it takes.
-  Result<Heard> hear(int stop_fd, Sink sink);
+  /// Gives messages that have come already, some datagrams of them at most. Does not wait.
+  Result<Heard> hear(Sink sink);
+  /// Gives all that have come already: nothing, or lost.
+  Result<Heard> hear_all(Sink sink);
+
+  /// For poll(): readable when hear() has something.
+  int descriptor() const { return fd_.get(); }
 
  private:
   enum class Came : std::uint8_t { some, nothing };

@@ -165,33 +165,55 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
 
 // ---- listening
 
-Result<void> Xfrm::listen(bool promiscuous, int stop_fd, const Sink& sink) {
-  auto socket = world_.connect(true);
-  if (!socket) return std::unexpected(socket.error());
-  Message mode;
-  mode.type = Type::x_promisc;
-  mode.satype = static_cast<pfkey::SaType>(promiscuous ? 1 : 0);
-  if (!sink(std::move(mode))) return {};
-  while (true) {
-    const auto heard = socket->hear(stop_fd, [&](const NetlinkMessage& n) {
-      now_ = seconds_since_1970(world_.clock());
-      auto m = xfrm::event_of(n, context());
-      return !m || sink(std::move(*m));
+// Listens on a socket of its own, which the kernel tells of all changes.
+class Xfrm::Ear : public backend::Listener {
+ public:
+  Ear(Xfrm& xfrm, Netlink events, Message&& mode)
+      : xfrm_(xfrm), events_(std::move(events)), mode_(std::make_unique<Message>(std::move(mode))) {}
+
+  int descriptor() const override { return events_ ? events_->descriptor() : -1; }
+
+  Result<void> next(const Sink& sink) override {
+    if (const auto mode = std::exchange(mode_, nullptr)) sink(std::move(*mode));
+    if (!events_) return {};
+    const auto heard = events_->hear([&](const NetlinkMessage& n) {
+      xfrm_.now_ = seconds_since_1970(xfrm_.world_.clock());
+      if (auto m = xfrm::event_of(n, xfrm_.context())) sink(std::move(*m));
     });
     if (!heard) return std::unexpected(heard.error());
-    if (*heard == Netlink::Heard::stopped) return {};
-    if (!sink(pfkey::gap_notice(0))) return {};
-    bool go_on = true;
+    return *heard == Netlink::Heard::lost ? begin_again(sink) : Result<void>();
+  }
+
+  Result<void> end() override {
+    events_.reset();
+    return {};
+  }
+
+ private:
+  // What was lost nobody knows; what there is can be listed.
+  Result<void> begin_again(const Sink& sink) {
+    sink(pfkey::gap_notice(0));
     Message all;
     all.type = Type::dump;
     all.seq = 1;
-    const auto listed = call({&all, 1}, [&](std::size_t, Message&& m) {
+    return xfrm_.call({&all, 1}, [&](std::size_t, Message&& m) {
       m.auth_key.reset(), m.encrypt_key.reset();
-      go_on = go_on && sink(std::move(m));
+      sink(std::move(m));
     });
-    if (!listed) return listed;
-    if (!go_on) return {};
   }
+
+  Xfrm& xfrm_;
+  std::optional<Netlink> events_;
+  std::unique_ptr<Message> mode_;  // Still to be given.
+};
+
+Result<std::unique_ptr<backend::Listener>> Xfrm::listen(bool promiscuous) {
+  auto events = world_.connect(true);
+  if (!events) return std::unexpected(events.error());
+  Message mode;
+  mode.type = Type::x_promisc;
+  mode.satype = static_cast<pfkey::SaType>(promiscuous ? 1 : 0);
+  return std::make_unique<Ear>(*this, std::move(*events), std::move(mode));
 }
 
 }  // namespace kernel

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "kernel/netlink.h"
 #include "kernel/detail/side_table.h"
 #include "kernel/detail/xfrm_decode.h"
 #include "kernel/detail/xfrm_rules.h"
+#include "kernel/netlink.h"
 #include "kernel/xfrm_world.h"
 
 namespace kernel {
@@ -26,7 +26,7 @@ class Xfrm : public backend::Backend {
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
   /// The kernel tells all it does to every listener, so both modes hear the same. After a loss: a gap notice, then the
   /// SAs there are now, as DUMP replies.
-  Result<void> listen(bool promiscuous, int stop_fd, const Sink& sink) override;
+  Result<std::unique_ptr<backend::Listener>> listen(bool promiscuous) override;
 
  private:
   using Check = std::optional<xfrm::Refusal>;
@@ -88,6 +88,7 @@ class Xfrm : public backend::Backend {
   Result<Check> update(pfkey::Message& m, const Answer& reply);
   Result<Check> delete_pair(pfkey::Message& m, const Answer& reply);
 
+  class Ear;
   XfrmWorld world_;
   Netlink netlink_;
   SideTable side_table_;

@@ -1,10 +1,10 @@
 // What the kernel tells its listeners, as PF_KEY messages; and every truncation of it.
 #include <gmock/gmock.h>
 
-#include "kernel/fake_kernel.h"
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_decode.h"
 #include "kernel/detail/xfrm_encode.h"
+#include "kernel/fake_kernel.h"
 
 namespace kernel::xfrm {
 namespace {

@@ -5,10 +5,10 @@
 #include <cerrno>
 
 #include "backend/testing.h"
-#include "kernel/fake_kernel.h"
-#include "kernel/xfrm.h"
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_encode.h"
+#include "kernel/fake_kernel.h"
+#include "kernel/xfrm.h"
 
 namespace kernel {
 namespace {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "kernel/xfrm.h"
 #include "kernel/detail/xfrm_add.h"
 #include "kernel/detail/xfrm_encode.h"
 #include "kernel/detail/xfrm_parts.h"
+#include "kernel/xfrm.h"
 #include "pfkey/limits.h"
 #include "pfkey/notices.h"
 

@@ -7,10 +7,10 @@
 
 #include "backend/testing.h"
 #include "kernel/check.h"
-#include "kernel/fake_kernel.h"
-#include "kernel/xfrm.h"
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_encode.h"
+#include "kernel/fake_kernel.h"
+#include "kernel/xfrm.h"
 #include "pfkey/notices.h"
 
 namespace kernel {

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "kernel/xfrm.h"
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_encode.h"
 #include "kernel/detail/xfrm_last.h"
 #include "kernel/detail/xfrm_parts.h"
+#include "kernel/xfrm.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/near_name.h"
 

@@ -9,9 +9,10 @@
 #include <map>
 
 #include "backend/testing.h"
-#include "kernel/fake_kernel.h"
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_encode.h"
+#include "kernel/fake_kernel.h"
+#include "pfkey/names.h"
 #include "pfkey/notices.h"
 
 namespace kernel {
@@ -425,7 +426,7 @@ TEST(XfrmMonitor, ALossIsAGapAndThenWhatThereIs) {
   b.events.say(Datagram().message(XFRM_MSG_NEWSA, 0, 0, told(add(6))), 100);  // Cut: the rest of it is lost.
   b.events.say(Datagram().message(XFRM_MSG_FLUSHSA, 0, 0, xfrm::bytes_of(flush)));
   std::vector<std::string> heard;
-  EXPECT_TRUE(b.sadb->listen(true, -1, [&](Message&& m) {
+  EXPECT_TRUE(backend::testing::hear(*b.sadb, true, -1, [&](Message&& m) {
     EXPECT_FALSE(m.encrypt_key);
     heard.push_back(fmt::format("{} {}", static_cast<int>(m.type), m.sa ? m.sa->spi : 0));
     return heard.size() < 6;
@@ -438,6 +439,33 @@ TEST(XfrmMonitor, ALossIsAGapAndThenWhatThereIs) {
   EXPECT_EQ(heard[3], line(Type::reserved, 0));  // The gap.
   EXPECT_EQ(heard[4], line(Type::dump, 7));
   EXPECT_EQ(heard[5], line(Type::dump, 0));  // Its end.
+}
+
+TEST(XfrmMonitor, AListenerSaysWhenItHasSomethingAndCallsGoOnBesideIt) {
+  Bench b([](const std::vector<Request>& requests, Peer& peer) {
+    peer.say(Datagram().message(XFRM_MSG_NEWSA, 0, requests[0].seq, told(add(7))).verdict(requests[0].seq, 0));
+  });
+  std::vector<std::string> heard;
+  const auto note = [&](Message&& m) {
+    heard.push_back(fmt::format("{} {}", pfkey::name(m.type), m.sa ? m.sa->spi : 0));
+  };
+  const auto listener = b.sadb->listen(false).value();
+  EXPECT_FALSE(backend::testing::readable(listener->descriptor()));
+  EXPECT_TRUE(listener->next(note));
+  EXPECT_TRUE(listener->next(note));
+  EXPECT_THAT(std::exchange(heard, {}), ElementsAre("X_PROMISC 0"));
+  b.events.say(Datagram().message(XFRM_MSG_NEWSA, 0, 0, told(add(6))));
+  EXPECT_TRUE(backend::testing::readable(listener->descriptor(), backend::testing::kDeadline));
+  EXPECT_TRUE(b.call(list(request(Type::get, 7))));
+  EXPECT_EQ(b.error(0), 0);
+  EXPECT_TRUE(listener->next(note));
+  EXPECT_THAT(std::exchange(heard, {}), ElementsAre("ADD 6"));
+  EXPECT_FALSE(backend::testing::readable(listener->descriptor()));
+  b.events.say(Datagram().message(XFRM_MSG_NEWSA, 0, 0, told(add(5))));
+  EXPECT_TRUE(listener->end());
+  EXPECT_EQ(listener->descriptor(), -1);
+  EXPECT_TRUE(listener->next(note));
+  EXPECT_THAT(heard, ElementsAre());
 }
 
 }  // namespace

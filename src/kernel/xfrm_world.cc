@@ -10,8 +10,8 @@
 #include <random>
 #include <utility>
 
-#include "kernel/facts.h"
 #include "kernel/detail/side_table.h"
+#include "kernel/facts.h"
 #include "system/local_addresses.h"
 
 namespace kernel {

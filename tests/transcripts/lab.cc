@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <stdexcept>
 
 #include "cli/open.h"
@@ -184,6 +185,30 @@ std::string marked(std::string_view raw) {
 }  // namespace
 
 class Sadb::Client : public backend::Backend {
+  // Hears what happens meanwhile; then somebody presses Ctrl-C.
+  class Ear : public backend::Listener {
+   public:
+    Ear(Client& client, bool promiscuous) : client_(client), promiscuous_(promiscuous) {}
+    int descriptor() const override { return -1; }  // There is nothing to wait for: all has been heard.
+    Result<void> next(const Sink& sink) override {
+      client_.handler_ = [&](const Message& m) { sink(m.clone()); };
+      Message mode;
+      mode.type = pfkey::Type::x_promisc;
+      mode.satype = promiscuous_ ? pfkey::SaType{1} : pfkey::SaType::unspec;
+      mode.seq = mode.pid = 1;
+      client_.sadb_.keysock_.handle(client_.id_, std::move(mode), client_.sadb_.clock_(), client_.sadb_.deliver());
+      std::exchange(client_.sadb_.meanwhile, [] {})();
+      client_.handler_ = {};
+      std::raise(SIGINT);
+      return {};
+    }
+    Result<void> end() override { return {}; }
+
+   private:
+    Client& client_;
+    bool promiscuous_;
+  };
+
  public:
   explicit Client(Sadb& sadb) : sadb_(sadb), id_(sadb.keysock_.open()) { sadb_.clients_.push_back(this); }
   Client(const Client&) = delete;
@@ -211,16 +236,8 @@ class Sadb::Client : public backend::Backend {
     return {};
   }
 
-  Result<void> listen(bool promiscuous, int, const Sink& sink) override {
-    handler_ = [&](const Message& m) { sink(m.clone()); };
-    Message mode;
-    mode.type = pfkey::Type::x_promisc;
-    mode.satype = promiscuous ? pfkey::SaType{1} : pfkey::SaType::unspec;
-    mode.seq = mode.pid = 1;
-    sadb_.keysock_.handle(id_, std::move(mode), sadb_.clock_(), sadb_.deliver());
-    std::exchange(sadb_.meanwhile, [] {})();
-    handler_ = {};
-    return {};
+  Result<std::unique_ptr<backend::Listener>> listen(bool promiscuous) override {
+    return std::make_unique<Ear>(*this, promiscuous);
   }
 
   void hear(ClientId id, const Message& m) const {

@@ -1,8 +1,13 @@
 // `monitor` and `passive_monitor`: the messages that listeners hear, without keys: they are other people's.
 #include <fmt/format.h>
+#include <poll.h>
 
+#include <cerrno>
+
+#include "base/registers.h"
 #include "cli/verbs/table.h"
 #include "pfkey/json.h"
+#include "system/errno_text.h"
 #include "system/held_signals.h"
 
 namespace cli::verbs {
@@ -22,6 +27,32 @@ void show(Session& session, const pfkey::Message& m) {
   session.console().out(text);
 }
 
+// Waits for news. False: a signal came first.
+Result<bool> wait_for(const backend::Listener& news, const Session& session) {
+  pollfd waiting[] = {{news.descriptor(), POLLIN, 0}, {HeldSignals::fd(), POLLIN, 0}};
+  wipe_registers();
+  if (::poll(waiting, std::size(waiting), -1) < 0 && errno != EINTR)
+    return fail(Errc::io, fmt::format("cannot wait for {}: {}", session.shown_sadb(), errno_text(errno)));
+  return waiting[1].revents == 0;
+}
+
+// Shows what comes, until a signal or a reader of ours who has seen enough.
+Result<void> follow(Session& session, backend::Backend& sadb, bool promiscuous) {
+  const auto news = sadb.listen(promiscuous);
+  if (!news) return std::unexpected(news.error());
+  Result<bool> more = true;
+  while (more && *more) {
+    const auto heard = (*news)->next([&](pfkey::Message&& m) {
+      if (!session.console().out_failed()) show(session, m);
+    });
+    if (!heard) return heard;
+    if (session.console().out_failed()) break;
+    more = wait_for(**news, session);
+  }
+  if (!more) return std::unexpected(more.error());
+  return (*news)->end();
+}
+
 }  // namespace
 
 Status monitor(Runner& runner, const lang::Command& command) {
@@ -32,10 +63,7 @@ Status monitor(Runner& runner, const lang::Command& command) {
   const HeldSignals held(HeldSignals::Ignored::count_too);
   session.console().err(fmt::format("{} monitoring of {}; interrupt (Ctrl-C) to end.\n",
                                     promiscuous ? "Active" : "Passive", session.shown_sadb()));
-  const auto heard = sadb->listen(promiscuous, HeldSignals::fd(), [&](pfkey::Message&& m) {
-    show(session, m);
-    return !session.console().out_failed();
-  });
+  const auto heard = follow(session, *sadb, promiscuous);
   held.forget();
   if (heard) return Status::ok;
   session.console().complain(heard.error().text);

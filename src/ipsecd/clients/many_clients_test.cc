@@ -112,7 +112,7 @@ struct View {
 View monitor(Client& client, bool promiscuous, const std::function<void()>& ready) {
   View view;
   bool listening = false;
-  const auto ended = client.sadb().listen(promiscuous, -1, [&](Message&& m) {
+  const auto ended = backend::testing::hear(client.sadb(), promiscuous, -1, [&](Message&& m) {
     // The first is the answer to its own request; a promiscuous one hears those of others too.
     if (m.type == Type::x_promisc && !std::exchange(listening, true)) ready();
     view.lost += pfkey::messages_lost(m).value_or(0);

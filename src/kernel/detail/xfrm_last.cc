@@ -15,10 +15,9 @@ LastNumbers::LastNumbers(const XfrmWorld& world) {
 
 void LastNumbers::take(const xfrm::DecodeContext& context) {
   if (!socket_) return;
-  const auto all = socket_->heard([&](const NetlinkMessage& n) {
+  const auto all = socket_->hear_all([&](const NetlinkMessage& n) {
     auto m = xfrm::event_of(n, context);
     if (m && m->type == pfkey::Type::del && m->sa && m->dst) gone_.push_back(std::move(*m));
-    return true;
   });
   if (!all) socket_.reset();
 }
