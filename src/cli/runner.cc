@@ -1,3 +1,10 @@
+// How a source of commands is run:
+// 1. run_file() cuts a file into lines and feeds them to a Runner, one after another; run_text() feeds it a single one.
+// 2. feed() parses. A line that is wrong is reported once the outcomes of those above it have been.
+// 3. A command that is messages is queued with them; before any other the queue is sent, then its handler is called.
+// 4. flush() sends the queue in one call. targets_ joins each reply to its line, and outcomes come in the order of
+// lines.
+// 5. The counts come last, as text or as a report.
 #include "cli/runner.h"
 
 #include <fmt/format.h>
