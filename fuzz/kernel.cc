@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "kernel/netlink.h"
 #include "kernel/detail/xfrm_decode.h"
 #include "kernel/detail/xfrm_encode.h"
+#include "kernel/netlink.h"
 #include "must.h"
 #include "pfkey/codec.h"
 #include "pfkey/json.h"

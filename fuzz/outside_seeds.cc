@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "engine/testing.h"
-#include "kernel/fake_kernel.h"
 #include "kernel/detail/xfrm_encode.h"
+#include "kernel/fake_kernel.h"
 #include "pfkey/codec.h"
 #include "pfkey/test_samples.h"
 #include "vault_parts.h"

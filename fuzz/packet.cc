@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "must.h"
-#include "traffic/header.h"
 #include "traffic/detail/mss.h"
-#include "traffic/plane.h"
 #include "traffic/detail/quote.h"
 #include "traffic/detail/tcp.h"
+#include "traffic/header.h"
+#include "traffic/plane.h"
 
 using namespace traffic;
 

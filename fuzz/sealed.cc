@@ -12,9 +12,9 @@
 #include "let_in.h"
 #include "must.h"
 #include "script.h"
+#include "traffic/detail/wrap.h"
 #include "traffic/header.h"
 #include "traffic/testing.h"
-#include "traffic/detail/wrap.h"
 
 using namespace traffic;
 using namespace traffic::testing;

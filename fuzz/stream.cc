@@ -14,8 +14,8 @@
 #include "tcp_packet.h"
 #include "traffic/coalesce.h"
 #include "traffic/detail/replay.h"
-#include "traffic/segment.h"
 #include "traffic/detail/tcp.h"
+#include "traffic/segment.h"
 #include "traffic/testing.h"
 
 using namespace traffic;

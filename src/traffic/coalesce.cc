@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "traffic/header.h"
 #include "traffic/detail/tcp.h"
+#include "traffic/header.h"
 
 namespace traffic {
 

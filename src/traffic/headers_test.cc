@@ -1,8 +1,8 @@
 /// Headers that AH covers and ESP does not: routing headers, home addresses; and reports of routers.
 #include <gmock/gmock.h>
 
-#include "traffic/testing.h"
 #include "traffic/detail/wrap.h"
+#include "traffic/testing.h"
 
 namespace traffic {
 namespace {

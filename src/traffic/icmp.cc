@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "traffic/detail/quote.h"
 #include "traffic/header.h"
 #include "traffic/plane.h"
-#include "traffic/detail/quote.h"
 
 namespace traffic {
 namespace {

@@ -10,10 +10,10 @@
 #include "traffic/detail/followers.h"
 #include "traffic/detail/lookup.h"
 #include "traffic/detail/loop.h"
-#include "traffic/plane.h"
 #include "traffic/detail/reassembly.h"
 #include "traffic/detail/rounds.h"
 #include "traffic/detail/wrap.h"
+#include "traffic/plane.h"
 
 namespace traffic {
 

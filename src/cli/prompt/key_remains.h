@@ -7,8 +7,8 @@ namespace cli {
 /// swap, as far as the limits allow.
 void leave_few_key_remains();
 
-/// Wipes what leave_few_key_remains() does not reach: the small blocks that the C library keeps at hand, and the stack below
-/// the caller, where registers were saved.
+/// Wipes what leave_few_key_remains() does not reach: the small blocks that the C library keeps at hand, and the stack
+/// below the caller, where registers were saved.
 void wipe_key_remains();
 
 }  // namespace cli

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "kernel/netlink.h"
 #include "kernel/detail/xfrm_rules.h"
+#include "kernel/netlink.h"
 #include "kernel/xfrm_world.h"
 #include "pfkey/message.h"
 

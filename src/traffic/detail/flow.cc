@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "pfkey/icmp.h"
-#include "traffic/hash.h"
 #include "traffic/detail/wrap.h"
+#include "traffic/hash.h"
 
 namespace traffic {
 namespace {

@@ -14,11 +14,11 @@
 #include "traffic/cause.h"
 #include "traffic/detail/connections.h"
 #include "traffic/detail/datagram_ids.h"
-#include "traffic/packet.h"
 #include "traffic/detail/peer_place.h"
 #include "traffic/detail/replay.h"
-#include "traffic/sa_numbers.h"
 #include "traffic/detail/spin_lock.h"
+#include "traffic/packet.h"
+#include "traffic/sa_numbers.h"
 
 namespace traffic {
 

@@ -1,7 +1,7 @@
 #include "traffic/detail/loop.h"
 
-#include "traffic/hash.h"
 #include "traffic/detail/wrap.h"
+#include "traffic/hash.h"
 
 namespace traffic {
 namespace {

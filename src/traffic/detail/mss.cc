@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "traffic/header.h"
 #include "traffic/detail/tcp.h"
+#include "traffic/header.h"
 
 namespace traffic {
 namespace {

@@ -6,8 +6,8 @@
 #include <new>
 #include <optional>
 
-#include "traffic/header.h"
 #include "traffic/detail/wrap.h"
+#include "traffic/header.h"
 
 namespace traffic {
 namespace {
