@@ -65,11 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   NetlinkBatch batch;
   switch (data[0] % 3) {
     case 0:
-      while (kernel.hear(-1, [](const NetlinkMessage& m) {
-        see(m);
-        return true;
-      })) {
-      }
+      (void)kernel.hear_all(see);
       break;
     case 1:
       xfrm::put_dump(pfkey::SaType::unspec, batch);
