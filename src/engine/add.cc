@@ -23,14 +23,14 @@ std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
   return flags;
 }
 
-bool has_rare(const Message& m) {
-  return m.natt_local || m.natt_remote || m.inner_src || m.km_cookie || m.src_identity || m.dst_identity ||
-         m.sensitivity || m.outer_sensitivity || m.reqid || m.if_id || m.mark || m.ah_align || m.replay_window ||
-         m.offload;
+// Whatever else the message said of its side.
+void keep_address_and_port(std::optional<pfkey::Endpoint>& side) {
+  if (side) side = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = side->address, .port = side->port};
 }
 
-void keep_natt(std::optional<pfkey::Endpoint>& slot, const std::optional<pfkey::Endpoint>& given) {
-  if (given) slot = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = given->address, .port = given->port};
+void keep_manager(std::optional<pfkey::KmCookie>& manager) {
+  if (manager == pfkey::KmCookie{}) manager.reset();
+  if (manager && manager->proto == kIke) manager->cookie = static_cast<std::uint32_t>(manager->cookie);
 }
 
 void keep_limits(Sa& sa, const Message& m) {
@@ -60,19 +60,12 @@ void keep_keys(Sa& sa, Message& m) {
 }  // namespace
 
 void keep_rare(Sa& sa, const Message& m) {
-  if (!has_rare(m)) return;
-  const pfkey::KmCookie cookie = m.km_cookie.value_or(pfkey::KmCookie{});
+  if (!Rare::any(m)) return;
   sa.rare = std::make_unique<Rare>();
-  keep_natt(sa.rare->natt_local, m.natt_local);
-  keep_natt(sa.rare->natt_remote, m.natt_remote);
-  sa.rare->inner_src = m.inner_src, sa.rare->inner_dst = m.inner_dst;
-  sa.rare->km_cookie = cookie;
-  if (cookie.proto == kIke) sa.rare->km_cookie.cookie = static_cast<std::uint32_t>(cookie.cookie);
-  sa.rare->src_identity = m.src_identity, sa.rare->dst_identity = m.dst_identity;
-  sa.rare->sensitivity = m.sensitivity, sa.rare->outer_sensitivity = m.outer_sensitivity;
-  sa.rare->reqid = m.reqid, sa.rare->if_id = m.if_id, sa.rare->mark = m.mark;
-  sa.rare->replay_window = m.replay_window, sa.rare->ah_align = m.ah_align;
-  if (m.offload) sa.rare->offload = std::make_unique<pfkey::Offload>(*m.offload);
+  sa.rare->take(m);
+  keep_address_and_port(sa.rare->at<&Message::natt_local>());
+  keep_address_and_port(sa.rare->at<&Message::natt_remote>());
+  keep_manager(sa.rare->at<&Message::km_cookie>());
 }
 
 // Asked to serve both directions, though the addresses tell one or nobody knows; such an SA is no half of a pair.

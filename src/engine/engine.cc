@@ -152,7 +152,7 @@ Check Engine::State::not_found(const Message& m, Sink out) {
   if (const Sa* const sa = sadb.find_near(id_of(m))) {
     Message there;
     there.satype = sa->satype, there.src = pfkey::Endpoint{.address = sa->src};
-    if (sa->rare) there.mark = sa->rare->mark;
+    there.mark = rare_of(*sa).at<&Message::mark>();
     std::string text = pfkey::near_name_text(m, there, options.names_by_mark);
     if (!text.empty()) reply.remark = pfkey::Remark{std::move(text)};
   }

@@ -24,14 +24,14 @@ bool unset_or_same(Number a, Number b) {
 
 // What a request without SA asks for.
 bool matches(const Sa& sa, const Message& m) {
-  static const Rare kNothing;
-  const Rare& rare = sa.rare ? *sa.rare : kNothing;
+  const Rare& rare = rare_of(sa);
   if (sa.satype != m.satype || sa.is(pfkey::State::larval)) return false;
   if (!same_address(m.src, sa.src) || !same_address(m.dst, sa.dst)) return false;
-  if (!same_identity(m.src_identity, rare.src_identity) || !same_identity(m.dst_identity, rare.dst_identity))
+  if (!same_identity(m.src_identity, rare.at<&Message::src_identity>()) ||
+      !same_identity(m.dst_identity, rare.at<&Message::dst_identity>()))
     return false;
-  return !m.km_cookie || (unset_or_same(m.km_cookie->proto, rare.km_cookie.proto) &&
-                          unset_or_same(m.km_cookie->cookie, rare.km_cookie.cookie));
+  return !m.km_cookie || (unset_or_same(m.km_cookie->proto, rare.manager().proto) &&
+                          unset_or_same(m.km_cookie->cookie, rare.manager().cookie));
 }
 
 bool sends(const Sa& sa) { return !(sa.flags & pfkey::kFlagInbound) || (sa.flags & pfkey::kFlagOutbound); }

@@ -42,17 +42,6 @@ void put_keys(Message& m, const Sa& sa) {
   if (!sa.keys->iv.empty()) m.initial_iv = Key{bits(sa.keys->iv), 0, sa.keys->iv.clone()};
 }
 
-void put_rare(Message& m, const Rare& rare) {
-  m.natt_local = rare.natt_local, m.natt_remote = rare.natt_remote;
-  m.inner_src = rare.inner_src, m.inner_dst = rare.inner_dst;
-  if (rare.km_cookie != pfkey::KmCookie{}) m.km_cookie = rare.km_cookie;
-  m.src_identity = rare.src_identity, m.dst_identity = rare.dst_identity;
-  m.sensitivity = rare.sensitivity, m.outer_sensitivity = rare.outer_sensitivity;
-  m.reqid = rare.reqid, m.if_id = rare.if_id, m.mark = rare.mark, m.replay_window = rare.replay_window;
-  m.ah_align = rare.ah_align;
-  if (rare.offload) m.offload = *rare.offload;
-}
-
 void put_limits(Message& m, const Limits& limits) {
   if (!limits.hard.empty()) m.hard = limits.hard;
   if (!limits.soft.empty()) m.soft = limits.soft;
@@ -68,7 +57,7 @@ Message describe(const Sa& sa, Sadb& sadb, const Message& header, WithKeys keys)
   m.current = current(sa);
   if (sa.limits) put_limits(m, *sa.limits);
   put_outer(m, sa);
-  if (sa.rare) put_rare(m, *sa.rare);
+  if (sa.rare) sa.rare->give(m);
   if (keys == WithKeys::yes) put_keys(m, sa);
   if (const Sa* const partner = sadb.partner(sa)) m.pair = pfkey::Pair{partner->spi};
   if (const std::uint64_t number = sequence_of(sa); number > UINT32_MAX) {
@@ -92,8 +81,10 @@ Message expire_notice(const Sa& sa) {
     m.idle = effective_idle(*sa.limits);
   }
   put_outer(m, sa);
-  m.km_cookie = sa.rare ? sa.rare->km_cookie : pfkey::KmCookie{};
-  if (sa.rare && (sa.flags & pfkey::kFlagTunnel)) m.inner_src = sa.rare->inner_src, m.inner_dst = sa.rare->inner_dst;
+  const Rare& rare = rare_of(sa);
+  m.km_cookie = rare.manager();
+  if (sa.flags & pfkey::kFlagTunnel)
+    m.inner_src = rare.at<&Message::inner_src>(), m.inner_dst = rare.at<&Message::inner_dst>();
   return m;
 }
 

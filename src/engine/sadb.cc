@@ -34,6 +34,11 @@ bool there_is(std::size_t bytes) {
 
 }  // namespace
 
+const Rare& rare_of(const Sa& sa) {
+  static const Rare kNothing;
+  return sa.rare ? *sa.rare : kNothing;
+}
+
 std::size_t Sadb::Hash::spread(std::uint32_t hash) { return hash * kOdd; }
 
 bool Sadb::Equal::operator()(const Entry& a, const ProbeAnyMark& b) const {
@@ -101,7 +106,7 @@ Sa* Sadb::insert(const SaId& id) {
   made->satype = id.satype, made->spi = id.spi, made->dst = id.dst;
   if (id.mark != 0) {
     made->rare = std::make_unique<Rare>();
-    made->rare->mark = pfkey::Mark{id.mark, UINT32_MAX};
+    made->rare->at<&pfkey::Message::mark>() = pfkey::Mark{id.mark, UINT32_MAX};
   }
   made->serial = ++last_serial_;
   made->older = newest_;

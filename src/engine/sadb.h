@@ -15,6 +15,7 @@
 #include "base/net.h"
 #include "base/secret.h"
 #include "engine/engine.h"
+#include "engine/kept.h"
 #include "pfkey/message.h"
 
 namespace engine {
@@ -43,17 +44,11 @@ struct Use {
 };
 
 /// What few SAs have.
-struct Rare {
-  std::optional<pfkey::Endpoint> natt_local, natt_remote, inner_src, inner_dst;
-  pfkey::KmCookie km_cookie;
-  Boxed<pfkey::Identity> src_identity, dst_identity;
-  Boxed<pfkey::Sensitivity> sensitivity, outer_sensitivity;
-  std::optional<pfkey::Number> reqid, if_id;  // Of these four the engine honours none; it keeps them for its clients.
-  std::optional<pfkey::Mark> mark;
-  std::optional<pfkey::Number> ah_align;
-  std::optional<pfkey::ReplayWindow> replay_window;
-  std::unique_ptr<pfkey::Offload> offload;  // Null almost always.
+struct Rare : KeptTable {
   std::uint32_t replay_high = 0;  ///< The upper half of an extended sequence number; Sa::replay_value is the lower.
+
+  /// Which key manager owns the SA; all zeros: none does.
+  pfkey::KmCookie manager() const { return at<&pfkey::Message::km_cookie>().value_or(pfkey::KmCookie{}); }
 };
 
 /// One SA. At most 128 bytes, because a file of a million SAs is checked against this table; what most SAs lack is
@@ -88,8 +83,15 @@ struct Sa {
 };
 static_assert(sizeof(Sa) <= 128);
 
+/// Of an SA that has nothing rare, an object that has nothing.
+const Rare& rare_of(const Sa& sa);
+
 /// Whether it counts in 64 bits.
-inline bool extended_numbers(const Sa& sa) { return sa.rare && sa.rare->replay_window && sa.rare->replay_window->esn; }
+inline bool extended_numbers(const Sa& sa) {
+  if (!sa.rare) return false;
+  const auto& window = sa.rare->at<&pfkey::Message::replay_window>();
+  return window && window->esn;
+}
 
 /// The last sequence number sent, or the highest seen, whole.
 inline std::uint64_t sequence_of(const Sa& sa) {
@@ -195,7 +197,9 @@ class Sadb {
 
   Sa& allocate();
   std::uint32_t mark_of(const Sa& sa) const {
-    return names_by_mark_ && sa.rare && sa.rare->mark ? sa.rare->mark->value : 0;
+    if (!names_by_mark_ || !sa.rare) return 0;
+    const auto& mark = sa.rare->at<&pfkey::Message::mark>();
+    return mark ? mark->value : 0;
   }
 
   bool names_by_mark_;

@@ -20,8 +20,8 @@ Check check_state(const Sa& sa, const Sa* partner, State asked) {
 
 Check check_manager(const Sa& sa, const Message& m) {
   constexpr std::uint32_t kIkev2 = 3;
-  if (!m.km_cookie || !sa.rare) return std::nullopt;
-  const pfkey::KmCookie& ours = sa.rare->km_cookie;
+  if (!m.km_cookie) return std::nullopt;
+  const pfkey::KmCookie ours = rare_of(sa).manager();
   const pfkey::KmCookie& theirs = *m.km_cookie;
   if (ours.proto != 0 && theirs.proto != 0 && ours.proto != theirs.proto) return invalid(Diagnostic::duplicate_kmp);
   if (ours.cookie != 0 && theirs.cookie != 0 && ours.cookie != theirs.cookie && theirs.proto != kIkev2)
@@ -47,13 +47,30 @@ Check check_replay(const Sa& sa, const Message& m) {
   return std::nullopt;
 }
 
+// What the SA says, or means without a word.
+template <class Row>
+typename Row::Value has(const Sa& sa) {
+  const auto& said = rare_of(sa).at<Row::kMember>();
+  if constexpr (Row::kUnsaid != nullptr)
+    if (!said) return Row::kUnsaid(sa);
+  return said;
+}
+
+Check check_kept(const Message& m, const Sa& sa) {
+  bool differs = false;
+  Rare::for_each_row([&]<class Row>(Row) {
+    if constexpr (Row::kOnUpdate == OnUpdate::refused)
+      differs = differs || (m.*Row::kMember && m.*Row::kMember != has<Row>(sa));
+  });
+  return differs ? Check(invalid(Diagnostic::bad_saflags)) : std::nullopt;
+}
+
 Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Options& options) {
   if (m.auth_key) return invalid(Diagnostic::akey_present);
   if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
   if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
   if ((m.sa->flags & ~settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
-  const std::uint32_t aligned = sa.rare && sa.rare->ah_align ? sa.rare->ah_align->value : 4;
-  if (m.ah_align && m.ah_align->value != aligned) return invalid(Diagnostic::bad_saflags);
+  if (auto wrong = check_kept(m, sa)) return wrong;
   if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
   if (auto wrong = check_lifetimes(m)) return wrong;
   if (auto wrong = check_labels(m, options)) return wrong;
@@ -91,8 +108,10 @@ void apply_limits(Sa& sa, const Message& m, Instant now) {
 void apply_manager(Sa& sa, const Message& m) {
   if (!m.km_cookie || *m.km_cookie == pfkey::KmCookie{}) return;
   if (!sa.rare) sa.rare = std::make_unique<Rare>();
-  if (m.km_cookie->proto != 0) sa.rare->km_cookie.proto = m.km_cookie->proto;
-  if (m.km_cookie->cookie != 0) sa.rare->km_cookie.cookie = m.km_cookie->cookie;
+  pfkey::KmCookie manager = sa.rare->manager();
+  if (m.km_cookie->proto != 0) manager.proto = m.km_cookie->proto;
+  if (m.km_cookie->cookie != 0) manager.cookie = m.km_cookie->cookie;
+  sa.rare->at<&Message::km_cookie>() = manager;
 }
 
 // Packets are protected with the numbers that the SA began with, so only the window's size changes.
@@ -101,21 +120,20 @@ void apply_window(Sa& sa, const Message& m) {
   if (window == 0) return;
   const bool esn = extended_numbers(sa);
   sa.window = static_cast<std::uint8_t>(std::min<std::uint32_t>(window, UINT8_MAX));
-  if (sa.rare) sa.rare->replay_window.reset();
+  if (sa.rare) sa.rare->at<&Message::replay_window>().reset();
   if (!esn && window <= UINT8_MAX) return;
   if (!sa.rare) sa.rare = std::make_unique<Rare>();
-  sa.rare->replay_window = pfkey::ReplayWindow{window, esn};
+  sa.rare->at<&Message::replay_window>() = pfkey::ReplayWindow{window, esn};
 }
 
-void apply_own(Sa& sa, const Message& m) {
-  apply_window(sa, m);
-  if (!m.reqid && !m.if_id && !m.mark && !m.src_identity && !m.dst_identity) return;
-  if (!sa.rare) sa.rare = std::make_unique<Rare>();
-  if (m.reqid) sa.rare->reqid = m.reqid;
-  if (m.if_id) sa.rare->if_id = m.if_id;
-  if (m.mark) sa.rare->mark = m.mark;
-  if (m.src_identity) sa.rare->src_identity = m.src_identity;
-  if (m.dst_identity) sa.rare->dst_identity = m.dst_identity;
+void apply_kept(Sa& sa, const Message& m) {
+  Rare::for_each_row([&]<class Row>(Row) {
+    if constexpr (Row::kOnUpdate == OnUpdate::replaces) {
+      if (!(m.*Row::kMember)) return;
+      if (!sa.rare) sa.rare = std::make_unique<Rare>();
+      sa.rare->at<Row::kMember>() = m.*Row::kMember;
+    }
+  });
 }
 
 }  // namespace
@@ -151,7 +169,8 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
     apply_limits(*half, m, now);
     apply_manager(*half, m);
   }
-  apply_own(*sa, m);
+  apply_window(*sa, m);
+  apply_kept(*sa, m);
   if (m.replay_value) set_sequence(*sa, m.replay_value->number());
   if (joined) join(*sa, *joined);
   deadlines.schedule(*sa, now);

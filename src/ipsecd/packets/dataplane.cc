@@ -21,9 +21,11 @@ constexpr std::uint8_t kEsp = 50, kAh = 51;
 // The UDP ports on which an SA's packets may arrive; none: they are not in UDP. Both that it names are taken, because a
 // file that serves both ends says from one end's place which is local.
 std::vector<std::uint16_t> ports_of(const engine::Sa& sa, std::uint16_t usual) {
-  if (sa.satype != pfkey::SaType::esp || !sa.rare || (!sa.rare->natt_local && !sa.rare->natt_remote)) return {};
+  const engine::Rare& rare = engine::rare_of(sa);
+  const auto &local = rare.at<&pfkey::Message::natt_local>(), &remote = rare.at<&pfkey::Message::natt_remote>();
+  if (sa.satype != pfkey::SaType::esp || (!local && !remote)) return {};
   std::vector<std::uint16_t> ports;
-  for (const auto& side : {sa.rare->natt_local, sa.rare->natt_remote})
+  for (const auto& side : {local, remote})
     if (const std::uint16_t port = side && side->port != 0 ? side->port : usual;
         std::ranges::find(ports, port) == ports.end())
       ports.push_back(port);

@@ -29,9 +29,9 @@ struct Table {
     sa.flags = pfkey::kFlagTunnel;
     sa.serial = sa.spi = static_cast<std::uint32_t>(flows.size() + 1);
     sa.rare = std::make_unique<engine::Rare>();
-    sa.rare->inner_src = endpoint("10.1.0.0", 16, src_port);
-    sa.rare->inner_dst = endpoint("10.2.0.0", 16, dst_port);
-    sa.rare->inner_src->proto = sa.rare->inner_dst->proto = protocol;
+    sa.rare->at<&pfkey::Message::inner_src>() = endpoint("10.1.0.0", 16, src_port);
+    sa.rare->at<&pfkey::Message::inner_dst>() = endpoint("10.2.0.0", 16, dst_port);
+    sa.rare->at<&pfkey::Message::inner_src>()->proto = sa.rare->at<&pfkey::Message::inner_dst>()->proto = protocol;
     flows.emplace_back(sa, 1, 0);
     choice.insert(flows.back(), epochs);
     return flows.back();

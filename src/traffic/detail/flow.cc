@@ -9,16 +9,13 @@
 namespace traffic {
 namespace {
 
+using M = pfkey::Message;
+
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr std::uint64_t kLast32 = UINT32_MAX;
 
-const engine::Rare& rare_of(const engine::Sa& sa) {
-  static const engine::Rare kNothing;
-  return sa.rare ? *sa.rare : kNothing;
-}
-
 bool wants_udp(const engine::Sa& sa) {
-  return sa.satype == pfkey::SaType::esp && (rare_of(sa).natt_local || rare_of(sa).natt_remote);
+  return sa.satype == pfkey::SaType::esp && (rare_of(sa).at<&M::natt_local>() || rare_of(sa).at<&M::natt_remote>());
 }
 
 bool runs(const engine::Sa& sa, std::uint32_t way) {
@@ -41,28 +38,29 @@ Selectors selectors_of(const engine::Sa& sa) {
     s.src_port = port(sa.src_port, s.protocol), s.dst_port = port(sa.dst_port, s.protocol);
     return s;
   }
-  s.src = rare.inner_src->address, s.src_prefix = rare.inner_src->prefix;
-  s.dst = rare.inner_dst->address, s.dst_prefix = rare.inner_dst->prefix;
-  s.protocol = rare.inner_dst->proto;
+  s.src = rare.at<&M::inner_src>()->address, s.src_prefix = rare.at<&M::inner_src>()->prefix;
+  s.dst = rare.at<&M::inner_dst>()->address, s.dst_prefix = rare.at<&M::inner_dst>()->prefix;
+  s.protocol = rare.at<&M::inner_dst>()->proto;
   // Ports of the outside, which no SA has together with inner ones, are of the inside too.
   const auto either = [&](std::uint16_t inner, std::uint16_t outer) { return port(inner ? inner : outer, s.protocol); };
-  s.src_port = either(rare.inner_src->port, sa.src_port), s.dst_port = either(rare.inner_dst->port, sa.dst_port);
+  s.src_port = either(rare.at<&M::inner_src>()->port, sa.src_port),
+  s.dst_port = either(rare.at<&M::inner_dst>()->port, sa.dst_port);
   return s;
 }
 
 std::uint32_t window_of(const engine::Sa& sa) {
-  const auto& wide = rare_of(sa).replay_window;
+  const auto& wide = rare_of(sa).at<&M::replay_window>();
   return wide ? wide->window : sa.window;
 }
 
 bool esn_of(const engine::Sa& sa) {
-  const auto& wide = rare_of(sa).replay_window;
+  const auto& wide = rare_of(sa).at<&M::replay_window>();
   return wide && wide->esn;
 }
 
 std::size_t ah_unit_of(const engine::Sa& sa) {
   if (sa.dst.family == Family::v6) return 8;
-  const auto& asked = rare_of(sa).ah_align;
+  const auto& asked = rare_of(sa).at<&M::ah_align>();
   return asked ? asked->value : 4;
 }
 
@@ -120,8 +118,8 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       esn(esn_of(sa)),
       ah_unit(ah_unit_of(sa)),
       selectors(selectors_of(sa)),
-      local(rare_of(sa).natt_local),
-      remote(rare_of(sa).natt_remote),
+      local(rare_of(sa).at<&M::natt_local>()),
+      remote(rare_of(sa).at<&M::natt_remote>()),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),
