@@ -1,8 +1,8 @@
 #include "lang/compare.h"
 
 #include <algorithm>
-#include <array>
 
+#include "lang/joints.h"
 #include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/weak_keys.h"
@@ -16,8 +16,7 @@ constexpr std::uint16_t kNatPort = 4500;  // RFC 3948; what the kernel fills in.
 
 // One way to say it, of those that mean the same.
 void settle(S& s) {
-  if (s.reqid && s.reqid->value == 0) s.reqid.reset();
-  if (s.if_id && s.if_id->value == 0) s.if_id.reset();
+  settle_joined(s);
   if (s.encap)
     for (auto* const port : {&s.nat_local_port, &s.nat_remote_port})
       if (!*port || (*port)->value == 0) *port = Port{kNatPort};
@@ -30,15 +29,9 @@ bool hides_key(const S& wanted, const S& held) {
   return (wanted.auth_key && !held.auth_key) || (wanted.encrypt_key && !held.encrypt_key);
 }
 
-constexpr bool is_limit(const Slot& slot) {
-  constexpr std::array kLimits = {Slot(&S::soft_bytes),   Slot(&S::soft_addtime), Slot(&S::soft_usetime),
-                                  Slot(&S::soft_alloc),   Slot(&S::hard_bytes),   Slot(&S::hard_addtime),
-                                  Slot(&S::hard_usetime), Slot(&S::hard_alloc),   Slot(&S::idle_addtime),
-                                  Slot(&S::idle_usetime)};
-  return std::ranges::find(kLimits, slot) != kLimits.end();
+bool updatable(const Slot& slot) {
+  return std::ranges::any_of(joined(), [&](const Joined& row) { return row.updatable && row.slot == slot; });
 }
-
-bool updatable(const Slot& slot) { return is_limit(slot) || slot == Slot(&S::replay_value); }
 
 bool passed(const std::optional<Count>& limit, std::uint64_t so_far) { return limit && so_far >= limit->value; }
 

@@ -3,9 +3,7 @@
 #include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
+#include "lang/joints.h"
 #include "lang/keywords.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
@@ -145,51 +143,16 @@ class Builder {
   void common(Message& m, Family outer) {
     m.type = command_.row->message;
     m.satype = command_.satype;
-    m.sa = pfkey::Sa{.spi = value(spec_.spi), .flags = direction_flags()};
-    m.mark = spec_.mark;
-    if (!writes()) return;
-    add_sa(m);
-    add_lifetimes(m);
-    add_keys(m);
-    add_identities(m);
-    add_natt(m);
-    add_inner(m, outer);
-  }
-
-  std::uint32_t direction_flags() const {
-    return (spec_.inbound ? pfkey::kFlagInbound : 0u) | (spec_.outbound ? pfkey::kFlagOutbound : 0u);
-  }
-
-  void add_sa(Message& m) {
-    const std::uint32_t window = value(spec_.replay);
-    m.sa->replay = static_cast<std::uint8_t>(std::min<std::uint32_t>(window, UINT8_MAX));
-    if (window > UINT8_MAX || spec_.esn) m.replay_window = pfkey::ReplayWindow{window, spec_.esn.has_value()};
-    if (spec_.reqid) m.reqid = pfkey::Number{spec_.reqid->value};
-    if (spec_.if_id) m.if_id = pfkey::Number{spec_.if_id->value};
-    if (spec_.align8) m.ah_align = pfkey::Number{8};
-    if (spec_.offload) m.offload = *spec_.offload;
-    m.sa->state = spec_.state.value_or(pfkey::State::mature);
-    m.sa->auth = spec_.auth ? spec_.auth->number : 0;
-    m.sa->encrypt = spec_.encrypt ? spec_.encrypt->number : 0;
+    m.sa.emplace();
+    if (!writes()) return put_joined(spec_, Put::names, m);
+    m.sa->state = pfkey::State::mature;
+    put_joined(spec_, Put::all, m);
     // An UPDATE that names no algorithm says nothing about them; one that completes a larval SA is like an ADD.
     const bool says_algorithms = command_.row->verb == Verb::add || spec_.auth;
     if (m.sa->encrypt == 0 && m.satype == pfkey::SaType::esp && says_algorithms) m.sa->encrypt = pfkey::kEalgNull;
-    if (spec_.pair_spi) {
-      m.sa->flags |= pfkey::kFlagPaired;
-      m.pair = pfkey::Pair{spec_.pair_spi->value};
-    }
-    if (spec_.replay_value) m.replay_value = pfkey::ReplayValue::of(spec_.replay_value->value);
-  }
-
-  void add_lifetimes(Message& m) const {
-    if (spec_.hard_alloc || spec_.hard_bytes || spec_.hard_addtime || spec_.hard_usetime)
-      m.hard = pfkey::Lifetime{value(spec_.hard_alloc), value(spec_.hard_bytes), value(spec_.hard_addtime),
-                               value(spec_.hard_usetime)};
-    if (spec_.soft_alloc || spec_.soft_bytes || spec_.soft_addtime || spec_.soft_usetime)
-      m.soft = pfkey::Lifetime{value(spec_.soft_alloc), value(spec_.soft_bytes), value(spec_.soft_addtime),
-                               value(spec_.soft_usetime)};
-    if (spec_.idle_addtime || spec_.idle_usetime)
-      m.idle = pfkey::Lifetime{0, 0, value(spec_.idle_addtime), value(spec_.idle_usetime)};
+    add_keys(m);
+    add_natt(m);
+    add_inner(m, outer);
   }
 
   void add_keys(Message& m) {
@@ -197,22 +160,6 @@ class Builder {
     if (spec_.encrypt_key)
       m.encrypt_key =
           pfkey::Key{spec_.encrypt_key->bits, value(spec_.reserved_bits), std::move(spec_.encrypt_key->material)};
-  }
-
-  void add_identities(Message& m) {
-    if (spec_.src_identity)
-      m.src_identity = pfkey::Identity{spec_.src_identity->type, 0, std::move(spec_.src_identity->text)};
-    if (spec_.dst_identity)
-      m.dst_identity = pfkey::Identity{spec_.dst_identity->type, 0, std::move(spec_.dst_identity->text)};
-    if (spec_.label) m.sensitivity = label(*spec_.label, 0);
-    if (spec_.outer_label) m.outer_sensitivity = label(*spec_.outer_label, 0);
-    if (spec_.implicit_label) m.outer_sensitivity = label(*spec_.implicit_label, pfkey::kSensImplicit);
-  }
-
-  static pfkey::Sensitivity label(Label& l, std::uint32_t flags) {
-    pfkey::Sensitivity s;
-    s.dpd = 1, s.level = l.level, s.flags = flags, s.bitmap = std::move(l.compartments);
-    return s;
   }
 
   void add_natt(Message& m) {

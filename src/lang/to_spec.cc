@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lang/joints.h"
 #include "pfkey/icmp.h"
 
 namespace lang {
@@ -14,19 +15,6 @@ std::optional<T> unless_zero(V v) {
 
 Host literal(const Address& a) { return {.literal = a, .name = {}}; }
 
-void limits_to_spec(const pfkey::Message& m, SaSpec& s) {
-  if (m.hard) {
-    s.hard_bytes = unless_zero<Count>(m.hard->bytes), s.hard_addtime = unless_zero<Count>(m.hard->addtime);
-    s.hard_usetime = unless_zero<Count>(m.hard->usetime), s.hard_alloc = unless_zero<Count32>(m.hard->allocations);
-  }
-  if (m.soft) {
-    s.soft_bytes = unless_zero<Count>(m.soft->bytes), s.soft_addtime = unless_zero<Count>(m.soft->addtime);
-    s.soft_usetime = unless_zero<Count>(m.soft->usetime), s.soft_alloc = unless_zero<Count32>(m.soft->allocations);
-  }
-  if (m.idle)
-    s.idle_addtime = unless_zero<Count>(m.idle->addtime), s.idle_usetime = unless_zero<Count>(m.idle->usetime);
-}
-
 // A reply counts key and salt apart and brings the explicit IV by itself; the language has them in one string.
 KeyValue joined_key(pfkey::Key&& key, const std::optional<pfkey::Key>& iv) {
   const auto bits = static_cast<std::uint16_t>(key.bits + key.reserved + (iv ? iv->bits : 0));
@@ -37,9 +25,7 @@ KeyValue joined_key(pfkey::Key&& key, const std::optional<pfkey::Key>& iv) {
   return whole;
 }
 
-void algorithms_to_spec(pfkey::Message& m, SaSpec& s) {
-  s.auth = unless_zero<AuthAlgorithm>(m.sa->auth);
-  s.encrypt = unless_zero<EncryptAlgorithm>(m.sa->encrypt);
+void keys_to_spec(pfkey::Message& m, SaSpec& s) {
   if (m.auth_key) s.auth_key = joined_key(std::move(*m.auth_key), std::nullopt);
   if (m.initial_iv) s.reserved_bits = Bits{m.initial_iv->bits};
   if (m.encrypt_key) s.encrypt_key = joined_key(std::move(*m.encrypt_key), m.initial_iv);
@@ -85,53 +71,15 @@ void natt_to_spec(const pfkey::Message& m, SaSpec& s) {
   if (m.natt_remote && (m.natt_remote->port != 0 || !s.nat_remote)) s.nat_remote_port = Port{m.natt_remote->port};
 }
 
-std::uint32_t window_of(const pfkey::Message& m) {
-  return m.replay_window ? m.replay_window->window : std::uint32_t{m.sa->replay};
-}
-
-// Numbers that were sent must not be sent again, and packets go on while the file lies there: an SA that has sent goes
-// on a good way ahead, once. Loaded, it is unused, so that a save of it says the same. One that receives, too, has one
-// number for both: ahead of it, its replay window would let in nothing of the peer's.
-std::uint64_t resumed(const pfkey::Message& m) {
-  constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
-  const std::uint64_t number = m.replay_value->number();
-  const std::uint32_t way = m.sa->flags & (kIn | kOut);  // None: both.
-  const bool checks = way != kOut && window_of(m) != 0;
-  if (way == kIn || checks || !(m.sa->flags & pfkey::kFlagUsed)) return number;
-  const std::uint64_t last = m.replay_window && m.replay_window->esn ? UINT64_MAX : UINT32_MAX;
-  return last - number < kSaveMargin ? last : number + kSaveMargin;
-}
-
-Label label_of(const pfkey::Sensitivity& s) { return {s.level, s.bitmap}; }
-
 }  // namespace
 
 SaSpec to_spec(pfkey::Message&& m) {
   SaSpec s;
   if (!m.sa) return s;
-  s.spi = Spi{m.sa->spi};
-  if (m.pair) s.pair_spi = unless_zero<Spi>(m.pair->spi);
-  if (m.sa->flags & pfkey::kFlagInbound) s.inbound = Flag{};
-  if (m.sa->flags & pfkey::kFlagOutbound) s.outbound = Flag{};
-  s.replay = unless_zero<Window>(window_of(m));
-  if (m.replay_window && m.replay_window->esn) s.esn = Flag{};
-  if (m.reqid) s.reqid = Count32{m.reqid->value};
-  if (m.if_id) s.if_id = Count32{m.if_id->value};
-  if (m.ah_align && m.ah_align->value == 8) s.align8 = Flag{};
-  s.mark = m.mark;
-  if (m.offload) s.offload = *m.offload;
-  if (m.replay_value) s.replay_value = unless_zero<Count>(resumed(m));
-  if (m.sa->state == pfkey::State::active_elsewhere) s.state = m.sa->state;
-  algorithms_to_spec(m, s);
-  limits_to_spec(m, s);
+  take_joined(m, s);
+  keys_to_spec(m, s);
   traffic_to_spec(m, s);
   natt_to_spec(m, s);
-  if (m.src_identity) s.src_identity = Identity{m.src_identity->type, m.src_identity->text};
-  if (m.dst_identity) s.dst_identity = Identity{m.dst_identity->type, m.dst_identity->text};
-  if (m.sensitivity) s.label = label_of(*m.sensitivity);
-  if (m.outer_sensitivity)
-    (m.outer_sensitivity->flags & pfkey::kSensImplicit ? s.implicit_label : s.outer_label) =
-        label_of(*m.outer_sensitivity);
   return s;
 }
 

@@ -5,9 +5,6 @@
 
 namespace lang {
 
-/// How many sequence numbers a saved SA leaves out that has sent packets: what it sends between the save and the load.
-inline constexpr std::uint64_t kSaveMargin = std::uint64_t{1} << 20;
-
 /// What `add` would have to say to get this SA (a GET or DUMP reply), its pair and its direction included. The message
 /// loses its keys to the spec.
 SaSpec to_spec(pfkey::Message&& sa);
