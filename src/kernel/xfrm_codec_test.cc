@@ -309,6 +309,8 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
       {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},
       {[](Message& m) { m.ah_align = pfkey::Number{16}; }, EINVAL, D::bad_saflags},
+      {[](Message& m) { m.inner_src = m.inner_dst = m.src, m.src->port = 5; }, EOPNOTSUPP, D::none},
+      {[](Message& m) { m.inner_src = m.inner_dst = m.src, m.dst->port = 5; }, EOPNOTSUPP, D::none},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EINVAL, D::invalid_replay},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{0, true}; }, EINVAL, D::invalid_replay},
       {[](Message& m) { m.soft = pfkey::Lifetime{0, 2, 0, 0}, m.hard = pfkey::Lifetime{0, 1, 0, 0}; }, EINVAL,

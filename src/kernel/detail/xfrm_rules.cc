@@ -103,6 +103,8 @@ constexpr std::array kRules = {
     Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return idle_above(m, &pfkey::Lifetime::usetime); }},
     Rule{EINVAL, D::malformed_natt_loc, "AH cannot pass a NAT",
          [](const Message& m) { return !esp(m) && (m.natt_local || m.natt_remote); }},
+    Rule{EOPNOTSUPP, D::none, "the ports of a tunnel's outside have no place in the kernel: give isport and idport",
+         [](const Message& m) { return m.inner_src && (m.src->port != 0 || m.dst->port != 0); }},
     Rule{EINVAL, D::bad_saflags, "AH is a multiple of 4 or of 8 bytes",
          [](const Message& m) { return m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8; }},
     Rule{EINVAL, D::invalid_replay, "the kernel's replay windows have at most 4096 packets",
