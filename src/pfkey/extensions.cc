@@ -36,14 +36,15 @@ constexpr std::array kTable = {
     Extension{17, "EREG", &Message::extended_register, D::none, D::none},
     Extension{25, "EDUMP", &Message::extended_dump, D::none, D::none},
     Extension{0x80, "INITIAL_IV", &Message::initial_iv, D::none, D::none},
-    Extension{0x81, "REQID", &Message::reqid, D::none, D::none},
-    Extension{0x82, "MARK", &Message::mark, D::none, D::none},
-    Extension{0x83, "IF_ID", &Message::if_id, D::none, D::none},
+    Extension{0x81, "REQID", &Message::reqid, D::none, D::none, "reqid", "reqid", "{}"},
+    Extension{0x82, "MARK", &Message::mark, D::none, D::none, "mark", "mark", "{:#x}/{:#x}"},
+    Extension{0x83, "IF_ID", &Message::if_id, D::none, D::none, "if_id", "if_id", "{:#x}"},
     Extension{0x84, "REPLAY_WINDOW", &Message::replay_window, D::none, D::none},
-    Extension{0x85, "OFFLOAD", &Message::offload, D::none, D::none},
+    Extension{0x88, "AH_ALIGN", &Message::ah_align, D::none, D::none, "ah_align", "align",
+              "AH is a multiple of {} bytes"},
+    Extension{0x85, "OFFLOAD", &Message::offload, D::none, D::none, "offload", "offload", "{} {}"},
     Extension{0x86, "REMARK", &Message::remark, D::none, D::none},
     Extension{0x87, "TRAFFIC", &Message::traffic, D::none, D::none},
-    Extension{0x88, "AH_ALIGN", &Message::ah_align, D::none, D::none},
 };
 
 consteval bool unique_ids() {

@@ -15,6 +15,10 @@ struct Extension {
   Slot slot;
   Diagnostic duplicate;  ///< When it stands twice; none: plain EINVAL.
   Diagnostic malformed;  ///< When it is short or has a bad value.
+  // What is shown of one of ours; empty: print.cc and json.cc know another way.
+  std::string_view json = {};   ///< Its member.
+  std::string_view label = {};  ///< The label of its line.
+  std::string_view text = {};   ///< The line, with {} for each number of the value.
 };
 
 /// In the order in which messages carry them.

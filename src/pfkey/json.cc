@@ -8,6 +8,7 @@
 
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
+#include "pfkey/extensions.h"
 #include "pfkey/keyparts.h"
 #include "pfkey/lines.h"
 #include "pfkey/names.h"
@@ -129,8 +130,20 @@ Json value(const Traffic& t) {
 }
 
 template <class Maybe>
-void member(Json& out, const char* label, const Maybe& x) {
-  if (x) out[label] = value(*x);
+void member(Json& out, std::string_view label, const Maybe& x) {
+  if (x) out[std::string(label)] = value(*x);
+}
+
+// The extensions of ours whose rows say how they are shown.
+void own_members(Json& out, const Message& m) {
+  for (const Extension& row : extensions()) {
+    if (row.json.empty()) continue;
+    std::visit(
+        [&](auto slot) {
+          if constexpr (requires { value(*(m.*slot)); }) member(out, row.json, m.*slot);
+        },
+        row.slot);
+  }
 }
 
 void sa_members(Json& out, const Message& m) {
@@ -176,11 +189,7 @@ void extension_members(Json& out, const Message& m) {
   member(out, "spi_range", m.spi_range);
   member(out, "extended_register", m.extended_register);
   member(out, "dump_timeout", m.extended_dump);
-  member(out, "reqid", m.reqid);
-  member(out, "mark", m.mark);
-  member(out, "if_id", m.if_id);
-  member(out, "ah_align", m.ah_align);
-  member(out, "offload", m.offload);
+  own_members(out, m);
   member(out, "remark", m.remark);
   member(out, "traffic", m.traffic);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pfkey/algorithms.h"
+#include "pfkey/extensions.h"
 #include "pfkey/icmp.h"
 #include "pfkey/keyparts.h"
 #include "pfkey/lifetimes.h"
@@ -176,12 +177,23 @@ void print_owner(const Message& m, Lines& lines) {
   }
 }
 
-void print_linux(const Message& m, Lines& lines) {
-  if (m.reqid) lines.line("reqid", fmt::to_string(m.reqid->value));
-  if (m.mark) lines.line("mark", fmt::format("{:#x}/{:#x}", m.mark->value, m.mark->mask));
-  if (m.if_id) lines.line("if_id", fmt::format("{:#x}", m.if_id->value));
-  if (m.ah_align) lines.line("align", fmt::format("AH is a multiple of {} bytes", m.ah_align->value));
-  if (m.offload) lines.line("offload", fmt::format("{} {}", name(m.offload->mode), escaped(m.offload->device)));
+std::string text_of(const Number& n, std::string_view text) { return fmt::format(fmt::runtime(text), n.value); }
+std::string text_of(const Mark& m, std::string_view text) { return fmt::format(fmt::runtime(text), m.value, m.mask); }
+std::string text_of(const Offload& o, std::string_view text) {
+  return fmt::format(fmt::runtime(text), name(o.mode), escaped(o.device));
+}
+
+// The extensions of ours whose rows say how they are shown.
+void print_own(const Message& m, Lines& lines) {
+  for (const Extension& row : extensions()) {
+    if (row.label.empty()) continue;
+    std::visit(
+        [&](auto slot) {
+          if constexpr (requires { text_of(*(m.*slot), row.text); })
+            if (m.*slot) lines.line(row.label, text_of(*(m.*slot), row.text));
+        },
+        row.slot);
+  }
 }
 
 void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {
@@ -190,7 +202,7 @@ void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {
   print_keys(m, options, lines);
   print_replay(m, lines);
   print_owner(m, lines);
-  print_linux(m, lines);
+  print_own(m, lines);
   if (m.sa && m.sa->flags != 0) lines.line("flags", fmt::format("{} ({:#x})", flag_names(m.sa->flags), m.sa->flags));
   print_offers(m, lines);
   print_lifetimes(m, options, lines);
