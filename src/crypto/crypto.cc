@@ -190,7 +190,11 @@ bool open_one(Contexts& c, const Job& job) {
 
 }  // namespace
 
-std::size_t Suite::icv() const { return encrypt && encrypt->combined() ? encrypt->icv : auth ? auth->icv : 0u; }
+std::size_t Suite::icv() const {
+  if (encrypt && encrypt->combined()) return encrypt->icv;
+  if (!auth) return 0;
+  return truncated ? truncated : auth->icv;
+}
 std::size_t Suite::block() const { return std::max<std::size_t>(4, encrypt ? encrypt->block : 4); }
 
 bool available(const Algorithm& row) {

@@ -21,7 +21,8 @@ struct Suite {
   const pfkey::Algorithm* auth = nullptr;     ///< Null with a combined mode, or an ESP without integrity.
   const Secret* encrypt_key = nullptr;        ///< Key, then salt.
   const Secret* auth_key = nullptr;
-  bool esn = false;  ///< 64-bit sequence numbers: 32 bits more are authenticated than are sent.
+  std::size_t truncated = 0;  ///< Bytes of `auth`'s ICV; 0: as its RFC has it.
+  bool esn = false;           ///< 64-bit sequence numbers: 32 bits more are authenticated than are sent.
 
   /// Bytes that ESP's parts take on the wire with it.
   std::size_t iv() const { return encrypt ? encrypt->iv : 0; }

@@ -194,6 +194,8 @@ constexpr std::array kKeys = {
     Rule<Add>{einval(D::bad_aalg), [](const Add& a) { return a.m.auth_key && !a.auth; }},
     Rule<Add>{einval(D::bad_aalg), [](const Add& a) { return a.auth && a.encrypt && a.encrypt->combined(); }},
     Rule<Add>{einval(D::bad_akeybits), bad_auth_key},
+    Rule<Add>{{EINVAL, D::bad_aalg, pfkey::kNoSuchIcv},
+              [](const Add& a) { return a.m.icv && (!a.auth || !a.auth->icv_fits(a.m.icv->value)); }},
     Rule<Add>{einval(D::bad_ealg), [](const Add& a) { return a.esp() && !a.encrypt; }},
     Rule<Add>{einval(D::bad_ekeybits), bad_encrypt_key},
     Rule<Add>{einval(D::malformed_ekey), zero_encrypt_key},
@@ -327,6 +329,7 @@ Check check_add(Message& m, const Options& options) {
   add.auth = m.sa->auth ? usable(auth, m.sa->auth, options) : nullptr;
   add.encrypt = m.sa->encrypt ? usable(encrypt, m.sa->encrypt, options) : nullptr;
   if (auto wrong = first_broken(kKeys, add)) return with_cure(*wrong, m, options);
+  if (m.icv && m.icv->value == add.auth->icv * 8u) m.icv.reset();  // What it would be without a word.
   if (kCounterAlone.broken(add)) return kCounterAlone.answer;
   if (auto wrong = check_window(m, add.encrypt, add.auth)) return wrong;
   if (m.encrypt_key && add.encrypt && pfkey::has_parity(add.encrypt->number))

@@ -214,6 +214,35 @@ TEST(Engine, HmacTakesKeysOfAnyLength) {
   }
 }
 
+// The length that an algorithm's RFC has is the one without a word, and an SA keeps the one that it was added with.
+TEST(Engine, AnIcvMayBeCutToTheLengthsThatAreKnown) {
+  constexpr Outcome kRefused{EINVAL, pfkey::Diagnostic::bad_aalg}, kKeeps{EINVAL, pfkey::Diagnostic::bad_saflags};
+  for (const pfkey::Algorithm& row : pfkey::algorithms()) {
+    if (row.kind != pfkey::AlgorithmKind::auth) continue;
+    for (std::uint32_t bits = 0; bits <= 520; bits += 8) {
+      SCOPED_TRACE(std::string(row.name()) + ' ' + std::to_string(bits));
+      Engine engine;
+      Message m = add_ah(1);
+      m.sa->auth = row.number, m.auth_key = key(row.max_bits / 8u, 0x31), m.icv = pfkey::Number{bits};
+      ASSERT_EQ(outcome(engine, std::move(m)), row.icv_fits(bits) ? kDone : kRefused);
+      if (!row.icv_fits(bits)) continue;
+      const auto kept = bits == row.icv * 8u ? std::nullopt : std::optional(pfkey::Number{bits});
+      EXPECT_EQ(dump(engine)[0].icv, kept);
+      for (const std::uint32_t other : {96u, std::uint32_t{row.icv} * 8, std::uint32_t{row.max_bits}}) {
+        Message update = request(Type::update, SaType::ah, 1);
+        update.icv = pfkey::Number{other};
+        EXPECT_EQ(outcome(engine, std::move(update)), other == bits ? kDone : kKeeps) << other;
+      }
+      EXPECT_EQ(dump(engine)[0].icv, kept);
+    }
+  }
+  Engine engine;
+  Message combined = add_esp(1);
+  combined.sa->encrypt = 20, combined.encrypt_key = key(20), combined.sa->auth = 0, combined.auth_key.reset();
+  combined.icv = pfkey::Number{128};
+  EXPECT_EQ(outcome(engine, std::move(combined)), kRefused);
+}
+
 TEST(Engine, DesParityIsCorrectedInWhatIsKept) {
   Engine engine;
   Message m = add_esp(1);

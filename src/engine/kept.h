@@ -74,6 +74,9 @@ class KeptParts {
 /// AH is a multiple of 4 bytes (RFC 4302 section 2.6).
 constexpr pfkey::Number plain_alignment(const Sa&) { return {4}; }
 
+/// As the RFC of its authentication algorithm has it.
+pfkey::Number plain_icv(const Sa& sa);
+
 // Of the sides of a NAT their address and port are kept. update.cc changes the manager piece by piece and of the window
 // its size. REQID and IF_ID the engine keeps for its clients, and honours neither.
 using KeptTable = KeptParts<
@@ -85,6 +88,7 @@ using KeptTable = KeptParts<
     KeptRow<&pfkey::Message::outer_sensitivity, OnUpdate::ignored>, KeptRow<&pfkey::Message::reqid, OnUpdate::replaces>,
     KeptRow<&pfkey::Message::if_id, OnUpdate::replaces>, KeptRow<&pfkey::Message::mark, OnUpdate::replaces>,
     KeptRow<&pfkey::Message::ah_align, OnUpdate::refused, plain_alignment>,
+    KeptRow<&pfkey::Message::icv, OnUpdate::refused, plain_icv>,
     KeptRow<&pfkey::Message::replay_window, OnUpdate::ignored>, KeptRow<&pfkey::Message::offload, OnUpdate::ignored>>;
 
 }  // namespace engine

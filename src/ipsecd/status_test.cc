@@ -31,7 +31,7 @@ TEST(Status, AsText) {
             "  out  10 packets, 1280 bytes\n"
             "       3 dropped: no SA covers it (no_sa)\n"
             "  in   4 packets, 400 bytes\n"
-            "       1 dropped: its ICV is wrong (corrupt)\n");
+            "       1 dropped: its ICV is wrong: compare keys, auth_alg and icv at both ends (corrupt)\n");
 }
 
 TEST(Status, AsJson) {

@@ -107,6 +107,35 @@ TEST(XfrmCodec, EveryAlgorithmComesBackWithItsKey) {
   }
 }
 
+// What plain `ip xfrm` makes of hmac(sha256) is 96 bits, and that is not what RFC 4868 has.
+TEST(XfrmCodec, EveryLengthOfAnIcvComesBack) {
+  for (const pfkey::Algorithm& a : pfkey::algorithms())
+    for (std::uint32_t bits = 8; bits <= 512; bits += 8) {
+      if (!a.icv_fits(bits)) continue;
+      Message m = add();
+      m.satype = pfkey::SaType::ah;
+      m.sa->encrypt = 0, m.sa->auth = a.number;
+      m.encrypt_key.reset(), m.auth_key = key(a.max_bits);
+      m.icv = pfkey::Number{bits};
+      EXPECT_FALSE(wrong_with(m, false)) << a.name() << bits;
+      const auto wire = payload(m);
+      Reader in(Attributes(wire, sizeof(xfrm_usersa_info))[XFRMA_ALG_AUTH_TRUNC]);
+      std::uint32_t sent = 0;
+      in.take(64 + 4);  // Its name, the key's bits.
+      in.host(sent);
+      EXPECT_EQ(sent, bits) << a.name();
+      const Message back = told(m);
+      EXPECT_EQ(back.sa->auth, a.number) << bits;
+      EXPECT_EQ(back.icv, bits == a.icv * 8u ? std::nullopt : m.icv) << a.name() << bits;
+      EXPECT_FALSE(back.remark) << a.name() << bits;
+    }
+  Message odd = add();
+  odd.satype = pfkey::SaType::ah;
+  odd.sa->encrypt = 0, odd.sa->auth = 5;
+  odd.encrypt_key.reset(), odd.auth_key = key(256), odd.icv = pfkey::Number{80};
+  EXPECT_EQ(told(odd).remark->text, "its authentication hmac(sha256) with 80 bits has no PF_KEY number");
+}
+
 // The kernel takes them (RFC 2104 section 3), so a save of what is there loads.
 TEST(XfrmCodec, HmacKeysOfOtherLengthsAreNotRefusedAndComeBack) {
   for (const unsigned bits : {72u, 80u, 128u, 176u, 2048u}) {
@@ -309,6 +338,12 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
       {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},
       {[](Message& m) { m.ah_align = pfkey::Number{16}; }, EINVAL, D::bad_saflags},
+      {[](Message& m) { m.icv = pfkey::Number{128}; }, EINVAL, D::bad_aalg},
+      {[](Message& m) {
+         m.sa->encrypt = 12, m.encrypt_key = key(128), m.sa->auth = 5, m.auth_key = key(256);
+         m.icv = pfkey::Number{160};
+       },
+       EINVAL, D::bad_aalg},
       {[](Message& m) { m.inner_src = m.inner_dst = m.src, m.src->port = 5; }, EOPNOTSUPP, D::none},
       {[](Message& m) { m.inner_src = m.inner_dst = m.src, m.dst->port = 5; }, EOPNOTSUPP, D::none},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EINVAL, D::invalid_replay},
@@ -357,6 +392,7 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
       {[](Message& m) { m.if_id = pfkey::Number{1}; }, EOPNOTSUPP, "Linux does not change the if_id of an SA"},
       {[](Message& m) { m.ah_align = pfkey::Number{8}; }, EOPNOTSUPP,
        "Linux does not change the alignment of AH of an SA"},
+      {[](Message& m) { m.icv = pfkey::Number{64}; }, EOPNOTSUPP, "Linux does not change the ICV of an SA"},
       {[](Message& m) { m.sa->replay = 64; }, EOPNOTSUPP, "Linux does not change the replay window of an SA"},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{32, true}; }, EOPNOTSUPP,
        "Linux does not change the replay window of an SA"},

@@ -67,6 +67,7 @@ TEST(Compare, WhatSomebodySaidDoes) {
             }),
             "inbound, outbound");
   EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.auth_key = key("0123456789abcdeg"); }), "authkey");
+  EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.icv = pfkey::Number{128}; }), "icv");
   EXPECT_EQ(differs([](Message&, Message& held) { held.hard = pfkey::Lifetime{0, 1, 0, 0}; }), "hard_bytes");
   EXPECT_EQ(differs([](Message& wanted, Message& held) {
               wanted.replay_value = pfkey::ReplayValue{78, 0}, held.replay_value = pfkey::ReplayValue{77, 0};

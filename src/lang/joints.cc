@@ -155,6 +155,7 @@ constexpr std::tuple kJoints{
     flag(&S::outbound, pfkey::kFlagOutbound),
     algorithm(&S::encrypt, &pfkey::Sa::encrypt),
     algorithm(&S::auth, &pfkey::Sa::auth),
+    number(&S::icv, &Message::icv),
     Joint{&S::replay, put_window, [](const Message& m) { return unless_zero<Window>(window_of(m)); }},
     Joint{&S::esn, put_esn, [](const Message& m) { return if_so<Flag>(m.replay_window && m.replay_window->esn); }},
     Joint{&S::replay_value, [](Message& m, const Count& v) { m.replay_value = pfkey::ReplayValue::of(v.value); },

@@ -24,7 +24,6 @@ struct Row {
 
 constexpr std::string_view kNotHere = "there is nothing like it here";
 constexpr std::string_view kPolicies = "policies are not part of this language";
-constexpr std::string_view kOtherIcv = "its ICV has another length than that of any algorithm here";
 
 constexpr std::array kTable = {
     // setkey, ip xfrm, VPP.
@@ -46,7 +45,8 @@ constexpr std::array kTable = {
     Row{keyword, "sel", "isrc idst sport dport proto",
         "the traffic inside a tunnel is isrc and idst; its ports and protocol are sport, dport and proto"},
     Row{keyword, "enc aead -E ealg crypto-alg cipher_algo aead_algo", "encr_alg encrkey"},
-    Row{keyword, "auth auth-trunc -A alg integ-alg auth_algo", "auth_alg authkey"},
+    Row{keyword, "auth-trunc", "auth_alg authkey icv"},
+    Row{keyword, "auth -A alg integ-alg auth_algo", "auth_alg authkey"},
     Row{keyword, "comp -C", "", kNotHere},
     Row{keyword, "replay-window -r", "replay"},
     Row{keyword, "replay-seq replay-oseq", "replay_value"},
@@ -99,7 +99,9 @@ constexpr std::array kTable = {
     Row{auth, "aes-xcbc-mac-96 aes-xcbc-96 aesxcbc", "aes-xcbc"},
     Row{auth, "aes-cmac-96 aescmac", "aes-cmac"},
     Row{auth, "digest_null null", "none"},
-    Row{auth, "hmac-sha256-96 sha256-96 sha256_96 md5_128 sha1_160", "", kOtherIcv},
+    Row{auth, "hmac-sha256-96 sha256-96 sha256_96", "hmac-sha256", "say hmac-sha256, and icv 96"},
+    Row{auth, "md5_128", "hmac-md5", "say hmac-md5, and icv 128"},
+    Row{auth, "sha1_160", "hmac-sha1", "say hmac-sha1, and icv 160"},
     Row{auth, "hmac-ripemd160 hmac(rmd160) rmd160 keyed-md5 keyed-sha1", "", kNotHere},
     Row{auth, "aes-gmac gmac aes#gmac", "",
         "it is a cipher without encryption: encr_alg null-aes-gmac, and no auth_alg"},

@@ -105,7 +105,8 @@ TEST(Neighbours, Algorithms) {
     EXPECT_EQ(suggestion(Foreign::encrypt, n.theirs, {}), fmt::format("; did you mean {}?", n.ours)) << n.theirs;
   for (const Names& n : kMacs)
     EXPECT_EQ(suggestion(Foreign::auth, n.theirs, {}), fmt::format("; did you mean {}?", n.ours)) << n.theirs;
-  EXPECT_EQ(suggestion(Foreign::auth, "sha256_96", {}), "; its ICV has another length than that of any algorithm here");
+  EXPECT_EQ(suggestion(Foreign::auth, "sha256_96", {}), "; say hmac-sha256, and icv 96");
+  EXPECT_EQ(suggestion(Foreign::auth, "md5_128", {}), "; say hmac-md5, and icv 128");
   EXPECT_EQ(suggestion(Foreign::encrypt, "cast128-cbc", {}), "; there is nothing like it here");
   EXPECT_EQ(suggestion(Foreign::encrypt, "aes-cbc-100", {}), "");
   EXPECT_EQ(first_fault(fmt::format("{}encralg \"rfc4106(gcm(aes))\" encrkey {}", kHead, kKey)),

@@ -67,6 +67,7 @@ std::vector<MessageRow> rows() {
   // Only what names an algorithm speaks of algorithms: the other one is then none.
   row("authalg SHA-256", [](Message& m) { m.sa->auth = 5, m.sa->encrypt = 11; });
   row("auth_alg 7", [](Message& m) { m.sa->auth = 7, m.sa->encrypt = 11; });
+  row("authalg sha256 icv 96", [](Message& m) { m.sa->auth = 5, m.sa->encrypt = 11, m.icv = pfkey::Number{96}; });
   row("encralg 3des", [](Message& m) { m.sa->encrypt = 3; });
   row("encr_alg null", [](Message& m) { m.sa->encrypt = 11; });
   row("src 192.0.2.1", [](Message& m) { m.src = outer("192.0.2.1"); });

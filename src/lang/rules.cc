@@ -204,6 +204,15 @@ constexpr std::array kRules = {
     Rule{kError, &S::auth, &S::encrypt, false,
          [](const View& v) { return v.encrypt && v.encrypt->combined() && !v.no_auth(); },
          [](const View& v) { return fmt::format("{} authenticates by itself and takes no auth_alg", v.encrypt->name()); }},
+    Rule{kError, &S::icv, &S::auth, true,
+         [](const View& v) { return v.spec.icv && v.no_auth() && !v.updates(); },
+         "icv needs auth_alg; a combined cipher has the length of its ICV in its name, as in aes-gcm8"},
+    Rule{kError, &S::icv, &S::auth, false,
+         [](const View& v) { return v.spec.icv && v.auth && !v.auth->icv_fits(v.spec.icv->value); },
+         [](const View& v) {
+           return fmt::format("{} has an ICV of {}; {} were asked for", v.auth->name(), icv_sizes(*v.auth),
+                              v.spec.icv->value);
+         }},
     Rule{kWarning, &S::auth, &S::auth, false,
          [](const View& v) { return (v.adds() || v.spec.auth_key) && v.auth && v.auth->discouraged(); },
          [](const View& v) { return standing_of(*v.auth); }},

@@ -78,6 +78,10 @@ constexpr RuleRow kBroken[] = {
     {UPDATE MAC "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
 
+    {ESP MAC "icv 64", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits; 64 were asked for"},
+    {ESP "authalg sha256 authkey " KEY16 KEY16 " icv 160", "icv",
+     "error: hmac-sha256 has an ICV of 96, 128 or 256 bits; 160 were asked for"},
+    {UPDATE MAC "icv 0", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits; 0 were asked for"},
     {AH "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
     {ESP "authalg 2 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
     {UPDATE "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
@@ -167,6 +171,10 @@ TEST(Rules, OfCounterModes) {
       warned("aes-ccm") + "keys:1:51: error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given\n");
   EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 " MAC),
             warned("aes-gcm") + "keys:1:100: error: aes-gcm authenticates by itself and takes no auth_alg\n");
+  EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 icv 96"),
+            warned("aes-gcm") +
+                "keys:1:100: error: icv needs auth_alg; a combined cipher has the length of its ICV in "
+                "its name, as in aes-gcm8\n");
 }
 
 // RFC 4303 section 1, RFC 3686 section 7, RFC 8221 section 4.

@@ -107,6 +107,8 @@ class Generator {
       const pfkey::Algorithm& auth = any(pfkey::AlgorithmKind::auth);
       m.sa->auth = auth.number;
       m.auth_key = key(key_bits(auth));
+      const unsigned icv = maybe() ? pfkey::kShortIcv : auth.max_bits;
+      if (icv != auth.icv * 8u && maybe()) m.icv = pfkey::Number{icv};
     }
   }
 

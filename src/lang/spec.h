@@ -25,6 +25,7 @@ struct SaSpec {
   std::optional<Bits> reserved_bits;
   std::optional<AuthAlgorithm> auth;
   std::optional<KeyValue> auth_key;
+  std::optional<Bits> icv;
   std::optional<Window> replay;
   std::optional<Count> replay_value;
   std::optional<pfkey::State> state;

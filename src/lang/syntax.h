@@ -66,7 +66,7 @@ struct Syntax<Window> : SyntaxBase<Window> {
 };
 template <>
 struct Syntax<Bits> : SyntaxBase<Bits> {
-  static constexpr std::string_view kMetavar = "NUMBER";
+  static constexpr std::string_view kMetavar = "BITS";
 };
 template <>
 struct Syntax<Port> : SyntaxBase<Port> {

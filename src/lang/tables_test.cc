@@ -28,6 +28,7 @@ constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
 constexpr KeywordRow kExpected[] = {
     {"spi", "", &S::spi, kAll},
     {"pair-spi", "", &S::pair_spi, kPairing},
+    {"icv", "", &S::icv, kWriters},
     {"replay", "", &S::replay, kWriters},
     {"replay_value", "", &S::replay_value, kWriters},
     {"state", "", &S::state, kWriters},

@@ -138,6 +138,13 @@ std::string algorithm_name(AlgorithmKind kind, std::uint8_t number) {
   return a ? std::string(a->name()) : fmt::to_string(number);
 }
 
+std::string icv_sizes(const Algorithm& a) {
+  std::string sizes;
+  for (unsigned bits = 8; bits <= a.max_bits; bits += 8)
+    if (a.icv_fits(bits)) sizes += fmt::format("{}{}", sizes.empty() ? "" : bits == a.max_bits ? " or " : ", ", bits);
+  return sizes + " bits";
+}
+
 std::string key_sizes(const Algorithm& a) {
   std::string sizes;
   if (!a.takes_key()) return "no key";

@@ -19,6 +19,9 @@ enum class Standing : std::uint8_t { must_not, should_not, may, should, must_min
 /// "MUST NOT", as RFC 2119 and RFC 8221 write it.
 std::string_view words(Standing standing);
 
+/// Bits of the ICVs of RFC 2403 and 2404.
+inline constexpr unsigned kShortIcv = 96;
+
 /// Below it a key can be found by trying them all.
 inline constexpr unsigned kLeastHmacBits = 80;
 
@@ -50,6 +53,10 @@ struct Algorithm {
   constexpr bool key_fits(unsigned bits) const {
     return bits >= min_bits && bits <= max_bits && (bits - min_bits) % step_bits == 0;
   }
+  /// It may be cut to an ICV of so many bits: those of its RFC, the 96 that all had before RFC 4868, or all there are.
+  constexpr bool icv_fits(unsigned bits) const {
+    return kind == AlgorithmKind::auth && (bits == icv * 8u || bits == kShortIcv || bits == max_bits);
+  }
   /// The algorithm works with such a key: HMAC does with any (RFC 2104 section 3), of which whole octets and
   /// kLeastHmacBits are asked for.
   constexpr bool key_works(unsigned bits) const {
@@ -80,6 +87,9 @@ std::string_view none_names(AlgorithmKind kind);
 
 /// First name; "none" for 0; the number itself for an unknown one.
 std::string algorithm_name(AlgorithmKind kind, std::uint8_t number);
+
+/// "96, 128 or 256 bits": the lengths that its ICV can have.
+std::string icv_sizes(const Algorithm& algorithm);
 
 /// "128, 192 or 256 bits plus a 32-bit salt": the key sizes as a person would say them.
 std::string key_sizes(const Algorithm& algorithm);

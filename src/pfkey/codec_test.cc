@@ -150,6 +150,7 @@ const Row kRows[] = {
     {"OFFLOAD: mode, device", Type::add, "02 00 85 00  02 00 00 00  65 74 68 30 00 00 00 00",
      [](Message& m) { m.offload = Offload{Offload::Mode::packet, "eth0"}; }},
     {"AH_ALIGN: bytes", Type::add, "01 00 88 00  08 00 00 00", [](Message& m) { m.ah_align = Number{8}; }},
+    {"ICV: bits", Type::add, "01 00 89 00  60 00 00 00", [](Message& m) { m.icv = Number{96}; }},
     {"REMARK", Type::add, "02 00 86 00  6e 6f 20 45 53 50 00 00  00 00 00 00",
      [](Message& m) { m.remark = Remark{"no ESP"}; }},
     {"TRAFFIC", Type::get,

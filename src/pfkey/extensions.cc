@@ -42,6 +42,7 @@ constexpr std::array kTable = {
     Extension{0x84, "REPLAY_WINDOW", &Message::replay_window, D::none, D::none},
     Extension{0x88, "AH_ALIGN", &Message::ah_align, D::none, D::none, "ah_align", "align",
               "AH is a multiple of {} bytes"},
+    Extension{0x89, "ICV", &Message::icv, D::none, D::none, "icv_bits", "icv", "{} bits"},
     Extension{0x85, "OFFLOAD", &Message::offload, D::none, D::none, "offload", "offload", "{} {}"},
     Extension{0x86, "REMARK", &Message::remark, D::none, D::none},
     Extension{0x87, "TRAFFIC", &Message::traffic, D::none, D::none},

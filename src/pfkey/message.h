@@ -299,6 +299,7 @@ struct Message {
 
   std::optional<Number> reqid, if_id;
   std::optional<Number> ah_align;  ///< Bytes that AH is a multiple of under IPv4: 4 (RFC 4302) if absent, or 8 (Linux).
+  std::optional<Number> icv;       ///< Bits of the ICV of `Sa::auth`; absent: as the algorithm's RFC has it.
   std::optional<Mark> mark;
   std::optional<ReplayWindow> replay_window;
   Boxed<Offload> offload;

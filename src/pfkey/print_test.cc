@@ -348,6 +348,7 @@ TEST_F(Print, EverythingElseHasItsLinesToo) {
   m.extended_dump = all.extended_dump;
   m.initial_iv = all.initial_iv->clone();
   m.reqid = all.reqid, m.mark = all.mark, m.if_id = all.if_id, m.ah_align = all.ah_align;
+  m.icv = all.icv;
   m.replay_window = all.replay_window, m.offload = all.offload;
   m.remark = Remark{"a \x1b remark"};
   EXPECT_EQ(message(m),
@@ -366,6 +367,7 @@ TEST_F(Print, EverythingElseHasItsLinesToo) {
             "  mark      0x10/0xff\n"
             "  if_id     0x7\n"
             "  align     AH is a multiple of 8 bytes\n"
+            "  icv       96 bits\n"
             "  offload   packet eth0\n"
             "  register  ah, esp\n"
             "  timeout   1.00 minute\n"

@@ -12,4 +12,7 @@ inline constexpr std::string_view kCounterNeedsIntegrity =
 inline constexpr std::string_view kExtendedNeedsWindow =
     "extended sequence numbers need a replay window: give `replay N`";
 
+inline constexpr std::string_view kNoSuchIcv =
+    "the authentication algorithm has no ICV of that length: there are 96 bits, those of its RFC, and its whole result";
+
 }  // namespace pfkey

@@ -93,6 +93,7 @@ inline Message everything() {
   m.mark = Mark{0x10, 0xff};
   m.if_id = Number{7};
   m.ah_align = Number{8};
+  m.icv = Number{96};
   m.replay_window = ReplayWindow{1024, true};
   m.offload = Offload{Offload::Mode::packet, "eth0"};
   m.traffic = Traffic{12, 1795230200, 1, 2, 3, 4, 5};

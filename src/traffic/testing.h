@@ -119,6 +119,7 @@ struct Wish {
   std::uint32_t window = 64;
   bool esn = false, udp = false;
   std::uint32_t ah_align = 0;  ///< 0: not given.
+  std::uint32_t icv = 0;       ///< Bits; 0: not given.
 };
 inline Message add(std::uint32_t spi, const Wish& wish = {}) {
   using enum pfkey::AlgorithmKind;
@@ -138,6 +139,7 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
     m.sa->flags |= pfkey::kFlagTunnel;
     m.inner_src = endpoint(wish.inner_src, wish.prefix), m.inner_dst = endpoint(wish.inner_dst, wish.prefix);
   }
+  if (wish.icv) m.icv = pfkey::Number{wish.icv};
   if (wish.ah_align) m.ah_align = pfkey::Number{wish.ah_align};
   if (wish.udp) {
     m.sa->flags |= pfkey::kFlagNattLocal | pfkey::kFlagNattRemote;

@@ -156,6 +156,42 @@ TEST(Traffic, NothingIsAllocatedForAPacket) {
     }
 }
 
+// Each length of each algorithm's ICV goes through ESP and AH, with the longest padding, and only to a peer with the
+// same.
+TEST(Traffic, IcvsMayBeCutToEveryLengthThatIsKnown) {
+  std::size_t seen = 0;
+  for (const pfkey::Algorithm& row : pfkey::algorithms())
+    for (std::uint32_t bits = 8; bits <= 512; bits += 8) {
+      if (!row.icv_fits(bits)) continue;
+      for (const std::uint8_t encrypt : {std::uint8_t{0}, std::uint8_t{12}})
+        for (const char* const end : {"192.0.2.", "2001:db8::"}) {
+          SCOPED_TRACE(fmt::format("{} {} bits, cipher {}, {}", row.name(), bits, encrypt, end));
+          const std::string src = end + std::string("1"), dst = end + std::string("2");
+          Wish wish{.encrypt = encrypt, .auth = row.number, .src = src.c_str(), .dst = dst.c_str(), .icv = bits};
+          Host here, there, other;
+          ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+          ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+          wish.icv = bits == 96 ? row.max_bits : 96;
+          ASSERT_EQ(other.add(add(0x100, wish)), engine::testing::kDone);
+          for (std::size_t size = 0; size < 20; ++size) {
+            const Octets plain = datagram({.src = src.c_str(), .dst = dst.c_str(), .size = size});
+            const Result out = protect(here, plain);
+            ASSERT_EQ(name(out.cause), "none");
+            const std::size_t payload = 8 + size, unit = src[0] == '1' ? 4 : 8;
+            const std::size_t more = encrypt == 0 ? (12 + bits / 8 + unit - 1) / unit * unit
+                                                  : 8 + 16 + (payload + 2 + 15) / 16 * 16 + bits / 8 - payload;
+            ASSERT_EQ(out.packet.size(), plain.size() + more);
+            ASSERT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
+            const auto wrong = unprotect(other, out.packet).cause;
+            ASSERT_TRUE(wrong == Cause::corrupt || wrong == Cause::truncated || wrong == Cause::malformed)
+                << name(wrong);
+          }
+          ++seen;
+        }
+    }
+  EXPECT_EQ(seen, (4u * 2 + 3 * 3) * 4);
+}
+
 // RFC 4302 section 2.6, and what Linux does unless it is told otherwise; each end takes what the other sends.
 TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessAskedOtherwise) {
   constexpr std::uint8_t kSha1 = 3, kSha256 = 5;

@@ -5,6 +5,7 @@ family. usage: scapy_test.py ORACLE_PACKETS
 scapy has no AES-XCBC, Camellia, NULL-AES-GMAC and no short ICVs of GCM and CCM: those are added here, on top of Python's
 cryptography; AES-XCBC from its own definition.
 """
+import copy
 import logging
 import socket
 import struct
@@ -111,6 +112,15 @@ AUTHS = {
     "aes-xcbc": ("XCBC", 16),
     "aes-cmac": ("AES-CMAC-96", 16),
 }
+# With an ICV of another length than its RFC's: our name and the bits.
+for theirs, ours, octets, bits in (
+        ("HMAC-MD5-96", "hmac-md5", 16, 128), ("HMAC-SHA1-96", "hmac-sha1", 20, 160), ("SHA2-256-128", "hmac-sha256", 32, 96),
+        ("SHA2-256-128", "hmac-sha256", 32, 256), ("SHA2-384-192", "hmac-sha384", 48, 96), ("SHA2-384-192", "hmac-sha384", 48, 384),
+        ("SHA2-512-256", "hmac-sha512", 64, 96), ("SHA2-512-256", "hmac-sha512", 64, 512), ("AES-CMAC-96", "aes-cmac", 16, 128)):
+    cut = copy.copy(ipsec.AUTH_ALGOS[theirs])
+    cut.name, cut.icv_size = f"{ours}/{bits}", bits // 8
+    ipsec.AUTH_ALGOS[cut.name] = cut
+    AUTHS[cut.name] = (cut.name, octets)
 ipsec.CRYPT_ALGOS["Camellia"] = ipsec.CryptAlgo("Camellia", cipher=algorithms.Camellia, mode=modes.CBC)
 ipsec.CRYPT_ALGOS["GMAC"] = Gmac("GMAC", cipher=algorithms.AES, mode=None, block_size=1, iv_size=8, icv_size=16,
                                  salt_size=4)
@@ -177,7 +187,8 @@ class Scapy(unittest.TestCase):
         if cipher:
             words += f" encralg {cipher}" + (f" encrkey {crypt_key.hex()}" if crypt_key else "")
         if auth:
-            words += f" authalg {auth} authkey {auth_key.hex()}"
+            name, _, bits = auth.partition("/")
+            words += f" authalg {name} authkey {auth_key.hex()}" + (f" icv {bits}" if bits else "")
         if tunnel:
             words += f" isrc {inner[0]} idst {inner[1]}"
         if udp:
@@ -229,7 +240,7 @@ class Scapy(unittest.TestCase):
                     with self.subTest(protocol=protocol, cipher=cipher, auth=auth, size=size, outer=outer, inner=inner):
                         self.both(protocol, cipher, auth, size, outer, inner)
                         count += 1
-        self.assertEqual(count, (37 + 21) * 6)
+        self.assertEqual(count, (37 + 21 + 27) * 6)
 
     def test_extended_sequence_numbers(self):
         # scapy authenticates the upper half with combined modes and AH alone.

@@ -15,7 +15,7 @@ WORDS = {
     "proto": "proto 6", "isrc": "isrc 10.0.0.0/8", "idst": "idst 10.1.0.0/16", "isport": "isport 3", "idport": "idport 4",
     "iproto": "iproto 17", "icmp-type": "proto 1 icmp-type 8", "icmp-code": "proto 1 icmp-type 3 icmp-code 0", "encap": "encap udp nat_lport 4500", "nat_loc": "encap udp nat_loc 198.51.100.4",
     "nat_lport": "encap udp nat_lport 5", "nat_rem": "encap udp nat_rem 10.0.0.3", "nat_rport": "encap udp nat_rport 5",
-    "reserved_bits": "reserved_bits 128", "replay": "replay 32", "replay_value": "replay_value 7", "state": "state 4",
+    "reserved_bits": "reserved_bits 128", "icv": "icv 96", "replay": "replay 32", "replay_value": "replay_value 7", "state": "state 4",
     "srcidtype": "srcidtype fqdn a.example", "dstidtype": "dstidtype fqdn b.example", "label": "label 3",
     "outer-label": "outer-label 3", "implicit-label": "implicit-label 3", "reqid": "reqid 5", "mark": "mark 5", "if_id": "if_id 6",
     "esn": "esn replay 64", "align8": "align8", "offload": "offload crypto lo",

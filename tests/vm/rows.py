@@ -26,7 +26,7 @@ CONTEXTS = ("", "isrc 10.1.0.0/16 idst 10.2.0.0/16", "isrc 10.1.0.0/16 idst 10.2
 # By what stands for a value in the help; a number of bits, of octets or of what else, as the keyword likes it. Of a choice, which
 # has bars or is a word, each.
 SAMPLES = {
-    "NUMBER": ("7777", "128", "96", "64", "40"), "PORT": ("443",), "PROTOCOL": ("17",), "STATE": ("active_elsewhere", "4"),
+    "NUMBER": ("7777", "128", "96", "64", "40"), "BITS": ("128", "96"), "PORT": ("443",), "PROTOCOL": ("17",), "STATE": ("active_elsewhere", "4"),
     "ADDRESS|NAME": ("198.51.100.7",), "ADDRESS|NAME[/PREFIX]": ("10.64.0.0/10",), "TYPE TEXT": ("fqdn a.example",),
     "LEVEL[:COMPARTMENTS]": ("3",), "VALUE[/MASK]": ("0x5/0xff",), "ALGORITHM": ("camellia-cbc", "aes-ctr", "sha256", "sha1"),
     "HEX[/BITS]|@FILE": ("{other:7>32}", "{other:7>128}"), "DEVICE": ("lo",), "": ("",), "VALUE": (),

@@ -56,7 +56,9 @@ std::optional<KernelAlgorithm> algorithm_of(Bytes from, bool with_icv) {
 
 const pfkey::Algorithm* row_of(pfkey::AlgorithmKind kind, const KernelAlgorithm& a, bool with_icv) {
   for (const pfkey::Algorithm& row : pfkey::algorithms())
-    if (row.kind == kind && row.kernel == a.name && (!with_icv || row.icv * 8u == a.icv_bits)) return &row;
+    if (row.kind == kind && row.kernel == a.name &&
+        (!with_icv || row.icv * 8u == a.icv_bits || row.icv_fits(a.icv_bits)))
+      return &row;
   return nullptr;
 }
 
@@ -76,6 +78,7 @@ void read_algorithms(Message& m, const Attributes& had, bool hidden) {
   if (const auto a = algorithm_of(had[XFRMA_ALG_AUTH_TRUNC], true); a && a->name != "digest_null") {
     const pfkey::Algorithm* const row = row_of(auth, *a, true);
     m.sa->auth = row ? row->number : kUnknownAlgorithm;
+    if (row && a->icv_bits != row->icv * 8u) m.icv = pfkey::Number{a->icv_bits};
     if (!row) remark(m, fmt::format("its authentication {} with {} bits has no PF_KEY number", a->name, a->icv_bits));
     m.auth_key = key_of(*a, 0, m, hidden);
   }
@@ -242,10 +245,6 @@ std::optional<Message> named(std::uint8_t protocol, std::uint32_t spi, std::uint
   if (src) m.src = pfkey::Endpoint{.address = from_kernel(*src, family)};
   return m;
 }
-
-}  // namespace
-
-namespace {
 
 std::optional<Message> sa_with(const std::optional<xfrm_usersa_info>& info, const Attributes& had,
                                const DecodeContext& context) {

@@ -115,26 +115,33 @@ void put_replay_state(const Message& m, NetlinkBatch& out) {
 }
 
 // struct xfrm_algo, _auth and _aead begin alike: a name of 64 octets and the key's bits; the latter two have the ICV's.
-void put_algorithm(std::uint16_t type, const pfkey::Algorithm& row, Bytes key, bool with_icv, NetlinkBatch& out) {
+void put_algorithm(std::uint16_t type, const pfkey::Algorithm& row, Bytes key, std::optional<std::uint32_t> icv_bits,
+                   NetlinkBatch& out) {
   std::array<std::byte, 72 + Secret::kMaxSize> room{};
   Writer w(room);
   w.bytes(std::as_bytes(std::span(row.kernel)));
   w.pad(64 - row.kernel.size());
   w.host(static_cast<std::uint32_t>(key.size() * 8));
-  if (with_icv) w.host(std::uint32_t{row.icv} * 8);
+  if (icv_bits) w.host(*icv_bits);
   w.bytes(key);
   out.attribute(type, Bytes(room).first(w.size()));
   wipe(room);
+}
+
+std::uint32_t icv_bits_of(const Message& m, const pfkey::Algorithm& auth) {
+  return m.icv ? m.icv->value : auth.icv * 8u;
 }
 
 void put_algorithms(const Message& m, NetlinkBatch& out) {
   using enum pfkey::AlgorithmKind;
   const auto key_of = [](const std::optional<pfkey::Key>& key) { return key ? key->material.bytes() : Bytes{}; };
   if (const pfkey::Algorithm* const row = pfkey::find_algorithm(auth, m.sa->auth))
-    put_algorithm(XFRMA_ALG_AUTH_TRUNC, *row, key_of(m.auth_key), true, out);
+    put_algorithm(XFRMA_ALG_AUTH_TRUNC, *row, key_of(m.auth_key), icv_bits_of(m, *row), out);
   const pfkey::Algorithm* const row = pfkey::find_algorithm(encrypt, m.sa->encrypt);
   if (!row || m.satype == pfkey::SaType::ah) return;
-  put_algorithm(row->combined() ? XFRMA_ALG_AEAD : XFRMA_ALG_CRYPT, *row, key_of(m.encrypt_key), row->combined(), out);
+  const Bytes key = key_of(m.encrypt_key);
+  if (row->combined()) return put_algorithm(XFRMA_ALG_AEAD, *row, key, row->icv * 8u, out);
+  put_algorithm(XFRMA_ALG_CRYPT, *row, key, std::nullopt, out);
 }
 
 void put_encapsulation(const Message& m, NetlinkBatch& out) {
@@ -185,7 +192,7 @@ void put_offload(const Message& m, std::uint32_t device, NetlinkBatch& out) {
 bool wants_align4(const Message& m) {
   if (m.satype != pfkey::SaType::ah || m.dst->address.family != Family::v4) return false;
   const pfkey::Algorithm* const row = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, m.sa->auth);
-  return row && alignment_matters(row->icv * 8u) && !(m.ah_align && m.ah_align->value == 8);
+  return row && alignment_matters(icv_bits_of(m, *row)) && !(m.ah_align && m.ah_align->value == 8);
 }
 
 xfrm_usersa_info info_of(const Message& m) {

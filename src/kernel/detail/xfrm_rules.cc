@@ -91,6 +91,8 @@ constexpr std::array kRules = {
          [](const Message& m) { return m.encrypt_key && all_zero(m.encrypt_key->material.bytes()); }},
     Rule{EINVAL, D::bad_akeybits, "",
          [](const Message& m) { return m.auth_key && !mac_of(m)->key_works(m.auth_key->bits); }},
+    Rule{EINVAL, D::bad_aalg, pfkey::kNoSuchIcv,
+         [](const Message& m) { return m.icv && (!mac_of(m) || !mac_of(m)->icv_fits(m.icv->value)); }},
     Rule{EINVAL, D::bad_ekeybits, "", bad_cipher_key},
     Rule{EOPNOTSUPP, D::malformed_ekey, "the kernel chooses the IVs itself: reserved_bits cannot be honoured",
          [](const Message& m) { return m.encrypt_key && m.encrypt_key->reserved != 0; }},
@@ -225,6 +227,11 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
       Part{"alignment of AH",
            [](const Message& a, const Message& b) {
              return a.ah_align && a.ah_align->value != (b.ah_align ? b.ah_align->value : 4);
+           }},
+      Part{"ICV",
+           [](const Message& a, const Message& b) {
+             const pfkey::Algorithm* const mac = mac_of(b);
+             return a.icv && a.icv->value != (b.icv ? b.icv->value : mac ? mac->icv * 8u : 0u);
            }},
       Part{"replay window",
            [](const Message& a, const Message& b) {

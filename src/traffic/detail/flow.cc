@@ -64,6 +64,11 @@ std::size_t ah_unit_of(const engine::Sa& sa) {
   return asked ? asked->value : 4;
 }
 
+std::size_t icv_of(const engine::Sa& sa) {
+  const auto& asked = rare_of(sa).at<&M::icv>();
+  return asked ? asked->value / 8 : 0;
+}
+
 std::uint64_t steady_of(Instant t) { return static_cast<std::uint64_t>(t.steady.count()); }
 std::uint64_t wall_of(Instant t) { return static_cast<std::uint64_t>(t.wall.time_since_epoch().count()); }
 Instant instant(std::uint64_t steady, std::uint64_t wall) {
@@ -126,6 +131,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
              .auth = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, sa.auth),
              .encrypt_key = &encrypt_key_,
              .auth_key = &auth_key_,
+             .truncated = icv_of(sa),
              .esn = esn},
       keyed_(new Ways[workers]),
       numbers_(begin(std::move(live), sa, iv_start)),
