@@ -142,9 +142,10 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   sa->window = m.sa->replay;
   sa->flags = real_flags(m, options.only_asked_directions ? 0 : direction);
   sa->added = now;
+  // A check forgets what no later command is judged by.
+  if (!options.dry_run || Rare::any_refused(m)) keep_rare(*sa, m);
   if (!options.dry_run) {
     keep_limits(*sa, m);
-    keep_rare(*sa, m);
     keep_keys(*sa, m);
   }
   if (m.replay_value) set_sequence(*sa, m.replay_value->number());

@@ -270,6 +270,48 @@ TEST(Engine, KeysAndLimitsAreCheckedThenForgottenInADryRun) {
   EXPECT_EQ(engine.deadline(), std::nullopt);
 }
 
+// What an UPDATE may not change is kept in a check too, so that it judges like the SADB.
+TEST(Engine, ADryRunJudgesAnUpdateByWhatTheSaHas) {
+  Options options;
+  options.dry_run = true;
+  Engine engine(options);
+  Message cut = add_esp(1);
+  cut.sa->auth = 5, cut.auth_key = key(32), cut.icv = pfkey::Number{96};
+  ASSERT_EQ(outcome(engine, std::move(cut)), kDone);
+  for (const auto& [bits, wanted] :
+       {std::pair(96u, kDone), std::pair(128u, Outcome{EINVAL, pfkey::Diagnostic::bad_saflags})}) {
+    Message update = request(pfkey::Type::update, pfkey::SaType::esp, 1);
+    update.icv = pfkey::Number{bits}, update.hard = pfkey::Lifetime{.bytes = 9};
+    EXPECT_EQ(outcome(engine, std::move(update)), wanted) << bits;
+  }
+}
+
+// A record of another version may say what the packet path has no room for.
+TEST(Engine, OnlyAnSaWithAnIcvThatThereIsIsRestored) {
+  for (const auto& [auth, bits, there_is] :
+       {std::tuple(5, 96u, true), {5, 100u, false}, {5, 65536u, false}, {0, 96u, false}}) {
+    Engine engine;
+    Kept kept;
+    kept.sa = add_esp(1);
+    kept.sa.sa->auth = static_cast<std::uint8_t>(auth), kept.sa.auth_key = key(32), kept.sa.icv = pfkey::Number{bits};
+    EXPECT_EQ(engine.restore(std::move(kept), at(0)), there_is) << bits;
+    EXPECT_EQ(engine.size(), there_is ? 1u : 0u);
+  }
+}
+
+// The language and every SADB refuse an ICV of less than 96 bits, whatever the request and the SA.
+TEST(Engine, AShortIcvIsRefusedInEveryRequest) {
+  Engine engine;
+  ASSERT_EQ(outcome(engine, add_esp(1)), kDone);
+  for (const pfkey::Type type : {pfkey::Type::update, pfkey::Type::get, pfkey::Type::del})
+    for (const std::uint32_t bits : {0u, 8u, 95u}) {
+      Message m = request(type, pfkey::SaType::esp, 1);
+      m.icv = pfkey::Number{bits};
+      EXPECT_EQ(outcome(engine, std::move(m)), (Outcome{EINVAL, pfkey::Diagnostic::bad_aalg})) << bits;
+    }
+  EXPECT_EQ(engine.size(), 1u);
+}
+
 TEST(Engine, AddressesAreNormalised) {
   Engine engine;
   Message m = add_esp(1);

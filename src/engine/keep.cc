@@ -8,6 +8,12 @@ namespace {
 
 using pfkey::Message;
 
+// The packet path has room for the lengths that there are.
+bool has_known_icv(const Message& m) {
+  const auto* const mac = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, m.sa->auth);
+  return !m.icv || (mac && mac->icv_fits(m.icv->value));
+}
+
 void restore_keys(Sa& sa, Message& m) {
   if (!m.auth_key && !m.encrypt_key) return;
   sa.keys = std::make_unique<Keys>();
@@ -53,6 +59,7 @@ void Engine::State::keep(const Sa& sa) {
 bool Engine::restore(Kept&& kept, Instant now) {
   Message& m = kept.sa;
   if (!m.sa || !m.src || !m.dst) return false;
+  if (!has_known_icv(m)) return false;
   Sa* const sa = state_->sadb.insert({m.satype, m.sa->spi, m.dst->address});
   if (!sa) return false;
   sa->src = m.src->address;

@@ -45,6 +45,10 @@ class KeptParts {
 
   /// Whether a message has any of them.
   static bool any(const pfkey::Message& m) { return ((m.*Rows::kMember).has_value() || ...); }
+  /// Whether a message has any that an UPDATE may not change.
+  static bool any_refused(const pfkey::Message& m) {
+    return ((Rows::kOnUpdate == OnUpdate::refused && (m.*Rows::kMember).has_value()) || ...);
+  }
   void take(const pfkey::Message& m) { ((at<Rows::kMember>() = m.*Rows::kMember), ...); }
   void give(pfkey::Message& m) const { ((m.*Rows::kMember = at<Rows::kMember>()), ...); }
 

@@ -3,6 +3,7 @@
 
 #include "engine/state.h"
 #include "pfkey/limits.h"
+#include "pfkey/refusals.h"
 
 namespace engine {
 namespace {
@@ -62,7 +63,8 @@ Check check_kept(const Message& m, const Sa& sa) {
     if constexpr (Row::kOnUpdate == OnUpdate::refused)
       differs = differs || (m.*Row::kMember && m.*Row::kMember != has<Row>(sa));
   });
-  return differs ? Check(invalid(Diagnostic::bad_saflags)) : std::nullopt;
+  if (!differs) return std::nullopt;
+  return Refusal{EINVAL, Diagnostic::bad_saflags, std::string(pfkey::kKeptForGood)};
 }
 
 Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Options& options) {

@@ -72,6 +72,8 @@ consteval bool well_formed() {
   for (const Algorithm& a : kTable) {
     if (a.step_bits == 0 || a.min_bits > a.max_bits || a.number == 0 || a.names.empty()) return false;
     if (a.kind == kAuth && (a.icv == 0 || a.iv != 0 || a.salt_bits != 0)) return false;
+    // The whole result of a MAC has as many bits as its longest key.
+    if (a.kind == kAuth && (a.max_bits < kShortIcv || a.max_bits > 512 || a.icv * 8u > a.max_bits)) return false;
     if (a.combined() != (a.kind == kEncrypt && a.icv > 0)) return false;
     if (best(a)) ++(a.kind == kAuth ? macs : ciphers);
     for (const Algorithm& b : kTable)

@@ -13,6 +13,8 @@ inline constexpr std::string_view kExtendedNeedsWindow =
     "extended sequence numbers need a replay window: give `replay N`";
 
 inline constexpr std::string_view kNoSuchIcv =
-    "the authentication algorithm has no ICV of that length: there are 96 bits, those of its RFC, and its whole result";
+    "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the whole result";
+inline constexpr std::string_view kKeptForGood =
+    "the length of the ICV and the alignment of AH stay as the SA was added";
 
 }  // namespace pfkey

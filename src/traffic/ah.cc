@@ -5,7 +5,8 @@
 namespace traffic {
 namespace {
 
-constexpr std::size_t kMostAh = 12 + 64;
+constexpr std::size_t kMostIcv = 64;
+constexpr std::size_t kMostAh = (kAhFixed + kMostIcv + 7) / 8 * 8;  // With padding (RFC 4302 section 2.6).
 
 // Both sides compute over the same four parts (RFC 4302 section 3.3.3).
 bool compute(const Work& w, crypto::Keyed& keyed, Bytes packet, std::size_t ah_length, MutableBytes icv) {

@@ -17,6 +17,7 @@ esp += [f"{cbc} auth_alg sha256 authkey {key(256)} icv {bits}" for bits in (96, 
 esp += [f"{cbc} auth_alg sha512 authkey {key(512)} icv 512"]
 ah = [f"auth_alg {name} authkey {key(bits)}" for name, bits, _, _ in MACS]
 ah += [f"auth_alg sha256 authkey {key(256)} replay 64 esn", f"auth_alg sha512 authkey {key(512)} align8",
+       f"auth_alg sha512 authkey {key(512)} icv 512",
        f"auth_alg sha256 authkey {key(256)} icv 96", f"auth_alg sha1 authkey {key(160)} icv 160"]
 in_udp = [f"{words} encap udp nat_lport 4500 nat_rport 4500" for words in
           (f"encr_alg aes-gcm encrkey {key(160)}", f"{cbc} auth_alg sha256 authkey {key(256)}")]

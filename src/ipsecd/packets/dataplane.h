@@ -38,7 +38,8 @@ struct DataplaneOptions {
 
 class Dataplane final : public engine::Carrier {
  public:
-  /// The longest that a packet grows: an IPv6 header, UDP, ESP with IV, padding and the longest ICV.
+  /// The most that a packet grows with an ICV of up to 256 bits: an IPv6 header, UDP, ESP with IV, padding and ICV.
+  /// With a longer one senders are told by ICMP what fits.
   static constexpr std::uint32_t kOverhead = 120;
 
   using Log = std::function<void(std::string_view)>;

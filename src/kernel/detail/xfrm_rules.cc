@@ -231,7 +231,7 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
       Part{"ICV",
            [](const Message& a, const Message& b) {
              const pfkey::Algorithm* const mac = mac_of(b);
-             return a.icv && a.icv->value != (b.icv ? b.icv->value : mac ? mac->icv * 8u : 0u);
+             return a.icv && (!mac || a.icv->value != (b.icv ? b.icv->value : mac->icv * 8u));
            }},
       Part{"replay window",
            [](const Message& a, const Message& b) {
