@@ -29,7 +29,8 @@ class Listener {
   virtual ~Listener() = default;
 
   /// For poll(POLLIN): readable when next() has something, be it an error. Two things it does not show: the reply with
-  /// which listening begins, and what came during a call() of the same Backend. So next() goes before the wait.
+  /// which listening begins, and what came during a call() of the same Backend. So next() goes before the wait. -1: it
+  /// has ended, or an Error was its last word.
   virtual int descriptor() const = 0;
 
   /// Gives the messages that are there, without waiting; of very many only some, and the descriptor stays readable. The

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <utility>
 
+#include "backend/detail/news.h"
 #include "system/descriptor.h"
 #include "system/errno_text.h"
 
@@ -26,17 +27,13 @@ class Memory::Ear : public Listener {
   Ear& operator=(const Ear&) = delete;
   ~Ear() override { stop(); }
 
-  int descriptor() const override { return timer_.get(); }
+  int descriptor() const override { return memory_.ear_ == this ? timer_.get() : -1; }
 
   Result<void> next(const Sink& sink) override {
     if (memory_.ear_ != this) return {};
     const Instant now = memory_.clock_();
-    memory_.keysock_.expire(now, [&](engine::ClientId, Message&& m) { heard_.push_back(std::move(m)); });
-    for (std::size_t some = heard_.size(); some > 0; --some) {
-      Message m = std::move(heard_.front());
-      heard_.pop_front();
-      sink(std::move(m));
-    }
+    memory_.keysock_.expire(now, [&](engine::ClientId, Message&& m) { news_.hear(std::move(m)); });
+    news_.give(sink);
     arm();
     return {};
   }
@@ -46,12 +43,12 @@ class Memory::Ear : public Listener {
     return {};
   }
 
-  void hear(Message&& m) { heard_.push_back(std::move(m)); }
+  void hear(Message&& m) { news_.hear(std::move(m)); }
 
   // Sets the timer to the next thing that happens; it may be due already.
   void arm() const {
     std::optional<std::chrono::nanoseconds> left;
-    if (!heard_.empty()) {
+    if (!news_.empty()) {
       left = std::chrono::nanoseconds{1};
     } else if (const auto deadline = memory_.keysock_.deadline()) {
       left = std::max(*deadline - memory_.clock_().steady, std::chrono::nanoseconds{1});
@@ -69,13 +66,14 @@ class Memory::Ear : public Listener {
   void stop() {
     if (memory_.ear_ != this) return;
     memory_.ear_ = nullptr;
+    news_.forget();
     if (promiscuous_) memory_.set_promiscuous(false, [](std::size_t, Message&&) {});
   }
 
   Memory& memory_;
   bool promiscuous_;
   Descriptor timer_;
-  std::deque<Message> heard_;
+  News news_;
 };
 
 Memory::Memory(engine::Options options, Clock clock)

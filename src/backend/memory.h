@@ -1,6 +1,5 @@
 #pragma once
 /// A throw-away SADB inside the process: for checks and for tests.
-#include <deque>
 #include <functional>
 #include <memory>
 

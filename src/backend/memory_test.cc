@@ -121,6 +121,7 @@ TEST_F(MemoryBackend, AListenersDescriptorTellsWhenTimeDoesSomething) {
   // Once it has ended, nothing is heard, and the next one begins afresh.
   now = engine::testing::at(11);
   EXPECT_TRUE(listener->end());
+  EXPECT_EQ(listener->descriptor(), -1);
   EXPECT_TRUE(listener->next(sink));
   EXPECT_THAT(heard, ElementsAre());
   EXPECT_TRUE(testing::hear(memory, false, -1, [&](Message&& m) { return sink(std::move(m)), false; }));

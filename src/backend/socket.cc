@@ -17,10 +17,10 @@
 #include <system_error>
 #include <utility>
 
+#include "backend/detail/news.h"
 #include "backend/detail/pending.h"
 #include "base/registers.h"
 #include "pfkey/names.h"
-#include "pfkey/notices.h"
 #include "pfkey/units.h"
 #include "system/errno_text.h"
 
@@ -176,13 +176,15 @@ class Socket::Ear : public Listener {
   Ear& operator=(const Ear&) = delete;
   ~Ear() override { static_cast<void>(end()); }
 
-  int descriptor() const override { return !lost_ && socket_.channel_ ? socket_.channel_->fd() : -1; }
+  int descriptor() const override {
+    return socket_.ear_ == this && !lost_ && socket_.channel_ ? socket_.channel_->fd() : -1;
+  }
 
   Result<void> next(const Sink& sink) override {
     if (socket_.ear_ != this) return {};
     Message m;
     for (int i = 0; i < kReadAtOnce; ++i) {
-      give_waiting(sink);
+      news_.give(sink);
       if (lost_) return std::unexpected(*lost_);
       const auto got = socket_.channel_->receive(m);
       if (!got) return socket_.give_up(got.error());
@@ -193,45 +195,29 @@ class Socket::Ear : public Listener {
              fmt::format("ipsecd at {} has ended: {}", pfkey::escaped(socket_.path_), how_to_start(socket_.path_))});
       sink(std::move(m));
     }
-    give_waiting(sink);
+    news_.give(sink);
     return {};
   }
 
   Result<void> end() override {
     if (socket_.ear_ != this) return {};
     socket_.ear_ = nullptr;
+    news_.forget();
     if (!promiscuous_ || lost_) return {};
     const auto off = socket_.set_promiscuous(false);
     return off ? Result<void>() : std::unexpected(off.error());
   }
 
-  void hear(Message&& m) {
-    if (heard_.size() < kMostWaiting) {
-      heard_.push_back(std::move(m));
-    } else {
-      ++missed_;
-    }
-  }
+  void hear(Message&& m) { news_.hear(std::move(m)); }
   // The connection is given up; the next one would not be this listener's.
   void lose(const Error& why) { lost_ = why; }
 
  private:
   static constexpr int kReadAtOnce = 256;
-  static constexpr std::size_t kMostWaiting = 65'536;  // A call may be a DUMP, and others busy meanwhile.
-
-  void give_waiting(const Sink& sink) {
-    while (!heard_.empty()) {
-      Message m = std::move(heard_.front());
-      heard_.pop_front();
-      sink(std::move(m));
-    }
-    if (const auto missed = std::exchange(missed_, 0); missed > 0) sink(pfkey::gap_notice(missed));
-  }
 
   Socket& socket_;
   bool promiscuous_;
-  std::deque<Message> heard_;
-  std::uint32_t missed_ = 0;
+  News news_;
   std::optional<Error> lost_;
 };
 

@@ -175,13 +175,16 @@ class Xfrm::Ear : public backend::Listener {
 
   Result<void> next(const Sink& sink) override {
     if (const auto mode = std::exchange(mode_, nullptr)) sink(std::move(*mode));
+    if (lost_) return std::unexpected(*lost_);
     if (!events_) return {};
     const auto heard = events_->hear([&](const NetlinkMessage& n) {
       xfrm_.now_ = seconds_since_1970(xfrm_.world_.clock());
       if (auto m = xfrm::event_of(n, xfrm_.context())) sink(std::move(*m));
     });
-    if (!heard) return std::unexpected(heard.error());
-    return *heard == Netlink::Heard::lost ? begin_again(sink) : Result<void>();
+    if (!heard) return lose(heard.error());
+    if (*heard != Netlink::Heard::lost) return {};
+    const auto listed = begin_again(sink);
+    return listed ? Result<void>() : lose(listed.error());
   }
 
   Result<void> end() override {
@@ -202,8 +205,16 @@ class Xfrm::Ear : public backend::Listener {
     });
   }
 
+  // Whatever comes, nobody will be told of it.
+  std::unexpected<Error> lose(const Error& why) {
+    events_.reset();
+    lost_ = why;
+    return std::unexpected(why);
+  }
+
   Xfrm& xfrm_;
   std::optional<Netlink> events_;
+  std::optional<Error> lost_;
   std::unique_ptr<Message> mode_;  // Still to be given.
 };
 
