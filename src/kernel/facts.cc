@@ -146,7 +146,7 @@ std::string_view counter_meaning(std::string_view name) {
       Row{"XfrmInHdrError", "the header makes no sense"},
       Row{"XfrmInNoStates", "no SA has this SPI and destination"},
       Row{"XfrmInStateProtoError",
-          "wrong ICV or padding: the two ends have different keys, algorithms or lengths of the ICV (icv)"},
+          "wrong ICV or padding: the two ends have different keys, algorithms or ICV lengths (icv)"},
       Row{"XfrmInStateModeError", "transport mode came where tunnel mode is wanted, or the other way round"},
       Row{"XfrmInStateSeqError", "replayed, or older than the replay window"},
       Row{"XfrmInStateExpired", "the SA had expired"},

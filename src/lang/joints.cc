@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <tuple>
 
 namespace lang {
@@ -46,7 +47,9 @@ constexpr auto number(std::optional<T> S::* member, std::optional<pfkey::Number>
                [place](Message& m, const T& v) { m.*place = pfkey::Number{v.value}; },
                [place](const Message& m) {
                  using Value = decltype(T::value);
-                 return m.*place ? std::optional<T>(T{static_cast<Value>((m.*place)->value)}) : std::nullopt;
+                 constexpr std::uint32_t kMost = std::numeric_limits<Value>::max();  // More would be another value.
+                 return m.*place ? std::optional<T>(T{static_cast<Value>(std::min((m.*place)->value, kMost))})
+                                 : std::nullopt;
                },
                false,
                false,

@@ -71,7 +71,7 @@ constexpr std::array kTable = {
             SaType::esp},
     Keyword{"auth_alg authalg", &S::auth, kWrite, 0, "Authentication algorithm."},
     Keyword{"authkey", &S::auth_key, kWrite, 0, "Authentication key."},
-    Keyword{"icv", &S::icv, kWrite, 0, "Length of the ICV of auth_alg; left out, as the algorithm's RFC has it."},
+    Keyword{"icv", &S::icv, kWrite, 0, "Length of the ICV of auth_alg; by default that of the algorithm's RFC."},
     Keyword{"replay", &S::replay, kWrite, 0, "Size of the replay window in packets; 0, the default, checks nothing."},
     Keyword{"replay_value", &S::replay_value, kWrite, 0, "Last sequence number sent, or highest one seen."},
     Keyword{"state", &S::state, kWrite, 0, "State of the SA; mature if left out."},

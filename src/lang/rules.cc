@@ -210,7 +210,7 @@ constexpr std::array kRules = {
     Rule{kError, &S::icv, &S::auth, false,
          [](const View& v) { return v.spec.icv && v.auth && !v.auth->icv_fits(v.spec.icv->value); },
          [](const View& v) {
-           return fmt::format("{} has an ICV of {}; {} were asked for", v.auth->name(), icv_sizes(*v.auth),
+           return fmt::format("{} has an ICV of {}, not of {} bits", v.auth->name(), icv_sizes(*v.auth),
                               v.spec.icv->value);
          }},
     Rule{kWarning, &S::auth, &S::auth, false,

@@ -78,10 +78,10 @@ constexpr RuleRow kBroken[] = {
     {UPDATE MAC "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
 
-    {ESP MAC "icv 64", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits; 64 were asked for"},
+    {ESP MAC "icv 64", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits, not of 64 bits"},
     {ESP "authalg sha256 authkey " KEY16 KEY16 " icv 160", "icv",
-     "error: hmac-sha256 has an ICV of 96, 128 or 256 bits; 160 were asked for"},
-    {UPDATE MAC "icv 0", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits; 0 were asked for"},
+     "error: hmac-sha256 has an ICV of 96, 128 or 256 bits, not of 160 bits"},
+    {UPDATE MAC "icv 0", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits, not of 0 bits"},
     {AH "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
     {ESP "authalg 2 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
     {UPDATE "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},

@@ -35,10 +35,11 @@ std::string broken_rule(pfkey::SaType type, const SaSpec& spec) {
 std::expected<SavableSa, UnsavableSa> savable(pfkey::Message&& sa) {
   const auto state = sa.sa ? sa.sa->state : pfkey::State::larval;
   const auto address = [](const auto& endpoint) { return endpoint ? endpoint->address : Address{}; };
-  const auto unsavable = [type = sa.satype, spi = sa.sa ? sa.sa->spi : 0, dst = address(sa.dst)](std::string reason) {
+  const auto unsavable = [type = sa.satype, spi = sa.sa ? sa.sa->spi : 0,
+                          dst = address(sa.dst)](std::optional<std::string> reason) {
     return std::unexpected(UnsavableSa{type, spi, dst, std::move(reason)});
   };
-  if (state == pfkey::State::larval) return unsavable("");
+  if (state == pfkey::State::larval) return unsavable(std::nullopt);
   // A remark is what the language cannot say: without it the SA would be another one.
   if (sa.remark) return unsavable(pfkey::escaped(sa.remark->text));
   if (!gives_keys(sa)) return unsavable("the SADB did not give its keys");

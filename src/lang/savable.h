@@ -2,6 +2,7 @@
 /// Which SAs a file can hold, and in which order they can be added again; whatever the format of the file.
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -24,7 +25,7 @@ struct UnsavableSa {
   pfkey::SaType type{};
   std::uint32_t spi = 0;
   Address dst;
-  std::string reason;  ///< A clause; empty: it is larval, so there is nothing to keep.
+  std::optional<std::string> reason;  ///< A clause; nullopt: it is larval, so there is nothing to keep.
 };
 
 /// Whether an SA of a DUMP can be added again as it is. What the language cannot say, and what a load would refuse, is

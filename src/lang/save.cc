@@ -72,10 +72,9 @@ void write_command(const SavableSa& sa, bool paranoid, SecretText& out) {
 void write_why_not(const UnsavableSa& sa, SecretText& out) {
   const std::string_view type = satype_word(sa.type);
   const std::string dst = to_string(sa.dst);
-  out +=
-      sa.reason.empty()
-          ? fmt::format("\n# A larval {} SA, spi 0x{:x} dst {}, has no keys yet and is not saved.\n", type, sa.spi, dst)
-          : fmt::format("\n# The {} SA spi 0x{:x} dst {} is not saved: {}.\n", type, sa.spi, dst, sa.reason);
+  out += !sa.reason ? fmt::format("\n# A larval {} SA, spi 0x{:x} dst {}, has no keys yet and is not saved.\n", type,
+                                  sa.spi, dst)
+                    : fmt::format("\n# The {} SA spi 0x{:x} dst {} is not saved: {}.\n", type, sa.spi, dst, *sa.reason);
 }
 
 }  // namespace
@@ -90,9 +89,9 @@ void Saver::write(pfkey::Message&& sa, SecretText& out) {
     return;
   }
   format_.left_out(kept.error(), out);
-  if (kept.error().reason.empty()) return;
+  if (!kept.error().reason) return;
   ++left_out_;
-  reason_ = std::move(kept.error().reason);
+  reason_ = *std::move(kept.error().reason);
 }
 
 }  // namespace lang

@@ -380,7 +380,8 @@ TEST(Save, AnotherFormatIsThreeFunctions) {
           },
       .left_out =
           [](const UnsavableSa& sa, SecretText& out) {
-            out += fmt::format("; {} {:x} {}: {}\n", satype_word(sa.type), sa.spi, to_string(sa.dst), sa.reason);
+            out += fmt::format("; {} {:x} {}: {}\n", satype_word(sa.type), sa.spi, to_string(sa.dst),
+                               sa.reason.value_or("larval"));
           },
   };
   for (const bool paranoid : {false, true}) {
@@ -397,11 +398,22 @@ TEST(Save, AnotherFormatIsThreeFunctions) {
     EXPECT_EQ(std::string(out),
               fmt::format("{}\nah,1000,0{}\nah,1001,1000,old{}\n"
                           "; ah 1002 192.0.2.2: the SADB did not give its keys\n"
-                          "; ah 1003 192.0.2.2: \n",
+                          "; ah 1003 192.0.2.2: larval\n",
                           paranoid ? "hidden" : "type,spi,pair", paranoid ? ",X" : "", paranoid ? ",X" : ""));
     EXPECT_EQ(saver.left_out(), 1u);
     EXPECT_EQ(saver.reason(), "the SADB did not give its keys");
   }
+}
+
+// A SADB may have remarked something without saying it in words.
+TEST(Save, AnEmptyRemarkLeavesAnSaOutToo) {
+  Message remarked = small(0x1000, "192.0.2.1", "192.0.2.2");
+  remarked.remark = pfkey::Remark{""};
+  Saver saver(kCommandFormat, false);
+  SecretText out;
+  saver.write(std::move(remarked), out);
+  EXPECT_EQ(std::string(out), "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: .\n");
+  EXPECT_EQ(saver.left_out(), 1u);
 }
 
 TEST(Save, KeepsToEightyColumns) {

@@ -47,7 +47,7 @@ TEST(Doctor, CountersHaveTheirMeaning) {
   EXPECT_THAT(doctor_screen(d),
               testing::EndsWith("Dropped packets in /proc/net/xfrm_stat, since the network namespace began:\n"
                                 "          12    XfrmInStateProtoError: wrong ICV or padding: the two ends have\n"
-                                "                different keys, algorithms or lengths of the ICV (icv)\n"
+                                "                different keys, algorithms or ICV lengths (icv)\n"
                                 "           1    XfrmInBrandNew\n"
                                 "SADB            auto picks ipsecd:/s: it answers\n"));
   EXPECT_TRUE(d.usable());
