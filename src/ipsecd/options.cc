@@ -194,6 +194,8 @@ std::unexpected<Error> unknown_word(std::string_view word) {
 Result<void> set(Options& options, const OptionWords::Found& found) {
   using enum OptionWords::Found::Kind;
   if (found.kind == unknown || found.kind == surplus_value) return unknown_word(found.word);
+  const bool grouped = !found.name.starts_with("--") && found.word != found.name;  // No letters together here.
+  if (grouped) return unknown_word(found.word);
   if (found.option < kRows.size()) return set(options, kRows[found.option], found.value);
   const Word& row = kWords[found.option - kRows.size()];
   if (row.what) options.what = *row.what;
@@ -229,13 +231,14 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
   const auto known = shapes();
   OptionWords left(known, {words.begin(), words.end()});
   while (!left.rest().empty()) {
+    const std::string word = left.rest().front();
     if (const auto found = left.next()) {
       if (auto done = set(options, *found); !done) return std::unexpected(done.error());
-    } else if (left.rest().size() == words.size() && left.rest().front() == "status") {
+    } else if (left.rest().size() == words.size() && word == "status") {
       options.what = Options::Do::status;
       left.skip();
     } else {
-      return unknown_word(left.rest().empty() ? words.back() : left.rest().front());
+      return unknown_word(word);
     }
   }
   if (options.what != Options::Do::serve && options.what != Options::Do::status) return options;

@@ -90,8 +90,10 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports is about packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
   EXPECT_EQ(error_of({"--json"}), "--json goes with status");
-  for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help"})
+  for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help", "--", "-hV", "-Vh"})
     EXPECT_EQ(error_of({word}), "Unknown word '" + word + "'; `ipsecd --help` lists what there is");
+  EXPECT_EQ(error_of({"--", "--json"}), "Unknown word '--'; `ipsecd --help` lists what there is");
+  EXPECT_EQ(error_of({"--", "status"}), "Unknown word '--'; `ipsecd --help` lists what there is");
   EXPECT_EQ(error_of({"--socket=/a", "status"}), "Unknown word 'status'; `ipsecd --help` lists what there is");
 }
 

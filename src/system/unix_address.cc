@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 Result<UnixAddress> UnixAddress::of(const std::string& path, const std::string& shown) {
   UnixAddress out;
@@ -21,5 +22,6 @@ std::string UnixAddress::path_of(int socket) {
   socklen_t size = sizeof address;
   const bool named =
       ::getsockname(socket, interface_cast<sockaddr>(&address), &size) == 0 && address.sun_family == AF_UNIX;
-  return named ? address.sun_path : "";
+  // A path may fill all of it, and has no end then.
+  return named ? std::string(address.sun_path, ::strnlen(address.sun_path, sizeof address.sun_path)) : "";
 }
