@@ -37,6 +37,10 @@ RULES = (
 SENTENCE = re.compile(r'"((?:[^"\\\n]|\\.){40,})"')
 PIECES = re.compile(r'"[ \t]*\n\s*"')
 
+# Documents, besides those in doc/, and a source that one names.
+DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+NAMED_FILE = re.compile(r"`([a-z0-9_./-]+\.(?:cc|h))`")
+
 KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr \w+ k[A-Z]|using)\b")
 
 
@@ -99,8 +103,17 @@ def sentences(path: str, text: str):
             yield text.count("\n", 0, match.start()) + 1, match[1]
 
 
+def names_of_files(path: str, text: str):
+    """(line, name) of each source that a document names; one in capitals (NAME.cc) stands for any."""
+    if path in DOCUMENTS or re.fullmatch(r"doc/[^/]+\.md", path):
+        for match in NAMED_FILE.finditer(text):
+            yield text.count("\n", 0, match.start()) + 1, match[1]
+
+
 def check_tree(root: pathlib.Path):
     count = 0
+    named: list = []
+    places: set = set()  # Each source's path, and what that ends with: "src/a/b.cc", "a/b.cc", "b.cc".
     said: dict = {}
     for path, text in project_files(root):
         if path.startswith(("fuzz/corpus", "tests/corpus")):
@@ -112,6 +125,13 @@ def check_tree(root: pathlib.Path):
             first = said.setdefault(sentence, path)
             if first != path:
                 yield f"{path}:{number}: {first} says the same: \"{sentence[:40]}...\""
+        named += [(path, number, name) for number, name in names_of_files(path, text)]
+        if path.split("/")[0] in SOURCES and path.endswith((".cc", ".h")):
+            parts = path.split("/")
+            places.update("/".join(parts[i:]) for i in range(len(parts)))
+    for path, number, name in named:
+        if name not in places:
+            yield f"{path}:{number}: there is no {name}"
     if count == 0:
         yield f"{root}: no file here"
     for path in LONG_FILES:

@@ -1,5 +1,5 @@
 #pragma once
-/// PF_KEY requests as XFRM messages. No system call, no look at the kernel; after xfrm_checks.h has found nothing.
+/// PF_KEY requests as XFRM messages. No system call, no look at the kernel; after xfrm_rules.h has found nothing.
 #include <cstdint>
 #include <optional>
 

@@ -38,7 +38,7 @@ struct Selectors {
 class Flow {
  public:
   /// The SA is usable and has its keys. IVs of counter modes start at `iv_start`, which nobody can predict.
-  /// `live` is the SA's alone; if its numbers have begun, they go on.
+  /// `live`: the numbers of this SA; if they have begun, they continue.
   Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start,
        std::shared_ptr<SaNumbers> live = std::make_shared<SaNumbers>());
 
