@@ -1,3 +1,12 @@
+// How a plan is carried out:
+// 1. run() has the order of the steps. A step that returns false ends it: a signal came, or the SADB or the rows of
+//    owners cannot be used.
+// 2. send() sends a batch of requests and passes each reply to its SA; took() marks the SA as done or failed.
+// 3. The row of its owner is written before an SA is added, so that a process that is killed leaves none without one.
+// 4. replace_some() reads the old SAs, then sends DELETE and ADD together. If the keys stay, replace_numbered() lets
+//    the new SA continue with the last number of the old one. If the new SA is refused, the old one is added again.
+// 5. pair() sends the pairs that no ADD has made. own() writes the rows of SAs that were there already, and erases
+//    stale ones.
 #include "apply/carry_out.h"
 
 #include <absl/functional/function_ref.h>

@@ -1,5 +1,5 @@
 #pragma once
-/// What an apply does to the SADB once its plan stands.
+/// What an apply does to the SADB after the plan has been made.
 #include <functional>
 #include <span>
 
@@ -16,7 +16,7 @@ struct PlanFor {
   Owner owner;
 };
 
-/// Why the plan is not gone on with.
+/// Why the rest of the plan is not carried out.
 enum class Stop : std::uint8_t {
   sadb,         ///< It cannot be reached, or stopped answering.
   interrupted,  ///< A signal.
@@ -24,7 +24,7 @@ enum class Stop : std::uint8_t {
   rows,         ///< The rows of owners cannot be read or written.
 };
 
-/// What the program does for it: it has the SADB, the clock, and the reader's ear.
+/// What carry_out() needs from the program: the SADB, the clock, and a way to report.
 struct Program {
   /// Numbers the requests and has the SADB answer them, as Backend::call() does.
   std::function<Result<void>(std::span<pfkey::Message> requests, const backend::Backend::Reply& reply)> call;

@@ -1,5 +1,5 @@
 #pragma once
-/// Who changes SAs of a SADB and their owners' rows (owner_rows.h) does it alone: one apply at a time for each SADB.
+/// Only one apply at a time may change a SADB's SAs and their owner rows (owner_rows.h).
 #include <chrono>
 #include <string>
 

@@ -1,3 +1,10 @@
+// How it is kept which file owns which SAs:
+// 1. A row of `source` is a file at a SADB, a row of `owned` an SA of a source and when it was added. `process` has the
+//    process behind a SADB, `boot` the boot that all rows are of.
+// 2. prune() removes the rows of another boot and of SADBs that are gone, and notes the process that serves now.
+// 3. read() returns what the owner has and what others have. The service has the rows of every file that it applied.
+// 4. put() and erase() first delete the owner's row of an SA, the service's of any file; put() then writes the new one.
+// 5. put(), erase() and prune() are one transaction each.
 #include "apply/owner_rows.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,11 @@
+// How a plan is made:
+// 1. want() lists the engine that holds the SAs of the file. Each begins as one to add.
+// 2. compare() gets an SA that the SADB holds. If the file has it, look_at() decides: keep, update, or replace where no
+//    UPDATE can do it. Otherwise look_at_surplus() plans its removal if only this owner has it, or if all others shall
+//    go.
+// 3. compare_pairs() is called last: an UPDATE can pair an SA only if its old partner, if any, goes.
+// 4. begin_anew() is for --flush-first: SAs that compare() saw count as removed, and all of the file's as added.
+// 5. carry_out() marks what failed or was not done; the counts leave those out.
 #include "apply/plan.h"
 
 #include <fmt/format.h>

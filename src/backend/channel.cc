@@ -1,3 +1,9 @@
+// A connection to ipsecd:
+// 1. connect() waits for its place in the backlog, but not for ever. Before anything is sent, trust() checks which user
+//    listens there.
+// 2. send() encodes a message once; it stays staged until the socket has room for it, and is wiped then.
+// 3. receive() takes one message, decodes it and wipes the buffer. A refusal notice of ipsecd becomes an error.
+// 4. Neither waits: `again` means that the socket is full or empty, `gone` that the other side has closed it.
 #include "backend/channel.h"
 
 #include <fmt/format.h>

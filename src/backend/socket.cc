@@ -2,7 +2,7 @@
 // 1. call() hands its requests to an Exchange. Each time round it writes what the socket takes and reads what is there,
 //    so that neither side can block the other.
 // 2. Pending joins a message to its request by seq and pid. What answers nothing is news, for the listener.
-// 3. After a failure answers may be on their way: the connection is given up, and the next call makes a new one.
+// 3. After a failure answers may be on their way: the connection is closed; the next call opens a new one.
 // 4. An Ear listens on the same connection: next() gives the news that calls met, then what the socket has.
 #include "backend/socket.h"
 

@@ -13,7 +13,7 @@
 namespace backend {
 
 /// A client of ipsecd. Requests are pipelined: as many are on their way as the socket holds, while replies are read.
-/// A connection that was lost is made anew by the next call.
+/// After a connection is lost, the next call opens a new one.
 class Socket : public Backend {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};

@@ -1,3 +1,11 @@
+// How a file becomes the state of the SADB:
+// 1. read_desired() runs the file against an engine of its own; what that holds is the desired state. If the file has
+//    a mistake, nothing is changed.
+// 2. A Turn has the lock of the SADB and its owner rows. A file is read after the lock is taken, a pipe before. A dry
+//    run takes no lock.
+// 3. compare() shows each SA of the SADB to the plan. A real run with --flush-first compares nothing: every SA is new.
+// 4. CarryingOut lends the session to apply::carry_out(), reports what is refused, and finds the exit status.
+// 5. report() prints the counts, and for a dry run or with --verbose the plan.
 #include "cli/apply.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,10 @@
+// How files with keys are read and written:
+// 1. InputFile::open() finds a file without opening it, checks what it is, and then opens that very file.
+// 2. Care::refuse also checks the folder and refuses links and files that others can reach. Otherwise that becomes a
+//    reservation, which the caller can show.
+// 3. read() waits for the file and for signals, so that a pipe can be interrupted.
+// 4. OutputFile writes to a file without a name or, where there is no such thing, to a temporary one beside the target.
+// 5. commit() syncs it and gives it its name in one step: a reader sees the old file or the whole new one.
 #include "cli/files.h"
 
 #include <fcntl.h>

@@ -23,7 +23,7 @@ std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
   return flags;
 }
 
-// Whatever else the message said of its side.
+// Nothing else of the side is kept.
 void keep_address_and_port(std::optional<pfkey::Endpoint>& side) {
   if (side) side = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = side->address, .port = side->port};
 }

@@ -330,7 +330,7 @@ Check check_add(Message& m, const Options& options) {
   add.auth = m.sa->auth ? usable(auth, m.sa->auth, options) : nullptr;
   add.encrypt = m.sa->encrypt ? usable(encrypt, m.sa->encrypt, options) : nullptr;
   if (auto wrong = first_broken(kKeys, add)) return with_cure(*wrong, m, options);
-  if (m.icv && m.icv->value == add.auth->icv * 8u) m.icv.reset();  // What it would be without a word.
+  if (m.icv && m.icv->value == add.auth->icv * 8u) m.icv.reset();  // What it would be by default.
   if (kCounterAlone.broken(add)) return kCounterAlone.answer;
   if (auto wrong = check_window(m, add.encrypt, add.auth)) return wrong;
   if (m.encrypt_key && add.encrypt && pfkey::has_parity(add.encrypt->number))

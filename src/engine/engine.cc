@@ -1,3 +1,10 @@
+// How a request is handled:
+// 1. handle() finds the row of its type, checks the SA type and, where it is about an SA, the contents, and calls the
+//    handler. Handlers are in this file and in those that state.h names.
+// 2. A handler replies through `out`, or returns a Refusal, which handle() makes the reply.
+// 3. audience_of() tells who gets a reply. echo() is the reply that repeats the request, without keys.
+// 4. DUMP is a walk: dump() begins it, next() returns an SA at a time, and dump_end() is its last message.
+// 5. deadline() is when the caller must call again, for an SA or an ACQUIRE.
 #include "engine/engine.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #pragma once
-/// THE table of what few SAs have: the extensions that an SA keeps as its ADD said them. Adding, replying, updating and
+/// THE table of what few SAs have: the extensions that an SA keeps as given in its ADD. Adding, replying, updating and
 /// storing are loops over its rows.
 #include <cstddef>
 #include <tuple>
@@ -19,7 +19,7 @@ enum class OnUpdate {
   refused,   ///< It may only say what the SA has.
 };
 
-/// What an SA has that says nothing of a refused one; nullptr: nothing.
+/// The value that an SA without the extension has; nullptr: none.
 using Unsaid = pfkey::Number (*)(const Sa&);
 
 template <auto member, OnUpdate way, Unsaid unsaid = nullptr>

@@ -48,7 +48,7 @@ Check check_replay(const Sa& sa, const Message& m) {
   return std::nullopt;
 }
 
-// What the SA says, or means without a word.
+// What the SA says, or means by default.
 template <class Row>
 typename Row::Value has(const Sa& sa) {
   const auto& said = rare_of(sa).at<Row::kMember>();

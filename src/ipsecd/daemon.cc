@@ -1,3 +1,8 @@
+// The event loop of ipsecd, one thread:
+// 1. accept_waiting() accepts clients, refusal_of() decides, and admit() gives a client its Connection.
+// 2. serve() flushes replies and reads requests into the Server, some at a time, so that all clients have their turn.
+// 3. Packet threads call when something is due: the Server attends to limits, and acquires SAs that packets wait for.
+// 4. Each turn ends with settle(): which events each touched client waits for, and the timer for the next deadline.
 #include "ipsecd/daemon.h"
 
 #include <fmt/format.h>
@@ -28,8 +33,7 @@ constexpr int kMessagesAtOnce = 64;                // Of one client, before othe
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
 
-// A library without one of its providers lacks algorithms, and what it lacks no packet can have. To ask for all also
-// loads them from their files: none is opened any more once ipsecd serves.
+// The algorithms that the library lacks. Asking loads the others from their files, which ipsecd cannot open later.
 std::vector<const pfkey::Algorithm*> lacking() {
   std::vector<const pfkey::Algorithm*> rows;
   for (const pfkey::Algorithm& row : pfkey::algorithms())
@@ -360,8 +364,7 @@ void Daemon::close(ClientId id) {
   const auto found = connections_.find(id);
   if (const auto mine = connections_of_.find(found->second->uid); --mine->second == 0) connections_of_.erase(mine);
   connections_.erase(found);
-  // A descriptor is free again.
-  sd_event_source_set_enabled(accept_source_, SD_EVENT_ON);
+  sd_event_source_set_enabled(accept_source_, SD_EVENT_ON);  // A descriptor is free again.
 }
 
 void Daemon::settle() {

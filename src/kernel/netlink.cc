@@ -1,3 +1,11 @@
+// How requests go to the kernel:
+// 1. A NetlinkBatch has requests one after another in one buffer; number() gives them consecutive numbers.
+// 2. take() reads what is there and ignores what another process sent. receive() waits for it, but not for ever.
+// 3. exchange() sends a batch in slices and reads until each request of a slice has its verdict. An answer has the
+//    number of its request. If answers are lost, those that are left are read, and then the call fails.
+// 4. dump() collects the whole list before it passes it on. A list that changed meanwhile is requested again.
+// 5. hear() reads events. It reports a loss by its result, so that the listener can begin again.
+// 6. What was sent or received may have keys, and is wiped.
 #include "kernel/netlink.h"
 
 #include <fmt/format.h>

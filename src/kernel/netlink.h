@@ -88,7 +88,7 @@ class Netlink {
   /// as interrupted is thrown away and asked for again. Errors as above, and io when it never comes to rest.
   Result<Verdict> dump(NetlinkBatch& batch, absl::FunctionRef<void(const NetlinkMessage&)> each);
 
-  /// What hear() came upon.
+  /// What hear() found.
   enum class Heard : std::uint8_t {
     some,
     nothing,

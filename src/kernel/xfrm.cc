@@ -1,3 +1,9 @@
+// How PF_KEY requests become XFRM requests:
+// 1. call() collects requests that take one message of the kernel's: plan() checks each and puts it into the batch.
+// 2. settle() sends the batch in one exchange, and finish() replies to each in the order of the requests.
+// 3. Any other request waits until those before it are settled. Its handler, a row of kTable, then does all of it.
+// 4. What the kernel cannot keep is in the side table: a GET joins it, keep() notes it, and commit() writes it.
+// 5. An Ear listens on a socket of its own. After a loss it reports a gap and lists the current SAs.
 #include "kernel/xfrm.h"
 
 #include <fmt/format.h>
@@ -193,7 +199,7 @@ class Xfrm::Ear : public backend::Listener {
   }
 
  private:
-  // What was lost nobody knows; what there is can be listed.
+  // It is unknown what was lost, so the current SAs are listed.
   Result<void> begin_again(const Sink& sink) {
     sink(pfkey::gap_notice(0));
     Message all;

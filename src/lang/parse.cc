@@ -1,3 +1,11 @@
+// How a line is parsed:
+// 1. split() makes words. parse_head() finds the command, whether it is allowed here, and its SA type.
+// 2. parse_extensions() finds each keyword; read_value() reads its value as the type of its member wants (syntax.h).
+//    After an unknown keyword parsing continues at the next known one.
+// 3. Other commands have options, an algorithm or a name: parse_operands().
+// 4. check_required() and check_rules() check the whole, except keywords in faulty_, which have been reported.
+// 5. Faults are kept in the order of the line; with an error among them there is no command. A word that may be a key
+//    is not shown (Echo).
 #include "lang/parse.h"
 
 #include <fmt/format.h>

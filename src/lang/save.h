@@ -1,5 +1,6 @@
 #pragma once
-/// The SAs of a DUMP as a file: which of them and in which order says lang/savable.h, how they look a SaveFormat.
+/// The SAs of a DUMP as a file: lang/savable.h decides which SAs and in which order; a SaveFormat
+/// decides how they look.
 /// kCommandFormat is the inverse of parse and request, lossless (doc/design.md, "save").
 #include <string>
 

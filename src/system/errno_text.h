@@ -1,5 +1,5 @@
 #pragma once
-/// What the system says of an error number.
+/// The text of an error number.
 #include <string>
 #include <system_error>
 

@@ -1,3 +1,10 @@
+// How a batch of packets is carried:
+// 1. protect() and unprotect() stay in their epoch for a whole call, so that no table entry they use is freed.
+// 2. begin_out() reads the headers, chooses the SA, checks length and room, charges, numbers and wraps the packet.
+// 3. begin_in() finds the SA, asks the replay window and prepares the check. Nothing inside is believed yet.
+// 4. AH is sealed or checked there and then. ESP packets become jobs, which the ciphers do together.
+// 5. finish_in() marks the number, unwraps the packet, checks what is inside, and charges.
+// 6. A packet that fails is dropped with its cause. With extended numbers it may be tried with a higher half first.
 #include "traffic/worker.h"
 
 #include <algorithm>

@@ -1,3 +1,10 @@
+// How SAs outlive the process:
+// 1. A record is an SA, its times and its message, sealed with a key. Its numbers, which packet threads change, are a
+//    cell of other pages; the tag of the record names the cell. The key lies in the queue of a socket.
+// 2. keep() writes the new record before it releases the old one. numbers_of() gives an SA its cell.
+// 3. A new process calls take_over() with the descriptors of the last one. The key stays in the queue for the next.
+// 4. each() opens all records, uses the newer if there are two of an SA, and adds what packets did since.
+// 5. Without memory an SA is not kept at all: it is better lost than restored wrong.
 #include "ipsecd/keep/vault.h"
 
 #include <fmt/format.h>

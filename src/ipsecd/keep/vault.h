@@ -55,7 +55,7 @@ class Vault final : public engine::Keeper {
  private:
   struct Place {
     SealedRecords::Offset offset = 0;
-    std::shared_ptr<traffic::SaNumbers> numbers;  // Made when they are asked for.
+    std::shared_ptr<traffic::SaNumbers> numbers;  // Created on first use.
   };
   struct Hash {
     std::size_t operator()(const engine::SaId& id) const { return traffic::hash_of(id) * 0x9e3779b97f4a7c15u; }

@@ -1,3 +1,8 @@
+// How packets arrive:
+// 1. raw() takes ESP or AH, the SPIs of one share; udp() a port; beside() a port that another program has.
+// 2. take_whole() reads packets of a raw socket into their buffers, many at once.
+// 3. take_pieces() reads UDP, where one piece may be many datagrams; those without a buffer wait for the next call.
+// 4. complete() rebuilds the headers that the kernel took off from what it tells beside the packet.
 #include "ipsecd/packets/inlet.h"
 
 #include <fmt/format.h>
@@ -39,9 +44,8 @@ bool take_only(const Descriptor& fd, std::vector<sock_filter> code) {
   return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
-// The extension headers that the kernel tells of, in their order if it is asked for all: what it is asked with and what
-// it calls them, and their number in a packet. It tells of every one that may stand before ESP, AH and UDP but a
-// fragment's, which is gone when the packet is whole.
+// The extension headers that can be before ESP, AH and UDP, but a fragment's, which is gone when the packet is whole:
+// the option that requests each, its name in the answer, its number. If all are requested, they come in their order.
 struct ExtensionRow {
   int ask, name;
   std::uint8_t protocol;
@@ -50,8 +54,7 @@ constexpr std::array kExtensions = {ExtensionRow{IPV6_RECVHOPOPTS, IPV6_HOPOPTS,
                                     ExtensionRow{IPV6_RECVRTHDR, IPV6_RTHDR, IPPROTO_ROUTING},
                                     ExtensionRow{IPV6_RECVDSTOPTS, IPV6_DSTOPTS, IPPROTO_DSTOPTS}};
 
-// What the kernel tells beside a packet: the address that it came to, hop limit, traffic class, options or extension
-// headers.
+// What the kernel reports beside a packet: its destination, hop limit, traffic class, options or extension headers.
 bool ask_for_details(const Descriptor& fd, Family family) {
   if (family == Family::v4)
     return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1) && set_option(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
@@ -132,8 +135,7 @@ void give_room(int fd) {
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
 }
 
-// For IPv4 the filter sees the IP header first, for IPv6 it does not. A load from behind the packet's end would drop it
-// from every socket, and nobody would count it.
+// Only for IPv4 the filter sees the IP header. A load from behind the end would drop the packet everywhere, uncounted.
 std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share) {
   const std::uint32_t spi_at = protocol == kAh ? 4 : 0;
   const std::uint32_t of_short = share.number == 0 ? UINT32_MAX : 0;

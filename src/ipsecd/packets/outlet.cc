@@ -1,3 +1,10 @@
+// How packets leave:
+// 1. send() makes messages of packets, in order: one of each packet for a raw socket, and one of a run of UDP datagrams
+//    of one length to one peer for the socket of their port; the kernel cuts it up again.
+// 2. flush() sends the messages of one socket. Where there is no room and the caller can wait, send() returns how many
+//    packets are done, and the next call begins there.
+// 3. A packet longer than its MTU goes as fragments; fragments_sent_ remembers how many of them have left.
+// 4. refused() is for a packet that the kernel did not take: it is cut for a narrower link, or tried once more.
 #include "ipsecd/packets/outlet.h"
 
 #include <fmt/format.h>
