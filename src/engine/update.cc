@@ -57,14 +57,14 @@ typename Row::Value has(const Sa& sa) {
   return said;
 }
 
-Check check_kept(const Message& m, const Sa& sa) {
+// Asks for something else than the SA has for good.
+bool changes_kept(const Message& m, const Sa& sa) {
   bool differs = false;
   Rare::for_each_row([&]<class Row>(Row) {
     if constexpr (Row::kOnUpdate == OnUpdate::refused)
       differs = differs || (m.*Row::kMember && m.*Row::kMember != has<Row>(sa));
   });
-  if (!differs) return std::nullopt;
-  return Refusal{EINVAL, Diagnostic::bad_saflags, std::string(pfkey::kKeptForGood)};
+  return differs;
 }
 
 Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Options& options) {
@@ -72,7 +72,7 @@ Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Opti
   if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
   if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
   if ((m.sa->flags & ~settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
-  if (auto wrong = check_kept(m, sa)) return wrong;
+  if (changes_kept(m, sa)) return Refusal{EINVAL, Diagnostic::bad_saflags, std::string(pfkey::kKeptForGood)};
   if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
   if (auto wrong = check_lifetimes(m)) return wrong;
   if (auto wrong = check_labels(m, options)) return wrong;
