@@ -240,6 +240,37 @@ TEST(PathReports, WithAWrongChecksumAreNotHeeded) {
   }
 }
 
+// RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c): as much of the packet as fits in 576 bytes, or 1280.
+TEST(PathReports, QuoteAsMuchAsTheyMay) {
+  for (const bool six : {false, true}) {
+    const std::size_t headers = six ? 40 : 20, front = headers + 8, most = six ? 1280 : 576;
+    for (const std::size_t quoted : {front, most - front - 1, most - front, most - front + 1, std::size_t{3000}}) {
+      const std::size_t payload = quoted - headers - 8;
+      const Octets packet =
+          six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2", .size = payload}) : datagram({.size = payload});
+      ASSERT_EQ(packet.size(), quoted);
+      Held held(packet);
+      ASSERT_TRUE(make_too_big(held.item.packet, 1300, *parse_address(six ? "2001:db8::2" : "192.0.2.2")));
+      const Octets answer = held.bytes();
+      ASSERT_EQ(answer.size(), front + std::min(quoted, most - front));
+      EXPECT_EQ(hex(Bytes(answer).subspan(front)), hex(Bytes(packet).first(answer.size() - front)));
+    }
+  }
+}
+
+// Without room in front there is none, and the packet stays as it was.
+TEST(PathReports, NeedRoomInFront) {
+  for (const bool six : {false, true}) {
+    const Octets packet = six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2"}) : datagram();
+    const std::size_t front = six ? 48 : 28;
+    for (const std::size_t room : {std::size_t{0}, front - 1, front}) {
+      Held held(packet, room);
+      ASSERT_EQ(make_too_big(held.item.packet, 1300, std::nullopt), room == front);
+      EXPECT_EQ(held.bytes() == packet, room < front);
+    }
+  }
+}
+
 // RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e): no answer to an ICMP error, and over IPv4 none to a multicast.
 TEST(PathReports, AreNotMadeOfWhatMayNotBeAnswered) {
   constexpr std::uint8_t kIcmp = 1, kIcmpV6 = 58;
