@@ -268,7 +268,7 @@ Check check_contents(const Message& m, const Options& options) {
   if (m.initial_iv || m.remark || m.traffic) return einval(D::unknown_ext);  // They are for replies.
   if (m.offload && !options.as_linux) return Refusal{EOPNOTSUPP, D::none};
   if (m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8) return einval(D::bad_saflags);
-  if (m.icv && m.icv->value < pfkey::kShortIcv) return Refusal{EINVAL, D::bad_aalg, std::string(pfkey::kNoSuchIcv)};
+  if (m.icv && m.icv->value < pfkey::kShortIcv) return Refusal{EINVAL, D::bad_aalg, pfkey::kNoSuchIcv};
   return std::nullopt;
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 /// What is asked of a request before it may change anything: the sections "Input", "Addresses" and "ADD" of
 /// doc/pf-key.md, as tables of rules.
+#include <concepts>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "engine/engine.h"
 #include "pfkey/algorithms.h"
@@ -12,12 +15,20 @@
 
 namespace engine {
 
+/// Words that outlive every reply: those of a literal or of a table, not of a string, which may be gone by then.
+class LastingText : public std::string_view {
+ public:
+  constexpr LastingText() = default;
+  template <class Text>
+    requires(std::convertible_to<Text, std::string_view> && !std::same_as<std::remove_cvref_t<Text>, std::string>)
+  constexpr LastingText(const Text& text) : std::string_view(text) {}
+};
+
 /// The error reply a request gets.
 struct Refusal {
   std::uint8_t error;  ///< errno, the host's numbers.
   pfkey::Diagnostic diagnostic;
-  std::string_view remark =
-      {};  ///< Which of the diagnostic's causes it is, where they ask for different cures; static.
+  LastingText remark = {};  ///< Which of the diagnostic's causes it is, where they ask for different cures.
   bool operator==(const Refusal&) const = default;
 };
 

@@ -282,7 +282,12 @@ TEST(Engine, ADryRunJudgesAnUpdateByWhatTheSaHas) {
        {std::pair(96u, kDone), std::pair(128u, Outcome{EINVAL, pfkey::Diagnostic::bad_saflags})}) {
     Message update = request(pfkey::Type::update, pfkey::SaType::esp, 1);
     update.icv = pfkey::Number{bits}, update.hard = pfkey::Lifetime{.bytes = 9};
-    EXPECT_EQ(outcome(engine, std::move(update)), wanted) << bits;
+    const auto sent = ask(engine, std::move(update));
+    ASSERT_EQ(sent.size(), 1u);
+    const Message& reply = sent[0].message;
+    EXPECT_EQ((Outcome{reply.error, static_cast<pfkey::Diagnostic>(reply.diagnostic)}), wanted) << bits;
+    EXPECT_EQ(reply.remark ? reply.remark->text : "",
+              wanted == kDone ? "" : "the length of the ICV and the alignment of AH stay as the SA was added");
   }
 }
 
@@ -307,7 +312,14 @@ TEST(Engine, AShortIcvIsRefusedInEveryRequest) {
     for (const std::uint32_t bits : {0u, 8u, 95u}) {
       Message m = request(type, pfkey::SaType::esp, 1);
       m.icv = pfkey::Number{bits};
-      EXPECT_EQ(outcome(engine, std::move(m)), (Outcome{EINVAL, pfkey::Diagnostic::bad_aalg})) << bits;
+      const auto sent = ask(engine, std::move(m));
+      ASSERT_EQ(sent.size(), 1u);
+      EXPECT_EQ((Outcome{sent[0].message.error, static_cast<pfkey::Diagnostic>(sent[0].message.diagnostic)}),
+                (Outcome{EINVAL, pfkey::Diagnostic::bad_aalg}));
+      ASSERT_TRUE(sent[0].message.remark);
+      EXPECT_EQ(sent[0].message.remark->text,
+                "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the "
+                "whole result");
     }
   EXPECT_EQ(engine.size(), 1u);
 }

@@ -72,7 +72,7 @@ Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Opti
   if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
   if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
   if ((m.sa->flags & ~settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
-  if (changes_kept(m, sa)) return Refusal{EINVAL, Diagnostic::bad_saflags, std::string(pfkey::kKeptForGood)};
+  if (changes_kept(m, sa)) return Refusal{EINVAL, Diagnostic::bad_saflags, pfkey::kKeptForGood};
   if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
   if (auto wrong = check_lifetimes(m)) return wrong;
   if (auto wrong = check_labels(m, options)) return wrong;
