@@ -60,11 +60,26 @@ class Loops(base.Case):
         with self.b.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as router:
             router.sendto(report, ("192.0.2.1", 0))
 
+        given, left = 0, 0  # Datagrams, and those of which the end is on the cable.
+
+        def pieces():
+            nonlocal left
+            esp = [p for p in self.cable.packets() if p[9] == ESP]
+            left += sum(not p[6] & 0x20 for p in esp)  # More fragments follow those with the bit.
+            return esp
+
         def cut():
+            nonlocal given
             self.send(1300)
-            return any(p[9] == ESP and len(p) <= 1300 for p in self.cable.packets())
+            given += 1
+            return any(len(p) <= 1300 for p in pieces())
+
+        def all_left():
+            pieces()
+            return left == given
 
         wait_for("the smaller path", cut)
+        wait_for("what goes by the old route", all_left)
         self.a.ip("route", "add", "192.0.2.2/32", "dev", "ipsec0")
         before = self.a.status()["out"]
         self.send(1300)
