@@ -19,8 +19,23 @@ constexpr std::uint32_t kSas = 8;
 struct Traffic {
   Plane out{{.workers = kThreads, .mtu = 1500, .random = nullptr}},
       in{{.workers = kThreads, .mtu = 1500, .random = nullptr}};
+  engine::Engine sends{carried_by(out)}, receives{carried_by(in)};
   std::atomic<bool> stop{false};
   std::array<std::uint64_t, kThreads> through{}, dropped{};
+  std::vector<std::thread> threads;
+
+  static engine::Options carried_by(Plane& plane) {
+    engine::Options options;
+    options.carrier = &plane;
+    return options;
+  }
+  void start() {
+    for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([this, i] { run(i); });
+  }
+  void finish() {
+    stop = true;
+    for (std::thread& t : threads) t.join();
+  }
 
   void run(unsigned number) {
     Worker sender = out.worker(number), receiver = in.worker(number);
@@ -41,12 +56,8 @@ struct Traffic {
 
 TEST(Threads, PacketsFlowWhileSasComeAndGo) {
   Traffic traffic;
-  engine::Engine sends(engine::Options{
-      .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &traffic.out});
-  engine::Engine receives(engine::Options{
-      .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &traffic.in});
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([&traffic, i] { traffic.run(i); });
+  engine::Engine &sends = traffic.sends, &receives = traffic.receives;
+  traffic.start();
   const auto nothing = [](engine::Audience, Message&&) {};
   std::uint32_t spi = 0x100;
   for (int round = 0; round < 400; ++round, ++spi) {
@@ -64,8 +75,7 @@ TEST(Threads, PacketsFlowWhileSasComeAndGo) {
     receives.handle(engine::testing::request(pfkey::Type::del, SaType::esp, spi - 3 * kSas), at(1), nothing);
     std::this_thread::yield();
   }
-  traffic.stop = true;
-  for (std::thread& t : threads) t.join();
+  traffic.finish();
   std::uint64_t through = 0, dropped = 0;
   for (unsigned i = 0; i < kThreads; ++i) through += traffic.through[i], dropped += traffic.dropped[i];
   const Totals out = traffic.out.outbound(), in = traffic.in.inbound();
@@ -87,12 +97,8 @@ TEST(Threads, PacketsFlowWhileSasComeAndGo) {
 // in or sent twice.
 TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
   Traffic traffic;
-  engine::Engine sends(engine::Options{
-      .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &traffic.out});
-  engine::Engine receives(engine::Options{
-      .is_local = {}, .random = {}, .usable = {}, .dry_run = false, .label_policy = false, .carrier = &traffic.in});
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([&traffic, i] { traffic.run(i); });
+  engine::Engine &sends = traffic.sends, &receives = traffic.receives;
+  traffic.start();
   const auto nothing = [](engine::Audience, Message&&) {};
   std::uint64_t sent = 0, let_in = 0;
   // Each round has an SPI of its own: a thread may sleep between protect() and unprotect(), and its packet must not be
@@ -116,8 +122,7 @@ TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
     sent += last_sent, let_in += last_let_in;
     while (traffic.out.wanted()) continue;
   }
-  traffic.stop = true;
-  for (std::thread& t : threads) t.join();
+  traffic.finish();
   // Nothing is late or lost between the two: each number that was sent is a packet that was counted there.
   EXPECT_EQ(traffic.out.outbound().packets, sent);
   EXPECT_GE(let_in, traffic.in.inbound().packets);
