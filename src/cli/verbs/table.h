@@ -10,8 +10,8 @@ namespace cli {
 namespace verbs {
 Status apply(Runner& runner, const lang::Command& command);  ///< And unload.
 Status count(Runner& runner, const lang::Command& command);
-Status doctor(Runner& runner,
-              const lang::Command& command);  ///< ok if this user has a SADB to work with, else no_sadb.
+/// ok if this user has a SADB to work with, else no_sadb.
+Status doctor(Runner& runner, const lang::Command& command);
 Status dump(Runner& runner, const lang::Command& command);
 Status fresh(Runner& runner, const lang::Command& command);
 Status genkey(Runner& runner, const lang::Command& command);
