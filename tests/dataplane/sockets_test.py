@@ -219,12 +219,13 @@ class BusyPort(Case):
         return sockets
 
     def carries(self):
-        """TCP, whose long packets cross this cable as pieces of many datagrams, and single datagrams."""
+        """TCP, whose long packets cross this cable as pieces of many datagrams, and single datagrams. At a handover a packet may
+        come both ways: the second is `replayed`, or `late` where the window has gone on meanwhile."""
         for address in ("10.2.0.1", "fd02::1"):
             echo(self.a, self.b, address, 3_000_000)
             self.assertEqual(datagrams(self.b, self.a, address.replace("2", "1"), [1, 100, 1300]), [1, 100, 1300])
         for host in (self.a, self.b):
-            self.assertLessEqual(set(host.status()["in"]["dropped"]), {"replayed"})
+            self.assertLessEqual(set(host.status()["in"]["dropped"]), {"replayed", "late"})
         self.assertEqual(self.cable.protocols(), {17})
 
     def test_it_is_taken_when_it_is_free(self):
