@@ -19,7 +19,6 @@ using pfkey::Algorithm;
 using pfkey::Mode;
 
 constexpr std::size_t kSpiAndNumber = 8;
-constexpr std::uint8_t kDes = 2;
 
 }  // namespace
 
@@ -69,7 +68,7 @@ bool set_up_cipher(Contexts& c, const Suite& suite, Keyed::Way way, Keyed::By by
   if (all.size() <= c.salt_size) return false;
   std::ranges::copy(all.last(c.salt_size), c.salt.begin());
   Bytes key = all.first(all.size() - c.salt_size);
-  Secret tripled(c.encrypt->number == kDes ? 24 : 0);
+  Secret tripled(c.encrypt->single_des() ? 24 : 0);
   if (!tripled.empty()) {
     if (key.size() != 8) return false;
     for (std::size_t i = 0; i < 24; ++i) tripled.bytes()[i] = key[i % 8];

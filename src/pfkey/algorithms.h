@@ -35,8 +35,10 @@ struct Algorithm {
   std::uint8_t salt_bits;                       ///< The tail of the key string.
   std::uint8_t iv, icv, block;
   Standing standing;
-  std::string_view kernel;  ///< The Linux crypto API's name; empty: not there.
-  std::string_view source;  ///< RFC.
+  std::string_view kernel;   ///< The Linux crypto API's name; empty: not there.
+  std::string_view library;  ///< What it is made of, as OpenSSL calls it; {}: the bits of the key. Empty: of nothing.
+  std::string_view source;   ///< RFC.
+  bool des = false;          ///< DES, once or thrice: octets of its keys have odd parity, and some keys are weak.
 
   constexpr std::string_view name() const { return names.substr(0, names.find(' ')); }
   constexpr bool takes_key() const { return max_bits > 0; }
@@ -49,9 +51,14 @@ struct Algorithm {
   /// Its standing where keys are manual: counter modes are ruled out there (RFC 8221 section 3, RFC 3686 section 2.1).
   constexpr Standing manual() const { return counter() ? Standing::must_not : standing; }
   constexpr bool discouraged() const { return standing <= Standing::should_not; }
+  constexpr bool single_des() const { return des && max_bits == 64; }
   /// The key has a length that the algorithm's RFC gives it.
   constexpr bool key_fits(unsigned bits) const {
     return bits >= min_bits && bits <= max_bits && (bits - min_bits) % step_bits == 0;
+  }
+  /// So do the key material of an ADD, in bits, of which `reserved` at most are an explicit IV: a key and the salt.
+  constexpr bool material_fits(unsigned bits, unsigned reserved) const {
+    return bits > reserved + salt_bits && key_fits(bits - reserved - salt_bits);
   }
   /// It may be cut to an ICV of so many bits: those of its RFC, the 96 that all had before RFC 4868, or all there are.
   constexpr bool icv_fits(unsigned bits) const {
@@ -67,6 +74,11 @@ struct Algorithm {
 /// Nothing vouches for what an SA with these lets in; nullptr: it has none such.
 constexpr bool without_integrity(const Algorithm* cipher, const Algorithm* mac) {
   return !mac && !(cipher && cipher->combined());
+}
+
+/// A counter mode that nothing vouches for: any bit of a packet can be flipped on its way (RFC 3686 section 7).
+constexpr bool counter_alone(const Algorithm* cipher, const Algorithm* mac) {
+  return cipher && cipher->counter() && without_integrity(cipher, mac);
 }
 
 std::span<const Algorithm> algorithms();

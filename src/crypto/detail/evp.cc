@@ -3,24 +3,12 @@
 #include <fmt/format.h>
 #include <openssl/provider.h>
 
-#include <algorithm>
-#include <array>
+#include <string_view>
 
 namespace crypto {
 namespace {
 
-// One DES is three with one key; so it needs no legacy provider.
-struct Name {
-  std::uint8_t number;
-  const char* pattern;  ///< {}: bits of the key.
-  bool legacy = false;  ///< Of the legacy provider.
-};
-constexpr std::array kCiphers = {
-    Name{2, "DES-EDE3-CBC"}, Name{3, "DES-EDE3-CBC"},       Name{7, "BF-CBC", true}, Name{12, "AES-{}-CBC"},
-    Name{13, "AES-{}-CTR"},  Name{14, "AES-{}-CCM"},        Name{15, "AES-{}-CCM"},  Name{16, "AES-{}-CCM"},
-    Name{18, "AES-{}-GCM"},  Name{19, "AES-{}-GCM"},        Name{20, "AES-{}-GCM"},  Name{22, "CAMELLIA-{}-CBC"},
-    Name{23, "AES-{}-GCM"},  Name{31, "ChaCha20-Poly1305"},
-};
+constexpr std::string_view kLegacy = "BF-CBC";  // What the table names of the legacy provider.
 
 }  // namespace
 
@@ -34,16 +22,11 @@ OSSL_LIB_CTX* library() {
   return context;
 }
 
-CipherPtr cipher_named(const char* name) { return CipherPtr(EVP_CIPHER_fetch(library(), name, nullptr)); }
-
 CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes) {
-  for (const Name& name : kCiphers)
-    if (name.number == row.number) return cipher_named(fmt::format(fmt::runtime(name.pattern), key_bytes * 8).c_str());
-  return nullptr;
+  if (row.library.empty()) return nullptr;
+  return CipherPtr(EVP_CIPHER_fetch(library(), fmt::format(fmt::runtime(row.library), key_bytes * 8).c_str(), nullptr));
 }
 
-bool of_legacy_provider(const pfkey::Algorithm& row) {
-  return std::ranges::any_of(kCiphers, [&](const Name& name) { return name.legacy && name.number == row.number; });
-}
+bool of_legacy_provider(const pfkey::Algorithm& row) { return row.library == kLegacy; }
 
 }  // namespace crypto

@@ -27,7 +27,6 @@ OSSL_LIB_CTX* library();
 CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes);
 /// Whether the library has it in its legacy provider, which can be missing.
 bool of_legacy_provider(const pfkey::Algorithm& row);
-CipherPtr cipher_named(const char* name);
 
 /// The library's octets.
 inline unsigned char* octets(std::byte* p) { return octets_as<unsigned char>(p); }

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
 
 #include "base/secret_heap.h"
 
@@ -87,21 +89,21 @@ std::unique_ptr<Mac> make(Bytes key) {
   return made;
 }
 
-// By the numbers of pfkey/algorithms.cc.
-struct Row {
-  std::uint8_t number;
-  const char* name;  ///< The library's. What its providers leave out, as a policy may demand, is not there.
+struct Named {
+  std::string_view name;  ///< The library's, as in pfkey/algorithms.cc.
   std::unique_ptr<Mac> (*make)(Bytes key);
 };
-constexpr std::array kRows = {Row{2, "MD5", make<Md5>}, Row{3, "SHA1", make<Sha1>}, Row{5, "SHA2-256", make<Sha256>},
-                              Row{6, "SHA2-384", make<Sha384>}, Row{7, "SHA2-512", make<Sha512>}};
+constexpr std::array kDigests = {Named{"MD5", make<Md5>}, Named{"SHA1", make<Sha1>}, Named{"SHA2-256", make<Sha256>},
+                                 Named{"SHA2-384", make<Sha384>}, Named{"SHA2-512", make<Sha512>}};
 
 }  // namespace
 
 std::unique_ptr<Mac> make_hmac(const pfkey::Algorithm& algorithm, Bytes key) {
-  const auto row = std::ranges::find(kRows, algorithm.number, &Row::number);
-  if (row == kRows.end() || !DigestPtr(EVP_MD_fetch(library(), row->name, nullptr))) return nullptr;
-  return row->make(key);
+  const auto digest = std::ranges::find(kDigests, algorithm.library, &Named::name);
+  if (digest == kDigests.end()) return nullptr;
+  // What the library's providers leave out, as a policy may demand, is not there.
+  if (!DigestPtr(EVP_MD_fetch(library(), std::string(digest->name).c_str(), nullptr))) return nullptr;
+  return digest->make(key);
 }
 
 }  // namespace crypto

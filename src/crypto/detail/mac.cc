@@ -99,19 +99,19 @@ class Xcbc final : public Mac, public secret_heap::Object {
   std::array<std::byte, 512> scratch_{};
 };
 
-std::unique_ptr<Mac> cmac(Bytes key) {
+std::unique_ptr<Mac> cmac(const pfkey::Algorithm& row, Bytes key) {
   const MacPtr mac(EVP_MAC_fetch(library(), "CMAC", nullptr));
   if (!mac) return nullptr;
   MacContext context(EVP_MAC_CTX_new(mac.get()));
-  std::string cipher("AES-128-CBC");
+  std::string cipher(row.library);
   const std::array<OSSL_PARAM, 2> parameters = {
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher.data(), 0), OSSL_PARAM_construct_end()};
   if (!context || EVP_MAC_init(context.get(), octets(key.data()), key.size(), parameters.data()) != 1) return nullptr;
   return std::make_unique<Cmac>(std::move(context));
 }
 
-CipherContext cbc_encryptor(Bytes key) {
-  const CipherPtr cipher = cipher_named("AES-128-CBC");
+CipherContext cbc_encryptor(const pfkey::Algorithm& row, Bytes key) {
+  const CipherPtr cipher = cipher_of(row, key.size());
   CipherContext context(EVP_CIPHER_CTX_new());
   constexpr Block kZero{};
   if (!cipher || !context ||
@@ -121,17 +121,17 @@ CipherContext cbc_encryptor(Bytes key) {
   return context;
 }
 
-std::unique_ptr<Mac> xcbc(Bytes key) {
+std::unique_ptr<Mac> xcbc(const pfkey::Algorithm& row, Bytes key) {
   std::array<Block, 3> derived;
   for (unsigned i = 0; i < derived.size(); ++i) {
-    const CipherContext once = cbc_encryptor(key);
+    const CipherContext once = cbc_encryptor(row, key);
     Block in;
     in.fill(static_cast<std::byte>(i + 1));
     int size = 0;
     if (!once || EVP_EncryptUpdate(once.get(), octets(derived[i].data()), &size, octets(in.data()), kBlock) != 1)
       return nullptr;
   }
-  CipherContext cbc = cbc_encryptor(derived[0]);
+  CipherContext cbc = cbc_encryptor(row, derived[0]);
   auto made = cbc ? std::make_unique<Xcbc>(std::move(cbc), derived[1], derived[2]) : nullptr;
   OPENSSL_cleanse(derived.data(), sizeof derived);
   return made;
@@ -140,8 +140,8 @@ std::unique_ptr<Mac> xcbc(Bytes key) {
 }  // namespace
 
 std::unique_ptr<Mac> Mac::make(const pfkey::Algorithm& row, Bytes key) {
-  if (row.mode == pfkey::Mode::xcbc) return xcbc(key);
-  if (row.mode == pfkey::Mode::cmac) return cmac(key);
+  if (row.mode == pfkey::Mode::xcbc) return xcbc(row, key);
+  if (row.mode == pfkey::Mode::cmac) return cmac(row, key);
   return make_hmac(row, key);
 }
 
