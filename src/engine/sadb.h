@@ -93,6 +93,12 @@ inline bool extended_numbers(const Sa& sa) {
   return window && window->esn;
 }
 
+/// The replay window, packets.
+inline std::uint32_t window_of(const Sa& sa) {
+  const auto& wide = rare_of(sa).at<&pfkey::Message::replay_window>();
+  return wide ? wide->window : sa.window;
+}
+
 /// The last sequence number sent, or the highest seen, whole.
 inline std::uint64_t sequence_of(const Sa& sa) {
   return sa.replay_value | (sa.rare ? std::uint64_t{sa.rare->replay_high} << 32 : 0);

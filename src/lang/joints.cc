@@ -109,16 +109,12 @@ constexpr auto label(std::optional<Label> S::* member, Boxed<pfkey::Sensitivity>
 
 // ---- values that share a place, or mean another thing in a reply
 
-std::uint32_t window_of(const Message& m) {
-  return m.replay_window ? m.replay_window->window : std::uint32_t{m.sa->replay};
-}
-
 void put_window(Message& m, const Window& v) {
   m.sa->replay = static_cast<std::uint8_t>(std::min<std::uint32_t>(v.value, UINT8_MAX));
   if (v.value > UINT8_MAX) m.replay_window = pfkey::ReplayWindow{v.value, false};
 }
 
-void put_esn(Message& m, Flag) { m.replay_window = pfkey::ReplayWindow{window_of(m), true}; }
+void put_esn(Message& m, Flag) { m.replay_window = pfkey::ReplayWindow{m.window(), true}; }
 
 // Numbers that were sent must not be sent again, and packets go on while the file lies there: an SA that has sent goes
 // on a good way ahead, once. Loaded, it is unused, so that a save of it says the same. One that receives, too, has one
@@ -128,9 +124,9 @@ std::optional<Count> resumed(const Message& m) {
   constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
   const std::uint64_t number = m.replay_value->number();
   const std::uint32_t way = m.sa->flags & (kIn | kOut);  // None: both.
-  const bool checks = way != kOut && window_of(m) != 0;
+  const bool checks = way != kOut && m.window() != 0;
   if (way == kIn || checks || !(m.sa->flags & pfkey::kFlagUsed)) return unless_zero<Count>(number);
-  const std::uint64_t last = m.replay_window && m.replay_window->esn ? UINT64_MAX : UINT32_MAX;
+  const std::uint64_t last = m.extended() ? UINT64_MAX : UINT32_MAX;
   return Count{last - number < kSaveMargin ? last : number + kSaveMargin};
 }
 
@@ -159,8 +155,8 @@ constexpr std::tuple kJoints{
     algorithm(&S::encrypt, &pfkey::Sa::encrypt),
     algorithm(&S::auth, &pfkey::Sa::auth),
     number(&S::icv, &Message::icv),
-    Joint{&S::replay, put_window, [](const Message& m) { return unless_zero<Window>(window_of(m)); }},
-    Joint{&S::esn, put_esn, [](const Message& m) { return if_so<Flag>(m.replay_window && m.replay_window->esn); }},
+    Joint{&S::replay, put_window, [](const Message& m) { return unless_zero<Window>(m.window()); }},
+    Joint{&S::esn, put_esn, [](const Message& m) { return if_so<Flag>(m.extended()); }},
     Joint{&S::replay_value, [](Message& m, const Count& v) { m.replay_value = pfkey::ReplayValue::of(v.value); },
           resumed, false, kUpdatable},
     Joint{&S::state, [](Message& m, const pfkey::State& v) { m.sa->state = v; }, state_to_say},

@@ -1,10 +1,14 @@
 #pragma once
-/// What an UPDATE makes of the limits of an SA.
+/// The order of an SA's limits, and what an UPDATE makes of them.
+#include <cstdint>
 #include <optional>
 
 #include "pfkey/message.h"
 
 namespace pfkey {
+
+/// A limit beyond another one; 0 is no limit.
+constexpr bool above(std::uint64_t limit, std::uint64_t most) { return limit != 0 && most != 0 && limit > most; }
 
 /// A limit that is given replaces the one that was there; 0 leaves it as it is.
 void replace_limits(Lifetime& limits, const std::optional<Lifetime>& given);

@@ -41,17 +41,25 @@ enum class SaType : std::uint8_t { unspec = 0, ah = 2, esp = 3 };
 
 enum class State : std::uint8_t { larval, mature, dying, dead, active_elsewhere, idle, active };
 
-/// sadb_sa_flags.
+/// sadb_sa_flags: SADB_SAFLAGS_ and SADB_X_SAFLAGS_ of Solaris' net/pfkeyv2.h, whose bits from 0x400000 on have other
+/// meanings elsewhere.
 enum SaFlag : std::uint32_t {
   kFlagPfs = 0x1,
   kFlagNoReplay = 0x2,
   kFlagNatted = 0x1000,
+  kFlagTcpSig = 0x2000,  ///< Of TCP signatures, which have no engine here.
   kFlagInbound = 0x4000,
   kFlagOutbound = 0x8000,
   kFlagPaired = 0x10000,
   kFlagTunnel = 0x20000,
+  kFlagKernel2 = 0x40000,  ///< Solaris' kernel's own, like kFlagKernel1.
   kFlagNattRemote = 0x80000,
   kFlagNattLocal = 0x100000,
+  kFlagKernel1 = 0x200000,
+  kFlagManager4 = 0x400000,  ///< For key managers to use as they like, like the three that follow.
+  kFlagManager3 = 0x800000,
+  kFlagManager2 = 0x1000000,
+  kFlagManager1 = 0x2000000,
   kFlagEalg2 = 0x4000000,  ///< Counter-mode cipher.
   kFlagEalg1 = 0x8000000,  ///< Combined-mode cipher.
   kFlagAalg2 = 0x10000000,
@@ -61,7 +69,8 @@ enum SaFlag : std::uint32_t {
 };
 
 inline constexpr std::uint8_t kProtoIpip = 4, kProtoTcp = 6, kProtoUdp = 17, kProtoIpv6 = 41;
-inline constexpr std::uint8_t kEalgNull = 11;  ///< SADB_EALG_NULL.
+inline constexpr std::uint8_t kEalgNull = 11;    ///< SADB_EALG_NULL.
+inline constexpr std::uint16_t kNatPort = 4500;  ///< Of ESP in UDP where none is named (RFC 3948).
 
 /// sadb_sa: 16 bytes.
 struct Sa {
@@ -93,6 +102,14 @@ struct Endpoint {
   std::uint16_t port = 0;  ///< Host order here; 0: any.
   bool operator==(const Endpoint&) const = default;
 };
+
+/// What the outer headers of a tunnel name as their payload, by an inner address.
+inline std::uint8_t tunnel_protocol(const Address& inner) {
+  return inner.family == Family::v4 ? kProtoIpip : kProtoIpv6;
+}
+
+/// The UDP port of an end of ESP in UDP: its own, or kNatPort.
+inline std::uint16_t nat_port(const std::optional<Endpoint>& end) { return end && end->port ? end->port : kNatPort; }
 
 /// sadb_key. In ADD and UPDATE `material` is key, salt and explicit IV, `bits` their total and `reserved` the bits of
 /// the IV. In GET and DUMP replies it is key and salt, `bits` those of the key alone and `reserved` those of the salt.
@@ -305,6 +322,11 @@ struct Message {
   Boxed<Offload> offload;
   Boxed<Remark> remark;
   std::optional<Traffic> traffic;
+
+  /// The replay window, packets: REPLAY_WINDOW says it, or else SA; 0: none, or not spoken of.
+  std::uint32_t window() const { return replay_window ? replay_window->window : sa ? sa->replay : 0; }
+  /// Extended sequence numbers are asked for, or are what the SA has.
+  bool extended() const { return replay_window && replay_window->esn; }
 
   /// A message with this one's header and no extension.
   Message header() const {

@@ -42,8 +42,6 @@ constexpr std::array kStates = {
     Word{4, "active-elsewhere"}, Word{5, "idle"},   Word{6, "active"},
 };
 
-// 0x2000 to 0x2000000 without a constant in message.h: Solaris' kernel sets or key managers use them, we only name
-// them.
 constexpr std::array kFlags = {
     Word{kFlagInbound, "inbound"},
     Word{kFlagOutbound, "outbound"},
@@ -56,17 +54,17 @@ constexpr std::array kFlags = {
     Word{kFlagNattLocal, "natt-local"},
     Word{kFlagNattRemote, "natt-remote"},
     Word{kFlagNatted, "natted"},
-    Word{0x2000, "tcpsig"},
+    Word{kFlagTcpSig, "tcpsig"},
     Word{kFlagAalg1, "aalg1"},
     Word{kFlagAalg2, "aalg2"},
     Word{kFlagEalg1, "ealg1"},
     Word{kFlagEalg2, "ealg2"},
-    Word{0x2000000, "km1"},
-    Word{0x1000000, "km2"},
-    Word{0x800000, "km3"},
-    Word{0x400000, "km4"},
-    Word{0x200000, "kres1"},
-    Word{0x40000, "kres2"},
+    Word{kFlagManager1, "km1"},
+    Word{kFlagManager2, "km2"},
+    Word{kFlagManager3, "km3"},
+    Word{kFlagManager4, "km4"},
+    Word{kFlagKernel1, "kres1"},
+    Word{kFlagKernel2, "kres2"},
 };
 
 constexpr std::array kIdentities = {

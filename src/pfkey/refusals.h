@@ -11,6 +11,9 @@ inline constexpr std::string_view kCounterNeedsIntegrity =
     "a counter mode needs integrity beside it (RFC 3686 section 7)";
 inline constexpr std::string_view kExtendedNeedsWindow =
     "extended sequence numbers need a replay window: give `replay N`";
+inline constexpr std::string_view kNarrowNumbers = "without `esn` sequence numbers have 32 bits";
+inline constexpr std::string_view kWidestWindow = "replay windows have at most 4096 packets";
+inline constexpr std::string_view kNoAhThroughNat = "AH cannot pass a NAT";
 
 inline constexpr std::string_view kNoSuchIcv =
     "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the whole result";

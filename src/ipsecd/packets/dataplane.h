@@ -22,7 +22,7 @@ struct DataplaneOptions {
   unsigned workers = 1;                        ///< Packet threads.
   std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
   std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
-  std::uint16_t port = 4500;                   ///< The UDP port of SAs behind a NAT that name none.
+  std::uint16_t port = pfkey::kNatPort;        ///< The UDP port of SAs behind a NAT that name none.
   bool nat_follow = false;                     ///< SAs in UDP send to where their peer was seen last.
   bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.

@@ -59,16 +59,8 @@ void set_hard(xfrm_lifetime_cfg& out, const pfkey::Lifetime& l) {
   out.hard_add_expires_seconds = l.addtime, out.hard_use_expires_seconds = l.usetime;
 }
 
-struct Replay {
-  std::uint32_t window;
-  bool esn;
-  bool wide() const { return esn || window > 32; }
-};
-
-Replay replay_of(const Message& m) {
-  if (m.replay_window) return {m.replay_window->window, m.replay_window->esn};
-  return {m.sa->replay, false};
-}
+// What struct xfrm_usersa_info and its bitmap of 32 bits cannot say.
+bool wide(const Message& m) { return m.extended() || m.window() > 32; }
 
 // The bit of each number up to `value` that the window still covers: they count as seen, so that none of them can be
 // replayed to an SA that is loaded again.
@@ -96,13 +88,12 @@ std::pair<std::uint64_t, std::uint64_t> sent_and_seen(std::uint64_t value, std::
 }
 
 void put_replay_state(const Message& m, NetlinkBatch& out) {
-  const Replay replay = replay_of(m);
   const std::uint64_t value = m.replay_value ? m.replay_value->number() : 0;
   const auto [sent, seen] = sent_and_seen(value, m.sa->flags);
-  if (replay.wide()) {
+  if (wide(m)) {
     auto state = zeroed<WideReplay>();
-    state.bmp_len = (replay.window + 31) / 32;
-    state.replay_window = replay.window;
+    state.bmp_len = (m.window() + 31) / 32;
+    state.replay_window = m.window();
     state.oseq = static_cast<std::uint32_t>(sent), state.seq = static_cast<std::uint32_t>(seen);
     state.oseq_hi = static_cast<std::uint32_t>(sent >> 32), state.seq_hi = static_cast<std::uint32_t>(seen >> 32);
     return out.attribute(XFRMA_REPLAY_ESN_VAL, wide_replay(state, seen));
@@ -110,7 +101,7 @@ void put_replay_state(const Message& m, NetlinkBatch& out) {
   if (value == 0) return;
   auto state = zeroed<xfrm_replay_state>();
   state.oseq = static_cast<std::uint32_t>(sent), state.seq = static_cast<std::uint32_t>(seen);
-  state.bitmap = seen_bits(seen, replay.window);
+  state.bitmap = seen_bits(seen, m.window());
   out.attribute(XFRMA_REPLAY_VAL, bytes_of(state));
 }
 
@@ -146,12 +137,12 @@ void put_algorithms(const Message& m, NetlinkBatch& out) {
 
 void put_encapsulation(const Message& m, NetlinkBatch& out) {
   if (!m.natt_local && !m.natt_remote) return;
-  const auto port = [](const auto& side) { return side && side->port ? side->port : kNatPort; };
+  const std::uint16_t here = pfkey::nat_port(m.natt_local), there = pfkey::nat_port(m.natt_remote);
   const bool in = one_way(m.sa->flags, pfkey::kFlagInbound);
   auto encap = zeroed<xfrm_encap_tmpl>();
   encap.encap_type = kUdpEncapsulation;
-  encap.encap_sport = big_endian(in ? port(m.natt_remote) : port(m.natt_local));
-  encap.encap_dport = big_endian(in ? port(m.natt_local) : port(m.natt_remote));
+  encap.encap_sport = big_endian(in ? there : here);
+  encap.encap_dport = big_endian(in ? here : there);
   if (m.natt_remote) encap.encap_oa = to_kernel(m.natt_remote->address);
   out.attribute(XFRMA_ENCAP, bytes_of(encap));
 }
@@ -174,7 +165,7 @@ void put_context(const Message& m, NetlinkBatch& out) {
 void put_direction(const Message& m, NetlinkBatch& out) {
   const bool in = one_way(m.sa->flags, pfkey::kFlagInbound), outward = one_way(m.sa->flags, pfkey::kFlagOutbound);
   // An SA that the kernel knows to be for sending may have no window there.
-  if (!in && (!outward || replay_of(m).window != 0)) return;
+  if (!in && (!outward || m.window() != 0)) return;
   const std::uint8_t direction = in ? kDirectionIn : kDirectionOut;
   out.attribute(kSaDirection, bytes_of(direction));
 }
@@ -205,9 +196,8 @@ xfrm_usersa_info info_of(const Message& m) {
   info.family = family_of(m.dst->address);
   info.mode = m.inner_dst ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
   info.reqid = m.reqid ? m.reqid->value : 0;
-  const Replay replay = replay_of(m);
-  if (!replay.wide()) info.replay_window = static_cast<std::uint8_t>(replay.window);
-  if (replay.esn) info.flags |= XFRM_STATE_ESN;
+  if (!wide(m)) info.replay_window = static_cast<std::uint8_t>(m.window());
+  if (m.extended()) info.flags |= XFRM_STATE_ESN;
   if (wants_align4(m)) info.flags |= XFRM_STATE_ALIGN4;
   set_soft(info.lft, m.soft.value_or(pfkey::Lifetime{}));
   set_hard(info.lft, m.hard.value_or(pfkey::Lifetime{}));
@@ -308,7 +298,7 @@ bool put_replay(Bytes payload, std::uint64_t value, std::uint32_t direction, Net
   if (auto wide = had.get<WideReplay>(XFRMA_REPLAY_ESN_VAL)) {
     if (sent) wide->oseq = static_cast<std::uint32_t>(sent), wide->oseq_hi = static_cast<std::uint32_t>(sent >> 32);
     if (seen) wide->seq = static_cast<std::uint32_t>(seen), wide->seq_hi = static_cast<std::uint32_t>(seen >> 32);
-    wide->bmp_len = std::min(wide->bmp_len, kLargestWindow / 32);
+    wide->bmp_len = std::min(wide->bmp_len, pfkey::ReplayWindow::kMost / 32);
     wide->replay_window = std::min(wide->replay_window, wide->bmp_len * 32);  // The bitmap holds the window.
     if (wide->replay_window == 0) wide->bmp_len = 0;
     out.attribute(XFRMA_REPLAY_ESN_VAL, wide_replay(*wide, seen));

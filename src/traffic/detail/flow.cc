@@ -48,16 +48,6 @@ Selectors selectors_of(const engine::Sa& sa) {
   return s;
 }
 
-std::uint32_t window_of(const engine::Sa& sa) {
-  const auto& wide = rare_of(sa).at<&M::replay_window>();
-  return wide ? wide->window : sa.window;
-}
-
-bool esn_of(const engine::Sa& sa) {
-  const auto& wide = rare_of(sa).at<&M::replay_window>();
-  return wide && wide->esn;
-}
-
 std::size_t ah_unit_of(const engine::Sa& sa) {
   if (sa.dst.family == Family::v6) return 8;
   const auto& asked = rare_of(sa).at<&M::ah_align>();
@@ -120,7 +110,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       src(sa.src),
       tunnel(sa.flags & pfkey::kFlagTunnel),
       udp(wants_udp(sa)),
-      esn(esn_of(sa)),
+      esn(engine::extended_numbers(sa)),
       ah_unit(ah_unit_of(sa)),
       selectors(selectors_of(sa)),
       local(rare_of(sa).at<&M::natt_local>()),
@@ -230,7 +220,7 @@ Flow::Marked Flow::mark(std::uint64_t number) {
 // A file that serves both ends says from one end's place which port is local.
 void Flow::seen_at(const Place& place, std::uint64_t number) {
   const bool expected = (is_unspecified(src) || place.address == src) &&
-                        (place.port == natt_port(remote) || place.port == natt_port(local));
+                        (place.port == pfkey::nat_port(remote) || place.port == pfkey::nat_port(local));
   if (peer.see(place, number, expected)) attention_.store(true, kRelaxed);
 }
 

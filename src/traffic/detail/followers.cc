@@ -7,7 +7,7 @@ namespace traffic {
 Followers::Ends Followers::of_sender(const Flow& flow) {
   const Selectors& s = flow.selectors;
   return {flow.src,
-          {flow.id.dst, natt_port(flow.remote)},
+          {flow.id.dst, pfkey::nat_port(flow.remote)},
           inside(flow, s.src, s.src_prefix),
           inside(flow, s.dst, s.dst_prefix)};
 }
@@ -15,8 +15,10 @@ Followers::Ends Followers::of_sender(const Flow& flow) {
 // The same, seen from the other side.
 Followers::Ends Followers::of_teller(const Flow& flow, const std::optional<pfkey::Endpoint>& end) {
   const Selectors& s = flow.selectors;
-  return {
-      flow.id.dst, {flow.src, natt_port(end)}, inside(flow, s.dst, s.dst_prefix), inside(flow, s.src, s.src_prefix)};
+  return {flow.id.dst,
+          {flow.src, pfkey::nat_port(end)},
+          inside(flow, s.dst, s.dst_prefix),
+          inside(flow, s.src, s.src_prefix)};
 }
 
 std::optional<Followers::Network> Followers::inside(const Flow& flow, const Address& address, std::uint8_t prefix) {

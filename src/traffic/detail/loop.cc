@@ -31,7 +31,7 @@ bool holds_esp(const Headers& h, Bytes packet) {
 bool is_own_udp(const Flow& flow, const Headers& h, Bytes packet, Returned* returned, Instant now) {
   if (h.later_fragment) return returned && returned->contains(tag_of(h, packet), now);
   const Place* const moved = flow.sends_to();
-  if (h.src_port != natt_port(flow.local) || h.dst_port != (moved ? moved->port : natt_port(flow.remote)) ||
+  if (h.src_port != pfkey::nat_port(flow.local) || h.dst_port != (moved ? moved->port : pfkey::nat_port(flow.remote)) ||
       !holds_esp(h, packet))
     return false;
   if (h.fragment && returned) returned->add(tag_of(h, packet), now);

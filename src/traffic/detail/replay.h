@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "pfkey/message.h"
+
 namespace traffic {
 
 class ReplayWindow {
  public:
-  static constexpr std::uint32_t kMost = 4096;  ///< Packets.
+  static constexpr std::uint32_t kMost = pfkey::ReplayWindow::kMost;  ///< Packets.
 
   enum class Verdict : std::uint8_t { fresh, replayed, late };
 

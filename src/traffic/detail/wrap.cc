@@ -6,7 +6,6 @@ namespace traffic {
 namespace {
 
 constexpr std::size_t kUdpHeader = 8, kEspHeader = 8;
-constexpr std::uint16_t kNattPort = 4500;
 
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
@@ -78,8 +77,6 @@ void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uin
 
 std::uint8_t protocol_of(const Flow& flow) { return flow.udp ? kUdp : is_esp(flow) ? kEsp : kAh; }
 
-std::uint16_t natt_port(const std::optional<pfkey::Endpoint>& end) { return end && end->port ? end->port : kNattPort; }
-
 std::size_t ah_size(std::size_t unit, std::size_t icv) { return (kAhFixed + icv + unit - 1) / unit * unit; }
 
 Layout layout_of(const Flow& flow, const Headers& h) {
@@ -139,7 +136,7 @@ void wrap(Work& w, const Layout& layout) {
   write_front(w, moved, packet, layout, d);
   w.at = layout.outer;
   if (flow.udp) {
-    d.src_port = natt_port(flow.local), d.dst_port = moved ? moved->port : natt_port(flow.remote);
+    d.src_port = pfkey::nat_port(flow.local), d.dst_port = moved ? moved->port : pfkey::nat_port(flow.remote);
     write_udp(packet.subspan(layout.outer), d.src_port, d.dst_port, packet.size() - layout.outer);
     d.header += kUdpHeader;
     w.at += kUdpHeader;

@@ -30,8 +30,6 @@ struct Layout {
 };
 /// What it leaves under: ESP, AH or UDP.
 std::uint8_t protocol_of(const Flow& flow);
-/// The UDP port of an end, 4500 if it names none.
-std::uint16_t natt_port(const std::optional<pfkey::Endpoint>& end);
 
 Layout layout_of(const Flow& flow, const Headers& h);
 /// The longest packet of the same kind that the SA makes no longer than `mtu`.
