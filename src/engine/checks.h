@@ -1,6 +1,6 @@
 #pragma once
 /// What is asked of a request before it may change anything: the sections "Input", "Addresses" and "ADD" of
-/// doc/pf-key.md, as tables of rules.
+/// doc/pf-key.md. What every SADB asks stands in pfkey/requirements.h; here is what needs this engine's own knowledge.
 #include <concepts>
 #include <cstdint>
 #include <optional>
@@ -12,6 +12,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/message.h"
+#include "pfkey/requirements.h"
 
 namespace engine {
 
@@ -37,32 +38,35 @@ using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
 /// EINVAL with a diagnostic: the common case.
 Refusal invalid(pfkey::Diagnostic diagnostic);
 
-/// The contents of single extensions, whatever the message.
-Check check_contents(const pfkey::Message& request, const Options& options);
+/// The refusal that a broken requirement asks for; nullptr: none is broken.
+inline Check answer(const pfkey::Requirement* broken) {
+  if (!broken) return std::nullopt;
+  return Refusal{broken->error, broken->diagnostic, broken->words};
+}
 
-/// The addresses that are there, and extensions that no request for one SA type may have. Brings addresses into their
-/// normal form: mapped ones become IPv4, bits after an inner prefix are cleared, protocols and families are filled in.
+/// What pfkey/requirements.h asks about a SADB, of this engine.
+inline pfkey::SadbFacts facts(const Options& options) {
+  return {.labels = options.label_policy, .offload = options.as_linux};
+}
+
+/// The first requirement of those parts that the request breaks.
+template <pfkey::Part first, pfkey::Part last = first>
+Check check(const pfkey::Message& request, const Options& options) {
+  return answer(pfkey::first_broken<first, last>({request, facts(options)}));
+}
+template <pfkey::Part first, pfkey::Part last = first>
+Check check(const pfkey::Asked& asked) {
+  return answer(pfkey::first_broken<first, last>(asked));
+}
+
+/// The contents and addresses of a request about an SA, whatever it asks, and extensions that none may have. Brings
+/// addresses into their normal form: mapped ones become IPv4, bits after an inner prefix are cleared, protocols and
+/// families are filled in.
 Check normalise(pfkey::Message& request, const Options& options);
 
-/// Soft limits above hard ones, idle limits above either. Passes unless HARD and SOFT are both there.
-Check check_lifetimes(const pfkey::Message& request);
-
-/// A replay window or sequence numbers of 64 bits on an ESP SA without integrity (RFC 4303 section 1). nullptr: the SA
-/// has no such algorithm.
-Check check_window(const pfkey::Message& request, const pfkey::Algorithm* cipher, const pfkey::Algorithm* mac);
-
-/// Labels on a system without a label policy.
-Check check_labels(const pfkey::Message& request, const Options& options);
-
-/// REPLAY_VALUE of more than 32 bits without extended sequence numbers (those that the SA has already: `esn`),
-/// REPLAY_WINDOW of more than 4096 packets.
-Check check_replay_width(const pfkey::Message& request, bool esn);
-
-/// Extended sequence numbers without a window: nothing tells then which half is meant (RFC 4303 section 3.4.3).
-Check check_extended(const pfkey::Message& request);
-
 /// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after
-/// normalise(). Corrects the parity of DES keys and fills in the protocol of a tunnel.
+/// normalise(). An ICV of the usual length is forgotten. Corrects the parity of DES keys and fills in the protocol of a
+/// tunnel.
 Check check_add(pfkey::Message& request, const Options& options);
 
 /// The outer protocol of inner addresses is 4 or 41, by their family; 0 is filled in. Needs src and dst; after
@@ -77,8 +81,5 @@ std::uint32_t direction_by_addresses(const Address& src, const Address& dst, con
 
 /// The algorithm's row if it can be used here.
 const pfkey::Algorithm* usable(pfkey::AlgorithmKind kind, std::uint8_t number, const Options& options);
-
-/// Settable flags, by SA type: of an ADD or of an UPDATE.
-std::uint32_t settable_flags(pfkey::SaType satype, bool update);
 
 }  // namespace engine

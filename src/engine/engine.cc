@@ -136,7 +136,6 @@ void Engine::handle(Message&& request, Instant now, Sink out) {
   for (const Row& row : kTable) {
     if (row.type != request.type) continue;
     wrong = row.satype(request.satype);
-    if (!wrong && row.addressed) wrong = check_contents(request, state_->options);
     if (!wrong && row.addressed) wrong = normalise(request, state_->options);
     if (!wrong) wrong = (*state_.*row.handler)(request, now, out);
     break;

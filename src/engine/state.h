@@ -24,7 +24,7 @@ constexpr bool one_way(std::uint32_t flags) {
   return ways != 0 && ways != Sa::kBothWays;
 }
 
-/// Handlers take a request that passed check_contents() and normalise(); they answer it themselves unless they refuse
+/// Handlers take a request that passed normalise(); they answer it themselves unless they refuse
 /// it, and then they have changed nothing.
 struct Engine::State {
   Options options;

@@ -10,6 +10,7 @@ namespace {
 
 using pfkey::Diagnostic;
 using pfkey::Message;
+using pfkey::Part;
 using pfkey::State;
 
 Check check_state(const Sa& sa, const Sa* partner, State asked) {
@@ -30,20 +31,21 @@ Check check_manager(const Sa& sa, const Message& m) {
   return std::nullopt;
 }
 
-// In packets; 0: not spoken of.
-std::uint32_t wanted_window(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
-
 // Numbers once sent must not be sent again, numbers once seen not be let in again.
 Check check_replay(const Sa& sa, const Message& m) {
-  if (m.replay_window && m.replay_window->esn && !extended_numbers(sa))
+  if (m.extended() && !extended_numbers(sa))
     return Refusal{EINVAL, Diagnostic::invalid_replay, "sequence numbers of 64 bits begin with the SA or never"};
-  if (auto wrong = check_replay_width(m, extended_numbers(sa))) return wrong;
   using enum pfkey::AlgorithmKind;
-  if (auto wrong = check_window(m, pfkey::find_algorithm(encrypt, sa.encrypt), pfkey::find_algorithm(auth, sa.auth)))
-    return wrong;
+  const pfkey::Asked asked{.m = m,
+                           .sadb = {},
+                           .auth = pfkey::find_algorithm(auth, sa.auth),
+                           .encrypt = pfkey::find_algorithm(encrypt, sa.encrypt),
+                           .extended = extended_numbers(sa)};
+  if (auto wrong = check<Part::numbers>(asked)) return wrong;
+  if (auto wrong = check<Part::strength>(asked)) return wrong;
   if (!m.replay_value) return std::nullopt;
   const bool only_receives = (sa.flags & Sa::kBothWays) == pfkey::kFlagInbound;
-  if ((only_receives && sa.window == 0 && wanted_window(m) == 0) || m.replay_value->number() < sequence_of(sa))
+  if ((only_receives && sa.window == 0 && m.window() == 0) || m.replay_value->number() < sequence_of(sa))
     return invalid(Diagnostic::invalid_replay);
   return std::nullopt;
 }
@@ -71,11 +73,11 @@ Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Opti
   if (m.auth_key) return invalid(Diagnostic::akey_present);
   if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
   if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
-  if ((m.sa->flags & ~settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
+  if ((m.sa->flags & ~pfkey::settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
   if (changes_kept(m, sa)) return Refusal{EINVAL, Diagnostic::bad_saflags, pfkey::kKeptForGood};
   if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
-  if (auto wrong = check_lifetimes(m)) return wrong;
-  if (auto wrong = check_labels(m, options)) return wrong;
+  if (auto wrong = check<Part::lifetimes>(m, options)) return wrong;
+  if (auto wrong = check<Part::labels>(m, options)) return wrong;
   if (auto wrong = check_manager(sa, m)) return wrong;
   if (partner)
     if (auto wrong = check_manager(*partner, m)) return wrong;
@@ -118,7 +120,7 @@ void apply_manager(Sa& sa, const Message& m) {
 
 // Packets are protected with the numbers that the SA began with, so only the window's size changes.
 void apply_window(Sa& sa, const Message& m) {
-  const std::uint32_t window = wanted_window(m);
+  const std::uint32_t window = m.window();
   if (window == 0) return;
   const bool esn = extended_numbers(sa);
   sa.window = static_cast<std::uint8_t>(std::min<std::uint32_t>(window, UINT8_MAX));

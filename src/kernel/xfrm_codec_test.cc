@@ -346,7 +346,7 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
        EINVAL, D::bad_aalg},
       {[](Message& m) { m.inner_src = m.inner_dst = m.src, m.src->port = 5; }, EOPNOTSUPP, D::none},
       {[](Message& m) { m.inner_src = m.inner_dst = m.src, m.dst->port = 5; }, EOPNOTSUPP, D::none},
-      {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EINVAL, D::invalid_replay},
+      {[](Message& m) { m.replay_window = pfkey::ReplayWindow{4097, false}; }, EOPNOTSUPP, D::invalid_replay},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{0, true}; }, EINVAL, D::invalid_replay},
       {[](Message& m) { m.soft = pfkey::Lifetime{0, 2, 0, 0}, m.hard = pfkey::Lifetime{0, 1, 0, 0}; }, EINVAL,
        D::bytes_hserr},

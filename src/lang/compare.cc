@@ -12,16 +12,15 @@ namespace {
 
 using S = SaSpec;
 
-constexpr std::uint16_t kNatPort = 4500;  // RFC 3948; what the kernel fills in.
-
 // One way to say it, of those that mean the same.
 void settle(S& s) {
   settle_joined(s);
   if (s.encap)
     for (auto* const port : {&s.nat_local_port, &s.nat_remote_port})
-      if (!*port || (*port)->value == 0) *port = Port{kNatPort};
-  const bool des = s.encrypt && pfkey::has_parity(s.encrypt->number);
-  if (des && s.encrypt_key) pfkey::correct_parity(s.encrypt_key->material.bytes());
+      if (!*port || (*port)->value == 0) *port = Port{pfkey::kNatPort};  // What the kernel fills in.
+  const pfkey::Algorithm* const cipher =
+      s.encrypt ? pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, s.encrypt->number) : nullptr;
+  if (cipher && cipher->des && s.encrypt_key) pfkey::correct_parity(s.encrypt_key->material.bytes());
 }
 
 // Only an SADB that hides keys leaves one out.

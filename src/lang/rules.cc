@@ -8,6 +8,7 @@
 #include "lang/hex.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
+#include "pfkey/limits.h"
 
 namespace lang {
 namespace {
@@ -39,7 +40,7 @@ struct View {
     return (adds() || spec.encrypt_key) && !is_ah() && encrypt && encrypt->takes_key() && no_auth() &&
            without_integrity(encrypt, nullptr);
   }
-  bool null_cipher() const { return spec.encrypt && spec.encrypt->number == pfkey::kEalgNull; }
+  bool null_cipher() const { return encrypt && !encrypt->takes_key(); }
 };
 
 bool given(const std::optional<Port>& port) { return port && port->value != 0; }
@@ -52,9 +53,8 @@ bool too_large(const std::optional<Port>& port) { return port && port->value > p
 bool has_inner(const S& s) { return s.inner_src || s.inner_dst || s.inner_sport || s.inner_dport || s.inner_proto; }
 
 // Behind a length that would be right if each digit were a character.
-std::string if_text(const Algorithm& a, int bits_of_text) {
-  const int key = bits_of_text - a.salt_bits;
-  return key > 0 && a.key_fits(static_cast<unsigned>(key)) ? fmt::format(": {}", kConvertText) : "";
+std::string if_text(const Algorithm& a, unsigned bits_of_text) {
+  return a.material_fits(bits_of_text, 0) ? fmt::format(": {}", kConvertText) : "";
 }
 
 bool wrong_auth_key(const View& v) { return v.auth && v.spec.auth_key && !v.auth->key_works(v.spec.auth_key->bits); }
@@ -73,11 +73,10 @@ std::string unusual_size(const View& v) {
                      if_text(*v.auth, v.spec.auth_key->bits * 2));
 }
 
-int reserved_bits(const View& v) { return v.spec.reserved_bits ? v.spec.reserved_bits->value : 0; }
+unsigned reserved_bits(const View& v) { return v.spec.reserved_bits ? v.spec.reserved_bits->value : 0; }
 bool wrong_encrypt_key(const View& v) {
   if (!v.encrypt || !v.encrypt->takes_key() || !v.spec.encrypt_key) return false;
-  const int key = v.spec.encrypt_key->bits - reserved_bits(v) - v.encrypt->salt_bits;
-  return key <= 0 || !v.encrypt->key_fits(static_cast<unsigned>(key));
+  return !v.encrypt->material_fits(v.spec.encrypt_key->bits, reserved_bits(v));
 }
 std::string encrypt_key_sizes(const View& v) {
   const int given = v.spec.encrypt_key->bits;
@@ -96,7 +95,7 @@ std::string standing_of(const Algorithm& a) {
 template <auto low, auto high>
 bool above(const View& v) {
   const auto &l = v.spec.*low, &h = v.spec.*high;
-  return l && h && l->value != 0 && h->value != 0 && l->value > h->value;
+  return l && h && pfkey::above(l->value, h->value);
 }
 template <auto low, auto high>
 std::string which_is_above(const View& v) {
@@ -220,7 +219,7 @@ constexpr std::array kRules = {
          [](const View& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->discouraged(); },
          [](const View& v) { return standing_of(*v.encrypt); }},
     Rule{kError, &S::encrypt, &S::auth, true,
-         [](const View& v) { return v.unvouched() && v.encrypt->counter(); },
+         [](const View& v) { return v.unvouched() && counter_alone(v.encrypt, nullptr); },
          [](const View& v) {
            return fmt::format("{} needs auth_alg: without it any bit of a packet can be flipped on the way (RFC 3686 "
                               "section 7)",

@@ -17,21 +17,23 @@ constexpr std::array<std::uint64_t, 16> kWeak = {
     0x011f011f010e010e, 0x1f011f010e010e01, 0xe0fee0fef1fef1fe, 0xfee0fee0fef1fef1,
 };
 
-constexpr std::uint8_t kDes = 2, kTripleDes = 3;  // Of the algorithm table.
+constexpr std::uint64_t kUsed = 0xfefefefefefefefe;  // Bits that are not parity.
 
-consteval bool odd_parity() {
-  return std::ranges::all_of(kWeak, [](std::uint64_t key) {
-    for (; key != 0; key >>= 8)
-      if (std::popcount(key & 0xff) % 2 == 0) return false;
-    return true;
-  });
-}
-static_assert(odd_parity(), "keys are compared after their parity was corrected");
-
+// The bits that DES uses.
 std::uint64_t number(Bytes key) {
   std::uint64_t raw = 0;
   std::memcpy(&raw, key.data(), sizeof raw);
-  return big_endian(raw);
+  return big_endian(raw) & kUsed;
+}
+
+bool weak_des(Bytes key) {
+  return std::ranges::any_of(kWeak, [used = number(key)](std::uint64_t weak) { return used == (weak & kUsed); });
+}
+
+bool weak_triple_des(Bytes key) {
+  const Bytes k1 = key.first(8), k2 = key.subspan(8, 8), k3 = key.subspan(16, 8);
+  if (number(k1) == number(k2) || number(k2) == number(k3)) return true;
+  return weak_des(k1) + weak_des(k2) + weak_des(k3) > 1;
 }
 
 }  // namespace
@@ -43,19 +45,9 @@ void correct_parity(MutableBytes key) {
   }
 }
 
-bool has_parity(std::uint8_t cipher) { return cipher == kDes || cipher == kTripleDes; }
-
-bool weak_key(std::uint8_t cipher, Bytes material) {
-  return (cipher == kDes && weak_des(material.first(8))) ||
-         (cipher == kTripleDes && weak_triple_des(material.first(24)));
-}
-
-bool weak_des(Bytes key) { return std::ranges::find(kWeak, number(key)) != kWeak.end(); }
-
-bool weak_triple_des(Bytes key) {
-  const Bytes k1 = key.first(8), k2 = key.subspan(8, 8), k3 = key.subspan(16, 8);
-  if (number(k1) == number(k2) || number(k2) == number(k3)) return true;
-  return weak_des(k1) + weak_des(k2) + weak_des(k3) > 1;
+bool weak_key(const Algorithm& cipher, Bytes material) {
+  if (!cipher.des) return false;
+  return cipher.single_des() ? weak_des(material) : weak_triple_des(material);
 }
 
 }  // namespace pfkey

@@ -16,10 +16,9 @@ namespace {
 
 // DES wants odd parity, and has weak keys.
 bool fit_for_use(const pfkey::Algorithm& algorithm, MutableBytes key) {
-  const bool des = algorithm.kind == pfkey::AlgorithmKind::encrypt && pfkey::has_parity(algorithm.number);
-  if (!des) return !all_zero(key);
+  if (!algorithm.des) return !all_zero(key);
   pfkey::correct_parity(key);
-  return !pfkey::weak_key(algorithm.number, key);
+  return !pfkey::weak_key(algorithm, key);
 }
 
 /// A line that may hold keys, and is wiped.

@@ -1,3 +1,5 @@
+// What is asked of a request before the kernel is: first what every SADB asks (pfkey/requirements.cc), then the few
+// rules that Linux alone has. Behind them, what an UPDATE cannot change, and what the kernel's own refusals mean.
 #include "kernel/detail/xfrm_rules.h"
 
 #include <fmt/format.h>
@@ -8,8 +10,7 @@
 
 #include "kernel/detail/xfrm_attributes.h"
 #include "pfkey/algorithms.h"
-#include "pfkey/refusals.h"
-#include "pfkey/weak_keys.h"
+#include "pfkey/requirements.h"
 
 namespace kernel::xfrm {
 namespace {
@@ -22,44 +23,13 @@ const pfkey::Algorithm* cipher_of(const Message& m) { return pfkey::find_algorit
 const pfkey::Algorithm* mac_of(const Message& m) { return pfkey::find_algorithm(auth, m.sa->auth); }
 bool esp(const Message& m) { return m.satype == pfkey::SaType::esp; }
 
-bool bad_cipher_key(const Message& m) {
-  const pfkey::Algorithm* const row = cipher_of(m);
-  if (!m.encrypt_key || !row) return false;
-  const unsigned reserved = m.encrypt_key->reserved;  // Of the explicit IV, which is refused anyway if it fits.
-  if (reserved != 0 && reserved != row->iv * 8u) return true;
-  const int bits = m.encrypt_key->bits - static_cast<int>(reserved) - row->salt_bits;
-  return !row->takes_key() || m.encrypt_key->bits % 8 != 0 || bits <= 0 || !row->key_fits(static_cast<unsigned>(bits));
+// Of an ADD. The kernel says itself which algorithms it lacks (Cause).
+pfkey::Asked asked_by(const Message& m, bool labels) {
+  pfkey::Asked asked{m, {.labels = labels, .offload = true, .active_elsewhere = false}};
+  asked.extended = m.extended();
+  if (m.sa) asked.auth = mac_of(m), asked.encrypt = cipher_of(m);
+  return asked;
 }
-
-bool weak_key(const Message& m) {
-  if (!m.encrypt_key || (m.sa->encrypt != 2 && m.sa->encrypt != 3)) return false;
-  Secret copy =
-      m.encrypt_key->material.clone();  // Only the copy's parity is corrected: the kernel gets what was asked.
-  pfkey::correct_parity(copy.bytes());
-  return m.sa->encrypt == 2 ? pfkey::weak_des(copy.bytes()) : pfkey::weak_triple_des(copy.bytes());
-}
-
-bool above(std::uint64_t soft, std::uint64_t hard) { return soft != 0 && hard != 0 && soft > hard; }
-template <class T>
-bool soft_above(const Message& m, T pfkey::Lifetime::* part) {
-  return m.soft && m.hard && above((*m.soft).*part, (*m.hard).*part);
-}
-
-template <class T>
-bool idle_above(const Message& m, T pfkey::Lifetime::* part) {
-  return m.idle && m.soft && m.hard &&
-         (above((*m.idle).*part, (*m.soft).*part) || above((*m.idle).*part, (*m.hard).*part));
-}
-
-bool extended(const Message& m) { return m.replay_window && m.replay_window->esn; }
-bool wide_value(const Message& m) { return m.replay_value && m.replay_value->number() > UINT32_MAX; }
-
-std::uint32_t window_of(const Message& m) { return m.replay_window ? m.replay_window->window : m.sa->replay; }
-
-bool unvouched(const Message& m) { return esp(m) && pfkey::without_integrity(cipher_of(m), mac_of(m)); }
-
-constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
-constexpr std::string_view kNarrowNumbers = "without `esn` sequence numbers have 32 bits";
 
 struct Rule {
   std::uint8_t error;
@@ -68,59 +38,34 @@ struct Rule {
   bool (*broken)(const Message&);
 };
 
+// What Linux alone does not do, of an ADD that has all that every SADB asks for.
 constexpr std::array kRules = {
-    Rule{EINVAL, D::missing_src, "", [](const Message& m) { return !m.src; }},
-    Rule{EINVAL, D::af_mismatch, "", [](const Message& m) { return m.src->address.family != m.dst->address.family; }},
-    Rule{EINVAL, D::bad_src, "", [](const Message& m) { return is_multicast(m.src->address); }},
-    Rule{EINVAL, D::bad_dst, "", [](const Message& m) { return is_unspecified(m.dst->address); }},
-    Rule{EINVAL, D::bad_sastate, kMatureAlways, [](const Message& m) { return m.sa->state != pfkey::State::mature; }},
-    Rule{EINVAL, D::bad_aalg, "", [](const Message& m) { return m.sa->auth != 0 && !mac_of(m); }},
-    Rule{EINVAL, D::bad_ealg, "", [](const Message& m) { return esp(m) && m.sa->encrypt != 0 && !cipher_of(m); }},
-    Rule{EINVAL, D::bad_ealg, "", [](const Message& m) { return esp(m) && m.sa->encrypt == 0; }},
-    Rule{EINVAL, D::encr_notsupp, "", [](const Message& m) { return !esp(m) && m.sa->encrypt != 0; }},
-    Rule{EINVAL, D::missing_akey, "", [](const Message& m) { return (!esp(m) || m.sa->auth != 0) && !m.auth_key; }},
-    Rule{EINVAL, D::missing_ekey, "",
-         [](const Message& m) { return esp(m) && cipher_of(m)->takes_key() && !m.encrypt_key; }},
-    Rule{EINVAL, D::bad_aalg, "",
-         [](const Message& m) { return esp(m) && cipher_of(m)->combined() && m.sa->auth != 0; }},
-    Rule{EINVAL, D::bad_aalg, "",
-         [](const Message& m) { return m.sa->encrypt == pfkey::kEalgNull && m.sa->auth == 0; }},
-    Rule{EINVAL, D::malformed_akey, "",
-         [](const Message& m) { return m.auth_key && all_zero(m.auth_key->material.bytes()); }},
-    Rule{EINVAL, D::malformed_ekey, "",
-         [](const Message& m) { return m.encrypt_key && all_zero(m.encrypt_key->material.bytes()); }},
-    Rule{EINVAL, D::bad_akeybits, "",
-         [](const Message& m) { return m.auth_key && !mac_of(m)->key_works(m.auth_key->bits); }},
-    Rule{EINVAL, D::bad_aalg, pfkey::kNoSuchIcv,
-         [](const Message& m) { return m.icv && (!mac_of(m) || !mac_of(m)->icv_fits(m.icv->value)); }},
-    Rule{EINVAL, D::bad_ekeybits, "", bad_cipher_key},
     Rule{EOPNOTSUPP, D::malformed_ekey, "the kernel chooses the IVs itself: reserved_bits cannot be honoured",
          [](const Message& m) { return m.encrypt_key && m.encrypt_key->reserved != 0; }},
-    Rule{EINVAL, D::weak_ekey, "", weak_key},
-    Rule{EINVAL, D::alloc_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::allocations); }},
-    Rule{EINVAL, D::bytes_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::bytes); }},
-    Rule{EINVAL, D::addtime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::addtime); }},
-    Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return soft_above(m, &pfkey::Lifetime::usetime); }},
-    Rule{EINVAL, D::addtime_hserr, "", [](const Message& m) { return idle_above(m, &pfkey::Lifetime::addtime); }},
-    Rule{EINVAL, D::usetime_hserr, "", [](const Message& m) { return idle_above(m, &pfkey::Lifetime::usetime); }},
-    Rule{EINVAL, D::malformed_natt_loc, "AH cannot pass a NAT",
-         [](const Message& m) { return !esp(m) && (m.natt_local || m.natt_remote); }},
     Rule{EOPNOTSUPP, D::none, "the ports of a tunnel's outside have no place in the kernel: give isport and idport",
          [](const Message& m) { return m.inner_src && (m.src->port != 0 || m.dst->port != 0); }},
-    Rule{EINVAL, D::bad_saflags, "AH is a multiple of 4 or of 8 bytes",
-         [](const Message& m) { return m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8; }},
-    Rule{EINVAL, D::invalid_replay, "the kernel's replay windows have at most 4096 packets",
-         [](const Message& m) { return window_of(m) > kLargestWindow; }},
-    Rule{EINVAL, D::invalid_replay, pfkey::kExtendedNeedsWindow,
-         [](const Message& m) { return extended(m) && window_of(m) == 0; }},
-    Rule{EOPNOTSUPP, D::invalid_replay, kNarrowNumbers, [](const Message& m) { return wide_value(m) && !extended(m); }},
-    Rule{EINVAL, D::bad_aalg, pfkey::kCounterNeedsIntegrity,
-         [](const Message& m) { return unvouched(m) && cipher_of(m)->counter(); }},
-    Rule{EINVAL, D::invalid_replay, pfkey::kNoWindow,
-         [](const Message& m) { return unvouched(m) && (window_of(m) != 0 || extended(m)); }},
     Rule{EINVAL, D::bad_label, "the kernel has no place for the label of the protected packets",
          [](const Message& m) { return m.outer_sensitivity.has_value(); }},
 };
+
+// Why the kernel has such a requirement, where the requirement has no words of its own.
+struct Reason {
+  D diagnostic;
+  std::string_view text;
+};
+constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
+constexpr std::array kReasons = {
+    Reason{D::bad_sastate, kMatureAlways},
+    Reason{D::bad_label, "this kernel runs no SELinux, so it has no labels"},
+};
+
+std::optional<Refusal> answer(const pfkey::Requirement* broken) {
+  if (!broken) return std::nullopt;
+  std::string_view text = broken->words;
+  const auto reason = std::ranges::find(kReasons, broken->diagnostic, &Reason::diagnostic);
+  if (text.empty() && reason != kReasons.end()) text = reason->text;
+  return Refusal{broken->error, broken->diagnostic, std::string(text)};
+}
 
 // ---- refusals
 
@@ -184,24 +129,24 @@ constexpr std::array kCauses = {
 
 std::optional<Refusal> wrong_name(const Message& m) {
   if (protocol_of(m.satype) == 0) return Refusal{EINVAL, D::satype_needed};
-  if (!m.dst) return Refusal{EINVAL, D::missing_dst};
-  if (!m.sa) return Refusal{EINVAL, D::missing_sa};
-  if (m.sa->spi == 0) return Refusal{EINVAL, D::malformed_sa};
-  return std::nullopt;
+  return answer(pfkey::first_broken<pfkey::Part::name>({m, {}}));
 }
 
 std::optional<Refusal> wrong_with(const Message& m, bool labels) {
   if (auto wrong = wrong_name(m)) return wrong;
+  if (auto wrong = answer(pfkey::first_broken<pfkey::Part::contents, pfkey::Part::numbers>(asked_by(m, labels))))
+    return wrong;
   for (const Rule& rule : kRules)
     if (rule.broken(m)) return Refusal{rule.error, rule.diagnostic, std::string(rule.text)};
-  if (m.sensitivity && !labels)
-    return Refusal{EINVAL, D::bad_label, "this kernel runs no SELinux, so it has no labels"};
   return std::nullopt;
 }
 
 std::string not_addable(const Message& sa, bool labels) {
   Message add = sa.clone();
+  add.type = pfkey::Type::add;
   add.sa->state = pfkey::State::mature;
+  add.sa->flags &= pfkey::settable_flags(add.satype, false);
+  add.current.reset(), add.initial_iv.reset(), add.traffic.reset(), add.remark.reset();  // A reply's alone.
   if (add.encrypt_key) {  // An ADD counts the salt as part of the key.
     add.encrypt_key->bits = static_cast<std::uint16_t>(add.encrypt_key->bits + add.encrypt_key->reserved);
     add.encrypt_key->reserved = 0;
@@ -235,7 +180,7 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
            }},
       Part{"replay window",
            [](const Message& a, const Message& b) {
-             return (window_of(a) != 0 && window_of(a) != window_of(b)) || (extended(a) && !extended(b));
+             return (a.window() != 0 && a.window() != b.window()) || (a.extended() && !b.extended());
            }},
       Part{"offload", [](const Message& a, const Message& b) { return a.offload && a.offload != b.offload; }},
       Part{"label", [](const Message& a, const Message&) { return a.sensitivity || a.outer_sensitivity; }},
@@ -252,10 +197,10 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
       return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux does not change the {} of an SA", part.name)};
   if (!m.replay_value) return std::nullopt;
   // As for our engine: numbers once sent or seen do not come again.
-  if (wide_value(m) && !extended(sa)) return Refusal{EOPNOTSUPP, D::invalid_replay, std::string(kNarrowNumbers)};
+  if (auto wrong = answer(pfkey::first_broken<pfkey::Part::numbers>({.m = m, .sadb = {}, .extended = sa.extended()})))
+    return wrong;
   const bool only_receives = (sa.sa->flags & kWays) == pfkey::kFlagInbound;
-  if ((only_receives && window_of(sa) == 0) ||
-      (sa.replay_value && m.replay_value->number() < sa.replay_value->number()))
+  if ((only_receives && sa.window() == 0) || (sa.replay_value && m.replay_value->number() < sa.replay_value->number()))
     return Refusal{EINVAL, D::invalid_replay};
   return std::nullopt;
 }

@@ -1,4 +1,4 @@
-#include "engine/weak_keys.h"
+#include "pfkey/weak_keys.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-namespace engine {
+namespace pfkey {
 namespace {
 
 std::vector<std::byte> octets(std::string_view hex) {
@@ -27,6 +27,10 @@ TEST(WeakKeys, ParityIsCorrectedToOdd) {
   EXPECT_EQ(key, octets("bf02928f7cef2938"));
 }
 
+bool weak(std::string_view cipher, std::string_view hex) {
+  return weak_key(*find_algorithm(AlgorithmKind::encrypt, cipher), octets(hex));
+}
+
 constexpr std::array kWeak = {
     "0101010101010101", "fefefefefefefefe", "e0e0e0e0f1f1f1f1", "1f1f1f1f0e0e0e0e",
     "01fe01fe01fe01fe", "fe01fe01fe01fe01", "1fe01fe00ef10ef1", "e01fe01ff10ef10e",
@@ -36,9 +40,21 @@ constexpr std::array kWeak = {
 constexpr std::string_view kStrong = "0123456789abcdef";
 
 TEST(WeakKeys, AllSixteenOfDesAndNoOther) {
-  for (const std::string_view key : kWeak) EXPECT_TRUE(weak_des(octets(key))) << key;
-  EXPECT_FALSE(weak_des(octets(kStrong)));
-  EXPECT_FALSE(weak_des(octets("0101010101010102")));
+  for (const std::string_view key : kWeak) EXPECT_TRUE(weak("des", key)) << key;
+  EXPECT_FALSE(weak("des", kStrong));
+  EXPECT_FALSE(weak("des", "0101010101010102"));
+}
+
+// DES does not use the low bit of an octet.
+TEST(WeakKeys, AreWeakWhateverTheirParity) {
+  EXPECT_TRUE(weak("des", "0000000000000000"));
+  EXPECT_TRUE(weak("des", "1ee11ee10ef10ef1"));
+  EXPECT_TRUE(weak("3des", "0123456789abcdef0022446688aaccee89abcdef01234567")) << "K1 and K2 differ in parity alone";
+}
+
+TEST(WeakKeys, OtherCiphersHaveNone) {
+  EXPECT_FALSE(weak("aes-cbc", "01010101010101010101010101010101"));
+  EXPECT_FALSE(weak("blowfish", "0101010101010101"));
 }
 
 TEST(WeakKeys, TripleDes) {
@@ -51,8 +67,8 @@ TEST(WeakKeys, TripleDes) {
       {a + a + a, true},  {w + b + c, false}, {a + w + c, false}, {a + b + w, false},
       {w + v + c, true},  {a + w + v, true},  {w + b + v, true},  {w + b + w, true},
   };
-  for (const auto& row : rows) EXPECT_EQ(weak_triple_des(octets(row.key)), row.weak) << row.key;
+  for (const auto& row : rows) EXPECT_EQ(weak("3des", row.key), row.weak) << row.key;
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace pfkey
