@@ -105,7 +105,7 @@ def sentences(path: str, text: str):
 
 def names_of_files(path: str, text: str):
     """(line, name) of each source that a document names; one in capitals (NAME.cc) stands for any."""
-    if path in DOCUMENTS or re.fullmatch(r"doc/[^/]+\.md", path):
+    if path in DOCUMENTS or re.fullmatch(r"doc/.+\.md", path):
         for match in NAMED_FILE.finditer(text):
             yield text.count("\n", 0, match.start()) + 1, match[1]
 

@@ -13,8 +13,8 @@ struct ExitText {
   std::string_view meaning;
 };
 inline constexpr std::array kExitTexts = {
-    ExitText{kEnded, "ended by a signal, or all is said that was asked for"},
-    ExitText{kFailed, "it could not serve, no ipsecd tells its status, or what was asked for could not be written"},
+    ExitText{kEnded, "stopped by a signal, or the requested output was printed"},
+    ExitText{kFailed, "it could not serve, no ipsecd reports its status, or the requested output could not be written"},
     ExitText{kUsage, "wrong usage"},
 };
 

@@ -17,14 +17,14 @@ struct Range {
   unsigned least = 0, most = 0;
 };
 
-// One row for each option with a value: its name, where the value goes, what it may be, what help says.
+// One row for each option with a value: its name, where the value goes, its range, the text of help.
 struct Row {
   std::string_view name, metavar;
   std::variant<std::optional<std::string> Options::*, std::optional<unsigned> Options::*> slot;
   Range range;
-  bool packets;  // It is about carrying packets: needs --tun.
+  bool packets;  // Needs --tun.
   std::string_view help;
-  std::string_view words = {};  // What it may be; empty: anything.
+  std::string_view words = {};  // The values allowed; empty: any.
 };
 constexpr std::array kRows = {
     Row{"--socket",
@@ -33,7 +33,7 @@ constexpr std::array kRows = {
         {},
         false,
         "where to listen; default: /run/ipsecd/pfkey.sock, without root\n"
-        "$XDG_RUNTIME_DIR/ipsecd/pfkey.sock (their folder is made if need be)"},
+        "$XDG_RUNTIME_DIR/ipsecd/pfkey.sock (the folder is created if needed)"},
     Row{"--user",
         "NAME",
         &Options::user,
@@ -45,59 +45,64 @@ constexpr std::array kRows = {
         &Options::group,
         {},
         false,
-        "serve members of this group as it serves root; the socket is\n"
-        "then theirs, mode 0660"},
+        "let members of this group do everything that root may; the socket\n"
+        "gets this group and mode 0660"},
     Row{"--read-group",
         "NAME",
         &Options::read_group,
         {},
         false,
-        "let members of this group get and dump SAs, without keys, listen for\n"
-        "changes, and ask for the status"},
-    Row{"--max-clients", "N", &Options::clients, {1, 65536}, false, "connections at a time; default 1024"},
+        "let members of this group list SAs without keys, listen for changes,\n"
+        "and read the status"},
+    Row{"--max-clients",
+        "N",
+        &Options::clients,
+        {1, 65536},
+        false,
+        "accept at most N connections at a time; default 1024"},
     Row{"--max-user-clients",
         "N",
         &Options::user_clients,
         {1, 65536},
         false,
-        "of them of one user who is not root nor its own; default 64"},
-    Row{"--max-sas", "N", &Options::sas, {1, UINT32_MAX}, false, "SAs in the database; default: no limit"},
+        "accept at most N connections of one user, except root and ipsecd's\nown user; default 64"},
+    Row{"--max-sas", "N", &Options::sas, {1, UINT32_MAX}, false, "hold at most N SAs; default: no limit"},
     Row{"--tun",
         "NAME",
         &Options::tun,
         {},
         false,
-        "carry packets: make this TUN device; what is routed into it leaves\n"
-        "protected by the SAs or is dropped (doc/dataplane.md)"},
-    Row{"--workers", "N", &Options::workers, {1, 64}, true, "packet threads; default 1"},
-    Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "what the host's links take; default 1500"},
+        "carry packets: create this TUN device; packets routed into it leave\n"
+        "protected, or are dropped (doc/dataplane.md)"},
+    Row{"--workers", "N", &Options::workers, {1, 64}, true, "use N packet threads; default 1"},
+    Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "MTU of the host's links; default 1500"},
     Row{"--mark",
         "N",
         &Options::mark,
         {1, UINT32_MAX},
         true,
-        "mark protected packets, so that `ip rule` can tell them from\nwhat is to be protected"},
+        "set mark N on protected packets, so that `ip rule` can tell them from\npackets to protect"},
     Row{"--icmp-errors",
         "WHOSE",
         &Options::icmp,
         {},
         true,
-        "how the tunnel of an ICMP error is found: own: only by\n"
-        "the error's own header; quoted (default): if that fails, by the packet\n"
-        "that it quotes; both: the same, and an arriving error whose quoted packet\n"
-        "does not fit its SA is dropped",
+        "how to find the tunnel for an ICMP error: own: only by\n"
+        "its own header; quoted (default): otherwise by the packet that it quotes;\n"
+        "both: as quoted, and drop arriving errors whose quoted packet does not\n"
+        "fit the SA",
         "quoted own both"},
     Row{"--outer-source",
         "WHICH",
         &Options::source,
         {},
         true,
-        "outer sources that a tunnel accepts: any (default), because\n"
-        "the key identifies the sender; same: only the SA's source",
+        "which outer sources a tunnel accepts: any (default), because\n"
+        "the key identifies the sender; same: only the source of the SA",
         "any same"},
 };
 
-// One row for each option without a value. Neither what nor flag: it asks for the only way there is.
+// One row for each option without a value. With neither what nor flag, it names what is always done.
 struct Word {
   std::string_view names;
   std::optional<Options::Do> what;
@@ -109,43 +114,43 @@ constexpr std::array kWords = {
     Word{"--no-offload",
          {},
          &Options::no_offload,
-         "take each packet of the host's stack by itself, and send\nand receive each by itself",
+         "send and receive packets one by one, without segmentation\noffload",
          true},
     Word{"--mss-clamp",
          {},
          &Options::mss_clamp,
-         "lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what path and SA leave room "
-         "for",
+         "lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what fits the path and "
+         "the SA",
          true},
     Word{"--nat-follow",
          {},
          &Options::nat_follow,
-         "send ESP in UDP to where the peer's packets come from, when\nits NAT shows another port or "
-         "address",
+         "follow a peer whose NAT shows another port or address: send\nESP in UDP to the new "
+         "place",
          true},
     Word{"--beside-ike",
          {},
          &Options::beside_ike,
-         "leave the UDP ports of SAs to an IKE daemon, and take the\nESP in UDP beside it "
+         "leave the UDP ports of SAs to an IKE daemon, and receive\nESP in UDP beside it "
          "(doc/dataplane.md)",
          true},
     Word{"--no-path-reports",
          {},
          &Options::no_path_reports,
-         "ignore ICMP errors that report a narrow path, which anybody\n"
-         "can forge; without this they are believed down to 552 bytes (IPv6: 1280)",
+         "ignore ICMP errors that report a smaller path MTU, which\n"
+         "anybody can forge; by default they are believed down to 552 bytes (IPv6: 1280)",
          true},
     Word{"--keep",
          {},
          &Options::keep,
-         "under systemd: have it hold the SAs, sealed, so that they go on after\na restart or a crash "
-         "(FileDescriptorStoreMax=67; doc/service.md)"},
-    Word{"--json", {}, &Options::json, "with status: print it as one JSON object"},
+         "keep SAs over a restart or a crash: systemd holds them, sealed\n"
+         "(FileDescriptorStoreMax=67; doc/reference/service.md)"},
+    Word{"--json", {}, &Options::json, "with status: print one JSON object"},
     Word{"--owner-only",
          {},
          nullptr,
-         "serve root and the user who runs ipsecd only; this is so without\n--group and --read-group"},
-    Word{"--foreground", {}, nullptr, "do not go into the background; this is always so"},
+         "serve only root and the user that runs ipsecd; this is the default\nwithout --group and --read-group"},
+    Word{"--foreground", {}, nullptr, "stay in the foreground; this is the default"},
     Word{"--help -h", Options::Do::help, nullptr, "print this text"},
     Word{"--version -V", Options::Do::version, nullptr, "print the version"},
 };
@@ -165,7 +170,7 @@ Result<void> set(Options& options, const Row& row, std::string_view text) {
   if (text.empty()) return fail(Errc::syntax, fmt::format("{} needs a value: {}", row.name, row.metavar));
   return std::visit(
       [&]<class T>(std::optional<T> Options::* slot) -> Result<void> {
-        if (options.*slot) return fail(Errc::syntax, fmt::format("{} stands twice", row.name));
+        if (options.*slot) return fail(Errc::syntax, fmt::format("{} is given twice", row.name));
         if constexpr (std::is_same_v<T, unsigned>) {
           const auto value = number(row, text);
           if (!value) return std::unexpected(value.error());
@@ -188,13 +193,14 @@ std::vector<OptionShape> shapes() {
 }
 
 std::unexpected<Error> unknown_word(std::string_view word) {
-  return fail(Errc::syntax, fmt::format("Unknown word '{}'; `ipsecd --help` lists what there is", word));
+  return fail(Errc::syntax, fmt::format("Unknown word '{}'; `ipsecd --help` lists the options", word));
 }
 
 Result<void> set(Options& options, const OptionWords::Found& found) {
   using enum OptionWords::Found::Kind;
   if (found.kind == unknown || found.kind == surplus_value) return unknown_word(found.word);
-  const bool grouped = !found.name.starts_with("--") && found.word != found.name;  // No letters together here.
+  const bool grouped =
+      !found.name.starts_with("--") && found.word != found.name;  // Short options cannot be grouped here.
   if (grouped) return unknown_word(found.word);
   if (found.option < kRows.size()) return set(options, kRows[found.option], found.value);
   const Word& row = kWords[found.option - kRows.size()];
@@ -258,9 +264,9 @@ std::string help_text() {
   std::string out = R"(usage: ipsecd [OPTION]...
        ipsecd status [--json] [--socket PATH]
 
-Keeps a database of IPsec security associations and serves it as PF_KEY v2 messages
-over a Unix socket, in the foreground, until SIGTERM or SIGINT. With --tun it carries
-packets for them too: AH and ESP in user space, without the kernel's IPsec.
+Keeps a database of IPsec security associations (SAs) and serves PF_KEY v2 over a Unix
+socket, in the foreground, until SIGTERM or SIGINT. With --tun it also carries packets:
+AH and ESP in user space, without the kernel's IPsec.
 
 )";
   constexpr std::size_t kColumn = 24;
@@ -274,10 +280,10 @@ packets for them too: AH and ESP in user space, without the kernel's IPsec.
     entry(row.metavar.empty() ? std::string(name) : fmt::format("{} {}", name, row.metavar), row.help);
   }
   out += R"(
-`status` prints what a running ipsecd counts: SAs, packets, bytes, and drops by cause.
-The same is served at PATH.status, to `curl --unix-socket` in Prometheus' format too.
+`status` prints the counters of a running ipsecd: SAs, packets, bytes, and drops by cause.
+PATH.status serves the same, and Prometheus' format to `curl --unix-socket`.
 
-Under systemd it says when it is ready (Type=notify) and takes over the socket of a
+Under systemd, ipsecd reports when it is ready (Type=notify) and uses the socket of a
 socket unit (ListenSequentialPacket=).
 
 Exit status:

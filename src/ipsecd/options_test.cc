@@ -73,7 +73,7 @@ TEST(Options, HelpVersionAndStatus) {
 TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--socket"}), "--socket needs a value: PATH");
   EXPECT_EQ(error_of({"--socket="}), "--socket needs a value: PATH");
-  EXPECT_EQ(error_of({"--socket", "/a", "--socket=/b"}), "--socket stands twice");
+  EXPECT_EQ(error_of({"--socket", "/a", "--socket=/b"}), "--socket is given twice");
   EXPECT_EQ(error_of({"--tun", "t", "--workers", "0"}), "--workers needs a number from 1 to 64");
   EXPECT_EQ(error_of({"--tun", "t", "--workers", "65"}), "--workers needs a number from 1 to 64");
   EXPECT_EQ(error_of({"--tun", "t", "--mtu", "1279"}), "--mtu needs a number from 1280 to 65535");
@@ -91,10 +91,10 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
   EXPECT_EQ(error_of({"--json"}), "--json goes with status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help", "--", "-hV", "-Vh"})
-    EXPECT_EQ(error_of({word}), "Unknown word '" + word + "'; `ipsecd --help` lists what there is");
-  EXPECT_EQ(error_of({"--", "--json"}), "Unknown word '--'; `ipsecd --help` lists what there is");
-  EXPECT_EQ(error_of({"--", "status"}), "Unknown word '--'; `ipsecd --help` lists what there is");
-  EXPECT_EQ(error_of({"--socket=/a", "status"}), "Unknown word 'status'; `ipsecd --help` lists what there is");
+    EXPECT_EQ(error_of({word}), "Unknown word '" + word + "'; `ipsecd --help` lists the options");
+  EXPECT_EQ(error_of({"--", "--json"}), "Unknown word '--'; `ipsecd --help` lists the options");
+  EXPECT_EQ(error_of({"--", "status"}), "Unknown word '--'; `ipsecd --help` lists the options");
+  EXPECT_EQ(error_of({"--socket=/a", "status"}), "Unknown word 'status'; `ipsecd --help` lists the options");
 }
 
 TEST(Options, HelpNamesEveryWordAndStatus) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The package as people meet it: installed in a clean root that systemd has booted as process 1, on a real kernel
-(user-mode Linux). What the units promise is tried by case.sh, inside; it writes a line for each thing that it looked at."""
+(user-mode Linux). What the units promise is tried by case.sh, inside; it writes a line for each thing that it looked at.
+Then doc/tutorial/service.md is typed as it is printed."""
 import os
 import pathlib
 import shutil
@@ -10,8 +11,10 @@ import tempfile
 import unittest
 
 import clean_root
+import session
 from package_test import package, run
 
+TUTORIAL = pathlib.Path(os.environ["IPSECKEY_SOURCE"]) / "doc/tutorial/service.md"
 HERE = pathlib.Path(__file__).resolve().parent
 UML = HERE.parent / "vm/uml"
 MODULES = pathlib.Path("/usr/lib/uml/modules")
@@ -24,9 +27,23 @@ SuccessAction=poweroff-immediate
 [Service]
 Type=oneshot
 ExecStart=/bin/bash /case/case.sh
+ExecStart=/bin/bash /case/tutorial.sh
 StandardOutput=file:/case/log
 StandardError=file:/case/errors
 """
+# As after the installation of the package.
+AFRESH = """export PATH=/usr/sbin:/usr/bin LC_ALL=C
+systemctl -q disable --now ipsec-manual-key ipsecd.service ipsecd.socket
+rm -rf /etc/default/ipsecd /etc/inet/secret/* /run/systemd/system/ipsec*.service.d
+systemctl daemon-reload
+cd /root
+"""
+
+
+def typed(steps: list) -> str:
+    """A script that types them. What step N prints is in the file said.N, its status in status.N."""
+    return AFRESH + "".join(f"{{ {step.command}\n}} </dev/null >/case/said.{n} 2>&1\necho $? >/case/status.{n}\n"
+                            for n, step in enumerate(steps))
 
 
 class Booted(unittest.TestCase):
@@ -53,6 +70,8 @@ class Booted(unittest.TestCase):
         case = self.root / "case"
         shutil.copytree(HERE, case)
         shutil.copy(os.environ["FORCED"], case / "forced.so")
+        self.steps = [step for block in session.sessions(TUTORIAL.read_text()) for step in session.steps(block)]
+        (case / "tutorial.sh").write_text(typed(self.steps))
         modules = next(MODULES.iterdir())
         tun = pathlib.Path("kernel/drivers/net/tun.ko")
         there = self.root / "lib/modules" / modules.name
@@ -89,12 +108,16 @@ class Booted(unittest.TestCase):
         self.errors = (self.root / "case/errors").read_text()
         return log.read_text()
 
-    def test_what_the_units_promise(self):
+    def test_what_the_units_and_the_tutorial_promise(self):
         self.prepare()
         said = self.boot()
         lines = said.splitlines()
         self.assertEqual(lines[-1:], ["all was looked at"], said)
         self.assertEqual([line for line in lines[:-1] if not line.startswith("ok ")], [], self.errors)
+        self.assertEqual(len(self.steps), 17)
+        for n, step in enumerate(self.steps):
+            said, status = ((self.root / f"case/{kind}.{n}").read_text() for kind in ("said", "status"))
+            self.assertTrue(status == "0\n" and step.matches(said), f"{step.command}\nstatus {status}{said}")
 
 
 if __name__ == "__main__":

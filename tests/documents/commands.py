@@ -20,7 +20,7 @@ DEADLINE = 3600  # Seconds for one command, on a machine that is busy.
 
 
 def documents() -> list:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").rglob("*.md"))]
 
 
 class Row(NamedTuple):
@@ -44,6 +44,7 @@ INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--n
 UNITS = "no service manager runs in such a root, so nothing can be started; tests/boot boots one"
 # Waits as a person would: the status socket is the last thing that ipsecd opens.
 AWAIT = "daemon=$!; until [ -S {}.status ]; do kill -0 $daemon; sleep 0.1; done"
+SERVING = f"{HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock')}"
 
 TABLE = (
     Row("./quickstart", "elsewhere", why="tools/distro"),
@@ -88,7 +89,22 @@ ip route add 192.0.2.2 dev ipsec0 table 50
 ip rule add not fwmark 0x50 table 50""", before=f"{HOST}; {INSTALLED}"),
     Row("""ipsecd status
 curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
-        package="curl", before=f"{HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock')}"),
+        package="curl", before=SERVING),
+    # The tutorials, typed whole.
+    Row("doc/tutorial/two-hosts.md", "elsewhere", why="tests/documents/tutorials_test.py"),
+    Row("doc/tutorial/ospfv3.md", "elsewhere", why="tests/documents/tutorials_test.py"),
+    Row("doc/tutorial/service.md", "elsewhere", why="tests/documents/tutorials_test.py"),
+    # doc/howto.
+    Row("systemctl enable --now ipsecd.service", instead="systemctl enable ipsecd.service", why=UNITS),
+    Row("ipsecd status", before=SERVING),
+    Row("journalctl -u ipsecd", "elsewhere", why="tests/boot/case.sh"),
+    Row("ipseckey -c /etc/inet/secret/ipseckeys"),  # Installed above.
+    Row("ipseckey apply --dry-run /etc/inet/secret/ipseckeys", before=SERVING),
+    Row("umask 077; ipseckey genkey sha256 > /etc/inet/secret/west.key"),
+    Row("ipseckey -c share/examples/nat-traversal", before=INSTALLED),
+    Row("ipsecd --tun ipsec0", instead="ipsecd --tun ipsec0 &", why="it stays in the foreground", before=f"{HOST}; {INSTALLED}"),
+    Row("ipseckey doctor", before=SERVING),
+    Row("ipseckey --sadb=kernel -s saved", "elsewhere", why="tests/vm/save_case.py"),
     # CONTRIBUTING.
     Row("tools/install-deps unit && cmake -S . -B build -DIPSECKEY_TESTS=ON"),
     Row("tools/two-hosts"),
@@ -118,6 +134,14 @@ def is_command(inline: str) -> bool:
         return False
     path = ROOT / inline.split()[0]
     return not inline.startswith(STARTS[:5]) or (path.is_file() and os.access(path, os.X_OK))
+
+
+def sessions_of(document: pathlib.Path) -> list:
+    """The commands of a document, as rows have them. The prompts of a tutorial are one session, which another test types."""
+    text, name = document.read_text(), document.relative_to(ROOT).as_posix()
+    if not name.startswith("doc/tutorial/"):
+        return printed(text)
+    return [name, *printed(re.sub(r"^```\n[#$] .*?^```$", "", text, flags=re.M | re.S))]
 
 
 def without_comment(line: str) -> str:
@@ -151,7 +175,7 @@ def commands_of_block(lines: list) -> list:
                 end = None if line == end else end
             elif line.startswith(("$ ", "# ")):
                 typed.append(without_comment(line[2:]))
-                here = re.search(r"<<'(\w+)'", line)
+                here = re.search(r"<<'?(\w+)'?$", line)
                 end = here and here[1]
         return ["\n".join(typed)]
     if re.match(r"(\./|\w+/)?[\w-]+( |$)", lines[0]) and all(line.isascii() for line in lines):
@@ -161,7 +185,7 @@ def commands_of_block(lines: list) -> list:
 
 def bodies(text: str) -> dict:
     """Each line that opens a here-document, with the whole of it."""
-    return {m[1]: m[0][2:] for m in re.finditer(r"^\$ (.*<<'(\w+)').*\n(?:.*\n)*?\2$", text, re.M)}
+    return {m[1]: m[0][2:] for m in re.finditer(r"^\$ (.*<<'?(\w+)'?).*\n(?:.*\n)*?\2$", text, re.M)}
 
 
 def script(row: Row) -> str:

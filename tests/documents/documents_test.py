@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from commands import ROOT, TABLE, documents, printed
+from commands import ROOT, TABLE, documents, printed, sessions_of
 
 # As ./quickstart has it; test_quickstart_is_as_here compares.
 QUICKSTART = ("-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DIPSECKEY_TESTS=OFF", "-DIPSECKEY_BENCH=OFF")
@@ -50,7 +50,7 @@ class Documents(unittest.TestCase):
                                            "./two '# no comment'", "three/four"])
 
     def test_each_printed_command_has_one_row(self):
-        there = {command for document in documents() for command in printed(document.read_text())}
+        there = {command for document in documents() for command in sessions_of(document)}
         self.assertEqual(sorted(there), sorted(row.printed for row in TABLE))
 
     def test_each_row_says_how_it_is_run(self):

@@ -245,7 +245,7 @@ TEST(Ipsecd, AnswersHelpAndVersionAndRefusesTheRest) {
   EXPECT_THAT(version.output, StartsWith("ipsecd "));
   const auto wrong = Program({kProgram, "--sokcet", "x"}).end();
   EXPECT_EQ(wrong.status, 2);
-  EXPECT_EQ(wrong.output, "ipsecd: Unknown word '--sokcet'; `ipsecd --help` lists what there is\n");
+  EXPECT_EQ(wrong.output, "ipsecd: Unknown word '--sokcet'; `ipsecd --help` lists the options\n");
   const auto nowhere = Program({kProgram, "--socket", "/nonexistent/s"}).end();
   EXPECT_EQ(nowhere.status, 1);
   EXPECT_EQ(nowhere.output, "ipsecd: no folder /nonexistent: make it with `mkdir -p /nonexistent`\n");

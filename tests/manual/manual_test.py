@@ -18,6 +18,7 @@ from programs import BIN, IPSECD, IPSECKEY, UNPRIVILEGED, Daemon, unprivileged
 
 MAN = pathlib.Path(os.environ["IPSECKEY_MAN"])
 PAGES = ("ipseckey.8", "ipsecd.8", "ipsecalgs.8", "ipseckeys.5")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSIDE = "IPSECKEY_INSIDE_NAMESPACES"
 
 
@@ -97,6 +98,14 @@ class Promises(unittest.TestCase):
             self.assertGreater(len(told), 2)
             text = rendered(page)
             self.assertEqual([t for t in told if " ".join(t.split()) not in text], [], page)
+
+    def test_the_reference_has_the_exit_statuses(self):
+        """doc/reference/exit-status.md: a section for each program, a row for each status, in its words."""
+        sections = (ROOT / "doc/reference/exit-status.md").read_text().split("\n## ")[1:]
+        self.assertEqual(len(sections), 2)
+        for section, program in zip(sections, (IPSECKEY, IPSECD)):
+            told = re.findall(r"^  (\d+) +(\S.*)$", output(program, "--help").split("Exit status:\n")[1], re.M)
+            self.assertEqual(re.findall(r"^\| (\d+) \| ([^|]+) \|", section, re.M), told, program)
 
     def test_every_diagnostic_that_is_listed_is_one_of_the_program(self):
         section = (MAN / "ipseckey.8").read_text().split("\n.Sh DIAGNOSTICS\n")[1].split("\n.Bl -tag -width \"10\"")[0]

@@ -1,4 +1,4 @@
-"""The examples of a manual page, and a shell that runs them one after the other as a person would type them."""
+"""The examples of a manual page and the sessions of a document, and a shell that runs them as a person would type them."""
 import os
 import re
 import select
@@ -32,6 +32,12 @@ def blocks(roff: str) -> list:
     return [[text(line) for line in block.splitlines()] for block in found]
 
 
+def sessions(markdown: str) -> list:
+    """The blocks of a document that begin with a prompt, as lists of lines."""
+    found = re.findall(r"^```\n(.*?)^```$", markdown, re.S | re.M)
+    return [block.splitlines() for block in found if block.startswith(("# ", "$ "))]
+
+
 def steps(lines: list) -> list:
     """Cuts a display into steps."""
     result, rest = [], list(lines)
@@ -39,7 +45,7 @@ def steps(lines: list) -> list:
         line = rest.pop(0)
         if line.startswith(("# ", "$ ")):
             command = line[2:]
-            end = re.search(r"<<'(\w+)'", command)
+            end = re.search(r"<<'?(\w+)'?$", command)
             while end and not command.endswith("\n" + end[1]):
                 command += "\n" + rest.pop(0)
             result.append(Step(line[:2], command))
@@ -57,8 +63,8 @@ class Shell:
 
     def __init__(self, folder, environment: dict, user=None):
         self.how = {"cwd": folder, "env": environment}
-        self.process = subprocess.Popen(["bash", "--norc", "--noprofile"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, preexec_fn=user, start_new_session=True, **self.how)
+        self.process = subprocess.Popen(["bash", "--norc", "--noprofile", "-O", "expand_aliases"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=user, start_new_session=True, **self.how)
 
     def run(self, step: Step) -> str:
         """Empty if the step does what is printed; else what it did."""

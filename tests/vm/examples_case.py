@@ -5,14 +5,12 @@ import ipaddress
 import json
 import pathlib
 import socket
-import struct
 
 from guest import contains, expect, finish, ipseckey, load, run
 from ipsecd import MARK, TABLE, Daemon
-from netns import cable, datagrams, inside, ip_batch, nat_socket, wait
+from netns import OSPF, cable, datagrams, hello, inside, ip_batch, link_protocols, nat_socket, ospf_arrives, wait
 
 HERE = pathlib.Path(__file__).resolve().parent / "examples"
-OSPF = 89
 
 
 def other_side(text):
@@ -127,38 +125,6 @@ def knock(start, src, dst, port):
         s.connect_ex((dst, port))
 
 
-def hello(start, device, src, dst):
-    """A packet of OSPF, by the interface that the sender names, as routers do."""
-    with inside(start):
-        s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, OSPF)
-        index = socket.if_nametoindex(device)
-    with contextlib.closing(s):
-        s.bind((src, 0, 0, index))
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-        with contextlib.suppress(OSError):
-            s.sendto(bytes(44), (dst, 0, 0, index))
-
-
-def link_protocols(device_of, send, wanted):
-    """Upper protocols of the IPv6 packets that a cable carries while `send` sends, until `wanted` is among them."""
-    with inside(device_of[0]):
-        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
-    found = set()
-    with contextlib.closing(tap):
-        tap.bind((device_of[1], 0x86dd))
-        tap.setblocking(False)
-        send()
-
-        def look():
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    found.add(tap.recv(2048)[20])
-            return wanted in found
-
-        wait(10, look)
-    return found & {OSPF, 50}
-
-
 def udp(src, dst, start="a", end="b", at=None):
     expect(f"a datagram from {src} to {dst}", datagrams(start, end, src, dst, [100], at=at), [100])
 
@@ -173,25 +139,10 @@ def traffic_ospf():
     """The packets are ESP on the link, and the router at the other end gets what is in them."""
     for start, end, src, dst in (("a", "b", "fe80::1", "ff02::5"), ("a", "b", "fe80::1", "ff02::6"), ("a", "b", "fe80::1", "fe80::2"),
                                  ("b", "a", "fe80::2", "fe80::1")):
-        devices = {"a": "ethA", "b": "ethB"}
-        with inside(end):
-            router = socket.socket(socket.AF_INET6, socket.SOCK_RAW, OSPF)
-            index = socket.if_nametoindex(devices[end])
-        with contextlib.closing(router):
-            router.setblocking(False)
-            if dst.startswith("ff"):
-                router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, dst) + struct.pack("=I", index))
-            seen = link_protocols((end, devices[end]), lambda s=(start, devices[start], src, dst): hello(*s), 50)
-            expect(f"OSPF to {dst} on the link", seen, {50})
-            got = []
-
-            def came(router=router, got=got):
-                with contextlib.suppress(BlockingIOError):
-                    got.append(router.recv(2048))
-                return bool(got)
-
-            wait(10, came)
-            expect(f"OSPF to {dst}", got, [bytes(44)])
+        seen, got = ospf_arrives(("a", "ethA"), ("b", "ethB"), src, dst) if start == "a" else \
+            ospf_arrives(("b", "ethB"), ("a", "ethA"), src, dst)
+        expect(f"OSPF to {dst} on the link", seen, {50})
+        expect(f"OSPF to {dst}", got, [bytes(44)])
 
 
 TRAFFIC = {

@@ -10,15 +10,22 @@ from guest import run
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
+OSPF = 89
 UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2  # linux/udp.h, RFC 3948
+
+
+def enter(netns):
+    """Moves this thread to a namespace."""
+    with open(f"/run/netns/{netns}", encoding="ascii") as there:
+        if LIBC.setns(there.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
 
 
 @contextlib.contextmanager
 def inside(netns):
     """What is opened inside belongs to that namespace for good."""
-    with open("/proc/self/ns/net", encoding="ascii") as here, open(f"/run/netns/{netns}", encoding="ascii") as there:
-        if LIBC.setns(there.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns")
+    with open("/proc/self/ns/net", encoding="ascii") as here:
+        enter(netns)
         try:
             yield
         finally:
@@ -248,3 +255,57 @@ class Tap:
 
     def close(self):
         self.socket.close()
+
+
+def hello(start, device, src, dst):
+    """A packet of OSPF, by the interface that the sender names, as routers do."""
+    with inside(start):
+        s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, OSPF)
+        index = socket.if_nametoindex(device)
+    with contextlib.closing(s):
+        s.bind((src, 0, 0, index))
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        with contextlib.suppress(OSError):
+            s.sendto(bytes(44), (dst, 0, 0, index))
+
+
+def link_protocols(device_of, send, wanted):
+    """Upper protocols of the IPv6 packets that a cable carries while `send` sends, until `wanted` is among them."""
+    with inside(device_of[0]):
+        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
+    found = set()
+    with contextlib.closing(tap):
+        tap.bind((device_of[1], 0x86dd))
+        tap.setblocking(False)
+        send()
+
+        def look():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    found.add(tap.recv(2048)[20])
+            return wanted in found
+
+        wait(10, look)
+    return found & {OSPF, 50}
+
+
+def ospf_arrives(start, end, src, dst):
+    """Sends one OSPF packet from (namespace, device) to another: the protocols on the link, and what the receiver gets."""
+    with inside(end[0]):
+        router = socket.socket(socket.AF_INET6, socket.SOCK_RAW, OSPF)
+        index = socket.if_nametoindex(end[1])
+    got = []
+    with contextlib.closing(router):
+        router.setblocking(False)
+        if dst.startswith("ff"):
+            group = socket.inet_pton(socket.AF_INET6, dst) + struct.pack("=I", index)
+            router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
+        seen = link_protocols(end, lambda: hello(*start, src, dst), 50)
+
+        def came():
+            with contextlib.suppress(BlockingIOError):
+                got.append(router.recv(2048))
+            return bool(got)
+
+        wait(10, came)
+    return seen, got

@@ -1,5 +1,6 @@
 #pragma once
-/// Every SA, as it is now, in memory that the service manager holds for the next ipsecd (doc/service.md, "Restart").
+/// Every SA, as it is now, in memory that the service manager holds for the next ipsecd ("Restart" in
+/// doc/reference/service.md).
 ///
 /// Three descriptors: the SAs, each sealed with AES-256-GCM under a key of the vault's own (sealed_records.h); the key,
 /// which waits in the queue of a socket, in memory of the kernel that is never swapped and has no name; and the numbers
