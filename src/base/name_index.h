@@ -1,8 +1,7 @@
 #pragma once
-/// From a word to what it names: a hash table that is filled at compile time, for the tables of names.
+/// From a word to what it names, for the tables of names. Built at compile time.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -12,84 +11,50 @@
 /// Whether `ESP` names what is called `esp`.
 enum class Case : bool { matters, ignored };
 
-/// At most half of the `buckets` should be in use. Names are views that outlive the index.
-template <class Value, std::size_t buckets, Case letters>
+/// Room for `room` names, which are views that outlive the index. They are kept in the order of their first letter and
+/// their length, and a table says where those of one letter and length begin, so that a look-up compares one or two.
+/// (Binary search takes a third more instructions and a fifth more time for a whole check, and a hash of the name 3 %
+/// fewer instructions and no less time: `ipseckey -c` of 3,000 lines by callgrind, of 300,000 in turns, Xeon, g++ 12.)
+template <class Value, std::size_t room, Case letters>
 class NameIndex {
  public:
-  /// A name that is not empty and not there yet; else unique() becomes false.
+  /// A name that is not empty and not there yet; else well_spread() becomes false.
   constexpr void put(std::string_view name, Value value) {
-    longest_ = std::max(longest_, name.size());
-    const Ends ends = ends_of(name);
-    std::size_t b = bucket_of(ends);
-    std::size_t probes = 1;
-    for (; !entries_[b].name.empty(); b = (b + 1) % buckets, ++probes)
-      unique_ = unique_ && !is(entries_[b], ends, name);
-    most_probes_ = std::max(most_probes_, probes);
-    entries_[b] = {ends, name, value};
+    unique_ = unique_ && !name.empty() && !find(name);
+    const std::size_t place = place_of(name);
+    for (std::size_t i = from_.back(); i > from_[place + 1]; --i) entries_[i] = entries_[i - 1];
+    entries_[from_[place + 1]] = {name, value};
+    for (std::size_t p = place + 1; p < from_.size(); ++p) ++from_[p];
   }
 
   /// What the word names; nullptr: nothing.
   constexpr const Value* find(std::string_view word) const {
-    if (word.empty() || word.size() > longest_) return nullptr;
-    const Ends ends = ends_of(word);
-    for (std::size_t b = bucket_of(ends); !entries_[b].name.empty(); b = (b + 1) % buckets)
-      if (is(entries_[b], ends, word)) return &entries_[b].value;
+    if (word.empty()) return nullptr;
+    const std::size_t place = place_of(word);
+    for (std::size_t i = from_[place]; i < from_[place + 1]; ++i)
+      if (is(entries_[i].name, word)) return &entries_[i].value;
     return nullptr;
   }
 
-  /// For static_assert: every name is there once, and none is far from its bucket.
-  constexpr bool well_spread() const { return unique_ && most_probes_ <= 4; }
+  /// For static_assert: every name is there once.
+  constexpr bool well_spread() const { return unique_; }
 
  private:
-  // The first letters and the last ones, which of most names are all: two numbers are compared in place of text.
-  struct Ends {
-    std::uint64_t first = 0, last = 0;
-    constexpr bool operator==(const Ends&) const = default;
-  };
-  static constexpr std::size_t kWhole = 16;  // Letters of a name of which nothing is left out.
-
   struct Entry {
-    Ends ends;
     std::string_view name;
     Value value{};
   };
+  static constexpr std::size_t kLetters = 32, kLengths = 16;
 
-  static constexpr bool is(const Entry& entry, const Ends& ends, std::string_view word) {
-    if (entry.ends != ends || entry.name.size() != word.size()) return false;
-    if (letters == Case::matters && word.size() <= kWhole) return true;
-    return entry.name == word || (letters == Case::ignored && text::same_word(entry.name, word));
+  // Of a letter, the last five bits are the same in both cases.
+  static constexpr std::size_t place_of(std::string_view word) {
+    return static_cast<unsigned char>(word[0]) % kLetters * kLengths + std::min(word.size(), kLengths) - 1;
+  }
+  static constexpr bool is(std::string_view name, std::string_view word) {
+    return letters == Case::matters ? name == word : text::same_word(name, word);
   }
 
-  static constexpr Ends ends_of(std::string_view name) {
-    const std::size_t n = name.size();
-    Ends ends;
-    if (n >= 8) {
-      ends = {octets<std::uint64_t>(name, 0), octets<std::uint64_t>(name, n - 8)};
-    } else if (n >= 4) {
-      ends = {octets<std::uint32_t>(name, 0), octets<std::uint32_t>(name, n - 4)};
-    } else {
-      ends = {octets<std::uint8_t>(name, 0), octets<std::uint8_t>(name, n / 2) | octets<std::uint8_t>(name, n - 1)
-                                                                                     << 8};
-    }
-    constexpr std::uint64_t kSmall = 0x2020202020202020;  // Bit 5 is the case of a letter.
-    if (letters == Case::ignored) ends.first |= kSmall, ends.last |= kSmall;
-    return ends;
-  }
-
-  template <class Octets>
-  static constexpr std::uint64_t octets(std::string_view name, std::size_t at) {
-    std::array<char, sizeof(Octets)> some{};
-    for (std::size_t i = 0; i < some.size(); ++i) some[i] = name[at + i];
-    return std::bit_cast<Octets>(some);
-  }
-
-  static constexpr std::size_t bucket_of(const Ends& ends) {
-    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15, kOther = 0xc2b2ae3d27d4eb4f;
-    return static_cast<std::size_t>((ends.first * kOdd ^ ends.last * kOther) >> 45) % buckets;
-  }
-
-  std::array<Entry, buckets> entries_{};
-  std::size_t longest_ = 0;
-  std::size_t most_probes_ = 0;
+  std::array<Entry, room> entries_{};
+  std::array<std::uint16_t, kLetters * kLengths + 1> from_{};  // Where the names of each letter and length begin.
   bool unique_ = true;
 };

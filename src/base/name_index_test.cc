@@ -26,8 +26,28 @@ TEST(NameIndex, CaseIsIgnoredWhereAskedFor) {
   static constexpr auto kIndex = index_of<Case::ignored>("aes-cbc sha-256");
   for (const std::string_view name : {"aes-cbc", "AES-CBC", "Aes-Cbc"}) EXPECT_EQ(*kIndex.find(name), 0u) << name;
   EXPECT_EQ(*kIndex.find("SHA-256"), 1u);
-  // Bit 5 is the case of letters alone.
+  // Another character whose last five bits are those of a letter or a sign.
   EXPECT_EQ(kIndex.find("aes\rcbc"), nullptr);
+}
+
+// One letter and, as far as the index knows, one length: each is found by its text.
+TEST(NameIndex, NamesThatShareALetterAndALength) {
+  static constexpr auto kIndex = index_of<Case::matters>("sport state sixteen-letters- sixteen-letters-and-more");
+  EXPECT_EQ(*kIndex.find("sport"), 0u);
+  EXPECT_EQ(*kIndex.find("state"), 1u);
+  EXPECT_EQ(*kIndex.find("sixteen-letters-"), 2u);
+  EXPECT_EQ(*kIndex.find("sixteen-letters-and-more"), 3u);
+  for (const std::string_view other :
+       {"spore", "Sport", "3port", "sixteen-letters", "sixteen-letters-and-mor", "\xf3port"})
+    EXPECT_EQ(kIndex.find(other), nullptr) << other;
+}
+
+TEST(NameIndex, AFullOneFindsAll) {
+  constexpr std::string_view kNames = "a b c d e f g h i j k l m n o p";
+  static constexpr auto kIndex = index_of<Case::ignored>(kNames);
+  static_assert(kIndex.well_spread());
+  std::size_t i = 0;
+  text::for_each_word(kNames, [&](std::string_view name) { EXPECT_EQ(*kIndex.find(name), i++) << name; });
 }
 
 TEST(NameIndex, TellsANameThatIsThereTwice) {
