@@ -1,7 +1,6 @@
 #include "base/secret.h"
 
 #include <sys/mman.h>
-#include <sys/single_threaded.h>
 
 #include <cstdint>
 #include <cstring>
@@ -31,7 +30,7 @@ class Slots {
   constexpr explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
 
   std::byte* get() {
-    const auto lock = hold();
+    const std::scoped_lock lock(mutex_);
     if (free_.empty()) add_chunk();
     std::byte* slot = free_.back();
     free_.pop_back();
@@ -39,16 +38,11 @@ class Slots {
   }
   void put(std::byte* slot) {
     explicit_bzero(slot, slot_size_);
-    const auto lock = hold();
+    const std::scoped_lock lock(mutex_);
     free_.push_back(slot);
   }
 
  private:
-  // Locking is a twentieth of the time that a line of a big file takes; alone in the process it is for nothing.
-  std::unique_lock<std::mutex> hold() {
-    return __libc_single_threaded ? std::unique_lock(mutex_, std::defer_lock) : std::unique_lock(mutex_);
-  }
-
   static constexpr std::size_t kChunk = 64 * 1024;
 
   void add_chunk() {
