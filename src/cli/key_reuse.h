@@ -1,5 +1,9 @@
 #pragma once
 /// Finds encryption keys that are given twice. Keeps no key: a keyed hash of each, and where it was given.
+///
+/// In two steps, because the table of a big file is in no cache: note() asks for the memory, look_for() reads it once
+/// the command's messages have been made. In one step a check of a million lines takes 11 % longer (`ipseckey -c` of
+/// bench/make_keys 1000000, in turns, median of 12, Xeon, g++ 12).
 #include <absl/container/flat_hash_map.h>
 #include <absl/hash/hash.h>
 

@@ -70,7 +70,6 @@ void Runner::warning(std::uint32_t line, std::string message) {
 }
 
 bool Runner::feed(const lang::Line& line) {
-  if (!settle()) return false;
   auto command = parser_.parse(text_of_(line), where_);
   if (!command && parser_.faults().empty()) return true;
   ++commands_;
@@ -94,38 +93,22 @@ bool Runner::feed(const lang::Line& line) {
     session_.console().err(said);
     return carry_out(handler, *command);
   }
-  queue(std::move(*command), line, std::move(said));
-  given_ = given;
+  queue(std::move(*command), line, std::move(said), given);
   return queued_.size() < batch_ || flush();
+}
+
+std::string Runner::not_used(const lang::Line& line) const {
+  return fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", reporter_.shown(), line.number,
+                     line.number);
 }
 
 // Outcomes come in the order of the lines, so what is queued goes first.
 bool Runner::refuse(const lang::Line& line, std::string_view said) {
   if (!flush()) return false;
   session_.console().err(said);
-  if (reporter_.is_file())
-    session_.console().err(fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", reporter_.shown(),
-                                       line.number, line.number));
+  if (reporter_.is_file()) session_.console().err(not_used(line));
   count_failure(Status::failed);
   return may_go_on();
-}
-
-// Looks whether the key of the last command was given before. Only now, because a big file's keys are far away.
-bool Runner::settle() {
-  const auto given = std::exchange(given_, std::nullopt);
-  auto o = given ? key_reuse_.look_for(*given) : std::nullopt;
-  if (!o) return true;
-  Queued& last = queued_.back();
-  const bool refused = reporter_.severity(o->severity) == Severity::error;
-  const auto fault = lang::place(text_of_(last.line), std::move(*o));
-  last.said += reporter_.fault(fault, text_of_(last.line), last.line);
-  if (!refused) return true;
-  const Queued taken_back = std::move(last);
-  queued_.pop_back();
-  const auto left = static_cast<std::ptrdiff_t>(messages_.size() - taken_back.messages);
-  messages_.erase(messages_.begin() + left, messages_.end());
-  targets_.erase(targets_.begin() + left, targets_.end());
-  return refuse(taken_back.line, taken_back.said);
 }
 
 void Runner::say_reservations(const lang::Command& command) {
@@ -134,7 +117,8 @@ void Runner::say_reservations(const lang::Command& command) {
   reservations_.clear();
 }
 
-void Runner::queue(lang::Command&& command, const lang::Line& line, std::string said) {
+void Runner::queue(lang::Command&& command, const lang::Line& line, std::string said,
+                   const std::optional<KeyReuse::Given>& given) {
   Queued entry{line, 0, false, std::move(said)};
   const std::size_t before = messages_.size();
   lang::to_messages(
@@ -145,6 +129,11 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
       },
       messages_);
   look_at_host(entry, before);
+  if (auto o = given ? key_reuse_.look_for(*given) : std::nullopt) {
+    const bool refused = reporter_.severity(o->severity) == Severity::error;
+    entry.said += reporter_.fault(parser_.place(std::move(*o)), text_of_(line), line);
+    if (refused) entry.said += not_used(line), drop(entry, before);
+  }
   for (const pfkey::Message& m : std::span(messages_).subspan(before))
     targets_.push_back(
         {queued_.size(), {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
@@ -163,7 +152,10 @@ void Runner::look_at_host(Queued& entry, std::size_t before) {
     entry.said += reporter_.fault(parser_.place(std::move(*o)), text_of_(entry.line), entry.line);
     refused = refuses;
   }
-  if (!refused) return;
+  if (refused) drop(entry, before);
+}
+
+void Runner::drop(Queued& entry, std::size_t before) {
   entry.bad = true;
   messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(before), messages_.end());
 }
@@ -175,7 +167,6 @@ void Runner::say_up_to(std::size_t queued) {
 }
 
 bool Runner::flush() {
-  if (!settle()) return false;
   if (queued_.empty()) return may_go_on();
   if (!messages_.empty()) send();
   say_up_to(queued_.size());

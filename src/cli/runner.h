@@ -85,8 +85,10 @@ class Runner {
   bool refuse(const lang::Line& line, std::string_view said);
   void say_reservations(const lang::Command& command);
   void look_at_host(Queued& entry, std::size_t before);
-  void queue(lang::Command&& command, const lang::Line& line, std::string said);
-  bool settle();
+  void queue(lang::Command&& command, const lang::Line& line, std::string said,
+             const std::optional<KeyReuse::Given>& given);
+  void drop(Queued& entry, std::size_t before);
+  std::string not_used(const lang::Line& line) const;
   bool carry_out(Handler handler, const lang::Command& command);
   void send();
   void handle_reply(std::size_t index, pfkey::Message&& reply);
@@ -105,7 +107,6 @@ class Runner {
   HostFacts host_;
   lang::Parser parser_;
   KeyReuse key_reuse_;
-  std::optional<KeyReuse::Given> given_;  // By the last of queued_; not looked for yet.
   std::vector<Queued> queued_;
   std::vector<pfkey::Message> messages_;
   std::vector<Target> targets_;  // One for each message.
