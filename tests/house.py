@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """House rules that a program can check: nothing left open, nothing switched off, nothing too long to read.
 
-usage: house.py [ROOT]    Prints each find as file:line: reason, and fails if there is one.
+usage: house.py [ROOT]       Prints each find as file:line: reason, and fails if there is one.
+       house.py --phrases    Counts the foreign phrases in each folder that is still to be done (tests/phrases.py).
 """
 import os
 import pathlib
 import re
 import sys
+
+import phrases
 
 SOURCES = ("src", "tests", "fuzz", "bench", "tools")
 MAX_FILE_LINES = 400
@@ -40,6 +43,7 @@ PIECES = re.compile(r'"[ \t]*\n\s*"')
 # Documents, besides those in doc/, and a source that one names.
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 NAMED_FILE = re.compile(r"`([a-z0-9_./-]+\.(?:cc|h))`")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr \w+ k[A-Z]|using)\b")
 
@@ -103,9 +107,28 @@ def sentences(path: str, text: str):
             yield text.count("\n", 0, match.start()) + 1, match[1]
 
 
+def is_document(path: str) -> bool:
+    return path in DOCUMENTS or re.fullmatch(r"doc/.+\.md", path) is not None
+
+
+def broken_links(root: pathlib.Path, path: str, text: str):
+    """(line, link) of each link of a document to a file that does not exist."""
+    if is_document(path) and not path.startswith(phrases.STILL_TO_DO):
+        for match in LINK.finditer(text):
+            if "://" not in match[1] and not (root / path).parent.joinpath(match[1]).exists():
+                yield text.count("\n", 0, match.start()) + 1, match[1]
+
+
+def foreign(path: str, text: str):
+    """(line, why) of each phrase that reads foreign, outside of what is still to be done."""
+    if not path.startswith(phrases.STILL_TO_DO):
+        for number, phrase, instead in phrases.found(path, text):
+            yield number, f'"{phrase}": {instead}'
+
+
 def names_of_files(path: str, text: str):
-    """(line, name) of each source that a document names; one in capitals (NAME.cc) stands for any."""
-    if path in DOCUMENTS or re.fullmatch(r"doc/.+\.md", path):
+    """(line, name) of each source that a document names; a name in capitals (NAME.cc) means any."""
+    if is_document(path):
         for match in NAMED_FILE.finditer(text):
             yield text.count("\n", 0, match.start()) + 1, match[1]
 
@@ -119,8 +142,10 @@ def check_tree(root: pathlib.Path):
         if path.startswith(("fuzz/corpus", "tests/corpus")):
             continue
         count += 1
-        for number, why in check_file(path, text):
+        for number, why in [*check_file(path, text), *foreign(path, text)]:
             yield f"{path}:{number}: {why}"
+        for number, link in broken_links(root, path, text):
+            yield f"{path}:{number}: there is no {link}"
         for number, sentence in sentences(path, text):
             first = said.setdefault(sentence, path)
             if first != path:
@@ -139,7 +164,21 @@ def check_tree(root: pathlib.Path):
             yield f"tests/house.py: {path} is named as a long file and is not there"
 
 
+def count_phrases(root: pathlib.Path):
+    """A line for each entry of STILL_TO_DO: the number of phrases that it has."""
+    counts = dict.fromkeys(phrases.STILL_TO_DO, 0)
+    for path, text in project_files(root):
+        for entry in phrases.STILL_TO_DO:
+            if path.startswith(entry) and not path.startswith(("fuzz/corpus", "tests/corpus")):
+                counts[entry] += len(list(phrases.found(path, text)))
+    for entry, count in counts.items():
+        yield f"{count:5} {entry}"
+
+
 def main() -> int:
+    if sys.argv[1:] == ["--phrases"]:
+        print("\n".join(count_phrases(pathlib.Path(__file__).resolve().parent.parent)))
+        return 0
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
     finds = list(check_tree(root))
     print("\n".join(finds) if finds else "the house is in order")

@@ -5,6 +5,7 @@ import tempfile
 import unittest
 
 import house
+import phrases
 
 
 def finds(files: dict) -> list:
@@ -94,6 +95,82 @@ class House(unittest.TestCase):
         for path, text, expected in rows:
             with self.subTest(expected):
                 self.assertEqual(finds({path: text}), [expected])
+
+    def test_each_phrase_is_found_and_plain_words_are_not(self):
+        """A row for each of phrases.PHRASES: what it finds, all of that and nothing else, and a sentence that is fine."""
+        rows = (
+            ("the key stands in a file", "stands", "SA stands for security association; bits that stand in for others"),
+            ("the SA is told to be dying", "is told", "it tells one from the other"),
+            ("nothing of it is said", "is said", "the text says so"),
+            ("for those tests alone.", "for those tests alone", "SAs alone protect nothing; it leaves the file alone."),
+            ("such a name is passed over", "passed over", "a message is passed on"),
+            ("it lets go of the keys", "lets go", "let it go through"),
+            ("numbers begin anew", "anew", "a new number"),
+            ("an SA is no pair of itself", "is no", "there is no SA; it is no longer there"),
+            ("another appears in its place", "in its place", "it is changed in place"),
+            ("It ends. Who waits is served.", "Who waits is served.", "It ends. Who waits? A client, who waits."),
+            ("the memory is given back", "given back", "the memory is released"),
+            ("it hands out SPIs", "hands out", "it is in our hands"),
+            ("it makes a new socket", "makes a new socket", "it makes a difference"),
+            ("a device that was made again", "made again", "a choice that was made against advice"),
+            ("look at the file", "look at", "look up the name"),
+            ("it has to end", "has to", "it has two ends"),
+            ("all are to be added", "are to be", "they are too big"),
+            ("or the other way round", "the other way round", "on the other way"),
+            ("served in turn", "in turn", "it turns"),
+            ("so many seconds later", "so many", "many seconds later"),
+            ("no other was asked for", "was asked for", "the algorithm that it asked us for"),
+            ("the rest goes on", "goes on", "the rest continues"),
+            ("each SA comes back", "comes back", "each SA is restored"),
+            ("Say that the SA is dying", "Say that the SA", "it says that an address is missing"),
+            ("lost, nobody knows how many", "nobody knows", "an unknown number was lost"),
+            ("/dev/null takes its place", "takes its place", "it takes place"),
+            ("with keys in hand", "in hand", "on the other hand"),
+            ("what belongs into such a file", "belongs into", "what belongs in it"),
+            ("made if need be", "if need be", "made if needed"),
+            ("traffic shall not leave", "shall", "shallow"),
+            ("it lists what there is.", "what there is", "it reports that there are too many"),
+            ("nothing is known; the text says more of one", "says more of", "it says more about one"),
+            ("listeners hear of changes", "hear of", "listeners hear changes"),
+            ("a report is heeded", "heeded", "it needed a report"),
+            ("the packet, turned round", "turned round", "rounds"),
+            ("it waits for ever", "for ever", "it waits forever; for every SA"),
+            ("so this is no other case", "is no other case", "in no other case"),
+        )
+        self.assertEqual(len(rows), len(phrases.PHRASES))
+        for (pattern, instead), (bad, phrase, fine) in zip(phrases.COMPILED, rows):
+            with self.subTest(bad):
+                self.assertEqual([m[0] for m in pattern.finditer(bad)], [phrase])
+                self.assertIsNone(pattern.search(fine), fine)
+                self.assertIn(f'README.md:2: "{phrase}": {instead}', finds({"README.md": f"\n{bad}\n"}))
+
+    def test_phrases_are_looked_for_where_prose_is(self):
+        again = '"anew": again, from scratch'
+        files = {
+            "README.md": "begins `anew`\n```\nanew\n```\nbegins\nanew.\n",
+            "man/a.8.in": ".\\\" anew\n.Bd -literal\nanew\n.Ed\nIt begins\n.Cm anew\n",
+            "src/system/a.cc": "int anew;  // It begins\n// anew.\nfail(\"it begins \"\n     \"anew\");\nchar c = '\"'; // it\n",
+            "src/system/a_test.cc": "TEST(A, BeginsAnew) {}\n",
+            "tools/a": "#!/usr/bin/env python3\n\"\"\"It begins\nanew.\"\"\"\nanew = 'anew'  # anew\n",
+            "share/a": "# It begins anew.\nanew\n",
+        }
+        self.assertEqual(sorted(finds(files)), [
+            f"README.md:6: {again}", f"man/a.8.in:6: {again}", f"share/a:1: {again}", f"src/system/a.cc:2: {again}",
+            f"src/system/a.cc:4: {again}", f"src/system/a_test.cc:1: {again}", f"tools/a:3: {again}", f"tools/a:4: {again}"])
+
+    def test_a_phrase_may_be_cut_by_the_end_of_a_line(self):
+        files = {"src/system/a.cc": "// It looks\n// at it.\n/// It is\n/// told.\nf(\"it looks \"\n  \"at\");\n"}
+        self.assertEqual([line.split(":")[1] for line in finds(files)], ["3", "1", "5"])
+
+    def test_folders_that_are_still_to_be_done_are_left_out(self):
+        for entry in phrases.STILL_TO_DO:
+            path = entry if entry.endswith(".md") else entry + "a.cc"
+            self.assertEqual(finds({path: "// It begins anew.\n"}), [], path)
+            self.assertTrue((pathlib.Path(__file__).resolve().parent.parent / entry).exists(), f"{entry}: done, or gone")
+
+    def test_links_of_documents_lead_to_files(self):
+        files = {"README.md": "[a](doc/a.md), [b](doc/b.md#part), [c](https://example.net/c), ![p](p.svg)\n", "doc/a.md": "[r](../README.md#x)\n\n[b](b.md)\n"}
+        self.assertEqual(sorted(finds(files)), ["README.md:1: there is no doc/b.md", "README.md:1: there is no p.svg", "doc/a.md:3: there is no b.md"])
 
     def test_an_empty_tree_is_no_success(self):
         self.assertEqual(finds({}), ["ROOT: no file here"])

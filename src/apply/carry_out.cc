@@ -30,7 +30,7 @@ using lang::Verb;
 using pfkey::Message;
 using Do = PlannedSa::Do;
 
-// What makes an SA another one for those who count its packets.
+// A difference in these gives an SA another identity for peers that count its packets.
 const lang::KeywordSet kKeys =
     lang::bit(lang::keyword_for(&lang::SaSpec::auth)) | lang::bit(lang::keyword_for(&lang::SaSpec::auth_key)) |
     lang::bit(lang::keyword_for(&lang::SaSpec::encrypt)) | lang::bit(lang::keyword_for(&lang::SaSpec::encrypt_key));
@@ -82,7 +82,7 @@ class Apply {
   // What a signal does to a batch: what completes something half done goes first.
   enum class Signals : bool { stop, wait };
 
-  // Sends the batch; gives each reply. False: there is no going on.
+  // Sends the batch; passes each reply on. False: it cannot continue.
   bool send(std::vector<Asking>& batch, absl::FunctionRef<void(PlannedSa&, Message&&)> reply,
             Signals signals = Signals::stop) {
     if (batch.empty()) return true;
@@ -95,7 +95,7 @@ class Apply {
     return called || stop(Stop::sadb, called.error());
   }
 
-  // What the SADB says of a request; false: it refuses.
+  // Handles the SADB's answer to a request; false: it refuses.
   bool took(PlannedSa& sa, const Message& reply, bool missing_is_fine = false) {
     // Half of a replacement is none.
     const bool last = sa.what != Do::replace || reply.type != pfkey::Type::del;
@@ -153,7 +153,7 @@ class Apply {
     return own_batch(batch) && send(batch, reply);
   }
 
-  // `number`: a sequence number that it goes on from, unless the file's own is ahead.
+  // `number`: a sequence number to continue from, unless the file's own is ahead.
   Message addition(const PlannedSa& sa, bool with_pair, std::optional<lang::Count> number = std::nullopt) {
     auto found = find_sa(desired_, sa.name);
     lang::SaSpec spec = found ? lang::to_spec(std::move(*found)) : spec_of(sa);
@@ -162,7 +162,7 @@ class Apply {
     return message_of(Verb::add, sa.name.satype, std::move(spec));
   }
 
-  // Of two new SAs the second names the first; what has to be paired with one that is there is paired at the end.
+  // Of two new SAs the second names the first; an SA that must be paired with an existing one is paired at the end.
   bool add() {
     return each(
         plan_.wanted(), Do::add,
@@ -189,9 +189,9 @@ class Apply {
         [&](PlannedSa& sa, Message&& reply) { took(sa, reply); });
   }
 
-  // The old SA ends and the new one begins side by side; under the same keys it goes on with the numbers of the old
+  // The old SA ends and the new one begins side by side; under the same keys it continues the numbers of the old
   // one, so that nothing is let in or sent twice and the peer's replay window lets its packets in. If the SADB refuses
-  // the new one, the old one comes back.
+  // the new one, the old one is restored.
   bool replace() {
     std::vector<PlannedSa*> turned;
     for (PlannedSa& sa : plan_.wanted())

@@ -28,7 +28,7 @@ enum class Stop : std::uint8_t {
 struct Program {
   /// Numbers the requests and has the SADB answer them, as Backend::call() does.
   std::function<Result<void>(std::span<pfkey::Message> requests, const backend::Backend::Reply& reply)> call;
-  /// Reports what the SADB says of a request for the SA; false: it refuses.
+  /// Reports the SADB's answer to a request for the SA; false: it refuses.
   std::function<bool(const PlannedSa& sa, const pfkey::Message& reply)> report;
   /// Reports that the SADB refused an SA that should replace another one, which is there again.
   std::function<void(const PlannedSa& sa)> report_restored;
@@ -46,7 +46,7 @@ struct CarriedOut {
 
 /// New SAs, new limits, replacements, removals, pairs, owners, in this order: new before old, and nothing that stays is
 /// touched. `flush_first`: all that is there goes before. Each refusal is reported and marked in the plan, and the rest
-/// goes on; only a lost SADB or a signal ends it early. `desired` is the engine that holds what the file lists.
+/// continues; only a lost SADB or a signal ends it early. `desired` is the engine that holds what the file lists.
 CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom,
                      bool flush_first);
 

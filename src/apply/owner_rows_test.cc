@@ -48,7 +48,7 @@ TEST_F(OwnerRowsTest, RowsOfAnotherBootGo) {
   put(named("ipsecd:/a"), 1);
   put(named("kernel:5:6"), 2);
   put(named("ipsecd:/a", {}, ""), 3);
-  EXPECT_EQ(rows_of("ipsecd:/a"), 2u) << "a boot that is not known is no other one";
+  EXPECT_EQ(rows_of("ipsecd:/a"), 2u) << "an unknown boot is not another one";
   EXPECT_TRUE(owned().prune(named("ipsecd:/b", {}, "next boot")));
   EXPECT_EQ(rows_of("ipsecd:/a"), 0u);
   EXPECT_EQ(rows_of("kernel:5:6"), 0u);
@@ -63,7 +63,7 @@ TEST_F(OwnerRowsTest, RowsOfANamespaceGoWhenAnotherHasItsNumber) {
   EXPECT_EQ(rows_of("kernel:5:60"), 2u);
   put(backend::kernel_place(5, 62), 4);
   EXPECT_EQ(rows_of("kernel:5:60"), 0u);
-  EXPECT_EQ(rows_of("kernel:50:61"), 1u) << "nobody knows whether that one is gone";
+  EXPECT_EQ(rows_of("kernel:50:61"), 1u) << "it is unknown whether that one is gone";
   EXPECT_EQ(rows_of("kernel:5:62"), 1u);
 }
 

@@ -1,7 +1,7 @@
 // How a plan is made:
 // 1. want() lists the engine that holds the SAs of the file. Each begins as one to add.
 // 2. compare() gets an SA that the SADB holds. If the file has it, look_at() decides: keep, update, or replace where no
-//    UPDATE can do it. Otherwise look_at_surplus() plans its removal if only this owner has it, or if all others shall
+//    UPDATE can do it. Otherwise look_at_surplus() plans its removal if only this owner has it, or if all others must
 //    go.
 // 3. compare_pairs() is called last: an UPDATE can pair an SA only if its old partner, if any, goes.
 // 4. begin_anew() is for --flush-first: SAs that compare() saw count as removed, and all of the file's as added.
@@ -96,7 +96,7 @@ Result<void> Plan::look_at(Message&& held, const Against& against) {
   lang::Difference difference = lang::compare(wanted, held);
   if (difference.unknown)
     return fail(Errc::invalid,
-                fmt::format("the SADB does not tell the keys of the {}, so what changed cannot be told: use "
+                fmt::format("the SADB does not show the keys of the {}, so it is unknown what changed: use "
                             "--flush-first",
                             text_of(sa.name)));
   difference.keywords &= ~kPairSpi;  // Of pairs see compare_pairs().
@@ -121,8 +121,8 @@ void Plan::look_at_surplus(const Message& held, const Against& against) {
   surplus_.push_back({.name = name, .src = held.src ? held.src->address : Address{}, .what = Do::remove});
 }
 
-// An UPDATE can pair SAs that have no partner. One that has another partner, which stays, has to be parted from it, and
-// that only its end does.
+// An UPDATE can pair SAs that have no partner. One that has another partner, which stays, must first be parted from it,
+// and only removing it does that.
 void Plan::compare_pairs() {
   std::set<SaName> going;
   for (const PlannedSa& sa : surplus_) going.insert(sa.name);
@@ -168,7 +168,7 @@ void Plan::begin_anew() {
   }
 }
 
-// ---- what is said of it
+// ---- the report
 
 std::string text_of(const SaName& name) {
   return fmt::format("{} SA spi 0x{:x} dst {}", lang::satype_word(name.satype), name.spi, to_string(name.dst));

@@ -1,5 +1,5 @@
 #pragma once
-/// What has to happen to a SADB so that it holds what a file lists.
+/// The changes that make a SADB hold what a file lists.
 #include <absl/container/flat_hash_map.h>
 
 #include <optional>
@@ -36,7 +36,7 @@ class Plan {
   /// `names_by_mark`: as Backend has it.
   explicit Plan(bool names_by_mark) : names_by_mark_(names_by_mark) {}
 
-  /// Takes every SA of the desired state: at first all are to be added.
+  /// Takes every SA of the desired state: at first all are planned to be added.
   Result<void> want(backend::Backend& desired);
   /// What the SAs of the SADB are held against.
   struct Against {

@@ -71,7 +71,7 @@ class Backend {
   virtual Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) = 0;
 
   /// Listens to every message that reaches a listener (all of them if promiscuous). One Listener at a time; calls may
-  /// go on beside it. Whether it hears of what call() of this same Backend does is the SADB's matter: the kernel
+  /// continue beside it. Whether it receives what call() of this same Backend causes is the SADB's matter: the kernel
   /// reports it to every listener; an engine reports it only in its replies.
   virtual Result<std::unique_ptr<Listener>> listen(bool promiscuous) = 0;
 };

@@ -1,5 +1,5 @@
 // A connection to ipsecd:
-// 1. connect() waits for its place in the backlog, but not for ever. Before anything is sent, trust() checks which user
+// 1. connect() waits for its place in the backlog, but not forever. Before anything is sent, trust() checks which user
 //    listens there.
 // 2. send() encodes a message once; it stays staged until the socket has room for it, and is wiped then.
 // 3. receive() takes one message, decodes it and wipes the buffer. A refusal notice of ipsecd becomes an error.
@@ -103,7 +103,7 @@ Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds pat
   const auto address = UnixAddress::of(path, pfkey::escaped(path));
   if (!address) return std::unexpected(address.error());
   Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket) return fail(Errc::io, fmt::format("cannot make a socket: {}", errno_text(errno)));
+  if (!socket) return fail(Errc::io, fmt::format("cannot create a socket: {}", errno_text(errno)));
   const int fd = socket.get();
   Channel channel(std::move(socket), std::move(path));
 

@@ -25,7 +25,7 @@ class Channel {
   /// there is neither root, nor this user, nor the owner of the folder), timeout, invalid (the path is too long), io.
   static Result<Channel> connect(std::string path, std::chrono::milliseconds patience);
 
-  /// Sends one message. Error invalid: it is larger than the socket takes; the connection goes on.
+  /// Sends one message. Error invalid: it is larger than the socket takes; the connection continues.
   Result<Outcome> send(const pfkey::Message& m);
   /// Receives one message. Errors: malformed (no PF_KEY), denied or unreachable (ipsecd refuses to serve us), io.
   Result<Outcome> receive(pfkey::Message& m);

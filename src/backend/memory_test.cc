@@ -104,7 +104,8 @@ TEST_F(MemoryBackend, AListenersDescriptorTellsWhenTimeDoesSomething) {
   EXPECT_FALSE(testing::readable(listener->descriptor()));
   EXPECT_TRUE(listener->next(sink));
   EXPECT_THAT(heard, ElementsAre());
-  // Calls go on beside it, and what they change counts. The clock stands still, so the timer is armed from where it is.
+  // Calls continue beside it, and what they change counts. The clock does not move, so the timer is armed from where it
+  // is.
   call(list(short_lived(0x1002)));
   EXPECT_FALSE(testing::readable(listener->descriptor()));
   now = engine::testing::at(10);

@@ -26,7 +26,7 @@ std::uint64_t inode_of(const char* path) {
   return ::stat(path, &info) == 0 ? info.st_ino : 0;
 }
 
-// By whose numbers and clock /proc tells of processes; 0: it tells of other processes than kill() does, because it was
+// The PID namespace and the clock that /proc uses; 0: it shows other processes than kill() reaches, because it was
 // mounted in another namespace. The clock's namespace moves when they began.
 std::uint64_t view() {
   std::error_code none;
@@ -35,7 +35,7 @@ std::uint64_t view() {
   return numbers == 0 ? 0 : (numbers << 31) + clock;
 }
 
-// Containers mount a file of their own there, which is no sign of another boot.
+// Containers mount a file of their own there, which does not mean another boot.
 std::string boot_of_the_machine() {
   const char* const path = "/proc/sys/kernel/random/boot_id";
   struct stat id{}, proc{};

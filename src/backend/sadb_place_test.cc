@@ -79,7 +79,7 @@ TEST(SadbProcess, IsKnownByItsWordsAndEndsWithItself) {
   EXPECT_FALSE(has_ended(other)) << "it is counted by somebody else";
 }
 
-TEST(SadbProcess, WhoKeepsOrIsNoIpsecdIsNotKnown) {
+TEST(SadbProcess, AProcessThatKeepsOrIsNotIpsecdIsUnknown) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{"ipsecd", "--", "-", "--keep"},
                                                 {"ipsecd", "--", "-", "--keep=x"},
                                                 {"ipsecd2", "-"},

@@ -1,7 +1,7 @@
 // A client of ipsecd:
 // 1. call() hands its requests to an Exchange. Each time round it writes what the socket takes and reads what is there,
 //    so that neither side can block the other.
-// 2. Pending joins a message to its request by seq and pid. What answers nothing is news, for the listener.
+// 2. Pending joins a message to its request by seq and pid. Other messages are news, for the listener.
 // 3. After a failure answers may be on their way: the connection is closed; the next call opens a new one.
 // 4. An Ear listens on the same connection: next() gives the news that calls met, then what the socket has.
 #include "backend/socket.h"
@@ -48,8 +48,8 @@ bool readable(int fd) {
   return fd >= 0 && ::poll(&waiting, 1, 0) > 0;
 }
 
-// One call: everything that has to happen until each request has its replies. What comes meanwhile and answers nothing
-// is news.
+// One call: everything until each request has its replies. Messages that answer nothing are
+// news.
 class Exchange {
  public:
   using News = absl::FunctionRef<void(Message&&)>;
@@ -113,8 +113,8 @@ class Exchange {
   }
 
   Result<void> read() {
-    // Not more than so many, lest what others do keep us from writing; and none beyond the last reply: what comes then
-    // is a listener's.
+    // At most that many, so that messages of others do not keep us from writing; and none beyond the last reply: the
+    // next is a listener's.
     Message m;
     for (int i = 0; i < kReadAtOnce && !complete(); ++i) {
       const auto got = channel_.receive(m);

@@ -196,7 +196,7 @@ TEST(Socket, ADaemonThatDiesIsNoticedAtOnceAndItsLastAnswersCount) {
                                              path + "`");
 }
 
-TEST(Socket, ConnectsAnewAfterALoss) {
+TEST(Socket, ConnectsAgainAfterALoss) {
   const TempFolder folder;
   const ScriptedDaemon daemon(folder / "s", {[](int) {}, answer_all});
   const auto socket = Socket::connect(folder / "s").value();
@@ -221,7 +221,7 @@ TEST(Socket, SilenceIsATimeout) {
   EXPECT_TRUE(outcome.replies.empty());
 }
 
-TEST(Socket, NoiseIsNoAnswer) {
+TEST(Socket, NoiseIsNotAnAnswer) {
   const TempFolder folder;
   // News for others all the time, and never the reply.
   const ScriptedDaemon daemon(folder / "s", {[](int fd) {
@@ -233,7 +233,7 @@ TEST(Socket, NoiseIsNoAnswer) {
   EXPECT_EQ(call(*socket, requests(1)).result.error().code, Errc::timeout);
 }
 
-TEST(Socket, WhatIsNoPfKeyIsSaid) {
+TEST(Socket, AMessageThatIsNotPfKeyIsReported) {
   const TempFolder folder;
   const std::string path = folder / "s";
   const ScriptedDaemon daemon(path, {[](int fd) {
@@ -248,7 +248,7 @@ TEST(Socket, WhatIsNoPfKeyIsSaid) {
   EXPECT_EQ(outcome.result.error().text, "what answers at " + path + " does not speak our PF_KEY: no PF_KEY v2 header");
 }
 
-TEST(Socket, ARefusalOfServiceIsSaid) {
+TEST(Socket, ARefusalOfServiceIsReported) {
   const TempFolder folder;
   const std::string path = folder / "s";
   const auto refuse = [](std::uint8_t error) {
@@ -402,7 +402,7 @@ TEST(Socket, AListenerIsOneOfManyThatALoopWaitsFor) {
   for (const int fd : {timer, commands[0], commands[1]}) ::close(fd);
 }
 
-TEST(Socket, CallsGoOnBesideAListenerAndNoNewsIsLost) {
+TEST(Socket, CallsContinueBesideAListenerAndNoNewsIsLost) {
   const TempFolder folder;
   const ScriptedDaemon daemon(folder / "s", {[&](int fd) {
                                 Message m;

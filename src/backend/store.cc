@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kBusyMilliseconds = 30'000;  // An apply in each of many namespaces writes here.
 
-// The file lies in memory (/run): what a power failure would do to it is no matter, but a process may end at any time,
+// The file lies in memory (/run): a power failure does not matter, but a process may end at any time,
 // so changes go through a journal.
 constexpr const char* kManner = "PRAGMA synchronous=OFF; PRAGMA journal_mode=TRUNCATE;";
 
@@ -84,7 +84,7 @@ Result<bool> Store::open(bool create) {
   if (db_) return true;
   struct stat info{};
   if (::stat(path().c_str(), &info) != 0) {
-    if (errno != ENOENT || !create) return errno == ENOENT ? Result<bool>(false) : trouble("cannot be looked at");
+    if (errno != ENOENT || !create) return errno == ENOENT ? Result<bool>(false) : trouble("cannot be checked");
     const std::string folder = std::filesystem::path(path()).parent_path();
     if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return trouble("its folder cannot be made");
     if (::stat(folder.c_str(), &info) != 0 || info.st_uid != ::geteuid() || (info.st_mode & 022) != 0)

@@ -1,5 +1,5 @@
 #pragma once
-/// What the tests of the socket backend and of ipsecd share: a folder of its own, and a daemon that does as it is told.
+/// What the tests of the socket backend and of ipsecd share: a folder of its own, and a daemon that follows a script.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -27,13 +27,13 @@ namespace backend::testing {
 
 inline constexpr int kDeadline = 100'000;  ///< Milliseconds that any wait of a test may take.
 
-/// Whether the descriptor is readable within so many milliseconds.
+/// Whether the descriptor is readable within that time.
 inline bool readable(int fd, int milliseconds = 0) {
   pollfd waiting{fd, POLLIN, 0};
   return ::poll(&waiting, 1, milliseconds) > 0;
 }
 
-/// Listens as a monitor does, until `wanted` says false of a message or stop_fd (-1: never) is readable.
+/// Listens as a monitor does, until `wanted` is false for a message or stop_fd (-1: never) is readable.
 inline Result<void> hear(Backend& sadb, bool promiscuous, int stop_fd,
                          const std::function<bool(pfkey::Message&&)>& wanted) {
   const auto listener = sadb.listen(promiscuous);

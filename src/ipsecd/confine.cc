@@ -22,7 +22,7 @@
 namespace ipsecd {
 namespace {
 
-// What serving takes, by what it is for. A name that this architecture lacks is passed over.
+// What serving takes, by what it is for. A name that this architecture lacks is ignored.
 constexpr const char* kAllowed[] = {
     // descriptors
     "read", "write", "readv", "writev", "pread64", "pwrite64", "close", "fstat", "newfstatat", "statx", "lseek",
@@ -53,7 +53,7 @@ constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrac
                                          "personality",    "pipe2",       "ioctl",     "sched_getscheduler",
                                          "getppid"};
 
-// A TUN device that is gone is made again, on descriptors that are open.
+// A TUN device that is gone is created again, on descriptors that are open.
 constexpr unsigned long kOfDevices[] = {TUNSETIFF,    TUNGETIFF,     TUNSETOFFLOAD, SIOCSIFMTU,  SIOCGIFFLAGS,
                                         SIOCSIFFLAGS, SIOCGIFTXQLEN, SIOCSIFTXQLEN, SIOCGIFINDEX};
 

@@ -71,7 +71,7 @@ namespace {
   const auto fails = [&](int how) { return ::open(path.c_str(), how | O_CLOEXEC, 0600) < 0 && errno == EPERM; };
   ::_exit(fails(O_WRONLY) && fails(O_RDWR | O_CREAT) && fails(O_RDONLY) != kSanitized ? 0 : 1);
 }
-// Whether Landlock holds, and without it the filter alone.
+// Whether Landlock holds, and without it only the filter.
 [[noreturn]] void remove_files(const std::string& inside, const std::string& outside) {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   const std::vector<std::string> folders = {std::filesystem::path(inside).parent_path()};

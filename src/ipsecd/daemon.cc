@@ -69,7 +69,7 @@ void enlarge_send_buffer(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-// The connection is closed right after, so a reply that finds no room is no loss.
+// The connection is closed right after, so a reply that finds no room does not matter.
 void refuse(const Descriptor& fd, std::uint8_t error) {
   std::array<std::byte, pfkey::kHeaderSize> wire{};
   if (pfkey::encode(pfkey::refusal_notice(error), wire))

@@ -24,7 +24,7 @@
 
 namespace ipsecd {
 
-/// Serves one listening socket until it is stopped. Clients are served a few messages at a time, in turn.
+/// Serves one listening socket until it is stopped. Clients are served alternately, a few messages at a time.
 class Daemon {
  public:
   struct Options {

@@ -129,7 +129,7 @@ TEST(Daemon, RequestsBehindADumpWaitForItsEnd) {
                   Reply{1, Type::dump, 0}, Reply{1, Type::dump, 0}, Reply{2, Type::flush, 0}, Reply{3, Type::dump, 0}));
 }
 
-TEST(Daemon, EveryClientHearsOfChangesAndOnlyTheAskerOfTheRest) {
+TEST(Daemon, EveryClientSeesChangesAndOnlyTheSenderOtherReplies) {
   RunningDaemon daemon;
   Channel a = connect(daemon), b = connect(daemon);
   sync(b);
@@ -192,7 +192,7 @@ TEST(Daemon, ASlowListenerGetsAGapNoticeAndNobodyWaitsForIt) {
       next += *gap;
       ++notices;
     } else {
-      EXPECT_EQ(m.seq, next++);  // The notice stands exactly where messages are missing.
+      EXPECT_EQ(m.seq, next++);  // The notice is exactly where messages are missing.
       ++news;
     }
   }
@@ -311,7 +311,7 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
     EXPECT_FALSE(backend::testing::receive_message(surplus.get(), m));
   }
   clients.pop_back();
-  // The daemon may hear of the newcomer before it hears of the one that left; then it refuses, and a request that it
+  // The daemon may see the newcomer before the one that left; then it refuses, and a request that it
   // did not read makes the refusal a reset connection.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(backend::testing::kDeadline);
   bool served = false;

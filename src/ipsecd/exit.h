@@ -7,7 +7,7 @@ namespace ipsecd {
 
 enum Exit { kEnded = 0, kFailed = 1, kUsage = 2 };
 
-/// What help and the manual page say of one.
+/// The text of help and the manual page for one.
 struct ExitText {
   Exit status;
   std::string_view meaning;

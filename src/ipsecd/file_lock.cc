@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// flock() alone would wait for ever, and a signal that ends the waiting needs a handler.
+// flock() alone would wait forever, and a signal that ends the waiting needs a handler.
 bool lock_until(int fd, Clock::time_point deadline) {
   constexpr int kPause = 2;  // Milliseconds.
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -11,8 +11,8 @@ namespace ipsecd {
 
 class FileLock {
  public:
-  /// Locks the file `name` of mode 0600 in the folder (a descriptor), which is made and goes again when this does.
-  /// `shown`: its path, for messages. Errors: timeout (another program has it), exists (what stands there is no file of
+  /// Locks the file `name` of mode 0600 in the folder (a descriptor), which is created, and removed with this.
+  /// `shown`: its path, for messages. Errors: timeout (another program has it), exists (what is there is not a file of
   /// this user, root or the folder's owner, or others may open it), denied, io.
   static Result<FileLock> take(int folder, const std::string& name, const std::string& shown,
                                std::chrono::milliseconds patience);

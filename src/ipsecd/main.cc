@@ -36,8 +36,8 @@
 
 namespace {
 
-// In one piece, and harmless for a terminal: a path may hold anything. A journal that is gone, or does not read, is no
-// reason to end or to wait.
+// In one piece, and harmless for a terminal: a path may hold anything. A journal that is gone, or does not read, is not
+// a reason to end or to wait.
 void log(std::string_view line) {
   const std::string said = text::harmless(fmt::format("ipsecd: {}\n", line));
   pollfd out{STDERR_FILENO, POLLOUT, 0};
@@ -107,7 +107,7 @@ Result<ipsecd::Policy> policy_of(const ipsecd::Options& options) {
 }
 
 // What an earlier ipsecd had the service manager hold, else an empty one, which it holds from now on. nullptr: nothing
-// is to be kept.
+// is kept.
 Result<std::unique_ptr<ipsecd::Vault>> vault_for(const ipsecd::Options& options, ipsecd::Vault::Parts kept) {
   if (!options.keep) return nullptr;
   if (!std::getenv("NOTIFY_SOCKET")) {
@@ -151,7 +151,7 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
 
-// nullptr: none was asked for.
+// nullptr: none was requested.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
                                                          std::vector<Descriptor> held) {
   traffic::SaNumbersSource numbers;

@@ -39,7 +39,7 @@ constexpr std::array kRows = {
         &Options::user,
         {},
         false,
-        "become this user once everything is open, and keep CAP_NET_ADMIN\nand CAP_NET_RAW alone"},
+        "become this user once everything is open, and keep only CAP_NET_ADMIN\nand CAP_NET_RAW"},
     Row{"--group",
         "NAME",
         &Options::group,

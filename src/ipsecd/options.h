@@ -1,5 +1,5 @@
 #pragma once
-/// What ipsecd is told on its command line.
+/// The command line of ipsecd.
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -37,7 +37,7 @@ struct Options {
   bool json = false;                      ///< status --json.
 };
 
-/// What help, the manual page and the shells' completion say of one option.
+/// The text of help, the manual page and the shells' completion for one option.
 struct OptionText {
   std::string_view name;     ///< With its dashes; more than one, separated by blanks: synonyms.
   std::string_view metavar;  ///< Empty: it takes no value.

@@ -6,11 +6,11 @@
 
 namespace ipsecd {
 
-/// Becomes that user, with CAP_NET_ADMIN and CAP_NET_RAW alone, for good; to be called while there is one thread.
+/// Becomes that user, with only CAP_NET_ADMIN and CAP_NET_RAW, for good; to be called while there is one thread.
 /// Errors: not_found (no such user), denied.
 Result<void> become(const std::string& user);
 
-/// Root that stays root lets go of all other capabilities too, as far as it may. Others keep what they were given.
+/// A daemon that stays root drops all other capabilities too, as far as it may. Others keep theirs.
 void keep_two_capabilities();
 
 }  // namespace ipsecd

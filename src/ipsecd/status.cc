@@ -50,8 +50,9 @@ std::string status_text(const Status& s) {
   out += fmt::format("Packets through {}, {} thread{}:\n", s.traffic->device, s.traffic->workers,
                      s.traffic->workers == 1 ? "" : "s");
   if (const std::uint64_t times = s.traffic->device_made_again; times > 0)
-    out += fmt::format("  The device was gone and has been made again {}: addresses and routes from before are lost.\n",
-                       times == 1 ? "once" : fmt::format("{} times", times));
+    out +=
+        fmt::format("  The device was gone and has been created again {}: addresses and routes from before are lost.\n",
+                    times == 1 ? "once" : fmt::format("{} times", times));
   for (const std::uint16_t port : s.traffic->busy_ports)
     out += fmt::format("  UDP port {} is another program's: what comes for SAs is taken beside it.\n", port);
   for (const Direction& d : kDirections) {
@@ -89,7 +90,7 @@ std::string status_prometheus(const Status& s) {
   head("ipsecd_clients", "gauge", "PF_KEY clients that are connected.");
   out += fmt::format("ipsecd_clients {}\n", s.clients);
   if (!s.traffic) return out;
-  head("ipsecd_device_made_again_total", "counter", "How often the device was gone and was made again.");
+  head("ipsecd_device_made_again_total", "counter", "How often the device disappeared and was created again.");
   out += fmt::format("ipsecd_device_made_again_total {}\n", s.traffic->device_made_again);
   head("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that are another program's.");
   out += fmt::format("ipsecd_busy_udp_ports {}\n", s.traffic->busy_ports.size());

@@ -1,5 +1,5 @@
 #pragma once
-/// What ipsecd says of itself: as text for a person, as JSON, and as Prometheus has it.
+/// The status of ipsecd: as text for a person, as JSON, and in the format of Prometheus.
 #include <cstddef>
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-// What ipsecd tells of itself: the whole text of each form, and the socket that serves them.
+// The status of ipsecd: the whole text of each form, and the socket that serves them.
 #include "ipsecd/status.h"
 
 #include <gmock/gmock.h>
@@ -43,18 +43,18 @@ TEST(Status, AsJson) {
                                  "\n");
 }
 
-TEST(Status, ADeviceThatWasMadeAgain) {
+TEST(Status, ADeviceThatWasCreatedAgain) {
   Status s = busy();
   s.traffic->device_made_again = 1;
   EXPECT_THAT(
       status_text(s),
       ::testing::HasSubstr("Packets through ipsec0, 2 threads:\n"
-                           "  The device was gone and has been made again once: addresses and routes from before "
+                           "  The device was gone and has been created again once: addresses and routes from before "
                            "are lost.\n"
                            "  out  10 packets"));
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_device_made_again_total 1\n"));
   s.traffic->device_made_again = 3;
-  EXPECT_THAT(status_text(s), ::testing::HasSubstr("made again 3 times: addresses"));
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("created again 3 times: addresses"));
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"device_made_again":3,"out":)"));
 }
 
@@ -79,7 +79,7 @@ TEST(Status, AsPrometheusHasIt) {
                        "# HELP ipsecd_clients PF_KEY clients that are connected.\n"
                        "# TYPE ipsecd_clients gauge\n"
                        "ipsecd_clients 1\n"
-                       "# HELP ipsecd_device_made_again_total How often the device was gone and was made again.\n"
+                       "# HELP ipsecd_device_made_again_total How often the device disappeared and was created again.\n"
                        "# TYPE ipsecd_device_made_again_total counter\n"
                        "ipsecd_device_made_again_total 0\n"
                        "# HELP ipsecd_busy_udp_ports UDP ports of SAs that are another program's.\n"

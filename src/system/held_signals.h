@@ -16,7 +16,7 @@ class HeldSignals {
   ~HeldSignals();
 
   bool one_came() const;
-  /// Lets go of an INT or TERM that came, for what it meant has been done.
+  /// Drops an INT or TERM that came, because what it meant has been done.
   void forget() const;
 
   /// A descriptor that is readable as long as one of them waits; for poll() alone. -1: the system has none to give.

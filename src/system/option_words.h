@@ -37,7 +37,7 @@ class OptionWords {
 
   /// The words that are left.
   std::span<const std::string> rest() const { return std::span(words_).subspan(at_); }
-  /// The first of them is dealt with: it is no option.
+  /// The first of them is dealt with: it is not an option.
   void skip() { ++at_; }
 
  private:

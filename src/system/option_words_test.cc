@@ -48,7 +48,7 @@ TEST(OptionWords, TheFirstOtherWordEndsThem) {
   EXPECT_EQ(cut({}), "");
 }
 
-TEST(OptionWords, WhatIsWrongIsSaidAndTheRestIsCut) {
+TEST(OptionWords, ErrorsAreReportedAndTheRestIsCut) {
   EXPECT_EQ(cut({"--fil", "-n"}), "unknown --fil of --fil: []\n1 -n of -n: []\n");
   EXPECT_EQ(cut({"--fil=x"}), "unknown --fil of --fil=x: []\n");
   EXPECT_EQ(cut({"-nxv"}), "1 -n of -nxv: []\nunknown -x of -nxv: []\n2 -v of -nxv: []\n");

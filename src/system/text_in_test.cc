@@ -15,7 +15,7 @@ TEST(TextIn, AllOfAFileAndNothingOfOneThatIsNotThere) {
   EXPECT_EQ(text_in(path), text);
   std::filesystem::remove(path);
   EXPECT_EQ(text_in(path), "");
-  EXPECT_EQ(text_in("/proc/self/comm"), text_in("/proc/thread-self/comm")) << "whose size nobody knows before";
+  EXPECT_EQ(text_in("/proc/self/comm"), text_in("/proc/thread-self/comm")) << "whose size is unknown before";
   EXPECT_NE(text_in("/proc/self/comm"), "");
 }
 

@@ -16,7 +16,7 @@ class UnixAddress {
   const sockaddr* get() const { return interface_cast<sockaddr>(&address_); }
   socklen_t size() const { return sizeof address_; }
 
-  /// The path that a socket is bound to; empty: it has none, or it is no Unix socket.
+  /// The path that a socket is bound to; empty: it has none, or it is not a Unix socket.
   static std::string path_of(int socket);
 
  private:

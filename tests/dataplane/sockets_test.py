@@ -35,7 +35,7 @@ class DeviceGone(Case):
     def is_back(self, times):
         wait_for("the device", lambda: self.a.status().get("device_made_again") == times)
         self.assertEqual(self.a.daemon.stderr.readline(),
-                         "ipsecd: the device ipsec0 was gone and has been made again: its addresses, its routes and what else "
+                         "ipsecd: the device ipsec0 was gone and has been created again: its addresses, its routes and what else "
                          "was set on it are lost; set them again\n")
         self.assertIn("mtu 1380", self.a.ip("link", "show", "ipsec0", "up"))
         before = ticks(self.a.daemon.pid)
@@ -64,7 +64,7 @@ class DeviceGone(Case):
         self.a.ip("link", "del", "other")
         self.assertEqual(self.a.daemon.wait(60), 1)
         self.assertEqual(self.a.daemon.stderr.read(),
-                         "ipsecd: the device ipsec0 is gone and cannot be made again: cannot make the device ipsec0: Invalid "
+                         "ipsecd: the device ipsec0 is gone and cannot be created again: cannot create the device ipsec0: Invalid "
                          "argument\n")
 
 

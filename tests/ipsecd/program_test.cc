@@ -181,7 +181,7 @@ TEST(Ipsecd, RefusesAnotherKindOfSocket) {
   ::close(fd);
   EXPECT_EQ(end.status, 1);
   EXPECT_EQ(end.output,
-            "ipsecd: what the service manager handed over is no listening Unix SOCK_SEQPACKET socket: use "
+            "ipsecd: the service manager passed something that is not a listening Unix SOCK_SEQPACKET socket: use "
             "ListenSequentialPacket= in the socket unit\n");
 }
 

@@ -10,8 +10,8 @@
 
 namespace backend {
 
-/// Keeps so many messages at most: a call may be a DUMP, and others busy meanwhile. What does not fit is counted, and
-/// told as a gap.
+/// Keeps a limited number of messages: a call may be a DUMP, and others busy meanwhile. Messages that do not fit are
+/// counted, and reported as a gap.
 class News {
  public:
   static constexpr std::size_t kMost = 65'536;

@@ -13,7 +13,7 @@ namespace ipsecd {
 
 enum class Access : std::uint8_t {
   none,
-  read,  ///< GET, DUMP and what is told of changes; never a key, never a change.
+  read,  ///< GET, DUMP and notices of changes; never a key, never a change.
   all,
 };
 

@@ -46,7 +46,7 @@ Result<void> remove_stale(const std::string& path, const UnixAddress& address, i
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
-    return cannot("look at", path, errno);
+    return cannot("check", path, errno);
   }
   if (!S_ISSOCK(info.st_mode))
     return fail(Errc::exists, fmt::format("{} exists and is not a socket; name another path or remove it", path));
@@ -59,7 +59,7 @@ Result<void> remove_stale(const std::string& path, const UnixAddress& address, i
   return {};
 }
 
-// The file by a descriptor: what another user puts at its place in the folder is neither followed nor changed.
+// The file by a descriptor: what another user puts into its place in the folder is neither followed nor changed.
 Result<Descriptor> open_socket_file(const Descriptor& folder, const std::string& path, struct stat& info) {
   Descriptor file(::openat(folder.get(), name_of(path).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!file || ::fstat(file.get(), &info) != 0) return cannot("open", path, errno);
@@ -78,8 +78,8 @@ Result<void> make_folder(const std::string& folder) {
   const int error = errno;
   ::umask(old);
   if (made == 0 || error == EEXIST) return {};
-  return fail(Errc::denied,
-              fmt::format("cannot make the folder {}: {}; name another path with --socket", folder, errno_text(error)));
+  return fail(Errc::denied, fmt::format("cannot create the folder {}: {}; name another path with --socket", folder,
+                                        errno_text(error)));
 }
 
 }  // namespace
@@ -96,10 +96,10 @@ Result<Listener> Listener::at(const std::string& path, int type, std::chrono::mi
   if (auto r = remove_stale(path, *address, type); !r) return std::unexpected(r.error());
 
   listener.fd_ = new_socket(type);
-  if (!listener.fd_) return cannot("make a socket for", path, errno);
+  if (!listener.fd_) return cannot("create a socket for", path, errno);
   ::fchmod(listener.fd(),
-           0600);  // Linux makes the file with the mode of the socket: it is right from the first moment.
-  if (::bind(listener.fd(), address->get(), address->size()) != 0) return cannot("make the socket", path, errno);
+           0600);  // Linux gives the file the mode of the socket: it is right from the first moment.
+  if (::bind(listener.fd(), address->get(), address->size()) != 0) return cannot("create the socket", path, errno);
   struct stat info{};
   if (auto file = open_socket_file(listener.folder_, path, info); !file) return std::unexpected(file.error());
   listener.path_ = path;
@@ -125,7 +125,7 @@ Result<void> Listener::let_in(const Policy& policy) {
   if (!mine) return std::unexpected(mine.error());
   struct stat info{};
   const auto is_theirs = [&] { return ::fstat(mine->get(), &info) == 0 && info.st_gid == group; };
-  // Where the file cannot be the group's, as where there are two, the kernel's word on who a client is decides alone.
+  // Where the file cannot be the group's, as where there are two, only the kernel's word on the client's user decides.
   const bool one = !(policy.group && policy.read_group) &&
                    (is_theirs() || ::fchownat(mine->get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) == 0);
   // A descriptor of O_PATH has its mode changed by its name in /proc only, before Linux 6.6.
@@ -156,7 +156,7 @@ Result<Listener> Listener::handed_over(std::vector<Descriptor> sockets) {
   listener.fd_ = std::move(sockets.front());
   if (sd_is_socket(listener.fd(), AF_UNIX, SOCK_SEQPACKET, 1) <= 0)
     return fail(Errc::invalid,
-                "what the service manager handed over is no listening Unix SOCK_SEQPACKET socket: use "
+                "the service manager passed something that is not a listening Unix SOCK_SEQPACKET socket: use "
                 "ListenSequentialPacket= in the socket unit");
   ::fcntl(listener.fd(), F_SETFL, ::fcntl(listener.fd(), F_GETFL) | O_NONBLOCK);
   listener.path_ = UnixAddress::path_of(listener.fd());

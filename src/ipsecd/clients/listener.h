@@ -18,16 +18,16 @@ namespace ipsecd {
 /// another has taken its place.
 class Listener {
  public:
-  /// How long another program may take that makes a socket at the same path.
+  /// How long another program may take to create a socket at the same path.
   static constexpr std::chrono::milliseconds kPatience{5'000};
 
-  /// Makes a socket of mode 0600 at `path`, under the lock of PATH.lock, which is there as long as this takes. A socket
-  /// that nobody answers on is replaced; anything else is left alone.
-  /// Errors: exists (another ipsecd serves it, it is no socket, another took its place, or others may open the lock),
-  /// timeout (of `patience`), denied, invalid, io.
+  /// Creates a socket of mode 0600 at `path`, under the lock of PATH.lock, which is there as long as this takes. A
+  /// socket that nobody answers on is replaced; anything else is left alone. Errors: exists (another ipsecd serves it,
+  /// it is not a socket, another took its place, or others may open the lock), timeout (of `patience`), denied,
+  /// invalid, io.
   static Result<Listener> at(const std::string& path, int type = SOCK_SEQPACKET,
                              std::chrono::milliseconds patience = kPatience);
-  /// As at(), and makes the folder of `path` first if it is not there: 0755 for root, 0700 for others.
+  /// As at(), and creates the folder of `path` first if it is not there: 0755 for root, 0700 for others.
   static Result<Listener> at_default(const std::string& path);
   /// The one socket that the service manager handed over; nothing if it handed over none. Error invalid: there are
   /// more, or it is another kind of socket.
@@ -40,7 +40,7 @@ class Listener {
 
   /// Lets in whom the policy names: the group by the file's group and mode where it is the only one, else everybody
   /// may knock, and who gets in is decided by the kernel's word on each (peer_of()). Only of a socket that was made
-  /// here; of one that was handed over the file is the service manager's. No other file is touched, whatever stands at
+  /// here; of one that was handed over the file is the service manager's. No other file is touched, whatever is at
   /// the path by now. Errors: denied, exists (it is not the socket any more).
   Result<void> let_in(const Policy& policy);
 

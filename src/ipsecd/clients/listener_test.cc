@@ -194,14 +194,14 @@ TEST(Listener, TheGroupsDecideTheModeOfTheFile) {
   EXPECT_EQ(listener.group_of_file(), std::nullopt);
 }
 
-TEST(Listener, MakesTheFolderOfTheDefaultPath) {
+TEST(Listener, CreatesTheFolderOfTheDefaultPath) {
   const TempFolder folder;
   const auto listener = Listener::at_default(folder / "ipsecd/s");
   EXPECT_EQ(error_of(listener), "listening");
   EXPECT_EQ(mode_of(folder / "ipsecd"), mode_t{S_IFDIR} | (::geteuid() == 0 ? 0755u : 0700u));
   EXPECT_EQ(error_of(Listener::at_default(folder / "ipsecd/t")), "listening");  // It may be there already.
   EXPECT_EQ(error_of(Listener::at_default(folder / "no/ipsecd/s")),
-            "cannot make the folder " + (folder / "no/ipsecd") +
+            "cannot create the folder " + (folder / "no/ipsecd") +
                 ": No such file or directory; name another path with --socket");
 }
 

@@ -26,7 +26,7 @@ constexpr std::uint32_t kWorkers = 20, kFlushers = 4, kReaders = 4, kMonitors = 
 static_assert(kWorkers + kFlushers + kReaders + kMonitors == 32);
 constexpr std::uint32_t kRounds = 4;
 constexpr std::uint32_t kBatch = 16;
-constexpr std::uint32_t kLast = 0xffff;  // The pid of the one that looks at the end.
+constexpr std::uint32_t kLast = 0xffff;  // The pid of the one that checks at the end.
 
 using Spis = std::set<std::uint32_t>;
 
@@ -93,7 +93,7 @@ Spis work(Client& client) {
   return mine;
 }
 
-// AH is theirs alone, so that nobody's ESP is gone.
+// Only they use AH, so that nobody's ESP is gone.
 void flush(Client& client) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     std::vector<Message> requests;

@@ -8,7 +8,7 @@
 namespace ipsecd {
 
 /// A bounded queue of encoded messages, which may hold keys: they live in one SecretBuffer and are wiped when they go.
-/// What others cause (broadcasts) has a limit of its own, so that it never stands in the way of a client's replies.
+/// What others cause (broadcasts) has a limit of its own, so that it never blocks a client's replies.
 class Outbox {
  public:
   enum class Kind { reply, broadcast };

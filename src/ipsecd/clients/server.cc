@@ -160,7 +160,7 @@ void Server::note_gap(ClientId to, Client& client) {
   post(to, client, pfkey::gap_notice(lost), Kind::broadcast);
 }
 
-// What is too long for the socket shows only when it is its turn; what stands in its place has none of its keys.
+// Only a send shows that a message is too long for the socket; the message that replaces it has none of its keys.
 Sent Server::send_front(ClientId id, const Outbox& outbox) {
   const Sent sent = send_(id, outbox.front());
   if (sent != Sent::too_long) return sent;

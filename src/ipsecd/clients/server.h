@@ -2,8 +2,8 @@
 /// The PF_KEY server without sockets: what each client is owed, in which order, and what may be left out.
 ///
 /// A client's own replies are never lost: its next request is taken only while few of its replies wait (Wants), and a
-/// DUMP is pulled from the engine only as fast as the client reads. What others cause is queued up to a limit; beyond
-/// it messages are left out and counted, and pfkey::gap_notice() stands in their place.
+/// DUMP is pulled from the engine only as fast as the client reads. Messages that others cause are queued up to a
+/// limit; beyond it they are left out and counted, and pfkey::gap_notice() replaces them.
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -45,7 +45,7 @@ class Server {
   /// Whether there is memory to grow.
   using Memory = std::function<bool()>;
 
-  /// `most_sas`: an ADD or GETSPI beyond so many SAs is refused, ENOBUFS; nullopt: no limit. One that comes when
+  /// `most_sas`: an ADD or GETSPI beyond this number of SAs is refused, ENOBUFS; nullopt: no limit. One that comes when
   /// `memory` says no is refused too, ENOMEM, unless SAs have gone since then, whose memory it can have.
   Server(
       engine::Options options, Send send, std::optional<std::size_t> most_sas = std::nullopt,

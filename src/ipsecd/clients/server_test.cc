@@ -80,7 +80,7 @@ TEST_F(ServerTest, RepliesGoToTheSenderAndNewsToAll) {
   EXPECT_THAT(heard(b), ElementsAre(Glance{Type::add, 0, 1}));
 }
 
-TEST_F(ServerTest, WhatIsNoMessageIsRefusedByItsHeader) {
+TEST_F(ServerTest, AMalformedMessageIsRefusedByItsHeader) {
   const ClientId a = open(), b = open();
   const std::vector<std::byte> noise(40, std::byte{0xee});
   server.receive(a, noise, at(0));
@@ -185,7 +185,7 @@ TEST_F(GapTest, AGapEndsOnlyWhenThereIsRoomForMore) {
   EXPECT_EQ(news + lost, 3010u);
 }
 
-TEST_F(GapTest, RepliesStandBehindTheNoticeAndAreNeverLost) {
+TEST_F(GapTest, RepliesFollowTheNoticeAndAreNeverLost) {
   const ClientId a = open(), b = open();
   peers[b].room = 0;
   add(a, 3000);
@@ -362,7 +362,7 @@ TEST_F(ServerTest, AReaderPutsNoWordsIntoAMonitor) {
   EXPECT_EQ(peers.at(reader).got[0], bare);
 }
 
-TEST_F(ServerTest, AReaderChangesNothingAndNobodyHearsOfItsTrying) {
+TEST_F(ServerTest, AReaderChangesNothingAndNobodyIsNotifiedOfItsTrying) {
   const ClientId owner = open();
   const ClientId reader = server.open(Access::read);
   peers[reader];

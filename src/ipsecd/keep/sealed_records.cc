@@ -83,7 +83,7 @@ std::vector<SealedRecords::Found> SealedRecords::scan() {
     }
     end_ += length;
   }
-  // A damaged record hides those behind it: they are gone, and must not come back when it is written over.
+  // A damaged record hides those behind it: they are gone, and must not reappear when it is overwritten.
   if (const MutableBytes rest = pages_.bytes().subspan(end_); !all_zero(rest)) wipe(rest);
   auto front = read_at<Front>(pages_.bytes(), 0);
   for (const Found& f : found) front.nonce = std::max(front.nonce, f.nonce);

@@ -20,7 +20,7 @@ namespace ipsecd {
 inline constexpr char kOfAnotherKind[] = "what the last ipsecd kept is of another kind";
 
 /// AES-256-GCM; the nonce counts up in the same memory and moves before it is used, so that none is used twice under
-/// the key. What does not open, or stands behind a damaged record, is no record.
+/// the key. Records that do not open, or follow a damaged one, do not count.
 class SealedRecords {
  public:
   static constexpr std::size_t kKeySize = 36;  ///< Bytes: the key and its salt.
@@ -43,7 +43,7 @@ class SealedRecords {
   /// All that is there; to be called once, before anything is put.
   std::vector<Found> scan();
 
-  /// Where the text of a record is written before put(), and stands after open().
+  /// Where the text of a record is written before put(), and found after open().
   MutableBytes text();
   /// Seals the first `size` bytes of text(), which are wiped; 0: there is no memory.
   Offset put(std::size_t size, std::uint64_t serial, std::uint64_t tag);

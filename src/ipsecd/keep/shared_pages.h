@@ -10,7 +10,7 @@
 namespace ipsecd {
 
 /// A sealed memfd, mapped, that grows and never moves or shrinks. Nobody can cut it off under us (F_SEAL_SHRINK). It is
-/// left out of core dumps. Its pages may be swapped: keys stand in it encrypted.
+/// left out of core dumps. Its pages may be swapped: keys in it are encrypted.
 class SharedPages {
  public:
   /// Empty. Error io.

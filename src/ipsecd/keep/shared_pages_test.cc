@@ -39,7 +39,7 @@ TEST(SharedPages, ReserveEightGiB) {
   ::_exit(0);
 }
 
-TEST(SharedPages, TakeWhatThereIs) { EXPECT_EXIT(with_little_room(), ::testing::ExitedWithCode(0), ""); }
+TEST(SharedPages, TakeTheRoomThatIsLeft) { EXPECT_EXIT(with_little_room(), ::testing::ExitedWithCode(0), ""); }
 
 }  // namespace
 }  // namespace ipsecd

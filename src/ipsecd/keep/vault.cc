@@ -87,7 +87,7 @@ SaId id_of(const pfkey::Message& m) { return {m.satype, m.sa->spi, m.dst->addres
 Result<Descriptor> lay_up(Bytes key) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return fail(Errc::io, fmt::format("cannot make a socket for the key of the vault: {}", errno_text(errno)));
+    return fail(Errc::io, fmt::format("cannot create a socket for the key of the vault: {}", errno_text(errno)));
   Descriptor in(ends[0]), out(ends[1]);
   if (::send(in.get(), key.data(), key.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(key.size()))
     return fail(Errc::io, fmt::format("cannot lay up the key of the vault: {}", errno_text(errno)));
@@ -232,7 +232,7 @@ void Vault::forget(const SaId& id) {
   index_.erase(found);
 }
 
-// A packet thread may still use the numbers of an SA that is gone; their place is free when it lets go of them.
+// A packet thread may still use the numbers of an SA that is gone; their place is free when it releases them.
 std::shared_ptr<SaNumbers> Vault::numbers_at(std::uint64_t cell) {
   std::byte* const place = numbers_.bytes().subspan(cell * sizeof(SaNumbers), sizeof(SaNumbers)).data();
   return {object_at<SaNumbers>(place), [this, cell](SaNumbers*) { free_cells_.push_back(cell); }};
@@ -250,7 +250,7 @@ std::shared_ptr<SaNumbers> Vault::numbers_of(const SaId& id) {
   } else if (numbers_.grow((cells_ + 1) * sizeof(SaNumbers))) {
     ++cells_;
   } else {
-    // Its numbers could not go on: it must not come back.
+    // Its numbers could not continue: it must not be restored.
     forget(id);
     complain();
     return std::make_shared<SaNumbers>();

@@ -4,7 +4,7 @@
 ///
 /// Three descriptors: the SAs, each sealed with AES-256-GCM under a key of the vault's own (sealed_records.h); the key,
 /// which waits in the queue of a socket, in memory of the kernel that is never swapped and has no name; and the numbers
-/// that packets move (traffic/sa_numbers.h), which are no secret. None of them alone gives a key away.
+/// that packets move (traffic/sa_numbers.h), which are not secret. None of them alone gives a key away.
 #include <absl/container/flat_hash_map.h>
 
 #include <array>

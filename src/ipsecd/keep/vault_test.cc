@@ -82,7 +82,7 @@ Message rich(std::uint32_t spi) {
   return m;
 }
 
-TEST_F(VaultTest, EverySaComesBackAsItWas) {
+TEST_F(VaultTest, EverySaIsRestoredAsItWas) {
   EXPECT_EQ(ask(rich(0x1001)).error, 0);
   EXPECT_EQ(ask(add_ah(0x1002)).error, 0);
   EXPECT_EQ(ask(add_esp(0x1003), 5).error, 0);
@@ -160,7 +160,7 @@ TEST_F(VaultTest, TimeRanOnMeanwhile) {
 }
 
 // Packets move the numbers in the shared memory itself, so that a kill at any moment leaves them as far as they went.
-TEST_F(VaultTest, NumbersGoOnAndNoneComesTwice) {
+TEST_F(VaultTest, NumbersContinueAndNoneComesTwice) {
   const engine::SaId id{SaType::esp, 0x1001, add_esp(0x1001).dst->address};
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);
   {
@@ -227,7 +227,7 @@ TEST_F(VaultTest, NobodyCutsItOff) {
   }
 }
 
-TEST_F(VaultTest, ASpoiltSaIsLostAloneAndAForeignPartIsRefused) {
+TEST_F(VaultTest, OnlyASpoiltSaIsLostAndAForeignPartIsRefused) {
   for (std::uint32_t spi = 0x1001; spi <= 0x1003; ++spi) ASSERT_EQ(ask(add_esp(spi)).error, 0);
   std::byte b{};
   ASSERT_EQ(::pread(vault->parts()[0], &b, 1, 64 + 100), 1);

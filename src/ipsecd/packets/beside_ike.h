@@ -13,8 +13,8 @@
 
 namespace ipsecd {
 
-/// The filter of a raw socket for UDP that gets a share of the ESP on that port, as share_filter() has it. What has the
-/// non-ESP marker or is a keep-alive (RFC 3948 section 2) is the other program's.
+/// The filter of a raw socket for UDP that gets a share of the ESP on that port, as share_filter() has it. Packets with
+/// the non-ESP marker and keep-alives (RFC 3948 section 2) are for the other program.
 std::vector<sock_filter> beside_filter(Family family, std::uint16_t port, Share share);
 
 /// A datagram as a raw socket gives it: of IPv4 with its IP header, of IPv6 without.
@@ -25,9 +25,9 @@ struct Datagram {
 /// nullopt: its lengths contradict one another.
 std::optional<Datagram> read_datagram(Family family, Bytes raw);
 
-/// A sender's piece of many datagrams (UDP_SEGMENT) crosses a virtual link uncut, and a raw socket is not told where it
-/// is to be cut: the bytes of each datagram but the last, which ESP's header shows that follows the first one's. It is
-/// the size of all if that is one datagram.
+/// A sender's piece of many datagrams (UDP_SEGMENT) crosses a virtual link uncut, and a raw socket does not learn where
+/// to cut it: the bytes of each datagram but the last, which ESP's header shows that follows the first one's. It is the
+/// size of all if that is one datagram.
 std::size_t size_of_each(Bytes esp);
 
 }  // namespace ipsecd

@@ -20,7 +20,7 @@ using Octets = std::vector<std::byte>;
 
 constexpr std::uint8_t kUdpNumber = 17;
 
-// As a raw socket sees a datagram to `port`: of IPv4 with its header, which has so many octets of options.
+// As a raw socket sees a datagram to `port`: of IPv4 with its header, which has this number of octets of options.
 Octets seen(Family family, std::uint16_t port, Bytes payload, std::size_t options = 0) {
   const std::size_t header = family == Family::v4 ? 20 + options : 0;
   Octets raw(header + 8 + payload.size());
@@ -87,12 +87,12 @@ TEST(Beside, ADatagramIsReadWithItsHeaders) {
   EXPECT_TRUE(std::ranges::equal(read->payload, payload));
 }
 
-TEST(Beside, WhatIsCutOffIsNoDatagram) {
+TEST(Beside, ATruncatedDatagramIsNotADatagram) {
   for (const Family family : {Family::v4, Family::v6}) {
     const Octets raw = seen(family, 4500, esp(0x100, 1, 40), family == Family::v4 ? 8 : 0);
     for (std::size_t size = 0; size < raw.size(); ++size)
       EXPECT_FALSE(read_datagram(family, Bytes(raw).first(size))) << size;
-    Octets longer = raw;  // What follows the datagram is no part of it.
+    Octets longer = raw;  // Bytes after the datagram are not part of it.
     longer.resize(raw.size() + 6);
     ASSERT_TRUE(read_datagram(family, longer));
     EXPECT_EQ(read_datagram(family, longer)->payload.size(), 40u);

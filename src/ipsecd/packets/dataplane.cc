@@ -131,14 +131,14 @@ Result<void> Dataplane::mend_device() {
   for (int i = 1; !made && i < kTries; ++i) made = tun_.make_again(options_.inner_mtu());
   if (!made)
     return fail(made.error().code,
-                fmt::format("the device {} is gone and cannot be made again: {}", tun_.name(), made.error().text));
+                fmt::format("the device {} is gone and cannot be created again: {}", tun_.name(), made.error().text));
   if (*made) {
     ++device_made_again_;
     overruns_.follow(tun_.index());
-    log_(
-        fmt::format("the device {} was gone and has been made again: its addresses, its routes and what else was set "
-                    "on it are lost; set them again",
-                    tun_.name()));
+    log_(fmt::format(
+        "the device {} was gone and has been created again: its addresses, its routes and what else was set "
+        "on it are lost; set them again",
+        tun_.name()));
   }
   for (const auto& thread : threads_) thread->device_back();
   return {};

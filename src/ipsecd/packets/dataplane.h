@@ -26,7 +26,7 @@ struct DataplaneOptions {
   bool nat_follow = false;                     ///< SAs in UDP send to where their peer was seen last.
   bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
   bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
-  bool path_reports = true;                    ///< ICMP errors about paths are heeded (RFC 4301 section 6.1.1).
+  bool path_reports = true;                    ///< ICMP errors about paths are used (RFC 4301 section 6.1.1).
   traffic::SaNumbersSource numbers = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
   bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
   bool mss_clamp = false;                      ///< Whether TCP hears what segments fit into a tunnel.
@@ -39,7 +39,7 @@ struct DataplaneOptions {
 class Dataplane final : public engine::Carrier {
  public:
   /// The most that a packet grows with an ICV of up to 256 bits: an IPv6 header, UDP, ESP with IV, padding and ICV.
-  /// With a longer one senders are told by ICMP what fits.
+  /// With a longer one, ICMP notifies senders of the size that fits.
   static constexpr std::uint32_t kOverhead = 120;
 
   using Log = std::function<void(std::string_view)>;
@@ -54,7 +54,7 @@ class Dataplane final : public engine::Carrier {
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
   /// What else becomes readable when there is work, for attend_sources(): path reports, of which it takes a batch, so
-  /// that what is left keeps their sockets readable, and UDP ports that are to be tried again.
+  /// that what is left keeps their sockets readable, and UDP ports to try again.
   std::vector<int> sources() const;
   void attend_sources();
   std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As UdpPorts has it.
@@ -62,7 +62,7 @@ class Dataplane final : public engine::Carrier {
   /// call() is readable again.
   std::optional<engine::Wanted> wanted();
 
-  /// Makes the device again if it is gone, and says so; after call() became readable. Error: it cannot be made.
+  /// Creates the device again if it is gone, and logs it; after call() became readable. Error: it cannot be made.
   Result<void> mend_device();
   std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
 

@@ -1,5 +1,5 @@
 #pragma once
-/// The way out for what this host says of packets itself: ICMP errors to those who sent them.
+/// The way out for ICMP errors of this host to the senders of packets.
 #include "base/bytes.h"
 #include "base/result.h"
 #include "system/descriptor.h"

@@ -158,7 +158,7 @@ std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Shar
 // What recvmmsg() wants, made once; and for a UDP socket what it got and has not given yet.
 struct Inlet::Batch {
   static constexpr std::size_t kPieces = 16, kPiece = 65536;
-  // Bytes of what is told of a packet, and of its extension headers: room for one of the longest, or many usual ones.
+  // Bytes of ancillary data of a packet, and of its extension headers: room for one of the longest, or many usual ones.
   static constexpr std::size_t kDetails = 192, kExtensionDetails = 2048;
   static_assert((kDetails + kExtensionDetails) % alignof(cmsghdr) == 0);
 
@@ -167,7 +167,7 @@ struct Inlet::Batch {
   std::array<sockaddr_storage, kBatch> from{};
   const std::size_t details_size;  // For each packet.
   std::unique_ptr<std::byte[]> details;
-  std::array<Extension, traffic::kMostExtensions> extensions;  // Of the packet in hand.
+  std::array<Extension, traffic::kMostExtensions> extensions;  // Of the current packet.
 
   std::unique_ptr<std::byte[]> pieces;
   std::size_t got = 0, number = 0, taken = 0;  // Pieces; the one that is being given; bytes of it that were.
@@ -181,7 +181,7 @@ struct Inlet::Batch {
     if (udp) pieces = std::make_unique_for_overwrite<std::byte[]>(kPieces * kPiece);
   }
 
-  // `whole`: the packet brings its header, and nothing has to be told beside it.
+  // `whole`: the packet brings its header, and needs no ancillary data.
   void prepare(std::size_t i, MutableBytes room, bool whole = false) {
     parts[i] = {room.data(), room.size()};
     msghdr& m = messages[i].msg_hdr = {};
@@ -198,7 +198,7 @@ struct Inlet::Batch {
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
   bool cut(std::size_t i) const { return (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
-  // nullopt: not all of the packet is there, or not all that stood before it.
+  // nullopt: not all of the packet is there, or not all that precedes it.
   std::optional<Arrival> told(std::size_t i, std::uint8_t protocol, std::uint16_t port) {
     return cut(i) ? std::nullopt : arrival_of(messages[i].msg_hdr, from[i], protocol, port, extensions);
   }
@@ -355,7 +355,7 @@ Result<PathInlet> PathInlet::make(Family family) {
                          v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
   bool ready = static_cast<bool>(fd);
   if (v4) {
-    constexpr int kIcmpFilter = 1;  // ICMP_FILTER of linux/icmp.h, which cannot stand beside netinet/in.h.
+    constexpr int kIcmpFilter = 1;  // ICMP_FILTER of linux/icmp.h, which cannot be included with netinet/in.h.
     const std::uint32_t blocked = ~(1u << ICMP_DEST_UNREACH);
     ready = ready && ::setsockopt(fd.get(), SOL_RAW, kIcmpFilter, &blocked, sizeof blocked) == 0;
   } else {
@@ -366,7 +366,7 @@ Result<PathInlet> PathInlet::make(Family family) {
   }
   // The checksum of ICMPv6 covers the address that a report came to.
   ready = ready && (v4 || set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
-  if (!ready) return fail(Errc::unsupported, fmt::format("cannot hear of path MTUs: {}", errno_text(errno)));
+  if (!ready) return fail(Errc::unsupported, fmt::format("cannot receive reports of path MTUs: {}", errno_text(errno)));
   return PathInlet(std::move(fd), family);
 }
 

@@ -21,10 +21,11 @@ struct Share {
 };
 
 /// The filter of a raw socket that gets only a share of what arrives: packets whose SPI, modulo the number of threads,
-/// is this one's, because every raw socket sees all of them. What is too short for an SPI is the first thread's.
+/// is this one's, because every raw socket sees all of them. The first thread gets packets that are too short for an
+/// SPI.
 std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share);
 
-/// Lets packets of some megabytes wait in a socket before they are sent: as many as the kernel allows. The usual 208
+/// Lets packets of some megabytes wait in a socket before they are sent: up to the limit of the kernel. The usual 208
 /// KiB are 90 packets, fewer than one batch, and a link's own queue is longer.
 void give_room(int fd);
 
@@ -76,7 +77,7 @@ class Inlet {
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };
 
-/// A socket that hears of paths that are too narrow (RFC 1191, RFC 8201), for the daemon's own thread.
+/// A socket for reports of paths that are too narrow (RFC 1191, RFC 8201), for the daemon's own thread.
 class PathInlet {
  public:
   static Result<PathInlet> make(Family family);

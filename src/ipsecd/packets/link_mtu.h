@@ -7,7 +7,7 @@
 namespace ipsecd {
 
 /// Sets a raw socket up for that: only the device's MTU limits what is sent from it, whatever anybody has reported of
-/// the path (IP_PMTUDISC_PROBE), and refusals are told with their reason. False: errno says why not.
+/// the path (IP_PMTUDISC_PROBE), and refusals come with their reason. False: errno says why not.
 bool link_decides(int fd, Family family);
 
 /// After EMSGSIZE: the MTU of the device, in bytes; 0: the kernel has not said.

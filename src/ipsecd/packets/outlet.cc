@@ -121,12 +121,12 @@ void Outlet::refused(Item& item, int error) {
   const Address& dst = item.departure.dst;
   const std::uint32_t mtu = is_full(error) ? 0 : link_mtu(raw_socket(dst.family), dst.family);
   if (error == EMSGSIZE && mtu != 0) return send_cut(item, mtu);
-  // What somebody says of another packet, in an ICMP error, makes a send fail once.
+  // An ICMP error about another packet makes one send fail.
   if (!is_full(error) && error != EMSGSIZE && send_now(item.packet.bytes(), dst)) return;
   ++unsent_;
 }
 
-// The link may become still narrower meanwhile, but not for ever. The first piece is as long as any: if the link takes
+// The link may become still narrower meanwhile, but not forever. The first piece is as long as any: if the link takes
 // it, it takes them all.
 void Outlet::send_cut(Item& item, std::uint32_t mtu) {
   constexpr unsigned kMostTries = 3;
@@ -163,7 +163,7 @@ bool Outlet::send_fragments(Item& item, bool wait) {
   return !stopped;
 }
 
-// The UDP socket through which the kernel writes the same headers that stand before the packet; else a raw one.
+// The UDP socket through which the kernel writes the same headers as those before the packet; else a raw one.
 int Outlet::socket_of(const Item& item) const {
   const Departure& d = item.departure;
   if (offload_ && d.protocol == IPPROTO_UDP && d.dst.family == Family::v4 && d.header == kFront && d.dont_fragment)
@@ -225,7 +225,7 @@ void Outlet::send_apart(std::size_t message) {
     if (!send_now(item->packet.bytes(), item->departure.dst)) refused(*item, errno);
 }
 
-// What the first packet's bytes are for which there is no room; nullptr: all messages are done.
+// The bytes of the first packet that finds no room; nullptr: all messages are done.
 const std::byte* Outlet::flush(bool wait) {
   Batch& b = *batch_;
   for (std::size_t sent = 0; sent < b.count;) {

@@ -16,7 +16,7 @@ namespace ipsecd {
 /// One thread's. Sends many packets with one system call.
 class Outlet {
  public:
-  /// `mark`: SO_MARK of what is sent, so that rules of routing can tell it from what is to be protected; 0: none.
+  /// `mark`: SO_MARK of what is sent, so that rules of routing can tell it from packets to protect; 0: none.
   /// Packets longer than their path takes are sent in fragments where they may be. Error denied: it needs CAP_NET_RAW.
   /// `offload`: runs of datagrams of one length are handed to the kernel in one piece, if it knows how (UDP_SEGMENT).
   static Result<Outlet> make(std::uint32_t mark, bool offload);
@@ -31,11 +31,11 @@ class Outlet {
   void narrow_with(Narrow narrow) { narrow_ = std::move(narrow); }
 
   /// Sends the items whose cause is none, in order, and gives how many items are done: all, or with `wait` those before
-  /// the first for which full() has no room; the rest is to be given again, and nothing else before. Without `wait`
+  /// the first for which full() has no room; the caller passes the rest again, and nothing else before. Without `wait`
   /// what finds no room is dropped.
   std::size_t send(std::span<traffic::Item> items, bool wait);
   /// The socket that had no room; it has some when it becomes writable. -1: it was the queue of a link, which nothing
-  /// tells of.
+  /// reports.
   int full() const { return full_; }
 
   std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.

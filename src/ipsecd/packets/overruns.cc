@@ -30,7 +30,7 @@ T read(std::span<const std::byte> from, std::size_t at) {
 
 }  // namespace
 
-// One attribute is asked for, so it stands first.
+// One attribute is requested, so it is the first.
 std::optional<std::uint64_t> dropped_by_device(unsigned index) {
   const Descriptor fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   Request request{};

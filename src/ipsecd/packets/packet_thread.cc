@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t kBuffer = Packet::kHeadroom + UINT16_MAX + 1 + Packet::kTailroom;
 
 // A slow link makes room little by little; one that makes none for so long must not hold up the others.
-// A link whose own queue is full says nothing of its room: it is tried again and again, and for a while not waited for
+// A link whose own queue is full does not report its room: it is tried again and again, and for a while not waited for
 // when it has made none.
 constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{1000};
 
@@ -94,7 +94,7 @@ void PacketThread::take_over() {
         parts_.outlet.use(change.added->port(), change.added->fd());
       parts_.inlets.push_back(std::move(*change.added));
     } else if (change.device) {
-      // What is polled without a device tells of nothing afterwards.
+      // A queue that is polled without a device reports nothing afterwards.
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
       parts_.tun.back();
       if (waiting_.empty()) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
@@ -200,7 +200,7 @@ void PacketThread::go_on() {
   go_out();
 }
 
-// Whether the outlet's full socket has room again. What a UDP socket gets is waited for in any case.
+// Whether the outlet's full socket has room again. UDP sockets are watched in any case.
 void PacketThread::watch_full(bool watched) {
   const auto change = [&](int fd, bool room) {
     epoll_event event{};

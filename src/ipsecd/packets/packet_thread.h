@@ -30,7 +30,7 @@ class PacketThread {
   };
 
   explicit PacketThread(Parts parts);
-  /// Ends the thread; packets in hand are done.
+  /// Ends the thread; the packets that it holds are done.
   ~PacketThread();
 
   void start();
@@ -51,7 +51,7 @@ class PacketThread {
  private:
   static constexpr std::size_t kBatch = Inlet::kBatch;
 
-  // Packets in hand and their buffers.
+  // The packets being handled, and their buffers.
   struct Hand {
     Hand();
     std::span<traffic::Item> empty();
@@ -104,7 +104,7 @@ class PacketThread {
   };
   void hand_over(Change change);
   std::mutex mutex_;             // Of what the engine's thread hands over.
-  std::vector<Change> changes_;  // In order: a port may be given up and taken again, or the other way round.
+  std::vector<Change> changes_;  // In order: a port may be given up and taken again, or the reverse.
 };
 
 }  // namespace ipsecd

@@ -68,7 +68,7 @@ Result<void> Tun::attach() {
   for (const Descriptor& queue : queues_) {
     if (is_attached(queue) || ::ioctl(queue.get(), TUNSETIFF, &request) == 0) continue;
     if (errno == EBUSY) return fail(Errc::exists, fmt::format("the device {} is in use", name_));
-    return cannot(fmt::format("make the device {}", name_), errno);
+    return cannot(fmt::format("create the device {}", name_), errno);
   }
   // A device that was there before may still have what another program asked for.
   ask_for_offload(queues_[0], asks_offload_);
@@ -97,9 +97,10 @@ Result<void> Tun::bring_up(std::uint32_t mtu) {
 
 Result<Tun> Tun::make(const std::string& name, unsigned queues, std::uint32_t mtu, bool offload) {
   if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of("/ %:") != std::string::npos)
-    return fail(Errc::invalid, fmt::format("'{}' is no name of a network device: 1 to {} characters, none of them a "
-                                           "blank, '/', '%' or ':'",
-                                           name, IFNAMSIZ - 1));
+    return fail(Errc::invalid,
+                fmt::format("'{}' cannot be the name of a network device: 1 to {} characters, none of them a "
+                            "blank, '/', '%' or ':'",
+                            name, IFNAMSIZ - 1));
   Tun tun;
   tun.name_ = name;
   tun.offload_ = tun.asks_offload_ = offload && knows_headers();

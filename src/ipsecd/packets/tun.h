@@ -1,5 +1,5 @@
 #pragma once
-/// The TUN device: packets that are routed into it are to be protected, opened ones come out of it.
+/// The TUN device: packets that are routed into it get protected, opened ones come out of it.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,7 +11,7 @@ namespace ipsecd {
 
 class Tun {
  public:
-  /// Makes the device, or takes a persistent one that waits for a program, with `queues` queues; sets its MTU (bytes)
+  /// Creates the device, or takes a persistent one that waits for a program, with `queues` queues; sets its MTU (bytes)
   /// and brings it up. The kernel keeps a flow in one queue. `offload`: the host's stack may leave checksums and the
   /// cutting of long packets to us, if the kernel knows how. Errors: invalid (the name), denied (needs CAP_NET_ADMIN),
   /// unsupported (no /dev/net/tun), io.
@@ -22,7 +22,7 @@ class Tun {
   static Result<Tun> take_over(const std::string& name, std::vector<Descriptor> held, unsigned queues,
                                std::uint32_t mtu, bool offload);
 
-  /// Makes the device again on the same descriptors after it was deleted, or its namespace was: as make() made it, in
+  /// Creates the device again on the same descriptors after it was deleted, or its namespace was: as make() made it, in
   /// the namespace where it was made, without what had been set on it since. False: there was nothing to do. Errors:
   /// those of make(); it opens nothing.
   Result<bool> make_again(std::uint32_t mtu);

@@ -56,7 +56,7 @@ VirtioHeader header_of(const Offload& o, Bytes first) {
 TunQueue::TunQueue(int fd, bool offload)
     : fd_(fd), offload_(offload), long_(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
 
-// What contradicts its header goes on as it is: whoever gets it says what is wrong.
+// A packet that contradicts its header is passed on unchanged: the receiver reports what is wrong.
 bool TunQueue::receive() {
   ssize_t got = 0;
   do got = ::read(fd_, long_.get(), kLongest);

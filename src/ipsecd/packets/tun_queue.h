@@ -18,7 +18,7 @@ namespace ipsecd {
 /// Used by one thread.
 class TunQueue {
  public:
-  /// `fd`: does not block, and outlives this. `offload`: a virtio_net_hdr stands before each packet.
+  /// `fd`: does not block, and outlives this. `offload`: a virtio_net_hdr precedes each packet.
   TunQueue(int fd, bool offload);
 
   int fd() const { return fd_; }

@@ -88,7 +88,7 @@ void UdpPorts::leave(std::uint16_t number) {
   set_timer();
 }
 
-// What arrives while one kind of socket takes over from the other is seen by both, or by the new one alone.
+// What arrives while one kind of socket takes over from the other is seen by both, or only by the new one.
 void UdpPorts::retry() {
   std::uint64_t times = 0;
   if (::read(timer_.get(), &times, sizeof times) != sizeof times) return;  // It was another source that called.

@@ -28,7 +28,7 @@ class UdpPorts {
   /// `threads` outlives this.
   UdpPorts(const Threads& threads, const Options& options, Log log);
 
-  /// One more SA needs the port, or one less. Nothing fails: the log tells of what cannot be.
+  /// One more SA needs the port, or one less. Nothing fails: the log reports what is not possible.
   void use(std::uint16_t port);
   void leave(std::uint16_t port);
 
@@ -43,7 +43,7 @@ class UdpPorts {
 
  private:
   struct Socket {
-    int fd;  // Of a packet thread, which closes it only when it is told to.
+    int fd;  // Of a packet thread, which closes it only on request.
     Family family;
   };
   struct Port {
