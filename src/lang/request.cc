@@ -223,11 +223,10 @@ class Builder {
   }
 
   std::uint8_t tunnel_proto(const Message& m) {
-    const bool v4 = m.inner_src->address.family == Family::v4;
-    const std::uint8_t needed = v4 ? pfkey::kProtoIpip : pfkey::kProtoIpv6;
+    const std::uint8_t needed = pfkey::tunnel_protocol(m.inner_src->address);
     if (value(spec_.proto) != 0 && spec_.proto->value != needed)
       refuse(&S::proto, fmt::format("proto is {}, but the inner addresses are {}: proto {} goes with them",
-                                    spec_.proto->value, v4 ? "IPv4" : "IPv6", needed));
+                                    spec_.proto->value, needed == pfkey::kProtoIpip ? "IPv4" : "IPv6", needed));
     return needed;
   }
 

@@ -242,11 +242,12 @@ constexpr std::size_t end_of(Part part) {
 std::span<const Requirement> requirements() { return kTable; }
 
 template <Part first, Part last>
-const Requirement* first_broken(const Asked& asked) {
+[[gnu::flatten]] const Requirement* first_broken(const Asked& asked) {
   constexpr std::size_t kBegin = begin_of(first), kEnd = end_of(last);
   const Requirement* found = nullptr;
   const auto broken = [&]<std::size_t row>() {
-    if (kTable[row].broken(asked)) found = &kTable[row];
+    constexpr auto kBroken = kTable[row].broken;  // A call that can be inlined.
+    if (kBroken(asked)) found = &kTable[row];
     return found != nullptr;
   };
   [&]<std::size_t... i>(std::index_sequence<i...>) {

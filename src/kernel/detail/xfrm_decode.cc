@@ -100,10 +100,9 @@ void read_selector(Message& m, const xfrm_usersa_info& info) {
   const auto [sport, dport] = ports_of(sel);
   if (info.mode == XFRM_MODE_TUNNEL) {
     const std::uint16_t family = sel.family == AF_INET6 ? AF_INET6 : AF_INET;
-    const std::uint8_t inside = family == AF_INET6 ? pfkey::kProtoIpv6 : pfkey::kProtoIpip;
-    m.src->proto = m.dst->proto = inside;
     m.inner_src = pfkey::Endpoint{sel.proto, sel.prefixlen_s, from_kernel(sel.saddr, family), sport};
     m.inner_dst = pfkey::Endpoint{sel.proto, sel.prefixlen_d, from_kernel(sel.daddr, family), dport};
+    m.src->proto = m.dst->proto = pfkey::tunnel_protocol(m.inner_src->address);
     m.sa->flags |= pfkey::kFlagTunnel;
   } else {
     m.src->proto = m.dst->proto = sel.proto;
