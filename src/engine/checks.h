@@ -38,12 +38,6 @@ using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
 /// EINVAL with a diagnostic: the common case.
 Refusal invalid(pfkey::Diagnostic diagnostic);
 
-/// The refusal that a broken requirement asks for; nullptr: none is broken.
-inline Check answer(const pfkey::Requirement* broken) {
-  if (!broken) return std::nullopt;
-  return Refusal{broken->error, broken->diagnostic, broken->words};
-}
-
 /// What pfkey/requirements.h asks about a SADB, of this engine.
 inline pfkey::SadbFacts facts(const Options& options) {
   return {.labels = options.label_policy, .offload = options.as_linux};
@@ -51,12 +45,14 @@ inline pfkey::SadbFacts facts(const Options& options) {
 
 /// The first requirement of those parts that the request breaks.
 template <pfkey::Part first, pfkey::Part last = first>
-Check check(const pfkey::Message& request, const Options& options) {
-  return answer(pfkey::first_broken<first, last>({request, facts(options)}));
+Check check(const pfkey::Asked& asked) {
+  const pfkey::Requirement* const broken = pfkey::first_broken<first, last>(asked);
+  if (!broken) return std::nullopt;
+  return Refusal{broken->error, broken->diagnostic, broken->words_for(asked)};
 }
 template <pfkey::Part first, pfkey::Part last = first>
-Check check(const pfkey::Asked& asked) {
-  return answer(pfkey::first_broken<first, last>(asked));
+Check check(const pfkey::Message& request, const Options& options) {
+  return check<first, last>({request, facts(options)});
 }
 
 /// The contents and addresses of a request about an SA, whatever it asks, and extensions that none may have. Brings

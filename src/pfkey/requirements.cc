@@ -157,7 +157,8 @@ constexpr std::array kTable = {
                 [](const Asked& a) {
                   return a.m.sa->state != State::mature &&
                          !(a.sadb.active_elsewhere && a.m.sa->state == State::active_elsewhere);
-                }},
+                },
+                [](const Asked& a) { return a.sadb.why_mature; }},
     Requirement{Part::essence, EINVAL, D::bad_ealg, "", [](const Asked& a) { return esp(a) && a.m.sa->encrypt == 0; }},
     Requirement{Part::essence, EINVAL, D::encr_notsupp, "",
                 [](const Asked& a) { return !esp(a) && a.m.sa->encrypt != 0; }},
@@ -184,7 +185,8 @@ constexpr std::array kTable = {
     Requirement{Part::nat, EOPNOTSUPP, D::none, "", [](const Asked& a) { return a.m.current.has_value(); }},
 
     Requirement{Part::labels, EINVAL, D::bad_label, "",
-                [](const Asked& a) { return (a.m.sensitivity || a.m.outer_sensitivity) && !a.sadb.labels; }},
+                [](const Asked& a) { return (a.m.sensitivity || a.m.outer_sensitivity) && !a.sadb.labels; },
+                [](const Asked& a) { return a.sadb.why_no_labels; }},
 
     Requirement{Part::keys, EINVAL, D::missing_akey, "",
                 [](const Asked& a) { return a.m.sa->auth != 0 && !a.m.auth_key; }},

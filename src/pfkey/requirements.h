@@ -17,6 +17,7 @@ struct SadbFacts {
   bool labels = false;           ///< It has a label policy. Linux: only with SELinux; ipsecd carries no labels.
   bool offload = false;          ///< A device may do the work of an SA. The devices' drivers are in the kernel.
   bool active_elsewhere = true;  ///< An SA may be another node's for now. The kernel's are mature from the start.
+  std::string_view why_no_labels = {}, why_mature = {};  ///< The SADB's words for it, static; empty: it has none.
 };
 
 /// A request, as the requirements see it.
@@ -52,6 +53,9 @@ struct Requirement {
   Diagnostic diagnostic;
   std::string_view words;  ///< Which of the diagnostic's causes it is; empty: the diagnostic says it all.
   bool (*broken)(const Asked&);
+  std::string_view (*told)(const Asked&) = nullptr;  ///< Instead of `words`: static ones that depend on the request.
+
+  std::string_view words_for(const Asked& asked) const { return told ? told(asked) : words; }
 };
 
 /// The table, its parts in order.

@@ -23,9 +23,19 @@ const pfkey::Algorithm* cipher_of(const Message& m) { return pfkey::find_algorit
 const pfkey::Algorithm* mac_of(const Message& m) { return pfkey::find_algorithm(auth, m.sa->auth); }
 bool esp(const Message& m) { return m.satype == pfkey::SaType::esp; }
 
+constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
+
+pfkey::SadbFacts facts_of_linux(bool labels) {
+  return {.labels = labels,
+          .offload = true,
+          .active_elsewhere = false,
+          .why_no_labels = "this kernel runs no SELinux, so it has no labels",
+          .why_mature = kMatureAlways};
+}
+
 // Of an ADD. The kernel says itself which algorithms it lacks (Cause).
 pfkey::Asked asked_by(const Message& m, bool labels) {
-  pfkey::Asked asked{m, {.labels = labels, .offload = true, .active_elsewhere = false}};
+  pfkey::Asked asked{m, facts_of_linux(labels)};
   asked.extended = m.extended();
   if (m.sa) asked.auth = mac_of(m), asked.encrypt = cipher_of(m);
   return asked;
@@ -48,23 +58,11 @@ constexpr std::array kRules = {
          [](const Message& m) { return m.outer_sensitivity.has_value(); }},
 };
 
-// Why the kernel has such a requirement, where the requirement has no words of its own.
-struct Reason {
-  D diagnostic;
-  std::string_view text;
-};
-constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the start";
-constexpr std::array kReasons = {
-    Reason{D::bad_sastate, kMatureAlways},
-    Reason{D::bad_label, "this kernel runs no SELinux, so it has no labels"},
-};
-
-std::optional<Refusal> answer(const pfkey::Requirement* broken) {
+template <pfkey::Part first, pfkey::Part last = first>
+std::optional<Refusal> check(const pfkey::Asked& asked) {
+  const pfkey::Requirement* const broken = pfkey::first_broken<first, last>(asked);
   if (!broken) return std::nullopt;
-  std::string_view text = broken->words;
-  const auto reason = std::ranges::find(kReasons, broken->diagnostic, &Reason::diagnostic);
-  if (text.empty() && reason != kReasons.end()) text = reason->text;
-  return Refusal{broken->error, broken->diagnostic, std::string(text)};
+  return Refusal{broken->error, broken->diagnostic, std::string(broken->words_for(asked))};
 }
 
 // ---- refusals
@@ -129,13 +127,12 @@ constexpr std::array kCauses = {
 
 std::optional<Refusal> wrong_name(const Message& m) {
   if (protocol_of(m.satype) == 0) return Refusal{EINVAL, D::satype_needed};
-  return answer(pfkey::first_broken<pfkey::Part::name>({m, {}}));
+  return check<pfkey::Part::name>({m, {}});
 }
 
 std::optional<Refusal> wrong_with(const Message& m, bool labels) {
   if (auto wrong = wrong_name(m)) return wrong;
-  if (auto wrong = answer(pfkey::first_broken<pfkey::Part::contents, pfkey::Part::numbers>(asked_by(m, labels))))
-    return wrong;
+  if (auto wrong = check<pfkey::Part::contents, pfkey::Part::numbers>(asked_by(m, labels))) return wrong;
   for (const Rule& rule : kRules)
     if (rule.broken(m)) return Refusal{rule.error, rule.diagnostic, std::string(rule.text)};
   return std::nullopt;
@@ -197,8 +194,7 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
       return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux does not change the {} of an SA", part.name)};
   if (!m.replay_value) return std::nullopt;
   // As for our engine: numbers once sent or seen do not come again.
-  if (auto wrong = answer(pfkey::first_broken<pfkey::Part::numbers>({.m = m, .sadb = {}, .extended = sa.extended()})))
-    return wrong;
+  if (auto wrong = check<pfkey::Part::numbers>({.m = m, .sadb = {}, .extended = sa.extended()})) return wrong;
   const bool only_receives = (sa.sa->flags & kWays) == pfkey::kFlagInbound;
   if ((only_receives && sa.window() == 0) || (sa.replay_value && m.replay_value->number() < sa.replay_value->number()))
     return Refusal{EINVAL, D::invalid_replay};
