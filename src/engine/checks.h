@@ -45,9 +45,7 @@ inline Check answer(const pfkey::Requirement* broken) {
 }
 
 /// What pfkey/requirements.h asks about a SADB, of this engine.
-inline pfkey::SadbFacts facts(const Options& options) {
-  return {.labels = options.label_policy, .offload = options.as_linux};
-}
+inline pfkey::SadbFacts facts(const Options& options) { return {.labels = options.label_policy}; }
 
 /// The first requirement of those parts that the request breaks.
 template <pfkey::Part first, pfkey::Part last = first>
