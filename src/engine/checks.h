@@ -39,9 +39,7 @@ using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
 Refusal invalid(pfkey::Diagnostic diagnostic);
 
 /// What pfkey/requirements.h asks about a SADB, of this engine.
-inline pfkey::SadbFacts facts(const Options& options) {
-  return {.labels = options.label_policy, .offload = options.as_linux};
-}
+inline pfkey::SadbFacts facts(const Options& options) { return {.labels = options.label_policy}; }
 
 /// The first requirement of those parts that the request breaks.
 template <pfkey::Part first, pfkey::Part last = first>

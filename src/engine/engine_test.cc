@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -216,7 +217,7 @@ TEST(Engine, HmacTakesKeysOfAnyLength) {
 
 // The length that an algorithm's RFC has is the one without a word, and an SA keeps the one that it was added with.
 TEST(Engine, AnIcvMayBeCutToTheLengthsThatAreKnown) {
-  constexpr Outcome kRefused{EINVAL, pfkey::Diagnostic::bad_aalg}, kKeeps{EINVAL, pfkey::Diagnostic::bad_saflags};
+  constexpr Outcome kRefused{EINVAL, pfkey::Diagnostic::bad_aalg}, kKeeps{EINVAL, pfkey::Diagnostic::none};
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {
     if (row.kind != pfkey::AlgorithmKind::auth) continue;
     for (std::uint32_t bits = 0; bits <= 520; bits += 8) {
@@ -279,16 +280,88 @@ TEST(Engine, ADryRunJudgesAnUpdateByWhatTheSaHas) {
   cut.sa->auth = 5, cut.auth_key = key(32), cut.icv = pfkey::Number{96};
   ASSERT_EQ(outcome(engine, std::move(cut)), kDone);
   for (const auto& [bits, wanted] :
-       {std::pair(96u, kDone), std::pair(128u, Outcome{EINVAL, pfkey::Diagnostic::bad_saflags})}) {
+       {std::pair(96u, kDone), std::pair(128u, Outcome{EINVAL, pfkey::Diagnostic::none})}) {
     Message update = request(pfkey::Type::update, pfkey::SaType::esp, 1);
     update.icv = pfkey::Number{bits}, update.hard = pfkey::Lifetime{.bytes = 9};
     const auto sent = ask(engine, std::move(update));
     ASSERT_EQ(sent.size(), 1u);
     const Message& reply = sent[0].message;
     EXPECT_EQ((Outcome{reply.error, static_cast<pfkey::Diagnostic>(reply.diagnostic)}), wanted) << bits;
-    EXPECT_EQ(reply.remark ? reply.remark->text : "",
-              wanted == kDone ? "" : "the length of the ICV and the alignment of AH stay as the SA was added");
+    EXPECT_EQ(reply.remark ? reply.remark->text : "", wanted == kDone ? "" : "`icv` stays as the SA was added");
   }
+}
+
+// What an SA of ours keeps, it shows; an UPDATE may say the same, and nothing else.
+TEST(Engine, WhatAnSaIsAddedWithItKeepsAndShows) {
+  using Member = std::optional<pfkey::Number> Message::*;
+  constexpr auto kWord = [](Member member, std::uint32_t value) {
+    Message m;
+    m.*member = pfkey::Number{value};
+    return m.*member;
+  };
+  struct Row {
+    Member member;
+    std::uint32_t value, other;
+    std::string_view keyword;
+  };
+  for (const Row& row : {Row{&Message::tfc_pad, 1400, 1401, "tfcpad"},
+                         {&Message::df, pfkey::kDfSet, pfkey::kDfCopy, "df"},
+                         {&Message::df, pfkey::kDfClear, pfkey::kDfSet, "df"},
+                         {&Message::dscp, 0, pfkey::kDscpKeep, "dscp"},
+                         {&Message::dscp, pfkey::kDscpCopy, 46, "dscp"},
+                         {&Message::keepalive, 20, 21, "keepalive"},
+                         {&Message::bundle, 3, 4, "bundle"}}) {
+    SCOPED_TRACE(std::string(row.keyword));
+    for (const bool dry_run : {false, true}) {
+      Options options;
+      options.dry_run = dry_run;
+      Engine engine(options);
+      Message m = add_esp(1);
+      m.inner_src = m.src, m.inner_dst = m.dst;
+      m.inner_src->prefix = m.inner_dst->prefix = 32;
+      m.natt_remote = pfkey::Endpoint{.proto = 17, .address = m.dst->address, .port = 4500};
+      m.*row.member = pfkey::Number{row.value};
+      ASSERT_EQ(outcome(engine, std::move(m)), kDone);
+      for (const std::uint32_t asked : {row.value, row.other}) {
+        Message update = request(Type::update, SaType::esp, 1);
+        update.*row.member = pfkey::Number{asked};
+        const auto sent = ask(engine, std::move(update));
+        ASSERT_EQ(sent.size(), 1u);
+        const Message& reply = sent[0].message;
+        EXPECT_EQ((Outcome{reply.error, static_cast<pfkey::Diagnostic>(reply.diagnostic)}),
+                  asked == row.value ? kDone : (Outcome{EINVAL, pfkey::Diagnostic::none}));
+        EXPECT_EQ(reply.remark ? reply.remark->text : "",
+                  asked == row.value ? "" : fmt::format("`{}` stays as the SA was added", row.keyword));
+      }
+      EXPECT_EQ(dump(engine)[0].*row.member, kWord(row.member, row.value));
+    }
+  }
+}
+
+// What only the kernel has is refused with the reason, where it is not the kernel that is foreseen.
+TEST(Engine, WhatIsForTheKernelIsRefusedAloud) {
+  struct Row {
+    void (*ask)(Message&);
+    std::string_view why;
+  };
+  for (const Row& row :
+       {Row{[](Message& m) { m.output_mark = pfkey::Mark{1, 1}; },
+            "`output-mark` is for the kernel's SAs: what ipsecd sends has the mark of its option --mark"},
+        {[](Message& m) { m.device = pfkey::Device{"lo"}; },
+         "`dev` is for the kernel's SAs: ipsecd does not know by which device a packet goes"},
+        {[](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "lo"}; },
+         "`offload` is for the kernel's SAs: ipsecd does the work of its SAs itself"}})
+    for (const bool as_linux : {false, true}) {
+      Options options;
+      options.as_linux = as_linux;
+      Engine engine(options);
+      Message m = add_esp(1);
+      row.ask(m);
+      const auto sent = ask(engine, std::move(m));
+      ASSERT_EQ(sent.size(), 1u);
+      EXPECT_EQ(sent[0].message.error, as_linux ? 0 : EOPNOTSUPP);
+      EXPECT_EQ(sent[0].message.remark ? sent[0].message.remark->text : "", as_linux ? "" : row.why);
+    }
 }
 
 // A record of another version may say what the packet path has no room for.

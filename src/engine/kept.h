@@ -1,36 +1,18 @@
 #pragma once
-/// THE table of what few SAs have: the extensions that an SA keeps as given in its ADD. Adding, replying, updating and
-/// storing are loops over its rows.
+/// What few SAs have: the extensions that an SA keeps as given in its ADD, by the table of extensions. Adding,
+/// replying, updating and storing are loops over its rows.
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
-#include "pfkey/message.h"
+#include "pfkey/extensions.h"
 
 namespace engine {
 
-struct Sa;
-
-/// What an UPDATE of a complete SA does about an extension.
-enum class OnUpdate {
-  ignored,   ///< Nothing; or update.cc has its own way.
-  replaces,  ///< Its value is the new one.
-  refused,   ///< It may only say what the SA has.
-};
-
-/// The value that an SA without the extension has; nullptr: none.
-using Unsaid = pfkey::Number (*)(const Sa&);
-
-template <auto member, OnUpdate way, Unsaid unsaid = nullptr>
-struct KeptRow {
-  static constexpr auto kMember = member;
-  static constexpr OnUpdate kOnUpdate = way;
-  static constexpr Unsaid kUnsaid = unsaid;
-  using Value = std::remove_cvref_t<decltype(std::declval<pfkey::Message&>().*member)>;
-};
-
-/// The values of such rows.
+/// The values of some rows of that table.
 template <class... Rows>
 class KeptParts {
  public:
@@ -47,7 +29,7 @@ class KeptParts {
   static bool any(const pfkey::Message& m) { return ((m.*Rows::kMember).has_value() || ...); }
   /// Whether a message has any that an UPDATE may not change.
   static bool any_refused(const pfkey::Message& m) {
-    return ((Rows::kOnUpdate == OnUpdate::refused && (m.*Rows::kMember).has_value()) || ...);
+    return ((Rows::kRow.kept->on_update == pfkey::OnUpdate::refused && (m.*Rows::kMember).has_value()) || ...);
   }
   void take(const pfkey::Message& m) { ((at<Rows::kMember>() = m.*Rows::kMember), ...); }
   void give(pfkey::Message& m) const { ((m.*Rows::kMember = at<Rows::kMember>()), ...); }
@@ -75,24 +57,18 @@ class KeptParts {
   std::tuple<typename Rows::Value...> values_;
 };
 
-/// AH is a multiple of 4 bytes (RFC 4302 section 2.6).
-constexpr pfkey::Number plain_alignment(const Sa&) { return {4}; }
+/// The rows that are kept.
+inline constexpr auto kKept = [] {
+  constexpr auto kCount = static_cast<std::size_t>(
+      std::ranges::count_if(pfkey::kExtensions, [](const pfkey::Extension& e) { return e.kept.has_value(); }));
+  std::array<std::size_t, kCount> rows{};
+  for (std::size_t i = 0, n = 0; i < pfkey::kExtensions.size(); ++i)
+    if (pfkey::kExtensions[i].kept) rows[n++] = i;
+  return rows;
+}();
 
-/// As the RFC of its authentication algorithm has it.
-pfkey::Number plain_icv(const Sa& sa);
-
-// Of the sides of a NAT their address and port are kept. update.cc changes the manager piece by piece and of the window
-// its size. REQID and IF_ID the engine keeps for its clients, and honours neither.
-using KeptTable = KeptParts<
-    KeptRow<&pfkey::Message::natt_local, OnUpdate::ignored>, KeptRow<&pfkey::Message::natt_remote, OnUpdate::ignored>,
-    KeptRow<&pfkey::Message::inner_src, OnUpdate::ignored>, KeptRow<&pfkey::Message::inner_dst, OnUpdate::ignored>,
-    KeptRow<&pfkey::Message::km_cookie, OnUpdate::ignored>, KeptRow<&pfkey::Message::src_identity, OnUpdate::replaces>,
-    KeptRow<&pfkey::Message::dst_identity, OnUpdate::replaces>,
-    KeptRow<&pfkey::Message::sensitivity, OnUpdate::ignored>,
-    KeptRow<&pfkey::Message::outer_sensitivity, OnUpdate::ignored>, KeptRow<&pfkey::Message::reqid, OnUpdate::replaces>,
-    KeptRow<&pfkey::Message::if_id, OnUpdate::replaces>, KeptRow<&pfkey::Message::mark, OnUpdate::replaces>,
-    KeptRow<&pfkey::Message::ah_align, OnUpdate::refused, plain_alignment>,
-    KeptRow<&pfkey::Message::icv, OnUpdate::refused, plain_icv>,
-    KeptRow<&pfkey::Message::replay_window, OnUpdate::ignored>, KeptRow<&pfkey::Message::offload, OnUpdate::ignored>>;
+template <std::size_t... n>
+KeptParts<pfkey::ExtensionRow<kKept[n]>...> parts_of(std::index_sequence<n...>);
+using KeptTable = decltype(parts_of(std::make_index_sequence<kKept.size()>()));
 
 }  // namespace engine

@@ -34,11 +34,6 @@ bool there_is(std::size_t bytes) {
 
 }  // namespace
 
-pfkey::Number plain_icv(const Sa& sa) {
-  const pfkey::Algorithm* const row = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, sa.auth);
-  return {row ? row->icv * 8u : 0};
-}
-
 const Rare& rare_of(const Sa& sa) {
   static const Rare kNothing;
   return sa.rare ? *sa.rare : kNothing;

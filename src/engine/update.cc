@@ -54,19 +54,20 @@ Check check_replay(const Sa& sa, const Message& m) {
 template <class Row>
 typename Row::Value has(const Sa& sa) {
   const auto& said = rare_of(sa).at<Row::kMember>();
-  if constexpr (Row::kUnsaid != nullptr)
-    if (!said) return Row::kUnsaid(sa);
+  if constexpr (Row::kRow.kept->unsaid != nullptr)
+    if (!said) return pfkey::Number{Row::kRow.kept->unsaid(sa.auth)};
   return said;
 }
 
-// Asks for something else than the SA has for good.
-bool changes_kept(const Message& m, const Sa& sa) {
-  bool differs = false;
+// An SA keeps for good what makes its packets what they are.
+Check check_kept(const Message& m, const Sa& sa) {
+  Check wrong;
   Rare::for_each_row([&]<class Row>(Row) {
-    if constexpr (Row::kOnUpdate == OnUpdate::refused)
-      differs = differs || (m.*Row::kMember && m.*Row::kMember != has<Row>(sa));
+    if constexpr (Row::kRow.kept->on_update == pfkey::OnUpdate::refused)
+      if (!wrong && m.*Row::kMember && m.*Row::kMember != has<Row>(sa))
+        wrong = Refusal{EINVAL, Diagnostic::none, pfkey::stays_as_added(Row::kRow)};
   });
-  return differs;
+  return wrong;
 }
 
 Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Options& options) {
@@ -74,7 +75,7 @@ Check check_update(const Message& m, const Sa& sa, const Sa* partner, const Opti
   if (m.encrypt_key) return invalid(Diagnostic::ekey_present);
   if (auto wrong = check_state(sa, partner, m.sa->state)) return wrong;
   if ((m.sa->flags & ~pfkey::settable_flags(m.satype, true)) != 0) return invalid(Diagnostic::bad_saflags);
-  if (changes_kept(m, sa)) return Refusal{EINVAL, Diagnostic::bad_saflags, pfkey::kKeptForGood};
+  if (auto wrong = check_kept(m, sa)) return wrong;
   if (m.current) return Refusal{EOPNOTSUPP, Diagnostic::missing_lifetime};
   if (auto wrong = check<Part::lifetimes>(m, options)) return wrong;
   if (auto wrong = check<Part::labels>(m, options)) return wrong;
@@ -132,7 +133,7 @@ void apply_window(Sa& sa, const Message& m) {
 
 void apply_kept(Sa& sa, const Message& m) {
   Rare::for_each_row([&]<class Row>(Row) {
-    if constexpr (Row::kOnUpdate == OnUpdate::replaces) {
+    if constexpr (Row::kRow.kept->on_update == pfkey::OnUpdate::replaces) {
       if (!(m.*Row::kMember)) return;
       if (!sa.rare) sa.rare = std::make_unique<Rare>();
       sa.rare->at<Row::kMember>() = m.*Row::kMember;

@@ -167,7 +167,7 @@ KernelReport read_files(const KernelFiles& files) {
 Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Message> sas) {
   NetlinkBatch batch;
   for (const Message& m : sas) {
-    xfrm::put_sa(m, XFRM_MSG_NEWSA, 0, batch);
+    xfrm::put_sa(m, XFRM_MSG_NEWSA, {}, batch);
     put_misfit(batch);
   }
   std::vector<TrialResult> results(sas.size());

@@ -40,7 +40,7 @@ Message add(std::string_view src = "192.0.2.1", std::string_view dst = "192.0.2.
 // The payload of the message that m becomes.
 std::vector<std::byte> payload(const Message& m) {
   NetlinkBatch batch;
-  EXPECT_TRUE(put_sa(m, XFRM_MSG_NEWSA, 3, batch));
+  EXPECT_TRUE(put_sa(m, XFRM_MSG_NEWSA, {3, 7}, batch));
   const Bytes bytes = batch.bytes().subspan(sizeof(nlmsghdr));
   return {bytes.begin(), bytes.end()};
 }
@@ -319,6 +319,123 @@ TEST(XfrmCodec, EveryTruncationIsReadWithoutHarm) {
   }
 }
 
+// In their attributes, flags and fields, as linux/xfrm.h has them, and back.
+TEST(XfrmCodec, WhatHasOnePlaceInTheKernelComesBack) {
+  struct Row {
+    void (*ask)(Message&);
+    std::uint8_t flags;
+    std::uint32_t extra;
+    std::optional<std::uint32_t> pad, mark, mask;
+    int device;
+  };
+  const Row rows[] = {
+      {[](Message&) {}, 0, 0, {}, {}, {}, 0},
+      {[](Message& m) { m.tfc_pad = pfkey::Number{1400}; }, 0, 0, 1400, {}, {}, 0},
+      {[](Message& m) { m.output_mark = pfkey::Mark{0x5, 0xf}; }, 0, 0, {}, 5, 15, 0},
+      {[](Message& m) { m.device = pfkey::Device{"eth7"}; }, 0, 0, {}, {}, {}, 7},
+      {[](Message& m) { m.df = pfkey::Number{pfkey::kDfClear}; }, XFRM_STATE_NOPMTUDISC, 0, {}, {}, {}, 0},
+      {[](Message& m) { m.dscp = pfkey::Number{pfkey::kDscpCopy}; }, XFRM_STATE_DECAP_DSCP, 0, {}, {}, {}, 0},
+      {[](Message& m) { m.dscp = pfkey::Number{0}; }, 0, XFRM_SA_XFLAG_DONT_ENCAP_DSCP, {}, {}, {}, 0},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(&row - rows);
+    Message m = add();
+    m.inner_src = endpoint("10.1.0.0", 0, 0, 16), m.inner_dst = endpoint("10.2.0.0", 0, 0, 16);
+    const Message plain = told(m);
+    row.ask(m);
+    EXPECT_FALSE(wrong_with(m, false));
+    const auto wire = payload(m);
+    const auto info = front<xfrm_usersa_info>(wire).value();
+    const Attributes had(wire, sizeof info);
+    EXPECT_EQ(info.flags, row.flags);
+    EXPECT_EQ(info.sel.ifindex, row.device);
+    EXPECT_EQ(had.get<std::uint32_t>(XFRMA_SA_EXTRA_FLAGS).value_or(0), row.extra);
+    EXPECT_EQ(had.get<std::uint32_t>(XFRMA_TFCPAD), row.pad);
+    EXPECT_EQ(had.get<std::uint32_t>(XFRMA_SET_MARK), row.mark);
+    EXPECT_EQ(had.get<std::uint32_t>(XFRMA_SET_MARK_MASK), row.mask);
+    Message expected = plain.clone();
+    row.ask(expected);
+    EXPECT_EQ(told(m), expected);
+  }
+}
+
+// Linux refuses such flags where it knows that they can do nothing.
+TEST(XfrmCodec, ADirectionThatAFlagDoesNotGoWithIsNotSaid) {
+  struct Row {
+    std::optional<std::uint32_t> df, dscp;
+    std::uint32_t way;
+    bool said;
+  };
+  constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
+  for (const Row& row : {Row{pfkey::kDfClear, {}, kIn, false}, Row{pfkey::kDfClear, {}, kOut, true},
+                         Row{{}, 0, kIn, false}, Row{{}, 0, kOut, true}, Row{{}, pfkey::kDscpCopy, kIn, true},
+                         Row{{}, pfkey::kDscpCopy, kOut, false}, Row{{}, {}, kIn, true}}) {
+    Message m = add();
+    m.inner_src = endpoint("10.1.0.0", 0, 0, 16), m.inner_dst = endpoint("10.2.0.0", 0, 0, 16);
+    m.sa->flags |= row.way;
+    if (row.df) m.df = pfkey::Number{*row.df};
+    if (row.dscp) m.dscp = pfkey::Number{*row.dscp};
+    const auto wire = payload(m);
+    EXPECT_EQ(Attributes(wire, sizeof(xfrm_usersa_info)).has(kSaDirection), row.said) << row.way;
+  }
+}
+
+// What others gave an SA that does nothing there, or that the language has no second word for, is a remark.
+TEST(XfrmCodec, FlagsWithoutAWordAreTold) {
+  struct Row {
+    bool tunnel;
+    std::uint8_t flags;
+    std::uint32_t extra;
+    std::string_view remark;
+  };
+  for (const Row& row :
+       {Row{false, XFRM_STATE_NOPMTUDISC, 0, "it has the flag nopmtudisc"},
+        {true, XFRM_STATE_NOECN | XFRM_STATE_WILDRECV, 0, "it has the flag noecn; it has the flag wildrecv"},
+        {true, XFRM_STATE_DECAP_DSCP, XFRM_SA_XFLAG_DONT_ENCAP_DSCP, "it has the flag dont-encap-dscp"},
+        {true, 0, XFRM_SA_XFLAG_OSEQ_MAY_WRAP | 0x80, "it has the flag oseq-may-wrap; it has the extra flags 0x80"}}) {
+    Message m = add();
+    if (row.tunnel) m.inner_src = endpoint("10.1.0.0", 0, 0, 16), m.inner_dst = endpoint("10.2.0.0", 0, 0, 16);
+    auto wire = payload(m);
+    auto info = front<xfrm_usersa_info>(wire).value();
+    info.flags |= row.flags;
+    std::ranges::copy(bytes_of(info), wire.begin());
+    NetlinkBatch batch;
+    batch.begin(XFRM_MSG_NEWSA);
+    batch.body(wire);
+    if (row.extra) batch.attribute(XFRMA_SA_EXTRA_FLAGS, bytes_of(row.extra));
+    const Message back = sa_of(batch.bytes().subspan(sizeof(nlmsghdr)), {}).value();
+    ASSERT_TRUE(back.remark);
+    EXPECT_EQ(back.remark->text, row.remark);
+    EXPECT_EQ(back.df, std::nullopt);
+  }
+}
+
+TEST(XfrmRules, SayWhatLinuxLacks) {
+  struct Row {
+    std::optional<pfkey::Number> Message::* member;
+    std::uint32_t value;
+    std::string_view why;
+  };
+  for (const Row& row :
+       {Row{&Message::df, pfkey::kDfSet, "`df set` is for ipsecd: Linux has no flag for it, only copy and clear"},
+        {&Message::dscp, 1,
+         "`dscp` with a number from 1 to 63 is for ipsecd: Linux has no place for it, only for 0, copy and keep"},
+        {&Message::keepalive, 20,
+         "`keepalive` is for ipsecd: most kernels have none, and this program does not set those of Linux 6.11"},
+        {&Message::bundle, 1,
+         "`bundle` is for ipsecd: on Linux the template of a policy says which SAs go together"}}) {
+    Message m = add();
+    m.inner_src = endpoint("10.1.0.0", 0, 0, 16), m.inner_dst = endpoint("10.2.0.0", 0, 0, 16);
+    m.natt_remote = endpoint("10.9.9.9", 17, 4500);
+    m.*row.member = pfkey::Number{row.value};
+    const auto wrong = wrong_with(m, false);
+    ASSERT_TRUE(wrong) << row.why;
+    EXPECT_EQ(wrong->error, EOPNOTSUPP);
+    EXPECT_EQ(wrong->diagnostic, pfkey::Diagnostic::none);
+    EXPECT_EQ(wrong->text, row.why);
+  }
+}
+
 TEST(XfrmRules, RefuseWhatTheKernelWould) {
   struct Row {
     void (*spoil)(Message&);
@@ -337,7 +454,9 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
       {[](Message& m) { m.encrypt_key->reserved = 64; }, EINVAL, D::bad_ekeybits},
       {[](Message& m) { m.sa->auth = 5, m.auth_key = key(256); }, EINVAL, D::bad_aalg},
       {[](Message& m) { m.sa->state = pfkey::State::idle; }, EINVAL, D::bad_sastate},
-      {[](Message& m) { m.ah_align = pfkey::Number{16}; }, EINVAL, D::bad_saflags},
+      {[](Message& m) { m.ah_align = pfkey::Number{16}; }, EINVAL, D::none},
+      {[](Message& m) { m.tfc_pad = pfkey::Number{9}; }, EINVAL, D::none},
+      {[](Message& m) { m.bundle = pfkey::Number{9}; }, EOPNOTSUPP, D::none},
       {[](Message& m) { m.icv = pfkey::Number{128}; }, EINVAL, D::bad_aalg},
       {[](Message& m) {
          m.sa->encrypt = 12, m.encrypt_key = key(128), m.sa->auth = 5, m.auth_key = key(256);
@@ -388,16 +507,22 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
       {[](Message& m) { m.sa->flags = pfkey::kFlagInbound; }, EINVAL, ""},
       {[](Message& m) { m.sa->flags = pfkey::kFlagTunnel; }, EINVAL, ""},
       {[](Message& m) { m.sa->flags = pfkey::kFlagUnique; }, EINVAL, ""},
-      {[](Message& m) { m.reqid = pfkey::Number{8}; }, EOPNOTSUPP, "Linux does not change the reqid of an SA"},
-      {[](Message& m) { m.if_id = pfkey::Number{1}; }, EOPNOTSUPP, "Linux does not change the if_id of an SA"},
-      {[](Message& m) { m.ah_align = pfkey::Number{8}; }, EOPNOTSUPP,
-       "Linux does not change the alignment of AH of an SA"},
-      {[](Message& m) { m.icv = pfkey::Number{64}; }, EOPNOTSUPP, "Linux does not change the ICV of an SA"},
+      {[](Message& m) { m.reqid = pfkey::Number{8}; }, EOPNOTSUPP, "`reqid` stays as the SA was added"},
+      {[](Message& m) { m.if_id = pfkey::Number{1}; }, EOPNOTSUPP, "`if_id` stays as the SA was added"},
+      {[](Message& m) { m.ah_align = pfkey::Number{8}; }, EOPNOTSUPP, "`align8` stays as the SA was added"},
+      {[](Message& m) { m.icv = pfkey::Number{64}; }, EOPNOTSUPP, "`icv` stays as the SA was added"},
+      {[](Message& m) { m.tfc_pad = pfkey::Number{64}; }, EOPNOTSUPP, "`tfcpad` stays as the SA was added"},
+      {[](Message& m) { m.output_mark = pfkey::Mark{1, 1}; }, EOPNOTSUPP, "`output-mark` stays as the SA was added"},
+      {[](Message& m) { m.device = pfkey::Device{"eth3"}; }, EOPNOTSUPP, "`dev` stays as the SA was added"},
+      {[](Message& m) { m.df = pfkey::Number{pfkey::kDfClear}; }, EOPNOTSUPP, "`df` stays as the SA was added"},
+      {[](Message& m) { m.dscp = pfkey::Number{0}; }, EOPNOTSUPP, "`dscp` stays as the SA was added"},
+      {[](Message& m) { m.keepalive = pfkey::Number{9}; }, EOPNOTSUPP, "`keepalive` stays as the SA was added"},
+      {[](Message& m) { m.bundle = pfkey::Number{9}; }, EOPNOTSUPP, "`bundle` stays as the SA was added"},
       {[](Message& m) { m.sa->replay = 64; }, EOPNOTSUPP, "Linux does not change the replay window of an SA"},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{32, true}; }, EOPNOTSUPP,
        "Linux does not change the replay window of an SA"},
       {[](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"}; }, EOPNOTSUPP,
-       "Linux does not change the offload of an SA"},
+       "`offload` stays as the SA was added"},
       {[](Message& m) { m.sensitivity.emplace(); }, EOPNOTSUPP, "Linux does not change the label of an SA"},
       {[](Message& m) { m.natt_remote = endpoint("10.9.9.9", 17, 4501); }, EOPNOTSUPP,
        "Linux does not change the NAT traversal of an SA"},

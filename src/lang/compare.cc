@@ -5,6 +5,7 @@
 #include "lang/joints.h"
 #include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/alignment.h"
 #include "pfkey/weak_keys.h"
 
 namespace lang {
@@ -12,9 +13,18 @@ namespace {
 
 using S = SaSpec;
 
+// AH is as long with it as without.
+bool align8_says_nothing(const S& s) {
+  const pfkey::Algorithm* const mac =
+      s.auth ? pfkey::find_algorithm(pfkey::AlgorithmKind::auth, s.auth->number) : nullptr;
+  const bool v6 = s.dst && s.dst->literal && s.dst->literal->family == Family::v6;
+  return v6 || (mac && !pfkey::alignment_matters(s.icv ? s.icv->value : mac->icv * 8u));
+}
+
 // One way to say it, of those that mean the same.
 void settle(S& s) {
   settle_joined(s);
+  if (align8_says_nothing(s)) s.align8.reset();
   if (s.encap)
     for (auto* const port : {&s.nat_local_port, &s.nat_remote_port})
       if (!*port || (*port)->value == 0) *port = Port{pfkey::kNatPort};  // What the kernel fills in.

@@ -48,6 +48,17 @@ TEST(Compare, WhatTheSadbCountsAndFillsInMakesNoDifference) {
             }),
             "");
   EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.reqid = wanted.if_id = pfkey::Number{0}; }), "");
+  // Linux pads AH only where that makes it longer, and tells only then that it does: not with 96 bits, nor over IPv6.
+  for (const auto& [icv, v6, difference] : {std::tuple(96u, false, ""), {128u, false, "align8"}, {128u, true, ""}})
+    EXPECT_EQ(differs([&](Message& wanted, Message& held) {
+                for (Message* const m : {&wanted, &held}) {
+                  m->satype = pfkey::SaType::ah, m->sa->auth = 5, m->icv = pfkey::Number{icv};
+                  if (v6) m->dst->address = unspecified(Family::v6), m->dst->address.octets[15] = std::byte{1};
+                }
+                wanted.ah_align = pfkey::Number{8};
+              }),
+              difference)
+        << icv << v6;
   // DES does not look at the lowest bit of an octet.
   EXPECT_EQ(differs([](Message&, Message& held) {
               held.encrypt_key = key(std::string_view("\x00\x22\x44\x66\x88\xaa\xcc\xee", 8));
@@ -68,6 +79,10 @@ TEST(Compare, WhatSomebodySaidDoes) {
             "inbound, outbound");
   EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.auth_key = key("0123456789abcdeg"); }), "authkey");
   EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.icv = pfkey::Number{128}; }), "icv");
+  EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.tfc_pad = pfkey::Number{128}; }), "tfcpad");
+  EXPECT_EQ(differs([](Message&, Message& held) { held.df = pfkey::Number{pfkey::kDfClear}; }), "df");
+  EXPECT_EQ(differs([](Message& wanted, Message&) { wanted.dscp = pfkey::Number{0}; }), "dscp");
+  EXPECT_EQ(differs([](Message&, Message& held) { held.output_mark = pfkey::Mark{1, 1}; }), "output-mark");
   EXPECT_EQ(differs([](Message&, Message& held) { held.hard = pfkey::Lifetime{0, 1, 0, 0}; }), "hard_bytes");
   EXPECT_EQ(differs([](Message& wanted, Message& held) {
               wanted.replay_value = pfkey::ReplayValue{78, 0}, held.replay_value = pfkey::ReplayValue{77, 0};

@@ -58,15 +58,19 @@ TEST(Complete, ExtensionsThatTheCommandUses) {
       {"add esp ",
        "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto icmp-type icmp-code "
        "encap nat_loc nat_lport "
-       "nat_rem nat_rport encr_alg reserved_bits encrkey auth_alg authkey icv replay replay_value state soft_bytes "
+       "nat_rem nat_rport keepalive encr_alg reserved_bits encrkey auth_alg authkey icv tfcpad df dscp replay "
+       "replay_value "
+       "state soft_bytes "
        "soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime hard_alloc idle_addtime idle_usetime "
-       "srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn offload"},
+       "srcidtype dstidtype label outer-label implicit-label reqid bundle mark output-mark dev "
+       "if_id esn offload"},
       {"add ah ",
        "spi pair-spi inbound outbound src dst sport dport proto isrc idst isport idport iproto icmp-type icmp-code "
-       "auth_alg authkey icv replay "
+       "auth_alg authkey icv df dscp replay "
        "replay_value state soft_bytes soft_addtime soft_usetime soft_alloc hard_bytes hard_addtime hard_usetime "
-       "hard_alloc idle_addtime idle_usetime srcidtype dstidtype label outer-label implicit-label reqid mark if_id esn "
-       "align8 offload"},
+       "hard_alloc idle_addtime idle_usetime srcidtype dstidtype label outer-label implicit-label reqid bundle mark "
+       "output-mark dev "
+       "if_id esn align8 offload"},
       {"update-pair esp pair", ""},
       {"update esp pair", "pair-spi"},
       {"get esp flags", ""},

@@ -28,8 +28,8 @@ std::vector<std::string_view> known_words() {
   for (const CommandRow& c : commands()) text::for_each_word(c.names, add);
   for (const Keyword& k : keywords()) for_each_name(k, add);
   for (const bool auth : {true, false}) std::ranges::for_each(algorithm_names(auth), add);
-  for (const auto& table :
-       {pfkey::state_words(), pfkey::identity_words(), pfkey::encapsulation_words(), pfkey::offload_words()})
+  for (const auto& table : {pfkey::state_words(), pfkey::identity_words(), pfkey::encapsulation_words(),
+                            pfkey::offload_words(), pfkey::df_words(), pfkey::dscp_words()})
     std::ranges::for_each(pfkey::all_names(table), add);
   for (const std::string_view list : {kSaTypeWords, std::string_view("attr")}) text::for_each_word(list, add);
   return words;

@@ -35,14 +35,19 @@ std::optional<T> unless_zero(V v) {
 
 // The value is an extension of its own.
 template <class T, class Place>
-constexpr auto whole(std::optional<T> S::* member, Place Message::* place, bool names = false) {
-  return Joint{member, [place](Message& m, T& v) { m.*place = std::move(v); },
-               [place](const Message& m) { return m.*place ? std::optional<T>(*(m.*place)) : std::nullopt; }, names};
+constexpr auto whole(std::optional<T> S::* member, Place Message::* place, bool names = false,
+                     std::optional<T> none = std::nullopt) {
+  return Joint{member,
+               [place](Message& m, T& v) { m.*place = std::move(v); },
+               [place](const Message& m) { return m.*place ? std::optional<T>(*(m.*place)) : std::nullopt; },
+               names,
+               false,
+               std::move(none)};
 }
 
-// So is this one, a number of which 0 says nothing.
+// So is this one, a number of which one value, 0 unless another is named, says nothing.
 template <class T>
-constexpr auto number(std::optional<T> S::* member, std::optional<pfkey::Number> Message::* place) {
+constexpr auto number(std::optional<T> S::* member, std::optional<pfkey::Number> Message::* place, T none = T{0}) {
   return Joint{member,
                [place](Message& m, const T& v) { m.*place = pfkey::Number{v.value}; },
                [place](const Message& m) {
@@ -53,7 +58,7 @@ constexpr auto number(std::optional<T> S::* member, std::optional<pfkey::Number>
                },
                false,
                false,
-               std::optional<T>(T{0})};
+               std::optional<T>(none)};
 }
 
 // A bit of the SA.
@@ -155,6 +160,10 @@ constexpr std::tuple kJoints{
     algorithm(&S::encrypt, &pfkey::Sa::encrypt),
     algorithm(&S::auth, &pfkey::Sa::auth),
     number(&S::icv, &Message::icv),
+    number(&S::tfcpad, &Message::tfc_pad),
+    number(&S::df, &Message::df, Df{pfkey::kDfCopy}),
+    number(&S::dscp, &Message::dscp, Dscp{pfkey::kDscpKeep}),
+    number(&S::keepalive, &Message::keepalive),
     Joint{&S::replay, put_window, [](const Message& m) { return unless_zero<Window>(m.window()); }},
     Joint{&S::esn, put_esn, [](const Message& m) { return if_so<Flag>(m.extended()); }},
     Joint{&S::replay_value, [](Message& m, const Count& v) { m.replay_value = pfkey::ReplayValue::of(v.value); },
@@ -176,10 +185,13 @@ constexpr std::tuple kJoints{
     label(&S::outer_label, &Message::outer_sensitivity, 0),
     label(&S::implicit_label, &Message::outer_sensitivity, pfkey::kSensImplicit),
     number(&S::reqid, &Message::reqid),
+    number(&S::bundle, &Message::bundle),
     whole(&S::mark, &Message::mark, kNames),
     number(&S::if_id, &Message::if_id),
     Joint{&S::align8, [](Message& m, Flag) { m.ah_align = pfkey::Number{8}; },
           [](const Message& m) { return if_so<Flag>(m.ah_align && m.ah_align->value == 8); }},
+    whole(&S::output_mark, &Message::output_mark, false, std::optional(pfkey::Mark{0, 0})),
+    whole(&S::device, &Message::device),
     whole(&S::offload, &Message::offload),
 };
 

@@ -60,10 +60,16 @@ constexpr std::array kTable = {
     Row{keyword, "time-hard -lh", "hard_addtime"},
     Row{keyword, "time-use-soft", "soft_usetime"},
     Row{keyword, "time-use-hard", "hard_usetime"},
-    Row{keyword, "flag", "esn align8", "of the flags there are esn and, for the absence of align4, align8"},
+    Row{keyword, "flag extra-flag", "esn align8 df dscp",
+        "a flag is a keyword: esn; align8 for the absence of align4; df clear for nopmtudisc; dscp copy for "
+        "decap-dscp; "
+        "dscp 0 for dont-encap-dscp"},
+    Row{keyword, "nopmtudisc", "df", "say df clear"},
+    Row{keyword, "decap-dscp", "dscp", "say dscp copy"},
+    Row{keyword, "dont-encap-dscp", "dscp", "say dscp 0"},
     Row{keyword, "mask", "mark", "the mask follows its value after a slash: mark VALUE/MASK"},
-    Row{keyword, "output-mark extra-flag tfcpad coa ctx pcpu-num seq replay-seq-hi replay-oseq-hi", "", kNotHere},
-    Row{keyword, "dev -hwif", "offload"},
+    Row{keyword, "coa ctx pcpu-num seq replay-seq-hi replay-oseq-hi", "", kNotHere},
+    Row{keyword, "-hwif", "offload"},
 
     // setkey.
     Row{keyword, "-u", "reqid"},
@@ -79,7 +85,7 @@ constexpr std::array kTable = {
     Row{keyword, "spi-c spi-s", "spi"},
     Row{keyword, "port-c port-s", "sport dport", "say sport or dport"},
     Row{keyword, "prot", "", "the SA type, ah or esp, follows the command"},
-    Row{keyword, "bundle q", "", kNotHere},
+    Row{keyword, "q", "", kNotHere},
 
     // Algorithms that the kernel's names do not cover.
     Row{auth, "hmac-md5-96 md5-96 md5_96 keyed-hmac-md5", "hmac-md5"},

@@ -32,7 +32,10 @@ TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
       {"sel src 10.1.0.0/16",
        "\"sel\"; the traffic inside a tunnel is isrc and idst; its ports and protocol are sport, dport and proto"},
       {"replay-window 32", "\"replay-window\"; did you mean replay?"},
-      {"output-mark 0x1", "\"output-mark\"; there is nothing like it here"},
+      {"coa 192.0.2.9", "\"coa\"; there is nothing like it here"},
+      {"nopmtudisc", "\"nopmtudisc\"; say df clear"},
+      {"decap-dscp", "\"decap-dscp\"; say dscp copy"},
+      {"dont-encap-dscp", "\"dont-encap-dscp\"; say dscp 0"},
       {"limit byte-hard 5",
        "\"limit\"; each limit is a keyword of its own: soft_bytes, hard_bytes, soft_addtime, "
        "hard_addtime and their like"},

@@ -68,6 +68,16 @@ std::vector<MessageRow> rows() {
   row("authalg SHA-256", [](Message& m) { m.sa->auth = 5, m.sa->encrypt = 11; });
   row("auth_alg 7", [](Message& m) { m.sa->auth = 7, m.sa->encrypt = 11; });
   row("authalg sha256 icv 96", [](Message& m) { m.sa->auth = 5, m.sa->encrypt = 11, m.icv = pfkey::Number{96}; });
+  row("tfcpad 1400", [](Message& m) { m.tfc_pad = pfkey::Number{1400}; });
+  row("df set", [](Message& m) { m.df = pfkey::Number{pfkey::kDfSet}; });
+  row("df clear", [](Message& m) { m.df = pfkey::Number{pfkey::kDfClear}; });
+  row("dscp copy", [](Message& m) { m.dscp = pfkey::Number{pfkey::kDscpCopy}; });
+  row("dscp keep", [](Message& m) { m.dscp = pfkey::Number{pfkey::kDscpKeep}; });
+  row("dscp 46", [](Message& m) { m.dscp = pfkey::Number{46}; });
+  row("bundle 7", [](Message& m) { m.bundle = pfkey::Number{7}; });
+  row("output-mark 0x5", [](Message& m) { m.output_mark = pfkey::Mark{5, UINT32_MAX}; });
+  row("output-mark 0x5/0xf", [](Message& m) { m.output_mark = pfkey::Mark{5, 15}; });
+  row("dev eth0", [](Message& m) { m.device = pfkey::Device{"eth0"}; });
   row("encralg 3des", [](Message& m) { m.sa->encrypt = 3; });
   row("encr_alg null", [](Message& m) { m.sa->encrypt = 11; });
   row("src 192.0.2.1", [](Message& m) { m.src = outer("192.0.2.1"); });

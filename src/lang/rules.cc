@@ -137,6 +137,51 @@ constexpr Rule encapsulated(Sentence sentence) {
   return {kError, natted, &S::encap, true, [](const View& v) { return v.spec.*natted && !v.spec.encap; }, sentence};
 }
 
+bool is_tunnel(const View& v) { return v.spec.inner_src || v.spec.inner_dst; }
+bool only_inbound(const View& v) { return v.spec.inbound && !v.spec.outbound; }
+bool only_outbound(const View& v) { return v.spec.outbound && !v.spec.inbound; }
+
+bool outside_is_v6(const S& s) {
+  return s.dst && ((s.dst->literal && s.dst->literal->family == Family::v6) || s.dst->v6_only);
+}
+
+template <auto word>
+constexpr Rule for_esp() {
+  return {kError,
+          word,
+          word,
+          false,
+          [](const View& v) { return v.is_ah() && v.spec.*word; },
+          [](const View&) {
+            return fmt::format("AH does not encrypt and does not pass a NAT: {} is for esp", keyword_for(word).name());
+          }};
+}
+
+// About the header outside.
+template <auto word>
+constexpr Rule for_tunnels() {
+  return {kError,
+          word,
+          &S::inner_dst,
+          true,
+          [](const View& v) { return v.adds() && v.spec.*word && !is_tunnel(v); },
+          [](const View&) { return fmt::format("{} needs a tunnel: give isrc and idst", keyword_for(word).name()); }};
+}
+
+// About packets that are sent.
+template <auto word>
+constexpr Rule for_sending() {
+  return {kWarning,
+          word,
+          &S::inbound,
+          true,
+          [](const View& v) { return v.spec.*word && only_inbound(v); },
+          [](const View&) {
+            return fmt::format("{} is about packets that are sent: an SA that is only inbound sends none",
+                               keyword_for(word).name());
+          }};
+}
+
 // What an SA keeps for life. Words about the inside of a tunnel are refused by every SADB.
 template <auto kept>
 constexpr Rule kept_by_update() {
@@ -183,6 +228,9 @@ constexpr std::array kRules = {
          "AH does not pass a NAT: encap is for esp"},
     Rule{kError, &S::align8, &S::align8, false, [](const View& v) { return v.spec.align8 && !v.is_ah(); },
          "ESP is padded in one way: align8 is for ah"},
+
+    for_esp<&S::tfcpad>(),
+    for_esp<&S::keepalive>(),
 
     // Keys and algorithms.
     Rule{kError, &S::auth_key, &S::auth, true,
@@ -281,6 +329,22 @@ constexpr std::array kRules = {
            return p != 0 && p != pfkey::kProtoIpip && p != pfkey::kProtoIpv6 && has_inner(v.spec);
          },
          "in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside"},
+    for_tunnels<&S::tfcpad>(),
+    for_tunnels<&S::df>(),
+    for_tunnels<&S::dscp>(),
+    Rule{kError, &S::df, &S::dst, false,
+         [](const View& v) { return v.spec.df && outside_is_v6(v.spec); },
+         "df is for tunnels with IPv4 outside: IPv6 headers have no such bit"},
+    for_sending<&S::tfcpad>(),
+    for_sending<&S::df>(),
+    for_sending<&S::keepalive>(),
+    for_sending<&S::bundle>(),
+    Rule{kWarning, &S::dscp, &S::inbound, true,
+         [](const View& v) { return v.spec.dscp && v.spec.dscp->value <= pfkey::kDscpMost && only_inbound(v); },
+         "a DSCP is that of packets that are sent: an SA that is only inbound sends none; say copy or keep"},
+    Rule{kWarning, &S::dscp, &S::outbound, true,
+         [](const View& v) { return v.spec.dscp && v.spec.dscp->value == pfkey::kDscpCopy && only_outbound(v); },
+         "dscp copy is about packets that come in: outbound the outer header has the DSCP of what is inside anyway"},
     Rule{kError, &S::inner_sport, &S::sport, false,
          [](const View& v) {
            return (given(v.spec.inner_sport) || given(v.spec.inner_dport)) &&
@@ -309,6 +373,7 @@ constexpr std::array kRules = {
     encapsulated<&S::nat_remote>("nat_rem needs encap udp"),
     encapsulated<&S::nat_local_port>("nat_lport needs encap udp"),
     encapsulated<&S::nat_remote_port>("nat_rport needs encap udp"),
+    encapsulated<&S::keepalive>("keepalive needs encap udp"),
     Rule{kError, &S::encap, &S::nat_local, true,
          [](const View& v) {
            const S& s = v.spec;

@@ -22,6 +22,7 @@ struct RuleRow {
 #define KEY16 "00112233445566778899aabbccddeeff"
 #define MAC "authalg aes-xcbc authkey " KEY16 " "
 #define AES "encralg aes encrkey " KEY16 " " MAC
+#define TUNNEL "isrc 10.0.0.1 idst 10.0.0.2 "
 #define UPDATE "update esp spi 1000 dst 192.0.2.2 "
 
 constexpr std::string_view kReplay =
@@ -77,6 +78,28 @@ constexpr RuleRow kBroken[] = {
     {UPDATE "reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
     {UPDATE MAC "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
+
+    {AH MAC "isrc 10.0.0.1 idst 10.0.0.2 tfcpad 9", "tfcpad",
+     "error: AH does not encrypt and does not pass a NAT: tfcpad is for esp"},
+    {ESP MAC "tfcpad 9", "tfcpad", "error: tfcpad needs a tunnel: give isrc and idst"},
+    {ESP MAC "df set", "df", "error: df needs a tunnel: give isrc and idst"},
+    {ESP MAC "dscp 0", "dscp", "error: dscp needs a tunnel: give isrc and idst"},
+    {ESP MAC "keepalive 20", "keepalive", "error: keepalive needs encap udp"},
+    {"add esp spi 1000 dst 2001:db8::2 isrc 10.0.0.1 idst 10.0.0.2 " MAC "df clear", "df",
+     "error: df is for tunnels with IPv4 outside: IPv6 headers have no such bit"},
+    {ESP TUNNEL MAC "inbound df set", "df",
+     "warning: df is about packets that are sent: an SA that is only inbound sends none"},
+    {ESP TUNNEL MAC "inbound tfcpad 9", "tfcpad",
+     "warning: tfcpad is about packets that are sent: an SA that is only inbound sends none"},
+    {ESP MAC "inbound encap udp nat_lport 4500 keepalive 20", "keepalive",
+     "warning: keepalive is about packets that are sent: an SA that is only inbound sends none"},
+    {ESP MAC "inbound bundle 2", "bundle",
+     "warning: bundle is about packets that are sent: an SA that is only inbound sends none"},
+    {ESP TUNNEL MAC "inbound dscp 46", "dscp",
+     "warning: a DSCP is that of packets that are sent: an SA that is only inbound sends none; say copy or keep"},
+    {ESP TUNNEL MAC "outbound dscp copy", "dscp",
+     "warning: dscp copy is about packets that come in: outbound the outer header has the DSCP of what is inside "
+     "anyway"},
 
     {ESP MAC "icv 64", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits, not of 64 bits"},
     {ESP "authalg sha256 authkey " KEY16 KEY16 " icv 160", "icv",

@@ -20,12 +20,16 @@ struct SaSpec {
   std::optional<Encapsulation> encap;
   std::optional<Host> nat_local, nat_remote;
   std::optional<Port> nat_local_port, nat_remote_port;
+  std::optional<Positive16> keepalive;
   std::optional<EncryptAlgorithm> encrypt;
   std::optional<KeyValue> encrypt_key;
   std::optional<Bits> reserved_bits;
   std::optional<AuthAlgorithm> auth;
   std::optional<KeyValue> auth_key;
   std::optional<Bits> icv;
+  std::optional<Positive16> tfcpad;
+  std::optional<Df> df;
+  std::optional<Dscp> dscp;
   std::optional<Window> replay;
   std::optional<Count> replay_value;
   std::optional<pfkey::State> state;
@@ -37,7 +41,9 @@ struct SaSpec {
   std::optional<Identity> src_identity, dst_identity;
   std::optional<Label> label, outer_label, implicit_label;
   std::optional<Count32> reqid, if_id;
-  std::optional<pfkey::Mark> mark;
+  std::optional<Positive32> bundle;
+  std::optional<pfkey::Mark> mark, output_mark;
+  std::optional<pfkey::Device> device;
   std::optional<Flag> esn, align8;
   std::optional<pfkey::Offload> offload;
   std::optional<Unusable> unusable;
@@ -47,13 +53,14 @@ struct SaSpec {
 /// store another.
 using Slot =
     std::variant<std::optional<Spi> SaSpec::*, std::optional<Count> SaSpec::*, std::optional<Count32> SaSpec::*,
-                 std::optional<Window> SaSpec::*, std::optional<Bits> SaSpec::*, std::optional<Port> SaSpec::*,
-                 std::optional<IcmpNumber> SaSpec::*, std::optional<Protocol> SaSpec::*,
+                 std::optional<Window> SaSpec::*, std::optional<Bits> SaSpec::*, std::optional<Positive16> SaSpec::*,
+                 std::optional<Positive32> SaSpec::*, std::optional<Df> SaSpec::*, std::optional<Dscp> SaSpec::*,
+                 std::optional<Port> SaSpec::*, std::optional<IcmpNumber> SaSpec::*, std::optional<Protocol> SaSpec::*,
                  std::optional<AuthAlgorithm> SaSpec::*, std::optional<EncryptAlgorithm> SaSpec::*,
                  std::optional<Encapsulation> SaSpec::*, std::optional<pfkey::State> SaSpec::*,
                  std::optional<Flag> SaSpec::*, std::optional<Host> SaSpec::*, std::optional<Network> SaSpec::*,
                  std::optional<KeyValue> SaSpec::*, std::optional<Identity> SaSpec::*, std::optional<Label> SaSpec::*,
-                 std::optional<pfkey::Mark> SaSpec::*, std::optional<pfkey::Offload> SaSpec::*,
-                 std::optional<Unusable> SaSpec::*>;
+                 std::optional<pfkey::Mark> SaSpec::*, std::optional<pfkey::Device> SaSpec::*,
+                 std::optional<pfkey::Offload> SaSpec::*, std::optional<Unusable> SaSpec::*>;
 
 }  // namespace lang

@@ -69,6 +69,22 @@ struct Syntax<Bits> : SyntaxBase<Bits> {
   static constexpr std::string_view kMetavar = "BITS";
 };
 template <>
+struct Syntax<Positive16> : SyntaxBase<Positive16> {
+  static constexpr std::string_view kMetavar = "NUMBER";
+};
+template <>
+struct Syntax<Positive32> : SyntaxBase<Positive32> {
+  static constexpr std::string_view kMetavar = "NUMBER";
+};
+template <>
+struct Syntax<Df> : SyntaxBase<Df> {
+  static constexpr std::string_view kMetavar = "copy|set|clear";
+};
+template <>
+struct Syntax<Dscp> : SyntaxBase<Dscp> {
+  static constexpr std::string_view kMetavar = "copy|keep|NUMBER";
+};
+template <>
 struct Syntax<Port> : SyntaxBase<Port> {
   static constexpr std::string_view kMetavar = "PORT";
 };
@@ -128,6 +144,10 @@ struct Syntax<Label> : SyntaxBase<Label> {
 template <>
 struct Syntax<pfkey::Mark> : SyntaxBase<pfkey::Mark> {
   static constexpr std::string_view kMetavar = "VALUE[/MASK]";
+};
+template <>
+struct Syntax<pfkey::Device> : SyntaxBase<pfkey::Device> {
+  static constexpr std::string_view kMetavar = "DEVICE";
 };
 template <>
 struct Syntax<pfkey::Offload> : SyntaxBase<pfkey::Offload, false, 2> {

@@ -31,6 +31,22 @@ struct Bits {
   std::uint16_t value;
   bool operator==(const Bits&) const = default;
 };
+struct Positive16 {  ///< From 1: octets, seconds.
+  std::uint16_t value;
+  bool operator==(const Positive16&) const = default;
+};
+struct Positive32 {  ///< From 1.
+  std::uint32_t value;
+  bool operator==(const Positive32&) const = default;
+};
+struct Df {
+  std::uint8_t value;  ///< pfkey::Df.
+  bool operator==(const Df&) const = default;
+};
+struct Dscp {
+  std::uint8_t value;  ///< pfkey::Dscp.
+  bool operator==(const Dscp&) const = default;
+};
 struct Port {
   std::uint16_t value;
   bool operator==(const Port&) const = default;

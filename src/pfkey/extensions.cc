@@ -1,64 +1,133 @@
 #include "pfkey/extensions.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <concepts>
+#include <string>
+
+#include "pfkey/algorithms.h"
 
 namespace pfkey {
 namespace {
 
-using D = Diagnostic;
-constexpr std::array kTable = {
-    Extension{1, "SA", &Message::sa, D::duplicate_sa, D::malformed_sa},
-    Extension{2, "LIFETIME_CURRENT", &Message::current, D::none, D::none},
-    Extension{3, "LIFETIME_HARD", &Message::hard, D::none, D::none},
-    Extension{4, "LIFETIME_SOFT", &Message::soft, D::none, D::none},
-    Extension{26, "LIFETIME_IDLE", &Message::idle, D::none, D::none},
-    Extension{5, "ADDRESS_SRC", &Message::src, D::duplicate_src, D::malformed_src},
-    Extension{6, "ADDRESS_DST", &Message::dst, D::duplicate_dst, D::malformed_dst},
-    Extension{20, "ADDRESS_NATT_LOC", &Message::natt_local, D::duplicate_natt_loc, D::malformed_natt_loc},
-    Extension{21, "ADDRESS_NATT_REM", &Message::natt_remote, D::duplicate_natt_rem, D::malformed_natt_rem},
-    Extension{7, "ADDRESS_INNER_SRC", &Message::inner_src, D::duplicate_inner_src, D::malformed_inner_src},
-    Extension{22, "ADDRESS_INNER_DST", &Message::inner_dst, D::duplicate_inner_dst, D::malformed_inner_dst},
-    Extension{19, "KM_COOKIE", &Message::km_cookie, D::none, D::none},
-    Extension{8, "KEY_AUTH", &Message::auth_key, D::duplicate_akey, D::malformed_akey},
-    Extension{9, "KEY_ENCRYPT", &Message::encrypt_key, D::duplicate_ekey, D::malformed_ekey},
-    Extension{10, "IDENTITY_SRC", &Message::src_identity, D::none, D::none},
-    Extension{11, "IDENTITY_DST", &Message::dst_identity, D::none, D::none},
-    Extension{12, "SENSITIVITY", &Message::sensitivity, D::none, D::none},
-    Extension{27, "OUTER_SENS", &Message::outer_sensitivity, D::none, D::none},
-    Extension{23, "PAIR", &Message::pair, D::none, D::none},
-    Extension{24, "REPLAY_VALUE", &Message::replay_value, D::none, D::none},
-    Extension{13, "PROPOSAL", &Message::proposal, D::none, D::none},
-    Extension{18, "EPROP", &Message::extended_proposal, D::none, D::none},
-    Extension{14, "SUPPORTED_AUTH", &Message::supported_auth, D::none, D::none},
-    Extension{15, "SUPPORTED_ENCRYPT", &Message::supported_encrypt, D::none, D::none},
-    Extension{16, "SPIRANGE", &Message::spi_range, D::duplicate_range, D::malformed_range},
-    Extension{17, "EREG", &Message::extended_register, D::none, D::none},
-    Extension{25, "EDUMP", &Message::extended_dump, D::none, D::none},
-    Extension{0x80, "INITIAL_IV", &Message::initial_iv, D::none, D::none},
-    Extension{0x81, "REQID", &Message::reqid, D::none, D::none, "reqid", "reqid", "{}"},
-    Extension{0x82, "MARK", &Message::mark, D::none, D::none, "mark", "mark", "{:#x}/{:#x}"},
-    Extension{0x83, "IF_ID", &Message::if_id, D::none, D::none, "if_id", "if_id", "{:#x}"},
-    Extension{0x84, "REPLAY_WINDOW", &Message::replay_window, D::none, D::none},
-    Extension{0x88, "AH_ALIGN", &Message::ah_align, D::none, D::none, "ah_align", "align",
-              "AH is a multiple of {} bytes"},
-    Extension{0x89, "ICV", &Message::icv, D::none, D::none, "icv_bits", "icv", "{} bits"},
-    Extension{0x85, "OFFLOAD", &Message::offload, D::none, D::none, "offload", "offload", "{} {}"},
-    Extension{0x86, "REMARK", &Message::remark, D::none, D::none},
-    Extension{0x87, "TRAFFIC", &Message::traffic, D::none, D::none},
-};
-
 consteval bool unique_ids() {
-  for (const Extension& a : kTable)
-    for (const Extension& b : kTable)
+  for (const Extension& a : kExtensions)
+    for (const Extension& b : kExtensions)
       if (&a != &b && a.id == b.id) return false;
   return true;
 }
 static_assert(unique_ids());
 
+// Sentences about a row, made once for each.
+template <class Sentence>
+std::string_view sentence_of(const Extension& row, Sentence sentence) {
+  static const auto kSentences = [&] {
+    std::array<std::string, kExtensions.size()> all;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (kExtensions[i].kept) all[i] = sentence(*kExtensions[i].kept);
+    return all;
+  }();
+  return kSentences[static_cast<std::size_t>(&row - kExtensions.data())];
+}
+
+// What an SA must be, by Needs.
+struct Condition {
+  std::string_view words;  ///< Behind the keyword.
+  bool (*met)(const Message& sa);
+};
+bool is_tunnel(const Message& m) { return m.inner_src && m.inner_dst; }
+constexpr std::array kConditions = {
+    Condition{"", [](const Message&) { return true; }},
+    Condition{"is for tunnels of ESP: give isrc and idst",
+              [](const Message& m) { return is_tunnel(m) && m.satype == SaType::esp; }},
+    Condition{"is for tunnels: give isrc and idst", is_tunnel},
+    Condition{"is for tunnels with IPv4 outside: IPv6 headers have no such bit",
+              [](const Message& m) { return is_tunnel(m) && m.dst && m.dst->address.family == Family::v4; }},
+    Condition{"is for ESP in UDP: give encap udp",
+              [](const Message& m) { return m.natt_local.has_value() || m.natt_remote.has_value(); }},
+};
+static_assert(kConditions.size() == static_cast<std::size_t>(Needs::encapsulation) + 1);
+const Condition& condition(Needs needs) { return kConditions[static_cast<std::size_t>(needs)]; }
+
+// Calls f(row, value) for each number of a message that an SA keeps.
+template <class M, class F>
+void for_each_kept_number(M& m, F f) {
+  for_each_extension([&]<class Row>(Row) {
+    if constexpr (std::same_as<typename Row::Value, std::optional<Number>> && Row::kRow.kept.has_value())
+      if (m.*Row::kMember) f(Row::kRow, m.*Row::kMember);
+  });
+}
+
 }  // namespace
 
-std::span<const Extension> extensions() { return kTable; }
+std::span<const Extension> extensions() { return kExtensions; }
+
+const Extension& extension_of(const Slot& slot) { return *std::ranges::find(kExtensions, slot, &Extension::slot); }
+
+std::uint32_t usual_icv(std::uint8_t auth) {
+  const Algorithm* const row = find_algorithm(AlgorithmKind::auth, auth);
+  return row ? row->icv * 8u : 0;
+}
+
+std::string_view stays_as_added(const Extension& row) {
+  return sentence_of(row, [](const Kept& kept) { return fmt::format("`{}` stays as the SA was added", kept.keyword); });
+}
+
+bool fits(Needs needs, const Message& sa) { return condition(needs).met(sa); }
+
+std::string_view wrong_number(const Message& request) {
+  std::string_view wrong;
+  for_each_kept_number(request, [&](const Extension& row, const auto& number) {
+    if (!wrong.empty() || (number->value >= row.kept->least && number->value <= row.kept->most)) return;
+    wrong = sentence_of(row, [](const Kept& kept) {
+      return fmt::format("`{}` is a number from {} to {}", kept.keyword, kept.least, kept.most);
+    });
+  });
+  return wrong;
+}
+
+std::string_view meaningless(const Message& add) {
+  std::string_view wrong;
+  for_each_kept_number(add, [&](const Extension& row, const auto&) {
+    if (!wrong.empty() || fits(row.kept->needs, add)) return;
+    wrong = sentence_of(
+        row, [](const Kept& kept) { return fmt::format("`{}` {}", kept.keyword, condition(kept.needs).words); });
+  });
+  return wrong;
+}
+
+std::string_view only_for_linux(const Message& request) {
+  std::string_view why;
+  for_each_extension([&]<class Row>(Row) {
+    if constexpr (Row::kRow.kept && !Row::kRow.kept->only_linux.empty())
+      if (why.empty() && request.*Row::kMember) why = Row::kRow.kept->only_linux;
+  });
+  return why;
+}
+
+void leave_out_unsaid(Message& add) {
+  for_each_kept_number(add, [&](const Extension& row, auto& number) {
+    if (row.kept->unsaid && add.sa && number->value == row.kept->unsaid(add.sa->auth)) number.reset();
+  });
+}
+
+bool asks_the_same(const Extension& row, const Message& update, const Message& sa) {
+  return std::visit(
+      [&](auto slot) {
+        const auto &asked = update.*slot, &had = sa.*slot;
+        if (!asked) return true;
+        if constexpr (std::same_as<decltype(slot), std::optional<Number> Message::*>)
+          if (!had && row.kept && row.kept->unsaid && sa.sa) return asked->value == row.kept->unsaid(sa.sa->auth);
+        if constexpr (std::same_as<decltype(slot), std::optional<Key> Message::*>) {
+          return had && *asked == *had;
+        } else {
+          return asked == had;
+        }
+      },
+      row.slot);
+}
 
 Message Message::clone() const {
   Message copy = header();

@@ -253,6 +253,11 @@ void fields(Io& io, Is<Offload> auto& x) {
 }
 
 template <class Io>
+void fields(Io& io, Is<Device> auto& x) {
+  text_field(io, x.name);
+}
+
+template <class Io>
 void fields(Io& io, Is<Remark> auto& x) {
   text_field(io, x.text);
 }

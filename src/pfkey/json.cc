@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <concepts>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -122,6 +123,8 @@ Json value(const Mark& mark) { return {{"value", mark.value}, {"mask", mark.mask
 
 Json value(const Offload& offload) { return {{"mode", name(offload.mode)}, {"device", offload.device}}; }
 
+Json value(const Device& device) { return device.name; }
+
 Json value(const Remark& remark) { return remark.text; }
 
 Json value(const Traffic& t) {
@@ -134,16 +137,20 @@ void member(Json& out, std::string_view label, const Maybe& x) {
   if (x) out[std::string(label)] = value(*x);
 }
 
-// The extensions of ours whose rows say how they are shown.
+// A number that has a word is the word.
+template <class T>
+Json own_value(const T& x, const Shown& shown) {
+  if constexpr (std::same_as<T, Number>)
+    if (const Word* const word = shown.words ? find_word(shown.words(), x.value) : nullptr) return word->name();
+  return value(x);
+}
+
+// The extensions of ours whose rows say how they are shown. Of a type that has no value() none does.
 void own_members(Json& out, const Message& m) {
-  for (const Extension& row : extensions()) {
-    if (row.json.empty()) continue;
-    std::visit(
-        [&](auto slot) {
-          if constexpr (requires { value(*(m.*slot)); }) member(out, row.json, m.*slot);
-        },
-        row.slot);
-  }
+  for_each_extension([&]<class Row>(Row) {
+    if constexpr (constexpr const Shown& shown = Row::kRow.shown; !shown.json.empty())
+      if (const auto& x = m.*Row::kMember) out[std::string(shown.json)] = own_value(*x, shown);
+  });
 }
 
 void sa_members(Json& out, const Message& m) {

@@ -240,7 +240,7 @@ struct ExtendedDump {
 
 // Ours: what Linux has beside PF_KEY (doc/pf-key.md, "Extensions of ours").
 
-/// REQID, IF_ID: a number that joins an SA to policies or to an XFRM interface.
+/// A number of its own: the member of Message says what it counts.
 struct Number {
   std::uint32_t value = 0;
   bool operator==(const Number&) const = default;
@@ -259,6 +259,28 @@ struct ReplayWindow {
   std::uint32_t window = 0;                     ///< Packets.
   bool esn = false;                             ///< Extended sequence numbers.
   bool operator==(const ReplayWindow&) const = default;
+};
+
+/// DF: the bit "don't fragment" of a tunnel's outer IPv4 header (RFC 4301 section 8.1).
+enum Df : std::uint32_t {
+  kDfCopy,   ///< That of the packet inside, and none if there is IPv6 inside; without a word.
+  kDfSet,    ///< Always.
+  kDfClear,  ///< Never: the network may fragment.
+};
+
+/// DSCP: the traffic class of a tunnel (RFC 4301 section 5.1.2). A number up to kDscpMost: outbound, that of the outer
+/// header.
+enum Dscp : std::uint32_t {
+  kDscpMost = 63,
+  kDscpKeep = 64,  ///< Inbound, what is inside keeps its own; without a word.
+  kDscpCopy = 65,  ///< Inbound, what is inside gets that of the outer header.
+};
+
+/// DEVICE: the network device that the packets of an SA come in or go out by.
+struct Device {
+  static constexpr std::size_t kLongest = 15;  ///< Octets of a name: IFNAMSIZ without its NUL.
+  std::string name;                            ///< No NUL inside.
+  bool operator==(const Device&) const = default;
 };
 
 /// The network device that does the work of an SA.
@@ -314,12 +336,18 @@ struct Message {
   std::optional<ExtendedDump> extended_dump;
   std::optional<Key> initial_iv;  ///< Ours: the explicit IV of an SA, in GET and DUMP replies (doc/pf-key.md).
 
-  std::optional<Number> reqid, if_id;
+  std::optional<Number> reqid;     ///< Joins an SA to the templates of policies.
+  std::optional<Number> if_id;     ///< Joins it to an XFRM interface.
   std::optional<Number> ah_align;  ///< Bytes that AH is a multiple of under IPv4: 4 (RFC 4302) if absent, or 8 (Linux).
   std::optional<Number> icv;       ///< Bits of the ICV of `Sa::auth`; absent: as the algorithm's RFC has it.
-  std::optional<Mark> mark;
+  std::optional<Number> tfc_pad;   ///< Octets that what ESP encrypts is padded to, at least (RFC 4303 section 2.7).
+  std::optional<Number> df, dscp;  ///< Df, Dscp.
+  std::optional<Number> keepalive;        ///< Seconds between the keepalives of a NAT (RFC 3948 section 2.3).
+  std::optional<Number> bundle;           ///< Joins an AH and an ESP SA that protect the same packets (RFC 4301).
+  std::optional<Mark> mark, output_mark;  ///< Of the packets that it is for; of those that it has protected.
   std::optional<ReplayWindow> replay_window;
   Boxed<Offload> offload;
+  Boxed<Device> device;
   Boxed<Remark> remark;
   std::optional<Traffic> traffic;
 
@@ -346,6 +374,6 @@ using Slot =
                  std::optional<SpiRange> Message::*, std::optional<ExtendedRegister> Message::*,
                  std::optional<ExtendedDump> Message::*, std::optional<Number> Message::*,
                  std::optional<Mark> Message::*, std::optional<ReplayWindow> Message::*, Boxed<Offload> Message::*,
-                 Boxed<Remark> Message::*, std::optional<Traffic> Message::*>;
+                 Boxed<Device> Message::*, Boxed<Remark> Message::*, std::optional<Traffic> Message::*>;
 
 }  // namespace pfkey

@@ -79,6 +79,8 @@ constexpr std::array kIdentities = {
 
 constexpr std::array kEncapsulations = {Word{kProtoUdp, "udp"}};
 constexpr std::array kOffloads = {Word{1, "crypto"}, Word{2, "packet"}};
+constexpr std::array kDfs = {Word{kDfCopy, "copy"}, Word{kDfSet, "set"}, Word{kDfClear, "clear"}};
+constexpr std::array kDscps = {Word{kDscpCopy, "copy"}, Word{kDscpKeep, "keep"}};
 constexpr std::array kManagers = {Word{0, "manual"}, Word{1, "ike"}, Word{2, "kink"}, Word{3, "ikev2"}};
 
 std::string name_in(std::span<const Word> table, std::uint32_t number) {
@@ -95,6 +97,8 @@ std::span<const Word> flag_words() { return kFlags; }
 std::span<const Word> identity_words() { return kIdentities; }
 std::span<const Word> encapsulation_words() { return kEncapsulations; }
 std::span<const Word> offload_words() { return kOffloads; }
+std::span<const Word> df_words() { return kDfs; }
+std::span<const Word> dscp_words() { return kDscps; }
 std::span<const Word> manager_words() { return kManagers; }
 
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word) {

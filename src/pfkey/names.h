@@ -25,6 +25,8 @@ std::span<const Word> flag_words();           ///< SA flags, one bit each: "inbo
 std::span<const Word> identity_words();       ///< Identity types with their synonyms: "fqdn domain domainname".
 std::span<const Word> encapsulation_words();  ///< What ESP is carried in, by its IP protocol: "udp".
 std::span<const Word> offload_words();        ///< Offload::Mode: "crypto".
+std::span<const Word> df_words();             ///< Df: "copy".
+std::span<const Word> dscp_words();           ///< Those of Dscp that are no DSCP themselves: "keep".
 std::span<const Word> manager_words();        ///< Key-management protocols: "ikev2".
 
 /// The number that a word of the table stands for, in any case; nullopt: no such word.

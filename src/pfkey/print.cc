@@ -177,23 +177,26 @@ void print_owner(const Message& m, Lines& lines) {
   }
 }
 
-std::string text_of(const Number& n, std::string_view text) { return fmt::format(fmt::runtime(text), n.value); }
-std::string text_of(const Mark& m, std::string_view text) { return fmt::format(fmt::runtime(text), m.value, m.mask); }
-std::string text_of(const Offload& o, std::string_view text) {
-  return fmt::format(fmt::runtime(text), name(o.mode), escaped(o.device));
+std::string text_of(const Number& n, const Shown& shown) {
+  const Word* const word = shown.words ? find_word(shown.words(), n.value) : nullptr;
+  return word ? std::string(word->name()) : fmt::format(fmt::runtime(shown.text), n.value);
+}
+std::string text_of(const Mark& m, const Shown& shown) {
+  return fmt::format(fmt::runtime(shown.text), m.value, m.mask);
+}
+std::string text_of(const Device& d, const Shown& shown) {
+  return fmt::format(fmt::runtime(shown.text), escaped(d.name));
+}
+std::string text_of(const Offload& o, const Shown& shown) {
+  return fmt::format(fmt::runtime(shown.text), name(o.mode), escaped(o.device));
 }
 
-// The extensions of ours whose rows say how they are shown.
+// The extensions of ours whose rows say how they are shown. Of a type that has no text_of() none does.
 void print_own(const Message& m, Lines& lines) {
-  for (const Extension& row : extensions()) {
-    if (row.label.empty()) continue;
-    std::visit(
-        [&](auto slot) {
-          if constexpr (requires { text_of(*(m.*slot), row.text); })
-            if (m.*slot) lines.line(row.label, text_of(*(m.*slot), row.text));
-        },
-        row.slot);
-  }
+  for_each_extension([&]<class Row>(Row) {
+    if constexpr (constexpr const Shown& shown = Row::kRow.shown; !shown.label.empty())
+      if (const auto& value = m.*Row::kMember) lines.line(shown.label, text_of(*value, shown));
+  });
 }
 
 void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {

@@ -348,7 +348,8 @@ TEST_F(Print, EverythingElseHasItsLinesToo) {
   m.extended_dump = all.extended_dump;
   m.initial_iv = all.initial_iv->clone();
   m.reqid = all.reqid, m.mark = all.mark, m.if_id = all.if_id, m.ah_align = all.ah_align;
-  m.icv = all.icv;
+  m.icv = all.icv, m.tfc_pad = all.tfc_pad, m.output_mark = all.output_mark, m.device = all.device, m.df = all.df;
+  m.dscp = all.dscp, m.keepalive = all.keepalive, m.bundle = all.bundle;
   m.replay_window = all.replay_window, m.offload = all.offload;
   m.remark = Remark{"a \x1b remark"};
   EXPECT_EQ(message(m),
@@ -368,6 +369,13 @@ TEST_F(Print, EverythingElseHasItsLinesToo) {
             "  if_id     0x7\n"
             "  align     AH is a multiple of 8 bytes\n"
             "  icv       96 bits\n"
+            "  tfcpad    to 1400 bytes\n"
+            "  out mark  0x5/0xf\n"
+            "  dev       eth1\n"
+            "  df        clear\n"
+            "  dscp      46\n"
+            "  keepalive each 20 seconds\n"
+            "  bundle    3\n"
             "  offload   packet eth0\n"
             "  register  ah, esp\n"
             "  timeout   1.00 minute\n"

@@ -17,7 +17,6 @@ inline constexpr std::string_view kNoAhThroughNat = "AH cannot pass a NAT";
 
 inline constexpr std::string_view kNoSuchIcv =
     "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the whole result";
-inline constexpr std::string_view kKeptForGood =
-    "the length of the ICV and the alignment of AH stay as the SA was added";
+inline constexpr std::string_view kNoSuchAlignment = "`align8` is a number, 4 or 8: AH is a multiple of so many bytes";
 
 }  // namespace pfkey

@@ -103,9 +103,7 @@ constexpr std::array kTable = {
     // They are for replies.
     Requirement{Part::contents, EINVAL, D::unknown_ext, "",
                 [](const Asked& a) { return a.m.initial_iv || a.m.remark || a.m.traffic; }},
-    Requirement{Part::contents, EOPNOTSUPP, D::none, "",
-                [](const Asked& a) { return a.m.offload && !a.sadb.offload; }},
-    Requirement{Part::contents, EINVAL, D::bad_saflags, "AH is a multiple of 4 or of 8 bytes",
+    Requirement{Part::contents, EINVAL, D::none, kNoSuchAlignment,
                 [](const Asked& a) { return odd_alignment(a.m); }},
     Requirement{Part::contents, EINVAL, D::bad_aalg, kNoSuchIcv,
                 [](const Asked& a) { return a.m.icv && a.m.icv->value < kShortIcv; }},

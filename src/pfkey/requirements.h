@@ -15,7 +15,6 @@ namespace pfkey {
 /// What differs between SADBs, each with its reason. Usable algorithms differ, too: see Asked::auth.
 struct SadbFacts {
   bool labels = false;           ///< It has a label policy. Linux: only with SELinux; ipsecd carries no labels.
-  bool offload = false;          ///< A device may do the work of an SA. The devices' drivers are in the kernel.
   bool active_elsewhere = true;  ///< An SA may be another node's for now. The kernel's are mature from the start.
   std::string_view why_no_labels = {}, why_mature = {};  ///< The SADB's words for it, static; empty: it has none.
 };

@@ -269,7 +269,7 @@ TEST(Diagnostics, HaveTheirNumbers) {
 }
 
 TEST(Extensions, HaveTheNumbersAndCodesOfTheirNames) {
-  EXPECT_EQ(extensions().size(), 37u) << "27 of Solaris' 28: string keys are left out; ten are ours";
+  EXPECT_EQ(extensions().size(), 44u) << "27 of Solaris' 28: string keys are left out; seventeen are ours";
   for (const Extension& e : extensions()) {
     EXPECT_TRUE((e.id >= 1 && e.id < kExtensionMax) || e.id >= kOwnExtensionFirst) << e.name;
     const std::string duplicate(name_of(e.duplicate)), malformed(name_of(e.malformed));
@@ -281,6 +281,84 @@ TEST(Extensions, HaveTheNumbersAndCodesOfTheirNames) {
       EXPECT_EQ(duplicate.substr(duplicate.find('_')), malformed.substr(malformed.find('_'))) << e.name;
     }
   }
+}
+
+// A refusal says the keyword, what it may be and what it is for; a number that an SA has without a word says nothing.
+TEST(Extensions, SayWhatIsWrongWithTheirNumbers) {
+  struct Row {
+    std::optional<Number> Message::* member;
+    std::uint32_t value;
+    std::string_view wrong;
+  };
+  for (const Row& row : {Row{&Message::tfc_pad, 0, "`tfcpad` is a number from 1 to 65535"},
+                         {&Message::tfc_pad, 1, ""},
+                         {&Message::tfc_pad, 65535, ""},
+                         {&Message::tfc_pad, 65536, "`tfcpad` is a number from 1 to 65535"},
+                         {&Message::df, 2, ""},
+                         {&Message::df, 3, "`df` is a number from 0 to 2"},
+                         {&Message::dscp, 65, ""},
+                         {&Message::dscp, 66, "`dscp` is a number from 0 to 65"},
+                         {&Message::keepalive, 0, "`keepalive` is a number from 1 to 65535"},
+                         {&Message::bundle, 0, "`bundle` is a number from 1 to 4294967295"},
+                         {&Message::bundle, UINT32_MAX, ""},
+                         {&Message::reqid, 0, ""}}) {
+    Message m;
+    m.*row.member = Number{row.value};
+    EXPECT_EQ(wrong_number(m), row.wrong) << row.value;
+  }
+}
+
+TEST(Extensions, SayWhatAnSaMustBe) {
+  struct Row {
+    std::optional<Number> Message::* member;
+    SaType satype;
+    bool tunnel, v6, encapsulated;
+    std::string_view wrong;
+  };
+  constexpr std::string_view kPad = "`tfcpad` is for tunnels of ESP: give isrc and idst",
+                             kDf = "`df` is for tunnels with IPv4 outside: IPv6 headers have no such bit",
+                             kDscp = "`dscp` is for tunnels: give isrc and idst",
+                             kAlive = "`keepalive` is for ESP in UDP: give encap udp";
+  using enum SaType;
+  for (const Row& row : {Row{&Message::tfc_pad, esp, true, false, false, ""},
+                         {&Message::tfc_pad, esp, false, false, false, kPad},
+                         {&Message::tfc_pad, ah, true, false, false, kPad},
+                         {&Message::df, esp, true, false, false, ""},
+                         {&Message::df, ah, true, false, false, ""},
+                         {&Message::df, esp, true, true, false, kDf},
+                         {&Message::df, esp, false, false, false, kDf},
+                         {&Message::dscp, ah, true, true, false, ""},
+                         {&Message::dscp, esp, false, false, false, kDscp},
+                         {&Message::keepalive, esp, false, false, true, ""},
+                         {&Message::keepalive, esp, true, false, false, kAlive},
+                         {&Message::bundle, ah, false, false, false, ""}}) {
+    Message m;
+    m.satype = row.satype, m.sa = Sa{};
+    m.dst = Endpoint{.address = unspecified(row.v6 ? Family::v6 : Family::v4)};
+    if (row.tunnel) m.inner_src = m.inner_dst = m.dst;
+    if (row.encapsulated) m.natt_remote = m.dst;
+    m.*row.member = Number{1};
+    EXPECT_EQ(meaningless(m), row.wrong);
+  }
+}
+
+TEST(Extensions, LeaveOutWhatAnSaHasWithoutAWord) {
+  Message m;
+  m.sa = Sa{.auth = 5};
+  m.df = Number{kDfCopy}, m.dscp = Number{kDscpKeep}, m.ah_align = Number{4}, m.icv = Number{128},
+  m.tfc_pad = Number{1};
+  leave_out_unsaid(m);
+  Message left;
+  left.sa = m.sa, left.tfc_pad = Number{1};
+  EXPECT_EQ(m, left);
+  Message asks;
+  for (const auto& [value, same] : {std::pair(kDfCopy, true), {kDfClear, false}}) {
+    asks.df = Number{value};
+    EXPECT_EQ(asks_the_same(extension_of(&Message::df), asks, left), same);
+  }
+  asks.tfc_pad = Number{2};
+  EXPECT_FALSE(asks_the_same(extension_of(&Message::tfc_pad), asks, left));
+  EXPECT_EQ(stays_as_added(extension_of(&Message::tfc_pad)), "`tfcpad` stays as the SA was added");
 }
 
 TEST(Words, OfEachNumber) {

@@ -94,6 +94,13 @@ inline Message everything() {
   m.if_id = Number{7};
   m.ah_align = Number{8};
   m.icv = Number{96};
+  m.tfc_pad = Number{1400};
+  m.output_mark = Mark{0x5, 0xf};
+  m.device = Device{"eth1"};
+  m.df = Number{kDfClear};
+  m.dscp = Number{46};
+  m.keepalive = Number{20};
+  m.bundle = Number{3};
   m.replay_window = ReplayWindow{1024, true};
   m.offload = Offload{Offload::Mode::packet, "eth0"};
   m.traffic = Traffic{12, 1795230200, 1, 2, 3, 4, 5};

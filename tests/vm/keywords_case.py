@@ -18,6 +18,9 @@ WORDS = {
     "reserved_bits": "reserved_bits 128", "icv": "icv 96", "replay": "replay 32", "replay_value": "replay_value 7", "state": "state 4",
     "srcidtype": "srcidtype fqdn a.example", "dstidtype": "dstidtype fqdn b.example", "label": "label 3",
     "outer-label": "outer-label 3", "implicit-label": "implicit-label 3", "reqid": "reqid 5", "mark": "mark 5", "if_id": "if_id 6",
+    "tfcpad": "tfcpad 200 isrc 10.0.0.0/8 idst 10.1.0.0/16", "df": "df clear isrc 10.0.0.0/8 idst 10.1.0.0/16",
+    "dscp": "dscp copy isrc 10.0.0.0/8 idst 10.1.0.0/16", "keepalive": "keepalive 20 encap udp nat_lport 4500", "bundle": "bundle 3",
+    "output-mark": "output-mark 5/15", "dev": "dev lo",
     "esn": "esn replay 64", "align8": "align8", "offload": "offload crypto lo",
     **{f"{kind}_{what}": f"{kind}_{what} 1000" for kind in ("soft", "hard", "idle") for what in ("bytes", "addtime", "usetime", "alloc")
        if kind != "idle" or "time" in what}}

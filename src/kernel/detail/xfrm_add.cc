@@ -1,15 +1,30 @@
 #include "kernel/detail/xfrm_add.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "kernel/detail/xfrm_encode.h"
 #include "kernel/detail/xfrm_parts.h"
+#include "pfkey/units.h"
 
 namespace kernel::xfrm {
 
 using pfkey::Diagnostic;
 using pfkey::Message;
+
+namespace {
+
+std::optional<Refusal> look_up(const std::string* name, const XfrmWorld& world, std::uint32_t& index) {
+  if (!name) return std::nullopt;
+  index = world.device_index(*name);
+  if (index != 0) return std::nullopt;
+  return Refusal{ENODEV, Diagnostic::none, fmt::format("there is no network device {}", pfkey::in_quotes(*name))};
+}
+
+}  // namespace
 
 std::uint32_t way_by_addresses(const Message& sa, const XfrmWorld& world) {
   if (!world.is_local || !sa.src || !sa.dst) return 0;
@@ -29,15 +44,13 @@ void set_way(Message& sa, std::uint32_t way) {
 std::optional<Refusal> put_add(Message& m, std::uint16_t type, const XfrmWorld& world, std::string& remark,
                                NetlinkBatch& out) {
   if (auto wrong = wrong_with(m, world.labels)) return wrong;
-  std::uint32_t device = 0;
-  if (m.offload) {
-    device = world.device_index(m.offload->device);
-    if (device == 0) return Refusal{ENODEV, Diagnostic::none, "there is no such network device"};
-  }
+  Devices devices;
+  if (auto wrong = look_up(m.offload ? &m.offload->device : nullptr, world, devices.offload)) return wrong;
+  if (auto wrong = look_up(m.device ? &m.device->name : nullptr, world, devices.selector)) return wrong;
   // The kernel gets the direction that the addresses tell; what is kept of the SA is only what was asked for.
   const std::uint32_t asked = m.sa->flags;
   if ((asked & kWays) == 0) m.sa->flags |= way_by_addresses(m, world);
-  const bool fits = put_sa(m, type, device, out);
+  const bool fits = put_sa(m, type, devices, out);
   m.sa->flags = asked;
   if (!fits) return Refusal{EMSGSIZE, Diagnostic::none, "the SA is too large"};
   if (m.idle) append(remark, kIdleNotEnforced);

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/net.h"
+#include "pfkey/alignment.h"
 #include "pfkey/message.h"
 
 namespace kernel::xfrm {
@@ -23,9 +24,7 @@ inline constexpr std::uint8_t kDirectionIn = 1, kDirectionOut = 2;
 inline constexpr std::uint8_t kOffloadPacket = 4;  ///< XFRM_OFFLOAD_PACKET, since Linux 6.2.
 inline constexpr unsigned kAttributes = 40;
 inline constexpr std::uint16_t kUdpEncapsulation = 2;  ///< UDP_ENCAP_ESPINUDP, RFC 3948.
-/// Whether AH over IPv4 with an ICV of so many bits is longer when it is a multiple of 8 bytes (Linux' way, unless an
-/// SA has the flag align4) than as one of 4 (RFC 4302 section 2.6).
-constexpr bool alignment_matters(std::uint32_t icv_bits) { return (96 + icv_bits) % 64 != 0; }
+using pfkey::alignment_matters;
 inline constexpr std::uint8_t kUnknownAlgorithm = 255;  ///< Stands for one that has no row in the table of algorithms.
 
 /// The head of struct xfrm_replay_state_esn; its bitmap of bmp_len words follows.

@@ -8,6 +8,7 @@
 
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_label.h"
+#include "kernel/detail/xfrm_plain.h"
 #include "kernel/detail/xfrm_ports.h"
 #include "pfkey/algorithms.h"
 
@@ -116,7 +117,6 @@ void read_selector(Message& m, const xfrm_usersa_info& info) {
     remark(m, fmt::format("its mode is {}, neither transport nor tunnel", info.mode));
   if (sport || dport || sel.proto || m.inner_src) m.sa->flags |= pfkey::kFlagUnique;
   if (has_port_ranges(sel)) remark(m, "its selector has ranges of ports");
-  if (sel.ifindex != 0) remark(m, fmt::format("its selector names interface {}", sel.ifindex));
 }
 
 void read_lifetimes(Message& m, const xfrm_usersa_info& info, const DecodeContext& context) {
@@ -194,21 +194,11 @@ void read_context(Message& m, const Attributes& had) {
 // What Linux can say of an SA and this program's language cannot.
 void read_rest(Message& m, const xfrm_usersa_info& info, const Attributes& had) {
   struct Named {
-    std::uint32_t bit;
+    std::uint16_t attribute;
     std::string_view name;
   };
-  static constexpr std::array kFlags = {Named{XFRM_STATE_NOECN, "noecn"},
-                                        Named{XFRM_STATE_DECAP_DSCP, "decap-dscp"},
-                                        Named{XFRM_STATE_NOPMTUDISC, "nopmtudisc"},
-                                        Named{XFRM_STATE_WILDRECV, "wildrecv"},
-                                        Named{XFRM_STATE_ICMP, "icmp"},
-                                        Named{XFRM_STATE_AF_UNSPEC, "af-unspec"}};
-  static constexpr std::array kOthers = {
-      Named{XFRMA_SA_EXTRA_FLAGS, "extra flags"}, Named{XFRMA_SET_MARK, "an output mark"},
-      Named{XFRMA_TFCPAD, "padding for traffic flow confidentiality"}, Named{XFRMA_COADDR, "a care-of address"},
-      Named{XFRMA_ALG_COMP, "compression"}};
-  for (const Named& flag : kFlags)
-    if (info.flags & flag.bit) remark(m, fmt::format("it has the flag {}", flag.name));
+  static constexpr std::array kOthers = {Named{XFRMA_COADDR, "a care-of address"},
+                                         Named{XFRMA_ALG_COMP, "compression"}};
   const auto mac = algorithm_of(had[XFRMA_ALG_AUTH_TRUNC], true);
   const bool matters =
       m.satype == pfkey::SaType::ah && info.family == AF_INET && mac && alignment_matters(mac->icv_bits);
@@ -216,19 +206,7 @@ void read_rest(Message& m, const xfrm_usersa_info& info, const Attributes& had) 
   if (align4 && !matters) remark(m, "it has the flag align4");
   if (!align4 && matters) m.ah_align = pfkey::Number{8};
   for (const Named& other : kOthers)
-    if (had.has(static_cast<std::uint16_t>(other.bit))) remark(m, fmt::format("it has {}", other.name));
-}
-
-void read_linux(Message& m, const xfrm_usersa_info& info, const Attributes& had, const DecodeContext& context) {
-  if (info.reqid != 0) m.reqid = pfkey::Number{info.reqid};
-  if (const auto mark = had.get<xfrm_mark>(XFRMA_MARK)) m.mark = pfkey::Mark{mark->v, mark->m};
-  if (const auto id = had.get<std::uint32_t>(XFRMA_IF_ID); id && *id != 0) m.if_id = pfkey::Number{*id};
-  const auto offload = had.get<xfrm_user_offload>(XFRMA_OFFLOAD_DEV);
-  if (!offload) return;
-  using Mode = pfkey::Offload::Mode;
-  const auto index = static_cast<std::uint32_t>(offload->ifindex);
-  m.offload = pfkey::Offload{offload->flags & kOffloadPacket ? Mode::packet : Mode::crypto,
-                             context.device_name ? context.device_name(index) : fmt::to_string(index)};
+    if (had.has(other.attribute)) remark(m, fmt::format("it has {}", other.name));
 }
 
 // The names and addresses alone.
@@ -262,7 +240,7 @@ std::optional<Message> sa_with(const std::optional<xfrm_usersa_info>& info, cons
   read_replay(*m, had);
   read_encapsulation(*m, had, info->family);
   read_context(*m, had);
-  read_linux(*m, *info, had, context);
+  take_plain(*m, *info, had, context, remark);
   read_rest(*m, *info, had);
   return m;
 }

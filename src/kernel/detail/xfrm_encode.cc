@@ -5,6 +5,7 @@
 
 #include "kernel/detail/xfrm_attributes.h"
 #include "kernel/detail/xfrm_label.h"
+#include "kernel/detail/xfrm_plain.h"
 #include "kernel/detail/xfrm_ports.h"
 #include "pfkey/algorithms.h"
 
@@ -18,13 +19,6 @@ Address source_of(const Message& m) { return m.src ? m.src->address : unspecifie
 
 bool one_way(std::uint32_t flags, std::uint32_t way) {
   return (flags & (pfkey::kFlagInbound | pfkey::kFlagOutbound)) == way;
-}
-
-void put_mark(const Message& m, NetlinkBatch& out) {
-  if (!m.mark) return;
-  auto mark = zeroed<xfrm_mark>();
-  mark.v = m.mark->value, mark.m = m.mark->mask;
-  out.attribute(XFRMA_MARK, bytes_of(mark));
 }
 
 xfrm_selector selector_of(const Message& m) {
@@ -166,17 +160,9 @@ void put_direction(const Message& m, NetlinkBatch& out) {
   const bool in = one_way(m.sa->flags, pfkey::kFlagInbound), outward = one_way(m.sa->flags, pfkey::kFlagOutbound);
   // An SA that the kernel knows to be for sending may have no window there.
   if (!in && (!outward || m.window() != 0)) return;
+  if (bars_direction(m, in ? pfkey::kFlagInbound : pfkey::kFlagOutbound)) return;
   const std::uint8_t direction = in ? kDirectionIn : kDirectionOut;
   out.attribute(kSaDirection, bytes_of(direction));
-}
-
-void put_offload(const Message& m, std::uint32_t device, NetlinkBatch& out) {
-  if (!m.offload) return;
-  auto offload = zeroed<xfrm_user_offload>();
-  offload.ifindex = static_cast<int>(device);
-  if (m.sa->flags & pfkey::kFlagInbound) offload.flags |= XFRM_OFFLOAD_INBOUND;
-  if (m.offload->mode == pfkey::Offload::Mode::packet) offload.flags |= kOffloadPacket;
-  out.attribute(XFRMA_OFFLOAD_DEV, bytes_of(offload));
 }
 
 // AH over IPv4 as RFC 4302 has it, unless the SA asks for Linux' own way.
@@ -186,7 +172,7 @@ bool wants_align4(const Message& m) {
   return row && alignment_matters(icv_bits_of(m, *row)) && !(m.ah_align && m.ah_align->value == 8);
 }
 
-xfrm_usersa_info info_of(const Message& m) {
+xfrm_usersa_info info_of(const Message& m, const Devices& devices) {
   auto info = zeroed<xfrm_usersa_info>();
   info.sel = selector_of(m);
   info.id.daddr = to_kernel(m.dst->address);
@@ -195,7 +181,7 @@ xfrm_usersa_info info_of(const Message& m) {
   info.saddr = to_kernel(source_of(m));
   info.family = family_of(m.dst->address);
   info.mode = m.inner_dst ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
-  info.reqid = m.reqid ? m.reqid->value : 0;
+  put_fields(m, devices, info);
   if (!wide(m)) info.replay_window = static_cast<std::uint8_t>(m.window());
   if (m.extended()) info.flags |= XFRM_STATE_ESN;
   if (wants_align4(m)) info.flags |= XFRM_STATE_ALIGN4;
@@ -206,16 +192,15 @@ xfrm_usersa_info info_of(const Message& m) {
 
 }  // namespace
 
-bool put_sa(const Message& m, std::uint16_t type, std::uint32_t device, NetlinkBatch& out) {
+bool put_sa(const Message& m, std::uint16_t type, const Devices& devices, NetlinkBatch& out) {
   out.begin(type, type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0);
-  out.body(bytes_of(info_of(m)));
+  out.body(bytes_of(info_of(m, devices)));
   put_algorithms(m, out);
   put_encapsulation(m, out);
   put_mark(m, out);
   put_replay_state(m, out);
   put_context(m, out);
-  if (m.if_id) out.attribute(XFRMA_IF_ID, bytes_of(m.if_id->value));
-  put_offload(m, device, out);
+  put_attributes(m, devices, out);
   put_direction(m, out);
   if (out.ok()) return true;
   out.drop();

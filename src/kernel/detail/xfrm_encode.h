@@ -3,14 +3,15 @@
 #include <cstdint>
 #include <optional>
 
+#include "kernel/detail/xfrm_plain.h"
 #include "kernel/netlink.h"
 #include "pfkey/message.h"
 
 namespace kernel::xfrm {
 
-/// XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA to complete a larval SA. `device`: the interface index of m.offload, if there is
-/// one. False: it is too large; nothing was appended.
-bool put_sa(const pfkey::Message& m, std::uint16_t type, std::uint32_t device, NetlinkBatch& out);
+/// XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA to complete a larval SA. False: it is too large; nothing
+/// was appended.
+bool put_sa(const pfkey::Message& m, std::uint16_t type, const Devices& devices, NetlinkBatch& out);
 
 /// XFRM_MSG_GETSA or XFRM_MSG_DELSA for the SA that m names: type, SPI, destination, mark.
 void put_name(const pfkey::Message& m, std::uint16_t type, NetlinkBatch& out);

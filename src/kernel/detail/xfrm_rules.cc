@@ -9,7 +9,9 @@
 #include <cerrno>
 
 #include "kernel/detail/xfrm_attributes.h"
+#include "kernel/detail/xfrm_plain.h"
 #include "pfkey/algorithms.h"
+#include "pfkey/extensions.h"
 #include "pfkey/requirements.h"
 
 namespace kernel::xfrm {
@@ -27,7 +29,6 @@ constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the
 
 pfkey::SadbFacts facts_of_linux(bool labels) {
   return {.labels = labels,
-          .offload = true,
           .active_elsewhere = false,
           .why_no_labels = "this kernel runs no SELinux, so it has no labels",
           .why_mature = kMatureAlways};
@@ -135,6 +136,9 @@ std::optional<Refusal> wrong_with(const Message& m, bool labels) {
   if (auto wrong = check<pfkey::Part::contents, pfkey::Part::numbers>(asked_by(m, labels))) return wrong;
   for (const Rule& rule : kRules)
     if (rule.broken(m)) return Refusal{rule.error, rule.diagnostic, std::string(rule.text)};
+  if (const auto why = pfkey::wrong_number(m); !why.empty()) return Refusal{EINVAL, D::none, std::string(why)};
+  if (const auto why = pfkey::meaningless(m); !why.empty()) return Refusal{EINVAL, D::none, std::string(why)};
+  if (const auto why = not_of_linux(m); !why.empty()) return Refusal{EOPNOTSUPP, D::none, std::string(why)};
   return std::nullopt;
 }
 
@@ -160,26 +164,11 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
     std::string_view name;
     bool (*differs)(const Message& asked, const Message& had);
   };
-  static constexpr auto kOther = [](const auto& asked, const auto& had) {
-    return asked && asked->value != (had ? had->value : 0);
-  };
   static constexpr std::array kParts = {
-      Part{"reqid", [](const Message& a, const Message& b) { return kOther(a.reqid, b.reqid); }},
-      Part{"if_id", [](const Message& a, const Message& b) { return kOther(a.if_id, b.if_id); }},
-      Part{"alignment of AH",
-           [](const Message& a, const Message& b) {
-             return a.ah_align && a.ah_align->value != (b.ah_align ? b.ah_align->value : 4);
-           }},
-      Part{"ICV",
-           [](const Message& a, const Message& b) {
-             const pfkey::Algorithm* const mac = mac_of(b);
-             return a.icv && (!mac || a.icv->value != (b.icv ? b.icv->value : mac->icv * 8u));
-           }},
       Part{"replay window",
            [](const Message& a, const Message& b) {
              return (a.window() != 0 && a.window() != b.window()) || (a.extended() && !b.extended());
            }},
-      Part{"offload", [](const Message& a, const Message& b) { return a.offload && a.offload != b.offload; }},
       Part{"label", [](const Message& a, const Message&) { return a.sensitivity || a.outer_sensitivity; }},
       Part{"NAT traversal", [](const Message& a, const Message&) { return a.natt_local || a.natt_remote; }},
   };
@@ -189,6 +178,9 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
   if (m.sa->state != pfkey::State::mature) return Refusal{EINVAL, D::bad_sastate, std::string(kMatureAlways)};
   if ((m.sa->flags & kForGood) != 0 || (m.sa->flags & kWays & ~sa.sa->flags) != 0)
     return Refusal{EINVAL, D::bad_saflags};
+  for (const pfkey::Extension& row : pfkey::kExtensions)
+    if (row.kept && !row.kept->keyword.empty() && !pfkey::asks_the_same(row, m, sa))
+      return Refusal{EOPNOTSUPP, D::none, std::string(pfkey::stays_as_added(row))};
   for (const Part& part : kParts)
     if (part.differs(m, sa))
       return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux does not change the {} of an SA", part.name)};
