@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "lang/joints.h"
 #include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/alignment.h"
@@ -38,17 +37,6 @@ bool hides_key(const S& wanted, const S& held) {
   return (wanted.auth_key && !held.auth_key) || (wanted.encrypt_key && !held.encrypt_key);
 }
 
-bool updatable(const Keyword& row) {
-  static const KeywordSet kUpdatable = [] {
-    KeywordSet set = 0;
-    for (const Keyword& keyword : keywords())
-      if (std::ranges::any_of(joined(), [&](const Joined& j) { return j.updatable && j.slot == keyword.slot; }))
-        set |= bit(keyword);
-    return set;
-  }();
-  return (kUpdatable & bit(row)) != 0;
-}
-
 bool passed(const std::optional<Count>& limit, std::uint64_t so_far) { return limit && so_far >= limit->value; }
 
 }  // namespace
@@ -81,7 +69,7 @@ bool update_can(const Difference& difference, const SaSpec& wanted, const pfkey:
     return false;
   return std::ranges::all_of(keywords(), [&](const Keyword& row) {
     if ((difference.keywords & bit(row)) == 0) return true;
-    return updatable(row) && std::visit([&](auto member) { return (wanted.*member).has_value(); }, row.slot);
+    return row.joint.updatable && std::visit([&](auto member) { return (wanted.*member).has_value(); }, row.slot);
   });
 }
 
@@ -89,7 +77,7 @@ SaSpec update_of(const Difference& difference, const SaSpec& wanted) {
   S spec;
   spec.spi = wanted.spi, spec.src = wanted.src, spec.dst = wanted.dst, spec.mark = wanted.mark;
   for (const Keyword& row : keywords()) {
-    if ((difference.keywords & bit(row)) == 0 || !updatable(row)) continue;
+    if ((difference.keywords & bit(row)) == 0 || !row.joint.updatable) continue;
     std::visit(
         [&]<class T>(std::optional<T> S::* member) {
           if constexpr (std::is_copy_assignable_v<T>) spec.*member = wanted.*member;
@@ -101,7 +89,7 @@ SaSpec update_of(const Difference& difference, const SaSpec& wanted) {
 
 bool update_is_empty(const SaSpec& spec) {
   return std::ranges::none_of(keywords(), [&](const Keyword& row) {
-    return updatable(row) && std::visit([&](auto member) { return (spec.*member).has_value(); }, row.slot);
+    return row.joint.updatable && std::visit([&](auto member) { return (spec.*member).has_value(); }, row.slot);
   });
 }
 

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/name_index.h"
 #include "base/text.h"
+#include "lang/joints.h"
 #include "lang/syntax.h"
 
 namespace lang {
 namespace {
 
-using S = SaSpec;
+using namespace joints;
 using pfkey::SaType;
 constexpr Verbs kWrite = kWriters, kAll = kWriters | kFinders;
 constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
@@ -22,10 +24,10 @@ struct Named {
 
 // The order is that of `save`: what names the SA, its traffic, its algorithms, its life, the rest.
 constexpr std::array kTable = {
-    Keyword{"spi", &S::spi, kAll, kAll, "Security parameters index of the SA."},
-    Keyword{"pair-spi", &S::pair_spi, kPairing, 0, "Pair the SA with the one of this SPI in the opposite direction."},
-    Keyword{"inbound", &S::inbound, kAll, 0, "The SA is for packets that come in."},
-    Keyword{"outbound", &S::outbound, kAll, 0, "The SA is for packets that go out."},
+    Keyword{"spi", kSpi, kAll, kAll, "Security parameters index of the SA."},
+    Keyword{"pair-spi", kPair, kPairing, 0, "Pair the SA with the one of this SPI in the opposite direction."},
+    Keyword{"inbound", kFlag<&S::inbound, pfkey::kFlagInbound>, kAll, 0, "The SA is for packets that come in."},
+    Keyword{"outbound", kFlag<&S::outbound, pfkey::kFlagOutbound>, kAll, 0, "The SA is for packets that go out."},
     Keyword{"src srcaddr saddr", &S::src, kAll, 0, "Source address of the SA; left out, any source.",
             "src6 srcaddr6 saddr6"},
     Keyword{"dst dstaddr daddr", &S::dst, kAll, kAll, "Destination address of the SA.", "dst6 dstaddr6 daddr6"},
@@ -55,13 +57,19 @@ constexpr std::array kTable = {
     Keyword{
         "nat_rport", &S::nat_remote_port, kWrite, 0, "Remote UDP port of encapsulated ESP packets.", {}, SaType::esp},
     Keyword{"keepalive",
-            &S::keepalive,
+            kNumber<&S::keepalive, &Message::keepalive>,
             kWrite,
             0,
             "Send a keepalive through the NAT after so many seconds in which nothing was sent; none without it.",
             {},
             SaType::esp},
-    Keyword{"encr_alg encralg", &S::encrypt, kWrite, 0, "Encryption algorithm.", {}, SaType::esp},
+    Keyword{"encr_alg encralg",
+            kAlgorithm<&S::encrypt, &pfkey::Sa::encrypt>,
+            kWrite,
+            0,
+            "Encryption algorithm.",
+            {},
+            SaType::esp},
     Keyword{"reserved_bits",
             &S::reserved_bits,
             kWrite,
@@ -76,57 +84,76 @@ constexpr std::array kTable = {
             "Encryption key; for CCM, GCM and CTR followed by the salt.",
             {},
             SaType::esp},
-    Keyword{"auth_alg authalg", &S::auth, kWrite, 0, "Authentication algorithm."},
+    Keyword{"auth_alg authalg", kAlgorithm<&S::auth, &pfkey::Sa::auth>, kWrite, 0, "Authentication algorithm."},
     Keyword{"authkey", &S::auth_key, kWrite, 0, "Authentication key."},
-    Keyword{"icv", &S::icv, kWrite, 0, "Length of the ICV of auth_alg; by default that of the algorithm's RFC."},
+    Keyword{"icv", kNumber<&S::icv, &Message::icv>, kWrite, 0,
+            "Length of the ICV of auth_alg; by default that of the algorithm's RFC."},
     Keyword{"tfcpad",
-            &S::tfcpad,
+            kNumber<&S::tfcpad, &Message::tfc_pad>,
             kWrite,
             0,
             "Pad what a tunnel encrypts to at least so many bytes, so that its length says less.",
             {},
             SaType::esp},
-    Keyword{"df", &S::df, kWrite, 0, "The bit \"don't fragment\" of a tunnel's outer IPv4 header; copy by default."},
-    Keyword{"dscp", &S::dscp, kWrite, 0,
+    Keyword{"df", kNumber<&S::df, &Message::df, pfkey::kDfCopy>, kWrite, 0,
+            "The bit \"don't fragment\" of a tunnel's outer IPv4 header; copy by default."},
+    Keyword{"dscp", kNumber<&S::dscp, &Message::dscp, pfkey::kDscpKeep>, kWrite, 0,
             "Traffic class of a tunnel: the outer one outbound, or which one is kept inbound; keep by default."},
-    Keyword{"replay", &S::replay, kWrite, 0, "Size of the replay window in packets; 0, the default, checks nothing."},
-    Keyword{"replay_value", &S::replay_value, kWrite, 0, "Last sequence number sent, or highest one seen."},
-    Keyword{"state", &S::state, kWrite, 0, "State of the SA; mature if left out."},
-    Keyword{"soft_bytes", &S::soft_bytes, kWrite, 0, "Say that the SA is dying once it has protected so many bytes."},
-    Keyword{"soft_addtime", &S::soft_addtime, kWrite, 0,
+    Keyword{"replay", kWindow, kWrite, 0, "Size of the replay window in packets; 0, the default, checks nothing."},
+    Keyword{"replay_value", kReplayValue, kWrite, 0, "Last sequence number sent, or highest one seen."},
+    Keyword{"state", kState, kWrite, 0, "State of the SA; mature if left out."},
+    Keyword{"soft_bytes", kLimit<&S::soft_bytes, &Message::soft, &Lifetime::bytes>, kWrite, 0,
+            "Say that the SA is dying once it has protected so many bytes."},
+    Keyword{"soft_addtime", kLimit<&S::soft_addtime, &Message::soft, &Lifetime::addtime>, kWrite, 0,
             "Say that the SA is dying so many seconds after it was added."},
-    Keyword{"soft_usetime", &S::soft_usetime, kWrite, 0, "Say that the SA is dying so many seconds after first use."},
-    Keyword{"soft_alloc soft_packets", &S::soft_alloc, kWrite, 0,
+    Keyword{"soft_usetime", kLimit<&S::soft_usetime, &Message::soft, &Lifetime::usetime>, kWrite, 0,
+            "Say that the SA is dying so many seconds after first use."},
+    Keyword{"soft_alloc soft_packets", kLimit<&S::soft_alloc, &Message::soft, &Lifetime::allocations>, kWrite, 0,
             "Say that the SA is dying after so many allocations."},
-    Keyword{"hard_bytes", &S::hard_bytes, kWrite, 0, "Delete the SA once it has protected so many bytes."},
-    Keyword{"hard_addtime", &S::hard_addtime, kWrite, 0, "Delete the SA so many seconds after it was added."},
-    Keyword{"hard_usetime", &S::hard_usetime, kWrite, 0, "Delete the SA so many seconds after first use."},
-    Keyword{"hard_alloc hard_packets", &S::hard_alloc, kWrite, 0, "Delete the SA after so many allocations."},
-    Keyword{"idle_addtime", &S::idle_addtime, kWrite, 0,
+    Keyword{"hard_bytes", kLimit<&S::hard_bytes, &Message::hard, &Lifetime::bytes>, kWrite, 0,
+            "Delete the SA once it has protected so many bytes."},
+    Keyword{"hard_addtime", kLimit<&S::hard_addtime, &Message::hard, &Lifetime::addtime>, kWrite, 0,
+            "Delete the SA so many seconds after it was added."},
+    Keyword{"hard_usetime", kLimit<&S::hard_usetime, &Message::hard, &Lifetime::usetime>, kWrite, 0,
+            "Delete the SA so many seconds after first use."},
+    Keyword{"hard_alloc hard_packets", kLimit<&S::hard_alloc, &Message::hard, &Lifetime::allocations>, kWrite, 0,
+            "Delete the SA after so many allocations."},
+    Keyword{"idle_addtime", kLimit<&S::idle_addtime, &Message::idle, &Lifetime::addtime>, kWrite, 0,
             "Say that the SA is idle after so many seconds without use; half of hard_addtime if left out."},
-    Keyword{"idle_usetime", &S::idle_usetime, kWrite, 0, "The same, for an SA that has been used before."},
-    Keyword{"srcidtype", &S::src_identity, kWrite, 0, "Identity of the source, as a type and a text."},
-    Keyword{"dstidtype", &S::dst_identity, kWrite, 0, "Identity of the destination, as a type and a text."},
-    Keyword{"label", &S::label, kWrite, 0, "Sensitivity label of the traffic inside."},
-    Keyword{"outer-label", &S::outer_label, kWrite, 0, "Sensitivity label of the protected packets."},
-    Keyword{"implicit-label", &S::implicit_label, kWrite, 0,
+    Keyword{"idle_usetime", kLimit<&S::idle_usetime, &Message::idle, &Lifetime::usetime>, kWrite, 0,
+            "The same, for an SA that has been used before."},
+    Keyword{"srcidtype", kIdentity<&S::src_identity, &Message::src_identity>, kWrite, 0,
+            "Identity of the source, as a type and a text."},
+    Keyword{"dstidtype", kIdentity<&S::dst_identity, &Message::dst_identity>, kWrite, 0,
+            "Identity of the destination, as a type and a text."},
+    Keyword{"label", kLabel<&S::label, &Message::sensitivity, 0>, kWrite, 0,
+            "Sensitivity label of the traffic inside."},
+    Keyword{"outer-label", kLabel<&S::outer_label, &Message::outer_sensitivity, 0>, kWrite, 0,
+            "Sensitivity label of the protected packets."},
+    Keyword{"implicit-label", kLabel<&S::implicit_label, &Message::outer_sensitivity, pfkey::kSensImplicit>, kWrite, 0,
             "Sensitivity label of the protected packets, which do not carry it."},
-    Keyword{"reqid", &S::reqid, kWrite, 0, "Number that joins the SA to the templates of Linux' policies."},
-    Keyword{"bundle", &S::bundle, kWrite, 0,
+    Keyword{"reqid", kNumber<&S::reqid, &Message::reqid>, kWrite, 0,
+            "Number that joins the SA to the templates of Linux' policies."},
+    Keyword{"bundle", kNumber<&S::bundle, &Message::bundle>, kWrite, 0,
             "Number that an AH and an ESP SA share to protect the same packets, ESP inside and AH around it."},
-    Keyword{"mark", &S::mark, kAll, 0, "Mark of the packets that the SA is for; on Linux it is part of the SA's name."},
-    Keyword{"output-mark", &S::output_mark, kWrite, 0, "Mark of the packets after the SA has done its work."},
-    Keyword{"dev", &S::device, kWrite, 0, "Network device that the traffic of the SA comes in or goes out by."},
-    Keyword{"if_id", &S::if_id, kWrite, 0, "Number of the XFRM interface that the SA belongs to."},
-    Keyword{"esn", &S::esn, kWrite, 0, "Count packets in 64 bits (extended sequence numbers)."},
+    Keyword{"mark", kWhole<&S::mark, &Message::mark>, kAll, 0,
+            "Mark of the packets that the SA is for; on Linux it is part of the SA's name."},
+    Keyword{"output-mark", kWhole<&S::output_mark, &Message::output_mark, pfkey::Mark{0, 0}>, kWrite, 0,
+            "Mark of the packets after the SA has done its work."},
+    Keyword{"dev", kWhole<&S::device, &Message::device>, kWrite, 0,
+            "Network device that the traffic of the SA comes in or goes out by."},
+    Keyword{"if_id", kNumber<&S::if_id, &Message::if_id>, kWrite, 0,
+            "Number of the XFRM interface that the SA belongs to."},
+    Keyword{"esn", kEsn, kWrite, 0, "Count packets in 64 bits (extended sequence numbers)."},
     Keyword{"align8",
-            &S::align8,
+            kAlign8,
             kWrite,
             0,
             "Pad AH to 8 bytes under IPv4, as Linux does on its own; left out, to 4, as RFC 4302 says.",
             {},
             SaType::ah},
-    Keyword{"offload", &S::offload, kWrite, 0, "Let a network device do the work of the SA."},
+    Keyword{"offload", kWhole<&S::offload, &Message::offload>, kWrite, 0,
+            "Let a network device do the work of the SA."},
     // PF_KEY has them, a manual key cannot: named so that the refusal can be plain.
     Keyword{"flags current_alloc current_bytes current_addtime current_usetime dpd sens_level sens_map integ_level "
             "integ_map",
@@ -144,12 +171,28 @@ constexpr auto kIndex = [] {
 }();
 static_assert(kIndex.well_spread(), "a keyword has two rows, or the index is too small");
 
+consteval bool each_once() {
+  for (const Keyword& a : kTable)
+    for (const Keyword& b : kTable)
+      if (&a != &b && a.slot == b.slot) return false;
+  return true;
+}
+static_assert(each_once(), "a member has two rows");
+
 consteval bool well_formed() {
   for (const Keyword& row : kTable)
     if ((row.required & ~row.used) != 0 || row.help.back() != '.') return false;
   return true;
 }
 static_assert(well_formed(), "a keyword is required where it is not used, or its help is no sentence");
+
+// Calls f<row>() for each row, so that each function of a Joint can be inlined.
+template <class F>
+void for_each_row(F f) {
+  [&]<std::size_t... row>(std::index_sequence<row...>) {
+    (f.template operator()<row>(), ...);
+  }(std::make_index_sequence<kTable.size()>());
+}
 
 template <class F>
 auto with_syntax(const Keyword& row, F f) {
@@ -182,6 +225,26 @@ KeywordMatch find_keyword(std::string_view name) {
   if (name.empty() || name[0] < 'a') return {};  // Most words that are asked for are values, and many are numbers.
   const Named* const named = kIndex.find(name);
   return named ? KeywordMatch{&kTable[named->row], named->v6_only} : KeywordMatch{};
+}
+
+void put_joined(SaSpec& spec, Put which, pfkey::Message& m) {
+  for_each_row([&]<std::size_t row>() {
+    constexpr bool kNames = (kTable[row].used & kFinders) != 0;
+    if constexpr (constexpr auto kPut = kTable[row].joint.put; kPut != nullptr)
+      if (kNames || which == Put::all) kPut(spec, m);
+  });
+}
+
+void take_joined(const pfkey::Message& m, SaSpec& spec) {
+  for_each_row([&]<std::size_t row>() {
+    if constexpr (constexpr auto kTake = kTable[row].joint.take; kTake != nullptr) kTake(m, spec);
+  });
+}
+
+void settle_joined(SaSpec& spec) {
+  for_each_row([&]<std::size_t row>() {
+    if constexpr (constexpr auto kSettle = kTable[row].joint.settle; kSettle != nullptr) kSettle(spec);
+  });
 }
 
 bool is_secret(const Keyword& row) {

@@ -1,6 +1,8 @@
 #pragma once
 /// THE table of extension keywords. Parser, checks, help, completion, manual, save and redaction are loops over its
-/// rows; no other list of keywords exists.
+/// rows; no other list of keywords exists. A row of a plain keyword says in both directions where its value lies in the
+/// PF_KEY message, too: request.h, to_spec.h and compare.h are loops over the rows; what depends on several keywords
+/// (addresses, keys, NAT traversal) is theirs.
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -10,16 +12,49 @@
 
 namespace lang {
 
+/// How many sequence numbers a saved SA leaves out that has sent packets: what it sends between the save and the load.
+inline constexpr std::uint64_t kSaveMargin = std::uint64_t{1} << 20;
+
+/// A member of SaSpec, and its place in the message, which has its `sa`. Functions that are null do nothing. The kinds
+/// that there are: joints.h.
+struct Joint {
+  Slot slot;
+  void (*put)(SaSpec&, pfkey::Message&) = nullptr;         ///< The value, if there is one; a long one moves.
+  void (*take)(const pfkey::Message&, SaSpec&) = nullptr;  ///< The value, if `add` would have to say it.
+  void (*settle)(SaSpec&) = nullptr;                       ///< Leaves out a value that means the same as none.
+  bool updatable = false;                                  ///< An UPDATE of a complete SA can change it on every SADB.
+};
+
 struct Keyword {
-  std::string_view names;                      ///< Synonyms, separated by blanks; `save` writes the first.
-  Slot slot;                                   ///< Which member of SaSpec, and so which syntax.
-  Verbs used;                                  ///< Commands that act on it.
-  Verbs required;                              ///< Commands that fail without it.
-  std::string_view help;                       ///< One sentence.
-  std::string_view v6_names = {};              ///< Synonyms that take IPv6 addresses only.
-  pfkey::SaType only = pfkey::SaType::unspec;  ///< The SA type that it is for; unspec: both.
+  /// `place`: a Joint, or the member alone of a keyword that is not plain.
+  template <class Place>
+  constexpr Keyword(std::string_view its_names, Place place, Verbs used_by, Verbs required_by,
+                    std::string_view sentence, std::string_view its_v6_names = {},
+                    pfkey::SaType only_for = pfkey::SaType::unspec)
+      : Keyword(Joint{place}, its_names, used_by, required_by, sentence, its_v6_names, only_for) {}
+
+  std::string_view names;     ///< Synonyms, separated by blanks; `save` writes the first.
+  Slot slot;                  ///< Which member of SaSpec, and so which syntax.
+  Joint joint;                ///< Where its value lies in the message.
+  Verbs used;                 ///< Commands that act on it.
+  Verbs required;             ///< Commands that fail without it.
+  std::string_view help;      ///< One sentence.
+  std::string_view v6_names;  ///< Synonyms that take IPv6 addresses only.
+  pfkey::SaType only;         ///< The SA type that it is for; unspec: both.
 
   constexpr std::string_view name() const { return names.substr(0, names.find(' ')); }
+
+ private:
+  constexpr Keyword(Joint where, std::string_view its_names, Verbs used_by, Verbs required_by,
+                    std::string_view sentence, std::string_view its_v6_names, pfkey::SaType only_for)
+      : names(its_names),
+        slot(where.slot),
+        joint(where),
+        used(used_by),
+        required(required_by),
+        help(sentence),
+        v6_names(its_v6_names),
+        only(only_for) {}
 };
 
 std::span<const Keyword> keywords();
@@ -39,6 +74,19 @@ KeywordMatch find_keyword(std::string_view name);
 
 /// The row whose value is kept in that member.
 const Keyword& keyword_for(const Slot& slot);
+
+enum class Put { names, all };
+
+/// Puts the values that plain keywords have in the spec into the message, which has its `sa`: all of them, or those
+/// that name an SA, for a command that looks for one. Long values move out of the spec.
+void put_joined(SaSpec& spec, Put which, pfkey::Message& m);
+
+/// Sets the members of plain keywords for which the message, which has its `sa`, has a value: what `add` would have to
+/// say.
+void take_joined(const pfkey::Message& m, SaSpec& spec);
+
+/// Leaves out each value that means the same as none.
+void settle_joined(SaSpec& spec);
 
 /// Calls f(name) for each synonym of a row, the IPv6 ones last.
 template <class F>

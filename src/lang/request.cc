@@ -1,7 +1,7 @@
 // How a command becomes messages:
 // 1. build() resolves the addresses. Each destination gets a message, with the source of its family and scope.
 // 2. common() fills the first message, all but the outer addresses: put_joined() does the keywords that are one field
-//    (joints.h), functions here do keys, NAT traversal and inner addresses.
+//    (keywords.h), functions here do keys, NAT traversal and inner addresses.
 // 3. put() adds the outer addresses. The other messages are clones of the first.
 // 4. What is wrong goes to `objections`; after refuse() there is no message.
 #include "lang/request.h"
@@ -9,7 +9,6 @@
 #include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
-#include "lang/joints.h"
 #include "lang/keywords.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "lang/joints.h"
+#include "lang/keywords.h"
 #include "pfkey/icmp.h"
 
 namespace lang {
