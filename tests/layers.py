@@ -12,7 +12,8 @@ ARROWS = {
     "base": (),
     "system": ("base",),
     "pfkey": ("base",),
-    "lang": ("pfkey", "base"),
+    "table": ("base",),
+    "lang": ("table", "pfkey", "base"),
     "engine": ("pfkey", "base"),
     "crypto": ("pfkey", "base"),
     "traffic": ("engine", "crypto", "pfkey", "base"),
@@ -59,7 +60,7 @@ LINK_FENCES = {"OpenSSL::Crypto": "crypto", "PkgConfig::MNL": "kernel", "PkgConf
                "PkgConfig::SYSTEMD": "ipsecd", "PkgConfig::CAPNG": "ipsecd", "PkgConfig::SECCOMP": "ipsecd"}
 
 CLOCK = re.compile(r"_clock::now\s*\(|\b(clock_gettime|gettimeofday)\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
-CLOCKLESS = ("base", "pfkey", "lang", "engine", "crypto", "traffic", "texts")
+CLOCKLESS = ("base", "table", "pfkey", "lang", "engine", "crypto", "traffic", "texts")
 WALL_CLOCK = re.compile(r"system_clock::now\s*\(|\bgettimeofday\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
 WALL_CLOCK_AT = "system/clock.h"
 

@@ -38,4 +38,13 @@ std::string harmless(std::string_view text) {
   return out;
 }
 
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    append_harmless(c, out);
+  }
+  return out;
+}
+
 }  // namespace text

@@ -14,4 +14,7 @@ void append_harmless(char c, std::string& out);
 /// The text with each byte so; line feeds and tabulators stay.
 std::string harmless(std::string_view text);
 
+/// The same within quotes: those, backslashes, line feeds and tabulators are escaped, too.
+std::string escaped(std::string_view text);
+
 }  // namespace text

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "cli/files.h"
-#include "lang/names.h"
+#include "lang/language.h"
 
 namespace cli {
 

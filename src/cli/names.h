@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/net.h"
-#include "lang/names.h"
+#include "lang/language.h"
 
 namespace cli {
 

@@ -9,7 +9,7 @@
 #include "cli/verbs/load.h"
 #include "cli/verbs/save.h"
 #include "cli/verbs/table.h"
-#include "lang/words.h"
+#include "lang/language.h"
 
 namespace cli {
 namespace {

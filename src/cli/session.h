@@ -16,7 +16,7 @@
 #include "cli/status.h"
 #include "cli/warnings.h"
 #include "kernel/view.h"
-#include "lang/names.h"
+#include "lang/language.h"
 #include "lang/parse.h"
 #include "pfkey/print.h"
 #include "pfkey/units.h"

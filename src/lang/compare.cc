@@ -56,8 +56,7 @@ Difference compare(SaSpec& want, pfkey::Message& held) {
   // What nobody said the SADB works out.
   if (!want.inbound && !want.outbound) have.inbound.reset(), have.outbound.reset();
   if (!want.state) have.state.reset();
-  for (const Keyword& row : keywords())
-    std::visit([&](auto member) { found.keywords |= want.*member == have.*member ? 0 : bit(row); }, row.slot);
+  found.keywords = table::differences(keywords(), want, have);
   return found;
 }
 
@@ -69,7 +68,7 @@ bool update_can(const Difference& difference, const SaSpec& wanted, const pfkey:
     return false;
   return std::ranges::all_of(keywords(), [&](const Keyword& row) {
     if ((difference.keywords & bit(row)) == 0) return true;
-    return row.joint.updatable && std::visit([&](auto member) { return (wanted.*member).has_value(); }, row.slot);
+    return row.joint.updatable && table::has_value(row.slot, wanted);
   });
 }
 
@@ -88,16 +87,10 @@ SaSpec update_of(const Difference& difference, const SaSpec& wanted) {
 }
 
 bool update_is_empty(const SaSpec& spec) {
-  return std::ranges::none_of(keywords(), [&](const Keyword& row) {
-    return row.joint.updatable && std::visit([&](auto member) { return (spec.*member).has_value(); }, row.slot);
-  });
+  return std::ranges::none_of(
+      keywords(), [&](const Keyword& row) { return row.joint.updatable && table::has_value(row.slot, spec); });
 }
 
-std::string keyword_list(KeywordSet set) {
-  std::string list;
-  for (const Keyword& row : keywords())
-    if (set & bit(row)) list.append(list.empty() ? "" : ", ").append(row.name());
-  return list;
-}
+std::string keyword_list(KeywordSet set) { return table::names_of(kKeywordTable, set); }
 
 }  // namespace lang

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/text.h"
-#include "lang/words.h"
+#include "table/completion.h"
 
 namespace lang {
 namespace {
@@ -44,7 +44,6 @@ class Walk {
 
  private:
   bool at_end() const { return next_ == words_.size(); }
-  bool is_keyword(const Word& w) const { return w.kind == Word::Kind::bare && find_keyword(w.text).row; }
   Kind one(Kind kind) const {
     if (at_end()) return kind;
     return next_ + 1 == words_.size() ? Kind::end : Kind::lost;
@@ -69,19 +68,11 @@ class Walk {
   }
 
   Kind extensions() {
-    while (!at_end()) {
-      place_.keyword = find_keyword(words_[next_++].text).row;
-      // What follows an unknown keyword cannot be told apart up to the next known one.
-      if (!place_.keyword) continue;
-      place_.given.push_back(place_.keyword);
-      for (std::size_t n = 0; n < value_words(*place_.keyword); ++n, ++next_) {
-        place_.value_word = n;
-        if (at_end()) return Kind::value;
-        if (is_keyword(words_[next_])) break;
-      }
-    }
-    place_.keyword = nullptr;
-    return Kind::keyword;
+    const auto end = table::end_of_pairs(kKeywordTable, Words(words_).subspan(next_));
+    place_.given = end.given, place_.value_word = end.value_word;
+    if (!end.name.row) return Kind::keyword;
+    place_.keyword = &keywords()[end.name.number];
+    return Kind::value;
   }
 
   const std::vector<Word>& words_;
@@ -93,22 +84,9 @@ class Walk {
 
 CursorContext context_at_end(std::string_view text) {
   CursorContext place;
-  place.at = text.size();
-  std::vector<Word> words;
-  if (const auto fault = split(text, words)) {
-    // A quotation mark that is still open: the word is being typed. After a closed one a blank is missing.
-    const std::size_t mark = text.find('"', fault->at);
-    if (mark == std::string_view::npos || mark > fault->at + 1 || text.find('"', mark + 1) != std::string_view::npos)
-      return place;
-    place.at = fault->at;
-    place.typed = text.substr(mark + 1);
-  } else if (!words.empty() && words.back().kind == Word::Kind::bare &&
-             words.back().at + words.back().text.size() == text.size()) {
-    place.at = words.back().at;
-    place.typed = words.back().text;
-    words.pop_back();
-  }
-  place.kind = Walk(words, place).run();
+  const auto unfinished = table::unfinished(text);
+  place.at = unfinished.at, place.typed = unfinished.typed;
+  if (!unfinished.lost) place.kind = Walk(unfinished.words, place).run();
   return place;
 }
 

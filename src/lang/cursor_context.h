@@ -1,9 +1,7 @@
 #pragma once
 /// Where the end of an unfinished command stands in the language: what kind of word comes next.
-#include <algorithm>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "lang/keywords.h"
 #include "pfkey/algorithms.h"
@@ -29,15 +27,19 @@ struct CursorContext {
   const Keyword* keyword = nullptr;
   const pfkey::Algorithm* algorithm = nullptr;
   std::size_t value_word = 0;
-  std::vector<const Keyword*> given = {};
+  KeywordSet given = 0;
   std::size_t at = 0;           ///< Offset of the word that is being typed.
   std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
 
-  /// Whether the command uses that keyword for its SA type and has not got it yet.
-  bool takes(const Keyword& k) const {
-    const bool of_type = k.only == pfkey::SaType::unspec || k.only == satype;
-    return of_type && (k.used & bit(row->verb)) != 0 && std::ranges::find(given, &k) == given.end();
+  /// The keywords that it has got, and those that are for another SA type.
+  KeywordSet not_taken() const {
+    KeywordSet set = given;
+    for (const Keyword& k : keywords())
+      if (k.only != pfkey::SaType::unspec && k.only != satype) set |= bit(k);
+    return set;
   }
+  /// Whether the command uses that keyword for its SA type and has not got it yet.
+  bool takes(const Keyword& k) const { return (k.used & bit(row->verb)) != 0 && (not_taken() & bit(k)) == 0; }
 };
 
 /// The place of the last word of `text`; of the next one if the text ends in a blank.

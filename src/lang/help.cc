@@ -4,29 +4,12 @@
 
 #include "base/text.h"
 #include "lang/keywords.h"
-#include "lang/syntax.h"
+#include "table/help.h"
 
 namespace lang {
 namespace {
 
-// Breaks a sentence into lines of at most 80 columns with a hanging indent.
-void wrap(std::string_view sentence, std::size_t indent, std::string& out) {
-  std::size_t column = indent;
-  out += std::string(indent, ' ');
-  bool first = true;
-  text::for_each_word(sentence, [&](std::string_view word) {
-    if (!first && column + 1 + word.size() > 80) {
-      out += '\n' + std::string(indent, ' ');
-      column = indent;
-      first = true;
-    }
-    if (!first) out += ' ', ++column;
-    out += word;
-    column += word.size();
-    first = false;
-  });
-  out += '\n';
-}
+using table::wrap;
 
 std::string usage(const CommandRow& row) {
   std::string text;
@@ -34,18 +17,9 @@ std::string usage(const CommandRow& row) {
   return row.arguments.empty() ? text : fmt::format("{} {}", text, row.arguments);
 }
 
-void write_keyword(const Keyword& row, std::string& out) {
-  std::string names;
-  for_each_name(row, [&](std::string_view name) { names += names.empty() ? "" : ", ", names += name; });
-  if (const auto value = metavar(row); !value.empty()) names += fmt::format("  {}", value);
-  wrap(names, 2, out);
-  wrap(row.help, 8, out);
-}
-
 std::string write_keywords(Verbs used_by, std::string_view heading) {
   std::string out(heading);
-  for (const Keyword& row : keywords())
-    if (row.used & used_by) write_keyword(row, out);
+  table::write_help(language().table, used_by, out);
   return out;
 }
 
@@ -85,7 +59,7 @@ std::string help_topic(std::string_view topic) {
     return out + write_keywords(bit(row->verb), "\nExtensions that it uses:\n");
   }
   std::string out;
-  if (const auto match = find_keyword(topic); match.row && match.row->used != 0) write_keyword(*match.row, out);
+  if (const auto match = find_keyword(topic); match.row && match.row->used != 0) table::write_help(*match.row, out);
   return out;
 }
 

@@ -6,34 +6,14 @@
 #include "base/text.h"
 #include "lang/complete.h"
 #include "lang/cursor_context.h"
-#include "lang/syntax.h"
 #include "pfkey/algorithms.h"
+#include "table/help.h"
 
 namespace lang {
 namespace {
 
-constexpr std::size_t kWidth = 80, kColumn = 28;  // Of the screen, and where the explanations stand.
-
-// "  word      explanation", broken at the width of the screen.
-void entry(std::string_view left, std::string_view right, std::string& out) {
-  std::size_t column = left.size() + 2;
-  out += fmt::format("  {}", left);
-  if (column >= kColumn && !right.empty()) {
-    out += '\n';
-    column = 0;
-  }
-  text::for_each_word(right, [&](std::string_view word) {
-    const bool fresh = column < kColumn;
-    if (!fresh && column + 1 + word.size() > kWidth) {
-      out += '\n';
-      column = 0;
-    }
-    const std::size_t gap = column < kColumn ? kColumn - column : 1;
-    out.append(gap, ' ').append(word);
-    column += gap + word.size();
-  });
-  out += '\n';
-}
+using table::with_value;
+using table::write_explained;
 
 std::string_view explain_satype(std::string_view word) {
   const auto type = find_satype(word);
@@ -42,17 +22,13 @@ std::string_view explain_satype(std::string_view word) {
   return "Both.";
 }
 
-std::string with_value(const Keyword& row) {
-  return metavar(row).empty() ? std::string(row.name()) : fmt::format("{} {}", row.name(), metavar(row));
-}
-
 void explain_keywords(const CursorContext& place, const Completion& found, std::string& out) {
   const Verbs verb = bit(place.row->verb);
   for (const bool needed : {true, false}) {
     std::string list;
     for (const std::string_view word : found.words)
       if (const Keyword& row = *find_keyword(word).row; ((row.required & verb) != 0) == needed)
-        entry(with_value(row), row.help, list);
+        write_explained(with_value(row), row.help, list);
     if (!list.empty()) out += (needed ? "Still needed:\n" : "Can follow:\n") + list;
   }
   const bool complete =
@@ -72,7 +48,7 @@ void explain_value(const CursorContext& place, const Completion& found, std::str
   for (const std::string_view word : found.words) {
     const auto kind = auth ? pfkey::AlgorithmKind::auth : pfkey::AlgorithmKind::encrypt;
     const pfkey::Algorithm* a = auth || encrypt ? pfkey::find_algorithm(kind, word) : nullptr;
-    entry(word, a ? key_of(*a) : "", out);
+    write_explained(word, a ? key_of(*a) : "", out);
   }
 }
 
@@ -81,10 +57,10 @@ std::string explain(const CursorContext& place, const Completion& found) {
   std::string out;
   switch (place.kind) {
     case Kind::command:
-      for (const std::string_view word : found.words) entry(word, find_command(word)->help, out);
+      for (const std::string_view word : found.words) write_explained(word, find_command(word)->help, out);
       break;
     case Kind::satype:
-      for (const std::string_view word : found.words) entry(word, explain_satype(word), out);
+      for (const std::string_view word : found.words) write_explained(word, explain_satype(word), out);
       if (place.row->satype == SaTypeRule::optional && place.typed.empty()) out += "Or Enter, for all.\n";
       break;
     case Kind::keyword:
@@ -100,7 +76,7 @@ std::string explain(const CursorContext& place, const Completion& found) {
       out = "A command, attr, or an extension.\n";
       break;
     case Kind::algorithm:
-      for (const std::string_view word : found.words) entry(word, key_of(*pfkey::find_algorithm(word)), out);
+      for (const std::string_view word : found.words) write_explained(word, key_of(*pfkey::find_algorithm(word)), out);
       break;
     case Kind::bits:
       out = fmt::format("{} Or Enter, for the longest.\n", key_of(*place.algorithm));

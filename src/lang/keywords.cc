@@ -4,23 +4,28 @@
 #include <array>
 #include <utility>
 
-#include "base/name_index.h"
-#include "base/text.h"
 #include "lang/joints.h"
 #include "lang/syntax.h"
+#include "table/record.h"
 
 namespace lang {
+
+template <class Place>
+constexpr Keyword::Keyword(std::string_view its_names, Place place, Verbs used_by, Verbs required_by,
+                           std::string_view sentence, std::string_view its_v6_names, pfkey::SaType only_for)
+    : Row{its_names, its_v6_names, sentence, nullptr, used_by, required_by},
+      slot(Joint{place}.slot),
+      joint(Joint{place}),
+      only(only_for) {
+  kind = table::kind_of<Syntax>(slot);
+}
+
 namespace {
 
 using namespace joints;
 using pfkey::SaType;
 constexpr Verbs kWrite = kWriters, kAll = kWriters | kFinders;
 constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
-
-struct Named {
-  std::uint8_t row;
-  bool v6_only;
-};
 
 // The order is that of `save`: what names the SA, its traffic, its algorithms, its life, the rest.
 constexpr std::array kTable = {
@@ -160,31 +165,7 @@ constexpr std::array kTable = {
             &S::unusable, 0, 0, "Not for manual keys."},
 };
 
-constexpr auto kIndex = [] {
-  NameIndex<Named, 512, Case::matters> index;
-  for (std::size_t i = 0; i < kTable.size(); ++i) {
-    const auto row = static_cast<std::uint8_t>(i);
-    text::for_each_word(kTable[i].names, [&](std::string_view n) { index.put(n, {row, false}); });
-    text::for_each_word(kTable[i].v6_names, [&](std::string_view n) { index.put(n, {row, true}); });
-  }
-  return index;
-}();
-static_assert(kIndex.well_spread(), "a keyword has two rows, or the index is too small");
-
-consteval bool each_once() {
-  for (const Keyword& a : kTable)
-    for (const Keyword& b : kTable)
-      if (&a != &b && a.slot == b.slot) return false;
-  return true;
-}
-static_assert(each_once(), "a member has two rows");
-
-consteval bool well_formed() {
-  for (const Keyword& row : kTable)
-    if ((row.required & ~row.used) != 0 || row.help.back() != '.') return false;
-  return true;
-}
-static_assert(well_formed(), "a keyword is required where it is not used, or its help is no sentence");
+using Index = table::Index<kTable>;
 
 // Calls f<row>() for each row, so that each function of a Joint can be inlined.
 template <class F>
@@ -194,12 +175,9 @@ void for_each_row(F f) {
   }(std::make_index_sequence<kTable.size()>());
 }
 
-template <class F>
-auto with_syntax(const Keyword& row, F f) {
-  return std::visit([&]<class T>(std::optional<T> SaSpec::*) { return f(Syntax<T>{}); }, row.slot);
-}
-
 }  // namespace
+
+constexpr table::Table kKeywordTable = Index::table();
 
 std::span<const Keyword> keywords() { return kTable; }
 
@@ -207,24 +185,20 @@ const Keyword& keyword_for(const Slot& slot) {
   return *std::ranges::find(kTable, slot, &Keyword::slot);  // Every member has a row: save_test has them all.
 }
 
-static_assert(kTable.size() <= 64, "KeywordSet has too few bits");
 KeywordSet bit(const Keyword& row) { return KeywordSet{1} << (&row - kTable.data()); }
 
 KeywordSet required_for(Verb verb) {
   static constexpr auto kRequired = [] {
     std::array<KeywordSet, kVerbs> sets{};
-    for (std::size_t v = 0; v < kVerbs; ++v)
-      for (std::size_t row = 0; row < kTable.size(); ++row)
-        if (kTable[row].required & bit(static_cast<Verb>(v))) sets[v] |= KeywordSet{1} << row;
+    for (std::size_t v = 0; v < kVerbs; ++v) sets[v] = Index::required(bit(static_cast<Verb>(v)));
     return sets;
   }();
   return kRequired[static_cast<std::size_t>(verb)];
 }
 
 KeywordMatch find_keyword(std::string_view name) {
-  if (name.empty() || name[0] < 'a') return {};  // Most words that are asked for are values, and many are numbers.
-  const Named* const named = kIndex.find(name);
-  return named ? KeywordMatch{&kTable[named->row], named->v6_only} : KeywordMatch{};
+  const table::Match match = Index::find(name);
+  return match.row ? KeywordMatch{&kTable[match.number], match.v6_only} : KeywordMatch{};
 }
 
 void put_joined(SaSpec& spec, Put which, pfkey::Message& m) {
@@ -245,18 +219,6 @@ void settle_joined(SaSpec& spec) {
   for_each_row([&]<std::size_t row>() {
     if constexpr (constexpr auto kSettle = kTable[row].joint.settle; kSettle != nullptr) kSettle(spec);
   });
-}
-
-bool is_secret(const Keyword& row) {
-  return with_syntax(row, [](auto syntax) { return syntax.kSecret; });
-}
-
-std::size_t value_words(const Keyword& row) {
-  return with_syntax(row, [](auto syntax) { return syntax.kWords; });
-}
-
-std::string_view metavar(const Keyword& row) {
-  return with_syntax(row, [](auto syntax) { return syntax.kMetavar; });
 }
 
 }  // namespace lang

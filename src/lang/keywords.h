@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "lang/commands.h"
+#include "lang/language.h"
 #include "lang/spec.h"
+#include "table/row.h"
 
 namespace lang {
 
@@ -25,42 +27,25 @@ struct Joint {
   bool updatable = false;                                  ///< An UPDATE of a complete SA can change it on every SADB.
 };
 
-struct Keyword {
+struct Keyword : table::Row {
   /// `place`: a Joint, or the member alone of a keyword that is not plain.
   template <class Place>
   constexpr Keyword(std::string_view its_names, Place place, Verbs used_by, Verbs required_by,
                     std::string_view sentence, std::string_view its_v6_names = {},
-                    pfkey::SaType only_for = pfkey::SaType::unspec)
-      : Keyword(Joint{place}, its_names, used_by, required_by, sentence, its_v6_names, only_for) {}
+                    pfkey::SaType only_for = pfkey::SaType::unspec);
 
-  std::string_view names;     ///< Synonyms, separated by blanks; `save` writes the first.
-  Slot slot;                  ///< Which member of SaSpec, and so which syntax.
-  Joint joint;                ///< Where its value lies in the message.
-  Verbs used;                 ///< Commands that act on it.
-  Verbs required;             ///< Commands that fail without it.
-  std::string_view help;      ///< One sentence.
-  std::string_view v6_names;  ///< Synonyms that take IPv6 addresses only.
-  pfkey::SaType only;         ///< The SA type that it is for; unspec: both.
-
-  constexpr std::string_view name() const { return names.substr(0, names.find(' ')); }
-
- private:
-  constexpr Keyword(Joint where, std::string_view its_names, Verbs used_by, Verbs required_by,
-                    std::string_view sentence, std::string_view its_v6_names, pfkey::SaType only_for)
-      : names(its_names),
-        slot(where.slot),
-        joint(where),
-        used(used_by),
-        required(required_by),
-        help(sentence),
-        v6_names(its_v6_names),
-        only(only_for) {}
+  Slot slot;           ///< Which member of SaSpec, and so which syntax.
+  Joint joint;         ///< Where its value lies in the message.
+  pfkey::SaType only;  ///< The SA type that it is for; unspec: both.
 };
 
 std::span<const Keyword> keywords();
 
+/// The same without what is of SAs.
+extern const table::Table kKeywordTable;
+
 /// Some of the rows, a bit for each.
-using KeywordSet = std::uint64_t;
+using KeywordSet = table::RowSet;
 KeywordSet bit(const Keyword& row);
 /// The rows that a command fails without.
 KeywordSet required_for(Verb verb);
@@ -88,22 +73,9 @@ void take_joined(const pfkey::Message& m, SaSpec& spec);
 /// Leaves out each value that means the same as none.
 void settle_joined(SaSpec& spec);
 
-/// Calls f(name) for each synonym of a row, the IPv6 ones last.
-template <class F>
-void for_each_name(const Keyword& row, F f) {
-  for (std::string_view list : {row.names, row.v6_names})
-    while (!list.empty()) {
-      const auto end = list.find(' ');
-      f(list.substr(0, end));
-      list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
-    }
-}
-
-/// Whether the keyword's value is key material.
-bool is_secret(const Keyword& row);
-/// How many words its value has.
-std::size_t value_words(const Keyword& row);
-/// What stands for its value in help: "NUMBER", "ADDRESS[/PREFIX]"; empty for one that stands alone.
-std::string_view metavar(const Keyword& row);
+using table::for_each_name;
+using table::is_secret;
+using table::metavar;
+using table::value_words;
 
 }  // namespace lang

@@ -8,7 +8,7 @@
 #include "base/cast.h"
 #include "base/text.h"
 #include "lang/keywords.h"
-#include "lang/words.h"
+#include "lang/language.h"
 
 namespace lang {
 namespace {

@@ -7,11 +7,14 @@
 
 #include "base/text.h"
 #include "lang/keywords.h"
-#include "lang/suggest.h"
 #include "pfkey/algorithms.h"
+#include "table/suggest.h"
 
 namespace lang {
 namespace {
+
+using table::did_you_mean;
+using table::listed;
 
 using enum Foreign;
 
@@ -210,14 +213,6 @@ bool is_foreign(std::string_view word) {
 bool is_foreign_keyword(std::string_view word) {
   constexpr Foreign kKind = keyword;
   return find_row(word, &kKind) != nullptr;
-}
-
-bool brings_a_key(std::string_view theirs) {
-  const auto ours = our_words(keyword, theirs);
-  return std::ranges::any_of(ours, [](std::string_view w) {
-    const auto match = find_keyword(w);
-    return match.row && is_secret(*match.row);
-  });
 }
 
 }  // namespace lang

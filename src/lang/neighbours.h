@@ -31,7 +31,4 @@ bool is_foreign(std::string_view word);
 /// Whether it is a neighbour's keyword.
 bool is_foreign_keyword(std::string_view word);
 
-/// Whether a neighbour's keyword is followed by a key.
-bool brings_a_key(std::string_view theirs);
-
 }  // namespace lang

@@ -2,16 +2,17 @@
 /// One command's text to a Command, with every fault of it.
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "lang/faults.h"
 #include "lang/keywords.h"
-#include "lang/names.h"
+#include "lang/language.h"
 #include "lang/neighbours.h"
 #include "lang/rules.h"
-#include "lang/words.h"
 #include "pfkey/algorithms.h"
+#include "table/pairs.h"
 
 namespace lang {
 
@@ -32,9 +33,9 @@ struct Command {
 };
 
 /// Parses commands, one after another. The text is the caller's and outlives the call alone.
-class Parser {
+class Parser : private table::Pairs {
  public:
-  explicit Parser(const Names& names) : names_(names) {}
+  explicit Parser(const Names& names) : Pairs(language(), names) {}
 
   /// From now on keys were never used before.
   void keys_are_fresh() { fresh_ = true; }
@@ -43,7 +44,7 @@ class Parser {
   std::optional<Command> parse(std::string_view text, Where where);
 
   /// Of the last parse(), in the order of the text.
-  const Faults& faults() const { return faults_; }
+  using Pairs::faults;
 
   /// The place of a keyword (any synonym) in the last text; of the command's first word if it is not there.
   Fault place(Objection&& objection) const;
@@ -55,26 +56,10 @@ class Parser {
   void parse_options(Command& command);
   void parse_algorithm(Command& command);
   void parse_extensions(Command& command);
-  void parse_extension(Command& command, const KeywordMatch& match, const Word& name);
-  template <class T>
-  void read_value(Command& command, const KeywordMatch& match, const Word& name, std::optional<T> SaSpec::* member);
+  void check(const Command& command);
   std::string near_to(Foreign kind, const Word& word, std::span<const std::string_view> candidates) const;
-  void check_required(const Command& command);
-  void unknown_keyword(const Command& command, const Word& word);
-  void skip_comment();
-  void add(Fault fault);
-  void add(Severity severity, const Word& word, std::string message);
-  void error(const Word& word, std::string message) { add(Severity::error, word, std::move(message)); }
-  bool at_end() const { return next_ == words_.size(); }
-  const Word& last_word() const { return words_.back(); }
 
-  const Names& names_;
   bool fresh_ = false;
-  std::vector<Word> words_;
-  std::size_t next_ = 0;
-  Faults faults_;
-  KeywordSet given_ = 0;   // Keywords whose value was taken.
-  KeywordSet faulty_ = 0;  // Keywords with a fault of their own; that of &SaSpec::unusable: one was not understood.
 };
 
 /// The same for any text that parse() would take.

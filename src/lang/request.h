@@ -2,7 +2,7 @@
 /// Commands to PF_KEY messages.
 #include <vector>
 
-#include "lang/names.h"
+#include "lang/language.h"
 #include "lang/parse.h"
 #include "pfkey/message.h"
 

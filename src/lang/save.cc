@@ -8,48 +8,9 @@
 
 namespace lang {
 
-namespace {
-
-// "keyword value", or nothing. A value that is no key is made beside it and taken over.
-void write_item(const Keyword& row, const SaSpec& spec, bool paranoid, SecretText& item) {
-  item.clear();
-  std::visit(
-      [&]<class T>(std::optional<T> SaSpec::* member) {
-        if (!(spec.*member)) return;
-        item = row.name();
-        if (Syntax<T>::kWords > 0) item += ' ';
-        if constexpr (Syntax<T>::kSecret) {
-          Syntax<T>::write(*(spec.*member), paranoid, item);
-        } else {
-          std::string value;
-          Syntax<T>::write(*(spec.*member), paranoid, value);
-          item += value;
-        }
-      },
-      row.slot);
-}
-
-}  // namespace
-
 void write_spec(const SaSpec& spec, bool paranoid, SecretText& out) {
-  constexpr std::size_t kColumns = 78;  // " \" follows.
-  constexpr std::string_view kIndent = " \\\n    ";
-  std::size_t column = out.size() - (out.rfind('\n') == SecretText::npos ? 0 : out.rfind('\n') + 1);
-  SecretText item;
-  item.reserve(128);
-  for (const Keyword& row : keywords()) {
-    write_item(row, spec, paranoid, item);
-    if (item.empty()) continue;
-    if (column + 1 + item.size() > kColumns) {
-      out += kIndent;
-      column = kIndent.size() - 3;
-    } else {
-      out += ' ';
-      ++column;
-    }
-    out += item;
-    column += item.size();
-  }
+  constexpr table::Layout kLayout = {78, " \\\n    "};
+  table::write<Syntax>(keywords(), spec, paranoid, kLayout, out);
 }
 
 namespace {

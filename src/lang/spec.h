@@ -1,9 +1,9 @@
 #pragma once
 /// What a command says about an SA: one optional member for each row of the keyword table.
 #include <optional>
-#include <variant>
 
 #include "lang/values.h"
+#include "table/record.h"
 
 namespace lang {
 
@@ -49,18 +49,9 @@ struct SaSpec {
   std::optional<Unusable> unusable;
 };
 
-/// Where a keyword's value goes. The member's type chooses the syntax, so a row cannot promise one kind of value and
-/// store another.
-using Slot =
-    std::variant<std::optional<Spi> SaSpec::*, std::optional<Count> SaSpec::*, std::optional<Count32> SaSpec::*,
-                 std::optional<Window> SaSpec::*, std::optional<Bits> SaSpec::*, std::optional<Positive16> SaSpec::*,
-                 std::optional<Positive32> SaSpec::*, std::optional<Df> SaSpec::*, std::optional<Dscp> SaSpec::*,
-                 std::optional<Port> SaSpec::*, std::optional<IcmpNumber> SaSpec::*, std::optional<Protocol> SaSpec::*,
-                 std::optional<AuthAlgorithm> SaSpec::*, std::optional<EncryptAlgorithm> SaSpec::*,
-                 std::optional<Encapsulation> SaSpec::*, std::optional<pfkey::State> SaSpec::*,
-                 std::optional<Flag> SaSpec::*, std::optional<Host> SaSpec::*, std::optional<Network> SaSpec::*,
-                 std::optional<KeyValue> SaSpec::*, std::optional<Identity> SaSpec::*, std::optional<Label> SaSpec::*,
-                 std::optional<pfkey::Mark> SaSpec::*, std::optional<pfkey::Device> SaSpec::*,
-                 std::optional<pfkey::Offload> SaSpec::*, std::optional<Unusable> SaSpec::*>;
+/// Where a keyword's value goes. The member's type chooses the syntax.
+using Slot = table::Slot<SaSpec, Spi, Count, Count32, Window, Bits, Positive16, Positive32, Df, Dscp, Port, IcmpNumber,
+                         Protocol, AuthAlgorithm, EncryptAlgorithm, Encapsulation, pfkey::State, Flag, Host, Network,
+                         KeyValue, Identity, Label, pfkey::Mark, pfkey::Device, pfkey::Offload, Unusable>;
 
 }  // namespace lang

@@ -7,8 +7,9 @@
 #include "base/text.h"
 #include "lang/neighbours.h"
 #include "lang/numbers.h"
-#include "lang/suggest.h"
 #include "pfkey/algorithms.h"
+#include "table/completion.h"
+#include "table/suggest.h"
 
 namespace lang {
 namespace {
@@ -98,39 +99,11 @@ void SyntaxBase<Positive32>::write(const Positive32& v, bool, std::string& out) 
 }
 
 template <>
-Value<Port> SyntaxBase<Port>::read(Words words, ReadContext& context) {
-  if (words[0].text == kAny) return Port{0};
-  if (!looks_numeric(words[0].text) && context.names.port)
-    if (const auto port = context.names.port(std::string(words[0].text))) return Port{*port};
-  auto port = number<std::uint16_t>(words[0], "a port number or the name of a service");
-  if (!port) return std::unexpected(std::move(port.error()));
-  return Port{*port};
-}
-template <>
-void SyntaxBase<Port>::write(const Port& v, bool, std::string& out) {
-  append_number(v.value, out);
-}
-
-template <>
 Value<IcmpNumber> SyntaxBase<IcmpNumber>::read(Words words, ReadContext&) {
   return wrapped<IcmpNumber>(words[0]);
 }
 template <>
 void SyntaxBase<IcmpNumber>::write(const IcmpNumber& v, bool, std::string& out) {
-  append_number(v.value, out);
-}
-
-template <>
-Value<Protocol> SyntaxBase<Protocol>::read(Words words, ReadContext& context) {
-  if (words[0].text == kAny) return Protocol{0};
-  if (!looks_numeric(words[0].text) && context.names.protocol)
-    if (const auto proto = context.names.protocol(std::string(words[0].text))) return Protocol{*proto};
-  auto proto = number<std::uint8_t>(words[0], "the number or the name of an IP protocol");
-  if (!proto) return std::unexpected(std::move(proto.error()));
-  return Protocol{*proto};
-}
-template <>
-void SyntaxBase<Protocol>::write(const Protocol& v, bool, std::string& out) {
   append_number(v.value, out);
 }
 
@@ -183,13 +156,31 @@ void SyntaxBase<EncryptAlgorithm>::write(const EncryptAlgorithm& v, bool, std::s
   out += v.number == 0 ? "any" : pfkey::algorithm_name(pfkey::AlgorithmKind::encrypt, v.number);
 }
 
+namespace {
+
+// Only ESP may do without one.
+void offer_algorithms(pfkey::AlgorithmKind kind, table::Offers& offers) {
+  for (const pfkey::Algorithm& a : pfkey::algorithms())
+    if (a.kind == kind) offers.add(a.names);
+  if (offers.about != static_cast<std::uint8_t>(pfkey::SaType::ah)) offers.add(pfkey::none_names(kind));
+}
+
+}  // namespace
+
+void Syntax<AuthAlgorithm>::offer(std::size_t, table::Offers& offers) {
+  offer_algorithms(pfkey::AlgorithmKind::auth, offers);
+}
+void Syntax<EncryptAlgorithm>::offer(std::size_t, table::Offers& offers) {
+  offer_algorithms(pfkey::AlgorithmKind::encrypt, offers);
+}
+
 Value<std::uint32_t> word_or_number(const Word& word, std::span<const pfkey::Word> table, std::string_view what,
                                     Foreign kind, std::optional<std::uint32_t> largest) {
   if (const auto n = pfkey::find_number(table, word.text)) return *n;
   if (largest && looks_numeric(word.text)) return number<std::uint32_t>(word, "a number", *largest);
   const auto names = pfkey::all_names(table);
   if (names.size() == 1) return bad(fmt::format("Unknown {} {{word}}; there is only {}", what, names[0]));
-  return bad(fmt::format("Unknown {} {{word}}; there are {}{}", what, listed(names, "and"),
+  return bad(fmt::format("Unknown {} {{word}}; there are {}{}", what, table::listed(names, "and"),
                          suggestion(kind, word.text, names)));
 }
 
@@ -215,19 +206,8 @@ template <>
 void SyntaxBase<pfkey::State>::write(const pfkey::State& v, bool, std::string& out) {
   append_number(static_cast<std::uint8_t>(v), out);
 }
-
-template <>
-Value<Flag> SyntaxBase<Flag, false, 0>::read(Words, ReadContext&) {
-  return Flag{};
+void Syntax<pfkey::State>::offer(std::size_t, table::Offers& offers) {
+  offers.add_each(pfkey::all_names(pfkey::state_words()));
 }
-template <>
-void SyntaxBase<Flag, false, 0>::write(const Flag&, bool, std::string&) {}
-
-template <>
-Value<Unusable> SyntaxBase<Unusable>::read(Words, ReadContext&) {
-  return Unusable{};
-}
-template <>
-void SyntaxBase<Unusable>::write(const Unusable&, bool, std::string&) {}
 
 }  // namespace lang

@@ -1,51 +1,23 @@
 #pragma once
 /// How each type of value is read and written. Syntax<T> is the only place that knows.
-#include <expected>
-#include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
+#include <vector>
 
-#include "base/secret_text.h"
-#include "lang/names.h"
+#include "lang/language.h"
 #include "lang/values.h"
-#include "lang/words.h"
+#include "table/syntax.h"
 
 namespace lang {
 
-using Words = std::span<const Word>;
-
-/// What the reader of a value may use and say.
-struct ReadContext {
-  const Names& names;
-  bool v6_only = false;  ///< The keyword was one of the `...6` forms.
-  std::string warning;   ///< Set by a reader that accepts the value with a reservation.
-};
-
-/// Why a value cannot be read. "{word}" stands for the offending word; the caller decides whether it may be shown.
-struct ValueFault {
-  std::string message;
-  std::size_t word = 0;  ///< Which word of the value.
-};
+/// As table::Syntax, which has the values that other languages have, too.
 template <class T>
-using Value = std::expected<T, ValueFault>;
-
-/// Each specialisation has
-///   kWords    how many words the value has
-///   kSecret   whether they are key material
-///   kMetavar  what stands for the value in help
-///   read      words to value; as many words as kWords
-///   write     value to words that read() gives back; paranoid: an X for each key digit
-template <class T>
-struct Syntax;
+struct Syntax : table::Syntax<T> {};
 
 template <class T, bool secret = false, std::size_t words = 1>
-struct SyntaxBase {
-  static constexpr std::size_t kWords = words;
-  static constexpr bool kSecret = secret;
+struct SyntaxBase : table::SyntaxFacts<secret, words> {
   static Value<T> read(Words words_of_value, ReadContext& context);
-  using Text = std::conditional_t<secret, SecretText, std::string>;
-  static void write(const T& value, bool paranoid, Text& out);
+  static void write(const T& value, bool paranoid, typename table::SyntaxFacts<secret, words>::Text& out);
 };
 
 template <>
@@ -85,24 +57,18 @@ struct Syntax<Dscp> : SyntaxBase<Dscp> {
   static constexpr std::string_view kMetavar = "copy|keep|NUMBER";
 };
 template <>
-struct Syntax<Port> : SyntaxBase<Port> {
-  static constexpr std::string_view kMetavar = "PORT";
-};
-template <>
 struct Syntax<IcmpNumber> : SyntaxBase<IcmpNumber> {
   static constexpr std::string_view kMetavar = "NUMBER";
 };
 template <>
-struct Syntax<Protocol> : SyntaxBase<Protocol> {
-  static constexpr std::string_view kMetavar = "PROTOCOL";
-};
-template <>
 struct Syntax<AuthAlgorithm> : SyntaxBase<AuthAlgorithm> {
   static constexpr std::string_view kMetavar = "ALGORITHM";
+  static void offer(std::size_t n, table::Offers& offers);
 };
 template <>
 struct Syntax<EncryptAlgorithm> : SyntaxBase<EncryptAlgorithm> {
   static constexpr std::string_view kMetavar = "ALGORITHM";
+  static void offer(std::size_t n, table::Offers& offers);
 };
 template <>
 struct Syntax<Encapsulation> : SyntaxBase<Encapsulation> {
@@ -111,22 +77,7 @@ struct Syntax<Encapsulation> : SyntaxBase<Encapsulation> {
 template <>
 struct Syntax<pfkey::State> : SyntaxBase<pfkey::State> {
   static constexpr std::string_view kMetavar = "STATE";
-};
-template <>
-struct Syntax<Flag> : SyntaxBase<Flag, false, 0> {
-  static constexpr std::string_view kMetavar = "";
-};
-template <>
-struct Syntax<Unusable> : SyntaxBase<Unusable> {
-  static constexpr std::string_view kMetavar = "VALUE";
-};
-template <>
-struct Syntax<Host> : SyntaxBase<Host> {
-  static constexpr std::string_view kMetavar = "ADDRESS|NAME";
-};
-template <>
-struct Syntax<Network> : SyntaxBase<Network> {
-  static constexpr std::string_view kMetavar = "ADDRESS|NAME[/PREFIX]";
+  static void offer(std::size_t n, table::Offers& offers);
 };
 template <>
 struct Syntax<KeyValue> : SyntaxBase<KeyValue, true> {
@@ -135,6 +86,7 @@ struct Syntax<KeyValue> : SyntaxBase<KeyValue, true> {
 template <>
 struct Syntax<Identity> : SyntaxBase<Identity, false, 2> {
   static constexpr std::string_view kMetavar = "TYPE TEXT";
+  static void offer(std::size_t n, table::Offers& offers);
 };
 template <>
 struct Syntax<Label> : SyntaxBase<Label> {

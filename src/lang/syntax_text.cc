@@ -1,4 +1,4 @@
-// The values that are more than a number or a word of a list: addresses, keys, identities, labels.
+// The values that are more than a number or a word of a list: keys, identities, labels.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,101 +7,11 @@
 #include "base/cast.h"
 #include "base/text.h"
 #include "lang/hex.h"
-#include "lang/keywords.h"
 #include "lang/numbers.h"
-#include "lang/suggest.h"
 #include "lang/syntax.h"
+#include "table/completion.h"
 
 namespace lang {
-namespace {
-
-// Nothing but hexadecimal digits, and as many as the shortest key has.
-bool may_be_key(std::string_view text) {
-  constexpr std::size_t kShortest = 16;
-  if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
-  if (text.ends_with('.')) text.remove_suffix(1);
-  return text.size() >= kShortest && std::ranges::all_of(text, [](char c) { return text::hex_digit(c) >= 0; });
-}
-
-// Resolvers read 12, 127.1 and 0x7f000001 as IPv4 addresses: a name never ends in a number.
-bool ends_in_number(std::string_view text) {
-  const std::string_view last = text.substr(text.rfind('.') + 1);
-  const bool hex = last.starts_with("0x") || last.starts_with("0X");
-  return last.find_first_not_of("0123456789") == std::string_view::npos || (hex && all_hex(last.substr(2)));
-}
-
-Value<Host> host(std::string_view text, const ReadContext& context) {
-  Host host;
-  host.v6_only = context.v6_only;
-  if (const auto literal = parse_address(text)) {
-    host.literal = unmapped(*literal);
-    if (host.v6_only && host.literal->family == Family::v4)
-      return bad("{word} is an IPv4 address; IPv6 is needed here");
-    return host;
-  }
-  if (text == kAny) {
-    if (host.v6_only) host.literal = unspecified(Family::v6);
-    host.any = !host.v6_only;
-    return host;
-  }
-  // A name server, and whoever listens on the way to it, is not to see a key.
-  if (may_be_key(text)) return bad("Unknown address {word}: it may be a key and is not looked up as a name");
-  const auto zone = text.find('%');
-  if (zone != std::string_view::npos && parse_address(text.substr(0, zone)))
-    return bad(
-        "Unknown address {word}: an SA has no zone. Leave out the % and what follows; the SA is then for this address "
-        "on "
-        "every link, unless if_id joins it to an XFRM interface of one link");
-  if (text.find(':') != std::string_view::npos) return bad("Unknown address {word}: it is not an IPv6 address");
-  if (ends_in_number(text)) return bad("Unknown address {word}: it is neither an IPv4 address nor a name");
-  constexpr std::size_t kLongestName = 253;  // RFC 1035 section 2.3.4.
-  constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-  if (text.size() > kLongestName || text.find_first_not_of(kNameCharacters) != std::string_view::npos)
-    return bad("Unknown address {word}: it is neither an address nor a host name");
-  host.name = text;
-  return host;
-}
-
-void write_host(const Host& host, std::string& out) {
-  out += host.any ? std::string(kAny) : host.literal ? to_string(*host.literal) : host.name;
-}
-
-}  // namespace
-
-template <>
-Value<Host> SyntaxBase<Host>::read(Words words, ReadContext& context) {
-  if (words[0].text.find('/') != std::string_view::npos) return bad("{word} has a prefix; a single address is needed");
-  return host(words[0].text, context);
-}
-template <>
-void SyntaxBase<Host>::write(const Host& v, bool, std::string& out) {
-  write_host(v, out);
-}
-
-template <>
-Value<Network> SyntaxBase<Network>::read(Words words, ReadContext& context) {
-  const std::string_view text = words[0].text;
-  const auto slash = text.find('/');
-  auto address = host(text.substr(0, slash), context);
-  if (!address) return std::unexpected(std::move(address.error()));
-  Network network{std::move(*address), std::nullopt};
-  if (text == kAny) network.prefix = 0;
-  if (slash == std::string_view::npos) return network;
-  bool too_big = false;
-  const auto prefix = parse_number(text.substr(slash + 1), too_big);
-  if (!prefix && !too_big) return bad("{word} has no number after its / for the prefix length");
-  const unsigned longest = network.host.literal ? network.host.literal->bits() : 128;
-  if (too_big || *prefix > longest)
-    return bad(fmt::format("{{word}} has a prefix that is too long; the longest is {}", longest));
-  network.prefix = static_cast<std::uint8_t>(*prefix);
-  return network;
-}
-template <>
-void SyntaxBase<Network>::write(const Network& v, bool, std::string& out) {
-  write_host(v.host, out);
-  if (v.prefix && !v.host.any) out += fmt::format("/{}", *v.prefix);
-}
-
 namespace {
 
 Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
@@ -205,10 +115,11 @@ void SyntaxBase<Identity, false, 2>::write(const Identity& v, bool, std::string&
   write_word(v.text, out);
 }
 
-void write_word(std::string_view text, std::string& out) {
-  if (find_keyword(text).row) return write_in_quotes(text, out);
-  write_quoted(text, out);
+void Syntax<Identity>::offer(std::size_t n, table::Offers& offers) {
+  if (n == 0) offers.add_each(pfkey::all_names(pfkey::identity_words()));
 }
+
+void write_word(std::string_view text, std::string& out) { table::write_word(language().table, text, out); }
 
 template <>
 Value<Label> SyntaxBase<Label>::read(Words words, ReadContext&) {

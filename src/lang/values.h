@@ -1,15 +1,24 @@
 #pragma once
 /// What the values of the command language are, once read. One type for each syntax; syntax.h reads and writes them.
+/// Those that more than one language has are in table/values.h.
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/net.h"
 #include "pfkey/message.h"
+#include "table/values.h"
 
 namespace lang {
+
+using table::Flag;
+using table::Host;
+using table::kAny;
+using table::Network;
+using table::Port;
+using table::Protocol;
+using table::Unusable;
 
 struct Spi {
   std::uint32_t value;
@@ -47,17 +56,9 @@ struct Dscp {
   std::uint8_t value;  ///< pfkey::Dscp.
   bool operator==(const Dscp&) const = default;
 };
-struct Port {
-  std::uint16_t value;
-  bool operator==(const Port&) const = default;
-};
 struct IcmpNumber {  ///< A type or a code.
   std::uint8_t value;
   bool operator==(const IcmpNumber&) const = default;
-};
-struct Protocol {
-  std::uint8_t value;
-  bool operator==(const Protocol&) const = default;
 };
 struct AuthAlgorithm {
   std::uint8_t number;
@@ -69,35 +70,6 @@ struct EncryptAlgorithm {
 };
 /// What ESP is carried in, by its IP protocol.
 enum class Encapsulation : std::uint8_t { udp = pfkey::kProtoUdp };
-
-/// What an output shows for an address, a port or a protocol that is not bound; the language takes it.
-inline constexpr std::string_view kAny = "any";
-
-/// A keyword that stands alone.
-struct Flag {
-  bool operator==(const Flag&) const = default;
-};
-
-/// A word that the language knows and never accepts.
-struct Unusable {
-  bool operator==(const Unusable&) const = default;
-};
-
-/// An address, or a name that is looked up when the command becomes messages.
-struct Host {
-  std::optional<Address> literal;
-  std::string name;      ///< Empty if literal.
-  bool v6_only = false;  ///< Given through a `...6` keyword.
-  bool any = false;      ///< Every address, of a family that others decide; no literal and no name then.
-  bool operator==(const Host&) const = default;
-};
-
-/// A host with an optional prefix length: one side of a tunnel's traffic.
-struct Network {
-  Host host;
-  std::optional<std::uint8_t> prefix;  ///< Bits; nullopt: the one address.
-  bool operator==(const Network&) const = default;
-};
 
 /// Most significant bit first; bits beyond `bits` in the last octet are zero.
 struct KeyValue {

@@ -52,14 +52,7 @@ std::string local_time_text(std::uint64_t epoch_seconds) {
   return fmt::format("{} seconds after 1970", epoch_seconds);
 }
 
-std::string escaped(std::string_view foreign) {
-  std::string out;
-  for (const char c : foreign) {
-    if (c == '"' || c == '\\') out += '\\';
-    text::append_harmless(c, out);
-  }
-  return out;
-}
+std::string escaped(std::string_view foreign) { return text::escaped(foreign); }
 
 std::string in_quotes(std::string_view text) { return '"' + escaped(text) + '"'; }
 

@@ -6,7 +6,7 @@
 #include "base/harmless.h"
 #include "base/secret.h"
 #include "lang/complete.h"
-#include "lang/words.h"
+#include "lang/language.h"
 #include "pfkey/units.h"
 
 namespace cli {

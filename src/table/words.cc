@@ -1,16 +1,16 @@
 // How a command becomes words:
 // 1. split() asks simple_words() at the start of each line: most hold bare words and spaces, and are cut at the spaces.
-// 2. What that leaves is walked a character at a time: blanks, quotes, a backslash that continues the line.
+// 2. The rest is walked a character at a time: blanks, quotes, a backslash that continues the line.
 // 3. After the end of a line inside a command, lines that are comments are left out.
 // 4. unescape() resolves the escapes of $"..."; write_quoted() is the way back, for texts that `save` writes.
-#include "lang/words.h"
+#include "table/words.h"
 
 #include <algorithm>
 
 #include "base/harmless.h"
 #include "base/text.h"
 
-namespace lang {
+namespace table {
 namespace {
 
 // Length of a continuation at `at`: a backslash, blanks, the end of the line. 0: there is none.
@@ -68,7 +68,7 @@ std::optional<WordFault> quoted_word(std::string_view text, std::size_t& i, std:
   return std::nullopt;
 }
 
-// Not printable ASCII: escaped, so that the text can be looked at anywhere.
+// Not printable ASCII: escaped, so that any terminal can show the text.
 bool is_odd(char c) { return c < 0x20 || c >= 0x7f; }
 
 }  // namespace
@@ -162,4 +162,4 @@ void write_in_quotes(std::string_view text, std::string& out) {
   out += '"';
 }
 
-}  // namespace lang
+}  // namespace table

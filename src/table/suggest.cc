@@ -1,4 +1,4 @@
-#include "lang/suggest.h"
+#include "table/suggest.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,10 @@
 
 #include "base/text.h"
 
-namespace lang {
+namespace table {
 namespace {
 
-constexpr std::size_t kMost = 3;  // More are no help.
+constexpr std::size_t kMost = 3;  // More do not help.
 
 bool goes_on(std::string_view candidate, std::string_view word) {
   return candidate.size() > word.size() && text::same_word(candidate.substr(0, word.size()), word);
@@ -63,4 +63,4 @@ std::string listed(std::string_view words, std::string_view last) {
   return listed(list, last);
 }
 
-}  // namespace lang
+}  // namespace table

@@ -1,4 +1,4 @@
-// Which words of a command may be shown.
+// Which words of a text may be shown.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,14 +7,10 @@
 #include "base/net.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "lang/faults.h"
-#include "lang/keywords.h"
-#include "lang/neighbours.h"
-#include "lang/suggest.h"
-#include "lang/syntax.h"
-#include "pfkey/names.h"
+#include "table/faults.h"
+#include "table/suggest.h"
 
-namespace lang {
+namespace table {
 namespace {
 
 constexpr std::size_t kShortestPiece = 6;  // Digits of a key that give something away.
@@ -22,42 +18,34 @@ constexpr std::size_t kShortestPiece = 6;  // Digits of a key that give somethin
 // What people call a key who do not know our keywords.
 constexpr std::string_view kKeyNames = "key keys secret passwd password passphrase pass psk";
 
-std::vector<std::string_view> known_words() {
-  std::vector<std::string_view> words;
-  const auto add = [&](std::string_view w) { words.push_back(w); };
-  for (const CommandRow& c : commands()) text::for_each_word(c.names, add);
-  for (const Keyword& k : keywords()) for_each_name(k, add);
-  for (const bool auth : {true, false}) std::ranges::for_each(algorithm_names(auth), add);
-  for (const auto& table : {pfkey::state_words(), pfkey::identity_words(), pfkey::encapsulation_words(),
-                            pfkey::offload_words(), pfkey::df_words(), pfkey::dscp_words()})
-    std::ranges::for_each(pfkey::all_names(table), add);
-  for (const std::string_view list : {kSaTypeWords, std::string_view("attr")}) text::for_each_word(list, add);
-  return words;
-}
-
-std::span<const std::string_view> known() {
-  static const std::vector<std::string_view> kWords = known_words();
-  return kWords;
+// Whether a neighbour's word is followed by a key.
+bool brings_a_key(const Language& language, std::string_view theirs) {
+  if (!language.neighbours) return false;
+  const auto ours = language.neighbours->ours(theirs);
+  return std::ranges::any_of(ours, [&](std::string_view name) {
+    const Match match = language.table.find(name);
+    return match.row && is_secret(*match.row);
+  });
 }
 
 bool is_letter(char c) { return text::lower(c) >= 'a' && text::lower(c) <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Near enough to a known word to be a slip of the finger, and with a letter that no hexadecimal key has.
-bool nearly_known(std::string_view word) {
+bool nearly_known(const Language& language, std::string_view word) {
   constexpr std::size_t kShortest = 3, kLongest = 24;
   if (word.size() < kShortest || word.size() > kLongest) return false;
   const auto of_a_word = [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '-'; };
   const auto beyond_hex = [](char c) { return is_letter(c) && text::lower(c) > 'f'; };
   return std::ranges::all_of(word, of_a_word) && std::ranges::any_of(word, beyond_hex) &&
-         !near_misses(word, known()).empty();
+         !near_misses(word, language.known()).empty();
 }
 
-bool small_letters_name_a_key(std::string_view word) {
-  const auto match = find_keyword(word);
+bool small_letters_name_a_key(const Language& language, std::string_view word) {
+  const auto match = language.table.find(word);
   if (match.row) return is_secret(*match.row);
-  if (find_command(word)) return false;
-  if (brings_a_key(word) || text::list_has(kKeyNames, word)) return true;
+  if (language.is_head(word)) return false;
+  if (brings_a_key(language, word) || text::list_has(kKeyNames, word)) return true;
   constexpr std::size_t kShortest = 4, kLongest = 10;
   if (word.size() < kShortest) return false;
   for (const std::string_view part : {"key", "secret", "passw"})
@@ -67,11 +55,11 @@ bool small_letters_name_a_key(std::string_view word) {
 }
 
 // Keywords are in small letters, and people write "AUTHKEY". The word may be a key itself, so its copy is wiped.
-bool names_a_key(std::string_view word) {
+bool names_a_key(const Language& language, std::string_view word) {
   std::array<char, 64> copy{};
-  if (word.size() > copy.size()) return small_letters_name_a_key(word);
+  if (word.size() > copy.size()) return small_letters_name_a_key(language, word);
   std::ranges::transform(word, copy.begin(), text::lower);
-  const bool names = small_letters_name_a_key({copy.data(), word.size()});
+  const bool names = small_letters_name_a_key(language, {copy.data(), word.size()});
   wipe(std::as_writable_bytes(std::span(copy)));
   return names;
 }
@@ -103,7 +91,7 @@ struct Groups {
   std::size_t count = 0, digits = 0;
 };
 
-// Of a word that is nothing but groups of hexadecimal digits, whatever stands between them: "c0ff", "c0:ff:ee",
+// Of a word that is nothing but groups of hexadecimal digits, whatever is between them: "c0ff", "c0:ff:ee",
 // "{0xc0,0xff}", "\xc0\xff". Of all others none.
 Groups hex_groups(std::string_view word) {
   Groups all;
@@ -127,7 +115,7 @@ Groups hex_groups(std::string_view word) {
 
 bool dotted(std::string_view word) { return word.find(':') == std::string_view::npos && is_address(word); }
 
-// An address that is no key in eight groups of four.
+// An address that cannot be a key in eight groups of four.
 bool plain_address(std::string_view word) {
   return is_address(word) && (dotted(word) || word.find("::") != std::string_view::npos);
 }
@@ -154,8 +142,8 @@ bool nearly_address(std::string_view word) {
 }
 
 // As a value of a keyword, where the words around it do not say otherwise.
-bool fit_as_value(std::string_view word, bool addresses) {
-  if (is_known(word)) return true;
+bool fit_as_value(const Language& language, std::string_view word, bool addresses) {
+  if (is_known(language, word)) return true;
   if (!printable(word)) return false;
   const bool address = addresses ? is_address(word) || nearly_address(word) : plain_address(word);
   return small_number(word) || is_mark(word) || address || !like_a_key(word);
@@ -163,8 +151,9 @@ bool fit_as_value(std::string_view word, bool addresses) {
 
 }  // namespace
 
-bool is_known(std::string_view word) {
-  return std::ranges::any_of(known(), [&](std::string_view k) { return text::same_word(k, word); }) || is_foreign(word);
+bool is_known(const Language& language, std::string_view word) {
+  return std::ranges::any_of(language.known(), [&](std::string_view k) { return text::same_word(k, word); }) ||
+         (language.neighbours && language.neighbours->has(word));
 }
 
 bool like_a_key(std::string_view word) {
@@ -177,19 +166,21 @@ bool like_a_key(std::string_view word) {
   return groups.count > 1 && groups.digits >= kShortestPiece;
 }
 
-bool may_hold_key(std::string_view text) {
+bool may_hold_key(const Language& language, std::string_view text) {
   std::vector<Word> words;
-  return split(text, words) || Echo(words).has_key();
+  return split(text, words) || Echo(language, words).has_key();
 }
 
 struct Echo::Look {
-  enum class As : std::uint8_t { plain, value, stray };  // plain: a command, a keyword, or nearly one.
+  enum class As : std::uint8_t { plain, value, stray };  // plain: a name, the head of an entry, or nearly one.
   As as = As::plain;
   Groups groups;
 };
 
-Echo::Echo(std::span<const Word> words)
-    : words_(words), has_key_(std::ranges::any_of(words, [](const Word& w) { return names_a_key(w.text); })) {
+Echo::Echo(const Language& language, Words words)
+    : language_(language),
+      words_(words),
+      has_key_(std::ranges::any_of(words, [&](const Word& w) { return names_a_key(language, w.text); })) {
   std::vector<Look> looks(words.size());
   const bool beside_key = has_key_;
   std::size_t values = 0;  // How many words of the last keyword's value are still to come,
@@ -198,34 +189,34 @@ Echo::Echo(std::span<const Word> words)
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = words[i].text;
     // A keyword where a value should be means that the value was left out, as the parser has it.
-    const auto match = words[i].kind == Word::Kind::bare ? find_keyword(word) : KeywordMatch{};
-    if (match.row || (i == 0 && find_command(word))) {
+    const auto match = words[i].kind == Word::Kind::bare ? language.table.find(word) : Match{};
+    if (match.row || (i == 0 && language.is_head(word))) {
       values = match.row ? value_words(*match.row) : 0, secret = match.row && is_secret(*match.row);
       addresses = match.row && metavar(*match.row).starts_with("ADDRESS");
       shown_.push_back(true);
     } else if (values > 0) {
       --values;
       looks[i] = {Look::As::value, dotted(word) ? Groups{} : hex_groups(word)};
-      shown_.push_back(!secret && fit_as_value(word, addresses));
+      shown_.push_back(!secret && fit_as_value(language, word, addresses));
       has_key_ |= !secret && !shown_[i];
-    } else if (names_a_key(word)) {
+    } else if (names_a_key(language, word)) {
       secret = true;
-      shown_.push_back(is_known(word) || text::list_has(kKeyNames, word) || nearly_known(word));
-    } else if (nearly_known(word) && !is_known(word)) {
+      shown_.push_back(is_known(language, word) || text::list_has(kKeyNames, word) || nearly_known(language, word));
+    } else if (nearly_known(language, word) && !is_known(language, word)) {
       values = 1, secret = addresses = false;
       shown_.push_back(true);
     } else {
       looks[i] = {Look::As::stray, hex_groups(word)};
-      const bool own = is_known(word) && looks[i].groups.count == 0;
+      const bool own = is_known(language, word) && looks[i].groups.count == 0;
       const bool plain = printable(word) && (dotted(word) || (!beside_key && !like_a_key(word)));
-      shown_.push_back(own || (!secret && (is_known(word) || plain)));
-      has_key_ |= like_a_key(word) && !is_known(word) && !is_address(word) && !small_number(word);
+      shown_.push_back(own || (!secret && (is_known(language, word) || plain)));
+      has_key_ |= like_a_key(word) && !is_known(language, word) && !is_address(word) && !small_number(word);
     }
   }
   hide_groups(looks);
 }
 
-// A key in groups fills one value at most, and the rest is stray; what stands among the groups may be a group with a
+// A key in groups fills one value at most, and the rest is stray; a word among the groups may be a group with a
 // slip in it, or the same octets as characters, as a dump of a file has them.
 void Echo::hide_groups(std::span<Look> looks) {
   for (std::size_t i = 0; i < looks.size();) {
@@ -242,7 +233,7 @@ void Echo::hide_groups(std::span<Look> looks) {
     if (!groups || digits < kShortestPiece) continue;
     has_key_ = true;
     for (std::size_t hidden = first; hidden < i; ++hidden)
-      shown_[hidden] = shown_[hidden] && is_known(words_[hidden].text) && looks[hidden].groups.count == 0;
+      shown_[hidden] = shown_[hidden] && is_known(language_, words_[hidden].text) && looks[hidden].groups.count == 0;
   }
 }
 
@@ -270,4 +261,4 @@ std::string Echo::masked(std::string_view text) const {
   return out;
 }
 
-}  // namespace lang
+}  // namespace table

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace lang {
+namespace table {
 
-/// One word of a command. In quotes, `text` is what stands between them.
+/// One word of a command. In quotes, `text` is what is between them.
 struct Word {
   enum class Kind : std::uint8_t { bare, quoted, escaped };
   std::string_view text;
@@ -23,18 +23,18 @@ struct WordFault {
 
 /// Cuts a command into words; `words` is emptied first. White space separates, and so does a backslash at the end of a
 /// line (blanks or a carriage return may follow it); a line inside the command whose first word starts with # is left
-/// out. "..." is one word, as it stands; $"..." is one word with the escapes \\ \" \n \r \t \xHH.
+/// out. "..." is one word, unchanged; $"..." is one word with the escapes \\ \" \n \r \t \xHH.
 std::optional<WordFault> split(std::string_view text, std::vector<Word>& words);
 
 /// The word's text with escapes resolved; nullopt: an escape is wrong.
 std::optional<std::string> unescape(const Word& word);
 
-/// Writes text so that split() and unescape() give it back: bare if it can be, else quoted. What is no printable ASCII
-/// is escaped.
+/// Writes text so that split() and unescape() read the same: bare if it can be, else quoted. Anything but printable
+/// ASCII is escaped.
 void write_quoted(std::string_view text, std::string& out);
 /// The same, always in quotes.
 void write_in_quotes(std::string_view text, std::string& out);
 
 constexpr bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-}  // namespace lang
+}  // namespace table

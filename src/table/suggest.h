@@ -5,10 +5,10 @@
 #include <string_view>
 #include <vector>
 
-namespace lang {
+namespace table {
 
 /// The candidates that are nearest to `word`, in their order: the one that is equal but for its case; else those that
-/// go on where it ends (from two characters on); else those that the fewest slips of the finger are needed for (one
+/// continue where it ends (from two characters on); else those that the fewest slips of the finger are needed for (one
 /// slip in three characters, at most two). Empty: none is near, or more than three are equally near.
 std::vector<std::string_view> near_misses(std::string_view word, std::span<const std::string_view> candidates);
 
@@ -20,4 +20,4 @@ std::string listed(std::span<const std::string_view> words, std::string_view las
 /// The same for a list that is separated by blanks.
 std::string listed(std::string_view words, std::string_view last);
 
-}  // namespace lang
+}  // namespace table

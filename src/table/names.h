@@ -9,13 +9,13 @@
 #include "base/result.h"
 #include "base/secret.h"
 
-namespace lang {
+namespace table {
 
-/// A key that stands in a file of its own.
+/// A key in a file of its own.
 struct KeyText {
   SecretBuffer buffer;
   std::size_t length = 0;   ///< Of the file's first line, with which the buffer begins.
-  std::string reservation;  ///< What makes the file a poor place for a key; empty: nothing.
+  std::string reservation;  ///< Why the file is a poor place for a key; empty: it is not.
 };
 
 struct Names {
@@ -27,4 +27,4 @@ struct Names {
   std::function<Result<KeyText>(const std::string& reference)> key_text = {};
 };
 
-}  // namespace lang
+}  // namespace table

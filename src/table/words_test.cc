@@ -1,10 +1,10 @@
-#include "lang/words.h"
+#include "table/words.h"
 
 #include <gmock/gmock.h>
 
 #include <random>
 
-namespace lang {
+namespace table {
 namespace {
 
 // Words between bars; a quoted one in "", an escaped one in $"".
@@ -34,7 +34,7 @@ constexpr TextRow kCuts[] = {
     {" \t\r\n\v\f ", ""},
     {"add", "add"},
     {"  add   esp\tspi\r\n1 ", "add|esp|spi|1"},
-    {"a#b # c", "a#b|#|c"},  // A comment stands on a line of its own.
+    {"a#b # c", "a#b|#|c"},  // A comment has a line of its own.
     // Continued lines.
     {"add \\\nesp", "add|esp"},
     {"add\\\nesp", "add|esp"},
@@ -127,7 +127,7 @@ TEST(Words, AreQuotedWhereNeeded) {
   }
 }
 
-TEST(Words, ComeBackFromQuotes) {
+TEST(Words, AreReadBackFromQuotes) {
   std::mt19937 random(1);
   for (int round = 0; round < 20'000; ++round) {
     std::string text(random() % 12, ' ');
@@ -146,7 +146,7 @@ TEST(Words, ComeBackFromQuotes) {
 }
 
 // split() goes by eights: every length, at every place, with every end.
-TEST(Words, AreCutAlikeWhereverTheyStand) {
+TEST(Words, AreCutAlikeWhereverTheyAre) {
   for (const char* const end : {" ", "\t", "\r", "\n", "\\\n", " \\\n"})
     for (std::size_t before = 0; before < 66; ++before)
       for (std::size_t length = 1; length < 67; ++length) {
@@ -156,7 +156,7 @@ TEST(Words, AreCutAlikeWhereverTheyStand) {
         text += word + end + word + end + "last";
         EXPECT_EQ(cut(text), (before > 0 ? std::string(before, 'a') + '|' : "") + word + '|' + word + "|last") << text;
       }
-  // What is no blank belongs to the word.
+  // Anything but a blank belongs to the word.
   for (const char inside : {'\x01', '\x1f', '\x7f', '\x80', '\xff', '\\', '"', '$', '#'})
     for (std::size_t at = 1; at < 67; ++at) {
       const std::string word = std::string(at, 'f') + inside + "ff";
@@ -165,4 +165,4 @@ TEST(Words, AreCutAlikeWhereverTheyStand) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace table

@@ -1,12 +1,12 @@
-#include "lang/faults.h"
+#include "table/faults.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "pfkey/units.h"
+#include "base/harmless.h"
 
-namespace lang {
+namespace table {
 namespace {
 
 std::string_view severity_word(Severity s) { return s == Severity::error ? "error" : "warning"; }
@@ -17,7 +17,7 @@ bool has_errors(const Faults& faults) {
   return std::ranges::any_of(faults, [](const Fault& f) { return f.severity == Severity::error; });
 }
 
-std::string without_text(std::string_view message, std::string_view text) {
+std::string without_text(const Language& language, std::string_view message, std::string_view text) {
   constexpr std::string_view kBetween = " \t\r\n\v\f\"'/:=,@()\\$", kAround = " \"'(),;", kAfter = ".:?";
   constexpr std::size_t kTooShort = 4;  // Small numbers, of which messages have their own.
   std::vector<std::string_view> pieces;
@@ -26,7 +26,8 @@ std::string without_text(std::string_view message, std::string_view text) {
       const auto end = std::min(all.find_first_of(between), all.size());
       const std::string_view piece = all.substr(0, end);
       const bool number = piece.find_first_not_of("0123456789") == std::string_view::npos;
-      if (!piece.empty() && !is_known(piece) && !(number && piece.size() <= kTooShort)) pieces.push_back(piece);
+      if (!piece.empty() && !is_known(language, piece) && !(number && piece.size() <= kTooShort))
+        pieces.push_back(piece);
       if (piece.starts_with('@')) pieces.push_back(piece.substr(1));  // A key's file, as messages name it.
       all.remove_prefix(std::min(end + 1, all.size()));
     }
@@ -40,7 +41,7 @@ std::string without_text(std::string_view message, std::string_view text) {
     std::string_view token = message.substr(0, end), after;
     if (!quoted && !token.empty() && kAfter.find(token.back()) != std::string_view::npos)
       after = token.substr(token.size() - 1), token.remove_suffix(1);
-    const bool hidden = quoted ? !is_known(token) : std::ranges::find(pieces, token) != pieces.end();
+    const bool hidden = quoted ? !is_known(language, token) : std::ranges::find(pieces, token) != pieces.end();
     out.append(hidden && !token.empty() ? "..." : token).append(after);
     if (end < message.size()) out += message[end], quoted ^= message[end] == '"';
     message.remove_prefix(std::min(end + 1, message.size()));
@@ -55,10 +56,11 @@ Position position_of(std::string_view text, std::uint32_t offset, const Origin& 
           static_cast<std::uint32_t>(before.size() - (newline == std::string_view::npos ? 0 : newline + 1)) + 1};
 }
 
-void render(const Fault& fault, std::string_view text, const Origin& origin, bool caret, std::string& out) {
+void render(const Language& language, const Fault& fault, std::string_view text, const Origin& origin, bool caret,
+            std::string& out) {
   const Position p = position_of(text, fault.at, origin);
   if (!origin.name.empty()) {
-    out += fmt::format("{}:{}:{}: ", pfkey::escaped(origin.name), p.line, p.column);
+    out += fmt::format("{}:{}:{}: ", text::escaped(origin.name), p.line, p.column);
   } else if (!caret) {
     out += fmt::format("column {}: ", p.column);
   }
@@ -67,7 +69,7 @@ void render(const Fault& fault, std::string_view text, const Origin& origin, boo
 
   std::vector<Word> words;
   const bool whole = !split(text, words);
-  const std::string shown = whole ? Echo(words).masked(text) : std::string(text.size(), '*');
+  const std::string shown = whole ? Echo(language, words).masked(text) : std::string(text.size(), '*');
   const std::size_t begin = fault.at + 1 - p.column;
   std::string line = shown.substr(begin, std::min(shown.find('\n', begin), shown.size()) - begin);
   // A long line is cut to a window around the fault, so that the mark stays on the screen.
@@ -84,4 +86,4 @@ void render(const Fault& fault, std::string_view text, const Origin& origin, boo
       fmt::format("{:>6} | {}\n       | {}^{}\n", p.line, line, std::string(column, ' '), std::string(marks - 1, '~'));
 }
 
-}  // namespace lang
+}  // namespace table

@@ -1,0 +1,51 @@
+#pragma once
+/// What can follow unfinished pairs: read off the table.
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "table/row.h"
+#include "table/syntax.h"
+
+namespace table {
+
+/// A text up to the cursor: the words that are complete, and the one that is being typed.
+struct Unfinished {
+  std::vector<Word> words;
+  std::size_t at = 0;           ///< Offset of the word that is being typed; the text's size: a new one starts.
+  std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
+  bool lost = false;            ///< After a closed quotation mark a blank is missing.
+};
+Unfinished unfinished(std::string_view text);
+
+/// Where pairs end: before a name, or in a value.
+struct PairsEnd {
+  Match name = {};             ///< Whose value is being typed; none: a name is.
+  std::size_t value_word = 0;  ///< Which word of the value.
+  RowSet given = 0;            ///< The names before, `name` included.
+};
+/// Nothing after an unknown name is understood up to the next known one.
+PairsEnd end_of_pairs(const Table& table, Words words);
+
+/// Collects names that start like what was typed.
+struct Offers {
+  std::string_view typed;
+  bool any_case;
+  std::uint8_t about = 0;  ///< What the entry is about, as the language numbers it; 0: it did not say.
+  std::vector<std::string_view> words = {};
+
+  bool fits(std::string_view name) const;
+  /// Synonyms: the first of them stands for all, unless something else was begun.
+  void add(std::string_view names, std::string_view more = {});
+  void add_each(std::string_view list);
+  void add_each(std::span<const std::string_view> names);
+};
+
+/// The names of the rows that one of the entries uses and that are not given yet.
+void offer_names(const Table& table, Uses entries, RowSet given, Offers& offers);
+
+/// The words that the value of a row can have as its word `n`: those that its metavar has in small letters
+/// ("udp", "this|that"), and those of its type.
+void offer_value(const Row& row, std::size_t n, Offers& offers);
+
+}  // namespace table

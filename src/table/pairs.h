@@ -1,0 +1,91 @@
+#pragma once
+/// THE parser of `name value ...`: reads the pairs of one entry into a record that it does not know, and keeps every
+/// fault with its place. A language's own parser is made from it: it reads what comes before the pairs.
+#include <absl/functional/function_ref.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/faults.h"
+#include "table/language.h"
+#include "table/names.h"
+#include "table/syntax.h"
+
+namespace table {
+
+/// The entry whose pairs are read.
+struct Entry {
+  std::string_view name;  ///< As messages call it: "add".
+  Uses bit;
+};
+
+/// Reads the value of a row into the record, as read_value() does.
+using Store = absl::FunctionRef<Value<bool>(const Match& match, Words words, ReadContext& context, bool keep)>;
+
+class Pairs {
+ public:
+  Pairs(const Language& language, const Names& names) : language_(language), names_(names) {}
+
+  /// Cuts a text, which outlives what is read of it, into words. False: it cannot be cut, and that is its one fault.
+  bool begin(std::string_view text);
+
+  /// Reads pairs up to the end of the text. After an unknown name it continues at the next known one.
+  void read(const Entry& entry, Store store);
+
+  /// Adds a fault for each row of the set that was neither given nor has a fault of its own.
+  void require(const Entry& entry, RowSet required);
+
+  /// In the order of the text; of one place in that in which they were found.
+  const Faults& faults() const { return faults_; }
+  RowSet given() const { return given_; }    ///< Rows whose value was taken.
+  RowSet faulty() const { return faulty_; }  ///< Rows with a fault of their own, and those that may have been meant.
+  bool lost() const { return lost_; }        ///< Whether a name was not understood.
+
+ protected:
+  bool at_end() const { return next_ == words_.size(); }
+  const Word& peek() const { return words_[next_]; }
+  const Word& take() { return words_[next_++]; }
+  const Word& first_word() const { return words_.front(); }
+  const Word& last_word() const { return words_.back(); }
+  const std::vector<Word>& words() const { return words_; }
+
+  void add(Fault fault);
+  void add(Severity severity, const Word& word, std::string message);
+  void error(const Word& word, std::string message) { add(Severity::error, word, std::move(message)); }
+
+  /// Whether the next word begins a comment, which belongs on lines of its own.
+  bool at_comment() const;
+  /// Adds that fault, and ignores its line, which is never shown.
+  void skip_comment();
+
+  /// A word that was not understood: quoted, or "(not shown: ...)".
+  std::string unknown(const Word& word) const { return echo().unknown(word); }
+  bool shows(const Word& word) const { return echo().shows(word); }
+
+ private:
+  Echo echo() const { return {language_, words_}; }
+  void pair(const Entry& entry, const Match& match, const Word& name, Store store);
+  void value(const Entry& entry, const Match& match, const Word& name, Store store);
+  void value_fault(const Match& match, const Word& name, Words value, ValueFault&& fault);
+  void unknown_name(const Entry& entry, const Word& word);
+  std::string instead_of(std::string_view word, std::span<const std::string_view> known) const;
+  bool stands_as_name(const Word& word) const;
+  bool is_name(const Word& word) const;
+
+  const Language& language_;
+  const Names& names_;
+  std::vector<Word> words_;
+  std::size_t next_ = 0;
+  Faults faults_;
+  RowSet given_ = 0, faulty_ = 0;
+  bool lost_ = false;
+};
+
+/// Where a row's name and value are in the words of an entry; else its first word.
+struct Place {
+  std::uint32_t at = 0, length = 1;
+};
+Place place_of(const Table& table, Words words, const Row& row);
+
+}  // namespace table

@@ -1,0 +1,182 @@
+#pragma once
+/// A table and the record whose members its rows fill. A row keeps where its value goes as a pointer to a member; the
+/// member's type chooses the syntax, so a row cannot promise one kind of value and store another.
+///
+/// A language with such a table defines
+///   a record                     a struct of optional members, at least one for each row
+///   Syntax<T>                    for each type T of a member (syntax.h)
+///   a row                        a struct derived from Row with a member `slot`, a Slot<Record, T...>
+///   a constexpr array of rows    from which Index makes the Table
+/// and a Language (language.h), and has everything else by this folder.
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/name_index.h"
+#include "base/secret_text.h"
+#include "table/row.h"
+#include "table/syntax.h"
+
+namespace table {
+
+/// Where a row's value goes: a member of the record, of one of the types.
+template <class Record, class... Types>
+using Slot = std::variant<std::optional<Types> Record::*...>;
+
+template <template <class> class Syntax, class T>
+inline constexpr Kind kKind = {Syntax<T>::kWords, Syntax<T>::kSecret, Syntax<T>::kMetavar, [] {
+                                 if constexpr (requires { &Syntax<T>::offer; }) {
+                                   return &Syntax<T>::offer;
+                                 } else {
+                                   return decltype(Kind::offer)(nullptr);
+                                 }
+                               }()};
+
+/// The facts of the type of the member, for the base of a row.
+template <template <class> class Syntax, class Slot>
+constexpr const Kind* kind_of(const Slot& slot) {
+  return std::visit([]<class T, class Record>(std::optional<T> Record::*) { return &kKind<Syntax, T>; }, slot);
+}
+
+/// Finds the rows of an array by name. The array has static storage.
+template <const auto& rows>
+class Index {
+ public:
+  static constexpr Match find(std::string_view name) {
+    if (name.empty() || name[0] < 'a') return {};  // Most words are values, and many are numbers.
+    const Named* const named = kNames.find(name);
+    return named ? Match{&rows[named->row], named->row, named->v6_only} : Match{};
+  }
+
+  /// The rows that an entry fails without.
+  static constexpr RowSet required(Uses entry) {
+    RowSet set = 0;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+      if (rows[row].required & entry) set |= RowSet{1} << row;
+    return set;
+  }
+
+  static constexpr Table table() { return {kRows, find}; }
+
+ private:
+  static_assert(rows.size() <= kMostRows, "a RowSet has a bit for each row: make it wider");
+
+  struct Named {
+    std::uint8_t row;
+    bool v6_only;
+  };
+  static constexpr std::size_t kCount = [] {
+    std::size_t count = 0;
+    for (const Row& row : rows) for_each_name(row, [&](std::string_view) { ++count; });
+    return count;
+  }();
+  static constexpr auto kNames = [] {
+    NameIndex<Named, kCount, Case::matters> index;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto row = static_cast<std::uint8_t>(i);
+      text::for_each_word(rows[i].names, [&](std::string_view n) { index.put(n, {row, false}); });
+      text::for_each_word(rows[i].v6_names, [&](std::string_view n) { index.put(n, {row, true}); });
+    }
+    return index;
+  }();
+  static_assert(kNames.well_spread(), "a name has two rows");
+
+  static constexpr auto kRows = [] {
+    std::array<const Row*, rows.size()> pointers{};
+    for (std::size_t i = 0; i < rows.size(); ++i) pointers[i] = &rows[i];
+    return pointers;
+  }();
+
+  static constexpr bool well_formed() {
+    for (std::size_t a = 0; a < rows.size(); ++a) {
+      if ((rows[a].required & ~rows[a].used) != 0 || rows[a].help.back() != '.') return false;
+      for (std::size_t b = 0; b < a; ++b)
+        if (rows[a].slot == rows[b].slot) return false;
+    }
+    return true;
+  }
+  static_assert(well_formed(),
+                "a row is required where it is not used, its help is not a sentence, or its member has two");
+};
+
+/// Reads the value of a row into its member. False: the member has one, which stays. `keep` false: the value is read
+/// only for its faults.
+template <template <class> class Syntax, class Record, class Slot>
+Value<bool> read_value(const Slot& slot, Words words, ReadContext& context, bool keep, Record& record) {
+  return std::visit(
+      [&]<class T>(std::optional<T> Record::* member) -> Value<bool> {
+        auto value = Syntax<T>::read(words, context);
+        if (!value) return std::unexpected(std::move(value.error()));
+        if (!keep) return true;
+        if (record.*member) return false;
+        record.*member = std::move(*value);
+        return true;
+      },
+      slot);
+}
+
+template <class Record, class Slot>
+bool has_value(const Slot& slot, const Record& record) {
+  return std::visit([&](auto member) { return (record.*member).has_value(); }, slot);
+}
+
+/// The rows whose values differ: keys are compared by their type, in constant time.
+template <class Record, class Rows>
+RowSet differences(const Rows& rows, const Record& a, const Record& b) {
+  RowSet set = 0, bit = 1;
+  for (const auto& row : rows) {
+    std::visit([&](auto member) { set |= a.*member == b.*member ? 0 : bit; }, row.slot);
+    bit <<= 1;
+  }
+  return set;
+}
+
+/// "authkey, hard_addtime": the first names of the rows.
+std::string names_of(const Table& table, RowSet set);
+
+/// "name value", or nothing. Only a key is written into the item at once.
+template <template <class> class Syntax, class Record, class Row>
+void write_item(const Row& row, const Record& record, bool paranoid, SecretText& item) {
+  item.clear();
+  std::visit(
+      [&]<class T>(std::optional<T> Record::* member) {
+        if (!(record.*member)) return;
+        item = row.name();
+        if (Syntax<T>::kWords > 0) item += ' ';
+        if constexpr (Syntax<T>::kSecret) {
+          Syntax<T>::write(*(record.*member), paranoid, item);
+        } else {
+          std::string value;
+          Syntax<T>::write(*(record.*member), paranoid, value);
+          item += value;
+        }
+      },
+      row.slot);
+}
+
+/// How long lines are broken between two pairs.
+struct Layout {
+  std::size_t columns;      ///< Of a line, without what ends one that continues.
+  std::string_view broken;  ///< Between two lines; what follows its newline indents.
+};
+
+/// Appends an item, behind a blank or in a new line; `column` is where the last line ends.
+void append_item(const SecretText& item, const Layout& layout, std::size_t& column, SecretText& out);
+/// Where the last line of a text ends.
+std::size_t last_column(const SecretText& text);
+
+/// "name value" for each member that is set, in the order of the rows. paranoid: an X for each key digit.
+template <template <class> class Syntax, class Record, class Rows>
+void write(const Rows& rows, const Record& record, bool paranoid, const Layout& layout, SecretText& out) {
+  std::size_t column = last_column(out);
+  SecretText item;
+  item.reserve(128);
+  for (const auto& row : rows) {
+    write_item<Syntax>(row, record, paranoid, item);
+    if (!item.empty()) append_item(item, layout, column, out);
+  }
+}
+
+}  // namespace table
