@@ -145,7 +145,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   if (depth == Nesting::back) return Cause::looped;
   w.nested = depth == Nesting::inside;
   if (lacks_source(*w.flow)) return Cause::not_usable;
-  const Layout layout = layout_of(*w.flow, w.h);
+  Layout layout = layout_of(*w.flow, w.h);
   const std::uint32_t known = w.flow->path_mtu(now);
   const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
   if (layout.total() > mtu && w.h.dont_fragment) {
@@ -154,6 +154,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
     if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
     if (w.h.total > w.item->mtu) return Cause::too_big;
   }
+  if (w.flow->tfc_pad != 0) hide_length(layout, *w.flow, std::min(w.flow->tfc_pad, inner_mtu(*w.flow, w.h, mtu)));
   if (layout.total() > UINT16_MAX) {
     w.item->mtu = 0;
     return Cause::too_big;

@@ -48,15 +48,15 @@ Selectors selectors_of(const engine::Sa& sa) {
   return s;
 }
 
-std::size_t ah_unit_of(const engine::Sa& sa) {
-  if (sa.dst.family == Family::v6) return 8;
-  const auto& asked = rare_of(sa).at<&M::ah_align>();
-  return asked ? asked->value : 4;
+// What the SA was asked for by that number, and what it has without one.
+template <auto member>
+std::uint32_t number_of(const engine::Sa& sa, std::uint32_t unsaid = 0) {
+  const auto& asked = rare_of(sa).at<member>();
+  return asked ? asked->value : unsaid;
 }
 
-std::size_t icv_of(const engine::Sa& sa) {
-  const auto& asked = rare_of(sa).at<&M::icv>();
-  return asked ? asked->value / 8 : 0;
+std::size_t ah_unit_of(const engine::Sa& sa) {
+  return sa.dst.family == Family::v6 ? 8 : number_of<&M::ah_align>(sa, 4);
 }
 
 std::uint64_t steady_of(Instant t) { return static_cast<std::uint64_t>(t.steady.count()); }
@@ -115,13 +115,14 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       selectors(selectors_of(sa)),
       local(rare_of(sa).at<&M::natt_local>()),
       remote(rare_of(sa).at<&M::natt_remote>()),
+      tfc_pad(tunnel && id.satype == pfkey::SaType::esp ? number_of<&M::tfc_pad>(sa) : 0),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),
              .auth = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, sa.auth),
              .encrypt_key = &encrypt_key_,
              .auth_key = &auth_key_,
-             .truncated = icv_of(sa),
+             .truncated = number_of<&M::icv>(sa) / 8,
              .esn = esn},
       keyed_(new Ways[workers]),
       numbers_(begin(std::move(live), sa, iv_start)),

@@ -51,6 +51,7 @@ class Flow {
   const std::size_t ah_unit;  ///< Bytes that AH is a multiple of (RFC 4302 section 2.6): 8, or under IPv4 4.
   const Selectors selectors;
   const std::optional<pfkey::Endpoint> local, remote;  ///< Of UDP encapsulation.
+  const std::uint32_t tfc_pad;  ///< Bytes that what a tunnel encrypts is made, where the path has room; 0: as they are.
   const crypto::Suite& suite() const { return suite_; }
 
   /// The worker's own expanded keys for one way, made at its first packet that way; nullptr: the library refuses. They

@@ -54,13 +54,22 @@ void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t 
   const MutableBytes esp = packet.subspan(w.at);
   set(esp, 0, flow.id.spi);
   set(esp, 4, static_cast<std::uint32_t>(w.number));
-  const MutableBytes trail = esp.subspan(kEspHeader + suite.iv() + layout.text);
+  const MutableBytes behind = esp.subspan(kEspHeader + suite.iv() + layout.text);
+  std::ranges::fill(behind.first(layout.hiding), std::byte{0});
+  const MutableBytes trail = behind.subspan(layout.hiding);
   for (std::size_t i = 0; i < layout.padding; ++i) trail[i] = static_cast<std::byte>(i + 1);
   trail[layout.padding] = static_cast<std::byte>(layout.padding);
   trail[layout.padding + 1] = static_cast<std::byte>(next);
   w.job.esp = esp.first(esp.size() - layout.icv);
   w.job.icv = esp.last(layout.icv);
   w.job.sequence_high = static_cast<std::uint32_t>(w.number >> 32);
+}
+
+// Behind the text, as many bytes as make it and the two that follow whole blocks (RFC 4303 section 2.4).
+void end_esp(Layout& l, const crypto::Suite& suite) {
+  const std::size_t over = (l.text + l.hiding + 2) % suite.block();
+  l.padding = over == 0 ? 0 : suite.block() - over;
+  l.trail = l.hiding + l.padding + 2 + l.icv;
 }
 
 void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
@@ -90,10 +99,14 @@ Layout layout_of(const Flow& flow, const Headers& h) {
     return l;
   }
   l.wrap = (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();
-  const std::size_t over = (l.text + 2) % suite.block();
-  l.padding = over == 0 ? 0 : suite.block() - over;
-  l.trail = l.padding + 2 + l.icv;
+  end_esp(l, suite);
   return l;
+}
+
+void hide_length(Layout& l, const Flow& flow, std::size_t size) {
+  if (size <= l.text) return;
+  l.hiding = size - l.text;
+  end_esp(l, flow.suite());
 }
 
 std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu) {

@@ -25,13 +25,16 @@ struct Work {
 /// ESP.
 struct Layout {
   std::size_t outer = 0, wrap = 0, text = 0, padding = 0, icv = 0;
-  std::size_t trail = 0;  ///< Padding, its length, the next header, the ICV.
+  std::size_t trail = 0;   ///< What hides the length, padding, its length, the next header, the ICV.
+  std::size_t hiding = 0;  ///< Octets behind what a tunnel carries, against analysis of traffic (RFC 4303 section 2.7).
   std::size_t total() const { return outer + wrap + text + trail; }
 };
 /// What it leaves under: ESP, AH or UDP.
 std::uint8_t protocol_of(const Flow& flow);
 
 Layout layout_of(const Flow& flow, const Headers& h);
+/// Makes the text up to `size` bytes long, by octets that hide its length.
+void hide_length(Layout& layout, const Flow& flow, std::size_t size);
 /// The longest packet of the same kind that the SA makes no longer than `mtu`.
 std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu);
 
