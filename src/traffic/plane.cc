@@ -18,6 +18,7 @@ namespace {
 PlaneOptions completed(PlaneOptions options) {
   if (!options.random) options.random = crypto::random_bytes;
   options.workers = std::max(1u, options.workers);
+  options.mtu = std::min<std::uint32_t>(options.mtu, UINT16_MAX);
   return options;
 }
 

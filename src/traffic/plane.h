@@ -100,8 +100,8 @@ class Worker {
 
   /// A protected packet that the link refused, because it takes `mtu` bytes only: from now on that is what the path of
   /// its SA takes (RFC 4301 section 8.2.1), and longer packets are too_big or leave in fragments. This one has its
-  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False: its SA is gone, or no
-  /// link of the family is that narrow.
+  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False, and it is lost: its SA
+  /// is gone, or has DF for all packets, or no link of the family is that narrow.
   bool narrow(Item& item, std::uint32_t mtu, Instant now);
 
   /// Whether the engine's thread has something to do since this was last asked: Engine::attend() or Plane::wanted().

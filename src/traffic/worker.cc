@@ -148,17 +148,9 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   Layout layout = layout_of(*w.flow, w.h);
   const std::uint32_t known = w.flow->path_mtu(now);
   const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
-  if (layout.total() > mtu && w.h.dont_fragment) {
-    constexpr std::uint32_t kLeastV6 = 1280;  // RFC 8200 section 5: smaller ones are carried, in fragments.
-    w.item->mtu = inner_mtu(*w.flow, w.h, mtu);
-    if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
-    if (w.h.total > w.item->mtu) return Cause::too_big;
-  }
+  if (layout.total() > mtu)
+    if (const Cause cause = fit(w, layout, mtu); cause != Cause::none) return cause;
   if (w.flow->tfc_pad != 0) hide_length(layout, *w.flow, std::min(w.flow->tfc_pad, inner_mtu(*w.flow, w.h, mtu)));
-  if (layout.total() > UINT16_MAX) {
-    w.item->mtu = 0;
-    return Cause::too_big;
-  }
   if (!has_room(p, w.h, layout)) return Cause::no_room;
   if (plane.options.mss_clamp) clamp(w, *w.flow, mtu);
   w.job.keyed = w.flow->sealing(number);

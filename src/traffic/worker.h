@@ -128,6 +128,7 @@ struct Worker::State {
   void unprotect_some(std::span<Item> items, Instant now);
 
   Cause begin_out(Work& w, Instant now);
+  Cause fit(Work& w, const Layout& layout, std::uint32_t mtu) const;
   bool leaves_as_fragment(const Headers& h);
   Cause make_whole(Work& w, Instant now);
   void count_lost_pieces();

@@ -59,6 +59,11 @@ std::size_t ah_unit_of(const engine::Sa& sa) {
   return sa.dst.family == Family::v6 ? 8 : number_of<&M::ah_align>(sa, 4);
 }
 
+pfkey::Df df_of(const engine::Sa& sa) {
+  const bool has_bit = sa.flags & pfkey::kFlagTunnel && sa.dst.family == Family::v4;
+  return has_bit ? static_cast<pfkey::Df>(number_of<&M::df>(sa, pfkey::kDfCopy)) : pfkey::kDfCopy;
+}
+
 std::uint64_t steady_of(Instant t) { return static_cast<std::uint64_t>(t.steady.count()); }
 std::uint64_t wall_of(Instant t) { return static_cast<std::uint64_t>(t.wall.time_since_epoch().count()); }
 Instant instant(std::uint64_t steady, std::uint64_t wall) {
@@ -116,6 +121,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       local(rare_of(sa).at<&M::natt_local>()),
       remote(rare_of(sa).at<&M::natt_remote>()),
       tfc_pad(tunnel && id.satype == pfkey::SaType::esp ? number_of<&M::tfc_pad>(sa) : 0),
+      df(df_of(sa)),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),

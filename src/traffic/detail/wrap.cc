@@ -13,6 +13,12 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
   return flow.tunnel ? header_size(flow.id.dst.family) : h.network;
 }
 
+// RFC 4301 section 8.1. IPv6 inside has no such bit to copy.
+bool outer_dont_fragment(const Work& w) {
+  if (w.flow->df != pfkey::kDfCopy) return w.flow->df == pfkey::kDfSet;
+  return w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4;
+}
+
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
 void write_front(const Work& w, const Place* moved, MutableBytes packet, const Layout& layout, Departure& d) {
   Flow& flow = *w.flow;
@@ -24,7 +30,7 @@ void write_front(const Work& w, const Place* moved, MutableBytes packet, const L
                  .traffic_class = outer_traffic_class(w.h.traffic_class),
                  .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
                  .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
-                 .dont_fragment = w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4};
+                 .dont_fragment = outer_dont_fragment(w)};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
     // RFC 4301 section 5.1.2.2: what a gateway carries for many would collide under one pair of addresses.
     if (w.h.dst.family == Family::v6 && w.h.src == outer.src)
