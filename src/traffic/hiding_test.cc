@@ -113,8 +113,8 @@ TEST(Hiding, EachSegmentOfALongPacketIsPadded) {
   ASSERT_EQ(here.add(add(0x100, wish)), kDone);
   ASSERT_EQ(there.add(add(0x100, wish)), kDone);
   Octets whole = datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 2'500});
-  auto segments = Segments::of(
-      whole, {.kind = Offload::Kind::udp, .size = 1'000, .unsummed = true, .sum_at = 20, .field = 6});
+  auto segments =
+      Segments::of(whole, {.kind = Offload::Kind::udp, .size = 1'000, .unsummed = true, .sum_at = 20, .field = 6});
   ASSERT_TRUE(segments);
   std::vector<std::size_t> sizes, opened;
   Octets memory(4'000);

@@ -1,6 +1,7 @@
-/// What an SA asks of a tunnel's outer header: DF (RFC 4301 section 8.1).
+/// What an SA asks of a tunnel's outer header: DF (RFC 4301 section 8.1), DSCP (section 5.1.2).
 #include <gmock/gmock.h>
 
+#include "traffic/coalesce.h"
 #include "traffic/testing.h"
 
 namespace traffic {
@@ -112,7 +113,7 @@ TEST(OuterDf, SetDropsWhatNoSenderMakesSmaller) {
     EXPECT_EQ(protect(ends.here, inside(1281, false, true)).mtu, 1280u);
     const Result out = protect(ends.here, inside(1280, false, true));
     EXPECT_EQ(name(out.cause), df == kDfSet ? "too_big" : "none");
-    if (df == kDfSet) EXPECT_EQ(out.mtu, 0u);
+    EXPECT_TRUE(df != kDfSet || out.mtu == 0);
     EXPECT_EQ(name(protect(ends.here, inside(kFits, false, true)).cause), "none");
   }
 }
@@ -150,6 +151,107 @@ TEST(OuterDf, IsForTunnelsOverIpv4) {
   EXPECT_EQ(host.add(add(0x100, {.df = kDfSet})), kRefused);
   EXPECT_EQ(host.add(add(0x100, {.src = kSrc6, .dst = kDst6, .tunnel = true, .df = kDfClear})), kRefused);
   EXPECT_EQ(host.add(add(0x100, {.tunnel = true, .df = 3})), kRefused);
+}
+
+// ---- DSCP
+
+struct Shown {
+  const char* name;
+  Wish wish;
+  const char *src, *dst;
+};
+const std::array kShown = {
+    Shown{"v4 in v4", {.tunnel = true}, "10.1.0.1", "10.2.0.1"},
+    Shown{
+        "v6 in v4", {.tunnel = true, .inner_src = "fd01::", .inner_dst = "fd02::", .prefix = 32}, "fd01::1", "fd02::1"},
+    Shown{"v4 in v6", {.src = kSrc6, .dst = kDst6, .tunnel = true}, "10.1.0.1", "10.2.0.1"},
+    Shown{"v6 in v6",
+          {.src = kSrc6, .dst = kDst6, .tunnel = true, .inner_src = "fd01::", .inner_dst = "fd02::", .prefix = 32},
+          "fd01::1",
+          "fd02::1"},
+    Shown{"AH", {.encrypt = 0, .auth = 5, .tunnel = true}, "10.1.0.1", "10.2.0.1"},
+    Shown{"in UDP", {.tunnel = true, .udp = true}, "10.1.0.1", "10.2.0.1"},
+};
+
+TEST(OuterDscp, IsThatOfTheSaOrOfThePacketAndEcnIsAlwaysThePackets) {
+  for (const Shown& c : kShown)
+    for (std::uint32_t dscp = 0; dscp <= pfkey::kDscpCopy; ++dscp)
+      for (const unsigned inner : {0x00u, 0x29u, 0x4au, 0xffu}) {
+        SCOPED_TRACE(fmt::format("{}, dscp {}, inner {:#x}", c.name, dscp, inner));
+        Wish wish = c.wish;
+        wish.dscp = dscp;
+        Ends ends(wish);
+        const Octets plain = datagram({.src = c.src, .dst = c.dst, .traffic_class = static_cast<std::uint8_t>(inner)});
+        const Result out = protect(ends.here, plain);
+        ASSERT_EQ(name(out.cause), "none");
+        const unsigned expected = dscp <= 63 ? dscp << 2 | (inner & 3) : inner;
+        EXPECT_EQ(parse(out.packet)->traffic_class, expected);
+        EXPECT_EQ(out.departure.traffic_class, expected);
+        if (dscp == pfkey::kDscpCopy) continue;
+        EXPECT_EQ(hex(unprotect(ends.there, out.packet).packet), hex(plain));
+      }
+}
+
+// RFC 6040 figure 4 for the two bits of ECN, by outer and inner; 4: it is dropped.
+TEST(OuterDscp, CopiedReplacesThatOfThePacketInside) {
+  constexpr unsigned kEcn[4][4] = {{0, 1, 2, 3}, {0, 1, 1, 3}, {0, 1, 2, 3}, {4, 3, 3, 3}};
+  for (const Shown& c : kShown)
+    for (const std::uint32_t dscp : {0u, 63u, std::uint32_t{pfkey::kDscpKeep}, std::uint32_t{pfkey::kDscpCopy}})
+      for (unsigned outer = 0; outer < 256; outer += 13)
+        for (unsigned inner = 0; inner < 4; ++inner) {
+          SCOPED_TRACE(fmt::format("{}, dscp {}, outer {:#x}, inner {}", c.name, dscp, outer, inner));
+          Wish wish = c.wish;
+          wish.dscp = dscp;
+          Ends ends(wish);
+          const Shape shape{.src = c.src, .dst = c.dst, .traffic_class = static_cast<std::uint8_t>(0x48 | inner)};
+          Octets wire = protect(ends.here, datagram(shape)).packet;
+          set_traffic_class(wire, static_cast<std::uint8_t>(outer));
+          const Result in = unprotect(ends.there, wire);
+          const unsigned ecn = kEcn[outer & 3][inner];
+          ASSERT_EQ(name(in.cause), ecn == 4 ? "congested" : "none");
+          if (ecn == 4) continue;
+          Shape expected = shape;
+          expected.traffic_class = static_cast<std::uint8_t>((dscp == pfkey::kDscpCopy ? outer & 0xfc : 0x48) | ecn);
+          EXPECT_EQ(hex(in.packet), hex(datagram(expected)));
+        }
+}
+
+Octets segment(std::uint32_t sequence, std::size_t size) {
+  Octets packet(40 + size);
+  write_header(
+      packet,
+      {.src = *parse_address("10.1.0.1"), .dst = *parse_address("10.2.0.1"), .protocol = kTcp, .dont_fragment = true},
+      packet.size());
+  set<std::uint32_t>(packet, 24, sequence);
+  set<std::uint16_t>(packet, 32, 0x5010);
+  mend_transport_checksum(packet, *parse(packet));
+  return packet;
+}
+
+// What the network has marked otherwise stays apart: nobody could tell afterwards which of it was.
+TEST(OuterDscp, SegmentsThatCameWithDifferentOnesAreNotJoined) {
+  Ends ends({.tunnel = true, .dscp = pfkey::kDscpCopy});
+  std::vector<Octets> memory;
+  std::array<Item, 4> items;
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    Octets wire = protect(ends.here, segment(1 + 100 * i, 100)).packet;
+    set_traffic_class(wire, i < 2 ? 0x28 : 0x48);
+    memory.push_back(unprotect(ends.there, wire).packet);
+    items[i].packet = {memory.back(), 0, memory.back().size()};
+  }
+  std::vector<std::pair<unsigned, std::size_t>> joined;
+  Coalescer coalescer;
+  coalescer.join(items, [&](std::span<const MutableBytes> pieces, const Offload&) {
+    joined.emplace_back(std::to_integer<unsigned>(pieces[0][1]), pieces.size());
+  });
+  EXPECT_THAT(joined, ::testing::ElementsAre(std::pair(0x28u, 2u), std::pair(0x48u, 2u)));
+}
+
+TEST(OuterDscp, IsForTunnels) {
+  Host host;
+  constexpr engine::testing::Outcome kRefused{EINVAL, pfkey::Diagnostic::none};
+  EXPECT_EQ(host.add(add(0x100, {.dscp = 10})), kRefused);
+  EXPECT_EQ(host.add(add(0x100, {.tunnel = true, .dscp = 66})), kRefused);
 }
 
 }  // namespace

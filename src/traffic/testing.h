@@ -118,8 +118,8 @@ struct Wish {
   unsigned auth_key_bits = 0;  ///< 0: the one that the RFC has.
   std::uint32_t window = 64;
   bool esn = false, udp = false;
-  std::uint32_t ah_align = 0;  ///< 0: not given.
-  std::uint32_t icv = 0;       ///< Bits; 0: not given.
+  std::uint32_t ah_align = 0;                                    ///< 0: not given.
+  std::uint32_t icv = 0;                                         ///< Bits; 0: not given.
   std::uint32_t tfc_pad = 0, df = 0, keepalive = 0, bundle = 0;  ///< 0: not given.
   std::uint32_t dscp = pfkey::kDscpKeep;                         ///< Not given.
 };

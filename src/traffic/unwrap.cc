@@ -48,7 +48,7 @@ Cause unwrap_tunnel(Work& w, const Inside& inside) {
   if (!h) return Cause::inner;
   if (inside.next != (h->dst.family == Family::v4 ? kIpv4 : kIpv6)) return Cause::inner;
   p.size = h->total;  // What follows is for confidentiality of the traffic's flow (RFC 4303 section 2.7).
-  const auto traffic_class = inner_traffic_class(h->traffic_class, w.h.traffic_class);
+  const auto traffic_class = inner_traffic_class(h->traffic_class, w.h.traffic_class, w.flow->dscp);
   if (!traffic_class) return Cause::congested;
   if (*traffic_class != h->traffic_class) set_traffic_class(p.bytes(), *traffic_class);
   w.h = *h;

@@ -122,6 +122,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       remote(rare_of(sa).at<&M::natt_remote>()),
       tfc_pad(tunnel && id.satype == pfkey::SaType::esp ? number_of<&M::tfc_pad>(sa) : 0),
       df(df_of(sa)),
+      dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),

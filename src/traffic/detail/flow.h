@@ -53,6 +53,7 @@ class Flow {
   const std::optional<pfkey::Endpoint> local, remote;  ///< Of UDP encapsulation.
   const std::uint32_t tfc_pad;  ///< Bytes that what a tunnel encrypts is made, where the path has room; 0: as they are.
   const pfkey::Df df;           ///< Of a tunnel's outer IPv4 header; copied, where there is none.
+  const std::uint32_t dscp;     ///< pfkey::Dscp of a tunnel; else kDscpKeep.
   const crypto::Suite& suite() const { return suite_; }
 
   /// The worker's own expanded keys for one way, made at its first packet that way; nullptr: the library refuses. They

@@ -27,7 +27,7 @@ void write_front(const Work& w, const Place* moved, MutableBytes packet, const L
     Header outer{.src = flow.src,
                  .dst = moved ? moved->address : flow.id.dst,
                  .protocol = protocol,
-                 .traffic_class = outer_traffic_class(w.h.traffic_class),
+                 .traffic_class = outer_traffic_class(w.h.traffic_class, flow.dscp),
                  .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
                  .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
                  .dont_fragment = outer_dont_fragment(w)};
@@ -130,17 +130,19 @@ bool has_room(const Packet& packet, const Headers& h, const Layout& l) {
   return packet.at >= front && packet.memory.size() - packet.at - h.total >= l.trail;
 }
 
-std::uint8_t outer_traffic_class(std::uint8_t inner) { return inner; }
+std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp) {
+  return dscp > pfkey::kDscpMost ? inner : static_cast<std::uint8_t>(dscp << 2 | (inner & 3u));
+}
 
 // RFC 6040 figure 4, by the two ECN bits of the inner and the outer header.
-std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer) {
+std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp) {
   constexpr unsigned kNone = 0, kEct1 = 1, kEct0 = 2, kMarked = 3;
   const unsigned in = inner & 3u, out = outer & 3u;
   unsigned result = in;
   if (out == kMarked && in == kNone) return std::nullopt;
   if (out == kMarked) result = kMarked;
   if (out == kEct1 && in == kEct0) result = kEct1;
-  return static_cast<std::uint8_t>((inner & 0xfcu) | result);
+  return static_cast<std::uint8_t>(((dscp == pfkey::kDscpCopy ? outer : inner) & 0xfcu) | result);
 }
 
 void wrap(Work& w, const Layout& layout) {

@@ -49,10 +49,11 @@ void finish_udp(const Work& w);
 /// The ICV of a wrapped AH packet. False: it cannot be computed.
 bool seal_ah(const Work& w, crypto::Keyed& keyed);
 
-/// The traffic class of an outer header, and what becomes of the inner one when both are taken apart (RFC 6040 sections
-/// 4.1 and 4.2). nullopt: the packet is dropped.
-std::uint8_t outer_traffic_class(std::uint8_t inner);
-std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer);
+/// The traffic class of an outer header, and what becomes of the inner one when both are taken apart: ECN by RFC 6040
+/// sections 4.1 and 4.2, the rest as the SA asks (`dscp`: pfkey::Dscp; RFC 4301 section 5.1.2). nullopt: the packet is
+/// dropped.
+std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp);
+std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp);
 
 /// ESP that arrived, at w.at: whether its sizes suit, and then its job.
 bool begin_esp(Work& w);
