@@ -17,7 +17,7 @@ Cause Worker::State::fit(Work& w, const Layout& layout, std::uint32_t mtu) const
   const pfkey::Df df = w.flow->df;
   const bool whole = df == pfkey::kDfCopy ? w.h.dont_fragment : df == pfkey::kDfSet;
   if (whole) {
-    w.item->mtu = inner_mtu(*w.flow, w.h, mtu);
+    w.item->mtu = inner_mtu(*w.flow, w.h, mtu, w.around.flow);
     // RFC 8200 section 5: IPv6 makes none smaller. They are carried, in fragments.
     if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
     if (w.h.total > w.item->mtu) return Cause::too_big;
@@ -35,7 +35,7 @@ bool Worker::narrow(Item& item, std::uint32_t mtu, Instant now) {
   Flow* const flow = mtu >= (v4 ? kLeastV4 : kLeastV6) ? state_->plane.find(d.sa) : nullptr;
   if (!flow) return false;
   flow->narrow_path(mtu, now);
-  if (flow->df == pfkey::kDfSet) return false;
+  if (d.whole) return false;
   d.mtu = mtu;
   if (v4) {
     set(packet, 6, static_cast<std::uint16_t>(get<std::uint16_t>(packet, 6) & ~kDontFragment));

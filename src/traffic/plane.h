@@ -30,6 +30,7 @@ struct Departure {
   std::size_t header = 0;
   std::uint8_t traffic_class = 0;
   bool dont_fragment = false;
+  bool whole = false;     ///< So it stays, even where a link turns out to be too narrow.
   std::uint32_t mtu = 0;  ///< What its path takes: a longer packet has to leave in fragments.
   std::uint32_t id = 0;   ///< Names the datagram, if it is to leave in fragments over IPv6.
   engine::SaId sa{};      ///< Whose it is; its destination is not `dst` where a peer has moved or a source route leads.
@@ -100,8 +101,8 @@ class Worker {
 
   /// A protected packet that the link refused, because it takes `mtu` bytes only: from now on that is what the path of
   /// its SA takes (RFC 4301 section 8.2.1), and longer packets are too_big or leave in fragments. This one has its
-  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False, and it is lost: its SA
-  /// is gone, or has DF for all packets, or no link of the family is that narrow.
+  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False, and it is lost: its
+  /// SA is gone, or has DF for all packets, or no link of the family is that narrow.
   bool narrow(Item& item, std::uint32_t mtu, Instant now);
 
   /// Whether the engine's thread has something to do since this was last asked: Engine::attend() or Plane::wanted().

@@ -123,6 +123,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       tfc_pad(tunnel && id.satype == pfkey::SaType::esp ? number_of<&M::tfc_pad>(sa) : 0),
       df(df_of(sa)),
       dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
+      bundle(number_of<&M::bundle>(sa)),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),
@@ -284,14 +285,26 @@ bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& conne
   return true;
 }
 
+void Flow::give_back(std::uint64_t bytes) {
+  numbers_->bytes.fetch_sub(bytes, kRelaxed);
+  numbers_->packets.fetch_sub(1, kRelaxed);
+}
+
+bool joined(const Flow& one, const Flow& other) {
+  const bool ah_first = one.id.satype == pfkey::SaType::ah;
+  const Flow &ah = ah_first ? one : other, &esp = ah_first ? other : one;
+  return ah.bundle == esp.bundle && ah.id.satype != esp.id.satype && ah.src == esp.src && ah.id.dst == esp.id.dst &&
+         (esp.tunnel || !ah.tunnel);
+}
+
 void Flow::count(Cause cause) {
-  Counter* const counter = cause == Cause::replayed                                   ? &numbers_->replayed
-                           : cause == Cause::late                                     ? &numbers_->late
-                           : cause == Cause::corrupt                                  ? &numbers_->corrupt
-                           : cause == Cause::selector || cause == Cause::wrong_source ? &numbers_->mismatched
-                           : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated
-                               ? &numbers_->malformed
-                               : nullptr;
+  Counter* const counter =
+      cause == Cause::replayed                                                             ? &numbers_->replayed
+      : cause == Cause::late                                                               ? &numbers_->late
+      : cause == Cause::corrupt                                                            ? &numbers_->corrupt
+      : cause == Cause::selector || cause == Cause::wrong_source || cause == Cause::bundle ? &numbers_->mismatched
+      : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated      ? &numbers_->malformed
+                                                                                           : nullptr;
   if (counter) counter->fetch_add(1, kRelaxed);
   if (esn && cause == Cause::corrupt) failures_.fetch_add(1, kRelaxed);
 }

@@ -54,6 +54,7 @@ class Flow {
   const std::uint32_t tfc_pad;  ///< Bytes that what a tunnel encrypts is made, where the path has room; 0: as they are.
   const pfkey::Df df;           ///< Of a tunnel's outer IPv4 header; copied, where there is none.
   const std::uint32_t dscp;     ///< pfkey::Dscp of a tunnel; else kDscpKeep.
+  const std::uint32_t bundle;   ///< AH and ESP with the same number protect together (joined()); 0: it is in none.
   const crypto::Suite& suite() const { return suite_; }
 
   /// The worker's own expanded keys for one way, made at its first packet that way; nullptr: the library refuses. They
@@ -110,6 +111,8 @@ class Flow {
   /// Accounts for a packet of that many bytes. `connection`: its tag, where this SA may not have carried it before.
   /// False: it would reach a hard limit; it is not carried, and counts for nothing.
   bool charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now);
+  /// The last packet that charge() let through is not carried after all.
+  void give_back(std::uint64_t bytes);
   /// Counts a packet that this SA dropped.
   void count(Cause cause);
   engine::Carried carried() const;
@@ -167,5 +170,9 @@ class Flow {
   std::atomic<bool> attention_{false};
   std::atomic<std::uint32_t> exhausted_{0};  // Packets that found a hard limit or the last number reached.
 };
+
+/// Whether they are the AH and the ESP SA of a bundle (RFC 4301 section 4.4.2.1), AH around ESP between the same hosts,
+/// in either order. A tunnel is ESP's; AH may be one for the same packets, or in transport mode for what ESP makes.
+bool joined(const Flow& one, const Flow& other);
 
 }  // namespace traffic

@@ -5,7 +5,7 @@
 namespace traffic {
 namespace {
 
-constexpr std::size_t kUdpHeader = 8, kEspHeader = 8;
+constexpr std::size_t kUdpHeader = 8;
 
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
@@ -21,27 +21,30 @@ bool outer_dont_fragment(const Work& w) {
 
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
 void write_front(const Work& w, const Place* moved, MutableBytes packet, const Layout& layout, Departure& d) {
-  Flow& flow = *w.flow;
-  const std::uint8_t protocol = protocol_of(flow);
+  Flow &flow = *w.flow, &shown = outermost(w);
+  const std::uint8_t protocol = protocol_of(shown);
   if (flow.tunnel) {
     Header outer{.src = flow.src,
                  .dst = moved ? moved->address : flow.id.dst,
                  .protocol = protocol,
                  .traffic_class = outer_traffic_class(w.h.traffic_class, flow.dscp),
                  .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
-                 .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
+                 .id = flow.id.dst.family == Family::v4 ? shown.datagrams.next_v4() : std::uint16_t{0},
                  .dont_fragment = outer_dont_fragment(w)};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
     // RFC 4301 section 5.1.2.2: what a gateway carries for many would collide under one pair of addresses.
     if (w.h.dst.family == Family::v6 && w.h.src == outer.src)
       outer.flow_label = get<std::uint32_t>(packet, layout.outer + layout.wrap) & 0xfffff;
     write_header(packet, outer, packet.size());
-    d = {
-        .src = outer.src, .dst = outer.dst, .traffic_class = outer.traffic_class, .dont_fragment = outer.dont_fragment};
+    d = {.src = outer.src,
+         .dst = outer.dst,
+         .traffic_class = outer.traffic_class,
+         .dont_fragment = outer.dont_fragment,
+         .whole = flow.df == pfkey::kDfSet};
   } else {
     std::ranges::copy(packet.subspan(layout.wrap, layout.outer), packet.begin());
     packet[w.h.next_at] = static_cast<std::byte>(protocol);
-    if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, flow.datagrams.next_v4());
+    if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, shown.datagrams.next_v4());
     if (w.may_be_cut) set(packet, 6, std::uint16_t{0});
     mend_length(packet);
     d = {.src = w.h.src,
@@ -51,7 +54,7 @@ void write_front(const Work& w, const Place* moved, MutableBytes packet, const L
   }
   d.protocol = protocol;
   d.header = layout.outer;
-  d.sa = flow.id;
+  d.sa = shown.id;
 }
 
 void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
@@ -78,14 +81,14 @@ void end_esp(Layout& l, const crypto::Suite& suite) {
   l.trail = l.hiding + l.padding + 2 + l.icv;
 }
 
-void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
-  Writer ah(packet.subspan(w.at, layout.wrap));
+void write_ah(const AhPart& part, MutableBytes place, std::uint8_t next) {
+  Writer ah(place);
   ah.net(next);
-  ah.net(static_cast<std::uint8_t>(layout.wrap / 4 - 2));
+  ah.net(static_cast<std::uint8_t>(place.size() / 4 - 2));
   ah.net(std::uint16_t{0});
-  ah.net(w.flow->id.spi);
-  ah.net(static_cast<std::uint32_t>(w.number));
-  ah.pad(layout.wrap - kAhFixed);
+  ah.net(part.flow->id.spi);
+  ah.net(static_cast<std::uint32_t>(part.number));
+  ah.pad(place.size() - kAhFixed);
 }
 
 }  // namespace
@@ -94,9 +97,10 @@ std::uint8_t protocol_of(const Flow& flow) { return flow.udp ? kUdp : is_esp(flo
 
 std::size_t ah_size(std::size_t unit, std::size_t icv) { return (kAhFixed + icv + unit - 1) / unit * unit; }
 
-Layout layout_of(const Flow& flow, const Headers& h) {
+Layout layout_of(const Flow& flow, const Headers& h, const Flow* around) {
   const crypto::Suite& suite = flow.suite();
   Layout l;
+  if (around) l.ah = ah_size(around->ah_unit, around->suite().icv());
   l.outer = new_header(flow, h);
   l.icv = suite.icv();
   l.text = flow.tunnel ? h.total : h.total - h.network;
@@ -104,7 +108,7 @@ Layout layout_of(const Flow& flow, const Headers& h) {
     l.wrap = ah_size(flow.ah_unit, l.icv);
     return l;
   }
-  l.wrap = (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();
+  l.wrap = l.ah + (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();
   end_esp(l, suite);
   return l;
 }
@@ -115,8 +119,8 @@ void hide_length(Layout& l, const Flow& flow, std::size_t size) {
   end_esp(l, flow.suite());
 }
 
-std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu) {
-  const Layout l = layout_of(flow, h);
+std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu, const Flow* around) {
+  const Layout l = layout_of(flow, h, around);
   const std::size_t kept = flow.tunnel ? 0 : h.network;
   const std::size_t fixed = l.outer + l.wrap + (is_esp(flow) ? l.icv : 0);
   if (mtu <= fixed) return 0;
@@ -155,7 +159,11 @@ void wrap(Work& w, const Layout& layout) {
   Departure& d = w.item->departure;
   const Place* const moved = flow.udp ? flow.sends_to() : nullptr;
   write_front(w, moved, packet, layout, d);
-  w.at = layout.outer;
+  w.at = layout.outer + layout.ah;
+  if (layout.ah != 0) {
+    w.around.at = layout.outer;
+    write_ah(w.around, packet.subspan(layout.outer, layout.ah), kEsp);
+  }
   if (flow.udp) {
     d.src_port = pfkey::nat_port(flow.local), d.dst_port = moved ? moved->port : pfkey::nat_port(flow.remote);
     write_udp(packet.subspan(layout.outer), d.src_port, d.dst_port, packet.size() - layout.outer);
@@ -165,7 +173,7 @@ void wrap(Work& w, const Layout& layout) {
   if (is_esp(flow)) {
     write_esp(w, packet, layout, next);
   } else {
-    write_ah(w, packet, layout, next);
+    write_ah(ah_of(w), packet.subspan(w.at, layout.wrap), next);
   }
 }
 
