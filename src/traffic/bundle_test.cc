@@ -126,15 +126,17 @@ TEST(Bundle, OneAloneSendsNothing) {
   for (const Form& form : kForms)
     for (const bool esp_first : {false, true}) {
       SCOPED_TRACE(fmt::format("{}, ESP first {}", form.name, esp_first));
-      const std::array wishes = {testing::add(kEspSpi, esp_of(form)), testing::add(kAhSpi, ah_of(form))};
+      const auto of = [&](bool esp) {
+        return esp ? testing::add(kEspSpi, esp_of(form)) : testing::add(kAhSpi, ah_of(form));
+      };
       Host here;
       Both there(form);
-      ASSERT_EQ(here.add(Message(wishes[esp_first ? 0 : 1])), kDone);
+      ASSERT_EQ(here.add(of(esp_first)), kDone);
       const Octets plain = datagram(form.inside);
       const bool covers = esp_first || form.ah.tunnel == form.esp.tunnel;
       EXPECT_EQ(name(protect(here, plain).cause), covers ? "bundle" : "no_sa");
       EXPECT_EQ(drops(here.plane.outbound(), Cause::bundle), covers ? 1u : 0u);
-      ASSERT_EQ(here.add(Message(wishes[esp_first ? 1 : 0])), kDone);
+      ASSERT_EQ(here.add(of(!esp_first)), kDone);
       const Result out = protect(here, plain);
       ASSERT_EQ(name(out.cause), "none");
       EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
@@ -212,8 +214,9 @@ TEST(Bundle, HalfOfTheProtectionIsNotLetIn) {
     };
     Both there(form);
     EXPECT_EQ(name(unprotect(there, sent(esp_of(form), kEspSpi)).cause), "bundle");
-    if (form.ah.tunnel == form.esp.tunnel)
+    if (form.ah.tunnel == form.esp.tunnel) {
       EXPECT_EQ(name(unprotect(there, sent(ah_of(form), kAhSpi)).cause), "bundle");
+    }
     // ESP of no bundle, or of another one, inside.
     for (const std::uint32_t number : {0u, kNumber + 1}) {
       Host other;

@@ -143,6 +143,12 @@ class Plane final : public engine::Carrier {
   /// the address to which it sends now, and which anybody may have forged. Values below kLeastReportV4 or V6 count as
   /// that, and what leaves under IPv4 may then be cut on the way; all are forgotten after ten minutes.
   void path_mtu(const engine::SaId& id, std::uint32_t mtu, Instant now);
+  /// What shows the NAT in front of this host, or of a peer, that an SA in UDP is still there, because the SA has sent
+  /// nothing for as long as it names: one octet (RFC 3948 section 2.3), written into the item, with its Departure.
+  /// False: none is due. The SA does not count it.
+  bool keep_alive(Item& item, Instant now);
+  /// When that is to be asked again, on the steady clock; nullopt: not before an SA comes or changes.
+  std::optional<std::chrono::nanoseconds> keep_alive_at() const;
   /// Both may be read by any thread.
   Totals outbound() const;
   Totals inbound() const;

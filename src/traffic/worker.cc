@@ -172,6 +172,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   if (!w.job.keyed) return Cause::crypto;
   if (!charge(w, seen, now)) return Cause::exhausted;
   if (!next_numbers(w)) return Cause::exhausted;
+  if (w.flow->keepalive != 0) w.flow->leaves(now);
   // The path may be narrower still than is believed (plane.h).
   w.may_be_cut = known == kLeastReportV4 && w.h.dont_fragment && w.flow->id.dst.family == Family::v4;
   wrap(w, layout);

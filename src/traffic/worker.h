@@ -8,6 +8,7 @@
 #include "traffic/detail/choice.h"
 #include "traffic/detail/epoch.h"
 #include "traffic/detail/followers.h"
+#include "traffic/detail/keep_alives.h"
 #include "traffic/detail/lookup.h"
 #include "traffic/detail/loop.h"
 #include "traffic/detail/reassembly.h"
@@ -86,6 +87,7 @@ struct Plane::State {
   Lookup<Flow> flows;
   Choice choice;
   Followers followers;  // Of SAs in UDP, if they are to follow.
+  KeepAlives keep_alives;
   std::atomic<std::uint64_t> generation{1};
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
   Rounds pending;                      // The engine's thread has taken these off the list.

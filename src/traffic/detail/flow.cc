@@ -123,6 +123,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       tfc_pad(tunnel && id.satype == pfkey::SaType::esp ? number_of<&M::tfc_pad>(sa) : 0),
       df(df_of(sa)),
       dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
+      keepalive(udp ? number_of<&M::keepalive>(sa) : 0),
       bundle(number_of<&M::bundle>(sa)),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
@@ -136,7 +137,8 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       numbers_(begin(std::move(live), sa, iv_start)),
       window_(window_of(sa), numbers_->highest.load(kRelaxed)),
       window_size_(window_.size()),
-      told_(sequence_of(sa)) {
+      told_(sequence_of(sa)),
+      left_at_(steady_of(sa.added)) {
   take(sa);
 }
 

@@ -91,6 +91,14 @@ void write_ah(const AhPart& part, MutableBytes place, std::uint8_t next) {
   ah.pad(place.size() - kAhFixed);
 }
 
+// 0 would mean that there is no checksum.
+void sum_udp(MutableBytes packet) {
+  const auto h = parse(packet);
+  if (!h) return;
+  set(packet, h->upper_at + 6, std::uint16_t{1});
+  mend_transport_checksum(packet, *h);
+}
+
 }  // namespace
 
 std::uint8_t protocol_of(const Flow& flow) { return flow.udp ? kUdp : is_esp(flow) ? kEsp : kAh; }
@@ -177,12 +185,32 @@ void wrap(Work& w, const Layout& layout) {
   }
 }
 
-void finish_udp(const Work& w) {
-  const MutableBytes packet = w.item->packet.bytes();
-  const auto h = parse(packet);
-  if (!h) return;
-  set(packet, h->upper_at + 6, std::uint16_t{1});  // 0 would mean that it has none.
-  mend_transport_checksum(packet, *h);
+void finish_udp(const Work& w) { sum_udp(w.item->packet.bytes()); }
+
+void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu) {
+  const Place* const moved = flow.sends_to();
+  const Address& dst = moved ? moved->address : flow.id.dst;
+  Departure& d = item.departure;
+  d = {.src = is_unspecified(flow.src) ? unspecified(dst.family) : flow.src, .dst = dst};
+  d.protocol = kUdp;
+  d.src_port = pfkey::nat_port(flow.local), d.dst_port = moved ? moved->port : pfkey::nat_port(flow.remote);
+  d.header = header_size(dst.family) + kUdpHeader;
+  d.mtu = mtu;
+  d.sa = flow.id;
+  Packet& p = item.packet;
+  p.at = Packet::kHeadroom;
+  p.size = d.header + 1;
+  const MutableBytes packet = p.bytes();
+  write_header(packet,
+               {.src = d.src,
+                .dst = d.dst,
+                .protocol = kUdp,
+                .id = dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0}},
+               p.size);
+  write_udp(packet.subspan(header_size(dst.family)), d.src_port, d.dst_port, kUdpHeader + 1);
+  packet.back() = std::byte{0xff};
+  if (dst.family == Family::v6) sum_udp(packet);
+  item.cause = Cause::none;
 }
 
 }  // namespace traffic

@@ -64,6 +64,9 @@ inline AhPart ah_of(const Work& w) { return {w.flow, w.job.keyed, w.number, w.at
 /// The ICV of a wrapped AH packet, whose ESP is sealed, if there is some. False: it cannot be computed.
 bool seal_ah(MutableBytes packet, const AhPart& ah);
 
+/// A NAT's keepalive to where the SA sends, written behind the headroom of the item's buffer, and how it leaves.
+void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu);
+
 /// The traffic class of an outer header, and what becomes of the inner one when both are taken apart: ECN by RFC 6040
 /// sections 4.1 and 4.2, the rest as the SA asks (`dscp`: pfkey::Dscp; RFC 4301 section 5.1.2). nullopt: the packet is
 /// dropped.
