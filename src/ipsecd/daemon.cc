@@ -180,6 +180,7 @@ Status Daemon::status() const {
                         .workers = options_.dataplane->workers(),
                         .device_made_again = options_.dataplane->device_made_again(),
                         .busy_ports = options_.dataplane->busy_ports(),
+                        .keep_alives = options_.dataplane->keep_alives(),
                         .outbound = options_.dataplane->outbound(),
                         .inbound = options_.dataplane->inbound()};
   return s;

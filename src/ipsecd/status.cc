@@ -55,6 +55,8 @@ std::string status_text(const Status& s) {
                     times == 1 ? "once" : fmt::format("{} times", times));
   for (const std::uint16_t port : s.traffic->busy_ports)
     out += fmt::format("  UDP port {} is another program's: what comes for SAs is taken beside it.\n", port);
+  if (const std::uint64_t sent = s.traffic->keep_alives; sent > 0)
+    out += fmt::format("  {} keepalive{} sent, so that NATs do not forget silent SAs.\n", sent, sent == 1 ? "" : "s");
   for (const Direction& d : kDirections) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
@@ -75,6 +77,7 @@ std::string status_json(const Status& s) {
     object.put("threads", s.traffic->workers);
     if (s.traffic->device_made_again > 0) object.put("device_made_again", s.traffic->device_made_again);
     if (!s.traffic->busy_ports.empty()) object.put("busy_udp_ports", objects_of(s.traffic->busy_ports));
+    if (s.traffic->keep_alives > 0) object.put("keepalives", s.traffic->keep_alives);
     for (const Direction& d : kDirections) object.put(d.name, json_of((*s.traffic).*d.totals));
   }
   return object.line();
@@ -94,6 +97,8 @@ std::string status_prometheus(const Status& s) {
   out += fmt::format("ipsecd_device_made_again_total {}\n", s.traffic->device_made_again);
   head("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that are another program's.");
   out += fmt::format("ipsecd_busy_udp_ports {}\n", s.traffic->busy_ports.size());
+  head("ipsecd_keepalives_total", "counter", "What was sent to keep the mappings of NATs.");
+  out += fmt::format("ipsecd_keepalives_total {}\n", s.traffic->keep_alives);
   head("ipsecd_packets_total", "counter", "Packets that were protected (out) or let in (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);

@@ -16,6 +16,7 @@ struct Traffic {
   unsigned workers = 1;
   std::uint64_t device_made_again = 0;         ///< How often, because it was gone.
   std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that are another program's.
+  std::uint64_t keep_alives = 0;               ///< What was sent to keep the mappings of NATs.
   traffic::Totals outbound, inbound;
 };
 

@@ -70,6 +70,17 @@ TEST(Status, PortsOfOtherPrograms) {
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_busy_udp_ports 2\n"));
 }
 
+TEST(Status, KeepalivesThatWereSent) {
+  Status s = busy();
+  s.traffic->keep_alives = 1;
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  1 keepalive sent, so that NATs do not forget silent SAs.\n"
+                                                   "  out  10 packets"));
+  EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"keepalives":1,"out":)"));
+  s.traffic->keep_alives = 7;
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  7 keepalives sent, so"));
+  EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_keepalives_total 7\n"));
+}
+
 TEST(Status, AsPrometheusHasIt) {
   const std::string text = status_prometheus(busy());
   EXPECT_TRUE(
@@ -85,6 +96,9 @@ TEST(Status, AsPrometheusHasIt) {
                        "# HELP ipsecd_busy_udp_ports UDP ports of SAs that are another program's.\n"
                        "# TYPE ipsecd_busy_udp_ports gauge\n"
                        "ipsecd_busy_udp_ports 0\n"
+                       "# HELP ipsecd_keepalives_total What was sent to keep the mappings of NATs.\n"
+                       "# TYPE ipsecd_keepalives_total counter\n"
+                       "ipsecd_keepalives_total 0\n"
                        "# HELP ipsecd_packets_total Packets that were protected (out) or let in (in).\n"
                        "# TYPE ipsecd_packets_total counter\n"
                        "ipsecd_packets_total{direction=\"out\"} 10\n"

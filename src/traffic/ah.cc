@@ -9,17 +9,17 @@ constexpr std::size_t kMostIcv = 64;
 constexpr std::size_t kMostAh = (kAhFixed + kMostIcv + 7) / 8 * 8;  // With padding (RFC 4302 section 2.6).
 
 // Both sides compute over the same four parts (RFC 4302 section 3.3.3).
-bool compute(const Work& w, crypto::Keyed& keyed, Bytes packet, std::size_t ah_length, MutableBytes icv) {
+bool compute(const AhPart& part, Bytes packet, std::size_t ah_length, MutableBytes icv) {
   std::array<std::byte, kMostHeaders> headers;
   std::array<std::byte, kMostAh> ah;
-  if (!immutable_headers(packet.first(w.at), headers)) return false;
-  std::ranges::copy(packet.subspan(w.at, ah_length), ah.begin());
+  if (!immutable_headers(packet.first(part.at), headers)) return false;
+  std::ranges::copy(packet.subspan(part.at, ah_length), ah.begin());
   std::ranges::fill(std::span(ah).subspan(kAhFixed, icv.size()), std::byte{0});
   // The IP headers count with the length that they have on the wire, and with AH as what follows them.
-  const auto high = std::bit_cast<std::array<std::byte, 4>>(big_endian(static_cast<std::uint32_t>(w.number >> 32)));
-  const std::array<Bytes, 4> parts = {Bytes(headers).first(w.at), Bytes(ah).first(ah_length),
-                                      packet.subspan(w.at + ah_length), high};
-  return keyed.mac(std::span(parts).first(w.flow->esn ? 4 : 3), icv);
+  const auto high = std::bit_cast<std::array<std::byte, 4>>(big_endian(static_cast<std::uint32_t>(part.number >> 32)));
+  const std::array<Bytes, 4> parts = {Bytes(headers).first(part.at), Bytes(ah).first(ah_length),
+                                      packet.subspan(part.at + ah_length), high};
+  return part.keyed->mac(std::span(parts).first(part.flow->esn ? 4 : 3), icv);
 }
 
 // ---- IPv4 (RFC 4302 appendix A1)
@@ -146,23 +146,22 @@ std::optional<Ends> true_ends(Bytes headers) {
   return ends;
 }
 
-bool seal_ah(const Work& w, crypto::Keyed& keyed) {
-  const MutableBytes packet = w.item->packet.bytes();
-  const std::size_t icv = w.flow->suite().icv();
-  return compute(w, keyed, packet, ah_size(w.flow->ah_unit, icv), packet.subspan(w.at + kAhFixed, icv));
+bool seal_ah(MutableBytes packet, const AhPart& part) {
+  const std::size_t icv = part.flow->suite().icv();
+  return compute(part, packet, ah_size(part.flow->ah_unit, icv), packet.subspan(part.at + kAhFixed, icv));
 }
 
-Cause check_ah(Work& w, crypto::Keyed& keyed) {
-  const Bytes packet = w.item->packet.bytes();
-  const std::size_t size = w.flow->suite().icv();
-  const std::size_t length = (std::to_integer<std::size_t>(packet[w.at + 1]) + 2) * 4;
+Cause check_ah(Bytes packet, const AhPart& part) {
+  const std::size_t size = part.flow->suite().icv();
+  const std::size_t length = (std::to_integer<std::size_t>(packet[part.at + 1]) + 2) * 4;
   // Linux pads to 8 bytes under IPv4 too, unless it is told not to: both are right.
-  const bool fits = length == ah_size(8, size) || (w.h.dst.family == Family::v4 && length == ah_size(4, size));
-  if (!fits || length > packet.size() - w.at) return Cause::truncated;
+  const bool v4 = part.flow->id.dst.family == Family::v4;
+  const bool fits = length == ah_size(8, size) || (v4 && length == ah_size(4, size));
+  if (!fits || length > packet.size() - part.at) return Cause::truncated;
   std::array<std::byte, 64> ours;
   const MutableBytes icv = MutableBytes(ours).first(size);
-  if (!compute(w, keyed, packet, length, icv)) return Cause::corrupt;
-  return crypto::equal(icv, packet.subspan(w.at + kAhFixed, size)) ? Cause::none : Cause::corrupt;
+  if (!compute(part, packet, length, icv)) return Cause::corrupt;
+  return crypto::equal(icv, packet.subspan(part.at + kAhFixed, size)) ? Cause::none : Cause::corrupt;
 }
 
 }  // namespace traffic

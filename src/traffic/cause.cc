@@ -28,6 +28,7 @@ constexpr std::array<Row, kCauses + 1> kTable = {{
     {"inner", "what was inside is no packet of the SA's mode"},
     {"congested", "marked as congested, and what was inside cannot carry the mark"},
     {"selector", "what was inside is not covered by the SA"},
+    {"bundle", "AH or ESP alone of a bundle: the other one is missing, and with it half of the protection"},
     {"dummy", "a dummy packet, meant to be dropped"},
     {"not_ipsec", "neither ESP nor AH"},
     {"keep_alive", "a NAT keep-alive"},

@@ -25,6 +25,7 @@ enum class Cause : std::uint8_t {
   inner,                ///< What was inside is no packet of the SA's mode.
   congested,            ///< Marked by the network, and what was inside does not know marks (RFC 6040 section 4.2).
   selector,             ///< What was inside is not covered by the SA.
+  bundle,               ///< It came, or would leave, under one SA of a bundle of two.
   dummy,                ///< Traffic-flow confidentiality: meant to be dropped (RFC 4303 section 2.6).
   not_ipsec,            ///< Neither ESP nor AH.
   keep_alive,           ///< A NAT keep-alive (RFC 3948 section 2.3).

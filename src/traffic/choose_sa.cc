@@ -3,6 +3,13 @@
 #include "traffic/worker.h"
 
 namespace traffic {
+namespace {
+
+bool both_usable(const Memory::Entry& e) {
+  return e.flow->usable.load() && (e.flow->bundle == 0 || (e.around && e.around->usable.load()));
+}
+
+}  // namespace
 
 void Worker::State::ask_for(const Headers& h) {
   engine::Wanted wanted{.satype = pfkey::SaType::esp,
@@ -17,8 +24,9 @@ void Worker::State::ask_for(const Headers& h) {
 Memory::Entry& Worker::State::choose(const Headers& h) {
   const std::uint64_t generation = plane.generation.load();
   Memory::Entry& entry = outgoing.at(h);
-  if (entry.flow && entry.generation == generation && entry.flow->usable.load()) return entry;
-  entry.flow = plane.choice.find(h);
+  if (entry.flow && entry.generation == generation && both_usable(entry)) return entry;
+  const Chosen found = chosen(h);
+  entry.flow = found.flow, entry.around = found.around;
   entry.generation = generation;
   return entry;
 }

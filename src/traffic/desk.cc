@@ -1,4 +1,5 @@
 // What a worker counts, asks the engine's thread, and remembers of connections.
+#include "pfkey/icmp.h"
 #include "traffic/hash.h"
 #include "traffic/worker.h"
 
@@ -24,6 +25,10 @@ std::optional<engine::Wanted> Questions::pop() {
   std::optional<engine::Wanted> wanted = ring_[at % kMost];
   read_.store(at + 1, std::memory_order_release);
   return wanted;
+}
+
+std::uint64_t Memory::Entry::kind() const {
+  return std::uint64_t{pfkey::is_icmp(protocol) ? 0 : ports} << 8 | protocol;
 }
 
 Memory::Entry& Memory::at(const Headers& h) {

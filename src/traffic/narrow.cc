@@ -1,4 +1,5 @@
-// What was protected for a wider link than it met: the SA learns of it, and the packet leaves in fragments.
+// What is longer than its path: what cannot leave in fragments is dropped, and the sender told what fits. What was
+// protected for a wider link than it met: the SA learns of it, and the packet leaves in fragments.
 #include "traffic/header.h"
 #include "traffic/worker.h"
 
@@ -10,6 +11,22 @@ constexpr std::uint16_t kDontFragment = 0x4000;
 
 }  // namespace
 
+// Of a packet that protection makes longer than its path takes: none if it may leave in fragments. A tunnel whose outer
+// header has always DF, or never, does not ask the packet.
+Cause Worker::State::fit(Work& w, const Layout& layout, std::uint32_t mtu) const {
+  const pfkey::Df df = w.flow->df;
+  const bool whole = df == pfkey::kDfCopy ? w.h.dont_fragment : df == pfkey::kDfSet;
+  if (whole) {
+    w.item->mtu = inner_mtu(*w.flow, w.h, mtu, w.around.flow);
+    // RFC 8200 section 5: IPv6 makes none smaller. They are carried, in fragments.
+    if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
+    if (w.h.total > w.item->mtu) return Cause::too_big;
+  }
+  const bool never = layout.total() > UINT16_MAX || (whole && df == pfkey::kDfSet);
+  if (never) w.item->mtu = 0;
+  return never ? Cause::too_big : Cause::none;
+}
+
 bool Worker::narrow(Item& item, std::uint32_t mtu, Instant now) {
   const Epochs::Guard inside(state_->plane.epochs, state_->number);
   const MutableBytes packet = item.packet.bytes();
@@ -18,6 +35,7 @@ bool Worker::narrow(Item& item, std::uint32_t mtu, Instant now) {
   Flow* const flow = mtu >= (v4 ? kLeastV4 : kLeastV6) ? state_->plane.find(d.sa) : nullptr;
   if (!flow) return false;
   flow->narrow_path(mtu, now);
+  if (d.whole) return false;
   d.mtu = mtu;
   if (v4) {
     set(packet, 6, static_cast<std::uint16_t>(get<std::uint16_t>(packet, 6) & ~kDontFragment));

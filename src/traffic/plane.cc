@@ -18,6 +18,7 @@ namespace {
 PlaneOptions completed(PlaneOptions options) {
   if (!options.random) options.random = crypto::random_bytes;
   options.workers = std::max(1u, options.workers);
+  options.mtu = std::min<std::uint32_t>(options.mtu, UINT16_MAX);
   return options;
 }
 
@@ -58,6 +59,7 @@ void Plane::State::take_listed() {
 
 // Under its peer, if it is to follow it or to tell where it is.
 void Plane::State::file(Flow& flow) {
+  keep_alives.file(flow);
   if (options.nat_follow && flow.udp) followers.file(flow, epochs);
 }
 
@@ -117,6 +119,7 @@ void Plane::remove(const engine::SaId& id) {
   ++state_->generation;
   if (flow->sends.load(std::memory_order_relaxed)) state_->choice.erase(*flow, state_->epochs);
   if (state_->options.nat_follow) state_->followers.remove(*flow);
+  state_->keep_alives.remove(*flow);
   state_->flows.erase(*flow);
   state_->epochs.retire(std::unique_ptr<Flow>(flow));
   state_->collect();
@@ -163,6 +166,14 @@ void Plane::path_mtu(const engine::SaId& id, std::uint32_t mtu, Instant now) {
   if (id.satype != pfkey::SaType::esp) return;
   state_->followers.at(id.spi, id.dst, [&](Flow& moved) { moved.narrow_path(believed, now); });
 }
+
+bool Plane::keep_alive(Item& item, Instant now) {
+  Flow* const flow = state_->keep_alives.due(now);
+  if (flow) write_keep_alive(item, *flow, state_->options.mtu);
+  return flow != nullptr;
+}
+
+std::optional<std::chrono::nanoseconds> Plane::keep_alive_at() const { return state_->keep_alives.deadline(); }
 
 Totals Plane::outbound() const {
   Totals totals;

@@ -30,6 +30,7 @@ struct Departure {
   std::size_t header = 0;
   std::uint8_t traffic_class = 0;
   bool dont_fragment = false;
+  bool whole = false;     ///< So it stays, even where a link turns out to be too narrow.
   std::uint32_t mtu = 0;  ///< What its path takes: a longer packet has to leave in fragments.
   std::uint32_t id = 0;   ///< Names the datagram, if it is to leave in fragments over IPv6.
   engine::SaId sa{};      ///< Whose it is; its destination is not `dst` where a peer has moved or a source route leads.
@@ -100,8 +101,8 @@ class Worker {
 
   /// A protected packet that the link refused, because it takes `mtu` bytes only: from now on that is what the path of
   /// its SA takes (RFC 4301 section 8.2.1), and longer packets are too_big or leave in fragments. This one has its
-  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False: its SA is gone, or no
-  /// link of the family is that narrow.
+  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False, and it is lost: its
+  /// SA is gone, or has DF for all packets, or no link of the family is that narrow.
   bool narrow(Item& item, std::uint32_t mtu, Instant now);
 
   /// Whether the engine's thread has something to do since this was last asked: Engine::attend() or Plane::wanted().
@@ -142,6 +143,12 @@ class Plane final : public engine::Carrier {
   /// the address to which it sends now, and which anybody may have forged. Values below kLeastReportV4 or V6 count as
   /// that, and what leaves under IPv4 may then be cut on the way; all are forgotten after ten minutes.
   void path_mtu(const engine::SaId& id, std::uint32_t mtu, Instant now);
+  /// What shows the NAT in front of this host, or of a peer, that an SA in UDP is still there, because the SA has sent
+  /// nothing for as long as it names: one octet (RFC 3948 section 2.3), written into the item, with its Departure.
+  /// False: none is due. The SA does not count it.
+  bool keep_alive(Item& item, Instant now);
+  /// When that is to be asked again, on the steady clock; nullopt: not before an SA comes or changes.
+  std::optional<std::chrono::nanoseconds> keep_alive_at() const;
   /// Both may be read by any thread.
   Totals outbound() const;
   Totals inbound() const;

@@ -118,8 +118,10 @@ struct Wish {
   unsigned auth_key_bits = 0;  ///< 0: the one that the RFC has.
   std::uint32_t window = 64;
   bool esn = false, udp = false;
-  std::uint32_t ah_align = 0;  ///< 0: not given.
-  std::uint32_t icv = 0;       ///< Bits; 0: not given.
+  std::uint32_t ah_align = 0;                                    ///< 0: not given.
+  std::uint32_t icv = 0;                                         ///< Bits; 0: not given.
+  std::uint32_t tfc_pad = 0, df = 0, keepalive = 0, bundle = 0;  ///< 0: not given.
+  std::uint32_t dscp = pfkey::kDscpKeep;                         ///< Not given.
 };
 inline Message add(std::uint32_t spi, const Wish& wish = {}) {
   using enum pfkey::AlgorithmKind;
@@ -140,6 +142,11 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
     m.inner_src = endpoint(wish.inner_src, wish.prefix), m.inner_dst = endpoint(wish.inner_dst, wish.prefix);
   }
   if (wish.icv) m.icv = pfkey::Number{wish.icv};
+  if (wish.tfc_pad) m.tfc_pad = pfkey::Number{wish.tfc_pad};
+  if (wish.df) m.df = pfkey::Number{wish.df};
+  if (wish.dscp != pfkey::kDscpKeep) m.dscp = pfkey::Number{wish.dscp};
+  if (wish.keepalive) m.keepalive = pfkey::Number{wish.keepalive};
+  if (wish.bundle) m.bundle = pfkey::Number{wish.bundle};
   if (wish.ah_align) m.ah_align = pfkey::Number{wish.ah_align};
   if (wish.udp) {
     m.sa->flags |= pfkey::kFlagNattLocal | pfkey::kFlagNattRemote;

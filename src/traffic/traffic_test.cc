@@ -156,6 +156,32 @@ TEST(Traffic, NothingIsAllocatedForAPacket) {
     }
 }
 
+// Nor where an SA does more than protect, nor for two of them.
+TEST(Traffic, NothingIsAllocatedForAPacketOfABundleOrWithAnyOtherWord) {
+  for (const Wish& esp : {Wish{.encrypt = 12, .auth = 5, .tunnel = true, .bundle = 1},
+                          Wish{.tunnel = true, .tfc_pad = 500, .df = pfkey::kDfClear, .dscp = 10},
+                          Wish{.tunnel = true, .df = pfkey::kDfSet, .dscp = pfkey::kDscpCopy},
+                          Wish{.tunnel = true, .udp = true, .keepalive = 20}}) {
+    Host here, there;
+    for (Host* const host : {&here, &there}) {
+      ASSERT_EQ(host->add(add(0x100, esp)), engine::testing::kDone);
+      const Wish ah{.encrypt = 0, .auth = 5, .bundle = esp.bundle};
+      ASSERT_EQ(host->add(add(0x200, ah)), engine::testing::kDone);
+    }
+    for (int i = 0; i < 3; ++i) {
+      Held held(datagram({.src = "10.1.0.1", .dst = "10.2.0.1"}), Packet::kHeadroom, 1000);
+      const std::size_t before = allocations;
+      here.worker.protect({&held.item, 1}, at(0));
+      const std::size_t sent = allocations - before;
+      Held arrived(held.bytes());
+      const std::size_t then = allocations;
+      there.worker.unprotect({&arrived.item, 1}, at(0));
+      EXPECT_EQ(name(arrived.item.cause), "none");
+      EXPECT_TRUE(i == 0 || sent + allocations == then);
+    }
+  }
+}
+
 // Each length of each algorithm's ICV goes through ESP and AH, with the longest padding, and only to a peer with the
 // same.
 TEST(Traffic, IcvsMayBeCutToEveryLengthThatIsKnown) {

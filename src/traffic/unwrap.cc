@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "traffic/detail/quote.h"
 #include "traffic/detail/wrap.h"
@@ -6,7 +7,7 @@
 namespace traffic {
 namespace {
 
-constexpr std::size_t kEspHeader = 8, kUdpHeader = 8;
+constexpr std::size_t kUdpHeader = 8;
 
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
@@ -48,7 +49,7 @@ Cause unwrap_tunnel(Work& w, const Inside& inside) {
   if (!h) return Cause::inner;
   if (inside.next != (h->dst.family == Family::v4 ? kIpv4 : kIpv6)) return Cause::inner;
   p.size = h->total;  // What follows is for confidentiality of the traffic's flow (RFC 4303 section 2.7).
-  const auto traffic_class = inner_traffic_class(h->traffic_class, w.h.traffic_class);
+  const auto traffic_class = inner_traffic_class(h->traffic_class, w.h.traffic_class, w.flow->dscp);
   if (!traffic_class) return Cause::congested;
   if (*traffic_class != h->traffic_class) set_traffic_class(p.bytes(), *traffic_class);
   w.h = *h;
@@ -57,7 +58,7 @@ Cause unwrap_tunnel(Work& w, const Inside& inside) {
 
 Cause unwrap_transport(Work& w, const Inside& inside) {
   Packet& p = w.item->packet;
-  const std::size_t header = w.at - (w.flow->udp ? kUdpHeader : 0);
+  const std::size_t header = w.around.flow ? w.around.at : w.at - (w.flow->udp ? kUdpHeader : 0);
   const MutableBytes packet = p.bytes();
   packet[w.h.upper_next_at] = static_cast<std::byte>(inside.next);
   std::ranges::copy_backward(packet.first(header), packet.begin() + static_cast<std::ptrdiff_t>(inside.at));
@@ -73,6 +74,11 @@ Cause unwrap_transport(Work& w, const Inside& inside) {
 }
 
 }  // namespace
+
+Cause dropped_by(ReplayWindow::Verdict verdict) {
+  constexpr std::array kOfVerdict = {Cause::none, Cause::replayed, Cause::late};
+  return kOfVerdict[static_cast<std::size_t>(verdict)];
+}
 
 bool begin_esp(Work& w) {
   const crypto::Suite& suite = w.flow->suite();
@@ -99,6 +105,10 @@ Cause unwrap(Work& w, IcmpErrors errors) {
   const std::optional<Address> home = vouched_home(w);
   const Cause odd = w.flow->tunnel ? unwrap_tunnel(w, inside) : unwrap_transport(w, inside);
   if (odd != Cause::none) return odd;
+  // AH in transport mode around a tunnel is for what ESP made.
+  const Flow* const around = w.around.flow;
+  if (around && around->tunnel == w.flow->tunnel && !covers(*around, w.item->packet.bytes(), w.h, errors))
+    return Cause::selector;
   if (!home) return covers(*w.flow, w.item->packet.bytes(), w.h, errors) ? Cause::none : Cause::selector;
   Headers at_home = w.h;
   at_home.src = *home;

@@ -3,13 +3,13 @@
 // 2. begin_out() reads the headers, chooses the SA, checks length and room, charges, numbers and wraps the packet.
 // 3. begin_in() finds the SA, asks the replay window and prepares the check. Nothing inside is believed yet.
 // 4. AH is sealed or checked there and then. ESP packets become jobs, which the ciphers do together.
+//    Of a bundle, AH goes around sealed ESP, and is checked before ESP is looked at (bundle.cc).
 // 5. finish_in() marks the number, unwraps the packet, checks what is inside, and charges.
 // 6. A packet that fails is dropped with its cause. With extended numbers it may be tried with a higher half first.
 #include "traffic/worker.h"
 
 #include <algorithm>
 
-#include "pfkey/icmp.h"
 #include "traffic/detail/mss.h"
 
 namespace traffic {
@@ -30,9 +30,6 @@ bool source_matters(const Flow& flow, const PlaneOptions& options) {
   if (is_unspecified(flow.src)) return false;
   return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
 }
-
-// What tells connections apart: ICMP has no ports, whatever SA its types are for.
-std::uint64_t ports_of(const Memory::Entry& e) { return pfkey::is_icmp(e.protocol) ? 0 : e.ports; }
 
 }  // namespace
 
@@ -99,25 +96,30 @@ void Worker::State::drop_failed(Batch& batch, Cause cause, Meter& meter) {
     if (!batch.jobs[i].ok) drop(*batch.owners[i], cause, meter);
 }
 
+void Worker::State::call_for(Flow& flow) {
+  if (flow.needs_attention()) plane.list(flow), attention = true;
+}
+
 // The connection is counted by what its entry is found by, whatever way its packets take. A later fragment has no ports
 // to know it by, and is nobody's first.
 bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
+  if (w.around.flow && !charge_around(w, seen, now)) return false;
   std::optional<std::uint64_t> connection;
-  if (seen.counted != w.flow->serial && !seen.fragment)
-    connection = plane.tags(seen.src, seen.dst, ports_of(seen) << 8 | seen.protocol);
+  if (seen.counted != w.flow->serial && !seen.fragment) connection = plane.tags(seen.src, seen.dst, seen.kind());
   const bool carried = w.flow->charge(w.h.total, connection, now);
   if (carried) seen.counted = w.flow->serial;
-  if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
+  if (!carried && w.around.flow) w.around.flow->give_back(w.h.total);
+  call_for(*w.flow);
   return carried;
 }
 
 // ---- out
 
-// `flow` is what leaves through the tunnel goes by; its path takes `mtu` bytes.
-void Worker::State::clamp(const Work& w, const Flow& flow, std::uint32_t mtu) {
+// `flow`, with `around`, is what leaves through the tunnel goes by; its path takes `mtu` bytes.
+void Worker::State::clamp(const Work& w, const Flow& flow, const Flow* around, std::uint32_t mtu) {
   const MutableBytes packet = w.item->packet.bytes();
   if (flow.tunnel && opens_connection(packet, w.h))
-    lower_mss(packet, w.h, std::min(plane.options.mss_clamp, inner_mtu(flow, w.h, mtu)));
+    lower_mss(packet, w.h, std::min(plane.options.mss_clamp, inner_mtu(flow, w.h, mtu, around)));
 }
 
 // What arrives tells this side how long its own segments may be: by the SA that these will go by, or one like that by
@@ -126,10 +128,20 @@ void Worker::State::clamp_arrived(const Work& w, Instant now) {
   if (!w.flow->tunnel || !opens_connection(w.item->packet.bytes(), w.h)) return;
   Headers back = w.h;
   std::swap(back.src, back.dst), std::swap(back.src_port, back.dst_port);
-  const Flow* const found = plane.choice.find(back);
-  const Flow& flow = found && found->tunnel ? *found : *w.flow;
-  const std::uint32_t known = flow.path_mtu(now);
-  clamp(w, flow, known ? std::min(known, plane.options.mtu) : plane.options.mtu);
+  const Chosen found = chosen(back);
+  const auto [flow, around] = found.flow && found.flow->tunnel ? found : Chosen{w.flow, w.around.flow};
+  const std::uint32_t known = (around ? around : flow)->path_mtu(now);
+  clamp(w, *flow, around, known ? std::min(known, plane.options.mtu) : plane.options.mtu);
+}
+
+bool Worker::State::next_numbers(Work& w) {
+  const auto next = [this](Flow& flow, std::uint64_t& given) {
+    const auto sequence = flow.next_number();
+    if (!sequence) call_for(flow);
+    given = sequence.value_or(0);
+    return sequence.has_value();
+  };
+  return next(*w.flow, w.number) && (!w.around.flow || next(*w.around.flow, w.around.number));
 }
 
 Cause Worker::State::begin_out(Work& w, Instant now) {
@@ -144,38 +156,30 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   const Nesting depth = nesting(*w.flow, w.h, p.bytes(), plane.returned, now);
   if (depth == Nesting::back) return Cause::looped;
   w.nested = depth == Nesting::inside;
+  if (w.flow->bundle != 0)
+    if (const Cause cause = take_bundle(w, seen); cause != Cause::none) return cause;
   if (lacks_source(*w.flow)) return Cause::not_usable;
-  const Layout layout = layout_of(*w.flow, w.h);
-  const std::uint32_t known = w.flow->path_mtu(now);
+  Layout layout = layout_of(*w.flow, w.h, w.around.flow);
+  const std::uint32_t known = outermost(w).path_mtu(now);
   const std::uint32_t mtu = known ? std::min(known, plane.options.mtu) : plane.options.mtu;
-  if (layout.total() > mtu && w.h.dont_fragment) {
-    constexpr std::uint32_t kLeastV6 = 1280;  // RFC 8200 section 5: smaller ones are carried, in fragments.
-    w.item->mtu = inner_mtu(*w.flow, w.h, mtu);
-    if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
-    if (w.h.total > w.item->mtu) return Cause::too_big;
-  }
-  if (layout.total() > UINT16_MAX) {
-    w.item->mtu = 0;
-    return Cause::too_big;
-  }
+  if (layout.total() > mtu)
+    if (const Cause cause = fit(w, layout, mtu); cause != Cause::none) return cause;
+  if (w.flow->tfc_pad != 0)
+    hide_length(layout, *w.flow, std::min(w.flow->tfc_pad, inner_mtu(*w.flow, w.h, mtu, w.around.flow)));
   if (!has_room(p, w.h, layout)) return Cause::no_room;
-  if (plane.options.mss_clamp) clamp(w, *w.flow, mtu);
+  if (plane.options.mss_clamp) clamp(w, *w.flow, w.around.flow, mtu);
   w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
   if (!charge(w, seen, now)) return Cause::exhausted;
-  const auto sequence = w.flow->next_number();
-  if (!sequence) {
-    if (w.flow->needs_attention()) plane.list(*w.flow), attention = true;
-    return Cause::exhausted;
-  }
-  w.number = *sequence;
+  if (!next_numbers(w)) return Cause::exhausted;
+  if (w.flow->keepalive != 0) w.flow->leaves(now);
   // The path may be narrower still than is believed (plane.h).
   w.may_be_cut = known == kLeastReportV4 && w.h.dont_fragment && w.flow->id.dst.family == Family::v4;
   wrap(w, layout);
   w.item->departure.mtu = mtu;
   if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)
     w.item->departure.id = w.flow->datagrams.next();
-  if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(w, *w.job.keyed) ? Cause::none : Cause::malformed;
+  if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(p.bytes(), ah_of(w)) ? Cause::none : Cause::malformed;
   const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
   if (w.flow->suite().encrypt->counter()) {
     set(iv, 0, w.flow->next_iv());
@@ -192,8 +196,12 @@ void Worker::State::protect_some(std::span<Item> items, Instant now) {
   crypto.seal(batch.waiting());
   drop_failed(batch, Cause::crypto, desk.outbound);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const Work& w = batch.works[i];
+    Work& w = batch.works[i];
     if (!w.flow) continue;
+    if (w.around.flow && !seal_ah(w.item->packet.bytes(), w.around)) {
+      drop(w, Cause::malformed, desk.outbound);
+      continue;
+    }
     if (w.flow->udp && w.flow->id.dst.family == Family::v6) finish_udp(w);
     desk.outbound.pass(w.h.total);
   }
@@ -239,14 +247,24 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   w.h = *h;
   p.size = h->total;
   if (const Cause cause = locate(w); cause != Cause::none) return cause;
+  const bool bundle = w.flow->bundle != 0;
+  if (w.flow->id.satype == pfkey::SaType::esp) return bundle ? Cause::bundle : begin_esp_in(batch, w);
+  if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
+  const Cause cause = check_ah_higher(w);
+  return cause == Cause::none && bundle ? begin_inside(batch, w) : cause;
+}
+
+// The SA's keys, and what its window says of the number that stands so many bytes behind the header's start.
+Cause Worker::State::ask(Work& w, std::size_t number_at) {
   w.job.keyed = w.flow->opening(number);
   if (!w.job.keyed) return Cause::crypto;
-  const bool ah = w.flow->id.satype == pfkey::SaType::ah;
-  const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(p.bytes(), w.at + (ah ? 8 : 4)));
-  if (verdict == ReplayWindow::Verdict::replayed) return Cause::replayed;
-  if (verdict == ReplayWindow::Verdict::late) return Cause::late;
+  const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(w.item->packet.bytes(), w.at + number_at));
   w.number = sequence;
-  if (ah) return check_ah_higher(w);
+  return dropped_by(verdict);
+}
+
+Cause Worker::State::begin_esp_in(Batch& batch, Work& w) {
+  if (const Cause cause = ask(w, 4); cause != Cause::none) return cause;
   if (!begin_esp(w)) return Cause::truncated;
   if (!batch.trial && w.flow->may_have_lost_count()) keep_for_trial(batch, w);
   return Cause::none;
@@ -256,12 +274,12 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
 
 Cause Worker::State::check_ah_higher(Work& w) {
   const bool lost = w.flow->may_have_lost_count();
-  Cause cause = check_ah(w, *w.job.keyed);
+  Cause cause = check_ah(w.item->packet.bytes(), ah_of(w));
   if (cause != Cause::corrupt || !lost) return cause;
   w.flow->tried();
   for (std::uint32_t i = 0; i < Flow::kTries && cause == Cause::corrupt; ++i) {
     w.number += kStep;
-    cause = check_ah(w, *w.job.keyed);
+    cause = check_ah(w.item->packet.bytes(), ah_of(w));
   }
   return cause;
 }
@@ -289,14 +307,7 @@ void Worker::State::try_higher(Batch& batch) {
 
 Cause Worker::State::finish_in(Work& w, Instant now) {
   const auto [verdict, newest] = w.flow->mark(w.number);
-  switch (verdict) {
-    case ReplayWindow::Verdict::replayed:
-      return Cause::replayed;
-    case ReplayWindow::Verdict::late:
-      return Cause::late;
-    case ReplayWindow::Verdict::fresh:
-      break;
-  }
+  if (const Cause cause = dropped_by(verdict); cause != Cause::none) return cause;
   // An old packet may have been held back, and a copy of it come from anywhere; without integrity none is the newest.
   std::optional<Place> moved;
   if (newest && w.flow->udp && !w.flow->peer.is(w.h.src, w.h.src_port.value_or(0)))

@@ -8,6 +8,7 @@
 #include "traffic/detail/choice.h"
 #include "traffic/detail/epoch.h"
 #include "traffic/detail/followers.h"
+#include "traffic/detail/keep_alives.h"
 #include "traffic/detail/lookup.h"
 #include "traffic/detail/loop.h"
 #include "traffic/detail/reassembly.h"
@@ -62,6 +63,9 @@ class Memory {
     std::uint32_t ports = 0;  ///< Or ICMP's type and code.
     std::uint8_t protocol = 0;
     bool fragment = false;
+    /// What tells connections between two hosts apart: ICMP has no ports, whatever SA its types are for.
+    std::uint64_t kind() const;
+    Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle.
   };
   /// The place of the packet's connection; a new entry if another one's, or none, was there.
   Entry& at(const Headers& h);
@@ -83,6 +87,7 @@ struct Plane::State {
   Lookup<Flow> flows;
   Choice choice;
   Followers followers;  // Of SAs in UDP, if they are to follow.
+  KeepAlives keep_alives;
   std::atomic<std::uint64_t> generation{1};
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
   Rounds pending;                      // The engine's thread has taken these off the list.
@@ -128,18 +133,31 @@ struct Worker::State {
   void unprotect_some(std::span<Item> items, Instant now);
 
   Cause begin_out(Work& w, Instant now);
+  Cause fit(Work& w, const Layout& layout, std::uint32_t mtu) const;
   bool leaves_as_fragment(const Headers& h);
   Cause make_whole(Work& w, Instant now);
   void count_lost_pieces();
   void expire_pieces(Instant now);
   Cause begin_in(Batch& batch, Work& w);
+  Cause begin_inside(Batch& batch, Work& w);
+  Cause begin_esp_in(Batch& batch, Work& w);
+  Cause ask(Work& w, std::size_t number_at);
   Cause locate(Work& w);
   Cause finish_in(Work& w, Instant now);
+  struct Chosen {
+    Flow *flow, *around;  ///< As Memory::Entry has them; of half a bundle, that alone.
+  };
+  Chosen chosen(const Headers& h) const;
+  Flow* companion(const Flow& flow, const Headers& h) const;
+  Cause take_bundle(Work& w, const Memory::Entry& seen);
   Memory::Entry& choose(const Headers& h);
   Memory::Entry& choose_peer(Work& w);
   Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
-  void clamp(const Work& w, const Flow& flow, std::uint32_t mtu);
+  bool charge_around(Work& w, const Memory::Entry& seen, Instant now);
+  bool next_numbers(Work& w);
+  void call_for(Flow& flow);
+  void clamp(const Work& w, const Flow& flow, const Flow* around, std::uint32_t mtu);
   void clamp_arrived(const Work& w, Instant now);
   void ask_for(const Headers& h);
   void drop(Work& w, Cause cause, Meter& meter);

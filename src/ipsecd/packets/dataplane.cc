@@ -63,6 +63,9 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   plane->overruns_.follow(plane->tun_.index());
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
+  auto keep_alives = KeepAliveOutlet::make(options.mark);
+  if (!keep_alives) return std::unexpected(std::move(keep_alives.error()));
+  plane->keep_alives_.emplace(std::move(*keep_alives));
   if (!options.path_reports) return plane;
   for (const Family family : {Family::v4, Family::v6})
     if (auto path = PathInlet::make(family)) plane->paths_.push_back(std::move(*path));
@@ -109,13 +112,14 @@ void Dataplane::start() {
 }
 
 std::vector<int> Dataplane::sources() const {
-  std::vector<int> fds = {udp_ports_.timer()};
+  std::vector<int> fds = {udp_ports_.timer(), keep_alives_->timer()};
   for (const PathInlet& path : paths_) fds.push_back(path.fd());
   return fds;
 }
 
 void Dataplane::attend_sources() {
   udp_ports_.retry();
+  keep_alives_->send(plane_, system_now());
   for (PathInlet& path : paths_)
     for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, system_now());
 }
@@ -163,10 +167,12 @@ void Dataplane::put(const engine::Sa& sa) {
     if (!ports.empty()) ports_of_.emplace(sa.id(), std::move(ports));
   }
   plane_.put(sa);
+  keep_alives_->set_timer(plane_);
 }
 
 void Dataplane::remove(const engine::SaId& id) {
   plane_.remove(id);
+  keep_alives_->set_timer(plane_);
   const auto node = ports_of_.extract(id);
   if (!node) return;
   for (const std::uint16_t port : node.mapped()) udp_ports_.leave(port);

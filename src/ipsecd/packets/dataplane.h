@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ipsecd/packets/keep_alive_outlet.h"
 #include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/packet_thread.h"
 #include "ipsecd/packets/tun.h"
@@ -54,10 +55,11 @@ class Dataplane final : public engine::Carrier {
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
   /// What else becomes readable when there is work, for attend_sources(): path reports, of which it takes a batch, so
-  /// that what is left keeps their sockets readable, and UDP ports to try again.
+  /// that what is left keeps their sockets readable, UDP ports to try again, keepalives that are due.
   std::vector<int> sources() const;
   void attend_sources();
   std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As UdpPorts has it.
+  std::uint64_t keep_alives() const { return keep_alives_ ? keep_alives_->sent() : 0; }
   /// The next traffic that lacks an SA. As with attention(): nullopt may mean that it is enough for once, and then
   /// call() is readable again.
   std::optional<engine::Wanted> wanted();
@@ -101,6 +103,7 @@ class Dataplane final : public engine::Carrier {
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
   std::vector<std::unique_ptr<PacketThread>> threads_;                 // Gone before the plane.
   UdpPorts udp_ports_;
+  std::optional<KeepAliveOutlet> keep_alives_;
 };
 
 }  // namespace ipsecd

@@ -81,8 +81,8 @@ Choice::Group* Choice::group(const Key& key) const {
   return groups_.find(hash_of(key), [&](const Group& g) { return g.key == key; });
 }
 
-template <class Count>
-Flow* Choice::search(const Headers& h, Count count) const {
+template <class Count, class Is>
+Flow* Choice::search(const Headers& h, Count count, Is is) const {
   Flow* best = nullptr;
   const Shapes& shapes = *shapes_.load();
   for (const Shape& shape : shapes) {
@@ -97,7 +97,7 @@ Flow* Choice::search(const Headers& h, Count count) const {
     for (std::size_t age = 0; age < Flow::kAges && best == before; ++age)
       for (Flow* f = g->newest[age].load(); f; f = f->chains[age].older.load()) {
         count();
-        if (!f->usable.load()) continue;
+        if (!f->usable.load() || !is(*f)) continue;
         if (better(*f, best)) best = f;
         break;  // The rest is older.
       }
@@ -107,13 +107,20 @@ Flow* Choice::search(const Headers& h, Count count) const {
 
 // An SA that moves from the dying to the mature is put there first: who looks there before, and here after it is gone,
 // sees that something has changed.
-Flow* Choice::find(const Headers& h) const {
+template <class Is>
+Flow* Choice::find_if(const Headers& h, Is is) const {
   for (;;) {
     const std::uint64_t before = rejuvenated_.load();
-    Flow* const found = search(h, [] {});
+    Flow* const found = search(h, [] {}, is);
     if (found || rejuvenated_.load() == before) return found;
   }
 }
+
+Flow* Choice::find(const Headers& h) const {
+  return find_if(h, [](const Flow&) { return true; });
+}
+
+Flow* Choice::find(const Headers& h, absl::FunctionRef<bool(const Flow&)> is) const { return find_if(h, is); }
 
 bool Choice::names_ports(Family family) const {
   return std::ranges::any_of(*shapes_.load(), [&](const Shape& shape) {
@@ -123,7 +130,7 @@ bool Choice::names_ports(Family family) const {
 
 std::size_t Choice::effort(const Headers& h) const {
   std::size_t steps = 0;
-  search(h, [&] { ++steps; });
+  search(h, [&] { ++steps; }, [](const Flow&) { return true; });
   return steps;
 }
 

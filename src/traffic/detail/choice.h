@@ -4,6 +4,8 @@
 /// SAs with the same mode and selectors are a Group, so that a packet that one of them covers is covered by all. Groups
 /// are found by hash once for each shape that any SA has: a mode, two prefix lengths, and which of protocol and ports
 /// are given. There are few of those, however many SAs there are.
+#include <absl/functional/function_ref.h>
+
 #include <array>
 #include <atomic>
 #include <memory>
@@ -24,6 +26,8 @@ class Choice {
 
   /// Within an Epochs::Guard. Dying SAs are taken only where no mature one matches; nullptr: none matches.
   Flow* find(const Headers& h) const;
+  /// The same among those that `is` says yes to.
+  Flow* find(const Headers& h, absl::FunctionRef<bool(const Flow&)> is) const;
   /// Within an Epochs::Guard. Whether a tunnel of the family is for certain ports, or types of ICMP, alone.
   bool names_ports(Family family) const;
   /// How many groups are looked up and SAs looked at for that.
@@ -65,8 +69,10 @@ class Choice {
   static void unlink(Group& group, Flow& flow, bool dying);
   Group* group(const Key& key) const;
   void publish(Shapes shapes, Epochs& epochs);
-  template <class Count>
-  Flow* search(const Headers& h, Count count) const;
+  template <class Is>
+  Flow* find_if(const Headers& h, Is is) const;
+  template <class Count, class Is>
+  Flow* search(const Headers& h, Count count, Is is) const;
 
   Lookup<Group> groups_;
   std::atomic<const Shapes*> shapes_;          // Tunnel shapes first.

@@ -48,15 +48,20 @@ Selectors selectors_of(const engine::Sa& sa) {
   return s;
 }
 
-std::size_t ah_unit_of(const engine::Sa& sa) {
-  if (sa.dst.family == Family::v6) return 8;
-  const auto& asked = rare_of(sa).at<&M::ah_align>();
-  return asked ? asked->value : 4;
+// What the SA was asked for by that number, and what it has without one.
+template <auto member>
+std::uint32_t number_of(const engine::Sa& sa, std::uint32_t unsaid = 0) {
+  const auto& asked = rare_of(sa).at<member>();
+  return asked ? asked->value : unsaid;
 }
 
-std::size_t icv_of(const engine::Sa& sa) {
-  const auto& asked = rare_of(sa).at<&M::icv>();
-  return asked ? asked->value / 8 : 0;
+std::size_t ah_unit_of(const engine::Sa& sa) {
+  return sa.dst.family == Family::v6 ? 8 : number_of<&M::ah_align>(sa, 4);
+}
+
+pfkey::Df df_of(const engine::Sa& sa) {
+  const bool has_bit = sa.flags & pfkey::kFlagTunnel && sa.dst.family == Family::v4;
+  return has_bit ? static_cast<pfkey::Df>(number_of<&M::df>(sa, pfkey::kDfCopy)) : pfkey::kDfCopy;
 }
 
 std::uint64_t steady_of(Instant t) { return static_cast<std::uint64_t>(t.steady.count()); }
@@ -115,19 +120,25 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       selectors(selectors_of(sa)),
       local(rare_of(sa).at<&M::natt_local>()),
       remote(rare_of(sa).at<&M::natt_remote>()),
+      tfc_pad(tunnel && id.satype == pfkey::SaType::esp ? number_of<&M::tfc_pad>(sa) : 0),
+      df(df_of(sa)),
+      dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
+      keepalive(udp ? number_of<&M::keepalive>(sa) : 0),
+      bundle(number_of<&M::bundle>(sa)),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),
              .auth = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, sa.auth),
              .encrypt_key = &encrypt_key_,
              .auth_key = &auth_key_,
-             .truncated = icv_of(sa),
+             .truncated = number_of<&M::icv>(sa) / 8,
              .esn = esn},
       keyed_(new Ways[workers]),
       numbers_(begin(std::move(live), sa, iv_start)),
       window_(window_of(sa), numbers_->highest.load(kRelaxed)),
       window_size_(window_.size()),
-      told_(sequence_of(sa)) {
+      told_(sequence_of(sa)),
+      left_at_(steady_of(sa.added)) {
   take(sa);
 }
 
@@ -276,14 +287,26 @@ bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& conne
   return true;
 }
 
+void Flow::give_back(std::uint64_t bytes) {
+  numbers_->bytes.fetch_sub(bytes, kRelaxed);
+  numbers_->packets.fetch_sub(1, kRelaxed);
+}
+
+bool joined(const Flow& one, const Flow& other) {
+  const bool ah_first = one.id.satype == pfkey::SaType::ah;
+  const Flow &ah = ah_first ? one : other, &esp = ah_first ? other : one;
+  return ah.bundle == esp.bundle && ah.id.satype != esp.id.satype && ah.src == esp.src && ah.id.dst == esp.id.dst &&
+         (esp.tunnel || !ah.tunnel);
+}
+
 void Flow::count(Cause cause) {
-  Counter* const counter = cause == Cause::replayed                                   ? &numbers_->replayed
-                           : cause == Cause::late                                     ? &numbers_->late
-                           : cause == Cause::corrupt                                  ? &numbers_->corrupt
-                           : cause == Cause::selector || cause == Cause::wrong_source ? &numbers_->mismatched
-                           : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated
-                               ? &numbers_->malformed
-                               : nullptr;
+  Counter* const counter =
+      cause == Cause::replayed                                                             ? &numbers_->replayed
+      : cause == Cause::late                                                               ? &numbers_->late
+      : cause == Cause::corrupt                                                            ? &numbers_->corrupt
+      : cause == Cause::selector || cause == Cause::wrong_source || cause == Cause::bundle ? &numbers_->mismatched
+      : cause == Cause::padding || cause == Cause::inner || cause == Cause::truncated      ? &numbers_->malformed
+                                                                                           : nullptr;
   if (counter) counter->fetch_add(1, kRelaxed);
   if (esn && cause == Cause::corrupt) failures_.fetch_add(1, kRelaxed);
 }

@@ -51,6 +51,11 @@ class Flow {
   const std::size_t ah_unit;  ///< Bytes that AH is a multiple of (RFC 4302 section 2.6): 8, or under IPv4 4.
   const Selectors selectors;
   const std::optional<pfkey::Endpoint> local, remote;  ///< Of UDP encapsulation.
+  const std::uint32_t tfc_pad;  ///< Bytes that what a tunnel encrypts is made, where the path has room; 0: as they are.
+  const pfkey::Df df;           ///< Of a tunnel's outer IPv4 header; copied, where there is none.
+  const std::uint32_t dscp;     ///< pfkey::Dscp of a tunnel; else kDscpKeep.
+  const std::uint32_t keepalive;  ///< Seconds without a packet after which a NAT is shown one; 0: never.
+  const std::uint32_t bundle;     ///< AH and ESP with the same number protect together (joined()); 0: it is in none.
   const crypto::Suite& suite() const { return suite_; }
 
   /// The worker's own expanded keys for one way, made at its first packet that way; nullptr: the library refuses. They
@@ -97,6 +102,12 @@ class Flow {
   /// Where that is; nullptr: where the SA says. For the time of a batch.
   const Place* sends_to() const { return sends_to_.load(); }
 
+  /// When the last packet left, on the steady clock, as far as keepalive wants to know; before the first: the start.
+  std::chrono::nanoseconds left_at() const { return std::chrono::nanoseconds(left_at_.load()); }
+  void leaves(Instant now) {
+    left_at_.store(static_cast<std::uint64_t>(now.steady.count()), std::memory_order_relaxed);
+  }
+
   /// After kFailures packets in a row that were corrupt an SA with extended numbers may have lost count of the half
   /// that is not sent: then the next one is tried with up to kTries higher ones (RFC 4303 appendix A3).
   bool may_have_lost_count() const { return esn && failures_.load(std::memory_order_relaxed) >= kFailures; }
@@ -107,6 +118,8 @@ class Flow {
   /// Accounts for a packet of that many bytes. `connection`: its tag, where this SA may not have carried it before.
   /// False: it would reach a hard limit; it is not carried, and counts for nothing.
   bool charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now);
+  /// The last packet that charge() let through is not carried after all.
+  void give_back(std::uint64_t bytes);
   /// Counts a packet that this SA dropped.
   void count(Cause cause);
   engine::Carried carried() const;
@@ -160,9 +173,14 @@ class Flow {
 
   Counter hard_bytes_{0}, soft_bytes_{0}, hard_flows_{0}, soft_flows_{0};  // 0: no limit.
   std::atomic<std::uint32_t> path_mtu_{0};
+  Counter left_at_;
   Counter path_told_{0};  // When, on the steady clock.
   std::atomic<bool> attention_{false};
   std::atomic<std::uint32_t> exhausted_{0};  // Packets that found a hard limit or the last number reached.
 };
+
+/// Whether they are the AH and the ESP SA of a bundle (RFC 4301 section 4.4.2.1), AH around ESP between the same hosts,
+/// in either order. A tunnel is ESP's; AH may be one for the same packets, or in transport mode for what ESP makes.
+bool joined(const Flow& one, const Flow& other);
 
 }  // namespace traffic

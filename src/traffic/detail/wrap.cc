@@ -5,7 +5,7 @@
 namespace traffic {
 namespace {
 
-constexpr std::size_t kUdpHeader = 8, kEspHeader = 8;
+constexpr std::size_t kUdpHeader = 8;
 
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
@@ -13,29 +13,38 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
   return flow.tunnel ? header_size(flow.id.dst.family) : h.network;
 }
 
+// RFC 4301 section 8.1. IPv6 inside has no such bit to copy.
+bool outer_dont_fragment(const Work& w) {
+  if (w.flow->df != pfkey::kDfCopy) return w.flow->df == pfkey::kDfSet;
+  return w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4;
+}
+
 // The new header of a tunnel (RFC 4301 section 5.1.2), or the packet's own moved to the front.
 void write_front(const Work& w, const Place* moved, MutableBytes packet, const Layout& layout, Departure& d) {
-  Flow& flow = *w.flow;
-  const std::uint8_t protocol = protocol_of(flow);
+  Flow &flow = *w.flow, &shown = outermost(w);
+  const std::uint8_t protocol = protocol_of(shown);
   if (flow.tunnel) {
     Header outer{.src = flow.src,
                  .dst = moved ? moved->address : flow.id.dst,
                  .protocol = protocol,
-                 .traffic_class = outer_traffic_class(w.h.traffic_class),
+                 .traffic_class = outer_traffic_class(w.h.traffic_class, flow.dscp),
                  .hop_limit = w.nested ? static_cast<std::uint8_t>(w.h.hop_limit - 1) : Header().hop_limit,
-                 .id = flow.id.dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0},
-                 .dont_fragment = w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4};
+                 .id = flow.id.dst.family == Family::v4 ? shown.datagrams.next_v4() : std::uint16_t{0},
+                 .dont_fragment = outer_dont_fragment(w)};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
     // RFC 4301 section 5.1.2.2: what a gateway carries for many would collide under one pair of addresses.
     if (w.h.dst.family == Family::v6 && w.h.src == outer.src)
       outer.flow_label = get<std::uint32_t>(packet, layout.outer + layout.wrap) & 0xfffff;
     write_header(packet, outer, packet.size());
-    d = {
-        .src = outer.src, .dst = outer.dst, .traffic_class = outer.traffic_class, .dont_fragment = outer.dont_fragment};
+    d = {.src = outer.src,
+         .dst = outer.dst,
+         .traffic_class = outer.traffic_class,
+         .dont_fragment = outer.dont_fragment,
+         .whole = flow.df == pfkey::kDfSet};
   } else {
     std::ranges::copy(packet.subspan(layout.wrap, layout.outer), packet.begin());
     packet[w.h.next_at] = static_cast<std::byte>(protocol);
-    if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, flow.datagrams.next_v4());
+    if (w.h.dst.family == Family::v4 && get<std::uint16_t>(packet, 4) == 0) set(packet, 4, shown.datagrams.next_v4());
     if (w.may_be_cut) set(packet, 6, std::uint16_t{0});
     mend_length(packet);
     d = {.src = w.h.src,
@@ -45,7 +54,7 @@ void write_front(const Work& w, const Place* moved, MutableBytes packet, const L
   }
   d.protocol = protocol;
   d.header = layout.outer;
-  d.sa = flow.id;
+  d.sa = shown.id;
 }
 
 void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
@@ -54,7 +63,9 @@ void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t 
   const MutableBytes esp = packet.subspan(w.at);
   set(esp, 0, flow.id.spi);
   set(esp, 4, static_cast<std::uint32_t>(w.number));
-  const MutableBytes trail = esp.subspan(kEspHeader + suite.iv() + layout.text);
+  const MutableBytes behind = esp.subspan(kEspHeader + suite.iv() + layout.text);
+  std::ranges::fill(behind.first(layout.hiding), std::byte{0});
+  const MutableBytes trail = behind.subspan(layout.hiding);
   for (std::size_t i = 0; i < layout.padding; ++i) trail[i] = static_cast<std::byte>(i + 1);
   trail[layout.padding] = static_cast<std::byte>(layout.padding);
   trail[layout.padding + 1] = static_cast<std::byte>(next);
@@ -63,14 +74,29 @@ void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t 
   w.job.sequence_high = static_cast<std::uint32_t>(w.number >> 32);
 }
 
-void write_ah(const Work& w, MutableBytes packet, const Layout& layout, std::uint8_t next) {
-  Writer ah(packet.subspan(w.at, layout.wrap));
+// Behind the text, as many bytes as make it and the two that follow whole blocks (RFC 4303 section 2.4).
+void end_esp(Layout& l, const crypto::Suite& suite) {
+  const std::size_t over = (l.text + l.hiding + 2) % suite.block();
+  l.padding = over == 0 ? 0 : suite.block() - over;
+  l.trail = l.hiding + l.padding + 2 + l.icv;
+}
+
+void write_ah(const AhPart& part, MutableBytes place, std::uint8_t next) {
+  Writer ah(place);
   ah.net(next);
-  ah.net(static_cast<std::uint8_t>(layout.wrap / 4 - 2));
+  ah.net(static_cast<std::uint8_t>(place.size() / 4 - 2));
   ah.net(std::uint16_t{0});
-  ah.net(w.flow->id.spi);
-  ah.net(static_cast<std::uint32_t>(w.number));
-  ah.pad(layout.wrap - kAhFixed);
+  ah.net(part.flow->id.spi);
+  ah.net(static_cast<std::uint32_t>(part.number));
+  ah.pad(place.size() - kAhFixed);
+}
+
+// 0 would mean that there is no checksum.
+void sum_udp(MutableBytes packet) {
+  const auto h = parse(packet);
+  if (!h) return;
+  set(packet, h->upper_at + 6, std::uint16_t{1});
+  mend_transport_checksum(packet, *h);
 }
 
 }  // namespace
@@ -79,9 +105,10 @@ std::uint8_t protocol_of(const Flow& flow) { return flow.udp ? kUdp : is_esp(flo
 
 std::size_t ah_size(std::size_t unit, std::size_t icv) { return (kAhFixed + icv + unit - 1) / unit * unit; }
 
-Layout layout_of(const Flow& flow, const Headers& h) {
+Layout layout_of(const Flow& flow, const Headers& h, const Flow* around) {
   const crypto::Suite& suite = flow.suite();
   Layout l;
+  if (around) l.ah = ah_size(around->ah_unit, around->suite().icv());
   l.outer = new_header(flow, h);
   l.icv = suite.icv();
   l.text = flow.tunnel ? h.total : h.total - h.network;
@@ -89,15 +116,19 @@ Layout layout_of(const Flow& flow, const Headers& h) {
     l.wrap = ah_size(flow.ah_unit, l.icv);
     return l;
   }
-  l.wrap = (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();
-  const std::size_t over = (l.text + 2) % suite.block();
-  l.padding = over == 0 ? 0 : suite.block() - over;
-  l.trail = l.padding + 2 + l.icv;
+  l.wrap = l.ah + (flow.udp ? kUdpHeader : 0) + kEspHeader + suite.iv();
+  end_esp(l, suite);
   return l;
 }
 
-std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu) {
-  const Layout l = layout_of(flow, h);
+void hide_length(Layout& l, const Flow& flow, std::size_t size) {
+  if (size <= l.text) return;
+  l.hiding = size - l.text;
+  end_esp(l, flow.suite());
+}
+
+std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu, const Flow* around) {
+  const Layout l = layout_of(flow, h, around);
   const std::size_t kept = flow.tunnel ? 0 : h.network;
   const std::size_t fixed = l.outer + l.wrap + (is_esp(flow) ? l.icv : 0);
   if (mtu <= fixed) return 0;
@@ -111,17 +142,19 @@ bool has_room(const Packet& packet, const Headers& h, const Layout& l) {
   return packet.at >= front && packet.memory.size() - packet.at - h.total >= l.trail;
 }
 
-std::uint8_t outer_traffic_class(std::uint8_t inner) { return inner; }
+std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp) {
+  return dscp > pfkey::kDscpMost ? inner : static_cast<std::uint8_t>(dscp << 2 | (inner & 3u));
+}
 
 // RFC 6040 figure 4, by the two ECN bits of the inner and the outer header.
-std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer) {
+std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp) {
   constexpr unsigned kNone = 0, kEct1 = 1, kEct0 = 2, kMarked = 3;
   const unsigned in = inner & 3u, out = outer & 3u;
   unsigned result = in;
   if (out == kMarked && in == kNone) return std::nullopt;
   if (out == kMarked) result = kMarked;
   if (out == kEct1 && in == kEct0) result = kEct1;
-  return static_cast<std::uint8_t>((inner & 0xfcu) | result);
+  return static_cast<std::uint8_t>(((dscp == pfkey::kDscpCopy ? outer : inner) & 0xfcu) | result);
 }
 
 void wrap(Work& w, const Layout& layout) {
@@ -134,7 +167,11 @@ void wrap(Work& w, const Layout& layout) {
   Departure& d = w.item->departure;
   const Place* const moved = flow.udp ? flow.sends_to() : nullptr;
   write_front(w, moved, packet, layout, d);
-  w.at = layout.outer;
+  w.at = layout.outer + layout.ah;
+  if (layout.ah != 0) {
+    w.around.at = layout.outer;
+    write_ah(w.around, packet.subspan(layout.outer, layout.ah), kEsp);
+  }
   if (flow.udp) {
     d.src_port = pfkey::nat_port(flow.local), d.dst_port = moved ? moved->port : pfkey::nat_port(flow.remote);
     write_udp(packet.subspan(layout.outer), d.src_port, d.dst_port, packet.size() - layout.outer);
@@ -144,16 +181,36 @@ void wrap(Work& w, const Layout& layout) {
   if (is_esp(flow)) {
     write_esp(w, packet, layout, next);
   } else {
-    write_ah(w, packet, layout, next);
+    write_ah(ah_of(w), packet.subspan(w.at, layout.wrap), next);
   }
 }
 
-void finish_udp(const Work& w) {
-  const MutableBytes packet = w.item->packet.bytes();
-  const auto h = parse(packet);
-  if (!h) return;
-  set(packet, h->upper_at + 6, std::uint16_t{1});  // 0 would mean that it has none.
-  mend_transport_checksum(packet, *h);
+void finish_udp(const Work& w) { sum_udp(w.item->packet.bytes()); }
+
+void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu) {
+  const Place* const moved = flow.sends_to();
+  const Address& dst = moved ? moved->address : flow.id.dst;
+  Departure& d = item.departure;
+  d = {.src = is_unspecified(flow.src) ? unspecified(dst.family) : flow.src, .dst = dst};
+  d.protocol = kUdp;
+  d.src_port = pfkey::nat_port(flow.local), d.dst_port = moved ? moved->port : pfkey::nat_port(flow.remote);
+  d.header = header_size(dst.family) + kUdpHeader;
+  d.mtu = mtu;
+  d.sa = flow.id;
+  Packet& p = item.packet;
+  p.at = Packet::kHeadroom;
+  p.size = d.header + 1;
+  const MutableBytes packet = p.bytes();
+  write_header(packet,
+               {.src = d.src,
+                .dst = d.dst,
+                .protocol = kUdp,
+                .id = dst.family == Family::v4 ? flow.datagrams.next_v4() : std::uint16_t{0}},
+               p.size);
+  write_udp(packet.subspan(header_size(dst.family)), d.src_port, d.dst_port, kUdpHeader + 1);
+  packet.back() = std::byte{0xff};
+  if (dst.family == Family::v6) sum_udp(packet);
+  item.cause = Cause::none;
 }
 
 }  // namespace traffic

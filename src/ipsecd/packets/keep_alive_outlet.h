@@ -1,0 +1,39 @@
+#pragma once
+/// The way out for what shows NATs that silent SAs in UDP are still there, and the clock that says when.
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/instant.h"
+#include "ipsecd/packets/outlet.h"
+#include "system/descriptor.h"
+#include "traffic/plane.h"
+
+namespace ipsecd {
+
+/// For the engine's thread.
+class KeepAliveOutlet {
+ public:
+  /// They go as protected packets do, with their mark. Errors: those of Outlet.
+  static Result<KeepAliveOutlet> make(std::uint32_t mark);
+
+  /// Becomes readable when send() has something to do; as set_timer() found it last.
+  int timer() const { return timer_.get(); }
+  void set_timer(const traffic::Plane& plane);
+  /// Those that are due; one that finds no room is lost.
+  void send(traffic::Plane& plane, Instant now);
+
+  std::uint64_t sent() const { return sent_; }
+
+ private:
+  explicit KeepAliveOutlet(Outlet outlet);
+
+  Outlet outlet_;
+  Descriptor timer_;
+  std::optional<std::chrono::nanoseconds> set_;  // What the timer waits for.
+  std::uint64_t sent_ = 0;
+};
+
+}  // namespace ipsecd

@@ -1,0 +1,65 @@
+// AH and ESP together (RFC 4301 section 4.4.2.1): two SAs between the same hosts that bear the same number.
+// 1. Out: chosen() looks for the SA that covers the packet, and for its companion. ESP is applied first, as if alone;
+//    wrap() leaves room for AH before it, which is sealed when ESP is.
+// 2. In: AH is checked as if alone; begin_inside() finds ESP of the same bundle in it, which then goes on as any ESP.
+// 3. What would leave, or comes, under one of the two is dropped: it has half of the protection that was agreed upon.
+#include "traffic/header.h"
+#include "traffic/worker.h"
+
+namespace traffic {
+
+// What its AH covers is what ESP makes of the packet, where AH is no tunnel itself.
+Flow* Worker::State::companion(const Flow& flow, const Headers& h) const {
+  Flow* const beside = plane.choice.find(h, [&](const Flow& f) { return joined(flow, f) && f.tunnel == flow.tunnel; });
+  if (beside || !flow.tunnel || flow.id.satype == pfkey::SaType::ah) return beside;
+  Headers made;
+  made.src = flow.src, made.dst = flow.id.dst, made.upper = kEsp;
+  return plane.choice.find(made, [&](const Flow& f) { return joined(flow, f) && !f.tunnel; });
+}
+
+Worker::State::Chosen Worker::State::chosen(const Headers& h) const {
+  Flow* const found = plane.choice.find(h);
+  if (!found || found->bundle == 0) return {found, nullptr};
+  Flow* const other = companion(*found, h);
+  if (!other) return {found, nullptr};
+  return found->id.satype == pfkey::SaType::esp ? Chosen{found, other} : Chosen{other, found};
+}
+
+Cause Worker::State::take_bundle(Work& w, const Memory::Entry& seen) {
+  if (!seen.around) return Cause::bundle;
+  w.around.flow = seen.around;
+  w.around.keyed = seen.around->sealing(number);
+  return w.around.keyed ? Cause::none : Cause::crypto;
+}
+
+// Both SAs count the packet inside. Connections by their tags: the memory knows those of ESP alone.
+bool Worker::State::charge_around(Work& w, const Memory::Entry& seen, Instant now) {
+  std::optional<std::uint64_t> connection;
+  if (!seen.fragment) connection = plane.tags(seen.src, seen.dst, seen.kind());
+  const bool carried = w.around.flow->charge(w.h.total, connection, now);
+  call_for(*w.around.flow);
+  return carried;
+}
+
+// The ICV of AH is right, so its number counts, whatever ESP turns out to be.
+Cause Worker::State::begin_inside(Batch& batch, Work& w) {
+  if (const Cause cause = dropped_by(w.flow->mark(w.number).verdict); cause != Cause::none) return cause;
+  w.around = ah_of(w);
+  const Bytes packet = w.item->packet.bytes();
+  if (std::to_integer<unsigned>(packet[w.at]) != kEsp) return Cause::bundle;
+  w.at += (std::to_integer<std::size_t>(packet[w.at + 1]) + 2) * 4;
+  if (packet.size() - w.at < kEspHeader) return Cause::truncated;
+  Flow* const esp = plane.find({pfkey::SaType::esp, get<std::uint32_t>(packet, w.at), w.h.dst});
+  if (!esp) return Cause::no_sa;
+  if (!joined(*w.flow, *esp)) return Cause::bundle;
+  if (!esp->receives.load(std::memory_order_relaxed) || !esp->usable.load()) return Cause::not_usable;
+  if (esp->tunnel && !w.flow->tunnel) {
+    Headers made = w.h;
+    made.upper = kEsp;
+    if (!w.flow->selectors.match(made)) return Cause::selector;
+  }
+  w.flow = esp;
+  return begin_esp_in(batch, w);
+}
+
+}  // namespace traffic
