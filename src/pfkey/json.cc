@@ -75,7 +75,8 @@ Json value(const Proposal& proposal) {
 
 Json value(const AlgorithmDescription& a) {
   Json out = {{"satype", name(a.satype)}, {"kind", a.kind}, {"number", a.algorithm}};
-  if (a.kind == 1 || a.kind == 2) out["name"] = algorithm_name(static_cast<AlgorithmKind>(a.kind), a.algorithm);
+  const auto kind = static_cast<AlgorithmKind>(a.kind);
+  if (kind == AlgorithmKind::auth || kind == AlgorithmKind::encrypt) out["name"] = algorithm_name(kind, a.algorithm);
   out.update({{"min_bits", a.minbits}, {"max_bits", a.maxbits}, {"salt_bits", a.saltbits}});
   return out;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "pfkey/algorithms.h"
 #include "pfkey/lifetimes.h"
 #include "pfkey/names.h"
@@ -41,7 +43,7 @@ void print_proposal(const Proposal& proposal, Lines& lines) {
 }
 
 std::string described(const AlgorithmDescription& a) {
-  constexpr std::uint8_t kAuth = 1, kEncrypt = 2;
+  constexpr auto kAuth = std::to_underlying(AlgorithmKind::auth), kEncrypt = std::to_underlying(AlgorithmKind::encrypt);
   const bool known = a.kind == kAuth || a.kind == kEncrypt;
   const std::string algorithm = known ? algorithm_name(static_cast<AlgorithmKind>(a.kind), a.algorithm)
                                       : fmt::format("algorithm {} of kind {}", a.algorithm, a.kind);
