@@ -53,7 +53,7 @@ void protect_in_tunnel(benchmark::State& state, Wish wish) {
 void protect_gcm(benchmark::State& state) { protect_in_tunnel(state, {}); }
 BENCHMARK(protect_gcm)->Arg(64)->Arg(1400);
 
-// Packets that none of so many SAs covers: all have the same networks, and each another port.
+// Packets that none of N SAs covers: all have the same networks, and each another port.
 void drop_uncovered(benchmark::State& state) {
   constexpr std::uint16_t kFirst = 1000;
   Host host({.workers = 1, .mtu = 9000, .random = nullptr});

@@ -1,7 +1,7 @@
-# Both programs read bytes of strangers. What a compiler can do against a fault that has such bytes in hand is done: Debian's
-# hardening=+all, control-flow protection and, for all that no packet goes through, CHECKED_OPTIONS: locals that begin as
-# zeros, and checks of the standard library's containers. What they would cost a packet is in doc/benchmarks.md.
-# Sanitizers see more than these do, and some stand in their way.
+# Both programs read bytes of strangers. The compiler limits what a fault in handling them can do: Debian's
+# hardening=+all, control-flow protection and, outside the packet path, CHECKED_OPTIONS: locals that begin as
+# zeros, and checks of the standard library's containers. Their price for a packet is in doc/benchmarks.md.
+# Sanitizers see more than these do, and some are in their way.
 set(CHECKED_OPTIONS)
 if(IPSECKEY_SANITIZE OR IPSECKEY_TSAN OR IPSECKEY_FUZZ)
   return()

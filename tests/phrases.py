@@ -5,9 +5,9 @@ import re
 
 # Folders and files that are still to be gone through: a path that begins so is counted, not refused. It is empty when all are done.
 STILL_TO_DO = (
-    "bench/", "cmake/", "doc/benchmarks.md", "doc/dataplane.md", "doc/design.md", "doc/json.md", "doc/pf-key.md", "doc/sadbs.md",
-    "fuzz/", "packaging/", "src/base/", "src/cli/", "src/crypto/", "src/engine/", "src/kernel/", "src/lang/", "src/pfkey/",
-    "src/texts/", "src/traffic/", "tests/",
+    "doc/benchmarks.md", "doc/dataplane.md", "doc/design.md", "doc/json.md", "doc/pf-key.md", "doc/sadbs.md",
+    "fuzz/", "src/base/", "src/cli/", "src/crypto/", "src/engine/", "src/kernel/", "src/lang/", "src/pfkey/",
+    "src/traffic/", "tests/",
 )
 
 LEAVE = r"(?!(?:left|leaves?|leaving|let)\b)"

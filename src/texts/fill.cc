@@ -10,7 +10,7 @@
 namespace texts {
 namespace {
 
-using Lines = std::map<std::string, std::string, std::less<>>;  // Name of a row, and what stands beside it.
+using Lines = std::map<std::string, std::string, std::less<>>;  // Name of a row, and the text beside it.
 
 /// A block between @each and @end.
 struct Block {
@@ -63,7 +63,7 @@ class Filler {
     if (direction == "@end" && block_) return close();
     if (direction == "@more" && block_) return beside(block_->more, rest);
     if (direction == "@before" && block_) return beside(block_->before, rest);
-    return wrong(fmt::format("{} cannot stand here", direction));
+    return wrong(fmt::format("{} is not allowed here", direction));
   }
 
   Result<void> plain(const std::string& line) {
@@ -98,7 +98,7 @@ class Filler {
     const auto is_that = [&](const Row& row) { return chosen(row) && row.at("name") == name; };
     if (std::ranges::none_of(*block_->rows, is_that)) return wrong(fmt::format("there is no row {}", name));
     const auto [at, added] = lines.try_emplace(std::string(name));
-    if (!added) return wrong(fmt::format("{} stands twice", name));
+    if (!added) return wrong(fmt::format("{} is given twice", name));
     beside_ = &at->second;
     return {};
   }

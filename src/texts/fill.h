@@ -22,7 +22,7 @@ using Tables = std::map<std::string, std::vector<Row>, std::less<>>;
 ///                            {{FIELD}} and {{FIELD|FILTER}} replaced (texts/filters.h); a line that has such a part
 ///                            and gives nothing is left out,
 ///   @more NAME               begins lines that follow the row of that name,
-///   @before NAME             begins lines that stand before it,
+///   @before NAME             begins lines that go before it,
 ///   @end                     ends the block.
 ///
 /// Error syntax: the line and what is wrong with it; a kind, field, filter or name that is not there is an error.

@@ -21,12 +21,12 @@ std::string filled(std::string_view text) {
   return result ? *result : result.error().text;
 }
 
-TEST(Fill, WhatIsNoDirectionStays) {
+TEST(Fill, OtherTextStays) {
   EXPECT_EQ(filled("a {b} ${c}\n\n.Os x @version@ y\n"), "a {b} ${c}\n\n.Os x 1.2 y\n");
   EXPECT_EQ(filled("no end"), "no end\n");
 }
 
-TEST(Fill, ABlockIsWrittenForEachRowOrThoseThatWereAskedFor) {
+TEST(Fill, ABlockIsWrittenForEachRowOrThoseSelected) {
   EXPECT_EQ(filled("@each animal\n- {{name}} has {{legs}}\n@end\n.\n"), "- cat has 4\n- hen has 2\n- ape has 2\n.\n");
   EXPECT_EQ(filled("@each animal legs=2\n{{name}}\n@end\n"), "hen\nape\n");
   EXPECT_EQ(filled("@each animal legs=2 say=\n{{names|cases}})\n@end\n"), "'hen')\n");
@@ -38,7 +38,7 @@ TEST(Fill, ALineWhosePartsAreAllEmptyIsLeftOut) {
             "hen:\n--\nape:\n  says `rm x` does\n--\n");
 }
 
-TEST(Fill, WhatIsSaidOfOneRowStandsWithIt) {
+TEST(Fill, TextForOneRowFollowsIt) {
   EXPECT_EQ(filled("@each animal\n{{name}}\n@more ape\nclimbs\nwell\n@before hen\n== birds\n@end\n"),
             "cat\n== birds\nhen\nape\nclimbs\nwell\n");
 }
@@ -77,11 +77,11 @@ TEST(Fill, EveryMistakeIsNamedWithItsLine) {
   EXPECT_EQ(filled("@each animal\n{{name\n@end"), "line 3: {{ without its }}");
   EXPECT_EQ(filled("@each animal\n@more cow\n@end"), "line 2: there is no row cow");
   EXPECT_EQ(filled("@each animal legs=2\n@more cat\n@end"), "line 2: there is no row cat");
-  EXPECT_EQ(filled("@each animal\n@more cat\n@more cat\n@end"), "line 3: cat stands twice");
-  EXPECT_EQ(filled("@each animal\n@each animal\n@end"), "line 2: @each cannot stand here");
+  EXPECT_EQ(filled("@each animal\n@more cat\n@more cat\n@end"), "line 3: cat is given twice");
+  EXPECT_EQ(filled("@each animal\n@each animal\n@end"), "line 2: @each is not allowed here");
   EXPECT_EQ(filled("@each animal\n"), "line 1: @each without its @end");
-  EXPECT_EQ(filled("@end"), "line 1: @end cannot stand here");
-  EXPECT_EQ(filled("@loop"), "line 1: @loop cannot stand here");
+  EXPECT_EQ(filled("@end"), "line 1: @end is not allowed here");
+  EXPECT_EQ(filled("@loop"), "line 1: @loop is not allowed here");
 }
 
 // Every row has what any row of its kind has, or a template that is right for the first would fail at another.

@@ -63,7 +63,7 @@ std::string as_mdoc(std::string_view text) {
 
 bool in_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-'; }
 
-// Small letters are typed as they stand, large ones stand for something, the rest is punctuation.
+// Small letters are typed as they are, large ones stand for something, the rest is punctuation.
 void add_argument(std::string_view word, std::string& out) {
   bool first = true;
   while (!word.empty()) {

@@ -13,10 +13,10 @@ struct Filter {
 
 ///   mdoc      text for a manual page
 ///   sentence  the same, from a capital letter to a full stop
-///   args      "[FILE|-] NUMBER" as macros of mdoc, to stand on a macro line
-///   list      words separated by blanks, as a list with commas, to stand on a macro line
+///   args      "[FILE|-] NUMBER" as macros of mdoc, for a macro line
+///   list      words separated by blanks, as a list with commas, for a macro line
 ///   lines     sentence broken into lines: the breaks become blanks
-///   sh        to stand between single quotes of a shell
+///   sh        for use between single quotes of a shell
 ///   fish      the same for fish
 ///   cases     words as the pattern of a case of a shell
 ///   zsh       a description between brackets, between single quotes of zsh

@@ -56,6 +56,7 @@ TABLE = (
     Row("tools/release-check", "elsewhere", why="CONTRIBUTING.md: by hand, before a release"),
     Row("tools/mutants", "elsewhere", why="tools/release-check"),
     Row("tools/draw-folders --update"),
+    Row("tools/draw-parts --update"),
     # README: the first five minutes.
     Row("""build/bin/ipsecd --socket ~/pfkey.sock &
 export IPSECKEY_SADB=ipsecd:$HOME/pfkey.sock
