@@ -109,9 +109,6 @@ const pfkey::Algorithm* usable(pfkey::AlgorithmKind kind, std::uint8_t number, c
 
 Check normalise(Message& m, const Options& options) {
   if (auto wrong = check<Part::contents>(m, options)) return wrong;
-  if (const auto wrong = pfkey::wrong_number(m); !wrong.empty()) return Refusal{EINVAL, D::none, wrong};
-  if (!options.as_linux)
-    if (const auto wrong = pfkey::only_for_linux(m); !wrong.empty()) return Refusal{EOPNOTSUPP, D::none, wrong};
   unmap(m.src), unmap(m.dst), unmap(m.natt_local), unmap(m.natt_remote);
   if (auto wrong = check<Part::ends>(m, options)) return wrong;
   if (auto wrong = natt(m.natt_local, options, true, D::malformed_natt_loc, D::bad_natt_loc_af)) return wrong;
@@ -139,7 +136,6 @@ Check check_add(Message& m, const Options& options) {
   }
   asked.extended = m.extended();
   if (auto wrong = check<Part::source, Part::numbers>(asked)) return with_cure(*wrong, m, options);
-  if (const auto wrong = pfkey::meaningless(m); !wrong.empty()) return Refusal{EINVAL, D::none, wrong};
   pfkey::leave_out_unsaid(m);
   if (m.encrypt_key && asked.encrypt->des)
     pfkey::correct_parity(m.encrypt_key->material.bytes().first(asked.encrypt->max_bits / 8u));

@@ -39,7 +39,9 @@ using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
 Refusal invalid(pfkey::Diagnostic diagnostic);
 
 /// What pfkey/requirements.h asks about a SADB, of this engine.
-inline pfkey::SadbFacts facts(const Options& options) { return {.labels = options.label_policy}; }
+inline pfkey::SadbFacts facts(const Options& options) {
+  return {.labels = options.label_policy, .is_linux = options.as_linux};
+}
 
 /// The first requirement of those parts that the request breaks.
 template <pfkey::Part first, pfkey::Part last = first>

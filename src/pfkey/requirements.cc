@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "pfkey/extensions.h"
 #include "pfkey/limits.h"
 #include "pfkey/refusals.h"
 #include "pfkey/weak_keys.h"
@@ -103,6 +104,12 @@ constexpr std::array kTable = {
     // They are for replies.
     Requirement{Part::contents, EINVAL, D::unknown_ext, "",
                 [](const Asked& a) { return a.m.initial_iv || a.m.remark || a.m.traffic; }},
+    // Numbers that an SA keeps, and what only one SADB keeps, by the table of extensions.
+    Requirement{Part::contents, EINVAL, D::none, "", [](const Asked& a) { return !wrong_number(a.m).empty(); },
+                [](const Asked& a) { return wrong_number(a.m); }},
+    Requirement{Part::contents, EOPNOTSUPP, D::none, "",
+                [](const Asked& a) { return !a.sadb.is_linux && !only_for_linux(a.m).empty(); },
+                [](const Asked& a) { return only_for_linux(a.m); }},
     Requirement{Part::contents, EINVAL, D::none, kNoSuchAlignment,
                 [](const Asked& a) { return odd_alignment(a.m); }},
     Requirement{Part::contents, EINVAL, D::bad_aalg, kNoSuchIcv,
@@ -220,6 +227,8 @@ constexpr std::array kTable = {
     // Nothing tells then which half is meant (RFC 4303 section 3.4.3).
     Requirement{Part::mode, EINVAL, D::invalid_replay, kExtendedNeedsWindow,
                 [](const Asked& a) { return a.m.extended() && a.m.window() == 0; }},
+    Requirement{Part::mode, EINVAL, D::none, "", [](const Asked& a) { return !meaningless(a.m).empty(); },
+                [](const Asked& a) { return meaningless(a.m); }},
 
     Requirement{Part::numbers, EOPNOTSUPP, D::invalid_replay, kNarrowNumbers,
                 [](const Asked& a) {

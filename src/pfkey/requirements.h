@@ -14,7 +14,8 @@ namespace pfkey {
 
 /// What differs between SADBs, each with its reason. Usable algorithms differ, too: see Asked::auth.
 struct SadbFacts {
-  bool labels = false;           ///< It has a label policy. Linux: only with SELinux; ipsecd carries no labels.
+  bool labels = false;    ///< It has a label policy. Linux: only with SELinux; ipsecd carries no labels.
+  bool is_linux = false;  ///< It is the kernel, which does what ipsecd cannot (Kept::only_linux, with each reason).
   bool active_elsewhere = true;  ///< An SA may be another node's for now. The kernel's are mature from the start.
   std::string_view why_no_labels = {}, why_mature = {};  ///< The SADB's words for it, static; empty: it has none.
 };
@@ -42,7 +43,7 @@ enum class Part : std::uint8_t {
   keys,       ///< Keys and ICVs that suit their algorithms.
   strength,   ///< Of an UPDATE, too. What nothing vouches for; weak keys.
   tunnel,     ///< The outer protocol of inner addresses.
-  mode,       ///< A tunnel without inner addresses, extended sequence numbers without a window.
+  mode,       ///< What means nothing for such an SA: a tunnel without inner addresses, say.
   numbers,    ///< Of an UPDATE, too. Sequence numbers and windows that are too large.
 };
 

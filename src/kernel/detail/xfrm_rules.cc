@@ -29,6 +29,7 @@ constexpr std::string_view kMatureAlways = "the kernel's SAs are mature from the
 
 pfkey::SadbFacts facts_of_linux(bool labels) {
   return {.labels = labels,
+          .is_linux = true,
           .active_elsewhere = false,
           .why_no_labels = "this kernel runs no SELinux, so it has no labels",
           .why_mature = kMatureAlways};
@@ -136,8 +137,6 @@ std::optional<Refusal> wrong_with(const Message& m, bool labels) {
   if (auto wrong = check<pfkey::Part::contents, pfkey::Part::numbers>(asked_by(m, labels))) return wrong;
   for (const Rule& rule : kRules)
     if (rule.broken(m)) return Refusal{rule.error, rule.diagnostic, std::string(rule.text)};
-  if (const auto why = pfkey::wrong_number(m); !why.empty()) return Refusal{EINVAL, D::none, std::string(why)};
-  if (const auto why = pfkey::meaningless(m); !why.empty()) return Refusal{EINVAL, D::none, std::string(why)};
   if (const auto why = not_of_linux(m); !why.empty()) return Refusal{EOPNOTSUPP, D::none, std::string(why)};
   return std::nullopt;
 }
