@@ -180,6 +180,7 @@ std::string sample(const Keyword& row) {
   if (name == "encr_alg") return "aes";
   if (name == "auth_alg") return "md5";
   if (name == "encap") return "udp";
+  if (name == "df") return "clear";
   if (name.ends_with("key")) return "00112233445566778899aabbccddeeff";
   if (name.ends_with("idtype")) return "fqdn a.example";
   return "1";
