@@ -39,7 +39,7 @@ pfkey::Message rich() {
 // What a request says of an SA is what the kernel says of it, but for the front.
 Octets payload(const pfkey::Message& m) {
   NetlinkBatch batch;
-  xfrm::put_sa(m, XFRM_MSG_NEWSA, 3, batch);
+  xfrm::put_sa(m, XFRM_MSG_NEWSA, {3, 0}, batch);
   const Bytes all = batch.bytes().subspan(sizeof(nlmsghdr));
   return {all.begin(), all.end()};
 }

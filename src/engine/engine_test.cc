@@ -365,7 +365,7 @@ TEST(Engine, WhatIsForTheKernelIsRefusedAloud) {
 }
 
 // A record of another version may say what the packet path has no room for.
-TEST(Engine, OnlyAnSaWithAnIcvThatThereIsIsRestored) {
+TEST(Engine, OnlyAnSaWithNumbersThatThereAreIsRestored) {
   for (const auto& [auth, bits, there_is] :
        {std::tuple(5, 96u, true), {5, 100u, false}, {5, 65536u, false}, {0, 96u, false}}) {
     Engine engine;
@@ -374,6 +374,13 @@ TEST(Engine, OnlyAnSaWithAnIcvThatThereIsIsRestored) {
     kept.sa.sa->auth = static_cast<std::uint8_t>(auth), kept.sa.auth_key = key(32), kept.sa.icv = pfkey::Number{bits};
     EXPECT_EQ(engine.restore(std::move(kept), at(0)), there_is) << bits;
     EXPECT_EQ(engine.size(), there_is ? 1u : 0u);
+  }
+  for (const auto& [bytes, there_is] : {std::pair(65535u, true), {65536u, false}}) {
+    Engine engine;
+    Kept kept;
+    kept.sa = add_esp(1);
+    kept.sa.tfc_pad = pfkey::Number{bytes};
+    EXPECT_EQ(engine.restore(std::move(kept), at(0)), there_is) << bytes;
   }
 }
 

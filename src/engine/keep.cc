@@ -2,6 +2,7 @@
 
 #include "engine/reply.h"
 #include "engine/state.h"
+#include "pfkey/extensions.h"
 
 namespace engine {
 namespace {
@@ -59,7 +60,7 @@ void Engine::State::keep(const Sa& sa) {
 bool Engine::restore(Kept&& kept, Instant now) {
   Message& m = kept.sa;
   if (!m.sa || !m.src || !m.dst) return false;
-  if (!has_known_icv(m)) return false;
+  if (!has_known_icv(m) || !pfkey::wrong_number(m).empty()) return false;
   Sa* const sa = state_->sadb.insert({m.satype, m.sa->spi, m.dst->address});
   if (!sa) return false;
   sa->src = m.src->address;

@@ -39,7 +39,7 @@ Octets the_sa() {
   m.sa->encrypt = 20;
   m.encrypt_key = pfkey::Key{160, 0, Secret(20)};
   NetlinkBatch batch;
-  xfrm::put_sa(m, XFRM_MSG_NEWSA, 0, batch);
+  xfrm::put_sa(m, XFRM_MSG_NEWSA, {}, batch);
   const Bytes bytes = batch.bytes().subspan(sizeof(nlmsghdr));
   return {bytes.begin(), bytes.end()};
 }

@@ -235,7 +235,7 @@ TEST(KernelCheck, WhatTheKernelsBackendRefusesIsRefused) {
               ElementsAre("95 33 the kernel chooses the IVs itself: reserved_bits cannot be honoured",
                           "22 43 the kernel's SAs are mature from the start",
                           "22 81 extended sequence numbers need a replay window: give `replay N`", "",
-                          "95 0 Linux does not change the reqid of an SA"));
+                          "95 0 `reqid` stays as the SA was added"));
 }
 
 TEST(KernelCheck, WhatTheKernelTakesBeyondOurEngineIsTaken) {
@@ -245,7 +245,7 @@ TEST(KernelCheck, WhatTheKernelTakesBeyondOurEngineIsTaken) {
   no_card.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth4"};
   const auto sadb = check();
   EXPECT_THAT(said(*sadb, list(std::move(natted), std::move(card), std::move(no_card))),
-              ElementsAre("", "", "19 0 there is no such network device"));
+              ElementsAre("", "", "19 0 there is no network device \"eth4\""));
   Message held = get(3);
   EXPECT_TRUE(sadb->call({&held, 1}, [](std::size_t, Message&& m) {
     EXPECT_EQ(m.offload, (pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"}));

@@ -52,7 +52,7 @@ Message add(std::uint32_t spi) {
 // As the kernel would tell it.
 Octets told(Message m) {
   NetlinkBatch batch;
-  xfrm::put_sa(m, XFRM_MSG_NEWSA, 0, batch);
+  xfrm::put_sa(m, XFRM_MSG_NEWSA, {}, batch);
   const Bytes bytes = batch.bytes().subspan(sizeof(nlmsghdr));
   Octets out(bytes.begin(), bytes.end());
   auto info = *xfrm::front<xfrm_usersa_info>(out);
@@ -283,7 +283,7 @@ TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
   EXPECT_EQ(seen[0].flags, XFRM_OFFLOAD_INBOUND);
   EXPECT_EQ(seen[1].flags, xfrm::kOffloadPacket);
   EXPECT_EQ(b.error(2), ENODEV);
-  EXPECT_EQ(b.remark(2), "there is no such network device");
+  EXPECT_EQ(b.remark(2), "there is no network device \"eth4\"");
 }
 
 TEST(XfrmRequests, GetspiTakesTheNextSpiWhenOneIsTaken) {

@@ -180,6 +180,7 @@ std::string sample(const Keyword& row) {
   if (name == "encr_alg") return "aes";
   if (name == "auth_alg") return "md5";
   if (name == "encap") return "udp";
+  if (name == "df") return "clear";
   if (name.ends_with("key")) return "00112233445566778899aabbccddeeff";
   if (name.ends_with("idtype")) return "fqdn a.example";
   return "1";
@@ -257,6 +258,10 @@ TEST(Parse, NumbersOutOfRange) {
       {"idport", 65535},
       {"nat_lport", 65535},
       {"nat_rport", 65535},
+      {"tfcpad", 65535},
+      {"keepalive", 65535},
+      {"bundle", 4294967295},
+      {"dscp", 63},
       {"proto", 255},
       {"iproto", 255},
       {"auth_alg", 255},
@@ -295,6 +300,13 @@ TEST(Parse, BadValues) {
       {"state adult",
        "state: Unknown state \"adult\"; there are larval, mature, dying, dead, active-elsewhere, idle and active"},
       {"state 7", "state: \"7\" is too big; the largest is 6"},
+      {"tfcpad 0", "tfcpad: \"0\" is too small; the least is 1"},
+      {"bundle 0", "bundle: \"0\" is too small; the least is 1"},
+      {"df keep", "df: Unknown way with the DF bit \"keep\"; there are copy, set and clear"},
+      {"dscp set", "dscp: \"set\" is not a DSCP from 0 to 63, copy or keep"},
+      {"output-mark 0x10/0xf",
+       "output-mark: \"0x10/0xf\" has bits that its mask leaves out: drop them or widen the mask"},
+      {"dev a/b", "dev: \"a/b\" is not the name of a network device: 1 to 15 characters without a / are needed"},
       {"encap udpx", "encap: Unknown encapsulation \"udpx\"; there is only udp"},
       {"nat_loc 192.0.2.1/24", "nat_loc: \"192.0.2.1/24\" has a prefix; a single address is needed"},
       {"src 192.0.2.256", "src: Unknown address \"192.0.2.256\": it is neither an IPv4 address nor a name"},
@@ -334,7 +346,7 @@ TEST(Parse, BadValues) {
       {"mark x", "mark: \"x\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
       {"mark 1/x", "mark: \"1/x\" has no number of 32 bits after its / for the mask"},
       {"mark 0x100000000", "mark: \"0x100000000\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
-      {"mark 3/1", "mark: \"3/1\" has bits that its mask leaves out: no packet would match"},
+      {"mark 3/1", "mark: \"3/1\" has bits that its mask leaves out: drop them or widen the mask"},
       {"offload both eth0", "offload: Unknown kind of offload \"both\"; there are crypto and packet"},
   };
   for (const ReportRow& row : kRows) {

@@ -103,7 +103,7 @@ std::string which_is_above(const View& v) {
                      (v.spec.*high)->value);
 }
 
-// What a broken rule says: the same each time, or made from the command.
+// What a broken rule says: the same each time but for {}, the keyword that it is about, or made from the command.
 struct Sentence {
   std::string_view text;
   std::string (*made)(const View&) = nullptr;
@@ -111,7 +111,9 @@ struct Sentence {
   constexpr Sentence(const char* fixed) : text(fixed) {}
   template <std::convertible_to<std::string (*)(const View&)> F>
   constexpr Sentence(F make) : made(make) {}
-  std::string of(const View& v) const { return made ? made(v) : std::string(text); }
+  std::string of(const View& v, const Slot& about) const {
+    return made ? made(v) : fmt::format(fmt::runtime(text), keyword_for(about).name());
+  }
 };
 
 struct Rule {
@@ -131,13 +133,17 @@ constexpr Rule not_above() {
   return {kError, low, high, false, above<low, high>, which_is_above<low, high>};
 }
 
-// A NAT address or port without encapsulation.
+// What is about the NAT, without encapsulation.
 template <auto natted>
-constexpr Rule encapsulated(Sentence sentence) {
-  return {kError, natted, &S::encap, true, [](const View& v) { return v.spec.*natted && !v.spec.encap; }, sentence};
+constexpr Rule encapsulated() {
+  return {kError,
+          natted,
+          &S::encap,
+          true,
+          [](const View& v) { return v.spec.*natted && !v.spec.encap; },
+          "{} needs encap udp"};
 }
 
-bool is_tunnel(const View& v) { return v.spec.inner_src || v.spec.inner_dst; }
 bool only_inbound(const View& v) { return v.spec.inbound && !v.spec.outbound; }
 bool only_outbound(const View& v) { return v.spec.outbound && !v.spec.inbound; }
 
@@ -146,41 +152,20 @@ bool outside_is_v6(const S& s) {
 }
 
 template <auto word>
-constexpr Rule for_esp() {
-  return {kError,
-          word,
-          word,
-          false,
-          [](const View& v) { return v.is_ah() && v.spec.*word; },
-          [](const View&) {
-            return fmt::format("AH does not encrypt and does not pass a NAT: {} is for esp", keyword_for(word).name());
-          }};
+bool of_ah(const View& v) {
+  return v.is_ah() && v.spec.*word;
 }
-
-// About the header outside.
 template <auto word>
-constexpr Rule for_tunnels() {
-  return {kError,
-          word,
-          &S::inner_dst,
-          true,
-          [](const View& v) { return v.adds() && v.spec.*word && !is_tunnel(v); },
-          [](const View&) { return fmt::format("{} needs a tunnel: give isrc and idst", keyword_for(word).name()); }};
+bool without_tunnel(const View& v) {
+  return v.adds() && v.spec.*word && !v.spec.inner_src && !v.spec.inner_dst;
 }
-
-// About packets that are sent.
 template <auto word>
-constexpr Rule for_sending() {
-  return {kWarning,
-          word,
-          &S::inbound,
-          true,
-          [](const View& v) { return v.spec.*word && only_inbound(v); },
-          [](const View&) {
-            return fmt::format("{} is about packets that are sent: an SA that is only inbound sends none",
-                               keyword_for(word).name());
-          }};
+bool sends_nothing(const View& v) {
+  return v.spec.*word && only_inbound(v);
 }
+constexpr Sentence kForEsp = "AH does not encrypt and does not pass a NAT: {} is for esp";
+constexpr Sentence kTunnel = "{} needs a tunnel: give isrc and idst";
+constexpr Sentence kSending = "{} is about packets that are sent: an SA that is only inbound sends none";
 
 // What an SA keeps for life. Words about the inside of a tunnel are refused by every SADB.
 template <auto kept>
@@ -190,9 +175,7 @@ constexpr Rule kept_by_update() {
           kept,
           true,
           [](const View& v) { return v.updates() && v.spec.*kept && !has_inner(v.spec); },
-          [](const View&) {
-            return fmt::format("{} is ignored: an SA keeps what it was added with", keyword_for(kept).name());
-          }};
+          "{} is ignored: an SA keeps what it was added with"};
 }
 
 // As in Linux and setkey, the port words name ICMP's type and code too. An update ignores all these words.
@@ -229,8 +212,8 @@ constexpr std::array kRules = {
     Rule{kError, &S::align8, &S::align8, false, [](const View& v) { return v.spec.align8 && !v.is_ah(); },
          "ESP is padded in one way: align8 is for ah"},
 
-    for_esp<&S::tfcpad>(),
-    for_esp<&S::keepalive>(),
+    Rule{kError, &S::tfcpad, &S::tfcpad, false, of_ah<&S::tfcpad>, kForEsp},
+    Rule{kError, &S::keepalive, &S::keepalive, false, of_ah<&S::keepalive>, kForEsp},
 
     // Keys and algorithms.
     Rule{kError, &S::auth_key, &S::auth, true,
@@ -329,16 +312,16 @@ constexpr std::array kRules = {
            return p != 0 && p != pfkey::kProtoIpip && p != pfkey::kProtoIpv6 && has_inner(v.spec);
          },
          "in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside"},
-    for_tunnels<&S::tfcpad>(),
-    for_tunnels<&S::df>(),
-    for_tunnels<&S::dscp>(),
+    Rule{kError, &S::tfcpad, &S::inner_dst, true, without_tunnel<&S::tfcpad>, kTunnel},
+    Rule{kError, &S::df, &S::inner_dst, true, without_tunnel<&S::df>, kTunnel},
+    Rule{kError, &S::dscp, &S::inner_dst, true, without_tunnel<&S::dscp>, kTunnel},
     Rule{kError, &S::df, &S::dst, false,
          [](const View& v) { return v.spec.df && outside_is_v6(v.spec); },
          "df is for tunnels with IPv4 outside: IPv6 headers have no such bit"},
-    for_sending<&S::tfcpad>(),
-    for_sending<&S::df>(),
-    for_sending<&S::keepalive>(),
-    for_sending<&S::bundle>(),
+    Rule{kWarning, &S::tfcpad, &S::inbound, true, sends_nothing<&S::tfcpad>, kSending},
+    Rule{kWarning, &S::df, &S::inbound, true, sends_nothing<&S::df>, kSending},
+    Rule{kWarning, &S::keepalive, &S::inbound, true, sends_nothing<&S::keepalive>, kSending},
+    Rule{kWarning, &S::bundle, &S::inbound, true, sends_nothing<&S::bundle>, kSending},
     Rule{kWarning, &S::dscp, &S::inbound, true,
          [](const View& v) { return v.spec.dscp && v.spec.dscp->value <= pfkey::kDscpMost && only_inbound(v); },
          "a DSCP is that of packets that are sent: an SA that is only inbound sends none; say copy or keep"},
@@ -369,11 +352,11 @@ constexpr std::array kRules = {
     no_port_of_icmp<&S::inner_dport>(),
 
     // NAT traversal.
-    encapsulated<&S::nat_local>("nat_loc needs encap udp"),
-    encapsulated<&S::nat_remote>("nat_rem needs encap udp"),
-    encapsulated<&S::nat_local_port>("nat_lport needs encap udp"),
-    encapsulated<&S::nat_remote_port>("nat_rport needs encap udp"),
-    encapsulated<&S::keepalive>("keepalive needs encap udp"),
+    encapsulated<&S::nat_local>(),
+    encapsulated<&S::nat_remote>(),
+    encapsulated<&S::nat_local_port>(),
+    encapsulated<&S::nat_remote_port>(),
+    encapsulated<&S::keepalive>(),
     Rule{kError, &S::encap, &S::nat_local, true,
          [](const View& v) {
            const S& s = v.spec;
@@ -408,7 +391,7 @@ void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty
     if (!rule.broken(view) || faulty(rule.about) || faulty(rule.beside)) continue;
     if (rule.absence && faulty(Slot(&S::unusable))) continue;
     if (rule.fresh_keys_end_it && facts.fresh) continue;
-    out({rule.severity, rule.about, rule.sentence.of(view), rule.fresh_keys_end_it});
+    out({rule.severity, rule.about, rule.sentence.of(view, rule.about), rule.fresh_keys_end_it});
   }
 }
 

@@ -58,7 +58,7 @@ class Generator {
     if (m.inner_src && below(4) == 0) m.dscp = pfkey::Number{below(pfkey::kDscpCopy + 1)};
     if (m.inner_src && m.dst->address.family == Family::v4 && below(4) == 0) m.df = pfkey::Number{below(3)};
     if (m.inner_src && m.satype == pfkey::SaType::esp && below(4) == 0) m.tfc_pad = pfkey::Number{1 + below(65535)};
-    if (m.natt_remote && below(4) == 0) m.keepalive = pfkey::Number{1 + below(65535)};
+    if (m.natt_remote && m.natt_remote->port != 0 && below(4) == 0) m.keepalive = pfkey::Number{1 + below(65535)};
     if (below(4) == 0) m.reqid = pfkey::Number{below(3)};
     if (below(4) == 0) m.if_id = pfkey::Number{static_cast<std::uint32_t>(random_())};
     if (below(4) == 0) {

@@ -17,7 +17,7 @@ Value<pfkey::Mark> SyntaxBase<pfkey::Mark>::read(Words words, ReadContext&) {
   if (slash == std::string_view::npos) return pfkey::Mark{*value, UINT32_MAX};
   const auto mask = part(text.substr(slash + 1));
   if (!mask) return bad("{word} has no number of 32 bits after its / for the mask");
-  if ((*value & ~*mask) != 0) return bad("{word} has bits that its mask leaves out: no packet would match");
+  if ((*value & ~*mask) != 0) return bad("{word} has bits that its mask leaves out: drop them or widen the mask");
   return pfkey::Mark{*value, *mask};
 }
 template <>

@@ -101,7 +101,7 @@ LEFT_OUT = (
     ("192.0.2.2", "0x79", f"{cbc} mode beet", "its mode is 4, neither transport nor tunnel"),
     ("0.0.0.0", "0x7a", f"{cbc} mode transport", "no SA like it can be added: "),
     ("192.0.2.2", "0x7b", f"{cbc} mode transport sel src 10.1.0.0/16 dst 10.2.0.0/16", "the addresses of its selector are not shown"),
-    ("192.0.2.2", "0x7c", f"{cbc} mode transport output-mark 0x5", "it has an output mark"),
+    ("192.0.2.2", "0x7c", f"{cbc} mode transport extra-flag oseq-may-wrap", "it has the flag oseq-may-wrap"),
     ("192.0.2.2", "0x7d", f"enc cbc(des) 0x0101010101010101 auth-trunc hmac(sha256) 0x{key(256)} 128 mode transport",
      "no SA like it can be added: "),
 )
