@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "pfkey/extensions.h"
+#include "pfkey/refusals.h"
 #include "pfkey/weak_keys.h"
 
 namespace engine {
@@ -98,6 +99,14 @@ Refusal with_cure(Refusal wrong, const Message& m, const Options& options) {
   return wrong;
 }
 
+// AH around ESP covers the outer addresses.
+Check check_bundle(const Message& m) {
+  if (!m.bundle) return std::nullopt;
+  if (m.natt_local || m.natt_remote) return Refusal{EINVAL, D::none, pfkey::kNoBundleThroughNat};
+  if (is_unspecified(m.src->address)) return Refusal{EINVAL, D::none, pfkey::kBundleNeedsSource};
+  return std::nullopt;
+}
+
 }  // namespace
 
 Refusal invalid(Diagnostic diagnostic) { return einval(diagnostic); }
@@ -136,6 +145,7 @@ Check check_add(Message& m, const Options& options) {
   }
   asked.extended = m.extended();
   if (auto wrong = check<Part::source, Part::numbers>(asked)) return with_cure(*wrong, m, options);
+  if (auto wrong = check_bundle(m)) return wrong;
   pfkey::leave_out_unsaid(m);
   if (m.encrypt_key && asked.encrypt->des)
     pfkey::correct_parity(m.encrypt_key->material.bytes().first(asked.encrypt->max_bits / 8u));

@@ -298,7 +298,6 @@ void Daemon::admit(Descriptor fd) {
   if (!peer) return;
   if (const std::uint8_t error = refusal_of(*peer)) return refuse(fd, error);
   enlarge_send_buffer(fd.get());
-
   auto connection = std::make_unique<Connection>();
   connection->daemon = this;
   connection->fd = std::move(fd);

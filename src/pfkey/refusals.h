@@ -14,6 +14,8 @@ inline constexpr std::string_view kExtendedNeedsWindow =
 inline constexpr std::string_view kNarrowNumbers = "without `esn` sequence numbers have 32 bits";
 inline constexpr std::string_view kWidestWindow = "replay windows have at most 4096 packets";
 inline constexpr std::string_view kNoAhThroughNat = "AH cannot pass a NAT";
+inline constexpr std::string_view kNoBundleThroughNat = "`bundle` is AH around ESP, and AH cannot pass a NAT";
+inline constexpr std::string_view kBundleNeedsSource = "`bundle` is between two hosts: give `src`";
 
 inline constexpr std::string_view kNoSuchIcv =
     "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the whole result";

@@ -143,6 +143,37 @@ class NarrowLink(OnACable):
                 self.assertEqual(self.learns(self.a, address, size), fits)
 
 
+class OtherWords(OnACable):
+    """What an SA does besides protecting: df, bundle, keepalive."""
+
+    def test_df_clear_has_a_narrow_link_cut(self):
+        self.alone()
+        self.narrow()
+        self.load(both_ways(0x1000, GCM_REST + " df clear"))
+        self.assertTrue(all_arrive(self.a, self.b, "10.2.0.1", [1, 1310, 1340, 1352, 1352], DO))
+        self.assertLessEqual(max(map(len, self.cable.packets())), NARROW)
+        self.assertNotIn("too_big", self.a.status()["out"]["dropped"])
+
+    def test_a_bundle_is_ah_around_esp(self):
+        ah = both_ways(0x2000, AH_REST + " bundle 1", ("", ""), kind="ah")
+        self.load(both_ways(0x1000, GCM_REST + " bundle 1") + ah)
+        self.cable.packets()
+        echo(self.a, self.b, "10.2.0.1")
+        self.assertEqual(self.cable.protocols(), {AH})
+        self.load(both_ways(0x1000, GCM_REST + " bundle 1"))
+        self.cable.packets()
+        with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+            giver.sendto(b"half", ("10.2.0.1", 9))
+        wait_for("the drop", lambda: self.a.status()["out"]["dropped"].get("bundle"))
+        self.assertEqual(self.cable.protocols(), set())
+
+    def test_keepalives_arrive_and_are_dropped(self):
+        self.load(both_ways(0x1000, GCM_REST + IN_UDP + " keepalive 1"))
+        wait_for("a keepalive", lambda: self.b.status()["in"]["dropped"].get("keep_alive"))
+        self.assertGreater(self.a.status()["keepalives"], 0)
+        self.assertEqual(self.a.status()["out"]["packets"], 0)
+
+
 class Gateway(OnACable):
     """A host c behind a: 10.1.5.2 and fd01:0:5::2, of which a has 10.1.5.1 and fd01:0:5::1."""
 

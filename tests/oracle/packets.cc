@@ -55,7 +55,8 @@ struct Host {
   }
 
   std::string pass(const std::string& digits, bool out) {
-    Octets memory = octets(digits, Packet::kHeadroom, Packet::kTailroom);
+    constexpr std::size_t kHiding = 2000;  // What an SA may put behind a packet besides.
+    Octets memory = octets(digits, Packet::kHeadroom, Packet::kTailroom + kHiding);
     Item item;
     item.packet = {memory, Packet::kHeadroom, digits.size() / 2};
     if (out) {

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, aead, algorithms, mod
 from scapy.layers import ipsec  # noqa: E402
 from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting  # noqa: E402
-from scapy.packet import Raw, raw  # noqa: E402
+from scapy.packet import Raw, bind_layers, raw, split_layers  # noqa: E402
 from scapy.utils import checksum  # noqa: E402
 
 PROGRAM = ""
@@ -310,6 +310,102 @@ class Scapy(unittest.TestCase):
         total = checksum(pseudo + struct.pack("!LL", len(whole) - at, 6)) ^ 0xffff
         whole[at + 16:at + 18] = total.to_bytes(2, "big")
         return bytes(whole), at, segments
+
+    NULL = f"encralg null authalg hmac-sha256 authkey {key_of(32, 91).hex()}"
+
+    def null_esp(self, outer, tunnel):
+        header = (IPv6 if ":" in outer[0] else IP)(src=outer[0], dst=outer[1]) if tunnel else None
+        return ipsec.SecurityAssociation(ipsec.ESP, spi=0x1234, seq_num=1, crypt_algo="NULL", auth_algo="SHA2-256-128",
+                                         auth_key=key_of(32, 91), tunnel_header=header)
+
+    def load(self, *lines):
+        self.assertEqual(self.engine.ask("new"), "ok")
+        for line in lines:
+            self.assertEqual(self.engine.ask("sa " + line), "ok", line)
+
+    def protected(self, packet):
+        answer = self.engine.ask("protect " + raw(packet).hex())
+        self.assertTrue(answer.startswith("none "), answer[:80])
+        wire = bytes.fromhex(answer[5:])
+        return (IPv6 if wire[0] >> 4 == 6 else IP)(wire)
+
+    def test_a_tunnel_hides_lengths(self):
+        """scapy finds the packet and zeros behind it; what scapy pads, with any octets, we open."""
+        for outer in (V4, V6):
+            for inner in (INNER4, INNER6):
+                with self.subTest(outer=outer, inner=inner):
+                    line = (f"add esp spi 0x1234 src {outer[0]} dst {outer[1]} isrc {inner[0]} idst {inner[1]} tfcpad 600 "
+                            + self.NULL)
+                    self.load(line)
+                    theirs = self.null_esp(outer, True)
+                    sizes = set()
+                    for packet in packets(":" in inner[0], *inner):
+                        wire = self.protected(packet)
+                        sizes.add(len(raw(wire)))
+                        plain = raw(packet)
+                        text = raw(theirs.decrypt(wire))
+                        self.assertEqual(text, plain + bytes(max(0, 600 - len(plain))))
+                    self.assertEqual(len(sizes), 2)  # Two of the three were shorter.
+                    self.load(line)
+                    for packet in packets(":" in inner[0], *inner):
+                        sent = theirs.encrypt(packet.__class__(raw(packet)) / Raw(b""))
+                        self.assertEqual(self.engine.ask("unprotect " + raw(sent).hex()), "none " + raw(packet).hex())
+
+    def test_the_outer_header_is_as_the_sa_says(self):
+        words = f"src {V4[0]} dst {V4[1]} isrc {INNER4[0]} idst {INNER4[1]} "
+        for df, inner, outer in (("copy", "", 0), ("copy", "DF", 2), ("set", "", 2), ("set", "DF", 2), ("clear", "", 0),
+                                 ("clear", "DF", 0)):
+            for dscp, tos in (("keep", 0x28), ("copy", 0x28), ("46", 46 << 2), ("0", 0)):
+                with self.subTest(df=df, inner=inner, dscp=dscp):
+                    line = f"add esp spi 0x1234 {words} df {df} dscp {dscp} " + self.NULL
+                    self.load(line)
+                    packet = IP(src=INNER4[0], dst=INNER4[1], id=7, tos=0x29, flags=inner) / UDP() / Raw(b"header")
+                    wire = self.protected(packet)
+                    self.assertEqual((int(wire.flags), wire.tos), (outer, tos | 1))
+                    self.assertEqual(raw(self.null_esp(V4, True).decrypt(wire)), raw(packet))
+                    # The network marks it otherwise.
+                    self.load(line)
+                    theirs = self.null_esp(V4, True)
+                    theirs.tunnel_header.tos = 0x48
+                    answer = self.engine.ask("unprotect " + raw(theirs.encrypt(packet)).hex())
+                    opened = IP(bytes.fromhex(answer[5:]))
+                    self.assertEqual(opened.tos, 0x49 if dscp == "copy" else 0x29)
+                    packet.tos = opened.tos
+                    self.assertEqual(raw(opened), raw(packet))
+
+    def around(self, ah, packet):
+        """scapy would put the ICV of AH into a layer of ESP that it sees."""
+        layers = ((IP, "proto"), (IPv6, "nh"), (ipsec.AH, "nh"))
+        for layer, field in layers:
+            split_layers(layer, ipsec.ESP, **{field: socket.IPPROTO_ESP})
+        try:
+            return ah.encrypt((IPv6 if packet[0] >> 4 == 6 else IP)(packet))
+        finally:
+            for layer, field in layers:
+                bind_layers(layer, ipsec.ESP, **{field: socket.IPPROTO_ESP})
+
+    def test_ah_around_esp(self):
+        """Each of the two by scapy, one after the other."""
+        for outer, inner in ((V4, None), (V6, None), (V4, INNER4), (V4, INNER6), (V6, INNER4), (V6, INNER6)):
+            with self.subTest(outer=outer, inner=inner):
+                ends = f"src {outer[0]} dst {outer[1]} bundle 7 "
+                networks = f"isrc {inner[0]} idst {inner[1]} " if inner else ""
+                lines = (f"add ah spi 0x4321 {ends} authalg hmac-sha512 authkey {key_of(64, 17).hex()}",
+                         f"add esp spi 0x1234 {ends} {networks}" + self.NULL)
+                self.load(*lines)
+                esp = self.null_esp(outer, inner is not None)
+                ah = ipsec.SecurityAssociation(ipsec.AH, spi=0x4321, auth_algo="SHA2-512-256", auth_key=key_of(64, 17))
+                src, dst = inner or outer
+                for packet in packets(":" in src, src, dst):
+                    wire = self.protected(packet)
+                    inside = ah.decrypt(wire)
+                    inside = inside.__class__(raw(inside))
+                    self.assertEqual(raw(esp.decrypt(inside)), raw(packet))
+                self.load(*lines)
+                for packet in packets(":" in src, src, dst):
+                    once = esp.encrypt(packet.__class__(raw(packet)))
+                    wire = self.around(ah, raw(once))
+                    self.assertEqual(self.engine.ask("unprotect " + raw(wire).hex()), "none " + raw(packet).hex())
 
     def test_long_packets_are_cut_and_joined(self):
         for network in (IP(src="10.1.0.1", dst="10.2.0.1", id=0xfffd, tos=2), IPv6(src="fd01::1", dst="fd02::1", fl=9),
