@@ -5,7 +5,7 @@
 #include <array>
 #include <concepts>
 
-#include "lang/hex.h"
+#include "lang/key_text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
 #include "pfkey/limits.h"

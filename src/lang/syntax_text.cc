@@ -5,8 +5,9 @@
 #include <charconv>
 
 #include "base/cast.h"
+#include "base/hex.h"
 #include "base/text.h"
-#include "lang/hex.h"
+#include "lang/key_text.h"
 #include "lang/numbers.h"
 #include "lang/syntax.h"
 #include "table/completion.h"
@@ -88,11 +89,10 @@ Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& conte
 }
 template <>
 void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, SecretText& out) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (const std::byte b : v.material.bytes()) {
-    const auto n = std::to_integer<unsigned>(b);
-    out += paranoid ? 'X' : kDigits[n >> 4];
-    out += paranoid ? 'X' : kDigits[n & 15];
+  if (paranoid) {
+    out.append(2 * v.material.size(), 'X');
+  } else {
+    append_hex(out, v.material.bytes());
   }
   out += fmt::format("/{}", v.bits);
 }

@@ -7,11 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/hex.h"
+#include "base/secret_text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/extensions.h"
 #include "pfkey/keyparts.h"
-#include "pfkey/lines.h"
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
 
