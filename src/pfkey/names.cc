@@ -90,7 +90,6 @@ std::string name_in(std::span<const Word> table, std::uint32_t number) {
 
 }  // namespace
 
-std::span<const Word> type_words() { return kTypes; }
 std::span<const Word> satype_words() { return kSaTypes; }
 std::span<const Word> state_words() { return kStates; }
 std::span<const Word> flag_words() { return kFlags; }
@@ -99,7 +98,6 @@ std::span<const Word> encapsulation_words() { return kEncapsulations; }
 std::span<const Word> offload_words() { return kOffloads; }
 std::span<const Word> df_words() { return kDfs; }
 std::span<const Word> dscp_words() { return kDscps; }
-std::span<const Word> manager_words() { return kManagers; }
 
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word) {
   for (const Word& row : table)
