@@ -1,5 +1,5 @@
 // What the kernel can do, found out by asking for SAs that it will not keep:
-// 1. example() makes an SA between addresses that are for examples; put_misfit() adds a replay window that cannot be
+// 1. example() builds an SA between addresses that are for examples; put_misfit() adds a replay window that cannot be
 //    right.
 // 2. try_out() sends them in one batch. The kernel checks type and algorithms before it comes to the window, so its
 //    error says how far it came; an SA that it took after all is deleted.

@@ -1,4 +1,8 @@
-// The values that are more than a number or a word of a list: keys, identities, labels.
+// The values that are more than a number or a word of a list, each with read() and, for `save`, write():
+// 1. Keys: read_key() takes digits, 0x and a number of bits; base/hex reads them in constant time into a Secret.
+// 2. read_key_file() takes the first line of a file, through secret memory only.
+// 3. Identities: a type and a text with escapes.
+// 4. Labels: a level and compartments.
 #include <fmt/format.h>
 
 #include <algorithm>

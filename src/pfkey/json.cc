@@ -1,3 +1,9 @@
+// A message as one JSON object a line:
+// 1. value() has a function for each kind of extension.
+// 2. extension_members() adds those that the message has; extensions of ours whose rows say how they are shown are a
+//    loop (own_members()).
+// 3. finish() adds the keys past the JSON library, whose strings would leave copies of them in freed memory.
+// 4. json_sa(), json_message() and json_report() are the documents; share/schema describes them.
 #include "pfkey/json.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,9 @@
+// Words for the numbers of PF_KEY, in both directions:
+// 1. A table for each kind of number: message types, SA types, states, flags, identities, and the values of our
+//    extensions.
+// 2. find_number() reads a word of such a table, in any case and by any synonym.
+// 3. name() writes a number as its first word, or as the number itself if it has none.
+// 4. flag_names() writes a set of flags in the order of the table.
 #include "pfkey/names.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,9 @@
-// The values that more than one language has.
+// The values that more than one language has, each with read() and, for writers, write():
+// 1. Addresses: host() takes a literal, `any`, or a name to be looked up later; what may be a key is never looked up.
+// 2. Networks: an address with a prefix.
+// 3. Ports and protocols: a number, or a name that the name services know.
+// 4. Flags have no words of their own; one_of() takes a word of a list and suggests a near one.
+// 5. write_word() puts into quotes what would else be read as a keyword.
 #include "table/syntax.h"
 
 #include <fmt/format.h>
