@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "engine/keysock.h"
+#include "engine/testing.h"
 #include "must.h"
 #include "pfkey/codec.h"
 
@@ -20,7 +21,7 @@ constexpr std::size_t kMaxSteps = 200;
 
 class World {
  public:
-  World() : keysock_(options()) {
+  World() : keysock_(options(packets_)) {
     for (auto& id : clients_) id = keysock_.open();
   }
 
@@ -35,8 +36,9 @@ class World {
  private:
   enum Action : std::uint8_t { kMessage, kMessageAgain, kTime, kLongTime, kPull, kReopen, kCharge, kAcquire };
 
-  static engine::Options options() {
+  static engine::Options options(engine::testing::CountedPackets& packets) {
     engine::Options o;
+    o.carrier = &packets;
     o.is_local = [](const Address& a) { return a.octets[3] == std::byte{1}; };
     o.random = [n = std::uint32_t{0}]() mutable { return n += 0x9e3779b9; };
     return o;
@@ -139,7 +141,8 @@ class World {
     in.host(size);
     id.satype = satype % 2 == 0 ? SaType::ah : SaType::esp;
     id.dst.octets = {std::byte{192}, std::byte{0}, std::byte{2}, std::byte{last}};
-    keysock_.engine().charge(id, size, last % 2 == 0, now_, [&](engine::Audience, Message&& sent) { sound(sent); });
+    packets_.charge(keysock_.engine(), id, size, last % 2 == 0, now_,
+                    [&](engine::Audience, Message&& sent) { sound(sent); });
   }
 
   void acquire(Reader& in) {
@@ -167,6 +170,7 @@ class World {
     MUST(*read == sent);
   }
 
+  engine::testing::CountedPackets packets_;
   engine::Keysock keysock_;
   std::array<engine::ClientId, kClients> clients_{};
   Instant now_{std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))};

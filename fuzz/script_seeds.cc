@@ -81,7 +81,11 @@ void write(const Folder& to) {
                                                       {"null-sha1", kInUdp | kTunnel, 64},
                                                       {"gcm8", kEsn, 65},
                                                       {"ah", kEsn | kTunnel, 64},
-                                                      {"ah-xcbc", kV6 | kEsn | kTunnel, 64}})
+                                                      {"ah-xcbc", kV6 | kEsn | kTunnel, 64},
+                                                      {"cbc-sha256-96", kTunnel, 64},
+                                                      {"null-sha512-512", kEsn | kV6, 64},
+                                                      {"ah-sha256-96", kEsn | kTunnel, 64},
+                                                      {"ah-xcbc-128", kV6 | kTunnel, 64}})
     to.write(kind.name, head(way++, kind.shape, kind.window) + basic);
 
   const Script one = packet(1, 0, 1) + d;

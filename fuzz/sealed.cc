@@ -35,6 +35,11 @@ constexpr std::array kWays = {
     Wish{.encrypt = 18},
     Wish{.encrypt = 0, .auth = 5},
     Wish{.encrypt = 0, .auth = 9},
+    // With an ICV of another length than the RFC's.
+    Wish{.encrypt = 12, .auth = 5, .icv = 96},
+    Wish{.encrypt = 11, .auth = 7, .icv = 512},
+    Wish{.encrypt = 0, .auth = 5, .icv = 96},
+    Wish{.encrypt = 0, .auth = 9, .icv = 128},
 };
 enum Shapes : std::uint8_t { kTunnel = 1, kInUdp = 2, kEsn = 4, kV6 = 8, kInner6 = 16 };
 
@@ -85,6 +90,7 @@ class Session {
               .auth = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, wish_.auth),
               .encrypt_key = &encrypt_key_,
               .auth_key = &auth_key_,
+              .truncated = wish_.icv / 8,
               .esn = wish_.esn};
     if (host_.add(std::move(m)) != engine::testing::kDone) return false;
     keyed_ = crypto::Keyed::make(suite_, crypto::Keyed::Way::seal);

@@ -14,6 +14,8 @@ import phrases
 SOURCES = ("src", "tests", "fuzz", "bench", "tools")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 70
+MAX_LINES_WITHOUT_MAP = 150
+MAP_LINES = 3
 
 # Files that are longer, and why they are better in one piece.
 LONG_FILES: dict = {}
@@ -61,6 +63,11 @@ def project_files(root: pathlib.Path):
                 continue
 
 
+def map_lines(lines: list) -> int:
+    """How many lines of comment there are before everything else."""
+    return next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
+
+
 def functions(lines: list):
     """(first line, number of lines) of each function body, by the indentation that clang-format gives."""
     for start, line in enumerate(lines):
@@ -90,6 +97,8 @@ def check_file(path: str, text: str):
     if suffix in (".cc", ".h") and top in SOURCES and not path.endswith("_test.cc"):
         if len(lines) > MAX_FILE_LINES and path not in LONG_FILES:
             yield 1, f"{len(lines)} lines: a file is about one idea"
+        if top == "src" and suffix == ".cc" and len(lines) > MAX_LINES_WITHOUT_MAP and map_lines(lines) < MAP_LINES:
+            yield 1, f"{len(lines)} lines without a map: begin with a comment that says in about five steps how it works"
         for number, length in functions(lines):
             if top == "src" and length > MAX_FUNCTION_LINES:
                 yield number, f"a function of {length} lines does not fit a screen"

@@ -23,10 +23,26 @@ def function(lines: int, indent: str = "") -> str:
     return f"{indent}void f(int a) {{\n{body}{indent}}}\n"
 
 
+MAP = "// How it works:\n// 1. It begins.\n// 2. It ends.\n"
+
+
 class House(unittest.TestCase):
+    def test_a_long_source_begins_with_a_map(self):
+        wrong = "151 lines without a map: begin with a comment that says in about five steps how it works"
+        files = {
+            "src/a.cc": "int a;\n" * 151,
+            "src/b.cc": "// About b.\n\n// 1. Not here.\n" + "int b;\n" * 148,
+            "src/c.cc": MAP + "int c;\n" * 148,
+            "src/d.cc": "int d;\n" * 150,
+            "src/a.h": "int a;\n" * 151,
+            "src/a_test.cc": "int a;\n" * 151,
+            "fuzz/a.cc": "int a;\n" * 151,
+        }
+        self.assertEqual(sorted(finds(files)), [f"src/a.cc:1: {wrong}", f"src/b.cc:1: {wrong}"])
+
     def test_an_orderly_tree_has_no_finds(self):
         files = {
-            "src/a.cc": "namespace {\n" + "\n\n".join([function(70)] * 3) + "}\n",
+            "src/a.cc": MAP + "namespace {\n" + "\n\n".join([function(70)] * 3) + "}\n",
             "src/a_test.cc": function(300) * 2,
             "tools/run": "#!/bin/sh\nexec true\n",
             "build/x.cc": "// TO" + "DO\n",
@@ -87,7 +103,7 @@ class House(unittest.TestCase):
             ("README.md", "/wo" + "rk/here\n", "README.md:1: a path of one machine"),
             ("src/CMakeLists.txt", "a() \n", "src/CMakeLists.txt:1: blanks at the end of the line"),
             ("src/a.cc", "int a;", "src/a.cc:1: the last line has no end"),
-            ("src/a.cc", "int a;\n" * 401, "src/a.cc:1: 401 lines: a file is about one idea"),
+            ("src/a.cc", MAP + "int a;\n" * 398, "src/a.cc:1: 401 lines: a file is about one idea"),
             ("src/a.cc", "int a;\n" + function(71), "src/a.cc:2: a function of 71 lines does not fit a screen"),
             ("src/a.h", "class A {\n" + function(71, "  ") + "};\n",
              "src/a.h:2: a function of 71 lines does not fit a screen"),

@@ -1,3 +1,9 @@
+// A heap for what holds keys: locked, left out of core dumps, wiped when it is released.
+// 1. allocate() rounds a size up to one of kSizes and takes a slot from this thread's list, else from the list of all.
+// 2. When both are empty, make_chunk() maps 64 KiB of secret pages, aligned so that chunk_of() finds a slot's chunk.
+// 3. A larger block gets pages of its own.
+// 4. release() wipes the slot and puts it into this thread's list, up to kKept of a size; further ones go to the list
+//    of all.
 #include "base/secret_heap.h"
 
 #include <sys/mman.h>

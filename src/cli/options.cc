@@ -1,3 +1,9 @@
+// How ipseckey reads its arguments:
+// 1. kOptions has a row for each option: its letter, its name, and which setting it changes or what it asks for.
+// 2. system/option_words cuts the arguments into options, values and operands by the shapes of these rows.
+// 3. set() carries out one option: a flag, a text, or the action of the program, which only one option may name.
+// 4. take_operands() takes the words behind the options: those of one command.
+// 5. usage(), and through option_texts() the manual page and the completions, are printed from the same rows.
 #include "cli/options.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,11 @@
+// How a packet is sealed and opened with OpenSSL, or with something faster:
+// 1. Keyed::make() sets up contexts for an SA's keys, for one direction or both; AES-GCM takes FastGcm where it is.
+// 2. seal() and open() work on a batch of jobs; view() finds in each the nonce, what is authenticated and what is
+//    encrypted.
+// 3. Combined modes: seal_combined() and open_combined(). CCM needs an order of calls of its own.
+// 4. Other modes: encrypt, then MAC over ESP and the high half of an extended number; in reverse when opening, and the
+//    ICV is compared before anything is decrypted.
+// 5. Crypto::random() returns random bytes from a stock.
 #include "crypto/crypto.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,9 @@
+// How an SA is added, or a larval one completed:
+// 1. check_add() judges the message by itself; nothing has changed while anything can still be refused.
+// 2. make_room() and insert() take a place under the SA's name; an UPDATE of a larval SA has its place.
+// 3. find_partner() finds the other half of a pair, whose direction must be the opposite one.
+// 4. Facts, flags, limits, keys and what few SAs have (keep_rare()) are taken from the message; a dry run keeps less.
+// 5. join() makes the pair; the next deadline is set; carrier and keeper are notified; the reply repeats the request.
 #include <cerrno>
 
 #include "engine/state.h"

@@ -63,37 +63,4 @@ void Engine::expire(Instant now, Sink out) {
   }
 }
 
-bool Engine::charge(const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out) {
-  Sa* const sa = state_->sadb.find(id);
-  if (!sa || !(sa->is(pfkey::State::mature) || sa->is(pfkey::State::dying))) return false;
-  if (!sa->use) {
-    sa->use = std::make_unique<Use>();
-    sa->use->first = now;
-    sa->flags |= pfkey::kFlagUsed;
-  }
-  Use& use = *sa->use;
-  use.last = now;
-  if (!sa->limits) {
-    use.bytes += bytes;
-    use.allocations += new_flow;
-    return true;
-  }
-  const pfkey::Lifetime& hard = sa->limits->hard;
-  const bool too_many_bytes = hard.bytes != 0 && (bytes >= hard.bytes || use.bytes >= hard.bytes - bytes);
-  const bool too_many_flows = new_flow && hard.allocations != 0 && use.allocations >= hard.allocations;
-  if (too_many_bytes || too_many_flows) {
-    state_->die(*sa, out);
-    return false;
-  }
-  use.bytes += bytes;
-  use.allocations += new_flow;
-  revalidate(*sa, now);
-  if (due(*sa, now) == Due::soft) {
-    sa->state = pfkey::State::dying;
-    out(Audience::everyone, expire_notice(*sa));
-  }
-  state_->deadlines.schedule(*sa, now);
-  return true;
-}
-
 }  // namespace engine

@@ -116,11 +116,6 @@ class Engine {
   /// When expire() has something to do next, on the steady clock; nullopt: never.
   std::optional<std::chrono::nanoseconds> deadline() const;
 
-  /// Accounts for a packet of `bytes` that the SA protects or has protected, the first one of a flow if `new_flow`.
-  /// False: the SA may not carry it (there is none, it is not usable, or this packet passes a hard limit).
-  /// What that changes (EXPIRE) goes through `out`.
-  bool charge(const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out);
-
   /// Does what packets made due, as the carrier tells: soft and hard limits of bytes and flows, the last sequence
   /// number (EXPIRE, and the SA is gone), the first use from which usetime runs.
   void attend(Instant now, Sink out);

@@ -645,9 +645,12 @@ TEST(Engine, WhereMarksNameSasTheyMayDifferByThemAlone) {
 // ---- DUMP
 
 TEST(Engine, DumpWithATimeoutListsWhatWasNotUsed) {
-  Engine engine;
+  CountedPackets packets;
+  Options options;
+  options.carrier = &packets;
+  Engine engine(std::move(options));
   for (const std::uint32_t spi : {1u, 2u, 3u}) ask(engine, add_esp(spi), at(spi * 10));
-  engine.charge({SaType::esp, 1, *parse_address("192.0.2.2")}, 1, false, at(50), [](Audience, Message&&) {});
+  packets.charge(engine, {SaType::esp, 1, *parse_address("192.0.2.2")}, 1, false, at(50), [](Audience, Message&&) {});
   const auto listed = [&](std::uint64_t timeout) {
     Message m = request(Type::dump, SaType::unspec);
     m.extended_dump = pfkey::ExtendedDump{timeout};

@@ -1,3 +1,9 @@
+// How the engine's messages find their clients:
+// 1. open() gives a client its number; its registrations, its promiscuous mode and its DUMP are kept under it.
+// 2. handle() answers X_PROMISC and DUMP here, looks after registrations, and gives everything else to the engine.
+// 3. The engine says for each message which Audience it has; hears() decides it for one client.
+// 4. spread() delivers the message to each of these and to the sender, to nobody twice; the last gets the original.
+// 5. A DUMP is a walk of the client's own: next_dumped() delivers one SA at a time, then the end marker.
 #include "engine/keysock.h"
 
 #include <cerrno>

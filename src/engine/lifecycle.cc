@@ -34,7 +34,8 @@ nanoseconds idle_limit(const Sa& sa) {
   return sa.use ? std::min(after(from, idle.addtime), after(from, idle.usetime)) : after(from, idle.addtime);
 }
 
-// Only an UPDATE that lowers a limit can leave an SA at or beyond one: charge() acts on the spot.
+// Only an UPDATE that lowers a limit can leave an SA at or beyond one: the carrier stops the packet that would reach
+// it.
 bool used_up(const Sa& sa, const pfkey::Lifetime& limit, bool hard) {
   if (!sa.use) return false;
   if (limit.bytes != 0 && sa.use->bytes >= limit.bytes) return true;

@@ -15,7 +15,14 @@ constexpr SaId kId{SaType::esp, 0x100, {Family::v4, {std::byte{192}, std::byte{0
 
 // One ESP SA, added at 0, and a clock.
 struct Lifecycle : ::testing::Test {
-  Engine engine;
+  CountedPackets packets;
+  Engine engine{carried_by(packets)};
+
+  static Options carried_by(CountedPackets& packets) {
+    Options options;
+    options.carrier = &packets;
+    return options;
+  }
 
   void add(std::optional<Lifetime> hard, std::optional<Lifetime> soft = {}, std::optional<Lifetime> idle = {},
            State state = State::mature) {
@@ -32,8 +39,8 @@ struct Lifecycle : ::testing::Test {
   }
   std::vector<Sent> charge(std::int64_t t, std::uint64_t bytes, bool expected, bool new_flow = false) {
     std::vector<Sent> sent;
-    const bool passed = engine.charge(kId, bytes, new_flow, at(t),
-                                      [&](Audience to, Message&& m) { sent.push_back({to, std::move(m)}); });
+    const bool passed = packets.charge(engine, kId, bytes, new_flow, at(t),
+                                       [&](Audience to, Message&& m) { sent.push_back({to, std::move(m)}); });
     EXPECT_EQ(passed, expected) << "at " << t;
     return sent;
   }

@@ -17,7 +17,7 @@ class Model {
   std::vector<Sent> ask(const Message& m, std::int64_t t);
   /// What is due at t. To be called for every second.
   std::vector<Sent> tick(std::int64_t t);
-  /// As Engine::charge().
+  /// As CountedPackets::charge().
   bool charge(const SaId& id, std::uint64_t bytes, bool new_flow, std::int64_t t, std::vector<Sent>& sent);
   /// Each SA as DUMP shows it.
   std::vector<Message> dump(const Message& request) const;
@@ -29,7 +29,7 @@ class Model {
     int mate = 0;   ///< The partner's birth; 0: none.
     std::int64_t added = 0, idle_from = 0;
     std::optional<std::int64_t> first_use, last_use;
-    std::uint64_t bytes = 0;
+    std::uint64_t packets = 0, bytes = 0;
     std::uint32_t flows = 0;
     bool idle_told = false;
   };

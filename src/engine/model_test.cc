@@ -171,6 +171,7 @@ bool Model::charge(const SaId& id, std::uint64_t bytes, bool new_flow, std::int6
     kill(*e, sent);
     return false;
   }
+  ++e->packets;
   e->bytes += bytes;
   e->flows += new_flow;
   e->idle_from = t;
@@ -187,6 +188,8 @@ Message Model::describe(const Entry& e, const Message& request) const {
   Message m = e.m.clone();
   m.type = request.type, m.seq = request.seq, m.pid = request.pid, m.error = 0, m.diagnostic = 0;
   m.current = current(e);
+  if (e.last_use)
+    m.traffic = pfkey::Traffic{.packets = e.packets, .last_use = kEpoch + static_cast<std::uint64_t>(*e.last_use)};
   if (const Entry* const mate = born(e.mate)) m.pair = pfkey::Pair{mate->m.sa->spi};
   return m;
 }
@@ -430,18 +433,21 @@ class Dice {
 
 struct Trial {
   Dice dice;
-  Options options;
+  CountedPackets packets;
   Engine engine;
   Model model;
   std::int64_t t = 0;
 
-  static Options options_for(bool knows) {
+  static Options options_for(CountedPackets& packets, bool knows) {
     Options o;
+    o.carrier = &packets;
     if (knows) o.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };
     return o;
   }
   explicit Trial(unsigned seed)
-      : dice(seed), engine(options_for(seed % 2)), model(seed % 2 ? parse_address("192.0.2.1") : std::nullopt) {}
+      : dice(seed),
+        engine(options_for(packets, seed % 2)),
+        model(seed % 2 ? parse_address("192.0.2.1") : std::nullopt) {}
 
   // The engine is woken at its deadlines, the model every second.
   void pass_time(std::int64_t seconds) {
@@ -462,8 +468,8 @@ struct Trial {
     const std::uint64_t bytes = dice.below(80);
     const bool new_flow = dice.one_in(3);
     std::vector<Sent> engines, models;
-    const bool passed = engine.charge(id, bytes, new_flow, at(t),
-                                      [&](Audience to, Message&& m) { engines.push_back({to, std::move(m)}); });
+    const bool passed = packets.charge(engine, id, bytes, new_flow, at(t),
+                                       [&](Audience to, Message&& m) { engines.push_back({to, std::move(m)}); });
     EXPECT_EQ(passed, model.charge(id, bytes, new_flow, t, models));
     EXPECT_EQ(engines, models);
   }

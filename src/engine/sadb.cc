@@ -1,3 +1,11 @@
+// The table of SAs:
+// 1. An Sa lives in a chunk and never moves; its index names it, and free places are a list.
+// 2. by_id_ finds an index by type, SPI, destination and mark. Its entries carry the hash, so that it grows without
+//    reading the SAs.
+// 3. insert() also puts the SA at the new end of a list in the order of age, which a DUMP follows.
+// 4. make_room() asks for memory beforehand, so that a failed ADD changes nothing.
+// 5. walk() and step() are a cursor over that list; erase() moves cursors away from the SA.
+// 6. pair() and unpair() join two SAs by their indices.
 #include "engine/sadb.h"
 
 #include <algorithm>

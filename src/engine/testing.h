@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/sadb.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/message.h"
 
@@ -81,6 +82,58 @@ inline Message reversed(Message m) {
   std::swap(m.src, m.dst);
   return m;
 }
+
+/// Carries packets by counting them, one at a time, and so stands in for a packet path.
+class CountedPackets final : public Carrier {
+ public:
+  /// A packet of `bytes` comes to the SA, the first one of a flow if `new_flow`, and the engine, whose carrier this is,
+  /// attends to it at once: what that changes (EXPIRE) goes through `out`. False: the SA may not carry it (it is not
+  /// there, it is not usable, or this packet would reach a hard limit, which ends the SA).
+  bool charge(Engine& engine, const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out) {
+    Flow* const flow = find(id);
+    if (!flow) return false;
+    Carried& c = flow->carried;
+    const pfkey::Lifetime& hard = flow->hard;
+    c.exhausted = (hard.bytes != 0 && (bytes >= hard.bytes || c.bytes >= hard.bytes - bytes)) ||
+                  (new_flow && hard.allocations != 0 && c.allocations >= hard.allocations);
+    const bool carries = !c.exhausted;  // The flow may be gone afterwards.
+    if (!c.first) c.first = now;
+    c.last = now;
+    if (carries) c.packets += 1, c.bytes += bytes, c.allocations += new_flow;
+    due_ = id;
+    engine.attend(now, out);
+    return carries;
+  }
+
+  void put(const Sa& sa) override {
+    Flow* flow = find(sa.id());
+    if (!flow) flow = &flows_.emplace_back(sa.id());
+    flow->hard = sa.limits ? sa.limits->hard : pfkey::Lifetime{};
+    flow->carried.sequence = sequence_of(sa);
+  }
+  void remove(const SaId& id) override {
+    std::erase_if(flows_, [&](const Flow& f) { return f.id == id; });
+  }
+  std::optional<Carried> carried(const SaId& id) const override {
+    const auto flow = std::ranges::find(flows_, id, &Flow::id);
+    return flow == flows_.end() ? std::nullopt : std::optional(flow->carried);
+  }
+  std::optional<SaId> attention() override { return std::exchange(due_, std::nullopt); }
+
+ private:
+  struct Flow {
+    SaId id;
+    pfkey::Lifetime hard = {};
+    Carried carried = {};
+  };
+  Flow* find(const SaId& id) {
+    const auto flow = std::ranges::find(flows_, id, &Flow::id);
+    return flow == flows_.end() ? nullptr : &*flow;
+  }
+
+  std::vector<Flow> flows_;
+  std::optional<SaId> due_;
+};
 
 struct Sent {
   Audience to;

@@ -1,3 +1,11 @@
+// How an SA is changed:
+// 1. A larval SA goes to add(), which completes it.
+// 2. refresh() takes in what packets have done; if they have used the SA up, it ends here and the request is refused.
+// 3. check_update() asks what may not change, and whether numbers go backwards; nothing has changed yet.
+// 4. X_UPDATEPAIR applies limits and the key manager to both halves; window, numbers and what is kept are each half's
+//    own.
+// 5. A new partner is joined, deadlines are set again, carrier and keeper are notified.
+// 6. A limit that packets reached meanwhile still ends the SA.
 #include <algorithm>
 #include <cerrno>
 

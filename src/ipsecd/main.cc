@@ -1,4 +1,10 @@
 // ipsecd: the SADB as a daemon.
+// 1. main() reads the options; carry_out() hardens the process: no dumps, no debugger, a heap for keys.
+// 2. serve() takes over what the service manager holds, opens the socket and, with --tun, the devices and sockets of
+//    packets.
+// 3. SAs of the process before are restored from the Vault.
+// 4. Privileges go, then the ways to files, then the system calls that serving does not need.
+// 5. The Daemon runs until a signal ends it; `status` asks another ipsecd and prints its answer.
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,3 +1,9 @@
+// How ipsecd reads its arguments:
+// 1. kRows has the options with a value (where it goes, its range or its words), kWords those without.
+// 2. system/option_words cuts the arguments by the shapes of both; `status` is the one word that is not an option.
+// 3. set() stores a value, once; number() checks its range.
+// 4. check() has what options demand of one another: packets need --tun, `status` takes few.
+// 5. help_text(), and through option_texts() the manual page and the completions, are printed from the same rows.
 #include "ipsecd/options.h"
 
 #include <fmt/format.h>

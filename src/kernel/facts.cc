@@ -1,3 +1,10 @@
+// What the files of the machine say about its kernel, without asking it:
+// 1. KernelFiles reads /proc, /sys and /lib/modules, below another root in tests.
+// 2. module_presence() looks for a module: loaded, built in, loadable.
+// 3. algorithm_presence() takes an algorithm's name apart and looks for each part in /proc/crypto and the modules'
+//    aliases.
+// 4. Lockdown, labels, this user's rights and the error counters are each a file of their own.
+// 5. counter_meaning() has a row for each counter of XFRM.
 #include "kernel/facts.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,11 @@
+// What the kernel can do, found out by asking for SAs that it will not keep:
+// 1. example() builds an SA between addresses that are for examples; put_misfit() adds a replay window that cannot be
+//    right.
+// 2. try_out() sends them in one batch. The kernel checks type and algorithms before it comes to the window, so its
+//    error says how far it came; an SA that it took after all is deleted.
+// 3. ask_kernel() tries each algorithm, then each type and family, and makes a report of it; read_files() is the
+//    report of a user who may not ask.
+// 4. Trials answers for single SAs what the kernel lacks, and remembers each kind.
 #include "kernel/trial.h"
 
 #include <fmt/format.h>
@@ -26,6 +34,21 @@ constexpr std::array kFamilies = {Family::v4, Family::v6};
 
 std::string_view type_word(SaType type) { return type == SaType::esp ? "ESP" : "AH"; }
 std::string_view family_word(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
+
+// What came of a trial.
+enum class Tried : std::uint8_t {
+  works,
+  no_type,       // The protocol is missing; the algorithms were found.
+  no_algorithm,  // The crypto API lacks one.
+  refused,       // For another reason.
+};
+
+// One verdict of a trial.
+struct TrialResult {
+  Tried tried = Tried::refused;
+  int error = 0;     // errno; EINVAL of one that works.
+  std::string text;  // The kernel's own words, or its errno.
+};
 
 // A replay state with a window that its bitmap is one packet too short for.
 void put_misfit(NetlinkBatch& out) {
@@ -70,6 +93,39 @@ Message example(SaType type, Family family, const Algorithm* mac, const Algorith
     if (cipher->takes_key()) m.encrypt_key = some_key(cipher->max_bits + cipher->salt_bits);
   }
   return m;
+}
+
+// Tries SAs out: complete ADD messages. Error denied: this user may not ask; the others are Netlink's.
+Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Message> sas) {
+  NetlinkBatch batch;
+  for (const Message& m : sas) {
+    xfrm::put_sa(m, XFRM_MSG_NEWSA, {}, batch);
+    put_misfit(batch);
+  }
+  std::vector<TrialResult> results(sas.size());
+  std::vector<std::size_t> added;
+  bool denied = false;
+  const auto done = netlink.exchange(
+      batch, [](std::size_t, const NetlinkMessage&) {},
+      [&](std::size_t i, const Netlink::Verdict& verdict) {
+        denied = denied || verdict.error == EPERM;
+        results[i] = result_of(verdict);
+        if (verdict.error == 0) added.push_back(i);
+      });
+  if (!done) return std::unexpected(done.error());
+  // A kernel that took one after all must not keep it.
+  NetlinkBatch back;
+  for (const std::size_t i : added) {
+    results[i].tried = Tried::works;
+    xfrm::put_name(sas[i], XFRM_MSG_DELSA, back);
+  }
+  if (back.count() > 0)
+    if (auto gone = netlink.exchange(
+            back, [](std::size_t, const NetlinkMessage&) {}, [](std::size_t, const Netlink::Verdict&) {});
+        !gone)
+      return std::unexpected(gone.error());
+  if (denied) return fail(Errc::denied, "asking the kernel what it can do needs CAP_NET_ADMIN: run it as root");
+  return results;
 }
 
 // The algorithms of a kind with what became of each.
@@ -163,38 +219,6 @@ KernelReport read_files(const KernelFiles& files) {
 }
 
 }  // namespace
-
-Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Message> sas) {
-  NetlinkBatch batch;
-  for (const Message& m : sas) {
-    xfrm::put_sa(m, XFRM_MSG_NEWSA, {}, batch);
-    put_misfit(batch);
-  }
-  std::vector<TrialResult> results(sas.size());
-  std::vector<std::size_t> added;
-  bool denied = false;
-  const auto done = netlink.exchange(
-      batch, [](std::size_t, const NetlinkMessage&) {},
-      [&](std::size_t i, const Netlink::Verdict& verdict) {
-        denied = denied || verdict.error == EPERM;
-        results[i] = result_of(verdict);
-        if (verdict.error == 0) added.push_back(i);
-      });
-  if (!done) return std::unexpected(done.error());
-  // A kernel that took one after all must not keep it.
-  NetlinkBatch back;
-  for (const std::size_t i : added) {
-    results[i].tried = Tried::works;
-    xfrm::put_name(sas[i], XFRM_MSG_DELSA, back);
-  }
-  if (back.count() > 0)
-    if (auto gone = netlink.exchange(
-            back, [](std::size_t, const NetlinkMessage&) {}, [](std::size_t, const Netlink::Verdict&) {});
-        !gone)
-      return std::unexpected(gone.error());
-  if (denied) return fail(Errc::denied, "asking the kernel what it can do needs CAP_NET_ADMIN: run it as root");
-  return results;
-}
 
 std::optional<Lack> Trials::lack(const Message& sa) {
   const auto size = [](const auto& key) { return key ? key->material.size() : std::size_t{0}; };

@@ -18,24 +18,6 @@
 
 namespace kernel {
 
-/// What came of a trial.
-enum class Tried : std::uint8_t {
-  works,
-  no_type,       ///< The protocol is missing; the algorithms were found.
-  no_algorithm,  ///< The crypto API lacks one.
-  refused,       ///< For another reason.
-};
-
-/// One verdict of a trial.
-struct TrialResult {
-  Tried tried = Tried::refused;
-  int error = 0;     ///< errno; EINVAL of one that works.
-  std::string text;  ///< The kernel's own words, or its errno.
-};
-
-/// Tries SAs out: complete ADD messages. Error denied: this user may not ask; the others are Netlink's.
-Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const pfkey::Message> sas);
-
 /// What keeps the kernel from an SA.
 struct Lack {
   int error = 0;      ///< errno that an ADD would get.

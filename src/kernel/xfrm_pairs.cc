@@ -1,4 +1,11 @@
-// Pairs, and UPDATE: what Linux does not know of an SA lives in the file beside it, and has to agree with the kernel.
+// Pairs, and UPDATE: what Linux does not know of an SA lives in the file beside it, and must agree with the kernel.
+// 1. keep() writes that row after a success; join() adds it to an SA that the kernel describes, if it is about this
+//    very SA.
+// 2. check_pair() asks whether two SAs may be a pair; add_pair() adds one as such, and takes it back if the row fails.
+// 3. update() completes a larval SA (complete()), or changes one that is there and, for X_UPDATEPAIR, its partner
+//    (change_both()).
+// 4. change() sends the kernel's own form of the SA back with other limits or numbers, then merges the row.
+// 5. delete_pair() deletes both halves in one batch, then their rows.
 #include <linux/xfrm.h>
 
 #include <algorithm>

@@ -1,4 +1,9 @@
-// Requests to the kernel that stand alone: looking at one SA, GETSPI, FLUSH, DUMP.
+// Requests to the kernel of one message:
+// 1. ask() sends a batch and gives the first refusal; look() fetches one SA, and keeps the kernel's own form of it.
+// 2. look_for() finds the SA that a request names, or refuses, with the words in which a near one differs.
+// 3. getspi() tries one number after another, because the kernel's own search of a range is slow.
+// 4. reg() answers with the algorithms that the kernel has, by its report.
+// 5. flush() goes by type; dump() collects all SAs, puts the oldest first and adds what is beside the kernel.
 #include <linux/xfrm.h>
 
 #include <algorithm>

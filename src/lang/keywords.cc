@@ -1,3 +1,10 @@
+// THE table of keywords:
+// 1. A row has a keyword's names, the member of SaSpec that keeps its value, its place in the message, the commands
+//    that use or need it, and a sentence for the help.
+// 2. The order of the rows is that of `save`.
+// 3. find_keyword() finds a row by any of its names, keyword_for() by its member.
+// 4. put_joined() and take_joined() are loops over the rows: a command becomes a message, and a message a command
+//    again.
 #include "lang/keywords.h"
 
 #include <algorithm>

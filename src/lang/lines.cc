@@ -1,3 +1,10 @@
+// How a stream becomes commands:
+// 1. The text is read into one secret buffer; what no caller can ask for any more makes room for more.
+// 2. peek() finds the end of the next physical line, and refuses characters that no text has.
+// 3. next_command() skips empty lines and comments; a comment that ends in a backslash takes the next line with it.
+// 4. finish_command() adds the lines that continue a command: after a backslash, or indented and beginning with an
+//    extension.
+// 5. A command that is too long is reported once, and skip_long() skips the rest of it.
 #include "lang/lines.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,9 @@
+// Words of other programs, and what they are called here:
+// 1. kTable has a row for each: its kind, their words, ours, and a sentence where our words alone do not tell.
+// 2. find_row() finds a word; # in a row stands for a key size.
+// 3. The kernel's names of algorithms are not repeated here: of_the_kernel() takes them from the table of algorithms.
+// 4. suggestion() makes the end of a message: the row's sentence, our words, or else the nearest word of ours.
+// 5. brings_a_key() says whether a value that follows must not be shown.
 #include "lang/neighbours.h"
 
 #include <fmt/format.h>

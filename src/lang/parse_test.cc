@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "lang/complete.h"
 #include "lang/syntax.h"
 #include "lang/testing.h"
 
@@ -183,7 +184,9 @@ std::string sample(const Keyword& row) {
   if (name == "df") return "clear";
   if (name.ends_with("key")) return "00112233445566778899aabbccddeeff";
   if (name.ends_with("idtype")) return "fqdn a.example";
-  return "1";
+  // One of a choice, if it is one: the first that completion offers.
+  const Completion offered = complete("add esp " + std::string(name) + ' ');
+  return offered.words.empty() ? "1" : std::string(offered.words.front());
 }
 
 TEST(Parse, MissingValuesAtTheEnd) {

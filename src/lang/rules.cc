@@ -1,3 +1,10 @@
+// What keywords demand of one another:
+// 1. check_rules() makes a View of the command: the spec, the rows of its algorithms, which keys there are.
+// 2. kRules has a row for each rule: the verbs and SA types that it is for, what breaks it, which keyword is at fault,
+//    how severe that is, and what to say.
+// 3. A Sentence is the same each time or made from the command.
+// 4. Rules of one form (a limit above another, a word that an update keeps for good) are made by functions.
+// 5. A keyword whose value is at fault already is not blamed again.
 #include "lang/rules.h"
 
 #include <fmt/format.h>
@@ -5,7 +12,7 @@
 #include <array>
 #include <concepts>
 
-#include "lang/hex.h"
+#include "lang/key_text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
 #include "pfkey/limits.h"

@@ -1,3 +1,11 @@
+// The values that are a number or a word of a list: how each is read, and written by `save`.
+// 1. Syntax<T> has for each type of value read(), write(), how many words it takes, and what stands for it in the
+//    help.
+// 2. wrapped() reads a number into a strong type and checks its range.
+// 3. Ports and protocols may be names, which the name services look up.
+// 4. word_or_number() takes a word of a table, or a number, and suggests a word that is near.
+// 5. algorithm() knows the words of other programs, too. lang/syntax_text.cc has addresses, keys, identities and
+//    labels.
 #include "lang/syntax.h"
 
 #include <fmt/format.h>

@@ -1,12 +1,17 @@
-// The values that are more than a number or a word of a list: keys, identities, labels.
+// The values that are more than a number or a word of a list, each with read() and, for `save`, write():
+// 1. Keys: read_key() takes digits, 0x and a number of bits; base/hex reads them in constant time into a Secret.
+// 2. read_key_file() takes the first line of a file, through secret memory only.
+// 3. Identities: a type and a text with escapes.
+// 4. Labels: a level and compartments.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "base/cast.h"
+#include "base/hex.h"
 #include "base/text.h"
-#include "lang/hex.h"
+#include "lang/key_text.h"
 #include "lang/numbers.h"
 #include "lang/syntax.h"
 #include "table/completion.h"
@@ -88,11 +93,10 @@ Value<KeyValue> SyntaxBase<KeyValue, true>::read(Words words, ReadContext& conte
 }
 template <>
 void SyntaxBase<KeyValue, true>::write(const KeyValue& v, bool paranoid, SecretText& out) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (const std::byte b : v.material.bytes()) {
-    const auto n = std::to_integer<unsigned>(b);
-    out += paranoid ? 'X' : kDigits[n >> 4];
-    out += paranoid ? 'X' : kDigits[n & 15];
+  if (paranoid) {
+    out.append(2 * v.material.size(), 'X');
+  } else {
+    append_hex(out, v.material.bytes());
   }
   out += fmt::format("/{}", v.bits);
 }

@@ -1,3 +1,9 @@
+// A message as one JSON object a line:
+// 1. value() has a function for each kind of extension.
+// 2. extension_members() adds those that the message has; extensions of ours whose rows say how they are shown are a
+//    loop (own_members()).
+// 3. finish() adds the keys past the JSON library, whose strings would leave copies of them in freed memory.
+// 4. json_sa(), json_message() and json_report() are the documents; share/schema describes them.
 #include "pfkey/json.h"
 
 #include <fmt/format.h>
@@ -7,11 +13,12 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/hex.h"
+#include "base/secret_text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/extensions.h"
 #include "pfkey/keyparts.h"
-#include "pfkey/lines.h"
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
 

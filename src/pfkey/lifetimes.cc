@@ -1,3 +1,9 @@
+// The lifetimes of an SA as text:
+// 1. columns() lists the columns: what is used up, then the soft, hard and idle limits.
+// 2. Table collects rows of one cell for each column and prints them aligned; a row without any value is left out.
+// 3. size_rows() and time_rows() make the rows of bytes, flows and seconds; --verbose adds the raw numbers.
+// 4. print_due() works out when the earlier of two time limits is reached.
+// 5. print_default_idle() says which idle limit holds if nobody gave one.
 #include "pfkey/lifetimes.h"
 
 #include <fmt/format.h>

@@ -8,9 +8,6 @@
 
 namespace pfkey {
 
-/// Appends octets as lower-case hexadecimal digits, without a branch or look-up that depends on them.
-void append_hex(SecretText& out, Bytes octets);
-
 /// Writes "  label     value\n".
 class Lines {
  public:

@@ -1,3 +1,9 @@
+// Words for the numbers of PF_KEY, in both directions:
+// 1. A table for each kind of number: message types, SA types, states, flags, identities, and the values of our
+//    extensions.
+// 2. find_number() reads a word of such a table, in any case and by any synonym.
+// 3. name() writes a number as its first word, or as the number itself if it has none.
+// 4. flag_names() writes a set of flags in the order of the table.
 #include "pfkey/names.h"
 
 #include <fmt/format.h>
@@ -90,7 +96,6 @@ std::string name_in(std::span<const Word> table, std::uint32_t number) {
 
 }  // namespace
 
-std::span<const Word> type_words() { return kTypes; }
 std::span<const Word> satype_words() { return kSaTypes; }
 std::span<const Word> state_words() { return kStates; }
 std::span<const Word> flag_words() { return kFlags; }
@@ -99,7 +104,6 @@ std::span<const Word> encapsulation_words() { return kEncapsulations; }
 std::span<const Word> offload_words() { return kOffloads; }
 std::span<const Word> df_words() { return kDfs; }
 std::span<const Word> dscp_words() { return kDscps; }
-std::span<const Word> manager_words() { return kManagers; }
 
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word) {
   for (const Word& row : table)

@@ -18,7 +18,6 @@ struct Word {
   std::string_view name() const { return names.substr(0, names.find(' ')); }
 };
 
-std::span<const Word> type_words();           ///< Message types, upper case: "ADD". PF_KEY's names without SADB_.
 std::span<const Word> satype_words();         ///< SA types as the command language has them: "esp".
 std::span<const Word> state_words();          ///< SA states: "mature".
 std::span<const Word> flag_words();           ///< SA flags, one bit each: "inbound". In the order of output.
@@ -27,7 +26,6 @@ std::span<const Word> encapsulation_words();  ///< What ESP is carried in, by it
 std::span<const Word> offload_words();        ///< Offload::Mode: "crypto".
 std::span<const Word> df_words();             ///< Df: "copy".
 std::span<const Word> dscp_words();           ///< Those of Dscp that are no DSCP themselves: "keep".
-std::span<const Word> manager_words();        ///< Key-management protocols: "ikev2".
 
 /// The number that a word of the table stands for, in any case; nullopt: no such word.
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word);

@@ -1,3 +1,9 @@
+// A message as text for a person:
+// 1. print_message() begins with a line that says what it is; print_sa() with one that names the SA.
+// 2. print_detail() adds a line or more for each part of the SA: mode, addresses, keys, numbers, lifetimes, traffic,
+//    identities, labels.
+// 3. Extensions of ours whose rows say how they are shown are a loop (print_own()).
+// 4. Lines (pfkey/lines.h) aligns labels and values in a SecretText, because keys are among them.
 #include "pfkey/print.h"
 
 #include <fmt/format.h>

@@ -388,7 +388,6 @@ TEST(Words, AreReadInAnyCaseWithTheirSynonyms) {
   EXPECT_EQ(find_number(identity_words(), "domain"), 2u);
   EXPECT_EQ(find_number(identity_words(), "domainname"), 2u);
   EXPECT_EQ(find_number(identity_words(), "mailbox"), 3u);
-  EXPECT_EQ(find_number(type_words(), "x_delpair"), 14u);
   EXPECT_EQ(find_number(state_words(), ""), std::nullopt);
   EXPECT_EQ(find_number(state_words(), "matur"), std::nullopt);
 }

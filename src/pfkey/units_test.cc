@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/hex.h"
 #include "pfkey/lines.h"
 #include "pfkey/test_samples.h"
 

@@ -1,4 +1,10 @@
-// Which words of a text may be shown.
+// Which words of a command a message may show:
+// 1. An Echo reads all words of the command once; each gets a Look: keyword, value, stray.
+// 2. Words that the language knows, or nearly, may be shown; so may small numbers, marks and addresses where no key is
+//    near.
+// 3. After a keyword that takes a key, or a word that looks like its name, nothing is shown up to the next keyword.
+// 4. hide_groups() finds keys that were typed in groups, and hides what is among them.
+// 5. masked() gives a text with every hidden word replaced; like_a_key() and may_hold_key() answer for single texts.
 #include <fmt/format.h>
 
 #include <algorithm>

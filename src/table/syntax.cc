@@ -1,4 +1,9 @@
-// The values that more than one language has.
+// The values that more than one language has, each with read() and, for writers, write():
+// 1. Addresses: host() takes a literal, `any`, or a name to be looked up later; what may be a key is never looked up.
+// 2. Networks: an address with a prefix.
+// 3. Ports and protocols: a number, or a name that the name services know.
+// 4. Flags have no words of their own; one_of() takes a word of a list and suggests a near one.
+// 5. write_word() puts into quotes what would else be read as a keyword.
 #include "table/syntax.h"
 
 #include <fmt/format.h>
@@ -6,6 +11,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "table/numbers.h"
 #include "table/row.h"
@@ -14,22 +20,19 @@
 namespace table {
 namespace {
 
-bool is_hex(char c) { return text::hex_digit(c) >= 0; }
-
 // Nothing but hexadecimal digits, and at least those of the shortest key.
 bool may_be_key(std::string_view text) {
   constexpr std::size_t kShortest = 16;
   if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
   if (text.ends_with('.')) text.remove_suffix(1);
-  return text.size() >= kShortest && std::ranges::all_of(text, is_hex);
+  return text.size() >= kShortest && all_hex(text);
 }
 
 // Resolvers read 12, 127.1 and 0x7f000001 as IPv4 addresses: a name never ends in a number.
 bool ends_in_number(std::string_view text) {
   const std::string_view last = text.substr(text.rfind('.') + 1);
   const bool hex = last.starts_with("0x") || last.starts_with("0X");
-  return last.find_first_not_of("0123456789") == std::string_view::npos ||
-         (hex && std::ranges::all_of(last.substr(2), is_hex));
+  return last.find_first_not_of("0123456789") == std::string_view::npos || (hex && all_hex(last.substr(2)));
 }
 
 Value<Host> host(std::string_view text, const ReadContext& context) {

@@ -1,3 +1,10 @@
+// How a template is filled from tables:
+// 1. Filler reads it line by line; @version@ becomes the version, and a line without a direction is copied.
+// 2. `@each TABLE FIELD=VALUE` opens a block: the lines up to `@end` are written once for each row that has these
+//    values.
+// 3. `@more ROW` and `@before ROW` begin lines that are written beside that row.
+// 4. write() replaces {{field}} and {{field|filter}}; a line whose parts are all empty is left out.
+// 5. A name that no table, row, field or filter has is an error, with the line's number.
 #include "texts/fill.h"
 
 #include <fmt/format.h>

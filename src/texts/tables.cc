@@ -1,3 +1,9 @@
+// The programs' tables as rows of named texts, for the templates of manual pages and completions:
+// 1. program_tables() names them: commands, keywords, algorithms, options and exit statuses of both programs,
+//    diagnostics, causes.
+// 2. Each function below is a loop over one table of the programs and gives a row a text for each field.
+// 3. option() adds to an option what shells want to know of it.
+// 4. lists() has the few lists that are made of several rows.
 #include "texts/tables.h"
 
 #include <fmt/format.h>

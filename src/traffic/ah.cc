@@ -1,3 +1,11 @@
+// The ICV of AH (RFC 4302 section 3.3.3), for both directions:
+// 1. compute() copies the IP headers and AH, because the packet itself must stay as it is.
+// 2. immutable_v4() and immutable_v6() set to zero what routers may change, and put what they change in a known way
+//    (source routes, a home address) into the state that the receiver will see.
+// 3. The MAC runs over the headers, AH with a zero ICV, the rest of the packet, and the high half of an extended
+//    number.
+// 4. seal_ah() writes the ICV; check_ah() checks the length of AH, then compares in constant time.
+// 5. true_ends() gives the addresses between which such a packet really travels.
 #include <algorithm>
 
 #include "traffic/detail/wrap.h"

@@ -1,3 +1,11 @@
+// How opened TCP segments are joined, so that the device takes many at once:
+// 1. join() works on up to kMost packets; take() checks each in order.
+// 2. A plain segment (no IP options, usual flags, right checksum) that continues a run is appended to it; else it
+//    begins one.
+// 3. A run is packets of one connection whose headers are the same but for what counts up. A shorter segment, PSH or
+//    FIN ends it.
+// 4. A packet that cannot be joined ends the runs of its connection, so that nothing overtakes it.
+// 5. give() mends the headers of the first packet and passes on the pieces of each run.
 #include "traffic/coalesce.h"
 
 #include <algorithm>

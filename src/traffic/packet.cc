@@ -1,3 +1,10 @@
+// How a packet's headers are read:
+// 1. parse() reads the version and checks the lengths against the size of the packet, and the IPv4 checksum.
+// 2. For IPv6, walk_extensions() follows the extension headers: those that travel before ESP and AH belong to the
+//    network header, the rest is in front of the upper protocol.
+// 3. Fragments are noted; a later one has no ports.
+// 4. read_ports() takes ports, or the type and code of ICMP, from the upper protocol.
+// 5. checksum() is the sum of all Internet checksums (RFC 1071).
 #include "traffic/packet.h"
 
 #include <algorithm>

@@ -1,3 +1,11 @@
+// The packet path as the engine's thread sees it:
+// 1. put() makes a Flow for a new SA and files it by name, by what it covers (Choice) and by its peer; for an SA that
+//    is there already, change() moves what has changed.
+// 2. halt() waits until no batch still uses the Flow; remove() takes it out of the tables, and the epochs free it
+//    later.
+// 3. Workers put Flows that need attention on a list without a lock; take_listed() empties it into `pending`.
+// 4. attention(), moved() and wanted() give what is due, one at a time.
+// 5. outbound() and inbound() add up the counters of all workers.
 #include "traffic/plane.h"
 
 #include <algorithm>

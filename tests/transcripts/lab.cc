@@ -74,8 +74,9 @@ bool is_local(const Address& a) {
   return text == "192.0.2.1" || text == "2001:db8::1" || text == "fec0:bbbb::4483";
 }
 
-engine::Options engine_options() {
+engine::Options engine_options(engine::testing::CountedPackets& packets) {
   engine::Options options;
+  options.carrier = &packets;
   options.is_local = is_local;
   options.random = [seed = std::uint32_t{0}]() mutable { return seed += 0x1000; };
   return options;
@@ -253,7 +254,7 @@ class Sadb::Client : public backend::Backend {
   std::function<void(const Message&)> handler_;
 };
 
-Sadb::Sadb(backend::Clock clock) : clock_(std::move(clock)), keysock_(engine_options()) {}
+Sadb::Sadb(backend::Clock clock) : clock_(std::move(clock)), keysock_(engine_options(packets_)) {}
 
 std::function<void(ClientId, const Message&)> Sadb::deliver() {
   return [this](ClientId id, const Message& m) {
@@ -280,10 +281,10 @@ std::uint32_t Sadb::getspi(const Address& src, const Address& dst, std::uint32_t
 }
 
 bool Sadb::traffic(std::uint32_t spi, const Address& dst, std::uint64_t bytes) {
-  return keysock_.engine().charge({pfkey::SaType::esp, spi, dst}, bytes, false, clock_(),
-                                  [&](engine::Audience, Message&& m) {
-                                    for (const Client* client : clients_) client->hear_all(m);
-                                  });
+  return packets_.charge(keysock_.engine(), {pfkey::SaType::esp, spi, dst}, bytes, false, clock_(),
+                         [&](engine::Audience, Message&& m) {
+                           for (const Client* client : clients_) client->hear_all(m);
+                         });
 }
 
 std::unique_ptr<backend::Backend> Sadb::connect() { return std::make_unique<Client>(*this); }

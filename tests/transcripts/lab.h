@@ -10,6 +10,7 @@
 #include "backend/memory.h"
 #include "cli/program.h"
 #include "engine/keysock.h"
+#include "engine/testing.h"
 
 namespace transcript {
 
@@ -37,6 +38,7 @@ class Sadb {
   std::function<void(engine::ClientId, const pfkey::Message&)> deliver();
 
   backend::Clock clock_;
+  engine::testing::CountedPackets packets_;
   engine::Keysock keysock_;
   std::vector<Client*> clients_;
 };

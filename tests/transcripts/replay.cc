@@ -97,6 +97,26 @@ struct Tool {
 constexpr std::array kTools = {Tool{"cat", cat}, Tool{"ls", ls},       Tool{"chmod", chmod},
                                Tool{"ln", ln},   Tool{"mkdir", mkdir}, Tool{"cmp", cmp}};
 
+// A line of a transcript that stands for any number of lines of output.
+constexpr std::string_view kGap = "| ...\n";
+
+// Whether what is written down is the output but for its gaps. Both are whole lines.
+bool is_abridged(std::string_view written, std::string_view output) {
+  std::size_t at = 0;  // What comes before was found.
+  for (bool first = true;; first = false) {
+    std::size_t gap = written.starts_with(kGap) ? 0 : written.find('\n' + std::string(kGap));
+    if (gap == std::string_view::npos) return output.substr(at).ends_with(written);
+    if (gap > 0) ++gap;
+    const std::string_view piece = written.substr(0, gap);
+    std::size_t found = output.find(piece, at);
+    while (found != std::string_view::npos && found > 0 && output[found - 1] != '\n')
+      found = output.find(piece, found + 1);
+    if (found == std::string_view::npos || (first && found > 0)) return false;
+    at = found + piece.size();
+    written.remove_prefix(gap + kGap.size());
+  }
+}
+
 class Replay {
  public:
   explicit Replay(const std::string& text) : in_(text) { set_clock("2026-11-21 03:00:00"); }
@@ -122,7 +142,7 @@ class Replay {
     out_ += line_ + '\n';
     if (line_.empty() || line_.starts_with('#')) return;
     if (line_.starts_with("$ ")) {
-      out_ += command(line_.substr(2));
+      out_ += with_gaps(command(line_.substr(2)));
     } else if (line_.starts_with("@ ")) {
       step(line_.substr(2));
     } else if (line_.starts_with("file ")) {
@@ -138,6 +158,16 @@ class Replay {
     } else {
       throw std::runtime_error("this is no line of a transcript");
     }
+  }
+
+  // The output of a command, or what the transcript has of it, if that has gaps and is right beside them.
+  std::string with_gaps(const std::string& output) {
+    std::string written;
+    while (in_.peek() == '|' || in_.peek() == '!' || in_.peek() == '[') {
+      next();
+      written += line_ + '\n';
+    }
+    return is_abridged(written, output) ? written : output;
   }
 
   // The lines up to `end`.

@@ -54,6 +54,26 @@ std::string in_quotes(const std::string& name) {
   return out;
 }
 
+// The names in the file system that start like `typed`, folders with a slash at the end, in order. Hidden ones only if
+// asked for by a dot.
+std::vector<std::string> file_names(const std::string& typed) {
+  namespace fs = std::filesystem;
+  const auto slash = typed.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : typed.substr(0, slash + 1);
+  const std::string start = typed.substr(folder.size());
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (fs::directory_iterator at(folder.empty() ? "." : folder, ignored), end; at != end && !ignored;
+       at.increment(ignored)) {
+    const std::string name = at->path().filename();
+    if (!name.starts_with(start) || (name.starts_with('.') && !start.starts_with('.'))) continue;
+    names.push_back(folder + name + (at->is_directory(ignored) ? "/" : ""));
+    ignored.clear();
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 Editor::Help complete_file(std::string_view typed_raw, std::size_t columns) {
   std::string_view typed = typed_raw;
   if (typed.starts_with('"')) typed.remove_prefix(1);
@@ -76,24 +96,6 @@ Editor::Help complete_file(std::string_view typed_raw, std::size_t columns) {
 }
 
 }  // namespace
-
-std::vector<std::string> file_names(const std::string& typed) {
-  namespace fs = std::filesystem;
-  const auto slash = typed.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : typed.substr(0, slash + 1);
-  const std::string start = typed.substr(folder.size());
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (fs::directory_iterator at(folder.empty() ? "." : folder, ignored), end; at != end && !ignored;
-       at.increment(ignored)) {
-    const std::string name = at->path().filename();
-    if (!name.starts_with(start) || (name.starts_with('.') && !start.starts_with('.'))) continue;
-    names.push_back(folder + name + (at->is_directory(ignored) ? "/" : ""));
-    ignored.clear();
-  }
-  std::ranges::sort(names);
-  return names;
-}
 
 Editor::Help complete_line(std::string_view before, std::string_view line, std::size_t columns) {
   std::string text;

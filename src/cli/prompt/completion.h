@@ -12,8 +12,4 @@ namespace cli {
 /// means.
 Editor::Help complete_line(std::string_view before, std::string_view line, std::size_t columns);
 
-/// The names in the file system that start like `typed`, folders with a slash at the end, in order. Hidden ones only if
-/// asked for by a dot.
-std::vector<std::string> file_names(const std::string& typed);
-
 }  // namespace cli

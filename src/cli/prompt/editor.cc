@@ -1,3 +1,10 @@
+// The line editor of the prompt, around libedit:
+// 1. read() lets libedit edit a line; Calls has what libedit calls: the prompt, the next key, Tab, ^C, the search.
+// 2. next_key() takes keys from the Keyboard, which also reports signals: resize, suspend, interrupt, end.
+// 3. tab() asks for completion or help and inserts it, or shows it below the line (show_below()).
+// 4. search() is our own search of the history, because libedit keeps what was sought where nobody can wipe it.
+// 5. After each line wipe_key_remains() wipes what can be reached, and makes a new editor so that libedit releases the
+//    rest.
 #include "cli/prompt/editor.h"
 
 #include <histedit.h>

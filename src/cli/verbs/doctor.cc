@@ -1,3 +1,9 @@
+// `doctor`: what this machine's kernel can do for IPsec.
+// 1. doctor() collects the facts (kernel/facts, kernel/trial) and which SADB `auto` would pick, and why.
+// 2. doctor_screen() prints them: facts by topic and answer, policies, offload, rights, lockdown, counters, and the
+//    verdict.
+// 3. put() breaks each paragraph at the margin.
+// 4. doctor_json() has the same as one object.
 #include "cli/verbs/doctor.h"
 
 #include <fmt/format.h>

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "base/cast.h"
+#include "base/hex.h"
 #include "base/secret.h"
 #include "cli/verbs/table.h"
 #include "lang/keywords.h"
@@ -24,31 +24,29 @@ bool fit_for_use(const pfkey::Algorithm& algorithm, MutableBytes key) {
 /// A line that may hold keys, and is wiped.
 class Line {
  public:
-  Line() { text_.grow(kMost); }
+  Line() { text_.reserve(kMost); }
 
-  void put(std::string_view words) {
-    for (const char c : words) text_.bytes()[length_++] = static_cast<std::byte>(c);
-  }
+  void put(std::string_view words) { text_ += words; }
 
   Result<void> put_key(const pfkey::Algorithm& algorithm, std::uint16_t bits, bool paranoid, const Random& random) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
     Secret key((bits + algorithm.salt_bits + 7u) / 8u);
     do {
       if (auto got = random(key.bytes()); !got) return got;
     } while (!fit_for_use(algorithm, key.bytes()));
-    for (const std::byte b : key.bytes())
-      for (const unsigned digit : {std::to_integer<unsigned>(b) >> 4, std::to_integer<unsigned>(b) & 15})
-        put(paranoid ? "X" : kDigits.substr(digit, 1));
+    if (paranoid) {
+      text_.append(2 * key.size(), 'X');
+    } else {
+      append_hex(text_, key.bytes());
+    }
     return {};
   }
 
-  std::string_view text() const { return chars_of(text_.bytes().first(length_)); }
+  std::string_view text() const { return text_; }
 
  private:
   static constexpr std::size_t kMost = 4 * Secret::kMaxSize + 128;  // Digits of two keys, and the words beside them.
 
-  SecretBuffer text_;
-  std::size_t length_ = 0;
+  SecretText text_;
 };
 
 using Out = absl::FunctionRef<void(std::string_view)>;

@@ -1,3 +1,10 @@
+// How the socket comes to its path, and goes:
+// 1. at() opens the folder and takes a lock in it, so that two daemons do not clear each other's way.
+// 2. remove_stale() removes a socket file on which nobody answers; anything else there is an error.
+// 3. The new socket is bound with mode 0600, and its file is opened without following links to see that it is ours.
+// 4. let_in() opens the file for a group, or for all where only the kernel can say who a client is.
+// 5. handed_over() takes a socket of the service manager instead.
+// 6. The destructor removes the file if it is still the same one.
 #include "ipsecd/clients/listener.h"
 
 #include <fcntl.h>

@@ -1,3 +1,11 @@
+// Requests in, replies and news out:
+// 1. receive() decodes a message; what is malformed is rejected, what this client may not ask or there is no room for
+//    is refused (forbids()).
+// 2. The Keysock handles the rest and names, for each message, the clients that hear it.
+// 3. deliver() gives replies precedence: news for a client that reads too slowly is counted and dropped, and a notice
+//    of the gap follows.
+// 4. post() encodes and sends; what the socket has no room for waits in the client's Outbox.
+// 5. flush() sends what waits, and continues a DUMP while there is room; wants() says what the event loop watches for.
 #include "ipsecd/clients/server.h"
 
 #include <algorithm>

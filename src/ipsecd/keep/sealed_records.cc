@@ -1,3 +1,9 @@
+// Sealed texts in memory that outlives the process, one record after another:
+// 1. make() starts with empty pages or checks the magic number of those that were handed over.
+// 2. scan() walks over the records, collects the free ones by size, and wipes what lies behind a damaged one.
+// 3. text() is the scratch memory; the caller writes a text there and put() seals it with AES-GCM under a new nonce.
+// 4. A record counts once its size is written, which happens last, so a process that is killed leaves no half of one.
+// 5. open() copies a record back into the scratch memory and opens it; release() marks it free, then wipes it.
 #include "ipsecd/keep/sealed_records.h"
 
 #include <algorithm>

@@ -1,3 +1,12 @@
+// The packet path of the daemon, as its own thread sees it:
+// 1. make() opens all that takes privileges: a queue of the TUN device, raw sockets and outlets for each packet
+//    thread.
+// 2. put() and remove() hand SAs on to the Plane, and keep the UDP ports open that they need.
+// 3. attention() and wanted() say what is due; if more is left, the eventfd rings again so that clients have their
+//    turn.
+// 4. attend_sources() reads reports of path MTUs and tries ports again that could not be opened.
+// 5. mend_device() creates the device again if somebody has deleted it.
+// 6. outbound() and inbound() add up the counters of all threads and sockets.
 #include "ipsecd/packets/dataplane.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,12 @@
+// One packet thread:
+// 1. run() waits on epoll for its queue of the TUN device, its sockets, and the eventfd that wakes it.
+// 2. go_out() reads a batch from the device, protects it and sends it; answers to packets that are too big follow.
+// 3. come_in() reads a batch from a socket, opens it and writes what comes of it to the device.
+// 4. If a socket to send by is full, the batch stays in its buffers, the device is not read, and go_on() tries again;
+//    what arrives uses the other set of buffers meanwhile.
+// 5. hand_over() leaves changes (sockets that come and go, a new device) in a list under a lock; take_over() applies
+//    them.
+// 6. If a limit was reached or an SA is missing, the engine's thread is called.
 #include "ipsecd/packets/packet_thread.h"
 
 #include <signal.h>

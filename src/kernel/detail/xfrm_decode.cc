@@ -1,3 +1,9 @@
+// Messages of the kernel as PF_KEY messages:
+// 1. event_of() reads a notice by its type; sa_of() reads an SA that was requested.
+// 2. sa_with() reads the fixed structure, then from the attributes each part: selector, algorithms, lifetimes,
+//    numbers, encapsulation, context. Parts that are one value are rows (xfrm_plain.cc).
+// 3. row_of() finds an algorithm by the kernel's name and the length of its ICV.
+// 4. read_rest() writes into a remark what Linux can say and this program's language cannot.
 #include "kernel/detail/xfrm_decode.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,10 @@
+// What the kernel is asked, from PF_KEY messages:
+// 1. put_sa() writes the fixed structure (info_of()) and, behind it, an attribute for each part that the message has.
+// 2. put_replay_state() takes the old structure where it is enough, else the one with a bitmap, in which every number
+//    up to the SA's own counts as seen.
+// 3. put_algorithm() writes a name, a key and the length of the ICV.
+// 4. put_name() names an SA: to fetch it or to delete it; dumps, flushes and larval SAs follow.
+// 5. put_limits() and put_replay() send the kernel's own form of an SA back with other limits or numbers.
 #include "kernel/detail/xfrm_encode.h"
 
 #include <algorithm>

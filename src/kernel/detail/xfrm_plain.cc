@@ -1,3 +1,8 @@
+// The parts of an SA that are one value here and one place in the kernel's structures, as rows for both directions:
+// 1. A row joins a member of the message to a field of the fixed part, to an attribute, or to a flag.
+// 2. put_fields() fills in the fixed part and put_attributes() appends the rest: loops over the rows.
+// 3. take_plain() is the way back, for SAs that the kernel describes.
+// 4. bars_direction() and not_of_linux() say what Linux does not do with such a part.
 #include "kernel/detail/xfrm_plain.h"
 
 #include <fmt/format.h>

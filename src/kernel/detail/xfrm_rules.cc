@@ -1,5 +1,10 @@
-// What is asked of a request before the kernel is: first what every SADB asks (pfkey/requirements.cc), then the few
-// rules that Linux alone has. Behind them, what an UPDATE cannot change, and what the kernel's own refusals mean.
+// What is asked of a request before the kernel is:
+// 1. wrong_with() asks first what every SADB asks (pfkey/requirements.cc), then the few rules that Linux alone has
+//    (kRules).
+// 2. kReasons has words for requirements that have none of their own.
+// 3. not_addable() says why an SA that the kernel has could not be added by this program.
+// 4. unchangeable() says what an UPDATE asks for that the kernel does not change.
+// 5. meaning() makes a refusal, with the way to mend it, of the kernel's own error (kCauses).
 #include "kernel/detail/xfrm_rules.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,11 @@
+// Which SA protects an outbound packet:
+// 1. SAs with the same mode and selectors are a Group, newest first, the mature and the dying in chains of their own.
+// 2. A Shape says which parts of the selectors a group gives; shapes_ lists them, tunnels first.
+// 3. find() makes of the packet's headers one Key for each shape and looks that group up: a few probes, however many
+//    SAs.
+// 4. insert(), sort() and erase() are called by one thread; they change chains in an order that readers survive, and
+//    publish a new list of shapes when one comes or goes.
+// 5. The epochs free what was taken out, once no batch can see it.
 #include "traffic/detail/choice.h"
 
 #include <algorithm>

@@ -1,3 +1,11 @@
+// What packet threads know of one SA:
+// 1. The constructor takes the facts that never change: addresses, selectors, keys, the kind of ICV and padding.
+// 2. take() takes what an UPDATE may change: limits, state, directions, the window's size, a number that somebody
+//    wishes.
+// 3. Out: charge() counts the packet against the limits and next_number() numbers it, both before it is sent.
+// 4. In: ask() asks the window before the ICV is checked and mark() marks the number after it, both under the Flow's
+//    own lock.
+// 5. A limit, a first use or a peer that has moved sets a flag; the engine's thread then reads carried().
 #include "traffic/detail/flow.h"
 
 #include <algorithm>

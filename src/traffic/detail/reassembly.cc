@@ -1,5 +1,7 @@
-// A piece is located in its packet, and finds its datagram by addresses, number and protocol, or begins one. A bit for
-// each eight octets says which are there. When all are, header and payload go into the buffer of the last piece.
+// How fragments become whole packets again:
+// 1. A piece is located in its packet, and finds its datagram by addresses, number and protocol, or begins one.
+// 2. A bit for each eight octets of the datagram says which are there.
+// 3. When all are, header and payload go into the buffer of the last piece, which continues as a packet.
 #include "traffic/detail/reassembly.h"
 
 #include <algorithm>

@@ -1,3 +1,11 @@
+// How an outbound packet gets its new headers, in the room around it:
+// 1. layout_of() says how long each part becomes: outer header, AH or ESP in front, padding, trailer, ICV.
+// 2. has_room() asks whether the packet's buffer can hold that; inner_mtu() is the reverse: what fits a link.
+// 3. wrap() moves the beginning of the packet and calls write_front(): a tunnel's new header (RFC 4301 section 5.1.2),
+//    or in transport mode the packet's own header moved to the front.
+// 4. If the SA is in UDP, that header follows (RFC 3948).
+// 5. write_esp() or write_ah() fills SPI, number, padding and trailer, and says where the job of the cipher lies.
+//    Sealing comes later, for a whole batch.
 #include "traffic/detail/wrap.h"
 
 #include <algorithm>

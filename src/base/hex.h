@@ -1,14 +1,10 @@
 #pragma once
-/// Hexadecimal digits that may be a key's: read in a time that depends on how many there are and not on what they are.
+/// Hexadecimal digits that may be a key's, in and out. What these functions do and how long they take depends on how
+/// many digits there are and not on what they are: no look-up and no branch by a digit's value.
 #include <string_view>
 
 #include "base/bytes.h"
-
-namespace lang {
-
-/// What to do with a key that is text.
-inline constexpr std::string_view kConvertText =
-    "keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256";
+#include "base/secret_text.h"
 
 /// Whether there is nothing but digits.
 bool all_hex(std::string_view text);
@@ -17,4 +13,5 @@ bool all_hex(std::string_view text);
 /// up. False: one is no digit, and `out` is of no use.
 bool read_hex(std::string_view digits, MutableBytes out);
 
-}  // namespace lang
+/// Appends octets as lower-case digits, two for each.
+void append_hex(SecretText& out, Bytes octets);

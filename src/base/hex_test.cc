@@ -1,4 +1,4 @@
-#include "lang/hex.h"
+#include "base/hex.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,6 @@
 
 #include "base/text.h"
 
-namespace lang {
 namespace {
 
 std::vector<std::byte> naively(std::string digits) {
@@ -46,5 +45,22 @@ TEST(Hex, EveryOtherCharacterIsRefusedInEveryPlace) {
     }
 }
 
+TEST(Hex, EveryOctetIsWrittenAndComesBack) {
+  std::vector<std::byte> octets;
+  std::string expected;
+  for (unsigned n = 0; n < 256; ++n) {
+    octets.push_back(static_cast<std::byte>(n));
+    for (const unsigned half : {n / 16, n % 16})
+      expected += static_cast<char>(half < 10 ? '0' + half : 'a' + half - 10);
+  }
+  SecretText out("before ");
+  append_hex(out, octets);
+  EXPECT_EQ(out, SecretText("before ") + SecretText(expected.begin(), expected.end()));
+  auto back = room_for(expected);
+  EXPECT_TRUE(read_hex(expected, back));
+  EXPECT_EQ(back, octets);
+  append_hex(out, {});
+  EXPECT_EQ(out.size(), 7 + expected.size());
+}
+
 }  // namespace
-}  // namespace lang
