@@ -40,7 +40,9 @@ TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
        "\"limit\"; each limit is a keyword of its own: soft_bytes, hard_bytes, soft_addtime, "
        "hard_addtime and their like"},
       {"time-hard 5", "\"time-hard\"; did you mean hard_addtime?"},
-      {"flag esn", "\"flag\"; of the flags there are esn and, for the absence of align4, align8"},
+      {"flag esn",
+       "\"flag\"; a flag is a keyword: esn; align8 for the absence of align4; df clear for nopmtudisc; dscp copy for "
+       "decap-dscp; dscp 0 for dont-encap-dscp"},
       {"mask 0xff", "\"mask\"; the mask follows its value after a slash: mark VALUE/MASK"},
       {"enc cbc(aes)", "\"enc\"; did you mean encr_alg and encrkey?"},
       {"auth hmac(sha1)", "\"auth\"; did you mean auth_alg and authkey?"},
