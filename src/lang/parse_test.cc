@@ -175,6 +175,7 @@ std::string sample(const Keyword& row) {
   const std::string_view name = row.name();
   if (value_words(row) == 0) return "";
   if (name == "offload") return "crypto eth0";
+  if (name == "df") return "copy";
   if (name == "src" || name == "dst" || name == "isrc" || name == "idst" || name.starts_with("nat_loc") ||
       name == "nat_rem")
     return "192.0.2.1";

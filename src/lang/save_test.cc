@@ -36,6 +36,7 @@ class Generator {
     if (maybe()) m.sa->flags |= pfkey::kFlagInbound;
     if (maybe()) m.sa->flags |= pfkey::kFlagOutbound;
     if (below(4) == 0) m.replay_value = pfkey::ReplayValue{1 + below(100000), 0};
+    window(m);
     algorithms(m);
     limits(m);
     traffic(m);
@@ -48,6 +49,14 @@ class Generator {
   }
 
  private:
+  void window(Message& m) {
+    if (below(4) == 0) m.replay_window = pfkey::ReplayWindow{m.sa->replay, true};
+    if (below(4) == 0) {
+      m.replay_window = pfkey::ReplayWindow{256 + below(3841), maybe()};
+      m.sa->replay = 255;
+    }
+  }
+
   void linux_members(Message& m) {
     static const std::vector<std::string> kDevices = {"eth0", "spi", "packet", "mark", "a b",
                                                       "a\"b", "#",   "$x",     "\x01"};
@@ -64,11 +73,6 @@ class Generator {
     if (below(4) == 0) {
       const auto mask = static_cast<std::uint32_t>(maybe() ? UINT32_MAX : random_());
       m.mark = pfkey::Mark{static_cast<std::uint32_t>(random_()) & mask, mask};
-    }
-    if (below(4) == 0) m.replay_window = pfkey::ReplayWindow{m.sa->replay, true};
-    if (below(4) == 0) {
-      m.replay_window = pfkey::ReplayWindow{256 + below(3841), maybe()};
-      m.sa->replay = 255;
     }
     if (below(4) == 0)
       m.offload = pfkey::Offload{maybe() ? pfkey::Offload::Mode::packet : pfkey::Offload::Mode::crypto,
