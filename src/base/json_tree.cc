@@ -10,6 +10,8 @@ namespace {
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+// In a string it stands for itself, and is one octet.
+constexpr bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 constexpr unsigned octet(char c) { return static_cast<unsigned char>(c); }
 
 // Four hexadecimal digits.
@@ -169,7 +171,9 @@ class JsonParser {
 
   Text string() {
     Text text{static_cast<std::uint32_t>(++at_), 0, true};
-    while (!break_ && peek() != '"') {
+    while (!break_) {
+      while (at_ < text_.size() && is_plain(text_[at_])) ++at_;
+      if (peek() == '"') break;
       if (at_ == text_.size()) {
         stop("a string has no end");
       } else if (octet(text_[at_]) < 0x20) {

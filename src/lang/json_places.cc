@@ -66,6 +66,13 @@ constexpr std::array kTable = {
     Row{&S::esn, "/esn"},
     Row{&S::align8, "/ah_align"},
     Row{&S::offload, "/offload"},
+    Row{&S::keepalive, "/keepalive"},
+    Row{&S::tfcpad, "/tfcpad"},
+    Row{&S::df, "/df"},
+    Row{&S::dscp, "/dscp"},
+    Row{&S::bundle, "/bundle"},
+    Row{&S::output_mark, "/output_mark"},
+    Row{&S::device, "/device"},
 };
 
 }  // namespace

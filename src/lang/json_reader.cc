@@ -12,22 +12,43 @@ namespace {
 
 constexpr bool is_json_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/// Finds the end of an object, a character after the other.
+/// Finds the end of an object in pieces of text.
 class Braces {
  public:
   enum class State : std::uint8_t { inside, whole, no_end, open_string };
 
-  State take(char c) {
-    if (in_string_) {
-      if (static_cast<unsigned char>(c) < 0x20) return State::open_string;
-      if (c == '"' && !escaped_) in_string_ = false;
-      escaped_ = c == '\\' && !escaped_;
-      return State::inside;
+  /// Goes on from `at`, up to the end of the text or behind what it finds there.
+  State take(std::string_view text, std::size_t& at) {
+    while (at < text.size()) {
+      const State state = in_string_ ? take_string(text, at) : take_outside(text[at], at);
+      if (state != State::inside) return state;
     }
-    if (is_json_blank(c)) return State::inside;
+    return State::inside;
+  }
+
+ private:
+  State take_string(std::string_view text, std::size_t& at) {
+    for (; at < text.size(); ++at) {
+      const char c = text[at];
+      if (static_cast<unsigned char>(c) < 0x20) return State::open_string;
+      if (escaped_) {
+        escaped_ = false;
+      } else if (c == '\\') {
+        escaped_ = true;
+      } else if (c == '"') {
+        in_string_ = false, ++at;
+        break;
+      }
+    }
+    return State::inside;
+  }
+
+  State take_outside(char c, std::size_t& at) {
     const bool opens = c == '{' || c == '[';
     // A value begins behind one of these; an object that begins elsewhere says that the one before it has no end.
     if (opens && depth_ > 0 && last_ != ':' && last_ != ',' && last_ != '[') return State::no_end;
+    ++at;
+    if (is_json_blank(c)) return State::inside;
     in_string_ = c == '"';
     depth_ += opens;
     depth_ -= c == '}' || c == ']';
@@ -35,7 +56,6 @@ class Braces {
     return depth_ == 0 ? State::whole : State::inside;
   }
 
- private:
   std::uint32_t depth_ = 0;
   char last_ = '\0';
   bool in_string_ = false, escaped_ = false;
@@ -131,20 +151,22 @@ Result<std::optional<JsonPiece>> JsonReader::object(JsonPiece piece) {
   if (in_ != In::stream) piece.element = element_++, in_ = In::after_element;
   Braces braces;
   while (true) {
-    for (const char c : text(position_, base_ + filled_ - position_)) {
-      if (position_ - piece.start == Source::kLongest)
-        return skip_from(piece, "the object is longer than 1048576 bytes");
-      const auto state = braces.take(c);
-      if (state == Braces::State::no_end)
-        return skip_from(piece, "the object has no end before another one begins: } is missing");
-      if (state == Braces::State::open_string)
-        return skip_from(piece, "a string of the object has no end on its line: a quotation mark is missing");
-      step(c);
-      if (state == Braces::State::inside) continue;
+    const std::size_t room = Source::kLongest - (position_ - piece.start);
+    const std::string_view rest = text(position_, std::min(base_ + filled_ - position_, room));
+    std::size_t taken = 0;
+    const auto state = braces.take(rest, taken);
+    position_ += taken;
+    number_ += static_cast<std::uint32_t>(std::ranges::count(rest.substr(0, taken), '\n'));
+    if (state == Braces::State::no_end)
+      return skip_from(piece, "the object has no end before another one begins: } is missing");
+    if (state == Braces::State::open_string)
+      return skip_from(piece, "a string of the object has no end on its line: a quotation mark is missing");
+    if (state == Braces::State::whole) {
       piece.length = static_cast<std::uint32_t>(position_ - piece.start);
       returned_ = position_;
       return piece;
     }
+    if (rest.size() == room) return skip_from(piece, "the object is longer than 1048576 bytes");
     keep_ = std::min(keep_, piece.start);
     const auto more_came = more();
     if (!more_came) return std::unexpected(more_came.error());

@@ -122,6 +122,7 @@ void JsonSaReader::read(std::span<const std::string_view> beside) {
   const JsonNode& root = tree_.root();
   if (!expect(root, Kind::object, "an object")) return;
   m_.sa.emplace().state = State::mature;
+  std::vector<bool> seen(rows().size());
   tree_.for_each(root, [&](const JsonNode& node) {
     const std::string_view name = tree_.name(node);
     const auto row = std::ranges::lower_bound(rows(), name, {}, &Row::name);
@@ -131,7 +132,10 @@ void JsonSaReader::read(std::span<const std::string_view> beside) {
       for (const Row& r : rows()) names.push_back(r.name);
       return unknown_member(node, std::move(names));
     }
-    if (twice(root, node) || !known) return;
+    if (!known) return void(twice(root, node));
+    const auto place = static_cast<std::size_t>(row - rows().begin());
+    if (seen[place]) return void(twice(root, node));
+    seen[place] = true;
     if (row->read) (this->*row->read)(node);
     if (row->slot) extension(node, *row->slot, row->words);
     if (row->key) key(node, row->key->place);
