@@ -1,12 +1,14 @@
 #pragma once
 /// What is said about the commands of one source: texts with their places, counts, and the same as a JSON report.
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "cli/options.h"
 #include "cli/warnings.h"
 #include "lang/faults.h"
-#include "lang/lines.h"
+#include "lang/source.h"
 #include "pfkey/json.h"
 #include "pfkey/units.h"
 
@@ -29,6 +31,13 @@ class Reporter {
   std::string fault(lang::Fault fault, std::string_view text, const lang::Line& line);
   /// The same for one that has no place in the text.
   std::string fault(lang::Severity severity, std::uint32_t line, std::string message);
+  /// The same for an object that there is no command of.
+  std::string fault(lang::Severity severity, const lang::SourceFault& fault);
+
+  /// The lines are the texts of objects: their faults are at members, which this tells.
+  using PlaceOf = std::function<std::optional<lang::JsonPlace>(const lang::Line&, std::uint32_t at)>;
+  void set_places(PlaceOf place_of) { place_of_ = std::move(place_of); }
+  bool is_json(const lang::Line& line) const { return place_of_ && place_of_(line, 0); }
 
   /// At the end of a file: how many warnings of each kind were not shown.
   std::string rest() const { return own_.rest(shown()); }
@@ -41,7 +50,9 @@ class Reporter {
   std::vector<pfkey::ReportedFault> take_faults();
 
  private:
-  void note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length);
+  void note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length,
+            std::string pointer = {});
+  std::string fault_at(lang::Fault fault, const lang::JsonPlace& place);
   bool shows(const lang::Fault& fault, std::uint32_t line);
 
   const Settings& settings_;
@@ -51,6 +62,7 @@ class Reporter {
   Warnings& kinds_;
   std::size_t warnings_ = 0;
   std::vector<pfkey::ReportedFault> faults_;
+  PlaceOf place_of_;
 };
 
 }  // namespace cli

@@ -14,6 +14,7 @@
 
 #include "cli/show.h"
 #include "lang/corrected_command.h"
+#include "lang/lines.h"
 #include "lang/request.h"
 #include "system/held_signals.h"
 
@@ -58,15 +59,32 @@ void Runner::stop() {
 
 bool Runner::unreadable(std::uint32_t line, std::string message) {
   if (!flush()) return false;
+  return refuse_unread(reporter_.fault(Severity::error, line, std::move(message)));
+}
+
+bool Runner::unreadable(std::span<const lang::SourceFault> faults) {
+  if (!flush()) return false;
+  std::string said;
+  for (const lang::SourceFault& fault : faults) said += reporter_.fault(Severity::error, fault);
+  return refuse_unread(said);
+}
+
+bool Runner::refuse_unread(std::string_view said) {
   ++commands_;
-  session_.console().err(reporter_.fault(Severity::error, line, std::move(message)));
+  session_.console().err(said);
   count_failure(Status::failed);
   return may_go_on();
 }
 
 void Runner::warning(std::uint32_t line, std::string message) {
+  warned(reporter_.fault(Severity::warning, line, std::move(message)));
+}
+
+void Runner::warning(const lang::SourceFault& fault) { warned(reporter_.fault(Severity::warning, fault)); }
+
+void Runner::warned(std::string_view said) {
   if (reporter_.severity(Severity::warning) == Severity::error) status_ = worse(status_, Status::failed);
-  session_.console().err(reporter_.fault(Severity::warning, line, std::move(message)));
+  session_.console().err(said);
 }
 
 bool Runner::feed(const lang::Line& line) {
@@ -203,7 +221,7 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   if (!silent) say_up_to(target.queued + 1);
   if (!outcome.ok) {
     q.bad = true;
-    if (outcome.ends_swapped)
+    if (outcome.ends_swapped && !reporter_.is_json(q.line))
       if (const auto mended = lang::with_ends_swapped(text_of_(q.line))) outcome.text += ": " + *mended;
     const auto fault = lang::place(text_of_(q.line), {Severity::error, outcome.about, std::move(outcome.text)});
     session_.console().err(reporter_.fault(fault, text_of_(q.line), q.line));
@@ -275,19 +293,52 @@ void say_counts(Session& session, Runner& runner, Status status) {
   session.console().out(line);
 }
 
+// What a line says that is not a command to be run. False: nothing more is to be run.
+bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& line) {
+  switch (line.kind) {
+    case lang::Line::Kind::command:
+      return runner.feed(line);
+    case lang::Line::Kind::too_long:
+      return runner.unreadable(line.number, fmt::format("the command is longer than {} bytes", lang::Source::kLongest));
+    case lang::Line::Kind::swallowed:
+      runner.warning(line.number, "this command belongs to the comment above, which ends in a backslash");
+      break;
+    case lang::Line::Kind::faulty:
+      return runner.unreadable(source.faults());
+    case lang::Line::Kind::left_out:
+      for (const lang::SourceFault& fault : source.faults()) runner.warning(fault);
+      break;
+    case lang::Line::Kind::nothing:
+      break;
+  }
+  return true;
+}
+
+Result<std::unique_ptr<lang::Source>> source_of(InputFile& file, lang::Where where) {
+  auto fill = [&file](MutableBytes out) { return file.read(out); };
+  if (where == lang::Where::prompt) return std::make_unique<lang::LineReader>(fill);
+  return lang::open_source(fill);
+}
+
 }  // namespace
 
 Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Where where, Counts counts) {
   const HeldSignals held;
-  lang::LineReader reader([&](MutableBytes out) { return file.read(out); });
+  const auto opened = source_of(file, where);
+  if (!opened) {
+    session.console().complain(fmt::format("{}: {}", file.shown(), opened.error().text));
+    return status_of(opened.error().code);
+  }
+  lang::Source& source = **opened;
   Runner runner(session, handlers, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
-                [&](const lang::Line& line) { return reader.text(line); });
+                [&](const lang::Line& line) { return source.text(line); });
+  runner.reporter().set_places([&](const lang::Line& line, std::uint32_t at) { return source.place(line, at); });
   runner.set_reservations(file.reservations());
   runner.expect(file.size());
   Status status = Status::ok;
   bool more = true;
   for (std::size_t lines = 1; more; ++lines) {
-    const auto line = reader.next();
+    const auto line = source.next();
     if (!line) {
       runner.stop();
       session.console().complain(fmt::format("{}: {}", file.shown(), line.error().text));
@@ -295,21 +346,10 @@ Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Wher
       break;
     }
     if (!*line) break;
-    switch ((*line)->kind) {
-      case lang::Line::Kind::command:
-        more = runner.feed(**line);
-        break;
-      case lang::Line::Kind::too_long:
-        more = runner.unreadable((*line)->number,
-                                 fmt::format("the command is longer than {} bytes", lang::LineReader::kLongest));
-        break;
-      case lang::Line::Kind::swallowed:
-        runner.warning((*line)->number, "this command belongs to the comment above, which ends in a backslash");
-        break;
-    }
+    more = feed_from(runner, source, **line);
     if (more && lines % kBatch == 0) {
       more = runner.flush();
-      reader.release(**line);
+      source.release(**line);
     }
     if (more && (lines % kBatch == 0 || where == lang::Where::prompt) && held.one_came()) {
       runner.stop();

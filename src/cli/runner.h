@@ -12,8 +12,8 @@
 #include "cli/reporter.h"
 #include "cli/session.h"
 #include "cli/status.h"
-#include "lang/lines.h"
 #include "lang/parse.h"
+#include "lang/source.h"
 
 namespace cli {
 
@@ -59,7 +59,9 @@ class Runner {
   void stop();
   /// A command that could not even be read. False as above.
   bool unreadable(std::uint32_t line, std::string message);
+  bool unreadable(std::span<const lang::SourceFault> faults);
   void warning(std::uint32_t line, std::string message);
+  void warning(const lang::SourceFault& fault);
   /// Said once, before the first command that has a key in it.
   void set_reservations(std::vector<std::string> reservations) { reservations_ = std::move(reservations); }
 
@@ -94,6 +96,8 @@ class Runner {
   void handle_reply(std::size_t index, pfkey::Message&& reply);
   void lost(const Error& error);
   void say_up_to(std::size_t queued);
+  bool refuse_unread(std::string_view said);
+  void warned(std::string_view said);
   void count_failure(Status status);
   bool may_go_on() const { return !ended_early_ && !quit_; }
 

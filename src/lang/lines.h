@@ -2,48 +2,28 @@
 /// A file of commands cut into commands, as it streams in: comments, continued lines, no limit that a person can meet.
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string_view>
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "lang/source.h"
 
 namespace lang {
-
-/// One command, of one or more lines of the file.
-struct Line {
-  enum class Kind : std::uint8_t {
-    command,
-    too_long,   ///< More than LineReader::kLongest bytes; its text is not kept.
-    swallowed,  ///< A line that looks like a command, but belongs to a comment that ends in a backslash.
-  };
-  Kind kind = Kind::command;
-  std::uint32_t number = 0;  ///< Of its first line, from 1.
-  std::uint64_t start = 0;   ///< Offset in the file.
-  std::uint32_t length = 0;
-};
 
 /// A line whose first word starts with # is a comment; one that ends in a backslash goes on in the next line. A command
 /// goes on in the next line after a backslash, and, as the Solaris 9 manual prints its examples, when that line is
 /// indented and starts with an extension keyword, or with the value that the line before still wants. A blank line ends
 /// it. A UTF-8 byte order mark at the start of the file is ignored.
-class LineReader {
+class LineReader final : public Source {
  public:
-  static constexpr std::size_t kLongest = 1 << 20;  ///< Bytes of one command.
-
-  /// Reads into the buffer and says how many bytes; 0 at the end.
-  using Fill = std::function<Result<std::size_t>(MutableBytes)>;
   explicit LineReader(Fill fill) : fill_(std::move(fill)) {}
 
   /// The next command; nullopt at the end. Fails when reading fails and at a byte that no text file has (NUL).
-  Result<std::optional<Line>> next();
-
+  Result<std::optional<Line>> next() override;
   /// The command's text with its inner newlines; not released yet. The view is valid until next().
-  std::string_view text(const Line& line) const;
-
-  /// Says that no text up to and including this line's is asked for any more. Until then it is kept.
-  void release(const Line& line) { keep_ = std::max(keep_, line.start + line.length); }
+  std::string_view text(const Line& line) const override;
+  void release(const Line& line) override { keep_ = std::max(keep_, line.start + line.length); }
 
  private:
   struct Physical {

@@ -24,14 +24,8 @@ LineReader::Fill pieces(std::string_view text, std::size_t chunk) {
 
 std::string describe(const LineReader& reader, const Line& line) {
   std::string out = std::to_string(line.number) + ' ';
-  switch (line.kind) {
-    case Line::Kind::command:
-      break;
-    case Line::Kind::too_long:
-      return out + "too long";
-    case Line::Kind::swallowed:
-      out += "swallowed ";
-  }
+  if (line.kind == Line::Kind::too_long) return out + "too long";
+  if (line.kind != Line::Kind::command) out += line.kind == Line::Kind::swallowed ? "swallowed " : "of JSON ";
   // So that a failure can be read.
   const std::string_view text = reader.text(line);
   return text.size() < 1000 ? out += text : out + std::to_string(text.size()) + " bytes of " + text.back();

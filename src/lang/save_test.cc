@@ -7,11 +7,12 @@
 #include <random>
 
 #include "lang/commands.h"
-#include "lang/lines.h"
+#include "lang/source.h"
 #include "lang/testing.h"
 #include "lang/to_spec.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
+#include "pfkey/json.h"
 
 namespace lang {
 namespace {
@@ -221,15 +222,18 @@ std::string saved(const std::vector<Message>& sas, bool paranoid = false) {
 
 // The ADDs of a file. A report of errors comes in place of the command.
 std::vector<Message> loaded(std::string_view file) {
-  LineReader reader([file](MutableBytes room) mutable -> Result<std::size_t> {
-    const std::size_t n = std::min(room.size(), file.size());
-    std::ranges::copy(std::as_bytes(std::span(file.substr(0, n))), room.begin());
-    file.remove_prefix(n);
-    return n;
-  });
+  const auto reader = open_source([file](MutableBytes room) mutable -> Result<std::size_t> {
+                        const std::size_t n = std::min(room.size(), file.size());
+                        std::ranges::copy(std::as_bytes(std::span(file.substr(0, n))), room.begin());
+                        file.remove_prefix(n);
+                        return n;
+                      }).value();
   std::vector<Message> out;
-  for (auto line = reader.next(); line && *line; line = reader.next()) {
-    auto outcome = run(reader.text(**line), Where::file, {"saved", (*line)->number}, true);
+  for (auto line = reader->next(); line && *line; line = reader->next()) {
+    for (const SourceFault& f : reader->faults())
+      ADD_FAILURE() << f.place.line << f.place.pointer << f.message << f.detail;
+    if ((*line)->kind != Line::Kind::command) continue;
+    auto outcome = run(reader->text(**line), Where::file, {"saved", (*line)->number}, true);
     EXPECT_EQ(outcome.report.find(" error: "), std::string::npos) << outcome.report;
     for (Message& m : outcome.messages) out.push_back(std::move(m));
   }
@@ -251,6 +255,22 @@ TEST(Save, LosesNothing) {
   ASSERT_EQ(back.size(), sas.size());
   for (std::size_t i = 0; i < sas.size(); ++i) EXPECT_TRUE(back[i] == sas[i]) << saved(list(sas[i].clone()));
   EXPECT_EQ(saved(back), file);
+}
+
+// The same through JSON, which a controller reads and writes.
+TEST(Save, JsonLosesNothingEither) {
+  Generator generator(4);
+  std::vector<Message> sas;
+  SecretText file;
+  pfkey::JsonOptions options;
+  options.sadb = "memory";
+  for (int i = 0; i < 2000; ++i) {
+    sas.push_back(generator.add());
+    pfkey::json_sa(as_dumped(sas.back()), options, file);
+  }
+  const std::vector<Message> back = loaded(file);
+  ASSERT_EQ(back.size(), sas.size());
+  for (std::size_t i = 0; i < sas.size(); ++i) EXPECT_TRUE(back[i] == sas[i]) << saved(list(sas[i].clone()));
 }
 
 Message small(std::uint32_t spi, std::string_view src, std::string_view dst) {

@@ -12,12 +12,14 @@
 #include <concepts>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <tuple>
 
 #include "base/hex.h"
 #include "base/secret_text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/extensions.h"
+#include "pfkey/json_fields.h"
 #include "pfkey/keyparts.h"
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
@@ -31,36 +33,40 @@ Json algorithm(AlgorithmKind kind, std::uint8_t number) {
   return {{"number", number}, {"name", algorithm_name(kind, number)}};
 }
 
-Json value(const Endpoint& e) {
-  return {{"address", to_string(e.address)}, {"prefix", e.prefix}, {"proto", e.proto}, {"port", e.port}};
+Json value(const Address& address) { return to_string(address); }
+Json value(std::unsigned_integral auto number) { return number; }
+Json value(const std::string& text) { return text; }
+Json value(const std::vector<std::uint64_t>& numbers) { return numbers; }
+template <class T>
+  requires std::is_enum_v<T>
+Json value(T number) {
+  return name(number);
 }
 
-Json value(const Lifetime& limits) {
-  return {{"allocations", limits.allocations},
-          {"bytes", limits.bytes},
-          {"addtime", limits.addtime},
-          {"usetime", limits.usetime}};
+// What a structure says besides its fields; null: nothing.
+Json echo(const Identity& identity) {
+  if (std::ranges::none_of(identity.text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; })) return {};
+  SecretText hex;
+  append_hex(hex, std::as_bytes(std::span(identity.text)));
+  return std::string_view(hex);
+}
+Json echo(const KmCookie& c) { return manager_name(c.proto); }
+
+template <class T, class M>
+void field(const T& x, const JsonField<T, M>& row, Json& out) {
+  out[std::string(row.name)] = value(x.*row.place);
+}
+template <class T>
+void field(const T& x, const JsonEcho& row, Json& out) {
+  if (Json said = echo(x); !said.is_null()) out[std::string(row.name)] = std::move(said);
 }
 
-// Text that is no ASCII may be no UTF-8 either, and then JSON cannot hold it: the octets stand beside it.
-Json value(const Identity& identity) {
-  Json out = {{"type", name(identity.type)}, {"text", identity.text}, {"id", identity.id}};
-  if (std::ranges::any_of(identity.text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; })) {
-    SecretText hex;
-    append_hex(hex, std::as_bytes(std::span(identity.text)));
-    out["hex"] = std::string_view(hex);
-  }
+template <HasJsonFields T>
+Json value(const T& x) {
+  Json out = Json::object();
+  std::apply([&](const auto&... row) { (field(x, row, out), ...); }, kJsonFields<T>);
   return out;
 }
-
-Json value(const Sensitivity& s) {
-  return {{"domain", s.dpd},  {"level", s.level},         {"integrity", s.integrity},
-          {"flags", s.flags}, {"compartments", s.bitmap}, {"integrity_compartments", s.integrity_bitmap}};
-}
-
-Json value(const KmCookie& c) { return {{"protocol", c.proto}, {"name", manager_name(c.proto)}, {"cookie", c.cookie}}; }
-
-Json value(const Pair& pair) { return {{"spi", pair.spi}}; }
 
 Json value(const ReplayValue& r) { return r.low != 0 ? Json(r.low) : Json(r.wide); }
 
@@ -112,8 +118,6 @@ Json value(const Supported& supported, AlgorithmKind kind) {
   return out;
 }
 
-Json value(const SpiRange& range) { return {{"min", range.min}, {"max", range.max}}; }
-
 Json value(const ExtendedRegister& registration) {
   Json out = Json::array();
   for (const std::uint8_t satype : registration.satypes) {
@@ -127,110 +131,67 @@ Json value(const ExtendedDump& dump) { return dump.timeout; }
 
 Json value(const Number& number) { return number.value; }
 
-Json value(const Mark& mark) { return {{"value", mark.value}, {"mask", mark.mask}}; }
-
-Json value(const Offload& offload) { return {{"mode", name(offload.mode)}, {"device", offload.device}}; }
-
 Json value(const Device& device) { return device.name; }
 
 Json value(const Remark& remark) { return remark.text; }
 
-Json value(const Traffic& t) {
-  return {{"packets", t.packets}, {"last_use", t.last_use},     {"replayed", t.replayed},  {"late", t.late},
-          {"corrupt", t.corrupt}, {"mismatched", t.mismatched}, {"malformed", t.malformed}};
-}
-
-template <class Maybe>
-void member(Json& out, std::string_view label, const Maybe& x) {
-  if (x) out[std::string(label)] = value(*x);
-}
-
 // A number that has a word is the word.
-template <class T>
-Json own_value(const T& x, const Shown& shown) {
-  if constexpr (std::same_as<T, Number>)
-    if (const Word* const word = shown.words ? find_word(shown.words(), x.value) : nullptr) return word->name();
-  return value(x);
-}
-
-// The extensions of ours whose rows say how they are shown. Of a type that has no value() none does.
-void own_members(Json& out, const Message& m) {
-  for_each_extension([&]<class Row>(Row) {
-    if constexpr (constexpr const Shown& shown = Row::kRow.shown; !shown.json.empty())
-      if (const auto& x = m.*Row::kMember) out[std::string(shown.json)] = own_value(*x, shown);
-  });
-}
-
-void sa_members(Json& out, const Message& m) {
-  if (!m.sa) return;
-  const Sa& sa = *m.sa;
-  Json flags = Json::array();
-  for (const Word& word : flag_words())
-    if (sa.flags & word.number) flags.push_back(word.name());
-  out["spi"] = sa.spi;
-  out["state"] = name(sa.state);
-  out["mode"] = sa.flags & kFlagTunnel || m.inner_src || m.inner_dst ? "tunnel" : "transport";
-  out["flags"] = sa.flags;
-  out["flag_names"] = std::move(flags);
-  out["auth_alg"] = algorithm(AlgorithmKind::auth, sa.auth);
-  out["encr_alg"] = algorithm(AlgorithmKind::encrypt, sa.encrypt);
-  out["replay_window"] = m.replay_window ? m.replay_window->window : sa.replay;
-  if (m.replay_window) out["esn"] = m.replay_window->esn;
+void extension(Json& out, const Message& m, std::string_view label, const Slot& slot, JsonWords words = nullptr) {
+  std::visit(
+      [&](auto place) {
+        if (!(m.*place)) return;
+        if constexpr (std::is_same_v<decltype(place), Boxed<Supported> Message::*>) {
+          const bool auth = place == &Message::supported_auth;
+          out[std::string(label)] = value(*(m.*place), auth ? AlgorithmKind::auth : AlgorithmKind::encrypt);
+        } else if constexpr (std::is_same_v<decltype(place), std::optional<Number> Message::*>) {
+          const Word* const word = words ? find_word(words(), (m.*place)->value) : nullptr;
+          out[std::string(label)] = word ? Json(word->name()) : value(*(m.*place));
+        } else if constexpr (requires { value(*(m.*place)); }) {
+          out[std::string(label)] = value(*(m.*place));
+        }
+      },
+      slot);
 }
 
 void extension_members(Json& out, const Message& m) {
-  sa_members(out, m);
-  member(out, "replay_value", m.replay_value);
-  member(out, "src", m.src);
-  member(out, "dst", m.dst);
-  member(out, "inner_src", m.inner_src);
-  member(out, "inner_dst", m.inner_dst);
-  member(out, "nat_loc", m.natt_local);
-  member(out, "nat_rem", m.natt_remote);
-  member(out, "current", m.current);
-  member(out, "soft", m.soft);
-  member(out, "hard", m.hard);
-  member(out, "idle", m.idle);
-  member(out, "src_identity", m.src_identity);
-  member(out, "dst_identity", m.dst_identity);
-  member(out, "label", m.sensitivity);
-  member(out, "outer_label", m.outer_sensitivity);
-  member(out, "pair", m.pair);
-  member(out, "km_cookie", m.km_cookie);
-  member(out, "proposal", m.proposal);
-  member(out, "extended_proposal", m.extended_proposal);
-  if (m.supported_auth) out["supported_auth"] = value(*m.supported_auth, AlgorithmKind::auth);
-  if (m.supported_encrypt) out["supported_encr"] = value(*m.supported_encrypt, AlgorithmKind::encrypt);
-  member(out, "spi_range", m.spi_range);
-  member(out, "extended_register", m.extended_register);
-  member(out, "dump_timeout", m.extended_dump);
-  own_members(out, m);
-  member(out, "remark", m.remark);
-  member(out, "traffic", m.traffic);
+  if (m.sa)
+    for (const JsonSaMember& row : json_sa_members())
+      if (Json said; row.write(m, said)) out[std::string(row.name)] = std::move(said);
+  for (const JsonExtension& row : kJsonExtensions) extension(out, m, row.name, row.slot);
+  for (const Extension& row : extensions())
+    if (!row.shown.json.empty()) extension(out, m, row.shown.json, row.slot, row.shown.words);
+  for (const JsonExtension& row : kJsonLast) extension(out, m, row.name, row.slot);
 }
 
 // Keys are written past the JSON library, whose strings would leave copies of them in freed memory.
-void append_part(SecretText& out, std::string_view bits_label, unsigned bits, std::string_view label, Bytes octets,
-                 bool show) {
-  out += fmt::format("\"{}\":{}", bits_label, bits);
+void append_part(SecretText& out, const JsonKeyPart& row, unsigned bits, Bytes octets, bool show) {
+  out += fmt::format("\"{}\":{}", row.bits, bits);
   if (!show) return;
-  out += fmt::format(",\"{}\":\"", label);
+  out += fmt::format(",\"{}\":\"", row.digits);
   append_hex(out, octets);
   out += "\"";
 }
 
 void append_key(SecretText& out, std::string_view label, const KeyParts& parts, bool show) {
   out += fmt::format(",\"{}\":{{", label);
-  append_part(out, "bits", parts.key_bits, "hex", parts.key, show);
+  append_part(out, kJsonKeyItself, parts.key_bits, parts.key, show);
   if (!parts.salt.empty()) {
     out += ",";
-    append_part(out, "salt_bits", parts.salt_bits, "salt", parts.salt, show);
+    append_part(out, kJsonSalt, parts.salt_bits, parts.salt, show);
   }
   if (!parts.iv.empty()) {
     out += ",";
-    append_part(out, "iv_bits", parts.iv_bits, "iv", parts.iv, show);
+    append_part(out, kJsonIv, parts.iv_bits, parts.iv, show);
   }
   out += "}";
+}
+
+KeyParts parts_of(const Message& m, const JsonKey& row) {
+  if (row.place == &Message::auth_key) return split_key(m, AlgorithmKind::auth);
+  if (row.place == &Message::encrypt_key) return split_key(m, AlgorithmKind::encrypt);
+  KeyParts whole;
+  whole.key = (m.*row.place)->material.bytes(), whole.key_bits = (m.*row.place)->bits;
+  return whole;
 }
 
 // Only ASCII comes out, so that nothing in it can steer a terminal.
@@ -241,13 +202,8 @@ void finish(const Json& object, const Message& m, const JsonOptions& options, Se
   std::string text = text_of(object);
   text.pop_back();  // The closing brace, until the keys are in.
   out += text;
-  if (m.auth_key) append_key(out, "auth_key", split_key(m, AlgorithmKind::auth), show);
-  if (m.encrypt_key) append_key(out, "encr_key", split_key(m, AlgorithmKind::encrypt), show);
-  if (m.initial_iv) {
-    KeyParts iv;
-    iv.key = m.initial_iv->material.bytes(), iv.key_bits = m.initial_iv->bits;
-    append_key(out, "initial_iv", iv, show);
-  }
+  for (const JsonKey& row : kJsonKeys)
+    if (m.*row.place) append_key(out, row.name, parts_of(m, row), show);
   out += "}\n";
 }
 
@@ -257,8 +213,59 @@ void time_member(Json& out, const JsonOptions& options) {
 
 }  // namespace
 
+namespace json_out {
+
+bool spi(const Message& m, Json& out) {
+  out = m.sa->spi;
+  return true;
+}
+
+bool state(const Message& m, Json& out) {
+  out = name(m.sa->state);
+  return true;
+}
+
+bool mode(const Message& m, Json& out) {
+  out = m.sa->flags & kFlagTunnel || m.inner_src || m.inner_dst ? kJsonTunnel : kJsonTransport;
+  return true;
+}
+
+bool flags(const Message& m, Json& out) {
+  out = m.sa->flags;
+  return true;
+}
+
+bool flag_names(const Message& m, Json& out) {
+  out = Json::array();
+  for (const Word& word : flag_words())
+    if (m.sa->flags & word.number) out.push_back(word.name());
+  return true;
+}
+
+bool auth_alg(const Message& m, Json& out) {
+  out = algorithm(AlgorithmKind::auth, m.sa->auth);
+  return true;
+}
+
+bool encr_alg(const Message& m, Json& out) {
+  out = algorithm(AlgorithmKind::encrypt, m.sa->encrypt);
+  return true;
+}
+
+bool replay_window(const Message& m, Json& out) {
+  out = m.window();
+  return true;
+}
+
+bool esn(const Message& m, Json& out) {
+  out = m.extended();
+  return m.replay_window.has_value();
+}
+
+}  // namespace json_out
+
 void json_sa(const Message& m, const JsonOptions& options, SecretText& out) {
-  Json object = {{"kind", "sa"}, {"sadb", options.sadb}, {"satype", name(m.satype)}};
+  Json object = {{"kind", kJsonSa}, {"sadb", options.sadb}, {"satype", name(m.satype)}};
   extension_members(object, m);
   finish(object, m, options, out);
 }
@@ -283,13 +290,15 @@ void json_message(const Message& m, const JsonOptions& options, SecretText& out)
 void json_report(const Report& report, std::string& out) {
   const bool check = report.kind == Report::Kind::check;
   Json faults = Json::array();
-  for (const ReportedFault& f : report.faults)
-    faults.push_back({{"severity", f.warning ? "warning" : "error"},
-                      {"file", f.file},
-                      {"line", f.line},
-                      {"column", f.column},
-                      {"length", f.length},
-                      {"message", f.message}});
+  for (const ReportedFault& f : report.faults) {
+    Json& fault = faults.emplace_back(Json{{"severity", f.warning ? "warning" : "error"},
+                                           {"file", f.file},
+                                           {"line", f.line},
+                                           {"column", f.column},
+                                           {"length", f.length}});
+    if (!f.pointer.empty()) fault["pointer"] = f.pointer;
+    fault["message"] = f.message;
+  }
   const Json object = {{"kind", check ? "check" : "load"},
                        {"sadb", report.sadb},
                        {"file", report.file},

@@ -1,9 +1,11 @@
 #pragma once
 /// Messages and reports as JSON for programs: one object, one line. doc/json.md describes every member;
 /// share/schema/ipseckey.schema.json says the same to a validator.
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/instant.h"
@@ -18,6 +20,12 @@ struct JsonOptions {
   bool keys = true;            ///< Off: the same.
   std::optional<Instant> now;  ///< "time" of a message; left out without it.
 };
+
+/// The kind of an SA.
+inline constexpr std::string_view kJsonSa = "sa";
+/// The other kinds that a command prints that may also print SAs, or that is about a file of them. A reader of SAs
+/// passes them over.
+inline constexpr std::array<std::string_view, 6> kJsonReports = {"count", "check", "load", "plan", "apply", "doctor"};
 
 /// One SA of a GET or DUMP reply: kind "sa". Appends a line to out; with keys the caller wipes out.
 void json_sa(const Message& m, const JsonOptions& options, SecretText& out);
@@ -34,6 +42,7 @@ struct ReportedFault {
   std::uint32_t column = 0;  ///< From 1, in bytes; 0: not about one word.
   std::uint32_t length = 0;  ///< Of the word, bytes.
   std::string message;       ///< Without key material.
+  std::string pointer = {};  ///< JSON pointer, where JSON was read; empty: the whole object, or there is none.
 };
 
 /// What a check (-c) or a load (-f, load) came to.

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Holds our JSON against share/schema/ipseckey.schema.json with an independent validator.
 
-usage: schema_test.py DOCUMENTS    DOCUMENTS: a program that writes lines with members that few sessions have.
+usage: schema_test.py DOCUMENTS IPSECKEY    DOCUMENTS: a program that writes lines with members that few sessions have.
 """
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import jsonschema
@@ -15,6 +17,7 @@ import jsonschema
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "share/schema/ipseckey.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+INPUT = jsonschema.Draft202012Validator({"$ref": "#/$defs/input", "$defs": SCHEMA["$defs"]})
 KINDS = {row["$ref"].removeprefix("#/$defs/") for row in SCHEMA["oneOf"]}
 
 
@@ -27,6 +30,98 @@ def printed_by_sessions():
 def written():
     lines = subprocess.run([DOCUMENTS], check=True, capture_output=True, text=True).stdout.splitlines()
     return [json.loads(line) for line in lines] + printed_by_sessions()
+
+
+def dumps():
+    """The SAs of each dump in the transcripts that shows keys, and of no larval SA."""
+    for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
+        for block in re.findall(r"(?:^\| \{.*\n)+", path.read_text(), re.M):
+            sas = [sa for sa in (json.loads(line[2:]) for line in block.splitlines()) if sa["kind"] == "sa"]
+            if sas and not any("hex" not in sa.get(key, {"hex": ""}) for sa in sas for key in ("auth_key", "encr_key")):
+                yield [sa for sa in sas if sa["state"] != "larval" and "remark" not in sa]
+
+
+def session(*commands):
+    """What one process says to the commands, and what it complains of."""
+    done = subprocess.run([IPSECKEY, "--sadb=memory", "--json"], input="".join(f"{c}\n" for c in commands), capture_output=True,
+                          text=True, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def lasting(sa):
+    """Without what changes by itself or is another in each SADB."""
+    used = "used" in sa["flag_names"]
+    flags = {"flags": sa["flags"] & ~0x80000000, "flag_names": [name for name in sa["flag_names"] if name != "used"], "state": "mature"}
+    gone = {"sadb", "current", "traffic"} | ({"replay_value"} if used else set())
+    return {name: value for name, value in {**sa, **flags}.items() if name not in gone}
+
+
+def variants(document):
+    """The document with a member less, with a value of each other kind, with a stranger, in every object of it."""
+    for name, value in document.items():
+        yield {n: v for n, v in document.items() if n != name}
+        for other in (None, True, -1, 1.5, 2**70, "x", [], {}):
+            yield {**document, name: other}
+        if isinstance(value, dict):
+            yield from ({**document, name: variant} for variant in variants(value))
+    yield {**document, "surprise": 1}
+
+
+class InputTest(unittest.TestCase):
+    """What is read: the schema of it, and what the program says to what is not of it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "file")
+
+    def write(self, documents):
+        with open(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.writelines(json.dumps(document) + "\n" for document in documents)
+        return self.path
+
+    def test_it_has_the_members_of_an_sa(self):
+        output, read = (SCHEMA["$defs"][name]["properties"] for name in ("sa", "input"))
+        of_messages = {"proposal", "extended_proposal", "supported_auth", "supported_encr", "spi_range", "extended_register", "dump_timeout"}
+        self.assertEqual(set(read) - {"action"}, set(output) - of_messages)
+
+    def test_what_is_printed_is_read_and_printed_again(self):
+        count = 0
+        for sas in dumps():
+            for sa in sas:
+                INPUT.validate(sa)
+            out, err = session("load " + self.write(sas), "dump")
+            self.assertEqual((out[0]["succeeded"] >= len(sas), out[0]["failed"]), (True, 0), err)
+            key = lambda sa: (sa["satype"], sa["spi"], sa["dst"]["address"])
+            self.assertEqual(sorted(map(lasting, out[1:]), key=key), sorted(map(lasting, sas), key=key))
+            count += len(sas)
+        self.assertGreaterEqual(count, 5)
+
+    def test_what_the_schema_refuses_the_program_refuses(self):
+        for whole in [sa for sas in dumps() for sa in sas][:4]:
+            documents = [d for d in variants({**whole, "action": "add"})]
+            out, _ = session("load " + self.write(documents))
+            wrong = {fault["line"] for fault in out[0]["faults"] if fault["severity"] == "error"}
+            refused = {line for line, document in enumerate(documents, 1) if not INPUT.is_valid(document)}
+            self.assertEqual(refused - wrong, set(), [documents[line - 1] for line in refused - wrong][:1])
+            self.assertGreater(len(refused), 100)
+
+    def test_the_kinds_that_are_passed_over(self):
+        written_kinds = {d["kind"]: d for d in written()}
+        for kind, document in written_kinds.items():
+            out, _ = session("load " + self.write([document]))
+            passed_over = kind not in ("sa", "message", "gap")
+            self.assertEqual(out[0]["commands"] == 0, passed_over, kind)
+            self.assertEqual([f.get("pointer") for f in out[0]["faults"]] == ["/kind"], kind in ("message", "gap"), kind)
+
+    def test_the_examples_of_the_manual(self):
+        examples = re.findall(r"```jsonl\n(.*?)```", (ROOT / "doc/json.md").read_text(), re.DOTALL)
+        documents = [json.loads(line) for example in examples for line in example.splitlines()]
+        self.assertGreater(len(documents), 2)
+        for document in documents:
+            INPUT.validate(document)
+        out, err = session("load " + self.write(documents))
+        self.assertEqual((out[0]["commands"], out[0]["failed"]), (len(documents), 0), err)
 
 
 class SchemaTest(unittest.TestCase):
@@ -76,5 +171,6 @@ class SchemaTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    IPSECKEY = sys.argv.pop()
     DOCUMENTS = sys.argv.pop()
     unittest.main()

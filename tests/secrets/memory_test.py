@@ -27,6 +27,14 @@ COUNT = 6
 KEYS = [key for i in range(COUNT) for key in (random.Random(i).randbytes(16), random.Random(1000 + i).randbytes(32))]
 LINES = [f"add esp spi {0x1000 + i:#x} src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {KEYS[2 * i].hex()} "
          f"authalg sha256 authkey {KEYS[2 * i + 1].hex()}\n" for i in range(COUNT)]
+# The same SAs as a program writes them.
+OBJECTS = [json.dumps({"satype": "esp", "spi": 0x1000 + i, "src": {"address": "192.0.2.1"}, "dst": {"address": "192.0.2.2"},
+                       "encr_alg": {"name": "aes-cbc"}, "encr_key": {"hex": KEYS[2 * i].hex()},
+                       "auth_alg": {"name": "hmac-sha256"}, "auth_key": {"hex": KEYS[2 * i + 1].hex()}}) + "\n" for i in range(COUNT)]
+# Keys where no key belongs.
+ASTRAY = [json.dumps({"satype": KEYS[0].hex(), "src": {"address": KEYS[1].hex()}, KEYS[2].hex(): 1, "state": KEYS[3].hex(),
+                      "encr_alg": {"name": KEYS[4].hex()}, "auth_key": {"hex": KEYS[5].hex() + "0"}, "flag_names": [KEYS[6].hex()]}) + "\n",
+          '{"spi" ' + KEYS[7].hex() + "}\n"]
 # Each way in which packets are encrypted or authenticated; the words, and the octets of the keys that stand in them.
 KINDS = [(words, [random.Random(f"{words} {i}").randbytes(size) for i, size in enumerate(sizes)]) for words, sizes in (
     ("encralg aes encrkey {} authalg sha256 authkey {}", (16, 32)), ("encralg aes-gcm encrkey {}", (20,)),
@@ -171,11 +179,15 @@ class Memory(Case):
         """It has read all and waits for a daemon that is stopped."""
         daemon = self.start_daemon()
         daemon.send(signal.SIGSTOP)
-        load = self.start("-f", self.write("keys", "".join(LINES)))
-        self.until_it_waits(load)
-        self.check(load.pid)
+        for what, lines, status in (("commands", LINES, 0), ("JSON", OBJECTS, 1), ("JSON astray", ASTRAY + OBJECTS, 1)):
+            with self.subTest(what):
+                load = self.start("-f", self.write("keys", "".join(lines)))
+                self.until_it_waits(load)
+                self.check(load.pid)
+                daemon.send(signal.SIGCONT)
+                self.assertEqual(load.wait(DEADLINE), status)  # 1: each SA is there already.
+                daemon.send(signal.SIGSTOP)
         daemon.send(signal.SIGCONT)
-        self.assertEqual(load.wait(DEADLINE), 0)
 
     def test_ipseckey_while_it_saves(self):
         """It has written some SAs, and waits for a reader of the next one: to standard output, and to a file system that is

@@ -187,7 +187,9 @@ def check_in(files, sadb):
              "get": blocks("\n".join(out[4:]), "(?:esp|ah)")}
     again, _ = session(sadb, ["flush", f"load {load}", "dump", "flush", f"load {first}", "dump", f"save all {second}", f"apply --dry-run {first}",
                               f"apply --dry-run {changed}", "flush"], "--json")
-    views["JSON"], views["load"] = objects(again[2]), objects(again[5])
+    objects_of = files.write("objects", again[2].splitlines())
+    read_back, _ = session(sadb, ["flush", f"load {objects_of}", "dump", "flush"], "--json")
+    views["JSON"], views["load"], views["load of JSON"] = objects(again[2]), objects(again[5]), objects(read_back[2])
     kept, shown = set(), {}
     for n, (spi, sample) in enumerate(spis.items()):
         what = f"{sample.keyword} {sample.value} ({sample.satype}{', ' if sample.context else ''}{sample.context})"
@@ -205,8 +207,9 @@ def check_in(files, sadb):
             else:
                 shown[sample.group(), view] = shown.get((sample.group(), view)) or text != twin or aloud
         kept.add(sample.keyword)
-        if views["load"].get(spi) != views["JSON"][spi]:
-            wrong.append(f"{what}: after save and load it is another SA\n  {views['JSON'][spi]}\n  {views['load'].get(spi)}")
+        for view in ("load", "load of JSON"):
+            if views[view].get(spi) != views["JSON"][spi]:
+                wrong.append(f"{what}: in {view} it is another SA\n  {views['JSON'][spi]}\n  {views[view].get(spi)}")
     # A value may be what an SA has without a word; not every one of them.
     wrong += [f"{' '.join(group)}: lost in {view}" for (group, view), differs in shown.items() if not differs]
     plans = [{(p["satype"], p["spi"], p["dst"]): p for p in map(json.loads, text.splitlines()) if p["kind"] == "plan"} for text in again[7:9]]

@@ -1,0 +1,125 @@
+// Arbitrary bytes as a file of JSON: made commands of, loaded into an engine, dumped as JSON, loaded again. Nothing may
+// crash, every fault must be printable and have its place, and what the engine holds must survive dump and load.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "lang/json_commands.h"
+#include "lang/request.h"
+#include "must.h"
+#include "pfkey/json.h"
+
+namespace {
+
+using pfkey::Message;
+
+constexpr std::size_t kMaxCommands = 300;
+
+Instant now() { return {std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))}; }
+
+bool harmless(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+class Loader {
+ public:
+  explicit Loader(engine::Engine& engine) : engine_(engine) {}
+
+  /// `piece`: how many bytes each read gives at most.
+  void load(Bytes file, std::size_t piece) {
+    lang::JsonCommands source([&](MutableBytes out) -> Result<std::size_t> {
+      const std::size_t n = std::min({piece, out.size(), file.size()});
+      std::ranges::copy(file.first(n), out.begin());
+      file = file.subspan(n);
+      return n;
+    });
+    for (std::size_t i = 0; i < kMaxCommands; ++i) {
+      const auto line = source.next();
+      if (!line || !*line) break;
+      MUST(source.faults().empty() ==
+           ((*line)->kind == lang::Line::Kind::command || (*line)->kind == lang::Line::Kind::nothing));
+      for (const lang::SourceFault& f : source.faults()) {
+        MUST(f.place.line >= (*line)->number && harmless(f.message + f.detail + f.place.pointer));
+        ++refused_;
+      }
+      if ((*line)->kind == lang::Line::Kind::command) run(source, **line);
+      if (i % 16 == 0) source.release(**line);
+    }
+  }
+
+  std::size_t refused() const { return refused_; }
+
+ private:
+  void run(const lang::JsonCommands& source, const lang::Line& line) {
+    const std::string_view text = source.text(line);
+    auto command = parser_.parse(text, lang::Where::file);
+    for (const lang::Fault& fault : parser_.faults()) show(fault, source, line);
+    MUST(command || lang::has_errors(parser_.faults()));
+    refused_ += !command;
+    if (!command || command->row->operands != lang::Operands::extensions) return;
+    std::vector<Message> messages;
+    lang::to_messages(
+        std::move(*command), names_, [&](lang::Objection&& o) { show(parser_.place(std::move(o)), source, line); },
+        messages);
+    for (Message& m : messages) send(std::move(m));
+  }
+
+  void show(const lang::Fault& fault, const lang::JsonCommands& source, const lang::Line& line) {
+    const auto place = source.place(line, fault.at);
+    MUST(place && place->line >= line.number && harmless(place->pointer));
+  }
+
+  void send(Message&& m) {
+    m.seq = ++seq_, m.pid = 1;
+    engine_.handle(std::move(m), now(), [&](engine::Audience, Message&& reply) { refused_ += reply.error != 0; });
+  }
+
+  engine::Engine& engine_;
+  const lang::Names names_{
+      [](const std::string&) -> Result<std::vector<Address>> { return fail(Errc::not_found, "no such host"); },
+      [](const std::string&) { return std::optional<std::uint8_t>(); },
+      [](const std::string&) { return std::optional<std::uint16_t>(); },
+  };
+  lang::Parser parser_{names_};
+  std::uint32_t seq_ = 0;
+  std::size_t refused_ = 0;
+};
+
+engine::Engine engine_for_files() {
+  engine::Options options;
+  options.random = [n = std::uint32_t{0}]() mutable { return n += 0x9e3779b9; };
+  return engine::Engine(std::move(options));
+}
+
+std::string dumped(engine::Engine& engine) {
+  Message request;
+  request.type = pfkey::Type::dump, request.seq = 1, request.pid = 1;
+  pfkey::JsonOptions options;
+  options.sadb = "memory";
+  SecretText out;
+  const auto walk = engine.dump(request, now(), [](engine::Audience, Message&&) {});
+  MUST(walk);
+  while (auto sa = engine.next(*walk)) pfkey::json_sa(*sa, options, out);
+  return std::string(out);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  engine::Engine first = engine_for_files();
+  Loader(first).load(std::as_bytes(std::span(data + 1, size - 1)), data[0] + 1u);
+
+  const std::string file = dumped(first);
+  engine::Engine second = engine_for_files();
+  Loader reload(second);
+  reload.load(std::as_bytes(std::span(file)), 4096);
+  MUST(reload.refused() == 0);
+  MUST(second.size() == first.size());
+  MUST(dumped(second) == file);
+  return 0;
+}

@@ -1,0 +1,234 @@
+// How an object becomes a command:
+// 1. JsonReader cuts the object out of the file, JsonTree cuts it into values.
+// 2. convert() looks at "kind" and "action"; read_json_sa() makes the message of it that a GET would answer.
+// 3. write() makes of that what `save` makes of an SA, the words of a command, and leaves out what the command does not
+//    use.
+// 4. A fault of that text is about a keyword: place() finds the member that the keyword's value came from.
+#include "lang/json_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "lang/faults.h"
+#include "lang/json_places.h"
+#include "lang/keywords.h"
+#include "lang/save.h"
+#include "lang/suggest.h"
+#include "lang/to_spec.h"
+#include "pfkey/json.h"
+#include "pfkey/units.h"
+
+namespace lang {
+namespace {
+
+constexpr std::string_view kAction = "action";
+constexpr std::array kBeside = {kAction};
+
+bool is_action(const CommandRow& row) { return row.has_keys() || row.verb == Verb::flush; }
+
+std::vector<std::string_view> actions() {
+  std::vector<std::string_view> names;
+  for (const CommandRow& row : commands())
+    if (is_action(row)) names.push_back(row.name());
+  return names;
+}
+
+// A word of the text that is plainly no key and harmless on a terminal.
+bool may_be_shown(std::string_view word) {
+  constexpr std::size_t kLongest = 32;
+  const auto plain = [](char c) {
+    return (text::lower(c) >= 'a' && text::lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  const auto no_digit = [](char c) { return text::hex_digit(c) < 0; };
+  return !word.empty() && word.size() <= kLongest && std::ranges::all_of(word, plain) &&
+         std::ranges::any_of(word, no_digit) && !like_a_key(word);
+}
+
+std::string detail_of(const pfkey::JsonFault& fault) {
+  constexpr std::size_t kFew = 8;  // So many words can be read at a glance.
+  if (fault.known.empty()) return {};
+  std::string detail, near;
+  if (may_be_shown(fault.word)) {
+    detail = fmt::format(" \"{}\"", fault.word);
+    near = did_you_mean(fault.word, fault.known);
+  }
+  if (near.empty() && fault.known.size() <= kFew) near = fmt::format("; there are {}", listed(fault.known, "and"));
+  return detail + near;
+}
+
+void drop_unused(Verb verb, SaSpec& spec) {
+  for (const Keyword& row : keywords())
+    if ((row.used & bit(verb)) == 0) std::visit([&](auto member) { (spec.*member).reset(); }, row.slot);
+}
+
+// The keyword whose words, its value's included, stand at an offset; nullptr: none.
+const Keyword* keyword_at(std::span<const Word> words, std::uint32_t at) {
+  for (std::size_t i = 2; i < words.size(); ++i) {  // Command and SA type come first.
+    const Keyword* const row = find_keyword(words[i].text).row;
+    if (!row) continue;
+    const std::size_t last = std::min(i + value_words(*row), words.size() - 1);
+    if (at >= words[i].at && at < words[last].at + std::max<std::size_t>(words[last].text.size(), 1)) return row;
+    i = last;
+  }
+  return nullptr;
+}
+
+std::uint32_t lines_before(std::string_view text, std::uint32_t at) {
+  return static_cast<std::uint32_t>(std::ranges::count(text.substr(0, at), '\n'));
+}
+
+}  // namespace
+
+Result<std::optional<Line>> JsonCommands::next() {
+  faults_.clear();
+  const auto piece = reader_.next();
+  if (!piece) return std::unexpected(piece.error());
+  if (!*piece) return join_pair();
+  const JsonPiece& p = **piece;
+  Line line{Line::Kind::faulty, p.number, p.start, p.length};
+  if (!p.broken.empty()) {
+    faults_.push_back({{p.number, p.element ? fmt::format("/{}", *p.element) : ""}, std::string(p.broken)});
+    return line;
+  }
+  SecretText text;
+  line.kind = convert(p, reader_.text(p.start, p.length), text);
+  if (line.kind == Line::Kind::command) kept_.push_back({line, p, std::move(text), std::nullopt});
+  return line;
+}
+
+Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object, SecretText& text) {
+  if (const auto broken = tree_.parse(object)) {
+    const auto newline = object.substr(0, broken->at).rfind('\n');
+    const std::size_t column = broken->at - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
+    faults_.push_back(
+        {{piece.number + lines_before(object, broken->at), piece.element ? fmt::format("/{}", *piece.element) : ""},
+         fmt::format("this is no JSON: {}: character {} of the {}", broken->message, column,
+                     newline == std::string_view::npos ? "object" : "line")});
+    return Line::Kind::faulty;
+  }
+  if (const JsonNode* const kind = tree_.find(tree_.root(), "kind"); kind && tree_.raw(*kind) != pfkey::kJsonSa) {
+    if (std::ranges::find(pfkey::kJsonReports, tree_.raw(*kind)) != pfkey::kJsonReports.end())
+      return Line::Kind::nothing;
+    return refuse(piece, *kind, "nothing can be done with an object of this kind; get and dump print kind \"sa\"");
+  }
+  std::vector<pfkey::JsonFault> faults;
+  const CommandRow* const row = action(faults);
+  pfkey::Message m;
+  pfkey::read_json_sa(tree_, kBeside, m, faults);
+  if (row && row->satype == SaTypeRule::specific && !tree_.find(tree_.root(), "satype"))
+    faults.push_back({&tree_.root(), false, "\"satype\" is missing, which is \"ah\" or \"esp\""});
+  for (const pfkey::JsonFault& fault : faults) add_fault(piece, fault);
+  return faults.empty() ? write(*row, std::move(m), piece, text) : Line::Kind::faulty;
+}
+
+const CommandRow* JsonCommands::action(std::vector<pfkey::JsonFault>& faults) const {
+  const JsonNode* const node = tree_.find(tree_.root(), kAction);
+  if (!node) return &row(Verb::add);
+  const CommandRow* const found = node->kind == JsonNode::Kind::string ? find_command(tree_.raw(*node)) : nullptr;
+  if (found && is_action(*found)) return found;
+  faults.push_back({node, false, "unknown action", tree_.raw(*node), actions()});
+  return nullptr;
+}
+
+Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const JsonPiece& piece, SecretText& text) {
+  const JsonNode& root = tree_.root();
+  const bool adds = row.verb == Verb::add;
+  if (adds && m.sa->state == pfkey::State::larval) {
+    faults_.push_back(
+        {place_in(piece, tree_, *tree_.find(root, "state"), 0), "a larval SA has no keys yet: it is left out"});
+    return Line::Kind::left_out;
+  }
+  if (adds && m.remark)
+    return refuse(piece, *tree_.find(root, "remark"),
+                  "it says what no SA of ours can have; without this member the SA is added, and is another one");
+  constexpr std::size_t kUsual = 512;
+  text.reserve(kUsual);
+  text = row.name();
+  text += ' ';
+  text += satype_word(m.satype);
+  if (!row.has_keys()) return Line::Kind::command;
+  const auto address = [](const auto& end) { return end ? end->address : Address(); };
+  const Name name{m.satype, m.sa->spi, address(m.src), address(m.dst)};
+  SaSpec spec = to_spec(std::move(m));
+  drop_unused(row.verb, spec);
+  if (adds && spec.pair_spi) part_pair(spec, name, piece);
+  write_spec(spec, false, text);
+  return Line::Kind::command;
+}
+
+// A pair must exist when it is named.
+void JsonCommands::part_pair(SaSpec& spec, const Name& name, const JsonPiece& piece) {
+  const auto& [type, spi, src, dst] = name;
+  if (partners_.erase({type, spec.pair_spi->value, dst, src}) > 0) return;
+  partners_.insert_or_assign(name,
+                             Partner{spec.pair_spi->value, place_in(piece, tree_, tree_.on_the_way("/pair/spi"), 0)});
+  spec.pair_spi.reset();
+}
+
+// The next of the commands that pair what is left over.
+std::optional<Line> JsonCommands::join_pair() {
+  if (partners_.empty()) return std::nullopt;
+  const auto node = partners_.extract(partners_.begin());
+  const auto& [type, spi, src, dst] = node.key();
+  SaSpec spec;
+  spec.spi = Spi{spi}, spec.pair_spi = Spi{node.mapped().spi};
+  if (!is_unspecified(src)) spec.src = Host{.literal = src, .name = {}};
+  spec.dst = Host{.literal = dst, .name = {}};
+  Kept made{
+      {Line::Kind::command, node.mapped().place.line, reader_.position() + made_++, 0}, {}, {}, node.mapped().place};
+  made.text = fmt::format("{} {}", row(Verb::update).name(), satype_word(type));
+  write_spec(spec, false, made.text);
+  kept_.push_back(std::move(made));
+  return kept_.back().line;
+}
+
+Line::Kind JsonCommands::refuse(const JsonPiece& piece, const JsonNode& node, std::string message) {
+  add_fault(piece, {&node, false, std::move(message)});
+  return Line::Kind::faulty;
+}
+
+// The name of a stranger is not part of the pointer: it may be anything.
+void JsonCommands::add_fault(const JsonPiece& piece, const pfkey::JsonFault& fault) {
+  const JsonNode& named = fault.stranger ? tree_.parent(*fault.where) : *fault.where;
+  faults_.push_back({place_in(piece, tree_, named, fault.where->at), fault.message, detail_of(fault)});
+}
+
+// `at`: where the line is counted, if it is not that of the node itself.
+JsonPlace JsonCommands::place_in(const JsonPiece& piece, const JsonTree& tree, const JsonNode& node,
+                                 std::uint32_t at) const {
+  const std::string_view object = reader_.text(piece.start, piece.length);
+  return {piece.number + lines_before(object, std::max(at, node.at)),
+          (piece.element ? fmt::format("/{}", *piece.element) : "") + tree.pointer(node)};
+}
+
+std::optional<JsonPlace> JsonCommands::place(const Line& line, std::uint32_t at) const {
+  const Kept& command = kept(line);
+  if (command.place) return command.place;
+  JsonTree tree;
+  tree.parse(reader_.text(command.piece.start, command.piece.length));
+  std::vector<Word> words;
+  split(command.text, words);
+  const Keyword* const row = keyword_at(words, at);
+  std::string_view places = row ? json_places(*row) : words.size() > 1 && at >= words[1].at ? "/satype" : "/action";
+  const JsonNode* best = &tree.root();
+  text::for_each_word(places, [&](std::string_view pointer) {
+    const JsonNode& node = tree.on_the_way(pointer);
+    if (tree.pointer(node).size() > tree.pointer(*best).size()) best = &node;
+  });
+  return place_in(command.piece, tree, *best, 0);
+}
+
+const JsonCommands::Kept& JsonCommands::kept(const Line& line) const {
+  return *std::ranges::lower_bound(kept_, line.start, {}, [](const Kept& k) { return k.line.start; });
+}
+
+std::string_view JsonCommands::text(const Line& line) const { return kept(line).text; }
+
+void JsonCommands::release(const Line& line) {
+  while (!kept_.empty() && kept_.front().line.start <= line.start) kept_.pop_front();
+  reader_.release(line.start + line.length);
+}
+
+}  // namespace lang

@@ -1,0 +1,267 @@
+#include "lang/json_commands.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "base/text.h"
+#include "lang/json_places.h"
+#include "lang/lines.h"
+#include "lang/parse.h"
+#include "lang/testing.h"
+#include "pfkey/json_read.h"
+
+namespace lang {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Source::Fill bytes(std::string_view file, std::size_t piece = 4096) {
+  return [file, piece](MutableBytes room) mutable -> Result<std::size_t> {
+    const std::size_t n = std::min({piece, room.size(), file.size()});
+    std::ranges::copy(std::as_bytes(std::span(file.substr(0, n))), room.begin());
+    file.remove_prefix(n);
+    return n;
+  };
+}
+
+// "LINE: text" of each command, "LINE: POINTER: message" of each fault; what is passed over is not there.
+std::vector<std::string> commands_of(std::string_view file, std::size_t piece = 4096) {
+  const auto source = open_source(bytes(file, piece)).value();
+  std::vector<std::string> out;
+  for (auto line = source->next(); line && *line; line = source->next()) {
+    if ((*line)->kind == Line::Kind::command)
+      out.push_back(fmt::format("{}: {}", (*line)->number, source->text(**line)));
+    for (const SourceFault& f : source->faults())
+      out.push_back(fmt::format("{}: {}: {}{}", f.place.line, f.place.pointer, f.message, f.detail));
+    source->release(**line);
+  }
+  return out;
+}
+
+constexpr std::string_view kMinimal =
+    R"({"satype":"esp","spi":8466,"dst":{"address":"192.0.2.2"},"encr_alg":{"name":"aes-gcm"},"encr_key":{"hex":"0011"}})";
+constexpr std::string_view kMinimalText = "add esp spi 0x2112 dst 192.0.2.2 encr_alg aes-gcm encrkey 0011/16";
+
+TEST(JsonCommands, AnObjectIsACommand) {
+  EXPECT_THAT(commands_of(kMinimal), ElementsAre("1: " + std::string(kMinimalText)));
+}
+
+TEST(JsonCommands, AFileIsAStreamOrAnArrayOrBoth) {
+  const std::string one(kMinimal), text(kMinimalText);
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{4096}}) {
+    EXPECT_THAT(commands_of(one + "\n" + one + "\n", piece), ElementsAre("1: " + text, "2: " + text));
+    EXPECT_THAT(commands_of(one + one, piece), ElementsAre("1: " + text, "1: " + text));
+    EXPECT_THAT(commands_of("\xef\xbb\xbf\n [" + one + ",\n" + one + "] " + one + "[]\n", piece),
+                ElementsAre("2: " + text, "3: " + text, "3: " + text));
+  }
+}
+
+TEST(JsonCommands, TheFirstCharacterDecides) {
+  EXPECT_THAT(commands_of("# {\nflush\n"), ElementsAre("2: flush"));
+  EXPECT_THAT(commands_of(""), ElementsAre());
+  EXPECT_THAT(commands_of(" \n\t"), ElementsAre());
+  EXPECT_THAT(commands_of(std::string(70'000, '\n') + "flush\n"), ElementsAre("70001: flush"));
+  EXPECT_THAT(commands_of("\n\n  [ ]"), ElementsAre());
+}
+
+TEST(JsonCommands, WhatPeopleWriteOverSeveralLinesHasLines) {
+  EXPECT_THAT(
+      commands_of(R"([
+  {
+    "satype": "esp",
+    "spi": 1,
+    "dst": {"address": "192.0.2.2"},
+    "hard": {
+      "bytes": "1",
+      "byte": 1
+    }
+  }
+])"),
+      ElementsAre("7: /0/hard/bytes: a whole number from 0 to 18446744073709551615 is expected here, without quotes",
+                  "8: /0/hard: unknown member \"byte\"; did you mean bytes?"));
+}
+
+TEST(JsonCommands, OtherReportsArePassedOver) {
+  EXPECT_THAT(commands_of(R"({"kind":"count","total":1}{"kind":"check"}{"kind":"load"}{"kind":"plan"}{"kind":"apply"})"
+                          R"({"kind":"doctor"})"),
+              ElementsAre());
+  for (const std::string_view kind : {"message", "gap", "sas"})
+    EXPECT_THAT(
+        commands_of(fmt::format(R"({{"kind": "{}"}})", kind)),
+        ElementsAre("1: /kind: nothing can be done with an object of this kind; get and dump print kind \"sa\""));
+}
+
+TEST(JsonCommands, AnActionIsACommandAndUsesWhatItNeeds) {
+  const auto with = [](std::string_view action) {
+    return commands_of(fmt::format(R"({{"action":"{}","satype":"ah","spi":1,"src":{{"address":"192.0.2.1"}},)"
+                                   R"("dst":{{"address":"192.0.2.2"}},"hard":{{"bytes":9}},"pair":{{"spi":2}}}})",
+                                   action));
+  };
+  EXPECT_THAT(with("update"),
+              ElementsAre("1: update ah spi 0x1 pair-spi 0x2 src 192.0.2.1 dst 192.0.2.2 hard_bytes 9"));
+  EXPECT_THAT(with("update-pair"), ElementsAre("1: update-pair ah spi 0x1 src 192.0.2.1 dst 192.0.2.2 hard_bytes 9"));
+  EXPECT_THAT(with("delete"), ElementsAre("1: delete ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
+  EXPECT_THAT(with("delete-pair"), ElementsAre("1: delete-pair ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
+  EXPECT_THAT(with("get"), ElementsAre("1: get ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
+  EXPECT_THAT(with("flush"), ElementsAre("1: flush ah"));
+  EXPECT_THAT(commands_of(R"({"action":"flush"})"), ElementsAre("1: flush all"));
+  EXPECT_THAT(with("remove"), ElementsAre("1: /action: unknown action \"remove\"; there are add, update, update-pair, "
+                                          "delete, delete-pair, get and flush"));
+  EXPECT_THAT(with("save"), ElementsAre(HasSubstr("/action: unknown action \"save\"")));
+}
+
+TEST(JsonCommands, WhatIsNoSaToAddIsSaid) {
+  EXPECT_THAT(commands_of(R"({"spi":1})"), ElementsAre("1: : \"satype\" is missing, which is \"ah\" or \"esp\""));
+  EXPECT_THAT(commands_of(R"({"satype":"ah","spi":1,"state":"larval"})"),
+              ElementsAre("1: /state: a larval SA has no keys yet: it is left out"));
+  EXPECT_THAT(
+      commands_of(R"({"satype":"ah","spi":1,"remark":"x"})"),
+      ElementsAre("1: /remark: it says what no SA of ours can have; without this member the SA is added, and is "
+                  "another one"));
+}
+
+std::string paired(unsigned spi, unsigned other, std::string_view src, std::string_view dst) {
+  return fmt::format(
+             R"({{"satype":"ah","spi":{},"src":{{"address":"{}"}},"dst":{{"address":"{}"}},"pair":{{"spi":{}}}}})", spi,
+             src, dst, other) +
+         "\n";
+}
+
+TEST(JsonCommands, OfAPairTheSecondNamesTheFirst) {
+  EXPECT_THAT(commands_of(paired(1, 2, "192.0.2.1", "192.0.2.2") + paired(2, 1, "192.0.2.2", "192.0.2.1")),
+              ElementsAre("1: add ah spi 0x1 src 192.0.2.1 dst 192.0.2.2",
+                          "2: add ah spi 0x2 pair-spi 0x1 src 192.0.2.2 dst 192.0.2.1"));
+}
+
+TEST(JsonCommands, APartnerThatIsNotInTheFileIsPairedAtItsEnd) {
+  const std::string file = paired(1, 2, "192.0.2.1", "192.0.2.2") + paired(3, 4, "192.0.2.1", "192.0.2.2");
+  EXPECT_THAT(commands_of(file), ElementsAre("1: add ah spi 0x1 src 192.0.2.1 dst 192.0.2.2",
+                                             "2: add ah spi 0x3 src 192.0.2.1 dst 192.0.2.2",
+                                             "1: update ah spi 0x1 pair-spi 0x2 src 192.0.2.1 dst 192.0.2.2",
+                                             "2: update ah spi 0x3 pair-spi 0x4 src 192.0.2.1 dst 192.0.2.2"));
+  const auto source = open_source(bytes(file)).value();
+  std::vector<std::string> places;
+  for (auto line = source->next(); line && *line; line = source->next()) {
+    const auto place = source->place(**line, 0);
+    places.push_back(fmt::format("{}:{}", place->line, place->pointer));
+  }
+  EXPECT_THAT(places, ElementsAre("1:", "2:", "1:/pair/spi", "2:/pair/spi"));
+}
+
+TEST(JsonCommands, WhatIsNoJsonIsPassedOverLineByLine) {
+  const std::string good = "\n" + std::string(kMinimal), text = ": " + std::string(kMinimalText);
+  EXPECT_THAT(
+      commands_of("{\"spi\" 1}" + good),
+      ElementsAre("1: : this is no JSON: a colon is expected here, between a name and its value: character 8 of the "
+                  "object",
+                  "2" + text));
+  EXPECT_THAT(
+      commands_of("{\n\"spi\": 1,\n\"spi\" 2}" + good),
+      ElementsAre("3: : this is no JSON: a colon is expected here, between a name and its value: character 7 of the "
+                  "line",
+                  "4" + text));
+  EXPECT_THAT(commands_of("{\"spi\": {" + good),
+              ElementsAre("1: : the object has no end before another one begins: } is missing", "2" + text));
+  EXPECT_THAT(
+      commands_of("{\"spi: 1}" + good),
+      ElementsAre("1: : a string of the object has no end on its line: a quotation mark is missing", "2" + text));
+  EXPECT_THAT(commands_of("{} x {}" + good),
+              ElementsAre("1: : \"satype\" is missing, which is \"ah\" or \"esp\"",
+                          "1: : an object is expected here, or an array of objects", "2" + text));
+  EXPECT_THAT(commands_of("[1," + good + "]"),
+              ElementsAre("1: : an object is expected here, as an element of the array", "2" + text));
+  EXPECT_THAT(commands_of("[" + std::string(kMinimal) + good),
+              ElementsAre("1" + text, "2: : a comma or ] is expected here, behind an element of the array", "2" + text,
+                          "2: : the array has no end: ] is missing"));
+  EXPECT_THAT(commands_of("{\"spi\": 1"), ElementsAre("1: : the object has no end: } is missing"));
+  EXPECT_THAT(commands_of("{\"sadb\": \"" + std::string(1 << 20, 'x') + "\"}" + good),
+              ElementsAre("1: : the object is longer than 1048576 bytes", "2" + text));
+}
+
+TEST(JsonCommands, AWordThatMayBeAKeyIsNotShown) {
+  for (const std::string_view secret :
+       {"00112233445566778899aabbccddeeff", "deadbeef", "cafe", "1234", "\\u0041", "key of mine"}) {
+    for (const std::string_view form : {R"({{"satype":"ah","{}":1}})", R"({{"satype":"ah","state":"{}"}})",
+                                        R"({{"satype":"ah","src":{{"address":"{}"}}}})", R"({{"action":"{}"}})",
+                                        R"({{"satype":"{}"}})", R"({{"kind":"{}"}})", R"({{"satype":"ah","spi":"{}"}})",
+                                        R"({{"satype":"ah","auth_key":"{}"}})", R"({{"satype":"ah","{}"}})"}) {
+      const auto out = commands_of(fmt::format(fmt::runtime(form), secret));
+      ASSERT_EQ(out.size(), 1u) << form;
+      EXPECT_EQ(out[0].find(secret), std::string::npos) << out[0];
+    }
+  }
+}
+
+// A stream is as long as it likes; what is held is what was not released.
+TEST(JsonCommands, HoldsNoMoreThanWhatIsAskedFor) {
+  std::size_t left = 200'000;
+  const std::string object = std::string(kMinimal) + "\n";
+  std::size_t given = 0;
+  JsonCommands source([&](MutableBytes room) -> Result<std::size_t> {
+    EXPECT_LE(room.size(), std::size_t{1} << 20);
+    std::size_t n = 0;
+    for (; left > 0 && room.size() - n >= object.size(); --left, n += object.size())
+      std::ranges::copy(std::as_bytes(std::span(object)), room.begin() + static_cast<std::ptrdiff_t>(n));
+    return n;
+  });
+  for (auto line = source.next(); line && *line; line = source.next()) {
+    ++given;
+    source.release(**line);
+  }
+  EXPECT_EQ(given, 200'000u);
+}
+
+// The members that each place names can stand in an object.
+TEST(JsonPlaces, EveryKeywordHasOne) {
+  for (const Keyword& row : keywords()) {
+    if ((row.used & bit(Verb::add)) == 0) continue;
+    const std::string_view places = json_places(row);
+    EXPECT_FALSE(places.empty()) << row.name();
+    text::for_each_word(places, [&](std::string_view pointer) {
+      ASSERT_EQ(pointer[0], '/');
+      const auto slash = pointer.find('/', 1);
+      const std::string_view member = pointer.substr(1, slash - 1);
+      const std::string value =
+          slash == std::string_view::npos ? "0" : fmt::format(R"({{"{}": 0}})", pointer.substr(slash + 1));
+      const std::string object = fmt::format(R"({{"{}": {}}})", member, value);
+      JsonTree tree;
+      ASSERT_FALSE(tree.parse(object));
+      pfkey::Message m;
+      std::vector<pfkey::JsonFault> faults;
+      pfkey::read_json_sa(tree, {}, m, faults);
+      for (const pfkey::JsonFault& f : faults) EXPECT_FALSE(f.stranger) << object;
+    });
+  }
+}
+
+TEST(JsonPlaces, AFaultOfTheCommandIsAtTheMember) {
+  const std::string file = R"({
+"action": "add",
+"satype": "esp",
+"spi": 1,
+"dst": {"address": "192.0.2.2"},
+"encr_alg": {"name": "aes"},
+"encr_key": {"hex": "0011"},
+"soft": {"bytes": 9},
+"hard": {
+"bytes": 5}
+})";
+  const auto source = open_source(bytes(file)).value();
+  const auto line = source->next();
+  ASSERT_TRUE(line && *line);
+  const std::string_view text = source->text(**line);
+  const auto place = [&](std::string_view word) {
+    const auto at = source->place(**line, static_cast<std::uint32_t>(text.find(word))).value();
+    return fmt::format("{}:{}", at.line, at.pointer);
+  };
+  EXPECT_EQ(place("add"), "2:/action");
+  EXPECT_EQ(place("esp"), "3:/satype");
+  EXPECT_EQ(place("0x1"), "4:/spi");
+  EXPECT_EQ(place("encrkey"), "7:/encr_key");
+  EXPECT_EQ(place("soft_bytes"), "8:/soft/bytes");
+  EXPECT_EQ(place("hard_bytes"), "10:/hard/bytes");
+}
+
+}  // namespace
+}  // namespace lang

@@ -1,0 +1,13 @@
+#pragma once
+/// Where in JSON the value of a keyword stands.
+#include <string_view>
+
+#include "lang/keywords.h"
+
+namespace lang {
+
+/// JSON pointers within an object of an SA, separated by blanks: the value is in the first that the object has. Empty:
+/// the keyword has no place there.
+std::string_view json_places(const Keyword& row);
+
+}  // namespace lang

@@ -1,0 +1,194 @@
+#include "pfkey/json_read.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "pfkey/extensions.h"
+#include "pfkey/json.h"
+#include "pfkey/test_samples.h"
+
+namespace pfkey {
+namespace {
+
+using testing::ElementsAre;
+
+struct Read {
+  Message m;
+  std::vector<std::string> faults;  // "POINTER: message", "(word)" behind it.
+};
+
+Read read(std::string_view text) {
+  JsonTree tree;
+  EXPECT_FALSE(tree.parse(text)) << text;
+  std::vector<JsonFault> faults;
+  Read out;
+  read_json_sa(tree, {}, out.m, faults);
+  for (const JsonFault& f : faults)
+    out.faults.push_back(fmt::format("{}: {}{}", tree.pointer(*f.where), f.message,
+                                     f.known.empty() ? "" : fmt::format(" ({})", f.word)));
+  return out;
+}
+
+std::vector<std::string> faults(std::string_view text) { return read(text).faults; }
+
+std::string written(const Message& m) {
+  SecretText out;
+  JsonOptions options;
+  options.sadb = "memory";
+  json_sa(m, options, out);
+  return std::string(out);
+}
+
+// Everything that an SA can have, as a DUMP shows it: what is of other messages is not there.
+Message all_of_an_sa() {
+  Message m = samples::everything();
+  m.type = Type::get, m.seq = m.pid = 0, m.error = 0, m.diagnostic = 0;
+  m.proposal.reset(), m.extended_proposal.reset(), m.supported_auth.reset(), m.supported_encrypt.reset();
+  m.extended_register.reset(), m.extended_dump.reset();
+  m.sa->replay = UINT8_MAX;  // Beside a window of 1024.
+  m.natt_remote->proto = m.natt_local->proto = kProtoUdp;
+  return m;
+}
+
+TEST(JsonRead, GivesBackWhatIsWritten) {
+  for (const auto& make : {samples::tunnel_sa, all_of_an_sa}) {
+    Message m = make();
+    m.seq = m.pid = 0;
+    const Read back = read(written(m));
+    EXPECT_THAT(back.faults, ElementsAre());
+    EXPECT_EQ(written(back.m), written(m));
+    EXPECT_TRUE(back.m == m) << written(m);
+  }
+}
+
+TEST(JsonRead, OctetsComeBackThroughHexadecimal) {
+  Message m = samples::tunnel_sa();
+  m.seq = m.pid = 0;
+  m.src_identity = Identity{IdentityType::x_dn, 0, "a\xff\\\"\n"};
+  const Read back = read(written(m));
+  EXPECT_THAT(back.faults, ElementsAre());
+  EXPECT_TRUE(back.m == m);
+}
+
+TEST(JsonRead, WhatIsLeftOutIsAsGood) {
+  const Read back =
+      read(R"({"satype": "ESP", "spi": 1, "dst": {"address": "::ffff:192.0.2.2"}, "flag_names": ["inbound"],
+      "encr_alg": {"number": 20}, "auth_alg": {"name": "sha256"}, "encr_key": {"hex": "00FF"},
+      "inner_dst": {"address": "10.1.0.0", "proto": 6}, "mark": {"value": 3}})");
+  EXPECT_THAT(back.faults, ElementsAre());
+  Message m;
+  m.type = Type::get, m.satype = SaType::esp;
+  m.sa = Sa{1, 0, State::mature, 5, 20, kFlagInbound};
+  m.dst = samples::endpoint("192.0.2.2");
+  m.encrypt_key = samples::key(16, 0, "00ff");
+  m.inner_dst = samples::endpoint("10.1.0.0", 0, kProtoTcp, 32);
+  m.inner_src = samples::endpoint("0.0.0.0", 0, kProtoTcp, 0);
+  m.mark = Mark{3, UINT32_MAX};
+  EXPECT_TRUE(back.m == m) << written(back.m);
+}
+
+TEST(JsonRead, ARemainderOfAnOctetIsAKeyToo) {
+  const Read back = read(R"({"auth_key": {"bits": 9, "hex": "ff80"}, "encr_key": {"hex": "0102", "iv": "0a0b"}})");
+  EXPECT_THAT(back.faults, ElementsAre());
+  EXPECT_TRUE(back.m.auth_key == samples::key(9, 0, "ff80"));
+  EXPECT_TRUE(back.m.encrypt_key == samples::key(16, 0, "0102"));
+  EXPECT_TRUE(back.m.initial_iv == samples::key(16, 0, "0a0b"));
+}
+
+TEST(JsonRead, SaysWhatIsExpected) {
+  struct Case {
+    std::string_view text, fault;
+  };
+  for (const Case& c : {
+           Case{"[]", ": an object is expected here"},
+           Case{R"({"spy": 1})", "/spy: unknown member (spy)"},
+           Case{R"({"proposal": {}})", "/proposal: unknown member (proposal)"},
+           Case{R"({"spi": 4294967296})", "/spi: a whole number from 0 to 4294967295 is expected here"},
+           Case{R"({"spi": -1})", "/spi: a whole number from 0 to 4294967295 is expected here"},
+           Case{R"({"spi": 1.0})", "/spi: a whole number from 0 to 4294967295 is expected here"},
+           Case{R"({"spi": "1"})", "/spi: a whole number from 0 to 4294967295 is expected here, without quotes"},
+           Case{R"({"spi": null})", "/spi: a whole number from 0 to 4294967295 is expected here"},
+           Case{R"({"spi": 1, "spi": 2})", "/spi: this member stands twice; say which one is meant"},
+           Case{R"({"src": {"address": "::1", "address": "::1"}})",
+                "/src/address: this member stands twice; say which one is meant"},
+           Case{R"({"satype": "eps"})", "/satype: unknown word (eps)"},
+           Case{R"({"state": 1})", "/state: a word, as a string, is expected here"},
+           Case{R"({"mode": "beet"})", "/mode: unknown mode (beet)"},
+           Case{R"({"flag_names": ["inbuond"]})", "/flag_names/0: unknown flag (inbuond)"},
+           Case{R"({"flags": 16384, "flag_names": ["outbound"]})",
+                "/flags: \"flags\" and \"flag_names\" do not say the same: leave one of them out"},
+           Case{R"({"esn": 1})", "/esn: true or false is expected here"},
+           Case{R"({"replay_value": "1"})",
+                "/replay_value: a whole number from 0 to 18446744073709551615 is expected here, without quotes"},
+           Case{R"({"src": {}})", "/src: \"address\" is missing"},
+           Case{R"({"src": "192.0.2.1"})", "/src: an object is expected here"},
+           Case{
+               R"({"src": {"address": "localhost"}})",
+               "/src/address: an IPv4 or IPv6 address is expected here, as a string; names of hosts are not looked up"},
+           Case{R"({"src": {"address": "::1", "port": 65536}})",
+                "/src/port: a whole number from 0 to 65535 is expected here"},
+           Case{R"({"inner_src": {"address": "::1", "prefix": 129}})",
+                "/inner_src/prefix: a whole number from 0 to 128 is expected here"},
+           Case{R"({"src": {"address": "192.0.2.1", "prefix": 24}})",
+                "/src: an outer address has no prefix; a tunnel's traffic is in inner_src and inner_dst"},
+           Case{R"({"src": {"address": "::1", "proto": 6}, "dst": {"address": "::2", "proto": 17}})",
+                "/src/proto: both ends have one protocol, and here are two"},
+           Case{R"({"mode": "tunnel"})", "/mode: a tunnel needs inner_src or inner_dst, or both"},
+           Case{R"({"mode": "transport", "inner_src": {"address": "::1"}})",
+                "/mode: an SA with inner_src or inner_dst is a tunnel"},
+           Case{R"({"hard": {"packets": 1}})", "/hard/packets: unknown member (packets)"},
+           Case{R"({"mark": {"mask": 1}})", "/mark: \"value\" is missing"},
+           Case{R"({"offload": {"mode": "software", "device": "eth0"}})", "/offload/mode: unknown word (software)"},
+           Case{R"({"offload": {"mode": "crypto", "device": "a\u0000"}})",
+                "/offload/device: no text here can hold the character \\u0000"},
+           Case{R"({"src_identity": {"type": "fqdn"}})", "/src_identity: \"text\" is missing"},
+           Case{R"({"src_identity": {"type": "fqdn", "hex": "6"}})",
+                "/src_identity/hex: an even number of hexadecimal digits is expected here, without an octet 00"},
+           Case{R"({"label": {"level": 1, "compartments": 5}})",
+                "/label/compartments: an array of numbers is expected here"},
+           Case{R"({"encr_alg": {"name": "ase"}})", "/encr_alg/name: unknown algorithm (ase)"},
+           Case{R"({"encr_alg": "aes"})", "/encr_alg: an object with \"name\" or \"number\" is expected here"},
+           Case{R"({"encr_alg": {}})", "/encr_alg: \"name\" or \"number\" is missing"},
+           Case{R"({"encr_alg": {"name": "aes-gcm", "number": 12}})",
+                "/encr_alg: \"number\" and \"name\" say different algorithms: leave one of them out"},
+           Case{R"({"encr_key": {}})", "/encr_key: \"hex\" is missing"},
+           Case{R"({"encr_key": {"bits": 128}})",
+                "/encr_key: \"hex\" is missing: this text was written without the digits of keys, as by -p and by "
+                "monitor"},
+           Case{R"({"encr_key": {"hex": "00", "salt_bits": 32}})",
+                "/encr_key: \"salt\" is missing: this text was written without the digits of keys, as by -p and by "
+                "monitor"},
+           Case{R"({"encr_key": {"hex": "000"}})",
+                "/encr_key/hex: an even number of hexadecimal digits, at most 512, is expected here"},
+           Case{R"({"encr_key": {"hex": "0g"}})", "/encr_key/hex: hexadecimal digits alone are expected here"},
+           Case{R"({"encr_key": {"hex": "0\u0030"}})",
+                "/encr_key/hex: an even number of hexadecimal digits, at most 512, is expected here"},
+           Case{R"({"encr_key": {"hex": 12}})", "/encr_key/hex: hexadecimal digits, as a string, is expected here"},
+           Case{R"({"encr_key": {"hex": "0000", "bits": 128}})",
+                "/encr_key/bits: \"hex\" has 16 bits, this says 128: leave this out, or mend what is wrong"},
+           Case{R"({"encr_key": {"hex": "0000", "bits": 15, "salt": "00"}})",
+                "/encr_key: a key with a salt or an IV behind it has whole octets"},
+           Case{R"({"auth_key": {"hex": "00", "salt": "00"}})", "/auth_key/salt: unknown member (salt)"},
+       })
+    EXPECT_THAT(faults(c.text), ElementsAre(c.fault)) << c.text;
+}
+
+TEST(JsonRead, KeysHaveABound) {
+  const auto key = [](std::size_t octets) {
+    return fmt::format(R"({{"encr_key": {{"hex": "{}", "salt": "00"}}}})", std::string(2 * octets, '0'));
+  };
+  EXPECT_THAT(faults(key(Secret::kMaxSize - 1)), ElementsAre());
+  EXPECT_THAT(faults(key(Secret::kMaxSize)), ElementsAre("/encr_key: a key, with salt and IV, has at most 256 octets"));
+  EXPECT_THAT(faults(key(Secret::kMaxSize + 1)),
+              ElementsAre("/encr_key/hex: an even number of hexadecimal digits, at most 512, is expected here"));
+}
+
+TEST(JsonRead, EveryFaultIsSaid) {
+  EXPECT_THAT(faults(R"({"spi": true, "hard": {"bytes": "1", "byte": 1}})"),
+              ElementsAre("/spi: a whole number from 0 to 4294967295 is expected here",
+                          "/hard/bytes: a whole number from 0 to 18446744073709551615 is expected here, without quotes",
+                          "/hard/byte: unknown member (byte)"));
+}
+
+}  // namespace
+}  // namespace pfkey

@@ -1,0 +1,172 @@
+#include "pfkey/json_values.h"
+
+#include <charconv>
+
+#include "base/text.h"
+
+namespace pfkey {
+
+using Kind = JsonNode::Kind;
+
+namespace {
+
+std::optional<std::uint64_t> whole_number(std::string_view digits) {
+  std::uint64_t number = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  return error == std::errc() && stop == end && !digits.empty() ? std::optional(number) : std::nullopt;
+}
+
+std::vector<std::string_view> algorithm_words(AlgorithmKind kind) {
+  std::vector<std::string_view> words;
+  text::for_each_word(none_names(kind), [&](std::string_view n) { words.push_back(n); });
+  for (const Algorithm& a : algorithms())
+    if (a.kind == kind) text::for_each_word(a.names, [&](std::string_view n) { words.push_back(n); });
+  return words;
+}
+
+}  // namespace
+
+bool json_octets(std::string_view digits, MutableBytes out) {
+  int bad = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const int high = text::hex_digit(digits[2 * i]), low = text::hex_digit(digits[2 * i + 1]);
+    bad |= high | low;
+    out[i] = static_cast<std::byte>(static_cast<unsigned>(high) << 4 | (static_cast<unsigned>(low) & 0xf));
+  }
+  return bad >= 0;
+}
+
+bool JsonValues::expect(const JsonNode& node, Kind kind, std::string_view what) {
+  if (node.kind == kind) return true;
+  fault(node, fmt::format("{} is expected here", what));
+  return false;
+}
+
+void JsonValues::unknown_member(const JsonNode& node, std::vector<std::string_view> known) {
+  faults_.push_back({&node, true, "unknown member", tree_.name(node), std::move(known)});
+}
+
+bool JsonValues::twice(const JsonNode& parent, const JsonNode& node) {
+  if (tree_.find(parent, tree_.name(node)) == &node) return false;
+  fault(node, "this member stands twice; say which one is meant");
+  return true;
+}
+
+bool JsonValues::take_number(const JsonNode& node, std::uint64_t& out, std::uint64_t most) {
+  const auto number = node.kind == Kind::number ? whole_number(tree_.raw(node)) : std::nullopt;
+  if (!number || *number > most) {
+    fault(node, fmt::format("a whole number from 0 to {} is expected here{}", most,
+                            node.kind == Kind::string ? ", without quotes" : ""));
+    return false;
+  }
+  out = *number;
+  return true;
+}
+
+bool JsonValues::take(const JsonNode& node, std::string& out, std::uint64_t /*most*/) {
+  if (!expect(node, Kind::string, "a string")) return false;
+  out = tree_.string(node);
+  if (out.find('\0') == std::string::npos) return true;
+  fault(node, "no text here can hold the character \\u0000");
+  return false;
+}
+
+bool JsonValues::take(const JsonNode& node, std::vector<std::uint64_t>& out, std::uint64_t /*most*/) {
+  if (!expect(node, Kind::array, "an array of numbers")) return false;
+  bool good = true;
+  tree_.for_each(node, [&](const JsonNode& child) { good = take(child, out.emplace_back()) && good; });
+  return good;
+}
+
+bool JsonValues::take(const JsonNode& node, Address& out, std::uint64_t /*most*/) {
+  const auto address = node.kind == Kind::string ? parse_address(tree_.raw(node)) : std::nullopt;
+  if (address) out = unmapped(*address);
+  if (!address) fault(node, "an IPv4 or IPv6 address is expected here, as a string; names of hosts are not looked up");
+  return address.has_value();
+}
+
+bool JsonValues::take(const JsonNode& node, ReplayValue& out) {
+  std::uint64_t number = 0;
+  if (!take(node, number)) return false;
+  out = ReplayValue::of(number);
+  return true;
+}
+
+// A number that has no word is its own.
+template <class T>
+bool JsonValues::take_word(const JsonNode& node, std::span<const Word> words, T& out) {
+  if (!expect(node, Kind::string, "a word, as a string,")) return false;
+  const auto named = find_number(words, tree_.raw(node));
+  const auto number = named ? std::optional<std::uint64_t>(*named) : whole_number(tree_.raw(node));
+  using Value = typename std::conditional_t<std::is_enum_v<T>, std::underlying_type<T>, std::type_identity<T>>::type;
+  if (!number || *number > std::numeric_limits<Value>::max()) {
+    unknown_word(node, "unknown word", all_names(words));
+    return false;
+  }
+  out = static_cast<T>(*number);
+  return true;
+}
+
+bool JsonValues::take(const JsonNode& node, Number& out, JsonWords words) {
+  return words && node.kind == Kind::string ? take_word(node, words(), out.value) : take(node, out);
+}
+
+bool JsonValues::take(const JsonNode& node, State& out, std::uint64_t /*most*/) {
+  return take_word(node, state_words(), out);
+}
+bool JsonValues::take(const JsonNode& node, SaType& out, std::uint64_t /*most*/) {
+  return take_word(node, satype_words(), out);
+}
+bool JsonValues::take(const JsonNode& node, IdentityType& out, std::uint64_t /*most*/) {
+  return take_word(node, identity_words(), out);
+}
+bool JsonValues::take(const JsonNode& node, Offload::Mode& out, std::uint64_t /*most*/) {
+  return take_word(node, offload_words(), out);
+}
+
+// Where the octets stand, the text is what JSON could hold of them.
+bool JsonValues::take(const JsonNode& node, Identity& out) {
+  if (!take_fields(node, out)) return false;
+  const JsonNode* const hex = tree_.find(node, "hex");
+  if (!hex && !tree_.find(node, "text")) fault(node, "\"text\" is missing");
+  if (!hex) return tree_.find(node, "text") != nullptr;
+  out.text.assign(hex->length / 2, '\0');
+  const bool good = hex->length % 2 == 0 && json_octets(tree_.raw(*hex), std::as_writable_bytes(std::span(out.text)));
+  if (!good || out.text.find('\0') != std::string::npos)
+    fault(*hex, "an even number of hexadecimal digits is expected here, without an octet 00");
+  return good;
+}
+
+std::optional<std::uint8_t> JsonValues::algorithm_named(const JsonNode& node, AlgorithmKind kind) {
+  if (!expect(node, Kind::string, "the name of an algorithm")) return std::nullopt;
+  const std::string_view name = tree_.raw(node);
+  if (text::list_has(none_names(kind), name) || name == algorithm_name(kind, 0)) return std::uint8_t{0};
+  if (const Algorithm* const row = find_algorithm(kind, name)) return row->number;
+  if (const auto number = whole_number(name); number && *number <= UINT8_MAX) return static_cast<std::uint8_t>(*number);
+  unknown_word(node, "unknown algorithm", algorithm_words(kind));
+  return std::nullopt;
+}
+
+// Number and name, of which one is enough.
+void JsonValues::take_algorithm(const JsonNode& node, AlgorithmKind kind, std::uint8_t& out) {
+  constexpr std::string_view kNumber = "number", kName = "name";
+  if (!expect(node, Kind::object, "an object with \"name\" or \"number\"")) return;
+  std::optional<std::uint8_t> number, named;
+  tree_.for_each(node, [&](const JsonNode& child) {
+    if (twice(node, child)) return;
+    if (tree_.name(child) == kName) {
+      named = algorithm_named(child, kind);
+    } else if (tree_.name(child) == kNumber) {
+      if (std::uint8_t said = 0; take(child, said)) number = said;
+    } else {
+      unknown_member(child, {kNumber, kName});
+    }
+  });
+  if (named && number.value_or(*named) != *named)
+    return fault(node, "\"number\" and \"name\" say different algorithms: leave one of them out");
+  if (!tree_.find(node, kNumber) && !tree_.find(node, kName)) fault(node, "\"name\" or \"number\" is missing");
+  out = named.value_or(number.value_or(0));
+}
+
+}  // namespace pfkey
