@@ -144,7 +144,7 @@ class Layers(unittest.TestCase):
             ["tests/layers.py: nothing in kernel includes system: drop the arrow",
              "src/kernel/CMakeLists.txt: USES: kernel does not include system"])
         self.assertEqual(
-            breaks({**whole_tree(), "lang/CMakeLists.txt": "layer(lang USES base TEST_USES pfkey)\n"}, layers.check_uses),
+            breaks({**whole_tree(), "lang/CMakeLists.txt": "layer(lang USES table base TEST_USES pfkey)\n"}, layers.check_uses),
             ["src/lang/CMakeLists.txt: USES: lang does not name, but includes, pfkey"])
 
     def test_what_a_test_includes_is_no_arrow(self):
