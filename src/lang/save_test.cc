@@ -36,10 +36,11 @@ class Generator {
     if (maybe()) m.sa->flags |= pfkey::kFlagInbound;
     if (maybe()) m.sa->flags |= pfkey::kFlagOutbound;
     if (below(4) == 0) m.replay_value = pfkey::ReplayValue{1 + below(100000), 0};
+    linux_members(m);
     algorithms(m);
     limits(m);
     traffic(m);
-    linux_members(m);
+    tunnel_members(m);
     if (below(4) == 0) m.src_identity = identity();
     if (below(4) == 0) m.dst_identity = identity();
     if (below(4) == 0) m.sensitivity = label(0);
@@ -48,6 +49,13 @@ class Generator {
   }
 
  private:
+  void tunnel_members(Message& m) {
+    if (m.inner_src && below(4) == 0) m.dscp = pfkey::Number{below(pfkey::kDscpCopy + 1)};
+    if (m.inner_src && m.dst->address.family == Family::v4 && below(4) == 0) m.df = pfkey::Number{below(3)};
+    if (m.inner_src && m.satype == pfkey::SaType::esp && below(4) == 0) m.tfc_pad = pfkey::Number{1 + below(65535)};
+    if (m.natt_remote && m.natt_remote->port != 0 && below(4) == 0) m.keepalive = pfkey::Number{1 + below(65535)};
+  }
+
   void linux_members(Message& m) {
     static const std::vector<std::string> kDevices = {"eth0", "spi", "packet", "mark", "a b",
                                                       "a\"b", "#",   "$x",     "\x01"};
@@ -55,10 +63,6 @@ class Generator {
     if (below(4) == 0) m.bundle = pfkey::Number{1 + below(9)};
     if (below(4) == 0) m.device = pfkey::Device{kDevices[below(static_cast<std::uint32_t>(kDevices.size()))]};
     if (below(4) == 0) m.output_mark = pfkey::Mark{below(16), 0xf};
-    if (m.inner_src && below(4) == 0) m.dscp = pfkey::Number{below(pfkey::kDscpCopy + 1)};
-    if (m.inner_src && m.dst->address.family == Family::v4 && below(4) == 0) m.df = pfkey::Number{below(3)};
-    if (m.inner_src && m.satype == pfkey::SaType::esp && below(4) == 0) m.tfc_pad = pfkey::Number{1 + below(65535)};
-    if (m.natt_remote && m.natt_remote->port != 0 && below(4) == 0) m.keepalive = pfkey::Number{1 + below(65535)};
     if (below(4) == 0) m.reqid = pfkey::Number{below(3)};
     if (below(4) == 0) m.if_id = pfkey::Number{static_cast<std::uint32_t>(random_())};
     if (below(4) == 0) {
