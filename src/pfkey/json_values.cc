@@ -1,3 +1,8 @@
+// Values of a JSON document, read into fields of a message:
+// 1. Each take() reads one kind of value, and reports what was expected if the node is another.
+// 2. Words are those of the tables in pfkey/names; a number that has no word is its own.
+// 3. Members that are unknown or given twice are reported, with the names that would fit.
+// 4. Algorithms come as a number or as a name, of which one is enough.
 #include "pfkey/json_values.h"
 
 #include <charconv>
