@@ -1,3 +1,7 @@
+// Text of JSON (RFC 8259) as a tree:
+// 1. parse() walks the text once; what is not JSON is a break, with its place.
+// 2. Nodes are views into the text; string() resolves escapes, and only UTF-8 is let in.
+// 3. find(), parent() and pointer() lead through the tree; a pointer names a node in messages.
 #include "base/json_tree.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,7 @@
+// A stream of JSON objects, one after another:
+// 1. more() reads into one buffer, and drops what was released.
+// 2. next() skips blanks and finds where an object begins; object() finds its end.
+// 3. After text that is not JSON, skip_from() continues at the next line that begins with an object.
 #include "lang/json_reader.h"
 
 #include <algorithm>

@@ -1,7 +1,13 @@
+// Values of a JSON document, read into fields of a message:
+// 1. Each take() reads one kind of value, and reports what was expected if the node is another.
+// 2. Words are those of the tables in pfkey/names; a number that has no word is its own.
+// 3. Members that are unknown or given twice are reported, with the names that would fit.
+// 4. Algorithms come as a number or as a name, of which one is enough.
 #include "pfkey/json_values.h"
 
 #include <charconv>
 
+#include "base/hex.h"
 #include "base/text.h"
 
 namespace pfkey {
@@ -27,15 +33,7 @@ std::vector<std::string_view> algorithm_words(AlgorithmKind kind) {
 
 }  // namespace
 
-bool json_octets(std::string_view digits, MutableBytes out) {
-  int bad = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = text::hex_digit(digits[2 * i]), low = text::hex_digit(digits[2 * i + 1]);
-    bad |= high | low;
-    out[i] = static_cast<std::byte>(static_cast<unsigned>(high) << 4 | (static_cast<unsigned>(low) & 0xf));
-  }
-  return bad >= 0;
-}
+bool json_octets(std::string_view digits, MutableBytes out) { return read_hex(digits.substr(0, 2 * out.size()), out); }
 
 bool JsonValues::expect(const JsonNode& node, Kind kind, std::string_view what) {
   if (node.kind == kind) return true;
