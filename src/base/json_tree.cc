@@ -1,3 +1,10 @@
+// How a text becomes nodes:
+// 1. JsonParser goes through the text once; value() makes a node, then inside(), string(), number() or word() find its
+// end.
+// 2. A node is put before those in it, and learns at its end how many they were (`next`).
+// 3. The first break ends everything: each step looks whether there is one.
+// 4. Strings stay as they are in the text; string() resolves their escapes when someone asks.
+// 5. pointer() and on_the_way() go from a node to its JSON pointer and back.
 #include "base/json_tree.h"
 
 #include <fmt/format.h>

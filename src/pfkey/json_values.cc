@@ -1,3 +1,8 @@
+// How values are read:
+// 1. Each take() looks at the kind of the node, then at its value; what is wrong becomes a fault at that node.
+// 2. A word is looked up in the table that names it in the output, and may be the number itself.
+// 3. Structures are read by take_fields() of json_values.h, row by row of json_fields.h.
+// 4. An algorithm has a number and a name, which must agree.
 #include "pfkey/json_values.h"
 
 #include <charconv>
