@@ -1,7 +1,10 @@
-// Text of JSON (RFC 8259) as a tree:
-// 1. parse() walks the text once; what is not JSON is a break, with its place.
-// 2. Nodes are views into the text; string() resolves escapes, and only UTF-8 is let in.
-// 3. find(), parent() and pointer() lead through the tree; a pointer names a node in messages.
+// How a text becomes nodes:
+// 1. JsonParser goes through the text once; value() makes a node, then inside(), string(), number() or word() find its
+// end.
+// 2. A node is put before those in it, and learns at its end how many they were (`next`).
+// 3. The first break ends everything: each step looks whether there is one.
+// 4. Strings stay as they are in the text; string() resolves their escapes when someone asks.
+// 5. pointer() and on_the_way() go from a node to its JSON pointer and back.
 #include "base/json_tree.h"
 
 #include <fmt/format.h>

@@ -306,6 +306,7 @@ bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& lin
     case lang::Line::Kind::faulty:
       return runner.unreadable(source.faults());
     case lang::Line::Kind::left_out:
+      if (!runner.flush()) return false;
       for (const lang::SourceFault& fault : source.faults()) runner.warning(fault);
       break;
     case lang::Line::Kind::nothing:

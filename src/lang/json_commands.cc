@@ -15,10 +15,10 @@
 #include "lang/json_places.h"
 #include "lang/keywords.h"
 #include "lang/save.h"
-#include "lang/suggest.h"
 #include "lang/to_spec.h"
 #include "pfkey/json.h"
 #include "pfkey/units.h"
+#include "table/suggest.h"
 
 namespace lang {
 namespace {
@@ -52,9 +52,10 @@ std::string detail_of(const pfkey::JsonFault& fault) {
   std::string detail, near;
   if (may_be_shown(fault.word)) {
     detail = fmt::format(" \"{}\"", fault.word);
-    near = did_you_mean(fault.word, fault.known);
+    near = table::did_you_mean(fault.word, fault.known);
   }
-  if (near.empty() && fault.known.size() <= kFew) near = fmt::format("; there are {}", listed(fault.known, "and"));
+  if (near.empty() && fault.known.size() <= kFew)
+    near = fmt::format("; there are {}", table::listed(fault.known, "and"));
   return detail + near;
 }
 

@@ -1,7 +1,8 @@
-// A stream of JSON objects, one after another:
-// 1. more() reads into one buffer, and drops what was released.
-// 2. next() skips blanks and finds where an object begins; object() finds its end.
-// 3. After text that is not JSON, skip_from() continues at the next line that begins with an object.
+// How a stream is cut into objects:
+// 1. more() reads on, and drops what was released. peek() is the next byte.
+// 2. next() passes over blanks, and over commas and brackets of an array, whose state is in_.
+// 3. object() lets Braces find the brace that ends an object; what is in it is looked at by others.
+// 4. Where there is no object, or no end of one, skip_from() goes on at the next line that begins with {.
 #include "lang/json_reader.h"
 
 #include <algorithm>

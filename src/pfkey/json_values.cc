@@ -1,13 +1,12 @@
-// Values of a JSON document, read into fields of a message:
-// 1. Each take() reads one kind of value, and reports what was expected if the node is another.
-// 2. Words are those of the tables in pfkey/names; a number that has no word is its own.
-// 3. Members that are unknown or given twice are reported, with the names that would fit.
-// 4. Algorithms come as a number or as a name, of which one is enough.
+// How values are read:
+// 1. Each take() looks at the kind of the node, then at its value; what is wrong becomes a fault at that node.
+// 2. A word is looked up in the table that names it in the output, and may be the number itself.
+// 3. Structures are read by take_fields() of json_values.h, row by row of json_fields.h.
+// 4. An algorithm has a number and a name, which must agree.
 #include "pfkey/json_values.h"
 
 #include <charconv>
 
-#include "base/hex.h"
 #include "base/text.h"
 
 namespace pfkey {
@@ -33,7 +32,15 @@ std::vector<std::string_view> algorithm_words(AlgorithmKind kind) {
 
 }  // namespace
 
-bool json_octets(std::string_view digits, MutableBytes out) { return read_hex(digits.substr(0, 2 * out.size()), out); }
+bool json_octets(std::string_view digits, MutableBytes out) {
+  int bad = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const int high = text::hex_digit(digits[2 * i]), low = text::hex_digit(digits[2 * i + 1]);
+    bad |= high | low;
+    out[i] = static_cast<std::byte>(static_cast<unsigned>(high) << 4 | (static_cast<unsigned>(low) & 0xf));
+  }
+  return bad >= 0;
+}
 
 bool JsonValues::expect(const JsonNode& node, Kind kind, std::string_view what) {
   if (node.kind == kind) return true;
