@@ -33,7 +33,7 @@ struct Row {
 };
 
 constexpr std::array kOptions = {
-    Row{'f', "file", "FILE", nullptr, nullptr, Do::load, "run the commands of FILE (-: standard input)"},
+    Row{'f', "file", "FILE", nullptr, nullptr, Do::load, "run the commands of FILE, or its JSON (-: standard input)"},
     Row{'c', "check", "FILE", nullptr, nullptr, Do::check, "check the commands of FILE, change nothing"},
     Row{'s', "save", "FILE", nullptr, nullptr, Do::save, "save all SAs to FILE (-: standard output)"},
     Row{'n', "numeric", "", &Settings::numeric, nullptr, {}, "print numbers instead of host and protocol names"},
