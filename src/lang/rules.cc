@@ -86,7 +86,7 @@ bool wrong_encrypt_key(const View& v) {
   return !v.encrypt->material_fits(v.spec.encrypt_key->bits, reserved_bits(v));
 }
 std::string encrypt_key_sizes(const View& v) {
-  const int given = v.spec.encrypt_key->bits;
+  const unsigned given = v.spec.encrypt_key->bits;
   const std::string iv = reserved_bits(v) ? fmt::format(" and the {} reserved bits", reserved_bits(v)) : "";
   return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv, given,
                      iv.empty() ? if_text(*v.encrypt, given * 2) : "");
