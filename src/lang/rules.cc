@@ -1,5 +1,5 @@
 // What keywords demand of one another:
-// 1. check_rules() makes a View of the command: the spec, the rows of its algorithms, which keys there are.
+// 1. check_rules() makes a RuleView of the command: the spec, the rows of its algorithms, which keys there are.
 // 2. kRules has a row for each rule: the verbs and SA types that it is for, what breaks it, which keyword is at fault,
 //    how severe that is, and what to say.
 // 3. A Sentence is the same each time or made from the command.
@@ -12,7 +12,7 @@
 #include <array>
 #include <concepts>
 
-#include "lang/key_text.h"
+#include "lang/detail/rule_view.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
 #include "pfkey/limits.h"
@@ -25,31 +25,6 @@ using pfkey::Algorithm;
 using pfkey::AlgorithmKind;
 using pfkey::SaType;
 
-// The command, the rows of its algorithms (null if none was asked for or there is none such), and whether it gives a
-// key, if only one that could not be read.
-struct View {
-  Verb verb;
-  SaType satype;
-  const SaSpec& spec;
-  const Algorithm* auth;
-  const Algorithm* encrypt;
-  bool gives_key;
-
-  bool adds() const { return verb == Verb::add; }
-  // Without a key it is no update that completes a larval SA.
-  bool updates() const { return (bit(verb) & kWriters) != 0 && !adds() && !gives_key; }
-  bool is_ah() const { return satype == SaType::ah; }
-  bool adds_esp() const { return adds() && !is_ah(); }
-  bool no_auth() const { return !spec.auth || spec.auth->number == 0; }
-  bool no_cipher() const { return !spec.encrypt || spec.encrypt->number == 0; }
-  // An SA that encrypts and lets in whatever comes.
-  bool unvouched() const {
-    return (adds() || spec.encrypt_key) && !is_ah() && encrypt && encrypt->takes_key() && no_auth() &&
-           without_integrity(encrypt, nullptr);
-  }
-  bool null_cipher() const { return encrypt && !encrypt->takes_key(); }
-};
-
 bool given(const std::optional<Port>& port) { return port && port->value != 0; }
 // Of the traffic, whose protocol is inside if there is a tunnel.
 bool is_icmp(const S& s) {
@@ -59,39 +34,6 @@ bool is_icmp(const S& s) {
 bool too_large(const std::optional<Port>& port) { return port && port->value > pfkey::kIcmpZero; }
 bool has_inner(const S& s) { return s.inner_src || s.inner_dst || s.inner_sport || s.inner_dport || s.inner_proto; }
 
-// Behind a length that would be right if each digit were a character.
-std::string if_text(const Algorithm& a, unsigned bits_of_text) {
-  return a.material_fits(bits_of_text, 0) ? fmt::format(": {}", kConvertText) : "";
-}
-
-bool wrong_auth_key(const View& v) { return v.auth && v.spec.auth_key && !v.auth->key_works(v.spec.auth_key->bits); }
-std::string auth_key_sizes(const View& v) {
-  const std::string others =
-      v.auth->mode == pfkey::Mode::hmac ? fmt::format(", or at least {} in whole octets", pfkey::kLeastHmacBits) : "";
-  return fmt::format("{} needs {}{}; {} were given{}", v.auth->name(), key_sizes(*v.auth), others,
-                     v.spec.auth_key->bits, if_text(*v.auth, v.spec.auth_key->bits * 2));
-}
-bool unusual_auth_key(const View& v) {
-  return v.auth && v.spec.auth_key && !v.auth->key_fits(v.spec.auth_key->bits) && !wrong_auth_key(v);
-}
-std::string unusual_size(const View& v) {
-  return fmt::format("{} has keys of {} ({}); {} bits were given, and not every peer takes them{}", v.auth->name(),
-                     key_sizes(*v.auth), v.auth->source, v.spec.auth_key->bits,
-                     if_text(*v.auth, v.spec.auth_key->bits * 2));
-}
-
-unsigned reserved_bits(const View& v) { return v.spec.reserved_bits ? v.spec.reserved_bits->value : 0; }
-bool wrong_encrypt_key(const View& v) {
-  if (!v.encrypt || !v.encrypt->takes_key() || !v.spec.encrypt_key) return false;
-  return !v.encrypt->material_fits(v.spec.encrypt_key->bits, reserved_bits(v));
-}
-std::string encrypt_key_sizes(const View& v) {
-  const unsigned given = v.spec.encrypt_key->bits;
-  const std::string iv = reserved_bits(v) ? fmt::format(" and the {} reserved bits", reserved_bits(v)) : "";
-  return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv, given,
-                     iv.empty() ? if_text(*v.encrypt, given * 2) : "");
-}
-
 // RFC 2119's words, and the one to take.
 std::string standing_of(const Algorithm& a) {
   return fmt::format("{} {} be used (RFC 8221): take {}", a.name(), words(a.standing),
@@ -100,12 +42,12 @@ std::string standing_of(const Algorithm& a) {
 
 // Limits of which 0 means none.
 template <auto low, auto high>
-bool above(const View& v) {
+bool above(const RuleView& v) {
   const auto &l = v.spec.*low, &h = v.spec.*high;
   return l && h && pfkey::above(l->value, h->value);
 }
 template <auto low, auto high>
-std::string which_is_above(const View& v) {
+std::string which_is_above(const RuleView& v) {
   return fmt::format("{} {} is above {} {}", keyword_for(low).name(), (v.spec.*low)->value, keyword_for(high).name(),
                      (v.spec.*high)->value);
 }
@@ -113,12 +55,12 @@ std::string which_is_above(const View& v) {
 // What a broken rule says: the same each time but for {}, the keyword that it is about, or made from the command.
 struct Sentence {
   std::string_view text;
-  std::string (*made)(const View&) = nullptr;
+  std::string (*made)(const RuleView&) = nullptr;
 
   constexpr Sentence(const char* fixed) : text(fixed) {}
-  template <std::convertible_to<std::string (*)(const View&)> F>
+  template <std::convertible_to<std::string (*)(const RuleView&)> F>
   constexpr Sentence(F make) : made(make) {}
-  std::string of(const View& v, const Slot& about) const {
+  std::string of(const RuleView& v, const Slot& about) const {
     return made ? made(v) : fmt::format(fmt::runtime(text), keyword_for(about).name());
   }
 };
@@ -128,7 +70,7 @@ struct Rule {
   Slot about;
   Slot beside;   // The other keyword that the rule needs to be sound.
   bool absence;  // The rule misses something: not checked when a keyword could not be understood.
-  bool (*broken)(const View&);
+  bool (*broken)(const RuleView&);
   Sentence sentence;
   bool fresh_keys_end_it = false;  // Keys that were never used before do not break it.
 };
@@ -147,27 +89,27 @@ constexpr Rule encapsulated() {
           natted,
           &S::encap,
           true,
-          [](const View& v) { return v.spec.*natted && !v.spec.encap; },
+          [](const RuleView& v) { return v.spec.*natted && !v.spec.encap; },
           "{} needs encap udp"};
 }
 
-bool only_inbound(const View& v) { return v.spec.inbound && !v.spec.outbound; }
-bool only_outbound(const View& v) { return v.spec.outbound && !v.spec.inbound; }
+bool only_inbound(const RuleView& v) { return v.spec.inbound && !v.spec.outbound; }
+bool only_outbound(const RuleView& v) { return v.spec.outbound && !v.spec.inbound; }
 
 bool outside_is_v6(const S& s) {
   return s.dst && ((s.dst->literal && s.dst->literal->family == Family::v6) || s.dst->v6_only);
 }
 
 template <auto word>
-bool of_ah(const View& v) {
+bool of_ah(const RuleView& v) {
   return v.is_ah() && v.spec.*word;
 }
 template <auto word>
-bool without_tunnel(const View& v) {
+bool without_tunnel(const RuleView& v) {
   return v.adds() && v.spec.*word && !v.spec.inner_src && !v.spec.inner_dst;
 }
 template <auto word>
-bool sends_nothing(const View& v) {
+bool sends_nothing(const RuleView& v) {
   return v.spec.*word && only_inbound(v);
 }
 constexpr Sentence kForEsp = "AH does not encrypt and does not pass a NAT: {} is for esp";
@@ -181,7 +123,7 @@ constexpr Rule kept_by_update() {
           kept,
           kept,
           true,
-          [](const View& v) { return v.updates() && v.spec.*kept && !has_inner(v.spec); },
+          [](const RuleView& v) { return v.updates() && v.spec.*kept && !has_inner(v.spec); },
           "{} is ignored: an SA keeps what it was added with"};
 }
 
@@ -193,30 +135,30 @@ constexpr Rule no_port_of_icmp() {
           port,
           port,
           false,
-          [](const View& v) { return !v.updates() && is_icmp(v.spec) && too_large(v.spec.*port); },
+          [](const RuleView& v) { return !v.updates() && is_icmp(v.spec) && too_large(v.spec.*port); },
           kNoPorts};
 }
 
 constexpr std::array kRules = {
     // What an SA must have and what AH cannot have.
     Rule{kError, &S::auth, &S::encrypt, true,
-         [](const View& v) { return v.adds_esp() && !v.spec.auth && !v.spec.encrypt; },
+         [](const RuleView& v) { return v.adds_esp() && !v.spec.auth && !v.spec.encrypt; },
          "add esp needs encr_alg, auth_alg or both"},
-    Rule{kError, &S::auth, &S::auth, true, [](const View& v) { return v.adds() && v.is_ah() && v.no_auth(); },
+    Rule{kError, &S::auth, &S::auth, true, [](const RuleView& v) { return v.adds() && v.is_ah() && v.no_auth(); },
          "add ah needs auth_alg"},
     Rule{kError, &S::encrypt, &S::auth, true,
-         [](const View& v) {
+         [](const RuleView& v) {
            return v.adds_esp() && (v.spec.encrypt || v.spec.auth) && (v.no_cipher() || v.null_cipher()) && v.no_auth();
          },
          "an SA with neither encryption nor authentication protects nothing"},
-    Rule{kError, &S::encrypt, &S::encrypt, false, [](const View& v) { return v.is_ah() && !v.no_cipher(); },
+    Rule{kError, &S::encrypt, &S::encrypt, false, [](const RuleView& v) { return v.is_ah() && !v.no_cipher(); },
          "AH does not encrypt: encr_alg is for esp"},
     Rule{kError, &S::encrypt_key, &S::encrypt_key, false,
-         [](const View& v) { return v.is_ah() && v.spec.encrypt_key.has_value(); },
+         [](const RuleView& v) { return v.is_ah() && v.spec.encrypt_key.has_value(); },
          "AH does not encrypt: encrkey is for esp"},
-    Rule{kError, &S::encap, &S::encap, false, [](const View& v) { return v.is_ah() && v.spec.encap.has_value(); },
+    Rule{kError, &S::encap, &S::encap, false, [](const RuleView& v) { return v.is_ah() && v.spec.encap.has_value(); },
          "AH does not pass a NAT: encap is for esp"},
-    Rule{kError, &S::align8, &S::align8, false, [](const View& v) { return v.spec.align8 && !v.is_ah(); },
+    Rule{kError, &S::align8, &S::align8, false, [](const RuleView& v) { return v.spec.align8 && !v.is_ah(); },
          "ESP is padded in one way: align8 is for ah"},
 
     Rule{kError, &S::tfcpad, &S::tfcpad, false, of_ah<&S::tfcpad>, kForEsp},
@@ -224,84 +166,84 @@ constexpr std::array kRules = {
 
     // Keys and algorithms.
     Rule{kError, &S::auth_key, &S::auth, true,
-         [](const View& v) { return v.adds() && v.auth && !v.spec.auth_key; },
-         [](const View& v) { return fmt::format("{} needs authkey", v.auth->name()); }},
-    Rule{kError, &S::auth_key, &S::auth, true, [](const View& v) { return v.spec.auth_key && v.no_auth(); },
+         [](const RuleView& v) { return v.adds() && v.auth && !v.spec.auth_key; },
+         [](const RuleView& v) { return fmt::format("{} needs authkey", v.auth->name()); }},
+    Rule{kError, &S::auth_key, &S::auth, true, [](const RuleView& v) { return v.spec.auth_key && v.no_auth(); },
          "authkey needs auth_alg"},
     Rule{kError, &S::encrypt_key, &S::encrypt, true,
-         [](const View& v) { return v.adds() && v.encrypt && v.encrypt->takes_key() && !v.spec.encrypt_key; },
-         [](const View& v) { return fmt::format("{} needs encrkey", v.encrypt->name()); }},
+         [](const RuleView& v) { return v.adds() && v.encrypt && v.encrypt->takes_key() && !v.spec.encrypt_key; },
+         [](const RuleView& v) { return fmt::format("{} needs encrkey", v.encrypt->name()); }},
     Rule{kError, &S::encrypt_key, &S::encrypt, true,
-         [](const View& v) { return v.spec.encrypt_key && !v.is_ah() && v.no_cipher(); }, "encrkey needs encr_alg"},
+         [](const RuleView& v) { return v.spec.encrypt_key && !v.is_ah() && v.no_cipher(); }, "encrkey needs encr_alg"},
     Rule{kError, &S::encrypt_key, &S::encrypt, false,
-         [](const View& v) { return v.spec.encrypt_key && v.null_cipher(); }, "encr_alg null takes no encrkey"},
+         [](const RuleView& v) { return v.spec.encrypt_key && v.null_cipher(); }, "encr_alg null takes no encrkey"},
     Rule{kError, &S::auth_key, &S::auth, false, wrong_auth_key, auth_key_sizes},
     Rule{kWarning, &S::auth_key, &S::auth, false, unusual_auth_key, unusual_size},
     Rule{kError, &S::encrypt_key, &S::encrypt, false, wrong_encrypt_key, encrypt_key_sizes},
     Rule{kError, &S::auth, &S::encrypt, false,
-         [](const View& v) { return v.encrypt && v.encrypt->combined() && !v.no_auth(); },
-         [](const View& v) { return fmt::format("{} authenticates by itself and takes no auth_alg", v.encrypt->name()); }},
+         [](const RuleView& v) { return v.encrypt && v.encrypt->combined() && !v.no_auth(); },
+         [](const RuleView& v) { return fmt::format("{} authenticates by itself and takes no auth_alg", v.encrypt->name()); }},
     Rule{kError, &S::icv, &S::auth, true,
-         [](const View& v) { return v.spec.icv && v.no_auth() && !v.updates(); },
+         [](const RuleView& v) { return v.spec.icv && v.no_auth() && !v.updates(); },
          "icv needs auth_alg; a combined cipher has the length of its ICV in its name, as in aes-gcm8"},
     Rule{kError, &S::icv, &S::auth, false,
-         [](const View& v) { return v.spec.icv && v.auth && !v.auth->icv_fits(v.spec.icv->value); },
-         [](const View& v) {
+         [](const RuleView& v) { return v.spec.icv && v.auth && !v.auth->icv_fits(v.spec.icv->value); },
+         [](const RuleView& v) {
            return fmt::format("{} has an ICV of {}, not of {} bits", v.auth->name(), icv_sizes(*v.auth),
                               v.spec.icv->value);
          }},
     Rule{kWarning, &S::auth, &S::auth, false,
-         [](const View& v) { return (v.adds() || v.spec.auth_key) && v.auth && v.auth->discouraged(); },
-         [](const View& v) { return standing_of(*v.auth); }},
+         [](const RuleView& v) { return (v.adds() || v.spec.auth_key) && v.auth && v.auth->discouraged(); },
+         [](const RuleView& v) { return standing_of(*v.auth); }},
     Rule{kWarning, &S::encrypt, &S::encrypt, false,
-         [](const View& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->discouraged(); },
-         [](const View& v) { return standing_of(*v.encrypt); }},
+         [](const RuleView& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->discouraged(); },
+         [](const RuleView& v) { return standing_of(*v.encrypt); }},
     Rule{kError, &S::encrypt, &S::auth, true,
-         [](const View& v) { return v.unvouched() && counter_alone(v.encrypt, nullptr); },
-         [](const View& v) {
+         [](const RuleView& v) { return v.unvouched() && counter_alone(v.encrypt, nullptr); },
+         [](const RuleView& v) {
            return fmt::format("{} needs auth_alg: without it any bit of a packet can be flipped on the way (RFC 3686 "
                               "section 7)",
                               v.encrypt->name());
          }},
     Rule{kWarning, &S::encrypt, &S::auth, true,
-         [](const View& v) { return v.unvouched() && !v.encrypt->counter(); },
-         [](const View& v) {
+         [](const RuleView& v) { return v.unvouched() && !v.encrypt->counter(); },
+         [](const RuleView& v) {
            return fmt::format("{} without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 "
                               "rules it out: add auth_alg {}",
                               v.encrypt->name(), pfkey::recommended(AlgorithmKind::auth).name());
          }},
     Rule{kError, &S::replay, &S::auth, true,
-         [](const View& v) { return v.unvouched() && v.spec.replay && v.spec.replay->value != 0; },
+         [](const RuleView& v) { return v.unvouched() && v.spec.replay && v.spec.replay->value != 0; },
          "a replay window needs auth_alg: without it one forged sequence number ends the SA (RFC 4303 section 1)"},
     Rule{kError, &S::reserved_bits, &S::encrypt_key, true,
-         [](const View& v) { return reserved_bits(v) != 0 && !v.spec.encrypt_key; }, "reserved_bits needs encrkey"},
+         [](const RuleView& v) { return reserved_bits(v) != 0 && !v.spec.encrypt_key; }, "reserved_bits needs encrkey"},
     Rule{kError, &S::reserved_bits, &S::encrypt_key, false,
-         [](const View& v) { return reserved_bits(v) % 8 != 0; }, "reserved_bits must be a multiple of 8"},
+         [](const RuleView& v) { return reserved_bits(v) % 8 != 0; }, "reserved_bits must be a multiple of 8"},
 
     // The SA's name, partner and state.
     Rule{kWarning, &S::spi, &S::spi, false,
-         [](const View& v) { return v.adds() && v.spec.spi && v.spec.spi->value < 256; },
+         [](const RuleView& v) { return v.adds() && v.spec.spi && v.spec.spi->value < 256; },
          "SPIs from 1 to 255 are reserved by IANA (RFC 4303 section 2.1)"},
     Rule{kError, &S::pair_spi, &S::spi, false,
-         [](const View& v) { return v.spec.pair_spi && v.spec.spi && v.spec.pair_spi->value == v.spec.spi->value; },
+         [](const RuleView& v) { return v.spec.pair_spi && v.spec.spi && v.spec.pair_spi->value == v.spec.spi->value; },
          "an SA cannot be its own pair"},
     // RFC 4303 and 4302 know sequence numbers from 1; a peer that restarts begins there again.
     Rule{kWarning, &S::replay, &S::replay, false,
-         [](const View& v) { return v.spec.replay && v.spec.replay->value != 0; },
+         [](const RuleView& v) { return v.spec.replay && v.spec.replay->value != 0; },
          "a replay window with manual keys is considered harmful: after a restart of the peer its packets are dropped "
          "as replays",
          true},
     Rule{kWarning, &S::encrypt, &S::encrypt, false,
-         [](const View& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->counter(); },
-         [](const View& v) {
+         [](const RuleView& v) { return (v.adds() || v.spec.encrypt_key) && v.encrypt && v.encrypt->counter(); },
+         [](const RuleView& v) {
            return fmt::format("{} with a manual key may be insecure: a key must never see the same IV twice",
                               v.encrypt->name());
          },
          true},
-    Rule{kError, &S::state, &S::state, false, [](const View& v) { return v.spec.state == pfkey::State::larval; },
+    Rule{kError, &S::state, &S::state, false, [](const RuleView& v) { return v.spec.state == pfkey::State::larval; },
          "the larval state cannot be set: SAs get it by GETSPI alone"},
     Rule{kError, &S::state, &S::state, false,
-         [](const View& v) { return v.spec.state == pfkey::State::dying || v.spec.state == pfkey::State::dead; },
+         [](const RuleView& v) { return v.spec.state == pfkey::State::dying || v.spec.state == pfkey::State::dead; },
          "the dying and dead states cannot be set: limits and delete bring them about"},
     kept_by_update<&S::sport>(),
     kept_by_update<&S::dport>(),
@@ -314,7 +256,7 @@ constexpr std::array kRules = {
 
     // Tunnels and ports.
     Rule{kError, &S::proto, &S::proto, false,
-         [](const View& v) {
+         [](const RuleView& v) {
            const std::uint8_t p = v.spec.proto ? v.spec.proto->value : 0;
            return p != 0 && p != pfkey::kProtoIpip && p != pfkey::kProtoIpv6 && has_inner(v.spec);
          },
@@ -323,31 +265,31 @@ constexpr std::array kRules = {
     Rule{kError, &S::df, &S::inner_dst, true, without_tunnel<&S::df>, kTunnel},
     Rule{kError, &S::dscp, &S::inner_dst, true, without_tunnel<&S::dscp>, kTunnel},
     Rule{kError, &S::df, &S::dst, false,
-         [](const View& v) { return v.spec.df && outside_is_v6(v.spec); },
+         [](const RuleView& v) { return v.spec.df && outside_is_v6(v.spec); },
          "df is for tunnels with IPv4 outside: IPv6 headers have no such bit"},
     Rule{kWarning, &S::tfcpad, &S::inbound, true, sends_nothing<&S::tfcpad>, kSending},
     Rule{kWarning, &S::df, &S::inbound, true, sends_nothing<&S::df>, kSending},
     Rule{kWarning, &S::keepalive, &S::inbound, true, sends_nothing<&S::keepalive>, kSending},
     Rule{kWarning, &S::bundle, &S::inbound, true, sends_nothing<&S::bundle>, kSending},
     Rule{kWarning, &S::dscp, &S::inbound, true,
-         [](const View& v) { return v.spec.dscp && v.spec.dscp->value <= pfkey::kDscpMost && only_inbound(v); },
+         [](const RuleView& v) { return v.spec.dscp && v.spec.dscp->value <= pfkey::kDscpMost && only_inbound(v); },
          "a DSCP is that of packets that are sent: an SA that is only inbound sends none; say copy or keep"},
     Rule{kWarning, &S::dscp, &S::outbound, true,
-         [](const View& v) { return v.spec.dscp && v.spec.dscp->value == pfkey::kDscpCopy && only_outbound(v); },
+         [](const RuleView& v) { return v.spec.dscp && v.spec.dscp->value == pfkey::kDscpCopy && only_outbound(v); },
          "dscp copy is about packets that come in: outbound the outer header has the DSCP of what is inside anyway"},
     Rule{kError, &S::inner_sport, &S::sport, false,
-         [](const View& v) {
+         [](const RuleView& v) {
            return (given(v.spec.inner_sport) || given(v.spec.inner_dport)) &&
                   (given(v.spec.sport) || given(v.spec.dport));
          },
          "an SA has inner ports (tunnel mode) or outer ports (transport mode), not both"},
     Rule{kError, &S::icmp_type, &S::proto, true,
-         [](const View& v) { return !v.updates() && (v.spec.icmp_type || v.spec.icmp_code) && !is_icmp(v.spec); },
+         [](const RuleView& v) { return !v.updates() && (v.spec.icmp_type || v.spec.icmp_code) && !is_icmp(v.spec); },
          "icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto"},
     Rule{kError, &S::icmp_code, &S::icmp_type, true,
-         [](const View& v) { return !v.updates() && v.spec.icmp_code && !v.spec.icmp_type; }, "icmp-code needs icmp-type"},
+         [](const RuleView& v) { return !v.updates() && v.spec.icmp_code && !v.spec.icmp_type; }, "icmp-code needs icmp-type"},
     Rule{kError, &S::icmp_type, &S::sport, false,
-         [](const View& v) {
+         [](const RuleView& v) {
            const S& s = v.spec;
            return !v.updates() && (s.icmp_type || s.icmp_code) &&
                   (given(s.sport) || given(s.dport) || given(s.inner_sport) || given(s.inner_dport));
@@ -365,7 +307,7 @@ constexpr std::array kRules = {
     encapsulated<&S::nat_remote_port>(),
     encapsulated<&S::keepalive>(),
     Rule{kError, &S::encap, &S::nat_local, true,
-         [](const View& v) {
+         [](const RuleView& v) {
            const S& s = v.spec;
            return s.encap && !s.nat_local && !s.nat_remote && !s.nat_local_port && !s.nat_remote_port;
          },
@@ -380,7 +322,7 @@ constexpr std::array kRules = {
     not_above<&S::idle_usetime, &S::hard_usetime>(),
 
     Rule{kError, &S::implicit_label, &S::outer_label, false,
-         [](const View& v) { return v.spec.outer_label && v.spec.implicit_label; },
+         [](const RuleView& v) { return v.spec.outer_label && v.spec.implicit_label; },
          "an SA has an outer-label or an implicit-label, not both"},
 };
 
@@ -388,12 +330,12 @@ constexpr std::array kRules = {
 
 void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty, Objections out) {
   const SaSpec& spec = facts.spec;
-  const View view{facts.verb,
-                  facts.satype,
-                  spec,
-                  spec.auth ? pfkey::find_algorithm(AlgorithmKind::auth, spec.auth->number) : nullptr,
-                  spec.encrypt ? pfkey::find_algorithm(AlgorithmKind::encrypt, spec.encrypt->number) : nullptr,
-                  spec.auth_key || spec.encrypt_key || faulty(&S::auth_key) || faulty(&S::encrypt_key)};
+  const RuleView view{facts.verb,
+                      facts.satype,
+                      spec,
+                      spec.auth ? pfkey::find_algorithm(AlgorithmKind::auth, spec.auth->number) : nullptr,
+                      spec.encrypt ? pfkey::find_algorithm(AlgorithmKind::encrypt, spec.encrypt->number) : nullptr,
+                      spec.auth_key || spec.encrypt_key || faulty(&S::auth_key) || faulty(&S::encrypt_key)};
   for (const Rule& rule : kRules) {
     if (!rule.broken(view) || faulty(rule.about) || faulty(rule.beside)) continue;
     if (rule.absence && faulty(Slot(&S::unusable))) continue;

@@ -109,12 +109,14 @@ class Promises(unittest.TestCase):
 
     def test_every_diagnostic_that_is_listed_is_one_of_the_program(self):
         section = (MAN / "ipseckey.8").read_text().split("\n.Sh DIAGNOSTICS\n")[1].split("\n.Bl -tag -width \"10\"")[0]
-        program = pathlib.Path(IPSECKEY).read_bytes()
+        # Some sentences are one piece in the program; others are made of a language's own words.
+        bad = subprocess.run([IPSECKEY, "--sadb=memory", "-c", "-"], input="add ah dpd 1\n", capture_output=True, text=True, check=False).stderr
+        program = pathlib.Path(IPSECKEY).read_bytes() + bad.encode()
         items = [re.findall(r'Li (?:"([^"]+)"|(\S+))', line) for line in section.splitlines() if line.startswith(".It")]
         self.assertEqual(len(items), 11)
         for item in items:
             fixed = "".join(item[0])
-            self.assertIn(fixed.encode(), program, fixed)
+            self.assertTrue(fixed.encode() in program, fixed)
 
 
 class Examples(unittest.TestCase):

@@ -17,8 +17,8 @@ ROWS = (
 
 
 def of(spi):
-    """What `ip` says of an SA."""
-    return " ".join(run("ip", "-d", "xfrm", "state", "get", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", spi).split())
+    """What `ip` says of an SA; extra flags only with -s."""
+    return " ".join(run("ip", "-d", "-s", "xfrm", "state", "get", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", spi).split())
 
 
 def ours(n, words, way=""):
@@ -46,5 +46,6 @@ for words, _, _ in ROWS:
 run("ip", "xfrm", "state", "flush")
 ipseckey("-f", "/tmp/saved")
 expect("what ip made, saved and loaded", sorted(states()), made)
-contains("a device that is not there", ipseckey(*ours(99, "dev nowhere").split(), fails=True), 'there is no network device "nowhere"')
+contains("a device that is not there", ipseckey("-f", "-", stdin=ours(99, "dev nowhere") + "\n", fails=True),
+         'there is no network device "nowhere"')
 finish(f"{len(ROWS)} words have their places in the kernel, and come back")

@@ -9,12 +9,13 @@
 
 namespace traffic {
 
-/// AH of one packet: whose it is, its number, and where it starts.
+/// AH of one packet: whose it is, its number, and where it starts. Without a Flow the others mean nothing, and are not
+/// set: a batch would be cleared octet by octet for them.
 struct AhPart {
   Flow* flow = nullptr;
-  crypto::Keyed* keyed = nullptr;
-  std::uint64_t number = 0;
-  std::size_t at = 0;
+  crypto::Keyed* keyed;
+  std::uint64_t number;
+  std::size_t at;
 };
 
 /// One packet of a batch on its way.
