@@ -245,7 +245,7 @@ TEST(KernelCheck, WhatTheKernelTakesBeyondOurEngineIsTaken) {
   no_card.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth4"};
   const auto sadb = check();
   EXPECT_THAT(said(*sadb, list(std::move(natted), std::move(card), std::move(no_card))),
-              ElementsAre("", "", "19 0 there is no network device \"eth4\""));
+              ElementsAre("", "", "19 0 there is no network device eth4"));
   Message held = get(3);
   EXPECT_TRUE(sadb->call({&held, 1}, [](std::size_t, Message&& m) {
     EXPECT_EQ(m.offload, (pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"}));

@@ -283,7 +283,7 @@ TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
   EXPECT_EQ(seen[0].flags, XFRM_OFFLOAD_INBOUND);
   EXPECT_EQ(seen[1].flags, xfrm::kOffloadPacket);
   EXPECT_EQ(b.error(2), ENODEV);
-  EXPECT_EQ(b.remark(2), "there is no network device \"eth4\"");
+  EXPECT_EQ(b.remark(2), "there is no network device eth4");
 }
 
 TEST(XfrmRequests, GetspiTakesTheNextSpiWhenOneIsTaken) {

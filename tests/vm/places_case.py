@@ -47,5 +47,5 @@ run("ip", "xfrm", "state", "flush")
 ipseckey("-f", "/tmp/saved")
 expect("what ip made, saved and loaded", sorted(states()), made)
 contains("a device that is not there", ipseckey("-f", "-", stdin=ours(99, "dev nowhere") + "\n", fails=True),
-         'there is no network device "nowhere"')
+         'there is no network device nowhere')
 finish(f"{len(ROWS)} words have their places in the kernel, and come back")

@@ -1,6 +1,5 @@
 #include "kernel/detail/xfrm_add.h"
 
-#include <fmt/format.h>
 
 #include <cerrno>
 #include <string>
@@ -21,7 +20,7 @@ std::optional<Refusal> look_up(const std::string* name, const XfrmWorld& world, 
   if (!name) return std::nullopt;
   index = world.device_index(*name);
   if (index != 0) return std::nullopt;
-  return Refusal{ENODEV, Diagnostic::none, fmt::format("there is no network device {}", pfkey::in_quotes(*name))};
+  return Refusal{ENODEV, Diagnostic::none, "there is no network device " + pfkey::escaped(*name)};
 }
 
 }  // namespace
