@@ -49,9 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MUST(answer->dst == h->dst && answer->src.family == h->dst.family && !h->later_fragment);
   check_segment_size(input, *h);
 
-  std::vector<std::byte> memory(128 + size);
-  std::ranges::copy(input, memory.begin() + 128);
-  Packet packet{memory, 128, size};
+  std::vector<std::byte> memory(Packet::kHeadroom + size);
+  std::ranges::copy(input, memory.begin() + Packet::kHeadroom);
+  Packet packet{memory, Packet::kHeadroom, size};
   Address from = h->dst;
   if (make_too_big(packet, 1000, from)) {
     const auto answer = parse(packet.bytes());

@@ -10,7 +10,7 @@ namespace traffic {
 
 /// An IP packet in a buffer of the caller, with room to grow in place on both sides.
 struct Packet {
-  static constexpr std::size_t kHeadroom = 128;  ///< Enough for whatever protect() puts before a packet.
+  static constexpr std::size_t kHeadroom = 160;  ///< Enough for whatever protect() puts before a packet (wrap.cc).
   static constexpr std::size_t kTailroom = 96;   ///< And behind it: padding, and an ICV of 64 bytes.
 
   MutableBytes memory;   ///< The whole buffer.

@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::size_t kUdpHeader = 8;
 
+// The most that goes before and behind: an IPv6 tunnel of ESP with AH around it, which takes no more with UDP in AH's
+// place; ESP's padding to its block, with two octets, and an ICV.
+constexpr std::size_t kMostIv = 16, kMostBlock = 16, kMostIcv = 64, kMostAhUnit = 8;
+constexpr std::size_t kMostAh = (kAhFixed + kMostIcv + kMostAhUnit - 1) / kMostAhUnit * kMostAhUnit;
+static_assert(kUdpHeader <= kMostAh);
+static_assert(Packet::kHeadroom >= header_size(Family::v6) + kMostAh + kEspHeader + kMostIv);
+static_assert(Packet::kTailroom >= kMostBlock - 1 + 2 + kMostIcv);
+
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
 std::size_t new_header(const Flow& flow, const Headers& h) {

@@ -1,0 +1,74 @@
+/// What bundles ask of buffers, of tables and of the limits of their SAs.
+#include <gmock/gmock.h>
+
+#include "traffic/testing.h"
+
+namespace traffic {
+namespace {
+
+using namespace testing;
+using engine::testing::kDone;
+using pfkey::AlgorithmKind;
+using pfkey::SaType;
+
+constexpr std::uint32_t kEspSpi = 0x100, kAhSpi = 0x200, kNumber = 7;
+constexpr std::uint8_t kNull = 11, kAesCbc = 12, kGcm16 = 20, kSha256 = 5, kSha512 = 7;
+constexpr const char* kSrc6 = "2001:db8::1";
+constexpr const char* kDst6 = "2001:db8::2";
+
+Wish esp_wish(bool v6, bool tunnel) {
+  Wish wish{.encrypt = kNull, .auth = kSha256, .tunnel = tunnel, .bundle = kNumber};
+  if (v6) wish.src = kSrc6, wish.dst = kDst6;
+  return wish;
+}
+Wish ah_wish(bool v6) {
+  Wish wish{.encrypt = 0, .auth = kSha512, .bundle = kNumber};
+  if (v6) wish.src = kSrc6, wish.dst = kDst6;
+  return wish;
+}
+
+void load(Host& host, const Wish& esp, const Wish& ah) {
+  ASSERT_EQ(host.add(add(kEspSpi, esp)), kDone);
+  ASSERT_EQ(host.add(add(kAhSpi, ah)), kDone);
+}
+
+Shape inside(bool tunnel, bool v6) {
+  if (tunnel) return {.src = "10.1.0.1", .dst = "10.2.0.1"};
+  return v6 ? Shape{.src = kSrc6, .dst = kDst6} : Shape{};
+}
+
+// The buffers that the daemon has, whatever is put before and behind a packet.
+TEST(BundleLimits, EveryLengthOfIcvHasRoom) {
+  std::size_t kinds = 0, longest = 0;
+  for (const pfkey::Algorithm& mac : pfkey::algorithms()) {
+    if (mac.kind != AlgorithmKind::auth || mac.max_bits == 0 || mac.mode == pfkey::Mode::gmac) continue;
+    for (const std::uint32_t icv : {96u, mac.icv * 8u, std::uint32_t{mac.max_bits}}) {
+      if (!mac.icv_fits(icv)) continue;
+      for (const bool v6 : {false, true})
+        for (const bool tunnel : {false, true})
+          for (const std::uint8_t cipher : {kNull, kAesCbc, kGcm16}) {
+            SCOPED_TRACE(fmt::format("{} {} v6 {} tunnel {} cipher {}", mac.name(), icv, v6, tunnel, cipher));
+            Wish esp = esp_wish(v6, tunnel), ah = ah_wish(v6);
+            esp.encrypt = cipher, esp.auth = cipher == kGcm16 ? std::uint8_t{0} : kSha256;
+            ah.auth = mac.number, ah.icv = icv;
+            Host here, there;
+            load(here, esp, ah), load(there, esp, ah);
+            const Octets plain = datagram(inside(tunnel, v6));
+            const Result out = protect(here, plain);
+            ASSERT_EQ(name(out.cause), "none");
+            const std::size_t header = v6 ? 40 : 20, unit = v6 ? 8 : 4;
+            const std::size_t length = (12 + icv / 8 + unit - 1) / unit * unit;
+            EXPECT_EQ((get<std::uint8_t>(out.packet, header + 1) + 2u) * 4, length);
+            EXPECT_EQ(get<std::uint32_t>(out.packet, header + length), kEspSpi);
+            EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
+            ++kinds;
+            longest = std::max(longest, header + length + 8 + 16);
+          }
+    }
+  }
+  EXPECT_GE(kinds, 12u * 6);
+  EXPECT_EQ(longest, 144u);  // IPv6, AH with 64 octets, ESP, its IV.
+}
+
+}  // namespace
+}  // namespace traffic
