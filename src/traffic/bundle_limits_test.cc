@@ -27,6 +27,9 @@ Wish ah_wish(bool v6) {
   return wish;
 }
 
+engine::SaId esp_id(const char* dst = "192.0.2.2") { return {SaType::esp, kEspSpi, *parse_address(dst)}; }
+engine::SaId ah_id(const char* dst = "192.0.2.2") { return {SaType::ah, kAhSpi, *parse_address(dst)}; }
+
 void load(Host& host, const Wish& esp, const Wish& ah) {
   ASSERT_EQ(host.add(add(kEspSpi, esp)), kDone);
   ASSERT_EQ(host.add(add(kAhSpi, ah)), kDone);
@@ -35,6 +38,20 @@ void load(Host& host, const Wish& esp, const Wish& ah) {
 Shape inside(bool tunnel, bool v6) {
   if (tunnel) return {.src = "10.1.0.1", .dst = "10.2.0.1"};
   return v6 ? Shape{.src = kSrc6, .dst = kDst6} : Shape{};
+}
+
+struct Numbers {
+  std::uint64_t packets, bytes, allocations, sequence;
+  bool used;
+  bool operator==(const Numbers&) const = default;
+};
+void PrintTo(const Numbers& n, std::ostream* out) {
+  *out << fmt::format("{} packets, {} bytes, {} connections, number {}, used {}", n.packets, n.bytes, n.allocations,
+                      n.sequence, n.used);
+}
+Numbers numbers(Host& host, const engine::SaId& id) {
+  const auto c = host.plane.carried(id);
+  return {c->packets, c->bytes, c->allocations, c->sequence, c->first.has_value()};
 }
 
 // The buffers that the daemon has, whatever is put before and behind a packet.
@@ -68,6 +85,66 @@ TEST(BundleLimits, EveryLengthOfIcvHasRoom) {
   }
   EXPECT_GE(kinds, 12u * 6);
   EXPECT_EQ(longest, 144u);  // IPv6, AH with 64 octets, ESP, its IV.
+}
+
+// The bundle's own packets are AH, and come back; what its SA names as its protocol is that very AH.
+TEST(BundleLimits, ItsOwnPacketsComeBackWhateverItsProtocol) {
+  for (const bool tunnel : {false, true}) {
+    SCOPED_TRACE(tunnel);
+    Wish esp = esp_wish(false, tunnel), ah = ah_wish(false);
+    ah.tunnel = tunnel;
+    for (Wish* const wish : {&esp, &ah}) wish->inner_src = wish->inner_dst = "192.0.2.0", wish->prefix = 24;
+    Host here;
+    Message of_esp = add(kEspSpi, esp), of_ah = add(kAhSpi, ah);
+    for (Message* const m : {&of_esp, &of_ah}) {
+      auto &src = tunnel ? m->inner_src : m->src, &dst = tunnel ? m->inner_dst : m->dst;
+      src->proto = dst->proto = kAh;
+    }
+    ASSERT_EQ(here.add(std::move(of_esp)), kDone);
+    ASSERT_EQ(here.add(std::move(of_ah)), kDone);
+    Octets own = datagram({.protocol = kAh});
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(name(protect(here, own).cause), "looped");
+    EXPECT_EQ(here.plane.outbound().drops[static_cast<std::size_t>(Cause::looped)], 3u);
+    EXPECT_EQ(numbers(here, esp_id()), (Numbers{0, 0, 0, 0, false}));
+  }
+}
+
+// A tunnel for ESP between its own ends forwards it, so it may not have come to the end of its way.
+TEST(BundleLimits, AhOfATunnelAroundEspWithoutAHopLeftIsDropped) {
+  for (const unsigned hops : {0u, 1u, 2u, 64u}) {
+    SCOPED_TRACE(hops);
+    Wish ah = ah_wish(false);
+    ah.bundle = 0, ah.tunnel = true;
+    ah.inner_src = ah.inner_dst = "192.0.2.0", ah.prefix = 24;
+    Message m = add(kAhSpi, ah);
+    m.inner_src->proto = m.inner_dst->proto = kEsp;
+    Host here;
+    ASSERT_EQ(here.add(std::move(m)), kDone);
+    Octets esp = datagram({.protocol = kEsp});
+    esp[8] = static_cast<std::byte>(hops);
+    mend_checksum(esp);
+    const Result out = protect(here, esp);
+    EXPECT_EQ(name(out.cause), hops < 2 ? "looped" : "none");
+    if (hops >= 2) {
+      EXPECT_EQ(std::to_integer<unsigned>(out.packet[8]), hops - 1);
+    }
+  }
+}
+
+// In transport mode nobody forwards: a neighbour's packets, whose hop limit is 1, are wrapped as they are.
+TEST(BundleLimits, AhInTransportModeTakesEspWithOneHop) {
+  Wish ah = ah_wish(false);
+  ah.bundle = 0;
+  Message m = add(kAhSpi, ah);
+  m.src->proto = m.dst->proto = kEsp;
+  Host here;
+  ASSERT_EQ(here.add(std::move(m)), kDone);
+  Octets esp = datagram({.protocol = kEsp});
+  esp[8] = std::byte{1};
+  mend_checksum(esp);
+  const Result out = protect(here, esp);
+  ASSERT_EQ(name(out.cause), "none");
+  EXPECT_EQ(out.packet[8], std::byte{1});
 }
 
 }  // namespace

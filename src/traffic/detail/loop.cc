@@ -64,7 +64,10 @@ Nesting nesting(const Flow& flow, const Headers& h, Bytes packet, Returned& retu
   if (!naked && !is_own_udp(flow, h, packet, same ? &returned : nullptr, now)) return Nesting::none;
   if (!same) return h.hop_limit > 1 ? Nesting::inside : Nesting::back;
   // An SA that names the protocol, and makes another one of it, is for just that: AH around ESP.
-  const bool meant = naked && flow.selectors.protocol == h.upper && protocol_of(flow) != h.upper;
+  // A tunnel forwards it; in transport mode its hop limit stays.
+  const std::uint8_t outermost = flow.bundle != 0 ? kAh : protocol_of(flow);
+  const bool meant =
+      naked && flow.selectors.protocol == h.upper && outermost != h.upper && (!flow.tunnel || h.hop_limit > 1);
   return meant ? Nesting::inside : Nesting::back;
 }
 
