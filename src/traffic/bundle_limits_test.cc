@@ -1,6 +1,8 @@
 /// What bundles ask of buffers, of tables and of the limits of their SAs.
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 #include "traffic/testing.h"
 
 namespace traffic {
@@ -145,6 +147,53 @@ TEST(BundleLimits, AhInTransportModeTakesEspWithOneHop) {
   const Result out = protect(here, esp);
   ASSERT_EQ(name(out.cause), "none");
   EXPECT_EQ(out.packet[8], std::byte{1});
+}
+
+// Thousands of SAs that are none of it have the same selectors. The first packet looks at all of them, later ones at
+// none: the middle one of them takes not even a tenth of its time.
+TEST(BundleLimits, HalfABundleIsLookedForOnce) {
+  constexpr std::uint32_t kMany = 5000;
+  Host here;
+  Wish plain = esp_wish(false, false);
+  plain.bundle = 0;
+  for (std::uint32_t i = 0; i < kMany; ++i) ASSERT_EQ(here.add(add(0x1000 + i, plain)), kDone);
+  ASSERT_EQ(here.add(add(kEspSpi, esp_wish(false, false))), kDone);
+  const auto takes = [&] {
+    Held held(datagram());
+    const auto start = std::chrono::steady_clock::now();
+    here.worker.protect({&held.item, 1}, at(0));
+    const auto end = std::chrono::steady_clock::now();
+    EXPECT_EQ(name(held.item.cause), "bundle");
+    return end - start;
+  };
+  const auto first = takes();
+  std::array<std::chrono::steady_clock::duration, 101> later;
+  std::ranges::generate(later, takes);
+  std::ranges::nth_element(later, later.begin() + later.size() / 2);
+  EXPECT_LT(10 * later[later.size() / 2], first);
+  // What makes it whole is found at once.
+  ASSERT_EQ(here.add(add(kAhSpi, ah_wish(false))), kDone);
+  EXPECT_EQ(name(protect(here, datagram()).cause), "none");
+  here.plane.remove(ah_id());
+  EXPECT_EQ(name(protect(here, datagram()).cause), "bundle");
+}
+
+// Either is halted, and goes on.
+TEST(BundleLimits, AHalfThatGoesOnMakesItWholeAgain) {
+  for (const bool of_ah : {false, true}) {
+    SCOPED_TRACE(of_ah);
+    Host here;
+    load(here, esp_wish(false, true), ah_wish(false));
+    const Octets plain = datagram(inside(true, false));
+    EXPECT_EQ(name(protect(here, plain).cause), "none");
+    here.plane.halt(of_ah ? ah_id() : esp_id());
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(name(protect(here, plain).cause), of_ah ? "bundle" : "no_sa");
+    Message more =
+        engine::testing::request(pfkey::Type::update, of_ah ? SaType::ah : SaType::esp, of_ah ? kAhSpi : kEspSpi);
+    more.hard = pfkey::Lifetime{.allocations = 0, .bytes = 100'000, .addtime = 0, .usetime = 0};
+    ASSERT_EQ(here.add(std::move(more)), kDone);
+    EXPECT_EQ(name(protect(here, plain).cause), "none");
+  }
 }
 
 }  // namespace

@@ -5,9 +5,8 @@
 namespace traffic {
 namespace {
 
-bool both_usable(const Memory::Entry& e) {
-  return e.flow->usable.load() && (e.flow->bundle == 0 || (e.around && e.around->usable.load()));
-}
+// Half a bundle is remembered too: what could make it whole changes the generation.
+bool still_usable(const Memory::Entry& e) { return e.flow->usable.load() && (!e.around || e.around->usable.load()); }
 
 }  // namespace
 
@@ -24,7 +23,7 @@ void Worker::State::ask_for(const Headers& h) {
 Memory::Entry& Worker::State::choose(const Headers& h) {
   const std::uint64_t generation = plane.generation.load();
   Memory::Entry& entry = outgoing.at(h);
-  if (entry.flow && entry.generation == generation && both_usable(entry)) return entry;
+  if (entry.flow && entry.generation == generation && still_usable(entry)) return entry;
   const Chosen found = chosen(h);
   entry.flow = found.flow, entry.around = found.around;
   entry.generation = generation;

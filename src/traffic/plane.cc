@@ -75,14 +75,14 @@ void Plane::State::file(Flow& flow) {
 // choice for what leaves changes, and the peer.
 void Plane::State::change(Flow& flow, const engine::Sa& sa) {
   const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed),
-             received = flow.receives.load(std::memory_order_relaxed);
+             received = flow.receives.load(std::memory_order_relaxed), halted = !flow.usable.load();
   flow.take(sa);
   const bool sends = flow.sends.load(std::memory_order_relaxed);
   if (sends && !sent) choice.insert(flow, epochs);
   if (sent && !sends) choice.erase(flow, epochs);
   if (sends != sent || flow.receives.load(std::memory_order_relaxed) != received) file(flow);
   if (sent && sends) choice.sort(flow);
-  if (sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
+  if (halted || sends != sent || was_dying != flow.dying.load(std::memory_order_relaxed)) ++generation;
   collect();
 }
 
