@@ -196,5 +196,39 @@ TEST(BundleLimits, AHalfThatGoesOnMakesItWholeAgain) {
   }
 }
 
+// RFC 8200 section 4.5: of one series, whenever it turns out that a packet leaves in fragments.
+TEST(BundleLimits, FragmentsHaveTheNumbersOfTheOuterProtocol) {
+  Host here, there;
+  const Wish esp = esp_wish(true, true), ah = ah_wish(true);
+  load(here, esp, ah), load(there, esp, ah);
+  Shape shape = inside(true, true);
+  shape.size = 1400;
+  std::uint32_t last = 0;
+  for (const bool known : {true, false, true}) {
+    SCOPED_TRACE(fmt::format("{} after {:x}", known, last));
+    shape.size = known ? 1600 : 1200;
+    Held held(datagram(shape), Packet::kHeadroom, Packet::kTailroom);
+    here.worker.protect({&held.item, 1}, at(0));
+    ASSERT_EQ(name(held.item.cause), "none");
+    EXPECT_EQ(held.item.departure.id != 0, known);
+    if (!known) {
+      ASSERT_TRUE(here.worker.narrow(held.item, 1280, at(0)));
+    }
+    if (last != 0) {
+      EXPECT_EQ(held.item.departure.id, last + 1);
+    }
+    last = held.item.departure.id;
+    EXPECT_EQ(name(unprotect(there, held.bytes()).cause), "none");
+    Octets room(1280);
+    std::size_t pieces = 0;
+    EXPECT_TRUE(fragment(held.bytes(), 1280, last, room, [&](Bytes piece) {
+      EXPECT_LE(piece.size(), 1280u);
+      EXPECT_EQ(get<std::uint32_t>(piece, 44), last);
+      ++pieces;
+    }));
+    EXPECT_EQ(pieces, 2u);
+  }
+}
+
 }  // namespace
 }  // namespace traffic

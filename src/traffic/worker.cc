@@ -178,7 +178,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   wrap(w, layout);
   w.item->departure.mtu = mtu;
   if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)
-    w.item->departure.id = w.flow->datagrams.next();
+    w.item->departure.id = outermost(w).datagrams.next();
   if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(p.bytes(), ah_of(w)) ? Cause::none : Cause::malformed;
   const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
   if (w.flow->suite().encrypt->counter()) {
