@@ -29,16 +29,27 @@ Cause Worker::State::take_bundle(Work& w, const Memory::Entry& seen) {
   if (!seen.around) return Cause::bundle;
   w.around.flow = seen.around;
   w.around.keyed = seen.around->sealing(number);
-  return w.around.keyed ? Cause::none : Cause::crypto;
+  if (!w.around.keyed) return Cause::crypto;
+  // At its last number an SA says so when it is asked for one more: before either is charged.
+  for (Flow* const flow : {w.around.flow, w.flow})
+    if (!flow->has_number() && !flow->next_number()) return call_for(*flow), Cause::exhausted;
+  return Cause::none;
 }
 
-// Both SAs count the packet inside. Connections by their tags: the memory knows those of ESP alone.
-bool Worker::State::charge_around(Work& w, const Memory::Entry& seen, Instant now) {
-  std::optional<std::uint64_t> connection;
-  if (!seen.fragment) connection = plane.tags(seen.src, seen.dst, seen.kind());
-  const bool carried = w.around.flow->charge(w.h.total, connection, now);
-  call_for(*w.around.flow);
-  return carried;
+// Both SAs count the packet inside. ESP is charged last, but if it has no room it is asked first, so that AH keeps
+// neither connection nor first use of a packet that is not carried. Only where another thread takes the last room in
+// between does AH keep these.
+bool Worker::State::charge_both(Work& w, Memory::Entry& seen, Instant now) {
+  const auto charge_esp = [&] { return charge(*w.flow, seen.counted, w, seen, now); };
+  const bool room = w.flow->has_room(w.h.total, uncounted(*w.flow, seen.counted, seen));
+  if (!room && !charge_esp()) return false;
+  if (!charge(*w.around.flow, seen.counted_around, w, seen, now)) {
+    if (!room) w.flow->give_back(w.h.total);
+    return false;
+  }
+  if (!room || charge_esp()) return true;
+  w.around.flow->give_back(w.h.total);
+  return false;
 }
 
 // The ICV of AH is right, so its number counts, whatever ESP turns out to be.

@@ -230,5 +230,46 @@ TEST(BundleLimits, FragmentsHaveTheNumbersOfTheOuterProtocol) {
   }
 }
 
+// What one of the two refuses the other has not seen: neither its bytes nor its connection, its first use or a number.
+TEST(BundleLimits, WhatOneRefusesTheOtherDoesNotCount) {
+  struct Row {
+    const char* name;
+    pfkey::Lifetime hard;
+    bool last_number;
+  };
+  const std::array rows = {
+      Row{"bytes", {.allocations = 0, .bytes = 1, .addtime = 0, .usetime = 0}, false},
+      Row{"allocations", {.allocations = 1, .bytes = 0, .addtime = 0, .usetime = 0}, false},
+      Row{"number", {}, true},
+  };
+  for (const Row& row : rows)
+    for (const bool of_ah : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} of ah {}", row.name, of_ah));
+      Host here;
+      Message esp = add(kEspSpi, esp_wish(false, false)), ah = add(kAhSpi, ah_wish(false));
+      Message& one = of_ah ? ah : esp;
+      if (row.last_number) {
+        one.replay_value = pfkey::ReplayValue{.low = UINT32_MAX, .wide = 0};
+      } else {
+        one.hard = row.hard;
+      }
+      ASSERT_EQ(here.add(std::move(esp)), kDone);
+      ASSERT_EQ(here.add(std::move(ah)), kDone);
+      // The one connection that the limit leaves room for.
+      const bool first = row.hard.allocations == 1;
+      if (first) {
+        EXPECT_EQ(name(protect(here, datagram()).cause), "none");
+      }
+      EXPECT_EQ(name(protect(here, datagram({.dst_port = 2001})).cause), "exhausted");
+      const std::uint64_t packets = first ? 1 : 0, last = row.last_number ? UINT32_MAX : packets;
+      const auto refuses = of_ah ? ah_id() : esp_id(), other = of_ah ? esp_id() : ah_id();
+      EXPECT_EQ(numbers(here, other), (Numbers{packets, 68 * packets, packets, packets, first}));
+      EXPECT_EQ(numbers(here, refuses), (Numbers{packets, 68 * packets, packets, last, first}));
+      EXPECT_TRUE(here.plane.carried(refuses)->exhausted);
+      EXPECT_FALSE(here.plane.carried(other)->exhausted);
+      EXPECT_TRUE(here.worker.attention());
+    }
+}
+
 }  // namespace
 }  // namespace traffic

@@ -31,6 +31,12 @@ bool source_matters(const Flow& flow, const PlaneOptions& options) {
   return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
 }
 
+// Charged, but without a number: somebody else has the last one.
+void give_back(const Work& w) {
+  w.flow->give_back(w.h.total);
+  if (w.around.flow) w.around.flow->give_back(w.h.total);
+}
+
 }  // namespace
 
 Worker::State::State(Plane::State& p, unsigned n)
@@ -102,15 +108,21 @@ void Worker::State::call_for(Flow& flow) {
 
 // The connection is counted by what its entry is found by, whatever way its packets take. A later fragment has no ports
 // to know it by, and is nobody's first.
-bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
-  if (w.around.flow && !charge_around(w, seen, now)) return false;
-  std::optional<std::uint64_t> connection;
-  if (seen.counted != w.flow->serial && !seen.fragment) connection = plane.tags(seen.src, seen.dst, seen.kind());
-  const bool carried = w.flow->charge(w.h.total, connection, now);
-  if (carried) seen.counted = w.flow->serial;
-  if (!carried && w.around.flow) w.around.flow->give_back(w.h.total);
-  call_for(*w.flow);
+std::optional<std::uint64_t> Worker::State::uncounted(const Flow& flow, std::uint64_t counted,
+                                                      const Memory::Entry& seen) const {
+  if (counted == flow.serial || seen.fragment) return std::nullopt;
+  return plane.tags(seen.src, seen.dst, seen.kind());
+}
+
+bool Worker::State::charge(Flow& flow, std::uint64_t& counted, const Work& w, const Memory::Entry& seen, Instant now) {
+  const bool carried = flow.charge(w.h.total, uncounted(flow, counted, seen), now);
+  if (carried) counted = flow.serial;
+  call_for(flow);
   return carried;
+}
+
+bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
+  return w.around.flow ? charge_both(w, seen, now) : charge(*w.flow, seen.counted, w, seen, now);
 }
 
 // ---- out
@@ -141,7 +153,10 @@ bool Worker::State::next_numbers(Work& w) {
     given = sequence.value_or(0);
     return sequence.has_value();
   };
-  return next(*w.flow, w.number) && (!w.around.flow || next(*w.around.flow, w.around.number));
+  if (!w.around.flow) return next(*w.flow, w.number);
+  // Who has none left is asked alone: the other one's is not spent.
+  if (!w.flow->has_number()) return next(*w.flow, w.number);
+  return next(*w.around.flow, w.around.number) && next(*w.flow, w.number);
 }
 
 Cause Worker::State::begin_out(Work& w, Instant now) {
@@ -171,7 +186,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
   if (!charge(w, seen, now)) return Cause::exhausted;
-  if (!next_numbers(w)) return Cause::exhausted;
+  if (!next_numbers(w)) return give_back(w), Cause::exhausted;
   if (w.flow->keepalive != 0) w.flow->leaves(now);
   // The path may be narrower still than is believed (plane.h).
   w.may_be_cut = known == kLeastReportV4 && w.h.dont_fragment && w.flow->id.dst.family == Family::v4;

@@ -59,13 +59,14 @@ class Memory {
     std::uint64_t generation = 0;  ///< Of the tables when it was written; the Flow is there as long as it is the same.
     Flow* flow = nullptr;          ///< Of outgoing packets.
     std::uint64_t counted = 0;     ///< The serial of the Flow that has counted the connection.
+    std::uint64_t counted_around = 0;  ///< And of the AH around it that has.
     Address src, dst;
     std::uint32_t ports = 0;  ///< Or ICMP's type and code.
     std::uint8_t protocol = 0;
     bool fragment = false;
     /// What tells connections between two hosts apart: ICMP has no ports, whatever SA its types are for.
     std::uint64_t kind() const;
-    Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle.
+    Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle; without it that is half of one.
   };
   /// The place of the packet's connection; a new entry if another one's, or none, was there.
   Entry& at(const Headers& h);
@@ -154,7 +155,9 @@ struct Worker::State {
   Memory::Entry& choose_peer(Work& w);
   Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
-  bool charge_around(Work& w, const Memory::Entry& seen, Instant now);
+  bool charge_both(Work& w, Memory::Entry& seen, Instant now);
+  bool charge(Flow& flow, std::uint64_t& counted, const Work& w, const Memory::Entry& seen, Instant now);
+  std::optional<std::uint64_t> uncounted(const Flow& flow, std::uint64_t counted, const Memory::Entry& seen) const;
   bool next_numbers(Work& w);
   void call_for(Flow& flow);
   void clamp(const Work& w, const Flow& flow, const Flow* around, std::uint32_t mtu);

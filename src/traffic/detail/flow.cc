@@ -20,7 +20,6 @@ namespace {
 using M = pfkey::Message;
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-constexpr std::uint64_t kLast32 = UINT32_MAX;
 
 bool wants_udp(const engine::Sa& sa) {
   return sa.satype == pfkey::SaType::esp && (rare_of(sa).at<&M::natt_local>() || rare_of(sa).at<&M::natt_remote>());
@@ -197,7 +196,7 @@ std::uint32_t Flow::path_mtu(Instant now) const {
 }
 
 std::optional<std::uint64_t> Flow::next_number() {
-  const std::uint64_t last = esn ? UINT64_MAX : kLast32;
+  const std::uint64_t last = last_number();
   std::uint64_t number = numbers_->number.load(kRelaxed);
   do {
     if (number == last) {
@@ -293,6 +292,14 @@ bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& conne
   if ((soft != 0 && total >= soft) || (soft_flows != 0 && numbers_->flows.load(kRelaxed) >= soft_flows))
     attention_.store(true, kRelaxed);
   return true;
+}
+
+bool Flow::has_room(std::uint64_t bytes, const std::optional<std::uint64_t>& connection) {
+  const std::uint64_t hard = hard_bytes_.load(kRelaxed), hard_flows = hard_flows_.load(kRelaxed);
+  if (hard != 0 && numbers_->bytes.load(kRelaxed) + bytes >= hard) return false;
+  if (hard_flows == 0 || !connection) return true;
+  const std::scoped_lock hold(connections_lock_);
+  return connections_.size() < hard_flows || connections_.contains(*connection);
 }
 
 void Flow::give_back(std::uint64_t bytes) {

@@ -79,6 +79,8 @@ class Flow {
   // The numbers of what is sent.
   /// The next sequence number; nullopt: the last one was given, and the SA must end.
   std::optional<std::uint64_t> next_number();
+  /// Whether there is one; others may take it.
+  bool has_number() const { return numbers_->number.load(std::memory_order_relaxed) != last_number(); }
   /// Of the datagrams to the peer; the Plane's, set before the first packet.
   DatagramIds::Series datagrams;
   std::uint64_t next_iv() { return numbers_->iv.fetch_add(1, std::memory_order_relaxed); }
@@ -118,6 +120,8 @@ class Flow {
   /// Accounts for a packet of that many bytes. `connection`: its tag, where this SA may not have carried it before.
   /// False: it would reach a hard limit; it is not carried, and counts for nothing.
   bool charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now);
+  /// Whether it would, if nobody else did meanwhile. Nothing is counted.
+  bool has_room(std::uint64_t bytes, const std::optional<std::uint64_t>& connection);
   /// The last packet that charge() let through is not carried after all.
   void give_back(std::uint64_t bytes);
   /// Counts a packet that this SA dropped.
@@ -156,6 +160,7 @@ class Flow {
   std::atomic<const Place*> sends_to_{nullptr};
   std::unique_ptr<const Place> sends_to_owner_;
 
+  std::uint64_t last_number() const { return esn ? UINT64_MAX : UINT32_MAX; }
   void settle();
   bool admit(std::uint64_t connection);
   void end();
