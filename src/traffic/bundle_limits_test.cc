@@ -271,5 +271,31 @@ TEST(BundleLimits, WhatOneRefusesTheOtherDoesNotCount) {
     }
 }
 
+// AH in transport mode for ESP alone (`proto esp`), as a bundle with a tunnel has it: what the two hosts say to each
+// other besides is not its, and goes by an SA of its own.
+TEST(BundleLimits, AhForEspAloneLeavesTheHostsOwnPacketsAlone) {
+  for (const bool v6 : {false, true}) {
+    SCOPED_TRACE(v6);
+    const auto fill = [&](Host& host) {
+      Message ah = add(kAhSpi, ah_wish(v6));
+      ah.src->proto = ah.dst->proto = kEsp;
+      Wish plain = esp_wish(v6, false);
+      plain.bundle = 0;
+      ASSERT_EQ(host.add(add(0x300, plain)), kDone);
+      ASSERT_EQ(host.add(add(kEspSpi, esp_wish(v6, true))), kDone);
+      ASSERT_EQ(host.add(std::move(ah)), kDone);
+    };
+    Host here, there;
+    fill(here), fill(there);
+    for (const bool tunnel : {false, true}) {
+      const Octets plain = datagram(inside(tunnel, v6));
+      const Result out = protect(here, plain);
+      ASSERT_EQ(name(out.cause), "none");
+      EXPECT_EQ(out.departure.protocol, tunnel ? kAh : kEsp);
+      EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace traffic
