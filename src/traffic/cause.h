@@ -32,7 +32,7 @@ enum class Cause : std::uint8_t {
   ike,                  ///< Behind a non-ESP marker (RFC 3948 section 2.2): a key manager's.
   no_room,              ///< The buffer leaves too little room around the packet.
   crypto,               ///< The cryptographic library refused.
-  unsent,               ///< It was protected, or let in, but the kernel did not take it. Counted by who hands it over.
+  unsent,               ///< It was made, or let in, but the kernel did not take it. Counted by who hands it over.
   overrun,              ///< It was lost in a full queue, before it was read. Counted by who reads.
   held,                 ///< Not dropped, and not counted: a piece that waits for the rest of its datagram.
 };

@@ -181,6 +181,10 @@ bool Plane::keep_alive(Item& item, Instant now) {
   return flow != nullptr;
 }
 
+void Plane::keep_alive_again(const engine::SaId& id, Instant now) {
+  if (Flow* const flow = state_->find(id)) state_->keep_alives.again(*flow, now);
+}
+
 std::optional<std::chrono::nanoseconds> Plane::keep_alive_at() const { return state_->keep_alives.deadline(); }
 
 Totals Plane::outbound() const {

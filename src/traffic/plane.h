@@ -145,8 +145,10 @@ class Plane final : public engine::Carrier {
   void path_mtu(const engine::SaId& id, std::uint32_t mtu, Instant now);
   /// What shows the NAT in front of this host, or of a peer, that an SA in UDP is still there, because the SA has sent
   /// nothing for as long as it names: one octet (RFC 3948 section 2.3), written into the item, with its Departure.
-  /// False: none is due. The SA does not count it.
+  /// False: none is due, or it is enough for once, and then keep_alive_at() has passed. The SA does not count it.
   bool keep_alive(Item& item, Instant now);
+  /// There was no room for that SA's: it is due once more in a second.
+  void keep_alive_again(const engine::SaId& id, Instant now);
   /// When that is to be asked again, on the steady clock; nullopt: not before an SA comes or changes.
   std::optional<std::chrono::nanoseconds> keep_alive_at() const;
   /// Both may be read by any thread.

@@ -104,6 +104,7 @@ Result<void> Dataplane::add_thread(unsigned number) {
 Totals Dataplane::outbound() {
   Totals totals = plane_.outbound();
   for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->unsent();
+  totals.drops[static_cast<std::size_t>(Cause::unsent)] += keep_alives_->unsent();
   totals.drops[static_cast<std::size_t>(Cause::overrun)] = overruns_.count();
   return totals;
 }

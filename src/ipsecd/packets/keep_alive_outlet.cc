@@ -6,6 +6,11 @@
 #include <algorithm>
 
 namespace ipsecd {
+namespace {
+
+constexpr std::chrono::milliseconds kPause{100};  // Of all of them, where there is no room.
+
+}  // namespace
 
 KeepAliveOutlet::KeepAliveOutlet(Outlet outlet)
     : outlet_(std::move(outlet)), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {}
@@ -18,7 +23,8 @@ Result<KeepAliveOutlet> KeepAliveOutlet::make(std::uint32_t mark) {
 
 // At 0 it would never ring.
 void KeepAliveOutlet::set_timer(const traffic::Plane& plane) {
-  const auto at = plane.keep_alive_at();
+  auto at = plane.keep_alive_at();
+  if (at) at = std::max(*at, full_until_);
   if (at == set_) return;
   set_ = at;
   itimerspec when{};
@@ -36,10 +42,14 @@ void KeepAliveOutlet::send(traffic::Plane& plane, Instant now) {
   std::array<std::byte, traffic::Packet::kHeadroom + 128> memory;
   traffic::Item item;
   item.packet.memory = memory;
-  while (plane.keep_alive(item, now)) {
+  while (now.steady >= full_until_ && plane.keep_alive(item, now)) {
     const std::uint64_t unsent = outlet_.unsent();
-    outlet_.send({&item, 1}, false);
-    sent_ += outlet_.unsent() == unsent ? 1 : 0;
+    if (outlet_.send({&item, 1}, true) == 0) {
+      plane.keep_alive_again(item.departure.sa, now);
+      full_until_ = now.steady + kPause;
+    } else {
+      sent_ += outlet_.unsent() == unsent ? 1 : 0;
+    }
   }
   set_timer(plane);
 }

@@ -22,10 +22,12 @@ class KeepAliveOutlet {
   /// Becomes readable when send() has something to do; as set_timer() found it last.
   int timer() const { return timer_.get(); }
   void set_timer(const traffic::Plane& plane);
-  /// Those that are due; one that finds no room is lost.
+  /// Some of those that are due; if more are, the timer rings at once. One that finds no room is tried again in a
+  /// second.
   void send(traffic::Plane& plane, Instant now);
 
   std::uint64_t sent() const { return sent_; }
+  std::uint64_t unsent() const { return outlet_.unsent(); }  ///< Those that the kernel refused.
 
  private:
   explicit KeepAliveOutlet(Outlet outlet);
@@ -33,6 +35,7 @@ class KeepAliveOutlet {
   Outlet outlet_;
   Descriptor timer_;
   std::optional<std::chrono::nanoseconds> set_;  // What the timer waits for.
+  std::chrono::nanoseconds full_until_{};        // Until then none is tried.
   std::uint64_t sent_ = 0;
 };
 

@@ -93,6 +93,12 @@ std::shared_ptr<SaNumbers> begin(std::shared_ptr<SaNumbers> live, const engine::
   return live;
 }
 
+// The last use of what only sends was a packet that left.
+std::uint64_t last_sent(const SaNumbers& live, const engine::Sa& sa) {
+  const bool only_sends = (sa.flags & engine::Sa::kBothWays) == pfkey::kFlagOutbound;
+  return std::max(steady_of(sa.added), only_sends ? live.last_steady.load(kRelaxed) : 0);
+}
+
 bool in_prefix(const Address& a, const Address& network, unsigned prefix) {
   if (a.family != network.family) return false;
   const std::size_t whole = prefix / 8;
@@ -145,7 +151,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       window_(window_of(sa), numbers_->highest.load(kRelaxed)),
       window_size_(window_.size()),
       told_(sequence_of(sa)),
-      left_at_(steady_of(sa.added)) {
+      left_at_(last_sent(*numbers_, sa)) {
   take(sa);
 }
 

@@ -105,6 +105,7 @@ class Flow {
   const Place* sends_to() const { return sends_to_.load(); }
 
   /// When the last packet left, on the steady clock, as far as keepalive wants to know; before the first: the start.
+  /// After a restart of who carries it, that is its last packet before, if it only sends.
   std::chrono::nanoseconds left_at() const { return std::chrono::nanoseconds(left_at_.load()); }
   void leaves(Instant now) {
     left_at_.store(static_cast<std::uint64_t>(now.steady.count()), std::memory_order_relaxed);

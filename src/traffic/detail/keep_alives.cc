@@ -1,47 +1,70 @@
 #include "traffic/detail/keep_alives.h"
 
-#include <algorithm>
-
 namespace traffic {
 namespace {
 
-std::chrono::nanoseconds period(const Flow& flow) { return std::chrono::seconds(flow.keepalive); }
+using std::chrono::nanoseconds;
+
+constexpr unsigned kRound = 64;
+constexpr std::chrono::seconds kAgain{1};
+
+nanoseconds period(const Flow& flow) { return std::chrono::seconds(flow.keepalive); }
+
+// Those that are late together do not stay together: up to half of the time less, each another part of it.
+nanoseconds after_a_pause(const Flow& flow) {
+  constexpr std::uint32_t kParts = 1024;
+  return period(flow) - period(flow) / 2 * (flow.hash % kParts) / kParts;
+}
+
+bool shows_itself(const Flow& flow) {
+  const bool has_source = !is_unspecified(flow.src) || flow.id.dst.family == Family::v4;
+  return flow.keepalive != 0 && has_source && flow.sends.load(std::memory_order_relaxed);
+}
 
 }  // namespace
 
 void KeepAlives::file(Flow& flow) {
-  if (flow.keepalive == 0 || !flow.sends.load(std::memory_order_relaxed)) return remove(flow);
-  if (!entries_.contains(&flow)) set(flow, {flow.left_at() + period(flow), {}});
+  if (!shows_itself(flow)) return remove(flow);
+  if (!at_.contains(&flow)) set(flow, flow.left_at() + period(flow));
 }
 
 void KeepAlives::remove(Flow& flow) {
-  const auto found = entries_.find(&flow);
-  if (found == entries_.end()) return;
-  queue_.erase({found->second.at, &flow});
-  entries_.erase(found);
+  const auto found = at_.find(&flow);
+  if (found == at_.end()) return;
+  queue_.erase({found->second, &flow});
+  at_.erase(found);
 }
 
-void KeepAlives::set(Flow& flow, Entry entry) {
-  entries_[&flow] = entry;
-  queue_.emplace(entry.at, &flow);
+void KeepAlives::set(Flow& flow, nanoseconds at) {
+  at_[&flow] = at;
+  queue_.emplace(at, &flow);
 }
 
 Flow* KeepAlives::due(Instant now) {
-  while (!queue_.empty() && queue_.begin()->first <= now.steady) {
-    Flow& flow = *queue_.extract(queue_.begin()).value().second;
-    const std::chrono::nanoseconds told = entries_[&flow].told;
-    const std::chrono::nanoseconds last = std::max(flow.left_at(), told);
-    if (last + period(flow) > now.steady) {
-      set(flow, {last + period(flow), told});
+  for (; looked_at_ < kRound && !queue_.empty() && queue_.begin()->first <= now.steady; ++looked_at_) {
+    const auto [at, waits] = queue_.extract(queue_.begin()).value();
+    Flow& flow = *waits;
+    if (const nanoseconds later = flow.left_at() + period(flow); later > now.steady) {
+      set(flow, later);
       continue;
     }
-    set(flow, {now.steady + period(flow), now.steady});
-    if (flow.usable.load(std::memory_order_relaxed)) return &flow;
+    const nanoseconds next = at + period(flow);
+    set(flow, next > now.steady ? next : now.steady + after_a_pause(flow));
+    if (!flow.usable.load(std::memory_order_relaxed)) continue;
+    ++looked_at_;
+    return &flow;
   }
+  looked_at_ = 0;
   return nullptr;
 }
 
-std::optional<std::chrono::nanoseconds> KeepAlives::deadline() const {
+void KeepAlives::again(Flow& flow, Instant now) {
+  if (!at_.contains(&flow)) return;
+  remove(flow);
+  set(flow, now.steady + kAgain);
+}
+
+std::optional<nanoseconds> KeepAlives::deadline() const {
   if (queue_.empty()) return std::nullopt;
   return queue_.begin()->first;
 }

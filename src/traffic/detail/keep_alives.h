@@ -19,20 +19,20 @@ class KeepAlives {
   void file(Flow& flow);
   void remove(Flow& flow);
 
-  /// The next SA that has sent nothing for its time; its time begins anew. nullptr: there is none.
+  /// The next SA that has sent nothing for its time; its time begins anew. nullptr: there is none, or it is enough for
+  /// once, and then deadline() has passed.
   Flow* due(Instant now);
+  /// The last one that due() gave was not shown: it is due once more in a second.
+  void again(Flow& flow, Instant now);
   /// When due() is to be asked again, on the steady clock; nullopt: as long as there are the same SAs, never.
   std::optional<std::chrono::nanoseconds> deadline() const;
 
  private:
-  struct Entry {
-    std::chrono::nanoseconds at;    // Not before then.
-    std::chrono::nanoseconds told;  // When the NAT was last shown one.
-  };
-  void set(Flow& flow, Entry entry);
+  void set(Flow& flow, std::chrono::nanoseconds at);
 
-  std::map<const Flow*, Entry> entries_;
+  std::map<const Flow*, std::chrono::nanoseconds> at_;  // Not before then.
   std::set<std::pair<std::chrono::nanoseconds, Flow*>> queue_;
+  unsigned looked_at_ = 0;  // Since due() last gave nullptr.
 };
 
 }  // namespace traffic
