@@ -52,6 +52,12 @@ void JsonValues::unknown_member(const JsonNode& node, std::vector<std::string_vi
   faults_.push_back({&node, true, "unknown member", tree_.name(node), std::move(known)});
 }
 
+bool JsonValues::is_own(const JsonNode& parent, const JsonNode& node, std::vector<std::string_view> known) {
+  const bool is_known = std::ranges::find(known, tree_.name(node)) != known.end();
+  if (!is_known) unknown_member(node, std::move(known));
+  return is_known && !twice(parent, node);
+}
+
 bool JsonValues::twice(const JsonNode& parent, const JsonNode& node) {
   if (tree_.find(parent, tree_.name(node)) == &node) return false;
   fault(node, "this member stands twice; say which one is meant");
@@ -159,13 +165,11 @@ void JsonValues::take_algorithm(const JsonNode& node, AlgorithmKind kind, std::u
   if (!expect(node, Kind::object, "an object with \"name\" or \"number\"")) return;
   std::optional<std::uint8_t> number, named;
   tree_.for_each(node, [&](const JsonNode& child) {
-    if (twice(node, child)) return;
+    if (!is_own(node, child, {kNumber, kName})) return;
     if (tree_.name(child) == kName) {
       named = algorithm_named(child, kind);
-    } else if (tree_.name(child) == kNumber) {
-      if (std::uint8_t said = 0; take(child, said)) number = said;
-    } else {
-      unknown_member(child, {kNumber, kName});
+    } else if (std::uint8_t said = 0; take(child, said)) {
+      number = said;
     }
   });
   if (named && number.value_or(*named) != *named)
