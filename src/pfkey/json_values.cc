@@ -7,6 +7,7 @@
 
 #include <charconv>
 
+#include "base/hex.h"
 #include "base/text.h"
 
 namespace pfkey {
@@ -32,15 +33,7 @@ std::vector<std::string_view> algorithm_words(AlgorithmKind kind) {
 
 }  // namespace
 
-bool json_octets(std::string_view digits, MutableBytes out) {
-  int bad = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = text::hex_digit(digits[2 * i]), low = text::hex_digit(digits[2 * i + 1]);
-    bad |= high | low;
-    out[i] = static_cast<std::byte>(static_cast<unsigned>(high) << 4 | (static_cast<unsigned>(low) & 0xf));
-  }
-  return bad >= 0;
-}
+bool json_octets(std::string_view digits, MutableBytes out) { return read_hex(digits.substr(0, 2 * out.size()), out); }
 
 bool JsonValues::expect(const JsonNode& node, Kind kind, std::string_view what) {
   if (node.kind == kind) return true;
