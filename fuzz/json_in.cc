@@ -42,6 +42,12 @@ class Loader {
       if (!line || !*line) break;
       MUST(source.faults().empty() ==
            ((*line)->kind == lang::Line::Kind::command || (*line)->kind == lang::Line::Kind::nothing));
+      if ((*line)->kind == lang::Line::Kind::broken_off) {
+        ++refused_;
+        const auto after = source.next();
+        MUST(after && !*after);
+        break;
+      }
       for (const lang::SourceFault& f : source.faults()) {
         MUST(f.place.line >= (*line)->number && harmless(f.message + f.detail + f.place.pointer));
         ++refused_;

@@ -38,6 +38,14 @@ RULES = (
     (r"[ \t]+$", (".py", ".txt", ".cmake", ""), ("src", "tools", "bench", "cmake"), "blanks at the end of the line"),
 )
 
+# text::hex_digit() takes a time, and touches memory, by the digit's value: keys are read by base/hex.h. Only these use
+# it where keys are read, and why.
+HEX_DIGIT = re.compile(r"\bhex_digit\b")
+READERS_OF_KEYS = ("src/pfkey/", "src/lang/")
+HEX_DIGIT_USERS = {
+    "src/lang/json_commands.cc": "asks whether a word may be a key, so that it is not shown",
+}
+
 # What a program says stands in one place. A sentence is a literal with blanks in it; its pieces are put together first.
 SENTENCE = re.compile(r'"((?:[^"\\\n]|\\.){40,})"')
 PIECES = re.compile(r'"[ \t]*\n\s*"')
@@ -83,6 +91,13 @@ def functions(lines: list):
                 break
 
 
+def may_read_keys(path: str) -> bool:
+    """Whether a source may read keys; tests and what they are made of read only their own."""
+    name = path.rsplit("/", 1)[-1]
+    return (path.startswith(READERS_OF_KEYS) and path.endswith((".cc", ".h")) and path not in HEX_DIGIT_USERS
+            and not path.endswith("_test.cc") and not name.startswith("test"))
+
+
 def check_file(path: str, text: str):
     lines = text.splitlines()
     top, suffix = path.split("/")[0], pathlib.PurePosixPath(path).suffix
@@ -94,6 +109,8 @@ def check_file(path: str, text: str):
                 continue
             if re.search(pattern, line):
                 yield number, why
+        if may_read_keys(path) and HEX_DIGIT.search(line):
+            yield number, "digits of keys are read by base/hex.h"
     if suffix in (".cc", ".h") and top in SOURCES and not path.endswith("_test.cc"):
         if len(lines) > MAX_FILE_LINES and path not in LONG_FILES:
             yield 1, f"{len(lines)} lines: a file is about one idea"
@@ -166,6 +183,9 @@ def check_tree(root: pathlib.Path):
     for path, number, name in named:
         if name not in places:
             yield f"{path}:{number}: there is no {name}"
+    for path in HEX_DIGIT_USERS:
+        if (root / path).is_file() and not HEX_DIGIT.search((root / path).read_text()):
+            yield f"tests/house.py: {path} is named as a user of hex_digit and is none"
     if count == 0:
         yield f"{root}: no file here"
     for path in LONG_FILES:

@@ -112,6 +112,16 @@ class House(unittest.TestCase):
             with self.subTest(expected):
                 self.assertEqual(finds({path: text}), [expected])
 
+    def test_digits_of_keys_are_read_by_one_function(self):
+        use = "int i = text::hex_digit(c);\n"
+        files = {path: use for path in (
+            "src/pfkey/a.cc", "src/lang/deep/a.h", "src/lang/a_test.cc", "src/pfkey/test_samples.h", "src/table/a.cc",
+            "src/lang/json_commands.cc")}
+        why = "digits of keys are read by base/hex.h"
+        self.assertEqual(sorted(finds(files)), [f"src/lang/deep/a.h:1: {why}", f"src/pfkey/a.cc:1: {why}"])
+        self.assertEqual(finds({"src/lang/json_commands.cc": "int i;\n"}),
+                         ["tests/house.py: src/lang/json_commands.cc is named as a user of hex_digit and is none"])
+
     def test_each_phrase_is_found_and_plain_words_are_not(self):
         """A row for each of phrases.PHRASES: what it finds, all of that and nothing else, and a sentence that is fine."""
         rows = (

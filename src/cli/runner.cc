@@ -305,6 +305,10 @@ bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& lin
       break;
     case lang::Line::Kind::faulty:
       return runner.unreadable(source.faults());
+    case lang::Line::Kind::broken_off:
+      runner.unreadable(source.faults());
+      runner.stop();
+      return false;
     case lang::Line::Kind::left_out:
       if (!runner.flush()) return false;
       for (const lang::SourceFault& fault : source.faults()) runner.warning(fault);

@@ -90,7 +90,10 @@ Result<std::optional<Line>> JsonCommands::next() {
   const JsonPiece& p = **piece;
   Line line{Line::Kind::faulty, p.number, p.start, p.length};
   if (!p.broken.empty()) {
-    faults_.push_back({{p.number, p.element ? fmt::format("/{}", *p.element) : ""}, std::string(p.broken)});
+    partners_.clear();  // Nothing more is run; a partner may be in what was not read.
+    if (p.unread) line.kind = Line::Kind::broken_off;
+    faults_.push_back({{p.number, p.element ? fmt::format("/{}", *p.element) : ""},
+                       fmt::format("{}{}", p.broken, p.unread ? "; what follows was not read" : "")});
     return line;
   }
   SecretText text;

@@ -149,7 +149,7 @@ TEST(JsonCommands, APartnerThatIsNotInTheFileIsPairedAtItsEnd) {
   EXPECT_THAT(places, ElementsAre("1:", "2:", "1:/pair/spi", "2:/pair/spi"));
 }
 
-TEST(JsonCommands, WhatIsNoJsonIsPassedOverLineByLine) {
+TEST(JsonCommands, WhatIsNoJsonButHasAnEndIsPassedOver) {
   const std::string good = "\n" + std::string(kMinimal), text = ": " + std::string(kMinimalText);
   EXPECT_THAT(
       commands_of("{\"spi\" 1}" + good),
@@ -161,22 +161,44 @@ TEST(JsonCommands, WhatIsNoJsonIsPassedOverLineByLine) {
       ElementsAre("3: : this is no JSON: a colon is expected here, between a name and its value: character 7 of the "
                   "line",
                   "4" + text));
-  EXPECT_THAT(commands_of("{\"spi\": {" + good),
-              ElementsAre("1: : the object has no end before another one begins: } is missing", "2" + text));
-  EXPECT_THAT(
-      commands_of("{\"spi: 1}" + good),
-      ElementsAre("1: : a string of the object has no end on its line: a quotation mark is missing", "2" + text));
-  EXPECT_THAT(commands_of("{} x {}" + good),
-              ElementsAre("1: : \"satype\" is missing, which is \"ah\" or \"esp\"",
-                          "1: : an object is expected here, or an array of objects", "2" + text));
-  EXPECT_THAT(commands_of("[1," + good + "]"),
-              ElementsAre("1: : an object is expected here, as an element of the array", "2" + text));
-  EXPECT_THAT(commands_of("[" + std::string(kMinimal) + good),
-              ElementsAre("1" + text, "2: : a comma or ] is expected here, behind an element of the array", "2" + text,
-                          "2: : the array has no end: ] is missing"));
-  EXPECT_THAT(commands_of("{\"spi\": 1"), ElementsAre("1: : the object has no end: } is missing"));
+}
+
+// What follows may be a part of it.
+TEST(JsonCommands, NothingIsReadBehindWhatHasNoEnd) {
+  const std::string good = std::string(kMinimal) + "\n", text = "1: " + std::string(kMinimalText);
+  struct Case {
+    std::string_view broken, fault;
+  };
+  for (const Case& c : {
+           Case{"{\"spi\": {", ": the object has no end before another one begins: } is missing"},
+           Case{"{\"spi: 1}", ": a string of the object has no end on its line: a quotation mark is missing"},
+           Case{"{\"x\":\"unterminated\n\"auth_key\":",
+                ": a string of the object has no end on its line: a quotation mark is missing"},
+           Case{"x", ": an object is expected here, or an array of objects"},
+           Case{"]", ": an object is expected here, or an array of objects"},
+           Case{"[1,", ": an object is expected here, as an element of the array"},
+           Case{"[{\"spi\":{", "/0: the object has no end before another one begins: } is missing"},
+       }) {
+    const std::string file = good + std::string(c.broken);
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{4096}}) {
+      EXPECT_THAT(commands_of(file + "\n{\"action\":\"flush\"}\n}\n" + good, piece),
+                  ElementsAre(text, fmt::format("2: {}; what follows was not read", c.fault)))
+          << file;
+    }
+  }
+  EXPECT_THAT(commands_of("[" + good + good + "]"),
+              ElementsAre(text,
+                          "2: : a comma or ] is expected here, behind an element of the array; what follows was "
+                          "not read"));
   EXPECT_THAT(commands_of("{\"sadb\": \"" + std::string(1 << 20, 'x') + "\"}" + good),
-              ElementsAre("1: : the object is longer than 1048576 bytes", "2" + text));
+              ElementsAre("1: : the object is longer than 1048576 bytes; what follows was not read"));
+  EXPECT_THAT(commands_of("{\"spi\": 1"), ElementsAre("1: : the object has no end: } is missing"));
+  EXPECT_THAT(commands_of("[" + good), ElementsAre(text, "2: : the array has no end: ] is missing"));
+}
+
+TEST(JsonCommands, OfABrokenFileNothingIsPairedAtItsEnd) {
+  EXPECT_THAT(commands_of(paired(1, 2, "192.0.2.1", "192.0.2.2") + "{\"spi\": 1"),
+              ElementsAre("1: add ah spi 0x1 src 192.0.2.1 dst 192.0.2.2", "2: : the object has no end: } is missing"));
 }
 
 TEST(JsonCommands, AWordThatMayBeAKeyIsNotShown) {

@@ -2,7 +2,7 @@
 // 1. more() reads on, and drops what was released. peek() is the next byte.
 // 2. next() passes over blanks, and over commas and brackets of an array, whose state is in_.
 // 3. object() lets Braces find the brace that ends an object; what is in it is looked at by others.
-// 4. Where there is no object, or no end of one, skip_from() goes on at the next line that begins with {.
+// 4. Where there is no object, or no end of one, stop_at() ends the reading.
 #include "lang/json_reader.h"
 
 #include <algorithm>
@@ -121,6 +121,7 @@ Result<void> JsonReader::skip_mark() {
 }
 
 Result<std::optional<JsonPiece>> JsonReader::next() {
+  if (stopped_) return std::nullopt;
   if (!begun_)
     if (const auto skipped = skip_mark(); !skipped) return std::unexpected(skipped.error());
   if (keep_ >= returned_) keep_ = position_;  // Nobody asks for an earlier piece's text any more.
@@ -144,9 +145,9 @@ Result<std::optional<JsonPiece>> JsonReader::next() {
     } else if (c == ']' && (in_ == In::after_element || in_ == In::array_start)) {
       in_ = In::stream;
     } else {
-      return skip_from(here, in_ == In::stream  ? "an object is expected here, or an array of objects"
-                             : object_may_begin ? "an object is expected here, as an element of the array"
-                                                : "a comma or ] is expected here, behind an element of the array");
+      return stop_at(here, in_ == In::stream  ? "an object is expected here, or an array of objects"
+                           : object_may_begin ? "an object is expected here, as an element of the array"
+                                              : "a comma or ] is expected here, behind an element of the array");
     }
     step(c);
   }
@@ -163,37 +164,32 @@ Result<std::optional<JsonPiece>> JsonReader::object(JsonPiece piece) {
     position_ += taken;
     number_ += static_cast<std::uint32_t>(std::ranges::count(rest.substr(0, taken), '\n'));
     if (state == Braces::State::no_end)
-      return skip_from(piece, "the object has no end before another one begins: } is missing");
+      return stop_at(piece, "the object has no end before another one begins: } is missing");
     if (state == Braces::State::open_string)
-      return skip_from(piece, "a string of the object has no end on its line: a quotation mark is missing");
+      return stop_at(piece, "a string of the object has no end on its line: a quotation mark is missing");
     if (state == Braces::State::whole) {
       piece.length = static_cast<std::uint32_t>(position_ - piece.start);
       returned_ = position_;
       return piece;
     }
-    if (rest.size() == room) return skip_from(piece, "the object is longer than 1048576 bytes");
+    if (rest.size() == room) return stop_at(piece, "the object is longer than 1048576 bytes");
     keep_ = std::min(keep_, piece.start);
     const auto more_came = more();
     if (!more_came) return std::unexpected(more_came.error());
-    if (!*more_came) return skip_from(piece, "the object has no end: } is missing");
+    if (!*more_came) return stop_at(piece, "the object has no end: } is missing");
   }
 }
 
-// Goes on at the next line that begins with an object.
-Result<std::optional<JsonPiece>> JsonReader::skip_from(JsonPiece piece, std::string_view broken) {
+// What follows might be a piece of what is broken, so nothing of it becomes a command.
+Result<std::optional<JsonPiece>> JsonReader::stop_at(JsonPiece piece, std::string_view broken) {
   piece.broken = broken;
-  if (in_ != In::stream) in_ = In::after_comma;
-  bool line_begins = position_ > base_ && text(position_ - 1, 1) == "\n";
-  while (true) {
-    char c = '\0';
-    if (keep_ >= returned_) keep_ = position_;
-    const auto there = peek(c);
-    if (!there) return std::unexpected(there.error());
-    if (!*there) in_ = In::stream;
-    if (!*there || (line_begins && c == '{')) return piece;
-    step(c);
-    line_begins = c == '\n';
-  }
+  stopped_ = true;
+  keep_ = std::max(keep_, position_);
+  char c = '\0';
+  const auto there = peek_past_blanks(c);
+  if (!there) return std::unexpected(there.error());
+  piece.unread = *there;
+  return piece;
 }
 
 }  // namespace lang

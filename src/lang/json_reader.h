@@ -16,11 +16,13 @@ struct JsonPiece {
   std::uint64_t start = 0;   ///< Offset in the file.
   std::uint32_t length = 0;
   std::optional<std::uint32_t> element;  ///< Its index, if it is an element of an array.
-  std::string_view broken = {};          ///< Why it is no object; then its text is not kept. Empty: it may be one.
+  /// Why it is not an object; then its text is not kept, and it is the last piece. Empty: it may be one.
+  std::string_view broken = {};
+  bool unread = false;  ///< It is broken, and more of the file follows.
 };
 
-/// Objects are found by their braces, so that one with a mistake inside ends where it ends. Where that cannot be told,
-/// reading goes on at the next line that begins with {.
+/// Objects are found by their braces, so that one with a mistake inside ends where it ends. Where that is unknown,
+/// reading stops: what looks like the next object may be a part of this one.
 class JsonReader {
  public:
   explicit JsonReader(Source::Fill fill) : fill_(std::move(fill)) {}
@@ -43,7 +45,7 @@ class JsonReader {
   Result<bool> peek_past_blanks(char& c);
   Result<void> skip_mark();
   Result<std::optional<JsonPiece>> object(JsonPiece piece);
-  Result<std::optional<JsonPiece>> skip_from(JsonPiece piece, std::string_view broken);
+  Result<std::optional<JsonPiece>> stop_at(JsonPiece piece, std::string_view broken);
   void step(char c) { ++position_, number_ += c == '\n'; }
 
   Source::Fill fill_;
@@ -58,6 +60,7 @@ class JsonReader {
   In in_ = In::stream;
   bool begun_ = false;
   bool end_ = false;
+  bool stopped_ = false;  // A piece was broken.
 };
 
 }  // namespace lang

@@ -18,11 +18,12 @@ namespace lang {
 struct Line {
   enum class Kind : std::uint8_t {
     command,
-    too_long,   ///< More than Source::kLongest bytes; its text is not kept.
-    swallowed,  ///< A line that looks like a command, but belongs to a comment that ends in a backslash.
-    faulty,     ///< No command can be made of it: Source::faults() says why.
-    left_out,   ///< It is no command and need not be one; Source::faults() says why.
-    nothing,    ///< Neither a command nor a fault.
+    too_long,    ///< More than Source::kLongest bytes; its text is not kept.
+    swallowed,   ///< A line that looks like a command, but belongs to a comment that ends in a backslash.
+    faulty,      ///< No command can be made of it: Source::faults() says why.
+    broken_off,  ///< As faulty, and nothing that follows it can be read.
+    left_out,    ///< It is no command and need not be one; Source::faults() says why.
+    nothing,     ///< Neither a command nor a fault.
   };
   Kind kind = Kind::command;
   std::uint32_t number = 0;  ///< Of its first line, from 1.

@@ -188,10 +188,8 @@ void JsonSaReader::key(const JsonNode& node, std::optional<Key> Message::* place
   std::vector<std::string_view> known;
   for (const JsonKeyPart& row : {kJsonKeyItself, kJsonSalt, kJsonIv}) known.insert(known.end(), {row.bits, row.digits});
   if (whole) known.resize(2);
-  tree_.for_each(node, [&](const JsonNode& child) {
-    if (!twice(node, child) && std::ranges::find(known, tree_.name(child)) == known.end()) unknown_member(child, known);
-  });
   const std::size_t before = faults_.size();
+  tree_.for_each(node, [&](const JsonNode& child) { is_own(node, child, known); });
   Part itself, salt, iv;
   if (!tree_.find(node, kJsonKeyItself.digits) && !tree_.find(node, kJsonKeyItself.bits))
     fault(node, "\"hex\" is missing");

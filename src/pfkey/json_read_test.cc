@@ -111,6 +111,8 @@ TEST(JsonRead, SaysWhatIsExpected) {
            Case{R"({"spi": 1, "spi": 2})", "/spi: this member stands twice; say which one is meant"},
            Case{R"({"src": {"address": "::1", "address": "::1"}})",
                 "/src/address: this member stands twice; say which one is meant"},
+           Case{R"({"encr_alg": {"name": "aes", "number": 12, "name": "aes"}})",
+                "/encr_alg/name: this member stands twice; say which one is meant"},
            Case{R"({"satype": "eps"})", "/satype: unknown word (eps)"},
            Case{R"({"state": 1})", "/state: a word, as a string, is expected here"},
            Case{R"({"mode": "beet"})", "/mode: unknown mode (beet)"},
@@ -171,6 +173,25 @@ TEST(JsonRead, SaysWhatIsExpected) {
            Case{R"({"auth_key": {"hex": "00", "salt": "00"}})", "/auth_key/salt: unknown member (salt)"},
        })
     EXPECT_THAT(faults(c.text), ElementsAre(c.fault)) << c.text;
+}
+
+// Its name may be anything, a key too: it is no part of a pointer.
+TEST(JsonRead, AnUnknownMemberIsUnknownHoweverOftenItIsThere) {
+  for (const std::string_view parent : {"src", "hard", "mark", "pair", "label", "src_identity", "offload", "traffic",
+                                        "encr_alg", "auth_key", "encr_key", "initial_iv"}) {
+    const std::string text = fmt::format(R"({{"{0}": {{"cafe": 1, "cafe": 2}}}})", parent);
+    JsonTree tree;
+    ASSERT_FALSE(tree.parse(text));
+    std::vector<JsonFault> faults;
+    Message m;
+    read_json_sa(tree, {}, m, faults);
+    std::size_t strangers = 0;
+    for (const JsonFault& f : faults) {
+      strangers += f.stranger;
+      EXPECT_EQ(f.stranger, tree.name(*f.where) == "cafe") << text << ": " << f.message;
+    }
+    EXPECT_EQ(strangers, 2u) << text;
+  }
 }
 
 TEST(JsonRead, KeysHaveABound) {

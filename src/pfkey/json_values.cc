@@ -7,6 +7,7 @@
 
 #include <charconv>
 
+#include "base/hex.h"
 #include "base/text.h"
 
 namespace pfkey {
@@ -32,15 +33,7 @@ std::vector<std::string_view> algorithm_words(AlgorithmKind kind) {
 
 }  // namespace
 
-bool json_octets(std::string_view digits, MutableBytes out) {
-  int bad = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = text::hex_digit(digits[2 * i]), low = text::hex_digit(digits[2 * i + 1]);
-    bad |= high | low;
-    out[i] = static_cast<std::byte>(static_cast<unsigned>(high) << 4 | (static_cast<unsigned>(low) & 0xf));
-  }
-  return bad >= 0;
-}
+bool json_octets(std::string_view digits, MutableBytes out) { return read_hex(digits.substr(0, 2 * out.size()), out); }
 
 bool JsonValues::expect(const JsonNode& node, Kind kind, std::string_view what) {
   if (node.kind == kind) return true;
@@ -50,6 +43,12 @@ bool JsonValues::expect(const JsonNode& node, Kind kind, std::string_view what) 
 
 void JsonValues::unknown_member(const JsonNode& node, std::vector<std::string_view> known) {
   faults_.push_back({&node, true, "unknown member", tree_.name(node), std::move(known)});
+}
+
+bool JsonValues::is_own(const JsonNode& parent, const JsonNode& node, std::vector<std::string_view> known) {
+  const bool is_known = std::ranges::find(known, tree_.name(node)) != known.end();
+  if (!is_known) unknown_member(node, std::move(known));
+  return is_known && !twice(parent, node);
 }
 
 bool JsonValues::twice(const JsonNode& parent, const JsonNode& node) {
@@ -159,13 +158,11 @@ void JsonValues::take_algorithm(const JsonNode& node, AlgorithmKind kind, std::u
   if (!expect(node, Kind::object, "an object with \"name\" or \"number\"")) return;
   std::optional<std::uint8_t> number, named;
   tree_.for_each(node, [&](const JsonNode& child) {
-    if (twice(node, child)) return;
+    if (!is_own(node, child, {kNumber, kName})) return;
     if (tree_.name(child) == kName) {
       named = algorithm_named(child, kind);
-    } else if (tree_.name(child) == kNumber) {
-      if (std::uint8_t said = 0; take(child, said)) number = said;
-    } else {
-      unknown_member(child, {kNumber, kName});
+    } else if (std::uint8_t said = 0; take(child, said)) {
+      number = said;
     }
   });
   if (named && number.value_or(*named) != *named)

@@ -33,7 +33,10 @@ class JsonValues {
     faults_.push_back({&node, false, std::move(message), tree_.raw(node), std::move(known)});
   }
   void unknown_member(const JsonNode& node, std::vector<std::string_view> known);
-  /// Whether a member of that name stands before this one; that is a fault.
+  /// Whether a member's name is one of those, and no other member has it; else that is a fault. A name is looked up
+  /// before anything else is said of its member: a fault's pointer is made of names that are known.
+  bool is_own(const JsonNode& parent, const JsonNode& node, std::vector<std::string_view> known);
+  /// Whether a member of that name, which is a known one, is before this one; that is a fault.
   bool twice(const JsonNode& parent, const JsonNode& node);
   /// Whether the value is of that kind; if not, that is a fault.
   bool expect(const JsonNode& node, JsonNode::Kind kind, std::string_view what);
@@ -83,9 +86,8 @@ class JsonValues {
     constexpr const auto& kRows = kJsonFields<T>;
     const std::size_t before = faults_.size();
     tree_.for_each(node, [&](const JsonNode& child) {
-      if (twice(node, child)) return;
-      if (std::apply([&](const auto&... row) { return (is_field(child, row, out) || ...); }, kRows)) return;
-      unknown_member(child, std::apply([](const auto&... row) { return std::vector{row.name...}; }, kRows));
+      if (is_own(node, child, std::apply([](const auto&... row) { return std::vector{row.name...}; }, kRows)))
+        std::apply([&](const auto&... row) { (void)(is_field(child, row, out) || ...); }, kRows);
     });
     std::apply([&](const auto&... row) { (look_for(node, row), ...); }, kRows);
     return faults_.size() == before;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """No digit of a key is said by accident: keys with a pattern go through every way to be wrong, and everything that the
 programs write is searched for pieces of them."""
+import json
 import os
 import pathlib
 import random
@@ -91,6 +92,41 @@ def lines():
     yield f"add esp spi 0x2013 dst no.such.host.invalid. encralg aes encrkey {ENCR}"
 
 
+# All that an object of JSON can have in it: each member is spoilt below.
+OBJECT = {
+    "satype": "esp", "spi": 300, "state": "mature", "mode": "tunnel", "flags": 131072, "flag_names": ["outbound"],
+    "encr_alg": {"name": "aes-gcm", "number": 20}, "replay_window": 64, "replay_value": 17, "icv_bits": 128,
+    "encr_key": {"bits": 128, "hex": SALTED[:32], "salt_bits": 32, "salt": SALTED[32:]},
+    "auth_alg": {"name": "hmac-sha256"}, "auth_key": {"hex": AUTH}, "initial_iv": {"hex": DES}, "esn": True,
+    **{end: {"address": "192.0.2.2", "prefix": 32, "proto": 4, "port": 0} for end in (
+        "src", "dst", "inner_src", "inner_dst", "nat_loc", "nat_rem")},
+    **{life: {"allocations": 0, "bytes": 9, "addtime": 0, "usetime": 0} for life in ("current", "soft", "hard", "idle")},
+    "src_identity": {"type": "fqdn", "text": "x.example.com", "id": 0, "hex": "78"}, "pair": {"spi": 301},
+    "label": {"domain": 1, "level": 2, "integrity": 0, "flags": 0, "compartments": [5], "integrity_compartments": []},
+    "km_cookie": {"protocol": 1, "name": "ike", "cookie": 7}, "mark": {"value": 1, "mask": 1},
+    "offload": {"mode": "crypto", "device": "eth0"}, "traffic": {"packets": 1, "late": 0}, "action": "add",
+}
+
+
+def spoilt_objects(value, marker: str):
+    """Texts of JSON that differ from that of the value in one place, where the marker is a name or a value, or is there
+    twice."""
+    own = json.dumps(value)
+    yield from (f'"{marker}"', f'["{marker}"]', f'{{"{marker}":1}}', f'{{"{marker}":1,"{marker}":2}}')
+    if isinstance(value, list):
+        yield own[:-1] + f',"{marker}"]'
+    if not isinstance(value, dict):
+        return
+    for extra in (f'"{marker}":1', f'"{marker}":1,"{marker}":2', f'"{marker}":{{"{marker}":[]}},"{marker}":{{}}'):
+        yield f"{own[:-1]},{extra}}}"
+        yield f"{{{extra},{own[1:]}"
+    for name, inner in value.items():
+        before = json.dumps({n: v for n, v in value.items() if n != name})[1:-1]
+        for text in spoilt_objects(inner, marker):
+            yield f'{{{before}{"," if before else ""}"{name}":{text}}}'
+        yield f'{{{before}{"," if before else ""}"{name}":"{marker}","{name}":"{marker}"}}'
+
+
 class Secrets(Case):
     def search(self, *texts: str):
         for text in texts:
@@ -135,6 +171,17 @@ class Secrets(Case):
             self.assertIn("wrong:1:1: error: Unknown command", ended.err)
             self.assertEqual([word for word in odd if word in ended.err + ended.out], [])
         self.search(self.daemon.end())
+
+    def test_every_wrong_object_of_json(self):
+        """A marker at each place of an object, as a name, as a value, and twice. No output has it, whole or in pieces."""
+        self.folder.chmod(0o700)
+        objects = [text for marker in (AUTH, DES, "deadbeef") for text in spoilt_objects(OBJECT, marker) if text[0] == "{"]
+        self.assertGreater(len(objects), 1500)
+        self.write("wrong", "".join(text + "\n" for text in objects))
+        for options in (["-c"], ["--json", "-c"], ["--strict", "-c"], ["--service", "-f"], ["--service", "--json", "-f"]):
+            ended = self.said(self.run_it("--sadb=memory", *options, "wrong"))
+            self.assertIn(ended.status, (1, 95))
+            self.assertEqual((ended.err + ended.out).count("deadbeef"), 0)
 
     def test_key_files_that_hold_no_key(self):
         contents = [shape.format(*[key] * 99) for shape in ("{}g", "{}/", "{}/9999", " {} {}", "{}zz\n{}", "x{}", "{}\0", "@{}",

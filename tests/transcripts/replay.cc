@@ -105,7 +105,7 @@ bool is_abridged(std::string_view written, std::string_view output) {
   std::size_t at = 0;  // What comes before was found.
   for (bool first = true;; first = false) {
     std::size_t gap = written.starts_with(kGap) ? 0 : written.find('\n' + std::string(kGap));
-    if (gap == std::string_view::npos) return output.substr(at).ends_with(written);
+    if (gap == std::string_view::npos) return first ? written == output : output.substr(at).ends_with(written);
     if (gap > 0) ++gap;
     const std::string_view piece = written.substr(0, gap);
     std::size_t found = output.find(piece, at);
