@@ -127,6 +127,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   // An UPDATE comes here to complete the larval SA that it found.
   Sa* const larval = m.type == pfkey::Type::update ? sadb.find(id) : nullptr;
   if (larval && is_unspecified(m.src->address)) m.src->address = larval->src;
+  if (auto wrong = check_bundle(m)) return wrong;
   if (!larval && !sadb.make_room()) return kNoMemory;
   Sa* const sa = larval ? larval : sadb.insert(id);
   if (!sa) return Refusal{EEXIST, Diagnostic::none};

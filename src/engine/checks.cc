@@ -99,14 +99,6 @@ Refusal with_cure(Refusal wrong, const Message& m, const Options& options) {
   return wrong;
 }
 
-// AH around ESP covers the outer addresses.
-Check check_bundle(const Message& m) {
-  if (!m.bundle) return std::nullopt;
-  if (m.natt_local || m.natt_remote) return Refusal{EINVAL, D::none, pfkey::kNoBundleThroughNat};
-  if (is_unspecified(m.src->address)) return Refusal{EINVAL, D::none, pfkey::kBundleNeedsSource};
-  return std::nullopt;
-}
-
 }  // namespace
 
 Refusal invalid(Diagnostic diagnostic) { return einval(diagnostic); }
@@ -145,11 +137,18 @@ Check check_add(Message& m, const Options& options) {
   }
   asked.extended = m.extended();
   if (auto wrong = check<Part::source, Part::numbers>(asked)) return with_cure(*wrong, m, options);
-  if (auto wrong = check_bundle(m)) return wrong;
   pfkey::leave_out_unsaid(m);
   if (m.encrypt_key && asked.encrypt->des)
     pfkey::correct_parity(m.encrypt_key->material.bytes().first(asked.encrypt->max_bits / 8u));
   return check_encapsulation(m);  // Which is right by now, and may have to be filled in.
+}
+
+// AH around ESP covers the outer addresses.
+Check check_bundle(const Message& m) {
+  if (!m.bundle) return std::nullopt;
+  if (m.natt_local || m.natt_remote) return Refusal{EINVAL, D::none, pfkey::kNoBundleThroughNat};
+  if (is_unspecified(m.src->address)) return Refusal{EINVAL, D::none, pfkey::kBundleNeedsSource};
+  return std::nullopt;
 }
 
 std::uint32_t direction_of(const Message& m, const Options& options) {

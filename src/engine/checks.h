@@ -65,6 +65,9 @@ Check normalise(pfkey::Message& request, const Options& options);
 /// tunnel.
 Check check_add(pfkey::Message& request, const Options& options);
 
+/// Whether an ADD can be half of a bundle, once its source is known: a larval SA may have had it.
+Check check_bundle(const pfkey::Message& add);
+
 /// The outer protocol of inner addresses is 4 or 41, by their family; 0 is filled in. Needs src and dst; after
 /// normalise().
 Check check_encapsulation(pfkey::Message& request);

@@ -339,6 +339,42 @@ TEST(Engine, WhatAnSaIsAddedWithItKeepsAndShows) {
   }
 }
 
+// Its source is the one that GETSPI had.
+TEST(Engine, AnUpdateOfALarvalSaMayLeaveTheSourceOfABundleOut) {
+  for (const bool had_source : {true, false}) {
+    Engine engine;
+    Message range = getspi(9, 9);
+    if (!had_source) range.src = endpoint("0.0.0.0");
+    ask(engine, std::move(range));
+    Message update = add_esp(9);
+    update.type = Type::update;
+    update.src = endpoint("0.0.0.0");
+    update.bundle = pfkey::Number{3};
+    const auto sent = ask(engine, std::move(update));
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_EQ(sent[0].message.error, had_source ? 0 : EINVAL);
+    EXPECT_EQ(sent[0].message.remark ? sent[0].message.remark->text : "",
+              had_source ? "" : "`bundle` is between two hosts: give `src`");
+    EXPECT_EQ(dump(engine)[0].bundle, had_source ? std::optional(pfkey::Number{3}) : std::nullopt);
+  }
+}
+
+// As an ADD does not say it.
+TEST(Engine, AnUpdateToWhatAnSaHasUnsaidLeavesNothing) {
+  for (const auto member : {&Message::reqid, &Message::if_id}) {
+    Engine engine;
+    ASSERT_EQ(outcome(engine, add_esp(1)), kDone);
+    const auto said = dump(engine);
+    for (const std::uint32_t value : {0u, 5u, 0u}) {
+      Message update = request(Type::update, SaType::esp, 1);
+      update.*member = pfkey::Number{value};
+      ASSERT_EQ(outcome(engine, std::move(update)), kDone);
+      EXPECT_EQ(dump(engine)[0].*member, value ? std::optional(pfkey::Number{value}) : std::nullopt);
+    }
+    EXPECT_EQ(dump(engine), said);
+  }
+}
+
 // What only the kernel has is refused with the reason, where it is not the kernel that is foreseen.
 TEST(Engine, WhatIsForTheKernelIsRefusedAloud) {
   struct Row {

@@ -139,12 +139,20 @@ void apply_window(Sa& sa, const Message& m) {
   sa.rare->at<&Message::replay_window>() = pfkey::ReplayWindow{window, esn};
 }
 
+// As pfkey::leave_out_unsaid() does with an ADD: what an SA has without a word is not said of it.
 void apply_kept(Sa& sa, const Message& m) {
   Rare::for_each_row([&]<class Row>(Row) {
     if constexpr (Row::kRow.kept->on_update == pfkey::OnUpdate::replaces) {
-      if (!(m.*Row::kMember)) return;
+      const auto& asked = m.*Row::kMember;
+      if (!asked) return;
+      if constexpr (Row::kRow.kept->unsaid != nullptr) {
+        if (asked->value == Row::kRow.kept->unsaid(sa.auth)) {
+          if (sa.rare) sa.rare->at<Row::kMember>().reset();
+          return;
+        }
+      }
       if (!sa.rare) sa.rare = std::make_unique<Rare>();
-      sa.rare->at<Row::kMember>() = m.*Row::kMember;
+      sa.rare->at<Row::kMember>() = asked;
     }
   });
 }

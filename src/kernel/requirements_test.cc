@@ -68,6 +68,7 @@ const Sample kSamples[] = {
      "`offload` is for the kernel's SAs: ipsecd does the work of its SAs itself", true},
     {D::none, ah, [](Message& m) { m.ah_align = pfkey::Number{16}; }},
     {D::bad_aalg, ah, [](Message& m) { m.icv = pfkey::Number{64}; }},
+    {D::none, esp, [](Message& m) { m.mark = pfkey::Mark{0x11, 0xf}; }},
 
     {D::bad_src, esp, [](Message& m) { m.src = endpoint("224.0.0.5"); }},
     {D::bad_dst, esp, [](Message& m) { m.dst = endpoint("0.0.0.0"); }},
@@ -215,6 +216,23 @@ TEST(Requirements, WhatTheKernelDoesAndIpsecdCannotIsRefusedByIpsecd) {
     expect_equal(of_engine(spoilt(kSamples[i])), rows.at(i).error, rows.at(i).diagnostic, rows.at(i).words);
     expect_equal(of_linux(spoilt(kSamples[i])), 0, D::none, "");
   }
+}
+
+// Linux would forget them, or never find the SA again.
+TEST(Requirements, AMarkHasNoBitsBeyondItsMask) {
+  for (const auto member : {&Message::mark, &Message::output_mark})
+    for (const auto& [mark, fits] : {std::pair(pfkey::Mark{0x10, 0xf}, false),
+                                     {pfkey::Mark{0x1f, 0xf}, false},
+                                     {pfkey::Mark{1, 0}, false},
+                                     {pfkey::Mark{0xf, 0xf}, true},
+                                     {pfkey::Mark{0, 0xf}, true},
+                                     {pfkey::Mark{0, 0}, true},
+                                     {pfkey::Mark{UINT32_MAX, UINT32_MAX}, true}}) {
+      Message m = esp();
+      m.*member = mark;
+      expect_equal(of_linux(m), fits ? 0 : EINVAL, D::none,
+                   fits ? "" : "a mark has bits that its mask leaves out: drop them or widen the mask");
+    }
 }
 
 // What one SADB has its own reason for, and the other takes.

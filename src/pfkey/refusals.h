@@ -20,5 +20,7 @@ inline constexpr std::string_view kBundleNeedsSource = "`bundle` is between two 
 inline constexpr std::string_view kNoSuchIcv =
     "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the whole result";
 inline constexpr std::string_view kNoSuchAlignment = "`align8` is a number, 4 or 8: AH is a multiple of so many bytes";
+inline constexpr std::string_view kMarkBeyondMask =
+    "a mark has bits that its mask leaves out: drop them or widen the mask";
 
 }  // namespace pfkey

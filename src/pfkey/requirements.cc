@@ -35,6 +35,8 @@ bool malformed(const std::optional<Key>& key) {
 
 bool odd_alignment(const Message& m) { return m.ah_align && m.ah_align->value != 4 && m.ah_align->value != 8; }
 
+bool beyond_mask(const std::optional<Mark>& mark) { return mark && (mark->value & ~mark->mask) != 0; }
+
 // A mapped address counts its prefix from the first of 128 bits.
 bool too_long(const std::optional<Endpoint>& inner) {
   if (!inner) return false;
@@ -114,6 +116,9 @@ constexpr std::array kTable = {
                 [](const Asked& a) { return odd_alignment(a.m); }},
     Requirement{Part::contents, EINVAL, D::bad_aalg, kNoSuchIcv,
                 [](const Asked& a) { return a.m.icv && a.m.icv->value < kShortIcv; }},
+    // Linux forgets such bits of what it sets, and never finds an SA by them.
+    Requirement{Part::contents, EINVAL, D::none, kMarkBeyondMask,
+                [](const Asked& a) { return beyond_mask(a.m.mark) || beyond_mask(a.m.output_mark); }},
 
     Requirement{Part::ends, EINVAL, D::bad_src, "",
                 [](const Asked& a) { return a.m.src && is_multicast(a.m.src->address); }},

@@ -172,6 +172,12 @@ class OtherWords(OnACable):
         wait_for("a keepalive", lambda: self.b.status()["in"]["dropped"].get("keep_alive"))
         self.assertGreater(self.a.status()["keepalives"], 0)
         self.assertEqual(self.a.status()["out"]["packets"], 0)
+        # Without a way there they are counted, and not as sent.
+        self.a.ip("link", "set", "cable", "down")
+        wait_for("one that is refused", lambda: self.a.status()["out"]["dropped"].get("unsent"))
+        before = self.a.status()
+        wait_for("another", lambda: self.a.status()["out"]["dropped"]["unsent"] > before["out"]["dropped"]["unsent"])
+        self.assertEqual(self.a.status()["keepalives"], before["keepalives"])
 
 
 class Gateway(OnACable):

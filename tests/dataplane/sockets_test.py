@@ -320,6 +320,7 @@ class NatFollow(Case):
     """The NAT in front of the peer shows another port, another address: a listener is told, and what is sent follows."""
     options = ("--nat-follow",)
     follows = True
+    words = ""
 
     def setUp(self):
         super().setUp()
@@ -331,7 +332,7 @@ class NatFollow(Case):
         self.a.load(f"add esp spi 0x1000 src 192.0.2.1 dst 192.0.2.3 {way['a']} {rest}01 {behind} outbound\n"
                     f"add esp spi 0x1001 src 192.0.2.3 dst 192.0.2.1 {way['b']} {rest}02 {behind} replay 64 inbound\n")
         self.b.load(f"add esp spi 0x1000 src 192.0.2.4 dst 192.0.2.2 {way['a']} {rest}01 {before} replay 64 inbound\n"
-                    f"add esp spi 0x1001 src 192.0.2.2 dst 192.0.2.4 {way['b']} {rest}02 {before} outbound\n")
+                    f"add esp spi 0x1001 src 192.0.2.2 dst 192.0.2.4 {way['b']} {rest}02 {before}{self.words} outbound\n")
         self.monitor = subprocess.Popen([BIN / "ipseckey", "--json", "--sadb", f"ipsecd:{self.b.pfkey}", "monitor"],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.addCleanup(self.monitor.stdout.close)
@@ -360,6 +361,18 @@ class NatFollow(Case):
 class NatToldOnly(NatFollow):
     options = ()
     follows = False
+
+
+class NatKeepalives(NatFollow):
+    """What shows the NAT that the mapping is used goes to the place that was learnt."""
+    words = " keepalive 1"
+
+    def test_it_shows_another_place(self):
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [100])
+        self.nat.show("192.0.2.5", 42000)
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [100])
+        before = self.a.status()["in"]["dropped"].get("keep_alive", 0)
+        wait_for("a keepalive", lambda: self.a.status()["in"]["dropped"].get("keep_alive", 0) > before)
 
 
 if __name__ == "__main__":

@@ -79,19 +79,44 @@ Message rich(std::uint32_t spi) {
   m.replay_value = pfkey::ReplayValue{.low = 4711};
   m.reqid = pfkey::Number{5};
   m.mark = pfkey::Mark{6, 7};
+  m.sa->flags |= pfkey::kFlagTunnel;
+  m.inner_src = m.src, m.inner_dst = m.dst;
+  m.inner_src->prefix = m.inner_dst->prefix = 32;
+  m.icv = pfkey::Number{96}, m.tfc_pad = pfkey::Number{1400};
+  m.df = pfkey::Number{pfkey::kDfClear}, m.dscp = pfkey::Number{46};
+  m.bundle = pfkey::Number{3};
+  return m;
+}
+Message rich_ah(std::uint32_t spi) {
+  Message m = add_ah(spi);
+  m.ah_align = pfkey::Number{8}, m.bundle = pfkey::Number{3};
+  return m;
+}
+// No bundle passes a NAT.
+Message behind_a_nat(std::uint32_t spi) {
+  Message m = add_esp(spi);
+  m.natt_remote = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = m.dst->address, .port = 4500};
+  m.keepalive = pfkey::Number{20};
   return m;
 }
 
 TEST_F(VaultTest, EverySaIsRestoredAsItWas) {
   EXPECT_EQ(ask(rich(0x1001)).error, 0);
-  EXPECT_EQ(ask(add_ah(0x1002)).error, 0);
+  EXPECT_EQ(ask(rich_ah(0x1002)).error, 0);
   EXPECT_EQ(ask(add_esp(0x1003), 5).error, 0);
+  EXPECT_EQ(ask(behind_a_nat(0x1004)).error, 0);
   Message range = request(Type::getspi, SaType::esp);
   range.src = add_esp(1).src, range.dst = add_esp(1).dst;
   range.spi_range = pfkey::SpiRange{0x2000, 0x2000};
   EXPECT_EQ(ask(std::move(range)).error, 0);
   const std::vector<Message> before = dump();
-  ASSERT_EQ(before.size(), 4u);
+  ASSERT_EQ(before.size(), 5u);
+  for (const Message& m : before) {
+    EXPECT_EQ(m.tfc_pad && m.df && m.dscp && m.icv, m.sa->spi == 0x1001);
+    EXPECT_EQ(m.bundle.has_value(), m.sa->spi == 0x1001 || m.sa->spi == 0x1002);
+    EXPECT_EQ(m.ah_align.has_value(), m.sa->spi == 0x1002);
+    EXPECT_EQ(m.keepalive.has_value(), m.sa->spi == 0x1004);
+  }
   EXPECT_EQ(restart(), 0u);
   EXPECT_EQ(dump(), before);
   EXPECT_EQ(restart(), 0u);  // And once more.
