@@ -113,9 +113,7 @@ Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object
     return Line::Kind::faulty;
   }
   if (const JsonNode* const kind = tree_.find(tree_.root(), "kind"); kind && tree_.raw(*kind) != pfkey::kJsonSa) {
-    if (std::ranges::find(pfkey::kJsonReports, tree_.raw(*kind)) != pfkey::kJsonReports.end())
-      return Line::Kind::nothing;
-    return refuse(piece, *kind, "nothing can be done with an object of this kind; get and dump print kind \"sa\"");
+    return other_kind(piece, *kind);
   }
   std::vector<pfkey::JsonFault> faults;
   const CommandRow* const row = action(faults);
@@ -123,8 +121,32 @@ Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object
   pfkey::read_json_sa(tree_, kBeside, m, faults);
   if (row && row->satype == SaTypeRule::specific && !tree_.find(tree_.root(), "satype"))
     faults.push_back({&tree_.root(), false, "\"satype\" is missing, which is \"ah\" or \"esp\""});
-  for (const pfkey::JsonFault& fault : faults) add_fault(piece, fault);
+  constexpr std::size_t kMostFaults = 20;  // More are mostly one mistake.
+  for (const pfkey::JsonFault& fault : std::span(faults).first(std::min(faults.size(), kMostFaults)))
+    add_fault(piece, fault);
+  if (faults.size() > kMostFaults)
+    add_fault(piece, {&tree_.root(), false, fmt::format("{} more faults of this object", faults.size() - kMostFaults)});
   return faults.empty() ? write(*row, std::move(m), piece, text) : Line::Kind::faulty;
+}
+
+// A report is ignored, if it is one: what names a command or an SA is not.
+Line::Kind JsonCommands::other_kind(const JsonPiece& piece, const JsonNode& kind) {
+  const std::string_view word = tree_.raw(kind);
+  if (std::ranges::find(pfkey::kJsonReports, word) == pfkey::kJsonReports.end())
+    return refuse(piece, kind, "nothing can be done with an object of this kind; get and dump print kind \"sa\"");
+  const JsonNode& root = tree_.root();
+  bool twice = false;
+  tree_.for_each(root, [&](const JsonNode& node) { twice = twice || tree_.find(root, tree_.name(node)) != &node; });
+  if (twice) return refuse(piece, root, "a member of this object is there twice; say which one is meant");
+  constexpr std::string_view kPlan = "plan";  // It says what is to be done with an SA.
+  const JsonNode* const action = tree_.find(root, kAction);
+  const CommandRow* const command = action ? find_command(tree_.raw(*action)) : nullptr;
+  if (action && (word != kPlan || (command && is_action(*command) && command->verb != Verb::add)))
+    return refuse(piece, *action, "an object of this kind is ignored, and this is a command: leave \"kind\" out");
+  const JsonNode* const spi = tree_.find(root, "spi");
+  if (spi && word != kPlan)
+    return refuse(piece, *spi, "an object of this kind is ignored, and this names an SA: leave \"kind\" out");
+  return Line::Kind::nothing;
 }
 
 const CommandRow* JsonCommands::action(std::vector<pfkey::JsonFault>& faults) const {
@@ -152,20 +174,38 @@ Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const 
   text = row.name();
   text += ' ';
   text += satype_word(m.satype);
-  if (!row.has_keys()) return Line::Kind::command;
+  if (!row.has_keys()) return flush_alone(piece);
   const auto address = [](const auto& end) { return end ? end->address : Address(); };
   const Name name{m.satype, m.sa->spi, address(m.src), address(m.dst)};
   SaSpec spec = to_spec(std::move(m));
   drop_unused(row.verb, spec);
   if (adds && spec.pair_spi) part_pair(spec, name, piece);
+  if (adds) added_.insert(name);
   write_spec(spec, false, text);
   return Line::Kind::command;
+}
+
+// Who names an SA does not mean all of its type.
+Line::Kind JsonCommands::flush_alone(const JsonPiece& piece) {
+  constexpr std::array<std::string_view, 4> kOwn = {"kind", "sadb", kAction, "satype"};
+  const JsonNode* other = nullptr;
+  tree_.for_each(tree_.root(), [&](const JsonNode& node) {
+    if (!other && std::ranges::find(kOwn, tree_.name(node)) == kOwn.end()) other = &node;
+  });
+  if (!other) return Line::Kind::command;
+  return refuse(piece, *other,
+                "flush deletes all SAs of a type and takes \"satype\" alone; leave this out, or say \"delete\"");
 }
 
 // A pair must exist when it is named.
 void JsonCommands::part_pair(SaSpec& spec, const Name& name, const JsonPiece& piece) {
   const auto& [type, spi, src, dst] = name;
-  if (partners_.erase({type, spec.pair_spi->value, dst, src}) > 0) return;
+  const Name other{type, spec.pair_spi->value, dst, src};
+  if (added_.contains(other)) {
+    const auto waits = partners_.find(other);
+    if (waits != partners_.end() && waits->second.spi == spi) partners_.erase(waits);
+    return;
+  }
   partners_.insert_or_assign(name,
                              Partner{spec.pair_spi->value, place_in(piece, tree_, tree_.on_the_way("/pair/spi"), 0)});
   spec.pair_spi.reset();
