@@ -16,6 +16,7 @@
 #include "lang/keywords.h"
 #include "lang/save.h"
 #include "lang/to_spec.h"
+#include "pfkey/extensions.h"
 #include "pfkey/json.h"
 #include "pfkey/units.h"
 #include "table/suggest.h"
@@ -74,6 +75,47 @@ const Keyword* keyword_at(std::span<const Word> words, std::uint32_t at) {
     i = last;
   }
   return nullptr;
+}
+
+// Whether a keyword takes a number and brings it back as it was.
+bool can_be_said(const pfkey::Message& m, std::optional<pfkey::Number> pfkey::Message::* place) {
+  return std::ranges::any_of(keywords(), [&](const Keyword& row) {
+    if (!row.joint.put || !row.joint.take) return false;
+    SaSpec spec;
+    row.joint.take(m, spec);
+    pfkey::Message back;
+    back.sa.emplace();
+    row.joint.put(spec, back);
+    return back.*place == m.*place;
+  });
+}
+
+std::string unsaid_of(std::string_view name, const pfkey::Sensitivity& label, std::uint32_t flags) {
+  const std::string_view field = label.dpd > 1                     ? "domain"
+                                 : label.integrity != 0            ? "integrity"
+                                 : (label.flags & ~flags) != 0     ? "flags"
+                                 : !label.integrity_bitmap.empty() ? "integrity_compartments"
+                                                                   : "";
+  return field.empty() ? "" : fmt::format("{}/{}", name, field);
+}
+
+// The pointer to a member whose value no keyword can say; empty: there is none.
+std::string unsaid(const pfkey::Message& m) {
+  constexpr std::uint32_t kAlignOfNone = 4;
+  for (const pfkey::Extension& row : pfkey::extensions()) {
+    const auto* const place = std::get_if<std::optional<pfkey::Number> pfkey::Message::*>(&row.slot);
+    if (!place || row.shown.json.empty() || !(m.*(*place))) continue;
+    const std::uint32_t none = *place == &pfkey::Message::ah_align ? kAlignOfNone : 0;
+    const std::uint32_t value = (m.*(*place))->value;
+    if (value != 0 && value != none && !can_be_said(m, *place)) return fmt::format("/{}", row.shown.json);
+  }
+  if (m.pair && m.pair->spi == 0) return "/pair/spi";
+  if (m.src_identity && m.src_identity->id != 0) return "/src_identity/id";
+  if (m.dst_identity && m.dst_identity->id != 0) return "/dst_identity/id";
+  std::string label = m.sensitivity ? unsaid_of("/label", *m.sensitivity, 0) : "";
+  if (label.empty() && m.outer_sensitivity)
+    label = unsaid_of("/outer_label", *m.outer_sensitivity, pfkey::kSensImplicit);
+  return label;
 }
 
 std::uint32_t lines_before(std::string_view text, std::uint32_t at) {
@@ -169,6 +211,9 @@ Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const 
   if (adds && m.remark)
     return refuse(piece, *tree_.find(root, "remark"),
                   "it says what no SA of ours can have; without this member the SA is added, and is another one");
+  if (adds || row.verb == Verb::update)
+    if (const std::string member = unsaid(m); !member.empty())
+      return refuse(piece, tree_.on_the_way(member), "no command can say this value; without it the SA is another one");
   constexpr std::size_t kUsual = 512;
   text.reserve(kUsual);
   text = row.name();

@@ -106,6 +106,38 @@ TEST(JsonCommands, AReportIsOneOrAFault) {
   EXPECT_THAT(commands_of(R"({"kind":"load","spi":1})"), ElementsAre(kSa));
 }
 
+// Nothing that is written is lost or becomes another value.
+TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
+  const auto with = [](std::string_view member) {
+    return commands_of(fmt::format(R"({{"satype":"ah","spi":1,"dst":{{"address":"192.0.2.2"}},{}}})", member));
+  };
+  struct Case {
+    std::string_view member, pointer;
+  };
+  for (const Case& c : {
+           Case{R"("keepalive":4294967295)", "/keepalive"},
+           Case{R"("keepalive":65536)", "/keepalive"},
+           Case{R"("ah_align":7)", "/ah_align"},
+           Case{R"("pair":{"spi":0})", "/pair/spi"},
+           Case{R"("src_identity":{"type":"fqdn","text":"x","id":7})", "/src_identity/id"},
+           Case{R"("dst_identity":{"type":"fqdn","text":"x","id":7})", "/dst_identity/id"},
+           Case{R"("label":{"level":1,"domain":2})", "/label/domain"},
+           Case{R"("label":{"level":1,"integrity":3})", "/label/integrity"},
+           Case{R"("label":{"level":1,"flags":1})", "/label/flags"},
+           Case{R"("outer_label":{"level":1,"integrity_compartments":[1]})", "/outer_label/integrity_compartments"},
+       })
+    EXPECT_THAT(
+        with(c.member),
+        ElementsAre(fmt::format("1: {}: no command can say this value; without it the SA is another one", c.pointer)));
+  constexpr std::string_view kSa = "1: add ah spi 0x1 dst 192.0.2.2";
+  EXPECT_THAT(with(R"("ah_align":4)"), ElementsAre(kSa));
+  EXPECT_THAT(with(R"("ah_align":8)"), ElementsAre(fmt::format("{} align8", kSa)));
+  EXPECT_THAT(with(R"("keepalive":65535)"), ElementsAre(fmt::format("{} keepalive 65535", kSa)));
+  EXPECT_THAT(with(R"("keepalive":0)"), ElementsAre(fmt::format("{} keepalive 0", kSa)));
+  EXPECT_THAT(with(R"("reqid":4294967295)"), ElementsAre(fmt::format("{} reqid 4294967295", kSa)));
+  EXPECT_THAT(with(R"("action":"delete","keepalive":65536)"), ElementsAre("1: delete ah spi 0x1 dst 192.0.2.2"));
+}
+
 TEST(JsonCommands, OfManyFaultsTheFirstAreSaid) {
   std::string object = "{\"spi\": 1";
   for (int i = 0; i < 30; ++i) object += fmt::format(", \"x{}y\": 1", i);
