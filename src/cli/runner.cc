@@ -77,14 +77,27 @@ bool Runner::refuse_unread(std::string_view said) {
 }
 
 void Runner::warning(std::uint32_t line, std::string message) {
-  warned(reporter_.fault(Severity::warning, line, std::move(message)));
-}
-
-void Runner::warning(const lang::SourceFault& fault) { warned(reporter_.fault(Severity::warning, fault)); }
-
-void Runner::warned(std::string_view said) {
+  const std::string said = reporter_.fault(Severity::warning, line, std::move(message));
   if (reporter_.severity(Severity::warning) == Severity::error) status_ = worse(status_, Status::failed);
   session_.console().err(said);
+}
+
+// Outcomes come in the order of the lines, so what is queued goes first.
+bool Runner::left_out(std::uint32_t line, std::string message) {
+  return flush() && may_leave_out(reporter_.fault(Severity::warning, line, std::move(message)));
+}
+
+bool Runner::left_out(std::span<const lang::SourceFault> faults) {
+  if (!flush()) return false;
+  std::string said;
+  for (const lang::SourceFault& fault : faults) said += reporter_.fault(Severity::warning, fault);
+  return may_leave_out(said);
+}
+
+bool Runner::may_leave_out(std::string_view said) {
+  if (reporter_.severity(Severity::warning) == Severity::error) return refuse_unread(said);
+  session_.console().err(said);
+  return true;
 }
 
 bool Runner::feed(const lang::Line& line) {
@@ -301,8 +314,7 @@ bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& lin
     case lang::Line::Kind::too_long:
       return runner.unreadable(line.number, fmt::format("the command is longer than {} bytes", lang::Source::kLongest));
     case lang::Line::Kind::swallowed:
-      runner.warning(line.number, "this command belongs to the comment above, which ends in a backslash");
-      break;
+      return runner.left_out(line.number, "this command belongs to the comment above, which ends in a backslash");
     case lang::Line::Kind::faulty:
       return runner.unreadable(source.faults());
     case lang::Line::Kind::broken_off:
@@ -310,9 +322,7 @@ bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& lin
       runner.stop();
       return false;
     case lang::Line::Kind::left_out:
-      if (!runner.flush()) return false;
-      for (const lang::SourceFault& fault : source.faults()) runner.warning(fault);
-      break;
+      return runner.left_out(source.faults());
     case lang::Line::Kind::nothing:
       break;
   }

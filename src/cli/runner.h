@@ -60,8 +60,9 @@ class Runner {
   /// A command that could not even be read. False as above.
   bool unreadable(std::uint32_t line, std::string message);
   bool unreadable(std::span<const lang::SourceFault> faults);
-  void warning(std::uint32_t line, std::string message);
-  void warning(const lang::SourceFault& fault);
+  /// A warning about what is not run: where warnings are errors, a command that fails. False as above.
+  bool left_out(std::uint32_t line, std::string message);
+  bool left_out(std::span<const lang::SourceFault> faults);
   /// Said once, before the first command that has a key in it.
   void set_reservations(std::vector<std::string> reservations) { reservations_ = std::move(reservations); }
 
@@ -97,7 +98,8 @@ class Runner {
   void lost(const Error& error);
   void say_up_to(std::size_t queued);
   bool refuse_unread(std::string_view said);
-  void warned(std::string_view said);
+  bool may_leave_out(std::string_view said);
+  void warning(std::uint32_t line, std::string message);
   void count_failure(Status status);
   bool may_go_on() const { return !ended_early_ && !quit_; }
 

@@ -16,6 +16,7 @@
 #include "lang/keywords.h"
 #include "lang/save.h"
 #include "lang/to_spec.h"
+#include "pfkey/extensions.h"
 #include "pfkey/json.h"
 #include "pfkey/units.h"
 #include "table/suggest.h"
@@ -76,6 +77,47 @@ const Keyword* keyword_at(std::span<const Word> words, std::uint32_t at) {
   return nullptr;
 }
 
+// Whether a keyword takes a number and brings it back as it was.
+bool can_be_said(const pfkey::Message& m, std::optional<pfkey::Number> pfkey::Message::* place) {
+  return std::ranges::any_of(keywords(), [&](const Keyword& row) {
+    if (!row.joint.put || !row.joint.take) return false;
+    SaSpec spec;
+    row.joint.take(m, spec);
+    pfkey::Message back;
+    back.sa.emplace();
+    row.joint.put(spec, back);
+    return back.*place == m.*place;
+  });
+}
+
+std::string unsaid_of(std::string_view name, const pfkey::Sensitivity& label, std::uint32_t flags) {
+  const std::string_view field = label.dpd > 1                     ? "domain"
+                                 : label.integrity != 0            ? "integrity"
+                                 : (label.flags & ~flags) != 0     ? "flags"
+                                 : !label.integrity_bitmap.empty() ? "integrity_compartments"
+                                                                   : "";
+  return field.empty() ? "" : fmt::format("{}/{}", name, field);
+}
+
+// The pointer to a member whose value no keyword can say; empty: there is none.
+std::string unsaid(const pfkey::Message& m) {
+  constexpr std::uint32_t kAlignOfNone = 4;
+  for (const pfkey::Extension& row : pfkey::extensions()) {
+    const auto* const place = std::get_if<std::optional<pfkey::Number> pfkey::Message::*>(&row.slot);
+    if (!place || row.shown.json.empty() || !(m.*(*place))) continue;
+    const std::uint32_t none = *place == &pfkey::Message::ah_align ? kAlignOfNone : 0;
+    const std::uint32_t value = (m.*(*place))->value;
+    if (value != 0 && value != none && !can_be_said(m, *place)) return fmt::format("/{}", row.shown.json);
+  }
+  if (m.pair && m.pair->spi == 0) return "/pair/spi";
+  if (m.src_identity && m.src_identity->id != 0) return "/src_identity/id";
+  if (m.dst_identity && m.dst_identity->id != 0) return "/dst_identity/id";
+  std::string label = m.sensitivity ? unsaid_of("/label", *m.sensitivity, 0) : "";
+  if (label.empty() && m.outer_sensitivity)
+    label = unsaid_of("/outer_label", *m.outer_sensitivity, pfkey::kSensImplicit);
+  return label;
+}
+
 std::uint32_t lines_before(std::string_view text, std::uint32_t at) {
   return static_cast<std::uint32_t>(std::ranges::count(text.substr(0, at), '\n'));
 }
@@ -113,9 +155,7 @@ Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object
     return Line::Kind::faulty;
   }
   if (const JsonNode* const kind = tree_.find(tree_.root(), "kind"); kind && tree_.raw(*kind) != pfkey::kJsonSa) {
-    if (std::ranges::find(pfkey::kJsonReports, tree_.raw(*kind)) != pfkey::kJsonReports.end())
-      return Line::Kind::nothing;
-    return refuse(piece, *kind, "nothing can be done with an object of this kind; get and dump print kind \"sa\"");
+    return other_kind(piece, *kind);
   }
   std::vector<pfkey::JsonFault> faults;
   const CommandRow* const row = action(faults);
@@ -123,8 +163,32 @@ Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object
   pfkey::read_json_sa(tree_, kBeside, m, faults);
   if (row && row->satype == SaTypeRule::specific && !tree_.find(tree_.root(), "satype"))
     faults.push_back({&tree_.root(), false, "\"satype\" is missing, which is \"ah\" or \"esp\""});
-  for (const pfkey::JsonFault& fault : faults) add_fault(piece, fault);
+  constexpr std::size_t kMostFaults = 20;  // More are mostly one mistake.
+  for (const pfkey::JsonFault& fault : std::span(faults).first(std::min(faults.size(), kMostFaults)))
+    add_fault(piece, fault);
+  if (faults.size() > kMostFaults)
+    add_fault(piece, {&tree_.root(), false, fmt::format("{} more faults of this object", faults.size() - kMostFaults)});
   return faults.empty() ? write(*row, std::move(m), piece, text) : Line::Kind::faulty;
+}
+
+// A report is ignored, if it is one: what names a command or an SA is not.
+Line::Kind JsonCommands::other_kind(const JsonPiece& piece, const JsonNode& kind) {
+  const std::string_view word = tree_.raw(kind);
+  if (std::ranges::find(pfkey::kJsonReports, word) == pfkey::kJsonReports.end())
+    return refuse(piece, kind, "nothing can be done with an object of this kind; get and dump print kind \"sa\"");
+  const JsonNode& root = tree_.root();
+  bool twice = false;
+  tree_.for_each(root, [&](const JsonNode& node) { twice = twice || tree_.find(root, tree_.name(node)) != &node; });
+  if (twice) return refuse(piece, root, "a member of this object is there twice; say which one is meant");
+  constexpr std::string_view kPlan = "plan";  // It says what is to be done with an SA.
+  const JsonNode* const action = tree_.find(root, kAction);
+  const CommandRow* const command = action ? find_command(tree_.raw(*action)) : nullptr;
+  if (action && (word != kPlan || (command && is_action(*command) && command->verb != Verb::add)))
+    return refuse(piece, *action, "an object of this kind is ignored, and this is a command: leave \"kind\" out");
+  const JsonNode* const spi = tree_.find(root, "spi");
+  if (spi && word != kPlan)
+    return refuse(piece, *spi, "an object of this kind is ignored, and this names an SA: leave \"kind\" out");
+  return Line::Kind::nothing;
 }
 
 const CommandRow* JsonCommands::action(std::vector<pfkey::JsonFault>& faults) const {
@@ -147,25 +211,46 @@ Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const 
   if (adds && m.remark)
     return refuse(piece, *tree_.find(root, "remark"),
                   "it says what no SA of ours can have; without this member the SA is added, and is another one");
+  if (adds || row.verb == Verb::update)
+    if (const std::string member = unsaid(m); !member.empty())
+      return refuse(piece, tree_.on_the_way(member), "no command can say this value; without it the SA is another one");
   constexpr std::size_t kUsual = 512;
   text.reserve(kUsual);
   text = row.name();
   text += ' ';
   text += satype_word(m.satype);
-  if (!row.has_keys()) return Line::Kind::command;
+  if (!row.has_keys()) return flush_alone(piece);
   const auto address = [](const auto& end) { return end ? end->address : Address(); };
   const Name name{m.satype, m.sa->spi, address(m.src), address(m.dst)};
   SaSpec spec = to_spec(std::move(m));
   drop_unused(row.verb, spec);
   if (adds && spec.pair_spi) part_pair(spec, name, piece);
+  if (adds) added_.insert(name);
   write_spec(spec, false, text);
   return Line::Kind::command;
+}
+
+// Who names an SA does not mean all of its type.
+Line::Kind JsonCommands::flush_alone(const JsonPiece& piece) {
+  constexpr std::array<std::string_view, 4> kOwn = {"kind", "sadb", kAction, "satype"};
+  const JsonNode* other = nullptr;
+  tree_.for_each(tree_.root(), [&](const JsonNode& node) {
+    if (!other && std::ranges::find(kOwn, tree_.name(node)) == kOwn.end()) other = &node;
+  });
+  if (!other) return Line::Kind::command;
+  return refuse(piece, *other,
+                "flush deletes all SAs of a type and takes \"satype\" alone; leave this out, or say \"delete\"");
 }
 
 // A pair must exist when it is named.
 void JsonCommands::part_pair(SaSpec& spec, const Name& name, const JsonPiece& piece) {
   const auto& [type, spi, src, dst] = name;
-  if (partners_.erase({type, spec.pair_spi->value, dst, src}) > 0) return;
+  const Name other{type, spec.pair_spi->value, dst, src};
+  if (added_.contains(other)) {
+    const auto waits = partners_.find(other);
+    if (waits != partners_.end() && waits->second.spi == spi) partners_.erase(waits);
+    return;
+  }
   partners_.insert_or_assign(name,
                              Partner{spec.pair_spi->value, place_in(piece, tree_, tree_.on_the_way("/pair/spi"), 0)});
   spec.pair_spi.reset();

@@ -2,6 +2,7 @@
 /// Commands out of a file of JSON: objects as get and dump print them under --json (doc/json.md).
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -43,6 +44,8 @@ class JsonCommands final : public Source {
     JsonPlace place;
   };
 
+  Line::Kind other_kind(const JsonPiece& piece, const JsonNode& kind);
+  Line::Kind flush_alone(const JsonPiece& piece);
   Line::Kind convert(const JsonPiece& piece, std::string_view object, SecretText& text);
   Line::Kind write(const CommandRow& row, pfkey::Message&& m, const JsonPiece& piece, SecretText& text);
   const CommandRow* action(std::vector<pfkey::JsonFault>& faults) const;
@@ -57,6 +60,7 @@ class JsonCommands final : public Source {
   JsonTree tree_;
   std::deque<Kept> kept_;  // In the order of their lines.
   std::vector<SourceFault> faults_;
+  std::set<Name> added_;  // By the commands so far.
   // Of two SAs that name one another as a pair the second can; what is left at the end is paired then.
   std::map<Name, Partner> partners_;
   std::uint64_t made_ = 0;  // Commands that no object stands for.

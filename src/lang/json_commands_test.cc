@@ -92,6 +92,61 @@ TEST(JsonCommands, OtherReportsArePassedOver) {
         ElementsAre("1: /kind: nothing can be done with an object of this kind; get and dump print kind \"sa\""));
 }
 
+TEST(JsonCommands, AReportIsOneOrAFault) {
+  EXPECT_THAT(commands_of(R"({"kind":"plan","action":"add","spi":1}{"kind":"plan","action":"change","spi":1})"),
+              ElementsAre());
+  constexpr std::string_view
+      kTwice = "1: : a member of this object is there twice; say which one is meant",
+      kCommand = "1: /action: an object of this kind is ignored, and this is a command: leave \"kind\" out",
+      kSa = "1: /spi: an object of this kind is ignored, and this names an SA: leave \"kind\" out";
+  EXPECT_THAT(commands_of(R"({"kind":"count","action":"flush","garbage":"x","kind":"sa"})"), ElementsAre(kTwice));
+  EXPECT_THAT(commands_of(R"({"kind":"count","deadbeef":1,"deadbeef":2})"), ElementsAre(kTwice));
+  EXPECT_THAT(commands_of(R"({"kind":"count","action":"flush"})"), ElementsAre(kCommand));
+  EXPECT_THAT(commands_of(R"({"kind":"plan","action":"flush"})"), ElementsAre(kCommand));
+  EXPECT_THAT(commands_of(R"({"kind":"load","spi":1})"), ElementsAre(kSa));
+}
+
+// Nothing that is written is lost or becomes another value.
+TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
+  const auto with = [](std::string_view member) {
+    return commands_of(fmt::format(R"({{"satype":"ah","spi":1,"dst":{{"address":"192.0.2.2"}},{}}})", member));
+  };
+  struct Case {
+    std::string_view member, pointer;
+  };
+  for (const Case& c : {
+           Case{R"("keepalive":4294967295)", "/keepalive"},
+           Case{R"("keepalive":65536)", "/keepalive"},
+           Case{R"("ah_align":7)", "/ah_align"},
+           Case{R"("pair":{"spi":0})", "/pair/spi"},
+           Case{R"("src_identity":{"type":"fqdn","text":"x","id":7})", "/src_identity/id"},
+           Case{R"("dst_identity":{"type":"fqdn","text":"x","id":7})", "/dst_identity/id"},
+           Case{R"("label":{"level":1,"domain":2})", "/label/domain"},
+           Case{R"("label":{"level":1,"integrity":3})", "/label/integrity"},
+           Case{R"("label":{"level":1,"flags":1})", "/label/flags"},
+           Case{R"("outer_label":{"level":1,"integrity_compartments":[1]})", "/outer_label/integrity_compartments"},
+       })
+    EXPECT_THAT(
+        with(c.member),
+        ElementsAre(fmt::format("1: {}: no command can say this value; without it the SA is another one", c.pointer)));
+  constexpr std::string_view kSa = "1: add ah spi 0x1 dst 192.0.2.2";
+  EXPECT_THAT(with(R"("ah_align":4)"), ElementsAre(kSa));
+  EXPECT_THAT(with(R"("ah_align":8)"), ElementsAre(fmt::format("{} align8", kSa)));
+  EXPECT_THAT(with(R"("keepalive":65535)"), ElementsAre(fmt::format("{} keepalive 65535", kSa)));
+  EXPECT_THAT(with(R"("keepalive":0)"), ElementsAre(fmt::format("{} keepalive 0", kSa)));
+  EXPECT_THAT(with(R"("reqid":4294967295)"), ElementsAre(fmt::format("{} reqid 4294967295", kSa)));
+  EXPECT_THAT(with(R"("action":"delete","keepalive":65536)"), ElementsAre("1: delete ah spi 0x1 dst 192.0.2.2"));
+}
+
+TEST(JsonCommands, OfManyFaultsTheFirstAreSaid) {
+  std::string object = "{\"spi\": 1";
+  for (int i = 0; i < 30; ++i) object += fmt::format(", \"x{}y\": 1", i);
+  const auto said = commands_of(object + "}");
+  ASSERT_EQ(said.size(), 21u);
+  EXPECT_THAT(said[19], HasSubstr("\"x19y\""));
+  EXPECT_EQ(said[20], "1: : 11 more faults of this object");  // No "satype", too.
+}
+
 TEST(JsonCommands, AnActionIsACommandAndUsesWhatItNeeds) {
   const auto with = [](std::string_view action) {
     return commands_of(fmt::format(R"({{"action":"{}","satype":"ah","spi":1,"src":{{"address":"192.0.2.1"}},)"
@@ -104,8 +159,12 @@ TEST(JsonCommands, AnActionIsACommandAndUsesWhatItNeeds) {
   EXPECT_THAT(with("delete"), ElementsAre("1: delete ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
   EXPECT_THAT(with("delete-pair"), ElementsAre("1: delete-pair ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
   EXPECT_THAT(with("get"), ElementsAre("1: get ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
-  EXPECT_THAT(with("flush"), ElementsAre("1: flush ah"));
   EXPECT_THAT(commands_of(R"({"action":"flush"})"), ElementsAre("1: flush all"));
+  EXPECT_THAT(commands_of(R"({"kind":"sa","sadb":"x","satype":"ah","action":"flush"})"), ElementsAre("1: flush ah"));
+  EXPECT_THAT(with("flush"),
+              ElementsAre("1: /spi: flush deletes all SAs of a type and takes \"satype\" alone; leave this out, or say "
+                          "\"delete\""));
+  EXPECT_THAT(commands_of(R"({"action":"flush","hard":{"bytes":1}})"), ElementsAre(HasSubstr("1: /hard: flush ")));
   EXPECT_THAT(with("remove"), ElementsAre("1: /action: unknown action \"remove\"; there are add, update, update-pair, "
                                           "delete, delete-pair, get and flush"));
   EXPECT_THAT(with("save"), ElementsAre(HasSubstr("/action: unknown action \"save\"")));
@@ -132,6 +191,25 @@ TEST(JsonCommands, OfAPairTheSecondNamesTheFirst) {
   EXPECT_THAT(commands_of(paired(1, 2, "192.0.2.1", "192.0.2.2") + paired(2, 1, "192.0.2.2", "192.0.2.1")),
               ElementsAre("1: add ah spi 0x1 src 192.0.2.1 dst 192.0.2.2",
                           "2: add ah spi 0x2 pair-spi 0x1 src 192.0.2.2 dst 192.0.2.1"));
+}
+
+TEST(JsonCommands, APartnerThatWasAddedIsNamedAtOnce) {
+  constexpr std::string_view kFirst = "192.0.2.1", kSecond = "192.0.2.2";
+  const std::string alone = R"({"satype":"ah","spi":300,"src":{"address":"192.0.2.2"},"dst":{"address":"192.0.2.1"}})"
+                            "\n";
+  EXPECT_THAT(commands_of(alone + paired(256, 300, kFirst, kSecond) + paired(257, 256, kSecond, kFirst)),
+              ElementsAre("1: add ah spi 0x12c src 192.0.2.2 dst 192.0.2.1",
+                          "2: add ah spi 0x100 pair-spi 0x12c src 192.0.2.1 dst 192.0.2.2",
+                          "3: add ah spi 0x101 pair-spi 0x100 src 192.0.2.2 dst 192.0.2.1"));
+}
+
+// What an SA says of its pair is not lost because a third one names it.
+TEST(JsonCommands, AnEntryIsDoneWithByTheOneThatItNames) {
+  constexpr std::string_view kFirst = "192.0.2.1", kSecond = "192.0.2.2";
+  EXPECT_THAT(commands_of(paired(256, 300, kFirst, kSecond) + paired(257, 256, kSecond, kFirst)),
+              ElementsAre("1: add ah spi 0x100 src 192.0.2.1 dst 192.0.2.2",
+                          "2: add ah spi 0x101 pair-spi 0x100 src 192.0.2.2 dst 192.0.2.1",
+                          "1: update ah spi 0x100 pair-spi 0x12c src 192.0.2.1 dst 192.0.2.2"));
 }
 
 TEST(JsonCommands, APartnerThatIsNotInTheFileIsPairedAtItsEnd) {
