@@ -1,6 +1,5 @@
 #include "kernel/detail/xfrm_add.h"
 
-
 #include <cerrno>
 #include <string>
 #include <utility>
