@@ -138,6 +138,13 @@ TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
   EXPECT_THAT(with(R"("action":"delete","keepalive":65536)"), ElementsAre("1: delete ah spi 0x1 dst 192.0.2.2"));
 }
 
+TEST(JsonCommands, TheTypesOfSasThatThereAreAreOffered) {
+  EXPECT_THAT(commands_of(R"({"satype":"ospf-x","spi":1})"),
+              ElementsAre("1: /satype: unknown word \"ospf-x\"; there are ah and esp"));
+  EXPECT_THAT(commands_of(R"({"satype":"epsx","spi":1})"),
+              ElementsAre("1: /satype: unknown word \"epsx\"; there are ah and esp"));
+}
+
 TEST(JsonCommands, OfManyFaultsTheFirstAreSaid) {
   std::string object = "{\"spi\": 1";
   for (int i = 0; i < 30; ++i) object += fmt::format(", \"x{}y\": 1", i);

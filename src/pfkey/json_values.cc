@@ -120,7 +120,13 @@ bool JsonValues::take(const JsonNode& node, State& out, std::uint64_t /*most*/) 
   return take_word(node, state_words(), out);
 }
 bool JsonValues::take(const JsonNode& node, SaType& out, std::uint64_t /*most*/) {
-  return take_word(node, satype_words(), out);
+  if (node.kind != Kind::string || find_number(satype_words(), tree_.raw(node)) || whole_number(tree_.raw(node)))
+    return take_word(node, satype_words(), out);
+  std::vector<std::string_view> known;  // Of the types those that have keys.
+  for (const SaType type : {SaType::ah, SaType::esp})
+    known.push_back(find_word(satype_words(), static_cast<std::uint8_t>(type))->name());
+  unknown_word(node, "unknown word", std::move(known));
+  return false;
 }
 bool JsonValues::take(const JsonNode& node, IdentityType& out, std::uint64_t /*most*/) {
   return take_word(node, identity_words(), out);

@@ -181,6 +181,7 @@ class Secrets(Case):
         for options in (["-c"], ["--json", "-c"], ["--strict", "-c"], ["--service", "-f"], ["--service", "--json", "-f"]):
             ended = self.said(self.run_it("--sadb=memory", *options, "wrong"))
             self.assertIn(ended.status, (1, 95))
+            self.assertIn(f" of {len(objects)} commands valid", ended.err)  # None was passed over.
             self.assertEqual((ended.err + ended.out).count("deadbeef"), 0)
 
     def test_key_files_that_hold_no_key(self):
