@@ -339,21 +339,17 @@ Result<std::unique_ptr<lang::Source>> source_of(InputFile& file, lang::Where whe
 
 Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Where where, Counts counts) {
   const HeldSignals held;
-  const auto opened = source_of(file, where);
-  if (!opened) {
-    session.console().complain(fmt::format("{}: {}", file.shown(), opened.error().text));
-    return status_of(opened.error().code);
-  }
-  lang::Source& source = **opened;
+  auto opened = source_of(file, where);  // It reads how the file begins, which can fail as any reading can.
+  lang::Source* const source = opened ? opened->get() : nullptr;
   Runner runner(session, handlers, file.name(), where, session.is_check() ? kCheckBatch : kBatch,
-                [&](const lang::Line& line) { return source.text(line); });
-  runner.reporter().set_places([&](const lang::Line& line, std::uint32_t at) { return source.place(line, at); });
+                [&](const lang::Line& line) { return source->text(line); });
+  runner.reporter().set_places([&](const lang::Line& line, std::uint32_t at) { return source->place(line, at); });
   runner.set_reservations(file.reservations());
   runner.expect(file.size());
   Status status = Status::ok;
   bool more = true;
   for (std::size_t lines = 1; more; ++lines) {
-    const auto line = source.next();
+    const auto line = source ? source->next() : std::unexpected(std::move(opened.error()));
     if (!line) {
       runner.stop();
       session.console().complain(fmt::format("{}: {}", file.shown(), line.error().text));
@@ -361,10 +357,10 @@ Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Wher
       break;
     }
     if (!*line) break;
-    more = feed_from(runner, source, **line);
+    more = feed_from(runner, *source, **line);
     if (more && lines % kBatch == 0) {
       more = runner.flush();
-      source.release(**line);
+      source->release(**line);
     }
     if (more && (lines % kBatch == 0 || where == lang::Where::prompt) && held.one_came()) {
       runner.stop();

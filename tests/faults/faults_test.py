@@ -409,6 +409,14 @@ class Interrupted(Case):
         self.assertEqual((ended.status, ended.out), (-signal.SIGINT, ""))
         self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; what follows was not run\.\n$")
 
+    def test_a_load_of_which_nothing_was_read(self):
+        loading = self.start("-f", "-", stdin=subprocess.PIPE)
+        self.wait_until_it_holds(loading, signal.SIGINT)
+        loading.send_signal(signal.SIGINT)
+        ended = Ended(loading.wait(DEADLINE), loading.stdout.read().decode(), loading.stderr.read().decode())
+        self.assertEqual(ended, Ended(-signal.SIGINT, "", "ipseckey: <stdin>: interrupted\n"
+                                                          "<stdin>: 0 of 0 commands succeeded; what follows was not run.\n"))
+
     def test_a_monitor_ends_well_by_each_signal_that_asks_for_it(self):
         ignoring = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a shell starts its background jobs.
         for number, status, how in ((signal.SIGINT, OK, {}), (signal.SIGTERM, OK, {}), (signal.SIGHUP, -signal.SIGHUP, {}),
