@@ -158,7 +158,7 @@ BY_NAT = 0x2401  # The one of `ipseckeys` that is about a NAT.
 
 hosts()
 hosts_with_nat()
-texts = {path.name: path.read_text() for path in HERE.iterdir()}
+texts = {path.name: path.read_text() for path in HERE.iterdir() if path.is_file()}
 expect("every example", sorted(texts), sorted([*TRAFFIC, "nat-traversal", "nat-traversal-behind"]))
 
 for End in (Kernel, Ipsecd):
