@@ -75,6 +75,7 @@ std::string Pairs::instead_of(std::string_view word, std::span<const std::string
 
 void Pairs::read(const Entry& entry, Store store) {
   while (!at_end()) {
+    if (faults_.size() >= kMostFaults) return give_up();
     const Word& word = take();
     if (const Match match = language_.table.find(word.text); match.row) {
       pair(entry, match, word, store);
@@ -82,6 +83,14 @@ void Pairs::read(const Entry& entry, Store store) {
       unknown_name(entry, word);
     }
   }
+}
+
+// What was not read is not missed either.
+void Pairs::give_up() {
+  error(peek(), "too many faults: the rest of it was not read");
+  next_ = words_.size();
+  faulty_ = ~RowSet{0};
+  lost_ = true;
 }
 
 // Nothing after an unknown name is understood, so reading continues at the next known one.

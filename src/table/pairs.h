@@ -30,7 +30,10 @@ class Pairs {
   /// Cuts a text, which outlives what is read of it, into words. False: it cannot be cut, and that is its one fault.
   bool begin(std::string_view text);
 
-  /// Reads pairs up to the end of the text. After an unknown name it continues at the next known one.
+  static constexpr std::size_t kMostFaults = 32;
+
+  /// Reads pairs up to the end of the text. After an unknown name it continues at the next known one; after kMostFaults
+  /// it ends, since each fault is shown with what may be shown of the whole text.
   void read(const Entry& entry, Store store);
 
   /// Adds a fault for each row of the set that was neither given nor has a fault of its own.
@@ -69,6 +72,7 @@ class Pairs {
   void value(const Entry& entry, const Match& match, const Word& name, Store store);
   void value_fault(const Match& match, const Word& name, Words value, ValueFault&& fault);
   void unknown_name(const Entry& entry, const Word& word);
+  void give_up();
   std::string instead_of(std::string_view word, std::span<const std::string_view> known) const;
   bool stands_as_name(const Word& word) const;
   bool is_name(const Word& word) const;

@@ -1,6 +1,7 @@
 // A second, small language from the machinery of this folder: the pattern of a policy. It brings a record, rows
 // and the syntax of two types of its own; parser, faults, redaction, completion, help, writer and comparison are the
 // machinery's.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <random>
@@ -220,6 +221,23 @@ TEST(Pattern, KnowsWhatWasMeantAndContinues) {
   EXPECT_EQ(report("dri in"), "rules:3:1: error: Unknown word \"dri\"; did you mean dir?\n");  // Not missing, too.
   EXPECT_EQ(report("dir in rport=443"),
             "rules:3:8: error: Unknown word \"rport=...\"; a blank is between a word and its value: rport PORT\n");
+}
+
+// Each fault is shown with what may be shown of the whole text, so a long one with many took minutes.
+TEST(Pattern, EndsAfterManyFaults) {
+  std::string text, expected;
+  for (std::size_t i = 0, faults = 0; i < 2000; ++i) {
+    const auto expect = [&](std::size_t column, std::string_view fault) {
+      if (faults++ < table::Pairs::kMostFaults) expected += fmt::format("rules:3:{}: error: {}\n", column, fault);
+    };
+    expect(text.size() + 1, "Unknown word \"log5\"; did you mean log?");
+    if (i > 0) expect(text.size() + 6, "Can only specify single log");
+    text += "log5 log ";
+  }
+  // 32 faults: of the first pair one, of the next 15 two, of the next one.
+  const std::size_t behind = 16 * 9 + 6;
+  expected += fmt::format("rules:3:{}: error: too many faults: the rest of it was not read\n", behind);
+  EXPECT_EQ(report(text), expected);
 }
 
 TEST(Pattern, NeverShowsASecret) {
