@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
 #include "lang/lines.h"
 #include "lang/request.h"
 #include "lang/save.h"
+#include "load_twice.h"
 #include "must.h"
 
 namespace {
@@ -18,8 +17,6 @@ namespace {
 using pfkey::Message;
 
 constexpr std::size_t kMaxCommands = 300;
-
-Instant now() { return {std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))}; }
 
 lang::Names names() {
   return {
@@ -44,12 +41,7 @@ class Loader {
 
   /// `piece`: how many bytes each read gives at most.
   void load(Bytes file, std::size_t piece) {
-    lang::LineReader lines([&](MutableBytes out) -> Result<std::size_t> {
-      const std::size_t n = std::min({piece, out.size(), file.size()});
-      std::ranges::copy(file.first(n), out.begin());
-      file = file.subspan(n);
-      return n;
-    });
+    lang::LineReader lines(in_pieces(file, piece));
     for (std::size_t i = 0; i < kMaxCommands; ++i) {
       const auto line = lines.next();
       if (!line || !*line) break;
@@ -101,36 +93,13 @@ class Loader {
   std::size_t refused_ = 0, faults_ = 0;
 };
 
-engine::Engine engine_for_files() {
-  engine::Options options;
-  options.random = [n = std::uint32_t{0}]() mutable { return n += 0x9e3779b9; };
-  return engine::Engine(std::move(options));
-}
-
 std::string saved(engine::Engine& engine) {
-  Message request;
-  request.type = pfkey::Type::dump, request.seq = 1, request.pid = 1;
   lang::Saver saver(lang::kCommandFormat, false);
-  SecretText out(std::string_view{saver.header()});
-  const auto walk = engine.dump(request, now(), [](engine::Audience, Message&&) {});
-  MUST(walk);
-  while (auto sa = engine.next(*walk)) saver.write(std::move(*sa), out);
-  return std::string(out);
+  return written(engine, saver.header(), [&](Message&& sa, SecretText& out) { saver.write(std::move(sa), out); });
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  engine::Engine first = engine_for_files();
-  Loader(first).load(std::as_bytes(std::span(data + 1, size - 1)), data[0] + 1u);
-
-  const std::string file = saved(first);
-  engine::Engine second = engine_for_files();
-  Loader reload(second);
-  reload.load(std::as_bytes(std::span(file)), 4096);
-  MUST(reload.refused() == 0);
-  MUST(second.size() == first.size());
-  MUST(saved(second) == file);
-  return 0;
+  return load_twice<Loader>(data, size, saved);
 }

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
 #include "lang/json_commands.h"
 #include "lang/request.h"
+#include "load_twice.h"
 #include "must.h"
 #include "pfkey/json.h"
 
@@ -18,8 +17,6 @@ namespace {
 using pfkey::Message;
 
 constexpr std::size_t kMaxCommands = 300;
-
-Instant now() { return {std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))}; }
 
 bool harmless(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
@@ -31,12 +28,7 @@ class Loader {
 
   /// `piece`: how many bytes each read gives at most.
   void load(Bytes file, std::size_t piece) {
-    lang::JsonCommands source([&](MutableBytes out) -> Result<std::size_t> {
-      const std::size_t n = std::min({piece, out.size(), file.size()});
-      std::ranges::copy(file.first(n), out.begin());
-      file = file.subspan(n);
-      return n;
-    });
+    lang::JsonCommands source(in_pieces(file, piece));
     for (std::size_t i = 0; i < kMaxCommands; ++i) {
       const auto line = source.next();
       if (!line || !*line) break;
@@ -95,37 +87,14 @@ class Loader {
   std::size_t refused_ = 0;
 };
 
-engine::Engine engine_for_files() {
-  engine::Options options;
-  options.random = [n = std::uint32_t{0}]() mutable { return n += 0x9e3779b9; };
-  return engine::Engine(std::move(options));
-}
-
 std::string dumped(engine::Engine& engine) {
-  Message request;
-  request.type = pfkey::Type::dump, request.seq = 1, request.pid = 1;
   pfkey::JsonOptions options;
   options.sadb = "memory";
-  SecretText out;
-  const auto walk = engine.dump(request, now(), [](engine::Audience, Message&&) {});
-  MUST(walk);
-  while (auto sa = engine.next(*walk)) pfkey::json_sa(*sa, options, out);
-  return std::string(out);
+  return written(engine, "", [&](Message&& sa, SecretText& out) { pfkey::json_sa(sa, options, out); });
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  engine::Engine first = engine_for_files();
-  Loader(first).load(std::as_bytes(std::span(data + 1, size - 1)), data[0] + 1u);
-
-  const std::string file = dumped(first);
-  engine::Engine second = engine_for_files();
-  Loader reload(second);
-  reload.load(std::as_bytes(std::span(file)), 4096);
-  MUST(reload.refused() == 0);
-  MUST(second.size() == first.size());
-  MUST(dumped(second) == file);
-  return 0;
+  return load_twice<Loader>(data, size, dumped);
 }

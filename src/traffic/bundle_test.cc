@@ -12,8 +12,6 @@ using pfkey::SaType;
 
 constexpr std::uint32_t kEspSpi = 0x100, kAhSpi = 0x200, kNumber = 7;
 constexpr std::uint8_t kNull = 11, kSha256 = 5, kSha512 = 7;
-constexpr const char* kSrc6 = "2001:db8::1";
-constexpr const char* kDst6 = "2001:db8::2";
 
 // What two SAs do together: the modes, the families, and what is inside.
 struct Form {

@@ -13,9 +13,6 @@ using namespace testing;
 using engine::testing::kDone;
 using pfkey::SaType;
 
-constexpr const char* kSrc6 = "2001:db8::1";
-constexpr const char* kDst6 = "2001:db8::2";
-
 std::vector<Octets> due(Plane& plane, Instant now) {
   std::vector<Octets> packets;
   Octets memory(Packet::kHeadroom + 128);

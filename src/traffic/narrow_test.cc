@@ -10,9 +10,6 @@ using namespace testing;
 using engine::testing::kDone;
 using pfkey::SaType;
 
-constexpr const char* kSrc6 = "2001:db8::1";
-constexpr const char* kDst6 = "2001:db8::2";
-
 bool has_df(Bytes v4) { return get<std::uint16_t>(v4, 6) & 0x4000; }
 
 struct Case {

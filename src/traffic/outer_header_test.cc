@@ -11,9 +11,6 @@ using namespace testing;
 using engine::testing::kDone;
 using pfkey::kDfClear, pfkey::kDfCopy, pfkey::kDfSet;
 
-constexpr const char* kSrc6 = "2001:db8::1";
-constexpr const char* kDst6 = "2001:db8::2";
-
 bool has_df(Bytes v4) { return (get<std::uint16_t>(v4, 6) & 0x4000) != 0; }
 
 // Hosts with one SA, whose path takes 1300 bytes: 20 and 8 and 8 before, 16 behind, in fours, less 2: 1246.

@@ -14,6 +14,10 @@
 
 namespace traffic::testing {
 
+// Hosts of IPv6, where those of Wish are of IPv4.
+inline constexpr const char* kSrc6 = "2001:db8::1";
+inline constexpr const char* kDst6 = "2001:db8::2";
+
 using engine::testing::at;
 using engine::testing::endpoint;
 using engine::testing::key;

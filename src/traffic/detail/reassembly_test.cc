@@ -12,9 +12,6 @@ namespace {
 using namespace testing;
 using engine::testing::kDone;
 
-constexpr const char* kSrc6 = "2001:db8::1";
-constexpr const char* kDst6 = "2001:db8::2";
-
 Shape shape(bool v6, std::size_t size) {
   return v6 ? Shape{.src = kSrc6, .dst = kDst6, .size = size} : Shape{.size = size};
 }
