@@ -6,6 +6,8 @@
 #include "pfkey/codec.h"
 #include "sample.h"
 
+namespace ipseckey {
+
 namespace {
 
 void encode_add(benchmark::State& state) {
@@ -30,3 +32,5 @@ void decode_add(benchmark::State& state) {
 BENCHMARK(decode_add);
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -4,6 +4,8 @@
 #include "engine/engine.h"
 #include "sample.h"
 
+namespace ipseckey {
+
 namespace {
 
 void ignore(engine::Audience, pfkey::Message&&) {}
@@ -36,3 +38,5 @@ void get_sa(benchmark::State& state) {
 BENCHMARK(get_sa);
 
 }  // namespace
+
+}  // namespace ipseckey

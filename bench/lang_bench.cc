@@ -5,6 +5,8 @@
 #include "lang/request.h"
 #include "sample.h"
 
+namespace ipseckey {
+
 namespace {
 
 /// No line here holds a name.
@@ -42,3 +44,5 @@ void line_to_message(benchmark::State& state) {
 BENCHMARK(line_to_message);
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -6,7 +6,7 @@
 
 #include "pfkey/message.h"
 
-namespace bench {
+namespace ipseckey::bench {
 
 inline pfkey::Key key(std::size_t bytes, std::byte fill) {
   pfkey::Key k;
@@ -37,4 +37,4 @@ inline std::string line() {
          " authalg sha256 authkey " + std::string(64, 'a') + " hard_addtime 28800";
 }
 
-}  // namespace bench
+}  // namespace ipseckey::bench

@@ -8,6 +8,8 @@
 
 #include "traffic/testing.h"
 
+namespace ipseckey {
+
 namespace {
 
 using namespace traffic;
@@ -152,3 +154,5 @@ void bare_hmac(benchmark::State& state) {
 BENCHMARK(bare_hmac)->ArgsProduct({{64, 1400}, {kSha1, kSha256, kSha512}});
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -9,6 +9,8 @@
 #include "ipsecd/options.h"
 #include "must.h"
 
+using namespace ipseckey;
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::vector<std::string> words(1);
   for (std::size_t i = 0; i < size; ++i) {

@@ -11,6 +11,7 @@
 #include "traffic/header.h"
 #include "traffic/plane.h"
 
+using namespace ipseckey;
 using namespace traffic;
 
 namespace {

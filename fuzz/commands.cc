@@ -12,6 +12,8 @@
 #include "load_twice.h"
 #include "must.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using pfkey::Message;

@@ -12,6 +12,8 @@
 #include "must.h"
 #include "pfkey/codec.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace pfkey;

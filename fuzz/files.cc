@@ -11,6 +11,8 @@
 #include "kernel/facts.h"
 #include "must.h"
 
+using namespace ipseckey;
+
 namespace {
 
 // A root whose files are one.

@@ -12,6 +12,8 @@
 #include "must.h"
 #include "pfkey/json.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using pfkey::Message;

@@ -20,6 +20,8 @@
 #include "pfkey/json.h"
 #include "pfkey/print.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace kernel;

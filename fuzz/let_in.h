@@ -7,6 +7,8 @@
 #include "must.h"
 #include "traffic/detail/replay.h"
 
+namespace ipseckey {
+
 /// The replay window as a set of numbers, as slow and as plain as RFC 4303 has it.
 class LetIn {
  public:
@@ -42,3 +44,5 @@ class LetIn {
   std::uint64_t start_, highest_;
   std::set<std::uint64_t> let_in_;
 };
+
+}  // namespace ipseckey

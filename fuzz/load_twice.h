@@ -15,6 +15,8 @@
 #include "engine/engine.h"
 #include "must.h"
 
+namespace ipseckey {
+
 /// Of every load.
 inline Instant now() {
   return {std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))};
@@ -65,3 +67,5 @@ int load_twice(const std::uint8_t* data, std::size_t size, TextOf text_of) {
   MUST(text_of(second) == file);
   return 0;
 }
+
+}  // namespace ipseckey

@@ -12,6 +12,8 @@
 #include "pfkey/json.h"
 #include "pfkey/print.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace pfkey;

@@ -10,6 +10,8 @@
 
 #include "must.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using ipsecd::Outbox;

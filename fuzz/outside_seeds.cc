@@ -13,6 +13,8 @@
 #include "pfkey/test_samples.h"
 #include "vault_parts.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace kernel;

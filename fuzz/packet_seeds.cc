@@ -5,6 +5,7 @@
 
 #include "traffic/testing.h"
 
+using namespace ipseckey;
 using namespace traffic;
 using namespace traffic::testing;
 

@@ -8,6 +8,8 @@
 #include "lang/complete.h"
 #include "must.h"
 
+using namespace ipseckey;
+
 namespace {
 
 bool harmless(std::string_view text) {

@@ -13,6 +13,8 @@
 #include "must.h"
 #include "pfkey/codec.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using pfkey::Message;

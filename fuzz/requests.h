@@ -10,6 +10,8 @@
 #include "pfkey/test_samples.h"
 #include "script.h"
 
+namespace ipseckey {
+
 namespace requests {
 
 using engine::testing::request;
@@ -111,3 +113,5 @@ inline pfkey::Message made(Reader& in) {
   }
   return m;
 }
+
+}  // namespace ipseckey

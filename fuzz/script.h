@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 
+namespace ipseckey {
+
 /// The next number of the script; 0 at its end.
 template <std::unsigned_integral T>
 T number(Reader& in) {
@@ -11,3 +13,5 @@ T number(Reader& in) {
   in.host(v);
   return v;
 }
+
+}  // namespace ipseckey

@@ -10,6 +10,8 @@
 #include "pfkey/extensions.h"
 #include "pfkey/test_samples.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace pfkey;

@@ -19,6 +19,8 @@
 #include "pfkey/notices.h"
 #include "requests.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace ipsecd;

@@ -18,6 +18,7 @@
 #include "traffic/segment.h"
 #include "traffic/testing.h"
 
+using namespace ipseckey;
 using namespace traffic;
 using namespace traffic::testing;
 

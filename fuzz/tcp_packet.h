@@ -7,6 +7,8 @@
 
 #include "traffic/header.h"
 
+namespace ipseckey {
+
 /// A segment of a stream, or many at once as a device hands them over.
 struct Segment {
   const char* src = "192.0.2.1";
@@ -70,3 +72,5 @@ inline std::vector<std::byte> packet_of(const Segment& s) {
   set(upper, tcp ? 16 : 6, static_cast<std::uint16_t>(sum));
   return packet;
 }
+
+}  // namespace ipseckey

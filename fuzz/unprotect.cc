@@ -7,6 +7,7 @@
 #include "traffic/header.h"
 #include "traffic/testing.h"
 
+using namespace ipseckey;
 using namespace traffic;
 using namespace traffic::testing;
 

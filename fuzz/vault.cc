@@ -12,6 +12,8 @@
 #include "pfkey/codec.h"
 #include "vault_parts.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using namespace ipsecd;

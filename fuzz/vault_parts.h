@@ -10,6 +10,8 @@
 #include "ipsecd/keep/vault.h"
 #include "must.h"
 
+namespace ipseckey {
+
 /// A sealed memfd, as SharedPages makes it.
 inline Descriptor sealed(Bytes content) {
   Descriptor fd(memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -35,3 +37,5 @@ inline ipsecd::Vault::Parts copies(const ipsecd::Vault::Parts& parts) {
   for (std::size_t i = 0; i < parts.size(); ++i) out[i] = Descriptor(fcntl(parts[i].get(), F_DUPFD_CLOEXEC, 0));
   return out;
 }
+
+}  // namespace ipseckey

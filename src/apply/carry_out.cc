@@ -22,7 +22,7 @@
 #include "lang/request.h"
 #include "lang/to_spec.h"
 
-namespace apply {
+namespace ipseckey::apply {
 namespace {
 
 using backend::SaName;
@@ -332,4 +332,4 @@ CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desir
   return Apply(program, plan, desired, whom).run(flush_first);
 }
 
-}  // namespace apply
+}  // namespace ipseckey::apply

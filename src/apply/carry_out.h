@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "base/instant.h"
 
-namespace apply {
+namespace ipseckey::apply {
 
 /// Whose plan it is.
 struct PlanFor {
@@ -50,4 +50,4 @@ struct CarriedOut {
 CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom,
                      bool flush_first);
 
-}  // namespace apply
+}  // namespace ipseckey::apply

@@ -14,7 +14,7 @@
 #include "pfkey/units.h"
 #include "system/errno_text.h"
 
-namespace apply {
+namespace ipseckey::apply {
 namespace {
 
 constexpr int kLookAgain = 20;  // Milliseconds.
@@ -68,4 +68,4 @@ Result<Lock> Lock::take(const std::string& path, const std::string& sadb, std::c
   }
 }
 
-}  // namespace apply
+}  // namespace ipseckey::apply

@@ -6,7 +6,7 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
-namespace apply {
+namespace ipseckey::apply {
 
 /// A lock on a file that stays, empty: on one byte of it for each SADB. It goes with the process, however that ends.
 class Lock {
@@ -25,4 +25,4 @@ class Lock {
   Descriptor fd_;
 };
 
-}  // namespace apply
+}  // namespace ipseckey::apply

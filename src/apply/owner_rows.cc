@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace apply {
+namespace ipseckey::apply {
 namespace {
 
 enum Sql : std::size_t {
@@ -205,4 +205,4 @@ std::string owner_rows_path(bool root, const std::string& unit, const std::strin
   return fmt::format("{}/ipseckey/owned.db", root || user.empty() ? "/run" : user);
 }
 
-}  // namespace apply
+}  // namespace ipseckey::apply

@@ -12,7 +12,7 @@
 #include "backend/sadb_place.h"
 #include "backend/store.h"
 
-namespace apply {
+namespace ipseckey::apply {
 
 /// A file of SAs, as the SAs' owner in one SADB.
 struct Owner {
@@ -55,4 +55,4 @@ class OwnerRows {
 /// The file in the folder that the service manager made for the unit (RUNTIME_DIRECTORY), in root's, or in the user's.
 std::string owner_rows_path(bool root, const std::string& unit, const std::string& user);
 
-}  // namespace apply
+}  // namespace ipseckey::apply

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace apply {
+namespace ipseckey::apply {
 namespace {
 
 backend::SadbPlace named(std::string name, backend::SadbProcess process = {}, std::string boot = "this boot") {
@@ -110,4 +110,4 @@ TEST_F(OwnerRowsTest, WhatAnEarlierReleaseCalledItIsRenamed) {
 }
 
 }  // namespace
-}  // namespace apply
+}  // namespace ipseckey::apply

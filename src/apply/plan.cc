@@ -16,7 +16,7 @@
 #include "lang/commands.h"
 #include "lang/to_spec.h"
 
-namespace apply {
+namespace ipseckey::apply {
 
 using backend::SaName;
 using pfkey::Message;
@@ -250,4 +250,4 @@ std::string summary_json(const Plan& plan, const std::string& sadb, const std::s
   return object.line();
 }
 
-}  // namespace apply
+}  // namespace ipseckey::apply

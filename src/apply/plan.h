@@ -10,7 +10,7 @@
 #include "backend/backend.h"
 #include "lang/compare.h"
 
-namespace apply {
+namespace ipseckey::apply {
 
 /// One SA of the file, or one that is to go.
 struct PlannedSa {
@@ -90,4 +90,4 @@ std::string plan_json(Plan& plan, const std::string& sadb, const std::string& fi
 /// What became of it, or would: a line of kind "apply".
 std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run);
 
-}  // namespace apply
+}  // namespace ipseckey::apply

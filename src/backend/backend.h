@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "pfkey/message.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// What an SADB takes and refuses.
 enum class Rules : std::uint8_t {
@@ -76,4 +76,4 @@ class Backend {
   virtual Result<std::unique_ptr<Listener>> listen(bool promiscuous) = 0;
 };
 
-}  // namespace backend
+}  // namespace ipseckey::backend

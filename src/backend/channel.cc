@@ -24,7 +24,7 @@
 #include "system/text_in.h"
 #include "system/unix_address.h"
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 bool is_socket(const std::string& path) {
@@ -175,4 +175,4 @@ Result<Outcome> Channel::receive(pfkey::Message& m) {
   return Outcome::done;
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

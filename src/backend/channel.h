@@ -9,7 +9,7 @@
 #include "pfkey/message.h"
 #include "system/descriptor.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// What a try to send or receive came to.
 enum class Outcome : std::uint8_t {
@@ -47,4 +47,4 @@ class Channel {
 /// "start it with `ipsecd --socket PATH`": what mends the absence of a daemon.
 std::string how_to_start(const std::string& path);
 
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -12,7 +12,7 @@
 #include "system/descriptor.h"
 #include "system/errno_text.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 using pfkey::Message;
 
@@ -126,4 +126,4 @@ Result<std::unique_ptr<Listener>> Memory::listen(bool promiscuous) {
   return ear;
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

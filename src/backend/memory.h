@@ -7,7 +7,7 @@
 #include "base/instant.h"
 #include "engine/keysock.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 using Clock = std::function<Instant()>;
 
@@ -35,4 +35,4 @@ class Memory : public Backend {
   Ear* ear_ = nullptr;  // The one that listens.
 };
 
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -8,7 +8,7 @@
 #include "backend/testing.h"
 #include "engine/testing.h"
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 using engine::testing::add_esp;
@@ -130,4 +130,4 @@ TEST_F(MemoryBackend, AListenersDescriptorTellsWhenTimeDoesSomething) {
 }
 
 }  // namespace
-}  // namespace backend
+}  // namespace ipseckey::backend

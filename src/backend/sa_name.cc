@@ -1,6 +1,6 @@
 #include "backend/sa_name.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 SaName name_of(const pfkey::Message& m) { return {m.satype, m.sa->spi, m.dst->address, m.mark ? m.mark->value : 0}; }
 
@@ -18,4 +18,4 @@ SaName name_at(const Store::Statement& row, int first_column) {
           static_cast<std::uint32_t>(row.number(first_column + 3))};
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

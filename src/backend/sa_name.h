@@ -6,7 +6,7 @@
 #include "base/net.h"
 #include "pfkey/message.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 struct SaName {
   pfkey::SaType satype{};
@@ -26,4 +26,4 @@ constexpr bool same_moment(std::uint64_t a, std::uint64_t b) {
   return a + kSameMoment >= b && b + kSameMoment >= a;
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

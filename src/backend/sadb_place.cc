@@ -16,7 +16,7 @@
 #include "system/descriptor.h"
 #include "system/text_in.h"
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 constexpr std::string_view kSocket = "ipsecd:";
@@ -130,4 +130,4 @@ bool has_ended(const SadbProcess& process) {
   return start && *start != process.start;
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

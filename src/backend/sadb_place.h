@@ -5,7 +5,7 @@
 
 #include "backend/backend.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// A process that is an SADB: its SAs end with it.
 struct SadbProcess {
@@ -38,4 +38,4 @@ SadbProcess sadb_process(std::uint32_t pid);
 /// Whether the process is certainly gone.
 bool has_ended(const SadbProcess& process);
 
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 TEST(SadbPlace, OnlyTheSameNumberReplacesANamespace) {
@@ -92,4 +92,4 @@ TEST(SadbProcess, AProcessThatKeepsOrIsNotIpsecdIsUnknown) {
 }
 
 }  // namespace
-}  // namespace backend
+}  // namespace ipseckey::backend

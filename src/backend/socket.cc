@@ -24,7 +24,7 @@
 #include "pfkey/units.h"
 #include "system/errno_text.h"
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -284,4 +284,4 @@ Result<std::unique_ptr<Listener>> Socket::listen(bool promiscuous) {
   return ear;
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

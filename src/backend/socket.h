@@ -10,7 +10,7 @@
 #include "backend/backend.h"
 #include "backend/channel.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// A client of ipsecd. Requests are pipelined: as many are on their way as the socket holds, while replies are read.
 /// After a connection is lost, the next call opens a new one.
@@ -50,4 +50,4 @@ class Socket : public Backend {
   Ear* ear_ = nullptr;  // The one that listens.
 };
 
-}  // namespace backend
+}  // namespace ipseckey::backend

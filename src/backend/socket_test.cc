@@ -19,7 +19,7 @@
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 using pfkey::Message;
@@ -564,4 +564,4 @@ TEST(Socket, ABusyDaemonIsWaitedForOnlySoLong) {
 }
 
 }  // namespace
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -16,7 +16,7 @@
 #include "system/descriptor.h"
 #include "system/errno_text.h"
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 constexpr int kBusyMilliseconds = 30'000;  // An apply in each of many namespaces writes here.
@@ -147,4 +147,4 @@ Result<void> Store::commit() {
   return {};
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -11,7 +11,7 @@
 
 struct sqlite3_stmt;
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// The file. It is opened when it is first needed, made (0600, in a folder of 0700) when there is first something to
 /// keep. Each change is whole or not at all, whatever ends the process. Errors: io, denied.
@@ -80,4 +80,4 @@ class Store {
   bool batch_ = false;
 };
 
-}  // namespace backend
+}  // namespace ipseckey::backend

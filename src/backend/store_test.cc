@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 enum Sql : std::size_t { kPut, kAll };
@@ -68,4 +68,4 @@ TEST_F(StoreTest, OfAChangeThatFailsNothingIsMadeNotEvenWithTheNext) {
 }
 
 }  // namespace
-}  // namespace backend
+}  // namespace ipseckey::backend

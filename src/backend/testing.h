@@ -23,7 +23,7 @@
 #include "pfkey/codec.h"
 #include "pfkey/message.h"
 
-namespace backend::testing {
+namespace ipseckey::backend::testing {
 
 inline constexpr int kDeadline = 100'000;  ///< Milliseconds that any wait of a test may take.
 
@@ -134,4 +134,4 @@ class ScriptedDaemon {
   std::thread thread_;
 };
 
-}  // namespace backend::testing
+}  // namespace ipseckey::backend::testing

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+namespace ipseckey {
+
 /// Used like std::optional. The value is on the heap; a copy is deep, a move leaves nothing behind.
 template <class T>
 class Boxed {
@@ -37,3 +39,5 @@ class Boxed {
  private:
   std::unique_ptr<T> box_;
 };
+
+}  // namespace ipseckey

@@ -8,6 +8,8 @@
 
 #include "base/large_pages.h"
 
+namespace ipseckey {
+
 namespace {
 
 TEST(Boxed, IsAsLargeAsAPointerAndUsedLikeAnOptional) {
@@ -50,3 +52,5 @@ TEST(LargePages, WhatFillsOneIsAlignedToIt) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

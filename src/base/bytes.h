@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <span>
 
+namespace ipseckey {
+
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
 
@@ -106,3 +108,5 @@ class Writer {
   std::size_t size_ = 0;
   bool ok_ = true;
 };
+
+}  // namespace ipseckey

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+namespace ipseckey {
+
 namespace {
 
 using testing::ElementsAre;
@@ -127,3 +129,5 @@ TEST(Writer, FailureSticksEvenForWhatWouldFit) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

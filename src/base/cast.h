@@ -9,6 +9,8 @@
 
 #include "base/bytes.h"
 
+namespace ipseckey {
+
 /// The types through which any object may be read and written.
 template <class T>
 concept Octet = std::same_as<std::remove_cv_t<T>, std::byte> || std::same_as<std::remove_cv_t<T>, char> ||
@@ -46,3 +48,5 @@ T* object_at(O* memory) {
   void* const untyped = memory;
   return static_cast<T*>(untyped);
 }
+
+}  // namespace ipseckey

@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+namespace ipseckey {
+
 namespace {
 
 TEST(Cast, OctetsStayWhereTheyAreAndConstStays) {
@@ -48,3 +50,5 @@ concept HoldsObjects = requires(O* memory) { object_at<Special>(memory); };
 static_assert(HoldsObjects<std::byte> && !HoldsObjects<const std::byte> && !HoldsObjects<Special>);
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace text {
+namespace ipseckey::text {
 namespace {
 
 constexpr bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
@@ -47,4 +47,4 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-}  // namespace text
+}  // namespace ipseckey::text

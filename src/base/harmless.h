@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace text {
+namespace ipseckey::text {
 
 /// Whether the text is printable ASCII, line feeds and tabulators.
 bool is_harmless(std::string_view text);
@@ -17,4 +17,4 @@ std::string harmless(std::string_view text);
 /// The same within quotes: those, backslashes, line feeds and tabulators are escaped, too.
 std::string escaped(std::string_view text);
 
-}  // namespace text
+}  // namespace ipseckey::text

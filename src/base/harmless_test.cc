@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace text {
+namespace ipseckey::text {
 namespace {
 
 TEST(Harmless, EscapesWhatIsNoPrintableAscii) {
@@ -21,4 +21,4 @@ TEST(Harmless, EscapesWhatIsNoPrintableAscii) {
 }
 
 }  // namespace
-}  // namespace text
+}  // namespace ipseckey::text

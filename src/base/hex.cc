@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+namespace ipseckey {
+
 namespace {
 
 constexpr unsigned kNone = 0x100;  // No digit: above every octet.
@@ -72,3 +74,5 @@ void append_hex(SecretText& out, Bytes octets) {
     out[at++] = digit(n & 15u);
   }
 }
+
+}  // namespace ipseckey

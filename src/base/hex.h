@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/secret_text.h"
 
+namespace ipseckey {
+
 /// Whether there is nothing but digits.
 bool all_hex(std::string_view text);
 
@@ -15,3 +17,5 @@ bool read_hex(std::string_view digits, MutableBytes out);
 
 /// Appends octets as lower-case digits, two for each.
 void append_hex(SecretText& out, Bytes octets);
+
+}  // namespace ipseckey

@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 
+namespace ipseckey {
+
 namespace {
 
 std::vector<std::byte> naively(std::string digits) {
@@ -64,3 +66,5 @@ TEST(Hex, EveryOctetIsWrittenAndComesBack) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

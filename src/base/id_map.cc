@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstdint>
 
-namespace id_map {
+namespace ipseckey::id_map {
 namespace {
 
 // The next number of the text, which then begins behind it.
@@ -32,4 +32,4 @@ std::optional<std::uint32_t> stranger(std::string_view map, std::string_view ove
   return take_number(overflow).value_or(kUsual);
 }
 
-}  // namespace id_map
+}  // namespace ipseckey::id_map

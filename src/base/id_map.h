@@ -4,11 +4,11 @@
 #include <optional>
 #include <string_view>
 
-namespace id_map {
+namespace ipseckey::id_map {
 
 /// The number by which a namespace shows all users (or groups) that it does not know; it then tells nothing about who
 /// one is. `map` is the text of /proc/PID/uid_map (gid_map), `overflow` that of /proc/sys/kernel/overflowuid
 /// (overflowgid). nullopt: the namespace knows every number, as the first one does.
 std::optional<std::uint32_t> stranger(std::string_view map, std::string_view overflow);
 
-}  // namespace id_map
+}  // namespace ipseckey::id_map

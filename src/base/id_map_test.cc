@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+namespace ipseckey {
+
 namespace {
 
 TEST(IdMap, TheFirstNamespaceKnowsEveryNumber) {
@@ -20,3 +22,5 @@ TEST(IdMap, OthersShowThoseThatTheyDoNotKnowAsOne) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

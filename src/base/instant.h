@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 
+namespace ipseckey {
+
 struct Instant {
   std::chrono::nanoseconds steady{};  ///< For lifetimes and deadlines: unmoved by changes of the clock.
   std::chrono::sys_seconds wall{};    ///< For what PF_KEY reports: seconds since 1970, UTC.
@@ -18,3 +20,5 @@ inline std::uint64_t seconds_since_1970(Instant t) {
 
 /// The same instant, `by` later on both clocks.
 inline Instant operator+(Instant t, std::chrono::seconds by) { return {t.steady + by, t.wall + by}; }
+
+}  // namespace ipseckey

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+namespace ipseckey {
+
 using Json = nlohmann::ordered_json;
 
 // Out of the header, because what includes the library takes several times as long to compile as other sources.
@@ -33,3 +35,5 @@ void JsonObject::put_number(std::string_view name, std::uint64_t number) { membe
 std::string JsonObject::line() const {
   return members_->object.dump(-1, ' ', true, Json::error_handler_t::replace) + '\n';
 }
+
+}  // namespace ipseckey

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+namespace ipseckey {
+
 /// An object under construction. Text that is no UTF-8 is written with replacement characters, all else but ASCII as
 /// \uXXXX.
 class JsonObject {
@@ -37,3 +39,5 @@ class JsonObject {
   struct Members;
   std::unique_ptr<Members> members_;
 };
+
+}  // namespace ipseckey

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+namespace ipseckey {
+
 namespace {
 
 TEST(Json, AnObjectIsALineWithItsMembersInOrder) {
@@ -35,3 +37,5 @@ TEST(Json, TextThatIsNoUtf8IsStillJson) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -13,6 +13,8 @@
 
 #include "base/text.h"
 
+namespace ipseckey {
+
 namespace {
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -295,3 +297,5 @@ std::string JsonTree::pointer(const JsonNode& node) const {
   for_each(above, [&](const JsonNode& child) { before += &child < &node; });
   return fmt::format("{}/{}", pointer(above), before);
 }
+
+}  // namespace ipseckey

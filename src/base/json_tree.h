@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+namespace ipseckey {
+
 /// One value.
 struct JsonNode {
   enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
@@ -64,3 +66,5 @@ class JsonTree {
   std::string_view text_;
   std::vector<JsonNode> nodes_;  // Each before what is in it.
 };
+
+}  // namespace ipseckey

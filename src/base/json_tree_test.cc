@@ -4,6 +4,8 @@
 
 #include <random>
 
+namespace ipseckey {
+
 namespace {
 
 using Kind = JsonNode::Kind;
@@ -113,3 +115,5 @@ TEST(JsonTree, StopsAtTheEndOfWhatItHas) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <new>
 
+namespace ipseckey {
+
 /// Whole pages from `begin` on, which is aligned to a large one. The kernel does what it can.
 void ask_for_large_pages(void* begin, std::size_t size);
 
@@ -32,3 +34,5 @@ struct LargePages {
   }
   bool operator==(const LargePages&) const { return true; }
 };
+
+}  // namespace ipseckey

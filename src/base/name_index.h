@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 
+namespace ipseckey {
+
 /// Whether `ESP` names what is called `esp`.
 enum class Case : bool { matters, ignored };
 
@@ -58,3 +60,5 @@ class NameIndex {
   std::array<std::uint16_t, kLetters * kLengths + 1> from_{};  // Where the names of each letter and length begin.
   bool unique_ = true;
 };
+
+}  // namespace ipseckey

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+namespace ipseckey {
+
 namespace {
 
 template <Case letters>
@@ -57,3 +59,5 @@ TEST(NameIndex, TellsANameThatIsThereTwice) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

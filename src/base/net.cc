@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+namespace ipseckey {
+
 namespace {
 
 unsigned octet(const Address& a, std::size_t i) { return std::to_integer<unsigned>(a.octets[i]); }
@@ -89,3 +91,5 @@ std::string to_string(const Address& a) {
   inet_ntop(a.family == Family::v4 ? AF_INET : AF_INET6, a.octets.data(), text.data(), text.size());
   return text.data();
 }
+
+}  // namespace ipseckey

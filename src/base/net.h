@@ -9,6 +9,8 @@
 
 #include "base/bytes.h"
 
+namespace ipseckey {
+
 enum class Family : std::uint8_t { v4, v6 };
 
 /// An IPv4 or IPv6 address, octets in network order. Default: 0.0.0.0.
@@ -41,3 +43,5 @@ Address masked(const Address& a, unsigned length);
 std::optional<Address> parse_address(std::string_view text);
 /// RFC 5952 text.
 std::string to_string(const Address& a);
+
+}  // namespace ipseckey

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+namespace ipseckey {
+
 namespace {
 
 Address address(std::string_view text) { return *parse_address(text); }
@@ -144,3 +146,5 @@ TEST(Masked, ClearsTheBitsAfterThePrefix) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -1,5 +1,7 @@
 #include "base/registers.h"
 
+namespace ipseckey {
+
 #if defined(__x86_64__) && !defined(IPSECKEY_PORTABLE)
 namespace {
 
@@ -110,3 +112,5 @@ bool wipe_registers() noexcept {
 #else
 bool wipe_registers() noexcept { return false; }
 #endif
+
+}  // namespace ipseckey

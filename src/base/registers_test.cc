@@ -5,6 +5,8 @@
 #include <array>
 #include <cstddef>
 
+namespace ipseckey {
+
 namespace {
 
 using Octets = std::array<std::byte, 16>;
@@ -126,3 +128,5 @@ TEST(Registers, HoldNothingWhereTheyAreKnown) {
 #endif
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+namespace ipseckey {
+
 /// What went wrong, coarsely. The exit status depends on this and on nothing else.
 enum class Errc : std::uint8_t {
   syntax,       ///< What was typed or read is not the language.
@@ -31,3 +33,5 @@ using Result = std::expected<T, Error>;
 inline std::unexpected<Error> fail(Errc code, std::string text) {
   return std::unexpected<Error>(Error{code, std::move(text)});
 }
+
+}  // namespace ipseckey

@@ -11,6 +11,8 @@
 
 #include "base/secret_pages.h"
 
+namespace ipseckey {
+
 namespace {
 
 std::byte* pages(std::size_t size) {
@@ -119,3 +121,5 @@ bool operator==(const Secret& a, const Secret& b) {
   for (std::size_t i = 0; i < a.size_; ++i) differ |= a.slot_[i] ^ b.slot_[i];
   return differ == std::byte{0};
 }
+
+}  // namespace ipseckey

@@ -5,6 +5,8 @@
 
 #include "base/bytes.h"
 
+namespace ipseckey {
+
 /// Owns key bytes. Moves, does not copy; clone() is the one way to a second copy and is visible at the call.
 class Secret {
  public:
@@ -69,3 +71,5 @@ void wipe(MutableBytes b);
 
 /// Whether every byte is zero, in time that depends on the size alone.
 bool all_zero(Bytes b);
+
+}  // namespace ipseckey

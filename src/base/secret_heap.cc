@@ -19,6 +19,8 @@
 
 #include "base/secret_pages.h"
 
+namespace ipseckey {
+
 // Of a build that looks for leaks; elsewhere there are none.
 extern "C" {
 [[gnu::weak]] void __lsan_register_root_region(const void* p, std::size_t size);
@@ -165,3 +167,5 @@ void* Object::operator new(std::size_t size) {
 }
 
 }  // namespace secret_heap
+
+}  // namespace ipseckey

@@ -3,7 +3,7 @@
 /// wiped. Threads seldom wait for one another, because each keeps some of what it gave back.
 #include <cstddef>
 
-namespace secret_heap {
+namespace ipseckey::secret_heap {
 
 /// `size` bytes, aligned to 64, of any content; nullptr: the system has no more.
 void* allocate(std::size_t size) noexcept;
@@ -18,4 +18,4 @@ struct Object {
   static void operator delete(void* p) { release(p); }
 };
 
-}  // namespace secret_heap
+}  // namespace ipseckey::secret_heap

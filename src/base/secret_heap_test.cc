@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+namespace ipseckey {
+
 namespace {
 
 using secret_heap::allocate;
@@ -82,3 +84,5 @@ TEST(SecretHeap, ThreadsShareIt) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -4,6 +4,8 @@
 
 #include <atomic>
 
+namespace ipseckey {
+
 namespace {
 
 constinit std::atomic<bool> some_not_locked{false};
@@ -20,3 +22,5 @@ std::byte* secret_pages(std::size_t size) noexcept {
 }
 
 bool secrets_may_be_swapped() { return some_not_locked.load(std::memory_order_relaxed); }
+
+}  // namespace ipseckey

@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace ipseckey {
+
 namespace {
 
 Secret filled(std::size_t size, unsigned value) {
@@ -187,3 +189,5 @@ TEST(AllZero, LooksAtEveryByte) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -6,6 +6,8 @@
 
 #include "base/secret_heap.h"
 
+namespace ipseckey {
+
 /// The allocator of such text. Out of memory: as the global operator new.
 template <class T>
 struct SecretAllocator {
@@ -26,3 +28,5 @@ struct SecretAllocator {
 
 /// Up to 15 characters are kept in the object itself: reserve() more before a key comes in.
 using SecretText = std::basic_string<char, std::char_traits<char>, SecretAllocator<char>>;
+
+}  // namespace ipseckey

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+namespace ipseckey {
+
 namespace {
 
 TEST(SecretText, GrowsWithoutLoss) {
@@ -32,3 +34,5 @@ TEST(SecretText, LeavesNothingBehindWhereItWas) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

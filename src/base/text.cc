@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace text {
+namespace ipseckey::text {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   // Optimal string alignment over three rolling rows.
@@ -22,4 +22,4 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-}  // namespace text
+}  // namespace ipseckey::text

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace text {
+namespace ipseckey::text {
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -55,4 +55,4 @@ constexpr int hex_digit(char c) {
 /// How many single-character insertions, removals, changes and swaps of neighbours turn a into b.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-}  // namespace text
+}  // namespace ipseckey::text

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+namespace ipseckey {
+
 namespace {
 
 using testing::ElementsAre;
@@ -80,3 +82,5 @@ TEST(HexDigit, KnowsBothCasesAndNothingElse) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "pfkey/algorithms.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using pfkey::Algorithm;
@@ -95,4 +95,4 @@ Status show_algorithms(Session& session) {
   return Status::ok;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

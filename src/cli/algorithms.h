@@ -8,7 +8,7 @@
 #include "cli/status.h"
 #include "pfkey/algorithms.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// Which algorithms that SADB says it has; an empty function: it does not say. `pid`: of this process.
 std::function<bool(const pfkey::Algorithm&)> usable_in(backend::Backend& sadb, std::uint32_t pid);
@@ -16,4 +16,4 @@ std::function<bool(const pfkey::Algorithm&)> usable_in(backend::Backend& sadb, s
 /// Prints the table. Without a SADB it prints "?" where that would have to answer, and says so.
 Status show_algorithms(Session& session);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -24,7 +24,7 @@
 #include "pfkey/units.h"
 #include "system/held_signals.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using apply::Plan;
@@ -250,4 +250,4 @@ Status apply_file(Session& session, Handlers handlers, const ApplyRequest& reque
   return status;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

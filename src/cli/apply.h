@@ -6,7 +6,7 @@
 #include "cli/runner.h"
 #include "cli/status.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 struct ApplyRequest {
   std::string file;          ///< `-`: standard input.
@@ -22,4 +22,4 @@ struct ApplyRequest {
 /// fault changes nothing.
 Status apply_file(Session& session, Handlers handlers, const ApplyRequest& request);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -9,7 +9,7 @@
 #include "cli/open.h"
 #include "cli/program.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using pfkey::Message;
@@ -167,4 +167,4 @@ TEST_F(ApplyNumbers, BeginAnewUnderOtherKeys) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -11,7 +11,7 @@
 #include "base/secret.h"
 #include "system/errno_text.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // Unbuffered, so that no key stays behind in a buffer of the C library.
@@ -59,4 +59,4 @@ void Console::err(std::string_view text) { write_harmless(err_, text); }
 
 void Console::complain(std::string_view text) { err(fmt::format("ipseckey: {}\n", text)); }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

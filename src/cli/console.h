@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace cli {
+namespace ipseckey::cli {
 
 class Console {
  public:
@@ -36,4 +36,4 @@ class Console {
   int out_error_ = 0;  // An errno.
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

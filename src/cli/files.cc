@@ -26,7 +26,7 @@
 #include "system/errno_text.h"
 #include "system/held_signals.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 std::string why() { return errno_text(errno); }
@@ -247,4 +247,4 @@ Result<void> OutputFile::commit() {
   return {};
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

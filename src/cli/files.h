@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// What is done about a file of keys that others can get at.
 enum class Care : bool {
@@ -72,4 +72,4 @@ class OutputFile {
   Descriptor fd_;
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

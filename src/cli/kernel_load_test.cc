@@ -10,7 +10,7 @@
 #include "kernel/fake_kernel.h"
 #include "kernel/xfrm.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using kernel::Netlink;
@@ -172,4 +172,4 @@ TEST(KernelCount, IsNotHalfACount) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -14,7 +14,7 @@
 #include "pfkey/units.h"
 #include "system/errno_text.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 constexpr std::string_view kCredential = "cred:";
@@ -92,4 +92,4 @@ Result<void> kernel_random(MutableBytes out) {
   return {};
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

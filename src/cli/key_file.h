@@ -7,7 +7,7 @@
 #include "cli/files.h"
 #include "lang/language.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// Where `@REFERENCE` is looked for.
 struct KeyFolder {
@@ -25,4 +25,4 @@ using Random = std::function<Result<void>(MutableBytes)>;
 /// Fills `out` from the kernel's random source; waits, early after boot, until it is ready.
 Result<void> kernel_random(MutableBytes out);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -8,7 +8,7 @@
 #include "base/cast.h"
 #include "pfkey/algorithms.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 KeyReuse::KeyReuse() : seed_(std::random_device{}() | std::uint64_t{std::random_device{}()} << 32) {}
 
@@ -57,4 +57,4 @@ std::optional<lang::Objection> TypedKeys::look_at(const lang::Command& command) 
   return std::nullopt;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -16,7 +16,7 @@
 #include "base/large_pages.h"
 #include "lang/parse.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 class KeyReuse {
  public:
@@ -62,4 +62,4 @@ class TypedKeys {
   std::vector<std::string> sas_;  // "esp spi 0x1000", in the order of typing.
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

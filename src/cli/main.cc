@@ -15,6 +15,8 @@
 #include "system/hidden_memory.h"
 #include "system/standard_descriptors.h"
 
+using namespace ipseckey;
+
 namespace {
 
 void harden() {

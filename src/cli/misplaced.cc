@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using S = lang::SaSpec;
@@ -50,4 +50,4 @@ std::optional<lang::Objection> is_elsewhere(const pfkey::Message& m, const HostF
                   v4 ? "sysctl net.ipv4.ip_forward" : "sysctl net.ipv6.conf.all.forwarding"));
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -7,7 +7,7 @@
 #include "lang/rules.h"
 #include "pfkey/message.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// What is known of the host; an empty function: nothing.
 struct HostFacts {
@@ -23,4 +23,4 @@ std::optional<lang::Objection> runs_the_wrong_way(const pfkey::Message& add, con
 /// address, and one for a group the group's.
 std::optional<lang::Objection> is_elsewhere(const pfkey::Message& add, const HostFacts& host);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

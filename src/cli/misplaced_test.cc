@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using pfkey::Message;
@@ -77,4 +77,4 @@ TEST(Misplaced, NothingIsSaidOfWhatIsNotKnown) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -14,7 +14,7 @@
 #include "base/cast.h"
 #include "base/text.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // IANA's numbers, for systems without /etc/protocols.
@@ -144,4 +144,4 @@ std::optional<std::string> protocol_name(std::uint8_t number) {
   return p->p_name;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

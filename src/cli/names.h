@@ -7,7 +7,7 @@
 #include "base/net.h"
 #include "lang/language.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// Look-ups for input: hosts through the resolver (/etc/hosts, DNS), services and protocols through their databases;
 /// the protocols that IPsec meets are known without one.
@@ -18,4 +18,4 @@ std::function<std::optional<std::string>(const Address&)> host_namer();
 /// An IP protocol's name for output.
 std::optional<std::string> protocol_name(std::uint8_t number);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

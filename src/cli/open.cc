@@ -14,7 +14,7 @@
 #include "system/local_addresses.h"
 #include "system/socket_path.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 constexpr std::string_view kPathPrefix = "ipsecd:";
@@ -79,4 +79,4 @@ std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scrat
   return std::make_unique<backend::Memory>(std::move(options), clock);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

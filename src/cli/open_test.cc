@@ -8,7 +8,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/notices.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using backend::testing::ScriptedDaemon;
@@ -100,4 +100,4 @@ TEST(Open, TheKindOfErrorDecidesTheExitStatus) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -16,7 +16,7 @@
 #include "pfkey/units.h"
 #include "system/option_words.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using Do = Options::Do;
@@ -154,4 +154,4 @@ std::string usage() {
   return text;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

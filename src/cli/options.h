@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// How to do what is asked.
 struct Settings {
@@ -48,4 +48,4 @@ std::vector<OptionText> option_texts();
 /// The text of --help.
 std::string usage();
 
-}  // namespace cli
+}  // namespace ipseckey::cli

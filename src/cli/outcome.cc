@@ -12,7 +12,7 @@
 #include "pfkey/notices.h"
 #include "pfkey/units.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using pfkey::Diagnostic;
@@ -77,4 +77,4 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
 
 std::string done_text(Type type, const Asked& asked) { return fmt::format("{} {}", done(type), sa_name(asked)); }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

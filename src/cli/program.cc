@@ -11,7 +11,7 @@
 #include "cli/verbs/table.h"
 #include "lang/language.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // The shell has cut the words already; quoting keeps them as they are.
@@ -77,4 +77,4 @@ Status run_program(Invocation invocation, World world) {
   return worse(status, Status::file);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

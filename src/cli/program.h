@@ -6,7 +6,7 @@
 #include "cli/session.h"
 #include "cli/status.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// What a process is started with.
 struct Invocation {
@@ -17,4 +17,4 @@ struct Invocation {
 
 Status run_program(Invocation invocation, World world);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

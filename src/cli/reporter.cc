@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace cli {
+namespace ipseckey::cli {
 
 void Reporter::note(const lang::Fault& fault, std::uint32_t line, std::uint32_t column, std::uint32_t length,
                     std::string pointer) {
@@ -57,4 +57,4 @@ bool Reporter::shows(const lang::Fault& fault, std::uint32_t line) {
   return fault.severity == lang::Severity::error || kinds_.shows(fault, line);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -12,7 +12,7 @@
 #include "pfkey/json.h"
 #include "pfkey/units.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 class Reporter {
  public:
@@ -65,4 +65,4 @@ class Reporter {
   PlaceOf place_of_;
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -18,7 +18,7 @@
 #include "lang/request.h"
 #include "system/held_signals.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 using lang::Severity;
 
@@ -385,4 +385,4 @@ Status run_text(Session& session, Handlers handlers, std::string_view text, lang
   return runner.status();
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

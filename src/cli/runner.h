@@ -15,7 +15,7 @@
 #include "lang/parse.h"
 #include "lang/source.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 class Runner;
 
@@ -135,4 +135,4 @@ Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Wher
 /// One command of the shell or the prompt. `quit`: whether it was the one that ends the session.
 Status run_text(Session& session, Handlers handlers, std::string_view text, lang::Where where, bool* quit = nullptr);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -8,7 +8,7 @@
 #include "pfkey/names.h"
 #include "system/held_signals.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 Session::Session(Settings settings, World world) : settings_(std::move(settings)), world_(std::move(world)) {}
 
@@ -123,4 +123,4 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
   return status_for(accepted.error().code);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -21,7 +21,7 @@
 #include "pfkey/print.h"
 #include "pfkey/units.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// What a session meets outside: all that a test replaces.
 struct World {
@@ -106,4 +106,4 @@ class Session {
   Typed typed_;
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -6,7 +6,7 @@
 #include "pfkey/json.h"
 #include "pfkey/print.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 void show_sa(Session& session, const pfkey::Message& sa) {
   SecretText text;
@@ -28,4 +28,4 @@ std::string how_many(const Session& session, std::size_t count, pfkey::SaType ty
                     : fmt::format("{} {}SA{} in {}.\n", count, kind, count == 1 ? "" : "s", session.shown_sadb());
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -5,7 +5,7 @@
 
 #include "cli/session.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// Shows an SA (a GET or DUMP reply) as text or, with --json, as JSON.
 void show_sa(Session& session, const pfkey::Message& sa);
@@ -13,4 +13,4 @@ void show_sa(Session& session, const pfkey::Message& sa);
 /// "2 esp SAs in kernel.", a line: what ends a list of the SAs of a type (unspec: of all).
 std::string how_many(const Session& session, std::size_t count, pfkey::SaType type);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 constexpr std::array kTexts = {
@@ -47,4 +47,4 @@ Status status_of(Errc code) {
   return Status::failed;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

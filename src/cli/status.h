@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 enum class Status : int {
   ok = 0,
@@ -32,4 +32,4 @@ Status worse(Status a, Status b);
 /// What an Error means for the exit status.
 Status status_of(Errc code);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -7,7 +7,7 @@
 
 #include "system/local_addresses.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // ip-sysctl: conf/*/forwarding.
@@ -35,4 +35,4 @@ HostFacts this_host(Instant now) {
           }};
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace cli {
+namespace ipseckey::cli {
 
 void Warnings::find_shape(std::string_view message) {
   shape_.clear();
@@ -43,4 +43,4 @@ std::string Warnings::rest(std::string_view name) const {
   return text;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -11,7 +11,7 @@
 
 #include "lang/faults.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// The warnings of one source. Two are of one kind if their messages differ only in words that have a digit in them:
 /// line numbers, addresses, SPIs.
@@ -40,4 +40,4 @@ class Warnings {
   std::vector<Kind> kinds_;
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 lang::Fault warning(std::string message, bool fresh_keys_end_it = false) {
@@ -53,4 +53,4 @@ TEST(Warnings, WordsWithDigitsMakeNoOtherKind) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -20,7 +20,7 @@
 #include "crypto/detail/fast_gcm.h"
 #include "crypto/detail/mac.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 namespace {
 
 using pfkey::Algorithm;
@@ -271,4 +271,4 @@ void Crypto::random(MutableBytes out) {
   left_ -= out.size();
 }
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

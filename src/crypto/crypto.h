@@ -13,7 +13,7 @@
 #include "base/secret.h"
 #include "pfkey/algorithms.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 
 /// The algorithms of an SA and their keys; nullptr: none. The keys are the caller's and are read once.
 struct Suite {
@@ -98,4 +98,4 @@ class Crypto {
   std::size_t left_ = 0;
 };
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

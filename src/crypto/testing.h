@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 
-namespace crypto::testing {
+namespace ipseckey::crypto::testing {
 
 using Octets = std::vector<std::byte>;
 
@@ -62,4 +62,4 @@ inline std::vector<Vector> read_vectors(const std::string& file) {
   return all;
 }
 
-}  // namespace crypto::testing
+}  // namespace ipseckey::crypto::testing

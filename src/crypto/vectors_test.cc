@@ -4,7 +4,7 @@
 #include "crypto/detail/mac.h"
 #include "crypto/testing.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 namespace {
 
 using testing::Octets;
@@ -63,4 +63,4 @@ TEST(Crypto, HasEveryAlgorithmOfTheTable) {
 }
 
 }  // namespace
-}  // namespace crypto
+}  // namespace ipseckey::crypto

@@ -5,7 +5,7 @@
 #include "crypto/detail/mac.h"
 #include "crypto/testing.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 namespace {
 
 using testing::Octets;
@@ -109,4 +109,4 @@ TEST(Wycheproof, ForgedIcvsOfEsp) {
 }
 
 }  // namespace
-}  // namespace crypto
+}  // namespace ipseckey::crypto

@@ -5,7 +5,7 @@
 
 #include "engine/checks.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Algorithm;
@@ -98,4 +98,4 @@ pfkey::ExtendedProposal extended_proposal(SaType satype, const Options& options)
   return p;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

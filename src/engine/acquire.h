@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "pfkey/message.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 inline constexpr std::chrono::seconds kAcquireTimeout{15};
 
@@ -44,4 +44,4 @@ class Acquires {
 pfkey::Proposal proposal(pfkey::SaType satype, const Options& options);
 pfkey::ExtendedProposal extended_proposal(pfkey::SaType satype, const Options& options);
 
-}  // namespace engine
+}  // namespace ipseckey::engine

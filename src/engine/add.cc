@@ -8,7 +8,7 @@
 
 #include "engine/state.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Diagnostic;
@@ -166,4 +166,4 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   return std::nullopt;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

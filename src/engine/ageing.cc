@@ -1,7 +1,7 @@
 #include "engine/reply.h"
 #include "engine/state.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::State;
@@ -63,4 +63,4 @@ void Engine::expire(Instant now, Sink out) {
   }
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

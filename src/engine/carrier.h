@@ -6,7 +6,7 @@
 #include "base/instant.h"
 #include "pfkey/message.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 struct Sa;
 struct SaId;
@@ -48,4 +48,4 @@ class Carrier {
   virtual std::optional<pfkey::Endpoint> moved(const SaId& /*id*/) { return std::nullopt; }
 };
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -3,7 +3,7 @@
 #include "engine/reply.h"
 #include "engine/state.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 void Engine::State::publish(const Sa& sa) {
   keep(sa);
@@ -74,4 +74,4 @@ void Engine::attend(Instant now, Sink out) {
   }
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

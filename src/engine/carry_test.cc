@@ -7,7 +7,7 @@
 #include "engine/sadb.h"
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -130,4 +130,4 @@ TEST_F(CarryTest, AnUpdateBeforeTheLimitHoldsForThePacketsAfterIt) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -13,7 +13,7 @@
 #include "pfkey/refusals.h"
 #include "pfkey/weak_keys.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Diagnostic;
@@ -165,4 +165,4 @@ std::uint32_t direction_by_addresses(const Address& source, const Address& desti
   return src == Class::local ? kOut : kIn | kOut;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -14,7 +14,7 @@
 #include "pfkey/message.h"
 #include "pfkey/requirements.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 /// Words that outlive every reply: those of a literal or of a table, not of a string, which may be gone by then.
 class LastingText : public std::string_view {
@@ -81,4 +81,4 @@ std::uint32_t direction_by_addresses(const Address& src, const Address& dst, con
 /// The algorithm's row if it can be used here.
 const pfkey::Algorithm* usable(pfkey::AlgorithmKind kind, std::uint8_t number, const Options& options);
 
-}  // namespace engine
+}  // namespace ipseckey::engine

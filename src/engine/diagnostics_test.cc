@@ -8,7 +8,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -279,4 +279,4 @@ TEST(Diagnostics, TheDocumentListsThoseThatAreSentAndThoseThatAreNot) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -17,7 +17,7 @@
 #include "engine/state.h"
 #include "pfkey/near_name.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Diagnostic;
@@ -244,4 +244,4 @@ Message Engine::dump_end(const DumpWalk& walk) {
   return m;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -17,7 +17,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/message.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 /// Who is to receive a message. keysock.h turns it into clients; promiscuous clients receive all of them.
 enum class Audience : std::uint8_t {
@@ -142,4 +142,4 @@ class Engine {
 /// doc/pf-key.md). ACQUIRE and REGISTER: by the SA type, 0 being the extended kind.
 Audience audience_of(pfkey::Type type, pfkey::SaType satype);
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -8,7 +8,7 @@
 #include "engine/testing.h"
 #include "pfkey/algorithms.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -715,4 +715,4 @@ TEST(Engine, AWalkMayOutliveItsEngine) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -4,7 +4,7 @@
 #include "engine/state.h"
 #include "pfkey/extensions.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Message;
@@ -83,4 +83,4 @@ bool Engine::restore(Kept&& kept, Instant now) {
   return true;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

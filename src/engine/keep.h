@@ -6,7 +6,7 @@
 #include "base/instant.h"
 #include "pfkey/message.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 struct SaId;
 
@@ -32,4 +32,4 @@ class Keeper {
   virtual void forget(const SaId& id) = 0;
 };
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -10,7 +10,7 @@
 
 #include "pfkey/extensions.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 /// The values of some rows of that table.
 template <class... Rows>
@@ -71,4 +71,4 @@ template <std::size_t... n>
 KeptParts<pfkey::ExtensionRow<kKept[n]>...> parts_of(std::index_sequence<n...>);
 using KeptTable = decltype(parts_of(std::make_index_sequence<kKept.size()>()));
 
-}  // namespace engine
+}  // namespace ipseckey::engine

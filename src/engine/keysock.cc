@@ -11,7 +11,7 @@
 
 #include "engine/reply.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Message;
@@ -159,4 +159,4 @@ void Keysock::attend(Instant now, Deliver deliver) {
       now, [&](Audience audience, Message&& m) { state_->spread(audience, std::move(m), std::nullopt, deliver); });
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

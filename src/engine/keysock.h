@@ -11,7 +11,7 @@
 #include "engine/engine.h"
 #include "pfkey/codec.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 using ClientId = std::uint32_t;
 
@@ -54,4 +54,4 @@ class Keysock {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -7,7 +7,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -231,4 +231,4 @@ TEST_F(KeysockTest, AFlushEndsADumpEarly) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::State;
@@ -113,4 +113,4 @@ std::optional<Sa::Index> Deadlines::due(Instant now) const {
   return std::get<Sa::Index>(*queue_.begin());
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -10,7 +10,7 @@
 #include "base/instant.h"
 #include "engine/sadb.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 inline constexpr std::chrono::seconds kLarvalTimeout{90};
 
@@ -45,4 +45,4 @@ class Deadlines {
   absl::btree_set<Entry> queue_;
 };
 
-}  // namespace engine
+}  // namespace ipseckey::engine

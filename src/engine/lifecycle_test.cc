@@ -4,7 +4,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -345,4 +345,4 @@ TEST_F(Lifecycle, ExpireShowsInnerAddressesInTunnelModeAndNoKeys) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

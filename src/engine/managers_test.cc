@@ -5,7 +5,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -179,4 +179,4 @@ TEST(Engine, AnAcquireIsOpenUntilItIsAnsweredFlushedOrLate) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

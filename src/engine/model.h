@@ -8,7 +8,7 @@
 
 #include "engine/testing.h"
 
-namespace engine::testing {
+namespace ipseckey::engine::testing {
 
 class Model {
  public:
@@ -54,4 +54,4 @@ class Model {
   int births_ = 0;
 };
 
-}  // namespace engine::testing
+}  // namespace ipseckey::engine::testing

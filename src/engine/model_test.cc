@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-namespace engine::testing {
+namespace ipseckey::engine::testing {
 
 using pfkey::Diagnostic;
 using pfkey::Lifetime;
@@ -504,4 +504,4 @@ TEST(Model, EngineAndModelAgree) {
 }
 
 }  // namespace
-}  // namespace engine::testing
+}  // namespace ipseckey::engine::testing

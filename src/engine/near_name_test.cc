@@ -5,7 +5,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -80,4 +80,4 @@ TEST(NearName, WhereMarksNameSasTheMarkIsNamed) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -5,7 +5,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -233,4 +233,4 @@ TEST(PairsOfUnknownDirection, ThePairItselfSaysThatDirectionsAreOpposite) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -2,7 +2,7 @@
 
 #include "engine/state.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Diagnostic;
@@ -98,4 +98,4 @@ std::optional<std::uint32_t> Engine::acquire(const Wanted& wanted, Instant now, 
 
 void Engine::unheard(std::uint32_t seq) { state_->acquires.drop(seq); }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -3,7 +3,7 @@
 #include "engine/reply.h"
 #include "engine/state.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Diagnostic;
@@ -102,4 +102,4 @@ Check Engine::State::flush(Message& m, Instant, Sink out) {
   return std::nullopt;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -2,7 +2,7 @@
 
 #include "engine/lifecycle.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Endpoint;
@@ -106,4 +106,4 @@ Message error_reply(const Message& request, Refusal why) {
   return m;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -4,7 +4,7 @@
 #include "engine/sadb.h"
 #include "pfkey/message.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 enum class WithKeys : bool { no, yes };
 
@@ -20,4 +20,4 @@ pfkey::Message mapping_notice(const Sa& sa, const pfkey::Endpoint& place);
 /// The base header of the request with the refusal in it, and a REMARK if there is one.
 pfkey::Message error_reply(const pfkey::Message& request, Refusal why);
 
-}  // namespace engine
+}  // namespace ipseckey::engine

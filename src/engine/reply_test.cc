@@ -9,7 +9,7 @@
 #include "pfkey/extensions.h"
 #include "pfkey/test_samples.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using namespace engine::testing;
@@ -58,4 +58,4 @@ TEST(Reply, AnEchoHasNothingButFactsOfTheSa) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -15,7 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio: Fibonacci hashing.
@@ -189,4 +189,4 @@ Sa* Sadb::step(Cursor& cursor) {
   return &sa;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -18,7 +18,7 @@
 #include "engine/kept.h"
 #include "pfkey/message.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 /// Keys as they are kept: parity corrected, the parts of an encryption key apart.
 struct Keys {
@@ -220,4 +220,4 @@ class Sadb {
   std::vector<std::weak_ptr<Cursor>> cursors_;
 };
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -6,7 +6,7 @@
 
 #include "engine/testing.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 SaId id(std::uint32_t spi, std::string_view dst = "192.0.2.2", pfkey::SaType satype = pfkey::SaType::esp) {
@@ -103,4 +103,4 @@ TEST(Sadb, PairsAreMutual) {
 }
 
 }  // namespace
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -12,7 +12,7 @@
 #include "engine/sadb.h"
 #include "pfkey/notices.h"
 
-namespace engine {
+namespace ipseckey::engine {
 
 using pfkey::kSameWayRound, pfkey::kServesBoth;
 /// An SA more would take memory that there is not.
@@ -88,4 +88,4 @@ void keep_rare(Sa& sa, const pfkey::Message& m);
 /// Moves a request on as its own reply: no errno, no keys, nothing but what the request says about the SA.
 void echo(pfkey::Message& request, Sink out);
 
-}  // namespace engine
+}  // namespace ipseckey::engine

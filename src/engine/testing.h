@@ -11,7 +11,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/message.h"
 
-namespace engine::testing {
+namespace ipseckey::engine::testing {
 
 using pfkey::Message;
 using pfkey::SaType;
@@ -183,4 +183,4 @@ inline Outcome outcome(Engine& engine, Message m, Instant now = at(0)) {
   return {sent[0].message.error, static_cast<pfkey::Diagnostic>(sent[0].message.diagnostic)};
 }
 
-}  // namespace engine::testing
+}  // namespace ipseckey::engine::testing

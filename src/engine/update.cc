@@ -13,7 +13,7 @@
 #include "pfkey/limits.h"
 #include "pfkey/refusals.h"
 
-namespace engine {
+namespace ipseckey::engine {
 namespace {
 
 using pfkey::Diagnostic;
@@ -205,4 +205,4 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   return std::nullopt;
 }
 
-}  // namespace engine
+}  // namespace ipseckey::engine

@@ -26,7 +26,7 @@
 #include "system/descriptor.h"
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 // What serving takes, by what it is for. A name that this architecture lacks is ignored.
@@ -174,4 +174,4 @@ Result<void> confine(bool may_remove) {
   return {};
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

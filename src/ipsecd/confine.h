@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// Whether this build has a sanitizer, which takes system calls of its own.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -30,4 +30,4 @@ Result<void> wall_in(std::span<const std::string> folders);
 /// changed.
 Result<void> confine(bool may_remove);
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -22,7 +22,7 @@
 
 #include "backend/testing.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 // Each call stands for a kind; in a process of its own, because there is no way back.
@@ -133,4 +133,4 @@ TEST(Confine, WhatServingDoesNotTakeIsRefused) {
 TEST(Confine, WhatServingTakesIsAllowed) { EXPECT_EXIT(try_what_is_allowed(), ::testing::ExitedWithCode(0), ""); }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -25,7 +25,7 @@
 #include "system/clock.h"
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr int kAcceptsAtOnce = 16;
@@ -397,4 +397,4 @@ void Daemon::set_timer() {
   sd_event_source_set_enabled(timer_, SD_EVENT_ONESHOT);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -22,7 +22,7 @@
 #include "system/descriptor.h"
 #include "system/local_addresses.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// Serves one listening socket until it is stopped. Clients are served alternately, a few messages at a time.
 class Daemon {
@@ -120,4 +120,4 @@ class Daemon {
   std::unordered_map<uid_t, std::size_t> connections_of_;  // By user.
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

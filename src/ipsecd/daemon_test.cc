@@ -15,7 +15,7 @@
 #include "ipsecd/testing.h"
 #include "pfkey/notices.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using backend::Channel;
@@ -327,4 +327,4 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

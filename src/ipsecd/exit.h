@@ -3,7 +3,7 @@
 #include <array>
 #include <string_view>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 enum Exit { kEnded = 0, kFailed = 1, kUsage = 2 };
 
@@ -18,4 +18,4 @@ inline constexpr std::array kExitTexts = {
     ExitText{kUsage, "wrong usage"},
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -10,7 +10,7 @@
 
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -63,4 +63,4 @@ FileLock::~FileLock() {
   if (file_) ::unlinkat(folder_, name_.c_str(), 0);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

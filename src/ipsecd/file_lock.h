@@ -7,7 +7,7 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 class FileLock {
  public:
@@ -30,4 +30,4 @@ class FileLock {
   std::string name_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr const char* kQueue = "ipsecd-tun";
@@ -59,4 +59,4 @@ void give_up_queues() {
   sd_notify_barrier(0, kPatience);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -7,7 +7,7 @@
 #include "ipsecd/packets/tun.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 struct Inherited {
   std::vector<Descriptor> sockets;
@@ -26,4 +26,4 @@ void lay_up(const Tun& tun);
 /// No queue is held any more when this returns, unless the service manager does not answer.
 void give_up_queues();
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -40,6 +40,8 @@
 #include "system/socket_path.h"
 #include "system/standard_descriptors.h"
 
+using namespace ipseckey;
+
 namespace {
 
 // In one piece, and harmless for a terminal: a path may hold anything. A journal that is gone, or does not read, is not

@@ -16,7 +16,7 @@
 #include "ipsecd/exit.h"
 #include "system/option_words.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 struct Range {
@@ -298,4 +298,4 @@ Exit status:
   return out;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

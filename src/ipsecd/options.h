@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 struct Options {
   enum class Do { serve, status, help, version };
@@ -52,4 +52,4 @@ Result<Options> parse_options(std::span<const std::string_view> words);
 /// The text of --help.
 std::string help_text();
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 Result<Options> parse(std::vector<std::string_view> words) { return parse_options(words); }
@@ -105,4 +105,4 @@ TEST(Options, HelpNamesEveryWordAndStatus) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

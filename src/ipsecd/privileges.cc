@@ -10,7 +10,7 @@
 
 #include "ipsecd/confine.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 Result<void> become(const std::string& user) {
   const passwd* const entry = ::getpwnam(user.c_str());
@@ -40,4 +40,4 @@ void keep_two_capabilities() {
   [[maybe_unused]] const int without_bounds = capng_apply(CAPNG_SELECT_CAPS);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -4,7 +4,7 @@
 
 #include "base/result.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// Becomes that user, with only CAP_NET_ADMIN and CAP_NET_RAW, for good; to be called while there is one thread.
 /// Errors: not_found (no such user), denied.
@@ -13,4 +13,4 @@ Result<void> become(const std::string& user);
 /// A daemon that stays root drops all other capabilities too, as far as it may. Others keep theirs.
 void keep_two_capabilities();
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 void RationedLog::say(Kind kind, std::string line, std::chrono::nanoseconds now) {
   Waiting& mine = kinds_[static_cast<std::size_t>(kind)];
@@ -36,4 +36,4 @@ std::optional<std::chrono::nanoseconds> RationedLog::deadline() const {
   return next;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

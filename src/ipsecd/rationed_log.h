@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 class RationedLog {
  public:
@@ -43,4 +43,4 @@ class RationedLog {
   std::array<Waiting, kKinds> kinds_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using namespace std::chrono_literals;
@@ -71,4 +71,4 @@ TEST_F(RationedLogTest, AFloodIsALineASecond) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

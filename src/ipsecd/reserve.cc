@@ -5,7 +5,7 @@
 #include <atomic>
 #include <new>
 
-namespace ipsecd::reserve {
+namespace ipseckey::ipsecd::reserve {
 namespace {
 
 constinit std::atomic<void*> held = nullptr;
@@ -44,4 +44,4 @@ void spend() {
   }
 }
 
-}  // namespace ipsecd::reserve
+}  // namespace ipseckey::ipsecd::reserve

@@ -3,7 +3,7 @@
 /// and nothing that makes the process grow is begun until it is back.
 #include <cstddef>
 
-namespace ipsecd::reserve {
+namespace ipseckey::ipsecd::reserve {
 
 /// Bytes, of address space until they are spent. More than any request takes, the growth of the SADB's own tables
 /// apart, for which the engine looks before (Sadb::make_room()).
@@ -19,4 +19,4 @@ bool ready();
 /// The new handler that hold() sets.
 void spend();
 
-}  // namespace ipsecd::reserve
+}  // namespace ipseckey::ipsecd::reserve

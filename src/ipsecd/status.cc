@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using traffic::Cause;
@@ -124,4 +124,4 @@ std::string status_reply(std::string_view line, const Status& status) {
       body.size(), body);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

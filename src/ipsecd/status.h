@@ -8,7 +8,7 @@
 
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// The packets of the data plane.
 struct Traffic {
@@ -37,4 +37,4 @@ std::string status_prometheus(const Status& status);
 /// which gets Prometheus' text. Anything else: one line that says so.
 std::string status_reply(std::string_view line, const Status& status);
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -13,7 +13,7 @@
 #include "system/errno_text.h"
 #include "system/unix_address.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr std::size_t kLongestLine = 4096;
@@ -107,4 +107,4 @@ Result<std::string> ask_status(const std::string& path, std::string_view how) {
   }
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

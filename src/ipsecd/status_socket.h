@@ -12,7 +12,7 @@
 #include "ipsecd/status.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 class StatusSocket {
  public:
@@ -54,4 +54,4 @@ Result<std::string> ask_status(const std::string& path, std::string_view how);
 /// The status socket that goes with a PF_KEY socket: PATH.status.
 inline std::string status_path(const std::string& pfkey_path) { return pfkey_path + ".status"; }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

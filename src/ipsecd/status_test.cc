@@ -6,7 +6,7 @@
 #include "ipsecd/status_socket.h"
 #include "ipsecd/testing.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using traffic::Cause;
@@ -127,4 +127,4 @@ TEST(Status, NobodyThereIsAnError) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -9,7 +9,7 @@
 #include "backend/testing.h"
 #include "ipsecd/daemon.h"
 
-namespace ipsecd::testing {
+namespace ipseckey::ipsecd::testing {
 
 using backend::testing::kDeadline;
 using backend::testing::TempFolder;
@@ -52,4 +52,4 @@ class RunningDaemon {
   std::thread thread_;
 };
 
-}  // namespace ipsecd::testing
+}  // namespace ipseckey::ipsecd::testing

@@ -7,7 +7,7 @@
 #include "kernel/detail/xfrm_add.h"
 #include "kernel/detail/xfrm_parts.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 using pfkey::Message;
 using pfkey::Type;
@@ -73,4 +73,4 @@ std::optional<Refusal> KernelCheck::judge_update(const Message& m, std::string& 
   return xfrm::unchangeable(m, *sa);
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -11,7 +11,7 @@
 #include "kernel/netlink.h"
 #include "kernel/xfrm_world.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// An engine with these options, held to the kernel's rules. It holds all that it is given, because an UPDATE is judged
 /// by what the SA has.
@@ -37,4 +37,4 @@ class KernelCheck : public backend::Backend {
   XfrmWorld world_;
 };
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -16,7 +16,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 std::string plain(std::string_view name) {
@@ -186,4 +186,4 @@ std::string_view counter_meaning(std::string_view name) {
   return row == kRows.end() ? std::string_view() : row->meaning;
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -9,7 +9,7 @@
 #include "base/net.h"
 #include "pfkey/message.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// Whether something of the kernel can be used. In the order of what is worse.
 enum class Presence : std::uint8_t {
@@ -63,4 +63,4 @@ std::vector<std::pair<std::string, std::uint64_t>> error_counters(const KernelFi
 /// What a counter of /proc/net/xfrm_stat means, in a clause; "" for one that this program does not know.
 std::string_view counter_meaning(std::string_view name);
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -6,7 +6,7 @@
 
 #include "backend/testing.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 using ::testing::ElementsAre;
@@ -103,4 +103,4 @@ TEST(KernelFacts, EveryCounterOfThisKernelHasAMeaning) {
 }
 
 }  // namespace
-}  // namespace kernel
+}  // namespace ipseckey::kernel

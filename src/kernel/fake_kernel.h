@@ -16,7 +16,7 @@
 
 #include "kernel/netlink.h"
 
-namespace kernel::testing {
+namespace ipseckey::kernel::testing {
 
 using Octets = std::vector<std::byte>;
 
@@ -137,4 +137,4 @@ class FakeKernel {
   std::thread thread_;
 };
 
-}  // namespace kernel::testing
+}  // namespace ipseckey::kernel::testing

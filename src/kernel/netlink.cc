@@ -25,7 +25,7 @@
 #include "base/registers.h"
 #include "system/errno_text.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 constexpr int kReceiveBuffer = 8 << 20;       // Bytes: the verdicts of a whole batch, or a burst of events.
@@ -319,4 +319,4 @@ Result<Netlink::Heard> Netlink::hear_all(Sink sink) {
   return heard;
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

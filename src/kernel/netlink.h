@@ -17,7 +17,7 @@
 #include "base/secret.h"
 #include "system/descriptor.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// One message as it came: its header, and what follows it.
 struct NetlinkMessage {
@@ -118,4 +118,4 @@ class Netlink {
   SecretBuffer in_;
 };
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

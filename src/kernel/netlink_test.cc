@@ -8,7 +8,7 @@
 #include "backend/testing.h"
 #include "kernel/fake_kernel.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 using ::testing::AllOf;
@@ -313,4 +313,4 @@ TEST(Netlink, AListenerWhoseKernelIsGoneIsToldSo) {
 }
 
 }  // namespace
-}  // namespace kernel
+}  // namespace ipseckey::kernel

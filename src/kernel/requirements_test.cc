@@ -11,7 +11,7 @@
 #include "engine/testing.h"
 #include "kernel/detail/xfrm_rules.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using engine::testing::add_ah;
@@ -288,4 +288,4 @@ TEST(Requirements, OurEngineAloneAsksMoreOfNatAddresses) {
 }
 
 }  // namespace
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -21,7 +21,7 @@
 #include "pfkey/algorithms.h"
 #include "system/errno_text.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 using pfkey::Algorithm;
@@ -297,4 +297,4 @@ std::string kernel_lacks(const KernelFiles& files, const Connect& connect) {
   return "this kernel has no ESP and no AH: modules esp4, esp6, ah4 and ah6 are missing; `modprobe esp4`";
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -16,7 +16,7 @@
 #include "kernel/netlink.h"
 #include "pfkey/message.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// What keeps the kernel from an SA.
 struct Lack {
@@ -71,4 +71,4 @@ Presence type_presence(const KernelFiles& files, const Connect& connect, pfkey::
 /// Why the kernel is no SADB, with the command that mends it; empty: it has ESP or AH, or perhaps has.
 std::string kernel_lacks(const KernelFiles& files, const Connect& connect);
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -8,7 +8,7 @@
 #include "kernel/detail/xfrm_encode.h"
 #include "kernel/xfrm_world.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 namespace {
 
@@ -38,4 +38,4 @@ KernelView view_kernel() {
           error_counters(files)};
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

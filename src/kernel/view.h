@@ -9,7 +9,7 @@
 
 #include "kernel/trial.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 struct KernelView {
   std::string system;                   ///< "Linux 6.1.0-18-amd64".
@@ -24,4 +24,4 @@ struct KernelView {
 /// Of this machine. Adds no SA; may load modules, as any use of the kernel's IPsec does.
 KernelView view_kernel();
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

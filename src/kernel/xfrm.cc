@@ -21,7 +21,7 @@
 #include "kernel/detail/xfrm_parts.h"
 #include "pfkey/notices.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 using pfkey::Diagnostic;
 using pfkey::Message;
@@ -233,4 +233,4 @@ Result<std::unique_ptr<backend::Listener>> Xfrm::listen(bool promiscuous) {
   return std::make_unique<Ear>(*this, std::move(*events), std::move(mode));
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

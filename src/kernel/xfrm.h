@@ -14,7 +14,7 @@
 #include "kernel/netlink.h"
 #include "kernel/xfrm_world.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// A client of the kernel. ADD, DELETE and GET are pipelined; what needs a look at the kernel first waits for those.
 class Xfrm : public backend::Backend {
@@ -99,4 +99,4 @@ class Xfrm : public backend::Backend {
   std::uint64_t now_ = 0;  // Of the batch in hand, seconds since 1970.
 };
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -11,7 +11,7 @@
 #include "kernel/detail/xfrm_rules.h"
 #include "pfkey/algorithms.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using pfkey::Endpoint;
@@ -585,4 +585,4 @@ TEST(XfrmRules, ARefusalNamesItsCauseAndItsCure) {
 }
 
 }  // namespace
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

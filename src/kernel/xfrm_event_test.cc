@@ -6,7 +6,7 @@
 #include "kernel/detail/xfrm_encode.h"
 #include "kernel/fake_kernel.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using pfkey::Message;
@@ -244,4 +244,4 @@ TEST(XfrmEvents, OtherMessagesAreNone) {
 }
 
 }  // namespace
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

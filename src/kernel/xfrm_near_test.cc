@@ -10,7 +10,7 @@
 #include "kernel/fake_kernel.h"
 #include "kernel/xfrm.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 using pfkey::Message;
@@ -114,4 +114,4 @@ TEST(XfrmNear, AFileOfNamesThatAreNotThereIsNotSearchedForEachOfThem) {
 }
 
 }  // namespace
-}  // namespace kernel
+}  // namespace ipseckey::kernel

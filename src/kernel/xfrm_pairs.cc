@@ -18,7 +18,7 @@
 #include "pfkey/limits.h"
 #include "pfkey/notices.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 using pfkey::Diagnostic;
 using pfkey::Message;
@@ -267,4 +267,4 @@ Result<Xfrm::Check> Xfrm::delete_pair(Message& m, const Answer& reply) {
   return Check();
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

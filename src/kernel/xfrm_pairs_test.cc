@@ -13,7 +13,7 @@
 #include "kernel/xfrm.h"
 #include "pfkey/notices.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 using pfkey::Message;
@@ -264,4 +264,4 @@ TEST(KernelCheck, WhatThisKernelLacksIsRefusedInItsWords) {
 }
 
 }  // namespace
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -17,7 +17,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/near_name.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 using pfkey::Diagnostic;
 using pfkey::Message;
@@ -232,4 +232,4 @@ void Xfrm::add_what_is_beside(std::vector<Message>& list, SaType satype,
   }
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

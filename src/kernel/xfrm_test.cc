@@ -15,7 +15,7 @@
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 using pfkey::Message;
@@ -469,4 +469,4 @@ TEST(XfrmMonitor, AListenerSaysWhenItHasSomethingAndCallsGoOnBesideIt) {
 }
 
 }  // namespace
-}  // namespace kernel
+}  // namespace ipseckey::kernel

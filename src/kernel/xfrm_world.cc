@@ -14,7 +14,7 @@
 #include "kernel/facts.h"
 #include "system/local_addresses.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 Result<Netlink> connect_to_kernel() { return Netlink::open(NETLINK_XFRM); }
 
@@ -49,4 +49,4 @@ XfrmWorld xfrm_world(std::function<Instant()> clock) {
   return world;
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -10,7 +10,7 @@
 #include "kernel/trial.h"
 #include "pfkey/message.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 struct XfrmWorld {
   std::function<Result<Netlink>(bool listening)> connect;  ///< For requests, or subscribed to what happens.
@@ -34,4 +34,4 @@ Result<Netlink> connect_to_kernel();
 /// This process' kernel, network namespace and clock.
 XfrmWorld xfrm_world(std::function<Instant()> clock);
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

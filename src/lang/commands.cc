@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "pfkey/names.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using pfkey::Type;
@@ -96,4 +96,4 @@ std::string_view satype_word(pfkey::SaType type) {
   return word ? word->name() : "all";
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 
 #include "pfkey/message.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 enum class Verb : std::uint8_t {
   add,
@@ -86,4 +86,4 @@ inline constexpr std::string_view kSaTypeWords = "all ah esp";
 /// The word for an SA type: "all" for 0.
 std::string_view satype_word(pfkey::SaType type);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -7,7 +7,7 @@
 #include "pfkey/alignment.h"
 #include "pfkey/weak_keys.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using S = SaSpec;
@@ -93,4 +93,4 @@ bool update_is_empty(const SaSpec& spec) {
 
 std::string keyword_list(KeywordSet set) { return table::names_of(kKeywordTable, set); }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

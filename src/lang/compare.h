@@ -3,7 +3,7 @@
 #include "lang/keywords.h"
 #include "pfkey/message.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// In what two SAs of one name differ.
 struct Difference {
@@ -31,4 +31,4 @@ bool update_is_empty(const SaSpec& spec);
 /// "authkey, hard_addtime": the first names of the rows.
 std::string keyword_list(KeywordSet set);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -5,7 +5,7 @@
 
 #include "lang/to_spec.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using pfkey::Message;
@@ -109,4 +109,4 @@ TEST(Compare, AnUpdateBringsLimitsThatLieAhead) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -5,7 +5,7 @@
 #include "pfkey/algorithms.h"
 #include "table/completion.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using table::Offers;
@@ -57,4 +57,4 @@ Completion complete(std::string_view text) {
   return {place.at, std::move(offers.words), file};
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

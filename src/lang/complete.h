@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// What the last word of a text can become.
 struct Completion {
@@ -27,4 +27,4 @@ std::string help_here(std::string_view text);
 /// nothing, or is the command `help` itself.
 std::optional<std::string_view> asks_what_follows(std::string_view text);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -7,7 +7,7 @@
 #include "lang/faults.h"
 #include "lang/keywords.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using testing::AllOf, testing::HasSubstr, testing::Not;
@@ -258,4 +258,4 @@ TEST(MayHoldKey, KeywordsSlipsAndStrayDigits) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -7,7 +7,7 @@
 #include "lang/faults.h"
 #include "lang/keywords.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // A word as it was written, quotes included, where it may be shown.
@@ -55,4 +55,4 @@ std::optional<std::string> through_a_pipe(std::string_view text) {
   return fmt::format("echo '{}' | ipseckey", text);
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

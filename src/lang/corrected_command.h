@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// The command on one line, running the other way: the values of its source and its destination swapped, and so its
 /// direction, if it says one. nullopt: it does not have both.
@@ -13,4 +13,4 @@ std::optional<std::string> with_ends_swapped(std::string_view text);
 /// "echo 'TEXT' | ipseckey"; nullopt: the text has a key in it, or something like one, or cannot stand in quotes.
 std::optional<std::string> through_a_pipe(std::string_view text);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

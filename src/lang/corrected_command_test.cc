@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 TEST(Amend, SwapsSourceAndDestination) {
@@ -36,4 +36,4 @@ TEST(Amend, WritesACommandThroughAPipe) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

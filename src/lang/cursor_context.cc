@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "table/completion.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using Kind = CursorContext::Kind;
@@ -95,4 +95,4 @@ std::string_view satypes_for(const CommandRow& row) {
   return row.satype == SaTypeRule::specific ? any.substr(any.find(' ') + 1) : any;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 #include "lang/keywords.h"
 #include "pfkey/algorithms.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 struct CursorContext {
   enum class Kind : std::uint8_t {
@@ -48,4 +48,4 @@ CursorContext context_at_end(std::string_view text);
 /// The SA types that a command takes, separated by blanks.
 std::string_view satypes_for(const CommandRow& row);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 
 #include "lang/language.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 using table::Fault;
 using table::Faults;
@@ -32,4 +32,4 @@ inline void render(const Fault& fault, std::string_view text, const Origin& orig
   table::render(language(), fault, text, origin, caret, out);
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 #include "lang/keywords.h"
 #include "table/help.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using table::wrap;
@@ -63,4 +63,4 @@ std::string help_topic(std::string_view topic) {
   return out;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// `help`: every command with its arguments and sentence.
 std::string help_overview();
@@ -11,4 +11,4 @@ std::string help_overview();
 /// Empty: there is no such topic.
 std::string help_topic(std::string_view topic);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

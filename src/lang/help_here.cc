@@ -9,7 +9,7 @@
 #include "pfkey/algorithms.h"
 #include "table/help.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using table::with_value;
@@ -112,4 +112,4 @@ std::optional<std::string_view> asks_what_follows(std::string_view text) {
   return before;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

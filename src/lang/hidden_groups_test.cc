@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::run;
@@ -142,4 +142,4 @@ TEST(HiddenGroups, WithoutASuggestion) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

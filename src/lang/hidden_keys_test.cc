@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::run;
@@ -207,4 +207,4 @@ TEST(HiddenKeys, LeaveTheRestToBeSeen) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -8,7 +8,7 @@
 
 #include "lang/keywords.h"
 
-namespace lang::joints {
+namespace ipseckey::lang::joints {
 
 using S = SaSpec;
 using pfkey::Lifetime;
@@ -197,4 +197,4 @@ constexpr Joint kAlign8{&S::align8,
                           if (m.ah_align && m.ah_align->value == 8) s.align8 = Flag{};
                         }};
 
-}  // namespace lang::joints
+}  // namespace ipseckey::lang::joints

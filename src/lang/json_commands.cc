@@ -21,7 +21,7 @@
 #include "pfkey/units.h"
 #include "table/suggest.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 constexpr std::string_view kAction = "action";
@@ -320,4 +320,4 @@ void JsonCommands::release(const Line& line) {
   reader_.release(line.start + line.length);
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -15,7 +15,7 @@
 #include "lang/spec.h"
 #include "pfkey/json_read.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// Each object becomes the text of a command, which then goes the way of all commands. What an object leaves out, the
 /// command leaves out; counters and times of use are read and not used, as save does.
@@ -66,4 +66,4 @@ class JsonCommands final : public Source {
   std::uint64_t made_ = 0;  // Commands that no object stands for.
 };
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -10,7 +10,7 @@
 #include "lang/testing.h"
 #include "pfkey/json_read.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using ::testing::ElementsAre;
@@ -371,4 +371,4 @@ TEST(JsonPlaces, AFaultOfTheCommandIsAtTheMember) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

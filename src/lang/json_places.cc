@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using S = SaSpec;
@@ -82,4 +82,4 @@ std::string_view json_places(const Keyword& row) {
   return found == kTable.end() ? std::string_view() : found->places;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -4,10 +4,10 @@
 
 #include "lang/keywords.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// JSON pointers within an object of an SA, separated by blanks: the value is in the first that the object has. Empty:
 /// the keyword has no place there.
 std::string_view json_places(const Keyword& row);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

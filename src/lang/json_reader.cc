@@ -12,7 +12,7 @@
 #include "base/cast.h"
 #include "base/text.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 constexpr bool is_json_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -192,4 +192,4 @@ Result<std::optional<JsonPiece>> JsonReader::stop_at(JsonPiece piece, std::strin
   return piece;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "lang/source.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// One object, or what stands in the place of one.
 struct JsonPiece {
@@ -63,4 +63,4 @@ class JsonReader {
   bool stopped_ = false;  // A piece was broken.
 };
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -5,7 +5,7 @@
 
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // The key of an SA in hexadecimal, or "refused".
@@ -36,4 +36,4 @@ TEST(KeyDigits, EveryCharacterAtEveryPlace) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

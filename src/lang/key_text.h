@@ -2,10 +2,10 @@
 /// What the language says to a key that is no hexadecimal number.
 #include <string_view>
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// What to do with a key that is text.
 inline constexpr std::string_view kConvertText =
     "keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256";
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace lang {
+namespace ipseckey::lang {
 
 Slot keyword_at_fault(pfkey::Diagnostic diagnostic) {
   using D = pfkey::Diagnostic;
@@ -64,4 +64,4 @@ Slot keyword_at_fault(pfkey::Diagnostic diagnostic) {
   return row == kRows.end() ? Slot(&S::spi) : row->slot;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

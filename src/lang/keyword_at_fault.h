@@ -3,9 +3,9 @@
 #include "lang/spec.h"
 #include "pfkey/diagnostics.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// For the mark under the line; &SaSpec::spi where the diagnostic is about no keyword in particular.
 Slot keyword_at_fault(pfkey::Diagnostic diagnostic);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -15,7 +15,7 @@
 #include "lang/syntax.h"
 #include "table/record.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 template <class Place>
 constexpr Keyword::Keyword(std::string_view its_names, Place place, Verbs used_by, Verbs required_by,
@@ -228,4 +228,4 @@ void settle_joined(SaSpec& spec) {
   });
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

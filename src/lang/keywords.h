@@ -12,7 +12,7 @@
 #include "lang/spec.h"
 #include "table/row.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// How many sequence numbers a saved SA leaves out that has sent packets: what it sends between the save and the load.
 inline constexpr std::uint64_t kSaveMargin = std::uint64_t{1} << 20;
@@ -78,4 +78,4 @@ using table::is_secret;
 using table::metavar;
 using table::value_words;
 
-}  // namespace lang
+}  // namespace ipseckey::lang

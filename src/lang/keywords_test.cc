@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // What depends on several keywords at once: the ends of the SA and of its traffic, the way through a NAT, keys.
@@ -76,4 +76,4 @@ TEST(Joints, AZeroThatMeansNoneIsLeftOut) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

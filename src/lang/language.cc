@@ -6,7 +6,7 @@
 #include "lang/syntax.h"
 #include "pfkey/names.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // Commands, keywords, algorithms, SA types, states, identity types and their like.
@@ -56,4 +56,4 @@ constexpr table::Language kLanguage = {
 
 const table::Language& language() { return kLanguage; }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -7,7 +7,7 @@
 #include "table/syntax.h"
 #include "table/words.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 using table::KeyText;
 using table::Names;
@@ -27,4 +27,4 @@ using table::like_a_key;
 
 const table::Language& language();
 
-}  // namespace lang
+}  // namespace ipseckey::lang

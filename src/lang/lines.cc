@@ -17,7 +17,7 @@
 #include "lang/keywords.h"
 #include "lang/language.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 std::string_view trimmed_end(std::string_view text) {
@@ -233,4 +233,4 @@ Result<void> LineReader::skip_long() {
   }
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

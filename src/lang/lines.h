@@ -9,7 +9,7 @@
 #include "base/secret.h"
 #include "lang/source.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// A line whose first word starts with # is a comment; one that ends in a backslash goes on in the next line. A command
 /// goes on in the next line after a backslash, and, as the Solaris 9 manual prints its examples, when that line is
@@ -58,4 +58,4 @@ class LineReader final : public Source {
   bool skipping_ = false;
 };
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using testing::ElementsAre;
@@ -238,4 +238,4 @@ TEST(Lines, EndWhereReadingFails) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

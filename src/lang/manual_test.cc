@@ -5,7 +5,7 @@
 #include "lang/lines.h"
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::run;
@@ -281,4 +281,4 @@ TEST(Manual, OfTheShellWhereItIsRefused) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

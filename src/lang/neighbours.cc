@@ -16,7 +16,7 @@
 #include "pfkey/algorithms.h"
 #include "table/suggest.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using table::did_you_mean;
@@ -221,4 +221,4 @@ bool is_foreign_keyword(std::string_view word) {
   return find_row(word, &kKind) != nullptr;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

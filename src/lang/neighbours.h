@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// Where a word stands.
 enum class Foreign : std::uint8_t { command, satype, keyword, auth, encrypt, encapsulation, identity, value };
@@ -31,4 +31,4 @@ bool is_foreign(std::string_view word);
 /// Whether it is a neighbour's keyword.
 bool is_foreign_keyword(std::string_view word);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

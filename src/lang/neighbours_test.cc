@@ -9,7 +9,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/names.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 constexpr std::string_view kHead = "add esp spi 1000 src 192.0.2.1 dst 192.0.2.2 ";
@@ -195,4 +195,4 @@ TEST(Neighbours, WhatFollowsTheirKeywordForAKeyIsHidden) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

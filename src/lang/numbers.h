@@ -9,7 +9,7 @@
 #include "pfkey/names.h"
 #include "table/numbers.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 using table::append_number;
 using table::bad;
@@ -22,4 +22,4 @@ using table::parse_number;
 Value<std::uint32_t> word_or_number(const Word& word, std::span<const pfkey::Word> table, std::string_view what,
                                     Foreign kind, std::optional<std::uint32_t> largest = std::nullopt);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

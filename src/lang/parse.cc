@@ -21,7 +21,7 @@
 #include "table/record.h"
 #include "table/suggest.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using table::did_you_mean;
@@ -216,4 +216,4 @@ void Parser::check(const Command& command) {
       [&](Objection&& o) { add(place(std::move(o))); });
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -14,7 +14,7 @@
 #include "pfkey/algorithms.h"
 #include "table/pairs.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// A command that was understood.
 struct Command {
@@ -65,4 +65,4 @@ class Parser : private table::Pairs {
 /// The same for any text that parse() would take.
 Fault place(std::string_view text, Objection&& objection);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

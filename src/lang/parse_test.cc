@@ -8,7 +8,7 @@
 #include "lang/syntax.h"
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::report;
@@ -527,4 +527,4 @@ TEST(Parse, SpeaksAsTheManualDoes) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

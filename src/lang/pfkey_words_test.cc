@@ -8,7 +8,7 @@
 #include "lang/testing.h"
 #include "pfkey/names.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 constexpr std::string_view kAdd =
@@ -92,4 +92,4 @@ TEST(PfkeyWords, HelpNamesThem) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

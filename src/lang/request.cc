@@ -13,7 +13,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/icmp.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using S = SaSpec;
@@ -246,4 +246,4 @@ void to_messages(Command&& command, const Names& names, Objections objections, s
   m.satype = command.satype;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -5,7 +5,7 @@
 
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::address;
@@ -362,4 +362,4 @@ TEST(Request, RefusesTunnelsThatContradictThemselves) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -17,7 +17,7 @@
 #include "pfkey/icmp.h"
 #include "pfkey/limits.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using S = SaSpec;
@@ -344,4 +344,4 @@ void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty
   }
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

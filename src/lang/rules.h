@@ -7,7 +7,7 @@
 #include "lang/faults.h"
 #include "lang/keywords.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// What the rules look at.
 struct Facts {
@@ -31,4 +31,4 @@ using Objections = absl::FunctionRef<void(Objection&&)>;
 /// reported already.
 void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty, Objections out);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

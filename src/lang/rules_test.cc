@@ -6,7 +6,7 @@
 
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::report;
@@ -301,4 +301,4 @@ TEST(Rules, RestOnWhatCouldBeRead) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/units.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // An SA whose keys the SADB does not give, or with an algorithm that has no name here, cannot be added again.
@@ -59,4 +59,4 @@ void PairOrder::place(SavableSa& sa) {
   sa.spec.pair_spi.reset();
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

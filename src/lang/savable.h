@@ -10,7 +10,7 @@
 #include "lang/spec.h"
 #include "pfkey/message.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// An SA that can be added again.
 struct SavableSa {
@@ -45,4 +45,4 @@ class PairOrder {
   std::set<Name> waiting_;  // Paired SAs that are in the file and whose partner is not yet.
 };
 
-}  // namespace lang
+}  // namespace ipseckey::lang

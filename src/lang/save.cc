@@ -6,7 +6,7 @@
 #include "lang/keywords.h"
 #include "lang/syntax.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 void write_spec(const SaSpec& spec, bool paranoid, SecretText& out) {
   constexpr table::Layout kLayout = {78, " \\\n    "};
@@ -55,4 +55,4 @@ void Saver::write(pfkey::Message&& sa, SecretText& out) {
   reason_ = *std::move(kept.error().reason);
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -9,7 +9,7 @@
 #include "lang/spec.h"
 #include "pfkey/message.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// How a file of SAs looks.
 struct SaveFormat {
@@ -49,4 +49,4 @@ class Saver {
 /// end in a backslash.
 void write_spec(const SaSpec& spec, bool paranoid, SecretText& out);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

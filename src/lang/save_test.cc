@@ -14,7 +14,7 @@
 #include "pfkey/icmp.h"
 #include "pfkey/json.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::run;
@@ -488,4 +488,4 @@ TEST(Save, AnSaThatHasSentGoesOnWithAMargin) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -7,7 +7,7 @@
 #include "lang/json_commands.h"
 #include "lang/lines.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 constexpr std::size_t kBlanks = 64 * 1024;  // Bytes; a file that begins with more blanks is commands.
@@ -60,4 +60,4 @@ Result<std::unique_ptr<Source>> open_source(Source::Fill fill) {
   return std::make_unique<LineReader>(std::move(whole));
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

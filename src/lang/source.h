@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// One command, of one or more lines of the file.
 struct Line {
@@ -71,4 +71,4 @@ class Source {
 /// Commands or JSON: whichever the file begins with. Reads up to its first character.
 Result<std::unique_ptr<Source>> open_source(Source::Fill fill);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -5,7 +5,7 @@
 #include "lang/values.h"
 #include "table/record.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 struct SaSpec {
   std::optional<Spi> spi, pair_spi;
@@ -54,4 +54,4 @@ using Slot = table::Slot<SaSpec, Spi, Count, Count32, Window, Bits, Positive16, 
                          Protocol, AuthAlgorithm, EncryptAlgorithm, Encapsulation, pfkey::State, Flag, Host, Network,
                          KeyValue, Identity, Label, pfkey::Mark, pfkey::Device, pfkey::Offload, Unusable>;
 
-}  // namespace lang
+}  // namespace ipseckey::lang

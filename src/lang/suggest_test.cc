@@ -3,7 +3,7 @@
 
 #include "lang/testing.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using lang::testing::report;
@@ -19,4 +19,4 @@ TEST(Suggest, OfTheLanguageItself) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

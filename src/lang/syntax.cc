@@ -19,7 +19,7 @@
 #include "table/completion.h"
 #include "table/suggest.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // A strong type around an integer.
@@ -218,4 +218,4 @@ void Syntax<pfkey::State>::offer(std::size_t, table::Offers& offers) {
   offers.add_each(pfkey::all_names(pfkey::state_words()));
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

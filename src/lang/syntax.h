@@ -8,7 +8,7 @@
 #include "lang/values.h"
 #include "table/syntax.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// As table::Syntax, which has the values that other languages have, too.
 template <class T>
@@ -112,4 +112,4 @@ void write_word(std::string_view text, std::string& out);
 /// The names of every algorithm of a kind, and of none.
 std::vector<std::string_view> algorithm_names(bool auth);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -5,7 +5,7 @@
 #include "lang/syntax.h"
 #include "pfkey/near_name.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 template <>
 Value<pfkey::Mark> SyntaxBase<pfkey::Mark>::read(Words words, ReadContext&) {
@@ -91,4 +91,4 @@ void SyntaxBase<pfkey::Offload, false, 2>::write(const pfkey::Offload& v, bool, 
   write_word(v.device, out);
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

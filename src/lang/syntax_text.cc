@@ -16,7 +16,7 @@
 #include "lang/syntax.h"
 #include "table/completion.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
@@ -152,4 +152,4 @@ void SyntaxBase<Label>::write(const Label& v, bool, std::string& out) {
   for (const auto word : v.compartments) out += fmt::format("{:016x}", word);
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

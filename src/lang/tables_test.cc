@@ -8,7 +8,7 @@
 #include "lang/help.h"
 #include "lang/keywords.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 using testing::HasSubstr;
@@ -283,4 +283,4 @@ TEST(Help, IsEmptyForWhatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -7,7 +7,7 @@
 
 #include "lang/request.h"
 
-namespace lang::testing {
+namespace ipseckey::lang::testing {
 
 inline Address address(std::string_view text) { return parse_address(text).value(); }
 
@@ -60,4 +60,4 @@ inline Outcome run(std::string_view text, Where where = Where::file, const Origi
 
 inline std::string report(std::string_view text, Where where = Where::file) { return run(text, where).report; }
 
-}  // namespace lang::testing
+}  // namespace ipseckey::lang::testing

@@ -5,7 +5,7 @@
 #include "lang/keywords.h"
 #include "pfkey/icmp.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 template <class T, class V>
@@ -83,4 +83,4 @@ SaSpec to_spec(pfkey::Message&& m) {
   return s;
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -3,10 +3,10 @@
 #include "lang/spec.h"
 #include "pfkey/message.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// What `add` would have to say to get this SA (a GET or DUMP reply), its pair and its direction included. The message
 /// loses its keys to the spec.
 SaSpec to_spec(pfkey::Message&& sa);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -10,7 +10,7 @@
 #include "pfkey/message.h"
 #include "table/values.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 using table::Flag;
 using table::Host;
@@ -91,4 +91,4 @@ struct Label {
   bool operator==(const Label&) const = default;
 };
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 constexpr auto kAuth = AlgorithmKind::auth;
@@ -169,4 +169,4 @@ std::string key_sizes(const Algorithm& a) {
   return a.salt_bits ? fmt::format("{} plus a {}-bit salt", sizes, a.salt_bits) : sizes;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 enum class AlgorithmKind : std::uint8_t { auth = 1, encrypt = 2 };
 
@@ -106,4 +106,4 @@ std::string icv_sizes(const Algorithm& algorithm);
 /// "128, 192 or 256 bits plus a 32-bit salt": the key sizes as a person would say them.
 std::string key_sizes(const Algorithm& algorithm);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -8,7 +8,7 @@
 #include "pfkey/extensions.h"
 #include "pfkey/fields.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 constexpr std::uint8_t kVersion = 2;
@@ -120,8 +120,8 @@ Result<std::size_t> encode(const Message& m, MutableBytes buffer) {
   }
   fits = fits && out.size() <= kMaxMessageSize;
   out.patch(kLengthAt, static_cast<std::uint16_t>(out.size() / kUnit));
-  if (!out.ok() || !fits) return ::fail(Errc::invalid, "the PF_KEY message does not fit its buffer");
+  if (!out.ok() || !fits) return ipseckey::fail(Errc::invalid, "the PF_KEY message does not fit its buffer");
   return out.size();
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -10,7 +10,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 inline constexpr std::size_t kHeaderSize = 16;             ///< Bytes.
 inline constexpr std::size_t kMaxMessageSize = 65535 * 8;  ///< Bytes: the length field counts 64-bit words.
@@ -31,4 +31,4 @@ std::expected<Message, Malformed> decode(Bytes wire);
 /// The caller wipes `out`, which may hold keys.
 Result<std::size_t> encode(const Message& m, MutableBytes out);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

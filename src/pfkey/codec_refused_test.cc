@@ -9,7 +9,7 @@
 #include "pfkey/extensions.h"
 #include "pfkey/test_samples.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using samples::hex;
@@ -189,4 +189,4 @@ TEST(CodecRefuses, WithoutAByteOfTheMessage) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

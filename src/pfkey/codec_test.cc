@@ -12,7 +12,7 @@
 
 // Bytes are those of a little-endian host; AF_INET6 is Linux' 10. Layouts: RFC 2367 section 2.3, Solaris'
 // net/pfkeyv2.h.
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using samples::endpoint;
@@ -358,4 +358,4 @@ TEST(Codec, MutationsNeverCrashAndWhatDecodesIsStable) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

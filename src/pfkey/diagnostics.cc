@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 struct Row {
@@ -122,4 +122,4 @@ std::string_view name_of(Diagnostic code) {
   return i < kTable.size() ? kTable[i].name : "UNKNOWN";
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

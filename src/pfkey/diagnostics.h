@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// Names as in Solaris' net/pfkeyv2.h, prefix SADB_X_DIAGNOSTIC_.
 enum class Diagnostic : std::uint16_t {
@@ -104,4 +104,4 @@ std::string_view text_of(Diagnostic code);
 /// The code's PF_KEY name without its prefix: "MISSING_DST".
 std::string_view name_of(Diagnostic code);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

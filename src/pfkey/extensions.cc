@@ -9,7 +9,7 @@
 
 #include "pfkey/algorithms.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 consteval bool unique_ids() {
@@ -145,4 +145,4 @@ Message Message::clone() const {
   return copy;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -14,7 +14,7 @@
 #include "pfkey/message.h"
 #include "pfkey/names.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// What is shown of an extension of ours; empty: print.cc and json.cc know another way.
 struct Shown {
@@ -229,4 +229,4 @@ bool asks_the_same(const Extension& row, const Message& update, const Message& s
 inline constexpr std::uint16_t kExtensionMax = 28;         ///< The highest number of the Solaris dialect.
 inline constexpr std::uint16_t kOwnExtensionFirst = 0x80;  ///< Numbers from here on are ours.
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "pfkey/message.h"
 
-namespace pfkey::wire {
+namespace ipseckey::pfkey::wire {
 
 /// Binds to T or const T.
 template <class T, class U>
@@ -353,4 +353,4 @@ void extension_fields(Io& io, T& x, bool reply) {
   }
 }
 
-}  // namespace pfkey::wire
+}  // namespace ipseckey::pfkey::wire

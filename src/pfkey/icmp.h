@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 inline constexpr std::uint8_t kProtoIcmp = 1, kProtoIcmpV6 = 58;
 inline constexpr std::uint16_t kIcmpZero = 256;
@@ -17,4 +17,4 @@ constexpr std::optional<std::uint16_t> icmp_of_port(std::uint16_t port) {
   return port == kIcmpZero ? std::uint16_t{0} : port;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

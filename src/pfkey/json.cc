@@ -24,7 +24,7 @@
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -309,4 +309,4 @@ void json_report(const Report& report, std::string& out) {
   out += text_of(object) + '\n';
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -12,7 +12,7 @@
 #include "base/secret_text.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 struct JsonOptions {
   std::string sadb;            ///< The SADB in use, as its backend names it.
@@ -59,4 +59,4 @@ struct Report {
 /// Kind "check" or "load". Appends a line to out.
 void json_report(const Report& report, std::string& out);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

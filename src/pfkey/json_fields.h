@@ -13,7 +13,7 @@
 #include "pfkey/message.h"
 #include "pfkey/names.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// A member that is one field of a structure.
 template <class T, class M>
@@ -165,4 +165,4 @@ bool replay_window(const Message& m, Json& out);
 bool esn(const Message& m, Json& out);
 }  // namespace json_out
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

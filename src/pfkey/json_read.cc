@@ -16,7 +16,7 @@
 #include "pfkey/json_values.h"
 #include "pfkey/names.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 using Kind = JsonNode::Kind;
 
 /// Reads one object.
@@ -307,4 +307,4 @@ void read_json_sa(const JsonTree& tree, std::span<const std::string_view> beside
   JsonSaReader(tree, m, faults).read(beside);
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

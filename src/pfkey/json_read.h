@@ -8,7 +8,7 @@
 #include "base/json_tree.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// What is wrong with a member.
 struct JsonFault {
@@ -26,4 +26,4 @@ struct JsonFault {
 void read_json_sa(const JsonTree& tree, std::span<const std::string_view> beside, Message& m,
                   std::vector<JsonFault>& faults);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -7,7 +7,7 @@
 #include "pfkey/json.h"
 #include "pfkey/test_samples.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using testing::ElementsAre;
@@ -212,4 +212,4 @@ TEST(JsonRead, EveryFaultIsSaid) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

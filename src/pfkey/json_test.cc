@@ -5,7 +5,7 @@
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using testing::EndsWith;
@@ -176,4 +176,4 @@ TEST(Json, ReportsOfCheckAndLoad) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -10,7 +10,7 @@
 #include "base/hex.h"
 #include "base/text.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 using Kind = JsonNode::Kind;
 
@@ -177,4 +177,4 @@ void JsonValues::take_algorithm(const JsonNode& node, AlgorithmKind kind, std::u
   out = named.value_or(number.value_or(0));
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

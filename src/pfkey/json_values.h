@@ -18,7 +18,7 @@
 #include "pfkey/json_read.h"
 #include "pfkey/names.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// The octets of hexadecimal digits, two for each: out.size() is half of their number. False: they are none.
 bool json_octets(std::string_view digits, MutableBytes out);
@@ -116,4 +116,4 @@ template <class T>
 inline constexpr bool kReadsJson = HasJsonFields<T> || std::same_as<T, Number> || std::same_as<T, Device> ||
                                    std::same_as<T, Remark> || std::same_as<T, ReplayValue>;
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -1,6 +1,6 @@
 #include "pfkey/keyparts.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 KeyParts split_key(const Message& m, AlgorithmKind kind) {
   const bool encrypt = kind == AlgorithmKind::encrypt;
@@ -32,4 +32,4 @@ KeyParts split_key(const Message& m, AlgorithmKind kind) {
   return parts;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -4,7 +4,7 @@
 #include "pfkey/algorithms.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// Views into a Key's material; sizes in bits. Parts that are not there are empty.
 struct KeyParts {
@@ -17,4 +17,4 @@ struct KeyParts {
 /// whole material as the key.
 KeyParts split_key(const Message& m, AlgorithmKind kind);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -14,7 +14,7 @@
 
 #include "pfkey/units.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 struct Column {
@@ -172,4 +172,4 @@ std::string limits_text(const Lifetime& limits) {
   return out.empty() ? "no limit" : out;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -6,7 +6,7 @@
 #include "pfkey/message.h"
 #include "pfkey/print.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// A table of what is used and what is allowed, then when the SA was added, used and will expire. Nothing when the
 /// message carries no lifetime.
@@ -15,4 +15,4 @@ void print_lifetimes(const Message& m, const PrintOptions& options, Lines& lines
 /// "1.00 GiB, 8.00 hours after add": the limits that are set, for a proposal; "no limit".
 std::string limits_text(const Lifetime& limits);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

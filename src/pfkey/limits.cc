@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 // Every member of a Lifetime, for what is done to each alike.
@@ -29,4 +29,4 @@ void cap_limits(Lifetime& limits, const Lifetime& most) {
   });
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

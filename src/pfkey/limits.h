@@ -5,7 +5,7 @@
 
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// A limit beyond another one; 0 is no limit.
 constexpr bool above(std::uint64_t limit, std::uint64_t most) { return limit != 0 && most != 0 && limit > most; }
@@ -17,4 +17,4 @@ void replace_limits(Lifetime& limits, const std::optional<Lifetime>& given);
 /// and an ADD that asked for it would be refused.
 void cap_limits(Lifetime& limits, const Lifetime& most);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

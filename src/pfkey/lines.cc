@@ -4,7 +4,7 @@
 
 #include "base/hex.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 void Lines::line(std::string_view label, std::string_view value) {
   begin(label);
@@ -28,4 +28,4 @@ void Lines::hex(Bytes octets, bool hidden) {
   }
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/secret_text.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// Writes "  label     value\n".
 class Lines {
@@ -29,4 +29,4 @@ class Lines {
   SecretText& out_;
 };
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -12,7 +12,7 @@
 #include "base/net.h"
 #include "base/secret.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// RFC 2367 section 2.1 and the Solaris additions. Any other value may come off a socket.
 enum class Type : std::uint8_t {
@@ -376,4 +376,4 @@ using Slot =
                  std::optional<Mark> Message::*, std::optional<ReplayWindow> Message::*, Boxed<Offload> Message::*,
                  Boxed<Device> Message::*, Boxed<Remark> Message::*, std::optional<Traffic> Message::*>;
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

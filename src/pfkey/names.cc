@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "pfkey/diagnostics.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 constexpr std::array kTypes = {
@@ -155,4 +155,4 @@ std::string refusal_text(const Message& m) {
   return out;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

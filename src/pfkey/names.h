@@ -9,7 +9,7 @@
 
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// One number and its words.
 struct Word {
@@ -52,4 +52,4 @@ std::string error_name(std::uint8_t error);
 /// Empty when the message reports no error.
 std::string refusal_text(const Message& m);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -8,7 +8,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/names.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 constexpr std::string_view kThereIsOne = "there is one with ";
@@ -64,4 +64,4 @@ std::string mark_text(const Mark& mark) {
   return mark.mask == UINT32_MAX ? fmt::format("{:#x}", mark.value) : fmt::format("{:#x}/{:#x}", mark.value, mark.mask);
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

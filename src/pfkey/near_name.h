@@ -6,7 +6,7 @@
 
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// What a request says beyond SPI and destination to name an SA.
 enum class NamePart : std::uint8_t { satype, src, mark };
@@ -23,4 +23,4 @@ std::optional<NamePart> differing_part(const Message& refusal);
 /// "0x10/0xff"; without "/0xffffffff", the whole mask.
 std::string mark_text(const Mark& mark);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -6,7 +6,7 @@
 
 #include "pfkey/diagnostics.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 constexpr Mark kMark{0x10, 0xff};
@@ -67,4 +67,4 @@ TEST(NearName, OnlyARefusalOfThatKindIsAboutAWord) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

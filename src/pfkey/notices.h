@@ -8,7 +8,7 @@
 
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// Why two SAs are no pair: remarks of a PAIR_INAPPROPRIATE.
 inline constexpr std::string_view kServesBoth =
@@ -53,4 +53,4 @@ inline std::optional<std::uint8_t> refusal(const Message& m) {
   return m.error;
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -9,7 +9,7 @@
 #include "pfkey/names.h"
 #include "pfkey/units.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 // "aes-gcm 128 to 256 bits, salt 32 bits"
@@ -103,4 +103,4 @@ void print_offers(const Message& m, Lines& lines) {
   if (m.extended_dump) lines.line("timeout", duration_text(m.extended_dump->timeout));
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

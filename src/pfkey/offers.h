@@ -3,9 +3,9 @@
 #include "pfkey/lines.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// One line or more for each of those extensions that the message carries.
 void print_offers(const Message& m, Lines& lines);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -19,7 +19,7 @@
 #include "pfkey/offers.h"
 #include "pfkey/units.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 std::string address_text(const std::optional<Endpoint>& e) {
@@ -246,4 +246,4 @@ void print_message(const Message& m, const PrintOptions& options, SecretText& ou
   print_detail(m, options, lines);
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

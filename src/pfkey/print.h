@@ -10,7 +10,7 @@
 #include "base/secret_text.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 struct PrintOptions {
   bool paranoid = false;   ///< -p: an X for each digit of a key.
@@ -34,4 +34,4 @@ void print_sa(const Message& m, const PrintOptions& options, SecretText& out);
 /// print_sa() and those of every other extension. A gap notice (notices.h) is one line. Appends to out like it.
 void print_message(const Message& m, const PrintOptions& options, SecretText& out);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

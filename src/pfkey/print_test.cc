@@ -7,7 +7,7 @@
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using samples::endpoint;
@@ -383,4 +383,4 @@ TEST_F(Print, EverythingElseHasItsLinesToo) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

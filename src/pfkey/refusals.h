@@ -2,7 +2,7 @@
 /// Why an SA is refused, in words that every SADB shares: remarks beside a diagnostic.
 #include <string_view>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// RFC 4303 section 1: numbers that nothing vouches for cannot be believed.
 inline constexpr std::string_view kNoWindow =
@@ -23,4 +23,4 @@ inline constexpr std::string_view kNoSuchAlignment = "`align8` is a number, 4 or
 inline constexpr std::string_view kMarkBeyondMask =
     "a mark has bits that its mask leaves out: drop them or widen the mask";
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -15,7 +15,7 @@
 #include "pfkey/refusals.h"
 #include "pfkey/weak_keys.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 using D = Diagnostic;
@@ -283,4 +283,4 @@ template const Requirement* first_broken<Part::strength>(const Asked&);
 template const Requirement* first_broken<Part::tunnel>(const Asked&);
 template const Requirement* first_broken<Part::numbers>(const Asked&);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

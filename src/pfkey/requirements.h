@@ -10,7 +10,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/message.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// What differs between SADBs, each with its reason. Usable algorithms differ, too: see Asked::auth.
 struct SadbFacts {
@@ -75,4 +75,4 @@ constexpr std::uint32_t settable_flags(SaType satype, bool update) {
   return kAlways | (esp ? kNat : 0) | (update ? 0 : kAddAlone | (esp ? kEspAdd : 0));
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

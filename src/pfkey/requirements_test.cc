@@ -5,7 +5,7 @@
 
 #include <set>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 // The masks of illumos' keysock: AH never has bits about NAT, UPDATE neither a tunnel's nor an algorithm's.
@@ -47,4 +47,4 @@ TEST(Messages, APortOfNatIs4500WhereNoneIsNamed) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -9,7 +9,7 @@
 #include "pfkey/extensions.h"
 #include "pfkey/names.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 constexpr auto kAuth = AlgorithmKind::auth;
@@ -423,4 +423,4 @@ TEST(Words, OfErrors) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

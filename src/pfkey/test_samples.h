@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "pfkey/message.h"
 
-namespace pfkey::samples {
+namespace ipseckey::pfkey::samples {
 
 /// "02 00 0a" as bytes; blanks are skipped.
 inline std::vector<std::byte> hex(std::string_view digits) {
@@ -108,4 +108,4 @@ inline Message everything() {
   return m;
 }
 
-}  // namespace pfkey::samples
+}  // namespace ipseckey::pfkey::samples

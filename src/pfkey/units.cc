@@ -9,7 +9,7 @@
 
 #include "base/harmless.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 struct Unit {
@@ -56,4 +56,4 @@ std::string escaped(std::string_view foreign) { return text::escaped(foreign); }
 
 std::string in_quotes(std::string_view text) { return '"' + escaped(text) + '"'; }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// Bytes: "512 bytes", "1.50 KiB", "16.00 EiB". Units are powers of 1024 (IEC 80000-13), with two decimals.
 std::string size_text(std::uint64_t bytes);
@@ -22,4 +22,4 @@ std::string escaped(std::string_view text);
 /// The same in double quotes.
 std::string in_quotes(std::string_view text);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -8,7 +8,7 @@
 #include "pfkey/lines.h"
 #include "pfkey/test_samples.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 struct Row {
@@ -103,4 +103,4 @@ TEST(Lines, AlignTheirValues) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 // Big-endian: the first octet is the most significant.
@@ -50,4 +50,4 @@ bool weak_key(const Algorithm& cipher, Bytes material) {
   return cipher.single_des() ? weak_des(material) : weak_triple_des(material);
 }
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

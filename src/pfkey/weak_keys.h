@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "pfkey/algorithms.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 
 /// Sets the low bit of each octet so that its number of ones is odd.
 void correct_parity(MutableBytes key);
@@ -13,4 +13,4 @@ void correct_parity(MutableBytes key);
 /// keys two or more are weak. K1 = K3, the two-key form, is not weak. Of other ciphers no key is weak.
 bool weak_key(const Algorithm& cipher, Bytes material);
 
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-namespace pfkey {
+namespace ipseckey::pfkey {
 namespace {
 
 std::vector<std::byte> octets(std::string_view hex) {
@@ -71,4 +71,4 @@ TEST(WeakKeys, TripleDes) {
 }
 
 }  // namespace
-}  // namespace pfkey
+}  // namespace ipseckey::pfkey

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+namespace ipseckey {
+
 class Descriptor {
  public:
   Descriptor() = default;
@@ -26,3 +28,5 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+}  // namespace ipseckey

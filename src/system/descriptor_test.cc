@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+namespace ipseckey {
+
 namespace {
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
@@ -51,3 +53,5 @@ TEST(Descriptor, NoneIsNone) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

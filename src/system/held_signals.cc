@@ -4,6 +4,8 @@
 
 #include <ctime>
 
+namespace ipseckey {
+
 namespace {
 
 constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
@@ -51,3 +53,5 @@ int HeldSignals::fd() {
   static const int kFd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
   return kFd;
 }
+
+}  // namespace ipseckey

@@ -2,6 +2,8 @@
 /// The signals that ask a process to end, held back while something must not be cut in two.
 #include <csignal>
 
+namespace ipseckey {
+
 /// While it lives, INT, TERM and HUP wait; then they have their way, unless somebody outside holds them, too: the
 /// prompt, which throws a Ctrl-C away when its command has ended.
 class HeldSignals {
@@ -25,3 +27,5 @@ class HeldSignals {
  private:
   sigset_t before_{};
 };
+
+}  // namespace ipseckey

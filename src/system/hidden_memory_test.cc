@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace ipseckey {
+
 namespace {
 
 // In a process of its own, because there is no way back.
@@ -24,3 +26,5 @@ TEST(HiddenMemory, IsInNoDumpAndNotForOthers) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 
+namespace ipseckey {
+
 namespace {
 
 std::optional<Address> address_of(const sockaddr* socket_address) {
@@ -56,3 +58,5 @@ std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock
     return own->contains(address, clock().steady);
   };
 }
+
+}  // namespace ipseckey

@@ -7,6 +7,8 @@
 #include "base/instant.h"
 #include "base/net.h"
 
+namespace ipseckey {
+
 /// The addresses of the host's interfaces, asked of the system at most once a second.
 class LocalAddresses {
  public:
@@ -23,3 +25,5 @@ class LocalAddresses {
 
 /// Whether an address is one of them, by a clock of the caller's.
 std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);
+
+}  // namespace ipseckey

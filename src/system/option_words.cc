@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+namespace ipseckey {
+
 std::optional<OptionWords::Found> OptionWords::next() {
   if (ended_ || at_ == words_.size()) return std::nullopt;
   const std::string word = words_[at_];
@@ -55,3 +57,5 @@ OptionWords::Found OptionWords::take_letter(const std::string& word) {
   }
   return found;
 }
+
+}  // namespace ipseckey

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+namespace ipseckey {
+
 /// An option, as far as it must be known to find its end.
 struct OptionShape {
   std::string names;         ///< With their dashes, separated by blanks: "--file -f".
@@ -51,3 +53,5 @@ class OptionWords {
   std::size_t letter_ = 0;  // Of the word at at_, which has several; 0: it is not begun.
   bool ended_ = false;
 };
+
+}  // namespace ipseckey

@@ -6,6 +6,8 @@
 
 #include <array>
 
+namespace ipseckey {
+
 namespace {
 
 const std::array kShapes = {OptionShape{"--file -f", true}, OptionShape{"--numeric -n"}, OptionShape{"--verbose -v"}};
@@ -66,3 +68,5 @@ TEST(OptionWords, AProgramMaySkipAWordOfItsOwn) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

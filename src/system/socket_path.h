@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace ipseckey {
+
 /// Root's socket, or that of a user without root, who has one of their own if the session has a runtime directory.
 /// runtime_dir is the value of XDG_RUNTIME_DIR; nullptr or "": none.
 inline std::string default_socket_path(bool root, const char* runtime_dir) {
@@ -16,3 +18,5 @@ inline std::string default_socket_path(bool root, const char* runtime_dir) {
 inline std::string default_socket_path() {
   return default_socket_path(::geteuid() == 0, std::getenv("XDG_RUNTIME_DIR"));
 }
+
+}  // namespace ipseckey

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+namespace ipseckey {
+
 namespace {
 
 TEST(SocketPath, TheDefaultSocketIsTheUsers) {
@@ -13,3 +15,5 @@ TEST(SocketPath, TheDefaultSocketIsTheUsers) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

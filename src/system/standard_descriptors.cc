@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <initializer_list>
 
+namespace ipseckey {
+
 bool hold_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
@@ -14,3 +16,5 @@ bool hold_standard_descriptors() {
   }
   return true;
 }
+
+}  // namespace ipseckey

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+namespace ipseckey {
+
 namespace {
 
 TEST(TextIn, AllOfAFileAndNothingOfOneThatIsNotThere) {
@@ -20,3 +22,5 @@ TEST(TextIn, AllOfAFileAndNothingOfOneThatIsNotThere) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+namespace ipseckey {
+
 Result<UnixAddress> UnixAddress::of(const std::string& path, const std::string& shown) {
   UnixAddress out;
   constexpr std::size_t kMost = sizeof(out.address_.sun_path) - 1;
@@ -25,3 +27,5 @@ std::string UnixAddress::path_of(int socket) {
   // A path may fill all of it, and has no end then.
   return named ? std::string(address.sun_path, ::strnlen(address.sun_path, sizeof address.sun_path)) : "";
 }
+
+}  // namespace ipseckey

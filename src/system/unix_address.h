@@ -8,6 +8,8 @@
 #include "base/cast.h"
 #include "base/result.h"
 
+namespace ipseckey {
+
 class UnixAddress {
  public:
   /// Error invalid: no path, or one that is too long; the message has `shown`, the path harmless on a terminal.
@@ -22,3 +24,5 @@ class UnixAddress {
  private:
   sockaddr_un address_{};
 };
+
+}  // namespace ipseckey

@@ -8,6 +8,8 @@
 
 #include "system/descriptor.h"
 
+namespace ipseckey {
+
 namespace {
 
 TEST(UnixAddress, IsWhereASocketIsBound) {
@@ -46,3 +48,5 @@ TEST(UnixAddress, ALongPathIsRefusedWithItsLength) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 bool starts_like(std::string_view name, std::string_view typed) {
@@ -95,4 +95,4 @@ void offer_value(const Row& row, std::size_t n, Offers& offers) {
   if (row.kind->offer) row.kind->offer(n, offers);
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -7,7 +7,7 @@
 #include "table/row.h"
 #include "table/syntax.h"
 
-namespace table {
+namespace ipseckey::table {
 
 /// A text up to the cursor: the words that are complete, and the one that is being typed.
 struct Unfinished {
@@ -48,4 +48,4 @@ void offer_names(const Table& table, Uses entries, RowSet given, Offers& offers)
 /// ("udp", "this|that"), and those of its type.
 void offer_value(const Row& row, std::size_t n, Offers& offers);
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -16,7 +16,7 @@
 #include "table/faults.h"
 #include "table/suggest.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 constexpr std::size_t kShortestPiece = 6;  // Digits of a key that give something away.
@@ -267,4 +267,4 @@ std::string Echo::masked(std::string_view text) const {
   return out;
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -6,7 +6,7 @@
 
 #include "base/harmless.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 std::string_view severity_word(Severity s) { return s == Severity::error ? "error" : "warning"; }
@@ -86,4 +86,4 @@ void render(const Language& language, const Fault& fault, std::string_view text,
       fmt::format("{:>6} | {}\n       | {}^{}\n", p.line, line, std::string(column, ' '), std::string(marks - 1, '~'));
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -9,7 +9,7 @@
 #include "table/language.h"
 #include "table/syntax.h"
 
-namespace table {
+namespace ipseckey::table {
 
 enum class Severity : std::uint8_t { warning, error };
 
@@ -86,4 +86,4 @@ Position position_of(std::string_view text, std::uint32_t offset, const Origin& 
 void render(const Language& language, const Fault& fault, std::string_view text, const Origin& origin, bool caret,
             std::string& out);
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 constexpr std::size_t kColumn = 28;  // Where the explanations begin.
@@ -66,4 +66,4 @@ std::string with_value(const Row& row) {
   return metavar(row).empty() ? std::string(row.name()) : fmt::format("{} {}", row.name(), metavar(row));
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -5,7 +5,7 @@
 
 #include "table/row.h"
 
-namespace table {
+namespace ipseckey::table {
 
 inline constexpr std::size_t kHelpWidth = 80;  ///< Columns of the screen.
 
@@ -23,4 +23,4 @@ void write_explained(std::string_view left, std::string_view right, std::string&
 /// "name VALUE".
 std::string with_value(const Row& row);
 
-}  // namespace table
+}  // namespace ipseckey::table

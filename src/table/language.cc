@@ -1,6 +1,6 @@
 #include "table/language.h"
 
-namespace table {
+namespace ipseckey::table {
 
 std::vector<std::string_view> names_used_by(const Table& table, Uses entries) {
   std::vector<std::string_view> names;
@@ -9,4 +9,4 @@ std::vector<std::string_view> names_used_by(const Table& table, Uses entries) {
   return names;
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -7,7 +7,7 @@
 
 #include "table/row.h"
 
-namespace table {
+namespace ipseckey::table {
 
 /// The words that neighbouring tools have for what the names of a table say. They are refused, and ours is named.
 struct Neighbours {
@@ -36,4 +36,4 @@ struct Language {
 /// The names, all synonyms, of the rows that one of the entries uses.
 std::vector<std::string_view> names_used_by(const Table& table, Uses entries);
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 
-namespace table {
+namespace ipseckey::table {
 
 /// A key in a file of its own.
 struct KeyText {
@@ -27,4 +27,4 @@ struct Names {
   std::function<Result<KeyText>(const std::string& reference)> key_text = {};
 };
 
-}  // namespace table
+}  // namespace ipseckey::table

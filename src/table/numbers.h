@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "table/syntax.h"
 
-namespace table {
+namespace ipseckey::table {
 
 /// Decimal, 0x hexadecimal or 0 octal, no sign, nothing after it.
 inline std::optional<std::uint64_t> parse_number(std::string_view text, bool& too_big) {
@@ -40,4 +40,4 @@ inline bool looks_numeric(std::string_view text) { return !text.empty() && text[
 
 inline void append_number(std::uint64_t value, std::string& out) { out += fmt::format("{}", value); }
 
-}  // namespace table
+}  // namespace ipseckey::table

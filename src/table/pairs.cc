@@ -13,7 +13,7 @@
 
 #include "table/suggest.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 bool on_one_line(const Word& a, const Word& b) {
@@ -190,4 +190,4 @@ void Pairs::require(const Entry& entry, RowSet required) {
     if (missing >> row & 1) error(words_[0], fmt::format("{} needs {}", entry.name, language_.table.rows[row]->name()));
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -12,7 +12,7 @@
 #include "table/names.h"
 #include "table/syntax.h"
 
-namespace table {
+namespace ipseckey::table {
 
 /// The entry whose pairs are read.
 struct Entry {
@@ -92,4 +92,4 @@ struct Place {
 };
 Place place_of(const Table& table, Words words, const Row& row);
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -14,7 +14,7 @@
 #include "table/record.h"
 #include "table/suggest.h"
 
-namespace pattern {
+namespace ipseckey::pattern {
 
 enum class Direction : std::uint8_t { in, out, both };
 
@@ -324,4 +324,4 @@ TEST(Pattern, IsCompared) {
   EXPECT_EQ(differs("dir in", "dir in log"), "log");
 }
 
-}  // namespace pattern
+}  // namespace ipseckey::pattern

@@ -1,6 +1,6 @@
 #include "table/record.h"
 
-namespace table {
+namespace ipseckey::table {
 
 std::string names_of(const Table& table, RowSet set) {
   std::string list;
@@ -28,4 +28,4 @@ void append_item(const SecretText& item, const Layout& layout, std::size_t& colu
   column += item.size();
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -19,7 +19,7 @@
 #include "table/row.h"
 #include "table/syntax.h"
 
-namespace table {
+namespace ipseckey::table {
 
 /// Where a row's value goes: a member of the record, of one of the types.
 template <class Record, class... Types>
@@ -179,4 +179,4 @@ void write(const Rows& rows, const Record& record, bool paranoid, const Layout& 
   }
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

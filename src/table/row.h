@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-namespace table {
+namespace ipseckey::table {
 
 struct Offers;
 
@@ -65,4 +65,4 @@ inline bool is_secret(const Row& row) { return row.kind->secret; }
 inline std::size_t value_words(const Row& row) { return row.kind->words; }
 inline std::string_view metavar(const Row& row) { return row.kind->metavar; }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 constexpr std::size_t kMost = 3;  // More do not help.
@@ -63,4 +63,4 @@ std::string listed(std::string_view words, std::string_view last) {
   return listed(list, last);
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

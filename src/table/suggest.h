@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace table {
+namespace ipseckey::table {
 
 /// The candidates that are nearest to `word`, in their order: the one that is equal but for its case; else those that
 /// continue where it ends (from two characters on); else those that the fewest slips of the finger are needed for (one
@@ -20,4 +20,4 @@ std::string listed(std::span<const std::string_view> words, std::string_view las
 /// The same for a list that is separated by blanks.
 std::string listed(std::string_view words, std::string_view last);
 
-}  // namespace table
+}  // namespace ipseckey::table

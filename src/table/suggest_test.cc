@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 struct Row {
@@ -48,4 +48,4 @@ TEST(Suggest, Lists) {
 }
 
 }  // namespace
-}  // namespace table
+}  // namespace ipseckey::table

@@ -17,7 +17,7 @@
 #include "table/row.h"
 #include "table/suggest.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 // Nothing but hexadecimal digits, and at least those of the shortest key.
@@ -161,4 +161,4 @@ void write_word(const Table& table, std::string_view text, std::string& out) {
   write_quoted(text, out);
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -12,7 +12,7 @@
 #include "table/values.h"
 #include "table/words.h"
 
-namespace table {
+namespace ipseckey::table {
 
 struct Table;
 
@@ -91,4 +91,4 @@ Value<std::size_t> one_of(const Word& word, std::string_view list, std::string_v
 /// As write_quoted(), and in quotes what would else be read as a name of the table.
 void write_word(const Table& table, std::string_view text, std::string& out);
 
-}  // namespace table
+}  // namespace ipseckey::table

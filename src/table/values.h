@@ -7,7 +7,7 @@
 
 #include "base/net.h"
 
-namespace table {
+namespace ipseckey::table {
 
 struct Port {
   std::uint16_t value;
@@ -47,4 +47,4 @@ struct Network {
   bool operator==(const Network&) const = default;
 };
 
-}  // namespace table
+}  // namespace ipseckey::table

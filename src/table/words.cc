@@ -10,7 +10,7 @@
 #include "base/harmless.h"
 #include "base/text.h"
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 // Length of a continuation at `at`: a backslash, blanks, the end of the line. 0: there is none.
@@ -162,4 +162,4 @@ void write_in_quotes(std::string_view text, std::string& out) {
   out += '"';
 }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace table {
+namespace ipseckey::table {
 
 /// One word of a command. In quotes, `text` is what is between them.
 struct Word {
@@ -37,4 +37,4 @@ void write_in_quotes(std::string_view text, std::string& out);
 
 constexpr bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-}  // namespace table
+}  // namespace ipseckey::table

@@ -4,7 +4,7 @@
 
 #include <random>
 
-namespace table {
+namespace ipseckey::table {
 namespace {
 
 // Words between bars; a quoted one in "", an escaped one in $"".
@@ -165,4 +165,4 @@ TEST(Words, AreCutAlikeWhereverTheyAre) {
 }
 
 }  // namespace
-}  // namespace table
+}  // namespace ipseckey::table

@@ -14,7 +14,7 @@
 
 #include "texts/filters.h"
 
-namespace texts {
+namespace ipseckey::texts {
 namespace {
 
 using Lines = std::map<std::string, std::string, std::less<>>;  // Name of a row, and the text beside it.
@@ -178,4 +178,4 @@ Result<std::string> fill(std::string_view text, const Tables& tables, std::strin
   return Filler(tables, version).run(text);
 }
 
-}  // namespace texts
+}  // namespace ipseckey::texts

@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 
-namespace texts {
+namespace ipseckey::texts {
 
 /// One row of a table as texts; every row of a kind has the same fields, and "name" is one of them.
 using Row = std::map<std::string, std::string, std::less<>>;
@@ -28,4 +28,4 @@ using Tables = std::map<std::string, std::vector<Row>, std::less<>>;
 /// Error syntax: the line and what is wrong with it; a kind, field, filter or name that is not there is an error.
 Result<std::string> fill(std::string_view text, const Tables& tables, std::string_view version);
 
-}  // namespace texts
+}  // namespace ipseckey::texts

@@ -4,7 +4,7 @@
 
 #include "texts/tables.h"
 
-namespace texts {
+namespace ipseckey::texts {
 namespace {
 
 using ::testing::HasSubstr;
@@ -114,4 +114,4 @@ TEST(Tables, SayWhatTheProgramKnows) {
 }
 
 }  // namespace
-}  // namespace texts
+}  // namespace ipseckey::texts

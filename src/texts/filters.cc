@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-namespace texts {
+namespace ipseckey::texts {
 namespace {
 
 // Each of the characters with something before it.
@@ -156,4 +156,4 @@ const Filter* find_filter(std::string_view name) {
   return found == kFilters.end() ? nullptr : found;
 }
 
-}  // namespace texts
+}  // namespace ipseckey::texts

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace texts {
+namespace ipseckey::texts {
 
 /// A filter takes a field's text and gives what the template's language wants.
 struct Filter {
@@ -23,4 +23,4 @@ struct Filter {
 /// nullptr: there is no such filter.
 const Filter* find_filter(std::string_view name);
 
-}  // namespace texts
+}  // namespace ipseckey::texts

@@ -8,6 +8,8 @@
 
 #include "texts/tables.h"
 
+using namespace ipseckey;
+
 int main() {
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   const auto filled = texts::fill(text, texts::program_tables(), IPSECKEY_VERSION);

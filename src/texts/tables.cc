@@ -21,7 +21,7 @@
 #include "pfkey/diagnostics.h"
 #include "traffic/cause.h"
 
-namespace texts {
+namespace ipseckey::texts {
 namespace {
 
 std::string yes(bool is_so) { return is_so ? "yes" : "no"; }
@@ -229,4 +229,4 @@ Tables program_tables() {
           {"list", lists()}};
 }
 
-}  // namespace texts
+}  // namespace ipseckey::texts

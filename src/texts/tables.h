@@ -2,7 +2,7 @@
 /// The program's tables as rows of texts, for templates.
 #include "texts/fill.h"
 
-namespace texts {
+namespace ipseckey::texts {
 
 /// Every kind of row that a template can ask for: command, keyword, algorithm, option and status (of ipseckey),
 /// diagnostic, daemon-option, daemon-status and cause (of ipsecd), list (of commands: shell, file, writers; of words:
@@ -10,4 +10,4 @@ namespace texts {
 /// for one that the usual commands use (list writers) or that each command that uses it needs.
 Tables program_tables();
 
-}  // namespace texts
+}  // namespace ipseckey::texts

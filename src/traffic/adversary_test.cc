@@ -9,7 +9,7 @@
 #include "crypto/crypto.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -456,4 +456,4 @@ TEST(Adversary, KeepAlivesAndKeyManagersAreLeftToOthers) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -10,7 +10,7 @@
 
 #include "traffic/detail/wrap.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kMostIcv = 64;
@@ -172,4 +172,4 @@ Cause check_ah(Bytes packet, const AhPart& part) {
   return crypto::equal(icv, packet.subspan(part.at + kAhFixed, size)) ? Cause::none : Cause::corrupt;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

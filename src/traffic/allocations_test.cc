@@ -3,7 +3,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -176,4 +176,4 @@ TEST(Allocations, WhatIsRefusedIsGivenBack) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

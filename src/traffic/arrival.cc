@@ -3,7 +3,7 @@
 #include "traffic/header.h"
 #include "traffic/plane.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 // Extension headers may be longer than what is kept free for a new outer header.
@@ -62,4 +62,4 @@ bool add_header(Packet& packet, const Arrival& arrival) {
   return true;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -797,4 +797,4 @@ TEST(Arrivals, ADatagramIsMovedForLongHeaders) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

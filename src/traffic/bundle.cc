@@ -6,7 +6,7 @@
 #include "traffic/header.h"
 #include "traffic/worker.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 // What its AH covers is what ESP makes of the packet, where AH is no tunnel itself.
 Flow* Worker::State::companion(const Flow& flow, const Headers& h) const {
@@ -73,4 +73,4 @@ Cause Worker::State::begin_inside(Batch& batch, Work& w) {
   return begin_esp_in(batch, w);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -5,7 +5,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -298,4 +298,4 @@ TEST(BundleLimits, AhForEspAloneLeavesTheHostsOwnPacketsAlone) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

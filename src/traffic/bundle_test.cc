@@ -3,7 +3,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -386,4 +386,4 @@ TEST(Bundle, EspInUdpAndAnySourceAreRefused) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 struct Row {
@@ -46,4 +46,4 @@ static_assert(!kTable.back().name.empty());
 std::string_view name(Cause cause) { return kTable[static_cast<std::size_t>(cause)].name; }
 std::string_view sentence(Cause cause) { return kTable[static_cast<std::size_t>(cause)].sentence; }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 enum class Cause : std::uint8_t {
   none,          ///< It is not dropped.
@@ -44,4 +44,4 @@ std::string_view name(Cause cause);
 /// One sentence for a person.
 std::string_view sentence(Cause cause);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -2,7 +2,7 @@
 #include "traffic/detail/quote.h"
 #include "traffic/worker.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 // Half a bundle is remembered too: what could make it whole changes the generation.
@@ -64,4 +64,4 @@ Memory::Entry& Worker::State::choose_peer(Work& w) {
   return entry;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

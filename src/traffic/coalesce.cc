@@ -14,7 +14,7 @@
 #include "traffic/detail/tcp.h"
 #include "traffic/header.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 // A packet that can be joined with others.
 struct Coalescer::Segment {
@@ -184,4 +184,4 @@ void Coalescer::give(std::span<Item> items, const Run& run, Sink sink) {
                                             .field = kTcpSum});
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

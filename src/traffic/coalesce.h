@@ -10,7 +10,7 @@
 #include "traffic/plane.h"
 #include "traffic/segment.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Not to be shared by threads; its memory is its own and fixed.
 ///
@@ -51,4 +51,4 @@ class Coalescer {
   std::array<std::uint8_t, kMost> next_;  // The packet behind a packet of a run.
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

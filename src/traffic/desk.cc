@@ -3,7 +3,7 @@
 #include "traffic/hash.h"
 #include "traffic/worker.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 void Meter::add_to(Totals& totals) const {
   totals.packets += packets_.load(std::memory_order_relaxed);
@@ -44,4 +44,4 @@ Memory::Entry& Memory::at(const Headers& h) {
   return e;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

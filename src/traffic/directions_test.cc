@@ -5,7 +5,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -128,4 +128,4 @@ TEST(Directions, ChangeWhilePacketsFlow) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -3,7 +3,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -140,4 +140,4 @@ TEST(Extended, TheSearchTakesOnePacketOfABatch) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -3,7 +3,7 @@
 #include "traffic/header.h"
 #include "traffic/plane.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::uint8_t kFragment = 44;
@@ -88,4 +88,4 @@ bool fragment(Bytes packet, std::uint32_t mtu, std::uint32_t id, MutableBytes ro
                                      : fragment_v6(packet, *h, mtu, id, room, sink);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -7,7 +7,7 @@
 #include "base/net.h"
 #include "engine/engine.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class Hasher {
  public:
@@ -33,4 +33,4 @@ inline std::uint32_t hash_of(const engine::SaId& id) {
   return h.value();
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

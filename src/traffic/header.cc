@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kUdpLength = 4;
@@ -88,4 +88,4 @@ void mend_transport_checksum(MutableBytes packet, const Headers& h) {
   set(segment, field, static_cast<std::uint16_t>(sum == 0 && h.upper == kUdp ? 0xffff : sum));
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 #include "base/net.h"
 #include "traffic/packet.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 inline constexpr std::uint8_t kEsp = 50, kAh = 51, kUdp = 17, kTcp = 6, kNoNext = 59, kIpv4 = 4, kIpv6 = 41;
 
@@ -51,4 +51,4 @@ void set(MutableBytes b, std::size_t at, T v) {
   Writer(b.subspan(at)).net(v);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -4,7 +4,7 @@
 #include "traffic/detail/wrap.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -341,4 +341,4 @@ TEST(PathReports, AreHeededAboutThePiecesOfOurPacketToo) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

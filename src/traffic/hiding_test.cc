@@ -4,7 +4,7 @@
 #include "traffic/segment.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -162,4 +162,4 @@ TEST(Hiding, IsRefusedWhereNothingTellsWhereItBegins) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -4,7 +4,7 @@
 #include "traffic/header.h"
 #include "traffic/plane.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::uint8_t kIcmp = 1, kIcmpV6 = 58;
@@ -99,4 +99,4 @@ std::optional<PathReport> read_path_report(Bytes packet) {
   return PathReport{*id, said == 0 ? kUnsaid : said};
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 #include "traffic/detail/quote.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -167,4 +167,4 @@ TEST(IcmpTypes, WhatAnswersARequestIsAReply) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -7,7 +7,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -124,4 +124,4 @@ TEST(Identity, WhatLeavesInFragmentsOverIpv6HasANumberOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

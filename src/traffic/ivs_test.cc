@@ -5,7 +5,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -93,4 +93,4 @@ TEST(Ivs, OfCbcDoNotFollowFromTheOneBefore) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -223,4 +223,4 @@ TEST(KeepAlives, IsForWhatSends) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -3,7 +3,7 @@
 #include "traffic/header.h"
 #include "traffic/worker.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::uint32_t kLeastV4 = 68, kLeastV6 = 1280;  // RFC 791 section 3.2, RFC 8200 section 5.
@@ -47,4 +47,4 @@ bool Worker::narrow(Item& item, std::uint32_t mtu, Instant now) {
   return true;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

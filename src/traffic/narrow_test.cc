@@ -3,7 +3,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -196,4 +196,4 @@ TEST(Padding, AWrongLengthIsNotVouchedFor) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -7,7 +7,7 @@
 #include "traffic/segment.h"
 #include "traffic/testing.h"
 
-namespace traffic::testing {
+namespace ipseckey::traffic::testing {
 namespace {
 
 constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32, kEce = 64, kCwr = 128;
@@ -409,4 +409,4 @@ TEST(Offload, NoneOfManyIsLost) {
 }
 
 }  // namespace
-}  // namespace traffic::testing
+}  // namespace ipseckey::traffic::testing

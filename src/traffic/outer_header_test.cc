@@ -4,7 +4,7 @@
 #include "traffic/coalesce.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -252,4 +252,4 @@ TEST(OuterDscp, IsForTunnels) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -14,7 +14,7 @@
 
 #include "pfkey/icmp.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kDestination = 60;
@@ -175,4 +175,4 @@ std::uint16_t checksum(Bytes bytes, std::uint32_t sum) {
   return static_cast<std::uint16_t>(~wide);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/net.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// An IP packet in a buffer of the caller, with room to grow in place on both sides.
 struct Packet {
@@ -52,4 +52,4 @@ std::size_t home_address_at(Bytes extension);
 /// The Internet checksum (RFC 1071) of `bytes`, with `sum` taken in; big-endian words, the result in host order.
 std::uint16_t checksum(Bytes bytes, std::uint32_t sum = 0);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -13,7 +13,7 @@
 #include "traffic/hash.h"
 #include "traffic/worker.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 Totals& Totals::operator+=(const Totals& other) {
   packets += other.packets, bytes += other.bytes;
@@ -199,4 +199,4 @@ Totals Plane::inbound() const {
   return totals;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

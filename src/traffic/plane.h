@@ -19,7 +19,7 @@
 #include "traffic/packet.h"
 #include "traffic/sa_numbers.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// How a protected packet leaves. `header` counts the bytes at the packet's front, the IP header and for UDP the UDP
 /// header, that a socket of the host would write itself.
@@ -201,4 +201,4 @@ std::optional<PathReport> read_path_report(Bytes packet);
 bool fragment(Bytes packet, std::uint32_t mtu, std::uint32_t id, MutableBytes room,
               absl::FunctionRef<void(Bytes)> sink);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

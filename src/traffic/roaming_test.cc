@@ -4,7 +4,7 @@
 #include "traffic/detail/peer_place.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -361,4 +361,4 @@ TEST(PeerPlace, ALaterPacketIsBelievedThatWasToldFirst) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -7,7 +7,7 @@
 
 #include "engine/engine.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Every number is moved before the packet leaves, or is let in: what stands here is never behind what others saw.
 struct SaNumbers {
@@ -26,4 +26,4 @@ static_assert(SaNumbers::Counter::is_always_lock_free && sizeof(SaNumbers) == 12
 /// Gives the numbers of an SA; the same ones as long as somebody holds them.
 using SaNumbersSource = std::function<std::shared_ptr<SaNumbers>(const engine::SaId&)>;
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -5,7 +5,7 @@
 #include "traffic/detail/tcp.h"
 #include "traffic/header.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kUdpHeader = 8, kUdpLength = 4, kUdpSum = 6;
@@ -87,4 +87,4 @@ void Segments::mend(MutableBytes segment, bool last) const {
   finish_sum(segment, upper_at_, field);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

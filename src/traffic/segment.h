@@ -6,7 +6,7 @@
 
 #include "traffic/packet.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// What a device says of a packet that it hands over, or is told of one that it gets.
 struct Offload {
@@ -40,4 +40,4 @@ class Segments {
   std::size_t number_ = 0, count_ = 1;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -5,7 +5,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -79,4 +79,4 @@ TEST(Source, AForgerWithoutTheKeyGainsNothing) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -12,7 +12,7 @@
 #include "traffic/header.h"
 #include "traffic/plane.h"
 
-namespace traffic::testing {
+namespace ipseckey::traffic::testing {
 
 // Hosts of IPv6, where those of Wish are of IPv4.
 inline constexpr const char* kSrc6 = "2001:db8::1";
@@ -161,4 +161,4 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
   return m;
 }
 
-}  // namespace traffic::testing
+}  // namespace ipseckey::traffic::testing

@@ -6,7 +6,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -129,4 +129,4 @@ TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

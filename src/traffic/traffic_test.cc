@@ -7,6 +7,8 @@
 
 #include "traffic/testing.h"
 
+namespace ipseckey {
+
 namespace {
 thread_local std::size_t allocations = 0;
 }  // namespace
@@ -246,3 +248,5 @@ TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessAskedOtherwise) {
 
 }  // namespace
 }  // namespace traffic
+
+}  // namespace ipseckey

@@ -4,7 +4,7 @@
 #include "traffic/detail/quote.h"
 #include "traffic/detail/wrap.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kUdpHeader = 8;
@@ -115,4 +115,4 @@ Cause unwrap(Work& w, IcmpErrors errors) {
   return covers(*w.flow, w.item->packet.bytes(), at_home, errors) ? Cause::none : Cause::selector;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

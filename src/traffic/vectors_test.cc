@@ -4,7 +4,7 @@
 #include "crypto/testing.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -82,4 +82,4 @@ TEST(Vectors, WholePacketsBothWays) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

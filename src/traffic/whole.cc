@@ -1,7 +1,7 @@
 // Fragments that leave: a tunnel carries them as they are, transport mode carries whole datagrams.
 #include "traffic/worker.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 // A tunnel that names ports cannot know a later fragment by them (RFC 4301 section 7): where there is one, the whole
 // datagram decides, or its pieces would go by different SAs.
@@ -33,4 +33,4 @@ void Worker::State::expire_pieces(Instant now) {
   count_lost_pieces();
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -12,7 +12,7 @@
 
 #include "traffic/detail/mss.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kLongest = UINT16_MAX;             // An IP packet.
@@ -354,4 +354,4 @@ void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
   }
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -16,7 +16,7 @@
 #include "traffic/detail/wrap.h"
 #include "traffic/plane.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Totals that one thread counts and others read.
 class Meter {
@@ -166,4 +166,4 @@ struct Worker::State {
   void drop(Work& w, Cause cause, Meter& meter);
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

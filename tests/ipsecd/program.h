@@ -15,6 +15,8 @@
 
 #include "backend/testing.h"
 
+namespace ipseckey {
+
 class Program {
  public:
   /// `prepare` runs in the child before the program does.
@@ -84,3 +86,5 @@ class Program {
   bool reaped_ = false;
   std::string output_;
 };
+
+}  // namespace ipseckey

@@ -15,6 +15,8 @@
 #include "engine/testing.h"
 #include "pfkey/notices.h"
 
+namespace ipseckey {
+
 namespace {
 
 using backend::Socket;
@@ -252,3 +254,5 @@ TEST(Ipsecd, AnswersHelpAndVersionAndRefusesTheRest) {
 }
 
 }  // namespace
+
+}  // namespace ipseckey

@@ -8,6 +8,7 @@
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
 
+using namespace ipseckey;
 using namespace pfkey;
 
 int main() {

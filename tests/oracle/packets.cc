@@ -16,6 +16,8 @@
 #include "traffic/plane.h"
 #include "traffic/segment.h"
 
+using namespace ipseckey;
+
 namespace {
 
 using traffic::Item;

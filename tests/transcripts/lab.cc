@@ -12,7 +12,7 @@
 #include "cli/open.h"
 #include "kernel/view.h"
 
-namespace transcript {
+namespace ipseckey::transcript {
 namespace {
 
 using engine::ClientId;
@@ -330,4 +330,4 @@ void Lab::run_inside(std::vector<std::string> arguments) {
 
 void Lab::note(std::string_view line) { write_stdout(std::string(line) + '\n'); }
 
-}  // namespace transcript
+}  // namespace ipseckey::transcript

@@ -12,7 +12,7 @@
 #include "engine/keysock.h"
 #include "engine/testing.h"
 
-namespace transcript {
+namespace ipseckey::transcript {
 
 /// The SADB of the machine that a transcript is about, as ipsecd keeps it. This machine is 192.0.2.1 and 2001:db8::1.
 class Sadb {
@@ -69,4 +69,4 @@ class Lab {
   cli::World world(cli::Console& console);
 };
 
-}  // namespace transcript
+}  // namespace ipseckey::transcript

@@ -10,6 +10,8 @@
 
 #include "replay.h"
 
+using namespace ipseckey;
+
 namespace {
 
 namespace fs = std::filesystem;

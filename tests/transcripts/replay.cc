@@ -13,7 +13,7 @@
 
 #include "lab.h"
 
-namespace transcript {
+namespace ipseckey::transcript {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -252,4 +252,4 @@ class Replay {
 
 std::string replay(const std::string& text) { return Replay(text).run(); }
 
-}  // namespace transcript
+}  // namespace ipseckey::transcript

@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "pfkey/notices.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// Keeps a limited number of messages: a call may be a DUMP, and others busy meanwhile. Messages that do not fit are
 /// counted, and reported as a gap.
@@ -39,4 +39,4 @@ class News {
   std::uint32_t missed_ = 0;
 };
 
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 std::size_t replies_to(const pfkey::Message& request) {
@@ -48,4 +48,4 @@ std::optional<std::size_t> Pending::match(const pfkey::Message& m) {
   return index;
 }
 
-}  // namespace backend
+}  // namespace ipseckey::backend

@@ -10,7 +10,7 @@
 
 #include "pfkey/message.h"
 
-namespace backend {
+namespace ipseckey::backend {
 
 /// Joins replies to requests by seq and pid. Only requests on their way are in it, however many a call has.
 class Pending {
@@ -40,4 +40,4 @@ class Pending {
   std::deque<Id> dumps_;  // In the order of sending: an end marker does not say which DUMP it ends.
 };
 
-}  // namespace backend
+}  // namespace ipseckey::backend

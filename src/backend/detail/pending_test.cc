@@ -5,7 +5,7 @@
 #include <array>
 #include <cerrno>
 
-namespace backend {
+namespace ipseckey::backend {
 namespace {
 
 using pfkey::Message;
@@ -85,4 +85,4 @@ TEST(Pending, NobodyWaitsForAnAnswerToANotice) {
 }
 
 }  // namespace
-}  // namespace backend
+}  // namespace ipseckey::backend

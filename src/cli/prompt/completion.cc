@@ -9,7 +9,7 @@
 #include "lang/language.h"
 #include "pfkey/units.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // How far all of them are the same, in any case.
@@ -121,4 +121,4 @@ Editor::Help complete_line(std::string_view before, std::string_view line, std::
   return help;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -21,7 +21,7 @@
 #include "base/secret.h"
 #include "cli/prompt/key_remains.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 constexpr std::size_t kOutBuffer = 4096;  // Bytes.
@@ -266,4 +266,4 @@ std::size_t Editor::columns() const {
   return std::max<std::size_t>(size.ws_col, kLeast);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -12,7 +12,7 @@
 struct editline;
 struct history;
 
-namespace cli {
+namespace ipseckey::cli {
 
 class Editor {
  public:
@@ -73,4 +73,4 @@ class Editor {
   std::string sought_, found_;  // Of the search that is under way.
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

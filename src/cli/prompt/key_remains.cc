@@ -8,7 +8,7 @@
 
 #include "base/secret.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // The C library keeps a few free blocks of each of these sizes, and gives them out again first.
@@ -41,4 +41,4 @@ void wipe_key_remains() {
   wipe_stack();
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

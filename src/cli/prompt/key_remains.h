@@ -1,7 +1,7 @@
 #pragma once
 /// What keys leave behind in memory that nobody owns any more. For a process that lives on: the prompt.
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// From now on the C library writes over the blocks of memory that are freed, and what there is is kept out of the
 /// swap, as far as the limits allow.
@@ -11,4 +11,4 @@ void leave_few_key_remains();
 /// below the caller, where registers were saved.
 void wipe_key_remains();
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -12,7 +12,7 @@
 #include "base/registers.h"
 #include "base/secret.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 sigset_t set_of(std::initializer_list<int> signals) {
@@ -98,4 +98,4 @@ void Keyboard::die_of_signal() const {
   sigprocmask(SIG_UNBLOCK, &end, nullptr);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

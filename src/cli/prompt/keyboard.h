@@ -6,7 +6,7 @@
 
 #include "system/descriptor.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 class Keyboard {
  public:
@@ -54,4 +54,4 @@ class Keyboard {
   int last_signal_ = 0;
 };
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -11,7 +11,7 @@
 #include "lang/complete.h"
 #include "lang/faults.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 constexpr char kPrompt[] = "ipseckey> ";
@@ -130,4 +130,4 @@ Status interact(Session& session, Handlers handlers) {
   return Status::ok;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

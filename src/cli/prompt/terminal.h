@@ -4,9 +4,9 @@
 #include "cli/session.h"
 #include "cli/status.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// Reads and runs commands until quit or the end of input. Failures of commands do not end it and are not its status.
 Status interact(Session& session, Handlers handlers);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

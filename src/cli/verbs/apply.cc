@@ -3,7 +3,7 @@
 
 #include "cli/verbs/table.h"
 
-namespace cli::verbs {
+namespace ipseckey::cli::verbs {
 
 Status apply(Runner& runner, const lang::Command& command) {
   return apply_file(runner.session(), runner.handlers(),
@@ -15,4 +15,4 @@ Status apply(Runner& runner, const lang::Command& command) {
                      .unload = command.row->verb == lang::Verb::unload});
 }
 
-}  // namespace cli::verbs
+}  // namespace ipseckey::cli::verbs

@@ -9,7 +9,7 @@
 #include "cli/verbs/table.h"
 #include "pfkey/names.h"
 
-namespace cli::verbs {
+namespace ipseckey::cli::verbs {
 namespace {
 
 using Tally = std::map<std::pair<pfkey::SaType, pfkey::State>, std::uint64_t>;
@@ -57,4 +57,4 @@ Status count(Runner& runner, const lang::Command& command) {
   return Status::ok;
 }
 
-}  // namespace cli::verbs
+}  // namespace ipseckey::cli::verbs

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "cli/verbs/table.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using kernel::KernelFact;
@@ -178,4 +178,4 @@ Status verbs::doctor(Runner& runner, const lang::Command&) {
   return d.usable() ? Status::ok : Status::no_sadb;
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

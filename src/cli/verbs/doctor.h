@@ -4,7 +4,7 @@
 
 #include "kernel/view.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 /// What was found out.
 struct Diagnosis {
@@ -22,4 +22,4 @@ std::string doctor_screen(const Diagnosis& diagnosis);
 /// For a program: kind "doctor" of doc/json.md, a line.
 std::string doctor_json(const Diagnosis& diagnosis);
 
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 using enum kernel::Presence;
@@ -85,4 +85,4 @@ TEST(Doctor, ItIsOneScreen) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

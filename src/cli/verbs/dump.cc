@@ -2,7 +2,7 @@
 #include "cli/show.h"
 #include "cli/verbs/table.h"
 
-namespace cli::verbs {
+namespace ipseckey::cli::verbs {
 
 Status dump(Runner& runner, const lang::Command& command) {
   Session& session = runner.session();
@@ -22,4 +22,4 @@ Status dump(Runner& runner, const lang::Command& command) {
   return status;
 }
 
-}  // namespace cli::verbs
+}  // namespace ipseckey::cli::verbs

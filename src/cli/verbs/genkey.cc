@@ -11,7 +11,7 @@
 #include "lang/keywords.h"
 #include "pfkey/weak_keys.h"
 
-namespace cli::verbs {
+namespace ipseckey::cli::verbs {
 namespace {
 
 // DES wants odd parity, and has weak keys.
@@ -92,4 +92,4 @@ Status genkey(Runner& runner, const lang::Command& command) {
   return Status::failed;
 }
 
-}  // namespace cli::verbs
+}  // namespace ipseckey::cli::verbs

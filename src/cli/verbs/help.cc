@@ -3,7 +3,7 @@
 
 #include "cli/verbs/table.h"
 
-namespace cli::verbs {
+namespace ipseckey::cli::verbs {
 
 Status help(Runner& runner, const lang::Command& command) {
   Console& console = runner.session().console();
@@ -17,4 +17,4 @@ Status help(Runner& runner, const lang::Command& command) {
   return Status::failed;
 }
 
-}  // namespace cli::verbs
+}  // namespace ipseckey::cli::verbs

@@ -2,7 +2,7 @@
 
 #include "cli/verbs/table.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 Status load_file(Session& session, Handlers handlers, const std::string& path, lang::Where where, Pipes pipes) {
   auto file = InputFile::open(path, session.care(), pipes);
@@ -20,4 +20,4 @@ Status verbs::load(Runner& runner, const lang::Command& command) {
   return load_file(runner.session(), runner.handlers(), command.operand, lang::Where::file, Pipes::named);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

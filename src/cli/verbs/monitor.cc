@@ -10,7 +10,7 @@
 #include "system/errno_text.h"
 #include "system/held_signals.h"
 
-namespace cli::verbs {
+namespace ipseckey::cli::verbs {
 namespace {
 
 void show(Session& session, const pfkey::Message& m) {
@@ -71,4 +71,4 @@ Status monitor(Runner& runner, const lang::Command& command) {
   return status_of(heard.error().code);
 }
 
-}  // namespace cli::verbs
+}  // namespace ipseckey::cli::verbs

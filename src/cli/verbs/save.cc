@@ -8,7 +8,7 @@
 #include "pfkey/units.h"
 #include "system/held_signals.h"
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 // `whole`: whether what was written is a file to keep; then the status may still say that SAs were left out.
@@ -71,4 +71,4 @@ Status verbs::save(Runner& runner, const lang::Command& command) {
   return save_file(runner.session(), command.satype, command.operand);
 }
 
-}  // namespace cli
+}  // namespace ipseckey::cli

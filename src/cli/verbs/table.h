@@ -5,7 +5,7 @@
 #include "cli/runner.h"
 #include "lang/commands.h"
 
-namespace cli {
+namespace ipseckey::cli {
 
 namespace verbs {
 Status apply(Runner& runner, const lang::Command& command);  ///< And unload.
@@ -52,4 +52,4 @@ consteval bool one_for_each_verb() {
 }
 static_assert(one_for_each_verb(), "one row for each Verb, in its order");
 
-}  // namespace cli
+}  // namespace ipseckey::cli

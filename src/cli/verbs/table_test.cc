@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-namespace cli {
+namespace ipseckey::cli {
 namespace {
 
 TEST(Verbs, EachHasOneHandlerOrIsMessages) {
@@ -32,4 +32,4 @@ TEST(Verbs, WhatIsOnlyMessagesSaysWhichOne) {
 }
 
 }  // namespace
-}  // namespace cli
+}  // namespace ipseckey::cli

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace crypto {
+namespace ipseckey::crypto {
 namespace {
 
 constexpr std::string_view kLegacy = "BF-CBC";  // What the table names of the legacy provider.
@@ -29,4 +29,4 @@ CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes) {
 
 bool of_legacy_provider(const pfkey::Algorithm& row) { return row.library == kLegacy; }
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

@@ -8,7 +8,7 @@
 #include "base/cast.h"
 #include "pfkey/algorithms.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 
 template <auto free>
 struct Free {
@@ -32,4 +32,4 @@ bool of_legacy_provider(const pfkey::Algorithm& row);
 inline unsigned char* octets(std::byte* p) { return octets_as<unsigned char>(p); }
 inline const unsigned char* octets(const std::byte* p) { return octets_as<unsigned char>(p); }
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

@@ -8,7 +8,7 @@
 #include <openssl/crypto.h>
 #endif
 
-namespace crypto {
+namespace ipseckey::crypto {
 
 #if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
 
@@ -82,4 +82,4 @@ void FastGcm::open(Bytes, Bytes, MutableBytes, MutableBytes) const {}
 FastGcm::FastGcm(std::unique_ptr<State> state) : state_(std::move(state)) {}
 FastGcm::~FastGcm() = default;
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

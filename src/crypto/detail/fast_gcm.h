@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 
 class FastGcm {
  public:
@@ -24,4 +24,4 @@ class FastGcm {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

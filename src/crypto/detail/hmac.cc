@@ -15,7 +15,7 @@
 // below it are called, whose states are plain memory. The library deprecates them in favour of EVP.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-namespace crypto {
+namespace ipseckey::crypto {
 namespace {
 
 template <class S, int (*init)(S*), int (*update)(S*, const void*, std::size_t), int (*final)(unsigned char*, S*),
@@ -106,4 +106,4 @@ std::unique_ptr<Mac> make_hmac(const pfkey::Algorithm& algorithm, Bytes key) {
   return digest->make(key);
 }
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

@@ -4,9 +4,9 @@
 
 #include "crypto/detail/mac.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 
 /// nullptr: the library has no such digest. `algorithm` is one of Mode::hmac.
 std::unique_ptr<Mac> make_hmac(const pfkey::Algorithm& algorithm, Bytes key);
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

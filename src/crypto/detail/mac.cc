@@ -11,7 +11,7 @@
 #include "base/secret_heap.h"
 #include "crypto/detail/hmac.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 namespace {
 
 constexpr std::size_t kBlock = 16;
@@ -145,4 +145,4 @@ std::unique_ptr<Mac> Mac::make(const pfkey::Algorithm& row, Bytes key) {
   return make_hmac(row, key);
 }
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

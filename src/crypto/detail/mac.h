@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "crypto/detail/evp.h"
 
-namespace crypto {
+namespace ipseckey::crypto {
 
 /// One key's integrity algorithm, for one thread.
 class Mac {
@@ -22,4 +22,4 @@ class Mac {
   virtual bool compute(std::span<const Bytes> parts, MutableBytes out) = 0;
 };
 
-}  // namespace crypto
+}  // namespace ipseckey::crypto

@@ -14,7 +14,7 @@
 #include "base/id_map.h"
 #include "system/text_in.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 // All groups of the process that connected: its own one first.
@@ -79,4 +79,4 @@ void hide_keys(pfkey::Message& message) {
   if (!message.remark) message.remark = pfkey::Remark{"its keys are not shown to readers"};
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "pfkey/message.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 enum class Access : std::uint8_t {
   none,
@@ -50,4 +50,4 @@ bool readers_may(const pfkey::Message& request);
 /// Takes everything out of a message that a reader may not see, and says so in it.
 void hide_keys(pfkey::Message& message);
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -21,7 +21,7 @@
 #include "system/errno_text.h"
 #include "system/unix_address.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr int kBacklog = 128;  // Connections that wait to be accepted.
@@ -177,4 +177,4 @@ Listener::~Listener() {
   if (info.st_dev == device_ && info.st_ino == inode_) ::unlinkat(folder_.get(), name.c_str(), 0);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -12,7 +12,7 @@
 #include "ipsecd/clients/access.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// A listening Unix socket, of SOCK_SEQPACKET for PF_KEY. If it was made here, its file goes when this goes, unless
 /// another has taken its place.
@@ -65,4 +65,4 @@ class Listener {
   ino_t inode_ = 0;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -14,7 +14,7 @@
 
 #include "backend/testing.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using backend::testing::TempFolder;
@@ -208,4 +208,4 @@ TEST(Listener, CreatesTheFolderOfTheDefaultPath) {
 TEST(Listener, NothingIsHandedOverWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over({}).value()); }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

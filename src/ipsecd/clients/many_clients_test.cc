@@ -10,7 +10,7 @@
 #include "ipsecd/testing.h"
 #include "pfkey/notices.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using backend::Socket;
@@ -183,4 +183,4 @@ TEST(ManyClients, SeeOneConsistentDatabase) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 namespace {
 constexpr std::size_t kKeptBuffer = 64 * 1024;  // An empty queue keeps no more memory than this.
@@ -57,4 +57,4 @@ void Outbox::clear() {
   while (!entries_.empty()) pop();
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

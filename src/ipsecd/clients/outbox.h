@@ -5,7 +5,7 @@
 
 #include "base/secret.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// A bounded queue of encoded messages, which may hold keys: they live in one SecretBuffer and are wiped when they go.
 /// What others cause (broadcasts) has a limit of its own, so that it never blocks a client's replies.
@@ -49,4 +49,4 @@ class Outbox {
   Share replies_, broadcasts_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

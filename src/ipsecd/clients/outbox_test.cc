@@ -5,7 +5,7 @@
 #include <deque>
 #include <vector>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using Kind = Outbox::Kind;
@@ -87,4 +87,4 @@ TEST(Outbox, WipesWhatHasGone) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -16,7 +16,7 @@
 #include "engine/reply.h"
 #include "pfkey/notices.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using pfkey::Message;
@@ -192,4 +192,4 @@ void Server::send_waiting(ClientId id, Client& client) {
   if (client.outbox.half_empty()) note_gap(id, client);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

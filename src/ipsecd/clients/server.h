@@ -18,7 +18,7 @@
 #include "ipsecd/clients/access.h"
 #include "ipsecd/clients/outbox.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 using engine::ClientId;
 
@@ -101,4 +101,4 @@ class Server {
   SecretBuffer scratch_;  // One encoded message; wiped after each.
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

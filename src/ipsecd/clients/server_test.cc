@@ -12,6 +12,8 @@
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
 
+namespace ipseckey {
+
 extern "C" std::size_t __sanitizer_get_current_allocated_bytes() __attribute__((weak));
 
 namespace ipsecd {
@@ -434,3 +436,5 @@ TEST_F(ServerTest, TheSadbHoldsNoMoreSasThanItMay) {
 
 }  // namespace
 }  // namespace ipsecd
+
+}  // namespace ipseckey

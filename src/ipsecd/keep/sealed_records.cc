@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x3156445345535049;  // Of this layout; another one is not read.
@@ -174,4 +174,4 @@ void SealedRecords::release(Offset offset) {
   free_[blocks].push_back(offset);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

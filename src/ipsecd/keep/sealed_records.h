@@ -14,7 +14,7 @@
 #include "crypto/crypto.h"
 #include "ipsecd/keep/shared_pages.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// Of pages, records or a key that no ipsecd of this release left.
 inline constexpr char kOfAnotherKind[] = "what the last ipsecd kept is of another kind";
@@ -72,4 +72,4 @@ class SealedRecords {
   absl::flat_hash_map<std::uint32_t, std::vector<Offset>> free_;  // By the number of blocks.
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

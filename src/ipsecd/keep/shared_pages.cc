@@ -12,7 +12,7 @@
 
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 // Of address space, reserved at once: nothing ever moves.
@@ -87,4 +87,4 @@ bool SharedPages::grow(std::size_t size) {
   return true;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

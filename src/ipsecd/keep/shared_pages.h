@@ -7,7 +7,7 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// A sealed memfd, mapped, that grows and never moves or shrinks. Nobody can cut it off under us (F_SEAL_SHRINK). It is
 /// left out of core dumps. Its pages may be swapped: keys in it are encrypted.
@@ -40,4 +40,4 @@ class SharedPages {
   std::size_t size_ = 0, room_ = 0;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
@@ -42,4 +42,4 @@ TEST(SharedPages, ReserveEightGiB) {
 TEST(SharedPages, TakeTheRoomThatIsLeft) { EXPECT_EXIT(with_little_room(), ::testing::ExitedWithCode(0), ""); }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -21,7 +21,7 @@
 #include "pfkey/codec.h"
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using engine::Kept;
@@ -262,4 +262,4 @@ std::shared_ptr<SaNumbers> Vault::numbers_of(const SaId& id) {
   return place.numbers;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

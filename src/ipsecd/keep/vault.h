@@ -24,7 +24,7 @@
 #include "traffic/hash.h"
 #include "traffic/sa_numbers.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 class Vault final : public engine::Keeper {
  public:
@@ -80,4 +80,4 @@ class Vault final : public engine::Keeper {
   absl::flat_hash_map<engine::SaId, Place, Hash> index_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -12,7 +12,7 @@
 #include "engine/keysock.h"
 #include "engine/testing.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using engine::Engine;
@@ -305,4 +305,4 @@ TEST_F(VaultTest, MemoryIsUsedAgain) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

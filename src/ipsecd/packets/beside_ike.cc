@@ -6,7 +6,7 @@
 
 #include "traffic/header.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 using traffic::get;
 
@@ -71,4 +71,4 @@ std::size_t size_of_each(Bytes esp) {
   return esp.size();
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -11,7 +11,7 @@
 #include "ipsecd/packets/inlet.h"
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// The filter of a raw socket for UDP that gets a share of the ESP on that port, as share_filter() has it. Packets with
 /// the non-ESP marker and keep-alives (RFC 3948 section 2) are for the other program.
@@ -30,4 +30,4 @@ std::optional<Datagram> read_datagram(Family family, Bytes raw);
 /// size of all if that is one datagram.
 std::size_t size_of_each(Bytes esp);
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

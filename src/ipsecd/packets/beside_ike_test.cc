@@ -12,7 +12,7 @@
 #include "ipsecd/packets/filter_testing.h"
 #include "traffic/header.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using namespace traffic;
@@ -121,4 +121,4 @@ TEST(Beside, APieceIsCutWhereTheNextOneBegins) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -18,7 +18,7 @@
 #include "engine/sadb.h"
 #include "system/clock.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 using traffic::Cause;
 using traffic::Totals;
@@ -188,4 +188,4 @@ void Dataplane::remove(const engine::SaId& id) {
   for (const std::uint16_t port : node.mapped()) udp_ports_.leave(port);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -16,7 +16,7 @@
 #include "ipsecd/packets/udp_ports.h"
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 struct DataplaneOptions {
   std::string device;                          ///< The TUN device's name.
@@ -106,4 +106,4 @@ class Dataplane final : public engine::Carrier {
   std::optional<KeepAliveOutlet> keep_alives_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

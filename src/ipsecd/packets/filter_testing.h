@@ -12,7 +12,7 @@
 #include "ipsecd/packets/inlet.h"
 #include "system/descriptor.h"
 
-namespace ipsecd::testing {
+namespace ipseckey::ipsecd::testing {
 
 /// The numbers of those of `count` sockets that get the packet, whole, when each has the filter of its share. A
 /// datagram socket of any family runs it.
@@ -36,4 +36,4 @@ inline std::vector<unsigned> getters(unsigned count, Bytes packet,
   return who;
 }
 
-}  // namespace ipsecd::testing
+}  // namespace ipseckey::ipsecd::testing

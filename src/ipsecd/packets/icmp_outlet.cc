@@ -11,7 +11,7 @@
 #include "system/errno_text.h"
 #include "traffic/packet.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 // Under IPv4 the kernel completes the header that it is given; under IPv6 it writes one itself, and the checksum, which
 // covers the source. Nothing is to arrive there.
@@ -39,4 +39,4 @@ void IcmpOutlet::send(Bytes packet) {
       ::sendto((v4 ? v4_ : v6_).get(), said.data(), said.size(), MSG_DONTWAIT, to.get(), to.size);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -4,7 +4,7 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// They go as the host's own packets do: by its routes, without a mark, into the TUN device too where the sender is
 /// behind it; from the address that the host has towards the sender (RFC 1812 section 4.3.2.4, RFC 4443 section 2.2).
@@ -21,4 +21,4 @@ class IcmpOutlet {
   Descriptor v4_, v6_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -24,7 +24,7 @@
 #include "ipsecd/packets/socket_address.h"
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using traffic::Arrival;
@@ -397,4 +397,4 @@ std::vector<traffic::PathReport> PathInlet::take() {
   return reports;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -13,7 +13,7 @@
 #include "system/descriptor.h"
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// How packet threads share what arrives: thread `number` of `count` gets the packets of the same SAs each time.
 struct Share {
@@ -93,4 +93,4 @@ class PathInlet {
   Family family_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -12,7 +12,7 @@
 #include "ipsecd/packets/filter_testing.h"
 #include "traffic/header.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using namespace traffic;
@@ -88,4 +88,4 @@ TEST(Paths, AFloodOfReportsIsReadInParts) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

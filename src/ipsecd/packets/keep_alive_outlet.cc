@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // Of all of them, where there is no room.
@@ -54,4 +54,4 @@ void KeepAliveOutlet::send(traffic::Plane& plane, Instant now) {
   set_timer(plane);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

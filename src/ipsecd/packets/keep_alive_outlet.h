@@ -11,7 +11,7 @@
 #include "system/descriptor.h"
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// For the engine's thread.
 class KeepAliveOutlet {
@@ -39,4 +39,4 @@ class KeepAliveOutlet {
   std::uint64_t sent_ = 0;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

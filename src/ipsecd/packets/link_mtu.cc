@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 struct Names {
@@ -53,4 +53,4 @@ std::uint32_t link_mtu(int fd, Family family) {
   }
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -23,7 +23,7 @@
 #include "ipsecd/packets/socket_address.h"
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 using traffic::Cause;
 using traffic::Departure;
@@ -297,4 +297,4 @@ std::size_t Outlet::send(std::span<Item> items, bool wait) {
   return stopped ? done() : items.size();
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

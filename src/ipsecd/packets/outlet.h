@@ -11,7 +11,7 @@
 #include "system/descriptor.h"
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// One thread's. Sends many packets with one system call.
 class Outlet {
@@ -70,4 +70,4 @@ class Outlet {
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -13,7 +13,7 @@
 
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 struct Request {
@@ -69,4 +69,4 @@ std::uint64_t DeviceOverruns::count() {
   return of_others_ + last_ - first_;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// Packets that a device has dropped that should have left by it; of a TUN device, those that found its queue full.
 /// nullopt: this network namespace has no device with that number.
@@ -24,4 +24,4 @@ class DeviceOverruns {
   std::uint64_t of_others_ = 0, first_ = 0, last_ = 0;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

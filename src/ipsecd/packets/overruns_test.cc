@@ -11,7 +11,7 @@
 #include "ipsecd/packets/socket_address.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 TEST(Overruns, OfASocket) {
@@ -48,4 +48,4 @@ TEST(Overruns, OfADeviceThatIsGone) {
 }
 
 }  // namespace
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -22,7 +22,7 @@
 #include "base/registers.h"
 #include "system/clock.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 using traffic::Cause;
 using traffic::Item;
@@ -258,4 +258,4 @@ void PacketThread::answer_too_big(std::span<Item> items) {
   }
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -16,7 +16,7 @@
 #include "system/descriptor.h"
 #include "traffic/plane.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 class PacketThread {
  public:
@@ -107,4 +107,4 @@ class PacketThread {
   std::vector<Change> changes_;  // In order: a port may be given up and taken again, or the reverse.
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -9,7 +9,7 @@
 #include "base/cast.h"
 #include "base/net.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 struct Endpoint {
   Address address;
@@ -66,4 +66,4 @@ inline Endpoint endpoint_of(const sockaddr_storage& s) {
   return {address_of(a.sin_addr), big_endian(a.sin_port)};
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -12,7 +12,7 @@
 
 #include "system/errno_text.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr const char* kDevice = "/dev/net/tun";
@@ -139,4 +139,4 @@ Result<Tun> Tun::take_over(const std::string& name, std::vector<Descriptor> held
   return tun;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -7,7 +7,7 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 class Tun {
  public:
@@ -47,4 +47,4 @@ class Tun {
   std::vector<Descriptor> queues_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -8,7 +8,7 @@
 #include <bit>
 #include <cerrno>
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 using traffic::Coalescer;
@@ -119,4 +119,4 @@ void TunQueue::write(Bytes packet) {
   write_parts(std::span(parts).subspan(offload_ ? 0 : 1), 1);
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -13,7 +13,7 @@
 #include "traffic/plane.h"
 #include "traffic/segment.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// Used by one thread.
 class TunQueue {
@@ -54,4 +54,4 @@ class TunQueue {
   traffic::Coalescer coalescer_;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

@@ -9,7 +9,7 @@
 
 #include "ipsecd/packets/overruns.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 namespace {
 
 constexpr Family kFamilies[] = {Family::v4, Family::v6};
@@ -127,4 +127,4 @@ std::uint64_t UdpPorts::overruns() const {
   return sum;
 }
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

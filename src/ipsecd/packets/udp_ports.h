@@ -13,7 +13,7 @@
 #include "ipsecd/packets/packet_thread.h"
 #include "system/descriptor.h"
 
-namespace ipsecd {
+namespace ipseckey::ipsecd {
 
 /// For the engine's thread.
 class UdpPorts {
@@ -65,4 +65,4 @@ class UdpPorts {
   std::uint64_t overruns_of_closed_ = 0;
 };
 
-}  // namespace ipsecd
+}  // namespace ipseckey::ipsecd

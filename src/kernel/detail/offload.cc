@@ -18,7 +18,7 @@
 #include "base/cast.h"
 #include "system/descriptor.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 constexpr std::string_view kFeature = "esp-hw-offload";
@@ -82,4 +82,4 @@ std::vector<std::string> offload_devices() {
   return devices;
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

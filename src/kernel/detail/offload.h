@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// The names of this network namespace's devices that have the feature esp-hw-offload, on or off (ethtool's ioctl).
 std::vector<std::string> offload_devices();
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

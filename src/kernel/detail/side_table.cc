@@ -15,7 +15,7 @@
 
 #include "kernel/detail/xfrm_add.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 namespace {
 
 constexpr std::uint32_t kDirections = pfkey::kFlagInbound | pfkey::kFlagOutbound;
@@ -161,4 +161,4 @@ std::string side_table_path() {
   return fmt::format("/run/ipseckey/sadb-{}.db", info.st_ino);
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "pfkey/message.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 /// What is kept of one SA.
 struct SideRow {
@@ -64,4 +64,4 @@ class SideTable {
 /// The file for this process' network namespace, each of which has SAs of its own: /run/ipseckey/sadb-NUMBER.db.
 std::string side_table_path();
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

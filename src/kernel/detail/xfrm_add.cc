@@ -8,7 +8,7 @@
 #include "kernel/detail/xfrm_parts.h"
 #include "pfkey/units.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 using pfkey::Diagnostic;
 using pfkey::Message;
@@ -55,4 +55,4 @@ std::optional<Refusal> put_add(Message& m, std::uint16_t type, const XfrmWorld& 
   return std::nullopt;
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

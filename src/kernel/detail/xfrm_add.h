@@ -9,7 +9,7 @@
 #include "kernel/xfrm_world.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 inline constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
 
@@ -30,4 +30,4 @@ void set_way(pfkey::Message& sa, std::uint32_t way);
 std::optional<Refusal> put_add(pfkey::Message& m, std::uint16_t type, const XfrmWorld& world, std::string& remark,
                                NetlinkBatch& out);
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 Attributes::Attributes(Bytes payload, std::size_t fixed) {
   const auto aligned = [](std::size_t n) { return (n + 3) & ~std::size_t{3}; };
@@ -21,4 +21,4 @@ Attributes::Attributes(Bytes payload, std::size_t fixed) {
   }
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

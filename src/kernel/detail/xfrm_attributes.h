@@ -17,7 +17,7 @@
 #include "pfkey/alignment.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 inline constexpr std::uint16_t kSaDirection = 33;  ///< XFRMA_SA_DIR, since Linux 6.10: one octet.
 inline constexpr std::uint8_t kDirectionIn = 1, kDirectionOut = 2;
@@ -106,4 +106,4 @@ class Attributes {
   std::array<bool, kAttributes> empty_{};
 };
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

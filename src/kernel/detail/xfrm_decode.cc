@@ -18,7 +18,7 @@
 #include "kernel/detail/xfrm_ports.h"
 #include "pfkey/algorithms.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using pfkey::Lifetime;
@@ -379,4 +379,4 @@ std::optional<Message> event_of(const NetlinkMessage& n, const DecodeContext& co
   return m;
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -8,7 +8,7 @@
 #include "kernel/netlink.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 /// What a decoder must be told.
 struct DecodeContext {
@@ -26,4 +26,4 @@ std::optional<pfkey::Message> sa_of(Bytes payload, const DecodeContext& context)
 /// malformed.
 std::optional<pfkey::Message> event_of(const NetlinkMessage& m, const DecodeContext& context);
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -16,7 +16,7 @@
 #include "kernel/detail/xfrm_ports.h"
 #include "pfkey/algorithms.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using pfkey::Message;
@@ -303,4 +303,4 @@ bool put_replay(Bytes payload, std::uint64_t value, std::uint32_t direction, Net
   return true;
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

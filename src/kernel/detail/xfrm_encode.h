@@ -7,7 +7,7 @@
 #include "kernel/netlink.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 /// XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA to complete a larval SA. False: it is too large; nothing
 /// was appended.
@@ -39,4 +39,4 @@ bool put_limits(Bytes payload, const pfkey::Lifetime& soft, const pfkey::Lifetim
 /// bits) names neither or both, the two. False: the payload is no SA.
 bool put_replay(Bytes payload, std::uint64_t value, std::uint32_t direction, NetlinkBatch& out);
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 // A number of digits at `at`, which moves behind them.
@@ -47,4 +47,4 @@ pfkey::Sensitivity label_of(std::string_view context) {
   return label;
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -5,7 +5,7 @@
 
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 /// The security context that stands for a label: its MLS part says level and compartments.
 std::string context_of(const pfkey::Sensitivity& label);
@@ -14,4 +14,4 @@ std::string context_of(const pfkey::Sensitivity& label);
 /// What it does not understand is left out: compare context_of() of it.
 pfkey::Sensitivity label_of(std::string_view context);
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

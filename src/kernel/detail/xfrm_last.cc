@@ -5,7 +5,7 @@
 
 #include "kernel/detail/xfrm_parts.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 using pfkey::Message;
 
@@ -35,4 +35,4 @@ void LastNumbers::put(Message& request, std::string& remark) const {
   request.replay_value = sa->replay_value.value_or(pfkey::ReplayValue{});
 }
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

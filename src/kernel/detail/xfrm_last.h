@@ -8,7 +8,7 @@
 #include "kernel/detail/xfrm_decode.h"
 #include "kernel/xfrm_world.h"
 
-namespace kernel {
+namespace ipseckey::kernel {
 
 class LastNumbers {
  public:
@@ -31,4 +31,4 @@ class LastNumbers {
   std::vector<pfkey::Message> gone_;
 };
 
-}  // namespace kernel
+}  // namespace ipseckey::kernel

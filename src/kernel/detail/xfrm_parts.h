@@ -8,7 +8,7 @@
 #include "kernel/detail/side_table.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 inline constexpr std::string_view kIdleNotEnforced =
     "idle limits will not be enforced: Linux has none; they are kept for save";
@@ -50,4 +50,4 @@ inline pfkey::Message partner_of(const pfkey::Message& sa, std::uint32_t spi) {
   return name;
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -13,7 +13,7 @@
 
 #include "pfkey/extensions.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using M = pfkey::Message;
@@ -229,4 +229,4 @@ std::string_view not_of_linux(const M& add) {
   return "";
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -9,7 +9,7 @@
 #include "kernel/netlink.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 /// The interface indexes of the devices that an SA names; 0: it names none.
 struct Devices {
@@ -34,4 +34,4 @@ bool bars_direction(const pfkey::Message& m, std::uint32_t direction);
 /// What of an ADD Linux has no place for, or this program does not ask of it; empty: nothing.
 std::string_view not_of_linux(const pfkey::Message& add);
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "pfkey/icmp.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 /// Sets both; 0 is any. The protocol is set.
 inline void put_ports(xfrm_selector& sel, std::uint16_t source, std::uint16_t destination) {
@@ -34,4 +34,4 @@ inline bool has_port_ranges(const xfrm_selector& sel) {
   return partial(sel.sport_mask) || partial(sel.dport_mask);
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

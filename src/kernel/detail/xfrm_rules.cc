@@ -19,7 +19,7 @@
 #include "pfkey/extensions.h"
 #include "pfkey/requirements.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 namespace {
 
 using pfkey::Message;
@@ -227,4 +227,4 @@ Message refused(const Message& request, const Refusal& why) {
   return m;
 }
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -8,7 +8,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/message.h"
 
-namespace kernel::xfrm {
+namespace ipseckey::kernel::xfrm {
 
 struct Refusal {
   std::uint8_t error;  ///< errno.
@@ -38,4 +38,4 @@ Refusal meaning(const pfkey::Message& request, int error, std::string_view text,
 /// The error reply to a request.
 pfkey::Message refused(const pfkey::Message& request, const Refusal& why);
 
-}  // namespace kernel::xfrm
+}  // namespace ipseckey::kernel::xfrm

@@ -4,7 +4,7 @@
 
 #include "lang/key_text.h"
 
-namespace lang {
+namespace ipseckey::lang {
 namespace {
 
 // Behind a length that would be right if each digit were a character.
@@ -44,4 +44,4 @@ std::string encrypt_key_sizes(const RuleView& v) {
                      iv.empty() ? if_text(*v.encrypt, given * 2) : "");
 }
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -6,7 +6,7 @@
 #include "lang/spec.h"
 #include "pfkey/algorithms.h"
 
-namespace lang {
+namespace ipseckey::lang {
 
 /// The command, the rows of its algorithms (null if none was asked for or there is none such), and whether it gives a
 /// key, if only one that could not be read.
@@ -46,4 +46,4 @@ std::string unusual_size(const RuleView& v);
 /// Bits at the end of the encryption key that are an explicit initial IV.
 unsigned reserved_bits(const RuleView& v);
 
-}  // namespace lang
+}  // namespace ipseckey::lang

@@ -13,7 +13,7 @@
 #include "pfkey/icmp.h"
 #include "traffic/hash.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 bool is_dying(const Flow& flow) { return flow.dying.load(std::memory_order_relaxed); }
@@ -217,4 +217,4 @@ void Choice::erase(Flow& flow, Epochs& epochs) {
   publish(std::move(fewer), epochs);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

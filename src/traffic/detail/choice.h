@@ -15,7 +15,7 @@
 #include "traffic/detail/flow.h"
 #include "traffic/detail/lookup.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class Choice {
  public:
@@ -79,4 +79,4 @@ class Choice {
   std::atomic<std::uint64_t> rejuvenated_{0};  // SAs that were dying and are not any more.
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -10,7 +10,7 @@
 #include "engine/sadb.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -140,4 +140,4 @@ TEST(Choice, AnSaIsFoundWhileItChangesItsAge) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

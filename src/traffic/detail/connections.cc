@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kFirst = 16;
@@ -57,4 +57,4 @@ bool Connections::insert(std::uint64_t tag, std::size_t exact) {
   return true;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

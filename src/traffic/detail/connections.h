@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Not for several threads at once: Flow guards it.
 class Connections {
@@ -37,4 +37,4 @@ class Connections {
   std::uint64_t size_ = 0;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -8,6 +8,8 @@
 
 #include "traffic/detail/keyed_hash.h"
 
+namespace ipseckey {
+
 namespace {
 thread_local bool out_of_memory = false;
 }  // namespace
@@ -113,3 +115,5 @@ TEST(KeyedHash, TellsAddressesOfTheFamiliesApart) {
 
 }  // namespace
 }  // namespace traffic
+
+}  // namespace ipseckey

@@ -8,7 +8,7 @@
 
 #include "traffic/detail/keyed_hash.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class DatagramIds {
  public:
@@ -44,4 +44,4 @@ class DatagramIds {
   std::array<std::atomic<std::uint32_t>, 1024> counters_{};
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

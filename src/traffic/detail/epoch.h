@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class Epochs {
  public:
@@ -67,4 +67,4 @@ class Epochs {
   std::deque<Retired> retired_;  // Epochs ascend.
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 #include "traffic/detail/rounds.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -168,4 +168,4 @@ TEST(Rounds, QuestionsAreAnsweredSomeAtATime) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

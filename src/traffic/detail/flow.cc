@@ -14,7 +14,7 @@
 #include "traffic/detail/wrap.h"
 #include "traffic/hash.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using M = pfkey::Message;
@@ -350,4 +350,4 @@ engine::Carried Flow::carried() const {
   return c;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -20,7 +20,7 @@
 #include "traffic/packet.h"
 #include "traffic/sa_numbers.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// What an SA covers (RFC 4301 section 4.4.1.1); addresses by prefix, a protocol of 0 and ports that are not there are
 /// any. ICMP's type is where the source port is, its code where the other one is.
@@ -189,4 +189,4 @@ class Flow {
 /// in either order. A tunnel is ESP's; AH may be one for the same packets, or in transport mode for what ESP makes.
 bool joined(const Flow& one, const Flow& other);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

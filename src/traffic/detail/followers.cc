@@ -2,7 +2,7 @@
 
 #include "traffic/detail/wrap.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 Followers::Ends Followers::of_sender(const Flow& flow) {
   const Selectors& s = flow.selectors;
@@ -100,4 +100,4 @@ void Followers::at(std::uint32_t spi, const Address& address, absl::FunctionRef<
   }
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -11,7 +11,7 @@
 #include "traffic/detail/epoch.h"
 #include "traffic/detail/flow.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// For the engine's thread. A peer is known by the outer ends as the SAs have them, and in tunnel mode by the networks
 /// inside too: hosts behind one NAT may have the same address and port in the files. It is known as long as there is an
@@ -57,4 +57,4 @@ class Followers {
   std::set<std::tuple<Address, std::uint32_t, Flow*>> moved_;  // Where they send, and their SPI.
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -1,6 +1,6 @@
 #include "traffic/detail/keep_alives.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -69,4 +69,4 @@ std::optional<nanoseconds> KeepAlives::deadline() const {
   return queue_.begin()->first;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -10,7 +10,7 @@
 #include "base/instant.h"
 #include "traffic/detail/flow.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// For the engine's thread. An SA whose packets leave costs nothing but a look when its time would have come.
 class KeepAlives {
@@ -35,4 +35,4 @@ class KeepAlives {
   unsigned looked_at_ = 0;  // Since due() last gave nullptr.
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/net.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class KeyedHash {
  public:
@@ -57,4 +57,4 @@ class KeyedHash {
   std::array<std::uint64_t, 2> key_;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -8,7 +8,7 @@
 
 #include "traffic/detail/epoch.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// T has a member `hash`, 32 bits that are well mixed.
 template <class T>
@@ -94,4 +94,4 @@ class Lookup {
   std::size_t size_ = 0;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

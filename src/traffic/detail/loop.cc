@@ -3,7 +3,7 @@
 #include "traffic/detail/wrap.h"
 #include "traffic/hash.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 std::uint64_t seconds_of(Instant t) {
@@ -71,4 +71,4 @@ Nesting nesting(const Flow& flow, const Headers& h, Bytes packet, Returned& retu
   return meant ? Nesting::inside : Nesting::back;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

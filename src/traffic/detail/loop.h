@@ -8,7 +8,7 @@
 #include "base/instant.h"
 #include "traffic/detail/flow.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Datagrams of ESP in UDP of our own that came back in fragments, by their first ones: the others show no ports. For
 /// any thread. They are forgotten after kKept, or when more of them come.
@@ -34,4 +34,4 @@ enum class Nesting : std::uint8_t {
 /// ESP, AH, or ESP in UDP on the SA's own ports, fragments included. `packet`: whole, as `h` was read from it.
 Nesting nesting(const Flow& flow, const Headers& h, Bytes packet, Returned& returned, Instant now);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

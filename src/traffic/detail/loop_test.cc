@@ -7,7 +7,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -207,4 +207,4 @@ TEST(Loop, AnSaForEspTakesEspToItsOwnPeer) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -5,7 +5,7 @@
 #include "traffic/detail/tcp.h"
 #include "traffic/header.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::uint16_t kLeastV4 = 536, kLeastV6 = 1220;
@@ -54,4 +54,4 @@ void lower_mss(MutableBytes packet, const Headers& h, std::uint32_t mtu) {
   }
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

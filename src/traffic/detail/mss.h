@@ -3,7 +3,7 @@
 /// a tunnel has room for, so that no segment is too long for it.
 #include "traffic/packet.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Whether it is TCP's SYN or SYN-ACK, whole.
 bool opens_connection(Bytes packet, const Headers& h);
@@ -13,4 +13,4 @@ bool opens_connection(Bytes packet, const Headers& h);
 /// (RFC 1624). `packet` is a whole one that opens a connection.
 void lower_mss(MutableBytes packet, const Headers& h, std::uint32_t mtu);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -7,7 +7,7 @@
 #include "traffic/detail/tcp.h"
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -192,4 +192,4 @@ TEST(Mss, WithoutTheOptionAndInTransportModeItStays) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 std::uint64_t PeerPlace::tag_of(const Address& address, std::uint16_t port) {
   constexpr std::uint64_t kSome = std::uint64_t{1} << 63, kOdd = 0x9e3779b97f4a7c15;
@@ -35,4 +35,4 @@ void PeerPlace::expect_nothing() {
   seen_.store(kAnywhere, std::memory_order_relaxed);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -9,7 +9,7 @@
 #include "base/net.h"
 #include "traffic/detail/spin_lock.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// An address and a UDP port.
 struct Place {
@@ -48,4 +48,4 @@ class PeerPlace {
   std::uint64_t number_ = 0;  // Of what was seen last.
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 #include "pfkey/icmp.h"
 #include "traffic/header.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using pfkey::kProtoIcmp, pfkey::kProtoIcmpV6;
@@ -83,4 +83,4 @@ bool covers(const Flow& flow, Bytes packet, const Headers& ends, IcmpErrors erro
   return answer && flow.selectors.match(*answer);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -7,7 +7,7 @@
 #include "traffic/packet.h"
 #include "traffic/plane.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Whether a packet, whole and with the headers `h`, is one.
 bool is_icmp_error(Bytes packet, const Headers& h);
@@ -21,4 +21,4 @@ std::optional<Headers> answer_to_quoted(Bytes packet, const Headers& h);
 /// Whether the SA covers a packet that came by it, `ends` being its headers with what AH vouches for.
 bool covers(const Flow& flow, Bytes packet, const Headers& ends, IcmpErrors errors);
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -217,4 +217,4 @@ TEST(IcmpErrors, EveryTruncationAndEveryBitOfWhatIsQuoted) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -11,7 +11,7 @@
 #include "traffic/detail/wrap.h"
 #include "traffic/header.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kUnit = 8, kMostPayload = UINT16_MAX;
@@ -212,4 +212,4 @@ Reassembly::Verdict Reassembly::take(Packet& packet, const Headers& h, Instant n
   return finish(*d, packet);
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

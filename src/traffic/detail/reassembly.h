@@ -11,7 +11,7 @@
 #include "base/instant.h"
 #include "traffic/packet.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// One worker's. Bounded: kMost datagrams at a time, each for kPatience; the oldest gives way to a new one. The memory
 /// of a datagram, 67 KiB, is allocated when so many are in the making for the first time, and kept.
@@ -52,4 +52,4 @@ class Reassembly {
   std::size_t used_ = 0, lost_ = 0;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

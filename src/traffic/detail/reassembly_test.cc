@@ -6,7 +6,7 @@
 
 #include "traffic/testing.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using namespace testing;
@@ -258,4 +258,4 @@ TEST(Reassembly, ADatagramThatCannotGrowIsDroppedWithoutAnAnswer) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 // One word more than the window has, so that a word is only cleared when all of its numbers lie left of the window.
 ReplayWindow::ReplayWindow(std::uint32_t size, std::uint64_t highest)
@@ -51,4 +51,4 @@ void ReplayWindow::advance(std::uint64_t number) {
   if (number % 64 != 63) word(number) &= (bit(number + 1)) - 1;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

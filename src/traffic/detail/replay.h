@@ -6,7 +6,7 @@
 
 #include "pfkey/message.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class ReplayWindow {
  public:
@@ -42,4 +42,4 @@ class ReplayWindow {
   std::vector<std::uint64_t> ring_;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -6,7 +6,7 @@
 #include <random>
 #include <set>
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 using Verdict = ReplayWindow::Verdict;
@@ -105,4 +105,4 @@ TEST(Replay, ExtendedNumbersAreInferredWithoutAWindowAsWithOneOf64) {
 }
 
 }  // namespace
-}  // namespace traffic
+}  // namespace ipseckey::traffic

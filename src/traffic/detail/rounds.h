@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 class Rounds {
  public:
@@ -30,4 +30,4 @@ class Rounds {
   std::size_t given_ = 0;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -2,7 +2,7 @@
 /// A lock for a few instructions.
 #include <atomic>
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// Held by packet threads for a few instructions, and seldom longer: while the window changes its size or the table of
 /// connections doubles, to 1 MiB at most, which takes about a millisecond. (A std::mutex would put a packet thread to
@@ -19,4 +19,4 @@ class SpinLock {
   std::atomic_flag held_;
 };
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

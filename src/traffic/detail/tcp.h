@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 inline constexpr std::size_t kTcpLeast = 20;  ///< Bytes of a header without options.
 inline constexpr std::size_t kTcpSequence = 4, kTcpAck = 8, kTcpOffset = 12, kTcpFlags = 13, kTcpWindow = 14,
@@ -20,4 +20,4 @@ inline std::size_t tcp_header(Bytes segment) {
   return size < kTcpLeast || size > segment.size() ? 0 : size;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-namespace traffic {
+namespace ipseckey::traffic {
 namespace {
 
 constexpr std::size_t kUdpHeader = 8;
@@ -229,4 +229,4 @@ void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu) {
   item.cause = Cause::none;
 }
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic

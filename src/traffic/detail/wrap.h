@@ -7,7 +7,7 @@
 #include "traffic/header.h"
 #include "traffic/plane.h"
 
-namespace traffic {
+namespace ipseckey::traffic {
 
 /// AH of one packet: whose it is, its number, and where it starts. Without a Flow the others mean nothing, and are not
 /// set: a batch would be cleared octet by octet for them.
@@ -104,4 +104,4 @@ struct Ends {
 std::optional<Ends> true_ends(Bytes headers);
 inline constexpr std::size_t kMostHeaders = 40 + 2048;  ///< IPv6 with as much as ipsecd keeps of what arrives.
 
-}  // namespace traffic
+}  // namespace ipseckey::traffic
