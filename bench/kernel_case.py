@@ -1,5 +1,5 @@
 """COUNT SAs into the kernel of this guest, by three programs one after another: messages that were ready beforehand
-(bare_xfrm), `ipseckey -f`, `ip -batch`. Prints the rows of doc/benchmarks.md."""
+(bare_xfrm), `ipseckey -f`, `ip -batch`. Prints the rows of doc/explanation/benchmarks.md."""
 import os
 import subprocess
 import sys

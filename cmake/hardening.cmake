@@ -1,6 +1,6 @@
 # Both programs read bytes of strangers. The compiler limits what a fault in handling them can do: Debian's
 # hardening=+all, control-flow protection and, outside the packet path, CHECKED_OPTIONS: locals that begin as
-# zeros, and checks of the standard library's containers. Their price for a packet is in doc/benchmarks.md.
+# zeros, and checks of the standard library's containers. Their price for a packet is in doc/explanation/benchmarks.md.
 # Sanitizers see more than these do, and some are in their way.
 set(CHECKED_OPTIONS)
 if(IPSECKEY_SANITIZE OR IPSECKEY_TSAN OR IPSECKEY_FUZZ)

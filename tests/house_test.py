@@ -65,7 +65,7 @@ class House(unittest.TestCase):
         files = {
             "src/a/detail/flow.h": "\n",
             "fuzz/sealed.cc": "\n",
-            "doc/design.md": "`flow.h`, `detail/flow.h`, `src/a/detail/flow.h`, `fuzz/sealed.cc`, `fuzz/NAME.cc`\n"
+            "doc/explanation/design.md": "`flow.h`, `detail/flow.h`, `src/a/detail/flow.h`, `fuzz/sealed.cc`, `fuzz/NAME.cc`\n"
                              "`low.h`, `a/flow.h`,\n`flow.cc`, flaw.h\n",
             "README.md": "`sealed.h`\n",
             "CONTRIBUTING.md": "\n`src/sealed.cc`\n",
@@ -73,8 +73,8 @@ class House(unittest.TestCase):
         }
         self.assertEqual(sorted(finds(files)),
                          ["CONTRIBUTING.md:2: there is no src/sealed.cc", "README.md:1: there is no sealed.h",
-                          "doc/design.md:2: there is no a/flow.h", "doc/design.md:2: there is no low.h",
-                          "doc/design.md:3: there is no flow.cc"])
+                          "doc/explanation/design.md:2: there is no a/flow.h", "doc/explanation/design.md:2: there is no low.h",
+                          "doc/explanation/design.md:3: there is no flow.cc"])
 
     def test_each_rule_finds_its_line(self):
         left_open = "left open: finish it or write an issue"

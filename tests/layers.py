@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds src/ to the arrows of doc/design.md: which folder may include and link which, and who may touch the system.
+"""Holds src/ to the arrows of doc/explanation/design.md: which folder may include and link which, and who may touch the system.
 
 usage: layers.py [ROOT]    Prints each break as file:line: reason, and fails if there is one.
 """
@@ -197,7 +197,7 @@ def check_tree(root: pathlib.Path):
     for file in sources(source):
         path = file.relative_to(source).as_posix()
         if path.split("/")[0] not in ARROWS:
-            yield f"src/{path}:1: no arrow leads to or from this folder: see doc/design.md"
+            yield f"src/{path}:1: no arrow leads to or from this folder: see doc/explanation/design.md"
             continue
         for number, why in check_source(path, file.read_text()):
             yield f"src/{path}:{number}: {why}"

@@ -127,7 +127,7 @@ class Layers(unittest.TestCase):
              "src/engine/a.cc:1: time is an argument here: only the outermost layers read a clock"),
             ("lang/a.cc", "auto t = ::time(nullptr);\n",
              "src/lang/a.cc:1: time is an argument here: only the outermost layers read a clock"),
-            ("extra/a.cc", "", "src/extra/a.cc:1: no arrow leads to or from this folder: see doc/design.md"),
+            ("extra/a.cc", "", "src/extra/a.cc:1: no arrow leads to or from this folder: see doc/explanation/design.md"),
             ("lang/CMakeLists.txt", "layer(lang\n  USES pfkey engine)\n",
              "src/lang/CMakeLists.txt:1: lang may not link engine"),
         )

@@ -84,7 +84,7 @@ std::optional<pfkey::Message> find_sa(backend::Backend& engine, const backend::S
 
 /// "esp SA spi 0x2112 dst 192.0.2.1".
 std::string text_of(const backend::SaName& name);
-/// The plan for a person and, as lines of kinds "plan" (doc/json.md), for a program.
+/// The plan for a person and, as lines of kinds "plan" (doc/reference/json.md), for a program.
 std::string plan_text(Plan& plan);
 std::string plan_json(Plan& plan, const std::string& sadb, const std::string& file);
 /// What became of it, or would: a line of kind "apply".

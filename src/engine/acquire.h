@@ -1,5 +1,5 @@
 #pragma once
-/// ACQUIREs under way, and what they propose (RFC 2367 section 3.1.6; "Acquire" in doc/pf-key.md).
+/// ACQUIREs under way, and what they propose (RFC 2367 section 3.1.6; "Acquire" in doc/reference/pf-key.md).
 #include <chrono>
 #include <cstdint>
 #include <optional>

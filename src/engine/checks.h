@@ -1,6 +1,7 @@
 #pragma once
 /// What is asked of a request before it may change anything: the sections "Input", "Addresses" and "ADD" of
-/// doc/pf-key.md. What every SADB asks stands in pfkey/requirements.h; here is what needs this engine's own knowledge.
+/// doc/reference/pf-key.md. What every SADB asks stands in pfkey/requirements.h; here is what needs this engine's own
+/// knowledge.
 #include <concepts>
 #include <cstdint>
 #include <optional>

@@ -1,4 +1,4 @@
-// One row for each diagnostic that the engine sends, and doc/pf-key.md's list of them.
+// One row for each diagnostic that the engine sends, and doc/reference/pf-key.md's list of them.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -247,7 +247,7 @@ TEST(Diagnostics, EachHasItsRequestAndARefusalChangesNothing) {
 
 // The rows "| number | NAME | who | ..." below a heading of the document: numbers and who.
 std::set<std::pair<int, std::string>> listed(const std::string& heading) {
-  std::ifstream document(DOC_DIR "/pf-key.md");
+  std::ifstream document(DOC_DIR "/reference/pf-key.md");
   std::set<std::pair<int, std::string>> rows;
   bool inside = false;
   for (std::string line; std::getline(document, line);) {

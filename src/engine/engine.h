@@ -1,6 +1,6 @@
 #pragma once
 /// The key engine: the SADB as a state machine of messages and time. No text, no I/O, no clock.
-/// What it answers, and where it deliberately differs from Solaris, is in doc/pf-key.md.
+/// What it answers, and where it deliberately differs from Solaris, is in doc/reference/pf-key.md.
 #include <absl/functional/function_ref.h>
 
 #include <chrono>
@@ -139,7 +139,7 @@ class Engine {
 };
 
 /// Who hears a message of that type: the reply to a request, an error, or a notice (section "Delivery" of
-/// doc/pf-key.md). ACQUIRE and REGISTER: by the SA type, 0 being the extended kind.
+/// doc/reference/pf-key.md). ACQUIRE and REGISTER: by the SA type, 0 being the extended kind.
 Audience audience_of(pfkey::Type type, pfkey::SaType satype);
 
 }  // namespace ipseckey::engine

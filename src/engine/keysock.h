@@ -1,6 +1,6 @@
 #pragma once
 /// The socket layer of PF_KEY without sockets: clients, registrations, promiscuous mode and who hears what
-/// (RFC 2367 section 1.4 and Solaris' rules; doc/pf-key.md).
+/// (RFC 2367 section 1.4 and Solaris' rules; doc/reference/pf-key.md).
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>

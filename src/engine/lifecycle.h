@@ -1,5 +1,5 @@
 #pragma once
-/// How SAs age: when something is due, and what is due (section "Lifecycle" of doc/pf-key.md).
+/// How SAs age: when something is due, and what is due (section "Lifecycle" of doc/reference/pf-key.md).
 #include <absl/container/btree_set.h>
 
 #include <chrono>

@@ -1,7 +1,7 @@
 #pragma once
 /// A second SADB, deliberately naive, for model_test.cc: a list that is searched from end to end, and a clock that
-/// ticks every second. It follows doc/pf-key.md and shares nothing with the engine but the messages. It knows the
-/// requests and extensions that model_test.cc makes; checks of single fields have their own tests.
+/// ticks every second. It follows doc/reference/pf-key.md and shares nothing with the engine but the messages. It knows
+/// the requests and extensions that model_test.cc makes; checks of single fields have their own tests.
 #include <cstdint>
 #include <optional>
 #include <vector>

@@ -79,7 +79,7 @@ constexpr std::array kRows = {
         {},
         false,
         "carry packets: create this TUN device; packets routed into it leave\n"
-        "protected, or are dropped (doc/dataplane.md)"},
+        "protected, or are dropped (doc/reference/dataplane.md)"},
     Row{"--workers", "N", &Options::workers, {1, 64}, true, "use N packet threads; default 1"},
     Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "MTU of the host's links; default 1500"},
     Row{"--mark",
@@ -138,7 +138,7 @@ constexpr std::array kWords = {
          {},
          &Options::beside_ike,
          "leave the UDP ports of SAs to an IKE daemon, and receive\nESP in UDP beside it "
-         "(doc/dataplane.md)",
+         "(doc/reference/dataplane.md)",
          true},
     Word{"--no-path-reports",
          {},

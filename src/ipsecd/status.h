@@ -28,7 +28,7 @@ struct Status {
 };
 
 std::string status_text(const Status& status);
-/// One line; doc/dataplane.md has its members.
+/// One line; doc/reference/dataplane.md has its members.
 std::string status_json(const Status& status);
 /// The text format 0.0.4: counters by direction, and of drops by cause.
 std::string status_prometheus(const Status& status);

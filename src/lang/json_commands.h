@@ -1,5 +1,5 @@
 #pragma once
-/// Commands out of a file of JSON: objects as get and dump print them under --json (doc/json.md).
+/// Commands out of a file of JSON: objects as get and dump print them under --json (doc/reference/json.md).
 #include <deque>
 #include <map>
 #include <set>

@@ -1,7 +1,7 @@
 #pragma once
 /// The SAs of a DUMP as a file: lang/savable.h decides which SAs and in which order; a SaveFormat
 /// decides how they look.
-/// kCommandFormat is the inverse of parse and request, lossless (doc/design.md, "save").
+/// kCommandFormat is the inverse of parse and request, lossless (doc/explanation/design.md, "save").
 #include <string>
 
 #include "base/secret_text.h"

@@ -71,7 +71,7 @@ std::optional<Fault> read_extension(Reader& in, Message& m) {
   return std::nullopt;
 }
 
-// Key, salt and explicit IV are one value of the language, and of whoever joins them again (doc/pf-key.md).
+// Key, salt and explicit IV are one value of the language, and of whoever joins them again (doc/reference/pf-key.md).
 bool one_key_holds(const Message& m) {
   const std::size_t iv = m.initial_iv ? m.initial_iv->material.size() : 0;
   return !m.encrypt_key || m.encrypt_key->material.size() + iv <= Secret::kMaxSize;

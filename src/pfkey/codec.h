@@ -1,5 +1,6 @@
 #pragma once
-/// PF_KEY messages to bytes and back. The wire form is in doc/pf-key.md; the facts are RFC 2367's and Solaris'.
+/// PF_KEY messages to bytes and back. The wire form is in doc/reference/pf-key.md; the facts are RFC 2367's and
+/// Solaris'.
 #include <cstddef>
 #include <cstdint>
 #include <expected>

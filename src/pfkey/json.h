@@ -1,5 +1,5 @@
 #pragma once
-/// Messages and reports as JSON for programs: one object, one line. doc/json.md describes every member;
+/// Messages and reports as JSON for programs: one object, one line. doc/reference/json.md describes every member;
 /// share/schema/ipseckey.schema.json says the same to a validator.
 #include <array>
 #include <cstdint>

@@ -102,7 +102,7 @@ void print_due(std::string_view label, const Message& m, const std::optional<Lif
   lines.line(label, text);
 }
 
-// A reply carries an idle limit only if somebody asked for it (doc/pf-key.md).
+// A reply carries an idle limit only if somebody asked for it (doc/reference/pf-key.md).
 void print_default_idle(const Message& m, const PrintOptions& options, Lines& lines) {
   if (!options.idles || !m.current || !m.hard || (m.idle && !m.idle->empty())) return;
   const std::uint64_t half = m.hard->addtime / 2;

@@ -1,6 +1,6 @@
 #pragma once
 /// PF_KEY v2 messages, typed. Everything above the sockets speaks this; bytes exist only in codec.h.
-/// Numbers are RFC 2367's with the Solaris extensions (net/pfkeyv2.h there); doc/pf-key.md is our reference.
+/// Numbers are RFC 2367's with the Solaris extensions (net/pfkeyv2.h there); doc/reference/pf-key.md is our reference.
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -238,7 +238,7 @@ struct ExtendedDump {
   bool operator==(const ExtendedDump&) const = default;
 };
 
-// Ours: what Linux has beside PF_KEY (doc/pf-key.md, "Extensions of ours").
+// Ours: what Linux has beside PF_KEY (doc/reference/pf-key.md, "Extensions of ours").
 
 /// A number of its own: the member of Message says what it counts.
 struct Number {
@@ -334,7 +334,8 @@ struct Message {
   std::optional<SpiRange> spi_range;
   std::optional<ExtendedRegister> extended_register;
   std::optional<ExtendedDump> extended_dump;
-  std::optional<Key> initial_iv;  ///< Ours: the explicit IV of an SA, in GET and DUMP replies (doc/pf-key.md).
+  std::optional<Key>
+      initial_iv;  ///< Ours: the explicit IV of an SA, in GET and DUMP replies (doc/reference/pf-key.md).
 
   std::optional<Number> reqid;     ///< Joins an SA to the templates of policies.
   std::optional<Number> if_id;     ///< Joins it to an XFRM interface.

@@ -1,6 +1,6 @@
 #pragma once
 /// What ipsecd tells a client beyond PF_KEY: base headers of type RESERVED (0) with pid 0, which PF_KEY itself never
-/// sends. doc/pf-key.md lists them.
+/// sends. doc/reference/pf-key.md lists them.
 #include <cerrno>
 #include <cstdint>
 #include <optional>

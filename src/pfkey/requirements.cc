@@ -1,5 +1,6 @@
-// THE table: a row is broken or not, and the first broken one is the answer. The order is a contract (doc/pf-key.md,
-// "Input checks of ADD"), and rows rely on those above them: a key is measured when its algorithm is known.
+// THE table: a row is broken or not, and the first broken one is the answer. The order is a contract
+// (doc/reference/pf-key.md, "Input checks of ADD"), and rows rely on those above them: a key is measured when its
+// algorithm is known.
 //  1. Predicates that more than a line holds.
 //  2. The rows, part by part.
 //  3. The walk, which the compiler unrolls: a load of a million SAs asks all of them a million times.

@@ -1,5 +1,6 @@
 #pragma once
-/// The packet path (doc/design.md, "Life of a packet"): AH and ESP as functions of a packet, the SAs and the time.
+/// The packet path (doc/explanation/design.md, "Life of a packet"): AH and ESP as functions of a packet, the SAs and
+/// the time.
 ///
 /// One Plane for each Engine, shared by all threads: the engine's thread puts SAs into it through the Carrier that it
 /// is; each packet thread owns one Worker. Workers take no lock that the engine's thread holds. For an SA they

@@ -33,7 +33,7 @@ class Row(NamedTuple):
     package: str = ""  # ...and a package of Debian that most machines have.
 
 
-KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/dataplane.md |
+KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/reference/dataplane.md |
   while read -r line; do echo "${line%...}$(od -An -tx1 -N20 /dev/urandom | tr -d ' \n')"; done >keys"""
 # A network of its own, with the address of the first host.
 HOST = ("ip link set lo up; ip link add cable type veth peer name far; ip link set far up; "
@@ -79,7 +79,7 @@ build/bin/ipseckey"""),
     Row("systemctl enable --now ipsec-manual-key", instead="systemctl enable ipsec-manual-key", why=UNITS),
     Row("man ipseckey", package="man-db"),
     Row("cmake --install build --prefix /usr/local"),  # After the package, whose units would be hidden.
-    # doc/dataplane.md: one of the two hosts. Between two of them packets go in tests/dataplane and in ./quickstart.
+    # doc/reference/dataplane.md: one of the two hosts. Between two of them packets go in tests/dataplane and in ./quickstart.
     Row("""ipsecd --tun ipsec0 &
 ipseckey -f keys
 ip address add 10.1.0.1/32 dev ipsec0

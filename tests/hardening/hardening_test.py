@@ -17,7 +17,7 @@ PROGRAMS = [BUILD / "bin" / name for name in ("ipseckey", "ipsecd")]
 EVERYWHERE = {"-fPIE", "-fstack-protector-strong", "-fstack-clash-protection", "-Wformat-security", "-Werror",
               "-fcf-protection" if X86 else "-mbranch-protection=standard",
               *(["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"] if OPTIMIZED else [])}
-# Where no packet goes through; doc/benchmarks.md has what these would cost one.
+# Where no packet goes through; doc/explanation/benchmarks.md has what these would cost one.
 CHECKED = {"-ftrivial-auto-var-init=zero", "-D_GLIBCXX_ASSERTIONS"}
 PACKET_PATH = re.compile(r"(traffic|crypto)/.*|ipsecd/packets/(packet_thread|inlet|outlet|tun|tun_queue)\.cc")
 

@@ -115,7 +115,7 @@ class InputTest(unittest.TestCase):
             self.assertEqual([f.get("pointer") for f in out[0]["faults"]] == ["/kind"], kind in ("message", "gap"), kind)
 
     def test_the_examples_of_the_manual(self):
-        examples = re.findall(r"```jsonl\n(.*?)```", (ROOT / "doc/json.md").read_text(), re.DOTALL)
+        examples = re.findall(r"```jsonl\n(.*?)```", (ROOT / "doc/reference/json.md").read_text(), re.DOTALL)
         documents = [json.loads(line) for example in examples for line in example.splitlines()]
         self.assertGreater(len(documents), 2)
         for document in documents:
@@ -142,7 +142,7 @@ class SchemaTest(unittest.TestCase):
             self.assertEqual(members - found, set(), kind)
 
     def test_the_examples_of_the_manual_are_valid(self):
-        examples = re.findall(r"```json\n(.*?)```", (ROOT / "doc/json.md").read_text(), re.DOTALL)
+        examples = re.findall(r"```json\n(.*?)```", (ROOT / "doc/reference/json.md").read_text(), re.DOTALL)
         documents = [json.loads(example) for example in examples]
         self.assertEqual({d["kind"] for d in documents}, KINDS)
         for document in documents:

@@ -1,5 +1,5 @@
 """The transcripts (tests/transcripts) on both SADBs: the same commands to ipsecd and to the kernel, and what they say has
-to be the same, but for the differences that doc/sadbs.md lists. Each of those has a row here, and has to occur."""
+to be the same, but for the differences that doc/reference/sadbs.md lists. Each of those has a row here, and has to occur."""
 import difflib
 import os
 import re
@@ -71,7 +71,7 @@ def run(sadb, folder, words, given):
     return f"{done.stdout.decode(errors='replace')}[status {done.returncode}]\n"
 
 
-# Differences that doc/sadbs.md names, each with what makes them equal.
+# Differences that doc/reference/sadbs.md names, each with what makes them equal.
 DIFFERENT = (
     ("a direction that nobody gave: both for ipsecd, none for the kernel",
      r" inbound outbound|, inbound and outbound|inbound, outbound(, )?", ""),

@@ -6,7 +6,7 @@
     pf_key.py get SPI SRC DST             print the SA; its keys are replaced by their length
     pf_key.py listen [N]                  print the next N messages (default: all until Ctrl-C)
 
-The socket is /run/ipsecd/pfkey.sock, or the one that the variable PF_KEY_SOCKET names. doc/pf-key.md describes each
+The socket is /run/ipsecd/pfkey.sock, or the one that the variable PF_KEY_SOCKET names. doc/reference/pf-key.md describes each
 message and extension. One packet of the socket is one message. Integers are in the host's byte order; SPIs, ports,
 addresses and keys are in network byte order.
 """
@@ -48,7 +48,7 @@ def key(kind, octets):
 
 
 class Refused(Exception):
-    """ipsecd refused a request: the error as of errno, and a diagnostic (doc/pf-key.md lists them)."""
+    """ipsecd refused a request: the error as of errno, and a diagnostic (doc/reference/pf-key.md lists them)."""
 
 
 class PfKey:

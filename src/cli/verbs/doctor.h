@@ -19,7 +19,7 @@ struct Diagnosis {
 /// For a person: at most 80 columns, one screen.
 std::string doctor_screen(const Diagnosis& diagnosis);
 
-/// For a program: kind "doctor" of doc/json.md, a line.
+/// For a program: kind "doctor" of doc/reference/json.md, a line.
 std::string doctor_json(const Diagnosis& diagnosis);
 
 }  // namespace ipseckey::cli
