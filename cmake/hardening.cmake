@@ -7,10 +7,11 @@ if(IPSECKEY_SANITIZE OR IPSECKEY_TSAN OR IPSECKEY_FUZZ)
   return()
 endif()
 
-# A library that is loaded into a program cannot be compiled for one.
-set(module $<STREQUAL:$<TARGET_PROPERTY:TYPE>,MODULE_LIBRARY>)
-target_compile_options(flags INTERFACE $<$<NOT:${module}>:-fPIE>)
-target_link_options(flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,-z,noexecstack)
+# Programs are position independent. Where a layer is part of a library, too, CMake says -fPIC instead.
+set(type $<TARGET_PROPERTY:TYPE>)
+set(library $<OR:$<STREQUAL:${type},MODULE_LIBRARY>,$<STREQUAL:${type},SHARED_LIBRARY>,$<BOOL:$<TARGET_PROPERTY:POSITION_INDEPENDENT_CODE>>>)
+target_compile_options(flags INTERFACE $<$<NOT:${library}>:-fPIE>)
+target_link_options(flags INTERFACE $<$<STREQUAL:${type},EXECUTABLE>:-pie> -Wl,-z,noexecstack)
 
 target_compile_options(flags INTERFACE -fstack-protector-strong -fstack-clash-protection -Wformat -Wformat-security)
 # The C library checks only what is optimized.

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/outcome.h"
+#include "api/outcome.h"
 #include "lang/compare.h"
 #include "lang/save.h"
 #include "must.h"
@@ -48,7 +48,7 @@ std::span<const std::byte> next(std::span<const std::byte>& rest) {
 }
 
 void take(Message&& m, lang::Saver& saver) {
-  const cli::Outcome outcome = cli::outcome_of(m, {m.satype, 1, {}, (m.seq & 1) != 0});
+  const api::Outcome outcome = api::outcome_of(m, {m.satype, 1, {}, (m.seq & 1) != 0});
   MUST(harmless(outcome.text));
   lang::SaSpec wanted;
   wanted.hard_addtime = lang::Count{m.seq};

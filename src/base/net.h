@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/export.h"
 
 namespace ipseckey {
 
@@ -28,20 +29,20 @@ struct Address {
 /// The unspecified address of a family: 0.0.0.0 or ::.
 constexpr Address unspecified(Family family) { return {family, {}}; }
 
-bool is_unspecified(const Address& a);
-bool is_loopback(const Address& a);    ///< 127/8 or ::1.
-bool is_multicast(const Address& a);   ///< 224/4, 255.255.255.255 or ff00::/8.
-bool is_link_local(const Address& a);  ///< 169.254/16 or fe80::/10.
+IPSECKEY_API bool is_unspecified(const Address& a);
+IPSECKEY_API bool is_loopback(const Address& a);    ///< 127/8 or ::1.
+IPSECKEY_API bool is_multicast(const Address& a);   ///< 224/4, 255.255.255.255 or ff00::/8.
+IPSECKEY_API bool is_link_local(const Address& a);  ///< 169.254/16 or fe80::/10.
 
 /// ::ffff:a.b.c.d as the IPv4 address a.b.c.d; anything else unchanged (RFC 4291 section 2.5.5.2).
-Address unmapped(const Address& a);
+IPSECKEY_API Address unmapped(const Address& a);
 
 /// The address with every bit after the first `length` cleared.
-Address masked(const Address& a, unsigned length);
+IPSECKEY_API Address masked(const Address& a, unsigned length);
 
 /// Dotted quad or RFC 4291 text, nothing else: no names, no ports, no scope.
-std::optional<Address> parse_address(std::string_view text);
+IPSECKEY_API std::optional<Address> parse_address(std::string_view text);
 /// RFC 5952 text.
-std::string to_string(const Address& a);
+IPSECKEY_API std::string to_string(const Address& a);
 
 }  // namespace ipseckey

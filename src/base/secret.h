@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/export.h"
 
 namespace ipseckey {
 
 /// Owns key bytes. Moves, does not copy; clone() is the one way to a second copy and is visible at the call.
-class Secret {
+class IPSECKEY_API Secret {
  public:
   static constexpr std::size_t kMaxSize = 256;  ///< Bytes.
 
@@ -41,6 +42,8 @@ class Secret {
   std::size_t size_ = 0;
 };
 
+IPSECKEY_API bool operator==(const Secret& a, const Secret& b);
+
 /// A growing buffer for text and messages that hold keys: left out of core dumps, locked as far as the limits allow,
 /// wiped when it is let go of and when it moves.
 class SecretBuffer {
@@ -67,7 +70,7 @@ class SecretBuffer {
 };
 
 /// Overwrites memory in a way that the optimiser may not skip: line buffers, encoded messages.
-void wipe(MutableBytes b);
+IPSECKEY_API void wipe(MutableBytes b);
 
 /// Whether every byte is zero, in time that depends on the size alone.
 bool all_zero(Bytes b);

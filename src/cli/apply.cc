@@ -14,12 +14,12 @@
 #include <filesystem>
 #include <optional>
 
+#include "api/outcome.h"
 #include "apply/carry_out.h"
 #include "apply/lock.h"
 #include "apply/owner_rows.h"
 #include "apply/plan.h"
 #include "backend/sadb_place.h"
-#include "cli/outcome.h"
 #include "cli/warnings.h"
 #include "pfkey/units.h"
 #include "system/held_signals.h"
@@ -183,7 +183,7 @@ class CarryingOut {
   }
 
   bool report(const apply::PlannedSa& sa, const pfkey::Message& reply) {
-    const Outcome outcome = outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
+    const api::Outcome outcome = api::outcome_of(reply, {sa.name.satype, sa.name.spi, sa.name.dst, false});
     if (!outcome.ok || (!outcome.text.empty() && warnings_.shows({lang::Severity::warning, 0, 0, outcome.text}, 0)))
       say(fmt::format("{}: {}: {}", outcome.ok ? "warning" : "error", apply::text_of(sa.name), outcome.text));
     if (session_.settings().service && (reply.error == EPERM || reply.error == EACCES))

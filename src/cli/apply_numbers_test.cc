@@ -4,9 +4,9 @@
 
 #include <fstream>
 
+#include "api/open.h"
 #include "backend/memory.h"
 #include "backend/testing.h"
-#include "cli/open.h"
 #include "cli/program.h"
 
 namespace ipseckey::cli {
@@ -103,8 +103,8 @@ class ApplyNumbers : public ::testing::Test {
                     },
                 .view_kernel = nullptr,
                 .open_scratch =
-                    [](Scratch kind) {
-                      return open_scratch(
+                    [](api::Scratch kind) {
+                      return api::open_scratch(
                           {.socket = "", .clock = [] { return Instant{}; }, .kernel_lacks = {}, .stop_fd = -1}, kind);
                     }};
     for (std::string& word : arguments)

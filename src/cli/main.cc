@@ -6,9 +6,9 @@
 #include <new>
 #include <string_view>
 
+#include "api/names.h"
+#include "api/open.h"
 #include "apply/owner_rows.h"
-#include "cli/names.h"
-#include "cli/open.h"
 #include "cli/program.h"
 #include "cli/this_host.h"
 #include "system/held_signals.h"
@@ -51,18 +51,18 @@ std::string environment(const char* name) {
 }
 
 cli::World this_world(cli::Console& console) {
-  cli::Surroundings around = cli::surroundings();
+  api::Surroundings around = api::surroundings();
   around.stop_fd = HeldSignals::fd();
   return {
       .console = console,
-      .names = cli::system_names(),
-      .host_name = cli::host_namer(),
-      .protocol_name = cli::protocol_name,
+      .names = api::system_names(),
+      .host_name = api::host_namer(),
+      .protocol_name = api::protocol_name,
       .clock = around.clock,
       .pid = static_cast<std::uint32_t>(getpid()),
-      .open = [around](const std::string& where) { return cli::open_sadb(where, around); },
+      .open = [around](const std::string& where) { return api::open_sadb(where, around); },
       .view_kernel = kernel::view_kernel,
-      .open_scratch = [around](cli::Scratch kind) { return cli::open_scratch(around, kind); },
+      .open_scratch = [around](api::Scratch kind) { return api::open_scratch(around, kind); },
       .host = [clock = around.clock] { return cli::this_host(clock()); },
       .credentials = environment("CREDENTIALS_DIRECTORY"),
       .owner_rows =

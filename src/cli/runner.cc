@@ -229,7 +229,7 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   answered_[index] = true;
   const Target& target = targets_[index];
   Queued& q = queued_[target.queued];
-  Outcome outcome = outcome_of(reply, target.asked);
+  api::Outcome outcome = api::outcome_of(reply, target.asked);
   const bool silent = outcome.ok && outcome.text.empty() && reply.type != pfkey::Type::get && q.messages == 1;
   if (!silent) say_up_to(target.queued + 1);
   if (!outcome.ok) {
@@ -248,7 +248,8 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   if (reply.type == pfkey::Type::get) {
     show_sa(session_, reply);
   } else if (q.messages > 1 && !session_.settings().json) {
-    session_.console().out(done_text(reply.type, target.asked) + '\n');  // A name with many addresses: each is told.
+    session_.console().out(api::done_text(reply.type, target.asked) +
+                           '\n');  // A name with many addresses: each is told.
   }
 }
 

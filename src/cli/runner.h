@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "api/outcome.h"
 #include "cli/files.h"
 #include "cli/key_reuse.h"
-#include "cli/outcome.h"
 #include "cli/reporter.h"
 #include "cli/session.h"
 #include "cli/status.h"
@@ -82,7 +82,7 @@ class Runner {
   };
   struct Target {
     std::size_t queued;  // Whose message it is.
-    Asked asked;
+    api::Asked asked;
   };
 
   bool refuse(const lang::Line& line, std::string_view said);

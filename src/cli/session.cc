@@ -41,7 +41,7 @@ HostFacts Session::host() const {
   return facts;
 }
 
-void Session::use_scratch_sadb(Scratch kind) {
+void Session::use_scratch_sadb(api::Scratch kind) {
   check_ = true;
   sadb_ = world_.open_scratch(std::move(kind));
 }
@@ -51,7 +51,7 @@ Session Session::twin() {
     if (auto opened = world_.open(settings_.sadb)) sadb_ = std::move(*opened);
   Session twin(settings_, world_);
   twin.settings_.verbose = twin.settings_.stop_on_error = false;
-  Scratch kind{.whole = true, .rules = sadb_ ? sadb_->rules() : backend::Rules::engine};
+  api::Scratch kind{.whole = true, .rules = sadb_ ? sadb_->rules() : backend::Rules::engine};
   if (sadb_ && kind.rules == backend::Rules::engine) kind.usable = usable_in(*sadb_, world_.pid);
   twin.use_scratch_sadb(std::move(kind));
   return twin;

@@ -5,13 +5,13 @@
 #include <optional>
 #include <string>
 
+#include "api/open.h"
 #include "backend/backend.h"
 #include "base/instant.h"
 #include "cli/console.h"
 #include "cli/key_file.h"
 #include "cli/key_reuse.h"
 #include "cli/misplaced.h"
-#include "cli/open.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "cli/warnings.h"
@@ -33,8 +33,8 @@ struct World {
   std::uint32_t pid;  ///< Of this process, for the messages.
   std::function<Result<std::unique_ptr<backend::Backend>>(const std::string& where)> open;  ///< --sadb.
   std::function<kernel::KernelView()> view_kernel;                                          ///< For doctor.
-  std::function<std::unique_ptr<backend::Backend>(Scratch)> open_scratch;  ///< The empty SADB of a check.
-  Random random = kernel_random;                                           ///< For genkey.
+  std::function<std::unique_ptr<backend::Backend>(api::Scratch)> open_scratch;  ///< The empty SADB of a check.
+  Random random = kernel_random;                                                ///< For genkey.
   std::function<HostFacts()> host = {};  ///< The host as it is now, for warnings; empty: nothing is known.
   std::string credentials = {};          ///< CREDENTIALS_DIRECTORY; empty: none.
   std::string owner_rows = {};           ///< Where it is kept which file owns which SAs; empty: nowhere.
@@ -61,7 +61,7 @@ class Session {
   /// Why the last sadb() gave none: usage (--sadb has no such word) or no_sadb.
   Status no_sadb() const { return no_sadb_; }
   /// From now on a throw-away engine is the SADB, empty: a check's.
-  void use_scratch_sadb(Scratch kind);
+  void use_scratch_sadb(api::Scratch kind);
   /// A session of the same world with such a SADB, which keeps what it is given.
   Session twin();
   bool is_check() const { return check_; }

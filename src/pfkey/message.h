@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/boxed.h"
+#include "base/export.h"
 #include "base/net.h"
 #include "base/secret.h"
 
@@ -363,7 +364,7 @@ struct Message {
     m.type = type, m.satype = satype, m.error = error, m.diagnostic = diagnostic, m.seq = seq, m.pid = pid;
     return m;
   }
-  Message clone() const;  ///< Keys included.
+  IPSECKEY_API Message clone() const;  ///< Keys included.
   bool operator==(const Message&) const = default;
 };
 

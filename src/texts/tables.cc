@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "api/open.h"
 #include "base/text.h"
-#include "cli/open.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "ipsecd/exit.h"
@@ -98,7 +98,7 @@ std::vector<Row> lists() {
   return {commands_from(lang::Where::shell, "shell"),
           commands_from(lang::Where::file, "file"),
           {{"name", "writers"}, {"words", names_of(lang::kWriters)}},
-          {{"name", "sadbs"}, {"words", std::string(cli::kPlaces)}}};
+          {{"name", "sadbs"}, {"words", std::string(api::kPlaces)}}};
 }
 
 std::vector<Row> keywords() {

@@ -9,7 +9,7 @@
 #include <csignal>
 #include <stdexcept>
 
-#include "cli/open.h"
+#include "api/open.h"
 #include "kernel/view.h"
 
 namespace ipseckey::transcript {
@@ -292,7 +292,7 @@ std::unique_ptr<backend::Backend> Sadb::connect() { return std::make_unique<Clie
 Lab::Lab() : sadb([this] { return now; }) {}
 
 cli::World Lab::world(cli::Console& to) {
-  const cli::Surroundings around{"/run/ipsecd/pfkey.sock", [this] { return now; }};
+  const api::Surroundings around{"/run/ipsecd/pfkey.sock", [this] { return now; }};
   return {
       .console = to,
       .names = {find_host, [](const std::string& n) { return find_number<std::uint8_t>(kProtocols, n); },
@@ -303,10 +303,10 @@ cli::World Lab::world(cli::Console& to) {
       .pid = 4242,
       .open = [this, around](const std::string& where) -> Result<std::unique_ptr<backend::Backend>> {
         if (where == "auto" || where == "ipsecd") return sadb.connect();
-        return cli::open_sadb(where, around);
+        return api::open_sadb(where, around);
       },
       .view_kernel = kernel_of_the_machine,
-      .open_scratch = [around](cli::Scratch kind) { return cli::open_scratch(around, kind); },
+      .open_scratch = [around](api::Scratch kind) { return api::open_scratch(around, kind); },
       .random = count_up,
       .host = [] { return cli::HostFacts{is_local, {}}; },
       .credentials = "credentials",

@@ -1,4 +1,4 @@
-#include "cli/outcome.h"
+#include "api/outcome.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "pfkey/notices.h"
 #include "pfkey/units.h"
 
-namespace ipseckey::cli {
+namespace ipseckey::api {
 namespace {
 
 using pfkey::Diagnostic;
@@ -77,4 +77,4 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
 
 std::string done_text(Type type, const Asked& asked) { return fmt::format("{} {}", done(type), sa_name(asked)); }
 
-}  // namespace ipseckey::cli
+}  // namespace ipseckey::api

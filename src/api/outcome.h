@@ -5,7 +5,7 @@
 #include "lang/spec.h"
 #include "pfkey/message.h"
 
-namespace ipseckey::cli {
+namespace ipseckey::api {
 
 struct Asked {
   pfkey::SaType satype;
@@ -27,4 +27,4 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked);
 /// "added esp SA spi 0x2112 dst 192.0.2.1": what a command did, for commands that do it to many SAs.
 std::string done_text(pfkey::Type type, const Asked& asked);
 
-}  // namespace ipseckey::cli
+}  // namespace ipseckey::api

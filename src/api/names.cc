@@ -1,4 +1,4 @@
-#include "cli/names.h"
+#include "api/names.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 #include "base/cast.h"
 #include "base/text.h"
 
-namespace ipseckey::cli {
+namespace ipseckey::api {
 namespace {
 
 // IANA's numbers, for systems without /etc/protocols.
@@ -71,18 +71,32 @@ Result<std::vector<Address>> look_up(const std::string& name) {
   return addresses;
 }
 
-std::optional<std::uint8_t> find_protocol(const std::string& name) {
+// Of an entry of /etc/protocols or /etc/services and its aliases.
+using EntryText = std::array<char, 4096>;
+
+std::optional<std::uint8_t> known_protocol(const std::string& name) {
   for (const auto& row : kProtocols)
     if (text::list_has(row.names, name)) return row.number;
-  const protoent* p = getprotobyname(name.c_str());
-  if (!p || p->p_proto < 0 || p->p_proto > 255) return std::nullopt;
-  return static_cast<std::uint8_t>(p->p_proto);
+  return std::nullopt;
+}
+
+std::optional<std::uint8_t> find_protocol(const std::string& name) {
+  if (const auto known = known_protocol(name)) return known;
+  protoent entry{};
+  protoent* found = nullptr;
+  EntryText text{};
+  if (getprotobyname_r(name.c_str(), &entry, text.data(), text.size(), &found) != 0 || !found) return std::nullopt;
+  if (found->p_proto < 0 || found->p_proto > 255) return std::nullopt;
+  return static_cast<std::uint8_t>(found->p_proto);
 }
 
 std::optional<std::uint16_t> find_port(const std::string& name) {
-  const servent* s = getservbyname(name.c_str(), nullptr);
-  if (!s) return std::nullopt;
-  return ntohs(static_cast<std::uint16_t>(s->s_port));
+  servent entry{};
+  servent* found = nullptr;
+  EntryText text{};
+  if (getservbyname_r(name.c_str(), nullptr, &entry, text.data(), text.size(), &found) != 0 || !found)
+    return std::nullopt;
+  return ntohs(static_cast<std::uint16_t>(found->s_port));
 }
 
 class HostNamer {
@@ -132,6 +146,13 @@ lang::Names system_names() {
           find_protocol, find_port};
 }
 
+lang::Names numeric_names() {
+  return {[](const std::string&) -> Result<std::vector<Address>> {
+            return fail(Errc::not_found, "names are not looked up here");
+          },
+          known_protocol, [](const std::string&) { return std::nullopt; }};
+}
+
 std::function<std::optional<std::string>(const Address&)> host_namer() {
   return [namer = std::make_shared<HostNamer>()](const Address& a) { return (*namer)(a); };
 }
@@ -139,9 +160,11 @@ std::function<std::optional<std::string>(const Address&)> host_namer() {
 std::optional<std::string> protocol_name(std::uint8_t number) {
   for (const auto& row : kProtocols)
     if (row.number == number) return std::string(text::first_word(row.names));
-  const protoent* p = getprotobynumber(number);
-  if (!p) return std::nullopt;
-  return p->p_name;
+  protoent entry{};
+  protoent* found = nullptr;
+  EntryText text{};
+  if (getprotobynumber_r(number, &entry, text.data(), text.size(), &found) != 0 || !found) return std::nullopt;
+  return found->p_name;
 }
 
-}  // namespace ipseckey::cli
+}  // namespace ipseckey::api

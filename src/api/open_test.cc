@@ -1,4 +1,4 @@
-#include "cli/open.h"
+#include "api/open.h"
 
 #include <gmock/gmock.h>
 
@@ -8,7 +8,7 @@
 #include "pfkey/diagnostics.h"
 #include "pfkey/notices.h"
 
-namespace ipseckey::cli {
+namespace ipseckey::api {
 namespace {
 
 using backend::testing::ScriptedDaemon;
@@ -100,4 +100,4 @@ TEST(Open, TheKindOfErrorDecidesTheExitStatus) {
 }
 
 }  // namespace
-}  // namespace ipseckey::cli
+}  // namespace ipseckey::api

@@ -11,7 +11,7 @@
 #include "kernel/xfrm_world.h"
 #include "pfkey/algorithms.h"
 
-namespace ipseckey::cli {
+namespace ipseckey::api {
 
 /// What the choice depends on beside the words.
 struct Surroundings {
@@ -48,4 +48,4 @@ struct Scratch {
 /// added there.
 std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scratch kind = {});
 
-}  // namespace ipseckey::cli
+}  // namespace ipseckey::api

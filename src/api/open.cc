@@ -1,4 +1,4 @@
-#include "cli/open.h"
+#include "api/open.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@
 #include "system/local_addresses.h"
 #include "system/socket_path.h"
 
-namespace ipseckey::cli {
+namespace ipseckey::api {
 namespace {
 
 constexpr std::string_view kPathPrefix = "ipsecd:";
@@ -79,4 +79,4 @@ std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scrat
   return std::make_unique<backend::Memory>(std::move(options), clock);
 }
 
-}  // namespace ipseckey::cli
+}  // namespace ipseckey::api

@@ -1,0 +1,54 @@
+# libipseckey0, which holds the library, and libipseckey-dev, which one compiles against. Builds with sanitizers have neither.
+if(NOT TARGET libipseckey)
+  return()
+endif()
+# Debian keeps libraries of several processors side by side.
+set(libraries ${CMAKE_INSTALL_LIBDIR})
+if(EXISTS /etc/debian_version AND CMAKE_LIBRARY_ARCHITECTURE)
+  set(libraries lib/${CMAKE_LIBRARY_ARCHITECTURE})
+endif()
+set(soversion ${PROJECT_VERSION_MAJOR})
+
+install(TARGETS libipseckey EXPORT ipseckey
+  LIBRARY DESTINATION ${libraries} COMPONENT library NAMELINK_COMPONENT development
+  INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_BINARY_DIR}/include/ipseckey DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+
+# find_package(ipseckey) and pkg-config; both find the prefix from where they are.
+include(CMakePackageConfigHelpers)
+set(package_files ${libraries}/cmake/ipseckey)
+install(EXPORT ipseckey NAMESPACE ipseckey:: FILE ipseckeyConfig.cmake DESTINATION ${package_files} COMPONENT development)
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/ipseckeyConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ipseckeyConfigVersion.cmake DESTINATION ${package_files} COMPONENT development)
+string(REGEX REPLACE "[^/]+" ".." up ${libraries}/pkgconfig)
+configure_file(ipseckey.pc.in ipseckey.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ipseckey.pc DESTINATION ${libraries}/pkgconfig COMPONENT development)
+
+# Each package has its changelog and its licence.
+foreach(component library development)
+  set(name libipseckey${soversion})
+  if(component STREQUAL development)
+    set(name libipseckey-dev)
+  endif()
+  string(TOUPPER ${component} upper)
+  set(CPACK_DEBIAN_${upper}_PACKAGE_NAME ${name})
+  install(FILES debian/copyright ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name}
+    COMPONENT ${component})
+endforeach()
+
+list(APPEND CPACK_COMPONENTS_ALL library development)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_LIBRARY_DESCRIPTION
+"manual keying of IPsec for programs: the library
+Programs that use it add, change, delete and list security associations of
+IPsec in ipsecd or in the Linux kernel, listen to what others change, and read
+and write the command language of ipseckey and its JSON.")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libipseckey${soversion} (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION
+"manual keying of IPsec for programs: headers
+The headers of libipseckey, and what pkg-config and CMake need to find it. It
+wants C++23: g++ 12, clang 16 or a newer one.
+.
+An example is in the package ipseckey: examples/api/push_keys.cc.")

@@ -1,0 +1,24 @@
+#pragma once
+/// No exception leaves the library.
+#include <concepts>
+#include <exception>
+#include <new>
+#include <type_traits>
+
+#include "base/result.h"
+
+namespace ipseckey::api {
+
+/// What `work` returns, a Result; or an Error io instead of an exception. The texts are short enough to need no memory.
+template <std::invocable Work>
+std::invoke_result_t<Work> guarded(Work work) noexcept {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::io, "out of memory");
+  } catch (...) {
+    return fail(Errc::io, "callback threw");
+  }
+}
+
+}  // namespace ipseckey::api

@@ -1,0 +1,28 @@
+# The headers as programs see them, in BUILD/include/ipseckey: those of ours that ipseckey.h includes, with their includes
+# naming that folder. api/ipseckey.h itself becomes ipseckey/ipseckey.h.
+set(rewrite ${CMAKE_CURRENT_LIST_DIR}/rewrite-header.cmake)
+set(shown)
+function(show header)
+  if(header IN_LIST shown)
+    return()
+  endif()
+  list(APPEND shown ${header})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${header})
+  file(STRINGS ${PROJECT_SOURCE_DIR}/src/${header} includes REGEX "^#include \"")
+  foreach(line ${includes})
+    string(REGEX REPLACE "^#include \"(.*)\"$" "\\1" other ${line})
+    show(${other})
+  endforeach()
+  set(shown ${shown} PARENT_SCOPE)
+endfunction()
+show(api/ipseckey.h)
+
+set(headers)
+foreach(header ${shown})
+  string(REGEX REPLACE "^api/ipseckey\\.h$" "ipseckey.h" to ${header})
+  set(out ${CMAKE_BINARY_DIR}/include/ipseckey/${to})
+  add_custom_command(OUTPUT ${out} COMMAND ${CMAKE_COMMAND} -DIN=${PROJECT_SOURCE_DIR}/src/${header} -DOUT=${out} -P ${rewrite}
+    DEPENDS ${PROJECT_SOURCE_DIR}/src/${header} ${rewrite} VERBATIM)
+  list(APPEND headers ${out})
+endforeach()
+add_custom_target(public_headers ALL DEPENDS ${headers})

@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <string>
+
+#include "api/ipseckey.h"
+
+namespace {
+
+// How many more allocations succeed; negative: all.
+thread_local long left = -1;
+
+}  // namespace
+
+// Of a build that looks for leaks; elsewhere there are none.
+extern "C" {
+[[gnu::weak]] void __lsan_disable();
+[[gnu::weak]] void __lsan_enable();
+}
+
+// In the place of the ones that the whole test program would use.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  if (left == 0) throw std::bad_alloc();
+  if (left > 0) --left;
+  if (void* const p = std::malloc(size ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace ipseckey {
+namespace {
+
+// A SADB that memory ran out in is left where it is.
+class LeaksAllowed {
+ public:
+  LeaksAllowed() {
+    if (__lsan_disable) __lsan_disable();
+  }
+  LeaksAllowed(const LeaksAllowed&) = delete;
+  LeaksAllowed& operator=(const LeaksAllowed&) = delete;
+  ~LeaksAllowed() {
+    if (__lsan_enable) __lsan_enable();
+  }
+};
+
+// Lets memory run out at the first allocation, the second, and so on, until `work` succeeds. Returns how often it
+// failed.
+long fails_until_it_works(const std::function<Result<void>()>& work) {
+  constexpr long kMost = 100'000;
+  const LeaksAllowed leaks_allowed;
+  for (long allocations = 0; allocations < kMost; ++allocations) {
+    left = allocations;
+    const auto done = work();
+    const bool ran_out = left == 0;
+    left = -1;
+    if (done) return allocations;
+    EXPECT_TRUE(ran_out);
+    EXPECT_EQ(done.error().code, Errc::io);
+    EXPECT_EQ(done.error().text, "out of memory");
+    if (testing::Test::HasFailure()) return 0;
+  }
+  ADD_FAILURE() << "it never worked";
+  return 0;
+}
+
+const std::string kLine =
+    "add esp spi 0x2112 src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey 00112233445566778899aabbccddeeff "
+    "authalg sha256 authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+
+TEST(OutOfMemory, IsAnErrorOfReading) {
+  EXPECT_GT(fails_until_it_works([] -> Result<void> {
+              auto commands = read_commands(kLine);
+              if (!commands) return std::unexpected(std::move(commands.error()));
+              return {};
+            }),
+            3);
+}
+
+TEST(OutOfMemory, IsAnErrorOfOpeningAndAsking) {
+  EXPECT_GT(fails_until_it_works([] -> Result<void> {
+              const long allowed = std::exchange(left, -1);
+              auto commands = read_commands(kLine);
+              left = allowed;
+              auto sadb = Sadb::open("memory");
+              if (!sadb) return std::unexpected(std::move(sadb.error()));
+              auto added = sadb->ask(std::move(commands->requests.front().message));
+              if (!added) return std::unexpected(std::move(added.error()));
+              return sadb->dump(pfkey::SaType::unspec, [](pfkey::Message&&) {});
+            }),
+            3);
+}
+
+TEST(OutOfMemory, IsAnErrorOfWriting) {
+  EXPECT_GT(fails_until_it_works([] -> Result<void> {
+              const long allowed = std::exchange(left, -1);
+              auto commands = read_commands(kLine);
+              left = allowed;
+              auto writer = SaWriter::create(SaWriter::Format::commands, SaWriter::Keys::shown, "memory");
+              if (!writer) return std::unexpected(std::move(writer.error()));
+              auto text = writer->write(std::move(commands->requests.front().message));
+              if (!text) return std::unexpected(std::move(text.error()));
+              return {};
+            }),
+            1);
+}
+
+}  // namespace
+}  // namespace ipseckey
