@@ -35,9 +35,14 @@ foreach(component library development)
   install(FILES debian/copyright ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name}
     COMPONENT ${component})
 endforeach()
+install(FILES debian/library-lintian-overrides DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides COMPONENT library
+  RENAME libipseckey${soversion})
 
 list(APPEND CPACK_COMPONENTS_ALL library development)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+# For dpkg-shlibdeps of programs that use it, and so that the linker finds it.
+file(CONFIGURE OUTPUT debian/shlibs CONTENT "libipseckey @soversion@ libipseckey@soversion@ (>= @PROJECT_VERSION@)\n" @ONLY)
+file(CONFIGURE OUTPUT debian/triggers CONTENT "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_BINARY_DIR}/debian/shlibs ${CMAKE_CURRENT_BINARY_DIR}/debian/triggers)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_LIBRARY_DESCRIPTION
 "manual keying of IPsec for programs: the library

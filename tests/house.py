@@ -177,7 +177,7 @@ def check_tree(root: pathlib.Path):
             if first != path:
                 yield f"{path}:{number}: {first} says the same: \"{sentence[:40]}...\""
         named += [(path, number, name) for number, name in names_of_files(path, text)]
-        if path.split("/")[0] in SOURCES and path.endswith((".cc", ".h")):
+        if path.split("/")[0] in (*SOURCES, "share") and path.endswith((".cc", ".h")):
             parts = path.split("/")
             places.update("/".join(parts[i:]) for i in range(len(parts)))
     for path, number, name in named:

@@ -1,7 +1,8 @@
 // How a text becomes requests:
 // 1. open_source() sees whether it is commands or JSON, and cuts it into commands.
-// 2. read_line() parses each. What is wrong with it is placed in the text by add(): by line and column, or, where an
-//    object of JSON was the command, by line and pointer.
+// 2. read_line() parses each. add() places its faults in the text: by line and column, or, where an object of JSON was
+// the
+//    command, by line and pointer.
 // 3. to_messages() makes the requests, one for each address of a destination's name. A command with an error has none.
 #include "api/language.h"
 
@@ -59,13 +60,8 @@ class CommandReader {
       case Kind::command:
         return read_line(line);
       case Kind::too_long:
-        return add({false,
-                    line.number,
-                    0,
-                    {},
-                    "the command is longer than " + std::to_string(lang::Source::kLongest) + " bytes"});
       case Kind::swallowed:
-        return add({true, line.number, 0, {}, "this command belongs to the comment above, which ends in a backslash"});
+        return add({line.kind == Kind::swallowed, line.number, 0, {}, lang::reason(line.kind)});
       case Kind::broken_off:
         ended_ = true;
         [[fallthrough]];

@@ -1,3 +1,10 @@
+// Names of hosts, protocols and ports, both ways.
+// 1. system_names() asks the resolver and the databases in /etc, and remembers hosts, so that a file that names one in
+//    each line asks once. numeric_names() asks nobody.
+// 2. kProtocols comes before /etc/protocols: minimal systems have no such file.
+// 3. host_namer() asks for the names of addresses that are printed. After a resolver that failed it asks no more,
+// because
+//    every question would wait for the same time-out.
 #include "api/names.h"
 
 #include <arpa/inet.h>
@@ -36,7 +43,7 @@ constexpr std::array kProtocols = {
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-// The sockaddr is copied, not looked at in place.
+// The sockaddr is copied: its alignment is unknown.
 std::optional<Address> address_of(const addrinfo& info) {
   Address a;
   if (info.ai_family == AF_INET && info.ai_addrlen >= sizeof(sockaddr_in)) {

@@ -313,9 +313,9 @@ bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& lin
     case lang::Line::Kind::command:
       return runner.feed(line);
     case lang::Line::Kind::too_long:
-      return runner.unreadable(line.number, fmt::format("the command is longer than {} bytes", lang::Source::kLongest));
+      return runner.unreadable(line.number, lang::reason(line.kind));
     case lang::Line::Kind::swallowed:
-      return runner.left_out(line.number, "this command belongs to the comment above, which ends in a backslash");
+      return runner.left_out(line.number, lang::reason(line.kind));
     case lang::Line::Kind::faulty:
       return runner.unreadable(source.faults());
     case lang::Line::Kind::broken_off:

@@ -1,5 +1,7 @@
 #include "lang/source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/cast.h"
@@ -58,6 +60,11 @@ Result<std::unique_ptr<Source>> open_source(Source::Fill fill) {
   };
   if (json.value_or(false)) return std::make_unique<JsonCommands>(std::move(whole));
   return std::make_unique<LineReader>(std::move(whole));
+}
+
+std::string reason(Line::Kind kind) {
+  if (kind == Line::Kind::too_long) return fmt::format("the command is longer than {} bytes", Source::kLongest);
+  return "this command belongs to the comment above, which ends in a backslash";
 }
 
 }  // namespace ipseckey::lang

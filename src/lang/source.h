@@ -31,6 +31,9 @@ struct Line {
   std::uint32_t length = 0;
 };
 
+/// What is wrong with a line that is `too_long` or `swallowed`.
+std::string reason(Line::Kind kind);
+
 /// A place in a file of JSON.
 struct JsonPlace {
   std::uint32_t line = 0;  ///< From 1.

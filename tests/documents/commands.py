@@ -109,6 +109,11 @@ curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
     Row("ipseckey flush", before=SERVING),
     Row("ipseckey -f sas.json", before=f"{SERVING}; umask 077; ipseckey --json dump > sas.json"),
     Row("ipseckey --sadb=kernel -s saved", "elsewhere", why="tests/vm/save_case.py"),
+    # The library. The last row of ./package above built it.
+    Row("apt install ./build/package/libipseckey*_*.deb", instead="yes | apt install ./build/package/libipseckey*_*.deb",
+        why="it asks whether to go on"),
+    Row("""c++ -std=c++23 share/examples/api/push_keys.cc -o push_keys $(pkg-config --cflags --libs ipseckey)
+./push_keys share/examples/ipseckeys memory"""),
     # CONTRIBUTING.
     Row("tools/install-deps unit && cmake -S . -B build -DIPSECKEY_TESTS=ON"),
     Row("tools/two-hosts"),

@@ -36,6 +36,6 @@ int main() {
   if (Secret() == Secret() || Secret().size() != -1 || secret_heap::allocate(1)) return 1;
   auto sadb = ipseckey::Sadb::open("memory");
   if (!sadb) return 1;
-  std::cout << mine.street() << ' ' << to_string(*theirs) << ' ' << sadb->name() << ' ' << text::escaped(pfkey::version) << ' '
-            << Error{0.5}.how_bad << ' ' << static_cast<int>(Family::jones) << ' ' << sizeof(Message) << '\n';
+  std::cout << mine.street() << ' ' << to_string(*theirs) << ' ' << sadb->name() << ' ' << text::escaped(pfkey::version)
+            << ' ' << Error{0.5}.how_bad << ' ' << static_cast<int>(Family::jones) << ' ' << sizeof(Message) << '\n';
 }

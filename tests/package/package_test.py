@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The .deb: what is in it, what lintian says, and its life (install, run, upgrade, remove, purge) in a clean root."""
+"""The packages: what is in them, what lintian says, the life of ipseckey (install, run, upgrade, remove, purge) and a
+program that is compiled with libipseckey-dev, in clean roots."""
 import os
 import pathlib
 import re
@@ -29,29 +30,38 @@ def run(*words, **how) -> str:
     return done.stdout
 
 
-def package() -> pathlib.Path:
-    return pathlib.Path(run(SOURCE / "package", BUILD).splitlines()[-1])
+def packages() -> list:
+    """What to compile with, the library, and, last, the programs."""
+    return [pathlib.Path(line) for line in run(SOURCE / "package", BUILD).splitlines()[-3:]]
+
+
+def contents(deb: pathlib.Path) -> list:
+    return [re.split(r" +", line, maxsplit=5)[5].split(" -> ")[0].rstrip("/") for line in run("dpkg-deb", "-c", deb).splitlines()]
 
 
 class Archive(unittest.TestCase):
     maxDiff = None
 
     def test_same_tree_same_bytes(self):
-        before = DEB.read_bytes()
+        before = [deb.read_bytes() for deb in DEBS]
         shutil.rmtree(BUILD / "_CPack_Packages")
-        self.assertEqual(package(), DEB)
-        self.assertTrue(before == DEB.read_bytes(), "the package differs from itself")
+        self.assertEqual(packages(), DEBS)
+        for deb, was in zip(DEBS, before):
+            self.assertTrue(was == deb.read_bytes(), f"{deb.name} differs from itself")
 
     def test_lintian_finds_nothing(self):
-        self.assertEqual(run("lintian", "--allow-root", "--fail-on", "error,warning", DEB), "")
+        for deb in DEBS:
+            self.assertEqual(run("lintian", "--allow-root", "--fail-on", "error,warning", deb), "")
 
     def test_an_install_is_the_same(self):
         with tempfile.TemporaryDirectory() as folder:
             run("cmake", "--install", BUILD, "--prefix", "/usr", env={**os.environ, "DESTDIR": folder})
             installed = sorted(f"./{p.relative_to(folder)}" for p in pathlib.Path(folder).rglob("*"))
-        packed = [re.split(r" +", line, maxsplit=5)[5].split(" -> ")[0].rstrip("/")
-                  for line in run("dpkg-deb", "-c", DEB).splitlines()]
-        self.assertEqual(installed, sorted(packed))
+        self.assertEqual(installed, sorted({name for deb in DEBS for name in contents(deb)}))
+
+    def test_no_file_is_in_two_of_them(self):
+        files = [name for deb in DEBS for name in contents(deb) if pathlib.PurePath(name).suffix]
+        self.assertEqual(sorted(files), sorted(set(files)))
 
     def test_the_library_for_short_packets_comes_along_where_there_is_one(self):
         self.assertEqual(re.findall(r"libipsec-mb\d+", run("dpkg-deb", "-f", DEB, "Depends")) != [],
@@ -77,18 +87,22 @@ class Archive(unittest.TestCase):
         self.assertEqual([u for u in UNITS if f"/lib/systemd/system/{u}\n" not in packed], [])
 
 
-class Life(unittest.TestCase):
+class InACleanRoot(unittest.TestCase):
     maxDiff = None
 
-    def setUp(self):
+    def make(self, dependencies: str):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="package."))
         self.addCleanup(shutil.rmtree, self.root)
-        clean_root.make(self.root, re.search(r"^ Depends: (.*)$", run("dpkg-deb", "-I", DEB), re.M)[1])
+        clean_root.make(self.root, dependencies)
         for kind, at in (("proc", "proc"), ("tmpfs", "run"), ("tmpfs", "dev")):
             run("mount", "-t", kind, "-o", "nosuid", kind, self.root / at)
             self.addCleanup(run, "umount", self.root / at)
         for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
             os.mknod(self.root / "dev" / name, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+
+    @staticmethod
+    def dependencies(deb: pathlib.Path) -> str:
+        return run("dpkg-deb", "-f", deb, "Depends").strip()
 
     def inside(self, *words) -> str:
         return run("chroot", self.root, *words, env={"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"})
@@ -99,6 +113,30 @@ class Life(unittest.TestCase):
     def install(self, deb: pathlib.Path) -> str:
         shutil.copy(deb, self.root / "tmp/it.deb")
         return self.dpkg("-i", "/tmp/it.deb")
+
+
+class Library(InACleanRoot):
+    def test_a_program_is_compiled_and_run(self):
+        development, library, _ = DEBS
+        self.make(self.dependencies(library) + ", g++, pkg-config")
+        for deb in (library, development):
+            self.install(deb)
+        shutil.copy(SOURCE / "share/examples/api/push_keys.cc", self.root / "tmp")
+        self.inside("sh", "-c", "g++ -std=c++23 /tmp/push_keys.cc -o /tmp/push_keys $(pkg-config --cflags --libs ipseckey)")
+        key = "00112233445566778899aabbccddeeff"
+        (self.root / "tmp/keys").write_text(f"add ah spi 0x2112 dst 192.0.2.2 authalg aes-xcbc authkey {key}\n")
+        self.assertIn("add ah spi 0x2112", self.inside("/tmp/push_keys", "/tmp/keys", "memory"))
+        self.dpkg("-r", "libipseckey-dev", self.name(library))
+        self.assertEqual(list((self.root / "usr").rglob("*ipseckey*")), [])
+
+    @staticmethod
+    def name(deb: pathlib.Path) -> str:
+        return run("dpkg-deb", "-f", deb, "Package").strip()
+
+
+class Life(InACleanRoot):
+    def setUp(self):
+        self.make(self.dependencies(DEB))
 
     def newer(self) -> pathlib.Path:
         """The same package, of a later version."""
@@ -216,5 +254,6 @@ if __name__ == "__main__":
     if INSIDE not in os.environ:
         os.environ[INSIDE] = "yes"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, "-B", *sys.argv])
-    DEB = package()
+    DEBS = packages()
+    DEB = DEBS[-1]
     unittest.main()
