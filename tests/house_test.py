@@ -194,9 +194,17 @@ class House(unittest.TestCase):
             self.assertEqual(finds({path: "// It begins anew.\n"}), [], path)
             self.assertTrue((pathlib.Path(__file__).resolve().parent.parent / entry).exists(), f"{entry}: done, or gone")
 
-    def test_links_of_documents_lead_to_files(self):
-        files = {"README.md": "[a](doc/a.md), [b](doc/b.md#part), [c](https://example.net/c), ![p](p.svg)\n", "doc/a.md": "[r](../README.md#x)\n\n[b](b.md)\n"}
-        self.assertEqual(sorted(finds(files)), ["README.md:1: there is no doc/b.md", "README.md:1: there is no p.svg", "doc/a.md:3: there is no b.md"])
+    def test_links_of_documents_lead_to_files_and_headings(self):
+        files = {
+            "README.md": "# The x, or `y`\n[a](doc/a.md), [b](doc/b.md#part), [c](https://example.net/c#d), ![p](p.svg), [l](LICENSE)\n",
+            "LICENSE": "text\n",
+            "doc/a.md": "[r](../README.md#the-x-or-y)\n\n[b](b.md)\n## Part 2\n[here](#part-2), [there](#part-3)\n"
+                        "```\n# Part 3\n```\n[no](../README.md#x)\n",
+        }
+        self.assertEqual(sorted(finds(files)),
+                         ["README.md:2: there is no doc/b.md#part", "README.md:2: there is no p.svg",
+                          "doc/a.md:3: there is no b.md", "doc/a.md:5: there is no #part-3",
+                          "doc/a.md:9: there is no ../README.md#x"])
 
     def test_an_empty_tree_is_no_success(self):
         self.assertEqual(finds({}), ["ROOT: no file here"])

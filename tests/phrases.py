@@ -56,6 +56,7 @@ COMPILED = tuple((re.compile(pattern.replace(" ", r"\s+"), re.I), instead) for p
 # What is no prose becomes this, which no phrase goes across; white space stays, so that lines can be counted.
 GAP = "\x01"
 NAMED_TEST = re.compile(r"\bTEST(?:_F|_P)?\(\s*\w+,\s*(\w+)\)|\bdef (test_\w+)\(")
+MARKDOWN_FENCE = re.compile(r"^( *)```.*?^\1```[ \t]*$", re.S | re.M)
 MARKDOWN_CODE = re.compile(r"^( *```).*?^\1[ \t]*$|`[^`\n]+`", re.S | re.M)
 ROFF_CODE = re.compile(r"^\.Bd -literal.*?^\.Ed$|^\.\\\".*?$|^@.*?$", re.S | re.M)
 ROFF_MACRO = re.compile(r"^\.[A-Z][a-z]?\b", re.M)
