@@ -51,7 +51,28 @@ PHRASES = (
     (r"\bfor ever\b", "forever, for good"),
     (r"\bis no (?:other )?case\b", "is handled alike"),
 )
-COMPILED = tuple((re.compile(pattern.replace(" ", r"\s+"), re.I), instead) for pattern, instead in PHRASES)
+# The same for documents and manual pages: in sources there are many of these still.
+OF_DOCUMENTS = (
+    (r"\balso (?:if|when|where)\b", "even if, even when"),
+    (r"\banother [\w-]+ than\b", "a different ... from, a ... other than"),
+    (r"\bnothing of (?:an?|the|its?|this|that)\b", "no part of, none of"),
+    (r"\bthe ones? of (?!them|these|those)", "that of, those of"),
+    (r"\bgo(?:es)? by\b", "use, leave by, be covered by"),
+    (r"\bcom(?:e|es) of\b", "result from"),
+    (r"\bhold(?:s|ing)? (?:\w+ ){1,4}against\b", "compare with"),
+    (r"\bnot to be (?!confused)\w+ed\b", "must not be, cannot be"),
+    (r"\bno whole\b", "not a whole"),
+    (r"\bto be had\b", "available"),
+    (r"\bwhat (?:became|becomes) of\b", "the result of"),
+    (r"\b(?:is|are) wanted\b", "is needed, is requested"),
+)
+
+
+def compiled(rows):
+    return tuple((re.compile(pattern.replace(" ", r"\s+"), re.I), instead) for pattern, instead in rows)
+
+
+COMPILED, COMPILED_OF_DOCUMENTS = compiled(PHRASES), compiled(OF_DOCUMENTS)
 
 # What is no prose becomes this, which no phrase goes across; white space stays, so that lines can be counted.
 GAP = "\x01"
@@ -112,7 +133,8 @@ def found(path: str, text: str):
     """(line, phrase, what to write instead) of each phrase."""
     if path in ("tests/phrases.py", "tests/house_test.py", "LICENSE"):
         return
+    rows = COMPILED + COMPILED_OF_DOCUMENTS if path.endswith(".md") or path.startswith("man/") else COMPILED
     for first, piece in prose(path, text):
-        for pattern, instead in COMPILED:
+        for pattern, instead in rows:
             for match in pattern.finditer(piece):
                 yield first + piece.count("\n", 0, match.start()), " ".join(match[0].split()), instead
