@@ -53,7 +53,8 @@ PIECES = re.compile(r'"[ \t]*\n\s*"')
 # Documents, besides those in doc/, and a source that one names.
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 NAMED_FILE = re.compile(r"`([a-z0-9_./-]+\.(?:cc|h))`")
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#+ +(.+?) *$", re.M)
 
 KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr \w+ k[A-Z]|using)\b")
 
@@ -137,12 +138,25 @@ def is_document(path: str) -> bool:
     return path in DOCUMENTS or re.fullmatch(r"doc/.+\.md", path) is not None
 
 
+def anchors(text: str) -> set:
+    """The names by which GitHub finds the headings of a document."""
+    headings = HEADING.findall(phrases.MARKDOWN_FENCE.sub("", text))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def broken_links(root: pathlib.Path, path: str, text: str):
-    """(line, link) of each link of a document to a file that does not exist."""
-    if is_document(path) and not path.startswith(phrases.STILL_TO_DO):
-        for match in LINK.finditer(text):
-            if "://" not in match[1] and not (root / path).parent.joinpath(match[1]).exists():
-                yield text.count("\n", 0, match.start()) + 1, match[1]
+    """(line, link) of each link of a document to a file or a heading that does not exist."""
+    if not is_document(path):
+        return
+    for match in LINK.finditer(text):
+        if "://" in match[1]:
+            continue
+        file = (root / path).parent / match[1] if match[1] else root / path
+        found = file.exists()
+        if found and match[2] and file.suffix == ".md":
+            found = match[2] in anchors(file.read_text())
+        if not found:
+            yield text.count("\n", 0, match.start()) + 1, match[1] + (f"#{match[2]}" if match[2] else "")
 
 
 def foreign(path: str, text: str):

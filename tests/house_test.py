@@ -163,12 +163,33 @@ class House(unittest.TestCase):
             ("it waits for ever", "for ever", "it waits forever; for every SA"),
             ("so this is no other case", "is no other case", "in no other case"),
         )
-        self.assertEqual(len(rows), len(phrases.PHRASES))
-        for (pattern, instead), (bad, phrase, fine) in zip(phrases.COMPILED, rows):
+        self.find_each(phrases.PHRASES, phrases.COMPILED, rows)
+
+    def find_each(self, patterns, compiled, rows):
+        self.assertEqual(len(rows), len(patterns))
+        for (pattern, instead), (bad, phrase, fine) in zip(compiled, rows):
             with self.subTest(bad):
-                self.assertEqual([m[0] for m in pattern.finditer(bad)], [phrase])
+                self.assertEqual([m[0].rstrip() for m in pattern.finditer(bad)], [phrase])
                 self.assertIsNone(pattern.search(fine), fine)
                 self.assertIn(f'README.md:2: "{phrase}": {instead}', finds({"README.md": f"\n{bad}\n"}))
+
+    def test_phrases_of_documents_are_found_there_and_not_in_sources(self):
+        rows = (
+            ("it works, also if the peer restarts", "also if", "it also works if the peer restarts"),
+            ("from another source than the SA's", "another source than", "from a source other than the SA's"),
+            ("nothing of the packet is left", "nothing of the", "nothing is left of the packet"),
+            ("it differs from the one of the RFC", "the one of", "the one that the RFC has; the one of these two"),
+            ("the packet goes by the tunnel", "goes by", "the packet goes through the tunnel"),
+            ("what comes of it is written", "comes of", "it comes from the peer"),
+            ("a test holds the page against them", "holds the page against", "rules against forged numbers hold"),
+            ("a table not to be shared by threads", "not to be shared", "that is not to be confused with ESP"),
+            ("it has no whole number of blocks", "no whole", "it is not a whole number of blocks"),
+            ("where more of them ought to be had", "to be had", "to be handled"),
+            ("it says what became of each command", "what became of", "it became dying"),
+            ("if one direction is wanted", "is wanted", "an unwanted packet"),
+        )
+        self.find_each(phrases.OF_DOCUMENTS, phrases.COMPILED_OF_DOCUMENTS, rows)
+        self.assertEqual(finds({"src/system/a.cc": "".join(f"// {bad}.\n" for bad, _, _ in rows)}), [])
 
     def test_phrases_are_looked_for_where_prose_is(self):
         again = '"anew": again, from scratch'
@@ -194,9 +215,17 @@ class House(unittest.TestCase):
             self.assertEqual(finds({path: "// It begins anew.\n"}), [], path)
             self.assertTrue((pathlib.Path(__file__).resolve().parent.parent / entry).exists(), f"{entry}: done, or gone")
 
-    def test_links_of_documents_lead_to_files(self):
-        files = {"README.md": "[a](doc/a.md), [b](doc/b.md#part), [c](https://example.net/c), ![p](p.svg)\n", "doc/a.md": "[r](../README.md#x)\n\n[b](b.md)\n"}
-        self.assertEqual(sorted(finds(files)), ["README.md:1: there is no doc/b.md", "README.md:1: there is no p.svg", "doc/a.md:3: there is no b.md"])
+    def test_links_of_documents_lead_to_files_and_headings(self):
+        files = {
+            "README.md": "# The x, or `y`\n[a](doc/a.md), [b](doc/b.md#part), [c](https://example.net/c#d), ![p](p.svg), [l](LICENSE)\n",
+            "LICENSE": "text\n",
+            "doc/a.md": "[r](../README.md#the-x-or-y)\n\n[b](b.md)\n## Part 2\n[here](#part-2), [there](#part-3)\n"
+                        "```\n# Part 3\n```\n[no](../README.md#x)\n",
+        }
+        self.assertEqual(sorted(finds(files)),
+                         ["README.md:2: there is no doc/b.md#part", "README.md:2: there is no p.svg",
+                          "doc/a.md:3: there is no b.md", "doc/a.md:5: there is no #part-3",
+                          "doc/a.md:9: there is no ../README.md#x"])
 
     def test_an_empty_tree_is_no_success(self):
         self.assertEqual(finds({}), ["ROOT: no file here"])

@@ -5,7 +5,6 @@ import re
 
 # Folders and files that are still to be gone through: a path that begins so is counted, not refused. It is empty when all are done.
 STILL_TO_DO = (
-    "doc/explanation/benchmarks.md", "doc/reference/dataplane.md", "doc/explanation/design.md", "doc/reference/json.md", "doc/reference/pf-key.md", "doc/reference/sadbs.md",
     "fuzz/", "src/base/", "src/cli/", "src/crypto/", "src/engine/", "src/kernel/", "src/lang/", "src/pfkey/",
     "src/traffic/", "tests/",
 )
@@ -52,11 +51,33 @@ PHRASES = (
     (r"\bfor ever\b", "forever, for good"),
     (r"\bis no (?:other )?case\b", "is handled alike"),
 )
-COMPILED = tuple((re.compile(pattern.replace(" ", r"\s+"), re.I), instead) for pattern, instead in PHRASES)
+# The same for documents and manual pages: in sources there are many of these still.
+OF_DOCUMENTS = (
+    (r"\balso (?:if|when|where)\b", "even if, even when"),
+    (r"\banother [\w-]+ than\b", "a different ... from, a ... other than"),
+    (r"\bnothing of (?:an?|the|its?|this|that)\b", "no part of, none of"),
+    (r"\bthe ones? of (?!them|these|those)", "that of, those of"),
+    (r"\bgo(?:es)? by\b", "use, leave by, be covered by"),
+    (r"\bcom(?:e|es) of\b", "result from"),
+    (r"\bhold(?:s|ing)? (?:\w+ ){1,4}against\b", "compare with"),
+    (r"\bnot to be (?!confused)\w+ed\b", "must not be, cannot be"),
+    (r"\bno whole\b", "not a whole"),
+    (r"\bto be had\b", "available"),
+    (r"\bwhat (?:became|becomes) of\b", "the result of"),
+    (r"\b(?:is|are) wanted\b", "is needed, is requested"),
+)
+
+
+def compiled(rows):
+    return tuple((re.compile(pattern.replace(" ", r"\s+"), re.I), instead) for pattern, instead in rows)
+
+
+COMPILED, COMPILED_OF_DOCUMENTS = compiled(PHRASES), compiled(OF_DOCUMENTS)
 
 # What is no prose becomes this, which no phrase goes across; white space stays, so that lines can be counted.
 GAP = "\x01"
 NAMED_TEST = re.compile(r"\bTEST(?:_F|_P)?\(\s*\w+,\s*(\w+)\)|\bdef (test_\w+)\(")
+MARKDOWN_FENCE = re.compile(r"^( *)```.*?^\1```[ \t]*$", re.S | re.M)
 MARKDOWN_CODE = re.compile(r"^( *```).*?^\1[ \t]*$|`[^`\n]+`", re.S | re.M)
 ROFF_CODE = re.compile(r"^\.Bd -literal.*?^\.Ed$|^\.\\\".*?$|^@.*?$", re.S | re.M)
 ROFF_MACRO = re.compile(r"^\.[A-Z][a-z]?\b", re.M)
@@ -112,7 +133,8 @@ def found(path: str, text: str):
     """(line, phrase, what to write instead) of each phrase."""
     if path in ("tests/phrases.py", "tests/house_test.py", "LICENSE"):
         return
+    rows = COMPILED + COMPILED_OF_DOCUMENTS if path.endswith(".md") or path.startswith("man/") else COMPILED
     for first, piece in prose(path, text):
-        for pattern, instead in COMPILED:
+        for pattern, instead in rows:
             for match in pattern.finditer(piece):
                 yield first + piece.count("\n", 0, match.start()), " ".join(match[0].split()), instead

@@ -42,6 +42,20 @@ def scripts() -> list:
     return found
 
 
+def first_column(document: str, heading: str) -> list:
+    """The words in backticks that begin the first cell of each row of the table below a heading."""
+    section = re.split(r"^## ", (ROOT / document).read_text(), flags=re.M)
+    rows = next(part for part in section if part.startswith(heading + "\n"))
+    return re.findall(r"^\| `([\w-]+)", rows, re.M)
+
+
+def options_of_packets() -> list:
+    """The options of ipsecd that need --tun, as src/ipsecd/options.cc marks them."""
+    text = (ROOT / "src/ipsecd/options.cc").read_text()
+    rows = re.findall(r"^    (?:Row|Word)\{\"(--[\w-]+)(.*?)\},?\n(?=    (?:Row|Word)\{|\};)", text, re.M | re.S)
+    return [name for name, row in rows if re.search(r"\btrue\b", row)]
+
+
 class Documents(unittest.TestCase):
     maxDiff = None
 
@@ -80,6 +94,16 @@ class Documents(unittest.TestCase):
     def test_quickstart_is_as_here(self):
         text = (ROOT / "quickstart").read_text()
         self.assertEqual([word for word in QUICKSTART if word not in text], [])
+
+    def test_the_reference_of_packets_has_each_cause_and_option(self):
+        document = "doc/reference/dataplane.md"
+        causes = re.findall(r'^    \{"(\w+)",', (ROOT / "src/traffic/cause.cc").read_text(), re.M)
+        self.assertGreater(len(causes), 20)
+        not_dropped = {"none", "held"}
+        self.assertEqual(first_column(document, "Causes of drops"), [cause for cause in causes if cause not in not_dropped])
+        options = options_of_packets()
+        self.assertIn("--no-path-reports", options)
+        self.assertEqual(sorted(first_column(document, "Options")), sorted([*options, "--tun", "--user"]))
 
 
 if __name__ == "__main__":

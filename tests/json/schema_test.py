@@ -32,6 +32,14 @@ def written():
     return [json.loads(line) for line in lines] + printed_by_sessions()
 
 
+def objects_of(text):
+    """The JSON documents of a text, one after another."""
+    decoder, at = json.JSONDecoder(), 0
+    while text[at:].strip():
+        document, at = decoder.raw_decode(text, len(text) - len(text[at:].lstrip()))
+        yield document
+
+
 def dumps():
     """The SAs of each dump in the transcripts that shows keys, and of no larval SA."""
     for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
@@ -116,7 +124,7 @@ class InputTest(unittest.TestCase):
 
     def test_the_examples_of_the_manual(self):
         examples = re.findall(r"```jsonl\n(.*?)```", (ROOT / "doc/reference/json.md").read_text(), re.DOTALL)
-        documents = [json.loads(line) for example in examples for line in example.splitlines()]
+        documents = [document for example in examples for document in objects_of(example)]
         self.assertGreater(len(documents), 2)
         for document in documents:
             INPUT.validate(document)
