@@ -14,7 +14,7 @@ OPTIMIZED = os.environ["CONFIG"] in ("Release", "RelWithDebInfo", "MinSizeRel")
 X86 = re.fullmatch("x86_64|AMD64|i[3-6]86", os.environ["PROCESSOR"])
 PROGRAMS = [BUILD / "bin" / name for name in ("ipseckey", "ipsecd")]
 
-EVERYWHERE = {"-fPIE", "-fstack-protector-strong", "-fstack-clash-protection", "-Wformat-security", "-Werror",
+EVERYWHERE = {"-fstack-protector-strong", "-fstack-clash-protection", "-Wformat-security", "-Werror",
               "-fcf-protection" if X86 else "-mbranch-protection=standard",
               *(["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"] if OPTIMIZED else [])}
 # Where no packet goes through; doc/explanation/benchmarks.md has what these would cost one.
@@ -46,8 +46,9 @@ class Sources(unittest.TestCase):
             path = str(file.relative_to(SOURCE / "src"))
             words = row["command"].split()
             self.assertEqual(EVERYWHERE - in_force(words), set(), path)
+            self.assertTrue({"-fPIE", "-fPIC"} & in_force(words), path)
             self.assertEqual(in_force(words) & CHECKED, set() if PACKET_PATH.fullmatch(path) else CHECKED, path)
-            for flag in ("-fno-stack-protector", "-fno-pie", "-no-pie"):
+            for flag in ("-fno-stack-protector", "-fno-pie", "-no-pie", "-fno-pic"):
                 self.assertNotIn(flag, words, path)
             seen.add(path)
         self.assertEqual({str(f.relative_to(SOURCE / "src")) for f in (SOURCE / "src").rglob("*.cc")
