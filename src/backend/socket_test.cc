@@ -107,11 +107,10 @@ TEST(Socket, GivesNothingToAnotherUserWhoListensThere) {
   {
     Impostor impostor(folder / "s");
     const auto socket = Socket::connect(folder / "s");
-    EXPECT_EQ(
-        error_of(socket),
-        (folder / "s") +
-            " is served by user 65534, who is neither root nor you nor the owner of its folder: nothing was sent; if "
-            "your ipsecd runs as that user, put its socket into a folder that belongs to that user");
+    EXPECT_EQ(error_of(socket),
+              (folder / "s") +
+                  " is served by user 65534, who is neither root nor you nor the owner of its folder: nothing was "
+                  "sent; if your ipsecd runs as that user, put its socket in a folder that this user owns");
     EXPECT_EQ(socket.error().code, Errc::denied);
     EXPECT_EQ(impostor.got(), 0);
   }
@@ -190,10 +189,11 @@ TEST(Socket, ADaemonThatDiesIsNoticedAtOnceAndItsLastAnswersCount) {
   EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2)));
   ASSERT_FALSE(outcome.result);
   EXPECT_EQ(outcome.result.error().code, Errc::unreachable);
-  EXPECT_EQ(outcome.result.error().text, "ipsecd at " + path +
-                                             " went away before it had answered everything: start it with `ipsecd "
-                                             "--socket " +
-                                             path + "`");
+  EXPECT_EQ(outcome.result.error().text,
+            "ipsecd at " + path +
+                " closed the connection before it had answered everything: start it with `ipsecd "
+                "--socket " +
+                path + "`");
 }
 
 TEST(Socket, ConnectsAgainAfterALoss) {
@@ -516,7 +516,7 @@ TEST(Socket, SaysWhyItCannotConnect) {
             "no ipsecd answers at " + stale + " any more: start it with `ipsecd --socket " + stale + "`");
   EXPECT_EQ(error_of(Socket::connect(file)), file + " is not a socket");
   EXPECT_EQ(error_of(Socket::connect(file + "/s")), "cannot connect to " + file + "/s: Not a directory");
-  EXPECT_EQ(error_of(Socket::connect(stream)), stream + " is a socket of another kind, not ipsecd's");
+  EXPECT_EQ(error_of(Socket::connect(stream)), stream + " is a socket of another type, not ipsecd's");
   EXPECT_EQ(error_of(Socket::connect("")), "the path of ipsecd's socket is empty");
   const std::string longest(107, 'x'), too_long(108, 'x');
   EXPECT_EQ(error_of(Socket::connect(longest)),
@@ -542,9 +542,8 @@ TEST(Socket, SaysWhoMayConnect) {
   ::chmod(path.c_str(), 0);
   ::chmod((folder / ".").c_str(), 0755);
   EXPECT_EXIT(connect_without_permission(path), ::testing::ExitedWithCode(0),
-              "permission denied for .*/s: only root, the user whom ipsecd runs as and the groups that it was given "
-              "may use it; try again as one of "
-              "them, with sudo for instance");
+              "permission denied for .*/s: only root, ipsecd's own user and the groups that it was started with may "
+              "use it; try again as one of them, for example with sudo");
   ::close(fd);
 }
 

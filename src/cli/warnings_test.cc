@@ -20,8 +20,8 @@ TEST(Warnings, TheFirstTenOfAKindAreShown) {
   EXPECT_TRUE(warnings.shows(warning("c"), 200));
   EXPECT_EQ(warnings.rest("keys"),
             "keys: warning: 15 more like this, up to line 25: a\n"
-            "keys: warning: 1 more like this, up to line 111: b; if these keys were never used before: put a line "
-            "`fresh` above them, or give --fresh-keys\n");
+            "keys: warning: 1 more like this, up to line 111: b; if these keys have never been used, put a line "
+            "`fresh` above them or give --fresh-keys\n");
 }
 
 TEST(Warnings, StrongOnesAreAllShown) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kBlanks = 64 * 1024;  // Bytes; a file that begins with more blanks is commands.
 
-/// The start of a file, which was looked at and is still to be read.
+/// The start of a file, which was inspected but not read yet.
 struct Head {
   SecretBuffer buffer;
   std::size_t filled = 0, given = 0;
@@ -30,7 +30,7 @@ struct Head {
   }
 };
 
-// nullopt: what is there does not say.
+// nullopt: the text so far does not decide it.
 std::optional<bool> begins_json(std::string_view text) {
   if (text.size() < text::kByteOrderMark.size() && text::kByteOrderMark.starts_with(text)) return std::nullopt;
   if (text.starts_with(text::kByteOrderMark)) text.remove_prefix(text::kByteOrderMark.size());

@@ -186,7 +186,7 @@ TEST(Pattern, HasEveryFaultWithItsPlace) {
             "rules:3:7: error: laddr: Unknown address \"10.1\": it is neither an IPv4 address nor a name\n"
             "     3 | laddr 10.1 dir sideways \\\n"
             "       |       ^~~~\n"
-            "rules:3:16: error: dir: Unknown direction \"sideways\"; there are in, out and both\n"
+            "rules:3:16: error: dir: Unknown direction \"sideways\"; expected in, out or both\n"
             "     3 | laddr 10.1 dir sideways \\\n"
             "       |                ^~~~~~~~\n"
             "rules:4:9: error: rport: \"99999\" is too big; the largest is 65535\n"

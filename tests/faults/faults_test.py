@@ -56,7 +56,7 @@ class Files(Case):
         self.start_daemon()
         ended = self.run_it("-f", "nul")
         self.assertEqual(ended, Ended(FAILED, "", "ipseckey: nul: line 2 holds a NUL byte: this is not a file of commands\n"
-                                                  "nul: 1 of 1 command succeeded; what follows was not run.\n"))
+                                                  "nul: 1 of 1 command succeeded; the rest was not run.\n"))
 
     def test_a_line_of_100_megabytes(self):
         with open(self.write("long", ""), "wb") as out:
@@ -100,7 +100,7 @@ class Files(Case):
         ended = self.run_it("-c", "keys")
         self.assertEqual(ended, Ended(
             OK, "keys: 1 of 1 command valid, 1 warning.\n",
-            "keys: warning: it holds keys and is open to others (mode 0644): chmod 600 keys\n"))
+            "keys: warning: it holds keys and other users can access it (mode 0644): chmod 600 keys\n"))
 
     def test_a_file_of_another_user(self):
         self.write("keys", sa_line(0x100))
@@ -369,7 +369,7 @@ class Interrupted(Case):
             self.wait_until_it_holds(dump, signal.SIGINT)
             dump.send_signal(signal.SIGINT)
             ended = self.finish(dump)
-            self.assertEqual((ended.status, ended.err), (-signal.SIGINT, "ipseckey: interrupted; the list is not complete\n"))
+            self.assertEqual((ended.status, ended.err), (-signal.SIGINT, "ipseckey: interrupted; the list is incomplete\n"))
             self.assertNotIn("SAs in ipsecd", ended.out)
         self.assertEqual(self.count_sas(), 20_000)
 
@@ -379,7 +379,7 @@ class Interrupted(Case):
         dump = self.start("dump")
         self.wait_until_it_holds(dump, signal.SIGINT)
         dump.send_signal(signal.SIGINT)
-        self.assertEqual(self.finish(dump), Ended(-signal.SIGINT, "", "ipseckey: interrupted; the list is not complete\n"))
+        self.assertEqual(self.finish(dump), Ended(-signal.SIGINT, "", "ipseckey: interrupted; the list is incomplete\n"))
         self.daemon.send(signal.SIGCONT)
         self.assertEqual(self.count_sas(), 10)
 
@@ -415,7 +415,7 @@ class Interrupted(Case):
         loading.send_signal(signal.SIGINT)
         ended = Ended(loading.wait(DEADLINE), loading.stdout.read().decode(), loading.stderr.read().decode())
         self.assertEqual(ended, Ended(-signal.SIGINT, "", "ipseckey: <stdin>: interrupted\n"
-                                                          "<stdin>: 0 of 0 commands succeeded; what follows was not run.\n"))
+                                                          "<stdin>: 0 of 0 commands succeeded; the rest was not run.\n"))
 
     def test_a_monitor_ends_well_by_each_signal_that_asks_for_it(self):
         ignoring = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a shell starts its background jobs.

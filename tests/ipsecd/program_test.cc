@@ -114,9 +114,10 @@ TEST(Ipsecd, ClientsNoticeItsDeathInTheMiddleOfALoad) {
   });
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Errc::unreachable);
-  EXPECT_EQ(done.error().text, "ipsecd at " + path +
-                                   " went away before it had answered everything: start it with `ipsecd --socket " +
-                                   path + "`");
+  EXPECT_EQ(done.error().text,
+            "ipsecd at " + path +
+                " closed the connection before it had answered everything: start it with `ipsecd --socket " + path +
+                "`");
   EXPECT_GE(answered, 100u);
   EXPECT_LT(answered, kMany);
 }

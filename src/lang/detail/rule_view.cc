@@ -7,7 +7,7 @@
 namespace ipseckey::lang {
 namespace {
 
-// Behind a length that would be right if each digit were a character.
+// Appended to a length that would be right if each digit were a character.
 std::string if_text(const pfkey::Algorithm& a, unsigned bits_of_text) {
   return a.material_fits(bits_of_text, 0) ? fmt::format(": {}", kConvertText) : "";
 }
