@@ -245,7 +245,8 @@ TEST(Socket, AMessageThatIsNotPfKeyIsReported) {
   const auto socket = Socket::connect(path).value();
   const auto outcome = call(*socket, requests(1));
   EXPECT_EQ(outcome.result.error().code, Errc::malformed);
-  EXPECT_EQ(outcome.result.error().text, "what answers at " + path + " does not speak our PF_KEY: no PF_KEY v2 header");
+  EXPECT_EQ(outcome.result.error().text,
+            "the program that answers at " + path + " does not speak ipsecd's PF_KEY: no PF_KEY v2 header");
 }
 
 TEST(Socket, ARefusalOfServiceIsReported) {
@@ -259,9 +260,8 @@ TEST(Socket, ARefusalOfServiceIsReported) {
   const auto denied = call(*socket, requests(1)).result.error();
   EXPECT_EQ(denied.code, Errc::denied);
   EXPECT_EQ(denied.text, "ipsecd at " + path +
-                             " serves only root, the user whom it runs as and the groups that it was given; try again "
-                             "as one of them, with sudo for "
-                             "instance");
+                             " serves only root, its own user and the groups that it was started with; try again as "
+                             "one of them, for example with sudo");
   const auto full = call(*socket, requests(1)).result.error();
   EXPECT_EQ(full.code, Errc::unreachable);
   EXPECT_EQ(full.text, "ipsecd at " + path + " has too many clients; try again later");
@@ -470,7 +470,7 @@ TEST(Socket, ADumpIsGivenUpOnDemandAndTheNextCallFindsAFreshConnection) {
   const auto given_up = socket->call(dump, [&](std::size_t, Message&&) { stop.now(); });
   ASSERT_FALSE(given_up);
   EXPECT_EQ(given_up.error().code, Errc::timeout);
-  EXPECT_EQ(given_up.error().text, "ipsecd at " + (folder / "s") + " was not heard to the end: interrupted");
+  EXPECT_EQ(given_up.error().text, "interrupted before ipsecd at " + (folder / "s") + " had answered everything");
   EXPECT_LT(std::chrono::steady_clock::now() - begin, Socket::kPatience);
   EXPECT_THAT(call(*socket, requests(1)).replies, ElementsAre(Pair(0, 1)));  // Still wanted: replies get a second.
 }
@@ -513,7 +513,7 @@ TEST(Socket, SaysWhyItCannotConnect) {
   EXPECT_EQ(error_of(Socket::connect(missing)),
             "no ipsecd at " + missing + ": start it with `ipsecd --socket " + missing + "`");
   EXPECT_EQ(error_of(Socket::connect(stale)),
-            "no ipsecd answers at " + stale + " any more: start it with `ipsecd --socket " + stale + "`");
+            "ipsecd no longer answers at " + stale + ": start it with `ipsecd --socket " + stale + "`");
   EXPECT_EQ(error_of(Socket::connect(file)), file + " is not a socket");
   EXPECT_EQ(error_of(Socket::connect(file + "/s")), "cannot connect to " + file + "/s: Not a directory");
   EXPECT_EQ(error_of(Socket::connect(stream)), stream + " is a socket of another type, not ipsecd's");

@@ -53,8 +53,9 @@ TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
       {"espenckey 0x01", "\"espenckey\"; did you mean encrkey?"},
       {"ealg aes-cbc", "\"ealg\"; did you mean encr_alg and encrkey?"},
       {"spi-c 5", "\"spi-c\"; did you mean spi?"},
-      {"reqid=5", "\"reqid=...\"; a blank is between an extension and its value: reqid NUMBER"},
-      {"authkey=00112233", "\"authkey=...\"; a blank is between an extension and its value: authkey HEX[/BITS]|@FILE"},
+      {"reqid=5", "\"reqid=...\"; separate an extension and its value with a blank: reqid NUMBER"},
+      {"authkey=00112233",
+       "\"authkey=...\"; separate an extension and its value with a blank: authkey HEX[/BITS]|@FILE"},
       {"espenckey=0x00112233", "\"espenckey=...\"; did you mean encrkey?"},
   };
   for (const Row& row : kRows) {
@@ -64,14 +65,15 @@ TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
 }
 
 TEST(Neighbours, EachKeywordOfALineIsAnswered) {
-  EXPECT_EQ(lang::testing::report(
-                fmt::format("{}mode tunnel reqid=5 enc 'cbc(aes)' 0x{} auth hmac(sha1) 0x{}", kHead, kKey, kKey)),
-            "keys:1:46: error: Unknown extension \"mode\"; tunnel mode is isrc and idst; without them the mode is "
-            "transport\n"
-            "keys:1:58: error: Unknown extension \"reqid=...\"; a blank is between an extension and its value: reqid "
-            "NUMBER\n"
-            "keys:1:66: error: Unknown extension \"enc\"; did you mean encr_alg and encrkey?\n"
-            "keys:1:116: error: Unknown extension \"auth\"; did you mean auth_alg and authkey?\n");
+  EXPECT_EQ(
+      lang::testing::report(
+          fmt::format("{}mode tunnel reqid=5 enc 'cbc(aes)' 0x{} auth hmac(sha1) 0x{}", kHead, kKey, kKey)),
+      "keys:1:46: error: Unknown extension \"mode\"; tunnel mode is isrc and idst; without them the mode is "
+      "transport\n"
+      "keys:1:58: error: Unknown extension \"reqid=...\"; separate an extension and its value with a blank: reqid "
+      "NUMBER\n"
+      "keys:1:66: error: Unknown extension \"enc\"; did you mean encr_alg and encrkey?\n"
+      "keys:1:116: error: Unknown extension \"auth\"; did you mean auth_alg and authkey?\n");
 }
 
 TEST(Neighbours, Algorithms) {

@@ -193,7 +193,7 @@ void Parser::parse_algorithm(Command& command) {
   bool too_big = false;
   const auto number = parse_number(bits.text, too_big);
   if (!number || *number > algorithm.max_bits || !algorithm.key_fits(static_cast<unsigned>(*number)))
-    return error(bits, fmt::format("{} has keys of {}", algorithm.name(), pfkey::key_sizes(algorithm)));
+    return error(bits, fmt::format("{} takes keys of {}", algorithm.name(), pfkey::key_sizes(algorithm)));
   command.bits = static_cast<std::uint16_t>(*number);
 }
 

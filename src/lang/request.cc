@@ -197,7 +197,7 @@ class Builder {
     if (!address) return std::nullopt;
     const unsigned prefix = network->prefix.value_or(static_cast<std::uint8_t>(address->bits()));
     if (prefix > address->bits())
-      refuse(about, fmt::format("a prefix length of {} is too long; the maximum is {}", prefix, address->bits()));
+      refuse(about, fmt::format("a prefix length of {} is too long; the longest is {}", prefix, address->bits()));
     return Inner{masked(*address, prefix), static_cast<std::uint8_t>(prefix)};
   }
 

@@ -360,7 +360,7 @@ TEST(Request, RefusesTunnelsThatContradictThemselves) {
   EXPECT_EQ(ways("dst mypeer idst 2001:db8::/32 ulp 4"),
             "keys:1:53: error: proto is 4, but the inner addresses are IPv6: use proto 41\n");
   EXPECT_EQ(ways("dst mypeer isrc mypeer/33"),
-            "keys:1:34: error: a prefix length of 33 is too long; the maximum is 32\n");
+            "keys:1:34: error: a prefix length of 33 is too long; the longest is 32\n");
   EXPECT_EQ(ways("dst mypeer encap udp nat_rem six"),
             kEncapStays + "keys:1:44: error: NAT traversal works only with IPv4 addresses\n");
 }

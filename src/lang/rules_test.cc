@@ -59,21 +59,23 @@ constexpr RuleRow kBroken[] = {
     {ESP MAC "encrkey " KEY16, "encrkey", "error: encrkey needs encr_alg"},
     {ESP MAC "encralg null encrkey " KEY16, "encrkey", "error: encr_alg null takes no encrkey"},
     {ESP "authalg sha1 authkey " KEY16, "authkey",
-     "warning: hmac-sha1 has keys of 160 bits (RFC 2404); 128 bits were given, and not every peer takes them"},
+     "warning: hmac-sha1 takes keys of 160 bits (RFC 2404); 128 bits were given, and not every peer accepts that"},
     {ESP "authalg sha512 authkey 00112233445566778899", "authkey",
-     "warning: hmac-sha512 has keys of 512 bits (RFC 4868); 80 bits were given, and not every peer takes them"},
+     "warning: hmac-sha512 takes keys of 512 bits (RFC 4868); 80 bits were given, and not every peer accepts that"},
     {ESP "authalg sha256 authkey " KEY16 KEY16 KEY16 KEY16 KEY16, "authkey",
-     "warning: hmac-sha256 has keys of 256 bits (RFC 4868); 640 bits were given, and not every peer takes them"},
+     "warning: hmac-sha256 takes keys of 256 bits (RFC 4868); 640 bits were given, and not every peer accepts that"},
     {ESP "authalg sha1 authkey 001122334455667788", "authkey",
-     "error: hmac-sha1 needs 160 bits, or at least 80 in whole octets; 72 were given"},
+     "error: hmac-sha1 needs a key of 160 bits, or at least 80 in whole octets; 72 bits were given"},
     {ESP "authalg sha1 authkey " KEY16 "0011220/156", "authkey",
-     "error: hmac-sha1 needs 160 bits, or at least 80 in whole octets; 156 were given"},
-    {AH "authalg aes-xcbc authkey " KEY16 "00", "authkey", "error: aes-xcbc needs 128 bits; 136 were given"},
-    {ESP MAC "encralg aes encrkey 0011", "encrkey", "error: aes-cbc needs 128, 192 or 256 bits; 16 were given"},
+     "error: hmac-sha1 needs a key of 160 bits, or at least 80 in whole octets; 156 bits were given"},
+    {AH "authalg aes-xcbc authkey " KEY16 "00", "authkey",
+     "error: aes-xcbc needs a key of 128 bits; 136 bits were given"},
+    {ESP MAC "encralg aes encrkey 0011", "encrkey",
+     "error: aes-cbc needs a key of 128, 192 or 256 bits; 16 bits were given"},
     {ESP MAC "encralg aes encrkey " KEY16 KEY16 "00", "encrkey",
-     "error: aes-cbc needs 128, 192 or 256 bits; 264 were given"},
+     "error: aes-cbc needs a key of 128, 192 or 256 bits; 264 bits were given"},
     {ESP AES "reserved_bits 96", "encrkey",
-     "error: aes-cbc needs 128, 192 or 256 bits and the 96 reserved bits; 128 were given"},
+     "error: aes-cbc needs a key of 128, 192 or 256 bits and the 96 reserved bits; 128 bits were given"},
     {UPDATE "reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
     {UPDATE MAC "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
@@ -184,10 +186,12 @@ TEST(Rules, OfCounterModes) {
   };
   EXPECT_EQ(
       report(UPDATE "encralg aes-gcm encrkey " KEY16),
-      warned("aes-gcm") + "keys:1:51: error: aes-gcm needs 128, 192 or 256 bits plus a 32-bit salt; 128 were given\n");
+      warned("aes-gcm") +
+          "keys:1:51: error: aes-gcm needs a key of 128, 192 or 256 bits plus a 32-bit salt; 128 bits were given\n");
   EXPECT_EQ(
       report(UPDATE "encralg aes-ccm encrkey " KEY16 "00112233"),
-      warned("aes-ccm") + "keys:1:51: error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given\n");
+      warned("aes-ccm") +
+          "keys:1:51: error: aes-ccm needs a key of 128, 192 or 256 bits plus a 24-bit salt; 160 bits were given\n");
   EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 " MAC),
             warned("aes-gcm") + "keys:1:100: error: aes-gcm authenticates by itself and takes no auth_alg\n");
   EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 icv 96"),
@@ -268,17 +272,18 @@ TEST(Rules, AKeyThatMayBeTextGetsAdviceHowToConvertIt) {
   const std::string cure =
       ": keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256\n";
   EXPECT_EQ(report(ESP "authalg cmac encralg null authkey \"1234567890123456\""),
-            "keys:1:58: error: aes-cmac needs 128 bits; 64 were given" + cure);
-  EXPECT_EQ(report(ESP "encralg null authalg sha256 authkey " KEY16),
-            "keys:1:60: warning: hmac-sha256 has keys of 256 bits (RFC 4868); 128 bits were given, and not every peer "
-            "takes them" +
-                cure);
+            "keys:1:58: error: aes-cmac needs a key of 128 bits; 64 bits were given" + cure);
+  EXPECT_EQ(
+      report(ESP "encralg null authalg sha256 authkey " KEY16),
+      "keys:1:60: warning: hmac-sha256 takes keys of 256 bits (RFC 4868); 128 bits were given, and not every peer "
+      "accepts that" +
+          cure);
   EXPECT_EQ(report(ESP "encralg aes encrkey 1234567890123456 " MAC),
-            "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 64 were given" + cure);
+            "keys:1:44: error: aes-cbc needs a key of 128, 192 or 256 bits; 64 bits were given" + cure);
   EXPECT_EQ(report(ESP "encralg aes encrkey 12345678901234567 " MAC),
             "keys:1:44: warning: encrkey: the key has 17 digits, an odd number: a 0 is added at its end. If a digit is "
             "missing, add it; if not, put /72 after the key\n"
-            "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 72 were given\n");
+            "keys:1:44: error: aes-cbc needs a key of 128, 192 or 256 bits; 72 bits were given\n");
 }
 
 // A rule about a keyword whose value cannot be read would only repeat the fault.

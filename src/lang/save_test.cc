@@ -363,13 +363,14 @@ TEST(Save, LeavesOutKeysThatNoAlgorithmHas) {
     return std::string(out);
   };
   EXPECT_EQ(said(3, 72),
-            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: hmac-sha1 needs 160 bits, or at least 80 in "
-            "whole octets; 72 were given.\n");
+            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: hmac-sha1 needs a key of 160 bits, or at least 80 in "
+            "whole octets; 72 bits were given.\n");
   EXPECT_EQ(said(3, 80),
             "\nadd ah spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg hmac-sha1 \\\n"
             "    authkey 11111111111111111111/80\n");
-  EXPECT_EQ(said(9, 136),
-            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: aes-xcbc needs 128 bits; 136 were given.\n");
+  EXPECT_EQ(
+      said(9, 136),
+      "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: aes-xcbc needs a key of 128 bits; 136 bits were given.\n");
 }
 
 // Other programs give the kernel SAs that `add` refuses.

@@ -135,12 +135,12 @@ class Saving(Case):
         (self.folder / "link").symlink_to("other")
         (self.folder / "folder").mkdir()
         os.mkfifo(self.folder / "pipe")
-        only = "keys are written to regular files alone"
+        only = "keys are written only to regular files"
         self.refused("link", f"it is a symbolic link; {only}")
         self.refused("folder", f"it is a directory; {only}")
-        self.refused("pipe", f"it is no regular file; {only}")
-        self.refused("/dev/null", f"it is no regular file; {only}")
-        self.refused("/dev/full", f"it is no regular file; {only}")
+        self.refused("pipe", f"it is not a regular file; {only}")
+        self.refused("/dev/null", f"it is not a regular file; {only}")
+        self.refused("/dev/full", f"it is not a regular file; {only}")
         self.refused("nofolder/file", "No such file or directory")
         self.assertEqual((self.folder / "other").read_text(), "precious\n")
 
@@ -394,7 +394,7 @@ class Interrupted(Case):
             ended = self.finish(loading)
             self.assertEqual((ended.status, ended.out), (-number, ""))
             self.assertRegex(ended.err, r"^ipseckey: <stdin>: interrupted\n"
-                                        r"<stdin>: (\d+) of \1 commands succeeded; what follows was not run\.\n$")
+                                        r"<stdin>: (\d+) of \1 commands succeeded; the rest was not run\.\n$")
             self.assertEqual(self.count_sas(), int(ended.err.split()[4]))
 
     def test_a_load_that_gets_no_answer(self):
@@ -407,7 +407,7 @@ class Interrupted(Case):
         loading.send_signal(signal.SIGINT)
         ended = self.finish(loading)
         self.assertEqual((ended.status, ended.out), (-signal.SIGINT, ""))
-        self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; what follows was not run\.\n$")
+        self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; the rest was not run\.\n$")
 
     def test_a_load_of_which_nothing_was_read(self):
         loading = self.start("-f", "-", stdin=subprocess.PIPE)
@@ -455,7 +455,7 @@ class Daemons(Case):
         ended = self.finish(loading, sa_lines(25_000, first=0x100000).encode())
         self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
         lines = ended.err.splitlines()
-        self.assertRegex(lines[-1], r"^<stdin>: \d+ of \d+ commands succeeded; what follows was not run\.$")
+        self.assertRegex(lines[-1], r"^<stdin>: \d+ of \d+ commands succeeded; the rest was not run\.$")
         self.assertRegex(lines[-2], r"^ipseckey: .*sadb\.sock")
 
     def test_it_stops_answering(self):
@@ -466,8 +466,8 @@ class Daemons(Case):
         self.assertGreater(time.monotonic() - begin, 9)
         self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
         self.assertRegex(ended.err, r"^<stdin>:1: error: no answer to this command and 2 after it, which may "
-                                    r"have been carried out; what follows was not run\nipseckey: .*10 s.*\n"
-                                    r"<stdin>: 0 of 3 commands succeeded; what follows was not run\.\n$")
+                                    r"have been carried out; the rest was not run\nipseckey: .*10 s.*\n"
+                                    r"<stdin>: 0 of 3 commands succeeded; the rest was not run\.\n$")
 
     def test_two_loads_at_once(self):
         self.start_daemon()

@@ -35,7 +35,7 @@ class Terminal(Case):
                 (["-c", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
                 (["apply", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
                 (["--sadb=memory", "-s", f"no/{EVIL}"], f"ipseckey: cannot save to no/{SHOWN}: No such file or directory\n"),
-                (["--service", "-f", EVIL], f"ipseckey: {SHOWN} is refused: its folder"),
+                (["--service", "-f", EVIL], f"ipseckey: {SHOWN} is refused: other users can read or write its folder"),
                 (["--sadb=" + EVIL, "dump"], f"ipseckey: Unknown SADB '{SHOWN}'"),
                 (["--sadb=ipsecd:" + EVIL, "dump"],
                  f"ipseckey: no ipsecd at {SHOWN}: start it with `ipsecd --socket {SHOWN}`\n"),
@@ -102,7 +102,7 @@ class Opening(Case):
         os.mkfifo(self.folder / "pipe", 0o600)
         self.refused("pipe", "keys:1:71: error: authkey: pipe is not a regular file; keys are read only from regular files\n", "-c",
                      "keys")
-        self.refused("/dev/stdin", "/dev/stdin is no regular file", "-c", "keys")
+        self.refused("/dev/stdin", "/dev/stdin is not a regular file", "-c", "keys")
 
     def test_a_key_from_standard_input(self):
         why = "- does not mean standard input here: keys are read only from regular files (for a file named -, write @./-)"
@@ -125,7 +125,7 @@ class Opening(Case):
             os.mknod(self.folder / device, 0o20600, os.makedev(240, 77))
         for option in ("-c", "-f"):
             self.assertEqual(self.run_it("--sadb=memory", option, device), Ended(4, "", f"ipseckey: {device} {why}\n"))
-        self.refused(device, f"{device} is no regular file", "-c", "keys")
+        self.refused(device, f"{device} is not a regular file", "-c", "keys")
 
     def test_a_fifo_is_for_f_alone(self):
         os.mkfifo(self.folder / "pipe", 0o600)

@@ -327,7 +327,7 @@ class Service(Case):
     def test_it_says_who_is_at_work(self):
         self.write_keys(sa_lines(2))
         with self.lock():
-            self.assert_said(self.unit("Reload"), BUSY, f"another apply is at work (process {os.getpid()}); nothing was changed")
+            self.assert_said(self.unit("Reload"), BUSY, f"another apply is running (process {os.getpid()}); nothing was changed")
             self.assertEqual(self.sas(), {})
             self.assert_said(self.run_it("apply", "--dry-run", self.keys), OK, "2 to add")
 
@@ -357,7 +357,7 @@ class Service(Case):
         self.assert_said(self.unit("Reload"), OK, "2 added, 0 changed")
         os.symlink(self.daemon.socket, self.folder / "the same.sock")
         self.set_environment(IPSECKEY_SADB=f"ipsecd:{self.folder}/the same.sock")
-        self.assert_said(self.unit("Reload"), BUSY, f"another apply is at work (process {process.pid})")
+        self.assert_said(self.unit("Reload"), BUSY, f"another apply is running (process {process.pid})")
 
     def rows(self):
         with contextlib.closing(sqlite3.connect(self.folder / "run/owned.db")) as rows:

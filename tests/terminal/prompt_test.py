@@ -161,7 +161,7 @@ class PromptTest(Case):
         # The same SA typed again is no second one.
         self.assertNotIn("DANGER", self.run_line(f"add esp spi 0x2001 {gcm}"))
         shown = self.run_line(f"add esp spi 0x2002 {gcm}")
-        self.assertIn("warning: DANGER: key and salt of esp spi 0x2001 again: two aes-gcm SAs under one key and salt give", shown)
+        self.assertIn("warning: DANGER: same key and salt as esp spi 0x2001: two aes-gcm SAs with one key and salt let", shown)
         self.assertNotIn(KEY[:8], shown)
         self.assertIn("esp spi 0x2002 ", self.run_line("get esp spi 0x2002 dst 192.0.2.2"))
         self.leave()

@@ -94,7 +94,7 @@ void put_counters(std::string& out, const kernel::KernelView& kernel) {
   put(out, "Dropped packets",
       kernel.counters.empty() ? "not counted by this kernel (CONFIG_XFRM_STATISTICS)"
       : lines.empty()         ? "none in /proc/net/xfrm_stat"
-                              : "in /proc/net/xfrm_stat, since the network namespace began:");
+                              : "in /proc/net/xfrm_stat, since the network namespace was created:");
   out += lines;
 }
 
@@ -118,9 +118,8 @@ std::string doctor_screen(const Diagnosis& d) {
   const kernel::KernelView& kernel = d.kernel;
   std::string out;
   put(out, "Kernel",
-      fmt::format(
-          "{}; {}", kernel.system,
-          kernel.report.asked ? "it was asked directly" : "not asked: the following is from the machine's files"));
+      fmt::format("{}; facts from {}", kernel.system,
+                  kernel.report.asked ? "the kernel itself" : "this machine's files, not from the kernel"));
   for (const Topic& topic : kTopics) put_topic(out, topic, kernel.report.facts);
   put(out, "Policies", policies_mean(kernel.policies));
   put(out, "Offload",

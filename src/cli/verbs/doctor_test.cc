@@ -21,8 +21,8 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
   d.kernel.lockdown = "confidentiality";
   d.why = "no SADB to talk to";
   EXPECT_EQ(doctor_screen(d),
-            "Kernel          Linux 6.18.0; not asked: the following is from the machine's\n"
-            "                files\n"
+            "Kernel          Linux 6.18.0; facts from this machine's files, not from the\n"
+            "                kernel\n"
             "Protocols       no: ESP over IPv4 (`modprobe esp4`), ESP over IPv6 (`modprobe\n"
             "                esp6`)\n"
             "Encryption      when needed: aes-gcm\n"
@@ -45,7 +45,7 @@ TEST(Doctor, CountersHaveTheirMeaning) {
   d.kernel.counters = {{"XfrmInError", 0}, {"XfrmInStateProtoError", 12}, {"XfrmInBrandNew", 1}};
   d.picked = "ipsecd:/s", d.why = "it answers";
   EXPECT_THAT(doctor_screen(d),
-              testing::EndsWith("Dropped packets in /proc/net/xfrm_stat, since the network namespace began:\n"
+              testing::EndsWith("Dropped packets in /proc/net/xfrm_stat, since the network namespace was created:\n"
                                 "          12    XfrmInStateProtoError: wrong ICV or padding: the two ends have\n"
                                 "                different keys, algorithms or ICV lengths (icv)\n"
                                 "           1    XfrmInBrandNew\n"
