@@ -100,7 +100,7 @@ class Impostor {
 };
 
 // Only root can make what another user listens on; for others ipseckey's own user is all there is to try.
-TEST(Socket, GivesNothingToAnotherUserWhoListensThere) {
+TEST(Socket, SendsNothingToASocketOfAnotherUser) {
   if (::geteuid() != 0) return;
   const TempFolder folder;
   ::chmod((folder / ".").c_str(), 01777);
@@ -135,7 +135,7 @@ TEST(Socket, SendsInOrderAndGivesEachReply) {
   EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3)));
 }
 
-TEST(Socket, GivesKeysAwayWithTheRequest) {
+TEST(Socket, ConsumesTheKeysOfTheRequest) {
   const TempFolder folder;
   const ScriptedDaemon daemon(folder / "s", {answer_all});
   const auto socket = Socket::connect(folder / "s").value();
@@ -145,7 +145,7 @@ TEST(Socket, GivesKeysAwayWithTheRequest) {
   EXPECT_EQ(list[0], request(Type::add, 1));
 }
 
-TEST(Socket, IgnoresWhatOthersCause) {
+TEST(Socket, IgnoresMessagesForOthers) {
   const TempFolder folder;
   const ScriptedDaemon daemon(folder / "s", {[](int fd) {
                                 Message m;

@@ -36,7 +36,7 @@ constexpr std::array kProtocols = {
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-// The sockaddr is copied, not looked at in place.
+// The sockaddr is copied: its alignment is unknown.
 std::optional<Address> address_of(const addrinfo& info) {
   Address a;
   if (info.ai_family == AF_INET && info.ai_addrlen >= sizeof(sockaddr_in)) {

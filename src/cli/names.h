@@ -13,7 +13,7 @@ namespace ipseckey::cli {
 /// the protocols that IPsec meets are known without one.
 lang::Names system_names();
 
-/// An address's name for output. Remembers what it was told, and asks no more once the resolver has failed.
+/// An address's name for output. Remembers answers, and asks no more once the resolver has failed.
 std::function<std::optional<std::string>(const Address&)> host_namer();
 /// An IP protocol's name for output.
 std::optional<std::string> protocol_name(std::uint8_t number);

@@ -35,7 +35,7 @@ Result<std::unique_ptr<backend::Backend>> open_kernel(const Surroundings& around
 Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) {
   auto socket = at(around.socket, around);
   if (socket || socket.error().code != Errc::unreachable) return socket;
-  const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not looked at";
+  const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not checked";
   if (missing.empty()) return open_kernel(around);
   return fail(Errc::unreachable,
               fmt::format("no SADB to talk to: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
@@ -59,7 +59,7 @@ Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, cons
   if (where.starts_with(kPathPrefix)) return at(std::string(where.substr(kPathPrefix.size())), around);
   if (where == "memory") return std::make_unique<backend::Memory>(engine::Options{}, around.clock);
   if (where == "kernel") return open_kernel(around);
-  // A key can stand here by mistake.
+  // A key may be here by mistake.
   const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
   return fail(Errc::syntax, fmt::format("Unknown SADB {}: expected ipsecd, ipsecd:PATH, kernel, memory or auto",
                                         echo ? fmt::format("'{}'", pfkey::escaped(where)) : "(not shown)"));

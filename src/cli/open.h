@@ -17,7 +17,7 @@ namespace ipseckey::cli {
 struct Surroundings {
   std::string socket;              ///< The default socket of ipsecd, for `ipsecd` and `auto`.
   std::function<Instant()> clock;  ///< For `memory` and `kernel`.
-  /// For `auto`: why the kernel is no SADB, with the cure; empty: it has ESP or AH.
+  /// For `auto`: why the kernel cannot be the SADB, with the cure; empty: it has ESP or AH.
   std::function<std::string()> kernel_lacks = {};
   int stop_fd = -1;  ///< For `ipsecd`: as of Socket::connect().
   /// For checks: creates what tells whether an address is this host's, as of now; empty: not known.

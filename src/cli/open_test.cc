@@ -21,7 +21,7 @@ std::string opened(std::string_view where, const Surroundings& around) {
   return sadb ? (*sadb)->name() : sadb.error().text;
 }
 
-TEST(Open, FindsIpsecdWhereItIsToldOrByDefault) {
+TEST(Open, FindsIpsecdAtAGivenPathOrByDefault) {
   const TempFolder folder;
   const Surroundings around{folder / "default", noon};
   const ScriptedDaemon by_default(folder / "default", {[](int) {}, [](int) {}}), other(folder / "o:ther", {[](int) {}});
@@ -51,7 +51,7 @@ TEST(Open, KnowsEveryWordThatIsOffered) {
   });
 }
 
-// A check knows the host's addresses for what it refuses, and leaves an SA as it was asked for.
+// A check knows the host's addresses for what it refuses, and leaves an SA as requested.
 TEST(Open, ACheckJudgesAsItsSadbWouldAndKeepsWhatWasAsked) {
   const auto add = [](std::uint32_t spi, const char* src, const char* dst, std::uint32_t flags) {
     pfkey::Message m;

@@ -72,7 +72,7 @@ TEST(Compare, WhatTheSadbCountsAndFillsInMakesNoDifference) {
             "");
 }
 
-TEST(Compare, WhatSomebodySaidDoes) {
+TEST(Compare, GivenValuesMakeADifference) {
   EXPECT_EQ(differs([](Message& wanted, Message& held) {
               wanted.sa->flags = pfkey::kFlagOutbound, held.sa->flags = pfkey::kFlagInbound;
             }),

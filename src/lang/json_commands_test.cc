@@ -65,7 +65,7 @@ TEST(JsonCommands, TheFirstCharacterDecides) {
   EXPECT_THAT(commands_of("\n\n  [ ]"), ElementsAre());
 }
 
-TEST(JsonCommands, WhatPeopleWriteOverSeveralLinesHasLines) {
+TEST(JsonCommands, ObjectsOfSeveralLinesHaveLineNumbers) {
   EXPECT_THAT(
       commands_of(R"([
   {
@@ -106,7 +106,7 @@ TEST(JsonCommands, AReportIsOneOrAFault) {
 }
 
 // Nothing that is written is lost or becomes another value.
-TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
+TEST(JsonCommands, AValueThatNoCommandCanExpressIsAFault) {
   const auto with = [](std::string_view member) {
     return commands_of(fmt::format(R"({{"satype":"ah","spi":1,"dst":{{"address":"192.0.2.2"}},{}}})", member));
   };
@@ -138,7 +138,7 @@ TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
   EXPECT_THAT(with(R"("action":"delete","keepalive":65536)"), ElementsAre("1: delete ah spi 0x1 dst 192.0.2.2"));
 }
 
-TEST(JsonCommands, TheTypesOfSasThatThereAreAreOffered) {
+TEST(JsonCommands, TheKnownSaTypesAreListed) {
   EXPECT_THAT(commands_of(R"({"satype":"ospf-x","spi":1})"),
               ElementsAre("1: /satype: unknown word \"ospf-x\"; expected ah or esp"));
   EXPECT_THAT(commands_of(R"({"satype":"epsx","spi":1})"),
@@ -249,7 +249,7 @@ TEST(JsonCommands, TextThatIsNotJsonButHasAnEndIsSkipped) {
 }
 
 // What follows may be a part of it.
-TEST(JsonCommands, NothingIsReadBehindWhatHasNoEnd) {
+TEST(JsonCommands, NothingIsReadAfterAnObjectWithoutAnEnd) {
   const std::string good = std::string(kMinimal) + "\n", text = "1: " + std::string(kMinimalText);
   struct Case {
     std::string_view broken, fault;

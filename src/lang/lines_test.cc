@@ -149,7 +149,7 @@ TEST(Lines, MayBeLong) {
   }
 }
 
-TEST(Lines, AreTooLongByThemselvesAlone) {
+TEST(Lines, AreTooLongOnlyByThemselves) {
   const std::string half(LineReader::kLongest / 2 + 100, 'x');
   EXPECT_EQ(read_all(pieces(half + '\n' + half + "\nflush", 1 << 30)),
             (std::vector<std::string>{"1 524388 bytes of x", "2 524388 bytes of x", "3 flush"}));

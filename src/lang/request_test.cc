@@ -280,7 +280,7 @@ TEST(Request, AnySourceIsNone) {
   EXPECT_FALSE(found.messages[0].src);
 }
 
-TEST(Request, AnyPortProtocolOrNetworkIsWhatIsLeftOut) {
+TEST(Request, AnyPortProtocolOrNetworkIsTheSameAsNone) {
   const auto same = [](std::string_view with, std::string_view without) {
     const auto add = [](std::string_view text) {
       return run(
@@ -318,7 +318,7 @@ TEST(Request, RefusesWhatIsAmbiguous) {
             kEncapStays + "keys:1:44: error: two has 2 addresses; give one of them instead of the name\n");
 }
 
-TEST(Request, RefusesWhatHasNoAddress) {
+TEST(Request, RefusesNamesWithoutAnAddress) {
   EXPECT_EQ(ways("dst gone"), "keys:1:23: error: Unknown address gone: no such host\n");
   EXPECT_EQ(ways("dst gone src gone2x"),
             "keys:1:23: error: Unknown address gone: no such host\n"

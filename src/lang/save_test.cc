@@ -327,7 +327,7 @@ TEST(Save, SaysWhatItCannotKeep) {
 }
 
 // Without the part that cannot be said it would be another SA.
-TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
+TEST(Save, AnSaThatCannotBeExpressedIsLeftOutAndCounted) {
   std::vector<Message> sas;
   for (const std::uint32_t spi : {0x1000u, 0x1001u, 0x1002u, 0x1003u, 0x1004u})
     sas.push_back(small(spi, "192.0.2.1", "192.0.2.2"));

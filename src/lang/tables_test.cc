@@ -278,7 +278,7 @@ TEST(Help, ShowsOneExtensionUnderAnyName) {
   EXPECT_EQ(help_topic("daddr6"), expected);
 }
 
-TEST(Help, IsEmptyForWhatIsNotThere) {
+TEST(Help, IsEmptyForAnUnknownTopic) {
   for (const std::string_view topic : {"", "dest", "ADD", "flags", "esp"}) EXPECT_EQ(help_topic(topic), "") << topic;
 }
 

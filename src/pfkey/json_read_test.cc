@@ -70,7 +70,7 @@ TEST(JsonRead, OctetsAreRestoredFromHexadecimal) {
   EXPECT_TRUE(back.m == m);
 }
 
-TEST(JsonRead, WhatIsLeftOutIsAsGood) {
+TEST(JsonRead, OmittedMembersAreOptional) {
   const Read back =
       read(R"({"satype": "ESP", "spi": 1, "dst": {"address": "::ffff:192.0.2.2"}, "flag_names": ["inbound"],
       "encr_alg": {"number": 20}, "auth_alg": {"name": "sha256"}, "encr_key": {"hex": "00FF"},

@@ -342,7 +342,7 @@ TEST(Extensions, SayWhatAnSaMustBe) {
   }
 }
 
-TEST(Extensions, LeaveOutWhatAnSaHasWithoutAWord) {
+TEST(Extensions, OmitTheDefaultsOfAnSa) {
   Message m;
   m.sa = Sa{.auth = 5};
   m.df = Number{kDfCopy}, m.dscp = Number{kDscpKeep}, m.ah_align = Number{4}, m.icv = Number{128},

@@ -67,7 +67,7 @@ TEST(Doctor, SasAloneProtectNothing) {
   EXPECT_THAT(doctor_json(d), testing::Not(testing::HasSubstr("policies")));
 }
 
-TEST(Doctor, TheKernelIsOfNoUseWithoutTheRightToIt) {
+TEST(Doctor, TheKernelIsUnusableWithoutThePrivilege) {
   Diagnosis d;
   d.picked = "kernel", d.why = "it has ESP or AH";
   EXPECT_FALSE(d.usable());
