@@ -105,7 +105,7 @@ constexpr std::array kTable = {
     Keyword{"df", kNumber<&S::df, &Message::df, pfkey::kDfCopy>, kWrite, 0,
             "\"Don't fragment\" bit of a tunnel's outer IPv4 header; copy by default."},
     Keyword{"dscp", kNumber<&S::dscp, &Message::dscp, pfkey::kDscpKeep>, kWrite, 0,
-            "DSCP of a tunnel: outbound, the outer header's value; inbound, copy takes it over into the packet; keep "
+            "DSCP of a tunnel: outbound, the outer header's value; inbound, copy writes it into the inner packet; keep "
             "by default."},
     Keyword{"replay", kWindow, kWrite, 0, "Size of the replay window in packets; 0 (the default) turns the check off."},
     Keyword{"replay_value", kReplayValue, kWrite, 0, "Last sequence number sent, or highest number received."},

@@ -140,7 +140,7 @@ class Builder {
     objections_(
         {Severity::error, &S::src,
          fit.empty()
-             ? fmt::format("destination {} has no {} source address of its scope", to_string(dst), family)
+             ? fmt::format("destination {}: src has no {} address of the same scope", to_string(dst), family)
              : fmt::format("for destination {} the source {} has {} addresses; give one of them instead of the name",
                            to_string(dst), shown(*spec_.src), fit.size())});
     return std::nullopt;

@@ -251,10 +251,10 @@ TEST(Request, GoesToEachAddressOfTheDestination) {
   EXPECT_EQ(ways("src both dst both"), "192.0.2.7 > 192.0.2.7\n2001:db8::7 > 2001:db8::7\n");
   EXPECT_EQ(ways("src6 both dst both"),
             "2001:db8::7 > 2001:db8::7\n"
-            "keys:1:23: error: destination 192.0.2.7 has no IPv4 source address of its scope\n");
+            "keys:1:23: error: destination 192.0.2.7: src has no IPv4 address of the same scope\n");
   EXPECT_EQ(ways("src 192.0.2.1 dst both"),
             "192.0.2.1 > 192.0.2.7\n"
-            "keys:1:23: error: destination 2001:db8::7 has no IPv6 source address of its scope\n");
+            "keys:1:23: error: destination 2001:db8::7: src has no IPv6 address of the same scope\n");
 }
 
 TEST(Request, ChoosesTheSourceOfTheDestinationsScope) {
@@ -262,7 +262,7 @@ TEST(Request, ChoosesTheSourceOfTheDestinationsScope) {
   EXPECT_EQ(ways("src many-scopes dst link"), "fe80::8 > fe80::1\n");
   EXPECT_EQ(ways("src many-scopes dst ::1"), "::1 > ::1\n");
   EXPECT_EQ(ways("src six dst link"),
-            "keys:1:23: error: destination fe80::1 has no IPv6 source address of its scope\n");
+            "keys:1:23: error: destination fe80::1: src has no IPv6 address of the same scope\n");
   EXPECT_EQ(ways("src 2001:db8::1 dst fe80::1"), "2001:db8::1 > fe80::1\n");  // A literal is what is meant.
   EXPECT_EQ(ways("src :: dst fe80::1"), ":: > fe80::1\n");
 }
