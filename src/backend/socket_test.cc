@@ -501,7 +501,7 @@ TEST(Socket, ListeningEndsWithTheDaemon) {
   const auto ended = testing::hear(*socket, false, -1, [](Message&&) { return true; });
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().code, Errc::unreachable);
-  EXPECT_EQ(ended.error().text, "ipsecd at " + path + " has ended: start it with `ipsecd --socket " + path + "`");
+  EXPECT_EQ(ended.error().text, "ipsecd at " + path + " has exited: start it with `ipsecd --socket " + path + "`");
 }
 
 TEST(Socket, SaysWhyItCannotConnect) {

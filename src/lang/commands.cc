@@ -55,9 +55,8 @@ constexpr std::array kTable = {
                "Report what the kernel supports for IPsec, what this user may do, and why packets were dropped."},
     CommandRow{Verb::genkey, "genkey", Type::reserved, SaTypeRule::none, Operands::algorithm, kNotFile,
                "[ALGORITHM [BITS]]",
-               "Print a new random key for an algorithm, with its salt; BITS sets the length, the default is the "
-               "longest. Without ALGORITHM, print the key extensions of an SA with the algorithms recommended for "
-               "manual keys."},
+               "Print a new random key for an algorithm, with its salt, of BITS bits or the greatest length; without "
+               "ALGORITHM, print the key extensions of an SA with the algorithms recommended for manual keys."},
     CommandRow{
         Verb::fresh, "fresh", Type::reserved, SaTypeRule::none, Operands::none, kNotShell, "",
         "Declare that the keys that follow have never been used: no warnings about counter modes and replay windows."},
