@@ -39,13 +39,13 @@ std::string_view done(Type type) {
   }
 }
 
-// The SADB's own words go behind ours.
+// The SADB's own words follow ours.
 std::string with_remark(std::string text, const pfkey::Message& reply) {
   if (reply.remark) text += "; " + pfkey::escaped(reply.remark->text);
   return text;
 }
 
-// Where the word is that differs; one that the command lacks is missed at its head.
+// The place of the word that differs; if the command lacks it, the command's first word.
 lang::Slot slot_of(std::optional<pfkey::NamePart> part) {
   if (part == pfkey::NamePart::src) return &lang::SaSpec::src;
   if (part == pfkey::NamePart::mark) return &lang::SaSpec::mark;

@@ -79,7 +79,7 @@ class Apply {
 
   bool interrupted() { return stop(Stop::interrupted, {Errc::io, "interrupted"}); }
 
-  // What a signal does to a batch: what completes something half done goes first.
+  // After a signal, requests that complete something half done are sent first.
   enum class Signals : bool { stop, wait };
 
   // Sends the batch; passes each reply on. False: it cannot continue.
@@ -97,7 +97,7 @@ class Apply {
 
   // Handles the SADB's answer to a request; false: it refuses.
   bool took(PlannedSa& sa, const Message& reply, bool missing_is_fine = false) {
-    // Half of a replacement is none.
+    // Half of a replacement does not count.
     const bool last = sa.what != Do::replace || reply.type != pfkey::Type::del;
     if (missing_is_fine && reply.error == ESRCH) return sa.done = sa.done || last, true;
     const bool ok = program_.report(sa, reply);
@@ -106,7 +106,7 @@ class Apply {
     return ok;
   }
 
-  // Says before they are added that these SAs are the file's: whatever ends the process, none is left without owner.
+  // Records the owner before the SAs are added: however the process ends, none is left without an owner.
   bool own_batch(const std::vector<Asking>& batch) {
     std::vector<PlannedSa*> sas;
     for (const Asking& asking : batch)
@@ -255,7 +255,7 @@ class Apply {
       if (!keeps_keys(sa, old[i])) continue;
       if (program_.interrupted()) break;
       Message deletion = message_of(Verb::del, sa.name.satype, spec_of(sa));
-      deletion.replay_value = pfkey::ReplayValue{};  // The kernel tells the last number to who asks.
+      deletion.replay_value = pfkey::ReplayValue{};  // The kernel returns the last number on request.
       batch.push_back({&sa, std::move(deletion)});
       numbers = &old[i], gone = false;
       if (!send(batch, reply, Signals::wait)) return false;
@@ -293,7 +293,7 @@ class Apply {
     return send(batch, [&](PlannedSa& s, Message&& m) { took(s, m); });
   }
 
-  // What was there already and is listed belongs to the file, too; rows of SAs that are not there go.
+  // Existing SAs that the file lists belong to it, too; rows of SAs that do not exist are erased.
   bool own() {
     if (!rows_) return true;
     const auto rows = rows_->read(owner_);

@@ -1,5 +1,5 @@
 #pragma once
-/// What an apply does to the SADB after the plan has been made.
+/// Carries out the plan of an apply on the SADB.
 #include <functional>
 #include <span>
 
@@ -32,7 +32,7 @@ struct Program {
   std::function<bool(const PlannedSa& sa, const pfkey::Message& reply)> report;
   /// Reports that the SADB refused an SA that should replace another one, which is there again.
   std::function<void(const PlannedSa& sa)> report_restored;
-  /// Reports why what follows is not done.
+  /// Reports why the rest is not done.
   std::function<void(Stop why, const Error& error)> report_stop;
   std::function<bool()> interrupted;  ///< Whether a signal waits that asks for the end.
   std::function<Instant()> clock;
@@ -40,13 +40,14 @@ struct Program {
 
 struct CarriedOut {
   bool done = true;          ///< Nothing stopped it; the plan counts what the SADB refused.
-  bool ended_early = false;  ///< Some of the plan was not even asked for; the plan counts what is known to be done.
+  bool ended_early = false;  ///< Part of the plan was not requested; the plan counts what is known to be done.
   bool flushed = false;
 };
 
 /// New SAs, new limits, replacements, removals, pairs, owners, in this order: new before old, and nothing that stays is
-/// touched. `flush_first`: all that is there goes before. Each refusal is reported and marked in the plan, and the rest
-/// continues; only a lost SADB or a signal ends it early. `desired` is the engine that holds what the file lists.
+/// touched. `flush_first`: all SAs are flushed before. Each refusal is reported and marked in the plan, and
+/// the rest continues; only a lost SADB or a signal ends it early. `desired` is the engine that holds what the file
+/// lists.
 CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom,
                      bool flush_first);
 

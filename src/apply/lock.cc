@@ -45,7 +45,7 @@ std::unexpected<Error> held_by_another(int fd, const std::string& sadb) {
   struct flock lock = lock_of(sadb);
   const bool known = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0;
   return fail(Errc::timeout,
-              fmt::format("another apply is at work{}; nothing was changed: try again when it is done",
+              fmt::format("another apply is running{}; nothing was changed: try again when it has finished",
                           known ? fmt::format(" (process {})", static_cast<long>(lock.l_pid)) : std::string()));
 }
 
@@ -64,7 +64,7 @@ Result<Lock> Lock::take(const std::string& path, const std::string& sadb, std::c
     if (errno != EAGAIN && errno != EACCES) return cannot(path);
     if (std::chrono::steady_clock::now() >= deadline) return held_by_another(lock.fd_.get(), sadb);
     pollfd stop{stop_fd, POLLIN, 0};
-    if (poll(&stop, 1, kLookAgain) > 0) return fail(Errc::exists, "interrupted while another apply was at work");
+    if (poll(&stop, 1, kLookAgain) > 0) return fail(Errc::exists, "interrupted while waiting for another apply");
   }
 }
 

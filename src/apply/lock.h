@@ -13,8 +13,8 @@ class Lock {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
-  /// Waits for whoever has the one of that SADB (SadbPlace::name), not for longer than `patience`, nor when `stop_fd`
-  /// is readable (-1: never). Creates the file (0600), and its folder (0700). Errors: timeout (another one is at work,
+  /// Waits for the holder of that SADB's lock (SadbPlace::name), not for longer than `patience`, nor when `stop_fd`
+  /// is readable (-1: never). Creates the file (0600), and its folder (0700). Errors: timeout (another one is running,
   /// and which process it is), exists (stopped while waiting), denied, io.
   static Result<Lock> take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
                            int stop_fd);

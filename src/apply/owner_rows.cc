@@ -1,4 +1,4 @@
-// How it is kept which file owns which SAs:
+// The record of which file owns which SAs:
 // 1. A row of `source` is a file at a SADB, a row of `owned` an SA of a source and when it was added. `process` has the
 //    process behind a SADB, `boot` the boot that all rows are of.
 // 2. prune() removes the rows of another boot and of SADBs that are gone, and notes the process that serves now.
@@ -50,7 +50,7 @@ constexpr std::array kSql = {
     "DELETE FROM boot WHERE id<>?",
 };
 
-// At one path, in different mount namespaces, there are several that live: whichever ends, rows stay.
+// At one path, in different mount namespaces, several may run: whichever ends, rows stay.
 constexpr backend::SadbProcess kSeveral{0, 0, 1};
 
 constexpr const char* kSetUp =
@@ -64,7 +64,7 @@ constexpr const char* kSetUp =
 }  // namespace
 
 OwnerRows::OwnerRows(std::string path)
-    : store_({std::move(path), "where it is kept which file owns which SAs", kSetUp, kSql}) {}
+    : store_({std::move(path), "the record of which file owns which SAs", kSetUp, kSql}) {}
 
 Result<void> OwnerRows::run(std::size_t query, std::initializer_list<std::string> parameters) {
   backend::Store::Statement statement = store_.statement(query);
@@ -78,7 +78,7 @@ Result<void> OwnerRows::forget(const std::string& sadb) {
   return {};
 }
 
-// What an earlier release wrote has no boot; it is of this one, or soon not asked for.
+// Rows of an earlier release have no boot; they are of this one, or soon not used.
 Result<void> OwnerRows::forget_other_boots(const std::string& boot) {
   if (boot.empty()) return {};
   const auto another = [&] {

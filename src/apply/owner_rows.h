@@ -1,6 +1,6 @@
 #pragma once
-/// Which SAs of a SADB were put there from which file, so that what a file no longer lists can go, and nothing else
-/// does. No key is in it.
+/// Which SAs of a SADB came from which file, so that SAs that a file no longer lists can be removed, and nothing else
+/// is. It holds no keys.
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>

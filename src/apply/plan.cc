@@ -91,14 +91,14 @@ Result<void> Plan::look_at(Message&& held, const Against& against) {
     return {};
   }
   auto found = find_sa(against.desired, sa.name);
-  if (!found) return fail(Errc::invalid, "the file's own SAs cannot be found again");
+  if (!found) return fail(Errc::invalid, "cannot look up an SA of the file after loading it");
   lang::SaSpec wanted = lang::to_spec(std::move(*found));
   lang::Difference difference = lang::compare(wanted, held);
   if (difference.unknown)
-    return fail(Errc::invalid,
-                fmt::format("the SADB does not show the keys of the {}, so it is unknown what changed: use "
-                            "--flush-first",
-                            text_of(sa.name)));
+    return fail(
+        Errc::invalid,
+        fmt::format("the SADB does not return the keys of the {}, so changes cannot be determined: use --flush-first",
+                    text_of(sa.name)));
   difference.keywords &= ~kPairSpi;  // Of pairs see compare_pairs().
   sa.differs = difference.keywords;
   if (unsaid) return {};
@@ -205,7 +205,8 @@ std::string plan_text(Plan& plan) {
       const Words words = words_of(sa.what);
       out += fmt::format("{:<6} {}", words.action, text_of(sa.name));
       if (!words.how.empty())
-        out += fmt::format(": {} ({})", sa.differs ? lang::keyword_list(sa.differs) : "what has no keyword", words.how);
+        out += fmt::format(": {} ({})", sa.differs ? lang::keyword_list(sa.differs) : "a property without a keyword",
+                           words.how);
       out += '\n';
     }
   return out;

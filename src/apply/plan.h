@@ -1,5 +1,5 @@
 #pragma once
-/// The changes that make a SADB hold what a file lists.
+/// The changes that make a SADB match a file.
 #include <absl/container/flat_hash_map.h>
 
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace ipseckey::apply {
 
-/// One SA of the file, or one that is to go.
+/// One SA of the file, or one to be removed.
 struct PlannedSa {
   enum class Do : std::uint8_t { add, update, replace, keep, remove };
 
@@ -38,11 +38,11 @@ class Plan {
 
   /// Takes every SA of the desired state: at first all are planned to be added.
   Result<void> want(backend::Backend& desired);
-  /// What the SAs of the SADB are held against.
+  /// What the SAs of the SADB are compared with.
   struct Against {
     backend::Backend& desired;  ///< As want() took it.
     const OwnerRows::Holdings& holdings;
-    bool all;           ///< What is not listed goes, whoever owns it.
+    bool all;           ///< SAs that are not listed are removed, whoever owns them.
     std::uint64_t now;  ///< Seconds since 1970.
   };
   /// Takes one SA that the SADB has, and decides what happens to it. Errors: invalid, and then there is no plan.
@@ -50,14 +50,14 @@ class Plan {
   /// Decides about pairs, after the last SA.
   void compare_pairs();
 
-  /// Everything is flushed first: what is wanted is added, what was there goes.
+  /// Everything is flushed first: existing SAs are removed, all wanted ones added.
   void begin_anew();
 
   std::vector<PlannedSa>& wanted() { return wanted_; }
   std::vector<PlannedSa>& surplus() { return surplus_; }
   /// The wanted partner of a wanted SA; nullptr: there is none.
   PlannedSa* partner(const PlannedSa& sa);
-  /// It ended before all was done: what is not kept, was not refused and is not known to be done, counts no more.
+  /// It ended early: SAs that are not kept, not refused and not known to be done are no longer counted.
   void end_early();
   /// How many of an action did not fail.
   std::size_t count(std::initializer_list<Do> actions) const;
@@ -87,7 +87,7 @@ std::string text_of(const backend::SaName& name);
 /// The plan for a person and, as lines of kinds "plan" (doc/reference/json.md), for a program.
 std::string plan_text(Plan& plan);
 std::string plan_json(Plan& plan, const std::string& sadb, const std::string& file);
-/// What became of it, or would: a line of kind "apply".
+/// The result, or in a dry run the expected one: a line of kind "apply".
 std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run);
 
 }  // namespace ipseckey::apply

@@ -1,5 +1,5 @@
 #pragma once
-/// The seam between the command and a SADB: PF_KEY messages go in, PF_KEY messages come out.
+/// The interface between the command and a SADB: PF_KEY messages go in, PF_KEY messages come out.
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,10 +13,10 @@
 
 namespace ipseckey::backend {
 
-/// What an SADB takes and refuses.
+/// Whose rules a SADB follows.
 enum class Rules : std::uint8_t {
-  engine,  ///< As our engine does, here or in ipsecd.
-  kernel,  ///< As this machine's Linux does.
+  engine,  ///< Those of our engine, here or in ipsecd.
+  kernel,  ///< Those of this machine's Linux.
 };
 
 /// What reaches a listener of one SADB. The loop that waits is the caller's, so it can wait for other things too. Must
@@ -33,12 +33,12 @@ class Listener {
   /// has ended, or an Error was its last word.
   virtual int descriptor() const = 0;
 
-  /// Gives the messages that are there, without waiting; of very many only some, and the descriptor stays readable. The
+  /// Yields the waiting messages without blocking; of very many only some, and the descriptor stays readable. The
   /// first of all is the reply to the X_PROMISC that set the mode: nothing that happens after it is missed. An Error
   /// means that no more will come.
   virtual Result<void> next(const Sink& sink) = 0;
 
-  /// Promiscuous mode is off again, and nothing more is heard. An Error: the SADB did not confirm that.
+  /// Turns promiscuous mode off; no more messages arrive. An Error: the SADB did not confirm that.
   virtual Result<void> end() = 0;
 };
 
@@ -59,7 +59,7 @@ class Backend {
   /// Whether SAs idle by default: after half of their hard limit of seconds after the add.
   virtual bool idles() const { return false; }
 
-  /// By whose rules it judges.
+  /// Whose rules it follows.
   virtual Rules rules() const { return Rules::engine; }
   /// Whether the mark is part of an SA's name.
   bool names_by_mark() const { return rules() == Rules::kernel; }

@@ -39,15 +39,15 @@ std::unexpected<Error> cannot_connect(const std::string& raw, int error) {
       return fail(Errc::unreachable, fmt::format("no ipsecd at {}: {}", path, how_to_start(raw)));
     case ECONNREFUSED:
       if (!is_socket(raw)) return fail(Errc::unreachable, fmt::format("{} is not a socket", path));
-      return fail(Errc::unreachable, fmt::format("no ipsecd answers at {} any more: {}", path, how_to_start(raw)));
+      return fail(Errc::unreachable, fmt::format("ipsecd no longer answers at {}: {}", path, how_to_start(raw)));
     case EPROTOTYPE:
-      return fail(Errc::unreachable, fmt::format("{} is a socket of another kind, not ipsecd's", path));
+      return fail(Errc::unreachable, fmt::format("{} is a socket of another type, not ipsecd's", path));
     case EACCES:
     case EPERM:
-      return fail(Errc::denied, fmt::format("permission denied for {}: only root, the user whom ipsecd runs as and the "
-                                            "groups that it was given may use it; try again as one of them, with sudo "
-                                            "for instance",
-                                            path));
+      return fail(Errc::denied,
+                  fmt::format("permission denied for {}: only root, ipsecd's own user and the groups that it was "
+                              "started with may use it; try again as one of them, for example with sudo",
+                              path));
     case EAGAIN:
       return fail(Errc::timeout, fmt::format("ipsecd at {} is too busy to accept a connection", path));
     default:
@@ -55,14 +55,14 @@ std::unexpected<Error> cannot_connect(const std::string& raw, int error) {
   }
 }
 
-// Whoever listens gets keys: root, this user, or the owner of the folder, in which nobody else could have put a socket
-// for long. The kernel has noted who it was that listened; systemd, which is root, does for a socket unit.
+// The listener gets keys, so it must be root, this user, or the owner of the folder, where nobody else could put a
+// socket for long. The kernel has noted who it was that listened; systemd, which is root, does for a socket unit.
 Result<void> trust(int fd, const std::string& path) {
   const std::string shown = pfkey::escaped(path);
   ucred who{};
   socklen_t size = sizeof who;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-    return fail(Errc::denied, fmt::format("cannot tell who serves {}: {}", shown, errno_text(errno)));
+    return fail(Errc::denied, fmt::format("cannot determine which user serves {}: {}", shown, errno_text(errno)));
   if (who.uid == 0 || who.uid == ::geteuid()) return {};
   struct stat folder{};
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
@@ -71,9 +71,8 @@ Result<void> trust(int fd, const std::string& path) {
       id_map::stranger(text_in("/proc/self/uid_map"), text_in("/proc/sys/kernel/overflowuid")) != who.uid;
   if (theirs && known) return {};
   return fail(Errc::denied,
-              fmt::format("{} is served by user {}, who is neither root nor you nor the owner of its folder: "
-                          "nothing was sent; if your ipsecd runs as that user, put its socket into a folder "
-                          "that belongs to that user",
+              fmt::format("{} is served by user {}, who is neither root nor you nor the owner of its folder: nothing "
+                          "was sent; if your ipsecd runs as that user, put its socket in a folder that this user owns",
                           shown, who.uid));
 }
 
@@ -87,8 +86,8 @@ void enlarge_send_buffer(int fd) {
 std::unexpected<Error> refused(const std::string& raw, std::uint8_t error) {
   const std::string path = pfkey::escaped(raw);
   if (error == EPERM)
-    return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, the user whom it runs as and the groups "
-                                          "that it was given; try again as one of them, with sudo for instance",
+    return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, its own user and the groups that it was "
+                                          "started with; try again as one of them, for example with sudo",
                                           path));
   return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", path));
 }
@@ -148,9 +147,10 @@ Result<Outcome> Channel::send(const pfkey::Message& m) {
   if (error == 0) return Outcome::done;
   if (error == EPIPE || error == ECONNRESET || error == ENOTCONN) return Outcome::gone;
   if (error == EMSGSIZE)
-    return fail(Errc::invalid, fmt::format("a message of {} bytes is larger than the socket {} takes; the limit is the "
-                                           "system's, net.core.wmem_max",
-                                           wire.size(), pfkey::escaped(path_)));
+    return fail(
+        Errc::invalid,
+        fmt::format("a message of {} bytes is too large for the socket {}; raise the system's limit, net.core.wmem_max",
+                    wire.size(), pfkey::escaped(path_)));
   return fail(Errc::io, fmt::format("cannot write to {}: {}", pfkey::escaped(path_), errno_text(error)));
 }
 
@@ -168,8 +168,8 @@ Result<Outcome> Channel::receive(pfkey::Message& m) {
   auto message = pfkey::decode(wire);
   wipe(wire);
   if (!message)
-    return fail(Errc::malformed, fmt::format("what answers at {} does not speak our PF_KEY: {}", pfkey::escaped(path_),
-                                             message.error().text));
+    return fail(Errc::malformed, fmt::format("the program that answers at {} does not speak ipsecd's PF_KEY: {}",
+                                             pfkey::escaped(path_), message.error().text));
   if (const auto error = pfkey::refusal(*message)) return refused(path_, *error);
   m = std::move(*message);
   return Outcome::done;

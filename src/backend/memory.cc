@@ -16,7 +16,7 @@ namespace ipseckey::backend {
 
 using pfkey::Message;
 
-// Listens: what time did waits in a queue, and a timer says when time will do something.
+// Listens: messages caused by time wait in a queue, and a timer fires when the next one is due.
 class Memory::Ear : public Listener {
  public:
   Ear(Memory& memory, bool promiscuous, Descriptor timer)
@@ -118,7 +118,7 @@ void Memory::set_promiscuous(bool on, const Reply& reply) {
 
 Result<std::unique_ptr<Listener>> Memory::listen(bool promiscuous) {
   Descriptor timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer) return fail(Errc::io, fmt::format("cannot make a timer: {}", errno_text(errno)));
+  if (!timer) return fail(Errc::io, fmt::format("cannot create a timer: {}", errno_text(errno)));
   Message mode;
   set_promiscuous(promiscuous, [&](std::size_t, Message&& m) { mode = std::move(m); });
   auto ear = std::make_unique<Ear>(*this, promiscuous, std::move(timer));

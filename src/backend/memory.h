@@ -19,7 +19,7 @@ class Memory : public Backend {
   std::string name() const override { return "memory"; }
   bool idles() const override { return true; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
-  /// Hears what time does to the SAs: the descriptor is a timer. Where nothing has a lifetime it is never readable.
+  /// Receives messages caused by time: the descriptor is a timer. If no SA has a lifetime it is never readable.
   Result<std::unique_ptr<Listener>> listen(bool promiscuous) override;
 
   const engine::Engine& engine() const { return keysock_.engine(); }

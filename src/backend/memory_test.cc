@@ -72,7 +72,7 @@ TEST_F(MemoryBackend, TimePassesBetweenCalls) {
   EXPECT_EQ(memory.engine().size(), 0u);
 }
 
-TEST_F(MemoryBackend, ListenersHearWhatTimeDoes) {
+TEST_F(MemoryBackend, ListenersReceiveWhatTimeCauses) {
   call(list(short_lived(0x1001)));
   std::vector<Type> heard;
   EXPECT_TRUE(testing::hear(memory, true, -1, [&](Message&& m) {

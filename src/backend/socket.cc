@@ -139,12 +139,12 @@ class Exchange {
   Result<void> lost() const {
     if (complete()) return {};
     const char* when = replies_ == 0 ? "before it answered" : "before it had answered everything";
-    return fail(Errc::unreachable, fmt::format("ipsecd at {} went away {}: {}", pfkey::escaped(channel_.path()), when,
-                                               how_to_start(channel_.path())));
+    return fail(Errc::unreachable, fmt::format("ipsecd at {} closed the connection {}: {}",
+                                               pfkey::escaped(channel_.path()), when, how_to_start(channel_.path())));
   }
   Result<void> stopped() const {
-    return fail(Errc::timeout,
-                fmt::format("ipsecd at {} was not heard to the end: interrupted", pfkey::escaped(channel_.path())));
+    return fail(Errc::timeout, fmt::format("interrupted before ipsecd at {} had answered everything",
+                                           pfkey::escaped(channel_.path())));
   }
   Result<void> timed_out() const {
     return fail(Errc::timeout,
@@ -192,7 +192,7 @@ class Socket::Ear : public Listener {
       if (*got == Outcome::gone)
         return socket_.give_up(
             {Errc::unreachable,
-             fmt::format("ipsecd at {} has ended: {}", pfkey::escaped(socket_.path_), how_to_start(socket_.path_))});
+             fmt::format("ipsecd at {} has exited: {}", pfkey::escaped(socket_.path_), how_to_start(socket_.path_))});
       sink(std::move(m));
     }
     news_.give(sink);
@@ -209,7 +209,7 @@ class Socket::Ear : public Listener {
   }
 
   void hear(Message&& m) { news_.hear(std::move(m)); }
-  // The connection is given up; the next one would not be this listener's.
+  // The connection is closed; the next one would not be this listener's.
   void lose(const Error& why) { lost_ = why; }
 
  private:
@@ -266,7 +266,7 @@ Result<Message> Socket::set_promiscuous(bool on) {
   request.satype = on ? pfkey::SaType{1} : pfkey::SaType::unspec;
   request.seq = std::numeric_limits<std::uint32_t>::max() - promisc_seq_++;
   request.pid = static_cast<std::uint32_t>(::getpid());
-  // What ends a monitor must not end this.
+  // A signal that ends a monitor must not end this.
   Message answer;
   const auto done = exchange(std::span(&request, 1), [&](std::size_t, Message&& m) { answer = std::move(m); }, -1);
   if (!done) return std::unexpected(done.error());

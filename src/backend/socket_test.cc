@@ -100,18 +100,17 @@ class Impostor {
 };
 
 // Only root can make what another user listens on; for others ipseckey's own user is all there is to try.
-TEST(Socket, GivesNothingToAnotherUserWhoListensThere) {
+TEST(Socket, SendsNothingToASocketOfAnotherUser) {
   if (::geteuid() != 0) return;
   const TempFolder folder;
   ::chmod((folder / ".").c_str(), 01777);
   {
     Impostor impostor(folder / "s");
     const auto socket = Socket::connect(folder / "s");
-    EXPECT_EQ(
-        error_of(socket),
-        (folder / "s") +
-            " is served by user 65534, who is neither root nor you nor the owner of its folder: nothing was sent; if "
-            "your ipsecd runs as that user, put its socket into a folder that belongs to that user");
+    EXPECT_EQ(error_of(socket),
+              (folder / "s") +
+                  " is served by user 65534, who is neither root nor you nor the owner of its folder: nothing was "
+                  "sent; if your ipsecd runs as that user, put its socket in a folder that this user owns");
     EXPECT_EQ(socket.error().code, Errc::denied);
     EXPECT_EQ(impostor.got(), 0);
   }
@@ -136,7 +135,7 @@ TEST(Socket, SendsInOrderAndGivesEachReply) {
   EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3)));
 }
 
-TEST(Socket, GivesKeysAwayWithTheRequest) {
+TEST(Socket, ConsumesTheKeysOfTheRequest) {
   const TempFolder folder;
   const ScriptedDaemon daemon(folder / "s", {answer_all});
   const auto socket = Socket::connect(folder / "s").value();
@@ -146,7 +145,7 @@ TEST(Socket, GivesKeysAwayWithTheRequest) {
   EXPECT_EQ(list[0], request(Type::add, 1));
 }
 
-TEST(Socket, IgnoresWhatOthersCause) {
+TEST(Socket, IgnoresMessagesForOthers) {
   const TempFolder folder;
   const ScriptedDaemon daemon(folder / "s", {[](int fd) {
                                 Message m;
@@ -190,10 +189,11 @@ TEST(Socket, ADaemonThatDiesIsNoticedAtOnceAndItsLastAnswersCount) {
   EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2)));
   ASSERT_FALSE(outcome.result);
   EXPECT_EQ(outcome.result.error().code, Errc::unreachable);
-  EXPECT_EQ(outcome.result.error().text, "ipsecd at " + path +
-                                             " went away before it had answered everything: start it with `ipsecd "
-                                             "--socket " +
-                                             path + "`");
+  EXPECT_EQ(outcome.result.error().text,
+            "ipsecd at " + path +
+                " closed the connection before it had answered everything: start it with `ipsecd "
+                "--socket " +
+                path + "`");
 }
 
 TEST(Socket, ConnectsAgainAfterALoss) {
@@ -245,7 +245,8 @@ TEST(Socket, AMessageThatIsNotPfKeyIsReported) {
   const auto socket = Socket::connect(path).value();
   const auto outcome = call(*socket, requests(1));
   EXPECT_EQ(outcome.result.error().code, Errc::malformed);
-  EXPECT_EQ(outcome.result.error().text, "what answers at " + path + " does not speak our PF_KEY: no PF_KEY v2 header");
+  EXPECT_EQ(outcome.result.error().text,
+            "the program that answers at " + path + " does not speak ipsecd's PF_KEY: no PF_KEY v2 header");
 }
 
 TEST(Socket, ARefusalOfServiceIsReported) {
@@ -259,9 +260,8 @@ TEST(Socket, ARefusalOfServiceIsReported) {
   const auto denied = call(*socket, requests(1)).result.error();
   EXPECT_EQ(denied.code, Errc::denied);
   EXPECT_EQ(denied.text, "ipsecd at " + path +
-                             " serves only root, the user whom it runs as and the groups that it was given; try again "
-                             "as one of them, with sudo for "
-                             "instance");
+                             " serves only root, its own user and the groups that it was started with; try again as "
+                             "one of them, for example with sudo");
   const auto full = call(*socket, requests(1)).result.error();
   EXPECT_EQ(full.code, Errc::unreachable);
   EXPECT_EQ(full.text, "ipsecd at " + path + " has too many clients; try again later");
@@ -470,7 +470,7 @@ TEST(Socket, ADumpIsGivenUpOnDemandAndTheNextCallFindsAFreshConnection) {
   const auto given_up = socket->call(dump, [&](std::size_t, Message&&) { stop.now(); });
   ASSERT_FALSE(given_up);
   EXPECT_EQ(given_up.error().code, Errc::timeout);
-  EXPECT_EQ(given_up.error().text, "ipsecd at " + (folder / "s") + " was not heard to the end: interrupted");
+  EXPECT_EQ(given_up.error().text, "interrupted before ipsecd at " + (folder / "s") + " had answered everything");
   EXPECT_LT(std::chrono::steady_clock::now() - begin, Socket::kPatience);
   EXPECT_THAT(call(*socket, requests(1)).replies, ElementsAre(Pair(0, 1)));  // Still wanted: replies get a second.
 }
@@ -501,7 +501,7 @@ TEST(Socket, ListeningEndsWithTheDaemon) {
   const auto ended = testing::hear(*socket, false, -1, [](Message&&) { return true; });
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().code, Errc::unreachable);
-  EXPECT_EQ(ended.error().text, "ipsecd at " + path + " has ended: start it with `ipsecd --socket " + path + "`");
+  EXPECT_EQ(ended.error().text, "ipsecd at " + path + " has exited: start it with `ipsecd --socket " + path + "`");
 }
 
 TEST(Socket, SaysWhyItCannotConnect) {
@@ -513,10 +513,10 @@ TEST(Socket, SaysWhyItCannotConnect) {
   EXPECT_EQ(error_of(Socket::connect(missing)),
             "no ipsecd at " + missing + ": start it with `ipsecd --socket " + missing + "`");
   EXPECT_EQ(error_of(Socket::connect(stale)),
-            "no ipsecd answers at " + stale + " any more: start it with `ipsecd --socket " + stale + "`");
+            "ipsecd no longer answers at " + stale + ": start it with `ipsecd --socket " + stale + "`");
   EXPECT_EQ(error_of(Socket::connect(file)), file + " is not a socket");
   EXPECT_EQ(error_of(Socket::connect(file + "/s")), "cannot connect to " + file + "/s: Not a directory");
-  EXPECT_EQ(error_of(Socket::connect(stream)), stream + " is a socket of another kind, not ipsecd's");
+  EXPECT_EQ(error_of(Socket::connect(stream)), stream + " is a socket of another type, not ipsecd's");
   EXPECT_EQ(error_of(Socket::connect("")), "the path of ipsecd's socket is empty");
   const std::string longest(107, 'x'), too_long(108, 'x');
   EXPECT_EQ(error_of(Socket::connect(longest)),
@@ -542,9 +542,8 @@ TEST(Socket, SaysWhoMayConnect) {
   ::chmod(path.c_str(), 0);
   ::chmod((folder / ".").c_str(), 0755);
   EXPECT_EXIT(connect_without_permission(path), ::testing::ExitedWithCode(0),
-              "permission denied for .*/s: only root, the user whom ipsecd runs as and the groups that it was given "
-              "may use it; try again as one of "
-              "them, with sudo for instance");
+              "permission denied for .*/s: only root, ipsecd's own user and the groups that it was started with may "
+              "use it; try again as one of them, for example with sudo");
   ::close(fd);
 }
 

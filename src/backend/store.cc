@@ -86,15 +86,15 @@ Result<bool> Store::open(bool create) {
   if (::stat(path().c_str(), &info) != 0) {
     if (errno != ENOENT || !create) return errno == ENOENT ? Result<bool>(false) : trouble("cannot be checked");
     const std::string folder = std::filesystem::path(path()).parent_path();
-    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return trouble("its folder cannot be made");
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return trouble("its folder cannot be created");
     if (::stat(folder.c_str(), &info) != 0 || info.st_uid != ::geteuid() || (info.st_mode & 022) != 0)
       return fail(Errc::denied,
-                  fmt::format("{} belongs to or can be written by somebody else: nothing is kept there", folder));
+                  fmt::format("{} is owned or writable by another user: nothing is stored there", folder));
     const Descriptor made(::open(path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!made && errno != EEXIST) return trouble("cannot be made");
+    if (!made && errno != EEXIST) return trouble("cannot be created");
   } else if (info.st_uid != ::geteuid() || (info.st_mode & 077) != 0) {
     return fail(Errc::denied,
-                fmt::format("{} belongs to or can be read by somebody else: it is not used", pfkey::escaped(path())));
+                fmt::format("{} is owned or readable by another user: it is not used", pfkey::escaped(path())));
   }
   db_ = std::make_unique<Database>(content_.queries.size());
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW;
@@ -104,7 +104,7 @@ Result<bool> Store::open(bool create) {
     wrong = trouble("cannot be opened");
   } else if (sqlite3_busy_timeout(db_->handle, kBusyMilliseconds);
              sqlite3_exec(db_->handle, set_up.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
-    wrong = trouble("is damaged; `rm` it, what it held is lost");
+    wrong = trouble("is damaged; delete it with `rm`: its contents are lost");
   } else {
     there_ = true;
     return true;
@@ -122,7 +122,7 @@ Store::Statement Store::statement(std::size_t query) {
 
 Result<void> Store::run(Statement& statement) { return statement.step() == Step::done ? Result<void>() : give_up(); }
 
-// A change that cannot be made whole is not made.
+// A change that cannot be made completely is rolled back.
 std::unexpected<Error> Store::give_up() {
   auto wrong = trouble("cannot be written");
   if (std::exchange(batch_, false)) sqlite3_exec(db_->handle, "ROLLBACK", nullptr, nullptr, nullptr);

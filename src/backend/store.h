@@ -1,5 +1,5 @@
 #pragma once
-/// A small SQLite file in /run: what must outlive a process and no reboot. No key is ever in it.
+/// A small SQLite file in /run, for data that must outlive a process but not a reboot. It never holds a key.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -19,8 +19,8 @@ class Store {
  public:
   struct Content {
     std::string path;
-    std::string_view holds;                ///< For messages: "where ... are kept".
-    const char* set_up;                    ///< SQL that makes the tables.
+    std::string_view holds;                ///< For messages: "the record of ...".
+    const char* set_up;                    ///< SQL that creates the tables.
     std::span<const char* const> queries;  ///< SQL of the statements.
   };
   explicit Store(Content content);

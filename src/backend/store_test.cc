@@ -56,7 +56,7 @@ TEST_F(StoreTest, AChangeIsMadeWhenItIsCommitted) {
   EXPECT_EQ(held(), (Numbers{1, 2}));
 }
 
-TEST_F(StoreTest, OfAChangeThatFailsNothingIsMadeNotEvenWithTheNext) {
+TEST_F(StoreTest, AChangeThatFailsIsRolledBackEvenBeforeTheNext) {
   Store store = this->store();
   ASSERT_TRUE(store.begin());
   EXPECT_TRUE(put(store, 1));

@@ -89,8 +89,8 @@ Status show_algorithms(Session& session) {
       text += row + '\n';
     }
   }
-  text += "\nKeys (least-most/step) and salt in bits, IV and ICV in bytes. Standing: as of RFC 8221. ";
-  text += supported ? fmt::format("Here: {}.\n", session.shown_sadb()) : "No SADB was there to ask.\n";
+  text += "\nKeys (minimum-maximum/step) and salt in bits; IV and ICV in bytes. Standing: as of RFC 8221. ";
+  text += supported ? fmt::format("Here: {}.\n", session.shown_sadb()) : "No SADB was available to ask.\n";
   session.console().out(text);
   return Status::ok;
 }

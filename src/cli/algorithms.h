@@ -13,7 +13,7 @@ namespace ipseckey::cli {
 /// Which algorithms that SADB says it has; an empty function: it does not say. `pid`: of this process.
 std::function<bool(const pfkey::Algorithm&)> usable_in(backend::Backend& sadb, std::uint32_t pid);
 
-/// Prints the table. Without a SADB it prints "?" where that would have to answer, and says so.
+/// Prints the table. Without a SADB it prints "?" where only a SADB could answer, and says so.
 Status show_algorithms(Session& session);
 
 }  // namespace ipseckey::cli

@@ -30,7 +30,7 @@ namespace {
 using apply::Plan;
 using Do = apply::PlannedSa::Do;
 
-// What comes through a pipe has no name of its own.
+// A pipe has no name of its own.
 std::string full_path(const std::string& file) {
   std::error_code none;
   if (file == "-" || (std::filesystem::exists(file, none) && !std::filesystem::is_regular_file(file, none))) return "-";
@@ -38,7 +38,7 @@ std::string full_path(const std::string& file) {
   return none ? file : path.string();
 }
 
-// Runs the file against an engine of its own. What that holds at the end is the desired state.
+// Runs the file against an engine of its own. Its contents at the end are the desired state.
 Status read_desired(Session& session, Handlers handlers, Session& desired, const ApplyRequest& request) {
   if (request.unload) return Status::ok;
   const std::string& path = request.file;
@@ -52,7 +52,7 @@ Status read_desired(Session& session, Handlers handlers, Session& desired, const
   if (status == Status::ok) return status;
   session.console().complain("nothing was changed");
   if (!session.settings().service) return status;
-  session.console().complain(fmt::format("what is wrong, and where: ipseckey -c {}", pfkey::escaped(path)));
+  session.console().complain(fmt::format("to see what is wrong and where, run: ipseckey -c {}", pfkey::escaped(path)));
   return Status::bad_file;
 }
 
@@ -75,7 +75,7 @@ void report(Session& session, Plan& plan, const ApplyRequest& request, const std
   const bool lines = request.dry_run || session.settings().verbose;
   if (!session.settings().json) {
     const std::string tail = request.dry_run       ? "; nothing was changed.\n"
-                             : outcome.ended_early ? "; not all was done.\n"
+                             : outcome.ended_early ? "; the rest was not done.\n"
                                                    : ".\n";
     session.console().out((lines ? apply::plan_text(plan) : "") +
                           summary(plan, request, pfkey::escaped(name), outcome.flushed) + tail);
@@ -85,7 +85,7 @@ void report(Session& session, Plan& plan, const ApplyRequest& request, const std
                         apply::summary_json(plan, session.sadb_name(), name, request.dry_run));
 }
 
-/// The turn of an apply, and the rows of owners: from the reading of the file on, so that the last one to begin has
+/// The lock of an apply, and the rows of owners: held from the reading of the file, so that the last one to begin has
 /// the last word. Each SADB has its own.
 class Turn {
  public:
@@ -133,7 +133,7 @@ std::string owner_of(const ApplyRequest& request) {
   return request.owner.empty() ? full_path(request.file) : request.owner;
 }
 
-// Holds the plan against every SA of the SADB.
+// Compares the plan with every SA of the SADB.
 Status compare(Session& session, Plan& plan, const Plan::Against& against) {
   std::size_t count = 0;
   const Status status = session.walk(
@@ -143,7 +143,7 @@ Status compare(Session& session, Plan& plan, const Plan::Against& against) {
   return status;
 }
 
-/// What a plan's carrying out needs of this session, and the exit status that comes of it.
+/// What carrying out a plan needs from this session, and the resulting exit status.
 class CarryingOut {
  public:
   CarryingOut(Session& session, const std::string& shown) : session_(session), shown_(shown) {}
@@ -152,7 +152,8 @@ class CarryingOut {
     const apply::Program program{
         .call = [this](auto requests, const auto& reply) { return call(requests, reply); },
         .report = [this](const auto& sa, const auto& reply) { return report(sa, reply); },
-        .report_restored = [this](const auto& sa) { say(fmt::format("the old {} is back", apply::text_of(sa.name))); },
+        .report_restored =
+            [this](const auto& sa) { say(fmt::format("the old {} was restored", apply::text_of(sa.name))); },
         .report_stop = [this](apply::Stop why, const Error& error) { stopped(why, error); },
         .interrupted = [this] { return held_.one_came(); },
         .clock = [this] { return session_.now(); },
@@ -172,7 +173,7 @@ class CarryingOut {
     backend::Backend* const sadb = session_.sadb();
     if (!sadb) {
       status_ = worse(status_, session_.no_sadb());
-      return fail(Errc::unreachable, "what follows was not done");
+      return fail(Errc::unreachable, "the rest was not done");
     }
     for (pfkey::Message& request : requests) session_.prepare(request);
     auto called = sadb->call(requests, reply);
@@ -210,7 +211,7 @@ class CarryingOut {
 
 Status apply_file(Session& session, Handlers handlers, const ApplyRequest& request) {
   Session desired = session.twin();
-  // What comes through a pipe may take its time; nobody waits for it.
+  // A pipe may take its time, so it is read before the lock is taken.
   const bool piped = full_path(request.file) == "-";
   Status status = piped ? read_desired(session, handlers, desired, request) : Status::ok;
   if (status != Status::ok) return status;
@@ -220,7 +221,7 @@ Status apply_file(Session& session, Handlers handlers, const ApplyRequest& reque
   if (status != Status::ok) return status;
   backend::Backend* const sadb = session.sadb();
   if (!sadb) return session.no_sadb();
-  status = turn.take();  // One that answers only now.
+  status = turn.take();  // A SADB that answers only now.
   if (status != Status::ok) return status;
   const std::string name = request.file == "-" ? "<stdin>" : request.file, shown = pfkey::escaped(name);
   const apply::Owner owner{turn.sadb(), owner_of(request), session.settings().service};

@@ -1,5 +1,5 @@
 #pragma once
-/// `apply`: a file as the desired state of the SADB. What stays the same is not touched.
+/// `apply`: a file as the desired state of the SADB. SAs that stay the same are not touched.
 #include <string>
 
 #include "cli/files.h"
@@ -11,14 +11,14 @@ namespace ipseckey::cli {
 struct ApplyRequest {
   std::string file;          ///< `-`: standard input.
   bool dry_run = false;      ///< Says what would happen.
-  bool all = false;          ///< What the file does not list goes, whoever owns it.
-  bool flush_first = false;  ///< Everything goes first, as the original has it.
+  bool all = false;          ///< SAs that the file does not list are removed, whoever owns them.
+  bool flush_first = false;  ///< All SAs are flushed first, as the original program does.
   std::string owner = {};    ///< Whose the SAs are; empty: the file's.
-  bool unload = false;       ///< The file, which is not read, lists nothing any more.
+  bool unload = false;       ///< Removes the file's SAs; the file is not read.
   Pipes pipes = Pipes::nameless;
 };
 
-/// Reads and checks the whole file, plans, acts: what is new comes first, what is surplus goes last. A file with a
+/// Reads and checks the whole file, plans, acts: new SAs are added first, surplus ones removed last. A file with a
 /// fault changes nothing.
 Status apply_file(Session& session, Handlers handlers, const ApplyRequest& request);
 

@@ -122,7 +122,7 @@ class ApplyNumbers : public ::testing::Test {
   std::string warned(int line, const std::string& text) const {
     return fmt::format(
         "{0}:{1}:{2}: warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice\n"
-        "{0}:{1}:{3}: warning: a replay window with manual keys is considered harmful: after a restart of the peer its "
+        "{0}:{1}:{3}: warning: a replay window with manual keys is considered harmful: after the peer restarts, its "
         "packets are dropped as replays\n",
         folder_ / "keys", line, text.find("encralg") + 1, text.find("replay") + 1);
   }
@@ -132,7 +132,7 @@ class ApplyNumbers : public ::testing::Test {
   std::string out_, err_;
 };
 
-TEST_F(ApplyNumbers, GoOnWhereTheOldSaEnded) {
+TEST_F(ApplyNumbers, ContinueWhereTheOldSaEnded) {
   const std::string in = " inbound replay 64", both = " replay 32";
   ASSERT_EQ(run({"-f", "keys"}, sa("0x1001", "replay_value 5" + in) + sa("0x1002", "replay_value 70" + both)),
             Status::ok)
@@ -145,19 +145,19 @@ TEST_F(ApplyNumbers, GoOnWhereTheOldSaEnded) {
   EXPECT_EQ(err_, warned(1, first) + warned(2, second));  // Of the file; nothing of what was done with it.
 }
 
-// An old SA that comes back is as far as it came.
-TEST_F(ApplyNumbers, GoOnWhereTheOldSaEndedWhenItComesBack) {
+// A restored SA continues with the numbers it had reached.
+TEST_F(ApplyNumbers, ContinueWhereTheOldSaEndedWhenItIsRestored) {
   ASSERT_EQ(run({"-f", "keys"}, sa("0x1001", "replay_value 5 inbound replay 64")), Status::ok) << err_;
   sadb_.begun.clear();
   sadb_.refuses_window = 128;
   ASSERT_EQ(run({"apply", "keys"}, sa("0x1001", "inbound replay 128")), Status::failed);
   EXPECT_THAT(sadb_.ended, ElementsAre(1005));
   EXPECT_THAT(sadb_.begun, ElementsAre(1005, 1005));  // Refused, and back.
-  EXPECT_THAT(err_, ::testing::HasSubstr("the old esp SA spi 0x1001 dst 192.0.2.2 is back"));
+  EXPECT_THAT(err_, ::testing::HasSubstr("the old esp SA spi 0x1001 dst 192.0.2.2 was restored"));
 }
 
-// Other keys are another SA, whose numbers begin anew.
-TEST_F(ApplyNumbers, BeginAnewUnderOtherKeys) {
+// Other keys are another SA, whose numbers start from zero.
+TEST_F(ApplyNumbers, StartFromZeroUnderOtherKeys) {
   ASSERT_EQ(run({"-f", "keys"}, sa("0x1001", "replay_value 5 inbound replay 64")), Status::ok) << err_;
   sadb_.begun.clear();
   std::string other = sa("0x1001", "inbound replay 64");

@@ -28,8 +28,8 @@ Console::Writer writer(int fd) {
   };
 }
 
-// The last fence before a terminal: names and texts from outside are escaped where they come in, line feeds included;
-// what was forgotten there can do no more than break a line.
+// The last barrier before a terminal: names and texts from outside are escaped on input, line feeds included;
+// text that was missed there can only break a line.
 int write_harmless(const Console::Writer& writer, std::string_view text) {
   if (text::is_harmless(text)) return writer(text);
   std::string harmless = text::harmless(text);

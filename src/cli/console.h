@@ -1,5 +1,5 @@
 #pragma once
-/// Where the command's words go: data to standard output, everything said about it to standard error. Nothing but
+/// The command's output: data to standard output, messages to standard error. Nothing but
 /// printable ASCII, line feeds and tabulators gets through; other bytes are escaped.
 #include <functional>
 #include <string>
@@ -9,7 +9,7 @@ namespace ipseckey::cli {
 
 class Console {
  public:
-  /// Takes the text of one write; gives the errno of why it could not be written, 0: it was.
+  /// Takes the text of one write; returns 0, or the errno if it could not be written.
   using Writer = std::function<int(std::string_view)>;
 
   /// This process' standard output and standard error.

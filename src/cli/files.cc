@@ -45,12 +45,12 @@ constexpr std::array kNetworkFileSystems = {
 
 bool is_ours(const struct stat& st) { return st.st_uid == 0 || st.st_uid == geteuid(); }
 
-// Whom its owner and mode let at it.
+// Checks who can access it, by owner and mode.
 std::vector<std::string> open_to(const struct stat& st, const std::string& name) {
   std::vector<std::string> found;
   const unsigned mode = st.st_mode & 07777u;
   if ((mode & 077u) != 0)
-    found.push_back(fmt::format("it holds keys and is open to others (mode {:04o}): chmod 600 {}", mode, name));
+    found.push_back(fmt::format("it holds keys and other users can access it (mode {:04o}): chmod 600 {}", mode, name));
   if (!is_ours(st)) found.push_back(fmt::format("it holds keys and belongs to another user (uid {})", st.st_uid));
   return found;
 }
@@ -61,7 +61,7 @@ void look_at_system(int fd, std::vector<std::string>& found) {
     for (const auto& row : kNetworkFileSystems)
       if (static_cast<std::uint32_t>(fs.f_type) == row.magic)
         found.push_back(fmt::format(
-            "it holds keys and lies on a network file system ({}): they cross the network to be read", row.name));
+            "it holds keys and is on a network file system ({}): reading it sends them over the network", row.name));
 }
 
 std::string folder_of(const std::string& path) {
@@ -83,7 +83,7 @@ std::unexpected<Error> cannot_open(const std::string& name) {
               fmt::format("cannot open {}: {}", name, why()));
 }
 
-// Where a path leads, found but not opened: what it is is looked at first.
+// The file that a path leads to, found but not opened: its type is checked first.
 struct Found {
   Descriptor fd;
   struct stat st{};
@@ -95,17 +95,17 @@ Result<Found> find(int folder, const std::string& path, int flags, const std::st
   return found;
 }
 
-// Through its folder, which is looked at as it was found, too.
+// Through its folder, which is checked through the descriptor that found it, too.
 Result<Found> find_carefully(const std::string& path, const std::string& name) {
   const std::string folder = folder_of(path);
   const auto at = find(AT_FDCWD, folder, O_DIRECTORY, name);
   if (!at) return std::unexpected(at.error());
   const unsigned mode = at->st.st_mode & 07777u;
   if (!is_ours(at->st) || (mode & 066u) != 0)
-    return fail(Errc::invalid,
-                fmt::format("{} is refused: its folder {} (mode {:04o}, uid {}) can be read or written by others: "
-                            "chmod 700",
-                            name, name == pfkey::escaped(path) ? pfkey::escaped(folder) : "", mode, at->st.st_uid));
+    return fail(
+        Errc::invalid,
+        fmt::format("{} is refused: other users can read or write its folder {} (mode {:04o}, uid {}): chmod 700", name,
+                    name == pfkey::escaped(path) ? pfkey::escaped(folder) : "", mode, at->st.st_uid));
   const auto slash = path.rfind('/');
   auto found = find(at->fd.get(), slash == std::string::npos ? path : path.substr(slash + 1), O_NOFOLLOW, name);
   if (found && S_ISLNK(found->st.st_mode))
@@ -123,13 +123,13 @@ std::string_view unfit(const Found& found, Pipes pipes) {
   const mode_t mode = found.st.st_mode;
   if (S_ISREG(mode)) return "";
   if (S_ISDIR(mode)) return "is a directory, not a file";
-  if (pipes == Pipes::none) return "is no regular file; a key is read from nothing else";
+  if (pipes == Pipes::none) return "is not a regular file; keys are read only from regular files";
   if (!S_ISFIFO(mode)) return "is neither a regular file nor a pipe";
-  if (pipes == Pipes::nameless && !is_nameless(found.fd.get())) return "is a FIFO; only -f and load read one";
+  if (pipes == Pipes::nameless && !is_nameless(found.fd.get())) return "is a FIFO; only -f and load accept one";
   return "";
 }
 
-// The very file that was found, whatever its name leads to now. Nothing waits for the other end of a FIFO.
+// Opens the file that was found, whatever its name leads to now. Does not wait for the other end of a FIFO.
 Result<Descriptor> open_found(const Found& found, const std::string& path, const std::string& name) {
   constexpr int kReading = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   Descriptor fd(::open(by_descriptor(found.fd.get()).c_str(), kReading));
@@ -137,7 +137,7 @@ Result<Descriptor> open_found(const Found& found, const std::string& path, const
     struct stat st{};
     fd = Descriptor(::open(path.c_str(), kReading));
     if (fd && (fstat(fd.get(), &st) != 0 || st.st_dev != found.st.st_dev || st.st_ino != found.st.st_ino))
-      return fail(Errc::io, fmt::format("{} became another file while it was opened", name));
+      return fail(Errc::io, fmt::format("{} was replaced by another file while it was being opened", name));
   }
   if (!fd) return cannot_open(name);
   return fd;
@@ -188,11 +188,11 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   file.path_ = path;
   struct stat st{};
   if (lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
-    return fail(Errc::io, fmt::format("cannot save to {}: it is {}; keys are written to regular files alone",
-                                      pfkey::escaped(path),
-                                      S_ISLNK(st.st_mode)   ? "a symbolic link"
-                                      : S_ISDIR(st.st_mode) ? "a directory"
-                                                            : "no regular file"));
+    return fail(Errc::io,
+                fmt::format("cannot save to {}: it is {}; keys are written only to regular files", pfkey::escaped(path),
+                            S_ISLNK(st.st_mode)   ? "a symbolic link"
+                            : S_ISDIR(st.st_mode) ? "a directory"
+                                                  : "not a regular file"));
   file.fd_ = unnamed_file(path);
   if (file.fd_) return file;
   std::string name = path + ".XXXXXX";

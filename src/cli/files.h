@@ -1,5 +1,5 @@
 #pragma once
-/// Files that hold keys: read with a look at who else can, written so that nobody else can and never by half.
+/// Files that hold keys: reading reports who else can access them; writing is atomic and for the owner only.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace ipseckey::cli {
 
-/// What is done about a file of keys that others can get at.
+/// What is done about a file of keys that others can access.
 enum class Care : bool {
   warn,    ///< It is used, with reservations.
   refuse,  ///< It is not, and neither is one in a folder that others can read or write, nor a symbolic link.
@@ -23,7 +23,7 @@ enum class Care : bool {
 enum class Pipes : std::uint8_t {
   none,      ///< Not standard input either: `-` is a name like any other.
   nameless,  ///< A pipe of the shell, `<(decrypt FILE)`, and standard input, which is `-`.
-  named,     ///< A FIFO, too, whose owner and mode are looked at; nobody may have opened its other end yet.
+  named,     ///< A FIFO, too, whose owner and mode are checked; its other end may not be open yet.
 };
 
 /// A file of commands or of a key, open for reading.
@@ -35,7 +35,7 @@ class InputFile {
 
   const std::string& name() const { return name_; }
   const std::string& shown() const { return shown_; }  ///< Harmless on a terminal.
-  /// What makes the file a poor place for keys: readable or writable by others, a strange owner, a network file system.
+  /// Why keys are not safe in this file: readable or writable by others, a strange owner, a network file system.
   const std::vector<std::string>& reservations() const { return reservations_; }
   std::uint64_t size() const { return size_; }  ///< Bytes when it was opened; 0 of a pipe.
   /// As lang::LineReader::Fill wants it. A held signal (HeldSignals) ends the wait for more, as an error.
@@ -53,14 +53,14 @@ class InputFile {
 /// is killed.
 class OutputFile {
  public:
-  /// Refuses a link, a directory, and anything else that is no regular file in the target's place.
+  /// Refuses a target that is a link, a directory or anything else but a regular file.
   static Result<OutputFile> create(const std::string& path);
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();  ///< Without commit(): the target is untouched and nothing is left over.
 
   Result<void> write(std::string_view text);
-  /// Flushes to disk and puts the file in its place.
+  /// Flushes to disk and gives the file its name.
   Result<void> commit();
 
  private:

@@ -81,7 +81,7 @@ constexpr std::string_view kFile =
     "add ah spi 0x1004 src 192.0.2.1 dst 192.0.2.2 authalg sha256 "
     "authkey 300102030405060708090a0b0c0d0e0f00000000000000000000000000000000\n";
 
-TEST(KernelLoad, EachFailureIsToldAtItsLineInWhateverOrderItCame) {
+TEST(KernelLoad, EachFailureIsReportedAtItsLineInWhateverOrderItCame) {
   const Ran ran = load(kFile, [](const std::vector<Request>& r, Peer& peer) {
     peer.say(Datagram().verdict(r[3].seq, EINVAL, "Key is bad").verdict(r[2].seq, 0));
     peer.say(Datagram().verdict(77777, EPERM).verdict(r[1].seq, EEXIST).verdict(r[0].seq, 0));
@@ -103,10 +103,9 @@ TEST(KernelLoad, AnAnswerCutShortLeavesTheLinesWithoutOneUnknown) {
   EXPECT_EQ(
       ran.err,
       "keys:3:8: error: the SADB refuses: Cannot allocate memory (ENOMEM); the kernel has no memory left for it\n"
-      "keys:5: error: no answer to this command and 1 after it, which may have been carried out; what follows was "
-      "not run\n"
+      "keys:5: error: no answer to this command and 1 after it, which may have been carried out; the rest was not run\n"
       "ipseckey: an answer of the kernel was cut short; what it said about the rest is not known\n"
-      "keys: 1 of 4 commands succeeded; what follows was not run.\n");
+      "keys: 1 of 4 commands succeeded; the rest was not run.\n");
   EXPECT_EQ(ran.status, Status::no_sadb);
 }
 
@@ -114,10 +113,9 @@ TEST(KernelLoad, AKernelThatGoesAwayIsNamedAtTheFirstLineWithoutAnswer) {
   const Ran ran = load(kFile, [](const std::vector<Request>&, Peer& peer) { peer.hang_up(); });
   EXPECT_EQ(
       ran.err,
-      "keys:2: error: no answer to this command and 3 after it, which may have been carried out; what follows was "
-      "not run\n"
+      "keys:2: error: no answer to this command and 3 after it, which may have been carried out; the rest was not run\n"
       "ipseckey: the kernel's side of the netlink socket is gone\n"
-      "keys: 0 of 4 commands succeeded; what follows was not run.\n");
+      "keys: 0 of 4 commands succeeded; the rest was not run.\n");
 }
 
 // As the kernel tells an SA under lockdown: a key of zeros.
@@ -138,7 +136,7 @@ FakeKernel::Answer one_hidden_sa() {
   };
 }
 
-TEST(KernelSave, UnderLockdownNothingIsSavedAndThatIsSaid) {
+TEST(KernelSave, UnderLockdownNothingIsSavedAndAMessageSaysSo) {
   const Ran ran = run({"-s", "saved"}, "", one_hidden_sa(), true);
   EXPECT_EQ(ran.err, "ipseckey: lockdown hides keys: nothing saved\n");
   EXPECT_EQ(ran.out, "");

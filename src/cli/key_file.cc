@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kCredential = "cred:";
 
-// A key can stand behind the @ by mistake.
+// A key can follow the @ by mistake.
 std::string shown(const std::string& reference) {
   return lang::like_a_key(reference) ? "a file (name not shown: it may be part of a key)" : pfkey::escaped(reference);
 }
@@ -28,16 +28,17 @@ Result<std::string> path_of(const std::string& reference, const KeyFolder& folde
   if (reference.starts_with(kCredential)) {
     const std::string name = reference.substr(kCredential.size());
     if (name.empty() || name.find('/') != std::string::npos || name.starts_with('.'))
-      return fail(Errc::invalid, "cred: needs the name of a credential, without folders");
+      return fail(Errc::invalid, "cred: needs the name of a credential, without a folder");
     if (folder.credentials.empty())
-      return fail(Errc::not_found,
-                  "no credentials were given to this process: CREDENTIALS_DIRECTORY is not set (LoadCredential= of the "
-                  "unit sets it)");
+      return fail(
+          Errc::not_found,
+          "this process has no credentials: CREDENTIALS_DIRECTORY is not set (LoadCredential= in the unit sets it)");
     return fmt::format("{}/{}", folder.credentials, name);
   }
   if (reference == "-")
-    return fail(Errc::invalid,
-                "- is no standard input here: a key is read from a regular file (one of this name is @./-)");
+    return fail(
+        Errc::invalid,
+        "- does not mean standard input here: keys are read only from regular files (for a file named -, write @./-)");
   const auto slash = folder.commands.rfind('/');
   if (reference.starts_with('/') || slash == std::string::npos) return reference;
   return folder.commands.substr(0, slash + 1) + reference;
@@ -86,7 +87,7 @@ Result<void> kernel_random(MutableBytes out) {
   while (!out.empty()) {
     const ssize_t got = getrandom(out.data(), out.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Errc::io, fmt::format("the kernel gives no random octets: {}", errno_text(errno)));
+    if (got < 0) return fail(Errc::io, fmt::format("the kernel returned no random octets: {}", errno_text(errno)));
     out = out.subspan(static_cast<std::size_t>(got));
   }
   return {};

@@ -1,5 +1,5 @@
 #pragma once
-/// Keys that stand in files of their own: what `authkey @FILE` means.
+/// Keys in files of their own: `authkey @FILE`.
 #include <functional>
 #include <string>
 
@@ -16,10 +16,10 @@ struct KeyFolder {
   Care care = Care::warn;
 };
 
-/// The first line of the file, without blanks around it. It goes through locked memory alone.
+/// The first line of the file, without blanks around it. It passes only through locked memory.
 Result<lang::KeyText> read_key_file(const std::string& reference, const KeyFolder& folder);
 
-/// Fills the octets with random ones, or says why it cannot.
+/// Fills the octets with random ones, or returns why it cannot.
 using Random = std::function<Result<void>(MutableBytes)>;
 
 /// Fills `out` from the kernel's random source; waits, early after boot, until it is ready.

@@ -31,12 +31,10 @@ lang::Objection KeyReuse::objection(const Given& given, std::string_view earlier
   const bool counter = cipher && cipher->counter();
   return {.severity = lang::Severity::warning,
           .about = &lang::SaSpec::encrypt_key,
-          .message = counter
-                         ? fmt::format(
-                               "DANGER: key and salt of {} again: two {} SAs under one key and salt give their traffic "
-                               "and the power to forge it away; give each SA a key of its own",
-                               earlier, cipher->name())
-                         : fmt::format("the key of {} again; give each SA a key of its own", earlier),
+          .message = counter ? fmt::format("DANGER: same key and salt as {}: two {} SAs with one key and salt let an "
+                                           "attacker read and forge their traffic; give each SA its own key",
+                                           earlier, cipher->name())
+                             : fmt::format("same key as {}; give each SA its own key", earlier),
           .always_shown = true};
 }
 

@@ -3,7 +3,7 @@
 ///
 /// In two steps, because the table of a big file is in no cache: note() asks for the memory, look_for() reads it once
 /// the command's messages have been made. In one step a check of a million lines takes 11 % longer (`ipseckey -c` of
-/// bench/make_keys 1000000, in turns, median of 12, Xeon, g++ 12).
+/// bench/make_keys 1000000, alternately, median of 12, Xeon, g++ 12).
 #include <absl/container/flat_hash_map.h>
 #include <absl/hash/hash.h>
 
@@ -22,7 +22,7 @@ class KeyReuse {
  public:
   KeyReuse();
 
-  /// A hint: about so many keys will come. A table that does not grow on the way takes less time.
+  /// A hint: how many keys to expect, about. A table that does not grow takes less time.
   void expect(std::size_t keys) { line_of_.reserve(keys); }
 
   /// An encryption key that a line gives.
@@ -36,7 +36,7 @@ class KeyReuse {
   std::optional<Given> note(const lang::Command& command, std::uint32_t line) const;
 
   /// Remembers the key. An objection (a warning) if an earlier line has the same one: a strong one for a counter-mode
-  /// cipher, where two SAs under one key and salt give their traffic away (RFC 4106 section 4).
+  /// cipher, where two SAs with one key and salt reveal their traffic (RFC 4106 section 4).
   std::optional<lang::Objection> look_for(const Given& given);
 
  private:

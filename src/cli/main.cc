@@ -24,9 +24,9 @@ void harden() {
   signal(SIGXFSZ, SIG_IGN);  // A file that may not grow is an error of writing.
 }
 
-// There is nothing orderly left to do then. What was sent stands; a file that is being saved has no name yet.
+// No orderly end is possible then. Messages already sent stay in force; a file being saved has no name yet.
 [[noreturn]] void out_of_memory() {
-  constexpr std::string_view kSaid = "ipseckey: out of memory; what follows was not done\n";
+  constexpr std::string_view kSaid = "ipseckey: out of memory; the rest was not done\n";
   [[maybe_unused]] const auto said = write(STDERR_FILENO, kSaid.data(), kSaid.size());
   _exit(static_cast<int>(cli::Status::failed));
 }

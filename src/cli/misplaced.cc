@@ -12,9 +12,8 @@ lang::Objection warning(lang::Slot about, std::string message) {
 }
 
 lang::Objection wrong_way(lang::Slot about, std::string_view way, const Address& own) {
-  return warning(
-      about, fmt::format("the SA is {}, and {} is this host's own address: is this the file of the other host?", way,
-                         to_string(own)));
+  return warning(about, fmt::format("the SA is {}, but {} is this host's own address: is this the other host's file?",
+                                    way, to_string(own)));
 }
 
 bool asked(const pfkey::Message& m) { return m.type == pfkey::Type::add && m.sa && m.src && m.dst; }
@@ -42,12 +41,10 @@ std::optional<lang::Objection> is_elsewhere(const pfkey::Message& m, const HostF
   const Address& dst = m.dst->address;
   if (here(src) || here(dst) || host.forwards(dst.family)) return std::nullopt;
   const bool v4 = dst.family == Family::v4;
-  return warning(
-      &S::dst,
-      fmt::format("neither {} nor {} is this host's own address, and it forwards no {} packets ({}): no packet "
-                  "will meet this SA here",
-                  to_string(src), to_string(dst), v4 ? "IPv4" : "IPv6",
-                  v4 ? "sysctl net.ipv4.ip_forward" : "sysctl net.ipv6.conf.all.forwarding"));
+  return warning(&S::dst, fmt::format("neither {} nor {} is this host's own address, and it does not forward {} "
+                                      "packets ({}): no packet will match this SA here",
+                                      to_string(src), to_string(dst), v4 ? "IPv4" : "IPv6",
+                                      v4 ? "sysctl net.ipv4.ip_forward" : "sysctl net.ipv6.conf.all.forwarding"));
 }
 
 }  // namespace ipseckey::cli

@@ -1,5 +1,5 @@
 #pragma once
-/// SAs that can do nothing on the host that they are given to: most often a file that belongs to the other host.
+/// SAs that have no effect on this host: most often the file belongs to the other host.
 #include <functional>
 #include <optional>
 
@@ -19,7 +19,7 @@ struct HostFacts {
 /// way here: it is outbound and leads to the host itself, or inbound and begins there.
 std::optional<lang::Objection> runs_the_wrong_way(const pfkey::Message& add, const HostFacts& host);
 
-/// The same: neither end is the host's own, and it forwards nothing. An SA for NAT traversal may name the NAT's
+/// The same: neither end is the host's own, and it does not forward packets. An SA for NAT traversal may name the NAT's
 /// address, and one for a group the group's.
 std::optional<lang::Objection> is_elsewhere(const pfkey::Message& add, const HostFacts& host);
 

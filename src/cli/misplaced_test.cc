@@ -36,12 +36,11 @@ constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
 TEST(Misplaced, TheFileOfTheOtherHost) {
   for (const bool forwards : {false, true}) {
     EXPECT_EQ(said(add("192.0.2.2", "192.0.2.1", kOut), host(forwards)),
-              "dst: the SA is outbound, and 192.0.2.1 is this host's own address: is this the file of the other host?");
+              "dst: the SA is outbound, but 192.0.2.1 is this host's own address: is this the other host's file?");
     EXPECT_EQ(said(add("::", "2001:db8::1", kOut), host(forwards)),
-              "dst: the SA is outbound, and 2001:db8::1 is this host's own address: is this the file of the other "
-              "host?");
+              "dst: the SA is outbound, but 2001:db8::1 is this host's own address: is this the other host's file?");
     EXPECT_EQ(said(add("192.0.2.1", "192.0.2.2", kIn), host(forwards)),
-              "src: the SA is inbound, and 192.0.2.1 is this host's own address: is this the file of the other host?");
+              "src: the SA is inbound, but 192.0.2.1 is this host's own address: is this the other host's file?");
     EXPECT_EQ(said(add("192.0.2.1", "192.0.2.2", kOut), host(forwards)), "");
     EXPECT_EQ(said(add("192.0.2.2", "192.0.2.1", kIn), host(forwards)), "");
     EXPECT_EQ(said(add("192.0.2.2", "192.0.2.1"), host(forwards)), "");
@@ -52,14 +51,15 @@ TEST(Misplaced, TheFileOfTheOtherHost) {
 
 TEST(Misplaced, BothEndsElsewhere) {
   const std::string v4 =
-      "dst: neither 192.0.2.2 nor 198.51.100.1 is this host's own address, and it forwards no IPv4 packets (sysctl "
-      "net.ipv4.ip_forward): no packet will meet this SA here";
+      "dst: neither 192.0.2.2 nor 198.51.100.1 is this host's own address, and it does not forward IPv4 packets "
+      "(sysctl "
+      "net.ipv4.ip_forward): no packet will match this SA here";
   EXPECT_EQ(said(add("192.0.2.2", "198.51.100.1"), host(false)), v4);
   EXPECT_EQ(said(add("192.0.2.2", "198.51.100.1", kIn), host(false)), v4);
   EXPECT_EQ(said(add("192.0.2.2", "198.51.100.1"), host(true)), "");
   EXPECT_EQ(said(add("2001:db8::2", "2001:db8::3"), host(false)),
-            "dst: neither 2001:db8::2 nor 2001:db8::3 is this host's own address, and it forwards no IPv6 packets "
-            "(sysctl net.ipv6.conf.all.forwarding): no packet will meet this SA here");
+            "dst: neither 2001:db8::2 nor 2001:db8::3 is this host's own address, and it does not forward IPv6 packets "
+            "(sysctl net.ipv6.conf.all.forwarding): no packet will match this SA here");
   EXPECT_EQ(said(add("0.0.0.0", "198.51.100.1"), host(false)), "") << "from any of its addresses";
   EXPECT_EQ(said(add("192.0.2.2", "224.0.0.5"), host(false)), "") << "a group that it may be in";
   EXPECT_EQ(said(add("127.0.0.1", "127.0.0.2"), host(false)), "");
@@ -68,7 +68,7 @@ TEST(Misplaced, BothEndsElsewhere) {
   EXPECT_EQ(said(natted, host(false)), "") << "src is the NAT's address";
 }
 
-TEST(Misplaced, NothingIsSaidOfWhatIsNotKnown) {
+TEST(Misplaced, NothingIsReportedAboutUnknownFacts) {
   EXPECT_EQ(said(add("192.0.2.2", "192.0.2.1", kOut), {}), "");
   EXPECT_EQ(said(add("192.0.2.2", "192.0.2.3"), {host(false).is_local, {}}), "");
   Message other = add("192.0.2.2", "192.0.2.1", kOut);

@@ -33,41 +33,48 @@ struct Row {
 };
 
 constexpr std::array kOptions = {
-    Row{'f', "file", "FILE", nullptr, nullptr, Do::load, "run the commands of FILE, or its JSON (-: standard input)"},
-    Row{'c', "check", "FILE", nullptr, nullptr, Do::check, "check the commands of FILE, change nothing"},
+    Row{'f', "file", "FILE", nullptr, nullptr, Do::load,
+        "run the commands or JSON objects in FILE (-: standard input)"},
+    Row{'c', "check", "FILE", nullptr, nullptr, Do::check, "check the commands in FILE without changing anything"},
     Row{'s', "save", "FILE", nullptr, nullptr, Do::save, "save all SAs to FILE (-: standard output)"},
     Row{'n', "numeric", "", &Settings::numeric, nullptr, {}, "print numbers instead of host and protocol names"},
-    Row{'p', "paranoid", "", &Settings::paranoid, nullptr, {}, "print an X for each digit of a key, even when saving"},
-    Row{'v', "verbose", "", &Settings::verbose, nullptr, {}, "print each message sent, and raw seconds"},
+    Row{'p', "paranoid", "", &Settings::paranoid, nullptr, {}, "print X for each digit of a key, even when saving"},
+    Row{'v',
+        "verbose",
+        "",
+        &Settings::verbose,
+        nullptr,
+        {},
+        "print each PF_KEY message sent, and times also in seconds"},
     Row{'\0',
         "sadb",
         "WHERE",
         nullptr,
         &Settings::sadb,
         {},
-        "the SADB to talk to: ipsecd, ipsecd:PATH, kernel, memory or auto"},
-    Row{'\0', "stop-on-error", "", &Settings::stop_on_error, nullptr, {}, "end a file at its first failing command"},
-    Row{'\0', "strict", "", &Settings::strict, nullptr, {}, "take warnings for errors"},
+        "the SADB to use: ipsecd, ipsecd:PATH, kernel, memory or auto"},
+    Row{'\0', "stop-on-error", "", &Settings::stop_on_error, nullptr, {}, "stop a file at its first failing command"},
+    Row{'\0', "strict", "", &Settings::strict, nullptr, {}, "treat warnings as errors"},
     Row{'\0',
         "fresh-keys",
         "",
         &Settings::fresh_keys,
         nullptr,
         {},
-        "the keys were never used before: no warnings of counter modes and replay windows"},
-    Row{'\0', "json", "", &Settings::json, nullptr, {}, "print SAs, messages and reports as JSON, one object a line"},
+        "the keys are new: do not warn about counter modes and replay windows"},
+    Row{'\0', "json", "", &Settings::json, nullptr, {}, "print SAs, messages and reports as JSON, one object per line"},
     Row{'\0',
         "service",
         "",
         &Settings::service,
         nullptr,
         {},
-        "as a service does it: with -f flush and load; say nothing of a line's text"},
-    Row{'h', "help", "", nullptr, nullptr, Do::help, "print this"},
+        "service mode: -f flushes first, unsafe files are rejected, line text is never shown"},
+    Row{'h', "help", "", nullptr, nullptr, Do::help, "print this help"},
     Row{'V', "version", "", nullptr, nullptr, Do::version, "print the version"},
 };
 
-// A key can stand where an option should, and in groups of digits, where `beside` are the words with it.
+// A key can be where an option should be, and in groups of digits, where `beside` are the words with it.
 std::string shown(const std::string& word, std::string_view beside = {}) {
   return lang::like_a_key(word) || lang::may_hold_key(beside) ? "(not shown: it may be part of a key)"
                                                               : pfkey::escaped(word);
@@ -89,8 +96,7 @@ std::unexpected<Error> wrong(const OptionWords::Found& found) {
   }
   if (found.kind == surplus_value) return fail(Errc::syntax, fmt::format("{} takes no value", found.name));
   const bool letter = !found.name.starts_with("--");
-  return fail(Errc::syntax,
-              fmt::format("there is no option {}", letter ? pfkey::escaped(found.name) : shown(found.name)));
+  return fail(Errc::syntax, fmt::format("unknown option {}", letter ? pfkey::escaped(found.name) : shown(found.name)));
 }
 
 Result<void> set(Options& options, const OptionWords::Found& found) {
@@ -100,8 +106,7 @@ Result<void> set(Options& options, const OptionWords::Found& found) {
   if (row.text) options.settings.*row.text = found.value;
   if (!row.what) return {};
   const bool asks = *row.what == Do::help || *row.what == Do::version;
-  if (options.what != Do::interact && !asks)
-    return fail(Errc::syntax, "only one of -f, -c and -s can be given, and once");
+  if (options.what != Do::interact && !asks) return fail(Errc::syntax, "give only one of -f, -c and -s, and only once");
   options.what = *row.what;
   if (!row.value.empty()) options.file = found.value;
   return {};
@@ -111,7 +116,7 @@ Result<void> take_operands(Options& options, std::span<const std::string> words)
   options.operands.assign(words.begin(), words.end());
   if (words.empty() || options.what == Do::help || options.what == Do::version) return {};
   if (options.what != Do::interact)
-    return fail(Errc::syntax, fmt::format("-f, -c and -s take a file alone: {} is one word too many",
+    return fail(Errc::syntax, fmt::format("-f, -c and -s take one FILE and no further words: unexpected {}",
                                           shown(words[0], fmt::format("{}", fmt::join(words, " ")))));
   options.what = Do::command;
   return {};

@@ -1,5 +1,5 @@
 #pragma once
-/// What ipseckey is told on its command line.
+/// The options of ipseckey's command line.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,7 +9,7 @@
 
 namespace ipseckey::cli {
 
-/// How to do what is asked.
+/// How to do it.
 struct Settings {
   bool numeric = false;        ///< -n
   bool paranoid = false;       ///< -p
@@ -22,7 +22,7 @@ struct Settings {
   std::string sadb = "auto";   ///< --sadb, IPSECKEY_SADB
 };
 
-/// What is asked.
+/// What to do.
 struct Options {
   enum class Do { interact, command, load, check, save, help, version };
 
@@ -35,7 +35,7 @@ struct Options {
 /// Reads the program's arguments (without its name). The error (syntax) says what is wrong.
 Result<Options> parse_options(std::vector<std::string> arguments, const char* sadb_from_environment);
 
-/// What help, the manual page and the shells' completion say of one option.
+/// One option as help, the manual page and the shells' completion show it.
 struct OptionText {
   char letter;             ///< '\0': none.
   std::string_view name;   ///< Without the dashes.

@@ -47,7 +47,7 @@ Status run(Session& session, const Options& options) {
       return run_text(session, kHandlers, joined(options.operands), lang::Where::shell);
     case Do::interact:
       if (options.settings.service) {
-        session.console().complain("--service is for -f FILE, apply FILE and unload FILE");
+        session.console().complain("--service works only with -f FILE, apply FILE and unload FILE");
         return Status::usage;
       }
       return isatty(STDIN_FILENO) == 1 ? interact(session, kHandlers)
@@ -68,7 +68,7 @@ Status run_program(Invocation invocation, World world) {
   const bool algorithms = invocation.name.substr(invocation.name.rfind('/') + 1) == "ipsecalgs";
   const bool asks = options->what == Options::Do::help || options->what == Options::Do::version;
   if (algorithms && !asks && options->what != Options::Do::interact) {
-    session.console().complain("ipsecalgs takes options alone, and none of -f, -c and -s.\nTry `ipsecalgs --help`.");
+    session.console().complain("ipsecalgs takes only options, but not -f, -c or -s.\nTry `ipsecalgs --help`.");
     return Status::usage;
   }
   const Status status = algorithms && !asks ? show_algorithms(session) : run(session, *options);

@@ -1,5 +1,5 @@
 #pragma once
-/// What is said about the commands of one source: texts with their places, counts, and the same as a JSON report.
+/// The messages about the commands of one source: texts with their places, counts, and the same as a JSON report.
 #include <functional>
 #include <optional>
 #include <string>

@@ -129,7 +129,7 @@ bool Runner::feed(const lang::Line& line) {
 }
 
 std::string Runner::not_used(const lang::Line& line) const {
-  return fmt::format("{}:{}: Parse error on line {}. The command was not used.\n", reporter_.shown(), line.number,
+  return fmt::format("{}:{}: Parse error on line {}. The command was ignored.\n", reporter_.shown(), line.number,
                      line.number);
 }
 
@@ -172,7 +172,7 @@ void Runner::queue(lang::Command&& command, const lang::Line& line, std::string 
   queued_.push_back(std::move(entry));
 }
 
-// That both ends are elsewhere is mostly so of a whole file, so it is said once.
+// If both ends are elsewhere, that is mostly true of a whole file, so the warning is printed once.
 void Runner::look_at_host(Queued& entry, std::size_t before) {
   const bool refuses = reporter_.severity(Severity::warning) == Severity::error;
   bool refused = false;
@@ -192,7 +192,7 @@ void Runner::drop(Queued& entry, std::size_t before) {
 }
 
 void Runner::say_up_to(std::size_t queued) {
-  std::string all;  // One write for as many as wait: a file may have a warning in each line.
+  std::string all;  // One write for all that wait: a file may have a warning in each line.
   for (; told_ < queued; ++told_) all += queued_[told_].said;
   if (!all.empty()) session_.console().err(all);
 }
@@ -248,12 +248,12 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
   if (reply.type == pfkey::Type::get) {
     show_sa(session_, reply);
   } else if (q.messages > 1 && !session_.settings().json) {
-    session_.console().out(api::done_text(reply.type, target.asked) +
-                           '\n');  // A name with many addresses: each is told.
+    // Each address of a name is reported.
+    session_.console().out(api::done_text(reply.type, target.asked) + '\n');
   }
 }
 
-// The SADB went away in the middle: what was answered stands, the rest was perhaps done, perhaps not.
+// The SADB closed the connection: answered commands are done; whether the others were done is unknown.
 void Runner::lost(const Error& error) {
   std::size_t unanswered = 0;
   for (std::size_t i = answered_.size(); i-- > 0;)
@@ -265,7 +265,7 @@ void Runner::lost(const Error& error) {
     session_.console().err(reporter_.fault(
         Severity::error, q.line.number,
         fmt::format(
-            "no answer to this command{}; what follows was not run",
+            "no answer to this command{}; the rest was not run",
             unanswered > 1 ? fmt::format(" and {} after it, which may have been carried out", unanswered - 1) : "")));
   }
   session_.console().complain(error.text);
@@ -292,7 +292,7 @@ void say_counts(Session& session, Runner& runner, Status status) {
                                  runner.commands() == 1 ? "" : "s", session.is_check() ? "valid" : "succeeded");
   if (reporter.warnings() > 0)
     text += fmt::format(", {} warning{}", reporter.warnings(), reporter.warnings() == 1 ? "" : "s");
-  text += runner.ended_early() ? "; what follows was not run.\n" : ".\n";
+  text += runner.ended_early() ? "; the rest was not run.\n" : ".\n";
   if (status == Status::ok && !session.settings().json) {
     session.console().out(text);
   } else {
@@ -307,7 +307,7 @@ void say_counts(Session& session, Runner& runner, Status status) {
   session.console().out(line);
 }
 
-// What a line says that is not a command to be run. False: nothing more is to be run.
+// Handles a line, whether or not it is a command. False: nothing more must be run.
 bool feed_from(Runner& runner, const lang::Source& source, const lang::Line& line) {
   switch (line.kind) {
     case lang::Line::Kind::command:

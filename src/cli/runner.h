@@ -19,7 +19,7 @@ namespace ipseckey::cli {
 
 class Runner;
 
-/// Carries out a command that is more than messages and their replies. What was wrong has been printed.
+/// Carries out a command that is more than messages and their replies. Errors have been printed when it returns.
 using Handler = Status (*)(Runner& runner, const lang::Command& command);
 /// The command is messages and their replies: the runner sends them, in batches.
 inline constexpr Handler kMessages = nullptr;
@@ -45,14 +45,14 @@ class Runner {
   Handlers handlers() const { return handlers_; }
   /// Nothing that comes after this command is run.
   void quit() { quit_ = true; }
-  /// The keys that follow in this source were never used before; at the prompt: in this session.
+  /// The keys that follow in this source (at the prompt: in this session) have never been used.
   void keys_are_fresh();
 
-  /// A hint: so many bytes of commands will come.
+  /// A hint: how many bytes of commands to expect.
   void expect(std::uint64_t bytes);
-  /// Runs or queues the command of a line. False: nothing more is to be run (quit, --stop-on-error, a lost SADB).
+  /// Runs or queues the command of a line. False: nothing more must be run (quit, --stop-on-error, a lost SADB).
   bool feed(const lang::Line& line);
-  /// Sends what is queued and reports what comes back. False as above.
+  /// Sends the queued messages and reports the replies. False as above.
   bool flush();
 
   /// The rest of the source is not run; what is queued is.
@@ -117,7 +117,7 @@ class Runner {
   std::vector<pfkey::Message> messages_;
   std::vector<Target> targets_;  // One for each message.
   std::vector<bool> answered_;
-  std::size_t told_ = 0;  // So many of queued_ have been heard with what they have to say.
+  std::size_t told_ = 0;  // How many of queued_ have had their messages printed.
   std::vector<std::string> reservations_;
   std::size_t commands_ = 0, failed_ = 0;
   Status status_ = Status::ok;
@@ -125,7 +125,7 @@ class Runner {
   bool quit_ = false;
 };
 
-/// When the counts of a file are said. Of what is piped in (Where::prompt) they always are after a failure alone.
+/// When the counts of a file are printed. For piped input (Where::prompt) it is always only after a failure.
 enum class Counts : bool { always, after_failure };
 
 /// Runs or checks (Session::is_check) a whole file and says how many commands were good.

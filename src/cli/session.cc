@@ -47,7 +47,7 @@ void Session::use_scratch_sadb(api::Scratch kind) {
 }
 
 Session Session::twin() {
-  if (!sadb_)  // If there is none, that is said when it is needed.
+  if (!sadb_)  // If there is none, that is reported when one is needed.
     if (auto opened = world_.open(settings_.sadb)) sadb_ = std::move(*opened);
   Session twin(settings_, world_);
   twin.settings_.verbose = twin.settings_.stop_on_error = false;
@@ -86,7 +86,7 @@ pfkey::PrintOptions Session::print_options() const {
   return options;
 }
 
-// Sends a DUMP and hands out each SA. What `each` refuses ends the walk, and so does a signal: then the connection is
+// Sends a DUMP and passes on each SA. An error of `each` ends the walk, and so does a signal: then the connection is
 // given up, or the SADB tells the rest to nobody. One message says what was wrong, and what follows from it.
 Status Session::walk(pfkey::SaType type, std::string_view consequence,
                      absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count) {
@@ -99,7 +99,7 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
   prepare(request);
   Result<void> accepted;
   constexpr std::size_t kLookEvery = 64;
-  constexpr std::size_t kMost = std::size_t{1} << 24;  // No SADB has so many; one that never ends fills memory or disk.
+  constexpr std::size_t kMost = std::size_t{1} << 24;  // No SADB has more; a list that never ends fills memory or disk.
   const auto answered = backend->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
     if (m.error != 0) {
       const bool denied = settings_.service && (m.error == EPERM || m.error == EACCES);
@@ -118,7 +118,7 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
     lose_sadb();
   }
   if (accepted) return Status::ok;
-  if (!console().out_failed())  // That is told once, at the end.
+  if (!console().out_failed())  // That is reported once, at the end.
     console().complain(fmt::format("{}; {}", accepted.error().text, consequence));
   return status_for(accepted.error().code);
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// One run of ipseckey: its settings, its world, its SADB. What every command needs; the commands are in cli/verbs.
+/// One run of ipseckey: its settings, its world, its SADB. Every command needs it; the commands are in cli/verbs.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,7 +23,7 @@
 
 namespace ipseckey::cli {
 
-/// What a session meets outside: all that a test replaces.
+/// A session's environment: everything that a test replaces.
 struct World {
   Console& console;
   lang::Names names;
@@ -37,12 +37,12 @@ struct World {
   Random random = kernel_random;                                                ///< For genkey.
   std::function<HostFacts()> host = {};  ///< The host as it is now, for warnings; empty: nothing is known.
   std::string credentials = {};          ///< CREDENTIALS_DIRECTORY; empty: none.
-  std::string owner_rows = {};           ///< Where it is kept which file owns which SAs; empty: nowhere.
+  std::string owner_rows = {};           ///< The file that records which file owns which SAs; empty: none.
 };
 
 inline constexpr std::size_t kTextOfOne = 4096;  ///< Bytes; the text of most SAs fits, so nothing moves.
-/// What follows from a walk that ended early, where each SA was written as it came.
-inline constexpr std::string_view kIncomplete = "the list is not complete";
+/// The consequence of a walk that ended early, where each SA was written as it came.
+inline constexpr std::string_view kIncomplete = "the list is incomplete";
 
 class Session {
  public:
@@ -65,22 +65,22 @@ class Session {
   /// A session of the same world with such a SADB, which keeps what it is given.
   Session twin();
   bool is_check() const { return check_; }
-  /// Forgets a SADB that stopped answering; the next sadb() opens it anew.
+  /// Forgets a SADB that stopped answering; the next sadb() opens it again.
   void lose_sadb() { sadb_.reset(); }
 
   /// The SADB's name for people and programs; the words that chose it while none is open.
   std::string sadb_name() const { return sadb_ ? sadb_->name() : settings_.sadb; }
   std::string shown_sadb() const { return pfkey::escaped(sadb_name()); }  ///< Harmless on a terminal.
 
-  /// What SAs meet on this host. Whether it forwards is not known where the SADB may be another host's: a file that is
-  /// checked for no SADB in particular, the engine of a socket that was named, `memory`.
+  /// The host's facts for SAs. Whether it forwards is not known where the SADB may be another
+  /// host's: a file that is checked for no SADB in particular, the engine of a socket that was named, `memory`.
   HostFacts host() const;
   const std::string& owner_rows() const { return world_.owner_rows; }
   Instant now() const { return world_.clock(); }
   /// How a file of keys is opened, and what an error means for the exit status.
   Care care() const { return settings_.service ? Care::refuse : Care::warn; }
   Status status_for(Errc code) const;
-  /// Sends a DUMP and hands out each SA. What `each` refuses ends the walk; the message says `consequence`.
+  /// Sends a DUMP and passes on each SA. An error of `each` ends the walk; the message says `consequence`.
   Status walk(pfkey::SaType type, std::string_view consequence, absl::FunctionRef<Result<void>(pfkey::Message&&)> each,
               std::size_t& count);
 
@@ -88,7 +88,7 @@ class Session {
   void prepare(pfkey::Message& message);
   pfkey::PrintOptions print_options() const;
 
-  /// What came of the commands that were typed at the prompt so far.
+  /// The state that commands typed at the prompt have left so far.
   struct Typed {
     TypedKeys keys;
     Warnings warnings;

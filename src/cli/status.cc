@@ -7,14 +7,14 @@ namespace ipseckey::cli {
 namespace {
 
 constexpr std::array kTexts = {
-    StatusText{Status::ok, "all is well"},
+    StatusText{Status::ok, "success"},
     StatusText{Status::failed, "a command is wrong or was refused"},
     StatusText{Status::usage, "wrong usage; nothing was done"},
     StatusText{Status::no_sadb, "no SADB answers"},
     StatusText{Status::file, "a file cannot be read or written"},
-    StatusText{Status::busy, "another apply is at work on this SADB; nothing was changed: try again"},
-    StatusText{Status::bad_file, "with --service: the file is wrong or others can get at it; nothing was changed"},
-    StatusText{Status::no_privilege, "with --service: this user may not do it"},
+    StatusText{Status::busy, "another apply is running on this SADB; nothing was changed: try again"},
+    StatusText{Status::bad_file, "with --service: the file is wrong or other users can access it; nothing was changed"},
+    StatusText{Status::no_privilege, "with --service: this user lacks the permission"},
 };
 
 }  // namespace

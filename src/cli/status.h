@@ -13,12 +13,12 @@ enum class Status : int {
   usage = 2,           ///< The options or operands are wrong; nothing was done.
   no_sadb = 3,         ///< No SADB could be reached, or it stopped answering.
   file = 4,            ///< A file could not be read or written.
-  busy = 75,           ///< Another apply is at work on this SADB; nothing was done (EX_TEMPFAIL).
+  busy = 75,           ///< Another apply is running on this SADB; nothing was done (EX_TEMPFAIL).
   bad_file = 95,       ///< --service: the file is wrong or open to others; nothing was changed.
-  no_privilege = 100,  ///< --service: this user may not do it.
+  no_privilege = 100,  ///< --service: this user lacks the permission.
 };
 
-/// What help and the manual page say of one.
+/// One status as help and the manual page show it.
 struct StatusText {
   Status status;
   std::string_view meaning;

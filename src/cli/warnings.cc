@@ -37,7 +37,7 @@ std::string Warnings::rest(std::string_view name) const {
     text +=
         fmt::format("{}: warning: {} more like this{}: {}{}\n", name, kind.count - kShown, lines, kind.latest.message,
                     kind.latest.fresh_keys_end_it
-                        ? "; if these keys were never used before: put a line `fresh` above them, or give --fresh-keys"
+                        ? "; if these keys have never been used, put a line `fresh` above them or give --fresh-keys"
                         : "");
   }
   return text;

@@ -20,19 +20,19 @@ TEST(Warnings, TheFirstTenOfAKindAreShown) {
   EXPECT_TRUE(warnings.shows(warning("c"), 200));
   EXPECT_EQ(warnings.rest("keys"),
             "keys: warning: 15 more like this, up to line 25: a\n"
-            "keys: warning: 1 more like this, up to line 111: b; if these keys were never used before: put a line "
-            "`fresh` above them, or give --fresh-keys\n");
+            "keys: warning: 1 more like this, up to line 111: b; if these keys have never been used, put a line "
+            "`fresh` above them or give --fresh-keys\n");
 }
 
 TEST(Warnings, StrongOnesAreAllShown) {
   Warnings warnings;
-  lang::Fault strong = warning("DANGER: key and salt of line 1 again");
+  lang::Fault strong = warning("DANGER: same key and salt as line 1");
   strong.always_shown = true;
   for (std::uint32_t line = 2; line <= 30; ++line) EXPECT_TRUE(warnings.shows(strong, line)) << line;
   for (std::uint32_t line = 31; line <= 41; ++line)
-    EXPECT_EQ(warnings.shows(warning("DANGER: key and salt of line 1 again"), line), line <= 40) << line;
+    EXPECT_EQ(warnings.shows(warning("DANGER: same key and salt as line 1"), line), line <= 40) << line;
   EXPECT_EQ(warnings.rest("keys"),
-            "keys: warning: 1 more like this, up to line 41: DANGER: key and salt of line 1 again\n");
+            "keys: warning: 1 more like this, up to line 41: DANGER: same key and salt as line 1\n");
 }
 
 TEST(Warnings, NothingIsLeftOutOfTen) {

@@ -287,7 +287,8 @@ TEST(Engine, ADryRunJudgesAnUpdateByWhatTheSaHas) {
     ASSERT_EQ(sent.size(), 1u);
     const Message& reply = sent[0].message;
     EXPECT_EQ((Outcome{reply.error, static_cast<pfkey::Diagnostic>(reply.diagnostic)}), wanted) << bits;
-    EXPECT_EQ(reply.remark ? reply.remark->text : "", wanted == kDone ? "" : "`icv` stays as the SA was added");
+    EXPECT_EQ(reply.remark ? reply.remark->text : "",
+              wanted == kDone ? "" : "`icv` cannot be changed after the SA was added");
   }
 }
 
@@ -332,7 +333,7 @@ TEST(Engine, WhatAnSaIsAddedWithItKeepsAndShows) {
         EXPECT_EQ((Outcome{reply.error, static_cast<pfkey::Diagnostic>(reply.diagnostic)}),
                   asked == row.value ? kDone : (Outcome{EINVAL, pfkey::Diagnostic::none}));
         EXPECT_EQ(reply.remark ? reply.remark->text : "",
-                  asked == row.value ? "" : fmt::format("`{}` stays as the SA was added", row.keyword));
+                  asked == row.value ? "" : fmt::format("`{}` cannot be changed after the SA was added", row.keyword));
       }
       EXPECT_EQ(dump(engine)[0].*row.member, kWord(row.member, row.value));
     }
@@ -354,7 +355,7 @@ TEST(Engine, AnUpdateOfALarvalSaMayLeaveTheSourceOfABundleOut) {
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(sent[0].message.error, had_source ? 0 : EINVAL);
     EXPECT_EQ(sent[0].message.remark ? sent[0].message.remark->text : "",
-              had_source ? "" : "`bundle` is between two hosts: give `src`");
+              had_source ? "" : "`bundle` needs the source address: give `src`");
     EXPECT_EQ(dump(engine)[0].bundle, had_source ? std::optional(pfkey::Number{3}) : std::nullopt);
   }
 }
@@ -383,11 +384,11 @@ TEST(Engine, WhatIsForTheKernelIsRefusedAloud) {
   };
   for (const Row& row :
        {Row{[](Message& m) { m.output_mark = pfkey::Mark{1, 1}; },
-            "`output-mark` is for the kernel's SAs: what ipsecd sends has the mark of its option --mark"},
+            "`output-mark` is for the kernel's SAs: ipsecd marks all its packets with its option --mark"},
         {[](Message& m) { m.device = pfkey::Device{"lo"}; },
-         "`dev` is for the kernel's SAs: ipsecd does not know by which device a packet goes"},
+         "`dev` is for the kernel's SAs: ipsecd does not know which device a packet uses"},
         {[](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "lo"}; },
-         "`offload` is for the kernel's SAs: ipsecd does the work of its SAs itself"}})
+         "`offload` is for the kernel's SAs: ipsecd processes its SAs itself"}})
     for (const bool as_linux : {false, true}) {
       Options options;
       options.as_linux = as_linux;
@@ -435,8 +436,8 @@ TEST(Engine, AShortIcvIsRefusedInEveryRequest) {
                 (Outcome{EINVAL, pfkey::Diagnostic::bad_aalg}));
       ASSERT_TRUE(sent[0].message.remark);
       EXPECT_EQ(sent[0].message.remark->text,
-                "`icv` needs an authentication algorithm and one of its lengths: 96 bits, that of its RFC, or the "
-                "whole result");
+                "`icv` needs an authentication algorithm and one of its lengths: 96 bits, the length in its RFC, or "
+                "the full output");
     }
   EXPECT_EQ(engine.size(), 1u);
 }

@@ -175,16 +175,17 @@ TEST_F(Pairs, ARefusalSaysWhichCauseItHas) {
     const auto& remark = sent[0].message.remark;
     return remark ? remark->text : std::string();
   };
-  constexpr auto kBothDirections = "an SA that serves both directions has no pair: say inbound or outbound";
-  EXPECT_EQ(said(99), "no SA with that SPI leads to this one's source");
-  EXPECT_EQ(said(5), "an SA is no pair of its own SPI or of SPI 0");
+  constexpr auto kBothDirections = "an SA for both directions cannot have a pair: give inbound or outbound";
+  EXPECT_EQ(said(99), "no SA with that SPI has this SA's source as its destination");
+  EXPECT_EQ(said(5), "an SA cannot be paired with itself or with SPI 0");
   EXPECT_EQ(said(1),
-            "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one");
-  EXPECT_EQ(said(9), "the other SA's source is not this one's destination");
+            "both SAs run in the same direction: in a pair, the src of one is the dst of the other, so swap src and "
+            "dst of one");
+  EXPECT_EQ(said(9), "the other SA's source is not this SA's destination");
   EXPECT_EQ(said(8), kBothDirections);
   EXPECT_EQ(said(2, pfkey::kFlagInbound | pfkey::kFlagOutbound), kBothDirections);
   EXPECT_EQ(said(7), "the other SA is not mature");
-  EXPECT_EQ(said(2, pfkey::kFlagInbound), "both SAs have the same direction: one is to be inbound, the other outbound");
+  EXPECT_EQ(said(2, pfkey::kFlagInbound), "both SAs have the same direction: one must be inbound, the other outbound");
 }
 
 TEST(PairsOfUnknownDirection, SwappedAddressesSuffice) {

@@ -65,7 +65,7 @@ const Sample kSamples[] = {
     {D::unknown_ext, esp, [](Message& m) { m.traffic.emplace(); }},
     {D::none, tunnel, [](Message& m) { m.tfc_pad = pfkey::Number{0}; }, "`tfcpad` is a number from 1 to 65535"},
     {D::none, esp, [](Message& m) { m.offload.emplace(); },
-     "`offload` is for the kernel's SAs: ipsecd does the work of its SAs itself", true},
+     "`offload` is for the kernel's SAs: ipsecd processes its SAs itself", true},
     {D::none, ah, [](Message& m) { m.ah_align = pfkey::Number{16}; }},
     {D::bad_aalg, ah, [](Message& m) { m.icv = pfkey::Number{64}; }},
     {D::none, esp, [](Message& m) { m.mark = pfkey::Mark{0x11, 0xf}; }},
@@ -136,7 +136,7 @@ const Sample kSamples[] = {
     {D::missing_inner_src, esp, [](Message& m) { m.sa->flags = pfkey::kFlagTunnel; }},
     {D::invalid_replay, esp, [](Message& m) { m.replay_window = {{0, true}}; }},
     {D::none, esp, [](Message& m) { m.tfc_pad = pfkey::Number{100}; },
-     "`tfcpad` is for tunnels of ESP: give isrc and idst"},
+     "`tfcpad` is for ESP tunnels: give isrc and idst"},
 
     {D::invalid_replay, esp, [](Message& m) { m.replay_value = {{0, 1ull << 32}}; }},
     {D::invalid_replay, esp, [](Message& m) { m.replay_window = {{4097, false}}; }},
@@ -231,7 +231,7 @@ TEST(Requirements, AMarkHasNoBitsBeyondItsMask) {
       Message m = esp();
       m.*member = mark;
       expect_equal(of_linux(m), fits ? 0 : EINVAL, D::none,
-                   fits ? "" : "a mark has bits that its mask leaves out: drop them or widen the mask");
+                   fits ? "" : "a mark has bits outside its mask: drop them or widen the mask");
     }
 }
 

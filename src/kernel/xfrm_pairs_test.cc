@@ -235,7 +235,7 @@ TEST(KernelCheck, WhatTheKernelsBackendRefusesIsRefused) {
               ElementsAre("95 33 the kernel chooses the IVs itself: reserved_bits cannot be honoured",
                           "22 43 the kernel's SAs are mature from the start",
                           "22 81 extended sequence numbers need a replay window: give `replay N`", "",
-                          "95 0 `reqid` stays as the SA was added"));
+                          "95 0 `reqid` cannot be changed after the SA was added"));
 }
 
 TEST(KernelCheck, WhatTheKernelTakesBeyondOurEngineIsTaken) {

@@ -383,7 +383,7 @@ TEST(XfrmPairs, AnSaForBothDirectionsHasNoPair) {
   m.pair = pfkey::Pair{2};
   EXPECT_TRUE(b.call(list(std::move(m))));
   EXPECT_EQ(b.error(0), EINVAL);
-  EXPECT_EQ(b.remark(0), "an SA that serves both directions has no pair: say inbound or outbound");
+  EXPECT_EQ(b.remark(0), "an SA for both directions cannot have a pair: give inbound or outbound");
 }
 
 TEST(XfrmPairs, APartnerThatRunsTheSameWayIsNamed) {

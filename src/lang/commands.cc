@@ -18,7 +18,7 @@ constexpr std::array kTable = {
     CommandRow{Verb::update_pair, "update-pair", Type::x_updatepair, SaTypeRule::specific, Operands::extensions,
                kNotShell, "ah|esp EXTENSION VALUE ...", "Update an SA and the one it is paired with."},
     CommandRow{Verb::del, "delete", Type::del, SaTypeRule::specific, Operands::extensions, kAnywhere,
-               "ah|esp spi N dst ADDRESS", "Delete an SA; one that was paired with it stays, unpaired."},
+               "ah|esp spi N dst ADDRESS", "Delete an SA; its pair, if any, stays and becomes unpaired."},
     CommandRow{Verb::delete_pair, "delete-pair", Type::x_delpair, SaTypeRule::specific, Operands::extensions, kAnywhere,
                "ah|esp spi N dst ADDRESS", "Delete an SA and the one it is paired with."},
     CommandRow{Verb::get, "get", Type::get, SaTypeRule::specific, Operands::extensions, kAnywhere,
@@ -33,32 +33,33 @@ constexpr std::array kTable = {
                "all|ah|esp [FILE|-]", "Write the SAs as commands that load reads; without FILE to standard output."},
     CommandRow{Verb::load, "load", Type::reserved, SaTypeRule::none, Operands::file, kNotFile, "FILE|-",
                "Run the commands of a file."},
-    CommandRow{Verb::apply, "apply", Type::reserved, SaTypeRule::none, Operands::file, kNotFile,
-               "[--dry-run] [--all] [--flush-first] [--owner=NAME] FILE|-",
-               "Make the SADB hold what a file lists: add, change and remove what differs, leave the rest untouched.",
-               "--dry-run --all --flush-first --owner=",
-               "--dry-run prints the plan and changes nothing. --all also removes SAs that this file never brought. "
-               "--flush-first flushes the SADB and adds everything. --owner=NAME records NAME instead of the file's "
-               "path as the owner of the SAs."},
+    CommandRow{
+        Verb::apply, "apply", Type::reserved, SaTypeRule::none, Operands::file, kNotFile,
+        "[--dry-run] [--all] [--flush-first] [--owner=NAME] FILE|-",
+        "Make the SADB match a file: add, change and remove SAs that differ, leave the rest untouched.",
+        "--dry-run --all --flush-first --owner=",
+        "--dry-run prints the plan and changes nothing. --all also removes SAs that did not come from this file. "
+        "--flush-first flushes the SADB and adds everything. --owner=NAME records NAME instead of the file's "
+        "path as the owner of the SAs."},
     CommandRow{
         Verb::unload, "unload", Type::reserved, SaTypeRule::none, Operands::file, kNotFile,
-        "[--dry-run] [--owner=NAME] FILE|-", "Delete the SAs that apply, or the service, took from a file.",
+        "[--dry-run] [--owner=NAME] FILE|-", "Delete the SAs that apply or the service added from a file.",
         "--dry-run --owner=",
         "--dry-run prints what would be removed. --owner=NAME removes the SAs of that owner; FILE is then ignored "
         "but must be given."},
     CommandRow{Verb::monitor, "monitor", Type::x_promisc, SaTypeRule::none, Operands::none, kNotFile, "",
-               "Show every PF_KEY message as it comes, until interrupted."},
+               "Show every PF_KEY message as it arrives, until interrupted."},
     CommandRow{Verb::passive_monitor, "passive_monitor pmonitor", Type::reserved, SaTypeRule::none, Operands::none,
-               kNotFile, "", "Show the PF_KEY messages that every listener hears, until interrupted."},
+               kNotFile, "", "Show the PF_KEY messages that every listener receives, until interrupted."},
     CommandRow{Verb::doctor, "doctor", Type::reserved, SaTypeRule::none, Operands::none, kNotFile, "",
-               "Say what this machine's kernel can do for IPsec, what this user may do, and what goes wrong."},
+               "Report what the kernel supports for IPsec, what this user may do, and why packets were dropped."},
     CommandRow{Verb::genkey, "genkey", Type::reserved, SaTypeRule::none, Operands::algorithm, kNotFile,
                "[ALGORITHM [BITS]]",
-               "Print a fresh random key for an algorithm, with its salt; of the longest length unless BITS says less; "
-               "without ALGORITHM, the words of an SA with the algorithms for manual keys."},
+               "Print a new random key for an algorithm, with its salt, of BITS bits or the greatest length; without "
+               "ALGORITHM, print the key extensions of an SA with the algorithms recommended for manual keys."},
     CommandRow{
         Verb::fresh, "fresh", Type::reserved, SaTypeRule::none, Operands::none, kNotShell, "",
-        "Say that the keys that follow were never used before: no warnings of counter modes and replay windows."},
+        "Declare that the keys that follow have never been used: no warnings about counter modes and replay windows."},
     CommandRow{Verb::help, "help ?", Type::reserved, SaTypeRule::none, Operands::topic, kNotFile, "[COMMAND|attr]",
                "Explain the commands, one command, or (attr) the extensions."},
     CommandRow{Verb::quit, "quit exit", Type::reserved, SaTypeRule::none, Operands::none, kAnywhere, "",

@@ -65,7 +65,7 @@ struct CommandRow {
   std::uint8_t allowed;           ///< Where bits.
   std::string_view arguments;     ///< For help.
   std::string_view help;          ///< One sentence.
-  std::string_view options = {};  ///< Words that may stand before the operand, separated by blanks; = at their
+  std::string_view options = {};  ///< Words that may precede the operand, separated by blanks; = at their
                                   ///< end: they take a value.
   std::string_view more = {};     ///< What they do, in sentences, for help of this command.
 

@@ -20,7 +20,7 @@ bool align8_says_nothing(const S& s) {
   return v6 || (mac && !pfkey::alignment_matters(s.icv ? s.icv->value : mac->icv * 8u));
 }
 
-// One way to say it, of those that mean the same.
+// Brings values that mean the same into one form.
 void settle(S& s) {
   settle_joined(s);
   if (align8_says_nothing(s)) s.align8.reset();
@@ -32,7 +32,7 @@ void settle(S& s) {
   if (cipher && cipher->des && s.encrypt_key) pfkey::correct_parity(s.encrypt_key->material.bytes());
 }
 
-// Only an SADB that hides keys leaves one out.
+// Only a SADB that hides keys omits one.
 bool hides_key(const S& wanted, const S& held) {
   return (wanted.auth_key && !held.auth_key) || (wanted.encrypt_key && !held.encrypt_key);
 }
@@ -42,7 +42,7 @@ bool passed(const std::optional<Count>& limit, std::uint64_t so_far) { return li
 }  // namespace
 
 Difference compare(SaSpec& want, pfkey::Message& held) {
-  // Numbers go up by themselves; only one that is ahead has to be set.
+  // Numbers go up by themselves; only one that is ahead must be set.
   const bool counts = held.replay_value.has_value();
   const std::uint64_t so_far = counts ? held.replay_value->number() : 0;
   S have = to_spec(std::move(held));
@@ -53,7 +53,7 @@ Difference compare(SaSpec& want, pfkey::Message& held) {
     have.replay_value = Count{so_far};
   }
   settle(want), settle(have);
-  // What nobody said the SADB works out.
+  // Values that were not given are chosen by the SADB.
   if (!want.inbound && !want.outbound) have.inbound.reset(), have.outbound.reset();
   if (!want.state) have.state.reset();
   found.keywords = table::differences(keywords(), want, have);

@@ -5,20 +5,20 @@
 
 namespace ipseckey::lang {
 
-/// In what two SAs of one name differ.
+/// The difference between two SAs of one name.
 struct Difference {
   KeywordSet keywords = 0;  ///< pair-spi included.
-  bool unknown = false;     ///< The SADB does not tell a key, so nobody can say.
+  bool unknown = false;     ///< The SADB does not return a key, so it cannot be compared.
 
   bool none() const { return keywords == 0 && !unknown; }
 };
 
-/// Compares what is wanted with what the SADB says of the SA (a GET or DUMP reply, which loses its keys). What an SA
-/// has counted, when it was added and what the SADB filled in of itself make no difference. Keys are compared in
+/// Compares the wanted SA with the SADB's description (a GET or DUMP reply, which loses its keys). Values that an SA
+/// has counted, its time of addition and values that the SADB filled in itself are ignored. Keys are compared in
 /// constant time. `wanted` is brought into the one form of those that mean the same.
 Difference compare(SaSpec& wanted, pfkey::Message& held);
 
-/// Whether an UPDATE can make `held` what is wanted: limits and sequence numbers alone differ, each of them is given,
+/// Whether an UPDATE can make `held` match `wanted`: only limits and sequence numbers differ, each of them is given,
 /// and none of the new limits has been passed already. `now`: seconds since 1970.
 bool update_can(const Difference& difference, const SaSpec& wanted, const pfkey::Message& held, std::uint64_t now);
 

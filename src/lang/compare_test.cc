@@ -14,7 +14,7 @@ pfkey::Key key(std::string_view octets) {
   return {static_cast<std::uint16_t>(octets.size() * 8), 0, Secret(std::as_bytes(std::span(octets)))};
 }
 
-// An ESP SA as a SADB tells of it.
+// An ESP SA as a SADB returns it.
 Message sa() {
   Message m;
   m.satype = pfkey::SaType::esp;
@@ -59,7 +59,7 @@ TEST(Compare, WhatTheSadbCountsAndFillsInMakesNoDifference) {
               }),
               difference)
         << icv << v6;
-  // DES does not look at the lowest bit of an octet.
+  // DES ignores the lowest bit of an octet.
   EXPECT_EQ(differs([](Message&, Message& held) {
               held.encrypt_key = key(std::string_view("\x00\x22\x44\x66\x88\xaa\xcc\xee", 8));
             }),
@@ -72,7 +72,7 @@ TEST(Compare, WhatTheSadbCountsAndFillsInMakesNoDifference) {
             "");
 }
 
-TEST(Compare, WhatSomebodySaidDoes) {
+TEST(Compare, GivenValuesMakeADifference) {
   EXPECT_EQ(differs([](Message& wanted, Message& held) {
               wanted.sa->flags = pfkey::kFlagOutbound, held.sa->flags = pfkey::kFlagInbound;
             }),

@@ -13,7 +13,7 @@ namespace ipseckey::lang {
 struct Completion {
   std::size_t at = 0;                   ///< Offset of the word that is being typed; the text's size: a new one starts.
   std::vector<std::string_view> words;  ///< In the order of the tables; of synonyms the first one if it fits.
-  bool file = false;                    ///< The name of a file can stand here.
+  bool file = false;                    ///< The name of a file can follow here.
 };
 
 /// `text` is a command up to the cursor, continued lines included. Only what the command takes, what was not given yet

@@ -1,4 +1,4 @@
-// Completion and help in the middle of a command: every kind of place, with everything that can stand there.
+// Completion and help in the middle of a command: every kind of place, with everything that can follow there.
 #include "lang/complete.h"
 
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@ namespace {
 
 using testing::AllOf, testing::HasSubstr, testing::Not;
 
-// The possibilities, separated by blanks; "FILE" where a file's name can stand.
+// The possibilities, separated by blanks; "FILE" where a file's name can follow.
 std::string can_follow(std::string_view text) {
   const Completion found = complete(text);
   std::string out = found.file ? "FILE" : "";
@@ -197,18 +197,18 @@ TEST(HelpHere, WhatIsNeededComesFirst) {
             "Still needed:\n"
             "  dst ADDRESS|NAME          Destination address of the SA.\n"
             "Can follow:\n"
-            "  inbound                   The SA is for packets that come in.\n"
-            "  src ADDRESS|NAME          Source address of the SA; left out, any source.\n"
-            "  proto PROTOCOL            IP protocol of the traffic that the SA is for; 4 or\n"
-            "                            41 in tunnel mode.\n"
-            "  mark VALUE[/MASK]         Mark of the packets that the SA is for; on Linux it\n"
-            "                            is part of the SA's name.\n");
+            "  inbound                   The SA is for incoming packets.\n"
+            "  src ADDRESS|NAME          Source address of the SA; any source if omitted.\n"
+            "  proto PROTOCOL            IP protocol of the traffic that the SA protects; 4\n"
+            "                            or 41 in tunnel mode.\n"
+            "  mark VALUE[/MASK]         Mark of the packets that the SA protects; in the\n"
+            "                            kernel it is part of the SA's identity.\n");
   EXPECT_EQ(help_here("get esp spi 1 dst 192.0.2.1 inbound outbound src 192.0.2.2 sport 1 dport 2 "),
             "Can follow:\n"
-            "  proto PROTOCOL            IP protocol of the traffic that the SA is for; 4 or\n"
-            "                            41 in tunnel mode.\n"
-            "  mark VALUE[/MASK]         Mark of the packets that the SA is for; on Linux it\n"
-            "                            is part of the SA's name.\n"
+            "  proto PROTOCOL            IP protocol of the traffic that the SA protects; 4\n"
+            "                            or 41 in tunnel mode.\n"
+            "  mark VALUE[/MASK]         Mark of the packets that the SA protects; in the\n"
+            "                            kernel it is part of the SA's identity.\n"
             "Or Enter, to run the command.\n");
 }
 
@@ -222,15 +222,15 @@ TEST(HelpHere, Values) {
             "encr_alg ALGORITHM: Encryption algorithm.\n"
             "  null                      No key.\n"
             "  null-aes-gmac             Key of 128, 192 or 256 bits plus a 32-bit salt.\n");
-  EXPECT_EQ(help_here("add esp state d"), "state STATE: State of the SA; mature if left out.\n  dying\n  dead\n");
+  EXPECT_EQ(help_here("add esp state d"), "state STATE: State of the SA; mature if omitted.\n  dying\n  dead\n");
 }
 
 TEST(HelpHere, TheOtherPlaces) {
   EXPECT_EQ(help_here("q"), "  quit                      End the session; in a file, stop reading.\n");
-  EXPECT_EQ(help_here("x"), "Nothing starts like that.\n");
+  EXPECT_EQ(help_here("x"), "No word starts like that.\n");
   EXPECT_EQ(help_here("load "), "load FILE|-: Run the commands of a file.\n");
   EXPECT_EQ(help_here("monitor "), "Nothing more can follow; Enter runs the command.\n");
-  EXPECT_EQ(help_here("nonsense "), "What stands there is no command; `help` lists the commands.\n");
+  EXPECT_EQ(help_here("nonsense "), "That is not a command; `help` lists the commands.\n");
 }
 
 TEST(AsksWhatFollows, ByTheLastWord) {

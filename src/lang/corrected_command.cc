@@ -26,7 +26,7 @@ std::optional<std::string> with_ends_swapped(std::string_view text) {
   if (split(text, words)) return std::nullopt;
   const std::string masked = Echo(words).masked(text);
   std::vector<std::string_view> shown;
-  std::optional<std::size_t> src, dst;  // Where their values stand.
+  std::optional<std::size_t> src, dst;  // Where their values are.
   std::size_t values = 0;
   for (std::size_t i = 0; i < words.size(); ++i) {
     shown.push_back(written(masked, words, i));

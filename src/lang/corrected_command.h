@@ -1,5 +1,5 @@
 #pragma once
-/// A command as it should have been written, for the message that refuses it. Keys are masked.
+/// A command as it should have been written, for the message that rejects it. Keys are masked.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,7 +10,7 @@ namespace ipseckey::lang {
 /// direction, if it says one. nullopt: it does not have both.
 std::optional<std::string> with_ends_swapped(std::string_view text);
 
-/// "echo 'TEXT' | ipseckey"; nullopt: the text has a key in it, or something like one, or cannot stand in quotes.
+/// "echo 'TEXT' | ipseckey"; nullopt: the text has a key in it, or something like one, or cannot be quoted.
 std::optional<std::string> through_a_pipe(std::string_view text);
 
 }  // namespace ipseckey::lang

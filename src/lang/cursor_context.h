@@ -1,5 +1,5 @@
 #pragma once
-/// Where the end of an unfinished command stands in the language: what kind of word comes next.
+/// The end of an unfinished command: what kind of word comes next.
 #include <cstdint>
 #include <string_view>
 
@@ -19,7 +19,7 @@ struct CursorContext {
     algorithm,
     bits,  ///< A key length of `algorithm`.
     end,   ///< The command takes nothing more.
-    lost,  ///< What stands before is no command.
+    lost,  ///< The text before is not a command.
   };
   Kind kind = Kind::lost;
   const CommandRow* row = nullptr;
@@ -31,14 +31,14 @@ struct CursorContext {
   std::size_t at = 0;           ///< Offset of the word that is being typed.
   std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
 
-  /// The keywords that it has got, and those that are for another SA type.
+  /// The keywords that it already has, and those that are for another SA type.
   KeywordSet not_taken() const {
     KeywordSet set = given;
     for (const Keyword& k : keywords())
       if (k.only != pfkey::SaType::unspec && k.only != satype) set |= bit(k);
     return set;
   }
-  /// Whether the command uses that keyword for its SA type and has not got it yet.
+  /// Whether the command uses that keyword for its SA type and does not have it yet.
   bool takes(const Keyword& k) const { return (k.used & bit(row->verb)) != 0 && (not_taken() & bit(k)) == 0; }
 };
 

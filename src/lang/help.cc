@@ -27,7 +27,7 @@ std::string_view from_where(const CommandRow& row) {
   if (!row.allowed_from(Where::shell) && !row.has_keys())
     return "At the prompt and in files; not from the shell, where --fresh-keys does the same.";
   if (!row.allowed_from(Where::shell))
-    return "At the prompt and in files; not from the shell, where its keys would be seen by all.";
+    return "At the prompt and in files; not from the shell, where every user could see its keys.";
   if (!row.allowed_from(Where::file)) return "At the prompt and from the shell; not in files.";
   return "At the prompt, in files and from the shell.";
 }
@@ -40,7 +40,7 @@ std::string help_overview() {
     wrap(usage(row), 2, out);
     wrap(row.help, 8, out);
   }
-  out += "\nhelp COMMAND tells more of one; help attr lists the extensions.\n";
+  out += "\nhelp COMMAND explains one command; help attr lists the extensions.\n";
   return out;
 }
 

@@ -40,7 +40,7 @@ std::string key_of(const pfkey::Algorithm& a) {
   return a.takes_key() ? fmt::format("Key of {}.", pfkey::key_sizes(a)) : "No key.";
 }
 
-// An algorithm with the keys that it takes; any other word alone.
+// An algorithm with the keys that it takes; of any other word only the word.
 void explain_value(const CursorContext& place, const Completion& found, std::string& out) {
   const Keyword& row = *place.keyword;
   out += fmt::format("{}: {}\n", with_value(row), row.help);
@@ -85,13 +85,13 @@ std::string explain(const CursorContext& place, const Completion& found) {
       out = "Nothing more can follow; Enter runs the command.\n";
       break;
     case Kind::lost:
-      out = "What stands there is no command; `help` lists the commands.\n";
+      out = "That is not a command; `help` lists the commands.\n";
       break;
   }
-  return out.empty() ? "Nothing starts like that.\n" : out;
+  return out.empty() ? "No word starts like that.\n" : out;
 }
 
-// Where people write what they like, `help` may be what they mean.
+// Where free text is allowed, `help` may be that text.
 bool is_free_text(const Completion& found, const CursorContext& place) {
   return found.file || (place.kind == CursorContext::Kind::value && found.words.empty());
 }

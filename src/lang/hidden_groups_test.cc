@@ -1,5 +1,5 @@
 // Keys that are written in groups of digits, as dumps of files have them, behind whatever word somebody took for the
-// keyword: no group is shown, and what stands around them neither.
+// keyword: no group is shown, nor the text around them.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -51,7 +51,7 @@ std::string key_in(const Style& style, bool upper) {
   return out.append(style.after);
 }
 
-// The first word of the text that is an octet, or in which two stand in a row.
+// The first word of the text that is an octet, or in which two follow one another.
 std::string leak(std::string_view text) {
   std::string word;
   for (const char c : std::string(text) + ' ') {
@@ -123,7 +123,7 @@ TEST(HiddenGroups, AndNothingElse) {
   EXPECT_EQ(shown("00000000: c0ff ee1b ad4c de5c  ....L..%"), "********* **** **** **** ****  ********");
   EXPECT_EQ(shown("add esp spi 0x1000 dport 80 443 dst 192.0.2.1"), "add esp spi 0x1000 dport 80 443 dst 192.0.2.1");
   EXPECT_EQ(shown("add esp 0x1000 dst 192.0.2.1 source 192.0.2.2"), "add esp 0x1000 dst 192.0.2.1 source 192.0.2.2");
-  // A slip in an address makes no key of it, where an address stands.
+  // A slip in an address does not make it a key, where an address is expected.
   for (const std::string_view slip : {"192.0.2.256", "10.20.30.400/24", "fe80::%2/64", "fe80::12%3"})
     EXPECT_EQ(shown(fmt::format("add esp spi 0x1000 isrc {} encrkey c0ff", slip)),
               fmt::format("add esp spi 0x1000 isrc {} encrkey ****", slip));
@@ -133,7 +133,7 @@ TEST(HiddenGroups, AndNothingElse) {
               fmt::format("add esp spi 0x1000 isrc {}", std::string(key.size(), '*')));
 }
 
-// What is near to a word would tell most of it.
+// A suggestion for a word would reveal most of it.
 TEST(HiddenGroups, WithoutASuggestion) {
   EXPECT_EQ(testing::report("adde c0ff ee1b"),
             "keys:1:1: error: Unknown command word (4 characters, not shown: it may be part of a key)\n");

@@ -1,7 +1,7 @@
 #pragma once
-/// How the value of a plain keyword, one with a place of its own in the PF_KEY message, goes there and comes back. For
-/// the table of keywords alone (keywords.cc): a row names its Joint, which names the member of SaSpec. What depends on
-/// several keywords (addresses, keys, NAT traversal) is in request.cc and to_spec.cc.
+/// How the value of a plain keyword, one with a place of its own in the PF_KEY message, is put there and read back. For
+/// the table of keywords only (keywords.cc): a row names its Joint, which names the member of SaSpec. Code for
+/// several keywords at once (addresses, keys, NAT traversal) is in request.cc and to_spec.cc.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -52,7 +52,7 @@ constexpr Joint kWhole{member,
                        },
                        settle_if<member, none...>()};
 
-/// So is this one, a number of which one value, 0 unless another is named, says nothing.
+/// So is this one, a number of which one value, 0 unless another is named, means "not given".
 template <auto member, auto place, auto none = 0>
 constexpr Joint kNumber{member,
                         [](S& s, Message& m) {
@@ -85,7 +85,7 @@ constexpr Joint kAlgorithm{member,
                            },
                            [](const Message& m, S& s) { s.*member = unless_zero<ValueOf<member>>((*m.sa).*place); }};
 
-/// A part of a lifetime; 0 is no limit. An UPDATE brings it.
+/// A part of a lifetime; 0 means no limit. An UPDATE brings it.
 template <auto member, auto lifetime, auto part>
 constexpr Joint kLimit{member,
                        [](S& s, Message& m) {
@@ -160,9 +160,9 @@ constexpr Joint kEsn{&S::esn,
                        if (m.extended()) s.esn = Flag{};
                      }};
 
-// Numbers that were sent must not be sent again, and packets go on while the file lies there: an SA that has sent goes
-// on a good way ahead, once. Loaded, it is unused, so that a save of it says the same. One that receives, too, has one
-// number for both: ahead of it, its replay window would let in nothing of the peer's.
+// Numbers that were sent must not be sent again, and packets are sent after the save: an SA that has sent is saved
+// with a margin, once. Loaded, it is unused, so that a save of it yields the same. One that receives, too, has one
+// number for both: with a margin, its replay window would drop all packets of the peer.
 inline std::optional<Count> resumed(const Message& m) {
   if (!m.replay_value) return std::nullopt;
   constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
@@ -180,7 +180,7 @@ constexpr Joint kReplayValue{&S::replay_value,
                              },
                              [](const Message& m, S& s) { s.replay_value = resumed(m); }, nullptr, true};
 
-/// The states between which an SA goes by itself are not said.
+/// The states between which an SA changes by itself are not saved.
 constexpr Joint kState{&S::state,
                        [](S& s, Message& m) {
                          if (s.state) m.sa->state = *s.state;

@@ -1,7 +1,7 @@
 // How an object becomes a command:
 // 1. JsonReader cuts the object out of the file, JsonTree cuts it into values.
-// 2. convert() looks at "kind" and "action"; read_json_sa() makes the message of it that a GET would answer.
-// 3. write() makes of that what `save` makes of an SA, the words of a command, and leaves out what the command does not
+// 2. convert() reads "kind" and "action"; read_json_sa() makes the message of it that a GET would answer.
+// 3. write() writes that as `save` writes an SA, as the words of a command, and leaves out what the command does not
 //    use.
 // 4. A fault of that text is about a keyword: place() finds the member that the keyword's value came from.
 #include "lang/json_commands.h"
@@ -36,7 +36,7 @@ std::vector<std::string_view> actions() {
   return names;
 }
 
-// A word of the text that is plainly no key and harmless on a terminal.
+// Whether a word of the text is certainly not a key and is harmless on a terminal.
 bool may_be_shown(std::string_view word) {
   constexpr std::size_t kLongest = 32;
   const auto plain = [](char c) {
@@ -48,15 +48,14 @@ bool may_be_shown(std::string_view word) {
 }
 
 std::string detail_of(const pfkey::JsonFault& fault) {
-  constexpr std::size_t kFew = 8;  // So many words can be read at a glance.
+  constexpr std::size_t kFew = 8;  // The number of words that can be read at a glance.
   if (fault.known.empty()) return {};
   std::string detail, near;
   if (may_be_shown(fault.word)) {
     detail = fmt::format(" \"{}\"", fault.word);
     near = table::did_you_mean(fault.word, fault.known);
   }
-  if (near.empty() && fault.known.size() <= kFew)
-    near = fmt::format("; there are {}", table::listed(fault.known, "and"));
+  if (near.empty() && fault.known.size() <= kFew) near = fmt::format("; expected {}", table::listed(fault.known, "or"));
   return detail + near;
 }
 
@@ -65,7 +64,7 @@ void drop_unused(Verb verb, SaSpec& spec) {
     if ((row.used & bit(verb)) == 0) std::visit([&](auto member) { (spec.*member).reset(); }, row.slot);
 }
 
-// The keyword whose words, its value's included, stand at an offset; nullptr: none.
+// The keyword whose words, its value's included, are at an offset; nullptr: none.
 const Keyword* keyword_at(std::span<const Word> words, std::uint32_t at) {
   for (std::size_t i = 2; i < words.size(); ++i) {  // Command and SA type come first.
     const Keyword* const row = find_keyword(words[i].text).row;
@@ -77,7 +76,7 @@ const Keyword* keyword_at(std::span<const Word> words, std::uint32_t at) {
   return nullptr;
 }
 
-// Whether a keyword takes a number and brings it back as it was.
+// Whether a keyword takes a number and returns it unchanged.
 bool can_be_said(const pfkey::Message& m, std::optional<pfkey::Number> pfkey::Message::* place) {
   return std::ranges::any_of(keywords(), [&](const Keyword& row) {
     if (!row.joint.put || !row.joint.take) return false;
@@ -99,7 +98,7 @@ std::string unsaid_of(std::string_view name, const pfkey::Sensitivity& label, st
   return field.empty() ? "" : fmt::format("{}/{}", name, field);
 }
 
-// The pointer to a member whose value no keyword can say; empty: there is none.
+// The pointer to a member whose value no keyword can express; empty: there is none.
 std::string unsaid(const pfkey::Message& m) {
   constexpr std::uint32_t kAlignOfNone = 4;
   for (const pfkey::Extension& row : pfkey::extensions()) {
@@ -135,7 +134,7 @@ Result<std::optional<Line>> JsonCommands::next() {
     partners_.clear();  // Nothing more is run; a partner may be in what was not read.
     if (p.unread) line.kind = Line::Kind::broken_off;
     faults_.push_back({{p.number, p.element ? fmt::format("/{}", *p.element) : ""},
-                       fmt::format("{}{}", p.broken, p.unread ? "; what follows was not read" : "")});
+                       fmt::format("{}{}", p.broken, p.unread ? "; the rest was not read" : "")});
     return line;
   }
   SecretText text;
@@ -150,7 +149,7 @@ Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object
     const std::size_t column = broken->at - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
     faults_.push_back(
         {{piece.number + lines_before(object, broken->at), piece.element ? fmt::format("/{}", *piece.element) : ""},
-         fmt::format("this is no JSON: {}: character {} of the {}", broken->message, column,
+         fmt::format("this is not JSON: {}: character {} of the {}", broken->message, column,
                      newline == std::string_view::npos ? "object" : "line")});
     return Line::Kind::faulty;
   }
@@ -162,32 +161,32 @@ Line::Kind JsonCommands::convert(const JsonPiece& piece, std::string_view object
   pfkey::Message m;
   pfkey::read_json_sa(tree_, kBeside, m, faults);
   if (row && row->satype == SaTypeRule::specific && !tree_.find(tree_.root(), "satype"))
-    faults.push_back({&tree_.root(), false, "\"satype\" is missing, which is \"ah\" or \"esp\""});
+    faults.push_back({&tree_.root(), false, "\"satype\" is missing; expected \"ah\" or \"esp\""});
   constexpr std::size_t kMostFaults = 20;  // More are mostly one mistake.
   for (const pfkey::JsonFault& fault : std::span(faults).first(std::min(faults.size(), kMostFaults)))
     add_fault(piece, fault);
   if (faults.size() > kMostFaults)
-    add_fault(piece, {&tree_.root(), false, fmt::format("{} more faults of this object", faults.size() - kMostFaults)});
+    add_fault(piece, {&tree_.root(), false, fmt::format("{} more errors in this object", faults.size() - kMostFaults)});
   return faults.empty() ? write(*row, std::move(m), piece, text) : Line::Kind::faulty;
 }
 
-// A report is ignored, if it is one: what names a command or an SA is not.
+// A report is ignored, if it is one: an object that names a command or an SA is not.
 Line::Kind JsonCommands::other_kind(const JsonPiece& piece, const JsonNode& kind) {
   const std::string_view word = tree_.raw(kind);
   if (std::ranges::find(pfkey::kJsonReports, word) == pfkey::kJsonReports.end())
-    return refuse(piece, kind, "nothing can be done with an object of this kind; get and dump print kind \"sa\"");
+    return refuse(piece, kind, "an object of this kind cannot be loaded; get and dump print kind \"sa\"");
   const JsonNode& root = tree_.root();
   bool twice = false;
   tree_.for_each(root, [&](const JsonNode& node) { twice = twice || tree_.find(root, tree_.name(node)) != &node; });
-  if (twice) return refuse(piece, root, "a member of this object is there twice; say which one is meant");
-  constexpr std::string_view kPlan = "plan";  // It says what is to be done with an SA.
+  if (twice) return refuse(piece, root, "a member of this object appears twice; remove one");
+  constexpr std::string_view kPlan = "plan";  // It says what should be done with an SA.
   const JsonNode* const action = tree_.find(root, kAction);
   const CommandRow* const command = action ? find_command(tree_.raw(*action)) : nullptr;
   if (action && (word != kPlan || (command && is_action(*command) && command->verb != Verb::add)))
-    return refuse(piece, *action, "an object of this kind is ignored, and this is a command: leave \"kind\" out");
+    return refuse(piece, *action, "objects of this kind are ignored, but this one is a command: remove \"kind\"");
   const JsonNode* const spi = tree_.find(root, "spi");
   if (spi && word != kPlan)
-    return refuse(piece, *spi, "an object of this kind is ignored, and this names an SA: leave \"kind\" out");
+    return refuse(piece, *spi, "objects of this kind are ignored, but this one names an SA: remove \"kind\"");
   return Line::Kind::nothing;
 }
 
@@ -205,15 +204,17 @@ Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const 
   const bool adds = row.verb == Verb::add;
   if (adds && m.sa->state == pfkey::State::larval) {
     faults_.push_back(
-        {place_in(piece, tree_, *tree_.find(root, "state"), 0), "a larval SA has no keys yet: it is left out"});
+        {place_in(piece, tree_, *tree_.find(root, "state"), 0), "a larval SA has no keys yet: it is skipped"});
     return Line::Kind::left_out;
   }
   if (adds && m.remark)
     return refuse(piece, *tree_.find(root, "remark"),
-                  "it says what no SA of ours can have; without this member the SA is added, and is another one");
+                  "this describes a property that no command can set; without this member the SA can be added, but it "
+                  "is a different SA");
   if (adds || row.verb == Verb::update)
     if (const std::string member = unsaid(m); !member.empty())
-      return refuse(piece, tree_.on_the_way(member), "no command can say this value; without it the SA is another one");
+      return refuse(piece, tree_.on_the_way(member),
+                    "no command can set this value; without it the SA can be added, but it is a different SA");
   constexpr std::size_t kUsual = 512;
   text.reserve(kUsual);
   text = row.name();
@@ -230,7 +231,7 @@ Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const 
   return Line::Kind::command;
 }
 
-// Who names an SA does not mean all of its type.
+// A command that names an SA does not mean all SAs of its type.
 Line::Kind JsonCommands::flush_alone(const JsonPiece& piece) {
   constexpr std::array<std::string_view, 4> kOwn = {"kind", "sadb", kAction, "satype"};
   const JsonNode* other = nullptr;
@@ -239,7 +240,7 @@ Line::Kind JsonCommands::flush_alone(const JsonPiece& piece) {
   });
   if (!other) return Line::Kind::command;
   return refuse(piece, *other,
-                "flush deletes all SAs of a type and takes \"satype\" alone; leave this out, or say \"delete\"");
+                "flush deletes all SAs of a type and takes only \"satype\"; remove this member, or use \"delete\"");
 }
 
 // A pair must exist when it is named.
@@ -256,7 +257,7 @@ void JsonCommands::part_pair(SaSpec& spec, const Name& name, const JsonPiece& pi
   spec.pair_spi.reset();
 }
 
-// The next of the commands that pair what is left over.
+// The next of the commands that pair the remaining SAs.
 std::optional<Line> JsonCommands::join_pair() {
   if (partners_.empty()) return std::nullopt;
   const auto node = partners_.extract(partners_.begin());

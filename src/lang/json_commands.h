@@ -17,8 +17,8 @@
 
 namespace ipseckey::lang {
 
-/// Each object becomes the text of a command, which then goes the way of all commands. What an object leaves out, the
-/// command leaves out; counters and times of use are read and not used, as save does.
+/// Each object becomes the text of a command, which is then handled like any other. Members that an object omits, the
+/// command omits; counters and times of use are read and not used, as save does.
 class JsonCommands final : public Source {
  public:
   explicit JsonCommands(Fill fill) : reader_(std::move(fill)) {}
@@ -30,7 +30,7 @@ class JsonCommands final : public Source {
   std::span<const SourceFault> faults() const override { return faults_; }
 
  private:
-  /// A command that may still be asked about.
+  /// A command whose text or places may still be requested.
   struct Kept {
     Line line;
     JsonPiece piece;
@@ -38,7 +38,7 @@ class JsonCommands final : public Source {
     std::optional<JsonPlace> place;  // Of all of it, if its object is not at hand.
   };
   using Name = std::tuple<pfkey::SaType, std::uint32_t, Address, Address>;  // Type, SPI, source, destination.
-  /// The SPI of a pair that could not be named yet, and where it stands.
+  /// The SPI of a pair that could not be named yet, and where it is.
   struct Partner {
     std::uint32_t spi;
     JsonPlace place;
@@ -63,7 +63,7 @@ class JsonCommands final : public Source {
   std::set<Name> added_;  // By the commands so far.
   // Of two SAs that name one another as a pair the second can; what is left at the end is paired then.
   std::map<Name, Partner> partners_;
-  std::uint64_t made_ = 0;  // Commands that no object stands for.
+  std::uint64_t made_ = 0;  // Commands that come from no object.
 };
 
 }  // namespace ipseckey::lang

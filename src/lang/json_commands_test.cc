@@ -25,7 +25,7 @@ Source::Fill bytes(std::string_view file, std::size_t piece = 4096) {
   };
 }
 
-// "LINE: text" of each command, "LINE: POINTER: message" of each fault; what is passed over is not there.
+// "LINE: text" of each command, "LINE: POINTER: message" of each fault; ignored objects are not listed.
 std::vector<std::string> commands_of(std::string_view file, std::size_t piece = 4096) {
   const auto source = open_source(bytes(file, piece)).value();
   std::vector<std::string> out;
@@ -65,7 +65,7 @@ TEST(JsonCommands, TheFirstCharacterDecides) {
   EXPECT_THAT(commands_of("\n\n  [ ]"), ElementsAre());
 }
 
-TEST(JsonCommands, WhatPeopleWriteOverSeveralLinesHasLines) {
+TEST(JsonCommands, ObjectsOfSeveralLinesHaveLineNumbers) {
   EXPECT_THAT(
       commands_of(R"([
   {
@@ -82,23 +82,22 @@ TEST(JsonCommands, WhatPeopleWriteOverSeveralLinesHasLines) {
                   "8: /0/hard: unknown member \"byte\"; did you mean bytes?"));
 }
 
-TEST(JsonCommands, OtherReportsArePassedOver) {
+TEST(JsonCommands, OtherReportsAreIgnored) {
   EXPECT_THAT(commands_of(R"({"kind":"count","total":1}{"kind":"check"}{"kind":"load"}{"kind":"plan"}{"kind":"apply"})"
                           R"({"kind":"doctor"})"),
               ElementsAre());
   for (const std::string_view kind : {"message", "gap", "sas"})
-    EXPECT_THAT(
-        commands_of(fmt::format(R"({{"kind": "{}"}})", kind)),
-        ElementsAre("1: /kind: nothing can be done with an object of this kind; get and dump print kind \"sa\""));
+    EXPECT_THAT(commands_of(fmt::format(R"({{"kind": "{}"}})", kind)),
+                ElementsAre("1: /kind: an object of this kind cannot be loaded; get and dump print kind \"sa\""));
 }
 
 TEST(JsonCommands, AReportIsOneOrAFault) {
   EXPECT_THAT(commands_of(R"({"kind":"plan","action":"add","spi":1}{"kind":"plan","action":"change","spi":1})"),
               ElementsAre());
   constexpr std::string_view
-      kTwice = "1: : a member of this object is there twice; say which one is meant",
-      kCommand = "1: /action: an object of this kind is ignored, and this is a command: leave \"kind\" out",
-      kSa = "1: /spi: an object of this kind is ignored, and this names an SA: leave \"kind\" out";
+      kTwice = "1: : a member of this object appears twice; remove one",
+      kCommand = "1: /action: objects of this kind are ignored, but this one is a command: remove \"kind\"",
+      kSa = "1: /spi: objects of this kind are ignored, but this one names an SA: remove \"kind\"";
   EXPECT_THAT(commands_of(R"({"kind":"count","action":"flush","garbage":"x","kind":"sa"})"), ElementsAre(kTwice));
   EXPECT_THAT(commands_of(R"({"kind":"count","deadbeef":1,"deadbeef":2})"), ElementsAre(kTwice));
   EXPECT_THAT(commands_of(R"({"kind":"count","action":"flush"})"), ElementsAre(kCommand));
@@ -107,7 +106,7 @@ TEST(JsonCommands, AReportIsOneOrAFault) {
 }
 
 // Nothing that is written is lost or becomes another value.
-TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
+TEST(JsonCommands, AValueThatNoCommandCanExpressIsAFault) {
   const auto with = [](std::string_view member) {
     return commands_of(fmt::format(R"({{"satype":"ah","spi":1,"dst":{{"address":"192.0.2.2"}},{}}})", member));
   };
@@ -126,9 +125,10 @@ TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
            Case{R"("label":{"level":1,"flags":1})", "/label/flags"},
            Case{R"("outer_label":{"level":1,"integrity_compartments":[1]})", "/outer_label/integrity_compartments"},
        })
-    EXPECT_THAT(
-        with(c.member),
-        ElementsAre(fmt::format("1: {}: no command can say this value; without it the SA is another one", c.pointer)));
+    EXPECT_THAT(with(c.member),
+                ElementsAre(fmt::format(
+                    "1: {}: no command can set this value; without it the SA can be added, but it is a different SA",
+                    c.pointer)));
   constexpr std::string_view kSa = "1: add ah spi 0x1 dst 192.0.2.2";
   EXPECT_THAT(with(R"("ah_align":4)"), ElementsAre(kSa));
   EXPECT_THAT(with(R"("ah_align":8)"), ElementsAre(fmt::format("{} align8", kSa)));
@@ -138,20 +138,20 @@ TEST(JsonCommands, WhatNoCommandCanSayIsAFault) {
   EXPECT_THAT(with(R"("action":"delete","keepalive":65536)"), ElementsAre("1: delete ah spi 0x1 dst 192.0.2.2"));
 }
 
-TEST(JsonCommands, TheTypesOfSasThatThereAreAreOffered) {
+TEST(JsonCommands, TheKnownSaTypesAreListed) {
   EXPECT_THAT(commands_of(R"({"satype":"ospf-x","spi":1})"),
-              ElementsAre("1: /satype: unknown word \"ospf-x\"; there are ah and esp"));
+              ElementsAre("1: /satype: unknown word \"ospf-x\"; expected ah or esp"));
   EXPECT_THAT(commands_of(R"({"satype":"epsx","spi":1})"),
-              ElementsAre("1: /satype: unknown word \"epsx\"; there are ah and esp"));
+              ElementsAre("1: /satype: unknown word \"epsx\"; expected ah or esp"));
 }
 
-TEST(JsonCommands, OfManyFaultsTheFirstAreSaid) {
+TEST(JsonCommands, OfManyFaultsTheFirstAreReported) {
   std::string object = "{\"spi\": 1";
   for (int i = 0; i < 30; ++i) object += fmt::format(", \"x{}y\": 1", i);
   const auto said = commands_of(object + "}");
   ASSERT_EQ(said.size(), 21u);
   EXPECT_THAT(said[19], HasSubstr("\"x19y\""));
-  EXPECT_EQ(said[20], "1: : 11 more faults of this object");  // No "satype", too.
+  EXPECT_EQ(said[20], "1: : 11 more errors in this object");  // No "satype", too.
 }
 
 TEST(JsonCommands, AnActionIsACommandAndUsesWhatItNeeds) {
@@ -168,23 +168,23 @@ TEST(JsonCommands, AnActionIsACommandAndUsesWhatItNeeds) {
   EXPECT_THAT(with("get"), ElementsAre("1: get ah spi 0x1 src 192.0.2.1 dst 192.0.2.2"));
   EXPECT_THAT(commands_of(R"({"action":"flush"})"), ElementsAre("1: flush all"));
   EXPECT_THAT(commands_of(R"({"kind":"sa","sadb":"x","satype":"ah","action":"flush"})"), ElementsAre("1: flush ah"));
-  EXPECT_THAT(with("flush"),
-              ElementsAre("1: /spi: flush deletes all SAs of a type and takes \"satype\" alone; leave this out, or say "
-                          "\"delete\""));
+  EXPECT_THAT(
+      with("flush"),
+      ElementsAre(
+          "1: /spi: flush deletes all SAs of a type and takes only \"satype\"; remove this member, or use \"delete\""));
   EXPECT_THAT(commands_of(R"({"action":"flush","hard":{"bytes":1}})"), ElementsAre(HasSubstr("1: /hard: flush ")));
-  EXPECT_THAT(with("remove"), ElementsAre("1: /action: unknown action \"remove\"; there are add, update, update-pair, "
-                                          "delete, delete-pair, get and flush"));
+  EXPECT_THAT(with("remove"), ElementsAre("1: /action: unknown action \"remove\"; expected add, update, update-pair, "
+                                          "delete, delete-pair, get or flush"));
   EXPECT_THAT(with("save"), ElementsAre(HasSubstr("/action: unknown action \"save\"")));
 }
 
-TEST(JsonCommands, WhatIsNoSaToAddIsSaid) {
-  EXPECT_THAT(commands_of(R"({"spi":1})"), ElementsAre("1: : \"satype\" is missing, which is \"ah\" or \"esp\""));
+TEST(JsonCommands, AnObjectThatIsNotAnSaToAddIsReported) {
+  EXPECT_THAT(commands_of(R"({"spi":1})"), ElementsAre("1: : \"satype\" is missing; expected \"ah\" or \"esp\""));
   EXPECT_THAT(commands_of(R"({"satype":"ah","spi":1,"state":"larval"})"),
-              ElementsAre("1: /state: a larval SA has no keys yet: it is left out"));
-  EXPECT_THAT(
-      commands_of(R"({"satype":"ah","spi":1,"remark":"x"})"),
-      ElementsAre("1: /remark: it says what no SA of ours can have; without this member the SA is added, and is "
-                  "another one"));
+              ElementsAre("1: /state: a larval SA has no keys yet: it is skipped"));
+  EXPECT_THAT(commands_of(R"({"satype":"ah","spi":1,"remark":"x"})"),
+              ElementsAre("1: /remark: this describes a property that no command can set; without this member the SA "
+                          "can be added, but it is a different SA"));
 }
 
 std::string paired(unsigned spi, unsigned other, std::string_view src, std::string_view dst) {
@@ -210,7 +210,7 @@ TEST(JsonCommands, APartnerThatWasAddedIsNamedAtOnce) {
                           "3: add ah spi 0x101 pair-spi 0x100 src 192.0.2.2 dst 192.0.2.1"));
 }
 
-// What an SA says of its pair is not lost because a third one names it.
+// An SA keeps its pair even if a third one names it.
 TEST(JsonCommands, AnEntryIsDoneWithByTheOneThatItNames) {
   constexpr std::string_view kFirst = "192.0.2.1", kSecond = "192.0.2.2";
   EXPECT_THAT(commands_of(paired(256, 300, kFirst, kSecond) + paired(257, 256, kSecond, kFirst)),
@@ -234,22 +234,22 @@ TEST(JsonCommands, APartnerThatIsNotInTheFileIsPairedAtItsEnd) {
   EXPECT_THAT(places, ElementsAre("1:", "2:", "1:/pair/spi", "2:/pair/spi"));
 }
 
-TEST(JsonCommands, WhatIsNoJsonButHasAnEndIsPassedOver) {
+TEST(JsonCommands, TextThatIsNotJsonButHasAnEndIsSkipped) {
   const std::string good = "\n" + std::string(kMinimal), text = ": " + std::string(kMinimalText);
   EXPECT_THAT(
       commands_of("{\"spi\" 1}" + good),
-      ElementsAre("1: : this is no JSON: a colon is expected here, between a name and its value: character 8 of the "
+      ElementsAre("1: : this is not JSON: a colon is expected here, between a name and its value: character 8 of the "
                   "object",
                   "2" + text));
   EXPECT_THAT(
       commands_of("{\n\"spi\": 1,\n\"spi\" 2}" + good),
-      ElementsAre("3: : this is no JSON: a colon is expected here, between a name and its value: character 7 of the "
+      ElementsAre("3: : this is not JSON: a colon is expected here, between a name and its value: character 7 of the "
                   "line",
                   "4" + text));
 }
 
 // What follows may be a part of it.
-TEST(JsonCommands, NothingIsReadBehindWhatHasNoEnd) {
+TEST(JsonCommands, NothingIsReadAfterAnObjectWithoutAnEnd) {
   const std::string good = std::string(kMinimal) + "\n", text = "1: " + std::string(kMinimalText);
   struct Case {
     std::string_view broken, fault;
@@ -267,16 +267,15 @@ TEST(JsonCommands, NothingIsReadBehindWhatHasNoEnd) {
     const std::string file = good + std::string(c.broken);
     for (const std::size_t piece : {std::size_t{1}, std::size_t{4096}}) {
       EXPECT_THAT(commands_of(file + "\n{\"action\":\"flush\"}\n}\n" + good, piece),
-                  ElementsAre(text, fmt::format("2: {}; what follows was not read", c.fault)))
+                  ElementsAre(text, fmt::format("2: {}; the rest was not read", c.fault)))
           << file;
     }
   }
-  EXPECT_THAT(commands_of("[" + good + good + "]"),
-              ElementsAre(text,
-                          "2: : a comma or ] is expected here, behind an element of the array; what follows was "
-                          "not read"));
+  EXPECT_THAT(
+      commands_of("[" + good + good + "]"),
+      ElementsAre(text, "2: : a comma or ] is expected here, after an element of the array; the rest was not read"));
   EXPECT_THAT(commands_of("{\"sadb\": \"" + std::string(1 << 20, 'x') + "\"}" + good),
-              ElementsAre("1: : the object is longer than 1048576 bytes; what follows was not read"));
+              ElementsAre("1: : the object is longer than 1048576 bytes; the rest was not read"));
   EXPECT_THAT(commands_of("{\"spi\": 1"), ElementsAre("1: : the object has no end: } is missing"));
   EXPECT_THAT(commands_of("[" + good), ElementsAre(text, "2: : the array has no end: ] is missing"));
 }
@@ -301,7 +300,7 @@ TEST(JsonCommands, AWordThatMayBeAKeyIsNotShown) {
 }
 
 // A stream is as long as it likes; what is held is what was not released.
-TEST(JsonCommands, HoldsNoMoreThanWhatIsAskedFor) {
+TEST(JsonCommands, HoldsOnlyTheRequestedText) {
   std::size_t left = 200'000;
   const std::string object = std::string(kMinimal) + "\n";
   std::size_t given = 0;
@@ -319,7 +318,7 @@ TEST(JsonCommands, HoldsNoMoreThanWhatIsAskedFor) {
   EXPECT_EQ(given, 200'000u);
 }
 
-// The members that each place names can stand in an object.
+// The members that each place names can be in an object.
 TEST(JsonPlaces, EveryKeywordHasOne) {
   for (const Keyword& row : keywords()) {
     if ((row.used & bit(Verb::add)) == 0) continue;

@@ -1,5 +1,5 @@
 #pragma once
-/// Where in JSON the value of a keyword stands.
+/// Where the value of a keyword is in JSON.
 #include <string_view>
 
 #include "lang/keywords.h"

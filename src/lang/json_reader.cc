@@ -1,7 +1,7 @@
 // How a stream is cut into objects:
-// 1. more() reads on, and drops what was released. peek() is the next byte.
-// 2. next() passes over blanks, and over commas and brackets of an array, whose state is in_.
-// 3. object() lets Braces find the brace that ends an object; what is in it is looked at by others.
+// 1. more() reads more, and drops released text. peek() is the next byte.
+// 2. next() skips blanks, and the commas and brackets of an array, whose state is in_.
+// 3. object() lets Braces find the brace that ends an object; its contents are checked elsewhere.
 // 4. Where there is no object, or no end of one, stop_at() ends the reading.
 #include "lang/json_reader.h"
 
@@ -22,7 +22,7 @@ class Braces {
  public:
   enum class State : std::uint8_t { inside, whole, no_end, open_string };
 
-  /// Goes on from `at`, up to the end of the text or behind what it finds there.
+  /// Continues from `at`, up to the end of the text or behind the brace it finds.
   State take(std::string_view text, std::size_t& at) {
     while (at < text.size()) {
       const State state = in_string_ ? take_string(text, at) : take_outside(text[at], at);
@@ -50,7 +50,7 @@ class Braces {
 
   State take_outside(char c, std::size_t& at) {
     const bool opens = c == '{' || c == '[';
-    // A value begins behind one of these; an object that begins elsewhere says that the one before it has no end.
+    // A value begins after one of these; an object that begins elsewhere shows that the one before it has no end.
     if (opens && depth_ > 0 && last_ != ':' && last_ != ',' && last_ != '[') return State::no_end;
     ++at;
     if (is_json_blank(c)) return State::inside;
@@ -72,7 +72,7 @@ std::string_view JsonReader::text(std::uint64_t start, std::size_t length) const
   return chars_of(buffer_.bytes().subspan(start - base_, length));
 }
 
-// Makes room, dropping what was released, and reads on. False at the end of the file.
+// Makes room, dropping released text, and reads more. False at the end of the file.
 Result<bool> JsonReader::more() {
   if (end_) return false;
   const std::size_t drop = std::min(keep_, position_) - base_;
@@ -108,7 +108,7 @@ Result<bool> JsonReader::peek_past_blanks(char& c) {
   }
 }
 
-// Editors of other systems write the mark; it says nothing here.
+// Editors on other systems write a byte order mark; it has no meaning here.
 Result<void> JsonReader::skip_mark() {
   begun_ = true;
   while (filled_ < text::kByteOrderMark.size()) {
@@ -124,7 +124,7 @@ Result<std::optional<JsonPiece>> JsonReader::next() {
   if (stopped_) return std::nullopt;
   if (!begun_)
     if (const auto skipped = skip_mark(); !skipped) return std::unexpected(skipped.error());
-  if (keep_ >= returned_) keep_ = position_;  // Nobody asks for an earlier piece's text any more.
+  if (keep_ >= returned_) keep_ = position_;  // The text of earlier pieces is no longer needed.
   while (true) {
     char c = '\0';
     const auto there = peek_past_blanks(c);
@@ -147,7 +147,7 @@ Result<std::optional<JsonPiece>> JsonReader::next() {
     } else {
       return stop_at(here, in_ == In::stream  ? "an object is expected here, or an array of objects"
                            : object_may_begin ? "an object is expected here, as an element of the array"
-                                              : "a comma or ] is expected here, behind an element of the array");
+                                              : "a comma or ] is expected here, after an element of the array");
     }
     step(c);
   }
@@ -180,7 +180,7 @@ Result<std::optional<JsonPiece>> JsonReader::object(JsonPiece piece) {
   }
 }
 
-// What follows might be a piece of what is broken, so nothing of it becomes a command.
+// The rest might be part of the broken object, so nothing of it becomes a command.
 Result<std::optional<JsonPiece>> JsonReader::stop_at(JsonPiece piece, std::string_view broken) {
   piece.broken = broken;
   stopped_ = true;

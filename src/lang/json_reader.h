@@ -10,7 +10,7 @@
 
 namespace ipseckey::lang {
 
-/// One object, or what stands in the place of one.
+/// One object, or the text found instead of one.
 struct JsonPiece {
   std::uint32_t number = 0;  ///< Of the line where it begins, from 1.
   std::uint64_t start = 0;   ///< Offset in the file.
@@ -32,7 +32,7 @@ class JsonReader {
 
   /// The text of a piece that is not released yet. The view is valid until next().
   std::string_view text(std::uint64_t start, std::size_t length) const;
-  /// Says that no text before that offset is asked for any more. Until then it is kept.
+  /// Releases the text before that offset. Until then it is kept.
   void release(std::uint64_t end) { keep_ = std::max(keep_, end); }
   /// Of the next byte that will be read.
   std::uint64_t position() const { return position_; }

@@ -1,5 +1,5 @@
 #pragma once
-/// What the language says to a key that is no hexadecimal number.
+/// The advice for a key that is not a hexadecimal number.
 #include <string_view>
 
 namespace ipseckey::lang {

@@ -18,11 +18,11 @@ namespace ipseckey::lang {
 inline constexpr std::uint64_t kSaveMargin = std::uint64_t{1} << 20;
 
 /// A member of SaSpec, and its place in the message, which has its `sa`. Functions that are null do nothing. The kinds
-/// that there are: joints.h.
+/// are in joints.h.
 struct Joint {
   Slot slot;
   void (*put)(SaSpec&, pfkey::Message&) = nullptr;         ///< The value, if there is one; a long one moves.
-  void (*take)(const pfkey::Message&, SaSpec&) = nullptr;  ///< The value, if `add` would have to say it.
+  void (*take)(const pfkey::Message&, SaSpec&) = nullptr;  ///< The value, if `add` would need it.
   void (*settle)(SaSpec&) = nullptr;                       ///< Leaves out a value that means the same as none.
   bool updatable = false;                                  ///< An UPDATE of a complete SA can change it on every SADB.
 };
@@ -66,7 +66,7 @@ enum class Put { names, all };
 /// that name an SA, for a command that looks for one. Long values move out of the spec.
 void put_joined(SaSpec& spec, Put which, pfkey::Message& m);
 
-/// Sets the members of plain keywords for which the message, which has its `sa`, has a value: what `add` would have to
+/// Sets the members of plain keywords for which the message, which has its `sa`, has a value: what `add` would need to
 /// say.
 void take_joined(const pfkey::Message& m, SaSpec& spec);
 

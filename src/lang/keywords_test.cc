@@ -44,7 +44,7 @@ TEST(Joints, NothingIsMadeOfNothing) {
   }
 }
 
-// What a command that looks for an SA says of it, and what only one that makes it does.
+// The keywords of a command that looks for an SA, and those of one that creates it.
 TEST(Joints, CommandsThatLookForAnSaSayWhatTheyUse) {
   SaSpec spec;
   spec.spi = Spi{0x1000}, spec.outbound = Flag{}, spec.mark = pfkey::Mark{1, 2};

@@ -45,10 +45,10 @@ constexpr table::Language kLanguage = {
     .is_head = [](std::string_view word) { return find_command(word) != nullptr; },
     .why_never = ": it is not for manual keys",
     .passes_over = kFinders,
-    .comments = "a comment stands on a line of its own; here # is a word of the command",
+    .comments = "a comment needs a line of its own; here # is a word of the command",
     .no_zone =
-        "an SA has no zone. Leave out the % and what follows; the SA is then for this address on every link, unless "
-        "if_id joins it to an XFRM interface of one link",
+        "an SA has no zone. Remove the % and everything after it; the SA is then for this address on every link, "
+        "unless if_id ties it to an XFRM interface of one link",
     .neighbours = &kNeighbours,
 };
 

@@ -1,6 +1,6 @@
 // How a stream becomes commands:
-// 1. The text is read into one secret buffer; what no caller can ask for any more makes room for more.
-// 2. peek() finds the end of the next physical line, and refuses characters that no text has.
+// 1. The text is read into one secret buffer; text that no caller needs any more makes room for more.
+// 2. peek() finds the end of the next physical line, and rejects NUL bytes.
 // 3. next_command() skips empty lines and comments; a comment that ends in a backslash takes the next line with it.
 // 4. finish_command() adds the lines that continue a command: after a backslash, or indented and beginning with an
 //    extension.
@@ -54,14 +54,14 @@ std::string_view pop_word(std::string_view& text) {
   return word;
 }
 
-// Whether the last keyword of the line has not got all of its value.
+// Whether the value of the line's last keyword is incomplete.
 bool wants_value(std::string_view line) {
   for (std::size_t words_after = 0; words_after < 2; ++words_after)
     if (const auto match = find_keyword(pop_word(line)); match.row) return value_words(*match.row) > words_after;
   return false;
 }
 
-// Whether `next` goes on with the command whose last line is `last`.
+// Whether `next` continues the command whose last line is `last`.
 bool joins(std::string_view last, std::string_view next) {
   if (next.empty() || (next[0] != ' ' && next[0] != '\t')) return false;
   const std::string_view word = first_word(next);
@@ -77,7 +77,7 @@ std::string_view LineReader::view(std::uint64_t start, std::size_t length) const
 
 std::string_view LineReader::text(const Line& line) const { return view(line.start, line.length); }
 
-// Makes room, dropping what was released, and reads on. False at the end of the file.
+// Makes room, dropping released text, and reads more. False at the end of the file.
 Result<bool> LineReader::more() {
   if (end_) return false;
   const std::size_t drop = std::min(keep_, position_) - base_;
@@ -126,7 +126,7 @@ Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
   }
 }
 
-// Editors of other systems write the mark; it says nothing here.
+// Editors on other systems write a byte order mark; it has no meaning here.
 Result<void> LineReader::skip_mark() {
   begun_ = true;
   while (filled_ < text::kByteOrderMark.size()) {
@@ -150,7 +150,7 @@ Result<std::optional<Line>> LineReader::next() {
 
 Result<std::optional<Line>> LineReader::next_command() {
   while (true) {
-    if (keep_ >= returned_) keep_ = position_;  // Nobody asks for an earlier line's text any more.
+    if (keep_ >= returned_) keep_ = position_;  // The text of earlier lines is no longer needed.
     const auto line = peek(position_);
     if (!line) return std::unexpected(line.error());
     if (!*line) return std::nullopt;
@@ -203,7 +203,7 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
   return Line{Line::Kind::command, number, first.start, length};
 }
 
-// The rest of it is passed over by the next next(), when the caller has let go of the text before it.
+// The rest of it is skipped by the following next(), when the caller has released the text before it.
 std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t number) {
   skipping_ = true;
   return Line{Line::Kind::too_long, number, start, 0};

@@ -1,5 +1,5 @@
 #pragma once
-/// A file of commands cut into commands, as it streams in: comments, continued lines, no limit that a person can meet.
+/// A file of commands cut into commands, as it streams in: comments, continued lines, a limit that people never reach.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -11,8 +11,8 @@
 
 namespace ipseckey::lang {
 
-/// A line whose first word starts with # is a comment; one that ends in a backslash goes on in the next line. A command
-/// goes on in the next line after a backslash, and, as the Solaris 9 manual prints its examples, when that line is
+/// A line whose first word starts with # is a comment; one that ends in a backslash continues in the next. A command
+/// continues in the next line after a backslash, and, as the Solaris 9 manual prints its examples, when that line is
 /// indented and starts with an extension keyword, or with the value that the line before still wants. A blank line ends
 /// it. A UTF-8 byte order mark at the start of the file is ignored.
 class LineReader final : public Source {
@@ -47,7 +47,7 @@ class LineReader final : public Source {
   SecretBuffer buffer_;
   std::uint64_t base_ = 0;         // Offset in the file of the buffer's first byte.
   std::size_t filled_ = 0;         // Bytes of the buffer that hold text.
-  std::optional<Physical> ahead_;  // The last whole line that was looked at: mostly the next one to be read.
+  std::optional<Physical> ahead_;  // The last whole line that was inspected: mostly the next one to be read.
   std::uint64_t position_ = 0;     // Offset of the next unread line.
   std::uint64_t keep_ = 0;
   std::uint64_t nul_ = UINT64_MAX;

@@ -80,7 +80,7 @@ TEST(Lines, BeginBehindAByteOrderMark) {
               ElementsAre("error: line 1 holds a NUL byte: this is not a file of commands"));
 }
 
-TEST(Lines, GoOnAfterABackslash) {
+TEST(Lines, ContinueAfterABackslash) {
   EXPECT_THAT(lines_of("add esp \\\nspi 1\nflush"), ElementsAre("1 add esp \\\nspi 1", "3 flush"));
   EXPECT_THAT(lines_of("add esp\\\nspi 1"), ElementsAre("1 add esp\\\nspi 1"));
   EXPECT_THAT(lines_of("add \\\r\nspi 1\r\nflush\r\n"), ElementsAre("1 add \\\r\nspi 1\r", "3 flush\r"));
@@ -112,7 +112,7 @@ TEST(Lines, BelongToACommentThatEndsInABackslash) {
   EXPECT_THAT(lines_of("# \\"), IsEmpty());
 }
 
-TEST(Lines, GoOnIndentedAsTheSolaris9PagePrintsThem) {
+TEST(Lines, ContinueIndentedAsTheSolaris9PagePrintsThem) {
   EXPECT_THAT(lines_of("add ah spi 1 dst b\n     authalg md5 authkey ab\n\thard_bytes 1\nflush"),
               ElementsAre("1 add ah spi 1 dst b\n     authalg md5 authkey ab\n\thard_bytes 1", "4 flush"));
   EXPECT_THAT(lines_of("update ah spi 1 hard_bytes\n      16000000\nexit"),
@@ -124,7 +124,7 @@ TEST(Lines, GoOnIndentedAsTheSolaris9PagePrintsThem) {
   EXPECT_THAT(lines_of("add ah spi 1\r\n  authkey\r\n  ab\r\n"), ElementsAre("1 add ah spi 1\r\n  authkey\r\n  ab\r"));
 }
 
-TEST(Lines, DoNotGoOnWithoutAReason) {
+TEST(Lines, DoNotContinueWithoutAReason) {
   EXPECT_THAT(lines_of("add ah spi 1\ndst b"), ElementsAre("1 add ah spi 1", "2 dst b"));  // Not indented.
   EXPECT_THAT(lines_of("add ah spi 1\n\n dst b"), ElementsAre("1 add ah spi 1", "3  dst b"));
   EXPECT_THAT(lines_of("add ah spi 1\n#\n dst b"), ElementsAre("1 add ah spi 1", "3  dst b"));
@@ -149,7 +149,7 @@ TEST(Lines, MayBeLong) {
   }
 }
 
-TEST(Lines, AreTooLongByThemselvesAlone) {
+TEST(Lines, AreTooLongOnlyByThemselves) {
   const std::string half(LineReader::kLongest / 2 + 100, 'x');
   EXPECT_EQ(read_all(pieces(half + '\n' + half + "\nflush", 1 << 30)),
             (std::vector<std::string>{"1 524388 bytes of x", "2 524388 bytes of x", "3 flush"}));
@@ -185,7 +185,7 @@ TEST(Lines, OfTwentyMegabytesTakeLittleMemory) {
   EXPECT_LE(most_room, 4 * LineReader::kLongest);
 }
 
-TEST(Lines, OfACommentAreNoBurdenEither) {
+TEST(Lines, OfACommentHaveALimitToo) {
   EXPECT_THAT(read_all(pieces("# " + std::string(LineReader::kLongest, 'x') + "\nflush", 1 << 20)),
               ElementsAre("1 too long", "2 flush"));
 }

@@ -188,10 +188,10 @@ std::vector<std::string> warnings_of(std::string_view file) {
     const std::string_view text = file.substr(0, file.find('\n'));
     if (const auto md5 = text.find("authalg md5"); md5 != std::string_view::npos)
       out.push_back(
-          fmt::format("manual:{}:{}: warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256", line, md5 + 1));
+          fmt::format("manual:{}:{}: warning: hmac-md5 MUST NOT be used (RFC 8221): use hmac-sha256", line, md5 + 1));
     if (const auto des = text.find("encralg des"); des != std::string_view::npos)
       out.push_back(
-          fmt::format("manual:{}:{}: warning: des-cbc MUST NOT be used (RFC 8221): take aes-cbc", line, des + 1));
+          fmt::format("manual:{}:{}: warning: des-cbc MUST NOT be used (RFC 8221): use aes-cbc", line, des + 1));
     file.remove_prefix(text.size() + 1);
   }
   return out;
@@ -275,8 +275,8 @@ TEST(Manual, OfTheShellWhereItIsRefused) {
   const auto outcome = run("update esp spi 0x123456 dst 192.168.99.2 pair-spi 0x654321", Where::shell, {});
   EXPECT_EQ(outcome.messages.size(), 0u);
   EXPECT_EQ(outcome.report,
-            "column 1: error: can't do update from the command line: its keys would be visible to every user in the "
-            "list of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe: "
+            "column 1: error: can't do update from the command line: every user could see its keys in the process "
+            "list; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe: "
             "echo 'update esp spi 0x123456 dst 192.168.99.2 pair-spi 0x654321' | ipseckey\n");
 }
 

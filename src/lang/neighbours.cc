@@ -1,5 +1,5 @@
-// Words of other programs, and what they are called here:
-// 1. kTable has a row for each: its kind, their words, ours, and a sentence where our words alone do not tell.
+// Words of other programs, and ours for them:
+// 1. kTable has a row for each: its kind, their words, ours, and a sentence if our words do not explain themselves.
 // 2. find_row() finds a word; # in a row stands for a key size.
 // 3. The kernel's names of algorithms are not repeated here: of_the_kernel() takes them from the table of algorithms.
 // 4. suggestion() makes the end of a message: the row's sentence, our words, or else the nearest word of ours.
@@ -27,11 +27,11 @@ using enum Foreign;
 struct Row {
   Foreign kind;
   std::string_view theirs;    ///< Separated by blanks; # stands for the size of an AES or Camellia key.
-  std::string_view ours;      ///< The same; empty: there is nothing like it.
-  std::string_view say = {};  ///< How it is said here, where our words alone do not tell.
+  std::string_view ours;      ///< The same; empty: there is no equivalent.
+  std::string_view say = {};  ///< How to write it here, where our words do not explain themselves.
 };
 
-constexpr std::string_view kNotHere = "there is nothing like it here";
+constexpr std::string_view kNotHere = "there is no equivalent here";
 constexpr std::string_view kPolicies = "policies are not part of this language";
 
 constexpr std::array kTable = {
@@ -41,16 +41,16 @@ constexpr std::array kTable = {
     Row{command, "list show", "dump"},
     Row{command, "ip xfrm state sa setkey ipsec", "",
         "here a command begins with add, update, delete, get, dump or flush"},
-    Row{command, "allocspi getspi", "", "SPIs are reserved by key managers alone"},
+    Row{command, "allocspi getspi", "", "only key managers reserve SPIs"},
 
-    Row{satype, "esp-udp", "esp", "say esp, and encap udp"},
+    Row{satype, "esp-udp", "esp", "use esp and encap udp"},
     Row{satype, "esp-old", "esp"},
     Row{satype, "ah-old", "ah"},
     Row{satype, "tcp tcpmd5 comp ipcomp ipip route2 hao", ""},
 
     // ip xfrm.
     Row{keyword, "mode -m mod", "isrc idst", "tunnel mode is isrc and idst; without them the mode is transport"},
-    Row{keyword, "dir", "inbound outbound", "say inbound or outbound"},
+    Row{keyword, "dir", "inbound outbound", "use inbound or outbound"},
     Row{keyword, "sel", "isrc idst sport dport proto",
         "the traffic inside a tunnel is isrc and idst; its ports and protocol are sport, dport and proto"},
     Row{keyword, "enc aead -E ealg crypto-alg cipher_algo aead_algo", "encr_alg encrkey"},
@@ -73,9 +73,9 @@ constexpr std::array kTable = {
         "a flag is a keyword: esn; align8 for the absence of align4; df clear for nopmtudisc; dscp copy for "
         "decap-dscp; "
         "dscp 0 for dont-encap-dscp"},
-    Row{keyword, "nopmtudisc", "df", "say df clear"},
-    Row{keyword, "decap-dscp", "dscp", "say dscp copy"},
-    Row{keyword, "dont-encap-dscp", "dscp", "say dscp 0"},
+    Row{keyword, "nopmtudisc", "df", "use df clear"},
+    Row{keyword, "decap-dscp", "dscp", "use dscp copy"},
+    Row{keyword, "dont-encap-dscp", "dscp", "use dscp 0"},
     Row{keyword, "mask", "mark", "the mask follows its value after a slash: mark VALUE/MASK"},
     Row{keyword, "coa ctx pcpu-num seq replay-seq-hi replay-oseq-hi", "", kNotHere},
     Row{keyword, "-hwif", "offload"},
@@ -92,7 +92,7 @@ constexpr std::array kTable = {
     Row{keyword, "enckey enc_key encr_key espenckey ck crypto-key cipher_key aead_key", "encrkey"},
     Row{keyword, "espauthkey ahkey ik integ-key auth_key hmac_key", "authkey"},
     Row{keyword, "spi-c spi-s", "spi"},
-    Row{keyword, "port-c port-s", "sport dport", "say sport or dport"},
+    Row{keyword, "port-c port-s", "sport dport", "use sport or dport"},
     Row{keyword, "prot", "", "the SA type, ah or esp, follows the command"},
     Row{keyword, "q", "", kNotHere},
 
@@ -114,12 +114,12 @@ constexpr std::array kTable = {
     Row{auth, "aes-xcbc-mac-96 aes-xcbc-96 aesxcbc", "aes-xcbc"},
     Row{auth, "aes-cmac-96 aescmac", "aes-cmac"},
     Row{auth, "digest_null null", "none"},
-    Row{auth, "hmac-sha256-96 sha256-96 sha256_96", "hmac-sha256", "say hmac-sha256, and icv 96"},
-    Row{auth, "md5_128", "hmac-md5", "say hmac-md5, and icv 128"},
-    Row{auth, "sha1_160", "hmac-sha1", "say hmac-sha1, and icv 160"},
+    Row{auth, "hmac-sha256-96 sha256-96 sha256_96", "hmac-sha256", "use hmac-sha256 and icv 96"},
+    Row{auth, "md5_128", "hmac-md5", "use hmac-md5 and icv 128"},
+    Row{auth, "sha1_160", "hmac-sha1", "use hmac-sha1 and icv 160"},
     Row{auth, "hmac-ripemd160 hmac(rmd160) rmd160 keyed-md5 keyed-sha1", "", kNotHere},
     Row{auth, "aes-gmac gmac aes#gmac", "",
-        "it is a cipher without encryption: encr_alg null-aes-gmac, and no auth_alg"},
+        "it is a cipher without encryption: use encr_alg null-aes-gmac and no auth_alg"},
 
     Row{encrypt, "des-iv64", "des-cbc"},
     Row{encrypt, "des3_ede des-ede3-cbc des-ede3 des3-cbc 3des-ede tripledes tripledes-cbc", "3des-cbc"},
@@ -147,7 +147,7 @@ constexpr std::array kTable = {
     Row{identity, "asn1gn", "der_gn"},
     Row{identity, "dns", "fqdn"},
 
-    // What follows a keyword that there is not.
+    // The value of a keyword that does not exist here.
     Row{value, "transport tunnel beet trans in out fwd required use unique", ""},
 };
 

@@ -19,7 +19,7 @@ struct Row {
   std::string_view theirs, said;
 };
 
-// What is said of the first fault of a command with a key in it.
+// The message about the first fault of a command with a key in it.
 std::string first_fault(const std::string& text) {
   const std::string report = lang::testing::report(text);
   return report.substr(0, report.find('\n'));
@@ -28,14 +28,14 @@ std::string first_fault(const std::string& text) {
 TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
   constexpr Row kRows[] = {
       {"mode tunnel", "\"mode\"; tunnel mode is isrc and idst; without them the mode is transport"},
-      {"dir in", "\"dir\"; say inbound or outbound"},
+      {"dir in", "\"dir\"; use inbound or outbound"},
       {"sel src 10.1.0.0/16",
        "\"sel\"; the traffic inside a tunnel is isrc and idst; its ports and protocol are sport, dport and proto"},
       {"replay-window 32", "\"replay-window\"; did you mean replay?"},
-      {"coa 192.0.2.9", "\"coa\"; there is nothing like it here"},
-      {"nopmtudisc", "\"nopmtudisc\"; say df clear"},
-      {"decap-dscp", "\"decap-dscp\"; say dscp copy"},
-      {"dont-encap-dscp", "\"dont-encap-dscp\"; say dscp 0"},
+      {"coa 192.0.2.9", "\"coa\"; there is no equivalent here"},
+      {"nopmtudisc", "\"nopmtudisc\"; use df clear"},
+      {"decap-dscp", "\"decap-dscp\"; use dscp copy"},
+      {"dont-encap-dscp", "\"dont-encap-dscp\"; use dscp 0"},
       {"limit byte-hard 5",
        "\"limit\"; each limit is a keyword of its own: soft_bytes, hard_bytes, soft_addtime, "
        "hard_addtime and their like"},
@@ -53,8 +53,9 @@ TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
       {"espenckey 0x01", "\"espenckey\"; did you mean encrkey?"},
       {"ealg aes-cbc", "\"ealg\"; did you mean encr_alg and encrkey?"},
       {"spi-c 5", "\"spi-c\"; did you mean spi?"},
-      {"reqid=5", "\"reqid=...\"; a blank is between an extension and its value: reqid NUMBER"},
-      {"authkey=00112233", "\"authkey=...\"; a blank is between an extension and its value: authkey HEX[/BITS]|@FILE"},
+      {"reqid=5", "\"reqid=...\"; separate an extension and its value with a blank: reqid NUMBER"},
+      {"authkey=00112233",
+       "\"authkey=...\"; separate an extension and its value with a blank: authkey HEX[/BITS]|@FILE"},
       {"espenckey=0x00112233", "\"espenckey=...\"; did you mean encrkey?"},
   };
   for (const Row& row : kRows) {
@@ -64,14 +65,15 @@ TEST(Neighbours, KeywordsAreShownAndAnsweredInALineWithAKey) {
 }
 
 TEST(Neighbours, EachKeywordOfALineIsAnswered) {
-  EXPECT_EQ(lang::testing::report(
-                fmt::format("{}mode tunnel reqid=5 enc 'cbc(aes)' 0x{} auth hmac(sha1) 0x{}", kHead, kKey, kKey)),
-            "keys:1:46: error: Unknown extension \"mode\"; tunnel mode is isrc and idst; without them the mode is "
-            "transport\n"
-            "keys:1:58: error: Unknown extension \"reqid=...\"; a blank is between an extension and its value: reqid "
-            "NUMBER\n"
-            "keys:1:66: error: Unknown extension \"enc\"; did you mean encr_alg and encrkey?\n"
-            "keys:1:116: error: Unknown extension \"auth\"; did you mean auth_alg and authkey?\n");
+  EXPECT_EQ(
+      lang::testing::report(
+          fmt::format("{}mode tunnel reqid=5 enc 'cbc(aes)' 0x{} auth hmac(sha1) 0x{}", kHead, kKey, kKey)),
+      "keys:1:46: error: Unknown extension \"mode\"; tunnel mode is isrc and idst; without them the mode is "
+      "transport\n"
+      "keys:1:58: error: Unknown extension \"reqid=...\"; separate an extension and its value with a blank: reqid "
+      "NUMBER\n"
+      "keys:1:66: error: Unknown extension \"enc\"; did you mean encr_alg and encrkey?\n"
+      "keys:1:116: error: Unknown extension \"auth\"; did you mean auth_alg and authkey?\n");
 }
 
 TEST(Neighbours, Algorithms) {
@@ -110,9 +112,9 @@ TEST(Neighbours, Algorithms) {
     EXPECT_EQ(suggestion(Foreign::encrypt, n.theirs, {}), fmt::format("; did you mean {}?", n.ours)) << n.theirs;
   for (const Names& n : kMacs)
     EXPECT_EQ(suggestion(Foreign::auth, n.theirs, {}), fmt::format("; did you mean {}?", n.ours)) << n.theirs;
-  EXPECT_EQ(suggestion(Foreign::auth, "sha256_96", {}), "; say hmac-sha256, and icv 96");
-  EXPECT_EQ(suggestion(Foreign::auth, "md5_128", {}), "; say hmac-md5, and icv 128");
-  EXPECT_EQ(suggestion(Foreign::encrypt, "cast128-cbc", {}), "; there is nothing like it here");
+  EXPECT_EQ(suggestion(Foreign::auth, "sha256_96", {}), "; use hmac-sha256 and icv 96");
+  EXPECT_EQ(suggestion(Foreign::auth, "md5_128", {}), "; use hmac-md5 and icv 128");
+  EXPECT_EQ(suggestion(Foreign::encrypt, "cast128-cbc", {}), "; there is no equivalent here");
   EXPECT_EQ(suggestion(Foreign::encrypt, "aes-cbc-100", {}), "");
   EXPECT_EQ(first_fault(fmt::format("{}encralg \"rfc4106(gcm(aes))\" encrkey {}", kHead, kKey)),
             fmt::format("keys:1:{}: error: encralg: Unknown encryption algorithm \"rfc4106(gcm(aes))\"; did you mean "
@@ -130,21 +132,20 @@ TEST(Neighbours, Algorithms) {
 
 TEST(Neighbours, TheOtherPlaces) {
   const std::string key = fmt::format(" spi 1000 dst 192.0.2.2 authalg md5 authkey {}", kKey);
-  EXPECT_EQ(first_fault("add tcp" + key), "keys:1:5: error: Unknown SA type \"tcp\"; there are all, ah and esp");
+  EXPECT_EQ(first_fault("add tcp" + key), "keys:1:5: error: Unknown SA type \"tcp\"; expected all, ah or esp");
   EXPECT_EQ(first_fault("add esp-udp" + key),
-            "keys:1:5: error: Unknown SA type \"esp-udp\"; there are all, ah and esp; say esp, and encap udp");
+            "keys:1:5: error: Unknown SA type \"esp-udp\"; expected all, ah or esp; use esp and encap udp");
   EXPECT_EQ(first_fault("spdadd 10.0.0.0/8 10.1.0.0/16 any -P out ipsec"),
             "keys:1:1: error: Unknown command \"spdadd\"; policies are not part of this language");
   EXPECT_EQ(first_fault("deleteall 192.0.2.1 192.0.2.2 esp"),
             "keys:1:1: error: Unknown command \"deleteall\"; did you mean flush or delete?");
-  EXPECT_EQ(
-      first_fault(fmt::format("{}encap espinudp nat_lport 4500 authalg md5 authkey {}", kHead, kKey)),
-      fmt::format("keys:1:{}: error: encap: Unknown encapsulation \"espinudp\"; there is only udp", kHead.size() + 7));
+  EXPECT_EQ(first_fault(fmt::format("{}encap espinudp nat_lport 4500 authalg md5 authkey {}", kHead, kKey)),
+            fmt::format("keys:1:{}: error: encap: Unknown encapsulation \"espinudp\"; expected udp", kHead.size() + 7));
   EXPECT_EQ(
       first_fault(fmt::format("{}srcidtype asn1dn x authalg md5 authkey {}", kHead, kKey)),
-      fmt::format("keys:1:{}: error: srcidtype: Unknown identity type \"asn1dn\"; there are {}; did you mean der_dn?",
+      fmt::format("keys:1:{}: error: srcidtype: Unknown identity type \"asn1dn\"; expected {}; did you mean der_dn?",
                   kHead.size() + 11,
-                  "prefix, fqdn, domain, domainname, user_fqdn, mailbox, der_dn, der_gn, key_id and addr_range"));
+                  "prefix, fqdn, domain, domainname, user_fqdn, mailbox, der_dn, der_gn, key_id or addr_range"));
 }
 
 // A row that names a word that the language has not, or one that it has, would mislead.

@@ -34,10 +34,10 @@ std::vector<std::string_view> command_words() {
 }
 
 std::string_view why_not_from(const CommandRow& row, Where where) {
-  if (where == Where::shell && !row.has_keys()) return "it counts for one file or session; give --fresh-keys instead";
+  if (where == Where::shell && !row.has_keys()) return "it applies to one file or session; give --fresh-keys instead";
   if (where == Where::shell)
-    return "its keys would be visible to every user in the list of processes; use the ipseckey> prompt, a file "
-           "(ipseckey -f FILE) or a pipe";
+    return "every user could see its keys in the process list; use the ipseckey> prompt, a file (ipseckey -f FILE) or "
+           "a pipe";
   return row.verb == Verb::help ? "it is for the prompt and the shell" : "use it at the prompt or from the shell";
 }
 
@@ -56,7 +56,7 @@ Fault place(std::string_view text, Objection&& objection) {
   return place_in(words, std::move(objection));
 }
 
-// What is near to a word that may not be shown would tell most of it.
+// A suggestion for a word that must not be shown would reveal most of it.
 std::string Parser::near_to(Foreign kind, const Word& word, std::span<const std::string_view> candidates) const {
   return shows(word) ? suggestion(kind, word.text, candidates) : "";
 }
@@ -78,8 +78,8 @@ bool Parser::parse_head(Command& command, Where where, std::string_view text) {
   command.row = find_command(word.text);
   if (!command.row) {
     if (find_keyword(word.text).row) {
-      error(word, fmt::format("\"{}\" is an extension and no command: is the command before it missing, or does a "
-                              "backslash miss at the end of the line above?",
+      error(word, fmt::format("\"{}\" is an extension, not a command: is a command missing before it, or a backslash "
+                              "at the end of the line above?",
                               word.text));
     } else {
       error(word, fmt::format("Unknown command {}{}", unknown(word), near_to(Foreign::command, word, command_words())));
@@ -94,7 +94,7 @@ bool Parser::parse_head(Command& command, Where where, std::string_view text) {
     return false;
   }
   if (command.row->satype != SaTypeRule::none) parse_satype(command);
-  return !at_end() || faults().empty();  // After a faulty SA type and nothing more, all else is missing too.
+  return !at_end() || faults().empty();  // If only a faulty SA type is there, everything else is missing too.
 }
 
 void Parser::parse_satype(Command& command) {
@@ -113,7 +113,7 @@ void Parser::parse_satype(Command& command) {
     return error(word, fmt::format("{} needs an SA type, ah or esp, before its extensions", row.name()));
   take();
   if (!type)
-    return error(word, fmt::format("Unknown SA type {}; there are {}{}", unknown(word), listed(kSaTypeWords, "and"),
+    return error(word, fmt::format("Unknown SA type {}; expected {}{}", unknown(word), listed(kSaTypeWords, "or"),
                                    near_to(Foreign::satype, word, {})));
   if (row.satype == SaTypeRule::specific && *type == pfkey::SaType::unspec)
     return error(word, fmt::format("{} needs one SA type, ah or esp, not all", row.name()));
@@ -193,7 +193,7 @@ void Parser::parse_algorithm(Command& command) {
   bool too_big = false;
   const auto number = parse_number(bits.text, too_big);
   if (!number || *number > algorithm.max_bits || !algorithm.key_fits(static_cast<unsigned>(*number)))
-    return error(bits, fmt::format("{} has keys of {}", algorithm.name(), pfkey::key_sizes(algorithm)));
+    return error(bits, fmt::format("{} takes keys of {}", algorithm.name(), pfkey::key_sizes(algorithm)));
   command.bits = static_cast<std::uint16_t>(*number);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// One command's text to a Command, with every fault of it.
+/// Turns the text of one command into a Command, or reports every fault in it.
 #include <algorithm>
 #include <optional>
 #include <span>
@@ -32,12 +32,12 @@ struct Command {
   bool has(std::string_view option) const { return std::ranges::find(options, option) != options.end(); }
 };
 
-/// Parses commands, one after another. The text is the caller's and outlives the call alone.
+/// Parses commands, one after another. The text is the caller's and need only live until parse() returns.
 class Parser : private table::Pairs {
  public:
   explicit Parser(const Names& names) : Pairs(language(), names) {}
 
-  /// From now on keys were never used before.
+  /// The keys from now on have never been used (`fresh`).
   void keys_are_fresh() { fresh_ = true; }
 
   /// nullopt: nothing to do (a blank line) or has_errors(faults()). Warnings may come with a command.

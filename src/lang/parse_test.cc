@@ -55,8 +55,8 @@ TEST(Parse, UnderlinesTheFault) {
             "keys:8:7: error: dst: Unknown address \"10.1\": it is neither an IPv4 address nor a name\n"
             "     8 |   dst 10.1 replay 1\n"
             "       |       ^~~~\n"
-            "keys:8:12: warning: a replay window with manual keys is considered harmful: after a restart of the peer "
-            "its packets are dropped as replays\n"
+            "keys:8:12: warning: a replay window with manual keys is considered harmful: after the peer restarts, its "
+            "packets are dropped as replays\n"
             "     8 |   dst 10.1 replay 1\n"
             "       |            ^~~~~~~~\n");
   EXPECT_EQ(run("flsh", Where::prompt, {}, true).report,
@@ -91,8 +91,8 @@ TEST(Parse, FaultsOfTheCommand) {
       {"  ADD esp", "keys:1:3: error: Unknown command \"ADD\"; did you mean add?\n"},
       {"foo bar", "keys:1:1: error: Unknown command \"foo\"\n"},
       {"spi 1",
-       "keys:1:1: error: \"spi\" is an extension and no command: is the command before it missing, or does a backslash "
-       "miss at the end of the line above?\n"},
+       "keys:1:1: error: \"spi\" is an extension, not a command: is a command missing before it, or a backslash at the "
+       "end of the line above?\n"},
       {"add \"esp", "keys:1:5: error: the quotation mark is not closed on its line\n"},
       {"dump esp", "keys:1:1: error: can't do dump from a file: use it at the prompt or from the shell\n"},
       {"save all", "keys:1:1: error: can't do save from a file: use it at the prompt or from the shell\n"},
@@ -106,7 +106,7 @@ TEST(Parse, FaultsOfTheCommand) {
 
 TEST(Parse, FaultsOfTheSaType) {
   constexpr ReportRow kRows[] = {
-      {"flush typo", "keys:1:7: error: Unknown SA type \"typo\"; there are all, ah and esp\n"},
+      {"flush typo", "keys:1:7: error: Unknown SA type \"typo\"; expected all, ah or esp\n"},
       {"add", "keys:1:1: error: Unexpected end of command line: add needs an SA type, ah or esp\n"},
       {"get all spi 1 dst 192.0.2.1", "keys:1:5: error: get needs one SA type, ah or esp, not all\n"},
       {"flush ah extra", "keys:1:10: error: too many arguments for flush: usage: flush [all|ah|esp]\n"},
@@ -130,19 +130,18 @@ TEST(Parse, FaultsAtThePrompt) {
 
 TEST(Parse, RefusesKeysFromTheShell) {
   for (const std::string_view verb : {"add", "update", "update-pair"})
-    EXPECT_EQ(
-        run(fmt::format("{} esp spi 1 dst 192.0.2.1", verb), Where::shell, {}).report,
-        fmt::format("column 1: error: can't do {0} from the command line: its keys would be visible to every user "
-                    "in the list of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe: "
-                    "echo '{0} esp spi 1 dst 192.0.2.1' | ipseckey\n",
-                    verb));
+    EXPECT_EQ(run(fmt::format("{} esp spi 1 dst 192.0.2.1", verb), Where::shell, {}).report,
+              fmt::format("column 1: error: can't do {0} from the command line: every user could see its keys in the "
+                          "process list; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe: "
+                          "echo '{0} esp spi 1 dst 192.0.2.1' | ipseckey\n",
+                          verb));
 }
 
 TEST(Parse, ShowsNoKeyOfTheShellsAgain) {
   EXPECT_EQ(run("add ah spi 1000 dst 192.0.2.1 authalg md5 authkey 00112233445566778899aabbccddeeff", Where::shell, {})
                 .report,
-            "column 1: error: can't do add from the command line: its keys would be visible to every user in the list "
-            "of processes; use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe\n");
+            "column 1: error: can't do add from the command line: every user could see its keys in the process list; "
+            "use the ipseckey> prompt, a file (ipseckey -f FILE) or a pipe\n");
 }
 
 TEST(Parse, UnknownExtensions) {
@@ -160,7 +159,7 @@ TEST(Parse, UnknownExtensions) {
             at(kUpdate, 0, "error: Unknown extension \"lifetime\""));
 }
 
-TEST(Parse, AMisspeltKeywordIsNoMissingOne) {
+TEST(Parse, AMisspeltKeywordIsNotAMissingOne) {
   EXPECT_EQ(report("add esp spj 1000 dst 192.0.2.2 encralg null authalg sha256 "
                    "authkey 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
             "keys:1:9: error: Unknown extension \"spj\"; did you mean spi?\n");
@@ -194,7 +193,7 @@ TEST(Parse, MissingValuesAtTheEnd) {
   for (const Keyword& row : keywords()) {
     if (value_words(row) == 0) continue;
     for_each_name(row, [&](std::string_view name) {
-      // Twice or unusable: the missing value is said all the same.
+      // Twice or unusable: the missing value is reported all the same.
       EXPECT_THAT(
           good_with(name),
           HasSubstr(
@@ -224,7 +223,7 @@ TEST(Parse, Duplicates) {
     for_each_name(row, [&](std::string_view name) {
       const bool v6 = name.ends_with('6');
       const std::string value = sample(row);
-      // The first value stands before, so that the second is the one too many, under any name.
+      // The first value precedes it, so that the second is the one too many, under any name.
       const std::string before = fmt::format("update esp {} {} ", row.name(), value);
       const std::string text = fmt::format("{}{} {}", before, name, v6 ? "2001:db8::1" : value);
       EXPECT_THAT(report(text), HasSubstr(at(before, 0, fmt::format("error: Can only specify single {}", row.name()))))
@@ -302,25 +301,24 @@ TEST(Parse, BadValues) {
       {"authalg rot13x", "authalg: Unknown authentication algorithm \"rot13x\""},
       {"authalg 99", "authalg: Unknown authentication algorithm number 99"},
       {"state adult",
-       "state: Unknown state \"adult\"; there are larval, mature, dying, dead, active-elsewhere, idle and active"},
+       "state: Unknown state \"adult\"; expected larval, mature, dying, dead, active-elsewhere, idle or active"},
       {"state 7", "state: \"7\" is too big; the largest is 6"},
-      {"tfcpad 0", "tfcpad: \"0\" is too small; the least is 1"},
-      {"bundle 0", "bundle: \"0\" is too small; the least is 1"},
-      {"df keep", "df: Unknown way with the DF bit \"keep\"; there are copy, set and clear"},
+      {"tfcpad 0", "tfcpad: \"0\" is too small; the smallest is 1"},
+      {"bundle 0", "bundle: \"0\" is too small; the smallest is 1"},
+      {"df keep", "df: Unknown DF setting \"keep\"; expected copy, set or clear"},
       {"dscp set", "dscp: \"set\" is not a DSCP from 0 to 63, copy or keep"},
-      {"output-mark 0x10/0xf",
-       "output-mark: \"0x10/0xf\" has bits that its mask leaves out: drop them or widen the mask"},
+      {"output-mark 0x10/0xf", "output-mark: \"0x10/0xf\" has bits outside its mask: drop them or widen the mask"},
       {"dev a/b", "dev: \"a/b\" is not the name of a network device: 1 to 15 characters without a / are needed"},
-      {"encap udpx", "encap: Unknown encapsulation \"udpx\"; there is only udp"},
+      {"encap udpx", "encap: Unknown encapsulation \"udpx\"; expected udp"},
       {"nat_loc 192.0.2.1/24", "nat_loc: \"192.0.2.1/24\" has a prefix; a single address is needed"},
       {"src 192.0.2.256", "src: Unknown address \"192.0.2.256\": it is neither an IPv4 address nor a name"},
       {"src 1:2", "src: Unknown address \"1:2\": it is not an IPv6 address"},
       {"src fe80::1%eth0",
-       "src: Unknown address \"fe80::1%eth0\": an SA has no zone. Leave out the % and what follows; the SA is then for "
-       "this address on every link, unless if_id joins it to an XFRM interface of one link"},
+       "src: Unknown address \"fe80::1%eth0\": an SA has no zone. Remove the % and everything after it; the SA is then "
+       "for this address on every link, unless if_id ties it to an XFRM interface of one link"},
       {"isrc fe80::%2/64",
-       "isrc: Unknown address \"fe80::%2/64\": an SA has no zone. Leave out the % and what follows; the SA is then for "
-       "this address on every link, unless if_id joins it to an XFRM interface of one link"},
+       "isrc: Unknown address \"fe80::%2/64\": an SA has no zone. Remove the % and everything after it; the SA is then "
+       "for this address on every link, unless if_id ties it to an XFRM interface of one link"},
       {"src 0x2112", "src: Unknown address \"0x2112\": it is neither an IPv4 address nor a name"},
       {"src 0X7f.0x1", "src: Unknown address \"0X7f.0x1\": it is neither an IPv4 address nor a name"},
       {"src 10.0x", "src: Unknown address \"10.0x\": it is neither an IPv4 address nor a name"},
@@ -339,19 +337,19 @@ TEST(Parse, BadValues) {
       {"isrc 192.0.2.0/-1", "isrc: \"192.0.2.0/-1\" has no number after its / for the prefix length"},
       {"isrc 192.0.2.0/8/8", "isrc: \"192.0.2.0/8/8\" has no number after its / for the prefix length"},
       {"srcidtype dn x",
-       "srcidtype: Unknown identity type \"dn\"; there are prefix, fqdn, domain, domainname, user_fqdn, "
-       "mailbox, der_dn, der_gn, key_id and addr_range; did you mean der_dn?"},
+       "srcidtype: Unknown identity type \"dn\"; expected prefix, fqdn, domain, domainname, user_fqdn, "
+       "mailbox, der_dn, der_gn, key_id or addr_range; did you mean der_dn?"},
       {"label 256",
        "label: \"256\" is not a security label: a level from 0 to 255 is needed, or LEVEL:COMPARTMENTS "
        "with compartments as up to 4,000 hexadecimal digits in groups of 16"},
       {"label 1:",
        "label: \"1:\" is not a security label: a level from 0 to 255 is needed, or LEVEL:COMPARTMENTS with "
        "compartments as up to 4,000 hexadecimal digits in groups of 16"},
-      {"mark x", "mark: \"x\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
-      {"mark 1/x", "mark: \"1/x\" has no number of 32 bits after its / for the mask"},
-      {"mark 0x100000000", "mark: \"0x100000000\" is not a mark: a number of 32 bits is needed, or VALUE/MASK"},
-      {"mark 3/1", "mark: \"3/1\" has bits that its mask leaves out: drop them or widen the mask"},
-      {"offload both eth0", "offload: Unknown kind of offload \"both\"; there are crypto and packet"},
+      {"mark x", "mark: \"x\" is not a mark: a 32-bit number or VALUE/MASK is needed"},
+      {"mark 1/x", "mark: \"1/x\" needs a mask, a 32-bit number, after the /"},
+      {"mark 0x100000000", "mark: \"0x100000000\" is not a mark: a 32-bit number or VALUE/MASK is needed"},
+      {"mark 3/1", "mark: \"3/1\" has bits outside its mask: drop them or widen the mask"},
+      {"offload both eth0", "offload: Unknown kind of offload \"both\"; expected crypto or packet"},
   };
   for (const ReportRow& row : kRows) {
     const std::size_t value = row.text.find(' ') + 1;
@@ -359,8 +357,9 @@ TEST(Parse, BadValues) {
     EXPECT_EQ(report(std::string(before).append(row.text)), at(before, value, fmt::format("error: {}", row.expected)))
         << row.text;
   }
-  EXPECT_EQ(good_with("srcidtype fqdn $\"\\q\""),
-            at(kGood, 15, "error: srcidtype: \"\\q\" has a wrong escape; \\\\ \\\" \\n \\r \\t and \\xHH are known"));
+  EXPECT_EQ(
+      good_with("srcidtype fqdn $\"\\q\""),
+      at(kGood, 15, "error: srcidtype: \"\\q\" has an invalid escape; \\\\ \\\" \\n \\r \\t and \\xHH are valid"));
 }
 
 TEST(Parse, NamesOfDevices) {
@@ -369,9 +368,9 @@ TEST(Parse, NamesOfDevices) {
     EXPECT_THAT(good_with(fmt::format("offload packet {}", device)), HasSubstr(name)) << device;
 }
 
-constexpr std::string_view kOwnLine = "error: a comment stands on a line of its own; here # is a word of the command\n";
+constexpr std::string_view kOwnLine = "error: a comment needs a line of its own; here # is a word of the command\n";
 
-TEST(Parse, CommentsStandOnTheirOwnLines) {
+TEST(Parse, CommentsAreOnTheirOwnLines) {
   struct CommentRow {
     std::string_view text;
     unsigned column;
@@ -386,7 +385,7 @@ TEST(Parse, CommentsStandOnTheirOwnLines) {
   };
   for (const CommentRow& row : kRows)
     EXPECT_EQ(report(row.text), fmt::format("keys:1:{}: {}", row.column, kOwnLine)) << row.text;
-  // The next line goes on with the command.
+  // The next line continues the command.
   EXPECT_EQ(report("add esp spi 9000 # the first \\\n  dst 1.2.3.4 hard_byte 2"),
             fmt::format("keys:1:18: {}keys:2:15: error: Unknown extension \"hard_byte\"; did you mean hard_bytes?\n",
                         kOwnLine));
@@ -404,7 +403,7 @@ TEST(Parse, ForbiddenWords) {
             "keys:1:37: error: Don't use extension pair-spi for update-pair\n");
 }
 
-TEST(Parse, SurplusExtensionsArePassedOver) {
+TEST(Parse, SurplusExtensionsAreIgnored) {
   for (const std::string_view verb : {"delete", "delete-pair", "get"})
     for (const Keyword& row : keywords()) {
       if (row.used == 0 || (row.used & kFinders) != 0) continue;
@@ -433,16 +432,16 @@ TEST(Parse, KeySyntax) {
       "the value is not a hex string: keys are written in hexadecimal digits; to convert one that is text: printf %s "
       "TEXT | xxd -p -c 256";
   constexpr ReportRow kRows[] = {
-      {"abc/17", "bit length 17 is too big for the 12 bits that were given"},
-      {"abcd/17", "bit length 17 is too big for the 16 bits that were given"},
-      {"abc/13", "bit length 13 is too big for the 12 bits that were given"},
-      {"ab/x", "what stands after the / is not a bit specifier: a decimal number is needed"},
-      {"ab/", "what stands after the / is not a bit specifier: a decimal number is needed"},
-      {"ab/-1", "what stands after the / is not a bit specifier: a decimal number is needed"},
-      {"ab/8/8", "what stands after the / is not a bit specifier: a decimal number is needed"},
-      {"ab/0", "a key of 0 bits is none"},
-      {"ab/9", "bit length 9 is too big for the 8 bits that were given"},
-      {"ab/99999999999999999999", "bit length 65535 or more is too big for the 8 bits that were given"},
+      {"abc/17", "bit length 17 is too big for the 12 bits of the key"},
+      {"abcd/17", "bit length 17 is too big for the 16 bits of the key"},
+      {"abc/13", "bit length 13 is too big for the 12 bits of the key"},
+      {"ab/x", "the text after the / is not a bit specifier: a decimal number is needed"},
+      {"ab/", "the text after the / is not a bit specifier: a decimal number is needed"},
+      {"ab/-1", "the text after the / is not a bit specifier: a decimal number is needed"},
+      {"ab/8/8", "the text after the / is not a bit specifier: a decimal number is needed"},
+      {"ab/0", "a key cannot have 0 bits"},
+      {"ab/9", "bit length 9 is too big for the 8 bits of the key"},
+      {"ab/99999999999999999999", "bit length 65535 or more is too big for the 8 bits of the key"},
       {"xyz", kNotHex},
       {"12-34", kNotHex},
       {"0x", kNotHex},
@@ -503,16 +502,16 @@ TEST(Parse, SeveralFaultsAreReportedTogetherInOrder) {
             "keys:1:13: error: spi: \"0x123456789\" is too big; the largest is 4294967295\n"
             "keys:1:29: error: src: Unknown address \"1.2.3\": it is neither an IPv4 address nor a name\n"
             "keys:1:46: error: Unknown extension \"hard_byte\"; did you mean hard_bytes?\n"
-            "keys:1:64: error: encap: Unknown encapsulation \"tcp\"; there is only udp\n"
-            "keys:1:74: error: state: Unknown state \"old\"; there are larval, mature, dying, dead, active-elsewhere, "
-            "idle and active\n"
+            "keys:1:64: error: encap: Unknown encapsulation \"tcp\"; expected udp\n"
+            "keys:1:74: error: state: Unknown state \"old\"; expected larval, mature, dying, dead, active-elsewhere, "
+            "idle or active\n"
             "keys:1:86: error: encrkey: the value is not a hex string: keys are written in hexadecimal digits; to "
             "convert one that "
             "is text: printf %s TEXT | xxd -p -c 256\n");
 }
 
 // The wordings that the manual's DIAGNOSTICS section lists. "Parse error on line N" and "One of the entered values is
-// incorrect" are said by the command, which knows the file and the SADB's answer.
+// incorrect" are printed by the command, which knows the file and the SADB's answer.
 TEST(Parse, SpeaksAsTheManualDoes) {
   constexpr ReportRow kRows[] = {
       {"add", "Unexpected end of command line"},

@@ -3,7 +3,7 @@
 // 2. common() fills the first message, all but the outer addresses: put_joined() does the keywords that are one field
 //    (keywords.h), functions here do keys, NAT traversal and inner addresses.
 // 3. put() adds the outer addresses. The other messages are clones of the first.
-// 4. What is wrong goes to `objections`; after refuse() there is no message.
+// 4. Errors go to `objections`; after refuse() there is no message.
 #include "lang/request.h"
 
 #include <absl/container/inlined_vector.h>
@@ -20,7 +20,7 @@ using S = SaSpec;
 using pfkey::Endpoint;
 using pfkey::Message;
 
-// Addresses of one scope talk to one another (RFC 4291 section 2.4).
+// Source and destination must be of one scope (RFC 4291 section 2.4).
 enum class Scope : std::uint8_t { unspecified, loopback, link_local, site_local, global };
 
 Scope scope_of(const Address& a) {
@@ -93,17 +93,17 @@ class Builder {
     objections_({Severity::error, about, std::move(message)});
   }
 
-  // A key can stand where a name should.
+  // A key can be where a name should be.
   static std::string shown(const Host& host) { return like_a_key(host.name) ? "the name" : host.name; }
 
   template <class T>
   Addresses resolve(const Host& host, std::optional<T> S::* about) {
     if (host.literal) return Addresses(1, *host.literal);
     if (host.any) {
-      refuse(about, fmt::format("{} needs an address: any is for src, isrc and idst", keyword_for(about).name()));
+      refuse(about, fmt::format("{} needs an address: any is only for src, isrc and idst", keyword_for(about).name()));
       return {};
     }
-    auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there are no name services");
+    auto found = names_.hosts ? names_.hosts(host.name) : fail(Errc::not_found, "there is no name service");
     if (!found) {
       refuse(about, fmt::format("Unknown address {}: {}", shown(host), found.error().text));
       return {};
@@ -114,13 +114,14 @@ class Builder {
     return {found->begin(), found->end()};
   }
 
-  // Where a name would give a choice, the choice would decide how strong the SA is: only one answer will do.
+  // If a name has several addresses, which one is used would decide how strong the SA is: it must have only one.
   template <class T>
   std::optional<Address> resolve_one(const Host& host, std::optional<T> S::* about) {
     const auto found = resolve(host, about);
     if (found.empty()) return std::nullopt;
     if (found.size() > 1) {
-      refuse(about, fmt::format("{} has {} addresses; name the one that is meant", shown(host), found.size()));
+      refuse(about,
+             fmt::format("{} has {} addresses; give one of them instead of the name", shown(host), found.size()));
       return std::nullopt;
     }
     return found[0];
@@ -136,11 +137,12 @@ class Builder {
         fit.push_back(a);
     if (fit.size() == 1) return fit[0];
     const std::string_view family = dst.family == Family::v4 ? "IPv4" : "IPv6";
-    objections_({Severity::error, &S::src,
-                 fit.empty()
-                     ? fmt::format("for destination {} there is no {} source of its scope", to_string(dst), family)
-                     : fmt::format("for destination {} the source {} has {} addresses; name the one that is meant",
-                                   to_string(dst), shown(*spec_.src), fit.size())});
+    objections_(
+        {Severity::error, &S::src,
+         fit.empty()
+             ? fmt::format("destination {}: src has no {} address of the same scope", to_string(dst), family)
+             : fmt::format("for destination {} the source {} has {} addresses; give one of them instead of the name",
+                           to_string(dst), shown(*spec_.src), fit.size())});
     return std::nullopt;
   }
 
@@ -174,7 +176,7 @@ class Builder {
       Endpoint e{pfkey::kProtoUdp, 0, {}, value(port)};
       if (!host) return e;
       const auto address = resolve_one(*host, about);
-      if (address && address->family == Family::v6) refuse(about, "NAT traversal is for IPv4 addresses");
+      if (address && address->family == Family::v6) refuse(about, "NAT traversal works only with IPv4 addresses");
       if (address) e.address = *address;
       return e;
     };
@@ -195,12 +197,12 @@ class Builder {
     if (!address) return std::nullopt;
     const unsigned prefix = network->prefix.value_or(static_cast<std::uint8_t>(address->bits()));
     if (prefix > address->bits())
-      refuse(about, fmt::format("a prefix of {} is too long; the longest is {}", prefix, address->bits()));
+      refuse(about, fmt::format("a prefix length of {} is too long; the longest is {}", prefix, address->bits()));
     return Inner{masked(*address, prefix), static_cast<std::uint8_t>(prefix)};
   }
 
-  // Any word about the inside makes a tunnel; a side that is left out is everything, in the family of the other one, of
-  // `proto`, or of the outside, whichever is known first.
+  // Any keyword about the inside makes a tunnel; an omitted side means every address, in the family of the other one,
+  // of `proto`, or of the outside, whichever is known first.
   void add_inner(Message& m, Family outer) {
     if (!spec_.inner_src && !spec_.inner_dst && !spec_.inner_sport && !spec_.inner_dport && !spec_.inner_proto) return;
     const auto src = resolve_inner(spec_.inner_src, &S::inner_src);
@@ -224,8 +226,8 @@ class Builder {
   std::uint8_t tunnel_proto(const Message& m) {
     const std::uint8_t needed = pfkey::tunnel_protocol(m.inner_src->address);
     if (value(spec_.proto) != 0 && spec_.proto->value != needed)
-      refuse(&S::proto, fmt::format("proto is {}, but the inner addresses are {}: proto {} goes with them",
-                                    spec_.proto->value, needed == pfkey::kProtoIpip ? "IPv4" : "IPv6", needed));
+      refuse(&S::proto, fmt::format("proto is {}, but the inner addresses are {}: use proto {}", spec_.proto->value,
+                                    needed == pfkey::kProtoIpip ? "IPv4" : "IPv6", needed));
     return needed;
   }
 

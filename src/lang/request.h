@@ -1,5 +1,5 @@
 #pragma once
-/// Commands to PF_KEY messages.
+/// Turns commands into PF_KEY messages.
 #include <vector>
 
 #include "lang/language.h"

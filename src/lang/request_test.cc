@@ -251,10 +251,10 @@ TEST(Request, GoesToEachAddressOfTheDestination) {
   EXPECT_EQ(ways("src both dst both"), "192.0.2.7 > 192.0.2.7\n2001:db8::7 > 2001:db8::7\n");
   EXPECT_EQ(ways("src6 both dst both"),
             "2001:db8::7 > 2001:db8::7\n"
-            "keys:1:23: error: for destination 192.0.2.7 there is no IPv4 source of its scope\n");
+            "keys:1:23: error: destination 192.0.2.7: src has no IPv4 address of the same scope\n");
   EXPECT_EQ(ways("src 192.0.2.1 dst both"),
             "192.0.2.1 > 192.0.2.7\n"
-            "keys:1:23: error: for destination 2001:db8::7 there is no IPv6 source of its scope\n");
+            "keys:1:23: error: destination 2001:db8::7: src has no IPv6 address of the same scope\n");
 }
 
 TEST(Request, ChoosesTheSourceOfTheDestinationsScope) {
@@ -262,7 +262,7 @@ TEST(Request, ChoosesTheSourceOfTheDestinationsScope) {
   EXPECT_EQ(ways("src many-scopes dst link"), "fe80::8 > fe80::1\n");
   EXPECT_EQ(ways("src many-scopes dst ::1"), "::1 > ::1\n");
   EXPECT_EQ(ways("src six dst link"),
-            "keys:1:23: error: for destination fe80::1 there is no IPv6 source of its scope\n");
+            "keys:1:23: error: destination fe80::1: src has no IPv6 address of the same scope\n");
   EXPECT_EQ(ways("src 2001:db8::1 dst fe80::1"), "2001:db8::1 > fe80::1\n");  // A literal is what is meant.
   EXPECT_EQ(ways("src :: dst fe80::1"), ":: > fe80::1\n");
 }
@@ -271,16 +271,16 @@ TEST(Request, AnySourceIsNone) {
   EXPECT_EQ(ways("src any dst 192.0.2.1"), "0.0.0.0 > 192.0.2.1\n");
   EXPECT_EQ(ways("src any dst both"), "0.0.0.0 > 192.0.2.7\n:: > 2001:db8::7\n");
   EXPECT_EQ(ways("src6 any dst six"), ":: > 2001:db8::6\n");
-  EXPECT_EQ(ways("dst any"), "keys:1:23: error: dst needs an address: any is for src, isrc and idst\n");
+  EXPECT_EQ(ways("dst any"), "keys:1:23: error: dst needs an address: any is only for src, isrc and idst\n");
   EXPECT_EQ(ways("dst mypeer nat_loc any encap udp"),
-            "keys:1:46: warning: encap is ignored: an SA keeps what it was added with\n"
-            "keys:1:34: error: nat_loc needs an address: any is for src, isrc and idst\n");
+            "keys:1:46: warning: encap is ignored: an update cannot change it\n"
+            "keys:1:34: error: nat_loc needs an address: any is only for src, isrc and idst\n");
   const auto found = run("get esp spi 0x1000 src any dst 192.0.2.2");
   ASSERT_EQ(found.messages.size(), 1u) << found.report;
   EXPECT_FALSE(found.messages[0].src);
 }
 
-TEST(Request, AnyPortProtocolOrNetworkIsWhatIsLeftOut) {
+TEST(Request, AnyPortProtocolOrNetworkIsTheSameAsNone) {
   const auto same = [](std::string_view with, std::string_view without) {
     const auto add = [](std::string_view text) {
       return run(
@@ -302,20 +302,23 @@ TEST(Request, AnyPortProtocolOrNetworkIsWhatIsLeftOut) {
   same("dst 192.0.2.2 isrc 10.0.0.0/8 iproto any isport any idport any", "dst 192.0.2.2 isrc 10.0.0.0/8");
 }
 
-const std::string kEncapStays = "keys:1:34: warning: encap is ignored: an SA keeps what it was added with\n";
+const std::string kEncapStays = "keys:1:34: warning: encap is ignored: an update cannot change it\n";
 
 TEST(Request, RefusesWhatIsAmbiguous) {
   EXPECT_EQ(ways("src two dst mypeer"),
-            "keys:1:23: error: for destination 192.0.2.3 the source two has 2 addresses; name the one that is meant\n");
-  EXPECT_EQ(ways("dst mypeer isrc two"), "keys:1:34: error: two has 2 addresses; name the one that is meant\n");
-  EXPECT_EQ(ways("dst mypeer idst both/8"), "keys:1:34: error: both has 2 addresses; name the one that is meant\n");
+            "keys:1:23: error: for destination 192.0.2.3 the source two has 2 addresses; give one of them instead of "
+            "the name\n");
+  EXPECT_EQ(ways("dst mypeer isrc two"),
+            "keys:1:34: error: two has 2 addresses; give one of them instead of the name\n");
+  EXPECT_EQ(ways("dst mypeer idst both/8"),
+            "keys:1:34: error: both has 2 addresses; give one of them instead of the name\n");
   EXPECT_EQ(ways("dst mypeer encap udp nat_loc two"),
-            kEncapStays + "keys:1:44: error: two has 2 addresses; name the one that is meant\n");
+            kEncapStays + "keys:1:44: error: two has 2 addresses; give one of them instead of the name\n");
   EXPECT_EQ(ways("dst mypeer encap udp nat_rem two"),
-            kEncapStays + "keys:1:44: error: two has 2 addresses; name the one that is meant\n");
+            kEncapStays + "keys:1:44: error: two has 2 addresses; give one of them instead of the name\n");
 }
 
-TEST(Request, RefusesWhatHasNoAddress) {
+TEST(Request, RefusesNamesWithoutAnAddress) {
   EXPECT_EQ(ways("dst gone"), "keys:1:23: error: Unknown address gone: no such host\n");
   EXPECT_EQ(ways("dst gone src gone2x"),
             "keys:1:23: error: Unknown address gone: no such host\n"
@@ -353,12 +356,13 @@ TEST(Request, RefusesTunnelsThatContradictThemselves) {
   EXPECT_EQ(ways("dst mypeer isrc 10.0.0.0/8 idst 2001:db8::/32"),
             "keys:1:50: error: isrc and idst are of different address families\n");
   EXPECT_EQ(ways("dst mypeer isrc 10.0.0.0/8 proto 41"),
-            "keys:1:50: error: proto is 41, but the inner addresses are IPv4: proto 4 goes with them\n");
+            "keys:1:50: error: proto is 41, but the inner addresses are IPv4: use proto 4\n");
   EXPECT_EQ(ways("dst mypeer idst 2001:db8::/32 ulp 4"),
-            "keys:1:53: error: proto is 4, but the inner addresses are IPv6: proto 41 goes with them\n");
-  EXPECT_EQ(ways("dst mypeer isrc mypeer/33"), "keys:1:34: error: a prefix of 33 is too long; the longest is 32\n");
+            "keys:1:53: error: proto is 4, but the inner addresses are IPv6: use proto 41\n");
+  EXPECT_EQ(ways("dst mypeer isrc mypeer/33"),
+            "keys:1:34: error: a prefix length of 33 is too long; the longest is 32\n");
   EXPECT_EQ(ways("dst mypeer encap udp nat_rem six"),
-            kEncapStays + "keys:1:44: error: NAT traversal is for IPv4 addresses\n");
+            kEncapStays + "keys:1:44: error: NAT traversal works only with IPv4 addresses\n");
 }
 
 }  // namespace

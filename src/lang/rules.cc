@@ -3,7 +3,7 @@
 // 2. kRules has a row for each rule: the verbs and SA types that it is for, what breaks it, which keyword is at fault,
 //    how severe that is, and what to say.
 // 3. A Sentence is the same each time or made from the command.
-// 4. Rules of one form (a limit above another, a word that an update keeps for good) are made by functions.
+// 4. Rules of one form (a limit above another, a word that an update cannot change) are built by functions.
 // 5. A keyword whose value is at fault already is not blamed again.
 #include "lang/rules.h"
 
@@ -26,17 +26,17 @@ using pfkey::AlgorithmKind;
 using pfkey::SaType;
 
 bool given(const std::optional<Port>& port) { return port && port->value != 0; }
-// Of the traffic, whose protocol is inside if there is a tunnel.
+// Of the traffic: iproto in a tunnel, else proto.
 bool is_icmp(const S& s) {
   return (s.inner_proto && pfkey::is_icmp(s.inner_proto->value)) || (s.proto && pfkey::is_icmp(s.proto->value));
 }
-// What is no type or code for ICMP, which has no ports. (One of 0 is saved so if there is nothing else to say it with.)
+// A number that cannot be a type or code of ICMP, which has no ports. (0 is saved as a port if no keyword has it.)
 bool too_large(const std::optional<Port>& port) { return port && port->value > pfkey::kIcmpZero; }
 bool has_inner(const S& s) { return s.inner_src || s.inner_dst || s.inner_sport || s.inner_dport || s.inner_proto; }
 
 // RFC 2119's words, and the one to take.
 std::string standing_of(const Algorithm& a) {
-  return fmt::format("{} {} be used (RFC 8221): take {}", a.name(), words(a.standing),
+  return fmt::format("{} {} be used (RFC 8221): use {}", a.name(), words(a.standing),
                      pfkey::recommended(a.kind).name());
 }
 
@@ -52,7 +52,7 @@ std::string which_is_above(const RuleView& v) {
                      (v.spec.*high)->value);
 }
 
-// What a broken rule says: the same each time but for {}, the keyword that it is about, or made from the command.
+// The message of a broken rule: fixed text, with {} for the keyword at fault, or built from the command.
 struct Sentence {
   std::string_view text;
   std::string (*made)(const RuleView&) = nullptr;
@@ -72,7 +72,7 @@ struct Rule {
   bool absence;  // The rule misses something: not checked when a keyword could not be understood.
   bool (*broken)(const RuleView&);
   Sentence sentence;
-  bool fresh_keys_end_it = false;  // Keys that were never used before do not break it.
+  bool fresh_keys_end_it = false;  // Keys that have never been used do not break it.
 };
 
 constexpr auto kError = Severity::error, kWarning = Severity::warning;
@@ -82,7 +82,7 @@ constexpr Rule not_above() {
   return {kError, low, high, false, above<low, high>, which_is_above<low, high>};
 }
 
-// What is about the NAT, without encapsulation.
+// NAT keywords without encapsulation.
 template <auto natted>
 constexpr Rule encapsulated() {
   return {kError,
@@ -114,9 +114,9 @@ bool sends_nothing(const RuleView& v) {
 }
 constexpr Sentence kForEsp = "AH does not encrypt and does not pass a NAT: {} is for esp";
 constexpr Sentence kTunnel = "{} needs a tunnel: give isrc and idst";
-constexpr Sentence kSending = "{} is about packets that are sent: an SA that is only inbound sends none";
+constexpr Sentence kSending = "{} is for outgoing packets, and an inbound SA sends none";
 
-// What an SA keeps for life. Words about the inside of a tunnel are refused by every SADB.
+// What an update cannot change. Every SADB refuses keywords about the inside of a tunnel.
 template <auto kept>
 constexpr Rule kept_by_update() {
   return {kWarning,
@@ -124,7 +124,7 @@ constexpr Rule kept_by_update() {
           kept,
           true,
           [](const RuleView& v) { return v.updates() && v.spec.*kept && !has_inner(v.spec); },
-          "{} is ignored: an SA keeps what it was added with"};
+          "{} is ignored: an update cannot change it"};
 }
 
 // As in Linux and setkey, the port words name ICMP's type and code too. An update ignores all these words.
@@ -140,7 +140,7 @@ constexpr Rule no_port_of_icmp() {
 }
 
 constexpr std::array kRules = {
-    // What an SA must have and what AH cannot have.
+    // What an SA must have, and what AH cannot have.
     Rule{kError, &S::auth, &S::encrypt, true,
          [](const RuleView& v) { return v.adds_esp() && !v.spec.auth && !v.spec.encrypt; },
          "add esp needs encr_alg, auth_alg or both"},
@@ -159,7 +159,7 @@ constexpr std::array kRules = {
     Rule{kError, &S::encap, &S::encap, false, [](const RuleView& v) { return v.is_ah() && v.spec.encap.has_value(); },
          "AH does not pass a NAT: encap is for esp"},
     Rule{kError, &S::align8, &S::align8, false, [](const RuleView& v) { return v.spec.align8 && !v.is_ah(); },
-         "ESP is padded in one way: align8 is for ah"},
+         "ESP has only one alignment: align8 is for ah"},
 
     Rule{kError, &S::tfcpad, &S::tfcpad, false, of_ah<&S::tfcpad>, kForEsp},
     Rule{kError, &S::keepalive, &S::keepalive, false, of_ah<&S::keepalive>, kForEsp},
@@ -185,7 +185,7 @@ constexpr std::array kRules = {
          [](const RuleView& v) { return fmt::format("{} authenticates by itself and takes no auth_alg", v.encrypt->name()); }},
     Rule{kError, &S::icv, &S::auth, true,
          [](const RuleView& v) { return v.spec.icv && v.no_auth() && !v.updates(); },
-         "icv needs auth_alg; a combined cipher has the length of its ICV in its name, as in aes-gcm8"},
+         "icv needs auth_alg; the name of a combined cipher includes its ICV length, as in aes-gcm8"},
     Rule{kError, &S::icv, &S::auth, false,
          [](const RuleView& v) { return v.spec.icv && v.auth && !v.auth->icv_fits(v.spec.icv->value); },
          [](const RuleView& v) {
@@ -201,20 +201,20 @@ constexpr std::array kRules = {
     Rule{kError, &S::encrypt, &S::auth, true,
          [](const RuleView& v) { return v.unvouched() && counter_alone(v.encrypt, nullptr); },
          [](const RuleView& v) {
-           return fmt::format("{} needs auth_alg: without it any bit of a packet can be flipped on the way (RFC 3686 "
+           return fmt::format("{} needs auth_alg: without it any bit of a packet can be flipped in transit (RFC 3686 "
                               "section 7)",
                               v.encrypt->name());
          }},
     Rule{kWarning, &S::encrypt, &S::auth, true,
          [](const RuleView& v) { return v.unvouched() && !v.encrypt->counter(); },
          [](const RuleView& v) {
-           return fmt::format("{} without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 "
-                              "rules it out: add auth_alg {}",
+           return fmt::format("{} without auth_alg: packets can be changed in transit and forged; RFC 8221 section 4 "
+                              "forbids it: add auth_alg {}",
                               v.encrypt->name(), pfkey::recommended(AlgorithmKind::auth).name());
          }},
     Rule{kError, &S::replay, &S::auth, true,
          [](const RuleView& v) { return v.unvouched() && v.spec.replay && v.spec.replay->value != 0; },
-         "a replay window needs auth_alg: without it one forged sequence number ends the SA (RFC 4303 section 1)"},
+         "a replay window needs auth_alg: without it one forged sequence number disables the SA (RFC 4303 section 1)"},
     Rule{kError, &S::reserved_bits, &S::encrypt_key, true,
          [](const RuleView& v) { return reserved_bits(v) != 0 && !v.spec.encrypt_key; }, "reserved_bits needs encrkey"},
     Rule{kError, &S::reserved_bits, &S::encrypt_key, false,
@@ -227,10 +227,10 @@ constexpr std::array kRules = {
     Rule{kError, &S::pair_spi, &S::spi, false,
          [](const RuleView& v) { return v.spec.pair_spi && v.spec.spi && v.spec.pair_spi->value == v.spec.spi->value; },
          "an SA cannot be its own pair"},
-    // RFC 4303 and 4302 know sequence numbers from 1; a peer that restarts begins there again.
+    // In RFC 4303 and 4302 sequence numbers start at 1; a peer that restarts begins there again.
     Rule{kWarning, &S::replay, &S::replay, false,
          [](const RuleView& v) { return v.spec.replay && v.spec.replay->value != 0; },
-         "a replay window with manual keys is considered harmful: after a restart of the peer its packets are dropped "
+         "a replay window with manual keys is considered harmful: after the peer restarts, its packets are dropped "
          "as replays",
          true},
     Rule{kWarning, &S::encrypt, &S::encrypt, false,
@@ -241,10 +241,10 @@ constexpr std::array kRules = {
          },
          true},
     Rule{kError, &S::state, &S::state, false, [](const RuleView& v) { return v.spec.state == pfkey::State::larval; },
-         "the larval state cannot be set: SAs get it by GETSPI alone"},
+         "the larval state cannot be set: only GETSPI creates larval SAs"},
     Rule{kError, &S::state, &S::state, false,
          [](const RuleView& v) { return v.spec.state == pfkey::State::dying || v.spec.state == pfkey::State::dead; },
-         "the dying and dead states cannot be set: limits and delete bring them about"},
+         "the dying and dead states cannot be set: they follow from lifetime limits and delete"},
     kept_by_update<&S::sport>(),
     kept_by_update<&S::dport>(),
     kept_by_update<&S::proto>(),
@@ -273,10 +273,10 @@ constexpr std::array kRules = {
     Rule{kWarning, &S::bundle, &S::inbound, true, sends_nothing<&S::bundle>, kSending},
     Rule{kWarning, &S::dscp, &S::inbound, true,
          [](const RuleView& v) { return v.spec.dscp && v.spec.dscp->value <= pfkey::kDscpMost && only_inbound(v); },
-         "a DSCP is that of packets that are sent: an SA that is only inbound sends none; say copy or keep"},
+         "a DSCP is for outgoing packets, and an inbound SA sends none; use copy or keep"},
     Rule{kWarning, &S::dscp, &S::outbound, true,
          [](const RuleView& v) { return v.spec.dscp && v.spec.dscp->value == pfkey::kDscpCopy && only_outbound(v); },
-         "dscp copy is about packets that come in: outbound the outer header has the DSCP of what is inside anyway"},
+         "dscp copy is for incoming packets; outbound, the outer header has the inner DSCP by default"},
     Rule{kError, &S::inner_sport, &S::sport, false,
          [](const RuleView& v) {
            return (given(v.spec.inner_sport) || given(v.spec.inner_dport)) &&
@@ -285,7 +285,7 @@ constexpr std::array kRules = {
          "an SA has inner ports (tunnel mode) or outer ports (transport mode), not both"},
     Rule{kError, &S::icmp_type, &S::proto, true,
          [](const RuleView& v) { return !v.updates() && (v.spec.icmp_type || v.spec.icmp_code) && !is_icmp(v.spec); },
-         "icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto"},
+         "icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58); in a tunnel, iproto"},
     Rule{kError, &S::icmp_code, &S::icmp_type, true,
          [](const RuleView& v) { return !v.updates() && v.spec.icmp_code && !v.spec.icmp_type; }, "icmp-code needs icmp-type"},
     Rule{kError, &S::icmp_type, &S::sport, false,

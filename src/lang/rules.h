@@ -9,7 +9,7 @@
 
 namespace ipseckey::lang {
 
-/// What the rules look at.
+/// What the rules inspect.
 struct Facts {
   Verb verb;
   pfkey::SaType satype;

@@ -13,7 +13,7 @@ using lang::testing::report;
 
 struct RuleRow {
   std::string_view text;
-  std::string_view about;  // Where the mark stands: this word of the text.
+  std::string_view about;  // Where the mark is: this word of the text.
   std::string_view expected;
 };
 
@@ -26,20 +26,19 @@ struct RuleRow {
 #define UPDATE "update esp spi 1000 dst 192.0.2.2 "
 
 constexpr std::string_view kReplay =
-    "warning: a replay window with manual keys is considered harmful: after a restart of the peer its packets are "
-    "dropped as replays";
+    "warning: a replay window with manual keys is considered harmful: after the peer restarts, its packets are dropped "
+    "as replays";
 constexpr std::string_view kDying =
-    "error: the dying and dead states cannot be set: limits and delete bring them about";
+    "error: the dying and dead states cannot be set: they follow from lifetime limits and delete";
 constexpr std::string_view kTunnelProto =
     "error: in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside";
 constexpr std::string_view kPorts =
     "error: an SA has inner ports (tunnel mode) or outer ports (transport mode), not both";
 constexpr std::string_view kNeedsIcmp =
-    "error: icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58), in a tunnel iproto";
+    "error: icmp-type and icmp-code need proto icmp or ipv6-icmp (1 or 58); in a tunnel, iproto";
 constexpr std::string_view kNoPorts = "error: ICMP has no ports: give icmp-type and icmp-code (0 to 255) instead";
 constexpr std::string_view kForged =
-    "warning: aes-cbc without auth_alg: packets can be changed on their way and forged; RFC 8221 section 4 rules it "
-    "out: "
+    "warning: aes-cbc without auth_alg: packets can be changed in transit and forged; RFC 8221 section 4 forbids it: "
     "add auth_alg hmac-sha256";
 constexpr std::string_view kEncap = "error: encap udp needs at least one of nat_loc, nat_rem, nat_lport and nat_rport";
 
@@ -60,21 +59,23 @@ constexpr RuleRow kBroken[] = {
     {ESP MAC "encrkey " KEY16, "encrkey", "error: encrkey needs encr_alg"},
     {ESP MAC "encralg null encrkey " KEY16, "encrkey", "error: encr_alg null takes no encrkey"},
     {ESP "authalg sha1 authkey " KEY16, "authkey",
-     "warning: hmac-sha1 has keys of 160 bits (RFC 2404); 128 bits were given, and not every peer takes them"},
+     "warning: hmac-sha1 takes keys of 160 bits (RFC 2404); 128 bits were given, and not every peer accepts that"},
     {ESP "authalg sha512 authkey 00112233445566778899", "authkey",
-     "warning: hmac-sha512 has keys of 512 bits (RFC 4868); 80 bits were given, and not every peer takes them"},
+     "warning: hmac-sha512 takes keys of 512 bits (RFC 4868); 80 bits were given, and not every peer accepts that"},
     {ESP "authalg sha256 authkey " KEY16 KEY16 KEY16 KEY16 KEY16, "authkey",
-     "warning: hmac-sha256 has keys of 256 bits (RFC 4868); 640 bits were given, and not every peer takes them"},
+     "warning: hmac-sha256 takes keys of 256 bits (RFC 4868); 640 bits were given, and not every peer accepts that"},
     {ESP "authalg sha1 authkey 001122334455667788", "authkey",
-     "error: hmac-sha1 needs 160 bits, or at least 80 in whole octets; 72 were given"},
+     "error: hmac-sha1 needs a key of 160 bits, or at least 80 in whole octets; 72 bits were given"},
     {ESP "authalg sha1 authkey " KEY16 "0011220/156", "authkey",
-     "error: hmac-sha1 needs 160 bits, or at least 80 in whole octets; 156 were given"},
-    {AH "authalg aes-xcbc authkey " KEY16 "00", "authkey", "error: aes-xcbc needs 128 bits; 136 were given"},
-    {ESP MAC "encralg aes encrkey 0011", "encrkey", "error: aes-cbc needs 128, 192 or 256 bits; 16 were given"},
+     "error: hmac-sha1 needs a key of 160 bits, or at least 80 in whole octets; 156 bits were given"},
+    {AH "authalg aes-xcbc authkey " KEY16 "00", "authkey",
+     "error: aes-xcbc needs a key of 128 bits; 136 bits were given"},
+    {ESP MAC "encralg aes encrkey 0011", "encrkey",
+     "error: aes-cbc needs a key of 128, 192 or 256 bits; 16 bits were given"},
     {ESP MAC "encralg aes encrkey " KEY16 KEY16 "00", "encrkey",
-     "error: aes-cbc needs 128, 192 or 256 bits; 264 were given"},
+     "error: aes-cbc needs a key of 128, 192 or 256 bits; 264 bits were given"},
     {ESP AES "reserved_bits 96", "encrkey",
-     "error: aes-cbc needs 128, 192 or 256 bits and the 96 reserved bits; 128 were given"},
+     "error: aes-cbc needs a key of 128, 192 or 256 bits and the 96 reserved bits; 128 bits were given"},
     {UPDATE "reserved_bits 128", "reserved_bits", "error: reserved_bits needs encrkey"},
     {UPDATE MAC "encralg aes encrkey " KEY16 "0/132 reserved_bits 4", "reserved_bits",
      "error: reserved_bits must be a multiple of 8"},
@@ -87,33 +88,30 @@ constexpr RuleRow kBroken[] = {
     {ESP MAC "keepalive 20", "keepalive", "error: keepalive needs encap udp"},
     {"add esp spi 1000 dst 2001:db8::2 isrc 10.0.0.1 idst 10.0.0.2 " MAC "df clear", "df",
      "error: df is for tunnels with IPv4 outside: IPv6 headers have no such bit"},
-    {ESP TUNNEL MAC "inbound df set", "df",
-     "warning: df is about packets that are sent: an SA that is only inbound sends none"},
+    {ESP TUNNEL MAC "inbound df set", "df", "warning: df is for outgoing packets, and an inbound SA sends none"},
     {ESP TUNNEL MAC "inbound tfcpad 9", "tfcpad",
-     "warning: tfcpad is about packets that are sent: an SA that is only inbound sends none"},
+     "warning: tfcpad is for outgoing packets, and an inbound SA sends none"},
     {ESP MAC "inbound encap udp nat_lport 4500 keepalive 20", "keepalive",
-     "warning: keepalive is about packets that are sent: an SA that is only inbound sends none"},
-    {ESP MAC "inbound bundle 2", "bundle",
-     "warning: bundle is about packets that are sent: an SA that is only inbound sends none"},
+     "warning: keepalive is for outgoing packets, and an inbound SA sends none"},
+    {ESP MAC "inbound bundle 2", "bundle", "warning: bundle is for outgoing packets, and an inbound SA sends none"},
     {ESP TUNNEL MAC "inbound dscp 46", "dscp",
-     "warning: a DSCP is that of packets that are sent: an SA that is only inbound sends none; say copy or keep"},
+     "warning: a DSCP is for outgoing packets, and an inbound SA sends none; use copy or keep"},
     {ESP TUNNEL MAC "outbound dscp copy", "dscp",
-     "warning: dscp copy is about packets that come in: outbound the outer header has the DSCP of what is inside "
-     "anyway"},
+     "warning: dscp copy is for incoming packets; outbound, the outer header has the inner DSCP by default"},
 
     {ESP MAC "icv 64", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits, not of 64 bits"},
     {ESP "authalg sha256 authkey " KEY16 KEY16 " icv 160", "icv",
      "error: hmac-sha256 has an ICV of 96, 128 or 256 bits, not of 160 bits"},
     {UPDATE MAC "icv 0", "icv", "error: aes-xcbc has an ICV of 96 or 128 bits, not of 0 bits"},
-    {AH "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
-    {ESP "authalg 2 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
-    {UPDATE "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): take hmac-sha256"},
+    {AH "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): use hmac-sha256"},
+    {ESP "authalg 2 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): use hmac-sha256"},
+    {UPDATE "authalg md5 authkey " KEY16, "authalg", "warning: hmac-md5 MUST NOT be used (RFC 8221): use hmac-sha256"},
     {ESP MAC "encralg des encrkey 0123456789abcdef", "encralg",
-     "warning: des-cbc MUST NOT be used (RFC 8221): take aes-cbc"},
+     "warning: des-cbc MUST NOT be used (RFC 8221): use aes-cbc"},
     {ESP MAC "encralg blowfish encrkey " KEY16, "encralg",
-     "warning: blowfish-cbc MUST NOT be used (RFC 8221): take aes-cbc"},
+     "warning: blowfish-cbc MUST NOT be used (RFC 8221): use aes-cbc"},
     {ESP MAC "encralg 3des encrkey " KEY16 "0123456789abcdef", "encralg",
-     "warning: 3des-cbc SHOULD NOT be used (RFC 8221): take aes-cbc"},
+     "warning: 3des-cbc SHOULD NOT be used (RFC 8221): use aes-cbc"},
     {ESP "encralg aes encrkey " KEY16, "encralg", kForged},
     {ESP "encralg aes encrkey " KEY16 " authalg none", "encralg", kForged},
     {UPDATE "encralg aes encrkey " KEY16, "encralg", kForged},
@@ -130,15 +128,15 @@ constexpr RuleRow kBroken[] = {
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
     {UPDATE "encralg aes-gcm encrkey " KEY16 "00112233", "encralg",
      "warning: aes-gcm with a manual key may be insecure: a key must never see the same IV twice"},
-    {UPDATE "sport 1", "sport", "warning: sport is ignored: an SA keeps what it was added with"},
-    {UPDATE "dport 1", "dport", "warning: dport is ignored: an SA keeps what it was added with"},
-    {UPDATE "ulp 6", "ulp", "warning: proto is ignored: an SA keeps what it was added with"},
-    {UPDATE "encap udp nat_rport 1", "encap", "warning: encap is ignored: an SA keeps what it was added with"},
-    {UPDATE "encralg aes-gcm", "encralg", "warning: encr_alg is ignored: an SA keeps what it was added with"},
+    {UPDATE "sport 1", "sport", "warning: sport is ignored: an update cannot change it"},
+    {UPDATE "dport 1", "dport", "warning: dport is ignored: an update cannot change it"},
+    {UPDATE "ulp 6", "ulp", "warning: proto is ignored: an update cannot change it"},
+    {UPDATE "encap udp nat_rport 1", "encap", "warning: encap is ignored: an update cannot change it"},
+    {UPDATE "encralg aes-gcm", "encralg", "warning: encr_alg is ignored: an update cannot change it"},
     {"update-pair ah spi 1000 dst 192.0.2.2 authalg md5", "authalg",
-     "warning: auth_alg is ignored: an SA keeps what it was added with"},
-    {ESP AES "state larval", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
-    {ESP AES "state 0", "state", "error: the larval state cannot be set: SAs get it by GETSPI alone"},
+     "warning: auth_alg is ignored: an update cannot change it"},
+    {ESP AES "state larval", "state", "error: the larval state cannot be set: only GETSPI creates larval SAs"},
+    {ESP AES "state 0", "state", "error: the larval state cannot be set: only GETSPI creates larval SAs"},
     {ESP AES "state dying", "state", kDying},
     {UPDATE "state dead", "state", kDying},
 
@@ -188,34 +186,36 @@ TEST(Rules, OfCounterModes) {
   };
   EXPECT_EQ(
       report(UPDATE "encralg aes-gcm encrkey " KEY16),
-      warned("aes-gcm") + "keys:1:51: error: aes-gcm needs 128, 192 or 256 bits plus a 32-bit salt; 128 were given\n");
+      warned("aes-gcm") +
+          "keys:1:51: error: aes-gcm needs a key of 128, 192 or 256 bits plus a 32-bit salt; 128 bits were given\n");
   EXPECT_EQ(
       report(UPDATE "encralg aes-ccm encrkey " KEY16 "00112233"),
-      warned("aes-ccm") + "keys:1:51: error: aes-ccm needs 128, 192 or 256 bits plus a 24-bit salt; 160 were given\n");
+      warned("aes-ccm") +
+          "keys:1:51: error: aes-ccm needs a key of 128, 192 or 256 bits plus a 24-bit salt; 160 bits were given\n");
   EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 " MAC),
             warned("aes-gcm") + "keys:1:100: error: aes-gcm authenticates by itself and takes no auth_alg\n");
   EXPECT_EQ(report(UPDATE "encralg aes-gcm encrkey " KEY16 "00112233 icv 96"),
             warned("aes-gcm") +
-                "keys:1:100: error: icv needs auth_alg; a combined cipher has the length of its ICV in "
-                "its name, as in aes-gcm8\n");
+                "keys:1:100: error: icv needs auth_alg; the name of a combined cipher includes its ICV length, as in "
+                "aes-gcm8\n");
 }
 
 // RFC 4303 section 1, RFC 3686 section 7, RFC 8221 section 4.
 TEST(Rules, OfEspWithoutIntegrity) {
   EXPECT_EQ(report(ESP "encralg aes-ctr encrkey " KEY16 "00112233"),
-            "keys:1:32: error: aes-ctr needs auth_alg: without it any bit of a packet can be flipped on the way (RFC "
+            "keys:1:32: error: aes-ctr needs auth_alg: without it any bit of a packet can be flipped in transit (RFC "
             "3686 section 7)\n"
             "keys:1:32: warning: aes-ctr with a manual key may be insecure: a key must never see the same IV twice\n");
   EXPECT_EQ(report(ESP "encralg aes encrkey " KEY16 " replay 64"),
             fmt::format("keys:1:32: {}\n"
-                        "keys:1:85: error: a replay window needs auth_alg: without it one forged sequence number ends "
-                        "the SA (RFC 4303 section 1)\n"
+                        "keys:1:85: error: a replay window needs auth_alg: without it one forged sequence number "
+                        "disables the SA (RFC 4303 section 1)\n"
                         "keys:1:85: {}\n",
                         kForged, kReplay));
   EXPECT_EQ(report(ESP "encralg blowfish encrkey " KEY16),
-            "keys:1:32: warning: blowfish-cbc MUST NOT be used (RFC 8221): take aes-cbc\n"
-            "keys:1:32: warning: blowfish-cbc without auth_alg: packets can be changed on their way and forged; RFC "
-            "8221 section 4 rules it out: add auth_alg hmac-sha256\n");
+            "keys:1:32: warning: blowfish-cbc MUST NOT be used (RFC 8221): use aes-cbc\n"
+            "keys:1:32: warning: blowfish-cbc without auth_alg: packets can be changed in transit and forged; RFC 8221 "
+            "section 4 forbids it: add auth_alg hmac-sha256\n");
   EXPECT_EQ(report(ESP "encralg aes encrkey " KEY16 " authalg shaa authkey " KEY16),
             "keys:1:93: error: authalg: Unknown authentication algorithm \"shaa\"; did you mean sha or sha1?\n")
       << "what was meant is not known";
@@ -226,7 +226,7 @@ TEST(Rules, OfIcmpAreForWhatIsUsed) {
   const auto all = [](std::string_view text, std::initializer_list<std::string_view> words) {
     std::string lines;
     for (const std::string_view word : words)
-      lines += fmt::format("keys:1:{}: warning: {} is ignored: an SA keeps what it was added with\n",
+      lines += fmt::format("keys:1:{}: warning: {} is ignored: an update cannot change it\n",
                            text.find(fmt::format(" {} ", word)) + 2, word);
     return lines;
   };
@@ -268,22 +268,22 @@ TEST(Rules, AreKept) {
 }
 
 // As many characters as the key has octets: 16 of them are digits by chance, or mean to be.
-TEST(Rules, AKeyThatMayBeTextIsToldHowItIsConverted) {
+TEST(Rules, AKeyThatMayBeTextGetsAdviceHowToConvertIt) {
   const std::string cure =
       ": keys are written in hexadecimal digits; to convert one that is text: printf %s TEXT | xxd -p -c 256\n";
   EXPECT_EQ(report(ESP "authalg cmac encralg null authkey \"1234567890123456\""),
-            "keys:1:58: error: aes-cmac needs 128 bits; 64 were given" + cure);
-  EXPECT_EQ(report(ESP "encralg null authalg sha256 authkey " KEY16),
-            "keys:1:60: warning: hmac-sha256 has keys of 256 bits (RFC 4868); 128 bits were given, and not every peer "
-            "takes them" +
-                cure);
-  EXPECT_EQ(report(ESP "encralg aes encrkey 1234567890123456 " MAC),
-            "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 64 were given" + cure);
+            "keys:1:58: error: aes-cmac needs a key of 128 bits; 64 bits were given" + cure);
   EXPECT_EQ(
-      report(ESP "encralg aes encrkey 12345678901234567 " MAC),
-      "keys:1:44: warning: encrkey: the key has 17 digits, an odd number: a 0 is added at its end. If a digit was "
-      "lost, add it; if none was, /72 behind the key says so\n"
-      "keys:1:44: error: aes-cbc needs 128, 192 or 256 bits; 72 were given\n");
+      report(ESP "encralg null authalg sha256 authkey " KEY16),
+      "keys:1:60: warning: hmac-sha256 takes keys of 256 bits (RFC 4868); 128 bits were given, and not every peer "
+      "accepts that" +
+          cure);
+  EXPECT_EQ(report(ESP "encralg aes encrkey 1234567890123456 " MAC),
+            "keys:1:44: error: aes-cbc needs a key of 128, 192 or 256 bits; 64 bits were given" + cure);
+  EXPECT_EQ(report(ESP "encralg aes encrkey 12345678901234567 " MAC),
+            "keys:1:44: warning: encrkey: the key has 17 digits, an odd number: a 0 is added at its end. If a digit is "
+            "missing, add it; if not, put /72 after the key\n"
+            "keys:1:44: error: aes-cbc needs a key of 128, 192 or 256 bits; 72 bits were given\n");
 }
 
 // A rule about a keyword whose value cannot be read would only repeat the fault.
@@ -297,7 +297,7 @@ TEST(Rules, RestOnWhatCouldBeRead) {
             "keys:1:51: error: authkey: the value is not a hex string: keys are written in hexadecimal digits; to "
             "convert one that is text: printf %s TEXT | xxd -p -c 256\n");
   EXPECT_EQ(report(UPDATE "nat_lport 1 encap ud"),
-            "keys:1:53: error: encap: Unknown encapsulation \"ud\"; there is only udp\n");
+            "keys:1:53: error: encap: Unknown encapsulation \"ud\"; expected udp\n");
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace ipseckey::lang {
 namespace {
 
-// An SA whose keys the SADB does not give, or with an algorithm that has no name here, cannot be added again.
+// An SA whose keys the SADB does not return, or whose algorithm has no name here, cannot be added again.
 bool gives_keys(const pfkey::Message& m) {
   using enum pfkey::AlgorithmKind;
   const auto whole = [&](pfkey::AlgorithmKind kind, std::uint8_t number, bool key) {
@@ -40,9 +40,9 @@ std::expected<SavableSa, UnsavableSa> savable(pfkey::Message&& sa) {
     return std::unexpected(UnsavableSa{type, spi, dst, std::move(reason)});
   };
   if (state == pfkey::State::larval) return unsavable(std::nullopt);
-  // A remark is what the language cannot say: without it the SA would be another one.
+  // A remark describes what the language cannot express: without it the SA would be a different one.
   if (sa.remark) return unsavable(pfkey::escaped(sa.remark->text));
-  if (!gives_keys(sa)) return unsavable("the SADB did not give its keys");
+  if (!gives_keys(sa)) return unsavable("the SADB did not return its keys");
   SavableSa out{.type = sa.satype,
                 .src = address(sa.src),
                 .dst = address(sa.dst),

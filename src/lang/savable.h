@@ -28,8 +28,8 @@ struct UnsavableSa {
   std::optional<std::string> reason;  ///< A clause; nullopt: it is larval, so there is nothing to keep.
 };
 
-/// Whether an SA of a DUMP can be added again as it is. What the language cannot say, and what a load would refuse, is
-/// left out whole, because the rest would be another SA. Takes the keys out of `sa`.
+/// Whether an SA of a DUMP can be added again as it is. If the language cannot express it, or a load would refuse it,
+/// it is left out, because an SA with part of it would be another SA. Takes the keys out of `sa`.
 std::expected<SavableSa, UnsavableSa> savable(pfkey::Message&& sa);
 
 /// Makes an order in which SAs can be added out of the one in which they come: a pair must exist when it is named, so

@@ -19,12 +19,12 @@ std::string command_header(bool paranoid) {
   std::string text;
   if (paranoid) text += "# Keys are hidden (-p): this file cannot be loaded.\n";
   text += "# IPsec security associations, written by ipseckey. Load them with: ipseckey -f FILE\n";
-  if (!paranoid) text += "# This file holds keys: keep it readable for its owner alone.\n";
+  if (!paranoid) text += "# This file holds keys: keep it readable only by its owner.\n";
   return text;
 }
 
 void write_command(const SavableSa& sa, bool paranoid, SecretText& out) {
-  if (sa.past_soft_limit) out += "\n# This SA was past its soft limit; loaded, its life starts anew.";
+  if (sa.past_soft_limit) out += "\n# This SA was past its soft limit; when loaded, its lifetime starts from zero.";
   out += fmt::format("\nadd {}", satype_word(sa.type));
   write_spec(sa.spec, paranoid, out);
   out += '\n';

@@ -281,7 +281,7 @@ Message small(std::uint32_t spi, std::string_view src, std::string_view dst) {
 
 constexpr std::string_view kHead =
     "# IPsec security associations, written by ipseckey. Load them with: ipseckey -f FILE\n"
-    "# This file holds keys: keep it readable for its owner alone.\n";
+    "# This file holds keys: keep it readable only by its owner.\n";
 constexpr std::string_view kSmall =
     "\nadd ah spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg hmac-md5 \\\n"
     "    authkey 00112233445566778899aabbccddeeff/128\n";
@@ -320,13 +320,14 @@ TEST(Save, SaysWhatItCannotKeep) {
             std::string(kHead) + "\n# A larval ah SA, spi 0x1000 dst 192.0.2.2, has no keys yet and is not saved.\n");
   for (const State state : {State::dying, State::dead}) {
     sas[0].sa->state = state;
-    EXPECT_EQ(saved(sas), std::string(kHead) + "\n# This SA was past its soft limit; loaded, its life starts anew." +
+    EXPECT_EQ(saved(sas), std::string(kHead) +
+                              "\n# This SA was past its soft limit; when loaded, its lifetime starts from zero." +
                               std::string(kSmall));
   }
 }
 
 // Without the part that cannot be said it would be another SA.
-TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
+TEST(Save, AnSaThatCannotBeExpressedIsLeftOutAndCounted) {
   std::vector<Message> sas;
   for (const std::uint32_t spi : {0x1000u, 0x1001u, 0x1002u, 0x1003u, 0x1004u})
     sas.push_back(small(spi, "192.0.2.1", "192.0.2.2"));
@@ -341,13 +342,13 @@ TEST(Save, WhatCannotBeSaidWholeIsLeftOutAndCounted) {
     return fmt::format("\n# The ah SA spi 0x{:x} dst 192.0.2.2 is not saved: {}.\n", spi, why);
   };
   EXPECT_EQ(std::string(out), std::string(kSmall) + left(0x1001, "its mode is 4,\\x0aneither transport nor tunnel") +
-                                  left(0x1002, "the SADB did not give its keys") +
+                                  left(0x1002, "the SADB did not return its keys") +
                                   left(0x1003, "add ah needs auth_alg") +
                                   left(0x1004, "soft_bytes 9 is above hard_bytes 8"));
   EXPECT_EQ(saver.left_out(), 4u);
 }
 
-// What `add` would refuse is no command of the file.
+// An SA that `add` would refuse is not a command of the file.
 TEST(Save, LeavesOutKeysThatNoAlgorithmHas) {
   const auto said = [](std::uint8_t auth, std::uint16_t bits) {
     std::vector<Message> sas = list(small(0x1000, "192.0.2.1", "192.0.2.2"));
@@ -362,13 +363,14 @@ TEST(Save, LeavesOutKeysThatNoAlgorithmHas) {
     return std::string(out);
   };
   EXPECT_EQ(said(3, 72),
-            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: hmac-sha1 needs 160 bits, or at least 80 in "
-            "whole octets; 72 were given.\n");
+            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: hmac-sha1 needs a key of 160 bits, or at least 80 in "
+            "whole octets; 72 bits were given.\n");
   EXPECT_EQ(said(3, 80),
             "\nadd ah spi 0x1000 src 192.0.2.1 dst 192.0.2.2 auth_alg hmac-sha1 \\\n"
             "    authkey 11111111111111111111/80\n");
-  EXPECT_EQ(said(9, 136),
-            "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: aes-xcbc needs 128 bits; 136 were given.\n");
+  EXPECT_EQ(
+      said(9, 136),
+      "\n# The ah SA spi 0x1000 dst 192.0.2.2 is not saved: aes-xcbc needs a key of 128 bits; 136 bits were given.\n");
 }
 
 // Other programs give the kernel SAs that `add` refuses.
@@ -391,15 +393,13 @@ TEST(Save, LeavesOutWhatNeedsIntegrity) {
   EXPECT_EQ(said("encralg aes encrkey 00112233445566778899aabbccddeeff", 0), aes);
   EXPECT_EQ(said("encralg aes encrkey 00112233445566778899aabbccddeeff", 32),
             "\n# The esp SA spi 0x9 dst 192.0.2.2 is not saved: a replay window needs auth_alg: without it one forged "
-            "sequence "
-            "number ends the SA (RFC 4303 section 1).\n");
-  EXPECT_EQ(
-      said("encralg aes-ctr encrkey 00112233445566778899aabbccddeeff00112233", 0),
-      "\n# The esp SA spi 0x9 dst 192.0.2.2 is not saved: aes-ctr needs auth_alg: without it any bit of a packet can "
-      "be flipped on the way (RFC 3686 section 7).\n");
+            "sequence number disables the SA (RFC 4303 section 1).\n");
+  EXPECT_EQ(said("encralg aes-ctr encrkey 00112233445566778899aabbccddeeff00112233", 0),
+            "\n# The esp SA spi 0x9 dst 192.0.2.2 is not saved: aes-ctr needs auth_alg: without it any bit of a packet "
+            "can be flipped in transit (RFC 3686 section 7).\n");
 }
 
-// The second of a pair names the first; which SAs there are, and in which order, is no business of a format.
+// The second of a pair names the first; the choice and order of SAs do not depend on the format.
 TEST(Save, AnotherFormatIsThreeFunctions) {
   const SaveFormat table = {
       .header = [](bool paranoid) { return std::string(paranoid ? "hidden\n" : "type,spi,pair\n"); },
@@ -428,11 +428,11 @@ TEST(Save, AnotherFormatIsThreeFunctions) {
     for (Message& m : sas) saver.write(std::move(m), out);
     EXPECT_EQ(std::string(out),
               fmt::format("{}\nah,1000,0{}\nah,1001,1000,old{}\n"
-                          "; ah 1002 192.0.2.2: the SADB did not give its keys\n"
+                          "; ah 1002 192.0.2.2: the SADB did not return its keys\n"
                           "; ah 1003 192.0.2.2: larval\n",
                           paranoid ? "hidden" : "type,spi,pair", paranoid ? ",X" : "", paranoid ? ",X" : ""));
     EXPECT_EQ(saver.left_out(), 1u);
-    EXPECT_EQ(saver.reason(), "the SADB did not give its keys");
+    EXPECT_EQ(saver.reason(), "the SADB did not return its keys");
   }
 }
 
@@ -462,7 +462,7 @@ TEST(Save, KeepsToEightyColumns) {
 }
 
 // What was sent between the save and the load must not be sent again.
-TEST(Save, AnSaThatHasSentGoesOnWithAMargin) {
+TEST(Save, AnSaThatHasSentContinuesWithAMargin) {
   const auto saved = [](std::uint32_t flags, pfkey::ReplayValue value, bool esn, std::uint8_t window = 0) {
     Message m;
     m.satype = SaType::esp;

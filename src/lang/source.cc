@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kBlanks = 64 * 1024;  // Bytes; a file that begins with more blanks is commands.
 
-/// The start of a file, which was looked at and is still to be read.
+/// The start of a file, which was inspected but not read yet.
 struct Head {
   SecretBuffer buffer;
   std::size_t filled = 0, given = 0;
@@ -32,7 +32,7 @@ struct Head {
   }
 };
 
-// nullopt: what is there does not say.
+// nullopt: the text so far does not decide it.
 std::optional<bool> begins_json(std::string_view text) {
   if (text.size() < text::kByteOrderMark.size() && text::kByteOrderMark.starts_with(text)) return std::nullopt;
   if (text.starts_with(text::kByteOrderMark)) text.remove_prefix(text::kByteOrderMark.size());
@@ -64,7 +64,7 @@ Result<std::unique_ptr<Source>> open_source(Source::Fill fill) {
 
 std::string reason(Line::Kind kind) {
   if (kind == Line::Kind::too_long) return fmt::format("the command is longer than {} bytes", Source::kLongest);
-  return "this command belongs to the comment above, which ends in a backslash";
+  return "this line continues the comment above, which ends in a backslash: remove the backslash to run it";
 }
 
 }  // namespace ipseckey::lang

@@ -20,9 +20,9 @@ struct Line {
     command,
     too_long,    ///< More than Source::kLongest bytes; its text is not kept.
     swallowed,   ///< A line that looks like a command, but belongs to a comment that ends in a backslash.
-    faulty,      ///< No command can be made of it: Source::faults() says why.
+    faulty,      ///< It is not a valid command: Source::faults() says why.
     broken_off,  ///< As faulty, and nothing that follows it can be read.
-    left_out,    ///< It is no command and need not be one; Source::faults() says why.
+    left_out,    ///< It is not a command and need not be one; Source::faults() says why.
     nothing,     ///< Neither a command nor a fault.
   };
   Kind kind = Kind::command;
@@ -51,7 +51,7 @@ class Source {
  public:
   static constexpr std::size_t kLongest = 1 << 20;  ///< Bytes of one command.
 
-  /// Reads into the buffer and says how many bytes; 0 at the end.
+  /// Reads into the buffer and returns the number of bytes; 0 at the end.
   using Fill = std::function<Result<std::size_t>(MutableBytes)>;
 
   Source() = default;
@@ -63,9 +63,9 @@ class Source {
   virtual Result<std::optional<Line>> next() = 0;
   /// The command's text in the command language; not released yet. The view is valid until next().
   virtual std::string_view text(const Line& line) const = 0;
-  /// Says that no text up to and including this line's is asked for any more. Until then it is kept.
+  /// Releases the text up to and including this line's. Until then it is kept.
   virtual void release(const Line& line) = 0;
-  /// What stands in the file for the word at an offset of that text; nullopt: the text itself does.
+  /// The place in the file of the word at an offset of that text; nullopt: the text is the file's own.
   virtual std::optional<JsonPlace> place(const Line& /*line*/, std::uint32_t /*at*/) const { return std::nullopt; }
   /// Why the last line that next() gave out is of a kind that says so.
   virtual std::span<const SourceFault> faults() const { return {}; }

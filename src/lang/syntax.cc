@@ -33,7 +33,7 @@ Value<T> wrapped(const Word& word) {
 template <class T>
 Value<T> positive(const Word& word) {
   auto value = wrapped<T>(word);
-  if (value && value->value == 0) return bad("{word} is too small; the least is 1");
+  if (value && value->value == 0) return bad("{word} is too small; the smallest is 1");
   return value;
 }
 
@@ -187,8 +187,8 @@ Value<std::uint32_t> word_or_number(const Word& word, std::span<const pfkey::Wor
   if (const auto n = pfkey::find_number(table, word.text)) return *n;
   if (largest && looks_numeric(word.text)) return number<std::uint32_t>(word, "a number", *largest);
   const auto names = pfkey::all_names(table);
-  if (names.size() == 1) return bad(fmt::format("Unknown {} {{word}}; there is only {}", what, names[0]));
-  return bad(fmt::format("Unknown {} {{word}}; there are {}{}", what, table::listed(names, "and"),
+  if (names.size() == 1) return bad(fmt::format("Unknown {} {{word}}; expected {}", what, names[0]));
+  return bad(fmt::format("Unknown {} {{word}}; expected {}{}", what, table::listed(names, "or"),
                          suggestion(kind, word.text, names)));
 }
 

@@ -13,11 +13,11 @@ Value<pfkey::Mark> SyntaxBase<pfkey::Mark>::read(Words words, ReadContext&) {
   const auto slash = text.find('/');
   const auto part = [&](std::string_view piece) { return number<std::uint32_t>(Word{piece, 0, Word::Kind::bare}); };
   const auto value = part(text.substr(0, slash));
-  if (!value) return bad("{word} is not a mark: a number of 32 bits is needed, or VALUE/MASK");
+  if (!value) return bad("{word} is not a mark: a 32-bit number or VALUE/MASK is needed");
   if (slash == std::string_view::npos) return pfkey::Mark{*value, UINT32_MAX};
   const auto mask = part(text.substr(slash + 1));
-  if (!mask) return bad("{word} has no number of 32 bits after its / for the mask");
-  if ((*value & ~*mask) != 0) return bad("{word} has bits that its mask leaves out: drop them or widen the mask");
+  if (!mask) return bad("{word} needs a mask, a 32-bit number, after the /");
+  if ((*value & ~*mask) != 0) return bad("{word} has bits outside its mask: drop them or widen the mask");
   return pfkey::Mark{*value, *mask};
 }
 template <>
@@ -44,7 +44,7 @@ Value<std::string> device_name(const Word& word, std::size_t which) {
 
 template <>
 Value<Df> SyntaxBase<Df>::read(Words words, ReadContext&) {
-  const auto df = word_or_number(words[0], pfkey::df_words(), "way with the DF bit", Foreign::value);
+  const auto df = word_or_number(words[0], pfkey::df_words(), "DF setting", Foreign::value);
   if (!df) return std::unexpected(df.error());
   return Df{static_cast<std::uint8_t>(*df)};
 }

@@ -23,16 +23,16 @@ Value<std::size_t> key_bits(std::string_view text, std::size_t digits) {
   std::size_t bits = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), bits);
   const bool whole = end == text.data() + text.size();
-  // Not shown as it stands: a slash that slipped into a key has the rest of the key behind it.
+  // Not shown: a slash that slipped into a key has the rest of the key behind it.
   constexpr std::size_t kMost = 65535;
   if (whole && (ec == std::errc::result_out_of_range || bits > kMost))
-    return bad(fmt::format("bit length {} or more is too big for the {} bits that were given", kMost, digits * 4));
+    return bad(fmt::format("bit length {} or more is too big for the {} bits of the key", kMost, digits * 4));
   if (text.empty() || ec != std::errc() || !whole)
-    return bad("what stands after the / is not a bit specifier: a decimal number is needed");
-  if (bits == 0) return bad("a key of 0 bits is none");
+    return bad("the text after the / is not a bit specifier: a decimal number is needed");
+  if (bits == 0) return bad("a key cannot have 0 bits");
   // An odd digit may be filled up to an octet, as it is without a number.
   if ((bits + 3) / 4 > digits && bits != (digits + 1) / 2 * 8)
-    return bad(fmt::format("bit length {} is too big for the {} bits that were given", bits, digits * 4));
+    return bad(fmt::format("bit length {} is too big for the {} bits of the key", bits, digits * 4));
   return bits;
 }
 
@@ -53,8 +53,8 @@ Value<KeyValue> read_key(std::string_view digits, std::string& warning) {
           fmt::format("the key has {} bits; the last {} are dropped", digits.size() * 4, digits.size() * 4 - bits);
   } else if (digits.size() % 2 != 0) {
     warning = fmt::format(
-        "the key has {} digits, an odd number: a 0 is added at its end. If a digit was lost, add it; if none was, /{} "
-        "behind the key says so",
+        "the key has {} digits, an odd number: a 0 is added at its end. If a digit is missing, add it; if not, put /{} "
+        "after the key",
         digits.size(), bits);
   }
   const auto not_hex = [] { return bad(fmt::format("the value is not a hex string: {}", kConvertText)); };
@@ -69,7 +69,7 @@ Value<KeyValue> read_key(std::string_view digits, std::string& warning) {
   return key;
 }
 
-// What stands behind the @ is no key, and what stands in the file is.
+// The text after the @ is not a key, but the file's is.
 Value<KeyValue> read_key_file(const Word& word, ReadContext& context) {
   auto reference = unescape(word);
   if (!reference || reference->size() < 2) return bad("the name of a file is missing after the @");
@@ -78,7 +78,7 @@ Value<KeyValue> read_key_file(const Word& word, ReadContext& context) {
   if (!text) return bad(std::move(text.error().text));
   std::string warning;
   auto key = read_key(chars_of(std::as_const(text->buffer).bytes().first(text->length)), warning);
-  if (!key) return bad(fmt::format("the first line of the file is no key: {}", key.error().message));
+  if (!key) return bad(fmt::format("the first line of the file is not a key: {}", key.error().message));
   context.warning = std::move(text->reservation);
   if (!warning.empty()) context.warning += (context.warning.empty() ? "" : "; ") + warning;
   return key;
@@ -107,7 +107,7 @@ Value<Identity> SyntaxBase<Identity, false, 2>::read(Words words, ReadContext&) 
   if (!type) return std::unexpected(type.error());
   Identity identity{static_cast<pfkey::IdentityType>(*type), {}};
   auto text = unescape(words[1]);
-  if (!text) return bad("{word} has a wrong escape; \\\\ \\\" \\n \\r \\t and \\xHH are known", 1);
+  if (!text) return bad("{word} has an invalid escape; \\\\ \\\" \\n \\r \\t and \\xHH are valid", 1);
   constexpr std::size_t kLongest = 4096;
   if (text->size() > kLongest) return bad(fmt::format("the identity is longer than {} characters", kLongest), 1);
   identity.text = std::move(*text);

@@ -23,7 +23,7 @@ using S = SaSpec;
 constexpr Verbs kAll = kWriters | kFinders;
 constexpr Verbs kPairing = bit(Verb::add) | bit(Verb::update);
 
-// What files may say and has to stay: the extensions of the original and those that came first, each with all of its
+// What files may say and must stay: the extensions of the original and those that came first, each with all of its
 // names and the commands that act on it. One that is added later needs no row here.
 constexpr KeywordRow kExpected[] = {
     {"spi", "", &S::spi, kAll},
@@ -127,7 +127,7 @@ TEST(Keywords, AreSecretOnlyIfTheyAreKeys) {
 
 TEST(Keywords, SayHowManyWordsTheyTake) {
   for (const Keyword& row : keywords()) {
-    std::size_t expected = 0;  // As many as stand for them in the help.
+    std::size_t expected = 0;  // The number of lines for them in the help.
     text::for_each_word(metavar(row), [&](std::string_view) { ++expected; });
     EXPECT_EQ(value_words(row), expected) << row.name();
   }
@@ -240,7 +240,7 @@ TEST(Help, ListsEveryCommand) {
   EXPECT_LE(longest_line(help), 80u);
 }
 
-TEST(Help, TellsOfEachCommandWhatItTakes) {
+TEST(Help, ShowsWhatEachCommandTakes) {
   for (const CommandRow& command : commands())
     text::for_each_word(command.names, [&](std::string_view name) {
       const std::string help = help_topic(name);
@@ -271,14 +271,14 @@ TEST(Help, ListsEveryExtension) {
   EXPECT_LE(longest_line(help), 80u);
 }
 
-TEST(Help, TellsOfOneExtensionUnderAnyName) {
+TEST(Help, ShowsOneExtensionUnderAnyName) {
   const std::string expected =
       "  dst, dstaddr, daddr, dst6, dstaddr6, daddr6  ADDRESS|NAME\n        Destination address of the SA.\n";
   EXPECT_EQ(help_topic("dst"), expected);
   EXPECT_EQ(help_topic("daddr6"), expected);
 }
 
-TEST(Help, IsEmptyForWhatIsNotThere) {
+TEST(Help, IsEmptyForAnUnknownTopic) {
   for (const std::string_view topic : {"", "dest", "ADD", "flags", "esp"}) EXPECT_EQ(help_topic(topic), "") << topic;
 }
 

@@ -15,7 +15,7 @@ std::optional<T> unless_zero(V v) {
 
 Host literal(const Address& a) { return {.literal = a, .name = {}}; }
 
-// A reply counts key and salt apart and brings the explicit IV by itself; the language has them in one string.
+// A reply counts key and salt separately and has the explicit IV apart; the language has them in one string.
 KeyValue joined_key(pfkey::Key&& key, const std::optional<pfkey::Key>& iv) {
   const auto bits = static_cast<std::uint16_t>(key.bits + key.reserved + (iv ? iv->bits : 0));
   if (!iv) return {std::move(key.material), bits};
@@ -38,7 +38,7 @@ void ports_to_spec(std::uint8_t proto, std::uint16_t from, std::uint16_t to, std
     const auto number = pfkey::icmp_of_port(port);
     return number ? std::optional(IcmpNumber{static_cast<std::uint8_t>(*number)}) : std::nullopt;
   };
-  // A code without a type, which some other program has given, is left to the port words.
+  // A code without a type, which some other program has set, is expressed with the port keywords.
   const bool icmp = pfkey::is_icmp(proto) && from != 0 && from <= pfkey::kIcmpZero && to <= pfkey::kIcmpZero;
   if (icmp) {
     s.icmp_type = icmp_number(from), s.icmp_code = icmp_number(to);
@@ -64,7 +64,7 @@ void traffic_to_spec(const pfkey::Message& m, SaSpec& s) {
 void natt_to_spec(const pfkey::Message& m, SaSpec& s) {
   if (!m.natt_local && !m.natt_remote) return;
   s.encap = Encapsulation::udp;
-  // One of the two words must stand, or `encap udp` alone would be refused: the port, even if it is 0.
+  // One of the two words must be given, or `encap udp` would be refused: the port, even if it is 0.
   if (m.natt_local && !is_unspecified(m.natt_local->address)) s.nat_local = literal(m.natt_local->address);
   if (m.natt_local && (m.natt_local->port != 0 || !s.nat_local)) s.nat_local_port = Port{m.natt_local->port};
   if (m.natt_remote && !is_unspecified(m.natt_remote->address)) s.nat_remote = literal(m.natt_remote->address);

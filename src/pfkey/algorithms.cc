@@ -1,6 +1,6 @@
 // THE table of algorithms:
 // 1. kTable has a row for each: number, names, mode, key sizes, IV, ICV, padding, standing, and its names elsewhere.
-// 2. well_formed() is checked at compile time: no row contradicts itself, no two have one number, and one of each kind
+// 2. well_formed() is checked at compile time: no row contradicts itself, no two share a number, and one of each kind
 //    is the best for manual keys.
 // 3. kNames finds a row by any of its names, kRows by its number.
 // 4. icv_sizes() and key_sizes() are the words that messages and documents have for a row's numbers.

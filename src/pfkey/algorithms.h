@@ -60,23 +60,23 @@ struct Algorithm {
   constexpr bool material_fits(unsigned bits, unsigned reserved) const {
     return bits > reserved + salt_bits && key_fits(bits - reserved - salt_bits);
   }
-  /// It may be cut to an ICV of so many bits: those of its RFC, the 96 that all had before RFC 4868, or all there are.
+  /// It may be cut to an ICV of that many bits: those of its RFC, the 96 of all before RFC 4868, or the full length.
   constexpr bool icv_fits(unsigned bits) const {
     return kind == AlgorithmKind::auth && (bits == icv * 8u || bits == kShortIcv || bits == max_bits);
   }
   /// The algorithm works with such a key: HMAC does with any (RFC 2104 section 3), of which whole octets and
-  /// kLeastHmacBits are asked for.
+  /// kLeastHmacBits are required.
   constexpr bool key_works(unsigned bits) const {
     return key_fits(bits) || (mode == Mode::hmac && bits >= kLeastHmacBits && bits % 8 == 0);
   }
 };
 
-/// Nothing vouches for what an SA with these lets in; nullptr: it has none such.
+/// Without integrity an SA with these accepts forged packets; nullptr: it has no such algorithm.
 constexpr bool without_integrity(const Algorithm* cipher, const Algorithm* mac) {
   return !mac && !(cipher && cipher->combined());
 }
 
-/// A counter mode that nothing vouches for: any bit of a packet can be flipped on its way (RFC 3686 section 7).
+/// A counter mode without integrity: any bit of a packet can be flipped in transit (RFC 3686 section 7).
 constexpr bool counter_alone(const Algorithm* cipher, const Algorithm* mac) {
   return cipher && cipher->counter() && without_integrity(cipher, mac);
 }
@@ -103,7 +103,7 @@ std::string algorithm_name(AlgorithmKind kind, std::uint8_t number);
 /// "96, 128 or 256 bits": the lengths that its ICV can have.
 std::string icv_sizes(const Algorithm& algorithm);
 
-/// "128, 192 or 256 bits plus a 32-bit salt": the key sizes as a person would say them.
+/// "128, 192 or 256 bits plus a 32-bit salt": the key sizes in words.
 std::string key_sizes(const Algorithm& algorithm);
 
 }  // namespace ipseckey::pfkey

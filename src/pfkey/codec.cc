@@ -40,7 +40,7 @@ const Extension* find(std::uint16_t id) {
   return nullptr;
 }
 
-// GET and DUMP carry keys only in replies, and those count salt apart from the key.
+// GET and DUMP carry keys only in replies, which count the salt separately from the key.
 bool keys_as_in_reply(Type type) { return type == Type::get || type == Type::dump; }
 
 struct Fault {
@@ -53,10 +53,10 @@ std::optional<Fault> read_extension(Reader& in, Message& m) {
   in.host(units);
   in.host(id);
   const Extension* row = find(id);
-  if (in.ok() && !row) return Fault{Diagnostic::unknown_ext, fmt::format("extension {} is not known", id)};
-  if (units == 0) return Fault{Diagnostic::bad_extlen, "an extension has no length"};
+  if (in.ok() && !row) return Fault{Diagnostic::unknown_ext, fmt::format("extension {} is unknown", id)};
+  if (units == 0) return Fault{Diagnostic::bad_extlen, "the length of an extension is 0"};
   Reader body(in.take(units * kUnit - 4));
-  if (!in.ok()) return Fault{Diagnostic::bad_extlen, "an extension runs past the end"};
+  if (!in.ok()) return Fault{Diagnostic::bad_extlen, "an extension runs past the end of the message"};
 
   bool repeated = false;
   std::visit(
@@ -66,8 +66,8 @@ std::optional<Fault> read_extension(Reader& in, Message& m) {
         if (!repeated) wire::extension_fields(body, slot.emplace(), keys_as_in_reply(m.type));
       },
       row->slot);
-  if (repeated) return Fault{row->duplicate, fmt::format("{} stands twice", row->name)};
-  if (!body.ok()) return Fault{row->malformed, fmt::format("{} is short or has a bad value", row->name)};
+  if (repeated) return Fault{row->duplicate, fmt::format("{} appears twice", row->name)};
+  if (!body.ok()) return Fault{row->malformed, fmt::format("{} is too short or has a bad value", row->name)};
   return std::nullopt;
 }
 
@@ -86,9 +86,9 @@ std::expected<Message, Malformed> decode(Bytes wire) {
   header(in, m, units);
   if (!in.ok()) return std::unexpected(Malformed{EINVAL, Diagnostic::none, "no PF_KEY v2 header", m.header()});
   if (units * kUnit != wire.size())
-    return std::unexpected(Malformed{EMSGSIZE, Diagnostic::none,
-                                     fmt::format("{} bytes came, the header says {}", wire.size(), units * kUnit),
-                                     m.header()});
+    return std::unexpected(
+        Malformed{EMSGSIZE, Diagnostic::none,
+                  fmt::format("{} bytes arrived, but the header says {}", wire.size(), units * kUnit), m.header()});
   while (in.remaining() > 0)
     if (auto fault = read_extension(in, m))
       return std::unexpected(Malformed{EINVAL, fault->diagnostic, std::move(fault->text), m.header()});

@@ -16,7 +16,7 @@ namespace ipseckey::pfkey {
 inline constexpr std::size_t kHeaderSize = 16;             ///< Bytes.
 inline constexpr std::size_t kMaxMessageSize = 65535 * 8;  ///< Bytes: the length field counts 64-bit words.
 
-/// Why bytes are no message, in the terms of the error reply that PF_KEY owes the sender.
+/// Why bytes are not a message, in the terms of the error reply that PF_KEY owes the sender.
 struct Malformed {
   std::uint8_t error;  ///< errno: EINVAL or EMSGSIZE.
   Diagnostic diagnostic;
@@ -28,7 +28,7 @@ struct Malformed {
 /// The caller wipes `wire`, which may hold keys.
 std::expected<Message, Malformed> decode(Bytes wire);
 
-/// Writes m to the front of out and gives its size in bytes, a multiple of 8. Fails when it does not fit.
+/// Writes m to the front of out and returns its size in bytes, a multiple of 8. Fails when it does not fit.
 /// The caller wipes `out`, which may hold keys.
 Result<std::size_t> encode(const Message& m, MutableBytes out);
 

@@ -97,7 +97,7 @@ TEST(CodecRefuses, BadExtensions) {
 }
 
 // Section 4's codes; those of NATT_LOC and NATT_REM are Solaris' too, which never sends them.
-TEST(CodecRefuses, EachExtensionWhenItStandsTwice) {
+TEST(CodecRefuses, EachExtensionThatAppearsTwice) {
   struct Twice {
     std::uint16_t id;
     D diagnostic;
@@ -158,7 +158,7 @@ TEST(CodecRefuses, BadHeaders) {
 
 // A reply has the explicit IV beside the key; who saves the SA joins them, and no key has room for more than 256
 // octets.
-TEST(CodecRefuses, KeyAndInitialIvThatAreNoKeyTogether) {
+TEST(CodecRefuses, KeyAndInitialIvThatTogetherAreNotAKey) {
   for (const auto& [key, iv, fits] : {std::tuple{256, 8, false}, std::tuple{249, 8, false}, std::tuple{8, 249, false},
                                       std::tuple{248, 8, true}, std::tuple{8, 248, true}}) {
     Message m = samples::header(Type::get, SaType::esp, 1, 0x1092);
@@ -185,7 +185,7 @@ TEST(CodecRefuses, WithoutAByteOfTheMessage) {
     EXPECT_EQ(m.error().text.find("0102"), std::string::npos) << row.name;
   }
   EXPECT_EQ(decode(wire("02 00 08 00 41 00 00 00 0102030405060708")).error().text,
-            "KEY_AUTH is short or has a bad value");
+            "KEY_AUTH is too short or has a bad value");
 }
 
 }  // namespace

@@ -271,7 +271,7 @@ TEST(Codec, ExtensionsComeInAnyOrder) {
   EXPECT_EQ(m->sa->spi, 0x2112u);
 }
 
-TEST(Codec, EveryExtensionAtOnceComesBack) {
+TEST(Codec, EveryExtensionAtOnceIsReadBack) {
   const Message all = samples::everything();
   for (const Extension& row : extensions())
     std::visit([&](auto member) { EXPECT_TRUE((all.*member).has_value()) << row.name; }, row.slot);

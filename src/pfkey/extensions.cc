@@ -40,7 +40,7 @@ struct Condition {
 bool is_tunnel(const Message& m) { return m.inner_src && m.inner_dst; }
 constexpr std::array kConditions = {
     Condition{"", [](const Message&) { return true; }},
-    Condition{"is for tunnels of ESP: give isrc and idst",
+    Condition{"is for ESP tunnels: give isrc and idst",
               [](const Message& m) { return is_tunnel(m) && m.satype == SaType::esp; }},
     Condition{"is for tunnels: give isrc and idst", is_tunnel},
     Condition{"is for tunnels with IPv4 outside: IPv6 headers have no such bit",
@@ -72,7 +72,8 @@ std::uint32_t usual_icv(std::uint8_t auth) {
 }
 
 std::string_view stays_as_added(const Extension& row) {
-  return sentence_of(row, [](const Kept& kept) { return fmt::format("`{}` stays as the SA was added", kept.keyword); });
+  return sentence_of(
+      row, [](const Kept& kept) { return fmt::format("`{}` cannot be changed after the SA was added", kept.keyword); });
 }
 
 bool fits(Needs needs, const Message& sa) { return condition(needs).met(sa); }

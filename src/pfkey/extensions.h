@@ -26,7 +26,7 @@ struct Shown {
 
 /// What an UPDATE of a complete SA does about an extension.
 enum class OnUpdate : std::uint8_t {
-  ignored,   ///< Nothing; or whoever keeps the SA has its own way.
+  ignored,   ///< Nothing; or the SADB has its own way.
   replaces,  ///< Its value is the new one.
   refused,   ///< It may only say what the SA has.
 };
@@ -50,8 +50,8 @@ struct Extension {
   std::uint16_t id;       ///< sadb_ext_type.
   std::string_view name;  ///< As in RFC 2367 or Solaris, prefix SADB_EXT_ or SADB_X_EXT_ left out.
   Slot slot;
-  Diagnostic duplicate = Diagnostic::none;  ///< When it stands twice; none: plain EINVAL.
-  Diagnostic malformed = Diagnostic::none;  ///< When it is short or has a bad value.
+  Diagnostic duplicate = Diagnostic::none;  ///< When it appears twice; none: plain EINVAL.
+  Diagnostic malformed = Diagnostic::none;  ///< When it is too short or has a bad value.
   Shown shown = {};
   std::optional<Kept> kept = {};  ///< nullopt: it is not kept, or it has a place of its own in an SA.
 };
@@ -64,7 +64,7 @@ namespace table {
 using D = Diagnostic;
 using enum OnUpdate;
 using enum Needs;
-inline constexpr Shown kElsewhere = {};  ///< How it is shown is said elsewhere.
+inline constexpr Shown kElsewhere = {};  ///< Other code shows it.
 inline constexpr std::uint32_t kMost16 = UINT16_MAX;
 
 template <std::uint32_t value>
@@ -137,7 +137,7 @@ inline constexpr auto kExtensions = [] {
         Kept{.on_update = refused,
              .keyword = "output-mark",
              .only_linux =
-                 "`output-mark` is for the kernel's SAs: what ipsecd sends has the mark of its option --mark"}},
+                 "`output-mark` is for the kernel's SAs: ipsecd marks all its packets with its option --mark"}},
       E{0x8c,
         "DEVICE",
         &M::device,
@@ -146,7 +146,7 @@ inline constexpr auto kExtensions = [] {
         {"device", "dev", "{}"},
         Kept{.on_update = refused,
              .keyword = "dev",
-             .only_linux = "`dev` is for the kernel's SAs: ipsecd does not know by which device a packet goes"}},
+             .only_linux = "`dev` is for the kernel's SAs: ipsecd does not know which device a packet uses"}},
       E{0x8d,
         "DF",
         &M::df,
@@ -177,7 +177,7 @@ inline constexpr auto kExtensions = [] {
         {"offload", "offload", "{} {}"},
         Kept{.on_update = refused,
              .keyword = "offload",
-             .only_linux = "`offload` is for the kernel's SAs: ipsecd does the work of its SAs itself"}},
+             .only_linux = "`offload` is for the kernel's SAs: ipsecd processes its SAs itself"}},
       E{0x86, "REMARK", &M::remark},
       E{0x87, "TRAFFIC", &M::traffic},
   };
@@ -205,19 +205,20 @@ void for_each_extension(F f) {
 /// The row of a member.
 const Extension& extension_of(const Slot& slot);
 
-/// "`icv` stays as the SA was added": why an UPDATE may not change what that row is about. It outlives every reply.
+/// "`icv` cannot be changed after the SA was added": why an UPDATE may not change what that row is about. It outlives
+/// every reply.
 std::string_view stays_as_added(const Extension& row);
 
 /// Whether the SA that an ADD describes, or a reply tells, is what the row's value needs to mean something.
 bool fits(Needs needs, const Message& sa);
 
-/// What is wrong with the numbers of an ADD or an UPDATE by themselves; empty: nothing. It outlives every reply.
+/// The error in the numbers of an ADD or an UPDATE by themselves; empty: none. It outlives every reply.
 std::string_view wrong_number(const Message& request);
 
 /// What an ADD says that means nothing for such an SA; empty: nothing. It outlives every reply.
 std::string_view meaningless(const Message& add);
 
-/// Why our engine refuses what only the kernel can do; empty: nothing of that is asked. It outlives every reply.
+/// Why our engine refuses what only the kernel can do; empty: none of it is requested. It outlives every reply.
 std::string_view only_for_linux(const Message& request);
 
 /// Leaves out of an ADD each number that its SA has without a word.

@@ -1,6 +1,6 @@
 #pragma once
 /// The fields of each extension, once, in wire order: what the codec runs with a Reader or with a Writer (Io). A field
-/// that is short or has a bad value makes the Reader fail. Layouts: RFC 2367 section 2.3, Solaris' net/pfkeyv2.h.
+/// that is too short or has a bad value makes the Reader fail. Layouts: RFC 2367 section 2.3, Solaris' net/pfkeyv2.h.
 #include <sys/socket.h>
 
 #include <concepts>

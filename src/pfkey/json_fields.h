@@ -43,7 +43,7 @@ template <>
 inline constexpr std::tuple kJsonFields<Lifetime>{
     JsonField{"allocations", &Lifetime::allocations}, JsonField{"bytes", &Lifetime::bytes},
     JsonField{"addtime", &Lifetime::addtime}, JsonField{"usetime", &Lifetime::usetime}};
-/// Text that is no ASCII may be no UTF-8 either, and then JSON cannot hold it: the octets stand beside it in "hex".
+/// Text that is not ASCII may not be UTF-8 either, and then JSON cannot hold it: its octets are beside it in "hex".
 template <>
 inline constexpr std::tuple kJsonFields<Identity>{JsonField{"type", &Identity::type, kRequired},
                                                   JsonField{"text", &Identity::text}, JsonField{"id", &Identity::id},

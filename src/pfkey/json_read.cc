@@ -1,7 +1,7 @@
 // How an SA is read:
-// 1. rows() joins the tables of json_fields.h: what may stand in the object, and who reads it.
+// 1. rows() joins the tables of json_fields.h: what may be in the object, and which function reads it.
 // 2. JsonSaReader goes through the members. Structures are read by their own tables, keys from their digits.
-// 3. settle() looks at what several members say together: flags and their names, both ends, mode, window.
+// 3. settle() checks what several members say together: flags and their names, both ends, mode, window.
 #include "pfkey/json_read.h"
 
 #include <fmt/format.h>
@@ -64,7 +64,7 @@ class JsonSaReader : private JsonValues {
 
 namespace {
 
-/// What may stand in an object; one of the readers is set.
+/// What may be in an object; one of the readers is set.
 struct Row {
   std::string_view name;
   void (JsonSaReader::*read)(const JsonNode& node) = nullptr;
@@ -147,8 +147,7 @@ void JsonSaReader::read(std::span<const std::string_view> beside) {
 bool JsonSaReader::take_part(const JsonNode& key, const JsonKeyPart& row, Part& out) {
   const JsonNode *const bits = tree_.find(key, row.bits), *const digits = tree_.find(key, row.digits);
   if (!digits && bits)
-    fault(key, fmt::format("\"{}\" is missing: this text was written without the digits of keys, "
-                           "as by -p and by monitor",
+    fault(key, fmt::format("\"{}\" is missing: this JSON was written without keys, for example with -p or by monitor",
                            row.digits));
   if (!digits || !expect(*digits, Kind::string, "hexadecimal digits, as a string,")) return false;
   if (digits->length % 2 != 0 || digits->length / 2 > Secret::kMaxSize || !digits->plain || digits->length == 0) {
@@ -161,7 +160,7 @@ bool JsonSaReader::take_part(const JsonNode& key, const JsonKeyPart& row, Part& 
   if (!bits) return true;
   if (!take(*bits, said)) return false;
   if ((said + 7u) / 8 != out.octets) {
-    fault(*bits, fmt::format("\"{}\" has {} bits, this says {}: leave this out, or mend what is wrong", row.digits,
+    fault(*bits, fmt::format("\"{}\" has {} bits, but this says {}: remove this member or correct it", row.digits,
                              out.bits, said));
     return false;
   }
@@ -176,7 +175,7 @@ Secret JsonSaReader::material(std::initializer_list<Part> parts) {
   std::size_t at = 0;
   for (const Part& part : parts) {
     if (part.digits && !json_octets(tree_.raw(*part.digits), out.bytes().subspan(at, part.octets)))
-      fault(*part.digits, "hexadecimal digits alone are expected here");
+      fault(*part.digits, "only hexadecimal digits are expected here");
     at += part.octets;
   }
   return out;
@@ -199,7 +198,7 @@ void JsonSaReader::key(const JsonNode& node, std::optional<Key> Message::* place
   if (itself.octets + salt.octets + iv.octets > Secret::kMaxSize)
     return fault(node, fmt::format("a key, with salt and IV, has at most {} octets", Secret::kMaxSize));
   if ((salt.bits > 0 || iv.bits > 0) && (itself.bits % 8 != 0 || salt.bits % 8 != 0))
-    return fault(node, "a key with a salt or an IV behind it has whole octets");
+    return fault(node, "a key that is followed by a salt or an IV must be whole octets");
   m_.*place =
       Key{static_cast<std::uint16_t>(itself.bits), static_cast<std::uint16_t>(salt.bits), material({itself, salt})};
   if (iv.bits > 0) m_.initial_iv = Key{static_cast<std::uint16_t>(iv.bits), 0, material({iv})};
@@ -266,8 +265,7 @@ void JsonSaReader::settle_flags() {
   std::uint32_t with_names = 0;
   for (const Word& word : flag_words()) with_names |= word.number;
   if (flags_ && named_flags_ && (*flags_ & with_names) != *named_flags_)
-    fault(*tree_.find(tree_.root(), "flags"),
-          "\"flags\" and \"flag_names\" do not say the same: leave one of them out");
+    fault(*tree_.find(tree_.root(), "flags"), "\"flags\" and \"flag_names\" differ: remove one of them");
   m_.sa->flags = flags_ ? *flags_ : named_flags_.value_or(0);
 }
 
@@ -275,7 +273,7 @@ void JsonSaReader::settle_flags() {
 void JsonSaReader::settle_ends(std::optional<Endpoint>& src, std::optional<Endpoint>& dst, const char* src_proto) {
   if (!src || !dst || src->proto == dst->proto) return;
   if (src->proto != 0 && dst->proto != 0)
-    return fault(tree_.on_the_way(src_proto), "both ends have one protocol, and here are two");
+    return fault(tree_.on_the_way(src_proto), "both ends must have the same protocol");
   src->proto = dst->proto = std::max(src->proto, dst->proto);
 }
 
@@ -287,7 +285,7 @@ void JsonSaReader::settle_tunnel() {
     if (end.prefix != 0 && end.prefix != end.address.bits()) {
       const auto* const row = std::ranges::find(kJsonExtensions, Slot(place), &JsonExtension::slot);
       fault(*tree_.find(tree_.root(), row->name),
-            "an outer address has no prefix; a tunnel's traffic is in inner_src and inner_dst");
+            "an outer address has no prefix; a tunnel's prefixes are in inner_src and inner_dst");
     }
     end.prefix = 0;
   }

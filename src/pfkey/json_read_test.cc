@@ -50,7 +50,7 @@ Message all_of_an_sa() {
   return m;
 }
 
-TEST(JsonRead, GivesBackWhatIsWritten) {
+TEST(JsonRead, ReturnsWhatWasWritten) {
   for (const auto& make : {samples::tunnel_sa, all_of_an_sa}) {
     Message m = make();
     m.seq = m.pid = 0;
@@ -61,7 +61,7 @@ TEST(JsonRead, GivesBackWhatIsWritten) {
   }
 }
 
-TEST(JsonRead, OctetsComeBackThroughHexadecimal) {
+TEST(JsonRead, OctetsAreRestoredFromHexadecimal) {
   Message m = samples::tunnel_sa();
   m.seq = m.pid = 0;
   m.src_identity = Identity{IdentityType::x_dn, 0, "a\xff\\\"\n"};
@@ -70,7 +70,7 @@ TEST(JsonRead, OctetsComeBackThroughHexadecimal) {
   EXPECT_TRUE(back.m == m);
 }
 
-TEST(JsonRead, WhatIsLeftOutIsAsGood) {
+TEST(JsonRead, OmittedMembersAreOptional) {
   const Read back =
       read(R"({"satype": "ESP", "spi": 1, "dst": {"address": "::ffff:192.0.2.2"}, "flag_names": ["inbound"],
       "encr_alg": {"number": 20}, "auth_alg": {"name": "sha256"}, "encr_key": {"hex": "00FF"},
@@ -108,17 +108,17 @@ TEST(JsonRead, SaysWhatIsExpected) {
            Case{R"({"spi": 1.0})", "/spi: a whole number from 0 to 4294967295 is expected here"},
            Case{R"({"spi": "1"})", "/spi: a whole number from 0 to 4294967295 is expected here, without quotes"},
            Case{R"({"spi": null})", "/spi: a whole number from 0 to 4294967295 is expected here"},
-           Case{R"({"spi": 1, "spi": 2})", "/spi: this member stands twice; say which one is meant"},
+           Case{R"({"spi": 1, "spi": 2})", "/spi: this member appears twice; remove one"},
            Case{R"({"src": {"address": "::1", "address": "::1"}})",
-                "/src/address: this member stands twice; say which one is meant"},
+                "/src/address: this member appears twice; remove one"},
            Case{R"({"encr_alg": {"name": "aes", "number": 12, "name": "aes"}})",
-                "/encr_alg/name: this member stands twice; say which one is meant"},
+                "/encr_alg/name: this member appears twice; remove one"},
            Case{R"({"satype": "eps"})", "/satype: unknown word (eps)"},
            Case{R"({"state": 1})", "/state: a word, as a string, is expected here"},
            Case{R"({"mode": "beet"})", "/mode: unknown mode (beet)"},
            Case{R"({"flag_names": ["inbuond"]})", "/flag_names/0: unknown flag (inbuond)"},
            Case{R"({"flags": 16384, "flag_names": ["outbound"]})",
-                "/flags: \"flags\" and \"flag_names\" do not say the same: leave one of them out"},
+                "/flags: \"flags\" and \"flag_names\" differ: remove one of them"},
            Case{R"({"esn": 1})", "/esn: true or false is expected here"},
            Case{R"({"replay_value": "1"})",
                 "/replay_value: a whole number from 0 to 18446744073709551615 is expected here, without quotes"},
@@ -132,9 +132,9 @@ TEST(JsonRead, SaysWhatIsExpected) {
            Case{R"({"inner_src": {"address": "::1", "prefix": 129}})",
                 "/inner_src/prefix: a whole number from 0 to 128 is expected here"},
            Case{R"({"src": {"address": "192.0.2.1", "prefix": 24}})",
-                "/src: an outer address has no prefix; a tunnel's traffic is in inner_src and inner_dst"},
+                "/src: an outer address has no prefix; a tunnel's prefixes are in inner_src and inner_dst"},
            Case{R"({"src": {"address": "::1", "proto": 6}, "dst": {"address": "::2", "proto": 17}})",
-                "/src/proto: both ends have one protocol, and here are two"},
+                "/src/proto: both ends must have the same protocol"},
            Case{R"({"mode": "tunnel"})", "/mode: a tunnel needs inner_src or inner_dst, or both"},
            Case{R"({"mode": "transport", "inner_src": {"address": "::1"}})",
                 "/mode: an SA with inner_src or inner_dst is a tunnel"},
@@ -142,7 +142,7 @@ TEST(JsonRead, SaysWhatIsExpected) {
            Case{R"({"mark": {"mask": 1}})", "/mark: \"value\" is missing"},
            Case{R"({"offload": {"mode": "software", "device": "eth0"}})", "/offload/mode: unknown word (software)"},
            Case{R"({"offload": {"mode": "crypto", "device": "a\u0000"}})",
-                "/offload/device: no text here can hold the character \\u0000"},
+                "/offload/device: a text must not contain the character \\u0000"},
            Case{R"({"src_identity": {"type": "fqdn"}})", "/src_identity: \"text\" is missing"},
            Case{R"({"src_identity": {"type": "fqdn", "hex": "6"}})",
                 "/src_identity/hex: an even number of hexadecimal digits is expected here, without an octet 00"},
@@ -152,30 +152,29 @@ TEST(JsonRead, SaysWhatIsExpected) {
            Case{R"({"encr_alg": "aes"})", "/encr_alg: an object with \"name\" or \"number\" is expected here"},
            Case{R"({"encr_alg": {}})", "/encr_alg: \"name\" or \"number\" is missing"},
            Case{R"({"encr_alg": {"name": "aes-gcm", "number": 12}})",
-                "/encr_alg: \"number\" and \"name\" say different algorithms: leave one of them out"},
+                "/encr_alg: \"number\" and \"name\" are different algorithms: remove one of them"},
            Case{R"({"encr_key": {}})", "/encr_key: \"hex\" is missing"},
            Case{R"({"encr_key": {"bits": 128}})",
-                "/encr_key: \"hex\" is missing: this text was written without the digits of keys, as by -p and by "
-                "monitor"},
-           Case{R"({"encr_key": {"hex": "00", "salt_bits": 32}})",
-                "/encr_key: \"salt\" is missing: this text was written without the digits of keys, as by -p and by "
-                "monitor"},
+                "/encr_key: \"hex\" is missing: this JSON was written without keys, for example with -p or by monitor"},
+           Case{
+               R"({"encr_key": {"hex": "00", "salt_bits": 32}})",
+               "/encr_key: \"salt\" is missing: this JSON was written without keys, for example with -p or by monitor"},
            Case{R"({"encr_key": {"hex": "000"}})",
                 "/encr_key/hex: an even number of hexadecimal digits, at most 512, is expected here"},
-           Case{R"({"encr_key": {"hex": "0g"}})", "/encr_key/hex: hexadecimal digits alone are expected here"},
+           Case{R"({"encr_key": {"hex": "0g"}})", "/encr_key/hex: only hexadecimal digits are expected here"},
            Case{R"({"encr_key": {"hex": "0\u0030"}})",
                 "/encr_key/hex: an even number of hexadecimal digits, at most 512, is expected here"},
            Case{R"({"encr_key": {"hex": 12}})", "/encr_key/hex: hexadecimal digits, as a string, is expected here"},
            Case{R"({"encr_key": {"hex": "0000", "bits": 128}})",
-                "/encr_key/bits: \"hex\" has 16 bits, this says 128: leave this out, or mend what is wrong"},
+                "/encr_key/bits: \"hex\" has 16 bits, but this says 128: remove this member or correct it"},
            Case{R"({"encr_key": {"hex": "0000", "bits": 15, "salt": "00"}})",
-                "/encr_key: a key with a salt or an IV behind it has whole octets"},
+                "/encr_key: a key that is followed by a salt or an IV must be whole octets"},
            Case{R"({"auth_key": {"hex": "00", "salt": "00"}})", "/auth_key/salt: unknown member (salt)"},
        })
     EXPECT_THAT(faults(c.text), ElementsAre(c.fault)) << c.text;
 }
 
-// Its name may be anything, a key too: it is no part of a pointer.
+// Its name may be anything, a key too: it is not part of a pointer.
 TEST(JsonRead, AnUnknownMemberIsUnknownHoweverOftenItIsThere) {
   for (const std::string_view parent : {"src", "hard", "mark", "pair", "label", "src_identity", "offload", "traffic",
                                         "encr_alg", "auth_key", "encr_key", "initial_iv"}) {
@@ -204,7 +203,7 @@ TEST(JsonRead, KeysHaveABound) {
               ElementsAre("/encr_key/hex: an even number of hexadecimal digits, at most 512, is expected here"));
 }
 
-TEST(JsonRead, EveryFaultIsSaid) {
+TEST(JsonRead, EveryFaultIsReported) {
   EXPECT_THAT(faults(R"({"spi": true, "hard": {"bytes": "1", "byte": 1}})"),
               ElementsAre("/spi: a whole number from 0 to 4294967295 is expected here",
                           "/hard/bytes: a whole number from 0 to 18446744073709551615 is expected here, without quotes",

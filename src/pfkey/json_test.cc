@@ -128,7 +128,7 @@ TEST(Json, NumbersOf64BitsStayExact) {
                                                R"("addtime":18446744073709551615,"usetime":18446744073709551615})"));
 }
 
-TEST(Json, TextThatIsNoUtf8HasItsOctetsBesideIt) {
+TEST(Json, TextThatIsNotUtf8HasItsOctetsBesideIt) {
   Message m = samples::header(Type::add, SaType::esp, 1, 1);
   m.src_identity = Identity{IdentityType::x_dn, 0, "a\xff"};
   m.dst_identity = Identity{IdentityType::fqdn, 0, "\xc3\xa4"};
@@ -138,7 +138,7 @@ TEST(Json, TextThatIsNoUtf8HasItsOctetsBesideIt) {
                        "\n"));
 }
 
-TEST(Json, AnExplicitIvIsPartOfTheKeyOrStandsAlone) {
+TEST(Json, AnExplicitIvIsPartOfTheKeyOrSeparate) {
   Message m = samples::header(Type::add, SaType::esp, 1, 1);
   m.sa = Sa{1, 0, State::mature, 0, 20, 0};
   m.encrypt_key = samples::key(224, 64, "00112233445566778899aabbccddeeffa1b2c3d40123456789abcdef");

@@ -1,5 +1,5 @@
 // How values are read:
-// 1. Each take() looks at the kind of the node, then at its value; what is wrong becomes a fault at that node.
+// 1. Each take() checks the kind of the node, then its value; an error becomes a fault at that node.
 // 2. A word is looked up in the table that names it in the output, and may be the number itself.
 // 3. Structures are read by take_fields() of json_values.h, row by row of json_fields.h.
 // 4. An algorithm has a number and a name, which must agree.
@@ -53,7 +53,7 @@ bool JsonValues::is_own(const JsonNode& parent, const JsonNode& node, std::vecto
 
 bool JsonValues::twice(const JsonNode& parent, const JsonNode& node) {
   if (tree_.find(parent, tree_.name(node)) == &node) return false;
-  fault(node, "this member stands twice; say which one is meant");
+  fault(node, "this member appears twice; remove one");
   return true;
 }
 
@@ -72,7 +72,7 @@ bool JsonValues::take(const JsonNode& node, std::string& out, std::uint64_t /*mo
   if (!expect(node, Kind::string, "a string")) return false;
   out = tree_.string(node);
   if (out.find('\0') == std::string::npos) return true;
-  fault(node, "no text here can hold the character \\u0000");
+  fault(node, "a text must not contain the character \\u0000");
   return false;
 }
 
@@ -135,7 +135,7 @@ bool JsonValues::take(const JsonNode& node, Offload::Mode& out, std::uint64_t /*
   return take_word(node, offload_words(), out);
 }
 
-// Where the octets stand, the text is what JSON could hold of them.
+// Where there are octets, the text is the part that JSON could hold.
 bool JsonValues::take(const JsonNode& node, Identity& out) {
   if (!take_fields(node, out)) return false;
   const JsonNode* const hex = tree_.find(node, "hex");
@@ -172,7 +172,7 @@ void JsonValues::take_algorithm(const JsonNode& node, AlgorithmKind kind, std::u
     }
   });
   if (named && number.value_or(*named) != *named)
-    return fault(node, "\"number\" and \"name\" say different algorithms: leave one of them out");
+    return fault(node, "\"number\" and \"name\" are different algorithms: remove one of them");
   if (!tree_.find(node, kNumber) && !tree_.find(node, kName)) fault(node, "\"name\" or \"number\" is missing");
   out = named.value_or(number.value_or(0));
 }

@@ -34,7 +34,7 @@ class JsonValues {
   }
   void unknown_member(const JsonNode& node, std::vector<std::string_view> known);
   /// Whether a member's name is one of those, and no other member has it; else that is a fault. A name is looked up
-  /// before anything else is said of its member: a fault's pointer is made of names that are known.
+  /// before any other fault of its member: a fault's pointer consists of names that are known.
   bool is_own(const JsonNode& parent, const JsonNode& node, std::vector<std::string_view> known);
   /// Whether a member of that name, which is a known one, is before this one; that is a fault.
   bool twice(const JsonNode& parent, const JsonNode& node);

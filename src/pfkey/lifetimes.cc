@@ -3,7 +3,7 @@
 // 2. Table collects rows of one cell for each column and prints them aligned; a row without any value is left out.
 // 3. size_rows() and time_rows() make the rows of bytes, flows and seconds; --verbose adds the raw numbers.
 // 4. print_due() works out when the earlier of two time limits is reached.
-// 5. print_default_idle() says which idle limit holds if nobody gave one.
+// 5. print_default_idle() prints the idle limit that applies if none was given.
 #include "pfkey/lifetimes.h"
 
 #include <fmt/format.h>
@@ -102,7 +102,7 @@ void print_due(std::string_view label, const Message& m, const std::optional<Lif
   lines.line(label, text);
 }
 
-// A reply carries an idle limit only if somebody asked for it (doc/reference/pf-key.md).
+// A reply carries an idle limit only if one was set (doc/reference/pf-key.md).
 void print_default_idle(const Message& m, const PrintOptions& options, Lines& lines) {
   if (!options.idles || !m.current || !m.hard || (m.idle && !m.idle->empty())) return;
   const std::uint64_t half = m.hard->addtime / 2;

@@ -7,7 +7,7 @@
 
 namespace ipseckey::pfkey {
 
-/// A limit beyond another one; 0 is no limit.
+/// A limit beyond another one; 0 means no limit.
 constexpr bool above(std::uint64_t limit, std::uint64_t most) { return limit != 0 && most != 0 && limit > most; }
 
 /// A limit that is given replaces the one that was there; 0 leaves it as it is.

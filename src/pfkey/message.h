@@ -113,7 +113,7 @@ inline std::uint8_t tunnel_protocol(const Address& inner) {
 inline std::uint16_t nat_port(const std::optional<Endpoint>& end) { return end && end->port ? end->port : kNatPort; }
 
 /// sadb_key. In ADD and UPDATE `material` is key, salt and explicit IV, `bits` their total and `reserved` the bits of
-/// the IV. In GET and DUMP replies it is key and salt, `bits` those of the key alone and `reserved` those of the salt.
+/// the IV. In GET and DUMP replies it is key and salt, `bits` those of the key and `reserved` those of the salt.
 struct Key {
   std::uint16_t bits = 0;
   std::uint16_t reserved = 0;
@@ -292,11 +292,11 @@ struct Offload {
   bool operator==(const Offload&) const = default;
 };
 
-/// What packets did to an SA besides LIFETIME_CURRENT, in packets; replies alone.
+/// Packet counters of an SA besides LIFETIME_CURRENT; only in replies.
 struct Traffic {
-  std::uint64_t packets = 0;     ///< Protected, or let in.
+  std::uint64_t packets = 0;     ///< Protected, or accepted.
   std::uint64_t last_use = 0;    ///< Seconds since 1970; 0: not used yet.
-  std::uint64_t replayed = 0;    ///< Dropped: the number was let in before.
+  std::uint64_t replayed = 0;    ///< Dropped: the number was accepted before.
   std::uint64_t late = 0;        ///< Dropped: the number lies left of the replay window.
   std::uint64_t corrupt = 0;     ///< Dropped: the ICV was wrong.
   std::uint64_t mismatched = 0;  ///< Dropped: the SA does not cover what was inside, or whom it came from.
@@ -304,7 +304,7 @@ struct Traffic {
   bool operator==(const Traffic&) const = default;
 };
 
-/// What a SADB has to say in words: the cause of a refusal and its cure, or a reservation about what was done.
+/// What a SADB says in words: the cause of a refusal and its cure, or a reservation about what was done.
 struct Remark {
   std::string text;  ///< Clauses without a full stop, no key material, no NUL inside.
   bool operator==(const Remark&) const = default;
@@ -355,7 +355,7 @@ struct Message {
 
   /// The replay window, packets: REPLAY_WINDOW says it, or else SA; 0: none, or not spoken of.
   std::uint32_t window() const { return replay_window ? replay_window->window : sa ? sa->replay : 0; }
-  /// Extended sequence numbers are asked for, or are what the SA has.
+  /// Extended sequence numbers are requested, or the SA has them.
   bool extended() const { return replay_window && replay_window->esn; }
 
   /// A message with this one's header and no extension.

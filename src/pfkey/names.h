@@ -25,7 +25,7 @@ std::span<const Word> identity_words();       ///< Identity types with their syn
 std::span<const Word> encapsulation_words();  ///< What ESP is carried in, by its IP protocol: "udp".
 std::span<const Word> offload_words();        ///< Offload::Mode: "crypto".
 std::span<const Word> df_words();             ///< Df: "copy".
-std::span<const Word> dscp_words();           ///< Those of Dscp that are no DSCP themselves: "keep".
+std::span<const Word> dscp_words();           ///< Those of Dscp that are not a DSCP: "keep".
 
 /// The number that a word of the table stands for, in any case; nullopt: no such word.
 std::optional<std::uint32_t> find_number(std::span<const Word> table, std::string_view word);

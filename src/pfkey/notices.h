@@ -1,5 +1,5 @@
 #pragma once
-/// What ipsecd tells a client beyond PF_KEY: base headers of type RESERVED (0) with pid 0, which PF_KEY itself never
+/// What ipsecd sends a client beyond PF_KEY: base headers of type RESERVED (0) with pid 0, which PF_KEY itself never
 /// sends. doc/reference/pf-key.md lists them.
 #include <cerrno>
 #include <cstdint>
@@ -10,21 +10,21 @@
 
 namespace ipseckey::pfkey {
 
-/// Why two SAs are no pair: remarks of a PAIR_INAPPROPRIATE.
+/// Why two SAs are not a pair: remarks of a PAIR_INAPPROPRIATE.
 inline constexpr std::string_view kServesBoth =
-    "an SA that serves both directions has no pair: say inbound or outbound";
+    "an SA for both directions cannot have a pair: give inbound or outbound";
 inline constexpr std::string_view kSameDirection =
-    "both SAs have the same direction: one is to be inbound, the other outbound";
-inline constexpr std::string_view kOwnPair = "an SA is no pair of its own SPI or of SPI 0";
-inline constexpr std::string_view kNoPartner = "no SA with that SPI leads to this one's source";
-inline constexpr std::string_view kOtherSource = "the other SA's source is not this one's destination";
+    "both SAs have the same direction: one must be inbound, the other outbound";
+inline constexpr std::string_view kOwnPair = "an SA cannot be paired with itself or with SPI 0";
+inline constexpr std::string_view kNoPartner = "no SA with that SPI has this SA's source as its destination";
+inline constexpr std::string_view kOtherSource = "the other SA's source is not this SA's destination";
 inline constexpr std::string_view kPartnerNotMature = "the other SA is not mature";
 /// The one that can be mended by swapping two words of the command.
 inline constexpr std::string_view kSameWayRound =
-    "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one";
+    "both SAs run in the same direction: in a pair, the src of one is the dst of the other, so swap src and dst of one";
 
-/// Stands where messages were left out because the client read too slowly. Its seq says how many, and is at most
-/// 2^32 - 1; 0: nobody knows (the kernel does not say). Its errno is ENOBUFS. Replies to the client's own requests are
+/// Replaces messages that were dropped because the client read too slowly. Its seq is their number, at most
+/// 2^32 - 1; 0: unknown (the kernel does not say). Its errno is ENOBUFS. Replies to the client's own requests are
 /// never left out.
 inline Message gap_notice(std::uint32_t lost) {
   Message m;
@@ -32,7 +32,7 @@ inline Message gap_notice(std::uint32_t lost) {
   return m;
 }
 
-/// How many messages were left out; nullopt when m is no gap notice.
+/// How many messages were dropped; nullopt when m is not a gap notice.
 inline std::optional<std::uint32_t> messages_lost(const Message& m) {
   if (m.type != Type::reserved || m.pid != 0 || m.error != ENOBUFS) return std::nullopt;
   return m.seq;

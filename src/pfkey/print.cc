@@ -238,9 +238,8 @@ void print_message(const Message& m, const PrintOptions& options, SecretText& ou
   if (options.timestamp && options.now) lines.text(local_time_text(seconds_since_1970(*options.now)) + "  ");
   if (const auto lost = messages_lost(m))
     return lines.text(
-        *lost == 0
-            ? std::string("GAP messages lost, nobody knows how many: this listener reads too slowly\n")
-            : fmt::format("GAP {} message{} lost: this listener reads too slowly\n", *lost, *lost == 1 ? "" : "s"));
+        *lost == 0 ? std::string("GAP an unknown number of messages was lost: this listener is too slow\n")
+                   : fmt::format("GAP {} message{} lost: this listener is too slow\n", *lost, *lost == 1 ? "" : "s"));
   lines.text(fmt::format("{} {}{}  seq {} pid {}\n", name(m.type), remark(m), subject(m), m.seq, m.pid));
   if (m.error != 0) lines.line("error", refusal_text(m));
   print_detail(m, options, lines);

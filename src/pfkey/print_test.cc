@@ -155,7 +155,7 @@ TEST_F(Print, WithoutKeysOnlyTheirLengthsAreNamed) {
   EXPECT_THAT(out, testing::Not(testing::HasSubstr("1122")));
 }
 
-TEST_F(Print, NamesStandBesideNumbers) {
+TEST_F(Print, NamesAppearBesideNumbers) {
   options_.host_name = [](const Address& a) -> std::optional<std::string> {
     if (a == *parse_address("2001:db8::2")) return "evil\x1b[2J.example.com";
     return std::nullopt;
@@ -195,7 +195,7 @@ TEST_F(Print, ARequestIsPrintedAsItWillBeSent) {
             "    since first use  1.00 minute\n");
 }
 
-TEST_F(Print, AnExplicitIvStandsApart) {
+TEST_F(Print, AnExplicitIvIsShownApart) {
   Message m = samples::header(Type::add, SaType::esp, 1, 4242);
   m.sa = Sa{0x2345, 0, State::mature, 0, 20, 0};
   m.encrypt_key = key(224, 64, "00112233445566778899aabbccddeeffa1b2c3d40123456789abcdef");
@@ -275,9 +275,9 @@ TEST_F(Print, GetspiShowsTheLarvalSa) {
 }
 
 TEST_F(Print, AGapIsOneLine) {
-  EXPECT_EQ(message(gap_notice(12)), "GAP 12 messages lost: this listener reads too slowly\n");
+  EXPECT_EQ(message(gap_notice(12)), "GAP 12 messages lost: this listener is too slow\n");
   options_.timestamp = true;
-  EXPECT_EQ(message(gap_notice(1)), "2026-11-21 03:04:05 UTC  GAP 1 message lost: this listener reads too slowly\n");
+  EXPECT_EQ(message(gap_notice(1)), "2026-11-21 03:04:05 UTC  GAP 1 message lost: this listener is too slow\n");
 }
 
 TEST_F(Print, RegisterListsTheAlgorithms) {

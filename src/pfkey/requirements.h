@@ -1,6 +1,6 @@
 #pragma once
 /// THE table of what every SADB asks of an ADD, and of other requests about an SA: our engine and the kernel's backend
-/// are loops over it, and each adds the few rows that are its own. Each row judges a message alone; what needs the
+/// are loops over it, and each adds the few rows that are its own. Each row judges only the message; what needs the
 /// SADB's other SAs, its network or its clock is not here.
 #include <cstdint>
 #include <span>
@@ -24,7 +24,7 @@ struct SadbFacts {
 struct Asked {
   const Message& m;
   SadbFacts sadb;
-  const Algorithm* auth = nullptr;     ///< Null: none is asked for, or none such, or the SADB cannot use it.
+  const Algorithm* auth = nullptr;     ///< Null: none is named, it is unknown, or the SADB cannot use it.
   const Algorithm* encrypt = nullptr;  ///< The same.
   bool extended = false;               ///< The SA has sequence numbers of 64 bits, or gets them.
 };
@@ -41,7 +41,7 @@ enum class Part : std::uint8_t {
   nat,        ///< NAT traversal; CURRENT, which nobody may give.
   labels,     ///< Of an UPDATE, too.
   keys,       ///< Keys and ICVs that suit their algorithms.
-  strength,   ///< Of an UPDATE, too. What nothing vouches for; weak keys.
+  strength,   ///< Of an UPDATE, too: no integrity; weak keys.
   tunnel,     ///< The outer protocol of inner addresses.
   mode,       ///< What means nothing for such an SA: a tunnel without inner addresses, say.
   numbers,    ///< Of an UPDATE, too. Sequence numbers and windows that are too large.

@@ -16,7 +16,7 @@ TEST(Requirements, SettableFlagsAreTheOriginals) {
   EXPECT_EQ(settable_flags(SaType::esp, true), 0x03d9d002u);
 }
 
-TEST(Requirements, NoPartIsEmptyAndNoRowStandsTwice) {
+TEST(Requirements, NoPartIsEmptyAndNoRowAppearsTwice) {
   std::set<Part> parts;
   std::set<bool (*)(const Asked&)> conditions;
   for (const Requirement& row : requirements()) {

@@ -315,7 +315,7 @@ TEST(Extensions, SayWhatAnSaMustBe) {
     bool tunnel, v6, encapsulated;
     std::string_view wrong;
   };
-  constexpr std::string_view kPad = "`tfcpad` is for tunnels of ESP: give isrc and idst",
+  constexpr std::string_view kPad = "`tfcpad` is for ESP tunnels: give isrc and idst",
                              kDf = "`df` is for tunnels with IPv4 outside: IPv6 headers have no such bit",
                              kDscp = "`dscp` is for tunnels: give isrc and idst",
                              kAlive = "`keepalive` is for ESP in UDP: give encap udp";
@@ -342,7 +342,7 @@ TEST(Extensions, SayWhatAnSaMustBe) {
   }
 }
 
-TEST(Extensions, LeaveOutWhatAnSaHasWithoutAWord) {
+TEST(Extensions, OmitTheDefaultsOfAnSa) {
   Message m;
   m.sa = Sa{.auth = 5};
   m.df = Number{kDfCopy}, m.dscp = Number{kDscpKeep}, m.ah_align = Number{4}, m.icv = Number{128},
@@ -358,7 +358,7 @@ TEST(Extensions, LeaveOutWhatAnSaHasWithoutAWord) {
   }
   asks.tfc_pad = Number{2};
   EXPECT_FALSE(asks_the_same(extension_of(&Message::tfc_pad), asks, left));
-  EXPECT_EQ(stays_as_added(extension_of(&Message::tfc_pad)), "`tfcpad` stays as the SA was added");
+  EXPECT_EQ(stays_as_added(extension_of(&Message::tfc_pad)), "`tfcpad` cannot be changed after the SA was added");
 }
 
 TEST(Words, OfEachNumber) {
@@ -403,7 +403,7 @@ TEST(Words, OfFlags) {
   std::uint32_t all = 0;
   for (const Word& word : flag_words()) {
     EXPECT_EQ(word.number & (word.number - 1), 0u) << word.names << " is one bit";
-    EXPECT_EQ(all & word.number, 0u) << word.names << " stands once";
+    EXPECT_EQ(all & word.number, 0u) << word.names << " appears once";
     all |= word.number;
   }
   EXPECT_EQ(all, 0xfffff003) << "every bit of section 2.4";

@@ -13,7 +13,7 @@ namespace ipseckey::table {
 struct Neighbours {
   bool (*has)(std::string_view word);       ///< Anywhere: it is not part of a key then.
   bool (*has_name)(std::string_view word);  ///< In the place of a name of the table.
-  /// Our names for it; empty: it is not a neighbour's, or there is nothing like it here.
+  /// Our names for it; empty: it is not a neighbour's, or there is no equivalent here.
   std::vector<std::string_view> (*ours)(std::string_view theirs);
   /// What to append to "Unknown ...": for a neighbour's word ours, else as did_you_mean().
   std::string (*suggestion)(std::string_view word, std::span<const std::string_view> candidates);

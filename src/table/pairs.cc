@@ -103,8 +103,8 @@ void Pairs::unknown_name(const Entry& entry, const Word& word) {
   const std::string_view name = word.text.substr(0, word.text.find('='));
   const Match ours = language_.table.find(name);
   if (ours.row) {
-    error(word, fmt::format("Unknown {} \"{}=...\"; a blank is between {} and its value: {} {}", language_.noun, name,
-                            language_.a_noun, name, metavar(*ours.row)));
+    error(word, fmt::format("Unknown {} \"{}=...\"; separate {} and its value with a blank: {} {}", language_.noun,
+                            name, language_.a_noun, name, metavar(*ours.row)));
   } else if (name.size() < word.text.size() && language_.neighbours && language_.neighbours->has(name)) {
     error(word, fmt::format("Unknown {} \"{}=...\"{}", language_.noun, name, instead_of(name, known)));
   } else {

@@ -186,7 +186,7 @@ TEST(Pattern, HasEveryFaultWithItsPlace) {
             "rules:3:7: error: laddr: Unknown address \"10.1\": it is neither an IPv4 address nor a name\n"
             "     3 | laddr 10.1 dir sideways \\\n"
             "       |       ^~~~\n"
-            "rules:3:16: error: dir: Unknown direction \"sideways\"; there are in, out and both\n"
+            "rules:3:16: error: dir: Unknown direction \"sideways\"; expected in, out or both\n"
             "     3 | laddr 10.1 dir sideways \\\n"
             "       |                ^~~~~~~~\n"
             "rules:4:9: error: rport: \"99999\" is too big; the largest is 65535\n"
@@ -220,7 +220,7 @@ TEST(Pattern, KnowsWhatWasMeantAndContinues) {
             "rules:3:28: error: lport: \"x\" is not a port number or the name of a service\n");
   EXPECT_EQ(report("dri in"), "rules:3:1: error: Unknown word \"dri\"; did you mean dir?\n");  // Not missing, too.
   EXPECT_EQ(report("dir in rport=443"),
-            "rules:3:8: error: Unknown word \"rport=...\"; a blank is between a word and its value: rport PORT\n");
+            "rules:3:8: error: Unknown word \"rport=...\"; separate a word and its value with a blank: rport PORT\n");
 }
 
 // Each fault is shown with what may be shown of the whole text, so a long one with many took minutes.

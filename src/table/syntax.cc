@@ -153,7 +153,7 @@ Value<std::size_t> one_of(const Word& word, std::string_view list, std::string_v
   const auto found = std::ranges::find_if(words, same);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
   return bad(
-      fmt::format("Unknown {} {{word}}; there are {}{}", what, listed(words, "and"), did_you_mean(word.text, words)));
+      fmt::format("Unknown {} {{word}}; expected {}{}", what, listed(words, "or"), did_you_mean(word.text, words)));
 }
 
 void write_word(const Table& table, std::string_view text, std::string& out) {

@@ -56,7 +56,7 @@ class Files(Case):
         self.start_daemon()
         ended = self.run_it("-f", "nul")
         self.assertEqual(ended, Ended(FAILED, "", "ipseckey: nul: line 2 holds a NUL byte: this is not a file of commands\n"
-                                                  "nul: 1 of 1 command succeeded; what follows was not run.\n"))
+                                                  "nul: 1 of 1 command succeeded; the rest was not run.\n"))
 
     def test_a_line_of_100_megabytes(self):
         with open(self.write("long", ""), "wb") as out:
@@ -100,7 +100,7 @@ class Files(Case):
         ended = self.run_it("-c", "keys")
         self.assertEqual(ended, Ended(
             OK, "keys: 1 of 1 command valid, 1 warning.\n",
-            "keys: warning: it holds keys and is open to others (mode 0644): chmod 600 keys\n"))
+            "keys: warning: it holds keys and other users can access it (mode 0644): chmod 600 keys\n"))
 
     def test_a_file_of_another_user(self):
         self.write("keys", sa_line(0x100))
@@ -135,12 +135,12 @@ class Saving(Case):
         (self.folder / "link").symlink_to("other")
         (self.folder / "folder").mkdir()
         os.mkfifo(self.folder / "pipe")
-        only = "keys are written to regular files alone"
+        only = "keys are written only to regular files"
         self.refused("link", f"it is a symbolic link; {only}")
         self.refused("folder", f"it is a directory; {only}")
-        self.refused("pipe", f"it is no regular file; {only}")
-        self.refused("/dev/null", f"it is no regular file; {only}")
-        self.refused("/dev/full", f"it is no regular file; {only}")
+        self.refused("pipe", f"it is not a regular file; {only}")
+        self.refused("/dev/null", f"it is not a regular file; {only}")
+        self.refused("/dev/full", f"it is not a regular file; {only}")
         self.refused("nofolder/file", "No such file or directory")
         self.assertEqual((self.folder / "other").read_text(), "precious\n")
 
@@ -369,7 +369,7 @@ class Interrupted(Case):
             self.wait_until_it_holds(dump, signal.SIGINT)
             dump.send_signal(signal.SIGINT)
             ended = self.finish(dump)
-            self.assertEqual((ended.status, ended.err), (-signal.SIGINT, "ipseckey: interrupted; the list is not complete\n"))
+            self.assertEqual((ended.status, ended.err), (-signal.SIGINT, "ipseckey: interrupted; the list is incomplete\n"))
             self.assertNotIn("SAs in ipsecd", ended.out)
         self.assertEqual(self.count_sas(), 20_000)
 
@@ -379,7 +379,7 @@ class Interrupted(Case):
         dump = self.start("dump")
         self.wait_until_it_holds(dump, signal.SIGINT)
         dump.send_signal(signal.SIGINT)
-        self.assertEqual(self.finish(dump), Ended(-signal.SIGINT, "", "ipseckey: interrupted; the list is not complete\n"))
+        self.assertEqual(self.finish(dump), Ended(-signal.SIGINT, "", "ipseckey: interrupted; the list is incomplete\n"))
         self.daemon.send(signal.SIGCONT)
         self.assertEqual(self.count_sas(), 10)
 
@@ -394,7 +394,7 @@ class Interrupted(Case):
             ended = self.finish(loading)
             self.assertEqual((ended.status, ended.out), (-number, ""))
             self.assertRegex(ended.err, r"^ipseckey: <stdin>: interrupted\n"
-                                        r"<stdin>: (\d+) of \1 commands succeeded; what follows was not run\.\n$")
+                                        r"<stdin>: (\d+) of \1 commands succeeded; the rest was not run\.\n$")
             self.assertEqual(self.count_sas(), int(ended.err.split()[4]))
 
     def test_a_load_that_gets_no_answer(self):
@@ -407,7 +407,7 @@ class Interrupted(Case):
         loading.send_signal(signal.SIGINT)
         ended = self.finish(loading)
         self.assertEqual((ended.status, ended.out), (-signal.SIGINT, ""))
-        self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; what follows was not run\.\n$")
+        self.assertRegex(ended.err, r"<stdin>: \d of \d commands? succeeded; the rest was not run\.\n$")
 
     def test_a_load_of_which_nothing_was_read(self):
         loading = self.start("-f", "-", stdin=subprocess.PIPE)
@@ -415,7 +415,7 @@ class Interrupted(Case):
         loading.send_signal(signal.SIGINT)
         ended = Ended(loading.wait(DEADLINE), loading.stdout.read().decode(), loading.stderr.read().decode())
         self.assertEqual(ended, Ended(-signal.SIGINT, "", "ipseckey: <stdin>: interrupted\n"
-                                                          "<stdin>: 0 of 0 commands succeeded; what follows was not run.\n"))
+                                                          "<stdin>: 0 of 0 commands succeeded; the rest was not run.\n"))
 
     def test_a_monitor_ends_well_by_each_signal_that_asks_for_it(self):
         ignoring = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a shell starts its background jobs.
@@ -455,7 +455,7 @@ class Daemons(Case):
         ended = self.finish(loading, sa_lines(25_000, first=0x100000).encode())
         self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
         lines = ended.err.splitlines()
-        self.assertRegex(lines[-1], r"^<stdin>: \d+ of \d+ commands succeeded; what follows was not run\.$")
+        self.assertRegex(lines[-1], r"^<stdin>: \d+ of \d+ commands succeeded; the rest was not run\.$")
         self.assertRegex(lines[-2], r"^ipseckey: .*sadb\.sock")
 
     def test_it_stops_answering(self):
@@ -466,8 +466,8 @@ class Daemons(Case):
         self.assertGreater(time.monotonic() - begin, 9)
         self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
         self.assertRegex(ended.err, r"^<stdin>:1: error: no answer to this command and 2 after it, which may "
-                                    r"have been carried out; what follows was not run\nipseckey: .*10 s.*\n"
-                                    r"<stdin>: 0 of 3 commands succeeded; what follows was not run\.\n$")
+                                    r"have been carried out; the rest was not run\nipseckey: .*10 s.*\n"
+                                    r"<stdin>: 0 of 3 commands succeeded; the rest was not run\.\n$")
 
     def test_two_loads_at_once(self):
         self.start_daemon()

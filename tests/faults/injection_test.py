@@ -31,7 +31,7 @@ class Injection(Case):
         return ended if told.exists() else None
 
     def test_keys_on_a_network_file_system(self):
-        warning = "keys: warning: it holds keys and lies on a network file system ({}): they cross the network to be read"
+        warning = "keys: warning: it holds keys and is on a network file system ({}): reading it sends them over the network"
         self.write("keys", sa_lines(COUNT))
         for number, name in (("0x6969", "NFS"), ("0xfe534d42", "SMB"), ("0x01021997", "9P")):
             ended = self.run_it("-c", "keys", env={**os.environ, "LD_PRELOAD": FAILING, "FILE_SYSTEM": number})

@@ -114,9 +114,10 @@ TEST(Ipsecd, ClientsNoticeItsDeathInTheMiddleOfALoad) {
   });
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Errc::unreachable);
-  EXPECT_EQ(done.error().text, "ipsecd at " + path +
-                                   " went away before it had answered everything: start it with `ipsecd --socket " +
-                                   path + "`");
+  EXPECT_EQ(done.error().text,
+            "ipsecd at " + path +
+                " closed the connection before it had answered everything: start it with `ipsecd --socket " + path +
+                "`");
   EXPECT_GE(answered, 100u);
   EXPECT_LT(answered, kMany);
 }
@@ -142,7 +143,7 @@ TEST(Ipsecd, ServesNoOtherUserEvenIfTheSocketIsOpenToAll) {
   ::chmod(path.c_str(), 0666);
   ::chmod((folder / ".").c_str(), 0755);
   EXPECT_EXIT(ask_as_nobody(path), ::testing::ExitedWithCode(0),
-              "ipsecd at .*/s serves only root, the user whom it runs as and the groups that it was given; try again "
+              "ipsecd at .*/s serves only root, its own user and the groups that it was started with; try again "
               "as one of them");
   daemon.program.wait_for(" of user 65534: only root and user 0 are served\n");
   EXPECT_TRUE(answers(path));

@@ -126,9 +126,8 @@ class Clients(Case):
     def test_others_stay_outside_though_the_socket_is_open_to_all(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         ended = self.ask([STRANGERS], "dump")
-        self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock serves only root, the user whom it runs as and "
-                                                  "the groups that it was given; try again as one of them, with sudo for instance; "
-                                                  "the list is not complete\n"))
+        self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock serves only root, its own user and the groups that it was started with; try again as one of them, for example with sudo; "
+                                                  "the list is incomplete\n"))
         self.daemon.read_log(until="only root and user 0 and members of its groups are served\n")
 
     def test_one_group_alone_is_the_files_own(self):
@@ -178,7 +177,7 @@ class Clients(Case):
         self.serve("--read-group", str(READERS), "--max-user-clients", "2")
         held = [self.listen_as_reader() for _ in range(2)]
         ended = self.ask([READERS], "dump")
-        self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock has too many clients; try again later; the list is not complete\n"))
+        self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock has too many clients; try again later; the list is incomplete\n"))
         self.daemon.read_log(until="there are 2 clients of that user already\n")
         self.assertEqual(self.count_sas(), 1)  # Root is served.
         for process in held:

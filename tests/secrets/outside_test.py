@@ -35,14 +35,14 @@ class Terminal(Case):
                 (["-c", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
                 (["apply", EVIL], f"ipseckey: cannot open {SHOWN}: No such file or directory\n"),
                 (["--sadb=memory", "-s", f"no/{EVIL}"], f"ipseckey: cannot save to no/{SHOWN}: No such file or directory\n"),
-                (["--service", "-f", EVIL], f"ipseckey: {SHOWN} is refused: its folder"),
+                (["--service", "-f", EVIL], f"ipseckey: {SHOWN} is refused: other users can read or write its folder"),
                 (["--sadb=" + EVIL, "dump"], f"ipseckey: Unknown SADB '{SHOWN}'"),
                 (["--sadb=ipsecd:" + EVIL, "dump"],
                  f"ipseckey: no ipsecd at {SHOWN}: start it with `ipsecd --socket {SHOWN}`\n"),
-                (["--" + EVIL], f"ipseckey: there is no option --{SHOWN}\n"),
-                (["-\x1b"], "ipseckey: there is no option -\\x1b\n"),
-                (["-c", "x", EVIL], "ipseckey: -f, -c and -s take a file alone: (not shown: it may be part of a key) is one word too many\n"),
-                (["-c", "x", "\x9b"], "ipseckey: -f, -c and -s take a file alone: \\xc2\\x9b is one word too many\n"),
+                (["--" + EVIL], f"ipseckey: unknown option --{SHOWN}\n"),
+                (["-\x1b"], "ipseckey: unknown option -\\x1b\n"),
+                (["-c", "x", EVIL], "ipseckey: -f, -c and -s take one FILE and no further words: unexpected (not shown: it may be part of a key)\n"),
+                (["-c", "x", "\x9b"], "ipseckey: -f, -c and -s take one FILE and no further words: unexpected \\xc2\\x9b\n"),
                 (["-c", "x", "c0ff", "ee1b", "ad4c"], "alone: (not shown: it may be part of a key) is one word")):
             self.assertIn(message, self.said(*words))
         self.said("help", EVIL)
@@ -59,8 +59,8 @@ class Terminal(Case):
         self.write(EVIL, "add ah spi x\n" + sa_line(0x100), mode=0o644)
         text = self.said("-c", EVIL)
         self.assertIn(f"{SHOWN}:1:12: error: spi: ", text)
-        self.assertIn(f"{SHOWN}:1: Parse error on line 1. The command was not used.\n", text)
-        self.assertIn(f"{SHOWN}: warning: it holds keys and is open to others (mode 0644): chmod 600 {SHOWN}\n", text)
+        self.assertIn(f"{SHOWN}:1: Parse error on line 1. The command was ignored.\n", text)
+        self.assertIn(f"{SHOWN}: warning: it holds keys and other users can access it (mode 0644): chmod 600 {SHOWN}\n", text)
         self.assertIn(f"{SHOWN}: 1 of 2 commands valid, 1 warning.\n", text)
 
     def test_names_of_key_files(self):
@@ -100,12 +100,12 @@ class Opening(Case):
 
     def test_a_key_from_a_pipe(self):
         os.mkfifo(self.folder / "pipe", 0o600)
-        self.refused("pipe", "keys:1:71: error: authkey: pipe is no regular file; a key is read from nothing else\n", "-c",
+        self.refused("pipe", "keys:1:71: error: authkey: pipe is not a regular file; keys are read only from regular files\n", "-c",
                      "keys")
-        self.refused("/dev/stdin", "/dev/stdin is no regular file", "-c", "keys")
+        self.refused("/dev/stdin", "/dev/stdin is not a regular file", "-c", "keys")
 
     def test_a_key_from_standard_input(self):
-        why = "- is no standard input here: a key is read from a regular file (one of this name is @./-)"
+        why = "- does not mean standard input here: keys are read only from regular files (for a file named -, write @./-)"
         self.refused("-", f"keys:1:71: error: authkey: {why}\n", "-c", "keys")
         self.write("-", "112233445566778899aabbccddeeff00\n")
         self.write("keys", self.KEY_LINE.format("./-"))
@@ -125,13 +125,13 @@ class Opening(Case):
             os.mknod(self.folder / device, 0o20600, os.makedev(240, 77))
         for option in ("-c", "-f"):
             self.assertEqual(self.run_it("--sadb=memory", option, device), Ended(4, "", f"ipseckey: {device} {why}\n"))
-        self.refused(device, f"{device} is no regular file", "-c", "keys")
+        self.refused(device, f"{device} is not a regular file", "-c", "keys")
 
     def test_a_fifo_is_for_f_alone(self):
         os.mkfifo(self.folder / "pipe", 0o600)
         for words in (["-c", "pipe"], ["apply", "pipe"]):
             self.assertEqual(self.run_it("--sadb=memory", *words),
-                             Ended(4, "", "ipseckey: pipe is a FIFO; only -f and load read one\n"))
+                             Ended(4, "", "ipseckey: pipe is a FIFO; only -f and load accept one\n"))
 
     def test_a_fifo(self):
         os.mkfifo(self.folder / "pipe", 0o600)
@@ -157,7 +157,7 @@ class Opening(Case):
         writer = threading.Thread(target=lambda: (self.folder / "pipe").write_text(sa_line(0x100)))
         writer.start()
         self.assertEqual(self.finish(load).err,
-                         "pipe: warning: it holds keys and is open to others (mode 0620): chmod 600 pipe\n")
+                         "pipe: warning: it holds keys and other users can access it (mode 0620): chmod 600 pipe\n")
         writer.join()
 
 

@@ -270,7 +270,7 @@ class Service(Case):
                 serving = threading.Thread(target=serve)
                 serving.start()
                 self.set_environment(IPSECKEY_SADB=f"ipsecd:{path}")
-                self.assert_said(self.unit("Start"), NO_SADB, f": {counts}; not all was done.\n")
+                self.assert_said(self.unit("Start"), NO_SADB, f": {counts}; the rest was not done.\n")
                 serving.join(DEADLINE)
 
     def test_what_a_killed_start_leaves_is_known(self):
@@ -327,7 +327,7 @@ class Service(Case):
     def test_it_says_who_is_at_work(self):
         self.write_keys(sa_lines(2))
         with self.lock():
-            self.assert_said(self.unit("Reload"), BUSY, f"another apply is at work (process {os.getpid()}); nothing was changed")
+            self.assert_said(self.unit("Reload"), BUSY, f"another apply is running (process {os.getpid()}); nothing was changed")
             self.assertEqual(self.sas(), {})
             self.assert_said(self.run_it("apply", "--dry-run", self.keys), OK, "2 to add")
 
@@ -357,7 +357,7 @@ class Service(Case):
         self.assert_said(self.unit("Reload"), OK, "2 added, 0 changed")
         os.symlink(self.daemon.socket, self.folder / "the same.sock")
         self.set_environment(IPSECKEY_SADB=f"ipsecd:{self.folder}/the same.sock")
-        self.assert_said(self.unit("Reload"), BUSY, f"another apply is at work (process {process.pid})")
+        self.assert_said(self.unit("Reload"), BUSY, f"another apply is running (process {process.pid})")
 
     def rows(self):
         with contextlib.closing(sqlite3.connect(self.folder / "run/owned.db")) as rows:
@@ -406,7 +406,7 @@ class Service(Case):
         ended = self.unit("Reload")
         self.daemon.socket.rename(between.path)
         (self.folder / "behind.sock").rename(self.daemon.socket)
-        self.assert_said(ended, FAILED, "error: ah SA spi 0x1001 dst 192.0.2.2: ", "the old ah SA spi 0x1001 dst 192.0.2.2 is back")
+        self.assert_said(ended, FAILED, "error: ah SA spi 0x1001 dst 192.0.2.2: ", "the old ah SA spi 0x1001 dst 192.0.2.2 was restored")
         self.assertEqual(between.refused, 1)
         self.assertIn(keys, self.run_it("get", "ah", "spi", "0x1001", "dst", "192.0.2.2").out)
         # It is still the file's, and the next refresh does what this one could not.

@@ -14,7 +14,7 @@ from screen import Case, DEADLINE, IPSECKEY, KEY, MORE, PROMPT, Recorder
 
 class PromptTest(Case):
     def test_banner_names_the_sadb_and_ctrl_d_leaves(self):
-        self.assertEqual(self.start(), f"ipseckey 0.1.0, SADB ipsecd:{self.daemon.path}; help tells more, quit leaves\n")
+        self.assertEqual(self.start(), f"ipseckey 0.1.0, SADB ipsecd:{self.daemon.path}; help lists the commands, quit exits\n")
         self.leave()
 
     def test_quit_leaves(self):
@@ -34,8 +34,7 @@ class PromptTest(Case):
         self.assertNotIn("warning", self.run_line(line.format(0x2000, 0x20)))
         self.type("quit\r")
         self.tty.expect(pexpect.EOF)
-        self.assertIn(f"ipseckey: warning: 2 more like this: {said}; if these keys were never used before: put a line `fresh` "
-                      "above them, or give --fresh-keys\n", self.tty.before.replace("\r", ""))
+        self.assertIn(f"ipseckey: warning: 2 more like this: {said}; if these keys have never been used, put a line `fresh` above them or give --fresh-keys\n", self.tty.before.replace("\r", ""))
         self.tty.wait()
         self.assertEqual(self.tty.exitstatus, 0)
 
@@ -86,7 +85,7 @@ class PromptTest(Case):
         self.until("  esp                       Encapsulating Security Payload.")
         self.until(PROMPT + "add ")
         self.type("esp state ?\r")
-        self.until("state STATE: State of the SA; mature if left out.")
+        self.until("state STATE: State of the SA; mature if omitted.")
         self.until(PROMPT + "add esp state ")
         self.type("\x03")
         self.until(PROMPT)
@@ -121,7 +120,7 @@ class PromptTest(Case):
         self.type("dump \\\r")
         self.until(MORE)
         self.type("\x04")
-        self.until("ipseckey: the command ends in the middle; it was not used")
+        self.until("ipseckey: the command is incomplete and was ignored")
         self.until(PROMPT)
         self.leave()
 
@@ -162,7 +161,7 @@ class PromptTest(Case):
         # The same SA typed again is no second one.
         self.assertNotIn("DANGER", self.run_line(f"add esp spi 0x2001 {gcm}"))
         shown = self.run_line(f"add esp spi 0x2002 {gcm}")
-        self.assertIn("warning: DANGER: key and salt of esp spi 0x2001 again: two aes-gcm SAs under one key and salt give", shown)
+        self.assertIn("warning: DANGER: same key and salt as esp spi 0x2001: two aes-gcm SAs with one key and salt let", shown)
         self.assertNotIn(KEY[:8], shown)
         self.assertIn("esp spi 0x2002 ", self.run_line("get esp spi 0x2002 dst 192.0.2.2"))
         self.leave()
@@ -205,7 +204,7 @@ class PromptTest(Case):
 
     def test_without_a_daemon_the_prompt_comes_all_the_same(self):
         self.daemon.kill()
-        self.assertIn("ipseckey 0.1.0, no SADB yet; help tells more, quit leaves\n", self.start())
+        self.assertIn("ipseckey 0.1.0, no SADB yet; help lists the commands, quit exits\n", self.start())
         self.daemon.start()
         self.assertEqual(self.run_line("dump"), f"There are no SAs in ipsecd:{self.daemon.path}.\n")
         self.leave()
@@ -250,7 +249,7 @@ class PromptTest(Case):
         self.type("dump\r")
         self.until("esp spi")
         self.type("\x03")
-        self.until("ipseckey: interrupted; the list is not complete")
+        self.until("ipseckey: interrupted; the list is incomplete")
         self.until(PROMPT)
         self.assertIn("esp spi 0x1001 ", self.run_line("get esp spi 0x1001 dst 192.0.2.2"))
         self.leave()
@@ -268,7 +267,7 @@ class PromptTest(Case):
             self.type("\x03")
             self.until("ipseckey: slow: interrupted")
             # What comes next might go on with the last line, so that one is still waiting.
-            self.until("slow: 299 of 299 commands succeeded; what follows was not run.")
+            self.until("slow: 299 of 299 commands succeeded; the rest was not run.")
         self.until(PROMPT)
         self.assertIn("esp SA spi 0x112c dst 192.0.2.2 does not exist", self.run_line("get esp spi 0x112c dst 192.0.2.2"))
         self.assertIn("esp spi 0x112b ", self.run_line("get esp spi 0x112b dst 192.0.2.2"))

@@ -116,7 +116,7 @@ expect("a direction that nobody kept", "inbound" in ipseckey("get", "esp", "spi"
 
 # What an update would have to change in vain.
 contains("another reqid", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 reqid 9\n"),
-         "`reqid` stays as the SA was added")
+         "`reqid` cannot be changed after the SA was added")
 contains("a state that Linux has not", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 state 4\n"),
          "the kernel's SAs are mature from the start")
 

@@ -98,9 +98,9 @@ text = ipseckey("-f", "-", fails=True, stdin="update esp spi 0x1000 dst 192.0.2.
                 f"add esp spi 0x1000 {FOUR} {GCM} outbound\n")
 expect("which lines were refused, and why", [tuple(re.search(r"^<stdin>:(\d+):\d+: error: (.*)", line).groups())
                                              for line in text.splitlines() if ": error: " in line], [
-    ("1", "One of the entered values is incorrect: Diagnostic code 42: SA flags are set that may not be set here"),
-    ("2", f"{NO_PAIR}; both SAs have the same direction: one is to be inbound, the other outbound"),
-    ("3", f"{NO_PAIR}; both SAs have the same direction: one is to be inbound, the other outbound"),
+    ("1", "One of the entered values is incorrect: Diagnostic code 42: SA flags are set that must not be set here"),
+    ("2", f"{NO_PAIR}; both SAs have the same direction: one must be inbound, the other outbound"),
+    ("3", f"{NO_PAIR}; both SAs have the same direction: one must be inbound, the other outbound"),
     ("5", "esp SA spi 0x1000 dst 192.0.2.2 already exists")])
 expect("and are not there", directions(), {**in_kernel, 0x3003: "in"})
 

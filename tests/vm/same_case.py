@@ -79,8 +79,8 @@ DIFFERENT = (
     ("the default of idle_addtime: half of hard_addtime for ipsecd", r"^  idle +after .*: the default, half of hard\n", ""),
     ("an idle limit is kept and not enforced by the kernel", r"^.*idle limits will not be enforced.*\n|, \d+ warnings?", ""),
     ("an update that gives a window: the kernel takes none, whatever the SA",
-     r"\d+:\d+: error: (?:One of the entered values is incorrect: Diagnostic code 81: the replay value cannot be accepted; without "
-     r"integrity there is no replay window: a forged number would end the SA|the SADB refuses: Operation not supported "
+     r"\d+:\d+: error: (?:One of the entered values is incorrect: Diagnostic code 81: the replay value cannot be accepted; "
+     r"a replay window needs integrity: one forged sequence number would disable the SA|the SADB refuses: Operation not supported "
      r"\(EOPNOTSUPP\); Linux does not change the replay window of an SA)", "error: WINDOW"),
     ("a label: the kernel has one reason more", r"; the SADB has no place for the label of the protected packets", ""),
 )

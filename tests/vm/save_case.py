@@ -110,7 +110,7 @@ for dst, spi, words, _ in LEFT_OUT:
 everything = states()
 os.remove("/tmp/saved")
 told = ipseckey("-s", "/tmp/saved", fails=True)
-expect("left out", told, f"ipseckey: {len(LEFT_OUT)} of {len(LEFT_OUT) + 2} SAs are not saved; a comment in the place of each says why\n")
+expect("left out", told, f"ipseckey: {len(LEFT_OUT)} of {len(LEFT_OUT) + 2} SAs were not saved; a comment in the output gives the reason for each\n")
 with open("/tmp/saved", encoding="ascii") as file:
     saved = file.read()
 for dst, spi, _, why in LEFT_OUT:

@@ -1,5 +1,5 @@
 #pragma once
-/// What a listener has heard and not been given yet.
+/// Messages that have arrived and not been passed to the listener yet.
 #include <cstddef>
 #include <cstdint>
 #include <deque>

@@ -31,7 +31,7 @@ TEST(Pending, JoinsRepliesToRequestsInAnyOrder) {
   EXPECT_TRUE(pending.empty());
 }
 
-TEST(Pending, LeavesWhatAnswersNoRequest) {
+TEST(Pending, LeavesMessagesThatAnswerNoRequest) {
   Pending pending;
   pending.sent(0, message(Type::add, 1));
   EXPECT_THAT(pending.match(message(Type::add, 2)), Eq(std::nullopt));      // Another seq.

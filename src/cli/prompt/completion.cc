@@ -12,7 +12,7 @@
 namespace ipseckey::cli {
 namespace {
 
-// How far all of them are the same, in any case.
+// The length of their common prefix, ignoring case.
 std::string common_start(const std::vector<std::string>& words) {
   std::string start = words.front();
   for (const std::string& word : words)

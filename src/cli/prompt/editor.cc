@@ -113,8 +113,8 @@ struct Editor::Calls {
   }
 };
 
-// The next older command of the history that holds what was sought: what stood before the cursor when the search began.
-// A line that was changed since begins another search.
+// The next older command of the history that contains the text before the cursor when the search began.
+// A line that was changed since starts a new search.
 bool Editor::search() {
   const LineInfoW* const line = el_wline(edit_);
   std::string typed = narrow({line->buffer, static_cast<std::size_t>(line->cursor - line->buffer)});
@@ -198,7 +198,7 @@ editline* Editor::new_edit() {
   el_set(edit, EL_ADDFN, "ipseckey-drop", "Drop the line", &Calls::drop);
   el_set(edit, EL_BIND, "^C", "ipseckey-drop", nullptr);
   // Instead of libedit's own searches, which keep what was sought where nobody can wipe it.
-  el_set(edit, EL_ADDFN, "ipseckey-search", "Search the history for what stands before the cursor", &Calls::search);
+  el_set(edit, EL_ADDFN, "ipseckey-search", "Search the history for the text before the cursor", &Calls::search);
   for (const char* const key : {"^R", "\\ep", "\\eP"}) el_set(edit, EL_BIND, key, "ipseckey-search", nullptr);
   for (const char* const key : {"^S", "\\en", "\\eN"}) el_set(edit, EL_BIND, "-r", key, nullptr);
   el_source(edit, nullptr);  // ~/.editrc: the person's own keys.
@@ -221,7 +221,7 @@ Editor::~Editor() {
 }
 
 // libedit has copies in what it shows, killed, undid, searched for and keeps of a line while the history is shown, none
-// of which can be reached from outside: it has to let go of all its memory. The history is ours, not its own.
+// of which can be reached from outside: it must free all its memory. The history is ours, not its own.
 void Editor::wipe_key_remains() {
   const LineInfoW* const line = el_wline(edit_);
   const auto size = std::max(longest_, static_cast<std::size_t>(line->lastchar - line->buffer));

@@ -39,7 +39,7 @@ class Editor {
   /// was deleted or searched for, is wiped from the editor's memory.
   Outcome read(const char* prompt, std::string& line);
 
-  /// The line stands in the next read() as if it had been typed. For lines without keys: the editor keeps it for a
+  /// The line is in the next read() as if it had been typed. For lines without keys: the editor keeps it for a
   /// while.
   void begin_with(const std::string& line);
 

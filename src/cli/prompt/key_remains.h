@@ -1,9 +1,9 @@
 #pragma once
-/// What keys leave behind in memory that nobody owns any more. For a process that lives on: the prompt.
+/// Remains of keys in freed memory. For a process that keeps running: the prompt.
 
 namespace ipseckey::cli {
 
-/// From now on the C library writes over the blocks of memory that are freed, and what there is is kept out of the
+/// From now on the C library overwrites memory when it is freed, and existing memory is kept out of the
 /// swap, as far as the limits allow.
 void leave_few_key_remains();
 

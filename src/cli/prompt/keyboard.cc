@@ -28,7 +28,7 @@ Keyboard::Keyboard()
     : always_(set_of({SIGINT, SIGWINCH})),
       while_reading_(set_of({SIGINT, SIGWINCH, SIGTSTP, SIGTERM, SIGHUP})),
       signals_(signalfd(-1, &while_reading_, SFD_CLOEXEC | SFD_NONBLOCK)) {
-  // What is ignored is never blocked: a program that was started to ignore Ctrl-C goes on ignoring it.
+  // What is ignored is never blocked: a program that was started to ignore Ctrl-C still ignores it.
   sigprocmask(SIG_BLOCK, &always_, &before_);
 }
 
@@ -88,7 +88,7 @@ Keyboard::Event Keyboard::next(wchar_t& key) {
 void Keyboard::suspend() {
   const sigset_t stop = set_of({SIGTSTP});
   raise(SIGTSTP);
-  sigprocmask(SIG_UNBLOCK, &stop, nullptr);  // Here the process stops, and later goes on.
+  sigprocmask(SIG_UNBLOCK, &stop, nullptr);  // Here the process stops, and later continues.
   sigprocmask(SIG_BLOCK, &stop, nullptr);
 }
 

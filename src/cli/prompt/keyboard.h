@@ -40,7 +40,7 @@ class Keyboard {
   /// Waits for one event; a key is put into `key`, decoded as the locale says.
   Event next(wchar_t& key);
 
-  /// Stops the process as Ctrl-Z does; returns when it goes on.
+  /// Stops the process as Ctrl-Z does; returns when it continues.
   static void suspend();
   /// Does what the signal of Event::leave does to a process that takes no care.
   void die_of_signal() const;

@@ -25,7 +25,7 @@ std::string_view trimmed(std::string_view text) {
 
 bool goes_on(std::string_view text) { return trimmed(text).ends_with('\\'); }
 
-// A command of several lines as one, as it comes back from the history.
+// A command of several lines joined into one, as the history returns it.
 std::string on_one_line(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -81,7 +81,7 @@ class Prompt {
       const auto outcome = editor_.read(text_.empty() ? kPrompt : kContinued, line);
       if (outcome == Editor::Outcome::end) {
         if (text_.empty()) return;
-        session_.console().complain("the command ends in the middle; it was not used");
+        session_.console().complain("the command is incomplete and was ignored");
       }
       if (outcome != Editor::Outcome::line) {
         text_.clear();
@@ -123,7 +123,7 @@ class Prompt {
 Status interact(Session& session, Handlers handlers) {
   const backend::Backend* const sadb = session.sadb();
   if (!sadb && session.no_sadb() == Status::usage) return Status::usage;
-  session.console().out(fmt::format("ipseckey {}, {}{}; help tells more, quit leaves\n", IPSECKEY_VERSION,
+  session.console().out(fmt::format("ipseckey {}, {}{}; help lists the commands, quit exits\n", IPSECKEY_VERSION,
                                     sadb ? "SADB " : "no SADB yet", sadb ? session.shown_sadb() : ""));
   Prompt(session, handlers).run();
   session.console().err(session.typed().warnings.rest("ipseckey"));

@@ -81,9 +81,9 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string_view lockdown_means(std::string_view mode) {
-  if (mode == "confidentiality") return "confidentiality: keys are hidden, so no SA of the kernel can be saved";
-  if (mode == "integrity") return "integrity: no matter here";
-  return mode.empty() ? "none that can be seen" : "none";
+  if (mode == "confidentiality") return "confidentiality: keys are hidden, so the kernel's SAs cannot be saved";
+  if (mode == "integrity") return "integrity: does not affect IPsec";
+  return mode.empty() ? "none visible" : "none";
 }
 
 void put_counters(std::string& out, const kernel::KernelView& kernel) {
@@ -94,22 +94,22 @@ void put_counters(std::string& out, const kernel::KernelView& kernel) {
   put(out, "Dropped packets",
       kernel.counters.empty() ? "not counted by this kernel (CONFIG_XFRM_STATISTICS)"
       : lines.empty()         ? "none in /proc/net/xfrm_stat"
-                              : "in /proc/net/xfrm_stat, since the network namespace began:");
+                              : "in /proc/net/xfrm_stat, since the network namespace was created:");
   out += lines;
 }
 
-// What nobody expects of the kernel: SAs by themselves neither protect what goes nor refuse what comes in clear.
+// Surprising, so it is printed: without policies the kernel neither protects outgoing nor rejects clear packets.
 std::string policies_mean(std::optional<std::size_t> policies) {
-  if (!policies) return "not known; without them SAs alone protect nothing on the kernel (`ip xfrm policy`)";
+  if (!policies) return "not known; without policies the kernel's SAs protect nothing (`ip xfrm policy`)";
   if (*policies == 0)
-    return "none: SAs alone protect nothing on the kernel, all goes and comes in clear (`ip xfrm policy`)";
-  return fmt::format("{}: the kernel protects what they name; SAs alone protect nothing", *policies);
+    return "none: without policies the kernel's SAs protect nothing and all traffic is in the clear (`ip xfrm policy`)";
+  return fmt::format("{}: the kernel protects the traffic that they select; SAs alone protect nothing", *policies);
 }
 
 std::string verdict_of(const Diagnosis& d) {
   if (d.picked.empty()) return d.why;
   return fmt::format("auto picks {}: {}{}", d.picked, d.why,
-                     d.usable() ? "" : "; but this user may not use it: run it as root");
+                     d.usable() ? "" : "; but this user may not use it: run ipseckey as root");
 }
 
 }  // namespace
@@ -118,17 +118,16 @@ std::string doctor_screen(const Diagnosis& d) {
   const kernel::KernelView& kernel = d.kernel;
   std::string out;
   put(out, "Kernel",
-      fmt::format("{}; {}", kernel.system,
-                  kernel.report.asked ? "it was asked itself" : "not asked: what follows is from the machine's files"));
+      fmt::format("{}; facts from {}", kernel.system,
+                  kernel.report.asked ? "the kernel itself" : "this machine's files, not from the kernel"));
   for (const Topic& topic : kTopics) put_topic(out, topic, kernel.report.facts);
   put(out, "Policies", policies_mean(kernel.policies));
   put(out, "Offload",
-      kernel.offload_devices.empty()
-          ? "no device here does ESP itself (esp-hw-offload)"
-          : fmt::format("devices that do ESP themselves: {}", joined(kernel.offload_devices)));
+      kernel.offload_devices.empty() ? "no device here offloads ESP (esp-hw-offload)"
+                                     : fmt::format("devices that offload ESP: {}", joined(kernel.offload_devices)));
   put(out, "This user",
       kernel.may_change ? "may change the kernel's SAs (CAP_NET_ADMIN)"
-                        : "may not see or change the kernel's SAs: CAP_NET_ADMIN is missing; run it as root");
+                        : "may not see or change the kernel's SAs: CAP_NET_ADMIN is missing; run ipseckey as root");
   put(out, "Lockdown", lockdown_means(kernel.lockdown));
   put_counters(out, kernel);
   put(out, "SADB", verdict_of(d));

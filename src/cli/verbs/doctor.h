@@ -1,5 +1,5 @@
 #pragma once
-/// `ipseckey doctor`: one screen about this machine: what its kernel can do, what this user may, what goes wrong.
+/// `ipseckey doctor`: one screen about this machine: what its kernel supports, what this user may do, dropped packets.
 #include <string>
 
 #include "kernel/view.h"

@@ -21,19 +21,19 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
   d.kernel.lockdown = "confidentiality";
   d.why = "no SADB to talk to";
   EXPECT_EQ(doctor_screen(d),
-            "Kernel          Linux 6.18.0; not asked: what follows is from the machine's\n"
-            "                files\n"
+            "Kernel          Linux 6.18.0; facts from this machine's files, not from the\n"
+            "                kernel\n"
             "Protocols       no: ESP over IPv4 (`modprobe esp4`), ESP over IPv6 (`modprobe\n"
             "                esp6`)\n"
             "Encryption      when needed: aes-gcm\n"
             "                not known: null\n"
             "Features        no: ESN\n"
-            "Policies        not known; without them SAs alone protect nothing on the kernel\n"
+            "Policies        not known; without policies the kernel's SAs protect nothing\n"
             "                (`ip xfrm policy`)\n"
-            "Offload         no device here does ESP itself (esp-hw-offload)\n"
+            "Offload         no device here offloads ESP (esp-hw-offload)\n"
             "This user       may not see or change the kernel's SAs: CAP_NET_ADMIN is\n"
-            "                missing; run it as root\n"
-            "Lockdown        confidentiality: keys are hidden, so no SA of the kernel can be\n"
+            "                missing; run ipseckey as root\n"
+            "Lockdown        confidentiality: keys are hidden, so the kernel's SAs cannot be\n"
             "                saved\n"
             "Dropped packets not counted by this kernel (CONFIG_XFRM_STATISTICS)\n"
             "SADB            no SADB to talk to\n");
@@ -45,7 +45,7 @@ TEST(Doctor, CountersHaveTheirMeaning) {
   d.kernel.counters = {{"XfrmInError", 0}, {"XfrmInStateProtoError", 12}, {"XfrmInBrandNew", 1}};
   d.picked = "ipsecd:/s", d.why = "it answers";
   EXPECT_THAT(doctor_screen(d),
-              testing::EndsWith("Dropped packets in /proc/net/xfrm_stat, since the network namespace began:\n"
+              testing::EndsWith("Dropped packets in /proc/net/xfrm_stat, since the network namespace was created:\n"
                                 "          12    XfrmInStateProtoError: wrong ICV or padding: the two ends have\n"
                                 "                different keys, algorithms or ICV lengths (icv)\n"
                                 "           1    XfrmInBrandNew\n"
@@ -57,23 +57,23 @@ TEST(Doctor, SasAloneProtectNothing) {
   Diagnosis d;
   d.kernel.policies = 0;
   EXPECT_THAT(doctor_screen(d),
-              testing::HasSubstr("Policies        none: SAs alone protect nothing on the kernel, all goes "
-                                 "and\n                comes in clear (`ip xfrm policy`)\n"));
+              testing::HasSubstr("Policies        none: without policies the kernel's SAs protect nothing "
+                                 "and all\n                traffic is in the clear (`ip xfrm policy`)\n"));
   EXPECT_THAT(doctor_json(d), testing::HasSubstr("\"policies\":0,"));
   d.kernel.policies = 3;
-  EXPECT_THAT(doctor_screen(d), testing::HasSubstr("Policies        3: the kernel protects what they name; SAs alone "
-                                                   "protect nothing\n"));
+  EXPECT_THAT(doctor_screen(d), testing::HasSubstr("Policies        3: the kernel protects the traffic that they "
+                                                   "select; SAs alone\n                protect nothing\n"));
   d.kernel.policies.reset();
   EXPECT_THAT(doctor_json(d), testing::Not(testing::HasSubstr("policies")));
 }
 
-TEST(Doctor, TheKernelIsOfNoUseWithoutTheRightToIt) {
+TEST(Doctor, TheKernelIsUnusableWithoutThePrivilege) {
   Diagnosis d;
   d.picked = "kernel", d.why = "it has ESP or AH";
   EXPECT_FALSE(d.usable());
   EXPECT_THAT(doctor_screen(d),
               testing::EndsWith("SADB            auto picks kernel: it has ESP or AH; but this user may not use\n"
-                                "                it: run it as root\n"));
+                                "                it: run ipseckey as root\n"));
 }
 
 TEST(Doctor, ItIsOneScreen) {

@@ -1,4 +1,4 @@
-// `fresh`: the keys that follow were never used before.
+// `fresh`: the keys that follow have never been used.
 #include "cli/verbs/table.h"
 
 namespace ipseckey::cli::verbs {

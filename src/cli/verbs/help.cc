@@ -1,4 +1,4 @@
-// `help`: what the tables of the language say of commands and extensions.
+// `help`: commands and extensions, from the tables of the language.
 #include "lang/help.h"
 
 #include "cli/verbs/table.h"

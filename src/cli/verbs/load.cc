@@ -11,7 +11,7 @@ Status load_file(Session& session, Handlers handlers, const std::string& path, l
     if (!session.settings().service) return Status::file;
     return file.error().code == Errc::denied ? Status::no_privilege : Status::bad_file;
   }
-  // A file is for a SADB; whether one answers is better known before its first line.
+  // A file needs a SADB; find out whether one answers before its first line.
   if (where == lang::Where::file && !session.sadb()) return session.no_sadb();
   return run_file(session, handlers, *file, where);
 }

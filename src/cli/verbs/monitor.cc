@@ -36,7 +36,7 @@ Result<bool> wait_for(const backend::Listener& news, const Session& session) {
   return waiting[1].revents == 0;
 }
 
-// Shows what comes, until a signal or a reader of ours who has seen enough.
+// Shows messages until a signal comes or the reader of our output closes it.
 Result<void> follow(Session& session, backend::Backend& sadb, bool promiscuous) {
   const auto news = sadb.listen(promiscuous);
   if (!news) return std::unexpected(news.error());

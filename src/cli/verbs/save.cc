@@ -32,10 +32,10 @@ Status write_sas(Session& session, pfkey::SaType type, std::string_view conseque
   const bool nothing = saver.left_out() > 0 && saver.left_out() == count;
   if (whole) *whole = status == Status::ok && !nothing;
   if (status != Status::ok || saver.left_out() == 0) return status;
-  session.console().complain(nothing
-                                 ? fmt::format("{}: nothing saved", saver.reason())
-                                 : fmt::format("{} of {} SAs are not saved; a comment in the place of each says why",
-                                               saver.left_out(), count));
+  session.console().complain(
+      nothing ? fmt::format("{}: nothing saved", saver.reason())
+              : fmt::format("{} of {} SAs were not saved; a comment in the output gives the reason for each",
+                            saver.left_out(), count));
   return Status::failed;
 }
 

@@ -7,7 +7,7 @@
 namespace ipseckey::lang {
 namespace {
 
-// Behind a length that would be right if each digit were a character.
+// Appended to a length that would be right if each digit were a character.
 std::string if_text(const pfkey::Algorithm& a, unsigned bits_of_text) {
   return a.material_fits(bits_of_text, 0) ? fmt::format(": {}", kConvertText) : "";
 }
@@ -20,14 +20,14 @@ bool wrong_auth_key(const RuleView& v) {
 std::string auth_key_sizes(const RuleView& v) {
   const std::string others =
       v.auth->mode == pfkey::Mode::hmac ? fmt::format(", or at least {} in whole octets", pfkey::kLeastHmacBits) : "";
-  return fmt::format("{} needs {}{}; {} were given{}", v.auth->name(), key_sizes(*v.auth), others,
+  return fmt::format("{} needs a key of {}{}; {} bits were given{}", v.auth->name(), key_sizes(*v.auth), others,
                      v.spec.auth_key->bits, if_text(*v.auth, v.spec.auth_key->bits * 2));
 }
 bool unusual_auth_key(const RuleView& v) {
   return v.auth && v.spec.auth_key && !v.auth->key_fits(v.spec.auth_key->bits) && !wrong_auth_key(v);
 }
 std::string unusual_size(const RuleView& v) {
-  return fmt::format("{} has keys of {} ({}); {} bits were given, and not every peer takes them{}", v.auth->name(),
+  return fmt::format("{} takes keys of {} ({}); {} bits were given, and not every peer accepts that{}", v.auth->name(),
                      key_sizes(*v.auth), v.auth->source, v.spec.auth_key->bits,
                      if_text(*v.auth, v.spec.auth_key->bits * 2));
 }
@@ -40,8 +40,8 @@ bool wrong_encrypt_key(const RuleView& v) {
 std::string encrypt_key_sizes(const RuleView& v) {
   const unsigned given = v.spec.encrypt_key->bits;
   const std::string iv = reserved_bits(v) ? fmt::format(" and the {} reserved bits", reserved_bits(v)) : "";
-  return fmt::format("{} needs {}{}; {} were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv, given,
-                     iv.empty() ? if_text(*v.encrypt, given * 2) : "");
+  return fmt::format("{} needs a key of {}{}; {} bits were given{}", v.encrypt->name(), key_sizes(*v.encrypt), iv,
+                     given, iv.empty() ? if_text(*v.encrypt, given * 2) : "");
 }
 
 }  // namespace ipseckey::lang

@@ -1,5 +1,5 @@
 #pragma once
-/// A command as the rules between its keywords see it, and what they say of the sizes of its keys.
+/// A command as the rules between its keywords see it, and their sentences about the sizes of its keys.
 #include <string>
 
 #include "lang/commands.h"
@@ -8,8 +8,8 @@
 
 namespace ipseckey::lang {
 
-/// The command, the rows of its algorithms (null if none was asked for or there is none such), and whether it gives a
-/// key, if only one that could not be read.
+/// The command, the rows of its algorithms (null if none is named or the name is unknown), and whether it gives a
+/// key, even one that could not be read.
 struct RuleView {
   Verb verb;
   pfkey::SaType satype;
@@ -19,13 +19,13 @@ struct RuleView {
   bool gives_key;
 
   bool adds() const { return verb == Verb::add; }
-  // Without a key it is no update that completes a larval SA.
+  // An update without a key does not complete a larval SA.
   bool updates() const { return (bit(verb) & kWriters) != 0 && !adds() && !gives_key; }
   bool is_ah() const { return satype == pfkey::SaType::ah; }
   bool adds_esp() const { return adds() && !is_ah(); }
   bool no_auth() const { return !spec.auth || spec.auth->number == 0; }
   bool no_cipher() const { return !spec.encrypt || spec.encrypt->number == 0; }
-  // An SA that encrypts and lets in whatever comes.
+  // An SA that encrypts and accepts any packet.
   bool unvouched() const {
     return (adds() || spec.encrypt_key) && !is_ah() && encrypt && encrypt->takes_key() && no_auth() &&
            without_integrity(encrypt, nullptr);
