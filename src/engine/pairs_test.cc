@@ -69,7 +69,7 @@ TEST_F(Pairs, DeletingOneLeavesTheOtherUnpaired) {
   EXPECT_EQ(table(), kBoth);
 }
 
-TEST_F(Pairs, DeletePairTakesBothWithOneReplyAboutTheNamedOne) {
+TEST_F(Pairs, DeletePairDeletesBothWithOneReplyAboutTheNamedOne) {
   const auto sent = ask(engine, named(Type::x_delpair, 2));
   ASSERT_EQ(sent.size(), 1u);
   Message wanted = reversed(add_esp(2));
@@ -89,7 +89,7 @@ TEST_F(Pairs, DeletePairOfAnUnpairedSaDeletesNothing) {
   EXPECT_EQ(engine.size(), 1u);
 }
 
-TEST_F(Pairs, UpdatePairSetsTheLimitsOfBothAndUpdateOfOne) {
+TEST_F(Pairs, UpdatePairSetsTheLimitsOfBothAndUpdateThoseOfOne) {
   Message m = named(Type::x_updatepair, 1);
   m.hard = Lifetime{.addtime = 100};
   m.km_cookie = pfkey::KmCookie{1, 5};
@@ -134,7 +134,7 @@ TEST_F(Pairs, OnePartnersHardLimitEndsBothWithANoticeEach) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
-TEST_F(Pairs, SoftLimitsAreEachHalfsOwnAndADyingHalfIsNoPartner) {
+TEST_F(Pairs, SoftLimitsAreEachHalfsOwnAndADyingHalfIsNotAPartner) {
   Message m = named(Type::update, 1);
   m.soft = Lifetime{.addtime = 10};
   ask(engine, std::move(m));
@@ -158,7 +158,7 @@ TEST_F(Pairs, ALarvalSaBecomesAPartnerWhenItIsCompletedWithOne) {
   EXPECT_EQ(table(), kBoth);
 }
 
-TEST_F(Pairs, ARefusalSaysWhichCauseItHas) {
+TEST_F(Pairs, ARefusalNamesItsCause) {
   Message foreign = reversed(add_esp(9));
   foreign.src = endpoint("0.0.0.0");
   foreign.sa->flags = pfkey::kFlagInbound;
@@ -177,14 +177,14 @@ TEST_F(Pairs, ARefusalSaysWhichCauseItHas) {
   };
   constexpr auto kBothDirections = "an SA that serves both directions has no pair: say inbound or outbound";
   EXPECT_EQ(said(99), "no SA with that SPI leads to this one's source");
-  EXPECT_EQ(said(5), "an SA is no pair of its own SPI or of SPI 0");
+  EXPECT_EQ(said(5), "an SA cannot be paired with itself or with SPI 0");
   EXPECT_EQ(said(1),
             "both SAs run the same way round: of a pair, one's src is the other's dst, so swap src and dst of one");
   EXPECT_EQ(said(9), "the other SA's source is not this one's destination");
   EXPECT_EQ(said(8), kBothDirections);
   EXPECT_EQ(said(2, pfkey::kFlagInbound | pfkey::kFlagOutbound), kBothDirections);
   EXPECT_EQ(said(7), "the other SA is not mature");
-  EXPECT_EQ(said(2, pfkey::kFlagInbound), "both SAs have the same direction: one is to be inbound, the other outbound");
+  EXPECT_EQ(said(2, pfkey::kFlagInbound), "both SAs have the same direction: one must be inbound, the other outbound");
 }
 
 TEST(PairsOfUnknownDirection, SwappedAddressesSuffice) {
@@ -196,11 +196,11 @@ TEST(PairsOfUnknownDirection, SwappedAddressesSuffice) {
   for (const Message& sa : dump(engine)) EXPECT_EQ(sa.sa->flags, pfkey::kFlagPaired);
 }
 
-// Neither address is the host's, as on a gateway or for a peer: the pair says that the directions are opposite.
-TEST(PairsOfUnknownDirection, ThePairItselfSaysThatDirectionsAreOpposite) {
+// Neither address is the host's, as on a gateway or for a peer: a pair implies opposite directions.
+TEST(PairsOfUnknownDirection, ThePairItselfImpliesOppositeDirections) {
   constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound, kPaired = pfkey::kFlagPaired;
   const struct {
-    std::uint32_t first, second;  // As asked.
+    std::uint32_t first, second;  // As requested.
     Outcome outcome;
     std::vector<std::uint32_t> held;
   } rows[] = {

@@ -14,8 +14,8 @@ namespace ipseckey::pfkey {
 inline constexpr std::string_view kServesBoth =
     "an SA that serves both directions has no pair: say inbound or outbound";
 inline constexpr std::string_view kSameDirection =
-    "both SAs have the same direction: one is to be inbound, the other outbound";
-inline constexpr std::string_view kOwnPair = "an SA is no pair of its own SPI or of SPI 0";
+    "both SAs have the same direction: one must be inbound, the other outbound";
+inline constexpr std::string_view kOwnPair = "an SA cannot be paired with itself or with SPI 0";
 inline constexpr std::string_view kNoPartner = "no SA with that SPI leads to this one's source";
 inline constexpr std::string_view kOtherSource = "the other SA's source is not this one's destination";
 inline constexpr std::string_view kPartnerNotMature = "the other SA is not mature";
