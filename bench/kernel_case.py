@@ -1,5 +1,5 @@
-"""COUNT SAs into the kernel of this guest, by three programs one after another: messages that were ready beforehand
-(bare_xfrm), `ipseckey -f`, `ip -batch`. Prints the rows of doc/explanation/benchmarks.md."""
+"""COUNT SAs into the kernel of this guest, by three programs one after another: messages prepared beforehand (bare_xfrm),
+`ipseckey -f`, `ip -batch`. Prints the rows of doc/explanation/benchmarks.md."""
 import os
 import subprocess
 import sys
@@ -8,15 +8,15 @@ import time
 from guest import IPSECKEY, run
 
 COUNT = int(os.environ.get("COUNT", "100000"))
-BATCH = 50000  # Lines: `ip -batch` was killed here when it was given many more.
+BATCH = 50000  # Lines per call: with many more, `ip -batch` was killed here.
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def sas(kind):
-    """As make_keys has them: SPI, destination, algorithms for ipseckey and for ip."""
+    """In the form of make_keys: SPI, destination, algorithms for ipseckey and for ip."""
     for n in range(COUNT):
         dst = f"10.{1 + (n >> 16 & 0xff) % 254}.{n >> 8 & 0xff}.{n & 0xff}"
-        key = n + 1  # A key of zeros is none.
+        key = n + 1  # A key of zeros is not allowed.
         auth, aes = f"{key:08x}" * 8, f"{key * 2654435761 % 2**32:08x}" * (4 if n % 2 == 0 else 8)
         if kind == "gcm":
             yield 0x1000 + n, dst, f"encr_alg aes-gcm encrkey {auth[:40]}", f"aead rfc4106(gcm(aes)) 0x{auth[:40]} 128"

@@ -1,4 +1,4 @@
-// Arbitrary words on the command lines of both programs; words end with a NUL octet.
+// Arbitrary words on the command lines of both programs; each word ends with a NUL octet.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
-// The headers that a socket hid, put before what arrived, against what RFC 791 and RFC 8200 say of each octet; and that
-// they are refused only if they do not fit.
+// The headers that a socket hid, restored before an inbound datagram and compared with what RFC 791 and RFC 8200
+// require of each octet; they may be refused only if they do not fit.
 //
-// An input: kinds, fields, room, options or extension headers, each after its length; the rest is what arrived.
+// An input: kinds, fields, room, options or extension headers, each after its length; the rest is the datagram.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -25,7 +25,7 @@ struct Case {
   std::vector<Extension> extensions;
   std::size_t head = 0, tail = 0;
   Bytes text;
-  bool mixed = false;  // The source is of the other family.
+  bool mixed = false;  // The source has the other family.
 
   bool v4() const { return arrival.dst.family == Family::v4; }
   bool udp() const { return arrival.protocol == kUdp; }
@@ -74,7 +74,7 @@ std::uint32_t sum(Bytes b) {
   return all;
 }
 
-// The IPv4 header up to what follows it.
+// The IPv4 header, except the protocol field.
 std::size_t check_v4(const Case& c, Bytes packet) {
   const std::size_t header = 20 + c.arrival.options.size();
   MUST(packet[0] == static_cast<std::byte>(0x40 + header / 4));
@@ -88,7 +88,7 @@ std::size_t check_v4(const Case& c, Bytes packet) {
   return header;
 }
 
-// The IPv6 header and the extensions: each is named by what stands before it, and is else as it came.
+// The IPv6 header and the extensions: each is named by the header before it, and otherwise unchanged.
 std::size_t check_v6(const Case& c, Bytes packet) {
   MUST(get<std::uint32_t>(packet, 0) == (6u << 28 | std::uint32_t{c.arrival.traffic_class} << 20));
   MUST(get<std::uint16_t>(packet, 4) == packet.size() - 40);

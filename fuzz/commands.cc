@@ -1,5 +1,5 @@
 // Arbitrary bytes as a file of commands: checked, loaded into an engine, saved, loaded again. Nothing may crash, every
-// fault must be printable, and what the engine holds must survive save and load.
+// error message must be printable, and the engine's SAs must survive save and load.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -32,7 +32,7 @@ lang::Names names() {
   };
 }
 
-// Bytes that are no printable ASCII are escaped or masked wherever a fault shows them.
+// Error messages escape or mask bytes that are not printable ASCII.
 bool harmless(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f); });
 }
@@ -41,7 +41,7 @@ class Loader {
  public:
   explicit Loader(engine::Engine& engine) : engine_(engine) {}
 
-  /// `piece`: how many bytes each read gives at most.
+  /// `piece`: the most bytes that each read returns.
   void load(Bytes file, std::size_t piece) {
     lang::LineReader lines(in_pieces(file, piece));
     for (std::size_t i = 0; i < kMaxCommands; ++i) {

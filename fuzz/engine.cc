@@ -1,5 +1,5 @@
 // A session of several clients with the key engine, time included: steps of one byte, then a message or a number.
-// Nothing may crash, every request that asks for an answer gets one, and all that is sent can be encoded.
+// Nothing may crash, every request that requires an answer gets one, and everything that is sent can be encoded.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -76,7 +76,7 @@ class World {
     }
   }
 
-  // The message's own header says how long it is; a header that lies is put right, so that mutations go deeper.
+  // The message's own header has its length; a wrong one is corrected, so that mutations go deeper.
   void bytes(engine::ClientId client, Reader& in) {
     std::array<std::byte, kHeaderSize> head{};
     in.bytes(head);
@@ -162,7 +162,7 @@ class World {
     sound(sent);
   }
 
-  // Whatever is sent can be sent: it fits and reads the same at the other end.
+  // Whatever is sent fits into a message and decodes to the same.
   static void sound(const Message& sent) {
     static std::vector<std::byte> buffer(kMaxMessageSize);
     const auto size = encode(sent, buffer);

@@ -1,4 +1,4 @@
-// Arbitrary bytes as each of the files in which the kernel tells of itself.
+// Arbitrary bytes as each of the files in which the kernel describes itself.
 #include <unistd.h>
 
 #include <cstddef>
@@ -15,7 +15,7 @@ using namespace ipseckey;
 
 namespace {
 
-// A root whose files are one.
+// A root in which every file has the same contents.
 class Root {
  public:
   Root() {

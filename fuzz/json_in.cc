@@ -1,5 +1,6 @@
-// Arbitrary bytes as a file of JSON: made commands of, loaded into an engine, dumped as JSON, loaded again. Nothing may
-// crash, every fault must be printable and have its place, and what the engine holds must survive dump and load.
+// Arbitrary bytes as a file of JSON: converted to commands, loaded into an engine, dumped as JSON, loaded again.
+// Nothing may crash, every error message must be printable and have its position, and the engine's SAs must survive
+// dump and load.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,7 @@ class Loader {
  public:
   explicit Loader(engine::Engine& engine) : engine_(engine) {}
 
-  /// `piece`: how many bytes each read gives at most.
+  /// `piece`: the most bytes that each read returns.
   void load(Bytes file, std::size_t piece) {
     lang::JsonCommands source(in_pieces(file, piece));
     for (std::size_t i = 0; i < kMaxCommands; ++i) {

@@ -1,5 +1,5 @@
-// What the kernel may say: an input is an octet, then a datagram of netlink messages as it comes in. The octet says
-// what was asked: 0, nothing, it is heard; 1, a dump; 2, two requests. Whatever is made of it can be sent and shown.
+// Messages of the kernel: an input is an octet, then a datagram of netlink messages. The octet selects the request: 0,
+// none, the messages are events; 1, a dump; 2, two requests. Every decoded message must be encodable and printable.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,7 +49,7 @@ void sound(const std::optional<pfkey::Message>& m) {
 void see(const NetlinkMessage& m) {
   sound(xfrm::sa_of(m.payload, kContext));
   sound(xfrm::event_of(m, kContext));
-  // A limit or a number of an SA is changed by what the kernel told of it.
+  // Changes a limit or a number of an SA from the kernel's description of it.
   NetlinkBatch batch;
   xfrm::put_limits(m.payload, pfkey::Lifetime{1, 2, 3, 4}, pfkey::Lifetime{}, batch);
   xfrm::put_replay(m.payload, 77, 0, batch);

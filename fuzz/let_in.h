@@ -1,5 +1,5 @@
 #pragma once
-/// Which sequence numbers an SA has let in, for a fuzz target that judges its replay window.
+/// Which sequence numbers an SA has accepted, for a fuzz target that tests its replay window.
 #include <algorithm>
 #include <cstdint>
 #include <set>
@@ -9,13 +9,13 @@
 
 namespace ipseckey {
 
-/// The replay window as a set of numbers, as slow and as plain as RFC 4303 has it.
+/// The replay window as a set of numbers, as slow and plain as RFC 4303 describes it.
 class LetIn {
  public:
   using Verdict = traffic::ReplayWindow::Verdict;
-  static constexpr std::uint64_t kStep = std::uint64_t{1} << 32;  ///< Of the half that is not sent.
+  static constexpr std::uint64_t kStep = std::uint64_t{1} << 32;  ///< The half that is not sent.
 
-  /// Everything up to `start` counts as let in. A window of 0 refuses nothing.
+  /// Everything up to `start` counts as received. A window of 0 refuses nothing.
   LetIn(std::uint32_t window, bool esn, std::uint64_t start)
       : window_(window), esn_(esn), start_(start), highest_(start) {}
 

@@ -1,6 +1,5 @@
 #pragma once
-/// What targets share that load a file into an engine: what the engine holds must survive being written and loaded
-/// again.
+/// Shared by targets that load a file into an engine: the engine's SAs must survive being written and loaded again.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +16,7 @@
 
 namespace ipseckey {
 
-/// Of every load.
+/// For every load.
 inline Instant now() {
   return {std::chrono::seconds(5000), std::chrono::sys_seconds(std::chrono::seconds(1'700'000'000))};
 }
@@ -28,7 +27,7 @@ inline engine::Engine engine_for_files() {
   return engine::Engine(std::move(options));
 }
 
-/// Reads a file, at most `piece` bytes at a time. The file is the caller's and outlives what is given.
+/// Reads a file, at most `piece` bytes at a time. The caller owns the file, which outlives the results.
 inline auto in_pieces(Bytes& file, std::size_t piece) {
   return [&file, piece](MutableBytes out) -> Result<std::size_t> {
     const std::size_t n = std::min({piece, out.size(), file.size()});
@@ -38,7 +37,7 @@ inline auto in_pieces(Bytes& file, std::size_t piece) {
   };
 }
 
-/// Calls write(sa, out) for each SA, behind what `out` begins with.
+/// Calls write(sa, out) for each SA, after the initial text in `out`.
 template <class Write>
 std::string written(engine::Engine& engine, std::string_view head, Write write) {
   pfkey::Message request;
@@ -50,7 +49,7 @@ std::string written(engine::Engine& engine, std::string_view head, Write write) 
   return std::string(out);
 }
 
-/// Loads the file of an input, writes what the engine holds by `text_of`, and loads that. A Loader has load() and
+/// Loads the file of an input, writes the engine's SAs with `text_of`, and loads that. A Loader has load() and
 /// refused(), the commands that an engine or the language refused.
 template <class Loader, class TextOf>
 int load_twice(const std::uint8_t* data, std::size_t size, TextOf text_of) {

@@ -1,4 +1,5 @@
-// Arbitrary bytes as a PF_KEY message: what decodes must come back the same, and must be printable in every way.
+// Arbitrary bytes as a PF_KEY message: a message that decodes must survive encoding, and must be printable in every
+// format.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -19,7 +20,7 @@ namespace {
 using namespace pfkey;
 
 std::vector<std::byte> encoded(const Message& m) {
-  // What is decoded is never longer when it is encoded again, up to the padding of each extension.
+  // A decoded message does not become longer when it is encoded again, apart from the padding of each extension.
   static std::vector<std::byte> buffer(kMaxMessageSize);
   const auto size = encode(m, buffer);
   MUST(size);
@@ -31,7 +32,7 @@ bool harmless(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); });
 }
 
-// One of the eight ways for each message: its seq says which.
+// One of the eight formats for each message, selected by its seq.
 void show(const Message& m) {
   const Instant now{{}, std::chrono::sys_seconds(std::chrono::seconds(1795230245))};
   PrintOptions options;

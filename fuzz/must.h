@@ -1,5 +1,5 @@
 #pragma once
-/// What a fuzz target holds to be true; a finding stops the program where it is.
+/// Assertions of a fuzz target; a finding stops the program at once.
 #include <cstdio>
 #include <cstdlib>
 

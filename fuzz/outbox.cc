@@ -1,7 +1,7 @@
-// The queue of what waits for a client, against a plain list: it gives back what was put in, in that order, and says of
-// each kind whether there is room for more, which whoever puts asks as the server does.
+// A client's queue compared with a plain list: it must return messages in their order, and report for each kind whether
+// there is room for more, which the caller checks as the server does.
 //
-// An input: steps, an octet each, with what they take.
+// An input: steps, an octet each, with their operands.
 #include "ipsecd/clients/outbox.h"
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class Pair {
     std::vector<std::byte> message(size);
     for (std::byte& b : message) b = static_cast<std::byte>(next_++ * 131 >> 3);
     box_.put(message, kind);
-    // Who asks first goes beyond the limit by one message at most.
+    // A caller that checks first exceeds the limit by at most one message.
     all_asked_ &= asks;
     of(kind).messages += 1, of(kind).bytes += size;
     if (all_asked_) MUST(of(kind).messages <= most(kind) && of(kind).bytes < most_bytes(kind) + kLongest);

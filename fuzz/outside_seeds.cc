@@ -1,4 +1,4 @@
-// Writes the corpora of the kernel's messages and of what a restart leaves anew: fuzz_outside_seeds FOLDER.
+// Writes the corpora of the kernel's messages and of the memory kept for a restart again: fuzz_outside_seeds FOLDER.
 #include <linux/xfrm.h>
 
 #include <filesystem>
@@ -38,7 +38,7 @@ pfkey::Message rich() {
   return m;
 }
 
-// What a request says of an SA is what the kernel says of it, but for the front.
+// A request describes an SA as the kernel does, except for the front.
 Octets payload(const pfkey::Message& m) {
   NetlinkBatch batch;
   xfrm::put_sa(m, XFRM_MSG_NEWSA, {3, 0}, batch);
@@ -84,7 +84,7 @@ void kernel_datagrams(const std::filesystem::path& folder) {
 
 void vault(const std::filesystem::path& folder) {
   ipsecd::Vault::Parts parts = parts_of({}, {});
-  // An empty one: the layout's number, and no record.
+  // An empty one: the layout's number, without records.
   const Octets front = [] {
     Octets out(64);
     constexpr std::uint64_t kMagic = 0x3156445345535049;

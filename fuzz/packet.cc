@@ -1,5 +1,5 @@
-// The packet parser, and what is made of packets that it takes: ICMP answers, path reports, fragments, what an ICMP
-// error quotes, segment sizes.
+// The packet parser, and the results for packets that it accepts: ICMP answers, path reports, fragments, quoted
+// packets, segment sizes.
 #include <cstdint>
 #include <vector>
 
@@ -15,7 +15,7 @@ using namespace traffic;
 
 namespace {
 
-// Whether the sum over what TCP covers, with its pseudo header, is that of a right checksum.
+// Whether the sum over everything that TCP's checksum covers, with its pseudo header, is right.
 bool right(Bytes packet, const Headers& h) {
   std::vector<std::byte> copy(packet.begin(), packet.end());
   mend_transport_checksum(copy, h);

@@ -1,4 +1,4 @@
-// Writes the corpora of packets anew: fuzz_packet_seeds FOLDER.
+// Writes the corpora of packets again: fuzz_packet_seeds FOLDER.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -25,7 +25,7 @@ Octets after(std::uint8_t first, Bytes rest) {
   return all;
 }
 
-// The text as aes-ctr's key stream makes it: what the SA opens is `plain` with a trailer.
+// The text encrypted with aes-ctr's key stream: the SA decrypts it to `plain` with a trailer.
 Octets text_for(std::uint8_t spi, const Wish& wish, const Shape& shape) {
   Host host({.workers = 1, .mtu = 1500, .random = same_iv});
   host.add(add(spi, wish));

@@ -1,4 +1,4 @@
-// Arbitrary text before the cursor: what the Tab key and `?` make of it.
+// Arbitrary text before the cursor: the results of the Tab key and `?`.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

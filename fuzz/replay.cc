@@ -1,4 +1,4 @@
-// Runs a fuzz target over every file of the folders that are named, for builds without libFuzzer.
+// Runs a fuzz target on every file of the given folders, for builds without libFuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
       std::ifstream file(entry.path(), std::ios::binary);
       const std::string input{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
       std::printf("%s\n", entry.path().c_str());
-      std::fflush(stdout);  // So that the last name is the culprit's.
+      std::fflush(stdout);  // So that the last name printed is the culprit's.
       LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
       ++files;
     }

@@ -1,5 +1,5 @@
-// Arbitrary bytes as the replies of a SADB: saved, held against a file's SA, told as an outcome. Nothing may crash, and
-// what comes out is commands and comments in printable ASCII, whatever texts the replies hold.
+// Arbitrary bytes as the replies of a SADB: saved, compared with a file's SA, reported as an outcome. Nothing may
+// crash, and the output is commands and comments in printable ASCII, whatever texts the replies contain.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +34,7 @@ bool only_commands(std::string_view text) {
   return true;
 }
 
-// As the messages of a datagram socket: the header says how long each is.
+// Like messages of a datagram socket: the header has the length of each.
 std::span<const std::byte> next(std::span<const std::byte>& rest) {
   constexpr std::size_t kLengthAt = 4, kUnit = 8;
   const std::size_t units =

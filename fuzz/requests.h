@@ -1,5 +1,5 @@
 #pragma once
-/// PF_KEY requests that are made field by field as the input of a fuzz target says.
+/// PF_KEY requests that are composed field by field from the input of a fuzz target.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -27,7 +27,7 @@ inline Message inbound(std::uint32_t spi) {
   return m;
 }
 
-/// The requests that are right, or nearly, to be changed.
+/// The requests that are valid, or nearly, to be changed.
 inline Message pattern(unsigned which, std::uint32_t spi) {
   using Make = Message (*)(std::uint32_t);
   static constexpr std::array kPatterns = std::to_array<Make>({
@@ -67,7 +67,7 @@ inline Message pattern(unsigned which, std::uint32_t spi) {
   return kPatterns[which % kPatterns.size()](spi);
 }
 
-/// One field of it, or an extension that goes or comes.
+/// One field of it, or an extension that is added or removed.
 inline void change(Message& m, unsigned which, std::uint32_t value) {
   using Change = void (*)(Message&, std::uint32_t);
   static constexpr std::array kChanges = std::to_array<Change>({
@@ -103,7 +103,7 @@ inline void change(Message& m, unsigned which, std::uint32_t value) {
 
 }  // namespace requests
 
-/// A request: its pattern, the SPI, how many changes, and these.
+/// A request: its pattern, the SPI, the number of changes, and the changes.
 inline pfkey::Message made(Reader& in) {
   const auto which = number<std::uint8_t>(in);
   pfkey::Message m = requests::pattern(which, 0x100 + number<std::uint8_t>(in));

@@ -1,5 +1,5 @@
 #pragma once
-/// What the targets whose input is a script have in common.
+/// Shared by the targets whose input is a script.
 #include <concepts>
 
 #include "base/bytes.h"

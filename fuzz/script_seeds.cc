@@ -1,4 +1,4 @@
-// Writes the corpora of the targets that read their input as a script anew: fuzz_script_seeds FOLDER.
+// Writes the corpora of the targets that read their input as a script again: fuzz_script_seeds FOLDER.
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -11,7 +11,7 @@ namespace {
 
 using Script = std::string;
 
-// Integers as the targets read them: in the order of the host.
+// Integers as the targets read them: in host order.
 template <class... T>
 Script octets(T... values) {
   Script out;
@@ -255,7 +255,9 @@ void write(const Folder& to) {
 
 namespace outbox {
 
-Script put(U8 how, U8 count, U16 size) { return octets(how, count, size); }  // How: 0 news, 1 reply, 3 unasked.
+Script put(U8 how, U8 count, U16 size) {
+  return octets(how, count, size);
+}  // How: 0 a notice, 1 a reply, 3 without a check.
 Script pop(U8 count) { return octets(U8{4}, count); }
 
 void write(const Folder& to) {

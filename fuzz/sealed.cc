@@ -1,8 +1,9 @@
-// Packets that somebody sends who holds the keys: whatever the input says is sealed, so that it gets past the ICV,
-// under every kind of SA, with a replay window and extended numbers. What must become of each is worked out here as RFC
-// 4303 has it, from the set of all numbers that were let in.
+// Packets from somebody who has the keys: whatever the input contains is sealed, so that it passes the ICV, under every
+// kind of SA, with a replay window and extended numbers. The expected result of each is computed here from RFC 4303 and
+// the set of all numbers that were accepted.
 //
-// An input: the way, the shape, the window, the last number of before; then steps, an octet each, with what they take.
+// An input: the direction, the shape, the window, the last number so far; then steps, an octet each, with their
+// operands.
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -36,7 +37,7 @@ constexpr std::array kWays = {
     Wish{.encrypt = 18},
     Wish{.encrypt = 0, .auth = 5},
     Wish{.encrypt = 0, .auth = 9},
-    // With an ICV of another length than the RFC's.
+    // With an ICV length other than the RFC's.
     Wish{.encrypt = 12, .auth = 5, .icv = 96},
     Wish{.encrypt = 11, .auth = 7, .icv = 512},
     Wish{.encrypt = 0, .auth = 5, .icv = 96},
@@ -59,13 +60,13 @@ Wish wish_of(Reader& in) {
 struct Sent {
   Octets packet;
   std::uint64_t number = 0;
-  Octets text;                   // Of ESP, with what ends it; of AH, what it carries.
-  std::uint8_t next = 0;         // What AH says of it.
+  Octets text;                   // For ESP, with the trailer; for AH, its payload.
+  std::uint8_t next = 0;         // The next header that AH names.
   bool intact = true;            // Nobody changed it on the way.
-  std::optional<Octets> inside;  // Nothing is wrong with it: this is what comes out.
+  std::optional<Octets> inside;  // Nothing is wrong with it: this is the expected result.
 };
 
-// What becomes of one packet of a call.
+// The result for one packet of a call.
 struct Fate {
   const Sent* sent;
   std::uint64_t number = 0;
@@ -81,7 +82,7 @@ class Session {
         model_(wish_.window, wish_.esn, start_),
         host_({.workers = 1, .mtu = 1500, .random = same_iv}) {}
 
-  // False: the engine does not take such an SA.
+  // False: the engine does not accept such an SA.
   bool begin() {
     Message m = add(kSpi, wish_);
     if (start_ != 0) m.replay_value = pfkey::ReplayValue::of(start_);
@@ -140,7 +141,7 @@ class Session {
     }
   }
 
-  // Near the highest one, or so many times 2^32 from it.
+  // Near the highest number, or a multiple of 2^32 away from it.
   std::uint64_t next_number(Reader& in) {
     const auto near = static_cast<std::int16_t>(number<std::uint16_t>(in));
     const auto far = static_cast<std::int8_t>(number<std::uint8_t>(in));
@@ -157,7 +158,7 @@ class Session {
     send(std::move(sent));
   }
 
-  // A datagram that the SA covers, with its right trailer.
+  // A datagram that the SA covers, with the right trailer.
   void packet(std::uint64_t n, std::size_t size) {
     const bool inner6 = parse_address(wish_.inner_dst)->family == Family::v6;
     Shape shape{.src = wish_.src, .dst = wish_.dst, .size = size};
@@ -176,7 +177,7 @@ class Session {
   }
 
   std::size_t front() const { return header_size(parse_address(wish_.dst)->family); }
-  std::size_t at() const { return front() + (wish_.udp ? 8 : 0); }  // Where ESP or AH is.
+  std::size_t at() const { return front() + (wish_.udp ? 8 : 0); }  // Offset of ESP or AH.
 
   void send(Sent&& sent) {
     const std::size_t middle = ah() ? ah_size(v6() ? 8 : 4, suite_.icv()) : 8 + suite_.iv();
@@ -219,7 +220,7 @@ class Session {
     std::ranges::copy(cut, own.subspan(kAhFixed).begin());
   }
 
-  // Keeps the last ones for steps that send them again; what waits for delivery points to them.
+  // Keeps the last ones for steps that send them again; packets that wait for delivery point to them.
   void keep(Sent&& sent) {
     if (sent_.size() == kMostPackets) {
       deliver();
@@ -259,7 +260,7 @@ class Session {
     for (std::size_t i = 0; i < items.size(); ++i) judge(fates[i], items[i]);
   }
 
-  // As a call works: all numbers are asked for, all ICVs are checked, then the numbers are taken one by one.
+  // In the order of a call: all numbers are queried, all ICVs are checked, then the numbers are recorded one by one.
   void foresee(std::span<Fate> fates) {
     const Fate* trial = nullptr;
     for (Fate& f : fates) {
@@ -322,14 +323,14 @@ class Session {
       MUST(same(got, *f.sent->inside));
       return;
     }
-    // Nothing but what was sealed: the packet in tunnel mode, else what follows the headers.
+    // Exactly what was sealed: the packet in tunnel mode, otherwise the part after the headers.
     const Bytes text = f.sent->text, body = wish_.tunnel ? got : got.subspan(front());
     MUST(body.size() <= text.size());
     if (!wish_.tunnel && !wish_.udp) MUST(std::ranges::equal(body, text.first(body.size())));
     if (wish_.tunnel) MUST(std::ranges::equal(body.subspan(12), text.subspan(12, body.size() - 12)));
   }
 
-  // RFC 4303 section 2.4: 1, 2, 3 ..., how many they are, and what is before them.
+  // RFC 4303 section 2.4: 1, 2, 3 ..., their number, and what precedes them.
   static Cause trailer_of(Bytes text) {
     const auto padding = std::to_integer<std::size_t>(text[text.size() - 2]);
     if (padding + 2 > text.size()) return Cause::padding;
@@ -338,7 +339,7 @@ class Session {
     return text.back() == static_cast<std::byte>(kNoNext) ? Cause::dummy : Cause::none;
   }
 
-  // But for the checksum of UDP that came through a NAT in transport mode.
+  // Except the checksum of UDP that passed a NAT in transport mode.
   bool same(Bytes got, Bytes sent) const {
     const std::size_t sum = wish_.udp && !wish_.tunnel ? front() + 6 : got.size();
     if (got.size() != sent.size()) return false;
@@ -347,7 +348,7 @@ class Session {
            std::ranges::equal(got.subspan(behind), sent.subspan(behind));
   }
 
-  // All that was counted is all that happened.
+  // The counters account for everything that happened.
   void settle() const {
     const Totals totals = host_.plane.inbound();
     MUST(totals.packets == causes_[0] && totals.bytes == bytes_);

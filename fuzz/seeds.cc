@@ -1,4 +1,4 @@
-// Writes the binary corpora: one file for each message that the tests know, and short sessions with the engine.
+// Writes the binary corpora: one file for each message in the tests, and short sessions with the engine.
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -45,7 +45,7 @@ void messages(const std::string& folder) {
   }
 }
 
-// Steps as engine.cc reads them.
+// Steps in the form that engine.cc reads.
 class Session {
  public:
   Session& send(const Message& m, unsigned client = 0) {
@@ -171,7 +171,7 @@ void sessions(const std::string& folder) {
   write(folder + "/tunnel", Session().send(tunnel).send(samples::everything()).send(dump).pull().bytes());
 }
 
-// What a SADB answers, as reply.cc reads it: several messages in a row.
+// A SADB's answers, in the form that reply.cc reads: several messages in a row.
 void replies(const std::string& folder) {
   const auto row = [&](const std::string& name, std::initializer_list<const Message*> list) {
     Wire all;

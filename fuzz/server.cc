@@ -1,11 +1,12 @@
-// The server with five clients: two that may do all, a reader, one that only listens and reads as slowly as the input
-// says, and one that reads at once, who is the witness of all news. Requests are made field by field, and some of their
-// octets spoilt afterwards.
+// The server with five clients: two with full access, a reader, one that only listens and reads as slowly as the input
+// specifies, and one that reads at once and so witnesses all notices. Requests are composed field by field, and some of
+// their octets are spoilt afterwards.
 //
-// Every request gets its answer, in the order of the requests, and nobody hears another's; no key leaves for a reader;
-// what the listener misses is counted exactly where it is missing; what waits for a client has a bound.
+// Every request gets its answer, in the order of the requests, and nobody receives another's; no key is sent to a
+// reader; messages that the listener misses are counted exactly where they are missing; the queue of a client is
+// bounded.
 //
-// An input: the most SAs; then steps, an octet each (its upper half: which client), with what they take.
+// An input: the most SAs; then steps, an octet each (its upper half: which client), with their operands.
 #include "ipsecd/clients/server.h"
 
 #include <algorithm>
@@ -35,12 +36,12 @@ struct Peer {
   ClientId id = 0;
   Access access = Access::all;
   std::uint32_t pid = 0;
-  std::size_t room = kEndless;  // Messages that it takes before it is full.
+  std::size_t room = kEndless;  // Messages that it accepts before it is full.
   std::size_t longest = pfkey::kMaxMessageSize;
   bool gone = false;
-  bool nosy = false;  // It asked for what others say, or to be asked for SAs.
+  bool nosy = false;  // It requested promiscuous mode or ACQUIREs.
   std::size_t heard = 0, octets = 0;
-  std::uint32_t answered = 0;  // The request that it was answered last.
+  std::uint32_t answered = 0;  // The request that was answered last.
   struct Asked {
     std::uint32_t seq;
     bool done;
@@ -51,7 +52,7 @@ struct Peer {
 
 bool has_keys(const Message& m) { return m.auth_key || m.encrypt_key || m.initial_iv; }
 
-// PF_KEY's answers that are the asker's alone.
+// PF_KEY's answers that only the sender receives.
 bool is_private(Type type) {
   constexpr std::array kPrivate = {Type::get, Type::dump, Type::x_promisc, Type::x_inverse_acquire,
                                    Type::x_delpair_state};
@@ -164,7 +165,7 @@ class World {
     if (!server_.wants(peer.id).read || requests_ >= kMostRequests) return;
     ++requests_, last_seq_ = m.seq;
     peer.nosy |= m.type == Type::x_promisc || m.type == Type::reg;
-    // Only what says that there will be no SA is answered by nothing.
+    // Only the notice that there will be no SA gets no answer.
     peer.asked.push_back({.seq = m.seq, .done = m.type == Type::acquire, .dump = m.type == Type::dump});
     receive(peer, wire);
   }
@@ -176,7 +177,7 @@ class World {
     if (!memory_) MUST(server_.sas() <= had_);
   }
 
-  // Some octets of it, but for those that say whose it is.
+  // Changes some of its octets, except those that identify the sender.
   void spoilt(Peer& peer, Message&& m, Reader& in) {
     m.pid = peer.pid, m.seq = last_seq_ + 1;
     Wire wire(scratch_.begin(), scratch_.begin() + static_cast<std::ptrdiff_t>(pfkey::encode(m, scratch_).value_or(0)));
@@ -190,7 +191,7 @@ class World {
     strange(peer, wire);
   }
 
-  // What is no message may not even say whose it is, so it is asked alone.
+  // A malformed message may lack the sender's number, so nothing else is sent with it.
   void strange(Peer& peer, Bytes wire) {
     if (pfkey::decode(wire) || peer.gone) return;
     peer.room = kEndless;
@@ -202,7 +203,7 @@ class World {
     MUST(peer.heard > heard);
   }
 
-  // ---- what is heard
+  // ---- received messages
 
   Sent take(ClientId to, Bytes wire) {
     Peer& peer = *by_id_.at(to);
@@ -229,7 +230,7 @@ class World {
   }
 
   static void answer(Peer& peer, const Message& m) {
-    if (m.type == Type::dump && m.seq == 0) {  // The end of one, of which there may be nothing but that.
+    if (m.type == Type::dump && m.seq == 0) {  // The end of one, which may be all of it.
       const auto ended = std::ranges::find(peer.asked, false, &Peer::Asked::done);
       MUST(ended != peer.asked.end() && ended->dump);
       ended->done = true;
@@ -239,14 +240,14 @@ class World {
     peer.answered = m.seq;
     for (; !peer.asked.empty() && peer.asked.front().seq < m.seq; peer.asked.pop_front()) MUST(peer.asked.front().done);
     if (peer.asked.empty() || peer.asked.front().seq != m.seq) return;
-    // An SA of a DUMP, or what says that it is too long, is not the end of it.
+    // An SA of a DUMP, or the notice that it is too long, is not the end of the DUMP.
     Peer::Asked& asked = peer.asked.front();
     asked.done |= !asked.dump || (m.error != 0 && m.error != EMSGSIZE);
   }
 
   static bool all_answered(const Peer& peer) { return std::ranges::all_of(peer.asked, &Peer::Asked::done); }
 
-  // The listener hears what the witness heard, or how much of it is missing here.
+  // The listener receives what the witness received, or a notice of how much is missing here.
   void follow(const Message& m, Bytes wire) {
     if (const auto lost = pfkey::messages_lost(m)) {
       MUST(*lost > 0);
@@ -255,7 +256,7 @@ class World {
       MUST(followed_ < news_.size() + 1);
       behind_.push_back({followed_++, Wire(wire.begin(), wire.end())});
     }
-    // The witness may hear the same one after the listener.
+    // The witness may receive the same one after the listener.
     while (!behind_.empty() && behind_.front().first < news_.size()) {
       MUST(news_[behind_.front().first] == behind_.front().second);
       behind_.pop_front();
@@ -267,7 +268,7 @@ class World {
   void flush(Peer& peer) {
     const std::size_t heard = peer.heard, octets = peer.octets;
     server_.flush(peer.id);
-    // What waited, a turn of a DUMP, and what a request may go beyond the limit with.
+    // The waiting messages, a round of a DUMP, and what a request may add beyond the limit.
     constexpr std::size_t kTurn = 64, kMore = 8;
     MUST(peer.heard - heard <= Outbox::kBroadcasts + Outbox::kReplies + kTurn + kMore);
     MUST(peer.octets - octets <= Outbox::kBroadcastBytes + Outbox::kReplyBytes + (kTurn + kMore) * largest_);
@@ -295,7 +296,7 @@ class World {
     server_.acquire(wanted, now_);
   }
 
-  // The new one's socket may take short messages alone; an error always fits.
+  // The new client's socket may accept only short messages; an error always fits.
   void reopen(Peer& peer, std::size_t longest) {
     const std::size_t before = server_.clients();
     const Access access = peer.access;
@@ -320,16 +321,16 @@ class World {
 
   std::size_t most_;
   bool memory_ = true;
-  std::size_t had_ = 0;  // SAs when there was memory last.
+  std::size_t had_ = 0;  // The number of SAs when memory was last available.
   std::array<Peer, 5> peers_;
   std::map<ClientId, Peer*> by_id_;
   std::uint32_t last_pid_ = 1000, last_seq_ = 0;
   std::size_t requests_ = 0, largest_ = 0;
   const Peer* answers_anything_ = nullptr;
-  Wire scratch_ = Wire(20'000);                      // Enough for all that is made.
-  std::vector<Wire> news_;                           // All that the witness heard.
-  std::size_t followed_ = 0;                         // How much of it the listener heard or knows that it missed.
-  std::deque<std::pair<std::size_t, Wire>> behind_;  // What it heard and was not compared yet.
+  Wire scratch_ = Wire(20'000);                      // Enough for everything that is created.
+  std::vector<Wire> news_;                           // Everything that the witness received.
+  std::size_t followed_ = 0;                         // How much of it the listener received or knows that it missed.
+  std::deque<std::pair<std::size_t, Wire>> behind_;  // Messages that it received and that were not compared yet.
   Instant now_ = engine::testing::at(0);
   Server server_;
 };

@@ -1,8 +1,8 @@
-// Streams and datagrams from one host to another: cut as a device wants it, protected, mixed up on the way, opened, and
-// joined. Each packet comes out as it went in, or is refused for a cause that is worked out here; what is joined is cut
+// Streams and datagrams from one host to another: segmented as a device requests, protected, reordered on the way,
+// decrypted, and merged. Each packet is restored, or refused for a cause that is computed here; merged packets are cut
 // into the same segments again.
 //
-// An input: the way, the modes and the path's MTU; then steps, an octet each, with what they take.
+// An input: the direction, the modes and the path MTU; then steps, an octet each, with their operands.
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -25,13 +25,13 @@ using namespace traffic::testing;
 namespace {
 
 constexpr std::size_t kMostSteps = 64, kMostWaiting = 300, kMostSegments = 200, kStreams = 3;
-constexpr std::size_t kMostOctets = 100'000;  // Of all that is cut.
+constexpr std::size_t kMostOctets = 100'000;  // The largest packet to segment.
 constexpr std::array kWays = {Wish{.encrypt = 20}, Wish{.encrypt = 12, .auth = 5}, Wish{.encrypt = 0, .auth = 5}};
 constexpr std::array<std::uint32_t, 4> kPaths = {1500, 1280, 9000, 65535};
 
 void same_iv(MutableBytes out) { std::ranges::fill(out, std::byte{1}); }
 
-// What is on its way: as it was, and as it is on the wire.
+// A packet in transit: as it was, and as it is on the wire.
 struct OnTheWay {
   Octets plain, sealed;
   std::size_t serial;  // The same for copies of one packet.
@@ -39,7 +39,7 @@ struct OnTheWay {
 
 unsigned version(Bytes packet) { return packet.empty() ? 0 : std::to_integer<unsigned>(packet[0]) >> 4; }
 
-// IDs of packets that are never fragmented mean nothing (RFC 6864 section 4.1).
+// The IDs of packets that are never fragmented have no meaning (RFC 6864 section 4.1).
 Octets without_id(Octets packet) {
   if (version(packet) != 4 || (packet[6] & std::byte{0x40}) == std::byte{0}) return packet;
   set(packet, 4, std::uint16_t{0});
@@ -47,7 +47,7 @@ Octets without_id(Octets packet) {
   return packet;
 }
 
-// Who must not overtake whom: segments of one connection; and all that is never joined.
+// Packets that must not overtake each other: segments of one connection; and all that are never merged.
 using Connection = std::tuple<std::string, unsigned, unsigned>;
 Connection connection_of(Bytes packet) {
   const auto h = parse(packet);
@@ -123,7 +123,7 @@ class Path {
     }
   }
 
-  // What a device hands over, and what must become of it.
+  // A packet from a device, and its expected result.
   void cut_and_send(Reader& in, bool tcp, unsigned op) {
     Segment s{.protocol = tcp ? kTcp : kUdp, .unsummed = true};
     const auto which = number<std::uint8_t>(in) % kStreams;
@@ -141,7 +141,7 @@ class Path {
     if (s.payload == 0) return;
     std::size_t& at = octets_[which + (v6 ? kStreams : 0)];
     s.skip = tcp ? at : 0;
-    s.id = static_cast<std::uint16_t>(sealed_ + 1);  // 0 asks for another: the segments' IDs would be no row.
+    s.id = static_cast<std::uint16_t>(sealed_ + 1);  // For 0 another ID is used, so the row would have a gap.
     if (tcp) at += s.payload;
     const Octets whole = packet_of(s);
     const Offload offload{.kind = tcp ? Offload::Kind::tcp : Offload::Kind::udp,
@@ -154,13 +154,13 @@ class Path {
     const bool alone = way_.empty();
     std::size_t sent = 0;
     for (const Octets& segment : segments) sent += send(segment);
-    // Nothing else is on the way, and nothing forbids to join them.
+    // Nothing else is in transit, and nothing prevents merging them.
     constexpr unsigned kPlain = 0x59;  // ACK, PSH, FIN, ECE.
     const bool one = tcp && (s.flags & ~kPlain) == 0 && sent == segments.size() && sent <= Coalescer::kMost;
     if (alone && one && sent > 1) whole_ = whole;
   }
 
-  // The segments as a card would make them: FIN and PSH in the last one, CWR in the first one.
+  // The segments as a card would create them: FIN and PSH in the last one, CWR in the first one.
   static std::vector<Octets> expected(const Segment& whole, std::size_t size) {
     std::vector<Octets> out;
     for (std::size_t at = 0; at < whole.payload; at += size) {
@@ -176,7 +176,7 @@ class Path {
     return out;
   }
 
-  // One that is on the way goes again, with an octet of it changed.
+  // A packet in transit is sent again, with one octet changed.
   void odd(Reader& in) {
     const auto which = number<std::uint8_t>(in);
     const auto at = number<std::uint16_t>(in);
@@ -212,7 +212,7 @@ class Path {
     if (h && sum && !h->fragment) mend_transport_checksum(packet, *h);
   }
 
-  // True: it is on the way.
+  // True: it is in transit.
   bool send(const Octets& plain) {
     if (way_.size() >= kMostWaiting) deliver();
     Held held(plain);
@@ -242,7 +242,7 @@ class Path {
     way_.push_back(std::move(packet));
   }
 
-  // A packet of the size that it was told goes, and one octet more does not.
+  // A packet of the reported size fits, and one octet more does not.
   void fits(const Octets& plain, std::uint32_t mtu) {
     const bool v6 = version(plain) == 6;
     Segment s{.protocol = kUdp, .dont_fragment = true};
@@ -257,7 +257,7 @@ class Path {
     MUST(protect(here_, packet_of(s)).cause == Cause::too_big);
   }
 
-  // Under IPv4 the parts, put together, are the packet.
+  // Under IPv4 the reassembled fragments are the packet.
   static void in_parts(const Octets& sealed, const Departure& departure) {
     if (departure.dst.family != Family::v4 || departure.dont_fragment) return;
     Octets room(departure.mtu), whole;
@@ -303,7 +303,7 @@ class Path {
     ++opened_;
     const Octets got(item.packet.bytes().begin(), item.packet.bytes().end());
     Octets plain = w.plain;
-    // The header is the packet's own in transport mode, and has an ID that nobody will change.
+    // In transport mode the header is the packet's own, and has an ID that nobody will change.
     if (!tunnel_ && version(plain) == 4 && get<std::uint16_t>(plain, 4) == 0) {
       set(plain, 4, get<std::uint16_t>(got, 4));
       mend_checksum(plain);
@@ -344,8 +344,8 @@ class Path {
   std::vector<OnTheWay> way_;
   std::size_t octets_left_ = kMostOctets;
   std::set<std::size_t> arrived_;
-  std::set<std::uint32_t> told_;  // MTUs that were tried already.
-  std::optional<Octets> whole_;   // All that is on the way, in order, are the segments of this.
+  std::set<std::uint32_t> told_;  // MTUs that were already tried.
+  std::optional<Octets> whole_;   // The segments of all packets in transit, in order, are the segments of this.
   std::uint64_t sealed_ = 0, opened_ = 0, replayed_ = 0, dummies_ = 0;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-/// Packets of TCP and UDP, built field by field with a checksum of their own, for a fuzz target that cuts and joins
-/// them.
+/// Packets of TCP and UDP, built field by field with a checksum of their own, for a fuzz target that segments and
+/// merges them.
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -9,17 +9,17 @@
 
 namespace ipseckey {
 
-/// A segment of a stream, or many at once as a device hands them over.
+/// A segment of a stream, or many at once as a device passes them.
 struct Segment {
   const char* src = "192.0.2.1";
   const char* dst = "192.0.2.2";
   std::uint8_t protocol = traffic::kTcp;
   std::uint16_t port = 1111;
-  std::size_t skip = 0, payload = 0;  ///< Octets of the stream: where it begins, how many they are.
+  std::size_t skip = 0, payload = 0;                       ///< Octets of the stream: its offset and number.
   std::uint8_t flags = 0, options = 0, traffic_class = 0;  ///< Options: words of four octets.
   std::uint16_t id = 0;
   bool dont_fragment = false;
-  bool unsummed = false;  ///< The sum of the pseudo header alone.
+  bool unsummed = false;  ///< Only the sum of the pseudo header.
 };
 
 inline constexpr std::uint32_t kFirst = 0xffffff00;  ///< Sequence number of the stream's first octet: it wraps.

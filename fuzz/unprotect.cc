@@ -1,5 +1,5 @@
-// Packets that arrive. An input starts with an octet: 0, the rest is the packet as it came; else the rest is the text
-// of an ESP packet to the SA with that SPI, some of which have no integrity so that any text gets past it.
+// Inbound packets. An input starts with an octet: 0, the rest is the packet as it arrived; otherwise the rest is the
+// text of an ESP packet to the SA with that SPI, some of which have no integrity so that any text is accepted.
 #include <cstdint>
 #include <vector>
 
@@ -29,7 +29,7 @@ void add_sas(Host& h) {
   h.add(add(7, ah));
 }
 
-// Destroyed at the end: what it holds of OpenSSL's lies where the look for leaks does not see who holds it.
+// Destroyed at the end: the leak check cannot see who owns its OpenSSL objects.
 Host& host() {
   static Host made({.workers = 1, .mtu = 1500, .random = same_iv});
   static const bool ready = (add_sas(made), true);

@@ -1,6 +1,6 @@
-// What an earlier ipsecd left with the service manager. An input starts with an octet: 0, then the number of octets of
-// the records in eight, little endian, the records, the numbers; else the message that a record holds. What is taken
-// over goes on: it holds SAs, forgets them, and is taken over again.
+// The memory that an earlier ipsecd left with the service manager. An input starts with an octet: 0, then the number of
+// octets of the records in eight, little endian, the records, the numbers; otherwise the message in a record. A vault
+// that was taken over must continue to work: it holds SAs, forgets them, and is taken over again.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ constexpr std::size_t kMost = 1 << 20;
 
 Instant now() { return engine::testing::at(5000); }
 
-// How many SAs are left of those in the vault, when one has been added and removed again.
+// The number of SAs left in the vault, when one has been added and removed again.
 std::size_t go_on(Vault& vault) {
   engine::Options options;
   options.keeper = &vault;

@@ -1,5 +1,5 @@
 #pragma once
-/// A vault's three descriptors with a content of ours, under a key that is known.
+/// A vault's three descriptors with contents of ours, under a known key.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 
 namespace ipseckey {
 
-/// A sealed memfd, as SharedPages makes it.
+/// A sealed memfd, as SharedPages creates it.
 inline Descriptor sealed(Bytes content) {
   Descriptor fd(memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   MUST(write(fd.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()));
@@ -31,7 +31,7 @@ inline ipsecd::Vault::Parts parts_of(Bytes records, Bytes numbers) {
   return {sealed(records), sealed(numbers), Descriptor(ends[1])};
 }
 
-/// What the service manager would hand to the next one.
+/// What the service manager would pass to the next process.
 inline ipsecd::Vault::Parts copies(const ipsecd::Vault::Parts& parts) {
   ipsecd::Vault::Parts out;
   for (std::size_t i = 0; i < parts.size(); ++i) out[i] = Descriptor(fcntl(parts[i].get(), F_DUPFD_CLOEXEC, 0));

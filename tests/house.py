@@ -17,7 +17,7 @@ MAX_FUNCTION_LINES = 70
 MAX_LINES_WITHOUT_MAP = 150
 MAP_LINES = 3
 
-# Files that are longer, and why they are better in one piece.
+# Files that are longer, and why they should stay in one piece.
 LONG_FILES: dict = {}
 
 # (pattern, suffixes or None for all, folders or None for all, why). A letter in brackets keeps a row from finding itself.
@@ -38,15 +38,15 @@ RULES = (
     (r"[ \t]+$", (".py", ".txt", ".cmake", ""), ("src", "tools", "bench", "cmake"), "blanks at the end of the line"),
 )
 
-# text::hex_digit() takes a time, and touches memory, by the digit's value: keys are read by base/hex.h. Only these use
-# it where keys are read, and why.
+# text::hex_digit() uses time and memory that depend on the digit: keys are read by base/hex.h. Only these may use it where keys
+# are read, with the reason.
 HEX_DIGIT = re.compile(r"\bhex_digit\b")
 READERS_OF_KEYS = ("src/pfkey/", "src/lang/")
 HEX_DIGIT_USERS = {
     "src/lang/json_commands.cc": "asks whether a word may be a key, so that it is not shown",
 }
 
-# What a program says stands in one place. A sentence is a literal with blanks in it; its pieces are put together first.
+# Each message of a program is in one place. A sentence is a literal with blanks in it; its pieces are joined first.
 SENTENCE = re.compile(r'"((?:[^"\\\n]|\\.){40,})"')
 PIECES = re.compile(r'"[ \t]*\n\s*"')
 
@@ -60,7 +60,7 @@ KEYWORDS = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|constexpr 
 
 
 def project_files(root: pathlib.Path):
-    """Every text file of the project; build folders and hidden ones (but .ci) are not part of it."""
+    """Every text file of the project; build folders and hidden ones (except .ci) are not part of it."""
     for folder, names, files in os.walk(root):
         files = [name for name in files if name != ".git"]  # A worktree has a file there.
         names[:] = sorted(n for n in names if n == ".ci" or not n.startswith((".", "build", "__pycache__")))
@@ -73,12 +73,12 @@ def project_files(root: pathlib.Path):
 
 
 def map_lines(lines: list) -> int:
-    """How many lines of comment there are before everything else."""
+    """The number of comment lines before everything else."""
     return next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
 
 
 def functions(lines: list):
-    """(first line, number of lines) of each function body, by the indentation that clang-format gives."""
+    """(first line, number of lines) of each function body, by clang-format's indentation."""
     for start, line in enumerate(lines):
         if not line.rstrip().endswith("{") or "(" not in line + "".join(lines[max(0, start - 2):start]):
             continue
@@ -93,7 +93,7 @@ def functions(lines: list):
 
 
 def may_read_keys(path: str) -> bool:
-    """Whether a source may read keys; tests and what they are made of read only their own."""
+    """Whether a source may read keys; tests and their helpers read only their own."""
     name = path.rsplit("/", 1)[-1]
     return (path.startswith(READERS_OF_KEYS) and path.endswith((".cc", ".h")) and path not in HEX_DIGIT_USERS
             and not path.endswith("_test.cc") and not name.startswith("test"))
@@ -125,7 +125,7 @@ def check_file(path: str, text: str):
 
 
 def sentences(path: str, text: str):
-    """(line, sentence) of each long literal of a source of src/ that is no test and in no comment."""
+    """(line, sentence) of each long literal of a source in src/ that is not a test, outside comments."""
     if not path.startswith("src/") or not path.endswith((".cc", ".h")) or path.endswith("_test.cc"):
         return
     text = re.sub(r"//.*", "", PIECES.sub("", text))
@@ -160,7 +160,7 @@ def broken_links(root: pathlib.Path, path: str, text: str):
 
 
 def foreign(path: str, text: str):
-    """(line, why) of each phrase that reads foreign, outside of what is still to be done."""
+    """(line, why) of each phrase that reads foreign, outside the files that are still to be done."""
     if not path.startswith(phrases.STILL_TO_DO):
         for number, phrase, instead in phrases.found(path, text):
             yield number, f'"{phrase}": {instead}'
@@ -176,7 +176,7 @@ def names_of_files(path: str, text: str):
 def check_tree(root: pathlib.Path):
     count = 0
     named: list = []
-    places: set = set()  # Each source's path, and what that ends with: "src/a/b.cc", "a/b.cc", "b.cc".
+    places: set = set()  # Each source's path, and its endings: "src/a/b.cc", "a/b.cc", "b.cc".
     said: dict = {}
     for path, text in project_files(root):
         if path.startswith(("fuzz/corpus", "tests/corpus")):
@@ -208,7 +208,7 @@ def check_tree(root: pathlib.Path):
 
 
 def count_phrases(root: pathlib.Path):
-    """A line for each entry of STILL_TO_DO: the number of phrases that it has."""
+    """A line for each entry of STILL_TO_DO: the number of phrases in it."""
     counts = dict.fromkeys(phrases.STILL_TO_DO, 0)
     for path, text in project_files(root):
         for entry in phrases.STILL_TO_DO:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does house.py see what it must see? Made-up trees; the forbidden words are put together here, not written."""
+"""Tests that house.py finds what it must find, on made-up trees; the forbidden words are put together here, not written out."""
 import pathlib
 import tempfile
 import unittest
@@ -50,7 +50,7 @@ class House(unittest.TestCase):
         }
         self.assertEqual(finds(files), [])
 
-    def test_a_sentence_stands_in_one_place(self):
+    def test_a_sentence_is_in_one_place(self):
         sentence = "without integrity there is no replay window: "
         files = {
             "src/a.cc": f'int x;\nconst char* a = "{sentence}a"\n    " forged number";\n',
@@ -191,7 +191,7 @@ class House(unittest.TestCase):
         self.find_each(phrases.OF_DOCUMENTS, phrases.COMPILED_OF_DOCUMENTS, rows)
         self.assertEqual(finds({"src/system/a.cc": "".join(f"// {bad}.\n" for bad, _, _ in rows)}), [])
 
-    def test_phrases_are_looked_for_where_prose_is(self):
+    def test_phrases_are_searched_for_in_prose(self):
         again = '"anew": again, from scratch'
         files = {
             "README.md": "begins `anew`\n```\nanew\n```\nbegins\nanew.\n",
@@ -205,11 +205,11 @@ class House(unittest.TestCase):
             f"README.md:6: {again}", f"man/a.8.in:6: {again}", f"share/a:1: {again}", f"src/system/a.cc:2: {again}",
             f"src/system/a.cc:4: {again}", f"src/system/a_test.cc:1: {again}", f"tools/a:3: {again}", f"tools/a:4: {again}"])
 
-    def test_a_phrase_may_be_cut_by_the_end_of_a_line(self):
+    def test_a_phrase_may_continue_on_the_next_line(self):
         files = {"src/system/a.cc": "// It looks\n// at it.\n/// It is\n/// told.\nf(\"it looks \"\n  \"at\");\n"}
         self.assertEqual([line.split(":")[1] for line in finds(files)], ["3", "1", "5"])
 
-    def test_folders_that_are_still_to_be_done_are_left_out(self):
+    def test_unfinished_folders_are_left_out(self):
         for entry in phrases.STILL_TO_DO:
             path = entry if entry.endswith(".md") else entry + "a.cc"
             self.assertEqual(finds({path: "// It begins anew.\n"}), [], path)
@@ -227,7 +227,7 @@ class House(unittest.TestCase):
                           "doc/a.md:3: there is no b.md", "doc/a.md:5: there is no #part-3",
                           "doc/a.md:9: there is no ../README.md#x"])
 
-    def test_an_empty_tree_is_no_success(self):
+    def test_an_empty_tree_is_a_failure(self):
         self.assertEqual(finds({}), ["ROOT: no file here"])
 
 

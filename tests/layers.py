@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Holds src/ to the arrows of doc/explanation/design.md: which folder may include and link which, and who may touch the system.
+"""Checks src/ against the arrows of doc/explanation/design.md: which folder may include and link which, and which may use the
+system.
 
-usage: layers.py [ROOT]    Prints each break as file:line: reason, and fails if there is one.
+usage: layers.py [ROOT]    Prints each violation as file:line: reason, and fails if there is one.
 """
 import pathlib
 import re
 import sys
 
-# Folder: the folders that it may include, besides itself. What follows from two arrows is allowed, and stands here too.
+# Folder: the folders that it may include, besides itself. Arrows that follow from two others are allowed, and also listed here.
 ARROWS = {
     "base": (),
     "system": ("base",),
@@ -25,17 +26,17 @@ ARROWS = {
     "ipsecd": ("engine", "traffic", "crypto", "pfkey", "system", "base"),
     "texts": ("cli", "api", "ipsecd", "traffic", "lang", "pfkey", "base"),
 }
-# (path pattern, folder): the one place where an arrow more is drawn.
+# (path pattern, folder): the only exceptions with an additional arrow.
 EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
 
-# (wing, the files of its folder that may include it besides its own, why the others may not)
+# (wing, the files of its folder that may include it besides its own, why others may not)
 ENTRANCES = (("cli/verbs", r"cli/program\.cc", "the runner, and all else in cli, is given the table and knows no command"),)
 
-# The libraries that are not called like their folder.
+# Libraries whose names differ from their folders'.
 LIBRARIES = {"ipsecd_core": "ipsecd"}
 
 MACHINE = "system calls live in system, backend, kernel, api, apply, cli, ipsecd, and where base locks memory"
-# (headers, the files that may include them, why the others may not)
+# (headers, the files that may include them, why others may not)
 FENCES = (
     (r"openssl/.*|intel-ipsec-mb\.h", r"crypto/.*", "only crypto uses OpenSSL"),
     (r"libmnl/.*|linux/(netlink|xfrm)\.h", r"kernel/.*", "only kernel speaks netlink"),
@@ -51,7 +52,7 @@ FENCES = (
         MACHINE,
     ),
 )
-# (path pattern, header, why): places that need a header's names and make no call of the system.
+# (path pattern, header, why): sources that need a header's names and make no system call.
 NAMED = (
     (r"base/net\.cc", "arpa/inet.h", "inet_pton and inet_ntop compute"),
     (r"pfkey/fields\.h", "sys/socket.h", "AF_INET and AF_INET6 are wire values"),
@@ -90,7 +91,7 @@ def allowed(path: str, folder: str, target: str) -> bool:
 
 
 def why_not(path: str, own: str):
-    """Why the file at path may not include "own"; None: it may. Tests reach into any folder, but not into what is its own."""
+    """Why the file at path may not include "own"; None: it may. Tests may include any folder, but not its private parts."""
     folder, target, wing = folder_of(path), folder_of(own), wing_of(own)
     if "/" not in own or own.startswith("."):
         return None if is_test(path) else f'write "{own}" from src/ on, folder first'
@@ -107,7 +108,7 @@ def why_not(path: str, own: str):
 
 
 def check_source(path: str, text: str):
-    """Breaks of one file; path is relative to src/. Tests may reach further: their CMake row says how far."""
+    """Violations in one file; path is relative to src/. Tests may include more: their CMake row lists it."""
     folder = folder_of(path)
     for number, line in enumerate(text.splitlines(), 1):
         match = INCLUDE.match(line)
@@ -175,7 +176,7 @@ def included(source: pathlib.Path):
 
 
 def check_uses(root: pathlib.Path):
-    """Arrows that nobody goes, and CMake rows that do not name just what their sources include."""
+    """Unused arrows, and CMake rows that differ from what their sources include."""
     source = root / "src"
     targets = included(source)
     for folder, arrows in ARROWS.items():
@@ -191,7 +192,7 @@ def check_uses(root: pathlib.Path):
 
 
 def check_tree(root: pathlib.Path):
-    """All breaks under root/src, as 'src/path:line: reason'. An empty tree is a break: then nothing was checked."""
+    """All violations under root/src, as 'src/path:line: reason'. An empty tree is a violation: then nothing was checked."""
     source = root / "src"
     if not sources(source):
         yield f"{source}: no source here"

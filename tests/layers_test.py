@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does layers.py see what it must see? Made-up trees, good and bad."""
+"""Tests that layers.py finds what it must find, on made-up trees, good and bad."""
 import importlib.machinery
 import importlib.util
 import pathlib
@@ -24,7 +24,7 @@ def breaks(files: dict, check=layers.check_tree) -> list:
 
 
 def whole_tree() -> dict:
-    """A source for each folder, which includes all that the arrows allow, and a row that names just these."""
+    """A source for each folder, which includes everything that the arrows allow, and a row that names just these."""
     files = {}
     for folder, arrows in layers.ARROWS.items():
         files[f"{folder}/a.cc"] = "".join(f'#include "{target}/b.h"\n' for target in arrows)
@@ -33,7 +33,7 @@ def whole_tree() -> dict:
 
 
 class Layers(unittest.TestCase):
-    def test_a_good_tree_has_no_breaks(self):
+    def test_a_good_tree_has_no_violations(self):
         self.assertEqual(
             breaks(
                 {
@@ -65,7 +65,7 @@ class Layers(unittest.TestCase):
             [],
         )
 
-    def test_each_kind_of_break_is_seen_at_its_line(self):
+    def test_each_kind_of_violation_is_found_at_its_line(self):
         rows = (
             ("base/a.h", '\n#include "pfkey/b.h"\n', "src/base/a.h:2: base may not include pfkey"),
             ("lang/a.cc", '#include "engine/b.h"\n', "src/lang/a.cc:1: lang may not include engine"),
@@ -136,7 +136,7 @@ class Layers(unittest.TestCase):
                 good = {"base/good.h": ""}
                 self.assertEqual(breaks({**good, path: text}), [expected])
 
-    def test_an_arrow_is_gone_and_a_row_names_what_is_included(self):
+    def test_arrows_and_rows_match_the_includes(self):
         self.assertEqual(breaks(whole_tree(), layers.check_uses), [])
         self.assertEqual(
             breaks({**whole_tree(), "kernel/a.cc": '#include "backend/b.h"\n#include "pfkey/b.h"\n#include "base/b.h"\n'},
@@ -147,14 +147,14 @@ class Layers(unittest.TestCase):
             breaks({**whole_tree(), "lang/CMakeLists.txt": "layer(lang USES table base TEST_USES pfkey)\n"}, layers.check_uses),
             ["src/lang/CMakeLists.txt: USES: lang does not name, but includes, pfkey"])
 
-    def test_what_a_test_includes_is_no_arrow(self):
+    def test_includes_of_tests_do_not_count(self):
         row = {"crypto/a.cc": '#include "base/b.h"\n', "crypto/a_test.cc": '#include "pfkey/b.h"\n'}
         self.assertEqual(
             breaks({**whole_tree(), **row}, layers.check_uses),
             ["tests/layers.py: nothing in crypto includes pfkey: drop the arrow",
              "src/crypto/CMakeLists.txt: USES: crypto does not include pfkey"])
 
-    def test_an_empty_tree_is_no_success(self):
+    def test_an_empty_tree_is_a_failure(self):
         self.assertEqual(breaks({}), ["ROOT/src: no source here"])
 
 

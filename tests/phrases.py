@@ -1,17 +1,16 @@
 """Phrases that read foreign in English, with what to write instead, and where prose is: documents, manual pages, comments,
-messages, names of tests. house.py looks for them; house_test.py has an example of each row."""
+messages, names of tests. house.py uses them; house_test.py has an example of each row."""
 import pathlib
 import re
 
-# Folders and files that are still to be gone through: a path that begins so is counted, not refused. It is empty when all are done.
+# Folders and files that still need editing: phrases under a path that begins so are counted, not refused. Empty when all are
+# done.
 STILL_TO_DO = (
-    "fuzz/", "src/base/", "src/crypto/", "src/engine/", "src/kernel/",
-    "src/traffic/", "tests/",
 )
 
 LEAVE = r"(?!(?:left|leaves?|leaving|let)\b)"
 
-# Pattern, in which a blank is any white space; what to write instead.
+# Pattern, in which a blank matches any white space; what to write instead.
 PHRASES = (
     (r"\bst(?:and|ands|ood)\b(?! (?:for|in for)\b)", "is, appears"),
     (r"\b(?:is|are|was|were|be|been) told\b", "is reported, is notified"),
@@ -74,7 +73,7 @@ def compiled(rows):
 
 COMPILED, COMPILED_OF_DOCUMENTS = compiled(PHRASES), compiled(OF_DOCUMENTS)
 
-# What is no prose becomes this, which no phrase goes across; white space stays, so that lines can be counted.
+# Everything that is not prose becomes this, which no phrase crosses; white space is kept, so that lines can be counted.
 GAP = "\x01"
 NAMED_TEST = re.compile(r"\bTEST(?:_F|_P)?\(\s*\w+,\s*(\w+)\)|\bdef (test_\w+)\(")
 MARKDOWN_FENCE = re.compile(r"^( *)```.*?^\1```[ \t]*$", re.S | re.M)
@@ -91,7 +90,7 @@ def blank(text: str) -> str:
 
 
 def only(pattern: re.Pattern, text: str) -> str:
-    """What the named groups of the pattern match; comments without their marks, literals that belong together without quotes."""
+    """The text of the pattern's named groups; comments without their marks, adjacent literals without quotes."""
     out, last = [], 0
     for match in pattern.finditer(text):
         between = text[last:match.start()]

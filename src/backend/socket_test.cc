@@ -522,7 +522,7 @@ TEST(Socket, SaysWhyItCannotConnect) {
   EXPECT_EQ(error_of(Socket::connect(longest)),
             "no ipsecd at " + longest + ": start it with `ipsecd --socket " + longest + "`");
   EXPECT_EQ(error_of(Socket::connect(too_long)),
-            "the socket path " + too_long + " has 108 bytes; a Unix socket's has at most 107");
+            "the socket path " + too_long + " has 108 bytes; at most 107 are allowed");
   ::close(fd);
 }
 

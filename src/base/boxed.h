@@ -1,6 +1,6 @@
 #pragma once
-/// An optional value that takes room only when it is there: for members that few objects have and whose size all would
-/// pay for, in memory and in every move.
+/// An optional value that takes memory only if present: for members that few objects have, whose size would burden
+/// every object and every move.
 #include <memory>
 #include <optional>
 #include <utility>

@@ -39,7 +39,7 @@ TEST(Boxed, ACopyIsDeepAndAMoveLeavesNothing) {
   EXPECT_FALSE(moved == copy);
 }
 
-TEST(LargePages, WhatFillsOneIsAlignedToIt) {
+TEST(LargePages, ALargeBlockIsAlignedToOne) {
   LargePages<int> pages;
   constexpr std::size_t kMany = LargePages<int>::kPage / sizeof(int);
   int* const small = pages.allocate(1);

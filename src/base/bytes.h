@@ -1,5 +1,5 @@
 #pragma once
-/// Untrusted bytes in, wire bytes out: the one way to read a field and its mirror.
+/// Reading untrusted bytes and writing wire bytes, with matching functions for both directions.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -22,8 +22,8 @@ constexpr T big_endian(T v) {
   return std::bit_cast<T>(raw);
 }
 
-/// Takes fields off the front of untrusted bytes. After the first short read every field is zero and ok() is false,
-/// so a decoder reads straight through and asks once.
+/// Takes fields off the front of untrusted bytes. After the first short read every field is zero and ok() is false, so
+/// a decoder reads straight through and checks once.
 class Reader {
  public:
   explicit Reader(Bytes in) : in_(in) {}
@@ -51,7 +51,7 @@ class Reader {
   void bytes(MutableBytes out) { std::ranges::copy(take(out.size()), out.begin()); }
   void pad(std::size_t n) { take(n); }
 
-  /// The next n bytes; or, when there are fewer, none and failure.
+  /// The next n bytes; if there are fewer, none, and ok() is false.
   Bytes take(std::size_t n) {
     if (n > in_.size()) {
       fail();
@@ -67,8 +67,8 @@ class Reader {
   bool ok_ = true;
 };
 
-/// Appends fields to a buffer that the caller owns. The mirror of Reader: the same names, so that one list of fields
-/// serves both directions. A full buffer is a sticky failure too.
+/// Appends fields to a buffer that the caller owns. Mirrors Reader: the same function names, so that one list of fields
+/// serves both directions. A full buffer is a sticky failure, too.
 class Writer {
  public:
   explicit Writer(MutableBytes out) : out_(out) {}

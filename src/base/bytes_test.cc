@@ -40,7 +40,7 @@ TEST(Reader, TakesFieldsOffTheFront) {
   EXPECT_TRUE(reader.ok());
 }
 
-TEST(Reader, HostOrderIsThatOfMemory) {
+TEST(Reader, HostOrderIsTheMemorysOrder) {
   const std::uint32_t value = 0x01020304;
   Reader reader(std::as_bytes(std::span(&value, 1)));
   std::uint32_t read = 0;
@@ -95,7 +95,7 @@ TEST(Writer, AppendsFieldsAndCountsThem) {
   EXPECT_THAT(std::vector(buffer.begin(), buffer.end()), octets({7, 0x12, 0x34, 0xaa, 0xbb, 0, 0, 0xee}));
 }
 
-TEST(Writer, PatchOverwritesWhatWasWritten) {
+TEST(Writer, PatchOverwritesAnEarlierField) {
   std::array<std::byte, 4> buffer{};
   Writer writer(buffer);
   writer.pad(4);
@@ -118,7 +118,7 @@ TEST(Writer, EveryShortBufferFailsAndNothingIsWrittenBeyondIt) {
   }
 }
 
-TEST(Writer, FailureSticksEvenForWhatWouldFit) {
+TEST(Writer, FailureSticksEvenForFieldsThatWouldFit) {
   std::array<std::byte, 2> buffer{};
   Writer writer(buffer);
   writer.net(std::uint32_t{0xffffffff});

@@ -1,6 +1,6 @@
 #pragma once
-/// The casts between types of pointers that are sound, each under the name of its reason. Bytes from outside go through
-/// Reader and Writer (base/bytes.h); nothing else casts.
+/// The sound casts between pointer types, each named for its reason. Bytes from outside go through Reader and Writer
+/// (base/bytes.h); nothing else casts.
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +23,7 @@ template <class From>
 using Void = Like<From, void>;
 }  // namespace cast_detail
 
-/// Octets as another interface calls them; const stays.
+/// Octets as the character type of another interface; const is kept.
 template <Octet To, Octet From>
 auto* octets_as(From* octets) {
   return static_cast<cast_detail::Like<From, To>*>(static_cast<cast_detail::Void<From>*>(octets));
@@ -32,16 +32,16 @@ auto* octets_as(From* octets) {
 /// Octets as the characters that they are.
 inline std::string_view chars_of(Bytes octets) { return {octets_as<char>(octets.data()), octets.size()}; }
 
-/// A structure of the system as the pointer type through which its interface takes all of a kind: what a sockaddr_un is
-/// to a sockaddr. The caller reads nothing through it.
+/// A system structure as the generic pointer type of its interface, such as a sockaddr_un as a sockaddr. The caller
+/// reads nothing through it.
 template <class To, class From>
   requires std::is_trivially_copyable_v<From> && std::is_standard_layout_v<From> && std::is_standard_layout_v<To>
 auto* interface_cast(From* structure) {
   return static_cast<cast_detail::Like<From, To>*>(static_cast<cast_detail::Void<From>*>(structure));
 }
 
-/// The object at the start of a piece of memory that somebody has put one in, or where none needs putting because the
-/// type has neither a constructor nor a destructor that does anything. The piece is large enough and aligned for it.
+/// The object at the start of a piece of memory where one was constructed, or where none needs to be because the type's
+/// constructor and destructor are trivial. The memory must be large enough and aligned for it.
 template <class T, Octet O>
   requires(!std::is_const_v<O>)
 T* object_at(O* memory) {

@@ -10,7 +10,7 @@ namespace ipseckey {
 
 namespace {
 
-TEST(Cast, OctetsStayWhereTheyAreAndConstStays) {
+TEST(Cast, OctetsAndConstAreKept) {
   std::array<std::byte, 2> octets{std::byte{'h'}, std::byte{'i'}};
   static_assert(std::is_same_v<decltype(octets_as<char>(octets.data())), char*>);
   static_assert(std::is_same_v<decltype(octets_as<unsigned char>(std::as_const(octets).data())), const unsigned char*>);
@@ -35,13 +35,13 @@ TEST(Cast, AStructureIsPassedAsItsGeneralKind) {
   EXPECT_EQ(static_cast<void*>(interface_cast<General>(&special)), static_cast<void*>(&special));
 }
 
-TEST(Cast, AnObjectIsFoundWhereItWasPut) {
+TEST(Cast, AnObjectIsFoundWhereItWasConstructed) {
   alignas(Special) std::array<std::byte, 2 * sizeof(Special)> memory{};
   new (memory.data() + sizeof(Special)) Special{7, 8};
   EXPECT_EQ(object_at<Special>(memory.data() + sizeof(Special))->more, 8u);
 }
 
-// What is no octet is none of these.
+// A type that is not an octet qualifies for none of these.
 template <class To, class From>
 concept AsOctets = requires(From* from) { octets_as<To>(from); };
 static_assert(AsOctets<char, std::byte> && !AsOctets<char, int> && !AsOctets<int, std::byte>);

@@ -5,7 +5,7 @@
 namespace ipseckey::text {
 namespace {
 
-TEST(Harmless, EscapesWhatIsNoPrintableAscii) {
+TEST(Harmless, EscapesEverythingButPrintableAscii) {
   for (int byte = 0; byte < 256; ++byte) {
     const std::string one(1, static_cast<char>(byte));
     const bool stays = (byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\t';

@@ -8,9 +8,9 @@ namespace ipseckey {
 
 namespace {
 
-constexpr unsigned kNone = 0x100;  // No digit: above every octet.
+constexpr unsigned kNone = 0x100;  // Not a digit: above every octet.
 
-// All bits, or none, as `c` is in the range or not. c < 256.
+// All bits set if `c` is in the range, otherwise none. c < 256.
 constexpr unsigned within(unsigned c, unsigned low, unsigned high) { return (((c - low) | (high - c)) >> 31) - 1; }
 
 // The value of a digit, or kNone.
@@ -22,9 +22,9 @@ constexpr unsigned value(char character) {
 
 constexpr char digit(unsigned n) { return static_cast<char>('0' + n + (within(n, 10, 15) & ('a' - '0' - 10))); }
 
-// Eight digits at once into four octets. False if one is no digit. One after another, `ipseckey -c` of 3,000 lines with
-// two keys each takes 17 % more instructions; sixteen at once with SSE2 took 2.7 % fewer, which is not worth a second
-// way (callgrind, g++ 12).
+// Eight digits at once into four octets. False if one is not a digit. With one digit at a time, `ipseckey -c` of 3,000
+// lines with two keys each needs 17 % more instructions; sixteen at once with SSE2 needed 2.7 % fewer, which does not
+// justify a second version (callgrind, g++ 12).
 constexpr std::size_t kStride = 8;
 bool stride(const char* text, std::byte* out) {
   constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x80 * kOnes;

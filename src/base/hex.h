@@ -1,6 +1,6 @@
 #pragma once
-/// Hexadecimal digits that may be a key's, in and out. What these functions do and how long they take depends on how
-/// many digits there are and not on what they are: no look-up and no branch by a digit's value.
+/// Conversion of hexadecimal digits that may belong to a key, in both directions. The operations and their time depend
+/// only on the number of digits, not on their values: no table look-up and no branch uses a digit.
 #include <string_view>
 
 #include "base/bytes.h"
@@ -8,11 +8,11 @@
 
 namespace ipseckey {
 
-/// Whether there is nothing but digits.
+/// Whether the text consists of digits only.
 bool all_hex(std::string_view text);
 
-/// Digits into octets from the high end; a last odd one fills the high half. `out` holds half of the digits, rounded
-/// up. False: one is no digit, and `out` is of no use.
+/// Converts digits into octets from the high end; an odd last digit fills the high half. `out` has half as many octets
+/// as there are digits, rounded up. False: one is not a digit, and `out` is undefined.
 bool read_hex(std::string_view digits, MutableBytes out);
 
 /// Appends octets as lower-case digits, two for each.

@@ -34,8 +34,8 @@ TEST(Hex, IsReadTheSameInAnyLengthAndCase) {
   }
 }
 
-TEST(Hex, EveryOtherCharacterIsRefusedInEveryPlace) {
-  const std::string digits(35, '5');  // Some strides, a pair and an odd one.
+TEST(Hex, EveryOtherCharacterIsRefusedInEveryPosition) {
+  const std::string digits(35, '5');  // Some strides, a pair and an odd digit.
   for (std::size_t at = 0; at < digits.size(); ++at)
     for (int c = 0; c < 256; ++c) {
       std::string text = digits;
@@ -47,7 +47,7 @@ TEST(Hex, EveryOtherCharacterIsRefusedInEveryPlace) {
     }
 }
 
-TEST(Hex, EveryOctetIsWrittenAndComesBack) {
+TEST(Hex, EveryOctetIsWrittenAndReadAgain) {
   std::vector<std::byte> octets;
   std::string expected;
   for (unsigned n = 0; n < 256; ++n) {

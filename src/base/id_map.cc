@@ -7,7 +7,7 @@
 namespace ipseckey::id_map {
 namespace {
 
-// The next number of the text, which then begins behind it.
+// Reads the next number and removes it from the text.
 std::optional<std::uint32_t> take_number(std::string_view& text) {
   text.remove_prefix(std::min(text.size(), text.find_first_not_of(' ')));
   std::uint32_t number = 0;
@@ -17,7 +17,7 @@ std::optional<std::uint32_t> take_number(std::string_view& text) {
   return number;
 }
 
-// One line: from 0 on, as 0 on, all but -1.
+// One line: 0 maps to 0, for every number but -1.
 bool knows_all(std::string_view map) {
   for (const std::uint32_t wanted : {0u, 0u, UINT32_MAX})
     if (take_number(map) != wanted) return false;

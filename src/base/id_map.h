@@ -6,9 +6,9 @@
 
 namespace ipseckey::id_map {
 
-/// The number by which a namespace shows all users (or groups) that it does not know; it then tells nothing about who
-/// one is. `map` is the text of /proc/PID/uid_map (gid_map), `overflow` that of /proc/sys/kernel/overflowuid
-/// (overflowgid). nullopt: the namespace knows every number, as the first one does.
+/// The number that a namespace shows for all users (or groups) that it does not know; it then identifies nobody. `map`
+/// is the text of /proc/PID/uid_map (gid_map), `overflow` that of /proc/sys/kernel/overflowuid (overflowgid). nullopt:
+/// the namespace knows every number, like the initial one.
 std::optional<std::uint32_t> stranger(std::string_view map, std::string_view overflow);
 
 }  // namespace ipseckey::id_map

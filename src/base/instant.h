@@ -1,5 +1,5 @@
 #pragma once
-/// The present, handed down as an argument: only the programs' outermost layers read a clock.
+/// The current time, passed down as an argument: only the programs' outermost layers read a clock.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -7,13 +7,13 @@
 namespace ipseckey {
 
 struct Instant {
-  std::chrono::nanoseconds steady{};  ///< For lifetimes and deadlines: unmoved by changes of the clock.
-  std::chrono::sys_seconds wall{};    ///< For what PF_KEY reports: seconds since 1970, UTC.
+  std::chrono::nanoseconds steady{};  ///< For lifetimes and deadlines: unaffected when the clock is set.
+  std::chrono::sys_seconds wall{};    ///< For times that PF_KEY reports: seconds since 1970, UTC.
 
   bool operator==(const Instant&) const = default;
 };
 
-/// The wall clock as PF_KEY has it; 0 before 1970.
+/// The wall clock in PF_KEY's form; 0 before 1970.
 inline std::uint64_t seconds_since_1970(Instant t) {
   return static_cast<std::uint64_t>(std::max<std::chrono::seconds::rep>(t.wall.time_since_epoch().count(), 0));
 }

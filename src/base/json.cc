@@ -7,7 +7,7 @@ namespace ipseckey {
 
 using Json = nlohmann::ordered_json;
 
-// Out of the header, because what includes the library takes several times as long to compile as other sources.
+// Not in the header, because sources that include the library take several times as long to compile.
 struct JsonObject::Members {
   Json object = Json::object();
 

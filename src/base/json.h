@@ -9,7 +9,7 @@
 
 namespace ipseckey {
 
-/// An object under construction. Text that is no UTF-8 is written with replacement characters, all else but ASCII as
+/// An object under construction. Invalid UTF-8 is written with replacement characters, everything outside ASCII as
 /// \uXXXX.
 class JsonObject {
  public:

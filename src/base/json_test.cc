@@ -29,7 +29,7 @@ TEST(Json, AnObjectIsALineWithItsMembersInOrder) {
             "\n");
 }
 
-TEST(Json, TextThatIsNoUtf8IsStillJson) {
+TEST(Json, InvalidUtf8StillGivesJson) {
   JsonObject object;
   object.put("path", "/run/\xff");
   object.put("name", "\xc3\xa9");

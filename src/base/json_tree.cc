@@ -1,10 +1,9 @@
 // How a text becomes nodes:
-// 1. JsonParser goes through the text once; value() makes a node, then inside(), string(), number() or word() find its
-// end.
-// 2. A node is put before those in it, and learns at its end how many they were (`next`).
-// 3. The first break ends everything: each step looks whether there is one.
-// 4. Strings stay as they are in the text; string() resolves their escapes when someone asks.
-// 5. pointer() and on_the_way() go from a node to its JSON pointer and back.
+// 1. JsonParser reads the text once; value() creates a node, then inside(), string(), number() or word() finds its end.
+// 2. A node precedes those inside it; at its end it records how many there were (`next`).
+// 3. The first break ends everything: each step checks for one.
+// 4. Strings stay unchanged in the text; string() resolves their escapes on request.
+// 5. pointer() and on_the_way() convert a node to its JSON pointer and back.
 #include "base/json_tree.h"
 
 #include <fmt/format.h>
@@ -19,7 +18,7 @@ namespace {
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-// In a string it stands for itself, and is one octet.
+// In a string it represents itself, and is one octet.
 constexpr bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 constexpr unsigned octet(char c) { return static_cast<unsigned char>(c); }
 
@@ -40,10 +39,10 @@ constexpr bool is_low_surrogate(unsigned unit) { return unit >= 0xdc00 && unit <
 
 struct Escape {
   unsigned character = 0;  // Its number in Unicode.
-  std::size_t length = 0;  // Of the escape, with its backslash.
+  std::size_t length = 0;  // Length of the escape, including its backslash.
 };
 
-// The escape that the text begins with; nullopt: it is none of JSON's.
+// The escape at the start of the text; nullopt: it is not a JSON escape.
 std::optional<Escape> escape_at(std::string_view text) {
   constexpr std::string_view kLetters = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
   if (text.size() < 2) return std::nullopt;
@@ -74,7 +73,7 @@ void append_utf8(std::string& out, unsigned character) {
   put(0x80 | (character & 0x3f));
 }
 
-// Octets of the UTF-8 character (RFC 3629) that the text begins with; 0: there is none.
+// Length in octets of the UTF-8 character (RFC 3629) at the start of the text; 0: there is none.
 std::size_t utf8_length(std::string_view text) {
   const unsigned first = octet(text[0]);
   const std::size_t length = first < 0x80   ? 1
@@ -95,7 +94,7 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
-/// Goes through a text once.
+/// Reads a text once.
 class JsonParser {
  public:
   JsonParser(std::string_view text, std::vector<JsonNode>& nodes) : text_(text), nodes_(nodes) {}
@@ -103,7 +102,7 @@ class JsonParser {
   std::optional<JsonBreak> parse() {
     value({}, 0);
     skip_space();
-    if (!break_ && at_ < text_.size()) stop("the value ends before this; nothing may follow it");
+    if (!break_ && at_ < text_.size()) stop("nothing may follow the value");
     return break_;
   }
 
@@ -122,7 +121,7 @@ class JsonParser {
   void skip_space() {
     while (at_ < text_.size() && is_space(text_[at_])) ++at_;
   }
-  // Goes past the character, and white space before it.
+  // Skips the character, and white space before it.
   bool take(char c) {
     skip_space();
     if (peek() != c) return false;
@@ -132,7 +131,7 @@ class JsonParser {
 
   void value(const Text& name, unsigned depth) {
     skip_space();
-    if (nodes_.size() == JsonTree::kMostNodes) return stop("there are too many values in one object (4096 are taken)");
+    if (nodes_.size() == JsonTree::kMostNodes) return stop("too many values in one object (at most 4096)");
     const std::size_t index = nodes_.size();
     JsonNode node;
     node.name_at = name.at, node.name_length = name.length;
@@ -141,7 +140,7 @@ class JsonParser {
     const char c = peek();
     if (c == '{' || c == '[') {
       node.kind = c == '{' ? Kind::object : Kind::array;
-      if (depth == JsonTree::kDeepest) return stop("values lie in one another too deep (16 levels are taken)");
+      if (depth == JsonTree::kDeepest) return stop("values are nested too deeply (at most 16 levels)");
       inside(node.kind, depth + 1);
     } else if (c == '"') {
       const Text text = string();
@@ -184,22 +183,22 @@ class JsonParser {
       while (at_ < text_.size() && is_plain(text_[at_])) ++at_;
       if (peek() == '"') break;
       if (at_ == text_.size()) {
-        stop("a string has no end");
+        stop("this string has no closing quote");
       } else if (octet(text_[at_]) < 0x20) {
-        stop("a control character stands in a string; a string ends on its line, and \\n stands for a new one");
+        stop("control character in a string; close the string on its line, and write \\n for a line break");
       } else if (text_[at_] == '\\') {
         text.plain = false;
         const auto escape = escape_at(text_.substr(at_));
-        if (!escape) stop("this is no escape of JSON");
+        if (!escape) stop("this is not a JSON escape");
         if (escape) at_ += escape->length;
       } else {
         const std::size_t length = utf8_length(text_.substr(at_));
-        if (length == 0) stop("this is no UTF-8; octets stand in \"hex\"");
+        if (length == 0) stop("this is not UTF-8; write octets in \"hex\"");
         at_ += length;
       }
     }
     text.length = static_cast<std::uint32_t>(at_) - text.at;
-    if (text.length > JsonTree::kLongestString) stop("a string is too long (65536 bytes are taken)");
+    if (text.length > JsonTree::kLongestString) stop("this string is too long (at most 65536 bytes)");
     ++at_;
     return text;
   }
@@ -213,7 +212,7 @@ class JsonParser {
     if (peek() == '-') ++at_;
     if (peek() == '0') {
       ++at_;
-      if (is_digit(peek())) return stop("a number does not begin with 0");
+      if (is_digit(peek())) return stop("a number must not begin with 0");
     } else {
       digits();
     }

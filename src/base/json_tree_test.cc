@@ -16,7 +16,7 @@ std::string broken(std::string_view text) {
   return found ? std::to_string(found->at) + ": " + std::string(found->message) : "";
 }
 
-TEST(JsonTree, HasTheNodesOfAText) {
+TEST(JsonTree, HasANodeForEachValue) {
   JsonTree tree;
   ASSERT_FALSE(tree.parse(R"( {"a": [1, -2.5e3, {"b": true}], "c": "x\ny", "d": null, "e": {}} )"));
   const JsonNode& root = tree.root();
@@ -37,7 +37,7 @@ TEST(JsonTree, HasTheNodesOfAText) {
   EXPECT_EQ(tree.find(c, "f"), nullptr);
 }
 
-TEST(JsonTree, FindsItsWayAndSaysIt) {
+TEST(JsonTree, ResolvesAndReturnsPointers) {
   JsonTree tree;
   ASSERT_FALSE(tree.parse(R"({"src": {"port": 1}, "list": [{"x": 2}, {"x": 3}]})"));
   const JsonNode& port = tree.on_the_way("/src/port");
@@ -60,7 +60,7 @@ TEST(JsonTree, ResolvesEveryEscape) {
   EXPECT_EQ(tree.string(tree.root()), "\"\\/\b\f\n\r\tA\xc3\xa4\xe2\x82\xac\xf0\x9d\x84\x9e");
 }
 
-TEST(JsonTree, SaysWhereATextIsNoJson) {
+TEST(JsonTree, ReportsWhereATextIsNotJson) {
   EXPECT_EQ(broken(R"({"a": 1})"), "");
   EXPECT_EQ(broken(""),
             "0: a value is expected here: a number, a string in quotes, true, false, an object or an array");
@@ -69,41 +69,41 @@ TEST(JsonTree, SaysWhereATextIsNoJson) {
   EXPECT_EQ(broken("[1 2]"), "3: a comma or ] is expected here");
   EXPECT_EQ(broken(R"({"a": 1,})"), "8: a name in quotes is expected here");
   EXPECT_EQ(broken("{a: 1}"), "1: a name in quotes is expected here");
-  EXPECT_EQ(broken("1 2"), "2: the value ends before this; nothing may follow it");
-  EXPECT_EQ(broken("01"), "1: a number does not begin with 0");
+  EXPECT_EQ(broken("1 2"), "2: nothing may follow the value");
+  EXPECT_EQ(broken("01"), "1: a number must not begin with 0");
   EXPECT_EQ(broken("-"), "1: a digit is expected here");
   EXPECT_EQ(broken("1."), "2: a digit is expected here");
   EXPECT_EQ(broken("1e+"), "3: a digit is expected here");
-  EXPECT_EQ(broken(R"("a)"), "2: a string has no end");
+  EXPECT_EQ(broken(R"("a)"), "2: this string has no closing quote");
   EXPECT_EQ(broken("\"a\n\""),
-            "2: a control character stands in a string; a string ends on its line, and \\n stands for a new one");
+            "2: control character in a string; close the string on its line, and write \\n for a line break");
   for (const auto* text : {R"("\x")", R"("\u12g4")", R"("\ud834")", R"("\ud834\u0041")", R"("\udd1e")", R"("\)"})
-    EXPECT_EQ(broken(text), "1: this is no escape of JSON") << text;
-  // Overlong, surrogates, beyond Unicode, cut short (RFC 3629 section 3).
+    EXPECT_EQ(broken(text), "1: this is not a JSON escape") << text;
+  // Overlong, surrogates, beyond Unicode, truncated (RFC 3629 section 3).
   for (const auto* text : {"\"\xff\"", "\"\xc0\x80\"", "\"\xe0\x80\x80\"", "\"\xed\xa0\x80\"", "\"\xf0\x80\x80\x80\"",
                            "\"\xf4\x90\x80\x80\"", "\"\xc3\"", "\"\x80\""})
-    EXPECT_EQ(broken(text), "1: this is no UTF-8; octets stand in \"hex\"") << text;
+    EXPECT_EQ(broken(text), "1: this is not UTF-8; write octets in \"hex\"") << text;
 }
 
-TEST(JsonTree, HasBounds) {
+TEST(JsonTree, HasLimits) {
   const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   EXPECT_EQ(broken(nested(JsonTree::kDeepest)), "");
-  EXPECT_EQ(broken(nested(JsonTree::kDeepest + 1)), "16: values lie in one another too deep (16 levels are taken)");
-  EXPECT_EQ(broken(std::string(1 << 20, '[')), "16: values lie in one another too deep (16 levels are taken)");
+  EXPECT_EQ(broken(nested(JsonTree::kDeepest + 1)), "16: values are nested too deeply (at most 16 levels)");
+  EXPECT_EQ(broken(std::string(1 << 20, '[')), "16: values are nested too deeply (at most 16 levels)");
   const auto list = [](std::size_t values) {
     std::string text = "[0";
     for (std::size_t i = 2; i < values; ++i) text += ",0";
     return text + "]";
   };
   EXPECT_EQ(broken(list(JsonTree::kMostNodes)), "");
-  EXPECT_EQ(broken(list(JsonTree::kMostNodes + 1)), "8191: there are too many values in one object (4096 are taken)");
+  EXPECT_EQ(broken(list(JsonTree::kMostNodes + 1)), "8191: too many values in one object (at most 4096)");
   EXPECT_EQ(broken("\"" + std::string(JsonTree::kLongestString, 'x') + "\""), "");
   EXPECT_EQ(broken("\"" + std::string(JsonTree::kLongestString + 1, 'x') + "\""),
-            "65538: a string is too long (65536 bytes are taken)");
+            "65538: this string is too long (at most 65536 bytes)");
 }
 
-// Any cut of a text is one, or is refused where it ends.
-TEST(JsonTree, StopsAtTheEndOfWhatItHas) {
+// Any truncation of a text is valid, or is refused at its end.
+TEST(JsonTree, StopsAtTheEndOfItsText) {
   const std::string whole = R"({"a": [1, "x\u00e4", {"b": -1.5e3}], "c": "é", "d": null})";
   for (std::size_t n = 0; n < whole.size(); ++n) {
     JsonTree tree;

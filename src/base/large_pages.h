@@ -1,16 +1,16 @@
 #pragma once
-/// An allocator for hash tables of millions of entries. Each probe of such a table meets a page that the processor has
-/// no translation for; pages of 2 MiB make that rare.
+/// An allocator for hash tables with millions of entries. Each probe of such a table touches a page whose translation
+/// the processor has not cached; pages of 2 MiB make that rare.
 #include <cstddef>
 #include <new>
 
 namespace ipseckey {
 
-/// Whole pages from `begin` on, which is aligned to a large one. The kernel does what it can.
+/// Requests large pages from `begin` on, which must be aligned to one. Best effort by the kernel.
 void ask_for_large_pages(void* begin, std::size_t size);
 
-/// Arrays of 2 MiB or more are aligned to it, and the kernel is asked to back them by large pages, which it does as far
-/// as it can. Smaller ones are as std::allocator makes them.
+/// Arrays of 2 MiB or more are aligned to it, and the kernel is asked to back them by large pages (best effort).
+/// Smaller ones are allocated as by std::allocator.
 template <class T>
 struct LargePages {
   using value_type = T;

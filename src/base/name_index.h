@@ -1,5 +1,5 @@
 #pragma once
-/// From a word to what it names, for the tables of names. Built at compile time.
+/// Finds a word's entry in a table of names. Built at compile time.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -10,17 +10,18 @@
 
 namespace ipseckey {
 
-/// Whether `ESP` names what is called `esp`.
+/// Whether `ESP` matches the name `esp`.
 enum class Case : bool { matters, ignored };
 
 /// Room for `room` names, which are views that outlive the index. They are kept in the order of their first letter and
-/// their length, and a table says where those of one letter and length begin, so that a look-up compares one or two.
+/// their length, and a table lists where each letter and length begins, so that a look-up compares one or two names.
 /// (Binary search takes a third more instructions and a fifth more time for a whole check, and a hash of the name 3 %
-/// fewer instructions and no less time: `ipseckey -c` of 3,000 lines by callgrind, of 300,000 in turns, Xeon, g++ 12.)
+/// fewer instructions and no less time: `ipseckey -c` of 3,000 lines by callgrind, of 300,000 alternately, Xeon, g++
+/// 12.)
 template <class Value, std::size_t room, Case letters>
 class NameIndex {
  public:
-  /// A name that is not empty and not there yet; else well_spread() becomes false.
+  /// Adds a name that must be new and not empty; otherwise well_spread() becomes false.
   constexpr void put(std::string_view name, Value value) {
     unique_ = unique_ && !name.empty() && !find(name);
     const std::size_t place = place_of(name);
@@ -29,7 +30,7 @@ class NameIndex {
     for (std::size_t p = place + 1; p < from_.size(); ++p) ++from_[p];
   }
 
-  /// What the word names; nullptr: nothing.
+  /// The entry for the word; nullptr: none.
   constexpr const Value* find(std::string_view word) const {
     if (word.empty()) return nullptr;
     const std::size_t place = place_of(word);
@@ -38,7 +39,7 @@ class NameIndex {
     return nullptr;
   }
 
-  /// For static_assert: every name is there once.
+  /// For static_assert: every name appears once.
   constexpr bool well_spread() const { return unique_; }
 
  private:
@@ -48,7 +49,7 @@ class NameIndex {
   };
   static constexpr std::size_t kLetters = 32, kLengths = 16;
 
-  // Of a letter, the last five bits are the same in both cases.
+  // The last five bits of a letter are the same in both cases.
   static constexpr std::size_t place_of(std::string_view word) {
     return static_cast<unsigned char>(word[0]) % kLetters * kLengths + std::min(word.size(), kLengths) - 1;
   }

@@ -24,7 +24,7 @@ TEST(NameIndex, FindsEveryNameAndNothingElse) {
     EXPECT_EQ(kIndex.find(other), nullptr) << other;
 }
 
-TEST(NameIndex, CaseIsIgnoredWhereAskedFor) {
+TEST(NameIndex, CaseIsIgnoredOnRequest) {
   static constexpr auto kIndex = index_of<Case::ignored>("aes-cbc sha-256");
   for (const std::string_view name : {"aes-cbc", "AES-CBC", "Aes-Cbc"}) EXPECT_EQ(*kIndex.find(name), 0u) << name;
   EXPECT_EQ(*kIndex.find("SHA-256"), 1u);
@@ -32,8 +32,8 @@ TEST(NameIndex, CaseIsIgnoredWhereAskedFor) {
   EXPECT_EQ(kIndex.find("aes\rcbc"), nullptr);
 }
 
-// One letter and, as far as the index knows, one length: each is found by its text.
-TEST(NameIndex, NamesThatShareALetterAndALength) {
+// One letter and, for the index, one length: each is found by its text.
+TEST(NameIndex, NamesMayShareALetterAndALength) {
   static constexpr auto kIndex = index_of<Case::matters>("sport state sixteen-letters- sixteen-letters-and-more");
   EXPECT_EQ(*kIndex.find("sport"), 0u);
   EXPECT_EQ(*kIndex.find("state"), 1u);
@@ -52,7 +52,7 @@ TEST(NameIndex, AFullOneFindsAll) {
   text::for_each_word(kNames, [&](std::string_view name) { EXPECT_EQ(*kIndex.find(name), i++) << name; });
 }
 
-TEST(NameIndex, TellsANameThatIsThereTwice) {
+TEST(NameIndex, DetectsADuplicateName) {
   EXPECT_TRUE(index_of<Case::matters>("a A b").well_spread());
   EXPECT_FALSE(index_of<Case::matters>("a b a").well_spread());
   EXPECT_FALSE(index_of<Case::ignored>("a A b").well_spread());

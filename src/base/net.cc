@@ -8,8 +8,8 @@ namespace {
 
 unsigned octet(const Address& a, std::size_t i) { return std::to_integer<unsigned>(a.octets[i]); }
 
-// Four numbers up to 255 without leading zeros, which some would read as octal. A file of a million SAs has two million
-// of them: inet_pton() takes four times as long.
+// Four numbers up to 255 without leading zeros, which some programs read as octal. A file of a million SAs contains two
+// million addresses: inet_pton() takes four times as long.
 std::optional<Address> dotted_quad(std::string_view text) {
   constexpr unsigned kNone = 10;
   Address a;

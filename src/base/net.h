@@ -1,5 +1,5 @@
 #pragma once
-/// IPv4 and IPv6 addresses, prefixes and the numbers that go with them.
+/// IPv4 and IPv6 addresses, prefixes and related numbers.
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -40,7 +40,7 @@ IPSECKEY_API Address unmapped(const Address& a);
 /// The address with every bit after the first `length` cleared.
 IPSECKEY_API Address masked(const Address& a, unsigned length);
 
-/// Dotted quad or RFC 4291 text, nothing else: no names, no ports, no scope.
+/// Dotted quad or RFC 4291 text, nothing else: no names, ports or scopes.
 IPSECKEY_API std::optional<Address> parse_address(std::string_view text);
 /// RFC 5952 text.
 IPSECKEY_API std::string to_string(const Address& a);

@@ -10,7 +10,7 @@ Address address(std::string_view text) { return *parse_address(text); }
 
 struct TextRow {
   std::string_view in;
-  std::string_view out;  ///< What to_string() makes of it.
+  std::string_view out;  ///< What to_string() returns for it.
 };
 
 // IPv6 output is RFC 5952's: lower case, the longest run of zeros folded, the first of equal runs, no single zero.
@@ -28,7 +28,7 @@ constexpr TextRow kTexts[] = {
     {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
 };
 
-TEST(Address, TextComesBackInItsCanonicalForm) {
+TEST(Address, TextIsReturnedInItsCanonicalForm) {
   for (const TextRow& row : kTexts) {
     const auto a = parse_address(row.in);
     ASSERT_TRUE(a) << row.in;
@@ -37,7 +37,7 @@ TEST(Address, TextComesBackInItsCanonicalForm) {
   }
 }
 
-TEST(Address, WhatIsNoAddressIsRefused) {
+TEST(Address, TextThatIsNotAnAddressIsRefused) {
   constexpr std::string_view refused[] = {
       "",
       " ",
@@ -69,7 +69,7 @@ TEST(Address, WhatIsNoAddressIsRefused) {
   EXPECT_EQ(parse_address(std::string_view("192.0.2.1\0.9", 12)), std::nullopt) << "a NUL inside";
 }
 
-TEST(Address, SizesGoWithTheFamily) {
+TEST(Address, SizesDependOnTheFamily) {
   EXPECT_EQ(address("192.0.2.1").size(), 4u);
   EXPECT_EQ(address("192.0.2.1").bits(), 32u);
   EXPECT_EQ(address("::").size(), 16u);
@@ -108,7 +108,7 @@ constexpr ClassRow kClasses[] = {
     {"fec0::1", false, false, false, false},
 };
 
-TEST(Address, IsOfTheClassesThatItsRangeSays) {
+TEST(Address, HasTheClassesOfItsRange) {
   for (const ClassRow& row : kClasses) {
     const Address a = address(row.text);
     EXPECT_EQ(is_unspecified(a), row.unspecified) << row.text;
@@ -118,7 +118,7 @@ TEST(Address, IsOfTheClassesThatItsRangeSays) {
   }
 }
 
-TEST(Unmapped, TurnsOnlyMappedAddressesIntoIpv4) {
+TEST(Unmapped, ConvertsOnlyMappedAddressesToIpv4) {
   EXPECT_EQ(unmapped(address("::ffff:192.0.2.1")), address("192.0.2.1"));
   EXPECT_EQ(unmapped(address("::ffff:0.0.0.0")), address("0.0.0.0"));
   for (const auto* same : {"192.0.2.1", "::", "::1", "::fffe:192.0.2.1", "::192.0.2.1", "0:0:0:0:1:ffff:c000:201"})

@@ -69,8 +69,8 @@ bool wipe_registers() noexcept {
   return true;
 }
 #elif defined(__aarch64__) && !defined(IPSECKEY_PORTABLE)
-// Every call may change them but the lower halves of v8 to v15, which belong to the callers. Whatever writes a vector
-// register clears what SVE has beyond its 16 octets.
+// Every call may change them except the lower halves of v8 to v15, which belong to the callers. A write to a vector
+// register also clears its SVE part beyond 16 octets.
 bool wipe_registers() noexcept {
   asm volatile(
       "movi v0.2d, #0\n\t"

@@ -1,10 +1,10 @@
 #pragma once
 namespace ipseckey {
 
-/// Copying leaves pieces of what was copied in the processor's vector registers, which are in each core.
+/// Copying leaves fragments of the data in the processor's vector registers, which core dumps contain.
 
-/// Wipes them, for code that has had keys in hand and is about to wait. False: those of this processor are not known
-/// (x86-64 and 64-bit Arm are).
+/// Wipes them, for code that has handled keys and is about to wait. False: this processor's registers are not known
+/// (those of x86-64 and 64-bit Arm are).
 bool wipe_registers() noexcept;
 
 }  // namespace ipseckey

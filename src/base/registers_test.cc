@@ -55,7 +55,7 @@ constexpr std::size_t kRegisters = 16;
       : "memory");
 }
 #elif defined(__aarch64__)  // IPSECKEY_PORTABLE or not
-constexpr std::size_t kRegisters = 24;  // But v8 to v15, half of which belong to the callers.
+constexpr std::size_t kRegisters = 24;  // Except v8 to v15, half of which belong to the callers.
 [[gnu::always_inline]] inline void fill(const Octets& with) {
   asm volatile(
       "ld1 {v0.16b}, [%0]\n\t"
@@ -116,7 +116,7 @@ constexpr std::size_t kRegisters = 24;  // But v8 to v15, half of which belong t
 #endif
 
 #if defined(__x86_64__) || defined(__aarch64__)  // IPSECKEY_PORTABLE or not
-TEST(Registers, HoldNothingWhereTheyAreKnown) {
+TEST(Registers, AreEmptyIfTheyAreKnown) {
   Octets pattern;
   pattern.fill(std::byte{0xa5});
   std::array<Octets, kRegisters> found{};

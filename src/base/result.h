@@ -1,5 +1,5 @@
 #pragma once
-/// Errors as values: what every function that can fail gives back.
+/// Errors as values: every function that can fail returns a Result.
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -7,15 +7,15 @@
 
 namespace ipseckey {
 
-/// What went wrong, coarsely. The exit status depends on this and on nothing else.
+/// The kind of failure. The exit status depends on this and on nothing else.
 enum class Errc : std::uint8_t {
-  syntax,       ///< What was typed or read is not the language.
+  syntax,       ///< The input is not valid in the language.
   invalid,      ///< Well formed, but a value cannot be right.
-  exists,       ///< It is there already.
-  not_found,    ///< It is not there.
+  exists,       ///< It exists already.
+  not_found,    ///< It does not exist.
   denied,       ///< Permission is missing.
-  unsupported,  ///< This system cannot do it.
-  malformed,    ///< Bytes from outside break their format.
+  unsupported,  ///< This system does not support it.
+  malformed,    ///< Bytes from outside violate their format.
   unreachable,  ///< No SADB answers.
   timeout,      ///< The SADB did not answer in time.
   io,           ///< A file or socket failed.

@@ -25,8 +25,8 @@ std::byte* pages(std::size_t size) {
   }
 }
 
-// mlock() works on pages and does not nest, so locking each key by itself would unlock its neighbours when it is freed.
-// Slots of a few sizes are cut from locked chunks instead.
+// mlock() works on pages and does not nest, so locking each key separately would unlock its neighbours when it is
+// freed. Therefore slots of a few sizes are cut from locked chunks.
 class Slots {
  public:
   constexpr explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
@@ -75,7 +75,7 @@ Slots& slots(std::size_t size) { return size <= kSmall ? small_slots.slots : lar
 }  // namespace
 
 void wipe(MutableBytes b) {
-  if (!b.empty()) explicit_bzero(b.data(), b.size());  // It takes no null pointer, not even for nothing.
+  if (!b.empty()) explicit_bzero(b.data(), b.size());  // It rejects a null pointer, even for zero bytes.
 }
 
 bool all_zero(Bytes b) {

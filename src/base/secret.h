@@ -1,5 +1,5 @@
 #pragma once
-/// Key material: locked, left out of core dumps, wiped when let go of, comparable in constant time, never printable.
+/// Key material: locked, excluded from core dumps, wiped when released, comparable in constant time, never printable.
 #include <cstddef>
 #include <utility>
 
@@ -8,14 +8,14 @@
 
 namespace ipseckey {
 
-/// Owns key bytes. Moves, does not copy; clone() is the one way to a second copy and is visible at the call.
+/// Owns key bytes. Can be moved but not copied; only clone() makes a second copy, visibly at the call.
 class IPSECKEY_API Secret {
  public:
   static constexpr std::size_t kMaxSize = 256;  ///< Bytes.
 
   Secret() = default;
   explicit Secret(std::size_t size);  ///< Zero bytes. size <= kMaxSize, else std::length_error.
-  explicit Secret(Bytes material);    ///< A copy of material, which the caller wipes.
+  explicit Secret(Bytes material);    ///< A copy of material; the caller wipes the original.
   Secret(Secret&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Secret& operator=(Secret&& other) noexcept {
     std::swap(slot_, other.slot_);
@@ -23,7 +23,7 @@ class IPSECKEY_API Secret {
     return *this;
   }
   ~Secret() {
-    if (slot_) give_back();  // Most are empty by then.
+    if (slot_) give_back();  // Most are empty when destroyed.
   }
 
   Secret clone() const;
@@ -32,7 +32,7 @@ class IPSECKEY_API Secret {
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  /// In time that depends on the sizes alone.
+  /// Compares in time that depends only on the sizes.
   friend bool operator==(const Secret& a, const Secret& b);
 
  private:
@@ -44,8 +44,8 @@ class IPSECKEY_API Secret {
 
 IPSECKEY_API bool operator==(const Secret& a, const Secret& b);
 
-/// A growing buffer for text and messages that hold keys: left out of core dumps, locked as far as the limits allow,
-/// wiped when it is let go of and when it moves.
+/// A growing buffer for text and messages with keys: excluded from core dumps, locked as far as the limits allow, wiped
+/// when it is released and when it moves.
 class SecretBuffer {
  public:
   SecretBuffer() = default;
@@ -58,7 +58,7 @@ class SecretBuffer {
   }
   ~SecretBuffer();
 
-  /// At least `size` bytes from now on, rounded up to whole pages; what was in it stays. Moves the memory.
+  /// Ensures room for at least `size` bytes, rounded up to whole pages; the contents are kept. Moves the memory.
   void grow(std::size_t size);
   MutableBytes bytes() { return {data_, size_}; }
   Bytes bytes() const { return {data_, size_}; }
@@ -69,10 +69,10 @@ class SecretBuffer {
   std::size_t size_ = 0;
 };
 
-/// Overwrites memory in a way that the optimiser may not skip: line buffers, encoded messages.
+/// Overwrites memory in a way that the optimiser cannot remove: for line buffers and encoded messages.
 IPSECKEY_API void wipe(MutableBytes b);
 
-/// Whether every byte is zero, in time that depends on the size alone.
+/// Whether every byte is zero, in time that depends only on the size.
 bool all_zero(Bytes b);
 
 }  // namespace ipseckey

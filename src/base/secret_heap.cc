@@ -1,9 +1,10 @@
-// A heap for what holds keys: locked, left out of core dumps, wiped when it is released.
-// 1. allocate() rounds a size up to one of kSizes and takes a slot from this thread's list, else from the list of all.
-// 2. When both are empty, make_chunk() maps 64 KiB of secret pages, aligned so that chunk_of() finds a slot's chunk.
+// A heap for objects that contain keys: locked, excluded from core dumps, wiped when released.
+// 1. allocate() rounds a size up to one of kSizes and takes a slot from this thread's list, otherwise from the shared
+//    list.
+// 2. If both are empty, make_chunk() maps 64 KiB of secret pages, aligned so that chunk_of() finds a slot's chunk.
 // 3. A larger block gets pages of its own.
-// 4. release() wipes the slot and puts it into this thread's list, up to kKept of a size; further ones go to the list
-//    of all.
+// 4. release() wipes the slot and puts it into this thread's list, up to kKept of a size; further ones go to the shared
+//    list.
 #include "base/secret_heap.h"
 
 #include <sys/mman.h>
@@ -21,7 +22,7 @@
 
 namespace ipseckey {
 
-// Of a build that looks for leaks; elsewhere there are none.
+// Only in builds that check for leaks.
 extern "C" {
 [[gnu::weak]] void __lsan_register_root_region(const void* p, std::size_t size);
 [[gnu::weak]] void __lsan_unregister_root_region(const void* p, std::size_t size);
@@ -34,8 +35,8 @@ constexpr std::size_t kUnit = 64;          // Of sizes and of alignment.
 constexpr std::size_t kChunk = 64 * 1024;  // And its alignment, so that a slot knows its chunk.
 constexpr std::array<std::size_t, 15> kSizes = {64,   128,  192,  256,  384,  512,  768,  1024,
                                                 1536, 2048, 3072, 4096, 6144, 8192, 16384};
-constexpr std::size_t kLarge = kSizes.size();  // What has chunks of its own.
-constexpr unsigned kKept = 32;                 // Slots of a size that a thread keeps.
+constexpr std::size_t kLarge = kSizes.size();  // The smallest size that gets pages of its own.
+constexpr unsigned kKept = 32;                 // The number of slots of a size that a thread keeps.
 
 // At the front of a chunk, in a unit of its own.
 struct Chunk {
@@ -66,7 +67,7 @@ struct List {
   }
 };
 
-// What all threads share. Never destroyed: libraries give back until the very end.
+// Shared by all threads. Never destroyed: libraries release memory until the very end.
 struct Shared {
   std::mutex mutex;
   std::array<List, kSizes.size()> free;
@@ -84,7 +85,7 @@ Chunk& chunk_of(void* p) {
   return *std::bit_cast<Chunk*>(at / kChunk * kChunk);
 }
 
-// More is mapped than is wanted, and what lies outside the alignment goes back.
+// Maps more than needed, and unmaps the unaligned ends.
 std::byte* aligned_pages(std::size_t size) {
   std::byte* const p = secret_pages(size + kChunk);
   if (!p) return nullptr;
@@ -98,7 +99,7 @@ std::byte* make_chunk(std::size_t which, std::size_t slot, std::size_t all) {
   std::byte* const p = aligned_pages(all);
   if (!p) return nullptr;
   new (p) Chunk{which, slot, all};
-  // What only these pages point to is no leak.
+  // Memory that only these pages point to is not a leak.
   if (__lsan_register_root_region) __lsan_register_root_region(p, all);
   return p;
 }

@@ -1,18 +1,19 @@
 #pragma once
-/// A heap in secret pages, for what a library makes of keys: expanded keys, states of ciphers. What is given back is
-/// wiped. Threads seldom wait for one another, because each keeps some of what it gave back.
+/// A heap in secret pages, for what libraries derive from keys: expanded keys, cipher states. Released memory is wiped.
+/// Threads seldom wait for one another, because each keeps some of what it released.
 #include <cstddef>
 
 namespace ipseckey::secret_heap {
 
-/// `size` bytes, aligned to 64, of any content; nullptr: the system has no more.
+/// `size` bytes, aligned to 64, with undefined contents; nullptr: out of memory.
 void* allocate(std::size_t size) noexcept;
-/// The same bytes in a place for `size`; the old place is wiped. p may be null. nullptr: as above, and p stays.
+/// Moves the bytes to a block of `size`; the old block is wiped. p may be null. nullptr: out of memory, and p stays
+/// valid.
 void* reallocate(void* p, std::size_t size) noexcept;
 /// p may be null.
 void release(void* p) noexcept;
 
-/// A base of classes whose objects hold keys: `new` puts them here.
+/// A base for classes whose objects contain keys: `new` allocates them here.
 struct Object {
   static void* operator new(std::size_t size);
   static void operator delete(void* p) { release(p); }

@@ -22,7 +22,7 @@ constexpr std::size_t kSizes[] = {0, 1, 63, 64, 65, 200, 500, 1000, 3000, 5000, 
 
 std::span<unsigned char> octets(void* p, std::size_t size) { return {static_cast<unsigned char*>(p), size}; }
 
-TEST(SecretHeap, PlacesAreAlignedApartAndWholeUntilTheyAreGivenBack) {
+TEST(SecretHeap, BlocksAreAlignedDisjointAndIntactUntilReleased) {
   std::vector<std::pair<void*, std::size_t>> places;
   for (int round = 0; round < 50; ++round)
     for (const std::size_t size : kSizes) {
@@ -40,7 +40,7 @@ TEST(SecretHeap, PlacesAreAlignedApartAndWholeUntilTheyAreGivenBack) {
   release(nullptr);
 }
 
-TEST(SecretHeap, WhatIsGivenBackIsWiped) {
+TEST(SecretHeap, AReleasedBlockIsWiped) {
   void* const p = allocate(200);
   std::ranges::fill(octets(p, 200), 0x5a);
   release(p);
@@ -50,7 +50,7 @@ TEST(SecretHeap, WhatIsGivenBackIsWiped) {
   release(again);
 }
 
-TEST(SecretHeap, GrowingKeepsTheContentAndLeavesNothing) {
+TEST(SecretHeap, GrowingKeepsTheContentAndWipesTheOldBlock) {
   void* p = reallocate(nullptr, 50);
   std::ranges::fill(octets(p, 50), 0x5a);
   EXPECT_EQ(reallocate(p, 64), p);
@@ -64,7 +64,7 @@ TEST(SecretHeap, GrowingKeepsTheContentAndLeavesNothing) {
   EXPECT_EQ(allocate(SIZE_MAX), nullptr);
 }
 
-// What one thread takes another gives back; no place is ever two threads'.
+// Memory that one thread allocates is released by another; no two threads ever have the same block.
 TEST(SecretHeap, ThreadsShareIt) {
   constexpr int kRounds = 2000;
   std::vector<void*> handed(kRounds);

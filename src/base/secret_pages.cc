@@ -12,7 +12,7 @@ constinit std::atomic<bool> some_not_locked{false};
 
 }  // namespace
 
-// Locking is best effort: RLIMIT_MEMLOCK may be small. Leaving the pages out of core dumps is not limited.
+// Locking is best effort: RLIMIT_MEMLOCK may be small. Excluding the pages from core dumps is not limited.
 std::byte* secret_pages(std::size_t size) noexcept {
   void* const p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return nullptr;

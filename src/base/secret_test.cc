@@ -48,7 +48,7 @@ TEST(Secret, CloneIsASecondCopy) {
   EXPECT_NE(a, b);
 }
 
-TEST(Secret, StartsAsZeroOrAsTheGivenBytes) {
+TEST(Secret, StartsAsZeroOrACopy) {
   {
     const Secret dirty = filled(32, 0xff);
   }
@@ -59,13 +59,13 @@ TEST(Secret, StartsAsZeroOrAsTheGivenBytes) {
   EXPECT_TRUE(Secret(std::size_t{0}).empty());
 }
 
-TEST(Secret, TakesUpToItsMaximum) {
+TEST(Secret, AcceptsUpToItsMaximum) {
   EXPECT_EQ(filled(Secret::kMaxSize, 7).size(), Secret::kMaxSize);
   EXPECT_THROW(Secret(Secret::kMaxSize + 1), std::length_error);
 }
 
-TEST(Secret, IsWipedWhenLetGoOf) {
-  // Slots come from chunks that are never unmapped, so looking at a released one is no use after free.
+TEST(Secret, IsWipedWhenReleased) {
+  // Slots are in chunks that are never unmapped, so reading a released one is not a use after free.
   for (const std::size_t size : {std::size_t{1}, std::size_t{64}, std::size_t{65}, Secret::kMaxSize}) {
     const std::byte* slot = nullptr;
     {
@@ -89,7 +89,7 @@ TEST(Secret, AnAssignedOverSecretIsWipedWithItsNewOwner) {
   EXPECT_EQ(kept, filled(16, 2));
 }
 
-// The VmFlags line of the mapping that holds p, from the kernel's own account (proc_pid_smaps(5)).
+// The VmFlags line of the mapping that contains p, as the kernel reports it (proc_pid_smaps(5)).
 std::string vm_flags(const std::byte* p) {
   const auto address = std::bit_cast<std::uintptr_t>(p);
   std::ifstream smaps("/proc/self/smaps");
@@ -106,8 +106,8 @@ std::string vm_flags(const std::byte* p) {
 
 bool left_out_of_cores(const std::byte* p) { return vm_flags(p).find(" dd ") != std::string::npos; }
 
-// Whether this machine shows which mappings cores leave out; qemu-user, which writes an account of its own, does not.
-// Judged by a mapping that is certainly left out.
+// Whether this machine shows which mappings core dumps leave out; qemu-user, which writes this file itself, does not.
+// Checked with a mapping that is certainly left out.
 bool shows_what_cores_leave_out() {
   static const bool shows = [] {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -122,13 +122,13 @@ bool shows_what_cores_leave_out() {
   return shows;
 }
 
-TEST(Secret, StaysOutOfCoreDumps) {
+TEST(Secret, IsExcludedFromCoreDumps) {
   const Secret small = filled(16, 1), large = filled(Secret::kMaxSize, 1);
   EXPECT_EQ(left_out_of_cores(small.bytes().data()), shows_what_cores_leave_out());
   EXPECT_EQ(left_out_of_cores(large.bytes().data()), shows_what_cores_leave_out());
 }
 
-TEST(Secret, EqualityLooksAtEveryByteAndAtTheSize) {
+TEST(Secret, EqualityComparesEveryByteAndTheSize) {
   const Secret a = filled(20, 3);
   for (std::size_t i = 0; i < a.size(); ++i) {
     Secret b = a.clone();
@@ -167,9 +167,9 @@ TEST(SecretBuffer, Moves) {
   EXPECT_EQ(c.bytes()[0], std::byte{1});
 }
 
-TEST(Wipe, ClearsWhatItIsGivenAndNoMore) {
+TEST(Wipe, ClearsItsArgumentAndNothingElse) {
   std::vector<std::byte> memory(10, std::byte{0xff});
-  wipe({});  // Nothing is nothing.
+  wipe({});  // An empty one stays empty.
   wipe(MutableBytes(memory).subspan(2, 6));
   EXPECT_FALSE(all_zero(memory));
   EXPECT_TRUE(all_zero(Bytes(memory).subspan(2, 6)));
@@ -177,7 +177,7 @@ TEST(Wipe, ClearsWhatItIsGivenAndNoMore) {
   EXPECT_EQ(memory[8], std::byte{0xff});
 }
 
-TEST(AllZero, LooksAtEveryByte) {
+TEST(AllZero, ChecksEveryByte) {
   std::vector<std::byte> memory(9);
   EXPECT_TRUE(all_zero(memory));
   EXPECT_TRUE(all_zero({}));

@@ -1,5 +1,5 @@
 #pragma once
-/// Text that keys stand in: a string whose memory is secret pages, and is wiped whenever the text moves or goes.
+/// Text with keys: a string whose memory is secret pages, wiped whenever the text moves or is destroyed.
 #include <cstddef>
 #include <new>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace ipseckey {
 
-/// The allocator of such text. Out of memory: as the global operator new.
+/// The allocator for such text. Out of memory is handled as by the global operator new.
 template <class T>
 struct SecretAllocator {
   using value_type = T;
@@ -26,7 +26,7 @@ struct SecretAllocator {
   friend bool operator==(const SecretAllocator&, const SecretAllocator&) { return true; }
 };
 
-/// Up to 15 characters are kept in the object itself: reserve() more before a key comes in.
+/// Up to 15 characters are kept in the object itself: reserve() more before a key is added.
 using SecretText = std::basic_string<char, std::char_traits<char>, SecretAllocator<char>>;
 
 }  // namespace ipseckey

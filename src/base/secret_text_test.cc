@@ -20,8 +20,8 @@ TEST(SecretText, GrowsWithoutLoss) {
   EXPECT_EQ(std::string_view(text), expected);
 }
 
-// Of a place that was given back, the first bytes lead to the next free one.
-TEST(SecretText, LeavesNothingBehindWhereItWas) {
+// The first bytes of a released block point to the next free one.
+TEST(SecretText, LeavesNothingInItsOldMemory) {
   constexpr std::size_t kLink = sizeof(void*);
   SecretText text;
   text.reserve(500);

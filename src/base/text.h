@@ -1,5 +1,5 @@
 #pragma once
-/// Small questions about words, shared by the tables and the parsers.
+/// Small functions about words, shared by the tables and the parsers.
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -8,7 +8,7 @@ namespace ipseckey::text {
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// ASCII case folded.
+/// ASCII lower case.
 constexpr bool same_word(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i)
@@ -33,7 +33,7 @@ constexpr bool list_has(std::string_view list, std::string_view word) {
   return found;
 }
 
-/// The same, letter by letter.
+/// The same, case-sensitive.
 constexpr bool list_has_exactly(std::string_view list, std::string_view word) {
   bool found = false;
   for_each_word(list, [&](std::string_view w) { found |= w == word; });
@@ -42,7 +42,7 @@ constexpr bool list_has_exactly(std::string_view list, std::string_view word) {
 
 constexpr std::string_view first_word(std::string_view list) { return list.substr(0, list.find(' ')); }
 
-/// What some editors write at the start of a file in UTF-8.
+/// The byte order mark that some editors write at the start of a UTF-8 file.
 inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 /// The value of a hexadecimal digit; -1 for any other character.
@@ -52,7 +52,7 @@ constexpr int hex_digit(char c) {
   return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
-/// How many single-character insertions, removals, changes and swaps of neighbours turn a into b.
+/// The number of single-character insertions, removals, changes and swaps of neighbours that turn a into b.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 }  // namespace ipseckey::text

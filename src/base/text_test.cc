@@ -39,7 +39,7 @@ TEST(EditDistance, CountsInsertionsRemovalsChangesAndSwaps) {
   }
 }
 
-TEST(SameWord, FoldsAsciiCaseAlone) {
+TEST(SameWord, FoldsOnlyAsciiCase) {
   EXPECT_TRUE(text::same_word("AES-cbc", "aes-CBC"));
   EXPECT_TRUE(text::same_word("", ""));
   EXPECT_FALSE(text::same_word("aes", "aes-cbc"));

@@ -102,9 +102,9 @@ TEST(KernelLoad, AnAnswerCutShortLeavesTheLinesWithoutOneUnknown) {
   });
   EXPECT_EQ(
       ran.err,
-      "keys:3:8: error: the SADB refuses: Cannot allocate memory (ENOMEM); the kernel has no memory left for it\n"
+      "keys:3:8: error: the SADB refuses: Cannot allocate memory (ENOMEM); the kernel is out of memory\n"
       "keys:5: error: no answer to this command and 1 after it, which may have been carried out; the rest was not run\n"
-      "ipseckey: an answer of the kernel was cut short; what it said about the rest is not known\n"
+      "ipseckey: an answer from the kernel was truncated; the results of the other commands in it are unknown\n"
       "keys: 1 of 4 commands succeeded; the rest was not run.\n");
   EXPECT_EQ(ran.status, Status::no_sadb);
 }
@@ -114,7 +114,7 @@ TEST(KernelLoad, AKernelThatGoesAwayIsNamedAtTheFirstLineWithoutAnswer) {
   EXPECT_EQ(
       ran.err,
       "keys:2: error: no answer to this command and 3 after it, which may have been carried out; the rest was not run\n"
-      "ipseckey: the kernel's side of the netlink socket is gone\n"
+      "ipseckey: the kernel closed the netlink socket\n"
       "keys: 0 of 4 commands succeeded; the rest was not run.\n");
 }
 
@@ -138,7 +138,7 @@ FakeKernel::Answer one_hidden_sa() {
 
 TEST(KernelSave, UnderLockdownNothingIsSavedAndAMessageSaysSo) {
   const Ran ran = run({"-s", "saved"}, "", one_hidden_sa(), true);
-  EXPECT_EQ(ran.err, "ipseckey: lockdown hides keys: nothing saved\n");
+  EXPECT_EQ(ran.err, "ipseckey: the kernel's lockdown mode hides keys: nothing saved\n");
   EXPECT_EQ(ran.out, "");
   EXPECT_EQ(ran.status, Status::failed);
   EXPECT_FALSE(ran.saved);
@@ -146,7 +146,7 @@ TEST(KernelSave, UnderLockdownNothingIsSavedAndAMessageSaysSo) {
 
 TEST(KernelSave, UnderLockdownAnSaIsShownWithoutItsKey) {
   const Ran ran = run({"-n", "dump"}, "", one_hidden_sa(), true);
-  EXPECT_THAT(ran.out, testing::HasSubstr("lockdown hides keys"));
+  EXPECT_THAT(ran.out, testing::HasSubstr("the kernel's lockdown mode hides keys"));
   EXPECT_THAT(ran.out, testing::Not(testing::HasSubstr("auth key")));
   EXPECT_EQ(ran.status, Status::ok);
 }

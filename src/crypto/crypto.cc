@@ -1,10 +1,10 @@
 // How a packet is sealed and opened with OpenSSL, or with something faster:
-// 1. Keyed::make() sets up contexts for an SA's keys, for one direction or both; AES-GCM takes FastGcm where it is.
-// 2. seal() and open() work on a batch of jobs; view() finds in each the nonce, what is authenticated and what is
-//    encrypted.
-// 3. Combined modes: seal_combined() and open_combined(). CCM needs an order of calls of its own.
-// 4. Other modes: encrypt, then MAC over ESP and the high half of an extended number; in reverse when opening, and the
-//    ICV is compared before anything is decrypted.
+// 1. Keyed::make() sets up contexts for an SA's keys, for one direction or both; AES-GCM uses FastGcm if available.
+// 2. seal() and open() process a batch of jobs; view() finds the nonce, the authenticated and the encrypted part of
+//    each.
+// 3. Combined modes: seal_combined() and open_combined(). CCM needs its own order of calls.
+// 4. Other modes: encrypt, then MAC over ESP and the high half of an extended number; reversed for opening, and the ICV
+//    is compared before anything is decrypted.
 // 5. Crypto::random() returns random bytes from a stock.
 #include "crypto/crypto.h"
 
@@ -37,7 +37,7 @@ struct Keyed::Contexts : secret_heap::Object {
   std::size_t salt_size = 0;
   std::size_t tag = 0;  ///< Bytes of a combined mode's ICV.
   CipherContext seal, open;
-  std::unique_ptr<FastGcm> fast;  ///< In their place.
+  std::unique_ptr<FastGcm> fast;  ///< In place.
   std::unique_ptr<Mac> mac;
 
   ~Contexts() { OPENSSL_cleanse(salt.data(), salt.size()); }
@@ -87,7 +87,7 @@ bool set_up_cipher(Contexts& c, const Suite& suite, Keyed::Way way, Keyed::By by
          (way == Keyed::Way::seal || set_up(c.open, c, key, false));
 }
 
-// One packet, seen as the algorithms see it.
+// One packet as the algorithms see it.
 struct View {
   Bytes aad;          ///< Authenticated in front of the text (RFC 4106 section 5).
   MutableBytes text;  ///< Encrypted.
@@ -121,9 +121,8 @@ bool start(EVP_CIPHER_CTX* x, const Nonce& nonce) {
   return EVP_CipherInit_ex(x, nullptr, nullptr, nullptr, octets(nonce.data()), -1) == 1;
 }
 
-// CCM wants to know the length of the text beforehand. It computes its ICV, or compares it with the expected one, when
-// it is given the text; so it is given an empty text, too: without that call OpenSSL up to 3.0.20 seals without an ICV
-// and accepts every one.
+// CCM needs the length of the text in advance. It computes or checks its ICV when it receives the text; so it must
+// receive even an empty one: without that call OpenSSL up to 3.0.20 seals without an ICV and accepts every one.
 bool run_ccm(EVP_CIPHER_CTX* x, const View& v) {
   int size = 0;
   return EVP_CipherUpdate(x, nullptr, &size, nullptr, length(v.text)) == 1 && update(x, nullptr, v.aad) &&
@@ -228,7 +227,7 @@ bool use_secret_heap() {
 }
 
 void random_bytes(MutableBytes out) {
-  // Without randomness no IV can be made; going on would give keys away.
+  // Without randomness there are no IVs; continuing would reveal keys.
   if (RAND_bytes_ex(library(), octets(out.data()), out.size(), 0) != 1) std::abort();
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-/// Ciphers and integrity algorithms as AH and ESP use them. The one place that knows OpenSSL.
+/// Ciphers and integrity algorithms for AH and ESP. The only place that uses OpenSSL.
 ///
-/// A Keyed holds an SA's keys, expanded, for one thread. A Crypto is one thread's way to the library: it takes the
-/// packets of a batch, of any SAs, so that a provider that works on several at once can.
+/// A Keyed holds an SA's keys, expanded, for one thread. A Crypto is one thread's access to the library: it takes the
+/// packets of a batch, of any SAs, so that a provider that processes several at once can do so.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -15,55 +15,56 @@
 
 namespace ipseckey::crypto {
 
-/// The algorithms of an SA and their keys; nullptr: none. The keys are the caller's and are read once.
+/// The algorithms of an SA and their keys; nullptr: none. The caller owns the keys; they are read once.
 struct Suite {
   const pfkey::Algorithm* encrypt = nullptr;  ///< Null for AH.
   const pfkey::Algorithm* auth = nullptr;     ///< Null with a combined mode, or an ESP without integrity.
   const Secret* encrypt_key = nullptr;        ///< Key, then salt.
   const Secret* auth_key = nullptr;
-  std::size_t truncated = 0;  ///< Bytes of `auth`'s ICV; 0: as its RFC has it.
-  bool esn = false;           ///< 64-bit sequence numbers: 32 bits more are authenticated than are sent.
+  std::size_t truncated = 0;  ///< Bytes of `auth`'s ICV; 0: the RFC's length.
+  bool esn = false;           ///< 64-bit sequence numbers: the high 32 bits are authenticated but not sent.
 
-  /// Bytes that ESP's parts take on the wire with it.
+  /// The sizes of ESP's parts on the wire, in bytes.
   std::size_t iv() const { return encrypt ? encrypt->iv : 0; }
   std::size_t icv() const;
-  std::size_t block() const;  ///< What the encrypted part is a multiple of: at least 4 (RFC 4303 section 2.4).
+  std::size_t block() const;  ///< The encrypted part is a multiple of this: at least 4 (RFC 4303 section 2.4).
 };
 
-/// Whether the library can do the algorithm here (DES and Blowfish need its legacy provider).
+/// Whether the library supports the algorithm here (DES and Blowfish need its legacy provider).
 bool available(const pfkey::Algorithm& algorithm);
-/// What brings an algorithm that is not available, for a person; static text.
+/// How to make an unavailable algorithm available, for people; static text.
 std::string_view cure(const pfkey::Algorithm& algorithm);
 
-/// From now on whatever the library holds in memory, expanded keys above all, lies in the secret heap
-/// (base/secret_heap.h). To be called before anything else here. False: it is too late.
+/// From now on all memory of the library, above all expanded keys, is in the secret heap (base/secret_heap.h). Call it
+/// before anything else here. False: it is too late.
 bool use_secret_heap();
 
-/// Random octets that nobody can predict.
+/// Unpredictable random octets.
 void random_bytes(MutableBytes out);
 using Random = void (*)(MutableBytes out);
 
-/// In time that depends on the sizes alone, which are equal.
+/// Compares in time that depends only on the sizes, which are equal.
 bool equal(Bytes a, Bytes b);
 
 class Keyed;
 
-/// One ESP packet's work. `esp` is SPI, sequence number, IV, then the text up to the ICV; the IV is in its place.
+/// The work on one ESP packet. `esp` is SPI, sequence number, IV, then the text up to the ICV; the IV is already filled
+/// in.
 struct Job {
   Keyed* keyed = nullptr;
   MutableBytes esp;
   std::uint32_t sequence_high = 0;  ///< The upper half of an extended sequence number.
   MutableBytes icv;                 ///< Written by seal(), compared by open().
-  bool ok = false;                  ///< seal(): done. open(): the ICV is right; only then the text is in clear.
+  bool ok = false;                  ///< seal(): done. open(): the ICV is right; only then has the text been decrypted.
 };
 
 /// An SA's keys, expanded, for one thread.
 class Keyed {
  public:
   enum class Way : std::uint8_t { seal, open, both };
-  /// OpenSSL does everything; for AES-GCM there may be something faster (fast_gcm.h).
+  /// OpenSSL does everything; AES-GCM may use something faster (fast_gcm.h).
   enum class By : std::uint8_t { fastest, openssl };
-  /// For packets that go one way, or both. nullptr: the library refuses.
+  /// For packets in one direction, or both. nullptr: the library refuses.
   static std::unique_ptr<Keyed> make(const Suite& suite, Way way, By by = By::fastest);
   ~Keyed();
 
@@ -78,7 +79,7 @@ class Keyed {
   std::unique_ptr<Contexts> contexts_;
 };
 
-/// One thread's way to the library.
+/// One thread's access to the library.
 class Crypto {
  public:
   explicit Crypto(Random source = random_bytes);
@@ -89,7 +90,7 @@ class Crypto {
   void seal(std::span<Job> jobs);
   void open(std::span<Job> jobs);
 
-  /// Fresh unpredictable octets from a stock of the thread's own, as IVs of CBC (RFC 3602 section 3).
+  /// New unpredictable octets from the thread's own stock, for IVs of CBC (RFC 3602 section 3).
   void random(MutableBytes out);
 
  private:

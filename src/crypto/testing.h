@@ -38,7 +38,7 @@ struct Vector {
   }
 };
 
-/// The cipher of a block of ESP's under this key; `high`: with 64-bit sequence numbers.
+/// The cipher for an ESP block with this key; `high`: with 64-bit sequence numbers.
 inline Suite suite_of(const Vector& v, const Secret& key) {
   return {.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, v.text("encrypt")),
           .auth = nullptr,

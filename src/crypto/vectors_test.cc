@@ -18,7 +18,7 @@ TEST(Vectors, IntegrityAlgorithms) {
     const auto mac = Mac::make(*pfkey::find_algorithm(auth, v.text("auth")), v.bytes("key"));
     ASSERT_TRUE(mac);
     const Octets data = v.bytes("data"), expected = v.bytes("icv");
-    // Whole, and in two parts cut at every place; the context is used again and again.
+    // As a whole, and in two parts split at every position; the context is reused.
     for (std::size_t cut = 0; cut <= data.size(); cut += data.size() > 100 ? 13 : 1) {
       const std::array<Bytes, 2> parts = {Bytes(data).first(cut), Bytes(data).subspan(cut)};
       Octets icv(expected.size());

@@ -12,7 +12,7 @@ using testing::Octets;
 using testing::Vector;
 using enum pfkey::AlgorithmKind;
 
-/// How many vectors of a kind did what is expected of them: as published, and as forged or malformed ones.
+/// The number of vectors of a kind that behaved as expected: as published, and as forged or malformed ones.
 struct Count {
   std::size_t valid = 0, invalid = 0;
   bool operator==(const Count&) const = default;
@@ -40,7 +40,7 @@ bool mac(const Vector& v) {
   return mac && mac->compute(parts, icv) && equal(icv, expected);
 }
 
-// Both ways, whatever the ICV: the text becomes what it was again.
+// In both directions, whatever the ICV: the original text is restored.
 bool fast_gcm(const Vector& v) {
   const auto gcm = FastGcm::make(v.bytes("key"));
   const Octets nonce = v.bytes("nonce"), aad = v.bytes("aad"), plain = v.bytes("text"), expected = v.bytes("icv");
@@ -71,7 +71,7 @@ bool esp(const Vector& v, Keyed::By by) {
 }
 
 // The published packet is refused if any bit of its ICV is changed. A library that compares the ICV while it decrypts
-// might not do so where there is no text.
+// might miss that if there is no text.
 bool refuses_every_forgery(const Vector& v, Keyed::By by) {
   const Secret key{Bytes(v.bytes("key"))};
   const Suite suite = testing::suite_of(v, key);
@@ -93,7 +93,7 @@ bool refuses_every_forgery(const Vector& v, Keyed::By by) {
 
 TEST(Wycheproof, IntegrityAlgorithms) { EXPECT_EQ(run("mac", mac), (Count{284, 514})); }
 
-TEST(Wycheproof, AesGcmAndGmacOfTheFastLibrary) {
+TEST(Wycheproof, AesGcmAndGmacWithTheFastLibrary) {
   const bool there = FastGcm::make(Octets(16)) != nullptr;
   EXPECT_EQ(there ? run("gcm", fast_gcm) : (Count{107, 243}), (Count{107, 243}));
 }

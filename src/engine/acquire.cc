@@ -15,7 +15,7 @@ using pfkey::SaType;
 constexpr std::uint8_t kWindow = 64;
 constexpr pfkey::Lifetime kSoft{.addtime = 24'000}, kHard{.addtime = 28'800};
 
-// PF_KEY numbers of authentication and encryption; 0: none.
+// PF_KEY numbers for authentication and encryption; 0: none.
 struct Offer {
   SaType satype;
   std::uint8_t auth, encrypt;
@@ -25,7 +25,7 @@ constexpr std::array kOffers = {
     Offer{SaType::esp, 7, 12}, Offer{SaType::ah, 5, 0},   Offer{SaType::ah, 7, 0},
 };
 
-// Calls f with the rows of each offer that can be kept here; a null row: none.
+// Calls f with the rows of each offer that this engine supports; a null row: none.
 template <class F>
 void for_each_offer(SaType satype, const Options& options, F f) {
   for (const Offer& offer : kOffers) {

@@ -1,8 +1,8 @@
 // How an SA is added, or a larval one completed:
-// 1. check_add() judges the message by itself; nothing has changed while anything can still be refused.
-// 2. make_room() and insert() take a place under the SA's name; an UPDATE of a larval SA has its place.
-// 3. find_partner() finds the other half of a pair, whose direction must be the opposite one.
-// 4. Facts, flags, limits, keys and what few SAs have (keep_rare()) are taken from the message; a dry run keeps less.
+// 1. check_add() checks the message by itself; nothing changes while anything can still be refused.
+// 2. make_room() and insert() reserve an entry under the SA's name; an UPDATE of a larval SA already has one.
+// 3. find_partner() finds the other half of a pair, which must have the opposite direction.
+// 4. Facts, flags, limits, keys and rare parts (keep_rare()) are taken from the message; a dry run keeps less.
 // 5. join() makes the pair; the next deadline is set; carrier and keeper are notified; the reply repeats the request.
 #include <cerrno>
 
@@ -17,7 +17,7 @@ using pfkey::Message;
 constexpr std::uint32_t kDerivedFlags = pfkey::kFlagPaired | pfkey::kFlagEalg1 | pfkey::kFlagEalg2;
 constexpr std::uint32_t kIke = 1;
 
-// Direction apart: what the request says, but for the bits that tell facts.
+// The request's flags, without directions and without the bits that only report facts.
 std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
   std::uint32_t flags = (m.sa->flags & ~kDerivedFlags) | direction;
   const pfkey::Algorithm* const cipher = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, m.sa->encrypt);
@@ -29,7 +29,7 @@ std::uint32_t real_flags(const Message& m, std::uint32_t direction) {
   return flags;
 }
 
-// Nothing else of the side is kept.
+// Nothing else of that address extension is stored.
 void keep_address_and_port(std::optional<pfkey::Endpoint>& side) {
   if (side) side = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = side->address, .port = side->port};
 }
@@ -74,7 +74,8 @@ void keep_rare(Sa& sa, const Message& m) {
   keep_manager(sa.rare->at<&Message::km_cookie>());
 }
 
-// Asked to serve both directions, though the addresses tell one or nobody knows; such an SA is no half of a pair.
+// Requested to serve both directions, though the addresses imply one or are not known to be local; such an SA cannot be
+// half of a pair.
 bool Engine::State::serves_both(std::uint32_t flags, const Address& src, const Address& dst) const {
   return (flags & Sa::kBothWays) == Sa::kBothWays && direction_by_addresses(src, dst, options) != Sa::kBothWays;
 }
@@ -84,7 +85,7 @@ std::uint32_t Engine::State::ways_of(std::uint32_t flags, const Address& src, co
   return asked ? asked : direction_by_addresses(src, dst, options);
 }
 
-// The halves of a pair have opposite directions: what is known of one says it of the other.
+// The halves of a pair have opposite directions: the known direction of one gives the other's.
 void Engine::State::join(Sa& sa, Sa& partner) {
   Sadb::pair(sa, partner);
   if (options.only_asked_directions) return;
@@ -96,7 +97,7 @@ void Engine::State::join(Sa& sa, Sa& partner) {
   set(partner, one_way(theirs) ? theirs : opposite(mine));
 }
 
-// A partner is found from either half, so its source is this SA's destination and not a wildcard.
+// Either half must find its partner, so its source must be this SA's destination and not a wildcard.
 std::expected<Sa*, Refusal> Engine::State::find_partner(const SaId& id, const Address& src, std::uint32_t flags,
                                                         std::uint32_t pair_spi) {
   const auto refused = [](std::string_view why) {
@@ -124,7 +125,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
     return Refusal{EINVAL, Diagnostic::pair_inappropriate, kServesBoth};
   const SaId id = id_of(m);
 
-  // An UPDATE comes here to complete the larval SA that it found.
+  // An UPDATE arrives here to complete the larval SA that it found.
   Sa* const larval = m.type == pfkey::Type::update ? sadb.find(id) : nullptr;
   if (larval && is_unspecified(m.src->address)) m.src->address = larval->src;
   if (auto wrong = check_bundle(m)) return wrong;
@@ -149,7 +150,7 @@ Check Engine::State::add(Message& m, Instant now, Sink out) {
   sa->window = m.sa->replay;
   sa->flags = real_flags(m, options.only_asked_directions ? 0 : direction);
   sa->added = now;
-  // A check forgets what no later command is judged by.
+  // A check discards everything that does not affect later commands.
   if (!options.dry_run || Rare::any_refused(m)) keep_rare(*sa, m);
   if (!options.dry_run) {
     keep_limits(*sa, m);

@@ -6,7 +6,7 @@ namespace {
 
 using pfkey::State;
 
-// Clustering: another node owns these, and says so itself when they end.
+// Clustering: another node owns these, and reports itself when they end.
 bool ends_silently(const Sa& sa) {
   return sa.is(State::larval) || sa.is(State::active_elsewhere) || sa.is(State::idle);
 }

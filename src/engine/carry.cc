@@ -56,7 +56,7 @@ Check Engine::State::end_if_used_up(Sa& sa, Sa* partner, Sink out) {
   Sa* const ended = used_up(sa) ? &sa : partner && used_up(*partner) ? partner : nullptr;
   if (!ended) return std::nullopt;
   die(*ended, out);
-  return Refusal{ESRCH, pfkey::Diagnostic::sa_notfound, "packets have used it up: it has just ended by its hard limit"};
+  return Refusal{ESRCH, pfkey::Diagnostic::sa_notfound, "the SA has just reached its hard limit and is deleted"};
 }
 
 void Engine::attend(Instant now, Sink out) {

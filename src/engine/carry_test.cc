@@ -14,11 +14,11 @@ using namespace engine::testing;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// Packets as a test wants them.
+// Packets at the times that a test needs.
 struct Packets : Carrier {
   std::map<std::uint32_t, Carried> of;  // By SPI.
-  std::uint32_t due = 0;                // The SA that wants attention; 0: none.
-  std::uint32_t ends_while_put = 0;     // An SA that reaches its old limit while it is given a new one.
+  std::uint32_t due = 0;                // The SA that needs attention; 0: none.
+  std::uint32_t ends_while_put = 0;     // An SA that reaches its old limit while it gets a new one.
 
   void put(const Sa& sa) override {
     Carried& c = of[sa.spi];
@@ -54,7 +54,7 @@ struct CarryTest : ::testing::Test {
     m.hard = pfkey::Lifetime{.bytes = 1'000'000};
     return m;
   }
-  // A packet found no room below the SA's limit.
+  // A packet did not fit below the SA's limit.
   void exhaust(std::uint32_t spi) {
     Carried& c = packets.of.at(spi);
     c.packets = 1, c.bytes = 900, c.first = c.last = at(1), c.exhausted = true;
@@ -65,7 +65,7 @@ struct CarryTest : ::testing::Test {
     engine.attend(at(3), [&](Audience to, Message&& m) { sent.push_back({to, std::move(m)}); });
     return sent;
   }
-  // Each SA of them has ended, as everybody is told, and then the request is refused.
+  // Each of these SAs has ended, as everybody is notified, and then the request is refused.
   static void expect_end(const std::vector<Sent>& sent, std::initializer_list<std::uint32_t> spis, Type asked) {
     ASSERT_THAT(sent, SizeIs(spis.size() + 1));
     std::size_t i = 0;
@@ -82,11 +82,11 @@ struct CarryTest : ::testing::Test {
     EXPECT_EQ(sent.back().message.error, ESRCH);
     EXPECT_EQ(sent.back().message.diagnostic, static_cast<std::uint16_t>(pfkey::Diagnostic::sa_notfound));
     ASSERT_TRUE(sent.back().message.remark);
-    EXPECT_EQ(sent.back().message.remark->text, "packets have used it up: it has just ended by its hard limit");
+    EXPECT_EQ(sent.back().message.remark->text, "the SA has just reached its hard limit and is deleted");
   }
 };
 
-TEST_F(CarryTest, AnUpdateThatComesAfterTheLimitIsTooLateAndIsToldSo) {
+TEST_F(CarryTest, AnUpdateAfterTheLimitIsRefusedAsTooLate) {
   ask(engine, limited(0x1001, 1000));
   exhaust(0x1001);
   expect_end(ask(engine, raise(0x1001), at(2)), {0x1001}, Type::update);
@@ -95,14 +95,14 @@ TEST_F(CarryTest, AnUpdateThatComesAfterTheLimitIsTooLateAndIsToldSo) {
   EXPECT_THAT(attend(), IsEmpty());
 }
 
-TEST_F(CarryTest, ALimitThatIsReachedBeforeTheNewOneIsInForceCounts) {
+TEST_F(CarryTest, ALimitReachedBeforeTheNewOneTakesEffectCounts) {
   ask(engine, limited(0x1001, 1000));
   packets.ends_while_put = 0x1001;
   expect_end(ask(engine, raise(0x1001), at(2)), {0x1001}, Type::update);
   EXPECT_EQ(engine.size(), 0u);
 }
 
-TEST_F(CarryTest, BothHalvesOfAPairEndThough) {
+TEST_F(CarryTest, BothHalvesOfAPairEnd) {
   for (const Type type : {Type::update, Type::x_updatepair}) {
     for (const std::uint32_t used_up : {0x1001u, 0x1002u}) {
       ask(engine, limited(0x1001, 1000));
@@ -119,7 +119,7 @@ TEST_F(CarryTest, BothHalvesOfAPairEndThough) {
   }
 }
 
-TEST_F(CarryTest, AnUpdateBeforeTheLimitHoldsForThePacketsAfterIt) {
+TEST_F(CarryTest, AnUpdateBeforeTheLimitAppliesToLaterPackets) {
   ask(engine, limited(0x1001, 1000));
   const auto sent = ask(engine, raise(0x1001), at(2));
   ASSERT_THAT(sent, SizeIs(1));

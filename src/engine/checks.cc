@@ -1,10 +1,9 @@
-// A request passes, in this order:
-//  1. the requirements about its contents and addresses, and between them what this engine asks of NAT addresses
-//  because
-//     it knows which ones are the host's (normalise);
-//  2. those of an ADD (check_add), or, in update.cc, those of an UPDATE;
-//  3. what only the SADB can tell: another SA of its name, its partner (add.cc).
-// The requirements are pfkey/requirements.cc's, which the kernel's backend asks, too.
+// A request passes these checks, in this order:
+// 1. the requirements for its contents and addresses, and among them the engine's own for NAT addresses, because it
+//    knows which addresses are the host's (normalise);
+// 2. those of an ADD (check_add), or, in update.cc, those of an UPDATE;
+// 3. whatever depends on the SADB: another SA of its name, its partner (add.cc).
+// The requirements are in pfkey/requirements.cc; the kernel's backend uses them, too.
 #include "engine/checks.h"
 
 #include <cerrno>
@@ -22,7 +21,7 @@ using pfkey::Message;
 using pfkey::Part;
 using D = Diagnostic;
 
-// Solaris' classes, as far as the engine needs to tell them apart.
+// Solaris's address classes, as far as the engine must distinguish them.
 enum class Class { unspecified, group, local, other };
 
 Class class_of(const Address& a, const Options& options) {
@@ -66,7 +65,7 @@ void settle(Endpoint& inner) {
   inner.address = masked(plain, inner.prefix);
 }
 
-// Of two fields that do not contradict each other, one that says nothing learns from the other.
+// If two fields do not contradict each other, an empty one is filled in from the other.
 void agree(std::uint8_t& a, std::uint8_t& b) {
   if (a == 0) a = b;
   if (b == 0) b = a;
@@ -86,7 +85,7 @@ void settle_wildcard(Message& m) {
     m.src->address = unspecified(Family::v4);
 }
 
-// An algorithm that the table has and this engine has not.
+// An algorithm that the table has and this engine does not support.
 Refusal with_cure(Refusal wrong, const Message& m, const Options& options) {
   if (!m.sa) return wrong;
   const auto look = [&](D diagnostic, pfkey::AlgorithmKind kind, std::uint8_t number) {
@@ -140,7 +139,7 @@ Check check_add(Message& m, const Options& options) {
   pfkey::leave_out_unsaid(m);
   if (m.encrypt_key && asked.encrypt->des)
     pfkey::correct_parity(m.encrypt_key->material.bytes().first(asked.encrypt->max_bits / 8u));
-  return check_encapsulation(m);  // Which is right by now, and may have to be filled in.
+  return check_encapsulation(m);  // It is valid at this point, but may be incomplete.
 }
 
 // AH around ESP covers the outer addresses.

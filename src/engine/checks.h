@@ -1,7 +1,7 @@
 #pragma once
-/// What is asked of a request before it may change anything: the sections "Input", "Addresses" and "ADD" of
-/// doc/reference/pf-key.md. What every SADB asks stands in pfkey/requirements.h; here is what needs this engine's own
-/// knowledge.
+/// Checks of a request before it may change anything: the sections "Input", "Addresses" and "ADD" of
+/// doc/reference/pf-key.md. The requirements of every SADB are in pfkey/requirements.h; this file has those that need
+/// this engine's own knowledge.
 #include <concepts>
 #include <cstdint>
 #include <optional>
@@ -17,7 +17,7 @@
 
 namespace ipseckey::engine {
 
-/// Words that outlive every reply: those of a literal or of a table, not of a string, which may be gone by then.
+/// Words that outlive every reply: a literal or a table's, not a string's, which may be gone by then.
 class LastingText : public std::string_view {
  public:
   constexpr LastingText() = default;
@@ -30,16 +30,16 @@ class LastingText : public std::string_view {
 struct Refusal {
   std::uint8_t error;  ///< errno, the host's numbers.
   pfkey::Diagnostic diagnostic;
-  LastingText remark = {};  ///< Which of the diagnostic's causes it is, where they ask for different cures.
+  LastingText remark = {};  ///< Which of the diagnostic's causes it is, if they need different remedies.
   bool operator==(const Refusal&) const = default;
 };
 
-using Check = std::optional<Refusal>;  ///< nullopt: nothing is wrong.
+using Check = std::optional<Refusal>;  ///< nullopt: no fault was found.
 
 /// EINVAL with a diagnostic: the common case.
 Refusal invalid(pfkey::Diagnostic diagnostic);
 
-/// What pfkey/requirements.h asks about a SADB, of this engine.
+/// What pfkey/requirements.h needs to know about a SADB, for this engine.
 inline pfkey::SadbFacts facts(const Options& options) {
   return {.labels = options.label_policy, .is_linux = options.as_linux};
 }
@@ -56,30 +56,29 @@ Check check(const pfkey::Message& request, const Options& options) {
   return check<first, last>({request, facts(options)});
 }
 
-/// The contents and addresses of a request about an SA, whatever it asks, and extensions that none may have. Brings
-/// addresses into their normal form: mapped ones become IPv4, bits after an inner prefix are cleared, protocols and
-/// families are filled in.
+/// Checks the contents and addresses of any request about an SA, and that it has no forbidden extensions. Normalizes
+/// addresses: mapped ones become IPv4, bits after an inner prefix are cleared, protocols and families are filled in.
 Check normalise(pfkey::Message& request, const Options& options);
 
-/// Everything about an ADD, or an UPDATE that completes a larval SA, that can be told without the SADB; after
-/// normalise(). An ICV of the usual length is forgotten. Corrects the parity of DES keys and fills in the protocol of a
+/// Checks everything about an ADD, or an UPDATE that completes a larval SA, that does not depend on the SADB; call it
+/// after normalise(). Drops an ICV of the usual length, corrects the parity of DES keys and fills in the protocol of a
 /// tunnel.
 Check check_add(pfkey::Message& request, const Options& options);
 
-/// Whether an ADD can be half of a bundle, once its source is known: a larval SA may have had it.
+/// Whether an ADD can be half of a bundle; call it once its source is known, which may be a larval SA's.
 Check check_bundle(const pfkey::Message& add);
 
-/// The outer protocol of inner addresses is 4 or 41, by their family; 0 is filled in. Needs src and dst; after
-/// normalise().
+/// The outer protocol of inner addresses must be 4 or 41, by their family; 0 is filled in. Needs src and dst; call it
+/// after normalise().
 Check check_encapsulation(pfkey::Message& request);
 
-/// kFlagInbound and kFlagOutbound: as asked, else by the addresses, else neither.
+/// kFlagInbound and kFlagOutbound: as requested, otherwise from the addresses, otherwise neither.
 std::uint32_t direction_of(const pfkey::Message& request, const Options& options);
 
-/// The same by the addresses: both where they do not tell, neither where nobody knows which addresses are local.
+/// The same from the addresses: both if they imply none, neither if local addresses are unknown.
 std::uint32_t direction_by_addresses(const Address& src, const Address& dst, const Options& options);
 
-/// The algorithm's row if it can be used here.
+/// The algorithm's row, if it can be used here.
 const pfkey::Algorithm* usable(pfkey::AlgorithmKind kind, std::uint8_t number, const Options& options);
 
 }  // namespace ipseckey::engine

@@ -1,4 +1,4 @@
-// One row for each diagnostic that the engine sends, and doc/reference/pf-key.md's list of them.
+// One row for each diagnostic that the engine sends, and the list of them in doc/reference/pf-key.md.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -17,8 +17,8 @@ using pfkey::Lifetime;
 using pfkey::State;
 using D = Diagnostic;
 
-constexpr std::uint32_t kThere = 0x100;     ///< An ESP SA that the engine has, 192.0.2.1 to 192.0.2.2, outbound.
-constexpr std::uint32_t kPartner = 0x200;   ///< One the other way round, inbound; unpaired.
+constexpr std::uint32_t kThere = 0x100;     ///< An ESP SA of the engine, 192.0.2.1 to 192.0.2.2, outbound.
+constexpr std::uint32_t kPartner = 0x200;   ///< One in the opposite direction, inbound; unpaired.
 constexpr std::uint32_t kPaired = 0x301;    ///< Inbound, paired with 0x300.
 constexpr std::uint32_t kReceiver = 0x400;  ///< Inbound, without a replay window.
 
@@ -210,7 +210,7 @@ const Row kRows[] = {
     {D::bad_label, EINVAL, "ESP", BUT(add_esp(1), m.sensitivity.emplace())},
     {D::bad_label, EINVAL, "AH", BUT(add_ah(1), m.outer_sensitivity.emplace())},
     {D::bad_label, EINVAL, "update", BUT(update_esp(), m.outer_sensitivity.emplace())},
-    // Refusals that have no diagnostic.
+    // Refusals without a diagnostic.
     {D::none, EEXIST, "a second one", [] { return add_esp(kThere); }},
     {D::none, EEXIST, "a full range", BUT(getspi(0x1000, 0x2000), m.spi_range = {{kThere, kThere}})},
     {D::none, EOPNOTSUPP, "add with CURRENT", BUT(add_esp(1), m.current.emplace())},
@@ -234,7 +234,7 @@ TEST(Diagnostics, EachHasItsRequestAndARefusalChangesNothing) {
     const auto sent = ask(engine, row.request(), at(1));
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(outcome(engine, row.request(), at(1)), (Outcome{row.error, row.diagnostic}));
-    // Only refusals with several causes and cures come with words, which pairs_test.cc and engine_test.cc have.
+    // Only refusals with several causes and remedies have words; pairs_test.cc and engine_test.cc test those.
     const bool has_words =
         row.diagnostic == D::pair_inappropriate || row.what == std::string_view("another source") || row.explained;
     EXPECT_EQ(sent[0].message.remark.has_value(), has_words);
@@ -263,7 +263,7 @@ std::set<std::pair<int, std::string>> listed(const std::string& heading) {
   return rows;
 }
 
-TEST(Diagnostics, TheDocumentListsThoseThatAreSentAndThoseThatAreNot) {
+TEST(Diagnostics, TheDocumentListsSentAndUnsentOnes) {
   std::set<int> engine_sends, documented, all, everything;
   for (const Row& row : kRows) engine_sends.insert(static_cast<int>(row.diagnostic));
   engine_sends.erase(0);

@@ -1,9 +1,9 @@
 // How a request is handled:
-// 1. handle() finds the row of its type, checks the SA type and, where it is about an SA, the contents, and calls the
+// 1. handle() finds the row of its type, checks the SA type and, if it is about an SA, the contents, and calls the
 //    handler. Handlers are in this file and in those that state.h names.
-// 2. A handler replies through `out`, or returns a Refusal, which handle() makes the reply.
-// 3. audience_of() tells who gets a reply. echo() is the reply that repeats the request, without keys.
-// 4. DUMP is a walk: dump() begins it, next() returns an SA at a time, and dump_end() is its last message.
+// 2. A handler replies through `out`, or returns a Refusal, which handle() turns into the reply.
+// 3. audience_of() decides who gets a reply. echo() is the reply that repeats the request, without keys.
+// 4. DUMP is a walk: dump() begins it, next() returns one SA per call, and dump_end() is its last message.
 // 5. deadline() is when the caller must call again, for an SA or an ACQUIRE.
 #include "engine/engine.h"
 
@@ -33,12 +33,12 @@ Check check_satype(SaType satype) {
   return std::nullopt;
 }
 
-// The same for messages that mean all SA types by 0.
+// The same for messages in which SA type 0 means all types.
 Check check_satypes(SaType satype) { return satype == SaType::unspec ? std::nullopt : check_satype(satype); }
 
 Check any_satype(SaType) { return std::nullopt; }
 
-// A random SPI of the range; if that is taken, the next one that is free.
+// A random SPI from the range; if that is in use, the next free one.
 std::optional<std::uint32_t> free_spi(Sadb& sadb, SaId id, pfkey::SpiRange range, const Options& options) {
   range.min = std::max(range.min, 1u);
   const std::uint64_t width = std::uint64_t{range.max} - range.min + 1;
@@ -73,14 +73,14 @@ Audience audience_of(Type type, SaType satype) {
     case Type::x_promisc:
     case Type::x_inverse_acquire:
     case Type::x_delpair_state:
-    case Type::x_nat_t_new_mapping:  // As a request it does not exist.
+    case Type::x_nat_t_new_mapping:  // It does not exist as a request.
       break;
   }
   return Audience::sender;
 }
 
 void echo(Message& request, Sink out) {
-  // Keys; what only replies say, which a reader would take for the engine's word; what other requests are made of.
+  // Keys; extensions of replies, which a reader would take for the engine's own; extensions of other requests.
   constexpr auto kNotEchoed = std::make_tuple(
       &Message::auth_key, &Message::encrypt_key, &Message::initial_iv, &Message::remark, &Message::traffic,
       &Message::current, &Message::offload, &Message::supported_auth, &Message::supported_encrypt, &Message::spi_range,
@@ -114,7 +114,7 @@ void Engine::handle(Message&& request, Instant now, Sink out) {
   struct Row {
     Type type;
     Check (*satype)(SaType);
-    bool addressed;  // Whether it may carry extensions about an SA, which are then checked.
+    bool addressed;  // Whether it may have extensions about an SA, which are then checked.
     Handler handler;
   };
   static constexpr std::array kTable = {

@@ -20,7 +20,7 @@ TEST(Engine, StartsEmpty) {
   EXPECT_TRUE(dump(engine).empty());
 }
 
-TEST(Engine, AddIsEchoedWithoutKeysAndGetGivesEverything) {
+TEST(Engine, AddIsEchoedWithoutKeysAndGetReturnsEverything) {
   Engine engine;
   Message wanted = add_esp(0x2345);
   wanted.sa->replay = 32;
@@ -62,7 +62,7 @@ TEST(Engine, DeleteDescribesTheDeadSaWithoutKeys) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
-TEST(Engine, FlushTakesOneTypeOrAll) {
+TEST(Engine, FlushDeletesOneTypeOrAll) {
   Engine engine;
   ask(engine, add_ah(0x300)), ask(engine, add_esp(0x300)), ask(engine, add_esp(0x301));
   EXPECT_EQ(engine.size(), 3u);
@@ -85,9 +85,9 @@ TEST(Engine, DumpFollowsTheOrderOfInsertion) {
   EXPECT_EQ(spis, (std::vector<std::uint32_t>{9, 3, 1, 8, 2}));
 }
 
-// ---- what an SA keeps
+// ---- the parts that an SA keeps
 
-// The ADD that a client makes of a GET or DUMP reply.
+// The ADD that a client makes from a GET or DUMP reply.
 Message again(const Message& reply) {
   constexpr std::uint32_t kAhSettable = 0x33c3c002, kEspSettable = 0x3fdbd002;
   Message m = reply.clone();
@@ -105,7 +105,7 @@ Message again(const Message& reply) {
   return m;
 }
 
-// An ESP SA with everything that one can have.
+// An ESP SA with every part that one can have.
 Message everything() {
   Message m = add_esp(0x77);
   m.sa->encrypt = 20, m.sa->auth = 0, m.sa->replay = 64;
@@ -150,7 +150,7 @@ TEST(Engine, NothingOfAnAddIsLost) {
   EXPECT_EQ(dump(other), before);
 }
 
-TEST(Engine, EveryAlgorithmTakesItsKeysAndGivesThemBack) {
+TEST(Engine, EveryAlgorithmAcceptsItsKeysAndReturnsThem) {
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {
     SCOPED_TRACE(std::string(row.name()));
     const bool cipher = row.kind == pfkey::AlgorithmKind::encrypt;
@@ -173,7 +173,7 @@ TEST(Engine, EveryAlgorithmTakesItsKeysAndGivesThemBack) {
       EXPECT_EQ(outcome(engine, std::move(m)), kDone) << bits;
       const auto all = dump(engine);
       ASSERT_EQ(all.size(), 1u);
-      // DES keys come back with their parity corrected, which has its own test.
+      // DES keys are returned with corrected parity, which has its own test.
       const auto& got = cipher ? all[0].encrypt_key : all[0].auth_key;
       const bool parity = cipher && (row.number == 2 || row.number == 3);
       if (parity) {
@@ -187,8 +187,8 @@ TEST(Engine, EveryAlgorithmTakesItsKeysAndGivesThemBack) {
   }
 }
 
-// RFC 2104 section 3: HMAC has no wrong length, only a weak one; other algorithms have theirs.
-TEST(Engine, HmacTakesKeysOfAnyLength) {
+// RFC 2104 section 3: for HMAC no length is wrong, only weak; other algorithms have fixed lengths.
+TEST(Engine, HmacAcceptsKeysOfAnyLength) {
   constexpr Outcome kRefused{EINVAL, pfkey::Diagnostic::bad_akeybits};
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {
     if (row.kind != pfkey::AlgorithmKind::auth) continue;
@@ -215,8 +215,8 @@ TEST(Engine, HmacTakesKeysOfAnyLength) {
   }
 }
 
-// The length that an algorithm's RFC has is the one without a word, and an SA keeps the one that it was added with.
-TEST(Engine, AnIcvMayBeCutToTheLengthsThatAreKnown) {
+// The default length is the algorithm's RFC's, and an SA keeps the one with which it was added.
+TEST(Engine, AnIcvMayHaveAnyKnownLength) {
   constexpr Outcome kRefused{EINVAL, pfkey::Diagnostic::bad_aalg}, kKeeps{EINVAL, pfkey::Diagnostic::none};
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {
     if (row.kind != pfkey::AlgorithmKind::auth) continue;
@@ -244,7 +244,7 @@ TEST(Engine, AnIcvMayBeCutToTheLengthsThatAreKnown) {
   EXPECT_EQ(outcome(engine, std::move(combined)), kRefused);
 }
 
-TEST(Engine, DesParityIsCorrectedInWhatIsKept) {
+TEST(Engine, DesParityIsCorrectedInTheStoredKey) {
   Engine engine;
   Message m = add_esp(1);
   m.sa->encrypt = 2;
@@ -253,7 +253,7 @@ TEST(Engine, DesParityIsCorrectedInWhatIsKept) {
   EXPECT_EQ(dump(engine)[0].encrypt_key, key_of({0xbf, 0x02, 0x92, 0x8f, 0x7c, 0xef, 0x29, 0x38}));
 }
 
-TEST(Engine, KeysAndLimitsAreCheckedThenForgottenInADryRun) {
+TEST(Engine, KeysAndLimitsAreCheckedThenDroppedInADryRun) {
   Options options;
   options.dry_run = true;
   Engine engine(options);
@@ -271,8 +271,8 @@ TEST(Engine, KeysAndLimitsAreCheckedThenForgottenInADryRun) {
   EXPECT_EQ(engine.deadline(), std::nullopt);
 }
 
-// What an UPDATE may not change is kept in a check too, so that it judges like the SADB.
-TEST(Engine, ADryRunJudgesAnUpdateByWhatTheSaHas) {
+// Parts that an UPDATE may not change are kept in a check, too, so that it decides like the SADB.
+TEST(Engine, ADryRunChecksAnUpdateAgainstTheSa) {
   Options options;
   options.dry_run = true;
   Engine engine(options);
@@ -292,8 +292,8 @@ TEST(Engine, ADryRunJudgesAnUpdateByWhatTheSaHas) {
   }
 }
 
-// What an SA of ours keeps, it shows; an UPDATE may say the same, and nothing else.
-TEST(Engine, WhatAnSaIsAddedWithItKeepsAndShows) {
+// The extensions that an SA keeps are shown; an UPDATE may repeat them, but not change them.
+TEST(Engine, AnSaKeepsAndShowsWhatItWasAddedWith) {
   using Member = std::optional<pfkey::Number> Message::*;
   constexpr auto kWord = [](Member member, std::uint32_t value) {
     Message m;
@@ -340,7 +340,7 @@ TEST(Engine, WhatAnSaIsAddedWithItKeepsAndShows) {
   }
 }
 
-// Its source is the one that GETSPI had.
+// Its source is the one from GETSPI.
 TEST(Engine, AnUpdateOfALarvalSaMayLeaveTheSourceOfABundleOut) {
   for (const bool had_source : {true, false}) {
     Engine engine;
@@ -360,8 +360,8 @@ TEST(Engine, AnUpdateOfALarvalSaMayLeaveTheSourceOfABundleOut) {
   }
 }
 
-// As an ADD does not say it.
-TEST(Engine, AnUpdateToWhatAnSaHasUnsaidLeavesNothing) {
+// An ADD would not contain it.
+TEST(Engine, AnUpdateToADefaultStoresNothing) {
   for (const auto member : {&Message::reqid, &Message::if_id}) {
     Engine engine;
     ASSERT_EQ(outcome(engine, add_esp(1)), kDone);
@@ -376,8 +376,8 @@ TEST(Engine, AnUpdateToWhatAnSaHasUnsaidLeavesNothing) {
   }
 }
 
-// What only the kernel has is refused with the reason, where it is not the kernel that is foreseen.
-TEST(Engine, WhatIsForTheKernelIsRefusedAloud) {
+// Extensions of the kernel are refused with the reason, unless the check is for the kernel.
+TEST(Engine, ExtensionsForTheKernelAreRefusedWithAReason) {
   struct Row {
     void (*ask)(Message&);
     std::string_view why;
@@ -402,8 +402,8 @@ TEST(Engine, WhatIsForTheKernelIsRefusedAloud) {
     }
 }
 
-// A record of another version may say what the packet path has no room for.
-TEST(Engine, OnlyAnSaWithNumbersThatThereAreIsRestored) {
+// A record from another version may have values for which the packet path has no room.
+TEST(Engine, OnlyAnSaWithValidNumbersIsRestored) {
   for (const auto& [auth, bits, there_is] :
        {std::tuple(5, 96u, true), {5, 100u, false}, {5, 65536u, false}, {0, 96u, false}}) {
     Engine engine;
@@ -422,7 +422,7 @@ TEST(Engine, OnlyAnSaWithNumbersThatThereAreIsRestored) {
   }
 }
 
-// The language and every SADB refuse an ICV of less than 96 bits, whatever the request and the SA.
+// The language and every SADB refuse an ICV of less than 96 bits, in whatever request and for whatever SA.
 TEST(Engine, AShortIcvIsRefusedInEveryRequest) {
   Engine engine;
   ASSERT_EQ(outcome(engine, add_esp(1)), kDone);
@@ -461,11 +461,11 @@ TEST(Engine, AddressesAreNormalised) {
 
 // ---- direction
 
-TEST(Engine, DirectionIsAskedForOrDerived) {
+TEST(Engine, DirectionIsRequestedOrDerived) {
   constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound;
   struct {
     const char *src, *dst;
-    std::uint32_t asked, known, unknown;  // With and without a notion of what is local.
+    std::uint32_t asked, known, unknown;  // With and without knowledge of the local addresses.
   } const rows[] = {
       {"192.0.2.1", "192.0.2.2", 0, kOut, 0},
       {"192.0.2.2", "192.0.2.1", 0, kIn, 0},
@@ -490,11 +490,11 @@ TEST(Engine, DirectionIsAskedForOrDerived) {
     EXPECT_EQ(ask(does_not, m.clone())[0].message.sa->flags, row.unknown);
     m.sa->flags = row.known;
     Engine elsewhere;
-    EXPECT_EQ(ask(elsewhere, m.clone())[0].message.sa->flags, row.known);  // As a saved file says it.
+    EXPECT_EQ(ask(elsewhere, m.clone())[0].message.sa->flags, row.known);  // As in a saved file.
   }
 }
 
-TEST(Engine, PortsProtocolsAndInnerAddressesMakeAnSaUnique) {
+TEST(Engine, AnSaWithPortsProtocolOrInnerAddressesIsUnique) {
   Engine engine;
   Message port = add_esp(1), proto = add_esp(2), plain = add_esp(3);
   port.src->port = 80;
@@ -512,7 +512,7 @@ std::vector<std::uint32_t> spis(Engine& engine) {
   return all;
 }
 
-TEST(Engine, DeleteWithoutSaTakesWhatAgreesWithAllThatIsGiven) {
+TEST(Engine, DeleteWithoutSaMatchesAllSpecifiedParts) {
   Engine engine;
   for (const std::uint32_t spi : {1u, 2u, 3u, 4u, 5u}) {
     Message m = add_esp(spi);
@@ -543,7 +543,7 @@ TEST(Engine, DeleteWithoutSaTakesWhatAgreesWithAllThatIsGiven) {
   EXPECT_EQ(remove([](Message&) {}), (List{2, 9, 1}));
 }
 
-TEST(Engine, DeletePairByStateTakesSendersAndTheirPartners) {
+TEST(Engine, DeletePairByStateDeletesSendersAndTheirPartners) {
   Options options;
   options.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };
   Engine engine(options);
@@ -581,7 +581,7 @@ TEST(Engine, UpdateIsEchoedAndStoresNoFlags) {
   EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 77}));
 }
 
-TEST(Engine, UpdateReplacesWhatItNamesAndLeavesTheRest) {
+TEST(Engine, UpdateReplacesWhatItNamesAndNothingElse) {
   Engine engine;
   Message added = add_esp(1);
   added.sa->replay = 32;
@@ -630,7 +630,7 @@ TEST(Engine, AnSaKeepsItsKindOfNumbers) {
   EXPECT_EQ(dump(engine)[0].replay_window, (pfkey::ReplayWindow{128, true}));
 }
 
-TEST(Engine, AWindowAndItsPlaceMayComeTogether) {
+TEST(Engine, AWindowAndItsPositionMayBeSetTogether) {
   Engine engine;
   Message added = add_esp(1);
   added.sa->flags = pfkey::kFlagInbound;
@@ -654,7 +654,7 @@ TEST(Engine, OnlyIkev2MayChangeTheCookie) {
   EXPECT_EQ(outcome(engine, m.clone()), (Outcome{EINVAL, pfkey::Diagnostic::duplicate_kmc}));
 }
 
-TEST(Engine, WhereMarksNameSasTheyMayDifferByThemAlone) {
+TEST(Engine, IfMarksNameSasTheyMayDifferOnlyByMark) {
   for (const bool dry_run : {false, true}) {
     Options options;
     options.names_by_mark = true, options.dry_run = dry_run;
@@ -667,7 +667,7 @@ TEST(Engine, WhereMarksNameSasTheyMayDifferByThemAlone) {
     for (const std::uint32_t mark : {0u, 1u, 2u}) EXPECT_EQ(outcome(engine, marked(Type::add, mark)), kDone);
     EXPECT_EQ(outcome(engine, marked(Type::add, 1)), (Outcome{EEXIST, pfkey::Diagnostic::none}));
     EXPECT_EQ(outcome(engine, marked(Type::get, 3)), (Outcome{ESRCH, pfkey::Diagnostic::sa_notfound}));
-    // A pair is of one mark.
+    // Both halves of a pair have the same mark.
     Message back = reversed(add_esp(2));
     back.mark = pfkey::Mark{2, 0xff}, back.pair = pfkey::Pair{1};
     EXPECT_EQ(outcome(engine, back.clone()), kDone);
@@ -682,7 +682,7 @@ TEST(Engine, WhereMarksNameSasTheyMayDifferByThemAlone) {
 
 // ---- DUMP
 
-TEST(Engine, DumpWithATimeoutListsWhatWasNotUsed) {
+TEST(Engine, DumpWithATimeoutListsUnusedSas) {
   CountedPackets packets;
   Options options;
   options.carrier = &packets;

@@ -9,7 +9,7 @@ namespace {
 
 using pfkey::Message;
 
-// The packet path has room for the lengths that there are.
+// The packet path supports only these lengths.
 bool has_known_icv(const Message& m) {
   const auto* const mac = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, m.sa->auth);
   return !m.icv || (mac && mac->icv_fits(m.icv->value));
@@ -75,7 +75,7 @@ bool Engine::restore(Kept&& kept, Instant now) {
   restore_keys(*sa, m);
   restore_use(*sa, kept);
   if (m.replay_value) set_sequence(*sa, m.replay_value->number());
-  // Of a pair the second to come finds the first.
+  // The second SA of a pair to be restored finds the first.
   Sa* const partner = m.pair ? state_->sadb.find({m.satype, m.pair->spi, sa->src}) : nullptr;
   if (partner && !state_->sadb.partner(*partner)) Sadb::pair(*sa, *partner);
   state_->deadlines.schedule(*sa, now);

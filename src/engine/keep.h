@@ -1,5 +1,5 @@
 #pragma once
-/// The seam between the SADB and what holds its SAs beyond the life of the process (ipsecd/keep/vault.h).
+/// The interface between the SADB and the code that keeps its SAs beyond the life of the process (ipsecd/keep/vault.h).
 #include <cstdint>
 #include <optional>
 
@@ -10,25 +10,25 @@ namespace ipseckey::engine {
 
 struct SaId;
 
-/// One SA, whole: what GET shows of it, keys included, and the times that GET has no place for. Its instants hold as
-/// long as the machine is up.
+/// One complete SA: what GET shows, keys included, and the times that GET lacks. Its instants are valid until the
+/// machine reboots.
 struct Kept {
   pfkey::Message sa;         ///< As the reply to a GET; CURRENT has the bytes and flows.
-  std::uint64_t serial = 0;  ///< Ascends in the order in which SAs came to be.
+  std::uint64_t serial = 0;  ///< Increases in the order in which SAs were added.
   Instant added;
   Instant idle_from;
   bool idle_told = false;
-  std::optional<Instant> first, last;  ///< Uses; nullopt: none yet.
+  std::optional<Instant> first, last;  ///< Times of use; nullopt: not used yet.
 };
 
-/// Holds every SA of an Engine as it is now. Its calls come from the engine's thread alone, before the request that
-/// caused them is answered.
+/// Holds the current state of every SA of an Engine. Only the engine's thread calls it, before it answers the request
+/// that caused the call.
 class Keeper {
  public:
   virtual ~Keeper() = default;
   /// The SA is new, or something about it has changed.
   virtual void keep(Kept&& kept) = 0;
-  /// There is no such SA any more: nothing of its keys may be left.
+  /// The SA no longer exists: nothing of its keys may remain.
   virtual void forget(const SaId& id) = 0;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-/// What few SAs have: the extensions that an SA keeps as given in its ADD, by the table of extensions. Adding,
-/// replying, updating and storing are loops over its rows.
+/// Parts that few SAs have: the extensions that an SA keeps from its ADD, by the table of extensions. Adding, replying,
+/// updating and storing loop over its rows.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace ipseckey::engine {
 
-/// The values of some rows of that table.
+/// The values for some rows of that table.
 template <class... Rows>
 class KeptParts {
  public:

@@ -1,7 +1,7 @@
 // How the engine's messages find their clients:
-// 1. open() gives a client its number; its registrations, its promiscuous mode and its DUMP are kept under it.
-// 2. handle() answers X_PROMISC and DUMP here, looks after registrations, and gives everything else to the engine.
-// 3. The engine says for each message which Audience it has; hears() decides it for one client.
+// 1. open() gives a client its number; its registrations, its promiscuous mode and its DUMP are stored under it.
+// 2. handle() answers X_PROMISC and DUMP here, records registrations, and passes everything else to the engine.
+// 3. The engine assigns each message an Audience; hears() decides for one client.
 // 4. spread() delivers the message to each of these and to the sender, to nobody twice; the last gets the original.
 // 5. A DUMP is a walk of the client's own: next_dumped() delivers one SA at a time, then the end marker.
 #include "engine/keysock.h"
@@ -42,7 +42,7 @@ struct Keysock::State {
     return client.promiscuous || audience == Audience::everyone || registered(client, audience, m);
   }
 
-  // To everybody who hears it and to the sender, if there is one; to nobody twice.
+  // Delivers to everyone in the audience and to the sender, if there is one; to nobody twice.
   void spread(Audience audience, Message&& m, std::optional<ClientId> sender, Deliver deliver) const {
     std::optional<ClientId> found;  // The last one gets the message itself, the others copies.
     for (const auto& [id, client] : clients) {
@@ -80,7 +80,7 @@ void Keysock::close(ClientId client) { state_->clients.erase(client); }
 void Keysock::State::promisc(ClientId sender, const Message& m, Deliver deliver) {
   Client& client = clients.at(sender);
   client.promiscuous = m.satype != SaType::unspec;
-  // The header alone: what else a client says is not for others to read, and a reader may send this.
+  // Only the header: the rest of a client's message is not for others, and a reader may send this.
   Message reply = m.header();
   reply.error = 0, reply.diagnostic = 0;
   spread(Audience::sender, std::move(reply), sender, deliver);
@@ -95,7 +95,7 @@ void Keysock::State::dump(ClientId sender, const Message& m, Instant now, Delive
 
 void Keysock::State::handle(ClientId sender, Message&& m, Instant now, Deliver deliver) {
   Client& client = clients.at(sender);
-  // For which of its SA types, only an extended registration tells.
+  // Only an extended registration lists its SA types.
   if (m.type == Type::acquire && m.error != 0 && m.satype == SaType::unspec && client.extended == 0)
     return refuse(sender, m, invalid(pfkey::Diagnostic::satype_needed), deliver);
   const bool is_register = m.type == Type::reg;

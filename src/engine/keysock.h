@@ -1,6 +1,6 @@
 #pragma once
-/// The socket layer of PF_KEY without sockets: clients, registrations, promiscuous mode and who hears what
-/// (RFC 2367 section 1.4 and Solaris' rules; doc/reference/pf-key.md).
+/// The socket layer of PF_KEY without sockets: clients, registrations, promiscuous mode and delivery (RFC 2367 section
+/// 1.4 and Solaris's rules; doc/reference/pf-key.md).
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
@@ -17,28 +17,28 @@ using ClientId = std::uint32_t;
 
 class Keysock {
  public:
-  /// Called once for each client that receives a message, which is then its own.
+  /// Called once for each client that receives a message; the client owns that message.
   using Deliver = absl::FunctionRef<void(ClientId, pfkey::Message&&)>;
 
   explicit Keysock(Options options = {});
   ~Keysock();
 
   ClientId open();
-  /// Ends the client's registrations, promiscuous mode and walks. Its larval SAs stay until they time out.
+  /// Ends the client's registrations, promiscuous mode and walks. Its larval SAs remain until they time out.
   void close(ClientId client);
 
-  /// One request of a client. A DUMP is only begun: the caller then pulls it with next_dumped().
+  /// One request of a client. A DUMP is only started: the caller then pulls it with next_dumped().
   void handle(ClientId client, pfkey::Message&& request, Instant now, Deliver deliver);
-  /// The error reply for bytes that were no message.
+  /// The error reply for bytes that were not a message.
   void reject(ClientId client, const pfkey::Malformed& why, Deliver deliver);
 
-  /// Whether the client has a DUMP under way.
+  /// Whether the client has a DUMP in progress.
   bool dumping(ClientId client) const;
-  /// Delivers the next message of the client's DUMP (an SA, or in the end the end marker), to it and to promiscuous
+  /// Delivers the next message of the client's DUMP (an SA, or finally the end marker), to it and to promiscuous
   /// clients. The caller calls it whenever the client has room, so that a slow reader costs no memory.
   void next_dumped(ClientId client, Deliver deliver);
 
-  /// Asks the key managers that are registered for an SA. False: that is asked already, or none of them is there.
+  /// Requests an SA from the registered key managers. False: that was already requested, or none is registered.
   bool acquire(const Wanted& wanted, Instant now, Deliver deliver);
 
   void expire(Instant now, Deliver deliver);

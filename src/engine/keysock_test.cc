@@ -14,7 +14,7 @@ using namespace engine::testing;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Clients of every kind; who received what.
+// Clients of every kind; and the messages that each received.
 struct KeysockTest : ::testing::Test {
   Keysock keysock;
   ClientId sender = keysock.open(), idle = keysock.open(), esp = keysock.open(), ah = keysock.open(),
@@ -34,7 +34,7 @@ struct KeysockTest : ::testing::Test {
     got.clear();
   }
   void send(ClientId from, Message m, Instant now = at(0)) { keysock.handle(from, std::move(m), now, record()); }
-  // Who hears the answer to that request, in the order of ids.
+  // Who receives the answer to that request, in the order of ids.
   std::vector<ClientId> heard(ClientId from, Message m, unsigned error = 0) {
     got.clear();
     send(from, std::move(m));
@@ -49,7 +49,7 @@ struct KeysockTest : ::testing::Test {
   auto sender_only() { return ElementsAre(sender, promiscuous); }
 };
 
-TEST_F(KeysockTest, ChangesAreHeardByEveryone) {
+TEST_F(KeysockTest, EveryoneReceivesChanges) {
   EXPECT_THAT(heard(sender, getspi(0x9000, 0x9fff)), everyone());
   EXPECT_THAT(heard(sender, add_esp(1)), everyone());
   Message back = reversed(add_esp(2));
@@ -63,14 +63,14 @@ TEST_F(KeysockTest, ChangesAreHeardByEveryone) {
   EXPECT_THAT(heard(sender, request(Type::flush, SaType::unspec)), everyone());
 }
 
-TEST_F(KeysockTest, TheirRefusalsToo) {
+TEST_F(KeysockTest, EveryoneReceivesRefusalsOfChanges) {
   for (const Type type : {Type::getspi, Type::update, Type::add, Type::del, Type::x_updatepair, Type::x_delpair})
     EXPECT_THAT(heard(sender, request(type, SaType::unspec), EINVAL), everyone());
   EXPECT_THAT(heard(sender, request(Type::flush, SaType::esp, 1), EINVAL), everyone());
   EXPECT_THAT(heard(sender, request(Type::expire, SaType::esp), EOPNOTSUPP), everyone());
 }
 
-TEST_F(KeysockTest, AnswersToQuestionsGoToTheSenderAndPromiscuousClients) {
+TEST_F(KeysockTest, AnswersToQueriesGoToTheSenderAndPromiscuousClients) {
   send(idle, add_esp(1));
   EXPECT_THAT(heard(sender, request(Type::get, SaType::esp, 1)), sender_only());
   EXPECT_TRUE(got[1].second.encrypt_key);
@@ -82,7 +82,7 @@ TEST_F(KeysockTest, AnswersToQuestionsGoToTheSenderAndPromiscuousClients) {
   EXPECT_THAT(heard(sender, request(Type::dump, SaType{7}), EINVAL), sender_only());
 }
 
-TEST_F(KeysockTest, RegisterIsHeardByThoseOfItsKind) {
+TEST_F(KeysockTest, RegisterGoesToClientsOfItsKind) {
   EXPECT_THAT(heard(sender, request(Type::reg, SaType::esp)), ElementsAre(sender, esp, promiscuous));
   EXPECT_THAT(heard(sender, request(Type::reg, SaType::esp)), ElementsAre(sender, esp, promiscuous));
   EXPECT_THAT(heard(idle, request(Type::reg, SaType::ah)), ElementsAre(idle, ah, promiscuous));
@@ -102,19 +102,19 @@ TEST_F(KeysockTest, ARegistrationIsOfOneKind) {
   EXPECT_THAT(heard(esp, m.clone(), EBUSY), ElementsAre(esp, promiscuous));
   EXPECT_THAT(heard(extended, request(Type::reg, SaType::esp), EBUSY), ElementsAre(extended, promiscuous));
   EXPECT_THAT(heard(sender, request(Type::reg, SaType{5}), EINVAL), sender_only());
-  // The refused one has left no trace.
+  // The refused one has no effect.
   EXPECT_THAT(heard(idle, request(Type::reg, SaType::unspec), EINVAL), ElementsAre(idle, promiscuous));
   EXPECT_THAT(heard(idle, request(Type::reg, SaType::ah)), ElementsAre(idle, ah, promiscuous));
 }
 
-TEST_F(KeysockTest, PromiscuousModeGoesOnAndOff) {
+TEST_F(KeysockTest, PromiscuousModeIsSwitchedOnAndOff) {
   EXPECT_THAT(heard(idle, request(Type::x_promisc, SaType{1})), ElementsAre(idle, promiscuous));
   EXPECT_THAT(heard(sender, request(Type::get, SaType::esp, 9), ESRCH), ElementsAre(sender, idle, promiscuous));
   EXPECT_THAT(heard(idle, request(Type::x_promisc, SaType::unspec)), ElementsAre(idle, promiscuous));
   EXPECT_THAT(heard(sender, request(Type::get, SaType::esp, 9), ESRCH), sender_only());
 }
 
-TEST_F(KeysockTest, ExpireIsHeardByEveryone) {
+TEST_F(KeysockTest, EveryoneReceivesExpire) {
   Message m = add_esp(1);
   m.hard = pfkey::Lifetime{.addtime = 10};
   m.idle = m.hard;
@@ -134,7 +134,7 @@ Wanted wanted(SaType satype = SaType::esp) {
   return {satype, endpoint("192.0.2.1"), endpoint("192.0.2.2"), std::nullopt, std::nullopt};
 }
 
-TEST_F(KeysockTest, AcquireIsHeardByTheRegisteredTheExtendedOnesFirst) {
+TEST_F(KeysockTest, AcquireGoesToTheRegisteredAndToExtendedOnesFirst) {
   EXPECT_TRUE(keysock.acquire(wanted(), at(0), record()));
   std::vector<std::pair<ClientId, SaType>> heard_by;
   for (const auto& [id, m] : got) heard_by.emplace_back(id, m.satype);
@@ -150,12 +150,12 @@ TEST_F(KeysockTest, AcquireIsHeardByTheRegisteredTheExtendedOnesFirst) {
   EXPECT_EQ(got[0].second.seq, 0xfffffffdu);
 }
 
-TEST_F(KeysockTest, AnAcquireThatNobodyHearsIsNotOpen) {
+TEST_F(KeysockTest, AnAcquireThatNobodyReceivesIsNotOpen) {
   keysock.close(extended), keysock.close(esp);
   EXPECT_FALSE(keysock.acquire(wanted(), at(0), record()));
   EXPECT_EQ(keysock.deadline(), std::nullopt);
   EXPECT_FALSE(keysock.acquire(wanted(), at(0), record()));
-  EXPECT_EQ(got.back().second.seq, 0xfffffffdu);  // It was asked again.
+  EXPECT_EQ(got.back().second.seq, 0xfffffffdu);  // It was requested again.
 }
 
 TEST_F(KeysockTest, AnAcquireFromAClientGoesToTheRegisteredAndANoticeToNobody) {

@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 constexpr nanoseconds kNever = nanoseconds::max();
 
-// A limit of 0 is none, one beyond the clock's range is never reached.
+// A limit of 0 means none; one beyond the clock's range is never reached.
 nanoseconds after(nanoseconds start, std::uint64_t limit) {
   const auto room = std::chrono::duration_cast<seconds>(kNever - std::max(start, nanoseconds{0})).count();
   if (limit == 0 || limit >= static_cast<std::uint64_t>(room)) return kNever;
@@ -34,7 +34,7 @@ nanoseconds idle_limit(const Sa& sa) {
   return sa.use ? std::min(after(from, idle.addtime), after(from, idle.usetime)) : after(from, idle.addtime);
 }
 
-// Only an UPDATE that lowers a limit can leave an SA at or beyond one: the carrier stops the packet that would reach
+// An SA can be at or beyond a limit only after an UPDATE that lowered it: the carrier stops the packet that would reach
 // it.
 bool used_up(const Sa& sa, const pfkey::Lifetime& limit, bool hard) {
   if (!sa.use) return false;

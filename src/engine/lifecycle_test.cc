@@ -57,7 +57,7 @@ struct Lifecycle : ::testing::Test {
   }
 };
 
-// What every EXPIRE of that SA has, without the one limit that it tells of.
+// The common parts of every EXPIRE of that SA, without the limit that it reports.
 Sent notice(State state, std::uint32_t flags = 0, Lifetime current = {.addtime = kEpoch}) {
   Message m = request(Type::expire, SaType::esp, 0x100);
   m.seq = m.pid = 0;
@@ -123,7 +123,7 @@ TEST_F(Lifecycle, TheSpiIsFreeAtOnceAfterDeath) {
   EXPECT_EQ(outcome(engine, add_esp(0x100), at(100)), kDone);
 }
 
-TEST_F(Lifecycle, LimitsBeyondTheClockAreNone) {
+TEST_F(Lifecycle, LimitsBeyondTheClockAreNeverReached) {
   add(Lifetime{.addtime = UINT64_MAX, .usetime = UINT64_MAX}, {}, Lifetime{.addtime = UINT64_MAX});
   EXPECT_EQ(deadline(), std::nullopt);
   charge(1, 1, true);
@@ -151,7 +151,7 @@ TEST_F(Lifecycle, TheEarlierOfAddTimeAndUseTimeCounts) {
   EXPECT_EQ(deadline(), 100);
 }
 
-TEST_F(Lifecycle, BytesUpToTheLimit) {
+TEST_F(Lifecycle, BytesCountUpToTheLimit) {
   constexpr Lifetime hard{.bytes = 1000}, soft{.bytes = 600};
   add(hard, soft);
   EXPECT_SILENT(charge(1, 599, true));
@@ -181,13 +181,13 @@ TEST_F(Lifecycle, AllocationsAreFlowsUpToTheLimit) {
       charge(1, 10, true, true),
       soft_notice(soft, pfkey::kFlagUsed, {.allocations = 2, .bytes = 20, .addtime = kEpoch, .usetime = kEpoch + 1}));
   EXPECT_SILENT(charge(1, 10, true, true));
-  EXPECT_SILENT(charge(1, 10, true, false));  // An old flow may go on.
+  EXPECT_SILENT(charge(1, 10, true, false));  // An old flow may continue.
   expect_one(
       charge(2, 10, false, true),
       hard_notice(hard, pfkey::kFlagUsed, {.allocations = 3, .bytes = 40, .addtime = kEpoch, .usetime = kEpoch + 1}));
 }
 
-TEST_F(Lifecycle, IdleIsToldOnceAndAgainAfterUse) {
+TEST_F(Lifecycle, IdleIsReportedOnceAndAgainAfterUse) {
   constexpr Lifetime idle{.addtime = 30};
   add({}, {}, idle);
   EXPECT_EQ(deadline(), 30);
@@ -210,7 +210,7 @@ TEST_F(Lifecycle, IdleUseTimeCountsOnceTheSaWasUsed) {
   EXPECT_EQ(deadline(), 15);
 }
 
-TEST_F(Lifecycle, IdleIsHalfOfTheHardLimitWhenNobodySaysOtherwise) {
+TEST_F(Lifecycle, IdleDefaultsToHalfOfTheHardLimit) {
   add(kHard);
   EXPECT_EQ(deadline(), 50);
   EXPECT_EQ(dump(engine)[0].idle, std::nullopt);
@@ -218,7 +218,7 @@ TEST_F(Lifecycle, IdleIsHalfOfTheHardLimitWhenNobodySaysOtherwise) {
   EXPECT_EQ(deadline(), 100);
 }
 
-TEST_F(Lifecycle, DyingSasAreNotToldToBeIdle) {
+TEST_F(Lifecycle, DyingSasAreNotReportedAsIdle) {
   add(kHard, Lifetime{.addtime = 10});
   expire(engine, at(10));
   EXPECT_EQ(deadline(), 100);
@@ -229,7 +229,7 @@ TEST_F(Lifecycle, RaisingALimitRevivesADyingSa) {
   expire(engine, at(60));
   ASSERT_EQ(state(), State::dying);
   update(70, Lifetime{.addtime = 500});
-  EXPECT_EQ(state(), State::dying);  // The soft limit is still behind it.
+  EXPECT_EQ(state(), State::dying);  // The soft limit has still been passed.
   update(70, {}, Lifetime{.addtime = 300}, Lifetime{.addtime = 300});
   EXPECT_EQ(state(), State::mature);
   EXPECT_EQ(dump(engine)[0].current->addtime, kEpoch);
@@ -238,7 +238,7 @@ TEST_F(Lifecycle, RaisingALimitRevivesADyingSa) {
   expect_one(expire(engine, at(500)), hard_notice({.addtime = 500}));
 }
 
-TEST_F(Lifecycle, LoweringALimitBelowWhatIsUsedIsDueAtOnce) {
+TEST_F(Lifecycle, LoweringALimitBelowTheUseIsDueAtOnce) {
   add({});
   charge(1, 5000, true);
   update(2, {}, Lifetime{.bytes = 4000});
@@ -294,7 +294,7 @@ TEST_F(Lifecycle, AnUpdateMakesALarvalSaMatureFromThenOn) {
   EXPECT_EQ(deadline(), 140);
 }
 
-TEST_F(Lifecycle, AnSaOfAnotherNodeGoesIdleAndComesBack) {
+TEST_F(Lifecycle, AnSaOfAnotherNodeBecomesIdleAndReturns) {
   add(Lifetime{.addtime = 1000}, {}, Lifetime{.addtime = 30}, State::active_elsewhere);
   EXPECT_SILENT(charge(1, 1, false));
   EXPECT_SILENT(expire(engine, at(30)));
@@ -317,7 +317,7 @@ TEST_F(Lifecycle, AnSaOfAnotherNodeEndsSilently) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
-TEST_F(Lifecycle, DeadlinesComeInOrderAndOfTwoTheOlderSaFirst) {
+TEST_F(Lifecycle, DeadlinesAreInOrderAndOfEqualOnesTheOlderSaIsFirst) {
   for (const auto& [spi, t] : {std::pair{1u, 20u}, {2u, 10u}, {3u, 20u}, {4u, 5u}}) {
     Message m = add_esp(spi);
     m.hard = Lifetime{.addtime = t};

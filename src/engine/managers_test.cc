@@ -30,7 +30,7 @@ TEST(Engine, GetspiReservesALarvalSa) {
   EXPECT_EQ(dump(engine)[0].sa, (pfkey::Sa{.spi = 0x1234}));
 }
 
-TEST(Engine, GetspiTakesTheNextFreeSpiUntilTheRangeIsFull) {
+TEST(Engine, GetspiReturnsTheNextFreeSpiUntilTheRangeIsFull) {
   Options options;
   options.random = [] { return 11u; };
   Engine engine(options);
@@ -69,7 +69,7 @@ TEST(Engine, ALarvalSaSurvivesARefusedUpdate) {
 
 // ---- key managers
 
-TEST(Engine, RegisterListsWhatCanBeUsedByAscendingNumber) {
+TEST(Engine, RegisterListsUsableAlgorithmsByNumber) {
   Options options;
   options.usable = [](const pfkey::Algorithm& a) { return a.number == 3 || a.number == 5 || a.number == 20; };
   Engine engine(options);
@@ -81,7 +81,7 @@ TEST(Engine, RegisterListsWhatCanBeUsedByAscendingNumber) {
   EXPECT_EQ(outcome(engine, add_esp(1)), (Outcome{EINVAL, pfkey::Diagnostic::bad_ealg}));
 }
 
-// RFC 4303 section 1: without integrity there is no protection against replays, and no UPDATE brings it.
+// RFC 4303 section 1: without integrity there is no protection against replays, and an UPDATE cannot add it.
 TEST(Engine, AnUpdateGivesNoWindowToAnSaWithoutIntegrity) {
   Engine engine;
   Message m = add_esp(1);
@@ -94,8 +94,8 @@ TEST(Engine, AnUpdateGivesNoWindowToAnSaWithoutIntegrity) {
   EXPECT_EQ(outcome(engine, request(Type::update, SaType::esp, 1)), kDone);
 }
 
-// Success means that packets can be carried; else it is said what is missing and what brings it.
-TEST(Engine, AnAlgorithmThatIsNotHereIsRefusedWithItsCure) {
+// Success means that packets can be carried; otherwise the refusal names what is missing and how to get it.
+TEST(Engine, AMissingAlgorithmIsRefusedWithARemedy) {
   Options options;
   options.usable = [](const pfkey::Algorithm& a) { return a.name() != "blowfish-cbc" && a.name() != "hmac-md5"; };
   options.cure = [](const pfkey::Algorithm& a) -> std::string_view {
@@ -114,7 +114,7 @@ TEST(Engine, AnAlgorithmThatIsNotHereIsRefusedWithItsCure) {
   constexpr auto kMac = static_cast<std::uint16_t>(pfkey::Diagnostic::bad_aalg);
   EXPECT_EQ(refused(7, 9), std::tuple(EINVAL, kCipher, "install it"));
   EXPECT_EQ(refused(12, 2), std::tuple(EINVAL, kMac, "no MD5"));
-  EXPECT_EQ(refused(200, 9), std::tuple(EINVAL, kCipher, "")) << "nothing brings what nobody knows";
+  EXPECT_EQ(refused(200, 9), std::tuple(EINVAL, kCipher, "")) << "an unknown algorithm has no remedy";
   EXPECT_EQ(refused(20, 9), std::tuple(EINVAL, kMac, "")) << "a combined cipher takes none";
   EXPECT_EQ(refused(12, 9), std::tuple(0, 0, ""));
 }
@@ -160,7 +160,7 @@ TEST(Engine, AnAcquireIsOpenUntilItIsAnsweredFlushedOrLate) {
   Message answer = add_esp(1);
   answer.seq = seq;
   answer.dst = endpoint("192.0.2.3");
-  ask(engine, answer.clone());  // For somewhere else.
+  ask(engine, answer.clone());  // For another destination.
   EXPECT_EQ(engine.acquire(wanted, at(0), discard), std::nullopt);
   answer.dst = endpoint("192.0.2.2");
   ask(engine, std::move(answer));

@@ -1,7 +1,7 @@
 #pragma once
 /// A second SADB, deliberately naive, for model_test.cc: a list that is searched from end to end, and a clock that
-/// ticks every second. It follows doc/reference/pf-key.md and shares nothing with the engine but the messages. It knows
-/// the requests and extensions that model_test.cc makes; checks of single fields have their own tests.
+/// ticks every second. It follows doc/reference/pf-key.md and shares only the messages with the engine. It supports the
+/// requests and extensions that model_test.cc creates; checks of single fields have their own tests.
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -15,7 +15,7 @@ class Model {
   explicit Model(std::optional<Address> local) : local_(local) {}
 
   std::vector<Sent> ask(const Message& m, std::int64_t t);
-  /// What is due at t. To be called for every second.
+  /// Does what is due at t. Call it for every second.
   std::vector<Sent> tick(std::int64_t t);
   /// As CountedPackets::charge().
   bool charge(const SaId& id, std::uint64_t bytes, bool new_flow, std::int64_t t, std::vector<Sent>& sent);
@@ -25,7 +25,7 @@ class Model {
  private:
   struct Entry {
     Message m;      ///< SA, SRC, DST, keys, limits, REPLAY_VALUE as they are now; no CURRENT, no PAIR.
-    int birth = 0;  ///< Names it.
+    int birth = 0;  ///< Its name.
     int mate = 0;   ///< The partner's birth; 0: none.
     std::int64_t added = 0, idle_from = 0;
     std::optional<std::int64_t> first_use, last_use;

@@ -1,5 +1,5 @@
-// Random requests, packets and time against the engine and a naive model of it: equal answers, equal events, equal
-// tables. One seed is one run; a failure names it.
+// Random requests, packets and time for the engine and a naive model of it: answers, events and tables must be equal.
+// One seed is one run; a failure names it.
 #include "engine/model.h"
 
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ void lower(std::optional<Lifetime>& ours, const std::optional<Lifetime>& bound) 
   if (bound->usetime) ours->usetime = std::min(ours->usetime, bound->usetime);
 }
 
-// Does a limit in seconds after `from` have an end that t has reached?
+// Whether a limit in seconds after `from` has been reached at t.
 bool reached(std::uint64_t limit, std::optional<std::int64_t> from, std::int64_t t) {
   return limit != 0 && from && t >= *from + static_cast<std::int64_t>(limit);
 }
@@ -209,7 +209,7 @@ std::uint32_t Model::direction(const Message& m) const {
   return from_us ? kOut : kEither;
 }
 
-// Whether the addresses tell no direction, so that a pair has to.
+// Whether the addresses imply no direction, so that a pair must.
 bool Model::untold(const Address& dst, const Address& src) const {
   return local_ && (src == *local_) == (dst == *local_ && !is_unspecified(src));
 }
@@ -380,7 +380,7 @@ std::vector<Sent> Model::ask(const Message& m, std::int64_t t) {
 
 namespace {
 
-// Few SPIs, addresses and small numbers, so that things meet.
+// Few SPIs and addresses, and small numbers, so that they coincide.
 class Dice {
  public:
   explicit Dice(unsigned seed) : engine_(seed) {}
@@ -479,7 +479,7 @@ struct Trial {
     if (what < 6) {
       const Message m = dice.request();
       auto answer = ask(engine, m.clone(), at(t));
-      if (answer.size() == 1) answer[0].message.remark.reset();  // The model has no words.
+      if (answer.size() == 1) answer[0].message.remark.reset();  // The model does not use words.
       EXPECT_EQ(answer, model.ask(m, t)) << "type " << static_cast<int>(m.type);
     } else if (what < 8) {
       packet();

@@ -1,4 +1,4 @@
-// What a request hears that names an SA almost.
+// Refusals of requests whose name almost matches an SA.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -40,7 +40,7 @@ void expect_misses(Engine& engine, std::span<const Row> rows) {
   EXPECT_EQ(dump(engine), before);
 }
 
-TEST(NearName, EveryRequestHearsWhichWordOfItDiffers) {
+TEST(NearName, EveryRefusalNamesTheWordThatDiffers) {
   using enum SaType;
   Engine engine;
   ASSERT_EQ(outcome(engine, add_esp(1)), kDone);
@@ -49,7 +49,7 @@ TEST(NearName, EveryRequestHearsWhichWordOfItDiffers) {
   for (const Type type : kTypes) {
     const std::array rows = {
         Row{type, esp, 1, "192.0.2.9", 0, kSource},
-        Row{type, esp, 1, "192.0.2.9", 7, kSource},  // A mark is in no name here.
+        Row{type, esp, 1, "192.0.2.9", 7, kSource},  // A mark is not part of a name here.
         Row{type, ah, 1, "", 0, "there is one with SA type esp"},
         Row{type, esp, 2, "192.0.2.9", 0, ""},
     };
@@ -57,7 +57,7 @@ TEST(NearName, EveryRequestHearsWhichWordOfItDiffers) {
   }
 }
 
-TEST(NearName, WhereMarksNameSasTheMarkIsNamed) {
+TEST(NearName, IfMarksNameSasTheMarkIsNamed) {
   using enum SaType;
   for (const bool dry_run : {false, true}) {
     Options options;
@@ -67,7 +67,7 @@ TEST(NearName, WhereMarksNameSasTheMarkIsNamed) {
     marked.mark = pfkey::Mark{0x10, 0xff};
     ASSERT_EQ(outcome(engine, std::move(marked)), kDone);
     ASSERT_EQ(outcome(engine, add_esp(2)), kDone);
-    const std::string mark = dry_run ? "mark 0x10" : "mark 0x10/0xff";  // Which does not keep the mask.
+    const std::string mark = dry_run ? "mark 0x10" : "mark 0x10/0xff";  // This engine does not store the mask.
     const std::string a = "there is one with " + mark, b = "there is one with src 192.0.2.1 and " + mark;
     const std::array rows = {
         Row{Type::get, esp, 1, "", 0, a.c_str()},

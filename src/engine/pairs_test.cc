@@ -69,7 +69,7 @@ TEST_F(Pairs, DeletingOneLeavesTheOtherUnpaired) {
   EXPECT_EQ(table(), kBoth);
 }
 
-TEST_F(Pairs, DeletePairTakesBothWithOneReplyAboutTheNamedOne) {
+TEST_F(Pairs, DeletePairDeletesBothWithOneReplyAboutTheNamedOne) {
   const auto sent = ask(engine, named(Type::x_delpair, 2));
   ASSERT_EQ(sent.size(), 1u);
   Message wanted = reversed(add_esp(2));
@@ -89,7 +89,7 @@ TEST_F(Pairs, DeletePairOfAnUnpairedSaDeletesNothing) {
   EXPECT_EQ(engine.size(), 1u);
 }
 
-TEST_F(Pairs, UpdatePairSetsTheLimitsOfBothAndUpdateOfOne) {
+TEST_F(Pairs, UpdatePairSetsTheLimitsOfBothAndUpdateThoseOfOne) {
   Message m = named(Type::x_updatepair, 1);
   m.hard = Lifetime{.addtime = 100};
   m.km_cookie = pfkey::KmCookie{1, 5};
@@ -134,7 +134,7 @@ TEST_F(Pairs, OnePartnersHardLimitEndsBothWithANoticeEach) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
-TEST_F(Pairs, SoftLimitsAreEachHalfsOwnAndADyingHalfIsNoPartner) {
+TEST_F(Pairs, SoftLimitsAreEachHalfsOwnAndADyingHalfIsNotAPartner) {
   Message m = named(Type::update, 1);
   m.soft = Lifetime{.addtime = 10};
   ask(engine, std::move(m));
@@ -158,7 +158,7 @@ TEST_F(Pairs, ALarvalSaBecomesAPartnerWhenItIsCompletedWithOne) {
   EXPECT_EQ(table(), kBoth);
 }
 
-TEST_F(Pairs, ARefusalSaysWhichCauseItHas) {
+TEST_F(Pairs, ARefusalNamesItsCause) {
   Message foreign = reversed(add_esp(9));
   foreign.src = endpoint("0.0.0.0");
   foreign.sa->flags = pfkey::kFlagInbound;
@@ -197,11 +197,11 @@ TEST(PairsOfUnknownDirection, SwappedAddressesSuffice) {
   for (const Message& sa : dump(engine)) EXPECT_EQ(sa.sa->flags, pfkey::kFlagPaired);
 }
 
-// Neither address is the host's, as on a gateway or for a peer: the pair says that the directions are opposite.
-TEST(PairsOfUnknownDirection, ThePairItselfSaysThatDirectionsAreOpposite) {
+// Neither address is the host's, as on a gateway or for a peer: a pair implies opposite directions.
+TEST(PairsOfUnknownDirection, ThePairItselfImpliesOppositeDirections) {
   constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound, kPaired = pfkey::kFlagPaired;
   const struct {
-    std::uint32_t first, second;  // As asked.
+    std::uint32_t first, second;  // As requested.
     Outcome outcome;
     std::vector<std::uint32_t> held;
   } rows[] = {

@@ -71,7 +71,7 @@ Check Engine::State::acquire(Message& m, Instant, Sink out) {
   return std::nullopt;
 }
 
-// What would the engine ask for? The same as for any other traffic, since PF_KEY holds no policy.
+// The engine's proposals are the same as for any other traffic, because PF_KEY has no policy.
 Check Engine::State::inverse_acquire(Message& m, Instant, Sink out) {
   if (!m.src) return invalid(Diagnostic::missing_src);
   if (!m.dst) return invalid(Diagnostic::missing_dst);

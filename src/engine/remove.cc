@@ -22,7 +22,7 @@ bool unset_or_same(Number a, Number b) {
   return a == 0 || b == 0 || a == b;
 }
 
-// What a request without SA asks for.
+// A request without an SA extension.
 bool matches(const Sa& sa, const Message& m) {
   const Rare& rare = rare_of(sa);
   if (sa.satype != m.satype || sa.is(pfkey::State::larval)) return false;
@@ -36,7 +36,7 @@ bool matches(const Sa& sa, const Message& m) {
 
 bool sends(const Sa& sa) { return !(sa.flags & pfkey::kFlagInbound) || (sa.flags & pfkey::kFlagOutbound); }
 
-// Erases what the predicate picks, and their partners if it says so.
+// Erases the SAs that the predicate selects, and their partners if it says so.
 template <class State, class Wanted>
 void erase_all(State& state, bool with_partners, Wanted wanted) {
   const auto walk = state.sadb.walk();
@@ -73,7 +73,7 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   if (!sa) return not_found(m, out);
   Sa* const partner = sadb.partner(*sa);
   if (pair && !partner) return Refusal{ESRCH, Diagnostic::pair_sa_notfound};
-  // Who replaces the SA goes on from the number in the reply: no packet may come after it.
+  // A program that replaces the SA continues from the number in the reply: no packet may come after it.
   if (options.carrier) options.carrier->halt(sa->id());
   Message reply = show(*sa, m, WithKeys::no);
   reply.sa->state = pfkey::State::dead;

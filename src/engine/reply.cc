@@ -74,7 +74,7 @@ Message expire_notice(const Sa& sa) {
   m.sa = parameters(sa);
   m.current = current(sa);
   if (sa.state == pfkey::State::dead) {
-    m.hard = sa.limits ? sa.limits->hard : pfkey::Lifetime{};  // None of its own: it went with its partner.
+    m.hard = sa.limits ? sa.limits->hard : pfkey::Lifetime{};  // Not counted: it was deleted together with its partner.
   } else if (sa.state == pfkey::State::dying) {
     m.soft = sa.limits->soft;
   } else {

@@ -15,8 +15,8 @@ namespace {
 using namespace engine::testing;
 using ::testing::SizeIs;
 
-// What only replies have, what another request is made of, and what is secret: none of it is for all to hear.
-TEST(Reply, AnEchoHasNothingButFactsOfTheSa) {
+// Extensions of replies only, extensions of other requests, and secrets: others must not receive them.
+TEST(Reply, AnEchoHasOnlyFactsAboutTheSa) {
   const auto spoken = [](const Message& m) {
     std::vector<std::string_view> names;
     for (const pfkey::Extension& row : pfkey::extensions())
@@ -41,7 +41,7 @@ TEST(Reply, AnEchoHasNothingButFactsOfTheSa) {
     const bool filter = type == Type::del || type == Type::x_delpair;
     if (filter) m.sa.reset();
     Message all = pfkey::samples::everything();
-    if (type == Type::acquire) {  // From the others they are refused.
+    if (type == Type::acquire) {  // Requests of the others with these are refused.
       m.remark = all.remark, m.traffic = all.traffic, m.current = all.current, m.offload = all.offload;
       m.initial_iv = std::move(all.initial_iv);
       m.supported_auth = all.supported_auth, m.supported_encrypt = all.supported_encrypt;

@@ -1,9 +1,9 @@
 // The table of SAs:
-// 1. An Sa lives in a chunk and never moves; its index names it, and free places are a list.
-// 2. by_id_ finds an index by type, SPI, destination and mark. Its entries carry the hash, so that it grows without
+// 1. An Sa is in a chunk and never moves; its index names it, and free entries form a list.
+// 2. by_id_ finds an index by type, SPI, destination and mark. Its entries contain the hash, so that it grows without
 //    reading the SAs.
-// 3. insert() also puts the SA at the new end of a list in the order of age, which a DUMP follows.
-// 4. make_room() asks for memory beforehand, so that a failed ADD changes nothing.
+// 3. insert() also appends the SA to a list in the order of age, which a DUMP follows.
+// 4. make_room() allocates memory beforehand, so that a failed ADD changes nothing.
 // 5. walk() and step() are a cursor over that list; erase() moves cursors away from the SA.
 // 6. pair() and unpair() join two SAs by their indices.
 #include "engine/sadb.h"
@@ -33,9 +33,10 @@ std::uint32_t hash_of(const SaId& id) {
   return static_cast<std::uint32_t>(mix(mix(mix(numbers) ^ halves[0]) ^ halves[1]));
 }
 
-// Whether there is a block of so many bytes, with what aligning it takes.
+// Whether a block of that many bytes can be allocated, including its alignment.
 bool there_is(std::size_t bytes) {
-  void* volatile block = std::malloc(bytes + 2 * LargePages<Sa>::kPage);  // Volatile: else nothing is asked for.
+  // Volatile: otherwise the allocation is optimised away.
+  void* volatile block = std::malloc(bytes + 2 * LargePages<Sa>::kPage);
   std::free(block);
   return block != nullptr;
 }
@@ -93,8 +94,7 @@ bool Sadb::make_room() {
   if (free_ == Sa::kNone && made_ == first_of(chunks_.size()) && !there_is(length_of(chunks_.size()) * sizeof(Sa)))
     return false;
   if (size() < planned_) return true;
-  // Three quarters of a power of two: the table is cleaned of what was erased, and does not grow, before it has so
-  // many.
+  // Three quarters of a power of two: up to that number the table discards erased entries instead of growing.
   constexpr std::size_t kFirst = 96;
   const std::size_t more = std::max(kFirst, 2 * planned_);
   if (!there_is(more / 3 * 4 * (sizeof(Entry) + 1))) return false;
@@ -170,7 +170,7 @@ void Sadb::unpair(Sa& sa) {
   }
 }
 
-// A walk that is over leaves its entry behind; such entries go before the list would grow for them.
+// A finished walk leaves its entry behind; such entries are removed before the list would grow.
 std::shared_ptr<Sadb::Cursor> Sadb::walk() {
   if (cursors_.size() == cursors_.capacity()) {
     std::erase_if(cursors_, [](const auto& cursor) { return cursor.expired(); });

@@ -1,5 +1,5 @@
 #pragma once
-/// The SADB: what is kept of each SA, and the tables that find it.
+/// The SADB: what is stored of each SA, and the tables that find it.
 #include <absl/container/flat_hash_set.h>
 
 #include <bit>
@@ -20,39 +20,39 @@
 
 namespace ipseckey::engine {
 
-/// Keys as they are kept: parity corrected, the parts of an encryption key apart.
+/// Keys as stored: parity corrected, the parts of an encryption key separate.
 struct Keys {
   Secret auth;
   Secret encrypt;  ///< Key, then salt.
-  Secret iv;       ///< The explicit initial IV; empty: none was given.
+  Secret iv;       ///< The explicit initial IV; empty: none was specified.
 };
 
-/// Limits in the units of pfkey::Lifetime, and where their supervision stands.
+/// Limits in the units of pfkey::Lifetime, and the state of their supervision.
 struct Limits {
   pfkey::Lifetime hard, soft;
-  std::optional<pfkey::Lifetime> idle;  ///< As asked for, not all 0. Absent: half of hard.addtime counts.
-  Instant idle_from;                    ///< The idle period runs from here: the add, the last use, the last update.
+  std::optional<pfkey::Lifetime> idle;  ///< As requested, not all 0. Absent: half of hard.addtime counts.
+  Instant idle_from;                    ///< Start of the idle period: the add, the last use or the last update.
   bool idle_told = false;               ///< EXPIRE(IDLE) was sent for this period.
-  std::optional<std::chrono::nanoseconds> deadline;  ///< As Deadlines has it, steady clock.
+  std::optional<std::chrono::nanoseconds> deadline;  ///< As in Deadlines, steady clock.
 };
 
-/// What packets did to an SA. Absent until its first use.
+/// What packets changed in an SA. Absent until its first use.
 struct Use {
   std::uint64_t bytes = 0;
   std::uint32_t allocations = 0;
   Instant first, last;
 };
 
-/// What few SAs have.
+/// Parts that few SAs have.
 struct Rare : KeptTable {
   std::uint32_t replay_high = 0;  ///< The upper half of an extended sequence number; Sa::replay_value is the lower.
 
-  /// Which key manager owns the SA; all zeros: none does.
+  /// The key manager that owns the SA; all zeros: none.
   pfkey::KmCookie manager() const { return at<&pfkey::Message::km_cookie>().value_or(pfkey::KmCookie{}); }
 };
 
-/// One SA. At most 128 bytes, because a file of a million SAs is checked against this table; what most SAs lack is
-/// allocated apart and null when absent.
+/// One SA. At most 128 bytes, because a file of a million SAs is checked against this table; parts that most SAs lack
+/// are allocated separately and null if absent.
 struct Sa {
   using Index = std::uint32_t;
   static constexpr Index kNone = UINT32_MAX;
@@ -67,9 +67,9 @@ struct Sa {
   std::uint32_t spi = 0;
   std::uint32_t flags = 0;         ///< pfkey::SaFlag, derived ones included.
   std::uint32_t replay_value = 0;  ///< The last sequence number sent, or the highest seen.
-  Index pair = kNone;              ///< The partner, which names this SA in turn.
+  Index pair = kNone;              ///< The partner, which also refers to this SA.
   Index index = kNone, older = kNone, newer = kNone;
-  std::uint64_t serial = 0;  ///< Ascends in the order of insertion.
+  std::uint64_t serial = 0;  ///< Increases in the order of insertion.
   Instant added;
   std::unique_ptr<Use> use;
   std::unique_ptr<Limits> limits;
@@ -83,10 +83,10 @@ struct Sa {
 };
 static_assert(sizeof(Sa) <= 128);
 
-/// Of an SA that has nothing rare, an object that has nothing.
+/// For an SA without rare parts, an empty object.
 const Rare& rare_of(const Sa& sa);
 
-/// Whether it counts in 64 bits.
+/// Whether its sequence numbers have 64 bits.
 inline bool extended_numbers(const Sa& sa) {
   if (!sa.rare) return false;
   const auto& window = sa.rare->at<&pfkey::Message::replay_window>();
@@ -99,28 +99,27 @@ inline std::uint32_t window_of(const Sa& sa) {
   return wide ? wide->window : sa.window;
 }
 
-/// The last sequence number sent, or the highest seen, whole.
+/// The last sequence number sent, or the highest seen, all 64 bits.
 inline std::uint64_t sequence_of(const Sa& sa) {
   return sa.replay_value | (sa.rare ? std::uint64_t{sa.rare->replay_high} << 32 : 0);
 }
-/// What does not fit is cut off unless the SA has extended numbers.
+/// The upper bits are cut off unless the SA has extended numbers.
 inline void set_sequence(Sa& sa, std::uint64_t number) {
   sa.replay_value = static_cast<std::uint32_t>(number);
   if (extended_numbers(sa)) sa.rare->replay_high = static_cast<std::uint32_t>(number >> 32);
 }
 
-/// All SAs. An SA's identity is its type, SPI and destination (RFC 4301 section 4.1); its place in memory is fixed
-/// while it lives. Iteration follows the order of insertion, oldest first; an SA that an UPDATE completes keeps its
-/// place.
+/// All SAs. An SA's identity is its type, SPI and destination (RFC 4301 section 4.1); it does not move in memory while
+/// it lives. Iteration follows the order of insertion, oldest first; an SA that an UPDATE completes keeps its position.
 class Sadb {
  public:
-  /// A place in the order that stays valid while SAs come and go.
+  /// A position in the order that stays valid while SAs are added and deleted.
   struct Cursor {
     Sa::Index next;
-    std::uint64_t last_serial;  ///< SAs after it are not visited.
+    std::uint64_t last_serial;  ///< Later SAs are not visited.
   };
 
-  /// `names_by_mark`: as Options has it.
+  /// `names_by_mark`: as in Options.
   explicit Sadb(bool names_by_mark = false);
   Sadb(const Sadb&) = delete;
   Sadb& operator=(const Sadb&) = delete;
@@ -128,23 +127,23 @@ class Sadb {
 
   std::size_t size() const { return by_id_.size(); }
 
-  /// Fetches what a look-up of that identity needs into the processor's cache.
+  /// Prefetches the memory for a look-up of that identity into the processor's cache.
   void prefetch(const SaId& id) const;
   /// The SA with that identity; nullptr: none.
   Sa* find(const SaId& id);
-  /// The same, if its source suits: equal, or unspecified on either side, or `src` null.
+  /// The same, if its source matches: equal, or unspecified on either side, or `src` null.
   Sa* find(const SaId& id, const Address* src);
 
-  /// For an identity that names none: an SA that has its SPI and destination all the same, with another mark or of the
-  /// other type; nullptr: none.
+  /// For an identity without an SA: an SA with the same SPI and destination, but with another mark or of the other
+  /// type; nullptr: none.
   Sa* find_near(const SaId& id);
 
-  /// Makes sure that there is memory for the tables that the next insert() makes grow. False: there is none; the next
-  /// one would have to end the process.
+  /// Ensures that the tables have memory for the next insert(). False: there is none, and the next insert() would end
+  /// the process.
   bool make_room();
-  /// A new SA with that identity, otherwise default, at the end of the order; nullptr: the identity is taken.
+  /// A new SA with that identity, otherwise default, at the end of the order; nullptr: the identity is in use.
   Sa* insert(const SaId& id);
-  /// What identifies an SA of this SADB.
+  /// The identity of an SA of this SADB.
   SaId id_of(const Sa& sa) const;
   /// Frees the SA and, at once, its keys. It must be unpaired.
   void erase(Sa& sa);
@@ -158,16 +157,16 @@ class Sadb {
 
   Sa* partner(const Sa& sa) { return sa.pair == Sa::kNone ? nullptr : &at(sa.pair); }
   static void pair(Sa& a, Sa& b);
-  /// Dissolves the pair, if there is one; both SAs stay.
+  /// Dissolves the pair, if there is one; both SAs remain.
   void unpair(Sa& sa);
 
-  /// A cursor before the oldest SA that ends with the newest one of now. The SADB keeps it valid while it is held.
+  /// A cursor before the oldest SA that ends with the currently newest one. The SADB keeps it valid while it is held.
   std::shared_ptr<Cursor> walk();
-  /// The cursor's SA, and a step on; nullptr at the end.
+  /// Advances the cursor and returns the SA that it was at; nullptr at the end.
   Sa* step(Cursor& cursor);
 
  private:
-  // Each chunk is twice as long as the one before: an index leads to its chunk, and a big SADB has large pages.
+  // Each chunk is twice as long as the one before: an index determines its chunk, and a big SADB has large pages.
   static constexpr std::size_t kFirstChunk = 512;
   static std::size_t first_of(std::size_t chunk) { return kFirstChunk * ((std::size_t{1} << chunk) - 1); }
   static std::size_t length_of(std::size_t chunk) { return kFirstChunk << chunk; }
@@ -175,7 +174,7 @@ class Sadb {
     return static_cast<std::size_t>(std::bit_width(index / kFirstChunk + 1)) - 1;
   }
 
-  // The hash beside the index: growing the table and most misses then touch no SA.
+  // The hash beside the index: growing the table and most misses then access no SA.
   struct Entry {
     std::uint32_t hash;
     Sa::Index index;
@@ -211,8 +210,8 @@ class Sadb {
   bool names_by_mark_;
 
   std::vector<Sa*> chunks_;
-  std::size_t made_ = 0;        // SAs in them, those on the free list included; memory behind is not used yet.
-  std::size_t planned_ = 0;     // Entries that by_id_ has room for.
+  std::size_t made_ = 0;        // The number of SAs in them, including the free list; memory beyond is not used yet.
+  std::size_t planned_ = 0;     // The number of entries that by_id_ has room for.
   Sa::Index free_ = Sa::kNone;  // A list through Sa::newer.
   Sa::Index oldest_ = Sa::kNone, newest_ = Sa::kNone;
   std::uint64_t last_serial_ = 0;

@@ -31,7 +31,7 @@ TEST(Sadb, IdentityIsTypeSpiAndDestination) {
   EXPECT_EQ(sadb.find(id(3)), nullptr);
 }
 
-TEST(Sadb, TheSourceMustSuit) {
+TEST(Sadb, TheSourceMustMatch) {
   Sadb sadb;
   const Address here = *parse_address("192.0.2.1"), other = *parse_address("192.0.2.9"), any{};
   Sa* const sa = sadb.insert(id(1));
@@ -44,7 +44,7 @@ TEST(Sadb, TheSourceMustSuit) {
   EXPECT_EQ(sadb.find(id(1), &other), sa);
 }
 
-TEST(Sadb, SasKeepTheirPlaceInMemoryAndFreedPlacesAreUsedAgain) {
+TEST(Sadb, SasDoNotMoveInMemoryAndFreedEntriesAreReused) {
   Sadb sadb;
   std::vector<Sa*> places;
   for (std::uint32_t spi = 1; spi <= 20000; ++spi) places.push_back(sadb.insert(id(spi)));

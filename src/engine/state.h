@@ -1,6 +1,6 @@
 #pragma once
-/// What the engine holds, and its handlers, which are spread over add.cc, update.cc, remove.cc, ageing.cc,
-/// registry.cc and engine.cc.
+/// The engine's state and its handlers, which are in add.cc, update.cc, remove.cc, ageing.cc, registry.cc and
+/// engine.cc.
 #include <cerrno>
 #include <expected>
 
@@ -15,8 +15,8 @@
 namespace ipseckey::engine {
 
 using pfkey::kSameWayRound, pfkey::kServesBoth;
-/// An SA more would take memory that there is not.
-inline constexpr Refusal kNoMemory{ENOMEM, pfkey::Diagnostic::none, "there is no memory for another SA"};
+/// There is not enough memory for one more SA.
+inline constexpr Refusal kNoMemory{ENOMEM, pfkey::Diagnostic::none, "not enough memory for another SA"};
 
 /// Whether flags name one direction.
 constexpr bool one_way(std::uint32_t flags) {
@@ -24,8 +24,8 @@ constexpr bool one_way(std::uint32_t flags) {
   return ways != 0 && ways != Sa::kBothWays;
 }
 
-/// Handlers take a request that passed normalise(); they answer it themselves unless they refuse
-/// it, and then they have changed nothing.
+/// Handlers take a request that passed normalise(); they answer it themselves unless they refuse it, and then they have
+/// changed nothing.
 struct Engine::State {
   Options options;
   Sadb sadb;
@@ -46,46 +46,47 @@ struct Engine::State {
   Check inverse_acquire(pfkey::Message& request, Instant now, Sink out);
   Check refuse_expire(pfkey::Message& request, Instant now, Sink out);
 
-  /// What a request with SA and DST names.
+  /// The identity in a request with SA and DST.
   SaId id_of(const pfkey::Message& request) const;
   /// The SA that a request with SA and DST (and perhaps SRC) names; the Refusal is SA_NOTFOUND.
   Sa* named(const pfkey::Message& request);
-  /// Answers a request whose SA named() does not find: SA_NOTFOUND, with the words in which a near one differs.
+  /// Answers a request whose SA named() does not find: SA_NOTFOUND, with the difference to a similar SA in words.
   Check not_found(const pfkey::Message& request, Sink out);
-  /// Whether an SA was asked to serve both directions, so that it cannot be one of a pair.
+  /// Whether an SA was requested to serve both directions, so that it cannot be in a pair.
   bool serves_both(std::uint32_t flags, const Address& src, const Address& dst) const;
   /// The directions that an SA with these flags serves.
   std::uint32_t ways_of(std::uint32_t flags, const Address& src, const Address& dst) const;
   /// Makes the two a pair, whose halves have opposite directions.
   void join(Sa& sa, Sa& partner);
-  /// The SA that would become the partner of one with these facts; else why none does.
+  /// The SA that would become the partner of one with these facts; otherwise the reason why there is none.
   std::expected<Sa*, Refusal> find_partner(const SaId& id, const Address& src, std::uint32_t flags,
                                            std::uint32_t pair_spi);
-  /// Takes in what the carrier knows about the SA's packets.
+  /// Adds what the carrier knows about the SA's packets.
   void refresh(Sa& sa);
-  /// The SA as it is now, with what the carrier counts.
+  /// The current SA, including what the carrier counts.
   pfkey::Message show(Sa& sa, const pfkey::Message& header, WithKeys keys);
-  /// Lets the carrier and the keeper know of an SA that is new or has changed.
+  /// Notifies the carrier and the keeper of an SA that is new or has changed.
   void publish(const Sa& sa);
-  void carry(const Sa& sa);  ///< The carrier alone, which wants usable ones.
-  void keep(const Sa& sa);   ///< The keeper alone.
-  /// The hard limit ends the SA and gives false; else what is due at `now` is done and the next deadline set.
+  void carry(const Sa& sa);  ///< Only the carrier, and only for usable SAs.
+  void keep(const Sa& sa);   ///< Only the keeper.
+  /// If the hard limit is reached, ends the SA and returns false; otherwise does what is due at `now` and sets the next
+  /// deadline.
   bool age(Sa& sa, Instant now, Sink out);
-  /// Takes an SA out of the SADB; its partner stays, unpaired.
+  /// Removes an SA from the SADB; its partner remains, unpaired.
   void erase(Sa& sa);
-  /// The SA, and its partner with it, have reached a hard limit: EXPIRE(HARD) for each, then they are gone.
+  /// The SA, and its partner with it, have reached a hard limit: sends EXPIRE(HARD) for each, and deletes them.
   void die(Sa& sa, Sink out);
-  /// Whether packets have reached a hard limit of the SA, which attend() has not heard of yet.
+  /// Whether packets have reached a hard limit of the SA that attend() does not know about yet.
   bool used_up(const Sa& sa) const;
-  /// If packets have used up the SA or its partner (null: none), both die, and the Refusal says so: what a request
-  /// wants of an SA that has ended comes too late.
+  /// If packets have used up the SA or its partner (null: none), both die, and the Refusal reports it: a request about
+  /// an SA that has ended comes too late.
   Check end_if_used_up(Sa& sa, Sa* partner, Sink out);
 };
 
-/// Keeps what the message has for Rare.
+/// Stores the parts of the message that are in Rare.
 void keep_rare(Sa& sa, const pfkey::Message& m);
 
-/// Moves a request on as its own reply: no errno, no keys, nothing but what the request says about the SA.
+/// Sends a request back as its own reply: no errno, no keys, only what the request says about the SA.
 void echo(pfkey::Message& request, Sink out);
 
 }  // namespace ipseckey::engine

@@ -1,5 +1,5 @@
 #pragma once
-/// What the engine's tests share: requests that are right, to be spoilt one field at a time, and a recorder of answers.
+/// Shared by the engine's tests: valid requests, to be spoilt one field at a time, and a recorder of answers.
 #include <algorithm>
 #include <initializer_list>
 #include <string_view>
@@ -28,7 +28,7 @@ inline pfkey::Endpoint endpoint(std::string_view address, std::uint8_t prefix = 
   return {.proto = proto, .prefix = prefix, .address = parse_address(address).value(), .port = port};
 }
 
-/// A key of that many octets that counts up from `first`.
+/// A key of that many octets, which count up from `first`.
 inline pfkey::Key key(std::size_t octets, unsigned first = 0x11, std::uint16_t reserved = 0) {
   pfkey::Key k{static_cast<std::uint16_t>(octets * 8), reserved, Secret(octets)};
   for (std::byte& b : k.material.bytes()) b = static_cast<std::byte>(first++);
@@ -77,18 +77,18 @@ inline Message getspi(std::uint32_t min, std::uint32_t max) {
   return m;
 }
 
-/// The same the other way round.
+/// The same in the opposite direction.
 inline Message reversed(Message m) {
   std::swap(m.src, m.dst);
   return m;
 }
 
-/// Carries packets by counting them, one at a time, and so stands in for a packet path.
+/// Replaces the packet path in tests: it carries packets by counting them, one at a time.
 class CountedPackets final : public Carrier {
  public:
-  /// A packet of `bytes` comes to the SA, the first one of a flow if `new_flow`, and the engine, whose carrier this is,
-  /// attends to it at once: what that changes (EXPIRE) goes through `out`. False: the SA may not carry it (it is not
-  /// there, it is not usable, or this packet would reach a hard limit, which ends the SA).
+  /// A packet of `bytes` for the SA, the first one of a flow if `new_flow`; the engine, whose carrier this is, attends
+  /// to it at once and sends the resulting messages (EXPIRE) to `out`. False: the SA may not carry it (it does not
+  /// exist, is not usable, or this packet would reach a hard limit, which ends the SA).
   bool charge(Engine& engine, const SaId& id, std::uint64_t bytes, bool new_flow, Instant now, Sink out) {
     Flow* const flow = find(id);
     if (!flow) return false;
@@ -141,7 +141,7 @@ struct Sent {
   bool operator==(const Sent&) const = default;
 };
 
-/// Everything that the engine says to one request.
+/// All messages of the engine for one request.
 inline std::vector<Sent> ask(Engine& engine, Message m, Instant now = at(0)) {
   std::vector<Sent> sent;
   engine.handle(std::move(m), now, [&](Audience to, Message&& reply) { sent.push_back({to, std::move(reply)}); });

@@ -1,11 +1,11 @@
 // How an SA is changed:
 // 1. A larval SA goes to add(), which completes it.
-// 2. refresh() takes in what packets have done; if they have used the SA up, it ends here and the request is refused.
-// 3. check_update() asks what may not change, and whether numbers go backwards; nothing has changed yet.
-// 4. X_UPDATEPAIR applies limits and the key manager to both halves; window, numbers and what is kept are each half's
-//    own.
+// 2. refresh() reads what packets have done; if they have used the SA up, it ends here and the request is refused.
+// 3. check_update() checks for forbidden changes and for numbers that go backwards; nothing has changed yet.
+// 4. X_UPDATEPAIR applies limits and the key manager to both halves; each half has its own window, numbers and kept
+//    extensions.
 // 5. A new partner is joined, deadlines are set again, carrier and keeper are notified.
-// 6. A limit that packets reached meanwhile still ends the SA.
+// 6. A limit that packets reached in the meantime still ends the SA.
 #include <algorithm>
 #include <cerrno>
 
@@ -39,10 +39,11 @@ Check check_manager(const Sa& sa, const Message& m) {
   return std::nullopt;
 }
 
-// Numbers once sent must not be sent again, numbers once seen not be let in again.
+// Numbers that were sent must not be sent again, and numbers that were seen must not be accepted again.
 Check check_replay(const Sa& sa, const Message& m) {
   if (m.extended() && !extended_numbers(sa))
-    return Refusal{EINVAL, Diagnostic::invalid_replay, "sequence numbers of 64 bits begin with the SA or never"};
+    return Refusal{EINVAL, Diagnostic::invalid_replay,
+                   "64-bit sequence numbers (ESN) can be chosen only when the SA is added"};
   using enum pfkey::AlgorithmKind;
   const pfkey::Asked asked{.m = m,
                            .sadb = {},
@@ -58,7 +59,7 @@ Check check_replay(const Sa& sa, const Message& m) {
   return std::nullopt;
 }
 
-// What the SA says, or means by default.
+// The SA's value, or the default.
 template <class Row>
 typename Row::Value has(const Sa& sa) {
   const auto& said = rare_of(sa).at<Row::kMember>();
@@ -67,7 +68,7 @@ typename Row::Value has(const Sa& sa) {
   return said;
 }
 
-// An SA keeps for good what makes its packets what they are.
+// An SA never changes what determines the form of its packets.
 Check check_kept(const Message& m, const Sa& sa) {
   Check wrong;
   Rare::for_each_row([&]<class Row>(Row) {
@@ -127,7 +128,7 @@ void apply_manager(Sa& sa, const Message& m) {
   sa.rare->at<&Message::km_cookie>() = manager;
 }
 
-// Packets are protected with the numbers that the SA began with, so only the window's size changes.
+// Packets are protected with the numbers with which the SA began, so only the window's size changes.
 void apply_window(Sa& sa, const Message& m) {
   const std::uint32_t window = m.window();
   if (window == 0) return;
@@ -139,7 +140,7 @@ void apply_window(Sa& sa, const Message& m) {
   sa.rare->at<&Message::replay_window>() = pfkey::ReplayWindow{window, esn};
 }
 
-// As pfkey::leave_out_unsaid() does with an ADD: what an SA has without a word is not said of it.
+// As pfkey::leave_out_unsaid() does for an ADD: default values of an SA are not reported.
 void apply_kept(Sa& sa, const Message& m) {
   Rare::for_each_row([&]<class Row>(Row) {
     if constexpr (Row::kRow.kept->on_update == pfkey::OnUpdate::replaces) {
@@ -199,7 +200,7 @@ Check Engine::State::update(Message& m, Instant now, Sink out) {
   publish(*sa);
   if (partner) publish(*partner);
   if (joined && joined != partner) publish(*joined);
-  // Packets may have reached the old limit before the new one was in force.
+  // Packets may have reached the old limit before the new one took effect.
   if (auto ended = end_if_used_up(*sa, sadb.partner(*sa), out)) return ended;
   echo(m, out);
   return std::nullopt;

@@ -1,9 +1,10 @@
 // What ipsecd gives up once everything is open:
-// 1. wall_in() asks Landlock for a ruleset of all that this kernel's version can forbid, and allows only the removal
-//    of its own sockets' files.
-// 2. confine() makes a filter of system calls that refuses by default.
-// 3. add_rules() allows what serving takes (kAllowed), some calls only with harmless arguments (no executable memory,
-//    four families of sockets, ioctls of the TUN device), and ends the process for those that nothing here ever makes.
+// 1. wall_in() creates a Landlock ruleset of everything that this kernel's version can forbid, and allows only the
+//    removal of ipsecd's own socket files.
+// 2. confine() creates a filter of system calls that refuses by default.
+// 3. add_rules() allows the calls that serving needs (kAllowed), some of them only with harmless arguments (no
+//    executable memory, four families of sockets, ioctls of the TUN device), and ends the process for calls that
+//    nothing here ever makes.
 // 4. The filter is loaded for all threads at once. A build with sanitizers allows more.
 #include "ipsecd/confine.h"
 
@@ -29,7 +30,7 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-// What serving takes, by what it is for. A name that this architecture lacks is ignored.
+// The calls that serving needs, by purpose. A name that this architecture lacks is ignored.
 constexpr const char* kAllowed[] = {
     // descriptors
     "read", "write", "readv", "writev", "pread64", "pwrite64", "close", "fstat", "newfstatat", "statx", "lseek",
@@ -43,46 +44,46 @@ constexpr const char* kAllowed[] = {
     "restart_syscall",
     // memory; mmap and mprotect are rules of their own
     "brk", "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock", "memfd_create",
-    // time, chance, threads
+    // time, randomness, threads
     "clock_gettime", "clock_getres", "gettimeofday", "time", "nanosleep", "clock_nanosleep", "getrandom", "futex",
     "sched_yield", "sched_getaffinity", "set_robust_list", "rseq", "getpid", "gettid", "getuid", "geteuid", "getgid",
     "getegid", "uname", "getcpu", "membarrier",
-    // the end: are its sockets' files its own still?
+    // the end: are the socket files still its own?
     "lstat", "stat", "exit", "exit_group"};
 
-// The end of its sockets' files. No filter sees which file is meant.
+// Removes socket files at the end. A filter cannot see which file is meant.
 constexpr const char* kRemoving[] = {"unlink", "unlinkat"};
 
-// The look for leaks at the end, and reports.
+// For the leak check at the end, and reports.
 constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrace",    "wait4",
                                          "prctl",          "sigaltstack", "readlink",  "getdents64",
                                          "sched_getparam", "prlimit64",   "getrlimit", "getrusage",
                                          "personality",    "pipe2",       "ioctl",     "sched_getscheduler",
                                          "getppid"};
 
-// A TUN device that is gone is created again, on descriptors that are open.
+// A TUN device that disappeared is created again, on descriptors that are open.
 constexpr unsigned long kOfDevices[] = {TUNSETIFF,    TUNGETIFF,     TUNSETOFFLOAD, SIOCSIFMTU,  SIOCGIFFLAGS,
                                         SIOCSIFFLAGS, SIOCGIFTXQLEN, SIOCSIFTXQLEN, SIOCGIFINDEX};
 
-// Nothing here ever makes them.
+// Nothing here ever makes these calls.
 constexpr const char* kDeadly[] = {"execve",           "execveat",          "fork",       "vfork",
                                    "ptrace",           "init_module",       "bpf",        "finit_module",
                                    "process_vm_readv", "process_vm_writev", "kexec_load", "kexec_file_load",
                                    "userfaultfd"};
 
-// What Landlock is to forbid, as the kernel takes it; older headers know the first field only.
+// What Landlock must forbid, in the kernel's structure; older headers know only the first field.
 struct Ruleset {
   std::uint64_t files = 0, network = 0, scopes = 0;
 };
-// Since which version of it there is what.
+// The rights by the version of Landlock that added them.
 struct Since : Ruleset {
   long version = 0;
 };
 constexpr std::uint64_t kReads = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr Since kSince[] = {
-    {{.files = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1}, 1},  // All that there was.
+    {{.files = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1}, 1},  // All rights of the first version.
     {{.files = std::uint64_t{1} << 13}, 2},                  // Renaming to another folder.
-    {{.files = std::uint64_t{1} << 14}, 3},                  // Cutting off.
+    {{.files = std::uint64_t{1} << 14}, 3},                  // Truncating.
     {{.network = 3}, 4},                                     // TCP: bind and connect.
     {{.files = std::uint64_t{1} << 15}, 5},                  // ioctl of devices.
     {{.scopes = std::uint64_t{1} << 1}, 6},                  // Signals to processes outside.
@@ -95,7 +96,7 @@ struct Release {
 };
 using Filter = std::unique_ptr<void, Release>;
 
-// 0, or what the library says. A call that does not exist here needs no rule.
+// 0, or the library's error. A call that does not exist here needs no rule.
 int add(const Filter& filter, std::uint32_t action, const char* name, std::initializer_list<scmp_arg_cmp> when = {}) {
   const int number = seccomp_syscall_resolve_name(name);
   if (number == __NR_SCMP_ERROR) return 0;
@@ -139,7 +140,7 @@ Result<void> wall_in(std::span<const std::string> folders) {
   const auto cannot = [](int error) {
     const bool none = error == ENOSYS || error == EOPNOTSUPP || error == EPERM;  // EPERM: a container's filter.
     return fail(none ? Errc::unsupported : Errc::io,
-                fmt::format("cannot shut itself off from files (Landlock): {}", errno_text(error)));
+                fmt::format("cannot give up access to files (Landlock): {}", errno_text(error)));
   };
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < 1) return cannot(errno);
@@ -164,7 +165,7 @@ Result<void> wall_in(std::span<const std::string> folders) {
 Result<void> confine(bool may_remove) {
   const auto refused = [](int error) {
     return fail(Errc::unsupported,
-                fmt::format("cannot do without the system calls that serving does not need: {}", errno_text(error)));
+                fmt::format("cannot install the system-call filter (seccomp): {}", errno_text(error)));
   };
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return refused(ENOMEM);

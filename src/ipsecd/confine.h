@@ -1,5 +1,5 @@
 #pragma once
-/// The system calls that are left to ipsecd once it serves.
+/// Restricts the files and system calls that ipsecd can use while it serves.
 #include <span>
 #include <string>
 
@@ -7,7 +7,7 @@
 
 namespace ipseckey::ipsecd {
 
-/// Whether this build has a sanitizer, which takes system calls of its own.
+/// Whether this build has a sanitizer, which needs system calls of its own.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
 #elif defined(__has_feature)
@@ -16,18 +16,17 @@ inline constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_fea
 inline constexpr bool kSanitized = false;
 #endif
 
-/// Lets this thread, and those that it starts from now on, open no file, make none and remove none but those directly
-/// or further down in `folders`, for good, nor use TCP (Landlock; sanitized builds read files still). Needs
-/// PR_SET_NO_NEW_PRIVS. Errors: unsupported (this kernel has no Landlock; nothing is changed), io (a folder cannot be
+/// Forbids, permanently, for this thread and those that it starts from now on: opening and creating files, removing
+/// files except in `folders` and below, and TCP (Landlock; sanitized builds may still read files). Needs
+/// PR_SET_NO_NEW_PRIVS. Errors: unsupported (this kernel has no Landlock; nothing changes), io (a folder cannot be
 /// opened).
 Result<void> wall_in(std::span<const std::string> folders);
 
-/// Lets all threads of the process, for good, make only the calls that serving takes: no opening of files, no memory
-/// that can be executed, no other programs, no sockets but IP, netlink and Unix ones; removing files only with
-/// `may_remove`. A call that is not among them fails with EPERM; one that only an intruder would make (another program,
-/// another process' memory, kernel modules) ends the process. Sanitized builds keep what their reports take. To be
-/// called when everything is open and all threads run. Error unsupported: this kernel has no filters; nothing is
-/// changed.
+/// Permanently restricts all threads of the process to the calls that serving needs: no opening of files, no executable
+/// memory, no other programs, only IP, netlink and Unix sockets; removing files only with `may_remove`. Other calls
+/// fail with EPERM; calls that only an intruder would make (another program, another process's memory, kernel modules)
+/// end the process. Sanitized builds keep what their reports need. Call it when everything is open and all threads run.
+/// Error unsupported: this kernel has no filters; nothing changes.
 Result<void> confine(bool may_remove);
 
 }  // namespace ipseckey::ipsecd

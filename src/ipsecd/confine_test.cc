@@ -25,7 +25,7 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-// Each call stands for a kind; in a process of its own, because there is no way back.
+// Each call represents a kind; in a process of its own, because the restriction is permanent.
 [[noreturn]] void try_what_is_refused(const std::string& path) {
   int wrong = 0;
   const auto refused = [&](long result) { wrong += result != -1 || errno != EPERM; };
@@ -52,7 +52,7 @@ namespace {
 [[noreturn]] void try_what_is_allowed() {
   if (!confine(false)) ::_exit(100);
   const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  // A device that is not there: the call itself is let through.
+  // A device that does not exist: the call itself is allowed.
   ifreq nowhere{.ifr_ifrn = {"nowhere"}, .ifr_ifru = {}};
   int wrong = 0;
   for (const int command : {SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFTXQLEN})
@@ -71,7 +71,7 @@ namespace {
   const auto fails = [&](int how) { return ::open(path.c_str(), how | O_CLOEXEC, 0600) < 0 && errno == EPERM; };
   ::_exit(fails(O_WRONLY) && fails(O_RDWR | O_CREAT) && fails(O_RDONLY) != kSanitized ? 0 : 1);
 }
-// Whether Landlock holds, and without it only the filter.
+// Whether Landlock is in force; without it, only the filter.
 [[noreturn]] void remove_files(const std::string& inside, const std::string& outside) {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   const std::vector<std::string> folders = {std::filesystem::path(inside).parent_path()};
@@ -94,20 +94,20 @@ namespace {
   ::_exit(wrong);
 }
 
-TEST(Confine, AnotherProgramIsItsEnd) {
+TEST(Confine, StartingAnotherProgramEndsTheProcess) {
   const auto ended = [](int status) {
     return kSanitized ? ::testing::ExitedWithCode(7)(status) : ::testing::KilledBySignal(SIGSYS)(status);
   };
   EXPECT_EXIT(run_another_program(), ended, "");
 }
 
-TEST(Confine, NoFileIsOpened) {
+TEST(Confine, NoFileCanBeOpened) {
   const backend::testing::TempFolder folder;
   std::ofstream(folder / "x") << "text";
   EXPECT_EXIT(open_files(folder / "x"), ::testing::ExitedWithCode(0), "");
 }
 
-TEST(Confine, OnlyFilesOfTheSocketsFolderAreRemoved) {
+TEST(Confine, OnlyFilesInTheSocketsFolderCanBeRemoved) {
   const backend::testing::TempFolder folder;
   std::filesystem::create_directory(folder / "in");
   std::ofstream(folder / "in/x") << "text";
@@ -116,7 +116,7 @@ TEST(Confine, OnlyFilesOfTheSocketsFolderAreRemoved) {
   EXPECT_TRUE(std::filesystem::exists(folder / "out"));
 }
 
-TEST(Confine, AFolderThatIsNotThereIsAnError) {
+TEST(Confine, AMissingFolderIsAnError) {
   const std::vector<std::string> nowhere = {"/nonexistent/folder"};
   const auto walled = wall_in(nowhere);
   ASSERT_FALSE(walled);
@@ -124,13 +124,13 @@ TEST(Confine, AFolderThatIsNotThereIsAnError) {
               walled.error().text == "cannot open the folder /nonexistent/folder: No such file or directory");
 }
 
-TEST(Confine, WhatServingDoesNotTakeIsRefused) {
+TEST(Confine, CallsThatServingDoesNotNeedAreRefused) {
   const backend::testing::TempFolder folder;
   std::ofstream(folder / "x") << "text";
   EXPECT_EXIT(try_what_is_refused(folder / "x"), ::testing::ExitedWithCode(0), "");
 }
 
-TEST(Confine, WhatServingTakesIsAllowed) { EXPECT_EXIT(try_what_is_allowed(), ::testing::ExitedWithCode(0), ""); }
+TEST(Confine, CallsThatServingNeedsAreAllowed) { EXPECT_EXIT(try_what_is_allowed(), ::testing::ExitedWithCode(0), ""); }
 
 }  // namespace
 }  // namespace ipseckey::ipsecd

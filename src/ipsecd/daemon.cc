@@ -1,8 +1,8 @@
 // The event loop of ipsecd, one thread:
 // 1. accept_waiting() accepts clients, refusal_of() decides, and admit() gives a client its Connection.
-// 2. serve() flushes replies and reads requests into the Server, some at a time, so that all clients have their turn.
+// 2. serve() flushes replies and reads requests into the Server, a few at a time, so that no client waits long.
 // 3. Packet threads call when something is due: the Server attends to limits, and acquires SAs that packets wait for.
-// 4. Each turn ends with settle(): which events each touched client waits for, and the timer for the next deadline.
+// 4. Each turn ends with settle(): which events each affected client waits for, and the timer for the next deadline.
 #include "ipsecd/daemon.h"
 
 #include <fmt/format.h>
@@ -29,11 +29,11 @@ namespace ipseckey::ipsecd {
 namespace {
 
 constexpr int kAcceptsAtOnce = 16;
-constexpr int kMessagesAtOnce = 64;                // Of one client, before others have their turn.
+constexpr int kMessagesAtOnce = 64;                // Messages of one client before others are served.
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
 
-// The algorithms that the library lacks. Asking loads the others from their files, which ipsecd cannot open later.
+// The algorithms that the library lacks. The check loads the others from their files, which ipsecd cannot open later.
 std::vector<const pfkey::Algorithm*> lacking() {
   std::vector<const pfkey::Algorithm*> rows;
   for (const pfkey::Algorithm& row : pfkey::algorithms())
@@ -45,7 +45,7 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
   engine::Options options;
   options.carrier = mine.dataplane;
   options.keeper = mine.vault;
-  // Without a data plane the SAs are for others, which have libraries of their own.
+  // Without a data plane the SAs are for other programs, which have libraries of their own.
   if (mine.dataplane) {
     options.usable = [rows = lacking()](const pfkey::Algorithm& row) {
       return std::ranges::find(rows, &row) == rows.end();
@@ -53,7 +53,7 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
     options.cure = crypto::cure;
   }
   options.is_local = [&local](const Address& a) { return local.contains(a, system_now().steady); };
-  // The library's own choice may be a device file, and no file is opened any more once ipsecd serves.
+  // The library's default source may be a device file, and ipsecd cannot open files once it serves.
   options.random = [] {
     std::array<std::byte, sizeof(std::uint32_t)> octets;
     crypto::random_bytes(octets);
@@ -62,14 +62,14 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
   return options;
 }
 
-// Room for the largest reply; without the privilege the system's limit holds.
+// Room for the largest reply; without the privilege the system's limit applies.
 void enlarge_send_buffer(int fd) {
   const int size = static_cast<int>(2 * pfkey::kMaxMessageSize);
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-// The connection is closed right after, so a reply that finds no room does not matter.
+// The connection is closed right afterwards, so it does not matter if a reply finds no room.
 void refuse(const Descriptor& fd, std::uint8_t error) {
   std::array<std::byte, pfkey::kHeaderSize> wire{};
   if (pfkey::encode(pfkey::refusal_notice(error), wire))
@@ -91,7 +91,7 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
           engine_options(local_, options_), [this](ClientId to, Bytes wire) { return send(to, wire); },
           options_.most_sas, options_.memory),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
+  in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message is recognised by its size.
 }
 
 Daemon::~Daemon() {
@@ -147,7 +147,7 @@ Result<void> Daemon::set_up() {
   return {};
 }
 
-// The packet threads call when packets made something due.
+// The packet threads call this when packets made something due.
 Result<void> Daemon::attend_to_packets() {
   for (const pfkey::Algorithm* const row : lacking())
     log_(fmt::format("SAs with {} are refused: {}", row->name(), crypto::cure(*row)));
@@ -255,7 +255,7 @@ void Daemon::tell(RationedLog::Kind kind, std::string line) {
   await_log();
 }
 
-// Lines of other kinds may wait for another second.
+// Lines of other kinds may be due a second later.
 void Daemon::await_log() {
   const auto due = rationed_.deadline();
   if (!due) return;
@@ -264,7 +264,7 @@ void Daemon::await_log() {
   sd_event_source_set_enabled(log_timer_, SD_EVENT_ONESHOT);
 }
 
-// Out of descriptors or memory: the waiting connection would wake the loop again and again.
+// Descriptors or memory ran out: the waiting connection would wake the loop again and again.
 void Daemon::pause_accepting(int error) {
   tell(RationedLog::Kind::failure, fmt::format("cannot accept a client now: {}", errno_text(error)));
   std::uint64_t time = 0;
@@ -283,12 +283,12 @@ std::uint8_t Daemon::refusal_of(const Peer& peer) {
     return EPERM;
   }
   if (connections_.size() >= options_.clients) {
-    tell(RationedLog::Kind::crowd, fmt::format("refused a client: there are {} already", options_.clients));
+    tell(RationedLog::Kind::crowd, fmt::format("refused a client: {} are connected already", options_.clients));
     return EMFILE;
   }
   const auto mine = connections_of_.find(peer.uid);
   if (peer.owner || mine == connections_of_.end() || mine->second < options_.clients_of_a_user) return 0;
-  tell(RationedLog::Kind::crowd, fmt::format("refused process {} of user {}: there are {} clients of that user already",
+  tell(RationedLog::Kind::crowd, fmt::format("refused process {} of user {}: that user has {} connections already",
                                              peer.pid, peer.uid, options_.clients_of_a_user));
   return EMFILE;
 }
@@ -319,7 +319,7 @@ void Daemon::admit(Descriptor fd) {
 
 void Daemon::serve(Connection& connection, std::uint32_t events) {
   if (events & EPOLLOUT) server_.flush(connection.id);
-  // A client that has hung up may have left requests, which are carried out.
+  // A client that has hung up may have left requests, which are processed.
   const bool open = !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || read(connection);
   if (!open || server_.finished(connection.id)) {
     close(connection.id);
@@ -337,7 +337,7 @@ bool Daemon::read(Connection& connection) {
     const ssize_t got = ::recv(connection.fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got == 0) return false;
     if (got < 0 && errno == EAGAIN) return true;
-    // A client that died before it read all shows as a reset first; its requests come after.
+    // A client that died before it read everything first appears as a reset; its requests come after that.
     if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     if (got < 0) return false;
     const MutableBytes wire = buffer.first(static_cast<std::size_t>(got));
@@ -370,7 +370,7 @@ void Daemon::close(ClientId id) {
 void Daemon::settle() {
   if (secrets_may_be_swapped() && !std::exchange(swap_logged_, true))
     log_(
-        "not all memory of keys can be locked, and some may be written to swap: raise RLIMIT_MEMLOCK (in the unit "
+        "some memory that holds keys cannot be locked and may be written to swap: raise RLIMIT_MEMLOCK (in the unit "
         "LimitMEMLOCK=infinity)");
   for (const ClientId id : std::exchange(touched_, {})) {
     const auto found = connections_.find(id);

@@ -30,17 +30,17 @@ class Daemon {
   struct Options {
     Dataplane* dataplane = nullptr;               ///< Outlives the daemon.
     Policy policy;                                ///< Who is served.
-    std::size_t clients = 1024;                   ///< Connections at a time;
-    std::size_t clients_of_a_user = 64;           ///< of them of one user who is neither root nor the daemon's.
+    std::size_t clients = 1024;                   ///< The limit of connections at a time;
+    std::size_t clients_of_a_user = 64;           ///< connections per user, except root and ipsecd's own user.
     std::optional<std::size_t> most_sas;          ///< nullopt: no limit.
     Vault* vault = nullptr;                       ///< Keeps the SAs for a restart; outlives the daemon.
-    Server::Memory memory = [] { return true; };  ///< As Server has it.
+    Server::Memory memory = [] { return true; };  ///< As in Server.
   };
 
-  /// Takes one line for the log, without the program's name. No line holds a byte of a message.
+  /// Writes one line to the log, without the program's name. No line contains a byte of a message.
   using Log = std::function<void(std::string_view)>;
 
-  /// The listener outlives the daemon. Error io: the system gives no event loop.
+  /// The listener outlives the daemon. Error io: the system has no event loop to give.
   static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log, const Options& options);
   static Result<std::unique_ptr<Daemon>> make(const Listener& listener, Log log) {
     return make(listener, std::move(log), Options());
@@ -49,14 +49,15 @@ class Daemon {
 
   /// Ends run() on SIGTERM and SIGINT. The caller has blocked both in all threads.
   Result<void> stop_on_signals();
-  /// Tells its status at that path too. Errors: those of Listener::at().
+  /// Also serves the status at that path. Errors: those of Listener::at().
   Result<void> tell_status_at(const std::string& path);
-  /// Takes in what is in the vault. How many SAs there are then, and how many could not be read; before run().
+  /// Restores the SAs from the vault; call it before run(). Returns how many there are then, and how many could not be
+  /// read.
   struct Restored {
     std::size_t sas = 0, lost = 0;
   };
   Restored restore();
-  /// Tells the service manager that it is alive as often as that wants to hear it.
+  /// Sends the service manager's watchdog a sign of life as often as it requires.
   Result<void> watch_over();
   Status status() const;
   /// Serves until stop(). Call once.
@@ -71,7 +72,7 @@ class Daemon {
     uid_t uid = 0;
     Descriptor fd;
     sd_event_source* source = nullptr;
-    std::uint32_t events = 0;  // What source waits for.
+    std::uint32_t events = 0;  // The events that `source` waits for.
     ~Connection() { sd_event_source_disable_unref(source); }
   };
 
@@ -81,20 +82,20 @@ class Daemon {
   Result<void> attend_to_packets();
   void accept_waiting();
   void admit(Descriptor fd);
-  /// The errno of the refusal that the peer gets; 0: it is served.
+  /// The errno with which the peer is refused; 0: it is served.
   std::uint8_t refusal_of(const Peer& peer);
   void pause_accepting(int error);
   void serve(Connection& connection, std::uint32_t events);
-  /// False: the client has closed its side and has nothing left to ask.
+  /// False: the client has closed its side and has no further requests.
   bool read(Connection& connection);
   Sent send(ClientId to, Bytes wire);
   void close(ClientId id);
-  /// After clients were served: waits for what each of them and the engine now need.
+  /// Call after clients were served: sets what each of them and the engine wait for.
   void settle();
   void set_timer();
-  /// Ends run(), which then gives the error.
+  /// Ends run(), which then returns the error.
   void give_up(Error error);
-  /// Logs what a client causes by coming, which anybody may do at any rate.
+  /// Logs events that a connection causes, which anybody can do at any rate.
   void tell(RationedLog::Kind kind, std::string line);
   void await_log();
 
@@ -115,7 +116,7 @@ class Daemon {
   std::optional<std::chrono::nanoseconds> timer_at_;
   std::optional<Error> failure_;
   bool swap_logged_ = false;
-  std::vector<ClientId> touched_;  // Whose wants may have changed since settle().
+  std::vector<ClientId> touched_;  // Clients whose wants may have changed since settle().
   std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;
   std::unordered_map<uid_t, std::size_t> connections_of_;  // By user.
 };

@@ -33,13 +33,13 @@ using testing::RunningDaemon;
 
 const std::size_t kClients = Daemon::Options().clients;
 
-// Of one client: its requests carry its pid.
+// One client: its requests have its pid.
 Message from(std::uint32_t pid, std::uint32_t seq, Message m) {
   m.pid = pid, m.seq = seq;
   return m;
 }
 
-// Each reply to the requests, which are given their seqs here: request, type, errno.
+// Each reply to the requests, which get their seqs here: request, type, errno.
 using Reply = std::tuple<std::size_t, Type, unsigned>;
 std::vector<Reply> call(backend::Backend& sadb, std::vector<Message> requests, std::uint32_t pid = 1) {
   std::vector<Reply> replies;
@@ -84,7 +84,7 @@ std::optional<Message> receive(Channel& channel) {
   }
 }
 
-// When its answer is there, the daemon has taken in the client and all that it had sent.
+// When the answer arrives, the daemon has registered the client and processed all that it had sent.
 void sync(Channel& channel) {
   send(channel, from(999, 999, request(Type::get, SaType::esp, 0xffff)));
   for (auto m = receive(channel); m; m = receive(channel))
@@ -145,7 +145,7 @@ TEST(Daemon, EveryClientSeesChangesAndOnlyTheSenderOtherReplies) {
   EXPECT_THAT(heard, ElementsAre(std::pair(Type::add, 1u), std::pair(Type::del, 3u)));
 }
 
-TEST(Daemon, APromiscuousListenerHearsEverythingUntilItIsStopped) {
+TEST(Daemon, APromiscuousListenerReceivesEverythingUntilItIsStopped) {
   RunningDaemon daemon;
   const auto listener = Socket::connect(daemon.path()).value();
   Channel a = connect(daemon);
@@ -161,7 +161,7 @@ TEST(Daemon, APromiscuousListenerHearsEverythingUntilItIsStopped) {
   EXPECT_THAT(heard, ElementsAre(Type::x_promisc, Type::get));
   ::close(stop_fd);
 
-  // What others ask is theirs again; their changes are still news.
+  // It receives no more replies to others; their changes are still notices for it.
   heard.clear();
   EXPECT_TRUE(backend::testing::hear(*listener, false, -1, [&](Message&& m) {
     if (heard.empty()) {
@@ -184,7 +184,7 @@ TEST(Daemon, ASlowListenerGetsAGapNoticeAndNobodyWaitsForIt) {
 
   std::uint64_t news = 0, lost = 0, notices = 0;
   std::uint32_t next = 1;
-  // What it has not read may still be lost, so it reads while the last request is on its way.
+  // Messages that it has not read may still be lost, so it reads while the last request is on its way.
   send(slow, from(2, 1, request(Type::get, SaType::esp, 0x1000)));
   for (auto m = receive(slow).value(); m.type != Type::get; m = receive(slow).value()) {
     if (const auto gap = pfkey::messages_lost(m)) {
@@ -201,7 +201,7 @@ TEST(Daemon, ASlowListenerGetsAGapNoticeAndNobodyWaitsForIt) {
   EXPECT_GE(notices, 1u);
 }
 
-TEST(Daemon, ASlowDumpHoldsUpNobodyAndLosesNothing) {
+TEST(Daemon, ASlowDumpDelaysNobodyAndLosesNothing) {
   constexpr std::uint32_t kMany = 10'000;
   RunningDaemon daemon;
   const auto sadb = Socket::connect(daemon.path()).value();
@@ -212,10 +212,10 @@ TEST(Daemon, ASlowDumpHoldsUpNobodyAndLosesNothing) {
   std::size_t dumped = 0;
   for (auto m = receive(slow).value(); !(m.type == Type::dump && m.seq == 0); m = receive(slow).value())
     dumped += m.type == Type::dump;
-  EXPECT_GE(dumped, kMany);  // Those added before the daemon took up the DUMP are in it.
+  EXPECT_GE(dumped, kMany);  // Those added before the daemon started the DUMP are in it.
 }
 
-TEST(Daemon, GarbageIsAnsweredAndHurtsNobody) {
+TEST(Daemon, GarbageIsAnsweredAndHarmsNobody) {
   RunningDaemon daemon;
   Channel noisy = connect(daemon);
   const auto sadb = Socket::connect(daemon.path()).value();
@@ -239,7 +239,7 @@ TEST(Daemon, AMessageThatIsTooLongIsAnswered) {
   ASSERT_TRUE(pfkey::encode(from(1, 7, request(Type::get, SaType::esp)), wire));
   const int size = 2'000'000;
   ::setsockopt(channel.fd(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-  // Where the system's limit is smaller, so is the message: it is longer than its header says all the same.
+  // If the system's limit is smaller, so is the message: it is still longer than its header claims.
   ssize_t sent = -1;
   for (std::size_t length = wire.size(); sent < 0 && length > 1000; length /= 2)
     sent = ::send(channel.fd(), wire.data(), length, MSG_NOSIGNAL);
@@ -250,7 +250,7 @@ TEST(Daemon, AMessageThatIsTooLongIsAnswered) {
   sync(channel);
 }
 
-TEST(Daemon, WhatAClientAskedBeforeItLeftIsDone) {
+TEST(Daemon, RequestsBeforeAClientLeftAreProcessed) {
   RunningDaemon daemon;
   const auto sadb = Socket::connect(daemon.path()).value();
   {
@@ -261,7 +261,7 @@ TEST(Daemon, WhatAClientAskedBeforeItLeftIsDone) {
     Channel dumper = connect(daemon);
     send(dumper, from(3, 1, request(Type::dump, SaType::esp)));
   }
-  // The news of the 300 reaches the other client; then they are all there.
+  // Notices of the 300 reach the other client; then they all exist.
   std::uint32_t heard = 0;
   const auto all = [&] { return call(*sadb, one(request(Type::dump, SaType::esp))).size() - 1; };
   if (all() < 300) {
@@ -287,7 +287,7 @@ TEST(Daemon, ExpiresOnTime) {
   EXPECT_LT(took, std::chrono::milliseconds(5000));
 }
 
-TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
+TEST(Daemon, TooManyClientsAreRefusedUntilOneLeaves) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
@@ -311,8 +311,8 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
     EXPECT_FALSE(backend::testing::receive_message(surplus.get(), m));
   }
   clients.pop_back();
-  // The daemon may see the newcomer before the one that left; then it refuses, and a request that it
-  // did not read makes the refusal a reset connection.
+  // The daemon may see the newcomer before the client that left; then it refuses, and a request that it did not read
+  // turns the refusal into a connection reset.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(backend::testing::kDeadline);
   bool served = false;
   while (!served && std::chrono::steady_clock::now() < deadline) {
@@ -323,7 +323,7 @@ TEST(Daemon, TooManyClientsAreTurnedAwayAndOneMoreWhenOneLeaves) {
   ASSERT_TRUE(served);
   EXPECT_EQ(m.error, ESRCH);
   EXPECT_TRUE(daemon.stop());
-  EXPECT_THAT(daemon.log(), ElementsAre("refused a client: there are 1024 already"));
+  EXPECT_THAT(daemon.log(), ElementsAre("refused a client: 1024 are connected already"));
 }
 
 }  // namespace

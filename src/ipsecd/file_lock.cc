@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// flock() alone would wait forever, and a signal that ends the waiting needs a handler.
+// flock() alone would wait forever, and a signal that ends the wait needs a handler.
 bool lock_until(int fd, Clock::time_point deadline) {
   constexpr int kPause = 2;  // Milliseconds.
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -28,7 +28,7 @@ bool lock_until(int fd, Clock::time_point deadline) {
 std::unexpected<Error> cannot(const std::string& shown) {
   const int error = errno;
   return fail(error == EACCES || error == EPERM ? Errc::denied : Errc::io,
-              fmt::format("cannot make the lock {}: {}", shown, errno_text(error)));
+              fmt::format("cannot create the lock file {}: {}", shown, errno_text(error)));
 }
 
 bool is_ours(const struct stat& file, int folder) {
@@ -48,11 +48,11 @@ Result<FileLock> FileLock::take(int folder, const std::string& name, const std::
     if (!file || ::fstat(file.get(), &mine) != 0) return cannot(shown);
     if (!is_ours(mine, folder))
       return fail(Errc::exists,
-                  fmt::format("{} is not a lock of ipsecd: others own it or may open it; remove it", shown));
+                  fmt::format("{} is not ipsecd's lock file: another user owns it or can open it; remove it", shown));
     if (!lock_until(file.get(), deadline))
-      return fail(Errc::timeout, fmt::format("another program has locked {} for {} s; end it and try again", shown,
-                                             std::chrono::duration<double>(patience).count()));
-    // Whoever had it has removed it; the next one locks another file.
+      return fail(Errc::timeout, fmt::format("another program has held the lock {} for {} s; stop it and try again",
+                                             shown, std::chrono::duration<double>(patience).count()));
+    // Its previous owner removed the file; the next process locks another one.
     const bool same = ::fstatat(folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
                       there.st_dev == mine.st_dev && there.st_ino == mine.st_ino;
     if (same) return FileLock(std::move(file), folder, name);

@@ -1,6 +1,6 @@
 #pragma once
-/// A lock among programs that make something at one place: a file of its own that nobody else may open, because whoever
-/// may open a file may lock it, and a folder may be opened by all.
+/// A lock among programs that create something at one place. It is a file of its own that other users cannot open,
+/// because anyone who can open a file can lock it; and the folder can be opened by all.
 #include <chrono>
 #include <string>
 
@@ -11,9 +11,9 @@ namespace ipseckey::ipsecd {
 
 class FileLock {
  public:
-  /// Locks the file `name` of mode 0600 in the folder (a descriptor), which is created, and removed with this.
-  /// `shown`: its path, for messages. Errors: timeout (another program has it), exists (what is there is not a file of
-  /// this user, root or the folder's owner, or others may open it), denied, io.
+  /// Creates and locks the file `name` of mode 0600 in the folder (a descriptor); the destructor removes it. `shown`:
+  /// its path, for messages. Errors: timeout (another program holds it), exists (there is something else than a file of
+  /// this user, root or the folder's owner, or other users can open it), denied, io.
   static Result<FileLock> take(int folder, const std::string& name, const std::string& shown,
                                std::chrono::milliseconds patience);
 

@@ -1,5 +1,5 @@
 #pragma once
-/// What the service manager hands to ipsecd: its sockets, and what an earlier ipsecd had it hold.
+/// What the service manager passes to ipsecd: its sockets, and the descriptors that an earlier ipsecd left with it.
 #include <vector>
 
 #include "base/result.h"
@@ -11,19 +11,19 @@ namespace ipseckey::ipsecd {
 
 struct Inherited {
   std::vector<Descriptor> sockets;
-  Vault::Parts kept;               ///< By Vault::kNames; all or some may be missing.
-  std::vector<Descriptor> queues;  ///< Of the TUN device.
+  Vault::Parts kept;               ///< In the order of Vault::kNames; all or some may be missing.
+  std::vector<Descriptor> queues;  ///< For the TUN device.
 };
 
-/// Takes them over, once: whoever asks later, and every child, finds none (sd_listen_fds_with_names).
+/// Takes them over, once: later calls, and all children, find none (sd_listen_fds_with_names).
 Inherited inherited();
 
-/// Has the service manager hold the parts of the vault for the next ipsecd, in the place of any others.
+/// Stores the parts of the vault with the service manager for the next ipsecd, replacing any others.
 void lay_up(const Vault& vault);
 
-/// The same for the queues of the TUN device, which is there as long as anybody holds them.
+/// The same for the queues of the TUN device, which exists as long as somebody holds them.
 void lay_up(const Tun& tun);
-/// No queue is held any more when this returns, unless the service manager does not answer.
+/// The service manager holds no queue any more when this returns, unless it does not answer.
 void give_up_queues();
 
 }  // namespace ipseckey::ipsecd

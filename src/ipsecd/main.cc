@@ -1,9 +1,9 @@
 // ipsecd: the SADB as a daemon.
 // 1. main() reads the options; carry_out() hardens the process: no dumps, no debugger, a heap for keys.
-// 2. serve() takes over what the service manager holds, opens the socket and, with --tun, the devices and sockets of
-//    packets.
-// 3. SAs of the process before are restored from the Vault.
-// 4. Privileges go, then the ways to files, then the system calls that serving does not need.
+// 2. serve() takes over what the service manager holds, opens the socket and, with --tun, the device and the sockets
+//    for packets.
+// 3. The previous process's SAs are restored from the Vault.
+// 4. It drops its privileges, then its access to files, then the system calls that serving does not need.
 // 5. The Daemon runs until a signal ends it; `status` asks another ipsecd and prints its answer.
 #include <fmt/format.h>
 #include <poll.h>
@@ -44,8 +44,8 @@ using namespace ipseckey;
 
 namespace {
 
-// In one piece, and harmless for a terminal: a path may hold anything. A journal that is gone, or does not read, is not
-// a reason to end or to wait.
+// Writes the line in one piece, and harmless for a terminal: a path may contain anything. A journal that is gone or
+// does not read is not a reason to exit or to wait.
 void log(std::string_view line) {
   const std::string said = text::harmless(fmt::format("ipsecd: {}\n", line));
   pollfd out{STDERR_FILENO, POLLOUT, 0};
@@ -53,26 +53,26 @@ void log(std::string_view line) {
     const auto done = write(STDERR_FILENO, said.data(), said.size());
 }
 
-// What a daemon writes may find nobody who reads, a file that may grow no more, or a terminal that is another's: then
-// it is lost, and the SAs are not.
+// The reader may be gone, a file may have reached its limit, the terminal may be another session's: then output is
+// lost, but the SAs are not.
 void outlive_lost_output() {
   for (const int signal_number : {SIGPIPE, SIGXFSZ, SIGTTOU}) signal(signal_number, SIG_IGN);
 }
 
-// To standard output. Errors: io.
+// Writes to standard output. Errors: io.
 Result<void> say(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
   return fail(Errc::io, fmt::format("cannot write standard output: {}", errno_text(errno)));
 }
 
-// The memory of this process is keys: nobody else's debugger, no core dump, no file that others can read.
+// This process's memory contains keys: no debugger of another user, no core dump, no files that others can read.
 void harden() {
   hide_memory();
   umask(077);
 }
 
-// The reserve is spent too. The SADB cannot be trusted to be whole when a change of it was cut off: the service manager
-// starts a new ipsecd, which with --keep has the SAs as they were when their requests were answered.
+// The reserve is used up, too. A change that was cut off may have left the SADB inconsistent: the service manager
+// starts a new ipsecd, which with --keep restores the SAs as of the last answered requests.
 [[noreturn]] void out_of_memory() {
   constexpr std::string_view kSaid = "ipsecd: out of memory\n";
   [[maybe_unused]] const auto said = write(STDERR_FILENO, kSaid.data(), kSaid.size());
@@ -86,8 +86,8 @@ void raise(decltype(RLIMIT_NOFILE) what) {
   setrlimit(what, &limit);
 }
 
-// Each client is a descriptor, and the usual soft limit is no more than their number; keys are locked in memory, of
-// which root may have any amount, also when it becomes another user later.
+// Each client needs a descriptor, and the usual soft limit is about the number of clients; keys are locked in memory,
+// of which root may lock any amount, also if it becomes another user later.
 void raise_limits() {
   raise(RLIMIT_NOFILE);
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
@@ -114,12 +114,12 @@ Result<ipsecd::Policy> policy_of(const ipsecd::Options& options) {
   return ipsecd::Policy{.group = *group, .read_group = *read_group, .strangers = ipsecd::strangers()};
 }
 
-// What an earlier ipsecd had the service manager hold, else an empty one, which it holds from now on. nullptr: nothing
-// is kept.
+// The vault that an earlier ipsecd left with the service manager, otherwise an empty one, which it holds from now on.
+// nullptr: nothing is kept.
 Result<std::unique_ptr<ipsecd::Vault>> vault_for(const ipsecd::Options& options, ipsecd::Vault::Parts kept) {
   if (!options.keep) return nullptr;
   if (!std::getenv("NOTIFY_SOCKET")) {
-    log("--keep has no effect: no service manager started this");
+    log("--keep has no effect: ipsecd was not started by a service manager");
     return nullptr;
   }
   if (std::ranges::any_of(kept, [](const Descriptor& part) { return static_cast<bool>(part); })) {
@@ -134,18 +134,18 @@ Result<std::unique_ptr<ipsecd::Vault>> vault_for(const ipsecd::Options& options,
 
 void restore(ipsecd::Daemon& daemon) {
   const auto [sas, lost] = daemon.restore();
-  if (sas > 0) log(fmt::format("{} SA{} on from before the restart", sas, sas == 1 ? " goes" : "s go"));
+  if (sas > 0) log(fmt::format("restored {} SA{} from before the restart", sas, sas == 1 ? "" : "s"));
   if (lost > 0)
     log(fmt::format("{} SA{} could not be read and {} lost", lost, lost == 1 ? "" : "s", lost == 1 ? "is" : "are"));
 }
 
-// The device as the last ipsecd left it, else a new one; the service manager holds it from now on if `keep`.
+// The device that the previous ipsecd left, otherwise a new one; the service manager holds it from now on if `keep`.
 Result<ipsecd::Tun> tun_for(const ipsecd::DataplaneOptions& options, std::vector<Descriptor> held, bool keep) {
   if (!held.empty()) {
     auto tun =
         ipsecd::Tun::take_over(options.device, std::move(held), options.workers, options.inner_mtu(), options.offload);
     if (tun) return tun;
-    log(fmt::format("{}: a new one is made", tun.error().text));
+    log(fmt::format("{}: creating a new one", tun.error().text));
     ipsecd::give_up_queues();
   }
   auto tun = ipsecd::Tun::make(options.device, options.workers, options.inner_mtu(), options.offload);
@@ -185,8 +185,8 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
   return ipsecd::Dataplane::make(wanted, std::move(*tun), log);
 }
 
-// Before threads start. Whether files may be removed afterwards: those of the sockets, where Landlock sees to it that
-// no others are. Without it they stay behind if root serves, and the next ipsecd replaces them.
+// Call before threads start. Returns whether files may be removed afterwards: the sockets' files, if Landlock prevents
+// the removal of others. Without it they remain if root serves, and the next ipsecd replaces them.
 bool shut_off_files(const std::string& status_path) {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   const std::string folder = std::filesystem::path(status_path).parent_path();

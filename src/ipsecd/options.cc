@@ -1,9 +1,9 @@
 // How ipsecd reads its arguments:
-// 1. kRows has the options with a value (where it goes, its range or its words), kWords those without.
-// 2. system/option_words cuts the arguments by the shapes of both; `status` is the one word that is not an option.
+// 1. kRows lists the options with a value (its destination, its range or its words), kWords those without.
+// 2. system/option_words splits the arguments by the shapes of both; `status` is the only word that is not an option.
 // 3. set() stores a value, once; number() checks its range.
-// 4. check() has what options demand of one another: packets need --tun, `status` takes few.
-// 5. help_text(), and through option_texts() the manual page and the completions, are printed from the same rows.
+// 4. check() applies the rules between options: those for packets need --tun, `status` accepts few.
+// 5. help_text() and, through option_texts(), the manual page and the completions are printed from the same rows.
 #include "ipsecd/options.h"
 
 #include <fmt/format.h>
@@ -23,14 +23,14 @@ struct Range {
   unsigned least = 0, most = 0;
 };
 
-// One row for each option with a value: its name, where the value goes, its range, the text of help.
+// One row for each option with a value: its name, the value's destination, its range, the text of help.
 struct Row {
   std::string_view name, metavar;
   std::variant<std::optional<std::string> Options::*, std::optional<unsigned> Options::*> slot;
   Range range;
   bool packets;  // Needs --tun.
   std::string_view help;
-  std::string_view words = {};  // The values allowed; empty: any.
+  std::string_view words = {};  // The allowed values; empty: any.
 };
 constexpr std::array kRows = {
     Row{"--socket",
@@ -71,7 +71,7 @@ constexpr std::array kRows = {
         &Options::user_clients,
         {1, 65536},
         false,
-        "accept at most N connections of one user, except root and ipsecd's\nown user; default 64"},
+        "accept at most N connections per user, except root and ipsecd's\nown user; default 64"},
     Row{"--max-sas", "N", &Options::sas, {1, UINT32_MAX}, false, "hold at most N SAs; default: no limit"},
     Row{"--tun",
         "NAME",
@@ -87,16 +87,16 @@ constexpr std::array kRows = {
         &Options::mark,
         {1, UINT32_MAX},
         true,
-        "set mark N on protected packets, so that `ip rule` can tell them from\npackets to protect"},
+        "set mark N on protected packets, so that `ip rule` can distinguish\nthem from packets to protect"},
     Row{"--icmp-errors",
         "WHOSE",
         &Options::icmp,
         {},
         true,
-        "how to find the tunnel for an ICMP error: own: only by\n"
-        "its own header; quoted (default): otherwise by the packet that it quotes;\n"
-        "both: as quoted, and drop arriving errors whose quoted packet does not\n"
-        "fit the SA",
+        "how to find the tunnel for an ICMP error: own: only by its\n"
+        "own header; quoted (default): if that fails, by the packet that it\n"
+        "quotes; both: as quoted, but drop arriving errors whose quoted packet\n"
+        "does not match the SA",
         "quoted own both"},
     Row{"--outer-source",
         "WHICH",
@@ -108,7 +108,7 @@ constexpr std::array kRows = {
         "any same"},
 };
 
-// One row for each option without a value. With neither what nor flag, it names what is always done.
+// One row for each option without a value. With neither `what` nor `flag`, it names the default behaviour.
 struct Word {
   std::string_view names;
   std::optional<Options::Do> what;
@@ -125,19 +125,19 @@ constexpr std::array kWords = {
     Word{"--mss-clamp",
          {},
          &Options::mss_clamp,
-         "lower the segment size in TCP's SYN and SYN-ACK through\na tunnel to what fits the path and "
+         "lower the MSS in TCP's SYN and SYN-ACK through a tunnel to\nwhat fits the path and "
          "the SA",
          true},
     Word{"--nat-follow",
          {},
          &Options::nat_follow,
-         "follow a peer whose NAT shows another port or address: send\nESP in UDP to the new "
-         "place",
+         "follow a peer whose NAT changes its port or address: send\nESP in UDP to the new "
+         "one",
          true},
     Word{"--beside-ike",
          {},
          &Options::beside_ike,
-         "leave the UDP ports of SAs to an IKE daemon, and receive\nESP in UDP beside it "
+         "leave the UDP ports of SAs to an IKE daemon, and receive\nESP in UDP alongside it "
          "(doc/reference/dataplane.md)",
          true},
     Word{"--no-path-reports",
@@ -149,7 +149,7 @@ constexpr std::array kWords = {
     Word{"--keep",
          {},
          &Options::keep,
-         "keep SAs over a restart or a crash: systemd holds them, sealed\n"
+         "keep SAs across a restart or a crash: systemd holds them, sealed\n"
          "(FileDescriptorStoreMax=67; doc/reference/service.md)"},
     Word{"--json", {}, &Options::json, "with status: print one JSON object"},
     Word{"--owner-only",
@@ -219,16 +219,16 @@ Result<void> check(const Options& options) {
   for (const Row& row : kRows) {
     const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
     if (given && row.packets && !options.tun)
-      return fail(Errc::syntax, fmt::format("{} is about packets: it needs --tun NAME", row.name));
+      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME", row.name));
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
   }
   for (const Word& row : kWords)
     if (row.packets && options.*row.flag && !options.tun)
-      return fail(Errc::syntax, fmt::format("{} is about packets: it needs --tun NAME", row.names));
+      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME", row.names));
   if (options.keep && options.what == Options::Do::status)
     return fail(Errc::syntax, "status takes --socket PATH and --json, not --keep");
-  if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json goes with status");
+  if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json is only for status");
   return {};
 }
 

@@ -16,13 +16,13 @@ struct Options {
 
   Do what = Do::serve;
   std::optional<std::string> socket;      ///< --socket PATH; nullopt: the default one.
-  std::optional<std::string> user;        ///< --user NAME: who to become once everything is open.
-  std::optional<std::string> group;       ///< --group NAME: whose members have all access.
-  std::optional<std::string> read_group;  ///< --read-group NAME: whose members read, without keys.
+  std::optional<std::string> user;        ///< --user NAME: the user to become once everything is open.
+  std::optional<std::string> group;       ///< --group NAME: members have full access.
+  std::optional<std::string> read_group;  ///< --read-group NAME: members may read, without keys.
   std::optional<unsigned> clients;        ///< --max-clients N.
   std::optional<unsigned> user_clients;   ///< --max-user-clients N.
   std::optional<unsigned> sas;            ///< --max-sas N; no limit if not given.
-  std::optional<std::string> tun;         ///< --tun NAME; nullopt: SAs are kept, no packets are carried.
+  std::optional<std::string> tun;         ///< --tun NAME; nullopt: SAs are stored, but no packets are carried.
   std::optional<unsigned> workers;        ///< --workers N: packet threads; 1 if not given.
   std::optional<unsigned> mtu;            ///< --mtu BYTES of the links; 1500 if not given.
   std::optional<unsigned> mark;           ///< --mark N of protected packets; none if not given.
@@ -37,16 +37,16 @@ struct Options {
   bool json = false;                      ///< status --json.
 };
 
-/// The text of help, the manual page and the shells' completion for one option.
+/// The texts for one option in help, the manual page and the shells' completion.
 struct OptionText {
-  std::string_view name;     ///< With its dashes; more than one, separated by blanks: synonyms.
+  std::string_view name;     ///< With its dashes; synonyms are separated by blanks.
   std::string_view metavar;  ///< Empty: it takes no value.
   std::string help;          ///< Broken into lines by newlines, for help.
 };
 /// Every option, in the order of help.
 std::vector<OptionText> option_texts();
 
-/// Reads the words after the program's name. Error syntax: what is wrong and what is expected.
+/// Parses the words after the program's name. Error syntax: what is wrong and what is expected.
 Result<Options> parse_options(std::span<const std::string_view> words);
 
 /// The text of --help.

@@ -21,13 +21,13 @@ TEST(Options, AllAreOptional) {
   EXPECT_EQ(options.tun, std::nullopt);
 }
 
-TEST(Options, ValuesAreNamedInTwoWays) {
+TEST(Options, ValuesAreWrittenInTwoWays) {
   EXPECT_EQ(parse({"--socket", "/a"}).value().socket, "/a");
   EXPECT_EQ(parse({"--socket=/a=b"}).value().socket, "/a=b");
   EXPECT_EQ(parse({"--owner-only", "--socket", "--help", "--foreground"}).value().socket, "--help");
 }
 
-TEST(Options, ThoseOfPackets) {
+TEST(Options, ThoseForPacketsAreParsed) {
   const auto options = parse({"--tun=t0", "--workers", "4", "--mtu", "9000", "--mark=0x10", "--no-offload",
                               "--no-path-reports", "--user", "ipsecd"})
                            .value();
@@ -48,7 +48,7 @@ TEST(Options, ThoseOfPackets) {
   EXPECT_TRUE(others.mss_clamp);
 }
 
-TEST(Options, ThoseOfClients) {
+TEST(Options, ThoseForClientsAreParsed) {
   const auto options = parse({"--group", "a", "--read-group=b", "--max-clients", "10000", "--max-user-clients=2",
                               "--max-sas", "1000000"})
                            .value();
@@ -59,7 +59,7 @@ TEST(Options, ThoseOfClients) {
   EXPECT_EQ(options.sas, 1000000u);
 }
 
-TEST(Options, HelpVersionAndStatus) {
+TEST(Options, HelpVersionAndStatusAreParsed) {
   EXPECT_EQ(parse({"--help"}).value().what, Options::Do::help);
   EXPECT_EQ(parse({"-h"}).value().what, Options::Do::help);
   EXPECT_EQ(parse({"--version"}).value().what, Options::Do::version);
@@ -79,17 +79,17 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--tun", "t", "--mtu", "1279"}), "--mtu needs a number from 1280 to 65535");
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "4294967296"}), "--mark needs a number from 1 to 4294967295");
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "1x"}), "--mark needs a number from 1 to 4294967295");
-  EXPECT_EQ(error_of({"--workers", "2"}), "--workers is about packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--no-offload"}), "--no-offload is about packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--mss-clamp"}), "--mss-clamp is about packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--workers", "2"}), "--workers affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--no-offload"}), "--no-offload affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--mss-clamp"}), "--mss-clamp affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors affects only packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");
-  EXPECT_EQ(error_of({"--nat-follow"}), "--nat-follow is about packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike is about packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports is about packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--nat-follow"}), "--nat-follow affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports affects only packets: it needs --tun NAME");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
-  EXPECT_EQ(error_of({"--json"}), "--json goes with status");
+  EXPECT_EQ(error_of({"--json"}), "--json is only for status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help", "--", "-hV", "-Vh"})
     EXPECT_EQ(error_of({word}), "Unknown word '" + word + "'; `ipsecd --help` lists the options");
   EXPECT_EQ(error_of({"--", "--json"}), "Unknown word '--'; `ipsecd --help` lists the options");
@@ -97,7 +97,7 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--socket=/a", "status"}), "Unknown word 'status'; `ipsecd --help` lists the options");
 }
 
-TEST(Options, HelpNamesEveryWordAndStatus) {
+TEST(Options, HelpListsEveryOptionAndStatus) {
   for (const std::string_view word :
        {"--socket PATH", "--user NAME", "--tun NAME", "--workers N", "--mtu BYTES", "--mark N", "--owner-only",
         "--foreground", "--help", "--version", "ipsecd status", "Exit status"})

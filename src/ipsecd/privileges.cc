@@ -25,8 +25,8 @@ Result<void> become(const std::string& user) {
   return {};
 }
 
-// What is not there, as in a container, cannot be kept. A sanitizer's report of leaks looks into a process that hides
-// its memory.
+// Capabilities that are missing, as in a container, cannot be kept. A sanitizer's leak report inspects a process that
+// hides its memory.
 void keep_two_capabilities() {
   if (::geteuid() != 0) return;
   std::vector<unsigned> kept;

@@ -1,5 +1,5 @@
 #pragma once
-/// Log lines that strangers can cause at will: of each kind one a second, and then how many there were.
+/// Log lines that strangers can cause at will: one per second of each kind, then the number of suppressed ones.
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -13,9 +13,9 @@ namespace ipseckey::ipsecd {
 class RationedLog {
  public:
   enum class Kind : std::uint8_t {
-    stranger,  ///< Who is not served at all.
-    crowd,     ///< Who is one too many.
-    failure,   ///< What the system refuses when a client comes.
+    stranger,  ///< Clients that are not served at all.
+    crowd,     ///< Clients beyond a limit.
+    failure,   ///< Errors of the system when a client connects.
   };
   static constexpr std::size_t kKinds = 3;
   static constexpr std::chrono::seconds kPause{1};
@@ -24,19 +24,19 @@ class RationedLog {
 
   explicit RationedLog(Log log) : log_(std::move(log)) {}
 
-  /// Logs the line at once if it is the first of its kind for a second; else it waits for settle(), and only the last
-  /// one that waits is kept. `now` is of the steady clock.
+  /// Logs the line at once if it is the first of its kind for a second; otherwise it waits for settle(), and only the
+  /// latest waiting line is kept. `now` is from the steady clock.
   void say(Kind kind, std::string line, std::chrono::nanoseconds now);
-  /// Logs what has waited for its second: the last line of its kind and the number of those that were left out.
+  /// Logs the lines whose second has passed: the latest of each kind and the number of those left out.
   void settle(std::chrono::nanoseconds now);
-  /// When settle() has something to do; nullopt: never.
+  /// When settle() must be called; nullopt: never.
   std::optional<std::chrono::nanoseconds> deadline() const;
 
  private:
   struct Waiting {
-    std::optional<std::chrono::nanoseconds> logged;  // When one of the kind was logged last.
+    std::optional<std::chrono::nanoseconds> logged;  // When a line of the kind was last logged.
     std::string last;
-    std::uint64_t count = 0;  // That wait.
+    std::uint64_t count = 0;  // The number of waiting lines.
   };
 
   Log log_;

@@ -19,7 +19,7 @@ struct RationedLogTest : ::testing::Test {
   std::vector<std::string> heard() { return std::exchange(lines, {}); }
 };
 
-TEST_F(RationedLogTest, TheFirstIsLoggedAtOnceAndTheRestCountedUpToTheSecond) {
+TEST_F(RationedLogTest, TheFirstIsLoggedAtOnceAndTheRestAreCountedForASecond) {
   for (int i = 0; i < 14'155; ++i) log.say(Kind::stranger, "stranger " + std::to_string(i), 5s + i * 10us);
   EXPECT_THAT(heard(), ElementsAre("stranger 0"));
   EXPECT_EQ(log.deadline(), 6s);
@@ -32,7 +32,7 @@ TEST_F(RationedLogTest, TheFirstIsLoggedAtOnceAndTheRestCountedUpToTheSecond) {
   EXPECT_THAT(heard(), IsEmpty());
 }
 
-TEST_F(RationedLogTest, WhatWaitsAloneIsTheLineItself) {
+TEST_F(RationedLogTest, ASingleWaitingLineIsLoggedUnchanged) {
   log.say(Kind::crowd, "one", 5s);
   log.say(Kind::crowd, "two", 5s);
   log.settle(6s);
@@ -46,7 +46,7 @@ TEST_F(RationedLogTest, WhatWaitsAloneIsTheLineItself) {
   EXPECT_THAT(heard(), ElementsAre("four"));
 }
 
-TEST_F(RationedLogTest, OneKindDoesNotHoldUpAnother) {
+TEST_F(RationedLogTest, OneKindDoesNotDelayAnother) {
   log.say(Kind::stranger, "stranger", 5s);
   log.say(Kind::crowd, "crowd", 5s);
   log.say(Kind::failure, "failure", 5s);
@@ -58,8 +58,8 @@ TEST_F(RationedLogTest, OneKindDoesNotHoldUpAnother) {
   EXPECT_THAT(heard(), ElementsAre("stranger again", "failure again"));
 }
 
-// A flood that never ends: nothing is logged by say() while a line waits, however late settle() comes.
-TEST_F(RationedLogTest, AFloodIsALineASecond) {
+// An endless flood: say() logs nothing while a line waits, however late settle() is called.
+TEST_F(RationedLogTest, AFloodIsOneLinePerSecond) {
   std::size_t logged = 0;
   for (int i = 0; i < 10'000; ++i) {
     const auto now = 5s + i * 1ms;

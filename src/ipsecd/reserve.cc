@@ -11,7 +11,7 @@ namespace {
 constinit std::atomic<void*> held = nullptr;
 constinit std::atomic<unsigned> spent = 0;  // How often.
 constinit std::atomic<void (*)()> last = nullptr;
-constinit thread_local unsigned seen = 0;  // What this thread knows of `spent`.
+constinit thread_local unsigned seen = 0;  // This thread's last value of `spent`.
 
 void* map() {
   void* const p = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -38,7 +38,7 @@ void spend() {
     ::munmap(p, kSize);
     seen = ++spent;
   } else if (const unsigned now = spent; seen != now) {
-    seen = now;  // Another thread has spent it meanwhile: there may be memory.
+    seen = now;  // Another thread has spent it meanwhile: there may be memory now.
   } else {
     last.load()();
   }

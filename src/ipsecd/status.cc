@@ -19,7 +19,7 @@ struct Direction {
 };
 constexpr std::array kDirections = {Direction{"out", &Traffic::outbound}, Direction{"in", &Traffic::inbound}};
 
-// Calls f(cause, packets) for each cause that has dropped any, or for all.
+// Calls f(cause, packets) for each cause that has dropped packets, or for all.
 template <class F>
 void each_drop(const Totals& totals, bool all, F f) {
   for (std::size_t i = 1; i < kCauses; ++i)
@@ -51,12 +51,12 @@ std::string status_text(const Status& s) {
                      s.traffic->workers == 1 ? "" : "s");
   if (const std::uint64_t times = s.traffic->device_made_again; times > 0)
     out +=
-        fmt::format("  The device was gone and has been created again {}: addresses and routes from before are lost.\n",
+        fmt::format("  The device disappeared and was created again {}: its earlier addresses and routes are lost.\n",
                     times == 1 ? "once" : fmt::format("{} times", times));
   for (const std::uint16_t port : s.traffic->busy_ports)
-    out += fmt::format("  UDP port {} is another program's: what comes for SAs is taken beside it.\n", port);
+    out += fmt::format("  UDP port {} is used by another program: packets for SAs are received alongside it.\n", port);
   if (const std::uint64_t sent = s.traffic->keep_alives; sent > 0)
-    out += fmt::format("  {} keepalive{} sent, so that NATs do not forget silent SAs.\n", sent, sent == 1 ? "" : "s");
+    out += fmt::format("  {} keepalive{} sent to keep NAT mappings alive for idle SAs.\n", sent, sent == 1 ? "" : "s");
   for (const Direction& d : kDirections) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
@@ -95,17 +95,17 @@ std::string status_prometheus(const Status& s) {
   if (!s.traffic) return out;
   head("ipsecd_device_made_again_total", "counter", "How often the device disappeared and was created again.");
   out += fmt::format("ipsecd_device_made_again_total {}\n", s.traffic->device_made_again);
-  head("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that are another program's.");
+  head("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that another program uses.");
   out += fmt::format("ipsecd_busy_udp_ports {}\n", s.traffic->busy_ports.size());
-  head("ipsecd_keepalives_total", "counter", "What was sent to keep the mappings of NATs.");
+  head("ipsecd_keepalives_total", "counter", "Keepalives sent so that NAT mappings stay alive.");
   out += fmt::format("ipsecd_keepalives_total {}\n", s.traffic->keep_alives);
-  head("ipsecd_packets_total", "counter", "Packets that were protected (out) or let in (in).");
+  head("ipsecd_packets_total", "counter", "Packets protected (out) or accepted (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);
-  head("ipsecd_bytes_total", "counter", "Bytes of the packets inside.");
+  head("ipsecd_bytes_total", "counter", "Bytes of the inner packets.");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_bytes_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).bytes);
-  head("ipsecd_dropped_packets_total", "counter", "Packets that were dropped, by cause.");
+  head("ipsecd_dropped_packets_total", "counter", "Packets dropped, by cause.");
   for (const Direction& d : kDirections)
     each_drop((*s.traffic).*d.totals, true, [&](Cause cause, std::uint64_t n) {
       out += fmt::format("ipsecd_dropped_packets_total{{direction=\"{}\",cause=\"{}\"}} {}\n", d.name,

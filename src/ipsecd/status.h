@@ -1,5 +1,5 @@
 #pragma once
-/// The status of ipsecd: as text for a person, as JSON, and in the format of Prometheus.
+/// The status of ipsecd: as text for people, as JSON, and in the Prometheus format.
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -14,9 +14,9 @@ namespace ipseckey::ipsecd {
 struct Traffic {
   std::string device;
   unsigned workers = 1;
-  std::uint64_t device_made_again = 0;         ///< How often, because it was gone.
-  std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that are another program's.
-  std::uint64_t keep_alives = 0;               ///< What was sent to keep the mappings of NATs.
+  std::uint64_t device_made_again = 0;         ///< How often it was created again because it disappeared.
+  std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that another program uses.
+  std::uint64_t keep_alives = 0;               ///< Keepalives sent so that NAT mappings stay alive.
   traffic::Totals outbound, inbound;
 };
 
@@ -24,17 +24,17 @@ struct Status {
   std::string socket;  ///< Where PF_KEY is served.
   std::size_t sas = 0;
   std::size_t clients = 0;
-  std::optional<Traffic> traffic;  ///< nullopt: SAs are kept, no packets are carried.
+  std::optional<Traffic> traffic;  ///< nullopt: SAs are stored, but no packets are carried.
 };
 
 std::string status_text(const Status& status);
-/// One line; doc/reference/dataplane.md has its members.
+/// One line; doc/reference/dataplane.md describes its members.
 std::string status_json(const Status& status);
-/// The text format 0.0.4: counters by direction, and of drops by cause.
+/// The text format 0.0.4: counters by direction, and drops by cause.
 std::string status_prometheus(const Status& status);
 
-/// The answer to the first line that a client of the status socket sends: "text", "json", or an HTTP GET of any path,
-/// which gets Prometheus' text. Anything else: one line that says so.
+/// The answer to a status client's first line: "text", "json", or an HTTP GET of any path, which gets Prometheus' text.
+/// Anything else: one line that names these.
 std::string status_reply(std::string_view line, const Status& status);
 
 }  // namespace ipseckey::ipsecd

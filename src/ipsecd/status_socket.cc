@@ -19,10 +19,10 @@ namespace {
 constexpr std::size_t kLongestLine = 4096;
 constexpr int kPatience = 5'000;  // Milliseconds that a client waits for the answer.
 
-// Whom it does not serve it leaves without a word.
+// ipsecd closes the connection of clients that it does not serve without an answer.
 std::unexpected<Error> cannot_ask(const std::string& path, int error) {
   if (error == EPIPE || error == ECONNRESET)
-    return fail(Errc::denied, fmt::format("{} answers only root, the user whom it runs as and the groups that it was "
+    return fail(Errc::denied, fmt::format("{} answers only root, ipsecd's own user and the groups that it was "
                                           "given",
                                           path));
   return fail(Errc::io, fmt::format("cannot ask {}: {}", path, errno_text(error)));
@@ -79,7 +79,7 @@ bool StatusSocket::serve(Client& client) {
   if (newline == std::string::npos) return got > 0 && client.asked.size() < kLongestLine;
   std::string line = client.asked.substr(0, newline);
   if (line.ends_with('\r')) line.pop_back();
-  // A few kilobytes fit into a fresh socket; who does not take them gets no more.
+  // A few kilobytes fit into a new socket's buffer; a client that does not read them gets no more.
   const std::string reply = status_reply(line, ask_());
   ::send(client.fd.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   return false;

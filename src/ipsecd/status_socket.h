@@ -1,5 +1,5 @@
 #pragma once
-/// The Unix stream socket on which ipsecd tells its status: one line is asked, one answer comes, the end.
+/// The Unix stream socket on which ipsecd reports its status: one request line, one answer, then it closes.
 #include <systemd/sd-event.h>
 
 #include <functional>
@@ -16,12 +16,12 @@ namespace ipseckey::ipsecd {
 
 class StatusSocket {
  public:
-  static constexpr std::size_t kClients = 32;  ///< At once; more push out the oldest.
+  static constexpr std::size_t kClients = 32;  ///< At the same time; further clients replace the oldest.
 
   using Ask = std::function<Status()>;
 
-  /// Serves `path` in the loop, to those whom the policy lets read. The socket is made as Listener::at() makes one.
-  /// Errors: the same.
+  /// Serves `path` in the loop, for clients that the policy lets read. The socket is created like that of
+  /// Listener::at(), with the same errors.
   static Result<std::unique_ptr<StatusSocket>> make(const std::string& path, sd_event* loop, Ask ask,
                                                     const Policy& policy = {});
   ~StatusSocket();
@@ -37,7 +37,7 @@ class StatusSocket {
 
   StatusSocket(Listener listener, sd_event* loop, Ask ask, const Policy& policy);
   void admit();
-  /// False: done with the client.
+  /// False: the client is done.
   bool serve(Client& client);
 
   Listener listener_;
@@ -51,7 +51,7 @@ class StatusSocket {
 /// Asks the ipsecd behind a status socket. `how`: "text" or "json". Errors: unreachable, denied, timeout, io.
 Result<std::string> ask_status(const std::string& path, std::string_view how);
 
-/// The status socket that goes with a PF_KEY socket: PATH.status.
+/// The path of the status socket beside a PF_KEY socket: PATH.status.
 inline std::string status_path(const std::string& pfkey_path) { return pfkey_path + ".status"; }
 
 }  // namespace ipseckey::ipsecd

@@ -43,45 +43,46 @@ TEST(Status, AsJson) {
                                  "\n");
 }
 
-TEST(Status, ADeviceThatWasCreatedAgain) {
+TEST(Status, ShowsThatTheDeviceWasCreatedAgain) {
   Status s = busy();
   s.traffic->device_made_again = 1;
   EXPECT_THAT(
       status_text(s),
       ::testing::HasSubstr("Packets through ipsec0, 2 threads:\n"
-                           "  The device was gone and has been created again once: addresses and routes from before "
+                           "  The device disappeared and was created again once: its earlier addresses and routes "
                            "are lost.\n"
                            "  out  10 packets"));
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_device_made_again_total 1\n"));
   s.traffic->device_made_again = 3;
-  EXPECT_THAT(status_text(s), ::testing::HasSubstr("created again 3 times: addresses"));
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("created again 3 times: its earlier addresses"));
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"device_made_again":3,"out":)"));
 }
 
-TEST(Status, PortsOfOtherPrograms) {
+TEST(Status, ShowsPortsOfOtherPrograms) {
   Status s = busy();
   s.traffic->busy_ports = {4500, 4501};
-  EXPECT_THAT(status_text(s),
-              ::testing::HasSubstr("  UDP port 4500 is another program's: what comes for SAs is taken beside it.\n"
-                                   "  UDP port 4501 is another program's: what comes for SAs is taken beside it.\n"
-                                   "  out  10 packets"));
+  EXPECT_THAT(
+      status_text(s),
+      ::testing::HasSubstr("  UDP port 4500 is used by another program: packets for SAs are received alongside it.\n"
+                           "  UDP port 4501 is used by another program: packets for SAs are received alongside it.\n"
+                           "  out  10 packets"));
   EXPECT_THAT(status_json(s),
               ::testing::HasSubstr(R"("threads":2,"busy_udp_ports":[{"port":4500},{"port":4501}],"out":)"));
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_busy_udp_ports 2\n"));
 }
 
-TEST(Status, KeepalivesThatWereSent) {
+TEST(Status, ShowsSentKeepalives) {
   Status s = busy();
   s.traffic->keep_alives = 1;
-  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  1 keepalive sent, so that NATs do not forget silent SAs.\n"
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  1 keepalive sent to keep NAT mappings alive for idle SAs.\n"
                                                    "  out  10 packets"));
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"keepalives":1,"out":)"));
   s.traffic->keep_alives = 7;
-  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  7 keepalives sent, so"));
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  7 keepalives sent to"));
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_keepalives_total 7\n"));
 }
 
-TEST(Status, AsPrometheusHasIt) {
+TEST(Status, AsPrometheusText) {
   const std::string text = status_prometheus(busy());
   EXPECT_TRUE(
       text.starts_with("# HELP ipsecd_sas Security associations in the database.\n"
@@ -93,18 +94,18 @@ TEST(Status, AsPrometheusHasIt) {
                        "# HELP ipsecd_device_made_again_total How often the device disappeared and was created again.\n"
                        "# TYPE ipsecd_device_made_again_total counter\n"
                        "ipsecd_device_made_again_total 0\n"
-                       "# HELP ipsecd_busy_udp_ports UDP ports of SAs that are another program's.\n"
+                       "# HELP ipsecd_busy_udp_ports UDP ports of SAs that another program uses.\n"
                        "# TYPE ipsecd_busy_udp_ports gauge\n"
                        "ipsecd_busy_udp_ports 0\n"
-                       "# HELP ipsecd_keepalives_total What was sent to keep the mappings of NATs.\n"
+                       "# HELP ipsecd_keepalives_total Keepalives sent so that NAT mappings stay alive.\n"
                        "# TYPE ipsecd_keepalives_total counter\n"
                        "ipsecd_keepalives_total 0\n"
-                       "# HELP ipsecd_packets_total Packets that were protected (out) or let in (in).\n"
+                       "# HELP ipsecd_packets_total Packets protected (out) or accepted (in).\n"
                        "# TYPE ipsecd_packets_total counter\n"
                        "ipsecd_packets_total{direction=\"out\"} 10\n"
                        "ipsecd_packets_total{direction=\"in\"} 4\n"));
   EXPECT_THAT(text, ::testing::HasSubstr("ipsecd_dropped_packets_total{direction=\"in\",cause=\"corrupt\"} 1\n"));
-  // Counters that are 0 are there from the start, else a first drop would be no increase.
+  // Counters that are 0 exist from the start; otherwise a first drop would not be an increase.
   EXPECT_THAT(text, ::testing::HasSubstr("ipsecd_dropped_packets_total{direction=\"in\",cause=\"replayed\"} 0\n"));
 }
 
@@ -116,11 +117,11 @@ TEST(Status, IsServedOnASocket) {
                                                   "No packets are carried: ipsecd was started without --tun.\n");
   EXPECT_THAT(ask_status(path, "GET /metrics HTTP/1.1\r").value(), ::testing::StartsWith("HTTP/1.0 200 OK\r\n"));
   EXPECT_EQ(ask_status(path, "keys").value(), "expected text, json or an HTTP GET\n");
-  // A line without end gets no answer, and no memory either.
+  // A line without an end gets no answer, and is not buffered without limit.
   EXPECT_EQ(ask_status(path, std::string(5000, 'x')).value_or(""), "");
 }
 
-TEST(Status, NobodyThereIsAnError) {
+TEST(Status, NoDaemonIsAnError) {
   const auto asked = ask_status("/nonexistent/status", "text");
   ASSERT_FALSE(asked);
   EXPECT_EQ(asked.error().text, "no ipsecd answers at /nonexistent/status: No such file or directory");

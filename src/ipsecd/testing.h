@@ -1,5 +1,5 @@
 #pragma once
-/// An ipsecd inside the test: the whole daemon but its main(), on a thread of its own.
+/// An ipsecd inside the test: the whole daemon except main(), on a thread of its own.
 #include <memory>
 #include <mutex>
 #include <string>

@@ -56,7 +56,7 @@ std::optional<Refusal> KernelCheck::judge_add(Message& m, std::string& remark) {
   return xfrm::meaning(m, lack->error, lack->text, lack->type);
 }
 
-// Of an SA that is not in the file nothing is known.
+// Nothing is known about an SA that is not in the file.
 std::optional<Refusal> KernelCheck::judge_update(const Message& m, std::string& remark) {
   if (auto wrong = xfrm::wrong_name(m)) return wrong;
   Message get = m.header();

@@ -1,6 +1,6 @@
 #pragma once
-/// The SADB of a check for the kernel: an engine holds what it is given, and what the kernel's backend would refuse is
-/// refused here, in the same words.
+/// The SADB for checking a file against the kernel (`-c`): an engine holds the SAs of the file, and whatever the
+/// kernel's backend would refuse is refused here with the same message.
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,13 +13,13 @@
 
 namespace ipseckey::kernel {
 
-/// An engine with these options, held to the kernel's rules. It holds all that it is given, because an UPDATE is judged
-/// by what the SA has.
+/// An engine with these options that applies the kernel's rules. It holds every SA of the file, because an UPDATE is
+/// checked against its SA.
 std::unique_ptr<backend::Backend> open_check(engine::Options options, std::function<Instant()> clock, XfrmWorld world);
 
 class KernelCheck : public backend::Backend {
  public:
-  /// `engine` judges what is the same for all, and holds the SAs; of `world` nothing is changed.
+  /// `engine` applies the common rules and holds the SAs; `world` is only read.
   KernelCheck(std::unique_ptr<backend::Backend> engine, XfrmWorld world)
       : engine_(std::move(engine)), world_(std::move(world)) {}
 

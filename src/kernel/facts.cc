@@ -1,8 +1,7 @@
-// What the files of the machine say about its kernel, without asking it:
+// What the machine's files reveal about its kernel, without a request to the kernel:
 // 1. KernelFiles reads /proc, /sys and /lib/modules, below another root in tests.
-// 2. module_presence() looks for a module: loaded, built in, loadable.
-// 3. algorithm_presence() takes an algorithm's name apart and looks for each part in /proc/crypto and the modules'
-//    aliases.
+// 2. module_presence() finds a module: loaded, built in, loadable.
+// 3. algorithm_presence() splits an algorithm's name and finds each part in /proc/crypto and the modules' aliases.
 // 4. Lockdown, labels, this user's rights and the error counters are each a file of their own.
 // 5. counter_meaning() has a row for each counter of XFRM.
 #include "kernel/facts.h"
@@ -32,12 +31,12 @@ std::string module_of(std::string_view line) {
   return plain(line.substr(0, line.find(".ko")));
 }
 
-// One word of an algorithm's name, as a module's alias has it: "crypto-gcm".
+// One word of an algorithm's name, as in a module's alias: "crypto-gcm".
 Presence part_presence(const KernelFiles& files, const std::string& part) {
   const std::string alias = "crypto-" + part;
   for (const std::string& line : files.lines("/proc/crypto"))
     if (line.starts_with("name") && line.ends_with(": " + part)) return Presence::there;
-  // modules.builtin.modinfo has strings that end in NUL: "gcm.alias=crypto-gcm".
+  // modules.builtin.modinfo contains strings that end in NUL: "gcm.alias=crypto-gcm".
   for (const std::string& text : files.lines(files.module_file("modules.builtin.modinfo")))
     if (text.find(fmt::format(".alias={}{}", alias, '\0')) != std::string::npos) return Presence::there;
   for (const std::string& line : files.lines(files.module_file("modules.alias")))
@@ -105,7 +104,7 @@ std::string type_module(pfkey::SaType type, Family family) {
   return fmt::format("{}{}", type == pfkey::SaType::esp ? "esp" : "ah", family == Family::v4 ? 4 : 6);
 }
 
-// "none [integrity] confidentiality": the one in brackets holds.
+// "none [integrity] confidentiality": the one in brackets is active.
 std::string lockdown_of(const KernelFiles& files) {
   const std::string line = files.first_line("/sys/kernel/security/lockdown");
   const auto open = line.find('['), close = line.find(']');
@@ -146,41 +145,41 @@ std::string_view counter_meaning(std::string_view name) {
   struct Row {
     std::string_view name, meaning;
   };
-  // Documentation/networking/xfrm_proc.rst of the kernel, and what brings it about.
+  // From the kernel's Documentation/networking/xfrm_proc.rst, with the usual cause.
   static constexpr std::array kRows = {
-      Row{"XfrmInError", "failed in a way that no other counter has"},
-      Row{"XfrmInBufferError", "no buffer was left"},
-      Row{"XfrmInHdrError", "the header makes no sense"},
+      Row{"XfrmInError", "failed for a reason without a counter of its own"},
+      Row{"XfrmInBufferError", "no buffer was available"},
+      Row{"XfrmInHdrError", "the header is invalid"},
       Row{"XfrmInNoStates", "no SA has this SPI and destination"},
       Row{"XfrmInStateProtoError",
           "wrong ICV or padding: the two ends have different keys, algorithms or ICV lengths (icv)"},
-      Row{"XfrmInStateModeError", "transport mode came where tunnel mode is wanted, or the other way round"},
+      Row{"XfrmInStateModeError", "in transport mode where tunnel mode is expected, or the reverse"},
       Row{"XfrmInStateSeqError", "replayed, or older than the replay window"},
       Row{"XfrmInStateExpired", "the SA had expired"},
       Row{"XfrmInStateMismatch", "one end encapsulates in UDP (encap udp) and the other does not"},
       Row{"XfrmInStateInvalid", "the SA is larval or dead"},
-      Row{"XfrmInTmplMismatch", "protected by another SA than the policy wants: compare reqid, mode, addresses"},
-      Row{"XfrmInNoPols", "no policy lets them in, so they should come without IPsec"},
+      Row{"XfrmInTmplMismatch", "protected by an SA other than the policy requires: compare reqid, mode, addresses"},
+      Row{"XfrmInNoPols", "their SA is valid, but no policy allows them: add one for this direction"},
       Row{"XfrmInPolBlock", "a policy blocks them"},
-      Row{"XfrmInPolError", "the policy is broken"},
+      Row{"XfrmInPolError", "the policy is invalid"},
       Row{"XfrmInStateDirError", "the SA is for sending"},
-      Row{"XfrmInIptfsError", "IP-TFS made no sense"},
-      Row{"XfrmFwdHdrError", "the header of a packet to be forwarded makes no sense"},
-      Row{"XfrmOutError", "failed in a way that no other counter has"},
-      Row{"XfrmOutBundleGenError", "the SAs of the policy cannot be put together"},
-      Row{"XfrmOutBundleCheckError", "the SAs of the policy went away"},
-      Row{"XfrmOutNoStates", "a policy wants an SA that is not there"},
+      Row{"XfrmInIptfsError", "the IP-TFS payload is invalid"},
+      Row{"XfrmFwdHdrError", "the header of a packet to forward is invalid"},
+      Row{"XfrmOutError", "failed for a reason without a counter of its own"},
+      Row{"XfrmOutBundleGenError", "the SAs of the policy cannot be combined"},
+      Row{"XfrmOutBundleCheckError", "the SAs of the policy have disappeared"},
+      Row{"XfrmOutNoStates", "a policy requires an SA that does not exist"},
       Row{"XfrmOutStateProtoError", "encryption failed"},
-      Row{"XfrmOutStateModeError", "the packet does not fit the mode, such as too large for the tunnel"},
+      Row{"XfrmOutStateModeError", "the packet does not fit the mode; for example, it is too large for the tunnel"},
       Row{"XfrmOutStateSeqError", "the sequence numbers are used up: the SA must be replaced"},
       Row{"XfrmOutStateExpired", "the SA had expired"},
       Row{"XfrmOutPolBlock", "a policy blocks them"},
       Row{"XfrmOutPolDead", "the policy was being deleted"},
-      Row{"XfrmOutPolError", "the policy is broken"},
+      Row{"XfrmOutPolError", "the policy is invalid"},
       Row{"XfrmOutStateInvalid", "the SA is larval or dead"},
       Row{"XfrmOutStateDirError", "the SA is for receiving"},
       Row{"XfrmOutNoQueueSpace", "the queue was full"},
-      Row{"XfrmAcquireError", "an SA was wanted and nobody listened"},
+      Row{"XfrmAcquireError", "an SA was requested, but no key manager was listening"},
   };
   const auto row = std::ranges::find(kRows, name, &Row::name);
   return row == kRows.end() ? std::string_view() : row->meaning;

@@ -1,5 +1,5 @@
 #pragma once
-/// What this machine's files tell of its kernel's IPsec, without asking the kernel anything.
+/// What this machine's files reveal about its kernel's IPsec, without a request to the kernel.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -11,11 +11,11 @@
 
 namespace ipseckey::kernel {
 
-/// Whether something of the kernel can be used. In the order of what is worse.
+/// Whether a feature of the kernel can be used. Ordered from best to worst.
 enum class Presence : std::uint8_t {
-  there,     ///< Built in, loaded, or tried out.
+  there,     ///< Built in, loaded, or tested.
   loadable,  ///< Its module can be loaded.
-  unknown,   ///< Not seen, on a machine that does not say what its kernel is made of.
+  unknown,   ///< Not found, on a machine that does not list its kernel's parts.
   missing,
 };
 
@@ -42,25 +42,25 @@ class KernelFiles {
 /// A module by its name, `_` and `-` alike.
 Presence module_presence(const KernelFiles& files, std::string_view name);
 
-/// An algorithm by its name in the crypto API: it is there under that name, or each part of it can be loaded.
+/// An algorithm by its name in the crypto API: present under that name, or each of its parts can be loaded.
 Presence algorithm_presence(const KernelFiles& files, std::string_view kernel_name);
 
-/// The name of the module that is ESP or AH over a family: "esp4".
+/// The name of the module for ESP or AH over a family: "esp4".
 std::string type_module(pfkey::SaType type, Family family);
 
-/// "none", "integrity", "confidentiality", or "" where the kernel has no lockdown or does not show it.
+/// "none", "integrity", "confidentiality", or "" if the kernel has no lockdown or does not show it.
 std::string lockdown_of(const KernelFiles& files);
 
-/// Whether the kernel's security module is SELinux, so that SAs can have labels.
+/// Whether the kernel's security module is SELinux, which is necessary for labels.
 bool has_labels(const KernelFiles& files);
 
 /// Whether this process has CAP_NET_ADMIN.
 bool may_change_sas(const KernelFiles& files);
 
-/// The error counters of /proc/net/xfrm_stat, in its order; none if this kernel does not count.
+/// The error counters of /proc/net/xfrm_stat, in file order; empty if this kernel has no counters.
 std::vector<std::pair<std::string, std::uint64_t>> error_counters(const KernelFiles& files);
 
-/// What a counter of /proc/net/xfrm_stat means, in a clause; "" for one that this program does not know.
+/// What a counter of /proc/net/xfrm_stat means, as a clause; "" for an unknown counter.
 std::string_view counter_meaning(std::string_view name);
 
 }  // namespace ipseckey::kernel

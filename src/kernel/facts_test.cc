@@ -12,7 +12,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::Pair;
 
-// A machine in a folder.
+// A machine's files in a folder.
 class Machine {
  public:
   Machine& file(const std::string& path, std::string_view content) {
@@ -41,7 +41,7 @@ void with_modules(Machine& m) {
          std::string_view("hmac.alias=crypto-hmac\0hmac.license=GPL\0", 40));
 }
 
-TEST(KernelFacts, ModulesAreLoadedBuiltInLoadableOrMissing) {
+TEST(KernelFacts, AModuleIsLoadedBuiltInLoadableOrMissing) {
   Machine machine;
   with_modules(machine);
   EXPECT_EQ(module_presence(machine.files(), "esp4"), Presence::there);
@@ -52,7 +52,7 @@ TEST(KernelFacts, ModulesAreLoadedBuiltInLoadableOrMissing) {
   EXPECT_EQ(module_presence(Machine().files(), "ah4"), Presence::unknown);
 }
 
-TEST(KernelFacts, AnAlgorithmIsAsGoodAsItsParts) {
+TEST(KernelFacts, AnAlgorithmIsAsAvailableAsItsParts) {
   Machine machine;
   with_modules(machine);
   EXPECT_EQ(algorithm_presence(machine.files(), "cbc(aes)"), Presence::there);
@@ -72,7 +72,7 @@ TEST(KernelFacts, LockdownIsTheWordInBrackets) {
   }
 }
 
-TEST(KernelFacts, LabelsAreThereWithSelinux) {
+TEST(KernelFacts, LabelsNeedSelinux) {
   Machine machine;
   EXPECT_FALSE(has_labels(machine.files()));
   machine.file("/proc/filesystems", "nodev\tsysfs\n\text4\nnodev\tnoselinuxfs\n");
@@ -91,7 +91,7 @@ TEST(KernelFacts, CapNetAdminIsBit12) {
   }
 }
 
-TEST(KernelFacts, CountersComeInTheirOrder) {
+TEST(KernelFacts, CountersKeepTheFilesOrder) {
   Machine machine;
   machine.file("/proc/net/xfrm_stat", "XfrmInError             \t0\nXfrmInNoStates   18446744073709551615\nodd\n");
   EXPECT_THAT(error_counters(machine.files()), ElementsAre(Pair("XfrmInError", 0), Pair("XfrmInNoStates", UINT64_MAX)));

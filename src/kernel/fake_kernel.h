@@ -1,5 +1,5 @@
 #pragma once
-/// For tests: the kernel's end of a netlink socket, which says what it is told to say, wrong things too.
+/// For tests: the kernel's end of a netlink socket, which sends what the test prescribes, including wrong answers.
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
 #include <poll.h>
@@ -27,7 +27,7 @@ void append(Octets& out, const T& object) {
   std::memcpy(out.data() + at, &object, sizeof object);
 }
 
-/// Datagrams of netlink messages, put together one after another.
+/// Datagrams of netlink messages, composed one after another.
 class Datagram {
  public:
   Datagram& message(std::uint16_t type, std::uint16_t flags, std::uint32_t seq, Bytes payload) {
@@ -60,7 +60,7 @@ class Datagram {
   Octets octets_;
 };
 
-/// A pair of sockets. What is said before it is asked waits; a client's requests are numbered from 1.
+/// A pair of sockets. Answers that are sent before a request wait; a client's requests are numbered from 1.
 class Peer {
  public:
   Peer() {
@@ -73,7 +73,7 @@ class Peer {
     if (fds_[0] >= 0) ::close(fds_[0]);
   }
 
-  /// The other end; once.
+  /// Returns the other end; call it once.
   Netlink client(std::chrono::milliseconds patience = std::chrono::milliseconds(200)) {
     return Netlink(std::exchange(fds_[0], -1), patience);
   }
@@ -92,14 +92,14 @@ class Peer {
   int fds_[2] = {-1, -1};
 };
 
-/// A request as it came.
+/// A request as it was received.
 struct Request {
   std::uint16_t type = 0, flags = 0;
   std::uint32_t seq = 0;
   Octets payload;
 };
 
-/// A peer that answers each datagram of requests when it comes, until its client is gone.
+/// A peer that answers each datagram of requests on arrival, until its client has closed the socket.
 class FakeKernel {
  public:
   using Answer = std::function<void(const std::vector<Request>& requests, Peer& peer)>;
@@ -107,7 +107,7 @@ class FakeKernel {
   explicit FakeKernel(Answer answer) : thread_([this, answer = std::move(answer)] { serve(answer); }) {}
   FakeKernel(const FakeKernel&) = delete;
   FakeKernel& operator=(const FakeKernel&) = delete;
-  /// After the client.
+  /// Call after the client has closed.
   ~FakeKernel() { thread_.join(); }
 
   Netlink client() { return peer_.client(std::chrono::seconds(20)); }

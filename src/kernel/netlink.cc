@@ -1,11 +1,11 @@
 // How requests go to the kernel:
-// 1. A NetlinkBatch has requests one after another in one buffer; number() gives them consecutive numbers.
-// 2. take() reads what is there and ignores what another process sent. receive() waits for it, but not for ever.
+// 1. A NetlinkBatch holds requests one after another in one buffer; number() numbers them consecutively.
+// 2. take() reads what has arrived and ignores messages from other processes. receive() waits for it, with a deadline.
 // 3. exchange() sends a batch in slices and reads until each request of a slice has its verdict. An answer has the
-//    number of its request. If answers are lost, those that are left are read, and then the call fails.
-// 4. dump() collects the whole list before it passes it on. A list that changed meanwhile is requested again.
-// 5. hear() reads events. It reports a loss by its result, so that the listener can begin again.
-// 6. What was sent or received may have keys, and is wiped.
+//    number of its request. If answers are lost, the remaining ones are read, and then the call fails.
+// 4. dump() collects the whole list before it passes it on. If the list changed in the meantime, it is requested again.
+// 5. hear() reads events. Its result reports a loss, so that the listener can start again.
+// 6. Everything sent or received may contain keys, and is wiped.
 #include "kernel/netlink.h"
 
 #include <fmt/format.h>
@@ -30,11 +30,11 @@ namespace {
 
 constexpr int kReceiveBuffer = 8 << 20;       // Bytes: the verdicts of a whole batch, or a burst of events.
 constexpr std::size_t kDatagram = 256 << 10;  // Bytes; the kernel's own dumps come in pieces of 32 KB.
-constexpr std::size_t kTogether = 32;         // Datagrams that are received at once, of 8 KB at most.
+constexpr std::size_t kTogether = 32;         // Datagrams received in one call, of 8 KB at most.
 constexpr std::size_t kSendAtOnce = 128 << 10;
 constexpr int kDumpTries = 10;
 constexpr const char* kLost =
-    "answers of the kernel were lost (ENOBUFS): commands without one were perhaps carried out";
+    "answers from the kernel were lost (ENOBUFS): commands without one may have been carried out";
 
 std::string reason() { return fmt::format("{} (errno {})", errno_text(errno), errno); }
 
@@ -46,7 +46,7 @@ std::optional<T> peek(Bytes from) {
   return value;
 }
 
-// The kernel's verdict: an errno, then the request's header, all of the request unless it is capped, and attributes.
+// The kernel's verdict: an errno, then the request's header, the whole request unless it is capped, and attributes.
 std::optional<Netlink::Verdict> verdict_of(const NetlinkMessage& m) {
   const auto head = peek<nlmsgerr>(m.payload);
   if (!head) return std::nullopt;
@@ -67,7 +67,8 @@ std::optional<Netlink::Verdict> verdict_of(const NetlinkMessage& m) {
 }
 
 std::unexpected<Error> cut_short() {
-  return fail(Errc::malformed, "an answer of the kernel was cut short; what it said about the rest is not known");
+  return fail(Errc::malformed,
+              "an answer from the kernel was truncated; the results of the other commands in it are unknown");
 }
 
 }  // namespace
@@ -134,25 +135,25 @@ Result<Netlink> Netlink::open(int protocol, std::span<const unsigned> groups) {
     const bool missing = errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT;
     return fail(missing ? Errc::unsupported : Errc::io,
                 missing ? "this kernel has no XFRM netlink: module xfrm_user is missing; `modprobe xfrm_user`"
-                        : fmt::format("the kernel's netlink socket: {}", reason()));
+                        : fmt::format("cannot open the kernel's netlink socket: {}", reason()));
   }
   Netlink netlink(fd);
   const int on = 1;
-  // Old kernels know neither; then refusals come without a text, and with the whole request.
+  // Old kernels support neither option; their refusals have no text, and contain the whole request.
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
-  // A socket without a port of its own is taken for the sender of what the kernel tells all, and hears none of it.
+  // A socket without a port of its own counts as the sender of the kernel's broadcasts, and receives none of them.
   sockaddr_nl own{};
   own.nl_family = AF_NETLINK;
   if (::bind(fd, interface_cast<sockaddr>(&own), sizeof own) != 0)
-    return fail(Errc::io, fmt::format("the kernel's netlink socket: {}", reason()));
+    return fail(Errc::io, fmt::format("cannot open the kernel's netlink socket: {}", reason()));
   for (const unsigned group : groups)
     if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
       return fail(errno == EPERM ? Errc::denied : Errc::io,
-                  fmt::format("listening to the kernel: {}{}", reason(),
+                  fmt::format("cannot listen to the kernel: {}{}", reason(),
                               errno == EPERM ? "; it needs CAP_NET_ADMIN: run it as root" : ""));
   return netlink;
 }
@@ -162,12 +163,13 @@ Netlink::Netlink(int fd, std::chrono::milliseconds patience) : fd_(fd), patience
 Result<void> Netlink::send(Bytes messages) {
   while (::send(fd_.get(), messages.data(), messages.size(), MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
-    return fail(errno == EPERM ? Errc::denied : Errc::io, fmt::format("sending to the kernel: {}", reason()));
+    return fail(errno == EPERM ? Errc::denied : Errc::io, fmt::format("cannot send to the kernel: {}", reason()));
   }
   return {};
 }
 
-// A datagram's messages. The kernel's alone: any process may send one to a netlink socket.
+// The messages of a datagram from the kernel; datagrams from other senders are ignored, because any process may send to
+// a netlink socket.
 Result<void> Netlink::open_up(const msghdr& message, Bytes left, absl::FunctionRef<void(const NetlinkMessage&)> each) {
   const auto* const from = static_cast<const sockaddr_nl*>(message.msg_name);
   if (message.msg_namelen >= sizeof *from && from->nl_family == AF_NETLINK && from->nl_pid != 0) return {};
@@ -195,22 +197,23 @@ Result<Netlink::Came> Netlink::take(std::size_t at_most, absl::FunctionRef<void(
   const int got = ::recvmmsg(fd_.get(), messages.data(), static_cast<unsigned>(at_most), MSG_DONTWAIT, nullptr);
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return Came::nothing;
-    if (errno == ENOBUFS) return fail(Errc::exists, "");  // Told by its code to the callers: each has words for a loss.
-    return fail(Errc::io, fmt::format("reading from the kernel: {}", reason()));
+    // The callers recognise it by its code: each has its own words for a loss.
+    if (errno == ENOBUFS) return fail(Errc::exists, "");
+    return fail(Errc::io, fmt::format("cannot read from the kernel: {}", reason()));
   }
   Result<Came> came = got == 0 ? Came::nothing : Came::some;
   for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
     const MutableBytes datagram = in_.bytes().subspan(i * size, messages[i].msg_len);
-    const Result<void> opened = datagram.empty() ? fail(Errc::io, "the kernel's side of the netlink socket is gone")
+    const Result<void> opened = datagram.empty() ? fail(Errc::io, "the kernel closed the netlink socket")
                                                  : open_up(messages[i].msg_hdr, datagram, each);
-    if (!opened && came) came = std::unexpected(opened.error());  // What else has come is taken all the same.
+    if (!opened && came) came = std::unexpected(opened.error());  // Whatever else has arrived is still read.
     wipe(datagram);
   }
   return came;
 }
 
 Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each) {
-  std::optional<std::chrono::steady_clock::time_point> deadline;  // The clock is read when there is a wait.
+  std::optional<std::chrono::steady_clock::time_point> deadline;  // The clock is read only if there is a wait.
   while (true) {
     const auto came = take(at_most, each);
     if (!came) return std::unexpected(came.error());
@@ -225,7 +228,7 @@ Result<void> Netlink::receive(std::size_t at_most, absl::FunctionRef<void(const 
   }
 }
 
-// Some verdicts were lost, the others wait: they are known, at least.
+// Some verdicts were lost; the others can still be read.
 std::unexpected<Error> Netlink::after_loss(absl::FunctionRef<void(const NetlinkMessage&)> each) {
   for (Result<Came> came = Came::some; came && *came == Came::some;) came = take(kTogether, each);
   return fail(Errc::io, kLost);
@@ -240,7 +243,7 @@ Result<void> Netlink::exchange(NetlinkBatch& batch, Payload payload, Done done) 
   Result<void> wrong;
   const auto each = [&](const NetlinkMessage& m) {
     const std::uint32_t index = m.seq - first;
-    if (index >= decided.size() || decided[index]) return;  // A late answer to something older.
+    if (index >= decided.size() || decided[index]) return;  // A late answer to an earlier request.
     if (m.type != NLMSG_ERROR) return payload(index, m);
     const auto verdict = verdict_of(m);
     if (!verdict) {

@@ -1,6 +1,6 @@
 #pragma once
-/// Netlink: many requests to the kernel in one send, its answers joined to them by sequence number.
-/// What is inside the messages is nobody's business here. Framing: RFC 3549 section 2.3, netlink(7).
+/// Netlink: many requests to the kernel in one send, with their answers matched by sequence number.
+/// This code does not interpret the messages' contents. Framing: RFC 3549 section 2.3, netlink(7).
 #include <absl/functional/function_ref.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -19,35 +19,35 @@
 
 namespace ipseckey::kernel {
 
-/// One message as it came: its header, and what follows it.
+/// One received message: its header and its payload.
 struct NetlinkMessage {
   std::uint16_t type = 0, flags = 0;
   std::uint32_t seq = 0;
   Bytes payload;
 };
 
-/// Requests to be sent together. Holds keys; the memory is wiped when it is reused or let go of.
+/// Requests to be sent together. Contains keys; the memory is wiped before it is reused or released.
 class NetlinkBatch {
  public:
-  static constexpr std::size_t kRoom = 8192;  ///< Bytes that one message may take.
+  static constexpr std::size_t kRoom = 8192;  ///< The largest size of one message, in bytes.
 
   NetlinkBatch() = default;
 
-  /// Starts a message. NLM_F_REQUEST and NLM_F_ACK go without saying.
+  /// Starts a message. NLM_F_REQUEST and NLM_F_ACK are always set.
   void begin(std::uint16_t type, std::uint16_t flags = 0);
-  /// The fixed structure after the header.
+  /// Appends the fixed structure after the header.
   void body(Bytes fixed);
-  /// An attribute. Too many of them fail the message; ok() tells.
+  /// Appends an attribute. Too many of them invalidate the message; see ok().
   void attribute(std::uint16_t type, Bytes value);
-  /// Takes the last message back.
+  /// Removes the last message.
   void drop();
   void clear();
 
   bool ok() const { return ok_; }
   std::size_t count() const { return starts_.size(); }
   Bytes bytes() const { return buffer_.bytes().first(size_); }
-  /// The messages' bytes from `index` on, as many whole ones as fit `most` bytes (one at least), and how many those
-  /// are.
+  /// The bytes of the messages from `index` on: as many complete ones as fit in `most` bytes, at least one; and their
+  /// number.
   std::pair<Bytes, std::size_t> slice(std::size_t index, std::size_t most) const;
   /// Numbers the messages from `first` on.
   void number(std::uint32_t first);
@@ -66,47 +66,49 @@ class Netlink {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
-  /// What the kernel decided about a request.
+  /// The kernel's verdict on a request.
   struct Verdict {
-    int error = 0;     ///< errno; 0: done.
+    int error = 0;     ///< errno; 0: success.
     std::string text;  ///< Its extended error text, if it gave one.
   };
   using Payload = absl::FunctionRef<void(std::size_t index, const NetlinkMessage&)>;
   using Done = absl::FunctionRef<void(std::size_t index, const Verdict&)>;
   using Sink = absl::FunctionRef<void(const NetlinkMessage&)>;
 
-  /// A socket of a netlink protocol, which hears the groups. Errors: unsupported, denied, io.
+  /// A socket of a netlink protocol, subscribed to the groups. Errors: unsupported, denied, io.
   static Result<Netlink> open(int protocol, std::span<const unsigned> groups = {});
-  /// Takes over a connected datagram socket; tests have the kernel's part played at its other end.
+  /// Takes over a connected datagram socket; in tests, the other end plays the kernel.
   explicit Netlink(int fd, std::chrono::milliseconds patience = kPatience);
 
-  /// Sends the batch and gives what comes back: messages that answer, then the verdict, of each request by its index.
-  /// Errors (no verdict was given for the rest): timeout, malformed (an answer was cut short), io (answers were lost).
+  /// Sends the batch and passes on what is returned, by the index of the request: messages that answer, then the
+  /// verdict. Errors (the remaining requests get no verdict): timeout, malformed (an answer was truncated), io (answers
+  /// were lost).
   Result<void> exchange(NetlinkBatch& batch, Payload payload, Done done);
 
-  /// Sends the batch's one message, a dump, and gives its whole answer, message by message. One that the kernel marks
-  /// as interrupted is thrown away and asked for again. Errors as above, and io when it never comes to rest.
+  /// Sends the batch's only message, a dump, and passes on the whole answer, message by message. An answer that the
+  /// kernel marks as interrupted is discarded and requested again. Errors as above, and io if it is interrupted every
+  /// time.
   Result<Verdict> dump(NetlinkBatch& batch, absl::FunctionRef<void(const NetlinkMessage&)> each);
 
-  /// What hear() found.
+  /// The result of hear().
   enum class Heard : std::uint8_t {
     some,
     nothing,
-    lost,  ///< Messages were lost, unknown how many; the next hear() gives the rest.
+    lost,  ///< An unknown number of messages was lost; the next hear() returns the rest.
   };
-  /// Gives messages that have come already, some datagrams of them at most. Does not wait.
+  /// Passes on messages that have already arrived, at most some datagrams of them. Does not wait.
   Result<Heard> hear(Sink sink);
-  /// Gives all that have come already: nothing, or lost.
+  /// Passes on everything that has arrived. Returns nothing or lost.
   Result<Heard> hear_all(Sink sink);
 
-  /// For poll(): readable when hear() has something.
+  /// For poll(): readable if hear() would return something.
   int descriptor() const { return fd_.get(); }
 
  private:
   enum class Came : std::uint8_t { some, nothing };
 
   Result<void> send(Bytes messages);
-  /// Waits for datagrams, `at_most` of them share the buffer, and takes them apart.
+  /// Waits for datagrams, of which `at_most` share the buffer, and splits them into messages.
   Result<void> receive(std::size_t at_most, absl::FunctionRef<void(const NetlinkMessage&)> each);
   std::unexpected<Error> after_loss(absl::FunctionRef<void(const NetlinkMessage&)> each);
   static Result<void> open_up(const msghdr& message, Bytes left, absl::FunctionRef<void(const NetlinkMessage&)> each);

@@ -1,4 +1,4 @@
-// The socket to the kernel, with a peer in the kernel's place that does everything wrong which can go wrong.
+// The socket to the kernel, with a peer that plays the kernel and makes every mistake that is possible.
 #include "kernel/netlink.h"
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ NetlinkBatch requests(std::size_t count) {
 using Verdicts = std::vector<std::pair<std::size_t, std::string>>;
 
 struct Exchanged {
-  Verdicts verdicts;  // Of those that came, in their order.
+  Verdicts verdicts;  // Of those that arrived, in order.
   Result<void> done;
 };
 
@@ -50,7 +50,7 @@ Exchanged exchange(Netlink& netlink, std::size_t count) {
   return out;
 }
 
-TEST(Netlink, VerdictsFindTheirRequestsInAnyOrder) {
+TEST(Netlink, VerdictsMatchTheirRequestsInAnyOrder) {
   Peer peer;
   peer.say(Datagram().verdict(3, 0).verdict(1, EEXIST, "Already there"));
   peer.say(Datagram().verdict(2, EINVAL));
@@ -60,7 +60,7 @@ TEST(Netlink, VerdictsFindTheirRequestsInAnyOrder) {
   EXPECT_TRUE(out.done);
 }
 
-TEST(Netlink, AnswersToNobodyAreNoAnswers) {
+TEST(Netlink, AnswersToUnknownRequestsAreIgnored) {
   Peer peer;
   peer.say(Datagram().verdict(99, EPERM).verdict(0, EPERM).verdict(UINT32_MAX, EPERM));
   peer.say(Datagram().verdict(1, 0).verdict(1, EPERM).message(NLMSG_NOOP, 0, 1, {}).verdict(2, 0));
@@ -68,7 +68,7 @@ TEST(Netlink, AnswersToNobodyAreNoAnswers) {
   EXPECT_THAT(exchange(netlink, 2).verdicts, ElementsAre(Pair(0, "0"), Pair(1, "0")));
 }
 
-TEST(Netlink, ASecondBatchGoesOnWithTheNumbers) {
+TEST(Netlink, ASecondBatchContinuesTheNumbers) {
   Peer peer;
   Netlink netlink = peer.client();
   peer.say(Datagram().verdict(1, 0).verdict(2, 0));
@@ -77,7 +77,7 @@ TEST(Netlink, ASecondBatchGoesOnWithTheNumbers) {
   EXPECT_THAT(exchange(netlink, 2).verdicts, ElementsAre(Pair(0, "0"), Pair(1, "3")));
 }
 
-TEST(Netlink, SilenceIsATimeOutAndWhatCameBeforeCounts) {
+TEST(Netlink, SilenceIsATimeoutAndEarlierVerdictsCount) {
   Peer peer;
   peer.say(Datagram().verdict(2, 0));
   Netlink netlink = peer.client();
@@ -87,7 +87,7 @@ TEST(Netlink, SilenceIsATimeOutAndWhatCameBeforeCounts) {
   EXPECT_EQ(out.done.error().text, "the kernel does not answer");
 }
 
-TEST(Netlink, EveryTruncationOfAnAnswerIsAnErrorAndWhatCameBeforeCounts) {
+TEST(Netlink, EveryTruncatedAnswerIsAnErrorAndEarlierVerdictsCount) {
   for (std::size_t cut = 1; cut < sizeof(nlmsghdr) + sizeof(nlmsgerr); ++cut) {
     Peer peer;
     peer.say(Datagram().verdict(1, 0).verdict(2, 0), cut);
@@ -99,7 +99,7 @@ TEST(Netlink, EveryTruncationOfAnAnswerIsAnErrorAndWhatCameBeforeCounts) {
   }
 }
 
-TEST(Netlink, LengthsThatLieAreErrors) {
+TEST(Netlink, WrongLengthsAreErrors) {
   for (const std::uint32_t length : {0u, 15u, 37u, 4096u, UINT32_MAX}) {
     Octets octets = Datagram().verdict(1, 0).octets();
     std::memcpy(octets.data(), &length, sizeof length);
@@ -110,7 +110,7 @@ TEST(Netlink, LengthsThatLieAreErrors) {
   }
 }
 
-TEST(Netlink, EveryTruncationOfAnErrorTextIsReadWithoutHarm) {
+TEST(Netlink, EveryTruncatedErrorTextIsReadSafely) {
   const std::string text = "Requested type not found";
   const Octets whole = Datagram().verdict(1, EPROTONOSUPPORT, text).octets();
   const std::size_t end = sizeof(nlmsghdr) + sizeof(nlmsgerr) + sizeof(nlattr) + text.size() + 1;
@@ -125,22 +125,22 @@ TEST(Netlink, EveryTruncationOfAnErrorTextIsReadWithoutHarm) {
   }
 }
 
-TEST(Netlink, AnAnswerLargerThanItsRoomIsAnError) {
+TEST(Netlink, AnAnswerLargerThanTheBufferIsAnError) {
   Peer peer;
   peer.say(Datagram().message(kType, 0, 1, Octets(9000)).verdict(1, 0));
   Netlink netlink = peer.client();
   EXPECT_EQ(exchange(netlink, 1).done.error().code, Errc::malformed);
 }
 
-TEST(Netlink, AKernelThatIsGoneIsAnError) {
+TEST(Netlink, AClosedSocketIsAnError) {
   Peer peer;
   Netlink netlink = peer.client();
   peer.hang_up();
   EXPECT_EQ(exchange(netlink, 1).done.error().code, Errc::io);
 }
 
-// A real socket of the kernel's, whose receive buffer is too small for the verdicts: it answers NLMSG_NOOP.
-TEST(Netlink, LostVerdictsAreAnErrorAndThoseThatCameCount) {
+// A real kernel socket, whose receive buffer is too small for the verdicts: it answers NLMSG_NOOP.
+TEST(Netlink, LostVerdictsAreAnErrorAndTheOthersCount) {
   const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   ASSERT_GE(fd, 0);
   const int small = 4096;
@@ -158,7 +158,7 @@ TEST(Netlink, LostVerdictsAreAnErrorAndThoseThatCameCount) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Errc::io);
   EXPECT_EQ(done.error().text,
-            "answers of the kernel were lost (ENOBUFS): commands without one were perhaps carried out");
+            "answers from the kernel were lost (ENOBUFS): commands without one may have been carried out");
   ASSERT_FALSE(decided.empty());
   EXPECT_LT(decided.size(), 500u);
   for (std::size_t i = 0; i < decided.size(); ++i) EXPECT_EQ(decided[i], i);
@@ -184,7 +184,7 @@ Result<std::vector<int>> dumped(Netlink& netlink) {
 
 Octets one(int value) { return {static_cast<std::byte>(value), {}, {}, {}}; }
 
-TEST(Netlink, AnInterruptedDumpIsRepeatedAndShownOnce) {
+TEST(Netlink, AnInterruptedDumpIsRepeatedAndReturnedOnce) {
   Peer peer;
   peer.say(Datagram().message(kType, NLM_F_MULTI, 1, one(7)).message(kType, kInterrupted, 1, one(8)));
   peer.say(Datagram().done(1));
@@ -195,7 +195,7 @@ TEST(Netlink, AnInterruptedDumpIsRepeatedAndShownOnce) {
   EXPECT_THAT(dumped(netlink).value(), ElementsAre(7, 9, 0));
 }
 
-TEST(Netlink, WhatIsLeftOfAnOldDumpIsNotPartOfTheNext) {
+TEST(Netlink, TheRestOfAnOldDumpIsNotPartOfTheNext) {
   Peer peer;
   peer.say(Datagram().message(kType, NLM_F_MULTI, 77, one(1)).done(77));
   peer.say(Datagram().message(kType, NLM_F_MULTI, 1, one(2)).done(1).message(kType, NLM_F_MULTI, 1, one(3)));
@@ -203,7 +203,7 @@ TEST(Netlink, WhatIsLeftOfAnOldDumpIsNotPartOfTheNext) {
   EXPECT_THAT(dumped(netlink).value(), ElementsAre(2, 0));
 }
 
-TEST(Netlink, ADumpThatNeverComesToRestIsAnError) {
+TEST(Netlink, ADumpThatIsAlwaysInterruptedIsAnError) {
   Peer peer;
   for (std::uint32_t seq = 1; seq <= 10; ++seq) peer.say(Datagram().done(seq, kInterrupted));
   Netlink netlink = peer.client();
@@ -212,21 +212,21 @@ TEST(Netlink, ADumpThatNeverComesToRestIsAnError) {
   EXPECT_EQ(out.error().text, "the SAs change faster than the kernel can list them: try again");
 }
 
-TEST(Netlink, ADumpWithoutItsEndIsNotComplete) {
+TEST(Netlink, ADumpWithoutItsEndIsIncomplete) {
   Peer peer;
   peer.say(Datagram().message(kType, NLM_F_MULTI, 1, one(7)));
   Netlink netlink = peer.client();
   EXPECT_EQ(dumped(netlink).error().code, Errc::timeout);
 }
 
-TEST(Netlink, ARefusedDumpShowsNothing) {
+TEST(Netlink, ARefusedDumpReturnsNothing) {
   Peer peer;
   peer.say(Datagram().message(kType, NLM_F_MULTI, 1, one(7)).verdict(1, EPERM));
   Netlink netlink = peer.client();
   EXPECT_THAT(dumped(netlink).value(), ElementsAre(-EPERM));
 }
 
-TEST(Netlink, EveryTruncationOfADumpIsAnError) {
+TEST(Netlink, EveryTruncatedDumpIsAnError) {
   const std::size_t size = Datagram().message(kType, NLM_F_MULTI, 1, one(7)).done(1).octets().size();
   for (std::size_t cut = 1; cut < size; ++cut) {
     Peer peer;
@@ -242,7 +242,7 @@ struct HeardAll {
   std::vector<std::uint16_t> types;
   Result<Netlink::Heard> why;
 };
-// Waits and hears, until there are enough messages, or a loss or an error.
+// Waits and listens until there are enough messages, or a loss or an error.
 HeardAll hear(Netlink& netlink, std::size_t enough) {
   HeardAll out{{}, Netlink::Heard::some};
   while (out.types.size() < enough && out.why && *out.why != Netlink::Heard::lost) {
@@ -252,7 +252,7 @@ HeardAll hear(Netlink& netlink, std::size_t enough) {
   return out;
 }
 
-TEST(Netlink, HearsWhatComes) {
+TEST(Netlink, EventsAreReceived) {
   Peer peer;
   peer.say(Datagram().message(1, 0, 0, {}).message(2, 0, 0, {})).say(Datagram().message(3, 0, 0, {}));
   Netlink netlink = peer.client();
@@ -261,7 +261,7 @@ TEST(Netlink, HearsWhatComes) {
   EXPECT_EQ(out.why.value(), Netlink::Heard::some);
 }
 
-TEST(Netlink, HearsWithoutWaiting) {
+TEST(Netlink, EventsAreReadWithoutWaiting) {
   Peer peer;
   Netlink netlink = peer.client();
   std::vector<std::uint16_t> types;
@@ -272,7 +272,7 @@ TEST(Netlink, HearsWithoutWaiting) {
   for (std::uint16_t i = 1; i <= 100; ++i) peer.say(Datagram().message(i, 0, 0, {}));
   EXPECT_TRUE(backend::testing::readable(netlink.descriptor()));
   EXPECT_EQ(netlink.hear(into).value(), Netlink::Heard::some);
-  EXPECT_LT(types.size(), 100u);  // Whoever waits for other things, too, gets its turn.
+  EXPECT_LT(types.size(), 100u);  // The caller gets to other work in between.
   EXPECT_TRUE(backend::testing::readable(netlink.descriptor()));
   EXPECT_EQ(netlink.hear_all(into).value(), Netlink::Heard::nothing);
   EXPECT_EQ(types.size(), 100u);
@@ -280,7 +280,7 @@ TEST(Netlink, HearsWithoutWaiting) {
   EXPECT_FALSE(backend::testing::readable(netlink.descriptor()));
 }
 
-TEST(Netlink, ACutEventIsALoss) {
+TEST(Netlink, ATruncatedEventIsALoss) {
   Peer peer;
   peer.say(Datagram().message(1, 0, 0, {}).message(2, 0, 0, Octets(8)), 3);
   Netlink netlink = peer.client();
@@ -289,8 +289,8 @@ TEST(Netlink, ACutEventIsALoss) {
   EXPECT_EQ(out.why.value(), Netlink::Heard::lost);
 }
 
-// As above: a real socket, too small for what the kernel says.
-TEST(Netlink, EventsThatFoundNoRoomAreALossAndTheRestIsHeard) {
+// As above: a real socket, too small for the kernel's messages.
+TEST(Netlink, EventsWithoutRoomAreALossAndTheOthersAreReceived) {
   const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   ASSERT_GE(fd, 0);
   const int small = 4096;
@@ -305,7 +305,7 @@ TEST(Netlink, EventsThatFoundNoRoomAreALossAndTheRestIsHeard) {
   EXPECT_EQ(rest.why.value(), Netlink::Heard::some);
 }
 
-TEST(Netlink, AListenerWhoseKernelIsGoneIsToldSo) {
+TEST(Netlink, AListenerNoticesThatTheKernelClosedTheSocket) {
   Peer peer;
   Netlink netlink = peer.client();
   peer.hang_up();

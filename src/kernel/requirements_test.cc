@@ -1,5 +1,5 @@
 // Every row of pfkey/requirements.cc, broken by a sample of its own: our engine and the kernel's rules refuse it alike.
-// Then what only one of them asks, each with the reason.
+// Then the requirements of only one of them, each with the reason.
 #include "pfkey/requirements.h"
 
 #include <gtest/gtest.h>
@@ -50,12 +50,12 @@ struct Sample {
   Message (*base)();
   void (*spoil)(Message&);
   const char* told = "";      // Words of the row that depend on the request.
-  bool linux_does = false;    // The kernel does what ipsecd cannot, as SadbFacts has it.
-  const char* of_linux = "";  // The kernel's own words, where the row has none.
+  bool linux_does = false;    // The kernel supports what ipsecd does not, as in SadbFacts.
+  const char* of_linux = "";  // The kernel's own words, if the row has none.
 };
 
 constexpr const char* kMature = "the kernel's SAs are mature from the start";
-constexpr const char* kNoLabels = "this kernel runs no SELinux, so it has no labels";
+constexpr const char* kNoLabels = "this kernel does not run SELinux, so its SAs have no labels";
 
 // In the order of the table.
 const Sample kSamples[] = {
@@ -148,7 +148,7 @@ Message spoilt(const Sample& sample) {
   return m;
 }
 
-// What our engine says to an ADD: an errno of 0 is none.
+// Our engine's answer to an ADD: an errno of 0 means none.
 Refusal of_engine(Message m, engine::Options options = {}) {
   engine::Engine sadb(std::move(options));
   const auto sent = ask(sadb, std::move(m));
@@ -165,14 +165,14 @@ void expect_equal(const Refusal& is, std::uint8_t error, D diagnostic, std::stri
   EXPECT_EQ(is.text, text);
 }
 
-TEST(Requirements, ARequestThatMeetsThemAllIsTaken) {
+TEST(Requirements, ARequestThatMeetsThemAllIsAccepted) {
   for (Message (*const base)() : {esp, ah, gcm, tunnel, unvouched}) {
     expect_equal(of_engine(base()), 0, D::none, "");
     expect_equal(of_linux(base()), 0, D::none, "");
   }
 }
 
-// With the words that samples make of them.
+// With the words that the samples produce.
 std::vector<pfkey::Requirement> rows_of_samples() {
   std::vector<pfkey::Requirement> rows(pfkey::requirements().begin(), pfkey::requirements().end());
   for (std::size_t i = 0; i < std::min(rows.size(), std::size(kSamples)); ++i)
@@ -180,7 +180,7 @@ std::vector<pfkey::Requirement> rows_of_samples() {
   return rows;
 }
 
-TEST(Requirements, EachIsAskedByEverySadb) {
+TEST(Requirements, EverySadbChecksEach) {
   const auto rows = rows_of_samples();
   ASSERT_EQ(std::size(kSamples), rows.size()) << "a row without a sample, or one that is gone";
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -194,7 +194,7 @@ TEST(Requirements, EachIsAskedByEverySadb) {
   }
 }
 
-// Up to the row that a sample breaks, all are met: it is broken by its own sample, not by one that breaks another, too.
+// Every row before the one that a sample breaks is met: the sample breaks its own row first, and not another's.
 TEST(Requirements, EachSampleBreaksItsOwnRowFirst) {
   const auto rows = pfkey::requirements();
   ASSERT_EQ(std::size(kSamples), rows.size());
@@ -209,7 +209,7 @@ TEST(Requirements, EachSampleBreaksItsOwnRowFirst) {
   }
 }
 
-TEST(Requirements, WhatTheKernelDoesAndIpsecdCannotIsRefusedByIpsecd) {
+TEST(Requirements, IpsecdRefusesWhatOnlyTheKernelSupports) {
   const auto rows = rows_of_samples();
   for (std::size_t i = 0; i < std::size(kSamples); ++i) {
     if (!kSamples[i].linux_does) continue;
@@ -235,8 +235,8 @@ TEST(Requirements, AMarkHasNoBitsBeyondItsMask) {
     }
 }
 
-// What one SADB has its own reason for, and the other takes.
-TEST(Requirements, LinuxAloneRefusesWhatHasNoPlaceThere) {
+// Requests that one SADB refuses for a reason of its own, and the other accepts.
+TEST(Requirements, OnlyLinuxRefusesWhatItCannotStore) {
   struct Own {
     Message (*base)();
     void (*ask)(Message&);
@@ -246,11 +246,11 @@ TEST(Requirements, LinuxAloneRefusesWhatHasNoPlaceThere) {
   };
   const Own kOwn[] = {
       {esp, [](Message& m) { m.encrypt_key = key(32, 1, 128); }, EOPNOTSUPP, D::malformed_ekey,
-       "the kernel chooses the IVs itself: reserved_bits cannot be honoured"},
+       "the kernel chooses IVs itself, so reserved_bits has no effect: leave it out"},
       {tunnel, [](Message& m) { m.dst->port = 2; }, EOPNOTSUPP, D::none,
-       "the ports of a tunnel's outside have no place in the kernel: give isport and idport"},
+       "the kernel has no outer ports for tunnels: use isport and idport"},
       {esp, [](Message& m) { m.outer_sensitivity.emplace(); }, EINVAL, D::bad_label,
-       "the kernel has no place for the label of the protected packets"},
+       "the kernel cannot store a label for the protected packets"},
       {esp, [](Message& m) { m.sa->state = pfkey::State::active_elsewhere; }, EINVAL, D::bad_sastate, kMature},
   };
   for (const Own& own : kOwn) {
@@ -264,8 +264,8 @@ TEST(Requirements, LinuxAloneRefusesWhatHasNoPlaceThere) {
   }
 }
 
-// It knows which addresses are the host's, and sends to the other end itself; the kernel takes what it is given.
-TEST(Requirements, OurEngineAloneAsksMoreOfNatAddresses) {
+// It knows which addresses are the host's, and sends to the other end itself; the kernel accepts any.
+TEST(Requirements, OnlyOurEngineChecksMoreAboutNatAddresses) {
   struct Own {
     void (*ask)(Message&);
     D diagnostic;

@@ -1,11 +1,10 @@
-// What the kernel can do, found out by asking for SAs that it will not keep:
-// 1. example() builds an SA between addresses that are for examples; put_misfit() adds a replay window that cannot be
-//    right.
-// 2. try_out() sends them in one batch. The kernel checks type and algorithms before it comes to the window, so its
-//    error says how far it came; an SA that it took after all is deleted.
-// 3. ask_kernel() tries each algorithm, then each type and family, and makes a report of it; read_files() is the
-//    report of a user who may not ask.
-// 4. Trials answers for single SAs what the kernel lacks, and remembers each kind.
+// What the kernel supports, found out by requesting SAs that it will refuse:
+// 1. example() builds an SA between documentation addresses; put_misfit() adds an invalid replay window.
+// 2. try_out() sends them in one batch. The kernel checks type and algorithms before the window, so its error shows
+//    which check failed; an SA that it accepted nevertheless is deleted.
+// 3. ask_kernel() tests each algorithm, then each type and family, and builds a report; read_files() builds the report
+//    for a user without the right to ask the kernel.
+// 4. Trials reports what the kernel lacks for single SAs, and remembers each kind.
 #include "kernel/trial.h"
 
 #include <fmt/format.h>
@@ -35,22 +34,22 @@ constexpr std::array kFamilies = {Family::v4, Family::v6};
 std::string_view type_word(SaType type) { return type == SaType::esp ? "ESP" : "AH"; }
 std::string_view family_word(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
 
-// What came of a trial.
+// The result of a trial.
 enum class Tried : std::uint8_t {
   works,
-  no_type,       // The protocol is missing; the algorithms were found.
-  no_algorithm,  // The crypto API lacks one.
-  refused,       // For another reason.
+  no_type,       // The protocol is missing; the algorithms exist.
+  no_algorithm,  // The crypto API lacks an algorithm.
+  refused,       // It failed for another reason.
 };
 
-// One verdict of a trial.
+// The verdict of one trial.
 struct TrialResult {
   Tried tried = Tried::refused;
-  int error = 0;     // errno; EINVAL of one that works.
+  int error = 0;     // errno; EINVAL if the kind works.
   std::string text;  // The kernel's own words, or its errno.
 };
 
-// A replay state with a window that its bitmap is one packet too short for.
+// A replay state with a window that is one packet too large for its bitmap.
 void put_misfit(NetlinkBatch& out) {
   struct {
     xfrm::WideReplay head;
@@ -76,7 +75,7 @@ pfkey::Key some_key(unsigned bits) {
   return {static_cast<std::uint16_t>(bits), 0, std::move(material)};
 }
 
-// An SA between addresses that are for examples (RFC 5737, RFC 3849).
+// An SA between documentation addresses (RFC 5737, RFC 3849).
 Message example(SaType type, Family family, const Algorithm* mac, const Algorithm* cipher) {
   Message m;
   m.type = pfkey::Type::add;
@@ -95,7 +94,7 @@ Message example(SaType type, Family family, const Algorithm* mac, const Algorith
   return m;
 }
 
-// Tries SAs out: complete ADD messages. Error denied: this user may not ask; the others are Netlink's.
+// Tries complete ADD messages. Error denied: this user lacks the right; the other errors are Netlink's.
 Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Message> sas) {
   NetlinkBatch batch;
   for (const Message& m : sas) {
@@ -113,7 +112,7 @@ Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Messa
         if (verdict.error == 0) added.push_back(i);
       });
   if (!done) return std::unexpected(done.error());
-  // A kernel that took one after all must not keep it.
+  // If a kernel accepted one, it must not keep it.
   NetlinkBatch back;
   for (const std::size_t i : added) {
     results[i].tried = Tried::works;
@@ -124,11 +123,11 @@ Result<std::vector<TrialResult>> try_out(Netlink& netlink, std::span<const Messa
             back, [](std::size_t, const NetlinkMessage&) {}, [](std::size_t, const Netlink::Verdict&) {});
         !gone)
       return std::unexpected(gone.error());
-  if (denied) return fail(Errc::denied, "asking the kernel what it can do needs CAP_NET_ADMIN: run it as root");
+  if (denied) return fail(Errc::denied, "testing what the kernel supports needs CAP_NET_ADMIN: run it as root");
   return results;
 }
 
-// The algorithms of a kind with what became of each.
+// The algorithms of a kind, each with its result.
 struct Found {
   const Algorithm* row;
   TrialResult result;
@@ -157,7 +156,7 @@ Result<std::vector<Found>> try_algorithms(Netlink& netlink, AlgorithmKind kind, 
 Presence presence_of(Tried tried) {
   return tried == Tried::works          ? Presence::there
          : tried == Tried::no_algorithm ? Presence::missing
-         : tried == Tried::no_type      ? Presence::there  // The algorithms were found before that was.
+         : tried == Tried::no_type      ? Presence::there  // The algorithms are checked before the protocol.
                                         : Presence::unknown;
 }
 
@@ -168,7 +167,7 @@ void add_type(KernelReport& report, SaType type, Family family, Presence presenc
                           presence == Presence::there ? "" : load(type_module(type, family))});
 }
 
-// What is joined of ESP and something else. NAT traversal is part of ESP itself.
+// Features that combine ESP with something else. NAT traversal is part of ESP itself.
 void add_features(KernelReport& report, Presence esn, Presence esp) {
   report.facts.push_back({"feature", "ESN", std::max(esn, esp)});
   report.facts.push_back({"feature", "NAT-T", esp});
@@ -229,7 +228,7 @@ std::optional<Lack> Trials::lack(const Message& sa) {
   return row->second;
 }
 
-// A user who may not ask has only the files.
+// Without the right to ask the kernel, only the files remain.
 std::optional<Lack> Trials::try_kind(const Message& sa) {
   Message kind = example(sa.satype, sa.dst->address.family, nullptr, nullptr);
   kind.sa->auth = sa.sa->auth, kind.sa->encrypt = sa.sa->encrypt;
@@ -247,7 +246,7 @@ std::optional<Lack> Trials::try_kind(const Message& sa) {
       return Lack{result.error, result.text, result.text.find("mode") == std::string::npos};
     case Tried::no_algorithm:
       return Lack{result.error, result.text, false};
-    case Tried::refused:  // EINVAL is about what was asked; the rest is this moment's.
+    case Tried::refused:  // EINVAL is a lasting verdict on the request; other errors may be temporary.
       return result.error == EINVAL ? std::optional(Lack{result.error, result.text, false}) : std::nullopt;
   }
   return std::nullopt;
@@ -294,7 +293,7 @@ std::string kernel_lacks(const KernelFiles& files, const Connect& connect) {
   if (const auto report = ask_kernel(*netlink))
     for (const KernelFact& fact : report->facts)
       if (fact.topic == "protocol" && fact.presence == Presence::there) return "";
-  return "this kernel has no ESP and no AH: modules esp4, esp6, ah4 and ah6 are missing; `modprobe esp4`";
+  return "this kernel has neither ESP nor AH: modules esp4, esp6, ah4 and ah6 are missing; `modprobe esp4`";
 }
 
 }  // namespace ipseckey::kernel

@@ -1,6 +1,6 @@
 #pragma once
-/// What the kernel can do, by asking it: SAs that it builds whole and then has to refuse at the last step, for a replay
-/// window that does not fit its bitmap. Nothing is ever added; modules are loaded as for any SA.
+/// Tests what the kernel supports: it builds whole SAs and must refuse each at the last step, because the replay window
+/// does not fit its bitmap. Nothing is ever added; modules are loaded as for any SA.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,21 +18,20 @@
 
 namespace ipseckey::kernel {
 
-/// What keeps the kernel from an SA.
+/// Why the kernel refuses an SA.
 struct Lack {
-  int error = 0;      ///< errno that an ADD would get.
-  std::string text;   ///< The kernel's own words; empty: it was not asked, the machine's files say so.
-  bool type = false;  ///< It is the protocol.
+  int error = 0;      ///< The errno that an ADD would get.
+  std::string text;   ///< The kernel's own words; empty: the machine's files were read instead.
+  bool type = false;  ///< The protocol is missing.
 };
 
-/// Tries out kinds of SAs: protocol, family, algorithms and lengths of their keys. Each is tried once, with keys that
-/// are made up.
+/// Tests kinds of SAs: protocol, family, algorithms and their key lengths. Each kind is tested once, with made-up keys.
 class Trials {
  public:
   Trials(KernelFiles files, std::function<Result<Netlink>()> connect)
       : files_(std::move(files)), connect_(std::move(connect)) {}
 
-  /// Why the kernel would refuse an ADD of that kind, whatever its keys; nullopt: it would not, or nobody knows.
+  /// Why the kernel would refuse an ADD of that kind, whatever its keys; nullopt: it would not, or this is unknown.
   std::optional<Lack> lack(const pfkey::Message& sa);
 
  private:
@@ -54,21 +53,21 @@ struct KernelFact {
   std::string cure = {};  ///< The command that mends it, if one is known.
 };
 
-/// All that the kernel can do for IPsec.
+/// Everything that the kernel supports for IPsec.
 struct KernelReport {
-  bool asked = false;  ///< The kernel itself was asked; else the machine's files were.
+  bool asked = false;  ///< The kernel itself was tested; otherwise the machine's files were read.
   std::vector<KernelFact> facts;
 };
 
 using Connect = std::function<Result<Netlink>()>;
 
-/// Asks the kernel where this user may, and the files where not.
+/// Tests the kernel if this user may; otherwise reads the files.
 KernelReport kernel_report(const KernelFiles& files, const Connect& connect);
 
-/// Whether there is ESP or AH over a family. Asks the files, and where they do not know the kernel.
+/// Whether ESP or AH over a family exists. Reads the files, and tests the kernel if they do not answer that.
 Presence type_presence(const KernelFiles& files, const Connect& connect, pfkey::SaType type, Family family);
 
-/// Why the kernel is no SADB, with the command that mends it; empty: it has ESP or AH, or perhaps has.
+/// Why the kernel is not usable as an SADB, with the command that mends it; empty: it has ESP or AH, or may have.
 std::string kernel_lacks(const KernelFiles& files, const Connect& connect);
 
 }  // namespace ipseckey::kernel

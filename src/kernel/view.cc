@@ -20,7 +20,7 @@ std::optional<std::size_t> count_policies() {
   std::size_t count = 0;
   const auto verdict = netlink->dump(batch, [&](const NetlinkMessage& m) {
     const auto policy = xfrm::front<xfrm_userpolicy_info>(m.payload);
-    if (policy && policy->dir < XFRM_POLICY_MAX) ++count;  // Those of sockets have numbers of their own.
+    if (policy && policy->dir < XFRM_POLICY_MAX) ++count;  // The policies of sockets have numbers of their own.
   });
   return verdict && verdict->error == 0 ? std::optional(count) : std::nullopt;
 }

@@ -1,8 +1,8 @@
 // How PF_KEY requests become XFRM requests:
-// 1. call() collects requests that take one message of the kernel's: plan() checks each and puts it into the batch.
+// 1. call() collects requests that need only one message to the kernel: plan() checks each and puts it into the batch.
 // 2. settle() sends the batch in one exchange, and finish() replies to each in the order of the requests.
 // 3. Any other request waits until those before it are settled. Its handler, a row of kTable, then does all of it.
-// 4. What the kernel cannot keep is in the side table: a GET joins it, keep() notes it, and commit() writes it.
+// 4. The side table has whatever the kernel cannot store: a GET joins it, keep() records it, and commit() writes it.
 // 5. An Ear listens on a socket of its own. After a loss it reports a gap and lists the current SAs.
 #include "kernel/xfrm.h"
 
@@ -48,7 +48,7 @@ Xfrm::Xfrm(XfrmWorld world, Netlink netlink)
 
 xfrm::DecodeContext Xfrm::context() const { return {now_, world_.keys_hidden, device_name}; }
 
-// A kernel without the protocol may stumble over the algorithm before it finds that out.
+// A kernel without the protocol may fail at the algorithm before it notices that.
 Refusal Xfrm::why(const Message& m, const Netlink::Verdict& verdict) const {
   const bool stumbled = verdict.error == ENOSYS || verdict.error == EPROTONOSUPPORT || verdict.error == ENOENT;
   const bool missing =
@@ -73,7 +73,7 @@ Xfrm::Check Xfrm::plan(Message& m, std::string& remark) {
 
 void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
   if (!p.refusal && request.type == Type::get && !p.found)
-    p.refusal = Refusal{EBADMSG, Diagnostic::none, "the kernel's answer is no SA"};
+    p.refusal = Refusal{EBADMSG, Diagnostic::none, "the kernel's answer is not an SA"};
   const bool another = p.found && !xfrm::means(request, *p.found);
   if (another) p.refusal = Refusal{ESRCH, Diagnostic::sa_notfound};
   if (p.refusal) tell_near(*p.refusal, request, another ? p.found.get() : nullptr);
@@ -92,10 +92,10 @@ void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
   reply(p.index, xfrm::echo(std::move(request), p.remark));
 }
 
-// Sends what is planned and replies to all of it in order. When answers are missing, what was decided is told all the
-// same.
+// Sends the planned requests and replies to all of them in order. If answers are missing, the verdicts that arrived are
+// still reported.
 Result<void> Xfrm::settle(std::span<Message> requests, const Reply& reply) {
-  std::vector<std::size_t> sent;  // By place in the batch: the place in planned_.
+  std::vector<std::size_t> sent;  // By position in the batch: the position in planned_.
   for (std::size_t i = 0; i < planned_.size(); ++i)
     if (!planned_[i].decided) sent.push_back(i);
   Result<void> done;
@@ -144,7 +144,8 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
   side_table_.look_again();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Message& m = requests[i];
-    const bool exact = m.mark || (m.src && !is_unspecified(m.src->address));  // More than the kernel looks at.
+    // These need more than one message to the kernel.
+    const bool exact = m.mark || (m.src && !is_unspecified(m.src->address));
     const bool simple = (m.type == Type::add && !m.pair) || m.type == Type::get || (m.type == Type::del && !exact);
     if (simple) {
       Planned& p = planned_.emplace_back(Planned{.index = i, .refusal = {}});
@@ -155,7 +156,7 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
     if (auto settled = settle(requests, reply); !settled) return settled;
     const auto row = std::ranges::find(kTable, m.type, &Row::type);
     if (row == kTable.end()) {
-      reply(i, xfrm::refused(m, {EOPNOTSUPP, Diagnostic::none, "the kernel's SADB has no such message"}));
+      reply(i, xfrm::refused(m, {EOPNOTSUPP, Diagnostic::none, "the kernel's SADB does not support this message"}));
       continue;
     }
     const Message header = m.header();
@@ -171,7 +172,7 @@ Result<void> Xfrm::call(std::span<Message> requests, const Reply& reply) {
 
 // ---- listening
 
-// Listens on a socket of its own, which the kernel tells of all changes.
+// Listens on a socket of its own, to which the kernel reports all changes.
 class Xfrm::Ear : public backend::Listener {
  public:
   Ear(Xfrm& xfrm, Netlink events, Message&& mode)
@@ -211,7 +212,7 @@ class Xfrm::Ear : public backend::Listener {
     });
   }
 
-  // Whatever comes, nobody will be told of it.
+  // Whatever arrives is not reported to anyone.
   std::unexpected<Error> lose(const Error& why) {
     events_.reset();
     lost_ = why;
@@ -221,7 +222,7 @@ class Xfrm::Ear : public backend::Listener {
   Xfrm& xfrm_;
   std::optional<Netlink> events_;
   std::optional<Error> lost_;
-  std::unique_ptr<Message> mode_;  // Still to be given.
+  std::unique_ptr<Message> mode_;  // Not passed on yet.
 };
 
 Result<std::unique_ptr<backend::Listener>> Xfrm::listen(bool promiscuous) {

@@ -16,7 +16,8 @@
 
 namespace ipseckey::kernel {
 
-/// A client of the kernel. ADD, DELETE and GET are pipelined; what needs a look at the kernel first waits for those.
+/// A client of the kernel. ADD, DELETE and GET are pipelined; requests that need to read from the kernel first wait for
+/// those.
 class Xfrm : public backend::Backend {
  public:
   static Result<std::unique_ptr<Xfrm>> open(XfrmWorld world);
@@ -24,13 +25,13 @@ class Xfrm : public backend::Backend {
   std::string name() const override { return "kernel"; }
   backend::Rules rules() const override { return backend::Rules::kernel; }
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
-  /// The kernel tells all it does to every listener, so both modes hear the same. After a loss: a gap notice, then the
-  /// SAs there are now, as DUMP replies.
+  /// The kernel reports everything it does to every listener, so both modes receive the same. After a loss: a gap
+  /// notice, then the current SAs as DUMP replies.
   Result<std::unique_ptr<backend::Listener>> listen(bool promiscuous) override;
 
  private:
   using Check = std::optional<xfrm::Refusal>;
-  // A request of the pipeline: on its way, or decided.
+  // A request of the pipeline: sent, or decided.
   struct Planned {
     std::size_t index;
     Check refusal;
@@ -40,12 +41,12 @@ class Xfrm : public backend::Backend {
   };
   struct Fetched {
     pfkey::Message sa;
-    SecretBuffer payload;  // As the kernel told it.
+    SecretBuffer payload;  // As the kernel reported it.
     std::size_t size = 0;
   };
   struct Looked {
     std::optional<Fetched> found;
-    Check refusal;  // Why the kernel does not tell; an SA that is not there is no refusal.
+    Check refusal;  // Why the kernel does not report the SA; an SA that does not exist is not a refusal.
   };
   using Answer = std::function<void(pfkey::Message&&)>;
   using Handler = Result<Check> (Xfrm::*)(pfkey::Message& request, const Answer& reply);
@@ -73,7 +74,7 @@ class Xfrm : public backend::Backend {
   void add_what_is_beside(std::vector<pfkey::Message>& list, pfkey::SaType satype,
                           const std::map<backend::SaName, SideRow>& rows);
 
-  // Pairs, and what else is kept beside the kernel: xfrm_pairs.cc.
+  // Pairs, and whatever else is stored in the side table: xfrm_pairs.cc.
   void keep(const pfkey::Message& request, std::string& remark);
   Result<void> join(pfkey::Message& sa);
   void direct(pfkey::Message& sa) const;
@@ -94,9 +95,9 @@ class Xfrm : public backend::Backend {
   SideTable side_table_;
   NetlinkBatch batch_;
   std::vector<Planned> planned_;
-  // Walks over all SAs that may still be made to tell of a near one: a file may be full of names that are not there.
+  // How often all SAs may still be searched for one with a similar name: a file may be full of names that do not exist.
   unsigned near_looks_ = 64;
-  std::uint64_t now_ = 0;  // Of the batch in hand, seconds since 1970.
+  std::uint64_t now_ = 0;  // The time of the current batch, seconds since 1970.
 };
 
 }  // namespace ipseckey::kernel

@@ -1,4 +1,4 @@
-// Requests to the kernel and what they say when the kernel tells them again: nothing is lost between the two.
+// Requests to the kernel, and how the kernel reports them afterwards: nothing is lost in between.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -37,7 +37,7 @@ Message add(std::string_view src = "192.0.2.1", std::string_view dst = "192.0.2.
   return m;
 }
 
-// The payload of the message that m becomes.
+// The payload of the message for m.
 std::vector<std::byte> payload(const Message& m) {
   NetlinkBatch batch;
   EXPECT_TRUE(put_sa(m, XFRM_MSG_NEWSA, {3, 7}, batch));
@@ -51,12 +51,12 @@ Message told(const Message& m) {
   return sa_of(payload(m), context).value();
 }
 
-// As the kernel's selectors have them: the type where the source port is, the code where the other is; of 0 only the
-// mask tells that it is meant.
-TEST(XfrmCodec, IcmpTypesAndCodesComeBack) {
+// As in the kernel's selectors: the type is in the source port's field, the code in the other; for 0, only the mask
+// shows that it is meant.
+TEST(XfrmCodec, IcmpTypesAndCodesAreRestored) {
   struct Row {
     std::uint8_t proto;
-    std::uint16_t type, code;                            // As PF_KEY has them: 256 is 0, and 0 any.
+    std::uint16_t type, code;                            // As in PF_KEY: 256 means 0, and 0 means any.
     std::uint16_t sport, sport_mask, dport, dport_mask;  // As the kernel does.
   };
   for (const Row& row :
@@ -85,7 +85,7 @@ TEST(XfrmCodec, IcmpTypesAndCodesComeBack) {
     }
 }
 
-TEST(XfrmCodec, EveryAlgorithmComesBackWithItsKey) {
+TEST(XfrmCodec, EveryAlgorithmIsRestoredWithItsKey) {
   for (const pfkey::Algorithm& a : pfkey::algorithms()) {
     Message m = add();
     const bool mac = a.kind == pfkey::AlgorithmKind::auth;
@@ -107,8 +107,8 @@ TEST(XfrmCodec, EveryAlgorithmComesBackWithItsKey) {
   }
 }
 
-// What plain `ip xfrm` makes of hmac(sha256) is 96 bits, and that is not what RFC 4868 has.
-TEST(XfrmCodec, EveryLengthOfAnIcvComesBack) {
+// Plain `ip xfrm` uses 96 bits for hmac(sha256), which differs from RFC 4868.
+TEST(XfrmCodec, EveryLengthOfAnIcvIsRestored) {
   for (const pfkey::Algorithm& a : pfkey::algorithms())
     for (std::uint32_t bits = 8; bits <= 512; bits += 8) {
       if (!a.icv_fits(bits)) continue;
@@ -121,7 +121,7 @@ TEST(XfrmCodec, EveryLengthOfAnIcvComesBack) {
       const auto wire = payload(m);
       Reader in(Attributes(wire, sizeof(xfrm_usersa_info))[XFRMA_ALG_AUTH_TRUNC]);
       std::uint32_t sent = 0;
-      in.take(64 + 4);  // Its name, the key's bits.
+      in.take(64 + 4);  // The name, then the key's bits.
       in.host(sent);
       EXPECT_EQ(sent, bits) << a.name();
       const Message back = told(m);
@@ -133,11 +133,12 @@ TEST(XfrmCodec, EveryLengthOfAnIcvComesBack) {
   odd.satype = pfkey::SaType::ah;
   odd.sa->encrypt = 0, odd.sa->auth = 5;
   odd.encrypt_key.reset(), odd.auth_key = key(256), odd.icv = pfkey::Number{80};
-  EXPECT_EQ(told(odd).remark->text, "its authentication hmac(sha256) with 80 bits has no PF_KEY number");
+  EXPECT_EQ(told(odd).remark->text,
+            "its authentication algorithm hmac(sha256) with an ICV of 80 bits has no PF_KEY number");
 }
 
-// The kernel takes them (RFC 2104 section 3), so a save of what is there loads.
-TEST(XfrmCodec, HmacKeysOfOtherLengthsAreNotRefusedAndComeBack) {
+// The kernel accepts them (RFC 2104 section 3), so a saved file loads.
+TEST(XfrmCodec, HmacKeysOfOtherLengthsAreAcceptedAndRestored) {
   for (const unsigned bits : {72u, 80u, 128u, 176u, 2048u}) {
     Message m = add();
     m.satype = pfkey::SaType::ah;
@@ -155,7 +156,7 @@ TEST(XfrmCodec, HmacKeysOfOtherLengthsAreNotRefusedAndComeBack) {
   }
 }
 
-TEST(XfrmCodec, EveryPropertyComesBack) {
+TEST(XfrmCodec, EveryPropertyIsRestored) {
   Message m = add("2001:db8::1", "2001:db8::2");
   m.sa->flags = pfkey::kFlagInbound;
   m.sa->replay = 255;
@@ -184,8 +185,8 @@ TEST(XfrmCodec, EveryPropertyComesBack) {
   EXPECT_FALSE(back.remark);
 }
 
-// RFC 4302 section 2.6 against Linux' own way; where the two are the same the flag is left as it is.
-TEST(XfrmCodec, AhIsAlignedAsTheRfcHasItUnlessAskedOtherwise) {
+// RFC 4302 section 2.6 against Linux's own way; if both give the same, the flag is not changed.
+TEST(XfrmCodec, AhIsAlignedAsInTheRfcUnlessRequestedOtherwise) {
   struct Row {
     std::uint8_t auth;
     unsigned bits;
@@ -209,7 +210,7 @@ TEST(XfrmCodec, AhIsAlignedAsTheRfcHasItUnlessAskedOtherwise) {
   }
 }
 
-TEST(XfrmCodec, NatPortsAreThoseOfTheDirection) {
+TEST(XfrmCodec, NatPortsFollowTheDirection) {
   for (const std::uint32_t way : {std::uint32_t{pfkey::kFlagInbound}, std::uint32_t{pfkey::kFlagOutbound}}) {
     Message m = add();
     m.sa->flags = way;
@@ -220,7 +221,7 @@ TEST(XfrmCodec, NatPortsAreThoseOfTheDirection) {
   }
 }
 
-TEST(XfrmCodec, ADirectionIsToldToKernelsThatKnowIt) {
+TEST(XfrmCodec, ADirectionIsSentToKernelsThatSupportIt) {
   struct Row {
     std::uint32_t flags;
     std::uint8_t window;
@@ -243,7 +244,7 @@ TEST(XfrmCodec, ADirectionIsToldToKernelsThatKnowIt) {
   }
 }
 
-TEST(XfrmCodec, ALabelIsTheLevelAndTheCompartmentsOfAContext) {
+TEST(XfrmCodec, ALabelIsAContextsLevelAndCompartments) {
   Message m = add();
   pfkey::Sensitivity& label = m.sensitivity.emplace();
   label.level = 3;
@@ -269,8 +270,8 @@ TEST(XfrmCodec, ALabelIsTheLevelAndTheCompartmentsOfAContext) {
   EXPECT_EQ(wrong_with(m, false)->diagnostic, pfkey::Diagnostic::bad_label);
 }
 
-// Others may have written the context: what our language cannot say of it is told.
-TEST(XfrmCodec, AForeignContextIsTold) {
+// Another program may have written the context: what our language cannot express is reported.
+TEST(XfrmCodec, AForeignContextIsReported) {
   struct Row {
     std::string_view text;
     std::optional<int> level;
@@ -300,17 +301,17 @@ TEST(XfrmCodec, AForeignContextIsTold) {
   }
 }
 
-TEST(XfrmCodec, HiddenKeysAreLeftOutAndSaidSo) {
+TEST(XfrmCodec, HiddenKeysAreLeftOutWithARemark) {
   Message m = add();
   m.encrypt_key->material = Secret(20);
   DecodeContext context;
   context.keys_hidden = true;
   const auto back = sa_of(payload(m), context);
   EXPECT_FALSE(back->encrypt_key);
-  EXPECT_EQ(back->remark->text, "lockdown hides keys");
+  EXPECT_EQ(back->remark->text, "the kernel's lockdown mode hides keys");
 }
 
-TEST(XfrmCodec, EveryTruncationIsReadWithoutHarm) {
+TEST(XfrmCodec, EveryTruncationIsReadSafely) {
   const auto whole = payload(add());
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const auto m = sa_of(Bytes(whole).first(size), {});
@@ -319,8 +320,8 @@ TEST(XfrmCodec, EveryTruncationIsReadWithoutHarm) {
   }
 }
 
-// In their attributes, flags and fields, as linux/xfrm.h has them, and back.
-TEST(XfrmCodec, WhatHasOnePlaceInTheKernelComesBack) {
+// Their attributes, flags and fields as in linux/xfrm.h, in both directions.
+TEST(XfrmCodec, EveryPlainPartIsRestored) {
   struct Row {
     void (*ask)(Message&);
     std::uint8_t flags;
@@ -359,8 +360,8 @@ TEST(XfrmCodec, WhatHasOnePlaceInTheKernelComesBack) {
   }
 }
 
-// Linux refuses such flags where it knows that they can do nothing.
-TEST(XfrmCodec, ADirectionThatAFlagDoesNotGoWithIsNotSaid) {
+// Linux refuses such flags if it knows that they cannot have an effect.
+TEST(XfrmCodec, ADirectionThatAFlagExcludesIsNotSent) {
   struct Row {
     std::optional<std::uint32_t> df, dscp;
     std::uint32_t way;
@@ -380,8 +381,8 @@ TEST(XfrmCodec, ADirectionThatAFlagDoesNotGoWithIsNotSaid) {
   }
 }
 
-// What others gave an SA that does nothing there, or that the language has no second word for, is a remark.
-TEST(XfrmCodec, FlagsWithoutAWordAreTold) {
+// Flags without an effect on the SA, or without a word of their own in the language, become a remark.
+TEST(XfrmCodec, FlagsWithoutAWordAreReported) {
   struct Row {
     bool tunnel;
     std::uint8_t flags;
@@ -410,20 +411,21 @@ TEST(XfrmCodec, FlagsWithoutAWordAreTold) {
   }
 }
 
-TEST(XfrmRules, SayWhatLinuxLacks) {
+TEST(XfrmRules, NameWhatLinuxLacks) {
   struct Row {
     std::optional<pfkey::Number> Message::* member;
     std::uint32_t value;
     std::string_view why;
   };
   for (const Row& row :
-       {Row{&Message::df, pfkey::kDfSet, "`df set` is for ipsecd: Linux has no flag for it, only copy and clear"},
+       {Row{&Message::df, pfkey::kDfSet, "`df set` works only with ipsecd: Linux can only copy or clear the flag"},
         {&Message::dscp, 1,
-         "`dscp` with a number from 1 to 63 is for ipsecd: Linux has no place for it, only for 0, copy and keep"},
+         "`dscp` with a number from 1 to 63 works only with ipsecd: Linux can only set it to 0, copy it or keep it"},
         {&Message::keepalive, 20,
-         "`keepalive` is for ipsecd: most kernels have none, and this program does not set those of Linux 6.11"},
+         "`keepalive` works only with ipsecd: most kernels send none, and this program does not configure those of "
+         "Linux 6.11"},
         {&Message::bundle, 1,
-         "`bundle` is for ipsecd: on Linux the template of a policy says which SAs go together"}}) {
+         "`bundle` works only with ipsecd: on Linux, the template of a policy lists the SAs to apply together"}}) {
     Message m = add();
     m.inner_src = endpoint("10.1.0.0", 0, 0, 16), m.inner_dst = endpoint("10.2.0.0", 0, 0, 16);
     m.natt_remote = endpoint("10.9.9.9", 17, 4500);
@@ -436,7 +438,7 @@ TEST(XfrmRules, SayWhatLinuxLacks) {
   }
 }
 
-TEST(XfrmRules, RefuseWhatTheKernelWould) {
+TEST(XfrmRules, RefuseWhatTheKernelWouldRefuse) {
   struct Row {
     void (*spoil)(Message&);
     std::uint8_t error;
@@ -495,7 +497,7 @@ TEST(XfrmRules, RefuseWhatTheKernelWould) {
   }
 }
 
-TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
+TEST(XfrmRules, AnUpdateThatTheKernelCannotMakeIsRefused) {
   struct Row {
     void (*ask)(Message&);
     std::uint8_t error;
@@ -525,14 +527,14 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
        "`keepalive` cannot be changed after the SA was added"},
       {[](Message& m) { m.bundle = pfkey::Number{9}; }, EOPNOTSUPP,
        "`bundle` cannot be changed after the SA was added"},
-      {[](Message& m) { m.sa->replay = 64; }, EOPNOTSUPP, "Linux does not change the replay window of an SA"},
+      {[](Message& m) { m.sa->replay = 64; }, EOPNOTSUPP, "Linux cannot change the replay window of an SA"},
       {[](Message& m) { m.replay_window = pfkey::ReplayWindow{32, true}; }, EOPNOTSUPP,
-       "Linux does not change the replay window of an SA"},
+       "Linux cannot change the replay window of an SA"},
       {[](Message& m) { m.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"}; }, EOPNOTSUPP,
        "`offload` cannot be changed after the SA was added"},
-      {[](Message& m) { m.sensitivity.emplace(); }, EOPNOTSUPP, "Linux does not change the label of an SA"},
+      {[](Message& m) { m.sensitivity.emplace(); }, EOPNOTSUPP, "Linux cannot change the label of an SA"},
       {[](Message& m) { m.natt_remote = endpoint("10.9.9.9", 17, 4501); }, EOPNOTSUPP,
-       "Linux does not change the NAT traversal of an SA"},
+       "Linux cannot change the NAT traversal of an SA"},
       {[](Message& m) { m.replay_value = pfkey::ReplayValue::of(99); }, EINVAL, ""},
       {[](Message& m) { m.replay_value = pfkey::ReplayValue::of(1ull << 32); }, EOPNOTSUPP,
        "without `esn` sequence numbers have 32 bits"},
@@ -568,7 +570,7 @@ TEST(XfrmRules, AnUpdateOfWhatTheKernelDoesNotChangeIsRefused) {
   }
 }
 
-TEST(XfrmRules, ARefusalNamesItsCauseAndItsCure) {
+TEST(XfrmRules, ARefusalNamesItsCauseAndItsRemedy) {
   EXPECT_EQ(meaning(add(), ENOSYS, "Requested AEAD algorithm not found", true).text,
             "the kernel says: Requested AEAD algorithm not found; this kernel has no ESP: module esp4 is missing; "
             "`modprobe esp4`");
@@ -586,8 +588,8 @@ TEST(XfrmRules, ARefusalNamesItsCauseAndItsCure) {
         std::pair(ENODEV, "Device failed to offload this state"), std::pair(EOPNOTSUPP, "No offload here")})
     EXPECT_EQ(
         meaning(card, error, words).text,
-        fmt::format("the kernel says: {}; the device does not do ESP itself, or not this kind: `ethtool -k eth3` says "
-                    "whether it can (esp-hw-offload), `ethtool -K eth3 esp-hw-offload on` switches it on",
+        fmt::format("the kernel says: {}; the device cannot offload this kind of ESP: `ethtool -k eth3` shows whether "
+                    "it supports offload (esp-hw-offload), `ethtool -K eth3 esp-hw-offload on` turns it on",
                     words));
 }
 

@@ -1,4 +1,4 @@
-// What the kernel tells its listeners, as PF_KEY messages; and every truncation of it.
+// The kernel's notifications as PF_KEY messages; and every truncation of them.
 #include <gmock/gmock.h>
 
 #include "kernel/detail/xfrm_attributes.h"
@@ -45,7 +45,7 @@ xfrm_usersa_id name() {
 struct Sample {
   const char* what;
   std::uint16_t type;
-  std::size_t fixed;  // Octets without which it is no message.
+  std::size_t fixed;  // The octets without which it is not a message.
   Octets payload;
 };
 
@@ -102,7 +102,7 @@ Sample replay_event(bool wide) {
   return {wide ? "wide replay event" : "replay event", XFRM_MSG_NEWAE, sizeof id, out};
 }
 
-// The attributes of an SA, as ADD and DELETE have them.
+// The attributes of an SA, as in ADD and DELETE.
 void attributes_of_sa(Octets& out) {
   auto mark = zeroed<xfrm_mark>();
   mark.v = 1, mark.m = 0xff;
@@ -117,7 +117,7 @@ void attributes_of_sa(Octets& out) {
 Sample deletion() {
   Octets out = of(name());
   attribute(out, XFRMA_SA, of(info()));
-  attributes_of_sa(out);  // Beside the SA's structure, not in it.
+  attributes_of_sa(out);  // Next to the SA's structure, not in it.
   return {"delete", XFRM_MSG_DELSA, sizeof(xfrm_usersa_id), out};
 }
 
@@ -172,14 +172,14 @@ TEST(XfrmEvents, AddAndUpdateAreTheSaWithoutItsKeys) {
   }
 }
 
-TEST(XfrmEvents, DeleteTellsWhatTheSaWas) {
+TEST(XfrmEvents, DeleteDescribesTheSa) {
   Message wanted = heard(addition(XFRM_MSG_NEWSA));
   wanted.type = Type::del;
   wanted.sa->state = pfkey::State::dead;
   EXPECT_EQ(heard(deletion()), wanted);
 }
 
-TEST(XfrmEvents, ExpireTellsTheLimitThatHasPassed) {
+TEST(XfrmEvents, ExpireNamesTheLimitThatHasPassed) {
   const Message soft = heard(expire(false)), hard = heard(expire(true));
   EXPECT_EQ(soft.type, Type::expire);
   EXPECT_EQ(soft.soft, (pfkey::Lifetime{0, 1000, 0, 0}));
@@ -191,7 +191,7 @@ TEST(XfrmEvents, ExpireTellsTheLimitThatHasPassed) {
   EXPECT_EQ(hard.current, (pfkey::Lifetime{0, 0, kNow - 10, 0}));
 }
 
-TEST(XfrmEvents, AcquireTellsTheTraffic) {
+TEST(XfrmEvents, AcquireDescribesTheTraffic) {
   Message wanted = expected(Type::acquire);
   wanted.sa.reset();
   wanted.seq = 77;
@@ -200,31 +200,31 @@ TEST(XfrmEvents, AcquireTellsTheTraffic) {
   EXPECT_EQ(heard(acquire()), wanted);
 }
 
-TEST(XfrmEvents, AMappingTellsTheNewPort) {
+TEST(XfrmEvents, AMappingNamesTheNewPort) {
   Message wanted = expected(Type::x_nat_t_new_mapping);
   wanted.natt_remote = pfkey::Endpoint{pfkey::kProtoUdp, 0, address("198.51.100.9"), 31000};
-  wanted.remark = pfkey::Remark{"the NAT in front of the peer now shows port 31000 instead of 4500"};
+  wanted.remark = pfkey::Remark{"the peer's NAT now uses port 31000 instead of 4500"};
   EXPECT_EQ(heard(mapping()), wanted);
 }
 
-TEST(XfrmEvents, AReplayEventTellsTheNumbers) {
+TEST(XfrmEvents, AReplayEventReportsTheNumbers) {
   const Message m = heard(replay_event(false));
   EXPECT_EQ(m.type, Type::update);
   EXPECT_EQ(m.sa->state, pfkey::State::mature);
   EXPECT_EQ(m.replay_value, (pfkey::ReplayValue{42, 0}));
   EXPECT_EQ(m.current, (pfkey::Lifetime{42, 4200, kNow - 10, kNow - 5}));
   EXPECT_EQ(m.reqid, pfkey::Number{9});
-  EXPECT_EQ(m.remark->text, "replay event: the numbers have moved");
+  EXPECT_EQ(m.remark->text, "replay event: the sequence numbers have advanced");
   EXPECT_EQ(heard(replay_event(true)).replay_value, (pfkey::ReplayValue{0, 0x1'0000'0005}));
 }
 
-TEST(XfrmEvents, AFlushIsOfAType) {
+TEST(XfrmEvents, AFlushNamesItsType) {
   EXPECT_EQ(heard(flush(IPPROTO_AH)).satype, pfkey::SaType::ah);
   EXPECT_EQ(heard(flush(0)).satype, pfkey::SaType::unspec);
   EXPECT_FALSE(heard(flush(108), sizeof(xfrm_usersa_flush)));  // IPComp.
 }
 
-TEST(XfrmEvents, EveryTruncationIsReadWithoutHarm) {
+TEST(XfrmEvents, EveryTruncationIsReadSafely) {
   for (const Sample& s : samples())
     for (std::size_t size = 0; size < s.payload.size(); ++size) {
       const auto m = heard(s, size);
@@ -233,7 +233,7 @@ TEST(XfrmEvents, EveryTruncationIsReadWithoutHarm) {
     }
 }
 
-TEST(XfrmEvents, OtherMessagesAreNone) {
+TEST(XfrmEvents, OtherMessagesAreIgnored) {
   for (std::uint16_t type = 0; type < 64; ++type) {
     const bool known = type == XFRM_MSG_NEWSA || type == XFRM_MSG_UPDSA || type == XFRM_MSG_DELSA ||
                        type == XFRM_MSG_FLUSHSA || type == XFRM_MSG_EXPIRE || type == XFRM_MSG_ACQUIRE ||

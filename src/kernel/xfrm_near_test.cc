@@ -1,4 +1,4 @@
-// Requests that name an SA of the kernel almost.
+// Requests whose name almost matches an SA of the kernel.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -33,7 +33,7 @@ Message named(Type type, pfkey::SaType satype, const char* src, std::uint32_t ma
   return m;
 }
 
-// The one SA there is: ESP from 192.0.2.1, mark 0x10.
+// The only SA: ESP from 192.0.2.1, mark 0x10.
 Octets the_sa() {
   Message m = named(Type::add, pfkey::SaType::esp, "192.0.2.1", 0x10);
   m.sa->encrypt = 20;
@@ -44,7 +44,7 @@ Octets the_sa() {
   return {bytes.begin(), bytes.end()};
 }
 
-// As Linux finds it: by type, SPI, destination and a mark that fits.
+// Found in Linux's way: by type, SPI, destination and a mark that matches.
 void answer(const Request& r, Peer& peer, int& walks) {
   const Octets sa = the_sa();
   if (r.flags & NLM_F_DUMP) {
@@ -88,10 +88,10 @@ struct Bench {
   backend::testing::TempFolder folder;
   int walks = 0;
   FakeKernel kernel;
-  std::unique_ptr<Xfrm> sadb;  // Goes first, so that the kernel's thread ends.
+  std::unique_ptr<Xfrm> sadb;  // Destroyed first, so that the kernel's thread ends.
 };
 
-TEST(XfrmNear, EveryRequestHearsWhichWordOfItDiffers) {
+TEST(XfrmNear, EveryRefusalNamesTheWordThatDiffers) {
   using enum pfkey::SaType;
   for (const Type type : {Type::get, Type::del, Type::update, Type::x_updatepair, Type::x_delpair}) {
     SCOPED_TRACE(static_cast<int>(type));
@@ -107,7 +107,7 @@ TEST(XfrmNear, EveryRequestHearsWhichWordOfItDiffers) {
   }
 }
 
-TEST(XfrmNear, AFileOfNamesThatAreNotThereIsNotSearchedForEachOfThem) {
+TEST(XfrmNear, AFileOfUnknownNamesIsNotSearchedForEachOfThem) {
   Bench b;
   for (int i = 0; i < 200; ++i) b.said(named(Type::get, pfkey::SaType::esp, "", 0));
   EXPECT_EQ(b.walks, 64);

@@ -1,10 +1,12 @@
-// Pairs, and UPDATE: what Linux does not know of an SA lives in the file beside it, and must agree with the kernel.
+// Pairs, and UPDATE: the parts of an SA that Linux does not store are in the side table, which must agree with the
+// kernel.
 // 1. keep() writes that row after a success; join() adds it to an SA that the kernel describes, if it is about this
 //    very SA.
-// 2. check_pair() asks whether two SAs may be a pair; add_pair() adds one as such, and takes it back if the row fails.
-// 3. update() completes a larval SA (complete()), or changes one that is there and, for X_UPDATEPAIR, its partner
+// 2. check_pair() checks whether two SAs may be a pair; add_pair() adds one as such, and removes it again if writing
+//    the row fails.
+// 3. update() completes a larval SA (complete()), or changes an existing one and, for X_UPDATEPAIR, its partner
 //    (change_both()).
-// 4. change() sends the kernel's own form of the SA back with other limits or numbers, then merges the row.
+// 4. change() returns the kernel's own form of the SA with other limits or numbers, then merges the row.
 // 5. delete_pair() deletes both halves in one batch, then their rows.
 #include <linux/xfrm.h>
 
@@ -26,8 +28,7 @@ using pfkey::Type;
 using xfrm::kWays;
 using xfrm::Refusal;
 
-// After a success: what the kernel did not take is written down, what was written about an earlier SA of that name
-// goes.
+// After a success: stores what the kernel does not, and removes the row of an earlier SA of that name.
 void Xfrm::keep(const Message& request, std::string& remark) {
   Result<void> kept;
   SideRow beside = request.type == Type::del ? SideRow() : side_row_of(request);
@@ -41,11 +42,11 @@ void Xfrm::keep(const Message& request, std::string& remark) {
   }
   if (!kept && !beside.empty())
     xfrm::append(remark,
-                 "done, but its pair, identities, direction and idle limits are not kept: " + kept.error().text);
+                 "done, but its pair, identities, direction and idle limits could not be stored: " + kept.error().text);
 }
 
-// Adds what is kept beside the kernel, as far as it is about this very SA and its partner is there, and the direction
-// that follows from the addresses if nobody gave one.
+// Adds the stored row, if it is about this very SA and its partner exists, and the direction that the addresses imply
+// if none was requested.
 Result<void> Xfrm::join(Message& sa) {
   const auto row = side_table_.find(backend::name_of(sa));
   if (!row) return std::unexpected(row.error());
@@ -69,7 +70,7 @@ Result<void> Xfrm::join(Message& sa) {
   return {};
 }
 
-// What save would write and a load refuse is told.
+// Reports what `save` would write and a load would refuse.
 void Xfrm::doubt(Message& sa) const {
   if (sa.remark || world_.keys_hidden || sa.sa->state == pfkey::State::larval) return;
   if (const std::string why = xfrm::not_addable(sa, world_.labels); !why.empty()) sa.remark = pfkey::Remark{why};
@@ -80,13 +81,13 @@ void Xfrm::direct(Message& sa) const {
   if (const std::uint32_t way = xfrm::way_by_addresses(sa, world_)) xfrm::set_way(sa, way);
 }
 
-// Asked to serve both directions though the addresses tell one, an SA is no half of a pair.
+// If it was requested to serve both directions although the addresses imply one, an SA cannot be half of a pair.
 bool Xfrm::serves_both(const Message& sa) const {
   return (sa.sa->flags & kWays) == kWays && (!world_.is_local || xfrm::way_by_addresses(sa, world_) != 0);
 }
 
-// A pair joins two SAs between the same addresses, neither of which has another partner, in opposite directions: what
-// is known of one half's, asked for or told by the addresses, says the other's. m leaves with its own, if any is known.
+// A pair joins two SAs between the same addresses, in opposite directions, neither of which has another partner: the
+// direction of one half, requested or implied by the addresses, gives the other's. On return m has its own, if known.
 Result<Xfrm::Check> Xfrm::check_pair(Message& m) {
   const auto inappropriate = [](std::string_view why) {
     return Check(Refusal{EINVAL, Diagnostic::pair_inappropriate, std::string(why)});
@@ -116,7 +117,7 @@ Result<Xfrm::Check> Xfrm::check_pair(Message& m) {
   return Check();
 }
 
-// Writes into m's partner, which is there, who its partner is now and which way it goes, then.
+// Writes into the row of m's partner, which exists, its new partner and its direction.
 Result<Xfrm::Check> Xfrm::set_pair(const Message& m) {
   const Message name = xfrm::partner_of(m, m.pair->spi);
   auto looked = look(name);
@@ -132,7 +133,7 @@ Result<Xfrm::Check> Xfrm::set_pair(const Message& m) {
   return Check();
 }
 
-// An SA that cannot be paired is not added; where only that turns out late, it is taken back.
+// An SA that cannot be paired is not added; if that becomes apparent only later, it is removed again.
 Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
   if (auto wrong = xfrm::wrong_with(m, world_.labels)) return wrong;
   if (auto begun = side_table_.begin(); !begun) return Check(Refusal{EIO, Diagnostic::none, begun.error().text});
@@ -156,7 +157,7 @@ Result<Xfrm::Check> Xfrm::add_pair(Message& m, const Answer& reply) {
   return paired;
 }
 
-// Limits, the replay value and what is beside the kernel, of one SA that is there.
+// Changes limits, the replay value and the stored row of one existing SA.
 Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
   const Bytes payload = sa.payload.bytes().first(sa.size);
   NetlinkBatch batch;
@@ -191,7 +192,7 @@ Result<Xfrm::Check> Xfrm::change(const Message& m, const Fetched& sa) {
   return Check();
 }
 
-// UPDATE of a larval SA: the rest of it.
+// UPDATE of a larval SA: completes it.
 Result<Xfrm::Check> Xfrm::complete(Message& m, std::string& remark) {
   if (auto refused = plan_add(m, XFRM_MSG_UPDSA, remark)) return refused;
   auto refused = ask(m, batch_);
@@ -225,7 +226,7 @@ Result<Xfrm::Check> Xfrm::change_both(Message& m, Fetched&& sa) {
     if (!refused || *refused) return refused;
     sa.sa.sa->flags = (sa.sa.sa->flags & ~kWays) | (m.sa->flags & kWays);
   }
-  if (half) {  // Numbers and identities are each half's own.
+  if (half) {  // Each half has its own numbers and identities.
     Message limits = m.clone();
     limits.replay_value.reset(), limits.pair.reset(), limits.src_identity.reset(), limits.dst_identity.reset();
     if (auto refused = change(limits, *half); !refused || *refused) return refused;

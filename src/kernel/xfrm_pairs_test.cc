@@ -1,4 +1,4 @@
-// Directions that nobody gave, and pairs: against a kernel that holds SAs, and in a check by its rules.
+// Directions that were not specified, and pairs: with a kernel that holds SAs, and in a check with its rules.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -29,7 +29,7 @@ using testing::Request;
 constexpr std::uint32_t kIn = pfkey::kFlagInbound, kOut = pfkey::kFlagOutbound, kWays = kIn | kOut;
 constexpr std::uint64_t kNow = 1'795'230'000;
 
-// SAs by SPI and destination, as Linux holds them: it knows no pairs and, before 6.10, no directions.
+// SAs by SPI and destination, as Linux holds them: without pairs and, before 6.10, without directions.
 struct Held {
   std::map<std::pair<std::uint32_t, Address>, Octets> sas;
 
@@ -56,7 +56,7 @@ struct Held {
 
 pfkey::Endpoint at(const char* address) { return {.address = *parse_address(address)}; }
 
-// From .1 to .2, or back if the SPI is even.
+// From .1 to .2, or the reverse if the SPI is even.
 Message add(std::uint32_t spi, std::uint32_t flags = 0) {
   static std::uint32_t seq = 0;
   Message m;
@@ -88,7 +88,7 @@ Message paired(Message m, std::uint32_t with) {
   return m;
 }
 
-// What a SADB said to each request: 0, or what is wrong.
+// A SADB's answer to each request: 0, or the error.
 std::vector<std::string> said(backend::Backend& sadb, std::vector<Message> requests) {
   std::vector<std::string> all(requests.size(), "no answer");
   const auto done = sadb.call(requests, [&](std::size_t i, Message&& m) {
@@ -108,7 +108,7 @@ std::function<bool(const Address&)> only(const char* own) {
   return [own = parse_address(own)](const Address& a) { return own == a; };
 }
 
-// The kernel's backend, and the check that has to foresee it, on a host with this address.
+// The kernel's backend, and the check that must predict it, on a host with this address.
 struct Both {
   explicit Both(const char* own) : kernel([this](const auto& requests, Peer& peer) { held.answer(requests, peer); }) {
     const auto world = [this, own] {
@@ -127,7 +127,7 @@ struct Both {
   }
   static Instant now() { return {{}, std::chrono::sys_seconds(std::chrono::seconds(kNow))}; }
 
-  // Both say so.
+  // Both report it.
   std::vector<std::string> run(auto make) {
     const auto real = said(*sadb, make());
     EXPECT_EQ(said(*check, make()), real);
@@ -143,7 +143,7 @@ struct Both {
   backend::testing::TempFolder folder;
   Held held;
   FakeKernel kernel;
-  std::unique_ptr<Xfrm> sadb;  // Goes first, so that the kernel's thread ends.
+  std::unique_ptr<Xfrm> sadb;  // Destroyed first, so that the kernel's thread ends.
   std::unique_ptr<backend::Backend> check;
 };
 
@@ -152,12 +152,12 @@ TEST(XfrmDirections, FollowFromTheHostsOwnAddresses) {
   EXPECT_THAT(b.run([] { return list(add(1), add(2), add(3, kIn)); }), ElementsAre("", "", ""));
   EXPECT_EQ(b.flags(1), kOut);
   EXPECT_EQ(b.flags(2), kIn);
-  EXPECT_EQ(b.flags(3), kIn);  // As asked.
+  EXPECT_EQ(b.flags(3), kIn);  // As requested.
   const Octets& sa = b.held.sas.at({1, *parse_address("192.0.2.2")});
   EXPECT_EQ(xfrm::Attributes(sa, sizeof(xfrm_usersa_info)).get<std::uint8_t>(xfrm::kSaDirection), xfrm::kDirectionOut);
 }
 
-TEST(XfrmDirections, NatPortsComeBackAsTheyWereGiven) {
+TEST(XfrmDirections, NatPortsAreRestoredAsSpecified) {
   Both b("192.0.2.1");
   const auto natted = [](std::uint32_t spi) {
     Message m = add(spi);
@@ -175,10 +175,10 @@ TEST(XfrmDirections, NatPortsComeBackAsTheyWereGiven) {
   }
   const auto encap = xfrm::Attributes(b.held.sas.at({2, *parse_address("192.0.2.1")}), sizeof(xfrm_usersa_info))
                          .get<xfrm_encap_tmpl>(XFRMA_ENCAP);
-  EXPECT_EQ(big_endian(encap->encap_sport), 4501);  // What arrives comes from the peer's port.
+  EXPECT_EQ(big_endian(encap->encap_sport), 4501);  // Inbound packets come from the peer's port.
 }
 
-TEST(XfrmPairs, WordsOfDirectionAreNotNeeded) {
+TEST(XfrmPairs, DirectionsNeedNotBeSpecified) {
   const struct {
     const char* own;
     std::uint32_t first, second, held_first, held_second;
@@ -200,7 +200,7 @@ TEST(XfrmPairs, WordsOfDirectionAreNotNeeded) {
     }
 }
 
-TEST(XfrmPairs, TwoThatHaveTheSameDirectionAreNone) {
+TEST(XfrmPairs, TwoSasWithTheSameDirectionAreNotAPair) {
   for (const auto& [own, first, second] : {std::tuple("203.0.113.7", kOut, kOut), std::tuple("192.0.2.1", 0u, kOut)}) {
     Both b(own);
     EXPECT_THAT(b.run([&] { return list(add(1, first), paired(add(2, second), 1)); }),
@@ -213,7 +213,7 @@ TEST(XfrmPairs, TwoThatHaveTheSameDirectionAreNone) {
       ElementsAre("", fmt::format("22 73 {}", pfkey::kServesBoth), fmt::format("22 73 {}", pfkey::kServesBoth)));
 }
 
-// ---- what else a check by the kernel's rules has to say
+// ---- other answers of a check with the kernel's rules
 
 std::unique_ptr<backend::Backend> check(std::function<std::optional<Lack>(const Message&)> lacks = {}) {
   XfrmWorld world;
@@ -224,7 +224,7 @@ std::unique_ptr<backend::Backend> check(std::function<std::optional<Lack>(const 
                     std::move(world));
 }
 
-TEST(KernelCheck, WhatTheKernelsBackendRefusesIsRefused) {
+TEST(KernelCheck, RefusesWhatTheKernelsBackendRefuses) {
   Message iv = add(1), idle = add(3), esn = add(5), reqid = update(7);
   iv.encrypt_key = pfkey::Key{224, 64, Secret(28)};
   iv.encrypt_key->material.bytes()[0] = std::byte{1};
@@ -232,13 +232,13 @@ TEST(KernelCheck, WhatTheKernelsBackendRefusesIsRefused) {
   esn.replay_window = pfkey::ReplayWindow{0, true};
   reqid.reqid = pfkey::Number{8};
   EXPECT_THAT(said(*check(), list(std::move(iv), std::move(idle), std::move(esn), add(7), std::move(reqid))),
-              ElementsAre("95 33 the kernel chooses the IVs itself: reserved_bits cannot be honoured",
+              ElementsAre("95 33 the kernel chooses IVs itself, so reserved_bits has no effect: leave it out",
                           "22 43 the kernel's SAs are mature from the start",
                           "22 81 extended sequence numbers need a replay window: give `replay N`", "",
                           "95 0 `reqid` cannot be changed after the SA was added"));
 }
 
-TEST(KernelCheck, WhatTheKernelTakesBeyondOurEngineIsTaken) {
+TEST(KernelCheck, AcceptsWhatTheKernelAcceptsBeyondOurEngine) {
   Message natted = add(1), card = add(3), no_card = add(5);
   natted.src = at("2001:db8::1"), natted.dst = at("2001:db8::2"), natted.natt_remote = at("fd00::9");
   card.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"};
@@ -252,7 +252,7 @@ TEST(KernelCheck, WhatTheKernelTakesBeyondOurEngineIsTaken) {
   }));
 }
 
-TEST(KernelCheck, WhatThisKernelLacksIsRefusedInItsWords) {
+TEST(KernelCheck, RefusesWhatThisKernelLacksInItsWords) {
   const auto sadb = check([](const Message& m) -> std::optional<Lack> {
     if (m.sa->spi == 1) return Lack{ENOSYS, "Requested AEAD algorithm not found", false};
     if (m.sa->spi == 3) return Lack{EPROTONOSUPPORT, "", true};

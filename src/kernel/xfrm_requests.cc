@@ -1,9 +1,9 @@
-// Requests to the kernel of one message:
-// 1. ask() sends a batch and gives the first refusal; look() fetches one SA, and keeps the kernel's own form of it.
-// 2. look_for() finds the SA that a request names, or refuses, with the words in which a near one differs.
+// Requests that need one message to the kernel:
+// 1. ask() sends a batch and returns the first refusal; look() fetches one SA, and keeps the kernel's own form of it.
+// 2. look_for() finds the SA that a request names, or returns a refusal that names the difference to a similar SA.
 // 3. getspi() tries one number after another, because the kernel's own search of a range is slow.
-// 4. reg() answers with the algorithms that the kernel has, by its report.
-// 5. flush() goes by type; dump() collects all SAs, puts the oldest first and adds what is beside the kernel.
+// 4. reg() answers with the algorithms that the kernel has, from its report.
+// 5. flush() works by type; dump() collects all SAs, puts the oldest first and adds the stored rows.
 #include <linux/xfrm.h>
 
 #include <algorithm>
@@ -31,7 +31,7 @@ constexpr int kSpiTries = 32;
 
 }  // namespace
 
-// Sends the batch, which does what m asks; nullopt: all of it was done.
+// Sends the batch for the request m; nullopt: all of it succeeded.
 Result<Xfrm::Check> Xfrm::ask(const Message& m, NetlinkBatch& batch) {
   Netlink::Verdict verdict;
   auto done = netlink_.exchange(
@@ -67,7 +67,7 @@ Result<Xfrm::Looked> Xfrm::look(const Message& name) {
   return looked;
 }
 
-// The SA that a request names and means; if there is none, that is the refusal.
+// The SA that a request names and means; if it does not exist, that is the refusal.
 Result<Xfrm::Looked> Xfrm::look_for(const Message& request) {
   auto looked = look(request);
   if (!looked || looked->refusal || (looked->found && xfrm::means(request, looked->found->sa))) return looked;
@@ -77,8 +77,8 @@ Result<Xfrm::Looked> Xfrm::look_for(const Message& request) {
   return looked;
 }
 
-// Which word of a request for an SA that is not there differs from one that is. `found`: the kernel gave that one; else
-// it has to be looked for among all to that destination.
+// Which word of a request for a missing SA differs from an existing one. `found`: the SA that the kernel returned; if
+// it returned none, all SAs to that destination are searched.
 void Xfrm::tell_near(Refusal& refusal, const Message& request, const Message* found) {
   if (refusal.diagnostic != Diagnostic::sa_notfound) return;
   std::optional<Message> near;
@@ -98,7 +98,7 @@ void Xfrm::tell_near(Refusal& refusal, const Message& request, const Message* fo
   if (!text.empty()) refusal.text = std::move(text);
 }
 
-// DELETE of an SA with a certain source or mark.
+// DELETE of an SA with a specified source or mark.
 Result<Xfrm::Check> Xfrm::remove(Message& m, const Answer& reply) {
   if (auto wrong = xfrm::wrong_name(m)) return wrong;
   const auto looked = look_for(m);
@@ -124,7 +124,7 @@ Result<Xfrm::Check> Xfrm::getspi(Message& m, const Answer& reply) {
   const std::uint64_t low = std::max(m.spi_range->min, 1u);
   const std::uint64_t width = std::uint64_t{m.spi_range->max} - low + 1;
   if (m.spi_range->max < low) return Check(Refusal{EINVAL, Diagnostic::malformed_range});
-  // The kernel's own search of a range is quadratic over a load: it is asked for one SPI at a time.
+  // The kernel's own search of a range is quadratic over a load, so each request names one SPI.
   const std::uint32_t start = world_.random();
   for (int tried = 0; tried < kSpiTries && static_cast<std::uint64_t>(tried) < width; ++tried) {
     const auto spi = static_cast<std::uint32_t>(low + (start + static_cast<std::uint64_t>(tried)) % width);
@@ -139,10 +139,10 @@ Result<Xfrm::Check> Xfrm::getspi(Message& m, const Answer& reply) {
     }
     if ((*refused)->error != ENOENT && (*refused)->error != EEXIST) return refused;
   }
-  return Check(Refusal{EEXIST, Diagnostic::none, "every SPI that was tried is taken"});
+  return Check(Refusal{EEXIST, Diagnostic::none, "every SPI that was tried is in use"});
 }
 
-// The algorithms that the kernel has for a protocol. What it wants of key managers, every listener hears anyway.
+// The algorithms that the kernel has for a protocol. Its requests to key managers reach every listener anyway.
 Result<Xfrm::Check> Xfrm::reg(Message& m, const Answer& reply) {
   if (xfrm::protocol_of(m.satype) == 0) return Check(Refusal{EINVAL, Diagnostic::satype_needed});
   const KernelReport report = world_.report();
@@ -198,7 +198,7 @@ Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
   });
   if (!verdict) return std::unexpected(verdict.error());
   if (verdict->error != 0) return Check(why(m, *verdict));
-  std::ranges::reverse(list);  // The kernel lists the newest first; a save that is loaded has to give the same order.
+  std::ranges::reverse(list);  // The kernel lists the newest first; loading a saved file must restore the same order.
   if (!rows->empty()) add_what_is_beside(list, m.satype, *rows);
   for (Message& sa : list) {
     direct(sa);
@@ -211,7 +211,7 @@ Result<Xfrm::Check> Xfrm::dump(Message& m, const Answer& reply) {
   return Check();
 }
 
-// Only rows that are about an SA of this list count; the others of its type are forgotten.
+// Only rows about an SA in this list are valid; the others of its type are forgotten.
 void Xfrm::add_what_is_beside(std::vector<Message>& list, SaType satype,
                               const std::map<backend::SaName, SideRow>& rows) {
   std::map<backend::SaName, SideRow> live;
@@ -220,7 +220,7 @@ void Xfrm::add_what_is_beside(std::vector<Message>& list, SaType satype,
       live.insert(*row);
   for (const auto& [name, beside] : rows) {
     if (live.contains(name) || (satype != SaType::unspec && name.satype != satype)) continue;
-    if (!side_table_.begin() || !side_table_.erase(name)) break;  // They stay until the next read.
+    if (!side_table_.begin() || !side_table_.erase(name)) break;  // They remain until the next read.
   }
   for (Message& sa : list) {
     const auto row = live.find(backend::name_of(sa));

@@ -1,4 +1,4 @@
-// The whole backend against a kernel that is played: pipelining, faults of the socket, GETSPI, listening.
+// The whole backend with a simulated kernel: pipelining, faults of the socket, GETSPI, listening.
 #include "kernel/xfrm.h"
 
 #include <fmt/format.h>
@@ -49,7 +49,7 @@ Message add(std::uint32_t spi) {
   return m;
 }
 
-// As the kernel would tell it.
+// As the kernel reports it.
 Octets told(Message m) {
   NetlinkBatch batch;
   xfrm::put_sa(m, XFRM_MSG_NEWSA, {}, batch);
@@ -61,7 +61,7 @@ Octets told(Message m) {
   return out;
 }
 
-// A backend and the kernel behind it.
+// A backend and its simulated kernel.
 class Bench {
  public:
   explicit Bench(FakeKernel::Answer answer) : kernel_(std::move(answer)) {
@@ -78,7 +78,7 @@ class Bench {
     sadb = std::move(*Xfrm::open(std::move(world)));
   }
 
-  // By request: errno, or what a reply says of itself.
+  // By request: errno, or what a reply contains.
   Result<void> call(std::vector<Message> requests) {
     return sadb->call(requests, [&](std::size_t i, Message&& m) {
       replies[i] = std::move(m);
@@ -97,7 +97,7 @@ class Bench {
   FakeKernel kernel_;
 
  public:
-  std::unique_ptr<Xfrm> sadb;  // Goes first, so that the kernel's thread ends.
+  std::unique_ptr<Xfrm> sadb;  // Destroyed first, so that the kernel's thread ends.
 };
 
 std::vector<Message> list(auto&&... messages) {
@@ -106,7 +106,8 @@ std::vector<Message> list(auto&&... messages) {
   return all;
 }
 
-// As the kernel tells its listeners that the SA is gone: its name, its structure, and beside that its attributes.
+// How the kernel reports to its listeners that the SA was deleted: its name, its structure, and next to that its
+// attributes.
 Octets gone(std::uint32_t spi, std::uint64_t number) {
   Message m = add(spi);
   m.replay_value = pfkey::ReplayValue::of(number);
@@ -129,14 +130,14 @@ Message deletion(std::uint32_t spi, bool asks) {
   return m;
 }
 
-// Packets flow until an SA is taken out, and what the kernel tells then is before its answer.
-TEST(XfrmDelete, GivesTheLastNumberToWhoAsks) {
+// Packets flow until an SA is removed; the kernel reports that before it answers.
+TEST(XfrmDelete, ReturnsTheLastNumberOnRequest) {
   Peer* events = nullptr;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
     for (const Request& r : requests) {
       const auto id = *xfrm::front<xfrm_usersa_id>(r.payload);
       const std::uint32_t spi = big_endian(id.spi);
-      events->say(Datagram().message(XFRM_MSG_DELSA, 0, 0, gone(spi + 0x100, 1)));  // Another one's.
+      events->say(Datagram().message(XFRM_MSG_DELSA, 0, 0, gone(spi + 0x100, 1)));  // Of another SA.
       events->say(Datagram().message(XFRM_MSG_DELSA, 0, r.seq, gone(spi, spi - 0x1000)));
       peer.say(Datagram().verdict(r.seq, 0));
     }
@@ -150,16 +151,16 @@ TEST(XfrmDelete, GivesTheLastNumberToWhoAsks) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(b.remark(i), "") << i;
 }
 
-TEST(XfrmDelete, SaysWhenTheKernelDidNotTellTheLastNumber) {
+TEST(XfrmDelete, RemarksThatTheKernelDidNotReportTheLastNumber) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     for (const Request& r : requests) peer.say(Datagram().verdict(r.seq, 0));
   });
   ASSERT_TRUE(b.call(list(deletion(0x1005, true))));
   EXPECT_EQ(b.replies[0].replay_value, std::nullopt);
-  EXPECT_EQ(b.remark(0), "the kernel did not tell the last number that the SA had");
+  EXPECT_EQ(b.remark(0), "the kernel did not report the SA's last sequence number");
 }
 
-TEST(XfrmPipeline, EachFailureIsItsOwnRequestsInWhateverOrderTheKernelAnswers) {
+TEST(XfrmPipeline, EachFailureGoesToItsRequestInWhateverOrderTheKernelAnswers) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     ASSERT_EQ(requests.size(), 4u);  // One send.
     peer.say(Datagram().verdict(requests[3].seq, 0).verdict(requests[1].seq, EEXIST));
@@ -170,11 +171,11 @@ TEST(XfrmPipeline, EachFailureIsItsOwnRequestsInWhateverOrderTheKernelAnswers) {
   EXPECT_EQ(b.error(0), 0);
   EXPECT_EQ(b.error(1), EEXIST);
   EXPECT_EQ(b.error(2), ENOMEM);
-  EXPECT_EQ(b.remark(2), "the kernel has no memory left for it");
+  EXPECT_EQ(b.remark(2), "the kernel is out of memory");
   EXPECT_EQ(b.error(3), 0);
 }
 
-TEST(XfrmPipeline, WhatIsRefusedBeforeTheKernelKeepsItsPlace) {
+TEST(XfrmPipeline, ARequestRefusedBeforehandKeepsItsPositionAmongTheReplies) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     ASSERT_EQ(requests.size(), 2u);
     peer.say(Datagram().verdict(requests[0].seq, 0).verdict(requests[1].seq, 0));
@@ -187,7 +188,7 @@ TEST(XfrmPipeline, WhatIsRefusedBeforeTheKernelKeepsItsPlace) {
   EXPECT_EQ(b.replies[1].diagnostic, static_cast<std::uint16_t>(pfkey::Diagnostic::missing_ekey));
 }
 
-TEST(XfrmPipeline, WhatWasDecidedIsToldWhenTheRestIsCutShort) {
+TEST(XfrmPipeline, VerdictsAreReportedEvenIfTheRestIsTruncated) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     peer.say(Datagram().verdict(requests[2].seq, EPERM));
     peer.say(Datagram().verdict(requests[0].seq, 0), 1);
@@ -200,7 +201,7 @@ TEST(XfrmPipeline, WhatWasDecidedIsToldWhenTheRestIsCutShort) {
   EXPECT_EQ(b.remark(2), "it needs CAP_NET_ADMIN in this network namespace: run it as root");
 }
 
-TEST(XfrmPipeline, ARefusedAlgorithmOfAKernelWithoutEspIsTheProtocolsFault) {
+TEST(XfrmPipeline, WithoutEspInTheKernelARefusedAlgorithmIsReportedAsAMissingProtocol) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     peer.say(Datagram().verdict(requests[0].seq, ENOSYS, "Requested AEAD algorithm not found"));
   });
@@ -210,9 +211,9 @@ TEST(XfrmPipeline, ARefusedAlgorithmOfAKernelWithoutEspIsTheProtocolsFault) {
             "`modprobe esp4`");
 }
 
-TEST(XfrmPipeline, AGetGivesTheSaAndAShortAnswerIsARefusal) {
+TEST(XfrmPipeline, AGetReturnsTheSaAndAShortAnswerIsARefusal) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
-    if (requests[0].flags & NLM_F_DUMP) {  // Whether there is one almost of the third's name.
+    if (requests[0].flags & NLM_F_DUMP) {  // Whether an SA exists whose name is similar to the third one's.
       peer.say(Datagram().done(requests[0].seq));
       return;
     }
@@ -227,13 +228,13 @@ TEST(XfrmPipeline, AGetGivesTheSaAndAShortAnswerIsARefusal) {
   EXPECT_EQ(b.error(0), 0);
   EXPECT_EQ(b.replies[0].encrypt_key->bits, 128);
   EXPECT_EQ(b.error(1), EBADMSG);
-  EXPECT_EQ(b.remark(1), "the kernel's answer is no SA");
+  EXPECT_EQ(b.remark(1), "the kernel's answer is not an SA");
   EXPECT_EQ(b.error(2), ESRCH);
 }
 
-// 192.0.2.1 is the source of told(), which has no mark; the kernel itself looks for an SA without the one, and finds it
-// by any mark.
-TEST(XfrmPipeline, AnSaFromElsewhereIsNotTheOneThatIsMeant) {
+// 192.0.2.1 is the source of told(), which has no mark; the kernel itself ignores the source, and finds the SA by any
+// mark.
+TEST(XfrmPipeline, AnSaFromAnotherSourceIsNotTheOneMeant) {
   std::vector<int> asked;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
     for (const Request& r : requests) {
@@ -286,7 +287,7 @@ TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
   EXPECT_EQ(b.remark(2), "there is no network device eth4");
 }
 
-TEST(XfrmRequests, GetspiTakesTheNextSpiWhenOneIsTaken) {
+TEST(XfrmRequests, GetspiTriesTheNextSpiIfOneIsInUse) {
   std::vector<std::uint32_t> asked;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
     const auto wanted = xfrm::front<xfrm_userspi_info>(requests[0].payload);
@@ -304,16 +305,16 @@ TEST(XfrmRequests, GetspiTakesTheNextSpiWhenOneIsTaken) {
   EXPECT_FALSE(b.replies[0].spi_range);
 }
 
-TEST(XfrmRequests, WhatTheKernelHasNothingForIsRefused) {
+TEST(XfrmRequests, MessagesThatTheKernelDoesNotSupportAreRefused) {
   Bench b([](const std::vector<Request>&, Peer&) { FAIL() << "the kernel was asked"; });
   EXPECT_TRUE(b.call(list(request(Type::x_inverse_acquire, 1), request(Type::x_delpair_state, 1))));
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(b.error(i), EOPNOTSUPP);
-    EXPECT_EQ(b.remark(i), "the kernel's SADB has no such message");
+    EXPECT_EQ(b.remark(i), "the kernel's SADB does not support this message");
   }
 }
 
-TEST(XfrmRequests, GetspiEndsWhenTheRangeDoes) {
+TEST(XfrmRequests, GetspiStopsAtTheEndOfTheRange) {
   std::size_t asked = 0;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
     ++asked;
@@ -324,11 +325,11 @@ TEST(XfrmRequests, GetspiEndsWhenTheRangeDoes) {
   EXPECT_TRUE(b.call(list(std::move(few), std::move(backwards))));
   EXPECT_EQ(asked, 3u);
   EXPECT_EQ(b.error(0), EEXIST);
-  EXPECT_EQ(b.remark(0), "every SPI that was tried is taken");
+  EXPECT_EQ(b.remark(0), "every SPI that was tried is in use");
   EXPECT_EQ(b.error(1), EINVAL);
 }
 
-TEST(XfrmRequests, AnInterruptedDumpIsShownOnceAndWhole) {
+TEST(XfrmRequests, AnInterruptedDumpIsReturnedOnceAndComplete) {
   int tries = 0;
   Bench b([&](const std::vector<Request>& requests, Peer& peer) {
     const std::uint32_t seq = requests[0].seq;
@@ -366,7 +367,7 @@ TEST(XfrmRequests, ADumpOfATypeIsFilteredByTheKernel) {
   EXPECT_EQ(xfrm::Attributes(asked[2], 0).get<std::uint8_t>(XFRMA_PROTO), IPPROTO_ESP);
 }
 
-TEST(XfrmPairs, NothingIsAddedWhereAPairCannotBeKept) {
+TEST(XfrmPairs, NothingIsAddedIfAPairCannotBeStored) {
   Bench b([](const std::vector<Request>&, Peer&) { FAIL() << "the kernel was asked"; });
   std::ofstream(b.folder / "beside") << "in the way";
   Message m = add(1);
@@ -386,7 +387,7 @@ TEST(XfrmPairs, AnSaForBothDirectionsHasNoPair) {
   EXPECT_EQ(b.remark(0), "an SA for both directions cannot have a pair: give inbound or outbound");
 }
 
-TEST(XfrmPairs, APartnerThatRunsTheSameWayIsNamed) {
+TEST(XfrmPairs, APartnerWithTheSameDirectionIsReported) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     const auto name = xfrm::front<xfrm_usersa_id>(requests[0].payload);
     const bool same_way = xfrm::from_kernel(name->daddr, AF_INET) == *parse_address("192.0.2.2");
@@ -415,7 +416,7 @@ TEST(XfrmPairs, AnSaWhosePartnerIsMissingIsNotAdded) {
   EXPECT_EQ(b.replies[0].diagnostic, static_cast<std::uint16_t>(pfkey::Diagnostic::pair_inappropriate));
 }
 
-TEST(XfrmMonitor, ALossIsAGapAndThenWhatThereIs) {
+TEST(XfrmMonitor, ALossIsAGapFollowedByTheCurrentSas) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     const std::uint32_t seq = requests[0].seq;
     peer.say(Datagram().message(XFRM_MSG_NEWSA, NLM_F_MULTI, seq, told(add(7))).done(seq));
@@ -423,7 +424,7 @@ TEST(XfrmMonitor, ALossIsAGapAndThenWhatThereIs) {
   xfrm_usersa_flush flush{};
   flush.proto = IPPROTO_ESP;
   b.events.say(Datagram().message(XFRM_MSG_FLUSHSA, 0, 0, xfrm::bytes_of(flush)));
-  b.events.say(Datagram().message(XFRM_MSG_NEWSA, 0, 0, told(add(6))), 100);  // Cut: the rest of it is lost.
+  b.events.say(Datagram().message(XFRM_MSG_NEWSA, 0, 0, told(add(6))), 100);  // Truncated: the rest of it is lost.
   b.events.say(Datagram().message(XFRM_MSG_FLUSHSA, 0, 0, xfrm::bytes_of(flush)));
   std::vector<std::string> heard;
   EXPECT_TRUE(backend::testing::hear(*b.sadb, true, -1, [&](Message&& m) {
@@ -438,10 +439,10 @@ TEST(XfrmMonitor, ALossIsAGapAndThenWhatThereIs) {
   EXPECT_EQ(heard[2], line(Type::flush, 0));
   EXPECT_EQ(heard[3], line(Type::reserved, 0));  // The gap.
   EXPECT_EQ(heard[4], line(Type::dump, 7));
-  EXPECT_EQ(heard[5], line(Type::dump, 0));  // Its end.
+  EXPECT_EQ(heard[5], line(Type::dump, 0));  // The end of the list.
 }
 
-TEST(XfrmMonitor, AListenerSaysWhenItHasSomethingAndCallsGoOnBesideIt) {
+TEST(XfrmMonitor, AListenerSignalsEventsWhileCallsContinue) {
   Bench b([](const std::vector<Request>& requests, Peer& peer) {
     peer.say(Datagram().message(XFRM_MSG_NEWSA, 0, requests[0].seq, told(add(7))).verdict(requests[0].seq, 0));
   });

@@ -1,5 +1,5 @@
 #pragma once
-/// The present. Programs read it and hand it down; nothing below them does.
+/// The current time. Programs read it and pass it down; nothing below them does.
 #include "base/instant.h"
 
 namespace ipseckey {

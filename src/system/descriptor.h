@@ -15,14 +15,14 @@ class Descriptor {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  /// Standard input, output and error stay open: they are the process', and no other file may get their numbers.
+  /// Standard input, output and error stay open: they belong to the process, and no other file may get their numbers.
   ~Descriptor() {
     if (fd_ > STDERR_FILENO) ::close(fd_);
   }
 
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  /// The number, which somebody else closes from now on.
+  /// Returns the number and gives up ownership: the caller closes it.
   int release() { return std::exchange(fd_, -1); }
 
  private:

@@ -23,7 +23,7 @@ TEST(Descriptor, IsClosedWithItsOwnerAndNoSooner) {
   EXPECT_FALSE(is_open(fd));
 }
 
-TEST(Descriptor, AnAssignmentClosesWhatWasThere) {
+TEST(Descriptor, AnAssignmentClosesThePreviousOne) {
   const int old = new_file(), fresh = new_file();
   Descriptor one(old);
   one = Descriptor(fresh);
@@ -31,7 +31,7 @@ TEST(Descriptor, AnAssignmentClosesWhatWasThere) {
   EXPECT_TRUE(is_open(fresh));
 }
 
-TEST(Descriptor, WhatIsReleasedStaysOpen) {
+TEST(Descriptor, AReleasedOneStaysOpen) {
   const int fd = new_file();
   EXPECT_EQ(Descriptor(fd).release(), fd);
   EXPECT_TRUE(is_open(fd));
@@ -46,7 +46,7 @@ TEST(Descriptor, StandardDescriptorsStayOpen) {
   EXPECT_TRUE(is_open(STDERR_FILENO));
 }
 
-TEST(Descriptor, NoneIsNone) {
+TEST(Descriptor, AnEmptyOneIsInvalid) {
   EXPECT_FALSE(Descriptor());
   EXPECT_FALSE(Descriptor(-1));
   EXPECT_TRUE(Descriptor(STDIN_FILENO));

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
 
-// A signal that is ignored would wait all the same once it is blocked.
+// Once blocked, an ignored signal would be pending all the same.
 bool ignored(int number) {
   struct sigaction now{};
   return sigaction(number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN;
@@ -49,7 +49,7 @@ void HeldSignals::forget() const {
 }
 
 int HeldSignals::fd() {
-  const sigset_t all = set_of([](int) { return true; });  // Those that nobody holds back never wait.
+  const sigset_t all = set_of([](int) { return true; });  // Signals that are not blocked are never pending.
   static const int kFd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
   return kFd;
 }

@@ -1,16 +1,16 @@
 #pragma once
-/// The signals that ask a process to end, held back while something must not be cut in two.
+/// Holds back the signals that end a process while something must not be interrupted.
 #include <csignal>
 
 namespace ipseckey {
 
-/// While it lives, INT, TERM and HUP wait; then they have their way, unless somebody outside holds them, too: the
-/// prompt, which throws a Ctrl-C away when its command has ended.
+/// While it lives, INT, TERM and HUP are held; afterwards they are delivered, unless an outer owner holds them, too:
+/// the prompt, which discards a Ctrl-C when its command has ended.
 class HeldSignals {
  public:
   enum class Ignored : bool {
     stay,       ///< A signal that the process was started to ignore is ignored.
-    count_too,  ///< INT and TERM count even then: a script's background job ignores INT, and nothing else may end it.
+    count_too,  ///< INT and TERM count even then: a script's background job ignores INT, and nothing else could end it.
   };
   explicit HeldSignals(Ignored ignored = Ignored::stay);
   HeldSignals(const HeldSignals&) = delete;
@@ -18,10 +18,10 @@ class HeldSignals {
   ~HeldSignals();
 
   bool one_came() const;
-  /// Drops an INT or TERM that came, because what it meant has been done.
+  /// Discards a pending INT or TERM, because its effect has been achieved.
   void forget() const;
 
-  /// A descriptor that is readable as long as one of them waits; for poll() alone. -1: the system has none to give.
+  /// A descriptor that is readable while a signal is pending; only for poll(). -1: no descriptors are left.
   static int fd();
 
  private:

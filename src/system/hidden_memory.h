@@ -1,9 +1,9 @@
 #pragma once
 namespace ipseckey {
 
-/// Keeps this process' memory from dumps and debuggers.
+/// Protects this process's memory from dumps and debuggers.
 
-/// No core dump, and no debugger or look into /proc of anybody but root's, from now on.
+/// From now on there are no core dumps, and only root can attach a debugger or read the memory in /proc.
 void hide_memory();
 
 }  // namespace ipseckey

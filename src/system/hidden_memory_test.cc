@@ -10,8 +10,8 @@ namespace ipseckey {
 
 namespace {
 
-// In a process of its own, because there is no way back.
-TEST(HiddenMemory, IsInNoDumpAndNotForOthers) {
+// In a process of its own, because this is permanent.
+TEST(HiddenMemory, IsExcludedFromDumpsAndUnreadableForOthers) {
   const pid_t child = ::fork();
   if (child == 0) {
     hide_memory();

@@ -44,7 +44,7 @@ bool LocalAddresses::contains(const Address& address, std::chrono::nanoseconds n
 
 void LocalAddresses::refresh() {
   ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return;  // What was known is the best there is.
+  if (getifaddrs(&list) != 0) return;  // The last known list is the best available.
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
   addresses_.clear();
   for (const ifaddrs* interface = list; interface; interface = interface->ifa_next)

@@ -9,10 +9,10 @@
 
 namespace ipseckey {
 
-/// The addresses of the host's interfaces, asked of the system at most once a second.
+/// The addresses of the host's interfaces, read from the system at most once a second.
 class LocalAddresses {
  public:
-  /// `now`: by any clock that does not go back. Loopback addresses (127/8, ::1) do not count: an SA to one has no
+  /// `now`: from any clock that never goes backwards. Loopback addresses (127/8, ::1) do not count: an SA to one has no
   /// direction of its own.
   bool contains(const Address& address, std::chrono::nanoseconds now);
 
@@ -23,7 +23,7 @@ class LocalAddresses {
   std::chrono::nanoseconds stale_at_{};
 };
 
-/// Whether an address is one of them, by a clock of the caller's.
+/// Whether an address is one of them, by the caller's clock.
 std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);
 
 }  // namespace ipseckey

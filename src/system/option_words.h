@@ -1,5 +1,5 @@
 #pragma once
-/// How a program's words are cut into options and the rest; what the options are and mean is the program's table.
+/// Splits a program's words into options and operands; the program's table defines what the options are and mean.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace ipseckey {
 
-/// An option, as far as it must be known to find its end.
+/// The part of an option's definition that is needed to find its end.
 struct OptionShape {
   std::string names;         ///< With their dashes, separated by blanks: "--file -f".
   bool takes_value = false;  ///< Written --file=VALUE, --file VALUE, -f VALUE or -fVALUE.
@@ -25,21 +25,21 @@ class OptionWords {
     enum class Kind : std::uint8_t {
       option,
       unknown,        ///< No shape has this name.
-      lacks_value,    ///< The words end where its value should be.
-      surplus_value,  ///< --name=VALUE of one that takes none.
+      lacks_value,    ///< The words end before its value.
+      surplus_value,  ///< --name=VALUE for an option without a value.
     };
     Kind kind = Kind::option;
-    std::size_t option = 0;  ///< Which of the shapes, unless it is unknown.
+    std::size_t option = 0;  ///< The index of the shape, unless it is unknown.
     std::string name;        ///< As it was written: "--file", "-f".
-    std::string word;        ///< The whole word that it is in: "--file=x", "-nf".
+    std::string word;        ///< The whole word that contains it: "--file=x", "-nf".
     std::string value = {};
   };
-  /// The next option. nullopt: the next word is none, or there is none; `--` is skipped and ends the options.
+  /// The next option. nullopt: the next word is not an option, or there is none; `--` is skipped and ends the options.
   std::optional<Found> next();
 
   /// The words that are left.
   std::span<const std::string> rest() const { return std::span(words_).subspan(at_); }
-  /// The first of them is dealt with: it is not an option.
+  /// Skips the first of them: it is not an option.
   void skip() { ++at_; }
 
  private:
@@ -50,7 +50,7 @@ class OptionWords {
   std::span<const OptionShape> shapes_;
   std::vector<std::string> words_;
   std::size_t at_ = 0;
-  std::size_t letter_ = 0;  // Of the word at at_, which has several; 0: it is not begun.
+  std::size_t letter_ = 0;  // Position in the word at at_, which contains several options; 0: not started.
   bool ended_ = false;
 };
 

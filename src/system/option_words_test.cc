@@ -12,7 +12,7 @@ namespace {
 
 const std::array kShapes = {OptionShape{"--file -f", true}, OptionShape{"--numeric -n"}, OptionShape{"--verbose -v"}};
 
-// Every option on a line of its own, then the words that are left.
+// Every option on a line of its own, then the remaining words.
 std::string cut(std::vector<std::string> words) {
   using enum OptionWords::Found::Kind;
   std::string out;
@@ -28,7 +28,7 @@ std::string cut(std::vector<std::string> words) {
   return out + fmt::format("{}", fmt::join(options.rest(), "|"));
 }
 
-TEST(OptionWords, AValueIsWrittenInFourWays) {
+TEST(OptionWords, AValueCanBeWrittenInFourWays) {
   EXPECT_EQ(cut({"--file=a=b"}), "0 --file of --file=a=b: [a=b]\n");
   EXPECT_EQ(cut({"--file", "--numeric"}), "0 --file of --file: [--numeric]\n");
   EXPECT_EQ(cut({"-f", "-"}), "0 -f of -f: [-]\n");
@@ -36,13 +36,13 @@ TEST(OptionWords, AValueIsWrittenInFourWays) {
   EXPECT_EQ(cut({"--file="}), "0 --file of --file=: []\n");
 }
 
-TEST(OptionWords, LettersShareAWord) {
+TEST(OptionWords, LettersMayShareAWord) {
   EXPECT_EQ(cut({"-nv"}), "1 -n of -nv: []\n2 -v of -nv: []\n");
   EXPECT_EQ(cut({"-nf", "x", "y"}), "1 -n of -nf: []\n0 -f of -nf: [x]\ny");
   EXPECT_EQ(cut({"-nfx", "y"}), "1 -n of -nfx: []\n0 -f of -nfx: [x]\ny");
 }
 
-TEST(OptionWords, TheFirstOtherWordEndsThem) {
+TEST(OptionWords, TheFirstOperandEndsThem) {
   EXPECT_EQ(cut({"-n", "add", "-v"}), "1 -n of -n: []\nadd|-v");
   EXPECT_EQ(cut({"-n", "--", "-v", "--"}), "1 -n of -n: []\n-v|--");
   EXPECT_EQ(cut({"-", "-n"}), "-|-n");
@@ -50,7 +50,7 @@ TEST(OptionWords, TheFirstOtherWordEndsThem) {
   EXPECT_EQ(cut({}), "");
 }
 
-TEST(OptionWords, ErrorsAreReportedAndTheRestIsCut) {
+TEST(OptionWords, ErrorsAreReportedAndTheRestIsParsed) {
   EXPECT_EQ(cut({"--fil", "-n"}), "unknown --fil of --fil: []\n1 -n of -n: []\n");
   EXPECT_EQ(cut({"--fil=x"}), "unknown --fil of --fil=x: []\n");
   EXPECT_EQ(cut({"-nxv"}), "1 -n of -nxv: []\nunknown -x of -nxv: []\n2 -v of -nxv: []\n");

@@ -6,7 +6,7 @@ namespace ipseckey {
 
 namespace {
 
-TEST(SocketPath, TheDefaultSocketIsTheUsers) {
+TEST(SocketPath, TheDefaultSocketBelongsToTheUser) {
   EXPECT_EQ(default_socket_path(true, "/run/user/0"), "/run/ipsecd/pfkey.sock");
   EXPECT_EQ(default_socket_path(true, nullptr), "/run/ipsecd/pfkey.sock");
   EXPECT_EQ(default_socket_path(false, "/run/user/7"), "/run/user/7/ipsecd/pfkey.sock");

@@ -10,7 +10,7 @@ namespace ipseckey {
 
 namespace {
 
-TEST(TextIn, AllOfAFileAndNothingOfOneThatIsNotThere) {
+TEST(TextIn, ReturnsAWholeFileAndNothingForAMissingOne) {
   const auto path = std::filesystem::path(::testing::TempDir()) / ("text_in." + std::to_string(::getpid()));
   const std::string text = std::string("a line\n\nno end of line\0 after this", 34);
   std::ofstream(path, std::ios::binary) << text;

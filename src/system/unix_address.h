@@ -12,13 +12,13 @@ namespace ipseckey {
 
 class UnixAddress {
  public:
-  /// Error invalid: no path, or one that is too long; the message has `shown`, the path harmless on a terminal.
+  /// Error invalid: the path is empty or too long; the message shows `shown`, the path made harmless for a terminal.
   static Result<UnixAddress> of(const std::string& path, const std::string& shown);
 
   const sockaddr* get() const { return interface_cast<sockaddr>(&address_); }
   socklen_t size() const { return sizeof address_; }
 
-  /// The path that a socket is bound to; empty: it has none, or it is not a Unix socket.
+  /// The path to which a socket is bound; empty: it has none, or it is not a Unix socket.
   static std::string path_of(int socket);
 
  private:

@@ -23,7 +23,7 @@ TEST(UnixAddress, IsWhereASocketIsBound) {
   ::unlink(path.c_str());
 }
 
-// Linux takes a path that fills the structure, with no zero behind it.
+// Linux accepts a path that fills the structure, without a zero after it.
 TEST(UnixAddress, APathMayHaveNoEndMark) {
   const std::string folder = ::testing::TempDir() + "long." + std::to_string(::getpid());
   ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
@@ -43,7 +43,7 @@ TEST(UnixAddress, APathMayHaveNoEndMark) {
 TEST(UnixAddress, ALongPathIsRefusedWithItsLength) {
   EXPECT_TRUE(UnixAddress::of(std::string(107, 'x'), "x"));
   EXPECT_EQ(UnixAddress::of(std::string(108, 'x'), "SHOWN").error().text,
-            "the socket path SHOWN has 108 bytes; a Unix socket's has at most 107");
+            "the socket path SHOWN has 108 bytes; at most 107 are allowed");
   EXPECT_EQ(UnixAddress::of("", "").error().text, "the path of ipsecd's socket is empty");
 }
 

@@ -1,4 +1,4 @@
-/// What somebody on the path can do: each packet is dropped for the right cause, counted, and nothing else changes.
+/// What an attacker on the path can do: each packet is dropped for the right cause, counted, and nothing else changes.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -15,7 +15,7 @@ namespace {
 using namespace testing;
 using pfkey::SaType;
 
-// Everything that a dropped packet must leave as it was.
+// Everything that a dropped packet must not change.
 std::string state_of(Host& host, const engine::SaId& id) {
   const auto c = host.plane.carried(id);
   return fmt::format("{} {} {} {} {}", c->packets, c->bytes, c->allocations, c->sequence, c->exhausted);
@@ -25,7 +25,7 @@ struct Kind {
   const char* name;
   Wish wish;
   Shape shape;
-  std::size_t covered;  ///< Bytes at the front that the ICV does not cover (but for AH's immutable ones).
+  std::size_t covered;  ///< Bytes at the front that the ICV does not cover (except AH's immutable ones).
 };
 const std::array kKinds = {
     Kind{"esp gcm transport", {}, {.size = 20}, 20},
@@ -56,7 +56,7 @@ struct Pair {
   }
 };
 
-TEST(Adversary, EverySingleBitFlipBehindTheOuterHeaderIsNoticed) {
+TEST(Adversary, EverySingleBitFlipAfterTheOuterHeaderIsNoticed) {
   for (const Kind& kind : kKinds) {
     SCOPED_TRACE(kind.name);
     Pair p(kind.wish);
@@ -72,7 +72,8 @@ TEST(Adversary, EverySingleBitFlipBehindTheOuterHeaderIsNoticed) {
       ++causes[static_cast<std::size_t>(cause)];
       ASSERT_EQ(state_of(p.there, id_of(kind.wish)), before);
     }
-    // The 32 bits of the SPI find no SA; number 0 is never right; AH's length may lead astray; else the ICV tells.
+    // A wrong SPI finds no SA; number 0 is never valid; a wrong AH length misleads the parser; everything else fails
+    // the ICV.
     EXPECT_EQ(causes[static_cast<std::size_t>(Cause::late)], 1u);
     EXPECT_EQ(causes[static_cast<std::size_t>(Cause::no_sa)], 32u);
     const std::size_t elsewhere = 1 + causes[static_cast<std::size_t>(Cause::no_sa)] +
@@ -82,13 +83,13 @@ TEST(Adversary, EverySingleBitFlipBehindTheOuterHeaderIsNoticed) {
     const auto counted = p.there.plane.carried(id_of(kind.wish));
     EXPECT_EQ(counted->corrupt, causes[static_cast<std::size_t>(Cause::corrupt)]);
     EXPECT_EQ(p.there.plane.inbound().drops, causes);
-    // And the packet itself still comes through.
+    // The packet itself is still accepted.
     EXPECT_EQ(name(unprotect(p.there, out.packet).cause), "none");
   }
 }
 
-// The outer header of AH is covered too, but for what routers change.
-TEST(Adversary, BitFlipsInTheHeaderUnderAhAreNoticedWhereTheyMayNotHappen) {
+// AH covers the outer header, too, except what routers change.
+TEST(Adversary, BitFlipsUnderAhAreNoticedInImmutableFields) {
   Pair p({.encrypt = 0, .auth = 5});
   const Result out = protect(p.here, datagram());
   for (std::size_t bit = 0; bit < 160; ++bit) {
@@ -105,19 +106,19 @@ TEST(Adversary, BitFlipsInTheHeaderUnderAhAreNoticedWhereTheyMayNotHappen) {
   }
 }
 
-// The outer header of ESP is covered by no ICV. What routers and NATs change changes nothing; the rest is noticed.
-TEST(Adversary, BitFlipsInTheHeadersBeforeEspChangeNothingInside) {
+// No ICV covers ESP's outer header. Changes by routers and NATs have no effect; all others are noticed.
+TEST(Adversary, BitFlipsInTheHeadersBeforeEspDoNotChangeTheInnerPacket) {
   struct Row {
     const char* name;
     Wish wish;
     Shape shape;
     std::size_t headers;
-    std::set<std::size_t> free;  ///< Octets whose flips may pass: the class, TTL, ID, DF, checksums, a NAT's doing.
+    std::set<std::size_t> free;  ///< Octets whose flips may pass: the class, TTL, ID, DF, checksums, NAT's changes.
   };
   const Shape inner{.src = "10.1.0.1", .dst = "10.2.0.1"};
   const Wish v6{.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true};
   const std::set<std::size_t> v4_free = {1, 4, 5, 6, 8, 10, 11};
-  // In a tunnel the source is whoever has the key.
+  // In a tunnel, the source may be anyone with the key.
   std::set<std::size_t> tunnel_free = v4_free, v6_free = {0, 1, 2, 3, 7};
   for (std::size_t i = 0; i < 4; ++i) tunnel_free.insert(12 + i);
   for (std::size_t i = 0; i < 16; ++i) v6_free.insert(8 + i);
@@ -160,7 +161,7 @@ TEST(Adversary, EveryTruncationIsDropped) {
     const Result out = protect(p.here, datagram(kind.shape));
     const std::string before = state_of(p.there, id_of(kind.wish));
     for (std::size_t size = 0; size < out.packet.size(); ++size) {
-      // As it is cut on the way, and cut by somebody who then mends the length.
+      // As truncated on the way, and as truncated by somebody who then fixes the length.
       Octets cut(out.packet.begin(), out.packet.begin() + static_cast<long>(size));
       ASSERT_EQ(name(unprotect(p.there, cut).cause), "malformed") << size;
       if (size < kind.covered) continue;
@@ -179,11 +180,11 @@ TEST(Adversary, ReplaysAndReorderWithinAndBeyondTheWindow) {
     Pair p(kind.wish);
     std::vector<Octets> sent;
     for (int i = 0; i < 100; ++i) sent.push_back(protect(p.here, datagram(kind.shape)).packet);
-    EXPECT_EQ(name(unprotect(p.there, sent[70]).cause), "none");  // 71 is the highest now, 8 the left edge.
+    EXPECT_EQ(name(unprotect(p.there, sent[70]).cause), "none");  // The highest number is now 71, the left edge 8.
     EXPECT_EQ(name(unprotect(p.there, sent[7]).cause), "none");   // 8.
     EXPECT_EQ(name(unprotect(p.there, sent[7]).cause), "replayed");
     EXPECT_EQ(name(unprotect(p.there, sent[70]).cause), "replayed");
-    // With 64 bits what is left of the window is taken for the next round, and the ICV says that it is not.
+    // With 64 bits, a number below the window is taken for the next round, and the ICV proves that wrong.
     EXPECT_EQ(name(unprotect(p.there, sent[6]).cause), kind.wish.esn ? "corrupt" : "late");
     EXPECT_EQ(name(unprotect(p.there, sent[99]).cause), "none");
     const auto c = p.there.plane.carried(id_of(kind.wish));
@@ -194,7 +195,7 @@ TEST(Adversary, ReplaysAndReorderWithinAndBeyondTheWindow) {
   }
 }
 
-// Two copies in one batch are both asked about before either is marked.
+// Both copies in one batch are queried before either is recorded.
 TEST(Adversary, AReplayInTheSameBatchIsDropped) {
   Pair p({});
   const Octets packet = protect(p.here, datagram()).packet;
@@ -205,7 +206,7 @@ TEST(Adversary, AReplayInTheSameBatchIsDropped) {
   EXPECT_EQ(name(items[1].cause), "replayed");
 }
 
-TEST(Adversary, WrongSpiSourceEncapsulationAndDirection) {
+TEST(Adversary, WrongSpiSourceEncapsulationAndDirectionAreDropped) {
   Pair p({});
   const Octets packet = protect(p.here, datagram()).packet;
   const auto spoilt = [&](std::size_t at_octet, unsigned value) {
@@ -217,7 +218,7 @@ TEST(Adversary, WrongSpiSourceEncapsulationAndDirection) {
   EXPECT_EQ(spoilt(23, 0x01), "no_sa");      // The SPI's last octet.
   EXPECT_EQ(spoilt(15, 9), "wrong_source");  // The source.
   EXPECT_EQ(spoilt(19, 9), "no_sa");         // The destination.
-  EXPECT_EQ(spoilt(9, 51), "no_sa");         // There is no AH of that SPI.
+  EXPECT_EQ(spoilt(9, 51), "no_sa");         // There is no AH with that SPI.
   EXPECT_EQ(spoilt(9, 6), "not_ipsec");
   EXPECT_EQ(spoilt(6, 0x20), "fragment");
   EXPECT_EQ(spoilt(7, 0x01), "fragment");
@@ -234,9 +235,9 @@ TEST(Adversary, WrongSpiSourceEncapsulationAndDirection) {
   EXPECT_EQ(name(unprotect(p.there, packet).cause), "none");
 }
 
-// RFC 4303 section 1: replays are only told where an ICV vouches for the number. One that was forged must not push the
-// real ones out, nor be what a save goes on from.
-TEST(Adversary, ForgedNumbersOfAnSaWithoutIntegrityEndNothing) {
+// RFC 4303 section 1: replays are detected only if an ICV authenticates the number. A forged number must not shut out
+// the real ones, nor be the number from which a saved SA continues.
+TEST(Adversary, ForgedNumbersWithoutIntegrityShutNothingOut) {
   Wish wish{.encrypt = 12};
   Host here, there;
   EXPECT_EQ(there.add(add(0x100, wish)), (engine::testing::Outcome{EINVAL, pfkey::Diagnostic::invalid_replay}))
@@ -260,8 +261,8 @@ TEST(Adversary, ForgedNumbersOfAnSaWithoutIntegrityEndNothing) {
   EXPECT_EQ(sas[0].replay_value, std::nullopt);
 }
 
-// What comes out of an SA must be what the SA is for: the sender may be an owner of the keys who tries for more.
-TEST(Adversary, WhatIsInsideMustBeCovered) {
+// The content of an SA's packets must match the SA: the sender may have the keys and try for more.
+TEST(Adversary, TheInnerPacketMustBeCovered) {
   const auto inside = [](Wish sender, Wish receiver, const Shape& shape) {
     Host here, there;
     EXPECT_EQ(here.add(add(0x100, sender)), engine::testing::kDone);
@@ -274,7 +275,7 @@ TEST(Adversary, WhatIsInsideMustBeCovered) {
   EXPECT_EQ(inside(wide, narrow, {.src = "10.1.255.255", .dst = "10.2.0.0"}), "none");
   EXPECT_EQ(inside(wide, narrow, {.src = "10.3.0.1", .dst = "10.2.0.1"}), "selector");
   EXPECT_EQ(inside(wide, narrow, {.src = "10.1.0.1", .dst = "10.3.0.1"}), "selector");
-  EXPECT_EQ(inside({}, narrow, {}), "inner");  // Transport where a tunnel should be.
+  EXPECT_EQ(inside({}, narrow, {}), "inner");  // Transport mode where tunnel mode is expected.
   const Wish six{.tunnel = true, .inner_src = "2001:db8::", .inner_dst = "2001:db8::", .prefix = 32};
   EXPECT_EQ(inside(six, narrow, {.src = "2001:db8::1", .dst = "2001:db8::2"}), "selector");
 }
@@ -296,7 +297,7 @@ TEST(Adversary, PrefixesAreComparedToTheLastBit) {
         << src << " " << dst;
 }
 
-TEST(Adversary, ProtocolAndPortsAreSelectorsBothWays) {
+TEST(Adversary, ProtocolAndPortsAreSelectorsInBothDirections) {
   const auto sa = [] {
     Message m = add(0x100);
     m.src->proto = m.dst->proto = kUdp;
@@ -316,8 +317,8 @@ TEST(Adversary, ProtocolAndPortsAreSelectorsBothWays) {
   EXPECT_EQ(strict.plane.carried(id_of({}))->mismatched, 2u);
 }
 
-// A header that ends before its ports has none, and an SA with a port covers only packets that have it.
-TEST(Adversary, APacketTooShortForPortsFitsNoSaWithPorts) {
+// A header that ends before its ports has none, and an SA with ports covers only packets that show them.
+TEST(Adversary, APacketTooShortForPortsMatchesNoSaWithPorts) {
   Octets cut(20 + 3);
   write_header(cut, {.src = *parse_address("192.0.2.1"), .dst = *parse_address("192.0.2.2"), .protocol = kUdp},
                cut.size());
@@ -339,7 +340,7 @@ TEST(Adversary, APacketTooShortForPortsFitsNoSaWithPorts) {
   }
 }
 
-// ESP with NULL encryption and an ICV that a holder of the key makes, so that the test can write what it likes inside.
+// ESP with NULL encryption and an ICV computed with the key, so that the test can write any content.
 Octets forged(Bytes text, std::uint32_t number) {
   Octets packet(20 + 8 + text.size() + 16);
   write_header(packet, {.src = *parse_address("192.0.2.1"), .dst = *parse_address("192.0.2.2"), .protocol = kEsp},
@@ -365,7 +366,7 @@ Octets with_trailer(Bytes body, std::initializer_list<unsigned> trailer) {
   return text;
 }
 
-TEST(Adversary, GarbageInsideARightIcv) {
+TEST(Adversary, GarbageUnderARightIcvIsDropped) {
   Host transport, tunnel;
   const Wish null{.encrypt = pfkey::kEalgNull, .auth = 5};
   Wish null_tunnel = null;
@@ -385,7 +386,7 @@ TEST(Adversary, GarbageInsideARightIcv) {
   EXPECT_EQ(cause(transport, with_trailer(body, {1, 2, 2, 59})), "dummy");
   EXPECT_EQ(cause(tunnel, with_trailer(body, {1, 2, 2, 59})), "dummy");
   EXPECT_EQ(cause(tunnel, with_trailer(inner, {1, 2, 2, 4})), "none");
-  EXPECT_EQ(cause(tunnel, with_trailer(inner, {1, 2, 2, 41})), "inner");  // It says IPv6.
+  EXPECT_EQ(cause(tunnel, with_trailer(inner, {1, 2, 2, 41})), "inner");  // It claims to be IPv6.
   EXPECT_EQ(cause(tunnel, with_trailer(inner, {1, 2, 2, 17})), "inner");
   EXPECT_EQ(cause(tunnel, with_trailer(body, {1, 2, 2, 4})), "inner");
   Octets wrong_sum = inner;
@@ -395,7 +396,7 @@ TEST(Adversary, GarbageInsideARightIcv) {
   set<std::uint16_t>(too_long, 2, 69);
   mend_checksum(too_long);
   EXPECT_EQ(cause(tunnel, with_trailer(too_long, {1, 2, 2, 4})), "inner");
-  // More than the packet is for the confidentiality of its length; it goes.
+  // Octets beyond the packet hide its length; they are removed.
   Octets longer = inner;
   longer.resize(inner.size() + 32);
   const Result in = unprotect(tunnel, forged(with_trailer(longer, {1, 2, 2, 4}), ++number));
@@ -406,8 +407,8 @@ TEST(Adversary, GarbageInsideARightIcv) {
   EXPECT_EQ(tunnel.plane.inbound().drops[static_cast<std::size_t>(Cause::dummy)], 1u);
 }
 
-// AH in ESP in tunnels in tunnels: each layer is a packet of its own, and comes out as such.
-TEST(Adversary, NestedHeaders) {
+// AH in ESP in tunnels in tunnels: each layer is a packet of its own, and is decapsulated as such.
+TEST(Adversary, NestedHeadersAreSeparatePackets) {
   Host here, there;
   const Wish outer{.encrypt = 20}, inner{.encrypt = 0, .auth = 5};
   for (Host* const host : {&here, &there}) {
@@ -420,7 +421,7 @@ TEST(Adversary, NestedHeaders) {
   Host esp_here, esp_there;
   for (Host* const host : {&esp_here, &esp_there}) {
     Message esp = add(0x100, outer);
-    esp.src->proto = esp.dst->proto = kAh;  // Who names AH wants it wrapped once more for the same peer.
+    esp.src->proto = esp.dst->proto = kAh;  // An SA that names AH must wrap it once more for the same peer.
     ASSERT_EQ(host->add(std::move(esp)), engine::testing::kDone);
   }
   packet = protect(esp_here, packet).packet;
@@ -428,7 +429,7 @@ TEST(Adversary, NestedHeaders) {
   const Result once = unprotect(esp_there, packet);
   ASSERT_EQ(name(once.cause), "none");
   EXPECT_EQ(hex(unprotect(there, once.packet).packet), hex(plain));
-  // 17 extension headers are more than anybody needs.
+  // 17 extension headers are one more than parse() accepts.
   Octets deep(40 + 17 * 8);
   write_header(deep, {.src = *parse_address("2001:db8::1"), .dst = *parse_address("2001:db8::2"), .protocol = 60},
                deep.size());
@@ -439,7 +440,7 @@ TEST(Adversary, NestedHeaders) {
   EXPECT_EQ(name(unprotect(there, deep).cause), "malformed");
 }
 
-TEST(Adversary, KeepAlivesAndKeyManagersAreLeftToOthers) {
+TEST(Adversary, KeepalivesAndKeyManagersMessagesAreLeftAlone) {
   Host host;
   const auto arrived = [&](std::size_t size, unsigned first) {
     Octets packet = datagram({.size = size});

@@ -1,11 +1,10 @@
 // The ICV of AH (RFC 4302 section 3.3.3), for both directions:
-// 1. compute() copies the IP headers and AH, because the packet itself must stay as it is.
-// 2. immutable_v4() and immutable_v6() set to zero what routers may change, and put what they change in a known way
-//    (source routes, a home address) into the state that the receiver will see.
-// 3. The MAC runs over the headers, AH with a zero ICV, the rest of the packet, and the high half of an extended
-//    number.
+// 1. compute() copies the IP headers and AH, because the packet itself must not change.
+// 2. immutable_v4() and immutable_v6() zero what routers may change, and set what routers change predictably (source
+//    routes, a home address) to the state in which the receiver will see it.
+// 3. The MAC covers the headers, AH with a zero ICV, the rest of the packet, and the high half of an extended number.
 // 4. seal_ah() writes the ICV; check_ah() checks the length of AH, then compares in constant time.
-// 5. true_ends() gives the addresses between which such a packet really travels.
+// 5. true_ends() returns the addresses between which such a packet really travels.
 #include <algorithm>
 
 #include "traffic/detail/wrap.h"
@@ -23,7 +22,7 @@ bool compute(const AhPart& part, Bytes packet, std::size_t ah_length, MutableByt
   if (!immutable_headers(packet.first(part.at), headers)) return false;
   std::ranges::copy(packet.subspan(part.at, ah_length), ah.begin());
   std::ranges::fill(std::span(ah).subspan(kAhFixed, icv.size()), std::byte{0});
-  // The IP headers count with the length that they have on the wire, and with AH as what follows them.
+  // The IP headers are covered with their length on the wire, and name AH as the next header.
   const auto high = std::bit_cast<std::array<std::byte, 4>>(big_endian(static_cast<std::uint32_t>(part.number >> 32)));
   const std::array<Bytes, 4> parts = {Bytes(headers).first(part.at), Bytes(ah).first(ah_length),
                                       packet.subspan(part.at + ah_length), high};
@@ -40,7 +39,7 @@ bool immutable_option(std::uint8_t type) {
 
 constexpr std::uint8_t kEndOfOptions = 0, kNoOperation = 1, kLooseRoute = 131, kStrictRoute = 137;
 
-// The destination is the last hop of a source route that is not used up yet.
+// The destination is the last hop of an unfinished source route.
 void final_destination_v4(Bytes option, MutableBytes header) {
   const std::size_t size = option.size(), pointer = std::to_integer<std::size_t>(option[2]);
   if (size >= 7 && pointer >= 4 && pointer + 3 <= size) std::ranges::copy(option.last(4), header.subspan(16).begin());
@@ -91,7 +90,7 @@ bool immutable_options(MutableBytes extension) {
   return true;
 }
 
-// As the last receiver gets it: each hop that is left swaps the destination with the next address of the list.
+// As the last receiver gets it: each remaining hop swaps the destination with the next address in the list.
 bool final_route(MutableBytes extension, MutableBytes destination) {
   const auto type = std::to_integer<unsigned>(extension[2]), left = std::to_integer<unsigned>(extension[3]);
   if (left == 0) return true;
@@ -103,8 +102,8 @@ bool final_route(MutableBytes extension, MutableBytes destination) {
   return true;
 }
 
-// Away from home, a source writes its home address into an option (RFC 6275 section 11.3.2): the ICV is of the packet
-// as it would be at home, with the two changed over. False: there is none.
+// Away from home, a source puts its home address in an option (RFC 6275 section 11.3.2): the ICV covers the packet as
+// it would be at home, with the two addresses swapped. False: the option is missing.
 bool at_home(MutableBytes extension, MutableBytes source) {
   const std::size_t at = home_address_at(extension);
   if (at != 0) std::ranges::swap_ranges(source, extension.subspan(at, source.size()));
@@ -162,7 +161,7 @@ bool seal_ah(MutableBytes packet, const AhPart& part) {
 Cause check_ah(Bytes packet, const AhPart& part) {
   const std::size_t size = part.flow->suite().icv();
   const std::size_t length = (std::to_integer<std::size_t>(packet[part.at + 1]) + 2) * 4;
-  // Linux pads to 8 bytes under IPv4 too, unless it is told not to: both are right.
+  // Linux pads to 8 bytes under IPv4, too, unless the SA has `align4`: both lengths are right.
   const bool v4 = part.flow->id.dst.family == Family::v4;
   const bool fits = length == ah_size(8, size) || (v4 && length == ah_size(4, size));
   if (!fits || length > packet.size() - part.at) return Cause::truncated;

@@ -1,4 +1,4 @@
-/// What an SA counts as allocations: each connection once, whoever carries it and however often.
+/// What an SA counts as allocations: each connection once, whichever thread carries it and however often.
 #include <gmock/gmock.h>
 
 #include "traffic/testing.h"
@@ -20,7 +20,7 @@ Message limited(std::uint32_t hard, const Wish& wish = {}, std::uint32_t spi = 0
   return m;
 }
 
-TEST(Allocations, ManyConnectionsThatTakeTurnsCountOnceEach) {
+TEST(Allocations, ManyInterleavedConnectionsCountOnceEach) {
   constexpr std::uint16_t kMany = 6000;
   Host here, there;
   ASSERT_EQ(here.add(limited(kMany)), kDone);
@@ -36,7 +36,7 @@ TEST(Allocations, ManyConnectionsThatTakeTurnsCountOnceEach) {
   EXPECT_EQ(name(protect(here, datagram({.dst_port = kMany})).cause), "exhausted");
 }
 
-TEST(Allocations, WhatGoesByASourceRouteCountsOnce) {
+TEST(Allocations, AConnectionWithASourceRouteCountsOnce) {
   Octets v4 = datagram({.src = "192.0.2.1", .dst = "198.51.100.1"});
   constexpr std::array<unsigned, 8> kRoute = {131, 7, 4, 192, 0, 2, 2, 0};
   std::ranges::transform(kRoute, std::inserter(v4, v4.begin() + 20), [](unsigned o) { return std::byte(o); });
@@ -48,9 +48,9 @@ TEST(Allocations, WhatGoesByASourceRouteCountsOnce) {
   EXPECT_EQ(allocations(host.plane), 1u);
 }
 
-// The first hop of a route is no end of the connection: it may be another one for each packet. No thread remembers what
+// The first hop of a route is not an end of the connection: it may differ for each packet. No thread remembers what
 // another has counted.
-TEST(Allocations, WhatGoesBySeveralRoutesCountsOnce) {
+TEST(Allocations, AConnectionWithSeveralRoutesCountsOnce) {
   constexpr std::array<const char*, 3> kHops = {"198.51.100.1", "198.51.100.2", "203.0.113.9"};
   Plane plane{{.workers = kHops.size(), .mtu = 1500, .random = nullptr}};
   engine::Engine engine(engine::Options{.is_local = {}, .random = {}, .usable = {}, .carrier = &plane});
@@ -84,7 +84,7 @@ TEST(Allocations, AConnectionThatChangesItsThreadCountsOnce) {
   EXPECT_EQ(allocations(plane), 1u);
 }
 
-TEST(Allocations, AConnectionThatTakesTurnsBetweenSasCountsOnceForEach) {
+TEST(Allocations, AConnectionThatAlternatesBetweenSasCountsOnceForEach) {
   Host first, second, there;
   ASSERT_EQ(first.add(add(0x100)), kDone);
   ASSERT_EQ(second.add(add(0x101)), kDone);
@@ -94,8 +94,9 @@ TEST(Allocations, AConnectionThatTakesTurnsBetweenSasCountsOnceForEach) {
   EXPECT_EQ(allocations(there.plane), 1u);
 }
 
-// 20,000 connections: 1,024 by their tags, and of the bits 1 - exp(-18,976 / 2^20) for the rest, 18,806 +- 13.
-TEST(Allocations, AreExactForAnSaThatHasALimitOfThem) {
+// 20,000 connections: 1,024 by their tags, and for the rest the share 1 - exp(-18,976 / 2^20) of the bits, 18,806 +-
+// 13.
+TEST(Allocations, AreExactForAnSaWithALimit) {
   constexpr std::uint16_t kMany = 20'000;
   Host hard, soft, none;
   ASSERT_EQ(hard.add(limited(kMany)), kDone);
@@ -112,8 +113,8 @@ TEST(Allocations, AreExactForAnSaThatHasALimitOfThem) {
   EXPECT_LT(allocations(none.plane), 19'930u);
 }
 
-// Who comes after a process that was killed does not know its connections, but how many they were.
-TEST(Allocations, ConnectionsThatGoOnAfterARestartAreNotNewOnes) {
+// After a process was killed, its successor knows the number of its connections, but not which ones they were.
+TEST(Allocations, ConnectionsThatContinueAfterARestartAreNotNew) {
   const auto live = std::make_shared<SaNumbers>();
   PlaneOptions options;
   options.numbers = [live](const engine::SaId&) { return live; };
@@ -131,7 +132,7 @@ TEST(Allocations, ConnectionsThatGoOnAfterARestartAreNotNewOnes) {
   EXPECT_EQ(name(protect(host, datagram({.dst_port = 7})).cause), "exhausted");
 }
 
-TEST(Allocations, TheLaterFragmentsOfADatagramAreNoConnection) {
+TEST(Allocations, LaterFragmentsAreNotAConnection) {
   Octets first = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"}), later = first;
   set<std::uint16_t>(first, 6, 0x2000), set<std::uint16_t>(later, 6, 0x0009);
   mend_checksum(first), mend_checksum(later);
@@ -141,8 +142,8 @@ TEST(Allocations, TheLaterFragmentsOfADatagramAreNoConnection) {
   EXPECT_EQ(allocations(host.plane), 1u);
 }
 
-// A first packet that was dropped has not begun a connection, and the next one does.
-TEST(Allocations, OnlyWhatIsCarriedBeginsAConnection) {
+// A first packet that was dropped does not start a connection; the next one does.
+TEST(Allocations, OnlyACarriedPacketStartsAConnection) {
   Host host;
   ASSERT_EQ(host.add(limited(5)), kDone);
   EXPECT_EQ(name(protect(host, datagram({.size = 1470, .dont_fragment = true})).cause), "too_big");
@@ -151,8 +152,8 @@ TEST(Allocations, OnlyWhatIsCarriedBeginsAConnection) {
   EXPECT_EQ(allocations(host.plane), 1u);
 }
 
-// What a hard limit refuses is not counted, neither as a connection nor in bytes.
-TEST(Allocations, WhatIsRefusedIsGivenBack) {
+// A packet that a hard limit refuses is counted neither as a connection nor in bytes.
+TEST(Allocations, ARefusedPacketIsNotCounted) {
   Host many, much;
   ASSERT_EQ(many.add(limited(2)), kDone);
   for (std::uint16_t port = 1; port <= 2; ++port)

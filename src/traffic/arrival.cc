@@ -6,7 +6,7 @@
 namespace ipseckey::traffic {
 namespace {
 
-// Extension headers may be longer than what is kept free for a new outer header.
+// Extension headers may be longer than the room that is reserved for a new outer header.
 bool make_room(Packet& packet, std::size_t front) {
   if (packet.at >= front) return true;
   if (packet.memory.size() < front + packet.size) return false;
@@ -16,7 +16,7 @@ bool make_room(Packet& packet, std::size_t front) {
   return true;
 }
 
-// RFC 791 section 3.1: the first octet's second half says how many words the header has.
+// RFC 791 section 3.1: the second half of the first octet is the number of 32-bit words in the header.
 bool fits(Bytes options, Family family) {
   return options.empty() || (family == Family::v4 && options.size() <= 40 && options.size() % 4 == 0);
 }

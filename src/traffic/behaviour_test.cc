@@ -1,4 +1,4 @@
-/// The choice of the SA, limits while packets flow, numbers and IVs, tunnels' headers, the path's MTU.
+/// The choice of the SA, limits while packets flow, numbers and IVs, tunnel headers, path MTU.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -33,14 +33,14 @@ Message update(std::uint32_t spi) {
   return m;
 }
 
-TEST(Choice, NewestMatureThenDyingTunnelBeforeTransport) {
+TEST(Choice, NewestMatureThenDyingAndTunnelBeforeTransport) {
   Host host;
   EXPECT_EQ(name(protect(host, datagram()).cause), "no_sa");
   Message old = add(0x100);
   old.soft = pfkey::Lifetime{.allocations = 0, .bytes = 1, .addtime = 0, .usetime = 0};
   ASSERT_EQ(host.add(std::move(old)), kDone);
   EXPECT_EQ(spi_of(protect(host, datagram()).packet), 0x100u);
-  attend(host);  // It is dying now, and still the only one.
+  attend(host);  // It is dying now, but still the only one.
   EXPECT_EQ(get_sa(host, 0x100).sa->state, State::dying);
   EXPECT_EQ(spi_of(protect(host, datagram()).packet), 0x100u);
   ASSERT_EQ(host.add(add(0x101)), kDone);
@@ -55,7 +55,7 @@ TEST(Choice, NewestMatureThenDyingTunnelBeforeTransport) {
   inbound.sa->flags |= pfkey::kFlagInbound;
   ASSERT_EQ(host.add(std::move(inbound)), kDone);
   EXPECT_EQ(spi_of(protect(host, datagram()).packet), 0x103u);
-  // Deleted one by one, the rest takes over.
+  // They are deleted one by one, and the remaining ones take over.
   for (const auto& [gone, next] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{
            {0x103, 0x104}, {0x104, 0x102}, {0x101, 0x102}, {0x102, 0x100}}) {
     engine::testing::ask(host.engine, engine::testing::request(pfkey::Type::del, SaType::esp, gone));
@@ -65,7 +65,7 @@ TEST(Choice, NewestMatureThenDyingTunnelBeforeTransport) {
   EXPECT_EQ(name(protect(host, datagram()).cause), "no_sa");
 }
 
-TEST(Choice, AgreesWithALookAtEverySaForRandomSelectors) {
+TEST(Choice, AgreesWithASearchOfAllSasForRandomSelectors) {
   Host host;
   std::vector<Message> all;
   std::uint32_t seed = 1;
@@ -102,7 +102,7 @@ TEST(Choice, AgreesWithALookAtEverySaForRandomSelectors) {
   }
 }
 
-TEST(Choice, WhatHasNoSaIsAskedForOnce) {
+TEST(Choice, APacketWithoutAnSaRequestsOneOnce) {
   Host host;
   EXPECT_EQ(name(protect(host, datagram()).cause), "no_sa");
   EXPECT_TRUE(host.worker.attention());
@@ -116,7 +116,7 @@ TEST(Choice, WhatHasNoSaIsAskedForOnce) {
   EXPECT_EQ(host.plane.wanted(), std::nullopt);
 }
 
-TEST(Limits, ASoftLimitOfBytesTellsAndTheHardOneEndsTheSa) {
+TEST(Limits, ASoftLimitOfBytesIsReportedAndTheHardOneEndsTheSa) {
   Host host;
   Message m = add(0x100);
   m.soft = pfkey::Lifetime{.allocations = 0, .bytes = 150, .addtime = 0, .usetime = 0};
@@ -136,7 +136,7 @@ TEST(Limits, ASoftLimitOfBytesTellsAndTheHardOneEndsTheSa) {
   EXPECT_EQ(sent[0].message.current, (pfkey::Lifetime{1, 204, engine::testing::kEpoch, engine::testing::kEpoch + 1}));
   EXPECT_EQ(name(protect(host, datagram(), at(4)).cause), "none");       // 272.
   EXPECT_EQ(name(protect(host, datagram(), at(5)).cause), "exhausted");  // 340 is not carried.
-  EXPECT_EQ(name(protect(host, datagram(), at(5)).cause), "no_sa");      // At once, before anybody has looked.
+  EXPECT_EQ(name(protect(host, datagram(), at(5)).cause), "no_sa");  // At once, before the engine's thread has checked.
   sent = attend(host, at(5));
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].message.sa->state, State::dead);
@@ -170,7 +170,7 @@ TEST(Limits, AllocationsAreFlows) {
   EXPECT_EQ(name(protect(host, datagram({.dst_port = 9})).cause), "exhausted");
 }
 
-TEST(Limits, UsetimeRunsFromTheFirstPacketAndIdlingFromTheLast) {
+TEST(Limits, UsetimeRunsFromTheFirstPacketAndIdleTimeFromTheLast) {
   Host host;
   Message m = add(0x100);
   m.hard = pfkey::Lifetime{.allocations = 0, .bytes = 0, .addtime = 0, .usetime = 100};
@@ -206,7 +206,7 @@ TEST(Numbers, TheLastOneEndsTheSaWithAnExpire) {
   EXPECT_EQ(host.engine.size(), 0u);
 }
 
-TEST(Numbers, ExtendedOnesGoOnBehind32BitsOnBothSides) {
+TEST(Numbers, ExtendedOnesContinueBeyond32BitsOnBothSides) {
   Host here, there;
   for (Host* const host : {&here, &there}) {
     Message m = add(0x100, {.esn = true});
@@ -222,7 +222,7 @@ TEST(Numbers, ExtendedOnesGoOnBehind32BitsOnBothSides) {
   EXPECT_EQ(there.plane.carried({SaType::esp, 0x100, *parse_address("192.0.2.2")})->sequence, UINT32_MAX + 19ull);
 }
 
-TEST(Numbers, WideOnesComeAndGoThroughMessages) {
+TEST(Numbers, WideOnesFitIntoMessagesBothWays) {
   Host host;
   Message m = add(0x100, {.esn = true});
   m.replay_value = pfkey::ReplayValue{.low = 0, .wide = 0x500000007};
@@ -254,7 +254,7 @@ TEST(Counters, GetAndDumpShowWhatPacketsDid) {
   EXPECT_EQ(engine::testing::dump(there.engine)[0].traffic, got.traffic);
 }
 
-TEST(Numbers, AnUpdateMovesThemAndGetShowsThem) {
+TEST(Numbers, AnUpdateAdvancesThemAndGetShowsThem) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);
   protect(host, datagram());
@@ -268,8 +268,8 @@ TEST(Numbers, AnUpdateMovesThemAndGetShowsThem) {
   EXPECT_EQ(host.add(std::move(m)), (engine::testing::Outcome{EINVAL, pfkey::Diagnostic::invalid_replay}));
 }
 
-// At once in what is told, and from the next packet on in what is let in.
-TEST(Numbers, AnUpdateMovesTheWindowAndItsSize) {
+// Reported at once, and applied from the next inbound packet on.
+TEST(Numbers, AnUpdateAdvancesTheWindowAndChangesItsSize) {
   Host here, there;
   for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100)), kDone);
   std::vector<Octets> sent;
@@ -286,7 +286,7 @@ TEST(Numbers, AnUpdateMovesTheWindowAndItsSize) {
   m.replay_window = pfkey::ReplayWindow{.window = 4096, .esn = false};
   ASSERT_EQ(there.add(std::move(m)), kDone);
   EXPECT_EQ(name(unprotect(there, sent[199]).cause), "none");  // 200.
-  EXPECT_EQ(name(unprotect(there, sent[101]).cause), "none");  // 102, farther back than 64.
+  EXPECT_EQ(name(unprotect(there, sent[101]).cause), "none");  // 102 is below the window of 64.
   EXPECT_EQ(name(unprotect(there, sent[50]).cause), "replayed");
   EXPECT_EQ(get_sa(there, 0x100).replay_value, (pfkey::ReplayValue{.low = 200, .wide = 0}));
   m = update(0x100);
@@ -297,7 +297,7 @@ TEST(Numbers, AnUpdateMovesTheWindowAndItsSize) {
   EXPECT_EQ(name(unprotect(there, sent[110]).cause), "late");
 }
 
-// They are part of what the ICV covers: both ends would have to change at the same packet.
+// They are part of what the ICV covers: both ends would need to change at the same packet, so it is refused.
 TEST(Numbers, AnUpdateDoesNotMakeThemWider) {
   Host here, there;
   for (Host* const host : {&here, &there}) {
@@ -314,7 +314,7 @@ TEST(Numbers, AnUpdateDoesNotMakeThemWider) {
   EXPECT_EQ(name(unprotect(there, protect(here, datagram()).packet).cause), "none");
 }
 
-// IVs of counter modes: one after the other from a random start, whatever happens to the sequence numbers.
+// IVs of counter modes: one after another from a random start, whatever happens to the sequence numbers.
 TEST(Ivs, OfCounterModesNeverRepeatUnderOneKey) {
   std::set<std::uint64_t> seen;
   for (int life = 0; life < 20; ++life) {
@@ -333,8 +333,8 @@ TEST(Ivs, OfCounterModesNeverRepeatUnderOneKey) {
   EXPECT_EQ(seen.size(), 400u);
 }
 
-// The memory of the numbers outlives the plane, as it does when the process is killed.
-TEST(Numbers, GoOnInTheNextPlaneWithoutOneThatWasThere) {
+// The memory of the numbers outlives the plane, as when the process is killed.
+TEST(Numbers, ContinueInTheNextPlaneWithoutRepetition) {
   const auto sent = std::make_shared<SaNumbers>(), received = std::make_shared<SaNumbers>();
   const auto of = [](const std::shared_ptr<SaNumbers>& live) {
     PlaneOptions options;
@@ -364,8 +364,8 @@ TEST(Numbers, GoOnInTheNextPlaneWithoutOneThatWasThere) {
   EXPECT_EQ(sent->packets, 15u);
 }
 
-// What an UPDATE says of the numbers is in that memory before the request is answered: who comes next goes on there.
-TEST(Numbers, ThatAnUpdateMovesAreMovedInTheMemoryThatIsKept) {
+// Numbers that an UPDATE sets are in that memory before the request is answered: a successor continues from there.
+TEST(Numbers, AnUpdateAdvancesThemInTheKeptMemory) {
   const auto sent = std::make_shared<SaNumbers>(), received = std::make_shared<SaNumbers>();
   const auto of = [](const std::shared_ptr<SaNumbers>& live) {
     PlaneOptions options;
@@ -393,8 +393,8 @@ TEST(Numbers, ThatAnUpdateMovesAreMovedInTheMemoryThatIsKept) {
   EXPECT_EQ(name(unprotect(b, next).cause), "none");
 }
 
-TEST(Tunnel, DscpAndEcnGoAsRfc6040Says) {
-  // Inner mark, mark of the outer header on arrival, inner mark afterwards (RFC 6040 figure 4); 4: dropped.
+TEST(Tunnel, DscpAndEcnFollowRfc6040) {
+  // ECN inside, ECN outside on arrival, ECN inside afterwards (RFC 6040 figure 4); 4: dropped.
   constexpr unsigned kExpected[4][4] = {{0, 0, 0, 4}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
   for (unsigned inner = 0; inner < 4; ++inner)
     for (unsigned outer = 0; outer < 4; ++outer) {
@@ -450,7 +450,7 @@ TEST(Udp, PortsAndChecksumsOfTransportModeBehindANat) {
   EXPECT_EQ(name(unprotect(there, packet).cause), "none");
 }
 
-// Without one IPv6 drops it (RFC 8200 section 8.1); under IPv4 it has none (RFC 3948 section 2.1).
+// Without one, IPv6 drops it (RFC 8200 section 8.1); under IPv4 there is none (RFC 3948 section 2.1).
 TEST(Udp, HasAChecksumUnderIpv6) {
   for (const bool tunnel : {false, true})
     for (std::size_t size = 1; size < 40; ++size) {
@@ -470,7 +470,7 @@ TEST(Udp, HasAChecksumUnderIpv6) {
       EXPECT_EQ(checksum(pseudo), 0u);
       const Result in = unprotect(there, packet);
       ASSERT_EQ(name(in.cause), "none");
-      // In transport mode what is inside had no checksum of its own.
+      // In transport mode the protected packet had no checksum.
       EXPECT_EQ(hex(in.packet), hex(plain));
     }
   Host four;
@@ -478,7 +478,7 @@ TEST(Udp, HasAChecksumUnderIpv6) {
   EXPECT_EQ(get<std::uint16_t>(protect(four, datagram()).packet, 26), 0u);
 }
 
-TEST(PathMtu, WhatDoesNotFitIsAnsweredAndWhatTheAnswerSaysFits) {
+TEST(PathMtu, ATooLongPacketIsAnsweredWithASizeThatFits) {
   for (const unsigned encrypt : {12u, 13u, 20u, 31u})
     for (const bool tunnel : {false, true})
       for (std::uint32_t mtu = 300; mtu < 340; ++mtu) {
@@ -500,12 +500,12 @@ TEST(PathMtu, WhatDoesNotFitIsAnsweredAndWhatTheAnswerSaysFits) {
         ASSERT_EQ(name(out.cause), "none");
         EXPECT_LE(out.packet.size(), mtu);
         EXPECT_EQ(name(protect(host, datagram({.size = fits - 27, .dont_fragment = true})).cause), "too_big");
-        // Without DF it goes, to be cut.
+        // Without DF it leaves, to be fragmented.
         EXPECT_EQ(name(protect(host, datagram({.size = 400})).cause), "none");
       }
 }
 
-TEST(PathMtu, AnIcmpErrorAboutOurPacketIsHonouredForThatSa) {
+TEST(PathMtu, AnIcmpErrorAboutOurPacketAppliesToItsSa) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
   const Octets big = datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1000, .dont_fragment = true});
@@ -522,8 +522,8 @@ TEST(PathMtu, AnIcmpErrorAboutOurPacketIsHonouredForThatSa) {
   EXPECT_EQ(held.item.mtu, 746u);  // 800 - 20 - 8 - 8 - 16 is 748; less two octets of trailer, in fours: 746.
 }
 
-// RFC 8201 section 4: it may have become wider, which nobody tells; a report never widens it.
-TEST(PathMtu, WhatWasLearntIsForgottenAfterTenMinutes) {
+// RFC 8201 section 4: the path MTU may have become larger, which nobody reports; a report never raises it.
+TEST(PathMtu, AReportExpiresAfterTenMinutes) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
   const engine::SaId id{SaType::esp, 0x100, *parse_address("192.0.2.2")};
@@ -549,7 +549,7 @@ TEST(PathMtu, WhatWasLearntIsForgottenAfterTenMinutes) {
   }
 }
 
-TEST(Fragments, ProtectedPacketsAreCutAndWholeOnesComeOfThem) {
+TEST(Fragments, ProtectedPacketsAreFragmentedAndReassembled) {
   for (const bool six : {false, true}) {
     const Octets whole =
         six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2", .size = 3000}) : datagram({.size = 3000});
@@ -592,7 +592,7 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_FALSE(fragment(with_options(1224 / 8 + 1), 1280, 1, room, [&](Bytes) { ++parts; }));
   EXPECT_EQ(parts, 3u);
 
-  // As many headers as are allowed: the one of the fragments comes on top, once.
+  // The maximum number of headers: that of the fragments is added once.
   Octets full = with_options(1);
   full[6] = std::byte{0};
   for (std::size_t i = 0; i < kMostExtensions - 1; ++i) full[40 + i * 8] = full[41 + i * 8] = std::byte{0};
@@ -600,7 +600,7 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_TRUE(fragment(full, 1280, 1, room, [&](Bytes part) { parts += parse(part).has_value(); }));
   EXPECT_EQ(parts, 6u);
 
-  // One of a fragment that is the whole datagram (RFC 6946) is there already.
+  // It already has the header of a fragment that is the whole datagram (RFC 6946).
   full[40 + (kMostExtensions - 1) * 8] = std::byte{44};
   full[40 + kMostExtensions * 8] = std::byte{kUdp};
   EXPECT_TRUE(parse(full));
@@ -608,7 +608,7 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_EQ(parts, 6u);
 }
 
-TEST(Fragments, OnlyATunnelWithoutPortsCarriesThemAsTheyAre) {
+TEST(Fragments, OnlyATunnelWithoutPortsCarriesThemUnchanged) {
   Octets part = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
   set<std::uint16_t>(part, 6, 0x0001);
   mend_checksum(part);
@@ -637,7 +637,7 @@ TEST(Buffers, WithoutRoomAPacketIsDroppedAndNothingIsCounted) {
   EXPECT_EQ(name(enough.item.cause), "none");
 }
 
-// A packet with the extension headers put in. Their first octets name nothing yet.
+// A packet with the extension headers inserted. Their first octets do not name a header yet.
 Octets extended(const Octets& packet, std::span<const Extension> extensions) {
   Octets out(packet.begin(), packet.begin() + 40);
   std::size_t next_at = 6;
@@ -653,7 +653,7 @@ Octets extended(const Octets& packet, std::span<const Extension> extensions) {
   return out;
 }
 
-// Options that may and may not change on the way, a routing header that is used up, and a long header.
+// Options that may and may not change on the way, an exhausted routing header, and a long header.
 struct Options {
   static constexpr std::uint8_t kHops = 0, kRoute = 43, kDestination = 60;
   Octets hops = filled(16, {{2, 0x1e}, {3, 4}, {8, 0x3e}, {9, 6}}), each = filled(8, {{2, 1}, {3, 4}}),
@@ -669,8 +669,8 @@ struct Options {
   }
 };
 
-// The options of the destination alone are not for the way: they stand behind AH, and inside ESP.
-TEST(Arrivals, HeadersThatASocketHidStandBeforeThePacketAgain) {
+// Destination options without a routing header are not for the way: they are behind AH, and inside ESP.
+TEST(Arrivals, HeadersThatASocketHidAreRestored) {
   const Options options;
   for (Wish wish : {Wish{}, Wish{.encrypt = 0, .auth = 5}, Wish{.udp = true}}) {
     wish.src = "2001:db8::1", wish.dst = "2001:db8::2";
@@ -682,7 +682,7 @@ TEST(Arrivals, HeadersThatASocketHidStandBeforeThePacketAgain) {
     const std::size_t headers = 40 + 16 + 8 + 8;
     ASSERT_EQ(out.departure.header, headers + (wish.udp ? 8 : 0));
     Octets sent = out.packet;
-    if (wish.udp) set(sent, headers + 6, std::uint16_t{0});  // The socket has looked at the checksum.
+    if (wish.udp) set(sent, headers + 6, std::uint16_t{0});  // The socket has checked the checksum.
     Arrival arrival{.src = *parse_address(wish.src),
                     .dst = *parse_address(wish.dst),
                     .protocol = out.departure.protocol,
@@ -700,7 +700,7 @@ TEST(Arrivals, HeadersThatASocketHidStandBeforeThePacketAgain) {
   }
 }
 
-TEST(Arrivals, OptionsOfIpv4StandBeforeThePacketAgain) {
+TEST(Arrivals, OptionsOfIpv4AreRestored) {
   Octets plain = datagram();
   constexpr std::array<std::byte, 8> kOptions = {std::byte{0x94}, std::byte{4}, std::byte{0}, std::byte{0},
                                                  std::byte{0x88}, std::byte{4}, std::byte{1}, std::byte{2}};
@@ -721,7 +721,7 @@ TEST(Arrivals, OptionsOfIpv4StandBeforeThePacketAgain) {
   Held held(Bytes(out.packet).subspan(28 + 8));
   ASSERT_TRUE(add_header(held.item.packet, arrival));
   Octets sent = out.packet;
-  set(sent, 4, std::uint16_t{0});  // The socket does not tell of it.
+  set(sent, 4, std::uint16_t{0});  // The socket does not report it.
   mend_checksum(sent);
   EXPECT_EQ(hex(held.bytes()), hex(sent));
   const Result in = unprotect(there, held.bytes());
@@ -732,7 +732,7 @@ TEST(Arrivals, OptionsOfIpv4StandBeforeThePacketAgain) {
   EXPECT_FALSE(add_header(odd.item.packet, arrival));
 }
 
-// The SA of transport mode is the one with whom the packet is for, and a tunnel's the one on whose way it goes next.
+// The SA in transport mode is the one for the packet's final destination, a tunnel's the one for its next hop.
 TEST(Routes, TheEndOfARouteIsThePeer) {
   Octets v4 = datagram({.src = "192.0.2.1", .dst = "198.51.100.1"});
   constexpr std::array<unsigned, 12> kRoute = {131, 11, 4, 198, 51, 100, 2, 192, 0, 2, 2, 0};
@@ -750,14 +750,14 @@ TEST(Routes, TheEndOfARouteIsThePeer) {
     ASSERT_EQ(here.add(add(0x100, wish)), kDone);
     wish.src = "2001:db8::1", wish.dst = "2001:db8::2";
     ASSERT_EQ(here.add(add(0x101, wish)), kDone);
-    // It goes to the next hop all the same.
+    // It goes to the next hop nevertheless.
     for (const auto& [packet, next] :
          {std::pair{&std::as_const(v4), "198.51.100.1"}, std::pair{&std::as_const(v6), "2001:db8::8"}}) {
       const Result out = protect(here, *packet);
       EXPECT_EQ(name(out.cause), "none");
       EXPECT_EQ(out.departure.dst, *parse_address(next));
     }
-    // By the same hop to somebody else.
+    // By the same hop to another destination.
     Octets other = v6;
     other[40 + 39] = std::byte{3};
     EXPECT_EQ(name(protect(here, other).cause), "no_sa");

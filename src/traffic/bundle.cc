@@ -1,14 +1,15 @@
-// AH and ESP together (RFC 4301 section 4.4.2.1): two SAs between the same hosts that bear the same number.
-// 1. Out: chosen() looks for the SA that covers the packet, and for its companion. ESP is applied first, as if alone;
-//    wrap() leaves room for AH before it, which is sealed when ESP is.
-// 2. In: AH is checked as if alone; begin_inside() finds ESP of the same bundle in it, which then goes on as any ESP.
-// 3. What would leave, or comes, under one of the two is dropped: it has half of the protection that was agreed upon.
+// AH and ESP together (RFC 4301 section 4.4.2.1): two SAs between the same hosts with the same bundle number.
+// 1. Out: chosen() finds the SA that covers the packet, and its companion. ESP is applied first, as usual; wrap()
+//    reserves room for AH before it. AH is sealed together with ESP.
+// 2. In: AH is checked as usual; begin_inside() finds ESP of the same bundle behind it, which then continues like any
+//    ESP.
+// 3. A packet with only one of the two, in either direction, is dropped: it has half of the agreed protection.
 #include "traffic/header.h"
 #include "traffic/worker.h"
 
 namespace ipseckey::traffic {
 
-// What its AH covers is what ESP makes of the packet, where AH is no tunnel itself.
+// If AH is not a tunnel itself, it covers the packet that ESP produces.
 Flow* Worker::State::companion(const Flow& flow, const Headers& h) const {
   Flow* const beside = plane.choice.find(h, [&](const Flow& f) { return joined(flow, f) && f.tunnel == flow.tunnel; });
   if (beside || !flow.tunnel || flow.id.satype == pfkey::SaType::ah) return beside;
@@ -30,15 +31,15 @@ Cause Worker::State::take_bundle(Work& w, const Memory::Entry& seen) {
   w.around.flow = seen.around;
   w.around.keyed = seen.around->sealing(number);
   if (!w.around.keyed) return Cause::crypto;
-  // At its last number an SA says so when it is asked for one more: before either is charged.
+  // An SA at its last number reports that when the next one is requested: before either SA is charged.
   for (Flow* const flow : {w.around.flow, w.flow})
     if (!flow->has_number() && !flow->next_number()) return call_for(*flow), Cause::exhausted;
   return Cause::none;
 }
 
-// Both SAs count the packet inside. ESP is charged last, but if it has no room it is asked first, so that AH keeps
-// neither connection nor first use of a packet that is not carried. Only where another thread takes the last room in
-// between does AH keep these.
+// Both SAs count the inner packet. ESP is charged last, but its room is checked first, so that AH records neither a
+// connection nor a first use for a packet that is not carried. AH records them only if another thread takes the last
+// room in between.
 bool Worker::State::charge_both(Work& w, Memory::Entry& seen, Instant now) {
   const auto charge_esp = [&] { return charge(*w.flow, seen.counted, w, seen, now); };
   const bool room = w.flow->has_room(w.h.total, uncounted(*w.flow, seen.counted, seen));
@@ -52,7 +53,7 @@ bool Worker::State::charge_both(Work& w, Memory::Entry& seen, Instant now) {
   return false;
 }
 
-// The ICV of AH is right, so its number counts, whatever ESP turns out to be.
+// The ICV of AH is right, so its number counts, whatever happens to the ESP inside.
 Cause Worker::State::begin_inside(Batch& batch, Work& w) {
   if (const Cause cause = dropped_by(w.flow->mark(w.number).verdict); cause != Cause::none) return cause;
   w.around = ah_of(w);

@@ -1,4 +1,4 @@
-/// What bundles ask of buffers, of tables and of the limits of their SAs.
+/// What bundles need of buffers and tables, and the limits of their SAs.
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -54,8 +54,8 @@ Numbers numbers(Host& host, const engine::SaId& id) {
   return {c->packets, c->bytes, c->allocations, c->sequence, c->first.has_value()};
 }
 
-// The buffers that the daemon has, whatever is put before and behind a packet.
-TEST(BundleLimits, EveryLengthOfIcvHasRoom) {
+// The daemon's buffers, whatever is added before and behind a packet.
+TEST(BundleLimits, EveryLengthOfIcvFits) {
   std::size_t kinds = 0, longest = 0;
   for (const pfkey::Algorithm& mac : pfkey::algorithms()) {
     if (mac.kind != AlgorithmKind::auth || mac.max_bits == 0 || mac.mode == pfkey::Mode::gmac) continue;
@@ -87,8 +87,8 @@ TEST(BundleLimits, EveryLengthOfIcvHasRoom) {
   EXPECT_EQ(longest, 144u);  // IPv6, AH with 64 octets, ESP, its IV.
 }
 
-// The bundle's own packets are AH, and come back; what its SA names as its protocol is that very AH.
-TEST(BundleLimits, ItsOwnPacketsComeBackWhateverItsProtocol) {
+// The bundle's own packets are AH and return; its SA's protocol is exactly that AH.
+TEST(BundleLimits, ItsOwnPacketsAreDroppedWhateverItsProtocol) {
   for (const bool tunnel : {false, true}) {
     SCOPED_TRACE(tunnel);
     Wish esp = esp_wish(false, tunnel), ah = ah_wish(false);
@@ -109,8 +109,8 @@ TEST(BundleLimits, ItsOwnPacketsComeBackWhateverItsProtocol) {
   }
 }
 
-// A tunnel for ESP between its own ends forwards it, so it may not have come to the end of its way.
-TEST(BundleLimits, AhOfATunnelAroundEspWithoutAHopLeftIsDropped) {
+// A tunnel for ESP between its own ends forwards it, so its hop limit must not be used up.
+TEST(BundleLimits, AhAroundEspWithAUsedUpHopLimitIsDroppedInATunnel) {
   for (const unsigned hops : {0u, 1u, 2u, 64u}) {
     SCOPED_TRACE(hops);
     Wish ah = ah_wish(false);
@@ -131,8 +131,8 @@ TEST(BundleLimits, AhOfATunnelAroundEspWithoutAHopLeftIsDropped) {
   }
 }
 
-// In transport mode nobody forwards: a neighbour's packets, whose hop limit is 1, are wrapped as they are.
-TEST(BundleLimits, AhInTransportModeTakesEspWithOneHop) {
+// Transport mode does not forward: a neighbour's packets, whose hop limit is 1, are protected unchanged.
+TEST(BundleLimits, AhInTransportModeAcceptsEspWithOneHop) {
   Wish ah = ah_wish(false);
   ah.bundle = 0;
   Message m = add(kAhSpi, ah);
@@ -147,9 +147,9 @@ TEST(BundleLimits, AhInTransportModeTakesEspWithOneHop) {
   EXPECT_EQ(out.packet[8], std::byte{1});
 }
 
-// Thousands of SAs that are none of it have the same selectors. After a change the first packet looks at all of them,
-// the next one at none: it takes not even a fifth of the time.
-TEST(BundleLimits, HalfABundleIsLookedForOnce) {
+// Thousands of other SAs have the same selectors. After a change the first packet searches all of them, the next one
+// none: it takes less than a fifth of the time.
+TEST(BundleLimits, HalfABundleIsSearchedForOnce) {
   constexpr std::uint32_t kMany = 20'000;
   Host here;
   Wish plain = esp_wish(false, false);
@@ -171,15 +171,15 @@ TEST(BundleLimits, HalfABundleIsLookedForOnce) {
   }
   std::ranges::sort(first), std::ranges::sort(later);
   EXPECT_LT(5 * later[later.size() / 2], first[first.size() / 2]);
-  // What makes it whole is found at once.
+  // The missing half is found at once.
   ASSERT_EQ(here.add(add(kAhSpi, ah_wish(false))), kDone);
   EXPECT_EQ(name(protect(here, datagram()).cause), "none");
   here.plane.remove(ah_id());
   EXPECT_EQ(name(protect(here, datagram()).cause), "bundle");
 }
 
-// Either is halted, and goes on.
-TEST(BundleLimits, AHalfThatGoesOnMakesItWholeAgain) {
+// Either is halted, and resumes.
+TEST(BundleLimits, AHalfThatResumesCompletesItAgain) {
   for (const bool of_ah : {false, true}) {
     SCOPED_TRACE(of_ah);
     Host here;
@@ -196,8 +196,8 @@ TEST(BundleLimits, AHalfThatGoesOnMakesItWholeAgain) {
   }
 }
 
-// RFC 8200 section 4.5: of one series, whenever it turns out that a packet leaves in fragments.
-TEST(BundleLimits, FragmentsHaveTheNumbersOfTheOuterProtocol) {
+// RFC 8200 section 4.5: from one series, at whatever point it turns out that a packet leaves in fragments.
+TEST(BundleLimits, FragmentsUseTheIdsOfTheOuterProtocol) {
   Host here, there;
   const Wish esp = esp_wish(true, true), ah = ah_wish(true);
   load(here, esp, ah), load(there, esp, ah);
@@ -230,8 +230,9 @@ TEST(BundleLimits, FragmentsHaveTheNumbersOfTheOuterProtocol) {
   }
 }
 
-// What one of the two refuses the other has not seen: neither its bytes nor its connection, its first use or a number.
-TEST(BundleLimits, WhatOneRefusesTheOtherDoesNotCount) {
+// If one of the two refuses a packet, the other does not count it: neither its bytes nor its connection, its first use
+// or a number.
+TEST(BundleLimits, APacketThatOneRefusesIsNotCountedByTheOther) {
   struct Row {
     const char* name;
     pfkey::Lifetime hard;
@@ -255,7 +256,7 @@ TEST(BundleLimits, WhatOneRefusesTheOtherDoesNotCount) {
       }
       ASSERT_EQ(here.add(std::move(esp)), kDone);
       ASSERT_EQ(here.add(std::move(ah)), kDone);
-      // The one connection that the limit leaves room for.
+      // The only connection for which the limit has room.
       const bool first = row.hard.allocations == 1;
       if (first) {
         EXPECT_EQ(name(protect(here, datagram()).cause), "none");
@@ -271,9 +272,9 @@ TEST(BundleLimits, WhatOneRefusesTheOtherDoesNotCount) {
     }
 }
 
-// AH in transport mode for ESP alone (`proto esp`), as a bundle with a tunnel has it: what the two hosts say to each
-// other besides is not its, and goes by an SA of its own.
-TEST(BundleLimits, AhForEspAloneLeavesTheHostsOwnPacketsAlone) {
+// AH in transport mode only for ESP (`proto esp`), as a bundle with a tunnel needs it: other traffic between the two
+// hosts is not covered, and uses an SA of its own.
+TEST(BundleLimits, AhForEspOnlyDoesNotCoverTheHostsOwnPackets) {
   for (const bool v6 : {false, true}) {
     SCOPED_TRACE(v6);
     const auto fill = [&](Host& host) {

@@ -13,7 +13,7 @@ using pfkey::SaType;
 constexpr std::uint32_t kEspSpi = 0x100, kAhSpi = 0x200, kNumber = 7;
 constexpr std::uint8_t kNull = 11, kSha256 = 5, kSha512 = 7;
 
-// What two SAs do together: the modes, the families, and what is inside.
+// What two SAs do together: the modes, the families, and the inner packet.
 struct Form {
   const char* name;
   Wish esp, ah;
@@ -55,11 +55,11 @@ struct Both : Host {
 
 std::uint64_t drops(const Totals& totals, Cause cause) { return totals.drops[static_cast<std::size_t>(cause)]; }
 
-// Where AH starts, and how long it is: 12 and 32, in fours, under IPv6 eights.
+// Where AH starts, and its length: 12 and 32, in fours, under IPv6 eights.
 std::size_t ah_at(const Form& form) { return std::string_view(form.esp.src).contains(':') ? 40 : 20; }
 std::size_t ah_length(const Form& form) { return ah_at(form) == 40 ? 48 : 44; }
 
-// RFC 4302 and 4303: IP, AH that says ESP follows, ESP with the packet inside; NULL shows all of it.
+// RFC 4302 and 4303: IP, AH that names ESP next, ESP with the inner packet; with NULL, all of it is readable.
 TEST(Bundle, EspIsAppliedFirstAndAhAroundIt) {
   for (const Form& form : kForms)
     for (const std::size_t size : {0u, 1u, 2u, 3u, 700u}) {
@@ -94,7 +94,7 @@ TEST(Bundle, EspIsAppliedFirstAndAhAroundIt) {
     }
 }
 
-TEST(Bundle, BothSasCountThePacketInsideAndItsConnection) {
+TEST(Bundle, BothSasCountTheInnerPacketAndItsConnection) {
   for (const Form& form : kForms) {
     SCOPED_TRACE(form.name);
     Both here(form), there(form);
@@ -119,8 +119,8 @@ TEST(Bundle, BothSasCountThePacketInsideAndItsConnection) {
   }
 }
 
-// Whichever came first, and whichever is missing.
-TEST(Bundle, OneAloneSendsNothing) {
+// Whichever was added first, and whichever is missing.
+TEST(Bundle, OneSaAloneSendsNothing) {
   for (const Form& form : kForms)
     for (const bool esp_first : {false, true}) {
       SCOPED_TRACE(fmt::format("{}, ESP first {}", form.name, esp_first));
@@ -143,7 +143,7 @@ TEST(Bundle, OneAloneSendsNothing) {
     }
 }
 
-TEST(Bundle, OtherNumbersOtherHostsAndNoneAreNoCompanions) {
+TEST(Bundle, SasWithAnotherNumberOrHostOrNoneAreNotCompanions) {
   const Form& form = kForms[2];
   const auto sends = [&](const Wish& ah) {
     Host host;
@@ -167,16 +167,16 @@ TEST(Bundle, OtherNumbersOtherHostsAndNoneAreNoCompanions) {
   EXPECT_EQ(sends(ah), "bundle");
 }
 
-// A tunnel of AH around ESP in transport mode is no bundle.
-TEST(Bundle, ATunnelIsThatOfEsp) {
+// A tunnel of AH around ESP in transport mode is not a bundle.
+TEST(Bundle, TheTunnelIsEsps) {
   Host host;
   ASSERT_EQ(host.add(add(kEspSpi, esp_of(kForms[0]))), kDone);
   ASSERT_EQ(host.add(add(kAhSpi, ah_of(kForms[3]))), kDone);
   EXPECT_EQ(name(protect(host, datagram()).cause), "bundle");
 }
 
-// The new SAs have the number of the old ones: each of them may come first.
-TEST(Bundle, NewKeysComeOneByOne) {
+// The new SAs have the number of the old ones: either of them may be added first.
+TEST(Bundle, NewKeysMayBeAddedOneByOne) {
   for (const Form& form : kForms) {
     SCOPED_TRACE(form.name);
     Both here(form), there(form);
@@ -199,8 +199,8 @@ TEST(Bundle, NewKeysComeOneByOne) {
   }
 }
 
-// What comes under one of them has half of the protection.
-TEST(Bundle, HalfOfTheProtectionIsNotLetIn) {
+// A packet that arrives under one of them has half of the protection.
+TEST(Bundle, HalfOfTheProtectionIsNotAccepted) {
   for (const Form& form : kForms) {
     SCOPED_TRACE(form.name);
     const auto sent = [&](const Wish& wish, std::uint32_t spi) {
@@ -215,7 +215,7 @@ TEST(Bundle, HalfOfTheProtectionIsNotLetIn) {
     if (form.ah.tunnel == form.esp.tunnel) {
       EXPECT_EQ(name(unprotect(there, sent(ah_of(form), kAhSpi)).cause), "bundle");
     }
-    // ESP of no bundle, or of another one, inside.
+    // It contains ESP of no bundle, or of another one.
     for (const std::uint32_t number : {0u, kNumber + 1}) {
       Host other;
       Wish esp = esp_of(form);
@@ -225,7 +225,7 @@ TEST(Bundle, HalfOfTheProtectionIsNotLetIn) {
       Both here(form);
       EXPECT_EQ(name(unprotect(other, protect(here, datagram(form.inside)).packet).cause), "bundle");
     }
-    // Each is known, but none of them.
+    // Each SA exists, but they are not a bundle.
     Host ah_only;
     ASSERT_EQ(ah_only.add(add(kAhSpi, ah_of(form))), kDone);
     Both here(form);
@@ -233,8 +233,8 @@ TEST(Bundle, HalfOfTheProtectionIsNotLetIn) {
   }
 }
 
-TEST(Bundle, WhatIsInsideMustBeCoveredByBoth) {
-  // ESP for all, AH for one port; and the other way round.
+TEST(Bundle, BothSasMustCoverTheInnerPacket) {
+  // ESP for all packets, AH for one port; and the reverse.
   for (const bool ah_narrow : {false, true}) {
     SCOPED_TRACE(ah_narrow);
     const auto load = [&](Host& host, bool narrow) {
@@ -257,7 +257,7 @@ TEST(Bundle, WhatIsInsideMustBeCoveredByBoth) {
   }
 }
 
-TEST(Bundle, AChangeAnywhereIsFound) {
+TEST(Bundle, AChangeAnywhereIsNoticed) {
   const Form& form = kForms[2];
   Both here(form);
   const Octets wire = protect(here, datagram(form.inside)).packet;
@@ -277,8 +277,8 @@ TEST(Bundle, AChangeAnywhereIsFound) {
   }
 }
 
-// The ICV of AH is right, and what it covers is what somebody with its key has made: lengths of every kind.
-TEST(Bundle, WhoHasOnlyTheKeyOfAhGetsNothingIn) {
+// The ICV of AH is right, and its content was made by somebody with its key: lengths of every kind.
+TEST(Bundle, TheKeyOfAhAloneIsNotEnough) {
   const Form& form = kForms[0];
   for (std::size_t size = 0; size < 64; ++size)
     for (const std::uint32_t spi : {kEspSpi, kAhSpi, 0u}) {
@@ -303,7 +303,7 @@ TEST(Bundle, WhoHasOnlyTheKeyOfAhGetsNothingIn) {
 }
 
 // 1500 less 20, 44, 8 and 16 of ESP with NULL and SHA-256; in fours, less 2: 1410. IPv6: less 40 and 48.
-TEST(Bundle, TheSenderIsToldOfWhatFitsIntoBoth) {
+TEST(Bundle, TheSenderLearnsTheSizeThatFitsBoth) {
   struct Row {
     std::size_t form;
     std::uint32_t fits;
@@ -323,13 +323,13 @@ TEST(Bundle, TheSenderIsToldOfWhatFitsIntoBoth) {
     const Result over = protect(here, datagram(shape));
     EXPECT_EQ(name(over.cause), "too_big");
     EXPECT_EQ(over.mtu, row.fits);
-    // Reports and links are about AH, which the network sees.
+    // Path reports and links concern AH, which the network sees.
     here.plane.path_mtu({SaType::ah, kAhSpi, *parse_address(form.esp.dst)}, 1400, at(0));
     EXPECT_EQ(protect(here, datagram(shape)).mtu, row.fits - 100);
   }
 }
 
-TEST(Bundle, ALinkThatIsNarrowerIsLearntOf) {
+TEST(Bundle, ALinkWithASmallerMtuIsLearnt) {
   for (const Form& form : kForms) {
     SCOPED_TRACE(form.name);
     Both here(form), there(form);
@@ -345,8 +345,8 @@ TEST(Bundle, ALinkThatIsNarrowerIsLearntOf) {
   }
 }
 
-// A limit of either ends what both carry, and the other one does not count what was not sent.
-TEST(Bundle, ALimitOfEitherIsALimit) {
+// A limit of either SA ends what both carry, and the other one does not count what was not sent.
+TEST(Bundle, ALimitOfEitherAppliesToBoth) {
   const Form& form = kForms[2];
   for (const bool of_ah : {false, true}) {
     Host here;
@@ -368,7 +368,7 @@ TEST(Bundle, ALimitOfEitherIsALimit) {
 }
 
 // A route leads them back into the device.
-TEST(Bundle, ItsOwnPacketsAreNotWrappedAgain) {
+TEST(Bundle, ItsOwnPacketsAreNotProtectedAgain) {
   for (const Form& form : kForms) {
     SCOPED_TRACE(form.name);
     Both here(form);

@@ -1,11 +1,12 @@
-// Which SA a packet that leaves goes by: that of its own headers, of the route that it follows, or of what it quotes.
+// Which SA protects an outbound packet: the one for its own headers, for the route that it follows, or for the packet
+// that it quotes.
 #include "traffic/detail/quote.h"
 #include "traffic/worker.h"
 
 namespace ipseckey::traffic {
 namespace {
 
-// Half a bundle is remembered too: what could make it whole changes the generation.
+// Half a bundle is remembered, too: any change that could complete it changes the generation.
 bool still_usable(const Memory::Entry& e) { return e.flow->usable.load() && (!e.around || e.around->usable.load()); }
 
 }  // namespace
@@ -19,7 +20,7 @@ void Worker::State::ask_for(const Headers& h) {
   attention |= desk.questions.push(wanted);
 }
 
-// The generation leads to a Flow, so it is read as Epochs asks: sequentially consistent.
+// The generation leads to a Flow, so it is read as Epochs requires: sequentially consistent.
 Memory::Entry& Worker::State::choose(const Headers& h) {
   const std::uint64_t generation = plane.generation.load();
   Memory::Entry& entry = outgoing.at(h);
@@ -30,8 +31,8 @@ Memory::Entry& Worker::State::choose(const Headers& h) {
   return entry;
 }
 
-// RFC 4301 section 6.2: an ICMP error that no SA covers goes with what answers the packet that it quotes, through a
-// tunnel alone: in transport mode its sender is one of the SA's ends.
+// RFC 4301 section 6.2: an ICMP error that no SA covers uses the SA for replies to the quoted packet, but only through
+// a tunnel: in transport mode, its sender must be one of the SA's ends.
 Memory::Entry* Worker::State::choose_by_quote(Work& w) {
   if (plane.options.icmp_errors == IcmpErrors::own) return nullptr;
   const auto answer = answer_to_quoted(w.item->packet.bytes(), w.h);
@@ -42,8 +43,8 @@ Memory::Entry* Worker::State::choose_by_quote(Work& w) {
   return &entry;
 }
 
-// A tunnel may begin on the way. In transport mode the peer is who the packet is for in the end, and we are who we are
-// at home, which AH vouches for alone.
+// A tunnel may begin along the route. In transport mode the peer is the packet's final destination, and our own address
+// is the home address, which only AH authenticates.
 Memory::Entry& Worker::State::choose_peer(Work& w) {
   Memory::Entry& here = choose(w.h);
   w.flow = here.flow;

@@ -1,11 +1,11 @@
-// How opened TCP segments are joined, so that the device takes many at once:
-// 1. join() works on up to kMost packets; take() checks each in order.
-// 2. A plain segment (no IP options, usual flags, right checksum) that continues a run is appended to it; else it
-//    begins one.
-// 3. A run is packets of one connection whose headers are the same but for what counts up. A shorter segment, PSH or
+// How decrypted TCP segments are merged, so that the device accepts many at once:
+// 1. join() handles up to kMost packets; take() checks each in order.
+// 2. A plain segment (no IP options, usual flags, right checksum) that continues a run is appended to it; otherwise it
+//    starts a run.
+// 3. A run consists of packets of one connection whose headers are equal apart from counters. A shorter segment, PSH or
 //    FIN ends it.
-// 4. A packet that cannot be joined ends the runs of its connection, so that nothing overtakes it.
-// 5. give() mends the headers of the first packet and passes on the pieces of each run.
+// 4. A packet that cannot be merged ends the runs of its connection, so that nothing overtakes it.
+// 5. give() updates the headers of the first packet and yields the pieces of each run.
 #include "traffic/coalesce.h"
 
 #include <algorithm>
@@ -16,12 +16,12 @@
 
 namespace ipseckey::traffic {
 
-// A packet that can be joined with others.
+// A packet that can be merged with others.
 struct Coalescer::Segment {
   std::size_t ip, headers, payload;  // Bytes.
   std::uint32_t sequence;
   std::uint16_t ipv4_id;
-  bool ends;  // Nothing may follow.
+  bool ends;  // The run is complete.
 };
 
 namespace {
@@ -48,7 +48,7 @@ std::uint16_t pseudo_sum(Bytes packet, std::size_t length) {
   return static_cast<std::uint16_t>(~checksum(addresses, kTcp + static_cast<std::uint32_t>(length)));
 }
 
-// The bytes of a plain IP header with TCP behind it; 0: it is none.
+// Length of a plain IP header followed by TCP, in bytes; 0: the packet has none.
 std::size_t plain_header(Bytes packet) {
   if (version(packet) == 4 && packet.size() >= kV4 + kTcpLeast) {
     constexpr unsigned kNoOptions = 0x45, kAllButDf = 0xbfff;
@@ -62,7 +62,7 @@ std::size_t plain_header(Bytes packet) {
   return 0;
 }
 
-// Of which open runs a packet that stays as it is ends the sequence: those with its ports, with any, or none.
+// Which open runs a packet that cannot be merged ends: those with its ports, all of them, or none.
 enum class Ends : std::uint8_t { none, connection, hosts };
 Ends ends(Bytes packet) {
   if (plain_header(packet) != 0) return Ends::connection;
@@ -141,7 +141,7 @@ void Coalescer::begin(std::size_t number, const Segment* segment) {
   run.headers = segment->headers;
 }
 
-// IDs of packets that are never fragmented mean nothing (RFC 6864 section 4.1).
+// The IDs of packets that are never fragmented have no meaning (RFC 6864 section 4.1).
 bool Coalescer::append(Run& run, Bytes head, const Segment& s, std::size_t number) {
   constexpr unsigned kDontFragment = 0x40;
   const bool counts = run.ip == kV4 && (octet(head, 6) & kDontFragment) == 0;

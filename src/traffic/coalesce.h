@@ -1,6 +1,6 @@
 #pragma once
-/// Segments of TCP that followed one another become one long packet again (receive offload), so that the host's stack
-/// is walked once for many. What is joined here, Segments cuts into the same segments. A function of the packets alone.
+/// Merges consecutive TCP segments into one long packet (receive offload), so that the host's stack processes many at
+/// once. Segments cuts the result into the same segments again. The result depends only on the packets.
 #include <absl/functional/function_ref.h>
 
 #include <array>
@@ -12,20 +12,21 @@
 
 namespace ipseckey::traffic {
 
-/// Not to be shared by threads; its memory is its own and fixed.
+/// Not thread-safe; its memory is its own and of fixed size.
 ///
-/// Joined are only segments of one connection in sequence that have data, the same IP and TCP headers but for what
-/// counts up, and a right checksum, the last one possibly shorter or with FIN or PSH. IPv4 options, IPv6 extension
-/// headers, fragments, SYN, RST, URG and CWR (RFC 3168) keep a packet as it is, and so does another ECN mark. The order
-/// within a connection is kept.
+/// Only consecutive segments of one connection with data are merged, if their IP and TCP headers match apart from
+/// counters and their checksums are right; the last one may be shorter or have FIN or PSH. A packet with IPv4 options,
+/// IPv6 extension headers, SYN, RST, URG or CWR (RFC 3168), a fragment, or a packet with another ECN mark is not
+/// merged. The order within a connection is kept.
 class Coalescer {
  public:
-  static constexpr std::size_t kMost = 128;  ///< Packets that are looked at together.
+  static constexpr std::size_t kMost = 128;  ///< The largest number of packets that one join() handles.
 
-  /// One packet in pieces, which lie in the buffers of the items: the first one whole, then the payloads of the others.
+  /// One packet in pieces, which are in the buffers of the items: the first piece is the whole packet, the others are
+  /// payloads.
   using Sink = absl::FunctionRef<void(std::span<const MutableBytes> pieces, const Offload& offload)>;
 
-  /// Hands what the items whose cause is none become to `sink`, in order.
+  /// Passes the packets that result from the items without a cause to `sink`, in order.
   void join(std::span<Item> items, Sink sink);
 
  private:
@@ -33,11 +34,11 @@ class Coalescer {
   struct Run {
     std::uint8_t first, last, count;
     bool open;                ///< More may follow.
-    std::uint16_t size;       ///< Payload of each but the last.
-    std::size_t total;        ///< Bytes of all.
-    std::uint32_t sequence;   ///< That comes next.
-    std::uint16_t ipv4_id;    ///< Of the last.
-    std::size_t ip, headers;  ///< Bytes of the first one's IP header, and of that and TCP's.
+    std::uint16_t size;       ///< Payload bytes of each segment but the last.
+    std::size_t total;        ///< Bytes of all of them.
+    std::uint32_t sequence;   ///< The next sequence number.
+    std::uint16_t ipv4_id;    ///< The IPv4 ID of the last one.
+    std::size_t ip, headers;  ///< Bytes of the first one's IP header, and of its IP and TCP headers.
   };
 
   void take(std::span<Item> items, std::size_t number);
@@ -48,7 +49,7 @@ class Coalescer {
 
   std::array<Run, kMost> runs_;
   std::size_t count_ = 0;
-  std::array<std::uint8_t, kMost> next_;  // The packet behind a packet of a run.
+  std::array<std::uint8_t, kMost> next_;  // The packet after a packet of a run.
 };
 
 }  // namespace ipseckey::traffic

@@ -1,4 +1,4 @@
-// What a worker counts, asks the engine's thread, and remembers of connections.
+// A worker's counters, its requests to the engine's thread, and the connections that it remembers.
 #include "pfkey/icmp.h"
 #include "traffic/hash.h"
 #include "traffic/worker.h"

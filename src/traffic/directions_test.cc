@@ -1,4 +1,4 @@
-/// What an SA carries when its direction becomes known, from its pair, after it has carried packets.
+/// An SA's packets when its direction becomes known, from its pair, after it has carried packets.
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -39,8 +39,8 @@ engine::SaId id(std::uint32_t spi) { return {SaType::esp, spi, *parse_address(be
 
 std::uint32_t spi_of(const Result& out) { return out.cause == Cause::none ? get<std::uint32_t>(out.packet, 20) : 0; }
 
-// Until then the newest SA sends, whatever it is for; its counters and its window go on.
-TEST(Directions, AnSaThatItsPairMakesInboundSendsNoMoreAndGoesOnReceiving) {
+// Until then the newest SA sends, whatever it is for; its counters and its window continue.
+TEST(Directions, AnSaThatItsPairMakesInboundStopsSendingAndContinuesReceiving) {
   Host here, peer;
   ASSERT_EQ(here.add(sa(kThere, pfkey::kFlagOutbound)), kDone);
   ASSERT_EQ(here.add(sa(kBack)), kDone);
@@ -59,19 +59,19 @@ TEST(Directions, AnSaThatItsPairMakesInboundSendsNoMoreAndGoesOnReceiving) {
   EXPECT_EQ(name(unprotect(here, third).cause), "replayed");
   const auto back = here.plane.carried(id(kBack)), there = here.plane.carried(id(kThere));
   EXPECT_EQ(back->packets, 4u);      // Three in, one out.
-  EXPECT_EQ(back->allocations, 2u);  // As many connections.
+  EXPECT_EQ(back->allocations, 2u);  // The same number of connections.
   EXPECT_EQ(back->sequence, 3u);
   EXPECT_EQ(back->replayed, 2u);
   EXPECT_EQ(there->packets, 2u);
   EXPECT_EQ(there->sequence, 2u);
 
-  // Whatever it was when it came, it leaves nothing behind.
+  // Whatever it was when it was added, it leaves nothing behind.
   Message gone = engine::testing::request(pfkey::Type::del, SaType::esp, kThere);
   ASSERT_EQ(here.add(std::move(gone)), kDone);
   EXPECT_EQ(name(protect(here, plain).cause), "no_sa");
 }
 
-TEST(Directions, AnSaThatItsPairMakesOutboundReceivesNoMoreAndGoesOnSending) {
+TEST(Directions, AnSaThatItsPairMakesOutboundStopsReceivingAndContinuesSending) {
   Host here, peer;
   ASSERT_EQ(here.add(sa(kThere)), kDone);
   ASSERT_EQ(here.add(sa(kBack, pfkey::kFlagInbound)), kDone);
@@ -86,8 +86,8 @@ TEST(Directions, AnSaThatItsPairMakesOutboundReceivesNoMoreAndGoesOnSending) {
   for (const Octets& packet : {before, after.packet}) EXPECT_EQ(name(unprotect(peer, packet).cause), "none");
 }
 
-// Pairs come and go while packets go through both SAs on several threads: what is sealed by one is opened by it, or
-// dropped as what an SA of that direction does not take, or as one of an SA that has gone.
+// Pairs are added and removed while packets go through both SAs on several threads: a packet sealed by one is opened by
+// it, or dropped because the SA has the other direction, or because it was deleted.
 TEST(Directions, ChangeWhilePacketsFlow) {
   constexpr unsigned kThreads = 2;
   Plane out{{.workers = kThreads, .mtu = 1500, .random = nullptr}};

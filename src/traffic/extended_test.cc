@@ -23,19 +23,19 @@ Message from(std::uint64_t number, const Wish& wish) {
   return m;
 }
 
-// Without a window nothing tells which numbers are old, and so not which half is meant (RFC 4303 section 3.4.3).
+// Without a window it is unknown which numbers are old, and so which high half is meant (RFC 4303 section 3.4.3).
 TEST(Extended, NumbersNeedAWindow) {
   Host host;
   engine::testing::Outcome refused{EINVAL, pfkey::Diagnostic::invalid_replay};
   EXPECT_EQ(host.add(add(0x100, {.window = 0, .esn = true})), refused);
   EXPECT_EQ(host.engine.size(), 0u);
   Message both = add(0x100, {.window = 0, .esn = true});
-  both.sa->replay = 64;  // The wide window is the one that counts.
+  both.sa->replay = 64;  // The wide window takes precedence.
   EXPECT_EQ(host.add(std::move(both)), refused);
   EXPECT_EQ(host.add(add(0x100, {.window = 1, .esn = true})), kDone);
 }
 
-TEST(Extended, ASenderThatStartsJustBelowTheWrapIsUnderstoodOnBothSidesOfIt) {
+TEST(Extended, ASenderThatStartsJustBelowTheWrapIsFollowedAcrossIt) {
   for (const Wish& wish : kWays) {
     Host here, there;
     ASSERT_EQ(here.add(from(UINT32_MAX - 3, wish)), kDone);
@@ -50,7 +50,7 @@ TEST(Extended, ASenderThatStartsJustBelowTheWrapIsUnderstoodOnBothSidesOfIt) {
 }
 
 // RFC 4303 appendix A3: after 64 packets in a row that fail, one is tried with higher halves, at most 16.
-TEST(Extended, AReceiverThatLostCountFindsItAgain) {
+TEST(Extended, AReceiverThatLostCountRecovers) {
   for (const Wish& wish : kWays)
     for (const std::uint64_t rounds : {1ull, 2ull, 16ull}) {
       Host here, there;
@@ -70,7 +70,7 @@ TEST(Extended, AReceiverThatLostCountFindsItAgain) {
     }
 }
 
-TEST(Extended, TheSearchHasAnEndAndBeginsAgainAfterAsManyFailures) {
+TEST(Extended, TheSearchEndsAndStartsAgainAfterTheSameNumberOfFailures) {
   for (const Wish& wish : kWays) {
     Host far, near, there;
     ASSERT_EQ(far.add(from(17ull << 32, wish)), kDone);
@@ -83,7 +83,7 @@ TEST(Extended, TheSearchHasAnEndAndBeginsAgainAfterAsManyFailures) {
 }
 
 // Neither forged packets nor old ones move a receiver that is right.
-TEST(Extended, ForgedPacketsMoveNothingAndARightOneStartsTheCountAgain) {
+TEST(Extended, ForgedPacketsHaveNoEffectAndAValidOneRestartsTheCount) {
   for (const Wish& wish : kWays) {
     Host here, there;
     ASSERT_EQ(here.add(add(0x100, wish)), kDone);
@@ -105,8 +105,8 @@ TEST(Extended, ForgedPacketsMoveNothingAndARightOneStartsTheCountAgain) {
   }
 }
 
-// Packets of a sender far ahead are looked into after 64 of them in a row, not after 64 between right ones.
-TEST(Extended, ARightPacketBetweenFailuresStartsTheirCountAgain) {
+// Packets of a sender far ahead are tried after 64 failures in a row, not after 64 failures between valid packets.
+TEST(Extended, AValidPacketBetweenFailuresRestartsTheCount) {
   for (const Wish& wish : kWays) {
     Host here, far, there;
     ASSERT_EQ(here.add(add(0x100, wish)), kDone);
@@ -120,8 +120,8 @@ TEST(Extended, ARightPacketBetweenFailuresStartsTheirCountAgain) {
   }
 }
 
-// The one that is looked into comes in a batch with others.
-TEST(Extended, TheSearchTakesOnePacketOfABatch) {
+// The packet that is tried arrives in a batch with others.
+TEST(Extended, TheSearchTriesOnePacketOfABatch) {
   for (const Wish& wish : kWays) {
     Host here, there;
     ASSERT_EQ(here.add(from(1ull << 32, wish)), kDone);

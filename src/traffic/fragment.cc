@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint8_t kFragment = 44;
 
-// RFC 791 section 3.1: of the options, only those with the copy bit go into fragments but the first.
+// RFC 791 section 3.1: only options with the copy bit are copied into fragments after the first.
 std::size_t later_header_v4(Bytes header, MutableBytes out) {
   std::ranges::copy(header.first(20), out.begin());
   std::size_t size = 20;
@@ -54,7 +54,7 @@ bool fragment_v6(Bytes packet, const Headers& h, std::uint32_t mtu, std::uint32_
                  absl::FunctionRef<void(Bytes)> sink) {
   const std::size_t header = h.network + 8;
   if (h.fragment || mtu < header + 8 || room.size() < mtu) return false;
-  // All headers go into the first part, that of the upper layer too, whose ports are in its first octets.
+  // All headers go into the first fragment, including the upper layer's, whose ports are in its first octets.
   if (h.upper_at + 8 > h.network + (mtu - header) / 8 * 8) return false;
   std::ranges::copy(packet.first(h.network), room.begin());
   room[h.next_at] = std::byte{kFragment};

@@ -1,5 +1,5 @@
 #pragma once
-/// The hash of the packet path's tables: each word is stirred in and multiplied by 2^64 over the golden ratio.
+/// The hash of the packet path's tables: each word is mixed in and multiplied by 2^64 over the golden ratio.
 #include <array>
 #include <bit>
 #include <cstdint>

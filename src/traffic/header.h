@@ -1,5 +1,5 @@
 #pragma once
-/// IP and UDP headers that are written or mended.
+/// Writes and updates IP and UDP headers.
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -25,21 +25,22 @@ struct Header {
 /// Writes header_size() bytes at the front of `out`, for a packet of `total` bytes, with its checksum.
 void write_header(MutableBytes out, const Header& header, std::size_t total);
 
-/// Writes 8 bytes; without checksum, as RFC 3948 section 2.1 has it.
+/// Writes 8 bytes, without a checksum, as RFC 3948 section 2.1 recommends.
 void write_udp(MutableBytes out, std::uint16_t src_port, std::uint16_t dst_port, std::size_t length);
 
-/// Sets the length field, and IPv4's checksum, of a packet that is `packet.size()` bytes long.
+/// Sets the length field, and IPv4's checksum, of a packet of `packet.size()` bytes.
 void mend_length(MutableBytes packet);
 /// Sets IPv4's header checksum.
 void mend_checksum(MutableBytes packet);
 /// Sets the traffic class, and IPv4's checksum.
 void set_traffic_class(MutableBytes packet, std::uint8_t traffic_class);
-/// Sets the checksum of a TCP or UDP header; other protocols stay as they are (RFC 3948 section 3.1.2). UDP's covers
-/// what its own length says: what is behind that, as padding against traffic analysis (RFC 4303 section 2.7), is not
-/// part of the datagram. TCP goes on to the packet's end. A UDP length that the packet contradicts is left alone.
+/// Sets the checksum of a TCP or UDP header; other protocols are left unchanged (RFC 3948 section 3.1.2). UDP's covers
+/// its own length: anything behind that, such as padding against traffic analysis (RFC 4303 section 2.7), is not part
+/// of the datagram. TCP's covers everything to the packet's end. A packet with an inconsistent UDP length is left
+/// unchanged.
 void mend_transport_checksum(MutableBytes packet, const Headers& h);
 
-/// An integer at a place, in network order.
+/// An integer at an offset, in network order.
 template <class T>
 T get(Bytes b, std::size_t at) {
   T v = 0;

@@ -1,4 +1,4 @@
-/// Headers that AH covers and ESP does not: routing headers, home addresses; and reports of routers.
+/// Headers that AH covers and ESP does not: routing headers, home addresses; and routers' reports.
 #include <gmock/gmock.h>
 
 #include "traffic/detail/wrap.h"
@@ -44,8 +44,8 @@ Octets away(const char* home = kHome) {
   return with(datagram({.src = kCareOf, .dst = kPeer}), {{kDestination, home_option(home)}});
 }
 
-// RFC 6275 section 11.3.2: the ICV is as if source and home address had changed places.
-TEST(HomeAddress, IsWhoAhVouchesFor) {
+// RFC 6275 section 11.3.2: the ICV is computed as if source and home address were swapped.
+TEST(HomeAddress, IsAuthenticatedByAh) {
   const Octets packet = away();
   Octets at_home = with(datagram({.src = kHome, .dst = kPeer}), {{kDestination, home_option(kCareOf)}});
   Octets ours(kMostHeaders);
@@ -58,7 +58,7 @@ TEST(HomeAddress, IsWhoAhVouchesFor) {
   EXPECT_EQ(ends->dst, *parse_address(kPeer));
 }
 
-TEST(HomeAddress, GoesBeforeAhAndItsSaIsTheOneFromHome) {
+TEST(HomeAddress, PrecedesAhAndSelectsTheSaFromHome) {
   const Wish wish{.encrypt = 0, .auth = 5, .src = kHome, .dst = kPeer};
   Host here, there;
   for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
@@ -72,7 +72,7 @@ TEST(HomeAddress, GoesBeforeAhAndItsSaIsTheOneFromHome) {
   const Result in = unprotect(there, out.packet);
   EXPECT_EQ(name(in.cause), "none");
   EXPECT_EQ(hex(in.packet), hex(plain));
-  // Another one's home is not covered, nor is one that was written in on the way.
+  // Another host's home address is not covered, nor is one that was inserted on the way.
   EXPECT_EQ(name(protect(here, away("2001:db8::7")).cause), "no_sa");
   Octets changed = protect(here, plain).packet;
   changed[40 + 23] ^= std::byte{1};
@@ -82,8 +82,8 @@ TEST(HomeAddress, GoesBeforeAhAndItsSaIsTheOneFromHome) {
   EXPECT_EQ(name(unprotect(there, changed).cause), "corrupt");
 }
 
-// Wherever the source is, the connection is the one from home, on both sides.
-TEST(HomeAddress, IsTheEndOfAConnectionThatCountsOnce) {
+// Wherever the source is, the connection is identified by the home address, on both sides.
+TEST(HomeAddress, IdentifiesAConnectionThatCountsOnce) {
   Host here, there;
   for (Host* const host : {&here, &there}) {
     Message m = add(0x100, {.encrypt = 0, .auth = 5, .src = kHome, .dst = kPeer});
@@ -101,8 +101,8 @@ TEST(HomeAddress, IsTheEndOfAConnectionThatCountsOnce) {
   EXPECT_EQ(there.plane.carried(id)->allocations, 1u);
 }
 
-// No ICV of ESP covers it, and in a tunnel it is whatever the sender likes.
-TEST(HomeAddress, SaysNothingToEspAndToTunnels) {
+// ESP's ICV does not cover it, and in a tunnel the sender may write anything there.
+TEST(HomeAddress, HasNoEffectOnEspAndTunnels) {
   Host esp, tunnel, open;
   ASSERT_EQ(esp.add(add(0x100, {.src = kHome, .dst = kPeer})), kDone);
   EXPECT_EQ(name(protect(esp, away()).cause), "no_sa");
@@ -115,7 +115,7 @@ TEST(HomeAddress, SaysNothingToEspAndToTunnels) {
   EXPECT_EQ(name(unprotect(tunnel, protect(open, away()).packet).cause), "selector");
 }
 
-TEST(HomeAddress, OnlyAWholeOptionOfTheRightLengthIsOne) {
+TEST(HomeAddress, MustBeACompleteOptionOfTheRightLength) {
   Octets header = home_option(kHome);
   EXPECT_EQ(home_address_at(header), 8u);
   for (const unsigned length : {15u, 17u, 0u, 255u}) {
@@ -132,8 +132,8 @@ TEST(HomeAddress, OnlyAWholeOptionOfTheRightLengthIsOne) {
   EXPECT_EQ(home_address_at(Bytes(header).first(23)), 0u);
 }
 
-// RFC 4302 section 3.3.3.1.2.3: what a routing header becomes is known of types 0 and 2 (RFC 6275) alone.
-TEST(RoutingHeaders, OfOtherTypesCannotBeUnderAhWhileTheyHaveHopsLeft) {
+// RFC 4302 section 3.3.3.1.2.3: how a routing header changes is defined only for types 0 and 2 (RFC 6275).
+TEST(RoutingHeaders, OfOtherTypesAreRefusedUnderAhWhileTheyHaveHopsLeft) {
   for (unsigned type = 0; type < 256; ++type)
     for (const unsigned left : {0u, 1u, 2u}) {
       SCOPED_TRACE(std::to_string(type) + " " + std::to_string(left));
@@ -157,7 +157,7 @@ TEST(RoutingHeaders, OfOtherTypesCannotBeUnderAhWhileTheyHaveHopsLeft) {
     }
 }
 
-// RFC 8200 section 4.2: the third bit of an option's type says whether routers may change what is in it; its type and
+// RFC 8200 section 4.2: the third bit of an option's type shows whether routers may change its data; its type and
 // length they may not.
 TEST(Options, OfIpv6AreCoveredByAhUnlessRoutersMayChangeThem) {
   for (const auto& [type, changed, cause] : {std::tuple{0x1e, 44, "corrupt"},
@@ -178,8 +178,8 @@ TEST(Options, OfIpv6AreCoveredByAhUnlessRoutersMayChangeThem) {
   }
 }
 
-// An option of two octets, its type and its length, may be the last thing in IPv4's header; one of fewer is none.
-TEST(Options, OfIpv4MayBeAsShortAsTypeAndLength) {
+// An option of two octets, its type and its length, may be the last one in IPv4's header; one of fewer is invalid.
+TEST(Options, OfIpv4MayConsistOfTypeAndLength) {
   for (const auto& [length, right] : {std::pair{2, true}, {1, false}, {0, false}, {3, false}}) {
     Octets header = datagram();
     const Octets options = {std::byte{1}, std::byte{1}, std::byte{148}, static_cast<std::byte>(length)};
@@ -190,7 +190,7 @@ TEST(Options, OfIpv4MayBeAsShortAsTypeAndLength) {
   }
 }
 
-TEST(Options, AnExtensionWithoutOctetsIsNone) {
+TEST(Options, AnExtensionWithoutOctetsIsIgnored) {
   const std::array<Extension, 1> empty = {Extension{kDestination, {}}};
   Held held(datagram({.src = kHome, .dst = kPeer}));
   EXPECT_FALSE(
@@ -198,8 +198,8 @@ TEST(Options, AnExtensionWithoutOctetsIsNone) {
                  {.src = *parse_address(kHome), .dst = *parse_address(kPeer), .protocol = kEsp, .extensions = empty}));
 }
 
-// What is in a fragment is not what a router said: the rest of it may say otherwise.
-TEST(PathReports, AreWholePacketsAlone) {
+// A fragment does not show what a router reported: the rest of it may differ.
+TEST(PathReports, MustBeWholePackets) {
   for (const bool six : {false, true}) {
     Held held(six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2", .protocol = kEsp})
                   : datagram({.protocol = kEsp}));
@@ -224,8 +224,8 @@ TEST(PathReports, AreWholePacketsAlone) {
   }
 }
 
-// Each octet of it in turn, as bad links leave them: the sum is over all of the ICMP message.
-TEST(PathReports, WithAWrongChecksumAreNotHeeded) {
+// Each of its octets is changed once, as by bad links: the checksum covers the whole ICMP message.
+TEST(PathReports, WithAWrongChecksumAreIgnored) {
   for (const bool six : {false, true}) {
     Held held(six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2", .protocol = kEsp})
                   : datagram({.protocol = kEsp}));
@@ -241,7 +241,7 @@ TEST(PathReports, WithAWrongChecksumAreNotHeeded) {
 }
 
 // RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c): as much of the packet as fits in 576 bytes, or 1280.
-TEST(PathReports, QuoteAsMuchAsTheyMay) {
+TEST(PathReports, QuoteAsMuchAsAllowed) {
   for (const bool six : {false, true}) {
     const std::size_t headers = six ? 40 : 20, front = headers + 8, most = six ? 1280 : 576;
     for (const std::size_t quoted : {front, most - front - 1, most - front, most - front + 1, std::size_t{3000}}) {
@@ -258,7 +258,7 @@ TEST(PathReports, QuoteAsMuchAsTheyMay) {
   }
 }
 
-// Without room in front there is none, and the packet stays as it was.
+// Without room in front there is no answer, and the packet stays unchanged.
 TEST(PathReports, NeedRoomInFront) {
   for (const bool six : {false, true}) {
     const Octets packet = six ? datagram({.src = "2001:db8::1", .dst = "2001:db8::2"}) : datagram();
@@ -272,7 +272,7 @@ TEST(PathReports, NeedRoomInFront) {
 }
 
 // RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e): no answer to an ICMP error, and over IPv4 none to a multicast.
-TEST(PathReports, AreNotMadeOfWhatMayNotBeAnswered) {
+TEST(PathReports, AreNotSentWhereNoAnswerIsAllowed) {
   constexpr std::uint8_t kIcmp = 1, kIcmpV6 = 58;
   const auto answered = [](const char* src, const char* dst, std::uint8_t protocol, unsigned type) {
     Held held(
@@ -295,8 +295,8 @@ TEST(PathReports, AreNotMadeOfWhatMayNotBeAnswered) {
   EXPECT_TRUE(answered("2001:db8::1", "ff0e::1", kUdp, 0));
 }
 
-// A path that has become narrower again: what was cut to fit it before is what is too long now (RFC 8200 section 4.5).
-TEST(PathReports, AreHeededAboutThePiecesOfOurPacketToo) {
+// A path MTU that has decreased again: fragments made for the earlier one are too long now (RFC 8200 section 4.5).
+TEST(PathReports, AboutFragmentsOfOurPacketCountToo) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true})), kDone);
   const Octets whole = protect(host, datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1300})).packet;
@@ -318,8 +318,8 @@ TEST(PathReports, AreHeededAboutThePiecesOfOurPacketToo) {
   EXPECT_EQ(report->id, (engine::SaId{SaType::esp, 0x100, *parse_address("2001:db8::2")}));
   EXPECT_EQ(report->mtu, 1290u);
 
-  // A later piece begins with no SPI. What is added to its offset is taken from its number, so that the checksum is
-  // right.
+  // A later fragment does not begin with an SPI. Its ID is reduced by what is added to its offset, so that the checksum
+  // is right.
   Octets later = first.bytes();
   const Octets was = piece(0x0001, 0x0807), is = piece(0x0801, 0x0007);
   const auto at_piece = std::ranges::search(later, Bytes(was).subspan(2));
@@ -327,7 +327,7 @@ TEST(PathReports, AreHeededAboutThePiecesOfOurPacketToo) {
   std::ranges::copy(Bytes(is).subspan(2), at_piece.begin());
   EXPECT_FALSE(read_path_report(later));
 
-  // The same over IPv4, of a router that tells although the packet may be cut.
+  // The same over IPv4, from a router that reports although the packet may be fragmented.
   for (const auto& [place, named] : {std::pair<std::uint16_t, bool>{0x2000, true}, {0x2001, false}, {0x0001, false}}) {
     Octets packet = datagram({.protocol = kEsp});
     Held held(packet);

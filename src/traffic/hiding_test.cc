@@ -1,4 +1,4 @@
-/// Octets behind what a tunnel carries that hide its length (RFC 4303 section 2.7).
+/// Octets after a tunnel's inner packet that hide its length (RFC 4303 section 2.7).
 #include <gmock/gmock.h>
 
 #include "traffic/segment.h"
@@ -33,8 +33,8 @@ constexpr std::array kPaths = {
     Path{"2001:db8::1", "2001:db8::2", "fd01::", "fd02::", "fd01::1", "fd02::1", 32, 40, 40},
 };
 
-// Without encryption all of it can be seen: the packet, zeros up to the size, 1 2 3 ..., their number, the protocol.
-TEST(Hiding, WhatIsShorterBecomesAsLongAsAskedAndIsOpened) {
+// Without encryption all of it is readable: the packet, zeros up to the size, 1 2 3 ..., their number, the protocol.
+TEST(Hiding, ShorterPacketsArePaddedToTheRequestedSizeAndOpened) {
   for (const Path& f : kPaths)
     for (const bool udp : {false, true})
       for (const std::uint32_t size : {1u, 300u, 301u, 302u, 303u, 304u})
@@ -71,7 +71,7 @@ TEST(Hiding, WhatIsShorterBecomesAsLongAsAskedAndIsOpened) {
 }
 
 // AES-CBC, the largest blocks: 20 and 8 and 16 before, 16 behind, so that of 1500 bytes 1440 can be encrypted.
-TEST(Hiding, NothingBecomesLongerThanThePathTakes) {
+TEST(Hiding, NoPacketExceedsThePathMtu) {
   for (const std::uint32_t mtu : {1500u, 1499u, 1100u, 600u})
     for (const std::uint32_t size : {1438u, 1439u, 9000u, 65'535u}) {
       const Wish wish{.encrypt = kAesCbc, .auth = kSha256, .tunnel = true, .tfc_pad = size};
@@ -80,7 +80,7 @@ TEST(Hiding, NothingBecomesLongerThanThePathTakes) {
       ASSERT_EQ(there.add(add(0x100, wish)), kDone);
       const engine::SaId id{pfkey::SaType::esp, 0x100, *parse_address("192.0.2.2")};
       if (mtu != 1500) here.plane.path_mtu(id, mtu, at(0));
-      const std::size_t fits = (mtu - 60) / 16 * 16 - 2;  // What is inside.
+      const std::size_t fits = (mtu - 60) / 16 * 16 - 2;  // Bytes of the inner packet.
       const std::size_t longest = 60 + (std::min<std::size_t>(size, fits) + 2 + 15) / 16 * 16;
       for (const std::size_t payload : {std::size_t{0}, std::size_t{100}, fits - 28}) {
         const Octets plain = datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = payload, .dont_fragment = true});
@@ -88,7 +88,7 @@ TEST(Hiding, NothingBecomesLongerThanThePathTakes) {
         EXPECT_EQ(wire.size(), longest) << mtu << " " << size << " " << payload;
         EXPECT_EQ(hex(unprotect(there, wire).packet), hex(plain));
       }
-      // What was too long stays so, and the sender hears of the same size as without.
+      // A packet that was too long remains so, and the reported size is the same as without.
       const Result over =
           protect(here, datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = fits - 27, .dont_fragment = true}));
       EXPECT_EQ(name(over.cause), "too_big");
@@ -96,8 +96,8 @@ TEST(Hiding, NothingBecomesLongerThanThePathTakes) {
     }
 }
 
-// What leaves in fragments is as long as it must be.
-TEST(Hiding, WhatIsLongerThanThePathGetsNothing) {
+// A packet that leaves in fragments is not padded.
+TEST(Hiding, PacketsThatExceedThePathMtuAreNotPadded) {
   const Wish plain{.tunnel = true}, hiding{.tunnel = true, .tfc_pad = 65'535};
   Host one, other;
   ASSERT_EQ(one.add(add(0x100, plain)), kDone);
@@ -106,7 +106,7 @@ TEST(Hiding, WhatIsLongerThanThePathGetsNothing) {
   EXPECT_EQ(sent(one, packet).size(), sent(other, packet).size());
 }
 
-// The host's stack hands them over in one piece.
+// The host's stack passes them in one piece.
 TEST(Hiding, EachSegmentOfALongPacketIsPadded) {
   Host here({.mtu = 1400}), there;
   const Wish wish{.tunnel = true, .tfc_pad = 1'200};
@@ -131,7 +131,7 @@ TEST(Hiding, EachSegmentOfALongPacketIsPadded) {
   EXPECT_THAT(opened, ::testing::ElementsAre(1028u, 1028u, 528u));
 }
 
-TEST(Hiding, TheSaCountsWhatIsInside) {
+TEST(Hiding, TheSaCountsTheInnerPacket) {
   Host here;
   ASSERT_EQ(here.add(add(0x100, {.tunnel = true, .tfc_pad = 1000})), kDone);
   sent(here, datagram({.src = "10.1.0.1", .dst = "10.2.0.1"}));
@@ -139,7 +139,7 @@ TEST(Hiding, TheSaCountsWhatIsInside) {
   EXPECT_EQ(here.plane.outbound().bytes, 68u);
 }
 
-TEST(Hiding, WithoutRoomInTheBufferThePacketIsDropped) {
+TEST(Hiding, WithoutRoomInTheBufferAPacketIsDropped) {
   Host here;
   ASSERT_EQ(here.add(add(0x100, {.tunnel = true, .tfc_pad = 1000})), kDone);
   const Octets packet = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
@@ -153,7 +153,7 @@ TEST(Hiding, WithoutRoomInTheBufferThePacketIsDropped) {
   EXPECT_EQ(name(held.item.cause), "none");
 }
 
-TEST(Hiding, IsRefusedWhereNothingTellsWhereItBegins) {
+TEST(Hiding, IsRefusedIfItsStartCannotBeFound) {
   for (const Wish& wish : {Wish{.tfc_pad = 100}, Wish{.encrypt = 0, .auth = kSha256, .tunnel = true, .tfc_pad = 100},
                            Wish{.tunnel = true, .tfc_pad = 65'536}}) {
     Host host;

@@ -13,7 +13,7 @@ constexpr std::size_t kIcmpHeader = 8;
 // RFC 1812 section 4.3.2.3 and RFC 4443 section 2.4 (c).
 constexpr std::size_t kMostV4 = 576, kMostV6 = 1280;
 
-// RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e). A packet too big may answer a multicast one under IPv6.
+// RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e). Under IPv6, "packet too big" may answer a multicast packet.
 bool may_answer(Bytes packet, const Headers& h) {
   if (h.later_fragment || is_unspecified(h.src) || is_multicast(h.src) || is_loopback(h.src)) return false;
   return !is_icmp_error(packet, h) && (h.dst.family == Family::v6 || !is_multicast(h.dst));
@@ -29,8 +29,8 @@ std::uint16_t icmp_v6_checksum(Bytes message, const Address& src, const Address&
   return checksum(message, static_cast<std::uint16_t>(~checksum(pseudo)));
 }
 
-// The quoted packet is cut off, so parse() would not take it. A first piece of what was cut has the SPI too; a later
-// one, which is no longer than the first, has none.
+// The quoted packet is truncated, so parse() would reject it. The first fragment contains the SPI; later fragments,
+// which are never longer than the first, do not.
 std::optional<engine::SaId> quoted(Bytes packet) {
   constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kDestination = 60;
   constexpr unsigned kOffsetV4 = 0x1fff, kOffsetV6 = 0xfff8;
@@ -93,7 +93,7 @@ std::optional<PathReport> read_path_report(Bytes packet) {
   if (v4 ? type != kUnreachable || code != kFragmentationNeeded : type != kPacketTooBig) return std::nullopt;
   const auto id = quoted(message.subspan(kIcmpHeader));
   if (!id || id->dst.family != h->dst.family) return std::nullopt;
-  constexpr std::uint32_t kUnsaid = 576;  // Routers older than RFC 1191 leave the field 0.
+  constexpr std::uint32_t kUnsaid = 576;  // Routers older than RFC 1191 set the field to 0.
   const std::uint32_t mtu = get<std::uint32_t>(message, 4);
   const std::uint32_t said = v4 ? mtu & 0xffff : mtu;
   return PathReport{*id, said == 0 ? kUnsaid : said};

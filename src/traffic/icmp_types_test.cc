@@ -44,7 +44,7 @@ Octets icmp(const Net& net, bool tunnel, std::uint8_t type, std::uint8_t code) {
   return packet;
 }
 
-// 0: it is dropped for want of an SA.
+// 0: it is dropped for lack of an SA.
 std::uint32_t spi_for(Host& host, const Net& net, const Octets& packet) {
   const Result out = protect(host, packet);
   if (out.cause == Cause::no_sa) return 0;
@@ -53,8 +53,8 @@ std::uint32_t spi_for(Host& host, const Net& net, const Octets& packet) {
   return get<std::uint32_t>(out.packet, header_size(parse_address(net.dst)->family));
 }
 
-// As requests and replies go by SAs of their own (and 0 is a type like any other).
-TEST(IcmpTypes, EachHasItsSaOutAndIn) {
+// As if requests and replies have SAs of their own (and 0 is a type like any other).
+TEST(IcmpTypes, EachHasItsSaInBothDirections) {
   for (const Net& net : kNets)
     for (const bool tunnel : {false, true}) {
       SCOPED_TRACE(fmt::format("{} {}", net.dst, tunnel));
@@ -69,7 +69,7 @@ TEST(IcmpTypes, EachHasItsSaOutAndIn) {
         std::uint8_t type, code;
         std::uint32_t spi;
       };
-      // Twice: what is remembered of one type is not taken for another.
+      // Twice: the remembered SA of one type is not used for another.
       for (int round = 0; round < 2; ++round)
         for (const Row& row : {Row{net.request, 0, 0x100}, Row{net.request, 9, 0x100}, Row{net.reply, 0, 0x200},
                                Row{net.unreachable, 0, 0x300}, Row{net.unreachable, 4, 0x400},
@@ -84,8 +84,8 @@ TEST(IcmpTypes, EachHasItsSaOutAndIn) {
     }
 }
 
-// Who has the keys of one SA cannot send another type by it.
-TEST(IcmpTypes, WhatComesByTheWrongSaIsDropped) {
+// With the keys of one SA, nobody can send another type by it.
+TEST(IcmpTypes, AMessageUnderTheWrongSaIsDropped) {
   for (const Net& net : kNets)
     for (const bool tunnel : {false, true}) {
       Host here, there;
@@ -100,7 +100,7 @@ TEST(IcmpTypes, WhatComesByTheWrongSaIsDropped) {
     }
 }
 
-TEST(IcmpTypes, PortsWithoutProtocolAreNoTypes) {
+TEST(IcmpTypes, PortsWithoutAProtocolAreNotTypes) {
   for (const Net& net : kNets) {
     Host host;
     Message m = sa(net, 0x100, true, net.request);
@@ -111,7 +111,7 @@ TEST(IcmpTypes, PortsWithoutProtocolAreNoTypes) {
   }
 }
 
-TEST(IcmpTypes, WhatShowsNoneIsCoveredOnlyWhereAnyIs) {
+TEST(IcmpTypes, PacketsWithoutATypeNeedAnSaForAnyType) {
   for (const Net& net : kNets) {
     Host typed, any;
     ASSERT_EQ(typed.add(sa(net, 0x100, true, net.request)), kDone);
@@ -127,7 +127,7 @@ TEST(IcmpTypes, WhatShowsNoneIsCoveredOnlyWhereAnyIs) {
     whole[header_size(parse_address(net.dst)->family)] = static_cast<std::byte>(net.request);
     ASSERT_TRUE(fragment(whole, 600, 7, room, [&](Bytes b) { pieces.emplace_back(b.begin(), b.end()); }));
     ASSERT_EQ(pieces.size(), 2u);
-    // As for an SA with ports, the datagram is put together.
+    // As for an SA with ports, the datagram is reassembled.
     EXPECT_EQ(name(protect(typed, pieces[0]).cause), "held");
     Held last(pieces[1], Packet::kHeadroom, 2000);
     typed.worker.protect({&last.item, 1}, at(0));
@@ -136,7 +136,7 @@ TEST(IcmpTypes, WhatShowsNoneIsCoveredOnlyWhereAnyIs) {
   }
 }
 
-// An echo and its reply, or an error, are one connection as they were before SAs could tell them apart.
+// An echo and its reply, or an error, are one connection, as before SAs could distinguish them.
 TEST(IcmpTypes, AConnectionIsCountedOnce) {
   for (const Net& net : kNets) {
     Host host;
@@ -147,8 +147,8 @@ TEST(IcmpTypes, AConnectionIsCountedOnce) {
   }
 }
 
-// An error about a request goes by the SA of replies, which answer it (RFC 4301 section 6.2).
-TEST(IcmpTypes, WhatAnswersARequestIsAReply) {
+// An error about a request uses the SA for replies, which answer it (RFC 4301 section 6.2).
+TEST(IcmpTypes, TheAnswerToARequestIsAReply) {
   for (const Net& net : kNets) {
     const auto answer = [&](std::uint8_t type) {
       const Octets quoted = icmp(net, true, type, 0);

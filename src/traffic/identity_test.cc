@@ -1,4 +1,4 @@
-/// What an outer header says of the sender: its address, and the number that names the datagram.
+/// What an outer header reveals about the sender: its address, and the datagram's identification.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -16,8 +16,8 @@ using engine::testing::kDone;
 std::uint16_t id_of(const Octets& packet) { return get<std::uint16_t>(packet, 4); }
 const Shape kInner{.src = "10.1.0.1", .dst = "10.2.0.1"};
 
-// The kernel chooses a source for IPv4 alone, and for AH nobody may.
-TEST(Identity, ATunnelWithoutASourceSendsNothingWhereNobodyCanChooseOne) {
+// The kernel chooses a source only for IPv4, and for AH it must not.
+TEST(Identity, ATunnelWithoutASourceSendsNothingIfNobodyCanChooseOne) {
   struct Row {
     std::uint8_t encrypt, auth;
     bool v6, udp;
@@ -47,7 +47,7 @@ TEST(Identity, NoIpv4PacketLeavesWithTheId0) {
     ASSERT_EQ(here.add(add(0x100, wish)), kDone);
     ASSERT_EQ(there.add(add(0x100, wish)), kDone);
     Octets plain = datagram(wish.tunnel ? kInner : Shape{});
-    set(plain, 4, std::uint16_t{0});  // As a host sends what must not be fragmented.
+    set(plain, 4, std::uint16_t{0});  // As a host sends packets that must not be fragmented.
     mend_checksum(plain);
     for (int i = 0; i < 66000; ++i) {
       const Octets packet = protect(here, plain).packet;
@@ -60,7 +60,7 @@ TEST(Identity, NoIpv4PacketLeavesWithTheId0) {
 }
 
 // In transport mode a packet that has one keeps it.
-TEST(Identity, APacketKeepsTheIdThatItHas) {
+TEST(Identity, APacketKeepsItsId) {
   Host here, there;
   for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, {.encrypt = 0, .auth = 5})), kDone);
   Octets plain = datagram();
@@ -71,7 +71,8 @@ TEST(Identity, APacketKeepsTheIdThatItHas) {
   EXPECT_EQ(hex(unprotect(there, packet).packet), hex(plain));
 }
 
-// RFC 6864 section 4.3: not twice between two addresses while the first may still be on its way, whatever thread sends.
+// RFC 6864 section 4.3: not twice between two addresses while the first may still be on its way, whichever thread
+// sends.
 TEST(Identity, IdsDoNotRepeatBetweenThreadsAndSas) {
   Plane plane{{.workers = 2, .mtu = 1500, .random = nullptr}};
   engine::Engine engine(engine::Options{.is_local = {}, .random = {}, .usable = {}, .carrier = &plane});
@@ -89,8 +90,8 @@ TEST(Identity, IdsDoNotRepeatBetweenThreadsAndSas) {
   }
 }
 
-// RFC 7739 section 4: from the numbers to one destination nobody can tell those to another, or those of another life.
-TEST(Identity, IdsToEachDestinationStartElsewhereInEveryLife) {
+// RFC 7739 section 4: the numbers to one destination reveal nothing about those to another, or after a restart.
+TEST(Identity, IdsToEachDestinationStartElsewhereAfterEachRestart) {
   std::map<std::uint16_t, int> starts;
   for (int life = 0; life < 4; ++life) {
     Host host({.workers = 1, .mtu = 1500, .random = nullptr});
@@ -104,8 +105,8 @@ TEST(Identity, IdsToEachDestinationStartElsewhereInEveryLife) {
   EXPECT_GT(starts.size(), 190u);  // Of 200; two that agree by chance are rare.
 }
 
-// The Fragment header's number, where we are the source (RFC 8200 section 4.5).
-TEST(Identity, WhatLeavesInFragmentsOverIpv6HasANumberOfItsOwn) {
+// The Fragment header's identification, where we are the source (RFC 8200 section 4.5).
+TEST(Identity, EachFragmentedDatagramOverIpv6HasItsOwnId) {
   std::set<std::uint32_t> seen;
   for (int life = 0; life < 4; ++life) {
     Plane plane{{.workers = 2, .mtu = 1280, .random = nullptr}};

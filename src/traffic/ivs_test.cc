@@ -1,4 +1,4 @@
-/// Initialisation vectors of CBC: no two alike, and none that anybody could have told (RFC 3602 section 3).
+/// Initialisation vectors of CBC: no two alike, and none predictable (RFC 3602 section 3).
 #include <gmock/gmock.h>
 
 #include <set>
@@ -24,14 +24,14 @@ Octets iv_of(const Octets& packet, std::size_t size) {
   return {packet.begin() + kIvAt, packet.begin() + static_cast<std::ptrdiff_t>(kIvAt + size)};
 }
 
-// A source whose octets are known: whatever is written is a stretch of it, and no stretch is written twice.
+// A source with known octets: whatever is written is a section of it, and no section is written twice.
 std::uint64_t drawn = 0;
 void numbered(MutableBytes out) {
   for (std::size_t i = 0; i < out.size(); i += 8, ++drawn)
     for (std::size_t k = 0; k < 8; ++k) out[i + k] = static_cast<std::byte>(drawn >> (8 * k));
 }
 
-TEST(Ivs, OfCbcNeverRepeatWhateverSaThreadAndLife) {
+TEST(Ivs, OfCbcNeverRepeatAcrossSasThreadsAndRestarts) {
   ASSERT_FALSE(ciphers_with_random_ivs().empty());
   for (const pfkey::Algorithm* const a : ciphers_with_random_ivs()) {
     SCOPED_TRACE(a->name());
@@ -53,8 +53,8 @@ TEST(Ivs, OfCbcNeverRepeatWhateverSaThreadAndLife) {
   }
 }
 
-// Each is octets that the source gave, each octet once, and nothing of the packet or the one before is in it.
-TEST(Ivs, OfCbcAreTheSourcesOctetsAndNobodyElses) {
+// Each consists of octets of the source, each octet used once, and of nothing from this packet or the previous one.
+TEST(Ivs, OfCbcAreTheSourcesOctetsAndNothingElse) {
   for (const pfkey::Algorithm* const a : ciphers_with_random_ivs()) {
     SCOPED_TRACE(a->name());
     drawn = 1;
@@ -74,9 +74,9 @@ TEST(Ivs, OfCbcAreTheSourcesOctetsAndNobodyElses) {
   }
 }
 
-// Half of the bits of two that follow each other differ: they are no counter and no copy. 600 pairs of 64 bits have
+// Two consecutive IVs differ in half of their bits: they are not a counter and not a copy. 600 pairs of 64 bits have
 // 19,200 differences on average, with a standard deviation of 98.
-TEST(Ivs, OfCbcDoNotFollowFromTheOneBefore) {
+TEST(Ivs, OfCbcDoNotDependOnThePreviousOne) {
   Host host({.workers = 1, .mtu = 1500, .random = nullptr});
   ASSERT_EQ(host.add(add(0x100, {.encrypt = 12, .auth = 5})), kDone);
   Octets before = protect(host, datagram()).packet;

@@ -1,4 +1,4 @@
-/// What shows NATs that SAs in UDP are still there (RFC 3948 section 2.3), asked about one time after another.
+/// Keepalives for the NATs of SAs in UDP (RFC 3948 section 2.3), for a sequence of times.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -65,7 +65,7 @@ TEST(KeepAlives, OverIpv6HasAChecksum) {
   EXPECT_EQ(hex(packets[0]), hex(again));
 }
 
-TEST(KeepAlives, ComesAfterSilenceAlone) {
+TEST(KeepAlives, IsDueOnlyAfterSilence) {
   Host host;
   EXPECT_FALSE(host.plane.keep_alive_at());
   ASSERT_EQ(host.add(add(0x100, natted())), kDone);
@@ -78,13 +78,13 @@ TEST(KeepAlives, ComesAfterSilenceAlone) {
   EXPECT_EQ(count(host.plane, 35), 1u);
   EXPECT_EQ(count(host.plane, 35), 0u);
   EXPECT_EQ(host.plane.keep_alive_at(), at(55).steady);
-  // Whoever comes late sends one and no more.
+  // After a long delay one is sent, not several.
   EXPECT_EQ(count(host.plane, 1000), 1u);
   EXPECT_GT(host.plane.keep_alive_at(), at(1010).steady);
   EXPECT_LE(host.plane.keep_alive_at(), at(1020).steady);
 }
 
-// A little late is not later each time.
+// Small delays do not add up.
 TEST(KeepAlives, TheNextCountsFromWhenItWasDue) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, natted())), kDone);
@@ -95,7 +95,7 @@ TEST(KeepAlives, TheNextCountsFromWhenItWasDue) {
   EXPECT_EQ(host.plane.keep_alive_at(), at(60).steady);
 }
 
-// Clients have their turn between.
+// Clients are served in between.
 TEST(KeepAlives, AreFewAtOnce) {
   Host host;
   const auto behind = [](std::uint32_t i) { return fmt::format("10.2.0.{}", i); };
@@ -111,7 +111,7 @@ TEST(KeepAlives, AreFewAtOnce) {
     counts.push_back(count(host.plane, 20));
   }
   EXPECT_THAT(counts, ::testing::ElementsAre(64u, 64u, 22u, 0u));
-  // So are those that are looked at in vain, because packets have left.
+  // Checks that find a packet has left meanwhile count, too.
   for (std::uint32_t i = 0; i < 150; ++i) {
     const std::string inside = behind(i);
     Shape shape = kInside;
@@ -125,8 +125,8 @@ TEST(KeepAlives, AreFewAtOnce) {
   EXPECT_EQ(host.plane.keep_alive_at(), at(55).steady);
 }
 
-// After a pause all are late at the same instant.
-TEST(KeepAlives, ThoseThatAreLateTogetherPart) {
+// After a pause all are late at the same time.
+TEST(KeepAlives, LateOnesAreSpread) {
   Host host;
   for (std::uint32_t spi = 0x100; spi < 0x100 + 60; ++spi) ASSERT_EQ(host.add(add(spi, natted())), kDone);
   EXPECT_EQ(count(host.plane, 1000), 60u);
@@ -137,7 +137,7 @@ TEST(KeepAlives, ThoseThatAreLateTogetherPart) {
   EXPECT_LT(*std::ranges::max_element(counts), 20u);
 }
 
-TEST(KeepAlives, ComesAgainSoonWhereThereWasNoRoom) {
+TEST(KeepAlives, IsRetriedSoonIfThereWasNoRoom) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, natted())), kDone);
   ASSERT_EQ(count(host.plane, 20), 1u);
@@ -152,7 +152,7 @@ TEST(KeepAlives, ComesAgainSoonWhereThereWasNoRoom) {
   EXPECT_FALSE(host.plane.keep_alive_at());
 }
 
-// After a restart the silence is as long as it is.
+// After a restart the silence continues.
 TEST(KeepAlives, CountsFromTheLastPacketBeforeARestart) {
   for (const auto& [flags, first] :
        {std::pair(0u + pfkey::kFlagOutbound, 35), std::pair(pfkey::kFlagOutbound | pfkey::kFlagInbound, 20)}) {
@@ -170,7 +170,7 @@ TEST(KeepAlives, CountsFromTheLastPacketBeforeARestart) {
   }
 }
 
-// Nobody chooses it for what has a checksum over it.
+// The kernel cannot choose it, because a checksum covers it.
 TEST(KeepAlives, OverIpv6NeedsASource) {
   Host host;
   Wish wish = natted();
@@ -180,7 +180,7 @@ TEST(KeepAlives, OverIpv6NeedsASource) {
   EXPECT_FALSE(host.plane.keep_alive_at());
 }
 
-TEST(KeepAlives, IsNoPacketOfTheSa) {
+TEST(KeepAlives, IsNotAPacketOfTheSa) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, natted())), kDone);
   EXPECT_EQ(count(host.plane, 20), 1u);
@@ -212,8 +212,8 @@ TEST(KeepAlives, EndsWithItsSa) {
   EXPECT_FALSE(host.plane.keep_alive_at());
 }
 
-// What only receives is not what the NAT knows.
-TEST(KeepAlives, IsForWhatSends) {
+// The NAT has no mapping for an SA that only receives.
+TEST(KeepAlives, IsOnlyForSasThatSend) {
   Host host;
   Message inbound = add(0x100, natted());
   inbound.sa->flags |= pfkey::kFlagInbound;

@@ -1,5 +1,6 @@
-// What is longer than its path: what cannot leave in fragments is dropped, and the sender told what fits. What was
-// protected for a wider link than it met: the SA learns of it, and the packet leaves in fragments.
+// Packets that are larger than the path MTU. If they must not be fragmented, they are dropped, and the sender gets the
+// size that fits. If a link refuses a packet that is already protected, its SA learns the new MTU, and the packet
+// leaves in fragments.
 #include "traffic/header.h"
 #include "traffic/worker.h"
 
@@ -11,14 +12,14 @@ constexpr std::uint16_t kDontFragment = 0x4000;
 
 }  // namespace
 
-// Of a packet that protection makes longer than its path takes: none if it may leave in fragments. A tunnel whose outer
-// header has always DF, or never, does not ask the packet.
+// The MTU that applies to a packet that protection makes too large for its path: none, if it may leave in fragments. A
+// tunnel whose outer header always or never has DF ignores the packet's DF.
 Cause Worker::State::fit(Work& w, const Layout& layout, std::uint32_t mtu) const {
   const pfkey::Df df = w.flow->df;
   const bool whole = df == pfkey::kDfCopy ? w.h.dont_fragment : df == pfkey::kDfSet;
   if (whole) {
     w.item->mtu = inner_mtu(*w.flow, w.h, mtu, w.around.flow);
-    // RFC 8200 section 5: IPv6 makes none smaller. They are carried, in fragments.
+    // RFC 8200 section 5: IPv6 packets need not be smaller than 1280 bytes. They are carried, in fragments.
     if (w.h.dst.family == Family::v6) w.item->mtu = std::max(w.item->mtu, kLeastV6);
     if (w.h.total > w.item->mtu) return Cause::too_big;
   }

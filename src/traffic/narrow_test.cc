@@ -1,4 +1,4 @@
-/// What the packet path knows of how long a packet may be: from links, which do not lie, and from ICMP errors.
+/// What the packet path learns about the size of packets: from links, which can be trusted, and from ICMP errors.
 #include <gmock/gmock.h>
 
 #include "traffic/testing.h"
@@ -31,7 +31,7 @@ const std::array kCases = {
     Case{"AH", {.encrypt = 0, .auth = 7, .tunnel = true}, {.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1330}, 1336},
 };
 
-TEST(NarrowLink, WhatIsInHandMayBeCutAndItsSuccessorsAreTold) {
+TEST(NarrowLink, ThePacketIsFragmentedAndLaterSendersAreInformed) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.what);
     Host here, there;
@@ -56,7 +56,7 @@ TEST(NarrowLink, WhatIsInHandMayBeCutAndItsSuccessorsAreTold) {
       ++parts;
     }));
     EXPECT_EQ(parts, 2u);
-    // AH does not cover what was changed.
+    // AH does not cover the changed fields.
     EXPECT_EQ(name(unprotect(there, held.bytes()).cause), "none");
 
     const Result told = protect(here, packet, at(2));
@@ -67,7 +67,7 @@ TEST(NarrowLink, WhatIsInHandMayBeCutAndItsSuccessorsAreTold) {
   }
 }
 
-TEST(NarrowLink, DatagramsOverIpv6GetANumberOfTheirOwnForTheirFragments) {
+TEST(NarrowLink, DatagramsOverIpv6GetAnIdOfTheirOwnForTheirFragments) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.src = kSrc6, .dst = kDst6})), kDone);
   std::array<std::uint32_t, 2> ids{};
@@ -81,7 +81,7 @@ TEST(NarrowLink, DatagramsOverIpv6GetANumberOfTheirOwnForTheirFragments) {
   EXPECT_EQ(ids[1], ids[0] + 1);
 }
 
-TEST(NarrowLink, WithoutItsSaOrALinkThatCanBeNothingIsLearnt) {
+TEST(NarrowLink, WithoutItsSaOrWithAnImpossibleMtuNothingIsLearnt) {
   Host host, other;
   ASSERT_EQ(host.add(add(0x100)), kDone);
   Held held(datagram({.size = 1345, .dont_fragment = true}));
@@ -94,9 +94,9 @@ TEST(NarrowLink, WithoutItsSaOrALinkThatCanBeNothingIsLearnt) {
   EXPECT_EQ(name(protect(host, datagram({.size = 1345, .dont_fragment = true})).cause), "none");
 }
 
-// Anybody can send them: they make no path narrower than real ones are. What leaves then may be cut on the way, if the
-// path is narrower after all.
-TEST(ForgedReports, HaveAFloor) {
+// Anybody can send them: they cannot lower a path MTU below what real paths have. Packets may then be fragmented on the
+// way, if the path MTU is smaller after all.
+TEST(ForgedReports, CannotGoBelowTheMinimum) {
   for (const bool v6 : {false, true}) {
     Host here, there;
     Wish wish{.tunnel = true};
@@ -124,7 +124,7 @@ TEST(ForgedReports, HaveAFloor) {
 }
 
 // RFC 4301 section 5.1.2.2: a host copies it, a gateway does not.
-TEST(FlowLabel, IsCopiedForWhatComesFromTheTunnelsOwnEnd) {
+TEST(FlowLabel, IsCopiedForPacketsFromTheTunnelsOwnEnd) {
   for (const bool own : {true, false}) {
     Host host;
     ASSERT_EQ(host.add(add(0x100, {.src = kSrc6,
@@ -142,8 +142,8 @@ TEST(FlowLabel, IsCopiedForWhatComesFromTheTunnelsOwnEnd) {
   }
 }
 
-// RFC 4303 section 2.7, RFC 3948 section 3.1.2: what is behind the datagram's own end is not summed.
-TEST(Padding, BehindADatagramIsNoPartOfItsNewChecksum) {
+// RFC 4303 section 2.7, RFC 3948 section 3.1.2: octets beyond the datagram's own end are not summed.
+TEST(Padding, AfterADatagramIsNotPartOfItsNewChecksum) {
   for (const std::size_t padding : {0u, 8u, 9u}) {
     Host here, there;
     ASSERT_EQ(here.add(add(0x100, {.udp = true})), kDone);
@@ -165,7 +165,7 @@ TEST(Padding, BehindADatagramIsNoPartOfItsNewChecksum) {
   }
 }
 
-// TCP says nowhere where it ends: all of the packet is its.
+// TCP has no length field: the whole packet belongs to it.
 TEST(Padding, ATcpSegmentEndsWithItsPacket) {
   Host here, there;
   ASSERT_EQ(here.add(add(0x100, {.udp = true})), kDone);
@@ -180,8 +180,8 @@ TEST(Padding, ATcpSegmentEndsWithItsPacket) {
   EXPECT_EQ(sum, 0xffffu);
 }
 
-// A length that contradicts the packet is for whoever gets it to refuse, with the checksum as it came.
-TEST(Padding, AWrongLengthIsNotVouchedFor) {
+// The receiver must refuse a length that contradicts the packet, so the checksum stays as it arrived.
+TEST(Padding, AWrongLengthGetsNoNewChecksum) {
   Host here, there;
   ASSERT_EQ(here.add(add(0x100, {.udp = true})), kDone);
   ASSERT_EQ(there.add(add(0x100, {.udp = true})), kDone);

@@ -1,4 +1,4 @@
-// Cutting and joining: every packet that is expected here is built field by field, with a checksum of its own.
+// Segmenting and merging: every expected packet here is built field by field, with a checksum of its own.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -95,7 +95,7 @@ Packets cut(Bytes packet, const Offload& o) {
   return out;
 }
 
-// What a card would make of it.
+// What a network card would make of it.
 Packets expected_cut(Tcp t, std::size_t size) {
   Packets out;
   const Tcp whole = t;
@@ -136,7 +136,7 @@ std::vector<Joined> join(const Packets& packets, std::size_t dropped = SIZE_MAX)
   return out;
 }
 
-TEST(Offload, APacketIsCutAsACardCutsIt) {
+TEST(Offload, APacketIsSegmentedAsByACard) {
   for (const bool v6 : {false, true})
     for (const bool dont_fragment : {false, true})
       for (const std::size_t options : {0u, 12u, 40u})
@@ -165,7 +165,7 @@ TEST(Offload, APacketIsCutAsACardCutsIt) {
         }
 }
 
-TEST(Offload, DatagramsAreCutToo) {
+TEST(Offload, DatagramsAreSegmentedToo) {
   for (const bool v6 : {false, true}) {
     Tcp t{.v6 = v6, .payload = 2801, .protocol = kUdp, .unsummed = true};
     const Octets whole = packet(t);
@@ -174,7 +174,7 @@ TEST(Offload, DatagramsAreCutToo) {
   }
 }
 
-TEST(Offload, AChecksumIsFinishedWhoseeverItIs) {
+TEST(Offload, AnyProtocolsChecksumIsCompleted) {
   for (const bool v6 : {false, true})
     for (const std::uint8_t protocol : {kTcp, kUdp}) {
       Tcp t{.v6 = v6, .payload = 33, .protocol = protocol, .unsummed = true};
@@ -183,7 +183,7 @@ TEST(Offload, AChecksumIsFinishedWhoseeverItIs) {
       o.kind = Offload::Kind::none;
       t.unsummed = false;
       EXPECT_EQ(cut(begun, o), Packets{packet(t)});
-      EXPECT_EQ(cut(begun, {}), Packets{begun});  // Nothing was asked for.
+      EXPECT_EQ(cut(begun, {}), Packets{begun});  // No offload was requested.
     }
 }
 
@@ -200,7 +200,7 @@ TEST(Offload, ADatagramsChecksumIsNeverZero) {
   EXPECT_EQ(get<std::uint16_t>(out[0], 26), 0xffff);
 }
 
-TEST(Offload, WhatContradictsItselfIsNotCut) {
+TEST(Offload, AContradictoryPacketIsNotSegmented) {
   const Tcp t{.payload = 300, .unsummed = true};
   const Octets good = packet(t);
   const auto refused = [&](const char* why, const std::function<void(Octets&, Offload&)>& spoil) {
@@ -248,7 +248,7 @@ TEST(Offload, ASegmentThatDoesNotFitIsNotWritten) {
   EXPECT_EQ(segments->left(), 2u);
 }
 
-TEST(Offload, WhatWasCutIsJoinedAgain) {
+TEST(Offload, SegmentsAreMergedAgain) {
   for (const bool v6 : {false, true})
     for (const bool dont_fragment : {false, true})
       for (const std::size_t options : {0u, 12u})
@@ -268,7 +268,7 @@ TEST(Offload, WhatWasCutIsJoinedAgain) {
         }
 }
 
-TEST(Offload, OnlyWhatFollowsAndIsAlikeIsJoined) {
+TEST(Offload, OnlyConsecutiveSegmentsAlikeAreMerged) {
   const Tcp one{.payload = 100, .sequence = 1000, .id = 9};
   Tcp two = one;
   two.skip = 100, two.sequence = 1100, two.id = 10;
@@ -323,7 +323,7 @@ TEST(Offload, IdsOfPacketsThatAreNeverFragmentedDoNotMatter) {
   EXPECT_EQ(join(segments), (std::vector<Joined>{{packet(t), offload(t, 100)}}));
 }
 
-TEST(Offload, HeadersWithMoreInThemStayAsTheyAre) {
+TEST(Offload, PacketsWithFurtherHeadersAreUnchanged) {
   Packets options, fragments, extended;
   for (const Octets& p : expected_cut({.payload = 200}, 100)) {
     Octets with = p, part = p;
@@ -345,7 +345,7 @@ TEST(Offload, HeadersWithMoreInThemStayAsTheyAre) {
     EXPECT_EQ(join(both), (std::vector<Joined>{{both[0], {}}, {both[1], {}}}));
 }
 
-TEST(Offload, ConnectionsAreJoinedEachForItselfInTheOrderOfTheirFirst) {
+TEST(Offload, ConnectionsAreMergedSeparatelyInTheOrderOfTheirFirst) {
   Tcp a{.payload = 300}, b{.payload = 200, .src_port = 3333}, c{.v6 = true, .payload = 100};
   const Packets x = expected_cut(a, 100), y = expected_cut(b, 100), z = expected_cut(c, 100);
   const Octets datagram = packet({.payload = 50, .protocol = kUdp});
@@ -362,7 +362,7 @@ TEST(Offload, NothingOvertakesWithinAConnection) {
   Tcp second{.payload = 200, .skip = 200, .sequence = 1200, .id = 11, .unsummed = true};
   const Joined front{packet(first), offload(first, 100)}, back{packet(second), offload(second, 100)};
   EXPECT_EQ(join({x[0], x[1], ack, x[2], x[3]}), (std::vector<Joined>{front, {ack, {}}, back}));
-  // Another connection's does not stand between; a fragment, which has no ports, does.
+  // A packet of another connection may be in between; a fragment, which has no ports, may not.
   const Octets other = packet({.payload = 0, .src_port = 7});
   Octets fragment = other;
   set(fragment, 6, std::uint16_t{0x2001});
@@ -373,7 +373,7 @@ TEST(Offload, NothingOvertakesWithinAConnection) {
             (std::vector<Joined>{{packet(all), offload(all, 100)}, {other, {}}}));
 }
 
-TEST(Offload, WhatWasEndedDoesNotGoOn) {
+TEST(Offload, AnEndedRunDoesNotContinue) {
   Packets x = expected_cut({.payload = 300}, 100);
   EXPECT_EQ(join({x[0], x[2], x[1]}), (std::vector<Joined>{{x[0], {}}, {x[2], {}}, {x[1], {}}}));
   x[1] = packet({.payload = 100, .skip = 100, .sequence = 1100, .flags = kAck | kPsh, .id = 10});
@@ -381,7 +381,7 @@ TEST(Offload, WhatWasEndedDoesNotGoOn) {
   EXPECT_EQ(join(x), (std::vector<Joined>{{packet(front), offload(front, 100)}, {x[2], {}}}));
 }
 
-TEST(Offload, ShortOnesEndARunAndDroppedOnesAreNotThere) {
+TEST(Offload, ShortSegmentsEndARunAndDroppedOnesAreSkipped) {
   const Packets x = expected_cut({.payload = 250}, 100);
   Tcp next{.payload = 100, .skip = 250, .sequence = 1250, .id = 12};
   Tcp all{.payload = 250, .unsummed = true}, front{.payload = 100};
@@ -390,7 +390,7 @@ TEST(Offload, ShortOnesEndARunAndDroppedOnesAreNotThere) {
   EXPECT_EQ(join({x[0], x[1], x[2]}, 1), (std::vector<Joined>{{packet(front), {}}, {x[2], {}}}));
 }
 
-TEST(Offload, NoPacketBecomesLongerThanIpHas) {
+TEST(Offload, NoPacketExceedsIpsMaximum) {
   Tcp t{.payload = 66000, .options = 0};
   Packets segments = expected_cut(t, 1000);
   const std::vector<Joined> joined = join(segments);

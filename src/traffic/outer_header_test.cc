@@ -1,4 +1,4 @@
-/// What an SA asks of a tunnel's outer header: DF (RFC 4301 section 8.1), DSCP (section 5.1.2).
+/// An SA's settings for a tunnel's outer header: DF (RFC 4301 section 8.1), DSCP (section 5.1.2).
 #include <gmock/gmock.h>
 
 #include "traffic/coalesce.h"
@@ -13,7 +13,7 @@ using pfkey::kDfClear, pfkey::kDfCopy, pfkey::kDfSet;
 
 bool has_df(Bytes v4) { return (get<std::uint16_t>(v4, 6) & 0x4000) != 0; }
 
-// Hosts with one SA, whose path takes 1300 bytes: 20 and 8 and 8 before, 16 behind, in fours, less 2: 1246.
+// Hosts with one SA, whose path MTU is 1300: 20 and 8 and 8 before, 16 behind, in fours, less 2: 1246.
 struct Ends {
   Host here, there;
   explicit Ends(const Wish& wish) {
@@ -37,7 +37,7 @@ Octets inside(std::size_t total, bool df, bool v6 = false) {
                    .dont_fragment = df});
 }
 
-TEST(OuterDf, IsWhatTheSaAsksFor) {
+TEST(OuterDf, IsAsTheSaSpecifies) {
   struct Row {
     std::uint32_t df;
     bool inner, v6, outer;
@@ -58,8 +58,8 @@ TEST(OuterDf, IsWhatTheSaAsksFor) {
     }
 }
 
-// The sender hears nothing, whatever its DF says.
-TEST(OuterDf, ClearLetsWhatIsTooLongLeaveInFragments) {
+// The sender gets no report, whatever its DF.
+TEST(OuterDf, ClearLetsLongPacketsLeaveInFragments) {
   for (const bool v6 : {false, true})
     for (const bool df : {false, true}) {
       Ends ends(wish_for(kDfClear, v6));
@@ -88,8 +88,8 @@ TEST(OuterDf, ClearLetsWhatIsTooLongLeaveInFragments) {
     }
 }
 
-// Nobody on the way may cut: the sender does, as it would for a link.
-TEST(OuterDf, SetTellsTheSenderWhatFitsWhateverItsDfSays) {
+// Routers must not fragment it: the sender does, as for a link.
+TEST(OuterDf, SetReportsTheSizeThatFitsWhateverTheSendersDf) {
   for (const bool df : {false, true}) {
     Ends ends(wish_for(kDfSet, false));
     EXPECT_EQ(name(protect(ends.here, inside(1446, df)).cause), "none");
@@ -102,8 +102,8 @@ TEST(OuterDf, SetTellsTheSenderWhatFitsWhateverItsDfSays) {
   }
 }
 
-// RFC 8200 section 5: 1280 bytes are the least that IPv6 can be told, and here they do not fit.
-TEST(OuterDf, SetDropsWhatNoSenderMakesSmaller) {
+// RFC 8200 section 5: an IPv6 sender need not go below 1280 bytes, and here they do not fit.
+TEST(OuterDf, SetDropsPacketsThatNoSenderMakesSmaller) {
   for (const std::uint32_t df : {kDfCopy, kDfSet}) {
     Ends ends(wish_for(df, true));
     ends.narrow();
@@ -115,8 +115,8 @@ TEST(OuterDf, SetDropsWhatNoSenderMakesSmaller) {
   }
 }
 
-// Even where somebody said that the path is as narrow as is believed at all (ForgedReports).
-TEST(OuterDf, SetStaysWhereAPathIsSaidToBeVeryNarrow) {
+// Even if somebody reported the smallest path MTU that is accepted (ForgedReports).
+TEST(OuterDf, SetRemainsEvenIfAVerySmallMtuIsReported) {
   Ends ends(wish_for(kDfSet, false));
   ends.here.plane.path_mtu({pfkey::SaType::esp, 0x100, *parse_address("192.0.2.2")}, 68, at(0));
   const Result out = protect(ends.here, inside(400, true));
@@ -124,8 +124,8 @@ TEST(OuterDf, SetStaysWhereAPathIsSaidToBeVeryNarrow) {
   EXPECT_TRUE(out.departure.dont_fragment);
 }
 
-// A link that turns out to be narrower: what is in hand is cut, if the SA lets it.
-TEST(OuterDf, OfWhatIsInHandWhenALinkIsNarrower) {
+// A link with a smaller MTU: packets not yet sent are fragmented, if the SA allows it.
+TEST(OuterDf, AppliesToUnsentPacketsWhenALinksMtuIsSmaller) {
   for (const std::uint32_t df : {kDfCopy, kDfSet, kDfClear}) {
     SCOPED_TRACE(df);
     Ends ends(wish_for(df, false));
@@ -135,7 +135,7 @@ TEST(OuterDf, OfWhatIsInHandWhenALinkIsNarrower) {
     EXPECT_EQ(ends.here.worker.narrow(held.item, 1300, at(1)), df != kDfSet);
     EXPECT_EQ(has_df(held.bytes()), df == kDfSet);
     EXPECT_EQ(name(unprotect(ends.there, held.bytes()).cause), "none");
-    // All the same the SA has learnt from it.
+    // Nevertheless the SA has learnt from it.
     const Result next = protect(ends.here, inside(1400, true), at(2));
     EXPECT_EQ(name(next.cause), df == kDfClear ? "none" : "too_big");
     EXPECT_EQ(df == kDfClear ? next.departure.mtu : next.mtu, df == kDfClear ? 1300u : kFits);
@@ -170,7 +170,7 @@ const std::array kShown = {
     Shown{"in UDP", {.tunnel = true, .udp = true}, "10.1.0.1", "10.2.0.1"},
 };
 
-TEST(OuterDscp, IsThatOfTheSaOrOfThePacketAndEcnIsAlwaysThePackets) {
+TEST(OuterDscp, IsTheSasOrThePacketsAndEcnIsAlwaysThePackets) {
   for (const Shown& c : kShown)
     for (std::uint32_t dscp = 0; dscp <= pfkey::kDscpCopy; ++dscp)
       for (const unsigned inner : {0x00u, 0x29u, 0x4au, 0xffu}) {
@@ -190,7 +190,7 @@ TEST(OuterDscp, IsThatOfTheSaOrOfThePacketAndEcnIsAlwaysThePackets) {
 }
 
 // RFC 6040 figure 4 for the two bits of ECN, by outer and inner; 4: it is dropped.
-TEST(OuterDscp, CopiedReplacesThatOfThePacketInside) {
+TEST(OuterDscp, CopiedReplacesThatOfTheInnerPacket) {
   constexpr unsigned kEcn[4][4] = {{0, 1, 2, 3}, {0, 1, 1, 3}, {0, 1, 2, 3}, {4, 3, 3, 3}};
   for (const Shown& c : kShown)
     for (const std::uint32_t dscp : {0u, 63u, std::uint32_t{pfkey::kDscpKeep}, std::uint32_t{pfkey::kDscpCopy}})
@@ -225,8 +225,8 @@ Octets segment(std::uint32_t sequence, std::size_t size) {
   return packet;
 }
 
-// What the network has marked otherwise stays apart: nobody could tell afterwards which of it was.
-TEST(OuterDscp, SegmentsThatCameWithDifferentOnesAreNotJoined) {
+// Packets that the network has marked differently are not merged: the marks could not be separated afterwards.
+TEST(OuterDscp, SegmentsWithDifferentValuesAreNotMerged) {
   Ends ends({.tunnel = true, .dscp = pfkey::kDscpCopy});
   std::vector<Octets> memory;
   std::array<Item, 4> items;

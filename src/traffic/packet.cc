@@ -77,9 +77,9 @@ Address read_address(Bytes octets) {
   return a;
 }
 
-// A destination options header counts as one that travels before ESP and AH only if a routing header comes behind it:
-// those options are for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1); or if a home address is
-// in it, which is to be known before either is looked at (RFC 6275 section 6.3).
+// A destination options header counts as part of the network header, before ESP and AH, in two cases: a routing header
+// follows, because the options are then for each hop of the route (RFC 8200 section 4.1, RFC 4303 section 3.1.1); or it
+// has a home address, which is needed before ESP or AH is processed (RFC 6275 section 6.3).
 bool walk_extensions(Bytes packet, Headers& h) {
   unsigned most = kMostExtensions;
   for (unsigned count = 0;; ++count) {
@@ -155,8 +155,8 @@ std::optional<Headers> parse(Bytes packet) {
   return h;
 }
 
-// A sum of words is the same in any order of their octets, but for the order of its own (RFC 1071 section 2): so the
-// processor's own words are summed, many at a time.
+// A sum of words does not depend on the order of their octets, except for the order of its own octets (RFC 1071 section
+// 2): so this sums the processor's native words, many at a time.
 std::uint16_t checksum(Bytes bytes, std::uint32_t sum) {
   constexpr std::size_t kWord = sizeof(std::uint32_t);
   std::uint64_t wide = 0;

@@ -1,10 +1,9 @@
 // The packet path as the engine's thread sees it:
-// 1. put() makes a Flow for a new SA and files it by name, by what it covers (Choice) and by its peer; for an SA that
-//    is there already, change() moves what has changed.
-// 2. halt() waits until no batch still uses the Flow; remove() takes it out of the tables, and the epochs free it
-//    later.
-// 3. Workers put Flows that need attention on a list without a lock; take_listed() empties it into `pending`.
-// 4. attention(), moved() and wanted() give what is due, one at a time.
+// 1. put() creates a Flow for a new SA and files it by name, by what it covers (Choice) and by its peer; for an
+//    existing SA, change() applies what has changed.
+// 2. halt() waits until no batch uses the Flow; remove() takes it out of the tables, and the epochs free it later.
+// 3. Workers put Flows that need attention on a lock-free list; take_listed() empties it into `pending`.
+// 4. attention(), moved() and wanted() return what is due, one at a time.
 // 5. outbound() and inbound() add up the counters of all workers.
 #include "traffic/plane.h"
 
@@ -51,7 +50,7 @@ void Plane::State::list(Flow& flow) {
   while (!listed.compare_exchange_weak(head, &flow, std::memory_order_release));
 }
 
-// A Flow that a worker has listed in its last batch must leave the list before it is freed.
+// A Flow that a worker listed in its last batch must leave the list before it is freed.
 void Plane::State::collect() {
   epochs.collect([this] { take_listed(); });
 }
@@ -65,14 +64,14 @@ void Plane::State::take_listed() {
   }
 }
 
-// Under its peer, if it is to follow it or to tell where it is.
+// Filed under its peer, if it follows it or reports its place.
 void Plane::State::file(Flow& flow) {
   keep_alives.file(flow);
   if (options.nat_follow && flow.udp) followers.file(flow, epochs);
 }
 
-// Its Flow stays when an SA changes its directions, and with it the window, the connections and the numbers; only the
-// choice for what leaves changes, and the peer.
+// An SA that changes its directions keeps its Flow, and with it the window, the connections and the numbers; only the
+// outbound choice and the peer change.
 void Plane::State::change(Flow& flow, const engine::Sa& sa) {
   const bool was_dying = flow.dying.load(std::memory_order_relaxed), sent = flow.sends.load(std::memory_order_relaxed),
              received = flow.receives.load(std::memory_order_relaxed), halted = !flow.usable.load();

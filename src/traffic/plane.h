@@ -2,11 +2,11 @@
 /// The packet path (doc/explanation/design.md, "Life of a packet"): AH and ESP as functions of a packet, the SAs and
 /// the time.
 ///
-/// One Plane for each Engine, shared by all threads: the engine's thread puts SAs into it through the Carrier that it
-/// is; each packet thread owns one Worker. Workers take no lock that the engine's thread holds. For an SA they
-/// allocate its cipher contexts, at the first packet of each way; room for its connections as these become more
-/// (connections.h); and its replay window when an UPDATE has changed the size. For datagrams that are put together
-/// they allocate room, once (reassembly.h). For any other packet they allocate nothing.
+/// There is one Plane for each Engine, shared by all threads: the engine's thread puts SAs into it through its Carrier
+/// interface; each packet thread owns one Worker. Workers take no lock that the engine's thread holds. They allocate
+/// memory in four cases: cipher contexts at an SA's first packet in each direction; a larger table when an SA has more
+/// connections (connections.h); a new replay window after an UPDATE changed its size; and once for reassembly
+/// (reassembly.h). For other packets they allocate nothing.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -22,91 +22,91 @@
 
 namespace ipseckey::traffic {
 
-/// How a protected packet leaves. `header` counts the bytes at the packet's front, the IP header and for UDP the UDP
-/// header, that a socket of the host would write itself.
+/// How a protected packet leaves. `header` is the number of bytes at the packet's front, the IP header and for UDP the
+/// UDP header, that a socket of the host would write itself.
 struct Departure {
-  Address src, dst;                          ///< Of the outer header; the source may be unspecified: the host chooses.
-  std::uint8_t protocol = 0;                 ///< 50, 51 or 17.
+  Address src, dst;           ///< Of the outer header; if the source is unspecified, the host chooses it.
+  std::uint8_t protocol = 0;  ///< 50, 51 or 17.
   std::uint16_t src_port = 0, dst_port = 0;  ///< For UDP.
   std::size_t header = 0;
   std::uint8_t traffic_class = 0;
   bool dont_fragment = false;
-  bool whole = false;     ///< So it stays, even where a link turns out to be too narrow.
-  std::uint32_t mtu = 0;  ///< What its path takes: a longer packet has to leave in fragments.
-  std::uint32_t id = 0;   ///< Names the datagram, if it is to leave in fragments over IPv6.
-  engine::SaId sa{};      ///< Whose it is; its destination is not `dst` where a peer has moved or a source route leads.
+  bool whole = false;     ///< It must remain set, even if a link turns out to be too narrow.
+  std::uint32_t mtu = 0;  ///< The path MTU: longer packets must leave in fragments.
+  std::uint32_t id = 0;   ///< Identifies the datagram if it leaves in fragments over IPv6.
+  engine::SaId sa{};      ///< The packet's SA; its destination differs from `dst` after a move, or with a source route.
 };
 
-/// One packet and what became of it.
+/// One packet and the result.
 struct Item {
   Packet packet;
-  Cause cause = Cause::none;  ///< none: `packet` is now the protected, or the inner, packet. Else it is undefined,
-                              ///< except that protect() leaves packets alone that it drops as no_sa or too_big.
-  std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: none that is cut would either.
-  Departure departure;        ///< Of protect().
+  Cause cause = Cause::none;  ///< none: `packet` is now the protected, or the inner, packet. Otherwise it is undefined,
+                              ///< except that protect() does not change packets that it drops as no_sa or too_big.
+  std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: fragmenting would not help.
+  Departure departure;        ///< Set by protect().
 };
 
-/// What passed and what was dropped, of one direction.
+/// Packets that passed and packets that were dropped, in one direction.
 struct Totals {
-  std::uint64_t packets = 0, bytes = 0;        ///< Let through; bytes of the packets inside.
-  std::array<std::uint64_t, kCauses> drops{};  ///< By Cause.
+  std::uint64_t packets = 0, bytes = 0;        ///< Accepted packets; bytes of the inner packets.
+  std::array<std::uint64_t, kCauses> drops{};  ///< Indexed by Cause.
   Totals& operator+=(const Totals& other);
 };
 
-/// What decides which SA an ICMP error belongs to (RFC 4301 section 6.2).
+/// How the SA for an ICMP error is chosen (RFC 4301 section 6.2).
 enum class IcmpErrors : std::uint8_t {
-  quoted,  ///< Its own header; where no tunnel covers that, the packet that it quotes, turned round.
-  own,     ///< Its own header alone.
-  both,    ///< As `quoted`, and what comes by an SA must fit by the packet that it quotes in any case.
+  quoted,  ///< By its own header; if no tunnel covers that, by the packet that it quotes, reversed.
+  own,     ///< By its own header only.
+  both,    ///< As `quoted`; besides, an inbound error must quote a packet that matches its SA.
 };
 
 struct PlaneOptions {
   unsigned workers = 1;
-  std::uint32_t mtu = 1500;  ///< The longest packet that the host's links take, as long as no smaller path is known.
+  std::uint32_t mtu = 1500;  ///< The MTU of the host's links, used until a smaller path MTU is known.
   IcmpErrors icmp_errors = IcmpErrors::quoted;
-  /// What comes by a tunnel must have the SA's own outer source. Else who has the key may send from anywhere (RFC 4301
-  /// section 4.1), in UDP too, but for multicast SAs and those without integrity.
+  /// Inbound tunnel packets must come from the SA's outer source. Otherwise anyone who has the key may send from any
+  /// address (RFC 4301 section 4.1), also in UDP, except for multicast SAs and SAs without integrity.
   bool same_source = false;
-  /// The longest inner packet that the host passes on: TCP connections through tunnels are told a maximum segment size
-  /// that this and the path leave room for. 0: it stays as it is.
+  /// The longest inner packet that the host forwards: TCP connections through tunnels are given a maximum segment size
+  /// that fits this and the path. 0: it is not changed.
   std::uint32_t mss_clamp = 0;
-  /// Fills a span with octets that nobody can predict; nullptr: OpenSSL's generator. Tests want their own.
+  /// Fills a span with unpredictable octets; nullptr: OpenSSL's generator. Tests use their own.
   void (*random)(MutableBytes) = nullptr;
-  /// Where the numbers of an SA are; its memory outlives the plane. nullptr: the plane's own.
+  /// Returns an SA's numbers, in memory that outlives the plane. nullptr: the plane's own.
   SaNumbersSource numbers = nullptr;
-  bool nat_follow = false;  ///< SAs in UDP send to where their peer was seen last.
+  bool nat_follow = false;  ///< SAs in UDP send to the place where their peer was last seen.
 };
 
-/// The least that an ICMP error is believed about a path: less is rare on real links, and would slow everything down.
+/// The smallest path MTU that is accepted from an ICMP error: smaller ones are rare on real links and would slow all
+/// traffic down.
 inline constexpr std::uint32_t kLeastReportV4 = 552, kLeastReportV6 = 1280;
 
 class Plane;
 
-/// One packet thread's part. Not to be shared by threads. Packets of one call may belong to any SAs; their order is
-/// kept. A call is one critical section: between calls a worker holds nothing of the SADB.
+/// The part that belongs to one packet thread. Not thread-safe. Packets of one call may belong to any SAs; their order
+/// is kept. A call is one critical section: between calls a worker uses nothing of the SADB.
 class Worker {
  public:
   ~Worker();
   Worker(Worker&&) noexcept;
 
-  /// Packets of this host, whole IP packets, before they leave: each is protected in place by the newest mature
-  /// outbound SA whose selectors match, tunnel before transport (dying ones only if no other matches). TTL and Hop
-  /// Limit of a tunnelled packet were decremented by whoever routed it here. Fragments that no tunnel without ports
-  /// covers are held until the last one has come, whose item then is the whole datagram.
+  /// Complete outbound IP packets of this host: each is protected in place by the newest mature outbound SA whose
+  /// selectors match, tunnel before transport (dying SAs only if no other matches). The router that passed a tunnelled
+  /// packet here has already decremented TTL or Hop Limit. Fragments that no tunnel without ports covers are held until
+  /// the last one arrives; its item then contains the whole datagram.
   void protect(std::span<Item> items, Instant now);
 
-  /// Packets that arrived, from the outer IP header on, UDP header included where there is one (see add_header() for
-  /// sockets that hide it): checked and opened in place; what remains is the inner packet, or in transport mode the
-  /// packet as it was before it was protected.
+  /// Inbound packets from the outer IP header on, including a UDP header (see add_header() for sockets that hide it):
+  /// checked and decrypted in place; the result is the inner packet, or in transport mode the original packet.
   void unprotect(std::span<Item> items, Instant now);
 
-  /// A protected packet that the link refused, because it takes `mtu` bytes only: from now on that is what the path of
-  /// its SA takes (RFC 4301 section 8.2.1), and longer packets are too_big or leave in fragments. This one has its
-  /// number already: it is made one that may be cut, whatever DF said, with its Departure. False, and it is lost: its
-  /// SA is gone, or has DF for all packets, or no link of the family is that narrow.
+  /// A protected packet was refused by a link with an MTU of `mtu` bytes: that becomes the path MTU of its SA (RFC 4301
+  /// section 8.2.1), and longer packets are too_big or leave in fragments. This packet already has its sequence number,
+  /// so it is made fragmentable, whatever its DF, and returned with its Departure. False, and the packet is lost: its
+  /// SA no longer exists, or sets DF on all packets, or no link of the family has such an MTU.
   bool narrow(Item& item, std::uint32_t mtu, Instant now);
 
-  /// Whether the engine's thread has something to do since this was last asked: Engine::attend() or Plane::wanted().
+  /// Whether the engine's thread has something to do since the last call: Engine::attend() or Plane::wanted().
   bool attention();
 
  private:
@@ -121,10 +121,10 @@ class Plane final : public engine::Carrier {
   explicit Plane(PlaneOptions options = {});
   ~Plane() override;
 
-  /// The packet thread's part with that number, from 0 on; each number once. The plane outlives its workers.
+  /// The packet thread's part with that number, from 0 on; take each number once. The plane outlives its workers.
   Worker worker(unsigned number);
 
-  // The Carrier, for engine::Options::carrier.
+  // The Carrier interface, for engine::Options::carrier.
   void put(const engine::Sa& sa) override;
   void halt(const engine::SaId& id) override;
   void remove(const engine::SaId& id) override;
@@ -134,25 +134,25 @@ class Plane final : public engine::Carrier {
 
   // For the engine's thread.
 
-  /// Traffic that was dropped for want of an SA, for Engine::acquire(); nullopt: no more, or enough for once. Few are
-  /// kept.
+  /// A packet that was dropped for lack of an SA, for Engine::acquire(); nullopt: there are no more, or this round is
+  /// full. Only a few are kept.
   std::optional<engine::Wanted> wanted();
-  /// After nullopt of attention(), and of wanted(): whether more wait for the next time, of which no worker tells.
+  /// After nullopt of attention() and of wanted(): whether more wait for the next round, which no worker will report.
   bool attention_left() const;
   bool wanted_left() const;
-  /// The path of an outbound SA takes packets of `mtu` bytes, outer header included; of an ICMP error that names it, by
-  /// the address to which it sends now, and which anybody may have forged. Values below kLeastReportV4 or V6 count as
-  /// that, and what leaves under IPv4 may then be cut on the way; all are forgotten after ten minutes.
+  /// An ICMP error that names an outbound SA, by the address to which it sends now, reports a path MTU of `mtu` bytes,
+  /// outer header included. Anybody may have forged it. Smaller values than kLeastReportV4 or V6 count as that, and
+  /// IPv4 packets may then be fragmented on the way; all reports expire after ten minutes.
   void path_mtu(const engine::SaId& id, std::uint32_t mtu, Instant now);
-  /// What shows the NAT in front of this host, or of a peer, that an SA in UDP is still there, because the SA has sent
-  /// nothing for as long as it names: one octet (RFC 3948 section 2.3), written into the item, with its Departure.
-  /// False: none is due, or it is enough for once, and then keep_alive_at() has passed. The SA does not count it.
+  /// A keepalive for an SA in UDP that has sent nothing for its interval, so that the NAT in front of this host or the
+  /// peer keeps its mapping: one octet (RFC 3948 section 2.3), written into the item, with its Departure. False: none
+  /// is due, or this round is full, and then keep_alive_at() has passed. The SA's counters do not include it.
   bool keep_alive(Item& item, Instant now);
-  /// There was no room for that SA's: it is due once more in a second.
+  /// The last keepalive could not be sent: it is due again in a second.
   void keep_alive_again(const engine::SaId& id, Instant now);
-  /// When that is to be asked again, on the steady clock; nullopt: not before an SA comes or changes.
+  /// When keep_alive() must be called again, on the steady clock; nullopt: not before an SA comes or changes.
   std::optional<std::chrono::nanoseconds> keep_alive_at() const;
-  /// Both may be read by any thread.
+  /// Both are thread-safe.
   Totals outbound() const;
   Totals inbound() const;
 
@@ -162,14 +162,14 @@ class Plane final : public engine::Carrier {
   std::unique_ptr<State> state_;
 };
 
-/// An IPv6 extension header, whole, and the number that names it in what stands before it.
+/// A complete IPv6 extension header, and its number in the preceding header's next-header field.
 struct Extension {
   std::uint8_t protocol = 0;
   Bytes octets;
 };
 
-/// The headers that a socket hid (UDP; raw IPv6), as it told of them. `extensions` is in the packet's order; `options`
-/// are IPv4's, padded to a multiple of four octets.
+/// The headers that a socket hid (UDP; raw IPv6), as the socket reported them. `extensions` are in the packet's order;
+/// `options` are IPv4's, padded to a multiple of four octets.
 struct Arrival {
   Address src, dst;
   std::uint8_t protocol = 0;
@@ -178,27 +178,28 @@ struct Arrival {
   std::span<const Extension> extensions = {};
   Bytes options = {};
 };
-/// Puts in front of a datagram the headers under which it arrived; protocol 17 adds a UDP header. What names the next
-/// header is written anew, so that a Fragment header, which is gone, leaves no trace. The datagram is moved if there is
-/// too little room before it. False: no room at all.
+/// Puts the headers of an inbound datagram in front of it; protocol 17 adds a UDP header. The next-header fields are
+/// rewritten, so that a Fragment header, which is gone, leaves no trace. The datagram is moved if there is too little
+/// room before it. False: there is no room at all.
 bool add_header(Packet& packet, const Arrival& arrival);
 
-/// The ICMP answer to a packet that protect() found too big: "fragmentation needed" (RFC 1191) or "packet too big"
-/// (RFC 4443 section 3.2), from `from`, written over the packet in its buffer. nullopt: from the unspecified address,
-/// for the host to complete, with the checksum of ICMPv6. False: none may be sent (RFC 1122 section 3.2.2: for
-/// fragments but the first, for ICMP errors, to or from addresses that are no single host).
+/// The ICMP answer to a packet that protect() found too big: "fragmentation needed" (RFC 1191) or "packet too big" (RFC
+/// 4443 section 3.2), from `from`, written over the packet in its buffer. nullopt: from the unspecified address, which
+/// the host replaces, with the checksum of ICMPv6. False: no answer is allowed (RFC 1122 section 3.2.2: to fragments
+/// after the first, to ICMP errors, to or from addresses that are not a single host's).
 bool make_too_big(Packet& packet, std::uint32_t mtu, const std::optional<Address>& from);
 
-/// What an ICMP error that arrived (whole IP packet) says about the path of one of our SAs.
+/// What an inbound ICMP error (a complete IP packet) reports about the path of one of our SAs.
 struct PathReport {
   engine::SaId id;
   std::uint32_t mtu = 0;
 };
 std::optional<PathReport> read_path_report(Bytes packet);
 
-/// A protected packet cut into fragments of at most `mtu` bytes, each written into `room` and handed to `sink` in turn.
-/// `id` names the datagram under IPv6, where we are the source. False: it may not be cut (IPv4 with DF), `mtu` or
-/// `room` is too small, or its headers do not fit into the first fragment or would be more than parse() takes.
+/// Cuts a protected packet into fragments of at most `mtu` bytes; each is written into `room` and passed to `sink`.
+/// `id` identifies the datagram under IPv6, where we are the source. False: it must not be fragmented (IPv4 with DF),
+/// `mtu` or `room` is too small, or its headers do not fit into the first fragment or would be more than parse()
+/// accepts.
 bool fragment(Bytes packet, std::uint32_t mtu, std::uint32_t id, MutableBytes room,
               absl::FunctionRef<void(Bytes)> sink);
 

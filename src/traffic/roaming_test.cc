@@ -1,4 +1,4 @@
-/// A peer in UDP whose NAT shows another address or port: who is told, who follows, and who cannot move it.
+/// A peer in UDP whose NAT changes its address or port: who is notified, which SAs follow, and who cannot move it.
 #include <gmock/gmock.h>
 
 #include "traffic/detail/peer_place.h"
@@ -14,7 +14,7 @@ using pfkey::SaType;
 constexpr const char *kHere = "192.0.2.1", *kThere = "192.0.2.2", *kElsewhere = "198.51.100.9";
 constexpr std::uint32_t kIn = 0x100, kOut = 0x200, kLater = 0x201;
 
-// The packet under another source.
+// The same packet from another source.
 Octets from(Octets packet, const char* address, std::uint16_t port) {
   const Address source = *parse_address(address);
   std::ranges::copy(source.bytes(), packet.begin() + 12);
@@ -60,12 +60,12 @@ struct RoamingTest : ::testing::TestWithParam<bool> {
     m.dst = endpoint(dst);
     ASSERT_EQ(host.add(std::move(m)), kDone);
   }
-  // Where `there` sends what is for the peer.
+  // Where `there` sends packets for the peer.
   Place goal() {
     const Shape inside{.src = "10.2.0.1", .dst = "10.1.0.1"}, plain{.src = kThere, .dst = kHere};
     const Result r = protect(there, datagram(tunnel ? inside : plain));
     EXPECT_EQ(r.cause, Cause::none);
-    // The headers say the same.
+    // The headers agree.
     Place written;
     std::ranges::copy(Bytes(r.packet).subspan(16, 4), written.address.octets.begin());
     written.port = get<std::uint16_t>(r.packet, 22);
@@ -94,13 +94,13 @@ struct RoamingTest : ::testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(Modes, RoamingTest, ::testing::Bool(),
                          [](const auto& mode) { return mode.param ? "Tunnel" : "Transport"; });
 
-TEST_P(RoamingTest, AnotherPortIsToldAndFollowed) {
+TEST_P(RoamingTest, AnotherPortIsReportedAndFollowed) {
   EXPECT_EQ(arrives(sent()), Cause::none);
-  // Its first use is due, and no more: the SA says that port itself.
+  // Only its first use is due: the SA itself names that port.
   for (const auto& one : attend(there)) EXPECT_NE(one.message.type, pfkey::Type::x_nat_t_new_mapping);
   EXPECT_EQ(goal(), place(kHere, 4501));
   EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
-  EXPECT_EQ(goal(), place(kHere, 4501));  // Until the engine's thread has heard of it.
+  EXPECT_EQ(goal(), place(kHere, 4501));  // Until the engine's thread has learnt it.
   expect_told(place(kHere, 31000));
   EXPECT_EQ(goal(), place(kHere, 31000));
   EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
@@ -111,7 +111,7 @@ TEST_P(RoamingTest, AnotherPortIsToldAndFollowed) {
 }
 
 // In transport mode the address is the packet's own, and the SA covers no other.
-TEST_P(RoamingTest, AnotherAddressIsATunnelsAlone) {
+TEST_P(RoamingTest, AnotherAddressIsOnlyForTunnels) {
   EXPECT_EQ(arrives(from(sent(), kElsewhere, 31000)), tunnel ? Cause::none : Cause::wrong_source);
   if (tunnel) expect_told(place(kElsewhere, 31000));  // From the first packet on.
   EXPECT_TRUE(attend(there).empty());
@@ -123,15 +123,15 @@ TEST_P(RoamingTest, AnotherAddressIsATunnelsAlone) {
   EXPECT_EQ((Place{r.departure.dst, r.departure.dst_port}), place(kHere, 4501));
 }
 
-TEST_P(RoamingTest, AnSaThatComesLaterFollowsToo) {
+TEST_P(RoamingTest, ALaterSaFollowsToo) {
   EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
   expect_told(place(kHere, 31000));
   load(there, kLater, to_here(), pfkey::kFlagOutbound);
   EXPECT_EQ(goal(), place(kHere, 31000));
 }
 
-// The inbound SA that told has no reason to tell again.
-TEST_P(RoamingTest, ASuccessorFindsThePlaceAsLongAsAnSaOfThePeerIsLeft) {
+// The inbound SA that reported it has no reason to report it again.
+TEST_P(RoamingTest, ASuccessorFindsThePlaceWhileAnSaOfThePeerRemains) {
   EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
   expect_told(place(kHere, 31000));
   remove(there, kOut, kHere);
@@ -145,7 +145,7 @@ TEST_P(RoamingTest, ASuccessorFindsThePlaceAsLongAsAnSaOfThePeerIsLeft) {
   EXPECT_EQ(goal(), place(kHere, 4501));  // With the last of them the peer was forgotten.
 }
 
-TEST_P(RoamingTest, WhatIsToldBeforeAnythingSendsIsKept) {
+TEST_P(RoamingTest, AReportBeforeAnythingSendsIsKept) {
   remove(there, kOut, kHere);
   EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
   expect_told(place(kHere, 31000));
@@ -157,7 +157,7 @@ TEST_P(RoamingTest, WhatIsToldBeforeAnythingSendsIsKept) {
 }
 
 // For a new SA the place that it names is news, if its peer was known to be elsewhere.
-TEST_P(RoamingTest, APeerThatIsBackIsFollowedByANewSaToo) {
+TEST_P(RoamingTest, LaterSasFollowAPeerThatReturned) {
   EXPECT_EQ(arrives(from(sent(), kHere, 31000)), Cause::none);
   expect_told(place(kHere, 31000));
   for (Host* const host : {&here, &there}) remove(*host, kIn, kThere);
@@ -169,8 +169,8 @@ TEST_P(RoamingTest, APeerThatIsBackIsFollowedByANewSaToo) {
   EXPECT_EQ(goal(), place(kHere, 4500));
 }
 
-// What carried both ways first holds the peer's place as what it has become.
-TEST_P(RoamingTest, AnSaThatIsToldItsDirectionLaterIsFiledAnew) {
+// An SA that first served both directions stores the peer's place under its new direction.
+TEST_P(RoamingTest, AnSaThatGetsItsDirectionLaterIsFiledAgain) {
   for (const auto& [spi, dst] : {std::pair{kOut, kHere}, std::pair{kIn, kThere}}) remove(there, spi, dst);
   load(there, kIn, to_there(), 0);
   load(there, kOut, to_here(), pfkey::kFlagOutbound);
@@ -187,7 +187,7 @@ TEST_P(RoamingTest, AnSaThatIsToldItsDirectionLaterIsFiledAnew) {
   EXPECT_EQ(goal(), place(kHere, 4501));
 }
 
-// The headers that a link refuses, or that a router quotes, name the new address, the SA the old one.
+// The headers that a link refuses, or that a router quotes, have the new address, the SA the old one.
 TEST(Roaming, ThePathOfAPeerThatMovedIsKnown) {
   const Wish in{.tunnel = true, .udp = true};
   const Wish out{
@@ -212,7 +212,7 @@ TEST(Roaming, ThePathOfAPeerThatMovedIsKnown) {
     const auto report = [&](const char* address, std::uint32_t mtu) {
       there.plane.path_mtu({SaType::esp, kOut, *parse_address(address)}, mtu, at(0));
     };
-    report("203.0.113.7", 1000);  // Nobody is there.
+    report("203.0.113.7", 1000);  // No SA has that address.
     there.plane.path_mtu({SaType::esp, kIn, *parse_address(kElsewhere)}, 1000, at(0));
     there.plane.path_mtu({SaType::esp, 0x999, *parse_address(kElsewhere)}, 1000, at(0));
     EXPECT_EQ(name(protect(there, longer).cause), "none");
@@ -225,18 +225,18 @@ TEST(Roaming, ThePathOfAPeerThatMovedIsKnown) {
     EXPECT_EQ(name(told.cause), "too_big");
     EXPECT_EQ(told.mtu, 1338u);  // 1400 less 20 + 8 + 8 + 8 + 16, in fours, less 2.
     moves("203.0.113.7");
-    report(kElsewhere, 1000);  // It is there no more.
+    report(kElsewhere, 1000);  // It is not there any more.
     EXPECT_EQ(protect(there, longer).mtu, 1338u);
     report("203.0.113.7", 1300);
     EXPECT_EQ(protect(there, longer).mtu, 1238u);
     RoamingTest::remove(there, kOut, kHere);
-    report("203.0.113.7", 1000);  // An SA that is gone has no path.
+    report("203.0.113.7", 1000);  // A deleted SA has no path.
     EXPECT_EQ(name(protect(there, longer).cause), "no_sa");
   }
 }
 
-// Two hosts behind one NAT may have the same address and port in the files; who has the key of one moves no other.
-TEST(Roaming, WhoIsBehindTheSameNatMovesItsOwnTunnelsAlone) {
+// Two hosts behind one NAT may have the same address and port in the files; the key of one cannot move the other.
+TEST(Roaming, AHostBehindTheSameNatMovesOnlyItsOwnTunnels) {
   struct Row {
     const char* inner;
     std::uint8_t prefix;
@@ -270,7 +270,7 @@ TEST(Roaming, WhoIsBehindTheSameNatMovesItsOwnTunnelsAlone) {
   }
 }
 
-TEST_P(RoamingTest, FromWhereItSendsMayMatterAllTheSame) {
+TEST_P(RoamingTest, TheSourceMayStillMatter) {
   Host strict{PlaneOptions{.same_source = true, .nat_follow = true}};
   load(strict, kIn, to_there(), pfkey::kFlagInbound);
   EXPECT_EQ(unprotect(strict, from(sent(), kElsewhere, 31000)).cause, Cause::wrong_source);
@@ -284,7 +284,7 @@ TEST_P(RoamingTest, OnlyTheNewestAuthenticPacketMovesIt) {
   EXPECT_EQ(arrives(newer), Cause::none);
   attend(there);
   EXPECT_EQ(arrives(from(newer, kHere, 31000)), Cause::replayed);
-  EXPECT_EQ(arrives(from(held, kHere, 31000)), Cause::none);  // It was never let in before.
+  EXPECT_EQ(arrives(from(held, kHere, 31000)), Cause::none);  // It was never accepted before.
   Octets forged = sent();
   forged.back() ^= std::byte{1};
   EXPECT_EQ(arrives(from(forged, kHere, 31000)), Cause::corrupt);
@@ -292,7 +292,7 @@ TEST_P(RoamingTest, OnlyTheNewestAuthenticPacketMovesIt) {
   EXPECT_EQ(goal(), place(kHere, 4501));
 }
 
-TEST_P(RoamingTest, NorDoesACopyWithoutAReplayWindow) {
+TEST_P(RoamingTest, ACopyWithoutAReplayWindowDoesNotMoveIt) {
   Host open{PlaneOptions{.nat_follow = true}};
   load(open, kIn, to_there(0), pfkey::kFlagInbound);
   const Octets packet = sent();
@@ -302,8 +302,8 @@ TEST_P(RoamingTest, NorDoesACopyWithoutAReplayWindow) {
   EXPECT_TRUE(attend(open).empty());
 }
 
-// Anybody can write a higher number and another port on a packet that no ICV covers.
-TEST_P(RoamingTest, NorDoesAnythingWithoutIntegrity) {
+// Anybody can put a higher number and another port on a packet without an ICV.
+TEST_P(RoamingTest, NothingWithoutIntegrityMovesIt) {
   const auto bare = [](Wish wish) {
     wish.encrypt = 12, wish.auth = 0, wish.window = 0;
     return wish;
@@ -319,7 +319,7 @@ TEST_P(RoamingTest, NorDoesAnythingWithoutIntegrity) {
   for (const auto& one : attend(open)) EXPECT_NE(one.message.type, pfkey::Type::x_nat_t_new_mapping);
 }
 
-TEST_P(RoamingTest, ItIsToldOnlyWhereNobodyIsToFollow) {
+TEST_P(RoamingTest, WithoutFollowingItIsOnlyReported) {
   Host still;
   load(still, kIn, to_there(), pfkey::kFlagInbound);
   load(still, kOut, to_here(), pfkey::kFlagOutbound);
@@ -329,7 +329,7 @@ TEST_P(RoamingTest, ItIsToldOnlyWhereNobodyIsToFollow) {
   EXPECT_EQ(protect(still, datagram(tunnel ? inside : plain)).departure.dst_port, 4501);
 }
 
-TEST(PeerPlace, TellsPlacesApart) {
+TEST(PeerPlace, DistinguishesPlaces) {
   PeerPlace peer;
   EXPECT_FALSE(peer.is(*parse_address("0.0.0.0"), 0));
   for (const char* const address : {"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:0:1::1", "::"})
@@ -347,8 +347,8 @@ TEST(PeerPlace, TellsPlacesApart) {
   EXPECT_TRUE(expected.see(place("192.0.2.1", 4501), 2, true));
 }
 
-// Two threads may mark one packet each and tell of them the other way round.
-TEST(PeerPlace, ALaterPacketIsBelievedThatWasToldFirst) {
+// Two threads may record one packet each and report them in reverse order.
+TEST(PeerPlace, ALaterPacketCountsEvenIfItWasReportedFirst) {
   const Place old = place(kHere, 4500), now = place(kElsewhere, 31000);
   PeerPlace peer;
   EXPECT_TRUE(peer.see(old, 4, false));

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kUdpHeader = 8, kUdpLength = 4, kUdpSum = 6;
 
-// A sum of the pseudo header is in the field. 0 and 0xffff are the same number, but UDP's 0 says that there is none.
+// The field contains the sum of the pseudo header. 0 and 0xffff are the same number, but in UDP 0 means "no
+// checksum".
 void finish_sum(MutableBytes packet, std::size_t at, std::size_t field) {
   const std::uint16_t sum = checksum(packet.subspan(at));
   set(packet, at + field, sum == 0 ? std::uint16_t{0xffff} : sum);
@@ -66,7 +67,7 @@ bool Segments::next(Packet& into) {
   return true;
 }
 
-// FIN and PSH are for the end of what is cut, CWR for its beginning (RFC 3168 section 6.1.2: once).
+// FIN and PSH apply to the last segment, CWR to the first (RFC 3168 section 6.1.2: once).
 void Segments::mend(MutableBytes segment, bool last) const {
   const bool v4 = std::to_integer<unsigned>(segment[0]) >> 4 == 4;
   if (v4) set(segment, 4, static_cast<std::uint16_t>(get<std::uint16_t>(segment, 4) + number_));

@@ -1,6 +1,6 @@
 #pragma once
-/// What a network device leaves to whoever takes its packets, as it would to a card: the checksum, and the cutting of a
-/// packet that is longer than its link takes (TCP and UDP segmentation offload). A function of the packet alone.
+/// The work that a network device leaves to its reader, as it would to a card: the checksum, and cutting a packet that
+/// is longer than the link's MTU (TCP and UDP segmentation offload). The result depends only on the packet.
 #include <cstdint>
 #include <optional>
 
@@ -8,18 +8,18 @@
 
 namespace ipseckey::traffic {
 
-/// What a device says of a packet that it hands over, or is told of one that it gets.
+/// The offload information that a device passes along with a packet, in either direction.
 struct Offload {
   enum class Kind : std::uint8_t { none, tcp, udp };
-  Kind kind = Kind::none;    ///< Segments of what it stands for; none: one packet of the link.
-  std::uint16_t size = 0;    ///< Bytes of payload of each segment but the last, which may be shorter.
-  bool unsummed = false;     ///< The checksum field holds the sum of the pseudo header alone.
-  std::uint16_t sum_at = 0;  ///< Then: where in the packet the checksum begins,
-  std::uint16_t field = 0;   ///< and how many bytes behind that its field is.
+  Kind kind = Kind::none;    ///< The kind of segments to cut it into; none: it is one packet of the link.
+  std::uint16_t size = 0;    ///< Payload bytes of each segment but the last, which may be shorter.
+  bool unsummed = false;     ///< The checksum field contains only the sum of the pseudo header.
+  std::uint16_t sum_at = 0;  ///< If so: the offset in the packet where the checksum begins,
+  std::uint16_t field = 0;   ///< and the offset of its field from there.
   bool operator==(const Offload&) const = default;
 };
 
-/// The packets of the link that one packet of a device stands for, in order.
+/// The packets of the link that one packet of a device represents, in order.
 class Segments {
  public:
   /// The packet's bytes are read until the last segment is written. nullopt: packet and offload contradict each other.

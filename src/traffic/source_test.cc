@@ -1,5 +1,5 @@
-/// From where the packets of an SA may come (RFC 4301 section 4.1): a unicast SA is found by its SPI, and who has the
-/// key may have moved; where nothing vouches for the sender, or the source is a selector, it must be the SA's.
+/// Which sources an SA's packets may come from (RFC 4301 section 4.1): a unicast SA is found by its SPI, and the holder
+/// of the key may have moved; if nothing authenticates the sender, or the source is a selector, it must be the SA's.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -16,11 +16,11 @@ constexpr std::uint8_t kSha256 = 5, kAes = 12, kGcm = 20;
 struct Row {
   const char* what;
   Wish wish;
-  const char *any, *same;  ///< What becomes of it by either setting of the switch.
+  const char *any, *same;  ///< The result with either setting of the switch.
 };
 
-// What an SA whose source is elsewhere sends has another outer source.
-TEST(Source, OfATunnelItIsWhoHasTheKey) {
+// Packets from an SA whose source is elsewhere have another outer source.
+TEST(Source, OfATunnelMayBeAnyoneWithTheKey) {
   const Wish v4{.tunnel = true}, v6{.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true};
   const auto with = [](Wish wish, std::uint8_t encrypt, std::uint8_t auth) {
     wish.encrypt = encrypt, wish.auth = auth;
@@ -60,7 +60,7 @@ TEST(Source, OfATunnelItIsWhoHasTheKey) {
       const Result from_elsewhere = unprotect(there, protect(away, plain(moved)).packet);
       EXPECT_EQ(name(from_elsewhere.cause), same ? row.same : row.any);
       EXPECT_EQ(hex(from_elsewhere.packet), from_elsewhere.cause == Cause::none ? hex(plain(moved)) : "");
-      protect(here, plain(row.wish));  // Its number 1 was that of the other.
+      protect(here, plain(row.wish));  // Its number 1 was the other one's.
       EXPECT_EQ(name(unprotect(there, protect(here, plain(row.wish)).packet).cause), "none");
     }
 }

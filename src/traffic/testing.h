@@ -1,5 +1,5 @@
 #pragma once
-/// What the tests of the packet path share: hosts with an engine and a plane, SAs between them, packets.
+/// Shared by the tests of the packet path: hosts with an engine and a plane, SAs between them, packets.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace ipseckey::traffic::testing {
 
-// Hosts of IPv6, where those of Wish are of IPv4.
+// IPv6 hosts; those of Wish use IPv4.
 inline constexpr const char* kSrc6 = "2001:db8::1";
 inline constexpr const char* kDst6 = "2001:db8::2";
 
@@ -24,7 +24,7 @@ using engine::testing::key;
 using pfkey::Message;
 using Octets = std::vector<std::byte>;
 
-/// The same octets every time: 0, 1, 2 ... from the start of the process.
+/// The same octets in every run: 0, 1, 2 ... from the start of the process.
 inline void counting(MutableBytes out) {
   static std::uint8_t next = 0;
   for (std::byte& b : out) b = static_cast<std::byte>(next++);
@@ -36,7 +36,7 @@ inline std::string hex(Bytes b) {
   return s;
 }
 
-/// One side: an engine and the plane that carries for it.
+/// One host: an engine and the plane that carries for it.
 struct Host {
   Plane plane;
   engine::Engine engine;
@@ -63,7 +63,7 @@ struct Held {
   Octets bytes() const { return {item.packet.bytes().begin(), item.packet.bytes().end()}; }
 };
 
-/// What became of one packet: the cause, and without one the packet.
+/// The result for one packet: the cause, and if there is none, the packet.
 struct Result {
   Cause cause;
   Octets packet;
@@ -109,7 +109,7 @@ inline Octets datagram(const Shape& shape = {}) {
   return packet;
 }
 
-/// ADD of an SA from `src` to `dst` with algorithms by number and keys of their shortest size.
+/// ADD of an SA from `src` to `dst` with algorithms by number and keys of minimum size.
 struct Wish {
   std::uint8_t encrypt = 20, auth = 0;
   const char* src = "192.0.2.1";
@@ -119,7 +119,7 @@ struct Wish {
   const char* inner_dst = "10.2.0.0";
   std::uint8_t prefix = 16;
   unsigned key_bits = 0;       ///< 0: the shortest.
-  unsigned auth_key_bits = 0;  ///< 0: the one that the RFC has.
+  unsigned auth_key_bits = 0;  ///< 0: the RFC's default.
   std::uint32_t window = 64;
   bool esn = false, udp = false;
   std::uint32_t ah_align = 0;                                    ///< 0: not given.
@@ -154,7 +154,7 @@ inline Message add(std::uint32_t spi, const Wish& wish = {}) {
   if (wish.ah_align) m.ah_align = pfkey::Number{wish.ah_align};
   if (wish.udp) {
     m.sa->flags |= pfkey::kFlagNattLocal | pfkey::kFlagNattRemote;
-    const bool v4 = m.src->address.family == Family::v4;  // Else they have ports alone.
+    const bool v4 = m.src->address.family == Family::v4;  // Otherwise they have only ports.
     m.natt_local = endpoint(v4 ? wish.src : "0.0.0.0", 0, 4500);
     m.natt_remote = endpoint(v4 ? wish.dst : "0.0.0.0", 0, 4501);
   }

@@ -1,5 +1,5 @@
-/// Packets on several threads while the engine's thread adds, changes and removes their SAs. Under ThreadSanitizer this
-/// is what shows that nothing is shared without order.
+/// Packets on several threads while the engine's thread adds, changes and deletes their SAs. Under ThreadSanitizer this
+/// shows that nothing is shared without synchronisation.
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -15,7 +15,7 @@ using pfkey::SaType;
 constexpr unsigned kThreads = 3;
 constexpr std::uint32_t kSas = 8;
 
-// Each thread sends through the SAs of the sender and receives at once; all share both.
+// Each thread sends through the sender's SAs and receives at once; all share both.
 struct Traffic {
   Plane out{{.workers = kThreads, .mtu = 1500, .random = nullptr}},
       in{{.workers = kThreads, .mtu = 1500, .random = nullptr}};
@@ -54,14 +54,14 @@ struct Traffic {
   }
 };
 
-TEST(Threads, PacketsFlowWhileSasComeAndGo) {
+TEST(Threads, PacketsFlowWhileSasAreAddedAndDeleted) {
   Traffic traffic;
   engine::Engine &sends = traffic.sends, &receives = traffic.receives;
   traffic.start();
   const auto nothing = [](engine::Audience, Message&&) {};
   std::uint32_t spi = 0x100;
   for (int round = 0; round < 400; ++round, ++spi) {
-    // The receiver has each SA before the sender does and keeps it until after: nothing needs to be lost.
+    // The receiver has each SA before the sender does and keeps it until afterwards: no packet needs to be lost.
     Message m = add(spi, {.encrypt = 20, .window = 4096});
     m.soft = pfkey::Lifetime{.allocations = 3, .bytes = 2000, .addtime = 0, .usetime = 0};
     receives.handle(m.clone(), at(0), nothing);
@@ -87,22 +87,22 @@ TEST(Threads, PacketsFlowWhileSasComeAndGo) {
   EXPECT_EQ(out.packets, in.packets + causes);
   for (const std::uint64_t n : out.drops) causes += n;
   EXPECT_EQ(causes, dropped);
-  // A packet can only be lost before the first SA is there, or by a thread that slept through the life of its SA.
+  // A packet can only be lost before the first SA exists, or by a thread that slept through the life of its SA.
   EXPECT_EQ(in.drops[static_cast<std::size_t>(Cause::corrupt)], 0u);
   EXPECT_EQ(in.drops[static_cast<std::size_t>(Cause::replayed)], 0u);
   EXPECT_EQ(out.drops[static_cast<std::size_t>(Cause::exhausted)], 0u);
 }
 
-// The reply to a DELETE has the last number there was: whoever adds the SA again goes on from there, and nothing is let
-// in or sent twice.
+// The reply to a DELETE has the last number: a program that adds the SA again continues from there, and nothing is
+// accepted or sent twice.
 TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
   Traffic traffic;
   engine::Engine &sends = traffic.sends, &receives = traffic.receives;
   traffic.start();
   const auto nothing = [](engine::Audience, Message&&) {};
   std::uint64_t sent = 0, let_in = 0;
-  // Each round has an SPI of its own: a thread may sleep between protect() and unprotect(), and its packet must not be
-  // one of the next SA, whose sender has not yet come so far.
+  // Each round has an SPI of its own: a thread may sleep between protect() and unprotect(), and its packet must not
+  // match the next SA, whose sender has not reached that number yet.
   std::uint32_t spi = 0x100;
   for (int round = 0; round < 300; ++round, ++spi) {
     Message m = add(spi, {.encrypt = 20, .window = 4096});
@@ -123,7 +123,7 @@ TEST(Threads, TheReplyToADeleteHasTheLastNumber) {
     while (traffic.out.wanted()) continue;
   }
   traffic.finish();
-  // Nothing is late or lost between the two: each number that was sent is a packet that was counted there.
+  // No number is late or lost between the two: each number that was sent is a packet that was counted there.
   EXPECT_EQ(traffic.out.outbound().packets, sent);
   EXPECT_GE(let_in, traffic.in.inbound().packets);
 }

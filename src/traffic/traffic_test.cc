@@ -13,8 +13,8 @@ namespace {
 thread_local std::size_t allocations = 0;
 }  // namespace
 
-// Every allocation of this program is counted, C++'s and those of the cryptographic library; the sanitizers have
-// allocators of their own.
+// Counts every allocation of this program, C++'s and those of the cryptographic library; the sanitizers have allocators
+// of their own.
 #if defined(__has_feature)
 #define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
 #else
@@ -43,7 +43,7 @@ struct Combination {
   unsigned key_bits;
 };
 
-// Every cipher with each of its key sizes (of many: the shortest and the longest), every integrity algorithm, AH.
+// Every cipher with each of its key sizes (if many: the shortest and the longest), every integrity algorithm, AH.
 std::vector<Combination> combinations() {
   std::vector<Combination> all;
   constexpr std::uint8_t kSha256 = 5;
@@ -85,7 +85,7 @@ const std::array kPaths = {
          {.src = "2001:db8:1::7", .dst = "2001:db8:2::8"}},
 };
 
-TEST(Traffic, EveryAlgorithmModeFamilyAndLengthGoesThereAndComesOut) {
+TEST(Traffic, EveryAlgorithmModeFamilyAndLengthIsProtectedAndRestored) {
   for (const Combination& c : combinations())
     for (const Path& path : kPaths)
       for (const bool esn : {false, true}) {
@@ -111,7 +111,7 @@ TEST(Traffic, EveryAlgorithmModeFamilyAndLengthGoesThereAndComesOut) {
       }
 }
 
-// What HMAC makes of such a key is in the vectors of RFC 2202 and 4231 (crypto).
+// HMAC's results for such keys are in the vectors of RFC 2202 and 4231 (crypto).
 TEST(Traffic, HmacKeysMayHaveAnyLength) {
   for (const unsigned bytes : {10u, 22u, 64u, 65u, 256u})
     for (const std::uint8_t encrypt : {std::uint8_t{0}, std::uint8_t{12}}) {
@@ -128,7 +128,7 @@ TEST(Traffic, HmacKeysMayHaveAnyLength) {
     }
 }
 
-// The first packet of an SA makes each worker's contexts; the others find everything there, dropped ones too.
+// The first packet of an SA creates each worker's contexts; later ones, including dropped ones, allocate nothing.
 TEST(Traffic, NothingIsAllocatedForAPacket) {
   for (const Combination& c : combinations())
     for (const Path& path : kPaths) {
@@ -158,8 +158,8 @@ TEST(Traffic, NothingIsAllocatedForAPacket) {
     }
 }
 
-// Nor where an SA does more than protect, nor for two of them.
-TEST(Traffic, NothingIsAllocatedForAPacketOfABundleOrWithAnyOtherWord) {
+// The same for an SA with further features, and for a bundle.
+TEST(Traffic, NothingIsAllocatedForAPacketOfABundleOrAnyOtherFeature) {
   for (const Wish& esp : {Wish{.encrypt = 12, .auth = 5, .tunnel = true, .bundle = 1},
                           Wish{.tunnel = true, .tfc_pad = 500, .df = pfkey::kDfClear, .dscp = 10},
                           Wish{.tunnel = true, .df = pfkey::kDfSet, .dscp = pfkey::kDscpCopy},
@@ -184,9 +184,9 @@ TEST(Traffic, NothingIsAllocatedForAPacketOfABundleOrWithAnyOtherWord) {
   }
 }
 
-// Each length of each algorithm's ICV goes through ESP and AH, with the longest padding, and only to a peer with the
+// Each ICV length of each algorithm works with ESP and AH, with the longest padding, and only with a peer that uses the
 // same.
-TEST(Traffic, IcvsMayBeCutToEveryLengthThatIsKnown) {
+TEST(Traffic, IcvsMayHaveEveryKnownLength) {
   std::size_t seen = 0;
   for (const pfkey::Algorithm& row : pfkey::algorithms())
     for (std::uint32_t bits = 8; bits <= 512; bits += 8) {
@@ -220,8 +220,8 @@ TEST(Traffic, IcvsMayBeCutToEveryLengthThatIsKnown) {
   EXPECT_EQ(seen, (4u * 2 + 3 * 3) * 4);
 }
 
-// RFC 4302 section 2.6, and what Linux does unless it is told otherwise; each end takes what the other sends.
-TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessAskedOtherwise) {
+// RFC 4302 section 2.6, and the default of Linux; each end accepts the other's.
+TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessRequestedOtherwise) {
   constexpr std::uint8_t kSha1 = 3, kSha256 = 5;
   struct Row {
     std::uint8_t auth;

@@ -11,7 +11,7 @@ constexpr std::size_t kUdpHeader = 8;
 
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
-// What is inside, in the packet's bytes.
+// The inner packet, in the packet's bytes.
 struct Inside {
   std::size_t at = 0, size = 0;
   std::uint8_t next = 0;
@@ -48,7 +48,7 @@ Cause unwrap_tunnel(Work& w, const Inside& inside) {
   const auto h = parse(p.bytes());
   if (!h) return Cause::inner;
   if (inside.next != (h->dst.family == Family::v4 ? kIpv4 : kIpv6)) return Cause::inner;
-  p.size = h->total;  // What follows is for confidentiality of the traffic's flow (RFC 4303 section 2.7).
+  p.size = h->total;  // The rest is padding for traffic-flow confidentiality (RFC 4303 section 2.7).
   const auto traffic_class = inner_traffic_class(h->traffic_class, w.h.traffic_class, w.flow->dscp);
   if (!traffic_class) return Cause::congested;
   if (*traffic_class != h->traffic_class) set_traffic_class(p.bytes(), *traffic_class);
@@ -68,7 +68,7 @@ Cause unwrap_transport(Work& w, const Inside& inside) {
   const auto h = parse(p.bytes());
   if (!h) return Cause::inner;
   w.h = *h;
-  // A NAT has changed the addresses under the checksum; the ICV has vouched for the rest.
+  // A NAT has changed the addresses that the checksum covers; the ICV authenticates the rest.
   if (w.flow->udp) mend_transport_checksum(p.bytes(), w.h);
   return Cause::none;
 }
@@ -91,7 +91,7 @@ bool begin_esp(Work& w) {
   return true;
 }
 
-// Of the headers before AH, not of what is inside.
+// Of the headers before AH, not of the inner packet.
 std::optional<Address> vouched_home(const Work& w) {
   return is_esp(*w.flow) || w.flow->tunnel ? std::nullopt : w.h.home;
 }
@@ -105,7 +105,7 @@ Cause unwrap(Work& w, IcmpErrors errors) {
   const std::optional<Address> home = vouched_home(w);
   const Cause odd = w.flow->tunnel ? unwrap_tunnel(w, inside) : unwrap_transport(w, inside);
   if (odd != Cause::none) return odd;
-  // AH in transport mode around a tunnel is for what ESP made.
+  // AH in transport mode around a tunnel covers the packet that ESP produced.
   const Flow* const around = w.around.flow;
   if (around && around->tunnel == w.flow->tunnel && !covers(*around, w.item->packet.bytes(), w.h, errors))
     return Cause::selector;

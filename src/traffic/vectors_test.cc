@@ -10,7 +10,7 @@ namespace {
 using namespace testing;
 using crypto::testing::Vector;
 
-// What the vector says instead of chance, again and again.
+// The vector's octets instead of random ones, repeatedly.
 Octets chance;
 void chosen(MutableBytes out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = chance[i % chance.size()];
@@ -35,8 +35,8 @@ Message sa_of(const Vector& v) {
   return m;
 }
 
-// A packet under AH without its ID and what follows from that, checksum and ICV: the ID is not the vector's, because 0
-// is never sent. The receiver that finds the vector's ICV right says of ours that it is.
+// A packet under AH without its ID, and so without checksum and ICV: the ID differs from the vector's, because 0 is
+// never sent. A receiver that accepts the vector's ICV also verifies ours.
 Octets without_id(Octets packet) {
   const auto h = parse(packet);
   if (!h || h->upper != kAh) return packet;
@@ -48,7 +48,7 @@ Octets without_id(Octets packet) {
   return packet;
 }
 
-// What comes out of transport mode: the packet with the ID that it was sent with.
+// The result in transport mode: the packet with the ID with which it was sent.
 Octets with_id_of(Octets packet, const Octets& sent, bool tunnel) {
   if (tunnel) return packet;
   set(packet, 4, get<std::uint16_t>(sent, 4));
@@ -56,7 +56,7 @@ Octets with_id_of(Octets packet, const Octets& sent, bool tunnel) {
   return packet;
 }
 
-TEST(Vectors, WholePacketsBothWays) {
+TEST(Vectors, WholePacketsMatchInBothDirections) {
   std::size_t count = 0;
   for (const Vector& v : crypto::testing::read_vectors("packets.txt")) {
     SCOPED_TRACE(v.text("source"));
@@ -66,7 +66,7 @@ TEST(Vectors, WholePacketsBothWays) {
     ASSERT_EQ(there.add(sa_of(v)), engine::testing::kDone);
     const Result out = protect(here, v.bytes("plain"));
     ASSERT_EQ(name(out.cause), "none");
-    // Of a new outer header the identification of ESP's, and the TTL of AH's, are not the vector's.
+    // In a new outer header, the identification (ESP) and the TTL (AH) differ from the vector's.
     const std::size_t front = v.has("tunnel") ? 20 : 0;
     const Octets wire = v.bytes("wire");
     EXPECT_EQ(hex(Bytes(without_id(out.packet)).subspan(front)), hex(Bytes(without_id(wire)).subspan(front)));

@@ -1,17 +1,18 @@
-// Fragments that leave: a tunnel carries them as they are, transport mode carries whole datagrams.
+// Outbound fragments: tunnel mode carries fragments, transport mode carries whole datagrams.
 #include "traffic/worker.h"
 
 namespace ipseckey::traffic {
 
-// A tunnel that names ports cannot know a later fragment by them (RFC 4301 section 7): where there is one, the whole
-// datagram decides, or its pieces would go by different SAs.
+// A tunnel with ports cannot match later fragments, which have none (RFC 4301 section 7): if such a tunnel exists, the
+// whole datagram decides; otherwise its fragments would use different SAs.
 bool Worker::State::leaves_as_fragment(const Headers& h) {
   if (plane.choice.names_ports(h.dst.family)) return false;
   const Flow* const flow = choose(h).flow;
   return flow && flow->tunnel;
 }
 
-// What was cut may be cut again, under IPv6 too: the fragments had the same source as what is protected.
+// A datagram that was fragmented may be fragmented again, under IPv6 too: the fragments had the same source as the
+// protected packet.
 Cause Worker::State::make_whole(Work& w, Instant now) {
   const auto verdict = reassembly.take(w.item->packet, w.h, now);
   count_lost_pieces();

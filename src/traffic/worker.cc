@@ -1,11 +1,11 @@
 // How a batch of packets is carried:
 // 1. protect() and unprotect() stay in their epoch for a whole call, so that no table entry they use is freed.
 // 2. begin_out() reads the headers, chooses the SA, checks length and room, charges, numbers and wraps the packet.
-// 3. begin_in() finds the SA, asks the replay window and prepares the check. Nothing inside is believed yet.
-// 4. AH is sealed or checked there and then. ESP packets become jobs, which the ciphers do together.
-//    Of a bundle, AH goes around sealed ESP, and is checked before ESP is looked at (bundle.cc).
-// 5. finish_in() marks the number, unwraps the packet, checks what is inside, and charges.
-// 6. A packet that fails is dropped with its cause. With extended numbers it may be tried with a higher half first.
+// 3. begin_in() finds the SA, queries the replay window and prepares the check. The payload is not trusted yet.
+// 4. AH is sealed or checked immediately. ESP packets become jobs, which the ciphers process together. For a bundle, AH
+//    is added around sealed ESP, and is checked before ESP is processed (bundle.cc).
+// 5. finish_in() records the number, unwraps the packet, checks the inner packet, and charges.
+// 6. A packet that fails is dropped with its cause. With extended numbers it may first be tried with a higher half.
 #include "traffic/worker.h"
 
 #include <algorithm>
@@ -18,20 +18,20 @@ namespace {
 constexpr std::size_t kLongest = UINT16_MAX;             // An IP packet.
 constexpr std::uint64_t kStep = std::uint64_t{1} << 32;  // Of the half of a number that is not sent.
 
-// Nobody else can choose it where an ICV or a checksum covers it; and the kernel does so under IPv4 alone.
+// If an ICV or a checksum covers the ID, it must be chosen here; and the kernel chooses it only under IPv4.
 bool lacks_source(const Flow& flow) {
   return flow.tunnel && is_unspecified(flow.src) &&
          (flow.id.satype == pfkey::SaType::ah || flow.id.dst.family == Family::v6);
 }
 
-// RFC 4301 section 4.1: the SPI finds a unicast SA, and the ICV says that who sent it has the key. In transport mode
-// the source is a selector.
+// RFC 4301 section 4.1: the SPI identifies a unicast SA, and the ICV proves that the sender has the key. In transport
+// mode the source is a selector.
 bool source_matters(const Flow& flow, const PlaneOptions& options) {
   if (is_unspecified(flow.src)) return false;
   return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
 }
 
-// Charged, but without a number: somebody else has the last one.
+// Charged, but without a number: another thread took the last one.
 void give_back(const Work& w) {
   w.flow->give_back(w.h.total);
   if (w.around.flow) w.around.flow->give_back(w.h.total);
@@ -77,7 +77,7 @@ struct Worker::State::Batch {
   std::array<crypto::Job, kBatch> jobs;
   std::array<Work*, kBatch> owners;  // Of the jobs.
   std::size_t count = 0;             // Of the jobs.
-  Work* trial = nullptr;             // What may be tried again, and is kept.
+  Work* trial = nullptr;             // Packets that may be tried again; they are kept.
 
   std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
 };
@@ -106,8 +106,8 @@ void Worker::State::call_for(Flow& flow) {
   if (flow.needs_attention()) plane.list(flow), attention = true;
 }
 
-// The connection is counted by what its entry is found by, whatever way its packets take. A later fragment has no ports
-// to know it by, and is nobody's first.
+// The connection is counted under the key of its entry, whatever path its packets take. A later fragment has no ports
+// to identify it, and is nobody's first packet.
 std::optional<std::uint64_t> Worker::State::uncounted(const Flow& flow, std::uint64_t counted,
                                                       const Memory::Entry& seen) const {
   if (counted == flow.serial || seen.fragment) return std::nullopt;
@@ -127,15 +127,15 @@ bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
 
 // ---- out
 
-// `flow`, with `around`, is what leaves through the tunnel goes by; its path takes `mtu` bytes.
+// `flow`, with `around`, is the SA through which the tunnel's packets leave; its path MTU is `mtu` bytes.
 void Worker::State::clamp(const Work& w, const Flow& flow, const Flow* around, std::uint32_t mtu) {
   const MutableBytes packet = w.item->packet.bytes();
   if (flow.tunnel && opens_connection(packet, w.h))
     lower_mss(packet, w.h, std::min(plane.options.mss_clamp, inner_mtu(flow, w.h, mtu, around)));
 }
 
-// What arrives tells this side how long its own segments may be: by the SA that these will go by, or one like that by
-// which it came.
+// An inbound SYN limits the segments that this side will send: by the SA that will carry them, or one like the SA by
+// which the SYN arrived.
 void Worker::State::clamp_arrived(const Work& w, Instant now) {
   if (!w.flow->tunnel || !opens_connection(w.item->packet.bytes(), w.h)) return;
   Headers back = w.h;
@@ -154,7 +154,7 @@ bool Worker::State::next_numbers(Work& w) {
     return sequence.has_value();
   };
   if (!w.around.flow) return next(*w.flow, w.number);
-  // Who has none left is asked alone: the other one's is not spent.
+  // Only the SA without numbers is charged, so that the other one's number is not used up.
   if (!w.flow->has_number()) return next(*w.flow, w.number);
   return next(*w.around.flow, w.around.number) && next(*w.flow, w.number);
 }
@@ -188,7 +188,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   if (!charge(w, seen, now)) return Cause::exhausted;
   if (!next_numbers(w)) return give_back(w), Cause::exhausted;
   if (w.flow->keepalive != 0) w.flow->leaves(now);
-  // The path may be narrower still than is believed (plane.h).
+  // The path may be narrower than currently known (plane.h).
   w.may_be_cut = known == kLeastReportV4 && w.h.dont_fragment && w.flow->id.dst.family == Family::v4;
   wrap(w, layout);
   w.item->departure.mtu = mtu;
@@ -224,7 +224,7 @@ void Worker::State::protect_some(std::span<Item> items, Instant now) {
 
 // ---- in
 
-// Finds ESP or AH in the packet, and the SA. Until the ICV is checked nothing but the place of things is believed.
+// Finds ESP or AH in the packet, and the SA. Until the ICV is checked, only the position of things is trusted.
 Cause Worker::State::locate(Work& w) {
   const Bytes packet = w.item->packet.bytes();
   const Headers& h = w.h;
@@ -269,7 +269,7 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   return cause == Cause::none && bundle ? begin_inside(batch, w) : cause;
 }
 
-// The SA's keys, and what its window says of the number that stands so many bytes behind the header's start.
+// The SA's keys, and the window's verdict on the number at that many bytes from the header's start.
 Cause Worker::State::ask(Work& w, std::size_t number_at) {
   w.job.keyed = w.flow->opening(number);
   if (!w.job.keyed) return Cause::crypto;
@@ -299,7 +299,7 @@ Cause Worker::State::check_ah_higher(Work& w) {
   return cause;
 }
 
-// A cipher that finds its ICV wrong leaves nothing of the packet.
+// A cipher that finds a wrong ICV destroys the packet.
 void Worker::State::keep_for_trial(Batch& batch, Work& w) {
   w.flow->tried();
   batch.trial = &w;
@@ -323,7 +323,8 @@ void Worker::State::try_higher(Batch& batch) {
 Cause Worker::State::finish_in(Work& w, Instant now) {
   const auto [verdict, newest] = w.flow->mark(w.number);
   if (const Cause cause = dropped_by(verdict); cause != Cause::none) return cause;
-  // An old packet may have been held back, and a copy of it come from anywhere; without integrity none is the newest.
+  // An old packet may have been held back, and a copy of it sent from anywhere; without integrity, no packet counts as
+  // the newest.
   std::optional<Place> moved;
   if (newest && w.flow->udp && !w.flow->peer.is(w.h.src, w.h.src_port.value_or(0)))
     moved = Place{w.h.src, w.h.src_port.value_or(0)};

@@ -1,5 +1,5 @@
 #pragma once
-/// What the threads of a Plane share, and what each Worker has of its own.
+/// What the threads of a Plane share, and what belongs to each Worker.
 #include <array>
 #include <atomic>
 #include <memory>
@@ -18,7 +18,7 @@
 
 namespace ipseckey::traffic {
 
-/// Totals that one thread counts and others read.
+/// Totals that one thread counts and other threads read.
 class Meter {
  public:
   void pass(std::uint64_t bytes) { bump(packets_, 1), bump(bytes_, bytes); }
@@ -34,13 +34,13 @@ class Meter {
   std::array<Counter, kCauses> drops_{};
 };
 
-/// A few questions for the engine's thread, written by one thread and read by another; more than fit are dropped.
+/// A few requests to the engine's thread, written by one thread and read by another; if it is full, more are dropped.
 class Questions {
  public:
   /// False: full.
   bool push(const engine::Wanted& wanted);
   std::optional<engine::Wanted> pop();
-  /// For who pops.
+  /// For the reader.
   bool empty() const { return read_.load(std::memory_order_relaxed) == written_.load(std::memory_order_acquire); }
 
  private:
@@ -49,26 +49,26 @@ class Questions {
   std::atomic<std::uint32_t> written_{0}, read_{0};
 };
 
-/// Which SA the packets of a connection went through last, so that the next need not search, and need not be asked for
-/// among the SA's connections. Others may take its place: then both are done again.
+/// The SA that a connection's packets last used, so that the next packet needs no search, and no lookup among the SA's
+/// connections. Another connection may replace it: then both are done again.
 class Memory {
  public:
   Memory() : entries_(kSize) {}
 
   struct Entry {
-    std::uint64_t generation = 0;  ///< Of the tables when it was written; the Flow is there as long as it is the same.
-    Flow* flow = nullptr;          ///< Of outgoing packets.
-    std::uint64_t counted = 0;     ///< The serial of the Flow that has counted the connection.
-    std::uint64_t counted_around = 0;  ///< And of the AH around it that has.
+    std::uint64_t generation = 0;      ///< The tables' when it was written; while it is unchanged, the Flow exists.
+    Flow* flow = nullptr;              ///< For outgoing packets.
+    std::uint64_t counted = 0;         ///< The serial of the Flow that has counted the connection.
+    std::uint64_t counted_around = 0;  ///< The same for the AH SA around it.
     Address src, dst;
     std::uint32_t ports = 0;  ///< Or ICMP's type and code.
     std::uint8_t protocol = 0;
     bool fragment = false;
-    /// What tells connections between two hosts apart: ICMP has no ports, whatever SA its types are for.
+    /// The fields that distinguish connections between two hosts: ICMP has no ports, whatever types the SA names.
     std::uint64_t kind() const;
-    Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle; without it that is half of one.
+    Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle; without it, the bundle is incomplete.
   };
-  /// The place of the packet's connection; a new entry if another one's, or none, was there.
+  /// The entry of the packet's connection; a new one if the slot is empty or has another connection.
   Entry& at(const Headers& h);
 
  private:
@@ -76,7 +76,7 @@ class Memory {
   std::vector<Entry> entries_;
 };
 
-/// One worker's part that the Plane owns.
+/// The part of a worker that the Plane owns.
 struct Desk {
   Meter outbound, inbound;
   Questions questions;
@@ -87,13 +87,13 @@ struct Plane::State {
   Epochs epochs;
   Lookup<Flow> flows;
   Choice choice;
-  Followers followers;  // Of SAs in UDP, if they are to follow.
+  Followers followers;  // For SAs in UDP, if they follow their peers.
   KeepAlives keep_alives;
   std::atomic<std::uint64_t> generation{1};
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
   Rounds pending;                      // The engine's thread has taken these off the list.
-  unsigned asked = 0;                  // Questions that it was given at once.
-  KeyedHash tags;                      // Of connections.
+  unsigned asked = 0;                  // Requests that it received at once.
+  KeyedHash tags;                      // For connections.
   DatagramIds datagrams;
   Returned returned;
   std::vector<std::unique_ptr<Desk>> desks;
@@ -116,14 +116,14 @@ struct Worker::State {
   Desk& desk;
   crypto::Crypto crypto;
   Memory outgoing, incoming;
-  Reassembly reassembly;  // Of what leaves.
+  Reassembly reassembly;  // For outbound packets.
   bool attention = false;
-  std::unique_ptr<std::byte[]> kept;  // ESP as it came, of the one packet of a batch that may be tried again.
+  std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);
 
   struct Batch;
-  /// Begins each packet; those of ESP then wait in `batch` for the cipher.
+  /// Begins each packet; ESP packets then wait in `batch` for the cipher.
   template <class Begin>
   void begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin);
   void drop_failed(Batch& batch, Cause cause, Meter& meter);
@@ -146,7 +146,7 @@ struct Worker::State {
   Cause locate(Work& w);
   Cause finish_in(Work& w, Instant now);
   struct Chosen {
-    Flow *flow, *around;  ///< As Memory::Entry has them; of half a bundle, that alone.
+    Flow *flow, *around;  ///< As in Memory::Entry; for half a bundle, only that half.
   };
   Chosen chosen(const Headers& h) const;
   Flow* companion(const Flow& flow, const Headers& h) const;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The kernel as it is on the machine of the test: larval SAs, and what is said where it lacks ESP and AH.
+"""The test machine's own kernel: larval SAs, and the messages if it lacks ESP and AH.
 
 usage: unshare --net bare_test.py IPSECKEY
 """
@@ -25,7 +25,7 @@ def ipseckey(*words, text=""):
 
 
 def has(protocol):
-    """Whether this kernel has it, as `doctor` found out by asking."""
+    """Whether this kernel supports it, as `doctor` found out by a request."""
     facts = json.loads(ipseckey("--json", "doctor").stdout)["facts"]
     return next(f["answer"] for f in facts if f["name"] == f"{protocol} over IPv4") == "yes"
 
@@ -55,7 +55,7 @@ class Bare(unittest.TestCase):
         self.assertEqual(saved.returncode, 0)
         self.assertIn("# A larval esp SA, spi 0x500 dst 192.0.2.2, has no keys yet and is not saved.\n", saved.stdout)
 
-    def test_it_can_be_deleted_by_who_knows_it(self):
+    def test_it_can_be_deleted_by_its_name(self):
         for words in (("get", *NAME), ("delete", *NAME)):
             other = ipseckey(*words, "src", "192.0.2.9")
             self.assertEqual(other.returncode, 1)
@@ -64,7 +64,7 @@ class Bare(unittest.TestCase):
         self.assertEqual(ipseckey("delete", *NAME, "src", "192.0.2.1").returncode, 0)
         self.assertIsNone(self.larval())
 
-    def test_without_a_protocol_the_cure_is_named(self):
+    def test_without_a_protocol_the_remedy_is_named(self):
         for protocol, words in (("ESP", f"add esp spi 0x600 {ENDS} {GCM}"), ("ESP", f"update esp spi 0x500 {ENDS} {GCM}"),
                                 ("AH", f"add ah spi 0x600 {ENDS} auth_alg sha1 authkey {'000102030405060708090a0b0c0d0e0fcafebabe'}")):
             module = f"{protocol.lower()}4"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The package as people meet it: installed in a clean root that systemd has booted as process 1, on a real kernel
-(user-mode Linux). What the units promise is tried by case.sh, inside; it writes a line for each thing that it looked at.
-Then doc/tutorial/service.md is typed as it is printed."""
+"""The package as users meet it: installed in a clean root that systemd has booted as process 1, on a real kernel (user-mode
+Linux). case.sh, inside, checks the promises of the units; it writes a line for each one that it checked. Then
+doc/tutorial/service.md is typed as printed."""
 import os
 import pathlib
 import shutil
@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 UML = HERE.parent / "vm/uml"
 MODULES = pathlib.Path("/usr/lib/uml/modules")
 GUEST_SECONDS = 480
-# Runs as soon as the services of a boot have started, and ends the guest.
+# Runs as soon as the boot's services have started, and ends the guest.
 UNIT = """[Unit]
 After=ipsec-manual-key.service
 FailureAction=poweroff-immediate
@@ -41,7 +41,7 @@ cd /root
 
 
 def typed(steps: list) -> str:
-    """A script that types them. What step N prints is in the file said.N, its status in status.N."""
+    """A script that types them. The output of step N goes to the file said.N, its status to status.N."""
     return AFRESH + "".join(f"{{ {step.command}\n}} </dev/null >/case/said.{n} 2>&1\necho $? >/case/status.{n}\n"
                             for n, step in enumerate(steps))
 
@@ -82,9 +82,9 @@ class Booted(unittest.TestCase):
         for name in ("sys", "root"):
             (self.root / name).mkdir(exist_ok=True)
         (self.root / "etc/tmpfiles.d").mkdir(exist_ok=True)
-        (self.root / "etc/tmpfiles.d/tun.conf").write_text("z /dev/net/tun 0666\n")  # As udev's rules have it.
+        (self.root / "etc/tmpfiles.d/tun.conf").write_text("z /dev/net/tun 0666\n")  # As set up by udev's rules.
         (self.root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")  # Not its first boot.
-        # What the administrator did before this boot.
+        # Done by the administrator before this boot.
         secret = self.root / "etc/inet/secret"
         shutil.copy(case / "ipseckeys", secret)
         (secret / "ipseckeys").chmod(0o600)

@@ -1,16 +1,16 @@
 #!/bin/bash
-# What the units promise, tried one after the other on a machine that has just booted with them enabled. `ok NAME` for
-# each that is kept.
+# Checks what the units promise, one after another, on a machine that has just booted with them enabled. Prints `ok NAME` for
+# each promise kept.
 export PATH=/usr/sbin:/usr/bin LC_ALL=C
 keys=/etc/inet/secret/ipseckeys
 
-expect() {  # name, wanted, got
+expect() {  # name, expected, actual
   if [ "$2" = "$3" ]; then echo "ok $1"; else printf 'FAILED %s\n  wanted: %s\n  got: %s\n' "$1" "$2" "$3"; fi
 }
 finds() {  # name, pattern, text
   if grep -qE -e "$2" <<<"$3"; then echo "ok $1"; else printf 'FAILED %s\n  wanted: %s\n  got: %s\n' "$1" "$2" "$3"; fi
 }
-until_true() {  # Asks again and again, for at most 20 seconds.
+until_true() {  # Retries for at most 20 seconds.
   local end=$((SECONDS + 20))
   until "$@"; do [ $SECONDS -lt $end ] || return 1; done
 }
@@ -100,7 +100,7 @@ finds "it was the watchdog" 'Watchdog timeout' "$(journal ipsecd.service)"
 printf '[Service]\nWatchdogSec=2s\nEnvironment=LD_PRELOAD=/case/forced.so\nLimitCORE=infinity\n' >/run/systemd/system/ipsecd.service.d/it.conf
 systemctl daemon-reload
 
-# Cores are forced out of both programs: what forbids them is taken away.
+# Core dumps are forced for both programs: everything that prevents them is removed.
 echo /run/ipsecd/core.%e >/proc/sys/kernel/core_pattern
 systemctl restart ipsecd.service
 kept "for a core it starts once more"

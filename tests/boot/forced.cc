@@ -1,4 +1,4 @@
-// Loaded before a program of ours: with it, it cannot forbid cores.
+// Preloaded into a program of ours: with it, the program cannot prevent core dumps.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What bash, zsh and fish offer at the end of a line. What must be offered is asked of the programs' own help."""
+"""What bash, zsh and fish offer at the end of a line. The expected offers come from the programs' own help."""
 import functools
 import os
 import pathlib
@@ -23,7 +23,7 @@ def output(*words, **how) -> str:
 
 
 def quoted(path: pathlib.Path) -> str:
-    return shlex.quote(str(path))  # The checkout may lie anywhere.
+    return shlex.quote(str(path))  # The checkout may be in any folder.
 
 
 def options_of(program: str) -> set:
@@ -32,7 +32,7 @@ def options_of(program: str) -> set:
 
 @functools.cache
 def commands() -> set:
-    """Those that the shell may run, by their first names."""
+    """The programs that the shell may run, by their first names."""
     names = {re.split(r"[ ,]", line.strip())[0] for line in output(BIN / "ipseckey", "help").splitlines()
              if re.match(r"  \S", line)}
     return {n for n in names if "from the shell" in output(BIN / "ipseckey", "help", n)
@@ -138,7 +138,7 @@ class Fish(Cases, Shells):
 
 
 class Zsh(Cases, Shells):
-    """An interactive zsh; what it would offer is what its scripts give to the builtin compadd."""
+    """An interactive zsh; its offers are what its scripts pass to the builtin compadd."""
 
     @classmethod
     def setUpClass(cls):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""An ipsecd that carries packets takes no SA whose packets it could not protect: the library lacks what is in a provider of
-its own (Debian 13: openssl-provider-legacy), here because its folder of providers is another."""
+"""An ipsecd that carries packets refuses SAs whose packets it could not protect. Here the library lacks the algorithms in a
+provider of its own (Debian 13: openssl-provider-legacy), because its folder of providers is another one."""
 import os
 import pathlib
 import subprocess
@@ -32,7 +32,7 @@ class WithoutLegacyProvider(unittest.TestCase):
         self.addCleanup(self.host.gone)
 
     def start(self, *options):
-        """What the daemon says until it serves."""
+        """What the daemon logs until it serves."""
         self.host.daemon = subprocess.Popen(
             ["ip", "netns", "exec", self.host.netns, BIN / "ipsecd", "--socket", self.host.pfkey, *options],
             stderr=subprocess.PIPE, text=True)
@@ -49,14 +49,14 @@ class WithoutLegacyProvider(unittest.TestCase):
         return done.returncode, [line for line in done.stderr.splitlines() if "error:" in line]
 
     def here(self):
-        """Each cipher, and whether the SADB says that it has it."""
+        """Each cipher, and whether the SADB reports that it supports it."""
         rows = subprocess.run([BIN / "ipsecalgs", f"--sadb=ipsecd:{self.host.pfkey}"], capture_output=True, text=True,
                               timeout=DEADLINE, check=True).stdout.splitlines()
         head = next(row for row in rows if row.startswith("number"))
         at = head.index("here")
         return {row.split()[1]: row[at:at + 4].strip() for row in rows if row[:6].strip().isdigit()}
 
-    def test_with_a_data_plane_it_is_said_and_refused(self):
+    def test_with_a_data_plane_it_is_logged_and_refused(self):
         self.assertEqual(self.start("--tun", "ipsec0"), [LACK])
         self.assertEqual(self.load(add(0x1001, "blowfish", 32)), (1, [
             "<stdin>:1:46: error: One of the entered values is incorrect: Diagnostic code 41: "
@@ -64,7 +64,7 @@ class WithoutLegacyProvider(unittest.TestCase):
         self.assertEqual(self.load(add(0x1002, "aes", 32), add(0x1003, "3des", 48)), (0, []))
         self.assertEqual([name for name, there in self.here().items() if there != "yes"], ["blowfish-cbc"])
 
-    def test_a_service_flushes_nothing_where_it_would_be_refused(self):
+    def test_a_service_flushes_nothing_if_it_would_be_refused(self):
         self.start("--tun", "ipsec0")
         self.assertEqual(self.load(add(0x1001, "aes", 32)), (0, []))
         keys = pathlib.Path(self.folder) / "keys"
@@ -78,7 +78,7 @@ class WithoutLegacyProvider(unittest.TestCase):
         self.assertIn("esp spi 0x1001", held)
         self.assertIn("1 SA in ", held)
 
-    def test_without_one_the_sas_are_for_others(self):
+    def test_without_a_data_plane_it_is_accepted_for_other_programs(self):
         self.assertEqual(self.start(), [])
         self.assertEqual(self.load(add(0x1001, "blowfish", 32)), (0, []))
 

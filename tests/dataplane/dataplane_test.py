@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""ipsecd carries packets between two hosts that are network namespaces: what comes through, what crosses the cable, what
-is counted. The host's kernel needs TUN and namespaces and no IPsec."""
+"""ipsecd carries packets between two hosts that are network namespaces: which packets arrive, what crosses the cable, what is
+counted. The host's kernel needs TUN and namespaces but no IPsec."""
 import json
 import os
 import pathlib
@@ -18,7 +18,7 @@ ESP, AH, UDP = 50, 51, 17
 
 def both_ways(spi, rest, inner=("isrc 10.1.0.0/16 idst 10.2.0.0/16", "isrc 10.2.0.0/16 idst 10.1.0.0/16"),
               ends=("192.0.2.1", "192.0.2.2"), kind="esp", keys=True):
-    """A pair of SAs between a and b. `rest` has KEY for the last octet of a key, so that the two differ."""
+    """A pair of SAs between a and b. `rest` has KEY as the last octet of a key, so that the two differ."""
     lines = ""
     for number, (src, dst, inside) in enumerate(((*ends, inner[0]), (*reversed(ends), inner[1]))):
         lines += f"add {kind} spi {spi + number} src {src} dst {dst} {inside} {rest.replace('KEY', f'{number:02x}')}\n"
@@ -46,7 +46,7 @@ class Case(unittest.TestCase):
 
 
 class Tunnels(Case):
-    """Each kind of SA: TCP both ways, nothing but its protocol on the cable, nothing without it."""
+    """Each kind of SA: TCP both ways, only its protocol on the cable, nothing without it."""
 
     def carries(self, lines, address, protocol):
         self.pair.load(lines)
@@ -75,7 +75,7 @@ class Tunnels(Case):
             with self.subTest(lines=lines):
                 self.carries(lines, address, protocol)
 
-    def test_a_key_manager_hears_what_lacks_an_sa(self):
+    def test_a_key_manager_is_notified_of_packets_without_an_sa(self):
         monitor = subprocess.Popen([BIN / "ipseckey", "--json", "--sadb", f"ipsecd:{self.a.pfkey}", "monitor"],
                                    stdout=subprocess.PIPE, text=True)
         self.addCleanup(monitor.stdout.close)
@@ -99,8 +99,8 @@ class Tunnels(Case):
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100], arrive=0), [])
         self.assertEqual(self.cable.protocols(), set())
 
-    def test_a_port_that_is_given_up_and_taken_again_at_once(self):
-        """One load ends the only SAs in UDP and brings new ones."""
+    def test_a_port_that_is_released_and_used_again_at_once(self):
+        """One load deletes the only SAs in UDP and adds new ones."""
         lines = both_ways(0x1000, GCM_REST + IN_UDP)
         for _ in range(20):
             self.pair.load("flush esp\n" + lines)
@@ -117,11 +117,11 @@ IN_UDP = " encap udp nat_lport 4500 nat_rport 4500"
 
 
 class Offload(Case):
-    """The stack hands over long packets and gets long ones; what crosses the cable is never longer than its MTU."""
+    """The stack sends and receives long packets; on the cable, no packet exceeds its MTU."""
     joined = True
 
     def test_long_packets(self):
-        self.a.ip("link", "set", "cable", "gso_max_segs", "1")  # Pieces of datagrams are cut before they are captured.
+        self.a.ip("link", "set", "cable", "gso_max_segs", "1")  # Fragments are made before they are captured.
         self.b.ip("link", "set", "cable", "gso_max_segs", "1")
         for lines, address, protocol in ((both_ways(0x1000, GCM_REST + " replay 64"), "10.2.0.1", ESP),
                                          (both_ways(0x1000, CBC_REST, V6_INNER), "fd02::1", ESP),
@@ -148,7 +148,7 @@ class Offload(Case):
                     host.ipseckey("flush")
 
     def counts(self):
-        """Packets of host a: of the stack and to it, and those of the SAs."""
+        """Packets of host a: from the stack and to it, and those of the SAs."""
         status = self.a.status()
         dropped = sum(status["out"]["dropped"].values())
         return *self.a.device("ipsec0"), status["out"]["packets"] + dropped, status["in"]["packets"]
@@ -179,7 +179,7 @@ MARK = 0x50
 
 
 def options(number, size):
-    """A header of that many octets: options that who does not know them passes over, and padding."""
+    """A header of that many octets: options that receivers ignore if they do not know them, and padding."""
     body = b""
     while size - 2 - len(body) > 7:
         data = min(size - 4 - len(body), 255)
@@ -190,7 +190,7 @@ def options(number, size):
 
 
 class ExtensionHeaders(Case):
-    """Transport mode over IPv6: what stands before ESP and AH comes through too."""
+    """Transport mode over IPv6: headers before ESP and AH arrive, too."""
     options = ("--mark", str(MARK), "--mtu", "4000")
     HOPS, ROUTE, DESTINATION, PLAIN = 0, 43, 60, 253  # The last is for experiments (RFC 3692).
     KINDS = (("esp", GCM_REST, ESP), ("ah", AH_REST, AH), ("esp", GCM_REST + IN_UDP, UDP))
@@ -203,7 +203,7 @@ class ExtensionHeaders(Case):
             host.ip("-6", "rule", "add", "not", "fwmark", str(MARK), "table", "50")
 
     def packet(self, headers, last, payload):
-        """A whole one, and its headers as who gets it sees them."""
+        """A whole one, and its headers as the receiver sees them."""
         kinds = [kind for kind, _ in headers] + [last]
         chained = [(kind, bytes([following]) + data[1:]) for (kind, data), following in zip(headers, kinds[1:])]
         rest = b"".join(data for _, data in chained) + payload
@@ -215,9 +215,9 @@ class ExtensionHeaders(Case):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
             raw.sendto(packet, (V6_ENDS[1], 0))
 
-    def test_they_reach_who_listens(self):
+    def test_they_reach_the_listener(self):
         headers = [(self.HOPS, options(1, 264)), (self.DESTINATION, options(2, 1600)),
-                   (self.ROUTE, bytes([0, 0, 253, 0, 0, 0, 0, 0])),  # No hop is left.
+                   (self.ROUTE, bytes([0, 0, 253, 0, 0, 0, 0, 0])),  # The hop limit is used up.
                    (self.DESTINATION, options(3, 24))]
         names = {socket.IPV6_HOPOPTS: self.HOPS, socket.IPV6_RTHDR: self.ROUTE, socket.IPV6_DSTOPTS: self.DESTINATION}
         payload = b"what nobody shall see"
@@ -253,23 +253,23 @@ class ExtensionHeaders(Case):
                 for host in (self.a, self.b):
                     host.ipseckey("flush")
 
-    def test_more_of_them_than_can_be_kept(self):
+    def test_more_of_them_than_can_be_stored(self):
         headers = [(self.HOPS, options(1, 264)), (self.DESTINATION, options(2, 2048))]
         self.send(self.packet(headers, ESP, bytes(40))[0], MARK)
         wait_for("the drop", lambda: self.b.status()["in"]["dropped"] == {"malformed": 1})
 
 
 class Ipv4Options(Case):
-    """Transport mode: the options of the header come through too."""
+    """Transport mode: the header's options arrive, too."""
     options = ("--mark", str(MARK))
     KINDS = (("esp", GCM_REST, ESP), ("ah", AH_REST, AH), ("esp", GCM_REST + IN_UDP, UDP))
 
-    def test_they_reach_who_listens(self):
+    def test_they_reach_the_listener(self):
         ends = ("192.0.2.1", "192.0.2.2")
         for host, own, peer in ((self.a, *ends), (self.b, *reversed(ends))):
             host.ip("route", "add", peer, "dev", "ipsec0", "table", "50", "src", own)
             host.ip("rule", "add", "not", "fwmark", str(MARK), "table", "50")
-        some = bytes([0x94, 4, 0, 0, 0x88, 4, 1, 2] + [1] * 32)  # Router alert, a stream, and nothing, as long as can be.
+        some = bytes([0x94, 4, 0, 0, 0x88, 4, 1, 2] + [1] * 32)  # Router alert, a stream, and padding, of the maximum length.
         for kind, rest, protocol in self.KINDS:
             with self.subTest(kind=kind, rest=rest):
                 self.pair.load(both_ways(0x1000, rest, ("", ""), kind=kind))
@@ -317,8 +317,8 @@ class Counts(Case):
         self.assertIn("text/plain; version=0.0.4", head)
         self.assertIn('ipsecd_dropped_packets_total{direction="in",cause="corrupt"} 0\n', body)
 
-    def test_what_the_kernel_does_not_take_is_counted(self):
-        self.pair.load(both_ways(0x1000, GCM_REST, ends=("192.0.2.1", "198.51.100.2")))  # Nobody knows the way there.
+    def test_packets_that_the_kernel_refuses_are_counted(self):
+        self.pair.load(both_ways(0x1000, GCM_REST, ends=("192.0.2.1", "198.51.100.2")))  # There is no route to it.
         datagrams(self.a, self.b, "10.2.0.1", [100] * 3, arrive=0)
         self.assertEqual(self.a.status()["out"]["dropped"].get("unsent"), 3)
         self.pair.load("flush esp\n" + both_ways(0x1000, GCM_REST))
@@ -343,13 +343,13 @@ class Counts(Case):
 class Rekeying(Case):
     options = ("--workers", "2")
 
-    def test_no_packet_is_lost_when_the_new_sa_comes_before_the_old_one_goes(self):
+    def test_no_packet_is_lost_if_the_new_sa_is_added_before_the_old_one_is_deleted(self):
         self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
         with Stream(self.a, self.b, "10.2.0.1") as stream:
             old = 0x1000
             for new in range(0x2000, 0x2100, 0x10):
                 rest = GCM_REST.replace(GCM, f"{new:04x}" + GCM[4:]) + " replay 64"
-                for host in (self.b, self.a):  # Who receives has it first.
+                for host in (self.b, self.a):  # The receiver gets it first.
                     host.load(both_ways(new, rest))
                 stream.wait_for_more(50)
                 self.a.ipseckey("delete", "esp", "spi", str(old), "dst", "192.0.2.2")
@@ -360,16 +360,16 @@ class Rekeying(Case):
 
 
 class Refreshing(Case):
-    def test_no_packet_is_lost_of_what_stays(self):
-        """The file is applied again and again, unchanged and with edits beside the SAs that carry the traffic; in the end
-        they are changed themselves: a limit in place, then another SPI."""
+    def test_no_packet_of_an_unchanged_sa_is_lost(self):
+        """The file is applied repeatedly, unchanged and with edits beside the SAs that carry the traffic; finally they are
+        changed themselves: a limit in place, then another SPI."""
         tunnel = both_ways(0x1000, GCM_REST + " replay 64")
         limited = both_ways(0x1000, GCM_REST + " replay 64 hard_addtime 28800")
         moved = both_ways(0x2000, GCM_REST.replace(GCM, "ff" + GCM[2:]) + " replay 64")
         others = [both_ways(0x3000 + n, CBC_REST, ("isrc 10.9.0.0/16", "isrc 10.8.0.0/16")) for n in range(0, 40, 2)]
 
         def apply(lines, said):
-            for host in (self.b, self.a):  # Who receives has it first.
+            for host in (self.b, self.a):  # The receiver gets it first.
                 self.assertIn(said, host.ipseckey("--service", "apply", "-", text=lines))
 
         apply(tunnel + others[0], "4 added")
@@ -387,9 +387,8 @@ class Refreshing(Case):
         self.assertEqual(stream.got, list(range(stream.sent)))
         self.assertEqual(self.cable.protocols(), {ESP})
 
-    def test_a_replaced_sa_goes_on_with_its_numbers(self):
-        """A limit that is taken away makes another SA under the same keys: the peer, which knows nothing of it, lets its
-        packets in."""
+    def test_a_replaced_sa_continues_its_numbers(self):
+        """Removing a limit creates another SA with the same keys: the peer, which does not know, accepts its packets."""
         lines = both_ways(0x1000, GCM_REST + " replay 64")
         for host in (self.b, self.a):
             host.ipseckey("apply", "-", text=lines.replace(" replay", " hard_bytes 99999999 replay"))

@@ -1,4 +1,4 @@
-"""What happens to two hosts under traffic, and what of the traffic may be lost by it. One row of EVENTS for each kind."""
+"""Events on two hosts under traffic, and which losses each may cause. One row of EVENTS for each kind."""
 import signal
 
 from routed import FOLLOWS, KINDS
@@ -21,15 +21,16 @@ class Expected:
 
 
 class Event:
-    """`choose` decides from the seed alone what will be done: words for act(). `act` does it and gives what to expect; it is
-    a generator, so that it can say when the traffic must flow again before it goes on."""
+    """`choose` decides from the seed alone what will be done: words for act(). `act` does it and returns the expected effects;
+    it is a generator, so that it can report when the traffic must flow again before it continues."""
 
     def __init__(self, name, choose, act):
         self.name, self.choose, self.act = name, choose, act
 
 
 def pieces(name):
-    """Of datagrams, some of whose pieces a host has lost before ipsecd got them: it waits for the others, and then drops these."""
+    """Of datagrams with fragments that a host lost before ipsecd received them: it waits for the missing ones, and then drops
+    the others."""
     return (f"{name}.out.fragment",)
 
 
@@ -38,8 +39,8 @@ def uses_nat(flow):
 
 
 SIZES = (1500, 1450, 1400, 1340, 1300)
-# As long as a link is narrower than others: a packet that is too long is dropped there, or by who has heard of it, be that
-# ipsecd or the kernel below it, and counted; its sender is told.
+# While a link has a smaller MTU than others, a packet that is too long is dropped there, or by whichever has learnt of it,
+# ipsecd or the kernel below it, and counted; its sender is informed.
 TOLD = ("r.ip.FragFails", "r.ip6.Ip6InTooBigErrors", "r.ip6.Ip6FragFails", "a.out.too_big", "b.out.too_big", "a.out.unsent",
         "b.out.unsent")
 
@@ -49,7 +50,7 @@ def choose_path(random):
 
 
 def act_path(net, towards, size):
-    """What the router says of the path beyond it changes."""
+    """The path MTU that the router reports changes."""
     net.narrow[towards] = size
     net.tell_path(towards)
     yield Expected()
@@ -60,7 +61,7 @@ def choose_link_mtu(random):
 
 
 def act_link_mtu(net, device, size):
-    """A host's own link takes less or more. What crosses it between the change of one end and that of the other is lost."""
+    """The MTU of a host's own link changes. Packets that cross it between the changes of its two ends are lost."""
     host, port = net.b if device == "up3" else net.a, device.replace("up", "p")
     carries = device in ("up3", f"up{net.uplink}")
     net.narrow[port] = size
@@ -76,8 +77,8 @@ def choose_link_down(random):
 
 
 def act_link_down(net, port, steps):
-    """A link has no carrier for some steps. The one that no packet takes is missed by nobody. Linux answers what it forwards by a
-    link that goes down just then with "fragmentation needed" and a tiny MTU."""
+    """A link has no carrier for some steps. If no packet uses it, nothing is lost. If Linux forwards to a link that goes down
+    at that moment, it answers with "fragmentation needed" and a tiny MTU."""
     carries = port in ("p3", f"p{net.uplink}")
     net.r.ip("link", "set", port, "down")
     net.traffic.wait_for_steps(steps)
@@ -104,7 +105,7 @@ def choose_route(random):
 
 
 def act_route(net, uplink):
-    """The other way, of two that work. What is on the old one arrives too, and may be overtaken."""
+    """The other of two working routes. Packets on the old one still arrive, and may be overtaken."""
     net.route_by(uplink)
     yield Expected(order=lambda flow: False)
 
@@ -114,14 +115,14 @@ def choose_host(random):
 
 
 def act_device(net, name):
-    """The device is deleted; ipsecd makes it again, and addresses and routes are set again."""
+    """The device is deleted; ipsecd creates it again, and addresses and routes are set again."""
     host = net.host(name)
     before = host.status().get("device_made_again", 0)
     host.ip("link", "del", "ipsec0")
     net.wait_for("the device", lambda: host.status().get("device_made_again", 0) == before + 1)
     net.give_addresses(host)
     yield Expected(lost=lambda flow: UNTIL_HEALED, causes=(f"{name}.in.unsent",), order=lambda flow: False,
-                   # What the kernel answers while it has not all its addresses comes from one that no SA covers.
+                   # While some addresses are missing, the kernel answers from one that no SA covers.
                    echoes=(*pieces(name), f"{name}.out.no_sa"))
 
 
@@ -130,8 +131,8 @@ def choose_restart(random):
 
 
 def act_restart(net, name, number, steps):
-    """ipsecd ends and another one goes on. What arrives meanwhile is lost; what shall leave waits in the device, but for what
-    a killed ipsecd had in hand. One that follows a NAT learns the place again from the next packet."""
+    """ipsecd ends and another one continues. Packets that arrive meanwhile are lost; outbound ones wait in the device, except
+    those that a killed ipsecd was processing. An ipsecd that follows NATs learns the place again from the next packet."""
     host = net.host(name)
     net.counters.end(name)
     host.end(getattr(signal, number))
@@ -154,8 +155,8 @@ def choose_keys(random):
 
 
 def act_keys(net, numbers):
-    """New keys, as a key manager brings them: first who receives has them, then who sends; then the old ones go, first where
-    they are sent by. No packet is lost."""
+    """New keys, in the order of a key manager: the receiver gets them first, then the sender; then the old ones are deleted,
+    first at the sender. No packet is lost."""
     kinds = [KINDS[number] for number in numbers]
     expected = Expected(order=lambda flow: flow.kind not in kinds)
     for outbound in (False, True):
@@ -177,7 +178,7 @@ def choose_unrelated(random):
 
 
 def act_unrelated(net, name, count):
-    """SAs that have nothing to do with the traffic come, are looked at and go."""
+    """SAs without any relation to the traffic are added, read and deleted."""
     host = net.host(name)
     names = [f"esp spi {0x100000 + n:#x} dst 203.0.113.{n % 250 + 1}" for n in range(count)]
     host.load("".join(f"add {one} src 203.0.113.251 isrc 10.20.{n // 250}.{n % 250}/32 idst 10.30.0.0/16 encralg aes-gcm "
@@ -192,8 +193,8 @@ def choose_nat(random):
 
 
 def act_nat(net):
-    """The NAT forgets its connections and takes another port. What comes from it is let in from there; the other way wants
-    that ipsecd follows, or that it is told the port."""
+    """The NAT forgets its connections and uses another port. Packets from it are accepted; for the other direction, ipsecd must
+    follow, or be given the port."""
     net.new_nat_port()
     expected = Expected(lost=lambda flow: UNTIL_HEALED if uses_nat(flow) and flow.giver_name == "b" else NOTHING,
                         order=lambda flow: not uses_nat(flow), causes=() if FOLLOWS else ("b.out.no_sa",))

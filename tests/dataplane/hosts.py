@@ -13,8 +13,8 @@ import threading
 import time
 
 BIN = pathlib.Path(os.environ["IPSECKEY_BIN"])
-DEADLINE = 120  # Seconds that anything may take.
-LOST = 2  # Seconds after which what must not arrive counts as lost.
+DEADLINE = 120  # The most seconds that anything may take.
+LOST = 2  # Seconds after which a packet that must not arrive counts as lost.
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -23,7 +23,7 @@ def ip(*words, check=True):
 
 
 def wait_for(what, condition):
-    """Until the condition, which asks a program, holds; but not for ever."""
+    """Waits until the condition, which asks a program, holds; with a deadline."""
     end = time.monotonic() + DEADLINE
     while not condition():
         if time.monotonic() > end:
@@ -46,12 +46,12 @@ class Host:
         return ip("-n", self.netns, *words, check=check)
 
     def device(self, name):
-        """What the kernel counts of a device: the packets that it handed to it, and got from it."""
+        """The kernel's counters of a device: the packets that it passed to it, and got from it."""
         counts = json.loads(self.ip("-json", "-statistics", "link", "show", "dev", name))[0]["stats64"]
         return counts["tx"]["packets"], counts["rx"]["packets"]
 
     def inside(self, function):
-        """What the function gives, called on a thread that is inside the namespace."""
+        """The function's result, called on a thread that is inside the namespace."""
         result = []
 
         def run():
@@ -143,7 +143,7 @@ class Capture:
 
 
 def protocols(packets):
-    """The numbers of the packets' protocols, without what IPv6 needs to find its neighbours."""
+    """The protocol numbers of the packets, without IPv6 neighbour discovery."""
     return {packet[9] if packet[0] >> 4 == 4 else packet[6] for packet in packets} - {0, 58}
 
 
@@ -166,7 +166,7 @@ class Pair:
             self.give_addresses(host)
 
     def give_addresses(self, host):
-        """To the host's device, and the routes into it."""
+        """Adds addresses to the host's device, and the routes into it."""
         here, there = (1, 2) if host is self.a else (2, 1)
         host.ip("addr", "add", f"10.{here}.0.1/32", "dev", "ipsec0")
         host.ip("addr", "add", f"fd0{here}::1/128", "dev", "ipsec0", "nodad")
@@ -188,8 +188,8 @@ def family_of(address):
 
 
 def echo(client, server, address, size=200_000, options=()):
-    """Sends `size` bytes by TCP from a host to another and back. Fails if they do not come back as they went. `options`
-    are set on both sockets."""
+    """Sends `size` bytes by TCP from a host to another and back. Fails if they do not return unchanged. `options` are set on
+    both sockets."""
     listener = server.socket(family_of(address))
     for option in options:
         listener.setsockopt(*option)
@@ -223,8 +223,8 @@ def echo(client, server, address, size=200_000, options=()):
 
 
 def datagrams(client, server, address, sizes, arrive=None):
-    """Sends UDP datagrams of the sizes, of which so many (all) shall arrive, and gives the sizes of those that did, in their
-    order."""
+    """Sends UDP datagrams of the sizes, of which that many (default: all) must arrive; returns the sizes of those that arrived,
+    in order."""
     arrive = len(sizes) if arrive is None else arrive
     with server.socket(family_of(address), socket.SOCK_DGRAM) as taker, client.socket(family_of(address),
                                                                                      socket.SOCK_DGRAM) as giver:
@@ -241,7 +241,7 @@ def datagrams(client, server, address, sizes, arrive=None):
 
 
 class Stream:
-    """Numbered datagrams from one host to another, without end, never more than a few under way."""
+    """Numbered datagrams from one host to another, without end, never more than a few in transit."""
 
     UNDER_WAY = 16
 
@@ -273,7 +273,7 @@ class Stream:
             self.room.release()
 
     def wait_for_more(self, count):
-        """Until so many more have arrived."""
+        """Waits until that many more have arrived."""
         with self.more:
             wanted = len(self.got) + count
             if not self.more.wait_for(lambda: len(self.got) >= wanted, DEADLINE):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An IKE daemon with NAT traversal, strongSwan's charon as it is, and ipsecd share UDP port 4500 of the same host. Two network
+"""An IKE daemon with NAT traversal, an unmodified charon of strongSwan, and ipsecd share UDP port 4500 of one host. Two network
 namespaces, both daemons in each."""
 import os
 import subprocess
@@ -19,7 +19,7 @@ charon {
 }
 swanctl { load = random openssl }
 """
-# Childless: its own ESP would need the kernel's. encap: as if there were a NAT.
+# Childless: its own ESP would need the kernel's. encap: as if there was a NAT.
 SWANCTL_CONF = """
 connections { peer {
   version = 2
@@ -38,7 +38,7 @@ secrets { ike { secret = a-secret-of-this-test } }
 
 
 class Charon:
-    """One in a host's namespace, with a /run of its own, where it leaves the number of its process."""
+    """A daemon in a host's namespace, with a /run of its own, where it stores its process id."""
 
     def __init__(self, host, here, there):
         self.uri = host.folder / f"{host.name}.vici"
@@ -101,7 +101,7 @@ class Together(unittest.TestCase):
         self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP + " replay 64"))
 
     def test_ipsecd_comes_first(self):
-        """It leaves the port alone, and the IKE daemon may come and go."""
+        """ipsecd does not bind the port, and the IKE daemon may come and go."""
         self.pair.start("--beside-ike")
         self.load()
         self.carries()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Links that take less than --mtu says, and datagrams that the host's stack cuts: nothing is lost of either."""
+"""Links with a smaller MTU than --mtu, and datagrams that the host's stack fragments: nothing is lost."""
 import errno
 import hmac
 import os
@@ -13,16 +13,16 @@ import unittest
 from dataplane_test import AH, AH_REST, CBC_REST, Case, ESP, GCM_REST, IN_UDP, V6_ENDS, V6_INNER, both_ways
 from hosts import Capture, Host, echo, family_of, wait_for
 
-NARROW = 1400  # Bytes that the cable takes from one moment on.
+NARROW = 1400  # The cable's MTU, from one moment on.
 
 
 IP_MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
-DONT, WANT, DO = 0, 1, 2  # What it may be: whether what a program sends must not be cut.
-MTU = {socket.AF_INET: 14, socket.AF_INET6: 24}  # The option that says what the host knows of a path.
+DONT, WANT, DO = 0, 1, 2  # Whether a program's packets must not be fragmented.
+MTU = {socket.AF_INET: 14, socket.AF_INET6: 24}  # The option that reports what the host knows about a path.
 
 
 def all_arrive(client, server, address, sizes, discover):
-    """Sends UDP datagrams of the sizes, each after the one before has arrived, so that what the hosts learn acts."""
+    """Sends UDP datagrams of the sizes, each after the previous one has arrived, so that what the hosts learn takes effect."""
     family = family_of(address)
     with server.socket(family, socket.SOCK_DGRAM) as taker, client.socket(family, socket.SOCK_DGRAM) as giver:
         giver.setsockopt(*IP_MTU_DISCOVER[family], discover)
@@ -36,7 +36,7 @@ def all_arrive(client, server, address, sizes, discover):
 
 
 def refuses(giver, size):
-    """Whether the socket knows by now that a datagram of the size is too long."""
+    """Whether the socket knows that a datagram of the size is too long."""
     try:
         giver.send(bytes(size))
     except OSError as error:
@@ -45,7 +45,7 @@ def refuses(giver, size):
 
 
 def teller(packet):
-    """Who says in a packet that another is too long; None: it says something else."""
+    """The sender of a packet that reports another as too long; None: it is not such a report."""
     v4, too_big = packet[0] >> 4 == 4, {4: (9, 20, 1, b"\3\4"), 6: (6, 40, 58, b"\2\0")}[packet[0] >> 4]
     at, header, protocol, kind = too_big
     if packet[at] != protocol or packet[header:header + 2] != kind:
@@ -62,7 +62,7 @@ class OnACable(Case):
         self.pair.load(lines)
 
     def alone(self):
-        """Pieces of datagrams are cut before they are captured."""
+        """Fragments are made before they are captured."""
         for host in (self.a, self.b):
             host.ip("link", "set", "cable", "gso_max_segs", "1")
 
@@ -71,7 +71,8 @@ class OnACable(Case):
             host.ip("link", "set", "cable", "mtu", str(mtu))
 
     def learns(self, host, address, size):
-        """Sends datagrams that must not be cut until the host knows that they are too long, and gives what it says fits."""
+        """Sends datagrams that must not be fragmented until the host knows that they are too long; returns the size that it
+        says fits."""
         family = family_of(address)
         level, name = IP_MTU_DISCOVER[family]
         with host.socket(family, socket.SOCK_DGRAM) as giver:
@@ -100,7 +101,7 @@ class NarrowLink(OnACable):
              (both_ways(0x1000, CBC_REST + IN_UDP, V6_INNER, V6_ENDS), "fd02::1"))
 
     def test_nothing_is_lost(self):
-        """Datagrams of every size, and TCP: whatever was sent before the link was known, and after it."""
+        """Datagrams of every size, and TCP, sent before the link's MTU is known and after it."""
         sizes = [1, 1312, 1313, 1340, 1352, 1353, 1372, 1373, 3000, 20_000, 1372, 1340]
         for lines, address in self.kinds:
             with self.subTest(lines=lines):
@@ -118,7 +119,7 @@ class NarrowLink(OnACable):
                     self.assertNotIn("unsent", host.status()["out"]["dropped"])
 
     def test_many_datagrams_in_one_piece(self):
-        """What the stack hands over in one piece (UDP segmentation offload) arrives, each datagram of it."""
+        """Every datagram that the stack passes in one piece (UDP segmentation offload) arrives."""
         udp_segment, sizes = 103, [1325] * 20 + [700]
         for lines, address in (self.kinds[0], self.kinds[3], self.kinds[6]):
             with self.subTest(lines=lines):
@@ -132,8 +133,8 @@ class NarrowLink(OnACable):
                     giver.sendto(bytes(sum(sizes)), taker.getsockname()[:2])
                     self.assertEqual([len(taker.recv(65536)) for _ in sizes], sizes)
 
-    def test_the_sender_is_told(self):
-        """The same number as a kernel with IPsec says: 1400 less outer header, SPI and number, IV, ICV; in fours, less 2."""
+    def test_the_sender_learns_the_size_that_fits(self):
+        """The same number as a kernel with IPsec reports: 1400 less outer header, SPI and number, IV, ICV; in fours, less 2."""
         for lines, address, size, fits in ((*self.kinds[0], 1320, 1346), (*self.kinds[2], 1320, 1326),
                                            (*self.kinds[3], 1320, 1310), (*self.kinds[6], 1320, 1338)):
             with self.subTest(lines=lines):
@@ -144,9 +145,9 @@ class NarrowLink(OnACable):
 
 
 class OtherWords(OnACable):
-    """What an SA does besides protecting: df, bundle, keepalive."""
+    """Features of an SA besides protection: df, bundle, keepalive."""
 
-    def test_df_clear_has_a_narrow_link_cut(self):
+    def test_df_clear_lets_packets_be_fragmented_for_a_small_mtu(self):
         self.alone()
         self.narrow()
         self.load(both_ways(0x1000, GCM_REST + " df clear"))
@@ -172,7 +173,7 @@ class OtherWords(OnACable):
         wait_for("a keepalive", lambda: self.b.status()["in"]["dropped"].get("keep_alive"))
         self.assertGreater(self.a.status()["keepalives"], 0)
         self.assertEqual(self.a.status()["out"]["packets"], 0)
-        # Without a way there they are counted, and not as sent.
+        # Without a route they are counted, but not as sent.
         self.a.ip("link", "set", "cable", "down")
         wait_for("one that is refused", lambda: self.a.status()["out"]["dropped"].get("unsent"))
         before = self.a.status()
@@ -181,7 +182,7 @@ class OtherWords(OnACable):
 
 
 class Gateway(OnACable):
-    """A host c behind a: 10.1.5.2 and fd01:0:5::2, of which a has 10.1.5.1 and fd01:0:5::1."""
+    """A host c behind a: 10.1.5.2 and fd01:0:5::2; a has 10.1.5.1 and fd01:0:5::1 there."""
 
     def setUp(self):
         super().setUp()
@@ -198,7 +199,7 @@ class Gateway(OnACable):
                                ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")])
         self.narrow()
 
-    def test_only_the_host_itself_shows_its_flow_labels(self):
+    def test_flow_labels_are_copied_only_for_the_host_itself(self):
         self.narrow(1500)
         self.pair.load(both_ways(0x1000, GCM_REST, ("isrc ::/0 idst fd02::/32", "isrc fd02::/32 idst ::/0"), V6_ENDS))
         for host, source, copied in ((self.c, "fd01:0:5::2", False), (self.a, V6_ENDS[0], True)):
@@ -237,7 +238,7 @@ TRANSPORT = (GCM_REST, CBC_REST, AH_REST, GCM_REST + IN_UDP)
 
 
 class Transport(OnACable):
-    """The hosts' own addresses: the stack cuts what is longer than the device takes before ipsecd sees it."""
+    """The hosts' own addresses: the stack fragments what exceeds the device's MTU before ipsecd sees it."""
     options = ("--mark", "80")
 
     def setUp(self):
@@ -262,7 +263,7 @@ class Transport(OnACable):
                         self.assertEqual(self.a.status()["out"]["dropped"].get("fragment", 0), 0)
 
     def test_over_a_narrow_link(self):
-        """As narrow as IPv6 allows: smaller datagrams than that leave in fragments, and nothing is lost."""
+        """The smallest MTU that IPv6 allows: datagrams above a lower limit leave in fragments, and nothing is lost."""
         self.alone()
         self.narrow(1280)
         for ends, rest, kind in ((("192.0.2.1", "192.0.2.2"), GCM_REST, "esp"), (V6_ENDS, CBC_REST, "esp"),
@@ -283,8 +284,8 @@ class Transport(OnACable):
         self.assertTrue(all_arrive(self.a, self.b, address, [size], DONT))
         return max(map(len, self.cable.packets()))
 
-    def test_after_a_router_said_1280(self):
-        """IPv6: the host then cuts for 1280 bytes, and what is protected is longer than its pieces."""
+    def test_after_a_router_reported_1280(self):
+        """IPv6: the host then fragments for 1280 bytes, and the protected fragments are longer."""
         spi = 0x1000
         for rest, kind, protocol in ((CBC_REST, "esp", ESP), (AH_REST, "ah", AH)):
             with self.subTest(kind=kind):
@@ -317,8 +318,8 @@ class TransportThreads(Transport):
 
 
 class Padding(Case):
-    def test_behind_a_datagram_in_transport_mode_behind_a_nat(self):
-        """RFC 4303 section 2.7: the checksum is made anew without what the peer added against traffic analysis."""
+    def test_padding_after_a_datagram_in_transport_mode_behind_a_nat(self):
+        """RFC 4303 section 2.7: the checksum is recomputed without the padding that the peer added against traffic analysis."""
         spi, key = 0x1001, bytes(range(32))
         self.a.load(f"add esp spi {spi} src 192.0.2.2 dst 192.0.2.1 encralg null authalg sha256 authkey {key.hex()}"
                     + IN_UDP + "\n")
@@ -342,10 +343,10 @@ def summed(message):
 
 
 class ForgedReports(Case):
-    """Anybody sends "fragmentation needed" for what a sends to b."""
+    """An attacker sends "fragmentation needed" for packets from a to b."""
 
     def forge(self, spi, mtu):
-        """Returns when a's kernel has heard it."""
+        """Returns when a's kernel has received it."""
         header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 1, 0x4000, 64, ESP, 0, socket.inet_aton("192.0.2.1"),
                              socket.inet_aton("192.0.2.2"))
         before = self.heard()
@@ -355,29 +356,29 @@ class ForgedReports(Case):
         wait_for("the report", lambda: self.heard() > before)
 
     def heard(self):
-        """What a's kernel counts of ICMP errors that say "unreachable"."""
+        """The kernel's counter in a of ICMP errors of the type "unreachable"."""
         names, numbers = (line.split() for line in self.a.inside(lambda: pathlib.Path("/proc/thread-self/net/snmp")
                           .read_text()).splitlines() if line.startswith("Icmp:"))
         return int(numbers[names.index("InDestUnreachs")])
 
     def lengths(self, discover):
-        """Of the packets with ESP that a datagram of 1300 bytes takes."""
+        """The number of ESP packets for a datagram of 1300 bytes."""
         self.cable.packets()
         self.assertTrue(all_arrive(self.a, self.b, "10.2.0.1", [1300], discover))
         return [len(p) for p in self.cable.packets() if p[9] == ESP]
 
-    def test_of_an_sa_that_is_not_there(self):
+    def test_a_report_about_an_unknown_sa(self):
         self.pair.load(both_ways(0x1000, GCM_REST))
         whole = self.lengths(DONT)
         self.forge(0x9999, 552)
         self.assertEqual(self.lengths(DONT), whole)
         self.assertEqual(len(whole), 1)
 
-    def test_of_the_right_sa_there_is_a_floor(self):
+    def test_a_report_about_the_right_sa_has_a_minimum(self):
         self.pair.load(both_ways(0x1000, GCM_REST))
         self.forge(0x1000, 68)
         wait_for("its effect", lambda: len(self.lengths(DONT)) > 1)
-        # ESP of 1328 octets: 8 and 8 before, padding and length and next header up to 1332, 16 behind; cut for 552.
+        # ESP of 1328 octets: 8 and 8 before, padding and length and next header up to 1332, 16 behind; fragmented for 552.
         self.assertEqual(self.lengths(DONT), [548, 548, 20 + 1364 - 2 * 528])
         echo(self.a, self.b, "10.2.0.1")
 
@@ -385,8 +386,8 @@ class ForgedReports(Case):
 class NoReports(ForgedReports):
     options = ("--no-path-reports",)
 
-    def test_of_the_right_sa_there_is_a_floor(self):
-        """They are ignored altogether."""
+    def test_a_report_about_the_right_sa_has_a_minimum(self):
+        """They are ignored completely."""
         self.pair.load(both_ways(0x1000, GCM_REST))
         whole = self.lengths(DO)
         self.forge(0x1000, 68)

@@ -1,4 +1,4 @@
-"""What systemd does for a service: hears notifications, holds its socket and descriptors, and starts it with both."""
+"""What systemd does for a service: receives notifications, holds its socket and descriptors, and starts it with both."""
 import fcntl
 import os
 import pathlib
@@ -6,11 +6,11 @@ import socket
 import subprocess
 
 BIN = pathlib.Path(os.environ["IPSECKEY_BIN"])
-DEADLINE = 120  # Seconds that anything may take.
+DEADLINE = 120  # The most seconds that anything may take.
 
 
 class Manager:
-    """Of one ipsecd, whose socket is `sadb.sock` in the folder."""
+    """The manager of one ipsecd, whose socket is `sadb.sock` in the folder."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
@@ -20,7 +20,7 @@ class Manager:
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listening.bind(str(folder / "sadb.sock"))
         self.listening.listen(16)
-        self.store = []  # (name, descriptor), in the order in which they came.
+        self.store = []  # (name, descriptor), in the order of their arrival.
         self.heard = []
 
     def close(self):
@@ -35,7 +35,7 @@ class Manager:
         environment = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "LISTEN_FDS": str(len(handed)), "LISTEN_FDNAMES": names}
         if watchdog:
             environment["WATCHDOG_USEC"] = str(watchdog)
-        # Descriptors from 3 on, one after the other, by way of numbers that none of them has.
+        # Descriptors from 3 on, one after another, moved by way of numbers that none of them has.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for _, fd in handed]
         moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(high))
         words = ["bash", "-c", f'LISTEN_PID=$$ exec "$@" {moves}', "start", *inside, BIN / "ipsecd", *options]
@@ -46,7 +46,7 @@ class Manager:
         return process
 
     def take(self) -> list:
-        """The lines of the next notification, which is obeyed."""
+        """The lines of the next notification, which is carried out."""
         message, fds, _, _ = socket.recv_fds(self.notify, 4096, 8)
         lines = message.decode().splitlines()
         self.heard.append(lines)
@@ -62,6 +62,6 @@ class Manager:
         return lines
 
     def wait_for(self, text: str):
-        """Takes notifications until one has a line that begins so."""
+        """Reads notifications until one has a line that begins so."""
         while not any(line.startswith(text) for line in self.take()):
             pass

@@ -4,7 +4,7 @@ them, which a service manager restarts.
     a  up1 --- 192.0.2.0/24, 192.168.1.0/24, 2001:db8:1::/64 --- p1  r  p3 --- 198.51.100.0/24, 2001:db8:2::/64 --- up3 b
        up2 --- 203.0.113.0/24, 2001:db8:3::/64 ----------------- p2
 
-a ends in 1, b in 2, r in 254 and fe. What a sends as ESP in UDP from 192.168.1.1 comes to b from 198.51.100.254."""
+a ends in 1, b in 2, r in 254 and fe. ESP in UDP from a's 192.168.1.1 arrives at b from 198.51.100.254."""
 import json
 import os
 import pathlib
@@ -19,7 +19,7 @@ from hosts import BIN, DEADLINE, Host, ip
 from manager import Manager
 
 MARK = "0x50"
-WIDE = 1500  # MTU of a link that is as long as ipsecd takes it to be.
+WIDE = 1500  # The MTU of a link as long as ipsecd assumes.
 NAT_PORT = 4500
 KEY = "".join(f"{n:02x}" for n in range(64))
 FOLLOWS = "--nat-follow" in subprocess.run([BIN / "ipsecd", "--help"], capture_output=True, text=True, check=True).stdout
@@ -38,7 +38,7 @@ class Kind:
         self.algorithms, self.key_octets, self.udp = algorithms, key_octets, udp
 
     def line(self, host, way, generation, nat_port):
-        """The SA of a way ("ab" or "ba") as a host has it."""
+        """The SA of a direction ("ab" or "ba") as a host has it."""
         at_a, at_b = self.ends[host == "b"]
         src, dst = (at_a, at_b) if way == "ab" else (at_b, at_a)
         spi = 0x1000 * (self.number + 1) + 2 * generation + (way == "ba")
@@ -68,7 +68,7 @@ KINDS = (
 
 
 def flush_connections():
-    """The NAT of this thread's namespace forgets what it has translated so far (IPCTNL_MSG_CT_DELETE of all)."""
+    """The NAT of this thread's namespace forgets all translations (IPCTNL_MSG_CT_DELETE of all)."""
     netfilter, delete, request_ack = 12, 1 << 8 | 2, 5
     message = struct.pack("=LHHLLBBH", 20, delete, request_ack, 1, 0, 0, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netfilter) as s:
@@ -102,7 +102,7 @@ class KeptHost(Host):
                 self.ready.set()
 
     def begin(self):
-        """Another one, without waiting for it."""
+        """Starts another one, without waiting for it."""
         self.ready.clear()
         with open(self.log, "a") as log:
             self.daemon = self.manager.start("--keep", "--tun", "ipsec0", "--mark", MARK, *self.options, stderr=log,
@@ -157,18 +157,18 @@ class Network:
                 host.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
             host.ip("link", "set", device, "up")
         r.inside(lambda: self.calm(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1))
-        for host in (a, b):  # The device of ipsecd says nothing by itself.
+        for host in (a, b):  # ipsecd's device sends nothing of its own.
             host.inside(lambda: self.calm(ipv6__conf__default__router_solicitations=0, ipv6__conf__default__addr_gen_mode=1))
         for port in ("p1", "p2", "p3"):
             self.slow(port, "10gbit")
-        # One processor for what arrives by a link: else the kernel itself would change the order of packets.
+        # One processor for a link's inbound packets: otherwise the kernel itself would change their order.
         for host, device in ((a, "up1"), (a, "up2"), (b, "up3"), (r, "p1"), (r, "p2"), (r, "p3")):
             subprocess.run(["ip", "netns", "exec", host.netns, "tee", f"/sys/class/net/{device}/queues/rx-0/rps_cpus"],
                            input="1", check=True, capture_output=True, text=True, timeout=DEADLINE)
         b.ip("route", "add", "default", "via", "198.51.100.254")
         b.ip("-6", "route", "add", "default", "via", "2001:db8:2::fe")
         self.route_by(1)
-        # What the NAT does not know goes nowhere; else it would take the port for b's own use, and refuse it to a.
+        # Packets that the NAT does not know are dropped; otherwise it would reserve the port for b's use, and refuse it to a.
         self.filter("-A", "INPUT", "-s", "198.51.100.2", "-p", "udp", "-j", "DROP")
         self.translate()
         for host, nets in ((a, ("10.2.0.0/16", "10.12.0.0/16", "fd02::/32")), (b, ("10.1.0.0/16", "10.11.0.0/16", "fd01::/32"))):
@@ -176,14 +176,14 @@ class Network:
                 host.ip("route", "add", "unreachable", net, "metric", "2000")
         for host, peers in ((a, ("198.51.100.2", "2001:db8:2::2")), (b, ("192.0.2.1", "198.51.100.254", "2001:db8:1::1"))):
             for family in ("-4", "-6"):
-                # What has no device to go to goes nowhere, least of all in clear.
+                # Packets without a device are dropped, so that they never leave in clear.
                 host.ip(family, "rule", "add", "not", "fwmark", MARK, "table", "50")
             for peer in peers:
                 host.ip("route", "add", "unreachable", peer, "table", "50", "metric", "2000")
 
     @staticmethod
     def calm(**settings):
-        """What the kernel does by itself in this thread's namespace."""
+        """The kernel's own settings in this thread's namespace."""
         for name, value in settings.items():
             pathlib.Path("/proc/sys/net", name.replace("__", "/")).write_text(str(value))
 
@@ -193,7 +193,7 @@ class Network:
         return done.stdout
 
     def translate(self):
-        """What goes in UDP from 192.168.1.1 gets the address that r has towards b, and its present port."""
+        """UDP from 192.168.1.1 gets the address that r has towards b, and its current port."""
         there = "SNAT" in self.filter("-t", "nat", "-L", "POSTROUTING", "-n")
         # One step: without a rule there would be no NAT for a moment.
         self.filter("-t", "nat", *(("-R", "POSTROUTING", "1") if there else ("-A", "POSTROUTING")), "-s", "192.168.1.1", "-p", "udp",
@@ -220,12 +220,13 @@ class Network:
         self.a.ip("route", "replace", "2001:db8:2::/64", "via", f"{net[1]}::fe", "dev", device, "src", "2001:db8:1::1")
 
     def slow(self, port, rate):
-        """A link of the router takes so much; what is too much waits."""
+        """The rate of a link of the router; packets beyond it wait."""
         subprocess.run(["tc", "-n", self.r.netns, "qdisc", "replace", "dev", port, "root", "tbf", "rate", rate, "burst",
                         "128kb", "limit", "16mb"], check=True, timeout=DEADLINE)
 
     def tell_path(self, towards):
-        """What goes on by the router's link towards a host has the MTU that is set for that path, or the link's, if less."""
+        """Packets that leave by the router's link towards a host have the MTU that is set for that path, or the link's, if
+        smaller."""
         port, nets = (("p3", ("198.51.100.0/24", "2001:db8:2::/64")) if towards == "b" else
                       ("p1", ("192.0.2.0/24", "192.168.1.0/24", "2001:db8:1::/64")))
         size = str(min(self.narrow.get(towards, WIDE), self.narrow.get(port, WIDE)))
@@ -234,7 +235,7 @@ class Network:
             self.r.ip("route", "replace", net, "dev", port, "proto", "kernel", *words)
 
     def give_addresses(self, host):
-        """To its device, and the routes into it."""
+        """Adds addresses to its device, and the routes into it."""
         here, there = (1, 2) if host is self.a else (2, 1)
         for tens in ("", "1"):
             host.ip("addr", "add", f"10.{tens}{here}.0.1/32", "dev", "ipsec0")
@@ -246,8 +247,8 @@ class Network:
             host.ip("route", "replace", peer, "dev", "ipsec0", "table", "50", "src", own)
 
     def lines(self, host, newer=(), outbound=True, older=()):
-        """The SAs of a host. Those of the kinds `newer` have the next generation too, inbound or both; of the kinds `older`
-        the last inbound one is there as well."""
+        """The SAs of a host. Those of the kinds `newer` also have the next generation, inbound or both; of the kinds `older`
+        the last inbound one exists as well."""
         name, text = host.own_name, ""
         into = {"a": "ba", "b": "ab"}[name]
         for kind in KINDS:
@@ -270,7 +271,7 @@ class Network:
             self.apply(host)
 
     def clear_packets(self):
-        """Packets of the streams that have come to the router without protection: how many, by the router's rules for them."""
+        """The number of the streams' packets that arrived at the router without protection, from the router's rules for them."""
         found = []
         for family in ("", "6"):
             rows = self.filter("-t", "mangle", "-L", "PREROUTING", "-v", "-n", "-x", family=family).splitlines()[2:]

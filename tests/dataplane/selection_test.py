@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Which packets an SA takes between two hosts that are network namespaces, and what becomes of the others."""
+"""Which packets an SA covers between two hosts that are network namespaces, and what happens to the others."""
 import os
 import socket
 import struct
@@ -22,7 +22,7 @@ def checksum(data):
 
 
 class Loops(base.Case):
-    """A route leads what ipsecd sends back into its device."""
+    """A route returns ipsecd's own packets to its device."""
 
     def setUp(self):
         super().setUp()
@@ -50,7 +50,7 @@ class Loops(base.Case):
                 self.a.ipseckey("flush")
 
     def test_fragments(self):
-        """A router has said that the path takes 1300 bytes."""
+        """A router has reported a path MTU of 1300."""
         self.a.load(both_ways(0x1000, GCM_REST, ALL))
         quote = struct.pack("!BBHHHBBH4s4sLL", 0x45, 0, 1400, 0, 0x4000, 64, ESP, 0, socket.inet_aton("192.0.2.1"),
                             socket.inet_aton("192.0.2.2"), 0x1000, 1)
@@ -60,12 +60,12 @@ class Loops(base.Case):
         with self.b.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as router:
             router.sendto(report, ("192.0.2.1", 0))
 
-        given, left = 0, 0  # Datagrams, and those of which the end is on the cable.
+        given, left = 0, 0  # Datagrams, and those whose end is on the cable.
 
         def pieces():
             nonlocal left
             esp = [p for p in self.cable.packets() if p[9] == ESP]
-            left += sum(not p[6] & 0x20 for p in esp)  # More fragments follow those with the bit.
+            left += sum(not p[6] & 0x20 for p in esp)  # Fragments with the bit are followed by more.
             return esp
 
         def cut():
@@ -101,16 +101,16 @@ def icmp(src, dst, kind, code, body):
 
 
 class IcmpErrors(base.Case):
-    """A router that no SA covers answers what has come through the tunnel."""
+    """A router that no SA covers answers a packet from the tunnel."""
     NETS = ((socket.AF_INET, "10.2.0.9", "198.51.100.9", (3, 3), ("10.1.0.1", "10.2.0.9"), ()),
             (socket.AF_INET6, "fd02::9", "2001:db8:9::9", (1, 4), ("fd01::1", "fd02::9"), base.V6_INNER))
 
     def setUp(self):
         super().setUp()
-        self.a.ip("route", "add", "198.51.100.0/24", "dev", "ipsec0")  # Linux drops what comes from where no way leads.
+        self.a.ip("route", "add", "198.51.100.0/24", "dev", "ipsec0")  # Linux drops packets from addresses without a route.
 
     def answered(self, family, to, router, kind, ends, inner):
-        """Sends a datagram from a, and from b the router's error about it. Gives a's socket."""
+        """Sends a datagram from a, and from b the router's error about it. Returns a's socket."""
         self.pair.load("flush esp\n" + both_ways(0x1000, GCM_REST, *((inner,) if inner else ())))
         s = self.a.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(s.close)
@@ -126,7 +126,7 @@ class IcmpErrors(base.Case):
             raw.sendto(icmp(router, ends[0], *kind, quote + datagram), (ends[0], 0))
         return s
 
-    def test_it_reaches_who_sent_the_packet(self):
+    def test_it_reaches_the_sender_of_the_packet(self):
         for net in self.NETS:
             with self.subTest(to=net[1]):
                 self.assertRaises(ConnectionRefusedError, self.answered(*net).recv, 1)
@@ -136,7 +136,7 @@ class IcmpErrors(base.Case):
 class IcmpErrorsByTheirOwnHeader(IcmpErrors):
     options = ("--icmp-errors", "own")
 
-    def test_it_reaches_who_sent_the_packet(self):
+    def test_it_reaches_the_sender_of_the_packet(self):
         for net in self.NETS:
             with self.subTest(to=net[1]):
                 before = self.b.status()["out"]["dropped"].get("no_sa", 0)
@@ -196,7 +196,7 @@ class SameOuterSource(OuterSource):
 
 
 class SegmentSize(base.Case):
-    """The links of both hosts take long packets, as those of hosts behind a gateway; ipsecd's do not."""
+    """The links of both hosts have large MTUs, like those of hosts behind a gateway; ipsecd's do not."""
     options = ("--mss-clamp",)
     NETS = (("10.2.0.1", both_ways(0x1000, GCM_REST), 1380 - 40), ("fd02::1", both_ways(
         0x1000, GCM_REST, base.V6_INNER), 1380 - 60))
@@ -212,7 +212,7 @@ class SegmentSize(base.Case):
             with server:
                 return [s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) for s in (client, server)]
 
-    def test_a_connection_hears_what_fits(self):
+    def test_a_connection_learns_what_fits(self):
         timestamps = 12
         for host in (self.a, self.b):
             host.ip("link", "set", "ipsec0", "mtu", "9000")

@@ -18,18 +18,18 @@ from hosts import BIN, wait_for
 from routed import KINDS, WIDE
 from traffic import UNDER_WAY, Connection, Flow, Traffic
 
-SANITIZED = b"__asan_init" in (BIN / "ipsecd").read_bytes()  # Then what is freed is kept for a while, 256 MB of it.
-GROWN = 1 << 18 if SANITIZED else 1 << 12  # KB of memory that an ipsecd may have more in the end than after the first events.
+SANITIZED = b"__asan_init" in (BIN / "ipsecd").read_bytes()  # Freed memory, of which 256 MB are kept for a while.
+GROWN = 1 << 18 if SANITIZED else 1 << 12  # KB by which an ipsecd's memory may grow between the first events and the end.
 WARM_UP = 4  # Events.
-MOST = 2 * UNDER_WAY  # Datagrams that a flow loses until ipsecd knows what fits a link, and then its host.
-IDLE = 1.0  # Seconds without traffic, in which an ipsecd uses the processor for a tenth of it at most.
-# What a kernel counts that a row of EVENTS must allow. The rest of what it counts is shown with a failure.
+MOST = 2 * UNDER_WAY  # Datagrams that a flow loses until ipsecd, and then its host, knows what fits a link.
+IDLE = 1.0  # Seconds without traffic, in which an ipsecd may use at most a tenth of the processor.
+# Kernel counters that a row of EVENTS must allow. Other counters are shown with a failure.
 JUDGED = {"r": ("ip.FragFails", "ip6.Ip6InTooBigErrors", "ip6.Ip6FragFails", "ip.InDiscards", "ip.OutDiscards"),
           "a": ("udp.RcvbufErrors", "ip6.Udp6RcvbufErrors"), "b": ("udp.RcvbufErrors", "ip6.Udp6RcvbufErrors")}
 
 
 def kernel_counts():
-    """What the kernel of this thread's namespace counts of packets that it did not carry: (layer, name)."""
+    """The counters of this thread's namespace for packets that the kernel did not carry: (layer, name)."""
     counts = {}
     v4 = [line.split() for line in pathlib.Path("/proc/thread-self/net/snmp").read_text().splitlines()]
     for heads, values in zip(v4[::2], v4[1::2]):
@@ -41,7 +41,7 @@ def kernel_counts():
 
 
 class Counters:
-    """What both ipsecd, their kernels and the router's kernel have dropped, by cause, from the beginning; whatever restarts."""
+    """What both ipsecd, their kernels and the router's kernel have dropped, by cause, from the beginning, across restarts."""
 
     def __init__(self, net):
         self.net, self.earlier, self.base = net, {}, {}
@@ -76,8 +76,8 @@ class Counters:
 
 
 class Losses:
-    """What a flow has lost since the last look: the numbers, and whether each had been overtaken before the event, was sent
-    before the event was complete, or later."""
+    """A flow's losses since the last call: the numbers, and whether each had been overtaken before the event, was sent before
+    the event was complete, or later."""
 
     def __init__(self, flow, overtaken, complete, healed):
         self.flow, self.all = flow, sorted(number for number in flow.missing if number < healed)
@@ -91,9 +91,9 @@ class Losses:
 
 
 def judge(expected, losses, moved, disordered, spare=0):
-    """Sentences about what should not be: of the losses of each flow, of the counters that have moved (name: by how much; and
-    `spare` packets that were counted just before), and of the numbers that came after higher ones (flow: numbers). And how
-    many of the counted packets explain no loss yet."""
+    """Sentences about what is wrong: losses of each flow, counters that have moved (name: by how much; and `spare` packets that
+    were counted just before), and numbers that arrived after higher ones (flow: numbers). And how many of the counted packets
+    explain no loss yet."""
     known = {cause: n for cause, n in moved.items() if cause in expected.causes}
     faults = [f"{cause} has counted {moved[cause]}, and this event is no reason for it" for cause in sorted(set(moved) - set(known))]
     unexplained = {one.flow.name: numbers for one in losses if (numbers := one.unexpected(expected))}
@@ -114,7 +114,7 @@ class Sample:
         self.memory = int(lines["VmRSS"].split()[0])
         self.counts = {"threads": int(lines["Threads"]), "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
                        "SAs": host.status()["sas"], "kept": sorted(name for name, _ in host.manager.store)}
-        # What the service manager keeps of it: memory that grows would be seen here.
+        # Memory that the service manager keeps: growth would show here.
         self.kept = sum(os.fstat(fd).st_blocks // 2 for _, fd in host.manager.store)
 
     def faults(self, name, later):
@@ -126,7 +126,7 @@ class Sample:
 
 
 def ticks(pid):
-    """Of processor time that a process has used."""
+    """The processor time that a process has used."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
 
@@ -149,10 +149,10 @@ class Net(routed.Network):
         for kind in KINDS:
             at_a, at_b = ((inner[kind.number],) * 2 if kind.inner else kind.ends)
             for way in ("ab", "ba"):
-                # The host's addresses as it has them, and as the other one knows them.
+                # The host's addresses from its own point of view, and from the other one's.
                 giver, taker = (self.a, self.b) if way == "ab" else (self.b, self.a)
                 own, to, at = (at_a[0], at_a[1], at_b[1]) if way == "ab" else (at_b[1], at_b[0], at_a[0])
-                # Packets of several threads keep no order if some are in pieces and some are not.
+                # Packets of several threads are not ordered if some are in fragments and some are not.
                 largest = 3000 if way == "ab" else 1200
                 sizes = self.sizes(len(flows), largest)
                 flow = Flow(f"{kind.name} {way[0]} to {way[1]}", giver, own, to, taker, at, 7000 + len(flows), sizes)
@@ -177,7 +177,7 @@ class Soak:
         self.first, self.counted, self.noted, self.spare = {}, {}, {}, 0
 
     def run(self, more, names):
-        """Every kind of event in turn, in an order that is new each time."""
+        """Every kind of event once per round, each time in another order."""
         rows, turn = [event for event in EVENTS if event.name in names], []
         self.judged(lambda: iter([Expected()]), "the beginning")
         while more(self.done) and not self.faults:
@@ -191,16 +191,16 @@ class Soak:
                 self.first = {name: Sample(self.net.host(name)) for name in ("a", "b")}
 
     def judged(self, act, what):
-        """Does it, a part at a time, and holds against what it expects what has become of the traffic since the last time."""
+        """Carries it out, a part at a time, and compares what happened to the traffic since the last time with what it expects."""
         self.doing = what
         with self.traffic.changed:
-            # What is missing although a later one has come was lost before.
+            # If a later one has arrived, a missing one was lost before.
             overtaken = {flow: {number for number in flow.missing if number < flow.highest} for flow in self.traffic.flows}
         for expected in act():
             with self.traffic.changed:
                 complete = {flow: flow.sent for flow in self.traffic.flows} | self.net.complete_at
             self.net.complete_at = {}
-            if min(self.net.narrow.values(), default=WIDE) < WIDE:  # What is learned of a path is forgotten, and learned again.
+            if min(self.net.narrow.values(), default=WIDE) < WIDE:  # What is known about a path is forgotten, and learnt again.
                 expected.causes += TOLD
             losses_of = lambda: [Losses(flow, overtaken[flow], complete[flow], flow.healed if flow.healed is not None else flow.sent)
                                  for flow in self.traffic.flows]
@@ -229,7 +229,7 @@ class Soak:
                   f"{', counted ' + str(moved) if moved else ''}", flush=True)
 
     def strange(self):
-        """What must never be."""
+        """What must never happen."""
         everything = (*self.traffic.flows, *self.traffic.connections)
         with self.traffic.changed:
             faults = [f"{flow.name} got twice, or late: {flow.doubled}" for flow in self.traffic.flows if flow.doubled]
@@ -239,7 +239,7 @@ class Soak:
         return faults
 
     def grown(self):
-        """What is more than it was, and what is not idle without traffic."""
+        """What has grown, and what is not idle without traffic."""
         self.traffic.stop()
         faults = []
         for name, first in self.first.items():
@@ -257,7 +257,7 @@ class Soak:
 
     @staticmethod
     def still(host):
-        """Whether no packet comes any more."""
+        """Whether no more packets arrive."""
         count = lambda: [host.status()[way]["packets"] for way in ("in", "out")]
         before = count()
         select.select([], [], [], IDLE / 4)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every event of the soak once, by a seed that stays the same; and that the soak notices what it is there to notice."""
+"""Every event of the soak once, with a fixed seed; and a check that the soak notices what it must notice."""
 import contextlib
 import io
 import os
@@ -17,8 +17,8 @@ class FlowLike:
 
 
 class Judge(unittest.TestCase):
-    """One flow whose numbers 3, 12 and 25 are lost: before the event, which is complete at 20, meanwhile, and after it. The flow
-    is healed at 30; 31 is under way."""
+    """One flow whose numbers 3, 12 and 25 are lost: before the event, which is complete at 20, meanwhile, and after it. The
+    flow has recovered at 30; 31 is in transit."""
 
     def setUp(self):
         self.flow = FlowLike("one", (3, 12, 25, 31))
@@ -50,7 +50,7 @@ class Judge(unittest.TestCase):
             self.assertEqual(self.said(UNTIL_HEALED, spare=99)[0], [] if count == soak.MOST else [
                 f"one lost {list(range(count))}: more than was under way"])
 
-    def test_a_counter_that_has_no_reason(self):
+    def test_a_counter_without_a_reason(self):
         self.assertIn("b.in.corrupt has counted 9, and this event is no reason for it",
                       self.said(UNTIL_HEALED, ("b.in.unsent",), {"b.in.corrupt": 9}, spare=1)[0])
 
@@ -74,7 +74,7 @@ class Run(unittest.TestCase):
             self.assertRegex(text, rf"(?m), \d+: {event.name}( |;)", number)
 
     def test_it_notices_a_loss(self):
-        """The link goes down for a while, and nobody has said so."""
+        """The link is down for a while, and nothing announced it."""
         net = soak.Net(15)
         self.addCleanup(net.close)
         net.start()
@@ -93,7 +93,7 @@ class Run(unittest.TestCase):
             one.judged(act, "a link down")
         self.assertRegex("\n".join(one.faults), r"(?m)^lost: \{'tunnel a to b': \[[\d, ]+\],")
 
-    def test_it_notices_what_goes_in_clear(self):
+    def test_it_notices_packets_in_clear(self):
         net = soak.Net(15)
         self.addCleanup(net.close)
         net.start()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What ipsecd does when its device, its sockets and the links below them are not as they should be: the device goes away,
-a link is slower than what it gets, queues overflow, a port is in use. Two network namespaces, an ipsecd in each."""
+"""Faults of ipsecd's device, its sockets and the links below them: the device disappears, a link is too slow, queues overflow,
+a port is in use. Two network namespaces, an ipsecd in each."""
 import json
 import os
 import pathlib
@@ -18,13 +18,13 @@ from hosts import BIN, DEADLINE, datagrams, echo, ip, wait_for
 
 
 def ticks(pid):
-    """Of processor time that a process has used."""
+    """The processor time that a process has used."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
 
 
 class DeviceGone(Case):
-    """The device goes away: it is made again, and said."""
+    """The device disappears: it is created again, which is logged."""
     options = ("--workers", "2")
 
     def setUp(self):
@@ -35,8 +35,8 @@ class DeviceGone(Case):
     def is_back(self, times):
         wait_for("the device", lambda: self.a.status().get("device_made_again") == times)
         self.assertEqual(self.a.daemon.stderr.readline(),
-                         "ipsecd: the device ipsec0 was gone and has been created again: its addresses, its routes and what else "
-                         "was set on it are lost; set them again\n")
+                         "ipsecd: the device ipsec0 disappeared and was created again: its addresses, routes and other "
+                         "settings are lost; set them again\n")
         self.assertIn("mtu 1380", self.a.ip("link", "show", "ipsec0", "up"))
         before = ticks(self.a.daemon.pid)
         self.pair.give_addresses(self.a)
@@ -64,12 +64,12 @@ class DeviceGone(Case):
         self.a.ip("link", "del", "other")
         self.assertEqual(self.a.daemon.wait(60), 1)
         self.assertEqual(self.a.daemon.stderr.read(),
-                         "ipsecd: the device ipsec0 is gone and cannot be created again: cannot create the device ipsec0: Invalid "
+                         "ipsecd: the device ipsec0 disappeared and cannot be created again: cannot create the device ipsec0: Invalid "
                          "argument\n")
 
 
 class SlowLink(Case):
-    """The host's own link takes less than what it gets: it is waited for, and nothing that is protected is lost."""
+    """The host's own link is slower than the traffic: ipsecd waits for it, and no protected packet is lost."""
 
     def tc(self, rate, limit):
         self.a.inside(lambda: subprocess.run(
@@ -89,8 +89,8 @@ class SlowLink(Case):
                     host.ipseckey("flush")
 
     def test_more_than_any_buffer_holds(self):
-        """What waits for the link waits in the device's queue too; packets the other way do not wait. Whole datagrams and
-        such as leave in fragments."""
+        """Packets that wait for the link also wait in the device's queue; packets in the other direction do not wait. Whole
+        datagrams and those that leave in fragments."""
         self.tc("10mbit", "100m")
         for host in (self.a, self.b):
             host.ip("link", "set", "ipsec0", "mtu", "4100")
@@ -101,7 +101,7 @@ class SlowLink(Case):
                 self.pair.load(lines)
                 before = self.a.status()["out"]["packets"], self.b.status()["in"]["packets"]
                 with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
-                    giver.setsockopt(socket.IPPROTO_IP, ip_mtu_discover, 0)  # They may be cut.
+                    giver.setsockopt(socket.IPPROTO_IP, ip_mtu_discover, 0)  # They may be fragmented.
                     for _ in range(8_000_000 // size):
                         giver.sendto(bytes(size), ("10.2.0.1", 9))
                 wait_for("the link's queue", lambda: self.backlog() > 1_000_000)
@@ -115,7 +115,7 @@ class SlowLink(Case):
                     host.ipseckey("flush")
 
     def test_the_queue_of_the_link_is_full(self):
-        """No socket tells of that: it is tried again after a pause, and nothing is lost, nor is a processor busy with it."""
+        """No socket reports this: sending is retried after a pause, nothing is lost, and no processor is busy with it."""
         self.tc("10mbit", "60k")
         self.pair.load(both_ways(0x1000, GCM_REST))
         count = 2000
@@ -128,8 +128,8 @@ class SlowLink(Case):
         self.assertLess(share, 0.4)
         self.assertNotIn("unsent", self.a.status()["out"]["dropped"])
 
-    def test_a_link_that_stands_still(self):
-        """It is not waited for without end: what it does not take is dropped, and counted."""
+    def test_a_blocked_link(self):
+        """ipsecd does not wait without end: packets that the link does not accept are dropped, and counted."""
         self.tc("8kbit", "100m")
         self.pair.load(both_ways(0x1000, GCM_REST))
         with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
@@ -148,7 +148,7 @@ class SlowLink(Case):
 
 
 class Overruns(Case):
-    """What is lost in a queue before ipsecd reads it is counted too."""
+    """Losses in a queue before ipsecd reads it are counted, too."""
     options = ("--no-offload",)  # With it the kernel counts a piece of many datagrams as one.
 
     def give(self, count):
@@ -162,7 +162,7 @@ class Overruns(Case):
         wait_for("the end of its work", lambda: "\nState:\tT" in pathlib.Path(f"/proc/{host.daemon.pid}/status").read_text())
 
     def overrun(self, host, way, before):
-        """How many more were dropped so, once there are any."""
+        """The number of further such drops, once there are any."""
         def count():
             return host.status()[way]["dropped"].get("overrun", 0) - before
         wait_for("overruns", lambda: count() > 0)
@@ -170,13 +170,13 @@ class Overruns(Case):
 
     def test_the_queue_of_the_device(self):
         self.pair.load(both_ways(0x1000, GCM_REST))
-        for times in (1, 2):  # The second device is another one, and its count starts anew.
+        for times in (1, 2):  # The second device is another one, and its count starts from zero.
             before = self.a.status()["out"]
             self.stopped(self.a)
             self.give(7000)
             self.a.daemon.send_signal(signal.SIGCONT)
             lost = self.overrun(self.a, "out", before["dropped"].get("overrun", 0))
-            self.assertIn(lost, range(2000, 2010))  # The host looks for IPv6 routers too, now and then.
+            self.assertIn(lost, range(2000, 2010))  # Now and then the host also looks for IPv6 routers.
             wait_for("the others", lambda: self.a.status()["out"]["packets"] - before["packets"] + lost >= 7000)
             if times == 1:
                 self.a.ip("link", "del", "ipsec0")
@@ -189,10 +189,10 @@ class Overruns(Case):
                       both_ways(0x1000, GCM_REST + IN_UDP)):
             with self.subTest(lines=lines):
                 self.pair.load(lines)
-                echo(self.a, self.b, "10.2.0.1", 1000)  # The hosts have found one another on the cable.
+                echo(self.a, self.b, "10.2.0.1", 1000)  # The hosts have resolved one another on the cable.
                 out, into = self.a.status()["out"]["packets"], self.b.status()["in"]
                 self.stopped(self.b)
-                for sent in range(400, 12001, 400):  # No more at a time than the cable takes, which has a queue, too.
+                for sent in range(400, 12001, 400):  # No more at a time than fits in the cable's queue.
                     self.give(400)
                     wait_for("the packets", lambda: self.a.status()["out"]["packets"] - out == sent)
                 self.b.daemon.send_signal(signal.SIGCONT)
@@ -204,7 +204,7 @@ class Overruns(Case):
 
 
 class BusyPort(Case):
-    """Another program has the UDP port of an SA: its ESP is taken beside it, and the port when it is free."""
+    """Another program has the UDP port of an SA: ipsecd receives its ESP alongside it, and takes the port when it is free."""
     options = ("--workers", "2")
 
     def hold(self, host):
@@ -219,8 +219,8 @@ class BusyPort(Case):
         return sockets
 
     def carries(self):
-        """TCP, whose long packets cross this cable as pieces of many datagrams, and single datagrams. At a handover a packet may
-        come both ways: the second is `replayed`, or `late` where the window has gone on meanwhile."""
+        """TCP, whose long packets cross this cable as blocks of many datagrams, and single datagrams. At a handover a packet
+        may arrive both ways: the second is `replayed`, or `late` if the window has advanced meanwhile."""
         for address in ("10.2.0.1", "fd02::1"):
             echo(self.a, self.b, address, 3_000_000)
             self.assertEqual(datagrams(self.b, self.a, address.replace("2", "1"), [1, 100, 1300]), [1, 100, 1300])
@@ -228,33 +228,33 @@ class BusyPort(Case):
             self.assertLessEqual(set(host.status()["in"]["dropped"]), {"replayed", "late"})
         self.assertEqual(self.cable.protocols(), {17})
 
-    def test_it_is_taken_when_it_is_free(self):
+    def test_it_is_used_when_it_becomes_free(self):
         holders = [*self.hold(self.a), *self.hold(self.b)]
         rest = GCM_REST + IN_UDP + " replay 64"
         self.pair.load(both_ways(0x1000, rest) + both_ways(0x2000, rest, V6_INNER, V6_ENDS))
         for host in (self.a, self.b):
             self.assertEqual(host.daemon.stderr.readline(),
-                             "ipsecd: cannot listen on UDP port 4500: Address already in use: what comes for SAs is taken beside "
-                             "the program that has the port, one packet at a time, until the port is free\n")
+                             "ipsecd: cannot listen on UDP port 4500: Address already in use: packets for SAs are received "
+                             "alongside the program that has the port, one at a time, until the port is free\n")
             self.assertEqual(host.status()["busy_udp_ports"], [{"port": 4500}])
         self.carries()
-        holders.pop().close()  # Of one family: not all is free yet.
+        holders.pop().close()  # For one family: not all ports are free yet.
         self.carries()
         self.assertEqual(self.b.status()["busy_udp_ports"], [{"port": 4500}])
         for holder in holders:
             holder.close()
         for host in (self.a, self.b):
-            self.assertEqual(host.daemon.stderr.readline(), "ipsecd: UDP port 4500 is free: it is ipsecd's now\n")
+            self.assertEqual(host.daemon.stderr.readline(), "ipsecd: UDP port 4500 is free now; ipsecd uses it\n")
             self.assertNotIn("busy_udp_ports", host.status())
             with self.assertRaises(OSError):
                 self.hold(host)
         self.carries()
         for host in (self.a, self.b):
             host.ipseckey("flush")
-        self.hold(self.a)  # Without an SA it is nobody's.
+        self.hold(self.a)  # Without an SA it is for neither program.
 
-    def test_the_holder_gets_what_is_its_own(self):
-        """What has the non-ESP marker, and nothing of it reaches an SA."""
+    def test_the_holder_gets_its_own_packets(self):
+        """Packets with the non-ESP marker; none of them reaches an SA."""
         holder = self.hold(self.b)[0]
         self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP))
         before = self.b.status()["in"]
@@ -266,8 +266,8 @@ class BusyPort(Case):
 
 
 class Nat:
-    """In front of host a, whose namespace it shares: what comes to 192.0.2.3, port 4600, leaves for b from an address and a
-    port that may change, and back."""
+    """In front of host a, whose namespace it shares: packets to 192.0.2.3, port 4600, leave for b from an address and a port
+    that may change, and back."""
 
     def __init__(self, host):
         self.host, self.ended = host, threading.Event()
@@ -286,13 +286,13 @@ class Nat:
         return s
 
     def show(self, *place):
-        """Another place from now on. What is sent to the old one is lost."""
+        """Another place from now on. Packets to the old one are lost."""
         old, self.outside = self.outside, self.socket_at(*place)
         if old:
             old.close()
 
     def replay(self, *place):
-        """A copy of what left last, from there."""
+        """A copy of the last packet that left, from there."""
         with self.socket_at(*place) as s:
             s.sendto(self.last, ("192.0.2.2", 4500))
 
@@ -317,7 +317,7 @@ class Nat:
 
 
 class NatFollow(Case):
-    """The NAT in front of the peer shows another port, another address: a listener is told, and what is sent follows."""
+    """The NAT in front of the peer changes its port or address: a listener is notified, and packets follow."""
     options = ("--nat-follow",)
     follows = True
     words = ""
@@ -340,7 +340,7 @@ class NatFollow(Case):
         self.addCleanup(self.monitor.kill)
         wait_for("the monitor", lambda: self.b.status()["clients"] == 1)
 
-    def test_it_shows_another_place(self):
+    def test_it_uses_another_address_or_port(self):
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 3), [100] * 3)
         self.assertEqual(datagrams(self.b, self.a, "10.1.0.1", [100] * 3), [100] * 3)
         for place in (("192.0.2.4", 41000), ("192.0.2.5", 42000)):
@@ -364,10 +364,10 @@ class NatToldOnly(NatFollow):
 
 
 class NatKeepalives(NatFollow):
-    """What shows the NAT that the mapping is used goes to the place that was learnt."""
+    """Keepalives for the NAT go to the place that was learnt."""
     words = " keepalive 1"
 
-    def test_it_shows_another_place(self):
+    def test_it_uses_another_address_or_port(self):
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [100])
         self.nat.show("192.0.2.5", 42000)
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100]), [100])

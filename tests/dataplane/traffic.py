@@ -1,4 +1,4 @@
-"""Steady traffic between two hosts, of which every loss, double and change of order is known: numbered datagrams and TCP."""
+"""Steady traffic between two hosts, of which every loss, duplicate and change of order is known: numbered datagrams and TCP."""
 import select
 import socket
 import threading
@@ -6,9 +6,9 @@ import time
 
 from hosts import DEADLINE, LOST, family_of
 
-TICK = 0.005  # Seconds at least from one step to the next.
-PATIENCE = 0.25  # Seconds after which a datagram gives its place to another one; it may still come.
-UNDER_WAY = 4  # Datagrams of a flow, and no more.
+TICK = 0.005  # The least seconds from one step to the next.
+PATIENCE = 0.25  # Seconds after which another datagram replaces a missing one; it may still arrive.
+UNDER_WAY = 4  # The most datagrams of a flow.
 TCP_UNDER_WAY = 1 << 16  # Bytes.
 PATTERN = bytes(range(251)) * (TCP_UNDER_WAY // 251 + 2)
 
@@ -18,7 +18,7 @@ def content(number, size):
 
 
 class Flow:
-    """Numbered datagrams from one host to another. `at` is the taker's address, `to` what the giver knows it by."""
+    """Numbered datagrams from one host to another. `at` is the receiver's address, `to` what the sender knows it by."""
 
     def __init__(self, name, giver, own, to, taker, at, port, sizes):
         self.name, self.sizes, self.to = name, sizes, (to, port)
@@ -43,7 +43,7 @@ class Flow:
         while len(self.flying) < UNDER_WAY:
             try:
                 self.giver.sendto(content(self.sent, next(self.sizes)), self.to)
-            except OSError:  # The host says at once that it does not go.
+            except OSError:  # The host reports at once that it cannot be sent.
                 return
             self.missing.add(self.sent)
             self.flying[self.sent] = now
@@ -74,7 +74,7 @@ class Flow:
             self.healed = number
 
     def set_mark(self):
-        """What is sent from now on shall tell when it arrives."""
+        """Datagrams sent from now on must be recorded when they arrive."""
         self.mark, self.healed = self.sent, None
 
     def close(self):
@@ -118,7 +118,7 @@ class Connection:
                 pass
 
     def set_mark(self):
-        """More than was under way shall come from now on."""
+        """More than was in transit must arrive from now on."""
         self.mark, self.healed = self.got + 2 * TCP_UNDER_WAY, None
 
     def close(self):
@@ -150,7 +150,7 @@ class Traffic:
                     self.steps += 1
                     self.changed.notify_all()
                 self.poll.poll(TICK * 1000)
-                with self.changed:  # At most so often, however fast answers come.
+                with self.changed:  # A limit on the rate, however fast answers arrive.
                     self.changed.wait_for(lambda: self.ended, max(0.0, began + TICK - time.monotonic()))
         except OSError as error:
             with self.changed:
@@ -158,7 +158,7 @@ class Traffic:
                 self.changed.notify_all()
 
     def wait(self, condition, seconds=DEADLINE):
-        """Whether it holds in time, while traffic goes on."""
+        """Whether it holds in time, while traffic continues."""
         with self.changed:
             held = self.changed.wait_for(lambda: self.error or condition(), seconds)
         if self.error:
@@ -170,8 +170,9 @@ class Traffic:
         self.wait(lambda: self.steps >= end)
 
     def flow_again(self, explained):
-        """Until something that was sent after this call has arrived in every flow, and TCP has moved too; then what is missing
-        has the time that late packets may have, unless that is explained. Gives the names of those that do not flow."""
+        """Waits until something that was sent after this call has arrived in every flow, and TCP has advanced, too; then
+        missing datagrams have the time that late packets may need, unless their loss is explained. Returns the names of those
+        that do not flow."""
         begin = self.steps
         with self.changed:
             for one in (*self.flows, *self.connections):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tools/distro with a debootstrap and an apt of the test's own: what it runs, what it says, and that nothing is left of it,
-whatever ends it. And the packages of each release."""
+"""tools/distro with a debootstrap and an apt of the test's own: what it runs, what it prints, and that it leaves nothing
+behind, however it ends. And the packages of each release."""
 import os
 import pathlib
 import shutil
@@ -13,7 +13,7 @@ import unittest
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE = 300
 INSIDE = "IPSECKEY_INSIDE_NAMESPACE"
-# Puts into the root what a command there needs; or waits, with something mounted in there.
+# Puts everything that a command needs into the root; or waits, with a file system mounted in it.
 DEBOOTSTRAP = """#!/bin/bash
 echo "$*" >>"$ASKED"
 for root; do case $root in /*) break ;; esac; done
@@ -36,7 +36,7 @@ done
 
 
 def packages(release: str, *sets: str) -> list:
-    """What tools/install-deps would have there. This test is in a mount namespace of its own."""
+    """What tools/install-deps would install. This test is in a mount namespace of its own."""
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(f"ID=debian\nVERSION_CODENAME={release}\n")
         file.flush()
@@ -49,7 +49,7 @@ def packages(release: str, *sets: str) -> list:
 
 
 class Packages(unittest.TestCase):
-    def test_each_release_has_what_differs_under_its_own_name(self):
+    def test_each_release_has_its_own_names_for_packages_that_differ(self):
         sets = ("build", "unit", "test", "guest", "demo", "bench", "package", "peer", "distro")
         bookworm, trixie = (set(packages(release, *sets)) for release in ("bookworm", "trixie"))
         self.assertEqual(bookworm - trixie, {"linux-image-6.12-cloud-amd64"})
@@ -80,7 +80,7 @@ class Distro(unittest.TestCase):
         git = ("git", "-c", "user.name=n", "-c", "user.email=n@example.com", "-C", self.checkout)
         for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "tools: a commit")):
             subprocess.run([*git, *words], check=True)
-        # As continuous integration has it: root runs what somebody else owns.
+        # As in continuous integration: root runs what another user owns.
         subprocess.run(["chown", "-R", "65534:65534", self.checkout], check=True)
 
     def program(self, name, text):

@@ -16,7 +16,7 @@ import time
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DEADLINE = 3600  # Seconds for one command, on a machine that is busy.
+DEADLINE = 3600  # Seconds for one command, on a busy machine.
 
 
 def documents() -> list:
@@ -24,13 +24,13 @@ def documents() -> list:
 
 
 class Row(NamedTuple):
-    """A printed command, or the prompt lines of one block that belong together, each on its line."""
+    """A printed command, or the prompt lines of one block that belong together, each on a line of its own."""
     printed: str
-    when: str = "quick"  # Or "all"; or "elsewhere": `why` says where it is run.
-    instead: str = ""  # What is run, if it is not what is printed...
+    when: str = "quick"  # Or "all"; or "elsewhere": `why` names the place where it is run.
+    instead: str = ""  # What is run, if it differs from what is printed...
     why: str = ""  # ...and why.
     before: str = ""  # What the document assumes, as shell commands...
-    package: str = ""  # ...and a package of Debian that most machines have.
+    package: str = ""  # ...and a Debian package that most machines have.
 
 
 KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/reference/dataplane.md |
@@ -38,11 +38,11 @@ KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/referenc
 # A network of its own, with the address of the first host.
 HOST = ("ip link set lo up; ip link add cable type veth peer name far; ip link set far up; "
         "ip address add 192.0.2.1/24 dev cable; ip link set cable up")
-# Where the documents assume that the program is installed.
+# The documents assume here that the program is installed.
 INSTALLED = "rm -rf /run/ipsecd; mkdir -p /run/ipsecd; PATH=$PWD/build/bin:$PATH"
 INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y", "--no-install-recommends", "install")
 UNITS = "no service manager runs in such a root, so nothing can be started; tests/boot boots one"
-# Waits as a person would: the status socket is the last thing that ipsecd opens.
+# Waits, like a person: the status socket is the last thing that ipsecd opens.
 AWAIT = "daemon=$!; until [ -S {}.status ]; do kill -0 $daemon; sleep 0.1; done"
 SERVING = f"{HOST}; {INSTALLED}\nipsecd --tun ipsec0 &\n{AWAIT.format('/run/ipsecd/pfkey.sock')}"
 
@@ -78,8 +78,8 @@ build/bin/ipseckey"""),
     Row("systemctl enable --now ipsecd.socket", instead="systemctl enable ipsecd.socket", why=UNITS),
     Row("systemctl enable --now ipsec-manual-key", instead="systemctl enable ipsec-manual-key", why=UNITS),
     Row("man ipseckey", package="man-db"),
-    Row("cmake --install build --prefix /usr/local"),  # After the package, whose units would be hidden.
-    # doc/reference/dataplane.md: one of the two hosts. Between two of them packets go in tests/dataplane and in ./quickstart.
+    Row("cmake --install build --prefix /usr/local"),  # After the package, whose units it would hide.
+    # doc/reference/dataplane.md: one of the two hosts. tests/dataplane and ./quickstart send packets between two of them.
     Row("""ipsecd --tun ipsec0 &
 ipseckey -f keys
 ip address add 10.1.0.1/32 dev ipsec0
@@ -133,7 +133,7 @@ curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
     Row("./test -R '^boot$'", "all"),
 )
 
-# Commands within a sentence begin so. A program that is only named, without arguments, does not count.
+# Commands within a sentence begin so. A program name without arguments does not count.
 STARTS = ("./", "bench/", "fuzz/", "tools/", "tests/vm/run", "cmake ", "ctest ", "man -l ", "export ")
 
 
@@ -146,7 +146,7 @@ def is_command(inline: str) -> bool:
 
 
 def sessions_of(document: pathlib.Path) -> list:
-    """The commands of a document, as rows have them. The prompts of a tutorial are one session, which another test types."""
+    """The commands of a document, in the form of rows. The prompts of a tutorial are one session, which another test types."""
     text, name = document.read_text(), document.relative_to(ROOT).as_posix()
     if not name.startswith("doc/tutorial/"):
         return printed(text)
@@ -158,12 +158,12 @@ def without_comment(line: str) -> str:
 
 
 def printed(text: str) -> list:
-    """The commands of a document, as rows have them: those of one block with prompts are one; else a line is one."""
+    """The commands of a document, in the form of rows: a block with prompts is one; otherwise each line is one."""
     found, fence = [], None
     for line in text.splitlines():
         if line.strip().startswith("```"):
             if fence is None:
-                fence = [] if line.strip() == "```" else ["{"]  # Another language than the shell's.
+                fence = [] if line.strip() == "```" else ["{"]  # A language other than the shell's.
                 continue
             found += commands_of_block(fence)
             fence = None
@@ -198,7 +198,7 @@ def bodies(text: str) -> dict:
 
 
 def script(row: Row) -> str:
-    """The input of a shell: the lines as they are typed."""
+    """The input of a shell: the lines as typed."""
     whole = {}
     for document in documents():
         whole.update(bodies(document.read_text()))

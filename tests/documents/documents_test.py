@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each command that a document prints is run somewhere, and finds what it builds in build/ as ./quickstart leaves it."""
+"""Each command that a document prints is run somewhere, and its targets exist in build/ as ./quickstart leaves it."""
 import pathlib
 import re
 import subprocess
@@ -8,7 +8,7 @@ import unittest
 
 from commands import ROOT, TABLE, documents, printed, sessions_of
 
-# As ./quickstart has it; test_quickstart_is_as_here compares.
+# As in ./quickstart; test_quickstart_is_as_here compares.
 QUICKSTART = ("-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DIPSECKEY_TESTS=OFF", "-DIPSECKEY_BENCH=OFF")
 SAMPLE = """
 Run `bench/tcp 3 3`, not `bench/tcp`, nor `fuzz/run SECONDS`, nor `pf-key.md`.
@@ -33,7 +33,7 @@ three/four
 
 
 def scripts() -> list:
-    """The scripts that build something in a folder that they did not configure."""
+    """Scripts that build something in a folder that they did not configure."""
     found = []
     for path in [ROOT / "package", ROOT / "quickstart", *(ROOT / "bench").iterdir(), *(ROOT / "tools").iterdir()]:
         text = path.read_text()
@@ -67,7 +67,7 @@ class Documents(unittest.TestCase):
         there = {command for document in documents() for command in sessions_of(document)}
         self.assertEqual(sorted(there), sorted(row.printed for row in TABLE))
 
-    def test_each_row_says_how_it_is_run(self):
+    def test_each_row_defines_how_it_is_run(self):
         for row in TABLE:
             self.assertIn(row.when, ("quick", "all", "elsewhere"), row.printed)
             if row.when == "elsewhere":
@@ -78,7 +78,7 @@ class Documents(unittest.TestCase):
                 self.assertIn(row.printed.split()[0], row.instead.split())
                 self.assertTrue(row.why, row.printed)
 
-    def test_targets_are_there_after_quickstart(self):
+    def test_targets_exist_after_quickstart(self):
         self.assertIn(ROOT / "bench/kernel", scripts())
         with tempfile.TemporaryDirectory() as build:
             subprocess.run(["cmake", "-S", ROOT, "-B", build, *QUICKSTART], check=True, stdout=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The tutorials, typed as they are printed, in mount and network namespaces of the test's own: each command prints what the
-page says. Those that need more than this machine's kernel are typed elsewhere: doc/tutorial/ospfv3.md by
-tests/vm/tutorial_case.py, doc/tutorial/service.md by tests/boot. And the words of doc/howto/migrate.md."""
+"""The tutorials, typed as printed, in mount and network namespaces of the test's own: each command prints what the page shows.
+Tutorials that need more than this machine's kernel are typed elsewhere: doc/tutorial/ospfv3.md by tests/vm/tutorial_case.py,
+doc/tutorial/service.md by tests/boot. And the words of doc/howto/migrate.md."""
 import os
 import pathlib
 import re
@@ -36,12 +36,12 @@ class Tutorials(unittest.TestCase):
                 count += 1
         self.assertEqual(count, 36)
 
-    def test_the_words_to_migrate_from_lead_to_ours(self):
+    def test_the_words_of_other_tools_lead_to_ours(self):
         """Each option of setkey and each hyphenated word of ip xfrm in the table is refused with a keyword of its row."""
         section = (ROOT / "doc/howto/migrate.md").read_text().split("\n## Keywords\n")[1].split("\n## ")[0]
         known = set(re.findall(r"[\w-]+", subprocess.run([IPSECKEY, "help", "attr"], check=True, capture_output=True, text=True).stdout))
         tried = 0
-        for row in section.strip().splitlines()[2:-1]:  # The last is about what there is not.
+        for row in section.strip().splitlines()[2:-1]:  # The last row is about what has no equivalent.
             cells = [re.findall(r"(?<![\w-])-?[a-z_]+(?:-[a-z]+)*", " ".join(re.findall("`([^`]+)`", cell))) for cell in row.strip("|").split("|")]
             ours = [word for word in cells[2] if word in known]
             self.assertTrue(ours, row)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""share/examples/api/pf_key.py, as it is shipped, against an ipsecd of the test's own and beside ipseckey."""
+"""share/examples/api/pf_key.py, as shipped, with an ipsecd of the test's own and together with ipseckey."""
 import os
 import pathlib
 import select
@@ -33,7 +33,7 @@ class PfKey(Case):
     def add(self, spi, src, dst):
         return self.pf_key("add", spi, src, dst, text=f"{ENCRYPT}\n{AUTH}\n")
 
-    def test_what_it_adds_is_what_ipseckey_saves(self):
+    def test_ipseckey_saves_what_it_adds(self):
         for family, (src, dst) in NAMES.items():
             with self.subTest(family):
                 self.assertEqual(self.add("0x2112", src, dst), (0, "added\n", ""))
@@ -51,7 +51,7 @@ class PfKey(Case):
             self.assertEqual(self.pf_key("get", "5", src, dst),
                              (0, f"esp spi 0x5 src {src} dst {dst} encrkey of 128 bits authkey of 256 bits bytes 0\n", ""))
 
-    def test_it_hears_what_others_do(self):
+    def test_it_receives_changes_by_others(self):
         src, dst = NAMES["IPv4"]
         listener = self.begin("listen", "2")
         self.assertTrue(select.select([listener.stdout], [], [], DEADLINE)[0])
@@ -61,7 +61,7 @@ class PfKey(Case):
         ended = self.finish(listener)
         self.assertEqual((ended.status, ended.out), (0, f"ADD spi 0x2112 src {src} dst {dst}\nDELETE spi 0x2112 src {src} dst {dst} bytes 0\n"))
 
-    def test_a_refusal_is_said_without_a_key(self):
+    def test_a_refusal_is_printed_without_a_key(self):
         src, dst = NAMES["IPv4"]
         self.assertEqual(self.pf_key("get", "5", src, dst), (1, "", "pf_key.py: No such process (diagnostic 78)\n"))
         self.add("0x2112", src, dst)

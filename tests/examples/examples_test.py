@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every file of share/examples is checked without a fault, loads, and comes back from a save."""
+"""Every file of share/examples passes the check, loads, and is restored from a save."""
 import os
 import pathlib
 import re
@@ -8,9 +8,9 @@ import unittest
 from programs import Case
 
 EXAMPLES = pathlib.Path(os.environ["IPSECKEY_EXAMPLES"])
-# Files with counter modes, each SA of which draws the one warning that they speak of.
+# Files with counter modes, where each SA draws the warning that the file announces.
 WARNED = {"aead": 4, "ipseckeys": 1}
-# What is to be shown, and words by which the file shows it.
+# What a file must show, and words that show it.
 SHOWN = {
     "transport-pair": ["pair-spi"],
     "tunnel": ["isrc", "idst"],
@@ -24,13 +24,13 @@ SHOWN = {
 
 
 class Examples(Case):
-    def test_each_is_what_it_says(self):
+    def test_each_does_what_it_claims(self):
         self.assertEqual(sorted(p.name for p in EXAMPLES.iterdir() if p.is_file()), sorted(SHOWN))
         for name, words in SHOWN.items():
             text = (EXAMPLES / name).read_text()
             self.assertEqual([w for w in words if w not in text], [], name)
 
-    def test_each_is_checked_without_a_fault(self):
+    def test_each_passes_the_check(self):
         for name in SHOWN:
             text = (EXAMPLES / name).read_text()
             count = len(re.findall(r"^(?:add|flush) ", text, re.M))
@@ -42,7 +42,7 @@ class Examples(Case):
             self.assertEqual(len(re.findall("may be insecure", done.err)), warned, name)
             self.assertEqual(done.err.count("\n"), warned, name)
 
-    def test_each_loads_and_comes_back(self):
+    def test_each_loads_and_is_restored_from_a_save(self):
         self.start_daemon()
         for name in SHOWN:
             text = (EXAMPLES / name).read_text()
@@ -57,7 +57,7 @@ class Examples(Case):
             self.assertEqual(first.read_text(), second.read_text(), name)
 
     def test_no_two_sas_have_a_key_in_common(self):
-        for name in set(SHOWN) - {"ospfv3"}:  # There RFC 4552 wants it.
+        for name in set(SHOWN) - {"ospfv3"}:  # RFC 4552 requires it there.
             keys = re.findall(r"(?:auth|encr)key (\w+)", (EXAMPLES / name).read_text())
             self.assertEqual(len(keys), len(set(keys)), name)
 

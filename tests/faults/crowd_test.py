@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ipsecd under ten thousand connections: it serves on, to each of them, and when they have gone nothing of them is left."""
+"""ipsecd with ten thousand connections: it continues to serve each of them, and when they are closed nothing of them is left."""
 import os
 import pathlib
 import resource
@@ -37,12 +37,12 @@ class Crowd(Case):
         self.assertEqual(self.count_sas(), 100)
         self.assertGreaterEqual(len(os.listdir(descriptors)), before + CROWD)
 
-        # Each of them is served: a GET that names no SA is refused to the one that asked.
+        # Each of them is served: a GET without an SA is refused to its sender.
         for one in crowd[::500]:
             one.send(struct.pack("=BBBBHHII", 2, GET, 0, 3, 2, 0, 1, 1))
         for one in crowd[::500]:
             heard = one.recv(65536)
-            while heard[1] != GET:  # News of the load, which it has not read until now.
+            while heard[1] != GET:  # Notices of the load, which it has not read until now.
                 heard = one.recv(65536)
             self.assertNotEqual(heard[2], 0)
         for one in crowd:

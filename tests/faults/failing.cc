@@ -1,5 +1,6 @@
-// Loaded before a program of ours: its FAIL_AT-th call of FAIL_CALL fails as when the system has no more to give. That
-// it did is told by the file FAIL_TOLD. With FILE_SYSTEM files lie on a file system of that number (statfs(2)).
+// Preloaded into a program of ours: its FAIL_AT-th call of FAIL_CALL fails as if the system had run out of resources.
+// The file FAIL_TOLD records that it did. With FILE_SYSTEM, files appear to be on a file system of that number
+// (statfs(2)).
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>

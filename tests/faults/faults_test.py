@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What can go wrong around the programs: files, disks, pipes, daemons. Each has a clear error, its exit status, nothing
-half-written and no hang."""
+"""What can fail around the programs: files, disks, pipes, daemons. Each failure has a clear error and its exit status; nothing
+is half-written, and nothing hangs."""
 import contextlib
 import os
 import pathlib
@@ -20,7 +20,7 @@ OK, FAILED, USAGE, NO_SADB, FILE = range(5)
 
 
 class Files(Case):
-    """What -f, -c and -s are given."""
+    """The operands of -f, -c and -s."""
 
     def test_a_file_that_may_not_be_read(self):
         self.folder.chmod(0o755)
@@ -76,7 +76,7 @@ class Files(Case):
         self.assertEqual(self.run_with_memory("-c", "comments"), Ended(OK, "comments: 1 of 1 command valid.\n", ""))
 
     def run_with_memory(self, *arguments) -> Ended:
-        """As run_it; memory does not grow with the file."""
+        """As run_it; memory must not grow with the file."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         ended = self.run_it(*arguments)
         after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -88,7 +88,7 @@ class Files(Case):
                           "112233445566778899aabbccddeeff00\r\n\r\n# end\r\n" + sa_line(0x101).replace("\n", "\r\n"))
         self.assertEqual(self.run_it("-c", "dos"), Ended(OK, "dos: 2 of 2 commands valid.\n", ""))
 
-    def test_a_pipe_in_place_of_a_file(self):
+    def test_a_pipe_instead_of_a_file(self):
         self.write("keys", sa_lines(3))
         shell = f'"{IPSECKEY}" -c <(cat keys) | sed "s#/dev/fd/[0-9]*#PIPE#"'
         ended = self.finish(subprocess.Popen(["bash", "-c", shell], cwd=self.folder, stdout=subprocess.PIPE,
@@ -105,7 +105,7 @@ class Files(Case):
     def test_a_file_of_another_user(self):
         self.write("keys", sa_line(0x100))
         warning = ""
-        if os.geteuid() == 0:  # Nobody else can give a file away.
+        if os.geteuid() == 0:  # Only root can give a file away.
             os.chown(self.folder / "keys", 65534, 65534)
             warning = "keys: warning: it holds keys and belongs to another user (uid 65534)\n"
         ended = self.run_it("-c", "keys")
@@ -118,7 +118,7 @@ class Files(Case):
 
 
 class Saving(Case):
-    """A target is replaced whole or not at all."""
+    """A target is replaced as a whole or not at all."""
 
     def setUp(self):
         super().setUp()
@@ -167,7 +167,7 @@ class Saving(Case):
             saving = self.start("-s", "target")
             self.wait_until_it_holds(saving, signal.SIGTERM)
             saving.send_signal(number)
-            # It ends without an answer of the daemon.
+            # It ends without an answer from the daemon.
             self.assertEqual(self.finish(saving), Ended(-number, "", "ipseckey: interrupted; target was not written\n"))
             self.daemon.send(signal.SIGCONT)
             self.assertEqual(self.listing(), ["target"])
@@ -183,8 +183,8 @@ class Saving(Case):
         self.assertEqual(self.listing(), ["target"])
 
     def test_killed_half_way(self):
-        """Nothing can clean up then, so the new file has no name yet; where the file system has no such files it is its
-        owner's alone."""
+        """Nothing can clean up then, so the new file has no name yet; on file systems without such files, only its owner can
+        open it."""
         self.write("target", "precious\n")
         self.daemon.send(signal.SIGSTOP)
         saving = self.start("-s", "target")
@@ -213,7 +213,7 @@ class Saving(Case):
                 FILE, "", "ipseckey: cannot write standard output: No space left on device\n"), words)
 
     def test_the_reader_of_standard_output_goes_away(self):
-        """Quietly, like any filter: by SIGPIPE; where that is ignored, by the exit status alone."""
+        """Quietly, like any filter: by SIGPIPE; if that is ignored, only with the exit status."""
         ignoring = {"restore_signals": False, "preexec_fn": lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN)}
         for words in (["-p", "dump"], ["save", "all"], ["-s", "-"], ["--json", "dump"], ["monitor"]):
             for how, status in (({}, -signal.SIGPIPE), (ignoring, FILE)):
@@ -229,7 +229,7 @@ class Saving(Case):
 
 
 class Closed(Case):
-    """Standard descriptors that were closed before the program began: nothing of ours takes their numbers."""
+    """Standard descriptors that were closed before the program started: no file of ours gets their numbers."""
 
     LOST = Ended(FILE, "", "ipseckey: cannot write standard output: Bad file descriptor\n")
 
@@ -249,10 +249,10 @@ class Closed(Case):
         ended = self.run_it("-f", "-", **self.closed(0))
         self.assertEqual((ended.status, ended.out), (FILE, ""))
         self.assertIn("cannot read <stdin>: Bad file descriptor", ended.err)
-        # It heard PF_KEY messages alone.
+        # It received only PF_KEY messages.
         self.assertRegex(self.daemon.end(), r"\Aipsecd: serving \S+\n\Z")
 
-    def test_a_saved_file_holds_what_is_saved_alone(self):
+    def test_a_saved_file_contains_only_what_is_saved(self):
         self.start_daemon()
         self.assertEqual(self.run_it("-f", "-", text=sa_lines(3)).status, OK)
         self.assertEqual(self.run_it("-s", "first").status, OK)
@@ -283,7 +283,7 @@ class Closed(Case):
             process.terminate()
             self.assertEqual(process.wait(DEADLINE), OK)
 
-    def test_a_log_that_nobody_takes_ends_no_daemon(self):
+    def test_a_log_that_cannot_be_written_does_not_end_the_daemon(self):
         with open("/dev/full", "wb") as full:
             process = subprocess.Popen([IPSECD, "--socket", str(self.folder / "sadb.sock")], stderr=full)
         self.addCleanup(self.stop, process)
@@ -296,7 +296,7 @@ class Closed(Case):
 
 
     def serve_with_log(self, stderr, **how):
-        """A daemon that has to log a line for each stranger, with that log."""
+        """A daemon that must log a line for each stranger, with that log."""
         self.folder.chmod(0o755)
         path = self.folder / "sadb.sock"
         process = subprocess.Popen([IPSECD, "--socket", str(path)], stderr=stderr, **how)
@@ -310,7 +310,7 @@ class Closed(Case):
         return process
 
     def assert_outlives(self, process):
-        if os.getuid() == 0:  # Only root can be a stranger too.
+        if os.getuid() == 0:  # Only root can act as a stranger, too.
             os.seteuid(NOBODY)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
@@ -325,17 +325,17 @@ class Closed(Case):
         process.terminate()
         self.assertEqual(process.wait(DEADLINE), OK)
 
-    def test_a_log_whose_reader_is_gone_ends_no_daemon(self):
+    def test_a_log_whose_reader_is_gone_does_not_end_the_daemon(self):
         reader, writer = os.pipe()
         process = self.serve_with_log(writer)
         os.close(writer)
         os.close(reader)
         self.assert_outlives(process)
 
-    def test_a_log_that_nobody_reads_holds_up_no_daemon(self):
+    def test_a_log_that_nobody_reads_does_not_delay_the_daemon(self):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
-        filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)  # The daemon's own stays as it is: it may block.
+        filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)  # The daemon's own may block.
         with contextlib.suppress(BlockingIOError):
             while True:
                 os.write(filler, bytes(4096))
@@ -347,7 +347,7 @@ class Closed(Case):
         os.close(writer)
         self.assert_outlives(process)
 
-    def test_a_log_that_may_grow_no_more_ends_no_daemon(self):
+    def test_a_log_at_its_size_limit_does_not_end_the_daemon(self):
         with open(self.folder / "log", "wb") as log:
             process = self.serve_with_log(log, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16)))
         self.assert_outlives(process)
@@ -355,7 +355,7 @@ class Closed(Case):
 
 
 class Interrupted(Case):
-    """Ctrl-C while something is under way: it ends at a seam, and the SADB and the user know the same."""
+    """Ctrl-C during an operation: it ends between two commands, and the SADB and the user have the same state."""
 
     def setUp(self):
         super().setUp()
@@ -389,7 +389,7 @@ class Interrupted(Case):
             loading = self.start("-f", "-", stdin=subprocess.PIPE)
             loading.stdin.write(sa_lines(600).encode())
             loading.stdin.flush()
-            self.wait_for_sas(256)  # Batches of so many; the last one waits for more to come.
+            self.wait_for_sas(256)  # Batches of that many; the last one waits for more input.
             loading.send_signal(number)
             ended = self.finish(loading)
             self.assertEqual((ended.status, ended.out), (-number, ""))
@@ -417,7 +417,7 @@ class Interrupted(Case):
         self.assertEqual(ended, Ended(-signal.SIGINT, "", "ipseckey: <stdin>: interrupted\n"
                                                           "<stdin>: 0 of 0 commands succeeded; the rest was not run.\n"))
 
-    def test_a_monitor_ends_well_by_each_signal_that_asks_for_it(self):
+    def test_a_monitor_ends_cleanly_on_each_terminating_signal(self):
         ignoring = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a shell starts its background jobs.
         for number, status, how in ((signal.SIGINT, OK, {}), (signal.SIGTERM, OK, {}), (signal.SIGHUP, -signal.SIGHUP, {}),
                                     (signal.SIGINT, OK, {"preexec_fn": ignoring})):
@@ -434,9 +434,9 @@ class Interrupted(Case):
 
 
 class Daemons(Case):
-    """The SADB is not there, goes away, or does not answer."""
+    """The SADB does not exist, disappears, or does not answer."""
 
-    def test_there_is_none(self):
+    def test_there_is_no_sadb(self):
         ended = self.run_it("dump")
         self.assertEqual((ended.status, ended.out), (NO_SADB, ""))
         self.assertRegex(ended.err, r"^ipseckey: .*FOLDER/absent.sock.*`ipsecd --socket FOLDER/absent.sock`\n$")
@@ -478,7 +478,7 @@ class Daemons(Case):
                          [Ended(OK, f"{name}: 2000 of 2000 commands succeeded.\n", "") for name in ("one", "two")])
         self.assertEqual(self.count_sas(), 4000)
 
-    def test_commands_through_a_pipe_tell_of_failure(self):
+    def test_commands_through_a_pipe_report_failure(self):
         self.start_daemon()
         self.assertEqual(self.run_it(text=sa_line(0x100) + "quit\n"), Ended(OK, "", ""))
         ended = self.run_it(text="nonsense\n" + sa_line(0x101))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every call for memory, and every system call, that a load and a save make fails once: whichever it was, there is one clear
-error, nothing is half-done, and nothing hangs."""
+"""Every call for memory, and every system call, that a load and a save make fails once: in each case there is one clear error,
+nothing is half-done, and nothing hangs."""
 import os
 import pathlib
 import re
@@ -10,7 +10,7 @@ import unittest
 
 from programs import Case, sa_lines
 
-FAILING = os.environ["FAILING"]  # The library that fails.
+FAILING = os.environ["FAILING"]  # The library that makes calls fail.
 CALLS = ("malloc", "open", "read", "write", "fsync", "linkat", "rename", "socket", "connect", "send", "recv", "poll", "mmap")
 COUNT = 3
 # An error of the program or of a line, and the counts.
@@ -23,7 +23,7 @@ class Injection(Case):
         self.start_daemon()
 
     def failing(self, call: str, at: int, *arguments):
-        """How the program ends whose at-th call fails; None: it makes no so many calls."""
+        """How the program ends if its at-th call fails; None: it makes fewer calls."""
         told = self.folder / "told"
         told.unlink(missing_ok=True)
         ended = self.run_it(*arguments, env={**os.environ, "LD_PRELOAD": FAILING, "FAIL_CALL": call, "FAIL_AT": str(at),
@@ -44,7 +44,7 @@ class Injection(Case):
             at = 1
             while ended := self.failing(call, at, *arguments):
                 yield f"{call} {at}", ended
-                # The start of every program is alike: of its many calls for memory each fourth does.
+                # Every program starts alike: of the many calls for memory at the start, every fourth fails.
                 at += 1 if call != "malloc" or at < 8 else 4
 
     def clear(self, ended, which: str):
@@ -66,7 +66,7 @@ class Injection(Case):
             else:
                 self.clear(ended, which)
                 failures += 1
-                if text != "precious\n":  # It stood there already, and only its folder was not written.
+                if text != "precious\n":  # The file existed already, and only its folder was not written.
                     self.assertEqual(re.sub(r"^#.*\n", "", text, flags=re.M), whole, which)
             self.assertEqual(self.listing(), ["target", "whole"], which)
             self.write("target", "precious\n")
@@ -89,23 +89,23 @@ class Injection(Case):
 
 
 class Memory(Case):
-    """A daemon that may have little: what finds no memory is refused, and what there is stays."""
+    """A daemon with little memory: requests for which there is none are refused, and existing SAs stay."""
 
     LIMIT = 140 << 20
 
-    def test_an_add_that_finds_no_memory_is_refused(self):
+    def test_an_add_without_memory_is_refused(self):
         daemon = self.start_daemon(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (self.LIMIT, self.LIMIT)))
         many = sa_lines(1_000_000)
         ended = self.run_it("--stop-on-error", "-f", "-", text=many)
         self.assertEqual(ended.status, 1)
         self.assertIn("ENOMEM", ended.err)
-        self.assertIn("there is no memory for another SA", ended.err)
+        self.assertIn("not enough memory for another SA", ended.err)
         held = int(re.search(r"(\d+) of \d+ commands succeeded", ended.err)[1])
         self.assertGreater(held, 10_000)
         self.assertEqual(self.count_sas(), held)
         again = self.run_it("--stop-on-error", "-f", "-", text=sa_lines(10, first=0x2000000))
         self.assertEqual((again.status, "ENOMEM" in again.err), (1, True))
-        # What went makes room.
+        # Deleted SAs make room.
         self.assertEqual(self.run_it("delete", "ah", "spi", "0x1000", "dst", "192.0.2.2").status, 0)
         self.assertEqual(self.run_it("-f", "-", text=sa_lines(1, first=0x2000000)).status, 0)
         self.assertEqual(self.count_sas(), held)

@@ -20,7 +20,7 @@ KEY = "112233445566778899aabbccddeeff0{:x}"
 
 
 def sa_line(spi: int, dst: str = "192.0.2.2") -> str:
-    """An AH SA that any SADB takes, without a warning."""
+    """An AH SA that any SADB accepts, without a warning."""
     return f"add ah spi {spi:#x} src 192.0.2.1 dst {dst} authalg aes-xcbc authkey {KEY.format(spi % 15 + 1)}\n"
 
 
@@ -29,19 +29,19 @@ def sa_lines(count: int, first: int = 0x1000) -> str:
 
 
 def unprivileged():
-    """Makes the child a user without rights, where the test itself has them."""
+    """Makes the child a user without rights, if the test itself has them."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
 
-# A program that nobody may trace cannot look for its leaks, unless root runs it.
+# A program that nobody may trace cannot check for leaks, unless root runs it.
 UNPRIVILEGED = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 class Ended:
-    """How a program ended: `status` as the shell has it (a signal is negative), and all that it wrote."""
+    """How a program ended: `status` as in the shell (a signal is negative), and all of its output."""
 
     def __init__(self, status: int, out: str, err: str):
         self.status, self.out, self.err = status, out, err
@@ -77,7 +77,7 @@ class Daemon:
         self.process.send_signal(number)
 
     def end(self, number: int = signal.SIGTERM) -> str:
-        """Ends it and gives all that it logged."""
+        """Ends it and returns everything that it logged."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(number)
@@ -86,7 +86,7 @@ class Daemon:
 
 
 class Case(unittest.TestCase):
-    """A test with a folder, and an ipsecd when it asks for one."""
+    """A test with a folder, and an ipsecd on request."""
 
     maxDiff = None
 
@@ -113,7 +113,7 @@ class Case(unittest.TestCase):
 
     @staticmethod
     def stop(process: subprocess.Popen):
-        """Leaves nothing behind of a test that failed half-way."""
+        """Removes everything that a failed test left behind."""
         if process.poll() is None:
             process.kill()
         process.communicate()
@@ -132,7 +132,7 @@ class Case(unittest.TestCase):
         return self.finish(self.start(*arguments, stdin=subprocess.PIPE, **how), data)
 
     def wait_until_it_holds(self, process: subprocess.Popen, number: int):
-        """Waits until the program has begun what that signal must not cut in two."""
+        """Waits until the program has begun the part that the signal must not interrupt."""
         status = pathlib.Path(f"/proc/{process.pid}/status")
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:

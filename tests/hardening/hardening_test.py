@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The flags of cmake/hardening.cmake: each source of this build is compiled with all of them, and the programs have what
-comes of them. Whatever the compiler leaves out in silence, the programs lack."""
+"""The flags of cmake/hardening.cmake: each source of this build is compiled with all of them, and the programs show their
+effect. A flag that the compiler silently ignores has no effect in the programs."""
 import json
 import os
 import pathlib
@@ -17,13 +17,13 @@ PROGRAMS = [BUILD / "bin" / name for name in ("ipseckey", "ipsecd")]
 EVERYWHERE = {"-fstack-protector-strong", "-fstack-clash-protection", "-Wformat-security", "-Werror",
               "-fcf-protection" if X86 else "-mbranch-protection=standard",
               *(["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"] if OPTIMIZED else [])}
-# Where no packet goes through; doc/explanation/benchmarks.md has what these would cost one.
+# Code that no packet passes; doc/explanation/benchmarks.md has the cost per packet.
 CHECKED = {"-ftrivial-auto-var-init=zero", "-D_GLIBCXX_ASSERTIONS"}
 PACKET_PATH = re.compile(r"(traffic|crypto)/.*|ipsecd/packets/(packet_thread|inlet|outlet|tun|tun_queue)\.cc")
 
 
 def in_force(words: list) -> set:
-    """The words of a command, without those that a later one takes back."""
+    """The words of a command, without those that a later one overrides."""
     chosen = {}
     for word in words:
         name = re.sub(r"^-[DU]([^=]*).*|^(-f(?:no-)?(?:[a-z]+-)*[a-z]+)=.*", r"\1\2", word)
@@ -56,7 +56,7 @@ class Sources(unittest.TestCase):
 
 
 class Programs(unittest.TestCase):
-    def test_they_can_be_loaded_anywhere_and_are_then_read_only(self):
+    def test_they_are_position_independent_and_read_only_after_loading(self):
         for program in PROGRAMS:
             with self.subTest(program.name):
                 self.assertRegex(readelf(program, "-h"), r"Type: +DYN ")
@@ -74,7 +74,7 @@ class Programs(unittest.TestCase):
                 if OPTIMIZED:
                     self.assertRegex(symbols, r" __(mem|str|v?s?n?printf|recv|read|poll)\w*_chk@")
 
-    def test_a_call_ends_where_a_function_begins(self):
+    def test_an_indirect_call_ends_at_the_start_of_a_function(self):
         for program in PROGRAMS:
             code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", program], stdout=subprocess.PIPE, text=True, check=True).stdout
             self.assertGreater(len(re.findall(r"\t(endbr64|endbr32|paciasp|bti)\b", code)), 1000, program.name)

@@ -19,7 +19,7 @@ namespace ipseckey {
 
 class Program {
  public:
-  /// `prepare` runs in the child before the program does.
+  /// `prepare` runs in the child before the program starts.
   explicit Program(std::vector<std::string> words, const std::function<void()>& prepare = [] {}) {
     int err[2];
     if (::pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
@@ -48,10 +48,10 @@ class Program {
   }
 
   pid_t pid() const { return pid_; }
-  /// By the process' descriptor, so that no other process is ever meant.
+  /// By the process's descriptor, so that no other process can be hit.
   void kill(int signal) const { ::syscall(SYS_pidfd_send_signal, process_fd_, signal, nullptr, 0); }
 
-  /// Reads its output until `text` is in it; all that came. Throws when it ends or the deadline passes before.
+  /// Reads its output until it contains `text`; returns all of it. Throws if it ends or the deadline passes before.
   const std::string& wait_for(std::string_view text) {
     while (output_.find(text) == std::string::npos)
       if (!read_some()) throw std::runtime_error("it ended without '" + std::string(text) + "': " + output_);
@@ -60,9 +60,9 @@ class Program {
 
   struct End {
     int status;          ///< Exit status; -1: ended by a signal.
-    std::string output;  ///< All that it wrote.
+    std::string output;  ///< All of its output.
   };
-  /// Waits for its end.
+  /// Waits until it has ended.
   End end() {
     while (read_some()) continue;
     if (!backend::testing::ready(process_fd_, POLLIN)) throw std::runtime_error("it does not end: " + output_);

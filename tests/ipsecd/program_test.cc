@@ -45,7 +45,7 @@ Result<void> ask(Socket& sadb, unsigned& error) {
   return sadb.call(std::span(&m, 1), [&](std::size_t, Message&& reply) { error = reply.error; });
 }
 
-// Whether somebody answers there.
+// Whether somebody answers at the path.
 bool answers(const std::string& path) {
   const auto sadb = Socket::connect(path);
   unsigned error = 0;
@@ -78,7 +78,7 @@ TEST(Ipsecd, ASecondOneOnTheSamePathIsRefused) {
   const auto end = Program({kProgram, "--socket", path}).end();
   EXPECT_EQ(end.status, 1);
   EXPECT_EQ(end.output,
-            "ipsecd: another ipsecd serves " + path + "; end it first or name another path with --socket\n");
+            "ipsecd: another ipsecd serves " + path + "; stop it first or choose another path with --socket\n");
   EXPECT_TRUE(answers(path));
 }
 
@@ -133,8 +133,7 @@ TEST(Ipsecd, ClientsNoticeItsDeathInTheMiddleOfALoad) {
   ::_exit(!done && done.error().code == Errc::denied ? 0 : 1);
 }
 
-// Only root can become another user; for anyone else the mode of the socket file, which other tests look at, is all
-// there is to try.
+// Only root can become another user; anyone else can only test the mode of the socket file, which other tests check.
 TEST(Ipsecd, ServesNoOtherUserEvenIfTheSocketIsOpenToAll) {
   if (::geteuid() != 0) return;
   const TempFolder folder;
@@ -149,7 +148,7 @@ TEST(Ipsecd, ServesNoOtherUserEvenIfTheSocketIsOpenToAll) {
   EXPECT_TRUE(answers(path));
 }
 
-// Hands the socket over as the service manager does: as descriptor 3, named to this process by its number.
+// Passes the socket as the service manager does: as descriptor 3, with this process's number.
 void hand_over(int fd) {
   if (fd == 3) {
     ::fcntl(fd, F_SETFD, 0);
@@ -164,7 +163,7 @@ TEST(Ipsecd, TakesOverTheSocketOfASocketUnit) {
   const TempFolder folder;
   const std::string path = folder / "unit";
   const int fd = backend::testing::listen_at(path);
-  const auto early = Socket::connect(path).value();  // Before there is a daemon.
+  const auto early = Socket::connect(path).value();  // Before a daemon runs.
   Program daemon({kProgram}, [&] { hand_over(fd); });
   ::close(fd);
   unsigned error = 0;
@@ -174,7 +173,7 @@ TEST(Ipsecd, TakesOverTheSocketOfASocketUnit) {
   const auto end = daemon.end();
   EXPECT_EQ(end.status, 0);
   EXPECT_EQ(end.output, "ipsecd: serving " + path + "\n");
-  EXPECT_TRUE(exists(path));  // It is the service manager's.
+  EXPECT_TRUE(exists(path));  // It belongs to the service manager.
 }
 
 TEST(Ipsecd, RefusesAnotherKindOfSocket) {
@@ -230,7 +229,7 @@ TEST(Ipsecd, WithoutDescriptorsItWaitsUntilAClientLeaves) {
   for (int i = 0; i < 30; ++i) clients.push_back(Socket::connect(path).value());
   daemon.program.wait_for("ipsecd: cannot accept a client now: Too many open files\n");
   unsigned error = 0;
-  EXPECT_TRUE(ask(*clients.front(), error));  // Those inside are served.
+  EXPECT_TRUE(ask(*clients.front(), error));  // Clients that are connected are served.
   EXPECT_EQ(error, unsigned{ESRCH});
   auto waiting = std::move(clients.back());
   clients.clear();
@@ -251,7 +250,7 @@ TEST(Ipsecd, AnswersHelpAndVersionAndRefusesTheRest) {
   EXPECT_EQ(wrong.output, "ipsecd: Unknown word '--sokcet'; `ipsecd --help` lists the options\n");
   const auto nowhere = Program({kProgram, "--socket", "/nonexistent/s"}).end();
   EXPECT_EQ(nowhere.status, 1);
-  EXPECT_EQ(nowhere.output, "ipsecd: no folder /nonexistent: make it with `mkdir -p /nonexistent`\n");
+  EXPECT_EQ(nowhere.output, "ipsecd: there is no folder /nonexistent: create it with `mkdir -p /nonexistent`\n");
 }
 
 }  // namespace

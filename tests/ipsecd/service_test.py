@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ipsecd as a service: its units, who may talk to it and how far."""
+"""ipsecd as a service: its units, who may use it and for what."""
 import json
 import os
 import pathlib
@@ -20,7 +20,7 @@ from programs import Case, DEADLINE, Daemon, Ended, IPSECD, IPSECKEY, UNPRIVILEG
 
 UNITS = pathlib.Path(__file__).resolve().parents[2] / "share" / "systemd"
 OK, FAILED, NO_SADB, FILE = 0, 1, 3, 4
-WORST = 2.0  # What `systemd-analyze security` may say at most.
+WORST = 2.0  # The highest result of `systemd-analyze security` that is allowed.
 READERS, MEMBERS, STRANGERS = 54321, 54322, 54323  # Numbers of groups.
 KEY = sa_line(0x100).split()[-1]
 
@@ -30,7 +30,7 @@ def run(*words, **how) -> subprocess.CompletedProcess:
 
 
 class Units(Case):
-    """The files that systemd reads, judged by systemd itself."""
+    """The files that systemd reads, checked by systemd itself."""
 
     def test_systemd_understands_the_units(self):
         shutil.copy(IPSECD, self.folder)  # Its path is a word of the unit.
@@ -60,7 +60,7 @@ class Units(Case):
 
 
 class Clients(Case):
-    """Root and two groups; everybody else stays outside."""
+    """Root and two groups; everybody else is refused."""
 
     def setUp(self):
         super().setUp()
@@ -88,23 +88,23 @@ class Clients(Case):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
         return self.finish(process)
 
-    def test_a_reader_looks_and_gets_no_key(self):
+    def test_a_reader_gets_no_key(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         for words in (("dump",), ("get", "ah", "spi", "0x100", "dst", "192.0.2.2"), ("--json", "dump")):
             ended = self.ask([STRANGERS, READERS], *words)
             self.assertEqual((ended.status, ended.err), (OK, ""))
-            self.assertIn("its keys are not shown to readers", ended.out)
+            self.assertIn("keys are not shown to members of the read group", ended.out)
             self.assertNotIn(KEY, ended.out)
             self.assertNotIn("authkey", ended.out)
 
-    def test_a_reader_changes_nothing_and_is_told_so(self):
+    def test_a_reader_is_refused_changes_with_the_reason(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         for words in (("flush",), ("delete", "ah", "spi", "0x100", "dst", "192.0.2.2"), ("-f", "more"), ("monitor",)):
             more = self.write("more", sa_line(0x200))
             os.chown(more, 65534, READERS)
             ended = self.ask([READERS], *words)
             self.assertEqual((ended.status, ended.out), (FAILED, ""), words)
-            self.assertIn("Operation not permitted (EPERM); readers may get, dump and listen for changes (passive_monitor), no more",
+            self.assertIn("Operation not permitted (EPERM); members of the read group may only get, dump and listen for changes (passive_monitor)",
                           ended.err)
         self.assertEqual(self.count_sas(), 1)
 
@@ -114,31 +114,31 @@ class Clients(Case):
         place.mkdir()
         os.chown(place, 65534, READERS)
         ended = self.ask([READERS], "-s", str(place / "saved"))
-        self.assertEqual((ended.status, ended.err), (FAILED, "ipseckey: its keys are not shown to readers: nothing saved\n"))
+        self.assertEqual((ended.status, ended.err), (FAILED, "ipseckey: keys are not shown to members of the read group: nothing saved\n"))
         self.assertEqual(sorted(place.iterdir()), [])
 
-    def test_a_member_may_do_all(self):
+    def test_a_member_has_full_access(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         self.assertIn(KEY, self.ask([MEMBERS], "dump").out)
         self.assertEqual(self.ask([STRANGERS, MEMBERS, READERS], "flush"), Ended(OK, "", ""))
         self.assertEqual(self.count_sas(), 0)
 
-    def test_others_stay_outside_though_the_socket_is_open_to_all(self):
+    def test_others_are_refused_although_the_socket_is_open_to_all(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         ended = self.ask([STRANGERS], "dump")
         self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock serves only root, its own user and the groups that it was started with; try again as one of them, for example with sudo; "
                                                   "the list is incomplete\n"))
         self.daemon.read_log(until="only root and user 0 and members of its groups are served\n")
 
-    def test_one_group_alone_is_the_files_own(self):
+    def test_a_single_group_is_the_files_own(self):
         self.serve("--read-group", str(READERS))
         found = self.daemon.socket.stat()
         self.assertEqual((found.st_mode & 0o777, found.st_gid), (0o660, READERS))
         self.assertEqual(self.ask([READERS], "-n", "dump").status, OK)
         self.assertIn("permission denied for FOLDER/sadb.sock", self.ask([STRANGERS], "dump").err)
 
-    def test_a_file_that_cannot_be_the_groups_is_open_and_the_kernel_decides(self):
-        """As where the unit's filter forbids chown(2), and for a user who is no member."""
+    def test_if_the_file_cannot_have_the_group_the_kernel_decides(self):
+        """As if the unit's filter forbids chown(2), and for a user who is not a member."""
         os.chown(self.folder, 65534, -1)
         process = subprocess.Popen([self.folder / "ipsecd", "--socket", self.folder / "s", "--read-group", str(READERS)], user=65534,
                                    group=65534, extra_groups=[], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=UNPRIVILEGED)
@@ -178,7 +178,7 @@ class Clients(Case):
         held = [self.listen_as_reader() for _ in range(2)]
         ended = self.ask([READERS], "dump")
         self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock has too many clients; try again later; the list is incomplete\n"))
-        self.daemon.read_log(until="there are 2 clients of that user already\n")
+        self.daemon.read_log(until="that user has 2 connections already\n")
         self.assertEqual(self.count_sas(), 1)  # Root is served.
         for process in held:
             self.stop(process)
@@ -198,8 +198,8 @@ class Clients(Case):
             os.seteuid(0)
             os.setegid(0)
 
-    def test_a_stranger_fills_no_log(self):
-        """A line a second at most, and the lines tell of all."""
+    def test_a_stranger_cannot_fill_the_log(self):
+        """At most a line per second, and the lines account for all."""
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         count, begin = 3000, time.monotonic()
         self.knock(count)
@@ -227,8 +227,8 @@ class Clients(Case):
             self.daemon.log += os.read(self.daemon.process.stderr.fileno(), 65536).decode()
         self.stop(held)
 
-    def test_a_user_whom_the_namespace_does_not_know_is_nobody(self):
-        """Outsiders show as 65534 there, which is the number of a group that is let in."""
+    def test_a_user_unknown_to_the_namespace_is_nobody(self):
+        """Outsiders appear as 65534 there, which is the number of a group with access."""
         words = ["unshare", "--user", "--map-root-user", str(self.folder / "ipsecd"), "--socket", str(self.folder / "s"), "--read-group", "65534"]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.addCleanup(self.stop, process)
@@ -244,12 +244,12 @@ class Clients(Case):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.stop, process)
         self.assertEqual(self.run_it("-f", self.write("again", f"delete ah spi 0x100 dst 192.0.2.2\n{sa_line(0x100)}")).status, OK)
-        self.assertTrue(process.stdout.readline())  # It hears of changes: the connection is there.
+        self.assertTrue(process.stdout.readline())  # It receives changes: the connection is established.
         return process
 
 
 class Restart(Case):
-    """A new ipsecd goes on where the last one ended, however that ended."""
+    """A new ipsecd continues where the last one ended, however that ended."""
 
     def setUp(self):
         super().setUp()
@@ -277,7 +277,7 @@ class Restart(Case):
         ended = self.run_it("-f", "-", text=text)
         self.assertEqual(ended.status, OK, ended)
 
-    def test_sas_go_on_after_a_restart_and_after_a_crash(self):
+    def test_sas_continue_after_a_restart_and_after_a_crash(self):
         service = self.start_service("--keep")
         self.load(sa_lines(50) + sa_line(0x9000).rstrip() + " hard_addtime 1000 soft_addtime 900 replay 64 replay_value 77\n")
         before = self.dumped()
@@ -287,12 +287,12 @@ class Restart(Case):
             self.assertEqual(self.dumped(), before, number)
         self.load("delete ah spi 0x9000 dst 192.0.2.2\n")
         log = self.end_service(service, signal.SIGKILL)
-        self.assertIn("51 SAs go on from before the restart\n", log)
+        self.assertIn("restored 51 SAs from before the restart\n", log)
         service = self.start_service("--keep")
         self.assertEqual(self.count_sas(), 50)
         self.assertEqual([name for name, _ in self.manager.store], ["ipsecd-sas", "ipsecd-numbers", "ipsecd-key"])
 
-    def test_a_kill_in_the_middle_of_a_load_leaves_what_was_answered(self):
+    def test_a_kill_during_a_load_keeps_what_was_answered(self):
         service = self.start_service("--keep")
         many = 30000
         monitor = self.start("--json", "passive_monitor")
@@ -328,7 +328,7 @@ class Restart(Case):
         self.start_service()
         self.assertEqual(self.count_sas(), 0)
 
-    def test_what_is_held_and_strange_is_replaced(self):
+    def test_invalid_held_descriptors_are_replaced(self):
         service = self.start_service("--keep")
         self.load(sa_lines(3))
         self.end_service(service, signal.SIGTERM)
@@ -338,9 +338,9 @@ class Restart(Case):
         self.assertEqual(self.count_sas(), 0)
         self.assertEqual(len(self.manager.store), 3)
         log = self.end_service(service, signal.SIGTERM)
-        self.assertIn("not all of what the last ipsecd kept is there: starting without SAs\n", log)
+        self.assertIn("parts of what the previous ipsecd kept are missing: starting without SAs\n", log)
 
-    def test_no_held_descriptor_gives_a_key_away(self):
+    def test_no_held_descriptor_reveals_a_key(self):
         service = self.start_service("--keep")
         self.load(sa_lines(200))
         keys = {bytes.fromhex(line.split()[-1]) for line in sa_lines(200).splitlines()}
@@ -351,7 +351,7 @@ class Restart(Case):
                 self.assertNotIn(key.hex()[:8].encode(), held, name)
         self.end_service(service, signal.SIGTERM)
 
-    def test_the_device_stays_and_what_is_routed_into_it_waits(self):
+    def test_the_device_remains_and_packets_routed_into_it_wait(self):
         pair = Pair()
         self.addCleanup(pair.close)
         a, b = pair.a, pair.b
@@ -378,7 +378,7 @@ class Restart(Case):
         for number in (signal.SIGTERM, signal.SIGKILL):
             end_b(number)
             self.assertEqual(device(), before, number)
-            # Nobody is there: what leaves waits in the device, what arrives is lost.
+            # No ipsecd runs: outbound packets wait in the device, inbound ones are lost.
             for i in range(200):
                 to_b.sendto(i.to_bytes(4, "big"), ("10.1.0.1", 7001))
                 to_a.sendto(i.to_bytes(4, "big"), ("10.2.0.1", 7002))
@@ -405,7 +405,7 @@ class Restart(Case):
         start_b(workers=1)
         self.assertNotEqual(device(), before)
         self.assertEqual([name for name, _ in self.manager.store].count("ipsecd-tun"), 1)
-        self.assertIn("what was kept is not the device ipsec0 with 1 queues: a new one is made\n", end_b(signal.SIGTERM))
+        self.assertIn("the kept device is not ipsec0 with 1 queues: creating a new one\n", end_b(signal.SIGTERM))
         b.daemon = self.start_service("--keep", inside=("ip", "netns", "exec", b.netns))
         self.assertNotIn("ipsec0", b.ip("link"))
         end_b(signal.SIGTERM)

@@ -1,4 +1,4 @@
-// Writes lines with the members that few sessions have, for schema_test.py to hold against the schema.
+// Writes lines with members that few sessions have, for schema_test.py to check against the schema.
 #include <cstdio>
 #include <string>
 

@@ -41,7 +41,7 @@ def objects_of(text):
 
 
 def dumps():
-    """The SAs of each dump in the transcripts that shows keys, and of no larval SA."""
+    """The SAs of each dump in the transcripts that shows keys, except larval SAs."""
     for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
         for block in re.findall(r"(?:^\| \{.*\n)+", path.read_text(), re.M):
             sas = [sa for sa in (json.loads(line[2:]) for line in block.splitlines()) if sa["kind"] == "sa"]
@@ -50,14 +50,14 @@ def dumps():
 
 
 def session(*commands):
-    """What one process says to the commands, and what it complains of."""
+    """One process's output for the commands, and its complaints."""
     done = subprocess.run([IPSECKEY, "--sadb=memory", "--json"], input="".join(f"{c}\n" for c in commands), capture_output=True,
                           text=True, check=False)
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
 def lasting(sa):
-    """Without what changes by itself or is another in each SADB."""
+    """Without what changes by itself or differs between SADBs."""
     used = "used" in sa["flag_names"]
     flags = {"flags": sa["flags"] & ~0x80000000, "flag_names": [name for name in sa["flag_names"] if name != "used"], "state": "mature"}
     gone = {"sadb", "current", "traffic"} | ({"replay_value"} if used else set())
@@ -65,7 +65,7 @@ def lasting(sa):
 
 
 def variants(document):
-    """The document with a member less, with a value of each other kind, with a stranger, in every object of it."""
+    """The document with a member less, with a value of each other kind, with an unknown member, in every object of it."""
     for name, value in document.items():
         yield {n: v for n, v in document.items() if n != name}
         for other in (None, True, -1, 1.5, 2**70, "x", [], {}):
@@ -76,7 +76,7 @@ def variants(document):
 
 
 class InputTest(unittest.TestCase):
-    """What is read: the schema of it, and what the program says to what is not of it."""
+    """Input: its schema, and the program's answer to what does not match it."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -93,7 +93,7 @@ class InputTest(unittest.TestCase):
         of_messages = {"proposal", "extended_proposal", "supported_auth", "supported_encr", "spi_range", "extended_register", "dump_timeout"}
         self.assertEqual(set(read) - {"action"}, set(output) - of_messages)
 
-    def test_what_is_printed_is_read_and_printed_again(self):
+    def test_output_can_be_read_and_printed_again(self):
         count = 0
         for sas in dumps():
             for sa in sas:
@@ -105,7 +105,7 @@ class InputTest(unittest.TestCase):
             count += len(sas)
         self.assertGreaterEqual(count, 5)
 
-    def test_what_the_schema_refuses_the_program_refuses(self):
+    def test_the_program_refuses_what_the_schema_refuses(self):
         for whole in [sa for sas in dumps() for sa in sas][:4]:
             documents = [d for d in variants({**whole, "action": "add"})]
             out, _ = session("load " + self.write(documents))
@@ -114,7 +114,7 @@ class InputTest(unittest.TestCase):
             self.assertEqual(refused - wrong, set(), [documents[line - 1] for line in refused - wrong][:1])
             self.assertGreater(len(refused), 100)
 
-    def test_the_kinds_that_are_passed_over(self):
+    def test_the_kinds_that_are_ignored(self):
         written_kinds = {d["kind"]: d for d in written()}
         for kind, document in written_kinds.items():
             out, _ = session("load " + self.write([document]))
@@ -133,7 +133,7 @@ class InputTest(unittest.TestCase):
 
 
 class SchemaTest(unittest.TestCase):
-    def test_the_schema_is_one(self):
+    def test_the_schema_is_valid(self):
         jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
     def test_every_kind_is_written_and_valid(self):
@@ -156,13 +156,13 @@ class SchemaTest(unittest.TestCase):
         for document in documents:
             VALIDATOR.validate(document)
 
-    def test_what_sessions_print_is_valid(self):
+    def test_the_output_of_sessions_is_valid(self):
         documents = printed_by_sessions()
-        self.assertEqual({d["kind"] for d in documents}, KINDS - {"gap"})  # What nobody read in time is in no transcript.
+        self.assertEqual({d["kind"] for d in documents}, KINDS - {"gap"})  # No transcript has a gap.
         for document in documents:
             VALIDATOR.validate(document)
 
-    def test_what_is_not_ours_is_refused(self):
+    def test_other_documents_are_refused(self):
         for document in written():
             self.assertFalse(VALIDATOR.is_valid({**document, "surprise": 1}), document["kind"])
             for member in document:

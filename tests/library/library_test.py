@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """libipseckey, installed into an empty folder: its headers, its names, and programs of others that use it.
 
-usage: library_test.py [--update]    --update: writes exports.txt anew, after a change of the interface that is meant
+usage: library_test.py [--update]    --update: rewrites exports.txt after an intended change of the interface
 """
 import json
 import os
@@ -82,7 +82,7 @@ class Library(Case):
             name = re.match(r"T (?:ipseckey::(?:\w+::)*)(operator==|operator=|~?\w+)", line)[1]
             self.assertIn(name, text)
 
-    def test_each_header_stands_by_itself(self):
+    def test_each_header_compiles_by_itself(self):
         """And needs the standard library only, so that the -dev package needs no other."""
         for header in self.headers:
             text = (self.prefix / "include" / header).read_text()

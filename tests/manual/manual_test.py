@@ -48,7 +48,7 @@ def make_room():
 class Roff(unittest.TestCase):
     def test_mandoc_finds_nothing(self):
         for page in PAGES:
-            # Whether other manuals are installed here says nothing about the page.
+            # Whether other manuals are installed here does not matter for the page.
             found = [line for line in output("mandoc", "-Tlint", MAN / page).splitlines()
                      if "referenced manual not found" not in line and "outdated mandoc.db" not in line]
             self.assertEqual(found, [], page)
@@ -61,14 +61,14 @@ class Roff(unittest.TestCase):
                                       env={**os.environ, "MANWIDTH": width, "LC_ALL": "C.UTF-8"})
                 self.assertEqual((done.returncode, done.stderr), (0, ""), page)
 
-    def test_pages_refer_to_pages_that_there_are(self):
+    def test_pages_refer_to_existing_pages(self):
         for page in PAGES:
             for name, section in re.findall(r"^\.Xr (ipsec\w+) (\d)", (MAN / page).read_text(), re.M):
                 self.assertIn(f"{name}.{section}", PAGES, page)
 
 
 class Promises(unittest.TestCase):
-    """Asked of the programs, not of their tables."""
+    """Taken from the programs' output, not from their tables."""
 
     maxDiff = None
 
@@ -109,7 +109,7 @@ class Promises(unittest.TestCase):
 
     def test_every_diagnostic_that_is_listed_is_one_of_the_program(self):
         section = (MAN / "ipseckey.8").read_text().split("\n.Sh DIAGNOSTICS\n")[1].split("\n.Bl -tag -width \"10\"")[0]
-        # Some sentences are one piece in the program; others are made of a language's own words.
+        # Some sentences are one piece in the program; others are composed of a language's own words.
         bad = subprocess.run([IPSECKEY, "--sadb=memory", "-c", "-"], input="add ah dpd 1\n", capture_output=True, text=True, check=False).stderr
         program = pathlib.Path(IPSECKEY).read_bytes() + bad.encode()
         items = [re.findall(r'Li (?:"([^"]+)"|(\S+))', line) for line in section.splitlines() if line.startswith(".It")]
@@ -125,7 +125,7 @@ class Examples(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="manual."))
         self.addCleanup(shutil.rmtree, self.folder)
         self.folder.chmod(0o777)
-        # The examples' user may not enter each folder in which a checkout can lie.
+        # The examples' user may lack access to the folder of the checkout.
         self.programs = self.folder / "programs"
         self.programs.mkdir()
         self.programs.chmod(0o755)

@@ -12,13 +12,13 @@ PROMPT = "ipseckey> "
 
 
 class Step:
-    """A command as it is printed, with its prompt ("# ", "$ "), what is typed into it, and what it prints."""
+    """A command as printed, with its prompt ("# ", "$ "), its input, and its output."""
 
     def __init__(self, prompt: str, command: str):
         self.prompt, self.command, self.typed, self.output = prompt, command, [], []
 
     def matches(self, text: str) -> bool:
-        """`...` is anything: lines if it is a line of its own, else characters of the line."""
+        """`...` matches anything: lines if it is a line of its own, otherwise characters within the line."""
         pattern = "".join(r"(?:.*\n)*" if line == "..." else re.escape(line).replace(re.escape("..."), ".*") + "\n"
                           for line in self.output)
         return re.fullmatch(pattern, text) is not None
@@ -39,7 +39,7 @@ def sessions(markdown: str) -> list:
 
 
 def steps(lines: list) -> list:
-    """Cuts a display into steps."""
+    """Splits a display into steps."""
     result, rest = [], list(lines)
     while rest:
         line = rest.pop(0)
@@ -59,7 +59,7 @@ def steps(lines: list) -> list:
 
 
 class Shell:
-    """A bash that keeps its state from step to step. Output and errors come as they would on a terminal."""
+    """A bash that keeps its state from step to step. Output and errors arrive as on a terminal."""
 
     def __init__(self, folder, environment: dict, user=None):
         self.how = {"cwd": folder, "env": environment}
@@ -67,16 +67,16 @@ class Shell:
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=user, start_new_session=True, **self.how)
 
     def run(self, step: Step) -> str:
-        """Empty if the step does what is printed; else what it did."""
+        """Empty if the step does what is printed; otherwise what it did."""
         if step.typed:
             return self.talk(step)
-        then = "\nwait" if step.command.startswith("kill ") else ""  # As long as a person takes for the next line.
+        then = "\nwait" if step.command.startswith("kill ") else ""  # The time that a person takes for the next line.
         self.process.stdin.write(f"{{ {step.command}{then}\n}} < /dev/null\nprintf '\\001%d\\002' $?\n".encode())
         self.process.stdin.flush()
         text, end = "", time.monotonic() + DEADLINE
         while True:
             done = re.fullmatch(r"(.*)\x01(\d+)\x02(.*)", text, re.S)
-            if done:  # What runs in the background may say the rest later.
+            if done:  # A background program may print the rest later.
                 said, status = done[1] + done[3], int(done[2])
                 fine = step.matches(said) and (status == 0) == ("error:" not in said)
                 if fine or not step.command.endswith("&"):

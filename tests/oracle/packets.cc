@@ -1,6 +1,6 @@
 // One host's engine and packet path, driven by lines: `new`, `sa COMMAND` (an ipseckey command), `protect HEX`,
-// `unprotect HEX`; and without SAs `cut SIZE SUM_AT FIELD HEX`, `join HEX...`. Each gets one line back: ok, what was
-// wrong, or the packet's cause and the packet in hexadecimal.
+// `unprotect HEX`; and without SAs `cut SIZE SUM_AT FIELD HEX`, `join HEX...`. Each gets one line in reply: ok, the
+// error, or the packet's cause and the packet in hexadecimal.
 #include <fmt/format.h>
 
 #include <iostream>
@@ -57,7 +57,7 @@ struct Host {
   }
 
   std::string pass(const std::string& digits, bool out) {
-    constexpr std::size_t kHiding = 2000;  // What an SA may put behind a packet besides.
+    constexpr std::size_t kHiding = 2000;  // Further room that an SA may use behind a packet.
     Octets memory = octets(digits, Packet::kHeadroom, Packet::kTailroom + kHiding);
     Item item;
     item.packet = {memory, Packet::kHeadroom, digits.size() / 2};
@@ -72,7 +72,7 @@ struct Host {
   }
 };
 
-// The segments, one after another; the long packet is TCP's or UDP's by the place of its checksum.
+// The segments, one after another; the position of its checksum shows whether the long packet is TCP or UDP.
 std::string cut(std::istringstream words) {
   Offload offload{.unsummed = true};
   std::string digits, out;
@@ -86,7 +86,7 @@ std::string cut(std::istringstream words) {
   return out;
 }
 
-// Packets, each behind the size of its segments, 0 for one that is none.
+// Packets, each after the size of its segments, 0 for one without segments.
 std::string join(std::istringstream words) {
   std::vector<Octets> memory;
   for (std::string digits; words >> digits;) memory.push_back(octets(digits, Packet::kHeadroom, Packet::kTailroom));

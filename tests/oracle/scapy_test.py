@@ -112,7 +112,7 @@ AUTHS = {
     "aes-xcbc": ("XCBC", 16),
     "aes-cmac": ("AES-CMAC-96", 16),
 }
-# With an ICV of another length than its RFC's: our name and the bits.
+# With an ICV length other than the RFC's: our name and the bits.
 for theirs, ours, octets, bits in (
         ("HMAC-MD5-96", "hmac-md5", 16, 128), ("HMAC-SHA1-96", "hmac-sha1", 20, 160), ("SHA2-256-128", "hmac-sha256", 32, 96),
         ("SHA2-256-128", "hmac-sha256", 32, 256), ("SHA2-384-192", "hmac-sha384", 48, 96), ("SHA2-384-192", "hmac-sha384", 48, 384),
@@ -157,7 +157,7 @@ class Engine:
 
 
 def key_of(size, first):
-    # No octet of a DES key of this kind is weak; its parity is put right.
+    # No octet of a DES key of this kind is weak; its parity is corrected.
     octets = [(first + 7 * i) % 255 for i in range(size)]
     return bytes((o & 0xfe) | (1 - bin(o >> 1).count("1") % 2) for o in octets)
 
@@ -200,7 +200,7 @@ class Scapy(unittest.TestCase):
         outer_header = None
         if tunnel:
             outer_header = (IPv6 if ":" in outer[0] else IP)(src=outer[0], dst=outer[1])
-        # scapy takes the salt off the key's tail itself.
+        # scapy itself takes the salt off the key's tail.
         theirs = ipsec.SecurityAssociation(
             ipsec.ESP if protocol == "esp" else ipsec.AH, spi=0x1234,
             seq_num=1 if not esn else 4294967291,
@@ -213,14 +213,14 @@ class Scapy(unittest.TestCase):
         v6 = ":" in src
         for packet in packets(v6, src, dst):
             plain = raw(packet)
-            # Ours, opened by scapy.
+            # Protected by us, opened by scapy.
             answer = self.engine.ask("protect " + plain.hex())
             self.assertTrue(answer.startswith("none "), f"{words}: {answer[:60]}")
             wire = bytes.fromhex(answer[5:])
             arrived = (IPv6 if wire[0] >> 4 == 6 else IP)(wire)
             opened = theirs.decrypt(arrived, esn_en=esn, esn=0)
             self.assertEqual(raw((IPv6 if v6 else IP)(raw(opened))).hex(), plain.hex(), words)
-        # Scapy's, opened by us: on another host, since the numbers start anew.
+        # Protected by scapy, opened by us: on another host, because the numbers start again.
         self.assertEqual(self.engine.ask("new"), "ok")
         self.assertEqual(self.engine.ask("sa " + words), "ok")
         for packet in packets(v6, src, dst):
@@ -243,7 +243,7 @@ class Scapy(unittest.TestCase):
         self.assertEqual(count, (37 + 21 + 27) * 6)
 
     def test_extended_sequence_numbers(self):
-        # scapy authenticates the upper half with combined modes and AH alone.
+        # scapy authenticates the upper half only with combined modes and AH.
         for protocol, cipher, auth, size in combinations():
             if protocol == "ah" or (auth is None and cipher):
                 with self.subTest(protocol=protocol, cipher=cipher, auth=auth, size=size):
@@ -278,7 +278,7 @@ class Scapy(unittest.TestCase):
         self.ah_opened_by_scapy(packet, words.format(*V6))
 
     def test_ah_over_a_routing_header(self):
-        """The receiver, whose SA it is, sees the route used up; scapy computes over what it sees."""
+        """The receiver sees the route used up; scapy computes over what it sees."""
         middle, last = "2001:db8::99", "2001:db8::2"
         packet = (IPv6(src=V6[0], dst=middle) / IPv6ExtHdrRouting(type=0, addresses=[last], segleft=1)
                   / UDP() / Raw(b"routed"))
@@ -290,7 +290,7 @@ class Scapy(unittest.TestCase):
         self.ah_opened_by_scapy(packet, words, arrive)
 
     def stream(self, network, size, flags):
-        """A long packet whose checksum holds the sum of the pseudo header alone, and what scapy makes of it."""
+        """A long packet whose checksum is only the sum of the pseudo header, and scapy's result for it."""
         data = bytes(n * n % 251 for n in range(10_000))
         options = [("NOP", None), ("NOP", None), ("Timestamp", (123_456, 654_321))]
         segments = []
@@ -330,7 +330,7 @@ class Scapy(unittest.TestCase):
         return (IPv6 if wire[0] >> 4 == 6 else IP)(wire)
 
     def test_a_tunnel_hides_lengths(self):
-        """scapy finds the packet and zeros behind it; what scapy pads, with any octets, we open."""
+        """scapy finds the packet and zeros after it; we open packets that scapy pads, with any octets."""
         for outer in (V4, V6):
             for inner in (INNER4, INNER6):
                 with self.subTest(outer=outer, inner=inner):
@@ -363,7 +363,7 @@ class Scapy(unittest.TestCase):
                     wire = self.protected(packet)
                     self.assertEqual((int(wire.flags), wire.tos), (outer, tos | 1))
                     self.assertEqual(raw(self.null_esp(V4, True).decrypt(wire)), raw(packet))
-                    # The network marks it otherwise.
+                    # The network marks it differently.
                     self.load(line)
                     theirs = self.null_esp(V4, True)
                     theirs.tunnel_header.tos = 0x48
@@ -374,7 +374,7 @@ class Scapy(unittest.TestCase):
                     self.assertEqual(raw(opened), raw(packet))
 
     def around(self, ah, packet):
-        """scapy would put the ICV of AH into a layer of ESP that it sees."""
+        """scapy would put the ICV of AH into an ESP layer that it sees."""
         layers = ((IP, "proto"), (IPv6, "nh"), (ipsec.AH, "nh"))
         for layer, field in layers:
             split_layers(layer, ipsec.ESP, **{field: socket.IPPROTO_ESP})

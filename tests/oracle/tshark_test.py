@@ -14,7 +14,8 @@ import unittest
 
 PROGRAM = IPSECD = IPSECKEY = ""
 
-# tshark 4.0 knows no ESP with ChaCha20-Poly1305, CCM or GMAC. Our name: wireshark's, the size of the key and of the salt in octets.
+# tshark 4.0 does not support ESP with ChaCha20-Poly1305, CCM or GMAC. Our name: wireshark's, the size of the key and of the
+# salt in octets.
 CIPHERS = {
     "aes-cbc": ("AES-CBC [RFC3602]", 16, 0),
     "3des-cbc": ("TripleDES-CBC [RFC2451]", 24, 0),
@@ -62,7 +63,7 @@ def saved_by_ipseckey(commands, folder):
     daemon = subprocess.Popen([IPSECD, "--socket", str(socket)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                               text=True)
     try:
-        daemon.stderr.readline()  # It says that it serves.
+        daemon.stderr.readline()  # It reports that it serves.
         for words in (["-f", str(keys)], ["-s", str(saved)]):
             subprocess.run([IPSECKEY, f"--sadb=ipsecd:{socket}", *words], check=True, timeout=120,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -73,7 +74,7 @@ def saved_by_ipseckey(commands, folder):
 
 
 def uat(line):
-    """A line of the saved file as wireshark's table of SAs wants it."""
+    """A line of the saved file in the form of wireshark's table of SAs."""
     words = line.split()
     value = dict(zip(words, words[1:]))
     hexed = lambda word: '"0x' + value[word].split("/")[0] + '"' if word in value else '""'  # noqa: E731

@@ -32,13 +32,13 @@ def installed() -> dict:
 
 
 def alternatives(dependencies: str):
-    """Each dependency as the names that would do."""
+    """Each dependency as the names that satisfy it."""
     for clause in filter(None, (c.strip() for c in dependencies.replace("\n", " ").split(","))):
         yield [re.match(r"[\w.+-]+", name.strip())[0] for name in clause.split("|")]
 
 
 def closure(rows: dict, wanted: list) -> dict:
-    """Package: paragraph, of all that is wanted and what that needs."""
+    """Package: paragraph, of all that is wanted and its dependencies."""
     chosen, rest = {}, list(wanted)
     while rest:
         names = rest.pop()
@@ -55,7 +55,7 @@ def closure(rows: dict, wanted: list) -> dict:
 
 
 def copy(names: list, root: pathlib.Path):
-    """The files of this machine, given by their paths, without what nobody reads in a test."""
+    """The files of this machine, by their paths, without those that no test reads."""
     skipped = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/info/")
     listed = "\0".join(n.lstrip("/") for n in names if not n.startswith(skipped) and n != "/.")
     pack = subprocess.Popen(["tar", "-C", "/", "--null", "--no-recursion", "--ignore-failed-read", "-cf", "-", "-T", "-"],

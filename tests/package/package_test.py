@@ -18,7 +18,7 @@ BUILD = pathlib.Path(os.environ["IPSECKEY_BUILD"])
 INSIDE = "IPSECKEY_INSIDE_NAMESPACE"
 DEADLINE = 240
 UNITS = sorted(p.name for p in (SOURCE / "share/systemd").iterdir() if p.suffix in (".service", ".socket"))
-# Stands in for the service manager, which does not run here, and writes down what it is asked for.
+# Replaces the service manager, which does not run here, and records requests to it.
 RECORDER = '#!/bin/sh\necho "${0##*/} $*" >> /asked\n'
 
 
@@ -63,14 +63,14 @@ class Archive(unittest.TestCase):
         files = [name for deb in DEBS for name in contents(deb) if pathlib.PurePath(name).suffix]
         self.assertEqual(sorted(files), sorted(set(files)))
 
-    def test_the_library_for_short_packets_comes_along_where_there_is_one(self):
+    def test_the_library_for_short_packets_is_a_dependency_if_available(self):
         self.assertEqual(re.findall(r"libipsec-mb\d+", run("dpkg-deb", "-f", DEB, "Depends")) != [],
                          run("dpkg", "--print-architecture") == "amd64\n")
 
     def test_the_programs_are_hardened(self):
-        """By Debian's own judge. "unknown" is what it says of checks for which the programs have no place. Of control flow it
-        reads a note that the linker leaves out, because bookworm's own start files are without: tests/hardening looks at
-        the code instead."""
+        """Checked by Debian's own tool. It reports "unknown" for checks that do not apply to the programs. For control flow it
+        reads a note that the linker omits, because bookworm's own start files lack it: tests/hardening inspects the code
+        instead."""
         with tempfile.TemporaryDirectory() as folder:
             run("dpkg-deb", "-x", DEB, folder)
             for program in ("ipseckey", "ipsecd"):
@@ -167,14 +167,14 @@ class Life(InACleanRoot):
         self.path("/run/systemd/system").mkdir(parents=True)
 
     def asked(self) -> list:
-        """What the service manager was asked for since the last question, but to look at its files again."""
+        """The requests to the service manager since the last call, except to reload its files."""
         file = self.path("/asked")
         lines = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
         return [line.removeprefix("deb-systemd-invoke ") for line in lines if "daemon-reload" not in line]
 
     def use(self):
-        """The installed programs, as they are installed."""
+        """The installed programs, as installed."""
         self.inside("ipseckey", "-c", "/usr/share/doc/ipseckey/examples/ipseckeys")
         daemon = subprocess.Popen(["chroot", self.root, "/usr/sbin/ipsecd", "--user", "ipsecd"], stdin=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True)
@@ -234,7 +234,7 @@ class Life(InACleanRoot):
         self.assertFalse(self.path("/run/ipsecd").exists())
 
     def tree(self) -> list:
-        """Every file but what dpkg notes down, and the copies that those keep who change the tables of users."""
+        """Every file except dpkg's records, and the copies that programs keep when they change the user tables."""
         found = []
         for folder, folders, files in os.walk(self.root):
             at = pathlib.Path(folder).relative_to(self.root)
@@ -243,7 +243,7 @@ class Life(InACleanRoot):
             found += [str(at / name) for name in folders + files]
         return sorted(p for p in found if not re.fullmatch(r"etc/(\.pwd\.lock|(g?shadow|passwd|group)-?)", p))
 
-    def test_a_purge_leaves_nothing_that_was_not_there(self):
+    def test_a_purge_leaves_nothing_behind(self):
         before = self.tree()
         self.install(DEB)
         self.dpkg("--purge", "ipseckey")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every keyword on the SADBs of user space, as tests/vm/rows.py says; tests/vm/rows_case.py does it on the kernel."""
+"""Every keyword on the SADBs of user space, with tests/vm/rows.py; tests/vm/rows_case.py does the same on the kernel."""
 import os
 import subprocess
 import tempfile
@@ -31,7 +31,7 @@ class Rows(unittest.TestCase):
     def keeps(self, sadb):
         wrong, kept = rows.check(sadb)
         self.assertEqual(wrong, [])
-        # What no SA of user space has: labels need a policy, and no device does the work there.
+        # What no SA of user space has: labels need a policy, and no device offloads.
         self.assertGreater(len(kept), len(rows.table()) * 0.8)
 
 

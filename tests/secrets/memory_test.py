@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Keys lie nowhere but in memory that is locked, left out of cores and wiped: both programs are searched while they hold keys,
-by what the kernel would write into a core and by everything outside locked memory."""
+"""Keys are only in memory that is locked, excluded from core dumps and wiped: both programs are searched while they hold keys,
+in what the kernel would write into a core and in everything outside locked memory."""
 import ctypes
 import fcntl
 import json
@@ -22,7 +22,7 @@ from programs import Case, DEADLINE, IPSECD, NOBODY, unprivileged
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 POLL, WRITE = {"7", "271", "73"}, {"1", "64"}  # System calls of x86-64 and of Arm; poll() is ppoll() there.
-PIECE = 8  # Octets in a row, or digits, that give a key away.
+PIECE = 8  # Consecutive octets, or digits, that reveal a key.
 COUNT = 6
 KEYS = [key for i in range(COUNT) for key in (random.Random(i).randbytes(16), random.Random(1000 + i).randbytes(32))]
 LINES = [f"add esp spi {0x1000 + i:#x} src 192.0.2.1 dst 192.0.2.2 encralg aes encrkey {KEYS[2 * i].hex()} "
@@ -31,18 +31,18 @@ LINES = [f"add esp spi {0x1000 + i:#x} src 192.0.2.1 dst 192.0.2.2 encralg aes e
 OBJECTS = [json.dumps({"satype": "esp", "spi": 0x1000 + i, "src": {"address": "192.0.2.1"}, "dst": {"address": "192.0.2.2"},
                        "encr_alg": {"name": "aes-cbc"}, "encr_key": {"hex": KEYS[2 * i].hex()},
                        "auth_alg": {"name": "hmac-sha256"}, "auth_key": {"hex": KEYS[2 * i + 1].hex()}}) + "\n" for i in range(COUNT)]
-# Keys where no key belongs.
+# Keys where a key must not be.
 ASTRAY = [json.dumps({"satype": KEYS[0].hex(), "src": {"address": KEYS[1].hex()}, KEYS[2].hex(): 1, "state": KEYS[3].hex(),
                       "encr_alg": {"name": KEYS[4].hex()}, "auth_key": {"hex": KEYS[5].hex() + "0"}, "flag_names": [KEYS[6].hex()]}) + "\n",
           '{"spi" ' + KEYS[7].hex() + "}\n"]
-# Each way in which packets are encrypted or authenticated; the words, and the octets of the keys that stand in them.
+# Each way in which packets are encrypted or authenticated; the words, and the octets of the keys in them.
 KINDS = [(words, [random.Random(f"{words} {i}").randbytes(size) for i, size in enumerate(sizes)]) for words, sizes in (
     ("encralg aes encrkey {} authalg sha256 authkey {}", (16, 32)), ("encralg aes-gcm encrkey {}", (20,)),
     ("encralg aes-gcm encrkey {}", (36,)), ("encralg aes-ctr encrkey {} authalg sha1 authkey {}", (20, 20)),
     ("encralg aes-ccm encrkey {}", (35,)), ("encralg chacha20-poly1305 encrkey {}", (36,)),
     ("encralg 3des encrkey {} authalg sha512 authkey {}", (24, 64)), ("encralg aes encrkey {} authalg aes-xcbc authkey {}", (32, 16)),
     ("encralg aes encrkey {} authalg aes-cmac authkey {}", (24, 16)))]
-# Side by side, and the last ones: whatever stretch of a key is left that is twice as long holds one of them.
+# Consecutive ones, and the last ones: any remaining part of a key of twice the length contains one of them.
 PIECES = {form[min(i, len(form) - PIECE):][:PIECE] for forms in (
     [form for key in KEYS for form in (key, key.hex().encode(), key.hex().upper().encode())], [key for _, keys in KINDS for key in keys])
     for form in forms for i in range(0, len(form), PIECE)}
@@ -58,13 +58,13 @@ def mappings(pid: int):
 
 
 def finds(pid: int, wanted) -> list:
-    """Names of the mappings that `wanted` picks and in which there is a piece of a key."""
+    """Names of the mappings that `wanted` selects and that contain a piece of a key."""
     found = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for begin, end, rights, flags, name in mappings(pid):
             if not rights.startswith("rw") or name in ("[vvar]", "[vsyscall]") or "io" in flags or not wanted(flags):
                 continue
-            if end - begin > 1 << 32:  # Address space that is reserved, sanitizers' and the vault's.
+            if end - begin > 1 << 32:  # Reserved address space of sanitizers and the vault.
                 continue
             try:
                 memory.seek(begin)
@@ -118,7 +118,7 @@ class Memory(Case):
         self.assertGreater(len(held), 500)
         self.assertEqual([piece for piece in PIECES if piece in held], [])
 
-    def test_the_search_finds_what_is_there(self):
+    def test_the_search_finds_a_key_in_memory(self):
         holder = subprocess.Popen([sys.executable, "-c", "import sys; line = sys.stdin.readline(); print('held', flush=True); "
                                    "sys.stdin.readline()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(self.stop, holder)
@@ -156,14 +156,14 @@ class Memory(Case):
             self.check(host.daemon.pid)
             self.assertNotEqual(finds(host.daemon.pid, lambda flags: True), [])
             host.ipseckey("flush")
-        # What a packet thread still had in hand it lets go of with the next packets.
+        # Keys that a packet thread still held are released with the next packets.
         for host in (pair.a, pair.b):
             wait_for("keys are wiped", lambda: datagrams(pair.a, pair.b, "192.0.2.2", [100]) and
                      not finds(host.daemon.pid, lambda flags: True))
 
-    def test_what_cannot_be_locked_is_told(self):
+    def test_memory_that_cannot_be_locked_is_reported(self):
         if os.geteuid() == 0:
-            os.chown(self.folder, NOBODY, NOBODY)  # Keys go to root, to oneself and to the owner of the folder.
+            os.chown(self.folder, NOBODY, NOBODY)  # Keys are shown to root, to the user itself and to the owner of the folder.
 
         def few():
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
@@ -176,7 +176,7 @@ class Memory(Case):
         self.assertEqual(daemon.end().count("some may be written to swap: raise RLIMIT_MEMLOCK"), 1)
 
     def test_ipseckey_while_it_loads(self):
-        """It has read all and waits for a daemon that is stopped."""
+        """It has read everything and waits for a stopped daemon."""
         daemon = self.start_daemon()
         daemon.send(signal.SIGSTOP)
         for what, lines, status in (("commands", LINES, 0), ("JSON", OBJECTS, 1), ("JSON astray", ASTRAY + OBJECTS, 1)):
@@ -185,13 +185,13 @@ class Memory(Case):
                 self.until_it_waits(load)
                 self.check(load.pid)
                 daemon.send(signal.SIGCONT)
-                self.assertEqual(load.wait(DEADLINE), status)  # 1: each SA is there already.
+                self.assertEqual(load.wait(DEADLINE), status)  # 1: each SA exists already.
                 daemon.send(signal.SIGSTOP)
         daemon.send(signal.SIGCONT)
 
     def test_ipseckey_while_it_saves(self):
-        """It has written some SAs, and waits for a reader of the next one: to standard output, and to a file system that is
-        as slow."""
+        """It has written some SAs, and waits for a reader of the next one: to standard output, and to an equally slow file
+        system."""
         self.start_daemon()
         self.assertEqual(self.run_it("-f", self.write("keys", "".join(LINES))).status, 0)
         for options in (["-s", "-"], ["dump"], ["--json", "dump"], ["-v", "dump"]):
@@ -210,7 +210,7 @@ class Memory(Case):
                 self.assertEqual(save.wait(DEADLINE), 0)
 
     def until_it_waits(self, process, calls=POLL):
-        """Until it is in poll() with its requests sent, or in another call: what the state of a process that sleeps says."""
+        """Waits until it is in poll() with its requests sent, or in another call, as the state of a sleeping process shows."""
         end = time.monotonic() + DEADLINE
         call = pathlib.Path(f"/proc/{process.pid}/syscall")
         while call.read_text().split()[0] not in calls:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What comes from outside is treated as such: names and texts can give a terminal no order and forge no line, whoever chose
-them; and a file is looked at before it is opened, so that nothing hangs, no device is set going, and no key comes from where
-nobody looked at owner and mode."""
+"""Input from outside is not trusted: whoever chose them, names and texts cannot send commands to a terminal or forge a line;
+and a file is checked before it is opened, so that nothing hangs, no device is started, and no key is read from a file whose
+owner and mode were not checked."""
 import os
 import signal
 import subprocess
@@ -11,7 +11,7 @@ import unittest
 
 from programs import BIN, Case, DEADLINE, Ended, sa_line
 
-# Clears the screen in two ways, is no UTF-8, and pretends to be a line of ours.
+# Clears the screen in two ways, is not UTF-8, and pretends to be a line of ours.
 EVIL = os.fsdecode(b"e\x1b[2J\x9b\xff\nipseckey: all is well\r\"'")
 SHOWN = r"""e\x1b[2J\x9b\xff\x0aipseckey: all is well\x0d\"'"""
 IN_QUOTES = r"""$"e\x1b[2J\x9b\xff\x0aipseckey: all is well\x0d\"'" """.strip()
@@ -19,7 +19,7 @@ IN_QUOTES = r"""$"e\x1b[2J\x9b\xff\x0aipseckey: all is well\x0d\"'" """.strip()
 
 class Terminal(Case):
     def said(self, *arguments, **how) -> str:
-        """All that it writes: printable ASCII in lines."""
+        """All of its output: printable ASCII in lines."""
         process = self.start(*arguments, **how)
         out, err = process.communicate(timeout=DEADLINE)
         for text in (out, err):
@@ -55,7 +55,7 @@ class Terminal(Case):
             self.assertEqual([byte for byte in done.stderr + done.stdout if byte != 0x0a and not 0x20 <= byte < 0x7f], [])
             self.assertIn(rb"\x1b[2J\xc2\x9b", done.stderr)
 
-    def test_what_is_said_of_a_file(self):
+    def test_messages_about_a_file(self):
         self.write(EVIL, "add ah spi x\n" + sa_line(0x100), mode=0o644)
         text = self.said("-c", EVIL)
         self.assertIn(f"{SHOWN}:1:12: error: spi: ", text)
@@ -120,14 +120,14 @@ class Opening(Case):
 
     def test_a_device_is_not_opened(self):
         device, why = "/dev/null", "is neither a regular file nor a pipe"
-        if os.geteuid() == 0:  # Nobody answers at this one: to open it would be another error.
+        if os.geteuid() == 0:  # Nobody answers at this one: opening it would give another error.
             device = "device"
             os.mknod(self.folder / device, 0o20600, os.makedev(240, 77))
         for option in ("-c", "-f"):
             self.assertEqual(self.run_it("--sadb=memory", option, device), Ended(4, "", f"ipseckey: {device} {why}\n"))
         self.refused(device, f"{device} is not a regular file", "-c", "keys")
 
-    def test_a_fifo_is_for_f_alone(self):
+    def test_a_fifo_is_only_for_f(self):
         os.mkfifo(self.folder / "pipe", 0o600)
         for words in (["-c", "pipe"], ["apply", "pipe"]):
             self.assertEqual(self.run_it("--sadb=memory", *words),

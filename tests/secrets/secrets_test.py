@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""No digit of a key is said by accident: keys with a pattern go through every way to be wrong, and everything that the
-programs write is searched for pieces of them."""
+"""No digit of a key is printed by accident: keys with a pattern go through every kind of error, and all output of the programs
+is searched for pieces of them."""
 import json
 import os
 import pathlib
@@ -13,7 +13,7 @@ import unittest
 
 from programs import Case, Daemon, IPSECD, Ended, UNPRIVILEGED, unprivileged
 
-PIECE = 8  # Digits in a row that give a key away.
+PIECE = 8  # Consecutive digits that reveal a key.
 
 
 def canary(digits: int, seed: int) -> str:
@@ -33,7 +33,7 @@ GOOD = [
     f"add esp spi 0x1004 src 192.0.2.1 dst 192.0.2.2 encralg des encrkey {DES}",
 ]
 
-# A sound command, to be spoilt in each of its words.
+# A valid command, to be spoilt in each of its words.
 WORDS = GOOD[0].split()
 
 
@@ -41,13 +41,13 @@ def spoilt():
     """Lines that are wrong, each with a key in it somewhere."""
     for i, word in enumerate(WORDS):
         yield WORDS[:i] + WORDS[i + 1:]                  # A word is missing,
-        yield WORDS[:i + 1] + [word] + WORDS[i + 1:]     # stands twice,
+        yield WORDS[:i + 1] + [word] + WORDS[i + 1:]     # appears twice,
         yield WORDS[:i] + [word + "x"] + WORDS[i + 1:]   # is misspelt at its end,
         yield WORDS[:i] + [word[1:]] + WORDS[i + 1:]     # or at its beginning,
         yield WORDS[:i] + [AUTH] + WORDS[i + 1:]         # is a key,
         yield WORDS[:i] + [word + AUTH] + WORDS[i + 1:]  # a key is glued to it,
         yield WORDS[:i] + [AUTH + word] + WORDS[i + 1:]
-        yield WORDS[:i] + [word, AUTH] + WORDS[i + 1:]   # or stands beside it.
+        yield WORDS[:i] + [word, AUTH] + WORDS[i + 1:]   # or is next to it.
         yield WORDS[:i] + [f'"{word} {AUTH}'] + WORDS[i + 1:]
         yield WORDS[:i]
         yield WORDS[:i + 1] + ["\\"]
@@ -82,7 +82,7 @@ def lines():
     for command in ("flush", "dump", "help", "monitor", "get", "update", "?", "quit", "load", "save"):
         yield f"{command}x {AUTH}"
         yield f"{command} all {AUTH} {AUTH}"
-    # What the SADB refuses.
+    # Refused by the SADB.
     yield from GOOD + GOOD
     yield f"update esp spi 0x1001 dst 192.0.2.2 encrkey {ENCR} encralg aes"
     yield f"update-pair esp spi 0x1001 dst 192.0.2.2 authkey {AUTH} authalg sha256"
@@ -92,7 +92,7 @@ def lines():
     yield f"add esp spi 0x2013 dst no.such.host.invalid. encralg aes encrkey {ENCR}"
 
 
-# All that an object of JSON can have in it: each member is spoilt below.
+# Every member that an object of JSON can have: each is spoilt below.
 OBJECT = {
     "satype": "esp", "spi": 300, "state": "mature", "mode": "tunnel", "flags": 131072, "flag_names": ["outbound"],
     "encr_alg": {"name": "aes-gcm", "number": 20}, "replay_window": 64, "replay_value": 17, "icv_bits": 128,
@@ -109,8 +109,7 @@ OBJECT = {
 
 
 def spoilt_objects(value, marker: str):
-    """Texts of JSON that differ from that of the value in one place, where the marker is a name or a value, or is there
-    twice."""
+    """Texts of JSON that differ from that of the value in one place, where the marker is a name or a value, or appears twice."""
     own = json.dumps(value)
     yield from (f'"{marker}"', f'["{marker}"]', f'{{"{marker}":1}}', f'{{"{marker}":1,"{marker}":2}}')
     if isinstance(value, list):
@@ -149,14 +148,14 @@ class Secrets(Case):
         for options in (["-p"], ["-pv"], ["-p", "--json"]):
             self.assertEqual(self.said(self.run_it(*options, "-f", "wrong")).status, 1)
         self.said(self.run_it("-p", text=text))
-        # Without -p, `get` shows them to who asks; on standard output alone.
+        # Without -p, `get` shows them to the user who requests them; only on standard output.
         for options in ([], ["-n"], ["-v"], ["--json"]):
             self.assertEqual(self.said(self.run_it(*options, "-f", "wrong"), keys_in_output=True).status, 1)
         self.search(self.daemon.end())
 
-    def test_the_service_says_nothing_of_a_lines_text(self):
-        """Each word here is none of the language, stands in the file and nowhere in what is said of it."""
-        odd = ["".join(random.Random(number).choices("ghjkvwxz", k=9)) for number in range(40)]  # Nothing like a key.
+    def test_the_service_never_echoes_line_text(self):
+        """Each word here is not in the language; it is in the file and never in the output about it."""
+        odd = ["".join(random.Random(number).choices("ghjkvwxz", k=9)) for number in range(40)]  # Unlike a key.
         shapes = ("{}", "add ah {} 1", "add {} spi 1", "add ah spi {} dst {}", "add ah spi 1 dst {} authalg {} authkey {}",
                   "add esp spi 1 dst 192.0.2.1 encralg aes encrkey {}/12", "add esp srcidtype {} {}", "load {}", "flush {} {}",
                   "add esp spi 1 dst 192.0.2.1/{} isrc {}/24", "update esp spi 1 dst {} {} {}", '"{}', "get esp {}={}",
@@ -173,7 +172,7 @@ class Secrets(Case):
         self.search(self.daemon.end())
 
     def test_every_wrong_object_of_json(self):
-        """A marker at each place of an object, as a name, as a value, and twice. No output has it, whole or in pieces."""
+        """A marker in each position of an object, as a name, as a value, and twice. No output contains it, whole or in pieces."""
         self.folder.chmod(0o700)
         objects = [text for marker in (AUTH, DES, "deadbeef") for text in spoilt_objects(OBJECT, marker) if text[0] == "{"]
         self.assertGreater(len(objects), 1500)
@@ -181,7 +180,7 @@ class Secrets(Case):
         for options in (["-c"], ["--json", "-c"], ["--strict", "-c"], ["--service", "-f"], ["--service", "--json", "-f"]):
             ended = self.said(self.run_it("--sadb=memory", *options, "wrong"))
             self.assertIn(ended.status, (1, 95))
-            self.assertIn(f" of {len(objects)} commands valid", ended.err)  # None was passed over.
+            self.assertIn(f" of {len(objects)} commands valid", ended.err)  # None was ignored.
             self.assertEqual((ended.err + ended.out).count("deadbeef"), 0)
 
     def test_key_files_that_hold_no_key(self):
@@ -249,7 +248,7 @@ class Secrets(Case):
             self.assertEqual(self.said(self.run_it("-p", *words)).status, 0, words)
         self.assertEqual(self.run_it("-p", "-s", "hidden").status, 0)
         self.search((self.folder / "hidden").read_text())
-        # Without it the owner sees them, which shows that the search finds what is there.
+        # Without it the owner sees them, which shows that the search works.
         with self.assertRaisesRegex(AssertionError, "a piece of a key is said"):
             self.search(self.run_it("dump").out)
         self.search(self.daemon.end())
@@ -266,7 +265,7 @@ class Secrets(Case):
             ended = self.said(self.finish(monitor))
             self.assertIn("192.0.2.2", ended.out)
 
-    def test_no_core_and_no_other_eyes(self):
+    def test_no_core_dump_and_no_debugger(self):
         self.folder.chmod(0o777)
         program = shutil.copy(IPSECD, self.folder)
         daemon = Daemon(self.folder, program=program, preexec_fn=unprivileged, env=UNPRIVILEGED)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The service of manual keys: what its unit runs, run by hand; what it touches, refuses and says."""
+"""The service for manual keys: the unit's commands, run by hand; what they change, refuse and print."""
 import contextlib
 import fcntl
 import json
@@ -31,7 +31,7 @@ def systemd(*words):
 
 
 class Refusing:
-    """Stands between a client and a daemon, and refuses each ADD that has these octets in it as if there were no memory."""
+    """Relays between a client and a daemon, and refuses each ADD that contains these octets as if memory had run out."""
 
     ADD, ENOMEM = 3, 12
 
@@ -77,7 +77,7 @@ class Unit(Case):
         _, said = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT))
         self.assertLessEqual(float(re.search(r"exposure level for \S+: ([0-9.]+)", said)[1]), 2.0)
 
-    def test_it_is_delivered_disabled_and_waits_for_its_file(self):
+    def test_it_is_shipped_disabled_and_waits_for_its_file(self):
         text = UNIT.read_text()
         self.assertIn("ConditionPathExists=|/etc/inet/secret/ipseckeys\n", text)
         self.assertRegex(text, r"(?m)^Type=oneshot$")
@@ -86,7 +86,7 @@ class Unit(Case):
 
 
 class Service(Case):
-    """Runs the commands of the unit as systemd would, but for the place of the program."""
+    """Runs the unit's commands as systemd would, except for the path of the program."""
 
     def setUp(self):
         super().setUp()
@@ -97,7 +97,7 @@ class Service(Case):
         self.set_environment()
 
     def set_environment(self, **more):
-        """The unit's own, then what /etc/default/ipsec-manual-key says."""
+        """The unit's own, then those of /etc/default/ipsec-manual-key."""
         line = re.search(r"(?m)^Environment=(.*)$", UNIT.read_text())[1]
         self.variables = dict(word.split("=", 1) for word in line.split())
         self.variables |= {"IPSECKEYS": str(self.keys), "IPSECKEY_SADB": f"ipsecd:{self.daemon.socket}",
@@ -111,7 +111,7 @@ class Service(Case):
                 words.append(word)
             elif word.startswith("${"):
                 words.append(self.variables[name[1]])
-            else:  # As systemd does it: so many words as there are in it.
+            else:  # Like systemd: the value is split into words.
                 words += self.variables[name[1]].split()
         self.assertEqual(words[0], "/usr/sbin/ipseckey")
         return [IPSECKEY, *words[1:]]
@@ -126,7 +126,7 @@ class Service(Case):
         self.write("secret/ipseckeys", "".join(lines))
 
     def sas(self):
-        """Everything that the SADB says of each SA."""
+        """Everything that the SADB reports about each SA."""
         dump = self.run_it("--json", "-p", "dump").out
         return {json.loads(line)["spi"]: line for line in dump.splitlines()}
 
@@ -143,7 +143,7 @@ class Service(Case):
         self.assertEqual(self.run_it(text=FOREIGN).status, OK)
         before = self.sas()
 
-        # Nothing has changed, and nothing does.
+        # Nothing has changed, and nothing happens.
         self.assert_said(self.unit("Reload"), OK, "0 added, 0 changed, 3 kept, 0 removed.")
         self.assertEqual(self.sas(), before)
 
@@ -160,7 +160,7 @@ class Service(Case):
         self.assertEqual(json.loads(after[0x1000])["current"], json.loads(before[0x1000])["current"])
         self.assertEqual(json.loads(after[0x1000])["hard"]["addtime"], 9999)
 
-        # Another file: what came from the old one goes.
+        # Another file: the SAs of the old one are deleted.
         self.write("secret/other", sa_lines(2, first=0x1003))
         self.set_environment(IPSECKEYS=str(self.folder / "secret/other"))
         self.assert_said(self.unit("Reload"), OK, "1 added, 0 changed, 1 kept, 2 removed.")
@@ -174,7 +174,7 @@ class Service(Case):
         self.assertEqual(owned.stat().st_mode & 0o777, 0o600)
         self.assertNotIn(sa_line(0x1000).split()[-1].encode(), owned.read_bytes())
 
-    def test_a_wrong_file_changes_nothing_and_its_text_is_not_said(self):
+    def test_a_wrong_file_changes_nothing_and_its_text_is_not_printed(self):
         self.write_keys(sa_lines(2))
         self.unit("Start")
         before = self.sas()
@@ -192,7 +192,7 @@ class Service(Case):
             self.assertEqual(self.sas(), before)
         self.assertIn("wombat", self.run_it("-c", "secret/ipseckeys").err)
 
-    def test_files_that_others_can_get_at_are_refused(self):
+    def test_files_that_others_can_access_are_refused(self):
         self.write_keys(sa_line(0x1000), "add ah spi 0x1001 dst 192.0.2.2 authalg md5 authkey @apart/key\n")
         (self.folder / "secret/apart").mkdir(mode=0o700)
         key = self.write("secret/apart/key", "00112233445566778899aabbccddeeff\n")
@@ -232,9 +232,9 @@ class Service(Case):
         self.assertEqual(self.unit("Start").status, OK)
         self.folder.chmod(0o755)
         how = {"env": UNPRIVILEGED, "preexec_fn": unprivileged, "program": shutil.copy(IPSECKEY, self.folder)}
-        # The file is not to be read;
+        # The file is not readable;
         self.assert_said(self.unit("Reload", **how), NO_PRIVILEGE, "Permission denied")
-        # neither is the SADB to be reached.
+        # nor is the SADB reachable.
         (self.folder / "nobody").mkdir(mode=0o700)
         self.write("nobody/ipseckeys", sa_line(0x1000))
         for path in (self.folder / "nobody", self.folder / "nobody/ipseckeys"):
@@ -248,8 +248,8 @@ class Service(Case):
         for command in ("Start", "Reload", "Stop"):
             self.assertEqual(self.unit(command).status, NO_SADB)
 
-    def test_what_the_sadb_did_not_answer_is_not_counted(self):
-        """It goes away when it has read the first request (which algorithms it has), or when it has answered so many."""
+    def test_commands_without_an_answer_are_not_counted(self):
+        """It closes after the first request (which algorithms it has), or after that many answers."""
         self.write_keys(sa_lines(3))
         for answers, flushed in ((0, "nothing"), (1, "nothing"), (2, "all others")):
             counts = f"0 added, 0 changed, 0 kept, {flushed} flushed"
@@ -265,7 +265,7 @@ class Service(Case):
                         for n in range(answers + 1):
                             request = client.recv(1 << 17)
                             if n < answers:
-                                client.send(request)  # A reply says what was asked.
+                                client.send(request)  # A reply repeats the request.
 
                 serving = threading.Thread(target=serve)
                 serving.start()
@@ -273,13 +273,13 @@ class Service(Case):
                 self.assert_said(self.unit("Start"), NO_SADB, f": {counts}; the rest was not done.\n")
                 serving.join(DEADLINE)
 
-    def test_what_a_killed_start_leaves_is_known(self):
+    def test_the_sas_of_a_killed_start_are_known(self):
         self.write_keys(sa_lines(30_000))
         process = subprocess.Popen(self.words_of("Reload"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, env=os.environ | self.variables)
         self.addCleanup(self.stop, process)
         while self.count_sas() == 0 and process.poll() is None:
-            pass  # Each look asks the daemon.
+            pass  # Each check asks the daemon.
         process.send_signal(signal.SIGKILL)
         process.wait(DEADLINE)
         self.assertGreater(self.count_sas(), 0)
@@ -287,7 +287,7 @@ class Service(Case):
         self.assertEqual(self.count_sas(), 0)
 
     def lock(self):
-        """Holds what an apply holds while it is at work."""
+        """Holds the lock that an apply holds while it runs."""
         held = open(self.folder / "run/owned.db.lock", "a", encoding="utf-8")
         fcntl.lockf(held, fcntl.LOCK_EX)
         return held
@@ -324,7 +324,7 @@ class Service(Case):
         held.close()
         self.assert_said(self.finish(waiting), OK, "3 added")
 
-    def test_it_says_who_is_at_work(self):
+    def test_it_names_the_process_at_work(self):
         self.write_keys(sa_lines(2))
         with self.lock():
             self.assert_said(self.unit("Reload"), BUSY, f"another apply is running (process {os.getpid()}); nothing was changed")
@@ -373,7 +373,7 @@ class Service(Case):
             self.assertEqual(self.rows(), 50)
             one.end(signal.SIGKILL)
 
-    def test_rows_of_a_sadb_that_lives_stay(self):
+    def test_rows_of_a_running_sadb_are_kept(self):
         self.write_keys(sa_lines(50))
         self.assert_said(self.unit("Reload"), OK, "50 added")
         other = Daemon(self.folder, "other.sock")
@@ -393,7 +393,7 @@ class Service(Case):
         self.assert_said(apply("unload", "--owner=one", "-", text=""), OK, "2 removed")
         self.assertEqual(list(self.sas()), [0x2001, 0x3000, 0x3001])
 
-    def test_a_refused_replacement_leaves_the_old_one(self):
+    def test_a_refused_replacement_keeps_the_old_one(self):
         self.write_keys(sa_lines(2))
         self.assert_said(self.unit("Start"), OK, "2 added")
         keys = self.run_it("get", "ah", "spi", "0x1001", "dst", "192.0.2.2").out.split("auth key")[1].splitlines()[0]
@@ -409,7 +409,7 @@ class Service(Case):
         self.assert_said(ended, FAILED, "error: ah SA spi 0x1001 dst 192.0.2.2: ", "the old ah SA spi 0x1001 dst 192.0.2.2 was restored")
         self.assertEqual(between.refused, 1)
         self.assertIn(keys, self.run_it("get", "ah", "spi", "0x1001", "dst", "192.0.2.2").out)
-        # It is still the file's, and the next refresh does what this one could not.
+        # It still belongs to the file, and the next refresh does what this one could not.
         self.assert_said(self.unit("Reload"), OK, "0 added, 1 changed, 1 kept, 0 removed.")
         self.assert_said(self.unit("Stop"), OK, "2 removed.")
 

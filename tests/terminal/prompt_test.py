@@ -78,7 +78,7 @@ class PromptTest(Case):
         self.until(PROMPT)
         self.leave()
 
-    def test_a_question_mark_lists_what_can_follow_and_gives_the_line_back(self):
+    def test_a_question_mark_lists_what_can_follow_and_restores_the_line(self):
         self.start()
         self.type("add ?\r")
         self.until("  ah                        Authentication Header.")
@@ -124,7 +124,7 @@ class PromptTest(Case):
         self.until(PROMPT)
         self.leave()
 
-    def test_history_has_commands_whole_and_none_with_a_key(self):
+    def test_history_has_whole_commands_and_none_with_a_key(self):
         self.start()
         self.type("dump \\\r")
         self.until(MORE)
@@ -140,7 +140,7 @@ class PromptTest(Case):
         self.run_line(KEY)
         self.type("\x1b[A")  # Up.
         self.until("dump esp")
-        self.type("\x1b[A\x1b[A\x15")  # There is nothing older; Ctrl-U takes the line away.
+        self.type("\x1b[A\x1b[A\x15")  # There is nothing older; Ctrl-U clears the line.
         self.assertIn("There are no ah SAs", self.run_line("dump ah"))
         self.leave()
 
@@ -153,12 +153,12 @@ class PromptTest(Case):
         self.assertIn("keys: 0 added, 0 changed, 0 kept, 1 removed.", self.run_line("unload keys"))
         self.leave()
 
-    def test_a_key_typed_twice_is_warned_of_for_the_whole_session(self):
+    def test_a_key_typed_twice_draws_a_warning_for_the_whole_session(self):
         self.start()
         gcm = f"src 192.0.2.1 dst 192.0.2.2 encralg aes-gcm encrkey {KEY[:40]}"
         self.assertNotIn("again", self.run_line(f"add esp spi 0x2001 {gcm}"))
         self.run_line("dump esp")
-        # The same SA typed again is no second one.
+        # The same SA typed again is not a second one.
         self.assertNotIn("DANGER", self.run_line(f"add esp spi 0x2001 {gcm}"))
         shown = self.run_line(f"add esp spi 0x2002 {gcm}")
         self.assertIn("warning: DANGER: same key and salt as esp spi 0x2001: two aes-gcm SAs with one key and salt let", shown)
@@ -170,7 +170,7 @@ class PromptTest(Case):
         self.start()
         for line in ("dump esp", "dump ah", "flush esp"):
             self.run_line(line)
-        # The newest that holds it, then an older one; there is no third.
+        # The newest line that contains it, then an older one; there is no third.
         self.type("dump\x12\x12\x12\r")
         self.until("There are no esp SAs")
         self.until(PROMPT)
@@ -184,7 +184,7 @@ class PromptTest(Case):
         self.type("dump ")
         self.until("dump ")
         self.tty.setwinsize(24, 40)
-        self.until(PROMPT + "dump ")  # The line is drawn anew.
+        self.until(PROMPT + "dump ")  # The line is drawn again.
         self.type("\x15add esp \t")
         shown = self.until(PROMPT)
         listed = shown.split("\n")[1:]
@@ -193,7 +193,7 @@ class PromptTest(Case):
         self.until(PROMPT)
         self.leave()
 
-    def test_a_lost_daemon_is_said_once_and_found_again(self):
+    def test_a_lost_daemon_is_reported_once_and_found_again(self):
         self.start()
         self.run_line("dump")
         self.daemon.kill()
@@ -202,7 +202,7 @@ class PromptTest(Case):
         self.assertEqual(self.run_line("dump"), f"There are no SAs in ipsecd:{self.daemon.path}.\n")
         self.leave()
 
-    def test_without_a_daemon_the_prompt_comes_all_the_same(self):
+    def test_without_a_daemon_the_prompt_still_appears(self):
         self.daemon.kill()
         self.assertIn("ipseckey 0.1.0, no SADB yet; help lists the commands, quit exits\n", self.start())
         self.daemon.start()
@@ -243,7 +243,7 @@ class PromptTest(Case):
             monitor.communicate(timeout=DEADLINE)
             self.assertEqual((monitor.returncode, recorder.end()), (0, requests))
 
-    def test_ctrl_c_ends_a_dump_and_the_prompt_comes_back(self):
+    def test_ctrl_c_ends_a_dump_and_the_prompt_returns(self):
         self.fill(3000)
         self.start()
         self.type("dump\r")
@@ -254,7 +254,7 @@ class PromptTest(Case):
         self.assertIn("esp spi 0x1001 ", self.run_line("get esp spi 0x1001 dst 192.0.2.2"))
         self.leave()
 
-    def test_ctrl_c_ends_a_load_and_the_prompt_comes_back(self):
+    def test_ctrl_c_ends_a_load_and_the_prompt_returns(self):
         self.start()
         os.mkfifo(f"{self.folder.name}/slow", 0o600)
         self.type("load slow\r")
@@ -266,7 +266,7 @@ class PromptTest(Case):
                 self.assertLess(time.monotonic(), end)
             self.type("\x03")
             self.until("ipseckey: slow: interrupted")
-            # What comes next might go on with the last line, so that one is still waiting.
+            # The next input might continue the last line, so that one is still waiting.
             self.until("slow: 299 of 299 commands succeeded; the rest was not run.")
         self.until(PROMPT)
         self.assertIn("esp SA spi 0x112c dst 192.0.2.2 does not exist", self.run_line("get esp spi 0x112c dst 192.0.2.2"))
@@ -282,7 +282,7 @@ class PromptTest(Case):
         self.until(PROMPT)
         self.leave()
 
-    def test_ctrl_z_stops_and_the_line_is_there_again(self):
+    def test_ctrl_z_stops_and_the_line_is_restored(self):
         # Only a shell with jobs can stop one.
         self.start(shell='set -m; "$@"; echo stopped; read -r _; fg')
         self.type("dump a")

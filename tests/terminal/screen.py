@@ -20,7 +20,7 @@ DEADLINE = 120  # Seconds, for anything.
 PROMPT = "ipseckey> "
 MORE = "       -> "
 KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-# What an editor sends to move about and to change colours.
+# What an editor sends to move the cursor and to change colours.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>()][B0]?|[\x07\x08]")
 
 
@@ -50,7 +50,7 @@ class Daemon:
 
 
 class Recorder:
-    """In place of an ipsecd: agrees to every request and keeps the type and the SA type of each (bytes 1 and 3)."""
+    """Instead of an ipsecd: agrees to every request and records the type and the SA type of each (bytes 1 and 3)."""
 
     def __init__(self, path):
         self.path = path
@@ -106,7 +106,7 @@ class Case(unittest.TestCase):
         self.tty.send(text)
 
     def run_line(self, line):
-        """Types a line; what it prints up to the next prompt, without the line itself."""
+        """Types a line; returns what it prints up to the next prompt, without the line itself."""
         self.type(line + "\r")
         return self.until(PROMPT).split("\n", 1)[1]
 

@@ -1,4 +1,4 @@
-"""What was typed at the prompt is gone from the memory of the process when the prompt is back, whatever was done with it."""
+"""When the prompt returns, whatever was typed at it is gone from the process's memory, whatever was done with it."""
 import os
 import random
 import re
@@ -8,13 +8,13 @@ import unittest
 
 from screen import Case, DEADLINE, MORE, PROMPT
 
-KEY = "".join(random.Random(11).choices("0123456789abcdef", k=64))  # Nothing that stands in memory by chance.
-PIECE = 12  # Digits in a row that give a key away.
+KEY = "".join(random.Random(11).choices("0123456789abcdef", k=64))  # Text that is not in memory by chance.
+PIECE = 12  # Consecutive digits that reveal a key.
 ADD = "add esp spi {:#x} src 192.0.2.1 dst 192.0.2.2 encralg null authalg sha256 authkey " + KEY
 
 
 def forms():
-    """The key as text, as the wide characters of an editor, and as what it says."""
+    """The key as text, as an editor's wide characters, and as binary."""
     pieces = [KEY[i:i + PIECE] for i in range(0, len(KEY) - PIECE + 1, 4)]
     yield from (piece.encode() for piece in pieces)
     yield from (piece.encode("utf-32-le") for piece in pieces)
@@ -29,15 +29,15 @@ AREA = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw\S+ \S+ \S+ \S+ *(.*)")
 class TracesTest(Case):
     def setUp(self):
         super().setUp()
-        # Freed memory that waits in the sanitizer's quarantine is written over, as it is without one, and calls have their
-        # variables on the stack, which the program wipes.
+        # Freed memory in the sanitizer's quarantine is overwritten, as it is without one, and calls have their variables on the
+        # stack, which the program wipes.
         options = os.environ.get("ASAN_OPTIONS")
         if options is not None:
             os.environ["ASAN_OPTIONS"] = f"{options}:max_free_fill_size=1048576:free_fill_byte=0:detect_stack_use_after_return=0"
             self.addCleanup(os.environ.__setitem__, "ASAN_OPTIONS", options)
 
     def traces(self):
-        """Where pieces of the key are. Nobody but root may look."""
+        """Where pieces of the key are. Only root may read the memory."""
         if os.geteuid() != 0:
             with self.assertRaises(PermissionError):
                 open(f"/proc/{self.tty.pid}/mem", "rb")
@@ -63,7 +63,7 @@ class TracesTest(Case):
             return b""
 
     def clean(self, *typed):
-        """Types all of it; when the prompt is back, nothing is left of the key."""
+        """Types all of it; when the prompt returns, nothing is left of the key."""
         for keys in typed:
             self.type(keys)
             if keys.endswith("\\\r"):
@@ -75,8 +75,8 @@ class TracesTest(Case):
             pass
         self.assertEqual(found, [], typed)
 
-    def test_what_is_being_typed_is_found(self):
-        """Else the other tests would show nothing."""
+    def test_text_being_typed_is_found(self):
+        """Otherwise the other tests would show nothing."""
         self.start()
         self.type(ADD.format(0x1001))
         self.until(KEY[-8:])
@@ -99,15 +99,15 @@ class TracesTest(Case):
         self.clean(f"{long} authalg sha256 authkey {KEY} dstidtype fqdn {'y' * 800}\r")
         self.leave()
 
-    def test_what_was_deleted_dropped_completed_or_searched_for(self):
+    def test_text_that_was_deleted_dropped_completed_or_searched_for(self):
         self.start()
         self.run_line("dump ah")
         add = ADD.format(0x1001)
         for keys in ("\x15dump ah\r",              # Ctrl-U kills the line,
-                     "\x17\x19\x03",              # Ctrl-W a word, which Ctrl-Y brings back; Ctrl-C drops it all,
-                     "\x7f\x7f\x01\x0bdump ah\r",  # a character, and all behind the beginning.
+                     "\x17\x19\x03",              # Ctrl-W a word, which Ctrl-Y restores; Ctrl-C drops it all,
+                     "\x7f\x7f\x01\x0bdump ah\r",  # a character, and everything after the beginning.
                      "\x1b[A\x1b[B\x03",          # Up shows another line and keeps this one,
-                     "\t\x03", " \t\x03",         # Tab shows what can follow.
+                     "\t\x03", " \t\x03",         # Tab lists the possible next words.
                      "\x12\x12\x03", "\x1bp\x03"):  # Ctrl-R and Meta-P search the history.
             self.clean(add + keys)
         self.clean("\x12" + KEY + "\x07\x03")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tools/install-deps on machines that it is told of: what it installs, what it goes on without, and what it says."""
+"""tools/install-deps on simulated machines: what it installs, what it continues without, and what it prints."""
 import os
 import pathlib
 import shutil
@@ -15,7 +15,7 @@ demo   cable     the two hosts
 demo@elsewhere rope  another release has that
 """
 UPDATE, WITHOUT = "update", "Going on without engine, {}: packets in a fraction of the time\n"
-# Stand in for Debian's programs: $HAVE is installed, $OFFER is what the lists of apt name, if $LISTS is not empty.
+# Replace Debian's programs: $HAVE is installed, $OFFER is what apt's lists contain, if $LISTS is not empty.
 PROGRAMS = {
     "dpkg-query": 'shift 2; for p; do case " $HAVE " in *" $p "*) echo "installed $p";; esac; done',
     "apt-get": 'echo "$*" >>"$FOLDER/asked"; [ "$1" != update ] || : >"$FOLDER/lists"; [ "$1" != "$FAILS" ]',
@@ -40,14 +40,14 @@ class InstallDeps(unittest.TestCase):
         (self.folder / "tools/packages").write_text(PACKAGES)
         for name, text in PROGRAMS.items():
             (self.folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
-        # Nothing of this machine's but what the script computes with, so no sudo.
+        # Nothing of this machine's except the script's own tools, so no sudo.
         for name in ("bash", "sh", "awk", "sed", "grep", "env", "dirname", "mktemp", "rm", "tail", "sort", "paste"):
             (self.folder / "bin" / name).symlink_to(shutil.which(name))
         for name in PROGRAMS:
             (self.folder / "bin" / name).chmod(0o755)
 
     def run_it(self, *sets, have="", offer="compiler engine cable", lists="yes", user=0, fails=""):
-        """(exit status, output, what apt-get was asked for)"""
+        """(exit status, output, requests to apt-get)"""
         asked = self.folder / "asked"
         asked.unlink(missing_ok=True)
         (self.folder / "lists").unlink(missing_ok=True)
@@ -62,36 +62,36 @@ class InstallDeps(unittest.TestCase):
     def install(name):
         return f"install -y --no-install-recommends {name}"
 
-    def test_nothing_is_done_when_all_are_there(self):
+    def test_nothing_is_done_if_all_are_installed(self):
         self.assertEqual(self.run_it("build", "demo", have="compiler engine cable"), (0, "", []))
 
-    def test_what_is_missing_is_installed_and_what_is_welcome_too(self):
+    def test_missing_and_optional_packages_are_installed(self):
         self.assertEqual(self.run_it("build"), (0, "Installing compiler\nInstalling engine\n",
                                                 [UPDATE, self.install("compiler"), self.install("engine")]))
         self.assertEqual(self.run_it("demo"), (0, "Installing cable\n", [UPDATE, self.install("cable")]))
 
-    def test_what_is_welcome_and_not_to_be_had_is_named(self):
+    def test_unavailable_optional_packages_are_named(self):
         why = WITHOUT.format("which apt does not have here")
         self.assertEqual(self.run_it("build", offer="compiler"),
                          (0, f"Installing compiler\n{why}", [UPDATE, self.install("compiler")]))
-        # The next time, too, and nothing is fetched for it.
+        # The next time, too, and nothing is downloaded for it.
         self.assertEqual(self.run_it("build", offer="compiler", have="compiler"), (0, why, []))
-        # Lists are fetched where there are none.
+        # Lists are downloaded if there are none.
         self.assertEqual(self.run_it("build", offer="compiler", have="compiler", lists=""), (0, why, [UPDATE]))
 
-    def test_what_is_welcome_is_installed_later(self):
+    def test_optional_packages_are_installed_later(self):
         wanted = (0, "Installing engine\n", [UPDATE, self.install("engine")])
         self.assertEqual(self.run_it("build", have="compiler"), wanted)
         self.assertEqual(self.run_it("build", have="compiler", lists=""), wanted)
 
-    def test_a_user_needs_only_what_must_be_there(self):
+    def test_a_user_needs_only_the_required_packages(self):
         self.assertEqual(self.run_it("build", have="compiler", user=1000),
                          (0, WITHOUT.format("which only root can install"), []))
         self.assertEqual(self.run_it("build", user=1000),
                          (1, "FOLDER/tools/install-deps: packages are missing and only root can install them; as root, run:\n"
                              "  apt-get install compiler\n", []))
 
-    def test_a_failure_is_one(self):
+    def test_a_failure_is_reported(self):
         self.assertEqual(self.run_it("build", fails="install")[0], 1)
         self.assertEqual(self.run_it("build", have="compiler", fails="install")[0], 1)
 

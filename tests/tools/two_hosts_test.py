@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""tools/two-hosts as root, in a chroot, as a user, and where it cannot be played: there it says why, and that is no failure.
+"""tools/two-hosts as root, in a chroot, as a user, and where it cannot run: there it prints why, and that is not a failure.
 
-Runs in a mount namespace of the test's own, in which /dev/net/tun has the mode that the case wants.
+Runs in a mount namespace of the test's own, in which /dev/net/tun has the mode that the case needs.
 """
 import os
 import pathlib
@@ -29,7 +29,7 @@ class TwoHosts(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="two hosts."))
         self.addCleanup(shutil.rmtree, self.folder)
         self.folder.chmod(0o755)
-        # A checkout where everybody may go, which a user's home mostly is not.
+        # A checkout in a folder that everybody can enter, unlike most users' homes.
         for folder in ("tools", "build/bin"):
             (self.folder / folder).mkdir(parents=True)
         shutil.copy(SOURCE / "tools/two-hosts", self.folder / "tools")
@@ -77,7 +77,7 @@ class TwoHosts(unittest.TestCase):
         self.assertFalse((root / "sys/class").exists())
         self.check_shown(self.run_it("chroot", root))
 
-    def test_a_user_who_may_not_open_the_device(self):
+    def test_a_user_without_access_to_the_device(self):
         self.set_tun(0o600)
         self.assertEqual(self.run_it(preexec_fn=unprivileged),
                          "Left out: this user cannot open /dev/net/tun (mode 600, owner root); as root, run tools/two-hosts.\n")
@@ -87,7 +87,8 @@ class TwoHosts(unittest.TestCase):
         self.assertEqual(self.run_it(), "Left out: there is no /dev/net/tun here.\n")
 
     def test_where_user_namespaces_are_forbidden(self):
-        # The limit is of the namespace that the words before make; and to make network namespaces needs a right that they drop.
+        # The limit applies to the namespace that the words before create; and creating network namespaces needs a right that
+        # they drop.
         self.assertEqual(
             self.run_it("unshare", "--map-root-user", "sh", "-c", 'echo 0 >/proc/sys/user/max_user_namespaces; '
                         'exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"', "sh"),

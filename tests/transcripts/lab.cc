@@ -22,7 +22,7 @@ struct HostRow {
   std::string_view name;
   std::array<std::string_view, 2> addresses;  // The second may be empty.
 };
-// The first name of an address is the one that output uses.
+// Output uses the first name of an address.
 constexpr std::array kHosts = {
     HostRow{"me.example.com", {"192.0.2.1"}},
     HostRow{"you.example.com", {"192.0.2.2"}},
@@ -82,14 +82,14 @@ engine::Options engine_options(engine::testing::CountedPackets& packets) {
   return options;
 }
 
-// Octets that are as random as a transcript can have them: 01 02 03 and so on.
+// Octets that replace random ones in a transcript: 01 02 03 and so on.
 Result<void> count_up(MutableBytes out) {
   std::uint8_t next = 0;
   for (std::byte& b : out) b = std::byte{++next};
   return {};
 }
 
-// A kernel with a little of each answer.
+// A kernel that gives some of each answer.
 kernel::KernelView kernel_of_the_machine() {
   using enum kernel::Presence;
   return {.system = "Linux 6.1.0",
@@ -115,7 +115,7 @@ void must(bool done) {
   if (!done) throw std::runtime_error("the system does not let the transcript have its standard streams");
 }
 
-// A standard stream of this process, replaced by a file in memory while the object lives.
+// A standard stream of this process, replaced by a file in memory while the object exists.
 class Redirected {
  public:
   Redirected(int fd, std::string_view content)
@@ -148,8 +148,8 @@ void write_stdout(std::string_view text) {
   must(write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
 }
 
-// Standard output is shared with what writes to the descriptor itself, such as `save -`, so everything passes through
-// it and each line of stderr is told by its first character.
+// Standard output is shared with code that writes to the descriptor itself, such as `save -`, so everything passes
+// through it, and its first character marks each line of stderr.
 cli::Console console(bool terminal) {
   return cli::Console(
       [](std::string_view text) {
@@ -186,11 +186,11 @@ std::string marked(std::string_view raw) {
 }  // namespace
 
 class Sadb::Client : public backend::Backend {
-  // Hears what happens meanwhile; then somebody presses Ctrl-C.
+  // Receives the events meanwhile; then somebody presses Ctrl-C.
   class Ear : public backend::Listener {
    public:
     Ear(Client& client, bool promiscuous) : client_(client), promiscuous_(promiscuous) {}
-    int descriptor() const override { return -1; }  // There is nothing to wait for: all has been heard.
+    int descriptor() const override { return -1; }  // There is nothing to wait for: everything has been received.
     Result<void> next(const Sink& sink) override {
       client_.handler_ = [&](const Message& m) { sink(m.clone()); };
       Message mode;

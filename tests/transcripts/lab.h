@@ -1,6 +1,6 @@
 #pragma once
-/// The world of a transcript: a clock that is stepped, names that never change, one SADB for all commands, a captured
-/// console.
+/// The environment of a transcript: a clock that is stepped, names that never change, one SADB for all commands, a
+/// captured console.
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace ipseckey::transcript {
 
-/// The SADB of the machine that a transcript is about, as ipsecd keeps it. This machine is 192.0.2.1 and 2001:db8::1.
+/// The SADB of the transcript's machine, as ipsecd has it. This machine is 192.0.2.1 and 2001:db8::1.
 class Sadb {
  public:
   explicit Sadb(backend::Clock clock);
@@ -22,15 +22,15 @@ class Sadb {
   /// A new connection.
   std::unique_ptr<backend::Backend> connect();
 
-  /// Lets happen what is due by now.
+  /// Processes what is due by now.
   void expire();
 
-  /// A key manager reserves an SPI of ESP for traffic between two addresses; gives it.
+  /// A key manager reserves an SPI of ESP for traffic between two addresses; returns it.
   std::uint32_t getspi(const Address& src, const Address& dst, std::uint32_t wanted);
-  /// A packet of so many bytes comes to an ESP SA. Whether it may carry it.
+  /// A packet of that many bytes for an ESP SA. Returns whether the SA may carry it.
   bool traffic(std::uint32_t spi, const Address& dst, std::uint64_t bytes);
 
-  /// What happens while somebody monitors; it is called once, when the monitor listens.
+  /// Events while somebody monitors; called once, when the monitor listens.
   std::function<void()> meanwhile = [] {};
 
  private:
@@ -43,7 +43,7 @@ class Sadb {
   std::vector<Client*> clients_;
 };
 
-/// What a command wrote and how it ended.
+/// A command's output and how it ended.
 struct Ran {
   std::string output;  ///< Lines of stdout start with "| ", lines of stderr with "! ", in the order of writing.
   int status;
@@ -56,13 +56,13 @@ class Lab {
   /// Runs `NAME ARGUMENTS`, ipseckey by either of its names, with this text as its standard input.
   Ran run(const std::string& name, std::vector<std::string> arguments, std::string_view input);
 
-  /// The same for what happens while another command runs: its output joins that one's.
+  /// The same for events while another command runs: their output joins that one's.
   void run_inside(std::vector<std::string> arguments);
   /// A line of output that no command wrote.
   void note(std::string_view line);
 
   Instant now;
-  bool terminal = false;  ///< Whether stderr is one, and so faults are marked under their words.
+  bool terminal = false;  ///< Whether stderr is one, so that errors are marked under their words.
   Sadb sadb;
 
  private:

@@ -1,4 +1,4 @@
-// Replays one transcript and shows how it differs from what happened; with --update writes down what happened.
+// Replays one transcript and shows how it differs from the actual output; with --update rewrites it with that output.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -21,11 +21,11 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// A folder that is the session's own while it runs.
+// A folder for the session while it runs.
 class Folder {
  public:
   Folder() : path_((fs::temp_directory_path() / "transcript.XXXXXX").string()) {
-    if (!mkdtemp(path_.data())) throw std::runtime_error("cannot make a folder");
+    if (!mkdtemp(path_.data())) throw std::runtime_error("cannot create a folder");
     fs::current_path(path_);
   }
   Folder(const Folder&) = delete;
@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   setenv("TZ", "UTC", 1);
-  std::vector<fs::path> files;  // Each session has a folder of its own: names are looked up before the first begins.
+  std::vector<fs::path> files;  // Each session has a folder of its own: names are resolved before the first begins.
   for (int i = update ? 2 : 1; i < argc; ++i) files.push_back(fs::absolute(argv[i]));
   int status = 0;
   for (const fs::path& file : files) {

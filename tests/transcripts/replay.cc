@@ -24,7 +24,7 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// As a shell does it: blanks part words, single and double quotes hold them together.
+// As in a shell: blanks separate words, single and double quotes hold them together.
 Words split(std::string_view text) {
   Words words;
   char quote = 0;
@@ -54,7 +54,7 @@ std::string quoted_lines(std::string_view text) {
   return out;
 }
 
-// What a session does beside ipseckey, in the folder of the transcript.
+// What a session does besides ipseckey, in the folder of the transcript.
 std::string cat(const Words& words) { return quoted_lines(read_file(words.at(1))); }
 
 std::string ls(const Words&) {
@@ -97,10 +97,10 @@ struct Tool {
 constexpr std::array kTools = {Tool{"cat", cat}, Tool{"ls", ls},       Tool{"chmod", chmod},
                                Tool{"ln", ln},   Tool{"mkdir", mkdir}, Tool{"cmp", cmp}};
 
-// A line of a transcript that stands for any number of lines of output.
+// A line of a transcript that matches any number of lines of output.
 constexpr std::string_view kGap = "| ...\n";
 
-// Whether what is written down is the output but for its gaps. Both are whole lines.
+// Whether the written output matches the actual one, apart from its gaps. Both are whole lines.
 bool is_abridged(std::string_view written, std::string_view output) {
   std::size_t at = 0;  // What comes before was found.
   for (bool first = true;; first = false) {
@@ -156,11 +156,11 @@ class Replay {
     } else if (line_ == "terminal" || line_ == "pipe") {
       lab_.terminal = line_ == "terminal";
     } else {
-      throw std::runtime_error("this is no line of a transcript");
+      throw std::runtime_error("this is not a line of a transcript");
     }
   }
 
-  // The output of a command, or what the transcript has of it, if that has gaps and is right beside them.
+  // The output of a command, or the transcript's version of it, if that has gaps and matches apart from them.
   std::string with_gaps(const std::string& output) {
     std::string written;
     while (in_.peek() == '|' || in_.peek() == '!' || in_.peek() == '[') {
@@ -194,7 +194,7 @@ class Replay {
     throw std::runtime_error("there is no such command in a transcript");
   }
 
-  // What key managers and packets do to the SADB; empty: the words speak of neither.
+  // The actions of key managers and packets on the SADB; empty: the words are neither.
   std::string elsewhere(const Words& words) {
     if (words.size() != 4) return {};
     const auto number = [](const std::string& text) {

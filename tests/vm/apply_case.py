@@ -1,5 +1,5 @@
-"""`apply` on the kernel, under traffic: an unchanged file touches nothing, an edited one only what differs, and no packet of
-an SA that stays is lost; `unload` takes back what the file brought and nothing else."""
+"""`apply` on the kernel, under traffic: an unchanged file changes nothing, an edited one only what differs, and no packet of an
+SA that stays is lost; `unload` removes what the file brought and nothing else."""
 import contextlib
 import os
 import re
@@ -10,7 +10,7 @@ from guest import contains, expect, finish, forward, ipseckey, key, run, states
 from netns import PATIENCE, cable, inside, ip_batch, pings
 
 A, B = "10.77.0.1", "10.77.0.2"
-OTHER = "10.77.0.9"  # Nobody; its SAs are there to be changed.
+OTHER = "10.77.0.9"  # Without traffic; its SAs are there to be changed.
 CBC, SHA = f"encr_alg aes encrkey {key(128)}", f"auth_alg sha256 authkey {key(256)}"
 
 cable()
@@ -35,7 +35,7 @@ def apply(netns, *words, lines=None):
 
 
 class Traffic:
-    """One datagram after another from a to b; the next is sent when one has come, or is lost."""
+    """One datagram after another from a to b; the next is sent when one has arrived, or is lost."""
 
     def __init__(self):
         self.sent, self.lost, self.ended = 0, 0, threading.Event()
@@ -59,7 +59,7 @@ class Traffic:
                 self.lost += 1
 
     def more(self):
-        """Until ten more have come."""
+        """Waits until ten more have arrived."""
         before = self.sent
         while self.sent - self.lost < before + 10:
             os.sched_yield()
@@ -75,7 +75,8 @@ class Traffic:
 
 
 def sas(netns):
-    """What `ip -s xfrm state` says of each SA by its SPI, in two parts: what only a change changes, and what packets move."""
+    """What `ip -s xfrm state` reports about each SA by its SPI, in two parts: what only a change changes, and what packets
+    advance."""
     found = {}
     for block in run("ip", "-n", netns, "-s", "xfrm", "state").split("\nsrc "):
         if spi := re.search(r"spi 0x([0-9a-f]+)", block):
@@ -117,7 +118,7 @@ expect("packets that were lost, while there were some", (traffic.lost, traffic.s
 expect("unload", [apply(n, "unload") for n in "ab"], ["0 added, 0 changed, 0 kept, 5 removed."] * 2)
 expect("what is left", ([re.search("spi 0x0*([0-9a-f]+)", sa)[1] for sa in states("a")], states("b")), (["999"], []))
 
-# On Linux a mark is part of what names an SA: two may differ by it alone, in a check and an apply as well.
+# On Linux a mark is part of an SA's name: two SAs may differ only by it, also in a check and an apply.
 marked = [f"add ah spi 0x7000 src {A} dst {OTHER} auth_alg sha256 authkey {key(256, mark)} mark {mark:#x}" for mark in (1, 2)]
 with inside("b"):
     forward()

@@ -1,5 +1,5 @@
-"""A check by the kernel's rules and the kernel itself: `-c --sadb=kernel` takes and refuses the same lines as a load does,
-in the same words, and what a service may not load whole it does not begin: nothing is flushed."""
+"""A check by the kernel's rules and the kernel itself: `-c --sadb=kernel` accepts and refuses the same lines as a load does, in
+the same words; and a service does not start what it cannot load completely: nothing is flushed."""
 import os
 import re
 import subprocess
@@ -16,7 +16,7 @@ run("ip", "-batch", "-", stdin="\n".join(ip_batch_lines) + "\n")
 
 
 def attempt(text, *words):
-    """Exit status and what was said on standard error, without the counts."""
+    """Exit status and standard error, without the counts."""
     os.makedirs("/tmp/secret", mode=0o700, exist_ok=True)
     path = "/tmp/secret/keys"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -60,14 +60,14 @@ for name, (loads, text) in FILES.items():
     expect(f"{name}: the check and the load agree", checked, loaded)
     expect(f"{name}: it loads", loaded[0] == 0, loads)
 
-# Directions follow from the host's own addresses, and from the pair where those tell none.
+# Directions follow from the host's own addresses, and from the pair if those imply none.
 for name, ways in (("a pair of this host's", ["outbound", "inbound"]), ("one half says it", ["inbound", "outbound"])):
     ipseckey("flush")
     load(FILES[name][1])
     saved = ipseckey("save", "esp").replace("\\\n", "")
     expect(f"{name}: directions", re.findall(r"\b(?:in|out)bound\b", saved), ways)
 
-# A service flushes nothing where a command of the file cannot succeed.
+# A service flushes nothing if a command of the file cannot succeed.
 ipseckey("flush")
 load(f"add esp spi 0x777 {ends(HERE, THERE)} {CBC}\n")
 before = states()
@@ -81,7 +81,7 @@ for name, (loads, text) in FILES.items():
 status, said = attempt(FILES["a pair of this host's"][1], "--service", "-f")
 expect("a file that is right replaces all", (status, len(states())), (0, 2))
 
-# What this kernel lacks a check finds out, too: without the module there is no such cipher.
+# A check also finds what this kernel lacks: without the module there is no such cipher.
 run("rmmod", "camellia_generic")
 lacking = f"add esp spi 0x100 {ends(HERE, THERE)} encralg camellia encrkey {key(128)} authalg sha256 authkey {key(256)}\n"
 before = states()

@@ -1,4 +1,4 @@
-"""`ipseckey doctor` against what this kernel really does, and the ways to be told why it does not."""
+"""`ipseckey doctor` compared with what this kernel really does, and how it reports why something does not work."""
 import json
 import os
 import re
@@ -12,7 +12,7 @@ def doctor(*options):
     return done.returncode, done.stdout
 
 
-# Everything is there, and it is told without leaving an SA behind.
+# Everything is supported, and the report leaves no SA behind.
 run("ip", *"xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 1 mode transport aead rfc4106(gcm(aes))".split(),
     "0x" + key(160), "128")
 before = states()
@@ -52,7 +52,7 @@ refused = subprocess.run(["setpriv", "--bounding-set=-net_admin", "--inh-caps=-n
 expect("its status", refused.returncode, 1)
 contains("an SA without the right", refused.stdout, "EPERM", "it needs CAP_NET_ADMIN in this network namespace: run it as root")
 
-# A protocol goes: the refusal names the module.
+# A protocol is removed: the refusal names the module.
 run("ip", "xfrm", "state", "flush")
 run("rmmod", "ah6")
 text = doctor()[1]
@@ -61,7 +61,7 @@ text = ipseckey(stdin=f"add ah spi 0x9 src fd00::1 dst fd00::2 auth_alg md5 auth
 contains("an SA without its protocol", text, "the kernel says: Requested type not found; this kernel has no AH: module ah6 is"
          " missing; `modprobe ah6`")
 
-# An algorithm goes.
+# An algorithm is removed.
 run("rmmod", "camellia_generic")
 contains("Camellia is gone", doctor()[1], "no: camellia-cbc")
 algorithms = run("/tmp/ipsecalgs", "--sadb=kernel")
@@ -69,6 +69,6 @@ expect("ipsecalgs: one is not here", tuple(len(re.findall(rf"\b{word}\b", algori
 contains("which one", algorithms, "camellia-cbc        128-256/64     -   16    -  no ")
 text = ipseckey(stdin=f"add esp spi 0x9 src 10.0.0.1 dst 10.0.0.2 encr_alg camellia encrkey {key(128)} auth_alg md5 authkey {key(128)}\n",
                 fails=True)
-contains("an SA without its algorithm", text, "its crypto API lacks cbc(camellia)", "`ipseckey doctor` lists what is there")
+contains("an SA without its algorithm", text, "its crypto API lacks cbc(camellia)", "`ipseckey doctor` lists what is available")
 
 finish("doctor and the refusals tell what this kernel can do")

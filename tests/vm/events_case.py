@@ -1,4 +1,4 @@
-"""NAT traversal, limits and what the monitor hears: all of it the kernel's own doing, between two network namespaces."""
+"""NAT traversal, limits and the monitor's events: all of them the kernel's own, between two network namespaces."""
 import json
 import signal
 import subprocess
@@ -27,7 +27,7 @@ class Monitor:
             return [json.loads(line) for line in file.read().splitlines(True) if line.endswith("\n")]
 
     def wait(self, what, wanted, seconds=PATIENCE):
-        """The first event that is wanted."""
+        """The first event that matches."""
         found = []
         wait(seconds, lambda: found.extend(e for e in self.events() if wanted(e)) or found)
         if not found:
@@ -41,7 +41,7 @@ class Monitor:
 
 
 def both(words_a_to_b="", words_b_to_a=None, nat=""):
-    """An SA each way at both ends. `nat`: words for the end that is the first one's."""
+    """An SA in each direction at both ends. `nat`: words for the end that is the first one's."""
     for netns, out_way in (("a", 0), ("b", 1)):
         ipseckey("flush", netns=netns)
         lines = []
@@ -70,7 +70,7 @@ for netns, here, there in (("a", A, B), ("b", B, A)):
                      for way, src, dst in (("out", here, there), ("in", there, here)) for proto in ("icmp", "tcp")])
 monitor_a, monitor_b = Monitor("a"), Monitor("b")
 
-# A policy without an SA: the kernel asks for one.
+# A policy without an SA: the kernel requests one.
 expect("no ping without an SA", pings(PAIR, 0.5), set())
 wanted = monitor_a.wait("ACQUIRE", lambda e: e["type"] == "ACQUIRE")
 expect("what is wanted", (wanted.get("satype"), wanted["src"]["address"], wanted["dst"]["address"],
@@ -91,7 +91,7 @@ for netns in ("a", "b"):
     ipseckey("flush", netns=netns)
 expect("no ping through UDP without the SAs", pings(PAIR, 0.5), set())
 
-# The peer's packets come from another port than the SA names: its NAT has moved.
+# The peer's packets come from a port that differs from the SA's: its NAT has moved.
 load(f"add esp spi 0x501 src {A} dst {B} {GCM} encap udp nat_lport 4500 nat_rport 4500 outbound\n"
      f"add esp spi 0x502 src {B} dst {A} {GCM} encap udp nat_lport 4500 nat_rport 4500 inbound\n", "a")
 load(f"add esp spi 0x501 src {A} dst {B} {GCM} encap udp nat_lport 4500 nat_rport 31000 inbound\n"
@@ -99,7 +99,7 @@ load(f"add esp spi 0x501 src {A} dst {B} {GCM} encap udp nat_lport 4500 nat_rpor
 pings(PAIR, 5)
 moved = monitor_b.wait("a mapping", lambda e: "NAT in front of the peer" in e.get("remark", ""))
 expect("the mapping", (moved["type"], moved.get("remark"), moved.get("spi"), moved["nat_rem"]["address"], moved["nat_rem"]["port"]),
-       ("X_NAT_T_NEW_MAPPING", "the NAT in front of the peer now shows port 4500 instead of 31000", 0x501, A, 4500))
+       ("X_NAT_T_NEW_MAPPING", "the peer's NAT now uses port 4500 instead of 31000", 0x501, A, 4500))
 
 # Counters and limits of bytes and packets.
 both()
@@ -125,7 +125,7 @@ for name, words in (("bytes", "soft_bytes 100 hard_bytes 300"), ("packets", "sof
         expect(f"the {limit} limit of {name} was reached", passed, True)
     expect(f"ping beyond the limit of {name}", pings(PAIR, 0.5), set())
 
-# Limits of time, after adding and after first use.
+# Limits of time, after the add and after the first use.
 for name, words, use in (("addtime", "soft_addtime 1 hard_addtime 2", False),
                          ("usetime", "soft_usetime 1 hard_usetime 2", True)):
     before = len(monitor_b.events())
@@ -154,7 +154,7 @@ for e in monitor_a.events() + monitor_b.events():
 monitor_a.stop()
 monitor_b.stop()
 
-# More news than the socket holds while nobody reads it: a gap is told, and then what there is. The SAs are large ones.
+# More events than the socket holds while nobody reads it: a gap is reported, and then the current SAs. The SAs are large ones.
 MANY = 5000
 LARGE = f"encr_alg aes encrkey {key(256)} auth_alg sha512 authkey {key(512)} replay 4096 label 3:{'a' * 80}"
 slow = Monitor("a")

@@ -1,5 +1,5 @@
-"""Every file of share/examples carries traffic, with ipsecd at both ends and with the kernel at both ends; where a file is
-about a NAT, through one. An SA has carried what both ends have counted."""
+"""Every file of share/examples carries traffic, with ipsecd at both ends and with the kernel at both ends; a file about a NAT,
+through one. An SA has carried what both ends have counted."""
 import contextlib
 import ipaddress
 import json
@@ -19,7 +19,7 @@ def other_side(text):
 
 
 def hosts():
-    """Two hosts on one cable, with every address that the files name and no NAT is about."""
+    """Two hosts on one cable, with every address of the files that do not need a NAT."""
     cable()
     mine = {"a": ["192.0.2.1/32", "2001:db8::1/128", "fe80::1/64", "10.1.0.1/32", "2001:db8:1::1/128"],
             "b": ["192.0.2.2/32", "192.0.2.3/32", "192.0.2.4/32", "198.51.100.7/32", "203.0.113.1/32", "2001:db8::2/128", "fe80::2/64",
@@ -46,7 +46,7 @@ def hosts_with_nat():
 
 
 def network(end):
-    """What an endpoint of an SA stands for, as `ip` says it; the wildcard is everything."""
+    """An SA's endpoint in the syntax of `ip`; the wildcard matches everything."""
     address = ipaddress.ip_address(end["address"])
     return f"{address}/{0 if address == address.__class__(0) else end['prefix'] or address.max_prefixlen}"
 
@@ -56,7 +56,7 @@ class Kernel:
         self.name = name
 
     def load(self, text):
-        """Loads the keys, and protects by policies what they are for."""
+        """Loads the keys, and adds policies for the traffic that they protect."""
         load(text, self.name)
         own = {info["local"] for link in json.loads(run("ip", "-n", self.name, "-j", "addr")) for info in link["addr_info"]}
         lines = []
@@ -89,7 +89,7 @@ class Ipsecd:
         self.name, self.daemon = name, Daemon(name)
 
     def load(self, text):
-        """Loads the keys, and routes into the device what goes out by them."""
+        """Loads the keys, and routes the traffic that they protect into the device."""
         self.daemon.load(text)
         ways = set()
         for sa in self.sas():
@@ -136,7 +136,7 @@ def both_ways(*pairs):
 
 
 def traffic_ospf():
-    """The packets are ESP on the link, and the router at the other end gets what is in them."""
+    """The packets are ESP on the link, and the router at the other end receives their contents."""
     for start, end, src, dst in (("a", "b", "fe80::1", "ff02::5"), ("a", "b", "fe80::1", "ff02::6"), ("a", "b", "fe80::1", "fe80::2"),
                                  ("b", "a", "fe80::2", "fe80::1")):
         seen, got = ospf_arrives(("a", "ethA"), ("b", "ethB"), src, dst) if start == "a" else \
@@ -166,7 +166,7 @@ for End in (Kernel, Ipsecd):
         ends = [End("a"), End("b")]
         for end, text in zip(ends, (texts[name], other_side(texts[name]))):
             end.load(text)
-        if End is Ipsecd and name == "ospfv3":  # As the file says: they go past the device.
+        if End is Ipsecd and name == "ospfv3":  # As the file says: they bypass the device.
             seen = link_protocols(("b", "ethB"), lambda: hello("a", "ethA", "fe80::1", "ff02::5"), OSPF)
             expect("OSPF past ipsecd, in clear", seen, {OSPF})
         else:

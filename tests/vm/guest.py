@@ -1,4 +1,4 @@
-"""What the cases share: programs, key files, and `ip xfrm state` taken apart. Keys are for tests: bytes that count up."""
+"""Shared by the cases: programs, key files, and `ip xfrm state` parsed. Keys are for tests: bytes that count up."""
 import os
 import re
 import subprocess
@@ -40,7 +40,7 @@ failures = 0
 
 
 def forward():
-    """As a router: no SA between other hosts is out of place here."""
+    """Acts as a router, for which any SA between other hosts is acceptable."""
     for family in ("ipv4", "ipv6"):
         with open(f"/proc/sys/net/{family}/conf/all/forwarding", "w", encoding="ascii") as setting:
             setting.write("1")
@@ -65,7 +65,7 @@ def ipseckey(*arguments, stdin=None, fails=False, netns=None):
 
 
 def load(text, netns=None):
-    """Loads commands through a file of mode 0600, as a person would."""
+    """Loads commands through a file of mode 0600, like a person."""
     path = f"/tmp/keys-{netns or 'here'}"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
@@ -73,7 +73,7 @@ def load(text, netns=None):
 
 
 def states(netns=None):
-    """`ip xfrm state` as blocks of lines, without what changes while nobody does anything."""
+    """`ip xfrm state` as blocks of lines, without what changes by itself."""
     inside = ("-n", netns) if netns else ()
     text = run("ip", *inside, "xfrm", "state")
     return ["\n".join(line.strip() for line in block.splitlines())

@@ -1,5 +1,5 @@
-"""What lies between the kernel and ipsecd on real networks: a hop with a small MTU, and a NAT that changes ports.
-Namespaces in a row: a, a NAT r1, a link of 1300 bytes, a router r2, b."""
+"""Between the kernel and ipsecd as on real networks: a hop with a small MTU, and a NAT that changes ports. Namespaces in a row:
+a, a NAT r1, a link of 1300 bytes, a router r2, b."""
 import contextlib
 import errno
 import socket
@@ -46,7 +46,7 @@ def ipsecd_end(name, mine, theirs):
 
 
 def keys(a, b, words="", ways=("", "")):
-    """The SAs of the tunnel between addresses that the two have in the eyes of one of them."""
+    """The SAs of the tunnel, with the addresses that the two have from one's point of view."""
     return (f"add esp spi 0x501 src {a} dst {b} {GCM} isrc {INNER_A} idst {INNER_B} {words} {ways[0]}\n"
             f"add esp spi 0x502 src {b} dst {a} {GCM} isrc {INNER_B} idst {INNER_A} {words} {ways[1]}\n")
 
@@ -60,7 +60,7 @@ def beyond_nat(port):
 
 
 def translate(port):
-    """r1 gives connections that begin from now on another port, and forgets those that it had."""
+    """r1 gives connections that begin from now on another port, and forgets the existing ones."""
     run("ip", "netns", "exec", "r1", "iptables-legacy", "-t", "nat", "-F")
     run("ip", "netns", "exec", "r1", "iptables-legacy", "-t", "nat", "-A", *"POSTROUTING -o to_r2 -s 10.91.0.0/24 -p udp"
         " --sport 4500 -j MASQUERADE --to-ports".split(), str(port))
@@ -68,7 +68,7 @@ def translate(port):
 
 
 def through_nat(port, there=(INNER_A, INNER_B), back=(INNER_B, INNER_A)):
-    """Traffic that a begins, then traffic that b begins; what leaves r1 has the port of the NAT."""
+    """Traffic that a begins, then traffic that b begins; packets that leave r1 have the port of the NAT."""
     tap = Tap("r2", "to_r1")
     expect(f"through the NAT at port {port}", [echo("a", "b", *there, 50_000), echo("b", "a", *back[:2], 50_000, *back[2:])], [50_000, 50_000])
     expect("what leaves the NAT", tap.seen(), {(17, port, 4500)})
@@ -76,7 +76,7 @@ def through_nat(port, there=(INNER_A, INNER_B), back=(INNER_B, INNER_A)):
 
 
 def change_port(reload):
-    """What arrives from another port is let in all the same; the way back is as new SAs say."""
+    """Packets from another port are still accepted; the other direction follows the new SAs."""
     translate(6000)
     through_nat(6000)
     translate(6001)
@@ -88,7 +88,7 @@ def change_port(reload):
 
 def transport(start):
     """Transport mode: TCP and UDP computed their checksums with other addresses than they arrive with (RFC 3948 section 3.1.2).
-    `start`: makes both ends, with SAs of these words."""
+    `start`: sets up both ends, with SAs of these words."""
     translate(6000)
     start(*(f"add esp spi 0x501 src {a} dst {B} {GCM} encap udp nat_lport 4500 nat_rport {port} {ways[0]}\n"
             f"add esp spi 0x502 src {B} dst {a} {GCM} encap udp nat_lport 4500 nat_rport {port} {ways[1]}\n"
@@ -99,14 +99,14 @@ def transport(start):
 
 
 def host_policies(name, mine, theirs):
-    """What the two hosts say to one another is protected, but not what it is carried in."""
+    """Traffic between the two hosts is protected, but not the packets in which it is carried."""
     ip_batch(name, [f"xfrm policy add src {theirs} dst {mine} proto udp dport 4500 dir in priority 1"] +
              [f"xfrm policy add src {src} dst {dst} dir {way} priority 2 tmpl proto esp mode transport"
               for src, dst, way in ((mine, theirs, "out"), (theirs, mine, "in"))])
 
 
 def narrowest(name, mine, theirs, outer):
-    """Sends until the path's MTU is known inside the tunnel; the longest datagram that then passes."""
+    """Sends until the path MTU is known inside the tunnel; returns the longest datagram that then passes."""
     ip_mtu = 14  # IP_MTU of linux/in.h
     with inside(name):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

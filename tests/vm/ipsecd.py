@@ -8,7 +8,7 @@ from guest import IPSECKEY, run
 from netns import PATIENCE, wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MARK, TABLE = "0x50", "50"  # Of what ipsecd sends itself, and of what is routed to it.
+MARK, TABLE = "0x50", "50"  # For packets that ipsecd itself sends, and for packets routed to it.
 
 
 class Daemon:
@@ -25,7 +25,7 @@ class Daemon:
             raise RuntimeError(f"ipsecd said {said}")
 
     def take(self, *networks):
-        """What goes there goes through ipsecd, but for what ipsecd itself sends."""
+        """Packets to there go through ipsecd, except those that ipsecd itself sends."""
         for network in networks:
             family = "-6" if ":" in network else "-4"
             run("ip", "-n", self.netns, family, "route", "add", network, "dev", "ipsec0", "table", TABLE)

@@ -1,4 +1,4 @@
-"""Nothing is dropped in silence: each keyword of the language, in an `add` and in an `update`, is seen in the kernel's SA
+"""Nothing is dropped silently: each keyword of the language, in an `add` and in an `update`, appears in the kernel's SA
 afterwards, or drew a warning, or was refused."""
 import json
 import re
@@ -8,10 +8,10 @@ import rows
 from guest import IPSECKEY, expect, finish, forward, ipseckey, key
 
 ENDS = "src 192.0.2.1 dst 192.0.2.2"
-# What stands in every SA here; tests/vm/load_case.py looks at it.
+# Part of every SA here; tests/vm/load_case.py tests it.
 BASE = ("spi", "src", "dst", "encr_alg", "encrkey", "auth_alg", "authkey")
-# By the keyword's first name: the words of an add, and those of an update where they are others. One that is not here gets
-# the sample that tests/vm/rows.py makes of what stands for its value in the help.
+# By the keyword's first name: the words of an add, and those of an update if they differ. A keyword that is not here gets the
+# sample that tests/vm/rows.py makes from its value's name in the help.
 WORDS = {
     "pair-spi": "pair-spi 0x99", "inbound": "inbound", "outbound": "outbound", "sport": "sport 5", "dport": "dport 6",
     "proto": "proto 6", "isrc": "isrc 10.0.0.0/8", "idst": "idst 10.1.0.0/16", "isport": "isport 3", "idport": "idport 4",
@@ -38,7 +38,7 @@ def said_of(lines):
 
 
 def seen():
-    """What a user sees of each SA, without what is another one's each time; by type and SPI."""
+    """What a user sees of each SA, without what differs each time; by type and SPI."""
     sas = map(json.loads, ipseckey("--json", "-p", "dump").splitlines())
     return {(sa["satype"], sa["spi"]): {name: value for name, value in sa.items() if name not in ("spi", "current", "flags")}
             for sa in sas}

@@ -1,4 +1,4 @@
-"""Each algorithm, protocol, family, mode and property, loaded from a key file: `ip xfrm state` says what was asked."""
+"""Each algorithm, protocol, family, mode and property, loaded from a key file: `ip xfrm state` shows what was requested."""
 import json
 import os
 
@@ -32,10 +32,10 @@ for src, dst in (("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")):
                               f"enc {kernel} {'0x' + digits if digits else ''}".rstrip()], src, dst)
         commands.append(line)
         spi += 1
-    # HMAC has no wrong length of a key (RFC 2104).
+    # No key length is wrong for HMAC (RFC 2104).
     for name, bits, kernel, icv in (*MACS, ("hmac-sha1", 128, "hmac(sha1)", 96), ("hmac-sha512", 1200, "hmac(sha512)", 256)):
         commands.append(f"add ah spi {spi:#x} src {src} dst {dst} auth_alg {name} authkey {key(bits)}")
-        # RFC 4302: a multiple of 4 bytes under IPv4. Linux takes 8 unless the flag is there.
+        # RFC 4302: a multiple of 4 bytes under IPv4. Linux uses 8 unless the flag is set.
         shorter = "." in src and (96 + icv) % 64 != 0
         want(spi, "ah", [f"auth-trunc {kernel} 0x{key(bits)} {icv}"], src, dst, flags="align4" if shorter else "")
         spi += 1
@@ -84,43 +84,43 @@ for block in wanted:
     expect(name, got.pop(name, "(no such SA)"), block)
 expect("SAs that nobody asked for", "\n".join(got), "")
 
-# Limits are shown by `ip -s` alone.
+# Only `ip -s` shows limits.
 load(f"add esp spi 0x9000 {base} {gcm} soft_bytes 1000 hard_bytes 2000 soft_packets 10 hard_packets 20 "
      "soft_addtime 100 hard_addtime 200 soft_usetime 30 hard_usetime 40\n")
 limits = run("ip", "-s", "xfrm", "state", "get", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "0x9000")
 contains("limits", limits, "limit: soft 1000(bytes), hard 2000(bytes)", "limit: soft 10(packets), hard 20(packets)",
          "expire add: soft 100(sec), hard 200(sec)", "expire use: soft 30(sec), hard 40(sec)")
 
-# Refusals: each with what it is about.
+# Refusals: each with its subject.
 text = ipseckey(fails=True, stdin=f"add esp spi 0x9000 {base} {gcm}\n")
 contains("the same SA again", text, "already exists")
 contains("no such SA", ipseckey("get", "esp", "spi", "0x9999", "dst", "192.0.2.2", fails=True), "does not exist")
 contains("an idle limit", run("sh", "-c", f"echo 'add esp spi 0x9100 {base} {gcm} idle_addtime 5' | "
                               "$IPSECKEY --sadb=kernel 2>&1"), "idle limits will not be enforced")
 
-# Labels are security contexts where the kernel runs SELinux, as this one does (without a policy: any context will do).
+# Labels are security contexts if the kernel runs SELinux, as this one does (without a policy: any context is valid).
 load(f"add esp spi 0x9200 {base} {gcm} label 3:8000000000000001\n")
 contains("a label", run("ip", "xfrm", "state", "list", "spi", "0x9200"),
          "security context system_u:object_r:ipsec_spd_t:s3:c0,c63")
 contains("a label, read back", ipseckey("get", "esp", "spi", "0x9200", "dst", "192.0.2.2"), "label     level 3")
 contains("and saved", ipseckey("save", "esp"), "label 3:8000000000000001")
 contains("a label of the protected packets", ipseckey(fails=True, stdin=f"add esp spi 0x9201 {base} {gcm} outer-label 3\n"),
-         "the kernel has no place for the label of the protected packets")
+         "the kernel cannot store a label for the protected packets")
 
-# This kernel has no direction of SAs (6.10 has): it takes the SA, forgets the direction, and that stands beside it.
+# This kernel has no direction of SAs (6.10 has): it accepts the SA and forgets the direction, which is stored beside it.
 load(f"add esp spi 0x9300 {base} {gcm} inbound\n")
 contains("a direction", ipseckey("get", "esp", "spi", "0x9300", "dst", "192.0.2.2"), "transport, inbound")
 for name in os.listdir("/run/ipseckey"):
     os.remove(f"/run/ipseckey/{name}")
 expect("a direction that nobody kept", "inbound" in ipseckey("get", "esp", "spi", "0x9300", "dst", "192.0.2.2"), False)
 
-# What an update would have to change in vain.
+# What an update cannot change.
 contains("another reqid", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 reqid 9\n"),
          "`reqid` cannot be changed after the SA was added")
 contains("a state that Linux has not", ipseckey(fails=True, stdin="update esp spi 0x9300 dst 192.0.2.2 state 4\n"),
          "the kernel's SAs are mature from the start")
 
-# The kernel finds an SA without its source; somebody who names one means that one.
+# The kernel ignores the source when it searches an SA; a request that names one means it.
 for command in ("get", "delete"):
     contains(command + " from elsewhere", ipseckey(command, "esp", "spi", "0x9300", "dst", "192.0.2.2", "src", "192.0.2.9", fails=True),
              "does not exist")
@@ -130,7 +130,7 @@ ipseckey("delete", "esp", "spi", "0x9300", "dst", "192.0.2.2", "src", "192.0.2.1
 contains("a number too wide", ipseckey(fails=True, stdin=f"add esp spi 0x9301 {base} {gcm} replay_value 5000000000\n"),
          "without `esn` sequence numbers have 32 bits")
 
-# What a key manager began is completed by hand.
+# An SA that a key manager began is completed by hand.
 name = ("src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp")
 run("ip", "xfrm", "state", "allocspi", *name, "min", "0x9400", "max", "0x9400")
 contains("a larval SA", ipseckey("get", "esp", "spi", "0x9400", "dst", "192.0.2.2"), "192.0.2.1 -> 192.0.2.2  larval")
@@ -138,11 +138,11 @@ load(f"update esp spi 0x9400 {base} {gcm} outbound\n")
 contains("a larval SA that was completed", run("ip", "xfrm", "state", "get", *name, "spi", "0x9400"), gcm_line)
 contains("and what stands beside it", ipseckey("get", "esp", "spi", "0x9400", "dst", "192.0.2.2"), "mature", "transport, outbound")
 
-# A dump of one type is filtered in the kernel, which complains of requests that it does not understand.
+# The kernel filters a dump of one type; it complains about requests that it does not understand.
 ipseckey("dump", "ah")
 expect("what the kernel did not understand", [line for line in run("dmesg").splitlines() if "leftover" in line], [])
 
-# What `count` says is what the kernel has.
+# `count` reports what the kernel has.
 states_there = run("ip", "xfrm", "state")
 for asked in ("ah", "esp", "all"):
     counted = json.loads(ipseckey("--json", "count", asked))

@@ -1,4 +1,4 @@
-"""Two network namespaces, joined by a cable, and packets between them: from this one process, without a program for each."""
+"""Two network namespaces, joined by a cable, and packets between them: all from this one process, without a program for each."""
 import contextlib
 import ctypes
 import select
@@ -23,7 +23,7 @@ def enter(netns):
 
 @contextlib.contextmanager
 def inside(netns):
-    """What is opened inside belongs to that namespace for good."""
+    """Whatever is opened inside belongs to that namespace permanently."""
     with open("/proc/self/ns/net", encoding="ascii") as here:
         enter(netns)
         try:
@@ -45,11 +45,11 @@ def cable():
         ip_batch(name, ["link set lo up", f"link set {device} up"])
 
 
-PATIENCE = 100  # Seconds for what must come; a guest on a busy machine is slow.
+PATIENCE = 100  # Seconds for what must arrive; a guest on a busy machine is slow.
 
 
 def wait(seconds, done):
-    """Until done() or that long."""
+    """Waits until done() or that long."""
     end = time.monotonic() + seconds
     while not done() and time.monotonic() < end:
         select.select([], [], [], 0.01)
@@ -63,7 +63,7 @@ def checksum(data):
 
 
 def pings(pairs, seconds=PATIENCE, start="a"):
-    """The (source, destination) pairs, the sources in `start`, whose echo comes back within so many seconds."""
+    """The (source, destination) pairs, the sources in `start`, whose echo returns within that many seconds."""
     answered, waiting = set(), {}
     with contextlib.ExitStack() as stack:
         with inside(start):
@@ -76,7 +76,7 @@ def pings(pairs, seconds=PATIENCE, start="a"):
                 body = struct.pack("!HH8s", n, 1, b"ipseckey")
                 kind = 128 if six else 8
                 packet = struct.pack("!BBH", kind, 0, 0 if six else checksum(struct.pack("!BBH", kind, 0, 0) + body)) + body
-                with contextlib.suppress(OSError):  # Without an SA sending itself may be refused.
+                with contextlib.suppress(OSError):  # Without an SA, sending itself may be refused.
                     s.sendto(packet, (dst, 0))
                 waiting[s] = ((src, dst), n, six)
 
@@ -94,8 +94,8 @@ def pings(pairs, seconds=PATIENCE, start="a"):
 
 
 def connections(pairs, seconds=PATIENCE, start="a", end="b"):
-    """The (source, destination) pairs, the sources in `start`, between which a TCP connection carries 100 octets there
-    and back."""
+    """The (source, destination) pairs, the sources in `start`, between which a TCP connection carries 100 octets in both
+    directions."""
     data, done = bytes(range(100)), set()
     with contextlib.ExitStack() as stack:
         open_, clients = {}, {}
@@ -149,8 +149,8 @@ def connections(pairs, seconds=PATIENCE, start="a", end="b"):
 
 
 def datagrams(start, end, src, dst, sizes, seconds=PATIENCE, at=None, options=()):
-    """Sends UDP datagrams of these sizes; the sizes of those that came, in their order. `at`: what `end` calls `dst`;
-    `options` are of the socket that sends."""
+    """Sends UDP datagrams of these sizes; returns the sizes of those that arrived, in order. `at`: `end`'s own name for `dst`;
+    `options` are for the sending socket."""
     family, got = socket.AF_INET6 if ":" in src else socket.AF_INET, []
     with contextlib.ExitStack() as stack:
         with inside(end):
@@ -176,7 +176,7 @@ def datagrams(start, end, src, dst, sizes, seconds=PATIENCE, at=None, options=()
 
 
 def echo(start, end, src, dst, size, at=None, seconds=PATIENCE):
-    """Octets of `size` that go by TCP from `start` to `end`, which calls `dst` `at`, and come back as they went."""
+    """`size` octets by TCP from `start` to `end`, whose own name for `dst` is `at`; they must return unchanged."""
     data, back, returned = bytes(range(251)) * (size // 251 + 1), bytearray(), 0
     data = data[:size]
     with contextlib.ExitStack() as stack:
@@ -213,7 +213,7 @@ def echo(start, end, src, dst, size, at=None, seconds=PATIENCE):
 
 
 def drop_connections(netns):
-    """Makes a NAT forget what it knows: the ports it gave, too."""
+    """Makes a NAT forget everything, including the ports that it assigned."""
     delete_all = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
     with inside(netns):
         s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
@@ -225,7 +225,7 @@ def drop_connections(netns):
 
 
 def nat_socket(netns, port, six=False):
-    """The UDP socket that lets the kernel take ESP out of UDP. It has to stay open."""
+    """The UDP socket that lets the kernel take ESP out of UDP. It must stay open."""
     with inside(netns):
         s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
     if six:
@@ -290,7 +290,7 @@ def link_protocols(device_of, send, wanted):
 
 
 def ospf_arrives(start, end, src, dst):
-    """Sends one OSPF packet from (namespace, device) to another: the protocols on the link, and what the receiver gets."""
+    """Sends one OSPF packet from (namespace, device) to another: returns the protocols on the link, and what the receiver gets."""
     with inside(end[0]):
         router = socket.socket(socket.AF_INET6, socket.SOCK_RAW, OSPF)
         index = socket.if_nametoindex(end[1])

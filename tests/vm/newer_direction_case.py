@@ -1,5 +1,5 @@
-"""Directions of SAs in a kernel that has them (Linux 6.10): it is given them, it enforces them, and it alone can tell them
-again. `ip` of Debian 12 does not show them yet, so the kernel's messages are taken apart here."""
+"""Directions of SAs in a kernel that supports them (Linux 6.10): it stores and enforces them, and reports them without the side
+table. `ip` of Debian 12 does not show them yet, so the kernel's messages are parsed here."""
 import contextlib
 import json
 import os
@@ -16,7 +16,7 @@ WAYS = {None: "", 1: "in", 2: "out"}
 
 
 def directions():
-    """What the kernel says: SPI and "in", "out" or ""."""
+    """The kernel's report: SPI and "in", "out" or ""."""
     found = {}
     with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_XFRM)) as s:
         s.send(struct.pack("=IHHII24x", 40, XFRM_MSG_GETSA, 0x301, 1, 0))  # NLM_F_REQUEST | NLM_F_DUMP
@@ -36,7 +36,7 @@ def directions():
 
 
 def shown():
-    """The same as `ipseckey --json dump` has it."""
+    """The same from `ipseckey --json dump`."""
     lines = [json.loads(line) for line in ipseckey("--json", "-p", "dump").splitlines()]
     return {sa["spi"]: "".join(f[:-len("bound")] for f in sa["flag_names"] if f.endswith("bound"))
             for sa in lines if sa["kind"] == "sa"}
@@ -46,13 +46,13 @@ GCM = f"encr_alg aes-gcm encrkey {key(160)}"
 MAC = f"auth_alg sha256 authkey {key(256)}"
 FOUR, SIX = "src 192.0.2.1 dst 192.0.2.2", "src 2001:db8::1 dst 2001:db8::2"
 BACK = "src 192.0.2.2 dst 192.0.2.1"
-# What is asked for, what the kernel holds, and what is shown of it.
+# What is requested, what the kernel stores, and what is shown.
 rows = [(f"esp {FOUR} {GCM} {words}", kernel, way) for words, kernel, way in (
     ("inbound", "in", "in"),
     ("outbound", "out", "out"),
     ("", "", ""),
     ("inbound replay 32", "in", "in"),
-    ("outbound replay 32", "", "out"),  # The kernel has no window on an SA for sending, but the file may say one.
+    ("outbound replay 32", "", "out"),  # The kernel has no window on an SA for sending, but the file may specify one.
     ("inbound replay 64 esn replay_value 5", "in", "in"),
     ("outbound replay 64 esn replay_value 5", "", "out"),
     ("outbound replay_value 7", "out", "out"),
@@ -70,7 +70,7 @@ expect("directions in the kernel", directions(), in_kernel)
 expect("directions in a dump", shown(), {spi: way for spi, *_, way in rows})
 contains("in text", ipseckey("get", "esp", "spi", "0x1000", "dst", "192.0.2.2"), "transport, inbound")
 
-# Saved and loaded, the kernel's SAs are the same; and what it holds needs no file beside it.
+# Saved and loaded, the kernel's SAs are the same; and what it holds needs no side table.
 before = sorted(states())
 ipseckey("-s", "/tmp/saved")
 run("ip", "xfrm", "state", "flush")
@@ -83,7 +83,7 @@ for name in os.listdir("/run/ipseckey"):
     os.remove(f"/run/ipseckey/{name}")
 expect("directions without the file beside the kernel", shown(), in_kernel)
 
-# Limits and numbers change, the direction stays; nothing changes that.
+# Limits and numbers change, but the direction never does.
 load("update esp spi 0x1000 dst 192.0.2.2 hard_bytes 5000\nupdate esp spi 0x1001 dst 192.0.2.2 hard_bytes 5000\n"
      "update esp spi 0x1007 dst 192.0.2.2 replay_value 90\nupdate esp spi 0x1008 dst 192.0.2.2 replay_value 90\n")
 expect("directions after updates", directions(), in_kernel)
@@ -104,7 +104,7 @@ expect("which lines were refused, and why", [tuple(re.search(r"^<stdin>:(\d+):\d
     ("5", "esp SA spi 0x1000 dst 192.0.2.2 already exists")])
 expect("and are not there", directions(), {**in_kernel, 0x3003: "in"})
 
-# Packets: with the directions as they are they pass, with those of one end turned round they are dropped and counted.
+# Packets: with the directions as they are they pass; with those of one end reversed they are dropped and counted.
 run("ip", "xfrm", "state", "flush")
 A, B = "10.78.0.1", "10.78.0.2"
 cable()

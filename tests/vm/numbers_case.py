@@ -1,5 +1,5 @@
-"""`apply` that replaces an SA under the same keys while its packets flow: the new one begins where the old one ended, so that
-nothing is let in or sent twice. The kernel itself tells both numbers."""
+"""`apply` that replaces an SA under the same keys while its packets flow: the new one continues where the old one ended, so
+that nothing is accepted or sent twice. The kernel itself reports both numbers."""
 import os
 import re
 import socket
@@ -23,7 +23,7 @@ for netns, device, mine in (("a", "ethA", A), ("b", "ethB", B)):
 
 
 def lines(reqid):
-    """A policy without a reqid lets in by any SA, but sends by those without one alone."""
+    """A policy without a reqid accepts packets of any SA, but sends only by those without one."""
     return [f"add esp spi {spi} src {src} dst {dst} {CBC} {SHA} replay 64 reqid {reqid}" for spi, src, dst in
             (("0x1000", A, B), ("0x2000", B, A))]
 
@@ -58,7 +58,7 @@ def flood():
 
 
 def numbers():
-    """What the monitor heard: whether an SA went, its SPI, the number that it had let in."""
+    """The monitor's report: whether an SA was deleted, its SPI, the number that it had accepted."""
     found = []
     for block in re.split(r"^(?=Deleted src|src)", open("/tmp/heard", encoding="ascii").read(), flags=re.M):
         spi = re.search(r"spi 0x([0-9a-f]+)", block)

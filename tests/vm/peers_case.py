@@ -1,5 +1,5 @@
-"""The kernel's ESP and AH against ipsecd's, keyed from one file by ipseckey at both ends: namespace a has Linux' IPsec,
-namespace b an ipsecd with a TUN device. Every combination has addresses of its own, so all of them run at once."""
+"""The kernel's ESP and AH with ipsecd's, keyed from one file by ipseckey at both ends: namespace a has Linux's IPsec, namespace
+b an ipsecd with a TUN device. Every combination has addresses of its own, so all of them run at once."""
 import socket
 
 from guest import CIPHERS, MACS, expect, finish, ipseckey, key, load
@@ -12,7 +12,7 @@ esp = [f"encr_alg {name}" + (f" encrkey {key(bits + salt)}" if bits else "") +
 esp += [f"{cbc} auth_alg {name} authkey {key(bits)}" for name, bits, _, _ in MACS]
 esp += [f"encr_alg aes-gcm encrkey {key(160)} replay 64 esn",
         f"{cbc} auth_alg sha256 authkey {key(256)} replay 1024 esn"]
-# The whole result, and the 96 bits that RFC 4868 has not; the others of each are the same code.
+# The full result, and the 96 bits that RFC 4868 does not have; the others of each are the same code.
 esp += [f"{cbc} auth_alg sha256 authkey {key(256)} icv {bits}" for bits in (96, 256)]
 esp += [f"{cbc} auth_alg sha512 authkey {key(512)} icv 512"]
 ah = [f"auth_alg {name} authkey {key(bits)}" for name, bits, _, _ in MACS]
@@ -28,7 +28,7 @@ combinations = [(satype, mode, families, words) for satype, list_ in (("esp", es
 combinations += [(satype, "tunnel", families, list_[-1]) for satype, list_ in (("esp", esp), ("ah", ah))
                  for families in ((False, True), (True, False))]
 combinations += [("esp", mode, families, words) for mode in ("transport", "tunnel") for families in (V4, V6) for words in in_udp]
-PLACES = (("10.77", "10.177"), ("fd77", "fd78"))  # Of what is inside, and of outer addresses of another family.
+PLACES = (("10.77", "10.177"), ("fd77", "fd78"))  # Of the inner packet, and of outer addresses of another family.
 
 
 def pair_of(n, six, other):
@@ -49,8 +49,8 @@ ip_batch("a", [f"xfrm policy add src {src} dst {dst} proto {upper} dir {way} tmp
                f"{f'src {ends[0]} dst {ends[1]}' if mode == 'tunnel' else ''} proto {satype} mode {mode}"
                for (satype, mode, _, words), pair, wrap in zip(combinations, inner, outer)
                for way, (src, dst), ends in (("out", pair, wrap), ("in", pair[::-1], wrap[::-1]))
-               # Neighbour discovery stays outside: without addresses nothing could be protected; and so does UDP whose
-               # outside has the same addresses.
+               # Neighbour discovery remains unprotected: without addresses nothing could be protected; and so does UDP with the
+               # same outer addresses.
                for upper in (("icmp", "tcp", "udp") if ":" not in src else
                              ("ipv6-icmp type 128", "ipv6-icmp type 129", "tcp", "udp"))
                if upper != "udp" or (mode, words) not in [("transport", w) for w in in_udp]])
@@ -59,7 +59,7 @@ daemon.take("10.77.0.0/16", "fd77::/16")
 encapsulated = [nat_socket("a", 4500, six) for six in (False, True)]
 
 expect("no ping without an SA", pings(inner, 1), set())
-ipseckey("flush", netns="a")  # What the kernel wanted meanwhile.
+ipseckey("flush", netns="a")  # What the kernel requested meanwhile.
 commands = []
 for n, ((satype, mode, _, words), (a, b), wrap) in enumerate(zip(combinations, inner, outer)):
     for spi, ends, src, dst in ((0x1000 + n, wrap, a, b), (0x2000 + n, wrap[::-1], b, a)):
@@ -85,7 +85,7 @@ before = daemon.status()
 expect("what ipsecd let in it sent back", before["in"]["packets"] > 0 and before["out"]["packets"] > 0, True)
 expect("drops of what arrived", {c: n for c, n in before["in"]["dropped"].items() if c != "no_sa"}, {})
 
-# Long datagrams: the kernel cuts its ESP, which comes whole again; ipsecd's tunnels carry fragments.
+# Long datagrams: the kernel fragments its ESP, which is reassembled; ipsecd's tunnels carry fragments.
 SIZES = [1, 1300, 1352, 1353, 1400, 1440, 1472, 1473, 3000, 9000]
 for (satype, mode, families, words), (a, b) in zip(combinations, inner):
     if words not in (esp[11], in_udp[0], ah[2]) or (words == in_udp[0] and mode == "transport"):
@@ -95,7 +95,7 @@ for (satype, mode, families, words), (a, b) in zip(combinations, inner):
     if mode == "tunnel":
         expect("long datagrams to the kernel, " + name, datagrams("b", "a", b, a, SIZES), SIZES)
 
-# The kernel puts a socket's options for every hop, and for the destination, before ESP and AH, in each fragment too.
+# The kernel puts a socket's hop-by-hop and destination options before ESP and AH, in each fragment, too.
 SOME = bytes([0, 1, 0x1e, 4, 1, 2, 3, 4, 0x3e, 4, 5, 6, 7, 8, 1, 0])  # Unknown ones: the second may change on the way.
 sticky = [(socket.IPPROTO_IPV6, name, SOME) for name in (socket.IPV6_HOPOPTS, socket.IPV6_DSTOPTS)]
 for (satype, mode, families, words), (a, b) in zip(combinations, inner):

@@ -1,11 +1,11 @@
-"""What has one place in the kernel: `ip -d xfrm state` shows it as we gave it, and what `ip` gave an SA is dumped and saved in our
+"""The plain parts of an SA: `ip -d xfrm state` shows them as we set them, and those that `ip` set are dumped and saved in our
 language."""
 from guest import contains, expect, finish, forward, ipseckey, key, load, run, states
 
 forward()
 GCM = f"aead rfc4106(gcm(aes)) 0x{key(160)} 128"
 TUNNEL = "isrc 10.1.0.0/16 idst 10.2.0.0/16"
-# Ours, what `ip` says of it, and how `ip` gives it.
+# Ours, how `ip` shows it, and how `ip` sets it.
 ROWS = (
     ("tfcpad 1400", "tfcpad 1400", "tfcpad 1400"),
     ("df clear", "flag nopmtudisc", "flag nopmtudisc"),
@@ -17,7 +17,7 @@ ROWS = (
 
 
 def of(spi):
-    """What `ip` says of an SA; extra flags only with -s."""
+    """How `ip` shows it; extra flags only with -s."""
     return " ".join(run("ip", "-d", "-s", "xfrm", "state", "get", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", spi).split())
 
 

@@ -1,9 +1,9 @@
-"""Every row of the keyword table is kept by a SADB, whole, or refused aloud.
+"""Every row of the keyword table is stored completely by a SADB, or refused with a message.
 
-What there is, the program itself says (`ipseckey help attr`): a keyword's names and what stands for its value. A sample is made
-of what stands there, so a row that is new needs no word here. Each sample goes into an SA beside a twin that differs in this one
-keyword, and get, dump, JSON, save, load and apply must tell the two apart, or the SADB must have refused the sample with an
-error, or said in a warning that it ignores the keyword. A new kind of value needs a sample in SAMPLES.
+The program itself lists the rows (`ipseckey help attr`): a keyword's names and a name for its value. Samples are made from that
+list, so a new row needs no change here. Each sample goes into an SA beside a twin that differs only in this keyword, and get,
+dump, JSON, save, load and apply must distinguish the two, or the SADB must have refused the sample with an error, or warned that
+it ignores the keyword. A new kind of value needs a sample in SAMPLES.
 """
 import json
 import os
@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 
 IPSECKEY = os.environ["IPSECKEY"]
-END = "help quit"  # Its output ends the one of a command.
+END = "help quit"  # Its output ends that of a command.
 
-BASE = {"src": "203.0.113.201", "dst": "203.0.113.202"}  # Of no host: then nothing is worked out from them.
+BASE = {"src": "203.0.113.201", "dst": "203.0.113.202"}  # Addresses of no host: so nothing is derived from them.
 KEYS = {"ah": {"auth_alg": "sha512", "authkey": "{key:7>128}"},
         "esp": {"auth_alg": "sha512", "authkey": "{key:7>128}", "encr_alg": "aes", "encrkey": "{key:7>32}"}}
 # The first sample of a number is a partner's SPI.
@@ -23,8 +23,8 @@ PARTNERS = tuple(f"add {satype} spi 7777 src {BASE['dst']} dst {BASE['src']} " +
 # What a keyword may need beside it.
 CONTEXTS = ("", "isrc 10.1.0.0/16 idst 10.2.0.0/16", "isrc 10.1.0.0/16 idst 10.2.0.0/16 iproto udp", "encap udp nat_lport 4501",
             "encap udp nat_rport 4501", "nat_lport 4501", "replay 64", "encrkey {key:7>64}", "proto tcp", "proto icmp", "proto icmp icmp-type 3")
-# By what stands for a value in the help; a number of bits, of octets or of what else, as the keyword likes it. Of a choice, which
-# has bars or is a word, each.
+# By the name of the value in the help; a number of bits, of octets or of something else, as the keyword requires. For a choice,
+# which has bars or is a word, each.
 SAMPLES = {
     "NUMBER": ("7777", "128", "96", "64", "40"), "BITS": ("128", "96"), "PORT": ("443",), "PROTOCOL": ("17",), "STATE": ("active_elsewhere", "4"),
     "ADDRESS|NAME": ("198.51.100.7",), "ADDRESS|NAME[/PREFIX]": ("10.64.0.0/10",), "TYPE TEXT": ("fqdn a.example",),
@@ -48,7 +48,7 @@ def samples(metavar):
 
 
 def table():
-    """The first name of each keyword and what stands for its value; but for the one by which all views find an SA."""
+    """The first name of each keyword and the name of its value; except for the one by which all views find an SA."""
     text = subprocess.run([IPSECKEY, "help", "attr"], stdout=subprocess.PIPE, text=True, check=True).stdout
     rows = {}
     for entry in re.split(r"\n(?=  [a-z])", text):
@@ -82,7 +82,7 @@ class Sample:
 
 
 class Files:
-    """Files of commands, for their owner alone."""
+    """Files of commands that only their owner can read."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -101,7 +101,7 @@ class Files:
 
 
 def session(sadb, commands, *options):
-    """Runs the commands in one process, as at a prompt; what each wrote, and all that went to stderr."""
+    """Runs the commands in one process, as at a prompt; returns the output of each, and everything on stderr."""
     script = "".join(f"{command}\n{END}\n" for command in commands)
     done = subprocess.run([IPSECKEY, f"--sadb={sadb}", *options], input=script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           check=False)
@@ -110,7 +110,7 @@ def session(sadb, commands, *options):
 
 
 def complaints(stderr, path):
-    """What was said of each line of a file, from 0."""
+    """The messages about each line of a file, from 0."""
     said = {}
     for line, text in re.findall(rf"^{re.escape(path)}:(\d+):(.*)", stderr, re.M):
         said.setdefault(int(line) - 1, []).append(text)
@@ -118,7 +118,7 @@ def complaints(stderr, path):
 
 
 def parsed(files):
-    """Samples that the language takes, some of each keyword; the keywords of which it takes none."""
+    """Samples that the language accepts, some for each keyword; the keywords for which it accepts none."""
     tried = [Sample(keyword, value, satype, context) for keyword, metavar in table().items() for context in CONTEXTS
              for satype in ("esp", "ah") for value in samples(metavar)]
     path = files.write("tried", (f"add {s.words(0x10000 + n, True)}" for n, s in enumerate(tried)))
@@ -166,7 +166,7 @@ def objects(text):
 
 
 def check(sadb):
-    """What is wrong with a SADB, a sentence each, and the keywords of which it kept a sample."""
+    """The faults of a SADB, a sentence each, and the keywords of which it kept a sample."""
     with tempfile.TemporaryDirectory() as folder:
         return check_in(Files(folder), sadb)
 
@@ -210,7 +210,7 @@ def check_in(files, sadb):
         for view in ("load", "load of JSON"):
             if views[view].get(spi) != views["JSON"][spi]:
                 wrong.append(f"{what}: in {view} it is another SA\n  {views['JSON'][spi]}\n  {views[view].get(spi)}")
-    # A value may be what an SA has without a word; not every one of them.
+    # A value may be the default; not every one of them.
     wrong += [f"{' '.join(group)}: lost in {view}" for (group, view), differs in shown.items() if not differs]
     plans = [{(p["satype"], p["spi"], p["dst"]): p for p in map(json.loads, text.splitlines()) if p["kind"] == "plan"} for text in again[7:9]]
     differ = {spi for spi in spis if spi in views["JSON"] and views["JSON"][spi] != views["JSON"].get(spi + 1)}

@@ -1,5 +1,5 @@
-"""The transcripts (tests/transcripts) on both SADBs: the same commands to ipsecd and to the kernel, and what they say has
-to be the same, but for the differences that doc/reference/sadbs.md lists. Each of those has a row here, and has to occur."""
+"""The transcripts (tests/transcripts) on both SADBs: the same commands to ipsecd and to the kernel, whose output must be the
+same, except for the differences that doc/reference/sadbs.md lists. Each of those has a row here, and must occur."""
 import difflib
 import os
 import re
@@ -20,21 +20,21 @@ HOSTS = """127.0.0.1 localhost
 2001:db8::6 six.example.net
 """
 
-# What a person reads, changed to what is the same on both: the SADB's name, and the moment.
+# Output for people, with the SADB's name and the time replaced by what is the same on both.
 SAME = ((r"ipsecd:/tmp/pfkey\.sock|\bkernel\b", "SADB"),
         (r"(\"(?:addtime|usetime|time)\": ?)\d+", r"\1N"),
         (r"(added|first use|since add|since use|soft due|hard due|in seconds)( +)\S.*", r"\1\2WHEN"),
         (r"\b\d+ seconds?( ago| left)?\b", "WHEN"),
         (r"\(pid \d+\)|pid +\d+|\"pid\": ?\d+", "PID"))
 
-# The transcripts' steps of the clock and what happens while somebody monitors are the engine's own tests;
-# fresh keys are never the same.
+# The transcripts' steps of the clock and events while somebody monitors are for the engine's own tests; fresh keys are never
+# the same.
 LEFT_OUT = ("monitor", "passive_monitor", "pmonitor", "doctor", "genkey")
 
 
 def commands(path):
-    """(words, standard input) of each command; files are made on the way. A step of the clock, or what only the transcripts'
-    laboratory can do, ends the session."""
+    """(words, standard input) of each command; files are created on the way. A step of the clock, or something that only the
+    transcripts' laboratory can do, ends the session."""
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     given, n = None, 0
@@ -56,7 +56,7 @@ def commands(path):
         elif line.startswith("$ "):
             words = shlex.split(line[2:])
             if words[0] not in ("ipseckey", "ipsecalgs") and not shutil.which(words[0]):
-                return  # It makes packets in ipsecd's memory.
+                return  # It creates packets in ipsecd's memory.
             yield "run", words, given
             given = None
         n += 1
@@ -81,10 +81,10 @@ DIFFERENT = (
     ("an update that gives a window: the kernel takes none, whatever the SA",
      r"\d+:\d+: error: (?:One of the entered values is incorrect: Diagnostic code 81: the replay value cannot be accepted; "
      r"a replay window needs integrity: one forged sequence number would disable the SA|the SADB refuses: Operation not supported "
-     r"\(EOPNOTSUPP\); Linux does not change the replay window of an SA)", "error: WINDOW"),
+     r"\(EOPNOTSUPP\); Linux cannot change the replay window of an SA)", "error: WINDOW"),
     ("a label: the kernel has one reason more", r"; the SADB has no place for the label of the protected packets", ""),
 )
-# A direction that is saved makes lines break elsewhere: what is said of a saved file is compared without the place.
+# A saved direction makes lines break elsewhere: messages about a saved file are compared without the position.
 OTHER_PLACES = "places in a saved file: where the directions stand"
 occurred = set()
 
@@ -95,7 +95,7 @@ def even(match):
 
 
 def plain(text, saved):
-    """What is left when the differences that are meant are taken out; `saved` are names of files that were saved."""
+    """The rest after the intended differences are removed; `saved` are names of files that were saved."""
     text = text.replace(" \\\n    ", " ")
     for pattern, instead in SAME:
         text = re.sub(pattern, instead, text)
@@ -110,7 +110,7 @@ def plain(text, saved):
 
 
 def both(path):
-    """(what was run, what ipsecd's user reads, what the kernel's user reads) for each command that is compared."""
+    """(what was run, the output for ipsecd's user, the output for the kernel's user) for each command that is compared."""
     sadbs = ("ipsecd:/tmp/pfkey.sock", "kernel")
     folders = [f"/tmp/same/{os.path.basename(path)}-{i}" for i in range(2)]
     for sadb, folder in zip(sadbs, folders):

@@ -1,5 +1,5 @@
-"""SAs that `ip` added dump and save; the save reloads into the same `ip xfrm state`. Pairs, identities and directions
-that ipseckey added survive too."""
+"""SAs that `ip` added are dumped and saved; loading the save restores the same `ip xfrm state`. Pairs, identities and
+directions that ipseckey added are kept, too."""
 import os
 
 from guest import CIPHERS, MACS, contains, expect, finish, ipseckey, key, load, run, states
@@ -36,7 +36,7 @@ for ends in ("src 192.0.2.1 dst 192.0.2.2", "src 2001:db8::1 dst 2001:db8::2"):
                 continue
             add("", ends, "proto esp spi", hex(spi), "mode", mode, algorithms)
             spi += 1
-        # HMAC has no wrong length of a key (RFC 2104).
+        # No key length is wrong for HMAC (RFC 2104).
         for _, bits, kernel, icv in (*MACS, ("", 128, "hmac(sha1)", 96), ("", 176, "hmac(sha1)", 96)):
             add("", ends, "proto ah spi", hex(spi), "mode", mode, f"auth-trunc {kernel} 0x{key(bits)} {icv}")
             spi += 1
@@ -52,7 +52,7 @@ add(ends, "spi", hex(spi), gcm, "mode tunnel sel src 10.1.0.0/16 dst 10.2.3.0/24
 contains("dump", ipseckey("dump"), f"{len(states())} SAs in kernel")
 round_trip("what ip added")
 
-# What the kernel cannot hold.
+# What the kernel cannot store.
 run("ip", "xfrm", "state", "flush")
 alg = f"encr_alg aes-gcm encrkey {key(160)}"
 load(f"add esp spi 0x1 outbound src 10.0.0.1 dst 10.0.0.2 {alg} srcidtype fqdn east.example dstidtype fqdn west.example\n"
@@ -77,7 +77,8 @@ expect("update-pair changes both", both.count("4.88 KiB"), 4)  # Allowed and lef
 ipseckey("delete-pair", "esp", "spi", "1", "dst", "10.0.0.2")
 expect("delete-pair deletes both", states(), [])
 
-# An update leaves the limits that it does not name; those that it overtakes follow, or the save would not load.
+# An update does not change limits that it does not name; those that would exceed others are adjusted, or the save would not
+# load.
 name = "src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x3"
 load(f"add esp spi 3 src 10.0.0.1 dst 10.0.0.2 {alg} outbound soft_packets 10 hard_packets 20 soft_bytes 900 hard_addtime 1000"
      " idle_addtime 500\nupdate esp spi 3 dst 10.0.0.2 hard_packets 5\nupdate esp spi 3 dst 10.0.0.2 soft_addtime 2000\n"
@@ -86,10 +87,11 @@ contains("limits after updates", run("ip", "-s", *f"xfrm state get {name}".split
          "limit: soft 900(bytes), hard (INF)(bytes)", "expire add: soft 400(sec), hard 400(sec)")
 contains("and an idle one", round_trip("limits after updates"), "idle_addtime 400")
 
-# What the language has no word for, and what no load would take, is left out whole: the rest would be another SA.
+# An SA with a part that the language cannot express, or that no load would accept, is left out completely: the rest would be
+# another SA.
 run("ip", "xfrm", "state", "flush")
 add(ends, "spi 0x76", gcm, "mode transport")
-# Plain `auth` is the kernel's own length of 96 bits, which RFC 4868 does not have.
+# Plain `auth` means the kernel's own length of 96 bits, which RFC 4868 does not have.
 add(ends, "spi 0x75", f"enc cbc(aes) 0x{key(128)} auth hmac(sha256) 0x{key(256)}", "mode transport")
 good = states()
 contains("96 bits", ipseckey("dump"), "  icv       96 bits")
@@ -97,13 +99,13 @@ cbc = f"enc cbc(aes) 0x{key(128)} auth-trunc hmac(sha256) 0x{key(256)} 128"
 LEFT_OUT = (
     ("192.0.2.2", "0x77", f"{gcm} mode transport flag noecn", "it has the flag noecn"),
     ("192.0.2.2", "0x78", f"enc cbc(aes) 0x{key(128)} auth-trunc hmac(sha256) 0x{key(256)} 80 mode transport",
-     "its authentication hmac(sha256) with 80 bits has no PF_KEY number"),
+     "its authentication algorithm hmac(sha256) with an ICV of 80 bits has no PF_KEY number"),
     ("192.0.2.2", "0x79", f"{cbc} mode beet", "its mode is 4, neither transport nor tunnel"),
-    ("0.0.0.0", "0x7a", f"{cbc} mode transport", "no SA like it can be added: "),
+    ("0.0.0.0", "0x7a", f"{cbc} mode transport", "such an SA cannot be added: "),
     ("192.0.2.2", "0x7b", f"{cbc} mode transport sel src 10.1.0.0/16 dst 10.2.0.0/16", "the addresses of its selector are not shown"),
     ("192.0.2.2", "0x7c", f"{cbc} mode transport extra-flag oseq-may-wrap", "it has the flag oseq-may-wrap"),
     ("192.0.2.2", "0x7d", f"enc cbc(des) 0x0101010101010101 auth-trunc hmac(sha256) 0x{key(256)} 128 mode transport",
-     "no SA like it can be added: "),
+     "such an SA cannot be added: "),
 )
 for dst, spi, words, _ in LEFT_OUT:
     add("src 192.0.2.1 dst", dst, "proto esp spi", spi, words)
@@ -120,7 +122,7 @@ run("ip", "xfrm", "state", "flush")
 ipseckey("-f", "/tmp/saved")
 expect("what was not left out", states(), good)
 
-# An extended number is nothing out of the ordinary.
+# An extended number is handled like any other.
 run("ip", "xfrm", "state", "flush")
 load(f"add esp spi 0x9 src 10.0.0.1 dst 10.0.0.2 {alg} inbound replay 64 esn replay_value 0x500000000\n")
 contains("a number of more than 32 bits", round_trip("an extended number"), "replay_value 21474836480")

@@ -1,7 +1,7 @@
-"""A bad cable between the kernel and ipsecd, and new keys all the time: packets get lost, doubled, late and out of order,
-and IPsec loses none of its own. What left one end protected and arrived at the other comes out there, exactly once; what
-arrived twice is a replay, there is no other drop, and nothing crosses the cable in clear. SOAK_SECONDS says how long
-(bench/soak); the memory of ipsecd stays what it is."""
+"""A bad cable between the kernel and ipsecd, and frequent new keys: packets get lost, duplicated, late and out of order, and
+IPsec loses none of its own. A packet that one end protected and that arrived at the other is delivered exactly once; the second
+copy is a replay, there is no other drop, and nothing crosses the cable in clear. SOAK_SECONDS is the duration (bench/soak);
+ipsecd's memory does not grow."""
 import os
 import select
 import socket
@@ -17,7 +17,7 @@ KEYS_FOR = float(os.environ.get("SOAK_KEYS_FOR", "0.5"))  # Seconds.
 NETEM = "delay 5ms 3ms loss 2% duplicate 2% reorder 25%"
 A, B = "192.0.2.1", "192.0.2.2"
 INNER_A, INNER_B = "10.1.0.1", "10.2.0.1"
-UNDER_WAY = 4  # Datagrams of one direction.
+UNDER_WAY = 4  # Datagrams in one direction.
 
 
 def keys(generation):
@@ -35,7 +35,7 @@ def spi(generation, way):
 
 
 class Stream:
-    """Numbered datagrams one way, a few under way; one that does not come in time is lost and another takes its place."""
+    """Numbered datagrams in one direction, a few in transit; one that does not arrive in time is lost and another replaces it."""
 
     def __init__(self, start, end, src, dst):
         with inside(end):
@@ -81,7 +81,7 @@ ip_batch("b", [f"addr add {INNER_B}/32 dev ipsec0", f"route add {INNER_A}/32 dev
 
 
 def add(generation):
-    """First where nothing is sent by them yet: Linux sends by the newer one, ipsecd too."""
+    """First where nothing is sent by them yet: Linux sends by the newer one, and so does ipsecd."""
     receives = keys(generation).splitlines(True)
     load(receives[1], "a")
     daemon.load(receives[0])
@@ -98,13 +98,13 @@ def delete_from_ipsecd(generation, way):
 
 
 def both_go_on():
-    """Until more has come both ways than was under way."""
+    """Waits until more has arrived in both directions than was in transit."""
     marks = forth.got + 8 * UNDER_WAY, back.got + 8 * UNDER_WAY
     wait(PATIENCE, lambda: forth.got >= marks[0] and back.got >= marks[1])
 
 
 def pump():
-    """Traffic, whatever else happens, and a look at what crosses the cable."""
+    """Traffic, whatever else happens, and a record of what crosses the cable."""
     while not ended.is_set():
         forth.step()
         back.step()
@@ -114,7 +114,7 @@ def pump():
 
 add(0)
 forth, back = Stream("a", "b", INNER_A, INNER_B), Stream("b", "a", INNER_B, INNER_A)
-for stream in (forth, back):  # Neighbours are found before the cable gets bad.
+for stream in (forth, back):  # Neighbours are resolved before the cable gets bad.
     wait(PATIENCE, lambda: (stream.step(stream.sent == 0), stream.got)[1])
 for name, device in (("a", "ethA"), ("b", "ethB")):
     run("tc", "-n", name, *f"qdisc add dev {device} root netem".split(), *NETEM.split())
@@ -126,7 +126,7 @@ traffic.start()
 began, generation, first_memory = time.monotonic(), 0, 0
 while time.monotonic() < began + SECONDS or generation < 4:
     ended.wait(KEYS_FOR)
-    # Make before break: who sends lets go of the old SA first, who receives when what was sent through it must have come.
+    # Make before break: the sender drops the old SA first, the receiver when what was sent through it must have arrived.
     add(generation + 1)
     both_go_on()
     delete_from_kernel(generation, 0)

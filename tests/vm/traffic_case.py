@@ -26,7 +26,7 @@ for netns, here in (("a", 0), ("b", 1)):
     for (satype, mode, six, _), pair in zip(combinations, addresses):
         for way, src, dst in (("out", pair[here], pair[1 - here]), ("in", pair[1 - here], pair[here])):
             ends = f"src {src} dst {dst}" if mode == "tunnel" else ""
-            # Neighbour discovery stays outside: without addresses nothing could be protected.
+            # Neighbour discovery remains unprotected: without addresses nothing could be protected.
             for upper in ("icmp", "tcp") if not six else ("ipv6-icmp type 128", "ipv6-icmp type 129", "tcp"):
                 lines.append(f"xfrm policy add src {src} dst {dst} proto {upper} dir {way} tmpl {ends} proto {satype}"
                              f" mode {mode}")
@@ -34,7 +34,7 @@ for netns, here in (("a", 0), ("b", 1)):
 expect("no ping without an SA", pings(addresses, 1), set())
 expect("no connection without an SA", connections(addresses, 1), set())
 for netns in ("a", "b"):
-    ipseckey("flush", netns=netns)  # What the kernel wanted meanwhile.
+    ipseckey("flush", netns=netns)  # What the kernel requested meanwhile.
 
 commands = []
 for n, ((satype, mode, _, words), (a, b)) in enumerate(zip(combinations, addresses)):

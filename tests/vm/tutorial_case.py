@@ -1,4 +1,4 @@
-"""The tutorial of OSPFv3, typed on two routers as it is printed: from then on OSPF crosses the link as ESP or not at all."""
+"""The OSPFv3 tutorial, typed on two routers as printed: from then on OSPF crosses the link as ESP or not at all."""
 import os
 import pathlib
 import shutil
@@ -24,7 +24,7 @@ def router(name):
 
 
 def play(shell, section):
-    """Types the commands of a section; each must print what the tutorial prints."""
+    """Types the commands of a section; each must print what the tutorial shows."""
     found = [step for block in session.sessions(section) for step in session.steps(block)]
     for step in found:
         expect(step.command, shell.run(step), "")

@@ -1,6 +1,6 @@
-// Preloaded into user-mode-linux on processors whose vector state is larger than it knows (AMX): it hands back only as
-// much of a process' state as it has room for, and Linux refuses to set part of one, so the guest would end as it
-// starts. What it hands back is laid over the state that the process has, and all of that is set.
+// Preloaded into user-mode-linux on processors whose vector state is larger than it supports (AMX): it returns only as
+// much of a process's state as it has room for, and Linux refuses to set part of one, so the guest would end as it
+// starts. This copies what it returns over the process's state, and sets all of that.
 #include <dlfcn.h>
 #include <elf.h>
 #include <sys/ptrace.h>

@@ -48,7 +48,7 @@ def key(kind, octets):
 
 
 class Refused(Exception):
-    """ipsecd refused a request: the error as of errno, and a diagnostic (doc/reference/pf-key.md lists them)."""
+    """ipsecd refused a request: the error, an errno, and a diagnostic (doc/reference/pf-key.md lists them)."""
 
 
 class PfKey:
@@ -110,7 +110,7 @@ def shown(extensions):
 def main(words):
     pf_key = PfKey(os.environ.get("PF_KEY_SOCKET", "/run/ipsecd/pfkey.sock"))
     if words[:1] == ["add"] and len(words) == 4:
-        encrypt, auth = (bytes.fromhex(sys.stdin.readline()) for _ in range(2))  # Never an argument: all users see those.
+        encrypt, auth = (bytes.fromhex(sys.stdin.readline()) for _ in range(2))  # Never an argument: every user can see those.
         pf_key.request(ADD, ESP, sa(int(words[1], 0), auth=AUTH_SHA256, encrypt=ENCRYPT_AES_CBC),
                        address(ADDRESS_SRC, words[2]), address(ADDRESS_DST, words[3]), key(KEY_ENCRYPT, encrypt),
                        key(KEY_AUTH, auth))

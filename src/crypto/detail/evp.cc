@@ -8,7 +8,7 @@
 namespace ipseckey::crypto {
 namespace {
 
-constexpr std::string_view kLegacy = "BF-CBC";  // What the table names of the legacy provider.
+constexpr std::string_view kLegacy = "BF-CBC";  // The algorithms of the table that are in the legacy provider.
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 #pragma once
-/// OpenSSL's objects, owned; and a library context of our own, so that no other user of the library in the process sees
-/// the legacy provider.
+/// Owners for OpenSSL's objects; and a library context of our own, so that other users of the library in this process
+/// do not see the legacy provider.
 #include <openssl/evp.h>
 
 #include <memory>
@@ -20,15 +20,15 @@ using DigestPtr = std::unique_ptr<EVP_MD, Free<EVP_MD_free>>;
 using MacPtr = std::unique_ptr<EVP_MAC, Free<EVP_MAC_free>>;
 using MacContext = std::unique_ptr<EVP_MAC_CTX, Free<EVP_MAC_CTX_free>>;
 
-/// Made at its first use and never freed. With the legacy provider where the system has it.
+/// Created at its first use and never freed. It includes the legacy provider if the system has it.
 OSSL_LIB_CTX* library();
 
-/// The library's cipher for a row of the table and that many bytes of key; null: it has none.
+/// The library's cipher for a row of the table and a key of that many bytes; null: there is none.
 CipherPtr cipher_of(const pfkey::Algorithm& row, std::size_t key_bytes);
-/// Whether the library has it in its legacy provider, which can be missing.
+/// Whether the algorithm is in the library's legacy provider, which may be missing.
 bool of_legacy_provider(const pfkey::Algorithm& row);
 
-/// The library's octets.
+/// Octets as the library's type.
 inline unsigned char* octets(std::byte* p) { return octets_as<unsigned char>(p); }
 inline const unsigned char* octets(const std::byte* p) { return octets_as<unsigned char>(p); }
 

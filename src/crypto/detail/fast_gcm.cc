@@ -14,7 +14,7 @@ namespace ipseckey::crypto {
 
 namespace {
 
-// Only its table of functions is used, so all threads share one. Null: the processor cannot.
+// Only its table of functions is used, so all threads share one. Null: the processor lacks the instructions.
 const IMB_MGR* manager() {
   static const IMB_MGR* const made = []() -> const IMB_MGR* {
     IMB_MGR* const m = alloc_mb_mgr(0);

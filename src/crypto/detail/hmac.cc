@@ -11,8 +11,8 @@
 
 #include "base/secret_heap.h"
 
-// EVP of OpenSSL 3.0 allocates each time that a state is copied or begun anew, twice for a message; so the functions
-// below it are called, whose states are plain memory. The library deprecates them in favour of EVP.
+// EVP in OpenSSL 3.0 allocates each time a state is copied or restarted, twice per message; so this calls the functions
+// below EVP, whose states are plain memory. The library deprecates them in favour of EVP.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 namespace ipseckey::crypto {
@@ -34,7 +34,7 @@ using Sha256 = Digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA2
 using Sha384 = Digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA512_CBLOCK, SHA384_DIGEST_LENGTH>;
 using Sha512 = Digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final, SHA512_CBLOCK, SHA512_DIGEST_LENGTH>;
 
-// The key's two blocks are digested once; each message starts from copies of what they gave.
+// The key's two blocks are digested once; each message starts from copies of the resulting states.
 template <class D>
 class Hmac final : public Mac, public secret_heap::Object {
  public:
@@ -101,7 +101,7 @@ constexpr std::array kDigests = {Named{"MD5", make<Md5>}, Named{"SHA1", make<Sha
 std::unique_ptr<Mac> make_hmac(const pfkey::Algorithm& algorithm, Bytes key) {
   const auto digest = std::ranges::find(kDigests, algorithm.library, &Named::name);
   if (digest == kDigests.end()) return nullptr;
-  // What the library's providers leave out, as a policy may demand, is not there.
+  // A digest that the library's providers leave out, perhaps because a policy demands it, is unavailable here, too.
   if (!DigestPtr(EVP_MD_fetch(library(), std::string(digest->name).c_str(), nullptr))) return nullptr;
   return digest->make(key);
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// HMAC (RFC 2104) upon the library's digests, which allocates nothing for a message.
+/// HMAC (RFC 2104) with the library's digests, without allocating memory per message.
 #include <memory>
 
 #include "crypto/detail/mac.h"

@@ -37,7 +37,7 @@ class Cmac final : public Mac {
   MacContext context_;
 };
 
-// All whole blocks but the last go through CBC, whose output is thrown away until the last comes.
+// All complete blocks but the last go through CBC; only the output of the last one is used.
 class Xcbc final : public Mac, public secret_heap::Object {
  public:
   Xcbc(CipherContext cbc, const Block& k2, const Block& k3) : cbc_(std::move(cbc)), k2_(k2), k3_(k3) {}
@@ -71,7 +71,7 @@ class Xcbc final : public Mac, public secret_heap::Object {
                              static_cast<int>(whole_blocks.size())) == 1;
   }
 
-  // What may be the last block waits in pending_.
+  // A block that may be the last one waits in pending_.
   bool absorb(Bytes in) {
     while (!in.empty()) {
       if (held_ == kBlock) {

@@ -1,6 +1,6 @@
 #pragma once
-/// Integrity algorithms: AES-CMAC (RFC 4493) of the library, HMAC (RFC 2104) upon its digests, AES-XCBC-MAC (RFC 3566)
-/// upon its CBC.
+/// Integrity algorithms: AES-CMAC (RFC 4493) from the library, HMAC (RFC 2104) with its digests, AES-XCBC-MAC (RFC
+/// 3566) with its CBC.
 #include <memory>
 #include <span>
 
@@ -12,13 +12,14 @@ namespace ipseckey::crypto {
 /// One key's integrity algorithm, for one thread.
 class Mac {
  public:
-  static constexpr std::size_t kMost = 64;  ///< Bytes of the longest result.
+  static constexpr std::size_t kMost = 64;  ///< The longest result, in bytes.
 
   /// nullptr: the library refuses.
   static std::unique_ptr<Mac> make(const pfkey::Algorithm& row, Bytes key);
   virtual ~Mac() = default;
 
-  /// The first out.size() bytes of the result over `parts` in order. Allocates nothing. False: the library refuses.
+  /// Computes the first out.size() bytes of the result over `parts` in order. Allocates nothing. False: the library
+  /// refuses.
   virtual bool compute(std::span<const Bytes> parts, MutableBytes out) = 0;
 };
 

@@ -17,7 +17,7 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-// All groups of the process that connected: its own one first.
+// All groups of the connecting process, starting with its own.
 std::vector<gid_t> groups_of(int fd, const ucred& peer) {
   std::vector<gid_t> groups(32);
   socklen_t size = 0;
@@ -67,7 +67,7 @@ Result<gid_t> group_id(const std::string& name) {
 
 bool readers_may(const pfkey::Message& request) {
   using pfkey::Type;
-  if (request.type == Type::x_promisc) return request.satype == pfkey::SaType::unspec;  // Off, as it is.
+  if (request.type == Type::x_promisc) return request.satype == pfkey::SaType::unspec;  // Both stay off.
   return request.type == Type::get || request.type == Type::dump;
 }
 
@@ -76,7 +76,7 @@ void hide_keys(pfkey::Message& message) {
   message.auth_key.reset();
   message.encrypt_key.reset();
   message.initial_iv.reset();
-  if (!message.remark) message.remark = pfkey::Remark{"its keys are not shown to readers"};
+  if (!message.remark) message.remark = pfkey::Remark{"keys are not shown to members of the read group"};
 }
 
 }  // namespace ipseckey::ipsecd

@@ -1,5 +1,5 @@
 #pragma once
-/// Who may talk to ipsecd, and how far.
+/// Who may use ipsecd, and for what.
 #include <sys/types.h>
 
 #include <cstdint>
@@ -13,41 +13,41 @@ namespace ipseckey::ipsecd {
 
 enum class Access : std::uint8_t {
   none,
-  read,  ///< GET, DUMP and notices of changes; never a key, never a change.
+  read,  ///< GET, DUMP and notices of changes; no keys and no changes.
   all,
 };
 
-/// The numbers by which the kernel shows users and groups that this process' user namespace does not know
-/// (user_namespaces(7)); nullopt: it knows all, and each number is one user's.
+/// The numbers that the kernel shows for users and groups unknown to this process's user namespace
+/// (user_namespaces(7)); nullopt: it knows all of them, and each number means one user.
 struct Strangers {
   std::optional<uid_t> user;
   std::optional<gid_t> group;
 };
-/// From /proc; what cannot be read there is taken to have strangers.
+/// Read from /proc; if a file cannot be read, strangers are assumed.
 Strangers strangers();
 
-/// The groups beside root and the user whom ipsecd runs as.
+/// The groups besides root and ipsecd's own user.
 struct Policy {
-  std::optional<gid_t> group;       ///< Whose members have all access.
-  std::optional<gid_t> read_group;  ///< Whose members read.
-  Strangers strangers = {};         ///< Whose numbers name nobody.
+  std::optional<gid_t> group;       ///< Members have full access.
+  std::optional<gid_t> read_group;  ///< Members may only read.
+  Strangers strangers = {};         ///< Numbers that identify nobody.
 };
 
-/// Who is at the other end of a connected Unix socket, as the kernel noted it when the connection was made.
+/// The process at the other end of a connected Unix socket, as the kernel recorded it when it connected.
 struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   Access access = Access::none;
-  bool owner = false;  ///< Root and the user of this process: no limit of connections holds for them.
+  bool owner = false;  ///< Root and this process's own user: limits on connections do not apply to them.
 };
 std::optional<Peer> peer_of(int fd, const Policy& policy);
 
 /// The group of that name or number. Error not_found.
 Result<gid_t> group_id(const std::string& name);
 
-/// Whether a request is one that a reader may make.
+/// Whether a reader may make this request.
 bool readers_may(const pfkey::Message& request);
-/// Takes everything out of a message that a reader may not see, and says so in it.
+/// Removes everything from a message that a reader may not see, and adds a remark about it.
 void hide_keys(pfkey::Message& message);
 
 }  // namespace ipseckey::ipsecd

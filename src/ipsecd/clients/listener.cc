@@ -1,9 +1,9 @@
-// How the socket comes to its path, and goes:
-// 1. at() opens the folder and takes a lock in it, so that two daemons do not clear each other's way.
+// How the socket file is created and removed:
+// 1. at() opens the folder and takes a lock in it, so that two daemons do not remove each other's socket.
 // 2. remove_stale() removes a socket file on which nobody answers; anything else there is an error.
-// 3. The new socket is bound with mode 0600, and its file is opened without following links to see that it is ours.
-// 4. let_in() opens the file for a group, or for all where only the kernel can say who a client is.
-// 5. handed_over() takes a socket of the service manager instead.
+// 3. The new socket is bound with mode 0600, and its file is opened without following links to verify that it is ours.
+// 4. let_in() opens the file for a group, or for everybody if only the kernel can identify a client's user.
+// 5. handed_over() takes a socket from the service manager instead.
 // 6. The destructor removes the file if it is still the same one.
 #include "ipsecd/clients/listener.h"
 
@@ -24,7 +24,7 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-constexpr int kBacklog = 128;  // Connections that wait to be accepted.
+constexpr int kBacklog = 128;  // Connections waiting to be accepted.
 
 std::unexpected<Error> cannot(const char* what, const std::string& path, int error) {
   const Errc code = error == EACCES || error == EPERM ? Errc::denied : Errc::io;
@@ -43,12 +43,12 @@ Result<Descriptor> open_folder(const std::string& path) {
   const std::string folder = folder_of(path);
   Descriptor fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd && errno == ENOENT)
-    return fail(Errc::io, fmt::format("no folder {}: make it with `mkdir -p {}`", folder, folder));
+    return fail(Errc::io, fmt::format("there is no folder {}: create it with `mkdir -p {}`", folder, folder));
   if (!fd) return cannot("open the folder", folder, errno);
   return fd;
 }
 
-// Clears the way: removes a socket file that nobody answers on.
+// Removes a socket file on which nobody answers.
 Result<void> remove_stale(const std::string& path, const UnixAddress& address, int type) {
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
@@ -56,36 +56,35 @@ Result<void> remove_stale(const std::string& path, const UnixAddress& address, i
     return cannot("check", path, errno);
   }
   if (!S_ISSOCK(info.st_mode))
-    return fail(Errc::exists, fmt::format("{} exists and is not a socket; name another path or remove it", path));
+    return fail(Errc::exists, fmt::format("{} exists and is not a socket; remove it or choose another path", path));
   const Descriptor probe = new_socket(type);
   const bool refused = ::connect(probe.get(), address.get(), address.size()) != 0 && errno == ECONNREFUSED;
   if (!refused)
     return fail(Errc::exists,
-                fmt::format("another ipsecd serves {}; end it first or name another path with --socket", path));
+                fmt::format("another ipsecd serves {}; stop it first or choose another path with --socket", path));
   if (::unlink(path.c_str()) != 0) return cannot("remove the stale socket", path, errno);
   return {};
 }
 
-// The file by a descriptor: what another user puts into its place in the folder is neither followed nor changed.
+// Opens the file by a descriptor: a file that another user puts there instead is neither followed nor changed.
 Result<Descriptor> open_socket_file(const Descriptor& folder, const std::string& path, struct stat& info) {
   Descriptor file(::openat(folder.get(), name_of(path).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!file || ::fstat(file.get(), &info) != 0) return cannot("open", path, errno);
-  // A name more is somebody else's: the socket could be that of another program.
+  // A second name was made by somebody else: the socket could be another program's.
   if (S_ISSOCK(info.st_mode) && info.st_uid == ::geteuid() && info.st_nlink == 1) return file;
-  return fail(Errc::exists,
-              fmt::format("another file has taken the place of the socket {}: who may write to its folder? "
-                          "Name one that only its user may change",
-                          path));
+  return fail(Errc::exists, fmt::format("another file replaced the socket {}: somebody else can write to its folder; "
+                                        "choose one that only ipsecd's user can write to",
+                                        path));
 }
 
 Result<void> make_folder(const std::string& folder) {
   const mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
-  const mode_t old = ::umask(~mode & 0777);  // The mode is right from its first moment on.
+  const mode_t old = ::umask(~mode & 0777);  // The mode is right from the start.
   const int made = ::mkdir(folder.c_str(), mode);
   const int error = errno;
   ::umask(old);
   if (made == 0 || error == EEXIST) return {};
-  return fail(Errc::denied, fmt::format("cannot create the folder {}: {}; name another path with --socket", folder,
+  return fail(Errc::denied, fmt::format("cannot create the folder {}: {}; choose another path with --socket", folder,
                                         errno_text(error)));
 }
 
@@ -105,7 +104,7 @@ Result<Listener> Listener::at(const std::string& path, int type, std::chrono::mi
   listener.fd_ = new_socket(type);
   if (!listener.fd_) return cannot("create a socket for", path, errno);
   ::fchmod(listener.fd(),
-           0600);  // Linux gives the file the mode of the socket: it is right from the first moment.
+           0600);  // Linux gives the file the socket's mode, so it is right from the start.
   if (::bind(listener.fd(), address->get(), address->size()) != 0) return cannot("create the socket", path, errno);
   struct stat info{};
   if (auto file = open_socket_file(listener.folder_, path, info); !file) return std::unexpected(file.error());
@@ -121,7 +120,7 @@ Result<Descriptor> Listener::file() const {
   struct stat info{};
   auto file = open_socket_file(folder_, path_, info);
   if (!file || (info.st_dev == device_ && info.st_ino == inode_)) return file;
-  return fail(Errc::exists, fmt::format("another socket has taken the place of {}", path_));
+  return fail(Errc::exists, fmt::format("another socket replaced {}", path_));
 }
 
 Result<void> Listener::let_in(const Policy& policy) {
@@ -132,10 +131,11 @@ Result<void> Listener::let_in(const Policy& policy) {
   if (!mine) return std::unexpected(mine.error());
   struct stat info{};
   const auto is_theirs = [&] { return ::fstat(mine->get(), &info) == 0 && info.st_gid == group; };
-  // Where the file cannot be the group's, as where there are two, only the kernel's word on the client's user decides.
+  // If the file cannot have the group, for example because there are two, the kernel's record of the client's user
+  // decides.
   const bool one = !(policy.group && policy.read_group) &&
                    (is_theirs() || ::fchownat(mine->get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) == 0);
-  // A descriptor of O_PATH has its mode changed by its name in /proc only, before Linux 6.6.
+  // Before Linux 6.6, the mode behind an O_PATH descriptor can only be changed by its name in /proc.
   const std::string name = fmt::format("/proc/self/fd/{}", mine->get());
   if (::chmod(name.c_str(), one ? kOneGroup : kAll) != 0) return cannot("set the mode of", path_, errno);
   return {};
@@ -158,7 +158,7 @@ Result<Listener> Listener::handed_over(std::vector<Descriptor> sockets) {
   if (sockets.empty()) return Listener();
   if (sockets.size() > 1)
     return fail(Errc::invalid,
-                fmt::format("the service manager handed over {} sockets; one is served", sockets.size()));
+                fmt::format("the service manager passed {} sockets, but ipsecd serves exactly one", sockets.size()));
   Listener listener;
   listener.fd_ = std::move(sockets.front());
   if (sd_is_socket(listener.fd(), AF_UNIX, SOCK_SEQPACKET, 1) <= 0)

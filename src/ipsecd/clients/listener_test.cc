@@ -26,7 +26,7 @@ mode_t mode_of(const std::string& path) {
   return ::lstat(path.c_str(), &info) == 0 ? info.st_mode : 0;
 }
 
-TEST(Listener, MakesAPrivateSocketAndTakesItAway) {
+TEST(Listener, CreatesAPrivateSocketAndRemovesIt) {
   const TempFolder folder;
   const std::string path = folder / "s";
   {
@@ -37,7 +37,7 @@ TEST(Listener, MakesAPrivateSocketAndTakesItAway) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST(Listener, ReplacesASocketThatNobodyAnswersOn) {
+TEST(Listener, ReplacesASocketOnWhichNobodyAnswers) {
   const TempFolder folder;
   ::close(backend::testing::listen_at(folder / "s"));
   const auto listener = Listener::at(folder / "s");
@@ -49,7 +49,7 @@ TEST(Listener, LeavesAnotherDaemonAlone) {
   const std::string path = folder / "s";
   const auto first = Listener::at(path).value();
   const auto second = Listener::at(path);
-  EXPECT_EQ(error_of(second), "another ipsecd serves " + path + "; end it first or name another path with --socket");
+  EXPECT_EQ(error_of(second), "another ipsecd serves " + path + "; stop it first or choose another path with --socket");
   EXPECT_EQ(second.error().code, Errc::exists);
   EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0600});
 }
@@ -62,7 +62,7 @@ TEST(Listener, LeavesOtherFilesAlone) {
   std::filesystem::create_symlink(folder / "none", dangling);
   for (const std::string& path : {file, link, dangling, folder / "."}) {
     const auto listener = Listener::at(path);
-    EXPECT_EQ(error_of(listener), path + " exists and is not a socket; name another path or remove it");
+    EXPECT_EQ(error_of(listener), path + " exists and is not a socket; remove it or choose another path");
     EXPECT_EQ(listener.error().code, Errc::exists);
   }
   std::string text;
@@ -72,7 +72,7 @@ TEST(Listener, LeavesOtherFilesAlone) {
   EXPECT_FALSE(std::filesystem::exists(folder / "none"));
 }
 
-TEST(Listener, DoesNotTakeAwayWhatTookItsPlace) {
+TEST(Listener, DoesNotRemoveAFileThatReplacedIt) {
   const TempFolder folder;
   const std::string path = folder / "s";
   std::optional<Listener> first = Listener::at(path).value();
@@ -83,22 +83,22 @@ TEST(Listener, DoesNotTakeAwayWhatTookItsPlace) {
   ::close(other);
 }
 
-TEST(Listener, SaysWhatIsWrongWithThePlace) {
+TEST(Listener, ReportsWhatIsWrongWithThePath) {
   const TempFolder folder;
   EXPECT_EQ(error_of(Listener::at(folder / "no/s")),
-            "no folder " + (folder / "no") + ": make it with `mkdir -p " + (folder / "no") + "`");
+            "there is no folder " + (folder / "no") + ": create it with `mkdir -p " + (folder / "no") + "`");
   const std::string too_long(108, 'x');
   EXPECT_EQ(error_of(Listener::at(too_long)),
-            "the socket path " + too_long + " has 108 bytes; a Unix socket's has at most 107");
+            "the socket path " + too_long + " has 108 bytes; at most 107 are allowed");
   const int lock = ::open((folder / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   EXPECT_EQ(error_of(Listener::at(folder / "s", SOCK_SEQPACKET, std::chrono::milliseconds(20))),
-            "another program has locked " + (folder / "s.lock") + " for 0.02 s; end it and try again");
+            "another program has held the lock " + (folder / "s.lock") + " for 0.02 s; stop it and try again");
   ::close(lock);
 }
 
-// Everybody may open a folder of mode 0755, and lock it.
-TEST(Listener, ALockOfTheFolderIsNothingToIt) {
+// Everybody can open a folder of mode 0755, and lock it.
+TEST(Listener, IgnoresALockOfTheFolder) {
   const TempFolder folder;
   const int lock = ::open((folder / ".").c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
@@ -106,7 +106,7 @@ TEST(Listener, ALockOfTheFolderIsNothingToIt) {
   ::close(lock);
 }
 
-TEST(Listener, ItsOwnLockIsForNobodyElseAndGoesAgain) {
+TEST(Listener, ItsOwnLockIsPrivateAndTemporary) {
   const TempFolder folder;
   {
     const auto listener = Listener::at(folder / "s").value();
@@ -114,7 +114,8 @@ TEST(Listener, ItsOwnLockIsForNobodyElseAndGoesAgain) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / "."));
   ::close(::open((folder / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   ::chmod((folder / "s.lock").c_str(), 0644);
-  const std::string wrong = (folder / "s.lock") + " is not a lock of ipsecd: others own it or may open it; remove it";
+  const std::string wrong =
+      (folder / "s.lock") + " is not ipsecd's lock file: another user owns it or can open it; remove it";
   EXPECT_EQ(error_of(Listener::at(folder / "s")), wrong);
   EXPECT_EQ(mode_of(folder / "s.lock"), mode_t{S_IFREG | 0644});
   std::filesystem::remove(folder / "s.lock");
@@ -122,12 +123,12 @@ TEST(Listener, ItsOwnLockIsForNobodyElseAndGoesAgain) {
   EXPECT_EQ(error_of(Listener::at(folder / "s")), wrong);
   std::filesystem::remove(folder / "s.lock");
   std::filesystem::create_symlink(folder / "other", folder / "s.lock");
-  EXPECT_THAT(error_of(Listener::at(folder / "s")), ::testing::StartsWith("cannot make the lock "));
+  EXPECT_THAT(error_of(Listener::at(folder / "s")), ::testing::StartsWith("cannot create the lock file "));
   EXPECT_FALSE(std::filesystem::exists(folder / "other"));
 }
 
-// As another user does who may write to the folder.
-TEST(Listener, LettingInChangesNoFileThatTookTheSocketsPlace) {
+// Like another user who can write to the folder.
+TEST(Listener, LettingInDoesNotChangeAFileThatReplacedTheSocket) {
   const TempFolder folder;
   const std::string path = folder / "s", victim = folder / "victim";
   std::ofstream(victim) << "secret";
@@ -143,7 +144,7 @@ TEST(Listener, LettingInChangesNoFileThatTookTheSocketsPlace) {
     EXPECT_EQ(done.error().code, Errc::exists);
     EXPECT_EQ(mode_of(victim), mode_t{S_IFREG | 0600});
   }
-  // Another program's socket, moved or linked to here.
+  // Another program's socket, moved or linked to this path.
   std::filesystem::remove(path);
   const int other = backend::testing::listen_at(folder / "other");
   ::chmod((folder / "other").c_str(), 0600);
@@ -155,7 +156,7 @@ TEST(Listener, LettingInChangesNoFileThatTookTheSocketsPlace) {
   ::close(other);
 }
 
-// Whoever comes second waits until the first has made its socket; each then has its own.
+// The second process waits until the first has created its socket; each then has its own.
 TEST(Listener, ManyThatStartAtOnceInOneFolderAllServe) {
   const TempFolder folder;
   std::vector<std::string> errors(40);
@@ -167,7 +168,7 @@ TEST(Listener, ManyThatStartAtOnceInOneFolderAllServe) {
   EXPECT_THAT(errors, ::testing::Each("listening"));
 }
 
-TEST(Listener, WaitsForWhoHoldsTheLock) {
+TEST(Listener, WaitsForTheLock) {
   const TempFolder folder;
   const int lock = ::open((folder / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
@@ -180,7 +181,7 @@ TEST(Listener, WaitsForWhoHoldsTheLock) {
   ::close(lock);
 }
 
-TEST(Listener, TheGroupsDecideTheModeOfTheFile) {
+TEST(Listener, TheGroupsDetermineTheModeOfTheFile) {
   constexpr gid_t kGroup = 65534;
   const TempFolder folder;
   const std::string path = folder / "s";
@@ -190,7 +191,8 @@ TEST(Listener, TheGroupsDecideTheModeOfTheFile) {
   ASSERT_TRUE(listener.let_in({.group = ::getgid(), .read_group = {}}));
   EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0660});
   ASSERT_TRUE(listener.let_in({.group = kGroup, .read_group = ::getgid()}));
-  EXPECT_EQ(mode_of(path), mode_t{S_IFSOCK | 0666});  // A file has one group: who gets in is asked of the kernel.
+  EXPECT_EQ(mode_of(path),
+            mode_t{S_IFSOCK | 0666});  // A file has only one group: the kernel decides which clients are admitted.
   EXPECT_EQ(listener.group_of_file(), std::nullopt);
 }
 
@@ -199,13 +201,13 @@ TEST(Listener, CreatesTheFolderOfTheDefaultPath) {
   const auto listener = Listener::at_default(folder / "ipsecd/s");
   EXPECT_EQ(error_of(listener), "listening");
   EXPECT_EQ(mode_of(folder / "ipsecd"), mode_t{S_IFDIR} | (::geteuid() == 0 ? 0755u : 0700u));
-  EXPECT_EQ(error_of(Listener::at_default(folder / "ipsecd/t")), "listening");  // It may be there already.
+  EXPECT_EQ(error_of(Listener::at_default(folder / "ipsecd/t")), "listening");  // It may exist already.
   EXPECT_EQ(error_of(Listener::at_default(folder / "no/ipsecd/s")),
             "cannot create the folder " + (folder / "no/ipsecd") +
-                ": No such file or directory; name another path with --socket");
+                ": No such file or directory; choose another path with --socket");
 }
 
-TEST(Listener, NothingIsHandedOverWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over({}).value()); }
+TEST(Listener, NothingIsPassedWithoutAServiceManager) { EXPECT_FALSE(Listener::handed_over({}).value()); }
 
 }  // namespace
 }  // namespace ipseckey::ipsecd

@@ -26,11 +26,11 @@ constexpr std::uint32_t kWorkers = 20, kFlushers = 4, kReaders = 4, kMonitors = 
 static_assert(kWorkers + kFlushers + kReaders + kMonitors == 32);
 constexpr std::uint32_t kRounds = 4;
 constexpr std::uint32_t kBatch = 16;
-constexpr std::uint32_t kLast = 0xffff;  // The pid of the one that checks at the end.
+constexpr std::uint32_t kLast = 0xffff;  // The pid of the client that checks at the end.
 
 using Spis = std::set<std::uint32_t>;
 
-// A client with a pid and SPIs of its own. Every request must get its replies, without an error.
+// A client with a pid and SPIs of its own. All of its requests must get their replies, without an error.
 class Client {
  public:
   Client(const std::string& path, std::uint32_t number) : number_(number), sadb_(Socket::connect(path).value()) {}
@@ -93,7 +93,7 @@ Spis work(Client& client) {
   return mine;
 }
 
-// Only they use AH, so that nobody's ESP is gone.
+// No other client uses AH, so that nobody's ESP is flushed.
 void flush(Client& client) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     std::vector<Message> requests;
@@ -108,12 +108,12 @@ struct View {
   std::uint64_t lost = 0;
 };
 
-// Follows the table by the news until the last client flushes.
+// Follows the table by notices until the last client flushes.
 View monitor(Client& client, bool promiscuous, const std::function<void()>& ready) {
   View view;
   bool listening = false;
   const auto ended = backend::testing::hear(client.sadb(), promiscuous, -1, [&](Message&& m) {
-    // The first is the answer to its own request; a promiscuous one hears those of others too.
+    // The first is the answer to its own request; a promiscuous client also receives those of others.
     if (m.type == Type::x_promisc && !std::exchange(listening, true)) ready();
     view.lost += pfkey::messages_lost(m).value_or(0);
     if (m.satype == SaType::esp && m.error == 0 && m.sa) {
@@ -175,7 +175,7 @@ TEST(ManyClients, SeeOneConsistentDatabase) {
   EXPECT_EQ(watching, 0u);
   if (watching > 0) daemon.stop();
   for (std::thread& thread : monitors) thread.join();
-  // A monitor has seen it all or knows that it has not.
+  // A monitor has received everything or knows that it has not.
   for (const View& view : views) EXPECT_TRUE(view.lost > 0 || view.esp == expected);
   EXPECT_TRUE(daemon.stop());
   EXPECT_THAT(daemon.log(), ::testing::IsEmpty());

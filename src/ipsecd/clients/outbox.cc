@@ -6,7 +6,7 @@
 namespace ipseckey::ipsecd {
 
 namespace {
-constexpr std::size_t kKeptBuffer = 64 * 1024;  // An empty queue keeps no more memory than this.
+constexpr std::size_t kKeptBuffer = 64 * 1024;  // An empty queue keeps at most this memory.
 }
 
 bool Outbox::has_room(Kind kind) const {
@@ -21,7 +21,7 @@ bool Outbox::half_empty() const {
 void Outbox::make_room(std::size_t size) {
   if (size <= buffer_.size() - tail_) return;
   const std::size_t used = tail_ - head_;
-  // Moving up is worth it only where it frees at least as much as it moves.
+  // Moving the contents is worthwhile only if it frees at least as much as it moves.
   if (head_ >= used && size <= buffer_.size() - used) {
     std::memmove(buffer_.bytes().data(), buffer_.bytes().data() + head_, used);
     wipe(buffer_.bytes().subspan(used, tail_ - used));

@@ -1,5 +1,5 @@
 #pragma once
-/// The messages that wait until a client has room for them.
+/// The messages that wait for room in a client's socket.
 #include <cstddef>
 #include <deque>
 
@@ -7,23 +7,24 @@
 
 namespace ipseckey::ipsecd {
 
-/// A bounded queue of encoded messages, which may hold keys: they live in one SecretBuffer and are wiped when they go.
-/// What others cause (broadcasts) has a limit of its own, so that it never blocks a client's replies.
+/// A bounded queue of encoded messages, which may contain keys: they are in one SecretBuffer and are wiped when
+/// removed. Messages that others cause (broadcasts) have a limit of their own, so that they never block a client's
+/// replies.
 class Outbox {
  public:
   enum class Kind { reply, broadcast };
 
   static constexpr std::size_t kBroadcasts = 1024;            ///< Messages.
-  static constexpr std::size_t kBroadcastBytes = 256 * 1024;  ///< More than that many waiting: full.
+  static constexpr std::size_t kBroadcastBytes = 256 * 1024;  ///< More waiting messages than that: full.
   static constexpr std::size_t kReplies = 64;                 ///< Messages.
   static constexpr std::size_t kReplyBytes = 64 * 1024;
 
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }  ///< Messages.
 
-  /// Whether one more message of the kind may be put in. put() itself does not ask.
+  /// Whether one more message of the kind fits. put() itself does not check.
   bool has_room(Kind kind) const;
-  /// Whether broadcasts fill at most half of their share: room enough to take them up again after a gap.
+  /// Whether broadcasts fill at most half of their share: enough room to resume them after a gap.
   bool half_empty() const;
 
   void put(Bytes message, Kind kind);
@@ -45,7 +46,7 @@ class Outbox {
 
   SecretBuffer buffer_;
   std::deque<Entry> entries_;
-  std::size_t head_ = 0, tail_ = 0;  // Bytes of buffer_ in use: from head_ to before tail_.
+  std::size_t head_ = 0, tail_ = 0;  // The part of buffer_ in use: from head_ to before tail_, in bytes.
   Share replies_, broadcasts_;
 };
 

@@ -75,13 +75,13 @@ TEST(Outbox, BytesCountToo) {
   EXPECT_TRUE(box.has_room(Kind::reply));
 }
 
-TEST(Outbox, WipesWhatHasGone) {
+TEST(Outbox, WipesRemovedMessages) {
   Outbox box;
   box.put(message(64, 0xaa), Kind::reply);
   box.put(message(64, 0xbb), Kind::reply);
   const Bytes first = box.front();
   box.pop();
-  // The buffer is still there, for the second message is in it.
+  // The buffer still exists, because it contains the second message.
   EXPECT_TRUE(all_zero(first));
   EXPECT_EQ(front(box), message(64, 0xbb));
 }

@@ -1,11 +1,12 @@
-// Requests in, replies and news out:
-// 1. receive() decodes a message; what is malformed is rejected, what this client may not ask or there is no room for
-//    is refused (forbids()).
-// 2. The Keysock handles the rest and names, for each message, the clients that hear it.
-// 3. deliver() gives replies precedence: news for a client that reads too slowly is counted and dropped, and a notice
-//    of the gap follows.
-// 4. post() encodes and sends; what the socket has no room for waits in the client's Outbox.
-// 5. flush() sends what waits, and continues a DUMP while there is room; wants() says what the event loop watches for.
+// Requests in, replies and notices out:
+// 1. receive() decodes a message; malformed ones are rejected, and those that this client may not make, or for which
+//    there is no room, are refused (forbids()).
+// 2. The Keysock handles the rest and names, for each message, the clients that receive it.
+// 3. deliver() gives replies precedence: notices for a client that reads too slowly are counted and dropped, and a gap
+//    notice follows.
+// 4. post() encodes and sends; messages for which the socket has no room wait in the client's Outbox.
+// 5. flush() sends waiting messages, and continues a DUMP while there is room; wants() tells the event loop what to
+//    wait for.
 #include "ipsecd/clients/server.h"
 
 #include <algorithm>
@@ -22,9 +23,9 @@ namespace {
 using pfkey::Message;
 using Kind = Outbox::Kind;
 
-constexpr int kDumpedAtOnce = 64;  // SAs of a DUMP, before others have their turn.
+constexpr int kDumpedAtOnce = 64;  // SAs of a DUMP before other clients are served.
 
-// Of the messages that a request causes, its sender is owed the replies; what else changes is news like any other.
+// The sender of a request is owed its replies; the other messages that the request causes are notices like any other.
 Kind kind_for_sender(const Message& m, const Message& request) {
   const bool reply = m.seq == request.seq && m.pid == request.pid;
   return reply || m.error != 0 ? Kind::reply : Kind::broadcast;
@@ -66,12 +67,13 @@ bool Server::has_memory() {
 engine::Check Server::forbids(const Client& client, const Message& request) {
   if (client.access != Access::all && !readers_may(request))
     return engine::Refusal{EPERM, pfkey::Diagnostic::none,
-                           "readers may get, dump and listen for changes (passive_monitor), no more"};
+                           "members of the read group may only get, dump and listen for changes (passive_monitor)"};
   const bool adds = request.type == pfkey::Type::add || request.type == pfkey::Type::getspi;
   if (adds && most_sas_ && sas() >= *most_sas_)
-    return engine::Refusal{ENOBUFS, pfkey::Diagnostic::none, "the SADB holds as many SAs as --max-sas allows"};
+    return engine::Refusal{ENOBUFS, pfkey::Diagnostic::none,
+                           "the SADB is full: it holds the number of SAs that --max-sas allows"};
   if (adds && !has_memory())
-    return engine::Refusal{ENOMEM, pfkey::Diagnostic::none, "there is no memory for another SA"};
+    return engine::Refusal{ENOMEM, pfkey::Diagnostic::none, "not enough memory for another SA"};
   return std::nullopt;
 }
 
@@ -80,7 +82,7 @@ void Server::receive(ClientId id, Bytes wire, Instant now) {
   const Client& client = clients_.at(id);
   if (!request) {
     const pfkey::Malformed& why = request.error();
-    // What a reader does wrong is news for nobody.
+    // A reader's refused request is not announced to anybody.
     if (client.access != Access::all)
       return deliver(id, engine::error_reply(why.header, {why.error, why.diagnostic}), Kind::reply);
     return keysock_.reject(id, why, [&](ClientId to, Message&& m) {
@@ -129,7 +131,8 @@ void Server::deliver(ClientId to, Message&& m, Kind kind) {
   const auto found = clients_.find(to);
   if (found == clients_.end() || found->second.gone) return;
   Client& client = found->second;
-  // After a gap news is taken up again only when there is room for a good deal of it: not one notice for each message.
+  // After a gap, notices resume only when there is plenty of room: otherwise there would be a gap notice for each
+  // message.
   const bool room = client.lost == 0 ? client.outbox.has_room(kind) : client.outbox.half_empty();
   if (kind == Kind::broadcast && !room) {
     ++client.lost;
@@ -155,7 +158,7 @@ void Server::post(ClientId to, Client& client, Message&& m, Kind kind) {
     client.gone = true;
     client.outbox.clear();
   } else if (sent == Sent::too_long && m.error != EMSGSIZE) {
-    // The sender must get an answer, even if it cannot be the whole one.
+    // The sender must get an answer, even an incomplete one.
     post(to, client, too_long_reply(m), kind);
   }
 }
@@ -168,7 +171,7 @@ void Server::note_gap(ClientId to, Client& client) {
   post(to, client, pfkey::gap_notice(lost), Kind::broadcast);
 }
 
-// Only a send shows that a message is too long for the socket; the message that replaces it has none of its keys.
+// Only a send reveals that a message is too long for the socket; its replacement contains none of its keys.
 Sent Server::send_front(ClientId id, const Outbox& outbox) {
   const Sent sent = send_(id, outbox.front());
   if (sent != Sent::too_long) return sent;

@@ -1,9 +1,9 @@
 #pragma once
-/// The PF_KEY server without sockets: what each client is owed, in which order, and what may be left out.
+/// The PF_KEY server without sockets: which messages each client gets, in which order, and which may be dropped.
 ///
-/// A client's own replies are never lost: its next request is taken only while few of its replies wait (Wants), and a
+/// A client's own replies are never lost: its next request is read only while few of its replies wait (Wants), and a
 /// DUMP is pulled from the engine only as fast as the client reads. Messages that others cause are queued up to a
-/// limit; beyond it they are left out and counted, and pfkey::gap_notice() replaces them.
+/// limit; beyond it they are dropped and counted, and pfkey::gap_notice() replaces them.
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -22,7 +22,7 @@ namespace ipseckey::ipsecd {
 
 using engine::ClientId;
 
-/// What became of a message that was handed to a client's socket.
+/// The result of passing a message to a client's socket.
 enum class Sent : std::uint8_t {
   done,
   full,      ///< The socket has no room now.
@@ -30,7 +30,7 @@ enum class Sent : std::uint8_t {
   too_long,  ///< The socket never takes a message of this size.
 };
 
-/// What the loop should wait for on a client's socket.
+/// The events that the loop should wait for on a client's socket.
 struct Wants {
   bool read = false;
   bool write = false;
@@ -39,38 +39,38 @@ struct Wants {
 
 class Server {
  public:
-  /// Hands one message to a client's socket, without waiting. It must not call the server.
+  /// Passes one message to a client's socket, without waiting. It must not call the server.
   using Send = std::function<Sent(ClientId, Bytes)>;
 
   /// Whether there is memory to grow.
   using Memory = std::function<bool()>;
 
-  /// `most_sas`: an ADD or GETSPI beyond this number of SAs is refused, ENOBUFS; nullopt: no limit. One that comes when
-  /// `memory` says no is refused too, ENOMEM, unless SAs have gone since then, whose memory it can have.
+  /// `most_sas`: an ADD or GETSPI beyond this number of SAs is refused, ENOBUFS; nullopt: no limit. If `memory` returns
+  /// false, it is refused with ENOMEM, unless SAs were deleted since then, whose memory it can use.
   Server(
       engine::Options options, Send send, std::optional<std::size_t> most_sas = std::nullopt,
       Memory memory = [] { return true; });
 
-  /// A client that may do all, or a reader: it gets no keys and may change nothing.
+  /// Adds a client with full access, or a reader, who gets no keys and may change nothing.
   ClientId open(Access access = Access::all);
   void close(ClientId id);
   std::size_t clients() const { return clients_.size(); }
 
-  /// One request, as bytes, which the caller wipes. Ask wants() before each.
+  /// One request, as bytes, which the caller wipes. Check wants() before each.
   void receive(ClientId id, Bytes wire, Instant now);
-  /// The client's socket has room: sends what waits, then some of its DUMP.
+  /// The client's socket has room: sends waiting messages, then more of its DUMP.
   void flush(ClientId id);
 
   Wants wants(ClientId id) const;
-  /// Whether the client can neither be answered nor has anything left to ask.
+  /// Whether the client cannot be answered any more and has no further requests.
   bool finished(ClientId id) const;
 
-  /// Takes in an SA that was kept for a restart, before any client comes.
+  /// Restores an SA that was kept for a restart; call it before any client connects.
   bool restore(engine::Kept&& kept, Instant now) { return keysock_.engine().restore(std::move(kept), now); }
   void expire(Instant now);
   /// Does what packets made due.
   void attend(Instant now);
-  /// Asks the key managers for an SA.
+  /// Requests an SA from the key managers.
   void acquire(const engine::Wanted& wanted, Instant now);
   std::size_t sas() const { return keysock_.engine().size(); }
   std::optional<std::chrono::nanoseconds> deadline() const { return keysock_.deadline(); }
@@ -79,11 +79,11 @@ class Server {
   struct Client {
     Access access = Access::all;
     Outbox outbox;
-    std::uint64_t lost = 0;  // Broadcasts left out since the last gap notice.
+    std::uint64_t lost = 0;  // Broadcasts dropped since the last gap notice.
     bool gone = false;
   };
 
-  /// Why this client's request is not even handed to the engine.
+  /// Why this client's request is not even passed to the engine.
   engine::Check forbids(const Client& client, const pfkey::Message& request);
   bool has_memory();
   void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
@@ -96,7 +96,7 @@ class Server {
   Send send_;
   std::optional<std::size_t> most_sas_;
   Memory memory_;
-  std::optional<std::size_t> sas_without_memory_;  // How many there were when there was none.
+  std::optional<std::size_t> sas_without_memory_;  // The number of SAs when memory ran out.
   std::unordered_map<ClientId, Client> clients_;
   SecretBuffer scratch_;  // One encoded message; wiped after each.
 };

@@ -28,15 +28,15 @@ using pfkey::SaType;
 using pfkey::Type;
 using ::testing::ElementsAre;
 
-// A client's end of the wire: what the server could send, and how it is that it can send no more.
+// A client's end of the wire: the messages that the server could send, and why it cannot send more.
 struct Peer {
-  std::size_t room = 1'000'000;  // Messages that it still takes.
+  std::size_t room = 1'000'000;  // Messages for which it has room.
   bool gone = false;
   std::size_t longest = pfkey::kMaxMessageSize;
   std::vector<Message> got;
 };
 
-// What a message is, for a glance: type, errno, seq.
+// A summary of a message: type, errno, seq.
 using Glance = std::tuple<Type, unsigned, std::uint32_t>;
 
 struct ServerTest : ::testing::Test {
@@ -74,7 +74,7 @@ Message numbered(Message m, std::uint32_t seq) {
   return m;
 }
 
-TEST_F(ServerTest, RepliesGoToTheSenderAndNewsToAll) {
+TEST_F(ServerTest, RepliesGoToTheSenderAndNoticesToAll) {
   const ClientId a = open(), b = open();
   say(a, numbered(add_esp(0x1001), 1));
   say(a, numbered(request(Type::get, SaType::esp, 0x1001), 2));
@@ -89,7 +89,7 @@ TEST_F(ServerTest, AMalformedMessageIsRefusedByItsHeader) {
   server.receive(a, Bytes(noise).first(3), at(0));
   std::vector<std::byte> wire(64);
   ASSERT_TRUE(pfkey::encode(numbered(request(Type::get, SaType::esp), 9), wire));
-  server.receive(a, wire, at(0));  // Longer than it says.
+  server.receive(a, wire, at(0));  // Longer than its length field.
   const auto replies = heard(a);
   ASSERT_EQ(replies.size(), 3u);
   EXPECT_EQ(std::get<1>(replies[0]), unsigned{EINVAL});
@@ -110,7 +110,7 @@ TEST_F(ServerTest, ADumpIsPulledOnlyAsFastAsItIsRead) {
   peers[a].room = 1'000'000;
   std::size_t flushes = 0;
   for (; server.wants(a).write; ++flushes) server.flush(a);
-  EXPECT_GE(flushes, 2u);  // In portions, so that others have their turn.
+  EXPECT_GE(flushes, 2u);  // In portions, so that other clients are served in between.
   const auto rest = heard(a);
   ASSERT_EQ(rest.size(), 191u);
   EXPECT_EQ(rest.front(), (Glance{Type::dump, 0, 500}));
@@ -141,7 +141,7 @@ struct GapTest : ServerTest {
   }
 };
 
-TEST_F(GapTest, ASlowListenerHearsWhereNewsIsMissing) {
+TEST_F(GapTest, ASlowListenerLearnsWhereNoticesAreMissing) {
   const ClientId a = open(), b = open();
   peers[b].room = 0;
   const auto kept = [&] {
@@ -155,7 +155,7 @@ TEST_F(GapTest, ASlowListenerHearsWhereNewsIsMissing) {
     return static_cast<std::uint32_t>(limit);
   }();
   add(a, kept + 500);
-  EXPECT_EQ(heard(a).size(), kept + 500u);  // Nobody else is held up.
+  EXPECT_EQ(heard(a).size(), kept + 500u);  // Nobody else is delayed.
   peers[b].room = 1'000'000;
   server.flush(b);
   add(a, 1);
@@ -170,7 +170,7 @@ TEST_F(GapTest, AGapEndsOnlyWhenThereIsRoomForMore) {
   const ClientId a = open(), b = open();
   peers[b].room = 0;
   add(a, 3000);
-  // Room for one message at a time: no notice for each.
+  // Room for one message at a time: not a notice for each.
   for (int i = 0; i < 10; ++i) {
     peers[b].room = 1;
     server.flush(b);
@@ -213,7 +213,7 @@ TEST_F(ServerTest, ADeadClientIsForgottenWhereverItDied) {
   const ClientId a = open(), b = open();
   peers[b].gone = true;
   say(a, add_esp(0x1001));
-  EXPECT_EQ(server.wants(b), (Wants{.read = true, .write = false}));  // What it asked before is still done.
+  EXPECT_EQ(server.wants(b), (Wants{.read = true, .write = false}));  // Its earlier requests are still processed.
   EXPECT_FALSE(server.finished(b));
   say(b, request(Type::dump, SaType::esp));
   server.flush(b);
@@ -224,7 +224,7 @@ TEST_F(ServerTest, ADeadClientIsForgottenWhereverItDied) {
   EXPECT_EQ(heard(a).size(), 2u);
 }
 
-TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnError) {
+TEST_F(ServerTest, AReplyTooLongForASocketIsAnError) {
   const ClientId a = open();
   say(a, add_esp(0x1001));
   heard(a);
@@ -233,7 +233,7 @@ TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnError) {
   EXPECT_THAT(heard(a), ElementsAre(Glance{Type::get, EMSGSIZE, 5}));
 }
 
-TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnErrorBehindOthersToo) {
+TEST_F(ServerTest, AReplyTooLongForASocketIsAnErrorBehindOthersToo) {
   const ClientId a = open();
   say(a, add_esp(0x1001));
   heard(a);
@@ -245,7 +245,7 @@ TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnErrorBehindOthersToo) {
   peers[a].room = 1;
   server.flush(a);
   EXPECT_THAT(heard(a), ElementsAre(Glance{Type::get, ESRCH, 5}));
-  server.flush(a);  // The error has no room either: it waits.
+  server.flush(a);  // There is no room for the error either: it waits.
   EXPECT_THAT(heard(a), ElementsAre());
   EXPECT_EQ(server.wants(a), (Wants{.read = true, .write = true}));
   peers[a].room = 10;
@@ -254,7 +254,7 @@ TEST_F(ServerTest, AReplyThatNoSocketTakesIsAnErrorBehindOthersToo) {
   EXPECT_EQ(server.wants(a), (Wants{.read = true, .write = false}));
 }
 
-TEST_F(ServerTest, TimeIsNewsToAll) {
+TEST_F(ServerTest, ExpiryIsANoticeToAll) {
   const ClientId a = open(), b = open();
   EXPECT_EQ(server.deadline(), std::nullopt);
   Message m = add_ah(0x1001);
@@ -287,22 +287,22 @@ TEST_F(ServerTest, AReaderGetsAndDumpsWithoutKeys) {
   for (const std::size_t i : {1u, 2u}) {
     ASSERT_TRUE(peers.at(reader).got[i].sa && peers.at(reader).got[i].remark);
     EXPECT_EQ(peers.at(reader).got[i].sa->spi, 0x1001u);
-    EXPECT_EQ(peers.at(reader).got[i].remark->text, "its keys are not shown to readers");
+    EXPECT_EQ(peers.at(reader).got[i].remark->text, "keys are not shown to members of the read group");
   }
-  EXPECT_EQ(peers.at(reader).got[0].type, Type::add);  // The news of the ADD.
+  EXPECT_EQ(peers.at(reader).got[0].type, Type::add);  // The notice of the ADD.
   EXPECT_EQ(peers.at(reader).got[3].seq, 0u);
 }
 
-// Bytes that this process has from the allocator.
+// Bytes that this process has allocated.
 std::size_t allocated() {
   if (__sanitizer_get_current_allocated_bytes) return __sanitizer_get_current_allocated_bytes();
   const struct mallinfo2 all = ::mallinfo2();
   return all.uordblks + all.hblkhd;
 }
 
-TEST_F(ServerTest, NothingThatAReaderAsksLeavesMemoryBehind) {
+TEST_F(ServerTest, NoRequestOfAReaderLeavesMemoryBehind) {
   constexpr int kTimes = 4096;
-  constexpr std::size_t kSlack = 16 * 1024;  // What containers keep for the next time; a word for each request is more.
+  constexpr std::size_t kSlack = 16 * 1024;  // Capacity that containers keep; a word for each request would be more.
   const ClientId owner = open();
   const ClientId reader = server.open(Access::read);
   peers[reader];
@@ -330,14 +330,14 @@ TEST_F(ServerTest, NothingThatAReaderAsksLeavesMemoryBehind) {
   }
 }
 
-TEST_F(ServerTest, WhatComesAndGoesLeavesNoMemoryBehind) {
+TEST_F(ServerTest, ClientsAndSasThatComeAndGoLeaveNoMemoryBehind) {
   constexpr int kTimes = 4096;
   constexpr std::size_t kSlack = 16 * 1024;
   const auto once = [&] {
     const ClientId reader = server.open(Access::read);
     peers[reader];
     say(reader, request(Type::dump, SaType::esp));
-    server.close(reader);  // In the middle of it.
+    server.close(reader);  // In the middle of its DUMP.
     peers.erase(reader);
   };
   say(open(), add_esp(0x1001));
@@ -347,7 +347,7 @@ TEST_F(ServerTest, WhatComesAndGoesLeavesNoMemoryBehind) {
   EXPECT_LT(allocated(), before + kSlack);
 }
 
-TEST_F(ServerTest, AReaderPutsNoWordsIntoAMonitor) {
+TEST_F(ServerTest, AReaderCannotSendTextToAMonitor) {
   const ClientId monitor = open();
   const ClientId reader = server.open(Access::read);
   peers[reader];
@@ -364,7 +364,7 @@ TEST_F(ServerTest, AReaderPutsNoWordsIntoAMonitor) {
   EXPECT_EQ(peers.at(reader).got[0], bare);
 }
 
-TEST_F(ServerTest, AReaderChangesNothingAndNobodyIsNotifiedOfItsTrying) {
+TEST_F(ServerTest, AReaderChangesNothingAndItsAttemptsAreNotAnnounced) {
   const ClientId owner = open();
   const ClientId reader = server.open(Access::read);
   peers[reader];
@@ -383,7 +383,8 @@ TEST_F(ServerTest, AReaderChangesNothingAndNobodyIsNotifiedOfItsTrying) {
     EXPECT_EQ(got.error, EPERM);
     EXPECT_EQ(got.seq, type);
     ASSERT_TRUE(got.remark);
-    EXPECT_EQ(got.remark->text, "readers may get, dump and listen for changes (passive_monitor), no more");
+    EXPECT_EQ(got.remark->text,
+              "members of the read group may only get, dump and listen for changes (passive_monitor)");
   }
   const std::vector<std::byte> noise(40, std::byte{7});
   server.receive(reader, noise, at(0));
@@ -392,7 +393,7 @@ TEST_F(ServerTest, AReaderChangesNothingAndNobodyIsNotifiedOfItsTrying) {
   EXPECT_EQ(server.sas(), 1u);
 }
 
-TEST_F(ServerTest, WithoutMemoryAnAddIsRefusedUntilThereIsSomeAgain) {
+TEST_F(ServerTest, WithoutMemoryAnAddIsRefusedUntilThereIsMemoryAgain) {
   bool memory = true;
   Server poor{{},
               [this](ClientId to, Bytes wire) { return take(peers.at(to), wire); },
@@ -410,17 +411,17 @@ TEST_F(ServerTest, WithoutMemoryAnAddIsRefusedUntilThereIsSomeAgain) {
   EXPECT_EQ(error(add_esp(0x1002)), 0u);
   memory = false;
   EXPECT_EQ(error(add_esp(0x1003)), unsigned{ENOMEM});
-  EXPECT_EQ(peers.at(client).got.back().remark->text, "there is no memory for another SA");
+  EXPECT_EQ(peers.at(client).got.back().remark->text, "not enough memory for another SA");
   EXPECT_EQ(error(engine::testing::getspi(0x3000, 0x3000)), unsigned{ENOMEM});
   EXPECT_EQ(error(request(Type::get, SaType::esp, 0x1001)), 0u);
   EXPECT_EQ(error(request(Type::del, SaType::esp, 0x1001)), 0u);
-  EXPECT_EQ(error(add_esp(0x1003)), 0u);  // In the place of the one that went.
+  EXPECT_EQ(error(add_esp(0x1003)), 0u);  // Instead of the deleted one.
   EXPECT_EQ(error(add_esp(0x1004)), unsigned{ENOMEM});
   memory = true;
   EXPECT_EQ(error(add_esp(0x1004)), 0u);
 }
 
-TEST_F(ServerTest, TheSadbHoldsNoMoreSasThanItMay) {
+TEST_F(ServerTest, TheSadbHoldsAtMostTheAllowedNumberOfSas) {
   Server small{{}, [this](ClientId to, Bytes wire) { return take(peers.at(to), wire); }, 2};
   const ClientId client = small.open();
   peers[client];
@@ -431,7 +432,8 @@ TEST_F(ServerTest, TheSadbHoldsNoMoreSasThanItMay) {
   }
   EXPECT_EQ(small.sas(), 2u);
   EXPECT_EQ(peers.at(client).got.back().error, ENOBUFS);
-  EXPECT_EQ(peers.at(client).got.back().remark->text, "the SADB holds as many SAs as --max-sas allows");
+  EXPECT_EQ(peers.at(client).got.back().remark->text,
+            "the SADB is full: it holds the number of SAs that --max-sas allows");
 }
 
 }  // namespace

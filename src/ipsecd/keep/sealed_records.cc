@@ -1,9 +1,10 @@
 // Sealed texts in memory that outlives the process, one record after another:
-// 1. make() starts with empty pages or checks the magic number of those that were handed over.
-// 2. scan() walks over the records, collects the free ones by size, and wipes what lies behind a damaged one.
+// 1. make() starts with empty pages or checks the magic number of those that were passed on.
+// 2. scan() walks over the records, collects the free ones by size, and wipes everything behind a damaged one.
 // 3. text() is the scratch memory; the caller writes a text there and put() seals it with AES-GCM under a new nonce.
-// 4. A record counts once its size is written, which happens last, so a process that is killed leaves no half of one.
-// 5. open() copies a record back into the scratch memory and opens it; release() marks it free, then wipes it.
+// 4. A record is valid once its size is written, which happens last, so a process that is killed leaves no partial
+//    record.
+// 5. open() copies a record into the scratch memory and decrypts it; release() marks it free, then wipes it.
 #include "ipsecd/keep/sealed_records.h"
 
 #include <algorithm>
@@ -14,14 +15,14 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3156445345535049;  // Of this layout; another one is not read.
+constexpr std::uint64_t kMagic = 0x3156445345535049;  // For this layout; memory with another one is not read.
 constexpr std::size_t kBlock = 64;
 constexpr std::size_t kIcv = 16, kIv = 8, kAad = 8, kFront = kAad + kIv;
 
 // At the front of the memory, in a block of its own.
 struct Front {
   std::uint64_t magic = kMagic;
-  std::uint64_t nonce = 0;  // The last one that was used; it moves before it is used.
+  std::uint64_t nonce = 0;  // The last one used; it is advanced before use.
 };
 
 template <class T>
@@ -35,15 +36,16 @@ void write_at(MutableBytes all, std::uint64_t offset, const T& value) {
   std::memcpy(all.subspan(offset, sizeof value).data(), &value, sizeof value);
 }
 
-// What is written before it is there before what is written after it, should the process be killed between the two.
+// What is written before this call is in memory before what is written after it, even if the process is killed in
+// between.
 void settle() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 }  // namespace
 
-// At the front of each record, in clear. Records follow one another, used or free, until one with no blocks.
+// At the front of each record, unencrypted. Records follow one another, used or free, until one with no blocks.
 struct SealedRecords::Head {
-  std::uint32_t blocks = 0;  // Head included. It never changes.
-  std::uint32_t size = 0;    // Of the sealed text, without the ICV; 0: free.
+  std::uint32_t blocks = 0;  // Including the head. It never changes.
+  std::uint32_t size = 0;    // Size of the sealed text, without the ICV; 0: free.
   std::uint64_t nonce = 0;
   std::uint64_t serial = 0;
   std::uint64_t tag = 0;
@@ -58,7 +60,7 @@ SealedRecords::~SealedRecords() = default;
 
 Result<SealedRecords> SealedRecords::make(SharedPages pages, Secret key, std::size_t most) {
   if (pages.size() == 0) {
-    if (!pages.grow(kBlock)) return fail(Errc::io, "there is no memory in which SAs could be kept for a restart");
+    if (!pages.grow(kBlock)) return fail(Errc::io, "not enough memory to keep SAs for a restart");
     write_at(pages.bytes(), 0, Front{});
   } else if (pages.size() < kBlock || read_at<Front>(pages.bytes(), 0).magic != kMagic) {
     return fail(Errc::malformed, kOfAnotherKind);
@@ -66,7 +68,8 @@ Result<SealedRecords> SealedRecords::make(SharedPages pages, Secret key, std::si
   const crypto::Suite suite{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, "aes-gcm16"),
                             .encrypt_key = &key};
   auto keyed = suite.encrypt ? crypto::Keyed::make(suite, crypto::Keyed::Way::both) : nullptr;
-  if (!keyed) return fail(Errc::unsupported, "the cryptographic library has no AES-GCM for what is kept for a restart");
+  if (!keyed)
+    return fail(Errc::unsupported, "the cryptographic library lacks AES-GCM, which seals the SAs kept for a restart");
   SealedRecords records(std::move(pages), std::move(key), std::move(keyed), most);
   records.end_ = kBlock;
   return records;
@@ -74,7 +77,7 @@ Result<SealedRecords> SealedRecords::make(SharedPages pages, Secret key, std::si
 
 SealedRecords::Head SealedRecords::head(Offset offset) const { return read_at<Head>(pages_.bytes(), offset); }
 
-// Walks over all records and finds out which places are free.
+// Walks over all records and finds the free ones.
 std::vector<SealedRecords::Found> SealedRecords::scan() {
   std::vector<Found> found;
   end_ = kBlock;
@@ -89,7 +92,7 @@ std::vector<SealedRecords::Found> SealedRecords::scan() {
     }
     end_ += length;
   }
-  // A damaged record hides those behind it: they are gone, and must not reappear when it is overwritten.
+  // A damaged record hides those behind it: they are lost, and must not reappear when it is overwritten.
   if (const MutableBytes rest = pages_.bytes().subspan(end_); !all_zero(rest)) wipe(rest);
   auto front = read_at<Front>(pages_.bytes(), 0);
   for (const Found& f : found) front.nonce = std::max(front.nonce, f.nonce);
@@ -127,7 +130,7 @@ SealedRecords::Offset SealedRecords::allocate(std::uint32_t blocks) {
   return offset;
 }
 
-// It counts only when all of it is there.
+// It becomes valid only when all of it has been written.
 SealedRecords::Offset SealedRecords::put(std::size_t size, std::uint64_t serial, std::uint64_t tag) {
   const MutableBytes esp = scratch_.bytes().first(kFront + size);
   const MutableBytes icv = scratch_.bytes().subspan(esp.size(), kIcv);

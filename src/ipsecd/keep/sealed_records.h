@@ -1,6 +1,6 @@
 #pragma once
-/// Records in memory that outlives the process, each sealed under one key: what is in it is a record as it was put
-/// there, or none, whenever the process is killed.
+/// Records in memory that outlives the process, each sealed with one key. Whenever the process is killed, a record is
+/// there either completely or not at all.
 #include <absl/container/flat_hash_map.h>
 
 #include <cstddef>
@@ -16,44 +16,44 @@
 
 namespace ipseckey::ipsecd {
 
-/// Of pages, records or a key that no ipsecd of this release left.
-inline constexpr char kOfAnotherKind[] = "what the last ipsecd kept is of another kind";
+/// For pages, records or a key that an ipsecd of this release did not leave.
+inline constexpr char kOfAnotherKind[] = "the previous ipsecd kept SAs in another format";
 
-/// AES-256-GCM; the nonce counts up in the same memory and moves before it is used, so that none is used twice under
-/// the key. Records that do not open, or follow a damaged one, do not count.
+/// AES-256-GCM; the nonce is a counter in the same memory and is advanced before use, so that none is used twice with
+/// the key. Records that cannot be decrypted, or follow a damaged one, are ignored.
 class SealedRecords {
  public:
   static constexpr std::size_t kKeySize = 36;  ///< Bytes: the key and its salt.
 
-  /// Where a record is; 0: nowhere.
+  /// Position of a record; 0: none.
   using Offset = std::uint64_t;
   struct Found {
     Offset offset;
-    std::uint64_t serial, nonce;  ///< Of two of one serial the one with the higher nonce is the newer.
+    std::uint64_t serial, nonce;  ///< Of two with the same serial, the one with the higher nonce is newer.
   };
 
-  /// In memory that is empty, or that another process left and scan() reads. `most`: bytes of text that a record can
-  /// have. Errors: malformed (memory of another kind), unsupported (no AES-GCM), io (no memory).
+  /// In memory that is empty, or that another process left and scan() reads. `most`: the largest text of a record, in
+  /// bytes. Errors: malformed (memory in another format), unsupported (no AES-GCM), io (no memory).
   static Result<SealedRecords> make(SharedPages pages, Secret key, std::size_t most);
   SealedRecords(SealedRecords&&) = default;
   ~SealedRecords();
 
   int fd() const { return pages_.fd(); }
 
-  /// All that is there; to be called once, before anything is put.
+  /// All existing records; call it once, before anything is put.
   std::vector<Found> scan();
 
-  /// Where the text of a record is written before put(), and found after open().
+  /// Scratch memory: the text of a record before put(), and after open().
   MutableBytes text();
-  /// Seals the first `size` bytes of text(), which are wiped; 0: there is no memory.
+  /// Seals the first `size` bytes of text(), which are wiped; 0: out of memory.
   Offset put(std::size_t size, std::uint64_t serial, std::uint64_t tag);
-  /// The text of a record, to be wiped by close_text(); nullopt: it is damaged.
+  /// The text of a record; wipe it with close_text(). nullopt: it is damaged.
   std::optional<Bytes> open(Offset offset);
   void close_text(std::size_t size) { wipe(text().first(size)); }
-  /// A number beside a record, in clear, which may change.
+  /// A changeable number beside a record, unencrypted.
   std::uint64_t tag(Offset offset) const;
   void set_tag(Offset offset, std::uint64_t tag);
-  /// Nothing of it is left, not even sealed.
+  /// Nothing of it remains, not even sealed.
   void release(Offset offset);
 
  private:
@@ -68,7 +68,7 @@ class SealedRecords {
   std::unique_ptr<crypto::Keyed> keyed_;
   std::unique_ptr<crypto::Crypto> crypto_ = std::make_unique<crypto::Crypto>();
   SecretBuffer scratch_;
-  std::uint64_t end_ = 0;                                         // Of what was ever used.
+  std::uint64_t end_ = 0;                                         // The end of what was ever used.
   absl::flat_hash_map<std::uint32_t, std::vector<Offset>> free_;  // By the number of blocks.
 };
 

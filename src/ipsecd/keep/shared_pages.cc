@@ -15,16 +15,16 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-// Of address space, reserved at once: nothing ever moves.
+// Address space, reserved at once: nothing ever moves.
 constexpr std::size_t kMost = std::size_t{1} << 33, kLeast = std::size_t{1} << 24;
-constexpr std::size_t kStep = std::size_t{1} << 20;  // Of memory.
+constexpr std::size_t kStep = std::size_t{1} << 20;  // For growing the memory.
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_SEAL;
 
 std::unexpected<Error> cannot(const char* what) {
   return fail(Errc::io, fmt::format("cannot {} memory for a restart: {}", what, errno_text(errno)));
 }
 
-// The process needs the most of what it may have for itself.
+// Most of the address space that the process may use is left for other purposes.
 std::size_t wanted_room() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kMost;
@@ -57,7 +57,7 @@ Result<void> SharedPages::map() {
 
 Result<SharedPages> SharedPages::make(const char* name) {
   SharedPages pages(Descriptor(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)));
-  if (!pages.fd_) return cannot("make");
+  if (!pages.fd_) return cannot("create");
   if (::fcntl(pages.fd(), F_ADD_SEALS, kSeals) != 0) return cannot("seal");
   if (auto r = pages.map(); !r) return std::unexpected(r.error());
   return pages;
@@ -67,12 +67,12 @@ Result<SharedPages> SharedPages::take_over(Descriptor fd) {
   SharedPages pages(std::move(fd));
   struct stat info{};
   if (::fcntl(pages.fd(), F_GET_SEALS) != kSeals || ::fstat(pages.fd(), &info) != 0 || info.st_size < 0)
-    return fail(Errc::malformed, "what was kept for a restart is not sealed memory");
+    return fail(Errc::malformed, "the memory kept for a restart is not sealed");
   if (auto r = pages.map(); !r) return std::unexpected(r.error());
   pages.size_ = static_cast<std::size_t>(info.st_size);
   if (pages.size_ > pages.room_)
     return fail(Errc::io,
-                "what was kept for a restart is more than this process may map: raise RLIMIT_AS (in the unit "
+                "the memory kept for a restart is larger than this process may map: raise RLIMIT_AS (in the unit "
                 "LimitAS=)");
   return pages;
 }
@@ -81,7 +81,7 @@ bool SharedPages::grow(std::size_t size) {
   if (size <= size_) return true;
   if (size > room_) return false;
   const std::size_t rounded = std::min(room_, (size + kStep - 1) / kStep * kStep);
-  // The memory is there before it is touched: a page that cannot be had would be a signal.
+  // Allocates the memory before it is touched: a missing page would raise a signal.
   if (::fallocate(fd_.get(), 0, static_cast<off_t>(size_), static_cast<off_t>(rounded - size_)) != 0) return false;
   size_ = rounded;
   return true;

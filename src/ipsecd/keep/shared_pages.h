@@ -1,5 +1,5 @@
 #pragma once
-/// Memory that has a descriptor, so that it can outlive the process in the hands of the service manager.
+/// Memory with a descriptor, so that the service manager can hold it beyond the process.
 #include <cstddef>
 #include <cstdint>
 
@@ -9,13 +9,13 @@
 
 namespace ipseckey::ipsecd {
 
-/// A sealed memfd, mapped, that grows and never moves or shrinks. Nobody can cut it off under us (F_SEAL_SHRINK). It is
-/// left out of core dumps. Its pages may be swapped: keys in it are encrypted.
+/// A sealed memfd, mapped, that grows and never moves or shrinks. Nobody can truncate it (F_SEAL_SHRINK). It is
+/// excluded from core dumps. Its pages may be swapped: keys in it are encrypted.
 class SharedPages {
  public:
   /// Empty. Error io.
   static Result<SharedPages> make(const char* name);
-  /// What another process left. Errors: malformed (it is not what make() makes), io.
+  /// Memory that another process left. Errors: malformed (it is not from make()), io.
   static Result<SharedPages> take_over(Descriptor fd);
   SharedPages(SharedPages&& other) noexcept;
   SharedPages& operator=(SharedPages&&) = delete;
@@ -25,10 +25,9 @@ class SharedPages {
   std::size_t size() const { return size_; }  ///< Bytes; new ones are zero.
   MutableBytes bytes() { return {base_, size_}; }
   Bytes bytes() const { return {base_, size_}; }
-  /// Address space that is reserved for them: 8 GiB, or an eighth of what the process may have, or less where that is
-  /// not to be had.
+  /// The address space reserved for them: 8 GiB, or an eighth of the process's limit, or less if that is not available.
   std::size_t room() const { return room_; }
-  /// At least `size` bytes from now on, with memory behind them. False: the system has no more, or room() ends.
+  /// Ensures at least `size` bytes with memory behind them. False: out of memory, or beyond room().
   bool grow(std::size_t size);
 
  private:

@@ -25,7 +25,7 @@ TEST(SharedPages, ReserveEightGiB) {
   EXPECT_LE(address_space() - before, 8193 * kMiB);
 }
 
-// In a process of its own: limits cannot be raised again by all.
+// In a process of its own: not everybody can raise limits again.
 [[noreturn]] void with_little_room() {
   rlimit limit{};
   limit.rlim_cur = limit.rlim_max = address_space() + 230 * kMiB;
@@ -39,7 +39,7 @@ TEST(SharedPages, ReserveEightGiB) {
   ::_exit(0);
 }
 
-TEST(SharedPages, TakeTheRoomThatIsLeft) { EXPECT_EXIT(with_little_room(), ::testing::ExitedWithCode(0), ""); }
+TEST(SharedPages, UseTheRemainingAddressSpace) { EXPECT_EXIT(with_little_room(), ::testing::ExitedWithCode(0), ""); }
 
 }  // namespace
 }  // namespace ipseckey::ipsecd

@@ -1,10 +1,10 @@
 // How SAs outlive the process:
-// 1. A record is an SA, its times and its message, sealed with a key. Its numbers, which packet threads change, are a
-//    cell of other pages; the tag of the record names the cell. The key lies in the queue of a socket.
+// 1. A record is an SA, its times and its message, sealed with a key. Its numbers, which packet threads change, are in
+//    a cell of other pages; the record's tag names the cell. The key is in the queue of a socket.
 // 2. keep() writes the new record before it releases the old one. numbers_of() gives an SA its cell.
-// 3. A new process calls take_over() with the descriptors of the last one. The key stays in the queue for the next.
-// 4. each() opens all records, uses the newer if there are two of an SA, and adds what packets did since.
-// 5. Without memory an SA is not kept at all: it is better lost than restored wrong.
+// 3. A new process calls take_over() with the previous one's descriptors. The key stays in the queue for the next.
+// 4. each() opens all records, uses the newer if there are two for an SA, and adds what packets did since.
+// 5. If memory runs out, an SA is not kept at all: losing it is better than restoring it wrong.
 #include "ipsecd/keep/vault.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ using engine::Kept;
 using engine::SaId;
 using traffic::SaNumbers;
 
-// The text of a record: these, then the message.
+// The text of a record: these values, then the message.
 struct Times {
   std::int64_t added = 0, added_wall = 0, idle_from = 0, idle_from_wall = 0;
   std::int64_t first = 0, first_wall = 0, last = 0, last_wall = 0;
@@ -64,7 +64,7 @@ void put_times(Kept& k, const Times& t) {
   k.last = instant(t.last, t.last_wall);
 }
 
-// What packets did since the record was written.
+// Adds what packets did since the record was written.
 void put_numbers(Kept& k, const SaNumbers& live) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   if (live.begun.load(kRelaxed) == 0) return;
@@ -83,14 +83,14 @@ void put_numbers(Kept& k, const SaNumbers& live) {
 
 SaId id_of(const pfkey::Message& m) { return {m.satype, m.sa->spi, m.dst->address}; }
 
-// The key's place: bytes in the queue of a socket whose other end is closed.
+// Stores the key: bytes in the queue of a socket whose other end is closed.
 Result<Descriptor> lay_up(Bytes key) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0)
     return fail(Errc::io, fmt::format("cannot create a socket for the key of the vault: {}", errno_text(errno)));
   Descriptor in(ends[0]), out(ends[1]);
   if (::send(in.get(), key.data(), key.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(key.size()))
-    return fail(Errc::io, fmt::format("cannot lay up the key of the vault: {}", errno_text(errno)));
+    return fail(Errc::io, fmt::format("cannot store the key of the vault: {}", errno_text(errno)));
   return out;
 }
 
@@ -126,13 +126,13 @@ Result<std::unique_ptr<Vault>> Vault::make(Log log) {
 
 Result<std::unique_ptr<Vault>> Vault::take_over(Parts parts, Log log) {
   for (const Descriptor& part : parts)
-    if (!part) return fail(Errc::malformed, "not all of what the last ipsecd kept is there");
+    if (!part) return fail(Errc::malformed, "parts of what the previous ipsecd kept are missing");
   auto records = SharedPages::take_over(std::move(parts[0]));
   if (!records) return std::unexpected(records.error());
   auto numbers = SharedPages::take_over(std::move(parts[1]));
   if (!numbers) return std::unexpected(numbers.error());
   Secret key(SealedRecords::kKeySize);
-  // It stays in the queue, for the one that comes after this.
+  // It stays in the queue, for the next process.
   const ssize_t got = ::recv(parts[2].get(), key.bytes().data(), key.size(), MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
   if (got != static_cast<ssize_t>(key.size()) || records->size() == 0) return fail(Errc::malformed, kOfAnotherKind);
   return made_of(std::move(*records), std::move(*numbers), std::move(key), std::move(parts[2]), std::move(log));
@@ -140,7 +140,7 @@ Result<std::unique_ptr<Vault>> Vault::take_over(Parts parts, Log log) {
 
 std::size_t Vault::each(const std::function<void(Kept&&)>& take) {
   std::vector<SealedRecords::Found> found = records_.scan();
-  // An SA that was being rewritten when the process was killed is there twice, of the same serial: the newer counts.
+  // An SA that was being rewritten when the process was killed exists twice, with the same serial: the newer counts.
   std::ranges::sort(found, [](const auto& a, const auto& b) {
     return a.serial != b.serial ? a.serial < b.serial : a.nonce > b.nonce;
   });
@@ -167,7 +167,7 @@ std::size_t Vault::each(const std::function<void(Kept&&)>& take) {
   return unread;
 }
 
-// Which numbers belong to an SA; the others may be given to new ones.
+// Which numbers belong to an SA; the others are free for new ones.
 std::vector<bool> Vault::claim_cells(const std::vector<SealedRecords::Found>& found) {
   std::vector<bool> claimed(numbers_.size() / sizeof(SaNumbers));
   for (const SealedRecords::Found& f : found) {
@@ -200,7 +200,7 @@ std::optional<Kept> Vault::read(const SealedRecords::Found& found) {
 
 void Vault::complain() {
   if (std::exchange(complained_, true)) return;
-  log_("there is no memory in which all SAs could be kept: a restart will lose some of them");
+  log_("not enough memory to keep all SAs: a restart will lose some of them");
 }
 
 void Vault::keep(Kept&& kept) {
@@ -214,7 +214,7 @@ void Vault::keep(Kept&& kept) {
   const auto offset = size ? records_.put(sizeof times + *size, kept.serial, cell) : 0;
   if (!size) records_.close_text(text.size());
   if (offset == 0) {
-    // What is there is of an SA that is no more as it was: better none than a wrong one.
+    // The existing record describes an SA that has changed: none is better than a wrong one.
     if (old != index_.end()) forget(id);
     return complain();
   }
@@ -232,7 +232,7 @@ void Vault::forget(const SaId& id) {
   index_.erase(found);
 }
 
-// A packet thread may still use the numbers of an SA that is gone; their place is free when it releases them.
+// A packet thread may still use the numbers of a deleted SA; their cell becomes free when it releases them.
 std::shared_ptr<SaNumbers> Vault::numbers_at(std::uint64_t cell) {
   std::byte* const place = numbers_.bytes().subspan(cell * sizeof(SaNumbers), sizeof(SaNumbers)).data();
   return {object_at<SaNumbers>(place), [this, cell](SaNumbers*) { free_cells_.push_back(cell); }};
@@ -257,7 +257,7 @@ std::shared_ptr<SaNumbers> Vault::numbers_of(const SaId& id) {
   }
   place.numbers = numbers_at(cell);
   new (place.numbers.get()) SaNumbers();
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // They are there before the record says so.
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // They are in memory before the record refers to them.
   records_.set_tag(place.offset, cell);
   return place.numbers;
 }

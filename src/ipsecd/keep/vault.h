@@ -1,10 +1,10 @@
 #pragma once
-/// Every SA, as it is now, in memory that the service manager holds for the next ipsecd ("Restart" in
+/// The current state of every SA, in memory that the service manager holds for the next ipsecd ("Restart" in
 /// doc/reference/service.md).
 ///
-/// Three descriptors: the SAs, each sealed with AES-256-GCM under a key of the vault's own (sealed_records.h); the key,
-/// which waits in the queue of a socket, in memory of the kernel that is never swapped and has no name; and the numbers
-/// that packets move (traffic/sa_numbers.h), which are not secret. None of them alone gives a key away.
+/// Three descriptors: the SAs, each sealed with AES-256-GCM under the vault's own key (sealed_records.h); the key, in
+/// the queue of a socket, in kernel memory that is never swapped and has no name; and the numbers that packets advance
+/// (traffic/sa_numbers.h), which are not secret. None of them alone reveals a key.
 #include <absl/container/flat_hash_map.h>
 
 #include <array>
@@ -36,19 +36,19 @@ class Vault final : public engine::Keeper {
 
   /// An empty one. Errors: those of SharedPages, io.
   static Result<std::unique_ptr<Vault>> make(Log log);
-  /// What the last ipsecd left, by kNames. Errors: malformed (a part is missing or strange), io.
+  /// What the previous ipsecd left, in the order of kNames. Errors: malformed (a part is missing or not valid), io.
   static Result<std::unique_ptr<Vault>> take_over(Parts parts, Log log);
   ~Vault() override;
 
-  /// The parts, by kNames; they stay the vault's.
+  /// The parts, in the order of kNames; the vault keeps them.
   std::array<int, 3> parts() const { return {records_.fd(), numbers_.fd(), key_socket_.get()}; }
 
-  /// Gives every SA that is in it, oldest first, with the numbers that packets left. How many could not be read.
+  /// Passes on every SA in it, oldest first, with its current numbers. Returns how many could not be read.
   std::size_t each(const std::function<void(engine::Kept&&)>& take);
 
   void keep(engine::Kept&& kept) override;
   void forget(const engine::SaId& id) override;
-  /// The numbers of an SA that is kept; of any other, numbers that go with the process. The vault outlives them.
+  /// The numbers of an SA that is kept; for any other, numbers that end with the process. The vault outlives them.
   std::shared_ptr<traffic::SaNumbers> numbers_of(const engine::SaId& id);
 
   std::size_t size() const { return index_.size(); }
@@ -70,12 +70,12 @@ class Vault final : public engine::Keeper {
   std::optional<engine::Kept> read(const SealedRecords::Found& found);
   void complain();
 
-  SealedRecords records_;  // The tag of each is the place of its SA's numbers; 0: none.
+  SealedRecords records_;  // Each tag is the position of its SA's numbers; 0: none.
   SharedPages numbers_;
   Descriptor key_socket_;
   Log log_;
   bool complained_ = false;
-  std::uint64_t cells_ = 1;  // That were ever used; 0 stands for none.
+  std::uint64_t cells_ = 1;  // Cells ever used; 0 means none.
   std::vector<std::uint64_t> free_cells_;
   absl::flat_hash_map<engine::SaId, Place, Hash> index_;
 };

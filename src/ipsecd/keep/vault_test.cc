@@ -27,7 +27,7 @@ using pfkey::Type;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// What the service manager does: holds copies of the descriptors while the process goes.
+// Like the service manager: holds copies of the descriptors while the process ends.
 Vault::Parts held(const Vault& vault) {
   Vault::Parts parts;
   for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = Descriptor(::fcntl(vault.parts()[i], F_DUPFD_CLOEXEC, 0));
@@ -57,7 +57,7 @@ struct VaultTest : ::testing::Test {
     while (auto m = engine->next(*walk)) all.push_back(std::move(*m));
     return all;
   }
-  // The process is gone, whatever it was doing, and the next one takes over.
+  // The process was killed, whatever it was doing, and the next one takes over.
   std::size_t restart(std::int64_t t = 0) {
     Vault::Parts parts = held(*vault);
     engine.reset();
@@ -92,7 +92,7 @@ Message rich_ah(std::uint32_t spi) {
   m.ah_align = pfkey::Number{8}, m.bundle = pfkey::Number{3};
   return m;
 }
-// No bundle passes a NAT.
+// A bundle cannot pass a NAT.
 Message behind_a_nat(std::uint32_t spi) {
   Message m = add_esp(spi);
   m.natt_remote = pfkey::Endpoint{.proto = pfkey::kProtoUdp, .address = m.dst->address, .port = 4500};
@@ -124,7 +124,7 @@ TEST_F(VaultTest, EverySaIsRestoredAsItWas) {
   EXPECT_THAT(logged, IsEmpty());
 }
 
-TEST_F(VaultTest, WhatChangedAndWhatWentIsAsItIsNow) {
+TEST_F(VaultTest, ChangesAndDeletionsAreKept) {
   for (std::uint32_t spi = 0x1001; spi <= 0x1005; ++spi) ASSERT_EQ(ask(add_esp(spi)).error, 0);
   ASSERT_EQ(ask(request(Type::del, SaType::esp, 0x1002)).error, 0);
   Message update = request(Type::update, SaType::esp, 0x1003);
@@ -142,7 +142,7 @@ TEST_F(VaultTest, WhatChangedAndWhatWentIsAsItIsNow) {
   EXPECT_THAT(dump(), IsEmpty());
 }
 
-TEST_F(VaultTest, PairsStayPairsAndWidowsWidows) {
+TEST_F(VaultTest, PairsAndFormerPairsAreRestored) {
   Message out = add_esp(0x1001);
   out.sa->flags |= pfkey::kFlagOutbound;
   Message in = add_esp(0x1002);
@@ -168,7 +168,7 @@ TEST_F(VaultTest, PairsStayPairsAndWidowsWidows) {
   EXPECT_FALSE(dump()[0].pair);
 }
 
-TEST_F(VaultTest, TimeRanOnMeanwhile) {
+TEST_F(VaultTest, TimeContinuedInTheMeantime) {
   Message m = add_esp(0x1001);
   m.hard = pfkey::Lifetime{.addtime = 100};
   ASSERT_EQ(ask(std::move(m), 0).error, 0);
@@ -184,8 +184,8 @@ TEST_F(VaultTest, TimeRanOnMeanwhile) {
   EXPECT_EQ(engine->size(), 0u);
 }
 
-// Packets move the numbers in the shared memory itself, so that a kill at any moment leaves them as far as they went.
-TEST_F(VaultTest, NumbersContinueAndNoneComesTwice) {
+// Packets advance the numbers in the shared memory itself, so that they are current whenever the process is killed.
+TEST_F(VaultTest, NumbersContinueAndNoneIsRepeated) {
   const engine::SaId id{SaType::esp, 0x1001, add_esp(0x1001).dst->address};
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);
   {
@@ -210,7 +210,7 @@ TEST_F(VaultTest, NumbersContinueAndNoneComesTwice) {
   const auto live = vault->numbers_of(id);
   EXPECT_EQ(live->begun, 1u);
   EXPECT_EQ(live->iv, 0xabcdefu);
-  // Another SA never gets numbers that somebody still holds.
+  // Another SA never gets numbers that are still in use.
   const auto other = vault->numbers_of({SaType::esp, 0x1002, id.dst});
   EXPECT_NE(other.get(), live.get());
   EXPECT_EQ(other->begun, 0u);
@@ -219,7 +219,7 @@ TEST_F(VaultTest, NumbersContinueAndNoneComesTwice) {
   EXPECT_NE(vault->numbers_of({SaType::esp, 0x1003, id.dst}).get(), live.get());
 }
 
-// ---- what lies there
+// ---- the contents of the memory
 
 Bytes contents(const Vault& vault, std::size_t part) {
   const off_t size = ::lseek(vault.parts()[part], 0, SEEK_END);
@@ -227,7 +227,7 @@ Bytes contents(const Vault& vault, std::size_t part) {
   return {static_cast<const std::byte*>(p), static_cast<std::size_t>(size)};
 }
 
-TEST_F(VaultTest, NoKeyLiesThereInClearAndNothingOfAnSaThatIsGone) {
+TEST_F(VaultTest, NoKeyIsUnencryptedAndNothingRemainsOfADeletedSa) {
   Message m = add_esp(0x1001);
   const Secret key = m.encrypt_key->material.clone();
   ASSERT_EQ(ask(std::move(m)).error, 0);
@@ -243,7 +243,7 @@ TEST_F(VaultTest, NoKeyLiesThereInClearAndNothingOfAnSaThatIsGone) {
   EXPECT_TRUE(all_zero(all.subspan(64 + 4)));
 }
 
-TEST_F(VaultTest, NobodyCutsItOff) {
+TEST_F(VaultTest, NobodyCanTruncateIt) {
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);
   vault->numbers_of({SaType::esp, 0x1001, add_esp(0x1001).dst->address});
   for (std::size_t part = 0; part < 2; ++part) {
@@ -252,7 +252,7 @@ TEST_F(VaultTest, NobodyCutsItOff) {
   }
 }
 
-TEST_F(VaultTest, OnlyASpoiltSaIsLostAndAForeignPartIsRefused) {
+TEST_F(VaultTest, OnlyADamagedSaIsLostAndAForeignPartIsRefused) {
   for (std::uint32_t spi = 0x1001; spi <= 0x1003; ++spi) ASSERT_EQ(ask(add_esp(spi)).error, 0);
   std::byte b{};
   ASSERT_EQ(::pread(vault->parts()[0], &b, 1, 64 + 100), 1);
@@ -265,18 +265,19 @@ TEST_F(VaultTest, OnlyASpoiltSaIsLostAndAForeignPartIsRefused) {
   Vault::Parts mixed = held(*vault);
   mixed[2] = std::move(held(*other)[2]);
   const auto opened = Vault::take_over(std::move(mixed), log).value();
-  EXPECT_EQ(opened->each([](Kept&&) { FAIL(); }), 2u);  // Another key opens nothing.
+  EXPECT_EQ(opened->each([](Kept&&) { FAIL(); }), 2u);  // Another key opens no record.
 
   Vault::Parts missing = held(*vault);
   missing[1] = Descriptor();
-  EXPECT_EQ(Vault::take_over(std::move(missing), log).error().text, "not all of what the last ipsecd kept is there");
+  EXPECT_EQ(Vault::take_over(std::move(missing), log).error().text,
+            "parts of what the previous ipsecd kept are missing");
   Vault::Parts strange = held(*vault);
   strange[0] = Descriptor(::memfd_create("x", MFD_CLOEXEC));
-  EXPECT_EQ(Vault::take_over(std::move(strange), log).error().text, "what was kept for a restart is not sealed memory");
+  EXPECT_EQ(Vault::take_over(std::move(strange), log).error().text, "the memory kept for a restart is not sealed");
 }
 
-// Killed between two steps of a rewrite: both are there, and the newer one counts; killed before: the older one.
-TEST_F(VaultTest, EveryStateBetweenTwoStepsIsOneOfTheTwo) {
+// Killed between two steps of a rewrite: both records exist, and the newer one counts; killed before: the older one.
+TEST_F(VaultTest, EveryStateBetweenTwoStepsRestoresOneOfTheTwo) {
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);
   const Bytes memory = contents(*vault, 0);
   const std::vector<std::byte> before(memory.begin(), memory.end());
@@ -285,7 +286,7 @@ TEST_F(VaultTest, EveryStateBetweenTwoStepsIsOneOfTheTwo) {
   update.sa->state = pfkey::State::mature;
   update.replay_value = pfkey::ReplayValue{.low = 1000};
   ASSERT_EQ(ask(std::move(update)).error, 0);
-  // The old record as it was, beside the new one.
+  // The old record, unchanged, beside the new one.
   const std::size_t old = 64;
   std::uint32_t blocks = 0;
   std::memcpy(&blocks, &before[old], sizeof blocks);
@@ -296,7 +297,7 @@ TEST_F(VaultTest, EveryStateBetweenTwoStepsIsOneOfTheTwo) {
   EXPECT_EQ(ask(request(Type::get, SaType::esp, 0x1001)).replay_value, (pfkey::ReplayValue{.low = 1000}));
 }
 
-TEST_F(VaultTest, MemoryIsUsedAgain) {
+TEST_F(VaultTest, MemoryIsReused) {
   for (int round = 0; round < 2000; ++round) {
     ASSERT_EQ(ask(rich(0x1001)).error, 0);
     ASSERT_EQ(ask(request(Type::del, SaType::esp, 0x1001)).error, 0);

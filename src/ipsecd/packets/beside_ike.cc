@@ -23,7 +23,8 @@ constexpr std::size_t kWord = sizeof(std::uint32_t), kEspHeader = 2 * kWord;
 
 }  // namespace
 
-// A load from behind the packet's end drops it, and nobody would count it; but only the other program's are so short.
+// A load beyond the packet's end drops the packet, and nobody would count it; but only the other program's packets are
+// so short.
 std::vector<sock_filter> beside_filter(Family family, std::uint16_t port, Share share) {
   std::vector<sock_filter> code;
   if (family == Family::v4) {
@@ -64,7 +65,7 @@ std::optional<Datagram> read_datagram(Family family, Bytes raw) {
 std::size_t size_of_each(Bytes esp) {
   if (esp.size() < kEspHeader) return esp.size();
   const auto spi = get<std::uint32_t>(esp, 0), next = get<std::uint32_t>(esp, kWord) + 1;
-  constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS: a stranger's could look like thousands.
+  constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS: a stranger's datagram could look like thousands.
   const std::size_t least = (esp.size() / kMostDatagrams + kWord - 1) / kWord * kWord;
   for (std::size_t at = std::max(kEspHeader, least); at + kEspHeader <= esp.size(); at += kWord)
     if (get<std::uint32_t>(esp, at) == spi && get<std::uint32_t>(esp, at + kWord) == next) return at;

@@ -1,4 +1,4 @@
-// What a raw socket beside an IKE daemon's UDP socket lets through, and how it reads it.
+// Which packets a raw socket beside an IKE daemon's UDP socket receives, and how it reads them.
 #include "ipsecd/packets/beside_ike.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +20,7 @@ using Octets = std::vector<std::byte>;
 
 constexpr std::uint8_t kUdpNumber = 17;
 
-// As a raw socket sees a datagram to `port`: of IPv4 with its header, which has this number of octets of options.
+// A datagram to `port` as a raw socket sees it: for IPv4 with its header, which has this number of octets of options.
 Octets seen(Family family, std::uint16_t port, Bytes payload, std::size_t options = 0) {
   const std::size_t header = family == Family::v4 ? 20 + options : 0;
   Octets raw(header + 8 + payload.size());
@@ -46,12 +46,12 @@ Octets esp(std::uint32_t spi, std::uint32_t number, std::size_t size) {
   return payload;
 }
 
-// Which of three threads' sockets get it.
+// Which of three threads' sockets receive it.
 std::vector<unsigned> getters(Family family, const Octets& packet) {
   return testing::getters(3, packet, [&](Share share) { return beside_filter(family, 4500, share); });
 }
 
-TEST(Beside, EspIsOneThreadsAndTheRestNobodys) {
+TEST(Beside, EspGoesToOneThreadAndNothingElseToAny) {
   for (const Family family : {Family::v4, Family::v6})
     for (const std::size_t options : {0u, 8u, 40u}) {
       if (family == Family::v6 && options > 0) continue;
@@ -105,7 +105,7 @@ TEST(Beside, ATruncatedDatagramIsNotADatagram) {
   EXPECT_FALSE(read_datagram(Family::v4, wrong));
 }
 
-TEST(Beside, APieceIsCutWhereTheNextOneBegins) {
+TEST(Beside, ABlockIsCutWhereTheNextDatagramBegins) {
   Octets piece;
   for (std::uint32_t number = 0xfffffffe; number != 2; ++number) {  // The last is shorter.
     const Octets one = esp(0x100, number, number == 1 ? 24 : 60);
@@ -114,7 +114,7 @@ TEST(Beside, APieceIsCutWhereTheNextOneBegins) {
   EXPECT_EQ(size_of_each(piece), 60u);
   const Octets one = esp(0x100, 7, 60);
   EXPECT_EQ(size_of_each(one), 60u);
-  Octets two = one;  // Another SA's number, and another number of this one, begin nothing.
+  Octets two = one;  // Another SA's number, and another number of this one, do not start a datagram.
   for (const Octets& other : {esp(0x101, 8, 60), esp(0x100, 9, 60)}) two.insert(two.end(), other.begin(), other.end());
   EXPECT_EQ(size_of_each(two), 180u);
   EXPECT_EQ(size_of_each(Bytes(one).first(4)), 4u);

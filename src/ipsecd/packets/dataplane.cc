@@ -1,10 +1,10 @@
-// The packet path of the daemon, as its own thread sees it:
-// 1. make() opens all that takes privileges: a queue of the TUN device, raw sockets and outlets for each packet
+// The daemon's packet path, as the engine's thread sees it:
+// 1. make() opens everything that needs privileges: a queue of the TUN device, raw sockets and outlets for each packet
 //    thread.
-// 2. put() and remove() hand SAs on to the Plane, and keep the UDP ports open that they need.
-// 3. attention() and wanted() say what is due; if more is left, the eventfd rings again so that clients have their
-//    turn.
-// 4. attend_sources() reads reports of path MTUs and tries ports again that could not be opened.
+// 2. put() and remove() pass SAs on to the Plane, and keep the UDP ports open that they need.
+// 3. attention() and wanted() return what is due; if more is left, the eventfd rings again so that clients are served
+//    in between.
+// 4. attend_sources() reads reports of path MTUs and retries ports that could not be opened.
 // 5. mend_device() creates the device again if somebody has deleted it.
 // 6. outbound() and inbound() add up the counters of all threads and sockets.
 #include "ipsecd/packets/dataplane.h"
@@ -27,8 +27,8 @@ namespace {
 
 constexpr std::uint8_t kEsp = 50, kAh = 51;
 
-// The UDP ports on which an SA's packets may arrive; none: they are not in UDP. Both that it names are taken, because a
-// file that serves both ends says from one end's place which is local.
+// The UDP ports on which an SA's packets may arrive; none: it does not use UDP. Both ports of the SA are opened,
+// because a file for both hosts names the local port from one host's point of view.
 std::vector<std::uint16_t> ports_of(const engine::Sa& sa, std::uint16_t usual) {
   const engine::Rare& rare = engine::rare_of(sa);
   const auto &local = rare.at<&pfkey::Message::natt_local>(), &remote = rare.at<&pfkey::Message::natt_remote>();
@@ -134,8 +134,8 @@ void Dataplane::attend_sources() {
     for (const auto& report : path.take()) plane_.path_mtu(report.id, report.mtu, system_now());
 }
 
-// Each thread finds out by itself, and one that has not may have the new device already. Somebody may delete it while
-// it is being made.
+// Each thread notices by itself, and a thread that has not may already have the new device. Somebody may delete it
+// while it is being created.
 Result<void> Dataplane::mend_device() {
   bool gone = false;
   for (const auto& thread : threads_) gone |= thread->device_gone();
@@ -144,15 +144,15 @@ Result<void> Dataplane::mend_device() {
   auto made = tun_.make_again(options_.inner_mtu());
   for (int i = 1; !made && i < kTries; ++i) made = tun_.make_again(options_.inner_mtu());
   if (!made)
-    return fail(made.error().code,
-                fmt::format("the device {} is gone and cannot be created again: {}", tun_.name(), made.error().text));
+    return fail(made.error().code, fmt::format("the device {} disappeared and cannot be created again: {}", tun_.name(),
+                                               made.error().text));
   if (*made) {
     ++device_made_again_;
     overruns_.follow(tun_.index());
-    log_(fmt::format(
-        "the device {} was gone and has been created again: its addresses, its routes and what else was set "
-        "on it are lost; set them again",
-        tun_.name()));
+    log_(
+        fmt::format("the device {} disappeared and was created again: its addresses, routes and other settings "
+                    "are lost; set them again",
+                    tun_.name()));
   }
   for (const auto& thread : threads_) thread->device_back();
   return {};

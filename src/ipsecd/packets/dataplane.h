@@ -1,5 +1,5 @@
 #pragma once
-/// AH and ESP at work: a TUN device, the sockets of protected packets, and the threads between them.
+/// AH and ESP in operation: a TUN device, the sockets for protected packets, and the threads between them.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,19 +21,19 @@ namespace ipseckey::ipsecd {
 struct DataplaneOptions {
   std::string device;                          ///< The TUN device's name.
   unsigned workers = 1;                        ///< Packet threads.
-  std::uint32_t mtu = 1500;                    ///< Bytes that the host's links take.
-  std::uint32_t mark = 0;                      ///< SO_MARK of protected packets; 0: none.
-  std::uint16_t port = pfkey::kNatPort;        ///< The UDP port of SAs behind a NAT that name none.
-  bool nat_follow = false;                     ///< SAs in UDP send to where their peer was seen last.
+  std::uint32_t mtu = 1500;                    ///< The MTU of the host's links, in bytes.
+  std::uint32_t mark = 0;                      ///< SO_MARK for protected packets; 0: none.
+  std::uint16_t port = pfkey::kNatPort;        ///< The UDP port of SAs behind a NAT that specify none.
+  bool nat_follow = false;                     ///< SAs in UDP send to the place where their peer was last seen.
   bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
-  bool offload = true;                         ///< Long packets of the host's stack, and of UDP sockets.
-  bool path_reports = true;                    ///< ICMP errors about paths are used (RFC 4301 section 6.1.1).
-  traffic::SaNumbersSource numbers = nullptr;  ///< Where the numbers of an SA are; nullptr: they go with the process.
-  bool same_source = false;                    ///< Of tunnels: only the SA's own outer source.
-  bool mss_clamp = false;                      ///< Whether TCP hears what segments fit into a tunnel.
+  bool offload = true;                         ///< Accept long packets from the host's stack and from UDP sockets.
+  bool path_reports = true;                    ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
+  traffic::SaNumbersSource numbers = nullptr;  ///< Returns an SA's numbers; nullptr: they end with the process.
+  bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
+  bool mss_clamp = false;                      ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
-  /// Bytes of an IP packet that the device takes.
+  /// The device's MTU, in bytes.
   std::uint32_t inner_mtu() const;
 };
 
@@ -45,8 +45,8 @@ class Dataplane final : public engine::Carrier {
 
   using Log = std::function<void(std::string_view)>;
 
-  /// Opens everything that needs privileges but the device; no packet moves before start(). Errors: those of Inlet and
-  /// Outlet.
+  /// Opens everything that needs privileges except the device; no packet moves before start(). Errors: those of Inlet
+  /// and Outlet.
   static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, Tun tun, Log log);
   ~Dataplane() override;
 
@@ -54,17 +54,18 @@ class Dataplane final : public engine::Carrier {
 
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
-  /// What else becomes readable when there is work, for attend_sources(): path reports, of which it takes a batch, so
-  /// that what is left keeps their sockets readable, UDP ports to try again, keepalives that are due.
+  /// Other descriptors that become readable when there is work for attend_sources(): path reports, which are read in
+  /// batches and keep their sockets readable until all are read; UDP ports to retry; keepalives that are due.
   std::vector<int> sources() const;
   void attend_sources();
-  std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As UdpPorts has it.
+  std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As in UdpPorts.
   std::uint64_t keep_alives() const { return keep_alives_ ? keep_alives_->sent() : 0; }
-  /// The next traffic that lacks an SA. As with attention(): nullopt may mean that it is enough for once, and then
-  /// call() is readable again.
+  /// The next packet that lacks an SA. As with attention(), nullopt may mean that this round is full, and then call()
+  /// is readable again.
   std::optional<engine::Wanted> wanted();
 
-  /// Creates the device again if it is gone, and logs it; after call() became readable. Error: it cannot be made.
+  /// Creates the device again if it disappeared, and logs it; call it after call() became readable. Error: it cannot be
+  /// created.
   Result<void> mend_device();
   std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
 
@@ -101,7 +102,7 @@ class Dataplane final : public engine::Carrier {
   traffic::Plane plane_;
   std::vector<PathInlet> paths_;
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
-  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Gone before the plane.
+  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane.
   UdpPorts udp_ports_;
   std::optional<KeepAliveOutlet> keep_alives_;
 };

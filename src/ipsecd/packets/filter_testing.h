@@ -1,5 +1,5 @@
 #pragma once
-/// Which of several sockets a filter lets a packet through to.
+/// Which of several sockets receive a packet according to their filters.
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <sys/socket.h>
@@ -14,8 +14,8 @@
 
 namespace ipseckey::ipsecd::testing {
 
-/// The numbers of those of `count` sockets that get the packet, whole, when each has the filter of its share. A
-/// datagram socket of any family runs it.
+/// The numbers of those of `count` sockets that receive the whole packet when each has the filter for its share. A
+/// datagram socket of any family can run the filter.
 inline std::vector<unsigned> getters(unsigned count, Bytes packet,
                                      const std::function<std::vector<sock_filter>(Share)>& filter) {
   std::vector<unsigned> who;

@@ -13,8 +13,8 @@
 
 namespace ipseckey::ipsecd {
 
-// Under IPv4 the kernel completes the header that it is given; under IPv6 it writes one itself, and the checksum, which
-// covers the source. Nothing is to arrive there.
+// Under IPv4 the kernel completes the header that it is given; under IPv6 it writes the header itself, and the
+// checksum, which covers the source. Nothing must arrive on the socket.
 Result<IcmpOutlet> IcmpOutlet::make() {
   Descriptor v4(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
   Descriptor v6(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6));

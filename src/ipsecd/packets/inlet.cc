@@ -1,8 +1,8 @@
 // How packets arrive:
-// 1. raw() takes ESP or AH, the SPIs of one share; udp() a port; beside() a port that another program has.
+// 1. raw() receives ESP or AH, the SPIs of one share; udp() a port; beside() a port that another program holds.
 // 2. take_whole() reads packets of a raw socket into their buffers, many at once.
 // 3. take_pieces() reads UDP, where one piece may be many datagrams; those without a buffer wait for the next call.
-// 4. complete() rebuilds the headers that the kernel took off from what it tells beside the packet.
+// 4. complete() rebuilds the headers that the kernel removed from what it reports beside the packet.
 #include "ipsecd/packets/inlet.h"
 
 #include <fmt/format.h>
@@ -44,8 +44,8 @@ bool take_only(const Descriptor& fd, std::vector<sock_filter> code) {
   return ::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
-// The extension headers that can be before ESP, AH and UDP, but a fragment's, which is gone when the packet is whole:
-// the option that requests each, its name in the answer, its number. If all are requested, they come in their order.
+// The extension headers that can precede ESP, AH and UDP in a complete packet, so without a fragment's: the option that
+// requests each, its name in the answer, its number. If all are requested, they arrive in their order.
 struct ExtensionRow {
   int ask, name;
   std::uint8_t protocol;
@@ -71,7 +71,7 @@ T data_of(const cmsghdr* c) {
   return v;
 }
 
-// They stay where the kernel has written them.
+// They stay where the kernel wrote them.
 Bytes octets_of(const cmsghdr* c) { return {octets_as<std::byte>(CMSG_DATA(c)), c->cmsg_len - CMSG_LEN(0)}; }
 
 void read_detail(const cmsghdr* c, Arrival& arrival) {
@@ -94,14 +94,14 @@ std::optional<Extension> extension_of(const cmsghdr* c) {
   return Extension{row->protocol, octets_of(c)};
 }
 
-// Bytes of each datagram of a piece in which the kernel put many, but the last; 0: it is one.
+// The size of each datagram but the last, if the kernel merged many into a piece; 0: it is one.
 std::size_t told_size(msghdr& header) {
   for (const cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(c)))
     if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) return static_cast<std::size_t>(data_of<int>(c));
   return 0;
 }
 
-// nullopt: the kernel had more to tell than there was room for. `extensions` keeps what the Arrival shows.
+// nullopt: the kernel reported more than there was room for. `extensions` keeps the headers that the Arrival refers to.
 std::optional<Arrival> arrival_of(msghdr& header, const sockaddr_storage& from, std::uint8_t protocol,
                                   std::uint16_t port, std::span<Extension> extensions) {
   if (header.msg_flags & MSG_CTRUNC) return std::nullopt;
@@ -135,7 +135,7 @@ void give_room(int fd) {
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
 }
 
-// Only for IPv4 the filter sees the IP header. A load from behind the end would drop the packet everywhere, uncounted.
+// The filter sees the IP header only for IPv4. A load beyond the end would drop the packet in every socket, uncounted.
 std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share) {
   const std::uint32_t spi_at = protocol == kAh ? 4 : 0;
   const std::uint32_t of_short = share.number == 0 ? UINT32_MAX : 0;
@@ -155,10 +155,10 @@ std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Shar
   return code;
 }
 
-// What recvmmsg() wants, made once; and for a UDP socket what it got and has not given yet.
+// Arguments of recvmmsg(), created once; and for a UDP socket what was received and has not been passed on yet.
 struct Inlet::Batch {
   static constexpr std::size_t kPieces = 16, kPiece = 65536;
-  // Bytes of ancillary data of a packet, and of its extension headers: room for one of the longest, or many usual ones.
+  // Bytes of ancillary data per packet, and of its extension headers: room for one of the longest, or many usual ones.
   static constexpr std::size_t kDetails = 192, kExtensionDetails = 2048;
   static_assert((kDetails + kExtensionDetails) % alignof(cmsghdr) == 0);
 
@@ -170,7 +170,7 @@ struct Inlet::Batch {
   std::array<Extension, traffic::kMostExtensions> extensions;  // Of the current packet.
 
   std::unique_ptr<std::byte[]> pieces;
-  std::size_t got = 0, number = 0, taken = 0;  // Pieces; the one that is being given; bytes of it that were.
+  std::size_t got = 0, number = 0, taken = 0;  // Pieces; the current one; its bytes that were passed on.
   Bytes piece;                                 // Its datagrams,
   std::size_t each = 0;                        // and how long each is.
   std::optional<Arrival> arrival;
@@ -181,7 +181,7 @@ struct Inlet::Batch {
     if (udp) pieces = std::make_unique_for_overwrite<std::byte[]>(kPieces * kPiece);
   }
 
-  // `whole`: the packet brings its header, and needs no ancillary data.
+  // `whole`: packets include their header, and need no ancillary data.
   void prepare(std::size_t i, MutableBytes room, bool whole = false) {
     parts[i] = {room.data(), room.size()};
     msghdr& m = messages[i].msg_hdr = {};
@@ -198,11 +198,11 @@ struct Inlet::Batch {
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
   bool cut(std::size_t i) const { return (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
-  // nullopt: not all of the packet is there, or not all that precedes it.
+  // nullopt: the packet or the headers before it are incomplete.
   std::optional<Arrival> told(std::size_t i, std::uint8_t protocol, std::uint16_t port) {
     return cut(i) ? std::nullopt : arrival_of(messages[i].msg_hdr, from[i], protocol, port, extensions);
   }
-  // Datagrams of the piece that are left.
+  // The remaining datagrams of the piece.
   std::size_t left() const { return (piece.size() - taken + each - 1) / each; }
 };
 
@@ -250,8 +250,8 @@ Result<Inlet> Inlet::udp(Family family, std::uint16_t port, UdpOptions options) 
   const bool v4 = family == Family::v4;
   Descriptor fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this host has no IPv6");
-  // What leaves from here must not be fragmented, whatever the kernel believes of the path: that is decided before.
-  // Datagrams without checksum are RFC 3948's way under IPv4; some send them under IPv6 too, and the ICV tells.
+  // Packets sent from here must not be fragmented, whatever the kernel knows about the path: that was decided before.
+  // Datagrams without checksum are RFC 3948's way under IPv4; some senders use them under IPv6; the ICV decides.
   const bool ready =
       fd && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && ask_for_details(fd, family) &&
       (v4 ? set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
@@ -277,7 +277,7 @@ bool Inlet::left() const { return batch_->number < batch_->got; }
 
 std::size_t Inlet::take_whole(std::span<Item> items) {
   Batch& b = *batch_;
-  const bool whole = family_ == Family::v4;  // A raw socket of IPv4 gives the header too.
+  const bool whole = family_ == Family::v4;  // A raw IPv4 socket includes the header.
   for (std::size_t i = 0; i < items.size(); ++i) {
     const MutableBytes room = items[i].packet.memory.subspan(Packet::kHeadroom);
     b.prepare(i, room.first(room.size() - Packet::kTailroom), whole);
@@ -296,7 +296,7 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
   return got;
 }
 
-// False: there is nothing in it for an SA.
+// False: it contains nothing for an SA.
 bool Inlet::open_piece() {
   Batch& b = *batch_;
   b.piece = {b.pieces.get() + b.number * Batch::kPiece, b.messages[b.number].msg_len};
@@ -317,7 +317,7 @@ bool Inlet::open_piece() {
   return true;
 }
 
-// A piece is not begun where it would be broken off: what belongs together is opened, and joined again, together.
+// A piece is not started if it would not fit: packets that belong together are decrypted and merged together.
 std::size_t Inlet::take_pieces(std::span<Item> items) {
   Batch& b = *batch_;
   if (!left()) {
@@ -364,7 +364,7 @@ Result<PathInlet> PathInlet::make(Family family) {
     ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &only);
     ready = ready && ::setsockopt(fd.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &only, sizeof only) == 0;
   }
-  // The checksum of ICMPv6 covers the address that a report came to.
+  // ICMPv6's checksum covers the address to which a report was sent.
   ready = ready && (v4 || set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
   if (!ready) return fail(Errc::unsupported, fmt::format("cannot receive reports of path MTUs: {}", errno_text(errno)));
   return PathInlet(std::move(fd), family);

@@ -1,5 +1,5 @@
 #pragma once
-/// Sockets through which protected packets arrive: raw ones for ESP and AH, UDP ones for ESP behind a NAT (RFC 3948).
+/// Sockets that receive protected packets: raw ones for ESP and AH, UDP ones for ESP behind a NAT (RFC 3948).
 #include <linux/filter.h>
 
 #include <cstdint>
@@ -15,50 +15,50 @@
 
 namespace ipseckey::ipsecd {
 
-/// How packet threads share what arrives: thread `number` of `count` gets the packets of the same SAs each time.
+/// How packet threads share inbound packets: thread `number` of `count` always gets the packets of the same SAs.
 struct Share {
   unsigned number = 0, count = 1;
 };
 
-/// The filter of a raw socket that gets only a share of what arrives: packets whose SPI, modulo the number of threads,
-/// is this one's, because every raw socket sees all of them. The first thread gets packets that are too short for an
-/// SPI.
+/// The filter of a raw socket that receives only its share: packets whose SPI, modulo the number of threads, is this
+/// thread's. It is needed because every raw socket sees all packets. The first thread gets packets that are too short
+/// for an SPI.
 std::vector<sock_filter> share_filter(Family family, std::uint8_t protocol, Share share);
 
-/// Lets packets of some megabytes wait in a socket before they are sent: up to the limit of the kernel. The usual 208
-/// KiB are 90 packets, fewer than one batch, and a link's own queue is longer.
+/// Lets some megabytes of packets wait in a socket before they are sent, up to the kernel's limit. The default of 208
+/// KiB holds 90 packets, less than one batch, and a link's own queue is longer.
 void give_room(int fd);
 
-/// How the UDP sockets work, from which packets leave too.
+/// Settings of the UDP sockets, which also send packets.
 struct UdpOptions {
-  std::uint32_t mark = 0;  ///< SO_MARK of what is sent; 0: none.
-  bool offload = true;     ///< Many datagrams of a peer in one piece, where the kernel knows how (UDP_GRO).
+  std::uint32_t mark = 0;  ///< SO_MARK for sent packets; 0: none.
+  bool offload = true;     ///< Receive many datagrams of a peer in one piece, if the kernel supports it (UDP_GRO).
 };
 
 /// One socket. Move-only; used by one thread.
 class Inlet {
  public:
-  static constexpr std::size_t kBatch = 128;  ///< Packets that one receive() takes at most.
+  static constexpr std::size_t kBatch = 128;  ///< The most packets that one receive() returns.
 
-  /// Protocol 50 or 51 of a family. Error denied: it needs CAP_NET_RAW. unsupported: the host has no such family.
+  /// Protocol 50 or 51 of a family. Errors: denied (it needs CAP_NET_RAW), unsupported (the host lacks the family).
   static Result<Inlet> raw(Family family, std::uint8_t protocol, Share share);
-  /// A UDP port of a family, on every address. Errors: exists (another program has it), denied, io; unsupported: the
-  /// host has no such family.
+  /// A UDP port of a family, on every address. Errors: exists (another program holds it), denied, io; unsupported: the
+  /// host lacks the family.
   static Result<Inlet> udp(Family family, std::uint16_t port, UdpOptions options);
 
-  /// A share of the ESP on a UDP port that another program holds, or nobody. Errors: those of raw().
+  /// A share of the ESP on a UDP port that another program holds, or that is free. Errors: those of raw().
   static Result<Inlet> beside(Family family, std::uint16_t port, Share share);
 
   int fd() const { return fd_.get(); }
   Family family() const { return family_; }
   std::uint16_t port() const { return port_; }
-  /// Whether it is a UDP socket, by which packets from its port can leave.
+  /// Whether it is a UDP socket, from which packets with its port can be sent.
   bool udp() const { return port_ != 0 && !beside_; }
 
-  /// Puts waiting packets into the buffers of `items`, whole, with the outer headers that they arrived under, ready for
-  /// Worker::unprotect(); empty where those are not all known. How many there were; never waits.
+  /// Reads waiting packets into the buffers of `items`, complete with their outer headers, ready for
+  /// Worker::unprotect(); empty if not all headers are known. Returns the number of packets; never waits.
   std::size_t receive(std::span<traffic::Item> items);
-  /// Whether some were left for want of buffers, of which the descriptor does not tell.
+  /// Whether some packets were left for lack of buffers; the descriptor does not report them.
   bool left() const;
 
  private:
@@ -77,14 +77,15 @@ class Inlet {
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };
 
-/// A socket for reports of paths that are too narrow (RFC 1191, RFC 8201), for the daemon's own thread.
+/// A socket for path MTU reports (RFC 1191, RFC 8201), for the daemon's own thread.
 class PathInlet {
  public:
   static Result<PathInlet> make(Family family);
-  /// From a socket that gives ICMP errors, of IPv4 with their IP headers.
+  /// From a socket that receives ICMP errors, IPv4 ones with their IP headers.
   PathInlet(Descriptor fd, Family family) : fd_(std::move(fd)), family_(family) {}
   int fd() const { return fd_.get(); }
-  /// What waits about paths of SAs, of at most kBatch errors: anybody can send more than one thread reads.
+  /// The waiting reports about paths of SAs, from at most kBatch errors: anybody can send more than one thread can
+  /// read.
   std::vector<traffic::PathReport> take();
   static constexpr std::size_t kBatch = 64;
 

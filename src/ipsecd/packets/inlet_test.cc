@@ -1,4 +1,4 @@
-/// How threads share what arrives, and how much the daemon's thread reads at once of what anybody may send.
+/// How threads share inbound packets, and how many reports, which anybody may send, the daemon's thread reads at once.
 #include "ipsecd/packets/inlet.h"
 
 #include <gmock/gmock.h>
@@ -18,7 +18,7 @@ namespace {
 using namespace traffic;
 using Octets = std::vector<std::byte>;
 
-// What a raw socket would see of a packet with `payload` behind its IP header.
+// A packet with `payload` after its IP header, as a raw socket sees it.
 Octets seen(Family family, Bytes payload, std::size_t options = 0) {
   Octets packet;
   if (family == Family::v4) {
@@ -29,12 +29,12 @@ Octets seen(Family family, Bytes payload, std::size_t options = 0) {
   return packet;
 }
 
-// Which of `count` sockets get the packet.
+// Which of `count` sockets receive the packet.
 std::vector<unsigned> getters(Family family, std::uint8_t protocol, unsigned count, const Octets& packet) {
   return testing::getters(count, packet, [&](Share share) { return share_filter(family, protocol, share); });
 }
 
-TEST(Shares, EveryPacketIsOneThreadsAndNoneIsLost) {
+TEST(Shares, EveryPacketGoesToOneThreadAndNoneIsLost) {
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh})
       for (const std::size_t options : {std::size_t{0}, std::size_t{8}}) {
@@ -52,7 +52,7 @@ TEST(Shares, EveryPacketIsOneThreadsAndNoneIsLost) {
       }
 }
 
-// Loopback stands for the network; the packets are those that a raw socket would give.
+// Loopback replaces the network; the packets are those that a raw socket would return.
 TEST(Paths, AFloodOfReportsIsReadInParts) {
   const Descriptor sender(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   Descriptor receiver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -77,8 +77,8 @@ TEST(Paths, AFloodOfReportsIsReadInParts) {
   for (int i = 0; i < 100; ++i) send(wrong);
   for (int i = 0; i < 100; ++i) send(report.bytes());
   PathInlet inlet(std::move(receiver), Family::v4);
-  EXPECT_EQ(inlet.take().size(), 0u);   // 64 that are none.
-  EXPECT_EQ(inlet.take().size(), 28u);  // 36 more, and the first that are.
+  EXPECT_EQ(inlet.take().size(), 0u);   // 64 that are not reports.
+  EXPECT_EQ(inlet.take().size(), 28u);  // 36 more, and the first real ones.
   EXPECT_EQ(inlet.take().size(), 64u);
   const auto last = inlet.take();
   ASSERT_EQ(last.size(), 8u);

@@ -8,7 +8,7 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-constexpr std::chrono::milliseconds kPause{100};  // Of all of them, where there is no room.
+constexpr std::chrono::milliseconds kPause{100};  // For all of them, if there is no room.
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Result<KeepAliveOutlet> KeepAliveOutlet::make(std::uint32_t mark) {
   return KeepAliveOutlet(std::move(*outlet));
 }
 
-// At 0 it would never ring.
+// With 0 it would never expire.
 void KeepAliveOutlet::set_timer(const traffic::Plane& plane) {
   auto at = plane.keep_alive_at();
   if (at) at = std::max(*at, full_until_);

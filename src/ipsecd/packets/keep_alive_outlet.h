@@ -1,5 +1,5 @@
 #pragma once
-/// The way out for what shows NATs that silent SAs in UDP are still there, and the clock that says when.
+/// Sends keepalives to the NATs of idle SAs in UDP, and has the timer for them.
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -16,14 +16,14 @@ namespace ipseckey::ipsecd {
 /// For the engine's thread.
 class KeepAliveOutlet {
  public:
-  /// They go as protected packets do, with their mark. Errors: those of Outlet.
+  /// They are sent like protected packets, with their mark. Errors: those of Outlet.
   static Result<KeepAliveOutlet> make(std::uint32_t mark);
 
-  /// Becomes readable when send() has something to do; as set_timer() found it last.
+  /// Becomes readable when send() has something to do, as of the last set_timer().
   int timer() const { return timer_.get(); }
   void set_timer(const traffic::Plane& plane);
-  /// Some of those that are due; if more are, the timer rings at once. One that finds no room is tried again in a
-  /// second.
+  /// Sends some of those that are due; if more are, the timer expires at once. A keepalive that finds no room is
+  /// retried in a second.
   void send(traffic::Plane& plane, Instant now);
 
   std::uint64_t sent() const { return sent_; }
@@ -34,8 +34,8 @@ class KeepAliveOutlet {
 
   Outlet outlet_;
   Descriptor timer_;
-  std::optional<std::chrono::nanoseconds> set_;  // What the timer waits for.
-  std::chrono::nanoseconds full_until_{};        // Until then none is tried.
+  std::optional<std::chrono::nanoseconds> set_;  // The time for which the timer is set.
+  std::chrono::nanoseconds full_until_{};        // Until then none is retried.
   std::uint64_t sent_ = 0;
 };
 

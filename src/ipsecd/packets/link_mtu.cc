@@ -31,7 +31,7 @@ bool link_decides(int fd, Family family) {
   return set_option(fd, n.level, n.discover, n.probe) && set_option(fd, n.level, n.errors, 1);
 }
 
-// The last one counts: an earlier refusal may be of another link.
+// The last report counts: an earlier refusal may concern another link.
 std::uint32_t link_mtu(int fd, Family family) {
   const Names& n = names_of(family);
   std::uint32_t mtu = 0;

@@ -1,10 +1,10 @@
 // How packets leave:
-// 1. send() makes messages of packets, in order: one of each packet for a raw socket, and one of a run of UDP datagrams
-//    of one length to one peer for the socket of their port; the kernel cuts it up again.
-// 2. flush() sends the messages of one socket. Where there is no room and the caller can wait, send() returns how many
-//    packets are done, and the next call begins there.
-// 3. A packet longer than its MTU goes as fragments; fragments_sent_ remembers how many of them have left.
-// 4. refused() is for a packet that the kernel did not take: it is cut for a narrower link, or tried once more.
+// 1. send() turns packets into messages, in order: one message per packet for a raw socket, and one per run of UDP
+//    datagrams of equal length to one peer for the socket of their port; the kernel splits it again.
+// 2. flush() sends the messages of one socket. If there is no room and the caller can wait, send() returns how many
+//    packets are done, and the next call starts there.
+// 3. A packet longer than its MTU is sent in fragments; fragments_sent_ counts those that have left.
+// 4. refused() handles a packet that the kernel did not accept: it is fragmented for a smaller MTU, or retried once.
 #include "ipsecd/packets/outlet.h"
 
 #include <fmt/format.h>
@@ -32,11 +32,11 @@ using traffic::Item;
 namespace {
 
 constexpr std::size_t kFront = 28;  // An IPv4 header without options and a UDP header.
-// What one piece may hold, by the kernel's leave: datagrams, and bytes of them.
+// The kernel's limits for one piece: datagrams, and bytes of them.
 constexpr std::size_t kMostDatagrams = 64, kMostBytes = UINT16_MAX - kFront;
 
-// No room: in the socket, or in the queue of the link (ENOBUFS, which only IP_RECVERR lets the kernel say). It is
-// waited for, or the packet is dropped.
+// No room: in the socket, or in the queue of the link (ENOBUFS, which the kernel reports only with IP_RECVERR). The
+// caller waits for room, or the packet is dropped.
 bool is_full(int error) { return error == EAGAIN || error == ENOBUFS; }
 
 std::uint8_t hop_limit(const Item& item) { return std::to_integer<std::uint8_t>(item.packet.bytes()[8]); }
@@ -47,7 +47,7 @@ bool leave_alike(const Item& a, const Item& b) {
          x.traffic_class == y.traffic_class && hop_limit(a) == hop_limit(b);
 }
 
-// Whether a message that begins there begins with this packet, or with what follows its front.
+// Whether a message that starts there starts with this packet, or with the part after its front.
 bool has(const Item& item, const std::byte* begin) {
   const std::byte* const at = item.packet.memory.data() + item.packet.at;
   return item.cause == Cause::none && (begin == at || begin == at + kFront);
@@ -55,7 +55,7 @@ bool has(const Item& item, const std::byte* begin) {
 
 }  // namespace
 
-// What sendmmsg() wants, and room for a fragment, made once.
+// Arguments of sendmmsg(), and room for a fragment, created once.
 struct Outlet::Batch {
   std::array<mmsghdr, Inlet::kBatch> messages{};
   std::array<iovec, Inlet::kBatch> parts{};
@@ -68,8 +68,8 @@ struct Outlet::Batch {
   std::array<std::byte, 65536> fragment{};
   std::array<Item*, Inlet::kBatch> owners{};  // Of the parts.
 
-  int fd = -1;                      // Where the messages go.
-  std::size_t count = 0, used = 0;  // Messages, and parts of them.
+  int fd = -1;                      // The messages' destination.
+  std::size_t count = 0, used = 0;  // Messages, and their parts.
 
   template <class T>
   void add_detail(msghdr& header, int level, int type, const T& value) {
@@ -90,7 +90,7 @@ Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
                 fmt::format("cannot open a raw socket to send: {}{}", errno_text(errno),
                             errno == EPERM ? "; it needs CAP_NET_RAW" : ""));
   Descriptor v6(
-      ::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // None: packets to IPv6 fail.
+      ::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));  // If empty: packets to IPv6 fail.
   if (!link_decides(v4.get(), Family::v4) || (v6 && !link_decides(v6.get(), Family::v6)))
     return fail(Errc::io, fmt::format("cannot set up a raw socket to send: {}", errno_text(errno)));
   for (const Descriptor* fd : {&v4, &v6}) {
@@ -126,8 +126,8 @@ void Outlet::refused(Item& item, int error) {
   ++unsent_;
 }
 
-// The link may become still narrower meanwhile, but not forever. The first piece is as long as any: if the link takes
-// it, it takes them all.
+// The link's MTU may still shrink meanwhile, but not forever. No fragment is longer than the first: if the link accepts
+// that, it accepts them all.
 void Outlet::send_cut(Item& item, std::uint32_t mtu) {
   constexpr unsigned kMostTries = 3;
   for (unsigned i = 0; i < kMostTries && mtu != 0 && narrow_(item, mtu); ++i) {
@@ -163,7 +163,7 @@ bool Outlet::send_fragments(Item& item, bool wait) {
   return !stopped;
 }
 
-// The UDP socket through which the kernel writes the same headers as those before the packet; else a raw one.
+// The UDP socket with which the kernel writes the same headers as the packet has; otherwise a raw one.
 int Outlet::socket_of(const Item& item) const {
   const Departure& d = item.departure;
   if (offload_ && d.protocol == IPPROTO_UDP && d.dst.family == Family::v4 && d.header == kFront && d.dont_fragment)
@@ -219,13 +219,13 @@ std::span<Item* const> Outlet::owners_of(std::size_t message) const {
   return std::span(batch_->owners).subspan(first, header.msg_iovlen);
 }
 
-// A message of datagrams that the kernel does not take in one piece: its packets as they are, headers and all.
+// A message of datagrams that the kernel does not accept in one piece: sends its packets unchanged, including headers.
 void Outlet::send_apart(std::size_t message) {
   for (Item* const item : owners_of(message))
     if (!send_now(item->packet.bytes(), item->departure.dst)) refused(*item, errno);
 }
 
-// The bytes of the first packet that finds no room; nullptr: all messages are done.
+// The bytes of the first packet for which there is no room; nullptr: all messages are done.
 const std::byte* Outlet::flush(bool wait) {
   Batch& b = *batch_;
   for (std::size_t sent = 0; sent < b.count;) {
@@ -243,7 +243,7 @@ const std::byte* Outlet::flush(bool wait) {
     }
     const int error = errno;
     if (b.messages[sent].msg_hdr.msg_control && !is_full(error)) {
-      if (error == EIO) offload_ = false;  // No device of this path can do it.
+      if (error == EIO) offload_ = false;  // The devices of this path do not support it.
       send_apart(sent);
     } else {
       for (Item* const item : owners_of(sent)) refused(*item, error);
@@ -254,7 +254,7 @@ const std::byte* Outlet::flush(bool wait) {
   return nullptr;
 }
 
-// Runs of packets through one socket that fit go with one call; the order of all is kept.
+// Runs of packets through one socket that fit are sent with one call; the order of all packets is kept.
 std::size_t Outlet::send(std::span<Item> items, bool wait) {
   Batch& b = *batch_;
   const std::byte* stopped = nullptr;
@@ -273,7 +273,7 @@ std::size_t Outlet::send(std::span<Item> items, bool wait) {
     const bool long_one = item.packet.size > item.departure.mtu;
     const int fd = long_one ? -1 : socket_of(item);
     const bool datagram = !long_one && fd != raw_socket(item.departure.dst.family);
-    // A shorter one ends its run: only the last may be.
+    // A shorter one ends its run: only the last may be shorter.
     const bool goes_on = datagram && in_run > 0 && fd == b.fd && in_run < run.size() &&
                          bytes + item.packet.size <= kMostBytes && item.packet.size <= run[0]->packet.size &&
                          run[in_run - 1]->packet.size == run[0]->packet.size && leave_alike(*run[0], item);

@@ -1,5 +1,5 @@
 #pragma once
-/// The way out for protected packets: whole IP packets through raw sockets; many of those in UDP at once through the
+/// Sends protected packets: complete IP packets through raw sockets; ESP in UDP, many packets at once, through the
 /// socket of their port.
 #include <cstdint>
 #include <functional>
@@ -13,29 +13,30 @@
 
 namespace ipseckey::ipsecd {
 
-/// One thread's. Sends many packets with one system call.
+/// For one thread. Sends many packets with one system call.
 class Outlet {
  public:
-  /// `mark`: SO_MARK of what is sent, so that rules of routing can tell it from packets to protect; 0: none.
-  /// Packets longer than their path takes are sent in fragments where they may be. Error denied: it needs CAP_NET_RAW.
-  /// `offload`: runs of datagrams of one length are handed to the kernel in one piece, if it knows how (UDP_SEGMENT).
+  /// `mark`: SO_MARK for sent packets, so that routing rules can distinguish them from packets to protect; 0: none.
+  /// Packets longer than their path MTU are sent in fragments if allowed. Error denied: it needs CAP_NET_RAW.
+  /// `offload`: runs of datagrams of equal length are passed to the kernel in one piece, if it supports that
+  /// (UDP_SEGMENT).
   static Result<Outlet> make(std::uint32_t mark, bool offload);
 
-  /// `fd` is a UDP socket with that port, which outlives the use: what has it as its source port may leave through it.
+  /// `fd` is a UDP socket with that port, which outlives this use: packets with that source port may leave through it.
   void use(std::uint16_t port, int fd);
   void forget(std::uint16_t port);
 
-  /// What becomes of an item that is longer than the `mtu` bytes that its link takes: Worker::narrow(), after which it
-  /// leaves in fragments; false: it is dropped.
+  /// Handles an item that is longer than its link's MTU of `mtu` bytes: Worker::narrow(), after which it leaves in
+  /// fragments; false: it is dropped.
   using Narrow = std::function<bool(traffic::Item& item, std::uint32_t mtu)>;
   void narrow_with(Narrow narrow) { narrow_ = std::move(narrow); }
 
-  /// Sends the items whose cause is none, in order, and gives how many items are done: all, or with `wait` those before
-  /// the first for which full() has no room; the caller passes the rest again, and nothing else before. Without `wait`
-  /// what finds no room is dropped.
+  /// Sends the items without a cause, in order, and returns how many items are done: all, or with `wait` those before
+  /// the first for which full() has no room; the caller passes the rest again, and nothing else before it. Without
+  /// `wait`, packets for which there is no room are dropped.
   std::size_t send(std::span<traffic::Item> items, bool wait);
-  /// The socket that had no room; it has some when it becomes writable. -1: it was the queue of a link, which nothing
-  /// reports.
+  /// The socket that had no room; it has room again when it becomes writable. -1: it was a link's queue, which does not
+  /// report that.
   int full() const { return full_; }
 
   std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.
@@ -65,7 +66,7 @@ class Outlet {
   std::vector<Port> ports_;
   Narrow narrow_ = [](traffic::Item&, std::uint32_t) { return false; };
   int full_ = -1;
-  std::size_t fragments_sent_ = 0;  // Of the packet that waits for room.
+  std::size_t fragments_sent_ = 0;  // For the packet that waits for room.
   std::uint64_t unsent_ = 0;
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };

@@ -1,22 +1,22 @@
 #pragma once
-/// Packets that were lost in the kernel's queues before ipsecd read them: the kernel counts them.
+/// Packets that were lost in the kernel's queues before ipsecd read them, as the kernel counts them.
 #include <cstdint>
 #include <optional>
 
 namespace ipseckey::ipsecd {
 
-/// Packets that a device has dropped that should have left by it; of a TUN device, those that found its queue full.
-/// nullopt: this network namespace has no device with that number.
+/// Outbound packets that a device has dropped; for a TUN device, those that found its queue full. nullopt: this network
+/// namespace has no device with that number.
 std::optional<std::uint64_t> dropped_by_device(unsigned index);
 
-/// Packets that found no room in a socket.
+/// Packets for which a socket had no room.
 std::uint64_t dropped_by_socket(int fd);
 
-/// Counts those of one device after another, from when each is followed.
+/// Counts those of one device after another, from the time each is followed.
 class DeviceOverruns {
  public:
   void follow(unsigned index);
-  /// What the device has dropped while nobody could ask, because it was elsewhere or is gone, is not known.
+  /// Drops in the time when the device was in another namespace or gone are unknown.
   std::uint64_t count();
 
  private:

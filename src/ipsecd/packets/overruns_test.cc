@@ -1,4 +1,4 @@
-// What the kernel counts of packets that nobody could read.
+// The kernel's counters of packets that nobody could read.
 #include "ipsecd/packets/overruns.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ TEST(Overruns, OfASocket) {
   there.size = sizeof there.storage;
   ASSERT_EQ(::getsockname(taker.get(), generic(there.storage), &there.size), 0);
   EXPECT_EQ(dropped_by_socket(taker.get()), 0u);
-  int room = 0;  // The kernel makes it the least that there can be.
+  int room = 0;  // The kernel raises it to its minimum.
   ASSERT_EQ(::setsockopt(taker.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
   const std::string some(1000, 'x');
   for (int i = 0; i < 100; ++i)
@@ -40,7 +40,7 @@ TEST(Overruns, OfADevice) {
   EXPECT_EQ(dropped_by_device(1'000'000'000), std::nullopt);
 }
 
-TEST(Overruns, OfADeviceThatIsGone) {
+TEST(Overruns, OfADeletedDevice) {
   DeviceOverruns overruns;
   EXPECT_EQ(overruns.count(), 0u);
   overruns.follow(1'000'000'000);

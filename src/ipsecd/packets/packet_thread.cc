@@ -1,9 +1,9 @@
 // One packet thread:
-// 1. run() waits on epoll for its queue of the TUN device, its sockets, and the eventfd that wakes it.
-// 2. go_out() reads a batch from the device, protects it and sends it; answers to packets that are too big follow.
-// 3. come_in() reads a batch from a socket, opens it and writes what comes of it to the device.
-// 4. If a socket to send by is full, the batch stays in its buffers, the device is not read, and go_on() tries again;
-//    what arrives uses the other set of buffers meanwhile.
+// 1. run() waits with epoll for its queue of the TUN device, its sockets, and the eventfd that wakes it.
+// 2. go_out() reads a batch from the device, protects it and sends it; then it answers packets that are too big.
+// 3. come_in() reads a batch from a socket, decrypts it and writes the inner packets to the device.
+// 4. If a socket to send by is full, the batch stays in its buffers, the device is not read, and go_on() retries;
+//    meanwhile, inbound packets use the other set of buffers.
 // 5. hand_over() leaves changes (sockets that come and go, a new device) in a list under a lock; take_over() applies
 //    them.
 // 6. If a limit was reached or an SA is missing, the engine's thread is called.
@@ -32,9 +32,9 @@ namespace {
 
 constexpr std::size_t kBuffer = Packet::kHeadroom + UINT16_MAX + 1 + Packet::kTailroom;
 
-// A slow link makes room little by little; one that makes none for so long must not hold up the others.
-// A link whose own queue is full does not report its room: it is tried again and again, and for a while not waited for
-// when it has made none.
+// A slow link gets room little by little; one without room for this long must not block the others.
+// A link whose own queue is full does not report when it has room: it is retried, and if it had none, not waited for
+// during a while.
 constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{1000};
 
 }  // namespace
@@ -109,7 +109,7 @@ void PacketThread::take_over() {
       if (waiting_.empty()) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
     } else {
       if (change.family == Family::v4) parts_.outlet.forget(change.dropped);
-      // What waits in it may be for the socket that has the port by now.
+      // A packet waiting in it may be for the socket that has the port by now.
       const auto gone = [&](const Inlet& inlet) {
         return inlet.port() == change.dropped && inlet.family() == change.family;
       };
@@ -157,7 +157,7 @@ void PacketThread::serve(const Ready& ready) {
   }
 }
 
-// The engine's thread acts on limits that packets reached and asks for SAs that are missing.
+// The engine's thread acts on limits that packets reached and requests missing SAs.
 void PacketThread::call_if_needed() {
   if (parts_.worker.attention()) ::eventfd_write(parts_.call, 1);
 }
@@ -173,7 +173,7 @@ void PacketThread::go_out() {
   if (parts_.tun.gone()) leave_device();
 }
 
-// What waits. False: some are left, because there was no room.
+// Sends what waits. False: some are left, because there was no room.
 bool PacketThread::send(bool wait) {
   const std::size_t sent = parts_.outlet.send(waiting_, wait);
   unsent_.store(parts_.outlet.unsent(), std::memory_order_relaxed);
@@ -183,7 +183,7 @@ bool PacketThread::send(bool wait) {
   return waiting_.empty();
 }
 
-// The device's queue fills meanwhile, and what it has no room for the kernel drops and counts.
+// The device's queue fills meanwhile; the kernel drops and counts what does not fit.
 void PacketThread::wait_for_room() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
   if (!other_hand_) other_hand_.emplace();
@@ -209,7 +209,7 @@ void PacketThread::go_on() {
   go_out();
 }
 
-// Whether the outlet's full socket has room again. UDP sockets are watched in any case.
+// Whether the outlet's full socket has room again. UDP sockets are watched anyway.
 void PacketThread::watch_full(bool watched) {
   const auto change = [&](int fd, bool room) {
     epoll_event event{};
@@ -223,7 +223,7 @@ void PacketThread::watch_full(bool watched) {
   if (full_ >= 0) change(full_, true);
 }
 
-// A descriptor without a device is always ready, and never has anything.
+// A descriptor without a device is always ready, and never has a packet.
 void PacketThread::leave_device() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
   device_gone_.store(true, std::memory_order_relaxed);
@@ -245,7 +245,7 @@ bool PacketThread::come_in(Inlet& inlet) {
   return some;
 }
 
-// One answer for each packet of the stack; the kernel knows the address that it comes from.
+// One answer for each of the stack's packets; the kernel knows the address to send it from.
 void PacketThread::answer_too_big(std::span<Item> items) {
   std::optional<std::uint32_t> answered;
   for (Item& item : items) {

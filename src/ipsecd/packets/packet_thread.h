@@ -1,5 +1,5 @@
 #pragma once
-/// One packet thread: what is routed into the TUN device goes out protected, what arrives comes out of the device.
+/// One packet thread: packets routed into the TUN device leave protected, and inbound packets come out of the device.
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -30,7 +30,7 @@ class PacketThread {
   };
 
   explicit PacketThread(Parts parts);
-  /// Ends the thread; the packets that it holds are done.
+  /// Ends the thread after it has finished its current packets.
   ~PacketThread();
 
   void start();
@@ -38,13 +38,13 @@ class PacketThread {
   // For the engine's thread: further sockets, which the thread takes over between two batches.
   void add(Inlet inlet);
   void drop_port(std::uint16_t port, Family family);
-  /// The device is there again.
+  /// The device exists again.
   void device_back() { hand_over({.device = true}); }
 
-  /// Whether the device was found to be no more since this was last asked; the engine's thread is woken then.
+  /// Whether the device was found missing since the last call; the engine's thread is woken then.
   bool device_gone() { return device_gone_.exchange(false, std::memory_order_relaxed); }
 
-  // For any thread: packets that were protected, or let in, and that the kernel did not take.
+  // For any thread: packets that were protected, or accepted, but that the kernel did not take.
   std::uint64_t unsent() const { return unsent_.load(std::memory_order_relaxed); }
   std::uint64_t undelivered() const { return undelivered_.load(std::memory_order_relaxed); }
 
@@ -66,7 +66,7 @@ class PacketThread {
 
   void run();
   void serve(const Ready& ready);
-  /// Waits for packets or a call. False: the end.
+  /// Waits for packets or a call. False: the thread must end.
   bool wait();
   void take_over();
   void watch(int fd, std::uint64_t tag);
@@ -75,7 +75,7 @@ class PacketThread {
   void wait_for_room();
   void go_on();
   void watch_full(bool watched);
-  /// One batch. False: nothing was there.
+  /// One batch. False: there was nothing to read.
   bool come_in(Inlet& inlet);
   void leave_device();
   void answer_too_big(std::span<traffic::Item> items);
@@ -84,13 +84,13 @@ class PacketThread {
   Parts parts_;
   Descriptor epoll_, woken_;
   Hand hand_;
-  std::vector<std::uint32_t> origins_;  // Of the items that come from the device.
-  std::vector<Ready> ready_;            // Of the last wait().
-  // Where a socket is full, the packets that wait for it stay in hand_, the device is not read, and what arrives is
-  // taken into the other hand.
+  std::vector<std::uint32_t> origins_;  // For items that come from the device.
+  std::vector<Ready> ready_;            // From the last wait().
+  // While a socket is full, the packets that wait for it stay in hand_, the device is not read, and inbound packets use
+  // the other set.
   std::span<traffic::Item> waiting_;
   std::optional<Hand> other_hand_;
-  int full_ = -1;  // The socket; without any that wait, it was waited for in vain.
+  int full_ = -1;  // The full socket; if no packets wait, the wait was in vain.
   std::chrono::nanoseconds patient_until_{}, next_try_{}, impatient_until_{};
   std::thread thread_;
 
@@ -103,8 +103,8 @@ class PacketThread {
     bool device = false;         // or the device is back.
   };
   void hand_over(Change change);
-  std::mutex mutex_;             // Of what the engine's thread hands over.
-  std::vector<Change> changes_;  // In order: a port may be given up and taken again, or the reverse.
+  std::mutex mutex_;             // Guards what the engine's thread hands over.
+  std::vector<Change> changes_;  // In order: a port may be given up and opened again, or the reverse.
 };
 
 }  // namespace ipseckey::ipsecd

@@ -1,5 +1,5 @@
 #pragma once
-/// Addresses as the sockets interface has them.
+/// Addresses in the form of the sockets interface.
 #include <netinet/in.h>
 #include <sys/socket.h>
 

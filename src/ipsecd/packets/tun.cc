@@ -17,8 +17,8 @@ namespace {
 
 constexpr const char* kDevice = "/dev/net/tun";
 
-// Packets that wait for a packet thread. The kernel's 500 are two milliseconds of short datagrams, and a thread may be
-// away for longer: while it serves what arrives, waits for a link, or another program has its processor.
+// Packets that may wait for a packet thread. The kernel's default of 500 is two milliseconds of short datagrams, and a
+// thread may be busy for longer: with inbound packets, a slow link, or because another program has its processor.
 constexpr int kQueue = 5000;
 
 std::unexpected<Error> cannot(const std::string& what, int error) {
@@ -30,8 +30,8 @@ std::unexpected<Error> cannot(const std::string& what, int error) {
 Result<Descriptor> open_queue() {
   Descriptor fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
-    return fail(Errc::unsupported, fmt::format("there is no {}: load the module with `modprobe tun`, or let the "
-                                               "container have the device",
+    return fail(Errc::unsupported, fmt::format("there is no {}: load the module with `modprobe tun`, or pass the "
+                                               "device to the container",
                                                kDevice));
   if (!fd) return cannot(fmt::format("open {}", kDevice), errno);
   return fd;
@@ -42,14 +42,14 @@ bool is_attached(const Descriptor& queue) {
   return ::ioctl(queue.get(), TUNGETIFF, &request) == 0;
 }
 
-// The kernel's own way to ask what it knows.
+// The kernel's own way to query its features.
 bool knows_headers() {
   const Descriptor fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   unsigned features = 0;
   return fd && ::ioctl(fd.get(), TUNGETFEATURES, &features) == 0 && (features & IFF_VNET_HDR) != 0;
 }
 
-// What the stack may leave to us: as much as the kernel offers. Cutting of datagrams came with Linux 6.2.
+// The work that the stack may leave to us: as much as the kernel offers. UDP segmentation was added in Linux 6.2.
 void ask_for_offload(const Descriptor& queue, bool wanted) {
   constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, kDatagrams = 0x20 | 0x40;
   for (const unsigned features : {kTcp | kDatagrams, kTcp, unsigned{TUN_F_CSUM}, 0u})
@@ -59,7 +59,7 @@ void ask_for_offload(const Descriptor& queue, bool wanted) {
 
 }  // namespace
 
-// To the device, which the first queue makes if there is none.
+// Attaches to the device, which the first queue creates if it does not exist.
 Result<void> Tun::attach() {
   ifreq request{};
   std::ranges::copy(name_, request.ifr_name);
@@ -70,7 +70,7 @@ Result<void> Tun::attach() {
     if (errno == EBUSY) return fail(Errc::exists, fmt::format("the device {} is in use", name_));
     return cannot(fmt::format("create the device {}", name_), errno);
   }
-  // A device that was there before may still have what another program asked for.
+  // A device that existed before may still have settings that another program requested.
   ask_for_offload(queues_[0], asks_offload_);
   return {};
 }
@@ -80,7 +80,7 @@ Result<void> Tun::bring_up(std::uint32_t mtu) {
   std::ranges::copy(name_, request.ifr_name);
   const Descriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (::ioctl(any.get(), SIOCGIFINDEX, &request) == 0) index_ = static_cast<unsigned>(request.ifr_ifindex);
-  // A longer queue is somebody's wish.
+  // Somebody may have chosen a longer queue.
   if (::ioctl(any.get(), SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen < kQueue) {
     request.ifr_qlen = kQueue;
     ::ioctl(any.get(), SIOCSIFTXQLEN, &request);
@@ -131,7 +131,7 @@ Result<Tun> Tun::take_over(const std::string& name, std::vector<Descriptor> held
                       return ::ioctl(queue.get(), TUNGETIFF, &request) == 0 && name == request.ifr_name &&
                              (request.ifr_flags & (IFF_TUN | IFF_NO_PI)) == (IFF_TUN | IFF_NO_PI);
                     });
-  if (!ours) return fail(Errc::invalid, fmt::format("what was kept is not the device {} with {} queues", name, queues));
+  if (!ours) return fail(Errc::invalid, fmt::format("the kept device is not {} with {} queues", name, queues));
   tun.offload_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
   tun.asks_offload_ = tun.offload_ && offload;
   ask_for_offload(tun.queues_[0], tun.asks_offload_);

@@ -16,7 +16,7 @@ using traffic::Item;
 using traffic::Offload;
 using traffic::Segments;
 
-// The virtio_net_hdr of linux/virtio_net.h, which is not C++; numbers are in the host's order.
+// The virtio_net_hdr of linux/virtio_net.h, which is not valid C++; numbers are in the host's order.
 constexpr std::uint8_t kNeedsSum = 1;
 enum Gso : std::uint8_t { kAlone = 0, kTcpV4 = 1, kTcpV6 = 4, kUdp = 5, kEcn = 0x80 };
 struct VirtioHeader {
@@ -28,7 +28,7 @@ struct VirtioHeader {
 constexpr std::size_t kHeader = sizeof(VirtioHeader);
 static_assert(kHeader == 10);
 
-// A packet of IPv6 with 65535 bytes of payload, and some.
+// An IPv6 packet with 65535 bytes of payload, and some more.
 constexpr std::size_t kLongest = kHeader + UINT16_MAX + 64;
 
 Offload offload_of(const VirtioHeader& v) {
@@ -81,7 +81,7 @@ std::size_t TunQueue::read(std::span<Item> items, std::span<std::uint32_t> origi
       continue;
     }
     segments_.reset();
-    // A long packet is not begun where it would be broken off.
+    // A long packet is not started if it would not fit.
     if ((offload_ && count > items.size() / 2) || !receive()) break;
   }
   return count;

@@ -1,6 +1,6 @@
 #pragma once
-/// One queue of the TUN device, by packets of the link: long ones that the host's stack hands over are cut, and what
-/// goes to it is joined, where the device can do that (IFF_VNET_HDR).
+/// One queue of the TUN device, in packets of the link: long packets from the host's stack are segmented, and packets
+/// to it are merged, if the device supports that (IFF_VNET_HDR).
 #include <sys/uio.h>
 
 #include <cstdint>
@@ -15,27 +15,28 @@
 
 namespace ipseckey::ipsecd {
 
-/// Used by one thread.
+/// For one thread.
 class TunQueue {
  public:
-  /// `fd`: does not block, and outlives this. `offload`: a virtio_net_hdr precedes each packet.
+  /// `fd` must not block, and outlives this. `offload`: a virtio_net_hdr precedes each packet.
   TunQueue(int fd, bool offload);
 
   int fd() const { return fd_; }
 
-  /// Puts waiting packets into the buffers of `items`; 0: none waits. `origins` gets a number for each, the same for
-  /// what was one packet of the stack. Never waits, allocates nothing.
+  /// Reads waiting packets into the buffers of `items`; 0: none waits. `origins` gets a number for each, the same for
+  /// packets that were one packet of the stack. Never waits, allocates nothing.
   std::size_t read(std::span<traffic::Item> items, std::span<std::uint32_t> origins);
 
-  /// Whether some were left for want of buffers, of which the descriptor does not tell.
+  /// Whether some packets were left for lack of buffers; the descriptor does not report them.
   bool left() const;
 
-  /// Hands the items whose cause is none to the stack, in order. A device that is down or full drops, like any other.
+  /// Passes the items without a cause to the stack, in order. A device that is down or full drops packets, like any
+  /// other.
   void write(std::span<traffic::Item> items);
   void write(Bytes packet);
   std::uint64_t refused() const { return refused_; }  ///< Packets that it dropped.
 
-  /// Whether read() found that the device is no more: the descriptor has none, until it is attached to one again.
+  /// Whether read() found that the device no longer exists: the descriptor has none until it is attached to one again.
   bool gone() const { return gone_; }
   void back() { gone_ = false; }
 
@@ -47,7 +48,7 @@ class TunQueue {
   int fd_;
   bool offload_;
   bool gone_ = false;
-  std::unique_ptr<std::byte[]> long_;  // The packet that is being cut.
+  std::unique_ptr<std::byte[]> long_;  // The packet that is being segmented.
   std::optional<traffic::Segments> segments_;
   std::uint32_t origin_ = 0;
   std::uint64_t refused_ = 0;

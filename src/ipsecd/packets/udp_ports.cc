@@ -23,8 +23,8 @@ UdpPorts::UdpPorts(const Threads& threads, const Options& options, Log log)
       log_(std::move(log)),
       timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {}
 
-// For all threads or none. The kernel keeps the packets of one peer with one thread's UDP socket. A host without the
-// family needs none.
+// For all threads or none: the kernel delivers the packets of one peer to one thread's UDP socket. If the host lacks
+// the family, it needs none.
 Result<std::vector<Inlet>> UdpPorts::open(std::uint16_t number, Family family, bool beside) const {
   std::vector<Inlet> inlets;
   const auto count = static_cast<unsigned>(threads_.size());
@@ -68,13 +68,13 @@ void UdpPorts::use(std::uint16_t number) {
     if (inlets) {
       hand_over(std::move(*inlets), port);
     } else {
-      log_(fmt::format("{}: SAs that need UDP port {} get no packets", inlets.error().text, number));
+      log_(fmt::format("{}: SAs that use UDP port {} receive no packets", inlets.error().text, number));
     }
   }
   if (why.empty()) return;
-  if (port.busy.empty()) return log_(fmt::format("{}: what comes for SAs is taken one packet at a time", why));
+  if (port.busy.empty()) return log_(fmt::format("{}: packets for SAs are received one at a time", why));
   log_(
-      fmt::format("{}: what comes for SAs is taken beside the program that has the port, one packet at a time, until "
+      fmt::format("{}: packets for SAs are received alongside the program that has the port, one at a time, until "
                   "the port is free",
                   why));
   set_timer();
@@ -88,7 +88,7 @@ void UdpPorts::leave(std::uint16_t number) {
   set_timer();
 }
 
-// What arrives while one kind of socket takes over from the other is seen by both, or only by the new one.
+// While one kind of socket replaces the other, packets are received by both, or only by the new one.
 void UdpPorts::retry() {
   std::uint64_t times = 0;
   if (::read(timer_.get(), &times, sizeof times) != sizeof times) return;  // It was another source that called.
@@ -101,7 +101,7 @@ void UdpPorts::retry() {
       hand_over(std::move(*inlets), port);
       return true;
     });
-    if (port.busy.empty()) log_(fmt::format("UDP port {} is free: it is ipsecd's now", number));
+    if (port.busy.empty()) log_(fmt::format("UDP port {} is free now; ipsecd uses it", number));
   }
   set_timer();
 }

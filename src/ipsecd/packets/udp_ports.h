@@ -1,6 +1,6 @@
 #pragma once
-/// The UDP ports of SAs behind a NAT: a socket for each packet thread, or, where another program holds the port, a raw
-/// socket beside it, until the port is free.
+/// The UDP ports of SAs behind a NAT: a socket for each packet thread, or, while another program holds the port, a raw
+/// socket alongside it.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,7 +20,7 @@ class UdpPorts {
  public:
   struct Options {
     UdpOptions sockets;
-    bool beside_ike = false;  ///< Never take a port: an IKE daemon may come and go.
+    bool beside_ike = false;  ///< Never bind a port: an IKE daemon may come and go.
   };
   using Log = std::function<void(std::string_view)>;
   using Threads = std::vector<std::unique_ptr<PacketThread>>;
@@ -28,22 +28,22 @@ class UdpPorts {
   /// `threads` outlives this.
   UdpPorts(const Threads& threads, const Options& options, Log log);
 
-  /// One more SA needs the port, or one less. Nothing fails: the log reports what is not possible.
+  /// One more SA needs the port, or one less. This never fails: the log reports what is not possible.
   void use(std::uint16_t port);
   void leave(std::uint16_t port);
 
-  /// Becomes readable when retry() is due: ports that are another program's are tried again every second.
+  /// Becomes readable when retry() is due: ports that another program holds are retried every second.
   int timer() const { return timer_.get(); }
   void retry();
 
-  /// Ports that are another program's, ascending; none with `beside_ike`, which wants it so.
+  /// Ports that another program holds, ascending; empty with `beside_ike`, where that is intended.
   std::vector<std::uint16_t> busy() const;
-  /// Packets that found no room in the sockets.
+  /// Packets for which the sockets had no room.
   std::uint64_t overruns() const;
 
  private:
   struct Socket {
-    int fd;  // Of a packet thread, which closes it only on request.
+    int fd;  // Belongs to a packet thread, which closes it only on request.
     Family family;
   };
   struct Port {

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::string_view kFeature = "esp-hw-offload";
 
-// The kernel's structures end in arrays: a head, and what it points out behind it, in one piece of memory.
+// The kernel's structures end in arrays: the head and the array it describes share one block of memory.
 template <class Head>
 std::optional<std::vector<std::byte>> ask(int fd, const std::string& device, Head head, std::size_t behind) {
   std::vector<std::byte> room(sizeof head + behind);

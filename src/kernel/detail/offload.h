@@ -1,5 +1,5 @@
 #pragma once
-/// Which network devices can do ESP themselves.
+/// Which network devices can offload ESP.
 #include <string>
 #include <vector>
 

@@ -1,8 +1,8 @@
-// What Linux cannot keep of an SA, in an SQLite file beside the kernel:
-// 1. side_row_of() takes from a request what the kernel does not keep: direction, pair, identities, idle limits, a NAT
+// The parts of an SA that Linux cannot store, in an SQLite file:
+// 1. side_row_of() takes from a request what the kernel does not store: direction, pair, identities, idle limits, a NAT
 //    address.
-// 2. put() writes it under the SA's name, or erases the row if nothing is left to write.
-// 3. find() and all() read rows; add_side_row() puts one back into the message that describes the SA.
+// 2. put() writes it under the SA's name, or erases the row if there is nothing to store.
+// 3. find() and all() read rows; add_side_row() adds a row to the message that describes the SA.
 // 4. backend::Store opens the file and prepares the statements of kSql; side_table_path() names one file for each
 //    network namespace.
 #include "kernel/detail/side_table.h"

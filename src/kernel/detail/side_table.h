@@ -1,7 +1,7 @@
 #pragma once
-/// What the kernel has no place for: pairs, identities, idle limits, directions, the public address of a NAT. Kept in a
-/// small SQLite file beside it; no key is ever in it. A row is only a hint: it counts while the kernel has that very
-/// SA.
+/// What the kernel cannot store: pairs, identities, idle limits, directions, the public address of a NAT. It is kept in
+/// a small SQLite file, which never contains a key. A row is only a hint: it is valid only while the kernel has exactly
+/// that SA.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -16,10 +16,10 @@
 
 namespace ipseckey::kernel {
 
-/// What is kept of one SA.
+/// The stored parts of one SA.
 struct SideRow {
-  std::uint64_t added = 0;  ///< Seconds since 1970, by the kernel's clock: tells an SA from a later one of its name.
-  std::uint32_t direction = 0;  ///< SaFlag bits inbound and outbound, as asked for.
+  std::uint64_t added = 0;      ///< Seconds since 1970, by the kernel's clock: distinguishes SAs of the same name.
+  std::uint32_t direction = 0;  ///< SaFlag bits inbound and outbound, as requested.
   std::uint32_t pair = 0;       ///< SPI of the partner, host order; 0: none.
   Boxed<pfkey::Identity> src_identity, dst_identity;
   std::optional<pfkey::Lifetime> idle;
@@ -29,9 +29,9 @@ struct SideRow {
   bool operator==(const SideRow&) const = default;
 };
 
-/// The part of an SA's message that belongs here.
+/// The part of an SA's message that is stored here.
 SideRow side_row_of(const pfkey::Message& m);
-/// Adds it to what the kernel says of the SA.
+/// Adds it to the kernel's description of the SA.
 void add_side_row(pfkey::Message& m, const SideRow& beside);
 
 /// The file, a Store.
@@ -39,9 +39,9 @@ class SideTable {
  public:
   explicit SideTable(std::string path);
 
-  /// Whether the file is there, as of the last look: then its rows may have to go when SAs do.
+  /// Whether the file existed when last checked: if so, its rows are removed together with SAs.
   bool there() const { return store_.there(); }
-  /// Somebody else may have made it meanwhile.
+  /// Another process may have created it in the meantime.
   void look_again() { store_.look_again(); }
 
   Result<std::optional<SideRow>> find(const backend::SaName& name);
@@ -51,7 +51,7 @@ class SideTable {
   Result<void> erase(const backend::SaName& name);
   /// All rows of a type; unspec: all.
   Result<void> clear(pfkey::SaType satype);
-  /// Until commit() changes are one change.
+  /// All changes until commit() are one transaction.
   Result<void> begin() { return store_.begin(); }
   Result<void> commit() { return store_.commit(); }
 
@@ -61,7 +61,7 @@ class SideTable {
   backend::Store store_;
 };
 
-/// The file for this process' network namespace, each of which has SAs of its own: /run/ipseckey/sadb-NUMBER.db.
+/// The file for this process's network namespace, each of which has its own SAs: /run/ipseckey/sadb-NUMBER.db.
 std::string side_table_path();
 
 }  // namespace ipseckey::kernel

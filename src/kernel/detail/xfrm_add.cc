@@ -35,7 +35,7 @@ std::uint32_t way_by_addresses(const Message& sa, const XfrmWorld& world) {
 void set_way(Message& sa, std::uint32_t way) {
   const bool was_in = (sa.sa->flags & kWays) == pfkey::kFlagInbound, is_in = way == pfkey::kFlagInbound;
   sa.sa->flags = (sa.sa->flags & ~kWays) | way;
-  // The kernel's two ports are those of the packets' source and destination.
+  // The kernel's two ports are the packets' source and destination ports.
   if (was_in != is_in && sa.natt_local && sa.natt_remote) std::swap(sa.natt_local->port, sa.natt_remote->port);
 }
 
@@ -45,12 +45,12 @@ std::optional<Refusal> put_add(Message& m, std::uint16_t type, const XfrmWorld& 
   Devices devices;
   if (auto wrong = look_up(m.offload ? &m.offload->device : nullptr, world, devices.offload)) return wrong;
   if (auto wrong = look_up(m.device ? &m.device->name : nullptr, world, devices.selector)) return wrong;
-  // The kernel gets the direction that the addresses tell; what is kept of the SA is only what was asked for.
+  // The kernel gets the direction that the addresses imply; the side table stores only a requested one.
   const std::uint32_t asked = m.sa->flags;
   if ((asked & kWays) == 0) m.sa->flags |= way_by_addresses(m, world);
   const bool fits = put_sa(m, type, devices, out);
   m.sa->flags = asked;
-  if (!fits) return Refusal{EMSGSIZE, Diagnostic::none, "the SA is too large"};
+  if (!fits) return Refusal{EMSGSIZE, Diagnostic::none, "the SA does not fit in one netlink message"};
   if (m.idle) append(remark, kIdleNotEnforced);
   return std::nullopt;
 }

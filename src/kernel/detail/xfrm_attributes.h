@@ -1,6 +1,6 @@
 #pragma once
-/// The kernel's XFRM structures, to and from the project's types. Layouts are linux/xfrm.h's; what newer kernels have
-/// beyond the header of the build machine is named here.
+/// The kernel's XFRM structures, to and from the project's types. Layouts are those of linux/xfrm.h; additions of newer
+/// kernels that the build machine's header lacks are defined here.
 #include <linux/in.h>
 #include <linux/xfrm.h>
 #include <sys/socket.h>
@@ -25,7 +25,7 @@ inline constexpr std::uint8_t kOffloadPacket = 4;  ///< XFRM_OFFLOAD_PACKET, sin
 inline constexpr unsigned kAttributes = 40;
 inline constexpr std::uint16_t kUdpEncapsulation = 2;  ///< UDP_ENCAP_ESPINUDP, RFC 3948.
 using pfkey::alignment_matters;
-inline constexpr std::uint8_t kUnknownAlgorithm = 255;  ///< Stands for one that has no row in the table of algorithms.
+inline constexpr std::uint8_t kUnknownAlgorithm = 255;  ///< Used for an algorithm without a row in the table.
 
 /// The head of struct xfrm_replay_state_esn; its bitmap of bmp_len words follows.
 struct WideReplay {
@@ -89,7 +89,7 @@ class Attributes {
 
   bool has(std::uint16_t type) const { return !at_[type].empty() || empty_[type]; }
   Bytes operator[](std::uint16_t type) const { return at_[type]; }
-  /// The value as a structure; nullopt: it is not there, or too short.
+  /// The value as a structure; nullopt: the attribute is missing or too short.
   template <class T>
   std::optional<T> get(std::uint16_t type) const {
     return front<T>(at_[type]);

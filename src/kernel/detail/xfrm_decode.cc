@@ -1,9 +1,9 @@
 // Messages of the kernel as PF_KEY messages:
-// 1. event_of() reads a notice by its type; sa_of() reads an SA that was requested.
-// 2. sa_with() reads the fixed structure, then from the attributes each part: selector, algorithms, lifetimes,
-//    numbers, encapsulation, context. Parts that are one value are rows (xfrm_plain.cc).
+// 1. event_of() reads a notification by its type; sa_of() reads an SA that was requested.
+// 2. sa_with() reads the fixed structure, then each part from the attributes: selector, algorithms, lifetimes, numbers,
+//    encapsulation, context. Parts that are one value are rows (xfrm_plain.cc).
 // 3. row_of() finds an algorithm by the kernel's name and the length of its ICV.
-// 4. read_rest() writes into a remark what Linux can say and this program's language cannot.
+// 4. read_rest() writes a remark about everything that this program's language cannot express.
 #include "kernel/detail/xfrm_decode.h"
 
 #include <fmt/format.h>
@@ -72,7 +72,7 @@ const pfkey::Algorithm* row_of(pfkey::AlgorithmKind kind, const KernelAlgorithm&
 std::optional<pfkey::Key> key_of(const KernelAlgorithm& a, std::uint16_t salt_bits, Message& m, bool hidden) {
   if (a.key.empty()) return std::nullopt;
   if (hidden && all_zero(a.key)) {
-    remark(m, "lockdown hides keys");
+    remark(m, "the kernel's lockdown mode hides keys");
     return std::nullopt;
   }
   const auto bits = static_cast<std::uint16_t>(a.key.size() * 8);
@@ -86,7 +86,9 @@ void read_algorithms(Message& m, const Attributes& had, bool hidden) {
     const pfkey::Algorithm* const row = row_of(auth, *a, true);
     m.sa->auth = row ? row->number : kUnknownAlgorithm;
     if (row && a->icv_bits != row->icv * 8u) m.icv = pfkey::Number{a->icv_bits};
-    if (!row) remark(m, fmt::format("its authentication {} with {} bits has no PF_KEY number", a->name, a->icv_bits));
+    if (!row)
+      remark(m, fmt::format("its authentication algorithm {} with an ICV of {} bits has no PF_KEY number", a->name,
+                            a->icv_bits));
     m.auth_key = key_of(*a, 0, m, hidden);
   }
   const bool combined = had.has(XFRMA_ALG_AEAD);
@@ -94,7 +96,7 @@ void read_algorithms(Message& m, const Attributes& had, bool hidden) {
   if (!a) return;
   const pfkey::Algorithm* const row = row_of(encrypt, *a, combined);
   m.sa->encrypt = row ? row->number : kUnknownAlgorithm;
-  if (!row) remark(m, fmt::format("its encryption {} has no PF_KEY number", a->name));
+  if (!row) remark(m, fmt::format("its encryption algorithm {} has no PF_KEY number", a->name));
   m.encrypt_key = key_of(*a, row ? row->salt_bits : std::uint16_t{0}, m, hidden);
   if (row && row->counter()) m.sa->flags |= pfkey::kFlagEalg2;
   if (row && row->combined()) m.sa->flags |= pfkey::kFlagEalg1;
@@ -114,7 +116,7 @@ void read_selector(Message& m, const xfrm_usersa_info& info) {
   } else {
     m.src->proto = m.dst->proto = sel.proto;
     m.src->port = sport, m.dst->port = dport;
-    // That of a larval SA is the kernel's own, and goes when the SA is completed.
+    // A larval SA's selector is the kernel's own, and disappears when the SA is completed.
     const bool larval = m.sa->state == pfkey::State::larval;
     if (!larval && (sel.prefixlen_s != 0 || sel.prefixlen_d != 0))
       remark(m, "the addresses of its selector are not shown");
@@ -122,7 +124,7 @@ void read_selector(Message& m, const xfrm_usersa_info& info) {
   if (info.mode != XFRM_MODE_TUNNEL && info.mode != XFRM_MODE_TRANSPORT)
     remark(m, fmt::format("its mode is {}, neither transport nor tunnel", info.mode));
   if (sport || dport || sel.proto || m.inner_src) m.sa->flags |= pfkey::kFlagUnique;
-  if (has_port_ranges(sel)) remark(m, "its selector has ranges of ports");
+  if (has_port_ranges(sel)) remark(m, "its selector has port ranges");
 }
 
 void read_lifetimes(Message& m, const xfrm_usersa_info& info, const DecodeContext& context) {
@@ -132,7 +134,7 @@ void read_lifetimes(Message& m, const xfrm_usersa_info& info, const DecodeContex
   const Lifetime soft{narrow(limit(l.soft_packet_limit)), limit(l.soft_byte_limit), l.soft_add_expires_seconds,
                       l.soft_use_expires_seconds};
   if (limit(l.hard_packet_limit) > UINT32_MAX || limit(l.soft_packet_limit) > UINT32_MAX)
-    remark(m, "a limit of packets is above 4294967295, which stands for it");
+    remark(m, "a packet limit is above 4294967295, which is shown instead");
   m.current = Lifetime{narrow(info.curlft.packets), info.curlft.bytes, info.curlft.add_time, info.curlft.use_time};
   if (!hard.empty()) m.hard = hard;
   if (!soft.empty()) m.soft = soft;
@@ -192,12 +194,12 @@ void read_context(Message& m, const Attributes& had) {
   for (const std::byte b : had[XFRMA_SEC_CTX].subspan(sizeof(xfrm_user_sec_ctx)))
     if (b != std::byte{0}) text.push_back(static_cast<char>(b));
   pfkey::Sensitivity label = label_of(text);
-  // What is more than a label, save repeats as a comment.
+  // `save` writes anything beyond a label as a comment.
   if (context_of(label) != text) remark(m, "its security context is " + text);
   if (text.find(":s") != std::string::npos) m.sensitivity = std::move(label);
 }
 
-// What Linux can say of an SA and this program's language cannot.
+// What Linux can express about an SA and this program's language cannot.
 void read_rest(Message& m, const xfrm_usersa_info& info, const Attributes& had) {
   struct Named {
     std::uint16_t attribute;
@@ -215,7 +217,7 @@ void read_rest(Message& m, const xfrm_usersa_info& info, const Attributes& had) 
     if (had.has(other.attribute)) remark(m, fmt::format("it has {}", other.name));
 }
 
-// The names and addresses alone.
+// Only the names and addresses.
 std::optional<Message> named(std::uint8_t protocol, std::uint32_t spi, std::uint16_t family, const xfrm_address_t& dst,
                              const xfrm_address_t* src) {
   const auto satype = satype_of(protocol);
@@ -259,7 +261,7 @@ std::optional<Message> sa_of(Bytes payload, const DecodeContext& context) {
 
 namespace {
 
-// The SA's attributes stand beside the one that is the SA.
+// The SA's attributes are next to the one that contains the SA.
 std::optional<Message> deleted(Bytes payload, const DecodeContext& context) {
   const auto id = front<xfrm_usersa_id>(payload);
   if (!id) return std::nullopt;
@@ -292,7 +294,7 @@ std::optional<Message> expired(Bytes payload, const DecodeContext& context) {
   const Lifetime limits = (expire->hard ? m->hard : m->soft).value_or(Lifetime{});
   m->hard.reset(), m->soft.reset(), m->auth_key.reset(), m->encrypt_key.reset();
   (expire->hard ? m->hard : m->soft) = limits;
-  // The message ends where the attributes would begin, so the algorithms that make an SA complete are not in it.
+  // The message ends where the attributes would begin, so it lacks the algorithms of a complete SA.
   m->sa->state = expire->hard ? pfkey::State::dead : pfkey::State::dying;
   return m;
 }
@@ -316,10 +318,10 @@ std::optional<Message> remapped(Bytes payload) {
   auto m = named(map->id.proto, map->id.spi, map->id.family, map->id.daddr, &map->old_saddr);
   if (!m) return std::nullopt;
   m->type = pfkey::Type::x_nat_t_new_mapping;
-  m->sa->state = pfkey::State::mature;  // Only such an SA meets packets.
+  m->sa->state = pfkey::State::mature;  // Packets only meet mature SAs.
   m->natt_remote =
       pfkey::Endpoint{pfkey::kProtoUdp, 0, from_kernel(map->new_saddr, map->id.family), big_endian(map->new_sport)};
-  remark(*m, fmt::format("the NAT in front of the peer now shows port {} instead of {}", big_endian(map->new_sport),
+  remark(*m, fmt::format("the peer's NAT now uses port {} instead of {}", big_endian(map->new_sport),
                          big_endian(map->old_sport)));
   return m;
 }
@@ -336,9 +338,9 @@ std::optional<Message> counted(Bytes payload) {
   if (const auto used = had.get<xfrm_lifetime_cur>(XFRMA_LTIME_VAL))
     m->current = Lifetime{narrow(used->packets), used->bytes, used->add_time, used->use_time};
   if (id->reqid != 0) m->reqid = pfkey::Number{id->reqid};
-  remark(*m, id->flags & XFRM_AE_CE   ? "replay event: a timer ran out"
-             : id->flags & XFRM_AE_CU ? "replay event: the numbers were set"
-                                      : "replay event: the numbers have moved");
+  remark(*m, id->flags & XFRM_AE_CE   ? "replay event: the timer expired"
+             : id->flags & XFRM_AE_CU ? "replay event: the sequence numbers were set"
+                                      : "replay event: the sequence numbers have advanced");
   return m;
 }
 
@@ -373,7 +375,7 @@ std::optional<Message> event_of(const NetlinkMessage& n, const DecodeContext& co
     default:
       break;
   }
-  // What others did is heard without their keys, and a key of an ADD is counted in another way than one of a GET.
+  // Events report other programs' requests without keys; an ADD counts a key's bits differently from a GET.
   if (m) m->auth_key.reset(), m->encrypt_key.reset();
   if (m && n.type != XFRM_MSG_ACQUIRE) m->seq = n.seq;
   return m;

@@ -1,10 +1,10 @@
-// What the kernel is asked, from PF_KEY messages:
-// 1. put_sa() writes the fixed structure (info_of()) and, behind it, an attribute for each part that the message has.
-// 2. put_replay_state() takes the old structure where it is enough, else the one with a bitmap, in which every number
-//    up to the SA's own counts as seen.
+// PF_KEY requests as requests to the kernel:
+// 1. put_sa() writes the fixed structure (info_of()) and, after it, an attribute for each part that the message has.
+// 2. put_replay_state() uses the old structure if it is sufficient, otherwise the one with a bitmap, in which every
+//    number up to the SA's own counts as seen.
 // 3. put_algorithm() writes a name, a key and the length of the ICV.
-// 4. put_name() names an SA: to fetch it or to delete it; dumps, flushes and larval SAs follow.
-// 5. put_limits() and put_replay() send the kernel's own form of an SA back with other limits or numbers.
+// 4. put_name() names an SA to fetch or delete; dumps, flushes and larval SAs follow.
+// 5. put_limits() and put_replay() return the kernel's own form of an SA with other limits or numbers.
 #include "kernel/detail/xfrm_encode.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 
 using pfkey::Message;
 
-// What names an SA to the kernel; a missing source is the wildcard.
+// The fields that identify an SA to the kernel; a missing source is the wildcard.
 Address source_of(const Message& m) { return m.src ? m.src->address : unspecified(m.dst->address.family); }
 
 bool one_way(std::uint32_t flags, std::uint32_t way) {
@@ -44,7 +44,7 @@ xfrm_selector selector_of(const Message& m) {
   return sel;
 }
 
-// The kernel's "no limit" is all ones for what it counts and 0 for times.
+// The kernel expresses "no limit" as all ones for counts and as 0 for times.
 template <class T>
 std::uint64_t counted(T limit) {
   return limit == 0 ? XFRM_INF : limit;
@@ -60,17 +60,17 @@ void set_hard(xfrm_lifetime_cfg& out, const pfkey::Lifetime& l) {
   out.hard_add_expires_seconds = l.addtime, out.hard_use_expires_seconds = l.usetime;
 }
 
-// What struct xfrm_usersa_info and its bitmap of 32 bits cannot say.
+// Values that struct xfrm_usersa_info and its 32-bit bitmap cannot express.
 bool wide(const Message& m) { return m.extended() || m.window() > 32; }
 
-// The bit of each number up to `value` that the window still covers: they count as seen, so that none of them can be
+// The bits of the numbers up to `value` that the window still covers: they count as seen, so that none of them can be
 // replayed to an SA that is loaded again.
 std::uint32_t seen_bits(std::uint64_t value, std::uint32_t window) {
   const std::uint64_t count = std::min<std::uint64_t>({value, window, 32});
   return count == 32 ? UINT32_MAX : (1u << count) - 1;
 }
 
-// A structure with a bitmap behind it, as octets.
+// A structure followed by a bitmap, as octets.
 std::vector<std::byte> wide_replay(WideReplay state, std::uint64_t seen) {
   std::vector<std::uint32_t> map(state.bmp_len);
   const std::uint64_t count = std::min<std::uint64_t>(seen, state.replay_window);
@@ -106,7 +106,7 @@ void put_replay_state(const Message& m, NetlinkBatch& out) {
   out.attribute(XFRMA_REPLAY_VAL, bytes_of(state));
 }
 
-// struct xfrm_algo, _auth and _aead begin alike: a name of 64 octets and the key's bits; the latter two have the ICV's.
+// struct xfrm_algo, _auth and _aead begin alike: a 64-octet name and the key's bits; the latter two have the ICV's.
 void put_algorithm(std::uint16_t type, const pfkey::Algorithm& row, Bytes key, std::optional<std::uint32_t> icv_bits,
                    NetlinkBatch& out) {
   std::array<std::byte, 72 + Secret::kMaxSize> room{};
@@ -165,14 +165,14 @@ void put_context(const Message& m, NetlinkBatch& out) {
 
 void put_direction(const Message& m, NetlinkBatch& out) {
   const bool in = one_way(m.sa->flags, pfkey::kFlagInbound), outward = one_way(m.sa->flags, pfkey::kFlagOutbound);
-  // An SA that the kernel knows to be for sending may have no window there.
+  // If the kernel knows that an SA is for sending, it may refuse a window for it.
   if (!in && (!outward || m.window() != 0)) return;
   if (bars_direction(m, in ? pfkey::kFlagInbound : pfkey::kFlagOutbound)) return;
   const std::uint8_t direction = in ? kDirectionIn : kDirectionOut;
   out.attribute(kSaDirection, bytes_of(direction));
 }
 
-// AH over IPv4 as RFC 4302 has it, unless the SA asks for Linux' own way.
+// AH over IPv4 is padded as in RFC 4302, unless the SA requests Linux's own way.
 bool wants_align4(const Message& m) {
   if (m.satype != pfkey::SaType::ah || m.dst->address.family != Family::v4) return false;
   const pfkey::Algorithm* const row = pfkey::find_algorithm(pfkey::AlgorithmKind::auth, m.sa->auth);
@@ -226,7 +226,7 @@ void put_name(const Message& m, std::uint16_t type, NetlinkBatch& out) {
 }
 
 void put_dump(pfkey::SaType satype, NetlinkBatch& out) {
-  out.begin(XFRM_MSG_GETSA, NLM_F_DUMP);  // No body: the kernel looks for attributes right behind the header.
+  out.begin(XFRM_MSG_GETSA, NLM_F_DUMP);  // No body: the kernel expects attributes right after the header.
   const std::uint8_t protocol = protocol_of(satype);
   if (protocol != 0) out.attribute(XFRMA_PROTO, bytes_of(protocol));
 }
@@ -268,7 +268,8 @@ bool put_limits(Bytes payload, const pfkey::Lifetime& soft, const pfkey::Lifetim
   out.begin(XFRM_MSG_UPDSA);
   out.body(bytes_of(*info));
   Attributes(payload, sizeof *info).for_each([&](std::uint16_t type, Bytes value) {
-    // The SA stays with its device; a second state there would be refused. The rest is only told, never taken.
+    // The SA stays with its device; the kernel would refuse a second state for it. The rest is only reported, never
+    // accepted.
     if (type == XFRMA_OFFLOAD_DEV || type == XFRMA_LASTUSED || type == XFRMA_PAD) return;
     out.attribute(type, value);
   });
@@ -291,7 +292,7 @@ bool put_replay(Bytes payload, std::uint64_t value, std::uint32_t direction, Net
     if (sent) wide->oseq = static_cast<std::uint32_t>(sent), wide->oseq_hi = static_cast<std::uint32_t>(sent >> 32);
     if (seen) wide->seq = static_cast<std::uint32_t>(seen), wide->seq_hi = static_cast<std::uint32_t>(seen >> 32);
     wide->bmp_len = std::min(wide->bmp_len, pfkey::ReplayWindow::kMost / 32);
-    wide->replay_window = std::min(wide->replay_window, wide->bmp_len * 32);  // The bitmap holds the window.
+    wide->replay_window = std::min(wide->replay_window, wide->bmp_len * 32);  // The bitmap contains the window.
     if (wide->replay_window == 0) wide->bmp_len = 0;
     out.attribute(XFRMA_REPLAY_ESN_VAL, wide_replay(*wide, seen));
     return true;

@@ -1,5 +1,5 @@
 #pragma once
-/// Sensitivity labels as SELinux' security contexts, which is what Linux calls the labels of SAs.
+/// Sensitivity labels as SELinux security contexts, in which Linux expresses the labels of SAs.
 #include <string>
 #include <string_view>
 
@@ -7,11 +7,11 @@
 
 namespace ipseckey::kernel::xfrm {
 
-/// The security context that stands for a label: its MLS part says level and compartments.
+/// The security context for a label: its MLS part contains level and compartments.
 std::string context_of(const pfkey::Sensitivity& label);
 
 /// The MLS part of a context as context_of() writes it: level and compartments, single ones or ranges ("s3:c0.c4,c9").
-/// What it does not understand is left out: compare context_of() of it.
+/// Anything else is left out: to detect that, compare with context_of() of the result.
 pfkey::Sensitivity label_of(std::string_view context);
 
 }  // namespace ipseckey::kernel::xfrm

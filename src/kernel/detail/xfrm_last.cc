@@ -24,14 +24,14 @@ void LastNumbers::take(const xfrm::DecodeContext& context) {
 
 void LastNumbers::put(Message& request, std::string& remark) const {
   request.replay_value.reset();
-  // The last one: another may have taken its place for a moment.
+  // The last one: another SA may have replaced it for a moment.
   const auto newest = std::views::reverse(gone_);
   const auto sa = std::ranges::find_if(newest, [&](const Message& m) {
     const bool named =
         m.satype == request.satype && m.sa->spi == request.sa->spi && m.dst->address == request.dst->address;
     return named && m.current && xfrm::means(request, m);
   });
-  if (sa == newest.end()) return xfrm::append(remark, "the kernel did not tell the last number that the SA had");
+  if (sa == newest.end()) return xfrm::append(remark, "the kernel did not report the SA's last sequence number");
   request.replay_value = sa->replay_value.value_or(pfkey::ReplayValue{});
 }
 

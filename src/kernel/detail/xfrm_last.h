@@ -1,6 +1,6 @@
 #pragma once
-/// The last numbers of SAs that are being deleted. Packets flow until the kernel has taken an SA out; how far they came
-/// then it tells its listeners alone, before it answers the DELSA.
+/// The last numbers of SAs that are being deleted. Packets flow until the kernel has removed an SA; the kernel reports
+/// its last number only to listeners, before it answers the DELSA.
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,16 +12,16 @@ namespace ipseckey::kernel {
 
 class LastNumbers {
  public:
-  /// Listens from now on.
+  /// Starts listening.
   explicit LastNumbers(const XfrmWorld& world);
 
-  /// Takes what the kernel has said so far.
+  /// Reads what the kernel has reported so far.
   void take(const xfrm::DecodeContext& context);
-  /// Puts into the DELETE, which becomes the reply, the last number of the SA that it named, 0 included; if the kernel
-  /// did not tell it, that is the remark.
+  /// Puts the last number of the deleted SA, 0 included, into the DELETE, which becomes the reply; if the kernel did
+  /// not report it, adds a remark instead.
   void put(pfkey::Message& request, std::string& remark) const;
 
-  /// Whether a DELETE asks for it, by a REPLAY_VALUE.
+  /// Whether a DELETE requests it, with a REPLAY_VALUE.
   static bool wanted(const pfkey::Message& request) {
     return request.type == pfkey::Type::del && request.replay_value.has_value();
   }

@@ -1,5 +1,5 @@
 #pragma once
-/// Small things that the requests to the kernel's backend share.
+/// Small functions that the requests to the kernel's backend share.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,13 +13,13 @@ namespace ipseckey::kernel::xfrm {
 inline constexpr std::string_view kIdleNotEnforced =
     "idle limits will not be enforced: Linux has none; they are kept for save";
 
-/// Another clause.
+/// Appends a clause.
 inline void append(std::string& text, std::string_view more) {
   if (!text.empty() && !more.empty()) text += "; ";
   text += more;
 }
 
-/// A reply that repeats the request; keys stay out of it.
+/// A reply that repeats the request, without keys.
 inline pfkey::Message echo(pfkey::Message&& request, const std::string& remark = {}) {
   request.error = 0, request.diagnostic = 0;
   request.auth_key.reset(), request.encrypt_key.reset();
@@ -27,13 +27,13 @@ inline pfkey::Message echo(pfkey::Message&& request, const std::string& remark =
   return std::move(request);
 }
 
-/// Whether the row is about this very SA, and not about an earlier one of its name.
+/// Whether the row is about this very SA, and not about an earlier one of the same name.
 inline bool same_sa(const pfkey::Message& sa, const SideRow& beside) {
   return backend::same_moment(sa.current ? sa.current->addtime : 0, beside.added);
 }
 
-/// Whether a request that names this SA means it: where both have a source, it is the same, and so is a mark that is
-/// given. The kernel looks at no source, and finds SAs without a mark by any.
+/// Whether a request that names this SA means it: the sources must match if both have one, and so must a mark if the
+/// request has one. The kernel ignores the source, and finds SAs without a mark by any mark.
 inline bool means(const pfkey::Message& request, const pfkey::Message& sa) {
   if (request.mark && request.mark->value != (sa.mark ? sa.mark->value : 0)) return false;
   return !request.src || !sa.src || is_unspecified(request.src->address) || is_unspecified(sa.src->address) ||

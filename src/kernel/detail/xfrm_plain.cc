@@ -1,8 +1,9 @@
-// The parts of an SA that are one value here and one place in the kernel's structures, as rows for both directions:
+// The parts of an SA that are one value in the message and one field in the kernel's structures, as rows for both
+// directions:
 // 1. A row joins a member of the message to a field of the fixed part, to an attribute, or to a flag.
 // 2. put_fields() fills in the fixed part and put_attributes() appends the rest: loops over the rows.
-// 3. take_plain() is the way back, for SAs that the kernel describes.
-// 4. bars_direction() and not_of_linux() say what Linux does not do with such a part.
+// 3. take_plain() does the reverse, for SAs that the kernel describes.
+// 4. bars_direction() and not_of_linux() report what Linux does not do with such a part.
 #include "kernel/detail/xfrm_plain.h"
 
 #include <fmt/format.h>
@@ -29,9 +30,9 @@ struct Told {
   }
 };
 
-// ---- kinds of rows: into() fills in the fixed part, put() appends attributes, take() reads either
+// ---- kinds of rows: into() fills in the fixed part, put() appends attributes, take() reads both
 
-// A field of the fixed part; 0 says nothing.
+// A field of the fixed part; 0 means nothing.
 struct Field {
   NumberIn member;
   decltype(&xfrm_usersa_info::reqid) field;
@@ -43,7 +44,7 @@ struct Field {
   }
 };
 
-// An attribute of 4 octets; 0 says nothing.
+// An attribute of 4 octets; 0 means nothing.
 struct Attribute {
   NumberIn member;
   std::uint16_t type;
@@ -55,7 +56,7 @@ struct Attribute {
   }
 };
 
-// What marks of packets become: value and mask are attributes, and a mask that is missing has every bit.
+// Marks for packets: value and mask are separate attributes; a missing mask means all bits.
 struct OutputMark {
   void put(const M& m, const Devices&, NetlinkBatch& out) const {
     if (!m.output_mark) return;
@@ -65,7 +66,7 @@ struct OutputMark {
   void take(M& m, const Told& told) const {
     const auto value = told.had.get<std::uint32_t>(XFRMA_SET_MARK);
     const std::uint32_t mask = told.had.get<std::uint32_t>(XFRMA_SET_MARK_MASK).value_or(UINT32_MAX);
-    if (value && mask != 0) m.output_mark = pfkey::Mark{*value & mask, mask};  // Linux, too, leaves out the other bits.
+    if (value && mask != 0) m.output_mark = pfkey::Mark{*value & mask, mask};  // Linux ignores the other bits, too.
   }
 };
 
@@ -123,8 +124,8 @@ void for_each_place(F f) {
 enum class In : std::uint8_t { flags, extra_flags };
 constexpr std::uint32_t kNever = 0;
 
-// A bit that is set for one value of a number; without a member the language has no word for it. `barred`: Linux
-// refuses it where it knows the SA to have that direction.
+// A bit that is set for one value of a number; without a member, the language has no word for it. `barred`: Linux
+// refuses it for an SA that it knows to have that direction.
 struct FlagRow {
   std::string_view name;
   In in;
@@ -155,7 +156,7 @@ std::uint32_t bits_of(const M& m, In in) {
   return bits;
 }
 
-// ---- what there is not
+// ---- what Linux lacks
 
 struct Missing {
   NumberIn member;
@@ -164,13 +165,14 @@ struct Missing {
 };
 constexpr std::array kMissing = {
     Missing{&M::df, pfkey::kDfSet, pfkey::kDfSet,
-            "`df set` is for ipsecd: Linux has no flag for it, only copy and clear"},
+            "`df set` works only with ipsecd: Linux can only copy or clear the flag"},
     Missing{&M::dscp, 1, pfkey::kDscpMost,
-            "`dscp` with a number from 1 to 63 is for ipsecd: Linux has no place for it, only for 0, copy and keep"},
+            "`dscp` with a number from 1 to 63 works only with ipsecd: Linux can only set it to 0, copy it or keep it"},
     Missing{&M::keepalive, 0, UINT32_MAX,
-            "`keepalive` is for ipsecd: most kernels have none, and this program does not set those of Linux 6.11"},
+            "`keepalive` works only with ipsecd: most kernels send none, and this program does not configure those of "
+            "Linux 6.11"},
     Missing{&M::bundle, 0, UINT32_MAX,
-            "`bundle` is for ipsecd: on Linux the template of a policy says which SAs go together"},
+            "`bundle` works only with ipsecd: on Linux, the template of a policy lists the SAs to apply together"},
 };
 
 }  // namespace
@@ -205,7 +207,7 @@ void take_plain(M& m, const xfrm_usersa_info& info, const Attributes& had, const
     std::uint32_t& bits = row.in == In::flags ? flags : extra;
     if (!(bits & row.bit)) continue;
     bits &= ~row.bit;
-    // One that does nothing for such an SA, or the second of two that the language has one word for, is told apart.
+    // A flag that has no effect on such an SA, or the second of two flags that share one word, is reported separately.
     if (row.member && !(m.*row.member) && pfkey::fits(pfkey::extension_of(row.member).kept->needs, m)) {
       m.*row.member = pfkey::Number{row.value};
     } else {

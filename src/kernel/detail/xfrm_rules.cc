@@ -1,10 +1,9 @@
-// What is asked of a request before the kernel is:
-// 1. wrong_with() asks first what every SADB asks (pfkey/requirements.cc), then the few rules that Linux alone has
-//    (kRules).
+// Checks of a request before the kernel sees it:
+// 1. wrong_with() first checks what every SADB requires (pfkey/requirements.cc), then the few rules of Linux (kRules).
 // 2. kReasons has words for requirements that have none of their own.
-// 3. not_addable() says why an SA that the kernel has could not be added by this program.
-// 4. unchangeable() says what an UPDATE asks for that the kernel does not change.
-// 5. meaning() makes a refusal, with the way to mend it, of the kernel's own error (kCauses).
+// 3. not_addable() explains why this program could not add an SA that the kernel has.
+// 4. unchangeable() finds changes in an UPDATE that the kernel does not support.
+// 5. meaning() turns the kernel's own error into a refusal with a remedy (kCauses).
 #include "kernel/detail/xfrm_rules.h"
 
 #include <fmt/format.h>
@@ -36,11 +35,11 @@ pfkey::SadbFacts facts_of_linux(bool labels) {
   return {.labels = labels,
           .is_linux = true,
           .active_elsewhere = false,
-          .why_no_labels = "this kernel runs no SELinux, so it has no labels",
+          .why_no_labels = "this kernel does not run SELinux, so its SAs have no labels",
           .why_mature = kMatureAlways};
 }
 
-// Of an ADD. The kernel says itself which algorithms it lacks (Cause).
+// For an ADD. The kernel itself reports which algorithms it lacks (Cause).
 pfkey::Asked asked_by(const Message& m, bool labels) {
   pfkey::Asked asked{m, facts_of_linux(labels)};
   asked.extended = m.extended();
@@ -55,13 +54,13 @@ struct Rule {
   bool (*broken)(const Message&);
 };
 
-// What Linux alone does not do, of an ADD that has all that every SADB asks for.
+// Rules of Linux for an ADD that meets the requirements of every SADB.
 constexpr std::array kRules = {
-    Rule{EOPNOTSUPP, D::malformed_ekey, "the kernel chooses the IVs itself: reserved_bits cannot be honoured",
+    Rule{EOPNOTSUPP, D::malformed_ekey, "the kernel chooses IVs itself, so reserved_bits has no effect: leave it out",
          [](const Message& m) { return m.encrypt_key && m.encrypt_key->reserved != 0; }},
-    Rule{EOPNOTSUPP, D::none, "the ports of a tunnel's outside have no place in the kernel: give isport and idport",
+    Rule{EOPNOTSUPP, D::none, "the kernel has no outer ports for tunnels: use isport and idport",
          [](const Message& m) { return m.inner_src && (m.src->port != 0 || m.dst->port != 0); }},
-    Rule{EINVAL, D::bad_label, "the kernel has no place for the label of the protected packets",
+    Rule{EINVAL, D::bad_label, "the kernel cannot store a label for the protected packets",
          [](const Message& m) { return m.outer_sensitivity.has_value(); }},
 };
 
@@ -76,8 +75,8 @@ std::optional<Refusal> check(const pfkey::Asked& asked) {
 
 constexpr int kAnyError = 0;
 struct Cause {
-  int error;               ///< kAnyError: the words tell.
-  std::string_view words;  ///< Of the kernel's text; empty: any.
+  int error;               ///< kAnyError: only the words decide.
+  std::string_view words;  ///< Part of the kernel's text; empty: any text.
   D diagnostic;
   std::string (*cure)(const Message&);
 };
@@ -94,13 +93,13 @@ std::string no_algorithm(const Message& m) {
   const pfkey::Algorithm* const cipher = m.sa ? cipher_of(m) : nullptr;
   const pfkey::Algorithm* const mac = m.sa ? mac_of(m) : nullptr;
   return fmt::format(
-      "its crypto API lacks {}{}{} or what it is made of (authenc, seqiv, echainiv, drbg): `ipseckey "
-      "doctor` lists what is there",
+      "its crypto API lacks {}{}{} or one of its parts (authenc, seqiv, echainiv, drbg): `ipseckey "
+      "doctor` lists what is available",
       cipher ? cipher->kernel : "", cipher && mac ? " or " : "", mac ? mac->kernel : "");
 }
 
 std::string no_right(const Message&) { return "it needs CAP_NET_ADMIN in this network namespace: run it as root"; }
-std::string no_memory(const Message&) { return "the kernel has no memory left for it"; }
+std::string no_memory(const Message&) { return "the kernel is out of memory"; }
 std::string offload_module(const Message& m) {
   const std::string module = fmt::format("esp{}_offload", m.dst && m.dst->address.family == Family::v6 ? 6 : 4);
   return fmt::format("module {} is missing: `modprobe {}`", module, module);
@@ -108,8 +107,8 @@ std::string offload_module(const Message& m) {
 std::string no_offload(const Message& m) {
   const std::string device = m.offload ? m.offload->device : "DEVICE";
   return fmt::format(
-      "the device does not do ESP itself, or not this kind: `ethtool -k {}` says whether it can "
-      "(esp-hw-offload), `ethtool -K {} esp-hw-offload on` switches it on",
+      "the device cannot offload this kind of ESP: `ethtool -k {}` shows whether it supports offload "
+      "(esp-hw-offload), `ethtool -K {} esp-hw-offload on` turns it on",
       device, device);
 }
 std::string no_mode(const Message&) { return "module xfrm4_tunnel or xfrm6_tunnel may be missing"; }
@@ -151,7 +150,7 @@ std::string not_addable(const Message& sa, bool labels) {
   add.type = pfkey::Type::add;
   add.sa->state = pfkey::State::mature;
   add.sa->flags &= pfkey::settable_flags(add.satype, false);
-  add.current.reset(), add.initial_iv.reset(), add.traffic.reset(), add.remark.reset();  // A reply's alone.
+  add.current.reset(), add.initial_iv.reset(), add.traffic.reset(), add.remark.reset();  // Only replies have these.
   if (add.encrypt_key) {  // An ADD counts the salt as part of the key.
     add.encrypt_key->bits = static_cast<std::uint16_t>(add.encrypt_key->bits + add.encrypt_key->reserved);
     add.encrypt_key->reserved = 0;
@@ -160,7 +159,7 @@ std::string not_addable(const Message& sa, bool labels) {
   if (!wrong) return "";
   std::string why = wrong->diagnostic == D::none ? "" : std::string(pfkey::text_of(wrong->diagnostic));
   if (!wrong->text.empty()) why += (why.empty() ? "" : "; ") + wrong->text;
-  return fmt::format("no SA like it can be added: {}", why);
+  return fmt::format("such an SA cannot be added: {}", why);
 }
 
 std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
@@ -176,7 +175,7 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
       Part{"label", [](const Message& a, const Message&) { return a.sensitivity || a.outer_sensitivity; }},
       Part{"NAT traversal", [](const Message& a, const Message&) { return a.natt_local || a.natt_remote; }},
   };
-  // Directions, and what makes an SA a tunnel or one for ports, are what it was added with.
+  // Directions, tunnel mode and ports are fixed when the SA is added.
   constexpr std::uint32_t kForGood = pfkey::kFlagTunnel | pfkey::kFlagUnique;
   constexpr std::uint32_t kWays = pfkey::kFlagInbound | pfkey::kFlagOutbound;
   if (m.sa->state != pfkey::State::mature) return Refusal{EINVAL, D::bad_sastate, std::string(kMatureAlways)};
@@ -187,9 +186,9 @@ std::optional<Refusal> unchangeable(const Message& m, const Message& sa) {
       return Refusal{EOPNOTSUPP, D::none, std::string(pfkey::stays_as_added(row))};
   for (const Part& part : kParts)
     if (part.differs(m, sa))
-      return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux does not change the {} of an SA", part.name)};
+      return Refusal{EOPNOTSUPP, D::none, fmt::format("Linux cannot change the {} of an SA", part.name)};
   if (!m.replay_value) return std::nullopt;
-  // As for our engine: numbers once sent or seen do not come again.
+  // As in our engine: a number that was sent or seen must not be used again.
   if (auto wrong = check<pfkey::Part::numbers>({.m = m, .sadb = {}, .extended = sa.extended()})) return wrong;
   const bool only_receives = (sa.sa->flags & kWays) == pfkey::kFlagInbound;
   if ((only_receives && sa.window() == 0) || (sa.replay_value && m.replay_value->number() < sa.replay_value->number()))

@@ -1,5 +1,5 @@
 #pragma once
-/// What is asked of a request before the kernel is, and what its refusals mean.
+/// Checks of a request before the kernel sees it, and the meaning of the kernel's refusals.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,23 +16,23 @@ struct Refusal {
   std::string text = {};  ///< For a remark.
 };
 
-/// What the kernel refuses for certain, or accepts and does not do, of an ADD or of an UPDATE that completes a larval
-/// SA; nullopt: let it decide. `labels`: it has a security module that knows labels.
+/// What the kernel would refuse for certain, or accept and not do, in an ADD or an UPDATE that completes a larval SA;
+/// nullopt: let the kernel decide. `labels`: its security module supports labels.
 std::optional<Refusal> wrong_with(const pfkey::Message& request, bool labels);
 
-/// Why an SA that the kernel told, complete and in the form of a GET reply, could not be added as it is; empty: it
+/// Why an SA that the kernel reported, complete and in the form of a GET reply, could not be added as it is; empty: it
 /// could.
 std::string not_addable(const pfkey::Message& sa, bool labels);
 
-/// What an UPDATE asks of a complete SA, as the kernel tells it with its direction, that Linux would leave as it is, or
-/// should; nullopt: nothing.
+/// A change that an UPDATE requests for a complete SA, given as the kernel reports it with its direction, and that
+/// Linux would not make or must not make; nullopt: none.
 std::optional<Refusal> unchangeable(const pfkey::Message& request, const pfkey::Message& sa);
 
-/// What names an SA is there: satype, SA with an SPI, destination.
+/// Checks the fields that identify an SA: satype, SA with an SPI, destination.
 std::optional<Refusal> wrong_name(const pfkey::Message& request);
 
-/// A verdict of the kernel with its likely cause and the command that mends it. `text`: the kernel's own words;
-/// `type_missing`: it is known to have no such protocol.
+/// The kernel's verdict with its likely cause and the command that mends it. `text`: the kernel's own words;
+/// `type_missing`: the kernel is known to lack the protocol.
 Refusal meaning(const pfkey::Message& request, int error, std::string_view text, bool type_missing = false);
 
 /// The error reply to a request.

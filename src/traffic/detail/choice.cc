@@ -1,11 +1,11 @@
 // Which SA protects an outbound packet:
-// 1. SAs with the same mode and selectors are a Group, newest first, the mature and the dying in chains of their own.
-// 2. A Shape says which parts of the selectors a group gives; shapes_ lists them, tunnels first.
-// 3. find() makes of the packet's headers one Key for each shape and looks that group up: a few probes, however many
-//    SAs.
-// 4. insert(), sort() and erase() are called by one thread; they change chains in an order that readers survive, and
-//    publish a new list of shapes when one comes or goes.
-// 5. The epochs free what was taken out, once no batch can see it.
+// 1. SAs with the same mode and selectors form a Group, newest first, with separate chains for mature and dying SAs.
+// 2. A Shape describes which parts of the selectors a group specifies; shapes_ lists them, tunnels first.
+// 3. find() builds one Key per shape from the packet's headers and looks that group up: a few probes, whatever the
+//    number of SAs.
+// 4. insert(), sort() and erase() are called by one thread; they change chains in an order that is safe for readers,
+//    and publish a new list of shapes when one is added or removed.
+// 5. The epochs free what was removed once no batch can see it.
 #include "traffic/detail/choice.h"
 
 #include <algorithm>
@@ -107,14 +107,14 @@ Flow* Choice::search(const Headers& h, Count count, Is is) const {
         count();
         if (!f->usable.load() || !is(*f)) continue;
         if (better(*f, best)) best = f;
-        break;  // The rest is older.
+        break;  // All others in the chain are older.
       }
   }
   return best;
 }
 
-// An SA that moves from the dying to the mature is put there first: who looks there before, and here after it is gone,
-// sees that something has changed.
+// An SA that moves from the dying to the mature chain is linked there first: a reader that looks in the new chain
+// before, and in the old one after the change, notices it by the generation.
 template <class Is>
 Flow* Choice::find_if(const Headers& h, Is is) const {
   for (;;) {
@@ -160,7 +160,7 @@ void Choice::link(Group& group, Flow& flow) {
   place->store(&flow);
 }
 
-// Its own way to the older ones stays, for who is looking at it.
+// Its own link to the older SAs stays, for a reader that is at it.
 void Choice::unlink(Group& group, Flow& flow, bool dying) {
   const std::size_t age = dying;
   Flow* const older = flow.chains[age].older.load();

@@ -1,9 +1,9 @@
 #pragma once
-/// Which SA protects a packet that leaves: the newest mature one whose selectors match, tunnel before transport.
+/// Which SA protects an outbound packet: the newest mature one whose selectors match, tunnel before transport.
 ///
-/// SAs with the same mode and selectors are a Group, so that a packet that one of them covers is covered by all. Groups
-/// are found by hash once for each shape that any SA has: a mode, two prefix lengths, and which of protocol and ports
-/// are given. There are few of those, however many SAs there are.
+/// SAs with the same mode and selectors form a Group: a packet that one of them covers is covered by all. Groups are
+/// found by hash, once for each shape in use: a mode, two prefix lengths, and which of protocol and ports are
+/// specified. There are few shapes, whatever the number of SAs.
 #include <absl/functional/function_ref.h>
 
 #include <array>
@@ -24,19 +24,19 @@ class Choice {
   Choice(const Choice&) = delete;
   Choice& operator=(const Choice&) = delete;
 
-  /// Within an Epochs::Guard. Dying SAs are taken only where no mature one matches; nullptr: none matches.
+  /// Call within an Epochs::Guard. Dying SAs are used only if no mature one matches; nullptr: none matches.
   Flow* find(const Headers& h) const;
-  /// The same among those that `is` says yes to.
+  /// The same, but only among the SAs for which `is` returns true.
   Flow* find(const Headers& h, absl::FunctionRef<bool(const Flow&)> is) const;
-  /// Within an Epochs::Guard. Whether a tunnel of the family is for certain ports, or types of ICMP, alone.
+  /// Call within an Epochs::Guard. Whether a tunnel of the family is limited to certain ports or types of ICMP.
   bool names_ports(Family family) const;
-  /// How many groups are looked up and SAs looked at for that.
+  /// The number of groups looked up and SAs inspected for that.
   std::size_t effort(const Headers& h) const;
 
-  // The writer's.
+  // For the writer only.
   void insert(Flow& flow, Epochs& epochs);
   void erase(Flow& flow, Epochs& epochs);
-  /// The SA is dying, or mature again.
+  /// The SA became dying, or mature again.
   void sort(Flow& flow);
 
  private:
@@ -44,8 +44,8 @@ class Choice {
     bool tunnel;
     Family family;
     std::uint8_t src_prefix, dst_prefix;
-    bool protocol, src_port, dst_port;  // Whether they are given.
-    mutable std::size_t groups;         // The writer's alone.
+    bool protocol, src_port, dst_port;  // Whether they are specified.
+    mutable std::size_t groups;         // For the writer only.
     bool operator==(const Shape& other) const;
   };
   struct Key {
@@ -63,7 +63,7 @@ class Choice {
   static Key key_of(const Flow& flow);
   static Shape shape_of(const Key& key);
   static std::uint32_t hash_of(const Key& key);
-  /// Of what the packet shows, the parts that the shape gives; nullopt: it does not show them all.
+  /// The parts of the packet's selectors that the shape specifies; nullopt: the packet lacks one of them.
   static std::optional<Key> key_of(const Headers& h, const Shape& shape);
   static void link(Group& group, Flow& flow);
   static void unlink(Group& group, Flow& flow, bool dying);
@@ -76,7 +76,7 @@ class Choice {
 
   Lookup<Group> groups_;
   std::atomic<const Shapes*> shapes_;          // Tunnel shapes first.
-  std::atomic<std::uint64_t> rejuvenated_{0};  // SAs that were dying and are not any more.
+  std::atomic<std::uint64_t> rejuvenated_{0};  // The number of SAs that were dying and are mature again.
 };
 
 }  // namespace ipseckey::traffic

@@ -1,4 +1,4 @@
-/// How an SA is found for a packet: what it costs, and that packets lose nothing while SAs change.
+/// How an SA is found for a packet: what it costs, and that no packets are lost while SAs change.
 #include "traffic/detail/choice.h"
 
 #include <fmt/format.h>
@@ -43,9 +43,9 @@ Headers packet(std::uint16_t src_port, std::uint16_t dst_port, std::uint8_t prot
       {.src = "10.1.0.1", .dst = "10.2.0.1", .src_port = src_port, .dst_port = dst_port, .protocol = protocol}));
 }
 
-// The ports and protocols of SAs with the same networks are found by hash: a packet that none covers costs one look for
-// each combination of what is given, and one that some cover an SA more for each of these.
-TEST(Choice, ManySasOfTheSameNetworksCostNoMoreThanFew) {
+// The ports and protocols of SAs with the same networks are found by hash: a packet that no SA covers costs one look-up
+// for each combination of specified parts, and one that some SAs cover one more for each of these.
+TEST(Choice, ManySasWithTheSameNetworksCostNoMoreThanFew) {
   for (const unsigned count : {16u, 1000u, 20'000u}) {
     SCOPED_TRACE(count);
     Table table;
@@ -63,8 +63,8 @@ TEST(Choice, ManySasOfTheSameNetworksCostNoMoreThanFew) {
   }
 }
 
-// However many have the same selectors and are dying, or ended and not yet gone from the SADB one by one.
-TEST(Choice, SasThatAreDyingAreNotLookedThroughForAMatureOne) {
+// Whatever the number of SAs with the same selectors that are dying, or ended and not deleted yet.
+TEST(Choice, DyingSasAreNotSearchedForAMatureOne) {
   Table table;
   Flow& mature = table.add(kUdp, 0, 0);
   for (int i = 0; i < 1000; ++i) table.add(kUdp, 0, 0, true);
@@ -75,7 +75,7 @@ TEST(Choice, SasThatAreDyingAreNotLookedThroughForAMatureOne) {
   EXPECT_EQ(table.choice.effort(packet(1, 2)), 3u);
 }
 
-TEST(Choice, AMatureOneOfOtherSelectorsIsBetterThanADyingOne) {
+TEST(Choice, AMatureSaWithOtherSelectorsIsPreferredToADyingOne) {
   Table table;
   Flow& mature = table.add(kUdp, 0, 0);
   table.add(kUdp, 0, 2, true);
@@ -94,7 +94,7 @@ TEST(Choice, AnSaThatReachesASoftLimitGivesWayToAnOlderOne) {
   EXPECT_EQ(spi(), 0x100u);
 }
 
-TEST(Choice, AnSaThatChangesItsAgeIsFoundByIt) {
+TEST(Choice, AnSaIsFoundByItsNewState) {
   Table table;
   Flow &old = table.add(kUdp, 0, 0), &middle = table.add(kUdp, 0, 0), &young = table.add(kUdp, 0, 0);
   const auto set_dying = [&](Flow& flow, bool dying) {
@@ -120,8 +120,8 @@ TEST(Choice, AnSaThatChangesItsAgeIsFoundByIt) {
   EXPECT_EQ(table.choice.effort(packet(1, 2)), 0u);
 }
 
-// The only SA there is becomes dying and mature again and again: it is found each time.
-TEST(Choice, AnSaIsFoundWhileItChangesItsAge) {
+// The only SA becomes dying and mature again and again: it is always found.
+TEST(Choice, AnSaIsFoundWhileItsStateChanges) {
   Table table;
   Flow& only = table.add(kUdp, 0, 0);
   std::atomic<bool> done{false};

@@ -8,12 +8,12 @@ namespace {
 
 constexpr std::size_t kFirst = 16;
 
-// 0 stands for a free place.
+// 0 marks a free slot.
 std::uint64_t kept(std::uint64_t tag) { return std::max<std::uint64_t>(tag, 1); }
 
 }  // namespace
 
-// Where the tag is, or would be.
+// The slot of the tag, or where it would be.
 std::size_t Connections::place(std::uint64_t tag) const {
   std::size_t i = tag & (places_ - 1);
   while (tags_[i] != kFree && tags_[i] != tag) i = (i + 1) & (places_ - 1);
@@ -25,7 +25,7 @@ bool Connections::contains(std::uint64_t tag) const {
   return bits_ && (bits_[tag % kBits / 64] & mask(tag)) != 0;
 }
 
-// Packets must not end the process where memory runs out: so nothing here throws.
+// Nothing here throws: packets must not end the process when memory runs out.
 bool Connections::grow() {
   const std::size_t before = places_, places = std::max(before * 2, kFirst);
   std::unique_ptr<std::uint64_t[]> old(new (std::nothrow) std::uint64_t[places]());

@@ -1,25 +1,26 @@
 #pragma once
-/// Which connections an SA has carried: what *allocations* count. None is ever counted twice, so that no SA ends before
-/// its limit; a few are not counted at all: of those that are not known one by one, and where memory runs out.
+/// Which connections an SA has carried: *allocations* counts them. No connection is ever counted twice, so no SA ends
+/// before its limit; a few are not counted: those beyond the exact ones that share a bit, and those met when memory
+/// runs out.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
 namespace ipseckey::traffic {
 
-/// Not for several threads at once: Flow guards it.
+/// Not thread-safe: Flow guards it.
 class Connections {
  public:
-  static constexpr std::size_t kExact = 65536;     ///< As many can be known by their tags: in 1 MiB at most.
-  static constexpr std::size_t kRough = 1024;      ///< Enough where nothing depends on the number: in 16 KiB at most.
-  static constexpr std::size_t kBits = 1u << 20u;  ///< Those beyond share as many bits, one each: 128 KiB.
+  static constexpr std::size_t kExact = 65536;     ///< The most that can be known by their tags, in at most 1 MiB.
+  static constexpr std::size_t kRough = 1024;      ///< Enough when nothing depends on the number, in at most 16 KiB.
+  static constexpr std::size_t kBits = 1u << 20u;  ///< Shared by all others, one bit each: 128 KiB.
 
-  /// `tag`: 64 bits of a keyed hash over what makes the connection.
+  /// `tag`: 64 bits of a keyed hash over the fields that identify the connection.
   bool contains(std::uint64_t tag) const;
-  /// False: it was there, or what is kept does not tell it from one that was, or there is no memory to keep it. With
-  /// `exact` or more before it, it is not kept by its tag.
+  /// False: it was there already, or cannot be distinguished from one that was, or there is no memory for it. Once
+  /// `exact` tags are stored, further tags are not.
   bool insert(std::uint64_t tag, std::size_t exact = kExact);
-  /// How many were inserted.
+  /// The number of connections inserted.
   std::uint64_t size() const { return size_; }
 
  private:
@@ -31,8 +32,8 @@ class Connections {
   bool grow();
 
   std::unique_ptr<std::uint64_t[]> tags_;  // A hash table, at most half full.
-  std::size_t places_ = 0;                 // Of it; a power of two.
-  std::size_t kept_ = 0;                   // In it.
+  std::size_t places_ = 0;                 // The size of the table; a power of two.
+  std::size_t kept_ = 0;                   // The number of tags in it.
   std::unique_ptr<std::uint64_t[]> bits_;
   std::uint64_t size_ = 0;
 };

@@ -14,8 +14,7 @@ namespace {
 thread_local bool out_of_memory = false;
 }  // namespace
 
-// The linker has the program call this in place of operator new[](std::size_t, const std::nothrow_t&): what asks so
-// that it may be refused.
+// The linker redirects operator new[](std::size_t, const std::nothrow_t&) to this: allocations that may fail.
 void* new_or_nothing(std::size_t size, const std::nothrow_t& tag) noexcept asm("__wrap__ZnamRKSt9nothrow_t");
 void* new_or_nothing(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
   if (out_of_memory) return nullptr;
@@ -29,10 +28,10 @@ void* new_or_nothing(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
 namespace traffic {
 namespace {
 
-TEST(Connections, AreKnownOneByOneUpToTheirNumber) {
+TEST(Connections, AreKnownOneByOneUpToTheLimit) {
   Connections c;
   std::mt19937_64 random(1);
-  std::set<std::uint64_t> all = {0, 1, UINT64_MAX};  // 0 and 1 are taken for each other, which undercounts.
+  std::set<std::uint64_t> all = {0, 1, UINT64_MAX};  // 0 and 1 are not distinguished, which undercounts.
   while (all.size() < Connections::kExact + 1) all.insert(random());
   std::size_t fresh = 0;
   for (const std::uint64_t tag : all) {
@@ -46,8 +45,8 @@ TEST(Connections, AreKnownOneByOneUpToTheirNumber) {
   for (const std::uint64_t tag : all) ASSERT_FALSE(c.insert(tag));
 }
 
-// 1 - exp(-n / m) of the bits are taken by n tags: of 200,000 more, 181,900 are counted.
-TEST(Connections, BeyondItNoneCountsTwiceAndFewAreMissed) {
+// n tags set the share 1 - exp(-n / m) of the bits: of 200,000 more, 181,900 are counted.
+TEST(Connections, BeyondTheLimitNoneCountsTwiceAndFewAreMissed) {
   Connections c;
   std::mt19937_64 random(2);
   std::vector<std::uint64_t> tags(Connections::kExact + 200'000);
@@ -61,7 +60,7 @@ TEST(Connections, BeyondItNoneCountsTwiceAndFewAreMissed) {
   EXPECT_EQ(c.size(), fresh);
 }
 
-// What cannot be kept is as if it had been there; what was kept stays, and the next one is kept when there is memory.
+// What cannot be stored counts as known; stored tags remain, and the next one is stored when there is memory.
 TEST(Connections, WithoutMemoryAreNotCounted) {
   for (const std::size_t exact : {std::size_t{0}, Connections::kExact}) {
     Connections c;
@@ -81,11 +80,11 @@ TEST(Connections, WithoutMemoryAreNotCounted) {
   }
 }
 
-// Those of the bits count further when a limit asks for tags again.
-TEST(Connections, AreKeptByTagsOrBitsAsEachIsInserted) {
+// Connections in the bits stay counted when a limit requires tags again.
+TEST(Connections, AreStoredAsTagsOrBitsOnInsertion) {
   Connections c;
   for (std::uint64_t tag = 100; tag < 110; ++tag) EXPECT_TRUE(c.insert(tag, 5));
-  EXPECT_TRUE(c.insert(Connections::kBits + 104, 5));   // Known by its tag: no bit stands for it.
+  EXPECT_TRUE(c.insert(Connections::kBits + 104, 5));   // Known by its tag: it has no bit.
   EXPECT_FALSE(c.insert(Connections::kBits + 106, 5));  // Has the bit of 106.
   EXPECT_TRUE(c.insert(200));
   EXPECT_TRUE(c.insert(Connections::kBits + 200));
@@ -103,7 +102,7 @@ TEST(KeyedHash, IsSipHash24) {
   EXPECT_EQ(hash(std::array<std::uint64_t, 2>{0x0706050403020100, 0x0f0e0d0c0b0a0908}), 0x3f2acc7f57c29bdbu);
 }
 
-TEST(KeyedHash, TellsAddressesOfTheFamiliesApart) {
+TEST(KeyedHash, DistinguishesAddressesOfTheTwoFamilies) {
   const KeyedHash hash([](MutableBytes key) { key[0] = std::byte{1}; });
   const Address four = *parse_address("1.2.3.4");
   Address six = four;

@@ -1,7 +1,7 @@
 #pragma once
-/// The numbers by which a receiver knows which fragments belong together: those to one destination ascend, so that none
-/// comes again soon, and where they start says nothing of other destinations (RFC 7739 section 5.3; RFC 6864 section
-/// 4.3 asks the same of IPv4, whose 16 bits repeat after 65,535 packets).
+/// The numbers by which a receiver matches fragments: those to one destination ascend, so that none repeats soon, and
+/// their start reveals nothing about other destinations (RFC 7739 section 5.3; RFC 6864 section 4.3 requires the same
+/// of IPv4, whose 16 bits repeat after 65,535 packets).
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace ipseckey::traffic {
 
 class DatagramIds {
  public:
-  /// The numbers from one address to another under one protocol. Any threads may share it.
+  /// The numbers from one address to another under one protocol. Thread-safe.
   class Series {
    public:
     std::uint32_t next() { return start_ + counter_->fetch_add(1, std::memory_order_relaxed); }
-    /// Of IPv4; never 0, in whose place a raw socket writes a number of its own.
+    /// For IPv4; never 0, because a raw socket replaces 0 by a number of its own.
     std::uint16_t next_v4() {
       while (true)
         if (const auto id = static_cast<std::uint16_t>(next()); id != 0) return id;

@@ -1,10 +1,10 @@
 #pragma once
-/// When memory that packet threads may still look at can be freed: epochs. One thread takes things out of tables and
-/// retires them; each packet thread says when it is inside a batch. (liburcu would do the same with a thread of its own
-/// and process-wide registration; with one writer it is a page.)
+/// Epochs decide when memory that packet threads may still read can be freed. One thread removes things from tables and
+/// retires them; each packet thread marks when it is inside a batch. (liburcu does the same with a thread of its own
+/// and process-wide registration; with one writer, a page of code is enough.)
 ///
-/// Every read and write of a pointer that leads to such memory is sequentially consistent: then a reader whose mark the
-/// writer does not see has come after the removal, and sees that.
+/// Every read and write of a pointer that leads to such memory is sequentially consistent: if the writer does not see a
+/// reader's mark, the reader began after the removal, and sees it.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -19,7 +19,7 @@ class Epochs {
  public:
   explicit Epochs(unsigned readers) : inside_(readers) {}
 
-  /// A reader's batch: what it finds in the tables lives until it ends.
+  /// A reader's batch: whatever it finds in the tables stays valid until the batch ends.
   class Guard {
    public:
     Guard(Epochs& epochs, unsigned reader) : slot_(epochs.inside_[reader].epoch) { slot_.store(epochs.now_.load()); }
@@ -31,18 +31,19 @@ class Epochs {
     std::atomic<std::uint64_t>& slot_;
   };
 
-  /// The writer: no reader that comes from now on can find it. Freed by a later call of collect().
+  /// For the writer: readers that begin from now on cannot find the object. A later call of collect() frees it.
   template <class T>
   void retire(std::unique_ptr<T> thing) {
     retired_.push_back({now_.fetch_add(1) + 1, std::shared_ptr<const void>(std::move(thing))});
   }
-  /// The writer: waits until every reader has ended the batch that it may be in, a few packets' time.
+  /// For the writer: waits until every reader has ended its current batch, which takes a few packets' time.
   void wait() {
     const std::uint64_t epoch = now_.fetch_add(1) + 1;
     for (const Slot& slot : inside_)
       while (slot.epoch.load() < epoch) std::this_thread::yield();
   }
-  /// The writer: frees what no reader can hold any more. Calls `first` when that is known and nothing is freed yet.
+  /// For the writer: frees everything that no reader can hold. Calls `first` once that is established, before anything
+  /// is freed.
   template <class First>
   void collect(First first) {
     if (retired_.empty()) return;

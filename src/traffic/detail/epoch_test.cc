@@ -1,4 +1,4 @@
-/// When memory that packet threads may still look at is freed, and what waits for the engine's thread.
+/// When memory that packet threads may still read is freed, and what waits for the engine's thread.
 #include "traffic/detail/epoch.h"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ struct Thing {
   std::shared_ptr<int> life = std::make_shared<int>(0);
 };
 
-TEST(Epochs, WhatABatchMaySeeOutlivesIt) {
+TEST(Epochs, ObjectsThatABatchMaySeeOutliveIt) {
   Epochs epochs(2);
   auto thing = std::make_unique<Thing>();
   const std::weak_ptr<int> life = thing->life;
@@ -29,7 +29,7 @@ TEST(Epochs, WhatABatchMaySeeOutlivesIt) {
     epochs.collect(nothing);
     EXPECT_FALSE(life.expired());
     {
-      const Epochs::Guard after(epochs, 1);  // It came too late to find it.
+      const Epochs::Guard after(epochs, 1);  // It began too late to find it.
       epochs.collect(nothing);
       EXPECT_FALSE(life.expired());
     }
@@ -41,7 +41,7 @@ TEST(Epochs, WhatABatchMaySeeOutlivesIt) {
   EXPECT_TRUE(life.expired());
 }
 
-TEST(Epochs, EachGoesWhenItsOwnReadersAreDone) {
+TEST(Epochs, EachIsFreedWhenItsOwnReadersAreDone) {
   Epochs epochs(2);
   auto first = std::make_unique<Thing>(), second = std::make_unique<Thing>();
   const std::weak_ptr<int> one = first->life, two = second->life;
@@ -63,8 +63,7 @@ TEST(Epochs, EachGoesWhenItsOwnReadersAreDone) {
   EXPECT_TRUE(two.expired());
 }
 
-// The SA is taken away in the middle of a batch, by way of the source of IVs, and its numbers live until the batch
-// ends.
+// The SA is removed in the middle of a batch, by means of the source of IVs, and its numbers live until the batch ends.
 Plane* plane_at_work = nullptr;
 std::weak_ptr<SaNumbers> numbers;
 bool alive_in_the_batch = false;
@@ -76,7 +75,7 @@ void remove_and_look(MutableBytes out) {
   alive_in_the_batch = !numbers.expired();
 }
 
-TEST(Epochs, AnSaThatIsTakenAwayWithinABatchLivesUntilItsEnd) {
+TEST(Epochs, AnSaRemovedDuringABatchLivesUntilItsEnd) {
   PlaneOptions options;
   options.random = remove_and_look;
   options.numbers = [](const engine::SaId&) {
@@ -91,18 +90,18 @@ TEST(Epochs, AnSaThatIsTakenAwayWithinABatchLivesUntilItsEnd) {
   EXPECT_EQ(name(protect(host, plain).cause), "none");
   plane_at_work = nullptr;
   EXPECT_TRUE(alive_in_the_batch);
-  EXPECT_FALSE(numbers.expired());  // Nobody has collected since.
+  EXPECT_FALSE(numbers.expired());  // collect() has not been called since.
   EXPECT_EQ(name(protect(host, plain).cause), "no_sa");
   host.plane.attention();
   EXPECT_TRUE(numbers.expired());
 }
 
-TEST(Rounds, GiveSomeAtATimeOldestFirst) {
+TEST(Rounds, ReturnSomeAtATimeOldestFirst) {
   Rounds rounds;
   EXPECT_EQ(rounds.next(), std::nullopt);
   const auto id = [](std::uint32_t spi) { return engine::SaId{SaType::esp, spi, *parse_address("192.0.2.2")}; };
   for (std::uint32_t i = 0; i < 2; ++i) rounds.add(id(i));
-  // Whoever adds all the time does not keep a round from ending.
+  // A round ends even if something is added all the time.
   std::uint32_t given = 0;
   for (; given < 2 * Rounds::kRound; ++given) {
     const auto got = rounds.next();
@@ -118,8 +117,8 @@ TEST(Rounds, GiveSomeAtATimeOldestFirst) {
   EXPECT_TRUE(rounds.empty());
 }
 
-// A million takes a hundredth of a second; what takes each from the front of an array needs hours.
-TEST(Rounds, TakeAsLongForEachOfAMillionAsForOne) {
+// A million takes a hundredth of a second; removing each from the front of an array would take hours.
+TEST(Rounds, CostTheSameForEachOfAMillionAsForOne) {
   Rounds rounds;
   for (std::uint32_t i = 0; i < 1'000'000; ++i) rounds.add({SaType::esp, i, {}});
   std::uint32_t given = 0;
@@ -129,8 +128,8 @@ TEST(Rounds, TakeAsLongForEachOfAMillionAsForOne) {
   EXPECT_EQ(given, 1'000'000u);
 }
 
-// The same of what was taken out while one batch went on.
-TEST(Epochs, TakeAsLongForEachOfManyAsForOne) {
+// The same for entries that were retired during one batch.
+TEST(Epochs, CostTheSameForEachOfManyAsForOne) {
   Epochs epochs(1);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   std::uint32_t retired = 0;
@@ -145,8 +144,8 @@ TEST(Epochs, TakeAsLongForEachOfManyAsForOne) {
   epochs.collect(nothing);
 }
 
-// What nobody covers is asked for by packets, of which strangers may send as many as they like.
-TEST(Rounds, QuestionsAreAnsweredSomeAtATime) {
+// Packets that no SA covers cause requests, and strangers may send any number of them.
+TEST(Rounds, RequestsAreAnsweredSomeAtATime) {
   Plane plane{{.workers = 8, .mtu = 1500, .random = nullptr}};
   std::vector<Worker> workers;
   for (unsigned i = 0; i < 8; ++i) workers.push_back(plane.worker(i));

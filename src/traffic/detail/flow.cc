@@ -1,10 +1,10 @@
-// What packet threads know of one SA:
-// 1. The constructor takes the facts that never change: addresses, selectors, keys, the kind of ICV and padding.
-// 2. take() takes what an UPDATE may change: limits, state, directions, the window's size, a number that somebody
-//    wishes.
+// What packet threads know about one SA:
+// 1. The constructor copies the facts that never change: addresses, selectors, keys, the kind of ICV and padding.
+// 2. take() copies what an UPDATE may change: limits, state, directions, the size of the window, a requested sequence
+//    number.
 // 3. Out: charge() counts the packet against the limits and next_number() numbers it, both before it is sent.
-// 4. In: ask() asks the window before the ICV is checked and mark() marks the number after it, both under the Flow's
-//    own lock.
+// 4. In: ask() queries the window before the ICV is checked and mark() records the number afterwards, both under the
+//    Flow's own lock.
 // 5. A limit, a first use or a peer that has moved sets a flag; the engine's thread then reads carried().
 #include "traffic/detail/flow.h"
 
@@ -48,14 +48,14 @@ Selectors selectors_of(const engine::Sa& sa) {
   s.src = rare.at<&M::inner_src>()->address, s.src_prefix = rare.at<&M::inner_src>()->prefix;
   s.dst = rare.at<&M::inner_dst>()->address, s.dst_prefix = rare.at<&M::inner_dst>()->prefix;
   s.protocol = rare.at<&M::inner_dst>()->proto;
-  // Ports of the outside, which no SA has together with inner ones, are of the inside too.
+  // An SA has either outer or inner ports; outer ports apply to the inner packet, too.
   const auto either = [&](std::uint16_t inner, std::uint16_t outer) { return port(inner ? inner : outer, s.protocol); };
   s.src_port = either(rare.at<&M::inner_src>()->port, sa.src_port),
   s.dst_port = either(rare.at<&M::inner_dst>()->port, sa.dst_port);
   return s;
 }
 
-// What the SA was asked for by that number, and what it has without one.
+// The sequence number that was requested for the SA, and the default without one.
 template <auto member>
 std::uint32_t number_of(const engine::Sa& sa, std::uint32_t unsaid = 0) {
   const auto& asked = rare_of(sa).at<member>();
@@ -77,13 +77,13 @@ Instant instant(std::uint64_t steady, std::uint64_t wall) {
   return {std::chrono::nanoseconds(steady), std::chrono::sys_seconds(std::chrono::seconds(wall))};
 }
 
-// Never backwards, whoever else moves it.
+// Never decreases, whichever thread updates it.
 void raise(SaNumbers::Counter& counter, std::uint64_t number) {
   std::uint64_t is = counter.load(kRelaxed);
   while (is < number && !counter.compare_exchange_weak(is, number, kRelaxed)) continue;
 }
 
-// Numbers that have begun elsewhere are ahead of what the SA says of them.
+// Numbers that were started elsewhere are ahead of the SA's own record.
 std::shared_ptr<SaNumbers> begin(std::shared_ptr<SaNumbers> live, const engine::Sa& sa, std::uint64_t iv_start) {
   if (live->begun.load(kRelaxed) != 0) return live;
   live->number.store(sequence_of(sa), kRelaxed);
@@ -93,7 +93,7 @@ std::shared_ptr<SaNumbers> begin(std::shared_ptr<SaNumbers> live, const engine::
   return live;
 }
 
-// The last use of what only sends was a packet that left.
+// If the SA only sends, its last use was an outbound packet.
 std::uint64_t last_sent(const SaNumbers& live, const engine::Sa& sa) {
   const bool only_sends = (sa.flags & engine::Sa::kBothWays) == pfkey::kFlagOutbound;
   return std::max(steady_of(sa.added), only_sends ? live.last_steady.load(kRelaxed) : 0);
@@ -177,8 +177,8 @@ void Flow::take(const engine::Sa& sa) {
   usable.store(true, kRelaxed);
   receives.store(runs(sa, pfkey::kFlagInbound), kRelaxed), sends.store(runs(sa, pfkey::kFlagOutbound), kRelaxed);
   window_size_.store(std::min(window_of(sa), ReplayWindow::kMost), kRelaxed);
-  // What carried() told comes back here: only a number beyond it is somebody's wish. It matters where both directions
-  // have their numbers in one SA.
+  // The number that carried() reported is returned here: only a higher number is a request. This matters if one SA has
+  // the numbers of both directions.
   const std::uint64_t number = sequence_of(sa);
   if (number <= told_.load(kRelaxed)) return;
   told_.store(number, kRelaxed);
@@ -214,14 +214,14 @@ std::optional<std::uint64_t> Flow::next_number() {
   return number + 1;
 }
 
-// Under the lock.
+// Call with the lock held.
 void Flow::settle() {
   const std::uint32_t size = window_size_.load(kRelaxed);
   if (window_.size() != size) window_ = ReplayWindow(size, window_.highest());
   window_.advance(let_in_.load(kRelaxed));
 }
 
-// Numbers that no ICV vouches for are not believed: one forged packet would move the window past all others.
+// Numbers without an ICV are not trusted: one forged packet would move the window past all others.
 std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
   if (suite_.icv() == 0) return {low, ReplayWindow::Verdict::fresh};
   const std::scoped_lock hold(lock_);
@@ -241,7 +241,7 @@ Flow::Marked Flow::mark(std::uint64_t number) {
   return {verdict, newest};
 }
 
-// A file that serves both ends says from one end's place which port is local.
+// A file for both hosts names the local port from one host's point of view.
 void Flow::seen_at(const Place& place, std::uint64_t number) {
   const bool expected = (is_unspecified(src) || place.address == src) &&
                         (place.port == pfkey::nat_port(remote) || place.port == pfkey::nat_port(local));
@@ -259,8 +259,8 @@ void Flow::end() {
   attention_.store(true, kRelaxed);
 }
 
-// After a restart only the number of those before is known; until as many have come, any may be one of them. Who sets
-// no limit has no SA end by the number, and need not pay for its being exact.
+// After a restart only the number of earlier connections is known; until that many have come, any may be one of them.
+// Without a limit, no SA ends by the number, so it need not be exact.
 bool Flow::admit(std::uint64_t connection) {
   const std::scoped_lock hold(connections_lock_);
   if (connections_.contains(connection)) return true;
@@ -278,8 +278,8 @@ bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& conne
   if ((hard != 0 && total >= hard) || (connection && !admit(*connection))) {
     numbers_->bytes.fetch_sub(bytes, kRelaxed);
     exhausted_.fetch_add(1);
-    // A limit that was raised meanwhile counts; whoever raised it asks carried() after that, and one of the two sees
-    // the other.
+    // A limit that was raised in the meantime counts; the thread that raised it calls carried() afterwards, and one of
+    // the two sees the other's change.
     if (hard_bytes_.load() != hard || hard_flows_.load() != hard_flows) {
       exhausted_.fetch_sub(1);
       return charge(bytes, connection, now);

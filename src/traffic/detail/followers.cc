@@ -26,7 +26,7 @@ std::optional<Followers::Network> Followers::inside(const Flow& flow, const Addr
   return Network{masked(address, prefix), prefix};
 }
 
-// In transport mode the address stays: nothing is let in from another than the SA's.
+// In transport mode the address stays: packets are accepted only from the SA's own.
 void Followers::send_to(Flow& flow, const Place& to, Epochs& epochs) {
   forget_place(flow);
   if (auto before = flow.send_to(to)) epochs.retire(std::move(before));
@@ -37,7 +37,8 @@ void Followers::forget_place(Flow& flow) {
   if (const Place* const is = flow.sends_to()) moved_.erase({is->address, flow.id.spi, &flow});
 }
 
-// A file that serves both ends says from one end's place which port is local; so who tells is under both.
+// A file for both hosts names the local port from one host's point of view, so an SA that reports places is filed under
+// both ports.
 void Followers::file(Flow& flow, Epochs& epochs) {
   if (flow.sends.load(std::memory_order_relaxed)) {
     Peer& peer = peers_[of_sender(flow)];
@@ -79,7 +80,7 @@ void Followers::drop_teller(Flow& flow) {
   }
 }
 
-// As long as nothing sends, which of the two ports will be the peer's is not known.
+// Until something sends, it is unknown which of the two ports is the peer's.
 void Followers::follow(const Flow& inbound, const Place& to, Epochs& epochs) {
   for (const auto& end : {inbound.remote, inbound.local}) {
     const auto found = peers_.find(of_teller(inbound, end));

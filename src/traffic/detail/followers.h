@@ -1,5 +1,5 @@
 #pragma once
-/// SAs in UDP that send to a peer, so that all of them follow it to another place.
+/// SAs in UDP that send to one peer, so that all of them follow it to a new address or port.
 #include <absl/container/flat_hash_set.h>
 #include <absl/functional/function_ref.h>
 
@@ -13,16 +13,15 @@
 
 namespace ipseckey::traffic {
 
-/// For the engine's thread. A peer is known by the outer ends as the SAs have them, and in tunnel mode by the networks
-/// inside too: hosts behind one NAT may have the same address and port in the files. It is known as long as there is an
-/// SA that sends to it, or one that would tell where it is.
+/// For the engine's thread. A peer is identified by the SAs' outer ends, and in tunnel mode also by the inner networks:
+/// hosts behind one NAT may have the same address and port in the files. It is known as long as there is an SA that
+/// sends to it, or one that would report its place.
 class Followers {
  public:
-  /// The Flow is in UDP and new, or its directions have changed. One that sends is told where its peer is, if that is
-  /// known already.
+  /// The Flow uses UDP and is new, or its directions have changed. If it sends, it gets its peer's place, if known.
   void file(Flow& flow, Epochs& epochs);
   void remove(Flow& flow);
-  /// A packet of this SA, which has been filed, came from there: what sends to the same peer sends there from now on.
+  /// A packet of this SA, which is filed here, came from there: SAs that send to the same peer send there from now on.
   void follow(const Flow& inbound, const Place& to, Epochs& epochs);
   /// Each SA with that SPI that sends to that address because its peer has moved there.
   void at(std::uint32_t spi, const Address& address, absl::FunctionRef<void(Flow&)> tell) const;
@@ -54,7 +53,7 @@ class Followers {
   void drop_teller(Flow& flow);
 
   std::map<Ends, Peer> peers_;
-  std::set<std::tuple<Address, std::uint32_t, Flow*>> moved_;  // Where they send, and their SPI.
+  std::set<std::tuple<Address, std::uint32_t, Flow*>> moved_;  // The destination of their packets, and their SPI.
 };
 
 }  // namespace ipseckey::traffic

@@ -10,7 +10,7 @@ constexpr std::chrono::seconds kAgain{1};
 
 nanoseconds period(const Flow& flow) { return std::chrono::seconds(flow.keepalive); }
 
-// Those that are late together do not stay together: up to half of the time less, each another part of it.
+// Flows that are late together are spread: each next time is shortened by a different part of up to half the interval.
 nanoseconds after_a_pause(const Flow& flow) {
   constexpr std::uint32_t kParts = 1024;
   return period(flow) - period(flow) / 2 * (flow.hash % kParts) / kParts;

@@ -1,6 +1,6 @@
 #pragma once
-/// When SAs in UDP show the NAT in front of them that they are still there (RFC 3948 section 2.3): asked about a time,
-/// it says which have been silent for too long.
+/// When SAs in UDP need a keepalive for the NAT in front of them (RFC 3948 section 2.3): for a given time, it returns
+/// those that have sent nothing for too long.
 #include <chrono>
 #include <map>
 #include <optional>
@@ -12,27 +12,27 @@
 
 namespace ipseckey::traffic {
 
-/// For the engine's thread. An SA whose packets leave costs nothing but a look when its time would have come.
+/// For the engine's thread. An SA that sends packets costs only one check when its keepalive would be due.
 class KeepAlives {
  public:
-  /// Again: its directions may have changed.
+  /// May be called again if its directions changed.
   void file(Flow& flow);
   void remove(Flow& flow);
 
-  /// The next SA that has sent nothing for its time; its time begins anew. nullptr: there is none, or it is enough for
-  /// once, and then deadline() has passed.
+  /// The next SA that has sent nothing for its interval; a new interval begins. nullptr: there is none, or this round
+  /// is full, and then deadline() has passed.
   Flow* due(Instant now);
-  /// The last one that due() gave was not shown: it is due once more in a second.
+  /// The keepalive for the last SA that due() returned was not sent: it is due again in a second.
   void again(Flow& flow, Instant now);
-  /// When due() is to be asked again, on the steady clock; nullopt: as long as there are the same SAs, never.
+  /// When due() must be called again, on the steady clock; nullopt: not before an SA comes or changes.
   std::optional<std::chrono::nanoseconds> deadline() const;
 
  private:
   void set(Flow& flow, std::chrono::nanoseconds at);
 
-  std::map<const Flow*, std::chrono::nanoseconds> at_;  // Not before then.
+  std::map<const Flow*, std::chrono::nanoseconds> at_;  // Not due before then.
   std::set<std::pair<std::chrono::nanoseconds, Flow*>> queue_;
-  unsigned looked_at_ = 0;  // Since due() last gave nullptr.
+  unsigned looked_at_ = 0;  // The number since due() last returned nullptr.
 };
 
 }  // namespace ipseckey::traffic

@@ -1,6 +1,6 @@
 #pragma once
-/// SipHash-2-4 (Aumasson, Bernstein, 2012) of whole words: a hash with which nobody who lacks the key can make two
-/// things meet, for what strangers choose.
+/// SipHash-2-4 (Aumasson, Bernstein, 2012) of whole words: without the key, nobody can construct collisions. For values
+/// that strangers choose.
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace ipseckey::traffic {
 
 class KeyedHash {
  public:
-  /// `random` fills a span with octets that nobody can predict.
+  /// `random` fills a span with unpredictable octets.
   explicit KeyedHash(void (*random)(MutableBytes)) {
     std::array<std::byte, 16> octets{};
     random(octets);
@@ -29,7 +29,7 @@ class KeyedHash {
     for (int i = 0; i < 4; ++i) round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
   }
-  /// Of two addresses and what else tells things between them apart.
+  /// The hash of two addresses and of whatever else distinguishes things between them.
   std::uint64_t operator()(const Address& a, const Address& b, std::uint64_t rest) const {
     const auto x = std::bit_cast<std::array<std::uint64_t, 2>>(a.octets);
     const auto y = std::bit_cast<std::array<std::uint64_t, 2>>(b.octets);

@@ -1,6 +1,6 @@
 #pragma once
-/// A hash table that one thread changes while others read it without a lock. It holds pointers; what it lets go of,
-/// itself and by growing, goes through Epochs.
+/// A hash table that one thread changes while others read it without a lock. It holds pointers; whatever it drops,
+/// entries and outgrown tables, is freed through Epochs.
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace ipseckey::traffic {
 
-/// T has a member `hash`, 32 bits that are well mixed.
+/// T has a member `hash`, 32 well-mixed bits.
 template <class T>
 class Lookup {
  public:
@@ -19,7 +19,7 @@ class Lookup {
   Lookup(const Lookup&) = delete;
   Lookup& operator=(const Lookup&) = delete;
 
-  /// The entry with that hash that `is` says yes to; nullptr: none.
+  /// The entry with that hash for which `is` returns true; nullptr: none.
   template <class Is>
   T* find(std::uint32_t hash, Is is) const {
     const Array& a = *array_.load();
@@ -33,7 +33,7 @@ class Lookup {
     }
   }
 
-  // The writer's.
+  // For the writer only.
 
   void insert(T& entry, Epochs& epochs) {
     Array* a = array_.load(std::memory_order_relaxed);
@@ -45,7 +45,7 @@ class Lookup {
     Array& a = *array_.load(std::memory_order_relaxed);
     for (std::size_t i = entry.hash & a.mask;; i = (i + 1) & a.mask) {
       if (a.slots[i].entry.load(std::memory_order_relaxed) != &entry) continue;
-      a.slots[i].entry.store(nullptr);  // Its tag stays, so that searches go on behind it.
+      a.slots[i].entry.store(nullptr);  // Its tag remains, so that searches continue behind it.
       --size_;
       return;
     }
@@ -70,7 +70,7 @@ class Lookup {
   struct Array {
     explicit Array(std::size_t size) : mask(size - 1), slots(new Slot[size]) {}
     std::size_t mask;
-    std::size_t used = 0;  // Slots with a tag, those of erased entries included.
+    std::size_t used = 0;  // Slots with a tag, including those of erased entries.
     std::unique_ptr<Slot[]> slots;
   };
 

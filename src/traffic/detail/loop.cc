@@ -21,13 +21,13 @@ std::uint32_t tag_of(const Headers& h, Bytes packet) {
   return hash.value();
 }
 
-// ESP in UDP has an SPI there; a key manager's message has 0, and a keep-alive is shorter (RFC 3948 section 2).
+// ESP in UDP has an SPI there; a key manager's message has 0, and a keepalive is shorter (RFC 3948 section 2).
 bool holds_esp(const Headers& h, Bytes packet) {
   const Bytes payload = packet.first(h.total).subspan(std::min(h.upper_at + 8, h.total));
   return payload.size() >= 4 && get<std::uint32_t>(payload, 0) != 0;
 }
 
-// `returned`: nullptr for what is not between the SA's own ends.
+// `returned`: nullptr for packets that are not between the SA's own ends.
 bool is_own_udp(const Flow& flow, const Headers& h, Bytes packet, Returned* returned, Instant now) {
   if (h.later_fragment) return returned && returned->contains(tag_of(h, packet), now);
   const Place* const moved = flow.sends_to();
@@ -38,7 +38,7 @@ bool is_own_udp(const Flow& flow, const Headers& h, Bytes packet, Returned* retu
   return true;
 }
 
-// In transport mode the addresses are the packet's own.
+// In transport mode the packet's own addresses remain.
 bool same_ends(const Flow& flow, const Headers& h) {
   const Place* const moved = flow.udp ? flow.sends_to() : nullptr;
   const Address& dst = moved ? moved->address : flow.id.dst;
@@ -63,8 +63,8 @@ Nesting nesting(const Flow& flow, const Headers& h, Bytes packet, Returned& retu
   const bool same = same_ends(flow, h);
   if (!naked && !is_own_udp(flow, h, packet, same ? &returned : nullptr, now)) return Nesting::none;
   if (!same) return h.hop_limit > 1 ? Nesting::inside : Nesting::back;
-  // An SA that names the protocol, and makes another one of it, is for just that: AH around ESP.
-  // A tunnel forwards it; in transport mode its hop limit stays.
+  // An SA that names AH or ESP and adds the other one is meant for exactly that: AH around ESP.
+  // A tunnel forwards the packet; in transport mode its hop limit is unchanged.
   const std::uint8_t outermost = flow.bundle != 0 ? kAh : protocol_of(flow);
   const bool meant =
       naked && flow.selectors.protocol == h.upper && outermost != h.upper && (!flow.tunnel || h.hop_limit > 1);

@@ -1,5 +1,5 @@
-/// What was protected comes into the device again: dropped if the SA would send it to the same peer once more, carried
-/// if it goes to another one.
+/// Protected packets enter the device again: dropped if the SA would send them to the same peer once more, carried if
+/// it sends to another one.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -46,7 +46,7 @@ std::uint64_t number_of(Host& host, const Wish& wish) {
 
 std::uint64_t dropped(Host& host) { return host.plane.outbound().drops[static_cast<std::size_t>(Cause::looped)]; }
 
-TEST(Loop, WhatTheSaHasSentIsNotSentAgain) {
+TEST(Loop, TheSasOwnPacketsAreNotSentAgain) {
   for (const Kind& kind : kKinds)
     for (const Ends& ends : kEnds)
       for (const bool tunnel : {true, false}) {
@@ -63,8 +63,8 @@ TEST(Loop, WhatTheSaHasSentIsNotSentAgain) {
       }
 }
 
-// As the host's own stack, or a path that takes less, leaves them.
-TEST(Loop, NorAreItsFragments) {
+// As left by the host's own stack, or by a path with a smaller MTU.
+TEST(Loop, FragmentsOfTheSasOwnPacketsAreNotSentAgain) {
   for (const Kind& kind : kKinds)
     for (const Ends& ends : kEnds) {
       SCOPED_TRACE(fmt::format("{} {}", kind.name, ends.dst));
@@ -83,7 +83,7 @@ TEST(Loop, NorAreItsFragments) {
     }
 }
 
-// A later fragment shows no ports: it belongs to ESP in UDP only if its first one did, a short while ago.
+// A later fragment shows no ports: it is ESP in UDP only if its first fragment was, shortly before.
 TEST(Loop, FragmentsOfOtherDatagramsToThePeerAreCarried) {
   for (const Ends& ends : kEnds) {
     SCOPED_TRACE(ends.dst);
@@ -108,7 +108,7 @@ TEST(Loop, FragmentsOfOtherDatagramsToThePeerAreCarried) {
   }
 }
 
-TEST(Loop, AnSaInsideAnotherOneToAnotherPeerIsCarried) {
+TEST(Loop, AnSaInsideOneToAnotherPeerIsCarried) {
   for (const Kind& kind : kKinds)
     for (const Kind& outer : kKinds)
       for (const Ends& ends : kEnds) {
@@ -133,7 +133,7 @@ TEST(Loop, AnSaInsideAnotherOneToAnotherPeerIsCarried) {
       }
 }
 
-// RFC 4301 section 5.1.2.1 leaves the outer hop limit to us: that of what is nested counts down, so that two SAs that
+// RFC 4301 section 5.1.2.1 leaves the outer hop limit to us: that of nested packets decreases, so that two SAs that
 // wrap one another come to an end.
 TEST(Loop, TwoSasThatWrapEachOtherComeToAnEnd) {
   for (const auto& [kind, ends] :
@@ -164,7 +164,7 @@ TEST(Loop, TwoSasThatWrapEachOtherComeToAnEnd) {
   }
 }
 
-TEST(Loop, WhatOnlyLooksLikeItIsCarried) {
+TEST(Loop, PacketsThatOnlyLookLikeTheSasOwnAreCarried) {
   const Ends& ends = kEnds[0];
   const auto carried = [&](const Wish& wish, const Octets& packet) {
     Host host;
@@ -188,14 +188,14 @@ TEST(Loop, WhatOnlyLooksLikeItIsCarried) {
   EXPECT_EQ(carried(udp, packet(from, 0x100)), "none") << "another host behind this gateway";
   EXPECT_EQ(carried(esp, packet(own, 0x100)), "none") << "UDP, and the SA is not";
   EXPECT_EQ(carried(esp, packet(host_esp, 0x100)), "none") << "another host's ESP to the same peer";
-  // Without a source of its own the SA cannot tell whose it is.
+  // Without a source of its own, the SA cannot decide whose packet it is.
   Wish nameless = esp;
   nameless.src = "0.0.0.0";
   EXPECT_EQ(carried(nameless, packet(host_esp, 0x100)), "looped");
 }
 
-// RFC 4301 section 4.1 allows both; who names the protocol means just that.
-TEST(Loop, AnSaForEspTakesEspToItsOwnPeer) {
+// RFC 4301 section 4.1 allows both; an SA that names the protocol means exactly that.
+TEST(Loop, AnSaForEspProtectsEspToItsOwnPeer) {
   Shape shape{.protocol = kEsp};
   for (const auto& [kind, cause] : {std::pair{kKinds[1], "none"}, std::pair{kKinds[0], "looped"}}) {
     Host host;

@@ -13,7 +13,7 @@ constexpr std::size_t kEnd = 0, kNothing = 1, kMss = 2, kMssSize = 4;  // RFC 92
 
 std::uint16_t swapped(std::uint16_t v) { return static_cast<std::uint16_t>(v << 8 | v >> 8); }
 
-// RFC 1624 section 3: HC' = ~(~HC + ~m + m'). A value that lies across two words counts with its octets swapped.
+// RFC 1624 section 3: HC' = ~(~HC + ~m + m'). A value across two words counts with its octets swapped.
 void replace(MutableBytes segment, std::size_t at, std::uint16_t value) {
   const bool odd = at % 2 != 0;
   const std::uint16_t old = get<std::uint16_t>(segment, at);
@@ -48,7 +48,7 @@ void lower_mss(MutableBytes packet, const Headers& h, std::uint32_t mtu) {
       continue;
     }
     const std::size_t size = at + 1 < end ? std::to_integer<std::size_t>(segment[at + 1]) : 0;
-    if (size < 2 || size > end - at) return;  // Nobody can tell what follows.
+    if (size < 2 || size > end - at) return;  // Its length is wrong: whatever follows cannot be read.
     if (kind == kMss && size == kMssSize && get<std::uint16_t>(segment, at + 2) > most) replace(segment, at + 2, most);
     at += size;
   }

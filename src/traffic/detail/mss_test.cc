@@ -1,4 +1,4 @@
-/// What TCP hears of a tunnel: the option of SYN and SYN-ACK, lowered to what fits, and nothing else.
+/// How TCP learns about a tunnel: the option of SYN and SYN-ACK, lowered to what fits, and nothing else.
 #include "traffic/detail/mss.h"
 
 #include <fmt/format.h>
@@ -30,7 +30,7 @@ Octets tcp(const char* src, const char* dst, std::uint8_t flags, std::vector<int
 
 std::vector<int> mss(int value) { return {2, 4, value >> 8, value & 0xff}; }
 
-// That packet with the checksum that it should have.
+// The same packet with the right checksum.
 Octets summed(Octets packet) {
   mend_transport_checksum(packet, *parse(packet));
   return packet;
@@ -61,7 +61,7 @@ TEST(Mss, IsLoweredAndNeverRaised) {
     }
 }
 
-// At every place, also across two words of the checksum, and with every value.
+// At every position, also across two words of the checksum, and with every value.
 TEST(Mss, TheChecksumStaysRight) {
   for (std::size_t before = 0; before < 8; ++before)
     for (int said = 1361; said < 65536; said += 97) {
@@ -81,7 +81,7 @@ TEST(Mss, AWrongChecksumStaysWrong) {
   EXPECT_NE(hex(out), hex(summed(out)));
 }
 
-TEST(Mss, OtherPacketsStayAsTheyAre) {
+TEST(Mss, OtherPacketsAreUnchanged) {
   const auto untouched = [](const Octets& packet) { return hex(lowered(packet, 1400)) == hex(packet); };
   EXPECT_TRUE(untouched(tcp("10.1.0.1", "10.2.0.1", kAck, mss(1460)))) << "no SYN";
   EXPECT_TRUE(untouched(tcp("10.1.0.1", "10.2.0.1", kSyn, {}))) << "no options";
@@ -114,7 +114,7 @@ TEST(Mss, OtherPacketsStayAsTheyAre) {
 }
 
 // Both families in both, both directions: the longest segment of such a connection just fits.
-TEST(Mss, ThroughATunnelItIsWhatPathAndSaLeaveRoomFor) {
+TEST(Mss, ThroughATunnelItFitsPathAndSa) {
   struct Row {
     const char *src, *dst, *inner_src, *inner_dst, *a, *b;
     std::uint8_t prefix;
@@ -153,15 +153,16 @@ TEST(Mss, ThroughATunnelItIsWhatPathAndSaLeaveRoomFor) {
         };
         EXPECT_TRUE(fits(said));
         EXPECT_FALSE(fits(said + 1u));
-        // What arrives is lowered for what goes back: here by an SA like the one by which it came.
+        // An inbound option is lowered for the packets in the other direction: here for an SA like the one by which it
+        // arrived.
         const Result came = unprotect(there, protect(plain, syn).packet);
         ASSERT_EQ(name(came.cause), "none");
         EXPECT_EQ(hex(came.packet), hex(seen));
       }
 }
 
-// The way back has an SA of its own, and a narrower path.
-TEST(Mss, WhatArrivesHearsOfTheWayBack) {
+// The other direction has an SA of its own, and a smaller path MTU.
+TEST(Mss, AnInboundSynIsLoweredForTheWayBack) {
   const PlaneOptions options{.workers = 1, .mtu = 1500, .mss_clamp = 1380};
   Host here, there(options);
   ASSERT_EQ(here.add(add(0x100, {.tunnel = true})), kDone);
@@ -180,7 +181,7 @@ TEST(Mss, WhatArrivesHearsOfTheWayBack) {
   EXPECT_EQ(hex(came), hex(tcp("10.1.0.1", "10.2.0.1", kSyn, mss(57 * 16 - 2 - 40))));
 }
 
-TEST(Mss, WithoutTheOptionAndInTransportModeItStays) {
+TEST(Mss, WithoutTheOptionAndInTransportModeNothingChanges) {
   Host plain, there, clamped({.workers = 1, .mtu = 1500, .mss_clamp = 1000});
   for (Host* const host : {&plain, &there}) ASSERT_EQ(host->add(add(0x100, {.tunnel = true})), kDone);
   const Octets syn = tcp("10.1.0.1", "10.2.0.1", kSyn, mss(9000));

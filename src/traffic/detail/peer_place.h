@@ -1,5 +1,5 @@
 #pragma once
-/// Where the peer of an SA in UDP is: the NAT in front of it may show another address or port at any time (RFC 3948
+/// Where the peer of an SA in UDP is: the NAT in front of it may change its address or port at any time (RFC 3948
 /// section 4).
 #include <atomic>
 #include <compare>
@@ -18,34 +18,34 @@ struct Place {
   auto operator<=>(const Place&) const = default;
 };
 
-/// What packets tell of where the peer is.
+/// The peer's place, as its packets show it.
 class PeerPlace {
  public:
   // For packet threads.
-  /// Whether the peer was seen there last: one read and a comparison.
+  /// Whether the peer was last seen there: one read and a comparison.
   bool is(const Address& address, std::uint16_t port) const {
     return seen_.load(std::memory_order_relaxed) == tag_of(address, port);
   }
-  /// The authentic packet with that number, which was the highest when it came, came from there. `expected`: the SA
-  /// says so itself. Whether that is news, which then waits for take(); not if another thread was faster with a later
-  /// one.
+  /// The authentic packet with that number, which was the highest when it arrived, came from there. `expected`: the SA
+  /// itself names that place. True if this is news, which then waits for take(); false if another thread recorded a
+  /// later packet first.
   bool see(const Place& place, std::uint64_t number, bool expected);
 
   // For the engine's thread.
-  /// The last news since it was last asked.
+  /// The latest news since the last call.
   std::optional<Place> take();
   /// Whatever is seen next is news.
   void expect_nothing();
 
  private:
   static constexpr std::uint64_t kNowhere = 0, kAnywhere = 1;
-  // Neither of these. Of IPv6 two places may have the same one, by chance; only the peer itself can try.
+  // Equals neither of these. Two IPv6 places may share a value by chance; only the peer itself can provoke that.
   static std::uint64_t tag_of(const Address& address, std::uint16_t port);
 
   std::atomic<std::uint64_t> seen_{kNowhere};
-  SpinLock lock_;  // Of what follows.
+  SpinLock lock_;  // Guards the following members.
   std::optional<Place> news_;
-  std::uint64_t number_ = 0;  // Of what was seen last.
+  std::uint64_t number_ = 0;  // The number of the packet seen last.
 };
 
 }  // namespace ipseckey::traffic

@@ -37,8 +37,8 @@ bool names_error(std::uint8_t protocol, std::uint8_t type) {
 
 bool is_icmp(const Headers& h) { return h.upper == (h.dst.family == Family::v4 ? kProtoIcmp : kProtoIcmpV6); }
 
-// What is quoted is mostly cut off, and routers have changed its header: it is read as if it had the length of what is
-// there, and its checksum were right. Bytes behind its own length are none of it (RFC 4884 section 3).
+// A quoted packet is usually truncated, and routers have changed its header: it is read as if its length were that of
+// the bytes present and its checksum right. Bytes beyond its own length are not part of it (RFC 4884 section 3).
 std::optional<Headers> parse_quoted(Bytes quote, MutableBytes room) {
   const std::size_t size = std::min(quote.size(), room.size());
   if (size < header_size(Family::v4)) return std::nullopt;
@@ -62,7 +62,7 @@ bool is_icmp_error(Bytes packet, const Headers& h) {
 }
 
 std::optional<Headers> answer_to_quoted(Bytes packet, const Headers& h) {
-  constexpr std::size_t kMost = 512;  // Headers that are longer than that, whoever quotes them.
+  constexpr std::size_t kMost = 512;  // Headers longer than that cannot be read, whoever quotes them.
   if (!is_icmp_error(packet, h) || h.total - h.upper_at < kIcmpHeader) return std::nullopt;
   std::array<std::byte, kMost> room;
   auto quoted = parse_quoted(packet.first(h.total).subspan(h.upper_at + kIcmpHeader), room);
@@ -77,7 +77,7 @@ bool covers(const Flow& flow, Bytes packet, const Headers& ends, IcmpErrors erro
   const bool fits = flow.selectors.match(ends);
   if (errors == IcmpErrors::own || (fits && errors == IcmpErrors::quoted)) return fits;
   if (fits && !is_icmp_error(packet, ends)) return true;
-  // In transport mode an error of somebody else has another source than the SA.
+  // In transport mode, an ICMP error from a router has another source than the SA.
   if (!fits && !flow.tunnel) return false;
   const auto answer = answer_to_quoted(packet, ends);
   return answer && flow.selectors.match(*answer);

@@ -1,4 +1,4 @@
-/// ICMP errors through a tunnel (RFC 4301 section 6.2): whose they are, and what strangers can do with them.
+/// ICMP errors through a tunnel (RFC 4301 section 6.2): which SA they use, and what strangers can do with them.
 #include "traffic/detail/quote.h"
 
 #include <fmt/format.h>
@@ -31,7 +31,7 @@ Wish tunnel(const Net& net, bool back) {
           .prefix = net.prefix};
 }
 
-// An ICMP message whose checksum nobody here looks at.
+// An ICMP message whose checksum is not checked here.
 Octets icmp(const char* src, const char* dst, std::uint8_t type, Bytes behind, std::uint8_t protocol) {
   Octets packet = datagram({.src = src, .dst = dst, .size = behind.size(), .protocol = protocol});
   const std::size_t at = header_size(parse_address(dst)->family);
@@ -41,14 +41,14 @@ Octets icmp(const char* src, const char* dst, std::uint8_t type, Bytes behind, s
   return packet;
 }
 
-// An error from `from` about a packet from near to far, as much of it as routers quote.
+// An error from `from` about a packet from near to far, with as much of it as routers quote.
 Octets error(const Net& net, const char* from, const Shape& quoted, std::size_t most = 200) {
   const Octets whole = datagram(quoted);
   return icmp(from, quoted.src, net.unreachable, Bytes(whole).first(std::min(most, whole.size())), net.protocol);
 }
 Shape there(const Net& net) { return {.src = net.near, .dst = net.far, .size = 400, .src_port = 1000, .dst_port = 53}; }
 
-// Far's gateway sends by the SA back, near's opens it.
+// Far's gateway uses the SA for the way back; near's decrypts it.
 struct Ends {
   Host far, near;
   explicit Ends(const Net& net, IcmpErrors errors = IcmpErrors::quoted, std::uint16_t port = 0)
@@ -62,7 +62,7 @@ struct Ends {
   }
 };
 
-// What far's gateway does with it, and near's with what comes of that.
+// What far's gateway does with it, and near's with the result.
 std::string through(Ends& ends, const Octets& packet) {
   const Result out = protect(ends.far, packet);
   if (out.cause != Cause::none) return "out " + std::string(name(out.cause));
@@ -71,7 +71,7 @@ std::string through(Ends& ends, const Octets& packet) {
   return hex(in.packet) == hex(packet) ? "through" : "changed";
 }
 
-TEST(IcmpErrors, OneFromARouterElsewhereGoesByThePacketThatItQuotes) {
+TEST(IcmpErrors, AnErrorFromARouterElsewhereUsesTheSaOfThePacketThatItQuotes) {
   for (const Net& net : kNets)
     for (const std::uint16_t port : {std::uint16_t{0}, std::uint16_t{53}})
       for (const std::size_t most : {48u, 200u, 1000u}) {
@@ -82,7 +82,7 @@ TEST(IcmpErrors, OneFromARouterElsewhereGoesByThePacketThatItQuotes) {
       }
 }
 
-TEST(IcmpErrors, TheSwitch) {
+TEST(IcmpErrors, TheSwitchSelectsTheHeader) {
   for (const Net& net : kNets) {
     SCOPED_TRACE(net.far);
     Ends own(net, IcmpErrors::own), judge(net, IcmpErrors::own), quoted(net), both(net, IcmpErrors::both);
@@ -92,7 +92,7 @@ TEST(IcmpErrors, TheSwitch) {
     EXPECT_EQ(through(own, inside), "through");
     EXPECT_EQ(through(both, elsewhere), "through");
     EXPECT_EQ(through(both, inside), "through");
-    // From behind far's gateway, about a packet that went to somebody else by another SA.
+    // From behind far's gateway, about a packet that used another SA to another host.
     Shape other = there(net);
     other.dst = net.stranger;
     const Octets false_one = error(net, net.far, other);
@@ -103,8 +103,8 @@ TEST(IcmpErrors, TheSwitch) {
   }
 }
 
-// With SAs for one port: the error's own header fits none of them.
-TEST(IcmpErrors, WhatDoesNotFitIsDropped) {
+// With SAs for one port: the error's own header matches none of them.
+TEST(IcmpErrors, AnErrorThatDoesNotMatchIsDropped) {
   for (const Net& net : kNets) {
     SCOPED_TRACE(net.far);
     Ends ends(net, IcmpErrors::quoted, 53);
@@ -125,7 +125,7 @@ TEST(IcmpErrors, WhatDoesNotFitIsDropped) {
         << "to another host than who sent what is quoted";
     const Octets nested = icmp(net.router, net.near, net.unreachable, error(net, net.near, there(net)), net.protocol);
     EXPECT_EQ(through(ends, nested), "out no_sa") << "an error about an error";
-    Ends open(net);  // Its SA covers what answers the error that is quoted.
+    Ends open(net);  // Its SA covers answers to the quoted error.
     Shape answer = there(net);
     std::swap(answer.src, answer.dst);
     const Octets whole = datagram(answer), about = icmp(net.near, net.far, net.unreachable, whole, net.protocol);
@@ -134,8 +134,8 @@ TEST(IcmpErrors, WhatDoesNotFitIsDropped) {
   }
 }
 
-// The same on the way in: the other end, which has the keys, does not judge as we do.
-TEST(IcmpErrors, WhatComesByTheSaIsJudgedToo) {
+// The same on arrival: the other end, which has the keys, may decide differently.
+TEST(IcmpErrors, AnInboundErrorIsCheckedToo) {
   for (const Net& net : kNets) {
     SCOPED_TRACE(net.far);
     Host far, near;
@@ -163,8 +163,8 @@ TEST(IcmpErrors, WhatComesByTheSaIsJudgedToo) {
   }
 }
 
-// In transport mode the sender of an error is an end of the SA, or it is none of its packets.
-TEST(IcmpErrors, TransportModeTakesNoneOfOthers) {
+// In transport mode the sender of an error is an end of the SA, or the packet is not the SA's.
+TEST(IcmpErrors, TransportModeAcceptsNoErrorsFromOtherHosts) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);
   EXPECT_EQ(
@@ -173,9 +173,8 @@ TEST(IcmpErrors, TransportModeTakesNoneOfOthers) {
       "no_sa");
 }
 
-// Extension headers and options before what is quoted are passed over; whatever is cut off or says nonsense is no
-// quote.
-TEST(IcmpErrors, EveryTruncationAndEveryBitOfWhatIsQuoted) {
+// Extension headers and options before the quoted packet are skipped; a truncated or invalid one is not a quote.
+TEST(IcmpErrors, EveryTruncationAndBitFlipOfTheQuotedPacketIsHandled) {
   for (const Net& net : kNets) {
     const bool v4 = net.prefix == 16;
     Octets quoted = datagram(there(net));

@@ -1,7 +1,7 @@
-// How fragments become whole packets again:
-// 1. A piece is located in its packet, and finds its datagram by addresses, number and protocol, or begins one.
-// 2. A bit for each eight octets of the datagram says which are there.
-// 3. When all are, header and payload go into the buffer of the last piece, which continues as a packet.
+// How fragments become whole packets:
+// 1. A fragment is parsed, and finds its datagram by addresses, identification and protocol, or starts one.
+// 2. One bit for each eight octets of the datagram shows which have arrived.
+// 3. When all have, header and payload are copied into the buffer of the last fragment, which continues as a packet.
 #include "traffic/detail/reassembly.h"
 
 #include <algorithm>
@@ -20,16 +20,16 @@ std::size_t units(std::size_t bytes) { return (bytes + kUnit - 1) / kUnit; }
 
 }  // namespace
 
-// A fragment taken apart. Under IPv6 `header` is what stands before the Fragment header.
+// A parsed fragment. Under IPv6, `header` is everything before the Fragment header.
 struct Reassembly::Piece {
   Bytes header, payload;
   Address src, dst;
   std::uint32_t id = 0;
-  std::uint8_t protocol = 0;  // IPv4's: part of the name.
+  std::uint8_t protocol = 0;  // For IPv4: part of the name.
   std::size_t offset = 0;
   bool last = false;
-  std::size_t next_at = 0;  // Where in `header` the octet stands that named the Fragment header, and
-  std::uint8_t next = 0;    // what that named.
+  std::size_t next_at = 0;  // The offset in `header` of the octet that named the Fragment header, and
+  std::uint8_t next = 0;    // the value that the Fragment header had there.
   std::uint8_t ecn = 0;
 
   std::size_t end() const { return offset + payload.size(); }
@@ -67,7 +67,7 @@ bool Reassembly::Piece::locate_v6(Bytes packet, Piece& piece) {
   return true;
 }
 
-// nullopt: it can be part of no datagram.
+// nullopt: it cannot be part of a datagram.
 std::optional<Reassembly::Piece> Reassembly::Piece::of(Bytes packet, const Headers& h) {
   Piece piece;
   const bool v4 = h.dst.family == Family::v4;
@@ -89,13 +89,13 @@ struct Reassembly::Datagram {
   std::optional<std::size_t> size;              // Of the payload, known from the last piece.
   std::size_t header = 0, next_at = 0;
   std::uint8_t next = 0;
-  unsigned marks = 0;  // A bit for each of the four values of ECN that were seen.
+  unsigned marks = 0;  // One bit for each of the four ECN values that were seen.
   std::bitset<(kMostPayload + kUnit) / kUnit> there;
   std::array<std::byte, kMostHeaders> headers;
   std::array<std::byte, kMostPayload + 1> payload;
 
   bool is(const Piece& p) const { return used && id == p.id && protocol == p.protocol && src == p.src && dst == p.dst; }
-  // All but the two large arrays, which are written before they are read.
+  // Everything but the two large arrays, which are written before they are read.
   void reset(const Piece& p, Instant now) {
     used = true, refused = false;
     src = p.src, dst = p.dst, id = p.id, protocol = p.protocol, since = now.steady;
@@ -125,7 +125,7 @@ Reassembly::Datagram* Reassembly::find(const Piece& piece) {
   return found == datagrams_.end() ? nullptr : found->get();
 }
 
-// nullptr: there is no memory.
+// nullptr: out of memory.
 Reassembly::Datagram* Reassembly::begin(const Piece& piece, Instant now) {
   auto place = std::ranges::find_if(datagrams_, [](const auto& d) { return !d->used; });
   if (place == datagrams_.end() && datagrams_.size() < kMost) {
@@ -142,14 +142,14 @@ Reassembly::Datagram* Reassembly::begin(const Piece& piece, Instant now) {
   return place->get();
 }
 
-// It stays, so that what comes of it later begins no new one.
+// It is kept, so that its later fragments do not start a new one.
 Reassembly::Verdict Reassembly::refuse(Datagram& datagram) {
   lost_ += std::exchange(datagram.pieces, 0);
   datagram.refused = true;
   return Verdict::refused;
 }
 
-// False: it overlaps another piece, or goes beyond the datagram's end.
+// False: it overlaps another fragment, or exceeds the datagram's end.
 bool Reassembly::add(Datagram& d, const Piece& piece) {
   if (piece.last && d.size && *d.size != piece.end()) return false;
   if (piece.last) d.size = piece.end();
@@ -171,13 +171,13 @@ bool Reassembly::add(Datagram& d, const Piece& piece) {
   return true;
 }
 
-// RFC 3168 section 5.3: one mark marks the datagram; if part of it knows no marks, it is dropped.
+// RFC 3168 section 5.3: one mark marks the datagram; if a part of it does not support marks, it is dropped.
 Reassembly::Verdict Reassembly::finish(Datagram& d, Packet& into) {
   constexpr unsigned kUnaware = 1u << 0, kMarked = 1u << 3;
   const bool marked = d.marks & kMarked, v4 = d.dst.family == Family::v4;
   const std::size_t total = d.header + *d.size;
   if ((marked && (d.marks & kUnaware)) || total > UINT16_MAX || into.memory.size() < Packet::kHeadroom + total) {
-    --d.pieces;  // This one is counted by whoever brought it.
+    --d.pieces;  // This one is counted by the caller.
     return refuse(d);
   }
   into.at = Packet::kHeadroom;

@@ -1,5 +1,5 @@
 #pragma once
-/// Datagrams that the host's stack cut before they came here are put together again, because transport mode protects
+/// Reassembles datagrams that the host's stack fragmented before they arrived here, because transport mode protects
 /// whole ones (RFC 4303 section 3.1.1, RFC 4302 section 3.3.4).
 #include <bitset>
 #include <chrono>
@@ -13,8 +13,8 @@
 
 namespace ipseckey::traffic {
 
-/// One worker's. Bounded: kMost datagrams at a time, each for kPatience; the oldest gives way to a new one. The memory
-/// of a datagram, 67 KiB, is allocated when so many are in the making for the first time, and kept.
+/// For one worker. Bounded: at most kMost datagrams, each for kPatience; a new one replaces the oldest. The memory for
+/// a datagram, 67 KiB, is allocated when that many are first in progress, and kept.
 class Reassembly {
  public:
   Reassembly();
@@ -24,17 +24,18 @@ class Reassembly {
   static constexpr std::chrono::seconds kPatience{15};  // RFC 791 section 3.2.
 
   enum class Verdict : std::uint8_t {
-    kept,     ///< Pieces are missing.
-    whole,    ///< It was the last one: the datagram, without a trace of its pieces, is in the packet's buffer instead.
-    refused,  ///< It contradicts an earlier one or itself: the whole datagram is, with what comes of it (RFC 5722).
+    kept,     ///< Fragments are missing.
+    whole,    ///< It was the last fragment: the packet's buffer now has the reassembled datagram instead.
+    refused,  ///< It contradicts itself or an earlier fragment: the whole datagram and its later fragments are dropped
+              ///< (RFC 5722).
   };
   /// Takes a fragment, whose headers are `h`.
   Verdict take(Packet& piece, const Headers& h, Instant now);
 
-  /// Gives up what has waited too long.
+  /// Drops datagrams that have waited too long.
   void expire(Instant now);
   bool empty() const { return used_ == 0; }
-  /// Pieces that were kept and will not become whole, since this was last asked.
+  /// The number of kept fragments that were given up since the last call.
   std::size_t lost() { return std::exchange(lost_, 0); }
 
  private:

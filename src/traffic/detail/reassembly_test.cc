@@ -1,5 +1,5 @@
-/// Datagrams in pieces before they are protected in transport mode: RFC 4302 section 3.3.4, RFC 791, RFC 8200 section
-/// 4.5, RFC 5722.
+/// Datagrams in fragments before transport mode protects them: RFC 4302 section 3.3.4, RFC 791, RFC 8200 section 4.5,
+/// RFC 5722.
 #include "traffic/detail/reassembly.h"
 
 #include <gmock/gmock.h>
@@ -18,7 +18,7 @@ Shape shape(bool v6, std::size_t size) {
 
 Wish wish(bool v6) { return v6 ? Wish{.src = kSrc6, .dst = kDst6} : Wish{}; }
 
-/// As the host's stack cuts it for a device of 1380 bytes.
+/// As the host's stack fragments it for a device of 1380 bytes.
 std::vector<Octets> cut(Bytes packet, std::uint32_t id = 7) {
   std::vector<Octets> parts;
   Octets room(1380);
@@ -26,7 +26,7 @@ std::vector<Octets> cut(Bytes packet, std::uint32_t id = 7) {
   return parts;
 }
 
-/// In a buffer that a whole datagram fits into, as the daemon has.
+/// In a buffer large enough for a whole datagram, like the daemon's.
 struct Roomy {
   Octets memory = Octets(Packet::kHeadroom + 65536 + Packet::kTailroom);
   Item item;
@@ -57,7 +57,7 @@ std::uint64_t dropped(const Host& host) {
 
 using ::testing::ElementsAre;
 
-TEST(Reassembly, PiecesInAnyOrderLeaveAsOneDatagramUnderOneNumber) {
+TEST(Reassembly, FragmentsInAnyOrderLeaveAsOneDatagramUnderOneNumber) {
   for (const bool v6 : {false, true})
     for (const bool ah : {false, true}) {
       Host here, there;
@@ -88,7 +88,7 @@ TEST(Reassembly, PiecesInAnyOrderLeaveAsOneDatagramUnderOneNumber) {
     }
 }
 
-TEST(Reassembly, AnSaThatNamesPortsIsFoundByTheWhole) {
+TEST(Reassembly, AnSaWithPortsIsFoundByTheWholeDatagram) {
   Host host;
   Message m = add(0x100);
   m.dst->port = 2000;
@@ -97,8 +97,9 @@ TEST(Reassembly, AnSaThatNamesPortsIsFoundByTheWhole) {
   EXPECT_THAT(causes(host, cut(datagram({.size = 3000, .dst_port = 2001}))), ElementsAre("held", "held", "no_sa"));
 }
 
-// The first piece shows its ports and the others do not: without this they would go by two SAs, and never be whole.
-TEST(Reassembly, InATunnelTheWholeFindsItsSaAmongThoseWithPortsToo) {
+// The first fragment shows its ports and the others do not: without this they would use two SAs, and never be
+// reassembled.
+TEST(Reassembly, InATunnelTheWholeDatagramFindsItsSaAmongThoseWithPorts) {
   const std::vector<Octets> parts = cut(datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 3000}));
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
@@ -124,8 +125,8 @@ TEST(Reassembly, DatagramsDoNotMix) {
   EXPECT_THAT(causes(host, {second[1], first[1]}), ElementsAre("none", "none"));
 }
 
-// RFC 5722 section 3: an overlap ends the datagram, with the pieces before it and those that come behind.
-TEST(Reassembly, OverlapsAreRefusedWithTheWholeDatagram) {
+// RFC 5722 section 3: an overlap ends the datagram, with the fragments before it and after it.
+TEST(Reassembly, AnOverlapEndsTheWholeDatagram) {
   for (const bool v6 : {false, true}) {
     const std::vector<Octets> parts = cut(datagram(shape(v6, 3900)));
     ASSERT_EQ(parts.size(), 3u);
@@ -146,9 +147,10 @@ TEST(Reassembly, OverlapsAreRefusedWithTheWholeDatagram) {
   }
 }
 
-TEST(Reassembly, PiecesThatContradictTheEndAreRefused) {
+TEST(Reassembly, FragmentsThatContradictTheEndAreRefused) {
   const std::vector<Octets> parts = cut(datagram({.size = 4000}));
-  // The middle as a second end; something behind the end; a piece in the middle that is no multiple of eight octets.
+  // The middle as a second end; something behind the end; a middle fragment whose size is not a multiple of eight
+  // octets.
   Octets end = parts[1];
   set(end, 6, static_cast<std::uint16_t>(get<std::uint16_t>(end, 6) & 0x1fff));
   mend_checksum(end);
@@ -172,7 +174,7 @@ TEST(Reassembly, PiecesThatContradictTheEndAreRefused) {
   EXPECT_THAT(causes(host, {odd, parts[0], parts[1], parts[2]}), ElementsAre("fragment", "held", "held", "none"));
 }
 
-TEST(Reassembly, WhatGoesBeyondTheLongestPacketIsRefused) {
+TEST(Reassembly, FragmentsBeyondTheLongestPacketAreRefused) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);
   Octets last = datagram({.size = 992});
@@ -190,10 +192,10 @@ TEST(Reassembly, TimeAndMemoryAreBounded) {
   for (std::uint32_t id = 0; id < Reassembly::kMost; ++id)
     EXPECT_EQ(name(send(host, cut(whole, id)[0], at(id < 2 ? id : 2)).cause), "held");
   EXPECT_EQ(dropped(host), 0u);
-  EXPECT_EQ(name(send(host, cut(whole, 100)[0], at(3)).cause), "held");  // The oldest gives way:
+  EXPECT_EQ(name(send(host, cut(whole, 100)[0], at(3)).cause), "held");  // The new one replaces the oldest:
   EXPECT_EQ(dropped(host), 1u);
   EXPECT_EQ(name(send(host, cut(whole, 1)[1], at(4)).cause), "none");  // not the second oldest.
-  // Any packet that leaves ends those that have waited 15 seconds.
+  // Any outbound packet ends those that have waited 15 seconds.
   EXPECT_EQ(name(send(host, datagram(shape(true, 8)), at(16)).cause), "none");
   EXPECT_EQ(dropped(host), 1u);
   EXPECT_EQ(name(send(host, datagram(shape(true, 8)), at(17)).cause), "none");
@@ -203,7 +205,7 @@ TEST(Reassembly, TimeAndMemoryAreBounded) {
 }
 
 // RFC 3168 section 5.3.
-TEST(Reassembly, MarksOfCongestionAreKept) {
+TEST(Reassembly, CongestionMarksAreKept) {
   for (const bool v6 : {false, true})
     for (const auto& [first, second, whole] : {std::array{2, 3, 3}, {3, 2, 3}, {2, 2, 2}, {0, 0, 0}, {0, 3, -1}}) {
       Host here, there;
@@ -227,8 +229,8 @@ TEST(Reassembly, MarksOfCongestionAreKept) {
     }
 }
 
-// Extension headers before the Fragment header stay, and the octet that named it names what it named.
-TEST(Reassembly, HeadersBeforeTheFragmentHeaderStay) {
+// Extension headers before the Fragment header remain, and the octet that named it names its next header.
+TEST(Reassembly, HeadersBeforeTheFragmentHeaderAreKept) {
   Host here, there;
   ASSERT_EQ(here.add(add(0x100, wish(true))), kDone);
   ASSERT_EQ(there.add(add(0x100, wish(true))), kDone);
@@ -246,7 +248,7 @@ TEST(Reassembly, HeadersBeforeTheFragmentHeaderStay) {
   EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(whole));
 }
 
-// Protected it would be no IP packet any more: nothing is said that would make its sender cut it into smaller ones.
+// Protected, it would exceed an IP packet: there is no answer, because a smaller size would not help its sender.
 TEST(Reassembly, ADatagramThatCannotGrowIsDroppedWithoutAnAnswer) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);

@@ -5,7 +5,7 @@
 
 namespace ipseckey::traffic {
 
-// One word more than the window has, so that a word is only cleared when all of its numbers lie left of the window.
+// One word more than the window has, so that a word is cleared only when all of its numbers are below the window.
 ReplayWindow::ReplayWindow(std::uint32_t size, std::uint64_t highest)
     : size_(std::min(size, kMost)), highest_(0), mask_(std::bit_ceil(size_ / 64 + 2u) - 1), ring_(mask_ + 1) {
   advance(highest);
@@ -15,12 +15,12 @@ ReplayWindow::ReplayWindow(std::uint32_t size, std::uint64_t highest)
 std::uint64_t ReplayWindow::extend(std::uint32_t low) const {
   constexpr std::uint64_t kStep = std::uint64_t{1} << 32;
   const std::uint32_t top = static_cast<std::uint32_t>(highest_);
-  const std::uint32_t window = size_ == 0 ? 64 : size_;  // Numbers must be told even if none is refused.
+  const std::uint32_t window = size_ == 0 ? 64 : size_;  // Numbers must be recorded even if none is refused.
   const std::uint32_t bottom = top - window + 1;
   const std::uint64_t same = (highest_ & ~(kStep - 1)) | low;
   if (top >= window - 1) return low >= bottom ? same : same + kStep;
   if (low < bottom) return same;
-  return same >= kStep ? same - kStep : same;  // Before the first number there is none: far ahead instead.
+  return same >= kStep ? same - kStep : same;  // Before the first number, `highest` is far ahead instead.
 }
 
 ReplayWindow::Verdict ReplayWindow::ask(std::uint64_t number) const {
@@ -47,7 +47,7 @@ void ReplayWindow::advance(std::uint64_t number) {
   if (number <= highest_) return;
   raise(number);
   std::ranges::fill(ring_, ~std::uint64_t{0});
-  // Numbers above the highest have not come yet: those of its own word, and the word behind it is cleared in time.
+  // Numbers above the highest have not come yet: those in its own word are clear, and the next word is cleared in time.
   if (number % 64 != 63) word(number) &= (bit(number + 1)) - 1;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// The anti-replay window (RFC 4303 section 3.4.3), a ring of bits as in RFC 6479, and extended sequence numbers
-/// (RFC 4303 appendix A). Not for several threads at once: Flow guards it.
+/// The anti-replay window (RFC 4303 section 3.4.3), a ring of bits as in RFC 6479, and extended sequence numbers (RFC
+/// 4303 appendix A). Not thread-safe: Flow guards it.
 #include <cstdint>
 #include <vector>
 
@@ -14,20 +14,20 @@ class ReplayWindow {
 
   enum class Verdict : std::uint8_t { fresh, replayed, late };
 
-  /// A window of `size` packets, at most kMost; 0: nothing is checked, but the highest number is kept. Everything up
-  /// to `highest` counts as let in.
+  /// A window of `size` packets, at most kMost; 0: nothing is checked, but the highest number is recorded. Everything
+  /// up to `highest` counts as received.
   ReplayWindow(std::uint32_t size, std::uint64_t highest);
 
-  /// The number that was meant by its low half, of which the high one is not sent.
+  /// The full number for its low half; the high half is not sent.
   std::uint64_t extend(std::uint32_t low) const;
-  /// Before the ICV is checked. Changes nothing.
+  /// Call before the ICV is checked. Changes nothing.
   Verdict ask(std::uint64_t number) const;
-  /// After it was right. Another thread may have been faster, so the verdict is given again.
+  /// Call after the ICV was right. Another thread may have been faster, so the verdict is returned again.
   Verdict mark(std::uint64_t number);
 
   std::uint64_t highest() const { return highest_; }
   std::uint32_t size() const { return size_; }
-  /// Everything up to `number` counts as let in from now on; never backwards.
+  /// From now on, everything up to `number` counts as received; never decreases.
   void advance(std::uint64_t number);
 
  private:
@@ -38,7 +38,7 @@ class ReplayWindow {
 
   std::uint32_t size_;
   std::uint64_t highest_;
-  std::uint64_t mask_;  // Of the words of the ring, a power of two.
+  std::uint64_t mask_;  // The number of words in the ring, a power of two.
   std::vector<std::uint64_t> ring_;
 };
 

@@ -28,7 +28,7 @@ class Naive {
   std::set<std::uint64_t> seen_;
 };
 
-TEST(Replay, AgreesWithAListOfAllNumbersForEveryKindOfWindow) {
+TEST(Replay, AgreesWithAListOfAllNumbersForEveryWindow) {
   for (const std::uint32_t size : {1u, 2u, 31u, 32u, 63u, 64u, 65u, 127u, 128u, 255u, 256u, 1000u, 4095u, 4096u})
     for (const std::uint64_t start : {0ull, 1ull, 63ull, 64ull, 100ull, 5000ull, 0xfffffff0ull}) {
       ReplayWindow window(size, start);
@@ -48,13 +48,13 @@ TEST(Replay, AgreesWithAListOfAllNumbersForEveryKindOfWindow) {
     }
 }
 
-TEST(Replay, WithoutAWindowEverythingPassesAndTheHighestIsKept) {
+TEST(Replay, WithoutAWindowEverythingIsAcceptedAndTheHighestIsRecorded) {
   ReplayWindow window(0, 7);
   for (const std::uint64_t n : {3u, 3u, 9u, 8u, 0u}) EXPECT_EQ(window.mark(n), Verdict::fresh);
   EXPECT_EQ(window.highest(), 9u);
 }
 
-TEST(Replay, ALongerWindowThanAnyIsCutTo4096) { EXPECT_EQ(ReplayWindow(100000, 0).size(), 4096u); }
+TEST(Replay, ATooLongWindowIsReducedTo4096) { EXPECT_EQ(ReplayWindow(100000, 0).size(), 4096u); }
 
 TEST(Replay, AdvancingCountsEverythingUpToThereAsSeen) {
   ReplayWindow window(64, 10);
@@ -66,7 +66,7 @@ TEST(Replay, AdvancingCountsEverythingUpToThereAsSeen) {
   EXPECT_EQ(window.ask(21), Verdict::fresh);
 }
 
-// RFC 4303 appendix A2: what the receiver takes 32 bits for, by where its window stands.
+// RFC 4303 appendix A2: the full number that the receiver infers from 32 bits, by the position of its window.
 TEST(Replay, ExtendedNumbersAreInferredAroundTheWindow) {
   constexpr std::uint64_t kStep = 1ull << 32;
   struct Row {
@@ -78,20 +78,20 @@ TEST(Replay, ExtendedNumbersAreInferredAroundTheWindow) {
            Row{0, 1, 1},                                     // The beginning.
            Row{100, 101, 101},                               // Within the first half.
            Row{100, 37, 37},                                 // The left edge of the window.
-           Row{100, 36, kStep + 36},                         // Left of it: it can only be the next round.
+           Row{100, 36, kStep + 36},                         // Below it: it can only be from the next round.
            Row{kStep - 1, 0, kStep},                         // The wrap.
            Row{kStep - 1, 0xffffffc0, kStep - 64},           // In the window, before the wrap.
            Row{kStep + 10, 0xfffffffe, kStep - 2},           // The window spans the wrap.
            Row{kStep + 10, 11, kStep + 11},                  //
-           Row{kStep + 10, 0xffffffca, kStep + 0xffffffca},  // Left of the window: far ahead instead.
+           Row{kStep + 10, 0xffffffca, kStep + 0xffffffca},  // Below the window: far ahead instead.
            Row{kStep + 10, 0xffffffcb, kStep - 53},          // Its left edge.
            Row{10, 0xfffffffe, 0xfffffffe},                  // Before the first number there is none: far ahead.
        })
     EXPECT_EQ(ReplayWindow(64, r.highest).extend(r.low), r.expected) << r.highest << " " << r.low;
 }
 
-// Of an SA from before a window was asked for: numbers are told as with one of 64.
-TEST(Replay, ExtendedNumbersAreInferredWithoutAWindowAsWithOneOf64) {
+// For an SA from before a window was requested: numbers are inferred as with a window of 64.
+TEST(Replay, WithoutAWindowExtendedNumbersAreInferredAsWithOneOf64) {
   constexpr std::uint64_t kStep = 1ull << 32;
   for (const std::uint64_t highest : {std::uint64_t{0}, std::uint64_t{63}, std::uint64_t{100}, kStep - 1, kStep + 10,
                                       kStep + 63, 3 * kStep + 0x80000000})

@@ -1,5 +1,5 @@
 #pragma once
-/// SAs that wait for the engine's thread, which answers some at a time and looks after its clients between.
+/// SAs that wait for the engine's thread. It handles a limited number at a time and serves its clients in between.
 #include <deque>
 #include <optional>
 
@@ -12,7 +12,7 @@ class Rounds {
   static constexpr std::size_t kRound = 1024;
 
   void add(const engine::SaId& id) { waiting_.push_back(id); }
-  /// The oldest; nullopt: none waits, or kRound were given since it last said so.
+  /// The oldest; nullopt: none waits, or kRound were returned since the last nullopt.
   std::optional<engine::SaId> next() {
     if (waiting_.empty() || given_ == kRound) {
       given_ = 0;

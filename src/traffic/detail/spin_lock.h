@@ -4,8 +4,8 @@
 
 namespace ipseckey::traffic {
 
-/// Held by packet threads for a few instructions, and seldom longer: while the window changes its size or the table of
-/// connections doubles, to 1 MiB at most, which takes about a millisecond. (A std::mutex would put a packet thread to
+/// Held by packet threads for a few instructions, rarely longer: while the window changes its size or the table of
+/// connections doubles, to at most 1 MiB, which takes about a millisecond. (A std::mutex would put a packet thread to
 /// sleep.)
 class SpinLock {
  public:

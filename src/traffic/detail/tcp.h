@@ -1,5 +1,5 @@
 #pragma once
-/// Where the fields of a TCP header are (RFC 9293 section 3.1), for those who cut and join segments.
+/// The fields of a TCP header (RFC 9293 section 3.1), for code that cuts and merges segments.
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +13,7 @@ inline constexpr std::size_t kTcpSequence = 4, kTcpAck = 8, kTcpOffset = 12, kTc
 inline constexpr std::byte kTcpFin{0x01}, kTcpSyn{0x02}, kTcpPush{0x08}, kTcpAcks{0x10}, kTcpEcho{0x40},
     kTcpReduced{0x80};
 
-/// Bytes of the header with its options; 0: it is cut off, or says less than the least.
+/// Bytes of the header with its options; 0: it is truncated, or its length is below the minimum.
 inline std::size_t tcp_header(Bytes segment) {
   if (segment.size() < kTcpLeast) return 0;
   const std::size_t size = std::to_integer<std::size_t>(segment[kTcpOffset] >> 4) * 4;

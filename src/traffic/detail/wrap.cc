@@ -1,11 +1,11 @@
 // How an outbound packet gets its new headers, in the room around it:
-// 1. layout_of() says how long each part becomes: outer header, AH or ESP in front, padding, trailer, ICV.
-// 2. has_room() asks whether the packet's buffer can hold that; inner_mtu() is the reverse: what fits a link.
+// 1. layout_of() computes the length of each part: outer header, AH or ESP in front, padding, trailer, ICV.
+// 2. has_room() checks whether the packet's buffer can hold that; inner_mtu() is the reverse: what fits a link.
 // 3. wrap() moves the beginning of the packet and calls write_front(): a tunnel's new header (RFC 4301 section 5.1.2),
 //    or in transport mode the packet's own header moved to the front.
-// 4. If the SA is in UDP, that header follows (RFC 3948).
-// 5. write_esp() or write_ah() fills SPI, number, padding and trailer, and says where the job of the cipher lies.
-//    Sealing comes later, for a whole batch.
+// 4. If the SA uses UDP, that header follows (RFC 3948).
+// 5. write_esp() or write_ah() fills SPI, number, padding and trailer, and returns the cipher's job. Sealing comes
+//    later, for a whole batch.
 #include "traffic/detail/wrap.h"
 
 #include <algorithm>
@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kUdpHeader = 8;
 
-// The most that goes before and behind: an IPv6 tunnel of ESP with AH around it, which takes no more with UDP in AH's
-// place; ESP's padding to its block, with two octets, and an ICV.
+// The maximum before and behind a packet. Before: an IPv6 tunnel of ESP with AH around it; UDP instead of AH needs no
+// more. Behind: ESP's padding to its block, two octets, and an ICV.
 constexpr std::size_t kMostIv = 16, kMostBlock = 16, kMostIcv = 64, kMostAhUnit = 8;
 constexpr std::size_t kMostAh = (kAhFixed + kMostIcv + kMostAhUnit - 1) / kMostAhUnit * kMostAhUnit;
 static_assert(kUdpHeader <= kMostAh);
@@ -29,7 +29,7 @@ std::size_t new_header(const Flow& flow, const Headers& h) {
   return flow.tunnel ? header_size(flow.id.dst.family) : h.network;
 }
 
-// RFC 4301 section 8.1. IPv6 inside has no such bit to copy.
+// RFC 4301 section 8.1. An inner IPv6 header has no such bit to copy.
 bool outer_dont_fragment(const Work& w) {
   if (w.flow->df != pfkey::kDfCopy) return w.flow->df == pfkey::kDfSet;
   return w.h.dont_fragment && !w.may_be_cut && w.h.dst.family == Family::v4;
@@ -48,7 +48,8 @@ void write_front(const Work& w, const Place* moved, MutableBytes packet, const L
                  .id = flow.id.dst.family == Family::v4 ? shown.datagrams.next_v4() : std::uint16_t{0},
                  .dont_fragment = outer_dont_fragment(w)};
     if (is_unspecified(outer.src)) outer.src = unspecified(outer.dst.family);
-    // RFC 4301 section 5.1.2.2: what a gateway carries for many would collide under one pair of addresses.
+    // RFC 4301 section 5.1.2.2: the IDs of the packets that a gateway carries for many hosts would collide under one
+    // pair of addresses.
     if (w.h.dst.family == Family::v6 && w.h.src == outer.src)
       outer.flow_label = get<std::uint32_t>(packet, layout.outer + layout.wrap) & 0xfffff;
     write_header(packet, outer, packet.size());
@@ -90,7 +91,7 @@ void write_esp(Work& w, MutableBytes packet, const Layout& layout, std::uint8_t 
   w.job.sequence_high = static_cast<std::uint32_t>(w.number >> 32);
 }
 
-// Behind the text, as many bytes as make it and the two that follow whole blocks (RFC 4303 section 2.4).
+// After the text: the padding that, with the two octets after it, makes whole blocks (RFC 4303 section 2.4).
 void end_esp(Layout& l, const crypto::Suite& suite) {
   const std::size_t over = (l.text + l.hiding + 2) % suite.block();
   l.padding = over == 0 ? 0 : suite.block() - over;
