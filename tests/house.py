@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """House rules that a program can check: nothing left open, nothing switched off, nothing too long to read.
 
-usage: house.py [ROOT]       Prints each find as file:line: reason, and fails if there is one.
-       house.py --phrases    Counts the foreign phrases in each folder that is still to be done (tests/phrases.py).
+usage: house.py [ROOT]    Prints each find as file:line: reason, and fails if there is one.
 """
 import os
 import pathlib
@@ -160,10 +159,9 @@ def broken_links(root: pathlib.Path, path: str, text: str):
 
 
 def foreign(path: str, text: str):
-    """(line, why) of each phrase that reads foreign, outside the files that are still to be done."""
-    if not path.startswith(phrases.STILL_TO_DO):
-        for number, phrase, instead in phrases.found(path, text):
-            yield number, f'"{phrase}": {instead}'
+    """(line, why) of each phrase that reads foreign."""
+    for number, phrase, instead in phrases.found(path, text):
+        yield number, f'"{phrase}": {instead}'
 
 
 def names_of_files(path: str, text: str):
@@ -207,21 +205,7 @@ def check_tree(root: pathlib.Path):
             yield f"tests/house.py: {path} is named as a long file and is not there"
 
 
-def count_phrases(root: pathlib.Path):
-    """A line for each entry of STILL_TO_DO: the number of phrases in it."""
-    counts = dict.fromkeys(phrases.STILL_TO_DO, 0)
-    for path, text in project_files(root):
-        for entry in phrases.STILL_TO_DO:
-            if path.startswith(entry) and not path.startswith(("fuzz/corpus", "tests/corpus")):
-                counts[entry] += len(list(phrases.found(path, text)))
-    for entry, count in counts.items():
-        yield f"{count:5} {entry}"
-
-
 def main() -> int:
-    if sys.argv[1:] == ["--phrases"]:
-        print("\n".join(count_phrases(pathlib.Path(__file__).resolve().parent.parent)))
-        return 0
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
     finds = list(check_tree(root))
     print("\n".join(finds) if finds else "the house is in order")
