@@ -46,7 +46,7 @@ IPSECKEY_API bool operator==(const Secret& a, const Secret& b);
 
 /// A growing buffer for text and messages with keys: excluded from core dumps, locked as far as the limits allow, wiped
 /// when it is released and when it moves.
-class SecretBuffer {
+class IPSECKEY_API SecretBuffer {
  public:
   SecretBuffer() = default;
   SecretBuffer(SecretBuffer&& other) noexcept
@@ -73,6 +73,6 @@ class SecretBuffer {
 IPSECKEY_API void wipe(MutableBytes b);
 
 /// Whether every byte is zero, in time that depends only on the size.
-bool all_zero(Bytes b);
+IPSECKEY_API bool all_zero(Bytes b);
 
 }  // namespace ipseckey
