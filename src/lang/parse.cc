@@ -108,7 +108,7 @@ void Parser::parse_satype(Command& command) {
   }
   const Word& word = peek();
   const auto type = find_satype(word.text);
-  if (!type && at_comment()) return skip_comment();
+  if (!type && is_comment(peek())) return skip_comment(peek());
   if (!type && needed && find_keyword(word.text).row)
     return error(word, fmt::format("{} needs an SA type, ah or esp, before its extensions", row.name()));
   take();
@@ -123,7 +123,7 @@ void Parser::parse_satype(Command& command) {
 void Parser::parse_operands(Command& command) {
   const CommandRow& row = *command.row;
   if (row.operands == Operands::extensions) return parse_extensions(command);
-  if (!at_end() && at_comment()) return skip_comment();
+  if (!at_end() && is_comment(peek())) return skip_comment(peek());
   parse_options(command);
   if (row.operands == Operands::algorithm) {
     parse_algorithm(command);
@@ -199,8 +199,8 @@ void Parser::parse_algorithm(Command& command) {
 
 void Parser::parse_extensions(Command& command) {
   read({command.row->name(), bit(command.row->verb)},
-       [&](const table::Match& match, Words words, ReadContext& context, bool keep) {
-         return table::read_value<Syntax>(keywords()[match.number].slot, words, context, keep, command.spec);
+       [&](const table::Row& row, Words words, ReadContext& context, bool keep) {
+         return table::read_value<Syntax>(static_cast<const Keyword&>(row).slot, words, context, keep, command.spec);
        });
 }
 

@@ -1,7 +1,8 @@
 // How pairs are read:
 // 1. begin() makes words of the text.
-// 2. read() finds each name in the table; value() collects the words of its value and lets the caller's Store read
-//    them as the type of the member wants.
+// 2. read() finds each name in the table, takes the words of its value and lets the caller's Store read them as the
+// type
+//    of the member wants.
 // 3. After an unknown name, which unknown_name() explains, reading continues at the next known one.
 // 4. Rows with a fault are kept in faulty_, so that what is checked over the whole does not report them again.
 // A word that may be a key is not shown (Echo).
@@ -42,8 +43,8 @@ bool Pairs::begin(std::string_view text) {
   faults_.clear();
   given_ = faulty_ = 0;
   lost_ = false;
-  next_ = 0;
   const auto fault = split(text, words_);
+  unread_ = words_;
   if (fault) faults_.push_back({Severity::error, fault->at, 1, std::string(fault->message)});
   return !fault;
 }
@@ -73,14 +74,47 @@ std::string Pairs::instead_of(std::string_view word, std::span<const std::string
   return language_.neighbours ? language_.neighbours->suggestion(word, known) : did_you_mean(word, known);
 }
 
+Words Pairs::take(std::size_t count) {
+  const Words taken = unread_.first(count);
+  unread_ = unread_.subspan(count);
+  return taken;
+}
+
+// A name where a value should be means that the value was left out.
+Words Pairs::take_value(std::size_t count) {
+  const std::size_t most = std::min(count, unread_.size());
+  std::size_t have = 0;
+  while (have < most && !is_name(unread_[have])) ++have;
+  return take(have);
+}
+
 void Pairs::read(const Entry& entry, Store store) {
   while (!at_end()) {
     if (faults_.size() >= kMostFaults) return give_up();
-    const Word& word = take();
-    if (const Match match = language_.table.find(word.text); match.row) {
-      pair(entry, match, word, store);
-    } else {
-      unknown_name(entry, word);
+    const Word& name = take();
+    const Match match = language_.table.find(name.text);
+    if (!match.row) {
+      unknown_name(entry, name);
+      continue;
+    }
+    const Row& row = *match.row;
+    const bool used = (row.used & entry.bit) != 0;
+    if (!used) not_used(entry, row, name);
+    const Words value = take_value(value_words(row));
+    if (value.size() < value_words(row)) {
+      value_missing(match, name);
+      continue;
+    }
+    context_.v6_only = match.v6_only;
+    context_.warning.clear();
+    const Stored stored = store(row, value, context_, used);
+    if (stored == Stored::faulty) {
+      value_fault(match, name, value);
+    } else if (used && stored == Stored::twice) {
+      error(name, fmt::format("Can only specify single {}", row.name()));
+    } else if (used) {
+      if (!context_.warning.empty()) add(Severity::warning, name, fmt::format("{}: {}", name.text, context_.warning));
+      given_ |= match.bit();
     }
   }
 }
@@ -88,16 +122,14 @@ void Pairs::read(const Entry& entry, Store store) {
 // What was not read is not missed either.
 void Pairs::give_up() {
   error(peek(), "too many faults: the rest of it was not read");
-  next_ = words_.size();
+  unread_ = {};
   faulty_ = ~RowSet{0};
   lost_ = true;
 }
 
 // Nothing after an unknown name is understood, so reading continues at the next known one.
 void Pairs::unknown_name(const Entry& entry, const Word& word) {
-  --next_;
-  if (at_comment()) return skip_comment();
-  ++next_;
+  if (is_comment(word)) return skip_comment(word);
   const auto known = names_used_by(language_.table, entry.bit);
   // NAME=VALUE: what is behind the sign may be a key.
   const std::string_view name = word.text.substr(0, word.text.find('='));
@@ -119,61 +151,34 @@ void Pairs::unknown_name(const Entry& entry, const Word& word) {
   if (language_.neighbours) meant = language_.neighbours->ours(name);
   if (meant.empty()) meant = near_misses(word.text, known);
   for (const std::string_view one : meant) faulty_ |= language_.table.find(one).bit();
-  while (!at_end() && !stands_as_name(peek())) ++next_;
+  while (!at_end() && !stands_as_name(peek())) take();
 }
-
-bool Pairs::at_comment() const { return peek().kind == Word::Kind::bare && peek().text.starts_with('#'); }
 
 // The rest of the line behind the # is not part of the entry, and never shown.
-void Pairs::skip_comment() {
-  const Word& mark = peek();
+void Pairs::skip_comment(const Word& mark) {
   error(mark, std::string(language_.comments));
   lost_ = true;
-  while (!at_end() && on_one_line(mark, peek())) ++next_;
+  while (!at_end() && on_one_line(mark, peek())) take();
 }
 
-void Pairs::pair(const Entry& entry, const Match& match, const Word& name, Store store) {
-  const Row& row = *match.row;
-  if ((row.used & entry.bit) == 0) {
-    if ((entry.bit & language_.passes_over) != 0 && row.used != 0) {
-      add(Severity::warning, name, fmt::format("{} does not use {}; it is ignored", entry.name, name.text));
-    } else {
-      error(name, fmt::format("Don't use {} {} for {}{}", language_.noun, name.text, entry.name,
-                              row.used == 0 ? language_.why_never : ""));
-    }
+void Pairs::not_used(const Entry& entry, const Row& row, const Word& name) {
+  if ((entry.bit & language_.passes_over) != 0 && row.used != 0) {
+    add(Severity::warning, name, fmt::format("{} does not use {}; it is ignored", entry.name, name.text));
+  } else {
+    error(name, fmt::format("Don't use {} {} for {}{}", language_.noun, name.text, entry.name,
+                            row.used == 0 ? language_.why_never : ""));
   }
-  value(entry, match, name, store);
 }
 
-void Pairs::value(const Entry& entry, const Match& match, const Word& name, Store store) {
-  const Row& row = *match.row;
-  const std::size_t wanted = value_words(row);
-  std::size_t have = 0;
-  // A name where a value should be means that the value was left out.
-  while (have < wanted && next_ + have < words_.size() && !is_name(words_[next_ + have])) ++have;
-  if (have < wanted) {
-    const bool ended = next_ + have == words_.size();
-    error(name, fmt::format("{}: {} needs {}", ended ? "Unexpected end of command line" : "a value is missing",
-                            name.text, metavar(row)));
-    next_ += have;
-    faulty_ |= match.bit();
-    return;
-  }
-  const Words value = Words(words_).subspan(next_, wanted);
-  next_ += wanted;
-  const bool used = (row.used & entry.bit) != 0;
-  ReadContext context{names_, match.v6_only, {}, language_.no_zone};
-  auto stored = store(match, value, context, used);
-  if (!stored) return value_fault(match, name, value, std::move(stored.error()));
-  if (!used) return;
-  if (!*stored) return error(name, fmt::format("Can only specify single {}", row.name()));
-  if (!context.warning.empty()) add(Severity::warning, name, fmt::format("{}: {}", name.text, context.warning));
-  given_ |= match.bit();
+void Pairs::value_missing(const Match& match, const Word& name) {
+  error(name, fmt::format("{}: {} needs {}", at_end() ? "Unexpected end of command line" : "a value is missing",
+                          name.text, metavar(*match.row)));
+  faulty_ |= match.bit();
 }
 
-void Pairs::value_fault(const Match& match, const Word& name, Words value, ValueFault&& fault) {
-  const Word& bad = value[fault.word];
-  std::string message = std::move(fault.message);
+void Pairs::value_fault(const Match& match, const Word& name, Words value) {
+  const Word& bad = value[context_.fault.word];
+  std::string message = std::move(context_.fault.message);
   if (const auto at = message.find("{word}"); at != std::string::npos) {
     const Echo echo = this->echo();
     const bool shown = !is_secret(*match.row) && echo.shows(bad);

@@ -20,12 +20,13 @@ struct Entry {
   Uses bit;
 };
 
-/// Reads the value of a row into the record, as read_value() does.
-using Store = absl::FunctionRef<Value<bool>(const Match& match, Words words, ReadContext& context, bool keep)>;
+/// Reads the value of a row into the record, as read_value() does. `keep` false: only for its faults.
+using Store = absl::FunctionRef<Stored(const Row& row, Words words, ReadContext& context, bool keep)>;
 
 class Pairs {
  public:
-  Pairs(const Language& language, const Names& names) : language_(language), names_(names) {}
+  Pairs(const Language& language, const Names& names)
+      : language_(language), context_{.names = names, .no_zone = language.no_zone} {}
 
   /// Cuts a text, which outlives what is read of it, into words. False: it cannot be cut, and that is its one fault.
   bool begin(std::string_view text);
@@ -46,9 +47,9 @@ class Pairs {
   bool lost() const { return lost_; }        ///< Whether a name was not understood.
 
  protected:
-  bool at_end() const { return next_ == words_.size(); }
-  const Word& peek() const { return words_[next_]; }
-  const Word& take() { return words_[next_++]; }
+  bool at_end() const { return unread_.empty(); }
+  const Word& peek() const { return unread_.front(); }
+  const Word& take() { return take(1).front(); }
   const Word& first_word() const { return words_.front(); }
   const Word& last_word() const { return words_.back(); }
   const std::vector<Word>& words() const { return words_; }
@@ -57,10 +58,10 @@ class Pairs {
   void add(Severity severity, const Word& word, std::string message);
   void error(const Word& word, std::string message) { add(Severity::error, word, std::move(message)); }
 
-  /// Whether the next word begins a comment, which belongs on lines of its own.
-  bool at_comment() const;
-  /// Adds that fault, and ignores its line, which is never shown.
-  void skip_comment();
+  /// Whether the word begins a comment, which belongs on lines of its own.
+  static bool is_comment(const Word& word) { return word.kind == Word::Kind::bare && word.text.starts_with('#'); }
+  /// Adds that fault, and ignores the rest of its line, which is never shown.
+  void skip_comment(const Word& mark);
 
   /// A word that was not understood: quoted, or "(not shown: ...)".
   std::string unknown(const Word& word) const { return echo().unknown(word); }
@@ -68,9 +69,11 @@ class Pairs {
 
  private:
   Echo echo() const { return {language_, words_}; }
-  void pair(const Entry& entry, const Match& match, const Word& name, Store store);
-  void value(const Entry& entry, const Match& match, const Word& name, Store store);
-  void value_fault(const Match& match, const Word& name, Words value, ValueFault&& fault);
+  Words take(std::size_t count);
+  Words take_value(std::size_t count);
+  void not_used(const Entry& entry, const Row& row, const Word& name);
+  void value_missing(const Match& match, const Word& name);
+  void value_fault(const Match& match, const Word& name, Words value);
   void unknown_name(const Entry& entry, const Word& word);
   void give_up();
   std::string instead_of(std::string_view word, std::span<const std::string_view> known) const;
@@ -78,9 +81,9 @@ class Pairs {
   bool is_name(const Word& word) const;
 
   const Language& language_;
-  const Names& names_;
+  ReadContext context_;  // Of the value that is being read.
   std::vector<Word> words_;
-  std::size_t next_ = 0;
+  Words unread_;
   Faults faults_;
   RowSet given_ = 0, faulty_ = 0;
   bool lost_ = false;

@@ -133,8 +133,8 @@ Outcome parse(std::string_view text, table::Uses entry = kRule, bool caret = fal
   table::Pairs pairs(kLanguage, names());
   const table::Entry context{entry == kRule ? "a rule" : "a question", entry};
   if (pairs.begin(text)) {
-    pairs.read(context, [&](const table::Match& match, table::Words words, table::ReadContext& read, bool keep) {
-      return table::read_value<Syntax>(kRows[match.number].slot, words, read, keep, outcome.pattern);
+    pairs.read(context, [&](const table::Row& row, table::Words words, table::ReadContext& read, bool keep) {
+      return table::read_value<Syntax>(static_cast<const Row&>(row).slot, words, read, keep, outcome.pattern);
     });
     pairs.require(context, Index::required(entry));
   }

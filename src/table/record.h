@@ -46,8 +46,8 @@ class Index {
  public:
   static constexpr Match find(std::string_view name) {
     if (name.empty() || name[0] < 'a') return {};  // Most words are values, and many are numbers.
-    const Named* const named = kNames.find(name);
-    return named ? Match{&rows[named->row], named->row, named->v6_only} : Match{};
+    const Match* const match = kNames.find(name);
+    return match ? *match : Match{};
   }
 
   /// The rows that an entry fails without.
@@ -63,21 +63,17 @@ class Index {
  private:
   static_assert(rows.size() <= kMostRows, "a RowSet has a bit for each row: make it wider");
 
-  struct Named {
-    std::uint8_t row;
-    bool v6_only;
-  };
   static constexpr std::size_t kCount = [] {
     std::size_t count = 0;
     for (const Row& row : rows) for_each_name(row, [&](std::string_view) { ++count; });
     return count;
   }();
   static constexpr auto kNames = [] {
-    NameIndex<Named, kCount, Case::matters> index;
+    NameIndex<Match, kCount, Case::matters> index;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto row = static_cast<std::uint8_t>(i);
-      text::for_each_word(rows[i].names, [&](std::string_view n) { index.put(n, {row, false}); });
-      text::for_each_word(rows[i].v6_names, [&](std::string_view n) { index.put(n, {row, true}); });
+      const auto number = static_cast<std::uint8_t>(i);
+      text::for_each_word(rows[i].names, [&](std::string_view n) { index.put(n, {&rows[i], number, false}); });
+      text::for_each_word(rows[i].v6_names, [&](std::string_view n) { index.put(n, {&rows[i], number, true}); });
     }
     return index;
   }();
@@ -101,18 +97,20 @@ class Index {
                 "a row is required where it is not used, its help is not a sentence, or its member has two");
 };
 
-/// Reads the value of a row into its member. False: the member has one, which stays. `keep` false: the value is read
-/// only for its faults.
+/// Reads the value of a row into its member, which may have one, as a Store does (pairs.h).
 template <template <class> class Syntax, class Record, class Slot>
-Value<bool> read_value(const Slot& slot, Words words, ReadContext& context, bool keep, Record& record) {
+Stored read_value(const Slot& slot, Words words, ReadContext& context, bool keep, Record& record) {
   return std::visit(
-      [&]<class T>(std::optional<T> Record::* member) -> Value<bool> {
+      [&]<class T>(std::optional<T> Record::* member) {
         auto value = Syntax<T>::read(words, context);
-        if (!value) return std::unexpected(std::move(value.error()));
-        if (!keep) return true;
-        if (record.*member) return false;
+        if (!value) {
+          context.fault = std::move(value.error());
+          return Stored::faulty;
+        }
+        if (!keep) return Stored::taken;
+        if (record.*member) return Stored::twice;
         record.*member = std::move(*value);
-        return true;
+        return Stored::taken;
       },
       slot);
 }

@@ -18,19 +18,28 @@ struct Table;
 
 using Words = std::span<const Word>;
 
+/// Why a value cannot be read. "{word}" stands for the offending word; the caller decides whether it may be shown.
+struct ValueFault {
+  std::string message;
+  std::size_t word = 0;  ///< Which word of the value.
+};
+
 /// What the reader of a value may use and say.
 struct ReadContext {
   const Names& names;
   bool v6_only = false;      ///< The keyword was one of the `...6` forms.
   std::string warning = {};  ///< Set by a reader that accepts the value with a reservation.
   std::string_view no_zone = "it has a zone, which means nothing here";  ///< Language::no_zone.
+  ValueFault fault = {};                                                 ///< Of the last value that was Stored::faulty.
 };
 
-/// Why a value cannot be read. "{word}" stands for the offending word; the caller decides whether it may be shown.
-struct ValueFault {
-  std::string message;
-  std::size_t word = 0;  ///< Which word of the value.
+/// What became of a value that was read for a record.
+enum class Stored : std::uint8_t {
+  taken,   ///< It is in the record, if it was to be kept.
+  twice,   ///< The record had one, which stays.
+  faulty,  ///< It cannot be read: ReadContext::fault.
 };
+
 template <class T>
 using Value = std::expected<T, ValueFault>;
 
