@@ -349,6 +349,7 @@ Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Wher
   runner.expect(file.size());
   Status status = Status::ok;
   bool more = true;
+  std::uint64_t released = 0;  // Offset in the file; what is kept behind it fills memory.
   for (std::size_t lines = 1; more; ++lines) {
     const auto line = source ? source->next() : std::unexpected(std::move(opened.error()));
     if (!line) {
@@ -359,9 +360,10 @@ Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Wher
     }
     if (!*line) break;
     more = feed_from(runner, *source, **line);
-    if (more && lines % kBatch == 0) {
+    if (more && (lines % kBatch == 0 || (*line)->start > released + lang::Source::kLongest)) {
       more = runner.flush();
       source->release(**line);
+      released = (*line)->start;
     }
     if (more && (lines % kBatch == 0 || where == lang::Where::prompt) && held.one_came()) {
       runner.stop();

@@ -129,6 +129,7 @@ Result<std::optional<Line>> JsonCommands::next() {
   if (!piece) return std::unexpected(piece.error());
   if (!*piece) return join_pair();
   const JsonPiece& p = **piece;
+  if (p.nothing) return Line{Line::Kind::nothing, p.number, p.start, 0};
   Line line{Line::Kind::faulty, p.number, p.start, p.length};
   if (!p.broken.empty()) {
     partners_.clear();  // Nothing more is run; a partner may be in what was not read.

@@ -280,6 +280,46 @@ TEST(JsonCommands, NothingIsReadAfterAnObjectWithoutAnEnd) {
   EXPECT_THAT(commands_of("[" + good), ElementsAre(text, "2: : the array has no end: ] is missing"));
 }
 
+// What is skipped behind a command that the caller still keeps, and asks about.
+TEST(JsonCommands, WhatIsSkippedTakesLittleMemory) {
+  std::string arrays;
+  while (arrays.size() < 1 << 16) arrays += "[] ";
+  const std::string blanks(1 << 16, ' '), digits(1 << 16, '1');
+  struct Case {
+    std::string_view first, skipped, fault;
+  };
+  for (const Case& c :
+       {Case{"", blanks, ""}, Case{"", arrays, ""},
+        Case{"x", blanks, "2: : an object is expected here, or an array of objects; what follows was not read"},
+        Case{"{\"a\":\"", digits, "2: : the object is longer than 1048576 bytes; what follows was not read"},
+        Case{"{\"a\":[", blanks, "2: : the object is longer than 1048576 bytes; what follows was not read"}}) {
+    std::size_t given = 0, most_room = 0;
+    const std::string start = std::string(kMinimal) + "\n" + std::string(c.first);
+    const auto source = open_source([&](MutableBytes room) -> Result<std::size_t> {
+                          most_room = std::max(most_room, room.size());
+                          const std::string_view piece = given == 0 ? start : given < 20 << 20 ? c.skipped : "";
+                          given += piece.size();
+                          std::ranges::copy(std::as_bytes(std::span(piece)), room.begin());
+                          return piece.size();
+                        }).value();
+    auto line = source->next();
+    ASSERT_TRUE(line && *line);
+    const Line kept = **line;
+    std::string faults;
+    for (line = source->next(); line && *line; line = source->next()) {
+      EXPECT_EQ(source->text(kept), kMinimalText);
+      EXPECT_EQ(source->place(kept, 8)->pointer, "/spi");
+      for (const SourceFault& f : source->faults())
+        faults += fmt::format("{}: {}: {}{}", f.place.line, f.place.pointer, f.message, f.detail);
+      if ((*line)->kind == Line::Kind::nothing) break;
+    }
+    for (; line && *line; line = source->next()) source->release(**line);
+    EXPECT_TRUE(line);
+    EXPECT_EQ(faults, c.fault);
+    EXPECT_LE(most_room, 4 * Source::kLongest);
+  }
+}
+
 TEST(JsonCommands, OfABrokenFileNothingIsPairedAtItsEnd) {
   EXPECT_THAT(commands_of(paired(1, 2, "192.0.2.1", "192.0.2.2") + "{\"spi\": 1"),
               ElementsAre("1: add ah spi 0x1 src 192.0.2.1 dst 192.0.2.2", "2: : the object has no end: } is missing"));

@@ -1,16 +1,13 @@
 // How a stream is cut into objects:
-// 1. more() reads more, and drops released text. peek() is the next byte.
-// 2. next() skips blanks, and the commas and brackets of an array, whose state is in_.
-// 3. object() lets Braces find the brace that ends an object; its contents are checked elsewhere.
+// 1. text_ reads the file, and drops what no caller can ask for any more.
+// 2. next() skips blanks, and commas and brackets of an array, whose state is in_. A caller that keeps text while much
+//    is skipped is given a piece that is nothing, so that it can release the text.
+// 3. object() lets Braces find the brace that ends an object; what is in it is looked at by others.
 // 4. Where there is no object, or no end of one, stop_at() ends the reading.
 #include "lang/json_reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
-
-#include "base/cast.h"
-#include "base/text.h"
 
 namespace ipseckey::lang {
 namespace {
@@ -68,74 +65,42 @@ class Braces {
 
 }  // namespace
 
-std::string_view JsonReader::text(std::uint64_t start, std::size_t length) const {
-  return chars_of(buffer_.bytes().subspan(start - base_, length));
+void JsonReader::pass(std::size_t count) {
+  number_ += static_cast<std::uint32_t>(std::ranges::count(text_.ahead().substr(0, count), '\n'));
+  text_.move_to(text_.position() + count);
 }
 
-// Makes room, dropping released text, and reads more. False at the end of the file.
-Result<bool> JsonReader::more() {
-  if (end_) return false;
-  const std::size_t drop = std::min(keep_, position_) - base_;
-  if (drop > 0) {
-    const MutableBytes b = buffer_.bytes();
-    std::memmove(b.data(), b.data() + drop, filled_ - drop);
-    base_ += drop, filled_ -= drop;
-  }
-  constexpr std::size_t kChunk = 256 * 1024;
-  if (buffer_.size() - filled_ < kChunk / 2) buffer_.grow(std::max(kChunk, buffer_.size() * 2));
-  const auto got = fill_(buffer_.bytes().subspan(filled_));
-  if (!got) return std::unexpected(got.error());
-  filled_ += *got;
-  end_ = *got == 0;
-  return !end_;
-}
-
-// False at the end of the file.
-Result<bool> JsonReader::peek(char& c) {
-  while (position_ == base_ + filled_) {
-    const auto more_came = more();
-    if (!more_came || !*more_came) return more_came;
-  }
-  c = text(position_, 1)[0];
-  return true;
-}
-
-Result<bool> JsonReader::peek_past_blanks(char& c) {
+Result<JsonReader::Next> JsonReader::skip_blanks(std::uint64_t since) {
   while (true) {
-    const auto there = peek(c);
-    if (!there || !*there || !is_json_blank(c)) return there;
-    step(c);
-  }
-}
-
-// Editors on other systems write a byte order mark; it has no meaning here.
-Result<void> JsonReader::skip_mark() {
-  begun_ = true;
-  while (filled_ < text::kByteOrderMark.size()) {
-    const auto more_came = more();
+    const std::string_view ahead = text_.ahead();
+    pass(static_cast<std::size_t>(std::ranges::find_if_not(ahead, is_json_blank) - ahead.begin()));
+    text_.let_go();
+    if (!text_.ahead().empty()) return Next::character;
+    if (text_.burdened(since)) return Next::much;
+    const auto more_came = text_.more();
     if (!more_came) return std::unexpected(more_came.error());
-    if (!*more_came) return {};
+    if (!*more_came) return Next::end;
   }
-  if (text(0, text::kByteOrderMark.size()) == text::kByteOrderMark) position_ = text::kByteOrderMark.size();
-  return {};
 }
 
 Result<std::optional<JsonPiece>> JsonReader::next() {
   if (stopped_) return std::nullopt;
-  if (!begun_)
-    if (const auto skipped = skip_mark(); !skipped) return std::unexpected(skipped.error());
-  if (keep_ >= returned_) keep_ = position_;  // The text of earlier pieces is no longer needed.
+  if (!std::exchange(begun_, true))
+    if (const auto skipped = text_.skip_mark(); !skipped) return std::unexpected(skipped.error());
   while (true) {
-    char c = '\0';
-    const auto there = peek_past_blanks(c);
+    const auto there = skip_blanks(text_.given());
     if (!there) return std::unexpected(there.error());
     JsonPiece here;
-    here.number = number_, here.start = position_;
-    if (!*there) {
+    here.number = number_, here.start = text_.position();
+    here.nothing = *there == Next::much;
+    if (here.nothing) text_.give_out(here.start);
+    if (here.nothing) return here;
+    if (*there == Next::end) {
       if (std::exchange(in_, In::stream) == In::stream) return std::nullopt;
       here.broken = "the array has no end: ] is missing";
       return here;
     }
+    const char c = text_.ahead().front();
     const bool object_may_begin = in_ != In::after_element;
     if (c == '{' && object_may_begin) return object(here);
     if (c == '[' && in_ == In::stream) {
@@ -149,7 +114,7 @@ Result<std::optional<JsonPiece>> JsonReader::next() {
                            : object_may_begin ? "an object is expected here, as an element of the array"
                                               : "a comma or ] is expected here, after an element of the array");
     }
-    step(c);
+    pass(1);
   }
 }
 
@@ -157,24 +122,22 @@ Result<std::optional<JsonPiece>> JsonReader::object(JsonPiece piece) {
   if (in_ != In::stream) piece.element = element_++, in_ = In::after_element;
   Braces braces;
   while (true) {
-    const std::size_t room = Source::kLongest - (position_ - piece.start);
-    const std::string_view rest = text(position_, std::min(base_ + filled_ - position_, room));
+    const std::size_t room = Source::kLongest - (text_.position() - piece.start);
+    const std::string_view rest = text_.ahead().substr(0, room);
     std::size_t taken = 0;
     const auto state = braces.take(rest, taken);
-    position_ += taken;
-    number_ += static_cast<std::uint32_t>(std::ranges::count(rest.substr(0, taken), '\n'));
+    pass(taken);
     if (state == Braces::State::no_end)
       return stop_at(piece, "the object has no end before another one begins: } is missing");
     if (state == Braces::State::open_string)
       return stop_at(piece, "a string of the object has no end on its line: a quotation mark is missing");
     if (state == Braces::State::whole) {
-      piece.length = static_cast<std::uint32_t>(position_ - piece.start);
-      returned_ = position_;
+      piece.length = static_cast<std::uint32_t>(text_.position() - piece.start);
+      text_.give_out(text_.position());
       return piece;
     }
     if (rest.size() == room) return stop_at(piece, "the object is longer than 1048576 bytes");
-    keep_ = std::min(keep_, piece.start);
-    const auto more_came = more();
+    const auto more_came = text_.more();
     if (!more_came) return std::unexpected(more_came.error());
     if (!*more_came) return stop_at(piece, "the object has no end: } is missing");
   }
@@ -184,11 +147,9 @@ Result<std::optional<JsonPiece>> JsonReader::object(JsonPiece piece) {
 Result<std::optional<JsonPiece>> JsonReader::stop_at(JsonPiece piece, std::string_view broken) {
   piece.broken = broken;
   stopped_ = true;
-  keep_ = std::max(keep_, position_);
-  char c = '\0';
-  const auto there = peek_past_blanks(c);
+  const auto there = skip_blanks(text_.position());
   if (!there) return std::unexpected(there.error());
-  piece.unread = *there;
+  piece.unread = *there != Next::end;
   return piece;
 }
 

@@ -1,7 +1,8 @@
 // How a stream becomes commands:
-// 1. The text is read into one secret buffer; text that no caller needs any more makes room for more.
-// 2. peek() finds the end of the next physical line, and rejects NUL bytes.
+// 1. text_ reads the file, and drops what no caller can ask for any more.
+// 2. peek() finds the end of the next physical line, and refuses characters that no text has.
 // 3. next_command() skips empty lines and comments; a comment that ends in a backslash takes the next line with it.
+//    A caller that keeps text while much is skipped is given nothing(), so that it can release the text.
 // 4. finish_command() adds the lines that continue a command: after a backslash, or indented and beginning with an
 //    extension.
 // 5. A command that is too long is reported once, and skip_long() skips the rest of it.
@@ -10,9 +11,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
-#include "base/cast.h"
 #include "base/text.h"
 #include "lang/keywords.h"
 #include "lang/language.h"
@@ -71,32 +71,17 @@ bool joins(std::string_view last, std::string_view next) {
 
 }  // namespace
 
-std::string_view LineReader::view(std::uint64_t start, std::size_t length) const {
-  return chars_of(buffer_.bytes().subspan(start - base_, length));
+// Reads on. False at the end of the file.
+Result<bool> LineReader::more() {
+  const std::uint64_t from = text_.end();
+  auto more_came = text_.more();
+  look_for_nul(from);
+  return more_came;
 }
 
-std::string_view LineReader::text(const Line& line) const { return view(line.start, line.length); }
-
-// Makes room, dropping released text, and reads more. False at the end of the file.
-Result<bool> LineReader::more() {
-  if (end_) return false;
-  const std::size_t drop = std::min(keep_, position_) - base_;
-  if (drop > 0) {
-    const MutableBytes b = buffer_.bytes();
-    std::memmove(b.data(), b.data() + drop, filled_ - drop);
-    base_ += drop, filled_ -= drop;
-  }
-  constexpr std::size_t kChunk = 256 * 1024;
-  if (buffer_.size() - filled_ < kChunk / 2) buffer_.grow(std::max(kChunk, buffer_.size() * 2));
-  const MutableBytes room = buffer_.bytes().subspan(filled_);
-  const auto got = fill_(room);
-  if (!got) return std::unexpected(got.error());
-  if (const void* const nul = *got > 0 ? std::memchr(room.data(), 0, *got) : nullptr)
-    nul_ =
-        std::min(nul_, base_ + filled_ + static_cast<std::uint64_t>(static_cast<const std::byte*>(nul) - room.data()));
-  filled_ += *got;
-  end_ = *got == 0;
-  return !end_;
+void LineReader::look_for_nul(std::uint64_t from) {
+  const auto nul = text_.view(from, text_.end() - from).find('\0');
+  if (nul != std::string_view::npos) nul_ = std::min(nul_, from + nul);
 }
 
 Result<void> LineReader::only_text(std::uint64_t end) const {
@@ -108,8 +93,7 @@ Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
   if (ahead_ && ahead_->start == at) return ahead_;
   std::size_t searched = 0;
   while (true) {
-    const std::size_t offset = at - base_ + searched;
-    const std::string_view rest = view(base_ + offset, filled_ - offset);
+    const std::string_view rest = text_.view(at + searched, text_.end() - at - searched);
     const auto newline = rest.find('\n');
     const bool found = newline != std::string_view::npos;
     searched += found ? newline : rest.size();
@@ -126,73 +110,52 @@ Result<std::optional<LineReader::Physical>> LineReader::peek(std::uint64_t at) {
   }
 }
 
-// Editors on other systems write a byte order mark; it has no meaning here.
-Result<void> LineReader::skip_mark() {
-  begun_ = true;
-  while (filled_ < text::kByteOrderMark.size()) {
-    const auto more_came = more();
-    if (!more_came) return std::unexpected(more_came.error());
-    if (!*more_came) return {};
-  }
-  if (view(0, text::kByteOrderMark.size()) == text::kByteOrderMark) position_ = text::kByteOrderMark.size();
-  return {};
-}
-
 Result<std::optional<Line>> LineReader::next() {
-  if (!begun_)
-    if (const auto skipped = skip_mark(); !skipped) return std::unexpected(skipped.error());
-  if (skipping_)
-    if (const auto skipped = skip_long(); !skipped) return std::unexpected(skipped.error());
-  auto line = next_command();
-  if (line && *line) returned_ = std::max(returned_, (*line)->start + (*line)->length);
+  if (!std::exchange(begun_, true)) {
+    if (const auto skipped = text_.skip_mark(); !skipped) return std::unexpected(skipped.error());
+    look_for_nul(0);
+  }
+  const auto skipped = skipping_ ? skip_long() : true;
+  if (!skipped) return std::unexpected(skipped.error());
+  auto line = *skipped ? next_command() : nothing();
+  if (line && *line) text_.give_out((*line)->start + (*line)->length);
   return line;
 }
 
+// The lines that belong to a comment are those that do so on Solaris, where commenting out the first line of a command
+// is enough.
 Result<std::optional<Line>> LineReader::next_command() {
   while (true) {
-    if (keep_ >= returned_) keep_ = position_;  // The text of earlier lines is no longer needed.
-    const auto line = peek(position_);
+    text_.let_go();
+    if (text_.burdened(text_.given())) return nothing();
+    const auto line = peek(text_.position());
     if (!line) return std::unexpected(line.error());
     if (!*line) return std::nullopt;
     const Physical& l = **line;
+    const bool commented = std::exchange(in_comment_, false);
     if (l.length > kLongest) return too_long(l.start, number_ + 1);
     consume(l);
-    const std::string_view text = view(l.start, l.length);
-    if (without_indent(text).empty()) continue;
-    if (!is_comment(text)) return finish_command(l);
-    auto swallowed = finish_comment(l);
-    if (!swallowed || *swallowed) return swallowed;
+    const std::string_view text = view(l);
+    if (commented && find_command(first_word(text)))
+      return Line{Line::Kind::swallowed, number_, l.start, static_cast<std::uint32_t>(l.length)};
+    if (!commented && without_indent(text).empty()) continue;
+    if (!commented && !is_comment(text)) return finish_command(l);
+    in_comment_ = ends_in_backslash(text);
   }
-}
-
-// Lines that belong to a comment, as they do on Solaris, where commenting out the first line of a command is enough.
-Result<std::optional<Line>> LineReader::finish_comment(Physical line) {
-  while (ends_in_backslash(view(line.start, line.length))) {
-    const auto next = peek(position_);
-    if (!next) return std::unexpected(next.error());
-    if (!*next) return std::nullopt;
-    line = **next;
-    if (line.length > kLongest) return too_long(line.start, number_ + 1);
-    consume(line);
-    const std::string_view word = first_word(view(line.start, line.length));
-    if (find_command(word))
-      return Line{Line::Kind::swallowed, number_, line.start, static_cast<std::uint32_t>(line.length)};
-  }
-  return std::nullopt;
 }
 
 Result<std::optional<Line>> LineReader::finish_command(Physical first) {
   const std::uint32_t number = number_;
   Physical last = first;
-  bool continued = ends_in_backslash(view(last.start, last.length));
+  bool continued = ends_in_backslash(view(last));
   while (true) {
-    const auto next = peek(position_);
+    const auto next = peek(text_.position());
     if (!next && next.error().code == Errc::syntax) break;  // The fault of the next line, which next() will meet.
     if (!next) return std::unexpected(next.error());
     if (!*next) break;
     const Physical& n = **next;
-    const std::string_view text = view(n.start, n.length);
-    if (!continued && !joins(view(last.start, last.length), text)) break;
+    const std::string_view text = view(n);
+    if (!continued && !joins(view(last), text)) break;
     if (n.start + n.length - first.start > kLongest) return too_long(first.start, number);
     consume(n);
     last = n;
@@ -203,33 +166,35 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
   return Line{Line::Kind::command, number, first.start, length};
 }
 
-// The rest of it is skipped by the following next(), when the caller has released the text before it.
+// The rest of it is skipped by the next next(), when the caller may have released the text before it.
 std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t number) {
   skipping_ = true;
+  after_backslash_ = false;
   return Line{Line::Kind::too_long, number, start, 0};
 }
 
-Result<void> LineReader::skip_long() {
-  skipping_ = false;
-  bool backslash = false;  // The last character of the line so far that is not blank.
+// False: the caller keeps text, and is to release it first.
+Result<bool> LineReader::skip_long() {
   while (true) {
-    const std::size_t offset = position_ - base_;
-    const std::string_view rest = view(position_, filled_ - offset);
+    const std::string_view rest = text_.ahead();
     const auto newline = rest.find('\n');
     const bool found = newline != std::string_view::npos;
     const std::string_view piece = rest.substr(0, newline);
-    if (const auto text = trimmed_end(piece); !text.empty()) backslash = text.back() == '\\';
-    position_ += piece.size();
-    if (auto text = only_text(position_); !text) return text;
-    if (keep_ >= returned_) keep_ = position_;
+    if (const auto text = trimmed_end(piece); !text.empty()) after_backslash_ = text.back() == '\\';
+    text_.move_to(text_.position() + piece.size());
+    if (auto text = only_text(text_.position()); !text) return std::unexpected(std::move(text.error()));
+    text_.let_go();
     if (found) {
-      ++position_, ++number_;
-      if (!std::exchange(backslash, false)) return {};
-      continue;
+      text_.move_to(text_.position() + 1), ++number_;
+      if (std::exchange(after_backslash_, false)) continue;
+      skipping_ = false;
+      return true;
     }
+    if (text_.burdened(text_.given())) return false;
     const auto more_came = more();
     if (!more_came) return std::unexpected(more_came.error());
-    if (!*more_came) return {};
+    skipping_ = *more_came;
+    if (!skipping_) return true;
   }
 }
 

@@ -1,13 +1,12 @@
 #pragma once
-/// A file of commands cut into commands, as it streams in: comments, continued lines, a limit that people never reach.
-#include <algorithm>
+/// A file of commands cut into commands, as it streams in: comments, continued lines, no limit that a person can meet.
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "base/result.h"
-#include "base/secret.h"
 #include "lang/source.h"
+#include "lang/text_stream.h"
 
 namespace ipseckey::lang {
 
@@ -17,13 +16,14 @@ namespace ipseckey::lang {
 /// it. A UTF-8 byte order mark at the start of the file is ignored.
 class LineReader final : public Source {
  public:
-  explicit LineReader(Fill fill) : fill_(std::move(fill)) {}
+  explicit LineReader(Fill fill) : text_(std::move(fill)) {}
 
-  /// The next command; nullopt at the end. Fails when reading fails and at a byte that no text file has (NUL).
+  /// The next command; nullopt at the end. Fails when reading fails and at a byte that no text file has (NUL). While
+  /// the caller keeps text, Line::Kind::nothing comes after each Source::kLongest bytes without a command.
   Result<std::optional<Line>> next() override;
   /// The command's text with its inner newlines; not released yet. The view is valid until next().
-  std::string_view text(const Line& line) const override;
-  void release(const Line& line) override { keep_ = std::max(keep_, line.start + line.length); }
+  std::string_view text(const Line& line) const override { return text_.view(line.start, line.length); }
+  void release(const Line& line) override { text_.release(line.start + line.length); }
 
  private:
   struct Physical {
@@ -34,28 +34,23 @@ class LineReader final : public Source {
   Result<std::optional<Physical>> peek(std::uint64_t at);
   Result<void> only_text(std::uint64_t end) const;
   Result<bool> more();
-  std::string_view view(std::uint64_t start, std::size_t length) const;
-  Result<std::optional<Line>> finish_comment(Physical line);
+  void look_for_nul(std::uint64_t from);
+  std::string_view view(const Physical& line) const { return text_.view(line.start, line.length); }
+  Line nothing() const { return {Line::Kind::nothing, number_, text_.position(), 0}; }
   Result<std::optional<Line>> finish_command(Physical first);
   Result<std::optional<Line>> next_command();
   std::optional<Line> too_long(std::uint64_t start, std::uint32_t number);
-  Result<void> skip_long();
-  Result<void> skip_mark();
-  void consume(const Physical& line) { position_ = line.after, ++number_; }
+  Result<bool> skip_long();
+  void consume(const Physical& line) { text_.move_to(line.after), ++number_; }
 
-  Fill fill_;
-  SecretBuffer buffer_;
-  std::uint64_t base_ = 0;         // Offset in the file of the buffer's first byte.
-  std::size_t filled_ = 0;         // Bytes of the buffer that hold text.
-  std::optional<Physical> ahead_;  // The last whole line that was inspected: mostly the next one to be read.
-  std::uint64_t position_ = 0;     // Offset of the next unread line.
-  std::uint64_t keep_ = 0;
+  TextStream text_;
+  std::optional<Physical> ahead_;  // The last whole line that was looked at: mostly the next one to be read.
   std::uint64_t nul_ = UINT64_MAX;
-  std::uint32_t number_ = 0;    // Of the last line consumed.
-  std::uint64_t returned_ = 0;  // End of the last line that was given out.
+  std::uint32_t number_ = 0;  // Of the last line consumed.
   bool begun_ = false;
-  bool end_ = false;
-  bool skipping_ = false;
+  bool in_comment_ = false;       // The last line was of a comment, and ended in a backslash.
+  bool skipping_ = false;         // The rest of a command that is too long is to be skipped,
+  bool after_backslash_ = false;  // of which the last character that is not blank was a backslash.
 };
 
 }  // namespace ipseckey::lang

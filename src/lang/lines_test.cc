@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -185,7 +186,48 @@ TEST(Lines, OfTwentyMegabytesTakeLittleMemory) {
   EXPECT_LE(most_room, 4 * LineReader::kLongest);
 }
 
-TEST(Lines, OfACommentHaveALimitToo) {
+// What is skipped behind a command that the caller still keeps.
+TEST(Lines, ThatAreSkippedTakeLittleMemory) {
+  const std::string blank(1 << 16, '\n'), comment = "# " + std::string(1 << 16, 'x') + '\n', endless(1 << 16, 'x');
+  std::string backslashes;
+  while (backslashes.size() < 1 << 16) backslashes += "# x\\\n";
+  for (const std::string_view skipped : {blank, comment, endless, backslashes}) {
+    std::size_t given = 0, most_room = 0;
+    LineReader reader([&](MutableBytes room) -> Result<std::size_t> {
+      most_room = std::max(most_room, room.size());
+      const std::string_view piece = given == 0 ? "flush\n" : given < 20 << 20 ? skipped : "";
+      given += piece.size();
+      std::ranges::copy(std::as_bytes(std::span(piece)), room.begin());
+      return piece.size();
+    });
+    auto line = reader.next();
+    ASSERT_TRUE(line && *line);
+    EXPECT_EQ(describe(reader, **line), "1 flush");
+    for (Line kept = **line; line && *line; line = reader.next()) {
+      EXPECT_EQ(reader.text(kept), kept.length == 0 ? "" : "flush");
+      if ((*line)->kind == Line::Kind::nothing) reader.release(kept = **line);
+    }
+    EXPECT_TRUE(line);
+    EXPECT_LE(most_room, 4 * LineReader::kLongest);
+  }
+}
+
+TEST(Lines, ThatAreSkippedAreNoCommandForThoseWhoKeepAll) {
+  const std::string text = "flush\n" + std::string(5 << 20, '\n') + "dump\n#" + std::string(5 << 20, 'x') + "\nflush";
+  LineReader reader(pieces(text, 1 << 16));
+  std::vector<std::string> commands;
+  std::size_t nothings = 0;
+  std::vector<Line> kept;
+  for (auto line = reader.next(); line && *line; line = reader.next()) {
+    nothings += (*line)->kind == Line::Kind::nothing;
+    if ((*line)->kind != Line::Kind::nothing) kept.push_back(**line);
+  }
+  for (const Line& line : kept) commands.push_back(describe(reader, line));
+  EXPECT_THAT(commands, ElementsAre("1 flush", "5242882 dump", "5242883 too long", "5242884 flush"));
+  EXPECT_EQ(nothings, 8u);
+}
+
+TEST(Lines, OfACommentAreNoBurdenEither) {
   EXPECT_THAT(read_all(pieces("# " + std::string(LineReader::kLongest, 'x') + "\nflush", 1 << 20)),
               ElementsAre("1 too long", "2 flush"));
 }

@@ -68,6 +68,27 @@ class Files(Case):
         self.assertEqual(ended, Ended(FAILED, "", "long:1: error: the command is longer than 1048576 bytes\n"
                                                   "long: 1 of 2 commands valid.\n"))
 
+    def test_200_megabytes_behind_a_command(self):
+        """The command is kept for messages until others are checked with it; what is skipped behind it is not."""
+        object_ = '{"action":"flush","satype":"ah"}\n'
+        for start, piece, outcome in (
+                (sa_line(0x100) + "add ah spi 0x101 ", b"0123456789abcdef",
+                 Ended(FAILED, "", "long:2: error: the command is longer than 1048576 bytes\nlong: 1 of 2 commands valid.\n")),
+                (sa_line(0x100) + "# ", b"0123456789abcdef",
+                 Ended(FAILED, "", "long:2: error: the command is longer than 1048576 bytes\nlong: 1 of 2 commands valid.\n")),
+                (sa_line(0x100), b"# comment 012\\\n", Ended(OK, "long: 1 of 1 command valid.\n", "")),
+                (object_ + '{"auth_key":{"hex":"', b"0123456789abcdef",
+                 Ended(FAILED, "", "long:2: error: the object is longer than 1048576 bytes; what follows was not read\n"
+                                   "long: 1 of 2 commands valid; what follows was not run.\n")),
+                (object_ + "[", b" " * 16,
+                 Ended(FAILED, "", "long:2: error: the array has no end: ] is missing\nlong: 1 of 2 commands valid.\n")),
+                (object_, b"[] [ ]\n[\n]    \n\n", Ended(OK, "long: 1 of 1 command valid.\n", ""))):
+            with self.subTest(start=start, piece=piece):
+                with open(self.write("long", start), "ab") as out:
+                    for _ in range(200):
+                        out.write(piece * 65536)
+                self.assertEqual(self.run_with_memory("-c", "long"), outcome)
+
     def test_50_megabytes_of_comments(self):
         with open(self.write("comments", ""), "wb") as out:
             for _ in range(50):
