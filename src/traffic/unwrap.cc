@@ -75,11 +75,6 @@ Cause unwrap_transport(Work& w, const Inside& inside) {
 
 }  // namespace
 
-Cause dropped_by(ReplayWindow::Verdict verdict) {
-  constexpr std::array kOfVerdict = {Cause::none, Cause::replayed, Cause::late};
-  return kOfVerdict[static_cast<std::size_t>(verdict)];
-}
-
 bool begin_esp(Work& w) {
   const crypto::Suite& suite = w.flow->suite();
   const MutableBytes esp = w.item->packet.bytes().subspan(w.at);

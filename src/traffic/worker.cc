@@ -146,7 +146,7 @@ void Worker::State::clamp_arrived(const Work& w, Instant now) {
   clamp(w, *flow, around, known ? std::min(known, plane.options.mtu) : plane.options.mtu);
 }
 
-bool Worker::State::next_numbers(Work& w) {
+inline bool Worker::State::next_numbers(Work& w) {
   const auto next = [this](Flow& flow, std::uint64_t& given) {
     const auto sequence = flow.next_number();
     if (!sequence) call_for(flow);
@@ -269,8 +269,8 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   return cause == Cause::none && bundle ? begin_inside(batch, w) : cause;
 }
 
-// The SA's keys, and the window's verdict on the number at that many bytes from the header's start.
-Cause Worker::State::ask(Work& w, std::size_t number_at) {
+// The SA's keys, and what its window says of the number that stands so many bytes behind the header's start.
+inline Cause Worker::State::ask(Work& w, std::size_t number_at) {
   w.job.keyed = w.flow->opening(number);
   if (!w.job.keyed) return Cause::crypto;
   const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(w.item->packet.bytes(), w.at + number_at));

@@ -1,5 +1,6 @@
 #pragma once
-/// AH and ESP for one packet, apart from the ciphers, which work on whole batches: the steps before and after them.
+/// AH and ESP on one packet, but for the ciphers, which work on whole batches: what goes before, and what comes after.
+#include <array>
 #include <cstdint>
 
 #include "crypto/crypto.h"
@@ -76,9 +77,12 @@ void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu);
 std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp);
 std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp);
 
-/// The window's verdict on a number as a cause of dropping.
-Cause dropped_by(ReplayWindow::Verdict verdict);
-/// For inbound ESP at w.at: whether its sizes are valid, and then the cipher's job.
+/// What the window says of a number, as why its packet is dropped.
+inline Cause dropped_by(ReplayWindow::Verdict verdict) {
+  static constexpr std::array kOfVerdict = {Cause::none, Cause::replayed, Cause::late};
+  return kOfVerdict[static_cast<std::size_t>(verdict)];
+}
+/// ESP that arrived, at w.at: whether its sizes suit, and then its job.
 bool begin_esp(Work& w);
 /// For inbound AH: whether its ICV is right; truncated if its sizes are wrong.
 Cause check_ah(Bytes packet, const AhPart& ah);
