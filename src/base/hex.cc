@@ -23,8 +23,8 @@ constexpr unsigned value(char character) {
 
 constexpr char digit(unsigned n) { return static_cast<char>('0' + n + (within(n, 10, 15) & ('a' - '0' - 10))); }
 
-// Sixteen digits at once into eight octets; what is no digit leaves a mark in `wrong`. The compiler makes vector
-// instructions of it on every processor that has them. (Eight at once in a number of 64 bits, `ipseckey -c` of 3,000
+// Sixteen digits at once into eight octets; other characters leave a mark in `wrong`. The compiler generates vector
+// instructions on every processor that has them. (Eight at once in a number of 64 bits, `ipseckey -c` of 3,000
 // lines with two keys each takes 2.8 % more instructions; one after another 17 %.)
 constexpr std::size_t kStride = 16;
 using Digits [[gnu::vector_size(kStride)]] = std::uint8_t;

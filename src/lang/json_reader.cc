@@ -1,8 +1,8 @@
 // How a stream is cut into objects:
-// 1. text_ reads the file, and drops what no caller can ask for any more.
-// 2. next() skips blanks, and commas and brackets of an array, whose state is in_. A caller that keeps text while much
-//    is skipped is given a piece that is nothing, so that it can release the text.
-// 3. object() lets Braces find the brace that ends an object; what is in it is looked at by others.
+// 1. text_ reads the file, and drops released text.
+// 2. next() skips blanks, and the commas and brackets of an array, whose state is in_. If much is skipped while the
+//    caller keeps text, next() returns an empty piece, so that the caller can release the text.
+// 3. object() lets Braces find the brace that ends an object; its contents are checked elsewhere.
 // 4. Where there is no object, or no end of one, stop_at() ends the reading.
 #include "lang/json_reader.h"
 

@@ -19,7 +19,7 @@ struct JsonPiece {
   /// Why it is not an object; then its text is not kept, and it is the last piece. Empty: it may be one.
   std::string_view broken = {};
   bool unread = false;   ///< It is broken, and more of the file follows.
-  bool nothing = false;  ///< There is no object: much was skipped, and the caller keeps text that it may release.
+  bool nothing = false;  ///< Not an object: much was skipped while the caller kept text, which it can release now.
 };
 
 /// Objects are found by their braces, so that one with a mistake inside ends where it ends. Where that is unknown,
@@ -33,7 +33,7 @@ class JsonReader {
 
   /// The text of a piece that is not released yet. The view is valid until next().
   std::string_view text(std::uint64_t start, std::size_t length) const { return text_.view(start, length); }
-  /// Says that no text before that offset is asked for any more. Until then it is kept.
+  /// Releases the text before that offset. Until then it is kept.
   void release(std::uint64_t end) { text_.release(end); }
   /// Of the next byte that will be read.
   std::uint64_t position() const { return text_.position(); }
@@ -41,7 +41,7 @@ class JsonReader {
  private:
   enum class In : std::uint8_t { stream, array_start, after_comma, after_element };
 
-  /// What is behind blanks; `much`: nothing yet, and the caller keeps text.
+  /// What follows the blanks; `much`: only blanks so far, while the caller keeps text.
   enum class Next : std::uint8_t { character, end, much };
 
   Result<Next> skip_blanks(std::uint64_t since);

@@ -1,8 +1,8 @@
 // How a stream becomes commands:
-// 1. text_ reads the file, and drops what no caller can ask for any more.
-// 2. peek() finds the end of the next physical line, and refuses characters that no text has.
+// 1. text_ reads the file, and drops released text.
+// 2. peek() finds the end of the next physical line, and rejects NUL bytes.
 // 3. next_command() skips empty lines and comments; a comment that ends in a backslash takes the next line with it.
-//    A caller that keeps text while much is skipped is given nothing(), so that it can release the text.
+//    If much is skipped while the caller keeps text, it returns nothing(), so that the caller can release the text.
 // 4. finish_command() adds the lines that continue a command: after a backslash, or indented and beginning with an
 //    extension.
 // 5. A command that is too long is reported once, and skip_long() skips the rest of it.
@@ -166,14 +166,14 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
   return Line{Line::Kind::command, number, first.start, length};
 }
 
-// The rest of it is skipped by the next next(), when the caller may have released the text before it.
+// The rest of it is skipped by the following next(), when the caller has released the text before it.
 std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t number) {
   skipping_ = true;
   after_backslash_ = false;
   return Line{Line::Kind::too_long, number, start, 0};
 }
 
-// False: the caller keeps text, and is to release it first.
+// False: the caller keeps text, and must release it first.
 Result<bool> LineReader::skip_long() {
   while (true) {
     const std::string_view rest = text_.ahead();

@@ -1,5 +1,5 @@
 #pragma once
-/// A file of commands cut into commands, as it streams in: comments, continued lines, no limit that a person can meet.
+/// A file of commands cut into commands, as it streams in: comments, continued lines, a limit that people never reach.
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -44,12 +44,12 @@ class LineReader final : public Source {
   void consume(const Physical& line) { text_.move_to(line.after), ++number_; }
 
   TextStream text_;
-  std::optional<Physical> ahead_;  // The last whole line that was looked at: mostly the next one to be read.
+  std::optional<Physical> ahead_;  // The last whole line that was inspected: mostly the next one to be read.
   std::uint64_t nul_ = UINT64_MAX;
   std::uint32_t number_ = 0;  // Of the last line consumed.
   bool begun_ = false;
   bool in_comment_ = false;       // The last line was of a comment, and ended in a backslash.
-  bool skipping_ = false;         // The rest of a command that is too long is to be skipped,
+  bool skipping_ = false;         // The rest of a command that is too long must be skipped,
   bool after_backslash_ = false;  // of which the last character that is not blank was a backslash.
 };
 

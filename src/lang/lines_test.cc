@@ -212,7 +212,7 @@ TEST(Lines, ThatAreSkippedTakeLittleMemory) {
   }
 }
 
-TEST(Lines, ThatAreSkippedAreNoCommandForThoseWhoKeepAll) {
+TEST(Lines, MayBeKeptByACallerThatReleasesNothing) {
   const std::string text = "flush\n" + std::string(5 << 20, '\n') + "dump\n#" + std::string(5 << 20, 'x') + "\nflush";
   LineReader reader(pieces(text, 1 << 16));
   std::vector<std::string> commands;
@@ -227,7 +227,7 @@ TEST(Lines, ThatAreSkippedAreNoCommandForThoseWhoKeepAll) {
   EXPECT_EQ(nothings, 8u);
 }
 
-TEST(Lines, OfACommentAreNoBurdenEither) {
+TEST(Lines, OfACommentHaveALimitToo) {
   EXPECT_THAT(read_all(pieces("# " + std::string(LineReader::kLongest, 'x') + "\nflush", 1 << 20)),
               ElementsAre("1 too long", "2 flush"));
 }

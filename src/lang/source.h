@@ -22,8 +22,8 @@ struct Line {
     swallowed,   ///< A line that looks like a command, but belongs to a comment that ends in a backslash.
     faulty,      ///< It is not a valid command: Source::faults() says why.
     broken_off,  ///< As faulty, and nothing that follows it can be read.
-    left_out,    ///< It is no command and need not be one; Source::faults() says why.
-    nothing,     ///< Neither a command nor a fault, perhaps nothing but much that was skipped.
+    left_out,    ///< It is not a command and need not be one; Source::faults() says why.
+    nothing,     ///< Neither a command nor a fault; perhaps only text that was skipped.
   };
   Kind kind = Kind::command;
   std::uint32_t number = 0;  ///< Of its first line, from 1.
@@ -63,8 +63,8 @@ class Source {
   virtual Result<std::optional<Line>> next() = 0;
   /// The command's text in the command language; not released yet. The view is valid until next().
   virtual std::string_view text(const Line& line) const = 0;
-  /// Says that no text up to and including this line's is asked for any more. Until then it is kept, and what follows
-  /// it, too: a line comes at least every few times kLongest bytes, so that it can be released.
+  /// Releases the text up to and including this line's. Until then it is kept, and so is what follows it; next()
+  /// returns a line at least every few times kLongest bytes, so that memory stays small if lines are released.
   virtual void release(const Line& line) = 0;
   /// The place in the file of the word at an offset of that text; nullopt: the text is the file's own.
   virtual std::optional<JsonPlace> place(const Line& /*line*/, std::uint32_t /*at*/) const { return std::nullopt; }

@@ -10,9 +10,9 @@
 
 namespace ipseckey::lang {
 
-/// A window on the file: from the oldest text that may still be asked for to what was read ahead, in memory that is
-/// wiped. Offsets count from the start of the file. It grows with what is not let go of, so a reader that skips text
-/// while its caller keeps some (burdened()) lets the caller release that first.
+/// A window on the file, in memory that is wiped: from the oldest text that is kept to what was read ahead. Offsets
+/// count from the start of the file. The window grows until text is released, so a reader that skips much text while
+/// its caller keeps some (burdened()) returns to the caller first.
 class TextStream {
  public:
   explicit TextStream(Source::Fill fill) : fill_(std::move(fill)) {}
@@ -29,13 +29,13 @@ class TextStream {
   /// From the position to the end().
   std::string_view ahead() const { return view(position_, end() - position_); }
 
-  /// Reads on, and drops what was let go of. False at the end of the file.
+  /// Reads more, and drops released text. False at the end of the file.
   Result<bool> more();
 
-  /// Says that the caller may ask for the text up to this offset, until it releases it.
+  /// The caller may use the text up to this offset until it releases it.
   void give_out(std::uint64_t end) { given_ = std::max(given_, end); }
   void release(std::uint64_t end) { keep_ = std::max(keep_, end); }
-  /// Says that no text before the position is needed, except by the caller.
+  /// Releases the text before the position, except what the caller keeps.
   void let_go() {
     if (keep_ >= given_) keep_ = position_;
   }

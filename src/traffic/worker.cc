@@ -269,7 +269,7 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   return cause == Cause::none && bundle ? begin_inside(batch, w) : cause;
 }
 
-// The SA's keys, and what its window says of the number that stands so many bytes behind the header's start.
+// The SA's keys, and the window's verdict on the number at that many bytes from the header's start.
 inline Cause Worker::State::ask(Work& w, std::size_t number_at) {
   w.job.keyed = w.flow->opening(number);
   if (!w.job.keyed) return Cause::crypto;

@@ -1,5 +1,5 @@
 #pragma once
-/// AH and ESP on one packet, but for the ciphers, which work on whole batches: what goes before, and what comes after.
+/// AH and ESP for one packet, apart from the ciphers, which work on whole batches: the steps before and after them.
 #include <array>
 #include <cstdint>
 
@@ -77,12 +77,12 @@ void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu);
 std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp);
 std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp);
 
-/// What the window says of a number, as why its packet is dropped.
+/// The window's verdict on a number as a cause of dropping.
 inline Cause dropped_by(ReplayWindow::Verdict verdict) {
   static constexpr std::array kOfVerdict = {Cause::none, Cause::replayed, Cause::late};
   return kOfVerdict[static_cast<std::size_t>(verdict)];
 }
-/// ESP that arrived, at w.at: whether its sizes suit, and then its job.
+/// For inbound ESP at w.at: whether its sizes are valid, and then the cipher's job.
 bool begin_esp(Work& w);
 /// For inbound AH: whether its ICV is right; truncated if its sizes are wrong.
 Cause check_ah(Bytes packet, const AhPart& ah);
