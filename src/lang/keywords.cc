@@ -186,7 +186,7 @@ const Keyword& keyword_for(const Slot& slot) {
   return *std::ranges::find(kTable, slot, &Keyword::slot);  // Every member has a row: save_test has them all.
 }
 
-KeywordSet bit(const Keyword& row) { return KeywordSet{1} << (&row - kTable.data()); }
+KeywordSet bit(const Keyword& row) { return KeywordSet::of(static_cast<std::size_t>(&row - kTable.data())); }
 
 KeywordSet required_for(Verb verb) {
   static constexpr auto kRequired = [] {

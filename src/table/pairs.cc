@@ -40,7 +40,7 @@ Place place_of(const Table& table, Words words, const Row& row) {
 
 bool Pairs::begin(std::string_view text) {
   faults_.clear();
-  given_ = faulty_ = 0;
+  given_ = faulty_ = {};
   lost_ = false;
   next_ = 0;
   const auto fault = split(text, words_);
@@ -89,7 +89,7 @@ void Pairs::read(const Entry& entry, Store store) {
 void Pairs::give_up() {
   error(peek(), "too many faults: the rest of it was not read");
   next_ = words_.size();
-  faulty_ = ~RowSet{0};
+  faulty_ = RowSet::all();
   lost_ = true;
 }
 
@@ -168,7 +168,7 @@ void Pairs::value(const Entry& entry, const Match& match, const Word& name, Stor
   if (!used) return;
   if (!*stored) return error(name, fmt::format("Can only specify single {}", row.name()));
   if (!context.warning.empty()) add(Severity::warning, name, fmt::format("{}: {}", name.text, context.warning));
-  given_ |= match.bit();
+  given_.add(match.number);
 }
 
 void Pairs::value_fault(const Match& match, const Word& name, Words value, ValueFault&& fault) {
@@ -183,11 +183,11 @@ void Pairs::value_fault(const Match& match, const Word& name, Words value, Value
   faulty_ |= match.bit();
 }
 
-void Pairs::require(const Entry& entry, RowSet required) {
+void Pairs::require(const Entry& entry, const RowSet& required) {
   const RowSet missing = required & ~given_ & ~faulty_;
-  if (missing == 0) return;
+  if (missing.empty()) return;
   for (std::size_t row = 0; row < language_.table.rows.size(); ++row)
-    if (missing >> row & 1) error(words_[0], fmt::format("{} needs {}", entry.name, language_.table.rows[row]->name()));
+    if (missing.has(row)) error(words_[0], fmt::format("{} needs {}", entry.name, language_.table.rows[row]->name()));
 }
 
 }  // namespace ipseckey::table
