@@ -17,7 +17,8 @@ bool align8_says_nothing(const S& s) {
   const pfkey::Algorithm* const mac =
       s.auth ? pfkey::find_algorithm(pfkey::AlgorithmKind::auth, s.auth->number) : nullptr;
   const bool v6 = s.dst && s.dst->literal && s.dst->literal->family == Family::v6;
-  return v6 || (mac && !pfkey::alignment_matters(s.icv ? s.icv->value : mac->icv * 8u));
+  const auto& icv = s.*kPlain<&pfkey::Message::icv>;
+  return v6 || (mac && !pfkey::alignment_matters(icv ? icv->value : mac->icv * 8u));
 }
 
 // Brings values that mean the same into one form.

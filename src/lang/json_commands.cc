@@ -301,7 +301,7 @@ std::optional<JsonPlace> JsonCommands::place(const Line& line, std::uint32_t at)
   std::vector<Word> words;
   split(command.text, words);
   const Keyword* const row = keyword_at(words, at);
-  std::string_view places = row ? json_places(*row) : words.size() > 1 && at >= words[1].at ? "/satype" : "/action";
+  const std::string places = row ? json_places(*row) : words.size() > 1 && at >= words[1].at ? "/satype" : "/action";
   const JsonNode* best = &tree.root();
   text::for_each_word(places, [&](std::string_view pointer) {
     const JsonNode& node = tree.on_the_way(pointer);
