@@ -13,7 +13,7 @@ struct Row {
   std::string_view places;
 };
 
-// Of keywords that are no extension of their own. For faults: what is read is in pfkey/json_fields.h.
+// Keywords that are part of an extension. For faults: what is read is in pfkey/json_fields.h.
 constexpr std::array kTable = {
     Row{&S::spi, "/spi"},
     Row{&S::pair_spi, "/pair/spi"},

@@ -158,7 +158,7 @@ constexpr auto kRulesOfEach = []<std::size_t... i>(std::index_sequence<i...>) {
   return std::array{rules_of_plain<pfkey::ExtensionRow<kPlainRows[i]>::kMember>()...};
 }(std::make_index_sequence<kPlainRows.size()>());
 
-// The n-th of those that there are.
+// The n-th of the existing ones.
 constexpr const Rule* plain_rule(std::size_t n) {
   for (const auto& rules : kRulesOfEach)
     for (const std::optional<Rule>& rule : rules)

@@ -47,7 +47,7 @@ struct Plain {
   std::uint32_t value;
   bool operator==(const Plain&) const = default;
 };
-// Those that are not written as numbers alone.
+// Those that are not written as numbers only.
 using Icv = Plain<&pfkey::Message::icv>;
 using Df = Plain<&pfkey::Message::df>;
 using Dscp = Plain<&pfkey::Message::dscp>;

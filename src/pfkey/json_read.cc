@@ -216,7 +216,7 @@ void JsonSaReader::flag_names(const JsonNode& node) {
   named_flags_ = 0;
   tree_.for_each(node, [&](const JsonNode& child) {
     const auto flag = word(child, flag_words(), "unknown flag", all_names(flag_words()));
-    if (flag && (*named_flags_ & *flag)) return fault(child, "this flag stands twice; say it once");
+    if (flag && (*named_flags_ & *flag)) return fault(child, "this flag is repeated; give it once");
     if (flag) *named_flags_ |= *flag;
   });
 }

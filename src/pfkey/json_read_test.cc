@@ -136,7 +136,7 @@ TEST(JsonRead, WordsAreThoseOfTheOutputAndNothingElse) {
   for (const std::string_view lax : {"7", "08", "065535", "65536", "0x8", "-1"})
     EXPECT_THAT(type(lax), ElementsAre(fmt::format("/src_identity/type: unknown word ({})", lax)));
   EXPECT_THAT(faults(R"({"flag_names": ["inbound", "inbound"]})"),
-              ElementsAre("/flag_names/1: this flag stands twice; say it once"));
+              ElementsAre("/flag_names/1: this flag is repeated; give it once"));
 }
 
 // A number is written in one way: as JSON has it, and without quotes.

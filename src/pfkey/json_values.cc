@@ -116,7 +116,7 @@ bool JsonValues::take_word(const JsonNode& node, std::span<const Word> words, T&
   return number.has_value();
 }
 
-// A number that has a word is said by it.
+// A number that has a word must be given as that word.
 bool JsonValues::take(const JsonNode& node, Number& out, JsonWords words) {
   if (!words || node.kind == Kind::string) return words ? take_word(node, words(), out.value) : take(node, out);
   if (!take(node, out)) return false;
