@@ -233,7 +233,7 @@ class Apply {
     return send(batch, back, Signals::wait) && (!program_.interrupted() || interrupted());
   }
 
-  static bool keeps_keys(const PlannedSa& sa, const Old& old) { return old && (sa.differs & kKeys) == 0; }
+  static bool keeps_keys(const PlannedSa& sa, const Old& old) { return old && !sa.differs.meets(kKeys); }
 
   // Packets flow until the DELETE is done, so only its reply has the last number. Each of these SAs is deleted by
   // itself, together with the ADD of the one before, so that none is missing for longer than one reply takes.

@@ -164,7 +164,7 @@ std::size_t Plan::failed() const {
 void Plan::begin_anew() {
   for (PlannedSa& sa : wanted_) {
     if (sa.what != Do::add) surplus_.push_back({.name = sa.name, .src = sa.src, .what = Do::remove});
-    sa.what = Do::add, sa.differs = 0, sa.joined = false;
+    sa.what = Do::add, sa.differs = {}, sa.joined = false;
   }
 }
 
@@ -205,7 +205,8 @@ std::string plan_text(Plan& plan) {
       const Words words = words_of(sa.what);
       out += fmt::format("{:<6} {}", words.action, text_of(sa.name));
       if (!words.how.empty())
-        out += fmt::format(": {} ({})", sa.differs ? lang::keyword_list(sa.differs) : "a property without a keyword",
+        out += fmt::format(": {} ({})",
+                           sa.differs.empty() ? "a property without a keyword" : lang::keyword_list(sa.differs),
                            words.how);
       out += '\n';
     }
@@ -229,7 +230,7 @@ std::string plan_json(Plan& plan, const std::string& sadb, const std::string& fi
         line.put("how", words.how);
         std::vector<std::string> differs;
         for (const lang::Keyword& row : lang::keywords())
-          if (sa.differs & lang::bit(row)) differs.emplace_back(row.name());
+          if (sa.differs.meets(lang::bit(row))) differs.emplace_back(row.name());
         line.put("differs", differs);
       }
       out += line.line();

@@ -19,11 +19,11 @@ struct PlannedSa {
   backend::SaName name;
   Address src = {};
   Do what = Do::add;
-  lang::KeywordSet differs = 0;  ///< Of update and replace.
-  std::uint32_t pair = 0;        ///< SPI of the wanted partner, host order; 0: none.
-  std::uint32_t held_pair = 0;   ///< Of the partner that it has.
-  std::uint64_t added = 0;       ///< Seconds since 1970; 0: it is not there yet.
-  bool joined = false;           ///< Paired as wanted.
+  lang::KeywordSet differs = {};  ///< Of update and replace.
+  std::uint32_t pair = 0;         ///< SPI of the wanted partner, host order; 0: none.
+  std::uint32_t held_pair = 0;    ///< Of the partner that it has.
+  std::uint64_t added = 0;        ///< Seconds since 1970; 0: it is not there yet.
+  bool joined = false;            ///< Paired as wanted.
   bool failed = false;
   bool done = false;    ///< The SADB has said so.
   bool undone = false;  ///< It was not asked, or did not answer, before all ended.

@@ -17,7 +17,8 @@ bool align8_says_nothing(const S& s) {
   const pfkey::Algorithm* const mac =
       s.auth ? pfkey::find_algorithm(pfkey::AlgorithmKind::auth, s.auth->number) : nullptr;
   const bool v6 = s.dst && s.dst->literal && s.dst->literal->family == Family::v6;
-  return v6 || (mac && !pfkey::alignment_matters(s.icv ? s.icv->value : mac->icv * 8u));
+  const auto& icv = s.*kPlain<&pfkey::Message::icv>;
+  return v6 || (mac && !pfkey::alignment_matters(icv ? icv->value : mac->icv * 8u));
 }
 
 // Brings values that mean the same into one form.
@@ -46,7 +47,7 @@ Difference compare(SaSpec& want, pfkey::Message& held) {
   const bool counts = held.replay_value.has_value();
   const std::uint64_t so_far = counts ? held.replay_value->number() : 0;
   S have = to_spec(std::move(held));
-  Difference found{0, hides_key(want, have)};
+  Difference found{{}, hides_key(want, have)};
   if (!want.replay_value || want.replay_value->value <= so_far || !counts) {
     have.replay_value = want.replay_value;
   } else {
@@ -67,7 +68,7 @@ bool update_can(const Difference& difference, const SaSpec& wanted, const pfkey:
       (current.usetime != 0 && passed(wanted.hard_usetime, now - std::min(now, current.usetime))))
     return false;
   return std::ranges::all_of(keywords(), [&](const Keyword& row) {
-    if ((difference.keywords & bit(row)) == 0) return true;
+    if (!difference.keywords.meets(bit(row))) return true;
     return row.joint.updatable && table::has_value(row.slot, wanted);
   });
 }
@@ -76,7 +77,7 @@ SaSpec update_of(const Difference& difference, const SaSpec& wanted) {
   S spec;
   spec.spi = wanted.spi, spec.src = wanted.src, spec.dst = wanted.dst, spec.mark = wanted.mark;
   for (const Keyword& row : keywords()) {
-    if ((difference.keywords & bit(row)) == 0 || !row.joint.updatable) continue;
+    if (!difference.keywords.meets(bit(row)) || !row.joint.updatable) continue;
     std::visit(
         [&]<class T>(std::optional<T> S::* member) {
           if constexpr (std::is_copy_assignable_v<T>) spec.*member = wanted.*member;
@@ -91,6 +92,6 @@ bool update_is_empty(const SaSpec& spec) {
       keywords(), [&](const Keyword& row) { return row.joint.updatable && table::has_value(row.slot, spec); });
 }
 
-std::string keyword_list(KeywordSet set) { return table::names_of(kKeywordTable, set); }
+std::string keyword_list(const KeywordSet& set) { return table::names_of(kKeywordTable, set); }
 
 }  // namespace ipseckey::lang

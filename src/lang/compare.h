@@ -7,10 +7,10 @@ namespace ipseckey::lang {
 
 /// The difference between two SAs of one name.
 struct Difference {
-  KeywordSet keywords = 0;  ///< pair-spi included.
-  bool unknown = false;     ///< The SADB does not return a key, so it cannot be compared.
+  KeywordSet keywords = {};  ///< pair-spi included.
+  bool unknown = false;      ///< The SADB does not return a key, so it cannot be compared.
 
-  bool none() const { return keywords == 0 && !unknown; }
+  bool none() const { return keywords.empty() && !unknown; }
 };
 
 /// Compares the wanted SA with the SADB's description (a GET or DUMP reply, which loses its keys). Values that an SA
@@ -29,6 +29,6 @@ SaSpec update_of(const Difference& difference, const SaSpec& wanted);
 bool update_is_empty(const SaSpec& spec);
 
 /// "authkey, hard_addtime": the first names of the rows.
-std::string keyword_list(KeywordSet set);
+std::string keyword_list(const KeywordSet& set);
 
 }  // namespace ipseckey::lang

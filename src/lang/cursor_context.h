@@ -27,7 +27,7 @@ struct CursorContext {
   const Keyword* keyword = nullptr;
   const pfkey::Algorithm* algorithm = nullptr;
   std::size_t value_word = 0;
-  KeywordSet given = 0;
+  KeywordSet given = {};
   std::size_t at = 0;           ///< Offset of the word that is being typed.
   std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
 
@@ -39,7 +39,7 @@ struct CursorContext {
     return set;
   }
   /// Whether the command uses that keyword for its SA type and does not have it yet.
-  bool takes(const Keyword& k) const { return (k.used & bit(row->verb)) != 0 && (not_taken() & bit(k)) == 0; }
+  bool takes(const Keyword& k) const { return (k.used & bit(row->verb)) != 0 && !not_taken().meets(bit(k)); }
 };
 
 /// The place of the last word of `text`; of the next one if the text ends in a blank.

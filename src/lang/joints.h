@@ -3,7 +3,6 @@
 /// the table of keywords only (keywords.cc): a row names its Joint, which names the member of SaSpec. Code for
 /// several keywords at once (addresses, keys, NAT traversal) is in request.cc and to_spec.cc.
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "lang/keywords.h"
@@ -43,29 +42,38 @@ constexpr auto settle_if() -> decltype(Joint::settle) {
 
 /// The value is an extension of its own. `none`: a value that means the same as none, if there is one.
 template <auto member, auto place, auto... none>
-constexpr Joint kWhole{member,
-                       [](S& s, Message& m) {
-                         if (s.*member) m.*place = std::move(*(s.*member));
-                       },
-                       [](const Message& m, S& s) {
-                         if (m.*place) s.*member = *(m.*place);
-                       },
-                       settle_if<member, none...>()};
+constexpr Joint kWhole{.slot = member,
+                       .put =
+                           [](S& s, Message& m) {
+                             if (s.*member) m.*place = std::move(*(s.*member));
+                           },
+                       .take =
+                           [](const Message& m, S& s) {
+                             if (m.*place) s.*member = *(m.*place);
+                           },
+                       .settle = settle_if<member, none...>(),
+                       .own = &pfkey::kRowOf<place>};
 
-/// So is this one, a number of which one value, 0 unless another is named, means "not given".
-template <auto member, auto place, auto none = 0>
-constexpr Joint kNumber{member,
-                        [](S& s, Message& m) {
-                          if (s.*member) m.*place = pfkey::Number{(s.*member)->value};
-                        },
-                        [](const Message& m, S& s) {
-                          using Value = decltype(ValueOf<member>::value);
-                          constexpr std::uint32_t kMost =
-                              std::numeric_limits<Value>::max();  // More would be another value.
-                          if (m.*place)
-                            s.*member = ValueOf<member>{static_cast<Value>(std::min((m.*place)->value, kMost))};
-                        },
-                        settle<member, ValueOf<member>{none}>};
+/// So is this one, a number. Its row in extensions() says which one an SA has without a word, and which is the
+/// greatest: more would be another value.
+template <auto place>
+constexpr Joint kNumber{.slot = kPlain<place>,
+                        .put =
+                            [](S& s, Message& m) {
+                              if (const auto& value = s.*kPlain<place>) m.*place = pfkey::Number{value->value};
+                            },
+                        .take =
+                            [](const Message& m, S& s) {
+                              constexpr std::uint32_t kMost = pfkey::kRowOf<place>.kept->most;
+                              if (m.*place) s.*kPlain<place> = Plain<place>{std::min((m.*place)->value, kMost)};
+                            },
+                        .settle =
+                            [](S& s) {
+                              const auto unsaid = pfkey::kRowOf<place>.kept->unsaid;
+                              auto& value = s.*kPlain<place>;
+                              if (unsaid && value && value->value == unsaid(s.auth ? s.auth->number : 0)) value.reset();
+                            },
+                        .own = &pfkey::kRowOf<place>};
 
 /// A bit of the SA.
 template <auto member, std::uint32_t bit>

@@ -48,7 +48,7 @@ bool may_be_shown(std::string_view word) {
 }
 
 std::string detail_of(const pfkey::JsonFault& fault) {
-  constexpr std::size_t kFew = 8;  // The number of words that can be read at a glance.
+  constexpr std::size_t kFew = 10;  // The number of words that can be read at a glance.
   if (fault.known.empty()) return {};
   std::string detail, near;
   if (may_be_shown(fault.word)) {
@@ -106,7 +106,7 @@ std::string unsaid(const pfkey::Message& m) {
     if (!place || row.shown.json.empty() || !(m.*(*place))) continue;
     const std::uint32_t none = *place == &pfkey::Message::ah_align ? kAlignOfNone : 0;
     const std::uint32_t value = (m.*(*place))->value;
-    if (value != 0 && value != none && !can_be_said(m, *place)) return fmt::format("/{}", row.shown.json);
+    if (value != none && !can_be_said(m, *place)) return fmt::format("/{}", row.shown.json);
   }
   if (m.pair && m.pair->spi == 0) return "/pair/spi";
   if (m.src_identity && m.src_identity->id != 0) return "/src_identity/id";
@@ -302,7 +302,7 @@ std::optional<JsonPlace> JsonCommands::place(const Line& line, std::uint32_t at)
   std::vector<Word> words;
   split(command.text, words);
   const Keyword* const row = keyword_at(words, at);
-  std::string_view places = row ? json_places(*row) : words.size() > 1 && at >= words[1].at ? "/satype" : "/action";
+  const std::string places = row ? json_places(*row) : words.size() > 1 && at >= words[1].at ? "/satype" : "/action";
   const JsonNode* best = &tree.root();
   text::for_each_word(places, [&](std::string_view pointer) {
     const JsonNode& node = tree.on_the_way(pointer);

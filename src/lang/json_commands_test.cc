@@ -362,7 +362,7 @@ TEST(JsonCommands, HoldsOnlyTheRequestedText) {
 TEST(JsonPlaces, EveryKeywordHasOne) {
   for (const Keyword& row : keywords()) {
     if ((row.used & bit(Verb::add)) == 0) continue;
-    const std::string_view places = json_places(row);
+    const std::string places = json_places(row);
     EXPECT_FALSE(places.empty()) << row.name();
     text::for_each_word(places, [&](std::string_view pointer) {
       ASSERT_EQ(pointer[0], '/');

@@ -13,7 +13,7 @@ struct Row {
   std::string_view places;
 };
 
-// For faults: what is read is in pfkey/json_fields.h.
+// Keywords that are part of an extension. For faults: what is read is in pfkey/json_fields.h.
 constexpr std::array kTable = {
     Row{&S::spi, "/spi"},
     Row{&S::pair_spi, "/pair/spi"},
@@ -41,7 +41,6 @@ constexpr std::array kTable = {
     Row{&S::encrypt_key, "/encr_key"},
     Row{&S::auth, "/auth_alg"},
     Row{&S::auth_key, "/auth_key"},
-    Row{&S::icv, "/icv_bits"},
     Row{&S::replay, "/replay_window"},
     Row{&S::replay_value, "/replay_value"},
     Row{&S::state, "/state"},
@@ -60,26 +59,16 @@ constexpr std::array kTable = {
     Row{&S::label, "/label"},
     Row{&S::outer_label, "/outer_label"},
     Row{&S::implicit_label, "/outer_label"},
-    Row{&S::reqid, "/reqid"},
-    Row{&S::mark, "/mark"},
-    Row{&S::if_id, "/if_id"},
     Row{&S::esn, "/esn"},
     Row{&S::align8, "/ah_align"},
-    Row{&S::offload, "/offload"},
-    Row{&S::keepalive, "/keepalive"},
-    Row{&S::tfcpad, "/tfcpad"},
-    Row{&S::df, "/df"},
-    Row{&S::dscp, "/dscp"},
-    Row{&S::bundle, "/bundle"},
-    Row{&S::output_mark, "/output_mark"},
-    Row{&S::device, "/device"},
 };
 
 }  // namespace
 
-std::string_view json_places(const Keyword& row) {
+std::string json_places(const Keyword& row) {
+  if (row.joint.own) return std::string("/").append(row.joint.own->shown.json);
   const auto* const found = std::ranges::find(kTable, row.slot, &Row::slot);
-  return found == kTable.end() ? std::string_view() : found->places;
+  return found == kTable.end() ? std::string() : std::string(found->places);
 }
 
 }  // namespace ipseckey::lang

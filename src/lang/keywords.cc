@@ -64,7 +64,7 @@ constexpr std::array kTable = {
     Keyword{
         "nat_rport", &S::nat_remote_port, kWrite, 0, "Remote UDP port of encapsulated ESP packets.", {}, SaType::esp},
     Keyword{"keepalive",
-            kNumber<&S::keepalive, &Message::keepalive>,
+            kNumber<&Message::keepalive>,
             kWrite,
             0,
             "Send a NAT keepalive after NUMBER seconds without a packet; off by default.",
@@ -93,18 +93,18 @@ constexpr std::array kTable = {
             SaType::esp},
     Keyword{"auth_alg authalg", kAlgorithm<&S::auth, &pfkey::Sa::auth>, kWrite, 0, "Authentication algorithm."},
     Keyword{"authkey", &S::auth_key, kWrite, 0, "Authentication key."},
-    Keyword{"icv", kNumber<&S::icv, &Message::icv>, kWrite, 0,
+    Keyword{"icv", kNumber<&Message::icv>, kWrite, 0,
             "ICV length of auth_alg in bits; by default the length in the algorithm's RFC."},
     Keyword{"tfcpad",
-            kNumber<&S::tfcpad, &Message::tfc_pad>,
+            kNumber<&Message::tfc_pad>,
             kWrite,
             0,
             "Pad what a tunnel encrypts to at least NUMBER bytes, to hide its length.",
             {},
             SaType::esp},
-    Keyword{"df", kNumber<&S::df, &Message::df, pfkey::kDfCopy>, kWrite, 0,
+    Keyword{"df", kNumber<&Message::df>, kWrite, 0,
             "\"Don't fragment\" bit of a tunnel's outer IPv4 header; copy by default."},
-    Keyword{"dscp", kNumber<&S::dscp, &Message::dscp, pfkey::kDscpKeep>, kWrite, 0,
+    Keyword{"dscp", kNumber<&Message::dscp>, kWrite, 0,
             "DSCP of a tunnel: outbound, the outer header's value; inbound, copy writes it into the inner packet; keep "
             "by default."},
     Keyword{"replay", kWindow, kWrite, 0, "Size of the replay window in packets; 0 (the default) turns the check off."},
@@ -139,9 +139,9 @@ constexpr std::array kTable = {
             "Sensitivity label of the protected packets."},
     Keyword{"implicit-label", kLabel<&S::implicit_label, &Message::outer_sensitivity, pfkey::kSensImplicit>, kWrite, 0,
             "Sensitivity label of the protected packets, which do not carry it."},
-    Keyword{"reqid", kNumber<&S::reqid, &Message::reqid>, kWrite, 0,
+    Keyword{"reqid", kNumber<&Message::reqid>, kWrite, 0,
             "Request ID that ties the SA to the templates of Linux policies."},
-    Keyword{"bundle", kNumber<&S::bundle, &Message::bundle>, kWrite, 0,
+    Keyword{"bundle", kNumber<&Message::bundle>, kWrite, 0,
             "Number that an AH and an ESP SA share to protect the same packets: ESP inside, AH outside."},
     Keyword{"mark", kWhole<&S::mark, &Message::mark>, kAll, 0,
             "Mark of the packets that the SA protects; in the kernel it is part of the SA's identity."},
@@ -149,8 +149,7 @@ constexpr std::array kTable = {
             "Mark that packets carry after the SA has processed them."},
     Keyword{"dev", kWhole<&S::device, &Message::device>, kWrite, 0,
             "Network device through which the SA's traffic arrives or leaves."},
-    Keyword{"if_id", kNumber<&S::if_id, &Message::if_id>, kWrite, 0,
-            "Number of the XFRM interface that the SA belongs to."},
+    Keyword{"if_id", kNumber<&Message::if_id>, kWrite, 0, "Number of the XFRM interface that the SA belongs to."},
     Keyword{"esn", kEsn, kWrite, 0, "Use 64-bit extended sequence numbers."},
     Keyword{"align8",
             kAlign8,
@@ -167,6 +166,19 @@ constexpr std::array kTable = {
 };
 
 using Index = table::Index<kTable>;
+
+consteval bool in_step_with_extensions() {
+  for (const Keyword& row : kTable)
+    if (row.joint.own && row.joint.own->kept && !row.joint.own->kept->keyword.empty() &&
+        row.joint.own->kept->keyword != row.name())
+      return false;
+  return std::ranges::all_of(pfkey::kExtensions, [](const pfkey::Extension& extension) {
+    return !is_plain(extension) ||
+           std::ranges::any_of(kTable, [&](const Keyword& row) { return row.joint.own == &extension; });
+  });
+}
+static_assert(in_step_with_extensions(),
+              "a plain number of an SA has no keyword, or another one than its extension says");
 
 // Calls f<row>() for each row, so that each function of a Joint can be inlined.
 template <class F>
@@ -186,7 +198,7 @@ const Keyword& keyword_for(const Slot& slot) {
   return *std::ranges::find(kTable, slot, &Keyword::slot);  // Every member has a row: save_test has them all.
 }
 
-KeywordSet bit(const Keyword& row) { return KeywordSet{1} << (&row - kTable.data()); }
+KeywordSet bit(const Keyword& row) { return KeywordSet::of(static_cast<std::size_t>(&row - kTable.data())); }
 
 KeywordSet required_for(Verb verb) {
   static constexpr auto kRequired = [] {

@@ -25,6 +25,7 @@ struct Joint {
   void (*take)(const pfkey::Message&, SaSpec&) = nullptr;  ///< The value, if `add` would need it.
   void (*settle)(SaSpec&) = nullptr;                       ///< Leaves out a value that means the same as none.
   bool updatable = false;                                  ///< An UPDATE of a complete SA can change it on every SADB.
+  const pfkey::Extension* own = nullptr;                   ///< The extension that is this value and nothing else.
 };
 
 struct Keyword : table::Row {

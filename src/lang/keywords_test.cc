@@ -48,7 +48,8 @@ TEST(Joints, NothingIsMadeOfNothing) {
 TEST(Joints, CommandsThatLookForAnSaSayWhatTheyUse) {
   SaSpec spec;
   spec.spi = Spi{0x1000}, spec.outbound = Flag{}, spec.mark = pfkey::Mark{1, 2};
-  spec.pair_spi = Spi{7}, spec.reqid = Count32{8}, spec.hard_bytes = Count{9}, spec.esn = Flag{};
+  spec.pair_spi = Spi{7}, spec.*kPlain<&pfkey::Message::reqid> = Plain<&pfkey::Message::reqid>{8},
+  spec.hard_bytes = Count{9}, spec.esn = Flag{};
   pfkey::Message found, expected;
   found.sa.emplace(), expected.sa.emplace();
   put_joined(spec, Put::names, found);
@@ -68,10 +69,11 @@ TEST(Joints, EsnKeepsTheWindow) {
 
 TEST(Joints, AZeroThatMeansNoneIsLeftOut) {
   SaSpec spec;
-  spec.reqid = Count32{0}, spec.if_id = Count32{7}, spec.hard_bytes = Count{0};
+  spec.*kPlain<&pfkey::Message::reqid> = Plain<&pfkey::Message::reqid>{0},
+  spec.*kPlain<&pfkey::Message::if_id> = Plain<&pfkey::Message::if_id>{7}, spec.hard_bytes = Count{0};
   settle_joined(spec);
-  EXPECT_FALSE(spec.reqid);
-  EXPECT_EQ(spec.if_id, Count32{7});
+  EXPECT_FALSE(spec.*kPlain<&pfkey::Message::reqid>);
+  EXPECT_EQ(spec.*kPlain<&pfkey::Message::if_id>, Plain<&pfkey::Message::if_id>{7});
   EXPECT_EQ(spec.hard_bytes, Count{0});
 }
 

@@ -209,10 +209,10 @@ void Parser::check(const Command& command) {
   require({row.name(), bit(row.verb)}, required_for(row.verb));
   if (command.satype == pfkey::SaType::unspec) return;
   // A keyword that was not understood may have been any.
-  const KeywordSet without = faulty() | (lost() ? bit(keyword_for(&SaSpec::unusable)) : 0);
+  const KeywordSet without = faulty() | (lost() ? bit(keyword_for(&SaSpec::unusable)) : KeywordSet());
   check_rules(
       {row.verb, command.satype, command.spec, fresh_},
-      [&](const Slot& s) { return without != 0 && (without & bit(keyword_for(s))) != 0; },
+      [&](const Slot& s) { return !without.empty() && without.meets(bit(keyword_for(s))); },
       [&](Objection&& o) { add(place(std::move(o))); });
 }
 

@@ -3,7 +3,8 @@
 // 2. kRules has a row for each rule: the verbs and SA types that it is for, what breaks it, which keyword is at fault,
 //    how severe that is, and what to say.
 // 3. A Sentence is the same each time or made from the command.
-// 4. Rules of one form (a limit above another, a word that an update cannot change) are built by functions.
+// 4. Rules of one form (a limit above another, a word that an update cannot change) are built by functions; those of
+//    plain numbers (kPlainRules) from the needs that the rows of pfkey/extensions.h list.
 // 5. A keyword whose value is at fault already is not blamed again.
 #include "lang/rules.h"
 
@@ -75,6 +76,9 @@ struct Rule {
   bool fresh_keys_end_it = false;  // Keys that have never been used do not break it.
 };
 
+constexpr auto kIcv = kPlain<&pfkey::Message::icv>;
+constexpr auto kDscp = kPlain<&pfkey::Message::dscp>;
+
 constexpr auto kError = Severity::error, kWarning = Severity::warning;
 
 template <auto low, auto high>
@@ -82,15 +86,13 @@ constexpr Rule not_above() {
   return {kError, low, high, false, above<low, high>, which_is_above<low, high>};
 }
 
+constexpr Sentence kEncapsulation = "{} needs encap udp";
+
 // NAT keywords without encapsulation.
 template <auto natted>
 constexpr Rule encapsulated() {
-  return {kError,
-          natted,
-          &S::encap,
-          true,
-          [](const RuleView& v) { return v.spec.*natted && !v.spec.encap; },
-          "{} needs encap udp"};
+  return {kError,        natted, &S::encap, true, [](const RuleView& v) { return v.spec.*natted && !v.spec.encap; },
+          kEncapsulation};
 }
 
 bool only_inbound(const RuleView& v) { return v.spec.inbound && !v.spec.outbound; }
@@ -100,21 +102,77 @@ bool outside_is_v6(const S& s) {
   return s.dst && ((s.dst->literal && s.dst->literal->family == Family::v6) || s.dst->v6_only);
 }
 
-template <auto word>
+// ---- what plain numbers need: the columns of their rows in extensions()
+
+template <auto place>
 bool of_ah(const RuleView& v) {
-  return v.is_ah() && v.spec.*word;
+  return v.is_ah() && v.spec.*kPlain<place>;
 }
-template <auto word>
+template <auto place>
 bool without_tunnel(const RuleView& v) {
-  return v.adds() && v.spec.*word && !v.spec.inner_src && !v.spec.inner_dst;
+  return v.adds() && v.spec.*kPlain<place> && !v.spec.inner_src && !v.spec.inner_dst;
 }
-template <auto word>
+template <auto place>
+bool around_v6(const RuleView& v) {
+  return v.spec.*kPlain<place> && outside_is_v6(v.spec);
+}
+template <auto place>
+bool without_encapsulation(const RuleView& v) {
+  return v.spec.*kPlain<place> && !v.spec.encap;
+}
+template <auto place>
 bool sends_nothing(const RuleView& v) {
-  return v.spec.*word && only_inbound(v);
+  return v.spec.*kPlain<place> && only_inbound(v);
 }
-constexpr Sentence kForEsp = "AH does not encrypt and does not pass a NAT: {} is for esp";
-constexpr Sentence kTunnel = "{} needs a tunnel: give isrc and idst";
-constexpr Sentence kSending = "{} is for outgoing packets, and an inbound SA sends none";
+
+constexpr std::size_t kMostNeeds = 3;  // Rules that one row makes.
+
+template <auto place>
+constexpr std::array<std::optional<Rule>, kMostNeeds> rules_of_plain() {
+  using enum pfkey::Needs;
+  constexpr const pfkey::Kept& kRow = *pfkey::kRowOf<place>.kept;
+  constexpr Slot kWord = kPlain<place>;
+  std::array<std::optional<Rule>, kMostNeeds> rules{};
+  if (kRow.needs == esp_tunnel || kRow.needs == encapsulation)
+    rules[0] =
+        Rule{kError, kWord, kWord, false, of_ah<place>, "AH does not encrypt and does not pass a NAT: {} is for esp"};
+  if (kRow.needs == encapsulation)
+    rules[1] = Rule{kError, kWord, &S::encap, true, without_encapsulation<place>, kEncapsulation};
+  if (kRow.needs == esp_tunnel || kRow.needs == tunnel || kRow.needs == ipv4_tunnel)
+    rules[1] = Rule{kError, kWord, &S::inner_dst, true, without_tunnel<place>, "{} needs a tunnel: give isrc and idst"};
+  if (kRow.needs == ipv4_tunnel)
+    rules[0] = Rule{kError,           kWord,
+                    &S::dst,          false,
+                    around_v6<place>, "{} is for tunnels with IPv4 outside: IPv6 headers have no such bit"};
+  if (kRow.sent_only)
+    rules[2] = Rule{kWarning,
+                    kWord,
+                    &S::inbound,
+                    true,
+                    sends_nothing<place>,
+                    "{} is for outgoing packets, and an inbound SA sends none"};
+  return rules;
+}
+
+constexpr auto kRulesOfEach = []<std::size_t... i>(std::index_sequence<i...>) {
+  return std::array{rules_of_plain<pfkey::ExtensionRow<kPlainRows[i]>::kMember>()...};
+}(std::make_index_sequence<kPlainRows.size()>());
+
+// The n-th of the existing ones.
+constexpr const Rule* plain_rule(std::size_t n) {
+  for (const auto& rules : kRulesOfEach)
+    for (const std::optional<Rule>& rule : rules)
+      if (rule && n-- == 0) return &*rule;
+  return nullptr;
+}
+constexpr std::size_t kPlainRuleCount = [] {
+  std::size_t count = 0;
+  while (plain_rule(count)) ++count;
+  return count;
+}();
+constexpr auto kPlainRules = []<std::size_t... n>(std::index_sequence<n...>) {
+  return std::array{*plain_rule(n)...};
+}(std::make_index_sequence<kPlainRuleCount>());
 
 // What an update cannot change. Every SADB refuses keywords about the inside of a tunnel.
 template <auto kept>
@@ -161,9 +219,6 @@ constexpr std::array kRules = {
     Rule{kError, &S::align8, &S::align8, false, [](const RuleView& v) { return v.spec.align8 && !v.is_ah(); },
          "ESP has only one alignment: align8 is for ah"},
 
-    Rule{kError, &S::tfcpad, &S::tfcpad, false, of_ah<&S::tfcpad>, kForEsp},
-    Rule{kError, &S::keepalive, &S::keepalive, false, of_ah<&S::keepalive>, kForEsp},
-
     // Keys and algorithms.
     Rule{kError, &S::auth_key, &S::auth, true,
          [](const RuleView& v) { return v.adds() && v.auth && !v.spec.auth_key; },
@@ -183,14 +238,14 @@ constexpr std::array kRules = {
     Rule{kError, &S::auth, &S::encrypt, false,
          [](const RuleView& v) { return v.encrypt && v.encrypt->combined() && !v.no_auth(); },
          [](const RuleView& v) { return fmt::format("{} authenticates by itself and takes no auth_alg", v.encrypt->name()); }},
-    Rule{kError, &S::icv, &S::auth, true,
-         [](const RuleView& v) { return v.spec.icv && v.no_auth() && !v.updates(); },
+    Rule{kError, kIcv, &S::auth, true,
+         [](const RuleView& v) { return v.spec.*kIcv && v.no_auth() && !v.updates(); },
          "icv needs auth_alg; the name of a combined cipher includes its ICV length, as in aes-gcm8"},
-    Rule{kError, &S::icv, &S::auth, false,
-         [](const RuleView& v) { return v.spec.icv && v.auth && !v.auth->icv_fits(v.spec.icv->value); },
+    Rule{kError, kIcv, &S::auth, false,
+         [](const RuleView& v) { return v.spec.*kIcv && v.auth && !v.auth->icv_fits((v.spec.*kIcv)->value); },
          [](const RuleView& v) {
            return fmt::format("{} has an ICV of {}, not of {} bits", v.auth->name(), icv_sizes(*v.auth),
-                              v.spec.icv->value);
+                              (v.spec.*kIcv)->value);
          }},
     Rule{kWarning, &S::auth, &S::auth, false,
          [](const RuleView& v) { return (v.adds() || v.spec.auth_key) && v.auth && v.auth->discouraged(); },
@@ -261,21 +316,11 @@ constexpr std::array kRules = {
            return p != 0 && p != pfkey::kProtoIpip && p != pfkey::kProtoIpv6 && has_inner(v.spec);
          },
          "in tunnel mode proto is 4 (IPv4 inside) or 41 (IPv6 inside); iproto names the protocol inside"},
-    Rule{kError, &S::tfcpad, &S::inner_dst, true, without_tunnel<&S::tfcpad>, kTunnel},
-    Rule{kError, &S::df, &S::inner_dst, true, without_tunnel<&S::df>, kTunnel},
-    Rule{kError, &S::dscp, &S::inner_dst, true, without_tunnel<&S::dscp>, kTunnel},
-    Rule{kError, &S::df, &S::dst, false,
-         [](const RuleView& v) { return v.spec.df && outside_is_v6(v.spec); },
-         "df is for tunnels with IPv4 outside: IPv6 headers have no such bit"},
-    Rule{kWarning, &S::tfcpad, &S::inbound, true, sends_nothing<&S::tfcpad>, kSending},
-    Rule{kWarning, &S::df, &S::inbound, true, sends_nothing<&S::df>, kSending},
-    Rule{kWarning, &S::keepalive, &S::inbound, true, sends_nothing<&S::keepalive>, kSending},
-    Rule{kWarning, &S::bundle, &S::inbound, true, sends_nothing<&S::bundle>, kSending},
-    Rule{kWarning, &S::dscp, &S::inbound, true,
-         [](const RuleView& v) { return v.spec.dscp && v.spec.dscp->value <= pfkey::kDscpMost && only_inbound(v); },
+    Rule{kWarning, kDscp, &S::inbound, true,
+         [](const RuleView& v) { return v.spec.*kDscp && (v.spec.*kDscp)->value <= pfkey::kDscpMost && only_inbound(v); },
          "a DSCP is for outgoing packets, and an inbound SA sends none; use copy or keep"},
-    Rule{kWarning, &S::dscp, &S::outbound, true,
-         [](const RuleView& v) { return v.spec.dscp && v.spec.dscp->value == pfkey::kDscpCopy && only_outbound(v); },
+    Rule{kWarning, kDscp, &S::outbound, true,
+         [](const RuleView& v) { return v.spec.*kDscp && (v.spec.*kDscp)->value == pfkey::kDscpCopy && only_outbound(v); },
          "dscp copy is for incoming packets; outbound, the outer header has the inner DSCP by default"},
     Rule{kError, &S::inner_sport, &S::sport, false,
          [](const RuleView& v) {
@@ -305,7 +350,6 @@ constexpr std::array kRules = {
     encapsulated<&S::nat_remote>(),
     encapsulated<&S::nat_local_port>(),
     encapsulated<&S::nat_remote_port>(),
-    encapsulated<&S::keepalive>(),
     Rule{kError, &S::encap, &S::nat_local, true,
          [](const RuleView& v) {
            const S& s = v.spec;
@@ -336,12 +380,14 @@ void check_rules(const Facts& facts, absl::FunctionRef<bool(const Slot&)> faulty
                       spec.auth ? pfkey::find_algorithm(AlgorithmKind::auth, spec.auth->number) : nullptr,
                       spec.encrypt ? pfkey::find_algorithm(AlgorithmKind::encrypt, spec.encrypt->number) : nullptr,
                       spec.auth_key || spec.encrypt_key || faulty(&S::auth_key) || faulty(&S::encrypt_key)};
-  for (const Rule& rule : kRules) {
-    if (!rule.broken(view) || faulty(rule.about) || faulty(rule.beside)) continue;
-    if (rule.absence && faulty(Slot(&S::unusable))) continue;
-    if (rule.fresh_keys_end_it && facts.fresh) continue;
+  const auto check = [&](const Rule& rule) {
+    if (!rule.broken(view) || faulty(rule.about) || faulty(rule.beside)) return;
+    if (rule.absence && faulty(Slot(&S::unusable))) return;
+    if (rule.fresh_keys_end_it && facts.fresh) return;
     out({rule.severity, rule.about, rule.sentence.of(view, rule.about), rule.fresh_keys_end_it});
-  }
+  };
+  for (const Rule& rule : kRules) check(rule);
+  for (const Rule& rule : kPlainRules) check(rule);
 }
 
 }  // namespace ipseckey::lang

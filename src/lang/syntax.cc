@@ -30,13 +30,6 @@ Value<T> wrapped(const Word& word) {
   return T{*value};
 }
 
-template <class T>
-Value<T> positive(const Word& word) {
-  auto value = wrapped<T>(word);
-  if (value && value->value == 0) return bad("{word} is too small; the smallest is 1");
-  return value;
-}
-
 }  // namespace
 
 template <>
@@ -85,24 +78,6 @@ Value<Bits> SyntaxBase<Bits>::read(Words words, ReadContext&) {
 }
 template <>
 void SyntaxBase<Bits>::write(const Bits& v, bool, std::string& out) {
-  append_number(v.value, out);
-}
-
-template <>
-Value<Positive16> SyntaxBase<Positive16>::read(Words words, ReadContext&) {
-  return positive<Positive16>(words[0]);
-}
-template <>
-void SyntaxBase<Positive16>::write(const Positive16& v, bool, std::string& out) {
-  append_number(v.value, out);
-}
-
-template <>
-Value<Positive32> SyntaxBase<Positive32>::read(Words words, ReadContext&) {
-  return positive<Positive32>(words[0]);
-}
-template <>
-void SyntaxBase<Positive32>::write(const Positive32& v, bool, std::string& out) {
   append_number(v.value, out);
 }
 

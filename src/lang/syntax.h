@@ -1,11 +1,15 @@
 #pragma once
 /// How each type of value is read and written. Syntax<T> is the only place that knows.
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lang/language.h"
 #include "lang/values.h"
+#include "pfkey/extensions.h"
+#include "table/numbers.h"
 #include "table/syntax.h"
 
 namespace ipseckey::lang {
@@ -40,13 +44,24 @@ template <>
 struct Syntax<Bits> : SyntaxBase<Bits> {
   static constexpr std::string_view kMetavar = "BITS";
 };
-template <>
-struct Syntax<Positive16> : SyntaxBase<Positive16> {
+/// Of a plain number the row of its extension knows the range.
+template <auto place>
+struct PlainSyntax : table::SyntaxFacts<false, 1> {
   static constexpr std::string_view kMetavar = "NUMBER";
+  static Value<Plain<place>> read(Words words, ReadContext&) {
+    constexpr const pfkey::Kept& kRow = *pfkey::kRowOf<place>.kept;
+    auto value = table::number<std::uint32_t>(words[0], "a number", kRow.most);
+    if (!value) return std::unexpected(std::move(value.error()));
+    if (*value < kRow.least) return table::bad(fmt::format("{{word}} is too small; the smallest is {}", kRow.least));
+    return Plain<place>{*value};
+  }
+  static void write(const Plain<place>& v, bool, std::string& out) { table::append_number(v.value, out); }
 };
+template <auto place>
+struct Syntax<Plain<place>> : PlainSyntax<place> {};
 template <>
-struct Syntax<Positive32> : SyntaxBase<Positive32> {
-  static constexpr std::string_view kMetavar = "NUMBER";
+struct Syntax<Icv> : PlainSyntax<&pfkey::Message::icv> {
+  static constexpr std::string_view kMetavar = "BITS";
 };
 template <>
 struct Syntax<Df> : SyntaxBase<Df> {

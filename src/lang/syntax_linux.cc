@@ -46,7 +46,7 @@ template <>
 Value<Df> SyntaxBase<Df>::read(Words words, ReadContext&) {
   const auto df = word_or_number(words[0], pfkey::df_words(), "DF setting", Foreign::value);
   if (!df) return std::unexpected(df.error());
-  return Df{static_cast<std::uint8_t>(*df)};
+  return Df{*df};
 }
 template <>
 void SyntaxBase<Df>::write(const Df& v, bool, std::string& out) {
@@ -55,9 +55,8 @@ void SyntaxBase<Df>::write(const Df& v, bool, std::string& out) {
 
 template <>
 Value<Dscp> SyntaxBase<Dscp>::read(Words words, ReadContext&) {
-  if (const auto word = pfkey::find_number(pfkey::dscp_words(), words[0].text))
-    return Dscp{static_cast<std::uint8_t>(*word)};
-  const auto dscp = number<std::uint8_t>(words[0], "a DSCP from 0 to 63, copy or keep", pfkey::kDscpMost);
+  if (const auto word = pfkey::find_number(pfkey::dscp_words(), words[0].text)) return Dscp{*word};
+  const auto dscp = number<std::uint32_t>(words[0], "a DSCP from 0 to 63, copy or keep", pfkey::kDscpMost);
   if (!dscp) return std::unexpected(dscp.error());
   return Dscp{*dscp};
 }

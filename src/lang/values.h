@@ -40,22 +40,17 @@ struct Bits {
   std::uint16_t value;
   bool operator==(const Bits&) const = default;
 };
-struct Positive16 {  ///< From 1: octets, seconds.
-  std::uint16_t value;
-  bool operator==(const Positive16&) const = default;
-};
-struct Positive32 {  ///< From 1.
+/// The number of a keyword that is an extension of its own, at `place` in the message; the row of that extension
+/// (pfkey/extensions.h) says what is a value and what one means.
+template <std::optional<pfkey::Number> pfkey::Message::* place>
+struct Plain {
   std::uint32_t value;
-  bool operator==(const Positive32&) const = default;
+  bool operator==(const Plain&) const = default;
 };
-struct Df {
-  std::uint8_t value;  ///< pfkey::Df.
-  bool operator==(const Df&) const = default;
-};
-struct Dscp {
-  std::uint8_t value;  ///< pfkey::Dscp.
-  bool operator==(const Dscp&) const = default;
-};
+// Those that are not written as numbers only.
+using Icv = Plain<&pfkey::Message::icv>;
+using Df = Plain<&pfkey::Message::df>;
+using Dscp = Plain<&pfkey::Message::dscp>;
 struct IcmpNumber {  ///< A type or a code.
   std::uint8_t value;
   bool operator==(const IcmpNumber&) const = default;

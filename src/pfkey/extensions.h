@@ -1,6 +1,7 @@
 #pragma once
 /// THE table of PF_KEY extensions: number, names, place in Message, the diagnostics for its faults, how one of ours is
 /// shown, and what an SA that was added with it makes of it. Codec, printers, engine and kernel are loops over it.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -43,6 +44,7 @@ struct Kept {
   std::uint32_t (*unsaid)(std::uint8_t auth) = nullptr;
   std::uint32_t least = 0, most = UINT32_MAX;  ///< Of a number.
   Needs needs = Needs::nothing;
+  bool sent_only = false;            ///< It is about packets that are sent: an SA that is only inbound sends none.
   std::string_view only_linux = {};  ///< Why `ipsecd` refuses it; empty: it does not.
 };
 
@@ -65,7 +67,8 @@ using D = Diagnostic;
 using enum OnUpdate;
 using enum Needs;
 inline constexpr Shown kElsewhere = {};  ///< Other code shows it.
-inline constexpr std::uint32_t kMost16 = UINT16_MAX;
+inline constexpr std::uint32_t kMost16 = UINT16_MAX, kMost32 = UINT32_MAX;
+inline constexpr bool kSentOnly = true;
 
 template <std::uint32_t value>
 constexpr std::uint32_t always(std::uint8_t) {
@@ -120,14 +123,20 @@ inline constexpr auto kExtensions = [] {
         D::none,
         {"ah_align", "align", "AH is a multiple of {} bytes"},
         Kept{refused, "align8", always<4>}},
-      E{0x89, "ICV", &M::icv, D::none, D::none, {"icv_bits", "icv", "{} bits"}, Kept{refused, "icv", usual_icv}},
+      E{0x89,
+        "ICV",
+        &M::icv,
+        D::none,
+        D::none,
+        {"icv_bits", "icv", "{} bits"},
+        Kept{refused, "icv", usual_icv, 0, kMost16}},
       E{0x8a,
         "TFCPAD",
         &M::tfc_pad,
         D::none,
         D::none,
         {"tfcpad", "tfcpad", "to {} bytes"},
-        Kept{refused, "tfcpad", nullptr, 1, kMost16, esp_tunnel}},
+        Kept{refused, "tfcpad", nullptr, 1, kMost16, esp_tunnel, kSentOnly}},
       E{0x8b,
         "OUTPUT_MARK",
         &M::output_mark,
@@ -153,7 +162,7 @@ inline constexpr auto kExtensions = [] {
         D::none,
         D::none,
         {"df", "df", "{}", df_words},
-        Kept{refused, "df", always<kDfCopy>, 0, kDfClear, ipv4_tunnel}},
+        Kept{refused, "df", always<kDfCopy>, 0, kDfClear, ipv4_tunnel, kSentOnly}},
       E{0x8e,
         "DSCP",
         &M::dscp,
@@ -167,8 +176,14 @@ inline constexpr auto kExtensions = [] {
         D::none,
         D::none,
         {"keepalive", "keepalive", "each {} seconds"},
-        Kept{refused, "keepalive", nullptr, 1, kMost16, encapsulation}},
-      E{0x90, "BUNDLE", &M::bundle, D::none, D::none, {"bundle", "bundle", "{}"}, Kept{refused, "bundle", nullptr, 1}},
+        Kept{refused, "keepalive", nullptr, 1, kMost16, encapsulation, kSentOnly}},
+      E{0x90,
+        "BUNDLE",
+        &M::bundle,
+        D::none,
+        D::none,
+        {"bundle", "bundle", "{}"},
+        Kept{refused, "bundle", nullptr, 1, kMost32, nothing, kSentOnly}},
       E{0x85,
         "OFFLOAD",
         &M::offload,
@@ -201,6 +216,10 @@ void for_each_extension(F f) {
     (f(ExtensionRow<row>{}), ...);
   }(std::make_index_sequence<kExtensions.size()>());
 }
+
+/// The row of a member that is known when this is compiled.
+template <auto member>
+inline constexpr const Extension& kRowOf = *std::ranges::find(kExtensions, Slot(member), &Extension::slot);
 
 /// The row of a member.
 const Extension& extension_of(const Slot& slot);

@@ -208,20 +208,16 @@ void JsonSaReader::key(const JsonNode& node, std::optional<Key> Message::* place
 
 void JsonSaReader::mode(const JsonNode& node) {
   constexpr std::array kWords = {Word{0, kJsonTransport}, Word{1, kJsonTunnel}};
-  if (!expect(node, Kind::string, "\"tunnel\" or \"transport\"")) return;
-  const auto word = find_number(kWords, tree_.raw(node));
-  if (!word) return unknown_word(node, "unknown mode", all_names(kWords));
-  tunnel_ = *word == 1;
+  if (const auto mode = word(node, kWords, "unknown mode", all_names(kWords))) tunnel_ = *mode == 1;
 }
 
 void JsonSaReader::flag_names(const JsonNode& node) {
   if (!expect(node, Kind::array, "an array of words")) return;
   named_flags_ = 0;
   tree_.for_each(node, [&](const JsonNode& child) {
-    if (!expect(child, Kind::string, "a word, as a string,")) return;
-    const auto flag = find_number(flag_words(), tree_.raw(child));
-    if (!flag) return unknown_word(child, "unknown flag", all_names(flag_words()));
-    *named_flags_ |= *flag;
+    const auto flag = word(child, flag_words(), "unknown flag", all_names(flag_words()));
+    if (flag && (*named_flags_ & *flag)) return fault(child, "this flag is repeated; give it once");
+    if (flag) *named_flags_ |= *flag;
   });
 }
 

@@ -24,8 +24,8 @@ Read read(std::string_view text) {
   Read out;
   read_json_sa(tree, {}, out.m, faults);
   for (const JsonFault& f : faults)
-    out.faults.push_back(fmt::format("{}: {}{}", tree.pointer(*f.where), f.message,
-                                     f.known.empty() ? "" : fmt::format(" ({})", f.word)));
+    out.faults.push_back(
+        fmt::format("{}: {}{}", tree.pointer(*f.where), f.message, f.word.empty() ? "" : fmt::format(" ({})", f.word)));
   return out;
 }
 
@@ -72,7 +72,7 @@ TEST(JsonRead, OctetsAreRestoredFromHexadecimal) {
 
 TEST(JsonRead, OmittedMembersAreOptional) {
   const Read back =
-      read(R"({"satype": "ESP", "spi": 1, "dst": {"address": "::ffff:192.0.2.2"}, "flag_names": ["inbound"],
+      read(R"({"satype": "esp", "spi": 1, "dst": {"address": "::ffff:192.0.2.2"}, "flag_names": ["inbound"],
       "encr_alg": {"number": 20}, "auth_alg": {"name": "sha256"}, "encr_key": {"hex": "00FF"},
       "inner_dst": {"address": "10.1.0.0", "proto": 6}, "mark": {"value": 3}})");
   EXPECT_THAT(back.faults, ElementsAre());
@@ -93,6 +93,65 @@ TEST(JsonRead, ARemainderOfAnOctetIsAKeyToo) {
   EXPECT_TRUE(back.m.auth_key == samples::key(9, 0, "ff80"));
   EXPECT_TRUE(back.m.encrypt_key == samples::key(16, 0, "0102"));
   EXPECT_TRUE(back.m.initial_iv == samples::key(16, 0, "0a0b"));
+}
+
+// What is nearly a word, or a number that stands for one, at each member that has words.
+TEST(JsonRead, WordsAreThoseOfTheOutputAndNothingElse) {
+  struct Member {
+    std::string_view format, pointer, good, shouted, of_number, unknown;
+  };
+  constexpr std::string_view kWord = "unknown word", kFlag = "unknown flag";
+  for (const Member& c : {
+           Member{R"({{"satype": {}}})", "/satype", "esp", "ESP", "3", kWord},
+           Member{R"({{"state": {}}})", "/state", "mature", "Mature", "1", kWord},
+           Member{R"({{"mode": {}}})", "/mode", "transport", "Transport", "0", "unknown mode"},
+           Member{R"({{"flag_names": [{}]}})", "/flag_names/0", "inbound", "Inbound", "16384", kFlag},
+           Member{R"({{"src_identity": {{"type": {}, "text": "a"}}}})", "/src_identity/type", "fqdn", "FQDN", "2",
+                  kWord},
+           Member{R"({{"offload": {{"mode": {}, "device": "a"}}}})", "/offload/mode", "crypto", "Crypto", "1", kWord},
+           Member{R"({{"df": {}}})", "/df", "clear", "CLEAR", "2", kWord},
+           Member{R"({{"dscp": {}}})", "/dscp", "keep", "Keep", "64", kWord},
+           Member{R"({{"auth_alg": {{"name": {}}}}})", "/auth_alg/name", "sha256", "SHA256", "5", "unknown algorithm"},
+           Member{R"({{"encr_alg": {{"name": {}}}}})", "/encr_alg/name", "any", "Any", "0", "unknown algorithm"},
+       }) {
+    const auto of = [&](std::string_view value) { return faults(fmt::format(fmt::runtime(c.format), value)); };
+    const auto quoted = [&](std::string_view word) { return of(fmt::format("\"{}\"", word)); };
+    EXPECT_THAT(quoted(c.good), ElementsAre()) << c.pointer;
+    for (const std::string& lax : {std::string(c.shouted), std::string(c.of_number), fmt::format("0{}", c.of_number),
+                                   fmt::format("0x{}", c.of_number), fmt::format(" {}", c.good),
+                                   fmt::format("{} ", c.good), std::string("0200"), std::string()})
+      EXPECT_THAT(quoted(lax), ElementsAre(fmt::format("{}: {}{}", c.pointer, c.unknown,
+                                                       lax.empty() ? "" : fmt::format(" ({})", lax))));
+    for (const std::string_view other : {c.of_number, std::string_view("true"), std::string_view("null")})
+      EXPECT_THAT(of(other), ElementsAre(testing::StartsWith(fmt::format("{}: ", c.pointer)))) << other;
+  }
+  EXPECT_THAT(faults(R"({"dscp": 63})"), ElementsAre());
+  EXPECT_THAT(faults(R"({"dscp": "63"})"), ElementsAre("/dscp: unknown word (63)"));
+  EXPECT_THAT(faults(R"({"dscp": 64})"), ElementsAre("/dscp: a word, as a string, is expected here"));
+  // A type of identities that has no word is its number, as the output has it.
+  const auto type = [](std::string_view word) {
+    return faults(fmt::format(R"({{"src_identity": {{"type": "{}", "text": "a"}}}})", word));
+  };
+  EXPECT_THAT(type("65535"), ElementsAre());
+  for (const std::string_view lax : {"7", "08", "065535", "65536", "0x8", "-1"})
+    EXPECT_THAT(type(lax), ElementsAre(fmt::format("/src_identity/type: unknown word ({})", lax)));
+  EXPECT_THAT(faults(R"({"flag_names": ["inbound", "inbound"]})"),
+              ElementsAre("/flag_names/1: this flag is repeated; give it once"));
+}
+
+// A number is written in one way: as JSON has it, and without quotes.
+TEST(JsonRead, NumbersAreNumbers) {
+  for (const std::string_view member : {"spi", "flags", "replay_window", "replay_value", "reqid", "if_id", "tfcpad",
+                                        "keepalive", "bundle", "icv_bits", "ah_align"}) {
+    for (const std::string_view lax : {"\"8\"", "\"08\"", "\"0x8\"", "8.0", "8e0", "-8", "true", "null", "[8]"})
+      EXPECT_THAT(faults(fmt::format(R"({{"{}": {}}})", member, lax)),
+                  ElementsAre(testing::StartsWith(fmt::format("/{}: a whole number from 0 to ", member))))
+          << lax;
+    EXPECT_THAT(faults(fmt::format(R"({{"{}": 8}})", member)), ElementsAre()) << member;
+    JsonTree tree;
+    for (const std::string_view no_json : {"08", "0x8", "+8", ".8"})
+      EXPECT_TRUE(tree.parse(fmt::format(R"({{"{}": {}}})", member, no_json))) << no_json;
+  }
 }
 
 TEST(JsonRead, SaysWhatIsExpected) {

@@ -1,6 +1,6 @@
 // How values are read:
 // 1. Each take() checks the kind of the node, then its value; an error becomes a fault at that node.
-// 2. A word is looked up in the table that names it in the output, and may be the number itself.
+// 2. A word is looked up in the table that names it in the output, letter by letter: no program writes it otherwise.
 // 3. Structures are read by take_fields() of json_values.h, row by row of json_fields.h.
 // 4. An algorithm has a number and a name, which must agree.
 #include "pfkey/json_values.h"
@@ -97,38 +97,50 @@ bool JsonValues::take(const JsonNode& node, ReplayValue& out) {
   return true;
 }
 
-// A number that has no word is its own.
-template <class T>
-bool JsonValues::take_word(const JsonNode& node, std::span<const Word> words, T& out) {
-  if (!expect(node, Kind::string, "a word, as a string,")) return false;
-  const auto named = find_number(words, tree_.raw(node));
-  const auto number = named ? std::optional<std::uint64_t>(*named) : whole_number(tree_.raw(node));
-  using Value = typename std::conditional_t<std::is_enum_v<T>, std::underlying_type<T>, std::type_identity<T>>::type;
-  if (!number || *number > std::numeric_limits<Value>::max()) {
-    unknown_word(node, "unknown word", all_names(words));
-    return false;
+std::optional<std::uint32_t> JsonValues::word(const JsonNode& node, std::span<const Word> words,
+                                              std::string_view unknown, std::vector<std::string_view> known) {
+  if (node.kind == Kind::string) {
+    for (const Word& row : words)
+      if (text::list_has_exactly(row.names, tree_.raw(node))) return row.number;
+    unknown_word(node, std::string(unknown), std::move(known));
+  } else {
+    faults_.push_back({&node, false, "a word, as a string, is expected here", {}, std::move(known)});
   }
-  out = static_cast<T>(*number);
-  return true;
+  return std::nullopt;
 }
 
+template <class T>
+bool JsonValues::take_word(const JsonNode& node, std::span<const Word> words, T& out) {
+  const auto number = word(node, words, "unknown word", all_names(words));
+  if (number) out = static_cast<T>(*number);
+  return number.has_value();
+}
+
+// A number that has a word must be given as that word.
 bool JsonValues::take(const JsonNode& node, Number& out, JsonWords words) {
-  return words && node.kind == Kind::string ? take_word(node, words(), out.value) : take(node, out);
+  if (!words || node.kind == Kind::string) return words ? take_word(node, words(), out.value) : take(node, out);
+  if (!take(node, out)) return false;
+  return find_word(words(), out.value) ? take_word(node, words(), out.value) : true;
 }
 
 bool JsonValues::take(const JsonNode& node, State& out, std::uint64_t /*most*/) {
   return take_word(node, state_words(), out);
 }
 bool JsonValues::take(const JsonNode& node, SaType& out, std::uint64_t /*most*/) {
-  if (node.kind != Kind::string || find_number(satype_words(), tree_.raw(node)) || whole_number(tree_.raw(node)))
-    return take_word(node, satype_words(), out);
   std::vector<std::string_view> known;  // Of the types those that have keys.
   for (const SaType type : {SaType::ah, SaType::esp})
     known.push_back(find_word(satype_words(), static_cast<std::uint8_t>(type))->name());
-  unknown_word(node, "unknown word", std::move(known));
-  return false;
+  const auto number = word(node, satype_words(), "unknown word", std::move(known));
+  if (number) out = static_cast<SaType>(*number);
+  return number.has_value();
 }
+// The language takes types that have no word, by number; the output has them as their number, in a string.
 bool JsonValues::take(const JsonNode& node, IdentityType& out, std::uint64_t /*most*/) {
+  const auto number = node.kind == Kind::string ? whole_number(tree_.raw(node)) : std::nullopt;
+  if (number && *number <= UINT16_MAX && tree_.raw(node) == name(static_cast<IdentityType>(*number))) {
+    out = static_cast<IdentityType>(*number);
+    return true;
+  }
   return take_word(node, identity_words(), out);
 }
 bool JsonValues::take(const JsonNode& node, Offload::Mode& out, std::uint64_t /*most*/) {
@@ -151,9 +163,9 @@ bool JsonValues::take(const JsonNode& node, Identity& out) {
 std::optional<std::uint8_t> JsonValues::algorithm_named(const JsonNode& node, AlgorithmKind kind) {
   if (!expect(node, Kind::string, "the name of an algorithm")) return std::nullopt;
   const std::string_view name = tree_.raw(node);
-  if (text::list_has(none_names(kind), name) || name == algorithm_name(kind, 0)) return std::uint8_t{0};
-  if (const Algorithm* const row = find_algorithm(kind, name)) return row->number;
-  if (const auto number = whole_number(name); number && *number <= UINT8_MAX) return static_cast<std::uint8_t>(*number);
+  if (text::list_has_exactly(none_names(kind), name) || name == algorithm_name(kind, 0)) return std::uint8_t{0};
+  const Algorithm* const row = find_algorithm(kind, name);
+  if (row && text::list_has_exactly(row->names, name)) return row->number;
   unknown_word(node, "unknown algorithm", algorithm_words(kind));
   return std::nullopt;
 }

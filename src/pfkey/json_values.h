@@ -67,6 +67,10 @@ class JsonValues {
     return take_fields(node, out);
   }
   bool take(const JsonNode& node, Identity& out);
+  /// The number of a word of the table; nullopt: it is none, or no string, which is a fault. `known`: the words that
+  /// the fault names.
+  std::optional<std::uint32_t> word(const JsonNode& node, std::span<const Word> words, std::string_view unknown,
+                                    std::vector<std::string_view> known);
   /// Number and name of an algorithm, of which one is enough.
   void take_algorithm(const JsonNode& node, AlgorithmKind kind, std::uint8_t& out);
 

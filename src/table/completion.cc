@@ -83,10 +83,10 @@ void Offers::add_each(std::span<const std::string_view> names) {
   for (const std::string_view name : names) add(name);
 }
 
-void offer_names(const Table& table, Uses entries, RowSet given, Offers& offers) {
-  for (const Row* const row : table.rows) {
-    if ((row->used & entries) != 0 && (given & 1) == 0) offers.add(row->names, row->v6_names);
-    given >>= 1;
+void offer_names(const Table& table, Uses entries, const RowSet& given, Offers& offers) {
+  for (std::size_t number = 0; number < table.rows.size(); ++number) {
+    const Row& row = *table.rows[number];
+    if ((row.used & entries) != 0 && !given.has(number)) offers.add(row.names, row.v6_names);
   }
 }
 

@@ -22,7 +22,7 @@ Unfinished unfinished(std::string_view text);
 struct PairsEnd {
   Match name = {};             ///< Whose value is being typed; none: a name is.
   std::size_t value_word = 0;  ///< Which word of the value.
-  RowSet given = 0;            ///< The names before, `name` included.
+  RowSet given = {};           ///< The names before, `name` included.
 };
 /// Nothing after an unknown name is understood up to the next known one.
 PairsEnd end_of_pairs(const Table& table, Words words);
@@ -42,7 +42,7 @@ struct Offers {
 };
 
 /// The names of the rows that one of the entries uses and that are not given yet.
-void offer_names(const Table& table, Uses entries, RowSet given, Offers& offers);
+void offer_names(const Table& table, Uses entries, const RowSet& given, Offers& offers);
 
 /// The words that the value of a row can have as its word `n`: those that its metavar has in small letters
 /// ("udp", "this|that"), and those of its type.

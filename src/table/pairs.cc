@@ -41,7 +41,7 @@ Place place_of(const Table& table, Words words, const Row& row) {
 
 bool Pairs::begin(std::string_view text) {
   faults_.clear();
-  given_ = faulty_ = 0;
+  given_ = faulty_ = {};
   lost_ = false;
   const auto fault = split(text, words_);
   unread_ = words_;
@@ -114,7 +114,7 @@ void Pairs::read(const Entry& entry, Store store) {
       error(name, fmt::format("Can only specify single {}", row.name()));
     } else if (used) {
       if (!context_.warning.empty()) add(Severity::warning, name, fmt::format("{}: {}", name.text, context_.warning));
-      given_ |= match.bit();
+      given_.add(match.number);
     }
   }
 }
@@ -123,7 +123,7 @@ void Pairs::read(const Entry& entry, Store store) {
 void Pairs::give_up() {
   error(peek(), "too many faults: the rest of it was not read");
   unread_ = {};
-  faulty_ = ~RowSet{0};
+  faulty_ = RowSet::all();
   lost_ = true;
 }
 
@@ -188,11 +188,11 @@ void Pairs::value_fault(const Match& match, const Word& name, Words value) {
   faulty_ |= match.bit();
 }
 
-void Pairs::require(const Entry& entry, RowSet required) {
+void Pairs::require(const Entry& entry, const RowSet& required) {
   const RowSet missing = required & ~given_ & ~faulty_;
-  if (missing == 0) return;
+  if (missing.empty()) return;
   for (std::size_t row = 0; row < language_.table.rows.size(); ++row)
-    if (missing >> row & 1) error(words_[0], fmt::format("{} needs {}", entry.name, language_.table.rows[row]->name()));
+    if (missing.has(row)) error(words_[0], fmt::format("{} needs {}", entry.name, language_.table.rows[row]->name()));
 }
 
 }  // namespace ipseckey::table

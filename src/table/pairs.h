@@ -38,13 +38,14 @@ class Pairs {
   void read(const Entry& entry, Store store);
 
   /// Adds a fault for each row of the set that was neither given nor has a fault of its own.
-  void require(const Entry& entry, RowSet required);
+  void require(const Entry& entry, const RowSet& required);
 
   /// In the order of the text; of one place in that in which they were found.
   const Faults& faults() const { return faults_; }
-  RowSet given() const { return given_; }    ///< Rows whose value was taken.
-  RowSet faulty() const { return faulty_; }  ///< Rows with a fault of their own, and those that may have been meant.
-  bool lost() const { return lost_; }        ///< Whether a name was not understood.
+  const RowSet& given() const { return given_; }  ///< Rows whose value was taken.
+  /// Rows with a fault of their own, and those that may have been meant.
+  const RowSet& faulty() const { return faulty_; }
+  bool lost() const { return lost_; }  ///< Whether a name was not understood.
 
  protected:
   bool at_end() const { return unread_.empty(); }
@@ -85,7 +86,7 @@ class Pairs {
   std::vector<Word> words_;
   Words unread_;
   Faults faults_;
-  RowSet given_ = 0, faulty_ = 0;
+  RowSet given_, faulty_;
   bool lost_ = false;
 };
 

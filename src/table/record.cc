@@ -2,12 +2,10 @@
 
 namespace ipseckey::table {
 
-std::string names_of(const Table& table, RowSet set) {
+std::string names_of(const Table& table, const RowSet& set) {
   std::string list;
-  for (const Row* const row : table.rows) {
-    if (set & 1) list.append(list.empty() ? "" : ", ").append(row->name());
-    set >>= 1;
-  }
+  for (std::size_t row = 0; row < table.rows.size(); ++row)
+    if (set.has(row)) list.append(list.empty() ? "" : ", ").append(table.rows[row]->name());
   return list;
 }
 

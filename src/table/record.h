@@ -52,16 +52,16 @@ class Index {
 
   /// The rows that an entry fails without.
   static constexpr RowSet required(Uses entry) {
-    RowSet set = 0;
+    RowSet set;
     for (std::size_t row = 0; row < rows.size(); ++row)
-      if (rows[row].required & entry) set |= RowSet{1} << row;
+      if (rows[row].required & entry) set.add(row);
     return set;
   }
 
   static constexpr Table table() { return {kRows, find}; }
 
  private:
-  static_assert(rows.size() <= kMostRows, "a RowSet has a bit for each row: make it wider");
+  static_assert(rows.size() <= kMostRows, "a RowSet has a bit for each row: raise kMostRows");
 
   static constexpr std::size_t kCount = [] {
     std::size_t count = 0;
@@ -123,16 +123,17 @@ bool has_value(const Slot& slot, const Record& record) {
 /// The rows whose values differ: keys are compared by their type, in constant time.
 template <class Record, class Rows>
 RowSet differences(const Rows& rows, const Record& a, const Record& b) {
-  RowSet set = 0, bit = 1;
+  RowSet set;
+  std::size_t number = 0;
   for (const auto& row : rows) {
-    std::visit([&](auto member) { set |= a.*member == b.*member ? 0 : bit; }, row.slot);
-    bit <<= 1;
+    if (std::visit([&](auto member) { return a.*member != b.*member; }, row.slot)) set.add(number);
+    ++number;
   }
   return set;
 }
 
 /// "authkey, hard_addtime": the first names of the rows.
-std::string names_of(const Table& table, RowSet set);
+std::string names_of(const Table& table, const RowSet& set);
 
 /// "name value", or nothing. Only a key is written into the item at once.
 template <template <class> class Syntax, class Record, class Row>

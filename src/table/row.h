@@ -1,6 +1,7 @@
 #pragma once
 /// The rows of a table of `name value` pairs, without the record whose members they fill: what parser, redaction,
 /// completion and help need to know. record.h joins them to a record.
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,9 +36,48 @@ struct Row {
   constexpr std::string_view name() const { return text::first_word(names); }
 };
 
+/// How many rows a table can have. A larger table does not compile.
+inline constexpr std::size_t kMostRows = 128;
+
 /// Some of the rows of a table, a bit for each.
-using RowSet = std::uint64_t;
-inline constexpr std::size_t kMostRows = 64;
+class RowSet {
+ public:
+  constexpr RowSet() = default;
+  /// One row, by its number.
+  static constexpr RowSet of(std::size_t row) {
+    RowSet set;
+    set.add(row);
+    return set;
+  }
+  static constexpr RowSet all() { return ~RowSet(); }
+
+  /// Once for each keyword of a file, so its bound is not checked again: an Index has no row beyond kMostRows.
+  constexpr void add(std::size_t row) { words_.data()[row / 64] |= std::uint64_t{1} << row % 64; }
+  constexpr bool has(std::size_t row) const { return (words_[row / 64] >> row % 64 & 1) != 0; }
+  constexpr bool empty() const { return *this == RowSet(); }
+  /// Whether they have a row in common.
+  constexpr bool meets(const RowSet& other) const { return !(*this & other).empty(); }
+
+  constexpr RowSet& operator|=(const RowSet& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+    return *this;
+  }
+  constexpr RowSet& operator&=(const RowSet& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
+    return *this;
+  }
+  constexpr RowSet operator~() const {
+    RowSet others;
+    for (std::size_t i = 0; i < words_.size(); ++i) others.words_[i] = ~words_[i];
+    return others;
+  }
+  friend constexpr RowSet operator|(RowSet a, const RowSet& b) { return a |= b; }
+  friend constexpr RowSet operator&(RowSet a, const RowSet& b) { return a &= b; }
+  constexpr bool operator==(const RowSet&) const = default;
+
+ private:
+  std::array<std::uint64_t, (kMostRows + 63) / 64> words_{};
+};
 
 /// A row and the form in which it was named.
 struct Match {
@@ -45,7 +85,7 @@ struct Match {
   std::uint8_t number = 0;   ///< Of the row.
   bool v6_only = false;
 
-  RowSet bit() const { return row ? RowSet{1} << number : 0; }
+  RowSet bit() const { return row ? RowSet::of(number) : RowSet(); }
 };
 
 /// A table, whatever its record.

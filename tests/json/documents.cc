@@ -44,8 +44,10 @@ int main() {
   apply::Plan plan(false);
   const backend::SaName name{SaType::esp, 0x1000, {}, 0};
   plan.wanted() = {{.name = name},
-                   {.name = name, .what = apply::PlannedSa::Do::replace, .differs = 3},
-                   {.name = name, .what = apply::PlannedSa::Do::update, .differs = 1},
+                   {.name = name,
+                    .what = apply::PlannedSa::Do::replace,
+                    .differs = lang::KeywordSet::of(0) | lang::KeywordSet::of(1)},
+                   {.name = name, .what = apply::PlannedSa::Do::update, .differs = lang::KeywordSet::of(0)},
                    {.name = name, .what = apply::PlannedSa::Do::keep}};
   plan.surplus() = {{.name = name, .what = apply::PlannedSa::Do::remove}};
   out += apply::plan_json(plan, "memory", "keys") + apply::summary_json(plan, "memory", "keys", true);

@@ -64,11 +64,22 @@ def lasting(sa):
     return {name: value for name, value in {**sa, **flags}.items() if name not in gone}
 
 
+def lax(value):
+    """What is nearly the value: its text where it is a number, another case where it is a word, blanks."""
+    if isinstance(value, bool):
+        return str(value).lower(), int(value)
+    if isinstance(value, int):
+        return str(value), f"0{value}", hex(value)
+    if isinstance(value, str):
+        return value.upper(), value.capitalize(), f"{value} ", f"0{value}", "1", "03", "200", ""
+    return ([value[0].upper()], [value[0], value[0]], ["03"], [3]) if isinstance(value, list) and value and isinstance(value[0], str) else ()
+
+
 def variants(document):
     """The document with a member less, with a value of each other kind, with an unknown member, in every object of it."""
     for name, value in document.items():
         yield {n: v for n, v in document.items() if n != name}
-        for other in (None, True, -1, 1.5, 2**70, "x", [], {}):
+        for other in (None, True, -1, 1.5, 2**70, "x", [], {}, *lax(value)):
             yield {**document, name: other}
         if isinstance(value, dict):
             yield from ({**document, name: variant} for variant in variants(value))

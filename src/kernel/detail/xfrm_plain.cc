@@ -3,11 +3,13 @@
 // 1. A row joins a member of the message to a field of the fixed part, to an attribute, or to a flag.
 // 2. put_fields() fills in the fixed part and put_attributes() appends the rest: loops over the rows.
 // 3. take_plain() does the reverse, for SAs that the kernel describes.
-// 4. bars_direction() and not_of_linux() report what Linux does not do with such a part.
+// 4. A number that an SA keeps and that has no row does not compile.
+// 5. bars_direction() and not_of_linux() report what Linux does not do with such a part.
 #include "kernel/detail/xfrm_plain.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <tuple>
@@ -174,6 +176,32 @@ constexpr std::array kMissing = {
     Missing{&M::bundle, 0, UINT32_MAX,
             "`bundle` works only with ipsecd: on Linux, the template of a policy lists the SAs to apply together"},
 };
+
+// Those that are in the kernel's name of an algorithm, or in the length that it cuts an ICV to (xfrm_encode.cc).
+constexpr std::array kOfAlgorithms = {&M::ah_align, &M::icv};
+
+constexpr bool is_in(const NumberIn& member, const auto& rows) {
+  return std::ranges::any_of(rows, [&](const auto& row) { return row.member == member; });
+}
+consteval bool every_number_has_a_row() {
+  return std::ranges::all_of(pfkey::kExtensions, [](const pfkey::Extension& row) {
+    const auto* const member = std::get_if<NumberIn>(&row.slot);
+    if (!member || !row.kept) return true;
+    const bool plain = std::apply(
+        [&](const auto&... place) {
+          const auto is = [&](const auto& one) {
+            if constexpr (requires { one.member; }) return one.member == *member;
+            return false;
+          };
+          return (is(place) || ...);
+        },
+        kPlaces);
+    return plain || is_in(*member, kFlags) || is_in(*member, kMissing) ||
+           std::ranges::find(kOfAlgorithms, *member) != kOfAlgorithms.end();
+  });
+}
+static_assert(every_number_has_a_row(),
+              "an SA keeps a number of which nothing here says where Linux has it, or why not");
 
 }  // namespace
 
