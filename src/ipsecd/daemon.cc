@@ -255,7 +255,7 @@ void Daemon::tell(RationedLog::Kind kind, std::string line) {
   await_log();
 }
 
-// Lines of other kinds may be due a second later.
+// Other kinds may be due later.
 void Daemon::await_log() {
   const auto due = rationed_.deadline();
   if (!due) return;
@@ -283,13 +283,13 @@ std::uint8_t Daemon::refusal_of(const Peer& peer) {
     return EPERM;
   }
   if (connections_.size() >= options_.clients) {
-    tell(RationedLog::Kind::crowd, fmt::format("refused a client: {} are connected already", options_.clients));
+    tell(RationedLog::Kind::crowd, fmt::format("refused a client: --max-clients allows {}", options_.clients));
     return EMFILE;
   }
   const auto mine = connections_of_.find(peer.uid);
   if (peer.owner || mine == connections_of_.end() || mine->second < options_.clients_of_a_user) return 0;
-  tell(RationedLog::Kind::crowd, fmt::format("refused process {} of user {}: that user has {} connections already",
-                                             peer.pid, peer.uid, options_.clients_of_a_user));
+  tell(RationedLog::Kind::crowd, fmt::format("refused process {} of user {}: --max-user-clients allows {}", peer.pid,
+                                             peer.uid, options_.clients_of_a_user));
   return EMFILE;
 }
 

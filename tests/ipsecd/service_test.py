@@ -159,8 +159,8 @@ class Clients(Case):
         self.assertEqual((reader.returncode, reader.stdout), (0, f"ipsecd at {self.daemon.socket}: 1 SA, 0 clients\n"
                                                                  "No packets are carried: ipsecd was started without --tun.\n"))
         stranger = run(*words, user=65534, group=STRANGERS, extra_groups=[])
-        self.assertEqual((stranger.returncode, stranger.stdout), (1, f"ipsecd: {self.daemon.socket}.status answers only root, the user "
-                                                                     "whom it runs as and the groups that it was given\n"))
+        self.assertEqual((stranger.returncode, stranger.stdout), (1, f"ipsecd: {self.daemon.socket}.status answers only root, ipsecd's "
+                                                                     "own user and the groups that it was given\n"))
 
     def test_every_thread_is_confined(self):
         self.serve()
@@ -178,7 +178,7 @@ class Clients(Case):
         held = [self.listen_as_reader() for _ in range(2)]
         ended = self.ask([READERS], "dump")
         self.assertEqual(ended, Ended(NO_SADB, "", "ipseckey: ipsecd at FOLDER/sadb.sock has too many clients; try again later; the list is incomplete\n"))
-        self.daemon.read_log(until="that user has 2 connections already\n")
+        self.daemon.read_log(until="--max-user-clients allows 2\n")
         self.assertEqual(self.count_sas(), 1)  # Root is served.
         for process in held:
             self.stop(process)
@@ -219,7 +219,7 @@ class Clients(Case):
             self.knock(1)
             count[0] += 1
         self.knock(count[1], READERS)
-        kinds = ("only root and user", "there are 1 clients of that user")
+        kinds = ("only root and user", "--max-user-clients allows 1")
         said = lambda kind: [1 + int(more or 0) for more in
                              re.findall(rf"refused process \d+ of user 65534: {kind}[^\n(]*?(?: \(and (\d+) more like it\))?\n", self.daemon.log)]
         while [sum(said(kind)) for kind in kinds] != count:
