@@ -290,9 +290,9 @@ TEST(JsonCommands, WhatIsSkippedTakesLittleMemory) {
   };
   for (const Case& c :
        {Case{"", blanks, ""}, Case{"", arrays, ""},
-        Case{"x", blanks, "2: : an object is expected here, or an array of objects; what follows was not read"},
-        Case{"{\"a\":\"", digits, "2: : the object is longer than 1048576 bytes; what follows was not read"},
-        Case{"{\"a\":[", blanks, "2: : the object is longer than 1048576 bytes; what follows was not read"}}) {
+        Case{"x", blanks, "2: : an object is expected here, or an array of objects; the rest was not read"},
+        Case{"{\"a\":\"", digits, "2: : the object is longer than 1048576 bytes; the rest was not read"},
+        Case{"{\"a\":[", blanks, "2: : the object is longer than 1048576 bytes; the rest was not read"}}) {
     std::size_t given = 0, most_room = 0;
     const std::string start = std::string(kMinimal) + "\n" + std::string(c.first);
     const auto source = open_source([&](MutableBytes room) -> Result<std::size_t> {

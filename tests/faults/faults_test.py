@@ -78,8 +78,8 @@ class Files(Case):
                  Ended(FAILED, "", "long:2: error: the command is longer than 1048576 bytes\nlong: 1 of 2 commands valid.\n")),
                 (sa_line(0x100), b"# comment 012\\\n", Ended(OK, "long: 1 of 1 command valid.\n", "")),
                 (object_ + '{"auth_key":{"hex":"', b"0123456789abcdef",
-                 Ended(FAILED, "", "long:2: error: the object is longer than 1048576 bytes; what follows was not read\n"
-                                   "long: 1 of 2 commands valid; what follows was not run.\n")),
+                 Ended(FAILED, "", "long:2: error: the object is longer than 1048576 bytes; the rest was not read\n"
+                                   "long: 1 of 2 commands valid; the rest was not run.\n")),
                 (object_ + "[", b" " * 16,
                  Ended(FAILED, "", "long:2: error: the array has no end: ] is missing\nlong: 1 of 2 commands valid.\n")),
                 (object_, b"[] [ ]\n[\n]    \n\n", Ended(OK, "long: 1 of 1 command valid.\n", ""))):
