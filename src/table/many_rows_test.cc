@@ -86,8 +86,8 @@ std::string parsed(const std::string& text, Record& record) {
   const table::Entry entry{"all", kEntry};
   table::Pairs pairs(kLanguage, kNone);
   EXPECT_TRUE(pairs.begin(text));
-  pairs.read(entry, [&](const table::Match& match, table::Words words, table::ReadContext& read, bool keep) {
-    return table::read_value<Syntax>(kRows[match.number].slot, words, read, keep, record);
+  pairs.read(entry, [&](const table::Row& row, table::Words words, table::ReadContext& read, bool keep) {
+    return table::read_value<Syntax>(static_cast<const Row&>(row).slot, words, read, keep, record);
   });
   pairs.require(entry, Index::required(kEntry));
   std::string said = table::names_of(kTable, pairs.given());
