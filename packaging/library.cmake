@@ -1,18 +1,19 @@
-# libipseckey0, which holds the library, and libipseckey-dev, which one compiles against. Builds with sanitizers have neither.
+# libipseckey0.1, which holds the library, and libipseckey-dev, which one compiles against. Builds with sanitizers have neither.
 if(NOT TARGET libipseckey)
   return()
 endif()
-# Debian keeps libraries of several processors side by side.
 set(libraries ${CMAKE_INSTALL_LIBDIR})
-if(EXISTS /etc/debian_version AND CMAKE_LIBRARY_ARCHITECTURE)
-  set(libraries lib/${CMAKE_LIBRARY_ARCHITECTURE})
-endif()
-set(soversion ${PROJECT_VERSION_MAJOR})
+get_target_property(soversion libipseckey SOVERSION)
 
 install(TARGETS libipseckey EXPORT ipseckey
   LIBRARY DESTINATION ${libraries} COMPONENT library NAMELINK_COMPONENT development
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY ${PROJECT_BINARY_DIR}/include/ipseckey DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+get_target_property(headers public_headers FILES)
+foreach(header ${headers})
+  cmake_path(RELATIVE_PATH header BASE_DIRECTORY ${PROJECT_BINARY_DIR}/include OUTPUT_VARIABLE name)
+  cmake_path(GET name PARENT_PATH folder)
+  install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/${folder} COMPONENT development)
+endforeach()
 
 # find_package(ipseckey) and pkg-config; both find the prefix from where they are.
 include(CMakePackageConfigHelpers)
@@ -20,7 +21,13 @@ set(package_files ${libraries}/cmake/ipseckey)
 install(EXPORT ipseckey NAMESPACE ipseckey:: FILE ipseckeyConfig.cmake DESTINATION ${package_files} COMPONENT development)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/ipseckeyConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ipseckeyConfigVersion.cmake DESTINATION ${package_files} COMPONENT development)
-string(REGEX REPLACE "[^/]+" ".." up ${libraries}/pkgconfig)
+set(prefix ${CMAKE_INSTALL_PREFIX})
+set(libdir ${libraries})
+if(NOT IS_ABSOLUTE ${libraries})
+  string(REGEX REPLACE "[^/]+" ".." up ${libraries}/pkgconfig)
+  set(prefix \${pcfiledir}/${up})
+  set(libdir \${prefix}/${libraries})
+endif()
 configure_file(ipseckey.pc.in ipseckey.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ipseckey.pc DESTINATION ${libraries}/pkgconfig COMPONENT development)
 

@@ -9,15 +9,16 @@
 
 namespace ipseckey::api {
 
-/// What `work` returns, a Result; or an Error io instead of an exception. The texts are short enough to need no memory.
+/// What `work` returns, a Result; or an Error io instead of an exception: "out of memory", or `other` of at most 15
+/// characters, so that the text needs no memory.
 template <std::invocable Work>
-std::invoke_result_t<Work> guarded(Work work) noexcept {
+std::invoke_result_t<Work> guarded(Work work, const char* other = "internal error") noexcept {
   try {
     return work();
   } catch (const std::bad_alloc&) {
     return fail(Errc::io, "out of memory");
   } catch (...) {
-    return fail(Errc::io, "callback threw");
+    return fail(Errc::io, other);
   }
 }
 

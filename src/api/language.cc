@@ -39,7 +39,6 @@ class CommandReader {
       const auto line = source_->next();
       if (!line) add_end(line.error());
       if (!line || !*line) break;
-      last_ = (*line)->number;
       take(**line);
       source_->release(**line);
     }
@@ -102,14 +101,13 @@ class CommandReader {
     add({warning, at.line, at.column, {}, fault.message});
   }
   void add(TextFault fault) { commands_.faults.push_back(std::move(fault)); }
-  void add_end(const Error& error) { add({false, last_ + 1, 0, {}, error.text}); }
+  void add_end(const Error& error) { add({false, 0, 0, {}, error.text}); }
 
   std::string_view rest_;
   lang::Names names_;
   lang::Parser parser_;
   std::unique_ptr<lang::Source> source_;
   Commands commands_;
-  std::uint32_t last_ = 0;  // Line of the last command.
   bool ended_ = false;
 };
 

@@ -16,10 +16,11 @@ namespace ipseckey {
 /// What is wrong, or doubtful, in a text.
 struct TextFault {
   bool warning = false;
-  std::uint32_t line = 0;    ///< From 1.
+  std::uint32_t line = 0;    ///< From 1; 0: the text cannot be read further, and `message` says where.
   std::uint32_t column = 0;  ///< From 1, in bytes; 0: not about one word.
-  std::string pointer;       ///< In JSON: the member (RFC 6901) within its object; empty: the object, or not JSON.
-  std::string message;       ///< Without a full stop, without key digits.
+  std::string
+      pointer;  ///< In JSON: the member (RFC 6901), from the top of its line's value; empty: all of it, or not JSON.
+  std::string message;  ///< Without a full stop, without key digits.
 };
 
 /// What a text asks for.

@@ -75,7 +75,8 @@ TEST(ReadCommands, NeverShowsAKey) {
   const Commands commands =
       read("add esp spi 5 dst 192.0.2.2 encralg aes encrkey " + kKey + "7 authkey " + kKey + "zz\n");
   EXPECT_FALSE(commands.ok());
-  EXPECT_THAT(faults(commands), Not(HasSubstr(kKey.substr(0, 6))));
+  const std::string shown = faults(commands);
+  for (std::size_t at = 0; at + 6 <= kKey.size(); ++at) EXPECT_THAT(shown, Not(HasSubstr(kKey.substr(at, 6))));
 }
 
 TEST(ReadCommands, LooksNamesUpOnlyWhenTold) {
@@ -104,6 +105,7 @@ TEST(ReadCommands, EndsWithAFaultWhereTheTextCannotBeRead) {
   const Commands commands = read(kOne + std::string("a\0b", 3));
   EXPECT_FALSE(commands.ok());
   EXPECT_EQ(commands.requests.size(), 1u);
+  EXPECT_THAT(faults(commands), StartsWith("0:0: line 2 "));
 }
 
 TEST(ReadCommands, ReadsJsonAndPointsAtTheMember) {

@@ -1,11 +1,19 @@
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <new>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "api/ipseckey.h"
+#include "backend/testing.h"
 
 namespace {
 
@@ -91,6 +99,77 @@ TEST(OutOfMemory, IsAnErrorOfOpeningAndAsking) {
               return sadb->dump(pfkey::SaType::unspec, [](pfkey::Message&&) {});
             }),
             3);
+}
+
+// Also in the destructors: a Listener that cannot be ended is left.
+TEST(OutOfMemory, IsAnErrorOfListening) {
+  EXPECT_GT(fails_until_it_works([] -> Result<void> {
+              auto sadb = Sadb::open("memory");
+              if (!sadb) return std::unexpected(std::move(sadb.error()));
+              auto listener = sadb->listen(true);
+              if (!listener) return std::unexpected(std::move(listener.error()));
+              auto heard = listener->next();
+              if (!heard) {
+                EXPECT_EQ(listener->descriptor(), -1);
+                EXPECT_EQ(listener->next().error().text, heard.error().text);
+                return std::unexpected(std::move(heard.error()));
+              }
+              return {};
+            }),
+            3);
+}
+
+// Answers every request of every connection with itself. What is given up keeps its connection, so all are kept open.
+class Echo {
+ public:
+  explicit Echo(const std::string& path) : path_(path), thread_([this] { run(); }) {}
+  Echo(const Echo&) = delete;
+  Echo& operator=(const Echo&) = delete;
+  ~Echo() {
+    done_ = true;
+    static_cast<void>(Sadb::open("ipsecd:" + path_));  // Wakes it.
+    thread_.join();
+    for (const pollfd& p : all_) ::close(p.fd);
+  }
+
+ private:
+  void run() {
+    while (!done_) {
+      ::poll(all_.data(), all_.size(), -1);
+      for (std::size_t i = 1; i < all_.size(); ++i)
+        if (all_[i].revents & POLLIN) answer(all_[i]);
+      if (all_[0].revents & POLLIN) all_.push_back({::accept4(all_[0].fd, nullptr, nullptr, SOCK_CLOEXEC), POLLIN, 0});
+    }
+  }
+  static void answer(pollfd& p) {
+    std::array<std::byte, 4096> wire{};
+    const ssize_t size = ::recv(p.fd, wire.data(), wire.size(), 0);
+    if (size <= 0) p.events = 0;
+    if (size > 0) ::send(p.fd, wire.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  }
+
+  std::string path_;
+  std::vector<pollfd> all_{{backend::testing::listen_at(path_), POLLIN, 0}};
+  std::atomic<bool> done_ = false;
+  std::thread thread_;
+};
+
+// Over a socket, where what was sent must be found again when its reply comes.
+TEST(OutOfMemory, IsAnErrorOfAskingADaemon) {
+  const backend::testing::TempFolder folder;
+  const std::string path = folder / "sadb.sock";
+  const Echo daemon(path);
+  EXPECT_GT(fails_until_it_works([&] -> Result<void> {
+              const long allowed = std::exchange(left, -1);
+              auto commands = read_commands(kLine);
+              auto sadb = Sadb::open("ipsecd:" + path);
+              left = allowed;
+              if (!sadb) return std::unexpected(std::move(sadb.error()));
+              auto added = sadb->ask(std::move(commands->requests.front().message));
+              if (!added) return std::unexpected(std::move(added.error()));
+              return {};
+            }),
+            1);
 }
 
 TEST(OutOfMemory, IsAnErrorOfWriting) {

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <optional>
@@ -29,6 +30,8 @@ using api::guarded;
 using pfkey::Message;
 
 namespace {
+
+constexpr const char* kOutOfMemory = "out of memory";  // So short that an Error with it needs none.
 
 Errc code_of(std::uint8_t error) {
   switch (error) {
@@ -71,13 +74,21 @@ struct Sadb::State {
   std::string name;
   std::uint32_t seq = 0;
 
+  bool listened_to = false;
+  bool busy = false;
+
   bool given_up() const { return !backend; }
 
   template <class Work>
   auto use(Work work) -> decltype(work(*backend)) {
-    if (given_up()) return fail(Errc::io, "this SADB was given up when memory ran out: open it again");
+    if (given_up()) return fail(Errc::io, kOutOfMemory);
+    if (busy)
+      return fail(Errc::invalid, "this SADB is in the middle of a dump: its callback cannot send requests to it");
+    busy = true;
     try {
-      return work(*backend);
+      auto result = work(*backend);
+      busy = false;
+      return result;
     } catch (const std::bad_alloc&) {
       static_cast<void>(backend.release());
       throw;
@@ -96,7 +107,10 @@ struct Listener::Ear {
       : state(std::move(of)), listener(std::move(with)) {}
   Ear(const Ear&) = delete;
   Ear& operator=(const Ear&) = delete;
+  // Ending can need memory, and a destructor cannot fail.
   ~Ear() {
+    static_cast<void>(guarded([&] { return state->use([&](backend::Backend&) { return listener->end(); }); }));
+    state->listened_to = false;
     if (state->given_up()) static_cast<void>(listener.release());
   }
 
@@ -121,10 +135,13 @@ Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
 Listener::~Listener() = default;
 
-int Listener::descriptor() const noexcept { return ear_->last_word ? -1 : ear_->listener->descriptor(); }
+int Listener::descriptor() const noexcept {
+  return ear_->last_word || ear_->state->given_up() ? -1 : ear_->listener->descriptor();
+}
 
 Result<std::vector<Message>> Listener::next() noexcept {
   return guarded([&]() -> Result<std::vector<Message>> {
+    if (!ear_->last_word && ear_->state->given_up()) ear_->last_word = Error{Errc::io, kOutOfMemory};
     if (ear_->last_word) return std::unexpected(*ear_->last_word);
     std::vector<Message> messages;
     auto heard = ear_->state->use([&](backend::Backend&) {
@@ -173,17 +190,26 @@ Result<std::vector<Result<Message>>> Sadb::ask_all(std::vector<Message> requests
       pending.push_back({asked_by(request)});
       state_->prepare(request);
     }
-    const auto called = state_->use([&](backend::Backend& backend) {
-      return backend.call(requests, [&](std::size_t i, Message&& reply) {
-        pending[i].result = judged(std::move(reply), pending[i].asked);
+    Result<void> called;
+    for (std::size_t first = 0; first < requests.size();) {
+      called = state_->use([&](backend::Backend& backend) {
+        return backend.call(std::span(requests).subspan(first), [&](std::size_t i, Message&& reply) {
+          Pending& p = pending[first + i];
+          p.result = judged(std::move(reply), p.asked);
+        });
       });
-    });
+      if (called || called.error().code != Errc::invalid) break;
+      // A request that cannot be written as PF_KEY: all before it are answered, none behind it is sent.
+      const auto unanswered = [](const Pending& p) { return !p.result; };
+      const auto unsendable = std::ranges::find_if(pending, unanswered);
+      if (unsendable == pending.end()) break;
+      unsendable->result = std::unexpected(called.error());
+      first = static_cast<std::size_t>(unsendable - pending.begin()) + 1;
+    }
     for (Pending& p : pending) {
-      if (p.result) {
-        results.push_back(std::move(*p.result));
-      } else {
-        results.push_back(std::unexpected(called ? Error{Errc::timeout, "the SADB did not answer"} : called.error()));
-      }
+      if (!p.result)
+        p.result = std::unexpected(called ? Error{Errc::timeout, "the SADB did not answer"} : called.error());
+      results.push_back(std::move(*p.result));
     }
     return results;
   });
@@ -201,10 +227,12 @@ Result<void> Sadb::dump(pfkey::SaType type, const std::function<void(Message&&)>
       if (reply.error != 0) {
         result = fail(code_of(reply.error), api::outcome_of(reply, {type, 0, {}, false}).text);
       } else if (reply.sa) {
-        result = guarded([&]() -> Result<void> {
-          sink(std::move(reply));
-          return {};
-        });
+        result = guarded(
+            [&]() -> Result<void> {
+              sink(std::move(reply));
+              return {};
+            },
+            "callback threw");
       }
     };
     const auto called = state_->use([&](backend::Backend& backend) { return backend.call({&request, 1}, take); });
@@ -214,9 +242,12 @@ Result<void> Sadb::dump(pfkey::SaType type, const std::function<void(Message&&)>
 
 Result<Listener> Sadb::listen(bool promiscuous) noexcept {
   return guarded([&]() -> Result<Listener> {
+    if (state_->listened_to) return fail(Errc::invalid, "this SADB has a Listener already: one at a time");
     auto listener = state_->use([&](backend::Backend& backend) { return backend.listen(promiscuous); });
     if (!listener) return std::unexpected(std::move(listener.error()));
-    return Listener(std::make_unique<Listener::Ear>(state_, std::move(*listener)));
+    auto ear = std::make_unique<Listener::Ear>(state_, std::move(*listener));
+    state_->listened_to = true;
+    return Listener(std::move(ear));
   });
 }
 

@@ -28,6 +28,7 @@ class IPSECKEY_API Listener {
  public:
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
+  /// Ends listening. Of a promiscuous one the SADB confirms it: with one that has stopped answering that takes 10 s.
   ~Listener();
 
   /// For poll(POLLIN): readable when next() has something, be it an Error; -1 once listening has ended with one. Two
@@ -70,16 +71,16 @@ class IPSECKEY_API Sadb {
   Result<pfkey::Message> ask(pfkey::Message request) noexcept;
 
   /// The same for many requests, which need few system calls together. They are carried out in order; a refusal stops
-  /// none of those behind it. One result for each request, in the same order. An Error instead of all results: nothing
-  /// was sent.
+  /// none of those behind it. One result for each request, in the same order. An Error instead of all results: one of
+  /// the requests is a DUMP (invalid), and nothing was sent; or memory ran out (io), and what was done is unknown.
   Result<std::vector<Result<pfkey::Message>>> ask_all(std::vector<pfkey::Message> requests) noexcept;
 
   /// Calls `sink` with every SA of a type (unspec: of all types), keys included. Errors as of ask(), and io when `sink`
-  /// throws. SAs that came before an Error were delivered.
+  /// throws; `sink` cannot use this Sadb, which then answers invalid. SAs that came before an Error were delivered.
   Result<void> dump(pfkey::SaType type, const std::function<void(pfkey::Message&&)>& sink) noexcept;
 
-  /// Begins to listen. `promiscuous`: to requests and replies of others, too. One Listener at a time; requests may be
-  /// sent beside it, and a Listener outlives its Sadb safely.
+  /// Begins to listen. `promiscuous`: to requests and replies of others, too. One Listener at a time, else an Error
+  /// (invalid); requests may be sent beside it, and a Listener outlives its Sadb safely.
   Result<Listener> listen(bool promiscuous = false) noexcept;
 
  private:

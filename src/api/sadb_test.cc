@@ -7,6 +7,7 @@
 
 #include "api/language.h"
 #include "backend/testing.h"
+#include "pfkey/notices.h"
 
 namespace ipseckey {
 namespace {
@@ -113,6 +114,51 @@ TEST(SadbTest, CanBeUsedAfterACallbackThrew) {
   EXPECT_EQ(count(sadb), 2u);
 }
 
+TEST(SadbTest, RefusesToBeUsedByTheCallbackOfItsDump) {
+  Sadb sadb = memory();
+  sadb.ask_all(requests(add(1) + add(2) + add(3)));
+  std::size_t calls = 0;
+  const auto dumped = sadb.dump(pfkey::SaType::unspec, [&](pfkey::Message&&) {
+    ++calls;
+    EXPECT_EQ(sadb.ask(request("get ah spi 1 dst 192.0.2.2\n")).error().code, Errc::invalid);
+    EXPECT_EQ(sadb.dump(pfkey::SaType::unspec, [](pfkey::Message&&) {}).error().code, Errc::invalid);
+  });
+  EXPECT_TRUE(dumped.has_value());
+  EXPECT_EQ(calls, 3u);
+  EXPECT_TRUE(sadb.ask(request("get ah spi 1 dst 192.0.2.2\n")).has_value());
+}
+
+TEST(SadbTest, SendsWhatFollowsARequestThatIsNoMessage) {
+  const backend::testing::TempFolder folder;
+  const std::string path = folder / "sadb.sock";
+  const backend::testing::ScriptedDaemon daemon(path, {[](int fd) {
+                                                  for (int i = 0; i < 2; ++i) {
+                                                    pfkey::Message m;
+                                                    if (!backend::testing::receive_message(fd, m)) return;
+                                                    backend::testing::send_message(fd, m);
+                                                  }
+                                                }});
+  auto sadb = Sadb::open("ipsecd:" + path);
+  ASSERT_TRUE(sadb.has_value());
+  auto all = requests(add(1) + add(2) + add(3));
+  all[1].src_identity = pfkey::Identity{pfkey::IdentityType::fqdn, 0, std::string(600'000, 'a')};
+  const auto results = sadb->ask_all(std::move(all));
+  ASSERT_TRUE(results.has_value());
+  EXPECT_TRUE((*results)[0].has_value());
+  EXPECT_EQ((*results)[1].error().code, Errc::invalid);
+  EXPECT_TRUE((*results)[2].has_value());
+}
+
+TEST(SadbTest, HasOneListenerAtATime) {
+  Sadb sadb = memory();
+  {
+    const auto first = sadb.listen();
+    ASSERT_TRUE(first.has_value());
+    EXPECT_EQ(sadb.listen().error().code, Errc::invalid);
+  }
+  EXPECT_TRUE(sadb.listen().has_value());
+}
+
 TEST(SadbTest, IsListenedToEvenAfterItIsGone) {
   auto sadb = std::make_unique<Sadb>(memory());
   auto listener = sadb->listen(true);
@@ -123,7 +169,12 @@ TEST(SadbTest, IsListenedToEvenAfterItIsGone) {
   sadb.reset();
   const auto heard = listener->next();
   ASSERT_TRUE(heard.has_value());
-  for (const pfkey::Message& m : *heard) EXPECT_EQ(messages_lost(m), std::nullopt);
+  EXPECT_TRUE(heard->empty());  // Nobody else changes it.
+}
+
+TEST(MessagesLost, AreThoseOfAGapNotice) {
+  EXPECT_EQ(ipseckey::messages_lost(pfkey::gap_notice(7)), 7u);
+  EXPECT_EQ(ipseckey::messages_lost(request(add(1))), std::nullopt);
 }
 
 TEST(SecretOf, RefusesWhatIsTooLong) {

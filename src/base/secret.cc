@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -32,11 +33,10 @@ class Slots {
   constexpr explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
 
   std::byte* get() {
-    const std::scoped_lock lock(mutex_);
-    if (free_.empty()) add_chunk();
-    std::byte* slot = free_.back();
-    free_.pop_back();
-    return slot;
+    while (true) {
+      if (std::byte* const slot = take()) return slot;
+      add_chunk();
+    }
   }
   void put(std::byte* slot) {
     explicit_bzero(slot, slot_size_);
@@ -47,17 +47,41 @@ class Slots {
  private:
   static constexpr std::size_t kChunk = 64 * 1024;
 
+  // nullptr: all are in use.
+  std::byte* take() {
+    const std::scoped_lock lock(mutex_);
+    if (free_.empty()) return nullptr;
+    std::byte* const slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+
+  // Allocates without the lock, because a new handler may release secrets. There is room in free_ for every slot, so
+  // that put(), which runs in destructors, never allocates.
   void add_chunk() {
-    std::byte* p = pages(kChunk);
-    chunks_ += kChunk / slot_size_;
-    free_.reserve(chunks_);  // So that put(), which runs in destructors, never allocates.
-    for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(p + at);
+    const auto unmap = [](std::byte* p) { munmap(p, kChunk); };
+    std::unique_ptr<std::byte, decltype(unmap)> chunk(pages(kChunk), unmap);
+    const std::size_t more = kChunk / slot_size_;
+    std::vector<std::byte*> roomier;
+    for (std::size_t room = 0;; roomier.reserve(2 * room)) {
+      const std::scoped_lock lock(mutex_);
+      room = all_ + more;
+      if (roomier.capacity() < room && free_.capacity() < room) continue;
+      if (free_.capacity() < room) {
+        roomier.assign(free_.begin(), free_.end());
+        free_.swap(roomier);
+      }
+      all_ = room;
+      std::byte* const p = chunk.release();
+      for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(p + at);
+      return;
+    }
   }
 
   const std::size_t slot_size_;
   std::mutex mutex_;
   std::vector<std::byte*> free_;
-  std::size_t chunks_ = 0;
+  std::size_t all_ = 0;  // Slots, free or in use.
 };
 
 constexpr std::size_t kSmall = 64;  // Holds every key of the algorithm table.

@@ -73,6 +73,6 @@ class IPSECKEY_API SecretBuffer {
 IPSECKEY_API void wipe(MutableBytes b);
 
 /// Whether every byte is zero, in time that depends only on the size.
-IPSECKEY_API bool all_zero(Bytes b);
+bool all_zero(Bytes b);
 
 }  // namespace ipseckey

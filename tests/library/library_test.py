@@ -76,11 +76,32 @@ class Library(Case):
         self.assertEqual(exported(self.libraries / "libipseckey.so"), listed)
         self.assertEqual([line for line in listed if not line.startswith("T ipseckey::")], [])
 
-    def test_every_name_is_in_a_header_that_is_installed(self):
+    def test_every_name_is_declared_in_a_header_that_is_installed(self):
         text = "".join((self.prefix / "include" / h).read_text() for h in self.headers)
+        code = re.sub(r"//.*", "", text)
         for line in (HERE / "exports.txt").read_text().splitlines():
             name = re.match(r"T (?:ipseckey::(?:\w+::)*)(operator==|operator=|~?\w+)", line)[1]
-            self.assertIn(name, text)
+            self.assertRegex(code, re.escape(name) + r"\(")
+
+    def test_the_layout_is_that_of_this_minor_version(self):
+        """Programs have these sizes compiled in. A change wants a new minor version, whose library has a new name."""
+        source = self.folder / "sizes.cc"
+        names = ("Address", "Secret", "SecretBuffer", "Error", "Sadb", "Listener", "SaWriter", "Commands", "TextFault", "pfkey::Message",
+                 "pfkey::Sa", "pfkey::Endpoint", "pfkey::Key", "pfkey::Lifetime", "pfkey::Traffic")
+        source.write_text("#include <ipseckey/ipseckey.h>\n#include <iostream>\nint main() {\n" + "".join(
+            f'std::cout << "{n} " << sizeof(ipseckey::{n}) << "\\n";\n' for n in names) + "}\n")
+        self.assertEqual(self.use(self.build(source)).out, (HERE / "sizes.txt").read_text())
+        soname = re.search(r"SONAME.*\[(.*)\]", run("readelf", "-d", self.libraries / "libipseckey.so"))[1]
+        self.assertEqual(soname, f"libipseckey.so.{'.'.join(self.flags('--modversion')[0].split('.')[:2])}")
+
+    def test_the_example_reports_what_it_cannot_read_or_write(self):
+        program = self.build(EXAMPLES / "api" / "push_keys.cc")
+        self.assertEqual(self.use(program, self.folder, "memory").status, 1)
+        self.assertEqual(self.use(program, "--watch", "x", "memory").status, 1)
+        keys = self.write("keys", LINE)
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([program, keys, "memory"], stdout=full, stderr=subprocess.PIPE, env=self.environment(), timeout=DEADLINE)
+        self.assertEqual((ended.returncode, ended.stderr), (1, b"push_keys: cannot write the list\n"))
 
     def test_each_header_compiles_by_itself(self):
         """And needs the standard library only, so that the -dev package needs no other."""

@@ -21,7 +21,7 @@ void Pending::sent(std::size_t index, const pfkey::Message& request) {
   const std::size_t replies = replies_to(request);
   if (replies == 0) return;
   const Id id{request.seq, request.pid};
-  waiting_[id] = {index, request.type, replies};
+  waiting_.push_back({id, index, request.type, replies});
   if (request.type == pfkey::Type::dump) dumps_.push_back(id);
 }
 
@@ -34,9 +34,9 @@ std::optional<Pending::Id> Pending::id_of(const pfkey::Message& m) const {
 
 std::optional<std::size_t> Pending::match(const pfkey::Message& m) {
   const auto id = id_of(m);
-  const auto found = id ? waiting_.find(*id) : waiting_.end();
+  const auto found = id ? std::ranges::find(waiting_, *id, &Request::id) : waiting_.end();
   if (found == waiting_.end()) return std::nullopt;
-  Request& request = found->second;
+  Request& request = *found;
   // An engine answers a type that it does not know with type 0.
   if (m.type != request.type && m.type != pfkey::Type::reserved) return std::nullopt;
 

@@ -1,7 +1,5 @@
 #pragma once
 /// Which requests of a call still wait for replies.
-#include <absl/container/flat_hash_map.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -12,7 +10,9 @@
 
 namespace ipseckey::backend {
 
-/// Joins replies to requests by seq and pid. Only requests on their way are in it, however many a call has.
+/// Joins replies to requests by seq and pid. Only requests on their way are in it, however many a call has. Replies
+/// mostly come in the order of requests, so a search begins at the oldest. When memory runs out it can still be
+/// destroyed.
 class Pending {
  public:
   /// Requests[index] is on its way. One that gets no reply (ACQUIRE with an errno, a failure notice) is not kept.
@@ -29,6 +29,7 @@ class Pending {
  private:
   using Id = std::pair<std::uint32_t, std::uint32_t>;  // seq, pid
   struct Request {
+    Id id;
     std::size_t index;
     pfkey::Type type;
     std::size_t replies;  // That are still to come.
@@ -36,8 +37,8 @@ class Pending {
 
   std::optional<Id> id_of(const pfkey::Message& m) const;
 
-  absl::flat_hash_map<Id, Request> waiting_;
-  std::deque<Id> dumps_;  // In the order of sending: an end marker does not say which DUMP it ends.
+  std::deque<Request> waiting_;  // In the order of sending.
+  std::deque<Id> dumps_;         // In the order of sending: an end marker does not say which DUMP it ends.
 };
 
 }  // namespace ipseckey::backend
