@@ -119,7 +119,8 @@ TEST(OutOfMemory, IsAnErrorOfListening) {
             3);
 }
 
-// Answers every request of every connection with itself. What is given up keeps its connection, so all are kept open.
+// Answers every request of every connection with itself. A Sadb that is given up keeps its connection, so all are kept
+// open.
 class Echo {
  public:
   explicit Echo(const std::string& path) : path_(path), thread_([this] { run(); }) {}

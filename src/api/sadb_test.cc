@@ -128,7 +128,7 @@ TEST(SadbTest, RefusesToBeUsedByTheCallbackOfItsDump) {
   EXPECT_TRUE(sadb.ask(request("get ah spi 1 dst 192.0.2.2\n")).has_value());
 }
 
-TEST(SadbTest, SendsWhatFollowsARequestThatIsNoMessage) {
+TEST(SadbTest, SendsWhatFollowsARequestThatCannotBeEncoded) {
   const backend::testing::TempFolder folder;
   const std::string path = folder / "sadb.sock";
   const backend::testing::ScriptedDaemon daemon(path, {[](int fd) {
