@@ -37,9 +37,10 @@ Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) 
   if (socket || socket.error().code != Errc::unreachable) return socket;
   const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not checked";
   if (missing.empty()) return open_kernel(around);
-  return fail(Errc::unreachable,
-              fmt::format("no SADB to talk to: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
-                          pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
+  return fail(
+      Errc::unreachable,
+      fmt::format("no SADB is available: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
+                  pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
 }
 
 }  // namespace
