@@ -33,7 +33,7 @@ struct ReadContext {
   ValueFault fault = {};                                                 ///< Of the last value that was Stored::faulty.
 };
 
-/// What became of a value that was read for a record.
+/// The result of reading a value for a record.
 enum class Stored : std::uint8_t {
   taken,   ///< It is in the record, if it was to be kept.
   twice,   ///< The record had one, which stays.

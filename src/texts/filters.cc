@@ -1,6 +1,6 @@
-// What becomes of a table's text in a template, as {{field|filter}} asks for it; kFilters has the names:
+// The filters of templates: how {{field|filter}} writes a table's text; kFilters has the names:
 // 1. mdoc, sentence: prose for a manual page: quotations, escapes, lines of the usual length.
-// 2. args: words as arguments of a manual page: small letters are typed, large ones stand for something.
+// 2. args: words as arguments of a manual page: lower case is typed as it is, upper case is a placeholder.
 // 3. list, lines, cases: words as a list, text on one line, words as the pattern of a shell's `case`.
 // 4. sh, fish, zsh: text inside the quotes of that shell.
 #include "texts/filters.h"
