@@ -9,7 +9,7 @@
 
 namespace ipseckey::api {
 
-/// What `work` returns, a Result; or an Error io instead of an exception. The texts are short enough to need no memory.
+/// Returns the Result of `work`, or an Error io if it throws. The texts are short enough to need no allocation.
 template <std::invocable Work>
 std::invoke_result_t<Work> guarded(Work work) noexcept {
   try {

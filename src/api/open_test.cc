@@ -51,7 +51,7 @@ TEST(Open, KnowsEveryWordThatIsOffered) {
   });
 }
 
-// A check knows the host's addresses for what it refuses, and leaves an SA as requested.
+// A check uses the host's addresses to refuse SAs, and leaves the accepted ones as requested.
 TEST(Open, ACheckJudgesAsItsSadbWouldAndKeepsWhatWasAsked) {
   const auto add = [](std::uint32_t spi, const char* src, const char* dst, std::uint32_t flags) {
     pfkey::Message m;
