@@ -36,8 +36,7 @@ struct Host {
   std::optional<Address> literal;
   std::string name;      ///< Empty if literal.
   bool v6_only = false;  ///< Given through a `...6` keyword.
-  bool any =
-      false;  ///< Every address of the family that the other words determine; then there is no literal and no name.
+  bool any = false;      ///< Every address, of a family that other words determine; no literal and no name then.
   bool operator==(const Host&) const = default;
 };
 
