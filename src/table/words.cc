@@ -1,8 +1,7 @@
 // How a command becomes words:
 // 1. simple_words() cuts at spaces, sixteen characters at a time: most lines hold nothing but bare words and spaces.
-// 2. Where it stops, split() continues a character at a time: over another blank, a word in quotes, a word that
-// contains
-//    a quotation mark or a backslash, a backslash that continues the line.
+// 2. Where it stops, split() continues a character at a time: over another blank, a word in quotes, a word with a
+//    quotation mark or a backslash in it, a backslash that continues the line.
 // 3. After the end of a line inside a command, lines that are comments are skipped.
 // 4. unescape() resolves the escapes of $"..."; write_quoted() is its inverse, for texts that `save` writes.
 #include "table/words.h"
