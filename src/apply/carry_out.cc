@@ -236,8 +236,7 @@ class Apply {
   static bool keeps_keys(const PlannedSa& sa, const Old& old) { return old && !sa.differs.meets(kKeys); }
 
   // Packets flow until the DELETE is done, so only its reply has the last number. Each of these SAs is deleted in
-  // a request of its own, together with the ADD of the one before, so that none is missing for more than one round
-  // trip.
+  // a request of its own, together with the ADD of the one before, so that each is missing for one round trip at most.
   bool replace_numbered(std::span<PlannedSa* const> some, std::span<Old> old) {
     std::vector<Asking> batch;
     Old* numbers = nullptr;  // Of the SA that is deleted.

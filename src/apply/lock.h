@@ -8,8 +8,8 @@
 
 namespace ipseckey::apply {
 
-/// A lock on one byte, a different one for each SADB, of an empty file that is never removed. The lock ends with the
-/// process, however that ends.
+/// A lock for each SADB: on one byte of an empty file that is never removed. It ends with the process, however that
+/// ends.
 class Lock {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};

@@ -1,6 +1,6 @@
 #pragma once
-/// Records which SAs of a SADB came from which file, so that an apply removes only SAs that its file no longer lists.
-/// The records contain no keys.
+/// Records which SAs of a SADB came from which file, so that an apply can remove the SAs that its file no longer lists,
+/// and no others. The records contain no keys.
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
