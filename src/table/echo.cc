@@ -189,7 +189,7 @@ Echo::Echo(const Language& language, Words words)
       has_key_(std::ranges::any_of(words, [&](const Word& w) { return names_a_key(language, w.text); })) {
   std::vector<Look> looks(words.size());
   const bool beside_key = has_key_;
-  std::size_t values = 0;  // The number of words that are missing of the last keyword's value,
+  std::size_t values = 0;  // Number of words of the last keyword's value that are still to come,
   bool secret = false;     // whether they, and all words up to the next keyword, are a key,
   bool addresses = false;  // and whether they are addresses.
   for (std::size_t i = 0; i < words.size(); ++i) {

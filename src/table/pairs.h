@@ -34,7 +34,7 @@ class Pairs {
   static constexpr std::size_t kMostFaults = 32;
 
   /// Reads pairs up to the end of the text. After an unknown name it continues at the next known one; after kMostFaults
-  /// it ends, because each fault is shown with the line, and deciding what may be shown takes the whole text.
+  /// it ends, because deciding what a fault may show takes the whole text, for each fault.
   void read(const Entry& entry, Store store);
 
   /// Adds a fault for each row of the set that was neither given nor has a fault of its own.

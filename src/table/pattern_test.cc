@@ -223,7 +223,7 @@ TEST(Pattern, KnowsWhatWasMeantAndContinues) {
             "rules:3:8: error: Unknown word \"rport=...\"; separate a word and its value with a blank: rport PORT\n");
 }
 
-// Each fault is shown with its line, masked, so a long text with many faults would take minutes.
+// Deciding what a fault may show takes the whole text, so a long text with many faults would take minutes.
 TEST(Pattern, EndsAfterManyFaults) {
   std::string text, expected;
   for (std::size_t i = 0, faults = 0; i < 2000; ++i) {
