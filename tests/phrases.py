@@ -1,5 +1,5 @@
 """Phrases that read foreign in English, with what to write instead, and where prose is: documents, manual pages, comments,
-messages, names of tests. house.py uses them; house_test.py has an example of each row."""
+remarks of transcripts (except those that quote a manual), messages, names of tests. house.py uses them; house_test.py has an example of each row."""
 import pathlib
 import re
 
@@ -44,9 +44,6 @@ PHRASES = (
     (r"\bturned round\b", "swapped, reversed"),
     (r"\bfor ever\b", "forever, for good"),
     (r"\bis no (?:other )?case\b", "is handled alike"),
-)
-# The same for documents and manual pages: in sources there are many of these still.
-OF_DOCUMENTS = (
     (r"\balso (?:if|when|where)\b", "even if, even when"),
     (r"\banother [\w-]+ than\b", "a different ... from, a ... other than"),
     (r"\bnothing of (?:an?|the|its?|this|that)\b", "no part of, none of"),
@@ -66,7 +63,7 @@ def compiled(rows):
     return tuple((re.compile(pattern.replace(" ", r"\s+"), re.I), instead) for pattern, instead in rows)
 
 
-COMPILED, COMPILED_OF_DOCUMENTS = compiled(PHRASES), compiled(OF_DOCUMENTS)
+COMPILED = compiled(PHRASES)
 
 # Everything that is not prose becomes this, which no phrase crosses; white space is kept, so that lines can be counted.
 GAP = "\x01"
@@ -78,6 +75,7 @@ ROFF_MACRO = re.compile(r"^\.[A-Z][a-z]?\b", re.M)
 CPP = re.compile(r"(?P<comment>//+<?[^\n]*)|'(?:[^'\\\n]|\\[^'\n]*|\\')'|R\"\((?P<raw>.*?)\)\"|(?P<literal>\"(?:[^\"\\\n]|\\.)*\")", re.S)
 PYTHON = re.compile(r"(?P<raw>\"\"\".*?\"\"\")|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|(?P<comment>#[^\n]*)", re.S)
 HASH = re.compile(r"(?:^|(?<=\s))(?P<comment>#[^\n]*)", re.M)
+REMARK = re.compile(r"^(?P<comment>#[^\n]*)", re.M)
 
 
 def blank(text: str) -> str:
@@ -114,6 +112,8 @@ def prose(path: str, text: str):
         yield 1, ROFF_MACRO.sub(lambda macro: " " * len(macro[0]), ROFF_CODE.sub(lambda code: blank(code[0]), text))
     elif suffix in (".cc", ".h"):
         yield 1, only(CPP, text)
+    elif path.startswith("tests/transcripts/") and suffix == ".txt" and not name.startswith("manual_"):
+        yield 1, only(REMARK, text)
     elif suffix == ".py" or (text.startswith("#!") and "python" in text.splitlines()[0]):
         yield 1, only(PYTHON, text)
     elif suffix in ("", ".sh", ".cmake", ".service", ".socket", ".conf", ".in") or name == "CMakeLists.txt":
@@ -127,8 +127,7 @@ def found(path: str, text: str):
     """(line, phrase, what to write instead) of each phrase."""
     if path in ("tests/phrases.py", "tests/house_test.py", "LICENSE"):
         return
-    rows = COMPILED + COMPILED_OF_DOCUMENTS if path.endswith(".md") or path.startswith("man/") else COMPILED
     for first, piece in prose(path, text):
-        for pattern, instead in rows:
+        for pattern, instead in COMPILED:
             for match in pattern.finditer(piece):
                 yield first + piece.count("\n", 0, match.start()), " ".join(match[0].split()), instead

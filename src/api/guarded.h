@@ -9,8 +9,8 @@
 
 namespace ipseckey::api {
 
-/// What `work` returns, a Result; or an Error io instead of an exception: "out of memory", or `other` of at most 15
-/// characters, so that the text needs no memory.
+/// Returns the Result of `work`, or an Error io if it throws: "out of memory", or `other`. Both texts have at most 15
+/// characters, so that they need no allocation.
 template <std::invocable Work>
 std::invoke_result_t<Work> guarded(Work work, const char* other = "internal error") noexcept {
   try {

@@ -1,8 +1,7 @@
 // How a text becomes requests:
-// 1. open_source() sees whether it is commands or JSON, and cuts it into commands.
-// 2. read_line() parses each. add() places its faults in the text: by line and column, or, where an object of JSON was
-// the
-//    command, by line and pointer.
+// 1. open_source() detects whether it is commands or JSON, and cuts it into commands.
+// 2. read_line() parses each. add() locates its faults in the text: by line and column, or, in an object of JSON, by
+//    line and pointer.
 // 3. to_messages() makes the requests, one for each address of a destination's name. A command with an error has none.
 #include "api/language.h"
 
@@ -145,7 +144,7 @@ std::string_view SaWriter::header() const noexcept { return state_->header; }
 
 Result<std::string_view> SaWriter::write(Message sa) noexcept {
   return guarded([&]() -> Result<std::string_view> {
-    constexpr std::size_t kUsual = 1024;  // Bytes of one SA. A short text would lie in the object itself.
+    constexpr std::size_t kUsual = 1024;  // Bytes of one SA. A short text would be stored in the object itself.
     SecretText text;
     text.reserve(kUsual);
     if (state_->format == Format::json) {

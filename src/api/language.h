@@ -32,7 +32,7 @@ struct Commands {
   std::vector<Request> requests;  ///< In the order of the text. A command that is faulty has none.
   std::vector<TextFault> faults;  ///< Likewise.
 
-  /// Whether every command was understood; warnings may be there.
+  /// Whether there is no error; there may be warnings.
   bool ok() const noexcept {
     for (const TextFault& fault : faults)
       if (!fault.warning) return false;
@@ -42,16 +42,16 @@ struct Commands {
 
 /// Where names of hosts, protocols and ports are looked up.
 enum class Lookup : std::uint8_t {
-  none,    ///< Nowhere: addresses and numbers only, and the protocols that IPsec meets.
+  none,    ///< Nowhere: addresses and numbers only, and names of the usual protocols.
   system,  ///< /etc/hosts, DNS and the other name services. This can take seconds.
 };
 
 /// Reads a text as `ipseckey -f` reads a file: commands, or JSON objects as `ipseckey --json get` and `dump` print
-/// them, whichever the first character begins. `authkey @FILE` is refused: read key files in your program. The text may
-/// hold keys, so the caller wipes it. Error: io (out of memory).
+/// them; the first character decides which. `authkey @FILE` is refused: read key files in your program. The text may
+/// contain keys, so the caller wipes it. Error: io (out of memory).
 IPSECKEY_API Result<Commands> read_commands(std::string_view text, Lookup lookup = Lookup::none) noexcept;
 
-/// Writes SAs, as replies of GET and DUMP have them, so that read_commands() and `ipseckey -f` read them again.
+/// Writes the SAs in replies to GET and DUMP as text that read_commands() and `ipseckey -f` can read.
 class IPSECKEY_API SaWriter {
  public:
   enum class Format : std::uint8_t {
@@ -63,7 +63,7 @@ class IPSECKEY_API SaWriter {
     hidden,  ///< Lengths only; such a text cannot be read again.
   };
 
-  /// `sadb` is the name that JSON gives for the SADB that the SAs come from. Error: io (out of memory).
+  /// `sadb` names, in JSON, the SADB that the SAs come from. Error: io (out of memory).
   static Result<SaWriter> create(Format format, Keys keys, std::string_view sadb) noexcept;
 
   SaWriter(SaWriter&&) noexcept;
@@ -77,7 +77,7 @@ class IPSECKEY_API SaWriter {
   /// until the next write(), when the memory is wiped. Error: io (out of memory).
   Result<std::string_view> write(pfkey::Message sa) noexcept;
 
-  /// How many SAs became comments.
+  /// The number of SAs that became comments.
   std::size_t left_out() const noexcept;
 
  private:

@@ -41,7 +41,7 @@ std::string write(SaWriter::Format format, SaWriter::Keys keys, pfkey::Message&&
   return text ? std::string(*text) : std::string();
 }
 
-// The only SA of a SADB that was asked to do what the text says.
+// The only SA of a SADB that has carried out the text.
 pfkey::Message stored(std::string_view text) {
   auto sadb = Sadb::open("memory");
   EXPECT_TRUE(sadb.has_value());

@@ -1,10 +1,9 @@
 // Names of hosts, protocols and ports, both ways.
-// 1. system_names() asks the resolver and the databases in /etc, and remembers hosts, so that a file that names one in
-//    each line asks once. numeric_names() asks nobody.
-// 2. kProtocols comes before /etc/protocols: minimal systems have no such file.
-// 3. host_namer() asks for the names of addresses that are printed. After a resolver that failed it asks no more,
-// because
-//    every question would wait for the same time-out.
+// 1. system_names() asks the resolver and the databases in /etc, and caches hosts: a name in each line of a file is
+//    looked up once. numeric_names() looks nothing up.
+// 2. kProtocols is searched before /etc/protocols: minimal systems have no such file.
+// 3. host_namer() finds the names of addresses that are printed. Once the resolver has failed it is not asked again,
+//    because every question would wait for the same time-out.
 #include "api/names.h"
 
 #include <arpa/inet.h>
@@ -78,7 +77,7 @@ Result<std::vector<Address>> look_up(const std::string& name) {
   return addresses;
 }
 
-// Of an entry of /etc/protocols or /etc/services and its aliases.
+// The names in an entry of /etc/protocols or /etc/services.
 using EntryText = std::array<char, 4096>;
 
 std::optional<std::uint8_t> known_protocol(const std::string& name) {

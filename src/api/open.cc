@@ -31,15 +31,16 @@ Result<std::unique_ptr<backend::Backend>> open_kernel(const Surroundings& around
   return std::move(*opened);
 }
 
-// What keeps a person from a SADB is worth more than the first thing that failed.
+// If neither is available, says why for both, not only the first failure.
 Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) {
   auto socket = at(around.socket, around);
   if (socket || socket.error().code != Errc::unreachable) return socket;
   const std::string missing = around.kernel_lacks ? around.kernel_lacks() : "this kernel was not checked";
   if (missing.empty()) return open_kernel(around);
-  return fail(Errc::unreachable,
-              fmt::format("no SADB to talk to: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
-                          pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
+  return fail(
+      Errc::unreachable,
+      fmt::format("no SADB is available: no ipsecd answers at {}, and {}; start ipsecd with `ipsecd --socket {}`",
+                  pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scrat
   if (around.own_addresses) options.is_local = around.own_addresses();
   options.only_asked_directions = true;
   options.usable = std::move(kind.usable);
-  // A file is checked as of one moment: no SA of it may age while the rest is read.
+  // The clock stops, because no SA of a file may age while the rest of the file is read.
   const auto clock = [now = around.clock()] { return now; };
   if (kind.rules == backend::Rules::kernel)
     return kernel::open_check(std::move(options), clock,

@@ -13,20 +13,20 @@
 
 namespace ipseckey::api {
 
-/// What the choice depends on beside the words.
+/// What the choice depends on besides the words.
 struct Surroundings {
   std::string socket;              ///< The default socket of ipsecd, for `ipsecd` and `auto`.
   std::function<Instant()> clock;  ///< For `memory` and `kernel`.
-  /// For `auto`: why the kernel cannot be the SADB, with the cure; empty: it has ESP or AH.
+  /// For `auto`: why the kernel cannot be the SADB and how to mend it; an empty text: it has ESP or AH.
   std::function<std::string()> kernel_lacks = {};
-  int stop_fd = -1;  ///< For `ipsecd`: as of Socket::connect().
-  /// For checks: creates what tells whether an address is this host's, as of now; empty: not known.
+  int stop_fd = -1;  ///< For `ipsecd`: see Socket::connect().
+  /// For checks: returns a predicate that is true for this host's current addresses; empty: they are not known.
   std::function<std::function<bool(const Address&)>()> own_addresses = {};
   /// For checks by the kernel's rules; tests replace it. Empty: xfrm_world().
   std::function<kernel::XfrmWorld()> xfrm = {};
 };
 
-/// This process': its user's default socket and the system's clocks.
+/// Those of this process: its user's default socket, and the system's clocks, kernel and addresses.
 Surroundings surroundings();
 
 /// The words that open_sadb() knows; `ipsecd` also with a colon and a path.
@@ -37,15 +37,15 @@ inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
 Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, const Surroundings& around);
 
 struct Scratch {
-  bool whole = false;  ///< It keeps all of what it is given; else it judges keys like any other and keeps none.
-  backend::Rules rules = backend::Rules::engine;  ///< By which it judges.
-  /// Whether the SADB whose rules they are has an algorithm; empty: all. The kernel is asked itself.
+  bool whole = false;  ///< It keeps whole SAs; else it checks keys, limits and identities, but does not keep them.
+  backend::Rules rules = backend::Rules::engine;  ///< The SADB whose checks it makes.
+  /// Whether the SADB with these rules supports an algorithm; empty: all. For the kernel's rules the kernel is asked.
   std::function<bool(const pfkey::Algorithm&)> usable = {};
 };
 
-/// An empty SADB inside the process, where no time passes. It refuses what the SADB with those rules would, and shows
-/// an SA only the direction that it was given. With the kernel's rules the kernel is asked what it can do; nothing is
-/// added there.
+/// An empty SADB inside the process, where no time passes. It refuses what the SADB with those rules would refuse. Its
+/// SAs have a direction only if the command specified one. With the kernel's rules the kernel is asked what it can do;
+/// nothing is added there.
 std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scratch kind = {});
 
 }  // namespace ipseckey::api

@@ -36,7 +36,7 @@ TEST(Open, SaysWhatIsMissingAndHowToMendIt) {
   const Surroundings around{"/nonexistent/s", noon, [] { return std::string("this kernel has no ESP"); }};
   EXPECT_EQ(opened("ipsecd", around), "no ipsecd at /nonexistent/s: start it with `ipsecd --socket /nonexistent/s`");
   EXPECT_EQ(opened("auto", around),
-            "no SADB to talk to: no ipsecd answers at /nonexistent/s, and this kernel has no ESP; start ipsecd with "
+            "no SADB is available: no ipsecd answers at /nonexistent/s, and this kernel has no ESP; start ipsecd with "
             "`ipsecd --socket /nonexistent/s`");
   EXPECT_EQ(opened("ipsecd:", around), "the path of ipsecd's socket is empty");
   for (const std::string word : {"", "Memory", "xfrm", "ipsecdx"})
@@ -51,7 +51,7 @@ TEST(Open, KnowsEveryWordThatIsOffered) {
   });
 }
 
-// A check knows the host's addresses for what it refuses, and leaves an SA as requested.
+// A check uses the host's addresses to refuse SAs, and leaves the accepted ones as requested.
 TEST(Open, ACheckJudgesAsItsSadbWouldAndKeepsWhatWasAsked) {
   const auto add = [](std::uint32_t spi, const char* src, const char* dst, std::uint32_t flags) {
     pfkey::Message m;

@@ -22,13 +22,13 @@ thread_local long left = -1;
 
 }  // namespace
 
-// Of a build that looks for leaks; elsewhere there are none.
+// Defined in a build that searches for leaks; nullptr elsewhere.
 extern "C" {
 [[gnu::weak]] void __lsan_disable();
 [[gnu::weak]] void __lsan_enable();
 }
 
-// In the place of the ones that the whole test program would use.
+// They replace the operators of the whole test program.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   if (left == 0) throw std::bad_alloc();
   if (left > 0) --left;
@@ -41,7 +41,7 @@ extern "C" {
 namespace ipseckey {
 namespace {
 
-// A SADB that memory ran out in is left where it is.
+// A SADB in which memory ran out is leaked on purpose.
 class LeaksAllowed {
  public:
   LeaksAllowed() {

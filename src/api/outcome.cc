@@ -61,7 +61,8 @@ Outcome outcome_of(const pfkey::Message& reply, const Asked& asked) {
   if (reply.error == EEXIST) return {false, fmt::format("{} already exists", sa_name(asked))};
   if (reply.error == ESRCH && diagnostic == Diagnostic::sa_notfound) {
     const auto part = pfkey::differing_part(reply);
-    // Another SA may be there that differs in type or mark; two that differ in their source alone cannot be.
+    // The real SADB may hold this SA beside one that differs in type or mark, but not beside one that differs only in
+    // its source.
     if (asked.check && part != pfkey::NamePart::src) return {true, {}};
     return {false, with_remark(fmt::format("{} does not exist", sa_name(asked)), reply), slot_of(part)};
   }

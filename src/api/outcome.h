@@ -11,17 +11,17 @@ struct Asked {
   pfkey::SaType satype;
   std::uint32_t spi;
   Address dst;
-  bool check;  ///< Against an empty engine: what the file itself did not add cannot be judged.
+  bool check;  ///< Asked of an empty engine, which cannot know SAs that the file does not add.
 };
 
 struct Outcome {
   bool ok;
-  std::string text;                       ///< A refusal, or a reservation about what was done.
+  std::string text;                       ///< Why it was refused, or a reservation about what was done.
   lang::Slot about = &lang::SaSpec::spi;  ///< The keyword that a refusal is about.
   bool ends_swapped = false;              ///< With src and dst swapped it might be accepted.
 };
 
-/// The manual's DIAGNOSTICS wording where it has one; errno and diagnostic are never dropped.
+/// In the words of the manual's DIAGNOSTICS where it has some; errno and diagnostic are never dropped.
 Outcome outcome_of(const pfkey::Message& reply, const Asked& asked);
 
 /// "added esp SA spi 0x2112 dst 192.0.2.1": what a command did, for commands that do it to many SAs.

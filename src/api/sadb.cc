@@ -1,12 +1,11 @@
 // What Sadb and Listener add to the backends:
 // 1. State owns the backend. Listeners share it, so that none outlives what it listens to.
-// 2. prepare() gives each request a seq of its own and this process' pid, by which backends match replies.
+// 2. prepare() gives each request a seq of its own and this process's pid; backends match replies by them.
 // 3. A reply with an errno becomes an Error: outcome_of() has the words that ipseckey prints, code_of() the code.
-// 4. When memory runs out in a backend, State::use() gives the backend up without destroying it, because a hash table
-// that
-//    could not grow cannot be destroyed either. All later calls fail.
-// 5. guarded() turns exceptions into Errors. A callback is guarded by itself, so that the backend reads its
-//    replies to the end and the connection can be used again.
+// 4. When memory runs out in a backend, State::use() abandons the backend without destroying it, because a hash table
+//    that could not grow cannot be destroyed either. All later calls fail.
+// 5. guarded() turns exceptions into Errors. A callback is guarded separately, so that the backend reads its replies
+//    to the end and the connection can be used again.
 #include "api/sadb.h"
 
 #include <fmt/format.h>
@@ -61,7 +60,7 @@ Result<Message> judged(Message&& reply, const api::Asked& asked) {
   return fail(code_of(reply.error), api::outcome_of(reply, asked).text);
 }
 
-// What came of one request, until all replies are in.
+// One request and its result, until all replies have arrived.
 struct Pending {
   api::Asked asked;
   std::optional<Result<Message>> result = {};

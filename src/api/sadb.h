@@ -23,22 +23,23 @@ IPSECKEY_API Result<Secret> secret_of(Bytes material) noexcept;
 /// an ordinary message. After a loss, dump() again.
 IPSECKEY_API std::optional<std::uint32_t> messages_lost(const pfkey::Message& m) noexcept;
 
-/// Hears the messages that a SADB sends to everybody: what other programs add, change and delete, and what expires.
+/// Receives the messages that a SADB sends to all listeners: what other programs add, change and delete, and what
+/// expires.
 class IPSECKEY_API Listener {
  public:
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
-  /// Ends listening. Of a promiscuous one the SADB confirms it: with one that has stopped answering that takes 10 s.
+  /// Ends listening. For a promiscuous one it waits until the SADB confirms that: 10 s if the SADB no longer answers.
   ~Listener();
 
-  /// For poll(POLLIN): readable when next() has something, be it an Error; -1 once listening has ended with one. Two
-  /// things do not show there: the reply with which listening begins, and what came during a request of the same Sadb.
-  /// So call next() before you wait.
+  /// For poll(POLLIN): readable when next() has messages or an Error; -1 once listening has ended with an Error. It is
+  /// not readable for the reply with which listening begins, nor for messages that came during a request of the same
+  /// Sadb, so call next() before you wait.
   int descriptor() const noexcept;
 
-  /// The messages that have arrived, at most a few thousand; empty: none yet. Does not wait. The first of all is the
-  /// reply that confirms that listening has begun: nothing that happens after it is missed. An Error ends listening; it
-  /// is returned after the messages before it, and by every later call.
+  /// The messages that have arrived, at most a few thousand; empty: none yet. Does not wait. The very first message is
+  /// the reply that confirms that listening has begun: no change after it is missed. An Error ends listening; it is
+  /// returned after the messages before it, and by every later call.
   Result<std::vector<pfkey::Message>> next() noexcept;
 
  private:
@@ -71,16 +72,17 @@ class IPSECKEY_API Sadb {
   Result<pfkey::Message> ask(pfkey::Message request) noexcept;
 
   /// The same for many requests, which need few system calls together. They are carried out in order; a refusal stops
-  /// none of those behind it. One result for each request, in the same order. An Error instead of all results: one of
-  /// the requests is a DUMP (invalid), and nothing was sent; or memory ran out (io), and what was done is unknown.
+  /// none of those after it. Returns one result for each request, in the same order. If the call itself returns an
+  /// Error, either one of the requests is a DUMP and nothing was sent (invalid), or memory ran out and it is unknown
+  /// what was done (io).
   Result<std::vector<Result<pfkey::Message>>> ask_all(std::vector<pfkey::Message> requests) noexcept;
 
   /// Calls `sink` with every SA of a type (unspec: of all types), keys included. Errors as of ask(), and io when `sink`
   /// throws; `sink` cannot use this Sadb, which then answers invalid. SAs that came before an Error were delivered.
   Result<void> dump(pfkey::SaType type, const std::function<void(pfkey::Message&&)>& sink) noexcept;
 
-  /// Begins to listen. `promiscuous`: to requests and replies of others, too. One Listener at a time, else an Error
-  /// (invalid); requests may be sent beside it, and a Listener outlives its Sadb safely.
+  /// Begins to listen. `promiscuous`: also to requests and replies of others. A second Listener at the same time is an
+  /// Error (invalid); requests may be sent meanwhile, and a Listener may outlive its Sadb.
   Result<Listener> listen(bool promiscuous = false) noexcept;
 
  private:

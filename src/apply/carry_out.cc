@@ -5,8 +5,8 @@
 // 3. The row of its owner is written before an SA is added, so that a process that is killed leaves none without one.
 // 4. replace_some() reads the old SAs, then sends DELETE and ADD together. If the keys stay, replace_numbered() lets
 //    the new SA continue with the last number of the old one. If the new SA is refused, the old one is added again.
-// 5. pair() sends the pairs that no ADD has made. own() writes the rows of SAs that were there already, and erases
-//    stale ones.
+// 5. pair() sends the pairs that no ADD has made. own() writes the rows of SAs that existed already, and erases stale
+//    ones.
 #include "apply/carry_out.h"
 
 #include <absl/functional/function_ref.h>
@@ -30,12 +30,12 @@ using lang::Verb;
 using pfkey::Message;
 using Do = PlannedSa::Do;
 
-// A difference in these gives an SA another identity for peers that count its packets.
+// If one of these differs, the new SA has another key, so its sequence numbers begin again.
 const lang::KeywordSet kKeys =
     lang::bit(lang::keyword_for(&lang::SaSpec::auth)) | lang::bit(lang::keyword_for(&lang::SaSpec::auth_key)) |
     lang::bit(lang::keyword_for(&lang::SaSpec::encrypt)) | lang::bit(lang::keyword_for(&lang::SaSpec::encrypt_key));
 
-// A message as the command would send it; its addresses are known, so no name is looked up.
+// The message that this command would send. Its addresses are known, so no name is looked up.
 Message message_of(Verb verb, pfkey::SaType satype, lang::SaSpec&& spec) {
   lang::Command command;
   command.row = &lang::row(verb), command.satype = satype, command.spec = std::move(spec);
@@ -79,10 +79,10 @@ class Apply {
 
   bool interrupted() { return stop(Stop::interrupted, {Errc::io, "interrupted"}); }
 
-  // After a signal, requests that complete something half done are sent first.
+  // `wait`: a signal waits until the requests are sent, because they complete something half done.
   enum class Signals : bool { stop, wait };
 
-  // Sends the batch; passes each reply on. False: it cannot continue.
+  // Sends the batch and passes each reply on. False: the plan ends here.
   bool send(std::vector<Asking>& batch, absl::FunctionRef<void(PlannedSa&, Message&&)> reply,
             Signals signals = Signals::stop) {
     if (batch.empty()) return true;
@@ -183,15 +183,15 @@ class Apply {
           if (!found) return;
           const lang::SaSpec wanted = lang::to_spec(std::move(*found));
           lang::SaSpec spec = lang::update_of({sa.differs}, wanted);
-          if (lang::update_is_empty(spec)) return;  // Pairs alone: at the end.
+          if (lang::update_is_empty(spec)) return;  // Only its pair differs: see pair().
           batch.push_back({&sa, message_of(Verb::update, sa.name.satype, std::move(spec))});
         },
         [&](PlannedSa& sa, Message&& reply) { took(sa, reply); });
   }
 
-  // The old SA ends and the new one begins side by side; under the same keys it continues the numbers of the old
-  // one, so that nothing is let in or sent twice and the peer's replay window lets its packets in. If the SADB refuses
-  // the new one, the old one is restored.
+  // DELETE and ADD of an SA are sent together. A new SA with the old keys continues the old one's sequence numbers, so
+  // that no packet is accepted twice, no number is sent twice, and the peer's replay window accepts its packets. If the
+  // SADB refuses the new SA, the old one is restored.
   bool replace() {
     std::vector<PlannedSa*> turned;
     for (PlannedSa& sa : plan_.wanted())
@@ -235,8 +235,8 @@ class Apply {
 
   static bool keeps_keys(const PlannedSa& sa, const Old& old) { return old && !sa.differs.meets(kKeys); }
 
-  // Packets flow until the DELETE is done, so only its reply has the last number. Each of these SAs is deleted by
-  // itself, together with the ADD of the one before, so that none is missing for longer than one reply takes.
+  // Packets flow until the DELETE is done, so only its reply has the last number. Each of these SAs is deleted in
+  // a request of its own, together with the ADD of the one before, so that each is missing for one round trip at most.
   bool replace_numbered(std::span<PlannedSa* const> some, std::span<Old> old) {
     std::vector<Asking> batch;
     Old* numbers = nullptr;  // Of the SA that is deleted.
@@ -293,7 +293,7 @@ class Apply {
     return send(batch, [&](PlannedSa& s, Message&& m) { took(s, m); });
   }
 
-  // Existing SAs that the file lists belong to it, too; rows of SAs that do not exist are erased.
+  // The file also becomes the owner of existing SAs that it lists; rows of SAs that do not exist are erased.
   bool own() {
     if (!rows_) return true;
     const auto rows = rows_->read(owner_);

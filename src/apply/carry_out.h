@@ -30,11 +30,11 @@ struct Program {
   std::function<Result<void>(std::span<pfkey::Message> requests, const backend::Backend::Reply& reply)> call;
   /// Reports the SADB's answer to a request for the SA; false: it refuses.
   std::function<bool(const PlannedSa& sa, const pfkey::Message& reply)> report;
-  /// Reports that the SADB refused an SA that should replace another one, which is there again.
+  /// Reports that the SADB refused an SA that should replace another one, and that the other one was restored.
   std::function<void(const PlannedSa& sa)> report_restored;
   /// Reports why the rest is not done.
   std::function<void(Stop why, const Error& error)> report_stop;
-  std::function<bool()> interrupted;  ///< Whether a signal waits that asks for the end.
+  std::function<bool()> interrupted;  ///< Whether a pending signal requests the end.
   std::function<Instant()> clock;
 };
 
@@ -44,10 +44,9 @@ struct CarriedOut {
   bool flushed = false;
 };
 
-/// New SAs, new limits, replacements, removals, pairs, owners, in this order: new before old, and nothing that stays is
-/// touched. `flush_first`: all SAs are flushed before. Each refusal is reported and marked in the plan, and
-/// the rest continues; only a lost SADB or a signal ends it early. `desired` is the engine that holds what the file
-/// lists.
+/// Carries out, in this order: new SAs, new limits, replacements, removals, pairs, owners. SAs that stay unchanged are
+/// not touched. `flush_first`: flushes all SAs before. Each refusal is reported and marked in the plan, and the rest
+/// continues; it ends early only for the reasons in Stop. `desired` is the engine that holds the SAs of the file.
 CarriedOut carry_out(const Program& program, Plan& plan, backend::Backend& desired, const PlanFor& whom,
                      bool flush_first);
 

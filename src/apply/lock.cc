@@ -24,14 +24,14 @@ std::unexpected<Error> cannot(const std::string& path) {
               fmt::format("cannot lock {}: {}", pfkey::escaped(path), errno_text(errno)));
 }
 
-// The byte of a SADB: FNV-1a of its name, the same in every process. Two names that meet wait for one another.
+// The byte of a SADB: FNV-1a of its name, the same in every process. Two SADBs with one hash only wait for each other.
 off_t byte_of(const std::string& sadb) {
   std::uint64_t hash = 14695981039346656037u;
   for (const char c : sadb) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   return static_cast<off_t>(hash >> 2);
 }
 
-// POSIX' own locks, because they tell who has one.
+// Locks of POSIX, because the kernel names the process that holds one.
 struct flock lock_of(const std::string& sadb) {
   struct flock lock{};
   lock.l_type = F_WRLCK;

@@ -8,14 +8,15 @@
 
 namespace ipseckey::apply {
 
-/// A lock on a file that stays, empty: on one byte of it for each SADB. It goes with the process, however that ends.
+/// A lock for each SADB: on one byte of an empty file that is never removed. It ends with the process, however that
+/// ends.
 class Lock {
  public:
   static constexpr std::chrono::milliseconds kPatience{10'000};
 
-  /// Waits for the holder of that SADB's lock (SadbPlace::name), not for longer than `patience`, nor when `stop_fd`
-  /// is readable (-1: never). Creates the file (0600), and its folder (0700). Errors: timeout (another one is running,
-  /// and which process it is), exists (stopped while waiting), denied, io.
+  /// Takes the lock of the SADB `sadb` (SadbPlace::name). While another process holds it, waits for at most `patience`,
+  /// or until `stop_fd` is readable (-1: never). Creates the file (0600) and its folder (0700). Errors: timeout
+  /// (another apply is running; the text names its process), exists (stopped while waiting), denied, io.
   static Result<Lock> take(const std::string& path, const std::string& sadb, std::chrono::milliseconds patience,
                            int stop_fd);
 

@@ -50,7 +50,7 @@ constexpr std::array kSql = {
     "DELETE FROM boot WHERE id<>?",
 };
 
-// At one path, in different mount namespaces, several may run: whichever ends, rows stay.
+// Several ipsecds may run at one path, in different mount namespaces. Then rows stay, whichever of them ends.
 constexpr backend::SadbProcess kSeveral{0, 0, 1};
 
 constexpr const char* kSetUp =
@@ -78,7 +78,7 @@ Result<void> OwnerRows::forget(const std::string& sadb) {
   return {};
 }
 
-// Rows of an earlier release have no boot; they are of this one, or soon not used.
+// Rows that an earlier release wrote have no boot. They count as rows of this boot.
 Result<void> OwnerRows::forget_other_boots(const std::string& boot) {
   if (boot.empty()) return {};
   const auto another = [&] {

@@ -27,7 +27,7 @@ class OwnerRowsTest : public ::testing::Test {
   ~OwnerRowsTest() override { std::filesystem::remove_all(folder_); }
 
   OwnerRows owned() const { return OwnerRows(folder_ / "owned.db"); }
-  /// As an apply does it.
+  /// The steps of an apply.
   void put(const backend::SadbPlace& place, std::uint32_t spi) const {
     OwnerRows rows = owned();
     ASSERT_TRUE(rows.prune(place, lives));

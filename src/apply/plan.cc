@@ -85,7 +85,7 @@ Result<void> Plan::look_at(Message&& held, const Against& against) {
   sa.added = held.current ? held.current->addtime : 0;
   sa.held_pair = held.pair ? held.pair->spi : 0;
   sa.what = Do::replace;
-  const bool unsaid = held.remark.has_value();  // It has what no file can ask for.
+  const bool unsaid = held.remark.has_value();  // It has properties that the language cannot express.
   if (held.sa->state == pfkey::State::larval) {
     sa.differs = lang::bit(lang::keyword_for(&lang::SaSpec::state));
     return {};
@@ -99,7 +99,7 @@ Result<void> Plan::look_at(Message&& held, const Against& against) {
         Errc::invalid,
         fmt::format("the SADB does not return the keys of the {}, so changes cannot be determined: use --flush-first",
                     text_of(sa.name)));
-  difference.keywords &= ~kPairSpi;  // Of pairs see compare_pairs().
+  difference.keywords &= ~kPairSpi;  // compare_pairs() decides about pairs.
   sa.differs = difference.keywords;
   if (unsaid) return {};
   if (difference.none()) {
@@ -121,8 +121,8 @@ void Plan::look_at_surplus(const Message& held, const Against& against) {
   surplus_.push_back({.name = name, .src = held.src ? held.src->address : Address{}, .what = Do::remove});
 }
 
-// An UPDATE can pair SAs that have no partner. One that has another partner, which stays, must first be parted from it,
-// and only removing it does that.
+// An UPDATE can pair SAs that have no partner. An SA whose other partner stays cannot be separated from it, only
+// removed, so it is replaced.
 void Plan::compare_pairs() {
   std::set<SaName> going;
   for (const PlannedSa& sa : surplus_) going.insert(sa.name);

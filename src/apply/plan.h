@@ -25,15 +25,15 @@ struct PlannedSa {
   std::uint64_t added = 0;        ///< Seconds since 1970; 0: it is not there yet.
   bool joined = false;            ///< Paired as wanted.
   bool failed = false;
-  bool done = false;    ///< The SADB has said so.
-  bool undone = false;  ///< It was not asked, or did not answer, before all ended.
+  bool done = false;    ///< The SADB confirmed it.
+  bool undone = false;  ///< Not requested, or not answered, when the apply ended early.
 };
 
 class Plan {
  public:
   using Do = PlannedSa::Do;
 
-  /// `names_by_mark`: as Backend has it.
+  /// `names_by_mark`: see Backend.
   explicit Plan(bool names_by_mark) : names_by_mark_(names_by_mark) {}
 
   /// Takes every SA of the desired state: at first all are planned to be added.
@@ -57,9 +57,9 @@ class Plan {
   std::vector<PlannedSa>& surplus() { return surplus_; }
   /// The wanted partner of a wanted SA; nullptr: there is none.
   PlannedSa* partner(const PlannedSa& sa);
-  /// It ended early: SAs that are not kept, not refused and not known to be done are no longer counted.
+  /// To be called if the apply ended early: from then on only SAs that are kept, refused or known to be done count.
   void end_early();
-  /// How many of an action did not fail.
+  /// The number of SAs with one of these actions that did not fail.
   std::size_t count(std::initializer_list<Do> actions) const;
   std::size_t failed() const;
 
@@ -84,10 +84,10 @@ std::optional<pfkey::Message> find_sa(backend::Backend& engine, const backend::S
 
 /// "esp SA spi 0x2112 dst 192.0.2.1".
 std::string text_of(const backend::SaName& name);
-/// The plan for a person and, as lines of kinds "plan" (doc/reference/json.md), for a program.
+/// The plan for a person, and for a program as lines of the kind "plan" (doc/reference/json.md).
 std::string plan_text(Plan& plan);
 std::string plan_json(Plan& plan, const std::string& sadb, const std::string& file);
-/// The result, or in a dry run the expected one: a line of kind "apply".
+/// The result, in a dry run the expected one: a line of the kind "apply".
 std::string summary_json(const Plan& plan, const std::string& sadb, const std::string& file, bool dry_run);
 
 }  // namespace ipseckey::apply

@@ -55,7 +55,7 @@ class Store {
   Result<bool> open(bool create);
   /// Of an open file.
   Statement statement(std::size_t query);
-  /// A statement that gives no rows. If it fails, nothing of the change that it is part of is made.
+  /// A statement that gives no rows. If it fails, the whole change that it is part of is undone.
   Result<void> run(Statement& statement);
 
   /// Whether the file is there, as of the last look.

@@ -1,5 +1,5 @@
 #pragma once
-/// Parsed JSON: one value, split into nodes that point into its text. The text may contain keys, so nothing of it is
+/// Parsed JSON: one value, split into nodes that point into its text. The text may contain keys, so no part of it is
 /// copied here and no error message quotes it.
 #include <cstddef>
 #include <cstdint>

@@ -102,10 +102,10 @@ Result<Found> find_carefully(const std::string& path, const std::string& name) {
   if (!at) return std::unexpected(at.error());
   const unsigned mode = at->st.st_mode & 07777u;
   if (!is_ours(at->st) || (mode & 066u) != 0)
-    return fail(
-        Errc::invalid,
-        fmt::format("{} is refused: other users can read or write its folder {} (mode {:04o}, uid {}): chmod 700", name,
-                    name == pfkey::escaped(path) ? pfkey::escaped(folder) : "", mode, at->st.st_uid));
+    return fail(Errc::invalid,
+                fmt::format("{} is refused: other users can read or write its folder (mode {:04o}, uid {}): "
+                            "chmod 700 that folder",
+                            name, mode, at->st.st_uid));
   const auto slash = path.rfind('/');
   auto found = find(at->fd.get(), slash == std::string::npos ? path : path.substr(slash + 1), O_NOFOLLOW, name);
   if (found && S_ISLNK(found->st.st_mode))

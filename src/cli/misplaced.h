@@ -15,8 +15,8 @@ struct HostFacts {
   std::function<bool(Family)> forwards;          ///< Whether it passes packets on to others.
 };
 
-/// A reservation about an ADD, as a warning; nullopt: nothing of the kind, not known, or no ADD. The SA runs the wrong
-/// way here: it is outbound and leads to the host itself, or inbound and begins there.
+/// A reservation about an ADD, as a warning; nullopt: none, not known, or not an ADD. The SA runs the wrong way here:
+/// it is outbound and leads to this host, or inbound and begins at it.
 std::optional<lang::Objection> runs_the_wrong_way(const pfkey::Message& add, const HostFacts& host);
 
 /// The same: neither end is the host's own, and it does not forward packets. An SA for NAT traversal may name the NAT's

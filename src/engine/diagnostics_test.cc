@@ -143,7 +143,7 @@ const Row kRows[] = {
     {D::bad_sastate, EINVAL, "update to dead", BUT(update_esp(), m.sa->state = State::dead)},
     {D::bad_sastate, EINVAL, "wake one that is awake", BUT(update_esp(), m.sa->state = State::active)},
     {D::bad_akeybits, EINVAL, "72 bits", BUT(add_ah(1), m.auth_key = key(9))},
-    {D::bad_akeybits, EINVAL, "no whole octets", BUT(add_ah(1), m.auth_key = key(20); m.auth_key->bits = 156)},
+    {D::bad_akeybits, EINVAL, "part of an octet", BUT(add_ah(1), m.auth_key = key(20); m.auth_key->bits = 156)},
     {D::bad_akeybits, EINVAL, "with an IV", BUT(add_ah(1), m.auth_key->reserved = 64)},
     {D::bad_ekeybits, EINVAL, "short", BUT(add_esp(1), m.encrypt_key = key(8))},
     {D::bad_ekeybits, EINVAL, "off the step", BUT(add_esp(1), m.encrypt_key = key(17))},

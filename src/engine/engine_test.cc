@@ -128,7 +128,7 @@ Message everything() {
   return m;
 }
 
-TEST(Engine, NothingOfAnAddIsLost) {
+TEST(Engine, AnAddIsKeptWhole) {
   Options options;
   options.label_policy = true;
   Engine engine(options);

@@ -28,7 +28,7 @@ class Keeper {
   virtual ~Keeper() = default;
   /// The SA is new, or something about it has changed.
   virtual void keep(Kept&& kept) = 0;
-  /// The SA no longer exists: nothing of its keys may remain.
+  /// The SA no longer exists: no part of its keys may remain.
   virtual void forget(const SaId& id) = 0;
 };
 

@@ -87,7 +87,7 @@ void raise(decltype(RLIMIT_NOFILE) what) {
 }
 
 // Each client needs a descriptor, and the usual soft limit is about the number of clients; keys are locked in memory,
-// of which root may lock any amount, also if it becomes another user later.
+// of which root may lock any amount, even if it becomes another user later.
 void raise_limits() {
   raise(RLIMIT_NOFILE);
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};

@@ -23,7 +23,7 @@ constexpr int kPatience = 5'000;  // Milliseconds that a client waits for the an
 std::unexpected<Error> cannot_ask(const std::string& path, int error) {
   if (error == EPIPE || error == ECONNRESET)
     return fail(Errc::denied, fmt::format("{} answers only root, ipsecd's own user and the groups that it was "
-                                          "given",
+                                          "started with",
                                           path));
   return fail(Errc::io, fmt::format("cannot ask {}: {}", path, errno_text(error)));
 }

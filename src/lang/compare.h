@@ -1,5 +1,5 @@
 #pragma once
-/// Whether the SA that a SADB holds is the one that is wanted.
+/// Whether the SA that a SADB holds is as the file describes it.
 #include "lang/keywords.h"
 #include "pfkey/message.h"
 

@@ -20,7 +20,7 @@ struct Completion {
 /// and what starts like the last word; words that are read in any case are found in any case.
 Completion complete(std::string_view text);
 
-/// What can follow `text`, explained, for a person. Nothing of the text is repeated.
+/// What can follow `text`, explained, for a person. No part of the text is repeated.
 std::string help_here(std::string_view text);
 
 /// The command before the question, if its last word is `?`, or `help` where no free text is expected. nullopt: it asks

@@ -178,7 +178,7 @@ TEST(HiddenKeys, LeaveMarksToBeSeen) {
       false);
 }
 
-// What a service logs of a fault: nothing of the line, a key's file neither.
+// What a service logs about a fault: no part of the line, not even the name of a key file.
 TEST(HiddenKeys, OfALineThatAServiceReads) {
   const std::string_view line = "add ah spi 1 dst 192.0.2.1 authalg md5 authkey @/etc/keys/site.key";
   EXPECT_EQ(without_text("authkey: cannot open /etc/keys/site.key: No such file or directory", line),

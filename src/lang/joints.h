@@ -159,7 +159,7 @@ constexpr Joint kWindow{&S::replay,
                         },
                         [](const Message& m, S& s) { s.replay = unless_zero<Window>(m.window()); }};
 
-/// Its row is behind the one of kWindow, whose extension it shares.
+/// Its row follows that of kWindow, whose extension it shares.
 constexpr Joint kEsn{&S::esn,
                      [](S& s, Message& m) {
                        if (s.esn) m.replay_window = pfkey::ReplayWindow{m.window(), true};

@@ -143,7 +143,7 @@ Result<std::optional<JsonPiece>> JsonReader::object(JsonPiece piece) {
   }
 }
 
-// The rest might be part of the broken object, so nothing of it becomes a command.
+// The rest might be part of the broken object, so no part of it becomes a command.
 Result<std::optional<JsonPiece>> JsonReader::stop_at(JsonPiece piece, std::string_view broken) {
   piece.broken = broken;
   stopped_ = true;

@@ -178,7 +178,7 @@ consteval bool in_step_with_extensions() {
   });
 }
 static_assert(in_step_with_extensions(),
-              "a plain number of an SA has no keyword, or another one than its extension says");
+              "a plain number of an SA has no keyword, or not the one that its extension names");
 
 // Calls f<row>() for each row, so that each function of a Joint can be inlined.
 template <class F>

@@ -163,7 +163,7 @@ std::vector<std::string> load(std::string_view file) {
   return out;
 }
 
-// What became of a page: its messages, and its faults, line by line.
+// The result of reading a page: its messages, and its faults, line by line.
 struct Page {
   std::vector<std::string> messages, faults;
 };

@@ -1,8 +1,7 @@
 // How a line is parsed:
 // 1. begin() makes words. parse_head() finds the command, whether it is allowed here, and its SA type.
-// 2. parse_extensions() has the machinery (table/pairs.h) find each keyword and read its value as the type of its
-// member
-//    wants (syntax.h).
+// 2. parse_extensions() has table/pairs.h find each keyword and read its value in the syntax of the member's type
+//    (syntax.h).
 // 3. Other commands have options, an algorithm or a name: parse_operands().
 // 4. check() checks the whole, except keywords that have a fault of their own, which has been reported.
 // 5. Faults are kept in the order of the line; with an error among them there is no command. A word that may be a key

@@ -449,7 +449,7 @@ TEST(Parse, KeySyntax) {
   };
   for (const std::string_view keyword : {"authkey", "encrkey"})
     for (const ReportRow& row : kRows) {
-      // Without a SADB in sight: update asks for no algorithm but the one of the key.
+      // Without a SADB: update needs only the algorithm of the key.
       const std::string text = fmt::format("{}authalg md5 encralg des {} ", before, keyword);
       EXPECT_EQ(report(text + std::string(row.text)), at(text, 0, fmt::format("error: {}: {}", keyword, row.expected)));
     }

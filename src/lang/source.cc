@@ -21,7 +21,7 @@ struct Head {
 
   std::string_view text() const { return chars_of(buffer.bytes().first(filled)); }
 
-  // False: nothing of it is left.
+  // False: all of it has been given.
   bool give(MutableBytes out, std::size_t& count) {
     if (given == filled) return false;
     count = std::min(out.size(), filled - given);

@@ -54,7 +54,7 @@ void print_mode(const Message& m, Lines& lines) {
   lines.line("mode", text);
 }
 
-// `always`: also when the summary line has said all there is to say.
+// `always`: even if the summary line has said everything.
 void print_endpoint(std::string_view label, const std::optional<Endpoint>& e, bool always, const PrintOptions& options,
                     Lines& lines) {
   if (!e) return;

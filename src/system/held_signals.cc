@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
 
-// Once blocked, an ignored signal would be pending all the same.
+// Such signals are not blocked: a blocked one would become pending even though it is ignored.
 bool ignored(int number) {
   struct sigaction now{};
   return sigaction(number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN;

@@ -4,8 +4,8 @@
 
 namespace ipseckey {
 
-/// While it lives, INT, TERM and HUP are held; afterwards they are delivered, unless an outer owner holds them, too:
-/// the prompt, which discards a Ctrl-C when its command has ended.
+/// Holds INT, TERM and HUP while it lives. They are delivered when it ends, unless an outer HeldSignals still holds
+/// them: that of the prompt, which discards a Ctrl-C when its command has ended.
 class HeldSignals {
  public:
   enum class Ignored : bool {

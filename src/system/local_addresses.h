@@ -23,7 +23,7 @@ class LocalAddresses {
   std::chrono::nanoseconds stale_at_{};
 };
 
-/// Whether an address is one of them, by the caller's clock.
+/// Returns a predicate: whether an address is one of them, by the caller's clock.
 std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);
 
 }  // namespace ipseckey

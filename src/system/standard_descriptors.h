@@ -1,7 +1,6 @@
 #pragma once
-namespace ipseckey {
-
 /// Descriptors 0, 1 and 2 of a program that was started without some of them.
+namespace ipseckey {
 
 /// Replaces each closed one by /dev/null, opened in the opposite mode: no socket or file that is opened later gets its
 /// number, and using it fails with EBADF as if it were closed, so that lost output is an error. Call it before anything

@@ -16,7 +16,7 @@ std::string_view word_of(std::string_view list, std::size_t n) {
   return text::first_word(list);
 }
 
-// What help writes in small letters must be written so.
+// Words that help prints in lower case are typed as they are.
 void offer_literals(std::string_view metavar, Offers& offers) {
   while (!metavar.empty()) {
     const auto end = std::min(metavar.find('|'), metavar.size());
@@ -32,7 +32,7 @@ Unfinished unfinished(std::string_view text) {
   found.at = text.size();
   std::vector<Word>& words = found.words;
   if (const auto fault = split(text, words)) {
-    // A quotation mark that is still open: the word is being typed. After a closed one a blank is missing.
+    // While a quotation mark is open, the word is being typed. After a closed one a blank is missing.
     const std::size_t mark = text.find('"', fault->at);
     found.lost =
         mark == std::string_view::npos || mark > fault->at + 1 || text.find('"', mark + 1) != std::string_view::npos;

@@ -1,5 +1,5 @@
 #pragma once
-/// What can follow unfinished pairs: read off the table.
+/// What can follow unfinished pairs, according to the table.
 #include <cstddef>
 #include <string_view>
 #include <vector>
@@ -13,29 +13,29 @@ namespace ipseckey::table {
 struct Unfinished {
   std::vector<Word> words;
   std::size_t at = 0;           ///< Offset of the word that is being typed; the text's size: a new one starts.
-  std::string_view typed = {};  ///< As much of it as there is, without an opening quotation mark.
-  bool lost = false;            ///< After a closed quotation mark a blank is missing.
+  std::string_view typed = {};  ///< What has been typed of it, without an opening quotation mark.
+  bool lost = false;            ///< A blank is missing after a closed quotation mark.
 };
 Unfinished unfinished(std::string_view text);
 
 /// Where pairs end: before a name, or in a value.
 struct PairsEnd {
-  Match name = {};             ///< Whose value is being typed; none: a name is.
+  Match name = {};             ///< The name whose value is being typed; none: a name is being typed.
   std::size_t value_word = 0;  ///< Which word of the value.
-  RowSet given = {};           ///< The names before, `name` included.
+  RowSet given = {};           ///< The names so far, including `name`.
 };
-/// Nothing after an unknown name is understood up to the next known one.
+/// Words after an unknown name are ignored up to the next known name.
 PairsEnd end_of_pairs(const Table& table, Words words);
 
-/// Collects names that start like what was typed.
+/// Collects names that begin with what was typed.
 struct Offers {
   std::string_view typed;
   bool any_case;
-  std::uint8_t about = 0;  ///< What the entry is about, as the language numbers it; 0: it did not say.
+  std::uint8_t about = 0;  ///< What the entry is about, as the language numbers it; 0: not given.
   std::vector<std::string_view> words = {};
 
   bool fits(std::string_view name) const;
-  /// Synonyms: the first of them stands for all, unless something else was begun.
+  /// Adds the first of the synonyms if it fits, else all others that fit, `more` included.
   void add(std::string_view names, std::string_view more = {});
   void add_each(std::string_view list);
   void add_each(std::span<const std::string_view> names);
@@ -44,8 +44,8 @@ struct Offers {
 /// The names of the rows that one of the entries uses and that are not given yet.
 void offer_names(const Table& table, Uses entries, const RowSet& given, Offers& offers);
 
-/// The words that the value of a row can have as its word `n`: those that its metavar has in small letters
-/// ("udp", "this|that"), and those of its type.
+/// The words that can be word `n` of a row's value: those that its metavar has in lower case ("udp", "this|that"), and
+/// those of its type.
 void offer_value(const Row& row, std::size_t n, Offers& offers);
 
 }  // namespace ipseckey::table

@@ -1,9 +1,9 @@
 // Which words of a command a message may show:
 // 1. An Echo reads all words of the command once; each gets a Look: keyword, value, stray.
-// 2. Words that the language knows, or nearly, may be shown; so may small numbers, marks and addresses where no key is
-//    near.
+// 2. Words that the language knows, or words similar to them, may be shown; so may small numbers, marks and addresses
+//    that are not beside a key.
 // 3. After a keyword that takes a key, or a word that looks like its name, nothing is shown up to the next keyword.
-// 4. hide_groups() finds keys that were typed in groups, and hides what is among them.
+// 4. hide_groups() finds keys that were typed in groups, and hides the words among the groups.
 // 5. masked() gives a text with every hidden word replaced; like_a_key() and may_hold_key() answer for single texts.
 #include <fmt/format.h>
 
@@ -19,9 +19,9 @@
 namespace ipseckey::table {
 namespace {
 
-constexpr std::size_t kShortestPiece = 6;  // Digits of a key that give something away.
+constexpr std::size_t kShortestPiece = 6;  // Digits of a key; fewer disclose too little.
 
-// What people call a key who do not know our keywords.
+// Names for a key that people use who do not know our keywords.
 constexpr std::string_view kKeyNames = "key keys secret passwd password passphrase pass psk";
 
 // Whether a neighbour's word is followed by a key.
@@ -37,7 +37,7 @@ bool brings_a_key(const Language& language, std::string_view theirs) {
 bool is_letter(char c) { return text::lower(c) >= 'a' && text::lower(c) <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Near enough to a known word to be a slip of the finger, and with a letter that no hexadecimal key has.
+// So similar to a known word that it may be a typing error, and with a letter that no hexadecimal key has.
 bool nearly_known(const Language& language, std::string_view word) {
   constexpr std::size_t kShortest = 3, kLongest = 24;
   if (word.size() < kShortest || word.size() > kLongest) return false;
@@ -97,8 +97,8 @@ struct Groups {
   std::size_t count = 0, digits = 0;
 };
 
-// Of a word that is nothing but groups of hexadecimal digits, whatever is between them: "c0ff", "c0:ff:ee",
-// "{0xc0,0xff}", "\xc0\xff". Of all others none.
+// The groups of a word that consists only of groups of hexadecimal digits, whatever separates them: "c0ff", "c0:ff:ee",
+// "{0xc0,0xff}", "\xc0\xff". Other words have none.
 Groups hex_groups(std::string_view word) {
   Groups all;
   word.remove_prefix(word.rfind('=') + 1);
@@ -121,12 +121,12 @@ Groups hex_groups(std::string_view word) {
 
 bool dotted(std::string_view word) { return word.find(':') == std::string_view::npos && is_address(word); }
 
-// An address that cannot be a key in eight groups of four.
+// An address, but not one that may be a key in eight groups of four digits.
 bool plain_address(std::string_view word) {
   return is_address(word) && (dotted(word) || word.find("::") != std::string_view::npos);
 }
 
-// An IPv4 address, or one with a slip in it: "192.0.2.256".
+// An IPv4 address, or one with a typing error: "192.0.2.256".
 bool four_numbers(std::string_view word) {
   std::size_t numbers = 1, digits = 0;
   for (const char c : word) {
@@ -147,7 +147,7 @@ bool nearly_address(std::string_view word) {
          (zone < slash ? plain_address(address) : four_numbers(address));
 }
 
-// As a value of a keyword, where the words around it do not say otherwise.
+// Whether a keyword's value may be shown, unless the words around it forbid that.
 bool fit_as_value(const Language& language, std::string_view word, bool addresses) {
   if (is_known(language, word)) return true;
   if (!printable(word)) return false;
@@ -189,12 +189,12 @@ Echo::Echo(const Language& language, Words words)
       has_key_(std::ranges::any_of(words, [&](const Word& w) { return names_a_key(language, w.text); })) {
   std::vector<Look> looks(words.size());
   const bool beside_key = has_key_;
-  std::size_t values = 0;  // How many words of the last keyword's value are still to come,
-  bool secret = false;     // and whether they, and what follows up to the next keyword, are a key.
-  bool addresses = false;  // Or addresses.
+  std::size_t values = 0;  // Number of words of the last keyword's value that are still to come,
+  bool secret = false;     // whether they, and all words up to the next keyword, are a key,
+  bool addresses = false;  // and whether they are addresses.
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = words[i].text;
-    // A keyword where a value should be means that the value was left out, as the parser has it.
+    // A keyword where a value should be means that the value was left out; the parser decides alike.
     const auto match = words[i].kind == Word::Kind::bare ? language.table.find(word) : Match{};
     if (match.row || (i == 0 && language.is_head(word))) {
       values = match.row ? value_words(*match.row) : 0, secret = match.row && is_secret(*match.row);
@@ -222,8 +222,8 @@ Echo::Echo(const Language& language, Words words)
   hide_groups(looks);
 }
 
-// A key in groups fills one value at most, and the rest is stray; a word among the groups may be a group with a
-// slip in it, or the same octets as characters, as a dump of a file has them.
+// Of a key in groups at most one group is a value; the others are stray words. A word among the groups may be a group
+// with a typing error, or the same octets as characters, as in a dump of a file.
 void Echo::hide_groups(std::span<Look> looks) {
   for (std::size_t i = 0; i < looks.size();) {
     if (looks[i].as != Look::As::stray) {

@@ -19,7 +19,7 @@ bool has_errors(const Faults& faults) {
 
 std::string without_text(const Language& language, std::string_view message, std::string_view text) {
   constexpr std::string_view kBetween = " \t\r\n\v\f\"'/:=,@()\\$", kAround = " \"'(),;", kAfter = ".:?";
-  constexpr std::size_t kTooShort = 4;  // Small numbers, of which messages have their own.
+  constexpr std::size_t kTooShort = 4;  // Shorter pieces are small numbers, which messages contain anyway.
   std::vector<std::string_view> pieces;
   const auto pieces_of = [&](std::string_view all, std::string_view between) {
     while (!all.empty()) {

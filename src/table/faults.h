@@ -26,26 +26,26 @@ using Faults = std::vector<Fault>;
 
 bool has_errors(const Faults& faults);
 
-/// Whether a word holds a run of hexadecimal digits that may be a piece of a key, or is nothing but groups of them.
+/// Whether a word contains a run of hexadecimal digits that may be a piece of a key, or consists only of groups of
+/// them.
 bool like_a_key(std::string_view word);
 
-/// Whether a command's text has a key in it, or what may be one: a secret keyword or a slip of the finger that looks
-/// like one, hexadecimal digits in a row or in groups that are neither an address nor a small number, a quotation mark
-/// that is not closed.
+/// Whether a command's text contains a key or what may be one: a secret keyword or a similar word; hexadecimal digits,
+/// in a row or in groups, that are neither an address nor a small number; or a quotation mark that is not closed.
 bool may_hold_key(const Language& language, std::string_view text);
 
-/// Whether the word is one of the language, in any case, or of its neighbours.
+/// Whether the word is one of the language or of its neighbours; case is ignored.
 bool is_known(const Language& language, std::string_view word);
 
 /// Decides which words of a command may be shown. A key can appear in any place where a person mistyped, in one piece
-/// or in groups of digits, so a word is shown if it is known to the language or is plainly no key. Never shown are
-/// words behind a key's keyword, or behind what seems meant as one, up to the next keyword; groups of hexadecimal
-/// digits that together may be a piece of a key, and the unknown words before, between and behind them.
+/// or in groups of digits, so a word is shown if it is known to the language or is certainly not a key. Never shown
+/// are words after a key's keyword, or after what seems meant as one, up to the next keyword; groups of hexadecimal
+/// digits that together may be a piece of a key, and the unknown words before, between and after them.
 class Echo {
  public:
   Echo(const Language& language, Words words);
 
-  /// Whether this one of the words may be shown, or named by what is near to it.
+  /// Whether this word may be shown, or disclosed by a suggestion that is similar to it.
   bool shows(const Word& word) const;
   /// Whether anything seems to be a key.
   bool has_key() const { return has_key_; }
@@ -67,7 +67,7 @@ class Echo {
   bool has_key_ = false;
 };
 
-/// The message without anything of the command's text but what is of the language itself: for a log that others read.
+/// The message without the words of the command, except those of the language: for a log that others can read.
 std::string without_text(const Language& language, std::string_view message, std::string_view text);
 
 /// Where a command's text comes from.

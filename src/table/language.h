@@ -1,5 +1,5 @@
 #pragma once
-/// A language, as the machinery of this folder knows it besides the rows of its table.
+/// What the code in this folder knows about a language, besides the rows of its table.
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,13 +9,13 @@
 
 namespace ipseckey::table {
 
-/// The words that neighbouring tools have for what the names of a table say. They are refused, and ours is named.
+/// Words of other tools for the names of a table. They are refused, and the message suggests ours.
 struct Neighbours {
-  bool (*has)(std::string_view word);       ///< Anywhere: it is not part of a key then.
-  bool (*has_name)(std::string_view word);  ///< In the place of a name of the table.
-  /// Our names for it; empty: it is not a neighbour's, or there is no equivalent here.
+  bool (*has)(std::string_view word);       ///< As a word in any position, which is then not part of a key.
+  bool (*has_name)(std::string_view word);  ///< Where a name of the table is expected.
+  /// Our names for it; empty: it is not a neighbour's word, or we have no equivalent.
   std::vector<std::string_view> (*ours)(std::string_view theirs);
-  /// What to append to "Unknown ...": for a neighbour's word ours, else as did_you_mean().
+  /// The text to append to "Unknown ...": our word for a neighbour's, else as did_you_mean().
   std::string (*suggestion)(std::string_view word, std::span<const std::string_view> candidates);
 };
 
@@ -26,10 +26,10 @@ struct Language {
   /// Every word of the language that a value or an entry can have, names of the table included.
   std::span<const std::string_view> (*known)();
   bool (*is_head)(std::string_view word);  ///< Whether it begins an entry, as a command does.
-  std::string_view why_never;              ///< Behind the refusal of a row that no entry uses: ": it is not for ...".
-  Uses passes_over;                        ///< Entries that ignore, with a warning, a row that they do not use.
-  std::string_view comments;               ///< Where a comment may be, for one that is among the pairs.
-  std::string_view no_zone;                ///< Why an address has no zone, and what to do: "an SA has no zone. ...".
+  std::string_view why_never;  ///< Appended to the refusal of a row that no entry uses: ": it is not for ...".
+  Uses passes_over;            ///< Entries that ignore, with a warning, a row that they do not use.
+  std::string_view comments;   ///< Where comments are allowed: for the fault of one among the pairs.
+  std::string_view no_zone;    ///< Why an address has no zone, and what to do: "an SA has no zone. ...".
   const Neighbours* neighbours = nullptr;  ///< nullptr: there are none.
 };
 

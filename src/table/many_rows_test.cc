@@ -1,4 +1,4 @@
-// A table of as many rows as there can be: what is done with the 65th is what is done with the first.
+// A table with the largest number of rows: the 65th is treated like the first.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -78,7 +78,7 @@ constexpr table::Language kLanguage = {
     .no_zone = "",
 };
 
-// The names of what a text gave, and its faults.
+// The names that a text gave, and its faults.
 std::string parsed(const std::string& text, Record& record) {
   static const table::Names kNone = {{},
                                      [](const std::string&) { return std::optional<std::uint8_t>(); },

@@ -1,5 +1,5 @@
 #pragma once
-/// Name services and key files, handed in by the command: the language itself makes no system call.
+/// Name services and key files, passed in by the command: the language itself makes no system calls.
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,8 +14,8 @@ namespace ipseckey::table {
 /// A key in a file of its own.
 struct KeyText {
   SecretBuffer buffer;
-  std::size_t length = 0;   ///< Of the file's first line, with which the buffer begins.
-  std::string reservation;  ///< Why the file is a poor place for a key; empty: it is not.
+  std::size_t length = 0;   ///< Of the file's first line, which is at the start of the buffer.
+  std::string reservation;  ///< Why the file is not a safe place for a key; empty: it is.
 };
 
 struct Names {

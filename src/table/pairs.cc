@@ -1,10 +1,9 @@
 // How pairs are read:
-// 1. begin() makes words of the text.
-// 2. read() finds each name in the table, takes the words of its value and lets the caller's Store read them as the
-// type
-//    of the member wants.
+// 1. begin() cuts the text into words.
+// 2. read() finds each name in the table, takes the words of its value, and lets the caller's Store read them in the
+//    syntax of the member's type.
 // 3. After an unknown name, which unknown_name() explains, reading continues at the next known one.
-// 4. Rows with a fault are kept in faulty_, so that what is checked over the whole does not report them again.
+// 4. Rows with a fault are kept in faulty_, so that checks of the whole entry do not report them again.
 // A word that may be a key is not shown (Echo).
 #include "table/pairs.h"
 
@@ -119,7 +118,7 @@ void Pairs::read(const Entry& entry, Store store) {
   }
 }
 
-// What was not read is not missed either.
+// Names that were not read are not reported as missing.
 void Pairs::give_up() {
   error(peek(), "too many faults: the rest of it was not read");
   unread_ = {};
@@ -131,7 +130,7 @@ void Pairs::give_up() {
 void Pairs::unknown_name(const Entry& entry, const Word& word) {
   if (is_comment(word)) return skip_comment(word);
   const auto known = names_used_by(language_.table, entry.bit);
-  // NAME=VALUE: what is behind the sign may be a key.
+  // NAME=VALUE: the part after the sign may be a key.
   const std::string_view name = word.text.substr(0, word.text.find('='));
   const Match ours = language_.table.find(name);
   if (ours.row) {

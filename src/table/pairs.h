@@ -1,6 +1,6 @@
 #pragma once
-/// THE parser of `name value ...`: reads the pairs of one entry into a record that it does not know, and keeps every
-/// fault with its place. A language's own parser is made from it: it reads what comes before the pairs.
+/// The only parser of `name value ...`: reads the pairs of one entry into a record whose type it does not know, and
+/// keeps each fault with its position. A language derives its own parser, which reads the words before the pairs.
 #include <absl/functional/function_ref.h>
 
 #include <string>
@@ -28,22 +28,22 @@ class Pairs {
   Pairs(const Language& language, const Names& names)
       : language_(language), context_{.names = names, .no_zone = language.no_zone} {}
 
-  /// Cuts a text, which outlives what is read of it, into words. False: it cannot be cut, and that is its one fault.
+  /// Cuts a text into words, which point into it. False: it cannot be cut, which is then the only fault.
   bool begin(std::string_view text);
 
   static constexpr std::size_t kMostFaults = 32;
 
   /// Reads pairs up to the end of the text. After an unknown name it continues at the next known one; after kMostFaults
-  /// it ends, since each fault is shown with what may be shown of the whole text.
+  /// it ends, because deciding what a fault may show takes the whole text, for each fault.
   void read(const Entry& entry, Store store);
 
   /// Adds a fault for each row of the set that was neither given nor has a fault of its own.
   void require(const Entry& entry, const RowSet& required);
 
-  /// In the order of the text; of one place in that in which they were found.
+  /// In the order of the text; at one position in the order in which they were found.
   const Faults& faults() const { return faults_; }
   const RowSet& given() const { return given_; }  ///< Rows whose value was taken.
-  /// Rows with a fault of their own, and those that may have been meant.
+  /// Rows with a fault of their own, and rows that an unknown name may have meant.
   const RowSet& faulty() const { return faulty_; }
   bool lost() const { return lost_; }  ///< Whether a name was not understood.
 
@@ -90,7 +90,7 @@ class Pairs {
   bool lost_ = false;
 };
 
-/// Where a row's name and value are in the words of an entry; else its first word.
+/// Where a row's name and value are in the words of an entry; if it is not there, the entry's first word.
 struct Place {
   std::uint32_t at = 0, length = 1;
 };

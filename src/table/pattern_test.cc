@@ -1,6 +1,6 @@
-// A second, small language from the machinery of this folder: the pattern of a policy. It brings a record, rows
-// and the syntax of two types of its own; parser, faults, redaction, completion, help, writer and comparison are the
-// machinery's.
+// A second, small language with the code of this folder: the pattern of a policy. It defines a record, rows and the
+// syntax of two types of its own; parser, faults, redaction, completion, help, writer and comparison are those of the
+// folder.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -77,7 +77,7 @@ struct Row : table::Row {
   Slot slot;
 };
 
-// Where patterns are: in a rule, and in a question, which takes no more than it needs.
+// Entries with patterns: a rule, and a question, which uses only some of the rows.
 constexpr table::Uses kRule = 1, kQuestion = 2, kBoth = kRule | kQuestion;
 
 constexpr std::array kRows = {
@@ -223,7 +223,7 @@ TEST(Pattern, KnowsWhatWasMeantAndContinues) {
             "rules:3:8: error: Unknown word \"rport=...\"; separate a word and its value with a blank: rport PORT\n");
 }
 
-// Each fault is shown with what may be shown of the whole text, so a long one with many took minutes.
+// Deciding what a fault may show takes the whole text, so a long text with many faults would take minutes.
 TEST(Pattern, EndsAfterManyFaults) {
   std::string text, expected;
   for (std::size_t i = 0, faults = 0; i < 2000; ++i) {

@@ -1,13 +1,13 @@
 #pragma once
-/// A table and the record whose members its rows fill. A row keeps where its value goes as a pointer to a member; the
-/// member's type chooses the syntax, so a row cannot promise one kind of value and store another.
+/// A table and the record whose members its rows fill. A row has a pointer to the member that takes its value. The
+/// member's type determines the syntax, so a row cannot announce one kind of value and store another.
 ///
 /// A language with such a table defines
 ///   a record                     a struct of optional members, at least one for each row
 ///   Syntax<T>                    for each type T of a member (syntax.h)
 ///   a row                        a struct derived from Row with a member `slot`, a Slot<Record, T...>
 ///   a constexpr array of rows    from which Index makes the Table
-/// and a Language (language.h), and has everything else by this folder.
+/// and a Language (language.h); the code in this folder does the rest.
 #include <array>
 #include <optional>
 #include <string>
@@ -34,7 +34,7 @@ inline constexpr Kind kKind = {Syntax<T>::kWords, Syntax<T>::kSecret, Syntax<T>:
                                  }
                                }()};
 
-/// The facts of the type of the member, for the base of a row.
+/// The Kind of the member's type, for Row::kind.
 template <template <class> class Syntax, class Slot>
 constexpr const Kind* kind_of(const Slot& slot) {
   return std::visit([]<class T, class Record>(std::optional<T> Record::*) { return &kKind<Syntax, T>; }, slot);
@@ -50,7 +50,7 @@ class Index {
     return match ? *match : Match{};
   }
 
-  /// The rows that an entry fails without.
+  /// The rows that an entry requires.
   static constexpr RowSet required(Uses entry) {
     RowSet set;
     for (std::size_t row = 0; row < rows.size(); ++row)
@@ -97,7 +97,7 @@ class Index {
                 "a row is required where it is not used, its help is not a sentence, or its member has two");
 };
 
-/// Reads the value of a row into its member, which may have one, as a Store does (pairs.h).
+/// Reads the value of a row into its member, as a Store does (pairs.h). A value that the member has already stays.
 template <template <class> class Syntax, class Record, class Slot>
 Stored read_value(const Slot& slot, Words words, ReadContext& context, bool keep, Record& record) {
   return std::visit(
@@ -120,7 +120,7 @@ bool has_value(const Slot& slot, const Record& record) {
   return std::visit([&](auto member) { return (record.*member).has_value(); }, slot);
 }
 
-/// The rows whose values differ: keys are compared by their type, in constant time.
+/// The rows whose values differ. The type of keys compares in constant time.
 template <class Record, class Rows>
 RowSet differences(const Rows& rows, const Record& a, const Record& b) {
   RowSet set;
@@ -135,7 +135,7 @@ RowSet differences(const Rows& rows, const Record& a, const Record& b) {
 /// "authkey, hard_addtime": the first names of the rows.
 std::string names_of(const Table& table, const RowSet& set);
 
-/// "name value", or nothing. Only a key is written into the item at once.
+/// Sets the item to "name value", or empties it. Keys are written directly into it, so that no copy is left.
 template <template <class> class Syntax, class Record, class Row>
 void write_item(const Row& row, const Record& record, bool paranoid, SecretText& item) {
   item.clear();
@@ -155,13 +155,13 @@ void write_item(const Row& row, const Record& record, bool paranoid, SecretText&
       row.slot);
 }
 
-/// How long lines are broken between two pairs.
+/// How lines that are too long are broken between two pairs.
 struct Layout {
-  std::size_t columns;      ///< Of a line, without what ends one that continues.
-  std::string_view broken;  ///< Between two lines; what follows its newline indents.
+  std::size_t columns;      ///< Of a line, without the mark that continues it.
+  std::string_view broken;  ///< The text between two lines: mark, newline, indent.
 };
 
-/// Appends an item, behind a blank or in a new line; `column` is where the last line ends.
+/// Appends an item, after a blank or on a new line; `column` is where the last line ends.
 void append_item(const SecretText& item, const Layout& layout, std::size_t& column, SecretText& out);
 /// Where the last line of a text ends.
 std::size_t last_column(const SecretText& text);

@@ -1,6 +1,6 @@
 #pragma once
-/// The rows of a table of `name value` pairs, without the record whose members they fill: what parser, redaction,
-/// completion and help need to know. record.h joins them to a record.
+/// The rows of a table of `name value` pairs, without the record whose members they fill: the facts that parser,
+/// redaction, completion and help need. record.h connects them with a record.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,16 +13,16 @@ namespace ipseckey::table {
 
 struct Offers;
 
-/// What a type of values is, for those who do not know the type.
+/// A type of values, for code that does not know the C++ type.
 struct Kind {
-  std::size_t words;         ///< How many a value has.
+  std::size_t words;         ///< The number of words in a value.
   bool secret;               ///< Whether they are key material.
   std::string_view metavar;  ///< What stands for the value in help: "NUMBER"; empty: it has none.
-  /// Adds what can be its n-th word, besides what the metavar says; nullptr: nothing.
+  /// Adds possible n-th words of a value, besides those in the metavar; nullptr: there are none.
   void (*offer)(std::size_t n, Offers& offers);
 };
 
-/// Some of the entries of a language that have pairs (commands, kinds of braces), a bit for each.
+/// A set of a language's entries with pairs (commands, kinds of braces), a bit for each.
 using Uses = std::uint32_t;
 
 struct Row {
@@ -36,10 +36,10 @@ struct Row {
   constexpr std::string_view name() const { return text::first_word(names); }
 };
 
-/// How many rows a table can have. A larger table does not compile.
+/// The largest number of rows in a table. A larger table does not compile.
 inline constexpr std::size_t kMostRows = 128;
 
-/// Some of the rows of a table, a bit for each.
+/// A set of a table's rows, a bit for each.
 class RowSet {
  public:
   constexpr RowSet() = default;
@@ -51,7 +51,7 @@ class RowSet {
   }
   static constexpr RowSet all() { return ~RowSet(); }
 
-  /// Once for each keyword of a file, so its bound is not checked again: an Index has no row beyond kMostRows.
+  /// Called for each keyword of a file, so the bound is not checked again: an Index has at most kMostRows rows.
   constexpr void add(std::size_t row) { words_.data()[row / 64] |= std::uint64_t{1} << row % 64; }
   constexpr bool has(std::size_t row) const { return (words_[row / 64] >> row % 64 & 1) != 0; }
   constexpr bool empty() const { return *this == RowSet(); }

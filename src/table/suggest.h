@@ -1,5 +1,5 @@
 #pragma once
-/// What a person most likely meant by a word that is not in the language, and lists of words as a sentence has them.
+/// What a person most likely meant by a word that is not in the language, and lists of words for sentences.
 #include <span>
 #include <string>
 #include <string_view>
@@ -7,9 +7,9 @@
 
 namespace ipseckey::table {
 
-/// The candidates that are nearest to `word`, in their order: the one that is equal but for its case; else those that
-/// continue where it ends (from two characters on); else those that the fewest slips of the finger are needed for (one
-/// slip in three characters, at most two). Empty: none is near, or more than three are equally near.
+/// The candidates that are nearest to `word`, in their order: the one that differs only in case; else those that begin
+/// with it (if it has two characters or more); else those with the fewest typing errors between (at most one in three
+/// characters, at most two). Empty: none is near, or more than three are equally near.
 std::vector<std::string_view> near_misses(std::string_view word, std::span<const std::string_view> candidates);
 
 /// "; did you mean a, b or c?", or nothing.

@@ -13,21 +13,21 @@ struct Row {
 
 TEST(Suggest, TheNearestOfTheCandidates) {
   constexpr Row kRows[] = {
-      // Equal but for its case beats all else.
+      // A word that differs only in case comes before all others.
       {"ADD", "added add", "; did you mean add?"},
-      // Those that continue where the word ends, from two characters on.
+      // Words that begin with it, if it has two characters or more.
       {"ad", "add update", "; did you mean add?"},
       {"sha3", "sha sha1 sha384", "; did you mean sha384?"},
       {"SHA3", "sha sha1 sha384", "; did you mean sha384?"},
       {"del", "delete delete-pair dump", "; did you mean delete or delete-pair?"},
       {"d", "delete dump", ""},
-      // One slip in three characters, at most two.
+      // One typing error in three characters, at most two.
       {"spj", "spi sport", "; did you mean spi?"},
       {"enrcalg", "encr_alg encralg", "; did you mean encralg?"},
       {"sh", "spi", ""},
       {"abcdefghi", "abcdefxyz", ""},
       {"abcdefghi", "abcdefgxy", "; did you mean abcdefgxy?"},
-      // All that are equally near, if they are few enough to choose from.
+      // All that are equally near, if there are at most three.
       {"tcpx", "tcpa tcpb tcpc", "; did you mean tcpa, tcpb or tcpc?"},
       {"tcpx", "tcpa tcpb tcpc tcpd", ""},
       {"tcp", "tcpa tcpb tcpc tcpd", ""},

@@ -3,7 +3,7 @@
 // 2. Networks: an address with a prefix.
 // 3. Ports and protocols: a number, or a name that the name services know.
 // 4. Flags have no words of their own; one_of() takes a word of a list and suggests a near one.
-// 5. write_word() puts into quotes what would else be read as a keyword.
+// 5. write_word() quotes text that would otherwise be read as a keyword.
 #include "table/syntax.h"
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@
 namespace ipseckey::table {
 namespace {
 
-// Nothing but hexadecimal digits, and at least those of the shortest key.
+// Only hexadecimal digits, and not fewer than the shortest key has.
 bool may_be_key(std::string_view text) {
   constexpr std::size_t kShortest = 16;
   if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
@@ -49,7 +49,7 @@ Value<Host> host(std::string_view text, const ReadContext& context) {
     host.any = !host.v6_only;
     return host;
   }
-  // A name server, and whoever listens on the way to it, is not to see a key.
+  // Neither a name server nor anybody on the way to it may see a key.
   if (may_be_key(text)) return bad("Unknown address {word}: it may be a key and is not looked up as a name");
   const auto zone = text.find('%');
   if (zone != std::string_view::npos && parse_address(text.substr(0, zone)))

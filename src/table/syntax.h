@@ -24,19 +24,19 @@ struct ValueFault {
   std::size_t word = 0;  ///< Which word of the value.
 };
 
-/// What the reader of a value may use and say.
+/// What the reader of a value may use, and what it reports.
 struct ReadContext {
   const Names& names;
   bool v6_only = false;      ///< The keyword was one of the `...6` forms.
-  std::string warning = {};  ///< Set by a reader that accepts the value with a reservation.
+  std::string warning = {};  ///< Set by the reader if it accepts the value with a reservation.
   std::string_view no_zone = "it has a zone, which means nothing here";  ///< Language::no_zone.
   ValueFault fault = {};                                                 ///< Of the last value that was Stored::faulty.
 };
 
-/// What became of a value that was read for a record.
+/// The result of reading a value for a record.
 enum class Stored : std::uint8_t {
-  taken,   ///< It is in the record, if it was to be kept.
-  twice,   ///< The record had one, which stays.
+  taken,   ///< It was read and, if requested, put into the record.
+  twice,   ///< The record had a value already, which stays.
   faulty,  ///< It cannot be read: ReadContext::fault.
 };
 
@@ -47,7 +47,7 @@ inline std::unexpected<ValueFault> bad(std::string message, std::size_t word = 0
   return std::unexpected(ValueFault{std::move(message), word});
 }
 
-/// What is known of a type's values: how many words a value has, and whether they are key material.
+/// Facts about a type's values: the number of words in a value, and whether they are key material.
 template <bool secret, std::size_t words>
 struct SyntaxFacts {
   static constexpr std::size_t kWords = words;
@@ -57,9 +57,9 @@ struct SyntaxFacts {
 
 /// Each specialisation has what SyntaxFacts has, and
 ///   kMetavar  what stands for the value in help
-///   read      words to value; as many words as kWords
+///   read      words to value; their number is kWords
 ///   write     value to words that read() reads as the same value; paranoid: an X for each key digit
-///   offer     if words are known that a value can have: adds them (Kind::offer)
+///   offer     optional: adds words that a value can have (Kind::offer)
 template <class T>
 struct Syntax;
 
@@ -94,10 +94,11 @@ struct Syntax<Network> : SyntaxBase<Network> {
   static constexpr std::string_view kMetavar = "ADDRESS|NAME[/PREFIX]";
 };
 
-/// Which word of a list it is, in any case; the list is separated by blanks. `what`: "direction".
+/// The index of the word in a list, which is separated by blanks; case is ignored. `what`: what a fault calls the word,
+/// "direction".
 Value<std::size_t> one_of(const Word& word, std::string_view list, std::string_view what);
 
-/// As write_quoted(), and in quotes what would else be read as a name of the table.
+/// Like write_quoted(), but also quotes text that would be read as a name of the table.
 void write_word(const Table& table, std::string_view text, std::string& out);
 
 }  // namespace ipseckey::table

@@ -18,7 +18,7 @@ struct Protocol {
   bool operator==(const Protocol&) const = default;
 };
 
-/// What an output shows for an address, a port or a protocol that is not bound; the language takes it.
+/// Shown for an address, a port or a protocol that is not restricted; the language accepts it, too.
 inline constexpr std::string_view kAny = "any";
 
 /// A name without a value.
@@ -36,7 +36,7 @@ struct Host {
   std::optional<Address> literal;
   std::string name;      ///< Empty if literal.
   bool v6_only = false;  ///< Given through a `...6` keyword.
-  bool any = false;      ///< Every address, of a family that others decide; no literal and no name then.
+  bool any = false;      ///< Every address, of a family that other words determine; no literal and no name then.
   bool operator==(const Host&) const = default;
 };
 

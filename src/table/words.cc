@@ -1,9 +1,9 @@
 // How a command becomes words:
 // 1. simple_words() cuts at spaces, sixteen characters at a time: most lines hold nothing but bare words and spaces.
-// 2. Where it stops, split() takes what is there, a character at a time: another blank, a word in quotes, a word with a
+// 2. Where it stops, split() continues a character at a time: over another blank, a word in quotes, a word with a
 //    quotation mark or a backslash in it, a backslash that continues the line.
-// 3. After the end of a line inside a command, lines that are comments are left out.
-// 4. unescape() resolves the escapes of $"..."; write_quoted() is the way back, for texts that `save` writes.
+// 3. After the end of a line inside a command, lines that are comments are skipped.
+// 4. unescape() resolves the escapes of $"..."; write_quoted() is its inverse, for texts that `save` writes.
 #include "table/words.h"
 
 #include <algorithm>
@@ -29,9 +29,9 @@ using Chars [[gnu::vector_size(kStride)]] = std::uint8_t;
 using Twos [[gnu::vector_size(kStride)]] = std::uint16_t;
 using Octets [[gnu::vector_size(kStride / 2)]] = std::uint8_t;
 
-// Where in sixteen characters something other than a plain one may be: a blank, a quotation mark, a backslash, another
-// control character or an exclamation mark. Four bits for each character, the first in the lowest; the highest of them
-// says it.
+// Marks those of sixteen characters that split() may treat specially: blanks, quotation marks, backslashes,
+// other control characters, and exclamation marks. The result has four bits for each character, those of the first
+// character lowest; the highest of the four is the mark.
 std::uint64_t marks(const char* text) {
   Chars c;
   std::memcpy(&c, text, sizeof c);
@@ -42,7 +42,7 @@ std::uint64_t marks(const char* text) {
   return bits & 0x8888888888888888;
 }
 
-// The same in fewer characters, at the end of a text.
+// The same for fewer characters, at the end of a text.
 std::uint64_t marks_of_rest(std::string_view rest) {
   std::array<char, kStride> filled;
   filled.fill('x');
@@ -50,8 +50,8 @@ std::uint64_t marks_of_rest(std::string_view rest) {
   return marks(filled.data());
 }
 
-// Cuts off the words of the line that starts at `i`, as far as only spaces are between them, and says where that ends:
-// at the end of the line or of the text, or in front of what may separate or enclose words otherwise.
+// Cuts words off the line that starts at `i` as long as only spaces separate them, and returns where it stops: at the
+// end of the line or of the text, or before a character that may separate or enclose words in another way.
 // (With a find() for each space and for each such character, `ipseckey -c` of 3,000 lines takes 4 % more
 // instructions; character by character 19 %.)
 std::size_t simple_words(std::string_view text, std::size_t i, std::vector<Word>& words) {
@@ -96,7 +96,7 @@ std::size_t skip_comment_lines(std::string_view text, std::size_t i) {
   return i;
 }
 
-// Takes the word in quotes at `i`, and goes behind it.
+// Takes the word in quotes at `i`, and moves `i` behind it.
 std::optional<WordFault> quoted_word(std::string_view text, std::size_t& i, std::vector<Word>& words) {
   const auto at = static_cast<std::uint32_t>(i);
   const bool escaped = text[i] == '$';

@@ -21,16 +21,16 @@ struct WordFault {
   std::string_view message;
 };
 
-/// Cuts a command into words; `words` is emptied first. White space separates, and so does a backslash at the end of a
-/// line (blanks or a carriage return may follow it); a line inside the command whose first word starts with # is left
-/// out. "..." is one word, unchanged; $"..." is one word with the escapes \\ \" \n \r \t \xHH.
+/// Cuts a command into words; `words` is emptied first. White space separates words, and so does a backslash at the end
+/// of a line (blanks or a carriage return may follow it). A line inside the command whose first word begins with # is
+/// skipped. "..." is one word, unchanged; $"..." is one word with the escapes \\ \" \n \r \t \xHH.
 std::optional<WordFault> split(std::string_view text, std::vector<Word>& words);
 
 /// The word's text with escapes resolved; nullopt: an escape is wrong.
 std::optional<std::string> unescape(const Word& word);
 
-/// Writes text so that split() and unescape() read the same: bare if it can be, else quoted. Anything but printable
-/// ASCII is escaped.
+/// Writes text so that split() and unescape() read the same text: bare if possible, else quoted. Characters other than
+/// printable ASCII are escaped.
 void write_quoted(std::string_view text, std::string& out);
 /// The same, always in quotes.
 void write_in_quotes(std::string_view text, std::string& out);

@@ -145,7 +145,7 @@ TEST(Words, AreReadBackFromQuotes) {
   }
 }
 
-// split() goes by eights: every length, at every place, with every end.
+// split() reads sixteen characters at a time: every length, at every place, with every end.
 TEST(Words, AreCutAlikeWhereverTheyAre) {
   for (const char* const end : {" ", "\t", "\r", "\n", "\\\n", " \\\n"})
     for (std::size_t before = 0; before < 66; ++before)

@@ -1,8 +1,8 @@
 // How a template is filled from tables:
-// 1. Filler reads it line by line; @version@ becomes the version, and a line without a direction is copied.
+// 1. Filler reads it line by line; @version@ becomes the version, and a line without a directive is copied.
 // 2. `@each TABLE FIELD=VALUE` opens a block: the lines up to `@end` are written once for each row that has these
 //    values.
-// 3. `@more ROW` and `@before ROW` begin lines that are written beside that row.
+// 3. `@more ROW` and `@before ROW` begin lines that are written after or before that row.
 // 4. write() replaces {{field}} and {{field|filter}}; a line whose parts are all empty is left out.
 // 5. A name that no table, row, field or filter has is an error, with the line's number.
 #include "texts/fill.h"
@@ -27,7 +27,7 @@ struct Block {
   Lines more, before;
 };
 
-// The next word of a line of directions.
+// The next word of a directive.
 std::string_view next_word(std::string_view& line) {
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
   const std::string_view word = line.substr(0, line.find(' '));
@@ -130,7 +130,7 @@ class Filler {
     return {};
   }
 
-  // A brace without a field's name after it is the template's own.
+  // Single braces are text of the template.
   Result<void> write(std::string_view line, const Row& row) {
     std::string written;
     bool has_part = false, has_text = false;

@@ -84,7 +84,7 @@ TEST(Fill, EveryMistakeIsNamedWithItsLine) {
   EXPECT_EQ(filled("@loop"), "line 1: @loop is not allowed here");
 }
 
-// Every row has what any row of its kind has, or a template that is right for the first would fail at another.
+// All rows of a kind have the same fields, or a template that is right for the first would fail at another.
 TEST(Tables, RowsOfAKindAreAlike) {
   for (const auto& [kind, rows] : program_tables()) {
     ASSERT_FALSE(rows.empty()) << kind;

@@ -1,6 +1,6 @@
-// What becomes of a table's text in a template, as {{field|filter}} asks for it; kFilters has the names:
+// The filters of templates: how {{field|filter}} writes a table's text; kFilters has the names:
 // 1. mdoc, sentence: prose for a manual page: quotations, escapes, lines of the usual length.
-// 2. args: words as arguments of a manual page: small letters are typed, large ones stand for something.
+// 2. args: words as arguments of a manual page: lower case is typed as it is, upper case is a placeholder.
 // 3. list, lines, cases: words as a list, text on one line, words as the pattern of a shell's `case`.
 // 4. sh, fish, zsh: text inside the quotes of that shell.
 #include "texts/filters.h"
@@ -14,7 +14,7 @@
 namespace ipseckey::texts {
 namespace {
 
-// Each of the characters with something before it.
+// The text with `prefix` before each of the characters.
 std::string before_each(std::string_view text, std::string_view characters, std::string_view prefix) {
   std::string out;
   for (const char c : text) {
@@ -35,7 +35,7 @@ std::string replaced(std::string_view text, std::string_view what, std::string_v
 
 std::string as_lines(std::string_view text) { return replaced(text, "\n", " "); }
 
-// Lines of the length that the language likes.
+// The text in lines of the length that is usual in manual pages.
 std::string wrapped(std::string_view text) {
   constexpr std::size_t kLongest = 78;
   std::string out;
@@ -49,7 +49,7 @@ std::string wrapped(std::string_view text) {
   return out;
 }
 
-// `word` becomes a quotation; a backslash stands for itself, and a line cannot begin with a macro.
+// `word` becomes a quotation; backslashes are escaped, and a line cannot begin with a macro.
 std::string as_mdoc(std::string_view text) {
   std::string out;
   bool opened = false;
@@ -68,7 +68,7 @@ std::string as_mdoc(std::string_view text) {
 
 bool in_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-'; }
 
-// Small letters are typed as they are, large ones stand for something, the rest is punctuation.
+// Lower case is typed as it is, upper case is a placeholder, the rest is punctuation.
 void add_argument(std::string_view word, std::string& out) {
   bool first = true;
   while (!word.empty()) {

@@ -1,11 +1,11 @@
 #pragma once
-/// How a field is written where the template wants it.
+/// How a template writes a field.
 #include <string>
 #include <string_view>
 
 namespace ipseckey::texts {
 
-/// A filter takes a field's text and gives what the template's language wants.
+/// A filter converts a field's text to the syntax of the template's language.
 struct Filter {
   std::string_view name;
   std::string (*apply)(std::string_view);

@@ -1,9 +1,9 @@
 // The programs' tables as rows of named texts, for the templates of manual pages and completions:
 // 1. program_tables() names them: commands, keywords, algorithms, options and exit statuses of both programs,
 //    diagnostics, causes.
-// 2. Each function below is a loop over one table of the programs and gives a row a text for each field.
-// 3. option() adds to an option what shells want to know of it.
-// 4. lists() has the few lists that are made of several rows.
+// 2. Each function below loops over one table of the programs and makes rows with a text for each field.
+// 3. option() adds to an option the facts that shells need.
+// 4. lists() has the few lists that are built from several rows.
 #include "texts/tables.h"
 
 #include <fmt/format.h>
@@ -86,7 +86,7 @@ std::string names_of(lang::Verbs verbs) {
   return names;
 }
 
-// The commands that can be given somewhere, with all their names.
+// The commands that are allowed in one place, with all their names.
 Row commands_from(lang::Where where, std::string_view list) {
   std::string names;
   for (const lang::CommandRow& c : lang::commands())
@@ -146,7 +146,7 @@ std::vector<Row> algorithms() {
   return rows;
 }
 
-// What a shell wants to know of an option, from what its row has already.
+// Adds the facts that shells need about an option, derived from the row's other fields.
 Row option(Row row) {
   const std::string letter = row["letter"], name = row["name"], value = row["value"];
   const bool file = value == "FILE" || value == "PATH";

@@ -1,5 +1,5 @@
 #pragma once
-/// The program's tables as rows of texts, for templates.
+/// The programs' tables as rows of texts, for templates.
 #include "texts/fill.h"
 
 namespace ipseckey::texts {

@@ -84,7 +84,7 @@ inline constexpr std::uint32_t kLeastReportV4 = 552, kLeastReportV6 = 1280;
 class Plane;
 
 /// The part that belongs to one packet thread. Not thread-safe. Packets of one call may belong to any SAs; their order
-/// is kept. A call is one critical section: between calls a worker uses nothing of the SADB.
+/// is kept. A call is one critical section: between calls a worker does not use the SADB.
 class Worker {
  public:
   ~Worker();

@@ -157,7 +157,7 @@ class Network:
                 host.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
             host.ip("link", "set", device, "up")
         r.inside(lambda: self.calm(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1))
-        for host in (a, b):  # ipsecd's device sends nothing of its own.
+        for host in (a, b):  # ipsecd's device sends no packets of its own.
             host.inside(lambda: self.calm(ipv6__conf__default__router_solicitations=0, ipv6__conf__default__addr_gen_mode=1))
         for port in ("p1", "p2", "p3"):
             self.slow(port, "10gbit")

@@ -173,7 +173,7 @@ class IcmpTypes(base.Case):
 
 
 class OuterSource(base.Case):
-    """Host a has another address than b knows."""
+    """Host a's address is not the one that b knows."""
 
     def load(self):
         self.a.ip("addr", "add", "192.0.2.77/24", "dev", "cable")

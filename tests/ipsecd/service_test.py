@@ -160,7 +160,7 @@ class Clients(Case):
                                                                  "No packets are carried: ipsecd was started without --tun.\n"))
         stranger = run(*words, user=65534, group=STRANGERS, extra_groups=[])
         self.assertEqual((stranger.returncode, stranger.stdout), (1, f"ipsecd: {self.daemon.socket}.status answers only root, ipsecd's "
-                                                                     "own user and the groups that it was given\n"))
+                                                                     "own user and the groups that it was started with\n"))
 
     def test_every_thread_is_confined(self):
         self.serve()

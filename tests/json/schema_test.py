@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds our JSON against share/schema/ipseckey.schema.json with an independent validator.
+"""Validates our JSON against share/schema/ipseckey.schema.json with an independent validator.
 
 usage: schema_test.py DOCUMENTS IPSECKEY    DOCUMENTS: a program that writes lines with members that few sessions have.
 """

@@ -38,7 +38,7 @@ def alternatives(dependencies: str):
 
 
 def closure(rows: dict, wanted: list) -> dict:
-    """Package: paragraph, of all that is wanted and its dependencies."""
+    """Package: paragraph, of each wanted package and its dependencies."""
     chosen, rest = {}, list(wanted)
     while rest:
         names = rest.pop()

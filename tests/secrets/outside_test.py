@@ -43,7 +43,7 @@ class Terminal(Case):
                 (["-\x1b"], "ipseckey: unknown option -\\x1b\n"),
                 (["-c", "x", EVIL], "ipseckey: -f, -c and -s take one FILE and no further words: unexpected (not shown: it may be part of a key)\n"),
                 (["-c", "x", "\x9b"], "ipseckey: -f, -c and -s take one FILE and no further words: unexpected \\xc2\\x9b\n"),
-                (["-c", "x", "c0ff", "ee1b", "ad4c"], "alone: (not shown: it may be part of a key) is one word")):
+                (["-c", "x", "c0ff", "ee1b", "ad4c"], "no further words: unexpected (not shown: it may be part of a key)\n")):
             self.assertIn(message, self.said(*words))
         self.said("help", EVIL)
         self.said("genkey", EVIL)
@@ -117,6 +117,19 @@ class Opening(Case):
         self.write("keys", self.KEY_LINE.format("-"))
         ended = self.run_it("--service", "-f", self.folder / "keys", text="112233445566778899aabbccddeeff00\n")
         self.assertEqual((ended.status != 0, self.run_it("--json", "dump").out), (True, ""))
+
+    def test_a_service_names_no_folder_of_a_key_file(self):
+        """It is part of the line's text, and may be part of a key."""
+        self.folder.chmod(0o700)
+        for folder, shown in (("east", "..."), ("112233445566778899", "a file (name not shown: it may be part of a key)")):
+            (self.folder / folder).mkdir()
+            (self.folder / folder).chmod(0o755)
+            self.write("keys", self.KEY_LINE.format(f"{folder}/northern"))
+            ended = self.run_it("--sadb=memory", "--service", "-f", "keys")
+            self.assertEqual(ended.status, 95)
+            self.assertIn(f"keys:1:71: error: authkey: {shown} is refused: other users can read or write its folder (mode 0755, uid "
+                          f"{os.geteuid()}): chmod 700 that folder\n", ended.err)
+            self.assertNotIn(folder, ended.out + ended.err)
 
     def test_a_device_is_not_opened(self):
         device, why = "/dev/null", "is neither a regular file nor a pipe"

@@ -40,7 +40,7 @@ class InstallDeps(unittest.TestCase):
         (self.folder / "tools/packages").write_text(PACKAGES)
         for name, text in PROGRAMS.items():
             (self.folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
-        # Nothing of this machine's except the script's own tools, so no sudo.
+        # Only the script's own tools from this machine, so no sudo.
         for name in ("bash", "sh", "awk", "sed", "grep", "env", "dirname", "mktemp", "rm", "tail", "sort", "paste"):
             (self.folder / "bin" / name).symlink_to(shutil.which(name))
         for name in PROGRAMS:

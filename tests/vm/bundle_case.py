@@ -126,7 +126,7 @@ for n, (_, _, words, ah, length) in enumerate(padded, len(bundles)):
         expect(f"their lengths {name}", lengths.seen, wanted)
         lengths.tap.close()
 
-# Half of a bundle: the kernel sends only ESP, and ipsecd lets nothing of it in.
+# Half of a bundle: the kernel sends only ESP, and ipsecd drops all of it.
 ip_batch("a", [line for n in range(len(bundles)) for line in
                [re.sub(r" tmpl .*", "", line) for line in policies("delete", n)] + policies("add", n, with_ah=False)])
 expect("no ping under half of a bundle", pings(inner[:len(bundles)], 2), set())

@@ -154,7 +154,7 @@ TRAFFIC = {
                           knock("a", "2001:db8::1", "2001:db8::2", 179)),
     "ospfv3": traffic_ospf,
 }
-BY_NAT = 0x2401  # The one of `ipseckeys` that is about a NAT.
+BY_NAT = 0x2401  # The SPI in `ipseckeys` of the SA that crosses a NAT.
 
 hosts()
 hosts_with_nat()

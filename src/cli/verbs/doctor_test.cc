@@ -19,7 +19,7 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
                                {"encryption", "null", unknown},
                                {"feature", "ESN", missing}}};
   d.kernel.lockdown = "confidentiality";
-  d.why = "no SADB to talk to";
+  d.why = "no SADB is available";
   EXPECT_EQ(doctor_screen(d),
             "Kernel          Linux 6.18.0; facts from this machine's files, not from the\n"
             "                kernel\n"
@@ -36,7 +36,7 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
             "Lockdown        confidentiality: keys are hidden, so the kernel's SAs cannot be\n"
             "                saved\n"
             "Dropped packets not counted by this kernel (CONFIG_XFRM_STATISTICS)\n"
-            "SADB            no SADB to talk to\n");
+            "SADB            no SADB is available\n");
   EXPECT_FALSE(d.usable());
 }
 

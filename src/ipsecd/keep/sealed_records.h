@@ -53,7 +53,7 @@ class SealedRecords {
   /// A changeable number beside a record, unencrypted.
   std::uint64_t tag(Offset offset) const;
   void set_tag(Offset offset, std::uint64_t tag);
-  /// Nothing of it remains, not even sealed.
+  /// Wipes the record: not even its sealed form remains.
   void release(Offset offset);
 
  private:

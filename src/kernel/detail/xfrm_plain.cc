@@ -200,8 +200,7 @@ consteval bool every_number_has_a_row() {
            std::ranges::find(kOfAlgorithms, *member) != kOfAlgorithms.end();
   });
 }
-static_assert(every_number_has_a_row(),
-              "an SA keeps a number of which nothing here says where Linux has it, or why not");
+static_assert(every_number_has_a_row(), "a number of an SA has neither a place in Linux's SA nor a reason why not");
 
 }  // namespace
 

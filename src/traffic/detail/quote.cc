@@ -77,7 +77,7 @@ bool covers(const Flow& flow, Bytes packet, const Headers& ends, IcmpErrors erro
   const bool fits = flow.selectors.match(ends);
   if (errors == IcmpErrors::own || (fits && errors == IcmpErrors::quoted)) return fits;
   if (fits && !is_icmp_error(packet, ends)) return true;
-  // In transport mode, an ICMP error from a router has another source than the SA.
+  // In transport mode, an ICMP error from a router has a source other than the SA's.
   if (!fits && !flow.tunnel) return false;
   const auto answer = answer_to_quoted(packet, ends);
   return answer && flow.selectors.match(*answer);

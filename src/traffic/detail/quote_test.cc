@@ -122,7 +122,7 @@ TEST(IcmpErrors, AnErrorThatDoesNotMatchIsDropped) {
     const Octets quoted = datagram(there(net));
     EXPECT_EQ(through(ends, icmp(net.router, net.near, net.echo, quoted, net.protocol)), "out no_sa") << "no error";
     EXPECT_EQ(through(ends, icmp(net.router, net.stranger, net.unreachable, quoted, net.protocol)), "out no_sa")
-        << "to another host than who sent what is quoted";
+        << "to a host that did not send the quoted packet";
     const Octets nested = icmp(net.router, net.near, net.unreachable, error(net, net.near, there(net)), net.protocol);
     EXPECT_EQ(through(ends, nested), "out no_sa") << "an error about an error";
     Ends open(net);  // Its SA covers answers to the quoted error.
