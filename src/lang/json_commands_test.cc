@@ -248,6 +248,30 @@ TEST(JsonCommands, TextThatIsNotJsonButHasAnEndIsSkipped) {
                   "4" + text));
 }
 
+// Only a line break shows that a string has no end.
+TEST(JsonCommands, AControlCharacterInAStringIsAFaultOfItsObject) {
+  using namespace std::string_literals;
+  const std::string good = "\n" + std::string(kMinimal), text = std::string(kMinimalText);
+  struct Case {
+    std::string character;
+    std::string_view fault;
+  };
+  for (const Case& c : {Case{"\t", "this string contains a tab; write \\t instead"},
+                        Case{"\0"s, "this string contains a control character; remove it, or write it as \\u00XX"},
+                        Case{"\x1b", "this string contains a control character; remove it, or write it as \\u00XX"},
+                        Case{"\r",
+                             "control character in a string; close the string on its line, and write \\n for a "
+                             "line break"}})
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{4096}}) {
+      EXPECT_THAT(
+          commands_of("{\n\"satype\":\"e" + c.character + "sp\"}" + good, piece),
+          ElementsAre(fmt::format("2: : this is not JSON: {}: character 12 of the line", c.fault), "3: " + text));
+      EXPECT_THAT(
+          commands_of("[{\"sa" + c.character + "type\":1}," + good + "]", piece),
+          ElementsAre(fmt::format("1: /0: this is not JSON: {}: character 5 of the object", c.fault), "2: " + text));
+    }
+}
+
 // What follows may be a part of it.
 TEST(JsonCommands, NothingIsReadAfterAnObjectWithoutAnEnd) {
   const std::string good = std::string(kMinimal) + "\n", text = "1: " + std::string(kMinimalText);
