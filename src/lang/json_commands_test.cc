@@ -114,8 +114,6 @@ TEST(JsonCommands, AValueThatNoCommandCanExpressIsAFault) {
     std::string_view member, pointer;
   };
   for (const Case& c : {
-           Case{R"("keepalive":4294967295)", "/keepalive"},
-           Case{R"("keepalive":65536)", "/keepalive"},
            Case{R"("ah_align":7)", "/ah_align"},
            Case{R"("pair":{"spi":0})", "/pair/spi"},
            Case{R"("src_identity":{"type":"fqdn","text":"x","id":7})", "/src_identity/id"},
@@ -129,6 +127,19 @@ TEST(JsonCommands, AValueThatNoCommandCanExpressIsAFault) {
                 ElementsAre(fmt::format(
                     "1: {}: no command can set this value; without it the SA can be added, but it is a different SA",
                     c.pointer)));
+  for (const std::string_view action : {"add", "update"})
+    for (const Case& c : {Case{R"("keepalive":4294967295)", "/keepalive: a whole number from 1 to 65535 is"},
+                          Case{R"("keepalive":65536)", "/keepalive: a whole number from 1 to 65535 is"},
+                          Case{R"("tfcpad":70000)", "/tfcpad: a whole number from 1 to 65535 is"},
+                          Case{R"("icv_bits":70000)", "/icv_bits: a whole number from 0 to 65535 is"},
+                          Case{R"("df":3)", "/df: \"copy\", \"set\" or \"clear\" is"},
+                          Case{R"("dscp":66)", "/dscp: a whole number from 0 to 63, \"copy\" or \"keep\" is"}})
+      EXPECT_THAT(with(fmt::format(R"("action":"{}",{})", action, c.member)),
+                  ElementsAre(fmt::format("1: {} expected here", c.pointer)));
+  EXPECT_THAT(
+      with(R"("action":"update","ah_align":7)"),
+      ElementsAre("1: /ah_align: no command can set this value; without it the SA can be updated, but this value "
+                  "is not set"));
   constexpr std::string_view kSa = "1: add ah spi 0x1 dst 192.0.2.2";
   EXPECT_THAT(with(R"("ah_align":4)"), ElementsAre(kSa));
   EXPECT_THAT(with(R"("ah_align":8)"), ElementsAre(fmt::format("{} align8", kSa)));
