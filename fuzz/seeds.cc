@@ -3,6 +3,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/testing.h"
@@ -41,6 +42,7 @@ void messages(const std::string& folder) {
           one.*member = std::move(copy.*member);
         },
         row.slot);
+    if (one.encrypt_key) one.encrypt_key->bits += std::exchange(one.encrypt_key->reserved, std::uint16_t{0});
     write(folder + "/" + std::string(row.name), wire(one));
   }
 }

@@ -117,6 +117,12 @@ class JsonParser {
   void stop(std::string_view message) {
     if (!break_) break_ = JsonBreak{static_cast<std::uint32_t>(at_), message};
   }
+  static std::string_view control_character(char c) {
+    if (c == '\n' || c == '\r')
+      return "control character in a string; close the string on its line, and write \\n for a line break";
+    if (c == '\t') return "this string contains a tab; write \\t instead";
+    return "this string contains a control character; remove it, or write it as \\u00XX";
+  }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void skip_space() {
     while (at_ < text_.size() && is_space(text_[at_])) ++at_;
@@ -185,7 +191,7 @@ class JsonParser {
       if (at_ == text_.size()) {
         stop("this string has no closing quote");
       } else if (octet(text_[at_]) < 0x20) {
-        stop("control character in a string; close the string on its line, and write \\n for a line break");
+        stop(control_character(text_[at_]));
       } else if (text_[at_] == '\\') {
         text.plain = false;
         const auto escape = escape_at(text_.substr(at_));

@@ -77,6 +77,9 @@ TEST(JsonTree, ReportsWhereATextIsNotJson) {
   EXPECT_EQ(broken(R"("a)"), "2: this string has no closing quote");
   EXPECT_EQ(broken("\"a\n\""),
             "2: control character in a string; close the string on its line, and write \\n for a line break");
+  EXPECT_EQ(broken("\"a\t\""), "2: this string contains a tab; write \\t instead");
+  for (const std::string_view text : {std::string_view("\"a\0\"", 4), std::string_view("\"a\x1f\"")})
+    EXPECT_EQ(broken(text), "2: this string contains a control character; remove it, or write it as \\u00XX");
   for (const auto* text : {R"("\x")", R"("\u12g4")", R"("\ud834")", R"("\ud834\u0041")", R"("\udd1e")", R"("\)"})
     EXPECT_EQ(broken(text), "1: this is not a JSON escape") << text;
   // Overlong, surrogates, beyond Unicode, truncated (RFC 3629 section 3).

@@ -73,7 +73,7 @@ class Bench {
     world.side_table = folder / "beside/sadb.db";
     world.clock = [] { return Instant{{}, std::chrono::sys_seconds(std::chrono::seconds(kNow))}; };
     world.random = [] { return 5u; };
-    world.device_index = [](const std::string& name) { return name == "eth3" ? 3u : 0u; };
+    world.device_index = [](const std::string& name) { return std::string_view(name.c_str()) == "eth3" ? 3u : 0u; };
     world.has_type = [](pfkey::SaType, Family) { return Presence::missing; };
     sadb = std::move(*Xfrm::open(std::move(world)));
   }
@@ -273,18 +273,25 @@ TEST(XfrmPipeline, OffloadNamesTheDeviceByItsIndex) {
       peer.say(Datagram().verdict(r.seq, 0));
     }
   });
-  Message in = add(1), out = add(2), nowhere = add(3);
+  Message in = add(1), out = add(2), nowhere = add(3), cut = add(4), bound = add(5);
   in.sa->flags = pfkey::kFlagInbound, out.sa->flags = pfkey::kFlagOutbound;
   in.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth3"};
   out.offload = pfkey::Offload{pfkey::Offload::Mode::packet, "eth3"};
   nowhere.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, "eth4"};
-  EXPECT_TRUE(b.call(list(std::move(in), std::move(out), std::move(nowhere))));
+  // The system reads a name up to its NUL.
+  cut.offload = pfkey::Offload{pfkey::Offload::Mode::crypto, std::string("eth3\0b", 6)};
+  bound.device = pfkey::Device{std::string("eth3\0b", 6)};
+  EXPECT_TRUE(b.call(list(std::move(in), std::move(out), std::move(nowhere), std::move(cut), std::move(bound))));
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].ifindex, 3);
   EXPECT_EQ(seen[0].flags, XFRM_OFFLOAD_INBOUND);
   EXPECT_EQ(seen[1].flags, xfrm::kOffloadPacket);
   EXPECT_EQ(b.error(2), ENODEV);
   EXPECT_EQ(b.remark(2), "there is no network device eth4");
+  for (const std::size_t i : {3u, 4u}) {
+    EXPECT_EQ(b.error(i), ENODEV);
+    EXPECT_EQ(b.remark(i), "there is no network device eth3\\x00b");
+  }
 }
 
 TEST(XfrmRequests, GetspiTriesTheNextSpiIfOneIsInUse) {

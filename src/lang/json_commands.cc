@@ -98,23 +98,46 @@ std::string unsaid_of(std::string_view name, const pfkey::Sensitivity& label, st
   return field.empty() ? "" : fmt::format("{}/{}", name, field);
 }
 
-// The pointer to a member whose value no keyword can express; empty: there is none.
-std::string unsaid(const pfkey::Message& m) {
+// The values that a number has: its range, and the words that stand for some of them.
+std::string range_of(const pfkey::Extension& row) {
+  std::vector<std::string_view> parts;
+  std::uint64_t end = std::uint64_t{row.kept->most} + 1;
+  std::vector<std::string> words;
+  if (row.shown.words) {
+    for (const pfkey::Word& word : row.shown.words()) {
+      words.push_back(fmt::format("\"{}\"", word.name()));
+      end = std::min<std::uint64_t>(end, word.number);
+    }
+  }
+  std::string numbers;
+  if (end > row.kept->least) numbers = fmt::format("a whole number from {} to {}", row.kept->least, end - 1);
+  if (!numbers.empty()) parts.push_back(numbers);
+  parts.insert(parts.end(), words.begin(), words.end());
+  return table::listed(parts, "or");
+}
+
+struct Unsaid {
+  std::string pointer = {};  // To a member whose value no keyword can express; empty: there is none.
+  std::string range = {};    // Those that the member can have, if it has another; empty: this is not why.
+};
+
+Unsaid unsaid(const pfkey::Message& m) {
   constexpr std::uint32_t kAlignOfNone = 4;
   for (const pfkey::Extension& row : pfkey::extensions()) {
     const auto* const place = std::get_if<std::optional<pfkey::Number> pfkey::Message::*>(&row.slot);
     if (!place || row.shown.json.empty() || !(m.*(*place))) continue;
     const std::uint32_t none = *place == &pfkey::Message::ah_align ? kAlignOfNone : 0;
     const std::uint32_t value = (m.*(*place))->value;
-    if (value != none && !can_be_said(m, *place)) return fmt::format("/{}", row.shown.json);
+    if (value != none && !can_be_said(m, *place))
+      return {fmt::format("/{}", row.shown.json), row.kept && value > row.kept->most ? range_of(row) : ""};
   }
-  if (m.pair && m.pair->spi == 0) return "/pair/spi";
-  if (m.src_identity && m.src_identity->id != 0) return "/src_identity/id";
-  if (m.dst_identity && m.dst_identity->id != 0) return "/dst_identity/id";
+  if (m.pair && m.pair->spi == 0) return {"/pair/spi"};
+  if (m.src_identity && m.src_identity->id != 0) return {"/src_identity/id"};
+  if (m.dst_identity && m.dst_identity->id != 0) return {"/dst_identity/id"};
   std::string label = m.sensitivity ? unsaid_of("/label", *m.sensitivity, 0) : "";
   if (label.empty() && m.outer_sensitivity)
     label = unsaid_of("/outer_label", *m.outer_sensitivity, pfkey::kSensImplicit);
-  return label;
+  return {std::move(label)};
 }
 
 std::uint32_t lines_before(std::string_view text, std::uint32_t at) {
@@ -213,9 +236,12 @@ Line::Kind JsonCommands::write(const CommandRow& row, pfkey::Message&& m, const 
                   "this describes a property that no command can set; without this member the SA can be added, but it "
                   "is a different SA");
   if (adds || row.verb == Verb::update)
-    if (const std::string member = unsaid(m); !member.empty())
-      return refuse(piece, tree_.on_the_way(member),
-                    "no command can set this value; without it the SA can be added, but it is a different SA");
+    if (const Unsaid member = unsaid(m); !member.pointer.empty())
+      return refuse(piece, tree_.on_the_way(member.pointer),
+                    !member.range.empty() ? fmt::format("{} is expected here", member.range)
+                    : adds
+                        ? "no command can set this value; without it the SA can be added, but it is a different SA"
+                        : "no command can set this value; without it the SA can be updated, but this value is not set");
   constexpr std::size_t kUsual = 512;
   text.reserve(kUsual);
   text = row.name();

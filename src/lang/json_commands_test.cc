@@ -114,8 +114,6 @@ TEST(JsonCommands, AValueThatNoCommandCanExpressIsAFault) {
     std::string_view member, pointer;
   };
   for (const Case& c : {
-           Case{R"("keepalive":4294967295)", "/keepalive"},
-           Case{R"("keepalive":65536)", "/keepalive"},
            Case{R"("ah_align":7)", "/ah_align"},
            Case{R"("pair":{"spi":0})", "/pair/spi"},
            Case{R"("src_identity":{"type":"fqdn","text":"x","id":7})", "/src_identity/id"},
@@ -129,6 +127,19 @@ TEST(JsonCommands, AValueThatNoCommandCanExpressIsAFault) {
                 ElementsAre(fmt::format(
                     "1: {}: no command can set this value; without it the SA can be added, but it is a different SA",
                     c.pointer)));
+  for (const std::string_view action : {"add", "update"})
+    for (const Case& c : {Case{R"("keepalive":4294967295)", "/keepalive: a whole number from 1 to 65535 is"},
+                          Case{R"("keepalive":65536)", "/keepalive: a whole number from 1 to 65535 is"},
+                          Case{R"("tfcpad":70000)", "/tfcpad: a whole number from 1 to 65535 is"},
+                          Case{R"("icv_bits":70000)", "/icv_bits: a whole number from 0 to 65535 is"},
+                          Case{R"("df":3)", "/df: \"copy\", \"set\" or \"clear\" is"},
+                          Case{R"("dscp":66)", "/dscp: a whole number from 0 to 63, \"copy\" or \"keep\" is"}})
+      EXPECT_THAT(with(fmt::format(R"("action":"{}",{})", action, c.member)),
+                  ElementsAre(fmt::format("1: {} expected here", c.pointer)));
+  EXPECT_THAT(
+      with(R"("action":"update","ah_align":7)"),
+      ElementsAre("1: /ah_align: no command can set this value; without it the SA can be updated, but this value "
+                  "is not set"));
   constexpr std::string_view kSa = "1: add ah spi 0x1 dst 192.0.2.2";
   EXPECT_THAT(with(R"("ah_align":4)"), ElementsAre(kSa));
   EXPECT_THAT(with(R"("ah_align":8)"), ElementsAre(fmt::format("{} align8", kSa)));
@@ -246,6 +257,30 @@ TEST(JsonCommands, TextThatIsNotJsonButHasAnEndIsSkipped) {
       ElementsAre("3: : this is not JSON: a colon is expected here, between a name and its value: character 7 of the "
                   "line",
                   "4" + text));
+}
+
+// Only a line break shows that a string has no end.
+TEST(JsonCommands, AControlCharacterInAStringIsAFaultOfItsObject) {
+  using namespace std::string_literals;
+  const std::string good = "\n" + std::string(kMinimal), text = std::string(kMinimalText);
+  struct Case {
+    std::string character;
+    std::string_view fault;
+  };
+  for (const Case& c : {Case{"\t", "this string contains a tab; write \\t instead"},
+                        Case{"\0"s, "this string contains a control character; remove it, or write it as \\u00XX"},
+                        Case{"\x1b", "this string contains a control character; remove it, or write it as \\u00XX"},
+                        Case{"\r",
+                             "control character in a string; close the string on its line, and write \\n for a "
+                             "line break"}})
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{4096}}) {
+      EXPECT_THAT(
+          commands_of("{\n\"satype\":\"e" + c.character + "sp\"}" + good, piece),
+          ElementsAre(fmt::format("2: : this is not JSON: {}: character 12 of the line", c.fault), "3: " + text));
+      EXPECT_THAT(
+          commands_of("[{\"sa" + c.character + "type\":1}," + good + "]", piece),
+          ElementsAre(fmt::format("1: /0: this is not JSON: {}: character 5 of the object", c.fault), "2: " + text));
+    }
 }
 
 // What follows may be a part of it.

@@ -32,7 +32,7 @@ class Braces {
   State take_string(std::string_view text, std::size_t& at) {
     for (; at < text.size(); ++at) {
       const char c = text[at];
-      if (static_cast<unsigned char>(c) < 0x20) return State::open_string;
+      if (c == '\n') return State::open_string;
       if (escaped_) {
         escaped_ = false;
       } else if (c == '\\') {

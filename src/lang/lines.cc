@@ -5,7 +5,8 @@
 //    If much is skipped while the caller keeps text, it returns nothing(), so that the caller can release the text.
 // 4. finish_command() adds the lines that continue a command: after a backslash, or indented and beginning with an
 //    extension.
-// 5. A command that is too long is reported once, and skip_long() skips the rest of it.
+// 5. A command that is too long is reported once, and skip_long() skips the rest of it, with the lines that continue
+//    it: after a backslash, or indented and neither another command nor a comment.
 #include "lang/lines.h"
 
 #include <fmt/format.h>
@@ -61,12 +62,21 @@ bool wants_value(std::string_view line) {
   return false;
 }
 
+bool is_indented(std::string_view line) { return line.starts_with(' ') || line.starts_with('\t'); }
+
 // Whether `next` continues the command whose last line is `last`.
 bool joins(std::string_view last, std::string_view next) {
-  if (next.empty() || (next[0] != ' ' && next[0] != '\t')) return false;
+  if (!is_indented(next)) return false;
   const std::string_view word = first_word(next);
   if (word.empty() || find_command(word)) return false;
   return find_keyword(word).row != nullptr || wants_value(last);
+}
+
+// The same behind a command that is too long, whose last line is not kept.
+bool joins_long(std::string_view next) {
+  if (!is_indented(next)) return false;
+  const std::string_view word = first_word(next);
+  return !word.empty() && !is_comment(word) && !find_command(word);
 }
 
 }  // namespace
@@ -133,7 +143,10 @@ Result<std::optional<Line>> LineReader::next_command() {
     if (!*line) return std::nullopt;
     const Physical& l = **line;
     const bool commented = std::exchange(in_comment_, false);
-    if (l.length > kLongest) return too_long(l.start, number_ + 1);
+    if (l.length > kLongest) {
+      const std::string_view begin = without_indent(view(l));
+      return too_long(l.start, number_ + 1, !commented && !begin.empty() && !is_comment(begin));
+    }
     consume(l);
     const std::string_view text = view(l);
     if (commented && find_command(first_word(text)))
@@ -156,7 +169,7 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
     const Physical& n = **next;
     const std::string_view text = view(n);
     if (!continued && !joins(view(last), text)) break;
-    if (n.start + n.length - first.start > kLongest) return too_long(first.start, number);
+    if (n.start + n.length - first.start > kLongest) return too_long(first.start, number, true);
     consume(n);
     last = n;
     if (without_indent(text).empty()) break;
@@ -167,35 +180,56 @@ Result<std::optional<Line>> LineReader::finish_command(Physical first) {
 }
 
 // The rest of it is skipped by the following next(), when the caller has released the text before it.
-std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t number) {
-  skipping_ = true;
-  after_backslash_ = false;
+std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t number, bool command) {
+  skipping_ = Skipping{.command = command};
   return Line{Line::Kind::too_long, number, start, 0};
 }
 
 // False: the caller keeps text, and must release it first.
 Result<bool> LineReader::skip_long() {
-  while (true) {
-    const std::string_view rest = text_.ahead();
-    const auto newline = rest.find('\n');
-    const bool found = newline != std::string_view::npos;
-    const std::string_view piece = rest.substr(0, newline);
-    if (const auto text = trimmed_end(piece); !text.empty()) after_backslash_ = text.back() == '\\';
-    text_.move_to(text_.position() + piece.size());
-    if (auto text = only_text(text_.position()); !text) return std::unexpected(std::move(text.error()));
+  while (skipping_) {
     text_.let_go();
-    if (found) {
-      text_.move_to(text_.position() + 1), ++number_;
-      if (std::exchange(after_backslash_, false)) continue;
-      skipping_ = false;
-      return true;
-    }
     if (text_.burdened(text_.given())) return false;
+    if (auto skipped = skipping_->line_begins ? skip_on() : skip_in_line(); !skipped)
+      return std::unexpected(std::move(skipped.error()));
+  }
+  return true;
+}
+
+// At the start of a line: whether it is part of what is skipped.
+Result<void> LineReader::skip_on() {
+  const auto next = peek(text_.position());
+  if (!next && next.error().code != Errc::syntax) return std::unexpected(next.error());
+  const std::string_view text = next && *next ? view(**next) : std::string_view();
+  // Of a line that cannot be read, next() reports the fault.
+  if (!next || !*next || (!skipping_->after_backslash && !(skipping_->command && joins_long(text)))) {
+    skipping_.reset();
+  } else {
+    skipping_->line_begins = false, skipping_->last = '\0';
+    skipping_->comment_inside = skipping_->command && skipping_->after_backslash && is_comment(text);
+  }
+  return {};
+}
+
+// Up to the end of the line, or of what was read ahead.
+Result<void> LineReader::skip_in_line() {
+  const std::string_view rest = text_.ahead();
+  const auto newline = rest.find('\n');
+  const std::string_view piece = rest.substr(0, newline);
+  if (const auto text = trimmed_end(piece); !text.empty()) skipping_->last = text.back();
+  text_.move_to(text_.position() + piece.size());
+  if (auto text = only_text(text_.position()); !text) return std::unexpected(std::move(text.error()));
+  if (newline == std::string_view::npos) {
     const auto more_came = more();
     if (!more_came) return std::unexpected(more_came.error());
-    skipping_ = *more_came;
-    if (!skipping_) return true;
+    if (!*more_came) skipping_.reset();
+    return {};
   }
+  text_.move_to(text_.position() + 1), ++number_;
+  skipping_->line_begins = true;
+  if (!skipping_->comment_inside) skipping_->after_backslash = skipping_->last == '\\';
+  if (skipping_->last == '\0') skipping_.reset();  // A blank line ends it.
+  return {};
 }
 
 }  // namespace ipseckey::lang

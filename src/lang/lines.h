@@ -39,8 +39,10 @@ class LineReader final : public Source {
   Line nothing() const { return {Line::Kind::nothing, number_, text_.position(), 0}; }
   Result<std::optional<Line>> finish_command(Physical first);
   Result<std::optional<Line>> next_command();
-  std::optional<Line> too_long(std::uint64_t start, std::uint32_t number);
+  std::optional<Line> too_long(std::uint64_t start, std::uint32_t number, bool command);
   Result<bool> skip_long();
+  Result<void> skip_on();
+  Result<void> skip_in_line();
   void consume(const Physical& line) { text_.move_to(line.after), ++number_; }
 
   TextStream text_;
@@ -48,9 +50,16 @@ class LineReader final : public Source {
   std::uint64_t nul_ = UINT64_MAX;
   std::uint32_t number_ = 0;  // Of the last line consumed.
   bool begun_ = false;
-  bool in_comment_ = false;       // The last line was of a comment, and ended in a backslash.
-  bool skipping_ = false;         // The rest of a command that is too long must be skipped,
-  bool after_backslash_ = false;  // of which the last character that is not blank was a backslash.
+  bool in_comment_ = false;  // The last line was of a comment, and ended in a backslash.
+  /// What is skipped of a command or comment that is too long, and where.
+  struct Skipping {
+    bool command = true;
+    bool line_begins = false;
+    bool after_backslash = false;  // The line that begins is continued by a backslash.
+    bool comment_inside = false;   // This line is a comment between lines that a backslash joins.
+    char last = '\0';              // Of the line so far, the last character that is not blank.
+  };
+  std::optional<Skipping> skipping_;
 };
 
 }  // namespace ipseckey::lang

@@ -150,6 +150,35 @@ TEST(Lines, MayBeLong) {
   }
 }
 
+// A line that a command of the usual length would take with it is skipped with one that is too long.
+TEST(Lines, ThatContinueOneThatIsTooLongAreSkippedToo) {
+  const std::string over = "add esp spi " + std::string(LineReader::kLongest, 'x');
+  struct Case {
+    std::string_view behind, next;
+  };
+  for (const Case& c : {
+           Case{"\n    dst 1.2.3.4\nflush", "3 flush"},
+           Case{"\n\tdst 1.2.3.4 \\\n# comment\nspi 1\n encralg aes\nflush", "6 flush"},
+           Case{"\n    1.2.3.4\n    dst 1.2.3.4\nflush", "4 flush"},
+           Case{"\\\nspi 1\n    dst 1.2.3.4\nflush", "4 flush"},
+           Case{"\n    dump\nflush", "2     dump"},
+           Case{"\n    # comment\nflush", "3 flush"},
+           Case{"\n\n    dst 1.2.3.4", "3     dst 1.2.3.4"},
+           Case{"\\\n  \n    dst 1.2.3.4", "3     dst 1.2.3.4"},
+           Case{"\ndst 1.2.3.4", "2 dst 1.2.3.4"},
+       })
+    for (const std::size_t chunk : {std::size_t{4096}, std::size_t{1} << 30}) {
+      std::vector<std::string> lines = read_all(pieces(over + std::string(c.behind), chunk));
+      lines.resize(2);
+      EXPECT_THAT(lines, ElementsAre("1 too long", std::string(c.next))) << c.behind;
+    }
+  EXPECT_THAT(read_all(pieces("#" + over + "\n    dst 1.2.3.4", 1 << 30)),
+              ElementsAre("1 too long", "2     dst 1.2.3.4"));
+  const std::string half(LineReader::kLongest / 2, 'x');
+  EXPECT_THAT(read_all(pieces("add esp\n  spi " + half + "\n  src " + half + "\n  dst 1.2.3.4\nflush", 1 << 30)),
+              ElementsAre("1 too long", "5 flush"));
+}
+
 TEST(Lines, AreTooLongOnlyByThemselves) {
   const std::string half(LineReader::kLongest / 2 + 100, 'x');
   EXPECT_EQ(read_all(pieces(half + '\n' + half + "\nflush", 1 << 30)),
@@ -189,13 +218,15 @@ TEST(Lines, OfTwentyMegabytesTakeLittleMemory) {
 // What is skipped behind a command that the caller still keeps.
 TEST(Lines, ThatAreSkippedTakeLittleMemory) {
   const std::string blank(1 << 16, '\n'), comment = "# " + std::string(1 << 16, 'x') + '\n', endless(1 << 16, 'x');
-  std::string backslashes;
+  std::string backslashes, joined;
   while (backslashes.size() < 1 << 16) backslashes += "# x\\\n";
-  for (const std::string_view skipped : {blank, comment, endless, backslashes}) {
+  while (joined.size() < 1 << 16) joined += "  dst 192.0.2.1\n";
+  for (const std::string_view skipped : {blank, comment, endless, backslashes, joined}) {
+    const std::string_view start = skipped == joined ? "flush\nadd ah\n" : "flush\n";
     std::size_t given = 0, most_room = 0;
     LineReader reader([&](MutableBytes room) -> Result<std::size_t> {
       most_room = std::max(most_room, room.size());
-      const std::string_view piece = given == 0 ? "flush\n" : given < 20 << 20 ? skipped : "";
+      const std::string_view piece = given == 0 ? start : given < 20 << 20 ? skipped : "";
       given += piece.size();
       std::ranges::copy(std::as_bytes(std::span(piece)), room.begin());
       return piece.size();

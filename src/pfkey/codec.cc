@@ -1,9 +1,17 @@
+// How a message becomes bytes, and bytes a message:
+// 1. header() reads or writes the first 16 bytes; the extensions follow in units of 8 bytes.
+// 2. wire::extension_fields() of fields.h reads or writes the body of an extension, by its row in extensions.h.
+// 3. decode() loops over the bytes: read_extension() finds the row, and refuses what is unknown, repeated or malformed.
+// 4. encode() loops over the rows; changed_by_encoding() refuses values that the receiver would read as others.
 #include "pfkey/codec.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <concepts>
+#include <string>
+#include <string_view>
 
 #include "pfkey/extensions.h"
 #include "pfkey/fields.h"
@@ -71,6 +79,35 @@ std::optional<Fault> read_extension(Reader& in, Message& m) {
   return std::nullopt;
 }
 
+// Why a value would become another one on the wire, behind the extension's name; empty: it does not.
+template <class T>
+std::string changed_by_encoding(const T& /*value*/, bool /*reply*/) {
+  return {};
+}
+std::string changed_by_encoding(const Key& key, bool reply) {
+  const std::size_t said = wire::key_size(key, reply);
+  if (key.material.size() == said) return {};
+  return fmt::format("has a key of {} bytes, but its bits are those of {} bytes; give both the same length",
+                     key.material.size(), said);
+}
+std::string changed_by_encoding(std::string_view text) {
+  return text.contains('\0') ? "has a text with a NUL byte inside, where it would end; remove the byte" : "";
+}
+std::string changed_by_encoding(const Identity& x, bool /*reply*/) { return changed_by_encoding(x.text); }
+std::string changed_by_encoding(const Offload& x, bool /*reply*/) { return changed_by_encoding(x.device); }
+std::string changed_by_encoding(const Device& x, bool /*reply*/) { return changed_by_encoding(x.name); }
+std::string changed_by_encoding(const Remark& x, bool /*reply*/) { return changed_by_encoding(x.text); }
+std::string changed_by_encoding(const Sensitivity& x, bool /*reply*/) {
+  return std::max(x.bitmap.size(), x.integrity_bitmap.size()) > UINT8_MAX
+             ? "has more than 255 words of compartments; remove some"
+             : "";
+}
+std::string changed_by_encoding(const ExtendedProposal& x, bool /*reply*/) {
+  if (x.combinations.size() > UINT16_MAX) return "has more than 65535 combinations; remove some";
+  const auto many = [](const ExtendedCombination& c) { return c.algorithms.size() > UINT8_MAX; };
+  return std::ranges::any_of(x.combinations, many) ? "has more than 255 algorithms in a combination; remove some" : "";
+}
+
 // Key, salt and explicit IV are one value of the language, and of whoever joins them again (doc/reference/pf-key.md).
 bool one_key_holds(const Message& m) {
   const std::size_t iv = m.initial_iv ? m.initial_iv->material.size() : 0;
@@ -103,10 +140,13 @@ Result<std::size_t> encode(const Message& m, MutableBytes buffer) {
   std::uint16_t units = 0;
   header(out, m, units);
   bool fits = true;
+  std::string changed;
   for (const Extension& row : extensions()) {
     std::visit(
         [&](auto member) {
-          if (!(m.*member)) return;
+          if (!(m.*member) || !changed.empty()) return;
+          changed = changed_by_encoding(*(m.*member), keys_as_in_reply(m.type));
+          if (!changed.empty()) changed = fmt::format("{} {}", row.name, changed);
           const std::size_t start = out.size();
           out.host(std::uint16_t{0});
           out.host(row.id);
@@ -118,6 +158,7 @@ Result<std::size_t> encode(const Message& m, MutableBytes buffer) {
         },
         row.slot);
   }
+  if (!changed.empty()) return ipseckey::fail(Errc::invalid, std::move(changed));
   fits = fits && out.size() <= kMaxMessageSize;
   out.patch(kLengthAt, static_cast<std::uint16_t>(out.size() / kUnit));
   if (!out.ok() || !fits) return ipseckey::fail(Errc::invalid, "the PF_KEY message does not fit its buffer");

@@ -28,7 +28,10 @@ struct Malformed {
 /// The caller wipes `wire`, which may hold keys.
 std::expected<Message, Malformed> decode(Bytes wire);
 
-/// Writes m to the front of out and returns its size in bytes, a multiple of 8. Fails when it does not fit.
+/// Writes m to the front of out and returns its size in bytes, a multiple of 8. Fails when it does not fit,
+/// and, with Errc::invalid and a text that names the extension, when the receiver would read something else: a key that
+/// is not as long as its bits say (and in GET and DUMP those of its salt), a text with a NUL inside, a list that is
+/// longer than its number can say.
 /// The caller wipes `out`, which may hold keys.
 Result<std::size_t> encode(const Message& m, MutableBytes out);
 

@@ -1,9 +1,11 @@
 // What the codec refuses, each with the errno and the diagnostic that the error reply carries.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "pfkey/codec.h"
 #include "pfkey/extensions.h"
@@ -176,6 +178,72 @@ TEST(CodecRefuses, KeyAndInitialIvThatTogetherAreNotAKey) {
     EXPECT_EQ(back.error().diagnostic, D::malformed_ekey);
     EXPECT_EQ(back.error().text, "KEY_ENCRYPT and INITIAL_IV are longer than any key");
   }
+}
+
+std::string not_encoded(const Message& m) {
+  std::vector<std::byte> bytes(1 << 16);
+  const auto size = encode(m, bytes);
+  if (size) return "encoded";
+  EXPECT_EQ(size.error().code, Errc::invalid);
+  return size.error().text;
+}
+
+// The receiver would read another key, and take it.
+TEST(CodecRefuses, ToEncodeAKeyThatIsNotAsLongAsItsBits) {
+  constexpr std::string_view kCure = "; give both the same length";
+  struct Case {
+    Type type;
+    unsigned bits, reserved, size;
+    std::string_view fault;
+  };
+  for (const Case& c :
+       {Case{Type::add, 128, 0, 16, ""}, Case{Type::add, 121, 0, 16, ""}, Case{Type::add, 160, 32, 20, ""},
+        Case{Type::get, 128, 32, 20, ""}, Case{Type::dump, 121, 9, 18, ""},
+        Case{Type::add, 128, 0, 32, "a key of 32 bytes, but its bits are those of 16 bytes"},
+        Case{Type::update, 256, 0, 16, "a key of 16 bytes, but its bits are those of 32 bytes"},
+        Case{Type::add, 128, 32, 20, "a key of 20 bytes, but its bits are those of 16 bytes"},
+        Case{Type::get, 160, 32, 20, "a key of 20 bytes, but its bits are those of 24 bytes"},
+        Case{Type::dump, 128, 0, 20, "a key of 20 bytes, but its bits are those of 16 bytes"},
+        Case{Type::add, 128, 0, 0, "a key of 0 bytes, but its bits are those of 16 bytes"}})
+    for (auto [member, name] :
+         {std::pair{&Message::auth_key, "KEY_AUTH"}, std::pair{&Message::encrypt_key, "KEY_ENCRYPT"},
+          std::pair{&Message::initial_iv, "INITIAL_IV"}}) {
+      Message m = samples::header(c.type, SaType::esp, 1, 0x1092);
+      m.*member = Key{static_cast<std::uint16_t>(c.bits), static_cast<std::uint16_t>(c.reserved), Secret(c.size)};
+      EXPECT_EQ(not_encoded(m), c.fault.empty() ? "encoded" : fmt::format("{} has {}{}", name, c.fault, kCure))
+          << c.bits << ' ' << c.reserved << ' ' << c.size;
+    }
+}
+
+// The receiver would read its beginning.
+TEST(CodecRefuses, ToEncodeATextWithANulInside) {
+  const std::string text("a\0b", 3);
+  const auto with = [](auto member, auto value) {
+    Message m = samples::header(Type::add, SaType::esp, 1, 0x1092);
+    m.*member = std::move(value);
+    return not_encoded(m);
+  };
+  constexpr std::string_view kFault = " has a text with a NUL byte inside, where it would end; remove the byte";
+  EXPECT_EQ(with(&Message::src_identity, Identity{IdentityType::fqdn, 0, text}), fmt::format("IDENTITY_SRC{}", kFault));
+  EXPECT_EQ(with(&Message::dst_identity, Identity{IdentityType::fqdn, 0, text}), fmt::format("IDENTITY_DST{}", kFault));
+  EXPECT_EQ(with(&Message::offload, Offload{Offload::Mode::crypto, text}), fmt::format("OFFLOAD{}", kFault));
+  EXPECT_EQ(with(&Message::device, Device{text}), fmt::format("DEVICE{}", kFault));
+  EXPECT_EQ(with(&Message::remark, Remark{text}), fmt::format("REMARK{}", kFault));
+  EXPECT_EQ(with(&Message::dst_identity, Identity{IdentityType::fqdn, 0, "ab"}), "encoded");
+}
+
+// Their number is an octet of the extension.
+TEST(CodecRefuses, ToEncodeListsThatAreLongerThanTheirNumberCanSay) {
+  Message m = samples::header(Type::add, SaType::esp, 1, 0x1092);
+  m.sensitivity.emplace().bitmap.resize(255);
+  EXPECT_EQ(not_encoded(m), "encoded");
+  m.sensitivity->integrity_bitmap.resize(256);
+  EXPECT_EQ(not_encoded(m), "SENSITIVITY has more than 255 words of compartments; remove some");
+  m.sensitivity.reset();
+  m.extended_proposal.emplace().combinations.emplace_back().algorithms.resize(255);
+  EXPECT_EQ(not_encoded(m), "encoded");
+  m.extended_proposal->combinations[0].algorithms.resize(256);
+  EXPECT_EQ(not_encoded(m), "EPROP has more than 255 algorithms in a combination; remove some");
 }
 
 TEST(CodecRefuses, WithoutAByteOfTheMessage) {

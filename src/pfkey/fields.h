@@ -194,10 +194,14 @@ inline void fields(Writer& io, const Endpoint& x) {
 
 // Bits that end inside an octet are rounded up to it; the extension may be longer than the key (Solaris leaves room
 // for an IV), never shorter. Salt bits of a reply are not in `bits`.
+inline std::size_t key_size(const Key& x, bool reply) {
+  return (x.bits + 7u) / 8 + (reply ? (x.reserved + 7u) / 8 : 0);
+}
+
 inline void fields(Reader& io, Key& x, bool reply) {
   io.host(x.bits);
   io.host(x.reserved);
-  const std::size_t size = (x.bits + 7u) / 8 + (reply ? (x.reserved + 7u) / 8 : 0);
+  const std::size_t size = key_size(x, reply);
   if (size == 0 || size > Secret::kMaxSize || size > io.remaining()) return io.fail();
   x.material = Secret(size);
   io.bytes(x.material.bytes());

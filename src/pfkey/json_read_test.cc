@@ -95,6 +95,23 @@ TEST(JsonRead, ARemainderOfAnOctetIsAKeyToo) {
   EXPECT_TRUE(back.m.initial_iv == samples::key(16, 0, "0a0b"));
 }
 
+// The output has an algorithm that is not in the table with its number as its name.
+TEST(JsonRead, TheNameOfAnUnknownAlgorithmIsItsNumber) {
+  for (const std::string_view member : {"auth_alg", "encr_alg"}) {
+    const Read back = read(fmt::format(R"({{"{}": {{"number": 255, "name": "255"}}}})", member));
+    EXPECT_THAT(back.faults, ElementsAre()) << member;
+    ASSERT_TRUE(back.m.sa) << member;
+    EXPECT_EQ(member == "auth_alg" ? back.m.sa->auth : back.m.sa->encrypt, 255) << member;
+    EXPECT_THAT(faults(fmt::format(R"({{"{}": {{"name": "255"}}}})", member)), ElementsAre()) << member;
+    for (const std::string_view other : {"0255", "256", "+255", "65791"})
+      EXPECT_THAT(faults(fmt::format(R"({{"{}": {{"name": "{}"}}}})", member, other)),
+                  ElementsAre(fmt::format("/{}/name: unknown algorithm ({})", member, other)));
+    EXPECT_THAT(
+        faults(fmt::format(R"({{"{}": {{"number": 254, "name": "255"}}}})", member)),
+        ElementsAre(fmt::format("/{}: \"number\" and \"name\" are different algorithms: remove one of them", member)));
+  }
+}
+
 // What is nearly a word, or a number that stands for one, at each member that has words.
 TEST(JsonRead, WordsAreThoseOfTheOutputAndNothingElse) {
   struct Member {

@@ -164,6 +164,10 @@ std::optional<std::uint8_t> JsonValues::algorithm_named(const JsonNode& node, Al
   if (!expect(node, Kind::string, "the name of an algorithm")) return std::nullopt;
   const std::string_view name = tree_.raw(node);
   if (text::list_has_exactly(none_names(kind), name) || name == algorithm_name(kind, 0)) return std::uint8_t{0};
+  // The output has an algorithm without a row as its number, in a string.
+  if (const auto number = whole_number(name);
+      number && *number <= UINT8_MAX && name == algorithm_name(kind, static_cast<std::uint8_t>(*number)))
+    return static_cast<std::uint8_t>(*number);
   const Algorithm* const row = find_algorithm(kind, name);
   if (row && text::list_has_exactly(row->names, name)) return row->number;
   unknown_word(node, "unknown algorithm", algorithm_words(kind));

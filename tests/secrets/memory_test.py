@@ -173,7 +173,7 @@ class Memory(Case):
         self.assertEqual(self.run_it("-f", self.write("keys", "".join(LINES))).status, 0)
         self.assertEqual(self.count_sas(), COUNT)
         self.assertEqual(finds(daemon.process.pid, in_a_core), [])
-        self.assertEqual(daemon.end().count("may be written to swap: raise RLIMIT_MEMLOCK"), 1)
+        self.assertEqual(daemon.end().count("some memory that holds keys cannot be locked and may be written to swap: raise RLIMIT_MEMLOCK"), 1)
 
     def test_ipseckey_while_it_loads(self):
         """It has read everything and waits for a stopped daemon."""

@@ -43,7 +43,8 @@ class Terminal(Case):
                 (["-\x1b"], "ipseckey: unknown option -\\x1b\n"),
                 (["-c", "x", EVIL], "ipseckey: -f, -c and -s take one FILE and no further words: unexpected (not shown: it may be part of a key)\n"),
                 (["-c", "x", "\x9b"], "ipseckey: -f, -c and -s take one FILE and no further words: unexpected \\xc2\\x9b\n"),
-                (["-c", "x", "c0ff", "ee1b", "ad4c"], "no further words: unexpected (not shown: it may be part of a key)\n")):
+                (["-c", "x", "c0ff", "ee1b", "ad4c"],
+                 "ipseckey: -f, -c and -s take one FILE and no further words: unexpected (not shown: it may be part of a key)\n")):
             self.assertIn(message, self.said(*words))
         self.said("help", EVIL)
         self.said("genkey", EVIL)

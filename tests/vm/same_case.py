@@ -82,7 +82,7 @@ DIFFERENT = (
      r"\d+:\d+: error: (?:One of the entered values is incorrect: Diagnostic code 81: the replay value cannot be accepted; "
      r"a replay window needs integrity: one forged sequence number would disable the SA|the SADB refuses: Operation not supported "
      r"\(EOPNOTSUPP\); Linux cannot change the replay window of an SA)", "error: WINDOW"),
-    ("a label: the kernel has one reason more", r"; the SADB has no place for the label of the protected packets", ""),
+    ("a label: the kernel has one reason more", r"; the SADB cannot store a label for the protected packets", ""),
 )
 # A saved direction makes lines break elsewhere: messages about a saved file are compared without the position.
 OTHER_PLACES = "places in a saved file: where the directions stand"

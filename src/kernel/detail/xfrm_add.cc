@@ -17,7 +17,8 @@ namespace {
 
 std::optional<Refusal> look_up(const std::string* name, const XfrmWorld& world, std::uint32_t& index) {
   if (!name) return std::nullopt;
-  index = world.device_index(*name);
+  const bool whole = !name->contains('\0');  // The system reads a name up to its NUL.
+  index = whole ? world.device_index(*name) : 0;
   if (index != 0) return std::nullopt;
   return Refusal{ENODEV, Diagnostic::none, "there is no network device " + pfkey::escaped(*name)};
 }
