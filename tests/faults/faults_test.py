@@ -2,6 +2,7 @@
 """What can fail around the programs: files, disks, pipes, daemons. Each failure has a clear error and its exit status; nothing
 is half-written, and nothing hangs."""
 import contextlib
+import errno
 import os
 import pathlib
 import random
@@ -335,7 +336,10 @@ class Closed(Case):
             os.seteuid(NOBODY)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
-                one.connect(str(self.daemon.socket))
+                end = time.monotonic() + DEADLINE
+                while (error := one.connect_ex(str(self.daemon.socket))) == errno.ECONNREFUSED and time.monotonic() < end:
+                    self.assertIsNone(process.poll())  # The socket has its path a moment before the daemon listens.
+                self.assertEqual(error, 0)
                 one.settimeout(DEADLINE)
                 while os.geteuid() == NOBODY and one.recv(64):
                     pass
