@@ -58,7 +58,7 @@ PairsEnd end_of_pairs(const Table& table, Words words) {
     for (std::size_t n = 0; n < value_words(*end.name.row); ++n, ++next) {
       end.value_word = n;
       if (next == words.size()) return end;
-      if (is_name(words[next])) break;
+      if (is_name(words[next]) && !is_choice(*end.name.row, words[next].text)) break;
     }
   }
   end.name = {};

@@ -30,7 +30,8 @@ struct Language {
   Uses passes_over;            ///< Entries that ignore, with a warning, a row that they do not use.
   std::string_view comments;   ///< Where comments are allowed: for the fault of one among the pairs.
   std::string_view no_zone;    ///< Why an address has no zone, and what to do: "an SA has no zone. ...".
-  const Neighbours* neighbours = nullptr;  ///< nullptr: there are none.
+  std::string_view ends = "Unexpected end of command line";  ///< What is wrong where the last value is missing.
+  const Neighbours* neighbours = nullptr;                    ///< nullptr: there are none.
 };
 
 /// The names, all synonyms, of the rows that one of the entries uses.

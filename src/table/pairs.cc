@@ -79,11 +79,11 @@ Words Pairs::take(std::size_t count) {
   return taken;
 }
 
-// A name where a value should be means that the value was left out.
-Words Pairs::take_value(std::size_t count) {
-  const std::size_t most = std::min(count, unread_.size());
+// A name where a value should be means that the value was left out, unless it is one of the row's own words.
+Words Pairs::take_value(const Row& row) {
+  const std::size_t most = std::min(value_words(row), unread_.size());
   std::size_t have = 0;
-  while (have < most && !is_name(unread_[have])) ++have;
+  while (have < most && (!is_name(unread_[have]) || is_choice(row, unread_[have].text))) ++have;
   return take(have);
 }
 
@@ -99,7 +99,7 @@ void Pairs::read(const Entry& entry, Store store) {
     const Row& row = *match.row;
     const bool used = (row.used & entry.bit) != 0;
     if (!used) not_used(entry, row, name);
-    const Words value = take_value(value_words(row));
+    const Words value = take_value(row);
     if (value.size() < value_words(row)) {
       value_missing(match, name);
       continue;
@@ -170,8 +170,8 @@ void Pairs::not_used(const Entry& entry, const Row& row, const Word& name) {
 }
 
 void Pairs::value_missing(const Match& match, const Word& name) {
-  error(name, fmt::format("{}: {} needs {}", at_end() ? "Unexpected end of command line" : "a value is missing",
-                          name.text, metavar(*match.row)));
+  error(name, fmt::format("{}: {} needs {}", at_end() ? language_.ends : "a value is missing", name.text,
+                          metavar(*match.row)));
   faulty_ |= match.bit();
 }
 

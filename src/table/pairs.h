@@ -71,7 +71,7 @@ class Pairs {
  private:
   Echo echo() const { return {language_, words_}; }
   Words take(std::size_t count);
-  Words take_value(std::size_t count);
+  Words take_value(const Row& row);
   void not_used(const Entry& entry, const Row& row, const Word& name);
   void value_missing(const Match& match, const Word& name);
   void value_fault(const Match& match, const Word& name, Words value);

@@ -105,4 +105,14 @@ inline bool is_secret(const Row& row) { return row.kind->secret; }
 inline std::size_t value_words(const Row& row) { return row.kind->words; }
 inline std::string_view metavar(const Row& row) { return row.kind->metavar; }
 
+/// Whether a value of the row can be that word, as its metavar says it: "tunnel|transport". It can be a name as well.
+constexpr bool is_choice(const Row& row, std::string_view word) {
+  for (std::string_view rest = row.kind->metavar; !rest.empty();) {
+    const auto end = rest.find('|');
+    if (rest.substr(0, end) == word) return true;
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  return false;
+}
+
 }  // namespace ipseckey::table
