@@ -14,6 +14,8 @@ ARROWS = {
     "system": ("base",),
     "pfkey": ("base",),
     "table": ("base",),
+    "policy": ("pfkey", "base"),
+    "policylang": ("policy", "table", "pfkey", "base"),
     "lang": ("table", "pfkey", "base"),
     "engine": ("pfkey", "base"),
     "crypto": ("pfkey", "base"),
@@ -62,7 +64,7 @@ LINK_FENCES = {"OpenSSL::Crypto": "crypto", "PkgConfig::MNL": "kernel", "PkgConf
                "PkgConfig::SYSTEMD": "ipsecd", "PkgConfig::CAPNG": "ipsecd", "PkgConfig::SECCOMP": "ipsecd"}
 
 CLOCK = re.compile(r"_clock::now\s*\(|\b(clock_gettime|gettimeofday)\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
-CLOCKLESS = ("base", "table", "pfkey", "lang", "engine", "crypto", "traffic", "texts")
+CLOCKLESS = ("base", "table", "pfkey", "policy", "policylang", "lang", "engine", "crypto", "traffic", "texts")
 WALL_CLOCK = re.compile(r"system_clock::now\s*\(|\bgettimeofday\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
 WALL_CLOCK_AT = "system/clock.h"
 

@@ -1,0 +1,113 @@
+// The order of rules, and what is odd about one: policy.md sections 2.5 and 3.1, with rules made by hand.
+#include "policy/order.h"
+
+#include <gmock/gmock.h>
+
+#include "policy/testing.h"
+
+namespace ipseckey::policy {
+namespace {
+
+using testing::ah_rule;
+using testing::both_rule;
+using testing::drop_rule;
+using ::testing::ElementsAre;
+using testing::esp_rule;
+using ::testing::IsEmpty;
+using testing::pass_rule;
+
+TEST(PolicyOrder, HasTheBoostsOfSolaris) {
+  EXPECT_EQ(boost(pass_rule()), 0x800000u);
+  EXPECT_EQ(boost(both_rule()), 0x600000u);
+  EXPECT_EQ(boost(esp_rule()), 0x400000u);
+  EXPECT_EQ(boost(ah_rule()), 0x200000u);
+  EXPECT_EQ(boost(drop_rule()), 0u);
+  Rule or_pass = esp_rule();
+  or_pass.alternatives.push_back({Action::pass, {}});
+  EXPECT_EQ(boost(or_pass), 0xc00000u);
+  Rule either = esp_rule();
+  either.alternatives.push_back(ah_rule().alternatives[0]);
+  EXPECT_EQ(boost(either), 0x600000u);
+  Rule integrity_only = ah_rule();
+  std::swap(integrity_only.alternatives[0].protection.ah, integrity_only.alternatives[0].protection.integrity);
+  EXPECT_EQ(boost(integrity_only), 0x400000u);
+}
+
+TEST(PolicyOrder, PutsClassesFirstAndKeepsTheFilesOrderWithinThem) {
+  const Rules rules = {drop_rule(), ah_rule(), esp_rule(), ah_rule(), pass_rule(), both_rule(), pass_rule()};
+  EXPECT_THAT(order(rules, Order::classes), ElementsAre(4, 6, 5, 2, 1, 3, 0));
+  EXPECT_THAT(order(rules, Order::file), ElementsAre(0, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(order({}, Order::classes), IsEmpty());
+}
+
+TEST(PolicyOrder, FindsRulesAboutTheSamePackets) {
+  Rule port = drop_rule();
+  port.selector.remote_port = 23;
+  Rule same = esp_rule();
+  same.selector.remote_port = 23;
+  same.out = false;
+  Rule outward = same;
+  outward.out = true, outward.in = false;
+  Rule marked = same;
+  marked.mark = pfkey::Mark{1, 1};
+  Rule tunnelled = same;
+  tunnelled.tunnel = Tunnel{"t0"};
+  Rule numbered = same;
+  numbered.if_id = 5;
+  EXPECT_THAT(duplicates(Rules{port, same, outward, marked, tunnelled, numbered, marked}),
+              ElementsAre(RulePair{0, 1}, RulePair{0, 2}, RulePair{3, 6}));
+  EXPECT_THAT(duplicates(Rules{same, outward}), IsEmpty());
+}
+
+TEST(PolicyOrder, FindsRulesThatAreNeverUsed) {
+  Rule net = drop_rule("10.0.0.0/8"), host = esp_rule("10.1.2.3/32"), other = esp_rule("11.0.0.0/8");
+  Rule in_only = esp_rule("10.0.0.0/16");
+  in_only.out = false;
+  const Rules rules = {net, host, other, in_only};
+  const auto by_file = order(rules, Order::file), by_class = order(rules, Order::classes);
+  EXPECT_THAT(shadowed(rules, by_file),
+              ElementsAre(Shadow{1, 0, Direction::out}, Shadow{1, 0, Direction::in}, Shadow{3, 0, Direction::in}));
+  EXPECT_THAT(shadowed(rules, by_class), IsEmpty());  // A drop comes last, so everything is used before.
+
+  Rule any_mark = drop_rule(), one_mark = drop_rule();
+  one_mark.mark = pfkey::Mark{0x10, 0xff};
+  EXPECT_THAT(shadowed(Rules{one_mark, any_mark}, std::vector<std::size_t>{0, 1}), IsEmpty());
+  EXPECT_THAT(shadowed(Rules{any_mark, one_mark}, std::vector<std::size_t>{0, 1}),
+              ElementsAre(Shadow{1, 0, Direction::out}, Shadow{1, 0, Direction::in}));
+}
+
+TEST(PolicyOrder, FindsWhereTheTwoOrdersDisagree) {
+  Rule block = drop_rule("10.0.0.0/8");
+  Rule inside = esp_rule("10.1.0.0/16"), outside = esp_rule("192.168.0.0/16"), all = pass_rule();
+  EXPECT_THAT(disagreements(Rules{block, inside, outside, all}),
+              ElementsAre(RulePair{0, 1}, RulePair{0, 3}, RulePair{1, 3}, RulePair{2, 3}));
+  EXPECT_THAT(disagreements(Rules{all, inside, block}), IsEmpty());
+  Rule in_only = inside, out_only = block;
+  in_only.out = false, out_only.in = false;
+  EXPECT_THAT(disagreements(Rules{out_only, in_only}), IsEmpty());  // No packet goes both ways.
+}
+
+TEST(PolicySelector, CoversAndOverlaps) {
+  const auto prefix = [](std::string_view text) { return testing::prefix(text); };
+  Selector all, v4, v6, tcp, icmp, port, echo;
+  v4.remote = prefix("10.0.0.0/8"), v6.local = prefix("2001:db8::/33");
+  tcp.protocol = 6, icmp.protocol = 1, port.local_port = 22;
+  echo.protocol = 1, echo.icmp_type = NumberRange{8, 8};
+  for (const Selector* one : {&all, &v4, &v6, &tcp, &icmp, &port, &echo}) {
+    EXPECT_TRUE(covers(all, *one) && covers(*one, *one) && overlap(all, *one) && overlap(*one, all));
+    EXPECT_EQ(covers(*one, all), one == &all);
+  }
+  EXPECT_FALSE(overlap(v4, v6));
+  EXPECT_FALSE(overlap(port, icmp) || overlap(icmp, port) || overlap(port, echo));
+  EXPECT_TRUE(overlap(port, tcp) && !covers(port, tcp) && !covers(tcp, port));
+  EXPECT_TRUE(covers(icmp, echo) && !covers(echo, icmp));
+  Selector high = echo, low = echo;
+  high.icmp_type = NumberRange{5, 20}, low.icmp_type = NumberRange{0, 4};
+  EXPECT_TRUE(covers(high, echo) && overlap(high, echo) && !overlap(low, high) && !overlap(low, echo));
+  EXPECT_TRUE(prefix("2001:db8::/33").contains(*parse_address("2001:db8:7fff::1")));
+  EXPECT_FALSE(prefix("2001:db8::/33").contains(*parse_address("2001:db8:8000::1")));
+  EXPECT_FALSE(prefix("0.0.0.0/0").contains(*parse_address("::")));
+}
+
+}  // namespace
+}  // namespace ipseckey::policy

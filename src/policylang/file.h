@@ -1,0 +1,34 @@
+#pragma once
+/// A whole file of rules: what it says, and everything that is wrong with it.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/rule.h"
+#include "table/faults.h"
+#include "table/names.h"
+
+namespace ipseckey::policylang {
+
+/// One fault of a file, with its place; lines and columns count from 1, columns in bytes.
+struct FileFault {
+  table::Severity severity;
+  std::uint32_t line, column;
+  std::string message;  ///< Without a full stop.
+  std::string shown;    ///< "FILE:LINE:COLUMN: error: message" and the line with the place marked.
+};
+
+struct PolicyFile {
+  policy::Rules rules;            ///< Of the entries without an error.
+  std::vector<FileFault> faults;  ///< In the order of the file.
+  std::size_t entries = 0;
+  std::size_t wrong = 0;  ///< Entries with an error. A file that has one must not be used in part.
+};
+
+/// `name`: of the file, for the messages. A rule that is there twice with the same meaning is left out, with a warning;
+/// with another meaning it is an error.
+PolicyFile read_policy(std::string_view text, std::string_view name, const table::Names& names);
+
+}  // namespace ipseckey::policylang
