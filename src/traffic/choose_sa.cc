@@ -4,12 +4,6 @@
 #include "traffic/worker.h"
 
 namespace ipseckey::traffic {
-namespace {
-
-// Half a bundle is remembered, too: any change that could complete it changes the generation.
-bool still_usable(const Memory::Entry& e) { return e.flow->usable.load() && (!e.around || e.around->usable.load()); }
-
-}  // namespace
 
 void Worker::State::ask_for(const Headers& h) {
   engine::Wanted wanted{.satype = pfkey::SaType::esp,
@@ -20,11 +14,7 @@ void Worker::State::ask_for(const Headers& h) {
   attention |= desk.questions.push(wanted);
 }
 
-// The generation leads to a Flow, so it is read as Epochs requires: sequentially consistent.
-Memory::Entry& Worker::State::choose(const Headers& h) {
-  const std::uint64_t generation = plane.generation.load();
-  Memory::Entry& entry = outgoing.at(h);
-  if (entry.flow && entry.generation == generation && still_usable(entry)) return entry;
+Memory::Entry& Worker::State::choose_again(Memory::Entry& entry, const Headers& h, std::uint64_t generation) {
   const Chosen found = chosen(h);
   entry.flow = found.flow, entry.around = found.around;
   entry.generation = generation;

@@ -151,7 +151,17 @@ struct Worker::State {
   Chosen chosen(const Headers& h) const;
   Flow* companion(const Flow& flow, const Headers& h) const;
   Cause take_bundle(Work& w, const Memory::Entry& seen);
-  Memory::Entry& choose(const Headers& h);
+  // Here, so that a packet needs no call for it. The generation leads to a Flow, so it is read as Epochs requires:
+  // sequentially consistent. Half a bundle is remembered, too: any change that could complete it changes the
+  // generation.
+  Memory::Entry& choose(const Headers& h) {
+    const std::uint64_t generation = plane.generation.load();
+    Memory::Entry& entry = outgoing.at(h);
+    const bool known = entry.flow && entry.generation == generation && entry.flow->usable.load();
+    if (known && (!entry.around || entry.around->usable.load())) return entry;
+    return choose_again(entry, h, generation);
+  }
+  Memory::Entry& choose_again(Memory::Entry& entry, const Headers& h, std::uint64_t generation);
   Memory::Entry& choose_peer(Work& w);
   Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
