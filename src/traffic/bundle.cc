@@ -1,7 +1,7 @@
 // AH and ESP together (RFC 4301 section 4.4.2.1): two SAs between the same hosts with the same bundle number.
 // 1. Out: chosen() finds the SA that covers the packet, and its companion. ESP is applied first, as usual; wrap()
 //    reserves room for AH before it. AH is sealed together with ESP.
-// 2. In: AH is checked as usual; begin_inside() finds ESP of the same bundle behind it, which then continues like any
+// 2. In: AH is checked as usual; find_inside() finds ESP of the same bundle behind it, which then continues like any
 //    ESP.
 // 3. A packet with only one of the two, in either direction, is dropped: it has half of the agreed protection.
 #include "traffic/header.h"
@@ -54,7 +54,7 @@ bool Worker::State::charge_both(Work& w, Memory::Entry& seen, Instant now) {
 }
 
 // The ICV of AH is right, so its number counts, whatever happens to the ESP inside.
-Cause Worker::State::begin_inside(Batch& batch, Work& w) {
+Cause Worker::State::find_inside(Work& w) {
   if (const Cause cause = dropped_by(w.flow->mark(w.number).verdict); cause != Cause::none) return cause;
   w.around = ah_of(w);
   const Bytes packet = w.item->packet.bytes();
@@ -71,7 +71,7 @@ Cause Worker::State::begin_inside(Batch& batch, Work& w) {
     if (!w.flow->selectors.match(made)) return Cause::selector;
   }
   w.flow = esp;
-  return begin_esp_in(batch, w);
+  return Cause::none;
 }
 
 }  // namespace ipseckey::traffic

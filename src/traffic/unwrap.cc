@@ -2,6 +2,7 @@
 #include <array>
 
 #include "traffic/detail/quote.h"
+#include "traffic/detail/traffic_class.h"
 #include "traffic/detail/wrap.h"
 
 namespace ipseckey::traffic {

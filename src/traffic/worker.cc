@@ -263,10 +263,18 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   p.size = h->total;
   if (const Cause cause = locate(w); cause != Cause::none) return cause;
   const bool bundle = w.flow->bundle != 0;
-  if (w.flow->id.satype == pfkey::SaType::esp) return bundle ? Cause::bundle : begin_esp_in(batch, w);
-  if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
-  const Cause cause = check_ah_higher(w);
-  return cause == Cause::none && bundle ? begin_inside(batch, w) : cause;
+  if (w.flow->id.satype == pfkey::SaType::ah) {
+    if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
+    if (const Cause cause = check_ah_higher(w); cause != Cause::none || !bundle) return cause;
+    if (const Cause cause = find_inside(w); cause != Cause::none) return cause;
+  } else if (bundle) {
+    return Cause::bundle;
+  }
+  // ESP, by itself or behind AH.
+  if (const Cause cause = ask(w, 4); cause != Cause::none) return cause;
+  if (!begin_esp(w)) return Cause::truncated;
+  if (!batch.trial && w.flow->may_have_lost_count()) keep_for_trial(batch, w);
+  return Cause::none;
 }
 
 // The SA's keys, and the window's verdict on the number at that many bytes from the header's start.
@@ -276,13 +284,6 @@ inline Cause Worker::State::ask(Work& w, std::size_t number_at) {
   const auto [sequence, verdict] = w.flow->ask(get<std::uint32_t>(w.item->packet.bytes(), w.at + number_at));
   w.number = sequence;
   return dropped_by(verdict);
-}
-
-Cause Worker::State::begin_esp_in(Batch& batch, Work& w) {
-  if (const Cause cause = ask(w, 4); cause != Cause::none) return cause;
-  if (!begin_esp(w)) return Cause::truncated;
-  if (!batch.trial && w.flow->may_have_lost_count()) keep_for_trial(batch, w);
-  return Cause::none;
 }
 
 // ---- in: RFC 4303 appendix A3

@@ -140,8 +140,7 @@ struct Worker::State {
   void count_lost_pieces();
   void expire_pieces(Instant now);
   Cause begin_in(Batch& batch, Work& w);
-  Cause begin_inside(Batch& batch, Work& w);
-  Cause begin_esp_in(Batch& batch, Work& w);
+  Cause find_inside(Work& w);
   Cause ask(Work& w, std::size_t number_at);
   Cause locate(Work& w);
   Cause finish_in(Work& w, Instant now);

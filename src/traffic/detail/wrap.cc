@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "traffic/detail/traffic_class.h"
+
 namespace ipseckey::traffic {
 namespace {
 
@@ -157,21 +159,6 @@ std::uint32_t inner_mtu(const Flow& flow, const Headers& h, std::uint32_t mtu, c
 bool has_room(const Packet& packet, const Headers& h, const Layout& l) {
   const std::size_t front = l.wrap + (l.outer + l.text - h.total);
   return packet.at >= front && packet.memory.size() - packet.at - h.total >= l.trail;
-}
-
-std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp) {
-  return dscp > pfkey::kDscpMost ? inner : static_cast<std::uint8_t>(dscp << 2 | (inner & 3u));
-}
-
-// RFC 6040 figure 4, by the two ECN bits of the inner and the outer header.
-std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp) {
-  constexpr unsigned kNone = 0, kEct1 = 1, kEct0 = 2, kMarked = 3;
-  const unsigned in = inner & 3u, out = outer & 3u;
-  unsigned result = in;
-  if (out == kMarked && in == kNone) return std::nullopt;
-  if (out == kMarked) result = kMarked;
-  if (out == kEct1 && in == kEct0) result = kEct1;
-  return static_cast<std::uint8_t>(((dscp == pfkey::kDscpCopy ? outer : inner) & 0xfcu) | result);
 }
 
 void wrap(Work& w, const Layout& layout) {

@@ -72,11 +72,6 @@ bool seal_ah(MutableBytes packet, const AhPart& ah);
 /// A NAT keepalive to the SA's destination, written behind the headroom of the item's buffer, and how it leaves.
 void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu);
 
-/// The traffic class of an outer header, and that of the inner one after decapsulation: ECN by RFC 6040 sections 4.1
-/// and 4.2, the rest as the SA specifies (`dscp`: pfkey::Dscp; RFC 4301 section 5.1.2). nullopt: the packet is dropped.
-std::uint8_t outer_traffic_class(std::uint8_t inner, std::uint32_t dscp);
-std::optional<std::uint8_t> inner_traffic_class(std::uint8_t inner, std::uint8_t outer, std::uint32_t dscp);
-
 /// The window's verdict on a number as a cause of dropping.
 inline Cause dropped_by(ReplayWindow::Verdict verdict) {
   static constexpr std::array kOfVerdict = {Cause::none, Cause::replayed, Cause::late};
