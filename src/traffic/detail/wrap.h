@@ -27,9 +27,9 @@ struct Work {
   bool may_be_cut = false;  ///< On the way, under IPv4, although the packet has DF.
   std::uint64_t number = 0;
   std::size_t at = 0;   ///< Where ESP or AH starts in the packet.
-  AhPart around;        ///< AH around ESP, for a bundle; without a Flow: none.
   bool nested = false;  ///< Outbound: already protected, for another peer.
   crypto::Job job;
+  AhPart around;  ///< AH around ESP, for a bundle; without a Flow: none.
 };
 
 /// The sizes of a protected packet, in bytes: IP headers
