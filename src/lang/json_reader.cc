@@ -74,7 +74,7 @@ Result<JsonReader::Next> JsonReader::skip_blanks(std::uint64_t since) {
   while (true) {
     const std::string_view ahead = text_.ahead();
     pass(static_cast<std::size_t>(std::ranges::find_if_not(ahead, is_json_blank) - ahead.begin()));
-    text_.let_go();
+    text_.release_read();
     if (!text_.ahead().empty()) return Next::character;
     if (text_.burdened(since)) return Next::much;
     const auto more_came = text_.more();

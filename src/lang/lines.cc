@@ -136,7 +136,7 @@ Result<std::optional<Line>> LineReader::next() {
 // is enough.
 Result<std::optional<Line>> LineReader::next_command() {
   while (true) {
-    text_.let_go();
+    text_.release_read();
     if (text_.burdened(text_.given())) return nothing();
     const auto line = peek(text_.position());
     if (!line) return std::unexpected(line.error());
@@ -188,7 +188,7 @@ std::optional<Line> LineReader::too_long(std::uint64_t start, std::uint32_t numb
 // False: the caller keeps text, and must release it first.
 Result<bool> LineReader::skip_long() {
   while (skipping_) {
-    text_.let_go();
+    text_.release_read();
     if (text_.burdened(text_.given())) return false;
     if (auto skipped = skipping_->line_begins ? skip_on() : skip_in_line(); !skipped)
       return std::unexpected(std::move(skipped.error()));

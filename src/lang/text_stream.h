@@ -1,5 +1,5 @@
 #pragma once
-/// The text of a file as it streams in, for those who cut it into commands.
+/// The text of a file as it streams in, for the readers that cut it into commands.
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
@@ -36,7 +36,7 @@ class TextStream {
   void give_out(std::uint64_t end) { given_ = std::max(given_, end); }
   void release(std::uint64_t end) { keep_ = std::max(keep_, end); }
   /// Releases the text before the position, except what the caller keeps.
-  void let_go() {
+  void release_read() {
     if (keep_ >= given_) keep_ = position_;
   }
   /// Whether the caller keeps text, and more than Source::kLongest bytes came after `since`, which is not before it.
