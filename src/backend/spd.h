@@ -1,0 +1,69 @@
+#pragma once
+/// The interface between the command ipsecconf and a database of rules: that of an ipsecd, or the policies of a kernel.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/rule.h"
+
+namespace ipseckey::backend {
+
+/// One of the kernel's policies that a rule became.
+struct KernelPolicy {
+  std::string direction;        ///< "out", "in" or "fwd".
+  std::uint32_t index = 0;      ///< The kernel's name for it.
+  std::uint32_t priority = 0;   ///< The smallest is tried first.
+  std::string text;             ///< Its selector and templates, for people.
+  std::uint64_t last_used = 0;  ///< Seconds since 1970; 0: never.
+};
+
+/// A rule as a database holds it.
+struct HeldRule {
+  std::uint32_t index = 0;  ///< Names it as long as it is held; not 0.
+  policy::Rule rule;
+  bool foreign = false;                ///< Another program's: it is shown, and never changed.
+  std::vector<std::string> remarks;    ///< What the rule cannot say about it.
+  std::vector<KernelPolicy> policies;  ///< Empty: the database is no kernel.
+};
+
+/// What a database has to say about a rule that it does not hold yet.
+struct RuleRemark {
+  std::size_t rule = 0;  ///< Its number in the span that was given.
+  bool refused = false;  ///< The rule cannot be held; else it can, but not all of it is as one might expect.
+  std::string message;   ///< Without a full stop.
+};
+
+/// What replace() changed, or would change. Numbers of rules, not of the kernel's policies.
+struct RuleChanges {
+  std::vector<HeldRule> added;  ///< With the indexes that they have now; 0 if nothing was changed.
+  std::vector<HeldRule> removed;
+  std::size_t kept = 0;
+};
+
+/// The rules of one database. It begins without any: then packets go as they went before.
+class Spd {
+ public:
+  enum class Extent : std::uint8_t { plan, carry_out };
+
+  virtual ~Spd() = default;
+
+  /// As Backend::name().
+  virtual std::string name() const = 0;
+
+  /// All rules, the first to be tried first; those of other programs where the database tries them.
+  virtual Result<std::vector<HeldRule>> list() = 0;
+
+  /// What the database cannot do with the rules, and what it does otherwise than they say. Changes nothing.
+  virtual Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) = 0;
+
+  /// Makes these the rules that it holds, tried in this order. A rule that is held already stays as it is, with its
+  /// index; no packet that a rule of before and of after protects is sent or accepted in clear meanwhile. Errors:
+  /// unsupported (a rule is refused), exists (another program's is in the way), denied, io, unreachable; then the rules
+  /// are as they were, or the message says which ones are not.
+  virtual Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) = 0;
+};
+
+}  // namespace ipseckey::backend
