@@ -1,5 +1,6 @@
 // 1. part() turns one alternative into a demand: headers, mode, bits of algorithms.
-// 2. xfrm_demand() joins the alternatives of a rule: all must want the same headers, mode, ends and reqid, and the kernel
+// 2. xfrm_demand() joins the alternatives of a rule: all must want the same headers, mode, ends and reqid, and the
+// kernel
 //    then accepts the algorithms of any of them.
 // 3. templates() writes a demand as the kernel's templates for one direction.
 #include "policy/xfrm_demand.h"
@@ -36,7 +37,7 @@ bool combined(const Choice& cipher) {
 
 AlgorithmBits esp_bits(const Protection& p) {
   const std::uint32_t auth = p.integrity ? auth_bit(*p.integrity) : combined(*p.cipher) ? kNoNumber : kAll;
-  // Bits of ciphers would make the kernel look at those of integrity algorithms.
+  // With bits of ciphers the kernel would check those of integrity algorithms, too.
   return auth == kAll ? AlgorithmBits{kAll, kAll} : AlgorithmBits{auth, encrypt_bit(p.cipher)};
 }
 

@@ -27,7 +27,8 @@ struct XfrmDemand {
   std::vector<XfrmTemplate> templates(XfrmDirection direction, Family family, const TunnelEnds& ends) const;
 };
 
-/// Of a rule that begins with `ipsec`. Errors: unsupported, the alternatives differ in more than algorithms; for people.
+/// Of a rule that begins with `ipsec`. Errors: unsupported, the alternatives differ in more than algorithms; for
+/// people.
 Result<XfrmDemand> xfrm_demand(const Rule& rule);
 
 /// What the kernel does otherwise than the rule demands, a clause each.

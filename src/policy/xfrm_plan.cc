@@ -1,8 +1,10 @@
 // From rules to the kernel's policies:
 // 1. place_of() finds where a rule applies: the host, or a tunnel, whose ends, marks and if_id the interface may know.
-// 2. packets_of() spells the packets of a rule in the kernel's terms: a selector for each family, each protocol that has
+// 2. packets_of() spells the packets of a rule in the kernel's terms: a selector for each family, each protocol that
+// has
 //    ports, and each aligned piece of a range of ICMP types and codes.
-// 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and for tunnels fwd.
+// 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and for tunnels
+// fwd.
 // 4. remarks_of() and guard_remarks() say what the kernel does otherwise.
 // 5. xfrm_plan() goes through the rules, leaves out what an earlier rule has already, and keeps ::1 reachable.
 #include "policy/xfrm_plan.h"
@@ -51,9 +53,9 @@ Result<Place> place_of(const Rule& rule, const PlanSurroundings& around) {
   }
   place.bound = place.if_id != 0 || place.mark_out != 0;
   if (!place.ends)
-    return fail(Errc::unsupported,
-                fmt::format("the interface {} has no ends of its own: write them as `tsrc` and `tdst`",
-                            rule.tunnel->name));
+    return fail(
+        Errc::unsupported,
+        fmt::format("the interface {} has no ends of its own: write them as `tsrc` and `tdst`", rule.tunnel->name));
   if (!rule.tunnel->whole_packets && place.outer.empty())
     return fail(Errc::unsupported,
                 fmt::format("the interface {} ({}) has no packets of its own that transport mode could protect: write "

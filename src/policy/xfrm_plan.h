@@ -17,10 +17,10 @@ namespace ipseckey::policy {
 
 /// What is known of the network interface that a rule names as its tunnel.
 struct TunnelLink {
-  std::string kind;                      ///< As `ip -d link` says: "ipip", "sit", "gre", "xfrm", ...
-  std::optional<TunnelEnds> ends;        ///< Absent: it has no fixed ones.
-  std::vector<std::uint8_t> protocols;   ///< In the protocol field of the outer header; empty: it has no such header.
-  std::uint32_t if_id = 0;               ///< Of an xfrm interface; else 0.
+  std::string kind;                     ///< As `ip -d link` says: "ipip", "sit", "gre", "xfrm", ...
+  std::optional<TunnelEnds> ends;       ///< Absent: it has no fixed ones.
+  std::vector<std::uint8_t> protocols;  ///< In the protocol field of the outer header; empty: it has no such header.
+  std::uint32_t if_id = 0;              ///< Of an xfrm interface; else 0.
   std::uint32_t mark_out = 0, mark_in = 0;  ///< Of a VTI: the marks of its packets; 0: none.
   bool operator==(const TunnelLink&) const = default;
 };

@@ -21,7 +21,7 @@ std::string protocol_name(std::uint8_t protocol) {
     std::uint8_t number;
     std::string_view name;
   };
-  static constexpr std::array kRows = {Row{1, "icmp"}, Row{6, "tcp"},  Row{17, "udp"},         Row{58, "ipv6-icmp"},
+  static constexpr std::array kRows = {Row{1, "icmp"}, Row{6, "tcp"}, Row{17, "udp"},     Row{58, "ipv6-icmp"},
                                        Row{50, "esp"}, Row{51, "ah"}, Row{108, "ipcomp"}, Row{132, "sctp"}};
   const auto row = std::ranges::find(kRows, protocol, &Row::number);
   return row == kRows.end() ? fmt::format("protocol {}", protocol) : std::string(row->name);

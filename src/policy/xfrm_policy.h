@@ -32,10 +32,10 @@ struct MaskedPort {
 
 /// Which packets a policy is about, as they travel.
 struct XfrmSelector {
-  Prefix source, destination;            ///< Of one family.
+  Prefix source, destination;                ///< Of one family.
   MaskedPort source_port, destination_port;  ///< For ICMP the type and the code.
-  std::uint8_t protocol = 0;             ///< 0: any.
-  std::int32_t device = 0;               ///< Number of an interface; 0: any. No rule has one.
+  std::uint8_t protocol = 0;                 ///< 0: any.
+  std::int32_t device = 0;                   ///< Number of an interface; 0: any. No rule has one.
   /// Is part of the name, and the kernel compares no packet with it; 0: a policy, kGuardUser: a guard.
   std::uint32_t user = 0;
 
@@ -54,14 +54,14 @@ struct XfrmPolicyName {
 
 /// One SA that a packet must get, or must have had.
 struct XfrmTemplate {
-  std::uint8_t protocol = 0;  ///< Of the IP header: 50 ESP, 51 AH; others come from other programs only.
-  std::uint8_t mode = 0;      ///< 0 transport, 1 tunnel; others come from other programs only.
+  std::uint8_t protocol = 0;    ///< Of the IP header: 50 ESP, 51 AH; others come from other programs only.
+  std::uint8_t mode = 0;        ///< 0 transport, 1 tunnel; others come from other programs only.
   Address source, destination;  ///< The tunnel's ends; in transport mode unspecified.
   std::uint32_t spi = 0;        ///< 0: any.
   std::uint32_t reqid = 0;      ///< 0: outbound an SA without one, inbound any.
   bool optional = false;        ///< A packet without it is sent and accepted too.
-  /// Bits of the algorithms that an SA may have, by their PF_KEY numbers. All ones in all three: any. The kernel looks at
-  /// `auth` only, and only inbound.
+  /// Bits of the algorithms that an SA may have, by their PF_KEY numbers. All ones in all three: any. The kernel looks
+  /// at `auth` only, and only inbound.
   std::uint32_t auth = UINT32_MAX, encrypt = UINT32_MAX, compress = UINT32_MAX;
   bool operator==(const XfrmTemplate&) const = default;
 };

@@ -1,6 +1,6 @@
 #pragma once
-/// The numbers by which the kernel orders policies. Rules keep theirs as long as the order allows, so that a rule that is
-/// put between others changes none of them.
+/// The numbers by which the kernel orders policies. Rules keep theirs as long as the order allows, so that a rule that
+/// is put between others changes none of them.
 #include <cstddef>
 #include <cstdint>
 #include <optional>

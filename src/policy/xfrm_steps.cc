@@ -1,6 +1,7 @@
 // The order of the steps. A policy is weak if a packet can be clear by it, else strong (XfrmPolicy::strong()).
 // 1. Weak ones that go, or move behind others, do so first: then nothing weak is ahead of its final place.
-// 2. Strong ones come, or move before others: then every packet that is protected in the end meets its policy, or one that
+// 2. Strong ones come, or move before others: then every packet that is protected in the end meets its policy, or one
+// that
 //    protected it before.
 // 3. Strong ones go or move behind others.
 // 4. Weak ones come, or move before others.
@@ -41,9 +42,9 @@ Phases phases_of(std::span<const XfrmPolicy> have, std::span<const XfrmPolicy> w
     held.erase(found);
     if (h == w) continue;
     const bool back = w.priority > h.priority;
-    XfrmPhase* const phase = !w.strong()                ? (back && !h.strong() ? &p.weak_back : &p.weak_forward)
+    XfrmPhase* const phase = !w.strong()            ? (back && !h.strong() ? &p.weak_back : &p.weak_forward)
                              : (back && h.strong()) ? &p.strong_back
-                                                        : &p.strong_forward;
+                                                    : &p.strong_forward;
     phase->push_back({Kind::update, w});
   }
   for (const auto& [name, h] : held) (h->strong() ? p.strong_back : p.weak_back).push_back({Kind::remove, *h});

@@ -20,8 +20,8 @@ struct XfrmStep {
 /// A phase is sent together; the next one must not be begun unless all of it has succeeded.
 using XfrmPhase = std::vector<XfrmStep>;
 
-/// `have`, `want`: no two of one name. Empty phases are left out. After a failure between two phases a guard may remain;
-/// it blocks, and is recognised by its name.
+/// `have`, `want`: no two of one name. Empty phases are left out. After a failure between two phases a guard may
+/// remain; it blocks, and is recognised by its name.
 std::vector<XfrmPhase> xfrm_steps(std::span<const XfrmPolicy> have, std::span<const XfrmPolicy> want);
 
 /// The policies with the same order and other numbers, evenly spread, in an order of updates that never changes which
