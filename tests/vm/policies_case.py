@@ -134,14 +134,19 @@ apply("b")
 
 # ---- tunnels by their interfaces
 
+run("modprobe", "-d", "/mnt/base", "-a", "ipip", "ip_gre", "ip_vti")
 run("ip", "-n", "a", "link", "add", "tun0", "type", "ipip", "local", A, "remote", B)
 run("ip", "-n", "a", "link", "add", "gre1", "type", "gre", "local", A, "remote", B)
 ESP_WORDS = "{ encr_algs aes encr_auth_algs sha256 }"
-apply("a", f"{{ tunnel tun0 negotiate tunnel laddr 10.1.0.0/16 raddr 10.2.0.0/16 }} ipsec {ESP_WORDS}",
+run("ip", "-n", "a", "link", "add", "vti1", "type", "vti", "local", A, "remote", B, "ikey", "6", "okey", "5")
+apply("a", f"{{ tunnel vti1 negotiate tunnel laddr 10.3.0.0/16 raddr 10.4.0.0/16 }} ipsec {ESP_WORDS}",
+      f"{{ tunnel tun0 negotiate tunnel laddr 10.1.0.0/16 raddr 10.2.0.0/16 }} ipsec {ESP_WORDS}",
       f"{{ tunnel gre1 negotiate transport }} ipsec {ESP_WORDS}")
 listed = rules("a", "list")
 contains("tunnels", listed, f"fwd 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel {B} -> {A}",
-         f"out 10.1.0.0/16 -> 10.2.0.0/16: esp tunnel {A} -> {B}", f"out {A}/32 -> {B}/32 protocol 47: esp transport")
+         f"out 10.1.0.0/16 -> 10.2.0.0/16: esp tunnel {A} -> {B}", f"out {A}/32 -> {B}/32 protocol 47: esp transport",
+         f"out 10.3.0.0/16 -> 10.4.0.0/16, mark 0x5/0xffffffff: esp tunnel {A} -> {B}",
+         f"in 10.4.0.0/16 -> 10.3.0.0/16, mark 0x6/0xffffffff: esp tunnel {B} -> {A}")
 missing = rules("a", "apply", text=f"{{ tunnel tun7 negotiate tunnel }} ipsec {ESP_WORDS}", fails=True)
 contains("a tunnel that does not exist", missing, "line 1: the interface tun7 does not exist", "`tsrc` and `tdst`")
 apply("a")
