@@ -7,12 +7,14 @@
 
 #include "api/open.h"
 #include "backend/backend.h"
+#include "backend/spd.h"
 #include "base/instant.h"
 #include "cli/console.h"
 #include "cli/key_file.h"
 #include "cli/key_reuse.h"
 #include "cli/misplaced.h"
 #include "cli/options.h"
+#include "cli/rule_facts.h"
 #include "cli/status.h"
 #include "cli/warnings.h"
 #include "kernel/view.h"
@@ -38,6 +40,9 @@ struct World {
   std::function<HostFacts()> host = {};  ///< The host as it is now, for warnings; empty: nothing is known.
   std::string credentials = {};          ///< CREDENTIALS_DIRECTORY; empty: none.
   std::string owner_rows = {};           ///< The file that records which file owns which SAs; empty: none.
+  /// The rules of the same place as `open`'s SAs, for ipsecconf.
+  std::function<Result<std::unique_ptr<backend::Spd>>(const std::string& where)> open_spd = {};
+  std::function<RuleFacts()> rule_facts = {};  ///< Of the kernel, for ipsecconf's explain and doctor.
 };
 
 inline constexpr std::size_t kTextOfOne = 4096;  ///< Bytes; the text of most SAs fits, so nothing moves.

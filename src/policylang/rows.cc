@@ -9,7 +9,7 @@
 namespace ipseckey::policylang {
 namespace {
 
-constexpr Style kEither = Style::either, kOld = Style::old_one, kNew = Style::new_one;
+constexpr Style kEither = Style::either, kOld = Style::old_one, kNew = Style::new_one, kOurs = Style::ours;
 
 constexpr std::array kPatternRows = {
     PatternRow{"tunnel", &Pattern::tunnel, kPattern, kEither, "Interface of the tunnel whose packets these are."},
@@ -37,12 +37,12 @@ constexpr std::array kPropertyRows = {
     PropertyRow{"encr_auth_algs", &Properties::integrity, kIpsec, kEither, "ESP with this integrity algorithm."},
     PropertyRow{"sa", &Properties::sharing, kIpsec, kEither, "One SA for all packets, or one for each connection."},
     PropertyRow{"dir", &Properties::way, kEveryAction, kOld, "Which way the packets go."},
-    PropertyRow{"level", &Properties::level, kIpsec, kEither, "use: without an SA, packets are sent in clear."},
-    PropertyRow{"reqid", &Properties::reqid, kIpsec, kEither, "Only SAs with this reqid."},
-    PropertyRow{"tsrc", &Properties::tunnel_source, kIpsec, kEither, "Outer address of this host's end of the tunnel."},
-    PropertyRow{"tdst", &Properties::tunnel_destination, kIpsec, kEither, "Outer address of the peer's end."},
-    PropertyRow{"mark", &Properties::mark, kEveryAction, kEither, "Only packets with this mark."},
-    PropertyRow{"if_id", &Properties::if_id, kEveryAction, kEither, "Only packets of this XFRM interface."},
+    PropertyRow{"level", &Properties::level, kIpsec, kOurs, "use: without an SA, packets are sent in clear."},
+    PropertyRow{"reqid", &Properties::reqid, kIpsec, kOurs, "Only SAs with this reqid."},
+    PropertyRow{"tsrc", &Properties::tunnel_source, kIpsec, kOurs, "Outer address of this host's end of the tunnel."},
+    PropertyRow{"tdst", &Properties::tunnel_destination, kIpsec, kOurs, "Outer address of the peer's end."},
+    PropertyRow{"mark", &Properties::mark, kEveryAction, kOurs, "Only packets with this mark."},
+    PropertyRow{"if_id", &Properties::if_id, kEveryAction, kOurs, "Only packets of this XFRM interface."},
 };
 
 using PatternIndex = table::Index<kPatternRows>;
