@@ -216,6 +216,7 @@ Row pair(const table::Row& row, std::string_view style) {
   return {{"name", std::string(row.name())},
           {"names", std::string(row.names)},
           {"value", std::string(metavar(row))},
+          {"valued", yes(!metavar(row).empty())},
           {"help", std::string(row.help)},
           {"style", std::string(style)}};
 }

@@ -102,10 +102,10 @@ std::string objections(const policy::Candidate& c) {
 void judge(Explained& e, const SaSource& sas, bool may_be_clear) {
   using enum PacketFate;
   const bool out = e.direction == Direction::out;
-  const std::string clear = may_be_clear ? ", or clear" : "";
+  const std::string or_clear = may_be_clear ? ", or clear" : "";
   if (!sas.known) {
     e.fate = is_protected;
-    e.verdict = fmt::format("{} protected{}; the SAs are not known here", out ? "sent" : "accepted only if", clear);
+    e.verdict = fmt::format("{} protected{}; the SAs are not known here", out ? "sent" : "accepted only if", or_clear);
     return;
   }
   const auto good = serving_names(e, sas, Fate::serves), bad = serving_names(e, sas, Fate::breaks);
@@ -113,7 +113,7 @@ void judge(Explained& e, const SaSource& sas, bool may_be_clear) {
     case policy::Service::served:
       e.fate = is_protected;
       e.verdict = out ? fmt::format("protected by {}", joined(good, "and"))
-                      : fmt::format("accepted if protected by {}{}; otherwise dropped", joined(good, "or"), clear);
+                      : fmt::format("accepted if protected by {}{}; otherwise dropped", joined(good, "or"), or_clear);
       return;
     case policy::Service::broken:
       e.fate = broken;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/names.h"
+#include "pfkey/near_name.h"
 #include "pfkey/units.h"
 #include "policy/guards.h"
 #include "policylang/write.h"
