@@ -111,7 +111,8 @@ std::optional<table::NamedNetwork> find_network(const std::string& name) {
   netent* found = nullptr;
   EntryText text{};
   int error = 0;
-  if (getnetbyname_r(name.c_str(), &entry, text.data(), text.size(), &found, &error) != 0 || !found) return std::nullopt;
+  if (getnetbyname_r(name.c_str(), &entry, text.data(), text.size(), &found, &error) != 0 || !found)
+    return std::nullopt;
   if (found->n_addrtype != AF_INET) return std::nullopt;
   const std::uint32_t number = found->n_net;  // In the host's order.
   table::NamedNetwork network;
@@ -167,7 +168,10 @@ lang::Names system_names() {
             const auto at = cache->find(name);
             return at != cache->end() ? at->second : cache->emplace(name, look_up(name)).first->second;
           },
-          find_protocol, find_port, {}, find_network};
+          find_protocol,
+          find_port,
+          {},
+          find_network};
 }
 
 lang::Names numeric_names() {

@@ -109,10 +109,10 @@ Result<Found> find_carefully(const std::string& path, const std::string& name, H
   const unsigned mode = at->st.st_mode & 07777u;
   const bool rules = holds == Holds::rules;
   if (!is_ours(at->st) || (mode & (rules ? 022u : 066u)) != 0)
-    return fail(Errc::invalid, fmt::format("{} is refused: other users can {} its folder (mode {:04o}, uid {}): "
-                                           "chmod {} that folder",
-                                           name, rules ? "write" : "read or write", mode, at->st.st_uid,
-                                           rules ? "755" : "700"));
+    return fail(Errc::invalid,
+                fmt::format("{} is refused: other users can {} its folder (mode {:04o}, uid {}): "
+                            "chmod {} that folder",
+                            name, rules ? "write" : "read or write", mode, at->st.st_uid, rules ? "755" : "700"));
   const auto slash = path.rfind('/');
   auto found = find(at->fd.get(), slash == std::string::npos ? path : path.substr(slash + 1), O_NOFOLLOW, name);
   if (found && S_ISLNK(found->st.st_mode))

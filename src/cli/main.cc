@@ -67,7 +67,7 @@ cli::World this_world(cli::Console& console) {
       .credentials = environment("CREDENTIALS_DIRECTORY"),
       .owner_rows =
           apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
-      .open_spd = {},
+      .open_spd = [around](const std::string& where) { return api::open_spd(where, around); },
       .rule_facts = [] { return cli::rule_facts(); },
   };
 }

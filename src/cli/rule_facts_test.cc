@@ -54,8 +54,8 @@ TEST(RuleFacts, AreReadFromProc) {
   EXPECT_TRUE(facts.forwards_v4);
   EXPECT_FALSE(facts.forwards_v6);
   EXPECT_EQ(facts.larval_drop, false);
-  EXPECT_THAT(facts.counters, ElementsAre(std::pair(std::string("XfrmInError"), 0u),
-                                          std::pair(std::string("XfrmOutNoStates"), 12u)));
+  EXPECT_THAT(facts.counters,
+              ElementsAre(std::pair(std::string("XfrmInError"), 0u), std::pair(std::string("XfrmOutNoStates"), 12u)));
 }
 
 TEST(RuleFacts, AreUnknownWithoutFiles) {

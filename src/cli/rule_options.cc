@@ -51,8 +51,7 @@ struct Row {
 constexpr std::array kOptions = {
     Row{'a', "add", "FILE", nullptr, nullptr, Do::add, kAll, "add the rules in FILE (-: standard input)"},
     Row{'c', "check", "FILE", nullptr, nullptr, Do::check, kAll, "check the rules in FILE without changing anything"},
-    Row{'d', "delete", "INDEX", nullptr, nullptr, Do::remove, kAll,
-        "delete the rule with that index, or TUNNEL,INDEX"},
+    Row{'d', "delete", "INDEX", nullptr, nullptr, Do::remove, kAll, "delete the rule with that index, or TUNNEL,INDEX"},
     Row{'r', "remove", "FILE", nullptr, nullptr, Do::remove_file, kAll, "delete the rules that are in FILE"},
     Row{'f', "flush", "", nullptr, nullptr, Do::flush, kAll,
         "delete the rules of the host, or with -i of a tunnel; with -a or -c, before that"},
@@ -61,27 +60,87 @@ constexpr std::array kOptions = {
     Row{'l', "list", "", nullptr, nullptr, Do::list, kAll,
         "list the rules of the host, or with -i of a tunnel, in the order in which they are tried"},
     Row{'L', "list-all", "", nullptr, nullptr, Do::list_all, kAll, "list all rules, those of other programs too"},
-    Row{'i', "tunnel", "NAME", nullptr, &RuleSettings::tunnel, {},
-        kLists | of(Do::flush, Do::remove, Do::flush_all), "with -d, -f, -l and -L: the rules of this tunnel"},
-    Row{'n', "numeric", "", &RuleSettings::numeric, nullptr, {}, kAll,
+    Row{'i',
+        "tunnel",
+        "NAME",
+        nullptr,
+        &RuleSettings::tunnel,
+        {},
+        kLists | of(Do::flush, Do::remove, Do::flush_all),
+        "with -d, -f, -l and -L: the rules of this tunnel"},
+    Row{'n',
+        "numeric",
+        "",
+        &RuleSettings::numeric,
+        nullptr,
+        {},
+        kAll,
         "print numbers instead of names; rules are always printed so"},
     Row{'q', "quiet", "", &RuleSettings::quiet, nullptr, {}, kAll, "print no warnings"},
-    Row{'v', "verbose", "", &RuleSettings::verbose, nullptr, {}, kAll,
-        "print what was changed; with lists, what became of each rule in the kernel"},
-    Row{'\0', "sadb", "WHERE", nullptr, &RuleSettings::sadb, {}, kAll,
+    Row{'v',
+        "verbose",
+        "",
+        &RuleSettings::verbose,
+        nullptr,
+        {},
+        kAll,
+        "print what was changed; with lists, the policies of each rule in the kernel"},
+    Row{'\0',
+        "sadb",
+        "WHERE",
+        nullptr,
+        &RuleSettings::sadb,
+        {},
+        kAll,
         "the database to use: ipsecd, ipsecd:PATH, kernel, memory or auto; with -c, also what it cannot do"},
     Row{'\0', "dry-run", "", &RuleSettings::dry_run, nullptr, {}, kChanges, "print what would be changed"},
-    Row{'\0', "strict", "", &RuleSettings::strict, nullptr, {}, kFiles,
+    Row{'\0',
+        "strict",
+        "",
+        &RuleSettings::strict,
+        nullptr,
+        {},
+        kFiles,
         "treat warnings as errors, and refuse properties that Solaris does not have"},
-    Row{'\0', "force", "", &RuleSettings::force, nullptr, {}, of(Do::add, Do::apply),
+    Row{'\0',
+        "force",
+        "",
+        &RuleSettings::force,
+        nullptr,
+        {},
+        of(Do::add, Do::apply),
         "accept rules that the SAs of the database break"},
-    Row{'\0', "guards", "", &RuleSettings::guards, nullptr, {}, kFiles,
+    Row{'\0',
+        "guards",
+        "",
+        &RuleSettings::guards,
+        nullptr,
+        {},
+        kFiles,
         "add rules that keep IPv6 neighbour discovery and ::1 in the clear; with -c, print them"},
-    Row{'\0', "json", "", &RuleSettings::json, nullptr, {}, kOwns | of(Do::explain, Do::doctor),
+    Row{'\0',
+        "json",
+        "",
+        &RuleSettings::json,
+        nullptr,
+        {},
+        kOwns | of(Do::explain, Do::doctor),
         "print rules and reports as JSON, one object per line"},
-    Row{'\0', "file", "FILE", nullptr, &RuleSettings::rules_file, {}, of(Do::explain),
+    Row{'\0',
+        "file",
+        "FILE",
+        nullptr,
+        &RuleSettings::rules_file,
+        {},
+        of(Do::explain),
         "explain by the rules in FILE, too"},
-    Row{'\0', "service", "", &RuleSettings::service, nullptr, {}, kChanges | of(Do::check),
+    Row{'\0',
+        "service",
+        "",
+        &RuleSettings::service,
+        nullptr,
+        {},
+        kChanges | of(Do::check),
         "service mode: a file that others can write is rejected, and statuses are those of the unit"},
     Row{'h', "help", "", nullptr, nullptr, Do::help, kAll, "print this help"},
     Row{'V', "version", "", nullptr, nullptr, Do::version, kAll, "print the version"},
@@ -115,7 +174,9 @@ std::vector<OptionShape> shapes() {
 }
 
 // "-a" or "--json", as people call it.
-std::string called(const Row& row) { return row.letter ? fmt::format("-{}", row.letter) : fmt::format("--{}", row.name); }
+std::string called(const Row& row) {
+  return row.letter ? fmt::format("-{}", row.letter) : fmt::format("--{}", row.name);
+}
 
 std::string called(Do what) {
   for (const Row& row : kOptions)
@@ -135,7 +196,7 @@ std::unexpected<Error> wrong(const OptionWords::Found& found) {
   return fail(Errc::syntax, fmt::format("unknown option {}", pfkey::escaped(found.name)));
 }
 
-// What was asked for so far.
+// The requests so far.
 struct Asked {
   RuleOptions options;
   std::vector<const Row*> given;
@@ -175,7 +236,9 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
   if (words.empty() || asked.what == Do::help || asked.what == Do::version) return {};
   if (asked.what || asked.options.flush || asked.options.flush_all)
     return fail(Errc::syntax, fmt::format("unexpected word {}: {} takes no more", pfkey::escaped(words[0]),
-                                          asked.what ? called(*asked.what) : asked.options.flush ? "-f" : "-F"));
+                                          asked.what            ? called(*asked.what)
+                                          : asked.options.flush ? "-f"
+                                                                : "-F"));
   const auto found = std::ranges::find(kCommands, words[0], &Command::name);
   if (found == kCommands.end()) {
     std::vector<std::string_view> names;
@@ -276,9 +339,9 @@ std::string rule_usage() {
   }
   text += "\nCommands:\n";
   for (const Command& c : kCommands)
-    text += c.arguments.size() > 10 ? fmt::format("  {} {}\n{}", c.name, c.arguments, line("", c.help))
-                                    : line(fmt::format("{}{}{}", c.name, c.arguments.empty() ? "" : " ", c.arguments),
-                                           c.help);
+    text += c.arguments.size() > 10
+                ? fmt::format("  {} {}\n{}", c.name, c.arguments, line("", c.help))
+                : line(fmt::format("{}{}{}", c.name, c.arguments.empty() ? "" : " ", c.arguments), c.help);
   text +=
       "\nPACKET is any of: proto PROTOCOL, sport PORT, dport PORT, type TYPE, code CODE, tunnel NAME, mark NUMBER,\n"
       "if_id NUMBER, and in, out or fwd.\n\nExit status:\n";

@@ -63,7 +63,7 @@ Result<RuleOptions> parse_rule_options(std::vector<std::string> arguments, const
 /// Every option, in the order of help.
 std::vector<OptionText> rule_option_texts();
 
-/// What stands behind a command's word.
+/// What follows a command's word.
 enum class RuleOperands : std::uint8_t { none, file, packet };
 
 /// A command as help, the manual page and the completions show it.

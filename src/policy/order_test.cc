@@ -108,8 +108,7 @@ Rules many_rules(std::size_t count) {
     };
     r.selector.local = side();
     r.selector.remote = side();
-    if (r.selector.local && r.selector.remote &&
-        r.selector.local->address.family != r.selector.remote->address.family)
+    if (r.selector.local && r.selector.remote && r.selector.local->address.family != r.selector.remote->address.family)
       r.selector.local.reset();
     if (up_to(3) == 0) r.selector.local_port = static_cast<std::uint16_t>(up_to(3));
     if (up_to(4) == 0) {

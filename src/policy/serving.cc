@@ -87,9 +87,8 @@ Candidate fate_of(const Rule& one, Direction direction, const HeldSa& sa, Choose
   const Protection& p = one.alternatives[0].protection;
   Candidate c;
   c.objections = judge(one, direction, sa.facts)[0].objections;
-  const bool taken = std::ranges::none_of(c.objections, [&](Objection o) {
-    return chooser == Chooser::exact || compared_by_kernel(o, direction, p);
-  });
+  const bool taken = std::ranges::none_of(
+      c.objections, [&](Objection o) { return chooser == Chooser::exact || compared_by_kernel(o, direction, p); });
   if (!taken) {
     c.fate = Fate::other;
   } else if (flow && !is_for(sa, *flow, direction)) {
@@ -112,8 +111,9 @@ void take_newest(std::span<const HeldSa> sas, std::vector<Candidate>& candidates
   for (Candidate& c : candidates) {
     if (c.fate != Fate::serves && c.fate != Fate::breaks) continue;
     const HeldSa& sa = sas[c.sa];
-    if (!taken.insert({sa.facts.src, sa.facts.dst, sa.facts.inner_src, sa.facts.inner_dst, sa.dst_selector.proto,
-                       sa.src_selector.port, sa.dst_selector.port})
+    if (!taken
+             .insert({sa.facts.src, sa.facts.dst, sa.facts.inner_src, sa.facts.inner_dst, sa.dst_selector.proto,
+                      sa.src_selector.port, sa.dst_selector.port})
              .second)
       c.fate = Fate::older;
   }
@@ -137,7 +137,7 @@ std::vector<std::size_t> newest_first(std::span<const HeldSa> sas) {
   return numbers;
 }
 
-// What one alternative takes against its will is no breach if another one demands just that.
+// An SA that one alternative objects to breaks no rule if another alternative demands it.
 void forgive(const Rule& rule, Direction direction, std::span<const HeldSa> sas, Need& need) {
   for (Candidate& c : need.candidates)
     if (c.fate == Fate::breaks && satisfies(judge(rule, direction, sas[c.sa].facts))) c.fate = Fate::other;

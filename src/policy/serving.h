@@ -24,17 +24,17 @@ enum class Chooser : std::uint8_t {
 struct HeldSa {
   SaFacts facts;
   std::uint32_t spi = 0;
-  std::uint64_t added = 0;             ///< Seconds since 1970.
-  bool usable = true;                  ///< Neither larval nor dead.
-  bool dying = false;                  ///< Used only if there is no other.
-  std::optional<Direction> direction;  ///< If it has one of its own.
+  std::uint64_t added = 0;                     ///< Seconds since 1970.
+  bool usable = true;                          ///< Neither larval nor dead.
+  bool dying = false;                          ///< Used only if there is no other.
+  std::optional<Direction> direction;          ///< If it has one of its own.
   pfkey::Endpoint src_selector, dst_selector;  ///< Protocol and ports of the packets that it is for; 0: any.
 };
 
 /// From a reply to GET or DUMP, which has SA and DST.
 HeldSa held_sa(const pfkey::Message& sa);
 
-/// What becomes of an SA that a rule might use.
+/// Whether an SA that a rule might use is used, or why not.
 enum class Fate : std::uint8_t {
   serves,      ///< It is used, out, or accepted, in.
   breaks,      ///< It is used or accepted although it is not what the rule demands: the database does not compare all.
@@ -74,11 +74,11 @@ enum class Service : std::uint8_t {
 
 struct Serving {
   Service service = Service::not_needed;
-  std::vector<Need> needs;              ///< In the order of the alternatives, ESP before AH.
+  std::vector<Need> needs;               ///< In the order of the alternatives, ESP before AH.
   std::optional<std::size_t> used = {};  ///< The alternative that is served.
 };
 
-/// `flow`: one packet of the rule, whose SA is wanted; nullptr: any packet of the rule, so that there can be an SA for
+/// `flow`: one packet of the rule, whose SA is needed; nullptr: any packet of the rule, so that there can be an SA for
 /// each pair of addresses.
 Serving serve(const Rule& rule, Direction direction, std::span<const HeldSa> sas, Chooser chooser,
               const Flow* flow = nullptr);

@@ -107,7 +107,7 @@ TEST(PolicyServing, KnowsWhatAReqidMeansToTheKernel) {
   sa.facts.reqid = back.facts.reqid = 7;
   Rule rule = testing::esp_rule("10.0.0.2/32");
   EXPECT_EQ(serve(rule, kOut, std::vector{sa}, kKernel).service, Service::missing);  // 0 means 0.
-  const Serving in = serve(rule, kIn, std::vector{back}, kKernel);                    // 0 means any.
+  const Serving in = serve(rule, kIn, std::vector{back}, kKernel);                   // 0 means any.
   EXPECT_EQ(in.service, Service::broken);
   EXPECT_THAT(in.needs[0].candidates[0].objections, ElementsAre(Objection::reqid));
   rule.alternatives[0].protection.reqid = 7;
@@ -175,7 +175,8 @@ TEST(PolicyServing, LeavesOutWhatIsNotForThePacket) {
   Flow ping = packet();
   ping.protocol = 1, ping.icmp_type = 8, ping.icmp_code = 0, ping.local_port.reset(), ping.remote_port.reset();
   HeldSa echo = esp(5);
-  echo.src_selector = {1, 0, *parse_address("10.0.0.1"), 8}, echo.dst_selector = {1, 0, *parse_address("10.0.0.2"), 256};
+  echo.src_selector = {1, 0, *parse_address("10.0.0.1"), 8},
+  echo.dst_selector = {1, 0, *parse_address("10.0.0.2"), 256};
   EXPECT_EQ(serve(rule, kOut, std::vector{echo}, kExact, &ping).service, Service::served);
   ping.icmp_code = 1;
   EXPECT_EQ(serve(rule, kOut, std::vector{echo}, kExact, &ping).service, Service::missing);

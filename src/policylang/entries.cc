@@ -1,5 +1,6 @@
 // 1. Comments become blanks, so that every offset stays what it was.
-// 2. head() takes the line before the first entry, if it says in which order rules are tried. next() goes to the next word, counts its line, and has Shape read one entry from there.
+// 2. head() takes the line before the first entry, if it says in which order rules are tried. next() goes to the next
+// word, counts its line, and has Shape read one entry from there.
 // 3. Shape finds braces and actions. Lines may end inside braces and in front of an opening one only, so that a line
 //    that lacks something does not take the next entry for it.
 // 4. After a fault, the entry lasts up to the next line that begins with an opening brace.

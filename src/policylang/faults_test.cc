@@ -90,7 +90,8 @@ TEST(PolicyFaults, AreShownInTheirLine) {
 TEST(PolicyFaults, OfValues) {
   expect({
       {"{ laddr 10.1 dir in } drop {}",
-       "rules:1:9: error: laddr: \"10.1\" is not a whole address: a host has four numbers, and a network its length, as "
+       "rules:1:9: error: laddr: \"10.1\" is not a whole address: a host has four numbers, and a network its length, "
+       "as "
        "in 10.1/16\n"},
       {"{ laddr 10.1. dir in } drop {}",
        "rules:1:9: error: laddr: Unknown address \"10.1.\": it is neither an IPv4 address nor a name\n"},
@@ -271,15 +272,15 @@ TEST(PolicyFaults, EndAfterMany) {
 
 TEST(PolicyFaults, OfTheOrder) {
   for (const auto& [text, fault] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
-      {"order\n{ dir in } drop {}\n", "rules:1:1: error: order needs one word on its line: classes or file\n"},
-      {"# rules\n  order file first\n", "rules:2:3: error: order needs one word on its line: classes or file\n"},
-      {"order sideways\n", "rules:1:7: error: Unknown order; expected classes or file\n"},
-      {"order file\norder file\n{ dir in } drop {}\n",
-       "rules:2:1: error: order is about the whole file: it can be there once, before the first entry\n"},
-      {"{ dir in } drop {}\norder file\n",
-       "rules:2:1: error: order is about the whole file: it can be there once, before the first entry\n"},
-      {"order { dir in } drop {}\n", "rules:1:1: error: order needs one word on its line: classes or file\n"},
-  })
+           {"order\n{ dir in } drop {}\n", "rules:1:1: error: order needs one word on its line: classes or file\n"},
+           {"# rules\n  order file first\n", "rules:2:3: error: order needs one word on its line: classes or file\n"},
+           {"order sideways\n", "rules:1:7: error: Unknown order; expected classes or file\n"},
+           {"order file\norder file\n{ dir in } drop {}\n",
+            "rules:2:1: error: order is about the whole file: it can be there once, before the first entry\n"},
+           {"{ dir in } drop {}\norder file\n",
+            "rules:2:1: error: order is about the whole file: it can be there once, before the first entry\n"},
+           {"order { dir in } drop {}\n", "rules:1:1: error: order needs one word on its line: classes or file\n"},
+       })
     EXPECT_EQ(report(text), fault) << text;
   const PolicyFile file = read("order sideways\n{ dir in } drop {}\n");
   EXPECT_EQ(file.wrong, 1u);

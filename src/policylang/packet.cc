@@ -84,11 +84,10 @@ class Reader {
 
   std::expected<Packet, std::string> read() {
     if (pairs_.begin(text_))
-      pairs_.read({"explain", kPacket},
-                  [&](const table::Row& row, table::Words words, table::ReadContext& context, bool keep) {
-                    return table::read_value<Syntax>(static_cast<const PacketRow&>(row).slot, words, context, keep,
-                                                     words_);
-                  });
+      pairs_.read(
+          {"explain", kPacket}, [&](const table::Row& row, table::Words words, table::ReadContext& context, bool keep) {
+            return table::read_value<Syntax>(static_cast<const PacketRow&>(row).slot, words, context, keep, words_);
+          });
     faults_ = pairs_.faults();
     if (faults_.empty()) fill();
     if (faults_.empty()) return packet_;
@@ -102,8 +101,7 @@ class Reader {
   void fault(std::optional<T> Words::* member, std::string message) {
     std::vector<table::Word> words;
     split(text_, words);
-    const auto row =
-        std::ranges::find_if(kRows, [&](const PacketRow& r) { return r.slot == Slot(member); });
+    const auto row = std::ranges::find_if(kRows, [&](const PacketRow& r) { return r.slot == Slot(member); });
     const table::Place place = words.empty() ? table::Place{} : place_of(kTable, words, *row);
     faults_.push_back({Severity::error, place.at, place.length, std::move(message)});
   }

@@ -62,8 +62,7 @@ TEST(PolicyPacket, HasFaults) {
   EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 dport 5"),
             "27: error: only TCP, UDP and SCTP have ports: say proto tcp, for example");
   EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 type 8"), "27: error: ICMP numbers need proto icmp or proto ipv6-icmp");
-  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 proto icmp type 1-2"),
-            "38: error: a packet has one number, not a range");
+  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 proto icmp type 1-2"), "38: error: a packet has one number, not a range");
   EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 in out"),
             "27: error: a packet goes one way: write one of in, out and fwd");
   EXPECT_EQ(fault("form 10.0.0.1 to 10.0.0.2"), "1: error: Unknown word \"form\"; did you mean from?");

@@ -207,8 +207,8 @@ template <>
 Value<InterfaceName> SyntaxBase<InterfaceName>::read(Words words, ReadContext&) {
   const std::string_view text = words[0].text;
   if (text.size() > InterfaceName::kLongest)
-    return bad(
-        fmt::format("{{word}} is too long for an interface; at most {} characters are allowed", InterfaceName::kLongest));
+    return bad(fmt::format("{{word}} is too long for an interface; at most {} characters are allowed",
+                           InterfaceName::kLongest));
   for (const char c : text)
     if (c <= ' ' || c > '~' || c == '/') return bad("{word} is not the name of an interface");
   return InterfaceName{std::string(text)};

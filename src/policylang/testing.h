@@ -10,7 +10,8 @@
 
 namespace ipseckey::policylang::testing {
 
-/// `campus` is a network, and so is `one`, but first it is a host. `one` has an IPv4 address, `two` two, `six` an IPv6 address, `both` one of each.
+/// `campus` is a network, and so is `one`, but first it is a host. `one` has an IPv4 address, `two` two, `six` an IPv6
+/// address, `both` one of each.
 inline const table::Names& names() {
   static const table::Names kNames = {
       [](const std::string& name) -> Result<std::vector<Address>> {

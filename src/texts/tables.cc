@@ -213,12 +213,9 @@ std::string_view text_of(policylang::Style style) {
 }
 
 Row pair(const table::Row& row, std::string_view style) {
-  return {{"name", std::string(row.name())},
-          {"names", std::string(row.names)},
-          {"value", std::string(metavar(row))},
-          {"valued", yes(!metavar(row).empty())},
-          {"help", std::string(row.help)},
-          {"style", std::string(style)}};
+  return {{"name", std::string(row.name())},    {"names", std::string(row.names)},
+          {"value", std::string(metavar(row))}, {"valued", yes(!metavar(row).empty())},
+          {"help", std::string(row.help)},      {"style", std::string(style)}};
 }
 
 // Keywords of patterns, or properties.
@@ -232,7 +229,8 @@ std::vector<Row> rule_pairs(const Rows& table) {
 std::vector<Row> rule_actions() {
   std::vector<Row> rows;
   for (const policylang::ActionRow& a : policylang::action_rows())
-    rows.push_back({{"name", std::string(a.name)}, {"help", std::string(a.help)}, {"style", std::string(text_of(a.style))}});
+    rows.push_back(
+        {{"name", std::string(a.name)}, {"help", std::string(a.help)}, {"style", std::string(text_of(a.style))}});
   return rows;
 }
 

@@ -5,7 +5,8 @@
 //        rules plan FILE      the same, and changes nothing
 //        rules check FILE     what the kernel does otherwise: "LINE refused|remark TEXT"
 //        rules list           one line for each rule: NUMBER ours|foreign RULE, then its policies and remarks, indented
-//        rules explain FILE   flows from standard input, "out|in LOCAL REMOTE PROTOCOL [PORT PORT | TYPE CODE]", and for each
+//        rules explain FILE   flows from standard input, "out|in LOCAL REMOTE PROTOCOL [PORT PORT | TYPE CODE]", and
+//        for each
 //                             what the rules do with it: clear, protect, protect_or_clear, discard
 // The rules are tried in the order of the file. The exit status is 1 after an error, which is on standard error.
 #include <fmt/format.h>

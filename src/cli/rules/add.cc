@@ -32,14 +32,15 @@ std::vector<const backend::HeldRule*> kept_rules(const RuleSession& session,
   std::vector<const backend::HeldRule*> kept;
   if (o.what == RuleDo::apply || o.flush_all) return kept;
   for (const backend::HeldRule& h : held) {
-    const bool flushed = o.flush && (o.settings.tunnel.empty() ? !h.rule.tunnel
-                                                               : h.rule.tunnel && h.rule.tunnel->name == o.settings.tunnel);
+    const bool flushed =
+        o.flush &&
+        (o.settings.tunnel.empty() ? !h.rule.tunnel : h.rule.tunnel && h.rule.tunnel->name == o.settings.tunnel);
     if (!h.foreign && !flushed) kept.push_back(&h);
   }
   return kept;
 }
 
-// The rules of the file that are to be added; faults for those that contradict what is held.
+// The rules of the file that are new; faults for those that contradict what is held.
 Rules new_rules(RuleFile& file, const std::vector<const backend::HeldRule*>& kept) {
   Rules all;
   for (const backend::HeldRule* const h : kept) all.push_back(h->rule);
@@ -67,9 +68,10 @@ Rules new_rules(RuleFile& file, const std::vector<const backend::HeldRule*>& kep
 std::optional<Rules> join(RuleFile& file, Rules kept, const Rules& fresh) {
   const bool by_file = file.policy().order == Order::file;
   if (!by_file && !in_class_order(kept) && !fresh.empty()) {
-    file.say(fresh[0], Severity::error,
-             "the rules that are held have an order of their own: put the line `order file` at the head of this file to "
-             "add its rules behind them, or replace them with apply");
+    file.say(
+        fresh[0], Severity::error,
+        "the rules that are held have an order of their own: put the line `order file` at the head of this file to "
+        "add its rules behind them, or replace them with apply");
     return std::nullopt;
   }
   kept.insert(kept.end(), fresh.begin(), fresh.end());
@@ -98,8 +100,7 @@ Status inspect(RuleSession& session, RuleFile& file, const Rules& fresh, const R
   if (sas) {
     judge_rules(file, fresh, *sas, session.settings().force);
   } else if (!session.settings().quiet) {
-    session.console().complain(
-        fmt::format("warning: the rules were not compared with the SAs that there are: {}", sas.error().text));
+    session.console().complain(fmt::format("warning: the rules were not compared with SAs: {}", sas.error().text));
   }
   return Status::ok;
 }
@@ -108,8 +109,8 @@ Status inspect(RuleSession& session, RuleFile& file, const Rules& fresh, const R
 Status refuse(RuleSession& session, RuleFile& file) {
   const std::size_t errors = file.errors();
   file.print(session, false);
-  session.console().complain(fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(file.name()), errors,
-                                         errors == 1 ? "" : "s"));
+  session.console().complain(
+      fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(file.name()), errors, errors == 1 ? "" : "s"));
   return session.wrong_file();
 }
 

@@ -42,8 +42,7 @@ Status RuleChange::begin() {
 Status RuleChange::replace(const policy::Rules& rules, const std::string& about) {
   using Extent = backend::Spd::Extent;
   const HeldSignals held;  // Half a change would be worse than none.
-  const auto changes =
-      session_.spd()->replace(rules, session_.settings().dry_run ? Extent::plan : Extent::carry_out);
+  const auto changes = session_.spd()->replace(rules, session_.settings().dry_run ? Extent::plan : Extent::carry_out);
   if (!changes) {
     session_.console().complain(changes.error().text);
     return session_.status_for(changes.error().code);
@@ -82,10 +81,10 @@ void RuleChange::report(const backend::RuleChanges& changes, const std::string& 
     sum.put("keep", std::uint64_t{changes.kept});
     text += sum.line();
   } else {
-    text += fmt::format("{}: {} {}, {} {}, {} {}{}.\n",
-                        about.empty() ? session_.shown_spd() : pfkey::escaped(about), changes.added.size(),
-                        dry ? "to add" : "added", changes.removed.size(), dry ? "to remove" : "removed", changes.kept,
-                        dry ? "to keep" : "kept", dry ? "; nothing was changed" : "");
+    text += fmt::format("{}: {} {}, {} {}, {} {}{}.\n", about.empty() ? session_.shown_spd() : pfkey::escaped(about),
+                        changes.added.size(), dry ? "to add" : "added", changes.removed.size(),
+                        dry ? "to remove" : "removed", changes.kept, dry ? "to keep" : "kept",
+                        dry ? "; nothing was changed" : "");
   }
   session_.console().out(text);
 }

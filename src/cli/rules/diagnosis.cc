@@ -76,8 +76,8 @@ void rules_and_sas(const RuleDiagnosis& d, Findings& out) {
         const policy::Candidate* const bad = need.first(Fate::breaks);
         if (!bad) continue;
         out.push_back({Weight::problem, name_of(h),
-                       fmt::format("{} is protected by the {}, but {}", packets, cli::name_of(d.sas.sas[bad->sa], need.type),
-                                   words(bad->objections.front())),
+                       fmt::format("{} is protected by the {}, but {}", packets,
+                                   cli::name_of(d.sas.sas[bad->sa], need.type), words(bad->objections.front())),
                        "replace the SA, or change the rule"});
         break;
       }
@@ -142,7 +142,8 @@ void counters(const RuleDiagnosis& d, Findings& out) {
   if (!d.is_kernel()) return;
   for (const auto& [name, value] : d.kernel.counters) {
     if (value == 0) continue;
-    std::string text = fmt::format("{} packet{} dropped: {}", value, value == 1 ? "" : "s", kernel::counter_meaning(name));
+    std::string text =
+        fmt::format("{} packet{} dropped: {}", value, value == 1 ? "" : "s", kernel::counter_meaning(name));
     const auto row = std::ranges::find(kCounters, name, &Counter::name);
     if (row != kCounters.end()) {
       const auto suspects = rules_that(d, [&](const HeldRule& h) { return row->suspect(d, h); });
@@ -157,7 +158,8 @@ void settings(const RuleDiagnosis& d, Findings& out) {
   if (!d.is_kernel()) return;
   const RuleFacts& k = d.kernel;
   for (const std::string& name : k.without_ipsec)
-    out.push_back({Weight::problem, name, "disable_xfrm is set: what leaves by it is not protected, whatever the rules say",
+    out.push_back({Weight::problem, name,
+                   "disable_xfrm is set: what leaves by it is not protected, whatever the rules say",
                    fmt::format("sysctl -w net.ipv4.conf.{}.disable_xfrm=0", name)});
   for (const std::string& name : k.without_check)
     out.push_back({Weight::problem, name, "disable_policy is set: what comes in by it is accepted in the clear",
@@ -167,15 +169,16 @@ void settings(const RuleDiagnosis& d, Findings& out) {
   });
   if (!tunnels.empty())
     for (const std::string& name : k.strict_source)
-      out.push_back({Weight::remark, name,
-                     fmt::format("rp_filter is 1: what comes out of a tunnel (rules {}) is dropped if the way back is not "
-                                 "by this interface",
-                                 listed(tunnels)),
-                     fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", name)});
+      out.push_back(
+          {Weight::remark, name,
+           fmt::format("rp_filter is 1: what comes out of a tunnel (rules {}) is dropped if the way back is not "
+                       "by this interface",
+                       listed(tunnels)),
+           fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", name)});
   const auto lacking = rules_that(d, [&](const HeldRule& h) { return lacks(d, h, Direction::out); });
   if (!lacking.empty() && k.larval_drop)
     out.push_back({Weight::remark, "xfrm_larval_drop",
-                   *k.larval_drop ? "without an SA, a packet is dropped and its sender hears nothing of it"
+                   *k.larval_drop ? "without an SA, a packet is dropped, and its sender gets no error"
                                   : "without an SA, packets wait for one, up to a hundred",
                    ""});
 }
@@ -189,10 +192,11 @@ void forwarding(const RuleDiagnosis& d, Findings& out) {
     };
     if (!has("in") || has("fwd") || !has_action(h.rule, Action::ipsec)) continue;
     if (!in_tunnel_mode(h.rule, h.rule.alternatives[0].protection)) continue;
-    out.push_back({Weight::problem, name_of(h),
-                   "this host forwards, and the rule has no policy for it: what comes out of its tunnel for other hosts "
-                   "is dropped (XfrmInNoPols)",
-                   h.foreign ? "ip xfrm policy add ... dir fwd" : "ipsecconf apply FILE"});
+    out.push_back(
+        {Weight::problem, name_of(h),
+         "this host forwards, and the rule has no policy for it: what comes out of its tunnel for other hosts "
+         "is dropped (XfrmInNoPols)",
+         h.foreign ? "ip xfrm policy add ... dir fwd" : "ipsecconf apply FILE"});
   }
 }
 

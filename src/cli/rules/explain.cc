@@ -2,7 +2,7 @@
 // 1. The words are read (policylang/packet.h); which way the packet goes follows from the host's addresses, unless the
 //    words say it. One that is passed on comes in and goes out.
 // 2. It is explained by what the database holds and, with --file, by a file, too (explanation.h). If these differ,
-//    that is said, and the exit status is 1.
+//    that is reported, and the exit status is 1.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 using backend::HeldRule;
 using policy::Direction;
 
-// Which ways the packet is looked at: one that is passed on comes in and goes out.
+// Each direction in which rules are about the packet: one that is passed on comes in and goes out.
 std::vector<Direction> ways(RuleSession& session, const policylang::Packet& p) {
   using enum policylang::PacketWay;
   if (p.way == out) return {Direction::out};
@@ -112,7 +112,8 @@ Status rules::explain(RuleSession& session) {
       const RuleSource rules = arrives ? forwarding_only(**source) : **source;
       Explained e = explain_packet(rules, sources.sas, flow_of(*packet, d), d);
       if (!json && !std::exchange(first, false)) text += '\n';
-      text += json ? explanation_json(e, rules, sources.sas).line() : explanation_text(e, rules, sources.sas);
+      text += json ? explanation_json(e, rules, sources.sas, session.spd_name()).line()
+                   : explanation_text(e, rules, sources.sas);
       if (by_held) {
         const std::string differs = difference(*by_held, *sources.held, e, rules);
         if (!differs.empty()) status = Status::failed;

@@ -117,8 +117,8 @@ void judge(Explained& e, const SaSource& sas, bool may_be_clear) {
       return;
     case policy::Service::broken:
       e.fate = broken;
-      e.verdict = fmt::format("{} {}, which is not what the rule demands", out ? "protected by" : "accepted if protected by",
-                              joined(bad, out ? "and" : "or"));
+      e.verdict = fmt::format("{} {}, which is not what the rule demands",
+                              out ? "protected by" : "accepted if protected by", joined(bad, out ? "and" : "or"));
       return;
     case policy::Service::missing:
     case policy::Service::not_needed:
@@ -130,9 +130,10 @@ void judge(Explained& e, const SaSource& sas, bool may_be_clear) {
     return;
   }
   e.fate = lacks_sa;
-  e.verdict = !out                        ? "dropped: it must be protected, and there is no SA"
-              : sas.waits.value_or(false) ? "waits until there is an SA that the rule demands"
-                                          : "dropped, without a word to its sender: there is no SA that the rule demands";
+  e.verdict = !out ? "dropped: it must be protected, and there is no SA"
+              : sas.waits.value_or(false)
+                  ? "waits until there is an SA that the rule demands"
+                  : "dropped, without a word to its sender: there is no SA that the rule demands";
 }
 
 void put_rules(std::string& out, const Explained& e, const RuleSource& source) {
@@ -140,8 +141,9 @@ void put_rules(std::string& out, const Explained& e, const RuleSource& source) {
   if (e.rules.matching.empty()) return put(out, label, why_first(e, source));
   for (std::size_t i = 0; i < e.rules.matching.size(); ++i) {
     const HeldRule& h = source.rules[e.rules.matching[i]];
-    put(out, label, fmt::format("{} {}{}", called(h, source), policylang::write_rule(h.rule),
-                                h.foreign ? " (another program's)" : ""));
+    put(out, label,
+        fmt::format("{} {}{}", called(h, source), policylang::write_rule(h.rule),
+                    h.foreign ? " (another program's)" : ""));
     if (i == 0) put(out, "", why_first(e, source));
     label = "";
   }
@@ -152,8 +154,9 @@ void put_kernel(std::string& out, const Explained& e, const RuleSource& source) 
   const std::string_view way = e.direction == Direction::out ? "out" : "in";
   for (const backend::KernelPolicy& p : source.rules[e.rules.matching[0]].policies)
     if (p.direction == way || (p.direction == "fwd" && e.direction == Direction::in))
-      put(out, "Kernel", fmt::format("{} policy, index {}, priority {}: {}", p.direction, p.index, p.priority,
-                                     text::harmless(p.text)));
+      put(out, "Kernel",
+          fmt::format("{} policy, index {}, priority {}: {}", p.direction, p.index, p.priority,
+                      text::harmless(p.text)));
 }
 
 void put_sas(std::string& out, const Explained& e, const SaSource& sas) {
@@ -166,8 +169,12 @@ void put_sas(std::string& out, const Explained& e, const SaSource& sas) {
     for (const policy::Candidate& c : need.candidates) {
       const bool used = c.fate == Fate::serves || c.fate == Fate::breaks;
       const std::string why = objections(c);
-      put(out, label, fmt::format("{}: {}{}{}", name_of(sas.sas[c.sa], need.type), used ? "used" : "not used",
-                                  why.empty() ? "" : used ? ", although " : ": ", why));
+      put(out, label,
+          fmt::format("{}: {}{}{}", name_of(sas.sas[c.sa], need.type), used ? "used" : "not used",
+                      why.empty() ? ""
+                      : used      ? ", although "
+                                  : ": ",
+                      why));
       label = "";
     }
   }
@@ -225,8 +232,7 @@ Explained explain_packet(const RuleSource& source, const SaSource& sas, const po
   rules.reserve(source.rules.size());
   for (const HeldRule& h : source.rules) rules.push_back(h.rule);
   e.rules = policy::explain(rules, source.order, flow, direction);
-  if (!e.rules.matching.empty())
-    e.serving = serve(rules[e.rules.matching[0]], direction, sas.sas, sas.chooser, &flow);
+  if (!e.rules.matching.empty()) e.serving = serve(rules[e.rules.matching[0]], direction, sas.sas, sas.chooser, &flow);
   switch (e.rules.outcome) {
     case Outcome::clear:
       e.fate = PacketFate::clear;
@@ -234,7 +240,8 @@ Explained explain_packet(const RuleSource& source, const SaSource& sas, const po
       break;
     case Outcome::discard:
       e.fate = PacketFate::dropped;
-      e.verdict = e.rules.matching.empty() ? "dropped: its tunnel has rules, and none is about it" : "dropped by the rule";
+      e.verdict =
+          e.rules.matching.empty() ? "dropped: its tunnel has rules, and none is about it" : "dropped by the rule";
       break;
     case Outcome::protect:
     case Outcome::protect_or_clear:
@@ -258,10 +265,11 @@ std::string explanation_text(const Explained& e, const RuleSource& source, const
   return out;
 }
 
-JsonObject explanation_json(const Explained& e, const RuleSource& source, const SaSource& sas) {
+JsonObject explanation_json(const Explained& e, const RuleSource& source, const SaSource& sas, std::string_view sadb) {
   JsonObject object;
   object.put("kind", "explain");
-  object.put(source.is_file ? "file" : "sadb", source.name);
+  object.put("sadb", sadb);
+  if (source.is_file) object.put("file", source.name);
   object.put("direction", e.direction == Direction::out ? "out" : "in");
   object.put("packet", packet_words(e));
   std::vector<JsonObject> rules, candidates;

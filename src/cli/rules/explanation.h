@@ -26,8 +26,8 @@ struct RuleSource {
 struct SaSource {
   std::vector<policy::HeldSa> sas;
   policy::Chooser chooser = policy::Chooser::exact;
-  bool known = false;          ///< Whether the SAs could be listed.
-  std::optional<bool> waits;   ///< A packet without an SA waits for one; absent: not known, it is dropped by default.
+  bool known = false;         ///< Whether the SAs could be listed.
+  std::optional<bool> waits;  ///< A packet without an SA waits for one; absent: not known, it is dropped by default.
 };
 
 /// What happens to a packet.
@@ -54,8 +54,8 @@ Explained explain_packet(const RuleSource& source, const SaSource& sas, const po
 /// For a person: labelled lines.
 std::string explanation_text(const Explained& e, const RuleSource& source, const SaSource& sas);
 
-/// For a program: kind "explain" of doc/reference/json.md.
-JsonObject explanation_json(const Explained& e, const RuleSource& source, const SaSource& sas);
+/// For a program: kind "explain" of doc/reference/json.md. `sadb`: the database whose SAs they are.
+JsonObject explanation_json(const Explained& e, const RuleSource& source, const SaSource& sas, std::string_view sadb);
 
 /// How two explanations of one packet differ; empty: they come to the same.
 std::string difference(const Explained& a, const RuleSource& of_a, const Explained& b, const RuleSource& of_b);

@@ -29,7 +29,8 @@ Result<std::string> text_of(InputFile& file) {
     if (!got) return std::unexpected(got.error());
     if (*got == 0) return text;
     for (const std::byte b : std::span(piece).first(*got)) text += static_cast<char>(b);
-    if (text.size() > kLongest) return fail(Errc::invalid, fmt::format("{} is larger than any file of rules", file.shown()));
+    if (text.size() > kLongest)
+      return fail(Errc::invalid, fmt::format("{} is larger than any file of rules", file.shown()));
   }
 }
 
@@ -98,7 +99,8 @@ void RuleFile::take(policylang::FileFault fault) {
 
 void RuleFile::say(const policy::Rule& rule, Severity severity, std::string message) {
   const std::string shown = pfkey::escaped(name_);
-  if (rule.line != 0) return take(policylang::fault_of_entry(line(rule.line), shown, rule.line, severity, std::move(message)));
+  if (rule.line != 0)
+    return take(policylang::fault_of_entry(line(rule.line), shown, rule.line, severity, std::move(message)));
   say(severity, fmt::format("{}: {}", policylang::write_rule(rule), message));
 }
 
@@ -109,9 +111,8 @@ void RuleFile::say(Severity severity, std::string message) {
 }
 
 void RuleFile::print(RuleSession& session, bool checked) {
-  std::ranges::stable_sort(faults_, [](const auto& a, const auto& b) {
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-  });
+  std::ranges::stable_sort(
+      faults_, [](const auto& a, const auto& b) { return std::pair(a.line, a.column) < std::pair(b.line, b.column); });
   Console& console = session.console();
   std::vector<JsonObject> rows;
   for (const policylang::FileFault& fault : faults_) {

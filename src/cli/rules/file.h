@@ -1,5 +1,5 @@
 #pragma once
-/// A file of rules, and everything that is to be said about it.
+/// A file of rules, and all faults and remarks about it.
 #include <cstddef>
 #include <cstdint>
 #include <set>

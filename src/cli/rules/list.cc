@@ -1,5 +1,5 @@
 // Without a command our rules are listed, with `-l` those of the host or of a tunnel, with `-L` and `list` all, those
-// of other programs too. What is printed is a file of rules.
+// of other programs too. The output is a file of rules.
 #include <fmt/format.h>
 
 #include "cli/rules/show.h"

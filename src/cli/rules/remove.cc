@@ -81,8 +81,8 @@ Status remove_those_of_a_file(RuleSession& session) {
   const std::size_t errors = file.errors();
   file.print(session, false);
   if (errors == 0) return change.replace(kept, file.name());
-  session.console().complain(fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(file.name()), errors,
-                                         errors == 1 ? "" : "s"));
+  session.console().complain(
+      fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(file.name()), errors, errors == 1 ? "" : "s"));
   return session.wrong_file();
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// One run of ipsecconf: what was asked for, its world, its database of rules.
+/// One run of ipsecconf: its options, its world, its database of rules.
 #include <memory>
 #include <string>
 #include <vector>

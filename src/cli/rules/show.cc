@@ -1,5 +1,10 @@
-// 1. rules_text() writes a file of rules, with what cannot be said in the language as comments.
-// 2. rule_json() writes one rule as an object: the entry as a text, and the same in members.
+// 1. rules_text() writes a file of rules. Its comments have all that the language cannot say: the index of a rule,
+// whose
+//    it is, remarks.
+// 2. order_of() finds out whether the list needs the line `order file` to be read back as it is.
+// 3. policy_text() shows one of the kernel's policies.
+// 4. rule_json() writes one rule as an object: the entry as a text, and the same in members.
+// 5. Each part of a rule has a function that writes its object: pattern, alternative, algorithm, policy.
 #include "cli/rules/show.h"
 
 #include <fmt/format.h>
@@ -19,10 +24,9 @@ using pfkey::AlgorithmKind;
 
 // "index 8, priority 3: out ..., last used 5 seconds ago".
 std::string policy_text(const backend::KernelPolicy& p, std::uint64_t now) {
-  const std::string used = p.last_used == 0 ? "not used yet"
-                           : now >= p.last_used
-                               ? fmt::format("last used {} seconds ago", now - p.last_used)
-                               : "used in the future, by this clock";
+  const std::string used = p.last_used == 0     ? "not used yet"
+                           : now >= p.last_used ? fmt::format("last used {} seconds ago", now - p.last_used)
+                                                : "used in the future, by this clock";
   return fmt::format("{} policy, index {}, priority {}, {}: {}", p.direction, p.index, p.priority, used, p.text);
 }
 

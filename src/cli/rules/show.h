@@ -10,7 +10,7 @@
 namespace ipseckey::cli {
 
 /// A file that reads back as these rules, an entry a line: its order, a comment with the index before each, those of
-/// other programs as comments. `verbose`: also what became of each rule in the kernel. `now`: seconds since 1970.
+/// other programs as comments. `verbose`: also the policies of each rule in the kernel. `now`: seconds since 1970.
 std::string rules_text(std::span<const backend::HeldRule> rules, bool verbose, std::uint64_t now);
 
 /// A rule as an object of that kind.

@@ -11,9 +11,9 @@ Status add(RuleSession& session);  ///< And apply.
 Status check(RuleSession& session);
 Status doctor(RuleSession& session);
 Status explain(RuleSession& session);
-Status flush(RuleSession& session);  ///< And flush_all and unload.
-Status help(RuleSession& session);   ///< And version.
-Status list(RuleSession& session);   ///< Show, list and list_all.
+Status flush(RuleSession& session);   ///< And flush_all and unload.
+Status help(RuleSession& session);    ///< And version.
+Status list(RuleSession& session);    ///< Show, list and list_all.
 Status remove(RuleSession& session);  ///< And remove_file.
 }  // namespace rules
 
@@ -23,13 +23,13 @@ struct RuleHandler {
 };
 
 inline constexpr std::array kRuleHandlers = {
-    RuleHandler{RuleDo::show, rules::list},        RuleHandler{RuleDo::add, rules::add},
-    RuleHandler{RuleDo::check, rules::check},      RuleHandler{RuleDo::apply, rules::add},
-    RuleHandler{RuleDo::unload, rules::flush},     RuleHandler{RuleDo::flush, rules::flush},
-    RuleHandler{RuleDo::flush_all, rules::flush},  RuleHandler{RuleDo::remove, rules::remove},
+    RuleHandler{RuleDo::show, rules::list},          RuleHandler{RuleDo::add, rules::add},
+    RuleHandler{RuleDo::check, rules::check},        RuleHandler{RuleDo::apply, rules::add},
+    RuleHandler{RuleDo::unload, rules::flush},       RuleHandler{RuleDo::flush, rules::flush},
+    RuleHandler{RuleDo::flush_all, rules::flush},    RuleHandler{RuleDo::remove, rules::remove},
     RuleHandler{RuleDo::remove_file, rules::remove}, RuleHandler{RuleDo::list, rules::list},
-    RuleHandler{RuleDo::list_all, rules::list},    RuleHandler{RuleDo::explain, rules::explain},
-    RuleHandler{RuleDo::doctor, rules::doctor},    RuleHandler{RuleDo::help, rules::help},
+    RuleHandler{RuleDo::list_all, rules::list},      RuleHandler{RuleDo::explain, rules::explain},
+    RuleHandler{RuleDo::doctor, rules::doctor},      RuleHandler{RuleDo::help, rules::help},
     RuleHandler{RuleDo::version, rules::help},
 };
 

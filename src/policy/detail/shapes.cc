@@ -23,8 +23,8 @@ Shape common(const Shape& a, const Shape& b) {
   const auto shorter = [](std::uint8_t x, std::uint8_t y) {
     return x == Shape::kOpen || y == Shape::kOpen ? Shape::kOpen : std::min(x, y);
   };
-  return {shorter(a.local, b.local), shorter(a.remote, b.remote), a.local_port && b.local_port,
-          a.remote_port && b.remote_port, a.protocol && b.protocol, 0};
+  return {shorter(a.local, b.local),      shorter(a.remote, b.remote), a.local_port && b.local_port,
+          a.remote_port && b.remote_port, a.protocol && b.protocol,    0};
 }
 
 bool within(const Shape& a, const Shape& b) {
@@ -38,7 +38,7 @@ Shapes::Shapes(std::span<const Rule> rules) : rules_(rules) {
   shape_of_.reserve(rules.size()), place_of_.reserve(rules.size());
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Selector& s = rules[i].selector;
-    const Shape shape{length(s.local),           length(s.remote),        s.local_port.has_value(),
+    const Shape shape{length(s.local),           length(s.remote),       s.local_port.has_value(),
                       s.remote_port.has_value(), s.protocol.has_value(), boost(rules[i])};
     const auto group = groups_.try_emplace(shape).first;
     group->second.push_back(i);

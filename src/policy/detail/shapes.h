@@ -16,7 +16,7 @@
 
 namespace ipseckey::policy {
 
-/// ICMP numbers and marks are no parts of it: they are ranges.
+/// Without ICMP numbers and marks, which are ranges.
 struct Shape {
   static constexpr std::uint8_t kOpen = 255;  ///< No address.
   std::uint8_t local = kOpen, remote = kOpen;
@@ -40,7 +40,7 @@ class Shapes {
   /// Whether looking up is quicker than comparing each rule with each.
   bool few() const { return groups_.size() * 16 <= rules_.size(); }
 
-  /// Every shape that there is, with its rules.
+  /// Every shape, with its rules.
   const std::map<Shape, std::vector<std::size_t>>& groups() const { return groups_; }
 
   /// The rules of shape `of_shape` that agree with `rule` in the parts `parts`, which both name; in their order.
