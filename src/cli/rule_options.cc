@@ -16,6 +16,7 @@
 #include "cli/status.h"
 #include "pfkey/units.h"
 #include "system/option_words.h"
+#include "table/faults.h"
 #include "table/suggest.h"
 
 namespace ipseckey::cli {
@@ -193,7 +194,7 @@ std::unexpected<Error> wrong(const OptionWords::Found& found) {
     return fail(Errc::syntax, fmt::format("{} needs a {}", found.name, row.value));
   }
   if (found.kind == surplus_value) return fail(Errc::syntax, fmt::format("{} takes no value", found.name));
-  return fail(Errc::syntax, fmt::format("unknown option {}", pfkey::escaped(found.name)));
+  return fail(Errc::syntax, fmt::format("unknown option {}", shown_word(found.name)));
 }
 
 // The requests so far.
@@ -235,7 +236,7 @@ Result<void> set(Asked& asked, const OptionWords::Found& found) {
 Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
   if (words.empty() || asked.what == Do::help || asked.what == Do::version) return {};
   if (asked.what || asked.options.flush || asked.options.flush_all)
-    return fail(Errc::syntax, fmt::format("unexpected word {}: {} takes no more", pfkey::escaped(words[0]),
+    return fail(Errc::syntax, fmt::format("unexpected word {}: {} takes no more", shown_word(words[0]),
                                           asked.what            ? called(*asked.what)
                                           : asked.options.flush ? "-f"
                                                                 : "-F"));
@@ -244,7 +245,7 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
     std::vector<std::string_view> names;
     for (const Command& c : kCommands) names.push_back(c.name);
     return fail(Errc::syntax, fmt::format("Unknown command {}{}; to load a file, write -a FILE or apply FILE",
-                                          pfkey::escaped(words[0]), table::did_you_mean(words[0], names)));
+                                          shown_word(words[0]), table::like_a_key(words[0]) ? std::string() : table::did_you_mean(words[0], names)));
   }
   asked.what = found->what;
   words.erase(words.begin());
@@ -259,7 +260,7 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
   }
   if (!words.empty())
     return fail(Errc::syntax,
-                fmt::format("unexpected word {}: {} takes no more", pfkey::escaped(words[0]), found->name));
+                fmt::format("unexpected word {}: {} takes no more", shown_word(words[0]), found->name));
   return {};
 }
 
@@ -289,6 +290,11 @@ Result<RuleOptions> settle(Asked asked) {
 std::string line(std::string_view left, std::string_view help) { return fmt::format("  {:<26} {}\n", left, help); }
 
 }  // namespace
+
+// Rules have no keys, but a key can be here by mistake.
+std::string shown_word(std::string_view word) {
+  return table::like_a_key(word) ? "(not shown: it may be part of a key)" : pfkey::escaped(word);
+}
 
 Result<RuleOptions> parse_rule_options(std::vector<std::string> arguments, const char* sadb_from_environment) {
   Asked asked;

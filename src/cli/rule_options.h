@@ -60,6 +60,9 @@ struct RuleOptions {
 /// Reads the arguments (without the program's name). The error (syntax) says what is wrong.
 Result<RuleOptions> parse_rule_options(std::vector<std::string> arguments, const char* sadb_from_environment);
 
+/// A word of the arguments for a message: harmless on a terminal, and not a piece of a key.
+std::string shown_word(std::string_view word);
+
 /// Every option, in the order of help.
 std::vector<OptionText> rule_option_texts();
 

@@ -44,8 +44,12 @@ Selector narrower(const Selector& a, const Selector& b) {
   return s;
 }
 
-// Whether the rule is about packets of the host itself, in clear so far.
-bool concerns_host(const Rule& rule) { return !rule.tunnel && rule.if_id.value_or(0) == 0; }
+// Whether the rule is about IPv6 packets of the host itself.
+bool concerns_host(const Rule& rule) {
+  for (const auto* const prefix : {&rule.selector.local, &rule.selector.remote})
+    if (*prefix && (*prefix)->address.family == Family::v4) return false;
+  return !rule.tunnel && rule.if_id.value_or(0) == 0;
+}
 
 bool passes(const Rule& rule) { return rule.alternatives[0].action == Action::pass; }
 

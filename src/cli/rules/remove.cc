@@ -30,7 +30,7 @@ Result<Wanted> wanted(const RuleSession& session) {
   const auto index = table::parse_number(text.substr(comma == std::string::npos ? 0 : comma + 1), too_big);
   if (!index || *index == 0 || *index > UINT32_MAX)
     return fail(Errc::syntax, fmt::format("-d needs an INDEX, as -L prints it, or TUNNEL,INDEX: {} is neither",
-                                          pfkey::escaped(text)));
+                                          shown_word(text)));
   w.index = static_cast<std::uint32_t>(*index);
   return w;
 }
@@ -42,7 +42,7 @@ std::string lacking(const std::vector<HeldRule>& held, const Wanted& w) {
   if (found->foreign) return fmt::format("the rule with index {} is another program's, and is not changed", w.index);
   const std::string tunnel = found->rule.tunnel ? found->rule.tunnel->name : "";
   if (w.tunnel.empty() || w.tunnel == tunnel) return {};
-  return fmt::format("the rule with index {} is not of the tunnel {}", w.index, pfkey::escaped(w.tunnel));
+  return fmt::format("the rule with index {} is not of the tunnel {}", w.index, shown_word(w.tunnel));
 }
 
 Status remove_one(RuleSession& session) {
