@@ -143,23 +143,19 @@ Result<void> KernelSpd::run(std::span<const XfrmPhase> phases) {
   return {};
 }
 
-Error KernelSpd::undo(const PolicyChange& change, Error why) {
-  why.text += "; ";
+// What the kernel has of `both` becomes what it had; false: not all of it.
+bool KernelSpd::undo(const PolicyChange& change, const Owned& both) {
   auto present = look();
+  if (!present) return false;
   std::vector<policy::XfrmPolicy> now;
-  if (present)
-    for (const auto& [name, listed] : present->policies)
-      if (change.after.policies.contains(name) || present->owner(listed)) now.push_back(listed.policy);
-  std::vector<XfrmPhase> phases = policy::xfrm_steps(now, change.have);
   XfrmPhase guards;
-  if (present)
-    for (const auto& [name, listed] : present->policies)
-      if (is_guard(name)) guards.push_back({XfrmStep::Kind::remove, listed.policy});
+  for (const auto& [name, listed] : present->policies) {
+    if (both.policies.contains(name)) now.push_back(listed.policy);
+    if (is_guard(name)) guards.push_back({XfrmStep::Kind::remove, listed.policy});
+  }
+  std::vector<XfrmPhase> phases = policy::xfrm_steps(now, change.have);
   phases.push_back(std::move(guards));
-  const bool undone = present && run(phases);
-  why.text += undone ? "the rules are as they were"
-                     : "the rules are changed in part, and what they protected is blocked: apply them again";
-  return why;
+  return run(phases).has_value();
 }
 
 // The record with the indexes that the kernel gave.
@@ -182,10 +178,13 @@ Result<void> KernelSpd::carry_out(PolicyChange& change, const Owned& before) {
   for (const auto& [name, owner] : before.policies) both.policies.emplace(name, owner);
   if (auto written = owned_.write(world_.place, both); !written) return written;
   if (auto done = run(change.phases); !done) {
-    const Error why = undo(change, done.error());
-    Owned back = before;
-    if (auto kept = record(back); !kept) return std::unexpected(Error{why.code, why.text + "; " + kept.error().text});
-    return std::unexpected(why);
+    Error why = done.error();
+    const bool undone = undo(change, both);
+    why.text += undone ? "; the rules are as they were"
+                       : "; the rules are changed in part, and what they protected is blocked: apply them again";
+    Owned now = undone ? before : std::move(both);
+    if (auto kept = record(now); !kept) why.text += "; " + kept.error().text;
+    return std::unexpected(std::move(why));
   }
   return record(change.after);
 }

@@ -37,7 +37,7 @@ class KernelSpd : public backend::Spd {
   Result<void> carry_out(PolicyChange& change, const Owned& before);
   Result<void> run(std::span<const policy::XfrmPhase> phases);
   Result<void> send(std::span<const policy::XfrmStep> steps);
-  Error undo(const PolicyChange& change, Error why);
+  bool undo(const PolicyChange& change, const Owned& both);
   Result<void> record(Owned& after);
 
   PolicyWorld world_;

@@ -7,7 +7,7 @@
 //        rules list           one line for each rule: NUMBER ours|foreign RULE, then its policies and remarks, indented
 //        rules explain FILE   flows from standard input, "out|in LOCAL REMOTE PROTOCOL [PORT PORT | TYPE CODE]", and
 //        for each
-//                             what the rules do with it: clear, protect, protect_or_clear, discard
+//                             what the rules do with it: clear, discard, or protect or protect_or_clear and the headers
 // The rules are tried in the order of the file. The exit status is 1 after an error, which is on standard error.
 #include <fmt/format.h>
 
@@ -109,7 +109,9 @@ int explain(const policy::Rules& rules) {
     const auto direction = way == "out" ? policy::Direction::out : policy::Direction::in;
     const auto found = policy::match(rules, tried, flow, direction);
     const auto outcome = found ? policy::outcome(rules[*found], direction) : policy::Outcome::clear;
-    fmt::print("{}\n", kOutcomes[static_cast<std::size_t>(outcome)]);
+    fmt::print("{}", kOutcomes[static_cast<std::size_t>(outcome)]);
+    const policy::Protection p = found ? rules[*found].alternatives[0].protection : policy::Protection();
+    fmt::print("{}{}\n", p.ah ? " ah" : "", p.esp() ? " esp" : "");
   }
   return 0;
 }

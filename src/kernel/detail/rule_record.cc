@@ -1,4 +1,5 @@
-// 1. A record is a version, then the fields of a structure one after another, in host order: it does not leave the host.
+// 1. A record is a version, then the fields of a structure one after another, in host order: it does not leave the
+// host.
 // 2. There is one list of fields for each structure, fields(), for both ways: Out appends them, In takes them off.
 // 3. An optional part is preceded by whether it is there, a list by its length.
 // 4. What is read must be used up completely, and valid() rejects values that no rule has.
