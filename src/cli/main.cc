@@ -68,7 +68,7 @@ cli::World this_world(cli::Console& console) {
       .owner_rows =
           apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
       .open_spd = [around](const std::string& where) { return api::open_spd(where, around); },
-      .rule_facts = [] { return cli::rule_facts(); },
+      .view_policies = [] { return kernel::view_policies(); },
   };
 }
 

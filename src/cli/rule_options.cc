@@ -211,9 +211,10 @@ Result<void> ask(Asked& asked, Do what) {
     (what == Do::flush ? o.flush : o.flush_all) = true;
     return {};
   }
+  if (asked.what == what) return fail(Errc::syntax, fmt::format("{} is given twice", called(what)));
   if (asked.what)
-    return fail(Errc::syntax, fmt::format("{} and {} are two commands: give one of them", called(*asked.what),
-                                          *asked.what == what ? "a second" : called(what)));
+    return fail(Errc::syntax,
+                fmt::format("{} and {} are two commands: give one of them", called(*asked.what), called(what)));
   asked.what = what;
   return {};
 }
@@ -244,8 +245,9 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
   if (found == kCommands.end()) {
     std::vector<std::string_view> names;
     for (const Command& c : kCommands) names.push_back(c.name);
-    return fail(Errc::syntax, fmt::format("Unknown command {}{}; to load a file, write -a FILE or apply FILE",
-                                          shown_word(words[0]), table::like_a_key(words[0]) ? std::string() : table::did_you_mean(words[0], names)));
+    const std::string meant = table::like_a_key(words[0]) ? "" : table::did_you_mean(words[0], names);
+    return fail(Errc::syntax, fmt::format("Unknown command {}{}", shown_word(words[0]),
+                                          meant.empty() ? "; to load a file, write -a FILE or apply FILE" : meant));
   }
   asked.what = found->what;
   words.erase(words.begin());

@@ -14,9 +14,9 @@
 #include "cli/key_reuse.h"
 #include "cli/misplaced.h"
 #include "cli/options.h"
-#include "cli/rule_facts.h"
 #include "cli/status.h"
 #include "cli/warnings.h"
+#include "kernel/policy_view.h"
 #include "kernel/view.h"
 #include "lang/language.h"
 #include "lang/parse.h"
@@ -42,7 +42,7 @@ struct World {
   std::string owner_rows = {};           ///< The file that records which file owns which SAs; empty: none.
   /// The rules of the same place as `open`'s SAs, for ipsecconf.
   std::function<Result<std::unique_ptr<backend::Spd>>(const std::string& where)> open_spd = {};
-  std::function<RuleFacts()> rule_facts = {};  ///< Of the kernel, for ipsecconf's explain and doctor.
+  std::function<kernel::PolicyView()> view_policies = {};  ///< For ipsecconf's explain and doctor.
 };
 
 inline constexpr std::size_t kTextOfOne = 4096;  ///< Bytes; the text of most SAs fits, so nothing moves.

@@ -66,6 +66,12 @@ void without_rules(const RuleDiagnosis& d, Findings& out) {
                  "ipsecconf apply FILE"});
 }
 
+// An SA with only this objection was probably meant for the rule.
+bool is_near(policy::Objection o) {
+  using enum policy::Objection;
+  return o != protocol && o != mode && o != ends && o != addresses && o != inner_addresses;
+}
+
 void rules_and_sas(const RuleDiagnosis& d, Findings& out) {
   if (!d.sas.known) return;
   for (const HeldRule& h : d.rules)
@@ -87,7 +93,7 @@ void rules_and_sas(const RuleDiagnosis& d, Findings& out) {
         if (need.alternative == lacking->alternative && !need.first(Fate::serves)) lacking = &need;
       std::string nearly;
       for (const policy::Candidate& c : lacking->candidates)
-        if (c.objections.size() == 1 && nearly.empty())
+        if (c.objections.size() == 1 && nearly.empty() && is_near(c.objections.front()))
           nearly = fmt::format("; the {} would do, but {}", cli::name_of(d.sas.sas[c.sa], lacking->type),
                                words(c.objections.front()));
       out.push_back({Weight::problem, name_of(h), fmt::format("no SA protects {}{}", packets, nearly),
@@ -154,33 +160,45 @@ void counters(const RuleDiagnosis& d, Findings& out) {
   }
 }
 
-void settings(const RuleDiagnosis& d, Findings& out) {
+void interfaces(const RuleDiagnosis& d, Findings& out) {
   if (!d.is_kernel()) return;
-  const RuleFacts& k = d.kernel;
-  for (const std::string& name : k.without_ipsec)
-    out.push_back({Weight::problem, name,
-                   "disable_xfrm is set: what leaves by it is not protected, whatever the rules say",
-                   fmt::format("sysctl -w net.ipv4.conf.{}.disable_xfrm=0", name)});
-  for (const std::string& name : k.without_check)
-    out.push_back({Weight::problem, name, "disable_policy is set: what comes in by it is accepted in the clear",
-                   fmt::format("sysctl -w net.ipv4.conf.{}.disable_policy=0", name)});
   const auto tunnels = rules_that(d, [](const HeldRule& h) {
     return has_action(h.rule, Action::ipsec) && in_tunnel_mode(h.rule, h.rule.alternatives[0].protection);
   });
-  if (!tunnels.empty())
-    for (const std::string& name : k.strict_source)
-      out.push_back(
-          {Weight::remark, name,
-           fmt::format("rp_filter is 1: what comes out of a tunnel (rules {}) is dropped if the way back is not "
-                       "by this interface",
-                       listed(tunnels)),
-           fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", name)});
+  for (const kernel::InterfaceSettings& i : d.kernel.interfaces) {
+    if (i.name == "default" || i.name == "lo") continue;  // Of `lo`, both are usual.
+    const auto cure = [&](std::string_view setting) { return fmt::format("sysctl -w net.{}=0", setting); };
+    if (i.no_xfrm.value_or(false))
+      out.push_back({Weight::problem, i.name,
+                     "disable_xfrm is set: what leaves by it is not protected, whatever the rules say",
+                     cure(fmt::format("ipv4.conf.{}.disable_xfrm", i.name))});
+    for (const auto& [set, family] : {std::pair(i.no_policy_v4, "ipv4"), std::pair(i.no_policy_v6, "ipv6")})
+      if (set.value_or(false))
+        out.push_back({Weight::problem, i.name, "disable_policy is set: what comes in by it is accepted in the clear",
+                       cure(fmt::format("{}.conf.{}.disable_policy", family, i.name))});
+    if (i.rp_filter == 1 && !tunnels.empty())
+      out.push_back({Weight::remark, i.name,
+                     fmt::format("rp_filter is 1: what comes out of a tunnel (rules {}) is dropped if the way back is not "
+                                 "by this interface",
+                                 listed(tunnels)),
+                     fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", i.name)});
+  }
+}
+
+void defaults(const RuleDiagnosis& d, Findings& out) {
+  if (!d.is_kernel()) return;
   const auto lacking = rules_that(d, [&](const HeldRule& h) { return lacks(d, h, Direction::out); });
-  if (!lacking.empty() && k.larval_drop)
+  if (!lacking.empty() && d.kernel.larval_drop)
     out.push_back({Weight::remark, "xfrm_larval_drop",
-                   *k.larval_drop ? "without an SA, a packet is dropped, and its sender gets no error"
-                                  : "without an SA, packets wait for one, up to a hundred",
+                   *d.kernel.larval_drop ? "without an SA, a packet is dropped, and its sender gets no error"
+                                         : "without an SA, packets wait for one, up to a hundred",
                    ""});
+  if (!d.kernel.defaults) return;
+  for (const auto& [blocks, way] : {std::pair(d.kernel.defaults->in, "in"), std::pair(d.kernel.defaults->fwd, "fwd"),
+                                    std::pair(d.kernel.defaults->out, "out")})
+    if (blocks)
+      out.push_back({Weight::remark, fmt::format("default {}", way), "packets that no rule is about are dropped",
+                     fmt::format("ip xfrm policy setdefault {} accept", way)});
 }
 
 // What a tunnel brings for others is dropped without a policy for forwarding.
@@ -213,7 +231,7 @@ void foreign_rules(const RuleDiagnosis& d, Findings& out) {
 
 Findings findings(const RuleDiagnosis& d) {
   Findings all;
-  for (const auto find : {without_rules, rules_and_sas, counters, settings, forwarding, unused_sas, foreign_rules})
+  for (const auto find : {without_rules, rules_and_sas, counters, interfaces, defaults, forwarding, unused_sas, foreign_rules})
     find(d, all);
   std::ranges::stable_sort(all, [](const Finding& a, const Finding& b) { return a.weight > b.weight; });
   return all;

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "backend/spd.h"
-#include "cli/rule_facts.h"
 #include "cli/rules/explanation.h"
+#include "kernel/policy_view.h"
 
 namespace ipseckey::cli {
 
@@ -14,7 +14,7 @@ struct RuleDiagnosis {
   std::string database;  ///< Harmless on a terminal.
   std::vector<backend::HeldRule> rules;
   SaSource sas;
-  RuleFacts kernel;
+  kernel::PolicyView kernel;
 
   bool is_kernel() const { return sas.chooser == policy::Chooser::kernel; }
 };

@@ -116,13 +116,23 @@ TEST(RuleDoctor, ExplainsCountersByRules) {
 
 TEST(RuleDoctor, FindsSettingsOfInterfaces) {
   RuleDiagnosis d = healthy();
-  d.kernel.without_ipsec = {"eth0"}, d.kernel.without_check = {"eth1"}, d.kernel.strict_source = {"eth2"};
+  for (const std::string name : {"default", "lo", "eth0", "eth1", "eth2"})
+    d.kernel.interfaces.push_back({.name = name,
+                                   .no_policy_v4 = name == "lo" || name == "eth1",
+                                   .no_policy_v6 = name == "eth1",
+                                   .no_xfrm = name != "eth1" && name != "eth2",
+                                   .rp_filter = 1});
+  d.kernel.defaults = kernel::PolicyDefaults{.in = true};
   EXPECT_THAT(
       found(d),
       ElementsAre("problem: eth0: disable_xfrm is set: what leaves by it is not protected, whatever the rules say "
                   "[sysctl -w net.ipv4.conf.eth0.disable_xfrm=0]",
                   "problem: eth1: disable_policy is set: what comes in by it is accepted in the clear [sysctl -w "
-                  "net.ipv4.conf.eth1.disable_policy=0]"));
+                  "net.ipv4.conf.eth1.disable_policy=0]",
+                          "problem: eth1: disable_policy is set: what comes in by it is accepted in the clear [sysctl -w "
+                          "net.ipv6.conf.eth1.disable_policy=0]",
+                          "remark: default in: packets that no rule is about are dropped [ip xfrm policy setdefault in "
+                          "accept]"));
 }
 
 TEST(RuleDoctor, FindsTunnelsThatCannotBePassedOn) {
@@ -133,11 +143,11 @@ TEST(RuleDoctor, FindsTunnelsThatCannotBePassedOn) {
   tunnel.policies = {{.direction = "out", .text = ""}, {.direction = "in", .text = ""}};
   d.rules.push_back(tunnel);
   d.sas.known = false;
-  d.kernel.strict_source = {"eth2"};
+  d.kernel.interfaces = {{.name = "eth2", .no_policy_v4 = {}, .no_policy_v6 = {}, .no_xfrm = {}, .rp_filter = 1}};
   EXPECT_THAT(found(d),
               ElementsAre("remark: eth2: rp_filter is 1: what comes out of a tunnel (rules #8) is dropped if the "
                           "way back is not by this interface [sysctl -w net.ipv4.conf.eth2.rp_filter=2]"));
-  d.kernel.strict_source.clear();
+  d.kernel.interfaces.clear();
   d.kernel.forwards_v4 = true;
   EXPECT_THAT(
       found(d),

@@ -54,7 +54,7 @@ Status rules::doctor(RuleSession& session) {
   } else {
     session.console().complain(fmt::format("warning: the SAs are not known: {}", sas.error().text));
   }
-  if (session.world().rule_facts) d.kernel = session.world().rule_facts();
+  if (session.world().view_policies && d.is_kernel()) d.kernel = session.world().view_policies();
   const auto all = findings(d);
   session.console().out(session.settings().json ? findings_json(d, all).line() : findings_text(d, all));
   return Status::ok;

@@ -77,8 +77,8 @@ Status open_sources(RuleSession& session, Sources& sources) {
   sources.held = RuleSource{session.shown_spd(), false, policy::Order::file, std::move(*listed)};
   if (auto sas = session.sas()) {
     sources.sas = {std::move(sas->held), sas->chooser, true, std::nullopt};
-    if (session.world().rule_facts && sas->chooser == policy::Chooser::kernel)
-      if (const auto drops = session.world().rule_facts().larval_drop) sources.sas.waits = !*drops;
+    if (session.world().view_policies && sas->chooser == policy::Chooser::kernel)
+      if (const auto drops = session.world().view_policies().larval_drop) sources.sas.waits = !*drops;
   } else {
     session.console().complain(fmt::format("warning: the SAs are not known: {}", sas.error().text));
   }
@@ -88,6 +88,10 @@ Status open_sources(RuleSession& session, Sources& sources) {
 }  // namespace
 
 Status rules::explain(RuleSession& session) {
+  if (session.options().operands.empty()) {
+    session.console().complain("explain needs a packet: explain from ADDRESS to ADDRESS [proto PROTOCOL] ...");
+    return Status::usage;
+  }
   const auto packet = policylang::read_packet(words_of(session), session.world().names);
   if (!packet) {
     session.console().err(packet.error());

@@ -159,24 +159,30 @@ void put_kernel(std::string& out, const Explained& e, const RuleSource& source) 
                       text::harmless(p.text)));
 }
 
+// Between other hosts; there can be thousands.
+bool is_elsewhere(const policy::Candidate& c) {
+  using enum policy::Objection;
+  return c.fate == Fate::other_packets ||
+         std::ranges::any_of(c.objections, [](policy::Objection o) { return o == ends || o == addresses || o == mode; });
+}
+
 void put_sas(std::string& out, const Explained& e, const SaSource& sas) {
   std::string_view label = "SAs";
+  const auto say = [&](std::string_view text) { put(out, std::exchange(label, ""), text); };
   for (const policy::Need& need : e.serving.needs) {
-    if (need.candidates.empty()) {
-      put(out, label, fmt::format("there is no {} SA", pfkey::name(need.type)));
-      label = "";
-    }
+    const std::string type = pfkey::name(need.type);
+    if (need.candidates.empty()) say(fmt::format("there is no {} SA", type));
+    std::size_t elsewhere = 0;
     for (const policy::Candidate& c : need.candidates) {
+      elsewhere += is_elsewhere(c);
+      if (is_elsewhere(c)) continue;
       const bool used = c.fate == Fate::serves || c.fate == Fate::breaks;
-      const std::string why = objections(c);
-      put(out, label,
-          fmt::format("{}: {}{}{}", name_of(sas.sas[c.sa], need.type), used ? "used" : "not used",
-                      why.empty() ? ""
-                      : used      ? ", although "
-                                  : ": ",
-                      why));
-      label = "";
+      const std::string why = objections(c), link = used ? ", although " : ": ";
+      say(fmt::format("{}: {}{}", name_of(sas.sas[c.sa], need.type), used ? "used" : "not used",
+                      why.empty() ? "" : link + why));
     }
+    if (elsewhere > 0)
+      say(fmt::format("{} {} SA{} for other packets, or in another mode", elsewhere, type, elsewhere == 1 ? "" : "s"));
   }
 }
 
@@ -190,7 +196,7 @@ std::vector<std::string> peer_needs(const Explained& e, const RuleSource& source
   if (!used.empty()) {
     needs.push_back(fmt::format("{}, with the same keys", joined(used, e.direction == Direction::out ? "and" : "or")));
   } else if (sas.known) {
-    needs.push_back(fmt::format("the same SA as here: {}", command_for(rule, e.direction, e.serving.needs.front())));
+    needs.push_back(fmt::format("the same SA as here: {}", command_for(rule, e.direction, e.serving.needs.front(), &e.flow)));
   }
   return needs;
 }

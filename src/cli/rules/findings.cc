@@ -189,12 +189,14 @@ std::string name_of(const policy::HeldSa& sa, pfkey::SaType type) {
   return fmt::format("{} SA spi 0x{:x} dst {}", pfkey::name(type), sa.spi, to_string(sa.facts.dst));
 }
 
-std::string command_for(const Rule& rule, Direction d, const policy::Need& need) {
+std::string command_for(const Rule& rule, Direction d, const policy::Need& need, const policy::Flow* flow) {
   const policy::Protection& p = rule.alternatives[need.alternative].protection;
   const bool out = d == Direction::out, tunnel = in_tunnel_mode(rule, p);
   const auto outer = [&](bool ours) {
     if (p.ends) return to_string(ours ? p.ends->local : p.ends->remote);
-    return tunnel ? std::string("ADDRESS") : end_of(ours ? rule.selector.local : rule.selector.remote);
+    if (tunnel) return std::string("ADDRESS");
+    if (flow) return to_string(ours ? flow->local : flow->remote);
+    return end_of(ours ? rule.selector.local : rule.selector.remote);
   };
   std::string text = fmt::format("add {} spi SPI src {} dst {}", pfkey::name(need.type), outer(out), outer(!out));
   if (tunnel) {

@@ -23,6 +23,8 @@ void judge_rules(RuleFile& file, std::span<const policy::Rule> rules, const Rule
 std::string name_of(const policy::HeldSa& sa, pfkey::SaType type);
 
 /// The line for a file of keys that adds an SA as an alternative of the rule demands it; placeholders in capitals.
-std::string command_for(const policy::Rule& rule, policy::Direction direction, const policy::Need& need);
+/// `flow`: a packet that it is for, whose addresses are named; nullptr: any.
+std::string command_for(const policy::Rule& rule, policy::Direction direction, const policy::Need& need,
+                        const policy::Flow* flow = nullptr);
 
 }  // namespace ipseckey::cli
