@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "backend/memory.h"
+#include "backend/memory_spd.h"
 #include "backend/socket.h"
+#include "backend/socket_spd.h"
 #include "kernel/check.h"
 #include "kernel/policies.h"
 #include "kernel/trial.h"
@@ -83,10 +85,13 @@ Result<std::unique_ptr<backend::Spd>> open_spd(std::string_view where, const Sur
     if (!opened) return std::unexpected(std::move(opened.error()));
     return std::move(*opened);
   }
-  if (where == "ipsecd" || where == "memory" || where.starts_with(kPathPrefix))
-    return fail(Errc::unsupported,
-                fmt::format("{} holds no rules in this release: choose `kernel`", pfkey::escaped(where)));
-  return unknown(where);
+  if (where == "memory") return std::make_unique<backend::MemorySpd>(around.clock);
+  const bool path = where.starts_with(kPathPrefix);
+  if (where != "ipsecd" && !path) return unknown(where);
+  auto opened =
+      backend::SocketSpd::connect(path ? std::string(where.substr(kPathPrefix.size())) : around.socket);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  return std::move(*opened);
 }
 
 std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scratch kind) {

@@ -58,7 +58,10 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
               .same_source = options.same_source,
               .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
               .numbers = options.numbers,
-              .nat_follow = options.nat_follow}),
+              .nat_follow = options.nat_follow,
+              .device = tun_.name(),
+              .unruled = options.unruled,
+              .icmp_in_clear = options.icmp_in_clear}),
       udp_ports_(threads_,
                  {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
                  log_) {}

@@ -30,6 +30,8 @@ struct DataplaneOptions {
   bool path_reports = true;                    ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
   traffic::SaNumbersSource numbers = nullptr;  ///< Returns an SA's numbers; nullptr: they end with the process.
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
+  traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
+  bool icmp_in_clear = true;                   ///< The same.
   bool mss_clamp = false;                      ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
@@ -82,6 +84,9 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
   std::optional<engine::SaId> attention() override;
   std::optional<pfkey::Endpoint> moved(const engine::SaId& id) override { return plane_.moved(id); }
+
+  /// As Plane::rules().
+  void rules(std::shared_ptr<const policy::Lookup> rules) { plane_.rules(std::move(rules)); }
 
  private:
   Dataplane(const DataplaneOptions& options, Tun tun, Log log);
