@@ -264,6 +264,10 @@ TEST(KernelSpd, AChangeThatNobodyFinishesIsTakenUpByTheNext) {
     const auto guards =
         std::ranges::count_if(host.kernel.table(), [](const auto& h) { return is_guard(h.policy.name); });
     EXPECT_EQ(guards, at >= 1 && at < 6 ? 1 : 0) << at;
+    done(*host.open(), after);
+    EXPECT_THAT(table(host.kernel), ElementsAre("out 0.0.0.0/0 -> 10.0.0.0/16: esp transport @1024",
+                                                "out 0.0.0.0/0 -> 10.3.0.0/24: clear @2048"))
+        << at;
     done(*host.open(), {});
     EXPECT_THAT(host.kernel.table(), IsEmpty()) << at;
   }

@@ -334,10 +334,9 @@ TEST(XfrmPlan, ATunnelThatIsNotKnownIsRefused) {
 }
 
 TEST(XfrmPlan, ATunnelThatTheKernelDoesNotBindNeedsARemark) {
-  EXPECT_THAT(
-      remarks(tunnel_rule(), around(TunnelLink{"ipip", ends(), {4}})),
-      ElementsAre("the kernel goes by the addresses inside and not by the interface, and lets other packets pass "
-                  "it; an interface of type xfrm binds the rule to it"));
+  EXPECT_THAT(remarks(tunnel_rule(), around(TunnelLink{"ipip", ends(), {4}})),
+              ElementsAre("the kernel compares the addresses inside and not the interface, and lets other packets pass "
+                          "it; an interface of type xfrm binds the rule to it"));
 }
 
 // ---- several rules
