@@ -179,7 +179,7 @@ TEST(KernelSpd, PoliciesOfOthersAreNeverTouched) {
   EXPECT_EQ(host.kernel.table()[0].policy, foreign("10.9.0.0/16", 5));
 }
 
-TEST(KernelSpd, AForeignPolicyOfTheSameNameIsAnErrorThatSaysAllOfIt) {
+TEST(KernelSpd, AForeignPolicyOfTheSameNameIsAnErrorThatDescribesIt) {
   Host host;
   host.kernel.add(foreign("10.0.0.0/24", 5));
   const auto spd = host.open();
@@ -301,7 +301,7 @@ TEST(KernelSpd, ListsRulesAsTheyWereGivenWithTheirPolicies) {
   EXPECT_EQ((*rules)[2].index, 0x80000009u);
 }
 
-TEST(KernelSpd, ARuleWithoutItsPoliciesIsSaidAndRestored) {
+TEST(KernelSpd, ARuleWithoutItsPoliciesIsReportedAndRestored) {
   Host host;
   done(*host.open(), {only_out(esp_rule("10.0.0.0/24"))});
   host.kernel.flush();
@@ -326,7 +326,7 @@ TEST(KernelSpd, APlanChangesNothing) {
   EXPECT_THAT(*spd->list(), IsEmpty());
 }
 
-TEST(KernelSpd, WhatIsRefusedIsSaidWithItsLineAndNothingIsDone) {
+TEST(KernelSpd, ARefusalNamesTheLineAndNothingIsDone) {
   Host host;
   Rule rule = esp_rule("10.0.0.0/24");
   rule.tunnel = policy::Tunnel{"tun9", true}, rule.line = 12;

@@ -123,7 +123,7 @@ TEST(RuleRecord, ARuleAndANameAreReadAsTheyWereWritten) {
   EXPECT_EQ(name_of(record_of(whole_policy().name)), whole_policy().name);
 }
 
-TEST(RuleRecord, WhatIsCutOrTooLongIsNoRecord) {
+TEST(RuleRecord, ACutOrLongerRecordIsRefused) {
   const std::string rule = record_of(whole_rule()), name = record_of(whole_policy().name);
   for (std::size_t size = 0; size < rule.size(); ++size) EXPECT_FALSE(rule_of(rule.substr(0, size))) << size;
   for (std::size_t size = 0; size < name.size(); ++size) EXPECT_FALSE(name_of(name.substr(0, size))) << size;

@@ -351,7 +351,7 @@ TEST(XfrmPlan, AnEarlierRuleHasAPolicyThatALaterOneNeedsToo) {
                                        "out 10.0.0.1/32 -> 10.0.0.2/32 sctp from port 80: clear"));
 }
 
-TEST(XfrmPlan, AllThatIsRefusedIsSaid) {
+TEST(XfrmPlan, EveryRefusalIsReported) {
   Rule bad = tunnel_rule();
   const XfrmPlan p = plan({bad, host_rule(testing::esp_rule()), bad});
   EXPECT_THAT(p.remarks,
