@@ -25,7 +25,7 @@ FILLER = [f"{{ laddr {A} raddr 10.78.{n // 250}.{n % 250 + 1} dir out }} {STRONG
 
 
 class Traffic:
-    """Datagrams from a to b, numbered, to the three ports in turn."""
+    """Datagrams from a to b, to each of the three ports."""
 
     def __init__(self):
         with inside("a"):

@@ -160,7 +160,7 @@ def send(netns, src, dst, protocol, first=4000, second=4001):
 
 
 class Sender:
-    """Packets of one namespace, and what becomes of each on the cable."""
+    """Packets of one namespace, and how each appears on the cable."""
 
     def __init__(self, sender="a", receiver="b"):
         self.sender, self.cable = sender, Cable(sender, receiver)
