@@ -104,17 +104,18 @@ class Exchange {
       return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, its own user and the groups that it was "
                                             "started with; try again as one of them, for example with sudo",
                                             shown()));
-    if (error) return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", shown()));
-    return fail(Errc::unsupported, fmt::format("the ipsecd at {} is too old for rules: restart it after its upgrade",
-                                               shown()));
+    if (error)
+      return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", shown()));
+    return fail(Errc::unsupported,
+                fmt::format("the ipsecd at {} is too old for rules: restart it after its upgrade", shown()));
   }
 
   Result<void> take(Bytes wire) {
     if (wire[0] != std::byte{pfpolicy::kVersion}) return refused(wire);
     auto m = pfpolicy::decode(wire);
     if (!m || m->seq != answered_ + 1 || answered_ >= sent_)
-      return fail(Errc::malformed, fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY",
-                                               shown()));
+      return fail(Errc::malformed,
+                  fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY", shown()));
     ++replies_;
     const bool dump = m->type == pfpolicy::Type::dump && m->error == 0;
     const bool ends = !dump || (m->ruleset && dump_begun_);

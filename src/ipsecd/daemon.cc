@@ -184,7 +184,11 @@ Result<void> Daemon::attend_to_packets() {
 }
 
 Status Daemon::status() const {
-  Status s{.socket = listener_.path(), .sas = server_.sas(), .rules = server_.rules(), .clients = server_.clients(), .traffic = {}};
+  Status s{.socket = listener_.path(),
+           .sas = server_.sas(),
+           .rules = server_.rules(),
+           .clients = server_.clients(),
+           .traffic = {}};
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
                         .workers = options_.dataplane->workers(),
