@@ -55,7 +55,9 @@ bool meet(const std::optional<Prefix>& a, const std::optional<Prefix>& b) {
 
 void compare_addresses(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa, Objections& out) {
   const bool outbound = direction == Direction::out;
-  if (sa.tunnel != in_tunnel_mode(rule, p)) out.add(Objection::mode);
+  // AH around ESP goes between the tunnel's ends, too, and has no tunnel of its own.
+  const bool around = sa.type == SaType::ah && p.esp();
+  if (sa.tunnel != (in_tunnel_mode(rule, p) && !around)) out.add(Objection::mode);
   const bool any_src = !sa.src || is_unspecified(*sa.src);
   if (p.ends) {
     const Address& from = outbound ? p.ends->local : p.ends->remote;
