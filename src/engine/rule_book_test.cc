@@ -140,7 +140,7 @@ TEST(RuleBook, TheStandbySetBelongsToOneClient) {
   b.book.close(1);
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 2), "0 0");
   EXPECT_THAT(b.dump(Spd::standby), ElementsAre());
-  // The second is silent for a minute: the third takes over, and the second cannot go on.
+  // The second is silent for a minute: the third takes over, and the second cannot continue.
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 3, 59), busy);
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 3, 60), "0 0");
   EXPECT_EQ(b.add(esp_rule(), Spd::standby, 1, 2), busy);

@@ -89,7 +89,7 @@ struct Refused {
   Diagnostic diagnostic;
 };
 
-TEST(PfPolicyConvert, RefusesWhatIsNoRule) {
+TEST(PfPolicyConvert, RefusesMessagesThatAreNotRules) {
   using enum Diagnostic;
   for (const Refused& r : std::initializer_list<Refused>{
            {"no RULE", [](Message& m) { m.rule.reset(); }, no_rule},

@@ -100,7 +100,7 @@ TEST(PolicyFaults, OfValues) {
       {"{ laddr 10..1/16 dir in } drop {}",
        "rules:1:9: error: laddr: Unknown address \"10..1/16\": it is neither an IPv4 address nor a name\n"},
       {"{ laddr 10.256/16 dir in } drop {}",
-       "rules:1:9: error: laddr: Unknown address (not shown): it is neither an IPv4 address nor a name\n"},
+       "rules:1:9: error: laddr: Unknown address \"10.256/16\": it is neither an IPv4 address nor a name\n"},
       {"{ laddr 10.1/33 dir in } drop {}",
        "rules:1:9: error: laddr: \"10.1/33\" has a prefix that is too long; the longest is 32\n"},
       {"{ laddr 10.1/ dir in } drop {}",

@@ -51,7 +51,7 @@ constexpr std::array<Row, kCauses + 2> kTable = {{
     {"unsent", "the kernel did not accept it (no route, no room, or the device is down)"},
     {"overrun", "ipsecd's input queue was full"},
     {"held", "waiting for the rest of its datagram"},
-    {"clear", "let go in clear, as the rules say"},
+    {"clear", "sent in clear, as the rules say"},
 }};
 static_assert(!kTable.back().name.empty());
 

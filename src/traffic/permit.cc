@@ -1,5 +1,5 @@
 // What rules demand of an inbound packet:
-// 1. permit(): of one that an SA has opened. examine() holds the SAs against the rule, part by part as Solaris does:
+// 1. permit(): of one that an SA has opened. examine() compares the SAs with the rule, part by part as Solaris does:
 //    AH and ESP exactly as demanded, neither more nor less, and with them everything that policy::objections()
 //    compares. The answer is remembered with the connection.
 // 2. admit(): of one that arrived in clear.

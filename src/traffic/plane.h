@@ -42,7 +42,7 @@ struct Departure {
 
 /// How a packet came to the plane, which only rules ask about. The default is that it was routed into the device.
 struct Arrived {
-  bool by_hook = false;        ///< The host's own path was interrupted for it, and it can go on there in clear.
+  bool by_hook = false;        ///< The host's own path was interrupted for it, and it can continue there in clear.
   bool forwarded = false;      ///< The host passes it on: only rules in tunnel mode are about it. For a hook only.
   std::uint32_t mark = 0;      ///< The packet's.
   std::string_view link = {};  ///< The interface that it leaves or came by: a tunnel's, or any. For a hook only.

@@ -265,7 +265,7 @@ TEST(Rules, UniqueSasBelongToOneConnectionEach) {
   EXPECT_EQ(sent(host, to(3)), "50:103");
 }
 
-TEST(Rules, WithoutAnSaItIsAskedForAsTheRuleNamesIt) {
+TEST(Rules, WithoutAnSaTheyRequestTheOneThatTheyName) {
   Host host;
   Protection tunnel = esp(kGcm);
   tunnel.ends = policy::TunnelEnds{*parse_address("203.0.113.1"), *parse_address("203.0.113.2")};
@@ -355,7 +355,7 @@ struct Arriving {
 };
 
 // policy.md section 3.3, and the lengths of keys.
-TEST(Rules, DemandWhatTheySayOfProtectedPackets) {
+TEST(Rules, CheckProtectedPackets) {
   const Wish gcm{}, gcm256{.key_bits = 256}, aes{.encrypt = kAes, .auth = kSha256},
       aes_only{.encrypt = kAes, .window = 0}, ah256{.encrypt = 0, .auth = kSha256};
   Protection longer = esp(kGcm), shorter = esp(kGcm), with_reqid = esp(kGcm);
@@ -466,7 +466,7 @@ TEST(Rules, OfATunnelAreAboutWhatCameThroughItsEnds) {
   EXPECT_EQ(through("10.3.0.1", 0x101), "none");
 }
 
-// An SA that one connection has to itself carries no answers to another.
+// An SA of one connection carries no answers to another.
 TEST(Rules, AUniqueSaThatGoesBothWaysIsForItsConnectionOnly) {
   Host host;
   Wish back{.src = kThere, .dst = kHere};
@@ -484,7 +484,7 @@ TEST(Rules, AUniqueSaThatGoesBothWaysIsForItsConnectionOnly) {
 
 // ---- in, clear
 
-TEST(Rules, DemandWhatTheySayOfPacketsInClear) {
+TEST(Rules, CheckPacketsInClear) {
   Host host;
   Rule web = pass();
   web.selector.protocol = 17, web.selector.local_port = 80;

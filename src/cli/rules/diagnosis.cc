@@ -51,7 +51,7 @@ std::vector<std::string> rules_that(const RuleDiagnosis& d, const std::function<
 bool has_action(const policy::Rule& rule, Action action) { return rule.alternatives[0].action == action; }
 
 policy::Serving serving_of(const RuleDiagnosis& d, const HeldRule& h, Direction way) {
-  return serve(h.rule, way, d.sas.sas, d.sas.chooser);
+  return serve(h.rule, way, d.sas.sas, d.sas.chooser, nullptr, d.by_peer);
 }
 
 bool lacks(const RuleDiagnosis& d, const HeldRule& h, Direction way) {
@@ -230,8 +230,10 @@ void foreign_rules(const RuleDiagnosis& d, Findings& out) {
 
 }  // namespace
 
-Findings findings(const RuleDiagnosis& d) {
+Findings findings(RuleDiagnosis d) {
   Findings all;
+  const policy::SasByPeer by_peer(d.sas.sas);
+  d.by_peer = &by_peer;
   for (const auto find :
        {without_rules, rules_and_sas, counters, interfaces, defaults, forwarding, unused_sas, foreign_rules})
     find(d, all);
