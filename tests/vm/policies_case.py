@@ -81,7 +81,7 @@ expect("a port is no ICMP type", [out.fate(A, B, ICMP, 8, 0), out.fate(A, B, UDP
 
 # Everything, in both families; the host still reaches itself.
 apply("a", "{ dir both } drop {}")
-expect("everything is dropped", [out.fate(A, B), out.fate("fd77::0:1", "fd77::1:1")], ["EPERM", "EPERM"])
+expect("everything is dropped", [out.fate(A, B), out.fate("fd77::a:1", "fd77::b:1")], ["EPERM", "EPERM"])
 run("ip", "netns", "exec", "a", "ping", "-c1", "-W5", "::1")
 run("ip", "netns", "exec", "a", "ping", "-c1", "-W5", "127.0.0.1")
 apply("a")
