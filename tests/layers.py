@@ -25,7 +25,7 @@ ARROWS = {
     "api": ("lang", "kernel", "backend", "pfkey", "system", "base"),
     "apply": ("lang", "backend", "pfkey", "system", "base"),
     "cli": ("apply", "api", "lang", "policylang", "policy", "table", "kernel", "backend", "pfkey", "system", "base"),
-    "ipsecd": ("engine", "traffic", "crypto", "pfkey", "system", "base"),
+    "ipsecd": ("engine", "traffic", "crypto", "policy", "pfkey", "system", "base"),
     "texts": ("cli", "api", "ipsecd", "traffic", "lang", "pfkey", "base"),
 }
 # (path pattern, folder): the only exceptions with an additional arrow.
@@ -41,9 +41,10 @@ MACHINE = "system calls live in system, backend, kernel, api, apply, cli, ipsecd
 # (headers, the files that may include them, why others may not)
 FENCES = (
     (r"openssl/.*|intel-ipsec-mb\.h", r"crypto/.*", "only crypto uses OpenSSL"),
-    (r"libmnl/.*|linux/(netlink|xfrm)\.h", r"kernel/.*", "only kernel speaks netlink"),
+    (r"libmnl/.*|linux/netlink\.h", r"kernel/.*|ipsecd/packets/(queue|nf_tables)\.cc", "only kernel, and ipsecd's hook, speak netlink"),
+    (r"linux/xfrm\.h", r"kernel/.*", "only kernel speaks to XFRM"),
     (r"sqlite3\.h", r"backend/store\.cc", "only backend/store uses SQLite"),
-    (r"libnetfilter_queue/.*|linux/(if_tun|filter|errqueue)\.h", r"ipsecd/packets/.*|ipsecd/confine\.cc",
+    (r"libnetfilter_queue/.*|linux/netfilter/.*|linux/(if_tun|filter|errqueue)\.h", r"ipsecd/packets/.*|ipsecd/confine\.cc",
      "packets come and go in ipsecd/packets"),
     (r"systemd/.*|seccomp\.h|cap-ng\.h", r"ipsecd/.*", "only ipsecd is a service"),
     (r"histedit\.h|editline/readline\.h|termios\.h", r"cli/prompt/.*", "only cli/prompt has a terminal"),

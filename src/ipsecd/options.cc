@@ -80,6 +80,12 @@ constexpr std::array kRows = {
         false,
         "carry packets: create this TUN device; packets routed into it leave\n"
         "protected, or are dropped (doc/reference/dataplane.md)"},
+    Row{"--queue",
+        "N",
+        &Options::queue,
+        {0, 65000},
+        true,
+        "with --hook: use netfilter's queues from N on, two for each thread;\ndefault 50"},
     Row{"--workers", "N", &Options::workers, {1, 64}, true, "use N packet threads; default 1"},
     Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "MTU of the host's links; default 1500"},
     Row{"--mark",
@@ -117,6 +123,11 @@ struct Word {
   bool packets = false;  // As in Row.
 };
 constexpr std::array kWords = {
+    Word{"--hook",
+         {},
+         &Options::hook,
+         "carry packets that the rules of ipsecconf concern: netfilter takes\nthem out of the host's stack, "
+         "with no routes into a device"},
     Word{"--no-offload",
          {},
          &Options::no_offload,
@@ -218,22 +229,24 @@ Result<void> set(Options& options, const OptionWords::Found& found) {
 Result<void> check(const Options& options) {
   for (const Row& row : kRows) {
     const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
-    if (given && row.packets && !options.tun)
-      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME", row.name));
+    if (given && row.packets && !options.tun && !options.hook)
+      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.name));
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
   }
   for (const Word& row : kWords)
-    if (row.packets && options.*row.flag && !options.tun)
-      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME", row.names));
-  if (options.keep && options.what == Options::Do::status)
-    return fail(Errc::syntax, "status takes --socket PATH and --json, not --keep");
+    if (row.packets && options.*row.flag && !options.tun && !options.hook)
+      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.names));
+  if (options.queue && !options.hook) return fail(Errc::syntax, "--queue needs --hook");
+  for (const Word& row : kWords)
+    if (row.flag && row.flag != &Options::json && options.*row.flag && options.what == Options::Do::status)
+      return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.names));
   if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json is only for status");
   return {};
 }
 
 std::string described(bool packets, std::string_view help) {
-  return fmt::format("{}{}", packets ? "with --tun: " : "", help);
+  return fmt::format("{}{}", packets ? "with packets: " : "", help);
 }
 
 }  // namespace
@@ -271,8 +284,8 @@ std::string help_text() {
        ipsecd status [--json] [--socket PATH]
 
 Keeps a database of IPsec security associations (SAs) and serves PF_KEY v2 over a Unix
-socket, in the foreground, until SIGTERM or SIGINT. With --tun it also carries packets:
-AH and ESP in user space, without the kernel's IPsec.
+socket, in the foreground, until SIGTERM or SIGINT. With --tun or --hook it also carries
+packets: AH and ESP in user space, without the kernel's IPsec.
 
 )";
   constexpr std::size_t kColumn = 24;

@@ -34,6 +34,7 @@ struct Departure {
   bool whole = false;     ///< It must remain set, even if a link turns out to be too narrow.
   std::uint32_t mtu = 0;  ///< The path MTU: longer packets must leave in fragments.
   std::uint32_t id = 0;   ///< Identifies the datagram if it leaves in fragments over IPv6.
+  std::uint32_t interface = 0;  ///< The index of the interface by which it must leave; 0: the routes choose.
   engine::SaId sa{};      ///< The packet's SA; its destination differs from `dst` after a move, or with a source route.
 };
 
