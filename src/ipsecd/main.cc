@@ -159,16 +159,21 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
 
+std::optional<std::uint16_t> hook_queue(const ipsecd::Options& options) {
+  constexpr unsigned kUsual = 50;  // ESP's number.
+  if (!options.hook) return std::nullopt;
+  return static_cast<std::uint16_t>(options.queue.value_or(kUsual));
+}
+
 // nullptr: none was requested.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
                                                          std::vector<Descriptor> held) {
   traffic::SaNumbersSource numbers;
   if (vault) numbers = [vault](const engine::SaId& id) { return vault->numbers_of(id); };
-  if (!options.tun) {
-    if (!std::exchange(held, {}).empty()) ipsecd::give_up_queues();
-    return nullptr;
-  }
-  const ipsecd::DataplaneOptions wanted{.device = *options.tun,
+  if (!options.tun && !std::exchange(held, {}).empty()) ipsecd::give_up_queues();
+  if (!options.tun && !options.hook) return nullptr;
+  const ipsecd::DataplaneOptions wanted{.device = options.tun.value_or(""),
+                                        .hook = hook_queue(options),
                                         .workers = options.workers.value_or(1),
                                         .mtu = options.mtu.value_or(1500),
                                         .mark = options.mark.value_or(0),
@@ -180,6 +185,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .same_source = options.source == "same",
                                         .mss_clamp = options.mss_clamp,
                                         .icmp_errors = icmp_errors(options)};
+  if (!options.tun) return ipsecd::Dataplane::make(wanted, std::nullopt, log);
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));
   return ipsecd::Dataplane::make(wanted, std::move(*tun), log);
@@ -237,8 +243,10 @@ Result<void> serve(const ipsecd::Options& options) {
   const bool may_remove = shut_off_files(ipsecd::status_path(listener->path()));
   if (*dataplane) (*dataplane)->start();
   if (auto r = ipsecd::confine(may_remove); !r) log(r.error().text);
-  const std::string what =
-      options.tun ? fmt::format("{}, packets through {}", listener->path(), *options.tun) : listener->path();
+  std::string what = listener->path();
+  if (options.tun || options.hook)
+    what += fmt::format(", packets through {}{}", options.tun.value_or(""),
+                        !options.hook ? "" : options.tun ? " and netfilter" : "netfilter");
   log(fmt::format("serving {}", what));
   sd_notify(0, fmt::format("READY=1\nSTATUS=serving {}", what).c_str());
   auto ended = (*daemon)->run();
