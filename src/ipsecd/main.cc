@@ -33,6 +33,7 @@
 #include "ipsecd/exit.h"
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
+#include "ipsecd/packets/nf_tables.h"
 #include "ipsecd/privileges.h"
 #include "ipsecd/reserve.h"
 #include "system/errno_text.h"
@@ -159,9 +160,8 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
 
-std::optional<std::uint16_t> hook_queue(const ipsecd::Options& options) {
+std::uint16_t first_queue(const ipsecd::Options& options) {
   constexpr unsigned kUsual = 50;  // ESP's number.
-  if (!options.hook) return std::nullopt;
   return static_cast<std::uint16_t>(options.queue.value_or(kUsual));
 }
 
@@ -173,7 +173,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
   if (!options.tun && !std::exchange(held, {}).empty()) ipsecd::give_up_queues();
   if (!options.tun && !options.hook) return nullptr;
   const ipsecd::DataplaneOptions wanted{.device = options.tun.value_or(""),
-                                        .hook = hook_queue(options),
+                                        .hook = options.hook ? std::optional(first_queue(options)) : std::nullopt,
                                         .workers = options.workers.value_or(1),
                                         .mtu = options.mtu.value_or(1500),
                                         .mark = options.mark.value_or(0),
@@ -261,6 +261,13 @@ Result<void> print_status(const ipsecd::Options& options) {
   return say(*reply);
 }
 
+// The former ipsecd may have had any number of threads; the name of its tables does not depend on it.
+Result<void> unhook(const ipsecd::Options& options) {
+  auto tables = ipsecd::NfTables::make({.first = first_queue(options)});
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  return tables->replace({});
+}
+
 Result<void> carry_out(const ipsecd::Options& options) {
   using Do = ipsecd::Options::Do;
   switch (options.what) {
@@ -270,11 +277,13 @@ Result<void> carry_out(const ipsecd::Options& options) {
       return say("ipsecd " IPSECKEY_VERSION "\n");
     case Do::serve:
     case Do::status:
+    case Do::unhook:
       break;
   }
   harden();
   raise_limits();
   if (!crypto::use_secret_heap()) return fail(Errc::unsupported, "the cryptographic library is in use already");
+  if (options.what == Do::unhook) return unhook(options);
   return options.what == Do::status ? print_status(options) : serve(options);
 }
 

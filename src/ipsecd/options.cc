@@ -1,6 +1,6 @@
 // How ipsecd reads its arguments:
 // 1. kRows lists the options with a value (its destination, its range or its words), kWords those without.
-// 2. system/option_words splits the arguments by the shapes of both; `status` is the only word that is not an option.
+// 2. system/option_words splits the arguments by the shapes of both; `status` and `unhook` are the words that are no option.
 // 3. set() stores a value, once; number() checks its range.
 // 4. check() applies the rules between options: those for packets need --tun, `status` accepts few.
 // 5. help_text() and, through option_texts(), the manual page and the completions are printed from the same rows.
@@ -229,18 +229,23 @@ Result<void> set(Options& options, const OptionWords::Found& found) {
 Result<void> check(const Options& options) {
   for (const Row& row : kRows) {
     const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
-    if (given && row.packets && !options.tun && !options.hook)
+    if (given && row.packets && row.name != "--queue" && !options.tun && !options.hook)
       return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.name));
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
+    if (given && options.what == Options::Do::unhook && row.name != "--queue")
+      return fail(Errc::syntax, fmt::format("unhook takes --queue N, not {}", row.name));
   }
   for (const Word& row : kWords)
     if (row.packets && options.*row.flag && !options.tun && !options.hook)
       return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.names));
-  if (options.queue && !options.hook) return fail(Errc::syntax, "--queue needs --hook");
+  if (options.queue && !options.hook && options.what != Options::Do::unhook) return fail(Errc::syntax, "--queue needs --hook");
   for (const Word& row : kWords)
     if (row.flag && row.flag != &Options::json && options.*row.flag && options.what == Options::Do::status)
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.names));
+  for (const Word& row : kWords)
+    if (row.flag && options.*row.flag && options.what == Options::Do::unhook)
+      return fail(Errc::syntax, fmt::format("unhook takes --queue N, not {}", row.names));
   if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json is only for status");
   return {};
 }
@@ -259,14 +264,14 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
     const std::string word = left.rest().front();
     if (const auto found = left.next()) {
       if (auto done = set(options, *found); !done) return std::unexpected(done.error());
-    } else if (left.rest().size() == words.size() && word == "status") {
-      options.what = Options::Do::status;
+    } else if (left.rest().size() == words.size() && (word == "status" || word == "unhook")) {
+      options.what = word == "status" ? Options::Do::status : Options::Do::unhook;
       left.skip();
     } else {
       return unknown_word(word);
     }
   }
-  if (options.what != Options::Do::serve && options.what != Options::Do::status) return options;
+  if (options.what == Options::Do::help || options.what == Options::Do::version) return options;
   if (auto r = check(options); !r) return std::unexpected(r.error());
   return options;
 }
@@ -282,6 +287,7 @@ std::vector<OptionText> option_texts() {
 std::string help_text() {
   std::string out = R"(usage: ipsecd [OPTION]...
        ipsecd status [--json] [--socket PATH]
+       ipsecd unhook [--queue N]
 
 Keeps a database of IPsec security associations (SAs) and serves PF_KEY v2 over a Unix
 socket, in the foreground, until SIGTERM or SIGINT. With --tun or --hook it also carries
@@ -299,6 +305,9 @@ packets: AH and ESP in user space, without the kernel's IPsec.
     entry(row.metavar.empty() ? std::string(name) : fmt::format("{} {}", name, row.metavar), row.help);
   }
   out += R"(
+`unhook` removes what an ipsecd with --hook that has ended left in netfilter. Until then,
+or until an ipsecd runs again, what its rules concern is dropped.
+
 `status` prints the counters of a running ipsecd: SAs, packets, bytes, and drops by cause.
 PATH.status serves the same, and Prometheus' format to `curl --unix-socket`.
 

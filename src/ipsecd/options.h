@@ -12,7 +12,7 @@
 namespace ipseckey::ipsecd {
 
 struct Options {
-  enum class Do { serve, status, help, version };
+  enum class Do { serve, status, unhook, help, version };
 
   Do what = Do::serve;
   std::optional<std::string> socket;      ///< --socket PATH; nullopt: the default one.

@@ -76,12 +76,15 @@ class Host:
         s.settimeout(DEADLINE)
         return s
 
-    def start(self, *options):
+    def start(self, *options, device="ipsec0"):
         self.daemon = subprocess.Popen(
-            ["ip", "netns", "exec", self.netns, BIN / "ipsecd", "--socket", self.pfkey, "--tun", "ipsec0", *options],
+            ["ip", "netns", "exec", self.netns, BIN / "ipsecd", "--socket", self.pfkey,
+             *(("--tun", device) if device else ()), *options],
             stderr=subprocess.PIPE, text=True)
         ready, _, _ = select.select([self.daemon.stderr], [], [], DEADLINE)
         said = self.daemon.stderr.readline() if ready else "nothing"
+        while "serving" not in said and said:  # Notices come before it.
+            said = self.daemon.stderr.readline()
         if "serving" not in said:
             raise RuntimeError(f"ipsecd said {said}")
 
