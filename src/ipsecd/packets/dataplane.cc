@@ -151,7 +151,7 @@ std::optional<Dataplane::Hooked> Dataplane::hooked() const {
 }
 
 Result<void> Dataplane::filter(const policy::Lookup* rules) {
-  FilterOptions options{.mark = options_.mark, .device = options_.device, .udp_ports = {options_.port}};
+  FilterOptions options{.mark = options_.mark, .device = options_.device, .whole_v6 = tables_->facts().whole_v6, .udp_ports = {options_.port}};
   for (const auto& [port, users] : ports_)
     if (port != options_.port) options.udp_ports.push_back(port);
   const auto made = rules ? filter_rules(rules->rules(), options) : std::vector<FilterRule>();

@@ -113,13 +113,13 @@ std::vector<FilterRule> of_policy(std::span<const Rule> rules, Family family, Fi
   return made;
 }
 
-// Protected packets that arrive. Fragments of IPv6 are left to the host, which puts them together behind this hook:
-// then a raw socket receives them.
+// Protected packets that arrive. If the host puts fragments of IPv6 together behind this hook, they are left to it: then
+// a raw socket receives the whole.
 void add_arriving(Family family, const FilterOptions& options, std::vector<FilterRule>& into) {
   FilterRule rule{.family = family, .chain = FilterChain::input};
   for (const std::uint8_t protocol : {kEsp, kAh}) {
     rule.protocol = protocol;
-    if (family == Family::v6) {
+    if (family == Family::v6 && !options.whole_v6) {
       rule.piece = Piece::part, rule.verdict = FilterVerdict::accept;
       into.push_back(rule);
     }

@@ -49,6 +49,7 @@ struct FilterRule {
 struct FilterOptions {
   std::uint32_t mark = 0;                ///< Of packets that ipsecd sends itself; they are left alone.
   std::string device;                    ///< Its TUN device, whose packets are left alone; empty: none.
+  bool whole_v6 = false;                 ///< As in NfTablesFacts.
   std::vector<std::uint16_t> udp_ports;  ///< Where ESP in UDP arrives: left to ipsecd's sockets if there is a device.
 };
 

@@ -4,7 +4,9 @@
 // 2. A rule is a list of expressions: each loads a piece of the packet into a register and compares it; the last one is
 //    the verdict. add_expressions() has one line for each member of a FilterRule.
 // 3. Queueing is the expression `queue`, or, on kernels without nft_queue, the target NFQUEUE of iptables.
-// 4. make() finds out which, with tables that the same transaction deletes again.
+// 4. A chain that no packet meets has a rule with `tproxy`, because while there is one the kernel puts fragments of IPv6
+//    together before all hooks. (So does connection tracking, but that has a cost and limits.)
+// 5. make() finds out which of these the kernel has, with tables that the same transaction deletes again.
 #include "ipsecd/packets/nf_tables.h"
 
 #include <fmt/format.h>
@@ -230,6 +232,17 @@ void queue(Batch& b, std::uint16_t first, std::uint16_t count, bool by_expressio
   });
 }
 
+void put_together(Batch& b) {
+  expression(b, "immediate", [&] {
+    b.number(NFTA_IMMEDIATE_DREG, NFT_REG_1);
+    b.nest(NFTA_IMMEDIATE_DATA, [&] { b.octets(NFTA_DATA_VALUE, network(std::uint16_t{1})); });
+  });
+  expression(b, "tproxy", [&] {
+    b.number(NFTA_TPROXY_FAMILY, NFPROTO_IPV6);
+    b.number(NFTA_TPROXY_REG_PORT, NFT_REG_1);
+  });
+}
+
 bool at_entrance(FilterChain chain) { return chain == FilterChain::input || chain == FilterChain::forward_in; }
 
 void add_expressions(Batch& b, const FilterRule& rule, const QueueNumbers& queues, bool by_expression) {
@@ -298,13 +311,21 @@ void add_rule(Batch& b, Family family, const std::string& table, std::string_vie
   b.end();
 }
 
+void add_defragmenting(Batch& b, const std::string& table) {
+  add_chain(b, Family::v6, table, "whole", nullptr);
+  add_rule(b, Family::v6, table, "whole", [&] { put_together(b); });
+}
+
 void fill_table(Batch& b, Family family, const std::string& table, std::span<const FilterRule> rules,
                 const QueueNumbers& queues, const NfTablesFacts& facts) {
   std::array<bool, kFilterChains> made{};
   bool table_made = false;
   for (const FilterRule& rule : rules) {
     if (rule.family != family) continue;
-    if (!std::exchange(table_made, true)) add_table(b, family, table);
+    if (!std::exchange(table_made, true)) {
+      add_table(b, family, table);
+      if (family == Family::v6 && facts.whole_v6) add_defragmenting(b, table);
+    }
     const auto number = static_cast<std::size_t>(rule.chain);
     const Place& place = kPlaces[number];
     if (!std::exchange(made[number], true)) add_chain(b, family, table, place.chain, &place);
@@ -348,6 +369,7 @@ Result<NfTables> NfTables::make(const QueueNumbers& queues) {
                                              : "; the kernel needs nf_tables, and nft_queue or nft_compat with xt_NFQUEUE"));
   }
   made.facts_.v6 = made.try_queueing(Family::v6, made.facts_.queue_expression) == 0;
+  made.facts_.whole_v6 = made.facts_.v6 && made.try_defragmenting() == 0;
   return made;
 }
 
@@ -360,6 +382,17 @@ int NfTables::try_queueing(Family family, bool expression) {
   add_chain(b, family, table, "trial", nullptr);
   add_rule(b, family, table, "trial", [&] { queue(b, queues_.first, queues_.workers, expression); });
   delete_table(b, family, table);
+  b.mark(NFNL_MSG_BATCH_END);
+  return carry_out(b.take());
+}
+
+int NfTables::try_defragmenting() {
+  const std::string table = table_ + "-trial";
+  Batch b;
+  b.mark(NFNL_MSG_BATCH_BEGIN);
+  add_table(b, Family::v6, table);
+  add_defragmenting(b, table);
+  delete_table(b, Family::v6, table);
   b.mark(NFNL_MSG_BATCH_END);
   return carry_out(b.take());
 }
@@ -385,7 +418,6 @@ int NfTables::carry_out(std::span<const std::byte> transaction) {
   }
 }
 
-// A table that is deleted although it does not exist is an error; the transaction is never completed, so nothing changes.
 bool NfTables::exists() {
   for (const Family family : {Family::v4, Family::v6}) {
     if (family == Family::v6 && !facts_.v6) continue;

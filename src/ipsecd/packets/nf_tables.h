@@ -23,6 +23,7 @@ struct QueueNumbers {
 struct NfTablesFacts {
   bool queue_expression = false;  ///< `queue` (nft_queue). Otherwise the target NFQUEUE through nft_compat.
   bool v6 = true;                 ///< Tables for IPv6.
+  bool whole_v6 = false;          ///< IPv6 packets can be put together from fragments before all hooks, as IPv4's are.
 };
 
 /// One transaction that replaces the tables of that name by these rules, or deletes them if there are none, whether
@@ -39,6 +40,7 @@ class NfTables {
   static Result<NfTables> make(const QueueNumbers& queues);
 
   const std::string& table() const { return table_; }
+  const NfTablesFacts& facts() const { return facts_; }
   /// Whether one of the tables exists.
   bool exists();
   /// Error io: the kernel refused the rules; the former ones are unchanged.
@@ -50,6 +52,7 @@ class NfTables {
   /// 0, or the errno of the first refusal.
   int carry_out(std::span<const std::byte> transaction);
   int try_queueing(Family family, bool expression);
+  int try_defragmenting();
 
   Descriptor fd_;
   QueueNumbers queues_;
