@@ -19,7 +19,7 @@ ARROWS = {
     "lang": ("table", "pfkey", "base"),
     "engine": ("pfkey", "base"),
     "crypto": ("pfkey", "base"),
-    "traffic": ("engine", "crypto", "pfkey", "base"),
+    "traffic": ("engine", "policy", "crypto", "pfkey", "base"),
     "backend": ("policy", "pfkey", "system", "base"),
     "kernel": ("backend", "policy", "pfkey", "system", "base"),
     "api": ("lang", "kernel", "backend", "pfkey", "system", "base"),

@@ -1,6 +1,6 @@
 // 1. facts() takes from a PF_KEY message what rules ask about.
 // 2. compare() holds an algorithm and the length of its key against a Choice.
-// 3. judge() collects everything that an alternative objects to: algorithms, mode, addresses, and what Linux has
+// 3. objections() collects everything that an alternative objects to: algorithms, mode, addresses, and what Linux has
 //    besides. It never ends at the first objection: a person wants to know all of them.
 #include "policy/judge.h"
 
@@ -20,25 +20,25 @@ std::optional<std::uint16_t> bits_of(const std::optional<pfkey::Key>& key) {
 }
 
 // What the parts of a Choice are called if they are not met.
-struct Objections {
+struct Names {
   Objection algorithm, too_short, too_long;
 };
 
 // A length that is not known is not as demanded: nobody can tell.
-void compare(const Choice& choice, std::uint8_t number, const std::optional<std::uint16_t>& bits, Objections say,
-             std::vector<Objection>& out) {
-  if (choice.number ? number != *choice.number : number == 0) return out.push_back(say.algorithm);
-  if (choice.min_bits && (!bits || *bits < *choice.min_bits)) out.push_back(say.too_short);
-  if (choice.max_bits && (!bits || *bits > *choice.max_bits)) out.push_back(say.too_long);
+void compare(const Choice& choice, std::uint8_t number, const std::optional<std::uint16_t>& bits, Names say,
+             Objections& out) {
+  if (choice.number ? number != *choice.number : number == 0) return out.add(say.algorithm);
+  if (choice.min_bits && (!bits || *bits < *choice.min_bits)) out.add(say.too_short);
+  if (choice.max_bits && (!bits || *bits > *choice.max_bits)) out.add(say.too_long);
 }
 
-void compare_algorithms(const Protection& p, const SaFacts& sa, std::vector<Objection>& out) {
+void compare_algorithms(const Protection& p, const SaFacts& sa, Objections& out) {
   using enum Objection;
   if (sa.type == SaType::ah) {
-    if (!p.ah) return out.push_back(protocol);
+    if (!p.ah) return out.add(protocol);
     return compare(*p.ah, sa.auth, sa.auth_bits, {ah_algorithm, ah_short, ah_long}, out);
   }
-  if (!p.esp()) return out.push_back(protocol);
+  if (!p.esp()) return out.add(protocol);
   const Choice null{.number = pfkey::kEalgNull, .min_bits = {}, .max_bits = {}};
   compare(p.cipher.value_or(null), sa.encrypt, sa.encrypt_bits, {cipher, cipher_short, cipher_long}, out);
   if (!p.integrity) return;
@@ -54,22 +54,22 @@ bool meet(const std::optional<Prefix>& a, const std::optional<Prefix>& b) {
 }
 
 void compare_addresses(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa,
-                       std::vector<Objection>& out) {
+                       Objections& out) {
   const bool outbound = direction == Direction::out;
-  if (sa.tunnel != in_tunnel_mode(rule, p)) out.push_back(Objection::mode);
+  if (sa.tunnel != in_tunnel_mode(rule, p)) out.add(Objection::mode);
   const bool any_src = !sa.src || is_unspecified(*sa.src);
   if (p.ends) {
     const Address& from = outbound ? p.ends->local : p.ends->remote;
     const Address& to = outbound ? p.ends->remote : p.ends->local;
-    if (sa.dst != to || (!any_src && *sa.src != from)) out.push_back(Objection::ends);
+    if (sa.dst != to || (!any_src && *sa.src != from)) out.add(Objection::ends);
   }
   const std::optional<Prefix>& from = outbound ? rule.selector.local : rule.selector.remote;
   const std::optional<Prefix>& to = outbound ? rule.selector.remote : rule.selector.local;
   if (sa.tunnel) {
-    if (!meet(from, sa.inner_src) || !meet(to, sa.inner_dst)) out.push_back(Objection::inner_addresses);
+    if (!meet(from, sa.inner_src) || !meet(to, sa.inner_dst)) out.add(Objection::inner_addresses);
   } else if (!in_tunnel_mode(rule, p)) {
     if ((to && !to->contains(sa.dst)) || (from && !any_src && !from->contains(*sa.src)))
-      out.push_back(Objection::addresses);
+      out.add(Objection::addresses);
   }
 }
 
@@ -131,20 +131,27 @@ std::string_view words(Objection objection) {
   return "";
 }
 
+Objections objections(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa) {
+  Objections out;
+  compare_algorithms(p, sa, out);
+  compare_addresses(rule, p, direction, sa, out);
+  if (p.reqid.value_or(0) != sa.reqid) out.add(Objection::reqid);
+  // The kernel compares the rule's mark with that of the SA, whose mask decides which bits count.
+  if (sa.mark && (rule.mark.value_or(pfkey::Mark{0, 0}).value & sa.mark->mask) != sa.mark->value)
+    out.add(Objection::mark);
+  if (rule.if_id.value_or(0) != sa.if_id) out.add(Objection::if_id);
+  return out;
+}
+
 std::vector<Verdict> judge(const Rule& rule, Direction direction, const SaFacts& sa) {
   std::vector<Verdict> verdicts;
   for (std::size_t i = 0; i < rule.alternatives.size(); ++i) {
     if (rule.alternatives[i].action != Action::ipsec) continue;
-    const Protection& p = rule.alternatives[i].protection;
-    std::vector<Objection> out;
-    compare_algorithms(p, sa, out);
-    compare_addresses(rule, p, direction, sa, out);
-    if (p.reqid.value_or(0) != sa.reqid) out.push_back(Objection::reqid);
-    // The kernel compares the rule's mark with that of the SA, whose mask decides which bits count.
-    if (sa.mark && (rule.mark.value_or(pfkey::Mark{0, 0}).value & sa.mark->mask) != sa.mark->value)
-      out.push_back(Objection::mark);
-    if (rule.if_id.value_or(0) != sa.if_id) out.push_back(Objection::if_id);
-    verdicts.push_back({i, std::move(out)});
+    const Objections against = objections(rule, rule.alternatives[i].protection, direction, sa);
+    std::vector<Objection> listed;
+    for (std::size_t o = 0; o < kObjections; ++o)
+      if (against.has(static_cast<Objection>(o))) listed.push_back(static_cast<Objection>(o));
+    verdicts.push_back({i, std::move(listed)});
   }
   return verdicts;
 }

@@ -1,7 +1,9 @@
 #pragma once
 /// Whether an SA is one that a rule demands. Solaris compares the least key length only, and only of what is sent; here
 /// both lengths count, both ways.
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,9 +51,34 @@ enum class Objection : std::uint8_t {
   mark,
   if_id,
 };
+inline constexpr std::size_t kObjections = static_cast<std::size_t>(Objection::if_id) + 1;
 
 /// "its cipher is not the one demanded"; what a person reads about it.
 std::string_view words(Objection objection);
+
+/// A set of them, without memory of its own.
+class Objections {
+ public:
+  constexpr Objections() = default;
+  constexpr Objections(std::initializer_list<Objection> list) {
+    for (const Objection o : list) add(o);
+  }
+  constexpr void add(Objection o) { bits_ |= bit(o); }
+  constexpr bool has(Objection o) const { return (bits_ & bit(o)) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr Objections without(Objections others) const {
+    others.bits_ = bits_ & ~others.bits_;
+    return others;
+  }
+  bool operator==(const Objections&) const = default;
+
+ private:
+  static constexpr std::uint32_t bit(Objection o) { return std::uint32_t{1} << static_cast<unsigned>(o); }
+  std::uint32_t bits_ = 0;
+};
+
+/// What one alternative of the rule has against an SA, for code that sees many; judge() lists the same.
+Objections objections(const Rule& rule, const Protection& protection, Direction direction, const SaFacts& sa);
 
 /// What one alternative of a rule has against an SA.
 struct Verdict {

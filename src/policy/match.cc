@@ -20,22 +20,18 @@ bool within(const std::optional<NumberRange>& range, const std::optional<std::ui
   return !range || (number && range->contains({*number, *number}));
 }
 
-bool ports_fit(const Selector& s, const Flow& flow) {
+bool ports_fit(const Selector& s, const Probe& flow) {
   if (!s.local_port && !s.remote_port) return true;
   return has_ports(flow.protocol) && (!s.local_port || s.local_port == flow.local_port) &&
          (!s.remote_port || s.remote_port == flow.remote_port);
 }
 
-bool icmp_fits(const Selector& s, const Flow& flow) {
+bool icmp_fits(const Selector& s, const Probe& flow) {
   if (!s.icmp_type && !s.icmp_code) return true;
   return pfkey::is_icmp(flow.protocol) && within(s.icmp_type, flow.icmp_type) && within(s.icmp_code, flow.icmp_code);
 }
 
 bool tunnel_fits(const Rule& rule, const Flow& flow) { return (rule.tunnel ? rule.tunnel->name : "") == flow.tunnel; }
-
-bool mark_fits(const Rule& rule, const Flow& flow) {
-  return rule.if_id.value_or(0) == flow.if_id && (!rule.mark || (flow.mark & rule.mark->mask) == rule.mark->value);
-}
 
 std::string_view words(Outcome outcome) {
   switch (outcome) {
@@ -53,11 +49,31 @@ std::string_view words(Outcome outcome) {
 
 }  // namespace
 
-bool matches(const Rule& rule, const Flow& flow, Direction direction) {
+Probe probe(const Flow& flow) {
+  return {.local = flow.local,
+          .remote = flow.remote,
+          .protocol = flow.protocol,
+          .local_port = flow.local_port,
+          .remote_port = flow.remote_port,
+          .icmp_type = flow.icmp_type,
+          .icmp_code = flow.icmp_code,
+          .mark = flow.mark,
+          .if_id = flow.if_id};
+}
+
+bool marks_fit(const Rule& rule, const Probe& packet) {
+  return rule.if_id.value_or(0) == packet.if_id && (!rule.mark || (packet.mark & rule.mark->mask) == rule.mark->value);
+}
+
+bool matches(const Rule& rule, const Probe& packet, Direction direction) {
   const Selector& s = rule.selector;
-  return rule.has(direction) && tunnel_fits(rule, flow) && mark_fits(rule, flow) && within(s.local, flow.local) &&
-         within(s.remote, flow.remote) && (!s.protocol || *s.protocol == flow.protocol) && ports_fit(s, flow) &&
-         icmp_fits(s, flow);
+  return rule.has(direction) && marks_fit(rule, packet) && within(s.local, packet.local) &&
+         within(s.remote, packet.remote) && (!s.protocol || *s.protocol == packet.protocol) && ports_fit(s, packet) &&
+         icmp_fits(s, packet);
+}
+
+bool matches(const Rule& rule, const Flow& flow, Direction direction) {
+  return tunnel_fits(rule, flow) && matches(rule, probe(flow), direction);
 }
 
 std::optional<std::size_t> match(std::span<const Rule> rules, std::span<const std::size_t> tried, const Flow& flow,

@@ -22,8 +22,22 @@ struct Flow {
   std::uint32_t mark = 0, if_id = 0;
 };
 
+/// The same without its tunnel and without memory of its own, for code that sees each packet.
+struct Probe {
+  Address local, remote;  ///< Of one family.
+  std::uint8_t protocol = 0;
+  std::optional<std::uint16_t> local_port, remote_port;
+  std::optional<std::uint8_t> icmp_type, icmp_code;
+  std::uint32_t mark = 0, if_id = 0;
+};
+Probe probe(const Flow& flow);
+
 /// Whether the rule is about the packet.
 bool matches(const Rule& rule, const Flow& flow, Direction direction);
+/// The same, whatever tunnel the rule is for.
+bool matches(const Rule& rule, const Probe& packet, Direction direction);
+/// Whether the packet's mark and XFRM interface are those of the rule.
+bool marks_fit(const Rule& rule, const Probe& packet);
 
 /// The number of the first rule that is about the packet; `tried`: the order, from order(). nullopt: there is none.
 std::optional<std::size_t> match(std::span<const Rule> rules, std::span<const std::size_t> tried, const Flow& flow,

@@ -10,12 +10,33 @@
 namespace ipseckey::traffic {
 
 // If AH is not a tunnel itself, it covers the packet that ESP produces.
-Flow* Worker::State::companion(const Flow& flow, const Headers& h) const {
-  Flow* const beside = plane.choice.find(h, [&](const Flow& f) { return joined(flow, f) && f.tunnel == flow.tunnel; });
+template <class Is>
+Flow* Worker::State::companion_if(const Flow& flow, const Headers& h, Is is) const {
+  Flow* const beside =
+      plane.choice.find(h, [&](const Flow& f) { return joined(flow, f) && f.tunnel == flow.tunnel && is(f); });
   if (beside || !flow.tunnel || flow.id.satype == pfkey::SaType::ah) return beside;
   Headers made;
   made.src = flow.src, made.dst = flow.id.dst, made.upper = kEsp;
-  return plane.choice.find(made, [&](const Flow& f) { return joined(flow, f) && !f.tunnel; });
+  return plane.choice.find(made, [&](const Flow& f) { return joined(flow, f) && !f.tunnel && is(f); });
+}
+
+Flow* Worker::State::companion(const Flow& flow, const Headers& h) const {
+  return companion_if(flow, h, [](const Flow&) { return true; });
+}
+
+// A rule that demands both takes the newest AH that fits its part, beside the same ends. Its mode and addresses follow
+// from those.
+Flow* Worker::State::companion_for(const policy::Rule& rule, const policy::Protection& p, const Flow& esp,
+                                   const Headers& h, std::uint64_t tag) const {
+  using enum policy::Objection;
+  return companion_if(esp, h, [&](const Flow& f) {
+    const std::uint64_t owner = f.owner.load(std::memory_order_relaxed);
+    if (f.id.satype != pfkey::SaType::ah || (owner != 0 && owner != tag)) return false;
+    if (p.unique && owner == 0 && f.chosen.load(std::memory_order_relaxed)) return false;
+    return objections(rule, p, policy::Direction::out, f.facts())
+        .without({mode, ends, addresses, inner_addresses})
+        .empty();
+  });
 }
 
 Worker::State::Chosen Worker::State::chosen(const Headers& h) const {
@@ -51,6 +72,16 @@ bool Worker::State::charge_both(Work& w, Memory::Entry& seen, Instant now) {
   if (!room || charge_esp()) return true;
   w.around.flow->give_back(w.h.total);
   return false;
+}
+
+// Under rules, AH and ESP of one packet need no bundle number: they are the pair of a rule if both SAs are for it.
+bool Worker::State::pair_arrived(const Work& w) const {
+  const Bytes packet = w.item->packet.bytes();
+  if (w.flow->tunnel || std::to_integer<unsigned>(packet[w.at]) != kEsp) return false;
+  const std::size_t at = w.at + (std::to_integer<std::size_t>(packet[w.at + 1]) + 2) * 4;
+  if (packet.size() < at + kEspHeader) return false;
+  const Flow* const esp = plane.find({pfkey::SaType::esp, get<std::uint32_t>(packet, at), w.h.dst});
+  return esp && esp->bundle == 0 && joined(*w.flow, *esp);
 }
 
 // The ICV of AH is right, so its number counts, whatever happens to the ESP inside.

@@ -8,7 +8,7 @@ namespace {
 struct Row {
   std::string_view name, sentence;
 };
-constexpr std::array<Row, kCauses + 1> kTable = {{
+constexpr std::array<Row, kCauses + 2> kTable = {{
     {"none", "let through"},
     {"malformed", "not a complete IP packet"},
     {"no_sa", "no SA covers it"},
@@ -29,6 +29,18 @@ constexpr std::array<Row, kCauses + 1> kTable = {{
     {"congested", "marked as congested, but the inner packet cannot carry the mark"},
     {"selector", "the inner packet is not covered by the SA"},
     {"bundle", "protected by only one SA of a bundle: AH or ESP is missing"},
+    {"explicit", "a rule says drop"},
+    {"no_rule", "no rule is about it, and its tunnel has rules"},
+    {"misrouted", "a rule lets it go in clear, which it cannot do from the device: route it past the device"},
+    {"got_clear", "in clear, and its rule demands protection"},
+    {"got_secure", "protected, and its rule says bypass, or no rule is about it"},
+    {"got_ah", "under AH, and its rule demands ESP only"},
+    {"got_esp", "under ESP, and its rule demands AH only"},
+    {"bad_ahalg", "not under the AH that its rule demands: compare auth_algs with the SA's auth_alg and key length"},
+    {"bad_espealg", "not under the cipher that its rule demands: compare encr_algs with the SA's encr_alg and key length"},
+    {"bad_espaalg",
+     "not under the integrity that its rule demands: compare encr_auth_algs with the SA's auth_alg and key length"},
+    {"bad_sa", "its SA's mode, tunnel ends, reqid or mark are not those of its rule"},
     {"dummy", "a dummy packet, meant to be dropped"},
     {"not_ipsec", "neither ESP nor AH"},
     {"keep_alive", "a NAT keep-alive"},
@@ -39,6 +51,7 @@ constexpr std::array<Row, kCauses + 1> kTable = {{
     {"unsent", "the kernel did not accept it (no route, no room, or the device is down)"},
     {"overrun", "ipsecd's input queue was full"},
     {"held", "waiting for the rest of its datagram"},
+    {"clear", "let go in clear, as the rules say"},
 }};
 static_assert(!kTable.back().name.empty());
 

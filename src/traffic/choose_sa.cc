@@ -18,6 +18,7 @@ Memory::Entry& Worker::State::choose_again(Memory::Entry& entry, const Headers& 
   const Chosen found = chosen(h);
   entry.flow = found.flow, entry.around = found.around;
   entry.generation = generation;
+  if (found.flow) found.flow->chosen.store(true, std::memory_order_relaxed);
   return entry;
 }
 
@@ -27,7 +28,7 @@ Memory::Entry* Worker::State::choose_by_quote(Work& w) {
   if (plane.options.icmp_errors == IcmpErrors::own) return nullptr;
   const auto answer = answer_to_quoted(w.item->packet.bytes(), w.h);
   if (!answer) return nullptr;
-  Memory::Entry& entry = choose(*answer);
+  Memory::Entry& entry = pick(w, *answer);
   if (!entry.flow || !entry.flow->tunnel) return nullptr;
   w.flow = entry.flow;
   return &entry;
@@ -36,22 +37,22 @@ Memory::Entry* Worker::State::choose_by_quote(Work& w) {
 // A tunnel may begin along the route. In transport mode the peer is the packet's final destination, and our own address
 // is the home address, which only AH authenticates.
 Memory::Entry& Worker::State::choose_peer(Work& w) {
-  Memory::Entry& here = choose(w.h);
+  Memory::Entry& here = pick(w, w.h);
   w.flow = here.flow;
   const auto ends = w.flow && w.flow->tunnel ? std::nullopt : true_ends(w.item->packet.bytes().first(w.h.network));
   if (!ends) {
-    if (w.flow) return here;
+    if (w.flow || (orders && here.verdict != Cause::no_sa && here.ruled)) return here;
     if (Memory::Entry* const back = choose_by_quote(w)) return *back;
-    ask_for(w.h);
+    orders ? ask_as_ruled(*w.item, w.h) : ask_for(w.h);
     return here;
   }
   Headers there = w.h;
   there.src = ends->src, there.dst = ends->dst;
-  Memory::Entry& entry = choose(there);
+  Memory::Entry& entry = pick(w, there);
   w.flow = entry.flow;
   const bool away = w.h.home && ends->src != w.h.src;
   if (w.flow && (w.flow->tunnel || (away && w.flow->id.satype != pfkey::SaType::ah))) w.flow = nullptr;
-  if (!w.flow) ask_for(there);
+  if (!w.flow) orders ? ask_as_ruled(*w.item, there) : ask_for(there);
   return entry;
 }
 

@@ -8,6 +8,7 @@ namespace ipseckey::traffic {
 void Meter::add_to(Totals& totals) const {
   totals.packets += packets_.load(std::memory_order_relaxed);
   totals.bytes += bytes_.load(std::memory_order_relaxed);
+  totals.clear += clear_.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < kCauses; ++i) totals.drops[i] += drops_[i].load(std::memory_order_relaxed);
 }
 

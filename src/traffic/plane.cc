@@ -15,7 +15,7 @@
 namespace ipseckey::traffic {
 
 Totals& Totals::operator+=(const Totals& other) {
-  packets += other.packets, bytes += other.bytes;
+  packets += other.packets, bytes += other.bytes, clear += other.clear;
   for (std::size_t i = 0; i < kCauses; ++i) drops[i] += other.drops[i];
   return *this;
 }
@@ -38,6 +38,7 @@ Plane::State::State(PlaneOptions o)
 
 Plane::State::~State() {
   flows.for_each([](Flow& f) { delete &f; });
+  delete orders.load();
 }
 
 Flow* Plane::State::find(const engine::SaId& id) const {
@@ -136,6 +137,20 @@ std::optional<engine::Carried> Plane::carried(const engine::SaId& id) const {
   const Flow* const flow = state_->find(id);
   if (!flow) return std::nullopt;
   return flow->carried();
+}
+
+// A worker reads the generation first: what it remembers under the new one was decided by the new rules.
+void Plane::rules(std::shared_ptr<const policy::Lookup> rules) {
+  std::unique_ptr<Orders> made;
+  if (rules && !rules->rules().empty()) {
+    const auto device = rules->tunnel(state_->options.device);
+    if (++state_->orders_given == 0) ++state_->orders_given;
+    made = std::make_unique<Orders>(std::move(rules), state_->orders_given, device);
+  }
+  std::unique_ptr<const Orders> old(state_->orders.exchange(made.release()));
+  ++state_->generation;
+  if (old) state_->epochs.retire(std::move(old));
+  state_->collect();
 }
 
 std::optional<engine::SaId> Plane::attention() {

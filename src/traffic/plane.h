@@ -12,10 +12,13 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/instant.h"
 #include "engine/carrier.h"
 #include "engine/engine.h"
+#include "policy/lookup.h"
 #include "traffic/cause.h"
 #include "traffic/packet.h"
 #include "traffic/sa_numbers.h"
@@ -38,18 +41,31 @@ struct Departure {
   engine::SaId sa{};      ///< The packet's SA; its destination differs from `dst` after a move, or with a source route.
 };
 
+/// How a packet came to the plane, which only rules ask about. The default is that it was routed into the device.
+struct Arrived {
+  bool by_hook = false;    ///< The host's own path was interrupted for it, and it can go on there in clear.
+  bool forwarded = false;  ///< The host passes it on: only rules in tunnel mode are about it. For a hook only.
+  std::uint32_t mark = 0;  ///< The packet's.
+  std::string_view link = {};  ///< The interface that it leaves or came by: a tunnel's, or any. For a hook only.
+};
+
 /// One packet and the result.
 struct Item {
   Packet packet;
   Cause cause = Cause::none;  ///< none: `packet` is now the protected, or the inner, packet. Otherwise it is undefined,
                               ///< except that protect() does not change packets that it drops as no_sa or too_big.
   std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: fragmenting would not help.
-  Departure departure;        ///< Set by protect().
+  Departure departure;        ///< Set by protect() for protected packets.
+  Arrived arrived = {};       ///< Set by the caller, if not as by default.
+  bool clear = false;         ///< Set by protect(), with cause none: rules, or that none is about it, let it go in clear,
+                              ///< and there is no Departure. `packet` is what it was; if that was a fragment, it can be
+                              ///< its whole datagram, whose other pieces were held.
 };
 
 /// Packets that passed and packets that were dropped, in one direction.
 struct Totals {
   std::uint64_t packets = 0, bytes = 0;        ///< Accepted packets; bytes of the inner packets.
+  std::uint64_t clear = 0;                     ///< Packets that went or were accepted in clear, as the rules say.
   std::array<std::uint64_t, kCauses> drops{};  ///< Indexed by Cause.
   Totals& operator+=(const Totals& other);
 };
@@ -59,6 +75,12 @@ enum class IcmpErrors : std::uint8_t {
   quoted,  ///< By its own header; if no tunnel covers that, by the packet that it quotes, reversed.
   own,     ///< By its own header only.
   both,    ///< As `quoted`; besides, an inbound error must quote a packet that matches its SA.
+};
+
+/// What is done with a protected inbound packet that no rule is about.
+enum class Unruled : std::uint8_t {
+  accept,  ///< It satisfies its SA, as if there were no rules.
+  drop,    ///< As on Solaris: got_secure.
 };
 
 struct PlaneOptions {
@@ -76,6 +98,12 @@ struct PlaneOptions {
   /// Returns an SA's numbers, in memory that outlives the plane. nullptr: the plane's own.
   SaNumbersSource numbers = nullptr;
   bool nat_follow = false;  ///< SAs in UDP send to the place where their peer was last seen.
+  // Where there are rules:
+  std::string device = {};            ///< Packets that come by no hook belong to the tunnel of that name, if it has rules.
+  Unruled unruled = Unruled::accept;  ///< The host's packets; those of a tunnel with rules are dropped.
+  /// Kinds of ICMP that protocols depend on before there is any protection (neighbour discovery, errors, answers:
+  /// accepted_in_clear()) are accepted in clear, unless their rule names ICMP.
+  bool icmp_in_clear = true;
 };
 
 /// The smallest path MTU that is accepted from an ICMP error: smaller ones are rare on real links and would slow all
@@ -92,7 +120,8 @@ class Worker {
   Worker(Worker&&) noexcept;
 
   /// Complete outbound IP packets of this host: each is protected in place by the newest mature outbound SA whose
-  /// selectors match, tunnel before transport (dying SAs only if no other matches). The router that passed a tunnelled
+  /// selectors match, tunnel before transport (dying SAs only if no other matches). Where there are rules, a packet that
+  /// one is about gets what that demands (Plane::rules). The router that passed a tunnelled
   /// packet here has already decremented TTL or Hop Limit. Fragments that no tunnel without ports covers are held until
   /// the last one arrives; its item then contains the whole datagram.
   void protect(std::span<Item> items, Instant now);
@@ -100,6 +129,11 @@ class Worker {
   /// Inbound packets from the outer IP header on, including a UDP header (see add_header() for sockets that hide it):
   /// checked and decrypted in place; the result is the inner packet, or in transport mode the original packet.
   void unprotect(std::span<Item> items, Instant now);
+
+  /// Inbound packets that arrived in clear: complete IP packets, which stay as they are. Cause none: the rules, or that
+  /// there are none, accept it. An ICMP message can be accepted though its rule demands protection
+  /// (PlaneOptions::icmp_in_clear). A fragment that may be one of a packet that is not accepted is dropped.
+  void admit(std::span<Item> items, Instant now);
 
   /// A protected packet was refused by a link with an MTU of `mtu` bytes: that becomes the path MTU of its SA (RFC 4301
   /// section 8.2.1), and longer packets are too_big or leave in fragments. This packet already has its sequence number,
@@ -135,6 +169,14 @@ class Plane final : public engine::Carrier {
 
   // For the engine's thread.
 
+  /// From now on packets are treated as these rules demand, in both directions; nullptr or no rules: routing is the
+  /// policy, as protect() says. A call of a worker has the rules before or those after, for all its packets, and waits
+  /// for nothing. A rule that protects uses the newest mature SA that policy::objections() has nothing against and whose
+  /// selectors match, one with a source before one without; for AH with ESP, one of each with the same ends and bundle
+  /// number. With `sa unique` it is one that no other connection has used since the plane began. A packet that no rule is
+  /// about goes in clear if it came by a hook; from the device, routing is the policy.
+  void rules(std::shared_ptr<const policy::Lookup> rules);
+
   /// A packet that was dropped for lack of an SA, for Engine::acquire(); nullopt: there are no more, or this round is
   /// full. Only a few are kept.
   std::optional<engine::Wanted> wanted();
@@ -162,6 +204,11 @@ class Plane final : public engine::Carrier {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Whether such a message is accepted in clear though a rule that does not name ICMP demands protection, as on Solaris:
+/// IPv4 answers, router advertisements, time exceeded, source quench, and unreachable for net, host or size; of ICMPv6
+/// everything but echo requests and parameter problems.
+bool accepted_in_clear(Family family, std::uint8_t type, std::uint8_t code);
 
 /// A complete IPv6 extension header, and its number in the preceding header's next-header field.
 struct Extension {

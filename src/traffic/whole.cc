@@ -5,7 +5,9 @@ namespace ipseckey::traffic {
 
 // A tunnel with ports cannot match later fragments, which have none (RFC 4301 section 7): if such a tunnel exists, the
 // whole datagram decides; otherwise its fragments would use different SAs.
-bool Worker::State::leaves_as_fragment(const Headers& h) {
+bool Worker::State::leaves_as_fragment(Work& w) {
+  const Headers& h = w.h;
+  if (orders) return ruled_as_fragment(w);
   if (plane.choice.names_ports(h.dst.family)) return false;
   const Flow* const flow = choose(h).flow;
   return flow && flow->tunnel;

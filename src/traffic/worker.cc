@@ -31,6 +31,11 @@ bool source_matters(const Flow& flow, const PlaneOptions& options) {
   return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
 }
 
+// Nothing leaves the device in clear.
+Cause verdict_on(const Item& item, const Memory::Entry& seen) {
+  return seen.verdict == Cause::clear && !item.arrived.by_hook ? Cause::misrouted : seen.verdict;
+}
+
 // Charged, but without a number: another thread took the last one.
 void give_back(const Work& w) {
   w.flow->give_back(w.h.total);
@@ -54,17 +59,23 @@ bool Worker::attention() { return std::exchange(state_->attention, false); }
 
 void Worker::protect(std::span<Item> items, Instant now) {
   const Epochs::Guard inside(state_->plane.epochs, state_->number);
+  state_->begin_call();
   for (; !items.empty(); items = items.subspan(std::min(items.size(), State::kBatch)))
     state_->protect_some(items.first(std::min(items.size(), State::kBatch)), now);
 }
 
 void Worker::unprotect(std::span<Item> items, Instant now) {
   const Epochs::Guard inside(state_->plane.epochs, state_->number);
+  state_->begin_call();
   for (; !items.empty(); items = items.subspan(std::min(items.size(), State::kBatch)))
     state_->unprotect_some(items.first(std::min(items.size(), State::kBatch)), now);
 }
 
 void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
+  if (cause == Cause::clear) {
+    w.item->clear = true;
+    return meter.let_go();
+  }
   w.item->cause = cause;
   if (cause != Cause::held) meter.drop(cause);
   if (w.flow) w.flow->count(cause);
@@ -88,6 +99,7 @@ void Worker::State::begin_all(Batch& batch, std::span<Item> items, Meter& meter,
     Work& w = batch.works[i];
     w.item = &items[i];
     w.item->cause = Cause::none;
+    w.item->clear = false;
     if (const Cause cause = begin(w); cause != Cause::none) {
       drop(w, cause, meter);
     } else if (w.flow->id.satype == pfkey::SaType::esp) {
@@ -164,14 +176,14 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   const auto h = parse(p.bytes());
   if (!h) return Cause::malformed;
   w.h = *h;
-  if (w.h.fragment && !leaves_as_fragment(w.h))
+  if (w.h.fragment && !leaves_as_fragment(w))
     if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
   Memory::Entry& seen = choose_peer(w);
-  if (!w.flow) return Cause::no_sa;
+  if (!w.flow) return orders ? verdict_on(*w.item, seen) : Cause::no_sa;
   const Nesting depth = nesting(*w.flow, w.h, p.bytes(), plane.returned, now);
   if (depth == Nesting::back) return Cause::looped;
   w.nested = depth == Nesting::inside;
-  if (w.flow->bundle != 0)
+  if (w.flow->bundle != 0 || seen.around)
     if (const Cause cause = take_bundle(w, seen); cause != Cause::none) return cause;
   if (lacks_source(*w.flow)) return Cause::not_usable;
   Layout layout = layout_of(*w.flow, w.h, w.around.flow);
@@ -265,7 +277,8 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   const bool bundle = w.flow->bundle != 0;
   if (w.flow->id.satype == pfkey::SaType::ah) {
     if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
-    if (const Cause cause = check_ah_higher(w); cause != Cause::none || !bundle) return cause;
+    if (const Cause cause = check_ah_higher(w); cause != Cause::none || !(bundle || (orders && pair_arrived(w))))
+      return cause;
     if (const Cause cause = find_inside(w); cause != Cause::none) return cause;
   } else if (bundle) {
     return Cause::bundle;
@@ -334,7 +347,10 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
   Headers ends = w.h;
   if (home) ends.src = *home;
   if (moved) w.flow->seen_at(*moved, w.number);
-  if (!charge(w, incoming.at(ends), now)) return Cause::exhausted;
+  Memory::Entry& seen = incoming.at(ends);
+  if (orders)
+    if (const Cause cause = permit(w, seen); cause != Cause::none) return cause;
+  if (!charge(w, seen, now)) return Cause::exhausted;
   if (plane.options.mss_clamp) clamp_arrived(w, now);
   return Cause::none;
 }

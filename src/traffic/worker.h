@@ -23,6 +23,7 @@ class Meter {
  public:
   void pass(std::uint64_t bytes) { bump(packets_, 1), bump(bytes_, bytes); }
   void drop(Cause cause) { bump(drops_[static_cast<std::size_t>(cause)], 1); }
+  void let_go() { bump(clear_, 1); }
   void add_to(Totals& totals) const;
 
  private:
@@ -30,7 +31,7 @@ class Meter {
   static void bump(Counter& c, std::uint64_t by) {
     c.store(c.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
-  Counter packets_{0}, bytes_{0};
+  Counter packets_{0}, bytes_{0}, clear_{0};
   std::array<Counter, kCauses> drops_{};
 };
 
@@ -67,6 +68,13 @@ class Memory {
     /// The fields that distinguish connections between two hosts: ICMP has no ports, whatever types the SA names.
     std::uint64_t kind() const;
     Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle; without it, the bundle is incomplete.
+    // What rules decided; for incoming packets, about the SA in `flow` and `around`.
+    std::uint32_t rules = 0;          ///< Orders::serial; 0: not decided by rules.
+    policy::Lookup::Head head = 0;    ///< Whose rules were asked.
+    std::uint32_t mark = 0;           ///< The packet's.
+    Cause verdict = Cause::no_sa;     ///< Outgoing, without `flow`: its cause, or Cause::clear. Incoming: its cause.
+    bool ruled = false;               ///< A rule is about it.
+    bool by_hook = false;             ///< As in Arrived.
   };
   /// The entry of the packet's connection; a new one if the slot is empty or has another connection.
   Entry& at(const Headers& h);
@@ -74,6 +82,13 @@ class Memory {
  private:
   static constexpr std::size_t kSize = 2048;
   std::vector<Entry> entries_;
+};
+
+/// The rules that are in force (obey.cc).
+struct Orders {
+  std::shared_ptr<const policy::Lookup> lookup;
+  std::uint32_t serial = 0;                          ///< Not 0.
+  std::optional<policy::Lookup::Head> device;        ///< Of the tunnel that the plane's device is.
 };
 
 /// The part of a worker that the Plane owns.
@@ -90,6 +105,9 @@ struct Plane::State {
   Followers followers;  // For SAs in UDP, if they follow their peers.
   KeepAlives keep_alives;
   std::atomic<std::uint64_t> generation{1};
+  std::atomic<const Orders*> orders{nullptr};  // nullptr: no rules.
+  std::uint32_t orders_given = 0;
+  std::atomic<bool> owners{false};  // An SA has had an owner (Flow::owner).
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
   Rounds pending;                      // The engine's thread has taken these off the list.
   unsigned asked = 0;                  // Requests that it received at once.
@@ -118,9 +136,13 @@ struct Worker::State {
   Memory outgoing, incoming;
   Reassembly reassembly;  // For outbound packets.
   bool attention = false;
+  const Orders* orders = nullptr;  // Those of the present call.
+  std::uint64_t began = 0;         // The generation at its start: read before the orders.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);
+
+  void begin_call() { began = plane.generation.load(), orders = plane.orders.load(); }
 
   struct Batch;
   /// Begins each packet; ESP packets then wait in `batch` for the cipher.
@@ -135,11 +157,12 @@ struct Worker::State {
 
   Cause begin_out(Work& w, Instant now);
   Cause fit(Work& w, const Layout& layout, std::uint32_t mtu) const;
-  bool leaves_as_fragment(const Headers& h);
+  bool leaves_as_fragment(Work& w);
   Cause make_whole(Work& w, Instant now);
   void count_lost_pieces();
   void expire_pieces(Instant now);
   Cause begin_in(Batch& batch, Work& w);
+  bool pair_arrived(const Work& w) const;
   Cause find_inside(Work& w);
   Cause ask(Work& w, std::size_t number_at);
   Cause locate(Work& w);
@@ -148,6 +171,8 @@ struct Worker::State {
     Flow *flow, *around;  ///< As in Memory::Entry; for half a bundle, only that half.
   };
   Chosen chosen(const Headers& h) const;
+  template <class Is>
+  Flow* companion_if(const Flow& flow, const Headers& h, Is is) const;
   Flow* companion(const Flow& flow, const Headers& h) const;
   Cause take_bundle(Work& w, const Memory::Entry& seen);
   // Here, so that a packet needs no call for it. The generation leads to a Flow, so it is read as Epochs requires:
@@ -161,7 +186,30 @@ struct Worker::State {
     return choose_again(entry, h, generation);
   }
   Memory::Entry& choose_again(Memory::Entry& entry, const Headers& h, std::uint64_t generation);
+  // By the rules, if there are any.
+  Memory::Entry& pick(const Work& w, const Headers& h) { return orders ? obey(*w.item, h) : choose(h); }
   Memory::Entry& choose_peer(Work& w);
+  // Under rules (obey.cc).
+  Memory::Entry& obey(const Item& item, const Headers& h);
+  void decide(Memory::Entry& entry, const Item& item, const Headers& h) const;
+  struct Fit {
+    bool fits = false;
+    Flow* around = nullptr;  // The AH SA, if the rule demands both.
+    bool unique = false;
+  };
+  Fit fit_of(const policy::Rule& rule, const Flow& flow, const Headers& h, std::uint64_t tag) const;
+  bool ruled_as_fragment(Work& w);
+  policy::Lookup::Head head_of(const Item& item) const;
+  Chosen choose_for(const policy::Rule& rule, const Headers& h) const;
+  Flow* newest_for(const policy::Rule& rule, const Headers& h, std::uint64_t tag) const;
+  Flow* companion_for(const policy::Rule& rule, const policy::Protection& p, const Flow& esp, const Headers& h,
+                      std::uint64_t tag) const;
+  std::uint64_t tag_of(const Headers& h) const;
+  void ask_as_ruled(const Item& item, const Headers& h);
+  // Under rules (permit.cc).
+  Cause permit(const Work& w, Memory::Entry& seen) const;
+  Cause examine(const Work& w) const;
+  Cause admit(const Item& item) const;
   Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
   bool charge_both(Work& w, Memory::Entry& seen, Instant now);

@@ -138,6 +138,9 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
       keepalive(udp ? number_of<&M::keepalive>(sa) : 0),
       bundle(number_of<&M::bundle>(sa)),
+      reqid_(number_of<&M::reqid>(sa)),
+      if_id_(number_of<&M::if_id>(sa)),
+      mark_(rare_of(sa).at<&M::mark>()),
       auth_key_(sa.keys ? sa.keys->auth.clone() : Secret()),
       encrypt_key_(sa.keys ? sa.keys->encrypt.clone() : Secret()),
       suite_{.encrypt = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.encrypt),
@@ -212,6 +215,30 @@ std::optional<std::uint64_t> Flow::next_number() {
     }
   } while (!numbers_->number.compare_exchange_weak(number, number + 1, kRelaxed));
   return number + 1;
+}
+
+policy::SaFacts Flow::facts() const {
+  const auto bits = [](const Secret& key, const pfkey::Algorithm* row) {
+    const std::size_t all = key.size() * 8, salt = row ? row->salt_bits : 0;
+    return all > salt ? std::optional(static_cast<std::uint16_t>(all - salt)) : std::nullopt;
+  };
+  policy::SaFacts f{.type = id.satype,
+                    .auth = suite_.auth ? suite_.auth->number : std::uint8_t{0},
+                    .encrypt = suite_.encrypt ? suite_.encrypt->number : std::uint8_t{0},
+                    .auth_bits = bits(auth_key_, nullptr),
+                    .encrypt_bits = bits(encrypt_key_, suite_.encrypt),
+                    .src = src,
+                    .dst = id.dst,
+                    .tunnel = tunnel,
+                    .inner_src = {},
+                    .inner_dst = {},
+                    .reqid = reqid_,
+                    .if_id = if_id_,
+                    .mark = mark_};
+  if (!tunnel) return f;
+  f.inner_src = policy::Prefix{masked(selectors.src, selectors.src_prefix), selectors.src_prefix};
+  f.inner_dst = policy::Prefix{masked(selectors.dst, selectors.dst_prefix), selectors.dst_prefix};
+  return f;
 }
 
 // Call with the lock held.

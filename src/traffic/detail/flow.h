@@ -11,6 +11,7 @@
 #include "crypto/crypto.h"
 #include "engine/carrier.h"
 #include "engine/sadb.h"
+#include "policy/judge.h"
 #include "traffic/cause.h"
 #include "traffic/detail/connections.h"
 #include "traffic/detail/datagram_ids.h"
@@ -57,6 +58,8 @@ class Flow {
   const std::uint32_t keepalive;  ///< Seconds without a packet after which a keepalive is sent for the NAT; 0: never.
   const std::uint32_t bundle;  ///< AH and ESP with the same number protect packets together (joined()); 0: no bundle.
   const crypto::Suite& suite() const { return suite_; }
+  /// What rules ask about it.
+  policy::SaFacts facts() const;
 
   /// The worker's own expanded keys for one direction, created at its first packet that way; nullptr: the library
   /// refused. They remain when the directions change, because batches in progress use them.
@@ -141,6 +144,10 @@ class Flow {
     listed.store(false);
   }
 
+  // For rules (obey.cc).
+  std::atomic<std::uint64_t> owner{0};  ///< The tag of the only connection that it serves (`sa unique`); 0: any.
+  std::atomic<bool> chosen{false};      ///< It was chosen for a packet since this process began.
+
   // The chains of its Group (choice.h), newest first: of the mature, and of the dying.
   static constexpr std::size_t kAges = 2;
   struct Chain {
@@ -153,6 +160,8 @@ class Flow {
  private:
   using Counter = SaNumbers::Counter;
 
+  const std::uint32_t reqid_, if_id_;
+  const std::optional<pfkey::Mark> mark_;
   Secret auth_key_, encrypt_key_;
   crypto::Suite suite_;
   struct Ways {
