@@ -45,6 +45,7 @@ struct Departure {
 struct Arrived {
   bool by_hook = false;    ///< The host's own path was interrupted for it, and it can go on there in clear.
   bool forwarded = false;  ///< The host passes it on: only rules in tunnel mode are about it. For a hook only.
+  bool uncut = false;      ///< It may be cut after it was protected, even under IPv6: this host is its source.
   std::uint32_t mark = 0;  ///< The packet's.
   std::string_view link = {};  ///< The interface that it leaves or came by: a tunnel's, or any. For a hook only.
 };

@@ -65,7 +65,11 @@ std::size_t Hook::take(Side& side, std::span<Item> items) {
     const auto h = traffic::parse(queued->packet);
     if (!h) continue;  // The worker finds it malformed.
     known.dst = h->dst;
-    if (h->dst.family == Family::v6) known.next = queued->packet[6];
+    if (h->dst.family == Family::v6) {
+      known.next = queued->packet[6];
+      // TCP follows the path's MTU; others rely on the host, which cuts a packet behind this hook.
+      item.arrived.uncut = !queued->forwarded && h->upper != traffic::kTcp;
+    }
     known.kind = kind_of(queued->packet, *h);
   }
   queue.send();
