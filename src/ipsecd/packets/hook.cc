@@ -87,6 +87,7 @@ void Hook::settle_outgoing(std::span<Item> items) {
     const Known& known = known_[i];
     if (item.cause != Cause::none) {
       queue.decide(known.id, Queue::Verdict::drop);
+      item.departure.interface = known.out;  // For the answer to a packet that is too big.
     } else if (item.clear && item.packet.size == known.size) {
       queue.decide(known.id, Queue::Verdict::accept);
       item.cause = Cause::held;

@@ -44,8 +44,10 @@ constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{100
 PacketThread::Hand::Hand() : memory(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)), items(kBatch) {}
 
 std::span<Item> PacketThread::Hand::empty() {
-  for (std::size_t i = 0; i < kBatch; ++i)
-    items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0}, items[i].arrived = {};
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
+    items[i].arrived = {}, items[i].departure.interface = 0;
+  }
   return items;
 }
 
@@ -303,7 +305,7 @@ void PacketThread::answer_too_big(std::span<Item> items) {
     if (answered == origin) continue;
     answered = origin;
     Packet& packet = item.packet;
-    if (traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes());
+    if (traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes(), item.departure.interface);
   }
 }
 
