@@ -16,7 +16,7 @@ from hosts import DEADLINE, Capture, Pair, Stream, datagrams, echo, ip, protocol
 
 ESP, AH, UDP, TCP, OSPF, ICMPV6 = 50, 51, 17, 6, 89, 58
 GCM = "ipsec { encr_algs aes-gcm }"
-NEIGHBOURS = "{ ulp ipv6-icmp type 133-137 dir both } pass {}\n"
+NEIGHBOURS = "{ ulp 58 type 133-137 dir both } pass {}\n"
 
 
 def transport(spi, rest, ends=("192.0.2.1", "192.0.2.2")):
@@ -106,7 +106,7 @@ def ospf_keys(kind="7001"):
 class Ospf(Case):
     """What routers with OSPFv3 exchange: multicast and link-local packets, whose senders choose the interface."""
     keys = ospf_keys()
-    rules = ("{ ulp ospf } ipsec { encr_auth_algs hmac-sha1 }\n",) * 2
+    rules = ("{ ulp 89 } ipsec { encr_auth_algs hmac-sha1 }\n",) * 2
     GROUP = "ff02::5"
     HELLO = bytes(range(36))
 

@@ -96,6 +96,10 @@ class Host:
             raise RuntimeError(ended.stderr)
         return ended.stdout
 
+    def run(self, program, *words):
+        return subprocess.run(["ip", "netns", "exec", self.netns, BIN / program, *words], check=True, capture_output=True,
+                              text=True, timeout=DEADLINE).stdout
+
     def load(self, lines):
         self.ipseckey("-f", "-", text=lines)
 

@@ -93,7 +93,8 @@ void Hook::settle_outgoing(std::span<Item> items) {
       item.cause = Cause::held;
     } else if (item.clear) {
       // A datagram that was put together from fragments.
-      item.departure = {.dst = known.dst, .mtu = orders_.mtu, .id = ++datagrams_};
+      item.departure = {};
+      item.departure.dst = known.dst, item.departure.mtu = orders_.mtu, item.departure.id = ++datagrams_;
       queue.decide(known.id, Queue::Verdict::drop);
     } else if (goes_on(item, known.dst)) {
       queue.accept(known.id, item.packet.bytes());

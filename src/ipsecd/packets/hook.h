@@ -60,7 +60,7 @@ class Hook {
   struct Known {
     std::uint32_t id = 0, out = 0;
     std::size_t size = 0;
-    Address dst;
+    Address dst = {};
     std::byte next{};  // In the header of IPv6.
     Kind kind = Kind::clear;
   };
