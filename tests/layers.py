@@ -15,21 +15,22 @@ ARROWS = {
     "pfkey": ("base",),
     "table": ("base",),
     "policy": ("pfkey", "base"),
+    "pfpolicy": ("policy", "pfkey", "base"),
     "policylang": ("policy", "table", "pfkey", "base"),
     "lang": ("table", "pfkey", "base"),
-    "engine": ("pfkey", "base"),
+    "engine": ("pfpolicy", "policy", "pfkey", "base"),
     "crypto": ("pfkey", "base"),
     "traffic": ("engine", "policy", "crypto", "pfkey", "base"),
-    "backend": ("policy", "pfkey", "system", "base"),
+    "backend": ("pfpolicy", "policy", "pfkey", "system", "base"),
     "kernel": ("backend", "policy", "pfkey", "system", "base"),
     "api": ("lang", "kernel", "backend", "pfkey", "system", "base"),
     "apply": ("lang", "backend", "pfkey", "system", "base"),
     "cli": ("apply", "api", "lang", "policylang", "policy", "table", "kernel", "backend", "pfkey", "system", "base"),
-    "ipsecd": ("engine", "traffic", "crypto", "policy", "pfkey", "system", "base"),
+    "ipsecd": ("engine", "traffic", "crypto", "pfpolicy", "policy", "pfkey", "system", "base"),
     "texts": ("cli", "api", "ipsecd", "traffic", "lang", "pfkey", "base"),
 }
 # (path pattern, folder): the only exceptions with an additional arrow.
-EXTRA_ARROWS = ((r"backend/memory\b.*", "engine"),)
+EXTRA_ARROWS = ((r"backend/memory(_spd)?\b.*", "engine"),)
 
 # (wing, the files of its folder that may include it besides its own, why others may not)
 ENTRANCES = (("cli/verbs", r"cli/program\.cc", "the runner, and all else in cli, is given the table and knows no command"),)
@@ -58,14 +59,14 @@ FENCES = (
 # (path pattern, header, why): sources that need a header's names and make no system call.
 NAMED = (
     (r"base/net\.cc", "arpa/inet.h", "inet_pton and inet_ntop compute"),
-    (r"pfkey/fields\.h", "sys/socket.h", "AF_INET and AF_INET6 are wire values"),
+    (r"(pfkey|pfpolicy)/fields\.h", "sys/socket.h", "AF_INET and AF_INET6 are wire values"),
 )
 # The same for what a folder links: library, folder.
 LINK_FENCES = {"OpenSSL::Crypto": "crypto", "PkgConfig::MNL": "kernel", "PkgConfig::SQLITE": "backend", "PkgConfig::EDIT": "cli",
                "PkgConfig::SYSTEMD": "ipsecd", "PkgConfig::CAPNG": "ipsecd", "PkgConfig::SECCOMP": "ipsecd"}
 
 CLOCK = re.compile(r"_clock::now\s*\(|\b(clock_gettime|gettimeofday)\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
-CLOCKLESS = ("base", "table", "pfkey", "policy", "policylang", "lang", "engine", "crypto", "traffic", "texts")
+CLOCKLESS = ("base", "table", "pfkey", "policy", "pfpolicy", "policylang", "lang", "engine", "crypto", "traffic", "texts")
 WALL_CLOCK = re.compile(r"system_clock::now\s*\(|\bgettimeofday\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
 WALL_CLOCK_AT = "system/clock.h"
 

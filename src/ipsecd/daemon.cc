@@ -6,6 +6,7 @@
 #include "ipsecd/daemon.h"
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -62,6 +63,15 @@ engine::Options engine_options(LocalAddresses& local, const Daemon::Options& min
   return options;
 }
 
+// A rule of a tunnel is about packets of an interface with its name.
+engine::RuleBookOptions rule_options(const Daemon::Options& mine) {
+  return {.in_force =
+              [carrier = mine.dataplane](std::shared_ptr<const policy::Lookup> rules) {
+                if (carrier) carrier->rules(std::move(rules));
+              },
+          .has_link = [](std::string_view name) { return ::if_nametoindex(std::string(name).c_str()) != 0; }};
+}
+
 // Room for the largest reply; without the privilege the system's limit applies.
 void enlarge_send_buffer(int fd) {
   const int size = static_cast<int>(2 * pfkey::kMaxMessageSize);
@@ -89,7 +99,7 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
       options_(options),
       server_(
           engine_options(local_, options_), [this](ClientId to, Bytes wire) { return send(to, wire); },
-          options_.most_sas, options_.memory),
+          options_.most_sas, options_.memory, rule_options(options_)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message is recognised by its size.
 }
@@ -155,7 +165,7 @@ Result<void> Daemon::attend_to_packets() {
     auto* daemon = static_cast<Daemon*>(self);
     std::uint64_t calls = 0;
     ::eventfd_read(fd, &calls);
-    if (auto r = daemon->options_.dataplane->mend_device(); !r) daemon->give_up(std::move(r.error()));
+    if (auto r = daemon->options_.dataplane->mend(); !r) daemon->give_up(std::move(r.error()));
     const Instant at = system_now();
     daemon->server_.attend(at);
     while (const auto wanted = daemon->options_.dataplane->wanted()) daemon->server_.acquire(*wanted, at);
@@ -184,7 +194,7 @@ std::optional<Traffic::Hook> hook_status(const Dataplane& dataplane) {
 }  // namespace
 
 Status Daemon::status() const {
-  Status s{.socket = listener_.path(), .sas = server_.sas(), .clients = server_.clients(), .traffic = {}};
+  Status s{.socket = listener_.path(), .sas = server_.sas(), .rules = server_.rules(), .clients = server_.clients(), .traffic = {}};
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
                         .hook = hook_status(*options_.dataplane),

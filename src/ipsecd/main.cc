@@ -183,6 +183,9 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
                                         .path_reports = !options.no_path_reports,
                                         .numbers = std::move(numbers),
                                         .same_source = options.source == "same",
+                                        .unruled = options.got_secure == "drop" ? traffic::Unruled::drop
+                                                                                : traffic::Unruled::accept,
+                                        .icmp_in_clear = options.icmp_clear != "drop",
                                         .mss_clamp = options.mss_clamp,
                                         .icmp_errors = icmp_errors(options)};
   if (!options.tun) return ipsecd::Dataplane::make(wanted, std::nullopt, log);

@@ -112,6 +112,22 @@ constexpr std::array kRows = {
         "which outer sources a tunnel accepts: any (default), because\n"
         "the key identifies the sender; same: only the source of the SA",
         "any same"},
+    Row{"--got-secure",
+        "WHAT",
+        &Options::got_secure,
+        {},
+        true,
+        "where there are rules: accept (default) or drop protected\npackets that no rule is about",
+        "accept drop"},
+    Row{"--icmp-in-clear",
+        "WHAT",
+        &Options::icmp_clear,
+        {},
+        true,
+        "accept (default) or drop, in clear, the ICMP messages that\n"
+        "come before any protection, where a rule that does not name ICMP\n"
+        "demands it (doc/reference/dataplane.md)",
+        "accept drop"},
 };
 
 // One row for each option without a value. With neither `what` nor `flag`, it names the default behaviour.

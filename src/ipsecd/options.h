@@ -29,6 +29,8 @@ struct Options {
   std::optional<unsigned> mark;           ///< --mark N of protected packets; none if not given.
   std::optional<std::string> icmp;        ///< --icmp-errors WHOSE: quoted, own or both; quoted if not given.
   std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
+  std::optional<std::string> got_secure;  ///< --got-secure: accept or drop; accept if not given.
+  std::optional<std::string> icmp_clear;  ///< --icmp-in-clear: accept or drop; accept if not given.
   bool hook = false;                      ///< --hook.
   bool no_offload = false;                ///< --no-offload.
   bool mss_clamp = false;                 ///< --mss-clamp.

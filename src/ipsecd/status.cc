@@ -30,6 +30,7 @@ JsonObject json_of(const Totals& totals) {
   JsonObject object, drops;
   object.put("packets", totals.packets);
   object.put("bytes", totals.bytes);
+  if (totals.clear > 0) object.put("clear", totals.clear);
   each_drop(totals, false, [&](Cause cause, std::uint64_t n) { drops.put(traffic::name(cause), n); });
   object.put("dropped", std::move(drops));
   return object;
@@ -61,8 +62,12 @@ std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
 }  // namespace
 
 std::string status_text(const Status& s) {
-  std::string out = fmt::format("ipsecd at {}: {} SA{}, {} client{}\n", s.socket, s.sas, s.sas == 1 ? "" : "s",
-                                s.clients, s.clients == 1 ? "" : "s");
+  const auto some = [](std::uint64_t n, std::string_view what) {
+    return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+  };
+  const std::string rules = s.rules > 0 ? some(s.rules, "rule") + ", " : "";
+  std::string out =
+      fmt::format("ipsecd at {}: {}, {}{}\n", s.socket, some(s.sas, "SA"), rules, some(s.clients, "client"));
   if (!s.traffic) return out + "No packets are carried: ipsecd was started without --tun or --hook.\n";
   out += fmt::format("Packets through {}, {} thread{}:\n", places_of(*s.traffic), s.traffic->workers,
                      s.traffic->workers == 1 ? "" : "s");
@@ -79,6 +84,7 @@ std::string status_text(const Status& s) {
   for (const Direction& d : kDirections) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
+    if (totals.clear > 0) out += fmt::format("       {} in clear, as the rules say\n", totals.clear);
     each_drop(totals, false, [&](Cause cause, std::uint64_t n) {
       out += fmt::format("       {} dropped: {} ({})\n", n, traffic::sentence(cause), traffic::name(cause));
     });
@@ -90,6 +96,7 @@ std::string status_json(const Status& s) {
   JsonObject object;
   object.put("socket", s.socket);
   object.put("sas", s.sas);
+  if (s.rules > 0) object.put("rules", s.rules);
   object.put("clients", s.clients);
   if (s.traffic) {
     if (!s.traffic->device.empty()) object.put("device", s.traffic->device);
@@ -110,6 +117,8 @@ std::string status_prometheus(const Status& s) {
   };
   head("ipsecd_sas", "gauge", "Security associations in the database.");
   out += fmt::format("ipsecd_sas {}\n", s.sas);
+  head("ipsecd_rules", "gauge", "Rules in force.");
+  out += fmt::format("ipsecd_rules {}\n", s.rules);
   head("ipsecd_clients", "gauge", "PF_KEY clients that are connected.");
   out += fmt::format("ipsecd_clients {}\n", s.clients);
   if (!s.traffic) return out;
@@ -125,6 +134,9 @@ std::string status_prometheus(const Status& s) {
   head("ipsecd_bytes_total", "counter", "Bytes of the inner packets.");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_bytes_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).bytes);
+  head("ipsecd_clear_packets_total", "counter", "Packets that went or were accepted in clear, as the rules say.");
+  for (const Direction& d : kDirections)
+    out += fmt::format("ipsecd_clear_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).clear);
   head("ipsecd_dropped_packets_total", "counter", "Packets dropped, by cause.");
   for (const Direction& d : kDirections)
     each_drop((*s.traffic).*d.totals, true, [&](Cause cause, std::uint64_t n) {

@@ -30,6 +30,7 @@ struct Traffic {
 struct Status {
   std::string socket;  ///< Where PF_KEY is served.
   std::size_t sas = 0;
+  std::size_t rules = 0;  ///< In force; none: routing is the policy.
   std::size_t clients = 0;
   std::optional<Traffic> traffic;  ///< nullopt: SAs are stored, but no packets are carried.
 };

@@ -99,12 +99,31 @@ TEST(Status, ShowsSentKeepalives) {
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_keepalives_total 7\n"));
 }
 
+TEST(Status, ShowsRulesAndWhatTheyLetGo) {
+  Status s = busy();
+  s.rules = 1;
+  s.traffic->outbound.clear = 5;
+  s.traffic->inbound.drops[static_cast<std::size_t>(Cause::by_rule)] = 2;
+  EXPECT_THAT(status_text(s), ::testing::StartsWith("ipsecd at /run/s: 2 SAs, 1 rule, 1 client\n"));
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("  out  10 packets, 1280 bytes\n"
+                                                   "       5 in clear, as the rules say\n"
+                                                   "       3 dropped: no SA covers it (no_sa)\n"));
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("       2 dropped: a rule says drop (explicit)\n"));
+  EXPECT_THAT(status_json(s), ::testing::StartsWith(R"({"socket":"/run/s","sas":2,"rules":1,"clients":1,)"));
+  EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("out":{"packets":10,"bytes":1280,"clear":5,"dropped":)"));
+  EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_rules 1\n"));
+  EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_clear_packets_total{direction=\"out\"} 5\n"));
+}
+
 TEST(Status, AsPrometheusText) {
   const std::string text = status_prometheus(busy());
   EXPECT_TRUE(
       text.starts_with("# HELP ipsecd_sas Security associations in the database.\n"
                        "# TYPE ipsecd_sas gauge\n"
                        "ipsecd_sas 2\n"
+                       "# HELP ipsecd_rules Rules in force.\n"
+                       "# TYPE ipsecd_rules gauge\n"
+                       "ipsecd_rules 0\n"
                        "# HELP ipsecd_clients PF_KEY clients that are connected.\n"
                        "# TYPE ipsecd_clients gauge\n"
                        "ipsecd_clients 1\n"

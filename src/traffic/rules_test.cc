@@ -56,7 +56,7 @@ Arrived hooked(std::string_view link = "", bool forwarded = false) {
 
 // "clear", "protected by SPI" or the cause.
 std::string sent(Host& host, Bytes packet, Arrived arrived = hooked()) {
-  Held held(packet);
+  Held held(packet, Packet::kHeadroom, 2000);  // A datagram may be put together in it.
   held.item.arrived = arrived;
   host.worker.protect({&held.item, 1}, at(0));
   if (held.item.cause != Cause::none) return std::string(name(held.item.cause));
@@ -352,7 +352,7 @@ struct Arriving {
 
 // policy.md section 3.3, and the lengths of keys.
 TEST(Rules, DemandWhatTheySayOfProtectedPackets) {
-  const Wish gcm{}, gcm256{.key_bits = 256}, aes{.encrypt = kAes, .auth = kSha256}, aes_only{.encrypt = kAes},
+  const Wish gcm{}, gcm256{.key_bits = 256}, aes{.encrypt = kAes, .auth = kSha256}, aes_only{.encrypt = kAes, .window = 0},
       ah256{.encrypt = 0, .auth = kSha256};
   Protection longer = esp(kGcm), shorter = esp(kGcm), with_reqid = esp(kGcm);
   longer.cipher = choice(kGcm, 192), shorter.cipher = choice(kGcm, {}, 128);
@@ -415,7 +415,9 @@ TEST(Rules, DemandWhatTheySayOfProtectedPackets) {
       ASSERT_EQ(name(packet.cause), "none");
       const Result got = unprotect(to, packet.packet);
       EXPECT_EQ(name(got.cause), a.result);
-      if (got.cause == Cause::none) EXPECT_EQ(got.packet, datagram());
+      if (got.cause == Cause::none) {
+        EXPECT_EQ(got.packet, datagram());
+      }
     }
     EXPECT_EQ(to.plane.inbound().packets, std::string_view(a.result) == "none" ? 2u : 0u);
   }

@@ -1,6 +1,7 @@
 // Requests in, replies and notices out:
 // 1. receive() decodes a message; malformed ones are rejected, and those that this client may not make, or for which
 //    there is no room, are refused (forbids()).
+//    PF_POLICY comes over the same socket; receive_policy() does the same for it with the RuleBook.
 // 2. The Keysock handles the rest and names, for each message, the clients that receive it.
 // 3. deliver() gives replies precedence: notices for a client that reads too slowly are counted and dropped, and a gap
 //    notice follows.
@@ -16,6 +17,7 @@
 
 #include "engine/reply.h"
 #include "pfkey/notices.h"
+#include "pfpolicy/codec.h"
 
 namespace ipseckey::ipsecd {
 namespace {
@@ -39,8 +41,13 @@ Message too_long_reply(const Message& m) {
 
 }  // namespace
 
-Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas, Memory memory)
-    : keysock_(std::move(options)), send_(std::move(send)), most_sas_(most_sas), memory_(std::move(memory)) {
+Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas, Memory memory,
+               engine::RuleBookOptions rules)
+    : keysock_(std::move(options)),
+      rules_(std::move(rules)),
+      send_(std::move(send)),
+      most_sas_(most_sas),
+      memory_(std::move(memory)) {
   scratch_.grow(pfkey::kMaxMessageSize);
 }
 
@@ -52,6 +59,7 @@ ClientId Server::open(Access access) {
 
 void Server::close(ClientId id) {
   keysock_.close(id);
+  rules_.close(id);
   clients_.erase(id);
 }
 
@@ -78,6 +86,7 @@ engine::Check Server::forbids(const Client& client, const Message& request) {
 }
 
 void Server::receive(ClientId id, Bytes wire, Instant now) {
+  if (!wire.empty() && wire[0] == std::byte{pfpolicy::kVersion}) return receive_policy(id, wire, now);
   auto request = pfkey::decode(wire);
   const Client& client = clients_.at(id);
   if (!request) {
@@ -97,23 +106,50 @@ void Server::receive(ClientId id, Bytes wire, Instant now) {
   });
 }
 
+// As with SAs: a change needs memory, and readers make none.
+void Server::receive_policy(ClientId id, Bytes wire, Instant now) {
+  using pfpolicy::Diagnostic;
+  const auto request = pfpolicy::decode(wire);
+  if (!request) {
+    const pfpolicy::Malformed& why = request.error();
+    return answer_policy(id, engine::refused(why.header, why.error, why.diagnostic));
+  }
+  if (clients_.at(id).access != Access::all && !engine::only_reads(*request))
+    return answer_policy(
+        id, engine::refused(*request, EPERM, Diagnostic::none, "members of the read group may only list rules"));
+  if (request->type == pfpolicy::Type::addrule && !memory_())
+    return answer_policy(id, engine::refused(*request, ENOMEM, Diagnostic::no_memory));
+  rules_.handle(id, *request, now, [&](pfpolicy::Message&& m) { answer_policy(id, m); });
+}
+
+void Server::answer_policy(ClientId id, const pfpolicy::Message& m) {
+  Client& client = clients_.at(id);
+  if (client.gone) return;
+  const auto size = pfpolicy::encode(m, scratch_.bytes());
+  if (!size) return;  // Rules that were decoded fit.
+  note_gap(id, client);
+  static_cast<void>(post_bytes(id, client, scratch_.bytes().first(*size), Kind::reply));
+}
+
 void Server::flush(ClientId id) {
   Client& client = clients_.at(id);
   send_waiting(id, client);
   for (int i = 0; i < kDumpedAtOnce && !client.gone && keysock_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
     keysock_.next_dumped(
         id, [&](ClientId to, Message&& m) { deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast); });
+  for (int i = 0; i < kDumpedAtOnce && !client.gone && rules_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
+    answer_policy(id, rules_.next_dumped(id));
 }
 
 Wants Server::wants(ClientId id) const {
   const Client& client = clients_.at(id);
-  const bool dumping = keysock_.dumping(id);
+  const bool dumping = this->dumping(id);
   // Requests behind a DUMP wait for its end: one walk at a time, and replies in the order of the requests.
   return {.read = !dumping && client.outbox.has_room(Kind::reply),
           .write = !client.gone && (dumping || !client.outbox.empty())};
 }
 
-bool Server::finished(ClientId id) const { return clients_.at(id).gone && keysock_.dumping(id); }
+bool Server::finished(ClientId id) const { return clients_.at(id).gone && dumping(id); }
 
 void Server::expire(Instant now) {
   keysock_.expire(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
@@ -143,21 +179,27 @@ void Server::deliver(ClientId to, Message&& m, Kind kind) {
   post(to, client, std::move(m), kind);
 }
 
+Sent Server::post_bytes(ClientId to, Client& client, Bytes wire, Kind kind) {
+  const Sent sent = client.outbox.empty() ? send_(to, wire) : Sent::full;
+  if (sent == Sent::full) client.outbox.put(wire, kind);
+  if (sent == Sent::gone) {
+    client.gone = true;
+    client.outbox.clear();
+  }
+  return sent;
+}
+
 void Server::post(ClientId to, Client& client, Message&& m, Kind kind) {
   const auto size = pfkey::encode(m, scratch_.bytes());
   Sent sent = Sent::too_long;
   if (size) {
     const MutableBytes wire = scratch_.bytes().first(*size);
-    sent = client.outbox.empty() ? send_(to, wire) : Sent::full;
-    if (sent == Sent::full) client.outbox.put(wire, kind);
+    sent = post_bytes(to, client, wire, kind);
     wipe(wire);
   } else {
     wipe(scratch_.bytes());
   }
-  if (sent == Sent::gone) {
-    client.gone = true;
-    client.outbox.clear();
-  } else if (sent == Sent::too_long && m.error != EMSGSIZE) {
+  if (sent == Sent::too_long && m.error != EMSGSIZE) {
     // The sender must get an answer, even an incomplete one.
     post(to, client, too_long_reply(m), kind);
   }

@@ -1,5 +1,5 @@
 #pragma once
-/// The PF_KEY server without sockets: which messages each client gets, in which order, and which may be dropped.
+/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order, and which may be dropped.
 ///
 /// A client's own replies are never lost: its next request is read only while few of its replies wait (Wants), and a
 /// DUMP is pulled from the engine only as fast as the client reads. Messages that others cause are queued up to a
@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "engine/checks.h"
 #include "engine/keysock.h"
+#include "engine/rule_book.h"
 #include "ipsecd/clients/access.h"
 #include "ipsecd/clients/outbox.h"
 
@@ -49,14 +50,15 @@ class Server {
   /// false, it is refused with ENOMEM, unless SAs were deleted since then, whose memory it can use.
   Server(
       engine::Options options, Send send, std::optional<std::size_t> most_sas = std::nullopt,
-      Memory memory = [] { return true; });
+      Memory memory = [] { return true; }, engine::RuleBookOptions rules = {});
 
   /// Adds a client with full access, or a reader, who gets no keys and may change nothing.
   ClientId open(Access access = Access::all);
   void close(ClientId id);
   std::size_t clients() const { return clients_.size(); }
 
-  /// One request, as bytes, which the caller wipes. Check wants() before each.
+  /// One request, as bytes, which the caller wipes: of PF_KEY, or of PF_POLICY if its first byte is that version. Check
+  /// wants() before each.
   void receive(ClientId id, Bytes wire, Instant now);
   /// The client's socket has room: sends waiting messages, then more of its DUMP.
   void flush(ClientId id);
@@ -73,6 +75,7 @@ class Server {
   /// Requests an SA from the key managers.
   void acquire(const engine::Wanted& wanted, Instant now);
   std::size_t sas() const { return keysock_.engine().size(); }
+  std::size_t rules() const { return rules_.active(); }
   std::optional<std::chrono::nanoseconds> deadline() const { return keysock_.deadline(); }
 
  private:
@@ -86,6 +89,10 @@ class Server {
   /// Why this client's request is not even passed to the engine.
   engine::Check forbids(const Client& client, const pfkey::Message& request);
   bool has_memory();
+  void receive_policy(ClientId id, Bytes wire, Instant now);
+  void answer_policy(ClientId id, const pfpolicy::Message& m);
+  bool dumping(ClientId id) const { return keysock_.dumping(id) || rules_.dumping(id); }
+  Sent post_bytes(ClientId to, Client& client, Bytes wire, Outbox::Kind kind);
   void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
   void post(ClientId to, Client& client, pfkey::Message&& m, Outbox::Kind kind);
   void note_gap(ClientId to, Client& client);
@@ -93,6 +100,7 @@ class Server {
   void send_waiting(ClientId id, Client& client);
 
   engine::Keysock keysock_;
+  engine::RuleBook rules_;
   Send send_;
   std::optional<std::size_t> most_sas_;
   Memory memory_;

@@ -5,7 +5,7 @@
 // 3. attention() and wanted() return what is due; if more is left, the eventfd rings again so that clients are served
 //    in between.
 // 4. attend_sources() reads reports of path MTUs and retries ports that could not be opened.
-// 5. mend_device() creates the device again if somebody has deleted it.
+// 5. mend() creates the device again if somebody has deleted it.
 // 6. outbound() and inbound() add up the counters of all threads and sockets.
 // 7. rules() passes rules to the Plane before netfilter queues packets for them; without rules, netfilter stops first.
 #include "ipsecd/packets/dataplane.h"
@@ -65,7 +65,10 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
               .same_source = options.same_source,
               .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
               .numbers = options.numbers,
-              .nat_follow = options.nat_follow}),
+              .nat_follow = options.nat_follow,
+              .device = options.device,
+              .unruled = options.unruled,
+              .icmp_in_clear = options.icmp_in_clear}),
       udp_ports_(threads_,
                  {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
                  log_) {}
@@ -150,32 +153,29 @@ std::optional<Dataplane::Hooked> Dataplane::hooked() const {
                 .waiting = !hook_orders_.ready.load(std::memory_order_relaxed)};
 }
 
-Result<void> Dataplane::filter(const policy::Lookup* rules) {
-  FilterOptions options{.mark = options_.mark, .device = options_.device, .whole_v6 = tables_->facts().whole_v6, .udp_ports = {options_.port}};
+void Dataplane::filter(const policy::Lookup* rules) {
+  FilterOptions options{.mark = options_.mark,
+                        .device = options_.device,
+                        .whole_v6 = tables_->facts().whole_v6,
+                        .udp_ports = {options_.port}};
   for (const auto& [port, users] : ports_)
     if (port != options_.port) options.udp_ports.push_back(port);
   const auto made = rules ? filter_rules(rules->rules(), options) : std::vector<FilterRule>();
-  if (auto r = tables_->replace(made); !r) return r;
+  if (auto r = tables_->replace(made); !r) {
+    refused_ = std::move(r.error());
+    ::eventfd_write(call_.get(), 1);
+    return;
+  }
   filter_rules_ = made.size();
-  return {};
 }
 
-Result<void> Dataplane::rules(std::shared_ptr<const policy::Lookup> rules) {
-  if (rules && rules->rules().empty()) rules = nullptr;
-  if (!tables_) {
-    plane_.rules(rules);
-    rules_ = std::move(rules);
-    return {};
-  }
+void Dataplane::rules(std::shared_ptr<const policy::Lookup> rules) {
+  rules_ = rules;
+  if (!tables_) return plane_.rules(std::move(rules));
   if (rules) plane_.rules(rules);
-  if (auto r = filter(rules.get()); !r) {
-    plane_.rules(rules_);
-    return r;
-  }
-  if (!rules) plane_.rules(rules);
-  rules_ = std::move(rules);
+  filter(rules.get());
+  if (!rules && !refused_) plane_.rules(nullptr);
   hook_orders_.ready.store(true, std::memory_order_release);
-  return {};
 }
 
 // More ports than there is room for are left to what the rules say about them.
@@ -190,7 +190,7 @@ void Dataplane::ports_changed() {
     if (port != options_.port) add(port);
   while (count < HookOrders::kMostPorts) add(0);
   if (!rules_) return;
-  if (auto r = filter(rules_.get()); !r) log_(r.error().text);
+  filter(rules_.get());
 }
 
 // ---- counters
@@ -238,7 +238,8 @@ void Dataplane::attend_sources() {
 
 // Each thread notices by itself, and a thread that has not may already have the new device. Somebody may delete it
 // while it is being created.
-Result<void> Dataplane::mend_device() {
+Result<void> Dataplane::mend() {
+  if (refused_) return std::unexpected(*refused_);
   bool gone = false;
   for (const auto& thread : threads_) gone |= thread->device_gone();
   if (!gone) return {};

@@ -34,6 +34,8 @@ struct DataplaneOptions {
   bool path_reports = true;                    ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
   traffic::SaNumbersSource numbers = nullptr;  ///< Returns an SA's numbers; nullptr: they end with the process.
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
+  traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
+  bool icmp_in_clear = true;                   ///< The same.
   bool mss_clamp = false;                      ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
@@ -72,12 +74,13 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::Wanted> wanted();
 
   /// The rules from now on, in the data plane and in netfilter; nullptr: none. There is no moment without the former or
-  /// the latter. Error: netfilter refused; then both have the former ones.
-  Result<void> rules(std::shared_ptr<const policy::Lookup> rules);
+  /// the latter. If netfilter refuses them, mend() reports it.
+  void rules(std::shared_ptr<const policy::Lookup> rules);
 
   /// Creates the device again if it disappeared, and logs it; call it after call() became readable. Error: it cannot be
-  /// created.
-  Result<void> mend_device();
+  /// created; or netfilter refused rules: packets must not pass by rules of before, so the daemon ends, and what netfilter
+  /// queues is dropped.
+  Result<void> mend();
   std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
 
   const std::string& device() const { return options_.device; }
@@ -100,13 +103,14 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::SaId> attention() override;
   std::optional<pfkey::Endpoint> moved(const engine::SaId& id) override { return plane_.moved(id); }
 
+
  private:
   Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
 
   Result<void> add_thread(unsigned number);
   Result<void> set_hook();
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);
-  Result<void> filter(const policy::Lookup* rules);
+  void filter(const policy::Lookup* rules);
   void ports_changed();
 
   struct ById {
@@ -120,6 +124,7 @@ class Dataplane final : public engine::Carrier {
   HookOrders hook_orders_;
   std::shared_ptr<const policy::Lookup> rules_;
   std::size_t filter_rules_ = 0;
+  std::optional<Error> refused_;  // By netfilter.
   std::uint64_t device_made_again_ = 0;
   DeviceOverruns overruns_;
   std::vector<int> sockets_;  // Raw ones of the packet threads.

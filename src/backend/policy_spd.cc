@@ -1,0 +1,181 @@
+// How rules are listed, checked and replaced:
+// 1. list() is one DUMP.
+// 2. gather() puts rules into an empty standby set: CLONE takes it, FLUSH empties it, one ADDRULE each. Their order
+//    travels as priority. Refusals are collected.
+// 3. check() gathers, and gives the set up. replace() gathers, and if nothing was refused, sends FLIP.
+#include "backend/policy_spd.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+#include "pfkey/units.h"
+#include "pfpolicy/convert.h"
+#include "system/errno_text.h"
+
+namespace ipseckey::backend {
+namespace {
+
+using pfpolicy::Message;
+using pfpolicy::Spd;
+using pfpolicy::Type;
+using policy::Rule;
+
+Message request(Type type, Spd spd) {
+  Message m;
+  m.type = type, m.spd = spd;
+  m.tunnel = pfpolicy::Text{};  // The rules of the host and of all tunnels.
+  return m;
+}
+
+// What a person reads about a refusal.
+std::string reason(const Message& m) {
+  if (m.remark) return pfkey::escaped(m.remark->text);
+  if (m.diagnostic != pfpolicy::Diagnostic::none) return std::string(sentence(m.diagnostic));
+  return errno_text(m.error);
+}
+
+Error refusal(const Message& m) {
+  const Errc code = m.error == EPERM    ? Errc::denied
+                    : m.error == EEXIST ? Errc::exists
+                    : m.error == EBUSY  ? Errc::timeout
+                                        : Errc::unsupported;
+  return {code, fmt::format("the database of rules refuses: {}", reason(m))};
+}
+
+std::string of_line(const Rule& rule, std::string_view what) {
+  return rule.line ? fmt::format("the rule in line {}: {}", rule.line, what) : std::string(what);
+}
+
+bool same(const std::vector<HeldRule>& held, std::span<const Rule> rules) {
+  return std::ranges::equal(held, rules, [](const HeldRule& h, const Rule& r) { return h.rule == r; });
+}
+
+// What would change; rules that are there twice are counted twice.
+RuleChanges changes_to(std::span<const Rule> rules, std::vector<HeldRule> held) {
+  RuleChanges changes;
+  for (const Rule& rule : rules) {
+    const auto found = std::ranges::find(held, rule, &HeldRule::rule);
+    if (found == held.end()) {
+      HeldRule fresh;
+      fresh.rule = rule;
+      changes.added.push_back(std::move(fresh));
+    } else {
+      ++changes.kept;
+      held.erase(found);
+    }
+  }
+  changes.removed = std::move(held);
+  return changes;
+}
+
+}  // namespace
+
+/// The standby set as it was gathered.
+struct PolicySpd::Trial {
+  std::vector<RuleRemark> refused;
+  std::vector<std::uint64_t> indexes;  ///< Of the rules; 0: it was refused.
+  std::optional<Error> first;          ///< Why the first was refused.
+};
+
+Result<std::vector<HeldRule>> PolicySpd::list() {
+  std::vector<HeldRule> rules;
+  std::optional<Error> wrong;
+  const Message dump = request(Type::dump, Spd::active);
+  const auto take = [&](std::size_t, Message&& m) {
+    if (m.error != 0) wrong = refusal(m);
+    if (m.error != 0 || !m.rule) return;
+    auto rule = pfpolicy::to_rule(m);
+    if (!rule) {
+      wrong = Error{Errc::malformed, fmt::format("the database of rules sent no rule: {}",
+                                                 sentence(rule.error().diagnostic))};
+      return;
+    }
+    HeldRule held;
+    held.index = static_cast<std::uint32_t>(m.rule->index);
+    held.rule = std::move(*rule);
+    rules.push_back(std::move(held));
+  };
+  if (auto done = exchange({&dump, 1}, take); !done) return std::unexpected(std::move(done.error()));
+  if (wrong) return std::unexpected(std::move(*wrong));
+  return rules;
+}
+
+Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
+  std::vector<Message> requests = {request(Type::clone, Spd::standby), request(Type::flush, Spd::standby)};
+  std::optional<Error> wrong;
+  for (unsigned tries = 0;; ++tries) {
+    bool busy = false;
+    const auto taken = [&](std::size_t, Message&& m) {
+      busy = busy || m.error == EBUSY;
+      if (m.error != 0) wrong = refusal(m);
+    };
+    if (auto done = exchange(requests, taken); !done) return std::unexpected(std::move(done.error()));
+    if (!busy || !wait(tries)) break;
+    wrong.reset();
+  }
+  if (wrong) return std::unexpected(std::move(*wrong));
+
+  requests.clear();
+  std::uint32_t priority = std::numeric_limits<std::uint32_t>::max();
+  for (const Rule& rule : rules) {
+    Message m = pfpolicy::from_rule(rule, priority--);
+    m.type = Type::addrule, m.spd = Spd::standby;
+    requests.push_back(std::move(m));
+  }
+  Trial trial;
+  trial.indexes.resize(rules.size());
+  const auto added = [&](std::size_t number, Message&& m) {
+    if (m.error == 0 && m.rule) {
+      trial.indexes[number] = m.rule->index;
+      return;
+    }
+    trial.refused.push_back({.rule = number, .refused = true, .message = reason(m)});
+    if (trial.first) return;
+    trial.first = refusal(m);
+    trial.first->text = of_line(rules[number], reason(m));
+  };
+  if (auto done = exchange(requests, added); !done) return std::unexpected(std::move(done.error()));
+  return trial;
+}
+
+Result<std::vector<RuleRemark>> PolicySpd::check(std::span<const Rule> rules) {
+  auto trial = gather(rules);
+  release();
+  if (!trial) return std::unexpected(std::move(trial.error()));
+  return std::move(trial->refused);
+}
+
+Result<RuleChanges> PolicySpd::replace(std::span<const Rule> rules, Extent extent) {
+  auto held = list();
+  if (!held) return std::unexpected(std::move(held.error()));
+  const bool nothing = same(*held, rules);
+  RuleChanges changes = changes_to(rules, std::move(*held));
+  if (nothing) return changes;
+  auto trial = gather(rules);
+  if (!trial || trial->first || extent == Extent::plan) {
+    release();
+    if (!trial) return std::unexpected(std::move(trial.error()));
+    if (trial->first) return std::unexpected(std::move(*trial->first));
+    return changes;
+  }
+  std::optional<Error> wrong;
+  const Message flip = request(Type::flip, Spd::standby);
+  const auto flipped = [&](std::size_t, Message&& m) {
+    if (m.error != 0) wrong = refusal(m);
+  };
+  if (auto done = exchange({&flip, 1}, flipped); !done) return std::unexpected(std::move(done.error()));
+  if (wrong) {
+    release();
+    return std::unexpected(std::move(*wrong));
+  }
+  for (HeldRule& fresh : changes.added) {
+    const auto number = std::ranges::find(rules, fresh.rule) - rules.begin();
+    fresh.index = static_cast<std::uint32_t>(trial->indexes[static_cast<std::size_t>(number)]);
+  }
+  return changes;
+}
+
+}  // namespace ipseckey::backend

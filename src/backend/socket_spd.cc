@@ -1,0 +1,167 @@
+// A client of ipsecd's PF_POLICY: exchange() writes what the socket takes and reads what is there, each time round, so
+// that neither side can block the other. Replies come in the order of the requests; the seq of each is checked all the
+// same.
+#include "backend/socket_spd.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "pfkey/codec.h"
+#include "pfkey/notices.h"
+#include "pfkey/units.h"
+#include "pfpolicy/codec.h"
+#include "system/errno_text.h"
+
+namespace ipseckey::backend {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using pfpolicy::Message;
+using Octets = std::vector<std::byte>;
+
+class Exchange {
+ public:
+  using Reply = absl::FunctionRef<void(std::size_t, Message&&)>;
+
+  Exchange(const Channel& channel, std::span<const Message> requests, Reply reply, std::chrono::milliseconds patience)
+      : channel_(channel),
+        requests_(requests),
+        reply_(reply),
+        patience_(patience),
+        out_(pfpolicy::kMaxMessageSize),
+        in_(pfpolicy::kMaxMessageSize + 8) {}
+
+  Result<void> run() {
+    auto deadline = Clock::now() + patience_;
+    while (answered_ < requests_.size()) {
+      const auto before = std::pair(sent_, replies_);
+      if (auto r = write(); !r) return r;
+      if (auto r = read(); !r) return r;
+      const auto now = Clock::now();
+      if (before != std::pair(sent_, replies_)) {
+        deadline = now + patience_;
+      } else if (now >= deadline) {
+        return fail(Errc::timeout, fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
+                                               shown(), std::chrono::duration<double>(patience_).count()));
+      } else {
+        pollfd waiting{channel_.fd(), static_cast<short>(POLLIN | (sent_ < requests_.size() ? POLLOUT : 0)), 0};
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
+        ::poll(&waiting, 1, static_cast<int>(left));
+      }
+    }
+    return {};
+  }
+
+ private:
+  std::string shown() const { return pfkey::escaped(channel_.path()); }
+
+  Result<void> write() {
+    while (sent_ < requests_.size()) {
+      Message m = requests_[sent_];
+      m.seq = static_cast<std::uint32_t>(sent_ + 1);
+      m.pid = static_cast<std::uint32_t>(::getpid());
+      const auto size = pfpolicy::encode(m, out_);
+      if (!size) return std::unexpected(size.error());
+      ssize_t n = 0;
+      do n = ::send(channel_.fd(), out_.data(), *size, MSG_DONTWAIT | MSG_NOSIGNAL);
+      while (n < 0 && errno == EINTR);
+      // What the other side had answered before it went is still to be read.
+      if (n < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET)) return {};
+      if (n < 0) return fail(Errc::io, fmt::format("cannot write to {}: {}", shown(), errno_text(errno)));
+      ++sent_;
+    }
+    return {};
+  }
+
+  Result<void> read() {
+    while (answered_ < requests_.size()) {
+      ssize_t got = 0;
+      do got = ::recv(channel_.fd(), in_.data(), in_.size(), MSG_DONTWAIT);
+      while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+      if (got < 0 && errno == EAGAIN) return {};
+      if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", shown(), errno_text(errno)));
+      if (got == 0)
+        return fail(Errc::unreachable, fmt::format("ipsecd at {} closed the connection before it had answered "
+                                                   "everything: {}",
+                                                   shown(), how_to_start(channel_.path())));
+      if (auto r = take(Bytes(in_).first(static_cast<std::size_t>(got))); !r) return r;
+    }
+    return {};
+  }
+
+  // ipsecd refuses to serve a client, or its rules, in PF_KEY: an older one does not know PF_POLICY.
+  Result<void> refused(Bytes wire) const {
+    const auto notice = pfkey::decode(wire);
+    const auto error = notice ? pfkey::refusal(*notice) : std::nullopt;
+    if (error == EPERM)
+      return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, its own user and the groups that it was "
+                                            "started with; try again as one of them, for example with sudo",
+                                            shown()));
+    if (error) return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", shown()));
+    return fail(Errc::unsupported, fmt::format("the ipsecd at {} is too old for rules: restart it after its upgrade",
+                                               shown()));
+  }
+
+  Result<void> take(Bytes wire) {
+    if (wire[0] != std::byte{pfpolicy::kVersion}) return refused(wire);
+    auto m = pfpolicy::decode(wire);
+    if (!m || m->seq != answered_ + 1 || answered_ >= sent_)
+      return fail(Errc::malformed, fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY",
+                                               shown()));
+    ++replies_;
+    const bool dump = m->type == pfpolicy::Type::dump && m->error == 0;
+    const bool ends = !dump || (m->ruleset && dump_begun_);
+    dump_begun_ = !ends;
+    const std::size_t number = answered_;
+    if (ends) ++answered_;
+    reply_(number, std::move(*m));
+    return {};
+  }
+
+  const Channel& channel_;
+  std::span<const Message> requests_;
+  Reply reply_;
+  std::chrono::milliseconds patience_;
+  Octets out_, in_;
+  std::size_t sent_ = 0, answered_ = 0, replies_ = 0;
+  bool dump_begun_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SocketSpd>> SocketSpd::connect(std::string path, std::chrono::milliseconds patience) {
+  auto channel = Channel::connect(std::move(path), patience);
+  if (!channel) return std::unexpected(std::move(channel.error()));
+  return std::unique_ptr<SocketSpd>(new SocketSpd(std::move(*channel), patience));
+}
+
+SocketSpd::SocketSpd(Channel channel, std::chrono::milliseconds patience)
+    : path_(channel.path()), patience_(patience), channel_(std::move(channel)) {}
+
+Result<void> SocketSpd::exchange(std::span<const Message> requests, Reply reply) {
+  if (requests.empty()) return {};
+  if (!channel_) {
+    auto channel = Channel::connect(path_, patience_);
+    if (!channel) return std::unexpected(std::move(channel.error()));
+    channel_ = std::move(*channel);
+  }
+  auto done = Exchange(*channel_, requests, reply, patience_).run();
+  if (!done) channel_.reset();  // Answers may be on their way still.
+  return done;
+}
+
+bool SocketSpd::wait(unsigned tries) {
+  constexpr std::chrono::milliseconds kStep{100};
+  if (kStep * tries >= patience_) return false;
+  std::this_thread::sleep_for(kStep);
+  return true;
+}
+
+}  // namespace ipseckey::backend

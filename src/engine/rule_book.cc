@@ -1,0 +1,361 @@
+// How rules are held:
+// 1. A Set has its rules by index and by what they are about: two about the same packets in one direction cannot be.
+// 2. handle() finds the row of the request, checks that the client may change rules now, and calls the handler.
+// 3. A rule that is added to the standby set and is in the active set, too, has its index: it is the same rule.
+// 4. Every change of the active set makes a new Lookup, which in_force() gets.
+// 5. A DUMP keeps what it shows: rules are shared between the sets and the walks, and never changed.
+#include "engine/rule_book.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <expected>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "pfpolicy/convert.h"
+
+namespace ipseckey::engine {
+namespace {
+
+using pfpolicy::Diagnostic;
+using pfpolicy::Message;
+using pfpolicy::Spd;
+using pfpolicy::Type;
+using policy::Direction;
+using policy::Rule;
+
+struct Held {
+  std::uint64_t index;
+  std::uint64_t serial;  // Of the addition.
+  std::uint32_t priority;
+  Rule rule;
+};
+using HeldPtr = std::shared_ptr<const Held>;
+
+struct Refusal {
+  int error;
+  Diagnostic diagnostic;
+  std::string remark = {};
+};
+template <class T>
+using Answer = std::expected<T, Refusal>;
+
+// What makes two rules the same to a packet.
+using Key = std::tuple<policy::Selector, std::optional<policy::Tunnel>, std::uint32_t, std::uint32_t, std::uint32_t,
+                       Direction>;
+std::vector<Key> keys_of(const Rule& rule) {
+  const pfkey::Mark mark = rule.mark.value_or(pfkey::Mark{0, 0});
+  std::vector<Key> keys;
+  for (const Direction d : {Direction::out, Direction::in})
+    if (rule.has(d)) keys.emplace_back(rule.selector, rule.tunnel, mark.value, mark.mask, rule.if_id.value_or(0), d);
+  return keys;
+}
+
+/// The rules that FLUSH, DUMP, CLONE and FLIP are about: those of the host, of one tunnel, or all.
+struct Scope {
+  bool all;
+  std::string tunnel;
+  explicit Scope(const Message& m) : all(m.tunnel && m.tunnel->text.empty()), tunnel(m.tunnel ? m.tunnel->text : "") {}
+  bool has(const Rule& rule) const { return all || (rule.tunnel ? rule.tunnel->name : "") == tunnel; }
+};
+
+class Set {
+ public:
+  std::size_t size() const { return rules_.size(); }
+
+  HeldPtr at(std::uint64_t index) const {
+    const auto found = rules_.find(index);
+    return found == rules_.end() ? nullptr : found->second;
+  }
+  /// A rule about the same packets in one of the rule's directions.
+  HeldPtr about(const Rule& rule) const {
+    for (const Key& key : keys_of(rule))
+      if (const auto found = patterns_.find(key); found != patterns_.end()) return at(found->second);
+    return nullptr;
+  }
+  void put(const HeldPtr& held) {
+    rules_[held->index] = held;
+    for (Key& key : keys_of(held->rule)) patterns_.emplace(std::move(key), held->index);
+  }
+  void take(const Held& held) {
+    for (const Key& key : keys_of(held.rule)) patterns_.erase(key);
+    rules_.erase(held.index);
+  }
+  std::vector<HeldPtr> of(const Scope& scope) const {
+    std::vector<HeldPtr> list;
+    for (const auto& [index, held] : rules_)
+      if (scope.has(held->rule)) list.push_back(held);
+    return list;
+  }
+  void take(const std::vector<HeldPtr>& list) {
+    for (const HeldPtr& held : list) take(*held);
+  }
+  void put(const std::vector<HeldPtr>& list) {
+    for (const HeldPtr& held : list) put(held);
+  }
+  bool names_ends(std::string_view tunnel) const {
+    return std::ranges::any_of(rules_, [&](const auto& entry) {
+      const Rule& rule = entry.second->rule;
+      return rule.tunnel && rule.tunnel->name == tunnel &&
+             std::ranges::any_of(rule.alternatives,
+                                 [](const policy::Alternative& a) { return a.protection.ends.has_value(); });
+    });
+  }
+
+ private:
+  std::map<std::uint64_t, HeldPtr> rules_;
+  std::map<Key, std::uint64_t> patterns_;
+};
+
+void sort(std::vector<HeldPtr>& list) {
+  std::ranges::sort(list, [](const HeldPtr& a, const HeldPtr& b) {
+    return a->priority != b->priority ? a->priority > b->priority : a->serial < b->serial;
+  });
+}
+
+struct Walk {
+  Message request;
+  std::vector<HeldPtr> rules;
+  std::uint64_t version;
+  std::size_t sent = 0;
+};
+
+}  // namespace
+
+struct RuleBook::State {
+  using Handler = Answer<Message> (State::*)(ClientId, const Message&);
+  struct Row {
+    Type type;
+    Handler handler;  // Null: it is answered otherwise.
+    bool begins;      // It takes the standby set.
+  };
+  static const Row* find(Type type);
+
+  RuleBookOptions options;
+  std::array<Set, 2> sets;
+  std::uint64_t version = 0, last_index = 0, last_serial = 0;
+  std::optional<ClientId> owner;  // Of the standby set.
+  std::chrono::nanoseconds lease_end{};
+  std::map<ClientId, Walk> walks;
+
+  Set& set(Spd spd) { return sets[static_cast<std::size_t>(spd)]; }
+
+  std::optional<Refusal> may(ClientId client, const Message& m, const Row& row, Instant now);
+  Answer<Message> flush(ClientId client, const Message& m);
+  Answer<Message> add(ClientId client, const Message& m);
+  Answer<Message> remove(ClientId client, const Message& m);
+  Answer<Message> flip(ClientId client, const Message& m);
+  Answer<Message> clone(ClientId client, const Message& m);
+  Answer<Message> dump(ClientId client, const Message& m);
+
+  std::optional<Refusal> fault_of(const Rule& rule, const Set& into) const;
+  void changed(Spd spd);
+  Message counted(const Message& m);
+};
+
+const RuleBook::State::Row* RuleBook::State::find(Type type) {
+  static constexpr std::array kRows = {
+      Row{Type::flush, &State::flush, true},  Row{Type::addrule, &State::add, false},
+      Row{Type::deleterule, &State::remove, false}, Row{Type::flip, &State::flip, false},
+      Row{Type::clone, &State::clone, true},  Row{Type::dump, &State::dump, false},
+  };
+  const auto found = std::ranges::find(kRows, type, &Row::type);
+  return found == kRows.end() ? nullptr : &*found;
+}
+
+// Active rules can be changed directly while nobody has the standby set.
+std::optional<Refusal> RuleBook::State::may(ClientId client, const Message& m, const Row& row, Instant now) {
+  if (m.type == Type::dump) return std::nullopt;
+  const bool mine = owner == client;
+  if (owner && !mine && now.steady < lease_end)
+    return Refusal{EBUSY, Diagnostic::standby_taken, "another client is changing the rules: try again"};
+  const bool standby = m.spd == Spd::standby || m.type == Type::flip || m.type == Type::clone;
+  if (!standby) return std::nullopt;
+  if (!mine && !row.begins)
+    return Refusal{EBUSY, Diagnostic::standby_taken,
+                   "the standby rules are not this client's, or no longer: begin with CLONE or FLUSH"};
+  owner = client;
+  lease_end = now.steady + kLease;
+  return std::nullopt;
+}
+
+void RuleBook::State::changed(Spd spd) {
+  ++version;
+  if (spd != Spd::active) return;
+  Message all;
+  all.tunnel = pfpolicy::Text{};
+  std::vector<HeldPtr> list = set(Spd::active).of(Scope(all));
+  sort(list);
+  policy::Rules rules;
+  rules.reserve(list.size());
+  for (const HeldPtr& held : list) rules.push_back(held->rule);
+  options.in_force(rules.empty() ? nullptr : std::make_shared<const policy::Lookup>(std::move(rules)));
+}
+
+Message RuleBook::State::counted(const Message& m) {
+  Message reply = m.header();
+  reply.ruleset = pfpolicy::Ruleset{static_cast<std::uint32_t>(set(m.spd).size()), version};
+  return reply;
+}
+
+Answer<Message> RuleBook::State::flush(ClientId, const Message& m) {
+  Set& s = set(m.spd);
+  s.take(s.of(Scope(m)));
+  changed(m.spd);
+  return counted(m);
+}
+
+// What a user-space engine cannot do.
+std::optional<Refusal> RuleBook::State::fault_of(const Rule& rule, const Set& into) const {
+  if (rule.if_id.value_or(0) != 0)
+    return Refusal{EINVAL, Diagnostic::not_here, "if_id names an XFRM interface, which only the kernel has: leave it out"};
+  if (!rule.tunnel) return std::nullopt;
+  const std::string& name = rule.tunnel->name;
+  if (!rule.tunnel->whole_packets)
+    return Refusal{EINVAL, Diagnostic::not_here,
+                   "negotiate transport is for the kernel: write a rule for the tunnel's protocol (ulp 4, 41 or 47) "
+                   "between its ends"};
+  const bool with_ends = std::ranges::any_of(
+      rule.alternatives, [](const policy::Alternative& a) { return a.protection.ends.has_value(); });
+  if (with_ends || options.has_link(name) || into.names_ends(name)) return std::nullopt;
+  return Refusal{ENOENT, Diagnostic::unknown_tunnel,
+                 fmt::format("there is no interface {}: create it first, or give the tunnel's ends (tsrc, tdst)", name)};
+}
+
+Answer<Message> RuleBook::State::add(ClientId, const Message& m) {
+  if (m.rule && m.rule->index != 0)
+    return std::unexpected(Refusal{EINVAL, Diagnostic::bad_index, "a rule gets its index from this database"});
+  auto rule = pfpolicy::to_rule(m);
+  if (!rule) return std::unexpected(Refusal{EINVAL, rule.error().diagnostic, std::move(rule.error().remark)});
+  Set& into = set(m.spd);
+  if (auto fault = fault_of(*rule, into)) return std::unexpected(std::move(*fault));
+  if (const HeldPtr same = into.about(*rule))
+    return std::unexpected(Refusal{EEXIST, Diagnostic::none,
+                                   fmt::format("rule {} is about the same packets{}", same->index,
+                                               same->rule.line ? fmt::format(" (line {})", same->rule.line) : "")});
+  if (into.size() >= options.most)
+    return std::unexpected(Refusal{ENOMEM, Diagnostic::no_memory, fmt::format("there are {} rules", options.most)});
+  const HeldPtr known = m.spd == Spd::standby ? set(Spd::active).about(*rule) : nullptr;
+  const bool kept = known && known->rule == *rule && !into.at(known->index);
+  const std::uint64_t index = kept ? known->index : ++last_index;
+  into.put(std::make_shared<const Held>(index, ++last_serial, m.rule->priority, std::move(*rule)));
+  changed(m.spd);
+  Message reply = m.header();
+  reply.rule = m.rule;
+  reply.rule->index = index;
+  return reply;
+}
+
+// By pattern: rules about exactly these packets, in no other direction than those that the request names.
+Answer<Message> RuleBook::State::remove(ClientId, const Message& m) {
+  Set& from = set(m.spd);
+  std::vector<HeldPtr> gone;
+  if (m.rule && m.rule->index != 0) {
+    if (const HeldPtr held = from.at(m.rule->index)) gone.push_back(held);
+  } else {
+    const auto pattern = pfpolicy::to_pattern(m);
+    if (!pattern)
+      return std::unexpected(Refusal{EINVAL, pattern.error().diagnostic, pattern.error().remark});
+    for (const Direction d : {Direction::out, Direction::in}) {
+      if (!pattern->has(d)) continue;
+      Rule one = *pattern;
+      one.out = d == Direction::out, one.in = d == Direction::in;
+      const HeldPtr held = from.about(one);
+      const bool within = held && (!held->rule.out || pattern->out) && (!held->rule.in || pattern->in);
+      if (within && std::ranges::find(gone, held) == gone.end()) gone.push_back(held);
+    }
+  }
+  if (gone.empty()) return std::unexpected(Refusal{ENOENT, Diagnostic::bad_index, "there is no such rule"});
+  from.take(gone);
+  changed(m.spd);
+  Message reply = m.header();
+  reply.rule = m.rule;
+  reply.rule->index = gone.front()->index;
+  return reply;
+}
+
+Answer<Message> RuleBook::State::flip(ClientId, const Message& m) {
+  const Scope scope(m);
+  Set &active = set(Spd::active), &standby = set(Spd::standby);
+  const auto before = active.of(scope), after = standby.of(scope);
+  active.take(before), standby.take(after);
+  active.put(after), standby.put(before);
+  owner.reset();
+  changed(Spd::active);
+  return counted(m);
+}
+
+Answer<Message> RuleBook::State::clone(ClientId, const Message& m) {
+  const Scope scope(m);
+  Set& standby = set(Spd::standby);
+  standby.take(standby.of(scope));
+  standby.put(set(Spd::active).of(scope));
+  changed(Spd::standby);
+  return counted(m);
+}
+
+Answer<Message> RuleBook::State::dump(ClientId client, const Message& m) {
+  Walk walk{.request = m.header(), .rules = set(m.spd).of(Scope(m)), .version = version};
+  sort(walk.rules);
+  walks.insert_or_assign(client, std::move(walk));
+  return Message{};
+}
+
+RuleBook::RuleBook(RuleBookOptions options) : state_(std::make_unique<State>()) {
+  state_->options = std::move(options);
+}
+RuleBook::~RuleBook() = default;
+
+void RuleBook::handle(ClientId client, const Message& m, Instant now, Reply reply) {
+  const State::Row* const row = State::find(m.type);
+  if (!row) return reply(refused(m, EINVAL, Diagnostic::bad_message_type));
+  if (m.spd != Spd::active && m.spd != Spd::standby) return reply(refused(m, EINVAL, Diagnostic::bad_spd));
+  if (auto why = state_->may(client, m, *row, now))
+    return reply(refused(m, why->error, why->diagnostic, why->remark));
+  auto answer = (state_.get()->*row->handler)(client, m);
+  if (!answer) return reply(refused(m, answer.error().error, answer.error().diagnostic, answer.error().remark));
+  if (m.type != Type::dump) reply(std::move(*answer));
+}
+
+void RuleBook::close(ClientId client) {
+  if (state_->owner == client) state_->owner.reset();
+  state_->walks.erase(client);
+}
+
+bool RuleBook::dumping(ClientId client) const { return state_->walks.contains(client); }
+
+Message RuleBook::next_dumped(ClientId client) {
+  const auto found = state_->walks.find(client);
+  Walk& walk = found->second;
+  Message m = walk.request;
+  const std::size_t number = walk.sent++;
+  if (number == 0 || number > walk.rules.size()) {
+    m.ruleset = pfpolicy::Ruleset{static_cast<std::uint32_t>(walk.rules.size()), walk.version};
+    if (number > 0) state_->walks.erase(found);
+    return m;
+  }
+  const Held& held = *walk.rules[number - 1];
+  Message shown = pfpolicy::from_rule(held.rule, held.priority);
+  shown.type = m.type, shown.spd = m.spd, shown.seq = m.seq, shown.pid = m.pid;
+  shown.rule->index = held.index;
+  return shown;
+}
+
+std::size_t RuleBook::active() const { return state_->sets[0].size(); }
+
+bool only_reads(const Message& request) { return request.type == Type::dump; }
+
+Message refused(const Message& request, int error, Diagnostic diagnostic, std::string_view remark) {
+  Message m = request.header();
+  m.error = static_cast<std::uint8_t>(error);
+  m.diagnostic = diagnostic;
+  if (!remark.empty()) m.remark = pfpolicy::Text{std::string(remark)};
+  return m;
+}
+
+}  // namespace ipseckey::engine

@@ -1,0 +1,65 @@
+#pragma once
+/// The rules of a database as a state machine of PF_POLICY messages and time: the active set, the standby set, and who
+/// may change them. No I/O, no clock. The dialect is described in doc/reference/pf-policy.md.
+///
+/// A change of many rules is atomic: CLONE or FLUSH takes the standby set, requests fill it, FLIP puts it into force.
+/// Until then nobody else changes rules: the standby set belongs to that client until FLIP, until it disconnects, or
+/// until it has been silent for kLease.
+#include <absl/functional/function_ref.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/instant.h"
+#include "engine/keysock.h"
+#include "pfpolicy/codec.h"
+#include "policy/lookup.h"
+
+namespace ipseckey::engine {
+
+struct RuleBookOptions {
+  /// Called with the active rules, in the order in which they are tried, whenever they have changed; nullptr: there are
+  /// none.
+  std::function<void(std::shared_ptr<const policy::Lookup>)> in_force = [](std::shared_ptr<const policy::Lookup>) {};
+  /// Whether there is a network interface of that name, which a rule of a tunnel without ends needs.
+  std::function<bool(std::string_view)> has_link = [](std::string_view) { return true; };
+  std::size_t most = 100'000;  ///< Rules in a set.
+};
+
+class RuleBook {
+ public:
+  static constexpr std::chrono::seconds kLease{60};
+  using Reply = absl::FunctionRef<void(pfpolicy::Message&&)>;
+
+  explicit RuleBook(RuleBookOptions options = {});
+  ~RuleBook();
+
+  /// Answers one request; the reply goes to the sender only. A refused request changes nothing. A DUMP is only started:
+  /// the caller then pulls it with next_dumped().
+  void handle(ClientId client, const pfpolicy::Message& request, Instant now, Reply reply);
+  /// The client has gone: its standby set is free.
+  void close(ClientId client);
+
+  /// Whether the client has a DUMP in progress. It shows the rules as they were when it began.
+  bool dumping(ClientId client) const;
+  /// The next message of the client's DUMP: RULESET, each rule in the order in which they are tried, RULESET.
+  pfpolicy::Message next_dumped(ClientId client);
+
+  std::size_t active() const;  ///< Rules in force.
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Whether the request changes no rule, so that a reader may make it.
+bool only_reads(const pfpolicy::Message& request);
+
+/// The reply to a request that is refused with that errno.
+pfpolicy::Message refused(const pfpolicy::Message& request, int error, pfpolicy::Diagnostic diagnostic,
+                          std::string_view remark = {});
+
+}  // namespace ipseckey::engine
