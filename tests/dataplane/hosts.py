@@ -103,6 +103,16 @@ class Host:
     def load(self, lines):
         self.ipseckey("-f", "-", text=lines)
 
+    def rules(self, text):
+        """These are the host's rules from now on."""
+        file = self.folder / f"{self.name}.rules"
+        file.write_text(text)
+        words = ("-q", "-F", "-a", file) if text else ("-q", "-F")
+        ended = subprocess.run([BIN / "ipsecconf", "--sadb", f"ipsecd:{self.pfkey}", *words], capture_output=True, text=True,
+                               timeout=DEADLINE, env={**os.environ, "RUNTIME_DIRECTORY": str(self.folder)})
+        if ended.returncode != 0:
+            raise RuntimeError(ended.stderr)
+
     def status(self):
         ended = subprocess.run([BIN / "ipsecd", "status", "--json", "--socket", self.pfkey], check=True,
                                capture_output=True, text=True, timeout=DEADLINE)
