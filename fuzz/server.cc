@@ -18,6 +18,7 @@
 #include "engine/testing.h"
 #include "must.h"
 #include "pfkey/notices.h"
+#include "pfpolicy/codec.h"
 #include "requests.h"
 
 using namespace ipseckey;
@@ -49,6 +50,8 @@ struct Peer {
   };
   std::deque<Asked> asked;
 };
+
+bool of_policy(Bytes wire) { return !wire.empty() && wire[0] == std::byte{pfpolicy::kVersion}; }
 
 bool has_keys(const Message& m) { return m.auth_key || m.encrypt_key || m.initial_iv; }
 
@@ -199,6 +202,8 @@ class World {
     const std::size_t heard = peer.heard;
     answers_anything_ = &peer;
     receive(peer, wire);
+    if (of_policy(wire))
+      while (server_.wants(peer.id).write) flush(peer);
     answers_anything_ = nullptr;
     MUST(peer.heard > heard);
   }
@@ -218,6 +223,11 @@ class World {
   }
 
   void hear(Peer& peer, Bytes wire) {
+    if (of_policy(wire)) {  // Only the sender of such a request gets it.
+      MUST(pfpolicy::decode(wire));
+      MUST(&peer == answers_anything_);
+      return;
+    }
     const auto m = pfkey::decode(wire);
     MUST(m);
     MUST(peer.access == Access::all || !has_keys(*m));

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <map>
 
 #include "pfkey/units.h"
 #include "pfpolicy/convert.h"
@@ -53,22 +54,34 @@ bool same(const std::vector<HeldRule>& held, std::span<const Rule> rules) {
   return std::ranges::equal(held, rules, [](const HeldRule& h, const Rule& r) { return h.rule == r; });
 }
 
-// What would change; rules that are there twice are counted twice.
-RuleChanges changes_to(std::span<const Rule> rules, std::vector<HeldRule> held) {
+// What would change, and the numbers of the rules that are added.
+struct Plan {
   RuleChanges changes;
-  for (const Rule& rule : rules) {
-    const auto found = std::ranges::find(held, rule, &HeldRule::rule);
-    if (found == held.end()) {
-      HeldRule fresh;
-      fresh.rule = rule;
-      changes.added.push_back(std::move(fresh));
-    } else {
-      ++changes.kept;
-      held.erase(found);
-    }
+  std::vector<std::size_t> added;
+};
+Plan plan(std::span<const Rule> rules, std::vector<HeldRule> held) {
+  std::multimap<policy::Selector, HeldRule> left;
+  for (HeldRule& h : held) {
+    policy::Selector selector = h.rule.selector;
+    left.emplace(std::move(selector), std::move(h));
   }
-  changes.removed = std::move(held);
-  return changes;
+  Plan p;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const auto [first, last] = left.equal_range(rules[i].selector);
+    const auto found = std::find_if(first, last, [&](const auto& entry) { return entry.second.rule == rules[i]; });
+    if (found != last) {
+      ++p.changes.kept;
+      left.erase(found);
+      continue;
+    }
+    HeldRule fresh;
+    fresh.rule = rules[i];
+    p.changes.added.push_back(std::move(fresh));
+    p.added.push_back(i);
+  }
+  for (auto& [selector, h] : left) p.changes.removed.push_back(std::move(h));
+  std::ranges::sort(p.changes.removed, {}, &HeldRule::index);
+  return p;
 }
 
 }  // namespace
@@ -152,7 +165,7 @@ Result<RuleChanges> PolicySpd::replace(std::span<const Rule> rules, Extent exten
   auto held = list();
   if (!held) return std::unexpected(std::move(held.error()));
   const bool nothing = same(*held, rules);
-  RuleChanges changes = changes_to(rules, std::move(*held));
+  auto [changes, added] = plan(rules, std::move(*held));
   if (nothing) return changes;
   auto trial = gather(rules);
   if (!trial || trial->first || extent == Extent::plan) {
@@ -171,10 +184,8 @@ Result<RuleChanges> PolicySpd::replace(std::span<const Rule> rules, Extent exten
     release();
     return std::unexpected(std::move(*wrong));
   }
-  for (HeldRule& fresh : changes.added) {
-    const auto number = std::ranges::find(rules, fresh.rule) - rules.begin();
-    fresh.index = static_cast<std::uint32_t>(trial->indexes[static_cast<std::size_t>(number)]);
-  }
+  for (std::size_t i = 0; i < added.size(); ++i)
+    changes.added[i].index = static_cast<std::uint32_t>(trial->indexes[added[i]]);
   return changes;
 }
 

@@ -26,10 +26,10 @@ struct HeldRule {
   policy::Rule rule;
   bool foreign = false;                ///< Another program's: it is shown, and never changed.
   std::vector<std::string> remarks;    ///< What the rule cannot say about it.
-  std::vector<KernelPolicy> policies;  ///< Empty: the database is no kernel.
+  std::vector<KernelPolicy> policies;  ///< Empty if the database is not a kernel.
 };
 
-/// What a database has to say about a rule that it does not hold yet.
+/// What a database would do with a rule that it does not hold yet.
 struct RuleRemark {
   std::size_t rule = 0;  ///< Its number in the span that was given.
   bool refused = false;  ///< The rule cannot be held; else it can, but not all of it is as one might expect.

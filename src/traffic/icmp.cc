@@ -67,7 +67,7 @@ bool make_too_big(Packet& packet, std::uint32_t mtu, const std::optional<Address
   const Address from = teller.value_or(unspecified(h->dst.family));
   const bool v4 = from.family == Family::v4;
   const std::size_t header = header_size(from.family), front = header + kIcmpHeader;
-  const std::size_t quote = std::min(h->total, (v4 ? kMostV4 : kMostV6) - front);
+  const std::size_t quote = std::min<std::size_t>(h->total, (v4 ? kMostV4 : kMostV6) - front);
   if (packet.at < front) return false;
   packet.at -= front;
   packet.size = front + quote;

@@ -93,7 +93,7 @@ bool walk_extensions(Bytes packet, Headers& h) {
     in.host(next);
     in.host(length);
     in.net(offset);
-    const std::size_t size = h.upper == kFragment ? 8 : 8 + length * std::size_t{8};
+    const std::uint32_t size = h.upper == kFragment ? 8 : 8 + length * 8u;
     if (!in.ok() || size > packet.size() - h.upper_at) return false;
     if (h.upper == kDestination && !h.home) {
       const std::size_t at = home_address_at(packet.subspan(h.upper_at, size));

@@ -20,26 +20,27 @@ struct Packet {
   MutableBytes bytes() const { return memory.subspan(at, size); }
 };
 
-/// The selectors of a packet (RFC 4301 section 4.4.1.1), and where its parts are.
+/// The selectors of a packet (RFC 4301 section 4.4.1.1), and where its parts are. Lengths and offsets are 32 bits long,
+/// and members of one size are together: each packet has several of these, and a batch of packets must fit into the
+/// first cache.
 struct Headers {
   Address src, dst;
-  std::optional<Address> home;    ///< The source's home address, from its option (RFC 6275 section 6.3).
-  std::size_t network = 0;        ///< Bytes of the IP header and the extension headers that travel before ESP and AH.
-  std::size_t next_at = 0;        ///< The offset in the packet of the octet that names the protocol after them.
-  std::uint8_t next = 0;          ///< The protocol after them.
-  std::size_t upper_at = 0;       ///< Where the upper-layer header starts: after all extension headers.
-  std::size_t upper_next_at = 0;  ///< The offset of the octet that names it.
-  std::uint8_t upper = 0;         ///< The upper-layer protocol, ESP, AH or 59; of fragments too.
-  std::size_t total = 0;          ///< The packet's length from its length field, in bytes; at most the bytes present.
-  std::optional<std::uint16_t> src_port,
-      dst_port;                            ///< For TCP, UDP, UDP-Lite, SCTP and DCCP; nullopt: the packet has none.
-  std::optional<std::uint16_t> icmp_type;  ///< For ICMP and ICMPv6.
-  std::optional<std::uint16_t> icmp_code;  ///< The same.
-  bool fragment = false;                   ///< Part of a datagram.
-  bool later_fragment = false;             ///< And not its first part: the upper-layer header is missing.
-  bool dont_fragment = false;              ///< IPv4's DF; always for IPv6.
-  std::uint8_t traffic_class = 0;          ///< DSCP and ECN.
+  std::optional<Address> home;     ///< The source's home address, from its option (RFC 6275 section 6.3).
+  bool fragment = false;           ///< Part of a datagram.
+  bool later_fragment = false;     ///< And not its first part: the upper-layer header is missing.
+  bool dont_fragment = false;      ///< IPv4's DF; always for IPv6.
+  std::uint8_t traffic_class = 0;  ///< DSCP and ECN.
   std::uint8_t hop_limit = 0;
+  std::uint8_t next = 0;            ///< The protocol after the headers that travel before ESP and AH.
+  std::uint8_t upper = 0;           ///< The upper-layer protocol, ESP, AH or 59; of fragments too.
+  std::uint32_t network = 0;        ///< Bytes of the IP header and the extension headers that travel before ESP and AH.
+  std::uint32_t next_at = 0;        ///< The offset in the packet of the octet that is `next`.
+  std::uint32_t upper_at = 0;       ///< Where the upper-layer header starts: after all extension headers.
+  std::uint32_t upper_next_at = 0;  ///< The offset of the octet that is `upper`.
+  std::uint32_t total = 0;          ///< The packet's length from its length field, in bytes; at most those present.
+  std::optional<std::uint16_t> src_port, dst_port;  ///< For TCP, UDP, UDP-Lite, SCTP and DCCP; nullopt: it has none.
+  std::optional<std::uint16_t> icmp_type;           ///< For ICMP and ICMPv6.
+  std::optional<std::uint16_t> icmp_code;           ///< The same.
 };
 
 /// nullopt: not IPv4 or IPv6, truncated, contradictory lengths, a wrong IPv4 checksum, or more extension headers than
