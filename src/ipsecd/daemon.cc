@@ -183,21 +183,15 @@ Result<void> Daemon::attend_to_packets() {
   return {};
 }
 
-namespace {
-
-std::optional<Traffic::Hook> hook_status(const Dataplane& dataplane) {
-  const auto hooked = dataplane.hooked();
-  if (!hooked) return std::nullopt;
-  return Traffic::Hook{hooked->first_queue, hooked->queues, hooked->rules, hooked->waiting};
-}
-
-}  // namespace
-
 Status Daemon::status() const {
-  Status s{.socket = listener_.path(), .sas = server_.sas(), .rules = server_.rules(), .clients = server_.clients(), .traffic = {}};
+  Status s{.socket = listener_.path(),
+           .sas = server_.sas(),
+           .rules = server_.rules(),
+           .clients = server_.clients(),
+           .traffic = {}};
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
-                        .hook = hook_status(*options_.dataplane),
+                        .hook = options_.dataplane->hooked(),
                         .workers = options_.dataplane->workers(),
                         .device_made_again = options_.dataplane->device_made_again(),
                         .busy_ports = options_.dataplane->busy_ports(),

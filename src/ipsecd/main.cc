@@ -172,22 +172,22 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
   if (vault) numbers = [vault](const engine::SaId& id) { return vault->numbers_of(id); };
   if (!options.tun && !std::exchange(held, {}).empty()) ipsecd::give_up_queues();
   if (!options.tun && !options.hook) return nullptr;
-  const ipsecd::DataplaneOptions wanted{.device = options.tun.value_or(""),
-                                        .hook = options.hook ? std::optional(first_queue(options)) : std::nullopt,
-                                        .workers = options.workers.value_or(1),
-                                        .mtu = options.mtu.value_or(1500),
-                                        .mark = options.mark.value_or(0),
-                                        .nat_follow = options.nat_follow,
-                                        .beside_ike = options.beside_ike,
-                                        .offload = !options.no_offload,
-                                        .path_reports = !options.no_path_reports,
-                                        .numbers = std::move(numbers),
-                                        .same_source = options.source == "same",
-                                        .unruled = options.got_secure == "drop" ? traffic::Unruled::drop
-                                                                                : traffic::Unruled::accept,
-                                        .icmp_in_clear = options.icmp_clear != "drop",
-                                        .mss_clamp = options.mss_clamp,
-                                        .icmp_errors = icmp_errors(options)};
+  const ipsecd::DataplaneOptions wanted{
+      .device = options.tun.value_or(""),
+      .hook = options.hook ? std::optional(first_queue(options)) : std::nullopt,
+      .workers = options.workers.value_or(1),
+      .mtu = options.mtu.value_or(1500),
+      .mark = options.mark.value_or(0),
+      .nat_follow = options.nat_follow,
+      .beside_ike = options.beside_ike,
+      .offload = !options.no_offload,
+      .path_reports = !options.no_path_reports,
+      .numbers = std::move(numbers),
+      .same_source = options.source == "same",
+      .unruled = options.got_secure == "drop" ? traffic::Unruled::drop : traffic::Unruled::accept,
+      .icmp_in_clear = options.icmp_clear != "drop",
+      .mss_clamp = options.mss_clamp,
+      .icmp_errors = icmp_errors(options)};
   if (!options.tun) return ipsecd::Dataplane::make(wanted, std::nullopt, log);
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));
@@ -249,7 +249,9 @@ Result<void> serve(const ipsecd::Options& options) {
   std::string what = listener->path();
   if (options.tun || options.hook)
     what += fmt::format(", packets through {}{}", options.tun.value_or(""),
-                        !options.hook ? "" : options.tun ? " and netfilter" : "netfilter");
+                        !options.hook ? ""
+                        : options.tun ? " and netfilter"
+                                      : "netfilter");
   log(fmt::format("serving {}", what));
   sd_notify(0, fmt::format("READY=1\nSTATUS=serving {}", what).c_str());
   auto ended = (*daemon)->run();

@@ -1,6 +1,6 @@
 // How ipsecd reads its arguments:
 // 1. kRows lists the options with a value (its destination, its range or its words), kWords those without.
-// 2. system/option_words splits the arguments by the shapes of both; `status` and `unhook` are the words that are no option.
+// 2. system/option_words splits the arguments by the shapes of both; the only other words are `status` and `unhook`.
 // 3. set() stores a value, once; number() checks its range.
 // 4. check() applies the rules between options: those for packets need --tun, `status` accepts few.
 // 5. help_text() and, through option_texts(), the manual page and the completions are printed from the same rows.
@@ -255,7 +255,8 @@ Result<void> check(const Options& options) {
   for (const Word& row : kWords)
     if (row.packets && options.*row.flag && !options.tun && !options.hook)
       return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.names));
-  if (options.queue && !options.hook && options.what != Options::Do::unhook) return fail(Errc::syntax, "--queue needs --hook");
+  if (options.queue && !options.hook && options.what != Options::Do::unhook)
+    return fail(Errc::syntax, "--queue needs --hook");
   for (const Word& row : kWords)
     if (row.flag && row.flag != &Options::json && options.*row.flag && options.what == Options::Do::status)
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.names));

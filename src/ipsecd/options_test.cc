@@ -119,8 +119,8 @@ TEST(Options, WrongWordsAreErrors) {
 
 TEST(Options, HelpListsEveryOptionAndStatus) {
   for (const std::string_view word :
-       {"--socket PATH", "--user NAME", "--tun NAME", "--hook", "--queue N", "--workers N", "--mtu BYTES", "--mark N", "--owner-only",
-        "--foreground", "--help", "--version", "ipsecd status", "ipsecd unhook", "Exit status"})
+       {"--socket PATH", "--user NAME", "--tun NAME", "--hook", "--queue N", "--workers N", "--mtu BYTES", "--mark N",
+        "--owner-only", "--foreground", "--help", "--version", "ipsecd status", "ipsecd unhook", "Exit status"})
     EXPECT_THAT(help_text(), ::testing::HasSubstr(std::string(word)));
 }
 

@@ -1,3 +1,8 @@
+// One function for each form of the status:
+// 1. status_text() for people: a line for the SADB, one for where packets come and go, remarks, and the two directions.
+// 2. status_json() for programs: an object; members that are absent or 0 are left out.
+// 3. status_prometheus(): every counter, also those that are 0.
+// 4. status_reply() chooses by the first line of a request.
 #include "ipsecd/status.h"
 
 #include <fmt/format.h>
@@ -41,10 +46,11 @@ std::string places_of(const Traffic& t) {
   std::string out = t.device;
   if (!t.hook) return out;
   if (!out.empty()) out += " and ";
-  return out + fmt::format("netfilter's queues {} to {}", t.hook->first_queue, t.hook->first_queue + t.hook->queues - 1);
+  return out +
+         fmt::format("netfilter's queues {} to {}", t.hook->first_queue, t.hook->first_queue + t.hook->queues - 1);
 }
 
-JsonObject json_of(const Traffic::Hook& hook) {
+JsonObject json_of(const Hooked& hook) {
   JsonObject object;
   object.put("first_queue", hook.first_queue);
   object.put("queues", hook.queues);

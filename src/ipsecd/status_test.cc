@@ -60,9 +60,10 @@ TEST(Status, ShowsThatTheDeviceWasCreatedAgain) {
 
 TEST(Status, ShowsTheHook) {
   Status s = busy();
-  s.traffic->hook = Traffic::Hook{.first_queue = 50, .queues = 4, .rules = 12, .waiting = false};
-  EXPECT_THAT(status_text(s), ::testing::HasSubstr("\nPackets through ipsec0 and netfilter's queues 50 to 53, 2 threads:\n"
-                                                   "  out  10 packets"));
+  s.traffic->hook = Hooked{.first_queue = 50, .queues = 4, .rules = 12, .waiting = false};
+  EXPECT_THAT(status_text(s),
+              ::testing::HasSubstr("\nPackets through ipsec0 and netfilter's queues 50 to 53, 2 threads:\n"
+                                   "  out  10 packets"));
   EXPECT_THAT(status_json(s),
               ::testing::HasSubstr(R"("device":"ipsec0","hook":{"first_queue":50,"queues":4,"netfilter_rules":12,)"
                                    R"("waiting":false},"threads":2,)"));
@@ -148,9 +149,10 @@ TEST(Status, AsPrometheusText) {
 TEST(Status, IsServedOnASocket) {
   testing::RunningDaemon daemon;
   const std::string path = status_path(daemon.path());
-  EXPECT_EQ(ask_status(path, "text").value(), "ipsecd at " + daemon.path() +
-                                                  ": 0 SAs, 0 clients\n"
-                                                  "No packets are carried: ipsecd was started without --tun or --hook.\n");
+  EXPECT_EQ(ask_status(path, "text").value(),
+            "ipsecd at " + daemon.path() +
+                ": 0 SAs, 0 clients\n"
+                "No packets are carried: ipsecd was started without --tun or --hook.\n");
   EXPECT_THAT(ask_status(path, "GET /metrics HTTP/1.1\r").value(), ::testing::StartsWith("HTTP/1.0 200 OK\r\n"));
   EXPECT_EQ(ask_status(path, "keys").value(), "expected text, json or an HTTP GET\n");
   // A line without an end gets no answer, and is not buffered without limit.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ipsecd --hook: netfilter takes the packets that rules concern, between two hosts that are network namespaces, and no route leads
-into a device. What arrives, what crosses the cable, what is refused, and that nothing leaves in clear while ipsecd comes and goes."""
+into a device. These tests compare
+the packets that arrive, that cross the cable and that are refused; nothing leaves in clear while ipsecd comes and goes."""
 import os
 import pathlib
 import signal
@@ -9,10 +10,9 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
-from dataplane_test import CBC_REST, GCM_REST, V6_ENDS, both_ways
+from dataplane_test import AH_REST, CBC_REST, GCM_REST, V6_ENDS, both_ways
 from hosts import DEADLINE, Capture, Pair, Stream, datagrams, echo, ip, protocols, wait_for
 
 ESP, AH, UDP, TCP, OSPF, ICMPV6 = 50, 51, 17, 6, 89, 58
@@ -98,6 +98,46 @@ class Transport(Case):
         for address in ("127.0.0.1", "::1", "192.0.2.1"):
             self.assertEqual(datagrams(self.a, self.a, address, [100]), [100])
 
+
+
+class Threads(Transport):
+    """The same with two packet threads: netfilter spreads pairs of addresses over their queues."""
+    options = ("--workers", "2")
+
+    def test_queues(self):
+        hook = self.a.status()["hook"]
+        self.assertEqual((hook["first_queue"], hook["queues"], hook["waiting"]), (50, 4, False))
+
+
+class Kinds(Case):
+    """Each kind of SA that rules can demand."""
+
+    def test_every_kind(self):
+        in_udp = " encap udp nat_lport 4500 nat_rport 4500"
+        gcm, cbc = "ipsec { encr_algs aes-gcm }", "ipsec { encr_algs aes encr_auth_algs sha256 }"
+        ah = "ipsec { auth_algs sha512 }"
+        both = "ipsec { auth_algs sha512 encr_algs aes encr_auth_algs sha256 }"
+        v4, v6 = ("192.0.2.1", "192.0.2.2"), V6_ENDS
+        for keys, rule, ends, protocol in (
+                (transport(0x1000, CBC_REST, v4), cbc, v4, ESP),
+                (both_ways(0x1000, AH_REST, ("", ""), v4, "ah"), ah, v4, AH),
+                (both_ways(0x1000, AH_REST, ("", ""), v6, "ah"), ah, v6, AH),
+                (transport(0x1000, GCM_REST + in_udp, v4), gcm, v4, UDP),
+                (transport(0x1000, GCM_REST + in_udp, v6), gcm, v6, UDP),
+                (both_ways(0x1000, AH_REST + " bundle 1", ("", ""), v4, "ah") + transport(0x2000, CBC_REST + " bundle 1", v4),
+                 both, v4, AH),
+                (both_ways(0x1000, GCM_REST, (f"isrc {v4[0]} idst {v4[1]}", f"isrc {v4[1]} idst {v4[0]}")),
+                 "ipsec {{ encr_algs aes-gcm tsrc {} tdst {} }}", v4, ESP)):
+            with self.subTest(rule=rule, keys=keys):
+                for host, (here, there) in ((self.a, ends), (self.b, ends[::-1])):
+                    host.load("flush\n" + keys)
+                    host.rules(NEIGHBOURS + f"{{ laddr {here} raddr {there} }} " +
+                               (rule.format(here, there) if "tsrc" in rule else rule) + "\n")
+                self.cable.packets()
+                echo(self.a, self.b, ends[1], 300_000)
+                self.assertEqual(protocols(self.cable.packets()), {protocol})
+                for host in (self.a, self.b):
+                    self.assertEqual(host.status()["in"].get("dropped", {}), {})
 
 
 def ospf_keys(kind="7001"):
@@ -204,7 +244,7 @@ class Comings(Case):
                     self.sent += 1
                 except PermissionError:  # netfilter dropped it
                     pass
-                time.sleep(0.0005)
+                self.ended.wait(0.0005)
 
         self.thread = threading.Thread(target=send)
         self.thread.start()

@@ -42,6 +42,12 @@ std::vector<std::uint16_t> ports_of(const engine::Sa& sa, std::uint16_t usual) {
   return ports;
 }
 
+// A hook must know the packets that are ipsecd's own.
+DataplaneOptions with_mark(DataplaneOptions options) {
+  if (options.hook && options.mark == 0) options.mark = Dataplane::kHookMark;
+  return options;
+}
+
 void add_drops(const Hook::Drops& drops, Totals& totals) {
   totals.drops[static_cast<std::size_t>(Cause::overrun)] += drops.overruns;
   totals.drops[static_cast<std::size_t>(Cause::no_room)] += drops.too_long;
@@ -55,7 +61,7 @@ bool Dataplane::ById::operator()(const engine::SaId& a, const engine::SaId& b) c
 }
 
 Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log)
-    : options_(options),
+    : options_(with_mark(options)),
       log_(std::move(log)),
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -70,7 +76,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
               .unruled = options.unruled,
               .icmp_in_clear = options.icmp_in_clear}),
       udp_ports_(threads_,
-                 {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
+                 {.sockets = {.mark = options_.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
                  log_) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }
@@ -79,7 +85,6 @@ std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOve
 
 Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, std::optional<Tun> tun, Log log) {
   std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(tun), std::move(log)));
-  if (plane->options_.hook && plane->options_.mark == 0) plane->options_.mark = kHookMark;
   if (plane->tun_) plane->overruns_.follow(plane->tun_->index());
   if (plane->options_.hook)
     if (auto r = plane->set_hook(); !r) return std::unexpected(std::move(r.error()));
@@ -101,11 +106,10 @@ Result<void> Dataplane::add_thread(unsigned number) {
   if (!answers) return std::unexpected(std::move(answers.error()));
   auto hook = hook_of(number);
   if (!hook) return std::unexpected(std::move(hook.error()));
-  PacketThread::Parts parts{
-      plane_.worker(number), TunQueue(tun_ ? tun_->queue(number) : -1, tun_ && tun_->offload()),
-      call_.get(),           std::move(*outlet),
-      std::move(*answers),   {},
-      std::move(*hook)};
+  PacketThread::Parts parts{plane_.worker(number), TunQueue(tun_ ? tun_->queue(number) : -1, tun_ && tun_->offload()),
+                            call_.get(),           std::move(*outlet),
+                            std::move(*answers),   {},
+                            std::move(*hook)};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
@@ -128,9 +132,10 @@ Result<void> Dataplane::set_hook() {
   hook_orders_.mtu = options_.mtu;
   hook_orders_.ready = !tables_->exists();
   if (!hook_orders_.ready)
-    log_(fmt::format("netfilter's table {} has the rules of an earlier ipsecd: what they queue is dropped until rules are "
-                     "loaded",
-                     tables_->table()));
+    log_(fmt::format(
+        "netfilter's table {} has the rules of an earlier ipsecd: what they queue is dropped until rules are "
+        "loaded",
+        tables_->table()));
   ports_changed();
   return {};
 }
@@ -145,7 +150,7 @@ Result<std::unique_ptr<Hook>> Dataplane::hook_of(unsigned number) {
   return std::make_unique<Hook>(std::move(*out), std::move(*in), hook_orders_);
 }
 
-std::optional<Dataplane::Hooked> Dataplane::hooked() const {
+std::optional<Hooked> Dataplane::hooked() const {
   if (!tables_) return std::nullopt;
   return Hooked{.first_queue = *options_.hook,
                 .queues = 2 * options_.workers,
@@ -247,8 +252,8 @@ Result<void> Dataplane::mend() {
   auto made = tun_->make_again(options_.inner_mtu());
   for (int i = 1; !made && i < kTries; ++i) made = tun_->make_again(options_.inner_mtu());
   if (!made)
-    return fail(made.error().code, fmt::format("the device {} disappeared and cannot be created again: {}", tun_->name(),
-                                               made.error().text));
+    return fail(made.error().code, fmt::format("the device {} disappeared and cannot be created again: {}",
+                                               tun_->name(), made.error().text));
   if (*made) {
     ++device_made_again_;
     overruns_.follow(tun_->index());

@@ -1,6 +1,6 @@
 #pragma once
-/// AH and ESP in operation: a TUN device, a hook in netfilter, the sockets for protected packets, and the threads between
-/// them.
+/// AH and ESP in operation: a TUN device, a hook in netfilter, the sockets for protected packets, and the threads
+/// between them.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ipsecd/packets/hooked.h"
 #include "ipsecd/packets/keep_alive_outlet.h"
-#include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/nf_tables.h"
+#include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/packet_thread.h"
 #include "ipsecd/packets/tun.h"
 #include "ipsecd/packets/udp_ports.h"
@@ -22,21 +23,21 @@
 namespace ipseckey::ipsecd {
 
 struct DataplaneOptions {
-  std::string device;                          ///< The TUN device's name; empty: none.
-  std::optional<std::uint16_t> hook;           ///< Packets are also taken by netfilter, into queues from this number on.
-  unsigned workers = 1;                        ///< Packet threads.
-  std::uint32_t mtu = 1500;                    ///< The MTU of the host's links, in bytes.
-  std::uint32_t mark = 0;                      ///< SO_MARK for protected packets; 0: none.
-  std::uint16_t port = pfkey::kNatPort;        ///< The UDP port of SAs behind a NAT that specify none.
-  bool nat_follow = false;                     ///< SAs in UDP send to the place where their peer was last seen.
-  bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
-  bool offload = true;                         ///< Accept long packets from the host's stack and from UDP sockets.
-  bool path_reports = true;                    ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
+  std::string device;                    ///< The TUN device's name; empty: none.
+  std::optional<std::uint16_t> hook;     ///< Packets are also taken by netfilter, into queues from this number on.
+  unsigned workers = 1;                  ///< Packet threads.
+  std::uint32_t mtu = 1500;              ///< The MTU of the host's links, in bytes.
+  std::uint32_t mark = 0;                ///< SO_MARK for protected packets; 0: none.
+  std::uint16_t port = pfkey::kNatPort;  ///< The UDP port of SAs behind a NAT that specify none.
+  bool nat_follow = false;               ///< SAs in UDP send to the place where their peer was last seen.
+  bool beside_ike = false;               ///< UDP ports are left to an IKE daemon.
+  bool offload = true;                   ///< Accept long packets from the host's stack and from UDP sockets.
+  bool path_reports = true;              ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
   traffic::SaNumbersSource numbers = nullptr;  ///< Returns an SA's numbers; nullptr: they end with the process.
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
   traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
-  bool icmp_in_clear = true;                   ///< The same.
-  bool mss_clamp = false;                      ///< Whether TCP's MSS is lowered to what fits a tunnel.
+  bool icmp_in_clear = true;                            ///< The same.
+  bool mss_clamp = false;                               ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
   /// The device's MTU, in bytes.
@@ -78,18 +79,13 @@ class Dataplane final : public engine::Carrier {
   void rules(std::shared_ptr<const policy::Lookup> rules);
 
   /// Creates the device again if it disappeared, and logs it; call it after call() became readable. Error: it cannot be
-  /// created; or netfilter refused rules: packets must not pass by rules of before, so the daemon ends, and what netfilter
-  /// queues is dropped.
+  /// created; or netfilter refused rules: packets must not pass by rules of before, so the daemon ends, and what
+  /// netfilter queues is dropped.
   Result<void> mend();
   std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
 
   const std::string& device() const { return options_.device; }
-  /// The first of the hook's queues, and how many there are; nullopt: there is no hook.
-  struct Hooked {
-    unsigned first_queue = 0, queues = 0;
-    std::size_t rules = 0;  ///< Of netfilter.
-    bool waiting = false;   ///< An earlier ipsecd left its rules there, and this one has none yet: all is dropped.
-  };
+  /// nullopt: there is no hook.
   std::optional<Hooked> hooked() const;
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
   traffic::Totals outbound();
@@ -102,7 +98,6 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::Carried> carried(const engine::SaId& id) const override { return plane_.carried(id); }
   std::optional<engine::SaId> attention() override;
   std::optional<pfkey::Endpoint> moved(const engine::SaId& id) override { return plane_.moved(id); }
-
 
  private:
   Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);

@@ -2,11 +2,12 @@
 // 1. Each chain has one question: must these packets leave protected (output, forward_out), or should they have arrived
 //    protected (input, forward_in)? add_policy() asks each rule of that direction, in order, what it does: a rule that
 //    leaves its packets clear becomes "accept", any other one "queue".
-// 2. spread() splits a rule into those that netfilter can compare: by family; ports without a protocol are those of TCP,
+// 2. spread() splits a rule into those that netfilter can compare: by family; ports without a protocol are those of
+// TCP,
 //    UDP and SCTP.
 // 3. A rule about ports or ICMP types that queues also queues later fragments, which have none: ipsecd puts datagrams
 //    together. One that accepts does not accept them.
-// 4. What is exempt comes first: loopback, ipsecd's device, and what it sends itself.
+// 4. Exemptions come first: loopback, ipsecd's device, and its own packets.
 #include "ipsecd/packets/filter_rules.h"
 
 #include <fmt/format.h>
@@ -113,8 +114,8 @@ std::vector<FilterRule> of_policy(std::span<const Rule> rules, Family family, Fi
   return made;
 }
 
-// Protected packets that arrive. If the host puts fragments of IPv6 together behind this hook, they are left to it: then
-// a raw socket receives the whole.
+// Protected packets that arrive. If the host puts fragments of IPv6 together behind this hook, they are left to it:
+// then a raw socket receives the whole.
 void add_arriving(Family family, const FilterOptions& options, std::vector<FilterRule>& into) {
   FilterRule rule{.family = family, .chain = FilterChain::input};
   for (const std::uint8_t protocol : {kEsp, kAh}) {

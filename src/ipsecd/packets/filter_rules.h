@@ -1,6 +1,6 @@
 #pragma once
-/// Which packets netfilter takes out of the host's stack for ipsecd (--hook): those that the rules concern, and no others.
-/// Pure: nf_tables.h passes the result to the kernel.
+/// Which packets netfilter takes out of the host's stack for ipsecd (--hook): those that the rules concern, and no
+/// others. Pure: nf_tables.h passes the result to the kernel.
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -39,9 +39,9 @@ struct FilterRule {
   std::optional<policy::NumberRange> icmp_type = {}, icmp_code = {};
   Piece piece = Piece::any;
   std::optional<pfkey::Mark> mark = {};
-  bool loopback = false;      ///< It comes from, or goes to, the loopback device.
-  std::string device = {};    ///< It comes from (input, forward_in), or goes to, this device.
-  bool esp_in_udp = false;    ///< The payload of UDP does not begin with the non-ESP marker (RFC 3948 section 2.2).
+  bool loopback = false;    ///< It comes from, or goes to, the loopback device.
+  std::string device = {};  ///< It comes from (input, forward_in), or goes to, this device.
+  bool esp_in_udp = false;  ///< The payload of UDP does not begin with the non-ESP marker (RFC 3948 section 2.2).
 
   bool operator==(const FilterRule&) const = default;
 };
@@ -58,8 +58,8 @@ struct FilterOptions {
 inline constexpr std::size_t kMostFilterRules = 512;
 
 /// The rules of all chains, in order. `rules` are in the order in which they are tried; those of tunnels that are
-/// devices of their own are about what is routed into these, and not about what meets a hook. Forwarded packets are those
-/// of rules in tunnel mode. Empty if there are no rules.
+/// devices of their own are about what is routed into these, and not about what meets a hook. Forwarded packets are
+/// those of rules in tunnel mode. Empty if there are no rules.
 std::vector<FilterRule> filter_rules(std::span<const policy::Rule> rules, const FilterOptions& options);
 
 /// One rule in the notation of nft(8), without its table: "input ip daddr 192.0.2.1 meta l4proto 50 queue in".

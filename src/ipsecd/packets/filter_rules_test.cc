@@ -71,8 +71,10 @@ TEST(FilterRules, WithoutAddressesBothFamiliesAreConcerned) {
 TEST(FilterRules, WhatPassesIsNotQueuedIfItComesFirst) {
   Rule web = pass_rule();
   web.selector.local_port = 80, web.selector.protocol = 6;
-  EXPECT_EQ(chain("ip output", {web, esp_rule()}), std::string(kSentHere) + "meta l4proto 6 th sport 80 accept\nqueue out\n");
-  EXPECT_EQ(chain("ip input", {web, esp_rule()}), std::string(kArriving) + "meta l4proto 6 th dport 80 accept\nqueue in\n");
+  EXPECT_EQ(chain("ip output", {web, esp_rule()}),
+            std::string(kSentHere) + "meta l4proto 6 th sport 80 accept\nqueue out\n");
+  EXPECT_EQ(chain("ip input", {web, esp_rule()}),
+            std::string(kArriving) + "meta l4proto 6 th dport 80 accept\nqueue in\n");
   EXPECT_EQ(chain("ip output", {esp_rule("192.0.2.7/32"), web}),
             std::string(kSentHere) + "daddr 192.0.2.7/32 queue out\n");
 }
@@ -93,19 +95,19 @@ TEST(FilterRules, PortsWithoutAProtocolAreThoseOfThree) {
   Rule ports = esp_rule();
   ports.selector.remote_port = 53;
   ports.selector.local = prefix("10.0.0.0/8");
-  EXPECT_EQ(chain("ip output", {ports}),
-            std::string(kSentHere) +
-                "saddr 10.0.0.0/8 meta l4proto 6 th dport 53 queue out\n"
-                "saddr 10.0.0.0/8 meta l4proto 6 frag-off & 0x1fff != 0 queue out\n"
-                "saddr 10.0.0.0/8 meta l4proto 17 th dport 53 queue out\n"
-                "saddr 10.0.0.0/8 meta l4proto 17 frag-off & 0x1fff != 0 queue out\n"
-                "saddr 10.0.0.0/8 meta l4proto 132 th dport 53 queue out\n"
-                "saddr 10.0.0.0/8 meta l4proto 132 frag-off & 0x1fff != 0 queue out\n");
+  EXPECT_EQ(chain("ip output", {ports}), std::string(kSentHere) +
+                                             "saddr 10.0.0.0/8 meta l4proto 6 th dport 53 queue out\n"
+                                             "saddr 10.0.0.0/8 meta l4proto 6 frag-off & 0x1fff != 0 queue out\n"
+                                             "saddr 10.0.0.0/8 meta l4proto 17 th dport 53 queue out\n"
+                                             "saddr 10.0.0.0/8 meta l4proto 17 frag-off & 0x1fff != 0 queue out\n"
+                                             "saddr 10.0.0.0/8 meta l4proto 132 th dport 53 queue out\n"
+                                             "saddr 10.0.0.0/8 meta l4proto 132 frag-off & 0x1fff != 0 queue out\n");
 }
 
 TEST(FilterRules, TypesOfIcmp) {
   Rule echo = esp_rule("2001:db8::/32");
-  echo.selector.protocol = 58, echo.selector.icmp_type = NumberRange{128, 129}, echo.selector.icmp_code = NumberRange{0, 0};
+  echo.selector.protocol = 58, echo.selector.icmp_type = NumberRange{128, 129},
+  echo.selector.icmp_code = NumberRange{0, 0};
   EXPECT_EQ(chain("ip6 output", {echo}),
             std::string(kSentHere) +
                 "daddr 2001:db8::/32 meta l4proto 58 icmp type 128-129 icmp code 0 queue out\n"
@@ -129,8 +131,7 @@ TEST(FilterRules, MarksAndDevices) {
 TEST(FilterRules, ForwardedPacketsAreThoseOfTunnels) {
   Rule tunnel = esp_rule("10.2.0.0/16");
   tunnel.selector.local = prefix("10.1.0.0/16");
-  tunnel.alternatives[0].protection.ends =
-      policy::TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
+  tunnel.alternatives[0].protection.ends = policy::TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
   FilterOptions options = kOptions;
   options.device = "ipsec0";
   EXPECT_EQ(chain("ip forward_out", {tunnel, esp_rule()}, options),

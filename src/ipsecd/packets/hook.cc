@@ -1,11 +1,11 @@
 // How a queue's packets are decided:
 // 1. take() copies packets from a queue into the items' buffers, and remembers what their verdict depends on.
 // 2. The worker handles them, in one call or, for those that arrive, in runs of one kind.
-// 3. settle_outgoing(): what rules let go in clear goes on as it is. A protected packet is sent by ipsecd, because a
-//    sender's long packets are cut and because the host's route may know a path MTU that is the inner packet's; only
-//    multicast goes on in the host's own path, with its interface, its copies for local members, and new contents.
-// 4. settle_arriving(): an opened packet for this host goes on where it was, as if it had arrived like that: its
-//    interface and its multicast group are known. Others go through the device.
+// 3. settle_outgoing(): what rules leave in clear continues as it is. A protected packet is sent by ipsecd, because the
+//    host's route may know a path MTU that is the inner packet's; only multicast continues in the host's own path, with
+//    its interface, its copies for local members, and new contents.
+// 4. settle_arriving(): an opened packet for this host continues where it was, as if it had arrived like that: its
+//    interface and its multicast group are known. Others are written to the device.
 #include "ipsecd/packets/hook.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kMostInstead = 0xffff - 4;  // Bytes of a netlink attribute.
 
 // Whether the host can carry a protected packet on with its new contents, uncut.
-bool goes_on(const Item& item, const Address& dst) {
+bool can_continue(const Item& item, const Address& dst) {
   return is_multicast(dst) && item.departure.dst == dst &&
          item.packet.size <= std::min<std::size_t>(item.departure.mtu, kMostInstead);
 }
@@ -96,7 +96,7 @@ void Hook::settle_outgoing(std::span<Item> items) {
       item.departure = {};
       item.departure.dst = known.dst, item.departure.mtu = orders_.mtu, item.departure.id = ++datagrams_;
       queue.decide(known.id, Queue::Verdict::drop);
-    } else if (goes_on(item, known.dst)) {
+    } else if (can_continue(item, known.dst)) {
       queue.accept(known.id, item.packet.bytes());
       item.cause = Cause::held;
     } else {
@@ -122,8 +122,8 @@ Hook::Kind Hook::kind_of(Bytes packet, const traffic::Headers& h) const {
 
 std::size_t Hook::take_arriving(std::span<Item> items) { return take(in_, items); }
 
-// A forwarded packet is not opened here, whatever it is. Datagrams on a port of ESP in UDP that are no SA's are somebody
-// else's.
+// A forwarded packet is not opened here, whatever it is. Datagrams on a port of ESP in UDP that belong to no SA are
+// somebody else's.
 void Hook::handle_arriving(std::span<Item> items, traffic::Worker& worker, Instant now) {
   const auto clear = [&](std::size_t i) { return items[i].arrived.forwarded || known_[i].kind == Kind::clear; };
   for (std::size_t i = 0, end = 0; i < items.size(); i = end) {

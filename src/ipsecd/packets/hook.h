@@ -1,7 +1,7 @@
 #pragma once
 /// Packets that netfilter's queues hold for one packet thread (--hook): those that leave, and those that arrive. After
-/// the worker has handled a batch, each packet gets its verdict: it goes on as it is, goes on with other contents, or is
-/// dropped because ipsecd sends it itself or because that is its fate.
+/// the worker has handled a batch, each packet gets its verdict: it continues as it is, continues with other contents,
+/// or is dropped because ipsecd sends it itself or because that is its fate.
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "base/net.h"
 #include "base/instant.h"
+#include "base/net.h"
 #include "ipsecd/packets/queue.h"
 #include "traffic/plane.h"
 
@@ -36,7 +36,8 @@ class Hook {
 
   /// Reads packets that leave the host into the buffers of `items`, for Worker::protect(). Never waits.
   std::size_t take_outgoing(std::span<traffic::Item> items);
-  /// Their verdicts. Afterwards only items that ipsecd sends have Cause::none; those with Cause::too_big can be answered.
+  /// Their verdicts. Afterwards only items that ipsecd sends have Cause::none; those with Cause::too_big can be
+  /// answered.
   void settle_outgoing(std::span<traffic::Item> items);
 
   /// The same for packets that arrive, after receive() handled them.
@@ -65,7 +66,7 @@ class Hook {
     Kind kind = Kind::clear;
   };
 
-  // A queue, with what was dropped without being looked at.
+  // A queue, with its packets that no worker has seen.
   struct Side {
     explicit Side(Queue q) : queue(std::move(q)) {}
     Drops drops() const {

@@ -305,7 +305,8 @@ void PacketThread::answer_too_big(std::span<Item> items) {
     if (answered == origin) continue;
     answered = origin;
     Packet& packet = item.packet;
-    if (traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes(), item.departure.interface);
+    if (traffic::make_too_big(packet, item.mtu, std::nullopt))
+      parts_.answers.send(packet.bytes(), item.departure.interface);
   }
 }
 

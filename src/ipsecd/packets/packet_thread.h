@@ -1,6 +1,6 @@
 #pragma once
 /// One packet thread: packets routed into the TUN device, or taken by a hook, leave protected; inbound packets come out
-/// of the device, or go on where a hook took them.
+/// of the device, or continue where a hook took them.
 #include <atomic>
 #include <chrono>
 #include <cstdint>

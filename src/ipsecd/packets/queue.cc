@@ -29,7 +29,7 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-constexpr std::size_t kMessage = 0x10000 + 4096;  // A packet, and what is said about it.
+constexpr std::size_t kMessage = 0x10000 + 4096;  // A packet, and the facts about it.
 constexpr std::size_t kDecided = 1 << 20;         // Of verdicts that are sent at once; longer ones go earlier.
 constexpr int kRoom = 32 << 20;                   // Bytes of packets that may wait in the socket.
 constexpr std::uint32_t kMostBytes = 0xffff;      // The kernel's own limit for one packet is a little less.
@@ -103,8 +103,7 @@ std::optional<Queued> Queue::receive() {
     if (got < 0 && (errno == EINTR || errno == ENOBUFS)) continue;
     if (got <= 0) return std::nullopt;
     const auto* const head = object_at<nlmsghdr>(memory_.get());
-    if (!mnl_nlmsg_ok(head, static_cast<int>(got)) ||
-        head->nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET))
+    if (!mnl_nlmsg_ok(head, static_cast<int>(got)) || head->nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET))
       continue;  // A verdict about a packet that is gone.
     std::array<nlattr*, NFQA_MAX + 1> told{};
     if (nfq_nlmsg_parse(head, told.data()) < 0 || !told[NFQA_PACKET_HDR]) continue;

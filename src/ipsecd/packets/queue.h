@@ -1,5 +1,5 @@
 #pragma once
-/// One of netfilter's queues: packets that wait in the host's stack until a verdict says what becomes of them. Nothing
+/// One of netfilter's queues: packets that wait in the host's stack for a verdict. Nothing
 /// here fails open: packets without room, and all packets while no process reads the queue, are dropped.
 #include <cstdint>
 #include <memory>
@@ -19,8 +19,8 @@ struct Queued {
   bool forwarded = false;
   std::uint32_t in = 0, out = 0;  ///< The indexes of the devices by which it came and leaves; 0: none.
   std::uint32_t mark = 0;
-  Bytes packet;                   ///< From the IP header on.
-  bool whole = true;              ///< False: it is too long for a message, and only its beginning is here.
+  Bytes packet;       ///< From the IP header on.
+  bool whole = true;  ///< False: it is too long for a message, and only its beginning is here.
 };
 
 /// For one thread.
@@ -42,8 +42,8 @@ class Queue {
   /// The next packet; nullopt: none waits. Never waits.
   std::optional<Queued> receive();
 
-  /// Decides, in the order of the calls; send() passes the decisions on. The second form lets a packet go on with other
-  /// contents, at most 65531 bytes.
+  /// Decides, in the order of the calls; send() passes the decisions on. The second form lets a packet continue with
+  /// other contents, at most 65531 bytes.
   void decide(std::uint32_t id, Verdict verdict);
   void accept(std::uint32_t id, Bytes instead);
   void send();
