@@ -27,7 +27,7 @@ ARROWS = {
     "apply": ("lang", "backend", "pfkey", "system", "base"),
     "cli": ("apply", "api", "lang", "policylang", "policy", "table", "kernel", "backend", "pfkey", "system", "base"),
     "ipsecd": ("engine", "traffic", "crypto", "pfpolicy", "policy", "pfkey", "system", "base"),
-    "texts": ("cli", "api", "ipsecd", "traffic", "lang", "pfkey", "base"),
+    "texts": ("cli", "api", "ipsecd", "traffic", "lang", "policylang", "pfkey", "base"),
 }
 # (path pattern, folder): the only exceptions with an additional arrow.
 EXTRA_ARROWS = ((r"backend/memory(_spd)?\b.*", "engine"),)

@@ -105,6 +105,25 @@ std::optional<std::uint16_t> find_port(const std::string& name) {
   return ntohs(static_cast<std::uint16_t>(found->s_port));
 }
 
+// The database of networks has no lengths: the octets behind the last one that is not 0 are not part of the network.
+std::optional<table::NamedNetwork> find_network(const std::string& name) {
+  netent entry{};
+  netent* found = nullptr;
+  EntryText text{};
+  int error = 0;
+  if (getnetbyname_r(name.c_str(), &entry, text.data(), text.size(), &found, &error) != 0 || !found)
+    return std::nullopt;
+  if (found->n_addrtype != AF_INET) return std::nullopt;
+  const std::uint32_t number = found->n_net;  // In the host's order.
+  table::NamedNetwork network;
+  for (std::size_t i = 0; i < network.address.size(); ++i) {
+    const auto octet = static_cast<std::uint8_t>(number >> (24 - 8 * i));
+    network.address.octets[i] = std::byte{octet};
+    if (octet != 0) network.length = static_cast<std::uint8_t>(8 * (i + 1));
+  }
+  return network;
+}
+
 class HostNamer {
  public:
   std::optional<std::string> operator()(const Address& a) {
@@ -149,7 +168,10 @@ lang::Names system_names() {
             const auto at = cache->find(name);
             return at != cache->end() ? at->second : cache->emplace(name, look_up(name)).first->second;
           },
-          find_protocol, find_port};
+          find_protocol,
+          find_port,
+          {},
+          find_network};
 }
 
 lang::Names numeric_names() {

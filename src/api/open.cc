@@ -5,8 +5,11 @@
 #include <utility>
 
 #include "backend/memory.h"
+#include "backend/memory_spd.h"
 #include "backend/socket.h"
+#include "backend/socket_spd.h"
 #include "kernel/check.h"
+#include "kernel/policies.h"
 #include "kernel/trial.h"
 #include "kernel/xfrm.h"
 #include "pfkey/units.h"
@@ -43,6 +46,13 @@ Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) 
                   pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
 }
 
+std::unexpected<Error> unknown(std::string_view where) {
+  // A key may be here by mistake.
+  const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
+  return fail(Errc::syntax, fmt::format("Unknown SADB {}: expected ipsecd, ipsecd:PATH, kernel, memory or auto",
+                                        echo ? fmt::format("'{}'", pfkey::escaped(where)) : "(not shown)"));
+}
+
 }  // namespace
 
 Surroundings surroundings() {
@@ -51,7 +61,8 @@ Surroundings surroundings() {
           [] { return kernel::kernel_lacks(kernel::KernelFiles(), kernel::connect_to_kernel); },
           -1,
           [] { return own_addresses([now = system_now()] { return now; }); },
-          [] { return kernel::xfrm_world(system_now); }};
+          [] { return kernel::xfrm_world(system_now); },
+          kernel::policy_world};
 }
 
 Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, const Surroundings& around) {
@@ -60,10 +71,27 @@ Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, cons
   if (where.starts_with(kPathPrefix)) return at(std::string(where.substr(kPathPrefix.size())), around);
   if (where == "memory") return std::make_unique<backend::Memory>(engine::Options{}, around.clock);
   if (where == "kernel") return open_kernel(around);
-  // A key may be here by mistake.
-  const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
-  return fail(Errc::syntax, fmt::format("Unknown SADB {}: expected ipsecd, ipsecd:PATH, kernel, memory or auto",
-                                        echo ? fmt::format("'{}'", pfkey::escaped(where)) : "(not shown)"));
+  return unknown(where);
+}
+
+Result<std::unique_ptr<backend::Spd>> open_spd(std::string_view where, const Surroundings& around) {
+  if (where == "auto") {
+    const auto socket = at(around.socket, around);
+    if (!socket && socket.error().code != Errc::unreachable) return std::unexpected(socket.error());
+    return open_spd(socket ? "ipsecd" : "kernel", around);
+  }
+  if (where == "kernel") {
+    auto opened = kernel::KernelSpd::open(around.policies ? around.policies() : kernel::policy_world());
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    return std::move(*opened);
+  }
+  if (where == "memory") return std::make_unique<backend::MemorySpd>(around.clock);
+  const bool path = where.starts_with(kPathPrefix);
+  if (where != "ipsecd" && !path) return unknown(where);
+  auto opened =
+      backend::SocketSpd::connect(path ? std::string(where.substr(kPathPrefix.size())) : around.socket);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  return std::move(*opened);
 }
 
 std::unique_ptr<backend::Backend> open_scratch(const Surroundings& around, Scratch kind) {

@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "backend/backend.h"
+#include "backend/spd.h"
 #include "base/instant.h"
 #include "base/net.h"
+#include "kernel/policy_world.h"
 #include "kernel/xfrm_world.h"
 #include "pfkey/algorithms.h"
 
@@ -24,6 +26,8 @@ struct Surroundings {
   std::function<std::function<bool(const Address&)>()> own_addresses = {};
   /// For checks by the kernel's rules; tests replace it. Empty: xfrm_world().
   std::function<kernel::XfrmWorld()> xfrm = {};
+  /// For the kernel's rules; tests replace it. Empty: policy_world().
+  std::function<kernel::PolicyWorld()> policies = {};
 };
 
 /// Those of this process: its user's default socket, and the system's clocks, kernel and addresses.
@@ -35,6 +39,9 @@ inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
 /// Opens the SADB that `where` names: `ipsecd`, `ipsecd:PATH`, `kernel`, `memory` or `auto`. Errors say what is missing
 /// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
 Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, const Surroundings& around);
+
+/// Opens the database of rules that `where` names: the same words, and errors, as those of open_sadb().
+Result<std::unique_ptr<backend::Spd>> open_spd(std::string_view where, const Surroundings& around);
 
 struct Scratch {
   bool whole = false;  ///< It keeps whole SAs; else it checks keys, limits and identities, but does not keep them.

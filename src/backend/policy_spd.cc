@@ -20,11 +20,11 @@ namespace ipseckey::backend {
 namespace {
 
 using pfpolicy::Message;
-using pfpolicy::Spd;
+using Rules = pfpolicy::Spd;
 using pfpolicy::Type;
 using policy::Rule;
 
-Message request(Type type, Spd spd) {
+Message request(Type type, Rules spd) {
   Message m;
   m.type = type, m.spd = spd;
   m.tunnel = pfpolicy::Text{};  // The rules of the host and of all tunnels.
@@ -96,14 +96,14 @@ struct PolicySpd::Trial {
 Result<std::vector<HeldRule>> PolicySpd::list() {
   std::vector<HeldRule> rules;
   std::optional<Error> wrong;
-  const Message dump = request(Type::dump, Spd::active);
+  const Message dump = request(Type::dump, Rules::active);
   const auto take = [&](std::size_t, Message&& m) {
     if (m.error != 0) wrong = refusal(m);
     if (m.error != 0 || !m.rule) return;
     auto rule = pfpolicy::to_rule(m);
     if (!rule) {
-      wrong = Error{Errc::malformed, fmt::format("the database of rules sent no rule: {}",
-                                                 sentence(rule.error().diagnostic))};
+      wrong = Error{Errc::malformed,
+                    fmt::format("the database of rules sent no rule: {}", sentence(rule.error().diagnostic))};
       return;
     }
     HeldRule held;
@@ -117,7 +117,7 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
 }
 
 Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
-  std::vector<Message> requests = {request(Type::clone, Spd::standby), request(Type::flush, Spd::standby)};
+  std::vector<Message> requests = {request(Type::clone, Rules::standby), request(Type::flush, Rules::standby)};
   std::optional<Error> wrong;
   for (unsigned tries = 0;; ++tries) {
     bool busy = false;
@@ -135,7 +135,7 @@ Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
   std::uint32_t priority = std::numeric_limits<std::uint32_t>::max();
   for (const Rule& rule : rules) {
     Message m = pfpolicy::from_rule(rule, priority--);
-    m.type = Type::addrule, m.spd = Spd::standby;
+    m.type = Type::addrule, m.spd = Rules::standby;
     requests.push_back(std::move(m));
   }
   Trial trial;
@@ -175,7 +175,7 @@ Result<RuleChanges> PolicySpd::replace(std::span<const Rule> rules, Extent exten
     return changes;
   }
   std::optional<Error> wrong;
-  const Message flip = request(Type::flip, Spd::standby);
+  const Message flip = request(Type::flip, Rules::standby);
   const auto flipped = [&](std::size_t, Message&& m) {
     if (m.error != 0) wrong = refusal(m);
   };

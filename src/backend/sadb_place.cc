@@ -97,12 +97,17 @@ SadbPlace kernel_place(std::uint64_t inode, std::uint64_t cookie) {
   return cookie == 0 ? SadbPlace{older} : SadbPlace{fmt::format("{}:{}", older, cookie), older};
 }
 
+SadbPlace this_kernel_place() {
+  SadbPlace place = kernel_place(inode_of("/proc/self/ns/net"), namespace_cookie());
+  place.boot = boot_of_the_machine();
+  return place;
+}
+
 SadbPlace sadb_place(const Backend& sadb) {
   const std::string name = sadb.name();
+  if (name == "kernel") return this_kernel_place();
   SadbPlace place{name};
-  if (name == "kernel") {
-    place = kernel_place(inode_of("/proc/self/ns/net"), namespace_cookie());
-  } else if (name.starts_with(kSocket)) {
+  if (name.starts_with(kSocket)) {
     place.name = fmt::format("{}{}", kSocket, with_links_followed(name.substr(kSocket.size())));
     if (place.name != name) place.older = name;
     place.process = sadb_process(sadb.process());

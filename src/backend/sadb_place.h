@@ -26,6 +26,9 @@ struct SadbPlace {
 /// may not. An ipsecd is known by the path of its socket, with all links followed.
 SadbPlace sadb_place(const Backend& sadb);
 
+/// The kernel's, of this process's network namespace.
+SadbPlace this_kernel_place();
+
 /// The place of a kernel's SADB by its namespace. `cookie`: 0 if the kernel gives none (before 5.14).
 SadbPlace kernel_place(std::uint64_t inode, std::uint64_t cookie);
 

@@ -57,6 +57,6 @@ std::string Console::out_error() const {
 
 void Console::err(std::string_view text) { write_harmless(err_, text); }
 
-void Console::complain(std::string_view text) { err(fmt::format("ipseckey: {}\n", text)); }
+void Console::complain(std::string_view text) { err(fmt::format("{}: {}\n", program_, text)); }
 
 }  // namespace ipseckey::cli

@@ -21,8 +21,9 @@ class Console {
   void out(std::string_view text);
   /// Faults and notices, each text whole lines.
   void err(std::string_view text);
-  /// "ipseckey: TEXT" on standard error.
+  /// "ipseckey: TEXT" on standard error; the program's name is what call_me() said last.
   void complain(std::string_view text);
+  void call_me(std::string_view program) { program_ = program; }
 
   bool marks() const { return marks_; }  ///< Faults are shown with a mark under the word: stderr is a terminal.
   bool out_failed() const { return out_error_ != 0; }
@@ -32,6 +33,7 @@ class Console {
 
  private:
   Writer out_, err_;
+  std::string program_ = "ipseckey";
   bool marks_;
   int out_error_ = 0;  // An errno.
 };

@@ -46,9 +46,15 @@ constexpr std::array kNetworkFileSystems = {
 bool is_ours(const struct stat& st) { return st.st_uid == 0 || st.st_uid == geteuid(); }
 
 // Checks who can access it, by owner and mode.
-std::vector<std::string> open_to(const struct stat& st, const std::string& name) {
+std::vector<std::string> open_to(const struct stat& st, const std::string& name, Holds holds) {
   std::vector<std::string> found;
   const unsigned mode = st.st_mode & 07777u;
+  if (holds == Holds::rules) {
+    if ((mode & 022u) != 0)
+      found.push_back(fmt::format("other users can change its rules (mode {:04o}): chmod 644 {}", mode, name));
+    if (!is_ours(st)) found.push_back(fmt::format("it belongs to another user (uid {})", st.st_uid));
+    return found;
+  }
   if ((mode & 077u) != 0)
     found.push_back(fmt::format("it holds keys and other users can access it (mode {:04o}): chmod 600 {}", mode, name));
   if (!is_ours(st)) found.push_back(fmt::format("it holds keys and belongs to another user (uid {})", st.st_uid));
@@ -96,16 +102,17 @@ Result<Found> find(int folder, const std::string& path, int flags, const std::st
 }
 
 // Through its folder, which is checked through the descriptor that found it, too.
-Result<Found> find_carefully(const std::string& path, const std::string& name) {
+Result<Found> find_carefully(const std::string& path, const std::string& name, Holds holds) {
   const std::string folder = folder_of(path);
   const auto at = find(AT_FDCWD, folder, O_DIRECTORY, name);
   if (!at) return std::unexpected(at.error());
   const unsigned mode = at->st.st_mode & 07777u;
-  if (!is_ours(at->st) || (mode & 066u) != 0)
+  const bool rules = holds == Holds::rules;
+  if (!is_ours(at->st) || (mode & (rules ? 022u : 066u)) != 0)
     return fail(Errc::invalid,
-                fmt::format("{} is refused: other users can read or write its folder (mode {:04o}, uid {}): "
-                            "chmod 700 that folder",
-                            name, mode, at->st.st_uid));
+                fmt::format("{} is refused: other users can {} its folder (mode {:04o}, uid {}): "
+                            "chmod {} that folder",
+                            name, rules ? "write" : "read or write", mode, at->st.st_uid, rules ? "755" : "700"));
   const auto slash = path.rfind('/');
   auto found = find(at->fd.get(), slash == std::string::npos ? path : path.substr(slash + 1), O_NOFOLLOW, name);
   if (found && S_ISLNK(found->st.st_mode))
@@ -145,7 +152,8 @@ Result<Descriptor> open_found(const Found& found, const std::string& path, const
 
 }  // namespace
 
-Result<InputFile> InputFile::open(const std::string& path, Care care, Pipes pipes, const std::string& shown) {
+Result<InputFile> InputFile::open(const std::string& path, Care care, Pipes pipes, const std::string& shown,
+                                  Holds holds) {
   InputFile file;
   if (path == "-" && pipes != Pipes::none) {
     file.name_ = file.shown_ = "<stdin>";
@@ -154,7 +162,7 @@ Result<InputFile> InputFile::open(const std::string& path, Care care, Pipes pipe
   }
   file.name_ = path;
   const std::string& name = file.shown_ = shown.empty() ? pfkey::escaped(path) : shown;
-  auto found = care == Care::refuse ? find_carefully(path, name) : find(AT_FDCWD, path, 0, name);
+  auto found = care == Care::refuse ? find_carefully(path, name, holds) : find(AT_FDCWD, path, 0, name);
   if (!found) return std::unexpected(std::move(found.error()));
   if (const auto reason = unfit(*found, pipes); !reason.empty())
     return fail(Errc::io, fmt::format("{} {}", name, reason));
@@ -164,10 +172,10 @@ Result<InputFile> InputFile::open(const std::string& path, Care care, Pipes pipe
   const bool regular = S_ISREG(found->st.st_mode);
   if (!regular && is_nameless(found->fd.get())) return file;
   if (regular) file.size_ = static_cast<std::uint64_t>(found->st.st_size);
-  file.reservations_ = open_to(found->st, name);
+  file.reservations_ = open_to(found->st, name, holds);
   if (care == Care::refuse && !file.reservations_.empty())
     return fail(Errc::invalid, fmt::format("{} is refused: {}", name, file.reservations_.front()));
-  look_at_system(file.fd_.get(), file.reservations_);
+  if (holds == Holds::keys) look_at_system(file.fd_.get(), file.reservations_);
   return file;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// Files that hold keys: reading reports who else can access them; writing is atomic and for the owner only.
+/// Files that hold keys, or rules: reading reports who else can access them; writing is atomic and for the owner only.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,12 +26,19 @@ enum class Pipes : std::uint8_t {
   named,     ///< A FIFO, too, whose owner and mode are checked; its other end may not be open yet.
 };
 
-/// A file of commands or of a key, open for reading.
+/// What is in a file, and so what others must not do with it.
+enum class Holds : std::uint8_t {
+  keys,   ///< Read or write it.
+  rules,  ///< Write it; everybody may read them.
+};
+
+/// A file of commands, of a key or of rules, open for reading.
 class InputFile {
  public:
   /// `shown`: its name for messages, harmless on a terminal; empty: the path, escaped. Never waits. Errors: denied, io,
   /// invalid (it is not safe). The owner and the mode are those of what was opened, however the name changes meanwhile.
-  static Result<InputFile> open(const std::string& path, Care care, Pipes pipes, const std::string& shown = {});
+  static Result<InputFile> open(const std::string& path, Care care, Pipes pipes, const std::string& shown = {},
+                                Holds holds = Holds::keys);
 
   const std::string& name() const { return name_; }
   const std::string& shown() const { return shown_; }  ///< Harmless on a terminal.

@@ -67,6 +67,8 @@ cli::World this_world(cli::Console& console) {
       .credentials = environment("CREDENTIALS_DIRECTORY"),
       .owner_rows =
           apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
+      .open_spd = [around](const std::string& where) { return api::open_spd(where, around); },
+      .view_policies = [] { return kernel::view_policies(); },
   };
 }
 

@@ -6,6 +6,7 @@
 #include "cli/algorithms.h"
 #include "cli/apply.h"
 #include "cli/prompt/terminal.h"
+#include "cli/rules/program.h"
 #include "cli/verbs/load.h"
 #include "cli/verbs/save.h"
 #include "cli/verbs/table.h"
@@ -56,25 +57,34 @@ Status run(Session& session, const Options& options) {
   return Status::usage;
 }
 
+// The standard output that could not be written is an error like any other, and is reported once.
+Status closed(Console& console, Status status) {
+  if (!console.out_failed()) return status;
+  if (!console.reader_gone()) console.complain(console.out_error());
+  return worse(status, Status::file);
+}
+
 }  // namespace
 
 Status run_program(Invocation invocation, World world) {
+  const std::string name = invocation.name.substr(invocation.name.rfind('/') + 1);
+  if (name == "ipsecconf") {
+    Console& console = world.console;
+    return closed(console, run_rules_program(std::move(invocation), std::move(world)));
+  }
   const auto options = parse_options(std::move(invocation.arguments), invocation.sadb);
   if (!options) {
     world.console.complain(fmt::format("{}\nTry `ipseckey --help`.", options.error().text));
     return Status::usage;
   }
   Session session(options->settings, std::move(world));
-  const bool algorithms = invocation.name.substr(invocation.name.rfind('/') + 1) == "ipsecalgs";
+  const bool algorithms = name == "ipsecalgs";
   const bool asks = options->what == Options::Do::help || options->what == Options::Do::version;
   if (algorithms && !asks && options->what != Options::Do::interact) {
     session.console().complain("ipsecalgs takes only options, but not -f, -c or -s.\nTry `ipsecalgs --help`.");
     return Status::usage;
   }
-  const Status status = algorithms && !asks ? show_algorithms(session) : run(session, *options);
-  if (!session.console().out_failed()) return status;
-  if (!session.console().reader_gone()) session.console().complain(session.console().out_error());
-  return worse(status, Status::file);
+  return closed(session.console(), algorithms && !asks ? show_algorithms(session) : run(session, *options));
 }
 
 }  // namespace ipseckey::cli

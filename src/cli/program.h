@@ -10,7 +10,7 @@ namespace ipseckey::cli {
 
 /// What a process is started with.
 struct Invocation {
-  std::string name;                    ///< argv[0]: under the name ipsecalgs the program prints the algorithms.
+  std::string name;                    ///< argv[0]: ipsecalgs prints the algorithms, and ipsecconf is about rules.
   std::vector<std::string> arguments;  ///< What follows it.
   const char* sadb = nullptr;          ///< The value of IPSECKEY_SADB; nullptr: not set.
 };

@@ -7,6 +7,7 @@
 
 #include "api/open.h"
 #include "backend/backend.h"
+#include "backend/spd.h"
 #include "base/instant.h"
 #include "cli/console.h"
 #include "cli/key_file.h"
@@ -15,6 +16,7 @@
 #include "cli/options.h"
 #include "cli/status.h"
 #include "cli/warnings.h"
+#include "kernel/policy_view.h"
 #include "kernel/view.h"
 #include "lang/language.h"
 #include "lang/parse.h"
@@ -38,6 +40,9 @@ struct World {
   std::function<HostFacts()> host = {};  ///< The host as it is now, for warnings; empty: nothing is known.
   std::string credentials = {};          ///< CREDENTIALS_DIRECTORY; empty: none.
   std::string owner_rows = {};           ///< The file that records which file owns which SAs; empty: none.
+  /// The rules of the same place as `open`'s SAs, for ipsecconf.
+  std::function<Result<std::unique_ptr<backend::Spd>>(const std::string& where)> open_spd = {};
+  std::function<kernel::PolicyView()> view_policies = {};  ///< For ipsecconf's explain and doctor.
 };
 
 inline constexpr std::size_t kTextOfOne = 4096;  ///< Bytes; the text of most SAs fits, so nothing moves.

@@ -51,7 +51,7 @@ void replaces(Spd& spd) {
   EXPECT_EQ(spd.replace(first, carry_out).value().kept, 3u);
   EXPECT_EQ(indexes(spd.list().value()), indexes(held));
 
-  // The last rule comes first, one is another, one is new. What stays has its index.
+  // The last rule comes first, one is another, one is new. Rules that stay keep their indexes.
   const Rules second = {drop_rule("10.3.0.0/16"), esp_rule("10.1.0.0/16"), drop_rule("10.2.0.0/16"), pass_rule()};
   const auto changes = spd.replace(second, carry_out).value();
   EXPECT_EQ(changes.kept, 2u);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -58,6 +59,15 @@ std::vector<std::string> KernelFiles::lines(const std::string& path) const {
   std::vector<std::string> all;
   std::ifstream file(root_ + path);
   for (std::string line; std::getline(file, line);) all.push_back(line);
+  return all;
+}
+
+std::vector<std::string> KernelFiles::names(const std::string& folder) const {
+  std::vector<std::string> all;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(root_ + folder, none))
+    all.push_back(entry.path().filename().string());
+  std::ranges::sort(all);
   return all;
 }
 

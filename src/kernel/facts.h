@@ -31,6 +31,8 @@ class KernelFiles {
   std::vector<std::string> lines(const std::string& path) const;
   /// "" if the file cannot be read.
   std::string first_line(const std::string& path) const;
+  /// The names in a folder, sorted; none if it cannot be read.
+  std::vector<std::string> names(const std::string& folder) const;
   /// A file of the running kernel's /lib/modules/RELEASE.
   std::string module_file(std::string_view name) const;
   const std::string& release() const { return release_; }

@@ -53,10 +53,11 @@ bool meet(const std::optional<Prefix>& a, const std::optional<Prefix>& b) {
   return !a || !b || a->contains(*b) || b->contains(*a);
 }
 
-void compare_addresses(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa,
-                       Objections& out) {
+void compare_addresses(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa, Objections& out) {
   const bool outbound = direction == Direction::out;
-  if (sa.tunnel != in_tunnel_mode(rule, p)) out.add(Objection::mode);
+  // AH around ESP goes between the tunnel's ends, too, and has no tunnel of its own.
+  const bool around = sa.type == SaType::ah && p.esp();
+  if (sa.tunnel != (in_tunnel_mode(rule, p) && !around)) out.add(Objection::mode);
   const bool any_src = !sa.src || is_unspecified(*sa.src);
   if (p.ends) {
     const Address& from = outbound ? p.ends->local : p.ends->remote;
@@ -68,8 +69,7 @@ void compare_addresses(const Rule& rule, const Protection& p, Direction directio
   if (sa.tunnel) {
     if (!meet(from, sa.inner_src) || !meet(to, sa.inner_dst)) out.add(Objection::inner_addresses);
   } else if (!in_tunnel_mode(rule, p)) {
-    if ((to && !to->contains(sa.dst)) || (from && !any_src && !from->contains(*sa.src)))
-      out.add(Objection::addresses);
+    if ((to && !to->contains(sa.dst)) || (from && !any_src && !from->contains(*sa.src))) out.add(Objection::addresses);
   }
 }
 

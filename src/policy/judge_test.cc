@@ -158,6 +158,22 @@ TEST(PolicyJudge, ComparesTunnels) {
   EXPECT_EQ(objections(named, sa), Objections{mode});
 }
 
+// ESP has the tunnel, AH goes around it between the same hosts.
+TEST(PolicyJudge, AhAroundEspHasNoTunnelOfItsOwn) {
+  Protection p = aes({}, {});
+  p.ah = Choice{}, p.ends = TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
+  const Rule both = rule(p);
+  SaFacts sa = ah();
+  sa.src = *parse_address("192.0.2.1"), sa.dst = *parse_address("192.0.2.2");
+  EXPECT_EQ(objections(both, sa), Objections{});
+  sa.tunnel = true;
+  EXPECT_EQ(objections(both, sa), Objections{mode});
+  p.cipher.reset();
+  EXPECT_EQ(objections(rule(p), sa), Objections{});
+  sa.tunnel = false;
+  EXPECT_EQ(objections(rule(p), sa), Objections{mode});
+}
+
 TEST(PolicyJudge, ComparesWhatLinuxHasBesides) {
   Rule r = rule(aes({}, {}));
   SaFacts sa = esp();

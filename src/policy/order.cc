@@ -1,7 +1,7 @@
 // 1. boost() is the class of a rule; order() sorts by it, and keeps the file's order within a class.
 // 2. duplicates() keeps what it saw of each direction in a map.
-// 3. shadowed() and disagreements() compare each rule with those before it. Only rules of one place (tunnel, mark,
-//    XFRM interface) can have a packet in common.
+// 3. shadowed() and disagreements() compare each rule with those before it that can have a packet in common with it
+//    (detail/shapes.h finds them); only rules of one place (tunnel, mark, XFRM interface) can.
 #include "policy/order.h"
 
 #include <algorithm>
@@ -10,6 +10,8 @@
 #include <numeric>
 #include <set>
 #include <tuple>
+
+#include "policy/detail/shapes.h"
 
 namespace ipseckey::policy {
 namespace {
@@ -85,28 +87,50 @@ std::vector<RulePair> duplicates(std::span<const Rule> rules) {
 }
 
 std::vector<Shadow> shadowed(std::span<const Rule> rules, std::span<const std::size_t> tried) {
+  std::vector<std::size_t> place(rules.size());  // In the order in which they are tried.
+  for (std::size_t i = 0; i < tried.size(); ++i) place[tried[i]] = i;
+  Shapes shapes(rules);
   std::vector<Shadow> shadows;
-  for (std::size_t later = 1; later < tried.size(); ++later)
+  for (const std::size_t later : tried)
     for (const Direction d : kDirections) {
-      if (!rules[tried[later]].has(d)) continue;
-      for (const std::size_t before : tried.first(later)) {
-        if (!rules[before].has(d) || !covers(rules[before], rules[tried[later]])) continue;
-        shadows.push_back({tried[later], before, d});
-        break;
+      if (!rules[later].has(d)) continue;
+      std::size_t first = place[later];
+      const auto look_at = [&](std::size_t before) {
+        if (place[before] < first && rules[before].has(d) && covers(rules[before], rules[later])) first = place[before];
+      };
+      if (shapes.few()) {
+        for (const auto& [shape, members] : shapes.groups())
+          if (within(shape, shapes.of(later)))
+            for (const std::size_t before : shapes.find(shape, common(shape, shape), later)) look_at(before);
+      } else {
+        for (const std::size_t before : tried.first(first)) look_at(before);
       }
+      if (first < place[later]) shadows.push_back({later, tried[first], d});
     }
   std::ranges::sort(shadows);
   return shadows;
 }
 
-std::vector<RulePair> disagreements(std::span<const Rule> rules) {
-  std::vector<std::uint32_t> boosts;
-  boosts.reserve(rules.size());
-  for (const Rule& rule : rules) boosts.push_back(boost(rule));
+std::vector<RulePair> disagreements(std::span<const Rule> rules, std::size_t most) {
+  Shapes shapes(rules);
   std::vector<RulePair> pairs;
-  for (std::size_t second = 1; second < rules.size(); ++second)
-    for (std::size_t first = 0; first < second; ++first)
-      if (boosts[second] > boosts[first] && overlap(rules[first], rules[second])) pairs.push_back({first, second});
+  for (std::size_t second = 1; second < rules.size() && pairs.size() < most; ++second) {
+    const auto begin = static_cast<std::ptrdiff_t>(pairs.size());
+    const Shape& own = shapes.of(second);
+    const auto look_at = [&](std::size_t first) {
+      if (pairs.size() < most && overlap(rules[first], rules[second])) pairs.push_back({first, second});
+    };
+    for (const auto& [shape, members] : shapes.groups()) {
+      if (shape.boost >= own.boost) continue;
+      const auto candidates =
+          shapes.few() ? shapes.find(shape, common(shape, own), second) : std::span<const std::size_t>(members);
+      for (const std::size_t first : candidates) {
+        if (first > second) break;
+        look_at(first);
+      }
+    }
+    std::sort(pairs.begin() + begin, pairs.end());
+  }
   return pairs;
 }
 

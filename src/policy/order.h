@@ -43,6 +43,7 @@ struct Shadow {
 std::vector<Shadow> shadowed(std::span<const Rule> rules, std::span<const std::size_t> tried);
 
 /// Rules that have packets in common, that do different things with them, and of which Solaris tries the second first.
-std::vector<RulePair> disagreements(std::span<const Rule> rules);
+/// In the order of the second; at most `most`, because their number can grow with the square of that of the rules.
+std::vector<RulePair> disagreements(std::span<const Rule> rules, std::size_t most = SIZE_MAX);
 
 }  // namespace ipseckey::policy

@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
+#include <random>
+
 #include "policy/testing.h"
 
 namespace ipseckey::policy {
@@ -85,6 +89,72 @@ TEST(PolicyOrder, FindsWhereTheTwoOrdersDisagree) {
   Rule in_only = inside, out_only = block;
   in_only.out = false, out_only.in = false;
   EXPECT_THAT(disagreements(Rules{out_only, in_only}), IsEmpty());  // No packet goes both ways.
+}
+
+// Rules with few shapes, of which many meet.
+Rules many_rules(std::size_t count) {
+  std::mt19937 random(18);
+  const auto up_to = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+  Rules rules;
+  for (std::size_t i = 0; i < count; ++i) {
+    Rule r = std::array{pass_rule, drop_rule, ah_rule, esp_rule}[up_to(4)]("");
+    const auto side = [&]() -> std::optional<Prefix> {
+      const std::string v4 = "10." + std::to_string(up_to(3)) + "." + std::to_string(up_to(3)) + ".1";
+      const unsigned kind = up_to(6);
+      if (kind < 2) return std::nullopt;
+      const Address address = *parse_address(kind == 5 ? "2001:db8::" + std::to_string(up_to(3)) : v4);
+      const unsigned length = kind == 5 ? 127 : kind == 2 ? 16 : kind == 3 ? 24 : 32;
+      return Prefix{masked(address, length), static_cast<std::uint8_t>(length)};
+    };
+    r.selector.local = side();
+    r.selector.remote = side();
+    if (r.selector.local && r.selector.remote && r.selector.local->address.family != r.selector.remote->address.family)
+      r.selector.local.reset();
+    if (up_to(3) == 0) r.selector.local_port = static_cast<std::uint16_t>(up_to(3));
+    if (up_to(4) == 0) {
+      r.selector.protocol = std::array<std::uint8_t, 3>{1, 6, 17}[up_to(3)];
+      if (*r.selector.protocol == 1) r.selector.local_port.reset(), r.selector.icmp_type = NumberRange{3, 9};
+    }
+    if (up_to(5) == 0) r.tunnel = Tunnel{"t0", true};
+    const unsigned way = up_to(3);
+    r.out = way != 0, r.in = way != 1;
+    rules.push_back(std::move(r));
+  }
+  return rules;
+}
+
+// The quick way finds what comparing each rule with each finds.
+TEST(PolicyOrder, FindsTheSameAmongMany) {
+  for (const std::size_t count : {std::size_t{40}, std::size_t{3000}}) {
+    const Rules rules = many_rules(count);
+    const auto tried = order(rules, Order::classes);
+    std::vector<Shadow> shadows;
+    for (std::size_t later = 0; later < count; ++later)
+      for (const Direction d : {Direction::out, Direction::in}) {
+        const auto hides = [&](std::size_t n) {
+          const Rule &a = rules[tried[n]], &b = rules[tried[later]];
+          return a.has(d) && b.has(d) && a.tunnel == b.tunnel && covers(a.selector, b.selector);
+        };
+        for (std::size_t n = 0; n < later; ++n)
+          if (hides(n)) {
+            shadows.push_back({tried[later], tried[n], d});
+            break;
+          }
+      }
+    std::ranges::sort(shadows);
+    EXPECT_EQ(shadowed(rules, tried), shadows);
+    std::vector<RulePair> pairs;
+    for (std::size_t second = 0; second < count; ++second)
+      for (std::size_t first = 0; first < second; ++first) {
+        const Rule &a = rules[first], &b = rules[second];
+        if (boost(b) > boost(a) && ((a.out && b.out) || (a.in && b.in)) && a.tunnel == b.tunnel &&
+            overlap(a.selector, b.selector))
+          pairs.push_back({first, second});
+      }
+    EXPECT_EQ(disagreements(rules), pairs);
+    ASSERT_GT(pairs.size(), 7u);
+    EXPECT_EQ(disagreements(rules, 7), std::vector(pairs.begin(), pairs.begin() + 7));
+  }
 }
 
 TEST(PolicySelector, CoversAndOverlaps) {

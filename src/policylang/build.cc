@@ -1,5 +1,5 @@
 // How a read entry becomes rules:
-// 1. side() gives the prefixes of one side: of a literal one, of a name all of its addresses.
+// 1. side() gives the prefixes of one side: of a literal one, of a network by its name, of a host all its addresses.
 // 2. alternatives() turns properties into what is demanded; the ends of a tunnel are looked up, too.
 // 3. build() fills a rule with what all pairs share, and repeats it for each pair of one family.
 #include "policylang/build.h"
@@ -25,12 +25,21 @@ constexpr SideWords kLocal{&Pattern::local, &Pattern::local_port, nullptr},
     kSource{&Pattern::source, &Pattern::source_port, &Pattern::source_mask},
     kDestination{&Pattern::destination, &Pattern::destination_port, &Pattern::destination_mask};
 
+Result<std::vector<Address>> look_up(const table::Host& host, const table::Names& names) {
+  if (host.literal) return std::vector{*host.literal};
+  return names.hosts ? names.hosts(host.name) : fail(Errc::unsupported, "names are not looked up here");
+}
+
+// A name that is not that of a host.
+std::optional<table::NamedNetwork> named_network(const table::Host& host, const table::Names& names) {
+  if (host.literal || !names.network) return std::nullopt;
+  if (const auto found = look_up(host, names); found && !found->empty()) return std::nullopt;
+  return names.network(host.name);
+}
+
 // Every address of a host; empty: there is none, and a fault says so.
 std::vector<Address> addresses(ReadEntry& e, const table::Host& host, Piece place, const table::Names& names) {
-  if (host.literal) return {*host.literal};
-  const auto found = names.hosts
-                         ? names.hosts(host.name)
-                         : Result<std::vector<Address>>(fail(Errc::unsupported, "names are not looked up here"));
+  const auto found = look_up(host, names);
   if (found && !found->empty()) return *found;
   e.fault(
       Severity::error, place,
@@ -46,7 +55,9 @@ std::optional<std::vector<Prefix>> side(ReadEntry& e, const SideWords& words, co
   std::optional<unsigned> length;
   if (network->prefix) length = *network->prefix;
   if (words.mask && e.pattern.*words.mask) length = (e.pattern.*words.mask)->length;
-  const std::vector<Address> found = addresses(e, network->host, place, names);
+  const auto named = named_network(network->host, names);
+  if (named && !length) length = named->length;
+  const std::vector<Address> found = named ? std::vector{named->address} : addresses(e, network->host, place, names);
   std::vector<Prefix> prefixes;
   if (length && found.size() > 1) {
     e.fault(

@@ -1,5 +1,6 @@
 // 1. Comments become blanks, so that every offset stays what it was.
-// 2. next() goes to the next word, counts its line, and has Shape read one entry from there.
+// 2. head() takes the line before the first entry, if it says in which order rules are tried. next() goes to the next
+// word, counts its line, and has Shape read one entry from there.
 // 3. Shape finds braces and actions. Lines may end inside braces and in front of an opening one only, so that a line
 //    that lacks something does not take the next entry for it.
 // 4. After a fault, the entry lasts up to the next line that begins with an opening brace.
@@ -9,11 +10,14 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "policylang/rows.h"
 #include "table/words.h"
 
 namespace ipseckey::policylang {
 namespace {
+
+constexpr std::string_view kOrder = "order";
 
 bool is_space(char c) { return c != '\n' && table::is_blank(c); }
 bool is_brace(char c) { return c == '{' || c == '}'; }
@@ -70,6 +74,8 @@ class Entries::Shape {
     const Piece first = word();
     if (text_.substr(0, first.size) == "or")
       return fault(0, first.size, "a line cannot begin with or: put it on the line of the } before it");
+    if (text_.substr(0, first.size) == kOrder)
+      return fault(0, first.size, "order is about the whole file: it can be there once, before the first entry");
     return fault(0, first.size, "an entry begins with a pattern in braces: { ... } ACTION { ... }");
   }
 
@@ -140,9 +146,13 @@ class Entries::Shape {
 
 Entries::Entries(std::string_view file) : text_(without_comments(file)) {}
 
-std::optional<Entry> Entries::next() {
+bool Entries::skip_blanks() {
   while (at_ < text_.size() && table::is_blank(text_[at_])) ++at_;
-  if (at_ >= text_.size()) return std::nullopt;
+  return at_ < text_.size();
+}
+
+// With its place, but without its text.
+Entry Entries::begin_entry() {
   line_ += static_cast<std::uint32_t>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(counted_),
                                                  text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n'));
   counted_ = at_;
@@ -150,6 +160,24 @@ std::optional<Entry> Entries::next() {
   entry.line = line_;
   const std::size_t before = text_.rfind('\n', at_);
   entry.column = static_cast<std::uint32_t>(before == std::string::npos ? at_ + 1 : at_ - before);
+  return entry;
+}
+
+std::optional<Entry> Entries::head() {
+  if (!skip_blanks()) return std::nullopt;
+  std::string_view line = std::string_view(text_).substr(at_);
+  line = line.substr(0, line.find('\n'));
+  line = line.substr(0, line.find_last_not_of(" \t\r\v\f") + 1);
+  if (text::first_word(line) != kOrder) return std::nullopt;
+  Entry entry = begin_entry();
+  entry.text = line;
+  at_ += line.size();
+  return entry;
+}
+
+std::optional<Entry> Entries::next() {
+  if (!skip_blanks()) return std::nullopt;
+  Entry entry = begin_entry();
   at_ += Shape(std::string_view(text_).substr(at_), entry).read();
   return entry;
 }

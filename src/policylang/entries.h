@@ -1,6 +1,6 @@
 #pragma once
 /// A file of rules cut into entries: `{ pattern } action { properties } [or action { properties }]...`, each on lines
-/// of its own. Nothing inside of the braces is read here.
+/// of its own, with a line `order ...` before the first. Nothing inside of the braces is read here.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,11 +40,18 @@ class Entries {
   Entries(const Entries&) = delete;
   Entries& operator=(const Entries&) = delete;
 
+  /// The line at the head of the file that is not an entry: `order file`, with no braces; nullopt: there is none. To be
+  /// called before the first next().
+  std::optional<Entry> head();
+
   /// nullopt: that was all. After a fault it continues at the next line that begins with a brace.
   std::optional<Entry> next();
 
  private:
   class Shape;
+
+  bool skip_blanks();
+  Entry begin_entry();
 
   std::string text_;
   std::size_t at_ = 0;

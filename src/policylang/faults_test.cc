@@ -89,8 +89,22 @@ TEST(PolicyFaults, AreShownInTheirLine) {
 
 TEST(PolicyFaults, OfValues) {
   expect({
-      {"{ laddr 10.1/16 dir in } drop {}",
-       "rules:1:9: error: laddr: Unknown address \"10.1/16\": it is neither an IPv4 address nor a name\n"},
+      {"{ laddr 10.1 dir in } drop {}",
+       "rules:1:9: error: laddr: \"10.1\" is not a whole address: a host has four numbers, and a network its length, "
+       "as "
+       "in 10.1/16\n"},
+      {"{ laddr 10.1. dir in } drop {}",
+       "rules:1:9: error: laddr: Unknown address \"10.1.\": it is neither an IPv4 address nor a name\n"},
+      {"{ laddr 10.1./16 dir in } drop {}",
+       "rules:1:9: error: laddr: Unknown address \"10.1./16\": it is neither an IPv4 address nor a name\n"},
+      {"{ laddr 10..1/16 dir in } drop {}",
+       "rules:1:9: error: laddr: Unknown address \"10..1/16\": it is neither an IPv4 address nor a name\n"},
+      {"{ laddr 10.256/16 dir in } drop {}",
+       "rules:1:9: error: laddr: Unknown address (not shown): it is neither an IPv4 address nor a name\n"},
+      {"{ laddr 10.1/33 dir in } drop {}",
+       "rules:1:9: error: laddr: \"10.1/33\" has a prefix that is too long; the longest is 32\n"},
+      {"{ laddr 10.1/ dir in } drop {}",
+       "rules:1:9: error: laddr: \"10.1/\" has no number after its / for the prefix length\n"},
       {"{ laddr 10.0.0.0/33 dir in } drop {}",
        "rules:1:9: error: laddr: \"10.0.0.0/33\" has a prefix that is too long; the longest is 32\n"},
       {"{ ulp nonsense dir in } drop {}",
@@ -115,8 +129,8 @@ TEST(PolicyFaults, OfValues) {
       {"{ saddr 10.0.0.1 smask 255.0.255.0 } apply { auth_algs sha1 }",
        "rules:1:24: error: smask: \"255.0.255.0\" is a mask with gaps: its ones must come first\n"},
       {"{ tunnel a-tunnel-whose-name-is-very-long negotiate tunnel } ipsec { auth_algs sha1 }",
-       "rules:1:10: error: tunnel: \"a-tunnel-whose-name-is-very-long\" is too long for an interface; the most is 31 "
-       "characters\n"},
+       "rules:1:10: error: tunnel: \"a-tunnel-whose-name-is-very-long\" is too long for an interface; at most 31 "
+       "characters are allowed\n"},
       {"{ tunnel t0 negotiate both } ipsec { auth_algs sha1 }",
        "rules:1:23: error: negotiate: Unknown mode \"both\"; expected tunnel or transport\n"},
       {"{} ipsec { auth_algs sha1 sa own }",
@@ -238,11 +252,11 @@ TEST(PolicyFaults, OfWordsThatContradict) {
       {"{ tunnel t0 negotiate transport } ipsec { auth_algs sha1 tsrc one tdst one }",
        "rules:1:58: error: tsrc and tdst are for tunnel mode, not for negotiate transport\n"},
       {"{} ipsec { auth_algs sha1 mark 1 } or ipsec { auth_algs md5 mark 2 }",
-       "rules:1:61: error: it differs from that of an alternative before\n"},
+       "rules:1:61: error: it is about the packets, so it must be the same in each alternative\n"},
       {"{ dir in } pass {} or ipsec { auth_algs sha1 }",
-       "rules:1:12: error: pass always works: nothing can follow it\n"},
+       "rules:1:12: error: what follows pass would never be used: put it last\n"},
       {"{ dir in } ipsec { auth_algs sha1 } or drop {}",
-       "rules:1:40: error: drop has no alternative: an entry with or protects or passes\n"},
+       "rules:1:40: error: drop cannot be one of several alternatives: write it as an entry of its own\n"},
   });
 }
 
@@ -254,6 +268,36 @@ TEST(PolicyFaults, EndAfterMany) {
     expected += "rules:1:" + std::to_string(18 + 21 * i) + ": error: reqid: \"0\" means none; leave it out\n";
   expected += "rules:1:" + std::to_string(18 + 21 * 33) + ": error: this entry has more faults, which are not shown\n";
   EXPECT_EQ(report(text), expected);
+}
+
+TEST(PolicyFaults, OfTheOrder) {
+  for (const auto& [text, fault] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"order\n{ dir in } drop {}\n", "rules:1:1: error: order needs one word on its line: classes or file\n"},
+           {"# rules\n  order file first\n", "rules:2:3: error: order needs one word on its line: classes or file\n"},
+           {"order sideways\n", "rules:1:7: error: Unknown order; expected classes or file\n"},
+           {"order file\norder file\n{ dir in } drop {}\n",
+            "rules:2:1: error: order is about the whole file: it can be there once, before the first entry\n"},
+           {"{ dir in } drop {}\norder file\n",
+            "rules:2:1: error: order is about the whole file: it can be there once, before the first entry\n"},
+           {"order { dir in } drop {}\n", "rules:1:1: error: order needs one word on its line: classes or file\n"},
+       })
+    EXPECT_EQ(report(text), fault) << text;
+  const PolicyFile file = read("order sideways\n{ dir in } drop {}\n");
+  EXPECT_EQ(file.wrong, 1u);
+  EXPECT_EQ(file.entries, 1u);
+}
+
+TEST(PolicyFaults, OfAnEntryFoundOutLater) {
+  const FileFault first = fault_of_entry("  { dir in } drop {} # two", "rules", 2, table::Severity::warning, "no");
+  EXPECT_EQ(first.shown, "rules:2:3: warning: no\n     2 |   { dir in } drop {} # two\n       |   ^\n");
+  EXPECT_EQ(as_error(first).shown, "rules:2:3: error: no\n     2 |   { dir in } drop {} # two\n       |   ^\n");
+  EXPECT_EQ(as_error(first).severity, table::Severity::error);
+  const FileFault last = fault_of_entry("{", "rules", 3, table::Severity::error, "why");
+  EXPECT_EQ(as_error(last).shown, last.shown);
+  EXPECT_EQ(last.shown, "rules:3:1: error: why\n     3 | {\n       | ^\n");
+  EXPECT_EQ(last.line, 3u);
+  EXPECT_EQ(last.column, 1u);
+  EXPECT_EQ(last.message, "why");
 }
 
 TEST(PolicyFaults, BetweenEntries) {

@@ -78,9 +78,11 @@ void check_alternatives(ReadEntry& e) {
   for (std::size_t i = 0; i < e.clauses.size() && e.clauses.size() > 1; ++i) {
     const ReadClause& c = e.clauses[i];
     if (c.action->action == policy::Action::drop)
-      e.fault(Severity::error, c.source.action, "drop has no alternative: an entry with or protects or passes");
+      e.fault(Severity::error, c.source.action,
+              "drop cannot be one of several alternatives: write it as an entry of its own");
     if (c.action->action == policy::Action::pass && i + 1 < e.clauses.size())
-      e.fault(Severity::error, c.source.action, fmt::format("{} always works: nothing can follow it", c.action->name));
+      e.fault(Severity::error, c.source.action,
+              fmt::format("what follows {} would never be used: put it last", c.action->name));
   }
 }
 
@@ -92,7 +94,8 @@ void check_same(ReadEntry& e, std::optional<T> Properties::* member) {
     if (!(c.properties.*member)) continue;
     if (!first) first = &c;
     if (c.properties.*member != first->properties.*member)
-      e.fault(Severity::error, e.place(c, row_of(member)), "it differs from that of an alternative before");
+      e.fault(Severity::error, e.place(c, row_of(member)),
+              "it is about the packets, so it must be the same in each alternative");
   }
 }
 

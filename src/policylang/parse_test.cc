@@ -39,6 +39,42 @@ TEST(PolicyLanguage, ReadsWhatPeopleWrite) {
       "ipsec { encr_algs 3des-cbc encr_auth_algs hmac-sha1 }\n");
 }
 
+TEST(PolicyLanguage, ReadsNetworksInShort) {
+  EXPECT_EQ(written("{ tunnel ip.tun0 negotiate tunnel laddr 10.1/16 raddr 10/8 } ipsec { encr_algs aes-gcm }"),
+            "{ tunnel ip.tun0 negotiate tunnel laddr 10.1.0.0/16 raddr 10.0.0.0/8 } ipsec { encr_algs aes-gcm }\n");
+  EXPECT_EQ(written("{ laddr 192.0.2/24 raddr 10.1/24 dir in } drop {}"),
+            "{ laddr 192.0.2.0/24 raddr 10.1.0.0/24 dir in } drop {}\n");
+  EXPECT_EQ(written("{ saddr 10.1.2/24 daddr 0/0 } apply { auth_algs sha1 }"),
+            "{ laddr 10.1.2.0/24 raddr 0.0.0.0/0 dir out } ipsec { auth_algs hmac-sha1 }\n");
+}
+
+// A name is that of a host if there is one.
+TEST(PolicyLanguage, ReadsNamesOfNetworks) {
+  EXPECT_EQ(written("{ laddr one raddr campus dir in } drop {}"),
+            "{ laddr 192.0.2.1 raddr 10.1.0.0/16 dir in } drop {}\n");
+  EXPECT_EQ(written("{ raddr campus/24 dir in } drop {}"), "{ raddr 10.1.0.0/24 dir in } drop {}\n");
+  EXPECT_EQ(written("{ saddr campus smask 0xff000000 } permit { auth_algs sha1 }"),
+            "{ raddr 10.0.0.0/8 dir in } ipsec { auth_algs hmac-sha1 }\n");
+  EXPECT_EQ(report("{ raddr campus/33 dir in } drop {}"),
+            "rules:1:3: error: the length /33 is too large for 10.1.0.0\n");
+  EXPECT_EQ(report("{ raddr nowhere dir in } drop {}"), "rules:1:3: error: nowhere has no address: no such host\n");
+}
+
+TEST(PolicyLanguage, ReadsTheOrder) {
+  const std::string entry = "{ dir in } drop {}\n";
+  EXPECT_EQ(read(entry).order, policy::Order::classes);
+  EXPECT_EQ(read("order classes\n" + entry).order, policy::Order::classes);
+  for (const std::string head : {"order file\n", "# first\n\n\torder  file  # ours\r\n", "order file\r\n"}) {
+    const PolicyFile file = read(head + entry);
+    EXPECT_EQ(report(file), "") << head;
+    EXPECT_EQ(file.order, policy::Order::file) << head;
+    EXPECT_EQ(write_rules(file.rules), entry) << head;
+  }
+  EXPECT_EQ(read("order file").order, policy::Order::file);
+  EXPECT_EQ(read(std::string(order_line(policy::Order::file)) + "\n").order, policy::Order::file);
+  EXPECT_EQ(order_line(policy::Order::classes), "");
+}
+
 TEST(PolicyLanguage, ReadsTheOldPair) {
   EXPECT_EQ(written("{ saddr 10.0.0.1 daddr 10.0.0.2 dport telnet } apply { auth_algs sha256 sa unique }\n"
                     "{ saddr 10.0.0.2 daddr 10.0.0.1 sport telnet } permit { auth_algs sha256 }\n"),

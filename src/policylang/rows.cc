@@ -9,7 +9,7 @@
 namespace ipseckey::policylang {
 namespace {
 
-constexpr Style kEither = Style::either, kOld = Style::old_one, kNew = Style::new_one;
+constexpr Style kEither = Style::either, kOld = Style::old_one, kNew = Style::new_one, kOurs = Style::ours;
 
 constexpr std::array kPatternRows = {
     PatternRow{"tunnel", &Pattern::tunnel, kPattern, kEither, "Interface of the tunnel whose packets these are."},
@@ -37,12 +37,12 @@ constexpr std::array kPropertyRows = {
     PropertyRow{"encr_auth_algs", &Properties::integrity, kIpsec, kEither, "ESP with this integrity algorithm."},
     PropertyRow{"sa", &Properties::sharing, kIpsec, kEither, "One SA for all packets, or one for each connection."},
     PropertyRow{"dir", &Properties::way, kEveryAction, kOld, "Which way the packets go."},
-    PropertyRow{"level", &Properties::level, kIpsec, kEither, "use: without an SA, packets are sent in clear."},
-    PropertyRow{"reqid", &Properties::reqid, kIpsec, kEither, "Only SAs with this reqid."},
-    PropertyRow{"tsrc", &Properties::tunnel_source, kIpsec, kEither, "Outer address of this host's end of the tunnel."},
-    PropertyRow{"tdst", &Properties::tunnel_destination, kIpsec, kEither, "Outer address of the peer's end."},
-    PropertyRow{"mark", &Properties::mark, kEveryAction, kEither, "Only packets with this mark."},
-    PropertyRow{"if_id", &Properties::if_id, kEveryAction, kEither, "Only packets of this XFRM interface."},
+    PropertyRow{"level", &Properties::level, kIpsec, kOurs, "use: without an SA, packets are sent in clear."},
+    PropertyRow{"reqid", &Properties::reqid, kIpsec, kOurs, "Only SAs with this reqid."},
+    PropertyRow{"tsrc", &Properties::tunnel_source, kIpsec, kOurs, "Outer address of this host's end of the tunnel."},
+    PropertyRow{"tdst", &Properties::tunnel_destination, kIpsec, kOurs, "Outer address of the peer's end."},
+    PropertyRow{"mark", &Properties::mark, kEveryAction, kOurs, "Only packets with this mark."},
+    PropertyRow{"if_id", &Properties::if_id, kEveryAction, kOurs, "Only packets of this XFRM interface."},
 };
 
 using PatternIndex = table::Index<kPatternRows>;
@@ -59,28 +59,17 @@ constexpr std::array kActions = {
     ActionRow{"drop", Action::drop, kDrop, kNew, {}, "Discard."},
 };
 
-std::vector<std::string_view> words_with(std::vector<std::string_view> words) {
-  for (const ActionRow& row : kActions) words.push_back(row.name);
-  for (const std::string_view word :
-       {"{", "}", "or", "any", "none", "in", "out", "both", "shared", "unique", "require"})
-    words.push_back(word);
-  return words;
-}
-
-std::span<const std::string_view> pattern_words() {
+// A fault is shown with the whole entry, so each language knows the words of both.
+std::span<const std::string_view> all_words() {
   static const std::vector<std::string_view> kWords = [] {
-    std::vector<std::string_view> words = words_with(names_used_by(kPatternTable, kPattern));
+    std::vector<std::string_view> words = names_used_by(kPatternTable, kPattern);
+    for (const std::string_view name : names_used_by(kPropertyTable, kEveryAction)) words.push_back(name);
+    for (const ActionRow& row : kActions) words.push_back(row.name);
+    for (const std::string_view word : {"{", "}", "or", "any", "none", "in", "out", "both", "shared", "unique", "require",
+                                        "transport", "order", "file", "classes"})
+      words.push_back(word);
     for (const auto names : {icmp_types(), icmp_codes()})
       for (const IcmpName& row : names) words.push_back(row.name);
-    words.push_back("transport");
-    return words;
-  }();
-  return kWords;
-}
-
-std::span<const std::string_view> property_words() {
-  static const std::vector<std::string_view> kWords = [] {
-    std::vector<std::string_view> words = words_with(names_used_by(kPropertyTable, kEveryAction));
     for (const pfkey::Algorithm& row : pfkey::algorithms())
       text::for_each_word(row.names, [&](std::string_view name) { words.push_back(name); });
     return words;
@@ -88,13 +77,12 @@ std::span<const std::string_view> property_words() {
   return kWords;
 }
 
-constexpr table::Language language(const table::Table& table, std::string_view noun, std::string_view a_noun,
-                                   std::span<const std::string_view> (*known)()) {
+constexpr table::Language language(const table::Table& table, std::string_view noun, std::string_view a_noun) {
   return {
       .table = table,
       .noun = noun,
       .a_noun = a_noun,
-      .known = known,
+      .known = all_words,
       .is_head = [](std::string_view word) { return find_action(word) != nullptr; },
       .why_never = "",
       .passes_over = 0,
@@ -111,8 +99,8 @@ const auto& find_row(const Rows& rows, const Slot& slot) {
 
 }  // namespace
 
-constinit const table::Language kPatternLanguage = language(kPatternTable, "keyword", "a keyword", pattern_words);
-constinit const table::Language kPropertyLanguage = language(kPropertyTable, "property", "a property", property_words);
+constinit const table::Language kPatternLanguage = language(kPatternTable, "keyword", "a keyword");
+constinit const table::Language kPropertyLanguage = language(kPropertyTable, "property", "a property");
 
 std::span<const PatternRow> pattern_rows() { return kPatternRows; }
 std::span<const PropertyRow> property_rows() { return kPropertyRows; }

@@ -11,8 +11,9 @@
 
 namespace ipseckey::policylang {
 
-/// Which keywords may be in one entry. Old: source and destination, one direction. New: local and remote.
-enum class Style : std::uint8_t { either, old_one, new_one };
+/// Which keywords may be in one entry. Old: source and destination, one direction. New: local and remote. Ours: either,
+/// but Solaris does not have it.
+enum class Style : std::uint8_t { either, old_one, new_one, ours };
 
 /// Entries, for Row::used: patterns, and the properties of an action by what it does.
 inline constexpr table::Uses kPattern = 1, kIpsec = 2, kPass = 4, kDrop = 8, kEveryAction = kIpsec | kPass | kDrop;

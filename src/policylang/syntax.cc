@@ -2,11 +2,12 @@
 // 1. Words of a list (directions, sharing, levels): table::one_of().
 // 2. ICMP types and codes: a number, a range, or a name (icmp_names.h).
 // 3. Algorithms (algorithm_syntax.cc has them).
-// 4. Masks, names of interfaces, numbers and marks.
+// 4. Networks with missing octets, masks, names of interfaces, numbers and marks.
 #include "policylang/syntax.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "pfkey/near_name.h"
@@ -89,7 +90,35 @@ std::optional<std::uint32_t> dotted(std::string_view text) {
   return value;
 }
 
+// One to three numbers with dots, the beginning of an IPv4 address: the missing octets as a text; nullopt: it is not.
+std::optional<std::string_view> missing_octets(std::string_view text) {
+  constexpr std::string_view kZeros = ".0.0.0";
+  if (text.empty() || text.front() == '.' || text.back() == '.') return std::nullopt;
+  if (text.find_first_not_of("0123456789.") != std::string_view::npos) return std::nullopt;
+  const auto dots = static_cast<std::size_t>(std::ranges::count(text, '.'));
+  if (dots > 2) return std::nullopt;
+  return kZeros.substr(2 * dots);
+}
+
 }  // namespace
+
+template <>
+Value<table::Network> SyntaxBase<table::Network>::read(Words words, ReadContext& context) {
+  const std::string_view text = words[0].text;
+  const auto slash = text.find('/');
+  const auto missing = missing_octets(text.substr(0, slash));
+  if (!missing) return table::Syntax<table::Network>::read(words, context);
+  if (slash == std::string_view::npos)
+    return bad("{word} is not a whole address: a host has four numbers, and a network its length, as in 10.1/16");
+  const std::string whole = fmt::format("{}{}{}", text.substr(0, slash), *missing, text.substr(slash));
+  table::Word word = words[0];
+  word.text = whole;
+  return table::Syntax<table::Network>::read({&word, 1}, context);
+}
+template <>
+void SyntaxBase<table::Network>::write(const table::Network& v, bool paranoid, std::string& out) {
+  table::Syntax<table::Network>::write(v, paranoid, out);
+}
 
 template <>
 Value<Way> SyntaxBase<Way>::read(Words words, ReadContext&) {
@@ -178,8 +207,8 @@ template <>
 Value<InterfaceName> SyntaxBase<InterfaceName>::read(Words words, ReadContext&) {
   const std::string_view text = words[0].text;
   if (text.size() > InterfaceName::kLongest)
-    return bad(
-        fmt::format("{{word}} is too long for an interface; the most is {} characters", InterfaceName::kLongest));
+    return bad(fmt::format("{{word}} is too long for an interface; at most {} characters are allowed",
+                           InterfaceName::kLongest));
   for (const char c : text)
     if (c <= ' ' || c > '~' || c == '/') return bad("{word} is not the name of an interface");
   return InterfaceName{std::string(text)};

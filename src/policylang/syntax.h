@@ -15,6 +15,11 @@ struct SyntaxBase : table::SyntaxFacts<false, 1> {
   static void write(const T& value, bool paranoid, std::string& out);
 };
 
+/// As elsewhere, and also the short form of a network: 10.1/16 is 10.1.0.0/16.
+template <>
+struct Syntax<table::Network> : SyntaxBase<table::Network> {
+  static constexpr std::string_view kMetavar = table::Syntax<table::Network>::kMetavar;
+};
 template <>
 struct Syntax<Way> : SyntaxBase<Way> {
   static constexpr std::string_view kMetavar = "in|out|both";

@@ -10,7 +10,8 @@
 
 namespace ipseckey::policylang::testing {
 
-/// `one` has an IPv4 address, `two` two, `six` an IPv6 address, `both` one of each.
+/// `campus` is a network, and so is `one`, but first it is a host. `one` has an IPv4 address, `two` two, `six` an IPv6
+/// address, `both` one of each.
 inline const table::Names& names() {
   static const table::Names kNames = {
       [](const std::string& name) -> Result<std::vector<Address>> {
@@ -30,6 +31,11 @@ inline const table::Names& names() {
         return std::nullopt;
       },
       [](const std::string& name) { return name == "telnet" ? std::optional<std::uint16_t>(23) : std::nullopt; },
+      {},
+      [](const std::string& name) -> std::optional<table::NamedNetwork> {
+        if (name == "campus" || name == "one") return table::NamedNetwork{*parse_address("10.1.0.0"), 16};
+        return std::nullopt;
+      },
   };
   return kNames;
 }

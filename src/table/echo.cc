@@ -83,10 +83,23 @@ bool is_mark(std::string_view word) {
   return slash != std::string_view::npos && small_number(word.substr(0, slash)) && small_number(word.substr(slash + 1));
 }
 
+// The beginning of an IPv4 address, "10.1": three numbers at most, with dots.
+bool short_of_octets(std::string_view word) {
+  std::size_t dots = 0, digits = 0;
+  for (const char c : word) {
+    if (c == '.' ? digits == 0 : !is_digit(c)) return false;
+    dots += c == '.';
+    digits = c == '.' ? 0 : digits + 1;
+    if (digits > 3) return false;
+  }
+  return dots <= 2 && digits > 0;
+}
+
 bool is_address(std::string_view word) {
   const auto slash = word.find('/');
-  const bool prefix = slash == std::string_view::npos || word.size() - slash <= 4;
-  return prefix && parse_address(word.substr(0, slash)).has_value();
+  if (slash == std::string_view::npos) return parse_address(word).has_value();
+  const std::string_view address = word.substr(0, slash);
+  return word.size() - slash <= 4 && (parse_address(address).has_value() || short_of_octets(address));
 }
 
 bool printable(std::string_view word) {

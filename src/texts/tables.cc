@@ -2,6 +2,7 @@
 // 1. program_tables() names them: commands, keywords, algorithms, options and exit statuses of both programs,
 //    diagnostics, causes.
 // 2. Each function below loops over one table of the programs and makes rows with a text for each field.
+//    Those of ipsecconf and of the language of rules are named rule-....
 // 3. option() adds to an option the facts that shells need.
 // 4. lists() has the few lists that are built from several rows.
 #include "texts/tables.h"
@@ -11,6 +12,7 @@
 #include "api/open.h"
 #include "base/text.h"
 #include "cli/options.h"
+#include "cli/rule_options.h"
 #include "cli/status.h"
 #include "ipsecd/exit.h"
 #include "ipsecd/options.h"
@@ -19,6 +21,9 @@
 #include "lang/keywords.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/diagnostics.h"
+#include "policylang/icmp_names.h"
+#include "policylang/packet.h"
+#include "policylang/rows.h"
 #include "traffic/cause.h"
 
 namespace ipseckey::texts {
@@ -158,8 +163,7 @@ Row option(Row row) {
   return row;
 }
 
-std::vector<Row> options() {
-  const std::vector<cli::OptionText> texts = cli::option_texts();
+std::vector<Row> options(const std::vector<cli::OptionText>& texts) {
   std::vector<Row> rows;
   rows.reserve(texts.size());
   for (const cli::OptionText& o : texts)
@@ -167,6 +171,79 @@ std::vector<Row> options() {
                            {"letter", o.letter ? std::string(1, o.letter) : ""},
                            {"value", std::string(o.value)},
                            {"help", std::string(o.help)}}));
+  return rows;
+}
+
+std::string_view text_of(cli::RuleOperands operands) {
+  switch (operands) {
+    case cli::RuleOperands::none:
+      return "none";
+    case cli::RuleOperands::file:
+      return "file";
+    case cli::RuleOperands::packet:
+      return "packet";
+  }
+  return {};
+}
+
+// The commands of ipsecconf.
+std::vector<Row> rule_commands() {
+  std::vector<Row> rows;
+  for (const cli::RuleCommandText& c : cli::rule_command_texts())
+    rows.push_back({{"name", std::string(c.name)},
+                    {"arguments", std::string(c.arguments)},
+                    {"options", c.options},
+                    {"operands", std::string(text_of(c.operands))},
+                    {"help", std::string(c.help)}});
+  return rows;
+}
+
+std::string_view text_of(policylang::Style style) {
+  switch (style) {
+    case policylang::Style::either:
+      return "either";
+    case policylang::Style::old_one:
+      return "old";
+    case policylang::Style::new_one:
+      return "new";
+    case policylang::Style::ours:
+      return "ours";
+  }
+  return {};
+}
+
+Row pair(const table::Row& row, std::string_view style) {
+  return {{"name", std::string(row.name())},    {"names", std::string(row.names)},
+          {"value", std::string(metavar(row))}, {"valued", yes(!metavar(row).empty())},
+          {"help", std::string(row.help)},      {"style", std::string(style)}};
+}
+
+// Keywords of patterns, or properties.
+template <class Rows>
+std::vector<Row> rule_pairs(const Rows& table) {
+  std::vector<Row> rows;
+  for (const auto& row : table) rows.push_back(pair(row, text_of(row.style)));
+  return rows;
+}
+
+std::vector<Row> rule_actions() {
+  std::vector<Row> rows;
+  for (const policylang::ActionRow& a : policylang::action_rows())
+    rows.push_back(
+        {{"name", std::string(a.name)}, {"help", std::string(a.help)}, {"style", std::string(text_of(a.style))}});
+  return rows;
+}
+
+std::vector<Row> packet_words() {
+  std::vector<Row> rows;
+  for (const table::Row* const row : policylang::packet_rows()) rows.push_back(pair(*row, "either"));
+  return rows;
+}
+
+std::vector<Row> icmp_names(std::span<const policylang::IcmpName> names) {
+  std::vector<Row> rows;
+  for (const policylang::IcmpName& n : names)
+    rows.push_back({{"name", std::string(n.name)}, {"number", fmt::to_string(n.number)}, {"v6", yes(n.v6)}});
   return rows;
 }
 
@@ -220,7 +297,15 @@ Tables program_tables() {
   return {{"command", commands()},
           {"keyword", keywords()},
           {"algorithm", algorithms()},
-          {"option", options()},
+          {"option", options(cli::option_texts())},
+          {"rule-option", options(cli::rule_option_texts())},
+          {"rule-command", rule_commands()},
+          {"rule-keyword", rule_pairs(policylang::pattern_rows())},
+          {"rule-action", rule_actions()},
+          {"rule-property", rule_pairs(policylang::property_rows())},
+          {"packet-word", packet_words()},
+          {"icmp-type", icmp_names(policylang::icmp_types())},
+          {"icmp-code", icmp_names(policylang::icmp_codes())},
           {"status", statuses(cli::statuses())},
           {"diagnostic", diagnostics()},
           {"daemon-option", daemon_options()},

@@ -61,9 +61,9 @@ class Shells(unittest.TestCase):
 
 class Cases:
     def test_options(self):
-        for program in ("ipseckey", "ipsecalgs", "ipsecd"):
+        for program in ("ipseckey", "ipsecalgs", "ipsecconf", "ipsecd"):
             found = {o.rstrip("=") for o in self.offered(f"{program} --")}
-            expected = options_of("ipsecd" if program == "ipsecd" else "ipseckey")
+            expected = options_of("ipseckey" if program == "ipsecalgs" else program)
             self.assertEqual({o for o in found if o.startswith("--")}, expected, program)
             self.assertGreater(len(expected), 8)
 
@@ -111,6 +111,18 @@ class Cases:
         found = self.offered("ipseckey --sadb ")
         self.assertTrue({"ipsecd", "kernel", "memory", "auto"} <= {w.rstrip(":") for w in found}, found)
         self.check("ipseckey --sadb ker", {"kernel"})
+
+    def test_rules(self):
+        commands = re.findall(r"^  (\w+)", output(BIN / "ipsecconf", "--help").split("Commands:\n")[1].split("\n\n")[0], re.M)
+        self.check("ipsecconf ", commands, 6)
+        self.check("ipsecconf --sadb kernel ap", {"apply"})
+        for line in ("ipsecconf -a key", "ipsecconf --check key", "ipsecconf apply key", "ipsecconf apply --dry-run key"):
+            self.assertTrue({"keys", "keyring"} <= self.offered(line), line)
+        self.assertTrue({"--dry-run"} <= self.offered("ipsecconf apply --d"))
+        every = self.offered("ipsecconf explain ") - self.offered("ipsecconf explain --")
+        self.assertTrue({"from", "to", "proto", "dport", "in", "out"} <= every, every)
+        left = self.offered("ipsecconf explain from 192.0.2.1 out ") - self.offered("ipsecconf explain --")
+        self.assertEqual(left, every - {"from", "out"})
 
     def test_daemon(self):
         self.check("ipsecd st", {"status"})

@@ -35,6 +35,7 @@ class Row(NamedTuple):
 
 KEYS_OF_TUNNEL = r"""umask 077; sed -n '/^add esp spi 0x100[12] /p' doc/reference/dataplane.md |
   while read -r line; do echo "${line%...}$(od -An -tx1 -N20 /dev/urandom | tr -d ' \n')"; done >keys"""
+RULES = "sed -n '/^order file$/,/^END$/p' doc/howto/protect-with-rules.md | sed '$d' >rules"
 # A network of its own, with the address of the first host.
 HOST = ("ip link set lo up; ip link add cable type veth peer name far; ip link set far up; "
         "ip address add 192.0.2.1/24 dev cable; ip link set cable up")
@@ -109,6 +110,16 @@ curl --unix-socket /run/ipsecd/pfkey.sock.status http://ipsecd/metrics""",
     Row("ipseckey flush", before=SERVING),
     Row("ipseckey -f sas.json", before=f"{SERVING}; umask 077; ipseckey --json dump > sas.json"),
     Row("ipseckey --sadb=kernel -s saved", "elsewhere", why="tests/vm/save_case.py"),
+    Row("""cat > rules <<'END'
+ipsecconf -c rules""", before=INSTALLED),
+    Row("""ipsecconf --sadb=kernel --dry-run apply rules
+ipsecconf --sadb=kernel apply rules
+ipsecconf --sadb=kernel -L""", before=f"{HOST}; {INSTALLED}; {RULES}"),
+    Row("""ipsecconf --sadb=kernel explain from 192.0.2.1 to 192.0.2.2 proto tcp dport 443 out
+ipsecconf --sadb=kernel doctor""", before=f"{HOST}; {INSTALLED}; {RULES}; ipsecconf --sadb=kernel apply rules"),
+    Row("install -m 644 rules /etc/inet/ipsecinit.conf", before=RULES),
+    Row("systemctl enable --now ipsec-policy", instead="systemctl enable ipsec-policy", why=UNITS),
+    Row("ipsecconf --sadb=kernel unload", before=f"{INSTALLED}; {RULES}; ipsecconf --sadb=kernel apply rules"),
     # The library. The last row of ./package above built it.
     Row("apt install ./build/package/libipseckey*_*.deb", instead="yes | apt install ./build/package/libipseckey*_*.deb",
         why="it asks whether to go on"),

@@ -14,6 +14,7 @@ WARNED = {"aead": 4, "ipseckeys": 1}
 SHOWN = {
     "transport-pair": ["pair-spi"],
     "tunnel": ["isrc", "idst"],
+    "road-warrior": ["isrc 10.9.0.5", "idst 0.0.0.0/0"],
     "nat-traversal": ["encap udp", "dst 203.0.113.9", "nat_rem 10.9.0.2"],
     "nat-traversal-behind": ["encap udp", "dst 10.9.0.2", "nat_loc 203.0.113.9"],
     "aead": ["aes-gcm", "aes-ccm", "chacha20-poly1305"],

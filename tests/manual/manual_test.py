@@ -17,7 +17,8 @@ import session
 from programs import BIN, IPSECD, IPSECKEY, UNPRIVILEGED, Daemon, unprivileged
 
 MAN = pathlib.Path(os.environ["IPSECKEY_MAN"])
-PAGES = ("ipseckey.8", "ipsecd.8", "ipsecalgs.8", "ipseckeys.5")
+IPSECCONF = BIN / "ipsecconf"
+PAGES = ("ipseckey.8", "ipsecd.8", "ipsecalgs.8", "ipsecconf.8", "ipseckeys.5", "ipsecinit.conf.5")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSIDE = "IPSECKEY_INSIDE_NAMESPACES"
 
@@ -63,7 +64,7 @@ class Roff(unittest.TestCase):
 
     def test_pages_refer_to_existing_pages(self):
         for page in PAGES:
-            for name, section in re.findall(r"^\.Xr (ipsec\w+) (\d)", (MAN / page).read_text(), re.M):
+            for name, section in re.findall(r"^\.Xr (ipsec[\w.]+) (\d)", (MAN / page).read_text(), re.M):
                 self.assertIn(f"{name}.{section}", PAGES, page)
 
 
@@ -73,7 +74,7 @@ class Promises(unittest.TestCase):
     maxDiff = None
 
     def test_every_option_is_there(self):
-        for page, program in (("ipseckey.8", IPSECKEY), ("ipsecd.8", IPSECD)):
+        for page, program in (("ipseckey.8", IPSECKEY), ("ipsecd.8", IPSECD), ("ipsecconf.8", IPSECCONF)):
             text = rendered(page)
             options = re.findall(r"^ +(?:-\w, )?(--[\w-]+)", output(program, "--help"), re.M)
             self.assertGreater(len(options), 5)
@@ -86,6 +87,24 @@ class Promises(unittest.TestCase):
         self.assertGreater(len(names), 55)
         self.assertEqual([n for n in names if n not in text], [])
 
+    def test_every_command_and_word_of_ipsecconf_is_there(self):
+        text = rendered("ipsecconf.8")
+        help_text = output(IPSECCONF, "--help")
+        commands = re.findall(r"^  (\w+)", help_text.split("Commands:\n")[1].split("\n\n")[0], re.M)
+        words = re.findall(r"\b([a-z_]+) (?:[A-Z]+)", help_text.split("PACKET is any of: ")[1].split("\n\n")[0])
+        self.assertGreater(len(commands), 6)
+        self.assertGreater(len(words), 6)
+        self.assertEqual([n for n in commands + words if n not in text], [])
+
+    def test_every_keyword_of_rules_is_there(self):
+        """As the reference lists them."""
+        text = rendered("ipsecinit.conf.5")
+        reference = (ROOT / "doc/reference/policy-language.md").read_text()
+        names = {name for row in re.findall(r"^\| .*", reference.split("## Order")[0], re.M)
+                 for cell in row.split("|")[1:3] for name in re.findall(r"`([a-z_]+)", cell)}
+        self.assertGreater(len(names), 30)
+        self.assertEqual([n for n in names if n not in text], [])
+
     def test_every_algorithm_is_there(self):
         text = rendered("ipsecalgs.8")
         names = re.findall(r"^ +\d+  (\S+)", output(BIN / "ipsecalgs", "--sadb=memory"), re.M)
@@ -93,7 +112,7 @@ class Promises(unittest.TestCase):
         self.assertEqual([n for n in names if n not in text], [])
 
     def test_every_exit_status_is_there(self):
-        for page, program in (("ipseckey.8", IPSECKEY), ("ipsecd.8", IPSECD)):
+        for page, program in (("ipseckey.8", IPSECKEY), ("ipsecd.8", IPSECD), ("ipsecconf.8", IPSECCONF)):
             told = re.findall(r"^  (\d+ +\S.*)$", output(program, "--help").split("Exit status:\n")[1], re.M)
             self.assertGreater(len(told), 2)
             text = rendered(page)
@@ -129,7 +148,7 @@ class Examples(unittest.TestCase):
         self.programs = self.folder / "programs"
         self.programs.mkdir()
         self.programs.chmod(0o755)
-        for name in ("ipseckey", "ipsecalgs", "ipsecd"):
+        for name in ("ipseckey", "ipsecalgs", "ipsecconf", "ipsecd"):
             shutil.copy(BIN / name, self.programs)
 
     def shell(self, prompt: str) -> session.Shell:
@@ -166,6 +185,12 @@ class Examples(unittest.TestCase):
     def test_ipsecalgs(self):
         self.start_daemon()
         self.play("ipsecalgs.8", 1)
+
+    def test_ipsecconf(self):
+        self.play("ipsecconf.8", 3)
+
+    def test_ipsecinit_conf(self):
+        self.play("ipsecinit.conf.5", 2)
 
     def test_ipseckeys(self):
         self.play("ipseckeys.5", 7)

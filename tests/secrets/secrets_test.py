@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """No digit of a key is printed by accident: keys with a pattern go through every kind of error, and all output of the programs
 is searched for pieces of them."""
+import contextlib
 import json
 import os
 import pathlib
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import unittest
 
-from programs import Case, Daemon, IPSECD, Ended, UNPRIVILEGED, unprivileged
+from programs import BIN, Case, Daemon, IPSECD, Ended, UNPRIVILEGED, unprivileged
 
 PIECE = 8  # Consecutive digits that reveal a key.
 
@@ -182,6 +183,46 @@ class Secrets(Case):
             self.assertIn(ended.status, (1, 95))
             self.assertIn(f" of {len(objects)} commands valid", ended.err)  # None was ignored.
             self.assertEqual((ended.err + ended.out).count("deadbeef"), 0)
+
+    def test_rules_with_keys_in_them(self):
+        """A file of keys instead of one of rules, and a key in each position of an entry and of the arguments."""
+        entry = ["{", "laddr", "192.0.2.1", "raddr", "192.0.2.2", "dir", "both", "}", "ipsec", "{", "encr_algs", "aes(128)", "sa",
+                 "shared", "}", "or", "ipsec", "{", "auth_algs", "sha1", "}"]
+        text = "".join(line + "\n" for line in lines())
+        for key in (AUTH, ENCR, DES, SALTED.upper(), f"0x{AUTH}", f"{AUTH[:15]}"):
+            for i, word in enumerate(entry):
+                for spoilt in ([key], [word, key], [word + key], [key + word], [f"{key}/24"], [f"#{word}"]):
+                    text += " ".join(entry[:i] + spoilt + entry[i + 1:]) + "\n"
+            text += f"order {key}\n"
+        self.folder.chmod(0o755)
+        wrong = self.write("wrong", text, 0o644)
+        order = self.write("order", f"order {AUTH}\n", 0o644)
+        for file in (wrong, order):
+            for options in ([], ["--json"], ["--strict"], ["--service"]):
+                self.assertIn(self.said(self.rules(*options, "-c", file)).status, (1, 95))
+            self.assertEqual(self.said(self.rules("-c", file, terminal=True)).status, 1)
+        for key in (AUTH, ENCR, DES):
+            for words in ([key], [f"--{key}"], ["-d", key], ["-d", f"t0,{key}"], ["-d", "1", "-i", key], ["apply", "x", key], ["help", key],
+                          ["explain", "from", key, "to", key], ["explain", key], ["explain", "from", "::1", "to", "::1", "proto", key]):
+                self.said(self.rules("--sadb=memory", *words))
+
+    def rules(self, *arguments, terminal=False):
+        """Runs ipsecconf; on a terminal it marks the place of a fault in its line."""
+        ours, theirs = os.openpty() if terminal else (None, None)
+        words = [BIN / "ipsecconf", *arguments]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=self.folder,
+                                   stderr=theirs if terminal else subprocess.PIPE)
+        if not terminal:
+            return self.finish(process)
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # The last writer has gone.
+            while piece := os.read(ours, 65536):
+                said += piece
+        os.close(ours)
+        out = process.stdout.read().decode()
+        process.stdout.close()
+        return Ended(process.wait(), out, said.decode())
 
     def test_key_files_that_hold_no_key(self):
         contents = [shape.format(*[key] * 99) for shape in ("{}g", "{}/", "{}/9999", " {} {}", "{}zz\n{}", "x{}", "{}\0", "@{}",

@@ -11,6 +11,7 @@
 
 #include "api/open.h"
 #include "kernel/view.h"
+#include "policylang/file.h"
 
 namespace ipseckey::transcript {
 namespace {
@@ -311,6 +312,11 @@ cli::World Lab::world(cli::Console& to) {
       .host = [] { return cli::HostFacts{is_local, {}}; },
       .credentials = "credentials",
       .owner_rows = "run/owned.db",
+      .open_spd = [this](const std::string& where) -> Result<std::unique_ptr<backend::Spd>> {
+        if (where != "auto" && where != "ipsecd")
+          return fail(Errc::unreachable, "no other database of rules answers here");
+        return std::make_unique<backend::testing::HeldSpd>(rules);
+      },
   };
 }
 
@@ -326,6 +332,15 @@ void Lab::run_inside(std::vector<std::string> arguments) {
   cli::Console to = console(terminal);
   const auto status = cli::run_program({"ipseckey", std::move(arguments)}, world(to));
   if (status != cli::Status::ok) note("[status " + std::to_string(static_cast<int>(status)) + "]");
+}
+
+void Lab::hold_foreign(const std::string& entry) {
+  const policylang::PolicyFile file = policylang::read_policy(entry, "foreign", {});
+  for (const policy::Rule& rule : file.rules) {
+    backend::HeldRule& held = rules.held.emplace_back();
+    held.index = rules.next++, held.rule = rule, held.foreign = true;
+    held.remarks = {"it was made by another program"};
+  }
 }
 
 void Lab::note(std::string_view line) { write_stdout(std::string(line) + '\n'); }

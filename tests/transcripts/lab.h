@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/memory.h"
+#include "backend/spd_testing.h"
 #include "cli/program.h"
 #include "engine/keysock.h"
 #include "engine/testing.h"
@@ -58,12 +59,15 @@ class Lab {
 
   /// The same for events while another command runs: their output joins that one's.
   void run_inside(std::vector<std::string> arguments);
+  /// Another program puts a rule into the database of rules, an entry of the policy language.
+  void hold_foreign(const std::string& entry);
   /// A line of output that no command wrote.
   void note(std::string_view line);
 
   Instant now;
   bool terminal = false;  ///< Whether stderr is one, so that errors are marked under their words.
   Sadb sadb;
+  backend::testing::RuleStore rules = {.name = "ipsecd:/run/ipsecd/pfkey.sock"};
 
  private:
   cli::World world(cli::Console& console);

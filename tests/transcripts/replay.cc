@@ -183,10 +183,14 @@ class Replay {
 
   std::string command(const std::string& text) {
     Words words = split(text);
-    if (const std::string name = words[0]; name == "ipseckey" || name == "ipsecalgs") {
+    if (const std::string name = words[0]; name == "ipseckey" || name == "ipsecalgs" || name == "ipsecconf") {
       words.erase(words.begin());
       const Ran ran = lab_.run(name, std::move(words), std::exchange(input_, {}));
       return ran.output + (ran.status == 0 ? "" : fmt::format("[status {}]\n", ran.status));
+    }
+    if (words[0] == "foreign") {
+      lab_.hold_foreign(text.substr(text.find(' ')));
+      return {};
     }
     if (const std::string happened = elsewhere(words); !happened.empty()) return quoted_lines(happened);
     for (const Tool& tool : kTools)

@@ -93,9 +93,9 @@ def pings(pairs, seconds=PATIENCE, start="a"):
     return answered
 
 
-def connections(pairs, seconds=PATIENCE, start="a", end="b"):
-    """The (source, destination) pairs, the sources in `start`, between which a TCP connection carries 100 octets in both
-    directions."""
+def connections(pairs, seconds=PATIENCE, start="a", end="b", port=5001):
+    """The (source, destination) pairs, the sources in `start`, between which a TCP connection to that port carries 100 octets in
+    both directions."""
     data, done = bytes(range(100)), set()
     with contextlib.ExitStack() as stack:
         open_, clients = {}, {}
@@ -105,7 +105,7 @@ def connections(pairs, seconds=PATIENCE, start="a", end="b"):
                 if six:
                     server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                server.bind(("::" if six else "0.0.0.0", 5001))
+                server.bind(("::" if six else "0.0.0.0", port))
                 server.listen(len(pairs))
                 server.setblocking(False)
                 open_[server] = None
@@ -115,7 +115,7 @@ def connections(pairs, seconds=PATIENCE, start="a", end="b"):
                 client.setblocking(False)
                 client.bind((src, 0))
                 with contextlib.suppress(OSError):
-                    client.connect_ex((dst, 5001))
+                    client.connect_ex((dst, port))
                 clients[client] = [(src, dst), b"", False]
 
         def look():

@@ -3,11 +3,11 @@ adjacent and exchange routes, with ESP alone on the link; a router with another 
 import os
 import pathlib
 import re
+import socket
 import subprocess
 
-from guest import IPSECKEY, contains, expect, finish, load, run
+from guest import IPSECKEY, contains, expect, finish, ipseckey, load, run
 from netns import OSPF, inside, ip_batch, wait
-import socket
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent / "examples"
 ROUTERS = {"r1": 1, "r2": 2, "r3": 3}
@@ -29,7 +29,7 @@ class Link:
 
     def __init__(self):
         run("ip", "netns", "add", "sw")
-        ip_batch("sw", ["link add br0 type bridge mcast_snooping 0", "link set br0 up"])
+        ip_batch("sw", ["link add br0 type bridge mcast_snooping 0", "link set br0 up promisc on"])
         for name, number in ROUTERS.items():
             run("ip", "netns", "add", name)
             run("ip", *f"link add eth0 netns {name} type veth peer name to_{name} netns sw".split())
@@ -39,7 +39,6 @@ class Link:
         with inside("sw"):
             self.tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
         self.tap.bind(("br0", 0))
-        self.tap.setsockopt(263, 1, socket.if_nametoindex("lo").to_bytes(4, "little") + bytes(12)) if False else None
         self.tap.setblocking(False)
 
     def protocols(self):
@@ -75,3 +74,73 @@ class Router:
     def stop(self):
         self.process.terminate()
         self.process.wait()
+
+
+def rules(name):
+    """The shipped rules, into the kernel's policies of one router."""
+    return run("ip", "netns", "exec", name, "/tmp/ipsecconf", "--sadb=kernel", "apply", str(EXAMPLES / "rules/ospfv3"))
+
+
+def keys(name, text):
+    ipseckey("flush", "all", netns=name)
+    load(text, netns=name)
+
+
+def everyone_is_full():
+    """The designated router and its backup are adjacent to all, so of three routers each one is adjacent to both others."""
+    return all(r.full() == {str(n) for other, n in ROUTERS.items() if other != r.name} for r in routers)
+
+
+def alone():
+    return r3.full() == set() and r1.full() == {"2"} and r2.full() == {"1"}
+
+
+def report():
+    return "\n".join(r.name + ":\n" + r.ask("ospf", "neighbors") for r in routers)
+
+
+def settles(what, wanted):
+    """The routes of all three, once they are as wanted."""
+    wait(PATIENCE, lambda: [r.routes() for r in routers] == wanted)
+    expect(what, [r.routes() for r in routers], wanted)
+
+
+SHIPPED = (EXAMPLES / "ospfv3").read_text()
+SHIPPED += SHIPPED[SHIPPED.rindex("add esp"):].replace("fe80::2", "fe80::3")  # One more router on the link.
+OTHER = re.sub(r"authkey fb", "authkey fa", SHIPPED)
+
+os.symlink(IPSECKEY, "/tmp/ipsecconf")
+link = Link()
+for name in ROUTERS:
+    keys(name, SHIPPED)
+    rules(name)
+routers = [Router(name) for name in ROUTERS]
+r1, r2, r3 = routers
+
+if not wait(PATIENCE, everyone_is_full):
+    expect("three routers with one key are fully adjacent", report(), "all Full")
+settles("their routes", [{"1", "2", "3"}] * 3)
+expect("what crossed the link", link.protocols(), {(f"fe80::{n}", 50) for n in ROUTERS.values()})
+
+# Another key on one router: its hellos are not believed, and the adjacency ends with the dead interval.
+keys("r3", OTHER)
+if not wait(PATIENCE, alone):
+    expect("a router with another key is alone", report(), "r3 without neighbours")
+settles("its routes are gone", [{"1", "2"}, {"1", "2"}, {"3"}])
+expect("the link still carries only ESP", {kind for _, kind in link.protocols()}, {50})
+
+# The key again: it comes back.
+keys("r3", SHIPPED)
+if not wait(PATIENCE, everyone_is_full):
+    expect("with the key it is adjacent again", report(), "all Full")
+
+# Without rules its OSPF is in clear, and refused.
+link.protocols()
+run("ip", "netns", "exec", "r3", "/tmp/ipsecconf", "--sadb=kernel", "unload")
+if not wait(PATIENCE, alone):
+    expect("a router that sends in clear is alone", report(), "r3 without neighbours")
+expect("who sends what", link.protocols() >= {("fe80::3", OSPF), ("fe80::1", 50), ("fe80::2", 50)}, True)
+contains("its packets are counted", ipseckey("doctor", netns="r1"), "XfrmInTmplMismatch")
+for r in routers:
+    r.stop()
+finish("OSPFv3 with real routers: shipped keys and rules")

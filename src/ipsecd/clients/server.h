@@ -1,5 +1,6 @@
 #pragma once
-/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order, and which may be dropped.
+/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order, and which may
+/// be dropped.
 ///
 /// A client's own replies are never lost: its next request is read only while few of its replies wait (Wants), and a
 /// DUMP is pulled from the engine only as fast as the client reads. Messages that others cause are queued up to a

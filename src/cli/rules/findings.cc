@@ -1,0 +1,222 @@
+// 1. find_oddities() asks policy/order and policy/guards; nothing outside of the file is needed for it.
+// 2. ask_database() passes on what Spd::check() says.
+// 3. judge_rules() finds for each rule and direction the SAs that would serve it (policy/serving.h). The message names
+//    the SA with its fault, or the line for the file of keys that is missing.
+#include "cli/rules/findings.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "pfkey/algorithms.h"
+#include "pfkey/names.h"
+#include "pfkey/near_name.h"
+#include "pfkey/units.h"
+#include "policy/guards.h"
+#include "policylang/write.h"
+
+namespace ipseckey::cli {
+namespace {
+
+using pfkey::AlgorithmKind;
+using policy::Direction;
+using policy::Rule;
+using table::Severity;
+
+constexpr std::size_t kMost = 100;  // Of each kind; nobody reads more, and there can be millions.
+
+std::string_view way(Direction d) { return d == Direction::out ? "out" : "in"; }
+
+// A rule that is held already has no line.
+std::string the_rule(const Rule& rule) {
+  return rule.line == 0 ? fmt::format("the rule `{}`", policylang::write_rule(rule))
+                        : fmt::format("the rule in line {}", rule.line);
+}
+
+void say_shadows(RuleFile& file, std::span<const Rule> rules, std::span<const std::size_t> tried) {
+  const auto shadows = shadowed(rules, tried);
+  std::size_t said = 0;
+  for (std::size_t i = 0; i < shadows.size() && said < kMost; ++i, ++said) {
+    const policy::Shadow& s = shadows[i];
+    const bool both = i + 1 < shadows.size() && shadows[i + 1].rule == s.rule && shadows[i + 1].by == s.by;
+    const bool one_way = !both && rules[s.rule].out && rules[s.rule].in;
+    file.say(rules[s.rule], Severity::warning,
+             fmt::format("it is never used{}: {} is tried before, and is about all its packets",
+                         one_way ? fmt::format(" ({})", way(s.direction)) : std::string(), the_rule(rules[s.by])));
+    if (both) ++i;
+  }
+}
+
+// Both orders are named at the rule that is later in the file.
+void say_disagreements(RuleFile& file, std::span<const Rule> rules, policy::Order by) {
+  const auto pairs = disagreements(rules, kMost + 1);
+  for (std::size_t i = 0; i < pairs.size() && i < kMost; ++i) {
+    const Rule &first = rules[pairs[i].first], &second = rules[pairs[i].second];
+    file.say(second, Severity::warning,
+             by == policy::Order::file
+                 ? fmt::format("Solaris would try it before {}, which is about packets of both", the_rule(first))
+                 : fmt::format("it is tried before {}, which is about packets of both, because of its kind; "
+                               "with the line `order file` it would not be",
+                               the_rule(first)));
+  }
+  if (pairs.size() > kMost)
+    file.say(Severity::warning, fmt::format("the two orders disagree about more than {} pairs of rules", kMost));
+}
+
+void say_guards(RuleFile& file, std::span<const Rule> rules, std::span<const std::size_t> tried) {
+  for (const policy::Unguarded& u : unguarded(rules, tried))
+    file.say(rules[u.rule], Severity::warning,
+             fmt::format("it is also about {}; --guards lets that pass in the clear", u.guard->packets));
+}
+
+std::string end_of(const std::optional<policy::Prefix>& prefix) {
+  return prefix && prefix->length == prefix->address.bits() ? to_string(prefix->address) : "ADDRESS";
+}
+
+// " encr_alg aes-cbc encrkey KEY", with the least length that is demanded.
+std::string algorithm(AlgorithmKind kind, const policy::Choice& choice) {
+  const bool auth = kind == AlgorithmKind::auth;
+  const std::string name = choice.number ? pfkey::algorithm_name(kind, *choice.number) : "ALGORITHM";
+  if (choice.number && *choice.number == pfkey::kEalgNull && !auth) return " encr_alg null";
+  const std::string bits = choice.min_bits ? fmt::format("/{}", *choice.min_bits) : "";
+  return fmt::format(" {} {} {} KEY{}", auth ? "auth_alg" : "encr_alg", name, auth ? "authkey" : "encrkey", bits);
+}
+
+std::string first_objection(const policy::Candidate& candidate) {
+  return candidate.objections.empty() ? "" : std::string(words(candidate.objections.front()));
+}
+
+std::string protected_words(Direction d) { return d == Direction::out ? "what it sends" : "what comes in"; }
+
+// SAs by the address of the peer, so that a rule about one peer is not compared with the SAs of all others.
+class ByPeer {
+ public:
+  explicit ByPeer(const RuleSession::Sas& sas) : sas_(sas) {
+    for (std::size_t i = 0; i < sas.held.size(); ++i) {
+      to_[sas.held[i].facts.dst].push_back(i);
+      const auto& src = sas.held[i].facts.src;
+      from_[src && !is_unspecified(*src) ? src : std::nullopt].push_back(i);
+    }
+  }
+
+  /// Those that may serve the rule.
+  std::vector<policy::HeldSa> of(const Rule& rule, Direction d) const {
+    const auto peer = peer_of(rule);
+    if (!peer) return sas_.held;
+    std::vector<policy::HeldSa> some;
+    const auto take = [&](const auto& map, const auto& key) {
+      if (const auto at = map.find(key); at != map.end())
+        for (const std::size_t i : at->second) some.push_back(sas_.held[i]);
+    };
+    if (d == Direction::out) {
+      take(to_, *peer);
+    } else {
+      take(from_, peer);
+      take(from_, std::optional<Address>());
+    }
+    return some;
+  }
+
+ private:
+  static std::optional<Address> peer_of(const Rule& rule) {
+    std::optional<Address> peer;
+    for (const policy::Alternative& a : rule.alternatives) {
+      if (a.action != policy::Action::ipsec) continue;
+      const auto& remote = rule.selector.remote;
+      std::optional<Address> one;
+      if (a.protection.ends) {
+        one = a.protection.ends->remote;
+      } else if (remote && remote->length == remote->address.bits() && !in_tunnel_mode(rule, a.protection)) {
+        one = remote->address;
+      }
+      if (!one || (peer && *peer != *one)) return std::nullopt;
+      peer = one;
+    }
+    return peer;
+  }
+
+  const RuleSession::Sas& sas_;
+  std::map<Address, std::vector<std::size_t>> to_;
+  std::map<std::optional<Address>, std::vector<std::size_t>> from_;
+};
+
+void judge_one(RuleFile& file, const Rule& rule, Direction d, const RuleSession::Sas& sas, bool force) {
+  const policy::Serving serving = serve(rule, d, sas.held, sas.chooser);
+  if (serving.service == policy::Service::broken) {
+    for (const policy::Need& need : serving.needs)
+      if (const policy::Candidate* const bad = need.first(policy::Fate::breaks))
+        return file.say(rule, force ? Severity::warning : Severity::error,
+                        fmt::format("the database would {} the {} for {}, but {}; replace the SA{}",
+                                    d == Direction::out ? "use" : "accept", name_of(sas.held[bad->sa], need.type),
+                                    protected_words(d), first_objection(*bad), force ? "" : ", or use --force"));
+  }
+  if (serving.service != policy::Service::missing) return;
+  const policy::Need* lacking = &serving.needs.front();
+  for (const policy::Need& need : serving.needs)
+    if (need.alternative == lacking->alternative && !need.first(policy::Fate::serves)) lacking = &need;
+  file.say(rule, Severity::warning,
+           fmt::format("no SA protects {}, so it is dropped; the line for the file of keys: {}", protected_words(d),
+                       command_for(rule, d, *lacking)));
+}
+
+}  // namespace
+
+void find_oddities(RuleFile& file, std::span<const Rule> rules, policy::Order by, bool orders) {
+  const auto tried = order(rules, by);
+  say_shadows(file, rules, tried);
+  if (orders) say_disagreements(file, rules, by);
+  say_guards(file, rules, tried);
+}
+
+Result<void> ask_database(RuleFile& file, std::span<const Rule> rules, backend::Spd& spd) {
+  const auto remarks = spd.check(rules);
+  if (!remarks) return std::unexpected(remarks.error());
+  for (const backend::RuleRemark& r : *remarks)
+    file.say(rules[r.rule], r.refused ? Severity::error : Severity::warning, r.message);
+  return {};
+}
+
+void judge_rules(RuleFile& file, std::span<const Rule> rules, const RuleSession::Sas& sas, bool force) {
+  const ByPeer by_peer(sas);
+  for (const Rule& rule : rules)
+    for (const Direction d : {Direction::out, Direction::in})
+      if (rule.has(d)) judge_one(file, rule, d, {by_peer.of(rule, d), sas.chooser}, force);
+}
+
+std::string name_of(const policy::HeldSa& sa, pfkey::SaType type) {
+  return fmt::format("{} SA spi 0x{:x} dst {}", pfkey::name(type), sa.spi, to_string(sa.facts.dst));
+}
+
+std::string command_for(const Rule& rule, Direction d, const policy::Need& need, const policy::Flow* flow) {
+  const policy::Protection& p = rule.alternatives[need.alternative].protection;
+  const bool out = d == Direction::out, tunnel = in_tunnel_mode(rule, p);
+  const auto outer = [&](bool ours) {
+    if (p.ends) return to_string(ours ? p.ends->local : p.ends->remote);
+    if (tunnel) return std::string("ADDRESS");
+    if (flow) return to_string(ours ? flow->local : flow->remote);
+    return end_of(ours ? rule.selector.local : rule.selector.remote);
+  };
+  std::string text = fmt::format("add {} spi SPI src {} dst {}", pfkey::name(need.type), outer(out), outer(!out));
+  if (tunnel) {
+    const auto inner = [](const std::optional<policy::Prefix>& prefix) {
+      return prefix ? fmt::format("{}/{}", to_string(prefix->address), prefix->length) : std::string("NETWORK");
+    };
+    text += fmt::format(" isrc {} idst {}", inner(out ? rule.selector.local : rule.selector.remote),
+                        inner(out ? rule.selector.remote : rule.selector.local));
+  }
+  if (need.type == pfkey::SaType::ah) {
+    text += algorithm(AlgorithmKind::auth, *p.ah);
+  } else {
+    const policy::Choice null{.number = pfkey::kEalgNull, .min_bits = {}, .max_bits = {}};
+    text += algorithm(AlgorithmKind::encrypt, p.cipher.value_or(null));
+    if (p.integrity) text += algorithm(AlgorithmKind::auth, *p.integrity);
+  }
+  if (p.reqid) text += fmt::format(" reqid {}", *p.reqid);
+  if (rule.mark) text += fmt::format(" mark {}", pfkey::mark_text(*rule.mark));
+  if (rule.if_id) text += fmt::format(" if_id {}", *rule.if_id);
+  return text;
+}
+
+}  // namespace ipseckey::cli

@@ -1,0 +1,50 @@
+#include "cli/rules/session.h"
+
+#include <fmt/format.h>
+
+#include "pfkey/names.h"
+#include "pfkey/units.h"
+
+namespace ipseckey::cli {
+
+backend::Spd* RuleSession::spd() {
+  if (spd_) return spd_.get();
+  Result<std::unique_ptr<backend::Spd>> opened = fail(Errc::unreachable, "no database of rules is at hand");
+  if (world_.open_spd) opened = world_.open_spd(settings().where());
+  if (!opened) {
+    console().complain(opened.error().text);
+    no_spd_ =
+        opened.error().code == Errc::syntax ? Status::usage : worse(Status::no_sadb, status_for(opened.error().code));
+    return nullptr;
+  }
+  spd_ = std::move(*opened);
+  return spd_.get();
+}
+
+std::string RuleSession::shown_spd() const { return pfkey::escaped(spd_name()); }
+
+Result<RuleSession::Sas> RuleSession::sas() const {
+  auto opened = world_.open(settings().where());
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  pfkey::Message request;
+  request.type = pfkey::Type::dump;
+  request.satype = pfkey::SaType::unspec;
+  request.seq = 1, request.pid = world_.pid;
+  Sas sas;
+  if ((*opened)->rules() == backend::Rules::kernel) sas.chooser = policy::Chooser::kernel;
+  Result<void> listed;
+  const auto answered = (*opened)->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
+    if (m.error != 0)
+      listed = fail(Errc::denied, fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
+    if (m.error == 0 && m.sa && m.dst) sas.held.push_back(policy::held_sa(m));
+  });
+  if (!answered) return std::unexpected(answered.error());
+  if (!listed) return std::unexpected(listed.error());
+  return sas;
+}
+
+Status RuleSession::status_for(Errc code) const {
+  return settings().service && code == Errc::denied ? Status::no_privilege : status_of(code);
+}
+
+}  // namespace ipseckey::cli

@@ -1,0 +1,26 @@
+#include "kernel/policy_world.h"
+
+#include <fmt/format.h>
+
+#include "backend/sadb_place.h"
+#include "kernel/detail/owned_rules.h"
+#include "kernel/facts.h"
+#include "kernel/links.h"
+#include "kernel/xfrm_world.h"
+
+namespace ipseckey::kernel {
+
+PolicyWorld policy_world() {
+  const KernelFiles files;
+  const backend::SadbPlace place = backend::this_kernel_place();
+  PolicyWorld world;
+  world.connect = connect_to_kernel;
+  world.record = owned_rules_path();
+  world.place = fmt::format("{} {}", place.name, place.boot);
+  world.around.link = tunnel_link;
+  world.around.forwards = files.first_line("/proc/sys/net/ipv4/ip_forward") == "1" ||
+                          files.first_line("/proc/sys/net/ipv6/conf/all/forwarding") == "1";
+  return world;
+}
+
+}  // namespace ipseckey::kernel

@@ -1,0 +1,22 @@
+#pragma once
+/// The surroundings that the kernel's rules need; tests replace all of it.
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "kernel/netlink.h"
+#include "policy/xfrm_plan.h"
+
+namespace ipseckey::kernel {
+
+struct PolicyWorld {
+  std::function<Result<Netlink>()> connect;
+  std::string record;  ///< Path of the owned record.
+  std::string place;   ///< Which kernel and namespace the record is about.
+  policy::PlanSurroundings around;
+};
+
+/// This process's kernel and network namespace.
+PolicyWorld policy_world();
+
+}  // namespace ipseckey::kernel

@@ -1,0 +1,19 @@
+#pragma once
+/// From a policy of the kernel to a rule: for those that other programs made.
+#include <string>
+#include <vector>
+
+#include "policy/rule.h"
+#include "policy/xfrm_policy.h"
+
+namespace ipseckey::policy {
+
+struct ReadRule {
+  Rule rule;
+  std::vector<std::string> remarks;  ///< What the rule cannot say about the policy.
+};
+
+/// The rule that says most of what the policy does, in its one direction.
+ReadRule read_xfrm(const XfrmPolicy& policy);
+
+}  // namespace ipseckey::policy
