@@ -85,7 +85,7 @@ constexpr std::array kRows = {
         &Options::queue,
         {0, 65000},
         true,
-        "with --hook: use netfilter's queues from N on, two for each thread;\ndefault 50"},
+        "with --hook: use netfilter's queues from N on, three for each thread;\ndefault 50"},
     Row{"--workers", "N", &Options::workers, {1, 64}, true, "use N packet threads; default 1"},
     Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "MTU of the host's links; default 1500"},
     Row{"--mark",

@@ -26,6 +26,7 @@ def transport(spi, rest, ends=("192.0.2.1", "192.0.2.2")):
 
 class Case(unittest.TestCase):
     options = ()
+    device = None
     keys = ""
     rules = ("", "")  # Of a and of b.
 
@@ -34,7 +35,7 @@ class Case(unittest.TestCase):
         self.addCleanup(self.pair.close)
         self.a, self.b = self.pair.a, self.pair.b
         for host, rules in zip((self.a, self.b), self.rules):
-            host.start("--hook", *self.options, device=None)
+            host.start("--hook", *self.options, device=self.device)
             if self.keys:
                 host.load(self.keys)
             host.rules(rules)
@@ -106,7 +107,23 @@ class Threads(Transport):
 
     def test_queues(self):
         hook = self.a.status()["hook"]
-        self.assertEqual((hook["first_queue"], hook["queues"], hook["waiting"]), (50, 4, False))
+        self.assertEqual((hook["first_queue"], hook["queues"], hook["waiting"]), (50, 6, False))
+
+
+class WithDevice(Transport):
+    """The same with a device: what was opened arrives through it, joined."""
+    device = "ipsec0"
+
+    def test_the_device_is_used(self):
+        _, before = self.b.device("ipsec0")
+        self.assertEqual(datagrams(self.a, self.b, "192.0.2.2", [100] * 5), [100] * 5)
+        _, after = self.b.device("ipsec0")
+        self.assertEqual(after - before, 5)
+
+
+class Uncut(Transport):
+    """The same without offload: TCP is cut by the kernel before it is queued."""
+    options = ("--no-offload",)
 
 
 class Kinds(Case):

@@ -147,13 +147,20 @@ Result<std::unique_ptr<Hook>> Dataplane::hook_of(unsigned number) {
   if (!out) return std::unexpected(std::move(out.error()));
   auto in = Queue::make(numbers.in(number), {});
   if (!in) return std::unexpected(std::move(in.error()));
-  return std::make_unique<Hook>(std::move(*out), std::move(*in), hook_orders_);
+  std::optional<Hook::Tcp> tcp;
+  if (auto sizes = SegmentSize::make(); sizes && options_.offload) {
+    auto queue = Queue::make(numbers.tcp(number), {.long_packets = true});
+    if (!queue) return std::unexpected(std::move(queue.error()));
+    tcp = Hook::Tcp{std::move(*queue), std::move(*sizes)};
+  }
+  long_tcp_ = tcp.has_value();
+  return std::make_unique<Hook>(std::move(*out), std::move(*in), std::move(tcp), hook_orders_);
 }
 
 std::optional<Hooked> Dataplane::hooked() const {
   if (!tables_) return std::nullopt;
   return Hooked{.first_queue = *options_.hook,
-                .queues = 2 * options_.workers,
+                .queues = QueueNumbers::kKinds * options_.workers,
                 .rules = filter_rules_,
                 .waiting = !hook_orders_.ready.load(std::memory_order_relaxed)};
 }
@@ -162,6 +169,7 @@ void Dataplane::filter(const policy::Lookup* rules) {
   FilterOptions options{.mark = options_.mark,
                         .device = options_.device,
                         .whole_v6 = tables_->facts().whole_v6,
+                        .long_tcp = long_tcp_,
                         .udp_ports = {options_.port}};
   for (const auto& [port, users] : ports_)
     if (port != options_.port) options.udp_ports.push_back(port);

@@ -119,6 +119,7 @@ class Dataplane final : public engine::Carrier {
   HookOrders hook_orders_;
   std::shared_ptr<const policy::Lookup> rules_;
   std::size_t filter_rules_ = 0;
+  bool long_tcp_ = false;         // The hook has a queue for TCP.
   std::optional<Error> refused_;  // By netfilter.
   std::uint64_t device_made_again_ = 0;
   DeviceOverruns overruns_;

@@ -5,6 +5,7 @@
 // 2. spread() splits a rule into those that netfilter can compare: by family; ports without a protocol are those of
 // TCP,
 //    UDP and SCTP.
+//    TCP of this host goes to a queue of its own, where it is not cut yet.
 // 3. A rule about ports or ICMP types that queues also queues later fragments, which have none: ipsecd puts datagrams
 //    together. One that accepts does not accept them.
 // 4. Exemptions come first: loopback, ipsecd's device, and its own packets.
@@ -66,14 +67,25 @@ bool beyond_fragments(const FilterRule& rule) {
   return rule.source_port || rule.destination_port || rule.icmp_type || rule.icmp_code;
 }
 
-void spread(FilterRule rule, std::vector<FilterRule>& into) {
+// TCP has a queue of its own.
+void add(const FilterRule& rule, bool long_tcp, std::vector<FilterRule>& into) {
+  const bool splits = long_tcp && rule.chain == FilterChain::output && rule.verdict == FilterVerdict::queue_out;
+  if (splits && rule.protocol.value_or(kTcp) == kTcp && rule.piece == Piece::any) {
+    into.push_back(rule);
+    into.back().protocol = kTcp, into.back().verdict = FilterVerdict::queue_long;
+    if (rule.protocol) return;
+  }
+  into.push_back(rule);
+}
+
+void spread(FilterRule rule, bool long_tcp, std::vector<FilterRule>& into) {
   const bool queues = rule.verdict != FilterVerdict::accept;
   const bool ports = rule.source_port || rule.destination_port;
   std::vector<std::optional<std::uint8_t>> protocols = {rule.protocol};
   if (ports && !rule.protocol) protocols = {kTcp, kUdp, kSctp};
   for (const auto& protocol : protocols) {
     rule.protocol = protocol;
-    into.push_back(rule);
+    add(rule, long_tcp, into);
     if (!queues || !beyond_fragments(rule)) continue;
     FilterRule later = rule;
     later.source_port = later.destination_port = std::nullopt;
@@ -98,7 +110,7 @@ bool leaves_clear(const Rule& rule, Direction direction) {
 }
 
 // The rules of the policy in one chain; what follows the last one that queues has no effect.
-std::vector<FilterRule> of_policy(std::span<const Rule> rules, Family family, FilterChain chain) {
+std::vector<FilterRule> of_policy(std::span<const Rule> rules, Family family, FilterChain chain, bool long_tcp) {
   const ChainRow& row = row_of(chain);
   std::vector<FilterRule> made;
   std::size_t needed = 0;
@@ -106,26 +118,52 @@ std::vector<FilterRule> of_policy(std::span<const Rule> rules, Family family, Fi
     if (!rule.has(row.direction) || !of_family(rule, family) || !is_about(rule, chain)) continue;
     FilterRule one = basis(rule, family, chain);
     one.verdict = leaves_clear(rule, row.direction) ? FilterVerdict::accept : row.queue;
-    spread(one, made);
+    spread(one, long_tcp, made);
     if (one.verdict != FilterVerdict::accept) needed = made.size();
   }
   made.resize(needed);
-  if (made.size() > kMostFilterRules) made = {{.family = family, .chain = chain, .verdict = row.queue}};
+  if (made.size() <= kMostFilterRules) return made;
+  made.clear();
+  add({.family = family, .chain = chain, .verdict = row.queue}, long_tcp, made);
   return made;
 }
 
-// Protected packets that arrive. If the host puts fragments of IPv6 together behind this hook, they are left to it:
-// then a raw socket receives the whole.
+// Addresses that mean something on one link only.
+struct OfLink {
+  Family family;
+  std::string_view address;
+  std::uint8_t length;
+  bool source;
+};
+constexpr std::array kOfLink = {OfLink{Family::v4, "224.0.0.0", 4, false},
+                                OfLink{Family::v4, "255.255.255.255", 32, false},
+                                OfLink{Family::v4, "169.254.0.0", 16, true}, OfLink{Family::v6, "ff00::", 8, false},
+                                OfLink{Family::v6, "fe80::", 10, true}};
+
+// AH or ESP: queued, or, with a device, left to ipsecd's sockets, unless its interface matters. If the host puts
+// fragments of IPv6 together behind this hook, they are left to it: then a raw socket receives the whole.
+void add_protected(FilterRule rule, const FilterOptions& options, std::vector<FilterRule>& into) {
+  if (rule.family == Family::v6 && !options.whole_v6) {
+    into.push_back(rule);
+    into.back().piece = Piece::part;
+  }
+  rule.verdict = FilterVerdict::queue_in;
+  if (options.device.empty()) return into.push_back(rule);
+  for (const OfLink& row : kOfLink) {
+    if (row.family != rule.family) continue;
+    FilterRule one = rule;
+    (row.source ? one.source : one.destination) = policy::Prefix{*parse_address(row.address), row.length};
+    into.push_back(one);
+  }
+  rule.verdict = FilterVerdict::accept;
+  into.push_back(rule);
+}
+
 void add_arriving(Family family, const FilterOptions& options, std::vector<FilterRule>& into) {
   FilterRule rule{.family = family, .chain = FilterChain::input};
   for (const std::uint8_t protocol : {kEsp, kAh}) {
     rule.protocol = protocol;
-    if (family == Family::v6 && !options.whole_v6) {
-      rule.piece = Piece::part, rule.verdict = FilterVerdict::accept;
-      into.push_back(rule);
-    }
-    rule.piece = Piece::any, rule.verdict = FilterVerdict::queue_in;
-    into.push_back(rule);
+    add_protected(rule, options, into);
   }
   rule.protocol = kUdp, rule.esp_in_udp = true;
   rule.verdict = options.device.empty() ? FilterVerdict::queue_in : FilterVerdict::accept;
@@ -150,7 +188,7 @@ std::vector<FilterRule> filter_rules(std::span<const Rule> rules, const FilterOp
   for (const Family family : {Family::v4, Family::v6})
     for (std::size_t i = 0; i < kFilterChains; ++i) {
       const auto chain = static_cast<FilterChain>(i);
-      const std::vector<FilterRule> own = of_policy(rules, family, chain);
+      const std::vector<FilterRule> own = of_policy(rules, family, chain, options.long_tcp);
       const bool arrives = chain == FilterChain::input && !rules.empty();
       if (own.empty() && !arrives) continue;
       add_exempt(family, chain, options, made);
@@ -172,7 +210,7 @@ std::string range_text(const policy::NumberRange& range) {
   return range.first == range.last ? fmt::format("{}", range.first) : fmt::format("{}-{}", range.first, range.last);
 }
 
-constexpr std::string_view kVerdicts[] = {"accept", "queue out", "queue in"};
+constexpr std::string_view kVerdicts[] = {"accept", "queue out", "queue in", "queue long"};
 
 }  // namespace
 

@@ -19,7 +19,12 @@ enum class FilterChain : std::uint8_t { output, input, forward_in, forward_out }
 inline constexpr std::size_t kFilterChains = 4;
 
 /// What a chain does with packets: leaves them to the host, or puts them into one of ipsecd's queues.
-enum class FilterVerdict : std::uint8_t { accept, queue_out, queue_in };
+enum class FilterVerdict : std::uint8_t {
+  accept,
+  queue_out,
+  queue_in,
+  queue_long,  ///< TCP of this host, which is queued before it is cut into segments.
+};
 
 /// Pieces of datagrams.
 enum class Piece : std::uint8_t {
@@ -47,9 +52,11 @@ struct FilterRule {
 };
 
 struct FilterOptions {
-  std::uint32_t mark = 0;                ///< Of packets that ipsecd sends itself; they are left alone.
-  std::string device;                    ///< Its TUN device, whose packets are left alone; empty: none.
+  std::uint32_t mark = 0;  ///< Of packets that ipsecd sends itself; they are left alone.
+  std::string
+      device;  ///< Its TUN device, whose packets are left alone, and which delivers what was opened; empty: none.
   bool whole_v6 = false;                 ///< As in NfTablesFacts.
+  bool long_tcp = false;                 ///< There is a queue for TCP.
   std::vector<std::uint16_t> udp_ports;  ///< Where ESP in UDP arrives: left to ipsecd's sockets if there is a device.
 };
 

@@ -123,9 +123,36 @@ TEST(FilterRules, MarksAndDevices) {
             "oif lo accept\noifname ipsec0 accept\nmeta mark & 0xffffffff == 0x69 accept\n"
             "meta mark & 0xff == 0x5 daddr 192.0.2.7/32 queue out\n");
   EXPECT_EQ(chain("ip input", {marked}, options),
-            "iif lo accept\niifname ipsec0 accept\nmeta l4proto 50 queue in\nmeta l4proto 51 queue in\n"
+            "iif lo accept\niifname ipsec0 accept\n"
+            "daddr 224.0.0.0/4 meta l4proto 50 queue in\ndaddr 255.255.255.255/32 meta l4proto 50 queue in\n"
+            "saddr 169.254.0.0/16 meta l4proto 50 queue in\nmeta l4proto 50 accept\n"
+            "daddr 224.0.0.0/4 meta l4proto 51 queue in\ndaddr 255.255.255.255/32 meta l4proto 51 queue in\n"
+            "saddr 169.254.0.0/16 meta l4proto 51 queue in\nmeta l4proto 51 accept\n"
             "meta l4proto 17 th dport 4500 @th,64,32 != 0 accept\nmeta l4proto 17 th dport 4501 @th,64,32 != 0 accept\n"
             "meta mark & 0xff == 0x5 saddr 192.0.2.7/32 queue in\n");
+}
+
+TEST(FilterRules, FragmentsOfIpv6AreQueuedIfTheyAreWholeByThen) {
+  FilterOptions options = kOptions;
+  options.whole_v6 = true;
+  EXPECT_EQ(chain("ip6 input", {esp_rule("2001:db8::/32")}, options),
+            std::string(kArriving) + "saddr 2001:db8::/32 queue in\n");
+}
+
+// With a queue of its own, because it is not cut there yet.
+TEST(FilterRules, TcpOfTheHostIsApart) {
+  FilterOptions options = kOptions;
+  options.long_tcp = true;
+  EXPECT_EQ(chain("ip output", {esp_rule("192.0.2.7/32")}, options),
+            std::string(kSentHere) + "daddr 192.0.2.7/32 meta l4proto 6 queue long\ndaddr 192.0.2.7/32 queue out\n");
+  Rule web = esp_rule("192.0.2.7/32"), icmp = esp_rule("192.0.2.7/32");
+  web.selector.protocol = 6, web.selector.remote_port = 80;
+  icmp.selector.protocol = 1;
+  EXPECT_EQ(chain("ip output", {web, icmp}, options),
+            std::string(kSentHere) +
+                "daddr 192.0.2.7/32 meta l4proto 6 th dport 80 queue long\n"
+                "daddr 192.0.2.7/32 meta l4proto 6 frag-off & 0x1fff != 0 queue out\n"
+                "daddr 192.0.2.7/32 meta l4proto 1 queue out\n");
 }
 
 TEST(FilterRules, ForwardedPacketsAreThoseOfTunnels) {

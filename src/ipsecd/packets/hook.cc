@@ -20,6 +20,8 @@ using traffic::Packet;
 
 namespace {
 
+constexpr std::size_t kTcpLeast = 20, kTcpOffset = 12;  // Of TCP's header (RFC 9293 section 3.1).
+constexpr std::uint16_t kTcpSum = 16;
 constexpr std::size_t kMostInstead = 0xffff - 4;  // Bytes of a netlink attribute.
 
 // Whether the host can carry a protected packet on with its new contents, uncut.
@@ -40,7 +42,17 @@ bool takes_place(const Item& item, const Address& dst, std::byte next) {
 
 }  // namespace
 
-Hook::Hook(Queue out, Queue in, const HookOrders& orders) : out_(std::move(out)), in_(std::move(in)), orders_(orders) {}
+Hook::Hook(Queue out, Queue in, std::optional<Tcp> tcp, const HookOrders& orders)
+    : out_(std::move(out)), in_(std::move(in)), orders_(orders) {
+  if (tcp) tcp_.emplace(std::move(*tcp));
+}
+
+Hook::Drops Hook::outgoing() const {
+  Drops drops = out_.drops();
+  if (!tcp_) return drops;
+  const Drops more = tcp_->drops();
+  return {drops.overruns + more.overruns, drops.too_long + more.too_long, drops.not_ready + more.not_ready};
+}
 
 std::size_t Hook::take(Side& side, std::span<Item> items) {
   Queue& queue = side.queue;
@@ -106,6 +118,83 @@ void Hook::settle_outgoing(std::span<Item> items) {
     }
   }
   queue.send();
+}
+
+// ---- out: TCP
+
+// False: none waits. A packet that contradicts what is said about it stays in one piece, and the worker judges it.
+bool Hook::begin_packet(TcpSide& side, Instant now) {
+  for (;;) {
+    const auto queued = side.queue.receive();
+    if (!queued) return false;
+    const bool ready = orders_.ready.load(std::memory_order_acquire);
+    if (!queued->whole || !ready) {
+      side.queue.decide(queued->id, Queue::Verdict::drop);
+      ++(ready ? side.too_long : side.not_ready);
+      continue;
+    }
+    side.id = queued->id, side.out = queued->out, side.mark = queued->mark;
+    side.some_sent = side.some_clear = false;
+    ++side.origin;
+    traffic::Offload offload;
+    const auto h = traffic::parse(queued->packet);
+    if (h && h->upper == traffic::kTcp && queued->packet.size() >= h->upper_at + kTcpLeast) {
+      offload = {.kind = traffic::Offload::Kind::none,
+                 .size = 0,
+                 .unsummed = queued->unsummed,
+                 .sum_at = static_cast<std::uint16_t>(h->upper_at),
+                 .field = kTcpSum};
+      const std::size_t header = std::to_integer<std::size_t>(queued->packet[h->upper_at + kTcpOffset] >> 4) * 4;
+      if (queued->uncut)
+        offload.kind = traffic::Offload::Kind::tcp, offload.size = side.sizes.of(*h, side.out, header, now.steady);
+    }
+    side.segments = traffic::Segments::of(queued->packet, offload);
+    if (!side.segments) side.segments = traffic::Segments::of(queued->packet, {});
+    return true;
+  }
+}
+
+std::size_t Hook::take_tcp(std::span<Item> items, std::span<std::uint32_t> origins, Instant now) {
+  if (!tcp_) return 0;
+  TcpSide& side = *tcp_;
+  known_.resize(std::max(known_.size(), items.size()));
+  std::size_t count = 0;
+  while (count < items.size()) {
+    Item& item = items[count];
+    if (side.segments && side.segments->next(item.packet)) {
+      item.arrived = {.by_hook = true, .mark = side.mark};
+      known_[count] = {.id = side.id, .out = side.out, .last = side.segments->left() == 0};
+      if (const auto h = traffic::parse(item.packet.bytes())) known_[count].dst = h->dst;
+      origins[count++] = side.origin;
+      continue;
+    }
+    side.segments.reset();
+    // A long packet is not begun if it would not fit.
+    if (count > items.size() / 2 || !begin_packet(side, now)) break;
+  }
+  side.queue.send();
+  return count;
+}
+
+// A packet continues if all its segments may leave in clear. If the rules changed between them, TCP sends the rest
+// again.
+void Hook::settle_tcp(std::span<Item> items) {
+  if (!tcp_) return;
+  TcpSide& side = *tcp_;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Item& item = items[i];
+    const Known& known = known_[i];
+    item.departure.interface = is_link_local(known.dst) || item.cause != Cause::none ? known.out : 0;
+    if (item.cause == Cause::none && item.clear)
+      side.some_clear = true, item.cause = Cause::held;
+    else
+      side.some_sent = true;
+    if (!known.last) continue;
+    const bool clear = side.some_clear && !side.some_sent;
+    side.queue.decide(known.id, clear ? Queue::Verdict::accept : Queue::Verdict::drop);
+    side.some_sent = side.some_clear = false;
+  }
+  side.queue.send();
 }
 
 // ---- in

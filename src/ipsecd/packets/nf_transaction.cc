@@ -211,6 +211,8 @@ void add_expressions(NfBatch& b, const FilterRule& rule, const QueueNumbers& que
       return queue(b, queues.out(0), queues.workers, by_expression);
     case FilterVerdict::queue_in:
       return queue(b, queues.in(0), queues.workers, by_expression);
+    case FilterVerdict::queue_long:
+      return queue(b, queues.tcp(0), queues.workers, by_expression);
   }
 }
 

@@ -10,11 +10,14 @@
 
 namespace ipseckey::ipsecd {
 
-/// The queues' numbers: `workers` for packets that leave, from `first` on, then as many for those that arrive.
+/// The queues' numbers: `workers` for packets that leave, from `first` on, then as many for those that arrive, then as
+/// many for TCP that leaves.
 struct QueueNumbers {
   std::uint16_t first = 0, workers = 1;
   std::uint16_t out(unsigned worker) const { return static_cast<std::uint16_t>(first + worker); }
   std::uint16_t in(unsigned worker) const { return static_cast<std::uint16_t>(first + workers + worker); }
+  std::uint16_t tcp(unsigned worker) const { return static_cast<std::uint16_t>(first + 2 * workers + worker); }
+  static constexpr unsigned kKinds = 3;
 };
 
 /// What this kernel's nf_tables has.

@@ -62,7 +62,8 @@ PacketThread::PacketThread(Parts parts)
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
   if (!parts_.hook) return;
-  for (const int fd : {parts_.hook->out(), parts_.hook->in()}) watch(fd, static_cast<std::uint64_t>(fd));
+  for (const int fd : {parts_.hook->out(), parts_.hook->tcp(), parts_.hook->in()})
+    if (fd >= 0) watch(fd, static_cast<std::uint64_t>(fd));
 }
 
 PacketThread::~PacketThread() {
@@ -158,6 +159,8 @@ void PacketThread::serve(const Ready& ready) {
     if (waiting_.empty()) go_out();
   } else if (parts_.hook && ready.fd == parts_.hook->out()) {
     if (waiting_.empty()) go_out_by_hook();
+  } else if (parts_.hook && ready.fd == parts_.hook->tcp()) {
+    if (waiting_.empty()) go_out_by_tcp_hook();
   } else if (parts_.hook && ready.fd == parts_.hook->in()) {
     come_in_by_hook();
   } else {
@@ -192,6 +195,17 @@ void PacketThread::go_out_by_hook() {
   parts_.worker.protect(waiting_, at);
   parts_.hook->settle_outgoing(waiting_);
   send_protected(at);
+}
+
+void PacketThread::go_out_by_tcp_hook() {
+  do {
+    const std::span<Item> room = hand_.empty();
+    const Instant at = system_now();
+    waiting_ = room.first(parts_.hook->take_tcp(room, origins_, at));
+    parts_.worker.protect(waiting_, at);
+    parts_.hook->settle_tcp(waiting_);
+    if (!send_protected(at)) return;
+  } while (parts_.hook->tcp_left());
 }
 
 bool PacketThread::send_protected(Instant at) {
@@ -234,11 +248,13 @@ void PacketThread::go_on() {
   if (!patient && full_ < 0) impatient_until_ = at.steady + kImpatience;
   watch_sources(true);
   go_out();
+  if (parts_.hook && waiting_.empty()) go_out_by_tcp_hook();
 }
 
 // Where packets that go out come from.
 void PacketThread::watch_sources(bool watched) {
-  for (const int fd : {parts_.tun.fd(), parts_.hook ? parts_.hook->out() : -1}) {
+  const Hook* const hook = parts_.hook.get();
+  for (const int fd : {parts_.tun.fd(), hook ? hook->out() : -1, hook ? hook->tcp() : -1}) {
     if (fd < 0) continue;
     if (watched) {
       watch(fd, static_cast<std::uint64_t>(fd));

@@ -76,6 +76,7 @@ class PacketThread {
   void watch(int fd, std::uint64_t tag);
   void go_out();
   void go_out_by_hook();
+  void go_out_by_tcp_hook();
   /// False: there was no room for all that was protected.
   bool send_protected(Instant at);
   bool send(bool wait);

@@ -115,6 +115,8 @@ std::optional<Queued> Queue::receive() {
                   .out = number(told[NFQA_IFINDEX_OUTDEV]),
                   .mark = number(told[NFQA_MARK]),
                   .packet = {},
+                  .uncut = (number(told[NFQA_SKB_INFO]) & NFQA_SKB_GSO) != 0,
+                  .unsummed = (number(told[NFQA_SKB_INFO]) & NFQA_SKB_CSUMNOTREADY) != 0,
                   .whole = told[NFQA_CAP_LEN] == nullptr};
     if (const nlattr* const payload = told[NFQA_PAYLOAD])
       queued.packet = {static_cast<const std::byte*>(mnl_attr_get_payload(payload)), mnl_attr_get_payload_len(payload)};
