@@ -64,12 +64,10 @@ class World {
  private:
   std::size_t held_ = 0;
   Instant now_;
-  engine::RuleBook book_{{.in_force =
-                              [this](std::shared_ptr<const policy::Lookup> rules) {
-                                held_ = rules ? rules->rules().size() : 0;
-                              },
-                          .has_link = [](std::string_view name) { return name.size() < 6; },
-                          .most = 20}};
+  engine::RuleBook book_{
+      {.in_force = [this](std::shared_ptr<const policy::Lookup> rules) { held_ = rules ? rules->rules().size() : 0; },
+       .has_link = [](std::string_view name) { return name.size() < 6; },
+       .most = 20}};
 };
 
 }  // namespace

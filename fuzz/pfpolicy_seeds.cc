@@ -85,8 +85,8 @@ void sessions(const std::string& folder) {
   write(folder + "/ends", {add(ends), say(Type::dump, Spd::active)});
   Message other = say(Type::clone, Spd::standby);
   other.pid = 2;
-  write(folder + "/two-clients", {say(Type::clone, Spd::standby), other, add(sample(), Spd::standby),
-                                  say(Type::flip, Spd::standby), other});
+  write(folder + "/two-clients",
+        {say(Type::clone, Spd::standby), other, add(sample(), Spd::standby), say(Type::flip, Spd::standby), other});
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "backend/detail/answers.h"
 #include "base/id_map.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
@@ -81,15 +82,6 @@ void enlarge_send_buffer(int fd) {
   const int size = static_cast<int>(2 * pfkey::kMaxMessageSize);
   if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
-std::unexpected<Error> refused(const std::string& raw, std::uint8_t error) {
-  const std::string path = pfkey::escaped(raw);
-  if (error == EPERM)
-    return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, its own user and the groups that it was "
-                                          "started with; try again as one of them, for example with sudo",
-                                          path));
-  return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", path));
 }
 
 }  // namespace
@@ -170,7 +162,7 @@ Result<Outcome> Channel::receive(pfkey::Message& m) {
   if (!message)
     return fail(Errc::malformed, fmt::format("the program that answers at {} does not speak ipsecd's PF_KEY: {}",
                                              pfkey::escaped(path_), message.error().text));
-  if (const auto error = pfkey::refusal(*message)) return refused(path_, *error);
+  if (const auto error = pfkey::refusal(*message)) return refused_by(path_, *error);
   m = std::move(*message);
   return Outcome::done;
 }

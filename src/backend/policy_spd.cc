@@ -102,8 +102,8 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
     if (m.error != 0 || !m.rule) return;
     auto rule = pfpolicy::to_rule(m);
     if (!rule) {
-      wrong = Error{Errc::malformed, fmt::format("the database of rules sent no rule: {}",
-                                                 sentence(rule.error().diagnostic))};
+      wrong = Error{Errc::malformed,
+                    fmt::format("the database of rules sent no rule: {}", sentence(rule.error().diagnostic))};
       return;
     }
     HeldRule held;

@@ -10,8 +10,8 @@
 
 namespace ipseckey::backend {
 
-/// replace() is atomic: the rules are gathered in the standby set, which belongs to this client meanwhile, and come into
-/// force with one FLIP. If another client is changing rules, it waits a moment for it.
+/// replace() is atomic: the rules are gathered in the standby set, which belongs to this client meanwhile, and come
+/// into force with one FLIP. If another client is changing rules, it waits a moment for it.
 class PolicySpd : public Spd {
  public:
   Result<std::vector<HeldRule>> list() override;

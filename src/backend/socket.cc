@@ -17,6 +17,7 @@
 #include <system_error>
 #include <utility>
 
+#include "backend/detail/answers.h"
 #include "backend/detail/news.h"
 #include "backend/detail/pending.h"
 #include "base/registers.h"
@@ -146,11 +147,7 @@ class Exchange {
     return fail(Errc::timeout, fmt::format("interrupted before ipsecd at {} had answered everything",
                                            pfkey::escaped(channel_.path())));
   }
-  Result<void> timed_out() const {
-    return fail(Errc::timeout,
-                fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
-                            pfkey::escaped(channel_.path()), std::chrono::duration<double>(patience_).count()));
-  }
+  Result<void> timed_out() const { return silent(channel_.path(), patience_); }
 
   Channel& channel_;
   std::span<Message> requests_;

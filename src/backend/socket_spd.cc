@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "backend/detail/answers.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
 #include "pfkey/units.h"
@@ -48,8 +48,7 @@ class Exchange {
       if (before != std::pair(sent_, replies_)) {
         deadline = now + patience_;
       } else if (now >= deadline) {
-        return fail(Errc::timeout, fmt::format("ipsecd at {} has not answered for {} s; is it stopped or overloaded?",
-                                               shown(), std::chrono::duration<double>(patience_).count()));
+        return silent(channel_.path(), patience_);
       } else {
         pollfd waiting{channel_.fd(), static_cast<short>(POLLIN | (sent_ < requests_.size() ? POLLOUT : 0)), 0};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
@@ -96,25 +95,26 @@ class Exchange {
     return {};
   }
 
-  // ipsecd refuses to serve a client, or its rules, in PF_KEY: an older one does not know PF_POLICY.
-  Result<void> refused(Bytes wire) const {
-    const auto notice = pfkey::decode(wire);
-    const auto error = notice ? pfkey::refusal(*notice) : std::nullopt;
-    if (error == EPERM)
-      return fail(Errc::denied, fmt::format("ipsecd at {} serves only root, its own user and the groups that it was "
-                                            "started with; try again as one of them, for example with sudo",
-                                            shown()));
-    if (error) return fail(Errc::unreachable, fmt::format("ipsecd at {} has too many clients; try again later", shown()));
-    return fail(Errc::unsupported, fmt::format("the ipsecd at {} is too old for rules: restart it after its upgrade",
-                                               shown()));
+  // PF_KEY: notices of changes that reach this client before its first request; a refusal to serve it; and the answer
+  // of an ipsecd that does not know PF_POLICY.
+  Result<void> take_pfkey(Bytes wire) const {
+    const auto m = pfkey::decode(wire);
+    if (!m) return strange();
+    if (const auto error = pfkey::refusal(*m)) return refused_by(channel_.path(), *error);
+    if (m->error == 0 || m->pid != static_cast<std::uint32_t>(::getpid())) return {};
+    return fail(Errc::unsupported,
+                fmt::format("the ipsecd at {} is too old for rules: restart it after its upgrade", shown()));
+  }
+
+  Result<void> strange() const {
+    return fail(Errc::malformed,
+                fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY", shown()));
   }
 
   Result<void> take(Bytes wire) {
-    if (wire[0] != std::byte{pfpolicy::kVersion}) return refused(wire);
+    if (wire[0] != std::byte{pfpolicy::kVersion}) return take_pfkey(wire);
     auto m = pfpolicy::decode(wire);
-    if (!m || m->seq != answered_ + 1 || answered_ >= sent_)
-      return fail(Errc::malformed, fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY",
-                                               shown()));
+    if (!m || m->seq != answered_ + 1 || answered_ >= sent_) return strange();
     ++replies_;
     const bool dump = m->type == pfpolicy::Type::dump && m->error == 0;
     const bool ends = !dump || (m->ruleset && dump_begun_);
@@ -158,9 +158,10 @@ Result<void> SocketSpd::exchange(std::span<const Message> requests, Reply reply)
 }
 
 bool SocketSpd::wait(unsigned tries) {
-  constexpr std::chrono::milliseconds kStep{100};
+  constexpr std::chrono::milliseconds kStep{50};
   if (kStep * tries >= patience_) return false;
-  std::this_thread::sleep_for(kStep);
+  pollfd until{channel_ ? channel_->fd() : -1, POLLIN, 0};  // It has nothing to say, unless it ends.
+  ::poll(&until, 1, static_cast<int>(kStep.count()));
   return true;
 }
 

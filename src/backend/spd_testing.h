@@ -22,7 +22,7 @@ struct RuleStore {
   /// What a kernel makes of a rule; empty: the database is none.
   std::function<std::vector<KernelPolicy>(const HeldRule&)> policies = {};
   std::function<void()> meanwhile = {};  ///< Happens once, when somebody listens; then Ctrl-C ends the listening.
-  Result<void> refusal = {};  ///< Of list() and replace(), if it is an error.
+  Result<void> refusal = {};             ///< Of list() and replace(), if it is an error.
 };
 
 /// A connection to it. Foreign rules are tried first.

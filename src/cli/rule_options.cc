@@ -263,8 +263,7 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
     return {};
   }
   if (!words.empty())
-    return fail(Errc::syntax,
-                fmt::format("unexpected word {}: {} takes no more", shown_word(words[0]), found->name));
+    return fail(Errc::syntax, fmt::format("unexpected word {}: {} takes no more", shown_word(words[0]), found->name));
   return {};
 }
 

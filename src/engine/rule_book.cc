@@ -46,8 +46,8 @@ template <class T>
 using Answer = std::expected<T, Refusal>;
 
 // What makes two rules the same to a packet.
-using Key = std::tuple<policy::Selector, std::optional<policy::Tunnel>, std::uint32_t, std::uint32_t, std::uint32_t,
-                       Direction>;
+using Key =
+    std::tuple<policy::Selector, std::optional<policy::Tunnel>, std::uint32_t, std::uint32_t, std::uint32_t, Direction>;
 std::vector<Key> keys_of(const Rule& rule) {
   const pfkey::Mark mark = rule.mark.value_or(pfkey::Mark{0, 0});
   std::vector<Key> keys;
@@ -160,9 +160,9 @@ struct RuleBook::State {
 
 const RuleBook::State::Row* RuleBook::State::find(Type type) {
   static constexpr std::array kRows = {
-      Row{Type::flush, &State::flush, true},  Row{Type::addrule, &State::add, false},
+      Row{Type::flush, &State::flush, true},        Row{Type::addrule, &State::add, false},
       Row{Type::deleterule, &State::remove, false}, Row{Type::flip, &State::flip, false},
-      Row{Type::clone, &State::clone, true},  Row{Type::dump, &State::dump, false},
+      Row{Type::clone, &State::clone, true},        Row{Type::dump, &State::dump, false},
   };
   const auto found = std::ranges::find(kRows, type, &Row::type);
   return found == kRows.end() ? nullptr : &*found;
@@ -213,7 +213,8 @@ Answer<Message> RuleBook::State::flush(ClientId, const Message& m) {
 // What a user-space engine cannot do.
 std::optional<Refusal> RuleBook::State::fault_of(const Rule& rule, const Set& into) const {
   if (rule.if_id.value_or(0) != 0)
-    return Refusal{EINVAL, Diagnostic::not_here, "if_id names an XFRM interface, which only the kernel has: leave it out"};
+    return Refusal{EINVAL, Diagnostic::not_here,
+                   "if_id names an XFRM interface, which only the kernel has: leave it out"};
   if (!rule.tunnel) return std::nullopt;
   const std::string& name = rule.tunnel->name;
   if (!rule.tunnel->whole_packets)
@@ -223,8 +224,9 @@ std::optional<Refusal> RuleBook::State::fault_of(const Rule& rule, const Set& in
   const bool with_ends = std::ranges::any_of(
       rule.alternatives, [](const policy::Alternative& a) { return a.protection.ends.has_value(); });
   if (with_ends || options.has_link(name) || into.names_ends(name)) return std::nullopt;
-  return Refusal{ENOENT, Diagnostic::unknown_tunnel,
-                 fmt::format("there is no interface {}: create it first, or give the tunnel's ends (tsrc, tdst)", name)};
+  return Refusal{
+      ENOENT, Diagnostic::unknown_tunnel,
+      fmt::format("there is no interface {}: create it first, or give the tunnel's ends (tsrc, tdst)", name)};
 }
 
 Answer<Message> RuleBook::State::add(ClientId, const Message& m) {
@@ -259,8 +261,7 @@ Answer<Message> RuleBook::State::remove(ClientId, const Message& m) {
     if (const HeldPtr held = from.at(m.rule->index)) gone.push_back(held);
   } else {
     const auto pattern = pfpolicy::to_pattern(m);
-    if (!pattern)
-      return std::unexpected(Refusal{EINVAL, pattern.error().diagnostic, pattern.error().remark});
+    if (!pattern) return std::unexpected(Refusal{EINVAL, pattern.error().diagnostic, pattern.error().remark});
     for (const Direction d : {Direction::out, Direction::in}) {
       if (!pattern->has(d)) continue;
       Rule one = *pattern;
@@ -315,8 +316,7 @@ void RuleBook::handle(ClientId client, const Message& m, Instant now, Reply repl
   const State::Row* const row = State::find(m.type);
   if (!row) return reply(refused(m, EINVAL, Diagnostic::bad_message_type));
   if (m.spd != Spd::active && m.spd != Spd::standby) return reply(refused(m, EINVAL, Diagnostic::bad_spd));
-  if (auto why = state_->may(client, m, *row, now))
-    return reply(refused(m, why->error, why->diagnostic, why->remark));
+  if (auto why = state_->may(client, m, *row, now)) return reply(refused(m, why->error, why->diagnostic, why->remark));
   auto answer = (state_.get()->*row->handler)(client, m);
   if (!answer) return reply(refused(m, answer.error().error, answer.error().diagnostic, answer.error().remark));
   if (m.type != Type::dump) reply(std::move(*answer));

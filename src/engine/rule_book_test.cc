@@ -61,9 +61,7 @@ struct Book {
     const Message got = ask(client, std::move(m));
     return got.error ? text(got) : std::to_string(got.rule->index);
   }
-  static std::string text(const Message& m) {
-    return fmt::format("{} {}", m.error, static_cast<int>(m.diagnostic));
-  }
+  static std::string text(const Message& m) { return fmt::format("{} {}", m.error, static_cast<int>(m.diagnostic)); }
   std::string say(Type type, Spd spd = Spd::standby, ClientId client = 1, int second = 0,
                   std::optional<std::string> tunnel = "") {
     Message m;
@@ -98,8 +96,8 @@ TEST(RuleBook, AddsToTheActiveRulesAtOnce) {
   EXPECT_EQ(b.add(drop_rule("10.2.0.0/16"), Spd::active, 5), "3");
   EXPECT_THAT(b.dump(), ElementsAre(2, 1, 3));  // By priority, then as they were added.
   ASSERT_TRUE(b.in_force);
-  EXPECT_EQ(b.in_force->rules(), (policy::Rules{pass_rule("10.1.0.0/16"), esp_rule("10.0.0.0/8"),
-                                               drop_rule("10.2.0.0/16")}));
+  EXPECT_EQ(b.in_force->rules(),
+            (policy::Rules{pass_rule("10.1.0.0/16"), esp_rule("10.0.0.0/8"), drop_rule("10.2.0.0/16")}));
   EXPECT_EQ(b.book.active(), 3u);
 }
 
@@ -142,7 +140,7 @@ TEST(RuleBook, TheStandbySetBelongsToOneClient) {
   b.book.close(1);
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 2), "0 0");
   EXPECT_THAT(b.dump(Spd::standby), ElementsAre());
-  // The second is silent for a minute: the third takes over, and the second cannot go on.
+  // The second is silent for a minute: the third takes over, and the second cannot continue.
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 3, 59), busy);
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 3, 60), "0 0");
   EXPECT_EQ(b.add(esp_rule(), Spd::standby, 1, 2), busy);

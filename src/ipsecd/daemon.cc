@@ -6,7 +6,6 @@
 #include "ipsecd/daemon.h"
 
 #include <fmt/format.h>
-#include <net/if.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -22,6 +21,7 @@
 #include "base/registers.h"
 #include "base/secret_pages.h"
 #include "crypto/crypto.h"
+#include "ipsecd/engine_options.h"
 #include "pfkey/notices.h"
 #include "system/clock.h"
 #include "system/errno_text.h"
@@ -33,44 +33,6 @@ constexpr int kAcceptsAtOnce = 16;
 constexpr int kMessagesAtOnce = 64;                // Messages of one client before others are served.
 constexpr std::uint64_t kAcceptPause = 1'000'000;  // Microseconds.
 constexpr std::uint64_t kTimerAccuracy = 1'000;    // Microseconds.
-
-// The algorithms that the library lacks. The check loads the others from their files, which ipsecd cannot open later.
-std::vector<const pfkey::Algorithm*> lacking() {
-  std::vector<const pfkey::Algorithm*> rows;
-  for (const pfkey::Algorithm& row : pfkey::algorithms())
-    if (!crypto::available(row)) rows.push_back(&row);
-  return rows;
-}
-
-engine::Options engine_options(LocalAddresses& local, const Daemon::Options& mine) {
-  engine::Options options;
-  options.carrier = mine.dataplane;
-  options.keeper = mine.vault;
-  // Without a data plane the SAs are for other programs, which have libraries of their own.
-  if (mine.dataplane) {
-    options.usable = [rows = lacking()](const pfkey::Algorithm& row) {
-      return std::ranges::find(rows, &row) == rows.end();
-    };
-    options.cure = crypto::cure;
-  }
-  options.is_local = [&local](const Address& a) { return local.contains(a, system_now().steady); };
-  // The library's default source may be a device file, and ipsecd cannot open files once it serves.
-  options.random = [] {
-    std::array<std::byte, sizeof(std::uint32_t)> octets;
-    crypto::random_bytes(octets);
-    return std::bit_cast<std::uint32_t>(octets);
-  };
-  return options;
-}
-
-// A rule of a tunnel is about packets of an interface with its name.
-engine::RuleBookOptions rule_options(const Daemon::Options& mine) {
-  return {.in_force =
-              [carrier = mine.dataplane](std::shared_ptr<const policy::Lookup> rules) {
-                if (carrier) carrier->rules(std::move(rules));
-              },
-          .has_link = [](std::string_view name) { return ::if_nametoindex(std::string(name).c_str()) != 0; }};
-}
 
 // Room for the largest reply; without the privilege the system's limit applies.
 void enlarge_send_buffer(int fd) {
@@ -98,8 +60,9 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
       rationed_(log_),
       options_(options),
       server_(
-          engine_options(local_, options_), [this](ClientId to, Bytes wire) { return send(to, wire); },
-          options_.most_sas, options_.memory, rule_options(options_)),
+          engine_options(local_, options_.dataplane, options_.vault),
+          [this](ClientId to, Bytes wire) { return send(to, wire); }, options_.most_sas, options_.memory,
+          rule_options(options_.dataplane)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message is recognised by its size.
 }
@@ -184,7 +147,11 @@ Result<void> Daemon::attend_to_packets() {
 }
 
 Status Daemon::status() const {
-  Status s{.socket = listener_.path(), .sas = server_.sas(), .rules = server_.rules(), .clients = server_.clients(), .traffic = {}};
+  Status s{.socket = listener_.path(),
+           .sas = server_.sas(),
+           .rules = server_.rules(),
+           .clients = server_.clients(),
+           .traffic = {}};
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
                         .workers = options_.dataplane->workers(),

@@ -168,21 +168,21 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
     if (!std::exchange(held, {}).empty()) ipsecd::give_up_queues();
     return nullptr;
   }
-  const ipsecd::DataplaneOptions wanted{.device = *options.tun,
-                                        .workers = options.workers.value_or(1),
-                                        .mtu = options.mtu.value_or(1500),
-                                        .mark = options.mark.value_or(0),
-                                        .nat_follow = options.nat_follow,
-                                        .beside_ike = options.beside_ike,
-                                        .offload = !options.no_offload,
-                                        .path_reports = !options.no_path_reports,
-                                        .numbers = std::move(numbers),
-                                        .same_source = options.source == "same",
-                                        .unruled = options.got_secure == "drop" ? traffic::Unruled::drop
-                                                                                : traffic::Unruled::accept,
-                                        .icmp_in_clear = options.icmp_clear != "drop",
-                                        .mss_clamp = options.mss_clamp,
-                                        .icmp_errors = icmp_errors(options)};
+  const ipsecd::DataplaneOptions wanted{
+      .device = *options.tun,
+      .workers = options.workers.value_or(1),
+      .mtu = options.mtu.value_or(1500),
+      .mark = options.mark.value_or(0),
+      .nat_follow = options.nat_follow,
+      .beside_ike = options.beside_ike,
+      .offload = !options.no_offload,
+      .path_reports = !options.no_path_reports,
+      .numbers = std::move(numbers),
+      .same_source = options.source == "same",
+      .unruled = options.got_secure == "drop" ? traffic::Unruled::drop : traffic::Unruled::accept,
+      .icmp_in_clear = options.icmp_clear != "drop",
+      .mss_clamp = options.mss_clamp,
+      .icmp_errors = icmp_errors(options)};
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));
   return ipsecd::Dataplane::make(wanted, std::move(*tun), log);

@@ -82,7 +82,7 @@ TEST(Status, ShowsSentKeepalives) {
   EXPECT_THAT(status_prometheus(s), ::testing::HasSubstr("ipsecd_keepalives_total 7\n"));
 }
 
-TEST(Status, ShowsRulesAndWhatTheyLetGo) {
+TEST(Status, ShowsRulesAndClearPackets) {
   Status s = busy();
   s.rules = 1;
   s.traffic->outbound.clear = 5;

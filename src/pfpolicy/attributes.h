@@ -30,7 +30,7 @@ struct EndRow {
 struct ReqidRow {};
 struct LevelRow {};      ///< 1: `level use`.
 struct EndFamilyRow {};  ///< 4 or 6.
-struct IgnoredRow {};    ///< Lifetimes and what key managers are asked for: nothing here uses them.
+struct IgnoredRow {};    ///< Lifetimes and what key managers offer: nothing here uses them.
 
 struct AttributeRow {
   std::uint32_t tag;

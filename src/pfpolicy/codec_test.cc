@@ -31,7 +31,8 @@ std::string hex(Bytes b) {
 
 Message everything() {
   Message m;
-  m.type = Type::addrule, m.error = 22, m.spd = Spd::standby, m.diagnostic = Diagnostic::bad_index, m.seq = 7, m.pid = 9;
+  m.type = Type::addrule, m.error = 22, m.spd = Spd::standby, m.diagnostic = Diagnostic::bad_index, m.seq = 7,
+  m.pid = 9;
   m.local_port = Port{22}, m.remote_port = Port{0xabcd};
   m.protocol = Protocol{6};
   m.local = policy::testing::prefix("10.0.0.0/8"), m.remote = policy::testing::prefix("2001:db8::/32");

@@ -181,7 +181,8 @@ std::optional<NoRule> finish_ipsec(const Rule& rule, State& s) {
   }
   p.unique = (flags & kFlagUnique) != 0;
   p.may_be_clear = s.level.value_or(0) == 1;
-  if (!take_ends(s)) return NoRule{Diagnostic::malformed_action, "the ends of a tunnel are two addresses of one family"};
+  if (!take_ends(s))
+    return NoRule{Diagnostic::malformed_action, "the ends of a tunnel are two addresses of one family"};
   const bool tunnel = in_tunnel_mode(rule, p);
   if (tunnel != ((flags & kFlagSelf) != 0))
     return NoRule{Diagnostic::inconsistent_flags, "SE is for tunnel mode, and only that has it"};

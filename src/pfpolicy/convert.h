@@ -8,7 +8,7 @@
 
 namespace ipseckey::pfpolicy {
 
-/// What ADDRULE and the replies to DUMP say of a rule. The caller adds type, spd, seq, pid and the index.
+/// A rule as in ADDRULE and the replies to DUMP. The caller adds type, spd, seq, pid and the index.
 Message from_rule(const policy::Rule& rule, std::uint32_t priority);
 
 /// Why a message is not a rule.

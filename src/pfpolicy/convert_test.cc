@@ -39,7 +39,8 @@ TEST(PfPolicyConvert, RulesSurvive) {
   tunnel.tunnel = policy::Tunnel{"ip.tun0"};
   tunnel.in = false;
   Rule ends = policy::testing::ah_rule();
-  ends.alternatives[0].protection.ends = policy::TunnelEnds{*parse_address("2001:db8::1"), *parse_address("2001:db8::2")};
+  ends.alternatives[0].protection.ends =
+      policy::TunnelEnds{*parse_address("2001:db8::1"), *parse_address("2001:db8::2")};
   Rule ends4 = ends;
   ends4.alternatives[0].protection.ends = policy::TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
   Rule transport = policy::testing::esp_rule();
@@ -71,16 +72,15 @@ TEST(PfPolicyConvert, NamesActionsAsSolarisDoes) {
   Rule r = policy::testing::both_rule();
   r.alternatives[0].protection.cipher->min_bits = 128;
   r.alternatives.push_back({Action::pass, {}});
-  EXPECT_EQ(from_rule(r, 1).action->attributes,
-            (std::vector<Attribute>{{0x100, 3},
-                                    {0x101, 1 | 2 | 0x40},
-                                    {0x102, policy::testing::auth("sha1")},
-                                    {0x103, policy::testing::cipher("aes")},
-                                    {0x104, policy::testing::auth("sha256")},
-                                    {0x105, 128},
-                                    {3, 0},
-                                    {0x100, 2},
-                                    {1, 0}}));
+  EXPECT_EQ(from_rule(r, 1).action->attributes, (std::vector<Attribute>{{0x100, 3},
+                                                                        {0x101, 1 | 2 | 0x40},
+                                                                        {0x102, policy::testing::auth("sha1")},
+                                                                        {0x103, policy::testing::cipher("aes")},
+                                                                        {0x104, policy::testing::auth("sha256")},
+                                                                        {0x105, 128},
+                                                                        {3, 0},
+                                                                        {0x100, 2},
+                                                                        {1, 0}}));
 }
 
 struct Refused {
@@ -89,7 +89,7 @@ struct Refused {
   Diagnostic diagnostic;
 };
 
-TEST(PfPolicyConvert, RefusesWhatIsNoRule) {
+TEST(PfPolicyConvert, RefusesMessagesThatAreNotRules) {
   using enum Diagnostic;
   for (const Refused& r : std::initializer_list<Refused>{
            {"no RULE", [](Message& m) { m.rule.reset(); }, no_rule},

@@ -1,6 +1,6 @@
 #pragma once
-/// PF_POLICY as values: the messages by which rules are given to a database (net/pfpolicy.h of Solaris, version 1), with
-/// what ours have besides. The dialect is described in doc/reference/pf-policy.md.
+/// PF_POLICY as values: the messages by which rules are given to a database (net/pfpolicy.h of Solaris, version 1),
+/// with what ours have besides. The dialect is described in doc/reference/pf-policy.md.
 #include <cstdint>
 #include <optional>
 #include <string>

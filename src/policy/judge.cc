@@ -53,8 +53,7 @@ bool meet(const std::optional<Prefix>& a, const std::optional<Prefix>& b) {
   return !a || !b || a->contains(*b) || b->contains(*a);
 }
 
-void compare_addresses(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa,
-                       Objections& out) {
+void compare_addresses(const Rule& rule, const Protection& p, Direction direction, const SaFacts& sa, Objections& out) {
   const bool outbound = direction == Direction::out;
   // AH around ESP goes between the tunnel's ends, too, and has no tunnel of its own.
   const bool around = sa.type == SaType::ah && p.esp();
@@ -70,8 +69,7 @@ void compare_addresses(const Rule& rule, const Protection& p, Direction directio
   if (sa.tunnel) {
     if (!meet(from, sa.inner_src) || !meet(to, sa.inner_dst)) out.add(Objection::inner_addresses);
   } else if (!in_tunnel_mode(rule, p)) {
-    if ((to && !to->contains(sa.dst)) || (from && !any_src && !from->contains(*sa.src)))
-      out.add(Objection::addresses);
+    if ((to && !to->contains(sa.dst)) || (from && !any_src && !from->contains(*sa.src))) out.add(Objection::addresses);
   }
 }
 

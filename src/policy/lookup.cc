@@ -1,7 +1,7 @@
 // How the rule of a packet is found without trying all of them:
 // 1. A Shape says which parts of a pattern are given: the lengths of its prefixes, protocol, ports. There are few.
-// 2. A Group holds the rules of one shape whose parts are equal; it is found by a hash of them. They can differ only in
-//    what is no part of the key (ICMP numbers, marks), which matches() compares.
+// 2. A Group holds the rules of one shape whose parts are equal; it is found by a hash of them. They differ only in
+//    ICMP numbers and marks, which matches() compares.
 // 3. find() looks up one group for each shape of the head, shapes with early rules first, and stops when no later shape
 //    can have an earlier rule.
 // 4. find_possible() does the same in tables whose keys lack ports and ICMP numbers.

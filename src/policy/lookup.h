@@ -18,7 +18,8 @@ class Lookup {
   /// Whose rules are asked: those of the host, or of one of its tunnels.
   using Head = std::uint32_t;
   static constexpr Head kHost = 0;
-  /// For packets that the host passes on: those of its own rules that are in tunnel mode. The others are not about them.
+  /// For packets that the host passes on: those of its own rules that are in tunnel mode. The others are not about
+  /// them.
   static constexpr Head kForwarded = 1;
 
   /// In the order in which they are tried.

@@ -79,8 +79,8 @@ struct Serving {
   std::optional<std::size_t> used = {};  ///< The alternative that is served.
 };
 
-/// SAs by the address of the peer, so that a rule about one peer is not compared with the SAs of all others. The SAs must
-/// outlive it.
+/// SAs by the address of the peer, so that a rule about one peer is not compared with the SAs of all others. The SAs
+/// must outlive it.
 class SasByPeer {
  public:
   explicit SasByPeer(std::span<const HeldSa> sas);

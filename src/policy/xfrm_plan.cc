@@ -191,7 +191,7 @@ std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const 
     list.emplace_back("packets that this host forwards meet it as well: give `laddr`");
   if (rule.tunnel && rule.tunnel->whole_packets && !place.bound)
     list.emplace_back(
-        "the kernel goes by the addresses inside and not by the interface, and lets other packets pass it; an "
+        "the kernel compares the addresses inside and not the interface, and lets other packets pass it; an "
         "interface of type xfrm binds the rule to it");
   return list;
 }

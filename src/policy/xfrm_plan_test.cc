@@ -334,10 +334,9 @@ TEST(XfrmPlan, ATunnelThatIsNotKnownIsRefused) {
 }
 
 TEST(XfrmPlan, ATunnelThatTheKernelDoesNotBindNeedsARemark) {
-  EXPECT_THAT(
-      remarks(tunnel_rule(), around(TunnelLink{"ipip", ends(), {4}})),
-      ElementsAre("the kernel goes by the addresses inside and not by the interface, and lets other packets pass "
-                  "it; an interface of type xfrm binds the rule to it"));
+  EXPECT_THAT(remarks(tunnel_rule(), around(TunnelLink{"ipip", ends(), {4}})),
+              ElementsAre("the kernel compares the addresses inside and not the interface, and lets other packets pass "
+                          "it; an interface of type xfrm binds the rule to it"));
 }
 
 // ---- several rules
@@ -352,7 +351,7 @@ TEST(XfrmPlan, AnEarlierRuleHasAPolicyThatALaterOneNeedsToo) {
                                        "out 10.0.0.1/32 -> 10.0.0.2/32 sctp from port 80: clear"));
 }
 
-TEST(XfrmPlan, AllThatIsRefusedIsSaid) {
+TEST(XfrmPlan, EveryRefusalIsReported) {
   Rule bad = tunnel_rule();
   const XfrmPlan p = plan({bad, host_rule(testing::esp_rule()), bad});
   EXPECT_THAT(p.remarks,

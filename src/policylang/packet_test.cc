@@ -53,8 +53,7 @@ TEST(PolicyPacket, IsSeenFromThisHost) {
 
 TEST(PolicyPacket, HasFaults) {
   EXPECT_EQ(fault(""), "error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
-  EXPECT_EQ(fault("from 10.0.0.1"),
-            "error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
+  EXPECT_EQ(fault("from 10.0.0.1"), "error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
   EXPECT_EQ(fault("from any to 10.0.0.1"), "error: from needs one address");
   EXPECT_EQ(fault("from two to 10.0.0.1"), "error: two has 2 addresses: name one of them");
   EXPECT_EQ(fault("from nowhere to 10.0.0.1"), "error: nowhere has no address: no such host");
@@ -63,8 +62,7 @@ TEST(PolicyPacket, HasFaults) {
             "error: only TCP, UDP and SCTP have ports: say proto tcp, for example");
   EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 type 8"), "error: ICMP numbers need proto icmp or proto ipv6-icmp");
   EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 proto icmp type 1-2"), "error: a packet has one number, not a range");
-  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 in out"),
-            "error: a packet goes one way: write one of in, out and fwd");
+  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 in out"), "error: a packet goes one way: write one of in, out and fwd");
   EXPECT_EQ(fault("form 10.0.0.1 to 10.0.0.2"), "error: Unknown word \"form\"; did you mean from?");
   EXPECT_EQ(read_packet("from 10.0.0.1 to 10.0.0.2 dport 5", names()).error(),
             "error: only TCP, UDP and SCTP have ports: say proto tcp, for example\n"

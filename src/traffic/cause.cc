@@ -37,7 +37,8 @@ constexpr std::array<Row, kCauses + 2> kTable = {{
     {"got_ah", "under AH, and its rule demands ESP only"},
     {"got_esp", "under ESP, and its rule demands AH only"},
     {"bad_ahalg", "not under the AH that its rule demands: compare auth_algs with the SA's auth_alg and key length"},
-    {"bad_espealg", "not under the cipher that its rule demands: compare encr_algs with the SA's encr_alg and key length"},
+    {"bad_espealg",
+     "not under the cipher that its rule demands: compare encr_algs with the SA's encr_alg and key length"},
     {"bad_espaalg",
      "not under the integrity that its rule demands: compare encr_auth_algs with the SA's auth_alg and key length"},
     {"bad_sa", "its SA's mode, tunnel ends, reqid or mark are not those of its rule"},
@@ -50,7 +51,7 @@ constexpr std::array<Row, kCauses + 2> kTable = {{
     {"unsent", "the kernel did not accept it (no route, no room, or the device is down)"},
     {"overrun", "ipsecd's input queue was full"},
     {"held", "waiting for the rest of its datagram"},
-    {"clear", "let go in clear, as the rules say"},
+    {"clear", "sent in clear, as the rules say"},
 }};
 static_assert(!kTable.back().name.empty());
 

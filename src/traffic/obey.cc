@@ -62,9 +62,12 @@ void Worker::State::decide(Memory::Entry& e, const Item& item, const Headers& h)
   e.ruled = found.has_value();
   Chosen chosen_sa{};
   if (!found) {
-    if (lookup.discards_the_rest(e.head)) e.verdict = Cause::no_rule;
-    else if (item.arrived.by_hook) e.verdict = Cause::clear;
-    else chosen_sa = chosen(h);
+    if (lookup.discards_the_rest(e.head))
+      e.verdict = Cause::no_rule;
+    else if (item.arrived.by_hook)
+      e.verdict = Cause::clear;
+    else
+      chosen_sa = chosen(h);
   } else {
     const policy::Rule& rule = lookup.rules()[*found];
     const Outcome wanted = outcome(rule, Direction::out);

@@ -1,7 +1,7 @@
 // What rules demand of an inbound packet:
-// 1. permit(): of one that an SA has opened. examine() holds the SAs against the rule, part by part as Solaris does:
-//    AH and ESP exactly as demanded, neither more nor less, and with them everything that policy::objections() compares.
-//    The answer is remembered with the connection.
+// 1. permit(): of one that an SA has opened. examine() compares the SAs with the rule, part by part as Solaris does:
+//    AH and ESP exactly as demanded, neither more nor less, and with them everything that policy::objections()
+//    compares. The answer is remembered with the connection.
 // 2. admit(): of one that arrived in clear.
 // 3. A fragment has no ports: it is refused if an earlier rule that names them may be about it, and would refuse it.
 #include <algorithm>
@@ -105,8 +105,8 @@ bool without_ports(const Headers& h) { return h.fragment || h.later_fragment; }
 struct Message {
   std::uint8_t type, first_code, last_code;
 };
-constexpr std::array kInClearV4 = {Message{0, 0, 255},  Message{3, 0, 1},   Message{3, 4, 4},  Message{4, 0, 255},
-                                   Message{9, 0, 255},  Message{11, 0, 255}, Message{14, 0, 255}, Message{16, 0, 255}};
+constexpr std::array kInClearV4 = {Message{0, 0, 255}, Message{3, 0, 1},    Message{3, 4, 4},    Message{4, 0, 255},
+                                   Message{9, 0, 255}, Message{11, 0, 255}, Message{14, 0, 255}, Message{16, 0, 255}};
 constexpr std::array<std::uint8_t, 2> kNotInClearV6 = {4, 128};  // Parameter problem, echo request.
 
 }  // namespace

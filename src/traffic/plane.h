@@ -42,9 +42,9 @@ struct Departure {
 
 /// How a packet came to the plane, which only rules ask about. The default is that it was routed into the device.
 struct Arrived {
-  bool by_hook = false;    ///< The host's own path was interrupted for it, and it can go on there in clear.
-  bool forwarded = false;  ///< The host passes it on: only rules in tunnel mode are about it. For a hook only.
-  std::uint32_t mark = 0;  ///< The packet's.
+  bool by_hook = false;        ///< The host's own path was interrupted for it, and it can continue there in clear.
+  bool forwarded = false;      ///< The host passes it on: only rules in tunnel mode are about it. For a hook only.
+  std::uint32_t mark = 0;      ///< The packet's.
   std::string_view link = {};  ///< The interface that it leaves or came by: a tunnel's, or any. For a hook only.
 };
 
@@ -56,9 +56,9 @@ struct Item {
   std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: fragmenting would not help.
   Departure departure;        ///< Set by protect() for protected packets.
   Arrived arrived = {};       ///< Set by the caller, if not as by default.
-  bool clear = false;         ///< Set by protect(), with cause none: rules, or that none is about it, let it go in clear,
-                              ///< and there is no Departure. `packet` is what it was; if that was a fragment, it can be
-                              ///< its whole datagram, whose other pieces were held.
+  bool clear = false;  ///< Set by protect(), with cause none: rules, or that none is about it, let it go in clear,
+                       ///< and there is no Departure. `packet` is what it was; if that was a fragment, it can be
+                       ///< its whole datagram, whose other pieces were held.
 };
 
 /// Packets that passed and packets that were dropped, in one direction.
@@ -98,7 +98,7 @@ struct PlaneOptions {
   SaNumbersSource numbers = nullptr;
   bool nat_follow = false;  ///< SAs in UDP send to the place where their peer was last seen.
   // Where there are rules:
-  std::string device = {};            ///< Packets that come by no hook belong to the tunnel of that name, if it has rules.
+  std::string device = {};  ///< Packets that come by no hook belong to the tunnel of that name, if it has rules.
   Unruled unruled = Unruled::accept;  ///< The host's packets; those of a tunnel with rules are dropped.
   /// Kinds of ICMP that protocols depend on before there is any protection (neighbour discovery, errors, answers:
   /// accepted_in_clear()) are accepted in clear, unless their rule names ICMP.
@@ -119,10 +119,10 @@ class Worker {
   Worker(Worker&&) noexcept;
 
   /// Complete outbound IP packets of this host: each is protected in place by the newest mature outbound SA whose
-  /// selectors match, tunnel before transport (dying SAs only if no other matches). Where there are rules, a packet that
-  /// one is about gets what that demands (Plane::rules). The router that passed a tunnelled
-  /// packet here has already decremented TTL or Hop Limit. Fragments that no tunnel without ports covers are held until
-  /// the last one arrives; its item then contains the whole datagram.
+  /// selectors match, tunnel before transport (dying SAs only if no other matches). Where there are rules, a packet
+  /// that one is about gets what that demands (Plane::rules). The router that passed a tunnelled packet here has
+  /// already decremented TTL or Hop Limit. Fragments that no tunnel without ports covers are held until the last one
+  /// arrives; its item then contains the whole datagram.
   void protect(std::span<Item> items, Instant now);
 
   /// Inbound packets from the outer IP header on, including a UDP header (see add_header() for sockets that hide it):
@@ -170,10 +170,10 @@ class Plane final : public engine::Carrier {
 
   /// From now on packets are treated as these rules demand, in both directions; nullptr or no rules: routing is the
   /// policy, as protect() says. A call of a worker has the rules before or those after, for all its packets, and waits
-  /// for nothing. A rule that protects uses the newest mature SA that policy::objections() has nothing against and whose
-  /// selectors match, one with a source before one without; for AH with ESP, one of each with the same ends and bundle
-  /// number. With `sa unique` it is one that no other connection has used since the plane began. A packet that no rule is
-  /// about goes in clear if it came by a hook; from the device, routing is the policy.
+  /// for nothing. A rule that protects uses the newest mature SA that policy::objections() has nothing against and
+  /// whose selectors match, one with a source before one without; for AH with ESP, one of each with the same ends and
+  /// bundle number. With `sa unique` it is one that no other connection has used since the plane began. A packet that
+  /// no rule is about goes in clear if it came by a hook; from the device, routing is the policy.
   void rules(std::shared_ptr<const policy::Lookup> rules);
 
   /// A packet that was dropped for lack of an SA, for Engine::acquire(); nullopt: there are no more, or this round is

@@ -265,7 +265,7 @@ TEST(Rules, UniqueSasBelongToOneConnectionEach) {
   EXPECT_EQ(sent(host, to(3)), "50:103");
 }
 
-TEST(Rules, WithoutAnSaItIsAskedForAsTheRuleNamesIt) {
+TEST(Rules, WithoutAnSaTheyRequestTheOneThatTheyName) {
   Host host;
   Protection tunnel = esp(kGcm);
   tunnel.ends = policy::TunnelEnds{*parse_address("203.0.113.1"), *parse_address("203.0.113.2")};
@@ -277,11 +277,10 @@ TEST(Rules, WithoutAnSaItIsAskedForAsTheRuleNamesIt) {
   EXPECT_TRUE(host.worker.attention());
   const auto first = host.plane.wanted(), second = host.plane.wanted();
   ASSERT_TRUE(first && second);
-  EXPECT_EQ(*first, (engine::Wanted{.satype = SaType::ah,
-                                    .src = endpoint(kHere),
-                                    .dst = endpoint(kThere),
-                                    .inner_src = {},
-                                    .inner_dst = {}}));
+  EXPECT_EQ(
+      *first,
+      (engine::Wanted{
+          .satype = SaType::ah, .src = endpoint(kHere), .dst = endpoint(kThere), .inner_src = {}, .inner_dst = {}}));
   EXPECT_EQ(*second, (engine::Wanted{.satype = SaType::esp,
                                      .src = endpoint("203.0.113.1"),
                                      .dst = endpoint("203.0.113.2"),
@@ -293,7 +292,12 @@ TEST(Rules, WithoutAnSaItIsAskedForAsTheRuleNamesIt) {
 // ---- tunnels
 
 Wish tunnel_sa(const char* src, const char* dst) {
-  return {.encrypt = kGcm, .src = src, .dst = dst, .tunnel = true, .inner_src = "10.0.0.0", .inner_dst = "10.0.0.0",
+  return {.encrypt = kGcm,
+          .src = src,
+          .dst = dst,
+          .tunnel = true,
+          .inner_src = "10.0.0.0",
+          .inner_dst = "10.0.0.0",
           .prefix = 8};
 }
 
@@ -351,9 +355,9 @@ struct Arriving {
 };
 
 // policy.md section 3.3, and the lengths of keys.
-TEST(Rules, DemandWhatTheySayOfProtectedPackets) {
-  const Wish gcm{}, gcm256{.key_bits = 256}, aes{.encrypt = kAes, .auth = kSha256}, aes_only{.encrypt = kAes, .window = 0},
-      ah256{.encrypt = 0, .auth = kSha256};
+TEST(Rules, CheckProtectedPackets) {
+  const Wish gcm{}, gcm256{.key_bits = 256}, aes{.encrypt = kAes, .auth = kSha256},
+      aes_only{.encrypt = kAes, .window = 0}, ah256{.encrypt = 0, .auth = kSha256};
   Protection longer = esp(kGcm), shorter = esp(kGcm), with_reqid = esp(kGcm);
   longer.cipher = choice(kGcm, 192), shorter.cipher = choice(kGcm, {}, 128);
   with_reqid.reqid = 9;
@@ -449,8 +453,8 @@ TEST(Rules, OfATunnelAreAboutWhatCameThroughItsEnds) {
   const auto through = [&](const char* src, std::uint32_t spi) {
     Protection by = esp(kGcm);
     const bool first = spi == 0x100;
-    by.ends = policy::TunnelEnds{*parse_address(first ? kHere : "192.0.2.7"),
-                                 *parse_address(first ? kThere : "192.0.2.8")};
+    by.ends =
+        policy::TunnelEnds{*parse_address(first ? kHere : "192.0.2.7"), *parse_address(first ? kThere : "192.0.2.8")};
     give(from, {protect_by(by)});
     const Result packet = protect(from, datagram({.src = src, .dst = "10.2.0.1"}));
     EXPECT_EQ(name(packet.cause), "none");
@@ -462,7 +466,7 @@ TEST(Rules, OfATunnelAreAboutWhatCameThroughItsEnds) {
   EXPECT_EQ(through("10.3.0.1", 0x101), "none");
 }
 
-// An SA that one connection has to itself carries no answers to another.
+// An SA of one connection carries no answers to another.
 TEST(Rules, AUniqueSaThatGoesBothWaysIsForItsConnectionOnly) {
   Host host;
   Wish back{.src = kThere, .dst = kHere};
@@ -480,7 +484,7 @@ TEST(Rules, AUniqueSaThatGoesBothWaysIsForItsConnectionOnly) {
 
 // ---- in, clear
 
-TEST(Rules, DemandWhatTheySayOfPacketsInClear) {
+TEST(Rules, CheckPacketsInClear) {
   Host host;
   Rule web = pass();
   web.selector.protocol = 17, web.selector.local_port = 80;

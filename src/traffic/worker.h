@@ -69,12 +69,12 @@ class Memory {
     std::uint64_t kind() const;
     Flow* around = nullptr;  ///< AH around the Flow, if that is ESP of a bundle; without it, the bundle is incomplete.
     // What rules decided; for incoming packets, about the SA in `flow` and `around`.
-    std::uint32_t rules = 0;          ///< Orders::serial; 0: not decided by rules.
-    policy::Lookup::Head head = 0;    ///< Whose rules were asked.
-    std::uint32_t mark = 0;           ///< The packet's.
-    Cause verdict = Cause::no_sa;     ///< Outgoing, without `flow`: its cause, or Cause::clear. Incoming: its cause.
-    bool ruled = false;               ///< A rule is about it.
-    bool by_hook = false;             ///< As in Arrived.
+    std::uint32_t rules = 0;        ///< Orders::serial; 0: not decided by rules.
+    policy::Lookup::Head head = 0;  ///< Whose rules were asked.
+    std::uint32_t mark = 0;         ///< The packet's.
+    Cause verdict = Cause::no_sa;   ///< Outgoing, without `flow`: its cause, or Cause::clear. Incoming: its cause.
+    bool ruled = false;             ///< A rule is about it.
+    bool by_hook = false;           ///< As in Arrived.
   };
   /// The entry of the packet's connection; a new one if the slot is empty or has another connection.
   Entry& at(const Headers& h);
@@ -87,8 +87,8 @@ class Memory {
 /// The rules that are in force (obey.cc).
 struct Orders {
   std::shared_ptr<const policy::Lookup> lookup;
-  std::uint32_t serial = 0;                          ///< Not 0.
-  std::optional<policy::Lookup::Head> device;        ///< Of the tunnel that the plane's device is.
+  std::uint32_t serial = 0;                    ///< Not 0.
+  std::optional<policy::Lookup::Head> device;  ///< Of the tunnel that the plane's device is.
 };
 
 /// The part of a worker that the Plane owns.
@@ -107,7 +107,7 @@ struct Plane::State {
   std::atomic<std::uint64_t> generation{1};
   std::atomic<const Orders*> orders{nullptr};  // nullptr: no rules.
   std::uint32_t orders_given = 0;
-  std::atomic<bool> owners{false};  // An SA has had an owner (Flow::owner).
+  std::atomic<bool> owners{false};     // An SA has had an owner (Flow::owner).
   std::atomic<Flow*> listed{nullptr};  // Flows that need attention, through Flow::next_listed.
   Rounds pending;                      // The engine's thread has taken these off the list.
   unsigned asked = 0;                  // Requests that it received at once.
@@ -136,8 +136,8 @@ struct Worker::State {
   Memory outgoing, incoming;
   Reassembly reassembly;  // For outbound packets.
   bool attention = false;
-  const Orders* orders = nullptr;  // Those of the present call.
-  std::uint64_t began = 0;         // The generation at its start: read before the orders.
+  const Orders* orders = nullptr;     // Those of the present call.
+  std::uint64_t began = 0;            // The generation at its start: read before the orders.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);

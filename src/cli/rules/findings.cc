@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-
 #include "base/text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/names.h"

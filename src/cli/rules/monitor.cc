@@ -1,4 +1,5 @@
-// `monitor`: waits for news of the database (backend::RuleListener), lists the rules again, and prints what is different.
+// `monitor`: waits for news of the database (backend::RuleListener), lists the rules again, and prints what is
+// different.
 #include <fmt/format.h>
 #include <poll.h>
 

@@ -29,8 +29,8 @@ Result<Wanted> wanted(const RuleSession& session) {
   bool too_big = false;
   const auto index = table::parse_number(text.substr(comma == std::string::npos ? 0 : comma + 1), too_big);
   if (!index || *index == 0 || *index > UINT32_MAX)
-    return fail(Errc::syntax, fmt::format("-d needs an INDEX, as -L prints it, or TUNNEL,INDEX: {} is neither",
-                                          shown_word(text)));
+    return fail(Errc::syntax,
+                fmt::format("-d needs an INDEX, as -L prints it, or TUNNEL,INDEX: {} is neither", shown_word(text)));
   w.index = static_cast<std::uint32_t>(*index);
   return w;
 }

@@ -134,7 +134,9 @@ std::string rules_text(std::span<const HeldRule> rules, bool verbose, std::uint6
   for (const HeldRule& h : rules) {
     const policy::Tunnel* const tunnel = h.rule.tunnel ? &*h.rule.tunnel : nullptr;
     text += fmt::format("#INDEX {}{}{}\n", tunnel ? text::harmless(tunnel->name) + "," : "", h.index,
-                        h.foreign ? " (another program's)" : h.derived ? " (made for other rules)" : "");
+                        h.foreign   ? " (another program's)"
+                        : h.derived ? " (made for other rules)"
+                                    : "");
     for (const std::string& remark : h.remarks) text += fmt::format("# remark: {}\n", text::harmless(remark));
     if (verbose)
       for (const backend::KernelPolicy& p : h.policies) text += fmt::format("# {}\n", policy_text(p, now));

@@ -80,11 +80,11 @@ TEST_F(RulesOfClients, ReadersMayListThemOnly) {
                                          std::pair(EPERM, 0), std::pair(EPERM, 0)));
   dump(reader);
   EXPECT_THAT(heard(reader), ElementsAre(std::pair(0, 0), std::pair(0, 1), std::pair(0, 0)));
-  EXPECT_THAT(heard(writer), ElementsAre());  // Nobody is told of what others do.
+  EXPECT_THAT(heard(writer), ElementsAre());  // Others get no notice.
   EXPECT_EQ(server.rules(), 1u);
 }
 
-TEST_F(RulesOfClients, BytesThatAreNoMessageAreAnswered) {
+TEST_F(RulesOfClients, MalformedBytesAreAnswered) {
   const ClientId id = server.open();
   std::vector<std::byte> wire(24);
   wire[0] = std::byte{1};
@@ -105,7 +105,7 @@ TEST_F(RulesOfClients, WithoutMemoryARuleIsRefused) {
   EXPECT_THAT(heard(id), ElementsAre(std::pair(0, 1)));
 }
 
-// A DUMP goes on as its client reads; requests behind it wait.
+// A DUMP continues as its client reads; requests behind it wait.
 TEST_F(RulesOfClients, ASlowReaderGetsTheWholeDump) {
   const ClientId id = server.open();
   for (int i = 0; i < 200; ++i) {

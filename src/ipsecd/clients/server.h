@@ -1,5 +1,6 @@
 #pragma once
-/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order, and which may be dropped.
+/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order, and which may
+/// be dropped.
 ///
 /// A client's own replies are never lost: its next request is read only while few of its replies wait (Wants), and a
 /// DUMP is pulled from the engine only as fast as the client reads. Messages that others cause are queued up to a
@@ -84,6 +85,7 @@ class Server {
     Outbox outbox;
     std::uint64_t lost = 0;  // Broadcasts dropped since the last gap notice.
     bool gone = false;
+    bool for_rules = false;  // Its last request was PF_POLICY's: notices of PF_KEY are not for it.
   };
 
   /// Why this client's request is not even passed to the engine.

@@ -31,8 +31,8 @@ struct DataplaneOptions {
   traffic::SaNumbersSource numbers = nullptr;  ///< Returns an SA's numbers; nullptr: they end with the process.
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
   traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
-  bool icmp_in_clear = true;                   ///< The same.
-  bool mss_clamp = false;                      ///< Whether TCP's MSS is lowered to what fits a tunnel.
+  bool icmp_in_clear = true;                            ///< The same.
+  bool mss_clamp = false;                               ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
   /// The device's MTU, in bytes.

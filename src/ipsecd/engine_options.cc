@@ -1,0 +1,54 @@
+#include "ipsecd/engine_options.h"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <string>
+#include <utility>
+
+#include "crypto/crypto.h"
+#include "ipsecd/packets/dataplane.h"
+#include "system/clock.h"
+
+namespace ipseckey::ipsecd {
+
+std::vector<const pfkey::Algorithm*> lacking() {
+  std::vector<const pfkey::Algorithm*> rows;
+  for (const pfkey::Algorithm& row : pfkey::algorithms())
+    if (!crypto::available(row)) rows.push_back(&row);
+  return rows;
+}
+
+engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane, engine::Keeper* keeper) {
+  engine::Options options;
+  options.carrier = dataplane;
+  options.keeper = keeper;
+  // Without a data plane the SAs are for other programs, which have libraries of their own.
+  if (dataplane) {
+    options.usable = [rows = lacking()](const pfkey::Algorithm& row) {
+      return std::ranges::find(rows, &row) == rows.end();
+    };
+    options.cure = crypto::cure;
+  }
+  options.is_local = [&local](const Address& a) { return local.contains(a, system_now().steady); };
+  // The library's default source may be a device file, and ipsecd cannot open files once it serves.
+  options.random = [] {
+    std::array<std::byte, sizeof(std::uint32_t)> octets;
+    crypto::random_bytes(octets);
+    return std::bit_cast<std::uint32_t>(octets);
+  };
+  return options;
+}
+
+engine::RuleBookOptions rule_options(Dataplane* dataplane) {
+  engine::RuleBookOptions options;
+  options.in_force = [dataplane](std::shared_ptr<const policy::Lookup> rules) {
+    if (dataplane) dataplane->rules(std::move(rules));
+  };
+  options.has_link = [](std::string_view name) { return ::if_nametoindex(std::string(name).c_str()) != 0; };
+  return options;
+}
+
+}  // namespace ipseckey::ipsecd
