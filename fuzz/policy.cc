@@ -71,7 +71,8 @@ void check_orders(const policy::Rules& rules) {
     const auto tried = order(rules, by);
     MUST(tried.size() == rules.size());
     for (const Unguarded& u : unguarded(rules, tried))
-      MUST(rules[u.rule].alternatives[0].action != Action::pass && overlap(rules[u.rule].selector, u.guard->rule.selector));
+      MUST(rules[u.rule].alternatives[0].action != Action::pass &&
+           overlap(rules[u.rule].selector, u.guard->rule.selector));
     const auto shadows = shadowed(rules, tried);
     for (const Direction direction : {Direction::out, Direction::in})
       for (std::size_t i = 0; i < rules.size(); ++i) {
