@@ -128,7 +128,7 @@ Result<void> Daemon::attend_to_packets() {
     auto* daemon = static_cast<Daemon*>(self);
     std::uint64_t calls = 0;
     ::eventfd_read(fd, &calls);
-    if (auto r = daemon->options_.dataplane->mend_device(); !r) daemon->give_up(std::move(r.error()));
+    if (auto r = daemon->options_.dataplane->mend(); !r) daemon->give_up(std::move(r.error()));
     const Instant at = system_now();
     daemon->server_.attend(at);
     while (const auto wanted = daemon->options_.dataplane->wanted()) daemon->server_.acquire(*wanted, at);
@@ -154,6 +154,7 @@ Status Daemon::status() const {
            .traffic = {}};
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
+                        .hook = options_.dataplane->hooked(),
                         .workers = options_.dataplane->workers(),
                         .device_made_again = options_.dataplane->device_made_again(),
                         .busy_ports = options_.dataplane->busy_ports(),

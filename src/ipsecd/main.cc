@@ -33,6 +33,7 @@
 #include "ipsecd/exit.h"
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
+#include "ipsecd/packets/nf_tables.h"
 #include "ipsecd/privileges.h"
 #include "ipsecd/reserve.h"
 #include "system/errno_text.h"
@@ -159,17 +160,21 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
 
+std::uint16_t first_queue(const ipsecd::Options& options) {
+  constexpr unsigned kUsual = 50;  // ESP's number.
+  return static_cast<std::uint16_t>(options.queue.value_or(kUsual));
+}
+
 // nullptr: none was requested.
 Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& options, ipsecd::Vault* vault,
                                                          std::vector<Descriptor> held) {
   traffic::SaNumbersSource numbers;
   if (vault) numbers = [vault](const engine::SaId& id) { return vault->numbers_of(id); };
-  if (!options.tun) {
-    if (!std::exchange(held, {}).empty()) ipsecd::give_up_queues();
-    return nullptr;
-  }
+  if (!options.tun && !std::exchange(held, {}).empty()) ipsecd::give_up_queues();
+  if (!options.tun && !options.hook) return nullptr;
   const ipsecd::DataplaneOptions wanted{
-      .device = *options.tun,
+      .device = options.tun.value_or(""),
+      .hook = options.hook ? std::optional(first_queue(options)) : std::nullopt,
       .workers = options.workers.value_or(1),
       .mtu = options.mtu.value_or(1500),
       .mark = options.mark.value_or(0),
@@ -183,6 +188,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
       .icmp_in_clear = options.icmp_clear != "drop",
       .mss_clamp = options.mss_clamp,
       .icmp_errors = icmp_errors(options)};
+  if (!options.tun) return ipsecd::Dataplane::make(wanted, std::nullopt, log);
   auto tun = tun_for(wanted, std::move(held), vault != nullptr);
   if (!tun) return std::unexpected(std::move(tun.error()));
   return ipsecd::Dataplane::make(wanted, std::move(*tun), log);
@@ -240,8 +246,12 @@ Result<void> serve(const ipsecd::Options& options) {
   const bool may_remove = shut_off_files(ipsecd::status_path(listener->path()));
   if (*dataplane) (*dataplane)->start();
   if (auto r = ipsecd::confine(may_remove); !r) log(r.error().text);
-  const std::string what =
-      options.tun ? fmt::format("{}, packets through {}", listener->path(), *options.tun) : listener->path();
+  std::string what = listener->path();
+  if (options.tun || options.hook)
+    what += fmt::format(", packets through {}{}", options.tun.value_or(""),
+                        !options.hook ? ""
+                        : options.tun ? " and netfilter"
+                                      : "netfilter");
   log(fmt::format("serving {}", what));
   sd_notify(0, fmt::format("READY=1\nSTATUS=serving {}", what).c_str());
   auto ended = (*daemon)->run();
@@ -256,6 +266,13 @@ Result<void> print_status(const ipsecd::Options& options) {
   return say(*reply);
 }
 
+// The former ipsecd may have had any number of threads; the name of its tables does not depend on it.
+Result<void> unhook(const ipsecd::Options& options) {
+  auto tables = ipsecd::NfTables::make({.first = first_queue(options)});
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  return tables->replace({});
+}
+
 Result<void> carry_out(const ipsecd::Options& options) {
   using Do = ipsecd::Options::Do;
   switch (options.what) {
@@ -265,11 +282,13 @@ Result<void> carry_out(const ipsecd::Options& options) {
       return say("ipsecd " IPSECKEY_VERSION "\n");
     case Do::serve:
     case Do::status:
+    case Do::unhook:
       break;
   }
   harden();
   raise_limits();
   if (!crypto::use_secret_heap()) return fail(Errc::unsupported, "the cryptographic library is in use already");
+  if (options.what == Do::unhook) return unhook(options);
   return options.what == Do::status ? print_status(options) : serve(options);
 }
 

@@ -1,6 +1,6 @@
 // How ipsecd reads its arguments:
 // 1. kRows lists the options with a value (its destination, its range or its words), kWords those without.
-// 2. system/option_words splits the arguments by the shapes of both; `status` is the only word that is not an option.
+// 2. system/option_words splits the arguments by the shapes of both; the only other words are `status` and `unhook`.
 // 3. set() stores a value, once; number() checks its range.
 // 4. check() applies the rules between options: those for packets need --tun, `status` accepts few.
 // 5. help_text() and, through option_texts(), the manual page and the completions are printed from the same rows.
@@ -80,6 +80,12 @@ constexpr std::array kRows = {
         false,
         "carry packets: create this TUN device; packets routed into it leave\n"
         "protected, or are dropped (doc/reference/dataplane.md)"},
+    Row{"--queue",
+        "N",
+        &Options::queue,
+        {0, 65000},
+        true,
+        "with --hook: use netfilter's queues from N on, three for each thread;\ndefault 50"},
     Row{"--workers", "N", &Options::workers, {1, 64}, true, "use N packet threads; default 1"},
     Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "MTU of the host's links; default 1500"},
     Row{"--mark",
@@ -133,6 +139,11 @@ struct Word {
   bool packets = false;  // As in Row.
 };
 constexpr std::array kWords = {
+    Word{"--hook",
+         {},
+         &Options::hook,
+         "carry packets that the rules of ipsecconf concern: netfilter takes\nthem out of the host's stack, "
+         "with no routes into a device"},
     Word{"--no-offload",
          {},
          &Options::no_offload,
@@ -234,22 +245,30 @@ Result<void> set(Options& options, const OptionWords::Found& found) {
 Result<void> check(const Options& options) {
   for (const Row& row : kRows) {
     const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
-    if (given && row.packets && !options.tun)
-      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME", row.name));
+    if (given && row.packets && row.name != "--queue" && !options.tun && !options.hook)
+      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.name));
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));
+    if (given && options.what == Options::Do::unhook && row.name != "--queue")
+      return fail(Errc::syntax, fmt::format("unhook takes --queue N, not {}", row.name));
   }
   for (const Word& row : kWords)
-    if (row.packets && options.*row.flag && !options.tun)
-      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME", row.names));
-  if (options.keep && options.what == Options::Do::status)
-    return fail(Errc::syntax, "status takes --socket PATH and --json, not --keep");
+    if (row.packets && options.*row.flag && !options.tun && !options.hook)
+      return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.names));
+  if (options.queue && !options.hook && options.what != Options::Do::unhook)
+    return fail(Errc::syntax, "--queue needs --hook");
+  for (const Word& row : kWords)
+    if (row.flag && row.flag != &Options::json && options.*row.flag && options.what == Options::Do::status)
+      return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.names));
+  for (const Word& row : kWords)
+    if (row.flag && options.*row.flag && options.what == Options::Do::unhook)
+      return fail(Errc::syntax, fmt::format("unhook takes --queue N, not {}", row.names));
   if (options.json && options.what != Options::Do::status) return fail(Errc::syntax, "--json is only for status");
   return {};
 }
 
 std::string described(bool packets, std::string_view help) {
-  return fmt::format("{}{}", packets ? "with --tun: " : "", help);
+  return fmt::format("{}{}", packets ? "with packets: " : "", help);
 }
 
 }  // namespace
@@ -262,14 +281,14 @@ Result<Options> parse_options(std::span<const std::string_view> words) {
     const std::string word = left.rest().front();
     if (const auto found = left.next()) {
       if (auto done = set(options, *found); !done) return std::unexpected(done.error());
-    } else if (left.rest().size() == words.size() && word == "status") {
-      options.what = Options::Do::status;
+    } else if (left.rest().size() == words.size() && (word == "status" || word == "unhook")) {
+      options.what = word == "status" ? Options::Do::status : Options::Do::unhook;
       left.skip();
     } else {
       return unknown_word(word);
     }
   }
-  if (options.what != Options::Do::serve && options.what != Options::Do::status) return options;
+  if (options.what == Options::Do::help || options.what == Options::Do::version) return options;
   if (auto r = check(options); !r) return std::unexpected(r.error());
   return options;
 }
@@ -285,10 +304,11 @@ std::vector<OptionText> option_texts() {
 std::string help_text() {
   std::string out = R"(usage: ipsecd [OPTION]...
        ipsecd status [--json] [--socket PATH]
+       ipsecd unhook [--queue N]
 
 Keeps a database of IPsec security associations (SAs) and serves PF_KEY v2 over a Unix
-socket, in the foreground, until SIGTERM or SIGINT. With --tun it also carries packets:
-AH and ESP in user space, without the kernel's IPsec.
+socket, in the foreground, until SIGTERM or SIGINT. With --tun or --hook it also carries
+packets: AH and ESP in user space, without the kernel's IPsec.
 
 )";
   constexpr std::size_t kColumn = 24;
@@ -302,6 +322,9 @@ AH and ESP in user space, without the kernel's IPsec.
     entry(row.metavar.empty() ? std::string(name) : fmt::format("{} {}", name, row.metavar), row.help);
   }
   out += R"(
+`unhook` removes what an ipsecd with --hook that has ended left in netfilter. Until then,
+or until an ipsecd runs again, what its rules concern is dropped.
+
 `status` prints the counters of a running ipsecd: SAs, packets, bytes, and drops by cause.
 PATH.status serves the same, and Prometheus' format to `curl --unix-socket`.
 

@@ -12,7 +12,7 @@
 namespace ipseckey::ipsecd {
 
 struct Options {
-  enum class Do { serve, status, help, version };
+  enum class Do { serve, status, unhook, help, version };
 
   Do what = Do::serve;
   std::optional<std::string> socket;      ///< --socket PATH; nullopt: the default one.
@@ -23,6 +23,7 @@ struct Options {
   std::optional<unsigned> user_clients;   ///< --max-user-clients N.
   std::optional<unsigned> sas;            ///< --max-sas N; no limit if not given.
   std::optional<std::string> tun;         ///< --tun NAME; nullopt: SAs are stored, but no packets are carried.
+  std::optional<unsigned> queue;          ///< --queue N: the first of netfilter's queues; 50 if not given.
   std::optional<unsigned> workers;        ///< --workers N: packet threads; 1 if not given.
   std::optional<unsigned> mtu;            ///< --mtu BYTES of the links; 1500 if not given.
   std::optional<unsigned> mark;           ///< --mark N of protected packets; none if not given.
@@ -30,6 +31,7 @@ struct Options {
   std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
   std::optional<std::string> got_secure;  ///< --got-secure: accept or drop; accept if not given.
   std::optional<std::string> icmp_clear;  ///< --icmp-in-clear: accept or drop; accept if not given.
+  bool hook = false;                      ///< --hook.
   bool no_offload = false;                ///< --no-offload.
   bool mss_clamp = false;                 ///< --mss-clamp.
   bool nat_follow = false;                ///< --nat-follow.

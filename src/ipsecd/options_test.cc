@@ -51,6 +51,21 @@ TEST(Options, ThoseForPacketsAreParsed) {
   EXPECT_EQ(rules.icmp_clear, "accept");
 }
 
+TEST(Options, ThoseOfTheHookAreParsed) {
+  const auto options = parse({"--hook", "--queue", "200", "--workers=2"}).value();
+  EXPECT_TRUE(options.hook);
+  EXPECT_EQ(options.tun, std::nullopt);
+  EXPECT_EQ(options.queue, 200u);
+  EXPECT_EQ(options.workers, 2u);
+  const auto both = parse({"--tun=t0", "--hook"}).value();
+  EXPECT_TRUE(both.hook);
+  EXPECT_EQ(both.queue, std::nullopt);
+  EXPECT_FALSE(parse({"--tun=t0"}).value().hook);
+  const auto unhook = parse({"unhook", "--queue=0"}).value();
+  EXPECT_EQ(unhook.what, Options::Do::unhook);
+  EXPECT_EQ(unhook.queue, 0u);
+}
+
 TEST(Options, ThoseForClientsAreParsed) {
   const auto options = parse({"--group", "a", "--read-group=b", "--max-clients", "10000", "--max-user-clients=2",
                               "--max-sas", "1000000"})
@@ -82,18 +97,23 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--tun", "t", "--mtu", "1279"}), "--mtu needs a number from 1280 to 65535");
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "4294967296"}), "--mark needs a number from 1 to 4294967295");
   EXPECT_EQ(error_of({"--tun", "t", "--mark", "1x"}), "--mark needs a number from 1 to 4294967295");
-  EXPECT_EQ(error_of({"--workers", "2"}), "--workers affects only packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--no-offload"}), "--no-offload affects only packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--mss-clamp"}), "--mss-clamp affects only packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--workers", "2"}), "--workers affects only packets: it needs --tun NAME or --hook");
+  EXPECT_EQ(error_of({"--no-offload"}), "--no-offload affects only packets: it needs --tun NAME or --hook");
+  EXPECT_EQ(error_of({"--mss-clamp"}), "--mss-clamp affects only packets: it needs --tun NAME or --hook");
+  EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors affects only packets: it needs --tun NAME or --hook");
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");
   EXPECT_EQ(error_of({"--tun", "t", "--got-secure", "no"}), "--got-secure needs one of: accept drop");
-  EXPECT_EQ(error_of({"--icmp-in-clear=drop"}), "--icmp-in-clear affects only packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--nat-follow"}), "--nat-follow affects only packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike affects only packets: it needs --tun NAME");
-  EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports affects only packets: it needs --tun NAME");
+  EXPECT_EQ(error_of({"--icmp-in-clear=drop"}), "--icmp-in-clear affects only packets: it needs --tun NAME or --hook");
+  EXPECT_EQ(error_of({"--nat-follow"}), "--nat-follow affects only packets: it needs --tun NAME or --hook");
+  EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike affects only packets: it needs --tun NAME or --hook");
+  EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports affects only packets: it needs --tun NAME or --hook");
   EXPECT_EQ(error_of({"status", "--tun", "t"}), "status takes --socket PATH and --json, not --tun");
+  EXPECT_EQ(error_of({"status", "--hook"}), "status takes --socket PATH and --json, not --hook");
+  EXPECT_EQ(error_of({"unhook", "--hook"}), "unhook takes --queue N, not --hook");
+  EXPECT_EQ(error_of({"unhook", "--socket", "/a"}), "unhook takes --queue N, not --socket");
+  EXPECT_EQ(error_of({"--tun", "t", "--queue", "5"}), "--queue needs --hook");
+  EXPECT_EQ(error_of({"--queue", "65001", "--hook"}), "--queue needs a number from 0 to 65000");
   EXPECT_EQ(error_of({"--json"}), "--json is only for status");
   for (const std::string word : {"/run/s", "--sockets", "-s", "", "--socke", "-v", "--Help", "--", "-hV", "-Vh"})
     EXPECT_EQ(error_of({word}), "Unknown word '" + word + "'; `ipsecd --help` lists the options");
@@ -104,8 +124,8 @@ TEST(Options, WrongWordsAreErrors) {
 
 TEST(Options, HelpListsEveryOptionAndStatus) {
   for (const std::string_view word :
-       {"--socket PATH", "--user NAME", "--tun NAME", "--workers N", "--mtu BYTES", "--mark N", "--owner-only",
-        "--foreground", "--help", "--version", "ipsecd status", "Exit status"})
+       {"--socket PATH", "--user NAME", "--tun NAME", "--hook", "--queue N", "--workers N", "--mtu BYTES", "--mark N",
+        "--owner-only", "--foreground", "--help", "--version", "ipsecd status", "ipsecd unhook", "Exit status"})
     EXPECT_THAT(help_text(), ::testing::HasSubstr(std::string(word)));
 }
 

@@ -1,3 +1,8 @@
+// One function for each form of the status:
+// 1. status_text() for people: a line for the SADB, one for where packets come and go, remarks, and the two directions.
+// 2. status_json() for programs: an object; members that are absent or 0 are left out.
+// 3. status_prometheus(): every counter, also those that are 0.
+// 4. status_reply() chooses by the first line of a request.
 #include "ipsecd/status.h"
 
 #include <fmt/format.h>
@@ -36,6 +41,24 @@ JsonObject json_of(const Totals& totals) {
   return object;
 }
 
+// "ipsec0 and netfilter's queues 50 to 51".
+std::string places_of(const Traffic& t) {
+  std::string out = t.device;
+  if (!t.hook) return out;
+  if (!out.empty()) out += " and ";
+  return out +
+         fmt::format("netfilter's queues {} to {}", t.hook->first_queue, t.hook->first_queue + t.hook->queues - 1);
+}
+
+JsonObject json_of(const Hooked& hook) {
+  JsonObject object;
+  object.put("first_queue", hook.first_queue);
+  object.put("queues", hook.queues);
+  object.put("netfilter_rules", hook.rules);
+  object.put("waiting", hook.waiting);
+  return object;
+}
+
 std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
   std::vector<JsonObject> objects;
   for (const std::uint16_t port : ports) objects.emplace_back().put("port", port);
@@ -51,13 +74,15 @@ std::string status_text(const Status& s) {
   const std::string rules = s.rules > 0 ? some(s.rules, "rule") + ", " : "";
   std::string out =
       fmt::format("ipsecd at {}: {}, {}{}\n", s.socket, some(s.sas, "SA"), rules, some(s.clients, "client"));
-  if (!s.traffic) return out + "No packets are carried: ipsecd was started without --tun.\n";
-  out += fmt::format("Packets through {}, {} thread{}:\n", s.traffic->device, s.traffic->workers,
+  if (!s.traffic) return out + "No packets are carried: ipsecd was started without --tun or --hook.\n";
+  out += fmt::format("Packets through {}, {} thread{}:\n", places_of(*s.traffic), s.traffic->workers,
                      s.traffic->workers == 1 ? "" : "s");
   if (const std::uint64_t times = s.traffic->device_made_again; times > 0)
     out +=
         fmt::format("  The device disappeared and was created again {}: its earlier addresses and routes are lost.\n",
                     times == 1 ? "once" : fmt::format("{} times", times));
+  if (s.traffic->hook && s.traffic->hook->waiting)
+    out += "  Rules must be loaded again: what the rules before the restart concern is dropped until then.\n";
   for (const std::uint16_t port : s.traffic->busy_ports)
     out += fmt::format("  UDP port {} is used by another program: packets for SAs are received alongside it.\n", port);
   if (const std::uint64_t sent = s.traffic->keep_alives; sent > 0)
@@ -80,7 +105,8 @@ std::string status_json(const Status& s) {
   if (s.rules > 0) object.put("rules", s.rules);
   object.put("clients", s.clients);
   if (s.traffic) {
-    object.put("device", s.traffic->device);
+    if (!s.traffic->device.empty()) object.put("device", s.traffic->device);
+    if (s.traffic->hook) object.put("hook", json_of(*s.traffic->hook));
     object.put("threads", s.traffic->workers);
     if (s.traffic->device_made_again > 0) object.put("device_made_again", s.traffic->device_made_again);
     if (!s.traffic->busy_ports.empty()) object.put("busy_udp_ports", objects_of(s.traffic->busy_ports));

@@ -6,13 +6,15 @@
 #include <string_view>
 #include <vector>
 
+#include "ipsecd/packets/hooked.h"
 #include "traffic/plane.h"
 
 namespace ipseckey::ipsecd {
 
 /// The packets of the data plane.
 struct Traffic {
-  std::string device;
+  std::string device;  ///< Empty: none.
+  std::optional<Hooked> hook = {};
   unsigned workers = 1;
   std::uint64_t device_made_again = 0;         ///< How often it was created again because it disappeared.
   std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that another program uses.

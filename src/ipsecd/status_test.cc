@@ -24,7 +24,7 @@ Status busy() {
 TEST(Status, AsText) {
   EXPECT_EQ(status_text({.socket = "/run/s", .sas = 1, .clients = 0, .traffic = {}}),
             "ipsecd at /run/s: 1 SA, 0 clients\n"
-            "No packets are carried: ipsecd was started without --tun.\n");
+            "No packets are carried: ipsecd was started without --tun or --hook.\n");
   EXPECT_EQ(status_text(busy()),
             "ipsecd at /run/s: 2 SAs, 1 client\n"
             "Packets through ipsec0, 2 threads:\n"
@@ -56,6 +56,24 @@ TEST(Status, ShowsThatTheDeviceWasCreatedAgain) {
   s.traffic->device_made_again = 3;
   EXPECT_THAT(status_text(s), ::testing::HasSubstr("created again 3 times: its earlier addresses"));
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"device_made_again":3,"out":)"));
+}
+
+TEST(Status, ShowsTheHook) {
+  Status s = busy();
+  s.traffic->hook = Hooked{.first_queue = 50, .queues = 4, .rules = 12, .waiting = false};
+  EXPECT_THAT(status_text(s),
+              ::testing::HasSubstr("\nPackets through ipsec0 and netfilter's queues 50 to 53, 2 threads:\n"
+                                   "  out  10 packets"));
+  EXPECT_THAT(status_json(s),
+              ::testing::HasSubstr(R"("device":"ipsec0","hook":{"first_queue":50,"queues":4,"netfilter_rules":12,)"
+                                   R"("waiting":false},"threads":2,)"));
+  s.traffic->device = "", s.traffic->hook->waiting = true;
+  EXPECT_THAT(
+      status_text(s),
+      ::testing::HasSubstr("\nPackets through netfilter's queues 50 to 53, 2 threads:\n"
+                           "  Rules must be loaded again: what the rules before the restart concern is dropped until "
+                           "then.\n  out  10 packets"));
+  EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("clients":1,"hook":{"first_queue":50,)"));
 }
 
 TEST(Status, ShowsPortsOfOtherPrograms) {
@@ -131,9 +149,10 @@ TEST(Status, AsPrometheusText) {
 TEST(Status, IsServedOnASocket) {
   testing::RunningDaemon daemon;
   const std::string path = status_path(daemon.path());
-  EXPECT_EQ(ask_status(path, "text").value(), "ipsecd at " + daemon.path() +
-                                                  ": 0 SAs, 0 clients\n"
-                                                  "No packets are carried: ipsecd was started without --tun.\n");
+  EXPECT_EQ(ask_status(path, "text").value(),
+            "ipsecd at " + daemon.path() +
+                ": 0 SAs, 0 clients\n"
+                "No packets are carried: ipsecd was started without --tun or --hook.\n");
   EXPECT_THAT(ask_status(path, "GET /metrics HTTP/1.1\r").value(), ::testing::StartsWith("HTTP/1.0 200 OK\r\n"));
   EXPECT_EQ(ask_status(path, "keys").value(), "expected text, json or an HTTP GET\n");
   // A line without an end gets no answer, and is not buffered without limit.

@@ -48,6 +48,7 @@ constexpr std::array<Row, kCauses + 2> kTable = {{
     {"ike", "for a key manager"},
     {"no_room", "its buffer is too small"},
     {"crypto", "the cryptographic library refused"},
+    {"not_ready", "taken by netfilter for rules that this ipsecd does not have yet: load them"},
     {"unsent", "the kernel did not accept it (no route, no room, or the device is down)"},
     {"overrun", "ipsecd's input queue was full"},
     {"held", "waiting for the rest of its datagram"},

@@ -43,6 +43,7 @@ enum class Cause : std::uint8_t {
   ike,         ///< Behind a non-ESP marker (RFC 3948 section 2.2): for a key manager.
   no_room,     ///< The buffer has too little room around the packet.
   crypto,      ///< The cryptographic library refused.
+  not_ready,   ///< Taken for rules that an earlier ipsecd had. The code that takes it counts it.
   unsent,      ///< Protected or accepted, but the kernel did not take it. The code that passes it on counts it.
   overrun,     ///< Lost in a full queue before it was read. The code that reads the queue counts it.
   held,        ///< Not dropped and not counted: a fragment waiting for the rest of its datagram.

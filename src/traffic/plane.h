@@ -34,16 +34,18 @@ struct Departure {
   std::size_t header = 0;
   std::uint8_t traffic_class = 0;
   bool dont_fragment = false;
-  bool whole = false;     ///< It must remain set, even if a link turns out to be too narrow.
-  std::uint32_t mtu = 0;  ///< The path MTU: longer packets must leave in fragments.
-  std::uint32_t id = 0;   ///< Identifies the datagram if it leaves in fragments over IPv6.
-  engine::SaId sa{};      ///< The packet's SA; its destination differs from `dst` after a move, or with a source route.
+  bool whole = false;           ///< It must remain set, even if a link turns out to be too narrow.
+  std::uint32_t mtu = 0;        ///< The path MTU: longer packets must leave in fragments.
+  std::uint32_t id = 0;         ///< Identifies the datagram if it leaves in fragments over IPv6.
+  std::uint32_t interface = 0;  ///< The index of the interface by which it must leave; 0: the routes choose.
+  engine::SaId sa{};  ///< The packet's SA; its destination differs from `dst` after a move, or with a source route.
 };
 
 /// How a packet came to the plane, which only rules ask about. The default is that it was routed into the device.
 struct Arrived {
   bool by_hook = false;        ///< The host's own path was interrupted for it, and it can continue there in clear.
   bool forwarded = false;      ///< The host passes it on: only rules in tunnel mode are about it. For a hook only.
+  bool uncut = false;          ///< It may be cut after it was protected, even under IPv6: this host is its source.
   std::uint32_t mark = 0;      ///< The packet's.
   std::string_view link = {};  ///< The interface that it leaves or came by: a tunnel's, or any. For a hook only.
 };

@@ -176,6 +176,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   const auto h = parse(p.bytes());
   if (!h) return Cause::malformed;
   w.h = *h;
+  if (w.item->arrived.uncut) w.h.dont_fragment = false;
   if (w.h.fragment && !leaves_as_fragment(w))
     if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
   Memory::Entry& seen = choose_peer(w);

@@ -76,12 +76,15 @@ class Host:
         s.settimeout(DEADLINE)
         return s
 
-    def start(self, *options):
+    def start(self, *options, device="ipsec0"):
         self.daemon = subprocess.Popen(
-            ["ip", "netns", "exec", self.netns, BIN / "ipsecd", "--socket", self.pfkey, "--tun", "ipsec0", *options],
+            ["ip", "netns", "exec", self.netns, BIN / "ipsecd", "--socket", self.pfkey,
+             *(("--tun", device) if device else ()), *options],
             stderr=subprocess.PIPE, text=True)
         ready, _, _ = select.select([self.daemon.stderr], [], [], DEADLINE)
         said = self.daemon.stderr.readline() if ready else "nothing"
+        while "serving" not in said and said:  # Notices come before it.
+            said = self.daemon.stderr.readline()
         if "serving" not in said:
             raise RuntimeError(f"ipsecd said {said}")
 
@@ -93,8 +96,22 @@ class Host:
             raise RuntimeError(ended.stderr)
         return ended.stdout
 
+    def run(self, program, *words):
+        return subprocess.run(["ip", "netns", "exec", self.netns, BIN / program, *words], check=True, capture_output=True,
+                              text=True, timeout=DEADLINE).stdout
+
     def load(self, lines):
         self.ipseckey("-f", "-", text=lines)
+
+    def rules(self, text):
+        """These are the host's rules from now on."""
+        file = self.folder / f"{self.name}.rules"
+        file.write_text(text)
+        words = ("-q", "-F", "-a", file) if text else ("-q", "-F")
+        ended = subprocess.run([BIN / "ipsecconf", "--sadb", f"ipsecd:{self.pfkey}", *words], capture_output=True, text=True,
+                               timeout=DEADLINE, env={**os.environ, "RUNTIME_DIRECTORY": str(self.folder)})
+        if ended.returncode != 0:
+            raise RuntimeError(ended.stderr)
 
     def status(self):
         ended = subprocess.run([BIN / "ipsecd", "status", "--json", "--socket", self.pfkey], check=True,

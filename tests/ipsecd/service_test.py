@@ -157,7 +157,7 @@ class Clients(Case):
         words = [str(self.folder / "ipsecd"), "status", "--socket", str(self.daemon.socket)]
         reader = run(*words, user=65534, group=READERS, extra_groups=[])
         self.assertEqual((reader.returncode, reader.stdout), (0, f"ipsecd at {self.daemon.socket}: 1 SA, 0 clients\n"
-                                                                 "No packets are carried: ipsecd was started without --tun.\n"))
+                                                                 "No packets are carried: ipsecd was started without --tun or --hook.\n"))
         stranger = run(*words, user=65534, group=STRANGERS, extra_groups=[])
         self.assertEqual((stranger.returncode, stranger.stdout), (1, f"ipsecd: {self.daemon.socket}.status answers only root, ipsecd's "
                                                                      "own user and the groups that it was started with\n"))

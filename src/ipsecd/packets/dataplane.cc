@@ -5,8 +5,9 @@
 // 3. attention() and wanted() return what is due; if more is left, the eventfd rings again so that clients are served
 //    in between.
 // 4. attend_sources() reads reports of path MTUs and retries ports that could not be opened.
-// 5. mend_device() creates the device again if somebody has deleted it.
+// 5. mend() creates the device again if somebody has deleted it.
 // 6. outbound() and inbound() add up the counters of all threads and sockets.
+// 7. rules() passes rules to the Plane before netfilter queues packets for them; without rules, netfilter stops first.
 #include "ipsecd/packets/dataplane.h"
 
 #include <fmt/format.h>
@@ -41,14 +42,26 @@ std::vector<std::uint16_t> ports_of(const engine::Sa& sa, std::uint16_t usual) {
   return ports;
 }
 
+// A hook must know the packets that are ipsecd's own.
+DataplaneOptions with_mark(DataplaneOptions options) {
+  if (options.hook && options.mark == 0) options.mark = Dataplane::kHookMark;
+  return options;
+}
+
+void add_drops(const Hook::Drops& drops, Totals& totals) {
+  totals.drops[static_cast<std::size_t>(Cause::overrun)] += drops.overruns;
+  totals.drops[static_cast<std::size_t>(Cause::no_room)] += drops.too_long;
+  totals.drops[static_cast<std::size_t>(Cause::not_ready)] += drops.not_ready;
+}
+
 }  // namespace
 
 bool Dataplane::ById::operator()(const engine::SaId& a, const engine::SaId& b) const {
   return std::tie(a.satype, a.spi, a.dst) < std::tie(b.satype, b.spi, b.dst);
 }
 
-Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
-    : options_(options),
+Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log)
+    : options_(with_mark(options)),
       log_(std::move(log)),
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -59,23 +72,25 @@ Dataplane::Dataplane(const DataplaneOptions& options, Tun tun, Log log)
               .mss_clamp = options.mss_clamp ? options.inner_mtu() : 0,
               .numbers = options.numbers,
               .nat_follow = options.nat_follow,
-              .device = tun_.name(),
+              .device = options.device,
               .unruled = options.unruled,
               .icmp_in_clear = options.icmp_in_clear}),
       udp_ports_(threads_,
-                 {.sockets = {.mark = options.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
+                 {.sockets = {.mark = options_.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
                  log_) {}
 
 Dataplane::~Dataplane() { threads_.clear(); }
 
 std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOverhead; }
 
-Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, Tun tun, Log log) {
+Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& options, std::optional<Tun> tun, Log log) {
   std::unique_ptr<Dataplane> plane(new Dataplane(options, std::move(tun), std::move(log)));
-  plane->overruns_.follow(plane->tun_.index());
+  if (plane->tun_) plane->overruns_.follow(plane->tun_->index());
+  if (plane->options_.hook)
+    if (auto r = plane->set_hook(); !r) return std::unexpected(std::move(r.error()));
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
-  auto keep_alives = KeepAliveOutlet::make(options.mark);
+  auto keep_alives = KeepAliveOutlet::make(plane->options_.mark);
   if (!keep_alives) return std::unexpected(std::move(keep_alives.error()));
   plane->keep_alives_.emplace(std::move(*keep_alives));
   if (!options.path_reports) return plane;
@@ -89,9 +104,12 @@ Result<void> Dataplane::add_thread(unsigned number) {
   if (!outlet) return std::unexpected(std::move(outlet.error()));
   auto answers = IcmpOutlet::make();
   if (!answers) return std::unexpected(std::move(answers.error()));
-  PacketThread::Parts parts{plane_.worker(number), TunQueue(tun_.queue(number), tun_.offload()),
+  auto hook = hook_of(number);
+  if (!hook) return std::unexpected(std::move(hook.error()));
+  PacketThread::Parts parts{plane_.worker(number), TunQueue(tun_ ? tun_->queue(number) : -1, tun_ && tun_->offload()),
                             call_.get(),           std::move(*outlet),
-                            std::move(*answers),   {}};
+                            std::move(*answers),   {},
+                            std::move(*hook)};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
@@ -104,18 +122,112 @@ Result<void> Dataplane::add_thread(unsigned number) {
   return {};
 }
 
+// ---- the hook
+
+Result<void> Dataplane::set_hook() {
+  const QueueNumbers numbers{*options_.hook, static_cast<std::uint16_t>(options_.workers)};
+  auto tables = NfTables::make(numbers);
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  tables_.emplace(std::move(*tables));
+  hook_orders_.mtu = options_.mtu;
+  hook_orders_.ready = !tables_->exists();
+  if (!hook_orders_.ready)
+    log_(fmt::format(
+        "netfilter's table {} has the rules of an earlier ipsecd: what they queue is dropped until rules are "
+        "loaded",
+        tables_->table()));
+  ports_changed();
+  return {};
+}
+
+Result<std::unique_ptr<Hook>> Dataplane::hook_of(unsigned number) {
+  if (!options_.hook) return nullptr;
+  const QueueNumbers numbers{*options_.hook, static_cast<std::uint16_t>(options_.workers)};
+  auto out = Queue::make(numbers.out(number), {});
+  if (!out) return std::unexpected(std::move(out.error()));
+  auto in = Queue::make(numbers.in(number), {});
+  if (!in) return std::unexpected(std::move(in.error()));
+  std::optional<Hook::Tcp> tcp;
+  if (auto sizes = SegmentSize::make(); sizes && options_.offload) {
+    auto queue = Queue::make(numbers.tcp(number), {.long_packets = true});
+    if (!queue) return std::unexpected(std::move(queue.error()));
+    tcp = Hook::Tcp{std::move(*queue), std::move(*sizes)};
+  }
+  long_tcp_ = tcp.has_value();
+  return std::make_unique<Hook>(std::move(*out), std::move(*in), std::move(tcp), hook_orders_);
+}
+
+std::optional<Hooked> Dataplane::hooked() const {
+  if (!tables_) return std::nullopt;
+  return Hooked{.first_queue = *options_.hook,
+                .queues = QueueNumbers::kKinds * options_.workers,
+                .rules = filter_rules_,
+                .waiting = !hook_orders_.ready.load(std::memory_order_relaxed)};
+}
+
+void Dataplane::filter(const policy::Lookup* rules) {
+  FilterOptions options{.mark = options_.mark,
+                        .device = options_.device,
+                        .whole_v6 = tables_->facts().whole_v6,
+                        .long_tcp = long_tcp_,
+                        .udp_ports = {options_.port}};
+  for (const auto& [port, users] : ports_)
+    if (port != options_.port) options.udp_ports.push_back(port);
+  const auto made = rules ? filter_rules(rules->rules(), options) : std::vector<FilterRule>();
+  if (auto r = tables_->replace(made); !r) {
+    refused_ = std::move(r.error());
+    ::eventfd_write(call_.get(), 1);
+    return;
+  }
+  filter_rules_ = made.size();
+}
+
+void Dataplane::rules(std::shared_ptr<const policy::Lookup> rules) {
+  rules_ = rules;
+  if (!tables_) return plane_.rules(std::move(rules));
+  if (rules) plane_.rules(rules);
+  filter(rules.get());
+  if (!rules && !refused_) plane_.rules(nullptr);
+  hook_orders_.ready.store(true, std::memory_order_release);
+}
+
+// More ports than there is room for are left to what the rules say about them.
+void Dataplane::ports_changed() {
+  if (!tables_) return;
+  std::size_t count = 0;
+  const auto add = [&](std::uint16_t port) {
+    if (count < HookOrders::kMostPorts) hook_orders_.ports[count++].store(port, std::memory_order_relaxed);
+  };
+  add(options_.port);
+  for (const auto& [port, users] : ports_)
+    if (port != options_.port) add(port);
+  while (count < HookOrders::kMostPorts) add(0);
+  if (!rules_) return;
+  filter(rules_.get());
+}
+
+// ---- counters
+
 Totals Dataplane::outbound() {
   Totals totals = plane_.outbound();
-  for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->unsent();
-  totals.drops[static_cast<std::size_t>(Cause::unsent)] += keep_alives_->unsent();
-  totals.drops[static_cast<std::size_t>(Cause::overrun)] = overruns_.count();
+  const auto drops = [&](Cause cause) -> std::uint64_t& { return totals.drops[static_cast<std::size_t>(cause)]; };
+  for (const auto& thread : threads_) {
+    drops(Cause::unsent) += thread->unsent();
+    if (const Hook* const hook = thread->hook()) add_drops(hook->outgoing(), totals);
+  }
+  drops(Cause::unsent) += keep_alives_->unsent();
+  if (tun_) drops(Cause::overrun) += overruns_.count();
   return totals;
 }
 
 Totals Dataplane::inbound() const {
   Totals totals = plane_.inbound();
-  for (const auto& thread : threads_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
-  std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)] = udp_ports_.overruns();
+  for (const auto& thread : threads_) {
+    totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
+    if (const Hook* const hook = thread->hook()) add_drops(hook->arriving(), totals);
+  }
+  std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)];
+  overruns += udp_ports_.overruns();
   for (const int fd : sockets_) overruns += dropped_by_socket(fd);
   return totals;
 }
@@ -139,23 +251,24 @@ void Dataplane::attend_sources() {
 
 // Each thread notices by itself, and a thread that has not may already have the new device. Somebody may delete it
 // while it is being created.
-Result<void> Dataplane::mend_device() {
+Result<void> Dataplane::mend() {
+  if (refused_) return std::unexpected(*refused_);
   bool gone = false;
   for (const auto& thread : threads_) gone |= thread->device_gone();
   if (!gone) return {};
   constexpr int kTries = 3;
-  auto made = tun_.make_again(options_.inner_mtu());
-  for (int i = 1; !made && i < kTries; ++i) made = tun_.make_again(options_.inner_mtu());
+  auto made = tun_->make_again(options_.inner_mtu());
+  for (int i = 1; !made && i < kTries; ++i) made = tun_->make_again(options_.inner_mtu());
   if (!made)
-    return fail(made.error().code, fmt::format("the device {} disappeared and cannot be created again: {}", tun_.name(),
-                                               made.error().text));
+    return fail(made.error().code, fmt::format("the device {} disappeared and cannot be created again: {}",
+                                               tun_->name(), made.error().text));
   if (*made) {
     ++device_made_again_;
-    overruns_.follow(tun_.index());
+    overruns_.follow(tun_->index());
     log_(
         fmt::format("the device {} disappeared and was created again: its addresses, routes and other settings "
                     "are lost; set them again",
-                    tun_.name()));
+                    tun_->name()));
   }
   for (const auto& thread : threads_) thread->device_back();
   return {};
@@ -176,7 +289,9 @@ std::optional<engine::SaId> Dataplane::attention() {
 void Dataplane::put(const engine::Sa& sa) {
   if (!ports_of_.contains(sa.id())) {
     std::vector<std::uint16_t> ports = ports_of(sa, options_.port);
-    for (const std::uint16_t port : ports) udp_ports_.use(port);
+    bool fresh = false;
+    for (const std::uint16_t port : ports) udp_ports_.use(port), fresh |= ports_[port]++ == 0;
+    if (fresh) ports_changed();
     if (!ports.empty()) ports_of_.emplace(sa.id(), std::move(ports));
   }
   plane_.put(sa);
@@ -188,7 +303,12 @@ void Dataplane::remove(const engine::SaId& id) {
   keep_alives_->set_timer(plane_);
   const auto node = ports_of_.extract(id);
   if (!node) return;
-  for (const std::uint16_t port : node.mapped()) udp_ports_.leave(port);
+  bool gone = false;
+  for (const std::uint16_t port : node.mapped()) {
+    udp_ports_.leave(port);
+    if (--ports_[port] == 0) ports_.erase(port), gone = true;
+  }
+  if (gone) ports_changed();
 }
 
 }  // namespace ipseckey::ipsecd

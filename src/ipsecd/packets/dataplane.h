@@ -1,5 +1,6 @@
 #pragma once
-/// AH and ESP in operation: a TUN device, the sockets for protected packets, and the threads between them.
+/// AH and ESP in operation: a TUN device, a hook in netfilter, the sockets for protected packets, and the threads
+/// between them.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,25 +10,29 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ipsecd/packets/hooked.h"
 #include "ipsecd/packets/keep_alive_outlet.h"
+#include "ipsecd/packets/nf_tables.h"
 #include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/packet_thread.h"
 #include "ipsecd/packets/tun.h"
 #include "ipsecd/packets/udp_ports.h"
+#include "policy/lookup.h"
 #include "traffic/plane.h"
 
 namespace ipseckey::ipsecd {
 
 struct DataplaneOptions {
-  std::string device;                          ///< The TUN device's name.
-  unsigned workers = 1;                        ///< Packet threads.
-  std::uint32_t mtu = 1500;                    ///< The MTU of the host's links, in bytes.
-  std::uint32_t mark = 0;                      ///< SO_MARK for protected packets; 0: none.
-  std::uint16_t port = pfkey::kNatPort;        ///< The UDP port of SAs behind a NAT that specify none.
-  bool nat_follow = false;                     ///< SAs in UDP send to the place where their peer was last seen.
-  bool beside_ike = false;                     ///< UDP ports are left to an IKE daemon.
-  bool offload = true;                         ///< Accept long packets from the host's stack and from UDP sockets.
-  bool path_reports = true;                    ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
+  std::string device;                    ///< The TUN device's name; empty: none.
+  std::optional<std::uint16_t> hook;     ///< Packets are also taken by netfilter, into queues from this number on.
+  unsigned workers = 1;                  ///< Packet threads.
+  std::uint32_t mtu = 1500;              ///< The MTU of the host's links, in bytes.
+  std::uint32_t mark = 0;                ///< SO_MARK for protected packets; 0: none.
+  std::uint16_t port = pfkey::kNatPort;  ///< The UDP port of SAs behind a NAT that specify none.
+  bool nat_follow = false;               ///< SAs in UDP send to the place where their peer was last seen.
+  bool beside_ike = false;               ///< UDP ports are left to an IKE daemon.
+  bool offload = true;                   ///< Accept long packets from the host's stack and from UDP sockets.
+  bool path_reports = true;              ///< ICMP errors about path MTUs are used (RFC 4301 section 6.1.1).
   traffic::SaNumbersSource numbers = nullptr;  ///< Returns an SA's numbers; nullptr: they end with the process.
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
   traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
@@ -47,9 +52,12 @@ class Dataplane final : public engine::Carrier {
 
   using Log = std::function<void(std::string_view)>;
 
-  /// Opens everything that needs privileges except the device; no packet moves before start(). Errors: those of Inlet
-  /// and Outlet.
-  static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, Tun tun, Log log);
+  /// SO_MARK for protected packets with a hook, unless one is given: packets with it are not taken.
+  static constexpr std::uint32_t kHookMark = 0x69707365;
+
+  /// Opens everything that needs privileges except the device; no packet moves before start(). `tun`: nullopt if the
+  /// options name no device. Errors: those of Inlet, Outlet, Queue and NfTables.
+  static Result<std::unique_ptr<Dataplane>> make(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
   ~Dataplane() override;
 
   void start();
@@ -66,13 +74,19 @@ class Dataplane final : public engine::Carrier {
   /// is readable again.
   std::optional<engine::Wanted> wanted();
 
+  /// The rules from now on, in the data plane and in netfilter; nullptr: none. There is no moment without the former or
+  /// the latter. If netfilter refuses them, mend() reports it.
+  void rules(std::shared_ptr<const policy::Lookup> rules);
+
   /// Creates the device again if it disappeared, and logs it; call it after call() became readable. Error: it cannot be
-  /// created.
-  Result<void> mend_device();
+  /// created; or netfilter refused rules: packets must not pass by rules of before, so the daemon ends, and what
+  /// netfilter queues is dropped.
+  Result<void> mend();
   std::uint64_t device_made_again() const { return device_made_again_; }  ///< How often.
 
-  const std::string& device() const { return tun_.name(); }
-  const Tun& tun() const { return tun_; }
+  const std::string& device() const { return options_.device; }
+  /// nullopt: there is no hook.
+  std::optional<Hooked> hooked() const;
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
   traffic::Totals outbound();
   traffic::Totals inbound() const;
@@ -85,13 +99,14 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::SaId> attention() override;
   std::optional<pfkey::Endpoint> moved(const engine::SaId& id) override { return plane_.moved(id); }
 
-  /// As Plane::rules().
-  void rules(std::shared_ptr<const policy::Lookup> rules) { plane_.rules(std::move(rules)); }
-
  private:
-  Dataplane(const DataplaneOptions& options, Tun tun, Log log);
+  Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
 
   Result<void> add_thread(unsigned number);
+  Result<void> set_hook();
+  Result<std::unique_ptr<Hook>> hook_of(unsigned number);
+  void filter(const policy::Lookup* rules);
+  void ports_changed();
 
   struct ById {
     bool operator()(const engine::SaId& a, const engine::SaId& b) const;
@@ -99,7 +114,13 @@ class Dataplane final : public engine::Carrier {
 
   DataplaneOptions options_;
   Log log_;
-  Tun tun_;
+  std::optional<Tun> tun_;
+  std::optional<NfTables> tables_;  // Of the hook.
+  HookOrders hook_orders_;
+  std::shared_ptr<const policy::Lookup> rules_;
+  std::size_t filter_rules_ = 0;
+  bool long_tcp_ = false;         // The hook has a queue for TCP.
+  std::optional<Error> refused_;  // By netfilter.
   std::uint64_t device_made_again_ = 0;
   DeviceOverruns overruns_;
   std::vector<int> sockets_;  // Raw ones of the packet threads.
@@ -107,6 +128,7 @@ class Dataplane final : public engine::Carrier {
   traffic::Plane plane_;
   std::vector<PathInlet> paths_;
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
+  std::map<std::uint16_t, std::size_t> ports_;                         // How many of these use each.
   std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane.
   UdpPorts udp_ports_;
   std::optional<KeepAliveOutlet> keep_alives_;

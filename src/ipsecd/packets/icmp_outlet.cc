@@ -29,12 +29,12 @@ Result<IcmpOutlet> IcmpOutlet::make() {
   return IcmpOutlet(std::move(v4), std::move(v6));
 }
 
-void IcmpOutlet::send(Bytes packet) {
+void IcmpOutlet::send(Bytes packet, std::uint32_t interface) {
   const auto h = traffic::parse(packet);
   if (!h) return;
   const bool v4 = h->dst.family == Family::v4;
   const Bytes said = v4 ? packet : packet.subspan(h->upper_at);
-  const auto to = socket_address({h->dst, 0});
+  const auto to = socket_address({h->dst, 0}, is_link_local(h->dst) ? interface : 0);
   [[maybe_unused]] const auto sent =
       ::sendto((v4 ? v4_ : v6_).get(), said.data(), said.size(), MSG_DONTWAIT, to.get(), to.size);
 }

@@ -1,5 +1,7 @@
 #pragma once
 /// Sends this host's ICMP errors to the senders of packets.
+#include <cstdint>
+
 #include "base/bytes.h"
 #include "base/result.h"
 #include "system/descriptor.h"
@@ -14,8 +16,8 @@ class IcmpOutlet {
   static Result<IcmpOutlet> make();
 
   /// A complete packet whose source is unspecified. Never waits; packets that the kernel does not accept are lost, as
-  /// ICMP may be.
-  void send(Bytes packet);
+  /// ICMP may be. `interface`: the index of that of a link-local destination.
+  void send(Bytes packet, std::uint32_t interface = 0);
 
  private:
   IcmpOutlet(Descriptor v4, Descriptor v6) : v4_(std::move(v4)), v6_(std::move(v6)) {}

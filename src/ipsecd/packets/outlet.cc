@@ -61,7 +61,7 @@ struct Outlet::Batch {
   std::array<iovec, Inlet::kBatch> parts{};
   std::array<SocketAddress, Inlet::kBatch> to{};
   struct alignas(cmsghdr) Details {
-    std::array<char, CMSG_SPACE(sizeof(in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t))>
+    std::array<char, CMSG_SPACE(sizeof(in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint16_t))>
         octets;
   };
   std::array<Details, Inlet::kBatch> details{};
@@ -77,6 +77,21 @@ struct Outlet::Batch {
     *c = {.cmsg_len = CMSG_LEN(sizeof value), .cmsg_level = level, .cmsg_type = type};
     std::memcpy(CMSG_DATA(c), &value, sizeof value);
     header.msg_controllen += CMSG_SPACE(sizeof value);
+  }
+
+  // For a complete packet that must leave by its interface.
+  void add_interface(msghdr& header, Details& room, const Departure& d) {
+    header.msg_control = &room;
+    header.msg_controllen = 0;
+    if (d.dst.family == Family::v4) {
+      in_pktinfo by{};
+      by.ipi_ifindex = static_cast<int>(d.interface);
+      add_detail(header, IPPROTO_IP, IP_PKTINFO, by);
+    } else {
+      in6_pktinfo by{};
+      by.ipi6_ifindex = d.interface;
+      add_detail(header, IPPROTO_IPV6, IPV6_PKTINFO, by);
+    }
   }
 };
 
@@ -112,9 +127,19 @@ void Outlet::forget(std::uint16_t port) {
   std::erase_if(ports_, [&](const Port& p) { return p.port == port; });
 }
 
-bool Outlet::send_now(Bytes packet, const Address& dst) {
-  const auto to = socket_address({dst, 0});
-  return ::sendto(raw_socket(dst.family), packet.data(), packet.size(), MSG_DONTWAIT, to.get(), to.size) >= 0;
+bool Outlet::send_now(Bytes packet, const Departure& d) {
+  auto to = socket_address({d.dst, 0});
+  iovec part{const_cast<std::byte*>(packet.data()), packet.size()};
+  Batch::Details details;
+  msghdr header{.msg_name = &to.storage,
+                .msg_namelen = to.size,
+                .msg_iov = &part,
+                .msg_iovlen = 1,
+                .msg_control = nullptr,
+                .msg_controllen = 0,
+                .msg_flags = 0};
+  if (d.interface != 0) batch_->add_interface(header, details, d);
+  return ::sendmsg(raw_socket(d.dst.family), &header, MSG_DONTWAIT) >= 0;
 }
 
 void Outlet::refused(Item& item, int error) {
@@ -122,7 +147,7 @@ void Outlet::refused(Item& item, int error) {
   const std::uint32_t mtu = is_full(error) ? 0 : link_mtu(raw_socket(dst.family), dst.family);
   if (error == EMSGSIZE && mtu != 0) return send_cut(item, mtu);
   // An ICMP error about another packet makes one send fail.
-  if (!is_full(error) && error != EMSGSIZE && send_now(item.packet.bytes(), dst)) return;
+  if (!is_full(error) && error != EMSGSIZE && send_now(item.packet.bytes(), item.departure)) return;
   ++unsent_;
 }
 
@@ -134,7 +159,7 @@ void Outlet::send_cut(Item& item, std::uint32_t mtu) {
     mtu = 0;
     const Departure& d = item.departure;
     const auto one = [&](Bytes piece) {
-      if (mtu != 0 || send_now(piece, d.dst)) return;
+      if (mtu != 0 || send_now(piece, d)) return;
       mtu = errno == EMSGSIZE ? link_mtu(raw_socket(d.dst.family), d.dst.family) : 0;
       if (mtu == 0) ++unsent_;
     };
@@ -150,7 +175,7 @@ bool Outlet::send_fragments(Item& item, bool wait) {
   int error = 0;
   const auto one = [&](Bytes piece) {
     if (stopped || error == EMSGSIZE || number++ < fragments_sent_) return;
-    error = send_now(piece, item.departure.dst) ? 0 : errno;
+    error = send_now(piece, item.departure) ? 0 : errno;
     stopped = wait && is_full(error);
     if (stopped || error == EMSGSIZE) return;
     if (error != 0) ++unsent_;
@@ -184,6 +209,7 @@ void Outlet::add_raw(Item& item) {
                            .msg_control = nullptr,
                            .msg_controllen = 0,
                            .msg_flags = 0};
+  if (item.departure.interface != 0) b.add_interface(b.messages[i].msg_hdr, b.details[i], item.departure);
 }
 
 void Outlet::add_datagrams(std::span<Item* const> run) {
@@ -222,7 +248,7 @@ std::span<Item* const> Outlet::owners_of(std::size_t message) const {
 // A message of datagrams that the kernel does not accept in one piece: sends its packets unchanged, including headers.
 void Outlet::send_apart(std::size_t message) {
   for (Item* const item : owners_of(message))
-    if (!send_now(item->packet.bytes(), item->departure.dst)) refused(*item, errno);
+    if (!send_now(item->packet.bytes(), item->departure)) refused(*item, errno);
 }
 
 // The bytes of the first packet for which there is no room; nullptr: all messages are done.
@@ -242,7 +268,7 @@ const std::byte* Outlet::flush(bool wait) {
       return static_cast<const std::byte*>(b.messages[sent].msg_hdr.msg_iov->iov_base);
     }
     const int error = errno;
-    if (b.messages[sent].msg_hdr.msg_control && !is_full(error)) {
+    if (!is_raw(b.fd) && !is_full(error)) {
       if (error == EIO) offload_ = false;  // The devices of this path do not support it.
       send_apart(sent);
     } else {

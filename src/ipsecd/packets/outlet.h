@@ -47,7 +47,8 @@ class Outlet {
   int raw_socket(Family family) const { return family == Family::v4 ? v4_.get() : v6_.get(); }
   int socket_of(const traffic::Item& item) const;
   bool send_fragments(traffic::Item& item, bool wait);
-  bool send_now(Bytes packet, const Address& dst);
+  bool send_now(Bytes packet, const traffic::Departure& departure);
+  bool is_raw(int fd) const { return fd == v4_.get() || fd == v6_.get(); }
   void refused(traffic::Item& item, int error);
   void send_cut(traffic::Item& item, std::uint32_t mtu);
   void add_raw(traffic::Item& item);

@@ -2,7 +2,8 @@
 // 1. run() waits with epoll for its queue of the TUN device, its sockets, and the eventfd that wakes it.
 // 2. go_out() reads a batch from the device, protects it and sends it; then it answers packets that are too big.
 // 3. come_in() reads a batch from a socket, decrypts it and writes the inner packets to the device.
-// 4. If a socket to send by is full, the batch stays in its buffers, the device is not read, and go_on() retries;
+//    go_out_by_hook() and come_in_by_hook() do the same for packets that netfilter holds (hook.h).
+// 4. If a socket to send by is full, the batch stays in its buffers, device and hook are not read, and go_on() retries;
 //    meanwhile, inbound packets use the other set of buffers.
 // 5. hand_over() leaves changes (sockets that come and go, a new device) in a list under a lock; take_over() applies
 //    them.
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <numeric>
 #include <optional>
 
 #include "base/registers.h"
@@ -42,8 +44,10 @@ constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{100
 PacketThread::Hand::Hand() : memory(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)), items(kBatch) {}
 
 std::span<Item> PacketThread::Hand::empty() {
-  for (std::size_t i = 0; i < kBatch; ++i)
+  for (std::size_t i = 0; i < kBatch; ++i) {
     items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
+    items[i].arrived = {}, items[i].departure.interface = 0;
+  }
   return items;
 }
 
@@ -57,6 +61,9 @@ PacketThread::PacketThread(Parts parts)
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
   watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
+  if (!parts_.hook) return;
+  for (const int fd : {parts_.hook->out(), parts_.hook->tcp(), parts_.hook->in()})
+    if (fd >= 0) watch(fd, static_cast<std::uint64_t>(fd));
 }
 
 PacketThread::~PacketThread() {
@@ -150,6 +157,12 @@ void PacketThread::serve(const Ready& ready) {
     take_over();
   } else if (ready.fd == parts_.tun.fd()) {
     if (waiting_.empty()) go_out();
+  } else if (parts_.hook && ready.fd == parts_.hook->out()) {
+    if (waiting_.empty()) go_out_by_hook();
+  } else if (parts_.hook && ready.fd == parts_.hook->tcp()) {
+    if (waiting_.empty()) go_out_by_tcp_hook();
+  } else if (parts_.hook && ready.fd == parts_.hook->in()) {
+    come_in_by_hook();
   } else {
     if (ready.fd == full_ && waiting_.empty() && (ready.events & EPOLLOUT) != 0) watch_full(false);
     if (const auto inlet = std::ranges::find(parts_.inlets, ready.fd, &Inlet::fd); inlet != parts_.inlets.end())
@@ -168,9 +181,37 @@ void PacketThread::go_out() {
     waiting_ = room.first(parts_.tun.read(room, origins_));
     const Instant at = system_now();
     parts_.worker.protect(waiting_, at);
-    if (!send(full_ < 0 && at.steady >= impatient_until_)) return wait_for_room();
+    if (!send_protected(at)) return;
   } while (parts_.tun.left());
   if (parts_.tun.gone()) leave_device();
+}
+
+// The host has parted with the packets before they are sent: a socket without room keeps no more than one batch.
+void PacketThread::go_out_by_hook() {
+  const std::span<Item> room = hand_.empty();
+  waiting_ = room.first(parts_.hook->take_outgoing(room));
+  std::iota(origins_.begin(), origins_.end(), 0u);
+  const Instant at = system_now();
+  parts_.worker.protect(waiting_, at);
+  parts_.hook->settle_outgoing(waiting_);
+  send_protected(at);
+}
+
+void PacketThread::go_out_by_tcp_hook() {
+  do {
+    const std::span<Item> room = hand_.empty();
+    const Instant at = system_now();
+    waiting_ = room.first(parts_.hook->take_tcp(room, origins_, at));
+    parts_.worker.protect(waiting_, at);
+    parts_.hook->settle_tcp(waiting_);
+    if (!send_protected(at)) return;
+  } while (parts_.hook->tcp_left());
+}
+
+bool PacketThread::send_protected(Instant at) {
+  const bool done = send(full_ < 0 && at.steady >= impatient_until_);
+  if (!done) wait_for_room();
+  return done;
 }
 
 // Sends what waits. False: some are left, because there was no room.
@@ -185,7 +226,7 @@ bool PacketThread::send(bool wait) {
 
 // The device's queue fills meanwhile; the kernel drops and counts what does not fit.
 void PacketThread::wait_for_room() {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
+  watch_sources(false);
   if (!other_hand_) other_hand_.emplace();
   watch_full(true);
   const auto at = system_now().steady;
@@ -205,8 +246,22 @@ void PacketThread::go_on() {
   }
   if (patient) watch_full(false);
   if (!patient && full_ < 0) impatient_until_ = at.steady + kImpatience;
-  watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+  watch_sources(true);
   go_out();
+  if (parts_.hook && waiting_.empty()) go_out_by_tcp_hook();
+}
+
+// Where packets that go out come from.
+void PacketThread::watch_sources(bool watched) {
+  const Hook* const hook = parts_.hook.get();
+  for (const int fd : {parts_.tun.fd(), hook ? hook->out() : -1, hook ? hook->tcp() : -1}) {
+    if (fd < 0) continue;
+    if (watched) {
+      watch(fd, static_cast<std::uint64_t>(fd));
+    } else {
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    }
+  }
 }
 
 // Whether the outlet's full socket has room again. UDP sockets are watched anyway.
@@ -238,11 +293,23 @@ bool PacketThread::come_in(Inlet& inlet) {
     const std::span<Item> items = room.first(inlet.receive(room));
     some |= !items.empty();
     parts_.worker.unprotect(items, system_now());
-    parts_.tun.write(items);
-    undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
-    call_if_needed();
+    deliver(items);
   } while (inlet.left());
   return some;
+}
+
+void PacketThread::come_in_by_hook() {
+  const std::span<Item> room = (waiting_.empty() ? hand_ : *other_hand_).empty();
+  const std::span<Item> items = room.first(parts_.hook->take_arriving(room));
+  parts_.hook->handle_arriving(items, parts_.worker, system_now());
+  parts_.hook->settle_arriving(items);
+  deliver(items);
+}
+
+void PacketThread::deliver(std::span<Item> items) {
+  parts_.tun.write(items);
+  undelivered_.store(parts_.tun.refused(), std::memory_order_relaxed);
+  call_if_needed();
 }
 
 // One answer for each of the stack's packets; the kernel knows the address to send it from.
@@ -254,7 +321,8 @@ void PacketThread::answer_too_big(std::span<Item> items) {
     if (answered == origin) continue;
     answered = origin;
     Packet& packet = item.packet;
-    if (traffic::make_too_big(packet, item.mtu, std::nullopt)) parts_.answers.send(packet.bytes());
+    if (traffic::make_too_big(packet, item.mtu, std::nullopt))
+      parts_.answers.send(packet.bytes(), item.departure.interface);
   }
 }
 

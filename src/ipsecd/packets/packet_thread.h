@@ -1,5 +1,6 @@
 #pragma once
-/// One packet thread: packets routed into the TUN device leave protected, and inbound packets come out of the device.
+/// One packet thread: packets routed into the TUN device, or taken by a hook, leave protected; inbound packets come out
+/// of the device, or continue where a hook took them.
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "ipsecd/packets/hook.h"
 #include "ipsecd/packets/icmp_outlet.h"
 #include "ipsecd/packets/inlet.h"
 #include "ipsecd/packets/outlet.h"
@@ -27,6 +29,7 @@ class PacketThread {
     Outlet outlet;
     IcmpOutlet answers;
     std::vector<Inlet> inlets;
+    std::unique_ptr<Hook> hook = nullptr;  ///< nullptr: none.
   };
 
   explicit PacketThread(Parts parts);
@@ -47,6 +50,7 @@ class PacketThread {
   // For any thread: packets that were protected, or accepted, but that the kernel did not take.
   std::uint64_t unsent() const { return unsent_.load(std::memory_order_relaxed); }
   std::uint64_t undelivered() const { return undelivered_.load(std::memory_order_relaxed); }
+  const Hook* hook() const { return parts_.hook.get(); }
 
  private:
   static constexpr std::size_t kBatch = Inlet::kBatch;
@@ -71,12 +75,19 @@ class PacketThread {
   void take_over();
   void watch(int fd, std::uint64_t tag);
   void go_out();
+  void go_out_by_hook();
+  void go_out_by_tcp_hook();
+  /// False: there was no room for all that was protected.
+  bool send_protected(Instant at);
   bool send(bool wait);
+  void watch_sources(bool watched);
   void wait_for_room();
   void go_on();
   void watch_full(bool watched);
   /// One batch. False: there was nothing to read.
   bool come_in(Inlet& inlet);
+  void come_in_by_hook();
+  void deliver(std::span<traffic::Item> items);
   void leave_device();
   void answer_too_big(std::span<traffic::Item> items);
   void call_if_needed();
@@ -84,7 +95,7 @@ class PacketThread {
   Parts parts_;
   Descriptor epoll_, woken_;
   Hand hand_;
-  std::vector<std::uint32_t> origins_;  // For items that come from the device.
+  std::vector<std::uint32_t> origins_;  // For items that go out.
   std::vector<Ready> ready_;            // From the last wait().
   // While a socket is full, the packets that wait for it stay in hand_, the device is not read, and inbound packets use
   // the other set.

@@ -37,7 +37,8 @@ struct SocketAddress {
   const sockaddr* get() const { return interface_cast<sockaddr>(&storage); }
 };
 
-inline SocketAddress socket_address(const Endpoint& e) {
+/// `scope`: the index of the interface on which an IPv6 address is unique; 0: it is everywhere.
+inline SocketAddress socket_address(const Endpoint& e, std::uint32_t scope = 0) {
   SocketAddress out;
   if (e.address.family == Family::v4) {
     sockaddr_in a{};
@@ -49,6 +50,7 @@ inline SocketAddress socket_address(const Endpoint& e) {
     sockaddr_in6 a{};
     a.sin6_family = AF_INET6;
     a.sin6_port = big_endian(e.port);
+    a.sin6_scope_id = scope;
     std::memcpy(&a.sin6_addr, e.address.octets.data(), sizeof a.sin6_addr);
     std::memcpy(&out.storage, &a, out.size = sizeof a);
   }

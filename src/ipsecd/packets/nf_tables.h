@@ -1,0 +1,43 @@
+#pragma once
+/// The tables of ipsecd in netfilter, through a netlink socket. ipsecd starts no other program for
+/// this: it keeps CAP_NET_ADMIN anyway, and needs neither execve() nor files (doc/explanation/design.md).
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ipsecd/packets/nf_transaction.h"
+#include "system/descriptor.h"
+
+namespace ipseckey::ipsecd {
+
+/// The tables of one ipsecd. They have no owner in the kernel, so they outlive a process that is killed: what they
+/// queue is dropped until an ipsecd reads the queues again.
+class NfTables {
+ public:
+  /// The name of the tables is "ipsecd-" and the first queue's number. Errors: denied (it needs CAP_NET_ADMIN),
+  /// unsupported (no nf_tables, or nothing to queue with).
+  static Result<NfTables> make(const QueueNumbers& queues);
+
+  const std::string& table() const { return table_; }
+  const NfTablesFacts& facts() const { return facts_; }
+  /// Whether one of the tables exists.
+  bool exists();
+  /// Error io: the kernel refused the rules; the former ones are unchanged.
+  Result<void> replace(std::span<const FilterRule> rules);
+
+ private:
+  NfTables(Descriptor fd, const QueueNumbers& queues);
+
+  /// 0, or the errno of the first refusal.
+  int carry_out(std::span<const std::byte> transaction);
+  int try_queueing(Family family, bool by_expression);
+
+  Descriptor fd_;
+  QueueNumbers queues_;
+  std::string table_;
+  NfTablesFacts facts_;
+};
+
+}  // namespace ipseckey::ipsecd
