@@ -107,6 +107,7 @@ TEST(PolicyFaults, OfValues) {
        "rules:1:9: error: laddr: \"10.1/\" has no number after its / for the prefix length\n"},
       {"{ laddr 10.0.0.0/33 dir in } drop {}",
        "rules:1:9: error: laddr: \"10.0.0.0/33\" has a prefix that is too long; the longest is 32\n"},
+      {"{ laddr 192.0.2.1deadbeef dir in } drop {}", "rules:1:3: error: the name has no address: no such host\n"},
       {"{ ulp nonsense dir in } drop {}",
        "rules:1:7: error: ulp: \"nonsense\" is not the number or the name of an IP protocol\n"},
       {"{ ulp 256 dir in } drop {}", "rules:1:7: error: ulp: \"256\" is too big; the largest is 255\n"},

@@ -243,6 +243,8 @@ class Replay {
           lab_.run_inside(name, std::move(words));
         } else if (text.starts_with("$ foreign ")) {
           lab_.hold(text.substr(10), false);
+        } else if (text.starts_with("$ derived ")) {
+          lab_.hold(text.substr(10), true);
         } else if (text.starts_with("$ ")) {
           const std::string happened = elsewhere(split(text.substr(2)));
           if (!happened.empty()) lab_.note(happened.substr(0, happened.size() - 1));

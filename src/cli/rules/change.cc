@@ -19,15 +19,13 @@ Status RuleChange::begin() {
   Console& console = session_.console();
   backend::Spd* const spd = session_.spd();
   if (!spd) return session_.no_spd();
-  const std::string& rows = session_.world().owner_rows;  // The lock of an apply of SAs is in the same file.
-  if (!rows.empty() && !session_.settings().dry_run && spd->name() != "memory") {
-    const HeldSignals held;
-    auto lock = apply::Lock::take(rows + ".lock", "rules of " + spd->name(), apply::Lock::kPatience, HeldSignals::fd());
+  if (!session_.settings().dry_run) {
+    auto lock = session_.lock();
     if (!lock) {
       console.complain(lock.error().text);
       return lock.error().code == Errc::timeout ? Status::busy : session_.status_for(lock.error().code);
     }
-    lock_.emplace(std::move(*lock));
+    lock_ = std::move(*lock);
   }
   auto listed = spd->list();
   if (!listed) {

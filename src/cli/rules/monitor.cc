@@ -1,5 +1,5 @@
-// `monitor`: waits for news of the database (backend::RuleListener), lists the rules again, and prints what is
-// different.
+// `monitor`: waits for news of the database (backend::RuleListener). When the change is over, it lists the rules again
+// and prints the differences.
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -65,6 +65,8 @@ Result<void> follow(RuleSession& session, backend::Spd& spd) {
     const auto changed = (*news)->changed();
     if (!changed) return std::unexpected(changed.error());
     if (*changed) {
+      const auto quiet =
+          session.lock();  // A change is over when its lock is free. If it stays taken, the news is early.
       auto after = held_by(spd);
       if (!after) return std::unexpected(after.error());
       show_changes(session, *before, *after);
