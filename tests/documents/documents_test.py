@@ -103,7 +103,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(first_column(document, "Causes of drops"), [cause for cause in causes if cause not in not_dropped])
         options = options_of_packets()
         self.assertIn("--no-path-reports", options)
-        self.assertEqual(sorted(first_column(document, "Options")), sorted([*options, "--tun", "--user"]))
+        self.assertEqual(sorted(first_column(document, "Options")), sorted([*options, "--hook", "--tun", "--user"]))
 
 
 if __name__ == "__main__":
