@@ -248,21 +248,6 @@ TEST(XfrmPlan, OnARouterARuleWithoutLaddrIsAboutForwardedPackets) {
   EXPECT_THAT(remarks(host_rule(testing::drop_rule()), around({}, true)), IsEmpty());
 }
 
-TEST(XfrmPlan, NeighbourDiscoveryMustBePassedBeforeARuleForAll) {
-  Rule discovery = testing::pass_rule();
-  discovery.selector.protocol = 58, discovery.selector.icmp_type = NumberRange{133, 137};
-  const std::string hidden =
-      "it also concerns IPv6 neighbour discovery and this host's own IPv6 addresses: let `{ ulp ipv6-icmp type 133-137 "
-      "dir both } pass {}` and passes for them come before it";
-  const std::string passes = "packets that come protected in transport mode are accepted, too";
-  EXPECT_THAT(remarks(testing::esp_rule()), ElementsAre(hidden));
-  EXPECT_THAT(remarks(plan({discovery, testing::esp_rule()})), ElementsAre(passes));
-  EXPECT_THAT(remarks(plan({testing::esp_rule(), discovery})), ElementsAre(hidden, passes));
-  discovery.selector.icmp_type = NumberRange{133, 136};
-  EXPECT_THAT(remarks(plan({discovery, testing::esp_rule()})), ElementsAre(passes, hidden));
-  EXPECT_THAT(remarks(testing::esp_rule("10.0.0.0/8")), IsEmpty());
-}
-
 // ---- tunnels
 
 TunnelEnds ends() { return {address("192.0.2.1"), address("192.0.2.2")}; }
@@ -321,6 +306,15 @@ TEST(XfrmPlan, TransportModeOfATunnelIsAboutItsOwnPackets) {
                           "in 2001:db8::2/128 -> 2001:db8::1/128 protocol 41: esp transport",
                           "out 2001:db8::1/128 -> 2001:db8::2/128 protocol 4: esp transport",
                           "in 2001:db8::2/128 -> 2001:db8::1/128 protocol 4: esp transport"));
+}
+
+TEST(XfrmPlan, WhatNeedsNoSaNeedsNoEnds) {
+  Rule rule = tunnel_rule();
+  rule.alternatives = {{Action::drop, {}}};
+  EXPECT_THAT(
+      policies(rule, around(TunnelLink{"xfrm", {}, {}, 9})),
+      ElementsAre("out 10.1.0.0/16 -> 10.2.0.0/16, if_id 9: dropped", "in 10.2.0.0/16 -> 10.1.0.0/16, if_id 9: dropped",
+                  "fwd 10.2.0.0/16 -> 10.1.0.0/16, if_id 9: dropped"));
 }
 
 TEST(XfrmPlan, ATunnelThatIsNotKnownIsRefused) {

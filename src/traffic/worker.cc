@@ -36,6 +36,9 @@ Cause verdict_on(const Item& item, const Memory::Entry& seen) {
   return seen.verdict == Cause::clear && !item.arrived.by_hook ? Cause::misrouted : seen.verdict;
 }
 
+// Through a device, the host sees the MTU of the device. By a hook it sees that of the link, in transport mode, too.
+bool is_clamped(const Flow& flow, const Item& item) { return flow.tunnel || item.arrived.by_hook; }
+
 // Charged, but without a number: another thread took the last one.
 void give_back(const Work& w) {
   w.flow->give_back(w.h.total);
@@ -142,18 +145,18 @@ bool Worker::State::charge(Work& w, Memory::Entry& seen, Instant now) {
 // `flow`, with `around`, is the SA through which the tunnel's packets leave; its path MTU is `mtu` bytes.
 void Worker::State::clamp(const Work& w, const Flow& flow, const Flow* around, std::uint32_t mtu) {
   const MutableBytes packet = w.item->packet.bytes();
-  if (flow.tunnel && opens_connection(packet, w.h))
+  if (is_clamped(flow, *w.item) && opens_connection(packet, w.h))
     lower_mss(packet, w.h, std::min(plane.options.mss_clamp, inner_mtu(flow, w.h, mtu, around)));
 }
 
 // An inbound SYN limits the segments that this side will send: by the SA that will carry them, or one like the SA by
 // which the SYN arrived.
 void Worker::State::clamp_arrived(const Work& w, Instant now) {
-  if (!w.flow->tunnel || !opens_connection(w.item->packet.bytes(), w.h)) return;
+  if (!is_clamped(*w.flow, *w.item) || !opens_connection(w.item->packet.bytes(), w.h)) return;
   Headers back = w.h;
   std::swap(back.src, back.dst), std::swap(back.src_port, back.dst_port);
   const Chosen found = chosen(back);
-  const auto [flow, around] = found.flow && found.flow->tunnel ? found : Chosen{w.flow, w.around.flow};
+  const auto [flow, around] = found.flow && is_clamped(*found.flow, *w.item) ? found : Chosen{w.flow, w.around.flow};
   const std::uint32_t known = (around ? around : flow)->path_mtu(now);
   clamp(w, *flow, around, known ? std::min(known, plane.options.mtu) : plane.options.mtu);
 }

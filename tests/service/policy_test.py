@@ -3,8 +3,10 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 from programs import BIN, Case, Ended
@@ -79,11 +81,19 @@ class Service(Case):
             (self.folder / name).mkdir(mode=0o755)
         self.file = self.folder / "etc" / "ipsecinit.conf"
         self.addCleanup(tool, "ip", "xfrm", "policy", "flush")
-        self.addCleanup(self.unit, "Stop")
+        self.addCleanup(self.unload)
 
     def put(self, text: str, mode: int = 0o644):
         self.file.write_text(text)
         self.file.chmod(mode)
+
+    def has(self, command: str) -> bool:
+        return re.search(rf"(?m)^Exec{command}=", UNIT.read_text()) is not None
+
+    def unload(self) -> Ended:
+        return self.finish(subprocess.Popen([IPSECCONF, "--sadb=kernel", "unload"], stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+                                            env=os.environ | {"RUNTIME_DIRECTORY": str(self.folder / "run")}))
 
     def unit(self, command: str, options: str = "", **how) -> Ended:
         line = re.search(r"(?m)^Environment=(.*)$", UNIT.read_text())[1]
@@ -98,7 +108,13 @@ class Service(Case):
         return self.finish(subprocess.Popen([IPSECCONF, *words[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, cwd="/", env=os.environ | variables, **how))
 
-    def test_start_reload_stop(self):
+    def restart(self):
+        """As systemctl does it."""
+        if self.has("Stop"):
+            self.assertEqual(self.unit("Stop").status, OK)
+        self.assertEqual(self.unit("Start").status, OK)
+
+    def test_start_reload_unload(self):
         tool("ip", "xfrm", "policy", "add", "src", "203.0.113.0/24", "dst", "0.0.0.0/0", "dir", "in", "action", "block", "priority", "9")
         foreign = policies()
         self.put(RULES)
@@ -111,8 +127,57 @@ class Service(Case):
         self.assertEqual(self.unit("Reload").out, f"{SHOWN}: 1 added, 1 removed, 1 kept.\n")
         self.assertIn(("0.0.0.0/0", "192.0.2.3/32", "out"), policies())
         self.assertNotIn(("0.0.0.0/0", "192.0.2.2/32", "out"), policies())
-        self.assertEqual(self.unit("Stop").out, "kernel: 0 added, 2 removed, 0 kept.\n")
+        loaded = policies()
+        self.restart()
+        self.assertEqual(policies(), loaded)
+        self.assertEqual(self.unload().out, "kernel: 0 added, 2 removed, 0 kept.\n")
         self.assertEqual(policies(), foreign)
+
+    def test_a_restart_lets_nothing_out_in_clear(self):
+        for words in ("link add d0 type veth peer name d1", "link set d0 up", "link set d1 up",
+                      "address add 192.0.2.1/24 dev d0",
+                      "neighbour add 192.0.2.2 lladdr 02:00:00:00:00:02 dev d0"):
+            self.assertEqual(tool("ip", *words.split()), (0, ""))
+        self.addCleanup(tool, "ip", "link", "delete", "d0")
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        self.addCleanup(wire.close)
+        wire.bind(("d1", 0x0800))  # The other end of the wire.
+        wire.setblocking(False)
+
+        def left() -> int:
+            count = 0
+            while True:
+                try:
+                    count += b"in clear" in wire.recv(2048)
+                except BlockingIOError:
+                    return count
+
+        self.put("{ raddr 192.0.2.2 dir out } drop {}\n")
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(sender.close)
+        sender.sendto(b"in clear", ("192.0.2.2", 9))
+        self.assertEqual(left(), 1)
+        self.assertEqual(self.unit("Start").status, OK)
+        tried, stop = [0], threading.Event()
+
+        def send():
+            while not stop.is_set():
+                tried[0] += 1
+                try:
+                    sender.sendto(b"in clear", ("192.0.2.2", 9))
+                except OSError:  # The rule drops it.
+                    pass
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            for _ in range(5):
+                self.restart()
+        finally:
+            stop.set()
+            thread.join()
+        self.assertGreater(tried[0], 100)
+        self.assertEqual(left(), 0)
 
     def test_a_file_that_is_wrong_changes_nothing(self):
         self.put(RULES)

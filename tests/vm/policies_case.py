@@ -81,7 +81,7 @@ expect("a port is no ICMP type", [out.fate(A, B, ICMP, 8, 0), out.fate(A, B, UDP
 
 # Everything, in both families; the host still reaches itself.
 apply("a", "{ dir both } drop {}")
-expect("everything is dropped", [out.fate(A, B), out.fate("fd77::0:1", "fd77::1:1")], ["EPERM", "EPERM"])
+expect("everything is dropped", [out.fate(A, B), out.fate("fd77::a:1", "fd77::b:1")], ["EPERM", "EPERM"])
 run("ip", "netns", "exec", "a", "ping", "-c1", "-W5", "::1")
 run("ip", "netns", "exec", "a", "ping", "-c1", "-W5", "127.0.0.1")
 apply("a")
@@ -157,7 +157,7 @@ expect("nothing is left", run("ip", "-n", "a", "xfrm", "policy").strip(), "")
 run("ip", "-n", "a", *f"xfrm policy add src {A} dst {B} dir out priority 77 tmpl proto esp mode transport level use".split())
 refused = rules("a", "apply", text=f"{HERE} {STRONG}", fails=True)
 contains("a foreign policy in the way", refused, f"out {A}/32 -> {B}/32", "mark 0x0/0x0", "if_id 0", "priority 77", "ip xfrm policy")
-apply("a", f"{{ laddr {A} raddr 10.77.1.9 }} drop {{}}")
+apply("a", f"{{ laddr {A} raddr 10.77.1.9 dir out }} drop {{}}")
 contains("a foreign policy as a rule", rules("a", "list"), "foreign { laddr 10.77.0.1 raddr 10.77.1.1 dir out } ipsec { encr_algs any level use }")
 apply("a")
 contains("it is still there", run("ip", "-n", "a", "xfrm", "policy"), "priority 77")

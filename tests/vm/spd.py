@@ -16,7 +16,7 @@ AH_KEYS = f"auth_alg sha256 authkey {key(256)}"
 
 
 def two_hosts(count=1):
-    """a and b with `count` addresses each of both families, 10.77.0.N and 10.77.1.N, fd77::0:N and fd77::1:N, that need neither
+    """a and b with `count` addresses each of both families, 10.77.0.N and 10.77.1.N, fd77::a:N and fd77::b:N, that need neither
     ARP nor neighbour discovery."""
     cable()
     for netns, device, mine in (("a", "ethA", 0), ("b", "ethB", 1)):
@@ -24,9 +24,9 @@ def two_hosts(count=1):
         mac = mac_of(other)
         lines = [f"link set {device} mtu 1400"]
         for n in range(1, count + 1):
-            lines += [f"addr add 10.77.{mine}.{n}/16 dev {device}", f"addr add fd77::{mine}:{n}/64 dev {device} nodad",
+            lines += [f"addr add 10.77.{mine}.{n}/16 dev {device}", f"addr add fd77::{'ab'[mine]}:{n}/64 dev {device} nodad",
                       f"neigh replace 10.77.{1 - mine}.{n} lladdr {mac} dev {device} nud permanent",
-                      f"neigh replace fd77::{1 - mine}:{n} lladdr {mac} dev {device} nud permanent"]
+                      f"neigh replace fd77::{'ba'[mine]}:{n} lladdr {mac} dev {device} nud permanent"]
         ip_batch(netns, lines)
 
 
