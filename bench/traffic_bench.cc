@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/testing.h"
 #include "traffic/testing.h"
 
 namespace ipseckey {
@@ -54,6 +55,37 @@ void protect_in_tunnel(benchmark::State& state, Wish wish) {
 
 void protect_gcm(benchmark::State& state) { protect_in_tunnel(state, {}); }
 BENCHMARK(protect_gcm)->Arg(64)->Arg(1400);
+
+// The same under N rules, by address; that of the packets is the last. `new`: each packet is of another connection, so
+// that its rule is looked up.
+void protect_by_rule(benchmark::State& state) {
+  Host host({.workers = 1, .mtu = 9000, .random = nullptr});
+  host.add(add(0x100, {.tunnel = true}));
+  policy::Rules rules;
+  for (std::int64_t i = 0; i + 1 < state.range(0); ++i)
+    rules.push_back(policy::testing::drop_rule(fmt::format("172.{}.{}.{}/32", 16 + (i >> 16), i >> 8 & 255, i & 255)));
+  policy::Protection gcm;
+  gcm.cipher = policy::Choice{.number = 20, .min_bits = {}, .max_bits = {}};
+  gcm.ends = policy::TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
+  rules.push_back(policy::testing::rule(policy::Action::ipsec, gcm, "10.2.0.0/16"));
+  host.plane.rules(std::make_shared<const policy::Lookup>(std::move(rules)));
+  std::uint16_t port = 0;
+  Batch batch(datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 36}));
+  for (auto _ : state) {
+    batch.reset();
+    if (state.range(1) != 0)
+      for (Item& item : batch.items) set(item.packet.bytes(), 20, ++port);
+    host.worker.protect(batch.items, at(0));
+    if (batch.items[0].cause != Cause::none) state.SkipWithError("dropped");
+  }
+  count(state, 64);
+}
+BENCHMARK(protect_by_rule)
+    ->ArgNames({"rules", "new"})
+    ->Args({1, 0})
+    ->Args({10'000, 0})
+    ->Args({1, 1})
+    ->Args({10'000, 1});
 
 // Packets that none of N SAs covers: all have the same networks, and each another port.
 void drop_uncovered(benchmark::State& state) {

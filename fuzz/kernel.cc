@@ -1,5 +1,6 @@
 // Messages of the kernel: an input is an octet, then a datagram of netlink messages. The octet selects the request: 0,
 // none, the messages are events; 1, a dump; 2, two requests. Every decoded message must be encodable and printable.
+#include <linux/xfrm.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel/detail/policy_codec.h"
 #include "kernel/detail/xfrm_decode.h"
 #include "kernel/detail/xfrm_encode.h"
 #include "kernel/netlink.h"
@@ -19,6 +21,7 @@
 #include "pfkey/codec.h"
 #include "pfkey/json.h"
 #include "pfkey/print.h"
+#include "policy/xfrm_read.h"
 
 using namespace ipseckey;
 
@@ -46,7 +49,19 @@ void sound(const std::optional<pfkey::Message>& m) {
   MUST(std::ranges::all_of(out, [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); }));
 }
 
+// A policy is written as it was read, and there is a rule and a text for each.
+void sound(const std::optional<xfrm::ListedPolicy>& listed) {
+  if (!listed) return;
+  NetlinkBatch batch;
+  xfrm::put_policy(XFRM_MSG_NEWPOLICY, listed->policy, batch);
+  const auto again = xfrm::policy_of(batch.bytes().subspan(sizeof(nlmsghdr)));
+  MUST(!batch.ok() || (again && again->policy == listed->policy));
+  MUST(!policy::read_xfrm(listed->policy).rule.alternatives.empty());
+  MUST(!to_string(listed->policy).empty());
+}
+
 void see(const NetlinkMessage& m) {
+  sound(xfrm::policy_of(m.payload));
   sound(xfrm::sa_of(m.payload, kContext));
   sound(xfrm::event_of(m, kContext));
   // Changes a limit or a number of an SA from the kernel's description of it.

@@ -1,15 +1,17 @@
 // Arbitrary bytes as a file of rules. Nothing may crash; each fault has its place and a printable message; what is
 // read without a fault is written, and read again as the same rules; and their order, their oddities and the rule that
-// a packet meets agree with one another.
+// a packet meets agree with one another. The same bytes as the words of one packet.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "must.h"
+#include "policy/guards.h"
 #include "policy/match.h"
 #include "policy/order.h"
 #include "policylang/file.h"
+#include "policylang/packet.h"
 #include "policylang/write.h"
 
 using namespace ipseckey;
@@ -32,6 +34,11 @@ table::Names names() {
         return std::nullopt;
       },
       [](const std::string& name) { return name == "https" ? std::optional<std::uint16_t>(443) : std::nullopt; },
+      {},
+      [](const std::string& name) -> std::optional<table::NamedNetwork> {
+        if (name == "campus") return table::NamedNetwork{*parse_address("10.1.0.0"), 16};
+        return std::nullopt;
+      },
   };
 }
 
@@ -63,6 +70,9 @@ void check_orders(const policy::Rules& rules) {
   for (const Order by : {Order::classes, Order::file}) {
     const auto tried = order(rules, by);
     MUST(tried.size() == rules.size());
+    for (const Unguarded& u : unguarded(rules, tried))
+      MUST(rules[u.rule].alternatives[0].action != Action::pass &&
+           overlap(rules[u.rule].selector, u.guard->rule.selector));
     const auto shadows = shadowed(rules, tried);
     for (const Direction direction : {Direction::out, Direction::in})
       for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -86,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const table::Names known = names();
   const std::string text(data, data + size);
   policylang::PolicyFile file = policylang::read_policy(text, "rules", known);
-  MUST(file.wrong <= file.entries);
+  MUST(file.wrong <= file.entries + 1);  // The line with the order.
   std::uint32_t line = 1;
   for (const policylang::FileFault& fault : file.faults) {
     MUST(fault.line >= line && fault.column >= 1);
@@ -98,5 +108,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   MUST(again.wrong == 0 && again.rules == file.rules);
   MUST(policylang::write_rules(again.rules) == written);
   if (file.rules.size() <= kMostRules) check_orders(file.rules);
+  const auto packet = policylang::read_packet(text, known);
+  MUST(packet || harmless(packet.error()));
+  if (packet) MUST(policylang::flow_of(*packet, policy::Direction::in).remote == packet->from);
   return 0;
 }

@@ -70,6 +70,10 @@ int main(int argc, char** argv) {
         "{} ipsec { encr_algs aes(192..) encr_auth_algs sha256 } or ipsec { auth_algs sha1 } or pass {}\n"
         "{ lport 23 dir in } drop {}\n");
   write(folder, "names", "{ laddr both raddr two } ipsec { encr_algs aes-gcm }\n{ raddr two/24 dir in } drop {}\n");
+  write(folder, "order", "# ours\norder file\n{ raddr 10/8 dir in } drop {}\n{ raddr campus dir both } pass {}\n");
+  write(folder, "order-broken", "order sideways\n{ raddr 10.1/16 dir in } drop {}\norder file\n");
+  write(folder, "packet", "from 10.0.0.1 to 10.0.0.2 proto tcp sport 1 dport https mark 7 if_id 3 tunnel t0 in");
+  write(folder, "packet-icmp", "from ::1 to 2001:db8::6 proto ipv6-icmp type echo6 code 0 fwd");
   write(folder, "tunnel",
         "{\n  tunnel ip.tun0 negotiate tunnel\n  laddr 10.1.0.0/16 raddr 10.2.0.0/16\n} ipsec\n"
         "{ encr_algs aes-gcm(256) reqid 7 tsrc 192.0.2.1 tdst 192.0.2.2 level use mark 1/3 if_id 9 }\n"

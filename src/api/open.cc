@@ -88,8 +88,7 @@ Result<std::unique_ptr<backend::Spd>> open_spd(std::string_view where, const Sur
   if (where == "memory") return std::make_unique<backend::MemorySpd>(around.clock);
   const bool path = where.starts_with(kPathPrefix);
   if (where != "ipsecd" && !path) return unknown(where);
-  auto opened =
-      backend::SocketSpd::connect(path ? std::string(where.substr(kPathPrefix.size())) : around.socket);
+  auto opened = backend::SocketSpd::connect(path ? std::string(where.substr(kPathPrefix.size())) : around.socket);
   if (!opened) return std::unexpected(std::move(opened.error()));
   return std::move(*opened);
 }

@@ -51,6 +51,25 @@ TEST(Open, KnowsEveryWordThatIsOffered) {
   });
 }
 
+std::string rules_opened(std::string_view where, const Surroundings& around) {
+  const auto rules = open_spd(where, around);
+  return rules ? (*rules)->name() : rules.error().text;
+}
+
+// The rules of a place have the name of its SADB.
+TEST(Open, FindsRulesWhereTheSasAre) {
+  const TempFolder folder;
+  const Surroundings around{folder / "default", noon};
+  const ScriptedDaemon by_default(folder / "default", {[](int) {}, [](int) {}, [](int) {}});
+  EXPECT_EQ(rules_opened("ipsecd", around), "ipsecd:" + (folder / "default"));
+  EXPECT_EQ(rules_opened("auto", around), "ipsecd:" + (folder / "default"));
+  EXPECT_EQ(rules_opened("memory", around), "memory");
+  EXPECT_TRUE((*open_spd("memory", around))->list()->empty());
+  EXPECT_EQ(rules_opened("ipsecd:/nonexistent/s", around),
+            "no ipsecd at /nonexistent/s: start it with `ipsecd --socket /nonexistent/s`");
+  EXPECT_EQ(rules_opened("moon", around), "Unknown SADB 'moon': expected ipsecd, ipsecd:PATH, kernel, memory or auto");
+}
+
 // A check uses the host's addresses to refuse SAs, and leaves the accepted ones as requested.
 TEST(Open, ACheckJudgesAsItsSadbWouldAndKeepsWhatWasAsked) {
   const auto add = [](std::uint32_t spi, const char* src, const char* dst, std::uint32_t flags) {

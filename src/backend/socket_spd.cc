@@ -95,21 +95,26 @@ class Exchange {
     return {};
   }
 
-  // ipsecd refuses to serve a client, or its rules, in PF_KEY: an older one does not know PF_POLICY.
-  Result<void> refused(Bytes wire) const {
-    const auto notice = pfkey::decode(wire);
-    const auto error = notice ? pfkey::refusal(*notice) : std::nullopt;
-    if (error) return refused_by(channel_.path(), *error);
+  // PF_KEY: notices of changes that reach this client before its first request; a refusal to serve it; and the answer
+  // of an ipsecd that does not know PF_POLICY.
+  Result<void> take_pfkey(Bytes wire) const {
+    const auto m = pfkey::decode(wire);
+    if (!m) return strange();
+    if (const auto error = pfkey::refusal(*m)) return refused_by(channel_.path(), *error);
+    if (m->error == 0 || m->pid != static_cast<std::uint32_t>(::getpid())) return {};
     return fail(Errc::unsupported,
                 fmt::format("the ipsecd at {} is too old for rules: restart it after its upgrade", shown()));
   }
 
+  Result<void> strange() const {
+    return fail(Errc::malformed,
+                fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY", shown()));
+  }
+
   Result<void> take(Bytes wire) {
-    if (wire[0] != std::byte{pfpolicy::kVersion}) return refused(wire);
+    if (wire[0] != std::byte{pfpolicy::kVersion}) return take_pfkey(wire);
     auto m = pfpolicy::decode(wire);
-    if (!m || m->seq != answered_ + 1 || answered_ >= sent_)
-      return fail(Errc::malformed,
-                  fmt::format("the program that answers at {} does not speak ipsecd's PF_POLICY", shown()));
+    if (!m || m->seq != answered_ + 1 || answered_ >= sent_) return strange();
     ++replies_;
     const bool dump = m->type == pfpolicy::Type::dump && m->error == 0;
     const bool ends = !dump || (m->ruleset && dump_begun_);

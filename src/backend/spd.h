@@ -2,6 +2,7 @@
 /// The interface between the command ipsecconf and a database of rules: that of an ipsecd, or the policies of a kernel.
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct HeldRule {
   std::uint32_t index = 0;  ///< Names it as long as it is held; not 0.
   policy::Rule rule;
   bool foreign = false;                ///< Another program's: it is shown, and never changed.
+  bool derived = false;                ///< The database made it for other rules: it is not one to be replaced or kept.
   std::vector<std::string> remarks;    ///< What the rule cannot say about it.
   std::vector<KernelPolicy> policies;  ///< Empty if the database is not a kernel.
 };
@@ -41,6 +43,16 @@ struct RuleChanges {
   std::vector<HeldRule> added;  ///< With the indexes that they have now; 0 if nothing was changed.
   std::vector<HeldRule> removed;
   std::size_t kept = 0;
+};
+
+/// News of one database of rules, of which it must not outlive the Spd.
+class RuleListener {
+ public:
+  virtual ~RuleListener() = default;
+  /// For poll(POLLIN): readable when changed() has news, be it an error.
+  virtual int descriptor() const = 0;
+  /// Whether rules may have changed since the last call, by whoever. Never blocks. An Error: no more news will come.
+  virtual Result<bool> changed() = 0;
 };
 
 /// The rules of one database. It begins without any: then packets go as they went before.
@@ -64,6 +76,11 @@ class Spd {
   /// unsupported (a rule is refused), exists (another program's is in the way), denied, io, unreachable; then the rules
   /// are as they were, or the message says which ones are not.
   virtual Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) = 0;
+
+  /// From now on, changes are news. Errors: unsupported (this database gives none), denied, io.
+  virtual Result<std::unique_ptr<RuleListener>> listen() {
+    return fail(Errc::unsupported, name() + " gives no news of its rules");
+  }
 };
 
 }  // namespace ipseckey::backend

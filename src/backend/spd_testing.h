@@ -1,6 +1,9 @@
 #pragma once
 /// A database of rules for tests, in memory: it keeps rules and does nothing with them.
+#include <algorithm>
+#include <csignal>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +21,8 @@ struct RuleStore {
   std::function<std::vector<RuleRemark>(std::span<const policy::Rule>)> remarks = {};
   /// What a kernel makes of a rule; empty: the database is none.
   std::function<std::vector<KernelPolicy>(const HeldRule&)> policies = {};
-  Result<void> refusal = {};  ///< Of list() and replace(), if it is an error.
+  std::function<void()> meanwhile = {};  ///< Happens once, when somebody listens; then Ctrl-C ends the listening.
+  Result<void> refusal = {};             ///< Of list() and replace(), if it is an error.
 };
 
 /// A connection to it. Foreign rules are tried first.
@@ -66,7 +70,23 @@ class HeldSpd : public Spd {
     return changes;
   }
 
+  Result<std::unique_ptr<RuleListener>> listen() override { return std::make_unique<Ear>(store_); }
+
  private:
+  class Ear : public RuleListener {
+   public:
+    explicit Ear(RuleStore& store) : store_(store) {}
+    int descriptor() const override { return -1; }  // There is nothing to wait for: all of it has happened.
+    Result<bool> changed() override {
+      if (const auto events = std::exchange(store_.meanwhile, {})) events();
+      std::raise(SIGINT);
+      return true;
+    }
+
+   private:
+    RuleStore& store_;
+  };
+
   RuleStore& store_;
 };
 

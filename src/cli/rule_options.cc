@@ -125,7 +125,7 @@ constexpr std::array kOptions = {
         &RuleSettings::json,
         nullptr,
         {},
-        kOwns | of(Do::explain, Do::doctor),
+        kOwns | of(Do::explain, Do::doctor, Do::monitor),
         "print rules and reports as JSON, one object per line"},
     Row{'\0',
         "file",
@@ -163,6 +163,8 @@ constexpr std::array kCommands = {
             "Say what happens to a packet, and why: which rules are about it, which SA protects it."},
     Command{"doctor", "", Do::doctor, RuleOperands::none,
             "Say what may be wrong: rules, SAs and settings that do not fit, and packets that were dropped."},
+    Command{"monitor", "", Do::monitor, RuleOperands::none,
+            "Print each change of the rules as it happens; only for the kernel."},
     Command{"help", "", Do::help, RuleOperands::none, "Print this help."},
 };
 
@@ -261,8 +263,7 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
     return {};
   }
   if (!words.empty())
-    return fail(Errc::syntax,
-                fmt::format("unexpected word {}: {} takes no more", shown_word(words[0]), found->name));
+    return fail(Errc::syntax, fmt::format("unexpected word {}: {} takes no more", shown_word(words[0]), found->name));
   return {};
 }
 

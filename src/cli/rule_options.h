@@ -27,6 +27,7 @@ enum class RuleDo : std::uint8_t {
   list_all,
   explain,
   doctor,
+  monitor,
   help,
   version,
 };

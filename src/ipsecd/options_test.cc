@@ -46,6 +46,9 @@ TEST(Options, ThoseForPacketsAreParsed) {
   EXPECT_EQ(others.icmp, "both");
   EXPECT_EQ(others.source, "same");
   EXPECT_TRUE(others.mss_clamp);
+  const auto rules = parse({"--tun=t0", "--got-secure=drop", "--icmp-in-clear", "accept"}).value();
+  EXPECT_EQ(rules.got_secure, "drop");
+  EXPECT_EQ(rules.icmp_clear, "accept");
 }
 
 TEST(Options, ThoseOfTheHookAreParsed) {
@@ -100,6 +103,8 @@ TEST(Options, WrongWordsAreErrors) {
   EXPECT_EQ(error_of({"--icmp-errors=own"}), "--icmp-errors affects only packets: it needs --tun NAME or --hook");
   EXPECT_EQ(error_of({"--tun", "t", "--icmp-errors", "all"}), "--icmp-errors needs one of: quoted own both");
   EXPECT_EQ(error_of({"--tun", "t", "--outer-source", "own"}), "--outer-source needs one of: any same");
+  EXPECT_EQ(error_of({"--tun", "t", "--got-secure", "no"}), "--got-secure needs one of: accept drop");
+  EXPECT_EQ(error_of({"--icmp-in-clear=drop"}), "--icmp-in-clear affects only packets: it needs --tun NAME or --hook");
   EXPECT_EQ(error_of({"--nat-follow"}), "--nat-follow affects only packets: it needs --tun NAME or --hook");
   EXPECT_EQ(error_of({"--beside-ike"}), "--beside-ike affects only packets: it needs --tun NAME or --hook");
   EXPECT_EQ(error_of({"--no-path-reports"}), "--no-path-reports affects only packets: it needs --tun NAME or --hook");

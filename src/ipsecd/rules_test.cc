@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include "backend/memory_spd.h"
+#include "backend/socket.h"
 #include "backend/socket_spd.h"
+#include "engine/testing.h"
 #include "ipsecd/testing.h"
 #include "policy/testing.h"
 
@@ -135,6 +137,20 @@ TEST(IpsecdRules, TenThousandAreGivenAndListed) {
   for (unsigned i = 0; i < 10'000; ++i) rules.push_back(esp_rule(fmt::format("10.{}.{}.0/24", i / 256, i % 256)));
   EXPECT_EQ(spd->replace(rules, carry_out).value().added.size(), 10'000u);
   EXPECT_EQ(rules_of(spd->list().value()), rules);
+}
+
+// Clients of PF_KEY on the same socket get notices of SAs, which are not for this one.
+TEST(IpsecdRules, AreGivenWhileSasChange) {
+  testing::RunningDaemon daemon;
+  const auto spd = SocketSpd::connect(daemon.path()).value();
+  const auto keys = backend::Socket::connect(daemon.path()).value();
+  const Rules rules = {esp_rule("10.1.0.0/16")};
+  for (std::uint32_t spi = 0x1000; spi < 0x1100; ++spi) {
+    pfkey::Message sa = engine::testing::add_esp(spi);
+    ASSERT_TRUE(keys->call({&sa, 1}, [](std::size_t, pfkey::Message&& m) { EXPECT_EQ(m.error, 0); }));
+    const auto done = spd->replace(spi % 2 == 0 ? std::span<const Rule>(rules) : std::span<const Rule>(), carry_out);
+    ASSERT_TRUE(done) << done.error().text;
+  }
 }
 
 TEST(IpsecdRules, WithoutADaemonThereIsAnError) {

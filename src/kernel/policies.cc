@@ -207,6 +207,34 @@ Result<backend::RuleChanges> KernelSpd::replace(std::span<const policy::Rule> ru
   return changes;
 }
 
+// ---- news
+
+namespace {
+
+class Ear : public backend::RuleListener {
+ public:
+  explicit Ear(Netlink events) : events_(std::move(events)) {}
+
+  int descriptor() const override { return events_.descriptor(); }
+  Result<bool> changed() override {
+    bool any = false;
+    const auto heard = events_.hear_all([&](const NetlinkMessage&) { any = true; });
+    if (!heard) return std::unexpected(heard.error());
+    return any || *heard == Netlink::Heard::lost;
+  }
+
+ private:
+  Netlink events_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<backend::RuleListener>> KernelSpd::listen() {
+  auto events = world_.hear ? world_.hear() : Result<Netlink>(fail(Errc::unsupported, "nobody can listen here"));
+  if (!events) return std::unexpected(events.error());
+  return std::make_unique<Ear>(std::move(*events));
+}
+
 // ---- list
 
 namespace {
@@ -228,10 +256,10 @@ backend::HeldRule foreign(const xfrm::ListedPolicy& p, const PresentPolicies& pr
   rule.policies.push_back(shown(p.policy, p.index, p.last_used));
   rule.foreign = true;
   if (present.owner(p)) {
-    rule.foreign = false;
+    rule.foreign = false, rule.derived = true;
     rule.remarks = {"it keeps ::1 reachable, as other rules are about it, too"};
   } else if (is_guard(p.policy.name)) {
-    rule.foreign = false;
+    rule.foreign = false, rule.derived = true;
     rule.remarks = {"a guard that an interrupted change has left: apply the rules again, or unload them"};
   }
   return rule;

@@ -29,6 +29,7 @@ class KernelSpd : public backend::Spd {
   /// The policies of `added` have no index yet. If it fails in the middle, what was changed is changed
   /// back; the guards stay if that fails, too.
   Result<backend::RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) override;
+  Result<std::unique_ptr<backend::RuleListener>> listen() override;
 
  private:
   KernelSpd(PolicyWorld world, Netlink netlink);

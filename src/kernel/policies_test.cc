@@ -179,7 +179,7 @@ TEST(KernelSpd, PoliciesOfOthersAreNeverTouched) {
   EXPECT_EQ(host.kernel.table()[0].policy, foreign("10.9.0.0/16", 5));
 }
 
-TEST(KernelSpd, AForeignPolicyOfTheSameNameIsAnErrorThatSaysAllOfIt) {
+TEST(KernelSpd, AForeignPolicyOfTheSameNameIsAnErrorThatDescribesIt) {
   Host host;
   host.kernel.add(foreign("10.0.0.0/24", 5));
   const auto spd = host.open();
@@ -264,6 +264,10 @@ TEST(KernelSpd, AChangeThatNobodyFinishesIsTakenUpByTheNext) {
     const auto guards =
         std::ranges::count_if(host.kernel.table(), [](const auto& h) { return is_guard(h.policy.name); });
     EXPECT_EQ(guards, at >= 1 && at < 6 ? 1 : 0) << at;
+    done(*host.open(), after);
+    EXPECT_THAT(table(host.kernel), ElementsAre("out 0.0.0.0/0 -> 10.0.0.0/16: esp transport @1024",
+                                                "out 0.0.0.0/0 -> 10.3.0.0/24: clear @2048"))
+        << at;
     done(*host.open(), {});
     EXPECT_THAT(host.kernel.table(), IsEmpty()) << at;
   }
@@ -297,7 +301,7 @@ TEST(KernelSpd, ListsRulesAsTheyWereGivenWithTheirPolicies) {
   EXPECT_EQ((*rules)[2].index, 0x80000009u);
 }
 
-TEST(KernelSpd, ARuleWithoutItsPoliciesIsSaidAndRestored) {
+TEST(KernelSpd, ARuleWithoutItsPoliciesIsReportedAndRestored) {
   Host host;
   done(*host.open(), {only_out(esp_rule("10.0.0.0/24"))});
   host.kernel.flush();
@@ -322,7 +326,7 @@ TEST(KernelSpd, APlanChangesNothing) {
   EXPECT_THAT(*spd->list(), IsEmpty());
 }
 
-TEST(KernelSpd, WhatIsRefusedIsSaidWithItsLineAndNothingIsDone) {
+TEST(KernelSpd, ARefusalNamesTheLineAndNothingIsDone) {
   Host host;
   Rule rule = esp_rule("10.0.0.0/24");
   rule.tunnel = policy::Tunnel{"tun9", true}, rule.line = 12;

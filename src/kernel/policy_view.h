@@ -42,8 +42,8 @@ struct HashThresholds {
 
 struct PolicyView {
   std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< As error_counters(); see counter_meaning().
-  /// net.core.xfrm_larval_drop. True: a packet whose SA is missing is dropped at once, and its sender is told that all
-  /// went well. False: up to 100 packets wait for the SA.
+  /// net.core.xfrm_larval_drop. True: a packet whose SA is missing is dropped at once, and its sender sees
+  /// success. False: up to 100 packets wait for the SA.
   std::optional<bool> larval_drop;
   std::optional<unsigned> acquire_seconds;  ///< net.core.xfrm_acq_expires: how long a larval SA waits.
   bool forwards_v4 = false, forwards_v6 = false;

@@ -1,6 +1,10 @@
 #include "kernel/policy_world.h"
 
 #include <fmt/format.h>
+#include <linux/netlink.h>
+#include <linux/xfrm.h>
+
+#include <array>
 
 #include "backend/sadb_place.h"
 #include "kernel/detail/owned_rules.h"
@@ -15,6 +19,10 @@ PolicyWorld policy_world() {
   const backend::SadbPlace place = backend::this_kernel_place();
   PolicyWorld world;
   world.connect = connect_to_kernel;
+  world.hear = [] {
+    static constexpr std::array<unsigned, 2> kGroups = {XFRMNLGRP_POLICY, XFRMNLGRP_EXPIRE};
+    return Netlink::open(NETLINK_XFRM, kGroups);
+  };
   world.record = owned_rules_path();
   world.place = fmt::format("{} {}", place.name, place.boot);
   world.around.link = tunnel_link;

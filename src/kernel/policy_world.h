@@ -11,8 +11,9 @@ namespace ipseckey::kernel {
 
 struct PolicyWorld {
   std::function<Result<Netlink>()> connect;
-  std::string record;  ///< Path of the owned record.
-  std::string place;   ///< Which kernel and namespace the record is about.
+  std::function<Result<Netlink>()> hear = {};  ///< A socket to which the kernel reports changes of policies.
+  std::string record;                          ///< Path of the owned record.
+  std::string place;                           ///< Which kernel and namespace the record is about.
   policy::PlanSurroundings around;
 };
 

@@ -172,8 +172,6 @@ constexpr std::size_t index_of(Direction d) { return d == Direction::out ? 0 : 1
 
 struct Lookup::State {
   struct Tables {
-    std::string name;  // Of the tunnel.
-    std::vector<TunnelEnds> ends;
     bool discards_the_rest = false;
     std::array<Table, 2> exact, possible;  // By direction.
   };
@@ -181,6 +179,7 @@ struct Lookup::State {
   Rules rules;
   std::vector<Tables> heads = std::vector<Tables>(2);
   std::map<std::string, Head, std::less<>> tunnels;
+  std::map<std::pair<Address, Address>, Head> between;  // Local and remote end; also with an unspecified remote one.
 
   explicit State(Rules given) : rules(std::move(given)) {
     for (Position at = 0; at < rules.size(); ++at) {
@@ -194,12 +193,15 @@ struct Lookup::State {
   Head head_of(const Rule& rule) {
     if (!rule.tunnel) return kHost;
     const auto [at, fresh] = tunnels.try_emplace(rule.tunnel->name, static_cast<Head>(heads.size()));
-    if (fresh) heads.emplace_back().name = rule.tunnel->name;
+    if (fresh) heads.emplace_back();
     Tables& tables = heads[at->second];
     tables.discards_the_rest |= rule.tunnel->whole_packets;
-    for (const Alternative& a : rule.alternatives)
-      if (a.protection.ends && std::ranges::find(tables.ends, *a.protection.ends) == tables.ends.end())
-        tables.ends.push_back(*a.protection.ends);
+    for (const Alternative& a : rule.alternatives) {
+      if (!a.protection.ends) continue;
+      const auto& [local, remote] = *a.protection.ends;
+      between.try_emplace({local, remote}, at->second);
+      between.try_emplace({local, unspecified(remote.family)}, at->second);
+    }
     return at->second;
   }
 
@@ -241,10 +243,8 @@ std::optional<Lookup::Head> Lookup::tunnel(std::string_view name) const {
 }
 
 std::optional<Lookup::Head> Lookup::tunnel_between(const Address& local, const Address& remote) const {
-  for (Head head = kForwarded + 1; head < state_->heads.size(); ++head)
-    for (const TunnelEnds& ends : state_->heads[head].ends)
-      if (ends.local == local && (ends.remote == remote || is_unspecified(remote))) return head;
-  return std::nullopt;
+  const auto found = state_->between.find({local, remote});
+  return found == state_->between.end() ? std::nullopt : std::optional(found->second);
 }
 
 bool Lookup::discards_the_rest(Head head) const { return state_->heads[head].discards_the_rest; }

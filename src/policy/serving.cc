@@ -128,9 +128,13 @@ void take_first(std::vector<Candidate>& candidates) {
   }
 }
 
-std::vector<std::size_t> newest_first(std::span<const HeldSa> sas) {
+std::vector<std::size_t> all_of(std::span<const HeldSa> sas) {
   std::vector<std::size_t> numbers(sas.size());
   for (std::size_t i = 0; i < sas.size(); ++i) numbers[i] = i;
+  return numbers;
+}
+
+std::vector<std::size_t> newest_first(std::span<const HeldSa> sas, std::vector<std::size_t> numbers) {
   std::ranges::stable_sort(numbers, [&](std::size_t a, std::size_t b) {
     return std::pair(sas[a].dying, sas[b].added) < std::pair(sas[b].dying, sas[a].added);
   });
@@ -155,7 +159,50 @@ void conclude(Serving& serving) {
   serving.service = serving.used ? Service::served : Service::missing;
 }
 
+// The only peer of a rule.
+std::optional<Address> peer_of(const Rule& rule) {
+  std::optional<Address> peer;
+  for (const Alternative& a : rule.alternatives) {
+    if (a.action != Action::ipsec) continue;
+    const std::optional<Prefix>& remote = rule.selector.remote;
+    std::optional<Address> one;
+    if (a.protection.ends) {
+      one = a.protection.ends->remote;
+    } else if (remote && remote->length == remote->address.bits() && !in_tunnel_mode(rule, a.protection)) {
+      one = remote->address;
+    }
+    if (!one || (peer && *peer != *one)) return std::nullopt;
+    peer = one;
+  }
+  return peer;
+}
+
 }  // namespace
+
+SasByPeer::SasByPeer(std::span<const HeldSa> sas) : sas_(sas) {
+  for (std::size_t i = 0; i < sas.size(); ++i) {
+    to_[sas[i].facts.dst].push_back(i);
+    const std::optional<Address>& src = sas[i].facts.src;
+    from_[src && !is_unspecified(*src) ? src : std::nullopt].push_back(i);
+  }
+}
+
+std::vector<std::size_t> SasByPeer::of(const Rule& rule, Direction direction) const {
+  const auto peer = peer_of(rule);
+  if (!peer) return all_of(sas_);
+  std::vector<std::size_t> numbers;
+  const auto take = [&](const auto& map, const auto& key) {
+    if (const auto at = map.find(key); at != map.end())
+      numbers.insert(numbers.end(), at->second.begin(), at->second.end());
+  };
+  if (direction == Direction::out) {
+    take(to_, *peer);
+  } else {
+    take(from_, peer);
+    take(from_, std::optional<Address>());
+  }
+  return numbers;
+}
 
 HeldSa held_sa(const pfkey::Message& m) {
   HeldSa sa;
@@ -199,10 +246,11 @@ const Candidate* Need::first(Fate fate) const {
   return found == candidates.end() ? nullptr : &*found;
 }
 
-Serving serve(const Rule& rule, Direction direction, std::span<const HeldSa> sas, Chooser chooser, const Flow* flow) {
+Serving serve(const Rule& rule, Direction direction, std::span<const HeldSa> sas, Chooser chooser, const Flow* flow,
+              const SasByPeer* among) {
   Serving serving;
   if (!rule.has(direction)) return serving;
-  const auto tried = newest_first(sas);
+  const auto tried = newest_first(sas, among ? among->of(rule, direction) : all_of(sas));
   for (std::size_t i = 0; i < rule.alternatives.size(); ++i) {
     if (rule.alternatives[i].action != Action::ipsec) continue;
     const Rule one = only(rule, i);

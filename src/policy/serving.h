@@ -2,6 +2,7 @@
 /// Which SA of a database serves a rule, and why each other one does not.
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -78,9 +79,24 @@ struct Serving {
   std::optional<std::size_t> used = {};  ///< The alternative that is served.
 };
 
+/// SAs by the address of the peer, so that a rule about one peer is not compared with the SAs of all others. The SAs
+/// must outlive it.
+class SasByPeer {
+ public:
+  explicit SasByPeer(std::span<const HeldSa> sas);
+
+  /// The numbers of those that may serve the rule.
+  std::vector<std::size_t> of(const Rule& rule, Direction direction) const;
+
+ private:
+  std::span<const HeldSa> sas_;
+  std::map<Address, std::vector<std::size_t>> to_;
+  std::map<std::optional<Address>, std::vector<std::size_t>> from_;
+};
+
 /// `flow`: one packet of the rule, whose SA is needed; nullptr: any packet of the rule, so that there can be an SA for
-/// each pair of addresses.
+/// each pair of addresses. `among`: of the same SAs, to find some of them quickly; nullptr: all are compared.
 Serving serve(const Rule& rule, Direction direction, std::span<const HeldSa> sas, Chooser chooser,
-              const Flow* flow = nullptr);
+              const Flow* flow = nullptr, const SasByPeer* among = nullptr);
 
 }  // namespace ipseckey::policy

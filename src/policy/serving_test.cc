@@ -206,6 +206,22 @@ TEST(PolicyServing, OfATunnel) {
   EXPECT_EQ(serve(rule, kIn, std::vector{sa}, kKernel).service, Service::missing);
 }
 
+// The quick way finds the same.
+TEST(PolicyServing, FindsSasByTheirPeer) {
+  HeldSa any_source = esp(9, kIn), other = esp(8);
+  any_source.facts.src = *parse_address("0.0.0.0"), other.facts.dst = *parse_address("10.0.0.3");
+  const std::vector<HeldSa> sas = {esp(5), esp(6, kIn), any_source, other};
+  const SasByPeer by_peer(sas);
+  Rule host = testing::esp_rule("10.0.0.2/32");
+  EXPECT_THAT(by_peer.of(host, kOut), ElementsAre(0));
+  EXPECT_THAT(by_peer.of(host, kIn), ElementsAre(1, 2));
+  EXPECT_THAT(by_peer.of(testing::esp_rule("10.0.0.0/24"), kOut), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(fates(serve(host, kOut, sas, kExact, nullptr, &by_peer)), ElementsAre(is(0, serves)));
+  EXPECT_THAT(fates(serve(host, kIn, sas, kExact, nullptr, &by_peer)), ElementsAre(is(2, serves), is(1, serves)));
+  host.alternatives[0].protection.ends = TunnelEnds{*parse_address("10.0.0.1"), *parse_address("10.0.0.3")};
+  EXPECT_THAT(by_peer.of(host, kOut), ElementsAre(3));
+}
+
 TEST(PolicyServing, IsNotNeededWithoutProtection) {
   EXPECT_EQ(serve(testing::pass_rule(), kOut, std::vector{esp(5)}, kExact).service, Service::not_needed);
   EXPECT_EQ(serve(testing::drop_rule(), kIn, {}, kExact).service, Service::not_needed);

@@ -5,7 +5,7 @@
 //    ports, and each aligned piece of a range of ICMP types and codes.
 // 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and for tunnels
 // fwd.
-// 4. remarks_of() and guard_remarks() say what the kernel does otherwise.
+// 4. remarks_of() says what the kernel does otherwise.
 // 5. xfrm_plan() goes through the rules, leaves out what an earlier rule has already, and keeps ::1 reachable.
 #include "policy/xfrm_plan.h"
 
@@ -22,7 +22,6 @@ namespace ipseckey::policy {
 namespace {
 
 constexpr std::array<std::uint8_t, 3> kWithPorts = {6, 17, 132};  // TCP, UDP, SCTP.
-constexpr std::uint8_t kFirstOfDiscovery = 133, kLastOfDiscovery = 137;
 
 const Prefix kLoopback{*parse_address("::1"), 128};
 
@@ -51,8 +50,9 @@ Result<Place> place_of(const Rule& rule, const PlanSurroundings& around) {
     place.mark_out = link->mark_out, place.mark_in = link->mark_in;
     place.outer = link->protocols;
   }
+  const bool demands = rule.alternatives[0].action == Action::ipsec || !rule.tunnel->whole_packets;
   place.bound = place.if_id != 0 || place.mark_out != 0;
-  if (!place.ends)
+  if (!place.ends && demands)
     return fail(
         Errc::unsupported,
         fmt::format("the interface {} has no ends of its own: write them as `tsrc` and `tdst`", rule.tunnel->name));
@@ -191,7 +191,7 @@ std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const 
     list.emplace_back("packets that this host forwards meet it as well: give `laddr`");
   if (rule.tunnel && rule.tunnel->whole_packets && !place.bound)
     list.emplace_back(
-        "the kernel goes by the addresses inside and not by the interface, and lets other packets pass it; an "
+        "the kernel compares the addresses inside and not the interface, and lets other packets pass it; an "
         "interface of type xfrm binds the rule to it");
   return list;
 }
@@ -206,26 +206,6 @@ bool is_strong(const Rule& rule) {
 }
 
 bool of_this_host(const Rule& rule) { return !rule.tunnel && !rule.mark && rule.if_id.value_or(0) == 0; }
-
-// Whether one of the rules lets a message of neighbour discovery between the rule's addresses pass.
-bool lets_pass(std::span<const Rule> before, const Rule& rule, std::uint8_t type) {
-  Selector message = rule.selector;
-  message.protocol = pfkey::kProtoIcmpV6, message.icmp_type = NumberRange{type, type}, message.icmp_code = {};
-  return std::ranges::any_of(before, [&](const Rule& r) {
-    return r.alternatives[0].action == Action::pass && of_this_host(r) && (r.out || !rule.out) && (r.in || !rule.in) &&
-           covers(r.selector, message);
-  });
-}
-
-bool hides_discovery(std::span<const Rule> before, const Rule& rule) {
-  const Selector& s = rule.selector;
-  if (!is_strong(rule) || !of_this_host(rule) || !can_be_v6(s)) return false;
-  if ((s.protocol && *s.protocol != pfkey::kProtoIcmpV6) || s.local_port || s.remote_port) return false;
-  const NumberRange types = s.icmp_type.value_or(NumberRange{});
-  for (std::uint8_t type = kFirstOfDiscovery; type <= kLastOfDiscovery; ++type)
-    if (types.contains({type, type}) && !lets_pass(before, rule, type)) return true;
-  return false;
-}
 
 bool about_loopback(const Rule& rule) {
   const auto has = [](const std::optional<Prefix>& p) { return !p || p->contains(kLoopback); };
@@ -265,7 +245,7 @@ std::vector<MaskedPort> masks_of(const NumberRange& range) {
 XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) {
   XfrmPlan plan;
   std::set<XfrmPolicyName> names;
-  bool loopback = false, discovery = false;
+  bool loopback = false;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
     const Result<Place> place = place_of(rule, around);
@@ -275,12 +255,6 @@ XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) 
       continue;
     }
     for (std::string& text : remarks_of(rule, *place, around)) plan.remarks.push_back({i, false, std::move(text)});
-    if (!discovery && hides_discovery(rules.first(i), rule)) {
-      discovery = true;  // Once is enough: what mends it, mends it for all.
-      plan.remarks.push_back({i, false,
-                              "it also concerns IPv6 neighbour discovery and this host's own IPv6 addresses: let "
-                              "`{ ulp ipv6-icmp type 133-137 dir both } pass {}` and passes for them come before it"});
-    }
     loopback = loopback || about_loopback(rule);
     for (XfrmPolicy& policy : *policies)
       if (names.insert(policy.name).second) plan.policies.push_back({i, std::move(policy)});

@@ -60,8 +60,8 @@ struct XfrmTemplate {
   std::uint32_t spi = 0;        ///< 0: any.
   std::uint32_t reqid = 0;      ///< 0: outbound an SA without one, inbound any.
   bool optional = false;        ///< A packet without it is sent and accepted too.
-  /// Bits of the algorithms that an SA may have, by their PF_KEY numbers. All ones in all three: any. The kernel looks
-  /// at `auth` only, and only inbound.
+  /// Bits of the algorithms that an SA may have, by their PF_KEY numbers. All ones in all three: any. The kernel
+  /// checks `auth` only, and only inbound.
   std::uint32_t auth = UINT32_MAX, encrypt = UINT32_MAX, compress = UINT32_MAX;
   bool operator==(const XfrmTemplate&) const = default;
 };

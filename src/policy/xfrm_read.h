@@ -13,7 +13,7 @@ struct ReadRule {
   std::vector<std::string> remarks;  ///< What the rule cannot say about the policy.
 };
 
-/// The rule that says most of what the policy does, in its one direction.
+/// The rule that is closest to the policy, in its one direction.
 ReadRule read_xfrm(const XfrmPolicy& policy);
 
 }  // namespace ipseckey::policy

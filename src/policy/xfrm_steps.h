@@ -1,5 +1,5 @@
 #pragma once
-/// How to get from the policies that the kernel has to those that it should have, one request after another, such that
+/// How to replace the kernel's policies with others, one request after another, such that
 /// no packet leaves or comes in clear meanwhile that is protected both before and after.
 #include <cstdint>
 #include <span>

@@ -33,7 +33,7 @@ TEST(Priorities, ARuleBetweenOthersChangesNone) {
   EXPECT_THAT(priorities(Old{kAt + 0x400, {}}).numbers, ElementsAre(kAt + 0x400, kAt + 0x800));
 }
 
-TEST(Priorities, OfRulesThatChangePlacesAsManyAsPossibleStay) {
+TEST(Priorities, OfRulesThatChangePlacesMostStay) {
   EXPECT_THAT(priorities(Old{kAt + 0x1000, kAt + 0x400, kAt + 0x800}).numbers,
               ElementsAre(kAt + 0x200, kAt + 0x400, kAt + 0x800));
 }
@@ -80,7 +80,7 @@ TEST(XfrmSteps, NothingIsDoneWhereNothingChanges) {
   EXPECT_THAT(xfrm_steps(have, have), IsEmpty());
 }
 
-TEST(XfrmSteps, AFirstLoadGoesByThePrioritiesAndNeedsNoGuard) {
+TEST(XfrmSteps, AFirstLoadFollowsThePrioritiesAndNeedsNoGuard) {
   EXPECT_THAT(texts(xfrm_steps({}, std::vector{policy(1, 3, Action::drop), policy(2, 1, Action::pass),
                                                policy(3, 2, Action::ipsec)})),
               ElementsAre("+2 +3 +1"));

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/harmless.h"
+#include "table/faults.h"
 
 namespace ipseckey::policylang {
 namespace {
@@ -24,6 +25,11 @@ constexpr SideWords kLocal{&Pattern::local, &Pattern::local_port, nullptr},
     kRemote{&Pattern::remote, &Pattern::remote_port, nullptr},
     kSource{&Pattern::source, &Pattern::source_port, &Pattern::source_mask},
     kDestination{&Pattern::destination, &Pattern::destination_port, &Pattern::destination_mask};
+
+// A key can be where a name is expected.
+std::string_view shown(const table::Host& host) {
+  return table::like_a_key(host.name) ? std::string_view("the name") : std::string_view(host.name);
+}
 
 Result<std::vector<Address>> look_up(const table::Host& host, const table::Names& names) {
   if (host.literal) return std::vector{*host.literal};
@@ -43,7 +49,7 @@ std::vector<Address> addresses(ReadEntry& e, const table::Host& host, Piece plac
   if (found && !found->empty()) return *found;
   e.fault(
       Severity::error, place,
-      fmt::format("{} has no address: {}", host.name, found ? "none is known" : text::harmless(found.error().text)));
+      fmt::format("{} has no address: {}", shown(host), found ? "none is known" : text::harmless(found.error().text)));
   return {};
 }
 
@@ -62,7 +68,7 @@ std::optional<std::vector<Prefix>> side(ReadEntry& e, const SideWords& words, co
   if (length && found.size() > 1) {
     e.fault(
         Severity::error, place,
-        fmt::format("{} has {} addresses: only a name with one can have a length", network->host.name, found.size()));
+        fmt::format("{} has {} addresses: only a name with one can have a length", shown(network->host), found.size()));
     return prefixes;
   }
   for (const Address& address : found) {
@@ -89,7 +95,7 @@ std::optional<policy::TunnelEnds> ends(ReadEntry& e, const ReadClause& clause, c
     const std::vector<Address> found = addresses(e, host, place, names);
     if (found.size() > 1)
       e.fault(Severity::error, place,
-              fmt::format("{} has {} addresses: the end of a tunnel is one of them", host.name, found.size()));
+              fmt::format("{} has {} addresses: the end of a tunnel is one of them", shown(host), found.size()));
     return found.size() == 1 ? std::optional(found[0]) : std::nullopt;
   };
   const auto local = one(&Properties::tunnel_source), remote = one(&Properties::tunnel_destination);

@@ -27,7 +27,7 @@ struct PolicyFile {
   policy::Rules rules;            ///< Of the entries without an error, in the order of the file.
   std::vector<FileFault> faults;  ///< In the order of the file.
   std::size_t entries = 0;
-  std::size_t wrong = 0;  ///< Entries with an error. A file that has one must not be used in part.
+  std::size_t wrong = 0;  ///< Entries with an error, and the line with the order. Such a file must not be used in part.
 };
 
 /// `name`: of the file, for the messages. A rule that is there twice with the same meaning is left out, with a warning;

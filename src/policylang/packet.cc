@@ -115,9 +115,10 @@ class Reader {
     }
     if (host->literal) return *host->literal;
     const auto found = names_.hosts(host->name);
+    const std::string_view shown = table::like_a_key(host->name) ? std::string_view("the name") : host->name;
     if (found && found->size() == 1) return found->front();
-    fault(member, found ? fmt::format("{} has {} addresses: name one of them", host->name, found->size())
-                        : fmt::format("{} has no address: {}", host->name, found.error().text));
+    fault(member, found ? fmt::format("{} has {} addresses: name one of them", shown, found->size())
+                        : fmt::format("{} has no address: {}", shown, found.error().text));
     return {};
   }
 

@@ -52,21 +52,23 @@ TEST(PolicyPacket, IsSeenFromThisHost) {
 }
 
 TEST(PolicyPacket, HasFaults) {
-  EXPECT_EQ(fault(""), "1: error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
-  EXPECT_EQ(fault("from 10.0.0.1"),
-            "1: error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
-  EXPECT_EQ(fault("from any to 10.0.0.1"), "1: error: from needs one address");
-  EXPECT_EQ(fault("from two to 10.0.0.1"), "1: error: two has 2 addresses: name one of them");
-  EXPECT_EQ(fault("from nowhere to 10.0.0.1"), "1: error: nowhere has no address: no such host");
-  EXPECT_EQ(fault("from ::1 to 10.0.0.1"), "10: error: sender and receiver are of different families");
+  EXPECT_EQ(fault(""), "error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
+  EXPECT_EQ(fault("from 10.0.0.1"), "error: a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
+  EXPECT_EQ(fault("from any to 10.0.0.1"), "error: from needs one address");
+  EXPECT_EQ(fault("from two to 10.0.0.1"), "error: two has 2 addresses: name one of them");
+  EXPECT_EQ(fault("from nowhere to 10.0.0.1"), "error: nowhere has no address: no such host");
+  EXPECT_EQ(fault("from ::1 to 10.0.0.1"), "error: sender and receiver are of different families");
   EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 dport 5"),
-            "27: error: only TCP, UDP and SCTP have ports: say proto tcp, for example");
-  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 type 8"), "27: error: ICMP numbers need proto icmp or proto ipv6-icmp");
-  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 proto icmp type 1-2"), "38: error: a packet has one number, not a range");
-  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 in out"),
-            "27: error: a packet goes one way: write one of in, out and fwd");
-  EXPECT_EQ(fault("form 10.0.0.1 to 10.0.0.2"), "1: error: Unknown word \"form\"; did you mean from?");
-  EXPECT_EQ(fault("from 10.0.0.1 to"), "15: error: a value is missing at the end: to needs ADDRESS|NAME");
+            "error: only TCP, UDP and SCTP have ports: say proto tcp, for example");
+  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 type 8"), "error: ICMP numbers need proto icmp or proto ipv6-icmp");
+  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 proto icmp type 1-2"), "error: a packet has one number, not a range");
+  EXPECT_EQ(fault("from 10.0.0.1 to 10.0.0.2 in out"), "error: a packet goes one way: write one of in, out and fwd");
+  EXPECT_EQ(fault("form 10.0.0.1 to 10.0.0.2"), "error: Unknown word \"form\"; did you mean from?");
+  EXPECT_EQ(read_packet("from 10.0.0.1 to 10.0.0.2 dport 5", names()).error(),
+            "error: only TCP, UDP and SCTP have ports: say proto tcp, for example\n"
+            "     1 | from 10.0.0.1 to 10.0.0.2 dport 5\n"
+            "       |                           ^~~~~~~\n");
+  EXPECT_EQ(fault("from 10.0.0.1 to"), "error: a value is missing at the end: to needs ADDRESS|NAME");
 }
 
 }  // namespace

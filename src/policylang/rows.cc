@@ -65,8 +65,8 @@ std::span<const std::string_view> all_words() {
     std::vector<std::string_view> words = names_used_by(kPatternTable, kPattern);
     for (const std::string_view name : names_used_by(kPropertyTable, kEveryAction)) words.push_back(name);
     for (const ActionRow& row : kActions) words.push_back(row.name);
-    for (const std::string_view word : {"{", "}", "or", "any", "none", "in", "out", "both", "shared", "unique", "require",
-                                        "transport", "order", "file", "classes"})
+    for (const std::string_view word : {"{", "}", "or", "any", "none", "in", "out", "both", "shared", "unique",
+                                        "require", "transport", "order", "file", "classes"})
       words.push_back(word);
     for (const auto names : {icmp_types(), icmp_codes()})
       for (const IcmpName& row : names) words.push_back(row.name);

@@ -99,7 +99,7 @@ class Documents(unittest.TestCase):
         document = "doc/reference/dataplane.md"
         causes = re.findall(r'^    \{"(\w+)",', (ROOT / "src/traffic/cause.cc").read_text(), re.M)
         self.assertGreater(len(causes), 20)
-        not_dropped = {"none", "held"}
+        not_dropped = {"none", "held", "clear"}
         self.assertEqual(first_column(document, "Causes of drops"), [cause for cause in causes if cause not in not_dropped])
         options = options_of_packets()
         self.assertIn("--no-path-reports", options)

@@ -24,7 +24,7 @@ KINDS = {row["$ref"].removeprefix("#/$defs/") for row in SCHEMA["oneOf"]}
 def printed_by_sessions():
     """What the transcripts show."""
     return [json.loads(line[2:]) for path in sorted((ROOT / "tests/transcripts").glob("*.txt"))
-            for line in path.read_text().splitlines() if line.startswith("| {")]
+            for line in path.read_text().splitlines() if line.startswith('| {"')]
 
 
 def written():
@@ -43,7 +43,7 @@ def objects_of(text):
 def dumps():
     """The SAs of each dump in the transcripts that shows keys, except larval SAs."""
     for path in sorted((ROOT / "tests/transcripts").glob("*.txt")):
-        for block in re.findall(r"(?:^\| \{.*\n)+", path.read_text(), re.M):
+        for block in re.findall(r"(?:^\| \{\".*\n)+", path.read_text(), re.M):
             sas = [sa for sa in (json.loads(line[2:]) for line in block.splitlines()) if sa["kind"] == "sa"]
             if sas and not any("hex" not in sa.get(key, {"hex": ""}) for sa in sas for key in ("auth_key", "encr_key")):
                 yield [sa for sa in sas if sa["state"] != "larval" and "remark" not in sa]

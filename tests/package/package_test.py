@@ -83,7 +83,7 @@ class Archive(unittest.TestCase):
 
     def test_every_unit_is_in_it(self):
         packed = run("dpkg-deb", "-c", DEB)
-        self.assertEqual(UNITS, ["ipsec-manual-key.service", "ipsecd.service", "ipsecd.socket"])
+        self.assertEqual(UNITS, ["ipsec-manual-key.service", "ipsec-policy.service", "ipsecd.service", "ipsecd.socket"])
         self.assertEqual([u for u in UNITS if f"/lib/systemd/system/{u}\n" not in packed], [])
 
 

@@ -3,8 +3,10 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 from programs import BIN, Case, Ended
@@ -19,6 +21,8 @@ RULES = """order file
 { lport 80 ulp tcp dir both } bypass {}
 { raddr 192.0.2.2 dir out } drop {}
 """
+SHOWN = "FOLDER/etc/ipsecinit.conf"  # As Ended has it.
+CAVEAT = f"{SHOWN}:2:1: warning: packets that come protected in transport mode are accepted, too\n"
 
 
 def tool(*words):
@@ -77,10 +81,19 @@ class Service(Case):
             (self.folder / name).mkdir(mode=0o755)
         self.file = self.folder / "etc" / "ipsecinit.conf"
         self.addCleanup(tool, "ip", "xfrm", "policy", "flush")
+        self.addCleanup(self.unload)
 
     def put(self, text: str, mode: int = 0o644):
         self.file.write_text(text)
         self.file.chmod(mode)
+
+    def has(self, command: str) -> bool:
+        return re.search(rf"(?m)^Exec{command}=", UNIT.read_text()) is not None
+
+    def unload(self) -> Ended:
+        return self.finish(subprocess.Popen([IPSECCONF, "--sadb=kernel", "unload"], stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+                                            env=os.environ | {"RUNTIME_DIRECTORY": str(self.folder / "run")}))
 
     def unit(self, command: str, options: str = "", **how) -> Ended:
         line = re.search(r"(?m)^Environment=(.*)$", UNIT.read_text())[1]
@@ -95,21 +108,76 @@ class Service(Case):
         return self.finish(subprocess.Popen([IPSECCONF, *words[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, cwd="/", env=os.environ | variables, **how))
 
-    def test_start_reload_stop(self):
+    def restart(self):
+        """As systemctl does it."""
+        if self.has("Stop"):
+            self.assertEqual(self.unit("Stop").status, OK)
+        self.assertEqual(self.unit("Start").status, OK)
+
+    def test_start_reload_unload(self):
         tool("ip", "xfrm", "policy", "add", "src", "203.0.113.0/24", "dst", "0.0.0.0/0", "dir", "in", "action", "block", "priority", "9")
         foreign = policies()
         self.put(RULES)
         started = self.unit("Start")
-        self.assertEqual((started.status, started.err), (OK, ""))
-        self.assertEqual(started.out, f"{self.file}: 2 added, 0 removed, 0 kept.\n")
+        self.assertEqual((started.status, started.err), (OK, CAVEAT))
+        self.assertEqual(started.out, f"{SHOWN}: 2 added, 0 removed, 0 kept.\n")
         self.assertIn(("0.0.0.0/0", "192.0.2.2/32", "out"), policies())
         self.assertIn(("::/0", "::/0", "in"), policies())
         self.put(RULES.replace("192.0.2.2", "192.0.2.3"))
-        self.assertEqual(self.unit("Reload").out, f"{self.file}: 1 added, 1 removed, 1 kept.\n")
+        self.assertEqual(self.unit("Reload").out, f"{SHOWN}: 1 added, 1 removed, 1 kept.\n")
         self.assertIn(("0.0.0.0/0", "192.0.2.3/32", "out"), policies())
         self.assertNotIn(("0.0.0.0/0", "192.0.2.2/32", "out"), policies())
-        self.assertEqual(self.unit("Stop").out, "kernel: 0 added, 2 removed, 0 kept.\n")
+        loaded = policies()
+        self.restart()
+        self.assertEqual(policies(), loaded)
+        self.assertEqual(self.unload().out, "kernel: 0 added, 2 removed, 0 kept.\n")
         self.assertEqual(policies(), foreign)
+
+    def test_a_restart_lets_nothing_out_in_clear(self):
+        for words in ("link add d0 type veth peer name d1", "link set d0 up", "link set d1 up",
+                      "address add 192.0.2.1/24 dev d0",
+                      "neighbour add 192.0.2.2 lladdr 02:00:00:00:00:02 dev d0"):
+            self.assertEqual(tool("ip", *words.split()), (0, ""))
+        self.addCleanup(tool, "ip", "link", "delete", "d0")
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        self.addCleanup(wire.close)
+        wire.bind(("d1", 0x0800))  # The other end of the wire.
+        wire.setblocking(False)
+
+        def left() -> int:
+            count = 0
+            while True:
+                try:
+                    count += b"in clear" in wire.recv(2048)
+                except BlockingIOError:
+                    return count
+
+        self.put("{ raddr 192.0.2.2 dir out } drop {}\n")
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(sender.close)
+        sender.sendto(b"in clear", ("192.0.2.2", 9))
+        self.assertEqual(left(), 1)
+        self.assertEqual(self.unit("Start").status, OK)
+        tried, stop = [0], threading.Event()
+
+        def send():
+            while not stop.is_set():
+                tried[0] += 1
+                try:
+                    sender.sendto(b"in clear", ("192.0.2.2", 9))
+                except OSError:  # The rule drops it.
+                    pass
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            for _ in range(5):
+                self.restart()
+        finally:
+            stop.set()
+            thread.join()
+        self.assertGreater(tried[0], 100)
+        self.assertEqual(left(), 0)
 
     def test_a_file_that_is_wrong_changes_nothing(self):
         self.put(RULES)
@@ -119,9 +187,10 @@ class Service(Case):
         ended = self.unit("Reload")
         self.assertEqual(ended.status, BAD_FILE)
         self.assertEqual(ended.err.splitlines(), [
-            f"{self.file}:4:14: error: bypass needs a direction: write dir in, dir out or dir both in the pattern",
-            f"{self.file}:5:12: error: Unknown action; expected ipsec, apply, permit, bypass, pass or drop; did you mean drop?",
-            f"ipsecconf: {self.file}: 2 errors; nothing was changed"])
+            *CAVEAT.splitlines(),
+            f"{SHOWN}:4:14: error: bypass needs a direction: write dir in, dir out or dir both in the pattern",
+            f"{SHOWN}:5:12: error: Unknown action; expected ipsec, apply, permit, bypass, pass or drop; did you mean drop?",
+            f"ipsecconf: {SHOWN}: 2 errors; nothing was changed"])
         self.assertEqual(policies(), before)
 
     def test_a_file_that_others_may_write_is_refused(self):
@@ -138,7 +207,7 @@ class Service(Case):
 
     def test_a_file_that_is_not_there(self):
         ended = self.unit("Start")
-        self.assertEqual((ended.status, ended.err), (BAD_FILE, f"ipsecconf: cannot open {self.file}: No such file or directory\n"))
+        self.assertEqual((ended.status, ended.err), (BAD_FILE, f"ipsecconf: cannot open {SHOWN}: No such file or directory\n"))
 
     def test_guards(self):
         self.put("{ raddr ::/0 } ipsec { encr_algs aes encr_auth_algs sha256 }\n")

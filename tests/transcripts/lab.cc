@@ -328,18 +328,18 @@ Ran Lab::run(const std::string& name, std::vector<std::string> arguments, std::s
   return {marked(out.content()), static_cast<int>(status)};
 }
 
-void Lab::run_inside(std::vector<std::string> arguments) {
+void Lab::run_inside(const std::string& name, std::vector<std::string> arguments) {
   cli::Console to = console(terminal);
-  const auto status = cli::run_program({"ipseckey", std::move(arguments)}, world(to));
+  const auto status = cli::run_program({name, std::move(arguments)}, world(to));
   if (status != cli::Status::ok) note("[status " + std::to_string(static_cast<int>(status)) + "]");
 }
 
-void Lab::hold_foreign(const std::string& entry) {
+void Lab::hold(const std::string& entry, bool derived) {
   const policylang::PolicyFile file = policylang::read_policy(entry, "foreign", {});
   for (const policy::Rule& rule : file.rules) {
     backend::HeldRule& held = rules.held.emplace_back();
-    held.index = rules.next++, held.rule = rule, held.foreign = true;
-    held.remarks = {"it was made by another program"};
+    held.index = rules.next++, held.rule = rule, held.foreign = !derived, held.derived = derived;
+    held.remarks = {derived ? "the database needs it" : "it was made by another program"};
   }
 }
 

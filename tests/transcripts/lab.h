@@ -58,9 +58,10 @@ class Lab {
   Ran run(const std::string& name, std::vector<std::string> arguments, std::string_view input);
 
   /// The same for events while another command runs: their output joins that one's.
-  void run_inside(std::vector<std::string> arguments);
-  /// Another program puts a rule into the database of rules, an entry of the policy language.
-  void hold_foreign(const std::string& entry);
+  void run_inside(const std::string& name, std::vector<std::string> arguments);
+  /// Another program puts a rule into the database of rules, an entry of the policy language; or the database does by
+  /// itself (derived).
+  void hold(const std::string& entry, bool derived);
   /// A line of output that no command wrote.
   void note(std::string_view line);
 

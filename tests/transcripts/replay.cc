@@ -188,8 +188,8 @@ class Replay {
       const Ran ran = lab_.run(name, std::move(words), std::exchange(input_, {}));
       return ran.output + (ran.status == 0 ? "" : fmt::format("[status {}]\n", ran.status));
     }
-    if (words[0] == "foreign") {
-      lab_.hold_foreign(text.substr(text.find(' ')));
+    if (words[0] == "foreign" || words[0] == "derived") {
+      lab_.hold(text.substr(text.find(' ')), words[0] == "derived");
       return {};
     }
     if (const std::string happened = elsewhere(words); !happened.empty()) return quoted_lines(happened);
@@ -231,13 +231,20 @@ class Replay {
 
   // What others do while the next command monitors: commands and steps of the clock, shown where they happen.
   void meanwhile(const std::string& script) {
-    lab_.sadb.meanwhile = [this, script] {
+    lab_.sadb.meanwhile = lab_.rules.meanwhile = [this, script] {
       std::istringstream lines(script);
       for (std::string text; std::getline(lines, text);) {
         lab_.note(text);
         if (text.starts_with("@ ")) step(text.substr(2));
-        if (text.starts_with("$ ipseckey ")) {
-          lab_.run_inside(split(text.substr(11)));
+        if (text.starts_with("$ ipseckey ") || text.starts_with("$ ipsecconf ")) {
+          Words words = split(text.substr(2));
+          const std::string name = words[0];
+          words.erase(words.begin());
+          lab_.run_inside(name, std::move(words));
+        } else if (text.starts_with("$ foreign ")) {
+          lab_.hold(text.substr(10), false);
+        } else if (text.starts_with("$ derived ")) {
+          lab_.hold(text.substr(10), true);
         } else if (text.starts_with("$ ")) {
           const std::string happened = elsewhere(split(text.substr(2)));
           if (!happened.empty()) lab_.note(happened.substr(0, happened.size() - 1));

@@ -12,13 +12,14 @@ MARK, TABLE = "0x50", "50"  # For packets that ipsecd itself sends, and for pack
 
 
 class Daemon:
-    def __init__(self, netns, *options):
+    def __init__(self, netns, *options, hook=False):
+        """With a device, or with hooks in netfilter."""
         self.netns = netns
         self.socket = f"/tmp/ipsecd-{netns}"
         self.sadb = f"ipsecd:{self.socket}"
         self.process = subprocess.Popen(  # Until stop().
-            ["ip", "netns", "exec", netns, f"{HERE}/ipsecd", "--socket", self.socket, "--tun", "ipsec0", "--mark", MARK,
-             *options], stderr=subprocess.PIPE, text=True)
+            ["ip", "netns", "exec", netns, f"{HERE}/ipsecd", "--socket", self.socket, *(["--hook"] if hook else ["--tun", "ipsec0"]),
+             "--mark", MARK, *options], stderr=subprocess.PIPE, text=True)
         ready, _, _ = select.select([self.process.stderr], [], [], 20)
         said = self.process.stderr.readline() if ready else "nothing"
         if "serving" not in said:

@@ -4,7 +4,7 @@ import time
 
 from guest import contains, expect, finish, key, load, run
 from netns import wait
-from spd import AH_KEYS, ICMP, TCP, UDP, Receiver, Sender, apply, counted, counters, pair, rules, sas, two_hosts
+from spd import ICMP, TCP, UDP, Receiver, Sender, apply, counted, counters, loaded, pair, rules, sas, two_hosts
 
 A, B = "10.77.0.1", "10.77.1.1"
 HERE = f"{{ laddr {A} raddr {B} dir out }}"
@@ -35,7 +35,7 @@ def sends(name, rule, wanted, *commands, counts=()):
 esp, ah = pair("esp", 0x100, A, B), pair("ah", 0x101, A, B)
 sends("without a rule", "", "clear", esp)
 sends("pass", f"{HERE} pass {{}}", "clear", esp)
-sends("drop", f"{HERE} drop {{}}", "EPERM", esp)
+sends("drop", f"{HERE} drop {{}}", "EPERM", esp, counts=["XfrmOutPolBlock"])
 sends("ESP", f"{HERE} {STRONG}", "esp 0x100", esp)
 sends("ESP without an SA: the sender is told nothing", f"{HERE} {STRONG}", "nothing", counts=["XfrmOutNoStates"])
 sends("ESP with AH only", f"{HERE} {STRONG}", "nothing", ah, counts=["XfrmOutNoStates"])
@@ -51,13 +51,14 @@ sends("reqid", f"{HERE} ipsec {{ encr_algs aes encr_auth_algs sha256 reqid 7 }}"
 sends("another reqid", f"{HERE} ipsec {{ encr_algs aes encr_auth_algs sha256 reqid 8 }}", "nothing",
       pair("esp", 0x102, A, B, more="reqid 7"), counts=["XfrmOutNoStates"])
 sends("a mark that the packet lacks", f"{HERE} ipsec {{ encr_algs aes encr_auth_algs sha256 mark 5/0xff }}", "clear", esp)
-sends("ports of UDP", f"{{ laddr {A} raddr {B} rport 4001 dir out }} drop {{}}", "EPERM")
+sends("ports of UDP", f"{{ laddr {A} raddr {B} rport 4001 dir out }} drop {{}}", "EPERM", counts=["XfrmOutPolBlock"])
 sends("other ports", f"{{ laddr {A} raddr {B} rport 4002 dir out }} drop {{}}", "clear")
 
 # The kernel takes the newest SA, whatever its algorithms are.
 sas("a", esp)
 next_second()
 load(pair("esp", 0x103, A, B, NULL_KEYS) + "\n", "a")
+loaded["a"] = None
 apply("a", f"{HERE} {STRONG}")
 expect("sent: the newest SA, algorithms ignored", out.fate(A, B), "esp 0x103")
 
@@ -80,7 +81,7 @@ expect("a port is no ICMP type", [out.fate(A, B, ICMP, 8, 0), out.fate(A, B, UDP
 
 # Everything, in both families; the host still reaches itself.
 apply("a", "{ dir both } drop {}")
-expect("everything is dropped", [out.fate(A, B), out.fate("fd77::0:1", "fd77::1:1")], ["EPERM", "EPERM"])
+expect("everything is dropped", [out.fate(A, B), out.fate("fd77::a:1", "fd77::b:1")], ["EPERM", "EPERM"])
 run("ip", "netns", "exec", "a", "ping", "-c1", "-W5", "::1")
 run("ip", "netns", "exec", "a", "ping", "-c1", "-W5", "127.0.0.1")
 apply("a")
@@ -133,14 +134,19 @@ apply("b")
 
 # ---- tunnels by their interfaces
 
+run("modprobe", "-d", "/mnt/base", "-a", "ipip", "ip_gre", "ip_vti")
 run("ip", "-n", "a", "link", "add", "tun0", "type", "ipip", "local", A, "remote", B)
 run("ip", "-n", "a", "link", "add", "gre1", "type", "gre", "local", A, "remote", B)
 ESP_WORDS = "{ encr_algs aes encr_auth_algs sha256 }"
-apply("a", f"{{ tunnel tun0 negotiate tunnel laddr 10.1.0.0/16 raddr 10.2.0.0/16 }} ipsec {ESP_WORDS}",
+run("ip", "-n", "a", "link", "add", "vti1", "type", "vti", "local", A, "remote", B, "ikey", "6", "okey", "5")
+apply("a", f"{{ tunnel vti1 negotiate tunnel laddr 10.3.0.0/16 raddr 10.4.0.0/16 }} ipsec {ESP_WORDS}",
+      f"{{ tunnel tun0 negotiate tunnel laddr 10.1.0.0/16 raddr 10.2.0.0/16 }} ipsec {ESP_WORDS}",
       f"{{ tunnel gre1 negotiate transport }} ipsec {ESP_WORDS}")
 listed = rules("a", "list")
 contains("tunnels", listed, f"fwd 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel {B} -> {A}",
-         f"out 10.1.0.0/16 -> 10.2.0.0/16: esp tunnel {A} -> {B}", f"out {A}/32 -> {B}/32 protocol 47: esp transport")
+         f"out 10.1.0.0/16 -> 10.2.0.0/16: esp tunnel {A} -> {B}", f"out {A}/32 -> {B}/32 protocol 47: esp transport",
+         f"out 10.3.0.0/16 -> 10.4.0.0/16, mark 0x5/0xffffffff: esp tunnel {A} -> {B}",
+         f"in 10.4.0.0/16 -> 10.3.0.0/16, mark 0x6/0xffffffff: esp tunnel {B} -> {A}")
 missing = rules("a", "apply", text=f"{{ tunnel tun7 negotiate tunnel }} ipsec {ESP_WORDS}", fails=True)
 contains("a tunnel that does not exist", missing, "line 1: the interface tun7 does not exist", "`tsrc` and `tdst`")
 apply("a")
@@ -151,7 +157,7 @@ expect("nothing is left", run("ip", "-n", "a", "xfrm", "policy").strip(), "")
 run("ip", "-n", "a", *f"xfrm policy add src {A} dst {B} dir out priority 77 tmpl proto esp mode transport level use".split())
 refused = rules("a", "apply", text=f"{HERE} {STRONG}", fails=True)
 contains("a foreign policy in the way", refused, f"out {A}/32 -> {B}/32", "mark 0x0/0x0", "if_id 0", "priority 77", "ip xfrm policy")
-apply("a", f"{{ laddr {A} raddr 10.77.1.9 }} drop {{}}")
+apply("a", f"{{ laddr {A} raddr 10.77.1.9 dir out }} drop {{}}")
 contains("a foreign policy as a rule", rules("a", "list"), "foreign { laddr 10.77.0.1 raddr 10.77.1.1 dir out } ipsec { encr_algs any level use }")
 apply("a")
 contains("it is still there", run("ip", "-n", "a", "xfrm", "policy"), "priority 77")

@@ -1,6 +1,7 @@
 """`ipsecconf` on a real kernel: what it installs protects, what it explains is what happens, and unload leaves nothing."""
 import os
 import re
+import signal
 import subprocess
 
 from guest import IPSECKEY, contains, expect, finish, key, run
@@ -86,7 +87,23 @@ expect("it carried the packets", int(re.search(r"(\d+)\(bytes\), (\d+)\(packets\
 contains("use times", ipsecconf("a", "-v", "-L"), "last used")
 expect("all is kept", "0 added, 0 removed, 2 kept" in ipsecconf("a", "apply", "/tmp/rules"), True)
 
+# monitor prints what others change, and nothing twice.
+monitor = subprocess.Popen(["ip", "netns", "exec", "a", IPSECCONF, "--sadb=kernel", "monitor"], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+contains("monitor begins", monitor.stderr.readline(), "Monitoring the rules of kernel")
+with open("/tmp/one", "w", encoding="ascii") as file:
+    file.write("{ raddr 198.51.100.1 dir out } drop {}\n")
+ipsecconf("a", "apply", "/tmp/one")
+said = [monitor.stdout.readline().split("#")[0] + monitor.stdout.readline().split("#")[0], monitor.stdout.readline()]
+expect("two rules go", said[0].split(), ["remove", "remove"])
+contains("one comes", said[1], "add    #", "{ raddr 198.51.100.1 dir out } drop {}")
+ipsecconf("a", "unload")
+contains("it goes", monitor.stdout.readline(), "remove #", "{ raddr 198.51.100.1 dir out } drop {}")
+monitor.send_signal(signal.SIGINT)
+expect("monitor ends", (monitor.wait(), monitor.stdout.read()), (0, ""))
+
 # Others' policies stay.
+ipsecconf("a", "apply", "/tmp/rules")
 run("ip", "netns", "exec", "a", "ip", *"xfrm policy add src 203.0.113.1 dst 203.0.113.2 dir out action block priority 7".split())
 contains("foreign", ipsecconf("a", "-L"), "(another program's)", "# { laddr 203.0.113.1 raddr 203.0.113.2 dir out } drop {}")
 expect("not ours", "203.0.113.1" in ipsecconf("a"), False)

@@ -1,11 +1,12 @@
 """Rules on the kernels of two namespaces, and what they do with packets: what is on the cable, and what arrives."""
 import errno
+import os
 import select
 import socket
 import struct
 
-from guest import key, load, run
-from netns import checksum, ip_batch, inside, cable
+from guest import ipseckey, key, run
+from netns import cable, checksum, inside, ip_batch
 
 RULES = "/mnt/case/kernel_rules"
 MARKER = 0x88b5  # An Ethernet type for experiments: what is sent before it has been processed when it arrives.
@@ -15,7 +16,7 @@ AH_KEYS = f"auth_alg sha256 authkey {key(256)}"
 
 
 def two_hosts(count=1):
-    """a and b with `count` addresses each of both families, 10.77.0.N and 10.77.1.N, fd77::0:N and fd77::1:N, that need neither
+    """a and b with `count` addresses each of both families, 10.77.0.N and 10.77.1.N, fd77::a:N and fd77::b:N, that need neither
     ARP nor neighbour discovery."""
     cable()
     for netns, device, mine in (("a", "ethA", 0), ("b", "ethB", 1)):
@@ -23,9 +24,9 @@ def two_hosts(count=1):
         mac = mac_of(other)
         lines = [f"link set {device} mtu 1400"]
         for n in range(1, count + 1):
-            lines += [f"addr add 10.77.{mine}.{n}/16 dev {device}", f"addr add fd77::{mine}:{n}/64 dev {device} nodad",
+            lines += [f"addr add 10.77.{mine}.{n}/16 dev {device}", f"addr add fd77::{'ab'[mine]}:{n}/64 dev {device} nodad",
                       f"neigh replace 10.77.{1 - mine}.{n} lladdr {mac} dev {device} nud permanent",
-                      f"neigh replace fd77::{1 - mine}:{n} lladdr {mac} dev {device} nud permanent"]
+                      f"neigh replace fd77::{'ba'[mine]}:{n} lladdr {mac} dev {device} nud permanent"]
         ip_batch(netns, lines)
 
 
@@ -33,30 +34,39 @@ def mac_of(device):
     return run("ip", "-n", "a" if device == "ethA" else "b", "-o", "link", "show", device).split("link/ether ")[1].split()[0]
 
 
-def rules(netns, *words, text=None, fails=False):
+def rules(netns, *words, text=None, stdin=None, fails=False):
     """Asks the kernel's rules of a namespace; `text` is their file."""
     path = f"/tmp/rules-{netns}"
     if text is not None:
         with open(path, "w", encoding="ascii") as file:
             file.write(text + "\n")
-    file = [path] if text is not None else []
-    return run("ip", "netns", "exec", netns, RULES, *words, *file, fails=fails)
+    with inside(netns):
+        return run(RULES, *words, *([path] if text is not None else []), stdin=stdin, fails=fails)
 
 
 def apply(netns, *lines):
     return rules(netns, "apply", text="\n".join(lines))
 
 
-def sas(netns, *lines):
-    run("ip", "-n", netns, "xfrm", "state", "flush")
-    if lines:
-        load("\n".join(lines) + "\n", netns)
+loaded = {"a": None, "b": None}
+
+
+def sas(netns, *commands):
+    """These are all SAs of the namespace."""
+    if loaded[netns] == commands:
+        return
+    loaded[netns] = commands
+    path = f"/tmp/keys-{netns}"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write("\n".join(("flush all", *commands)) + "\n")
+    with inside(netns):
+        ipseckey("-f", path)
 
 
 def counters(netns):
     """The error counters that are not 0."""
-    text = run("ip", "netns", "exec", netns, "cat", "/proc/net/xfrm_stat")
-    return {name: int(value) for name, value in (line.split() for line in text.splitlines()) if value != "0"}
+    with inside(netns), open("/proc/thread-self/net/xfrm_stat", encoding="ascii") as file:
+        return {name: int(value) for name, value in (line.split() for line in file) if value != "0"}
 
 
 def counted(netns, before):
@@ -109,6 +119,8 @@ def describe(packet):
     if protocol == AH:
         words.append(f"ah {struct.unpack('!I', rest[4:8])[0]:#x}")
         protocol, rest = rest[0], rest[(rest[1] + 2) * 4:]
+        if protocol != ESP:
+            return *ends, words[0]
     if protocol == ESP:
         words.append(f"esp {struct.unpack('!I', rest[:4])[0]:#x}")
     elif protocol in (UDP, TCP):
@@ -117,7 +129,7 @@ def describe(packet):
         words.append(f"icmp {rest[0]} {rest[1]}")
     else:
         words.append(f"protocol {protocol}")
-    return ends[0], ends[1], " ".join(words)
+    return *ends, " ".join(words)
 
 
 def send(netns, src, dst, protocol, first=4000, second=4001):
@@ -148,7 +160,7 @@ def send(netns, src, dst, protocol, first=4000, second=4001):
 
 
 class Sender:
-    """Packets of one namespace, and what becomes of each on the cable."""
+    """Packets of one namespace, and how each appears on the cable."""
 
     def __init__(self, sender="a", receiver="b"):
         self.sender, self.cable = sender, Cable(sender, receiver)
@@ -159,7 +171,7 @@ class Sender:
         error = send(self.sender, src, dst, protocol, first, second)
         seen = [describe(p) for p in self.cable.until_marker()]
         name = {UDP: "udp", TCP: "tcp"}.get(protocol, "icmp")
-        found = {"clear" if what == f"{name} {first} {second}" else what for _, _, what in seen}
+        found = {"clear" if what == f"{name} {first} {second}" else what for *ends, what in seen if ends == [src, dst]}
         if error:
             found.add(error)
         return ", ".join(sorted(found)) or "nothing"

@@ -35,7 +35,7 @@ std::vector<const backend::HeldRule*> kept_rules(const RuleSession& session,
     const bool flushed =
         o.flush &&
         (o.settings.tunnel.empty() ? !h.rule.tunnel : h.rule.tunnel && h.rule.tunnel->name == o.settings.tunnel);
-    if (!h.foreign && !flushed) kept.push_back(&h);
+    if (!h.foreign && !h.derived && !flushed) kept.push_back(&h);
   }
   return kept;
 }
@@ -105,15 +105,6 @@ Status inspect(RuleSession& session, RuleFile& file, const Rules& fresh, const R
   return Status::ok;
 }
 
-// Nothing was changed, because the file is wrong.
-Status refuse(RuleSession& session, RuleFile& file) {
-  const std::size_t errors = file.errors();
-  file.print(session, false);
-  session.console().complain(
-      fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(file.name()), errors, errors == 1 ? "" : "s"));
-  return session.wrong_file();
-}
-
 }  // namespace
 
 Status rules::add(RuleSession& session) {
@@ -137,7 +128,7 @@ Status rules::add(RuleSession& session) {
     status = inspect(session, file, inspected, *tried);
     if (status != Status::ok) return status;
   }
-  if (file.errors() > 0) return refuse(session, file);
+  if (file.errors() > 0) return file.refuse(session);
   file.print(session, false);
   return change.replace(*tried, file.name());
 }

@@ -4,7 +4,6 @@
 
 #include "cli/rules/show.h"
 #include "pfkey/units.h"
-#include "policylang/write.h"
 #include "system/held_signals.h"
 
 namespace ipseckey::cli {
@@ -12,7 +11,7 @@ namespace ipseckey::cli {
 policy::Rules own_rules(const std::vector<backend::HeldRule>& held) {
   policy::Rules rules;
   for (const backend::HeldRule& h : held)
-    if (!h.foreign) rules.push_back(h.rule);
+    if (!h.foreign && !h.derived) rules.push_back(h.rule);
   return rules;
 }
 
@@ -20,15 +19,13 @@ Status RuleChange::begin() {
   Console& console = session_.console();
   backend::Spd* const spd = session_.spd();
   if (!spd) return session_.no_spd();
-  const std::string& rows = session_.world().owner_rows;  // The lock of an apply of SAs is in the same file.
-  if (!rows.empty() && !session_.settings().dry_run && spd->name() != "memory") {
-    const HeldSignals held;
-    auto lock = apply::Lock::take(rows + ".lock", "rules of " + spd->name(), apply::Lock::kPatience, HeldSignals::fd());
+  if (!session_.settings().dry_run) {
+    auto lock = session_.lock();
     if (!lock) {
       console.complain(lock.error().text);
       return lock.error().code == Errc::timeout ? Status::busy : session_.status_for(lock.error().code);
     }
-    lock_.emplace(std::move(*lock));
+    lock_ = std::move(*lock);
   }
   auto listed = spd->list();
   if (!listed) {
@@ -58,13 +55,12 @@ void RuleChange::report(const backend::RuleChanges& changes, const std::string& 
   const auto each = [&](std::string_view action, const std::vector<backend::HeldRule>& some) {
     if (!dry && !settings.verbose) return;
     for (const backend::HeldRule& h : some) {
-      const std::string entry = policylang::write_rule(h.rule);
       if (settings.json) {
         JsonObject row = rule_json(h, session_.spd_name(), "rule-plan");
         row.put("action", action);
         text += row.line();
       } else {
-        text += fmt::format("{:<7}{}{}\n", action, h.index == 0 ? "" : fmt::format("#{} ", h.index), entry);
+        text += change_line(action, h);
       }
     }
   };

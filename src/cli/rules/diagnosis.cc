@@ -51,7 +51,7 @@ std::vector<std::string> rules_that(const RuleDiagnosis& d, const std::function<
 bool has_action(const policy::Rule& rule, Action action) { return rule.alternatives[0].action == action; }
 
 policy::Serving serving_of(const RuleDiagnosis& d, const HeldRule& h, Direction way) {
-  return serve(h.rule, way, d.sas.sas, d.sas.chooser);
+  return serve(h.rule, way, d.sas.sas, d.sas.chooser, nullptr, d.by_peer);
 }
 
 bool lacks(const RuleDiagnosis& d, const HeldRule& h, Direction way) {
@@ -177,11 +177,12 @@ void interfaces(const RuleDiagnosis& d, Findings& out) {
         out.push_back({Weight::problem, i.name, "disable_policy is set: what comes in by it is accepted in the clear",
                        cure(fmt::format("{}.conf.{}.disable_policy", family, i.name))});
     if (i.rp_filter == 1 && !tunnels.empty())
-      out.push_back({Weight::remark, i.name,
-                     fmt::format("rp_filter is 1: what comes out of a tunnel (rules {}) is dropped if the way back is not "
-                                 "by this interface",
-                                 listed(tunnels)),
-                     fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", i.name)});
+      out.push_back(
+          {Weight::remark, i.name,
+           fmt::format("rp_filter is 1: what comes out of a tunnel (rules {}) is dropped if the way back is not "
+                       "by this interface",
+                       listed(tunnels)),
+           fmt::format("sysctl -w net.ipv4.conf.{}.rp_filter=2", i.name)});
   }
 }
 
@@ -229,9 +230,12 @@ void foreign_rules(const RuleDiagnosis& d, Findings& out) {
 
 }  // namespace
 
-Findings findings(const RuleDiagnosis& d) {
+Findings findings(RuleDiagnosis d) {
   Findings all;
-  for (const auto find : {without_rules, rules_and_sas, counters, interfaces, defaults, forwarding, unused_sas, foreign_rules})
+  const policy::SasByPeer by_peer(d.sas.sas);
+  d.by_peer = &by_peer;
+  for (const auto find :
+       {without_rules, rules_and_sas, counters, interfaces, defaults, forwarding, unused_sas, foreign_rules})
     find(d, all);
   std::ranges::stable_sort(all, [](const Finding& a, const Finding& b) { return a.weight > b.weight; });
   return all;

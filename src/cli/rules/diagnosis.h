@@ -15,6 +15,7 @@ struct RuleDiagnosis {
   std::vector<backend::HeldRule> rules;
   SaSource sas;
   kernel::PolicyView kernel;
+  const policy::SasByPeer* by_peer = nullptr;  ///< Of these SAs; findings() sets it.
 
   bool is_kernel() const { return sas.chooser == policy::Chooser::kernel; }
 };
@@ -28,6 +29,6 @@ struct Finding {
 };
 
 /// Problems first, each group in the order in which a person would look.
-std::vector<Finding> findings(const RuleDiagnosis& d);
+std::vector<Finding> findings(RuleDiagnosis d);
 
 }  // namespace ipseckey::cli

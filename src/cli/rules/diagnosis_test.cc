@@ -129,10 +129,10 @@ TEST(RuleDoctor, FindsSettingsOfInterfaces) {
                   "[sysctl -w net.ipv4.conf.eth0.disable_xfrm=0]",
                   "problem: eth1: disable_policy is set: what comes in by it is accepted in the clear [sysctl -w "
                   "net.ipv4.conf.eth1.disable_policy=0]",
-                          "problem: eth1: disable_policy is set: what comes in by it is accepted in the clear [sysctl -w "
-                          "net.ipv6.conf.eth1.disable_policy=0]",
-                          "remark: default in: packets that no rule is about are dropped [ip xfrm policy setdefault in "
-                          "accept]"));
+                  "problem: eth1: disable_policy is set: what comes in by it is accepted in the clear [sysctl -w "
+                  "net.ipv6.conf.eth1.disable_policy=0]",
+                  "remark: default in: packets that no rule is about are dropped [ip xfrm policy setdefault in "
+                  "accept]"));
 }
 
 TEST(RuleDoctor, FindsTunnelsThatCannotBePassedOn) {

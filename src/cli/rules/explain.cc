@@ -67,6 +67,7 @@ Status open_sources(RuleSession& session, Sources& sources) {
     RuleSource& source = sources.file.emplace(RuleSource{pfkey::escaped(path), true, file.policy().order, {}});
     for (const policy::Rule& rule : file.policy().rules) source.rules.emplace_back().rule = rule;
   }
+  if (sources.file && session.settings().where() == "memory") return Status::ok;  // It holds nothing.
   backend::Spd* const spd = session.spd();
   if (!spd) return sources.file ? Status::ok : session.no_spd();
   auto listed = spd->list();

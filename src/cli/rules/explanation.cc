@@ -162,8 +162,9 @@ void put_kernel(std::string& out, const Explained& e, const RuleSource& source) 
 // Between other hosts; there can be thousands.
 bool is_elsewhere(const policy::Candidate& c) {
   using enum policy::Objection;
-  return c.fate == Fate::other_packets ||
-         std::ranges::any_of(c.objections, [](policy::Objection o) { return o == ends || o == addresses || o == mode; });
+  return c.fate == Fate::other_packets || std::ranges::any_of(c.objections, [](policy::Objection o) {
+           return o == ends || o == addresses || o == mode;
+         });
 }
 
 void put_sas(std::string& out, const Explained& e, const SaSource& sas) {
@@ -196,7 +197,8 @@ std::vector<std::string> peer_needs(const Explained& e, const RuleSource& source
   if (!used.empty()) {
     needs.push_back(fmt::format("{}, with the same keys", joined(used, e.direction == Direction::out ? "and" : "or")));
   } else if (sas.known) {
-    needs.push_back(fmt::format("the same SA as here: {}", command_for(rule, e.direction, e.serving.needs.front(), &e.flow)));
+    needs.push_back(
+        fmt::format("the same SA as here: {}", command_for(rule, e.direction, e.serving.needs.front(), &e.flow)));
   }
   return needs;
 }

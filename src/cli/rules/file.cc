@@ -139,4 +139,12 @@ void RuleFile::print(RuleSession& session, bool checked) {
   errors_ = 0;
 }
 
+Status RuleFile::refuse(RuleSession& session) {
+  const std::size_t errors = errors_;
+  print(session, false);
+  session.console().complain(
+      fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(name_), errors, errors == 1 ? "" : "s"));
+  return session.wrong_file();
+}
+
 }  // namespace ipseckey::cli

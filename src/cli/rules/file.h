@@ -32,6 +32,8 @@ class RuleFile {
   /// All faults so far on standard error, in the order of the file, and under --json as a report of kind rule-check.
   /// Then they are forgotten. `checked`: the report is printed though there is no error.
   void print(RuleSession& session, bool checked);
+  /// The same before a change that the errors prevent; returns its status.
+  Status refuse(RuleSession& session);
 
  private:
   void take(policylang::FileFault fault);

@@ -6,9 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-#include <set>
-
 #include "base/text.h"
 #include "pfkey/algorithms.h"
 #include "pfkey/names.h"
@@ -90,60 +87,14 @@ std::string first_objection(const policy::Candidate& candidate) {
 
 std::string protected_words(Direction d) { return d == Direction::out ? "what it sends" : "what comes in"; }
 
-// SAs by the address of the peer, so that a rule about one peer is not compared with the SAs of all others.
-class ByPeer {
- public:
-  explicit ByPeer(const RuleSession::Sas& sas) : sas_(sas) {
-    for (std::size_t i = 0; i < sas.held.size(); ++i) {
-      to_[sas.held[i].facts.dst].push_back(i);
-      const auto& src = sas.held[i].facts.src;
-      from_[src && !is_unspecified(*src) ? src : std::nullopt].push_back(i);
-    }
-  }
-
-  /// Those that may serve the rule.
-  std::vector<policy::HeldSa> of(const Rule& rule, Direction d) const {
-    const auto peer = peer_of(rule);
-    if (!peer) return sas_.held;
-    std::vector<policy::HeldSa> some;
-    const auto take = [&](const auto& map, const auto& key) {
-      if (const auto at = map.find(key); at != map.end())
-        for (const std::size_t i : at->second) some.push_back(sas_.held[i]);
-    };
-    if (d == Direction::out) {
-      take(to_, *peer);
-    } else {
-      take(from_, peer);
-      take(from_, std::optional<Address>());
-    }
-    return some;
-  }
-
- private:
-  static std::optional<Address> peer_of(const Rule& rule) {
-    std::optional<Address> peer;
-    for (const policy::Alternative& a : rule.alternatives) {
-      if (a.action != policy::Action::ipsec) continue;
-      const auto& remote = rule.selector.remote;
-      std::optional<Address> one;
-      if (a.protection.ends) {
-        one = a.protection.ends->remote;
-      } else if (remote && remote->length == remote->address.bits() && !in_tunnel_mode(rule, a.protection)) {
-        one = remote->address;
-      }
-      if (!one || (peer && *peer != *one)) return std::nullopt;
-      peer = one;
-    }
-    return peer;
-  }
-
-  const RuleSession::Sas& sas_;
-  std::map<Address, std::vector<std::size_t>> to_;
-  std::map<std::optional<Address>, std::vector<std::size_t>> from_;
+// The rules without an SA so far: of many, only some are shown.
+struct Missing {
+  static constexpr std::size_t kShown = 10;
+  std::size_t count = 0;
 };
 
-void judge_one(RuleFile& file, const Rule& rule, Direction d, const RuleSession::Sas& sas, bool force) {
-  const policy::Serving serving = serve(rule, d, sas.held, sas.chooser);
+void judge_one(RuleFile& file, const Rule& rule, Direction d, const RuleSession::Sas& sas,
+               const policy::Serving& serving, bool force, Missing& missing) {
   if (serving.service == policy::Service::broken) {
     for (const policy::Need& need : serving.needs)
       if (const policy::Candidate* const bad = need.first(policy::Fate::breaks))
@@ -152,7 +103,7 @@ void judge_one(RuleFile& file, const Rule& rule, Direction d, const RuleSession:
                                     d == Direction::out ? "use" : "accept", name_of(sas.held[bad->sa], need.type),
                                     protected_words(d), first_objection(*bad), force ? "" : ", or use --force"));
   }
-  if (serving.service != policy::Service::missing) return;
+  if (serving.service != policy::Service::missing || ++missing.count > Missing::kShown) return;
   const policy::Need* lacking = &serving.needs.front();
   for (const policy::Need& need : serving.needs)
     if (need.alternative == lacking->alternative && !need.first(policy::Fate::serves)) lacking = &need;
@@ -179,10 +130,14 @@ Result<void> ask_database(RuleFile& file, std::span<const Rule> rules, backend::
 }
 
 void judge_rules(RuleFile& file, std::span<const Rule> rules, const RuleSession::Sas& sas, bool force) {
-  const ByPeer by_peer(sas);
+  const policy::SasByPeer by_peer(sas.held);
+  Missing missing;
   for (const Rule& rule : rules)
     for (const Direction d : {Direction::out, Direction::in})
-      if (rule.has(d)) judge_one(file, rule, d, {by_peer.of(rule, d), sas.chooser}, force);
+      judge_one(file, rule, d, sas, serve(rule, d, sas.held, sas.chooser, nullptr, &by_peer), force, missing);
+  if (missing.count > Missing::kShown)
+    file.say(Severity::warning, fmt::format("{} more times there is no SA for what a rule protects; doctor lists all",
+                                            missing.count - Missing::kShown));
 }
 
 std::string name_of(const policy::HeldSa& sa, pfkey::SaType type) {

@@ -11,7 +11,7 @@ namespace {
 
 bool is_wanted(const backend::HeldRule& h, const RuleOptions& o) {
   const std::string tunnel = h.rule.tunnel ? h.rule.tunnel->name : "";
-  if (o.what == RuleDo::show && h.foreign) return false;
+  if (o.what == RuleDo::show && (h.foreign || h.derived)) return false;
   if (!o.settings.tunnel.empty()) return tunnel == o.settings.tunnel;
   return o.what != RuleDo::list || tunnel.empty();
 }

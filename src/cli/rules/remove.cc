@@ -29,8 +29,8 @@ Result<Wanted> wanted(const RuleSession& session) {
   bool too_big = false;
   const auto index = table::parse_number(text.substr(comma == std::string::npos ? 0 : comma + 1), too_big);
   if (!index || *index == 0 || *index > UINT32_MAX)
-    return fail(Errc::syntax, fmt::format("-d needs an INDEX, as -L prints it, or TUNNEL,INDEX: {} is neither",
-                                          shown_word(text)));
+    return fail(Errc::syntax,
+                fmt::format("-d needs an INDEX, as -L prints it, or TUNNEL,INDEX: {} is neither", shown_word(text)));
   w.index = static_cast<std::uint32_t>(*index);
   return w;
 }
@@ -40,6 +40,7 @@ std::string lacking(const std::vector<HeldRule>& held, const Wanted& w) {
   const auto found = std::ranges::find(held, w.index, &HeldRule::index);
   if (found == held.end()) return fmt::format("there is no rule with index {}; -L lists them", w.index);
   if (found->foreign) return fmt::format("the rule with index {} is another program's, and is not changed", w.index);
+  if (found->derived) return fmt::format("the rule with index {} was made for others, and goes with them", w.index);
   const std::string tunnel = found->rule.tunnel ? found->rule.tunnel->name : "";
   if (w.tunnel.empty() || w.tunnel == tunnel) return {};
   return fmt::format("the rule with index {} is not of the tunnel {}", w.index, shown_word(w.tunnel));
@@ -59,7 +60,7 @@ Status remove_one(RuleSession& session) {
   }
   policy::Rules kept;
   for (const HeldRule& h : change.held())
-    if (!h.foreign && h.index != asked->index) kept.push_back(h.rule);
+    if (!h.foreign && !h.derived && h.index != asked->index) kept.push_back(h.rule);
   return change.replace(kept, {});
 }
 
@@ -78,12 +79,9 @@ Status remove_those_of_a_file(RuleSession& session) {
       kept.erase(found);
     }
   }
-  const std::size_t errors = file.errors();
+  if (file.errors() > 0) return file.refuse(session);
   file.print(session, false);
-  if (errors == 0) return change.replace(kept, file.name());
-  session.console().complain(
-      fmt::format("{}: {} error{}; nothing was changed", pfkey::escaped(file.name()), errors, errors == 1 ? "" : "s"));
-  return session.wrong_file();
+  return change.replace(kept, file.name());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "pfkey/names.h"
 #include "pfkey/units.h"
+#include "system/held_signals.h"
 
 namespace ipseckey::cli {
 
@@ -41,6 +42,15 @@ Result<RuleSession::Sas> RuleSession::sas() const {
   if (!answered) return std::unexpected(answered.error());
   if (!listed) return std::unexpected(listed.error());
   return sas;
+}
+
+Result<std::optional<apply::Lock>> RuleSession::lock() const {
+  const std::string& rows = world_.owner_rows;  // The lock of an apply of SAs is in the same file.
+  if (rows.empty() || spd_name() == "memory") return std::nullopt;
+  const HeldSignals held;
+  auto lock = apply::Lock::take(rows + ".lock", "rules of " + spd_name(), apply::Lock::kPatience, HeldSignals::fd());
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  return std::move(*lock);
 }
 
 Status RuleSession::status_for(Errc code) const {

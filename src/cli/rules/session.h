@@ -1,9 +1,11 @@
 #pragma once
 /// One run of ipsecconf: its options, its world, its database of rules.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "apply/lock.h"
 #include "backend/spd.h"
 #include "cli/rule_options.h"
 #include "cli/session.h"
@@ -33,6 +35,10 @@ class RuleSession {
     policy::Chooser chooser = policy::Chooser::exact;
   };
   Result<Sas> sas() const;
+
+  /// Waits until nobody else is changing the rules, and keeps others from it. Absent: it needs no lock (`memory`, a
+  /// user without a place for locks). Errors: those of apply::Lock::take().
+  Result<std::optional<apply::Lock>> lock() const;
 
   Care care() const { return settings().service ? Care::refuse : Care::warn; }
   /// What an error means for the exit status.

@@ -34,7 +34,7 @@ std::string policy_text(const backend::KernelPolicy& p, std::uint64_t now) {
 policy::Order order_of(std::span<const HeldRule> rules) {
   std::uint32_t last = UINT32_MAX;
   for (const HeldRule& h : rules) {
-    if (h.foreign) continue;
+    if (h.foreign || h.derived) continue;
     const std::uint32_t own = policy::boost(h.rule);
     if (own > last) return policy::Order::file;
     last = own;
@@ -134,13 +134,20 @@ std::string rules_text(std::span<const HeldRule> rules, bool verbose, std::uint6
   for (const HeldRule& h : rules) {
     const policy::Tunnel* const tunnel = h.rule.tunnel ? &*h.rule.tunnel : nullptr;
     text += fmt::format("#INDEX {}{}{}\n", tunnel ? text::harmless(tunnel->name) + "," : "", h.index,
-                        h.foreign ? " (another program's)" : "");
+                        h.foreign   ? " (another program's)"
+                        : h.derived ? " (made for other rules)"
+                                    : "");
     for (const std::string& remark : h.remarks) text += fmt::format("# remark: {}\n", text::harmless(remark));
     if (verbose)
       for (const backend::KernelPolicy& p : h.policies) text += fmt::format("# {}\n", policy_text(p, now));
-    text += fmt::format("{}{}\n", h.foreign ? "# " : "", policylang::write_rule(h.rule));
+    text += fmt::format("{}{}\n", h.foreign || h.derived ? "# " : "", policylang::write_rule(h.rule));
   }
   return text;
+}
+
+std::string change_line(std::string_view action, const HeldRule& h) {
+  return fmt::format("{:<7}{}{}{}\n", action, h.index == 0 ? "" : fmt::format("#{} ", h.index),
+                     policylang::write_rule(h.rule), h.foreign ? " (another program's)" : "");
 }
 
 JsonObject rule_json(const HeldRule& h, std::string_view sadb, std::string_view kind) {
@@ -149,6 +156,7 @@ JsonObject rule_json(const HeldRule& h, std::string_view sadb, std::string_view 
   object.put("sadb", sadb);
   object.put("index", h.index);
   object.put("foreign", h.foreign);
+  if (h.derived) object.put("derived", true);
   object.put("entry", policylang::write_rule(h.rule));
   std::vector<std::string> directions;
   if (h.rule.out) directions.emplace_back("out");

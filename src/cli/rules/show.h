@@ -13,6 +13,9 @@ namespace ipseckey::cli {
 /// other programs as comments. `verbose`: also the policies of each rule in the kernel. `now`: seconds since 1970.
 std::string rules_text(std::span<const backend::HeldRule> rules, bool verbose, std::uint64_t now);
 
+/// "add    #3 { ... } drop {}".
+std::string change_line(std::string_view action, const backend::HeldRule& rule);
+
 /// A rule as an object of that kind.
 JsonObject rule_json(const backend::HeldRule& rule, std::string_view sadb, std::string_view kind);
 

@@ -11,9 +11,10 @@ Status add(RuleSession& session);  ///< And apply.
 Status check(RuleSession& session);
 Status doctor(RuleSession& session);
 Status explain(RuleSession& session);
-Status flush(RuleSession& session);   ///< And flush_all and unload.
-Status help(RuleSession& session);    ///< And version.
-Status list(RuleSession& session);    ///< Show, list and list_all.
+Status flush(RuleSession& session);  ///< And flush_all and unload.
+Status help(RuleSession& session);   ///< And version.
+Status list(RuleSession& session);   ///< Show, list and list_all.
+Status monitor(RuleSession& session);
 Status remove(RuleSession& session);  ///< And remove_file.
 }  // namespace rules
 
@@ -29,8 +30,8 @@ inline constexpr std::array kRuleHandlers = {
     RuleHandler{RuleDo::flush_all, rules::flush},    RuleHandler{RuleDo::remove, rules::remove},
     RuleHandler{RuleDo::remove_file, rules::remove}, RuleHandler{RuleDo::list, rules::list},
     RuleHandler{RuleDo::list_all, rules::list},      RuleHandler{RuleDo::explain, rules::explain},
-    RuleHandler{RuleDo::doctor, rules::doctor},      RuleHandler{RuleDo::help, rules::help},
-    RuleHandler{RuleDo::version, rules::help},
+    RuleHandler{RuleDo::doctor, rules::doctor},      RuleHandler{RuleDo::monitor, rules::monitor},
+    RuleHandler{RuleDo::help, rules::help},          RuleHandler{RuleDo::version, rules::help},
 };
 
 consteval bool one_for_each_rule_do() {

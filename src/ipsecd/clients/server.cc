@@ -87,6 +87,7 @@ engine::Check Server::forbids(const Client& client, const Message& request) {
 
 void Server::receive(ClientId id, Bytes wire, Instant now) {
   if (!wire.empty() && wire[0] == std::byte{pfpolicy::kVersion}) return receive_policy(id, wire, now);
+  clients_.at(id).for_rules = false;
   auto request = pfkey::decode(wire);
   const Client& client = clients_.at(id);
   if (!request) {
@@ -109,6 +110,7 @@ void Server::receive(ClientId id, Bytes wire, Instant now) {
 // As with SAs: a change needs memory, and readers make none.
 void Server::receive_policy(ClientId id, Bytes wire, Instant now) {
   using pfpolicy::Diagnostic;
+  clients_.at(id).for_rules = true;
   const auto request = pfpolicy::decode(wire);
   if (!request) {
     const pfpolicy::Malformed& why = request.error();
@@ -127,7 +129,6 @@ void Server::answer_policy(ClientId id, const pfpolicy::Message& m) {
   if (client.gone) return;
   const auto size = pfpolicy::encode(m, scratch_.bytes());
   if (!size) return;  // Rules that were decoded fit.
-  note_gap(id, client);
   static_cast<void>(post_bytes(id, client, scratch_.bytes().first(*size), Kind::reply));
 }
 
@@ -167,6 +168,7 @@ void Server::deliver(ClientId to, Message&& m, Kind kind) {
   const auto found = clients_.find(to);
   if (found == clients_.end() || found->second.gone) return;
   Client& client = found->second;
+  if (kind == Kind::broadcast && client.for_rules) return;
   // After a gap, notices resume only when there is plenty of room: otherwise there would be a gap notice for each
   // message.
   const bool room = client.lost == 0 ? client.outbox.has_room(kind) : client.outbox.half_empty();

@@ -85,6 +85,7 @@ class Server {
     Outbox outbox;
     std::uint64_t lost = 0;  // Broadcasts dropped since the last gap notice.
     bool gone = false;
+    bool for_rules = false;  // Its last request was PF_POLICY's: notices of PF_KEY are not for it.
   };
 
   /// Why this client's request is not even passed to the engine.

@@ -234,7 +234,13 @@ Result<PolicyChange> policy_change(std::span<const policy::Rule> rules, const Xf
   std::ranges::copy_if(wanted.policies, std::back_inserter(want),
                        [&](const XfrmPolicy& p) { return change.after.policies.contains(p.name); });
   if (!wanted.spread.empty()) change.phases.push_back(std::move(wanted.spread));
-  for (XfrmPhase& phase : policy::xfrm_steps(have, want)) change.phases.push_back(std::move(phase));
+  for (XfrmPhase& phase : policy::xfrm_steps(have, want)) {
+    // An interrupted change has left the same guard.
+    std::erase_if(phase, [&](const XfrmStep& s) {
+      return s.kind == XfrmStep::Kind::add && is_guard(s.policy.name) && present.policies.contains(s.policy.name);
+    });
+    if (!phase.empty()) change.phases.push_back(std::move(phase));
+  }
   if (XfrmPhase guards = old_guards(present); !guards.empty()) change.phases.push_back(std::move(guards));
   const std::vector<bool> whole = intact(plan, rules.size(), have);
   change.changes = count({rules, matches, whole}, change, present.owned);

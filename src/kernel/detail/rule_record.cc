@@ -2,7 +2,7 @@
 // host.
 // 2. There is one list of fields for each structure, fields(), for both ways: Out appends them, In takes them off.
 // 3. An optional part is preceded by whether it is there, a list by its length.
-// 4. What is read must be used up completely, and valid() rejects values that no rule has.
+// 4. A record must be read to its end, and valid() rejects values that no rule has.
 #include "kernel/detail/rule_record.h"
 
 #include <concepts>
