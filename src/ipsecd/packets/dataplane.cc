@@ -69,7 +69,9 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
-              .mss_clamp = options.mss_clamp ? options.inner_mtu() : options.hook ? options.mtu : 0,
+              .mss_clamp = options.mss_clamp ? options.inner_mtu()
+                           : options.hook    ? options.mtu
+                                             : 0,
               .numbers = options.numbers,
               .nat_follow = options.nat_follow,
               .device = options.device,

@@ -122,7 +122,7 @@ void Hook::settle_outgoing(std::span<Item> items) {
 
 // ---- out: TCP
 
-// False: none waits. A packet that contradicts what is said about it stays in one piece, and the worker judges it.
+// False: none waits. A packet that contradicts its facts stays in one piece, and the worker judges it.
 bool Hook::begin_packet(TcpSide& side, Instant now) {
   for (;;) {
     const auto queued = side.queue.receive();

@@ -20,7 +20,7 @@ struct Queued {
   std::uint32_t in = 0, out = 0;  ///< The indexes of the devices by which it came and leaves; 0: none.
   std::uint32_t mark = 0;
   Bytes packet;           ///< From the IP header on.
-  bool uncut = false;     ///< With Options::long_packets: it is to be cut into segments,
+  bool uncut = false;     ///< With Options::long_packets: it must be cut into segments,
   bool unsummed = false;  ///< and its checksum field contains only the sum of the pseudo header.
   bool whole = true;      ///< False: it is too long for a message, and only its beginning is here.
 };

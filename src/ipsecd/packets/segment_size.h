@@ -21,8 +21,8 @@ class SegmentSize {
   static Result<SegmentSize> make();
 
   /// The payload of a segment, in bytes, with a TCP header of `header` bytes as the packet has it. `out`: the index of
-  /// the interface by which it leaves. Without such a socket, what every host accepts (RFC 9293 section 3.7.1). What a
-  /// socket said holds for some milliseconds.
+  /// the interface by which it leaves. Without such a socket, what every host accepts (RFC 9293 section 3.7.1). An
+  /// answer holds for some milliseconds.
   std::uint16_t of(const traffic::Headers& packet, std::uint32_t out, std::size_t header, std::chrono::nanoseconds now);
 
  private:
