@@ -113,9 +113,9 @@ class Reader {
                          : "a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
       return {};
     }
-    if (host->literal) return *host->literal;
+    if (host->literal) return unmapped(*host->literal);
     const auto found = names_.hosts(host->name);
-    if (found && found->size() == 1) return found->front();
+    if (found && found->size() == 1) return unmapped(found->front());
     fault(member, found ? fmt::format("{} has {} addresses: name one of them", host->name, found->size())
                         : fmt::format("{} has no address: {}", host->name, found.error().text));
     return {};
