@@ -155,7 +155,9 @@ struct RuleBook::State {
 
   std::optional<Refusal> fault_of(const Rule& rule, const Set& into) const;
   void changed(Spd spd);
+  void end_others_claim(ClientId client, const Message& m);
   Message counted(const Message& m);
+  void count(Message& m, std::size_t rules, std::uint64_t of_version) const;
 };
 
 const RuleBook::State::Row* RuleBook::State::find(Type type) {
@@ -184,6 +186,12 @@ std::optional<Refusal> RuleBook::State::may(ClientId client, const Message& m, c
   return std::nullopt;
 }
 
+// The active rules have changed by someone whom the owner's lease no longer keeps out: its standby set is about rules
+// that are no more, and its FLIP would undo this change.
+void RuleBook::State::end_others_claim(ClientId client, const Message& m) {
+  if (m.spd == Spd::active && owner != client) owner.reset();
+}
+
 void RuleBook::State::changed(Spd spd) {
   ++version;
   if (spd != Spd::active) return;
@@ -199,8 +207,15 @@ void RuleBook::State::changed(Spd spd) {
 
 Message RuleBook::State::counted(const Message& m) {
   Message reply = m.header();
-  reply.ruleset = pfpolicy::Ruleset{static_cast<std::uint32_t>(set(m.spd).size()), version};
+  count(reply, set(m.spd).size(), version);
   return reply;
+}
+
+void RuleBook::State::count(Message& m, std::size_t rules, std::uint64_t of_version) const {
+  m.ruleset = pfpolicy::Ruleset{static_cast<std::uint32_t>(rules), of_version};
+  const std::string& remark = options.idle.empty() ? options.unseen : options.idle;
+  if (!remark.empty()) m.remark = pfpolicy::Text{remark};
+  if (!options.idle.empty()) m.diagnostic = Diagnostic::not_obeyed;
 }
 
 Answer<Message> RuleBook::State::flush(ClientId, const Message& m) {
@@ -230,6 +245,7 @@ std::optional<Refusal> RuleBook::State::fault_of(const Rule& rule, const Set& in
 }
 
 Answer<Message> RuleBook::State::add(ClientId, const Message& m) {
+  if (!options.idle.empty()) return std::unexpected(Refusal{EOPNOTSUPP, Diagnostic::not_obeyed, options.idle});
   if (m.rule && m.rule->index != 0)
     return std::unexpected(Refusal{EINVAL, Diagnostic::bad_index, "a rule gets its index from this database"});
   auto rule = pfpolicy::to_rule(m);
@@ -319,7 +335,9 @@ void RuleBook::handle(ClientId client, const Message& m, Instant now, Reply repl
   if (auto why = state_->may(client, m, *row, now)) return reply(refused(m, why->error, why->diagnostic, why->remark));
   auto answer = (state_.get()->*row->handler)(client, m);
   if (!answer) return reply(refused(m, answer.error().error, answer.error().diagnostic, answer.error().remark));
-  if (m.type != Type::dump) reply(std::move(*answer));
+  if (m.type == Type::dump) return;
+  state_->end_others_claim(client, m);
+  reply(std::move(*answer));
 }
 
 void RuleBook::close(ClientId client) {
@@ -335,7 +353,7 @@ Message RuleBook::next_dumped(ClientId client) {
   Message m = walk.request;
   const std::size_t number = walk.sent++;
   if (number == 0 || number > walk.rules.size()) {
-    m.ruleset = pfpolicy::Ruleset{static_cast<std::uint32_t>(walk.rules.size()), walk.version};
+    state_->count(m, walk.rules.size(), walk.version);
     if (number > 0) state_->walks.erase(found);
     return m;
   }

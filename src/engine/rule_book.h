@@ -4,13 +4,14 @@
 ///
 /// A change of many rules is atomic: CLONE or FLUSH takes the standby set, requests fill it, FLIP puts it into force.
 /// Until then nobody else changes rules: the standby set belongs to that client until FLIP, until it disconnects, or
-/// until it has been silent for kLease.
+/// until it has been silent for kLease, and another client takes it or changes active rules.
 #include <absl/functional/function_ref.h>
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/instant.h"
@@ -27,6 +28,11 @@ struct RuleBookOptions {
   /// Whether there is a network interface of that name, which a rule of a tunnel without ends needs.
   std::function<bool(std::string_view)> has_link = [](std::string_view) { return true; };
   std::size_t most = 100'000;  ///< Rules in a set.
+  /// Why nothing would obey rules, and what mends that, for people; empty: they are obeyed. Otherwise every addition is
+  /// refused, and each RULESET says why.
+  std::string idle = {};
+  /// Which packets the rules do not see, for people; empty: they see all. Each RULESET says it.
+  std::string unseen = {};
 };
 
 class RuleBook {

@@ -55,10 +55,11 @@ struct Book {
     return reply;
   }
   // "index" of a success, or "errno diagnostic".
-  std::string add(const Rule& rule, Spd spd = Spd::active, std::uint32_t priority = 1, ClientId client = 1) {
+  std::string add(const Rule& rule, Spd spd = Spd::active, std::uint32_t priority = 1, ClientId client = 1,
+                  int second = 0) {
     Message m = pfpolicy::from_rule(rule, priority);
     m.type = Type::addrule, m.spd = spd;
-    const Message got = ask(client, std::move(m));
+    const Message got = ask(client, std::move(m), second);
     return got.error ? text(got) : std::to_string(got.rule->index);
   }
   static std::string text(const Message& m) { return fmt::format("{} {}", m.error, static_cast<int>(m.diagnostic)); }
@@ -147,6 +148,64 @@ TEST(RuleBook, TheStandbySetBelongsToOneClient) {
   EXPECT_EQ(b.say(Type::flip, Spd::standby, 3, 61), "0 0");
   EXPECT_EQ(b.say(Type::flip, Spd::standby, 2, 61), busy);
   EXPECT_EQ(b.say(Type::clone, Spd::standby, 2, 61), "0 0");
+}
+
+// What was copied before another client's change would undo it.
+TEST(RuleBook, AChangeByAnotherClientEndsAnExpiredClaim) {
+  const std::string busy = fmt::format("{} {}", EBUSY, static_cast<int>(Diagnostic::standby_taken));
+  const auto refused_flip = [&](auto change) {
+    Book b;
+    b.add(esp_rule("10.0.0.0/8"));
+    EXPECT_EQ(b.say(Type::clone, Spd::standby, 1), "0 0");
+    EXPECT_EQ(b.add(drop_rule("10.1.0.0/16"), Spd::active, 1, 2, 59), busy);
+    change(b);
+    EXPECT_EQ(b.say(Type::flip, Spd::standby, 1, 61), busy);
+    EXPECT_EQ(b.add(pass_rule(), Spd::standby, 1, 1, 61), busy);
+    EXPECT_EQ(b.say(Type::clone, Spd::standby, 1, 61), "0 0");
+    EXPECT_EQ(b.say(Type::flip, Spd::standby, 1, 61), "0 0");
+    return b.dump();
+  };
+  EXPECT_THAT(refused_flip([](Book& b) { EXPECT_EQ(b.add(drop_rule("10.1.0.0/16"), Spd::active, 1, 2, 60), "2"); }),
+              ElementsAre(1, 2));
+  EXPECT_THAT(refused_flip([](Book& b) { EXPECT_EQ(b.say(Type::flush, Spd::active, 2, 60), "0 0"); }), ElementsAre());
+  // Refused changes, and the owner's own, end nothing.
+  Book b;
+  b.add(esp_rule("10.0.0.0/8"));
+  EXPECT_EQ(b.say(Type::clone, Spd::standby, 1), "0 0");
+  EXPECT_EQ(b.add(drop_rule("10.0.0.0/8"), Spd::active, 1, 2, 60), fmt::format("{} 0", EEXIST));
+  EXPECT_EQ(b.add(drop_rule("10.2.0.0/16"), Spd::active, 1, 1, 60), "2");
+  EXPECT_EQ(b.say(Type::flip, Spd::standby, 1, 61), "0 0");
+  EXPECT_THAT(b.dump(), ElementsAre(1));
+}
+
+// Rules that nothing obeys would look like protection.
+TEST(RuleBook, WithoutAnyoneWhoObeysItHoldsNoRules) {
+  Book b(RuleBookOptions{.idle = "no packets", .unseen = "some"});
+  const std::string refusal = fmt::format("{} {}", EOPNOTSUPP, static_cast<int>(Diagnostic::not_obeyed));
+  const std::string remark = fmt::format("0 {}", static_cast<int>(Diagnostic::not_obeyed));
+  EXPECT_EQ(b.add(esp_rule()), refusal);
+  EXPECT_EQ(b.say(Type::clone), remark);
+  EXPECT_EQ(b.add(esp_rule(), Spd::standby), refusal);
+  EXPECT_EQ(b.say(Type::flush), remark);
+  EXPECT_EQ(b.say(Type::flip), remark);  // So that unloading is no error.
+  EXPECT_THAT(b.dump(), ElementsAre());
+  EXPECT_FALSE(b.in_force);
+  Message m = pfpolicy::from_rule(pass_rule(), 1);
+  m.type = Type::addrule;
+  EXPECT_EQ(b.ask(1, m).remark->text, "no packets");
+}
+
+TEST(RuleBook, SaysWhichPacketsTheRulesDoNotSee) {
+  Book b(RuleBookOptions{.unseen = "what comes in clear"});
+  EXPECT_EQ(b.add(esp_rule()), "1");
+  Message m;
+  m.type = Type::clone, m.tunnel = pfpolicy::Text{};
+  EXPECT_EQ(b.ask(1, m).remark->text, "what comes in clear");
+  EXPECT_EQ(b.ask(1, m).diagnostic, Diagnostic::none);
+  m.type = Type::dump;
+  b.ask(1, m);
+  EXPECT_EQ(b.book.next_dumped(1).remark->text, "what comes in clear");
+  EXPECT_FALSE(b.book.next_dumped(1).remark);
 }
 
 TEST(RuleBook, RefusesASecondRuleAboutTheSamePackets) {

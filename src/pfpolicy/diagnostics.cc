@@ -55,6 +55,7 @@ constexpr auto kTable = std::to_array<DiagnosticRow>({
     {standby_taken, "standby_taken", "another client is changing the rules"},
     {unknown_tunnel, "unknown_tunnel", "there is no interface of the tunnel's name"},
     {not_here, "not_here", "this database cannot do it"},
+    {not_obeyed, "not_obeyed", "nothing would obey rules here"},
 });
 
 }  // namespace

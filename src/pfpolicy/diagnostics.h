@@ -54,6 +54,7 @@ enum class Diagnostic : std::uint16_t {
   standby_taken = 0x8003,
   unknown_tunnel = 0x8004,
   not_here = 0x8005,
+  not_obeyed = 0x8006,
 };
 
 struct DiagnosticRow {

@@ -1,16 +1,18 @@
 // 1. boost() is the class of a rule; order() sorts by it, and keeps the file's order within a class.
 // 2. duplicates() keeps what it saw of each direction in a map.
 // 3. shadowed() and disagreements() compare each rule with those before it that can have a packet in common with it
-//    (detail/shapes.h finds them); only rules of one place (tunnel, mark, XFRM interface) can.
+//    (detail/shapes.h finds them; if there are too many shapes, detail/neighbours.h); only rules of one place (tunnel, mark, XFRM interface) can.
 #include "policy/order.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <tuple>
 
+#include "policy/detail/neighbours.h"
 #include "policy/detail/shapes.h"
 
 namespace ipseckey::policy {
@@ -90,6 +92,7 @@ std::vector<Shadow> shadowed(std::span<const Rule> rules, std::span<const std::s
   std::vector<std::size_t> place(rules.size());  // In the order in which they are tried.
   for (std::size_t i = 0; i < tried.size(); ++i) place[tried[i]] = i;
   Shapes shapes(rules);
+  const std::optional<Neighbours> neighbours = shapes.few() ? std::nullopt : std::optional<Neighbours>(rules);
   std::vector<Shadow> shadows;
   for (const std::size_t later : tried)
     for (const Direction d : kDirections) {
@@ -98,12 +101,12 @@ std::vector<Shadow> shadowed(std::span<const Rule> rules, std::span<const std::s
       const auto look_at = [&](std::size_t before) {
         if (place[before] < first && rules[before].has(d) && covers(rules[before], rules[later])) first = place[before];
       };
-      if (shapes.few()) {
+      if (neighbours) {
+        for (const std::size_t before : neighbours->find(later, Neighbours::Which::around)) look_at(before);
+      } else {
         for (const auto& [shape, members] : shapes.groups())
           if (within(shape, shapes.of(later)))
             for (const std::size_t before : shapes.find(shape, common(shape, shape), later)) look_at(before);
-      } else {
-        for (const std::size_t before : tried.first(first)) look_at(before);
       }
       if (first < place[later]) shadows.push_back({later, tried[first], d});
     }
@@ -113,6 +116,7 @@ std::vector<Shadow> shadowed(std::span<const Rule> rules, std::span<const std::s
 
 std::vector<RulePair> disagreements(std::span<const Rule> rules, std::size_t most) {
   Shapes shapes(rules);
+  const std::optional<Neighbours> neighbours = shapes.few() ? std::nullopt : std::optional<Neighbours>(rules);
   std::vector<RulePair> pairs;
   for (std::size_t second = 1; second < rules.size() && pairs.size() < most; ++second) {
     const auto begin = static_cast<std::ptrdiff_t>(pairs.size());
@@ -120,13 +124,18 @@ std::vector<RulePair> disagreements(std::span<const Rule> rules, std::size_t mos
     const auto look_at = [&](std::size_t first) {
       if (pairs.size() < most && overlap(rules[first], rules[second])) pairs.push_back({first, second});
     };
-    for (const auto& [shape, members] : shapes.groups()) {
-      if (shape.boost >= own.boost) continue;
-      const auto candidates =
-          shapes.few() ? shapes.find(shape, common(shape, own), second) : std::span<const std::size_t>(members);
-      for (const std::size_t first : candidates) {
-        if (first > second) break;
-        look_at(first);
+    if (neighbours) {
+      auto candidates = neighbours->find(second, Neighbours::Which::overlapping);
+      std::erase_if(candidates, [&](std::size_t n) { return n >= second || shapes.of(n).boost >= own.boost; });
+      std::ranges::sort(candidates);
+      for (const std::size_t first : candidates) look_at(first);
+    } else {
+      for (const auto& [shape, members] : shapes.groups()) {
+        if (shape.boost >= own.boost) continue;
+        for (const std::size_t first : shapes.find(shape, common(shape, own), second)) {
+          if (first > second) break;
+          look_at(first);
+        }
       }
     }
     std::sort(pairs.begin() + begin, pairs.end());

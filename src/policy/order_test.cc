@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <random>
 
 #include "policy/testing.h"
@@ -91,9 +92,10 @@ TEST(PolicyOrder, FindsWhereTheTwoOrdersDisagree) {
   EXPECT_THAT(disagreements(Rules{out_only, in_only}), IsEmpty());  // No packet goes both ways.
 }
 
-// Rules with few shapes, of which many meet.
-Rules many_rules(std::size_t count) {
-  std::mt19937 random(18);
+// Rules of which many meet, with few shapes; or with prefixes of every length.
+enum class Lengths : std::uint8_t { few, all };
+Rules many_rules(std::size_t count, Lengths lengths = Lengths::few, unsigned seed = 18) {
+  std::mt19937 random(seed);
   const auto up_to = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
   Rules rules;
   for (std::size_t i = 0; i < count; ++i) {
@@ -103,7 +105,8 @@ Rules many_rules(std::size_t count) {
       const unsigned kind = up_to(6);
       if (kind < 2) return std::nullopt;
       const Address address = *parse_address(kind == 5 ? "2001:db8::" + std::to_string(up_to(3)) : v4);
-      const unsigned length = kind == 5 ? 127 : kind == 2 ? 16 : kind == 3 ? 24 : 32;
+      const unsigned few = kind == 5 ? 127 : kind == 2 ? 16 : kind == 3 ? 24 : 32;
+      const unsigned length = lengths == Lengths::few ? few : up_to(address.bits() + 1);
       return Prefix{masked(address, length), static_cast<std::uint8_t>(length)};
     };
     r.selector.local = side();
@@ -123,10 +126,18 @@ Rules many_rules(std::size_t count) {
   return rules;
 }
 
-// The quick way finds what comparing each rule with each finds.
+struct Many {
+  std::size_t count;
+  Lengths lengths;
+  unsigned seed;
+};
+
+// The quick ways find what comparing each rule with each finds.
 TEST(PolicyOrder, FindsTheSameAmongMany) {
-  for (const std::size_t count : {std::size_t{40}, std::size_t{3000}}) {
-    const Rules rules = many_rules(count);
+  std::vector<Many> all = {{40, Lengths::few, 18}, {3000, Lengths::few, 18}, {800, Lengths::all, 18}};
+  for (unsigned seed = 0; seed < 30; ++seed) all.push_back({40, Lengths::all, seed});
+  for (const auto& [count, lengths, seed] : all) {
+    const Rules rules = many_rules(count, lengths, seed);
     const auto tried = order(rules, Order::classes);
     std::vector<Shadow> shadows;
     for (std::size_t later = 0; later < count; ++later)
@@ -155,6 +166,27 @@ TEST(PolicyOrder, FindsTheSameAmongMany) {
     ASSERT_GT(pairs.size(), 7u);
     EXPECT_EQ(disagreements(rules, 7), std::vector(pairs.begin(), pairs.begin() + 7));
   }
+}
+
+// The work grows with the number of rules that meet, not with its square: 10,000 of all lengths in about a second.
+TEST(PolicyOrder, IsQuickWithManyLengths) {
+  std::mt19937 random(7);
+  Rules rules;
+  for (std::size_t i = 0; i < 10'000; ++i) {
+    Rule r = std::array{pass_rule, drop_rule, ah_rule, esp_rule}[random() % 4]("");
+    for (auto* side : {&r.selector.local, &r.selector.remote}) {
+      Address address;
+      for (std::size_t octet = 0; octet < 4; ++octet) address.octets[octet] = static_cast<std::byte>(random());
+      const auto length = static_cast<std::uint8_t>(8 + random() % 25);
+      *side = Prefix{masked(address, length), length};
+    }
+    if (random() % 2) r.selector.local_port = static_cast<std::uint16_t>(random());
+    rules.push_back(std::move(r));
+  }
+  const std::clock_t began = std::clock();
+  const auto tried = order(rules, Order::classes);
+  EXPECT_LT(shadowed(rules, tried).size() + disagreements(rules).size(), 10'000u);
+  EXPECT_LT(std::clock() - began, 3 * CLOCKS_PER_SEC);
 }
 
 TEST(PolicySelector, CoversAndOverlaps) {

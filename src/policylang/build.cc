@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/harmless.h"
+#include "pfkey/icmp.h"
 #include "table/faults.h"
 
 namespace ipseckey::policylang {
@@ -53,7 +54,8 @@ std::vector<Address> addresses(ReadEntry& e, const table::Host& host, Piece plac
   return {};
 }
 
-// The prefixes of a side; absent: it is open. Empty: a fault was added.
+// The prefixes of a side; absent: it is open. Empty: a fault was added. Packets carry a mapped address as the IPv4
+// address that it is (RFC 4291 section 2.5.5.2).
 std::optional<std::vector<Prefix>> side(ReadEntry& e, const SideWords& words, const table::Names& names) {
   const std::optional<table::Network>& network = e.pattern.*words.address;
   if (!network || network->host.any) return std::nullopt;
@@ -71,7 +73,8 @@ std::optional<std::vector<Prefix>> side(ReadEntry& e, const SideWords& words, co
         fmt::format("{} has {} addresses: only a name with one can have a length", shown(network->host), found.size()));
     return prefixes;
   }
-  for (const Address& address : found) {
+  for (const Address& one : found) {
+    const Address address = unmapped(one);
     const unsigned bits = length.value_or(address.bits());
     if (bits > address.bits()) {
       e.fault(Severity::error, place, fmt::format("the length /{} is too large for {}", bits, to_string(address)));
@@ -96,7 +99,7 @@ std::optional<policy::TunnelEnds> ends(ReadEntry& e, const ReadClause& clause, c
     if (found.size() > 1)
       e.fault(Severity::error, place,
               fmt::format("{} has {} addresses: the end of a tunnel is one of them", shown(host), found.size()));
-    return found.size() == 1 ? std::optional(found[0]) : std::nullopt;
+    return found.size() == 1 ? std::optional(unmapped(found[0])) : std::nullopt;
   };
   const auto local = one(&Properties::tunnel_source), remote = one(&Properties::tunnel_destination);
   if (!local || !remote) return std::nullopt;
@@ -130,6 +133,24 @@ std::optional<std::uint16_t> port(const std::optional<table::Port>& port) {
   return port && port->value != 0 ? std::optional(port->value) : std::nullopt;
 }
 
+// Of ICMP; nullopt: the protocol is of both families.
+std::optional<Family> family_of(const std::optional<std::uint8_t>& protocol) {
+  if (protocol == pfkey::kProtoIcmp) return Family::v4;
+  if (protocol == pfkey::kProtoIcmpV6) return Family::v6;
+  return std::nullopt;
+}
+
+// Why no pair of addresses makes a rule.
+void say_families(ReadEntry& e, const SideWords& local, const SideWords& remote, bool by_protocol) {
+  const auto at = [&](const table::Row& row) { return place_in(e.entry, kPatternLanguage, e.entry.pattern, row); };
+  if (by_protocol)
+    return e.fault(Severity::error, at(row_of(&Pattern::protocol)),
+                   "no address of the pattern is of this protocol's family: icmp is of IPv4, ipv6-icmp of IPv6");
+  e.fault(Severity::error, at(row_of(remote.address)),
+          fmt::format("{} and {} are of different families: no address of one fits the other",
+                      row_of(local.address).name(), row_of(remote.address).name()));
+}
+
 }  // namespace
 
 policy::Rules build(ReadEntry& e, const table::Names& names) {
@@ -154,6 +175,8 @@ policy::Rules build(ReadEntry& e, const table::Names& names) {
   const auto locals = side(e, local, names), remotes = side(e, remote, names);
   if ((locals && locals->empty()) || (remotes && remotes->empty())) return {};
   policy::Rules rules;
+  const auto wanted = family_of(rule.selector.protocol);
+  bool by_protocol = false;
   const auto each = [](const auto& prefixes, auto f) {
     if (!prefixes) return f(std::nullopt);
     for (const Prefix& prefix : *prefixes) f(std::optional(prefix));
@@ -161,14 +184,15 @@ policy::Rules build(ReadEntry& e, const table::Names& names) {
   each(locals, [&](const std::optional<Prefix>& l) {
     each(remotes, [&](const std::optional<Prefix>& r) {
       if (l && r && l->address.family != r->address.family) return;
+      const auto& known = l ? l : r;
+      const bool other = wanted && known && known->address.family != *wanted;
+      by_protocol |= other;
+      if (other) return;
       rule.selector.local = l, rule.selector.remote = r;
       rules.push_back(rule);
     });
   });
-  if (rules.empty())
-    e.fault(Severity::error, place_in(e.entry, kPatternLanguage, e.entry.pattern, row_of(remote.address)),
-            fmt::format("{} and {} are of different families: no address of one fits the other",
-                        row_of(local.address).name(), row_of(remote.address).name()));
+  if (rules.empty()) say_families(e, local, remote, by_protocol);
   return rules;
 }
 

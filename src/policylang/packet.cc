@@ -113,10 +113,10 @@ class Reader {
                          : "a packet has a sender and a receiver: explain from ADDRESS to ADDRESS ...");
       return {};
     }
-    if (host->literal) return *host->literal;
+    if (host->literal) return unmapped(*host->literal);
     const auto found = names_.hosts(host->name);
     const std::string_view shown = table::like_a_key(host->name) ? std::string_view("the name") : host->name;
-    if (found && found->size() == 1) return found->front();
+    if (found && found->size() == 1) return unmapped(found->front());
     fault(member, found ? fmt::format("{} has {} addresses: name one of them", shown, found->size())
                         : fmt::format("{} has no address: {}", shown, found.error().text));
     return {};

@@ -48,6 +48,22 @@ TEST(PolicyLanguage, ReadsNetworksInShort) {
             "{ laddr 10.1.2.0/24 raddr 0.0.0.0/0 dir out } ipsec { auth_algs hmac-sha1 }\n");
 }
 
+// RFC 4291 section 2.5.5.2: packets carry the IPv4 address.
+TEST(PolicyLanguage, ReadsMappedAddressesAsIpv4) {
+  EXPECT_EQ(written("{ laddr 10.1/16 raddr ::ffff:10.0.0.1 dir out } drop {}"),
+            "{ laddr 10.1.0.0/16 raddr 10.0.0.1 dir out } drop {}\n");
+  EXPECT_EQ(written("{ raddr ::ffff:10.0.0.0/8 dir out } drop {}"), "{ raddr 10.0.0.0/8 dir out } drop {}\n");
+  EXPECT_EQ(written("{} ipsec { auth_algs sha1 tsrc ::ffff:10.0.0.1 tdst 10.0.0.2 }"),
+            "{} ipsec { auth_algs hmac-sha1 tsrc 10.0.0.1 tdst 10.0.0.2 }\n");
+}
+
+// Of a name's addresses, those of ICMP's family.
+TEST(PolicyLanguage, IcmpChoosesTheFamily) {
+  EXPECT_EQ(written("{ ulp icmp raddr both dir out } drop {}"), "{ raddr 192.0.2.1 ulp 1 dir out } drop {}\n");
+  EXPECT_EQ(written("{ ulp ipv6-icmp raddr both dir out } drop {}"),
+            "{ raddr 2001:db8::6 ulp 58 dir out } drop {}\n");
+}
+
 // A name is that of a host if there is one.
 TEST(PolicyLanguage, ReadsNamesOfNetworks) {
   EXPECT_EQ(written("{ laddr one raddr campus dir in } drop {}"),

@@ -77,6 +77,8 @@ void select(Dice& dice, policy::Selector& s) {
       s.icmp_type = range(dice);
       if (dice.coin()) s.icmp_code = policy::NumberRange{0, static_cast<std::uint8_t>(dice.below(255))};
   }
+  if ((s.local || s.remote) && s.protocol && pfkey::is_icmp(*s.protocol))
+    s.protocol = family == Family::v4 ? pfkey::kProtoIcmp : pfkey::kProtoIcmpV6;
 }
 
 Rule rule(Dice& dice) {

@@ -117,7 +117,10 @@ bool accepted_in_clear(Family family, std::uint8_t type, std::uint8_t code) {
       kInClearV4, [&](const Message& m) { return m.type == type && m.first_code <= code && code <= m.last_code; });
 }
 
+// A fragment is judged without ports, so it shares no verdict with the whole packets of its connection, nor a first one
+// with the others.
 Cause Worker::State::permit(const Work& w, Memory::Entry& seen) const {
+  if (without_ports(w.h)) return examine(w);
   const std::uint32_t mark = w.item->arrived.mark;
   const bool same = seen.generation == began && seen.rules == orders->serial && seen.flow == w.flow &&
                     seen.around == w.around.flow && seen.mark == mark;

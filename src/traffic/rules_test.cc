@@ -570,6 +570,38 @@ TEST(Rules, FragmentsAreTreatedAsTheirDatagram) {
   EXPECT_EQ(held.bytes().size(), datagram({.size = 1000}).size());
 }
 
+// Whatever came before on its connection, a packet is judged as it is: whole ones by their ports, fragments without.
+TEST(Rules, AFragmentThatAnSaBroughtIsJudgedApartFromItsConnection) {
+  Host from, to;
+  for (Host* host : {&from, &to}) ASSERT_EQ(host->add(add(0x100, tunnel_sa(kHere, kThere))), kDone);
+  Protection out = esp(kGcm), in = esp(kGcm);
+  out.ends = policy::TunnelEnds{*parse_address(kHere), *parse_address(kThere)};
+  in.ends = policy::TunnelEnds{*parse_address(kThere), *parse_address(kHere)};
+  Rule telnet = discard();
+  telnet.selector.local_port = 23, telnet.selector.protocol = 17;
+  give(from, {protect_by(out)});
+  give(to, {telnet, protect_by(in)});
+  const auto through = [&](const Octets& inner) {
+    const Result packet = protect(from, inner);
+    EXPECT_EQ(name(packet.cause), "none");
+    return opened(to, packet.packet);
+  };
+  for (const std::uint16_t port : {std::uint16_t{2000}, std::uint16_t{0}}) {
+    const Octets whole = datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .src_port = port, .dst_port = port});
+    const auto cut = pieces(
+        datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1000, .src_port = port, .dst_port = port}), 600);
+    ASSERT_EQ(cut.size(), 2u);
+    for (int again = 0; again < 3; ++again) {
+      EXPECT_EQ(through(cut[0]), "fragment");
+      EXPECT_EQ(through(whole), "none");
+      EXPECT_EQ(through(whole), "none");
+      EXPECT_EQ(through(cut[0]), "fragment");
+      EXPECT_EQ(through(cut[1]), "fragment");
+      EXPECT_EQ(through(whole), "none");
+    }
+  }
+}
+
 TEST(Rules, AFragmentInClearThatMayBelongToAProtectedConnectionIsRefused) {
   Host host;
   const auto cut = pieces(datagram({.size = 1000}), 600);
