@@ -34,6 +34,7 @@
 #include "ipsecd/inherited.h"
 #include "ipsecd/options.h"
 #include "ipsecd/packets/nf_tables.h"
+#include "ipsecd/packets/queue.h"
 #include "ipsecd/privileges.h"
 #include "ipsecd/reserve.h"
 #include "system/errno_text.h"
@@ -266,10 +267,18 @@ Result<void> print_status(const ipsecd::Options& options) {
   return say(*reply);
 }
 
-// The former ipsecd may have had any number of threads; the name of its tables does not depend on it.
+// The former ipsecd may have had any number of threads; the name of its tables does not depend on it, nor that it read
+// the first queue. If one still does, its rules are in force.
 Result<void> unhook(const ipsecd::Options& options) {
-  auto tables = ipsecd::NfTables::make({.first = first_queue(options)});
+  const std::uint16_t first = first_queue(options);
+  auto tables = ipsecd::NfTables::make({.first = first});
   if (!tables) return std::unexpected(std::move(tables.error()));
+  const auto queue = ipsecd::Queue::make(first, {});
+  if (!queue && queue.error().code == Errc::exists)
+    return fail(Errc::exists, fmt::format("a program reads netfilter's queue {}: an ipsecd runs, and its rules stay in "
+                                          "force; unload them (ipsecconf unload), or end it first",
+                                          first));
+  if (!queue) return std::unexpected(queue.error());
   return tables->replace({});
 }
 

@@ -84,7 +84,7 @@ constexpr std::array kRows = {
         "N",
         &Options::queue,
         {0, 65000},
-        true,
+        false,
         "with --hook: use netfilter's queues from N on, three for each thread;\ndefault 50"},
     Row{"--workers", "N", &Options::workers, {1, 64}, true, "use N packet threads; default 1"},
     Row{"--mtu", "BYTES", &Options::mtu, {1280, 65535}, true, "MTU of the host's links; default 1500"},
@@ -245,7 +245,7 @@ Result<void> set(Options& options, const OptionWords::Found& found) {
 Result<void> check(const Options& options) {
   for (const Row& row : kRows) {
     const bool given = std::visit([&](auto slot) { return (options.*slot).has_value(); }, row.slot);
-    if (given && row.packets && row.name != "--queue" && !options.tun && !options.hook)
+    if (given && row.packets && !options.tun && !options.hook)
       return fail(Errc::syntax, fmt::format("{} affects only packets: it needs --tun NAME or --hook", row.name));
     if (given && options.what == Options::Do::status && row.name != "--socket")
       return fail(Errc::syntax, fmt::format("status takes --socket PATH and --json, not {}", row.name));

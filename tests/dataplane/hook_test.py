@@ -2,8 +2,10 @@
 """ipsecd --hook: netfilter takes the packets that rules concern, between two hosts that are network namespaces, and no route leads
 into a device. These tests compare
 the packets that arrive, that cross the cable and that are refused; nothing leaves in clear while ipsecd comes and goes."""
+import hmac
 import os
 import pathlib
+import select
 import signal
 import socket
 import struct
@@ -13,7 +15,7 @@ import threading
 import unittest
 
 from dataplane_test import AH_REST, CBC_REST, GCM_REST, V6_ENDS, both_ways
-from hosts import DEADLINE, Capture, Pair, Stream, datagrams, echo, ip, protocols, wait_for
+from hosts import DEADLINE, LOST, Capture, Pair, Stream, datagrams, echo, ip, protocols, wait_for
 
 ESP, AH, UDP, TCP, OSPF, ICMPV6 = 50, 51, 17, 6, 89, 58
 GCM = "ipsec { encr_algs aes-gcm }"
@@ -242,6 +244,129 @@ class Ospf(Case):
         self.assertIsNone(self.heard(taker, 0.2))
 
 
+AUTH_KEY = "11" * 32
+
+
+def checksum(octets):
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    return total ^ 0xffff
+
+
+class Opened(Case):
+    """What is inside ESP reaches its socket whatever its headers look like, or nobody. The sender is this test: ESP without a
+    cipher in a tunnel between the hosts."""
+    PORT = 4000
+    keys = "".join(f"add esp spi 0x100 src {here} dst {there} isrc {here} idst {there} encr_alg null "
+                   f"auth_alg hmac-sha256 authkey {AUTH_KEY}\n" for here, there in (("192.0.2.1", "192.0.2.2"), V6_ENDS))
+    PROTECTED = "ipsec {{ encr_auth_algs sha256 tsrc {} tdst {} }}"
+    rules = ("", "{ laddr 192.0.2.2 raddr 192.0.2.1 dir in } " + PROTECTED.format("192.0.2.2", "192.0.2.1") + "\n" +
+             NEIGHBOURS + "{ laddr 2001:db8::2 raddr 2001:db8::1 dir in } " + PROTECTED.format(*V6_ENDS[::-1]) + "\n")
+
+    def setUp(self):
+        super().setUp()
+        self.sequence = 0
+        self.takers = []
+        for family, address in ((socket.AF_INET, "192.0.2.2"), (socket.AF_INET6, "2001:db8::2")):
+            for port in (self.PORT, 257):
+                s = self.b.socket(family, socket.SOCK_DGRAM)
+                self.addCleanup(s.close)
+                s.bind((address, port))
+                self.takers.append(s)
+
+    def send(self, inner):
+        """The packet in ESP (RFC 4303), with an outer header without options."""
+        v4 = inner[0] >> 4 == 4
+        self.sequence += 1
+        pad = -(len(inner) + 2) % 4
+        esp = struct.pack("!II", 0x100, self.sequence) + inner + bytes(range(1, pad + 1)) + bytes([pad, 4 if v4 else 41])
+        esp += hmac.digest(bytes.fromhex(AUTH_KEY), esp, "sha256")[:16]
+        with self.a.socket(socket.AF_INET if v4 else socket.AF_INET6, socket.SOCK_RAW, ESP) as s:
+            s.sendto(esp, ("192.0.2.2" if v4 else "2001:db8::2", 0))
+
+    def v4(self, payload, options=b"", piece=0, number=7):
+        size = 20 + len(options)
+        head = struct.pack("!BBHHHBBH4s4s", 0x40 | size // 4, 0, size + len(payload), number, piece, 64, UDP, 0,
+                           socket.inet_aton("192.0.2.1"), socket.inet_aton("192.0.2.2")) + options
+        return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+    def v6(self, payload, following=UDP):
+        return struct.pack("!IHBB", 6 << 28, len(payload), following, 64) + b"".join(
+            socket.inet_pton(socket.AF_INET6, a) for a in V6_ENDS) + payload
+
+    def udp(self, port, data, v6=False):
+        """With its checksum, which IPv6 demands."""
+        head = struct.pack("!HHHH", 5, port, 8 + len(data), 0)
+        ends = b"".join(socket.inet_pton(socket.AF_INET6, a) for a in V6_ENDS) if v6 else b"".join(
+            socket.inet_aton(a) for a in ("192.0.2.1", "192.0.2.2"))
+        whole = ends + struct.pack("!IHBB", len(head + data), 0, 0, UDP) + head + data
+        return head[:6] + struct.pack("!H", checksum(whole + bytes(len(whole) % 2))) + data
+
+    def arrived(self):
+        """(port, data) of all datagrams."""
+        found = []
+        while ready := select.select(self.takers, [], [], LOST / 4)[0]:
+            found += [(s.getsockname()[1], s.recv(2000)) for s in ready]
+        return found
+
+    def others(self, datagrams):
+        """What arrives of packets that cannot take the place of those that they came in."""
+        expected = [(self.PORT, data) for data in datagrams] if self.device else []
+        self.assertEqual(self.arrived(), expected)
+
+    def lost(self, count):
+        """They are counted if there is no device."""
+        self.assertEqual(self.dropped(self.b, "in"), {} if self.device else {"unsent": count})
+
+    def test_plain(self):
+        for packet in (self.v4(self.udp(self.PORT, b"four")), self.v6(self.udp(self.PORT, b"six", True))):
+            self.send(packet)
+        self.assertEqual(self.arrived(), [(self.PORT, b"four"), (self.PORT, b"six")])
+
+    def test_options_of_the_inner_header(self):
+        """A host that took the outer header's length would find port 257."""
+        misread = struct.pack("!HHHH", 257, 257, 20, 0)
+        self.send(self.v4(self.udp(self.PORT, b"data"), options=misread[:8]))
+        self.others([b"data"])
+        self.lost(1)
+
+    def test_hop_by_hop_options_of_the_inner_header(self):
+        padding = bytes([UDP, 0, 1, 4, 0, 0, 0, 0])
+        self.send(self.v6(padding + self.udp(self.PORT, b"data", True), following=0))
+        self.others([b"data"])
+        self.lost(1)
+
+    def test_destination_options(self):
+        padding = bytes([UDP, 0, 1, 4, 0, 0, 0, 0])
+        self.send(self.v6(padding + self.udp(self.PORT, b"data", True), following=60))
+        self.assertEqual(self.arrived(), [(self.PORT, b"data")])
+
+    def test_fragments(self):
+        datagram = self.udp(self.PORT, bytes(64))
+        self.send(self.v4(datagram[:40], piece=0x2000))
+        self.send(self.v4(datagram[40:], piece=5))
+        self.others([bytes(64)])
+        self.lost(2)
+
+    def test_a_lone_fragment_is_no_datagram(self):
+        self.send(self.v4(self.udp(257, b"data"), piece=0x100))
+        self.assertEqual(self.arrived(), [])
+        self.lost(1)
+
+    def test_fragments_of_ipv6(self):
+        datagram = self.udp(self.PORT, bytes(64), True)
+        for at, piece in ((0, datagram[:40]), (40, datagram[40:])):
+            self.send(self.v6(struct.pack("!BBHI", UDP, 0, at | (at == 0), 9) + piece, following=44))
+        self.others([bytes(64)])
+        self.lost(2)
+
+
+class OpenedByDevice(Opened):
+    """The same with a device, which delivers what cannot take the place."""
+    device = "ipsec0"
+
+
 class Comings(Case):
     """ipsecd and its rules come and go under traffic: never a packet in clear on the cable."""
     keys = transport(0x1000, GCM_REST)
@@ -325,6 +450,37 @@ class Comings(Case):
         self.flows()
         self.assertTrue(self.nothing_in_clear())
 
+    def crashes(self):
+        self.flows()
+        self.a.daemon.kill()
+        self.a.daemon.wait(DEADLINE)
+        self.a.daemon.stderr.close()
+        self.a.start("--hook", device=None)
+        self.a.load(self.keys)
+
+    def test_after_a_crash_only_a_replacement_is_taken(self):
+        self.crashes()
+        file = self.a.folder / "more.rules"
+        file.write_text("{ raddr 198.51.100.1 } drop {}\n")
+        for words in (("-a", file), ("-r", file), ("-f", "-a", file), ("-f",), ("-d", "1")):
+            with self.subTest(words=words):
+                refused = self.a.ipsecconf("-q", *words)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn("rules of before the restart are still in force", refused.stderr)
+        self.sends_more()
+        self.assertTrue(self.a.status()["hook"]["waiting"])
+        self.nothing_in_clear()
+        file.write_text(self.RULES[0])
+        self.assertEqual(self.a.ipsecconf("-q", "apply", file).returncode, 0)
+        self.flows()
+        self.nothing_in_clear()
+
+    def test_after_a_crash_unload_unblocks(self):
+        self.crashes()
+        self.assertEqual(self.a.ipsecconf("-q", "unload").returncode, 0)
+        wait_for("clear packets", lambda: any(b"never in clear" in p for p in self.cable.packets()))
+        self.assertEqual(self.a.status()["hook"], {"first_queue": 50, "queues": 3, "netfilter_rules": 0, "waiting": False})
+
     def test_unload(self):
         """Only then they leave in clear."""
         self.flows()
@@ -333,6 +489,29 @@ class Comings(Case):
         wait_for("clear packets", lambda: any(b"never in clear" in p for p in self.cable.packets()))
         self.assertEqual(self.a.status()["hook"]["netfilter_rules"], 0)
 
+    def test_another_program_removes_the_tables(self):
+        """As the file of a firewall does when it is loaded, or by hand."""
+        for words in (("flush", "ruleset"), ("delete", "table", "ip", "ipsecd-50"), ("flush", "chain", "ip", "ipsecd-50", "output"),
+                      ("insert", "rule", "ip", "ipsecd-50", "output", "accept")):
+            with self.subTest(words=words):
+                self.flows()
+                before = self.a.nft("list", "ruleset")
+                self.a.nft(*words)
+                wait_for("the tables", lambda: self.a.nft("list", "ruleset") == before)
+                self.cable.packets()
+                self.sends_more()
+                self.flows()
+                self.assertTrue(self.nothing_in_clear())
+
+    def test_unhook_beside_a_running_ipsecd_is_refused(self):
+        self.flows()
+        with self.assertRaises(subprocess.CalledProcessError) as refused:
+            self.a.run("ipsecd", "unhook")
+        self.assertEqual(refused.exception.stderr, "ipsecd: a program reads netfilter's queue 50: an ipsecd runs, and its "
+                         "rules stay in force; unload them (ipsecconf unload), or end it first\n")
+        self.flows()
+        self.assertTrue(self.nothing_in_clear())
+
     def test_unhook(self):
         self.a.daemon.kill()
         self.a.daemon.wait(DEADLINE)
@@ -340,6 +519,61 @@ class Comings(Case):
         self.nothing_in_clear()
         self.a.run("ipsecd", "unhook")
         wait_for("clear packets", lambda: any(b"never in clear" in p for p in self.cable.packets()))
+
+
+class SourceNat(Case):
+    """What gets a protected address by source NAT is protected, too, whoever sent it."""
+    keys = transport(0x1000, GCM_REST + " replay 64")
+    rules = tuple(f"{{ laddr 192.0.2.{here} raddr 192.0.2.{3 - here} }} {GCM}\n" for here in (1, 2))
+
+    def setUp(self):
+        super().setUp()
+        self.a.ip("addr", "add", "198.51.100.1/32", "dev", "cable")
+        self.b.ip("route", "add", "198.51.100.0/24", "via", "192.0.2.1")
+        self.taker = self.b.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.taker.close)
+        self.taker.bind(("192.0.2.2", 4000))
+
+    def translate(self):
+        self.a.nft("add", "table", "ip", "nat")
+        self.a.nft("add chain ip nat post { type nat hook postrouting priority 100; }")
+        self.a.nft("add", "rule", "ip", "nat", "post", "ip", "saddr", "198.51.100.0/24", "snat", "to", "192.0.2.1")
+
+    def send(self, host, source, count=3):
+        with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind((source, 0))
+            for _ in range(count):
+                s.sendto(b"translated", ("192.0.2.2", 4000))
+        return {self.taker.recvfrom(100)[1][0] for _ in range(count)}
+
+    def test_of_the_host(self):
+        self.assertEqual(self.send(self.a, "198.51.100.1"), {"198.51.100.1"})
+        self.assertEqual(self.cable.protocols(), {UDP})
+        self.translate()
+        self.assertEqual(self.send(self.a, "198.51.100.1"), {"192.0.2.1"})
+        self.assertEqual(self.send(self.a, "192.0.2.1"), {"192.0.2.1"})
+        self.assertEqual(self.cable.protocols(), {ESP})
+
+    def test_forwarded(self):
+        """Without NAT, rules in transport mode are not about forwarded packets."""
+        netns = f"{self.a.netns}-inner"
+        ip("netns", "add", netns)
+        self.addCleanup(ip, "netns", "del", netns)
+        inside = type(self.a).__new__(type(self.a))
+        inside.netns, inside.daemon = netns, None
+        self.a.ip("link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns", netns)
+        self.a.ip("addr", "add", "198.51.100.254/24", "dev", "lan")
+        self.a.ip("link", "set", "lan", "up")
+        inside.ip("addr", "add", "198.51.100.7/24", "dev", "lan")
+        inside.ip("link", "set", "lan", "up")
+        inside.ip("route", "add", "default", "via", "198.51.100.254")
+        self.a.inside(lambda: pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
+        self.a.rules(f"{{ raddr 192.0.2.2 }} {GCM}\n")
+        self.assertEqual(self.send(inside, "198.51.100.7"), {"198.51.100.7"})
+        self.assertEqual(self.cable.protocols(), {UDP})
+        self.translate()
+        self.assertEqual(self.send(inside, "198.51.100.7"), {"192.0.2.1"})
+        self.assertEqual(self.cable.protocols(), {ESP})
 
 
 class Gateways(unittest.TestCase):

@@ -100,16 +100,23 @@ class Host:
         return subprocess.run(["ip", "netns", "exec", self.netns, BIN / program, *words], check=True, capture_output=True,
                               text=True, timeout=DEADLINE).stdout
 
+    def nft(self, *words):
+        return subprocess.run(["ip", "netns", "exec", self.netns, "nft", *words], check=True, capture_output=True, text=True,
+                              timeout=DEADLINE).stdout
+
     def load(self, lines):
         self.ipseckey("-f", "-", text=lines)
+
+    def ipsecconf(self, *words):
+        return subprocess.run([BIN / "ipsecconf", "--sadb", f"ipsecd:{self.pfkey}", *words], capture_output=True, text=True,
+                              timeout=DEADLINE, env={**os.environ, "RUNTIME_DIRECTORY": str(self.folder)})
 
     def rules(self, text):
         """These are the host's rules from now on."""
         file = self.folder / f"{self.name}.rules"
         file.write_text(text)
         words = ("-q", "-F", "-a", file) if text else ("-q", "-F")
-        ended = subprocess.run([BIN / "ipsecconf", "--sadb", f"ipsecd:{self.pfkey}", *words], capture_output=True, text=True,
-                               timeout=DEADLINE, env={**os.environ, "RUNTIME_DIRECTORY": str(self.folder)})
+        ended = self.ipsecconf(*words)
         if ended.returncode != 0:
             raise RuntimeError(ended.stderr)
 

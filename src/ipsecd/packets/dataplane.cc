@@ -7,7 +7,8 @@
 // 4. attend_sources() reads reports of path MTUs and retries ports that could not be opened.
 // 5. mend() creates the device again if somebody has deleted it.
 // 6. outbound() and inbound() add up the counters of all threads and sockets.
-// 7. rules() passes rules to the Plane before netfilter queues packets for them; without rules, netfilter stops first.
+// 7. watch_tables() makes the tables in netfilter again if another program has changed them.
+// 8. rules() passes rules to the Plane before netfilter queues packets for them; without rules, netfilter stops first.
 #include "ipsecd/packets/dataplane.h"
 
 #include <fmt/format.h>
@@ -131,6 +132,9 @@ Result<void> Dataplane::set_hook() {
   auto tables = NfTables::make(numbers);
   if (!tables) return std::unexpected(std::move(tables.error()));
   tables_.emplace(std::move(*tables));
+  auto watch = NfWatch::make(tables_->table(), tables_->port());
+  if (!watch) return std::unexpected(std::move(watch.error()));
+  watch_.emplace(std::move(*watch));
   hook_orders_.mtu = options_.mtu;
   hook_orders_.ready = !tables_->exists();
   if (!hook_orders_.ready)
@@ -172,6 +176,7 @@ void Dataplane::filter(const policy::Lookup* rules) {
                         .device = options_.device,
                         .whole_v6 = tables_->facts().whole_v6,
                         .long_tcp = long_tcp_,
+                        .local_source = tables_->facts().local_source,
                         .udp_ports = {options_.port}};
   for (const auto& [port, users] : ports_)
     if (port != options_.port) options.udp_ports.push_back(port);
@@ -208,6 +213,15 @@ void Dataplane::ports_changed() {
   filter(rules_.get());
 }
 
+// `nft flush ruleset`, which is the first line of many a firewall's file, deletes the tables of all programs. What left
+// meanwhile is lost time; what leaves from now on is what the rules say.
+void Dataplane::watch_tables() {
+  const NfWatch::News news = watch_->news();
+  if (!rules_ || news == NfWatch::News::none || (news == NfWatch::News::lost && tables_->exists())) return;
+  log_(fmt::format("another program changed or removed netfilter's table {}: it is made again", tables_->table()));
+  filter(rules_.get());
+}
+
 // ---- counters
 
 Totals Dataplane::outbound() {
@@ -241,10 +255,12 @@ void Dataplane::start() {
 std::vector<int> Dataplane::sources() const {
   std::vector<int> fds = {udp_ports_.timer(), keep_alives_->timer()};
   for (const PathInlet& path : paths_) fds.push_back(path.fd());
+  if (watch_) fds.push_back(watch_->fd());
   return fds;
 }
 
 void Dataplane::attend_sources() {
+  if (watch_) watch_tables();
   udp_ports_.retry();
   keep_alives_->send(plane_, system_now());
   for (PathInlet& path : paths_)

@@ -13,6 +13,7 @@
 #include "ipsecd/packets/hooked.h"
 #include "ipsecd/packets/keep_alive_outlet.h"
 #include "ipsecd/packets/nf_tables.h"
+#include "ipsecd/packets/nf_watch.h"
 #include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/packet_thread.h"
 #include "ipsecd/packets/tun.h"
@@ -65,7 +66,8 @@ class Dataplane final : public engine::Carrier {
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
   /// Other descriptors that become readable when there is work for attend_sources(): path reports, which are read in
-  /// batches and keep their sockets readable until all are read; UDP ports to retry; keepalives that are due.
+  /// batches and keep their sockets readable until all are read; UDP ports to retry; keepalives that are due; changes of
+  /// netfilter's tables by other programs.
   std::vector<int> sources() const;
   void attend_sources();
   std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As in UdpPorts.
@@ -107,6 +109,7 @@ class Dataplane final : public engine::Carrier {
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);
   void filter(const policy::Lookup* rules);
   void ports_changed();
+  void watch_tables();
 
   struct ById {
     bool operator()(const engine::SaId& a, const engine::SaId& b) const;
@@ -116,6 +119,7 @@ class Dataplane final : public engine::Carrier {
   Log log_;
   std::optional<Tun> tun_;
   std::optional<NfTables> tables_;  // Of the hook.
+  std::optional<NfWatch> watch_;
   HookOrders hook_orders_;
   std::shared_ptr<const policy::Lookup> rules_;
   std::size_t filter_rules_ = 0;

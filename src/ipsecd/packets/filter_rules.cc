@@ -8,7 +8,8 @@
 //    TCP of this host goes to a queue of its own, where it is not cut yet.
 // 3. A rule about ports or ICMP types that queues also queues later fragments, which have none: ipsecd puts datagrams
 //    together. One that accepts does not accept them.
-// 4. Exemptions come first: loopback, ipsecd's device, and its own packets.
+// 4. Exemptions come first: loopback, ipsecd's device, and its own packets; behind source NAT, multicast that is
+//    protected already, and what the host forwards under another's address.
 #include "ipsecd/packets/filter_rules.h"
 
 #include <fmt/format.h>
@@ -39,8 +40,11 @@ constexpr std::array<ChainRow, kFilterChains> kChains = {{
     {"input", Direction::in, FilterVerdict::queue_in, true, false},
     {"forward_in", Direction::in, FilterVerdict::queue_in, true, false},
     {"forward_out", Direction::out, FilterVerdict::queue_out, false, false},
+    {"translated", Direction::out, FilterVerdict::queue_out, false, true},
 }};
 const ChainRow& row_of(FilterChain chain) { return kChains[static_cast<std::size_t>(chain)]; }
+
+bool is_forward(FilterChain chain) { return chain == FilterChain::forward_in || chain == FilterChain::forward_out; }
 
 bool of_family(const Rule& rule, Family family) {
   const policy::Selector& s = rule.selector;
@@ -98,7 +102,7 @@ void spread(FilterRule rule, bool long_tcp, std::vector<FilterRule>& into) {
 // As policy::Lookup has it: rules in tunnel mode are about forwarded packets, the host's others are not.
 bool is_about(const Rule& rule, FilterChain chain) {
   if (rule.tunnel) return false;
-  if (chain == FilterChain::output || chain == FilterChain::input) return true;
+  if (!is_forward(chain)) return true;
   return std::ranges::all_of(rule.alternatives, [&](const policy::Alternative& a) {
     return a.action == policy::Action::ipsec && policy::in_tunnel_mode(rule, a.protection);
   });
@@ -175,10 +179,12 @@ void add_arriving(Family family, const FilterOptions& options, std::vector<Filte
 
 void add_exempt(Family family, FilterChain chain, const FilterOptions& options, std::vector<FilterRule>& into) {
   const FilterRule accepts{.family = family, .chain = chain};
-  const bool forwarded = chain == FilterChain::forward_in || chain == FilterChain::forward_out;
-  if (!forwarded) into.push_back(accepts), into.back().loopback = true;
+  if (!is_forward(chain)) into.push_back(accepts), into.back().loopback = true;
   if (!options.device.empty()) into.push_back(accepts), into.back().device = options.device;
   if (row_of(chain).sent_here) into.push_back(accepts), into.back().mark = pfkey::Mark{.value = options.mark};
+  if (chain != FilterChain::translated) return;
+  for (const std::uint8_t protocol : {kEsp, kAh}) into.push_back(accepts), into.back().protocol = protocol;
+  into.push_back(accepts), into.back().of_others = true;
 }
 
 }  // namespace
@@ -188,6 +194,7 @@ std::vector<FilterRule> filter_rules(std::span<const Rule> rules, const FilterOp
   for (const Family family : {Family::v4, Family::v6})
     for (std::size_t i = 0; i < kFilterChains; ++i) {
       const auto chain = static_cast<FilterChain>(i);
+      if (chain == FilterChain::translated && !options.local_source) continue;
       const std::vector<FilterRule> own = of_policy(rules, family, chain, options.long_tcp);
       const bool arrives = chain == FilterChain::input && !rules.empty();
       if (own.empty() && !arrives) continue;
@@ -222,6 +229,7 @@ std::string filter_text(const FilterRule& rule) {
   const auto add = [&](std::string_view what, const auto& value) { out += fmt::format(" {} {}", what, value); };
   if (rule.loopback) add(row.arrives ? "iif" : "oif", "lo");
   if (!rule.device.empty()) add(row.arrives ? "iifname" : "oifname", rule.device);
+  if (rule.of_others) out += " fib saddr type != local";
   if (rule.mark) out += fmt::format(" meta mark & 0x{:x} == 0x{:x}", rule.mark->mask, rule.mark->value);
   if (rule.source) add("saddr", prefix_text(*rule.source));
   if (rule.destination) add("daddr", prefix_text(*rule.destination));

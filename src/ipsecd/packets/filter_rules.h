@@ -14,9 +14,10 @@
 namespace ipseckey::ipsecd {
 
 /// The chains, each at one of netfilter's hooks. A forwarded packet passes two of them: first the one that asks whether
-/// it should have arrived protected, then the one that asks whether it must leave protected.
-enum class FilterChain : std::uint8_t { output, input, forward_in, forward_out };
-inline constexpr std::size_t kFilterChains = 4;
+/// it should have arrived protected, then the one that asks whether it must leave protected. `translated` is behind
+/// source NAT: what has one of the host's addresses there is asked once more, like what the host sends.
+enum class FilterChain : std::uint8_t { output, input, forward_in, forward_out, translated };
+inline constexpr std::size_t kFilterChains = 5;
 
 /// What a chain does with packets: leaves them to the host, or puts them into one of ipsecd's queues.
 enum class FilterVerdict : std::uint8_t {
@@ -44,6 +45,7 @@ struct FilterRule {
   std::optional<policy::NumberRange> icmp_type = {}, icmp_code = {};
   Piece piece = Piece::any;
   std::optional<pfkey::Mark> mark = {};
+  bool of_others = false;   ///< Its source is none of the host's addresses.
   bool loopback = false;    ///< It comes from, or goes to, the loopback device.
   std::string device = {};  ///< It comes from (input, forward_in), or goes to, this device.
   bool esp_in_udp = false;  ///< The payload of UDP does not begin with the non-ESP marker (RFC 3948 section 2.2).
@@ -57,6 +59,7 @@ struct FilterOptions {
       device;  ///< Its TUN device, whose packets are left alone, and which delivers what was opened; empty: none.
   bool whole_v6 = false;                 ///< As in NfTablesFacts.
   bool long_tcp = false;                 ///< There is a queue for TCP.
+  bool local_source = false;             ///< As in NfTablesFacts.
   std::vector<std::uint16_t> udp_ports;  ///< Where ESP in UDP arrives: left to ipsecd's sockets if there is a device.
 };
 

@@ -56,6 +56,16 @@ TEST(FilterRules, OneHostIsProtected) {
   EXPECT_EQ(chain("ip forward_in", rules) + chain("ip forward_out", rules), "");
 }
 
+// Also rules in transport mode; what the host forwards under another's address meets none of them.
+TEST(FilterRules, BehindSourceNatTheHostsAddressesAreAskedAgain) {
+  FilterOptions options = kOptions;
+  options.local_source = options.long_tcp = true;
+  const std::string front = std::string(kSentHere) + "meta l4proto 50 accept\nmeta l4proto 51 accept\n" +
+                            "fib saddr type != local accept\n";
+  EXPECT_EQ(chain("ip translated", {esp_rule("192.0.2.7/32")}, options), front + "daddr 192.0.2.7/32 queue out\n");
+  EXPECT_EQ(chain("ip translated", {pass_rule("192.0.2.7/32")}, options), "");
+}
+
 TEST(FilterRules, ARuleOfOneDirectionIsInItsChainOnly) {
   Rule out = esp_rule("192.0.2.7/32");
   out.in = false;

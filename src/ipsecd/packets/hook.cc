@@ -5,7 +5,8 @@
 //    host's route may know a path MTU that is the inner packet's; only multicast continues in the host's own path, with
 //    its interface, its copies for local members, and new contents.
 // 4. settle_arriving(): an opened packet for this host continues where it was, as if it had arrived like that: its
-//    interface and its multicast group are known. Others are written to the device.
+//    interface and its multicast group are known. It does if the host has read nothing else of the outer packet than it
+//    would read of the inner one. Others are written to the device.
 #include "ipsecd/packets/hook.h"
 
 #include <algorithm>
@@ -30,14 +31,28 @@ bool can_continue(const Item& item, const Address& dst) {
          item.packet.size <= std::min<std::size_t>(item.departure.mtu, kMostInstead);
 }
 
-// Whether an opened packet can take the place of the one that arrived: it is for the same address, and the host has
-// read the same headers of it. Hop-by-hop options come before this hook.
-bool takes_place(const Item& item, const Address& dst, std::byte next) {
+// What the host has read of a packet before this hook and does not read again: the length of IPv4's header, with its
+// options; that of IPv6's hop-by-hop options, if it has some.
+Hook::Front front_of(Bytes packet) {
+  constexpr std::size_t kV4Header = 20, kV6Next = 6, kHopByHopLength = 41;
+  constexpr std::byte kHopByHop{0}, kSome{1};
+  Hook::Front front{};
+  if (packet[0] >> 4 == std::byte{6}) {
+    if (packet[kV6Next] == kHopByHop) front[0] = kSome, front[1] = packet[kHopByHopLength];
+    return front;
+  }
+  front[0] = packet[0];
+  const std::size_t size = std::to_integer<std::size_t>(packet[0] & std::byte{0xf}) * 4;
+  std::ranges::copy(packet.subspan(kV4Header, size - kV4Header), front.begin() + 1);
+  return front;
+}
+
+// Whether an opened packet can take the place of the one that arrived: it is for the same address, what the host has
+// read is true of it, too, and it is whole, because the host puts fragments together before this hook.
+bool takes_place(const Item& item, const Address& dst, const Hook::Front& front) {
   const Bytes packet = item.packet.bytes();
   const auto h = traffic::parse(packet);
-  if (!h || h->dst != dst || packet.size() > kMostInstead) return false;
-  constexpr std::byte kHopByHop{0};
-  return dst.family == Family::v4 || (next == kHopByHop) == (packet[6] == kHopByHop);
+  return h && h->dst == dst && !h->fragment && packet.size() <= kMostInstead && front_of(packet) == front;
 }
 
 }  // namespace
@@ -76,9 +91,8 @@ std::size_t Hook::take(Side& side, std::span<Item> items) {
     Known& known = known_[count++] = {.id = queued->id, .out = queued->out, .size = queued->packet.size()};
     const auto h = traffic::parse(queued->packet);
     if (!h) continue;  // The worker finds it malformed.
-    known.dst = h->dst;
+    known.dst = h->dst, known.front = front_of(queued->packet);
     if (h->dst.family == Family::v6) {
-      known.next = queued->packet[6];
       // TCP follows the path's MTU; others rely on the host, which cuts a packet behind this hook.
       item.arrived.uncut = !queued->forwarded && h->upper != traffic::kTcp;
     }
@@ -239,7 +253,7 @@ void Hook::settle_arriving(std::span<Item> items) {
     const bool clear = item.arrived.forwarded || known.kind == Kind::clear;
     if (item.cause == Cause::none && clear) {
       queue.decide(known.id, Queue::Verdict::accept);
-    } else if (item.cause == Cause::none && takes_place(item, known.dst, known.next)) {
+    } else if (item.cause == Cause::none && takes_place(item, known.dst, known.front)) {
       queue.accept(known.id, item.packet.bytes());
     } else {
       queue.decide(known.id, Queue::Verdict::drop);

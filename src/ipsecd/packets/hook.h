@@ -37,6 +37,8 @@ class Hook {
     Queue queue;
     SegmentSize sizes;
   };
+  /// What the host read of an arriving packet before it was queued.
+  using Front = std::array<std::byte, 41>;
   /// `tcp`: nullopt: it comes with the rest.
   Hook(Queue out, Queue in, std::optional<Tcp> tcp, const HookOrders& orders);
 
@@ -78,7 +80,7 @@ class Hook {
     std::uint32_t id = 0, out = 0;
     std::size_t size = 0;
     Address dst = {};
-    std::byte next{};  // In the header of IPv6.
+    Front front{};
     bool last = true;  // The last segment of its packet.
     Kind kind = Kind::clear;
   };

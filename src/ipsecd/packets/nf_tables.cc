@@ -33,6 +33,8 @@ Result<NfTables> NfTables::make(const QueueNumbers& queues) {
                                      : "; the kernel needs nf_tables, and nft_queue or nft_compat with xt_NFQUEUE"));
   }
   made.facts_.v6 = made.try_queueing(Family::v6, made.facts_.queue_expression) == 0;
+  made.facts_.local_source = made.carry_out(trial_of_sources(made.table_ + "-trial", Family::v4)) == 0 &&
+                             (!made.facts_.v6 || made.carry_out(trial_of_sources(made.table_ + "-trial", Family::v6)) == 0);
   made.facts_.whole_v6 = made.facts_.v6 && made.carry_out(trial_of_defragmenting(made.table_ + "-trial")) == 0;
   return made;
 }
@@ -60,6 +62,13 @@ int NfTables::carry_out(std::span<const std::byte> transaction) {
     in.host(length), in.host(type), in.pad(10), in.host(error);
     if (in.ok() && type == NLMSG_ERROR && error != 0 && refusal == 0) refusal = -static_cast<int>(error);
   }
+}
+
+std::uint32_t NfTables::port() const {
+  sockaddr_nl here{};
+  socklen_t size = sizeof here;
+  ::getsockname(fd_.get(), interface_cast<sockaddr>(&here), &size);
+  return here.nl_pid;
 }
 
 bool NfTables::exists() {

@@ -20,6 +20,8 @@ class NfTables {
   /// unsupported (no nf_tables, or nothing to queue with).
   static Result<NfTables> make(const QueueNumbers& queues);
 
+  /// The port of the netlink socket that changes them; the kernel names it in what it tells others.
+  std::uint32_t port() const;
   const std::string& table() const { return table_; }
   const NfTablesFacts& facts() const { return facts_; }
   /// Whether one of the tables exists.

@@ -11,6 +11,7 @@
 
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ namespace {
 constexpr std::uint32_t kLoopback = 1;  // The index of `lo` in every network namespace.
 
 // Where each chain is attached: the number of the hook, and the place in the order of what else is attached there. The
-// host's firewall (priority 0) sees what leaves before it is protected, and what arrives after it was opened.
+// host's firewall (priority 0) sees what leaves before it is protected, and what arrives after it was opened. Source NAT
+// is before the last one.
 struct Place {
   std::string_view chain;
   std::uint32_t hook;
@@ -34,7 +36,8 @@ struct Place {
 constexpr std::array<Place, kFilterChains> kPlaces = {{{"output", NF_INET_LOCAL_OUT, 250},
                                                        {"input", NF_INET_LOCAL_IN, -10},
                                                        {"forward_in", NF_INET_FORWARD, -10},
-                                                       {"forward_out", NF_INET_FORWARD, 250}}};
+                                                       {"forward_out", NF_INET_FORWARD, 250},
+                                                       {"translated", NF_INET_POST_ROUTING, 250}}};
 
 // ---- expressions
 
@@ -147,6 +150,15 @@ void match_device(NfBatch& b, const std::string& device, bool arrives) {
   compare(b, name);
 }
 
+void match_source_of_others(NfBatch& b) {
+  expression(b, "fib", [&] {
+    b.number(NFTA_FIB_DREG, NFT_REG_1);
+    b.number(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+    b.number(NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR);
+  });
+  compare(b, host(std::uint32_t{RTN_LOCAL}), NFT_CMP_NEQ);
+}
+
 // ---- verdicts
 
 void accept(NfBatch& b) {
@@ -190,6 +202,7 @@ void add_expressions(NfBatch& b, const FilterRule& rule, const QueueNumbers& que
   const bool arrives = at_entrance(rule.chain);
   if (rule.loopback) load_meta(b, arrives ? NFT_META_IIF : NFT_META_OIF), compare(b, host(kLoopback));
   if (!rule.device.empty()) match_device(b, rule.device, arrives);
+  if (rule.of_others) match_source_of_others(b);
   if (rule.mark) {
     load_meta(b, NFT_META_MARK);
     if (rule.mark->mask != UINT32_MAX) mask(b, host(rule.mark->mask));
@@ -308,6 +321,17 @@ std::vector<std::byte> trial_of_defragmenting(const std::string& table) {
   add_table(b, Family::v6, table);
   add_defragmenting(b, table);
   delete_table(b, Family::v6, table);
+  b.mark(NFNL_MSG_BATCH_END);
+  return b.take();
+}
+
+std::vector<std::byte> trial_of_sources(const std::string& table, Family family) {
+  NfBatch b;
+  b.mark(NFNL_MSG_BATCH_BEGIN);
+  add_table(b, family, table);
+  add_chain(b, family, table, "trial", nullptr);
+  add_rule(b, family, table, "trial", [&] { match_source_of_others(b); });
+  delete_table(b, family, table);
   b.mark(NFNL_MSG_BATCH_END);
   return b.take();
 }

@@ -24,6 +24,7 @@ struct QueueNumbers {
 struct NfTablesFacts {
   bool queue_expression = false;  ///< `queue` (nft_queue). Otherwise the target NFQUEUE through nft_compat.
   bool v6 = true;                 ///< Tables for IPv6.
+  bool local_source = false;      ///< Whether a source is one of the host's addresses (nft_fib).
   bool whole_v6 = false;          ///< IPv6 packets can be put together from fragments before all hooks, as IPv4's are.
 };
 
@@ -35,6 +36,7 @@ std::vector<std::byte> filter_transaction(const std::string& table, std::span<co
 // Transactions that leave nothing behind, and are refused if the kernel lacks what they try.
 std::vector<std::byte> trial_of_queueing(const std::string& table, Family family, bool by_expression);
 std::vector<std::byte> trial_of_defragmenting(const std::string& table);
+std::vector<std::byte> trial_of_sources(const std::string& table, Family family);
 
 /// Refused if the table does not exist.
 std::vector<std::byte> question_for_table(const std::string& table, Family family);

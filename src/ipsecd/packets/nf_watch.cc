@@ -1,0 +1,92 @@
+#include "ipsecd/packets/nf_watch.h"
+
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/cast.h"
+#include "system/errno_text.h"
+
+namespace ipseckey::ipsecd {
+namespace {
+
+constexpr int kRoom = 8 << 20;  // Bytes of news that may wait: also of ipsecd's own rules.
+constexpr std::size_t kDatagram = 1 << 16;
+
+// In each of these, the first attribute is the table's name.
+static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1);
+constexpr std::array kChanges = {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN,
+                                 NFT_MSG_DELCHAIN, NFT_MSG_NEWRULE,  NFT_MSG_DELRULE};
+
+bool is_change(std::uint16_t type) {
+  return type >> 8 == NFNL_SUBSYS_NFTABLES && std::ranges::find(kChanges, type & 0xff) != kChanges.end();
+}
+
+}  // namespace
+
+bool tells_of_change(Bytes messages, std::string_view table, std::uint32_t own) {
+  constexpr std::size_t kHead = 16, kExtra = 4, kAttribute = 4, kAligned = 4;
+  const auto aligned = [](std::size_t n) { return (n + kAligned - 1) / kAligned * kAligned; };
+  while (messages.size() >= kHead) {
+    Reader in(messages);
+    std::uint32_t length = 0, sequence = 0, port = 0;
+    std::uint16_t type = 0, flags = 0;
+    in.host(length), in.host(type), in.host(flags), in.host(sequence), in.host(port);
+    if (length < kHead || length > messages.size()) return false;
+    Bytes rest = messages.first(length).subspan(std::min<std::size_t>(length, kHead + kExtra));
+    while (is_change(type) && port != own && rest.size() >= kAttribute) {
+      Reader attribute(rest);
+      std::uint16_t size = 0, kind = 0;
+      attribute.host(size), attribute.host(kind);
+      if (size < kAttribute || size > rest.size()) break;
+      const Bytes value = rest.first(size).subspan(kAttribute);
+      const bool same =
+          value.size() == table.size() + 1 &&
+          std::ranges::equal(value.first(table.size()), table, {}, [](std::byte b) { return static_cast<char>(b); });
+      if (kind == NFTA_TABLE_NAME && same) return true;
+      rest = rest.subspan(std::min(rest.size(), aligned(size)));
+    }
+    messages = messages.subspan(std::min(messages.size(), aligned(length)));
+  }
+  return false;
+}
+
+Result<NfWatch> NfWatch::make(std::string table, std::uint32_t own) {
+  const auto cannot = [](int error) {
+    return fail(error == EPERM ? Errc::denied : Errc::io,
+                fmt::format("cannot notice when netfilter's tables change: {}", errno_text(error)));
+  };
+  Descriptor fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
+  if (!fd) return cannot(errno);
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
+  sockaddr_nl here{};
+  here.nl_family = AF_NETLINK;
+  if (::bind(fd.get(), interface_cast<const sockaddr>(&here), sizeof here) != 0) return cannot(errno);
+  const int group = NFNLGRP_NFTABLES;
+  if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) return cannot(errno);
+  return NfWatch(std::move(fd), std::move(table), own);
+}
+
+NfWatch::News NfWatch::news() {
+  News found = News::none;
+  std::array<std::byte, kDatagram> buffer;
+  for (;;) {
+    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == ENOBUFS) {
+      if (found == News::none) found = News::lost;
+      continue;
+    }
+    if (got <= 0) return found;
+    if (tells_of_change(Bytes(buffer).first(static_cast<std::size_t>(got)), table_, own_)) found = News::changed;
+  }
+}
+
+}  // namespace ipseckey::ipsecd
