@@ -129,7 +129,7 @@ if not wait(PATIENCE, alone):
 settles("its routes are gone", [{"1", "2"}, {"1", "2"}, {"3"}])
 expect("the link still carries only ESP", {kind for _, kind in link.protocols()}, {50})
 
-# The key again: it comes back.
+# The key again: it is adjacent again.
 keys("r3", SHIPPED)
 if not wait(PATIENCE, everyone_is_full):
     expect("with the key it is adjacent again", report(), "all Full")
