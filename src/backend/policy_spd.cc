@@ -2,8 +2,8 @@
 // 1. list() is one DUMP.
 // 2. gather() puts rules into an empty standby set: FLUSH takes it, one ADDRULE each. Their order travels as priority.
 //    Refusals are collected.
-// 3. check() gathers, and gives the set up. replace() gathers, and if nothing was refused, sends FLIP, even if the rules
-//    are held already: what carries them out may have lost them.
+// 3. check() gathers, and gives the set up. replace() gathers, and if nothing was refused, sends FLIP, even if the
+//    rules are held already: what carries them out may have lost them.
 // 4. extensible() asks for a copy of the rules by CLONE, which is refused if they are not known.
 #include "backend/policy_spd.h"
 
@@ -41,10 +41,10 @@ std::string reason(const Message& m) {
 }
 
 Error refusal(const Message& m) {
-  const Errc code = m.error == EPERM    ? Errc::denied
-                    : m.error == EEXIST ? Errc::exists
-                    : m.error == EBUSY  ? Errc::timeout
-                                        : Errc::unsupported;
+  const Errc code = m.error == EPERM                         ? Errc::denied
+                    : m.error == EEXIST || m.error == EAGAIN ? Errc::exists
+                    : m.error == EBUSY                       ? Errc::timeout
+                                                             : Errc::unsupported;
   return {code, fmt::format("the database of rules refuses: {}", reason(m))};
 }
 

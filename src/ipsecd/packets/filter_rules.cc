@@ -3,9 +3,7 @@
 //    protected (input, forward_in)? add_policy() asks each rule of that direction, in order, what it does: a rule that
 //    leaves its packets clear becomes "accept", any other one "queue".
 // 2. spread() splits a rule into those that netfilter can compare: by family; ports without a protocol are those of
-// TCP,
-//    UDP and SCTP.
-//    TCP of this host goes to a queue of its own, where it is not cut yet.
+//    TCP, UDP and SCTP. TCP of this host goes to a queue of its own, where it is not cut yet.
 // 3. A rule about ports or ICMP types that queues also queues later fragments, which have none: ipsecd puts datagrams
 //    together. One that accepts does not accept them.
 // 4. Exemptions come first: loopback, ipsecd's device, and its own packets; behind source NAT, multicast that is
