@@ -1,8 +1,10 @@
 // How rules are listed, checked and replaced:
 // 1. list() is one DUMP.
-// 2. gather() puts rules into an empty standby set: CLONE takes it, FLUSH empties it, one ADDRULE each. Their order
-//    travels as priority. Refusals are collected.
-// 3. check() gathers, and gives the set up. replace() gathers, and if nothing was refused, sends FLIP.
+// 2. gather() puts rules into an empty standby set: FLUSH takes it, one ADDRULE each. Their order travels as priority.
+//    Refusals are collected.
+// 3. check() gathers, and gives the set up. replace() gathers, and if nothing was refused, sends FLIP, even if the
+//    rules are held already: what carries them out may have lost them.
+// 4. extensible() asks for a copy of the rules by CLONE, which is refused if they are not known.
 #include "backend/policy_spd.h"
 
 #include <fmt/format.h>
@@ -39,19 +41,15 @@ std::string reason(const Message& m) {
 }
 
 Error refusal(const Message& m) {
-  const Errc code = m.error == EPERM    ? Errc::denied
-                    : m.error == EEXIST ? Errc::exists
-                    : m.error == EBUSY  ? Errc::timeout
-                                        : Errc::unsupported;
+  const Errc code = m.error == EPERM                         ? Errc::denied
+                    : m.error == EEXIST || m.error == EAGAIN ? Errc::exists
+                    : m.error == EBUSY                       ? Errc::timeout
+                                                             : Errc::unsupported;
   return {code, fmt::format("the database of rules refuses: {}", reason(m))};
 }
 
 std::string of_line(const Rule& rule, std::string_view what) {
   return rule.line ? fmt::format("the rule in line {}: {}", rule.line, what) : std::string(what);
-}
-
-bool same(const std::vector<HeldRule>& held, std::span<const Rule> rules) {
-  return std::ranges::equal(held, rules, [](const HeldRule& h, const Rule& r) { return h.rule == r; });
 }
 
 // What would change, and the numbers of the rules that are added.
@@ -116,8 +114,8 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
   return rules;
 }
 
-Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
-  std::vector<Message> requests = {request(Type::clone, Rules::standby), request(Type::flush, Rules::standby)};
+// The standby set is this client's afterwards, unless it is refused.
+Result<void> PolicySpd::take(const Message& request) {
   std::optional<Error> wrong;
   for (unsigned tries = 0;; ++tries) {
     bool busy = false;
@@ -125,13 +123,23 @@ Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
       busy = busy || m.error == EBUSY;
       if (m.error != 0) wrong = refusal(m);
     };
-    if (auto done = exchange(requests, taken); !done) return std::unexpected(std::move(done.error()));
+    if (auto done = exchange({&request, 1}, taken); !done) return std::unexpected(std::move(done.error()));
     if (!busy || !wait(tries)) break;
     wrong.reset();
   }
   if (wrong) return std::unexpected(std::move(*wrong));
+  return {};
+}
 
-  requests.clear();
+Result<void> PolicySpd::extensible() {
+  auto taken = take(request(Type::clone, Rules::standby));
+  release();
+  return taken;
+}
+
+Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
+  if (auto taken = take(request(Type::flush, Rules::standby)); !taken) return std::unexpected(std::move(taken.error()));
+  std::vector<Message> requests;
   std::uint32_t priority = std::numeric_limits<std::uint32_t>::max();
   for (const Rule& rule : rules) {
     Message m = pfpolicy::from_rule(rule, priority--);
@@ -164,9 +172,7 @@ Result<std::vector<RuleRemark>> PolicySpd::check(std::span<const Rule> rules) {
 Result<RuleChanges> PolicySpd::replace(std::span<const Rule> rules, Extent extent) {
   auto held = list();
   if (!held) return std::unexpected(std::move(held.error()));
-  const bool nothing = same(*held, rules);
   auto [changes, added] = plan(rules, std::move(*held));
-  if (nothing) return changes;
   auto trial = gather(rules);
   if (!trial || trial->first || extent == Extent::plan) {
     release();

@@ -17,6 +17,7 @@ class PolicySpd : public Spd {
   Result<std::vector<HeldRule>> list() override;
   Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) override;
   Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) override;
+  Result<void> extensible() override;
 
  protected:
   /// Called with the number of the request and one of its replies; a DUMP has several.
@@ -30,6 +31,7 @@ class PolicySpd : public Spd {
 
  private:
   struct Trial;
+  Result<void> take(const pfpolicy::Message& request);
   Result<Trial> gather(std::span<const policy::Rule> rules);
 };
 

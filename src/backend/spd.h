@@ -77,6 +77,10 @@ class Spd {
   /// are as they were, or the message says which ones are not.
   virtual Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) = 0;
 
+  /// Whether rules can be added and removed one by one. Error exists: what is in force is not known yet, as after a
+  /// restart: only replace() by a whole set is right.
+  virtual Result<void> extensible() { return {}; }
+
   /// From now on, changes are news. Errors: unsupported (this database gives none), denied, io.
   virtual Result<std::unique_ptr<RuleListener>> listen() {
     return fail(Errc::unsupported, name() + " gives no news of its rules");

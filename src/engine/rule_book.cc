@@ -118,6 +118,14 @@ void sort(std::vector<HeldPtr>& list) {
   });
 }
 
+// A change that leaves some of the host's rules as they are.
+bool is_partial(const Message& m) {
+  const bool of_one_tunnel = m.tunnel && !m.tunnel->text.empty();
+  if (m.type == Type::flip) return of_one_tunnel;
+  if (m.type == Type::flush) return m.spd == Spd::active && of_one_tunnel;
+  return m.type == Type::clone || (m.type != Type::dump && m.spd == Spd::active);
+}
+
 struct Walk {
   Message request;
   std::vector<HeldPtr> rules;
@@ -332,6 +340,10 @@ void RuleBook::handle(ClientId client, const Message& m, Instant now, Reply repl
   const State::Row* const row = State::find(m.type);
   if (!row) return reply(refused(m, EINVAL, Diagnostic::bad_message_type));
   if (m.spd != Spd::active && m.spd != Spd::standby) return reply(refused(m, EINVAL, Diagnostic::bad_spd));
+  if (is_partial(m) && state_->options.waits())
+    return reply(refused(m, EAGAIN, Diagnostic::none,
+                         "rules of before the restart are still in force, and are not known here: load all rules "
+                         "(ipsecconf apply FILE), or unload them (ipsecconf unload)"));
   if (auto why = state_->may(client, m, *row, now)) return reply(refused(m, why->error, why->diagnostic, why->remark));
   auto answer = (state_.get()->*row->handler)(client, m);
   if (!answer) return reply(refused(m, answer.error().error, answer.error().diagnostic, answer.error().remark));

@@ -27,6 +27,9 @@ struct RuleBookOptions {
   std::function<void(std::shared_ptr<const policy::Lookup>)> in_force = [](std::shared_ptr<const policy::Lookup>) {};
   /// Whether there is a network interface of that name, which a rule of a tunnel without ends needs.
   std::function<bool(std::string_view)> has_link = [](std::string_view) { return true; };
+  /// Whether rules of before are still in force elsewhere although this database, which has just begun, does not know
+  /// them. Meanwhile only whole sets are taken: by FLIP, after the standby set was flushed, or FLUSH.
+  std::function<bool()> waits = [] { return false; };
   std::size_t most = 100'000;  ///< Rules in a set.
   /// Why nothing would obey rules, and what mends that, for people; empty: they are obeyed. Otherwise every addition is
   /// refused, and each RULESET says why.

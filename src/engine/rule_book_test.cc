@@ -124,6 +124,36 @@ TEST(RuleBook, FlipPutsAllRulesIntoForceTogether) {
   EXPECT_FALSE(b.in_force);
 }
 
+// What is in force elsewhere must not be replaced by a part of it.
+TEST(RuleBook, WhileItWaitsOnlyWholeSetsAreTaken) {
+  bool waits = true;
+  RuleBookOptions options;
+  options.waits = [&] { return waits; };
+  Book b(std::move(options));
+  const std::string again = fmt::format("{} {}", EAGAIN, static_cast<int>(Diagnostic::none));
+  EXPECT_EQ(b.add(esp_rule()), again);
+  EXPECT_EQ(b.say(Type::clone), again);
+  EXPECT_EQ(b.say(Type::flush, Spd::active, 1, 0, "tunnel"), again);
+  EXPECT_EQ(b.say(Type::flip, Spd::standby, 1, 0, "tunnel"), again);
+  Message m;
+  m.type = Type::deleterule;
+  EXPECT_EQ(b.text(b.ask(1, m)), again);
+  EXPECT_EQ(b.changes, 0u);
+  EXPECT_THAT(b.dump(), ElementsAre());
+
+  EXPECT_EQ(b.say(Type::flush), "0 0");
+  EXPECT_EQ(b.add(esp_rule(), Spd::standby), "1");
+  EXPECT_EQ(b.say(Type::flip), "0 0");
+  EXPECT_EQ(b.in_force->rules(), policy::Rules{esp_rule()});
+  EXPECT_EQ(b.say(Type::flush, Spd::active, 1, 0, std::nullopt), "0 0");  // Those of the host.
+  EXPECT_EQ(b.changes, 2u);
+  EXPECT_FALSE(b.in_force);
+
+  waits = false;
+  EXPECT_EQ(b.add(esp_rule()), "2");
+  EXPECT_EQ(b.say(Type::clone), "0 0");
+}
+
 // A second client never finds its rules mixed with those of the first.
 TEST(RuleBook, TheStandbySetBelongsToOneClient) {
   Book b;

@@ -47,6 +47,10 @@ engine::RuleBookOptions rule_options(Dataplane* dataplane) {
   options.in_force = [dataplane](std::shared_ptr<const policy::Lookup> rules) {
     if (dataplane) dataplane->rules(std::move(rules));
   };
+  options.waits = [dataplane] {
+    const auto hooked = dataplane ? dataplane->hooked() : std::nullopt;
+    return hooked && hooked->waiting;
+  };
   options.has_link = [](std::string_view name) { return ::if_nametoindex(std::string(name).c_str()) != 0; };
   return options;
 }

@@ -99,6 +99,31 @@ TEST(IpsecdRules, InMemoryTheyAreTheSame) {
   replaces(spd);
 }
 
+// What carries rules out may have lost them, or wait for them: also for none.
+TEST(IpsecdRules, AreReplacedByTheSameRules) {
+  std::size_t changes = 0;
+  bool waits = false;
+  engine::RuleBookOptions options;
+  options.in_force = [&](const auto&) { ++changes; };
+  options.waits = [&] { return waits; };
+  backend::MemorySpd spd([] { return Instant{}; }, std::move(options));
+  const Rules rules = {esp_rule("10.1.0.0/16")};
+  EXPECT_TRUE(spd.replace({}, carry_out));
+  EXPECT_EQ(changes, 1u);
+  EXPECT_TRUE(spd.replace(rules, carry_out));
+  EXPECT_EQ(spd.replace(rules, carry_out).value().kept, 1u);
+  EXPECT_EQ(changes, 3u);
+  EXPECT_TRUE(spd.replace(rules, plan));
+  EXPECT_EQ(changes, 3u);
+
+  EXPECT_TRUE(spd.extensible());
+  waits = true;
+  EXPECT_THAT(spd.extensible().error().text, HasSubstr("load all rules"));
+  EXPECT_TRUE(spd.check(rules));
+  EXPECT_TRUE(spd.replace(rules, carry_out));
+  EXPECT_EQ(changes, 4u);
+}
+
 TEST(IpsecdRules, OfTunnelsNeedAnInterface) {
   testing::RunningDaemon daemon;
   const auto spd = SocketSpd::connect(daemon.path()).value();

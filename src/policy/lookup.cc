@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "pfkey/icmp.h"
+#include "policy/forwarded.h"
 
 namespace ipseckey::policy {
 namespace {
@@ -159,12 +160,6 @@ bool refuses_clear(const Rule& rule) {
   return o == Outcome::protect || o == Outcome::discard;
 }
 
-bool wholly_in_tunnel_mode(const Rule& rule) {
-  return std::ranges::all_of(rule.alternatives, [&](const Alternative& a) {
-    return a.action == Action::ipsec && in_tunnel_mode(rule, a.protection);
-  });
-}
-
 constexpr std::array kDirections = {Direction::out, Direction::in};
 constexpr std::size_t index_of(Direction d) { return d == Direction::out ? 0 : 1; }
 
@@ -182,11 +177,11 @@ struct Lookup::State {
   std::map<std::pair<Address, Address>, Head> between;  // Local and remote end; also with an unspecified remote one.
 
   explicit State(Rules given) : rules(std::move(given)) {
+    const std::vector<Forwarded> forwarded = about_forwarded(rules);
     for (Position at = 0; at < rules.size(); ++at) {
       const Rule& rule = rules[at];
-      const Head head = head_of(rule);
-      add(heads[head], at);
-      if (head == kHost && wholly_in_tunnel_mode(rule)) add(heads[kForwarded], at);
+      add(heads[head_of(rule)], at, {rule.out, rule.in});
+      add(heads[kForwarded], at, forwarded[at]);
     }
   }
 
@@ -205,10 +200,10 @@ struct Lookup::State {
     return at->second;
   }
 
-  void add(Tables& tables, Position at) {
+  void add(Tables& tables, Position at, const Forwarded& directions) {
     const Rule& rule = rules[at];
     for (const Direction d : kDirections) {
-      if (!rule.has(d)) continue;
+      if (!directions.has(d)) continue;
       tables.exact[index_of(d)].add(rule.selector, at);
       const Needs needs = names(rule.selector);
       if (needs == Needs::nothing || (d == Direction::in && !refuses_clear(rule))) continue;

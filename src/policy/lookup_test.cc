@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "policy/forwarded.h"
 #include "policy/testing.h"
 
 namespace ipseckey::policy {
@@ -105,26 +106,41 @@ TEST(PolicyLookup, FindsTheRuleThatMatchFinds) {
   EXPECT_GT(none, 2000u);
 }
 
-// Of the host's rules, only those in tunnel mode are about packets that it passes on.
-TEST(PolicyLookup, PassedOnPacketsMeetTunnelModeOnly) {
+// Of the host's rules, only those in tunnel mode are about packets that it passes on, and exceptions from them.
+TEST(PolicyLookup, PassedOnPacketsMeetTunnelModeAndItsExceptions) {
   Chance chance(2);
   std::size_t found = 0;
   for (int round = 0; round < 200; ++round) {
     Rules rules;
     for (unsigned i = chance.below(60); i > 0; --i) rules.push_back(random_rule(chance));
     const Lookup lookup(rules);
-    std::vector<std::size_t> in_tunnel_mode;
+    const auto forwarded = about_forwarded(rules);
+    std::vector<std::size_t> about;
     for (std::size_t i = 0; i < rules.size(); ++i)
-      if (!rules[i].tunnel && rules[i].alternatives[0].protection.ends) in_tunnel_mode.push_back(i);
+      if (forwarded[i].out) about.push_back(i);
     for (int i = 0; i < 40; ++i) {
       Flow flow = random_flow(chance);
       flow.tunnel.clear();
-      const auto expected = match(rules, in_tunnel_mode, flow, Direction::out);
+      const auto expected = match(rules, about, flow, Direction::out);
       ASSERT_EQ(lookup.find(probe(flow), Direction::out, Lookup::kForwarded), expected);
       found += expected.has_value();
     }
   }
   EXPECT_GT(found, 200u);
+}
+
+TEST(PolicyLookup, PassedOnPacketsMeetExceptionsFromTunnelMode) {
+  Rule tunnel = esp_rule("10.2.0.0/16");
+  tunnel.alternatives[0].protection.ends = TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
+  const Lookup lookup(Rules{drop_rule("10.2.9.0/24"), pass_rule("10.3.0.0/16"), tunnel});
+  const auto find = [&](std::string_view remote) {
+    Flow flow;
+    flow.local = *parse_address("10.1.0.1"), flow.remote = *parse_address(remote);
+    return lookup.find(probe(flow), Direction::out, Lookup::kForwarded);
+  };
+  EXPECT_EQ(find("10.2.9.1"), 0u);
+  EXPECT_EQ(find("10.2.8.1"), 2u);
+  EXPECT_EQ(find("10.3.0.1"), std::nullopt);
 }
 
 // All whole packets that a fragment may be a part of, as far as rules of random_rule() can tell them apart.

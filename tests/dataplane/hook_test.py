@@ -461,7 +461,7 @@ class Comings(Case):
     def test_after_a_crash_only_a_replacement_is_taken(self):
         self.crashes()
         file = self.a.folder / "more.rules"
-        file.write_text("{ raddr 198.51.100.1 } drop {}\n")
+        file.write_text("{ raddr 198.51.100.1 dir out } drop {}\n")
         for words in (("-a", file), ("-r", file), ("-f", "-a", file), ("-f",), ("-d", "1")):
             with self.subTest(words=words):
                 refused = self.a.ipsecconf("-q", *words)
@@ -613,6 +613,22 @@ class Gateways(unittest.TestCase):
         packets = self.cable.packets()
         self.assertEqual(protocols(packets), {ESP})
         self.assertLessEqual(max(map(len, packets)), 1500)
+
+    def test_exceptions(self):
+        """What pass and drop rules in front of a tunnel rule except is forwarded in clear, or dropped."""
+        for what, arrives, crosses in (("pass", 3, {UDP}), ("drop", 0, set())):
+            with self.subTest(what=what):
+                for number, host in ((1, self.a), (2, self.b)):
+                    other = 3 - number
+                    host.rules(f"order file\n{{ laddr 10.{number}.0.1 raddr 10.{other}.0.1 ulp udp dir both }} {what} {{}}\n"
+                               f"{{ laddr 10.{number}.0.0/16 raddr 10.{other}.0.0/16 }} "
+                               f"ipsec {{ encr_algs aes-gcm tsrc 192.0.2.{number} tdst 192.0.2.{other} }}\n")
+                self.cable.packets()
+                self.assertEqual(datagrams(self.inner[0], self.inner[1], "10.2.0.1", [100] * 3, arrive=arrives),
+                                 [100] * arrives)
+                self.assertEqual(self.cable.protocols(), crosses)
+                echo(self.inner[0], self.inner[1], "10.2.0.1", 1000)
+                self.assertEqual(self.cable.protocols(), {ESP})
 
     def test_clear_packets_are_refused(self):
         self.a.rules("")

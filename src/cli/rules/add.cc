@@ -26,11 +26,13 @@ bool in_class_order(const Rules& rules) {
   return std::ranges::is_sorted(rules, [](const Rule& a, const Rule& b) { return boost(a) > boost(b); });
 }
 
+bool keeps_none(const RuleOptions& o) { return o.what == RuleDo::apply || o.flush_all; }
+
 std::vector<const backend::HeldRule*> kept_rules(const RuleSession& session,
                                                  const std::vector<backend::HeldRule>& held) {
   const RuleOptions& o = session.options();
   std::vector<const backend::HeldRule*> kept;
-  if (o.what == RuleDo::apply || o.flush_all) return kept;
+  if (keeps_none(o)) return kept;
   for (const backend::HeldRule& h : held) {
     const bool flushed =
         o.flush &&
@@ -113,7 +115,7 @@ Status rules::add(RuleSession& session) {
   // A pipe may take its time, so it is read before the lock is taken.
   Status status = path == "-" ? file.read(session, path) : Status::ok;
   RuleChange change(session);
-  if (status == Status::ok) status = change.begin();
+  if (status == Status::ok) status = change.begin(keeps_none(session.options()));
   if (status == Status::ok && path != "-") status = file.read(session, path);
   if (status != Status::ok) return status;
   const auto kept = kept_rules(session, change.held());

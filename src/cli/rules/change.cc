@@ -15,7 +15,7 @@ policy::Rules own_rules(const std::vector<backend::HeldRule>& held) {
   return rules;
 }
 
-Status RuleChange::begin() {
+Status RuleChange::begin(bool whole) {
   Console& console = session_.console();
   backend::Spd* const spd = session_.spd();
   if (!spd) return session_.no_spd();
@@ -26,6 +26,10 @@ Status RuleChange::begin() {
       return lock.error().code == Errc::timeout ? Status::busy : session_.status_for(lock.error().code);
     }
     lock_ = std::move(*lock);
+  }
+  if (const auto r = whole ? Result<void>() : spd->extensible(); !r) {
+    console.complain(r.error().text);
+    return session_.status_for(r.error().code);
   }
   auto listed = spd->list();
   if (!listed) {

@@ -19,8 +19,9 @@ class RuleChange {
  public:
   explicit RuleChange(RuleSession& session) : session_(session) {}
 
-  /// Takes the lock, opens the database and lists its rules. Not ok: the error has been printed.
-  Status begin();
+  /// Takes the lock, opens the database and lists its rules. `whole`: the change does not depend on the rules that are
+  /// held, so that it is possible although the database does not know them. Not ok: the error has been printed.
+  Status begin(bool whole = false);
   const std::vector<backend::HeldRule>& held() const { return held_; }
 
   /// Makes these our rules, or with --dry-run finds out what that would change, and prints it. `about`: the file that

@@ -7,7 +7,7 @@ namespace ipseckey::cli {
 Status rules::flush(RuleSession& session) {
   const RuleOptions& o = session.options();
   RuleChange change(session);
-  if (const Status status = change.begin(); status != Status::ok) return status;
+  if (const Status status = change.begin(o.what != RuleDo::flush); status != Status::ok) return status;
   policy::Rules kept;
   if (o.what == RuleDo::flush)
     for (policy::Rule& rule : own_rules(change.held()))

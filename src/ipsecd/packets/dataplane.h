@@ -66,8 +66,8 @@ class Dataplane final : public engine::Carrier {
   /// Becomes readable when attend() has something to do.
   int call() const { return call_.get(); }
   /// Other descriptors that become readable when there is work for attend_sources(): path reports, which are read in
-  /// batches and keep their sockets readable until all are read; UDP ports to retry; keepalives that are due; changes of
-  /// netfilter's tables by other programs.
+  /// batches and keep their sockets readable until all are read; UDP ports to retry; keepalives that are due; changes
+  /// of netfilter's tables by other programs.
   std::vector<int> sources() const;
   void attend_sources();
   std::vector<std::uint16_t> busy_ports() const { return udp_ports_.busy(); }  ///< As in UdpPorts.

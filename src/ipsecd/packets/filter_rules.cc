@@ -3,9 +3,7 @@
 //    protected (input, forward_in)? add_policy() asks each rule of that direction, in order, what it does: a rule that
 //    leaves its packets clear becomes "accept", any other one "queue".
 // 2. spread() splits a rule into those that netfilter can compare: by family; ports without a protocol are those of
-// TCP,
-//    UDP and SCTP.
-//    TCP of this host goes to a queue of its own, where it is not cut yet.
+//    TCP, UDP and SCTP. TCP of this host goes to a queue of its own, where it is not cut yet.
 // 3. A rule about ports or ICMP types that queues also queues later fragments, which have none: ipsecd puts datagrams
 //    together. One that accepts does not accept them.
 // 4. Exemptions come first: loopback, ipsecd's device, and its own packets; behind source NAT, multicast that is
@@ -17,6 +15,7 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/forwarded.h"
 #include "policy/match.h"
 
 namespace ipseckey::ipsecd {
@@ -99,13 +98,10 @@ void spread(FilterRule rule, bool long_tcp, std::vector<FilterRule>& into) {
   }
 }
 
-// As policy::Lookup has it: rules in tunnel mode are about forwarded packets, the host's others are not.
-bool is_about(const Rule& rule, FilterChain chain) {
-  if (rule.tunnel) return false;
-  if (!is_forward(chain)) return true;
-  return std::ranges::all_of(rule.alternatives, [&](const policy::Alternative& a) {
-    return a.action == policy::Action::ipsec && policy::in_tunnel_mode(rule, a.protection);
-  });
+// As policy::Lookup has it.
+bool is_about(const Rule& rule, const policy::Forwarded& forwarded, FilterChain chain) {
+  const Direction direction = row_of(chain).direction;
+  return is_forward(chain) ? forwarded.has(direction) : !rule.tunnel && rule.has(direction);
 }
 
 bool leaves_clear(const Rule& rule, Direction direction) {
@@ -118,8 +114,10 @@ std::vector<FilterRule> of_policy(std::span<const Rule> rules, Family family, Fi
   const ChainRow& row = row_of(chain);
   std::vector<FilterRule> made;
   std::size_t needed = 0;
-  for (const Rule& rule : rules) {
-    if (!rule.has(row.direction) || !of_family(rule, family) || !is_about(rule, chain)) continue;
+  const auto forwarded = policy::about_forwarded(rules);
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const Rule& rule = rules[i];
+    if (!of_family(rule, family) || !is_about(rule, forwarded[i], chain)) continue;
     FilterRule one = basis(rule, family, chain);
     one.verdict = leaves_clear(rule, row.direction) ? FilterVerdict::accept : row.queue;
     spread(one, long_tcp, made);

@@ -60,8 +60,8 @@ TEST(FilterRules, OneHostIsProtected) {
 TEST(FilterRules, BehindSourceNatTheHostsAddressesAreAskedAgain) {
   FilterOptions options = kOptions;
   options.local_source = options.long_tcp = true;
-  const std::string front = std::string(kSentHere) + "meta l4proto 50 accept\nmeta l4proto 51 accept\n" +
-                            "fib saddr type != local accept\n";
+  const std::string front =
+      std::string(kSentHere) + "meta l4proto 50 accept\nmeta l4proto 51 accept\n" + "fib saddr type != local accept\n";
   EXPECT_EQ(chain("ip translated", {esp_rule("192.0.2.7/32")}, options), front + "daddr 192.0.2.7/32 queue out\n");
   EXPECT_EQ(chain("ip translated", {pass_rule("192.0.2.7/32")}, options), "");
 }
@@ -175,6 +175,17 @@ TEST(FilterRules, ForwardedPacketsAreThoseOfTunnels) {
             "oifname ipsec0 accept\nsaddr 10.1.0.0/16 daddr 10.2.0.0/16 queue out\n");
   EXPECT_EQ(chain("ip forward_in", {tunnel, esp_rule()}, options),
             "iifname ipsec0 accept\nsaddr 10.2.0.0/16 daddr 10.1.0.0/16 queue in\n");
+}
+
+TEST(FilterRules, ForwardedPacketsMeetExceptionsFromTunnels) {
+  Rule tunnel = esp_rule("10.2.0.0/16");
+  tunnel.alternatives[0].protection.ends = policy::TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
+  const std::vector<Rule> rules = {pass_rule("10.2.8.0/24"), drop_rule("10.2.9.0/24"), pass_rule("10.3.0.0/16"),
+                                   tunnel};
+  EXPECT_EQ(chain("ip forward_out", rules),
+            "daddr 10.2.8.0/24 accept\ndaddr 10.2.9.0/24 queue out\ndaddr 10.2.0.0/16 queue out\n");
+  EXPECT_EQ(chain("ip forward_in", rules),
+            "saddr 10.2.8.0/24 accept\nsaddr 10.2.9.0/24 queue in\nsaddr 10.2.0.0/16 queue in\n");
 }
 
 TEST(FilterRules, RulesOfADeviceAreNotAboutAHook) {

@@ -33,8 +33,9 @@ Result<NfTables> NfTables::make(const QueueNumbers& queues) {
                                      : "; the kernel needs nf_tables, and nft_queue or nft_compat with xt_NFQUEUE"));
   }
   made.facts_.v6 = made.try_queueing(Family::v6, made.facts_.queue_expression) == 0;
-  made.facts_.local_source = made.carry_out(trial_of_sources(made.table_ + "-trial", Family::v4)) == 0 &&
-                             (!made.facts_.v6 || made.carry_out(trial_of_sources(made.table_ + "-trial", Family::v6)) == 0);
+  made.facts_.local_source =
+      made.carry_out(trial_of_sources(made.table_ + "-trial", Family::v4)) == 0 &&
+      (!made.facts_.v6 || made.carry_out(trial_of_sources(made.table_ + "-trial", Family::v6)) == 0);
   made.facts_.whole_v6 = made.facts_.v6 && made.carry_out(trial_of_defragmenting(made.table_ + "-trial")) == 0;
   return made;
 }

@@ -5,8 +5,7 @@
 //    the verdict. add_expressions() has one line for each member of a FilterRule.
 // 3. Queueing is the expression `queue`, or, on kernels without nft_queue, the target NFQUEUE of iptables.
 // 4. A chain that no packet meets has a rule with `tproxy`, because while there is one the kernel puts fragments of
-// IPv6
-//    together before all hooks. (So does connection tracking, but that has a cost and limits.)
+//    IPv6 together before all hooks. (So does connection tracking, but that has a cost and limits.)
 #include "ipsecd/packets/nf_transaction.h"
 
 #include <linux/netfilter/nf_tables_compat.h>
@@ -26,8 +25,8 @@ namespace {
 constexpr std::uint32_t kLoopback = 1;  // The index of `lo` in every network namespace.
 
 // Where each chain is attached: the number of the hook, and the place in the order of what else is attached there. The
-// host's firewall (priority 0) sees what leaves before it is protected, and what arrives after it was opened. Source NAT
-// is before the last one.
+// host's firewall (priority 0) sees what leaves before it is protected, and what arrives after it was opened. Source
+// NAT is before the last one.
 struct Place {
   std::string_view chain;
   std::uint32_t hook;
