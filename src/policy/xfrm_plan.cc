@@ -1,10 +1,9 @@
 // From rules to the kernel's policies:
 // 1. place_of() finds where a rule applies: the host, or a tunnel, whose ends, marks and if_id the interface may know.
 // 2. packets_of() spells the packets of a rule in the kernel's terms: a selector for each family, each protocol that
-// has
-//    ports, and each aligned piece of a range of ICMP types and codes.
-// 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and for tunnels
-// fwd.
+//    has ports, and each aligned piece of a range of ICMP types and codes.
+// 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and fwd for what
+//    forwarded packets meet: tunnels, and the exceptions from them.
 // 4. remarks_of() and guard_remarks() say what the kernel does otherwise.
 // 5. xfrm_plan() goes through the rules, leaves out what an earlier rule has already, and keeps ::1 reachable.
 #include "policy/xfrm_plan.h"
@@ -16,6 +15,7 @@
 #include <set>
 
 #include "pfkey/icmp.h"
+#include "policy/forwarded.h"
 #include "policy/xfrm_demand.h"
 
 namespace ipseckey::policy {
@@ -134,11 +134,12 @@ XfrmSelector selector_of(const Packets& p, XfrmDirection direction) {
 
 // ---- the policies of a rule
 
-std::vector<XfrmDirection> directions_of(const Rule& rule, bool tunnel) {
+// `passing`: packets that come in and pass on meet it.
+std::vector<XfrmDirection> directions_of(const Rule& rule, bool passing) {
   std::vector<XfrmDirection> list;
   if (rule.out) list.push_back(XfrmDirection::out);
   if (rule.in) list.push_back(XfrmDirection::in);
-  if (rule.in && tunnel) list.push_back(XfrmDirection::fwd);
+  if (rule.in && passing) list.push_back(XfrmDirection::fwd);
   return list;
 }
 
@@ -153,7 +154,7 @@ XfrmPolicyName name_of(const Rule& rule, const Place& place, const Packets& pack
   return name;
 }
 
-Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place) {
+Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place, Forwarded forwarded) {
   std::optional<XfrmDemand> demand;
   if (rule.alternatives[0].action == Action::ipsec) {
     auto demanded = xfrm_demand(rule);
@@ -164,7 +165,7 @@ Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place
   const bool tunnel = demand ? demand->tunnel : rule.tunnel && !outer;
   std::vector<XfrmPolicy> list;
   for (const Packets& packets : outer ? outer_packets(place) : packets_of(rule.selector))
-    for (const XfrmDirection direction : directions_of(rule, tunnel)) {
+    for (const XfrmDirection direction : directions_of(rule, tunnel || forwarded.in)) {
       XfrmPolicy& policy = list.emplace_back();
       policy.name = name_of(rule, place, packets, direction);
       policy.block = rule.alternatives[0].action == Action::drop;
@@ -233,6 +234,8 @@ bool about_loopback(const Rule& rule) {
          has(rule.selector.remote);
 }
 
+bool names_loopback(const Rule& rule) { return rule.selector.local == kLoopback || rule.selector.remote == kLoopback; }
+
 // The kernel exempts the loopback interface from policies for IPv4 only.
 void keep_loopback(XfrmPlan& plan) {
   for (const XfrmDirection direction : {XfrmDirection::out, XfrmDirection::in}) {
@@ -265,11 +268,12 @@ std::vector<MaskedPort> masks_of(const NumberRange& range) {
 XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) {
   XfrmPlan plan;
   std::set<XfrmPolicyName> names;
-  bool loopback = false, discovery = false;
+  const std::vector<Forwarded> forwarded = about_forwarded(rules);
+  bool loopback = false, named = false, discovery = false;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
     const Result<Place> place = place_of(rule, around);
-    auto policies = place ? policies_of(rule, *place) : std::unexpected(place.error());
+    auto policies = place ? policies_of(rule, *place, forwarded[i]) : std::unexpected(place.error());
     if (!policies) {
       plan.remarks.push_back({i, true, policies.error().text});
       continue;
@@ -281,7 +285,11 @@ XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) 
                               "it also concerns IPv6 neighbour discovery and this host's own IPv6 addresses: let "
                               "`{ ulp ipv6-icmp type 133-137 dir both } pass {}` and passes for them come before it"});
     }
-    loopback = loopback || about_loopback(rule);
+    if (!loopback && about_loopback(rule)) {
+      named = named || names_loopback(rule);
+      loopback = !names_loopback(rule);
+      if (loopback && named) plan.loopback_before = i;
+    }
     for (XfrmPolicy& policy : *policies)
       if (names.insert(policy.name).second) plan.policies.push_back({i, std::move(policy)});
   }

@@ -360,5 +360,32 @@ TEST(XfrmPlan, EveryRefusalIsReported) {
                                        "in 10.0.0.2/32 -> 10.0.0.1/32: esp transport"));
 }
 
+TEST(XfrmPlan, ExceptionsFromTunnelRulesAreAboutForwardedPacketsToo) {
+  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
+  tunnel.in = true, tunnel.out = false;
+  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
+  Rule passing = testing::pass_rule("10.2.9.0/24"), elsewhere = testing::drop_rule("10.3.0.0/16");
+  EXPECT_THAT(policies(plan({passing, elsewhere, tunnel})),
+              ElementsAre("out 0.0.0.0/0 -> 10.2.9.0/24: clear", "in 10.2.9.0/24 -> 0.0.0.0/0: clear",
+                          "fwd 10.2.9.0/24 -> 0.0.0.0/0: clear", "out 0.0.0.0/0 -> 10.3.0.0/16: dropped",
+                          "in 10.3.0.0/16 -> 0.0.0.0/0: dropped",
+                          "in 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "fwd 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1"));
+  EXPECT_THAT(policies(plan({tunnel, passing})),
+              ElementsAre("in 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "fwd 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "out 0.0.0.0/0 -> 10.2.9.0/24: clear", "in 10.2.9.0/24 -> 0.0.0.0/0: clear"));
+}
+
+TEST(XfrmPlan, TheLoopbackAddressStaysReachableBehindRulesThatNameIt) {
+  Rule one = testing::drop_rule("::1/128");
+  one.selector.protocol = 6;
+  EXPECT_EQ(plan({testing::drop_rule("10.0.0.0/8"), testing::esp_rule("::/0")}).loopback_before, 0u);
+  EXPECT_EQ(plan({testing::drop_rule("10.0.0.0/8"), one, testing::esp_rule("::/0")}).loopback_before, 2u);
+  EXPECT_EQ(plan({testing::esp_rule("::/0"), one}).loopback_before, 0u);
+  EXPECT_THAT(policies(plan({one})),
+              ElementsAre("out ::/0 -> ::1/128 tcp: dropped", "in ::1/128 -> ::/0 tcp: dropped"));
+}
+
 }  // namespace
 }  // namespace ipseckey::policy
