@@ -4,14 +4,14 @@
 //    has ports, and each aligned piece of a range of ICMP types and codes.
 // 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and fwd for what
 //    forwarded packets meet: tunnels, and the exceptions from them.
-// 4. remarks_of() and guard_remarks() say what the kernel does otherwise.
+// 4. remarks_of() says what the kernel does otherwise.
 // 5. xfrm_plan() goes through the rules, leaves out what an earlier rule has already, and keeps ::1 reachable.
 #include "policy/xfrm_plan.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <ranges>
 #include <set>
 
 #include "pfkey/icmp.h"
@@ -20,9 +20,6 @@
 
 namespace ipseckey::policy {
 namespace {
-
-constexpr std::array<std::uint8_t, 3> kWithPorts = {6, 17, 132};  // TCP, UDP, SCTP.
-constexpr std::uint8_t kFirstOfDiscovery = 133, kLastOfDiscovery = 137;
 
 const Prefix kLoopback{*parse_address("::1"), 128};
 
@@ -92,10 +89,17 @@ MaskedPort exactly(const std::optional<std::uint16_t>& port) {
   return port ? MaskedPort{*port, UINT16_MAX} : MaskedPort{};
 }
 
+std::vector<std::uint8_t> all_with_ports() {
+  std::vector<std::uint8_t> list;
+  for (unsigned protocol = 0; protocol <= UINT8_MAX; ++protocol)
+    if (has_ports(static_cast<std::uint8_t>(protocol))) list.push_back(static_cast<std::uint8_t>(protocol));
+  return list;
+}
+
 std::vector<Packets> packets_of(const Selector& s) {
   std::vector<std::uint8_t> protocols = {s.protocol.value_or(0)};
   // Without a protocol the kernel would compare ports with ICMP types, too.
-  if (!s.protocol && (s.local_port || s.remote_port)) protocols.assign(kWithPorts.begin(), kWithPorts.end());
+  if (!s.protocol && (s.local_port || s.remote_port)) protocols = all_with_ports();
   const bool icmp = s.icmp_type || s.icmp_code;
   const std::vector<MaskedPort> types = masks_of(s.icmp_type), codes = masks_of(s.icmp_code);
   std::vector<Packets> list;
@@ -178,11 +182,25 @@ Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place
 
 // ---- remarks
 
+bool is_strong(const Rule& rule) {
+  const Alternative& first = rule.alternatives[0];
+  return first.action == Action::drop || (first.action == Action::ipsec && !first.protection.may_be_clear);
+}
+
 bool catches_forwarded(const Rule& rule) {
   return rule.out && !rule.tunnel && !rule.selector.local && rule.alternatives[0].action != Action::pass;
 }
 
-std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const PlanSurroundings& around) {
+// Whether it names what fragments do not have, and packets that this host forwards meet it.
+bool misses_fragments(const Rule& rule, Forwarded forwarded) {
+  const Selector& s = rule.selector;
+  const bool finer = s.local_port || s.remote_port || s.icmp_type || s.icmp_code;
+  const bool whole = rule.tunnel && rule.tunnel->whole_packets;
+  return finer && is_strong(rule) && (forwarded.out || forwarded.in || whole || catches_forwarded(rule));
+}
+
+std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const PlanSurroundings& around,
+                                    Forwarded forwarded) {
   std::vector<std::string> list;
   const Action action = rule.alternatives[0].action;
   if (action == Action::ipsec) list = demand_remarks(rule);
@@ -190,6 +208,10 @@ std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const 
     list.emplace_back("packets that come protected in transport mode are accepted, too");
   if (around.forwards && catches_forwarded(rule))
     list.emplace_back("packets that this host forwards meet it as well: give `laddr`");
+  if (around.forwards && misses_fragments(rule, forwarded))
+    list.emplace_back(
+        "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
+        "rule behind it for the same addresses and without these is about them");
   if (rule.tunnel && rule.tunnel->whole_packets && !place.bound)
     list.emplace_back(
         "the kernel compares the addresses inside and not the interface, and lets other packets pass it; an "
@@ -201,37 +223,18 @@ bool can_be_v6(const Selector& s) {
   return (!s.local || s.local->address.family == Family::v6) && (!s.remote || s.remote->address.family == Family::v6);
 }
 
-bool is_strong(const Rule& rule) {
-  const Alternative& first = rule.alternatives[0];
-  return first.action == Action::drop || (first.action == Action::ipsec && !first.protection.may_be_clear);
-}
-
 bool of_this_host(const Rule& rule) { return !rule.tunnel && !rule.mark && rule.if_id.value_or(0) == 0; }
-
-// Whether one of the rules lets a message of neighbour discovery between the rule's addresses pass.
-bool lets_pass(std::span<const Rule> before, const Rule& rule, std::uint8_t type) {
-  Selector message = rule.selector;
-  message.protocol = pfkey::kProtoIcmpV6, message.icmp_type = NumberRange{type, type}, message.icmp_code = {};
-  return std::ranges::any_of(before, [&](const Rule& r) {
-    return r.alternatives[0].action == Action::pass && of_this_host(r) && (r.out || !rule.out) && (r.in || !rule.in) &&
-           covers(r.selector, message);
-  });
-}
-
-bool hides_discovery(std::span<const Rule> before, const Rule& rule) {
-  const Selector& s = rule.selector;
-  if (!is_strong(rule) || !of_this_host(rule) || !can_be_v6(s)) return false;
-  if ((s.protocol && *s.protocol != pfkey::kProtoIcmpV6) || s.local_port || s.remote_port) return false;
-  const NumberRange types = s.icmp_type.value_or(NumberRange{});
-  for (std::uint8_t type = kFirstOfDiscovery; type <= kLastOfDiscovery; ++type)
-    if (types.contains({type, type}) && !lets_pass(before, rule, type)) return true;
-  return false;
-}
 
 bool about_loopback(const Rule& rule) {
   const auto has = [](const std::optional<Prefix>& p) { return !p || p->contains(kLoopback); };
   return is_strong(rule) && of_this_host(rule) && can_be_v6(rule.selector) && has(rule.selector.local) &&
          has(rule.selector.remote);
+}
+
+bool is_about_all_of_v6(const Rule& rule) {
+  const Selector& s = rule.selector;
+  return about_loopback(rule) && !s.protocol && !s.local_port && !s.remote_port && s.local != kLoopback &&
+         s.remote != kLoopback;
 }
 
 bool names_loopback(const Rule& rule) { return rule.selector.local == kLoopback || rule.selector.remote == kLoopback; }
@@ -269,7 +272,7 @@ XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) 
   XfrmPlan plan;
   std::set<XfrmPolicyName> names;
   const std::vector<Forwarded> forwarded = about_forwarded(rules);
-  bool loopback = false, named = false, discovery = false;
+  bool loopback = false, named = false, all_of_v6 = false;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
     const Result<Place> place = place_of(rule, around);
@@ -278,12 +281,13 @@ XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) 
       plan.remarks.push_back({i, true, policies.error().text});
       continue;
     }
-    for (std::string& text : remarks_of(rule, *place, around)) plan.remarks.push_back({i, false, std::move(text)});
-    if (!discovery && hides_discovery(rules.first(i), rule)) {
-      discovery = true;  // Once is enough: what mends it, mends it for all.
+    for (std::string& text : remarks_of(rule, *place, around, forwarded[i]))
+      plan.remarks.push_back({i, false, std::move(text)});
+    if (!all_of_v6 && is_about_all_of_v6(rule)) {
+      all_of_v6 = true;  // Once is enough: what mends it, mends it for all.
       plan.remarks.push_back({i, false,
-                              "it also concerns IPv6 neighbour discovery and this host's own IPv6 addresses: let "
-                              "`{ ulp ipv6-icmp type 133-137 dir both } pass {}` and passes for them come before it"});
+                              "it also concerns what this host sends to its own IPv6 addresses but ::1: let rules that "
+                              "pass between them come before it"});
     }
     if (!loopback && about_loopback(rule)) {
       named = named || names_loopback(rule);

@@ -248,19 +248,35 @@ TEST(XfrmPlan, OnARouterARuleWithoutLaddrIsAboutForwardedPackets) {
   EXPECT_THAT(remarks(host_rule(testing::drop_rule()), around({}, true)), IsEmpty());
 }
 
-TEST(XfrmPlan, NeighbourDiscoveryMustBePassedBeforeARuleForAll) {
-  Rule discovery = testing::pass_rule();
-  discovery.selector.protocol = 58, discovery.selector.icmp_type = NumberRange{133, 137};
-  const std::string hidden =
-      "it also concerns IPv6 neighbour discovery and this host's own IPv6 addresses: let `{ ulp ipv6-icmp type 133-137 "
-      "dir both } pass {}` and passes for them come before it";
-  const std::string passes = "packets that come protected in transport mode are accepted, too";
-  EXPECT_THAT(remarks(testing::esp_rule()), ElementsAre(hidden));
-  EXPECT_THAT(remarks(plan({discovery, testing::esp_rule()})), ElementsAre(passes));
-  EXPECT_THAT(remarks(plan({testing::esp_rule(), discovery})), ElementsAre(hidden, passes));
-  discovery.selector.icmp_type = NumberRange{133, 136};
-  EXPECT_THAT(remarks(plan({discovery, testing::esp_rule()})), ElementsAre(passes, hidden));
-  EXPECT_THAT(remarks(testing::esp_rule("10.0.0.0/8")), IsEmpty());
+TEST(XfrmPlan, RulesAboutAllOfIpv6AreAboutTheHostsOwnAddresses) {
+  const std::string own =
+      "it also concerns what this host sends to its own IPv6 addresses but ::1: let rules that pass between them come "
+      "before it";
+  EXPECT_THAT(remarks(plan({testing::esp_rule(), testing::drop_rule("::/0")})), ElementsAre(own));
+  EXPECT_THAT(remarks(testing::drop_rule("::/0")), ElementsAre(own));
+  EXPECT_THAT(remarks(testing::esp_rule("0.0.0.0/0")), IsEmpty());
+  EXPECT_THAT(remarks(testing::esp_rule("2001:db8::/32")), IsEmpty());
+  EXPECT_THAT(remarks(testing::drop_rule("::1/128")), IsEmpty());
+}
+
+TEST(XfrmPlan, FragmentsOfForwardedPacketsDoNotMeetRulesWithPorts) {
+  const std::string missed =
+      "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
+      "rule behind it for the same addresses and without these is about them";
+  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
+  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
+  const PlanSurroundings router = around({}, true);
+  EXPECT_THAT(remarks(tunnel, router), IsEmpty());
+  Rule own = host_rule(testing::esp_rule());
+  own.selector.protocol = tunnel.selector.protocol = 17, own.selector.remote_port = tunnel.selector.remote_port = 53;
+  EXPECT_THAT(remarks(tunnel), IsEmpty());
+  EXPECT_THAT(remarks(tunnel, router), ElementsAre(missed));
+  EXPECT_THAT(remarks(own, router), IsEmpty());
+  Rule exception = host_rule(testing::drop_rule());
+  exception.selector.local = prefix("10.1.0.0/16"), exception.selector.remote = prefix("10.2.0.0/16");
+  exception.selector.protocol = 1, exception.selector.icmp_type = NumberRange{8, 8};
+  tunnel.selector.protocol.reset(), tunnel.selector.remote_port.reset();
+  EXPECT_THAT(remarks(plan({exception, tunnel}, router)), ElementsAre(missed));
 }
 
 // ---- tunnels
