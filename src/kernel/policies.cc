@@ -61,6 +61,14 @@ std::string sentence(const policy::PlanRemark& remark, std::span<const policy::R
   return fmt::format("{} {}: {}", line != 0 ? "line" : "rule", line != 0 ? line : remark.rule + 1, remark.message);
 }
 
+std::string sentence(const Ahead& ahead) {
+  const xfrm::ListedPolicy& p = ahead.policy;
+  return fmt::format(
+      "another program's policy comes before it, and by that one its packets are not protected: {}, index {}, priority "
+      "{}; end that program, or remove the policy with `ip xfrm policy delete index {} dir {}`",
+      to_string(p.policy), p.index, p.policy.priority, p.index, words(p.policy.name.direction));
+}
+
 // All that is wrong, not only what is met first.
 Error refusals(const policy::XfrmPlan& plan, std::span<const policy::Rule> rules) {
   std::string text;
@@ -104,8 +112,14 @@ Result<PresentPolicies> KernelSpd::look() {
 
 Result<std::vector<backend::RuleRemark>> KernelSpd::check(std::span<const policy::Rule> rules) {
   std::vector<backend::RuleRemark> remarks;
-  for (const policy::PlanRemark& r : policy::xfrm_plan(rules, world_.around).remarks)
-    remarks.push_back({r.rule, r.refused, r.message});
+  const policy::XfrmPlan plan = policy::xfrm_plan(rules, world_.around);
+  for (const policy::PlanRemark& r : plan.remarks) remarks.push_back({r.rule, r.refused, r.message});
+  // What is there already can only be said to those who may see it; for others the rules themselves are checked.
+  const auto present = look();
+  if (plan.refused() || !present) return remarks;
+  const auto change = policy_change(rules, plan, *present);
+  if (!change) return remarks;  // replace() says why.
+  for (const Ahead& a : change->ahead) remarks.push_back({a.rule, false, sentence(a)});
   return remarks;
 }
 
@@ -143,19 +157,14 @@ Result<void> KernelSpd::run(std::span<const XfrmPhase> phases) {
   return {};
 }
 
-// What the kernel has of `both` becomes what it had; false: not all of it.
+// What the kernel has of `both` becomes what it had, with the guards that were there; false: not all of it.
 bool KernelSpd::undo(const PolicyChange& change, const Owned& both) {
   auto present = look();
   if (!present) return false;
   std::vector<policy::XfrmPolicy> now;
-  XfrmPhase guards;
-  for (const auto& [name, listed] : present->policies) {
-    if (both.policies.contains(name)) now.push_back(listed.policy);
-    if (is_guard(name)) guards.push_back({XfrmStep::Kind::remove, listed.policy});
-  }
-  std::vector<XfrmPhase> phases = policy::xfrm_steps(now, change.have);
-  phases.push_back(std::move(guards));
-  return run(phases).has_value();
+  for (const auto& [name, listed] : present->policies)
+    if (is_guard(name) || both.policies.contains(name)) now.push_back(listed.policy);
+  return run(policy::xfrm_steps(now, change.have)).has_value();
 }
 
 // The record with the indexes that the kernel gave.

@@ -142,6 +142,29 @@ TEST(KernelSpd, RulesThatChangePlacesAreRenumberedAndKeepTheirIndexes) {
                                               "out 0.0.0.0/0 -> 10.0.0.1/32: esp transport @1024"));
 }
 
+TEST(KernelSpd, RulesThatNameTheLoopbackAddressComeBeforeWhatKeepsItReachable) {
+  Host host;
+  Rule mail = only_out(drop_rule("::1/128"));
+  mail.selector.protocol = 6, mail.selector.remote_port = 25;
+  const Rules rules = {mail, only_out(esp_rule("::/0"))};
+  const auto expected =
+      ElementsAre("out ::/0 -> ::1/128 tcp to port 25: dropped @1024", "out ::1/128 -> ::1/128: clear @2048",
+                  "in ::1/128 -> ::1/128: clear @2048", "out ::/0 -> ::/0: esp transport @3072");
+  const auto spd = host.open();
+  done(*spd, rules);
+  EXPECT_THAT(table(host.kernel), expected);
+  host.kernel.log().clear();
+  EXPECT_EQ(done(*spd, rules).kept, 2u);
+  EXPECT_THAT(host.kernel.log(), IsEmpty());
+  done(*spd, {rules[1]});
+  EXPECT_THAT(host.kernel.table().size(), 3u);
+  EXPECT_EQ(host.kernel.table().back().policy.priority, policy::kLoopbackPriority);
+  done(*spd, rules);
+  EXPECT_EQ(host.kernel.table().size(), 4u);
+  done(*spd, {});
+  EXPECT_THAT(host.kernel.table(), IsEmpty());
+}
+
 TEST(KernelSpd, WithoutRoomBetweenTwoRulesAllAreSpread) {
   Host host;
   const auto spd = host.open();
@@ -194,6 +217,32 @@ TEST(KernelSpd, AForeignPolicyOfTheSameNameIsAnErrorThatDescribesIt) {
             "clear, mark 0x0/0x0, if_id 0, index 9, priority 5; end that program, or remove it with `ip xfrm policy "
             "delete index 9 dir out`");
   EXPECT_THAT(host.kernel.log(), IsEmpty());
+}
+
+TEST(KernelSpd, AForeignPolicyThatComesBeforeARuleAndIsWeakerIsRemarked) {
+  Host host;
+  const Rules rules = {only_out(pass_rule("10.0.0.9/32")), only_out(esp_rule("10.0.0.0/24")),
+                       only_out(drop_rule("10.0.0.0/16"))};
+  auto behind = foreign("10.0.3.0/24", kFirst + 5000), other_mark = foreign("10.0.4.0/24", 5),
+       strong = foreign("10.0.5.0/24", 5), in = foreign("10.0.6.0/24", 5), elsewhere = foreign("10.7.0.0/16", 5);
+  other_mark.name.if_id = 7, strong.block = true, in.name.direction = policy::XfrmDirection::in;
+  for (const auto& p : {foreign("10.0.0.0/28", 5), behind, other_mark, strong, in, elsewhere}) host.kernel.add(p);
+  const auto remarks = host.open()->check(rules);
+  ASSERT_TRUE(remarks);
+  ASSERT_EQ(remarks->size(), 2u);
+  EXPECT_EQ((*remarks)[0].rule, 1u);
+  EXPECT_EQ((*remarks)[1].rule, 2u);
+  for (const auto& r : *remarks) {
+    EXPECT_FALSE(r.refused);
+    EXPECT_EQ(r.message,
+              "another program's policy comes before it, and by that one its packets are not protected: out 0.0.0.0/0 "
+              "-> 10.0.0.0/28: clear, index 9, priority 5; end that program, or remove the policy with `ip xfrm policy "
+              "delete index 9 dir out`");
+  }
+  // Its own policies are none of another program.
+  const auto spd = host.open();
+  done(*spd, rules);
+  EXPECT_EQ(spd->check(rules)->size(), 2u);
 }
 
 TEST(KernelSpd, APolicyThatSomebodyReplacedIsNoLongerOurs) {
@@ -271,6 +320,39 @@ TEST(KernelSpd, AChangeThatNobodyFinishesIsTakenUpByTheNext) {
     done(*host.open(), {});
     EXPECT_THAT(host.kernel.table(), IsEmpty()) << at;
   }
+}
+
+// A program is killed after `at` requests; the next one fails after `then`: all of it is as after the first.
+void fails_after_a_crash(std::size_t at, std::size_t then) {
+  Host host;
+  const Rules before = {only_out(esp_rule("10.0.0.0/24")), only_out(pass_rule("10.1.0.0/24"))};
+  const Rules after = {only_out(esp_rule("10.0.0.0/16")), only_out(pass_rule("10.3.0.0/24"))};
+  done(*host.open(), before);
+  std::size_t number = 0;
+  host.kernel.refuse = [&] {
+    host.kernel.dead = number++ >= at;
+    return 0;
+  };
+  EXPECT_EQ(host.open()->replace(after, Extent::carry_out).has_value(), at >= 6);
+  host.kernel.dead = false, number = 0;
+  const auto left = table(host.kernel);
+  host.kernel.refuse = [&] { return number++ == then ? ENOMEM : 0; };
+  const auto changes = host.open()->replace(after, Extent::carry_out);
+  host.kernel.refuse = {};
+  if (changes) return;
+  EXPECT_THAT(changes.error().text, HasSubstr("; the rules are as they were"));
+  EXPECT_THAT(table(host.kernel), ::testing::UnorderedElementsAreArray(left));
+  done(*host.open(), after);
+  EXPECT_THAT(table(host.kernel), ElementsAre("out 0.0.0.0/0 -> 10.0.0.0/16: esp transport @1024",
+                                              "out 0.0.0.0/0 -> 10.3.0.0/24: clear @2048"));
+}
+
+TEST(KernelSpd, AFailureAfterACrashKeepsTheGuardsThatTheCrashLeft) {
+  for (std::size_t at = 1; at < 6; ++at)
+    for (std::size_t then = 0; then < 7; ++then) {
+      SCOPED_TRACE(std::to_string(at) + ", " + std::to_string(then));
+      fails_after_a_crash(at, then);
+    }
 }
 
 // ---- list

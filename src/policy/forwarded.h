@@ -18,9 +18,9 @@ struct Forwarded {
 /// Whether the host's own rule protects in tunnel mode only. Not of a rule of a tunnel with a name.
 bool wholly_in_tunnel_mode(const Rule& rule);
 
-/// For each of the rules, which are in the order in which they are tried: the directions in which forwarded packets meet
-/// it. A rule of the host is about them if all that it accepts is tunnel mode; and if it lets pass or drops in clear,
-/// in the directions in which a rule in tunnel mode that is tried later has packets of it, from which it is an
+/// For each of the rules, which are in the order in which they are tried: the directions in which forwarded packets
+/// meet it. A rule of the host is about them if all that it accepts is tunnel mode; and if it lets pass or drops in
+/// clear, in the directions in which a rule in tunnel mode that is tried later has packets of it, from which it is an
 /// exception. Rules of tunnels with a name are about what is routed into these, so about none here.
 std::vector<Forwarded> about_forwarded(std::span<const Rule> tried);
 

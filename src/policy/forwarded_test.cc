@@ -9,9 +9,9 @@ namespace ipseckey::policy {
 namespace {
 
 using testing::drop_rule;
+using ::testing::ElementsAre;
 using testing::esp_rule;
 using testing::pass_rule;
-using ::testing::ElementsAre;
 
 constexpr Forwarded kNone{}, kOut{true, false}, kIn{false, true}, kBoth{true, true};
 

@@ -1,10 +1,9 @@
 // From rules to the kernel's policies:
 // 1. place_of() finds where a rule applies: the host, or a tunnel, whose ends, marks and if_id the interface may know.
 // 2. packets_of() spells the packets of a rule in the kernel's terms: a selector for each family, each protocol that
-// has
-//    ports, and each aligned piece of a range of ICMP types and codes.
-// 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and for tunnels
-// fwd.
+//    has ports, and each aligned piece of a range of ICMP types and codes.
+// 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and fwd for what
+//    forwarded packets meet: tunnels, and the exceptions from them.
 // 4. remarks_of() says what the kernel does otherwise.
 // 5. xfrm_plan() goes through the rules, leaves out what an earlier rule has already, and keeps ::1 reachable.
 #include "policy/xfrm_plan.h"
@@ -12,16 +11,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <ranges>
 #include <set>
 
 #include "pfkey/icmp.h"
+#include "policy/forwarded.h"
 #include "policy/xfrm_demand.h"
 
 namespace ipseckey::policy {
 namespace {
-
-constexpr std::array<std::uint8_t, 3> kWithPorts = {6, 17, 132};  // TCP, UDP, SCTP.
 
 const Prefix kLoopback{*parse_address("::1"), 128};
 
@@ -92,10 +90,17 @@ MaskedPort exactly(const std::optional<std::uint16_t>& port) {
   return port ? MaskedPort{*port, UINT16_MAX} : MaskedPort{};
 }
 
+std::vector<std::uint8_t> all_with_ports() {
+  std::vector<std::uint8_t> list;
+  for (unsigned protocol = 0; protocol <= UINT8_MAX; ++protocol)
+    if (has_ports(static_cast<std::uint8_t>(protocol))) list.push_back(static_cast<std::uint8_t>(protocol));
+  return list;
+}
+
 std::vector<Packets> packets_of(const Selector& s) {
   std::vector<std::uint8_t> protocols = {s.protocol.value_or(0)};
   // Without a protocol the kernel would compare ports with ICMP types, too.
-  if (!s.protocol && (s.local_port || s.remote_port)) protocols.assign(kWithPorts.begin(), kWithPorts.end());
+  if (!s.protocol && (s.local_port || s.remote_port)) protocols = all_with_ports();
   const bool icmp = s.icmp_type || s.icmp_code;
   const std::vector<MaskedPort> types = masks_of(s.icmp_type), codes = masks_of(s.icmp_code);
   std::vector<Packets> list;
@@ -134,11 +139,12 @@ XfrmSelector selector_of(const Packets& p, XfrmDirection direction) {
 
 // ---- the policies of a rule
 
-std::vector<XfrmDirection> directions_of(const Rule& rule, bool tunnel) {
+// `passing`: packets that come in and pass on meet it.
+std::vector<XfrmDirection> directions_of(const Rule& rule, bool passing) {
   std::vector<XfrmDirection> list;
   if (rule.out) list.push_back(XfrmDirection::out);
   if (rule.in) list.push_back(XfrmDirection::in);
-  if (rule.in && tunnel) list.push_back(XfrmDirection::fwd);
+  if (rule.in && passing) list.push_back(XfrmDirection::fwd);
   return list;
 }
 
@@ -153,7 +159,7 @@ XfrmPolicyName name_of(const Rule& rule, const Place& place, const Packets& pack
   return name;
 }
 
-Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place) {
+Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place, Forwarded forwarded) {
   std::optional<XfrmDemand> demand;
   if (rule.alternatives[0].action == Action::ipsec) {
     auto demanded = xfrm_demand(rule);
@@ -164,7 +170,7 @@ Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place
   const bool tunnel = demand ? demand->tunnel : rule.tunnel && !outer;
   std::vector<XfrmPolicy> list;
   for (const Packets& packets : outer ? outer_packets(place) : packets_of(rule.selector))
-    for (const XfrmDirection direction : directions_of(rule, tunnel)) {
+    for (const XfrmDirection direction : directions_of(rule, tunnel || forwarded.in)) {
       XfrmPolicy& policy = list.emplace_back();
       policy.name = name_of(rule, place, packets, direction);
       policy.block = rule.alternatives[0].action == Action::drop;
@@ -177,11 +183,25 @@ Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place
 
 // ---- remarks
 
+bool is_strong(const Rule& rule) {
+  const Alternative& first = rule.alternatives[0];
+  return first.action == Action::drop || (first.action == Action::ipsec && !first.protection.may_be_clear);
+}
+
 bool catches_forwarded(const Rule& rule) {
   return rule.out && !rule.tunnel && !rule.selector.local && rule.alternatives[0].action != Action::pass;
 }
 
-std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const PlanSurroundings& around) {
+// Whether it names what fragments do not have, and packets that this host forwards meet it.
+bool misses_fragments(const Rule& rule, Forwarded forwarded) {
+  const Selector& s = rule.selector;
+  const bool finer = s.local_port || s.remote_port || s.icmp_type || s.icmp_code;
+  const bool whole = rule.tunnel && rule.tunnel->whole_packets;
+  return finer && is_strong(rule) && (forwarded.out || forwarded.in || whole || catches_forwarded(rule));
+}
+
+std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const PlanSurroundings& around,
+                                    Forwarded forwarded) {
   std::vector<std::string> list;
   const Action action = rule.alternatives[0].action;
   if (action == Action::ipsec) list = demand_remarks(rule);
@@ -189,6 +209,10 @@ std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const 
     list.emplace_back("packets that come protected in transport mode are accepted, too");
   if (around.forwards && catches_forwarded(rule))
     list.emplace_back("packets that this host forwards meet it as well: give `laddr`");
+  if (around.forwards && misses_fragments(rule, forwarded))
+    list.emplace_back(
+        "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
+        "rule behind it for the same addresses and without these is about them");
   if (rule.tunnel && rule.tunnel->whole_packets && !place.bound)
     list.emplace_back(
         "the kernel compares the addresses inside and not the interface, and lets other packets pass it; an "
@@ -200,11 +224,6 @@ bool can_be_v6(const Selector& s) {
   return (!s.local || s.local->address.family == Family::v6) && (!s.remote || s.remote->address.family == Family::v6);
 }
 
-bool is_strong(const Rule& rule) {
-  const Alternative& first = rule.alternatives[0];
-  return first.action == Action::drop || (first.action == Action::ipsec && !first.protection.may_be_clear);
-}
-
 bool of_this_host(const Rule& rule) { return !rule.tunnel && !rule.mark && rule.if_id.value_or(0) == 0; }
 
 bool about_loopback(const Rule& rule) {
@@ -212,6 +231,14 @@ bool about_loopback(const Rule& rule) {
   return is_strong(rule) && of_this_host(rule) && can_be_v6(rule.selector) && has(rule.selector.local) &&
          has(rule.selector.remote);
 }
+
+bool is_about_all_of_v6(const Rule& rule) {
+  const Selector& s = rule.selector;
+  return about_loopback(rule) && !s.protocol && !s.local_port && !s.remote_port && s.local != kLoopback &&
+         s.remote != kLoopback;
+}
+
+bool names_loopback(const Rule& rule) { return rule.selector.local == kLoopback || rule.selector.remote == kLoopback; }
 
 // The kernel exempts the loopback interface from policies for IPv4 only.
 void keep_loopback(XfrmPlan& plan) {
@@ -245,17 +272,29 @@ std::vector<MaskedPort> masks_of(const NumberRange& range) {
 XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) {
   XfrmPlan plan;
   std::set<XfrmPolicyName> names;
-  bool loopback = false;
+  const std::vector<Forwarded> forwarded = about_forwarded(rules);
+  bool loopback = false, named = false, all_of_v6 = false;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
     const Result<Place> place = place_of(rule, around);
-    auto policies = place ? policies_of(rule, *place) : std::unexpected(place.error());
+    auto policies = place ? policies_of(rule, *place, forwarded[i]) : std::unexpected(place.error());
     if (!policies) {
       plan.remarks.push_back({i, true, policies.error().text});
       continue;
     }
-    for (std::string& text : remarks_of(rule, *place, around)) plan.remarks.push_back({i, false, std::move(text)});
-    loopback = loopback || about_loopback(rule);
+    for (std::string& text : remarks_of(rule, *place, around, forwarded[i]))
+      plan.remarks.push_back({i, false, std::move(text)});
+    if (!all_of_v6 && is_about_all_of_v6(rule)) {
+      all_of_v6 = true;  // Once is enough: what mends it, mends it for all.
+      plan.remarks.push_back({i, false,
+                              "it also concerns what this host sends to its own IPv6 addresses but ::1: let rules that "
+                              "pass between them come before it"});
+    }
+    if (!loopback && about_loopback(rule)) {
+      named = named || names_loopback(rule);
+      loopback = !names_loopback(rule);
+      if (loopback && named) plan.loopback_before = i;
+    }
     for (XfrmPolicy& policy : *policies)
       if (names.insert(policy.name).second) plan.policies.push_back({i, std::move(policy)});
   }

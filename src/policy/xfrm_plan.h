@@ -50,6 +50,8 @@ inline constexpr std::size_t kNoRule = SIZE_MAX;
 struct XfrmPlan {
   std::vector<PlannedPolicy> policies;  ///< In the order of the rules; none of a rule that is refused.
   std::vector<PlanRemark> remarks;
+  /// The policies that keep ::1 reachable are tried just before this rule, behind rules that name ::1; 0: before all.
+  std::size_t loopback_before = 0;
 
   bool refused() const;
 };

@@ -248,6 +248,37 @@ TEST(XfrmPlan, OnARouterARuleWithoutLaddrIsAboutForwardedPackets) {
   EXPECT_THAT(remarks(host_rule(testing::drop_rule()), around({}, true)), IsEmpty());
 }
 
+TEST(XfrmPlan, RulesAboutAllOfIpv6AreAboutTheHostsOwnAddresses) {
+  const std::string own =
+      "it also concerns what this host sends to its own IPv6 addresses but ::1: let rules that pass between them come "
+      "before it";
+  EXPECT_THAT(remarks(plan({testing::esp_rule(), testing::drop_rule("::/0")})), ElementsAre(own));
+  EXPECT_THAT(remarks(testing::drop_rule("::/0")), ElementsAre(own));
+  EXPECT_THAT(remarks(testing::esp_rule("0.0.0.0/0")), IsEmpty());
+  EXPECT_THAT(remarks(testing::esp_rule("2001:db8::/32")), IsEmpty());
+  EXPECT_THAT(remarks(testing::drop_rule("::1/128")), IsEmpty());
+}
+
+TEST(XfrmPlan, FragmentsOfForwardedPacketsDoNotMeetRulesWithPorts) {
+  const std::string missed =
+      "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
+      "rule behind it for the same addresses and without these is about them";
+  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
+  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
+  const PlanSurroundings router = around({}, true);
+  EXPECT_THAT(remarks(tunnel, router), IsEmpty());
+  Rule own = host_rule(testing::esp_rule());
+  own.selector.protocol = tunnel.selector.protocol = 17, own.selector.remote_port = tunnel.selector.remote_port = 53;
+  EXPECT_THAT(remarks(tunnel), IsEmpty());
+  EXPECT_THAT(remarks(tunnel, router), ElementsAre(missed));
+  EXPECT_THAT(remarks(own, router), IsEmpty());
+  Rule exception = host_rule(testing::drop_rule());
+  exception.selector.local = prefix("10.1.0.0/16"), exception.selector.remote = prefix("10.2.0.0/16");
+  exception.selector.protocol = 1, exception.selector.icmp_type = NumberRange{8, 8};
+  tunnel.selector.protocol.reset(), tunnel.selector.remote_port.reset();
+  EXPECT_THAT(remarks(plan({exception, tunnel}, router)), ElementsAre(missed));
+}
+
 // ---- tunnels
 
 TunnelEnds ends() { return {address("192.0.2.1"), address("192.0.2.2")}; }
@@ -352,6 +383,33 @@ TEST(XfrmPlan, EveryRefusalIsReported) {
               ElementsAre(PlanRemark{0, true, "no interface tun0"}, PlanRemark{2, true, "no interface tun0"}));
   EXPECT_THAT(policies(p), ElementsAre("out 10.0.0.1/32 -> 10.0.0.2/32: esp transport",
                                        "in 10.0.0.2/32 -> 10.0.0.1/32: esp transport"));
+}
+
+TEST(XfrmPlan, ExceptionsFromTunnelRulesAreAboutForwardedPacketsToo) {
+  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
+  tunnel.in = true, tunnel.out = false;
+  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
+  Rule passing = testing::pass_rule("10.2.9.0/24"), elsewhere = testing::drop_rule("10.3.0.0/16");
+  EXPECT_THAT(policies(plan({passing, elsewhere, tunnel})),
+              ElementsAre("out 0.0.0.0/0 -> 10.2.9.0/24: clear", "in 10.2.9.0/24 -> 0.0.0.0/0: clear",
+                          "fwd 10.2.9.0/24 -> 0.0.0.0/0: clear", "out 0.0.0.0/0 -> 10.3.0.0/16: dropped",
+                          "in 10.3.0.0/16 -> 0.0.0.0/0: dropped",
+                          "in 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "fwd 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1"));
+  EXPECT_THAT(policies(plan({tunnel, passing})),
+              ElementsAre("in 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "fwd 10.2.0.0/16 -> 10.1.0.0/16: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "out 0.0.0.0/0 -> 10.2.9.0/24: clear", "in 10.2.9.0/24 -> 0.0.0.0/0: clear"));
+}
+
+TEST(XfrmPlan, TheLoopbackAddressStaysReachableBehindRulesThatNameIt) {
+  Rule one = testing::drop_rule("::1/128");
+  one.selector.protocol = 6;
+  EXPECT_EQ(plan({testing::drop_rule("10.0.0.0/8"), testing::esp_rule("::/0")}).loopback_before, 0u);
+  EXPECT_EQ(plan({testing::drop_rule("10.0.0.0/8"), one, testing::esp_rule("::/0")}).loopback_before, 2u);
+  EXPECT_EQ(plan({testing::esp_rule("::/0"), one}).loopback_before, 0u);
+  EXPECT_THAT(policies(plan({one})),
+              ElementsAre("out ::/0 -> ::1/128 tcp: dropped", "in ::1/128 -> ::/0 tcp: dropped"));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace ipseckey::policy {
 
 /// Numbers of rules lie from here up to, and not including, kGuardPriority. Smaller ones are tried earlier.
 inline constexpr std::uint32_t kFirstPriority = 0x100000;
-/// Of the policies that keep ::1 reachable: before all rules.
+/// Of the policies that keep ::1 reachable: before all rules, unless rules name ::1 (XfrmPlan::loopback_before).
 inline constexpr std::uint32_t kLoopbackPriority = 0xff000;
 /// Of the guards that block while rules are changed: behind all rules.
 inline constexpr std::uint32_t kGuardPriority = 0x1000000;

@@ -1,18 +1,19 @@
 // The order of the steps. A policy is weak if a packet can be clear by it, else strong (XfrmPolicy::strong()).
 // 1. Weak ones that go, or move behind others, do so first: then nothing weak is ahead of its final place.
 // 2. Strong ones come, or move before others: then every packet that is protected in the end meets its policy, or one
-// that
-//    protected it before.
+//    that protected it before.
 // 3. Strong ones go or move behind others.
 // 4. Weak ones come, or move before others.
 // Thus a packet whose first policy is strong before and after meets a strong one all the time. Guards block what a
 // protection that goes was about, behind all rules: should the program end in the middle, or the kernel refuse a
-// request, packets stop instead of leaving in clear.
+// request, packets stop instead of leaving in clear. What such a change has left of guards stays until the end of the
+// next one, or for good if that one is taken back.
 // Where nothing is protected before, or nothing is added that protects, the weak ones come earlier, so that clear
 // packets are not stopped for a moment.
 #include "policy/xfrm_steps.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <ranges>
 #include <set>
@@ -63,28 +64,49 @@ void sort_back(XfrmPhase& phase) {
   std::ranges::stable_sort(phase, std::greater(), [](const XfrmStep& s) { return s.policy.priority; });
 }
 
-XfrmPhase guards(const XfrmPhase& going) {
-  XfrmPhase list;
-  std::set<XfrmPolicyName> names;
+bool is_guard(const XfrmPolicy& p) { return p.name.selector.user == kGuardUser; }
+
+std::vector<XfrmPolicy> only(std::span<const XfrmPolicy> list, bool guards) {
+  std::vector<XfrmPolicy> some;
+  std::ranges::copy_if(list, std::back_inserter(some), [&](const XfrmPolicy& p) { return is_guard(p) == guards; });
+  return some;
+}
+
+std::vector<XfrmPolicy> guards_for(const XfrmPhase& going) {
+  std::vector<XfrmPolicy> list;
   for (const XfrmStep& step : going) {
     if (step.kind != Kind::remove || step.policy.block) continue;
-    XfrmPolicy guard;
+    XfrmPolicy& guard = list.emplace_back();
     guard.name = step.policy.name;
     guard.name.selector.user = kGuardUser;
     guard.block = true, guard.priority = kGuardPriority;
-    if (names.insert(guard.name).second) list.push_back({Kind::add, std::move(guard)});
   }
   return list;
+}
+
+// Of the first list what the second does not have.
+XfrmPhase lacking(Kind kind, std::span<const XfrmPolicy> list, std::span<const XfrmPolicy> other) {
+  std::set<XfrmPolicyName> names;
+  for (const XfrmPolicy& p : other) names.insert(p.name);
+  XfrmPhase phase;
+  for (const XfrmPolicy& p : list)
+    if (names.insert(p.name).second) phase.push_back({kind, p});
+  return phase;
 }
 
 }  // namespace
 
 std::vector<XfrmPhase> xfrm_steps(std::span<const XfrmPolicy> have, std::span<const XfrmPolicy> want) {
-  Phases p = phases_of(have, want);
+  Phases p = phases_of(only(have, false), only(want, false));
   const bool strong_before = std::ranges::any_of(have, &XfrmPolicy::strong);
   const bool strong_after = std::ranges::any_of(want, &XfrmPolicy::strong);
-  XfrmPhase guard;
-  if (strong_after && !(p.strong_forward.empty() && p.weak_forward.empty())) guard = guards(p.strong_back);
+  const std::vector<XfrmPolicy> old_guards = only(have, true), left_guards = only(want, true);
+  std::vector<XfrmPolicy> guards = left_guards;
+  if (strong_after && !(p.strong_forward.empty() && p.weak_forward.empty()))
+    std::ranges::copy(guards_for(p.strong_back), std::back_inserter(guards));
+  XfrmPhase guard = lacking(Kind::add, guards, old_guards);
+  std::ranges::copy(old_guards, std::back_inserter(guards));
+  XfrmPhase unguard = lacking(Kind::remove, guards, left_guards);
   std::vector<XfrmPhase> list;
   if (!strong_before) append(p.strong_forward, std::exchange(p.weak_forward, {}));
   if (!strong_after) append(p.strong_back, std::exchange(p.weak_back, {}));
@@ -92,8 +114,6 @@ std::vector<XfrmPhase> xfrm_steps(std::span<const XfrmPolicy> have, std::span<co
   if (p.strong_forward.empty()) early = std::exchange(p.weak_forward, {});
   for (XfrmPhase* phase : {&p.weak_back, &p.strong_back}) sort_back(*phase);
   for (XfrmPhase* phase : {&p.strong_forward, &p.weak_forward, &early}) sort_forward(*phase);
-  XfrmPhase unguard = guard;
-  for (XfrmStep& step : unguard) step.kind = Kind::remove;
   for (XfrmPhase* phase : {&guard, &p.weak_back, &p.strong_forward, &early, &p.strong_back, &p.weak_forward, &unguard})
     if (!phase->empty()) list.push_back(std::move(*phase));
   return list;

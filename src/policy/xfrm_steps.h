@@ -21,7 +21,8 @@ struct XfrmStep {
 using XfrmPhase = std::vector<XfrmStep>;
 
 /// `have`, `want`: no two of one name. Empty phases are left out. After a failure between two phases a guard may
-/// remain; it blocks, and is recognised by its name.
+/// remain; it blocks, and is recognised by its name. Guards in `have`, of an interrupted change, stay until the end;
+/// those in `want` are there from the beginning, and stay: to take back a change that began with guards.
 std::vector<XfrmPhase> xfrm_steps(std::span<const XfrmPolicy> have, std::span<const XfrmPolicy> want);
 
 /// The policies with the same order and other numbers, evenly spread, in an order of updates that never changes which

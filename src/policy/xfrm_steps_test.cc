@@ -108,6 +108,22 @@ TEST(XfrmSteps, APolicyOfTheSameNameIsUpdated) {
               ElementsAre("=1"));
 }
 
+XfrmPolicy guard(unsigned host) {
+  XfrmPolicy p = policy(host, kGuardPriority, Action::drop);
+  p.name.selector.user = kGuardUser;
+  return p;
+}
+
+TEST(XfrmSteps, GuardsOfAnInterruptedChangeStayUntilTheEndOfTheNext) {
+  const std::vector<XfrmPolicy> have = {policy(1, 1, Action::ipsec), guard(1), guard(2)};
+  EXPECT_THAT(texts(xfrm_steps(have, std::vector{policy(3, 1, Action::ipsec)})),
+              ElementsAre("+3", "-1", "-1 guard -2 guard"));
+  EXPECT_THAT(texts(xfrm_steps(have, {})), ElementsAre("-1", "-1 guard -2 guard"));
+  // Taken back, it ends with those guards again, and with no others.
+  const std::vector<XfrmPolicy> now = {policy(3, 1, Action::ipsec), guard(2), guard(3)};
+  EXPECT_THAT(texts(xfrm_steps(now, have)), ElementsAre("+1 guard", "+1", "-3", "-3 guard"));
+}
+
 // All policies here fit the one packet, so the smallest number wins.
 bool protects(const std::map<XfrmPolicyName, XfrmPolicy>& table) {
   const XfrmPolicy* first = nullptr;
@@ -125,6 +141,11 @@ std::vector<XfrmPolicy> random_table(std::mt19937& random) {
   for (unsigned host = 1; host <= 6; ++host)
     if (random() % 3 != 0) table.push_back(policy(host, numbers[host], kActions[random() % 3]));
   return table;
+}
+
+void add_guards(std::vector<XfrmPolicy>& table, std::mt19937& random) {
+  for (unsigned host = 1; host <= 6; ++host)
+    if (random() % 6 == 0) table.push_back(guard(host));
 }
 
 // Requests one after another; returns whether the packet was clear after one of them.
@@ -149,7 +170,9 @@ TEST(XfrmSteps, WhatIsProtectedBeforeAndAfterIsNeverClear) {
   std::mt19937 random(1);
   unsigned tried = 0;
   for (int i = 0; i < 20'000; ++i) {
-    const std::vector<XfrmPolicy> have = random_table(random), want = random_table(random);
+    std::vector<XfrmPolicy> have = random_table(random), want = random_table(random);
+    if (i % 4 == 1 || i % 4 == 3) add_guards(have, random);  // Of an interrupted change.
+    if (i % 4 == 2 || i % 4 == 3) add_guards(want, random);  // A change is taken back that began with guards.
     std::map<XfrmPolicyName, XfrmPolicy> table, wanted;
     for (const XfrmPolicy& w : want) wanted[w.name] = w;
     const bool clear = clear_meanwhile(have, xfrm_steps(have, want), table);

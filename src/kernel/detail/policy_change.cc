@@ -2,7 +2,8 @@
 // 2. match_rules() finds for each rule an earlier one that says the same, whose number it keeps.
 // 3. number() gives each rule its priority, which completes the policies. Without room between
 //    two rules all of ours are spread first, in their order.
-// 4. xfrm_steps() orders the requests; count() says what changes for the rules.
+// 4. ahead_of() finds policies of other programs that come before ours and let packets pass that ours protect.
+// 5. xfrm_steps() orders the requests; count() says what changes for the rules.
 #include "kernel/detail/policy_change.h"
 
 #include <fmt/format.h>
@@ -78,13 +79,18 @@ struct Wanted {
   XfrmPhase spread;                  // To be done before all else.
 };
 
-std::vector<std::optional<std::uint32_t>> old_numbers(std::span<const OwnedRule> rules,
+// The policies that keep ::1 reachable have the number 0 in the record; `loopback_before` as in XfrmPlan.
+std::vector<std::optional<std::uint32_t>> old_numbers(std::span<const OwnedRule> rules, std::size_t loopback_before,
                                                       std::span<const XfrmPolicy> have, const Owned& owned) {
   const auto numbers = numbers_of(have, owned);
   std::vector<std::optional<std::uint32_t>> old;
-  for (const OwnedRule& rule : rules) {
-    const auto found = numbers.find(rule.index);
+  const auto add = [&](std::uint32_t index) {
+    const auto found = numbers.find(index);
     old.push_back(found == numbers.end() ? std::nullopt : std::optional(found->second));
+  };
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (i != 0 && i == loopback_before) add(0);
+    add(rules[i].index);
   }
   return old;
 }
@@ -92,7 +98,7 @@ std::vector<std::optional<std::uint32_t>> old_numbers(std::span<const OwnedRule>
 Wanted number(const XfrmPlan& plan, std::span<const OwnedRule> rules, std::vector<XfrmPolicy>& have,
               const Owned& owned) {
   Wanted wanted;
-  policy::Numbering numbering = policy::priorities(old_numbers(rules, have, owned));
+  policy::Numbering numbering = policy::priorities(old_numbers(rules, plan.loopback_before, have, owned));
   if (numbering.from_scratch && !have.empty()) {
     std::vector<XfrmPolicy> moved = have;
     std::map<policy::XfrmPolicyName, std::uint32_t> now;
@@ -100,14 +106,49 @@ Wanted number(const XfrmPlan& plan, std::span<const OwnedRule> rules, std::vecto
     for (const XfrmStep& step : spread) now[step.policy.name] = step.policy.priority;
     for (XfrmPolicy& h : moved)
       if (const auto found = now.find(h.name); found != now.end()) h.priority = found->second;
-    policy::Numbering again = policy::priorities(old_numbers(rules, moved, owned));
+    policy::Numbering again = policy::priorities(old_numbers(rules, plan.loopback_before, moved, owned));
     if (!again.from_scratch) numbering = std::move(again), have = std::move(moved), wanted.spread = std::move(spread);
   }
+  const std::size_t slot = plan.loopback_before;
+  const std::uint32_t loopback = slot == 0 ? policy::kLoopbackPriority : numbering.numbers[slot];
   for (const PlannedPolicy& p : plan.policies) {
     wanted.policies.push_back(p.policy);
-    wanted.policies.back().priority = p.rule == kNoRule ? policy::kLoopbackPriority : numbering.numbers[p.rule];
+    wanted.policies.back().priority =
+        p.rule == kNoRule ? loopback : numbering.numbers[p.rule + (slot != 0 && p.rule >= slot ? 1 : 0)];
   }
   return wanted;
+}
+
+// ---- other programs' policies in front of ours
+
+bool meet(const policy::Prefix& a, const policy::Prefix& b) { return a.contains(b) || b.contains(a); }
+bool meet(const policy::MaskedPort& a, const policy::MaskedPort& b) {
+  return ((a.value ^ b.value) & a.mask & b.mask) == 0;
+}
+
+// Whether a packet can meet both.
+bool meet(const policy::XfrmPolicyName& a, const policy::XfrmPolicyName& b) {
+  const policy::XfrmSelector &x = a.selector, &y = b.selector;
+  return a.direction == b.direction && a.if_id == b.if_id && x.family() == y.family() &&
+         ((a.mark ^ b.mark) & a.mark_mask & b.mark_mask) == 0 && meet(x.source, y.source) &&
+         meet(x.destination, y.destination) && (x.protocol == 0 || y.protocol == 0 || x.protocol == y.protocol) &&
+         meet(x.source_port, y.source_port) && meet(x.destination_port, y.destination_port);
+}
+
+std::vector<Ahead> ahead_of(const XfrmPlan& plan, std::span<const XfrmPolicy> wanted, const PresentPolicies& present) {
+  std::vector<Ahead> list;
+  std::set<std::pair<std::size_t, std::uint32_t>> named;
+  for (const auto& [name, listed] : present.policies) {
+    if (listed.policy.strong() || present.owner(listed)) continue;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      // Of two equal priorities the older policy is used.
+      if (!wanted[i].strong() || wanted[i].priority < listed.policy.priority || !meet(name, wanted[i].name)) continue;
+      const std::size_t rule = plan.policies[i].rule;
+      if (named.emplace(rule, listed.index).second) list.push_back({rule, listed});
+    }
+  }
+  std::ranges::stable_sort(list, {}, &Ahead::rule);
+  return list;
 }
 
 // ---- what changes
@@ -189,11 +230,9 @@ bool differ(const Owned& a, const Owned& b) {
   return a.policies != b.policies || !std::ranges::equal(a.rules, b.rules, same);
 }
 
-XfrmPhase old_guards(const PresentPolicies& present) {
-  XfrmPhase phase;
+void append_guards(const PresentPolicies& present, std::vector<XfrmPolicy>& to) {
   for (const auto& [name, listed] : present.policies)
-    if (is_guard(name)) phase.push_back({XfrmStep::Kind::remove, listed.policy});
-  return phase;
+    if (is_guard(name)) to.push_back(listed.policy);
 }
 
 }  // namespace
@@ -221,6 +260,7 @@ Result<PolicyChange> policy_change(std::span<const policy::Rule> rules, const Xf
   change.after.rules = rules_after(rules, matches, present.owned);
   std::vector<XfrmPolicy> have = change.have;
   Wanted wanted = number(plan, change.after.rules, have, present.owned);
+  change.ahead = ahead_of(plan, wanted.policies, present);
   for (std::size_t i = 0; i < wanted.policies.size(); ++i) {
     const auto listed = present.policies.find(wanted.policies[i].name);
     const bool there = listed != present.policies.end() && present.owner(listed->second);
@@ -234,15 +274,10 @@ Result<PolicyChange> policy_change(std::span<const policy::Rule> rules, const Xf
   std::ranges::copy_if(wanted.policies, std::back_inserter(want),
                        [&](const XfrmPolicy& p) { return change.after.policies.contains(p.name); });
   if (!wanted.spread.empty()) change.phases.push_back(std::move(wanted.spread));
-  for (XfrmPhase& phase : policy::xfrm_steps(have, want)) {
-    // An interrupted change has left the same guard.
-    std::erase_if(phase, [&](const XfrmStep& s) {
-      return s.kind == XfrmStep::Kind::add && is_guard(s.policy.name) && present.policies.contains(s.policy.name);
-    });
-    if (!phase.empty()) change.phases.push_back(std::move(phase));
-  }
-  if (XfrmPhase guards = old_guards(present); !guards.empty()) change.phases.push_back(std::move(guards));
   const std::vector<bool> whole = intact(plan, rules.size(), have);
+  append_guards(present, have);
+  append_guards(present, change.have);
+  std::ranges::move(policy::xfrm_steps(have, want), std::back_inserter(change.phases));
   change.changes = count({rules, matches, whole}, change, present.owned);
   add_policies(plan, wanted.policies, change.changes, change.after.rules, present);
   change.record_differs = differ(change.after, present.owned);

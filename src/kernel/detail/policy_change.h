@@ -26,12 +26,19 @@ struct PresentPolicies {
 
 bool is_guard(const policy::XfrmPolicyName& name);
 
+/// A policy of another program that a rule's packets meet first, and by which they are clear.
+struct Ahead {
+  std::size_t rule = 0;
+  xfrm::ListedPolicy policy;
+};
+
 struct PolicyChange {
-  Owned after;                            ///< Indexes of policies that are not there yet are 0.
-  std::vector<policy::XfrmPolicy> have;   ///< Those of ours.
-  std::vector<policy::XfrmPhase> phases;  ///< With the guards of an interrupted change at the end.
+  Owned after;                           ///< Indexes of policies that are not there yet are 0.
+  std::vector<policy::XfrmPolicy> have;  ///< Those of ours, with the guards of an interrupted change.
+  std::vector<policy::XfrmPhase> phases;
   backend::RuleChanges changes;
   bool record_differs = false;
+  std::vector<Ahead> ahead;  ///< Each rule with each such policy once.
 };
 
 /// Errors: exists, for people: another program's policy is in the way.
