@@ -54,9 +54,9 @@ engine::RuleBookOptions rule_options(Dataplane* dataplane, bool need_packets) {
         "this ipsecd carries no packets, so nothing would obey the rules: start it with --hook, or give the rules to "
         "the kernel (--sadb kernel)";
   if (dataplane && !dataplane->hooked())
-    options.unseen = fmt::format(
-        "this ipsecd has no --hook: rules do not see what arrives in clear, nor what is not routed into {}",
-        dataplane->device());
+    options.unseen =
+        fmt::format("this ipsecd has no --hook: rules do not see what arrives in clear, nor what is not routed into {}",
+                    dataplane->device());
   return options;
 }
 

@@ -1,7 +1,8 @@
 // 1. boost() is the class of a rule; order() sorts by it, and keeps the file's order within a class.
 // 2. duplicates() keeps what it saw of each direction in a map.
 // 3. shadowed() and disagreements() compare each rule with those before it that can have a packet in common with it
-//    (detail/shapes.h finds them; if there are too many shapes, detail/neighbours.h); only rules of one place (tunnel, mark, XFRM interface) can.
+//    (detail/shapes.h finds them; if there are too many shapes, detail/neighbours.h); only rules of one place (tunnel,
+//    mark, XFRM interface) can.
 #include "policy/order.h"
 
 #include <algorithm>

@@ -232,9 +232,11 @@ TEST(PolicyFaults, OfWordsThatContradict) {
       {"{ ulp ipv6-icmp type 1 code net-unr dir in } drop {}",
        "rules:1:24: error: this name and ulp are of different protocols: names of ICMPv6 end in 6\n"},
       {"{ ulp ipv6-icmp laddr 10.0.0.1 dir in } drop {}",
-       "rules:1:3: error: no address of the pattern is of this protocol's family: icmp is of IPv4, ipv6-icmp of IPv6\n"},
+       "rules:1:3: error: no address of the pattern is of this protocol's family: icmp is of IPv4, ipv6-icmp of "
+       "IPv6\n"},
       {"{ raddr six ulp icmp dir in } drop {}",
-       "rules:1:13: error: no address of the pattern is of this protocol's family: icmp is of IPv4, ipv6-icmp of IPv6\n"},
+       "rules:1:13: error: no address of the pattern is of this protocol's family: icmp is of IPv4, ipv6-icmp of "
+       "IPv6\n"},
       {"{ ulp icmp code 3 dir in } drop {}",
        "rules:1:12: error: code needs a type: a code means something else with each\n"},
       {"{ tunnel t0 } ipsec { auth_algs sha1 }",

@@ -60,8 +60,7 @@ TEST(PolicyLanguage, ReadsMappedAddressesAsIpv4) {
 // Of a name's addresses, those of ICMP's family.
 TEST(PolicyLanguage, IcmpChoosesTheFamily) {
   EXPECT_EQ(written("{ ulp icmp raddr both dir out } drop {}"), "{ raddr 192.0.2.1 ulp 1 dir out } drop {}\n");
-  EXPECT_EQ(written("{ ulp ipv6-icmp raddr both dir out } drop {}"),
-            "{ raddr 2001:db8::6 ulp 58 dir out } drop {}\n");
+  EXPECT_EQ(written("{ ulp ipv6-icmp raddr both dir out } drop {}"), "{ raddr 2001:db8::6 ulp 58 dir out } drop {}\n");
 }
 
 // A name is that of a host if there is one.

@@ -588,8 +588,8 @@ TEST(Rules, AFragmentThatAnSaBroughtIsJudgedApartFromItsConnection) {
   };
   for (const std::uint16_t port : {std::uint16_t{2000}, std::uint16_t{0}}) {
     const Octets whole = datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .src_port = port, .dst_port = port});
-    const auto cut = pieces(
-        datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1000, .src_port = port, .dst_port = port}), 600);
+    const auto cut =
+        pieces(datagram({.src = "10.1.0.1", .dst = "10.2.0.1", .size = 1000, .src_port = port, .dst_port = port}), 600);
     ASSERT_EQ(cut.size(), 2u);
     for (int again = 0; again < 3; ++again) {
       EXPECT_EQ(through(cut[0]), "fragment");
