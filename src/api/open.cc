@@ -46,6 +46,27 @@ Result<std::unique_ptr<backend::Backend>> automatic(const Surroundings& around) 
                   pfkey::escaped(around.socket), missing, pfkey::escaped(around.socket)));
 }
 
+Result<std::unique_ptr<backend::Spd>> open_kernel_spd(const Surroundings& around) {
+  auto opened = kernel::KernelSpd::open(around.policies ? around.policies() : kernel::policy_world());
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  return std::move(*opened);
+}
+
+// An ipsecd that carries no packets is passed over: rules would have no effect there.
+Result<std::unique_ptr<backend::Spd>> automatic_spd(const Surroundings& around) {
+  auto socket = backend::SocketSpd::connect(around.socket);
+  if (!socket && socket.error().code == Errc::unreachable) return open_kernel_spd(around);
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  const auto idle = (*socket)->idle();
+  if (!idle) return std::unexpected(idle.error());
+  if (idle->empty()) return std::move(*socket);
+  auto opened = open_kernel_spd(around);
+  if (!opened)
+    return fail(opened.error().code, fmt::format("no database of rules is available: {}; and of the kernel: {}", *idle,
+                                                 opened.error().text));
+  return opened;
+}
+
 std::unexpected<Error> unknown(std::string_view where) {
   // A key may be here by mistake.
   const bool echo = where.size() < 8 || where.find_first_not_of("0123456789abcdefABCDEFxX/") != std::string_view::npos;
@@ -75,16 +96,8 @@ Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, cons
 }
 
 Result<std::unique_ptr<backend::Spd>> open_spd(std::string_view where, const Surroundings& around) {
-  if (where == "auto") {
-    const auto socket = at(around.socket, around);
-    if (!socket && socket.error().code != Errc::unreachable) return std::unexpected(socket.error());
-    return open_spd(socket ? "ipsecd" : "kernel", around);
-  }
-  if (where == "kernel") {
-    auto opened = kernel::KernelSpd::open(around.policies ? around.policies() : kernel::policy_world());
-    if (!opened) return std::unexpected(std::move(opened.error()));
-    return std::move(*opened);
-  }
+  if (where == "auto") return automatic_spd(around);
+  if (where == "kernel") return open_kernel_spd(around);
   if (where == "memory") return std::make_unique<backend::MemorySpd>(around.clock);
   const bool path = where.starts_with(kPathPrefix);
   if (where != "ipsecd" && !path) return unknown(where);

@@ -40,7 +40,8 @@ inline constexpr std::string_view kPlaces = "ipsecd kernel memory auto";
 /// and how to mend it: syntax (no such word), unreachable, denied, unsupported, timeout, io.
 Result<std::unique_ptr<backend::Backend>> open_sadb(std::string_view where, const Surroundings& around);
 
-/// Opens the database of rules that `where` names: the same words, and errors, as those of open_sadb().
+/// Opens the database of rules that `where` names: the same words, and errors, as those of open_sadb(). `auto`: an
+/// ipsecd that carries packets, else the kernel.
 Result<std::unique_ptr<backend::Spd>> open_spd(std::string_view where, const Surroundings& around);
 
 struct Scratch {

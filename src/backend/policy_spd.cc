@@ -89,7 +89,18 @@ struct PolicySpd::Trial {
   std::vector<RuleRemark> refused;
   std::vector<std::uint64_t> indexes;  ///< Of the rules; 0: it was refused.
   std::optional<Error> first;          ///< Why the first was refused.
+  std::string unseen;                  ///< Which packets the rules will not see; empty: they see all.
 };
+
+Result<std::string> PolicySpd::idle() {
+  std::string why;
+  const Message dump = request(Type::dump, Rules::active);
+  const auto take = [&](std::size_t, Message&& m) {
+    if (m.error == 0 && m.diagnostic == pfpolicy::Diagnostic::not_obeyed) why = reason(m);
+  };
+  if (auto done = exchange({&dump, 1}, take); !done) return std::unexpected(std::move(done.error()));
+  return why;
+}
 
 Result<std::vector<HeldRule>> PolicySpd::list() {
   std::vector<HeldRule> rules;
@@ -117,11 +128,14 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
 // The standby set is this client's afterwards, unless it is refused.
 Result<void> PolicySpd::take(const Message& request) {
   std::optional<Error> wrong;
+  std::string unseen;
   for (unsigned tries = 0;; ++tries) {
     bool busy = false;
     const auto taken = [&](std::size_t, Message&& m) {
       busy = busy || m.error == EBUSY;
-      if (m.error != 0) wrong = refusal(m);
+      const bool idle = m.diagnostic == pfpolicy::Diagnostic::not_obeyed && !rules.empty();
+      if (m.error != 0 || idle) wrong = refusal(m);
+      if (m.error == 0 && m.remark) unseen = reason(m);
     };
     if (auto done = exchange({&request, 1}, taken); !done) return std::unexpected(std::move(done.error()));
     if (!busy || !wait(tries)) break;
@@ -147,6 +161,7 @@ Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
     requests.push_back(std::move(m));
   }
   Trial trial;
+  trial.unseen = std::move(unseen);
   trial.indexes.resize(rules.size());
   const auto added = [&](std::size_t number, Message&& m) {
     if (m.error == 0 && m.rule) {
@@ -166,6 +181,8 @@ Result<std::vector<RuleRemark>> PolicySpd::check(std::span<const Rule> rules) {
   auto trial = gather(rules);
   release();
   if (!trial) return std::unexpected(std::move(trial.error()));
+  if (!rules.empty() && !trial->unseen.empty())
+    trial->refused.insert(trial->refused.begin(), {.rule = 0, .refused = false, .message = std::move(trial->unseen)});
   return std::move(trial->refused);
 }
 

@@ -3,6 +3,7 @@
 #include <absl/functional/function_ref.h>
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backend/spd.h"
@@ -18,6 +19,8 @@ class PolicySpd : public Spd {
   Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) override;
   Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) override;
   Result<void> extensible() override;
+  /// Why nothing would obey rules of this database, and what mends that; empty: they are obeyed.
+  Result<std::string> idle();
 
  protected:
   /// Called with the number of the request and one of its replies; a DUMP has several.

@@ -62,7 +62,7 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
       server_(
           engine_options(local_, options_.dataplane, options_.vault),
           [this](ClientId to, Bytes wire) { return send(to, wire); }, options_.most_sas, options_.memory,
-          rule_options(options_.dataplane)),
+          rule_options(options_.dataplane, options_.rules_need_packets)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message is recognised by its size.
 }

@@ -35,6 +35,7 @@ class Daemon {
     std::optional<std::size_t> most_sas;          ///< nullopt: no limit.
     Vault* vault = nullptr;                       ///< Keeps the SAs for a restart; outlives the daemon.
     Server::Memory memory = [] { return true; };  ///< As in Server.
+    bool rules_need_packets = false;              ///< Rules are refused without a data plane, which would obey them.
   };
 
   /// Writes one line to the log, without the program's name. No line contains a byte of a message.

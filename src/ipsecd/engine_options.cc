@@ -1,5 +1,6 @@
 #include "ipsecd/engine_options.h"
 
+#include <fmt/format.h>
 #include <net/if.h>
 
 #include <algorithm>
@@ -42,7 +43,7 @@ engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane, engi
   return options;
 }
 
-engine::RuleBookOptions rule_options(Dataplane* dataplane) {
+engine::RuleBookOptions rule_options(Dataplane* dataplane, bool need_packets) {
   engine::RuleBookOptions options;
   options.in_force = [dataplane](std::shared_ptr<const policy::Lookup> rules) {
     if (dataplane) dataplane->rules(std::move(rules));
@@ -52,6 +53,14 @@ engine::RuleBookOptions rule_options(Dataplane* dataplane) {
     return hooked && hooked->waiting;
   };
   options.has_link = [](std::string_view name) { return ::if_nametoindex(std::string(name).c_str()) != 0; };
+  if (!dataplane && need_packets)
+    options.idle =
+        "this ipsecd carries no packets, so nothing would obey the rules: start it with --hook, or give the rules to "
+        "the kernel (--sadb kernel)";
+  if (dataplane && !dataplane->hooked())
+    options.unseen =
+        fmt::format("this ipsecd has no --hook: rules do not see what arrives in clear, nor what is not routed into {}",
+                    dataplane->device());
   return options;
 }
 

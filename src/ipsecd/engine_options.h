@@ -17,8 +17,8 @@ std::vector<const pfkey::Algorithm*> lacking();
 /// `dataplane`: carries packets for the SAs; nullptr: the SAs are for other programs. Everything outlives the engine.
 engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane, engine::Keeper* keeper);
 
-/// The data plane obeys the active rules; nullptr: they are stored, but no packets are carried. A rule of a tunnel is
-/// about packets of an interface of that name.
-engine::RuleBookOptions rule_options(Dataplane* dataplane);
+/// The data plane obeys the active rules; nullptr: no packets are carried, and if `need_packets`, rules are refused. A
+/// rule of a tunnel is about packets of an interface of that name.
+engine::RuleBookOptions rule_options(Dataplane* dataplane, bool need_packets);
 
 }  // namespace ipseckey::ipsecd

@@ -232,7 +232,8 @@ Result<void> serve(const ipsecd::Options& options) {
                                             .clients_of_a_user = options.user_clients.value_or(64),
                                             .most_sas = options.sas,
                                             .vault = vault->get(),
-                                            .memory = ipsecd::reserve::ready});
+                                            .memory = ipsecd::reserve::ready,
+                                            .rules_need_packets = true});
   if (!daemon) return std::unexpected(daemon.error());
   if (auto r = (*daemon)->tell_status_at(ipsecd::status_path(listener->path())); !r) log(r.error().text);
   if (auto r = (*daemon)->stop_on_signals(); !r) return r;

@@ -244,9 +244,10 @@ std::optional<NoRule> read_pattern(const Message& m, Rule& rule) {
   if (m.local && m.remote && m.local->address.family != m.remote->address.family)
     return NoRule{Diagnostic::mixed_families, ""};
   s.local = m.local, s.remote = m.remote;
-  if (m.protocol) s.protocol = m.protocol->value;
-  if (m.local_port) s.local_port = m.local_port->value;
-  if (m.remote_port) s.remote_port = m.remote_port->value;
+  // 0 is absent, as in a file and on Solaris: a rule about it would never match.
+  if (m.protocol && m.protocol->value != 0) s.protocol = m.protocol->value;
+  if (m.local_port && m.local_port->value != 0) s.local_port = m.local_port->value;
+  if (m.remote_port && m.remote_port->value != 0) s.remote_port = m.remote_port->value;
   if ((s.local_port || s.remote_port) && s.protocol && !policy::has_ports(*s.protocol))
     return NoRule{Diagnostic::inconsistent_flags, "only TCP, UDP and SCTP have ports"};
   if (!m.type_code) return std::nullopt;

@@ -67,6 +67,20 @@ TEST(PfPolicyConvert, RulesSurvive) {
   }
 }
 
+TEST(PfPolicyConvert, ProtocolAndPortsOf0AreAbsent) {
+  Message m = from_rule(policy::testing::drop_rule("10.0.0.0/8"), 1);
+  const Rule any = *to_rule(m);
+  m.protocol = Protocol{0}, m.local_port = Port{0}, m.remote_port = Port{0};
+  EXPECT_EQ(to_rule(m).value(), any);
+  m.protocol = Protocol{6};
+  EXPECT_EQ(to_rule(m)->selector.protocol, 6);
+  EXPECT_FALSE(to_rule(m)->selector.local_port || to_rule(m)->selector.remote_port);
+  m.protocol = Protocol{50};  // It has no ports, and none are named.
+  EXPECT_TRUE(to_rule(m));
+  m.local_port = Port{1};
+  EXPECT_EQ(to_rule(m).error().diagnostic, Diagnostic::inconsistent_flags);
+}
+
 // The attributes of one alternative, with those of Solaris (policy.md section 4.3).
 TEST(PfPolicyConvert, NamesActionsAsSolarisDoes) {
   Rule r = policy::testing::both_rule();

@@ -12,6 +12,7 @@
 #include "pfkey/near_name.h"
 #include "pfkey/units.h"
 #include "policy/guards.h"
+#include "policy/match.h"
 #include "policylang/write.h"
 
 namespace ipseckey::cli {
@@ -87,6 +88,12 @@ std::string first_objection(const policy::Candidate& candidate) {
 
 std::string protected_words(Direction d) { return d == Direction::out ? "what it sends" : "what comes in"; }
 
+// `level use` and `or pass` demand no protection, each in its way.
+std::string_view without_sa(const Rule& rule, Direction d) {
+  if (outcome(rule, d) != policy::Outcome::protect_or_clear) return "dropped";
+  return d == Direction::out ? "sent in the clear" : "accepted in the clear, and only so";
+}
+
 // The rules without an SA so far: of many, only some are shown.
 struct Missing {
   static constexpr std::size_t kShown = 10;
@@ -108,8 +115,8 @@ void judge_one(RuleFile& file, const Rule& rule, Direction d, const RuleSession:
   for (const policy::Need& need : serving.needs)
     if (need.alternative == lacking->alternative && !need.first(policy::Fate::serves)) lacking = &need;
   file.say(rule, Severity::warning,
-           fmt::format("no SA protects {}, so it is dropped; the line for the file of keys: {}", protected_words(d),
-                       command_for(rule, d, *lacking)));
+           fmt::format("no SA protects {}, so it is {}; the line for the file of keys: {}", protected_words(d),
+                       without_sa(rule, d), command_for(rule, d, *lacking)));
 }
 
 }  // namespace

@@ -25,7 +25,9 @@ backend::Spd* RuleSession::spd() {
 std::string RuleSession::shown_spd() const { return pfkey::escaped(spd_name()); }
 
 Result<RuleSession::Sas> RuleSession::sas() const {
-  auto opened = world_.open(settings().where());
+  // `auto` may have passed an ipsecd over: rules and SAs are of one place.
+  const std::string where = spd_ && settings().where() == "auto" ? spd_->name() : settings().where();
+  auto opened = world_.open(where);
   if (!opened) return std::unexpected(std::move(opened.error()));
   pfkey::Message request;
   request.type = pfkey::Type::dump;

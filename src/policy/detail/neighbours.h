@@ -21,7 +21,7 @@ class Neighbours {
   /// The rules must outlive it.
   explicit Neighbours(std::span<const Rule> rules);
 
-  /// All such rules, and perhaps others, because only one of the two addresses is looked at: that with fewer. In any
+  /// All such rules, and perhaps others, because only one of the two addresses counts: that with fewer. In any
   /// order.
   std::vector<std::size_t> find(std::size_t rule, Which which) const;
 
@@ -34,7 +34,7 @@ class Neighbours {
   struct Side {
     std::vector<Entry> entries;  // By family, address and length.
     std::vector<std::size_t> open;
-    std::array<std::array<bool, 129>, 2> lengths{};  // Those that there are, by family.
+    std::array<std::array<bool, 129>, 2> lengths{};  // Whether an entry has it, by family.
   };
   struct Found {
     std::vector<std::span<const Entry>> entries;
