@@ -125,15 +125,16 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
   return rules;
 }
 
-// The standby set is this client's afterwards, unless it is refused.
-Result<void> PolicySpd::take(const Message& request) {
+// The standby set is this client's afterwards, unless it is refused. The remark is what the database says about all
+// rules.
+Result<std::string> PolicySpd::take(const Message& request, bool for_rules) {
   std::optional<Error> wrong;
   std::string unseen;
   for (unsigned tries = 0;; ++tries) {
     bool busy = false;
     const auto taken = [&](std::size_t, Message&& m) {
       busy = busy || m.error == EBUSY;
-      const bool idle = m.diagnostic == pfpolicy::Diagnostic::not_obeyed && !rules.empty();
+      const bool idle = m.diagnostic == pfpolicy::Diagnostic::not_obeyed && for_rules;
       if (m.error != 0 || idle) wrong = refusal(m);
       if (m.error == 0 && m.remark) unseen = reason(m);
     };
@@ -142,17 +143,19 @@ Result<void> PolicySpd::take(const Message& request) {
     wrong.reset();
   }
   if (wrong) return std::unexpected(std::move(*wrong));
-  return {};
+  return unseen;
 }
 
 Result<void> PolicySpd::extensible() {
-  auto taken = take(request(Type::clone, Rules::standby));
+  auto taken = take(request(Type::clone, Rules::standby), true);
   release();
-  return taken;
+  if (!taken) return std::unexpected(std::move(taken.error()));
+  return {};
 }
 
 Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
-  if (auto taken = take(request(Type::flush, Rules::standby)); !taken) return std::unexpected(std::move(taken.error()));
+  auto unseen = take(request(Type::flush, Rules::standby), !rules.empty());
+  if (!unseen) return std::unexpected(std::move(unseen.error()));
   std::vector<Message> requests;
   std::uint32_t priority = std::numeric_limits<std::uint32_t>::max();
   for (const Rule& rule : rules) {
@@ -161,7 +164,7 @@ Result<PolicySpd::Trial> PolicySpd::gather(std::span<const Rule> rules) {
     requests.push_back(std::move(m));
   }
   Trial trial;
-  trial.unseen = std::move(unseen);
+  trial.unseen = std::move(*unseen);
   trial.indexes.resize(rules.size());
   const auto added = [&](std::size_t number, Message&& m) {
     if (m.error == 0 && m.rule) {

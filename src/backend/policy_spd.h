@@ -34,7 +34,7 @@ class PolicySpd : public Spd {
 
  private:
   struct Trial;
-  Result<void> take(const pfpolicy::Message& request);
+  Result<std::string> take(const pfpolicy::Message& request, bool for_rules);
   Result<Trial> gather(std::span<const policy::Rule> rules);
 };
 
