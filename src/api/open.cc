@@ -52,7 +52,7 @@ Result<std::unique_ptr<backend::Spd>> open_kernel_spd(const Surroundings& around
   return std::move(*opened);
 }
 
-// An ipsecd that carries no packets is passed over: rules would have no effect there.
+// An ipsecd that carries no packets does not count: rules would have no effect there.
 Result<std::unique_ptr<backend::Spd>> automatic_spd(const Surroundings& around) {
   auto socket = backend::SocketSpd::connect(around.socket);
   if (!socket && socket.error().code == Errc::unreachable) return open_kernel_spd(around);

@@ -217,7 +217,7 @@ TEST(RuleBook, WithoutAnyoneWhoObeysItHoldsNoRules) {
   EXPECT_EQ(b.say(Type::clone), remark);
   EXPECT_EQ(b.add(esp_rule(), Spd::standby), refusal);
   EXPECT_EQ(b.say(Type::flush), remark);
-  EXPECT_EQ(b.say(Type::flip), remark);  // So that unloading is no error.
+  EXPECT_EQ(b.say(Type::flip), remark);  // So that unloading succeeds.
   EXPECT_THAT(b.dump(), ElementsAre());
   EXPECT_FALSE(b.in_force);
   Message m = pfpolicy::from_rule(pass_rule(), 1);

@@ -6,8 +6,8 @@
 // 4. Weak ones come, or move before others.
 // Thus a packet whose first policy is strong before and after meets a strong one all the time. Guards block what a
 // protection that goes was about, behind all rules: should the program end in the middle, or the kernel refuse a
-// request, packets stop instead of leaving in clear. What such a change has left of guards stays until the end of the
-// next one, or for good if that one is taken back.
+// request, packets stop instead of leaving in clear. Guards that such a change left behind stay until the end of the
+// next one, and if that one is undone, for good.
 // Where nothing is protected before, or nothing is added that protects, the weak ones come earlier, so that clear
 // packets are not stopped for a moment.
 #include "policy/xfrm_steps.h"

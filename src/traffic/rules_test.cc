@@ -321,16 +321,18 @@ TEST(Rules, OfTunnelsAreApartFromThoseOfTheHost) {
   EXPECT_EQ(admitted(host, datagram({.src = "10.2.0.1", .dst = "10.1.0.1"}), hooked("ipsec0")), "got_clear");
 }
 
-TEST(Rules, OfTheHostAreNotAboutPacketsThatItPassesOn) {
+TEST(Rules, OfTheHostAreNotAboutPacketsThatItPassesOnUnlessTheyExceptThemFromATunnel) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, tunnel_sa(kHere, kThere))), kDone);
   Protection p = esp(kGcm);
   p.ends = policy::TunnelEnds{*parse_address(kHere), *parse_address(kThere)};
-  give(host, {discard("10.3.0.0/16"), protect_by(p, "10.2.0.0/15")});
+  give(host, {discard("10.3.0.0/16"), discard("10.9.0.0/16"), protect_by(p, "10.2.0.0/15")});
   const Octets dropped = datagram({.src = "10.1.0.1", .dst = "10.3.0.1"});
   EXPECT_EQ(sent(host, dropped), "explicit");
-  EXPECT_EQ(sent(host, dropped, hooked("", true)), "50:100");
+  EXPECT_EQ(sent(host, dropped, hooked("", true)), "explicit");
+  EXPECT_EQ(sent(host, datagram({.src = "10.1.0.1", .dst = "10.2.0.1"}), hooked("", true)), "50:100");
   EXPECT_EQ(sent(host, datagram({.src = "10.1.0.1", .dst = "10.9.0.1"}), hooked("", true)), "clear");
+  EXPECT_EQ(sent(host, datagram({.src = "10.1.0.1", .dst = "10.9.0.1"}), hooked("")), "explicit");
   EXPECT_EQ(admitted(host, datagram({.src = "10.2.0.1", .dst = "10.1.0.1"}), hooked("", true)), "got_clear");
   EXPECT_EQ(admitted(host, datagram({.src = "10.9.0.1", .dst = "10.1.0.1"}), hooked("", true)), "none");
 }

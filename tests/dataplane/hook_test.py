@@ -349,7 +349,7 @@ class Opened(Case):
         self.others([bytes(64)])
         self.lost(2)
 
-    def test_a_lone_fragment_is_no_datagram(self):
+    def test_a_lone_fragment_does_not_count_as_a_datagram(self):
         self.send(self.v4(self.udp(257, b"data"), piece=0x100))
         self.assertEqual(self.arrived(), [])
         self.lost(1)

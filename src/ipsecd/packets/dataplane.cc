@@ -213,12 +213,12 @@ void Dataplane::ports_changed() {
   filter(rules_.get());
 }
 
-// `nft flush ruleset`, which is the first line of many a firewall's file, deletes the tables of all programs. What left
-// meanwhile is lost time; what leaves from now on is what the rules say.
+// `nft flush ruleset`, with which many firewalls begin, deletes the tables of all programs. Until
+// they are here again, packets leave as if there were no rules.
 void Dataplane::watch_tables() {
   const NfWatch::News news = watch_->news();
   if (!rules_ || news == NfWatch::News::none || (news == NfWatch::News::lost && tables_->exists())) return;
-  log_(fmt::format("another program changed or removed netfilter's table {}: it is made again", tables_->table()));
+  log_(fmt::format("another program changed or removed netfilter's table {}: it is created again", tables_->table()));
   filter(rules_.get());
 }
 

@@ -1,4 +1,4 @@
-/// Which of netfilter's messages tell of changes by others.
+/// Which of netfilter's messages report changes by others.
 #include "ipsecd/packets/nf_watch.h"
 
 #include <gtest/gtest.h>
