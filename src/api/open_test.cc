@@ -1,12 +1,16 @@
 #include "api/open.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <array>
 
 #include "backend/socket.h"
 #include "backend/testing.h"
 #include "base/text.h"
 #include "pfkey/diagnostics.h"
 #include "pfkey/notices.h"
+#include "pfpolicy/codec.h"
 
 namespace ipseckey::api {
 namespace {
@@ -56,11 +60,46 @@ std::string rules_opened(std::string_view where, const Surroundings& around) {
   return rules ? (*rules)->name() : rules.error().text;
 }
 
+// The rules of an ipsecd, of which there are none; `idle`: why nothing would obey them.
+void answer_dump(int fd, std::string_view idle) {
+  std::array<std::byte, 4096> wire;
+  const ssize_t size = ::read(fd, wire.data(), wire.size());
+  if (size <= 0) return;
+  const auto asked = pfpolicy::decode(Bytes(wire).first(static_cast<std::size_t>(size)));
+  if (!asked) return;
+  pfpolicy::Message reply = asked->header();
+  reply.ruleset = pfpolicy::Ruleset{0, 1};
+  if (!idle.empty()) {
+    reply.diagnostic = pfpolicy::Diagnostic::not_obeyed;
+    reply.remark = pfpolicy::Text{std::string(idle)};
+  }
+  const auto length = pfpolicy::encode(reply, wire);
+  if (!length) return;
+  for (int ends = 0; ends < 2; ++ends)  // A DUMP begins and ends with it.
+    if (::write(fd, wire.data(), *length) < 0) return;
+  while (::read(fd, wire.data(), wire.size()) > 0) {
+  }  // Until the client closes.
+}
+
+// An ipsecd without packets does not count.
+TEST(Open, RulesGoToADatabaseThatObeysThem) {
+  const TempFolder folder;
+  Surroundings around{folder / "default", noon};
+  around.policies = [] {
+    kernel::PolicyWorld none;
+    none.connect = []() -> Result<kernel::Netlink> { return fail(Errc::unsupported, "no XFRM here"); };
+    return none;
+  };
+  const ScriptedDaemon idle(folder / "default", {[](int fd) { answer_dump(fd, "it carries no packets"); }});
+  EXPECT_EQ(rules_opened("auto", around),
+            "no database of rules is available: it carries no packets; and of the kernel: no XFRM here");
+}
+
 // The rules of a place have the name of its SADB.
 TEST(Open, FindsRulesWhereTheSasAre) {
   const TempFolder folder;
   const Surroundings around{folder / "default", noon};
-  const ScriptedDaemon by_default(folder / "default", {[](int) {}, [](int) {}, [](int) {}});
+  const ScriptedDaemon by_default(folder / "default", {[](int) {}, [](int fd) { answer_dump(fd, ""); }});
   EXPECT_EQ(rules_opened("ipsecd", around), "ipsecd:" + (folder / "default"));
   EXPECT_EQ(rules_opened("auto", around), "ipsecd:" + (folder / "default"));
   EXPECT_EQ(rules_opened("memory", around), "memory");

@@ -303,17 +303,16 @@ class Opened(Case):
         whole = ends + struct.pack("!IHBB", len(head + data), 0, 0, UDP) + head + data
         return head[:6] + struct.pack("!H", checksum(whole + bytes(len(whole) % 2))) + data
 
-    def arrived(self):
-        """(port, data) of all datagrams."""
+    def arrives(self, *expected):
+        """Those datagrams, each a (port, data), and no others."""
         found = []
-        while ready := select.select(self.takers, [], [], LOST / 4)[0]:
+        while ready := select.select(self.takers, [], [], LOST / 4 if len(found) >= len(expected) else DEADLINE)[0]:
             found += [(s.getsockname()[1], s.recv(2000)) for s in ready]
-        return found
+        self.assertEqual(found, list(expected))
 
     def others(self, datagrams):
         """What arrives of packets that cannot take the place of those that they came in."""
-        expected = [(self.PORT, data) for data in datagrams] if self.device else []
-        self.assertEqual(self.arrived(), expected)
+        self.arrives(*([(self.PORT, data) for data in datagrams] if self.device else []))
 
     def lost(self, count):
         """They are counted if there is no device."""
@@ -322,7 +321,7 @@ class Opened(Case):
     def test_plain(self):
         for packet in (self.v4(self.udp(self.PORT, b"four")), self.v6(self.udp(self.PORT, b"six", True))):
             self.send(packet)
-        self.assertEqual(self.arrived(), [(self.PORT, b"four"), (self.PORT, b"six")])
+        self.arrives((self.PORT, b"four"), (self.PORT, b"six"))
 
     def test_options_of_the_inner_header(self):
         """A host that took the outer header's length would find port 257."""
@@ -340,7 +339,7 @@ class Opened(Case):
     def test_destination_options(self):
         padding = bytes([UDP, 0, 1, 4, 0, 0, 0, 0])
         self.send(self.v6(padding + self.udp(self.PORT, b"data", True), following=60))
-        self.assertEqual(self.arrived(), [(self.PORT, b"data")])
+        self.arrives((self.PORT, b"data"))
 
     def test_fragments(self):
         datagram = self.udp(self.PORT, bytes(64))
@@ -351,7 +350,7 @@ class Opened(Case):
 
     def test_a_lone_fragment_does_not_count_as_a_datagram(self):
         self.send(self.v4(self.udp(257, b"data"), piece=0x100))
-        self.assertEqual(self.arrived(), [])
+        self.arrives()
         self.lost(1)
 
     def test_fragments_of_ipv6(self):

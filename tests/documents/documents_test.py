@@ -50,7 +50,7 @@ def first_column(document: str, heading: str) -> list:
 
 
 def options_of_packets() -> list:
-    """The options of ipsecd that need --tun, as src/ipsecd/options.cc marks them."""
+    """The options of ipsecd that need --tun or --hook, as src/ipsecd/options.cc marks them."""
     text = (ROOT / "src/ipsecd/options.cc").read_text()
     rows = re.findall(r"^    (?:Row|Word)\{\"(--[\w-]+)(.*?)\},?\n(?=    (?:Row|Word)\{|\};)", text, re.M | re.S)
     return [name for name, row in rows if re.search(r"\btrue\b", row)]
@@ -103,7 +103,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(first_column(document, "Causes of drops"), [cause for cause in causes if cause not in not_dropped])
         options = options_of_packets()
         self.assertIn("--no-path-reports", options)
-        self.assertEqual(sorted(first_column(document, "Options")), sorted([*options, "--hook", "--tun", "--user"]))
+        self.assertEqual(sorted(first_column(document, "Options")), sorted([*options, "--hook", "--queue", "--tun", "--user"]))
 
 
 if __name__ == "__main__":

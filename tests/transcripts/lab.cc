@@ -303,7 +303,7 @@ cli::World Lab::world(cli::Console& to) {
       .clock = [this] { return now; },
       .pid = 4242,
       .open = [this, around](const std::string& where) -> Result<std::unique_ptr<backend::Backend>> {
-        if (where == "auto" || where == "ipsecd") return sadb.connect();
+        if (where == "auto" || where == "ipsecd" || where == "ipsecd:" + around.socket) return sadb.connect();
         return api::open_sadb(where, around);
       },
       .view_kernel = kernel_of_the_machine,
