@@ -1,7 +1,6 @@
 """The same rules and the same SAs on the kernel's policies and on `ipsecd --hook`: 200 kinds of packets, each sent by the host, and each
 arriving at it in clear, with ESP, with AH and with both. The outcome is derived here from the rules, for both databases; where they
 differ, `more` says how."""
-import ipaddress
 import os
 import random
 import select
@@ -19,7 +18,7 @@ V4, V6 = "10.77.{}.{}", "fd77::{}:{}"
 
 
 def address(form, side, number):
-    return str(ipaddress.ip_address(form.format(side, number)))
+    return form.format(side if form == V4 else "ab"[side], number)
 
 
 class Flow:
@@ -59,11 +58,11 @@ RULES = (
     ("raddr 10.77.1.3 ulp udp", lambda f: not f.v6 and f.peer == 3 and f.protocol == UDP, "ah esp", ("in", "out")),
     ("laddr 10.77.0.4 raddr 10.77.1.4", lambda f: not f.v6 and f.peer == 4 and f.host == 4, "ah", ("in", "out")),
     ("raddr 10.77.1.4/31", lambda f: not f.v6 and f.peer in (4, 5), "drop", ("in", "out")),
-    ("raddr fd77::1:1 rport 80", lambda f: f.v6 and f.peer == 1 and f.protocol in (TCP, UDP) and f.its == 80, "clear", ("in", "out")),
-    ("raddr fd77::1:1", lambda f: f.v6 and f.peer == 1, "esp", ("in", "out")),
-    ("raddr fd77::1:2/127 ulp udp", lambda f: f.v6 and f.peer in (2, 3) and f.protocol == UDP, "ah", ("in", "out")),
-    ("raddr fd77::1:4", lambda f: f.v6 and f.peer == 4, "drop", ("in",)),
-    ("raddr fd77::1:5 ulp ipv6-icmp type 128 code 0", lambda f: f.v6 and f.peer == 5 and f.protocol == ICMP6 and (f.mine, f.its) == (128, 0),
+    ("raddr fd77::b:1 rport 80", lambda f: f.v6 and f.peer == 1 and f.protocol in (TCP, UDP) and f.its == 80, "clear", ("in", "out")),
+    ("raddr fd77::b:1", lambda f: f.v6 and f.peer == 1, "esp", ("in", "out")),
+    ("raddr fd77::b:2/127 ulp udp", lambda f: f.v6 and f.peer in (2, 3) and f.protocol == UDP, "ah", ("in", "out")),
+    ("raddr fd77::b:4", lambda f: f.v6 and f.peer == 4, "drop", ("in",)),
+    ("raddr fd77::b:5 ulp ipv6-icmp type 128 code 0", lambda f: f.v6 and f.peer == 5 and f.protocol == ICMP6 and (f.mine, f.its) == (128, 0),
      "drop", ("in", "out")),
 )
 FILE = ["order file"] + [f"{{ {words}{'' if demand not in ('clear', 'drop') else ' dir ' + ('both' if len(ways) == 2 else ways[0])} }} "
@@ -88,7 +87,7 @@ def flows():
 
 def keys():
     """Both ways between all: without a source, so that one SA serves each destination."""
-    return [pair(kind, base + n + (0x100 if form == V6 else 0), "0.0.0.0" if form == V4 else "::", form.format(side, n))
+    return [pair(kind, base + n + (0x100 if form == V6 else 0), "0.0.0.0" if form == V4 else "::", address(form, side, n))
             for kind, base in (("esp", 0x1000), ("ah", 0x3000)) for form in (V4, V6)
             for side, base in ((1, base), (0, base + 0x1000)) for n in (*range(1, PEERS + 1), MARKER)]
 
