@@ -37,7 +37,7 @@ Hook::Front front_of(Bytes packet) {
   constexpr std::size_t kV4Header = 20, kV6Next = 6, kHopByHopLength = 41;
   constexpr std::byte kHopByHop{0}, kSome{1};
   Hook::Front front{};
-  if (packet[0] >> 4 == std::byte{6}) {
+  if ((packet[0] >> 4) == std::byte{6}) {
     if (packet[kV6Next] == kHopByHop) front[0] = kSome, front[1] = packet[kHopByHopLength];
     return front;
   }
