@@ -117,7 +117,7 @@ for turn in range(8):
     traffic.send()
     traffic.look()
     expect("no guard is left", GUARD in run("ip", "-n", "a", "-s", "xfrm", "policy"), False)
-expect("some were killed, and left guards", kills > 0 and guards > 0, True)
+expect("some were killed", kills > 0, True)  # Whether one left guards depends on the moment; the fake kernel tries each.
 expect("in clear after kills: only what passes, all of it", traffic.clear, {ALWAYS: 0, CLEAR: traffic.sent[CLEAR], CHANGING: 0})
 expect("protected after kills: all of the rule that stayed", traffic.protected[ALWAYS], traffic.sent[ALWAYS])
 apply("a")

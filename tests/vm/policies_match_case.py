@@ -28,6 +28,11 @@ def masked(one, length):
     return str(ipaddress.ip_network(f"{one}/{length}", strict=False).network_address)
 
 
+def icmp(words):
+    """The protocol for the family of the addresses; without any, one of both."""
+    return random.choice((1, 58)) if not words else 58 if ":" in words[0] else 1
+
+
 def rule():
     words = []
     if random.random() < .5:
@@ -43,11 +48,11 @@ def rule():
         words.append(f"ulp {random.choice((6, 17))} {random.choice(('lport', 'rport'))} {random.choice(PORTS)}")
     elif kind == 2:
         first = random.choice(TYPES)
-        words.append(f"ulp {random.choice((1, 58))} type {first}-{random.randrange(first, 256)}")
+        words.append(f"ulp {icmp(words)} type {first}-{random.randrange(first, 256)}")
         if random.random() < .3:
             words[-1] += f" code {random.randrange(3)}-{random.randrange(3, 9)}"
     elif kind == 3:
-        words.append(f"ulp {random.choice((1, 6, 17, 58))}")
+        words.append(f"ulp {random.choice((6, 17, icmp(words)))}")
     words.append(f"dir {random.choice(('in', 'out', 'both'))}")
     return f"{{ {' '.join(words)} }} {random.choice(ACTIONS)}"
 

@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import struct
+import time
 
 from guest import ipseckey, key, run
 from netns import cable, checksum, inside, ip_batch
@@ -11,6 +12,7 @@ from netns import cable, checksum, inside, ip_batch
 RULES = "/mnt/case/kernel_rules"
 MARKER = 0x88b5  # An Ethernet type for experiments: what is sent before it has been processed when it arrives.
 ESP, AH, UDP, TCP, ICMP, ICMP6 = 50, 51, 17, 6, 1, 58
+AFTER_MARKER = 0.5  # Seconds after which an opened packet is not delivered any more.
 ESP_KEYS = f"encr_alg aes encrkey {key(128)} auth_alg sha256 authkey {key(256)}"
 AH_KEYS = f"auth_alg sha256 authkey {key(256)}"
 
@@ -210,7 +212,13 @@ class Receiver:
         self.cable.until_marker()
         if error:
             raise RuntimeError(f"the packet was not sent: {error}")
-        return (src, protocol, first, second) in self.heard()
+        # What transport mode has opened is delivered by a task of its own, after the marker.
+        wanted, heard = (src, protocol, first, second), self.heard()
+        end = time.monotonic() + AFTER_MARKER
+        while wanted not in heard and time.monotonic() < end:
+            select.select([ear for _, _, ear in self.ears], [], [], AFTER_MARKER / 10)
+            heard |= self.heard()
+        return wanted in heard
 
 
 def pair(satype, spi, src, dst, words=None, more=""):
