@@ -12,7 +12,8 @@ from netns import OSPF, cable, connections, datagrams, hello, inside, ip_batch, 
 
 HERE = pathlib.Path(__file__).resolve().parent / "examples"
 CLEAR_WAIT = 2  # Seconds in which a packet that is dropped does not arrive.
-ESP, UDP, TCP, GRE, ICMPV6 = 50, 17, 6, 47, 58
+ESP, UDP, TCP, GRE = 50, 17, 6, 47
+NEIGHBOURS = (0, 58)  # ICMPv6 for neighbours and groups, the latter with hop-by-hop options.
 ADDRESSES = {"a": ["192.0.2.1/32", "fe80::1/64", "10.1.0.1/32", "10.9.0.5/32", "2001:db8:1::1/128"],
              "b": ["192.0.2.2/32", "203.0.113.1/32", "fe80::2/64", "10.2.0.1/32", "2001:db8:2::1/128"]}
 MIRRORED = (("laddr", "raddr"), ("lport", "rport"), ("tsrc", "tdst"), ("outbound", "inbound"))
@@ -58,7 +59,7 @@ class Cable:
                 while True:
                     frame, (_, kind, way, *_) = tap.recvfrom(2048)
                     protocol = {0x0800: 23, 0x86dd: 20}.get(kind)
-                    if name in senders and way == socket.PACKET_OUTGOING and protocol and frame[protocol] != ICMPV6:
+                    if name in senders and way == socket.PACKET_OUTGOING and protocol and frame[protocol] not in NEIGHBOURS:
                         found.add(frame[protocol])
         return found
 
