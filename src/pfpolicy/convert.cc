@@ -200,7 +200,7 @@ std::optional<NoRule> finish(Rule& rule, State& s) {
   } else if (s.alternative.protection != Protection{} || s.flags || s.level || s.end_family || s.words != 0) {
     return NoRule{Diagnostic::inconsistent_flags, "only an action of type ipsec has flags, algorithms and ends"};
   }
-  rule.alternatives.push_back(std::move(s.alternative));
+  rule.alternatives.push_back(s.alternative);
   s = {};
   return std::nullopt;
 }

@@ -8,9 +8,9 @@
 namespace ipseckey::policy {
 namespace {
 
-Rule passing(Selector selector) {
+Rule passing(const Selector& selector) {
   Rule rule;
-  rule.selector = std::move(selector);
+  rule.selector = selector;
   rule.out = rule.in = true;
   rule.alternatives = {{Action::pass, {}}};
   return rule;

@@ -121,6 +121,7 @@ std::vector<Packets> packets_of(const Selector& s) {
 std::vector<Packets> outer_packets(const Place& place) {
   const auto whole = [](const Address& a) { return Prefix{a, static_cast<std::uint8_t>(a.bits())}; };
   std::vector<Packets> list;
+  list.reserve(place.outer.size());
   for (const std::uint8_t protocol : place.outer)
     list.push_back({whole(place.ends->local), whole(place.ends->remote), protocol, {}, {}});
   return list;
@@ -164,7 +165,7 @@ Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place
   if (rule.alternatives[0].action == Action::ipsec) {
     auto demanded = xfrm_demand(rule);
     if (!demanded) return std::unexpected(demanded.error());
-    demand = std::move(*demanded);
+    demand = *demanded;
   }
   const bool outer = rule.tunnel && !rule.tunnel->whole_packets;
   const bool tunnel = demand ? demand->tunnel : rule.tunnel && !outer;

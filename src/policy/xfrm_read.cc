@@ -154,7 +154,7 @@ std::vector<Alternative> read_templates(const XfrmPolicy& policy, Remarks& remar
     if (reqid != 0) p.reqid = reqid;
     if (tunnel)
       p.ends = out ? TunnelEnds{tunnel->source, tunnel->destination} : TunnelEnds{tunnel->destination, tunnel->source};
-    alternatives.push_back({Action::ipsec, std::move(p)});
+    alternatives.push_back({Action::ipsec, p});
   }
   return alternatives;
 }
