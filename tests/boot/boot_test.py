@@ -12,7 +12,7 @@ import unittest
 
 import clean_root
 import session
-from package_test import package, run
+from package_test import packages, run
 
 TUTORIAL = pathlib.Path(os.environ["IPSECKEY_SOURCE"]) / "doc/tutorial/service.md"
 HERE = pathlib.Path(__file__).resolve().parent
@@ -58,7 +58,7 @@ class Booted(unittest.TestCase):
         return run("chroot", self.root, *words, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     def prepare(self):
-        deb = package()
+        deb = packages()[-1]  # That of the programs.
         depends = run("dpkg-deb", "-f", deb, "Depends").strip()
         clean_root.make(self.root, f"{depends}, systemd-sysv, iproute2, kmod")
         shutil.copy(deb, self.root / "tmp/it.deb")
