@@ -101,8 +101,8 @@ Result<PresentPolicies> KernelSpd::look() {
     if (policy->of_socket || policy->sub) {
       present.others.push_back(std::move(*policy));
     } else {
-      policy::XfrmPolicyName name = policy->policy.name;
-      present.policies.emplace(std::move(name), std::move(*policy));
+      const policy::XfrmPolicyName name = policy->policy.name;
+      present.policies.emplace(name, std::move(*policy));
     }
   });
   if (!listed) return std::unexpected(listed.error());
@@ -113,6 +113,7 @@ Result<PresentPolicies> KernelSpd::look() {
 Result<std::vector<backend::RuleRemark>> KernelSpd::check(std::span<const policy::Rule> rules) {
   std::vector<backend::RuleRemark> remarks;
   const policy::XfrmPlan plan = policy::xfrm_plan(rules, world_.around);
+  remarks.reserve(plan.remarks.size());
   for (const policy::PlanRemark& r : plan.remarks) remarks.push_back({r.rule, r.refused, r.message});
   // What is there already can only be said to those who may see it; for others the rules themselves are checked.
   const auto present = look();
@@ -191,7 +192,7 @@ Result<void> KernelSpd::carry_out(PolicyChange& change, const Owned& before) {
     const bool undone = undo(change, both);
     why.text += undone ? "; the rules are as they were"
                        : "; the rules are changed in part, and what they protected is blocked: apply them again";
-    Owned now = undone ? before : std::move(both);
+    Owned now = undone ? before : both;
     if (auto kept = record(now); !kept) why.text += "; " + kept.error().text;
     return std::unexpected(std::move(why));
   }
@@ -313,6 +314,7 @@ Result<std::vector<backend::HeldRule>> KernelSpd::list() {
   }
   std::ranges::stable_sort(placed, {}, &Placed::at);
   std::vector<backend::HeldRule> rules;
+  rules.reserve(placed.size());
   for (Placed& p : placed) rules.push_back(std::move(p.rule));
   return rules;
 }

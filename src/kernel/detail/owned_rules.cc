@@ -59,8 +59,8 @@ Result<Owned> OwnedRules::read(const std::string& place) {
   backend::Store::Statement policies = store_.statement(kPolicies);
   for (step = policies.step(); step == Step::row; step = policies.step())
     if (auto name = name_of(policies.text(0)))
-      owned.policies.emplace(std::move(*name), OwnedPolicy{static_cast<std::uint32_t>(policies.number(1)),
-                                                           static_cast<std::uint32_t>(policies.number(2))});
+      owned.policies.emplace(*name, OwnedPolicy{static_cast<std::uint32_t>(policies.number(1)),
+                                                static_cast<std::uint32_t>(policies.number(2))});
   if (step == Step::failed) return store_.trouble("cannot be read");
   return owned;
 }

@@ -200,6 +200,7 @@ std::vector<OwnedRule> rules_after(std::span<const policy::Rule> rules,
   std::uint32_t next = 1;
   for (const OwnedRule& r : before.rules) next = std::max(next, r.index + 1);
   std::vector<OwnedRule> after;
+  after.reserve(rules.size());
   for (std::size_t i = 0; i < rules.size(); ++i)
     after.push_back({matches[i] ? before.rules[*matches[i]].index : next++, rules[i]});
   return after;

@@ -87,6 +87,7 @@ void put_policy(std::uint16_t type, const policy::XfrmPolicy& p, NetlinkBatch& o
   out.begin(type);
   out.body(bytes_of(info));
   std::vector<xfrm_user_tmpl> templates;
+  templates.reserve(p.templates.size());
   for (const XfrmTemplate& t : p.templates) templates.push_back(to_kernel(t));
   if (!templates.empty()) out.attribute(XFRMA_TMPL, std::as_bytes(std::span(templates)));
   put_scope(p.name, out);

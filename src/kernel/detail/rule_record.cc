@@ -209,7 +209,7 @@ std::optional<XfrmPolicyName> name_of(const std::string& record) {
   auto name = read<XfrmPolicyName>(record);
   const bool good = name && name->direction <= XfrmDirection::fwd && valid(name->selector.source) &&
                     valid(name->selector.destination);
-  return good ? std::move(name) : std::nullopt;
+  return good ? name : std::nullopt;
 }
 
 }  // namespace ipseckey::kernel
