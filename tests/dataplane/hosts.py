@@ -211,9 +211,9 @@ def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def echo(client, server, address, size=200_000, options=()):
+def echo(client, server, address, size=200_000, options=(), halfway=None):
     """Sends `size` bytes by TCP from a host to another and back. Fails if they do not return unchanged. `options` are set on
-    both sockets."""
+    both sockets. `halfway` is called when half of the bytes are back, while the others are sent."""
     listener = server.socket(family_of(address))
     for option in options:
         listener.setsockopt(*option)
@@ -231,14 +231,26 @@ def echo(client, server, address, size=200_000, options=()):
     thread.start()
     data = os.urandom(size)
     back = bytearray()
+    half_back = threading.Event()
     with client.socket(family_of(address)) as s:
         for option in options:
             s.setsockopt(*option)
+
+        def send():
+            s.sendall(data[:size // 2])
+            if halfway:
+                half_back.wait(DEADLINE)
+            s.sendall(data[size // 2:])
+            s.shutdown(socket.SHUT_WR)
+
         s.connect(listener.getsockname()[:2])
-        sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
+        sender = threading.Thread(target=send)
         sender.start()
         while some := s.recv(65536):
             back += some
+            if halfway and not half_back.is_set() and len(back) >= size // 2:
+                half_back.set()
+                halfway()
         sender.join()
     thread.join(DEADLINE)
     listener.close()
