@@ -1,10 +1,21 @@
 # A layer is a folder of src/: one static library from the sources in it and in the folders below it, which names the
 # layers and libraries that it uses. FAST: a line of a big file or a packet goes through it. PACKETS: every packet does; CHECKED_OPTIONS
 # (cmake/hardening.cmake) are for the others. The unit tests beside the sources (x_test.cc) become one
-# test program, run test by test through ctest (-L unit). The target unit_tests builds all of these.
+# test program, run through ctest (-L unit): test by test, or with IPSECKEY_TESTS_TOGETHER as a whole, which under sanitizers takes
+# a fraction of the time. The target unit_tests builds all of these.
 if(IPSECKEY_TESTS)
   add_custom_target(unit_tests)
 endif()
+
+function(unit_program name)
+  if(IPSECKEY_TESTS_TOGETHER)
+    add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
+    set_tests_properties(${name} PROPERTIES LABELS unit)
+  else()
+    gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  endif()
+  add_dependencies(unit_tests ${name}_test)
+endfunction()
 
 # Some sources have branches that only some processors take. They are compiled a second time, as IPSECKEY_PORTABLE compiles
 # everything, and the same tests run with them: NAME_portable_test. (A linker takes nothing out of a library that an object
@@ -31,8 +42,19 @@ function(portable_test name)
   get_target_property(libraries ${name}_test LINK_LIBRARIES)
   target_link_libraries(${name}_portable_test PRIVATE ${libraries})
   set_target_properties(${name}_portable_test PROPERTIES LINKER_LANGUAGE CXX)
-  gtest_discover_tests(${name}_portable_test TEST_PREFIX "${name}_portable." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
-  add_dependencies(unit_tests ${name}_portable_test)
+  unit_program(${name}_portable)
+endfunction()
+
+# Of the tests in the variable, those with a thread of their own or an ipsecd on one: what ThreadSanitizer looks for needs two.
+function(keep_threaded list)
+  set(kept)
+  foreach(test ${${list}})
+    file(STRINGS ${test} threads REGEX "^#include (<thread>|\"ipsecd/testing\\.h\")" LIMIT_COUNT 1)
+    if(threads)
+      list(APPEND kept ${test})
+    endif()
+  endforeach()
+  set(${list} ${kept} PARENT_SCOPE)
 endfunction()
 
 function(layer name)
@@ -41,6 +63,9 @@ function(layer name)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$|/main\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(IPSECKEY_TSAN)
+    keep_threaded(tests)
+  endif()
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PUBLIC flags ${ARG_USES} ${ARG_LIBRARIES})
@@ -63,8 +88,7 @@ function(layer name)
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_USES} GTest::gmock_main)
     target_compile_options(${name}_test PRIVATE ${TEST_OPTIONS})
     target_precompile_headers(${name}_test REUSE_FROM test_headers)
-    gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
-    add_dependencies(unit_tests ${name}_test)
+    unit_program(${name})
     portable_test(${name} ${sources})
   endif()
 endfunction()
