@@ -19,6 +19,8 @@ class PolicySpd : public Spd {
   Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) override;
   Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) override;
   Result<void> extensible() override;
+  /// It is not asked about what a host sends to itself.
+  std::vector<policy::Guard> guards() override { return policy::guards_beside_loopback(); }
   /// Why nothing would obey rules of this database, and what mends that; empty: they are obeyed.
   Result<std::string> idle();
 

@@ -3,22 +3,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "policy/guards.h"
 #include "policy/rule.h"
+#include "policy/xfrm_policy.h"
 
 namespace ipseckey::backend {
 
 /// One of the kernel's policies that a rule became.
 struct KernelPolicy {
-  std::string direction;        ///< "out", "in" or "fwd".
-  std::uint32_t index = 0;      ///< The kernel's name for it.
-  std::uint32_t priority = 0;   ///< The smallest is tried first.
-  std::string text;             ///< Its selector and templates, for people.
-  std::uint64_t last_used = 0;  ///< Seconds since 1970; 0: never.
+  std::string direction;                            ///< "out", "in" or "fwd".
+  std::uint32_t index = 0;                          ///< The kernel's name for it.
+  std::uint32_t priority = 0;                       ///< The smallest is tried first.
+  std::string text;                                 ///< Its selector and templates, for people.
+  std::uint64_t last_used = 0;                      ///< Seconds since 1970; 0: never.
+  std::optional<policy::XfrmPolicyName> name = {};  ///< Which packets it is about, in the kernel's terms.
 };
 
 /// A rule as a database holds it.
@@ -28,6 +32,8 @@ struct HeldRule {
   bool foreign = false;                ///< Another program's: it is shown, and never changed.
   bool derived = false;                ///< The database made it for other rules: it is not one to be replaced or kept.
   std::vector<std::string> remarks;    ///< What the rule cannot say about it.
+  bool partial = false;                ///< It is about some packets of its policy only; a remark says which.
+  bool demands_more = false;           ///< It demands more of its SAs than the rule can say; a remark says what.
   std::vector<KernelPolicy> policies;  ///< Empty if the database is not a kernel.
 };
 
@@ -70,6 +76,15 @@ class Spd {
 
   /// What the database cannot do with the rules, and what it does otherwise than they say. Changes nothing.
   virtual Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) = 0;
+
+  /// Those of the rules, were they all that it holds, whose packets meet another program's rule first, and are clear by
+  /// that one: a remark for each, which is not `refused`. Nobody else's rules are there, or can be seen: none.
+  virtual Result<std::vector<RuleRemark>> exposed(std::span<const policy::Rule> /*rules*/) {
+    return std::vector<RuleRemark>();
+  }
+
+  /// What a host needs in clear and the database does not let pass by itself.
+  virtual std::vector<policy::Guard> guards() { return policy::guards(); }
 
   /// Makes these the rules that it holds, tried in this order. A rule that is held already stays as it is, with its
   /// index; no packet that a rule of before and of after protects is sent or accepted in clear meanwhile. Errors:

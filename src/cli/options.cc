@@ -82,21 +82,14 @@ std::string shown(const std::string& word, std::string_view beside = {}) {
 
 std::vector<OptionShape> shapes() {
   std::vector<OptionShape> all;
-  for (const Row& row : kOptions)
-    all.push_back(
-        {fmt::format("--{}{}", row.name, row.letter ? fmt::format(" -{}", row.letter) : ""), !row.value.empty()});
+  for (const Row& row : kOptions) all.push_back(option_shape(row.name, row.letter, !row.value.empty()));
   return all;
 }
 
 std::unexpected<Error> wrong(const OptionWords::Found& found) {
-  using enum OptionWords::Found::Kind;
-  if (found.kind == lacks_value) {
-    const Row& row = kOptions[found.option];
-    return fail(Errc::syntax, fmt::format("--{} needs a {}", row.name, row.value));
-  }
-  if (found.kind == surplus_value) return fail(Errc::syntax, fmt::format("{} takes no value", found.name));
   const bool letter = !found.name.starts_with("--");
-  return fail(Errc::syntax, fmt::format("unknown option {}", letter ? pfkey::escaped(found.name) : shown(found.name)));
+  return std::unexpected(
+      option_fault(found, kOptions[found.option].value, letter ? pfkey::escaped(found.name) : shown(found.name)));
 }
 
 Result<void> set(Options& options, const OptionWords::Found& found) {

@@ -110,7 +110,7 @@ constexpr std::array kOptions = {
         nullptr,
         {},
         of(Do::add, Do::apply),
-        "accept rules that the SAs of the database break"},
+        "accept rules that the SAs of the database break, or that other programs' rules expose"},
     Row{'\0',
         "guards",
         "",
@@ -118,7 +118,7 @@ constexpr std::array kOptions = {
         nullptr,
         {},
         kFiles,
-        "add rules that keep IPv6 neighbour discovery and ::1 in the clear; with -c, print them"},
+        "add rules that let IPv6 neighbour discovery and the host's own addresses pass; with -c, print them"},
     Row{'\0',
         "json",
         "",
@@ -170,9 +170,7 @@ constexpr std::array kCommands = {
 
 std::vector<OptionShape> shapes() {
   std::vector<OptionShape> all;
-  for (const Row& row : kOptions)
-    all.push_back(
-        {fmt::format("--{}{}", row.name, row.letter ? fmt::format(" -{}", row.letter) : ""), !row.value.empty()});
+  for (const Row& row : kOptions) all.push_back(option_shape(row.name, row.letter, !row.value.empty()));
   return all;
 }
 
@@ -187,16 +185,6 @@ std::string called(Do what) {
   for (const Command& c : kCommands)
     if (c.what == what) return std::string(c.name);
   return "a list of our rules";
-}
-
-std::unexpected<Error> wrong(const OptionWords::Found& found) {
-  using enum OptionWords::Found::Kind;
-  if (found.kind == lacks_value) {
-    const Row& row = kOptions[found.option];
-    return fail(Errc::syntax, fmt::format("{} needs a {}", found.name, row.value));
-  }
-  if (found.kind == surplus_value) return fail(Errc::syntax, fmt::format("{} takes no value", found.name));
-  return fail(Errc::syntax, fmt::format("unknown option {}", shown_word(found.name)));
 }
 
 // The requests so far.
@@ -222,8 +210,9 @@ Result<void> ask(Asked& asked, Do what) {
 }
 
 Result<void> set(Asked& asked, const OptionWords::Found& found) {
-  if (found.kind != OptionWords::Found::Kind::option) return wrong(found);
   const Row& row = kOptions[found.option];
+  if (found.kind != OptionWords::Found::Kind::option)
+    return std::unexpected(option_fault(found, row.value, shown_word(found.name)));
   asked.given.push_back(&row);
   RuleSettings& settings = asked.options.settings;
   if (row.flag) settings.*row.flag = true;

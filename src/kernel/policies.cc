@@ -61,12 +61,13 @@ std::string sentence(const policy::PlanRemark& remark, std::span<const policy::R
   return fmt::format("{} {}: {}", line != 0 ? "line" : "rule", line != 0 ? line : remark.rule + 1, remark.message);
 }
 
-std::string sentence(const Ahead& ahead) {
+std::string sentence(const Ahead& ahead, const policy::Rule& rule) {
   const xfrm::ListedPolicy& p = ahead.policy;
   return fmt::format(
-      "another program's policy comes before it, and by that one its packets are not protected: {}, index {}, priority "
+      "another program's policy comes before it, and by that one its packets are not {}: {}, index {}, priority "
       "{}; end that program, or remove the policy with `ip xfrm policy delete index {} dir {}`",
-      to_string(p.policy), p.index, p.policy.priority, p.index, words(p.policy.name.direction));
+      rule.alternatives[0].action == policy::Action::drop ? "dropped" : "protected", to_string(p.policy), p.index,
+      p.policy.priority, p.index, words(p.policy.name.direction));
 }
 
 // All that is wrong, not only what is met first.
@@ -115,13 +116,23 @@ Result<std::vector<backend::RuleRemark>> KernelSpd::check(std::span<const policy
   const policy::XfrmPlan plan = policy::xfrm_plan(rules, world_.around);
   remarks.reserve(plan.remarks.size());
   for (const policy::PlanRemark& r : plan.remarks) remarks.push_back({r.rule, r.refused, r.message});
-  // What is there already can only be said to those who may see it; for others the rules themselves are checked.
+  return remarks;
+}
+
+Result<std::vector<backend::RuleRemark>> KernelSpd::exposed(std::span<const policy::Rule> rules) {
+  std::vector<backend::RuleRemark> remarks;
+  const policy::XfrmPlan plan = policy::xfrm_plan(rules, world_.around);
+  // What is there can only be said to those who may see it.
   const auto present = look();
   if (plan.refused() || !present) return remarks;
   const auto change = policy_change(rules, plan, *present);
   if (!change) return remarks;  // replace() says why.
-  for (const Ahead& a : change->ahead) remarks.push_back({a.rule, false, sentence(a)});
+  for (const Ahead& a : change->ahead) remarks.push_back({a.rule, false, sentence(a, rules[a.rule])});
   return remarks;
+}
+
+std::vector<policy::Guard> KernelSpd::guards() {
+  return policy::kernel_guards(world_.own_addresses ? world_.own_addresses() : std::vector<Address>());
 }
 
 // ---- replace
@@ -262,6 +273,7 @@ backend::HeldRule foreign(const xfrm::ListedPolicy& p, const PresentPolicies& pr
   policy::ReadRule read = policy::read_xfrm(p.policy);
   backend::HeldRule rule;
   rule.index = kNoRuleOfOurs | p.index, rule.rule = std::move(read.rule), rule.remarks = std::move(read.remarks);
+  rule.partial = p.of_socket || p.sub || p.labelled, rule.demands_more = read.demands_more;
   remark(p, rule.remarks);
   rule.policies.push_back(shown(p.policy, p.index, p.last_used));
   rule.foreign = true;

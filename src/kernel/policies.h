@@ -26,6 +26,8 @@ class KernelSpd : public backend::Spd {
   std::string name() const override { return "kernel"; }
   Result<std::vector<backend::HeldRule>> list() override;
   Result<std::vector<backend::RuleRemark>> check(std::span<const policy::Rule> rules) override;
+  Result<std::vector<backend::RuleRemark>> exposed(std::span<const policy::Rule> rules) override;
+  std::vector<policy::Guard> guards() override;
   /// The policies of `added` have no index yet. If it fails in the middle, what was changed is changed
   /// back; the guards stay if that fails, too.
   Result<backend::RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) override;

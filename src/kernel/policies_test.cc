@@ -219,7 +219,7 @@ TEST(KernelSpd, AForeignPolicyOfTheSameNameIsAnErrorThatDescribesIt) {
   EXPECT_THAT(host.kernel.log(), IsEmpty());
 }
 
-TEST(KernelSpd, AForeignPolicyThatComesBeforeARuleAndIsWeakerIsRemarked) {
+TEST(KernelSpd, AForeignPolicyThatComesBeforeARuleAndIsWeakerExposesIt) {
   Host host;
   const Rules rules = {only_out(pass_rule("10.0.0.9/32")), only_out(esp_rule("10.0.0.0/24")),
                        only_out(drop_rule("10.0.0.0/16"))};
@@ -227,7 +227,8 @@ TEST(KernelSpd, AForeignPolicyThatComesBeforeARuleAndIsWeakerIsRemarked) {
        strong = foreign("10.0.5.0/24", 5), in = foreign("10.0.6.0/24", 5), elsewhere = foreign("10.7.0.0/16", 5);
   other_mark.name.if_id = 7, strong.block = true, in.name.direction = policy::XfrmDirection::in;
   for (const auto& p : {foreign("10.0.0.0/28", 5), behind, other_mark, strong, in, elsewhere}) host.kernel.add(p);
-  const auto remarks = host.open()->check(rules);
+  EXPECT_THAT(*host.open()->check(rules), IsEmpty());
+  const auto remarks = host.open()->exposed(rules);
   ASSERT_TRUE(remarks);
   ASSERT_EQ(remarks->size(), 2u);
   EXPECT_EQ((*remarks)[0].rule, 1u);
@@ -235,14 +236,32 @@ TEST(KernelSpd, AForeignPolicyThatComesBeforeARuleAndIsWeakerIsRemarked) {
   for (const auto& r : *remarks) {
     EXPECT_FALSE(r.refused);
     EXPECT_EQ(r.message,
-              "another program's policy comes before it, and by that one its packets are not protected: out 0.0.0.0/0 "
-              "-> 10.0.0.0/28: clear, index 9, priority 5; end that program, or remove the policy with `ip xfrm policy "
-              "delete index 9 dir out`");
+              std::string("another program's policy comes before it, and by that one its packets are not ") +
+                  (r.rule == 1 ? "protected" : "dropped") +
+                  ": out 0.0.0.0/0 -> 10.0.0.0/28: clear, index 9, priority 5; end that program, or remove the policy "
+                  "with `ip xfrm policy delete index 9 dir out`");
   }
   // Its own policies are none of another program.
   const auto spd = host.open();
   done(*spd, rules);
-  EXPECT_EQ(spd->check(rules)->size(), 2u);
+  EXPECT_EQ(spd->exposed(rules)->size(), 2u);
+}
+
+TEST(KernelSpd, AForeignPolicyExposesNothingThatPassesAnywayOrThatIsTakenBefore) {
+  Host host;
+  host.kernel.add(foreign("10.0.0.0/28", 5));
+  const Rule pass = only_out(pass_rule("10.0.0.0/24")), protect = only_out(esp_rule("10.0.0.0/16"));
+  EXPECT_THAT(*host.open()->exposed(Rules{pass, protect}), IsEmpty());
+  EXPECT_EQ(host.open()->exposed(Rules{protect, pass})->size(), 1u);
+  EXPECT_EQ(host.open()->exposed(Rules{only_out(pass_rule("10.0.0.0/29")), protect})->size(), 1u);
+  EXPECT_EQ(host.open()->exposed(Rules{pass_rule("10.0.0.0/24"), protect})->size(), 0u);
+  Rule tcp = pass;
+  tcp.selector.protocol = 6;
+  EXPECT_EQ(host.open()->exposed(Rules{tcp, protect})->size(), 1u);
+  Host later;
+  later.kernel.add(foreign("10.0.0.0/28", kFirst + 2500));  // Between the second rule and the third.
+  EXPECT_THAT(*later.open()->exposed(Rules{pass_rule("10.7.0.0/16"), protect, only_out(drop_rule("10.0.0.0/8"))}),
+              IsEmpty());
 }
 
 TEST(KernelSpd, APolicyThatSomebodyReplacedIsNoLongerOurs) {

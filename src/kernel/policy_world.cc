@@ -11,6 +11,7 @@
 #include "kernel/facts.h"
 #include "kernel/links.h"
 #include "kernel/xfrm_world.h"
+#include "system/local_addresses.h"
 
 namespace ipseckey::kernel {
 
@@ -25,6 +26,7 @@ PolicyWorld policy_world() {
   };
   world.record = owned_rules_path();
   world.place = fmt::format("{} {}", place.name, place.boot);
+  world.own_addresses = local_addresses;
   world.around.link = tunnel_link;
   world.around.forwards = files.first_line("/proc/sys/net/ipv4/ip_forward") == "1" ||
                           files.first_line("/proc/sys/net/ipv6/conf/all/forwarding") == "1";

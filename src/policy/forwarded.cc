@@ -23,6 +23,11 @@ bool wholly_in_tunnel_mode(const Rule& rule) {
   });
 }
 
+Forwarded met_on_kernel(const Rule& rule, Forwarded about) {
+  if (rule.tunnel) return rule.tunnel->whole_packets ? Forwarded{rule.out, rule.in} : Forwarded{};
+  return {about.out || (rule.out && !rule.selector.local), about.in};
+}
+
 std::vector<Forwarded> about_forwarded(std::span<const Rule> tried) {
   std::vector<Forwarded> about(tried.size());
   std::vector<const Rule*> later;  // Those in tunnel mode.

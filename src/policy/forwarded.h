@@ -18,6 +18,11 @@ struct Forwarded {
 /// Whether the host's own rule protects in tunnel mode only. Not of a rule of a tunnel with a name.
 bool wholly_in_tunnel_mode(const Rule& rule);
 
+/// Which forwarded packets meet the rule on a kernel: those that it is about, those of its tunnel, and outbound, where
+/// a kernel asks the same policies as for its own packets, all that no local address excludes. `about`: of
+/// about_forwarded().
+Forwarded met_on_kernel(const Rule& rule, Forwarded about);
+
 /// For each of the rules, which are in the order in which they are tried: the directions in which forwarded packets
 /// meet it. A rule of the host is about them if all that it accepts is tunnel mode; and if it lets pass or drops in
 /// clear, in the directions in which a rule in tunnel mode that is tried later has packets of it, from which it is an

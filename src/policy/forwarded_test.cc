@@ -76,5 +76,18 @@ TEST(AboutForwarded, ArePortsOfAnExceptionToo) {
   EXPECT_THAT(about_forwarded(Rules{web, tunnel_rule("10.2.0.0/16")}), ElementsAre(kBoth, kBoth));
 }
 
+TEST(MetOnKernel, AreRulesWithoutALocalAddressTooWhenPacketsLeave) {
+  Rule local = esp_rule("10.2.0.0/16"), whole = esp_rule("10.2.0.0/16"), outer = whole;
+  local.selector.local = testing::prefix("10.1.0.1/32");
+  whole.tunnel = Tunnel{"t0", true}, outer.tunnel = Tunnel{"t0", false};
+  EXPECT_EQ(met_on_kernel(esp_rule("10.2.0.0/16"), kNone), kOut);
+  EXPECT_EQ(met_on_kernel(one_way(esp_rule("10.2.0.0/16"), Direction::in), kNone), kNone);
+  EXPECT_EQ(met_on_kernel(esp_rule("10.2.0.0/16"), kIn), kBoth);
+  EXPECT_EQ(met_on_kernel(local, kNone), kNone);
+  EXPECT_EQ(met_on_kernel(local, kBoth), kBoth);
+  EXPECT_EQ(met_on_kernel(whole, kNone), kBoth);
+  EXPECT_EQ(met_on_kernel(outer, kNone), kNone);
+}
+
 }  // namespace
 }  // namespace ipseckey::policy

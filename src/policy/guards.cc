@@ -1,7 +1,6 @@
 #include "policy/guards.h"
 
 #include <algorithm>
-#include <array>
 
 #include "pfkey/icmp.h"
 
@@ -24,12 +23,16 @@ Rule neighbour_discovery() {
   return passing(s);
 }
 
+Rule between(const Address& local, const Address& remote) {
+  Selector s;
+  s.local = Prefix{local, 128}, s.remote = Prefix{remote, 128};
+  return passing(s);
+}
+
 Rule loopback() {
   Address one{.family = Family::v6};
   one.octets[15] = std::byte{1};
-  Selector s;
-  s.local = s.remote = Prefix{one, 128};
-  return passing(s);
+  return between(one, one);
 }
 
 // The packets of both, if there are any: of each part the narrower one.
@@ -55,15 +58,30 @@ bool passes(const Rule& rule) { return rule.alternatives[0].action == Action::pa
 
 }  // namespace
 
-std::span<const Guard> guards() {
-  static const std::array kGuards = {Guard{neighbour_discovery(), "IPv6 neighbour discovery"},
-                                     Guard{loopback(), "what the host sends to its own address ::1"}};
-  return kGuards;
+std::vector<Guard> guards_beside_loopback() { return {{neighbour_discovery(), "IPv6 neighbour discovery"}}; }
+
+std::vector<Guard> guards() {
+  std::vector<Guard> all = guards_beside_loopback();
+  all.push_back({loopback(), "what the host sends to its own address ::1"});
+  return all;
 }
 
-std::vector<Unguarded> unguarded(std::span<const Rule> rules, std::span<const std::size_t> tried) {
+std::vector<Guard> kernel_guards(std::span<const Address> own) {
+  std::vector<Guard> all = guards_beside_loopback();
+  for (const Address& local : own)
+    for (const Address& remote : own) {
+      if (local.family != Family::v6 || remote.family != Family::v6) continue;
+      if (local != remote && (is_link_local(local) || is_link_local(remote))) continue;
+      all.push_back({between(local, remote), "what the host sends to its own IPv6 addresses"});
+    }
+  return all;
+}
+
+std::vector<Unguarded> unguarded(std::span<const Rule> rules, std::span<const std::size_t> tried,
+                                 std::span<const Guard> guards) {
   std::vector<Unguarded> found;
-  for (const Guard& guard : guards()) {
+  for (std::size_t i = 0; i < guards.size(); ++i) {
+    const Guard& guard = guards[i];
     std::vector<std::size_t> letting;  // Rules that let some of the packets pass, so far.
     for (const std::size_t number : tried) {
       const Rule& rule = rules[number];
@@ -78,7 +96,7 @@ std::vector<Unguarded> unguarded(std::span<const Rule> rules, std::span<const st
                covers(rules[before].selector, packets);
       });
       if (passed) continue;
-      found.push_back({number, &guard});
+      found.push_back({number, i});
       break;
     }
   }

@@ -95,9 +95,15 @@ Outcome outcome(const Rule& rule, Direction direction) {
 }
 
 Explanation explain(std::span<const Rule> rules, Order by, const Flow& flow, Direction direction) {
+  return explain(rules, by, flow, direction,
+                 [&](std::size_t number) { return matches(rules[number], flow, direction); });
+}
+
+Explanation explain(std::span<const Rule> rules, Order by, const Flow& flow, Direction direction,
+                    const std::function<bool(std::size_t)>& fits) {
   Explanation e;
   for (const std::size_t number : order(rules, by))
-    if (matches(rules[number], flow, direction)) e.matching.push_back(number);
+    if (fits(number)) e.matching.push_back(number);
   if (e.matching.empty()) {
     const auto its_own = [&](const Rule& rule) {
       return rule.tunnel && rule.tunnel->whole_packets && tunnel_fits(rule, flow);

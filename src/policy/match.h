@@ -2,6 +2,7 @@
 /// What the rules do with a packet: the rule that it meets first, and why that one.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -70,6 +71,9 @@ struct Explanation {
 };
 
 Explanation explain(std::span<const Rule> rules, Order by, const Flow& flow, Direction direction);
+/// The same, where something else than matches() says whether the rule with that number is about the packet.
+Explanation explain(std::span<const Rule> rules, Order by, const Flow& flow, Direction direction,
+                    const std::function<bool(std::size_t)>& fits);
 
 /// "clear, by the rule in line 7: it is earlier in the file than that in line 9".
 std::string sentence(const Explanation& explanation, std::span<const Rule> rules);

@@ -4,13 +4,15 @@
 //    has ports, and each aligned piece of a range of ICMP types and codes.
 // 3. xfrm_demand.h has the templates; policies_of() combines all three for each direction: out, in, and fwd for what
 //    forwarded packets meet: tunnels, and the exceptions from them.
-// 4. remarks_of() says what the kernel does otherwise.
+// 4. fragment_blocks() closes what forwarded fragments would slip through; remarks_of() says what the kernel does
+//    otherwise.
 // 5. xfrm_plan() goes through the rules, leaves out what an earlier rule has already, and keeps ::1 reachable.
 #include "policy/xfrm_plan.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
 #include <set>
 
@@ -69,6 +71,7 @@ struct Packets {
   Prefix local, remote;
   std::uint8_t protocol = 0;
   MaskedPort local_port, remote_port;  // ICMP: type and code, both ways.
+  bool operator==(const Packets&) const = default;
 };
 
 std::vector<MaskedPort> masks_of(const std::optional<NumberRange>& range) {
@@ -115,6 +118,19 @@ std::vector<Packets> packets_of(const Selector& s) {
           list.back().local_port = type, list.back().remote_port = code;
         }
     }
+  return list;
+}
+
+// What the packets of a rule are compared with when they pass through in fragments: the kernel takes their ports for 0,
+// even in the first, and no whole packet has such ports. Of ICMP that is an echo reply; ICMPv6 has no type 0.
+std::vector<Packets> fragments_of(const Selector& s) {
+  static constexpr MaskedPort kZero{0, UINT16_MAX};
+  std::vector<Packets> list;
+  for (Packets p : packets_of(s)) {
+    if (p.protocol == pfkey::kProtoIcmp) continue;
+    p.local_port = p.remote_port = kZero;
+    if (std::ranges::find(list, p) == list.end()) list.push_back(p);
+  }
   return list;
 }
 
@@ -182,38 +198,43 @@ Result<std::vector<XfrmPolicy>> policies_of(const Rule& rule, const Place& place
   return list;
 }
 
-// ---- remarks
-
 bool is_strong(const Rule& rule) {
   const Alternative& first = rule.alternatives[0];
   return first.action == Action::drop || (first.action == Action::ipsec && !first.protection.may_be_clear);
 }
 
-bool catches_forwarded(const Rule& rule) {
-  return rule.out && !rule.tunnel && !rule.selector.local && rule.alternatives[0].action != Action::pass;
+// Whether it names what fragments do not have.
+bool is_finer(const Selector& s) { return s.local_port || s.remote_port || s.icmp_type || s.icmp_code; }
+
+// Fragments that this host would forward past the rule are blocked: their ports may be those of the rule. `met`: of
+// met_on_kernel().
+std::vector<XfrmPolicy> fragment_blocks(const Rule& rule, const Place& place, Forwarded met) {
+  std::vector<XfrmPolicy> list;
+  if (!is_finer(rule.selector) || !is_strong(rule)) return list;
+  for (const Packets& packets : fragments_of(rule.selector))
+    for (const auto& [is, direction] : {std::pair(met.out, XfrmDirection::out), std::pair(met.in, XfrmDirection::fwd)})
+      if (is) list.push_back({name_of(rule, place, packets, direction), 0, true, {}});
+  return list;
 }
 
-// Whether it names what fragments do not have, and packets that this host forwards meet it.
-bool misses_fragments(const Rule& rule, Forwarded forwarded) {
-  const Selector& s = rule.selector;
-  const bool finer = s.local_port || s.remote_port || s.icmp_type || s.icmp_code;
-  const bool whole = rule.tunnel && rule.tunnel->whole_packets;
-  return finer && is_strong(rule) && (forwarded.out || forwarded.in || whole || catches_forwarded(rule));
-}
+// ---- remarks
 
 std::vector<std::string> remarks_of(const Rule& rule, const Place& place, const PlanSurroundings& around,
-                                    Forwarded forwarded) {
+                                    Forwarded about, bool blocks) {
   std::vector<std::string> list;
+  const Forwarded met = met_on_kernel(rule, about);
   const Action action = rule.alternatives[0].action;
   if (action == Action::ipsec) list = demand_remarks(rule);
   if (action == Action::pass && rule.in && !rule.tunnel)
     list.emplace_back("packets that come protected in transport mode are accepted, too");
-  if (around.forwards && catches_forwarded(rule))
+  if (around.forwards && action != Action::pass && met.out && !about.out && !rule.tunnel)
     list.emplace_back("packets that this host forwards meet it as well: give `laddr`");
-  if (around.forwards && misses_fragments(rule, forwarded))
+  if (around.forwards && is_finer(rule.selector) && is_strong(rule) && (met.out || met.in))
     list.emplace_back(
-        "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
-        "rule behind it for the same addresses and without these is about them");
+        blocks ? "fragments that this host forwards have no ports, even the first: those that may be about it are "
+                 "dropped, unless they are joined before, as nf_conntrack does"
+               : "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or "
+                 "types: a rule behind it for the same addresses and without these is about them");
   if (rule.tunnel && rule.tunnel->whole_packets && !place.bound)
     list.emplace_back(
         "the kernel compares the addresses inside and not the interface, and lets other packets pass it; an "
@@ -231,12 +252,6 @@ bool about_loopback(const Rule& rule) {
   const auto has = [](const std::optional<Prefix>& p) { return !p || p->contains(kLoopback); };
   return is_strong(rule) && of_this_host(rule) && can_be_v6(rule.selector) && has(rule.selector.local) &&
          has(rule.selector.remote);
-}
-
-bool is_about_all_of_v6(const Rule& rule) {
-  const Selector& s = rule.selector;
-  return about_loopback(rule) && !s.protocol && !s.local_port && !s.remote_port && s.local != kLoopback &&
-         s.remote != kLoopback;
 }
 
 bool names_loopback(const Rule& rule) { return rule.selector.local == kLoopback || rule.selector.remote == kLoopback; }
@@ -274,7 +289,7 @@ XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) 
   XfrmPlan plan;
   std::set<XfrmPolicyName> names;
   const std::vector<Forwarded> forwarded = about_forwarded(rules);
-  bool loopback = false, named = false, all_of_v6 = false;
+  bool loopback = false, named = false;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
     const Result<Place> place = place_of(rule, around);
@@ -283,19 +298,18 @@ XfrmPlan xfrm_plan(std::span<const Rule> rules, const PlanSurroundings& around) 
       plan.remarks.push_back({i, true, policies.error().text});
       continue;
     }
-    for (std::string& text : remarks_of(rule, *place, around, forwarded[i]))
+    // Without a local address, a rule of the host's own packets catches forwarded ones only by accident.
+    const bool about = forwarded[i].out || forwarded[i].in || rule.tunnel;
+    std::vector<XfrmPolicy> blocks;
+    if (around.forwards && about) blocks = fragment_blocks(rule, *place, met_on_kernel(rule, forwarded[i]));
+    for (std::string& text : remarks_of(rule, *place, around, forwarded[i], !blocks.empty()))
       plan.remarks.push_back({i, false, std::move(text)});
-    if (!all_of_v6 && is_about_all_of_v6(rule)) {
-      all_of_v6 = true;  // Once is enough: what mends it, mends it for all.
-      plan.remarks.push_back({i, false,
-                              "it also concerns what this host sends to its own IPv6 addresses but ::1: let rules that "
-                              "pass between them come before it"});
-    }
     if (!loopback && about_loopback(rule)) {
       named = named || names_loopback(rule);
       loopback = !names_loopback(rule);
       if (loopback && named) plan.loopback_before = i;
     }
+    std::ranges::move(blocks, std::back_inserter(*policies));
     for (XfrmPolicy& policy : *policies)
       if (names.insert(policy.name).second) plan.policies.push_back({i, std::move(policy)});
   }

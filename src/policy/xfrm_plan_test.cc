@@ -248,35 +248,52 @@ TEST(XfrmPlan, OnARouterARuleWithoutLaddrIsAboutForwardedPackets) {
   EXPECT_THAT(remarks(host_rule(testing::drop_rule()), around({}, true)), IsEmpty());
 }
 
-TEST(XfrmPlan, RulesAboutAllOfIpv6AreAboutTheHostsOwnAddresses) {
-  const std::string own =
-      "it also concerns what this host sends to its own IPv6 addresses but ::1: let rules that pass between them come "
-      "before it";
-  EXPECT_THAT(remarks(plan({testing::esp_rule(), testing::drop_rule("::/0")})), ElementsAre(own));
-  EXPECT_THAT(remarks(testing::drop_rule("::/0")), ElementsAre(own));
-  EXPECT_THAT(remarks(testing::esp_rule("0.0.0.0/0")), IsEmpty());
-  EXPECT_THAT(remarks(testing::esp_rule("2001:db8::/32")), IsEmpty());
-  EXPECT_THAT(remarks(testing::drop_rule("::1/128")), IsEmpty());
+// The kernel compares the ports of a fragment as if they were 0.
+TEST(XfrmPlan, FragmentsThatMayBeOfARuleWithPortsAreNotForwarded) {
+  const std::string dropped =
+      "fragments that this host forwards have no ports, even the first: those that may be about it are dropped, unless "
+      "they are joined before, as nf_conntrack does";
+  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
+  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
+  const PlanSurroundings router = around({}, true);
+  EXPECT_THAT(remarks(tunnel, router), IsEmpty());
+  tunnel.selector.protocol = 17, tunnel.selector.remote_port = 53;
+  EXPECT_THAT(remarks(tunnel), IsEmpty());
+  EXPECT_EQ(policies(tunnel).size(), 3u);
+  EXPECT_THAT(remarks(tunnel, router), ElementsAre(dropped));
+  EXPECT_THAT(policies(tunnel, router),
+              ElementsAre("out 10.1.0.0/16 -> 10.2.0.0/16 udp to port 53: esp tunnel 192.0.2.1 -> 192.0.2.2",
+                          "in 10.2.0.0/16 -> 10.1.0.0/16 udp from port 53: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "fwd 10.2.0.0/16 -> 10.1.0.0/16 udp from port 53: esp tunnel 192.0.2.2 -> 192.0.2.1",
+                          "out 10.1.0.0/16 -> 10.2.0.0/16 udp from port 0 to port 0: dropped",
+                          "fwd 10.2.0.0/16 -> 10.1.0.0/16 udp from port 0 to port 0: dropped"));
+  // A rule that lets pass has nothing to lose, and one of the host's own packets is not about forwarded ones.
+  Rule pass = tunnel, own = host_rule(testing::esp_rule());
+  pass.alternatives = {{Action::pass, {}}};
+  own.selector.protocol = 17, own.selector.remote_port = 53;
+  tunnel.selector.remote_port.reset();
+  EXPECT_THAT(policies(plan({pass, tunnel}, router)), ::testing::Each(::testing::Not(::testing::HasSubstr("port 0"))));
+  EXPECT_EQ(policies(own, router).size(), 2u);
+  EXPECT_THAT(remarks(own, router), IsEmpty());
 }
 
-TEST(XfrmPlan, FragmentsOfForwardedPacketsDoNotMeetRulesWithPorts) {
+// Type and code 0 are an echo reply; ICMPv6 has no type 0.
+TEST(XfrmPlan, FragmentsOfIcmpv4AreNotToldFromEchoReplies) {
   const std::string missed =
       "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
       "rule behind it for the same addresses and without these is about them";
   Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
   tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
   const PlanSurroundings router = around({}, true);
-  EXPECT_THAT(remarks(tunnel, router), IsEmpty());
-  Rule own = host_rule(testing::esp_rule());
-  own.selector.protocol = tunnel.selector.protocol = 17, own.selector.remote_port = tunnel.selector.remote_port = 53;
-  EXPECT_THAT(remarks(tunnel), IsEmpty());
-  EXPECT_THAT(remarks(tunnel, router), ElementsAre(missed));
-  EXPECT_THAT(remarks(own, router), IsEmpty());
-  Rule exception = host_rule(testing::drop_rule());
-  exception.selector.local = prefix("10.1.0.0/16"), exception.selector.remote = prefix("10.2.0.0/16");
+  Rule exception = between(testing::drop_rule(), "10.1.0.0/16", "10.2.0.0/16");
   exception.selector.protocol = 1, exception.selector.icmp_type = NumberRange{8, 8};
-  tunnel.selector.protocol.reset(), tunnel.selector.remote_port.reset();
   EXPECT_THAT(remarks(plan({exception, tunnel}, router)), ElementsAre(missed));
+  Rule v6 = between(testing::drop_rule(), "fd01::/64", "fd02::/64"), tunnel6 = tunnel;
+  v6.selector.protocol = 58, v6.selector.icmp_type = NumberRange{128, 128}, v6.in = false;
+  tunnel6.selector.local = prefix("fd01::/64"), tunnel6.selector.remote = prefix("fd02::/64");
+  EXPECT_THAT(policies(plan({v6, tunnel6}, router)),
+              ::testing::IsSupersetOf({"out fd01::/64 -> fd02::/64 ipv6-icmp type 128: dropped",
+                                       "out fd01::/64 -> fd02::/64 ipv6-icmp type 0 code 0: dropped"}));
 }
 
 // ---- tunnels

@@ -174,7 +174,9 @@ ReadRule read_xfrm(const XfrmPolicy& policy) {
   if (policy.block || policy.templates.empty()) {
     rule.alternatives = {{policy.block ? Action::drop : Action::pass, {}}};
   } else {
+    const std::size_t before = read.remarks.size();
     rule.alternatives = read_templates(policy, read.remarks);
+    read.demands_more = read.remarks.size() > before;
   }
   return read;
 }

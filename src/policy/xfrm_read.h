@@ -11,6 +11,7 @@ namespace ipseckey::policy {
 struct ReadRule {
   Rule rule;
   std::vector<std::string> remarks;  ///< What the rule cannot say about the policy.
+  bool demands_more = false;         ///< Some of that is about the SAs that it demands.
 };
 
 /// The rule that is closest to the policy, in its one direction.

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace ipseckey {
 
@@ -34,6 +35,19 @@ std::optional<Address> address_of(const sockaddr* socket_address) {
 
 }  // namespace
 
+std::optional<std::vector<Address>> read_local_addresses() {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return std::nullopt;
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+  std::set<Address> addresses;
+  for (const ifaddrs* interface = list; interface; interface = interface->ifa_next)
+    if (const auto address = address_of(interface->ifa_addr); address && !is_loopback(*address))
+      addresses.insert(*address);
+  return std::vector(addresses.begin(), addresses.end());
+}
+
+std::vector<Address> local_addresses() { return read_local_addresses().value_or(std::vector<Address>()); }
+
 bool LocalAddresses::contains(const Address& address, std::chrono::nanoseconds now) {
   if (now >= stale_at_) {
     stale_at_ = now + std::chrono::seconds(1);
@@ -43,14 +57,7 @@ bool LocalAddresses::contains(const Address& address, std::chrono::nanoseconds n
 }
 
 void LocalAddresses::refresh() {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return;  // The last known list is the best available.
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
-  addresses_.clear();
-  for (const ifaddrs* interface = list; interface; interface = interface->ifa_next)
-    if (const auto address = address_of(interface->ifa_addr); address && !is_loopback(*address))
-      addresses_.push_back(*address);
-  std::ranges::sort(addresses_);
+  if (auto read = read_local_addresses()) addresses_ = *std::move(read);  // Else the last known list is the best.
 }
 
 std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock) {

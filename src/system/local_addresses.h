@@ -2,12 +2,19 @@
 /// Which addresses are this host's own.
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/instant.h"
 #include "base/net.h"
 
 namespace ipseckey {
+
+/// The addresses of the host's interfaces as they are now, sorted, each once, without loopback ones (127/8, ::1);
+/// nullopt: they cannot be read.
+std::optional<std::vector<Address>> read_local_addresses();
+/// The same; none if they cannot be read.
+std::vector<Address> local_addresses();
 
 /// The addresses of the host's interfaces, read from the system at most once a second.
 class LocalAddresses {

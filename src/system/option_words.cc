@@ -1,8 +1,21 @@
 #include "system/option_words.h"
 
+#include <fmt/format.h>
+
 #include "base/text.h"
 
 namespace ipseckey {
+
+OptionShape option_shape(std::string_view name, char letter, bool takes_value) {
+  return {fmt::format("--{}{}", name, letter ? fmt::format(" -{}", letter) : ""), takes_value};
+}
+
+Error option_fault(const OptionWords::Found& found, std::string_view metavar, std::string_view shown) {
+  using enum OptionWords::Found::Kind;
+  if (found.kind == lacks_value) return {Errc::syntax, fmt::format("{} needs a {}", found.name, metavar)};
+  if (found.kind == surplus_value) return {Errc::syntax, fmt::format("{} takes no value", found.name)};
+  return {Errc::syntax, fmt::format("unknown option {}", shown)};
+}
 
 std::optional<OptionWords::Found> OptionWords::next() {
   if (ended_ || at_ == words_.size()) return std::nullopt;

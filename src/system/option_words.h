@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+
 namespace ipseckey {
 
 /// The part of an option's definition that is needed to find its end.
@@ -15,6 +17,9 @@ struct OptionShape {
   std::string names;         ///< With their dashes, separated by blanks: "--file -f".
   bool takes_value = false;  ///< Written --file=VALUE, --file VALUE, -f VALUE or -fVALUE.
 };
+
+/// Of an option with a long name, without dashes, and a letter; '\0': it has none.
+OptionShape option_shape(std::string_view name, char letter, bool takes_value);
 
 class OptionWords {
  public:
@@ -53,5 +58,9 @@ class OptionWords {
   std::size_t letter_ = 0;  // Position in the word at at_, which contains several options; 0: not started.
   bool ended_ = false;
 };
+
+/// What is wrong with an option, for people; not of Kind::option. `metavar`: the name of its value. `shown`: the name
+/// of an unknown one, as it may be printed.
+Error option_fault(const OptionWords::Found& found, std::string_view metavar, std::string_view shown);
 
 }  // namespace ipseckey

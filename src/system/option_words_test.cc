@@ -67,6 +67,22 @@ TEST(OptionWords, AProgramMaySkipAWordOfItsOwn) {
   EXPECT_TRUE(words.rest().empty());
 }
 
+TEST(OptionWords, AFaultNamesTheOptionAsItWasWritten) {
+  const auto fault = [](std::vector<std::string> words) {
+    OptionWords options(kShapes, std::move(words));
+    return option_fault(*options.next(), "FILE", "SHOWN").text;
+  };
+  EXPECT_EQ(fault({"-f"}), "-f needs a FILE");
+  EXPECT_EQ(fault({"--file"}), "--file needs a FILE");
+  EXPECT_EQ(fault({"--numeric=1"}), "--numeric takes no value");
+  EXPECT_EQ(fault({"--secret=1"}), "unknown option SHOWN");
+}
+
+TEST(OptionWords, AShapeHasTheLetterBehindTheName) {
+  EXPECT_EQ(option_shape("file", 'f', true).names, "--file -f");
+  EXPECT_EQ(option_shape("file", '\0', true).names, "--file");
+}
+
 }  // namespace
 
 }  // namespace ipseckey

@@ -1,15 +1,13 @@
 """Rules change under traffic, and nothing that they protect is on the cable in clear; nothing that other rules are about is lost.
-Then the program is killed in the middle of changes: what was protected is protected or blocked, and the next change cleans up."""
-import glob
-import os
-import random
-import signal
+Then the program is killed before each of its requests: what was protected is protected or blocked, guards stand, and the next change
+cleans up."""
 import socket
 import subprocess
 
 from guest import expect, finish, run
 from netns import inside
 from spd import RULES, Cable, apply, describe, pair, rules, sas, two_hosts
+from steps import run_until
 
 A, B = "10.77.0.1", "10.77.1.1"
 STRONG = "ipsec { encr_algs aes encr_auth_algs sha256 }"
@@ -59,9 +57,13 @@ class Traffic:
             self.look()
 
 
-def start(lines):
+def write(lines):
     with open("/tmp/rules-a", "w", encoding="ascii") as file:
         file.write("\n".join(lines) + "\n")
+
+
+def start(lines):
+    write(lines)
     with inside("a"):
         return subprocess.Popen((RULES, "apply", "/tmp/rules-a"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -85,43 +87,29 @@ expect("something was sent meanwhile", traffic.sent[ALWAYS] > 500 and traffic.pr
 print(f"{traffic.sent[ALWAYS]} packets to each port while rules changed; of the rule that changed {traffic.protected[CHANGING]} arrived")
 traffic.socket.close()
 
-# Killed: soon after a change has begun, which is when it is written down.
-random.seed(7)
-
-
-def written():
-    """When the record of ours was last written."""
-    return max(os.stat(path).st_mtime_ns for path in glob.glob("/run/ipseckey/policies-*.db"))
-
-
-apply("a", *STAY, *SETS[0], *FILLER)
+# Killed before each request to the kernel. From the second on guards are there: what a protection that goes was about is blocked.
 traffic = Traffic()
-kills = guards = 0
-for turn in range(8):
-    lines = STAY + SETS[(turn + 1) % 4] + [line.replace("10.78", f"10.{79 + turn}") for line in FILLER]
-    before = written()
-    process = start(lines)
-    while written() == before and process.poll() is None:
+for turn, (before, after) in enumerate(zip(SETS, SETS[1:] + SETS[:1])):
+    step, killed = 0, True
+    while killed:
+        step += 1
+        apply("a", *STAY, *before)
+        write(STAY + after)
+        killed = run_until("a", [RULES, "apply", "/tmp/rules-a"], step, traffic.send)
         traffic.send()
-    for _ in range(random.randrange(4)):
+        traffic.look()
+        expect(f"guards: turn {turn}, killed before request {step}", GUARD in run("ip", "-n", "a", "-s", "xfrm", "policy"),
+               killed and step > 1)
+        apply("a", *STAY, *after)
         traffic.send()
-    process.send_signal(signal.SIGKILL)
-    kills += process.wait() == -signal.SIGKILL
-    process.stderr.close()
-    traffic.look()
-    for _ in range(20):
-        traffic.send()
-    traffic.look()
-    guards += GUARD in run("ip", "-n", "a", "-s", "xfrm", "policy")
-    apply("a", *lines)
-    traffic.send()
-    traffic.look()
-    expect("no guard is left", GUARD in run("ip", "-n", "a", "-s", "xfrm", "policy"), False)
-expect("some were killed", kills > 0, True)  # Whether one left guards depends on the moment; the fake kernel tries each.
+        traffic.look()
+        expect("no guard is left", GUARD in run("ip", "-n", "a", "-s", "xfrm", "policy"), False)
+    expect(f"turn {turn}: all is as the file says", rules("a", "apply", "/tmp/rules-a"), f"{len(STAY + after)} kept\n")
+    print(f"turn {turn}: killed before each of {step - 1} requests")
+    expect(f"turn {turn}: guards come, rules change, guards go", step > 3, True)
 expect("in clear after kills: only what passes, all of it", traffic.clear, {ALWAYS: 0, CLEAR: traffic.sent[CLEAR], CHANGING: 0})
 expect("protected after kills: all of the rule that stayed", traffic.protected[ALWAYS], traffic.sent[ALWAYS])
 apply("a")
 expect("nothing is left", run("ip", "-n", "a", "xfrm", "policy").strip(), "")
 expect("nothing is listed", rules("a", "list"), "")
-print(f"{kills} of 8 changes were killed, {guards} left a guard")
 finish("no protected packet in clear while rules change, and none of other rules lost")

@@ -107,6 +107,72 @@ ipsecconf("a", "apply", "/tmp/rules")
 run("ip", "netns", "exec", "a", "ip", *"xfrm policy add src 203.0.113.1 dst 203.0.113.2 dir out action block priority 7".split())
 contains("foreign", ipsecconf("a", "-L"), "(another program's)", "# { laddr 203.0.113.1 raddr 203.0.113.2 dir out } drop {}")
 expect("not ours", "203.0.113.1" in ipsecconf("a"), False)
+contains("explain of what another program drops", ipsecconf("a", "explain", "from", "203.0.113.1", "to", "203.0.113.2", "out"),
+         "(another program's)", "dropped by the rule")
+ipsecconf("a", "unload")
+expect("what is left", run("ip", "netns", "exec", "a", "ip", "xfrm", "policy").count("dir "), 1)
+
+# One that lets pass what a rule protects: an error, unless it is forced, and doctor says so.
+run("ip", "netns", "exec", "a", "ip", *f"xfrm policy add src {A} dst {B} dir out action allow priority 8".split())
+text = ipsecconf("a", "apply", "/tmp/rules", status=1)
+contains("exposed", text, "another program's policy comes before it, and by that one its packets are not protected: out "
+         f"{A}/32 -> {B}/32: clear", "or use --force", "nothing was changed")
+contains("exposed, checked", ipsecconf("a", "-c", "/tmp/rules", status=1), "another program's policy comes before it")
+expect("nothing is held", ipsecconf("a"), "")
+contains("forced", ipsecconf("a", "--force", "apply", "/tmp/rules"), "warning: another program's policy", "2 added")
+contains("doctor", ipsecconf("a", "doctor"), "problem: rule #2: another program's policy comes before it")
+contains("explain", ipsecconf("a", "explain", "from", A, "to", B, "proto", "udp", "sport", "1", "dport", "2"),
+         "(another program's)", "Verdict   clear: it is sent as it is")
+run("ip", "netns", "exec", "a", "ip", *f"xfrm policy delete src {A} dst {B} dir out".split())
+ipsecconf("a", "unload")
+
+# One for another interface only may be about a packet; nobody can tell.
+run("ip", "netns", "exec", "a", "ip", *f"xfrm policy add src {A} dst {B} dev lo dir out action block priority 8".split())
+contains("perhaps", ipsecconf("a", "explain", "from", A, "to", B, "proto", "icmp", "type", "8"),
+         "Perhaps   #", "it is about the interface with the number 1 only", "Rules     none is about it",
+         "Verdict   clear: it is sent as it is; if #")
+run("ip", "netns", "exec", "a", "ip", *f"xfrm policy delete src {A} dst {B} dev lo dir out".split())
+
+
+# ---- what a host sends to itself
+
+def reaches(source, target):
+    return subprocess.run(["ip", "netns", "exec", "a", "ping", "-c", "1", "-W", "1", "-I", source, target], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+ip_batch("a", ["address add fd00::1/64 dev ethA nodad", "address add fd01::1/64 dev ethA nodad"])
+wait(100, lambda: "fe80" in run("ip", "-n", "a", "-6", "address", "show", "dev", "ethA", "scope", "link", "-tentative"))
+LINK = re.search(r"fe80::[0-9a-f:]+", run("ip", "-n", "a", "-6", "address", "show", "dev", "ethA", "scope", "link"))[0]
+PAIRS = [("fd00::1", "fd00::1"), ("fd00::1", "fd01::1"), ("fd01::1", "fd00::1"), (f"{LINK}%ethA", f"{LINK}%ethA"), ("::1", "::1"),
+         (A, A), ("127.0.0.1", "127.0.0.1")]
+with open("/tmp/all", "w", encoding="ascii") as file:
+    file.write("{ dir both } drop {}\n")
+text = ipsecconf("a", "-c", "/tmp/all")
+contains("the guards that are missing", text, "it is also about IPv6 neighbour discovery; --guards", "it is also about what the host "
+         "sends to its own IPv6 addresses; --guards")
+expect("::1 needs none", "::1; --guards" in text, False)
+text = ipsecconf("a", "--guards", "-c", "/tmp/all")
+contains("the guards", text, "{ laddr fd00::1 raddr fd00::1 dir both } bypass {}", f"{{ laddr {LINK} raddr {LINK} dir both }} bypass {{}}")
+ipsecconf("a", "-q", "apply", "/tmp/all")
+expect("without guards", [reaches(*pair) for pair in PAIRS], [False] * 4 + [True] * 3)
+contains("doctor", ipsecconf("a", "doctor"), "it is also about what the host sends to its own IPv6 addresses")
+text = ipsecconf("a", "explain", "from", A, "to", A, "proto", "icmp", "type", "8")
+contains("explain, IPv4 to itself", text, "Rules     none is asked: it does not leave this host, and lo has disable_xfrm set",
+         "Verdict   clear: it does not leave this host", "and lo has disable_policy set", "Verdict   accepted in clear")
+contains("explain, IPv6 to itself", ipsecconf("a", "explain", "from", "fd00::1", "to", "fd00::1"), "Verdict   dropped by the rule",
+         "Kernel    out policy, index")
+text = ipsecconf("a", "-q", "--guards", "apply", "/tmp/all")
+expect("with guards", [reaches(*pair) for pair in PAIRS], [True] * 7)
+expect("doctor finds nothing", "it is also about" in ipsecconf("a", "doctor"), False)
+text = ipsecconf("a", "explain", "from", "fd00::1", "to", "fd00::1")
+contains("explain with guards", text, "Verdict   clear: it is sent as it is", "Verdict   accepted in clear")
+expect("policies of one family", "0.0.0.0/0" in text, False)
+ip_batch("a", ["address add fd02::1/64 dev ethA nodad"])
+expect("an address that came later", reaches("fd02::1", "fd02::1"), False)
+contains("doctor finds it", ipsecconf("a", "doctor"), "it is also about what the host sends to its own IPv6 addresses")
+ipsecconf("a", "-q", "--guards", "apply", "/tmp/all")
+expect("after another apply", reaches("fd02::1", "fd02::1"), True)
 ipsecconf("a", "unload")
 expect("what is left", run("ip", "netns", "exec", "a", "ip", "xfrm", "policy").count("dir "), 1)
 finish("ipsecconf on the kernel")

@@ -84,17 +84,21 @@ std::optional<Rules> join(RuleFile& file, Rules kept, const Rules& fresh) {
 }
 
 // Guards come first, where they are needed. Returns those that were added.
-Rules guard(Rules& tried) {
+Rules guard(Rules& tried, std::span<const policy::Guard> guards) {
   Rules added;
-  for (const policy::Unguarded& u : unguarded(tried, order(tried, Order::file))) added.push_back(u.guard->rule);
+  for (const policy::Unguarded& u : unguarded(tried, order(tried, Order::file), guards))
+    added.push_back(guards[u.guard].rule);
   tried.insert(tried.begin(), added.begin(), added.end());
   return added;
 }
 
 // Not ok: the database does not answer.
 Status inspect(RuleSession& session, RuleFile& file, const Rules& fresh, const Rules& tried) {
-  find_oddities(file, tried, Order::file, false);
-  if (const auto asked = ask_database(file, fresh, *session.spd()); !asked) {
+  backend::Spd& spd = *session.spd();
+  find_oddities(file, tried, Order::file, spd.guards(), false);
+  auto asked = ask_database(file, fresh, spd);
+  if (asked) asked = find_exposed(file, tried, spd, session.settings().force);
+  if (!asked) {
     session.console().complain(asked.error().text);
     return session.status_for(asked.error().code);
   }
@@ -126,7 +130,7 @@ Status rules::add(RuleSession& session) {
   if (tried) {
     Rules inspected = fresh;
     if (session.settings().guards)
-      for (Rule& added : guard(*tried)) inspected.push_back(std::move(added));
+      for (Rule& added : guard(*tried, session.spd()->guards())) inspected.push_back(std::move(added));
     status = inspect(session, file, inspected, *tried);
     if (status != Status::ok) return status;
   }

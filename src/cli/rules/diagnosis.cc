@@ -66,6 +66,30 @@ void without_rules(const RuleDiagnosis& d, Findings& out) {
                  "ipsecconf apply FILE"});
 }
 
+// What other programs' rules let pass, though ours protect or drop it.
+void exposed_rules(const RuleDiagnosis& d, Findings& out) {
+  for (const backend::RuleRemark& r : d.exposed)
+    out.push_back({Weight::problem, name_of(d.rules[r.rule]), r.message, ""});
+}
+
+// What the host needs in clear. A rule of another program counts only where it says all about its packets.
+void unguarded_packets(const RuleDiagnosis& d, Findings& out) {
+  policy::Rules rules;
+  std::vector<std::size_t> tried;
+  for (std::size_t i = 0; i < d.rules.size(); ++i) {
+    rules.push_back(d.rules[i].rule);
+    if (!d.rules[i].foreign || d.rules[i].remarks.empty()) tried.push_back(i);
+  }
+  std::set<std::pair<std::size_t, std::string_view>> named;
+  for (const policy::Unguarded& u : unguarded(rules, tried, d.guards)) {
+    const HeldRule& h = d.rules[u.rule];
+    if (!named.emplace(u.rule, d.guards[u.guard].packets).second) continue;
+    out.push_back(
+        {Weight::problem, name_of(h), fmt::format("it is also about {}", d.guards[u.guard].packets),
+         h.foreign ? "end that program, or let a rule pass that before it" : "ipsecconf --guards apply FILE"});
+  }
+}
+
 // An SA with only this objection was probably meant for the rule.
 bool is_near(policy::Objection o) {
   using enum policy::Objection;
@@ -234,8 +258,8 @@ Findings findings(RuleDiagnosis d) {
   Findings all;
   const policy::SasByPeer by_peer(d.sas.sas);
   d.by_peer = &by_peer;
-  for (const auto find :
-       {without_rules, rules_and_sas, counters, interfaces, defaults, forwarding, unused_sas, foreign_rules})
+  for (const auto find : {without_rules, exposed_rules, rules_and_sas, unguarded_packets, counters, interfaces,
+                          defaults, forwarding, unused_sas, foreign_rules})
     find(d, all);
   std::ranges::stable_sort(all, [](const Finding& a, const Finding& b) { return a.weight > b.weight; });
   return all;

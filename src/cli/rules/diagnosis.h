@@ -15,6 +15,9 @@ struct RuleDiagnosis {
   std::vector<backend::HeldRule> rules;
   SaSource sas;
   kernel::PolicyView kernel;
+  std::vector<policy::Guard> guards = {};  ///< What the host needs in clear.
+  /// What other programs' rules expose; `rule` counts `rules`.
+  std::vector<backend::RuleRemark> exposed = {};
   const policy::SasByPeer* by_peer = nullptr;  ///< Of these SAs; findings() sets it.
 
   bool is_kernel() const { return sas.chooser == policy::Chooser::kernel; }

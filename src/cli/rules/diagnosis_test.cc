@@ -168,5 +168,30 @@ TEST(RuleDoctor, NamesRulesOfOthers) {
                           "#27 and 2 more; they are never changed, and tried where -L shows them"));
 }
 
+TEST(RuleDoctor, FindsWhatOtherProgramsExpose) {
+  RuleDiagnosis d = healthy();
+  d.exposed = {{0, false, "another program's policy comes before it"}};
+  EXPECT_THAT(found(d), ElementsAre("problem: rule #3: another program's policy comes before it"));
+}
+
+TEST(RuleDoctor, FindsRulesThatAreAlsoAboutWhatTheHostNeedsInClear) {
+  RuleDiagnosis d = healthy();
+  const std::vector<Address> own = {*parse_address("fd00::1"), *parse_address("fd00::2")};
+  d.guards = policy::kernel_guards(own);
+  EXPECT_THAT(found(d), IsEmpty());
+  d.rules = {held(4, policy::testing::drop_rule("fd00::/64"))};
+  d.sas.sas.clear();
+  const std::string discovery = "it is also about IPv6 neighbour discovery",
+                    addresses = "it is also about what the host sends to its own IPv6 addresses",
+                    cure = " [ipsecconf --guards apply FILE]";
+  EXPECT_THAT(found(d), ElementsAre("problem: rule #4: " + discovery + cure, "problem: rule #4: " + addresses + cure));
+  // Another program's: if the rule says all about its packets.
+  d.rules[0].foreign = true;
+  const std::string end = " [end that program, or let a rule pass that before it]";
+  EXPECT_THAT(found(d), ::testing::IsSupersetOf({"problem: rule #4: " + discovery + end}));
+  d.rules[0].remarks = {"it is about the interface with the number 3 only"};
+  EXPECT_THAT(found(d), ElementsAre(::testing::StartsWith("remark: kernel: 1 rule is of other programs")));
+}
+
 }  // namespace
 }  // namespace ipseckey::cli

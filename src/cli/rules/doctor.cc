@@ -38,6 +38,25 @@ JsonObject findings_json(const RuleDiagnosis& d, const std::vector<Finding>& all
   return object;
 }
 
+// Not ok: the error has been printed.
+Status find_exposed(RuleSession& session, backend::Spd& spd, RuleDiagnosis& d) {
+  policy::Rules own;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < d.rules.size(); ++i) {
+    if (d.rules[i].foreign || d.rules[i].derived) continue;
+    own.push_back(d.rules[i].rule);
+    numbers.push_back(i);
+  }
+  auto exposed = spd.exposed(own);
+  if (!exposed) {
+    session.console().complain(exposed.error().text);
+    return session.status_for(exposed.error().code);
+  }
+  for (backend::RuleRemark& r : *exposed) r.rule = numbers[r.rule];
+  d.exposed = std::move(*exposed);
+  return Status::ok;
+}
+
 }  // namespace
 
 Status rules::doctor(RuleSession& session) {
@@ -54,6 +73,8 @@ Status rules::doctor(RuleSession& session) {
   } else {
     session.console().complain(fmt::format("warning: the SAs are not known: {}", sas.error().text));
   }
+  d.guards = spd->guards();
+  if (const Status status = find_exposed(session, *spd, d); status != Status::ok) return status;
   if (session.world().view_policies && d.is_kernel()) d.kernel = session.world().view_policies();
   const auto all = findings(d);
   session.console().out(session.settings().json ? findings_json(d, all).line() : findings_text(d, all));

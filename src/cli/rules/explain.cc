@@ -1,11 +1,10 @@
 // `explain`:
 // 1. The words are read (policylang/packet.h); which way the packet goes follows from the host's addresses, unless the
-//    words say it. One that is passed on comes in and goes out.
+//    words say it. One that is passed on comes in and goes out, and so does one that the host sends to itself, which
+//    may be exempt from rules.
 // 2. It is explained by what the database holds and, with --file, by a file, too (explanation.h). If these differ,
 //    that is reported, and the exit status is 1.
 #include <fmt/format.h>
-
-#include <algorithm>
 
 #include "cli/rules/explanation.h"
 #include "cli/rules/file.h"
@@ -18,27 +17,43 @@ namespace {
 using backend::HeldRule;
 using policy::Direction;
 
-// Each direction in which rules are about the packet: one that is passed on comes in and goes out.
-std::vector<Direction> ways(RuleSession& session, const policylang::Packet& p) {
+// Each direction in which rules are about the packet, and whether the host sends it to itself.
+struct Ways {
+  std::vector<Direction> directions;
+  bool passed_on = false, to_itself = false;
+};
+
+Ways ways(RuleSession& session, const policylang::Packet& p) {
   using enum policylang::PacketWay;
-  if (p.way == out) return {Direction::out};
-  if (p.way == in) return {Direction::in};
-  if (p.way == forward) return {Direction::in, Direction::out};
   const HostFacts host = session.world().host ? session.world().host() : HostFacts();
-  const auto is_local = [&](const Address& a) { return host.is_local && host.is_local(a); };
-  if (is_local(p.from)) return {Direction::out};
-  if (is_local(p.to)) return {Direction::in};
-  return {};
+  const auto is_own = [&](const Address& a) { return is_loopback(a) || (host.is_local && host.is_local(a)); };
+  const bool from_here = is_own(p.from), to_here = is_own(p.to);
+  Ways w{.directions = {}, .passed_on = p.way == forward, .to_itself = from_here && to_here && p.way != forward};
+  if (p.way == out || p.way == in) {
+    w.directions = {p.way == out ? Direction::out : Direction::in};
+  } else if (p.way == forward) {
+    w.directions = {Direction::in, Direction::out};
+  } else {
+    if (from_here) w.directions.push_back(Direction::out);
+    if (to_here) w.directions.push_back(Direction::in);
+  }
+  return w;
 }
 
-// A host's rules without a tunnel are not about what it passes on, when it comes in.
-RuleSource forwarding_only(RuleSource source) {
-  std::erase_if(source.rules, [](const HeldRule& h) {
-    return std::ranges::none_of(h.rule.alternatives, [&](const policy::Alternative& a) {
-      return a.action == policy::Action::ipsec && in_tunnel_mode(h.rule, a.protection);
-    });
-  });
-  return source;
+// Why the database asks no rule about a packet that this host sends to itself; empty: it asks them.
+std::string exemption(RuleSession& session, const policylang::Packet& p, Direction d) {
+  if (session.spd_name().starts_with("ipsecd")) return "what a host sends to itself does not reach ipsecd";
+  if (session.spd_name() != "kernel" || p.from.family != Family::v4 || !session.world().view_policies) return {};
+  // The kernel takes the settings of `all` and of the interface together.
+  const kernel::PolicyView view = session.world().view_policies();
+  for (const kernel::InterfaceSettings& i : view.interfaces) {
+    if (i.name != "lo" && i.name != "all") continue;
+    if (d == Direction::out && i.no_xfrm.value_or(false))
+      return fmt::format("it does not leave this host, and {} has disable_xfrm set", i.name);
+    if (d == Direction::in && i.no_policy_v4.value_or(false))
+      return fmt::format("it does not leave this host, and {} has disable_policy set", i.name);
+  }
+  return {};
 }
 
 std::string words_of(const RuleSession& session) {
@@ -98,24 +113,25 @@ Status rules::explain(RuleSession& session) {
     session.console().err(packet.error());
     return Status::usage;
   }
-  const auto directions = ways(session, *packet);
-  if (directions.empty()) {
+  const Ways way = ways(session, *packet);
+  if (way.directions.empty()) {
     session.console().complain("neither address is this host's: add in, out or fwd");
     return Status::usage;
   }
   Sources sources;
   if (const Status status = open_sources(session, sources); status != Status::ok) return status;
-  const bool json = session.settings().json, passed_on = directions.size() > 1;
+  const bool json = session.settings().json;
   Status status = Status::ok;
   bool first = true;
-  for (const Direction d : directions) {
+  for (const Direction d : way.directions) {
+    const ExplainedPacket one{flow_of(*packet, d), d, way.passed_on,
+                              way.to_itself ? exemption(session, *packet, d) : std::string()};
     std::optional<Explained> by_held;
     std::string text;
     for (const auto* const source : {&sources.held, &sources.file}) {
       if (!*source) continue;
-      const bool arrives = passed_on && d == Direction::in;
-      const RuleSource rules = arrives ? forwarding_only(**source) : **source;
-      Explained e = explain_packet(rules, sources.sas, flow_of(*packet, d), d);
+      const RuleSource& rules = **source;
+      Explained e = explain_packet(rules, sources.sas, one);
       if (!json && !std::exchange(first, false)) text += '\n';
       text += json ? explanation_json(e, rules, sources.sas, session.spd_name()).line()
                    : explanation_text(e, rules, sources.sas);

@@ -1,16 +1,19 @@
 // 1. explain_packet() finds the rules that match and the SAs that would serve the first one (policy/match.h,
-//    policy/serving.h), and puts the result into a verdict.
+//    policy/serving.h), and puts the result into a verdict. A rule that stands for another program's policy matches as
+//    the policy does (policy/xfrm_match.h), which may depend on what nobody knows of the packet.
 // 2. explanation_text() and explanation_json() show all of it: the rules and why the first one decides, what it became
 //    in the kernel, each SA with the reason why it is used or not, the verdict, and what the peer needs.
 // 3. difference() compares what two sources make of one packet.
 #include "cli/rules/explanation.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "base/harmless.h"
 #include "cli/rules/findings.h"
+#include "cli/rules/meetings.h"
 #include "pfkey/icmp.h"
 #include "pfkey/names.h"
 #include "policylang/write.h"
@@ -21,7 +24,9 @@ namespace {
 using backend::HeldRule;
 using policy::Direction;
 using policy::Fate;
+using policy::Meeting;
 using policy::Outcome;
+using policylang::write_rule;
 
 constexpr std::size_t kMargin = 10;
 
@@ -37,8 +42,8 @@ std::string numbers_of(const policy::Flow& flow, bool local) {
 
 // "out: protocol 6, 192.0.2.1 -> 192.0.2.2 port 443".
 std::string packet_words(const Explained& e) {
-  const bool out = e.direction == Direction::out;
-  const policy::Flow& f = e.flow;
+  const bool out = e.packet.direction == Direction::out;
+  const policy::Flow& f = e.packet.flow;
   std::string text = fmt::format("{}: {}{}{} -> {}{}", out ? "out" : "in",
                                  f.protocol == 0 ? std::string() : fmt::format("protocol {}, ", f.protocol),
                                  to_string(out ? f.local : f.remote), numbers_of(f, out),
@@ -57,6 +62,7 @@ std::string called(const HeldRule& h, const RuleSource& source) {
 }
 
 std::string why_first(const Explained& e, const RuleSource& source) {
+  if (!e.packet.exempt.empty()) return "none is asked: " + e.packet.exempt;
   const auto second = [&] { return called(source.rules[e.rules.matching[1]], source); };
   switch (e.rules.reason) {
     case policy::Reason::none_matches:
@@ -101,7 +107,7 @@ std::string objections(const policy::Candidate& c) {
 
 void judge(Explained& e, const SaSource& sas, bool may_be_clear) {
   using enum PacketFate;
-  const bool out = e.direction == Direction::out;
+  const bool out = e.packet.direction == Direction::out;
   const std::string or_clear = may_be_clear ? ", or clear" : "";
   if (!sas.known) {
     e.fate = is_protected;
@@ -137,13 +143,18 @@ void judge(Explained& e, const SaSource& sas, bool may_be_clear) {
 }
 
 void put_rules(std::string& out, const Explained& e, const RuleSource& source) {
-  std::string_view label = "Rules";
+  std::string_view label = "Perhaps";
+  for (const std::size_t number : e.perhaps) {
+    const HeldRule& h = source.rules[number];
+    put(out, std::exchange(label, ""), fmt::format("{} {} (another program's)", called(h, source), write_rule(h.rule)));
+    for (const std::string& remark : h.remarks) put(out, "", text::harmless(remark));
+  }
+  label = "Rules";
   if (e.rules.matching.empty()) return put(out, label, why_first(e, source));
   for (std::size_t i = 0; i < e.rules.matching.size(); ++i) {
     const HeldRule& h = source.rules[e.rules.matching[i]];
     put(out, label,
-        fmt::format("{} {}{}", called(h, source), policylang::write_rule(h.rule),
-                    h.foreign ? " (another program's)" : ""));
+        fmt::format("{} {}{}", called(h, source), write_rule(h.rule), h.foreign ? " (another program's)" : ""));
     if (i == 0) put(out, "", why_first(e, source));
     label = "";
   }
@@ -151,9 +162,9 @@ void put_rules(std::string& out, const Explained& e, const RuleSource& source) {
 
 void put_kernel(std::string& out, const Explained& e, const RuleSource& source) {
   if (e.rules.matching.empty()) return;
-  const std::string_view way = e.direction == Direction::out ? "out" : "in";
-  for (const backend::KernelPolicy& p : source.rules[e.rules.matching[0]].policies)
-    if (p.direction == way || (p.direction == "fwd" && e.direction == Direction::in))
+  const HeldRule& decides = source.rules[e.rules.matching[0]];
+  for (const backend::KernelPolicy& p : decides.policies)
+    if (is_shown(p, decides.rule, e.packet))
       put(out, "Kernel",
           fmt::format("{} policy, index {}, priority {}: {}", p.direction, p.index, p.priority,
                       text::harmless(p.text)));
@@ -192,13 +203,14 @@ std::vector<std::string> peer_needs(const Explained& e, const RuleSource& source
   std::vector<std::string> needs;
   if (e.serving.needs.empty()) return needs;
   const policy::Rule& rule = source.rules[e.rules.matching[0]].rule;
-  needs.push_back(fmt::format("the rule {}", policylang::write_rule(mirrored(rule))));
+  needs.push_back(fmt::format("the rule {}", write_rule(mirrored(rule))));
   const auto used = serving_names(e, sas, Fate::serves);
   if (!used.empty()) {
-    needs.push_back(fmt::format("{}, with the same keys", joined(used, e.direction == Direction::out ? "and" : "or")));
-  } else if (sas.known) {
     needs.push_back(
-        fmt::format("the same SA as here: {}", command_for(rule, e.direction, e.serving.needs.front(), &e.flow)));
+        fmt::format("{}, with the same keys", joined(used, e.packet.direction == Direction::out ? "and" : "or")));
+  } else if (sas.known) {
+    needs.push_back(fmt::format("the same SA as here: {}",
+                                command_for(rule, e.packet.direction, e.serving.needs.front(), &e.packet.flow)));
   }
   return needs;
 }
@@ -219,6 +231,35 @@ std::string_view fate_word(PacketFate fate) {
   return {};
 }
 
+std::string_view outcome_word(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::clear:
+      return "clear";
+    case Outcome::protect:
+      return "protected";
+    case Outcome::protect_or_clear:
+      return "protected or clear";
+    case Outcome::discard:
+      return "dropped";
+  }
+  return {};
+}
+
+// What the verdict does not consider, as a rule cannot say all about another program's policy.
+void add_doubts(Explained& e, const RuleSource& source) {
+  if (!e.rules.matching.empty()) {
+    const HeldRule& first = source.rules[e.rules.matching[0]];
+    if (first.demands_more)
+      e.verdict = fmt::format("perhaps {}; {} also says what a rule cannot: {}", e.verdict, called(first, source),
+                              text::harmless(fmt::format("{}", fmt::join(first.remarks, "; "))));
+  }
+  for (const std::size_t number : e.perhaps) {
+    const HeldRule& h = source.rules[number];
+    e.verdict += fmt::format("; if {} is about it, {} by that", called(h, source),
+                             outcome_word(policy::outcome(h.rule, e.packet.direction)));
+  }
+}
+
 }  // namespace
 
 policy::Rule mirrored(const policy::Rule& rule) {
@@ -234,17 +275,25 @@ policy::Rule mirrored(const policy::Rule& rule) {
   return peer;
 }
 
-Explained explain_packet(const RuleSource& source, const SaSource& sas, const policy::Flow& flow, Direction direction) {
-  Explained e{.direction = direction, .flow = flow, .rules = {}, .serving = {}, .verdict = {}};
+Explained explain_packet(const RuleSource& source, const SaSource& sas, const ExplainedPacket& packet) {
+  Explained e{.packet = packet, .rules = {}, .perhaps = {}, .serving = {}, .verdict = {}};
+  if (!packet.exempt.empty()) {
+    e.verdict = packet.direction == Direction::out ? "clear: it does not leave this host" : "accepted in clear";
+    return e;
+  }
   policy::Rules rules;
   rules.reserve(source.rules.size());
   for (const HeldRule& h : source.rules) rules.push_back(h.rule);
-  e.rules = policy::explain(rules, source.order, flow, direction);
-  if (!e.rules.matching.empty()) e.serving = serve(rules[e.rules.matching[0]], direction, sas.sas, sas.chooser, &flow);
+  const std::vector<Meeting> meetings = meetings_with(rules, source, packet);
+  e.rules = policy::explain(rules, source.order, e.packet.flow, e.packet.direction,
+                            [&](std::size_t number) { return meetings[number] == Meeting::yes; });
+  e.perhaps = perhaps_before(e.rules, policy::order(rules, source.order), meetings);
+  if (!e.rules.matching.empty())
+    e.serving = serve(rules[e.rules.matching[0]], e.packet.direction, sas.sas, sas.chooser, &e.packet.flow);
   switch (e.rules.outcome) {
     case Outcome::clear:
       e.fate = PacketFate::clear;
-      e.verdict = direction == Direction::out ? "clear: it is sent as it is" : "accepted in clear";
+      e.verdict = e.packet.direction == Direction::out ? "clear: it is sent as it is" : "accepted in clear";
       break;
     case Outcome::discard:
       e.fate = PacketFate::dropped;
@@ -256,6 +305,7 @@ Explained explain_packet(const RuleSource& source, const SaSource& sas, const po
       judge(e, sas, e.rules.outcome == Outcome::protect_or_clear);
       break;
   }
+  add_doubts(e, source);
   return e;
 }
 
@@ -278,9 +328,9 @@ JsonObject explanation_json(const Explained& e, const RuleSource& source, const 
   object.put("kind", "explain");
   object.put("sadb", sadb);
   if (source.is_file) object.put("file", source.name);
-  object.put("direction", e.direction == Direction::out ? "out" : "in");
+  object.put("direction", e.packet.direction == Direction::out ? "out" : "in");
   object.put("packet", packet_words(e));
-  std::vector<JsonObject> rules, candidates;
+  std::vector<JsonObject> rules, perhaps, candidates;
   for (const std::size_t number : e.rules.matching) {
     const HeldRule& h = source.rules[number];
     JsonObject& row = rules.emplace_back();
@@ -290,7 +340,13 @@ JsonObject explanation_json(const Explained& e, const RuleSource& source, const 
       row.put("index", h.index);
       row.put("foreign", h.foreign);
     }
-    row.put("entry", policylang::write_rule(h.rule));
+    row.put("entry", write_rule(h.rule));
+  }
+  for (const std::size_t number : e.perhaps) {
+    JsonObject& row = perhaps.emplace_back();
+    row.put("index", source.rules[number].index);
+    row.put("entry", write_rule(source.rules[number].rule));
+    row.put("remarks", source.rules[number].remarks);
   }
   for (const policy::Need& need : e.serving.needs)
     for (const policy::Candidate& c : need.candidates) {
@@ -305,6 +361,7 @@ JsonObject explanation_json(const Explained& e, const RuleSource& source, const 
       row.put("why", why);
     }
   object.put("rules", std::move(rules));
+  if (!perhaps.empty()) object.put("perhaps", std::move(perhaps));
   object.put("why_first", why_first(e, source));
   object.put("sas", std::move(candidates));
   object.put("outcome", fate_word(e.fate));

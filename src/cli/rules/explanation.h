@@ -8,19 +8,12 @@
 
 #include "backend/spd.h"
 #include "base/json.h"
+#include "cli/rules/meetings.h"
 #include "policy/match.h"
 #include "policy/serving.h"
 #include "policylang/packet.h"
 
 namespace ipseckey::cli {
-
-/// Where rules come from: what a database holds, or a file.
-struct RuleSource {
-  std::string name;  ///< Harmless on a terminal.
-  bool is_file = false;
-  policy::Order order = policy::Order::file;  ///< In which they are tried.
-  std::vector<backend::HeldRule> rules;       ///< Of a file without index.
-};
 
 /// What a database has, besides its rules.
 struct SaSource {
@@ -40,16 +33,16 @@ enum class PacketFate : std::uint8_t {
 };
 
 struct Explained {
-  policy::Direction direction = policy::Direction::out;
-  policy::Flow flow;
-  policy::Explanation rules;
+  ExplainedPacket packet;
+  policy::Explanation rules;  ///< Those that are certainly about it; none if it is exempt.
+  /// Foreign ones that would decide, should they be about it: that depends on what is not known of the packet.
+  std::vector<std::size_t> perhaps;
   policy::Serving serving;  ///< Of the rule that decides.
   PacketFate fate = PacketFate::clear;
   std::string verdict;  ///< A sentence without a full stop.
 };
 
-Explained explain_packet(const RuleSource& source, const SaSource& sas, const policy::Flow& flow,
-                         policy::Direction direction);
+Explained explain_packet(const RuleSource& source, const SaSource& sas, const ExplainedPacket& packet);
 
 /// For a person: labelled lines.
 std::string explanation_text(const Explained& e, const RuleSource& source, const SaSource& sas);

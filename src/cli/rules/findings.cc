@@ -1,5 +1,5 @@
 // 1. find_oddities() asks policy/order and policy/guards; nothing outside of the file is needed for it.
-// 2. ask_database() passes on what Spd::check() says.
+// 2. ask_database() passes on what Spd::check() says, and find_exposed() what Spd::exposed() says.
 // 3. judge_rules() finds for each rule and direction the SAs that would serve it (policy/serving.h). The message names
 //    the SA with its fault, or the line for the file of keys that is missing.
 #include "cli/rules/findings.h"
@@ -63,10 +63,11 @@ void say_disagreements(RuleFile& file, std::span<const Rule> rules, policy::Orde
     file.say(Severity::warning, fmt::format("the two orders disagree about more than {} pairs of rules", kMost));
 }
 
-void say_guards(RuleFile& file, std::span<const Rule> rules, std::span<const std::size_t> tried) {
-  for (const policy::Unguarded& u : unguarded(rules, tried))
+void say_guards(RuleFile& file, std::span<const Rule> rules, std::span<const std::size_t> tried,
+                std::span<const policy::Guard> guards) {
+  for (const policy::Unguarded& u : unguarded(rules, tried, guards))
     file.say(rules[u.rule], Severity::warning,
-             fmt::format("it is also about {}; --guards lets that pass in the clear", u.guard->packets));
+             fmt::format("it is also about {}; --guards lets that pass in the clear", guards[u.guard].packets));
 }
 
 std::string end_of(const std::optional<policy::Prefix>& prefix) {
@@ -121,11 +122,12 @@ void judge_one(RuleFile& file, const Rule& rule, Direction d, const RuleSession:
 
 }  // namespace
 
-void find_oddities(RuleFile& file, std::span<const Rule> rules, policy::Order by, bool orders) {
+void find_oddities(RuleFile& file, std::span<const Rule> rules, policy::Order by, std::span<const policy::Guard> guards,
+                   bool orders) {
   const auto tried = order(rules, by);
   say_shadows(file, rules, tried);
   if (orders) say_disagreements(file, rules, by);
-  say_guards(file, rules, tried);
+  say_guards(file, rules, tried, guards);
 }
 
 Result<void> ask_database(RuleFile& file, std::span<const Rule> rules, backend::Spd& spd) {
@@ -133,6 +135,16 @@ Result<void> ask_database(RuleFile& file, std::span<const Rule> rules, backend::
   if (!remarks) return std::unexpected(remarks.error());
   for (const backend::RuleRemark& r : *remarks)
     file.say(rules[r.rule], r.refused ? Severity::error : Severity::warning, r.message);
+  return {};
+}
+
+Result<void> find_exposed(RuleFile& file, std::span<const Rule> tried, backend::Spd& spd, bool force) {
+  const auto remarks = spd.exposed(tried);
+  if (!remarks) return std::unexpected(remarks.error());
+  for (const backend::RuleRemark& r : *remarks)
+    if (tried[r.rule].line != 0)
+      file.say(tried[r.rule], force ? Severity::warning : Severity::error,
+               fmt::format("{}{}", r.message, force ? "" : "; or use --force"));
   return {};
 }
 

@@ -10,10 +10,15 @@ namespace ipseckey::cli {
 
 /// Rules that are never used, and packets that should have been guarded. `orders`: also each pair of rules on which the
 /// two orders disagree.
-void find_oddities(RuleFile& file, std::span<const policy::Rule> rules, policy::Order by, bool orders);
+void find_oddities(RuleFile& file, std::span<const policy::Rule> rules, policy::Order by,
+                   std::span<const policy::Guard> guards, bool orders);
 
 /// What the database says about the rules. The Error means that it could not be asked.
 Result<void> ask_database(RuleFile& file, std::span<const policy::Rule> rules, backend::Spd& spd);
+
+/// What another program's rules expose: an error for each of the file's rules, with `force` a warning. `tried`: all
+/// rules that are to be held. The Error means that the database could not be asked.
+Result<void> find_exposed(RuleFile& file, std::span<const policy::Rule> tried, backend::Spd& spd, bool force);
 
 /// Compares the rules with the SAs of the database: a rule that they break is an error, with `force` a warning, and one
 /// that no SA serves a warning.

@@ -2,7 +2,7 @@
 // 2. match_rules() finds for each rule an earlier one that says the same, whose number it keeps.
 // 3. number() gives each rule its priority, which completes the policies. Without room between
 //    two rules all of ours are spread first, in their order.
-// 4. ahead_of() finds policies of other programs that come before ours and let packets pass that ours protect.
+// 4. ahead_of() finds policies of other programs that come before ours and let packets pass that ours protect or drop.
 // 5. xfrm_steps() orders the requests; count() says what changes for the rules.
 #include "kernel/detail/policy_change.h"
 
@@ -135,14 +135,46 @@ bool meet(const policy::XfrmPolicyName& a, const policy::XfrmPolicyName& b) {
          meet(x.source_port, y.source_port) && meet(x.destination_port, y.destination_port);
 }
 
+bool covers(const policy::MaskedPort& a, const policy::MaskedPort& b) {
+  return (a.mask & ~b.mask) == 0 && ((a.value ^ b.value) & a.mask) == 0;
+}
+
+// Whether every packet that meets the second could meet the first.
+bool covers(const policy::XfrmPolicyName& a, const policy::XfrmPolicyName& b) {
+  const policy::XfrmSelector &x = a.selector, &y = b.selector;
+  return a.direction == b.direction && a.if_id == b.if_id && x.family() == y.family() &&
+         (a.mark_mask & ~b.mark_mask) == 0 && ((a.mark ^ b.mark) & a.mark_mask) == 0 && x.source.contains(y.source) &&
+         x.destination.contains(y.destination) && (x.protocol == 0 || x.protocol == y.protocol) &&
+         (x.device == 0 || x.device == y.device) && covers(x.source_port, y.source_port) &&
+         covers(x.destination_port, y.destination_port);
+}
+
+// Where ours take all packets of another program's policy.
+struct Taken {
+  std::uint64_t first = UINT64_MAX;  // The priority of the first of ours that does.
+  std::uint64_t weak = UINT64_MAX;   // Of the first by which they are clear, too.
+};
+Taken taken(const policy::XfrmPolicyName& name, std::span<const XfrmPolicy> wanted) {
+  Taken t;
+  for (const XfrmPolicy& w : wanted) {
+    if (!covers(w.name, name)) continue;
+    t.first = std::min<std::uint64_t>(t.first, w.priority);
+    if (!w.strong()) t.weak = std::min<std::uint64_t>(t.weak, w.priority);
+  }
+  return t;
+}
+
 std::vector<Ahead> ahead_of(const XfrmPlan& plan, std::span<const XfrmPolicy> wanted, const PresentPolicies& present) {
   std::vector<Ahead> list;
   std::set<std::pair<std::size_t, std::uint32_t>> named;
   for (const auto& [name, listed] : present.policies) {
     if (listed.policy.strong() || present.owner(listed)) continue;
+    const Taken by_ours = taken(name, wanted);
+    if (by_ours.first < listed.policy.priority) continue;  // No packet reaches it.
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       // Of two equal priorities the older policy is used.
       if (!wanted[i].strong() || wanted[i].priority < listed.policy.priority || !meet(name, wanted[i].name)) continue;
+      if (by_ours.weak < wanted[i].priority) continue;  // An earlier rule lets these packets pass anyway.
       const std::size_t rule = plan.policies[i].rule;
       if (named.emplace(rule, listed.index).second) list.push_back({rule, listed});
     }
@@ -248,7 +280,7 @@ const OwnedPolicy* PresentPolicies::owner(const xfrm::ListedPolicy& listed) cons
 }
 
 backend::KernelPolicy shown(const XfrmPolicy& policy, std::uint32_t index, std::uint64_t last_used) {
-  return {std::string(words(policy.name.direction)), index, policy.priority, to_string(policy), last_used};
+  return {std::string(words(policy.name.direction)), index, policy.priority, to_string(policy), last_used, policy.name};
 }
 
 Result<PolicyChange> policy_change(std::span<const policy::Rule> rules, const XfrmPlan& plan,
