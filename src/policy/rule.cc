@@ -55,6 +55,13 @@ bool has_ports(std::uint8_t protocol) {
   return protocol == pfkey::kProtoTcp || protocol == pfkey::kProtoUdp || protocol == kSctp;
 }
 
+std::vector<std::uint8_t> protocols_with_ports() {
+  std::vector<std::uint8_t> list;
+  for (unsigned protocol = 0; protocol <= UINT8_MAX; ++protocol)
+    if (has_ports(static_cast<std::uint8_t>(protocol))) list.push_back(static_cast<std::uint8_t>(protocol));
+  return list;
+}
+
 bool covers(const Selector& a, const Selector& b) {
   const auto of_a = family(a);
   if (of_a && of_a != family(b)) return false;

@@ -45,6 +45,8 @@ struct Selector {
 
 /// Whether packets have ports that rules compare: those of TCP, UDP and SCTP.
 bool has_ports(std::uint8_t protocol);
+/// All of these, in ascending order.
+std::vector<std::uint8_t> protocols_with_ports();
 
 /// Whether every packet of the second is one of the first.
 bool covers(const Selector& a, const Selector& b);

@@ -93,17 +93,10 @@ MaskedPort exactly(const std::optional<std::uint16_t>& port) {
   return port ? MaskedPort{*port, UINT16_MAX} : MaskedPort{};
 }
 
-std::vector<std::uint8_t> all_with_ports() {
-  std::vector<std::uint8_t> list;
-  for (unsigned protocol = 0; protocol <= UINT8_MAX; ++protocol)
-    if (has_ports(static_cast<std::uint8_t>(protocol))) list.push_back(static_cast<std::uint8_t>(protocol));
-  return list;
-}
-
 std::vector<Packets> packets_of(const Selector& s) {
   std::vector<std::uint8_t> protocols = {s.protocol.value_or(0)};
   // Without a protocol the kernel would compare ports with ICMP types, too.
-  if (!s.protocol && (s.local_port || s.remote_port)) protocols = all_with_ports();
+  if (!s.protocol && (s.local_port || s.remote_port)) protocols = protocols_with_ports();
   const bool icmp = s.icmp_type || s.icmp_code;
   const std::vector<MaskedPort> types = masks_of(s.icmp_type), codes = masks_of(s.icmp_code);
   std::vector<Packets> list;

@@ -3,7 +3,7 @@
 //    protected (input, forward_in)? add_policy() asks each rule of that direction, in order, what it does: a rule that
 //    leaves its packets clear becomes "accept", any other one "queue".
 // 2. spread() splits a rule into those that netfilter can compare: by family; ports without a protocol are those of
-//    TCP, UDP and SCTP. TCP of this host goes to a queue of its own, where it is not cut yet.
+//    every protocol that has ports. TCP of this host goes to a queue of its own, where it is not cut yet.
 // 3. A rule about ports or ICMP types that queues also queues later fragments, which have none: ipsecd puts datagrams
 //    together. One that accepts does not accept them.
 // 4. Exemptions come first: loopback, ipsecd's device, and its own packets; behind source NAT, multicast that is
@@ -25,7 +25,7 @@ using policy::Direction;
 using policy::Outcome;
 using policy::Rule;
 
-constexpr std::uint8_t kTcp = 6, kUdp = 17, kSctp = 132, kEsp = 50, kAh = 51;
+constexpr std::uint8_t kTcp = 6, kUdp = 17, kEsp = 50, kAh = 51;
 
 struct ChainRow {
   std::string_view name;
@@ -85,7 +85,10 @@ void spread(FilterRule rule, bool long_tcp, std::vector<FilterRule>& into) {
   const bool queues = rule.verdict != FilterVerdict::accept;
   const bool ports = rule.source_port || rule.destination_port;
   std::vector<std::optional<std::uint8_t>> protocols = {rule.protocol};
-  if (ports && !rule.protocol) protocols = {kTcp, kUdp, kSctp};
+  if (ports && !rule.protocol) {
+    const auto all = policy::protocols_with_ports();
+    protocols.assign(all.begin(), all.end());
+  }
   for (const auto& protocol : protocols) {
     rule.protocol = protocol;
     add(rule, long_tcp, into);
