@@ -80,14 +80,32 @@ expect "a key may be a credential of the service manager" "active exited success
 
 index=$(device)
 kept() { expect "$1" "4 SAs, device $index" "$(sas) SAs, device $(device)"; }
+printf '{ raddr 192.0.2.9 dir out } drop {}\n{ raddr 192.0.2.8 dir out } drop {}\n' >/etc/inet/ipsecinit.conf
+systemctl -q enable --now ipsec-policy
+rules() { ipsecd status --json | sed -nE 's/.*"rules":([0-9]+).*/\1/p'; }
+has_rules() { [ "$(rules)" = 2 ]; }
+expect "the rules are loaded" "active exited success 0, 2 rules" "$(state ipsec-policy), $(rules) rules"
 pid=$(ipsecd_pid)
 systemctl restart ipsecd.service
 expect "a restart brings another process" yes "$(another_ipsecd $pid && echo yes)"
 kept "a restart loses no SA, and the device stays"
+expect "and loads the rules again" "active exited success 0, 2 rules" "$(state ipsec-policy), $(rules) rules"
 pid=$(ipsecd_pid)
 kill -KILL "$pid"
 until_true another_ipsecd "$pid"
 kept "a crash loses no SA, and the device stays"
+until_true has_rules
+expect "and the rules are loaded again" "active exited success 0, 2 rules" "$(state ipsec-policy), $(rules) rules"
+systemctl stop ipsecd.service
+systemctl start ipsecd.service
+until_true has_rules
+expect "a stop and a start of ipsecd bring the rules back" "active exited success 0, 2 rules" "$(state ipsec-policy), $(rules) rules"
+systemctl restart ipsec-manual-key
+index=$(device)
+systemctl -q disable ipsec-policy
+systemctl stop ipsec-policy
+expect "its stop leaves them in force" "2" "$(rules)"
+ipsecconf -q unload
 mkdir -p /run/systemd/system/ipsecd.service.d
 printf '[Service]\nWatchdogSec=2s\n' >/run/systemd/system/ipsecd.service.d/it.conf
 systemctl daemon-reload

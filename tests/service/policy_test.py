@@ -54,6 +54,14 @@ class Unit(Case):
         self.assertRegex(text, r"(?m)^Type=oneshot$")
         self.assertRegex(text, r"(?m)^RemainAfterExit=yes$")
 
+    def test_it_follows_ipsecd(self):
+        """Its rules end with its process. Without a command at stop, to follow never removes a rule (tests/boot shows both)."""
+        text = UNIT.read_text()
+        self.assertRegex(text, r"(?m)^PartOf=ipsecd\.service$")
+        self.assertRegex(text, r"(?m)^After=.*\bipsecd\.service\b")
+        self.assertRegex(text, r"(?m)^WantedBy=.*\bipsecd\.service\b")
+        self.assertNotIn("ExecStop", text)
+
 
 class Sample(Case):
     def check(self, text: str) -> Ended:
