@@ -58,10 +58,40 @@ JsonObject json_of(const Hooked& hook) {
   object.put("waiting", hook.waiting);
   return object;
 }
+  object.put("owned", hook.owned);
+  if (hook.made_again > 0) object.put("tables_made_again", hook.made_again);
 
 std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
   std::vector<JsonObject> objects;
   for (const std::uint16_t port : ports) objects.emplace_back().put("port", port);
+std::string prometheus_of(const Hooked& hook) {
+  std::string out;
+  const auto put = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
+    out += fmt::format("# HELP ipsecd_hook_{0} {2}\n# TYPE ipsecd_hook_{0} {1}\nipsecd_hook_{0} {3}\n", name, type,
+                       help, value);
+  };
+  put("netfilter_rules", "gauge", "Rules in netfilter's tables.", hook.rules);
+  put("owned", "gauge", "Whether other programs cannot change these tables (1).", hook.owned ? 1 : 0);
+  put("waiting", "gauge", "Whether packets are dropped until rules are loaded again (1).", hook.waiting ? 1 : 0);
+  put("tables_made_again_total", "counter", "How often another program had changed or removed the tables.",
+      hook.made_again);
+  return out;
+}
+
+// The same in every format: rules that have dropped packets, so that their number stays small.
+constexpr std::size_t kMostRules = 1000;
+
+std::vector<JsonObject> objects_of(std::span<const engine::RuleBook::Refusing> rules) {
+  std::vector<JsonObject> objects;
+  for (const auto& rule : rules.first(std::min(rules.size(), kMostRules))) {
+    JsonObject& object = objects.emplace_back();
+    object.put("rule", rule.index);
+    object.put("out", rule.out.packets);
+    object.put("in", rule.in.packets);
+  }
+  return objects;
+}
+
   return objects;
 }
 
@@ -138,6 +168,7 @@ std::string status_prometheus(const Status& s) {
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);
   head("ipsecd_bytes_total", "counter", "Bytes of the inner packets.");
+  if (s.traffic->hook) out += prometheus_of(*s.traffic->hook);
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_bytes_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).bytes);
   head("ipsecd_clear_packets_total", "counter", "Packets that went or were accepted in clear, as the rules say.");

@@ -66,7 +66,7 @@ TEST(Status, ShowsTheHook) {
                                    "  out  10 packets"));
   EXPECT_THAT(status_json(s),
               ::testing::HasSubstr(R"("device":"ipsec0","hook":{"first_queue":50,"queues":4,"netfilter_rules":12,)"
-                                   R"("waiting":false},"threads":2,)"));
+                                   R"("owned":false,"waiting":false},"threads":2,)"));
   s.traffic->device = "", s.traffic->hook->waiting = true;
   EXPECT_THAT(
       status_text(s),
@@ -74,6 +74,28 @@ TEST(Status, ShowsTheHook) {
                            "  Rules must be loaded again: what the rules before the restart concern is dropped until "
                            "then.\n  out  10 packets"));
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("clients":1,"hook":{"first_queue":50,)"));
+  s.traffic->hook->owned = true, s.traffic->hook->made_again = 3;
+  EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("owned":true,"tables_made_again":3,"waiting":true})"));
+  const std::string text = status_prometheus(s);
+  for (const char* const line : {"ipsecd_hook_netfilter_rules 12", "ipsecd_hook_owned 1", "ipsecd_hook_waiting 1",
+                                 "ipsecd_hook_tables_made_again_total 3"})
+    EXPECT_THAT(text, ::testing::HasSubstr(std::string("\n") + line + "\n"));
+  EXPECT_THAT(status_prometheus(busy()), ::testing::Not(::testing::HasSubstr("ipsecd_hook_")));
+}
+
+TEST(Status, ShowsWhatRulesDrop) {
+  Status s = busy();
+  s.refusing = {{.index = 7, .out = {3, 1}, .in = {}}, {.index = 9, .out = {}, .in = {5, 1}}};
+  EXPECT_THAT(status_json(s),
+              ::testing::HasSubstr(R"("dropped_by_rules":[{"rule":7,"out":3,"in":0},{"rule":9,"out":0,"in":5}],)"));
+  EXPECT_THAT(status_prometheus(s),
+              ::testing::EndsWith("# TYPE ipsecd_rule_dropped_packets_total counter\n"
+                                  "ipsecd_rule_dropped_packets_total{direction=\"out\",rule=\"7\"} 3\n"
+                                  "ipsecd_rule_dropped_packets_total{direction=\"in\",rule=\"7\"} 0\n"
+                                  "ipsecd_rule_dropped_packets_total{direction=\"out\",rule=\"9\"} 0\n"
+                                  "ipsecd_rule_dropped_packets_total{direction=\"in\",rule=\"9\"} 5\n"));
+  s.refusing.assign(2000, {.index = 1, .out = {1, 1}, .in = {}});
+  EXPECT_LT(status_json(s).size(), 100'000u);  // Not one for each of very many rules.
 }
 
 TEST(Status, ShowsPortsOfOtherPrograms) {

@@ -136,7 +136,8 @@ Result<void> Dataplane::set_hook() {
   if (!watch) return std::unexpected(std::move(watch.error()));
   watch_.emplace(std::move(*watch));
   hook_orders_.mtu = options_.mtu;
-  hook_orders_.ready = !tables_->exists();
+  hook_orders_.device = tun_.has_value();
+  hook_orders_.ready = !tables_->take_up();
   if (!hook_orders_.ready)
     log_(fmt::format(
         "netfilter's table {} has the rules of an earlier ipsecd: what they queue is dropped until rules are "
@@ -168,6 +169,8 @@ std::optional<Hooked> Dataplane::hooked() const {
   return Hooked{.first_queue = *options_.hook,
                 .queues = QueueNumbers::kKinds * options_.workers,
                 .rules = filter_rules_,
+                .made_again = tables_made_again_,
+                .owned = tables_->facts().owned,
                 .waiting = !hook_orders_.ready.load(std::memory_order_relaxed)};
 }
 
@@ -213,12 +216,13 @@ void Dataplane::ports_changed() {
   filter(rules_.get());
 }
 
-// `nft flush ruleset`, with which many firewalls begin, deletes the tables of all programs. Until
-// they are here again, packets leave as if there were no rules.
+// `nft flush ruleset`, with which many firewalls begin, deletes the tables of all programs, but for those that have an
+// owner. Until they are here again, packets leave as if there were no rules.
 void Dataplane::watch_tables() {
   const NfWatch::News news = watch_->news();
   if (!rules_ || news == NfWatch::News::none || (news == NfWatch::News::lost && tables_->exists())) return;
   log_(fmt::format("another program changed or removed netfilter's table {}: it is created again", tables_->table()));
+  ++tables_made_again_;
   filter(rules_.get());
 }
 

@@ -125,7 +125,7 @@ class Dataplane final : public engine::Carrier {
   std::size_t filter_rules_ = 0;
   bool long_tcp_ = false;         // The hook has a queue for TCP.
   std::optional<Error> refused_;  // By netfilter.
-  std::uint64_t device_made_again_ = 0;
+  std::uint64_t device_made_again_ = 0, tables_made_again_ = 0;
   DeviceOverruns overruns_;
   std::vector<int> sockets_;  // Raw ones of the packet threads.
   Descriptor call_;

@@ -23,6 +23,7 @@ Result<NfTables> NfTables::make(const QueueNumbers& queues) {
   for (const int which : {SO_SNDBUFFORCE, SO_RCVBUFFORCE})
     ::setsockopt(fd.get(), SOL_SOCKET, which, &kMost, sizeof kMost);
   NfTables made(std::move(fd), queues);
+  made.facts_.owned = made.carry_out(trial_of_ownership(made.table_ + "-trial")) == 0;
   made.facts_.queue_expression = made.try_queueing(Family::v4, true) == 0;
   if (!made.facts_.queue_expression) {
     if (const int error = made.try_queueing(Family::v4, false); error != 0)
@@ -78,6 +79,14 @@ bool NfTables::exists() {
     if (carry_out(question_for_table(table_, family)) == 0) return true;
   }
   return false;
+}
+
+bool NfTables::take_up() {
+  const bool found = exists();
+  if (!facts_.owned) return found;
+  for (const Family family : {Family::v4, Family::v6})
+    if (carry_out(question_for_table(table_, family)) == 0) carry_out(claim_of_table(table_, family));
+  return found;
 }
 
 Result<void> NfTables::replace(std::span<const FilterRule> rules) {

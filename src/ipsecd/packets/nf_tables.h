@@ -12,8 +12,9 @@
 
 namespace ipseckey::ipsecd {
 
-/// The tables of one ipsecd. They have no owner in the kernel, so they outlive a process that is killed: what they
-/// queue is dropped until an ipsecd reads the queues again.
+/// The tables of one ipsecd. They outlive a process that is killed: what they queue is dropped until an ipsecd reads
+/// the queues again. Where the kernel can (NfTablesFacts::owned), no other program changes or removes them while it
+/// runs.
 class NfTables {
  public:
   /// The name of the tables is "ipsecd-" and the first queue's number. Errors: denied (it needs CAP_NET_ADMIN),
@@ -24,6 +25,8 @@ class NfTables {
   std::uint32_t port() const;
   const std::string& table() const { return table_; }
   const NfTablesFacts& facts() const { return facts_; }
+  /// Whether tables of an earlier ipsecd exist. Where the kernel can, they are this one's from now on.
+  bool take_up();
   /// Whether one of the tables exists.
   bool exists();
   /// Error io: the kernel refused the rules; the former ones are unchanged.

@@ -1,6 +1,6 @@
 // How rules of netfilter become messages:
-// 1. For each family there is a table that is created if it is missing, deleted with all that is in it, and, if it has
-//    rules, created again with its chains and rules.
+// 1. For each family there is a table that is deleted with all that is in it, if it exists, and, if it has rules,
+//    created again with its chains and rules. Where the kernel can, it has ipsecd's socket as its owner.
 // 2. A rule is a list of expressions: each loads a piece of the packet into a register and compares it; the last one is
 //    the verdict. add_expressions() has one line for each member of a FilterRule.
 // 3. Queueing is the expression `queue`, or, on kernels without nft_queue, the target NFQUEUE of iptables.
@@ -230,8 +230,19 @@ void add_expressions(NfBatch& b, const FilterRule& rule, const QueueNumbers& que
 
 // ---- objects
 
-void add_table(NfBatch& b, Family family, const std::string& table) {
+// Newer than the headers of Debian 12.
+constexpr std::uint32_t kPersist = 4;        // NFT_TABLE_F_PERSIST, Linux 6.10.
+constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3: it need not exist.
+
+void add_table(NfBatch& b, Family family, const std::string& table, bool owned = false) {
   b.begin(NFT_MSG_NEWTABLE, family, NLM_F_CREATE);
+  b.text(NFTA_TABLE_NAME, table);
+  if (owned) b.number(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER | kPersist);
+  b.end();
+}
+
+void destroy_table(NfBatch& b, Family family, const std::string& table) {
+  b.begin(kDestroyTable, family);
   b.text(NFTA_TABLE_NAME, table);
   b.end();
 }
@@ -277,7 +288,7 @@ void fill_table(NfBatch& b, Family family, const std::string& table, std::span<c
   for (const FilterRule& rule : rules) {
     if (rule.family != family) continue;
     if (!std::exchange(table_made, true)) {
-      add_table(b, family, table);
+      add_table(b, family, table, facts.owned);
       if (family == Family::v6 && facts.whole_v6) add_defragmenting(b, table);
     }
     const auto number = static_cast<std::size_t>(rule.chain);
@@ -295,10 +306,31 @@ std::vector<std::byte> filter_transaction(const std::string& table, std::span<co
   b.mark(NFNL_MSG_BATCH_BEGIN);
   for (const Family family : {Family::v4, Family::v6}) {
     if (family == Family::v6 && !facts.v6) continue;
-    add_table(b, family, table);
-    delete_table(b, family, table);
+    if (facts.owned) {
+      destroy_table(b, family, table);  // Also one without an owner, which could not be given one.
+    } else {
+      add_table(b, family, table);
+      delete_table(b, family, table);
+    }
     fill_table(b, family, table, rules, queues, facts);
   }
+  b.mark(NFNL_MSG_BATCH_END);
+  return b.take();
+}
+
+std::vector<std::byte> claim_of_table(const std::string& table, Family family) {
+  NfBatch b;
+  b.mark(NFNL_MSG_BATCH_BEGIN);
+  add_table(b, family, table, true);
+  b.mark(NFNL_MSG_BATCH_END);
+  return b.take();
+}
+
+std::vector<std::byte> trial_of_ownership(const std::string& table) {
+  NfBatch b;
+  b.mark(NFNL_MSG_BATCH_BEGIN);
+  add_table(b, Family::v4, table, true);
+  destroy_table(b, Family::v4, table);
   b.mark(NFNL_MSG_BATCH_END);
   return b.take();
 }

@@ -26,6 +26,9 @@ struct NfTablesFacts {
   bool v6 = true;                 ///< Tables for IPv6.
   bool local_source = false;      ///< Whether a source is one of the host's addresses (nft_fib).
   bool whole_v6 = false;          ///< IPv6 packets can be put together from fragments before all hooks, as IPv4's are.
+  /// A table can have an owner, the netlink socket that made it, and outlive it (Linux 6.10): nobody else changes it or
+  /// removes it while its owner lives, and it stays afterwards.
+  bool owned = false;
 };
 
 /// One transaction that replaces the tables of that name by these rules, or deletes them if there are none, whether
@@ -33,7 +36,12 @@ struct NfTablesFacts {
 std::vector<std::byte> filter_transaction(const std::string& table, std::span<const FilterRule> rules,
                                           const QueueNumbers& queues, const NfTablesFacts& facts);
 
+/// Makes the sender the owner of a table that an owner has left behind. Refused (EOPNOTSUPP) if it was made without
+/// one.
+std::vector<std::byte> claim_of_table(const std::string& table, Family family);
+
 // Transactions that leave nothing behind, and are refused if the kernel lacks what they try.
+std::vector<std::byte> trial_of_ownership(const std::string& table);
 std::vector<std::byte> trial_of_queueing(const std::string& table, Family family, bool by_expression);
 std::vector<std::byte> trial_of_defragmenting(const std::string& table);
 std::vector<std::byte> trial_of_sources(const std::string& table, Family family);

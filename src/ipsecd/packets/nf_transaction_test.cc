@@ -54,9 +54,9 @@ std::string expressions(Bytes list) {
 
 // Subsystem 10 is nf_tables; types are those of linux/netfilter/nf_tables.h, families 2 and 10.
 std::string shown(const std::vector<std::byte>& messages) {
-  static const std::vector<std::pair<unsigned, std::string>> kNames = {{0x10, "begin"},      {0x11, "end"},
-                                                                       {0xa00, "new table"}, {0xa02, "delete table"},
-                                                                       {0xa03, "new chain"}, {0xa06, "new rule"}};
+  static const std::vector<std::pair<unsigned, std::string>> kNames = {
+      {0x10, "begin"},          {0x11, "end"},        {0xa00, "new table"}, {0xa02, "delete table"},
+      {0xa1a, "destroy table"}, {0xa03, "new chain"}, {0xa06, "new rule"}};
   std::string out;
   for (Bytes in = messages; !in.empty();) {
     Reader r(in);
@@ -72,6 +72,7 @@ std::string shown(const std::vector<std::byte>& messages) {
     for (const Attribute& a : attributes(body.subspan(4))) {
       if (of_table && (a.type == 1 || (a.type == 2 && type == 0xa06) || (a.type == 3 && type == 0xa03)))
         out += " " + text_of(a.value);
+      if (type == 0xa00 && a.type == 2) out += fmt::format(" flags {}", std::to_integer<int>(a.value[3]));
       if (type == 0xa06 && a.type == 4) out += ":" + expressions(a.value);
     }
     out += "\n";
@@ -113,6 +114,17 @@ TEST(NfTransaction, RulesReplaceTheFormerOnes) {
   };
   EXPECT_EQ(transaction({out}, {.queue_expression = true, .v6 = false}), front + rest("queue"));
   EXPECT_EQ(transaction({out}, {.queue_expression = false, .v6 = false}), front + rest("target"));
+}
+
+// Flags are NFT_TABLE_F_OWNER (2) and NFT_TABLE_F_PERSIST (4): never only the first, with which the end of ipsecd
+// would remove the table and open the host.
+TEST(NfTransaction, TablesHaveAnOwnerAndOutliveIt) {
+  EXPECT_EQ(transaction({}, {.owned = true}), "begin\ndestroy table ip ipsecd-50\ndestroy table ip6 ipsecd-50\nend\n");
+  const std::string both = transaction({esp_rule("192.0.2.0/24"), esp_rule("2001:db8::7/128")}, {.owned = true});
+  EXPECT_THAT(both, ::testing::StartsWith("begin\ndestroy table ip ipsecd-50\nnew table ip ipsecd-50 flags 6\n"));
+  EXPECT_THAT(both, ::testing::HasSubstr("destroy table ip6 ipsecd-50\nnew table ip6 ipsecd-50 flags 6\n"));
+  EXPECT_EQ(shown(claim_of_table("ipsecd-50", Family::v6)), "begin\nnew table ip6 ipsecd-50 flags 6\nend\n");
+  EXPECT_EQ(shown(trial_of_ownership("t")), "begin\nnew table ip t flags 6\ndestroy table ip t\nend\n");
 }
 
 TEST(NfTransaction, EveryComparisonIsThere) {
