@@ -131,6 +131,11 @@ class Worker {
   /// checked and decrypted in place; the result is the inner packet, or in transport mode the original packet.
   void unprotect(std::span<Item> items, Instant now);
 
+  /// An opened packet, where only whole datagrams can be delivered. A fragment is held until the last one arrives,
+  /// whose item then contains the datagram; one that contradicts the others is dropped with them. Others stay as they
+  /// are.
+  void gather(Item& item, Instant now);
+
   /// Inbound packets that arrived in clear: complete IP packets, which stay as they are. Cause none: the rules, or that
   /// there are none, accept it. An ICMP message can be accepted though its rule demands protection
   /// (PlaneOptions::icmp_in_clear). A fragment that may be one of a packet that is not accepted is dropped.

@@ -604,6 +604,69 @@ TEST(Rules, AFragmentThatAnSaBroughtIsJudgedApartFromItsConnection) {
   }
 }
 
+// Each packet, also of a connection whose verdict is remembered, by the rule that refuses it; none that it passes.
+TEST(Rules, CountWhatTheyDrop) {
+  Host host;
+  ASSERT_EQ(host.add(add(0x100)), kDone);
+  policy::Tallies tallies;
+  for (int i = 0; i < 4; ++i) tallies.push_back(std::make_shared<policy::Tally>());
+  const Rules rules = {protect_by(esp(kGcm), "192.0.2.2/32"), pass("192.0.2.0/24"), discard("10.0.0.0/8"),
+                       protect_by(esp(kAes, kSha1), "198.51.100.0/24")};
+  host.plane.rules(std::make_shared<const policy::Lookup>(rules, tallies));
+  const auto count = [&](std::size_t rule, policy::Direction d) {
+    const auto c = tallies[rule]->dropped(d);
+    return fmt::format("{} {}", c.packets, c.packets > 0 ? name(static_cast<Cause>(c.cause)) : "");
+  };
+  using enum policy::Direction;
+  for (int again = 0; again < 3; ++again) {
+    sent(host, datagram());
+    sent(host, datagram({.dst = "192.0.2.3"}));
+    sent(host, datagram({.dst = "192.0.2.3"}), {});
+    sent(host, datagram({.dst = "10.0.0.1"}));
+    sent(host, datagram({.dst = "198.51.100.1"}));
+    admitted(host, datagram({.src = kThere, .dst = kHere}));
+    admitted(host, datagram({.src = "192.0.2.3", .dst = kHere}));
+    admitted(host, datagram({.src = "203.0.113.1", .dst = kHere}));
+  }
+  EXPECT_EQ(count(0, out), "0 ");
+  EXPECT_EQ(count(0, in), "3 got_clear");
+  EXPECT_EQ(count(1, out), "3 misrouted");
+  EXPECT_EQ(count(1, in), "0 ");
+  EXPECT_EQ(count(2, out), "3 explicit");
+  EXPECT_EQ(count(3, out), "3 no_sa");
+  // What was opened, too.
+  Host peer;
+  ASSERT_EQ(peer.add(add(0x100)), kDone);
+  give(host, {protect_by(esp(kGcm))});
+  const auto mine = std::make_shared<policy::Tally>();
+  peer.plane.rules(std::make_shared<const policy::Lookup>(Rules{protect_by(esp(kAes, kSha1))}, policy::Tallies{mine}));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(opened(peer, protect(host, datagram()).packet), "bad_espealg");
+  EXPECT_EQ(mine->dropped(in).packets, 2u);
+  EXPECT_EQ(mine->dropped(out).packets, 0u);
+}
+
+// Opened fragments of a tunnel, in any order; what contradicts is dropped and counted, whole packets stay.
+TEST(Rules, OpenedFragmentsAreGathered) {
+  Host host;
+  const Octets whole = datagram({.size = 1000});
+  auto cut = pieces(whole, 600);
+  ASSERT_EQ(cut.size(), 2u);
+  const auto gathered = [&](const Octets& packet) {
+    Held held(packet, Packet::kHeadroom, 2000);
+    host.worker.gather(held.item, at(0));
+    return std::pair(held.item.cause, held.bytes().size());
+  };
+  EXPECT_EQ(gathered(whole), (std::pair(Cause::none, whole.size())));
+  EXPECT_EQ(gathered(cut[1]).first, Cause::held);
+  EXPECT_EQ(gathered(cut[0]), (std::pair(Cause::none, whole.size())));
+  EXPECT_EQ(gathered(cut[0]).first, Cause::held);
+  EXPECT_EQ(host.plane.inbound().drops, Totals{}.drops);
+  EXPECT_EQ(gathered(cut[1]), (std::pair(Cause::none, whole.size())));
+  EXPECT_EQ(gathered(cut[1]).first, Cause::held);
+  EXPECT_EQ(gathered(cut[1]).first, Cause::fragment);  // It overlaps.
+  EXPECT_EQ(drops(host.plane.inbound(), Cause::fragment), 2u);
+}
+
 TEST(Rules, AFragmentInClearThatMayBelongToAProtectedConnectionIsRefused) {
   Host host;
   const auto cut = pieces(datagram({.size = 1000}), 600);

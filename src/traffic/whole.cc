@@ -1,4 +1,4 @@
-// Outbound fragments: tunnel mode carries fragments, transport mode carries whole datagrams.
+// Outbound fragments: tunnel mode carries fragments, transport mode carries whole datagrams. gather(): inbound ones.
 #include "traffic/worker.h"
 
 namespace ipseckey::traffic {
@@ -29,6 +29,18 @@ Cause Worker::State::make_whole(Work& w, Instant now) {
 
 void Worker::State::count_lost_pieces() {
   for (std::size_t left = reassembly.lost(); left > 0; --left) desk.outbound.drop(Cause::fragment);
+}
+
+void Worker::gather(Item& item, Instant now) {
+  const auto h = parse(item.packet.bytes());
+  if (!h || !h->fragment) return;
+  Reassembly& pieces = state_->gathered;
+  pieces.expire(now);
+  const auto verdict = pieces.take(item.packet, *h, now);
+  if (verdict == Reassembly::Verdict::kept) item.cause = Cause::held;
+  if (verdict == Reassembly::Verdict::refused) item.cause = Cause::fragment;
+  const std::size_t lost = pieces.lost() + (item.cause == Cause::fragment ? 1 : 0);
+  for (std::size_t left = lost; left > 0; --left) state_->desk.inbound.drop(Cause::fragment);
 }
 
 void Worker::State::expire_pieces(Instant now) {

@@ -137,6 +137,7 @@ struct Worker::State {
   Reassembly reassembly;  // For outbound packets.
   bool attention = false;
   const Orders* orders = nullptr;     // Those of the present call.
+  Reassembly gathered;    // For opened ones.
   std::uint64_t began = 0;            // The generation at its start: read before the orders.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 

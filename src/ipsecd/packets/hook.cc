@@ -6,7 +6,7 @@
 //    its interface, its copies for local members, and new contents.
 // 4. settle_arriving(): an opened packet for this host continues where it was, as if it had arrived like that: its
 //    interface and its multicast group are known. It does if the host has read nothing else of the outer packet than it
-//    would read of the inner one. Others are written to the device.
+//    would read of the inner one. Fragments are put together before. Others are written to the device.
 #include "ipsecd/packets/hook.h"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ Hook::Front front_of(Bytes packet) {
 }
 
 // Whether an opened packet can take the place of the one that arrived: it is for the same address, what the host has
-// read is true of it, too, and it is whole, because the host puts fragments together before this hook.
+// read is true of it, too, and it is whole, because the host puts fragments together before this hook, and not again.
 bool takes_place(const Item& item, const Address& dst, const Hook::Front& front) {
   const Bytes packet = item.packet.bytes();
   const auto h = traffic::parse(packet);
@@ -237,6 +237,8 @@ void Hook::handle_arriving(std::span<Item> items, traffic::Worker& worker, Insta
       continue;
     }
     worker.unprotect(run, now);
+    for (Item& item : run)
+      if (item.cause == Cause::none && !orders_.device) worker.gather(item, now);
     for (std::size_t j = i; j < end; ++j) {
       if (known_[j].kind != Kind::in_udp || items[j].cause != Cause::no_sa) continue;
       worker.admit(items.subspan(j, 1), now);

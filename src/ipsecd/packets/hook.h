@@ -27,6 +27,7 @@ struct HookOrders {
   std::atomic<bool> ready = false;
   std::array<std::atomic<std::uint16_t>, kMostPorts> ports{};  ///< Where ESP in UDP arrives; 0: none.
   std::uint32_t mtu = 1500;                                    ///< Of the host's links.
+  bool device = false;  ///< There is a device, which delivers what cannot continue.
 };
 
 /// For one thread.
