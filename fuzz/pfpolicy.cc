@@ -54,6 +54,7 @@ class World {
       MUST(reply.seq == m.seq && reply.pid == m.pid && reply.type == m.type);
       survive(reply);
     });
+    book_.put_into_force();
     MUST(replies == (book_.dumping(client) ? 0u : 1u));
     while (book_.dumping(client)) survive(book_.next_dumped(client));
     now_.steady += std::chrono::seconds(m.seq % 40);

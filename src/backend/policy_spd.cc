@@ -108,6 +108,10 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
   const Message dump = request(Type::dump, Rules::active);
   const auto take = [&](std::size_t, Message&& m) {
     if (m.error != 0) wrong = refusal(m);
+    const auto dropped = [](const std::optional<pfpolicy::Dropped>& d) {
+      return d ? Dropped{d->packets, pfkey::escaped(d->why)} : Dropped{};
+    };
+    if (m.ruleset) dropped_ = {dropped(m.dropped_out), dropped(m.dropped_in)};
     if (m.error != 0 || !m.rule) return;
     auto rule = pfpolicy::to_rule(m);
     if (!rule) {
@@ -118,6 +122,7 @@ Result<std::vector<HeldRule>> PolicySpd::list() {
     HeldRule held;
     held.index = static_cast<std::uint32_t>(m.rule->index);
     held.rule = std::move(*rule);
+    held.dropped_out = dropped(m.dropped_out), held.dropped_in = dropped(m.dropped_in);
     rules.push_back(std::move(held));
   };
   if (auto done = exchange({&dump, 1}, take); !done) return std::unexpected(std::move(done.error()));

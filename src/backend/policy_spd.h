@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/spd.h"
@@ -16,6 +17,7 @@ namespace ipseckey::backend {
 class PolicySpd : public Spd {
  public:
   Result<std::vector<HeldRule>> list() override;
+  std::pair<Dropped, Dropped> dropped() const override { return dropped_; }
   Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) override;
   Result<RuleChanges> replace(std::span<const policy::Rule> rules, Extent extent) override;
   Result<void> extensible() override;
@@ -38,6 +40,8 @@ class PolicySpd : public Spd {
   struct Trial;
   Result<std::string> take(const pfpolicy::Message& request, bool for_rules);
   Result<Trial> gather(std::span<const policy::Rule> rules);
+
+  std::pair<Dropped, Dropped> dropped_;
 };
 
 }  // namespace ipseckey::backend

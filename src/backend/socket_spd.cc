@@ -134,6 +134,31 @@ class Exchange {
   bool dump_begun_ = false;
 };
 
+/// Notices about rules; others are not for it.
+class Ear : public RuleListener {
+ public:
+  explicit Ear(Channel channel) : channel_(std::move(channel)), in_(pfpolicy::kMaxMessageSize + 8) {}
+
+  int descriptor() const override { return channel_.fd(); }
+  Result<bool> changed() override {
+    bool news = false;
+    for (;;) {
+      ssize_t got = 0;
+      do got = ::recv(channel_.fd(), in_.data(), in_.size(), MSG_DONTWAIT);
+      while (got < 0 && errno == EINTR);
+      if (got < 0 && errno == EAGAIN) return news;
+      if (got <= 0)
+        return fail(Errc::unreachable, fmt::format("ipsecd at {} has ended: {}", pfkey::escaped(channel_.path()),
+                                                   how_to_start(channel_.path())));
+      news = news || in_[0] == std::byte{pfpolicy::kVersion};
+    }
+  }
+
+ private:
+  Channel channel_;
+  Octets in_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<SocketSpd>> SocketSpd::connect(std::string path, std::chrono::milliseconds patience) {
@@ -155,6 +180,25 @@ Result<void> SocketSpd::exchange(std::span<const Message> requests, Reply reply)
   auto done = Exchange(*channel_, requests, reply, patience_).run();
   if (!done) channel_.reset();  // Answers may be on their way still.
   return done;
+}
+
+// On a connection of its own, which begins with the answer to WATCH: what happens afterwards is news.
+Result<std::unique_ptr<RuleListener>> SocketSpd::listen() {
+  auto channel = Channel::connect(path_, patience_);
+  if (!channel) return std::unexpected(std::move(channel.error()));
+  Message watch;
+  watch.type = pfpolicy::Type::watch;
+  std::optional<std::uint8_t> error;
+  const auto take = [&](std::size_t, Message&& m) { error = m.error; };
+  if (auto done = Exchange(*channel, {&watch, 1}, take, patience_).run(); !done)
+    return std::unexpected(std::move(done.error()));
+  if (error == EINVAL)
+    return fail(Errc::unsupported,
+                fmt::format("the ipsecd at {} is too old for news of its rules: restart it after its "
+                            "upgrade",
+                            pfkey::escaped(path_)));
+  if (error != 0) return refused_by(path_, error.value_or(EIO));
+  return std::make_unique<Ear>(std::move(*channel));
 }
 
 bool SocketSpd::wait(unsigned tries) {

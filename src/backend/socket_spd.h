@@ -21,6 +21,7 @@ class SocketSpd : public PolicySpd {
   static Result<std::unique_ptr<SocketSpd>> connect(std::string path, std::chrono::milliseconds patience = kPatience);
 
   std::string name() const override { return "ipsecd:" + path_; }
+  Result<std::unique_ptr<RuleListener>> listen() override;
 
  private:
   SocketSpd(Channel channel, std::chrono::milliseconds patience);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -25,6 +26,13 @@ struct KernelPolicy {
   std::optional<policy::XfrmPolicyName> name = {};  ///< Which packets it is about, in the kernel's terms.
 };
 
+/// Packets that were dropped.
+struct Dropped {
+  std::uint64_t packets = 0;
+  std::string why;  ///< Of a rule: why the last one was; else all causes, with their numbers. For people.
+  bool operator==(const Dropped&) const = default;
+};
+
 /// A rule as a database holds it.
 struct HeldRule {
   std::uint32_t index = 0;  ///< Names it as long as it is held; not 0.
@@ -35,6 +43,7 @@ struct HeldRule {
   bool partial = false;                ///< It is about some packets of its policy only; a remark says which.
   bool demands_more = false;           ///< It demands more of its SAs than the rule can say; a remark says what.
   std::vector<KernelPolicy> policies;  ///< Empty if the database is not a kernel.
+  Dropped dropped_out, dropped_in;     ///< By it, since it is held; a kernel does not count this by rule.
 };
 
 /// What a database would do with a rule that it does not hold yet.
@@ -57,7 +66,8 @@ class RuleListener {
   virtual ~RuleListener() = default;
   /// For poll(POLLIN): readable when changed() has news, be it an error.
   virtual int descriptor() const = 0;
-  /// Whether rules may have changed since the last call, by whoever. Never blocks. An Error: no more news will come.
+  /// Whether rules may have changed since the last call, by whoever, or have dropped packets. Never blocks. An Error:
+  /// no more news will come.
   virtual Result<bool> changed() = 0;
 };
 
@@ -73,6 +83,9 @@ class Spd {
 
   /// All rules, the first to be tried first; those of other programs where the database tries them.
   virtual Result<std::vector<HeldRule>> list() = 0;
+  /// What was dropped as it left, and as it came in, by rules or for other causes, when list() was last called. A
+  /// kernel has counters of its own (kernel/policy_view.h).
+  virtual std::pair<Dropped, Dropped> dropped() const { return {}; }
 
   /// What the database cannot do with the rules, and what it does otherwise than they say. Changes nothing.
   virtual Result<std::vector<RuleRemark>> check(std::span<const policy::Rule> rules) = 0;

@@ -164,7 +164,7 @@ constexpr std::array kCommands = {
     Command{"doctor", "", Do::doctor, RuleOperands::none,
             "Say what may be wrong: rules, SAs and settings that do not fit, and packets that were dropped."},
     Command{"monitor", "", Do::monitor, RuleOperands::none,
-            "Print each change of the rules as it happens; only for the kernel."},
+            "Print each change of the rules as it happens, and packets that rules of ipsecd drop."},
     Command{"help", "", Do::help, RuleOperands::none, "Print this help."},
 };
 

@@ -1,8 +1,9 @@
 // How rules are held:
-// 1. A Set has its rules by index and by what they are about: two about the same packets in one direction cannot be.
+// 1. The active and the standby rules are a RuleSet each (detail/rule_set.h).
 // 2. handle() finds the row of the request, checks that the client may change rules now, and calls the handler.
 // 3. A rule that is added to the standby set and is in the active set, too, has its index: it is the same rule.
-// 4. Every change of the active set makes a new Lookup, which in_force() gets.
+// 4. Every change of the active set makes a new Lookup, which in_force() gets; additions and deletions of single rules
+//    share one, when put_into_force() is called.
 // 5. A DUMP keeps what it shows: rules are shared between the sets and the walks, and never changed.
 #include "engine/rule_book.h"
 
@@ -14,9 +15,10 @@
 #include <expected>
 #include <map>
 #include <optional>
-#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "engine/detail/rule_set.h"
 #include "pfpolicy/convert.h"
 
 namespace ipseckey::engine {
@@ -29,14 +31,6 @@ using pfpolicy::Type;
 using policy::Direction;
 using policy::Rule;
 
-struct Held {
-  std::uint64_t index;
-  std::uint64_t serial;  // Of the addition.
-  std::uint32_t priority;
-  Rule rule;
-};
-using HeldPtr = std::shared_ptr<const Held>;
-
 struct Refusal {
   int error;
   Diagnostic diagnostic;
@@ -45,85 +39,12 @@ struct Refusal {
 template <class T>
 using Answer = std::expected<T, Refusal>;
 
-// What makes two rules the same to a packet.
-using Key =
-    std::tuple<policy::Selector, std::optional<policy::Tunnel>, std::uint32_t, std::uint32_t, std::uint32_t, Direction>;
-std::vector<Key> keys_of(const Rule& rule) {
-  const pfkey::Mark mark = rule.mark.value_or(pfkey::Mark{0, 0});
-  std::vector<Key> keys;
-  for (const Direction d : {Direction::out, Direction::in})
-    if (rule.has(d)) keys.emplace_back(rule.selector, rule.tunnel, mark.value, mark.mask, rule.if_id.value_or(0), d);
-  return keys;
-}
-
-/// The rules that FLUSH, DUMP, CLONE and FLIP are about: those of the host, of one tunnel, or all.
-struct Scope {
-  bool all;
-  std::string tunnel;
-  explicit Scope(const Message& m) : all(m.tunnel && m.tunnel->text.empty()), tunnel(m.tunnel ? m.tunnel->text : "") {}
-  bool has(const Rule& rule) const { return all || (rule.tunnel ? rule.tunnel->name : "") == tunnel; }
-};
-
-class Set {
- public:
-  std::size_t size() const { return rules_.size(); }
-
-  HeldPtr at(std::uint64_t index) const {
-    const auto found = rules_.find(index);
-    return found == rules_.end() ? nullptr : found->second;
-  }
-  /// A rule about the same packets in one of the rule's directions.
-  HeldPtr about(const Rule& rule) const {
-    for (const Key& key : keys_of(rule))
-      if (const auto found = patterns_.find(key); found != patterns_.end()) return at(found->second);
-    return nullptr;
-  }
-  void put(const HeldPtr& held) {
-    rules_[held->index] = held;
-    for (Key& key : keys_of(held->rule)) patterns_.emplace(std::move(key), held->index);
-  }
-  void take(const Held& held) {
-    for (const Key& key : keys_of(held.rule)) patterns_.erase(key);
-    rules_.erase(held.index);
-  }
-  std::vector<HeldPtr> of(const Scope& scope) const {
-    std::vector<HeldPtr> list;
-    for (const auto& [index, held] : rules_)
-      if (scope.has(held->rule)) list.push_back(held);
-    return list;
-  }
-  void take(const std::vector<HeldPtr>& list) {
-    for (const HeldPtr& held : list) take(*held);
-  }
-  void put(const std::vector<HeldPtr>& list) {
-    for (const HeldPtr& held : list) put(held);
-  }
-  bool names_ends(std::string_view tunnel) const {
-    return std::ranges::any_of(rules_, [&](const auto& entry) {
-      const Rule& rule = entry.second->rule;
-      return rule.tunnel && rule.tunnel->name == tunnel &&
-             std::ranges::any_of(rule.alternatives,
-                                 [](const policy::Alternative& a) { return a.protection.ends.has_value(); });
-    });
-  }
-
- private:
-  std::map<std::uint64_t, HeldPtr> rules_;
-  std::map<Key, std::uint64_t> patterns_;
-};
-
-void sort(std::vector<HeldPtr>& list) {
-  std::ranges::sort(list, [](const HeldPtr& a, const HeldPtr& b) {
-    return a->priority != b->priority ? a->priority > b->priority : a->serial < b->serial;
-  });
-}
-
 // A change that leaves some of the host's rules as they are.
 bool is_partial(const Message& m) {
   const bool of_one_tunnel = m.tunnel && !m.tunnel->text.empty();
   if (m.type == Type::flip) return of_one_tunnel;
   if (m.type == Type::flush) return m.spd == Spd::active && of_one_tunnel;
-  return m.type == Type::clone || (m.type != Type::dump && m.spd == Spd::active);
+  return m.type == Type::clone || (!only_reads(m) && m.spd == Spd::active);
 }
 
 struct Walk {
@@ -145,13 +66,14 @@ struct RuleBook::State {
   static const Row* find(Type type);
 
   RuleBookOptions options;
-  std::array<Set, 2> sets;
-  std::uint64_t version = 0, last_index = 0, last_serial = 0;
+  std::array<RuleSet, 2> sets;
+  std::uint64_t version = 0, active_version = 0, last_index = 0, last_serial = 0;
   std::optional<ClientId> owner;  // Of the standby set.
   std::chrono::nanoseconds lease_end{};
   std::map<ClientId, Walk> walks;
+  bool unsettled = false;  // The active rules are not those in force.
 
-  Set& set(Spd spd) { return sets[static_cast<std::size_t>(spd)]; }
+  RuleSet& set(Spd spd) { return sets[static_cast<std::size_t>(spd)]; }
 
   std::optional<Refusal> may(ClientId client, const Message& m, const Row& row, Instant now);
   Answer<Message> flush(ClientId client, const Message& m);
@@ -160,9 +82,11 @@ struct RuleBook::State {
   Answer<Message> flip(ClientId client, const Message& m);
   Answer<Message> clone(ClientId client, const Message& m);
   Answer<Message> dump(ClientId client, const Message& m);
+  Answer<Message> watch(ClientId client, const Message& m);
 
-  std::optional<Refusal> fault_of(const Rule& rule, const Set& into) const;
+  std::optional<Refusal> fault_of(const Rule& rule, const RuleSet& into) const;
   void changed(Spd spd);
+  void put_into_force();
   void end_others_claim(ClientId client, const Message& m);
   Message counted(const Message& m);
   void count(Message& m, std::size_t rules, std::uint64_t of_version) const;
@@ -173,6 +97,7 @@ const RuleBook::State::Row* RuleBook::State::find(Type type) {
       Row{Type::flush, &State::flush, true},        Row{Type::addrule, &State::add, false},
       Row{Type::deleterule, &State::remove, false}, Row{Type::flip, &State::flip, false},
       Row{Type::clone, &State::clone, true},        Row{Type::dump, &State::dump, false},
+      Row{Type::watch, &State::watch, false},
   };
   const auto found = std::ranges::find(kRows, type, &Row::type);
   return found == kRows.end() ? nullptr : &*found;
@@ -180,7 +105,7 @@ const RuleBook::State::Row* RuleBook::State::find(Type type) {
 
 // Active rules can be changed directly while nobody has the standby set.
 std::optional<Refusal> RuleBook::State::may(ClientId client, const Message& m, const Row& row, Instant now) {
-  if (m.type == Type::dump) return std::nullopt;
+  if (only_reads(m)) return std::nullopt;
   const bool mine = owner == client;
   if (owner && !mine && now.steady < lease_end)
     return Refusal{EBUSY, Diagnostic::standby_taken, "another client is changing the rules: try again"};
@@ -202,15 +127,19 @@ void RuleBook::State::end_others_claim(ClientId client, const Message& m) {
 
 void RuleBook::State::changed(Spd spd) {
   ++version;
-  if (spd != Spd::active) return;
-  Message all;
-  all.tunnel = pfpolicy::Text{};
-  std::vector<HeldPtr> list = set(Spd::active).of(Scope(all));
+  if (spd == Spd::active) unsettled = true, active_version = version;
+}
+
+void RuleBook::State::put_into_force() {
+  if (!std::exchange(unsettled, false)) return;
+  std::vector<HeldPtr> list = set(Spd::active).of(everything());
   sort(list);
   policy::Rules rules;
-  rules.reserve(list.size());
-  for (const HeldPtr& held : list) rules.push_back(held->rule);
-  options.in_force(rules.empty() ? nullptr : std::make_shared<const policy::Lookup>(std::move(rules)));
+  policy::Tallies tallies;
+  rules.reserve(list.size()), tallies.reserve(list.size());
+  for (const HeldPtr& held : list) rules.push_back(held->rule), tallies.push_back(held->tally);
+  options.in_force(rules.empty() ? nullptr
+                                 : std::make_shared<const policy::Lookup>(std::move(rules), std::move(tallies)));
 }
 
 Message RuleBook::State::counted(const Message& m) {
@@ -227,14 +156,14 @@ void RuleBook::State::count(Message& m, std::size_t rules, std::uint64_t of_vers
 }
 
 Answer<Message> RuleBook::State::flush(ClientId, const Message& m) {
-  Set& s = set(m.spd);
+  RuleSet& s = set(m.spd);
   s.take(s.of(Scope(m)));
   changed(m.spd);
   return counted(m);
 }
 
 // What a user-space engine cannot do.
-std::optional<Refusal> RuleBook::State::fault_of(const Rule& rule, const Set& into) const {
+std::optional<Refusal> RuleBook::State::fault_of(const Rule& rule, const RuleSet& into) const {
   if (rule.if_id.value_or(0) != 0)
     return Refusal{EINVAL, Diagnostic::not_here,
                    "if_id names an XFRM interface, which only the kernel has: leave it out"};
@@ -258,7 +187,7 @@ Answer<Message> RuleBook::State::add(ClientId, const Message& m) {
     return std::unexpected(Refusal{EINVAL, Diagnostic::bad_index, "a rule gets its index from this database"});
   auto rule = pfpolicy::to_rule(m);
   if (!rule) return std::unexpected(Refusal{EINVAL, rule.error().diagnostic, std::move(rule.error().remark)});
-  Set& into = set(m.spd);
+  RuleSet& into = set(m.spd);
   if (auto fault = fault_of(*rule, into)) return std::unexpected(std::move(*fault));
   if (const HeldPtr same = into.about(*rule))
     return std::unexpected(Refusal{EEXIST, Diagnostic::none,
@@ -269,7 +198,9 @@ Answer<Message> RuleBook::State::add(ClientId, const Message& m) {
   const HeldPtr known = m.spd == Spd::standby ? set(Spd::active).about(*rule) : nullptr;
   const bool kept = known && known->rule == *rule && !into.at(known->index);
   const std::uint64_t index = kept ? known->index : ++last_index;
-  into.put(std::make_shared<const Held>(index, ++last_serial, m.rule->priority, std::move(*rule)));
+  auto tally = kept ? known->tally : std::make_shared<policy::Tally>();
+  into.put(
+      std::make_shared<const HeldRule>(index, ++last_serial, m.rule->priority, std::move(*rule), std::move(tally)));
   changed(m.spd);
   Message reply = m.header();
   reply.rule = m.rule;
@@ -279,7 +210,7 @@ Answer<Message> RuleBook::State::add(ClientId, const Message& m) {
 
 // By pattern: rules about exactly these packets, in no other direction than those that the request names.
 Answer<Message> RuleBook::State::remove(ClientId, const Message& m) {
-  Set& from = set(m.spd);
+  RuleSet& from = set(m.spd);
   std::vector<HeldPtr> gone;
   if (m.rule && m.rule->index != 0) {
     if (const HeldPtr held = from.at(m.rule->index)) gone.push_back(held);
@@ -306,7 +237,7 @@ Answer<Message> RuleBook::State::remove(ClientId, const Message& m) {
 
 Answer<Message> RuleBook::State::flip(ClientId, const Message& m) {
   const Scope scope(m);
-  Set &active = set(Spd::active), &standby = set(Spd::standby);
+  RuleSet &active = set(Spd::active), &standby = set(Spd::standby);
   const auto before = active.of(scope), after = standby.of(scope);
   active.take(before), standby.take(after);
   active.put(after), standby.put(before);
@@ -317,7 +248,7 @@ Answer<Message> RuleBook::State::flip(ClientId, const Message& m) {
 
 Answer<Message> RuleBook::State::clone(ClientId, const Message& m) {
   const Scope scope(m);
-  Set& standby = set(Spd::standby);
+  RuleSet& standby = set(Spd::standby);
   standby.take(standby.of(scope));
   standby.put(set(Spd::active).of(scope));
   changed(Spd::standby);
@@ -330,6 +261,9 @@ Answer<Message> RuleBook::State::dump(ClientId client, const Message& m) {
   walks.insert_or_assign(client, std::move(walk));
   return Message{};
 }
+
+// Whoever keeps the clients tells them.
+Answer<Message> RuleBook::State::watch(ClientId, const Message& m) { return counted(m); }
 
 RuleBook::RuleBook(RuleBookOptions options) : state_(std::make_unique<State>()) {
   state_->options = std::move(options);
@@ -347,10 +281,16 @@ void RuleBook::handle(ClientId client, const Message& m, Instant now, Reply repl
   if (auto why = state_->may(client, m, *row, now)) return reply(refused(m, why->error, why->diagnostic, why->remark));
   auto answer = (state_.get()->*row->handler)(client, m);
   if (!answer) return reply(refused(m, answer.error().error, answer.error().diagnostic, answer.error().remark));
+  const bool of_one_rule = m.type == Type::addrule || m.type == Type::deleterule;
+  if (!of_one_rule) state_->put_into_force();
   if (m.type == Type::dump) return;
-  state_->end_others_claim(client, m);
+  if (!only_reads(m)) state_->end_others_claim(client, m);
   reply(std::move(*answer));
 }
+
+bool RuleBook::unsettled() const { return state_->unsettled; }
+
+void RuleBook::put_into_force() { state_->put_into_force(); }
 
 void RuleBook::close(ClientId client) {
   if (state_->owner == client) state_->owner.reset();
@@ -366,19 +306,46 @@ Message RuleBook::next_dumped(ClientId client) {
   const std::size_t number = walk.sent++;
   if (number == 0 || number > walk.rules.size()) {
     state_->count(m, walk.rules.size(), walk.version);
+    const auto [out, in] = state_->options.dropped();
+    if (out.packets > 0) m.dropped_out = out;
+    if (in.packets > 0) m.dropped_in = in;
     if (number > 0) state_->walks.erase(found);
     return m;
   }
-  const Held& held = *walk.rules[number - 1];
+  const HeldRule& held = *walk.rules[number - 1];
   Message shown = pfpolicy::from_rule(held.rule, held.priority);
   shown.type = m.type, shown.spd = m.spd, shown.seq = m.seq, shown.pid = m.pid;
   shown.rule->index = held.index;
+  const auto dropped = [&](Direction d) -> std::optional<pfpolicy::Dropped> {
+    const policy::Tally::Count count = held.tally->dropped(d);
+    if (count.packets == 0) return std::nullopt;
+    return pfpolicy::Dropped{count.packets, state_->options.cause(count.cause)};
+  };
+  shown.dropped_out = dropped(Direction::out), shown.dropped_in = dropped(Direction::in);
   return shown;
 }
 
 std::size_t RuleBook::active() const { return state_->sets[0].size(); }
 
-bool only_reads(const Message& request) { return request.type == Type::dump; }
+std::uint64_t RuleBook::version() const { return state_->active_version; }
+
+Message RuleBook::notice() const {
+  Message m;
+  m.type = Type::watch;
+  state_->count(m, active(), version());
+  return m;
+}
+
+std::vector<RuleBook::Refusing> RuleBook::refusing() const {
+  std::vector<Refusing> found;
+  for (const HeldPtr& held : state_->sets[0].of(everything())) {
+    const Refusing one{held->index, held->tally->dropped(Direction::out), held->tally->dropped(Direction::in)};
+    if (one.out.packets + one.in.packets > 0) found.push_back(one);
+  }
+  return found;
+}
+
+bool only_reads(const Message& request) { return request.type == Type::dump || request.type == Type::watch; }
 
 Message refused(const Message& request, int error, Diagnostic diagnostic, std::string_view remark) {
   Message m = request.header();

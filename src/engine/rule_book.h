@@ -13,6 +13,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/instant.h"
 #include "engine/keysock.h"
@@ -22,7 +24,7 @@
 namespace ipseckey::engine {
 
 struct RuleBookOptions {
-  /// Called with the active rules, in the order in which they are tried, whenever they have changed; nullptr: there are
+  /// Called with the active rules, in the order in which they are tried, when they have changed; nullptr: there are
   /// none.
   std::function<void(std::shared_ptr<const policy::Lookup>)> in_force = [](std::shared_ptr<const policy::Lookup>) {};
   /// Whether there is a network interface of that name, which a rule of a tunnel without ends needs.
@@ -31,6 +33,12 @@ struct RuleBookOptions {
   /// them. Meanwhile only whole sets are taken: by FLIP, after the standby set was flushed, or FLUSH.
   std::function<bool()> waits = [] { return false; };
   std::size_t most = 100'000;  ///< Rules in a set.
+  /// For people: what the number of a cause in a policy::Tally means, as a sentence without a full stop.
+  std::function<std::string(std::uint8_t)> cause = [](std::uint8_t) { return std::string(); };
+  /// What was dropped as it left and as it came in, by rules or for other causes.
+  std::function<std::pair<pfpolicy::Dropped, pfpolicy::Dropped>()> dropped = [] {
+    return std::pair<pfpolicy::Dropped, pfpolicy::Dropped>();
+  };
   /// Why nothing would obey rules, and what mends that, for people; empty: they are obeyed. Otherwise every addition is
   /// refused, and each RULESET says why.
   std::string idle = {};
@@ -49,6 +57,11 @@ class RuleBook {
   /// Answers one request; the reply goes to the sender only. A refused request changes nothing. A DUMP is only started:
   /// the caller then pulls it with next_dumped().
   void handle(ClientId client, const pfpolicy::Message& request, Instant now, Reply reply);
+  /// Whether active rules were added or deleted one by one that are not in force yet, although the request was
+  /// answered: such answers must wait for put_into_force(). All other requests put them into force, too.
+  bool unsettled() const;
+  /// Once for many such requests, because each time costs as much as there are rules.
+  void put_into_force();
   /// The client has gone: its standby set is free.
   void close(ClientId client);
 
@@ -58,6 +71,17 @@ class RuleBook {
   pfpolicy::Message next_dumped(ClientId client);
 
   std::size_t active() const;  ///< Rules in force.
+
+  /// Increases with each change of the active rules.
+  std::uint64_t version() const;
+  /// A message to those who watch: the number of active rules, and their version.
+  pfpolicy::Message notice() const;
+  /// A rule of the active set that has dropped packets.
+  struct Refusing {
+    std::uint64_t index = 0;
+    policy::Tally::Count out, in;
+  };
+  std::vector<Refusing> refusing() const;
 
  private:
   struct State;

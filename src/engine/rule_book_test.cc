@@ -27,6 +27,7 @@ using ::testing::ElementsAre;
 struct Book {
   std::shared_ptr<const policy::Lookup> in_force;
   std::size_t changes = 0;
+  bool settles = true;  // After each request.
   RuleBook book;
 
   explicit Book(RuleBookOptions options = {}) : book(with(std::move(options))) {}
@@ -48,6 +49,7 @@ struct Book {
       ++replies;
     });
     EXPECT_EQ(replies, dump ? 0u : 1u);
+    if (settles) book.put_into_force();
     if (replies) {
       EXPECT_EQ(reply.seq, 5u);
       EXPECT_EQ(reply.type, m.type);
@@ -100,6 +102,94 @@ TEST(RuleBook, AddsToTheActiveRulesAtOnce) {
   EXPECT_EQ(b.in_force->rules(),
             (policy::Rules{pass_rule("10.1.0.0/16"), esp_rule("10.0.0.0/8"), drop_rule("10.2.0.0/16")}));
   EXPECT_EQ(b.book.active(), 3u);
+}
+
+TEST(RuleBook, SingleRulesComeIntoForceTogether) {
+  Book b;
+  b.settles = false;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(b.add(drop_rule(fmt::format("10.{}.0.0/16", i))), std::to_string(i + 1));
+  Message remove;
+  remove.type = Type::deleterule, remove.rule = pfpolicy::RuleData{.index = 7};
+  EXPECT_EQ(b.ask(1, remove).error, 0);
+  EXPECT_TRUE(b.book.unsettled());
+  EXPECT_EQ(b.changes, 0u);
+  b.book.put_into_force();
+  EXPECT_FALSE(b.book.unsettled());
+  EXPECT_EQ(b.changes, 1u);
+  EXPECT_EQ(b.in_force->rules().size(), 99u);
+  b.book.put_into_force();
+  EXPECT_EQ(b.changes, 1u);
+}
+
+// Of a rule, as long as it is held: also while others come and go.
+TEST(RuleBook, CountsWhatARuleDrops) {
+  RuleBookOptions options;
+  options.cause = [](std::uint8_t cause) { return fmt::format("cause {}", cause); };
+  options.dropped = [] { return std::pair(pfpolicy::Dropped{9, "all"}, pfpolicy::Dropped{}); };
+  Book b(options);
+  b.add(esp_rule("10.0.0.0/8"));
+  b.add(drop_rule("10.1.0.0/16"));
+  b.in_force->tally(1)->drop(policy::Direction::out, 7);
+  b.in_force->tally(1)->drop(policy::Direction::out, 8);
+  b.in_force->tally(1)->drop(policy::Direction::in, 3);
+  b.say(Type::flush);
+  b.add(drop_rule("10.1.0.0/16"), Spd::standby);
+  b.add(esp_rule("10.2.0.0/16"), Spd::standby);
+  b.say(Type::flip);
+  b.in_force->tally(0)->drop(policy::Direction::in, 4);
+  const auto refusing = b.book.refusing();
+  ASSERT_EQ(refusing.size(), 1u);
+  EXPECT_EQ(refusing[0].index, 2u);
+  EXPECT_EQ(refusing[0].out.packets, 2u);
+  EXPECT_EQ(refusing[0].in.packets, 2u);
+  Message dump;
+  dump.type = Type::dump;
+  b.ask(9, dump);
+  EXPECT_EQ(b.book.next_dumped(9).dropped_out, (pfpolicy::Dropped{9, "all"}));
+  const Message rule = b.book.next_dumped(9), other = b.book.next_dumped(9);
+  EXPECT_EQ(rule.dropped_out, (pfpolicy::Dropped{2, "cause 8"}));
+  EXPECT_EQ(rule.dropped_in, (pfpolicy::Dropped{2, "cause 4"}));
+  EXPECT_FALSE(other.dropped_out || other.dropped_in);
+  EXPECT_FALSE(b.book.next_dumped(9).dropped_in);
+}
+
+// Whoever keeps the clients notifies those that watch when this number changes.
+TEST(RuleBook, HasAVersionOfTheActiveRules) {
+  Book b;
+  auto version = [&, last = b.book.version()]() mutable {
+    const std::uint64_t before = std::exchange(last, b.book.version());
+    return std::string(before != last ? "changed" : "same");
+  };
+  b.add(esp_rule("10.0.0.0/8"));
+  EXPECT_EQ(version(), "changed");
+  b.say(Type::clone), b.add(drop_rule("10.1.0.0/16"), Spd::standby), b.dump(), b.say(Type::watch, Spd::active);
+  EXPECT_EQ(version(), "same");
+  b.say(Type::flip);
+  EXPECT_EQ(version(), "changed");
+  const Message notice = b.book.notice();
+  EXPECT_EQ(notice.type, Type::watch);
+  EXPECT_EQ(notice.seq, 0u);
+  EXPECT_EQ(notice.ruleset, (pfpolicy::Ruleset{2, b.book.version()}));
+}
+
+// They are never overtaken.
+TEST(RuleBook, OtherRequestsPutSingleRulesIntoForce) {
+  for (const Type type : {Type::clone, Type::flush, Type::flip}) {
+    Book b;
+    b.settles = false;
+    b.say(Type::clone);
+    b.add(drop_rule("10.1.0.0/16"));
+    EXPECT_TRUE(b.book.unsettled());
+    EXPECT_EQ(b.say(type), "0 0");
+    EXPECT_FALSE(b.book.unsettled());
+    EXPECT_EQ(b.changes, 1u);
+    EXPECT_EQ(b.in_force != nullptr, type != Type::flip);
+  }
+  Book b;
+  b.settles = false;
+  b.add(drop_rule("10.1.0.0/16"));
+  EXPECT_THAT(b.dump(), ElementsAre(1));
+  EXPECT_EQ(b.changes, 1u);
 }
 
 TEST(RuleBook, FlipPutsAllRulesIntoForceTogether) {

@@ -151,6 +151,7 @@ Status Daemon::status() const {
            .sas = server_.sas(),
            .rules = server_.rules(),
            .clients = server_.clients(),
+           .refusing = server_.refusing_rules(),
            .traffic = {}};
   if (options_.dataplane)
     s.traffic = Traffic{.device = options_.dataplane->device(),
@@ -299,6 +300,7 @@ void Daemon::serve(Connection& connection, std::uint32_t events) {
   if (events & EPOLLOUT) server_.flush(connection.id);
   // A client that has hung up may have left requests, which are processed.
   const bool open = !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || read(connection);
+  server_.put_rules_into_force();
   if (!open || server_.finished(connection.id)) {
     close(connection.id);
   } else {

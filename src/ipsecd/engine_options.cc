@@ -12,6 +12,7 @@
 #include "crypto/crypto.h"
 #include "ipsecd/packets/dataplane.h"
 #include "system/clock.h"
+#include "traffic/cause.h"
 
 namespace ipseckey::ipsecd {
 
@@ -43,6 +44,25 @@ engine::Options engine_options(LocalAddresses& local, Dataplane* dataplane, engi
   return options;
 }
 
+namespace {
+
+std::string reason_of(traffic::Cause cause) {
+  return fmt::format("{} ({})", traffic::sentence(cause), traffic::name(cause));
+}
+
+pfpolicy::Dropped dropped_of(const traffic::Totals& totals) {
+  pfpolicy::Dropped all;
+  for (std::size_t i = 1; i < traffic::kCauses; ++i) {
+    if (totals.drops[i] == 0) continue;
+    all.packets += totals.drops[i];
+    all.why += fmt::format("{}{}: {}", all.why.empty() ? "" : "; ", totals.drops[i],
+                           reason_of(static_cast<traffic::Cause>(i)));
+  }
+  return all;
+}
+
+}  // namespace
+
 engine::RuleBookOptions rule_options(Dataplane* dataplane, bool need_packets) {
   engine::RuleBookOptions options;
   options.in_force = [dataplane](std::shared_ptr<const policy::Lookup> rules) {
@@ -51,6 +71,11 @@ engine::RuleBookOptions rule_options(Dataplane* dataplane, bool need_packets) {
   options.waits = [dataplane] {
     const auto hooked = dataplane ? dataplane->hooked() : std::nullopt;
     return hooked && hooked->waiting;
+  };
+  options.cause = [](std::uint8_t cause) { return reason_of(static_cast<traffic::Cause>(cause)); };
+  options.dropped = [dataplane]() -> std::pair<pfpolicy::Dropped, pfpolicy::Dropped> {
+    if (!dataplane) return {};
+    return {dropped_of(dataplane->outbound()), dropped_of(dataplane->inbound())};
   };
   options.has_link = [](std::string_view name) { return ::if_nametoindex(std::string(name).c_str()) != 0; };
   if (!dataplane && need_packets)

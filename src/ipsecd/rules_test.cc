@@ -1,6 +1,10 @@
 // Rules over ipsecd's socket, through the seam that ipsecconf uses: whole sets, atomically, beside other clients.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <poll.h>
+
+#include <optional>
+#include <utility>
 
 #include "backend/memory_spd.h"
 #include "backend/socket.h"
@@ -176,6 +180,34 @@ TEST(IpsecdRules, AreGivenWhileSasChange) {
     const auto done = spd->replace(spi % 2 == 0 ? std::span<const Rule>(rules) : std::span<const Rule>(), carry_out);
     ASSERT_TRUE(done) << done.error().text;
   }
+}
+
+// On a connection of its own.
+TEST(IpsecdRules, ChangesAreNews) {
+  testing::RunningDaemon daemon;
+  const auto spd = SocketSpd::connect(daemon.path()).value();
+  const auto news = spd->listen().value();
+  EXPECT_EQ(news->changed().value(), false);
+  const Rules rules = {esp_rule("10.1.0.0/16")};
+  ASSERT_TRUE(spd->check(rules));
+  ASSERT_TRUE(spd->replace(rules, plan));
+  ASSERT_TRUE(spd->list());
+  EXPECT_EQ(news->changed().value(), false);
+  ASSERT_TRUE(spd->replace(rules, carry_out));
+  pollfd until{news->descriptor(), POLLIN, 0};
+  ASSERT_EQ(::poll(&until, 1, 60'000), 1);
+  EXPECT_EQ(news->changed().value(), true);
+  EXPECT_EQ(news->changed().value(), false);
+}
+
+TEST(IpsecdRules, NewsEndWithTheDaemon) {
+  std::optional<testing::RunningDaemon> daemon(std::in_place);
+  const auto news = SocketSpd::connect(daemon->path()).value()->listen().value();
+  daemon.reset();
+  const auto end = news->changed();
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code, Errc::unreachable);
+  EXPECT_THAT(end.error().text, HasSubstr(" has ended: "));
 }
 
 TEST(IpsecdRules, WithoutADaemonThereIsAnError) {

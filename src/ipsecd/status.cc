@@ -7,7 +7,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <span>
+#include <utility>
 
 #include "base/json.h"
 
@@ -55,15 +58,12 @@ JsonObject json_of(const Hooked& hook) {
   object.put("first_queue", hook.first_queue);
   object.put("queues", hook.queues);
   object.put("netfilter_rules", hook.rules);
+  object.put("owned", hook.owned);
+  if (hook.made_again > 0) object.put("tables_made_again", hook.made_again);
   object.put("waiting", hook.waiting);
   return object;
 }
-  object.put("owned", hook.owned);
-  if (hook.made_again > 0) object.put("tables_made_again", hook.made_again);
 
-std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
-  std::vector<JsonObject> objects;
-  for (const std::uint16_t port : ports) objects.emplace_back().put("port", port);
 std::string prometheus_of(const Hooked& hook) {
   std::string out;
   const auto put = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
@@ -92,6 +92,9 @@ std::vector<JsonObject> objects_of(std::span<const engine::RuleBook::Refusing> r
   return objects;
 }
 
+std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
+  std::vector<JsonObject> objects;
+  for (const std::uint16_t port : ports) objects.emplace_back().put("port", port);
   return objects;
 }
 
@@ -134,6 +137,7 @@ std::string status_json(const Status& s) {
   object.put("sas", s.sas);
   if (s.rules > 0) object.put("rules", s.rules);
   object.put("clients", s.clients);
+  if (!s.refusing.empty()) object.put("dropped_by_rules", objects_of(s.refusing));
   if (s.traffic) {
     if (!s.traffic->device.empty()) object.put("device", s.traffic->device);
     if (s.traffic->hook) object.put("hook", json_of(*s.traffic->hook));
@@ -164,11 +168,11 @@ std::string status_prometheus(const Status& s) {
   out += fmt::format("ipsecd_busy_udp_ports {}\n", s.traffic->busy_ports.size());
   head("ipsecd_keepalives_total", "counter", "Keepalives sent so that NAT mappings stay alive.");
   out += fmt::format("ipsecd_keepalives_total {}\n", s.traffic->keep_alives);
+  if (s.traffic->hook) out += prometheus_of(*s.traffic->hook);
   head("ipsecd_packets_total", "counter", "Packets protected (out) or accepted (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);
   head("ipsecd_bytes_total", "counter", "Bytes of the inner packets.");
-  if (s.traffic->hook) out += prometheus_of(*s.traffic->hook);
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_bytes_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).bytes);
   head("ipsecd_clear_packets_total", "counter", "Packets that went or were accepted in clear, as the rules say.");
@@ -180,6 +184,11 @@ std::string status_prometheus(const Status& s) {
       out += fmt::format("ipsecd_dropped_packets_total{{direction=\"{}\",cause=\"{}\"}} {}\n", d.name,
                          traffic::name(cause), n);
     });
+  head("ipsecd_rule_dropped_packets_total", "counter", "Packets that a rule dropped, by the rule's index.");
+  for (const auto& rule : std::span(s.refusing).first(std::min(s.refusing.size(), kMostRules)))
+    for (const auto& [direction, count] : {std::pair("out", rule.out), std::pair("in", rule.in)})
+      out += fmt::format("ipsecd_rule_dropped_packets_total{{direction=\"{}\",rule=\"{}\"}} {}\n", direction,
+                         rule.index, count.packets);
   return out;
 }
 

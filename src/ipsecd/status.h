@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/rule_book.h"
 #include "ipsecd/packets/hooked.h"
 #include "traffic/plane.h"
 
@@ -27,7 +28,8 @@ struct Status {
   std::size_t sas = 0;
   std::size_t rules = 0;  ///< In force; none: routing is the policy.
   std::size_t clients = 0;
-  std::optional<Traffic> traffic;  ///< nullopt: SAs are stored, but no packets are carried.
+  std::vector<engine::RuleBook::Refusing> refusing = {};  ///< Rules that have dropped packets.
+  std::optional<Traffic> traffic;                         ///< nullopt: SAs are stored, but no packets are carried.
 };
 
 std::string status_text(const Status& status);

@@ -57,6 +57,7 @@ Diagnostic read_extension(Reader& in, Message& m) {
 
 bool survives(const auto& /*extension*/) { return true; }
 bool survives(const Text& x) { return !x.text.contains('\0'); }
+bool survives(const Dropped& x) { return !x.why.contains('\0'); }
 bool survives(const ActionList& x) { return x.attributes.size() <= UINT16_MAX; }
 
 }  // namespace

@@ -44,6 +44,7 @@ Message everything() {
   m.mark = pfkey::Mark{0x10, 0xf0};
   m.if_id = pfkey::Number{5}, m.line = pfkey::Number{12};
   m.remark = Text{"why"};
+  m.dropped_out = Dropped{3, "why"}, m.dropped_in = Dropped{4, ""};
   return m;
 }
 
@@ -51,7 +52,7 @@ TEST(PfPolicyCodec, LaysOutTheHeaderAndEachExtension) {
   static_assert(std::endian::native == std::endian::little);
   const std::string wire = hex(encoded(everything()));
   EXPECT_EQ(wire,
-            "010216011b001b00"
+            "0102160120001b00"
             "0700000009000000"
             "0100010000160016"
             "01000200abcdabcd"
@@ -77,7 +78,12 @@ TEST(PfPolicyCodec, LaysOutTheHeaderAndEachExtension) {
             "f000000000000000"
             "0100028005000000"
             "010003800c000000"
-            "0100048077687900");
+            "0100048077687900"
+            "0300058000000000"
+            "0300000000000000"
+            "7768790000000000"
+            "0200068000000000"
+            "0400000000000000");
 }
 
 TEST(PfPolicyCodec, EverythingSurvives) {

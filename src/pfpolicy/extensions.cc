@@ -24,6 +24,8 @@ constexpr std::array kTable = {
     Extension{0x8002, "IF_ID", &M::if_id, malformed_own, duplicate_own},
     Extension{0x8003, "LINE", &M::line, malformed_own, duplicate_own},
     Extension{0x8004, "REMARK", &M::remark, malformed_own, duplicate_own},
+    Extension{0x8005, "DROPPED_OUT", &M::dropped_out, malformed_own, duplicate_own},
+    Extension{0x8006, "DROPPED_IN", &M::dropped_in, malformed_own, duplicate_own},
 };
 
 }  // namespace

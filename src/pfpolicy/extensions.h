@@ -13,9 +13,9 @@ namespace ipseckey::pfpolicy {
 struct Extension {
   template <class T>
   using Member = std::optional<T> Message::*;
-  using Slot =
-      std::variant<Member<Port>, Member<Protocol>, Member<policy::Prefix>, Member<ActionList>, Member<RuleData>,
-                   Member<Ruleset>, Member<TypeCode>, Member<Text>, Member<pfkey::Mark>, Member<pfkey::Number>>;
+  using Slot = std::variant<Member<Port>, Member<Protocol>, Member<policy::Prefix>, Member<ActionList>,
+                            Member<RuleData>, Member<Ruleset>, Member<TypeCode>, Member<Text>, Member<pfkey::Mark>,
+                            Member<pfkey::Number>, Member<Dropped>>;
 
   std::uint16_t id;
   std::string_view name;

@@ -90,18 +90,30 @@ void fields(Io& io, Is<TypeCode> auto& x) {
     if (x.type > x.type_end || x.code > x.code_end) io.fail();
 }
 
-// Padded with zeros to a whole number of units.
+// The rest, padded with zeros to a whole number of units.
 template <class Io>
-void fields(Io& io, Is<Text> auto& x) {
+void text(Io& io, Is<std::string> auto& x) {
   if constexpr (kReads<Io>) {
     const Bytes all = io.take(io.remaining());
     for (const std::byte b : all)
-      if (b != std::byte{0}) x.text.push_back(static_cast<char>(b));
+      if (b != std::byte{0}) x.push_back(static_cast<char>(b));
     const auto nul = std::ranges::find(all, std::byte{0});
-    if (static_cast<std::size_t>(nul - all.begin()) != x.text.size()) io.fail();
+    if (static_cast<std::size_t>(nul - all.begin()) != x.size()) io.fail();
   } else {
-    io.bytes(std::as_bytes(std::span(x.text)));
+    io.bytes(std::as_bytes(std::span(x)));
   }
+}
+
+template <class Io>
+void fields(Io& io, Is<Text> auto& x) {
+  text(io, x.text);
+}
+
+template <class Io>
+void fields(Io& io, Is<Dropped> auto& x) {
+  io.pad(4);
+  io.host(x.packets);
+  text(io, x.why);
 }
 
 template <class Io>

@@ -23,6 +23,7 @@ enum class Type : std::uint8_t {
   alglist = 8,     ///< These three are Solaris' only.
   dumpalgs = 9,
   updatealgs = 10,
+  watch = 0x80,  ///< Ours: from now on the sender gets a notice when active rules change or have dropped packets.
 };
 
 /// Which of the two sets of rules.
@@ -64,6 +65,12 @@ struct TypeCode {
   std::uint8_t type = 255, type_end = 255, code = 255, code_end = 255;
   bool operator==(const TypeCode&) const = default;
 };
+/// What was dropped, by a rule or altogether, and why, for people.
+struct Dropped {
+  std::uint64_t packets = 0;
+  std::string why;
+  bool operator==(const Dropped&) const = default;
+};
 struct Text {
   std::string text;
   bool operator==(const Text&) const = default;
@@ -87,7 +94,8 @@ struct Message {
   // Ours.
   std::optional<pfkey::Mark> mark;
   std::optional<pfkey::Number> if_id, line;
-  std::optional<Text> remark;  ///< Of an error, for people.
+  std::optional<Text> remark;                      ///< Of an error, for people.
+  std::optional<Dropped> dropped_out, dropped_in;  ///< In a DUMP.
 
   bool operator==(const Message&) const = default;
   /// The same without extensions.

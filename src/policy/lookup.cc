@@ -218,7 +218,8 @@ struct Lookup::State {
   }
 };
 
-Lookup::Lookup(Rules rules) : state_(std::make_unique<const State>(std::move(rules))) {}
+Lookup::Lookup(Rules rules, Tallies tallies)
+    : state_(std::make_unique<const State>(std::move(rules))), tallies_(std::move(tallies)) {}
 Lookup::~Lookup() = default;
 
 const Rules& Lookup::rules() const { return state_->rules; }

@@ -10,6 +10,7 @@
 
 #include "policy/match.h"
 #include "policy/rule.h"
+#include "policy/tally.h"
 
 namespace ipseckey::policy {
 
@@ -22,13 +23,15 @@ class Lookup {
   /// them.
   static constexpr Head kForwarded = 1;
 
-  /// In the order in which they are tried.
-  explicit Lookup(Rules rules);
+  /// In the order in which they are tried; `tallies`: of each, or none.
+  explicit Lookup(Rules rules, Tallies tallies = {});
   ~Lookup();
   Lookup(const Lookup&) = delete;
   Lookup& operator=(const Lookup&) = delete;
 
   const Rules& rules() const;
+  /// Of the rule with that number in rules(), for any thread; nullptr: it has none.
+  Tally* tally(std::size_t rule) const { return rule < tallies_.size() ? tallies_[rule].get() : nullptr; }
 
   /// The number, in rules(), of the first rule of that head that is about the packet; nullopt: there is none.
   std::optional<std::size_t> find(const Probe& packet, Direction direction, Head head = kHost) const;
@@ -50,6 +53,7 @@ class Lookup {
  private:
   struct State;
   std::unique_ptr<const State> state_;
+  Tallies tallies_;
 };
 
 }  // namespace ipseckey::policy

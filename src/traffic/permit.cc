@@ -120,20 +120,31 @@ bool accepted_in_clear(Family family, std::uint8_t type, std::uint8_t code) {
 // A fragment is judged without ports, so it shares no verdict with the whole packets of its connection, nor a first one
 // with the others.
 Cause Worker::State::permit(const Work& w, Memory::Entry& seen) const {
-  if (without_ports(w.h)) return examine(w);
+  if (without_ports(w.h)) return noted(examine(w), Direction::in);
   const std::uint32_t mark = w.item->arrived.mark;
   const bool same = seen.generation == began && seen.rules == orders->serial && seen.flow == w.flow &&
                     seen.around == w.around.flow && seen.mark == mark;
   if (!same) {
     seen.generation = began, seen.rules = orders->serial;
     seen.flow = w.flow, seen.around = w.around.flow, seen.mark = mark;
-    seen.verdict = examine(w);
+    const Judged judged = examine(w);
+    seen.verdict = judged.cause;
+    seen.ruled = judged.rule.has_value();
+    seen.rule = static_cast<std::uint32_t>(judged.rule.value_or(0));
   }
-  return seen.verdict;
+  return noted({seen.verdict, seen.ruled ? std::optional<std::size_t>(seen.rule) : std::nullopt}, Direction::in);
+}
+
+// A rule that refuses a packet counts it.
+Cause Worker::State::noted(const Judged& judged, Direction direction) const {
+  if (judged.cause == Cause::none || judged.cause == Cause::clear || !judged.rule) return judged.cause;
+  if (policy::Tally* const tally = orders->lookup->tally(*judged.rule))
+    tally->drop(direction, static_cast<std::uint8_t>(judged.cause));
+  return judged.cause;
 }
 
 // What came through a tunnel belongs to the one with its ends, or to that which the device is.
-Cause Worker::State::examine(const Work& w) const {
+Worker::State::Judged Worker::State::examine(const Work& w) const {
   const RuleIndex& lookup = *orders->lookup;
   RuleIndex::Head head = RuleIndex::kHost;
   if (w.flow->tunnel) {
@@ -146,41 +157,41 @@ Cause Worker::State::examine(const Work& w) const {
     const auto possible = lookup.find_possible(probe, Direction::in, head);
     if (possible && (!found || *possible < *found) &&
         fault_of_protected(lookup.rules()[*possible], under(w)) != Cause::none)
-      return Cause::fragment;
+      return {Cause::fragment, possible};
   }
   if (!found) {
-    if (lookup.discards_the_rest(head)) return Cause::no_rule;
-    return plane.options.unruled == Unruled::drop ? Cause::got_secure : Cause::none;
+    if (lookup.discards_the_rest(head)) return {Cause::no_rule};
+    return {plane.options.unruled == Unruled::drop ? Cause::got_secure : Cause::none};
   }
-  if (const Cause cause = fault_of_protected(lookup.rules()[*found], under(w)); cause != Cause::none) return cause;
-  if (!plane.owners.load()) return Cause::none;
+  if (const Cause cause = fault_of_protected(lookup.rules()[*found], under(w)); cause != Cause::none)
+    return {cause, found};
+  if (!plane.owners.load()) return {Cause::none};
   Headers back = w.h;
   std::swap(back.src, back.dst), std::swap(back.src_port, back.dst_port);
   const std::uint64_t owner = w.flow->owner.load();
-  return owner == 0 || owner == tag_of(back) ? Cause::none : Cause::selector;
+  return {owner == 0 || owner == tag_of(back) ? Cause::none : Cause::selector, found};
 }
 
-Cause Worker::State::admit(const Item& item) const {
+Worker::State::Judged Worker::State::admit(const Item& item) const {
   const auto h = parse(item.packet.bytes());
-  if (!h) return Cause::malformed;
+  if (!h) return {Cause::malformed};
   const RuleIndex& lookup = *orders->lookup;
   const RuleIndex::Head head = head_of(item);
   const policy::Probe probe = probe_of(*h, Direction::in, item.arrived.mark);
   const auto found = lookup.find(probe, Direction::in, head);
   if (without_ports(*h)) {
     const auto possible = lookup.find_possible(probe, Direction::in, head);
-    if (possible && (!found || *possible < *found)) return Cause::fragment;
+    if (possible && (!found || *possible < *found)) return {Cause::fragment, possible};
   }
-  if (!found) return lookup.discards_the_rest(head) ? Cause::no_rule : Cause::none;
+  if (!found) return {lookup.discards_the_rest(head) ? Cause::no_rule : Cause::none};
   const policy::Rule& rule = lookup.rules()[*found];
   const Outcome wanted = outcome(rule, Direction::in);
-  if (wanted == Outcome::discard) return Cause::by_rule;
-  if (wanted != Outcome::protect) return Cause::none;
+  if (wanted == Outcome::discard) return {Cause::by_rule, found};
+  if (wanted != Outcome::protect) return {Cause::none};
   const bool excepted = plane.options.icmp_in_clear && !rule.selector.protocol && h->icmp_type && h->icmp_code;
-  return excepted && accepted_in_clear(h->dst.family, static_cast<std::uint8_t>(*h->icmp_type),
-                                       static_cast<std::uint8_t>(*h->icmp_code))
-             ? Cause::none
-             : Cause::got_clear;
+  const bool accepted = excepted && accepted_in_clear(h->dst.family, static_cast<std::uint8_t>(*h->icmp_type),
+                                                      static_cast<std::uint8_t>(*h->icmp_code));
+  return {accepted ? Cause::none : Cause::got_clear, found};
 }
 
 void Worker::admit(std::span<Item> items, Instant) {
@@ -188,7 +199,7 @@ void Worker::admit(std::span<Item> items, Instant) {
   const Epochs::Guard inside(s.plane.epochs, s.number);
   s.begin_call();
   for (Item& item : items) {
-    item.cause = s.orders ? s.admit(item) : Cause::none;
+    item.cause = s.orders ? s.noted(s.admit(item), Direction::in) : Cause::none;
     if (item.cause != Cause::none) {
       s.desk.inbound.drop(item.cause);
     } else if (s.orders) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "traffic/detail/choice.h"
@@ -74,6 +75,7 @@ class Memory {
     std::uint32_t mark = 0;         ///< The packet's.
     Cause verdict = Cause::no_sa;   ///< Outgoing, without `flow`: its cause, or Cause::clear. Incoming: its cause.
     bool ruled = false;             ///< A rule is about it.
+    std::uint32_t rule = 0;         ///< Its number, if one is; for incoming packets, that of the verdict.
     bool by_hook = false;           ///< As in Arrived.
   };
   /// The entry of the packet's connection; a new one if the slot is empty or has another connection.
@@ -135,9 +137,9 @@ struct Worker::State {
   crypto::Crypto crypto;
   Memory outgoing, incoming;
   Reassembly reassembly;  // For outbound packets.
+  Reassembly gathered;    // For opened ones.
   bool attention = false;
   const Orders* orders = nullptr;     // Those of the present call.
-  Reassembly gathered;    // For opened ones.
   std::uint64_t began = 0;            // The generation at its start: read before the orders.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
@@ -208,9 +210,14 @@ struct Worker::State {
   std::uint64_t tag_of(const Headers& h) const;
   void ask_as_ruled(const Item& item, const Headers& h);
   // Under rules (permit.cc).
+  struct Judged {
+    Cause cause;
+    std::optional<std::size_t> rule = {};  // The number of the one that says so.
+  };
   Cause permit(const Work& w, Memory::Entry& seen) const;
-  Cause examine(const Work& w) const;
-  Cause admit(const Item& item) const;
+  Judged examine(const Work& w) const;
+  Judged admit(const Item& item) const;
+  Cause noted(const Judged& judged, policy::Direction direction) const;
   Memory::Entry* choose_by_quote(Work& w);
   bool charge(Work& w, Memory::Entry& seen, Instant now);
   bool charge_both(Work& w, Memory::Entry& seen, Instant now);

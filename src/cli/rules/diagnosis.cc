@@ -184,6 +184,24 @@ void counters(const RuleDiagnosis& d, Findings& out) {
   }
 }
 
+// An ipsecd counts by rule. Drops by a rule that says drop are only remarked.
+void drops(const RuleDiagnosis& d, Findings& out) {
+  constexpr std::string_view kCure = "ipsecconf explain says what happens to a packet";
+  const auto packets = [](std::uint64_t n, std::string_view which) {
+    return fmt::format("{} packet{} that {} {} dropped", n, n == 1 ? "" : "s", which, n == 1 ? "was" : "were");
+  };
+  for (const HeldRule& h : d.rules)
+    for (const auto& [dropped, which] : {std::pair(h.dropped_out, "left"), std::pair(h.dropped_in, "came in")})
+      if (dropped.packets > 0)
+        out.push_back({has_action(h.rule, Action::drop) ? Weight::remark : Weight::problem, name_of(h),
+                       fmt::format("{}; the last one: {}", packets(dropped.packets, which), dropped.why),
+                       std::string(kCure)});
+  for (const auto& [dropped, which] : {std::pair(d.dropped.first, "left"), std::pair(d.dropped.second, "came in")})
+    if (dropped.packets > 0)
+      out.push_back({Weight::remark, d.database,
+                     fmt::format("of all packets, {}: {}", packets(dropped.packets, which), dropped.why), ""});
+}
+
 void interfaces(const RuleDiagnosis& d, Findings& out) {
   if (!d.is_kernel()) return;
   const auto tunnels = rules_that(d, [](const HeldRule& h) {
@@ -258,7 +276,7 @@ Findings findings(RuleDiagnosis d) {
   Findings all;
   const policy::SasByPeer by_peer(d.sas.sas);
   d.by_peer = &by_peer;
-  for (const auto find : {without_rules, exposed_rules, rules_and_sas, unguarded_packets, counters, interfaces,
+  for (const auto find : {without_rules, exposed_rules, rules_and_sas, unguarded_packets, counters, drops, interfaces,
                           defaults, forwarding, unused_sas, foreign_rules})
     find(d, all);
   std::ranges::stable_sort(all, [](const Finding& a, const Finding& b) { return a.weight > b.weight; });

@@ -1,6 +1,7 @@
 #pragma once
 /// What may be wrong with rules: findings from facts. Pure.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/spd.h"
@@ -15,7 +16,8 @@ struct RuleDiagnosis {
   std::vector<backend::HeldRule> rules;
   SaSource sas;
   kernel::PolicyView kernel;
-  std::vector<policy::Guard> guards = {};  ///< What the host needs in clear.
+  std::pair<backend::Dropped, backend::Dropped> dropped = {};  ///< As Spd::dropped().
+  std::vector<policy::Guard> guards = {};                      ///< What the host needs in clear.
   /// What other programs' rules expose; `rule` counts `rules`.
   std::vector<backend::RuleRemark> exposed = {};
   const policy::SasByPeer* by_peer = nullptr;  ///< Of these SAs; findings() sets it.

@@ -70,6 +70,23 @@ TEST(RuleDoctor, FindsRulesWithoutAnSa) {
           "for a packet]"));
 }
 
+TEST(RuleDoctor, ShowsWhatRulesHaveDropped) {
+  RuleDiagnosis d = healthy();
+  d.database = "ipsecd", d.sas.chooser = policy::Chooser::exact;
+  d.rules[0].dropped_in = {1, "in clear (got_clear)"};
+  d.rules.push_back(held(4, policy::testing::drop_rule("10.0.0.9/32")));
+  d.rules[1].dropped_out = {2, "a rule says drop (explicit)"};
+  d.dropped = {{3, "2: a rule says drop (explicit); 1: larger than the path MTU (too_big)"}, {}};
+  EXPECT_THAT(
+      found(d),
+      ElementsAre("problem: rule #3: 1 packet that came in was dropped; the last one: in clear (got_clear) "
+                  "[ipsecconf explain says what happens to a packet]",
+                  "remark: rule #4: 2 packets that left were dropped; the last one: a rule says drop (explicit) "
+                  "[ipsecconf explain says what happens to a packet]",
+                  "remark: ipsecd: of all packets, 3 packets that left were dropped: 2: a rule says drop "
+                  "(explicit); 1: larger than the path MTU (too_big)"));
+}
+
 TEST(RuleDoctor, FindsSasThatBreakARule) {
   RuleDiagnosis d = healthy();
   d.sas.sas[0].facts.encrypt = cipher("3des");

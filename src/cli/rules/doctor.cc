@@ -73,6 +73,7 @@ Status rules::doctor(RuleSession& session) {
   } else {
     session.console().complain(fmt::format("warning: the SAs are not known: {}", sas.error().text));
   }
+  d.dropped = spd->dropped();
   d.guards = spd->guards();
   if (const Status status = find_exposed(session, *spd, d); status != Status::ok) return status;
   if (session.world().view_policies && d.is_kernel()) d.kernel = session.world().view_policies();

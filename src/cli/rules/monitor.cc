@@ -1,5 +1,5 @@
 // `monitor`: waits for news of the database (backend::RuleListener). When the change is over, it lists the rules again
-// and prints the differences.
+// and prints the differences: rules, and packets that they have dropped.
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -47,6 +47,30 @@ void show_changes(RuleSession& session, const Held& before, const Held& after) {
     if (lacks(before, h)) show(session, "add", h);
 }
 
+// Packets that a rule has dropped since.
+void show_drops(RuleSession& session, const Held& before, const Held& after) {
+  for (const auto& [index, h] : after) {
+    const auto old = before.find(index);
+    for (const auto& [way, member] :
+         {std::pair("out", &HeldRule::dropped_out), std::pair("in", &HeldRule::dropped_in)}) {
+      const backend::Dropped& now = h.*member;
+      const std::uint64_t known = old == before.end() ? 0 : (old->second.*member).packets;
+      if (now.packets <= known) continue;
+      if (!session.settings().json) {
+        session.console().out(drop_line(h, way, now.packets - known, now.why));
+        continue;
+      }
+      JsonObject row = rule_json(h, session.spd_name(), "rule-event");
+      row.put("time", seconds_since_1970(session.world().clock()));
+      row.put("action", "drop");
+      row.put("direction", way);
+      row.put("packets", now.packets - known);
+      row.put("why", now.why);
+      session.console().out(row.line());
+    }
+  }
+}
+
 // False: a signal came first.
 Result<bool> wait_for(const backend::RuleListener& news) {
   std::array<pollfd, 2> waiting{{{news.descriptor(), POLLIN, 0}, {HeldSignals::fd(), POLLIN, 0}}};
@@ -70,6 +94,7 @@ Result<void> follow(RuleSession& session, backend::Spd& spd) {
       auto after = held_by(spd);
       if (!after) return std::unexpected(after.error());
       show_changes(session, *before, *after);
+      show_drops(session, *before, *after);
       before = std::move(after);
     }
     more = wait_for(**news);

@@ -150,6 +150,10 @@ std::string change_line(std::string_view action, const HeldRule& h) {
                      policylang::write_rule(h.rule), h.foreign ? " (another program's)" : "");
 }
 
+std::string drop_line(const HeldRule& h, std::string_view direction, std::uint64_t packets, std::string_view why) {
+  return fmt::format("{:<7}#{} {} {}: {}\n", "drop", h.index, packets, direction, why);
+}
+
 JsonObject rule_json(const HeldRule& h, std::string_view sadb, std::string_view kind) {
   JsonObject object;
   object.put("kind", kind);

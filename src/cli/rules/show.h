@@ -16,6 +16,10 @@ std::string rules_text(std::span<const backend::HeldRule> rules, bool verbose, s
 /// "add    #3 { ... } drop {}".
 std::string change_line(std::string_view action, const backend::HeldRule& rule);
 
+/// "drop   #3 2 out: a rule says drop (explicit)": packets that it dropped, in that direction, and why.
+std::string drop_line(const backend::HeldRule& rule, std::string_view direction, std::uint64_t packets,
+                      std::string_view why);
+
 /// A rule as an object of that kind.
 JsonObject rule_json(const backend::HeldRule& rule, std::string_view sadb, std::string_view kind);
 

@@ -27,6 +27,9 @@ struct RulesOfClients : ::testing::Test {
   };
   std::map<ClientId, Peer> peers;
   bool memory = true;
+  bool settles = true;  // After each request.
+  std::size_t in_force = 0, changes = 0;
+  std::shared_ptr<const policy::Lookup> lookup;
   Server server{{},
                 [this](ClientId to, Bytes wire) {
                   Peer& peer = peers[to];
@@ -36,7 +39,12 @@ struct RulesOfClients : ::testing::Test {
                   return Sent::done;
                 },
                 std::nullopt,
-                [this] { return memory; }};
+                [this] { return memory; },
+                {.in_force = [this](const std::shared_ptr<const policy::Lookup>& rules) {
+                  lookup = rules;
+                  in_force = rules ? rules->rules().size() : 0;
+                  ++changes;
+                }}};
 
   // errno of each reply, with the index of its rule.
   std::vector<std::pair<int, std::uint64_t>> heard(ClientId id) {
@@ -52,6 +60,7 @@ struct RulesOfClients : ::testing::Test {
     std::vector<std::byte> wire(4096);
     wire.resize(pfpolicy::encode(m, wire).value());
     server.receive(id, wire, at(0));
+    if (settles) server.put_rules_into_force();
   }
   void add(ClientId id, const policy::Rule& rule) {
     Message m = pfpolicy::from_rule(rule, 1);
@@ -82,6 +91,69 @@ TEST_F(RulesOfClients, ReadersMayListThemOnly) {
   EXPECT_THAT(heard(reader), ElementsAre(std::pair(0, 0), std::pair(0, 1), std::pair(0, 0)));
   EXPECT_THAT(heard(writer), ElementsAre());  // Others get no notice.
   EXPECT_EQ(server.rules(), 1u);
+}
+
+// What was answered is in force: answers wait for one change for all of them, in the order of the requests.
+TEST_F(RulesOfClients, AnswersAboutSingleRulesWaitUntilTheyAreInForce) {
+  const ClientId id = server.open(), other = server.open();
+  settles = false;
+  for (const char* const to : {"10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16", "10.2.0.0/16"}) add(id, drop_rule(to));
+  Message clone;
+  clone.type = Type::clone;
+  EXPECT_THAT(heard(id), ElementsAre());
+  EXPECT_EQ(changes, 0u);
+  server.put_rules_into_force();
+  EXPECT_EQ(in_force, 3u);
+  EXPECT_EQ(changes, 1u);
+  EXPECT_THAT(heard(id), ElementsAre(std::pair(0, 1), std::pair(0, 2), std::pair(EEXIST, 0), std::pair(0, 3)));
+  add(id, drop_rule("10.4.0.0/16"));
+  say(id, clone);
+  add(other, drop_rule("10.5.0.0/16"));  // EBUSY: the other one changes rules.
+  EXPECT_EQ(in_force, 4u);
+  EXPECT_THAT(heard(id), ElementsAre());
+  server.close(other);
+  server.put_rules_into_force();
+  EXPECT_THAT(heard(id), ElementsAre(std::pair(0, 4), std::pair(0, 0)));
+  EXPECT_EQ(changes, 2u);
+}
+
+// They get a notice of changes of the active rules, one while they read slowly, and of packets that these drop, once a
+// second; readers may watch.
+TEST_F(RulesOfClients, WatchersGetNotices) {
+  const ClientId writer = server.open(), watcher = server.open(Access::read);
+  Message watch;
+  watch.type = Type::watch;
+  EXPECT_FALSE(server.deadline());
+  say(watcher, watch);
+  EXPECT_THAT(heard(watcher), ElementsAre(std::pair(0, 0)));
+  EXPECT_EQ(server.deadline(), at(1).steady);
+  add(writer, drop_rule("10.0.0.0/8"));
+  EXPECT_EQ(pfpolicy::decode(peers[watcher].got.at(0))->seq, 0u);
+  EXPECT_EQ(pfpolicy::decode(peers[watcher].got.at(0))->ruleset->count, 1u);
+  EXPECT_EQ(heard(watcher).size(), 1u);
+  EXPECT_EQ(heard(writer).size(), 1u);
+  Message clone;
+  clone.type = Type::clone;
+  say(writer, clone);  // Nothing new.
+  EXPECT_EQ(heard(watcher).size(), 0u);
+
+  peers[watcher].room = 0;
+  for (const char* const to : {"10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"}) add(writer, drop_rule(to));
+  peers[watcher].room = 10;
+  server.flush(watcher);
+  EXPECT_EQ(heard(watcher).size(), 2u);  // The one that waited, and one for all others.
+
+  server.expire(at(1));
+  EXPECT_EQ(heard(watcher).size(), 0u);
+  lookup->tally(2)->drop(policy::Direction::in, 1);
+  server.expire(at(1));
+  EXPECT_EQ(heard(watcher).size(), 0u);
+  server.expire(at(2));
+  EXPECT_EQ(heard(watcher).size(), 1u);
+  EXPECT_EQ(server.refusing_rules().size(), 1u);
+  server.close(watcher);
+  server.expire(at(3));
+  EXPECT_FALSE(server.deadline());
 }
 
 TEST_F(RulesOfClients, MalformedBytesAreAnswered) {

@@ -1,7 +1,8 @@
 // Requests in, replies and notices out:
 // 1. receive() decodes a message; malformed ones are rejected, and those that this client may not make, or for which
 //    there is no room, are refused (forbids()).
-//    PF_POLICY comes over the same socket; receive_policy() does the same for it with the RuleBook.
+//    PF_POLICY comes over the same socket; receive_policy() does the same for it with the RuleBook. Answers about
+//    single rules wait for put_rules_into_force(), once for many.
 // 2. The Keysock handles the rest and names, for each message, the clients that receive it.
 // 3. deliver() gives replies precedence: notices for a client that reads too slowly are counted and dropped, and a gap
 //    notice follows.
@@ -87,6 +88,7 @@ engine::Check Server::forbids(const Client& client, const Message& request) {
 
 void Server::receive(ClientId id, Bytes wire, Instant now) {
   if (!wire.empty() && wire[0] == std::byte{pfpolicy::kVersion}) return receive_policy(id, wire, now);
+  put_rules_into_force();
   clients_.at(id).for_rules = false;
   auto request = pfkey::decode(wire);
   const Client& client = clients_.at(id);
@@ -114,14 +116,54 @@ void Server::receive_policy(ClientId id, Bytes wire, Instant now) {
   const auto request = pfpolicy::decode(wire);
   if (!request) {
     const pfpolicy::Malformed& why = request.error();
-    return answer_policy(id, engine::refused(why.header, why.error, why.diagnostic));
+    return answer_policy_in_order(id, engine::refused(why.header, why.error, why.diagnostic));
   }
   if (clients_.at(id).access != Access::all && !engine::only_reads(*request))
-    return answer_policy(
+    return answer_policy_in_order(
         id, engine::refused(*request, EPERM, Diagnostic::none, "members of the read group may only list rules"));
   if (request->type == pfpolicy::Type::addrule && !memory_())
-    return answer_policy(id, engine::refused(*request, ENOMEM, Diagnostic::no_memory));
-  rules_.handle(id, *request, now, [&](pfpolicy::Message&& m) { answer_policy(id, m); });
+    return answer_policy_in_order(id, engine::refused(*request, ENOMEM, Diagnostic::no_memory));
+  rules_.handle(id, *request, now, [&](pfpolicy::Message&& m) { answer_policy_in_order(id, std::move(m)); });
+  if (request->type == pfpolicy::Type::watch && !std::exchange(clients_.at(id).watches, true) && !next_look_)
+    next_look_ = now.steady + kDropsEvery;
+}
+
+// A client's answers come in the order of its requests.
+void Server::answer_policy_in_order(ClientId id, pfpolicy::Message&& m) {
+  if (unsettled_.empty() && !rules_.unsettled()) return answer_policy(id, m);
+  unsettled_.emplace_back(id, std::move(m));
+}
+
+void Server::put_rules_into_force() {
+  rules_.put_into_force();
+  for (const auto& [id, m] : std::exchange(unsettled_, {}))
+    if (clients_.contains(id)) answer_policy(id, m);
+  if (std::exchange(told_version_, rules_.version()) != rules_.version()) tell_watchers();
+}
+
+// A notice only says that there is something new: one is enough for a client that reads slowly.
+void Server::tell_watchers() {
+  for (auto& [id, client] : clients_)
+    if (client.watches) tell_watcher(id, client);
+}
+
+void Server::tell_watcher(ClientId id, Client& client) {
+  client.owed = !client.outbox.empty() || dumping(id);
+  if (!client.owed) answer_policy(id, rules_.notice());
+}
+
+void Server::look_at_drops(Instant now) {
+  if (!next_look_ || *next_look_ > now.steady) return;
+  const bool watched = std::ranges::any_of(clients_, [](const auto& entry) { return entry.second.watches; });
+  next_look_ = watched ? std::optional(now.steady + kDropsEvery) : std::nullopt;
+  std::uint64_t drops = 0;
+  for (const auto& rule : rules_.refusing()) drops += rule.out.packets + rule.in.packets;
+  if (std::exchange(told_drops_, drops) != drops) tell_watchers();
+}
+
+std::optional<std::chrono::nanoseconds> Server::deadline() const {
+  const auto of_sas = keysock_.deadline();
+  return of_sas && next_look_ ? std::min(*of_sas, *next_look_) : of_sas ? of_sas : next_look_;
 }
 
 void Server::answer_policy(ClientId id, const pfpolicy::Message& m) {
@@ -153,6 +195,7 @@ Wants Server::wants(ClientId id) const {
 bool Server::finished(ClientId id) const { return clients_.at(id).gone && dumping(id); }
 
 void Server::expire(Instant now) {
+  look_at_drops(now);
   keysock_.expire(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
 }
 
@@ -237,6 +280,7 @@ void Server::send_waiting(ClientId id, Client& client) {
     client.outbox.pop();
   }
   if (client.outbox.half_empty()) note_gap(id, client);
+  if (client.owed) tell_watcher(id, client);
 }
 
 }  // namespace ipseckey::ipsecd

@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/instant.h"
 #include "base/secret.h"
@@ -61,6 +63,9 @@ class Server {
   /// One request, as bytes, which the caller wipes: of PF_KEY, or of PF_POLICY if its first byte is that version. Check
   /// wants() before each.
   void receive(ClientId id, Bytes wire, Instant now);
+  /// Call it when no more requests are received for now: rules that were added or deleted one by one come into force
+  /// together, and only then these requests are answered.
+  void put_rules_into_force();
   /// The client's socket has room: sends waiting messages, then more of its DUMP.
   void flush(ClientId id);
 
@@ -77,7 +82,8 @@ class Server {
   void acquire(const engine::Wanted& wanted, Instant now);
   std::size_t sas() const { return keysock_.engine().size(); }
   std::size_t rules() const { return rules_.active(); }
-  std::optional<std::chrono::nanoseconds> deadline() const { return keysock_.deadline(); }
+  std::vector<engine::RuleBook::Refusing> refusing_rules() const { return rules_.refusing(); }
+  std::optional<std::chrono::nanoseconds> deadline() const;
 
  private:
   struct Client {
@@ -86,6 +92,8 @@ class Server {
     std::uint64_t lost = 0;  // Broadcasts dropped since the last gap notice.
     bool gone = false;
     bool for_rules = false;  // Its last request was PF_POLICY's: notices of PF_KEY are not for it.
+    bool watches = false;    // Rules: it gets a notice when they change, or drop packets.
+    bool owed = false;       // Such a notice, for which there was no room.
   };
 
   /// Why this client's request is not even passed to the engine.
@@ -93,6 +101,10 @@ class Server {
   bool has_memory();
   void receive_policy(ClientId id, Bytes wire, Instant now);
   void answer_policy(ClientId id, const pfpolicy::Message& m);
+  void answer_policy_in_order(ClientId id, pfpolicy::Message&& m);
+  void tell_watchers();
+  void tell_watcher(ClientId id, Client& client);
+  void look_at_drops(Instant now);
   bool dumping(ClientId id) const { return keysock_.dumping(id) || rules_.dumping(id); }
   Sent post_bytes(ClientId to, Client& client, Bytes wire, Outbox::Kind kind);
   void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
@@ -106,9 +118,13 @@ class Server {
   Send send_;
   std::optional<std::size_t> most_sas_;
   Memory memory_;
-  std::optional<std::size_t> sas_without_memory_;  // The number of SAs when memory ran out.
+  static constexpr std::chrono::seconds kDropsEvery{1};  // They are not told one by one.
+  std::uint64_t told_version_ = 0, told_drops_ = 0;      // Of rules, to those who watch.
+  std::optional<std::chrono::nanoseconds> next_look_;    // While somebody does.
+  std::optional<std::size_t> sas_without_memory_;        // The number of SAs when memory ran out.
   std::unordered_map<ClientId, Client> clients_;
-  SecretBuffer scratch_;  // One encoded message; wiped after each.
+  std::vector<std::pair<ClientId, pfpolicy::Message>> unsettled_;  // Answers that wait for the rules to be in force.
+  SecretBuffer scratch_;                                           // One encoded message; wiped after each.
 };
 
 }  // namespace ipseckey::ipsecd
