@@ -61,7 +61,7 @@ Plan plan(std::span<const Rule> rules, std::vector<HeldRule> held) {
   std::multimap<policy::Selector, HeldRule> left;
   for (HeldRule& h : held) {
     policy::Selector selector = h.rule.selector;
-    left.emplace(std::move(selector), std::move(h));
+    left.emplace(selector, std::move(h));
   }
   Plan p;
   for (std::size_t i = 0; i < rules.size(); ++i) {

@@ -171,7 +171,9 @@ class Socket::Ear : public Listener {
   Ear(Socket& socket, bool promiscuous) : socket_(socket), promiscuous_(promiscuous) { socket_.ear_ = this; }
   Ear(const Ear&) = delete;
   Ear& operator=(const Ear&) = delete;
-  ~Ear() override { static_cast<void>(end()); }
+  ~Ear() override {
+    [[maybe_unused]] const auto failure = end();  // There is nobody left to report it to.
+  }
 
   int descriptor() const override {
     return socket_.ear_ == this && !lost_ && socket_.channel_ ? socket_.channel_->fd() : -1;

@@ -26,7 +26,7 @@ namespace ipseckey::engine {
 struct RuleBookOptions {
   /// Called with the active rules, in the order in which they are tried, when they have changed; nullptr: there are
   /// none.
-  std::function<void(std::shared_ptr<const policy::Lookup>)> in_force = [](std::shared_ptr<const policy::Lookup>) {};
+  std::function<void(std::shared_ptr<const policy::Lookup>)> in_force = [](const auto&) {};
   /// Whether there is a network interface of that name, which a rule of a tunnel without ends needs.
   std::function<bool(std::string_view)> has_link = [](std::string_view) { return true; };
   /// Whether rules of before are still in force elsewhere although this database, which has just begun, does not know

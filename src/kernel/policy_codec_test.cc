@@ -110,7 +110,7 @@ policy::Rule whole_rule() {
   rule.tunnel = policy::Tunnel{"tun0", true};
   rule.alternatives.push_back({policy::Action::pass, {}});
   policy::Protection& p = rule.alternatives[0].protection;
-  p.unique = true, p.may_be_clear = true, p.reqid = 7;
+  p.unique = true, p.may_be_clear = true, p.reqid = 7, p.spi = 0x1001;
   p.ends = policy::TunnelEnds{*parse_address("192.0.2.1"), *parse_address("192.0.2.2")};
   p.cipher->min_bits = 128, p.cipher->max_bits = 256;
   rule.mark = pfkey::Mark{1, 2}, rule.if_id = 3;
@@ -132,6 +132,17 @@ TEST(RuleRecord, ACutOrLongerRecordIsRefused) {
   std::string other = rule;
   other[0] = 9;  // Of another version.
   EXPECT_FALSE(rule_of(other));
+}
+
+// Version 1 has no SPI, of which version 2 ends each alternative with whether there is one.
+TEST(RuleRecord, ARecordOfTheVersionBeforeIsRead) {
+  std::string record = record_of(policy::testing::esp_rule("10.0.0.0/8"));
+  constexpr std::size_t kBehind = 2;  // Whether there is a mark, and an if_id.
+  record.erase(record.size() - kBehind - 1, 1);
+  EXPECT_FALSE(rule_of(record));
+  record[0] = 1;
+  EXPECT_EQ(rule_of(record), policy::testing::esp_rule("10.0.0.0/8"));
+  EXPECT_EQ(name_of(record_of(whole_policy().name).replace(0, 1, "\1")), whole_policy().name);
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ constexpr auto kTable = std::to_array<AttributeRow>({
     {0x8001, "REQID", ReqidRow{}},
     {0x8002, "LEVEL", LevelRow{}},
     {0x8003, "END_FAMILY", EndFamilyRow{}},
+    {0x8004, "SPI", SpiRow{}},
     {0x8010, "END_LOCAL_0", EndRow{false, 0}},
     {0x8011, "END_LOCAL_1", EndRow{false, 1}},
     {0x8012, "END_LOCAL_2", EndRow{false, 2}},

@@ -28,6 +28,7 @@ struct EndRow {
   unsigned word;
 };
 struct ReqidRow {};
+struct SpiRow {};
 struct LevelRow {};      ///< 1: `level use`.
 struct EndFamilyRow {};  ///< 4 or 6.
 struct IgnoredRow {};    ///< Lifetimes and what key managers offer: nothing here uses them.
@@ -35,7 +36,7 @@ struct IgnoredRow {};    ///< Lifetimes and what key managers offer: nothing her
 struct AttributeRow {
   std::uint32_t tag;
   std::string_view name;
-  std::variant<ChoiceRow, ReqidRow, LevelRow, EndFamilyRow, EndRow, IgnoredRow> what;
+  std::variant<ChoiceRow, ReqidRow, SpiRow, LevelRow, EndFamilyRow, EndRow, IgnoredRow> what;
 };
 std::span<const AttributeRow> attributes();
 

@@ -77,6 +77,7 @@ struct ValueOf {
         row.member);
   }
   std::optional<std::uint32_t> operator()(ReqidRow) const { return p.reqid; }
+  std::optional<std::uint32_t> operator()(SpiRow) const { return p.spi; }
   std::optional<std::uint32_t> operator()(LevelRow) const {
     return p.may_be_clear ? std::optional<std::uint32_t>(1) : std::nullopt;
   }
@@ -127,6 +128,7 @@ struct Take {
         row.member);
   }
   bool operator()(ReqidRow) const { return once(s.alternative.protection.reqid); }
+  bool operator()(SpiRow) const { return once(s.alternative.protection.spi); }
   bool operator()(LevelRow) const { return once(s.level) && value <= 1; }
   bool operator()(EndFamilyRow) const { return once(s.end_family) && (value == 4 || value == 6); }
   bool operator()(const EndRow& row) const {

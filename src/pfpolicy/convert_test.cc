@@ -27,6 +27,7 @@ Rule sample() {
   r.alternatives[0].protection.may_be_clear = true;
   r.alternatives.push_back({Action::ipsec, policy::testing::esp_rule().alternatives[0].protection});
   r.alternatives.back().protection.unique = true;
+  r.alternatives.back().protection.spi = 0x1001;
   r.alternatives.push_back({Action::pass, {}});
   r.mark = pfkey::Mark{1, 3};
   r.if_id = 4;

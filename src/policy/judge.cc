@@ -77,7 +77,7 @@ void compare_addresses(const Rule& rule, const Protection& p, Direction directio
 
 SaFacts facts(const pfkey::Message& m) {
   SaFacts sa;
-  sa.type = m.satype;
+  sa.type = m.satype, sa.spi = m.sa->spi;
   sa.auth = m.sa->auth, sa.encrypt = m.sa->encrypt;
   sa.auth_bits = bits_of(m.auth_key), sa.encrypt_bits = bits_of(m.encrypt_key);
   if (m.src) sa.src = m.src->address;
@@ -123,6 +123,8 @@ std::string_view words(Objection objection) {
       return "its inner addresses are not those of the rule";
     case Objection::reqid:
       return "its reqid differs";
+    case Objection::spi:
+      return "the rule names another SPI";
     case Objection::mark:
       return "its mark differs";
     case Objection::if_id:
@@ -136,6 +138,7 @@ Objections objections(const Rule& rule, const Protection& p, Direction direction
   compare_algorithms(p, sa, out);
   compare_addresses(rule, p, direction, sa, out);
   if (p.reqid.value_or(0) != sa.reqid) out.add(Objection::reqid);
+  if (p.spi.value_or(sa.spi) != sa.spi) out.add(Objection::spi);
   // The kernel compares the rule's mark with that of the SA, whose mask decides which bits count.
   if (sa.mark && (rule.mark.value_or(pfkey::Mark{0, 0}).value & sa.mark->mask) != sa.mark->value)
     out.add(Objection::mark);

@@ -24,7 +24,7 @@ struct SaFacts {
   Address dst;
   bool tunnel = false;
   std::optional<Prefix> inner_src, inner_dst;
-  std::uint32_t reqid = 0, if_id = 0;
+  std::uint32_t reqid = 0, if_id = 0, spi = 0;
   std::optional<pfkey::Mark> mark;
 };
 
@@ -48,6 +48,7 @@ enum class Objection : std::uint8_t {
   addresses,  ///< Transport mode: they are not among those of the rule.
   inner_addresses,
   reqid,
+  spi,
   mark,
   if_id,
 };

@@ -177,8 +177,11 @@ TEST(PolicyJudge, AhAroundEspHasNoTunnelOfItsOwn) {
 TEST(PolicyJudge, ComparesWhatLinuxHasBesides) {
   Rule r = rule(aes({}, {}));
   SaFacts sa = esp();
-  sa.reqid = 7, sa.if_id = 3, sa.mark = pfkey::Mark{0x10, 0xff};
+  sa.reqid = 7, sa.if_id = 3, sa.mark = pfkey::Mark{0x10, 0xff}, sa.spi = 0x1001;
   EXPECT_EQ(objections(r, sa), (Objections{reqid, mark, if_id}));
+  r.alternatives[0].protection.spi = 0x1002;
+  EXPECT_EQ(objections(r, sa), (Objections{reqid, spi, mark, if_id}));
+  r.alternatives[0].protection.spi = 0x1001;
   r.alternatives[0].protection.reqid = 7, r.if_id = 3, r.mark = pfkey::Mark{0x110, 0xfff};
   EXPECT_EQ(objections(r, sa), Objections{});
 }

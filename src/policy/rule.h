@@ -75,6 +75,7 @@ struct Protection {
   bool unique = false;              ///< An SA of its own for each connection.
   bool may_be_clear = false;        ///< `level use`: clear if there is no SA, and clear packets are accepted.
   std::optional<std::uint32_t> reqid;
+  std::optional<std::uint32_t> spi;  ///< Of the only SA that will do, host order; of a rule with AH or ESP, one way.
   std::optional<TunnelEnds> ends;
 
   bool esp() const { return cipher || integrity; }

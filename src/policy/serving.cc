@@ -36,6 +36,7 @@ bool compared_by_kernel(Objection objection, Direction direction, const Protecti
     case inner_addresses:
     case mark:
     case if_id:
+    case spi:
       return true;
     case reqid:  // Without one, every SA is accepted.
       return direction == Direction::out || p.reqid.has_value();
@@ -207,7 +208,6 @@ std::vector<std::size_t> SasByPeer::of(const Rule& rule, Direction direction) co
 HeldSa held_sa(const pfkey::Message& m) {
   HeldSa sa;
   sa.facts = facts(m);
-  sa.spi = m.sa->spi;
   if (m.current) sa.added = m.current->addtime;
   using enum pfkey::State;
   sa.usable = m.sa->state == mature || m.sa->state == dying || m.sa->state == active;

@@ -18,13 +18,13 @@ namespace ipseckey::policy {
 /// How a database finds the SA for a packet that it sends.
 enum class Chooser : std::uint8_t {
   exact,   ///< ipsecd: the newest SA that is as the rule demands (Solaris takes the newest, too).
-  kernel,  ///< Linux: the newest of the protocol, mode, addresses, reqid, mark and if_id, whatever its algorithms are.
+  kernel,  ///< Linux: the newest of the protocol, mode, addresses, reqid, mark and if_id (and with the SPI that the
+           ///< rule names), whatever its algorithms are.
 };
 
 /// An SA that a database holds.
 struct HeldSa {
   SaFacts facts;
-  std::uint32_t spi = 0;
   std::uint64_t added = 0;                     ///< Seconds since 1970.
   bool usable = true;                          ///< Neither larval nor dead.
   bool dying = false;                          ///< Used only if there is no other.

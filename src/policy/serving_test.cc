@@ -117,6 +117,21 @@ TEST(PolicyServing, KnowsWhatAReqidMeansToTheKernel) {
   EXPECT_EQ(serve(rule, kIn, std::vector{back}, kKernel).service, Service::missing);
 }
 
+TEST(PolicyServing, TakesOnlyTheSaWhoseSpiTheRuleNames) {
+  HeldSa older = esp(5), newer = esp(6);
+  older.facts.spi = 0x1001, newer.facts.spi = 0x1002;
+  Rule rule = testing::esp_rule("10.0.0.2/32");
+  for (const Chooser chooser : {kExact, kKernel}) {
+    rule.alternatives[0].protection.spi = 0x1001;
+    const Serving s = serve(rule, kOut, std::vector{older, newer}, chooser);
+    EXPECT_EQ(s.service, Service::served);
+    EXPECT_EQ(s.needs[0].first(Fate::serves)->sa, 0u);
+    EXPECT_THAT(s.needs[0].first(Fate::other)->objections, ElementsAre(Objection::spi));
+    rule.alternatives[0].protection.spi = 0x1003;
+    EXPECT_EQ(serve(rule, kOut, std::vector{older, newer}, chooser).service, Service::missing);
+  }
+}
+
 TEST(PolicyServing, NeedsOneOfEachForAhWithEsp) {
   const Rule rule = testing::both_rule("10.0.0.2/32");
   Serving s = serve(rule, kOut, std::vector{esp(5)}, kExact);
@@ -234,7 +249,7 @@ TEST(PolicyServing, IsNotNeededWithoutProtection) {
 TEST(PolicyServing, TakesTheFactsFromAReply) {
   const pfkey::Message m = pfkey::samples::tunnel_sa();
   const HeldSa sa = held_sa(m);
-  EXPECT_EQ(sa.spi, m.sa->spi);
+  EXPECT_EQ(sa.facts.spi, m.sa->spi);
   EXPECT_TRUE(sa.usable && !sa.dying);
   EXPECT_EQ(sa.added, m.current->addtime);
   EXPECT_EQ(sa.direction, Direction::out);

@@ -1,7 +1,6 @@
 // 1. part() turns one alternative into a demand: headers, mode, bits of algorithms.
-// 2. xfrm_demand() joins the alternatives of a rule: all must want the same headers, mode, ends and reqid, and the
-// kernel
-//    then accepts the algorithms of any of them.
+// 2. xfrm_demand() joins the alternatives of a rule: all must want the same headers, mode, ends, reqid and SPI, and
+//    the kernel then accepts the algorithms of any of them.
 // 3. templates() writes a demand as the kernel's templates for one direction.
 #include "policy/xfrm_demand.h"
 
@@ -44,7 +43,7 @@ AlgorithmBits esp_bits(const Protection& p) {
 XfrmDemand part(const Rule& rule, const Protection& p) {
   XfrmDemand d;
   d.ah = p.ah.has_value(), d.esp = p.esp(), d.tunnel = in_tunnel_mode(rule, p);
-  d.ends = p.ends, d.reqid = p.reqid.value_or(0);
+  d.ends = p.ends, d.reqid = p.reqid.value_or(0), d.spi = p.spi.value_or(0);
   d.optional_out = d.optional_in = p.may_be_clear;
   if (p.ah) d.of_ah = {auth_bit(*p.ah), kAll};
   if (d.esp) d.of_esp = esp_bits(p);
@@ -71,7 +70,7 @@ std::vector<XfrmTemplate> XfrmDemand::templates(XfrmDirection direction, Family 
   inner.mode = tunnel ? kTunnelMode : kTransportMode;
   inner.source = inner.destination = unspecified(family);
   if (tunnel) inner.source = out ? by.local : by.remote, inner.destination = out ? by.remote : by.local;
-  inner.reqid = reqid, inner.optional = out ? optional_out : optional_in;
+  inner.reqid = reqid, inner.spi = spi, inner.optional = out ? optional_out : optional_in;
   std::vector<XfrmTemplate> list;
   if (esp) {
     list.push_back(inner);
@@ -106,6 +105,9 @@ Result<XfrmDemand> xfrm_demand(const Rule& rule) {
     if (more.reqid != all.reqid)
       return fail(Errc::unsupported,
                   "the kernel cannot choose between reqids: give all alternatives of `or` the same one");
+    if (more.spi != all.spi)
+      return fail(Errc::unsupported,
+                  "the kernel cannot choose between SPIs: give all alternatives of `or` the same one, or none");
     if (more.optional_out != all.optional_out)
       return fail(Errc::unsupported, "`level use` must be in all alternatives of `or`, or in none, for the kernel");
     all.of_ah = all.of_ah | more.of_ah, all.of_esp = all.of_esp | more.of_esp;

@@ -19,7 +19,7 @@ struct AlgorithmBits {
 struct XfrmDemand {
   bool ah = false, esp = false, tunnel = false;
   std::optional<TunnelEnds> ends;  ///< Of the rule itself; those of its interface are not known here.
-  std::uint32_t reqid = 0;
+  std::uint32_t reqid = 0, spi = 0;
   bool optional_out = false, optional_in = false;  ///< Without an SA: sent in clear; accepted in clear.
   AlgorithmBits of_ah, of_esp;
 

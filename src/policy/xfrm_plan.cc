@@ -115,7 +115,7 @@ std::vector<Packets> packets_of(const Selector& s) {
 }
 
 // What the packets of a rule are compared with when they pass through in fragments: the kernel takes their ports for 0,
-// even in the first, and no whole packet has such ports. Of ICMP that is an echo reply; ICMPv6 has no type 0.
+// even in the first, and unfragmented packets have other ports. Of ICMP that is an echo reply; ICMPv6 has no type 0.
 std::vector<Packets> fragments_of(const Selector& s) {
   static constexpr MaskedPort kZero{0, UINT16_MAX};
   std::vector<Packets> list;

@@ -194,6 +194,9 @@ TEST(XfrmPlan, WhatTheKernelCannotChooseIsRefused) {
   EXPECT_THAT(refused([](Protection& p) { p.reqid = 5; }),
               ElementsAre("refused: the kernel cannot choose between reqids: give all alternatives of `or` the same "
                           "one"));
+  EXPECT_THAT(refused([](Protection& p) { p.spi = 5; }),
+              ElementsAre("refused: the kernel cannot choose between SPIs: give all alternatives of `or` the same one, "
+                          "or none"));
   EXPECT_THAT(refused([](Protection& p) { p.ends = TunnelEnds{address("10.9.0.1"), address("10.9.0.2")}; }),
               ElementsAre("refused: the kernel cannot choose between tunnels: give all alternatives of `or` the same "
                           "tsrc and tdst"));
@@ -220,6 +223,13 @@ TEST(XfrmPlan, LevelUseIsOptionalBothWays) {
                           "`level use` out"));
   rule.out = false;
   EXPECT_TRUE(templates(rule, XfrmDirection::in).at(0).optional);
+}
+
+TEST(XfrmPlan, AnSpiIsPartOfTheTemplate) {
+  Rule rule = host_rule(testing::esp_rule());
+  rule.in = false, rule.alternatives[0].protection.spi = 0x1001;
+  EXPECT_THAT(policies(rule), ElementsAre("out 10.0.0.1/32 -> 10.0.0.2/32: esp transport spi 0x1001"));
+  EXPECT_THAT(remarks(rule), IsEmpty());
 }
 
 TEST(XfrmPlan, ReqidBindsBothWaysAndUniqueNeedsARemark) {

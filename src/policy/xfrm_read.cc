@@ -107,14 +107,14 @@ std::vector<Protection> algorithms_of(const XfrmTemplate* esp, const XfrmTemplat
   return list;
 }
 
-void remark_template(const XfrmTemplate& t, Remarks& remarks) {
+void remark_template(const XfrmTemplate& t, bool several, Remarks& remarks) {
   if (t.protocol != kProtoEsp && t.protocol != kProtoAh)
     remarks.push_back(
         fmt::format("it also demands protocol {}{}", t.protocol, t.protocol == 108 ? " (compression)" : ""));
   if (t.mode == 4) remarks.emplace_back("it demands an SA in mode beet, which is neither tunnel nor transport");
   if (t.mode != kTransportMode && t.mode != kTunnelMode && t.mode != 4)
     remarks.push_back(fmt::format("it demands an SA in mode {}, which is neither tunnel nor transport", t.mode));
-  if (t.spi != 0) remarks.push_back(fmt::format("it demands the SA with the SPI {:#x}", t.spi));
+  if (t.spi != 0 && several) remarks.push_back(fmt::format("it demands the SA with the SPI {:#x}", t.spi));
 }
 
 const XfrmTemplate* find(const std::vector<XfrmTemplate>& templates, std::uint8_t protocol) {
@@ -125,7 +125,7 @@ const XfrmTemplate* find(const std::vector<XfrmTemplate>& templates, std::uint8_
 std::vector<Alternative> read_templates(const XfrmPolicy& policy, Remarks& remarks) {
   const std::vector<XfrmTemplate>& templates = policy.templates;
   const bool out = policy.name.direction == XfrmDirection::out;
-  for (const XfrmTemplate& t : templates) remark_template(t, remarks);
+  for (const XfrmTemplate& t : templates) remark_template(t, templates.size() > 1, remarks);
   if (templates.size() > 5) remarks.emplace_back("it demands more than five SAs, with which every packet fails");
   const XfrmTemplate* const esp = find(templates, kProtoEsp);
   const XfrmTemplate* const ah = find(templates, kProtoAh);
@@ -152,6 +152,7 @@ std::vector<Alternative> read_templates(const XfrmPolicy& policy, Remarks& remar
   for (Protection& p : list) {
     p.may_be_clear = all;
     if (reqid != 0) p.reqid = reqid;
+    if (templates.size() == 1 && templates[0].spi != 0) p.spi = templates[0].spi;
     if (tunnel)
       p.ends = out ? TunnelEnds{tunnel->source, tunnel->destination} : TunnelEnds{tunnel->destination, tunnel->source};
     alternatives.push_back({Action::ipsec, p});

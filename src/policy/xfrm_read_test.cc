@@ -38,7 +38,9 @@ TEST(XfrmRead, APolicyOfARuleIsReadAsThatRule) {
   ping.selector.protocol = 1, ping.selector.icmp_type = NumberRange{8, 11}, ping.selector.icmp_code = NumberRange{0, 0};
   Rule use = testing::esp_rule("10.2.0.0/16");
   use.alternatives[0].protection.may_be_clear = true;
-  for (Rule rule : {drop, ah, both, ping, use}) {
+  Rule pinned = testing::esp_rule("10.2.0.0/16");
+  pinned.alternatives[0].protection.spi = 0x1001;
+  for (Rule rule : {drop, ah, both, ping, use, pinned}) {
     for (const bool out : {true, false}) {
       if (out && rule == use && rule.alternatives[0].protection.ends) continue;
       rule.out = out, rule.in = !out;
@@ -98,7 +100,7 @@ TEST(XfrmRead, RemarksSayWhatARuleCannot) {
               ElementsAre("it demands AH inside ESP"));
   EXPECT_THAT(remarks([](P& p) { p.templates = {demand(kProtoEsp)}, p.templates[0].mode = 4; }),
               ElementsAre("it demands an SA in mode beet, which is neither tunnel nor transport"));
-  EXPECT_THAT(remarks([](P& p) { p.templates = {demand(kProtoEsp)}, p.templates[0].spi = 0x100; }),
+  EXPECT_THAT(remarks([](P& p) { p.templates = {demand(kProtoEsp), demand(kProtoAh)}, p.templates[0].spi = 0x100; }),
               ElementsAre("it demands the SA with the SPI 0x100"));
   EXPECT_THAT(remarks([](P& p) {
                 p.templates = {demand(kProtoEsp), demand(kProtoAh)};

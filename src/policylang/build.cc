@@ -125,6 +125,10 @@ policy::Alternative alternative(ReadEntry& e, const ReadClause& clause, const ta
   a.protection.unique = p.sharing == Sharing::unique || e.pattern.negotiate == Negotiate::transport;
   a.protection.may_be_clear = p.level == Level::use;
   if (p.reqid) a.protection.reqid = p.reqid->value;
+  if (p.spi) a.protection.spi = p.spi->value;
+  if (p.spi && e.in && e.out)
+    e.fault(Severity::error, e.place(clause, row_of(&Properties::spi)),
+            "an SA is for one direction: spi needs dir out or dir in, and another rule the other way");
   a.protection.ends = ends(e, clause, names);
   return a;
 }

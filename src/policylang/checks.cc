@@ -103,6 +103,14 @@ constexpr std::array kPropertyChecks = {
                   [](const Pattern& p, const Properties& q) { return q.sharing == Sharing::unique && in_tunnel(p, q); },
                   &Properties::sharing, "an SA in tunnel mode serves all connections: leave out sa unique"},
     PropertyCheck{Severity::error,
+                  [](const Pattern&, const Properties& q) {
+                    return q.spi && given(q.ah) && (given(q.cipher) || given(q.integrity));
+                  },
+                  &Properties::spi, "an SPI names one SA, and AH with ESP needs two: leave out spi, AH or ESP"},
+    PropertyCheck{Severity::error,
+                  [](const Pattern&, const Properties& q) { return q.spi && q.sharing == Sharing::unique; },
+                  &Properties::spi, "an SPI names one SA, and sa unique wants one for each connection: leave out one"},
+    PropertyCheck{Severity::error,
                   [](const Pattern&, const Properties& q) { return q.tunnel_source && !q.tunnel_destination; },
                   &Properties::tunnel_source, "a tunnel has two ends: tsrc needs tdst"},
     PropertyCheck{Severity::error,

@@ -173,6 +173,10 @@ TEST(PolicyLanguage, HasPropertiesOfItsOwn) {
                     "mark 0x10/0xff if_id 3 }"),
             "{ raddr 10.2.0.0/16 } ipsec { encr_algs aes-gcm level use reqid 7 tsrc 192.0.2.1 tdst 198.51.100.9 "
             "mark 0x10/0xff if_id 3 }\n");
+  EXPECT_EQ(written("{ dir out } ipsec { encr_algs aes-gcm spi 4097 }"),
+            "{ dir out } ipsec { encr_algs aes-gcm spi 0x1001 }\n");
+  EXPECT_EQ(written("{ saddr 10.0.0.1 } permit { auth_algs sha1 spi 0xffffffff }"),
+            "{ raddr 10.0.0.1 dir in } ipsec { auth_algs hmac-sha1 spi 0xffffffff }\n");
   EXPECT_EQ(written("{ dir in } drop { mark 5 }"), "{ dir in } drop { mark 0x5 }\n");
   EXPECT_EQ(written("{} ipsec { auth_algs sha1 level require } or pass { if_id 4 }"),
             "{} ipsec { auth_algs hmac-sha1 if_id 4 } or bypass {}\n");

@@ -60,6 +60,12 @@ struct Id {
   bool operator==(const Id&) const = default;
 };
 
+/// Of an SA; not 0.
+struct SpiNumber {
+  std::uint32_t value;
+  bool operator==(const SpiNumber&) const = default;
+};
+
 struct Pattern {
   std::optional<table::Network> local, remote;  // New style.
   std::optional<table::Port> local_port, remote_port;
@@ -82,6 +88,7 @@ struct Properties {
   std::optional<OneWay> way;   // Old style.
   std::optional<Level> level;  // Ours, from here on.
   std::optional<Id> reqid;
+  std::optional<SpiNumber> spi;
   std::optional<table::Host> tunnel_source, tunnel_destination;
   std::optional<pfkey::Mark> mark;
   std::optional<Id> if_id;

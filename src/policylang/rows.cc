@@ -39,6 +39,7 @@ constexpr std::array kPropertyRows = {
     PropertyRow{"dir", &Properties::way, kEveryAction, kOld, "Which way the packets go."},
     PropertyRow{"level", &Properties::level, kIpsec, kOurs, "use: without an SA, packets are sent in clear."},
     PropertyRow{"reqid", &Properties::reqid, kIpsec, kOurs, "Only SAs with this reqid."},
+    PropertyRow{"spi", &Properties::spi, kIpsec, kOurs, "Only the SA with this SPI."},
     PropertyRow{"tsrc", &Properties::tunnel_source, kIpsec, kOurs, "Outer address of this host's end of the tunnel."},
     PropertyRow{"tdst", &Properties::tunnel_destination, kIpsec, kOurs, "Outer address of the peer's end."},
     PropertyRow{"mark", &Properties::mark, kEveryAction, kOurs, "Only packets with this mark."},
@@ -116,6 +117,7 @@ const ActionRow* find_action(std::string_view name) {
 
 std::string action_names() {
   std::vector<std::string_view> names;
+  names.reserve(kActions.size());
   for (const ActionRow& row : kActions) names.push_back(row.name);
   return table::listed(names, "or");
 }

@@ -35,7 +35,8 @@ struct RowOf : table::Row {
 
 using PatternRow = RowOf<Pattern, table::Network, table::Port, Way, Mask, table::Protocol, IcmpTypes, IcmpCodes,
                          InterfaceName, Negotiate>;
-using PropertyRow = RowOf<Properties, Authentication, Cipher, Sharing, OneWay, Level, Id, table::Host, pfkey::Mark>;
+using PropertyRow =
+    RowOf<Properties, Authentication, Cipher, Sharing, OneWay, Level, Id, SpiNumber, table::Host, pfkey::Mark>;
 
 std::span<const PatternRow> pattern_rows();
 std::span<const PropertyRow> property_rows();

@@ -231,6 +231,18 @@ void SyntaxBase<Id>::write(const Id& v, bool, std::string& out) {
 }
 
 template <>
+Value<SpiNumber> SyntaxBase<SpiNumber>::read(Words words, ReadContext&) {
+  const auto value = table::number<std::uint32_t>(words[0]);
+  if (!value) return std::unexpected(value.error());
+  if (*value == 0) return bad("{word} is not the SPI of an SA");
+  return SpiNumber{*value};
+}
+template <>
+void SyntaxBase<SpiNumber>::write(const SpiNumber& v, bool, std::string& out) {
+  out += fmt::format("{:#x}", v.value);
+}
+
+template <>
 Value<pfkey::Mark> SyntaxBase<pfkey::Mark>::read(Words words, ReadContext&) {
   const std::string_view text = words[0].text;
   const auto slash = text.find('/');

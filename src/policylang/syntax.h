@@ -68,6 +68,10 @@ struct Syntax<Id> : SyntaxBase<Id> {
   static constexpr std::string_view kMetavar = "NUMBER";
 };
 template <>
+struct Syntax<SpiNumber> : SyntaxBase<SpiNumber> {
+  static constexpr std::string_view kMetavar = "SPI";
+};
+template <>
 struct Syntax<pfkey::Mark> : SyntaxBase<pfkey::Mark> {
   static constexpr std::string_view kMetavar = "VALUE[/MASK]";
 };

@@ -51,6 +51,7 @@ Properties properties(const policy::Protection& p) {
   if (p.unique) q.sharing = Sharing::unique;
   if (p.may_be_clear) q.level = Level::use;
   if (p.reqid) q.reqid = Id{*p.reqid};
+  if (p.spi) q.spi = SpiNumber{*p.spi};
   if (p.ends) q.tunnel_source = host(p.ends->local), q.tunnel_destination = host(p.ends->remote);
   return q;
 }

@@ -56,6 +56,7 @@ policy::Protection protection(Dice& dice, const Rule& rule) {
   if (!transport && dice.below(3) == 0)
     p.ends = policy::TunnelEnds{prefix(dice, Family::v6).address, prefix(dice, Family::v6).address};
   p.unique = transport || (!in_tunnel_mode(rule, p) && dice.coin());
+  if (rule.in != rule.out && !(p.ah && p.esp()) && !p.unique && dice.coin()) p.spi = dice.below(UINT32_MAX) + 1;
   return p;
 }
 

@@ -41,7 +41,7 @@ constexpr std::array<Row, kCauses + 2> kTable = {{
      "not under the cipher that its rule demands: compare encr_algs with the SA's encr_alg and key length"},
     {"bad_espaalg",
      "not under the integrity that its rule demands: compare encr_auth_algs with the SA's auth_alg and key length"},
-    {"bad_sa", "its SA's mode, tunnel ends, reqid or mark are not those of its rule"},
+    {"bad_sa", "its SA's mode, tunnel ends, reqid, SPI or mark are not those of its rule"},
     {"dummy", "a dummy packet, meant to be dropped"},
     {"not_ipsec", "neither ESP nor AH"},
     {"keep_alive", "a NAT keep-alive"},

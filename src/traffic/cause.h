@@ -36,8 +36,8 @@ enum class Cause : std::uint8_t {
   bad_ahalg,            ///< Not under the AH that its rule demands: none, or another algorithm or length of the key.
   bad_espealg,          ///< Not under the cipher that its rule demands: no ESP, or another cipher or length of the key.
   bad_espaalg,          ///< Under ESP without the integrity algorithm or length of the key that its rule demands.
-  bad_sa,      ///< Its SA is in another mode, for another tunnel, or of another reqid, mark or if_id than in its rule.
-  dummy,       ///< Traffic-flow confidentiality: meant to be dropped (RFC 4303 section 2.6).
+  bad_sa,  ///< Its SA is in another mode, for another tunnel, or of another reqid, SPI, mark or if_id than in its rule.
+  dummy,   ///< Traffic-flow confidentiality: meant to be dropped (RFC 4303 section 2.6).
   not_ipsec,   ///< Neither ESP nor AH.
   keep_alive,  ///< A NAT keep-alive (RFC 3948 section 2.3).
   ike,         ///< Behind a non-ESP marker (RFC 3948 section 2.2): for a key manager.

@@ -50,6 +50,7 @@ constexpr std::array kNamed = {
     Named{Objection::addresses, Cause::bad_sa},
     Named{Objection::inner_addresses, Cause::bad_sa},
     Named{Objection::reqid, Cause::bad_sa},
+    Named{Objection::spi, Cause::bad_sa},
     Named{Objection::mark, Cause::bad_sa},
     Named{Objection::if_id, Cause::bad_sa},
 };

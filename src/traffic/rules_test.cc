@@ -155,6 +155,8 @@ TEST(Rules, ChooseTheNewestSaThatIsAsDemanded) {
     p.reqid = reqid;
     return p;
   };
+  Protection pinned = esp(kGcm);
+  pinned.spi = 0x100;
   const Wish aes128{.encrypt = kAes, .auth = kSha256}, aes256{.encrypt = kAes, .auth = kSha256, .key_bits = 256};
   const Wish any_source{.encrypt = kGcm, .src = "0.0.0.0"}, ah256{.encrypt = 0, .auth = kSha256},
       ah512{.encrypt = 0, .auth = kSha512};
@@ -175,6 +177,7 @@ TEST(Rules, ChooseTheNewestSaThatIsAsDemanded) {
            {"any source", esp(kGcm), {any_source}, "50:100"},
            {"a tunnel is not transport", esp(kGcm), {{}, tunnel}, "50:100"},
            {"reqid", with_reqid(7), {{}}, "no_sa"},
+           {"the SPI that the rule names", pinned, {{}, {}}, "50:100"},
            {"half of a bundle", esp(kGcm), {{}, bundled}, "50:100"},
            {"a pair", both(kAes, kSha256, kSha512), {aes128, ah512}, "51:101"},
            {"a pair of which one is missing", both(kAes, kSha256, kSha512), {aes128, ah256}, "no_sa"},
@@ -361,6 +364,8 @@ TEST(Rules, CheckProtectedPackets) {
   const Wish gcm{}, gcm256{.key_bits = 256}, aes{.encrypt = kAes, .auth = kSha256},
       aes_only{.encrypt = kAes, .window = 0}, ah256{.encrypt = 0, .auth = kSha256};
   Protection longer = esp(kGcm), shorter = esp(kGcm), with_reqid = esp(kGcm);
+  Protection other_spi = esp(kGcm);
+  other_spi.spi = 0x99999;
   longer.cipher = choice(kGcm, 192), shorter.cipher = choice(kGcm, {}, 128);
   with_reqid.reqid = 9;
   Rule or_pass = protect_by(esp(kGcm));
@@ -384,6 +389,7 @@ TEST(Rules, CheckProtectedPackets) {
            {"too long", {gcm256}, protect_by(shorter), "bad_espealg"},
            {"short enough", {gcm}, protect_by(shorter), "none"},
            {"another reqid", {gcm}, protect_by(with_reqid), "bad_sa"},
+           {"another SPI", {gcm}, protect_by(other_spi), "bad_sa"},
            {"AH as demanded", {ah256}, protect_by(ah(kSha256)), "none"},
            {"another AH", {ah256}, protect_by(ah(kSha512)), "bad_ahalg"},
            {"AH, not ESP", {ah256}, protect_by(esp(kGcm)), "got_ah"},

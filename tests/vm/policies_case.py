@@ -62,6 +62,17 @@ loaded["a"] = None
 apply("a", f"{HERE} {STRONG}")
 expect("sent: the newest SA, algorithms ignored", out.fate(A, B), "esp 0x103")
 
+# A rule can name the SA by its SPI: then it is that one, or none.
+sas("a", esp, pair("esp", 0x104, A, B, more="reqid 7"))
+next_second()
+load(pair("esp", 0x105, A, B) + "\n", "a")
+loaded["a"] = None
+fates = []
+for words in ("", "spi 0x100", "spi 0x105", "spi 0x999", "spi 0x104", "spi 0x104 reqid 7"):
+    apply("a", f"{HERE} ipsec {{ encr_algs aes encr_auth_algs sha256 {words} }}")
+    fates.append(out.fate(A, B))
+expect("sent: the SA that the rule names", fates, ["esp 0x105", "esp 0x100", "esp 0x105", "nothing", "EEXIST", "esp 0x104"])
+
 # Smaller numbers first, whichever is narrower.
 sas("a", esp)
 wide, narrow = f"{{ raddr 10.77.0.0/16 dir out }} {STRONG}", f"{HERE} pass {{}}"
@@ -98,6 +109,8 @@ TABLE = {  # rule of the receiver: what arrives clear, in transport mode, in tun
     f"{THERE} ipsec {{ encr_algs aes encr_auth_algs sha256 tsrc {B} tdst {A} }}": ("XfrmInTmplMismatch", "XfrmInTmplMismatch", ""),
     f"{THERE} ipsec {{ encr_algs aes encr_auth_algs sha256 reqid 9 }}": ("XfrmInTmplMismatch", "XfrmInTmplMismatch",
                                                                        "XfrmInTmplMismatch"),
+    f"{THERE} ipsec {{ encr_algs aes encr_auth_algs sha256 spi 0x200 }}": ("XfrmInTmplMismatch", "", "XfrmInTmplMismatch"),
+    f"{THERE} ipsec {{ encr_algs aes encr_auth_algs sha256 spi 0x201 }}": ("XfrmInTmplMismatch",) * 3,
     f"{THERE} ipsec {{ encr_algs aes encr_auth_algs sha1 }}": ("XfrmInTmplMismatch",) * 3,
     f"{THERE} ipsec {{ encr_algs 3des encr_auth_algs sha256 }}": ("XfrmInTmplMismatch", "", "XfrmInTmplMismatch"),
     f"{THERE} ipsec {{ encr_algs aes(256) encr_auth_algs sha256 }}": ("XfrmInTmplMismatch", "", "XfrmInTmplMismatch"),

@@ -1,5 +1,5 @@
 """Rules change under traffic, and nothing that they protect is on the cable in clear; nothing that other rules are about is lost.
-Then the program is killed before each of its requests: what was protected is protected or blocked, guards stand, and the next change
+Then the program is killed before each of its requests: what was protected is protected or blocked, guards are there, and the next change
 cleans up."""
 import socket
 import subprocess

@@ -9,7 +9,7 @@ import struct
 from netns import inside
 
 TRACEME, PEEK, GETREGS, SYSCALL, SETOPTIONS = 0, 2, 12, 24, 0x4200
-SYSGOOD, EXITKILL = 1, 1 << 20  # Options: stops of system calls are told apart; the program ends with its tracer.
+SYSGOOD, EXITKILL = 1, 1 << 20  # Options: stops of system calls have a mark of their own; the program ends with its tracer.
 REGISTERS = "=27q"              # user_regs_struct of x86-64, with the places of the result, the buffer and the number.
 RESULT, BUFFER, NUMBER = 10, 13, 15
 SENDTO = 44

@@ -23,7 +23,7 @@ HeldRule held(std::uint32_t index, policy::Rule rule, bool out = true, bool in =
 
 policy::HeldSa esp(std::string_view src, std::string_view dst) {
   policy::HeldSa sa;
-  sa.spi = 0x1001;
+  sa.facts.spi = 0x1001;
   sa.facts.encrypt = cipher("aes"), sa.facts.encrypt_bits = 128;
   sa.facts.auth = auth("sha256"), sa.facts.auth_bits = 256;
   sa.facts.src = *parse_address(src), sa.facts.dst = *parse_address(dst);

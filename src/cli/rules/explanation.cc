@@ -1,6 +1,6 @@
 // 1. explain_packet() finds the rules that match and the SAs that would serve the first one (policy/match.h,
 //    policy/serving.h), and puts the result into a verdict. A rule that stands for another program's policy matches as
-//    the policy does (policy/xfrm_match.h), which may depend on what nobody knows of the packet.
+//    the policy does (policy/xfrm_match.h), which may depend on facts that a packet's description lacks.
 // 2. explanation_text() and explanation_json() show all of it: the rules and why the first one decides, what it became
 //    in the kernel, each SA with the reason why it is used or not, the verdict, and what the peer needs.
 // 3. difference() compares what two sources make of one packet.
@@ -352,7 +352,7 @@ JsonObject explanation_json(const Explained& e, const RuleSource& source, const 
     for (const policy::Candidate& c : need.candidates) {
       JsonObject& row = candidates.emplace_back();
       row.put("satype", pfkey::name(need.type));
-      row.put("spi", sas.sas[c.sa].spi);
+      row.put("spi", sas.sas[c.sa].facts.spi);
       row.put("dst", to_string(sas.sas[c.sa].facts.dst));
       row.put("used", c.fate == Fate::serves || c.fate == Fate::breaks);
       std::vector<std::string> why;

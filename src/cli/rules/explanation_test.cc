@@ -115,7 +115,7 @@ TEST(Explain, OneProgramsOwnPolicyMayBeAboutThePacket) {
               HasSubstr("Verdict   dropped by the rule; if #9 is about it, clear by that\n"));
 }
 
-TEST(Explain, APolicyThatDemandsMoreThanARuleCanSayIsSaidWhole) {
+TEST(Explain, APolicyThatDemandsMoreThanARuleCanSayIsPrintedWhole) {
   XfrmPolicy two = between("0.0.0.0/0", "10.0.0.0/8");
   two.templates.resize(2);
   two.templates[0].protocol = 108, two.templates[1].protocol = policy::kProtoEsp;
@@ -173,7 +173,7 @@ TEST(Explain, APacketThatIsExemptMeetsNoRule) {
   EXPECT_EQ(explain_packet(source, kNoSas, packet).fate, PacketFate::clear);
 }
 
-TEST(Explain, AProgramIsToldWhatMayBe) {
+TEST(Explain, JsonHasThePoliciesThatMayBeAboutThePacket) {
   XfrmPolicy device = between("0.0.0.0/0", "10.0.0.0/8");
   device.name.selector.device = 3, device.block = true;
   const RuleSource source = kernel({foreign(9, device)});

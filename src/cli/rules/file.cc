@@ -40,6 +40,7 @@ std::string_view own_property(const policy::Rule& rule) {
   if (rule.if_id) return "if_id";
   for (const policy::Alternative& a : rule.alternatives) {
     if (a.protection.reqid) return "reqid";
+    if (a.protection.spi) return "spi";
     if (a.protection.ends) return "tsrc";
     if (a.protection.may_be_clear) return "level use";
   }

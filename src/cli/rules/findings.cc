@@ -160,7 +160,7 @@ void judge_rules(RuleFile& file, std::span<const Rule> rules, const RuleSession:
 }
 
 std::string name_of(const policy::HeldSa& sa, pfkey::SaType type) {
-  return fmt::format("{} SA spi 0x{:x} dst {}", pfkey::name(type), sa.spi, to_string(sa.facts.dst));
+  return fmt::format("{} SA spi 0x{:x} dst {}", pfkey::name(type), sa.facts.spi, to_string(sa.facts.dst));
 }
 
 std::string command_for(const Rule& rule, Direction d, const policy::Need& need, const policy::Flow* flow) {
@@ -172,7 +172,8 @@ std::string command_for(const Rule& rule, Direction d, const policy::Need& need,
     if (flow) return to_string(ours ? flow->local : flow->remote);
     return end_of(ours ? rule.selector.local : rule.selector.remote);
   };
-  std::string text = fmt::format("add {} spi SPI src {} dst {}", pfkey::name(need.type), outer(out), outer(!out));
+  std::string text = fmt::format("add {} spi {} src {} dst {}", pfkey::name(need.type),
+                                 p.spi ? fmt::format("{:#x}", *p.spi) : "SPI", outer(out), outer(!out));
   if (tunnel) {
     const auto inner = [](const std::optional<policy::Prefix>& prefix) {
       return prefix ? fmt::format("{}/{}", to_string(prefix->address), prefix->length) : std::string("NETWORK");

@@ -17,7 +17,7 @@ void find_oddities(RuleFile& file, std::span<const policy::Rule> rules, policy::
 Result<void> ask_database(RuleFile& file, std::span<const policy::Rule> rules, backend::Spd& spd);
 
 /// What another program's rules expose: an error for each of the file's rules, with `force` a warning. `tried`: all
-/// rules that are to be held. The Error means that the database could not be asked.
+/// rules that the database will hold. The Error means that the database could not be asked.
 Result<void> find_exposed(RuleFile& file, std::span<const policy::Rule> tried, backend::Spd& spd, bool force);
 
 /// Compares the rules with the SAs of the database: a rule that they break is an error, with `force` a warning, and one

@@ -30,8 +30,8 @@ struct ExplainedPacket {
 /// Whether the packet meets the kernel's policy.
 policy::Meeting meeting(const backend::KernelPolicy& p, const ExplainedPacket& packet);
 
-/// Whether the policy, one that the rule became, is to be shown for a packet of the rule: it may meet it, or it is
-/// about the packets of the rule's tunnel.
+/// Whether explain shows the policy, one that the rule became, for a packet of the rule: the packet may meet it, or it
+/// is about the packets of the rule's tunnel.
 bool is_shown(const backend::KernelPolicy& p, const policy::Rule& rule, const ExplainedPacket& packet);
 
 /// Whether the packet meets each of the source's rules, which `rules` has too, in the same order.

@@ -102,6 +102,7 @@ JsonObject alternative_json(const policy::Alternative& a) {
   object.put("unique", p.unique);
   if (p.may_be_clear) object.put("level", "use");
   if (p.reqid) object.put("reqid", *p.reqid);
+  if (p.spi) object.put("spi", *p.spi);
   if (p.ends) {
     object.put("tsrc", to_string(p.ends->local));
     object.put("tdst", to_string(p.ends->remote));

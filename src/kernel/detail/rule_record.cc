@@ -19,7 +19,7 @@ namespace {
 
 using namespace policy;
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;  // Version 1 has no SPI.
 
 class Out {
  public:
@@ -31,6 +31,7 @@ class Out {
     for (const std::byte b : octets) text_ += static_cast<char>(b);
   }
   void size(std::uint32_t& n) { number(n); }
+  std::uint8_t version() const { return kVersion; }
   bool ok() const { return true; }
   std::string take() { return std::move(text_); }
 
@@ -40,7 +41,8 @@ class Out {
 
 class In {
  public:
-  explicit In(const std::string& text) : reader_(std::as_bytes(std::span(text))) {}
+  explicit In(const std::string& text) : reader_(std::as_bytes(std::span(text))) { number(version_); }
+  std::uint8_t version() const { return version_; }
   template <std::unsigned_integral T>
   void number(T& v) {
     reader_.host(v);
@@ -56,6 +58,7 @@ class In {
 
  private:
   Reader reader_;
+  std::uint8_t version_ = 0;
 };
 
 template <class Io, std::unsigned_integral T>
@@ -137,6 +140,7 @@ void fields(Io& io, TunnelEnds& e) {
 template <class Io>
 void fields(Io& io, Protection& p) {
   all(io, p.ah, p.cipher, p.integrity, p.unique, p.may_be_clear, p.reqid, p.ends);
+  if (io.version() >= 2) all(io, p.spi);
 }
 template <class Io>
 void fields(Io& io, Alternative& a) {
@@ -179,11 +183,10 @@ std::string write(T value) {
 template <class T>
 std::optional<T> read(const std::string& record) {
   In in(record);
-  std::uint8_t version = 0;
-  in.number(version);
+  const bool known = in.version() >= 1 && in.version() <= kVersion;
   T value;
-  if (version == kVersion) fields(in, value);
-  return version == kVersion && in.complete() ? std::optional(std::move(value)) : std::nullopt;
+  if (known) fields(in, value);
+  return known && in.complete() ? std::optional(std::move(value)) : std::nullopt;
 }
 
 bool valid(const Prefix& p) { return p.address.family <= Family::v6 && p.length <= p.address.bits(); }

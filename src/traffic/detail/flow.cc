@@ -234,6 +234,7 @@ policy::SaFacts Flow::facts() const {
                     .inner_dst = {},
                     .reqid = reqid_,
                     .if_id = if_id_,
+                    .spi = id.spi,
                     .mark = mark_};
   if (!tunnel) return f;
   f.inner_src = policy::Prefix{masked(selectors.src, selectors.src_prefix), selectors.src_prefix};
