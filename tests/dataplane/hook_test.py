@@ -623,6 +623,15 @@ class WithoutOwner(Disturbed):
     """The same on kernels whose tables cannot have an owner that they outlive."""
     owned = False
 
+    def test_the_tables_of_an_older_ipsecd_get_an_owner_with_the_next_rules(self):
+        self.owned = OWNED
+        self.crashes()
+        self.assertTrue(self.a.status()["hook"]["waiting"])
+        self.nothing_in_clear()
+        self.a.rules(self.RULES[0])
+        self.flows()
+        self.assertEqual(self.others_do("delete", "table", "ip", "ipsecd-50"), not OWNED)
+
 
 class SourceNat(Case):
     """What gets a protected address by source NAT is protected, too, whoever sent it."""
