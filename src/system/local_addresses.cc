@@ -43,14 +43,20 @@ bool LocalAddresses::contains(const Address& address, std::chrono::nanoseconds n
 }
 
 void LocalAddresses::refresh() {
+  if (auto now = host_addresses(); !now.empty())
+    addresses_ = std::move(now);  // The last known list is the best available.
+}
+
+std::vector<Address> host_addresses() {
+  std::vector<Address> addresses;
   ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return;  // The last known list is the best available.
+  if (getifaddrs(&list) != 0) return addresses;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
-  addresses_.clear();
   for (const ifaddrs* interface = list; interface; interface = interface->ifa_next)
     if (const auto address = address_of(interface->ifa_addr); address && !is_loopback(*address))
-      addresses_.push_back(*address);
-  std::ranges::sort(addresses_);
+      addresses.push_back(*address);
+  std::ranges::sort(addresses);
+  return addresses;
 }
 
 std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock) {

@@ -23,6 +23,9 @@ class LocalAddresses {
   std::chrono::nanoseconds stale_at_{};
 };
 
+/// The addresses of the host's interfaces as they are now, without loopback addresses, sorted.
+std::vector<Address> host_addresses();
+
 /// Returns a predicate: whether an address is one of them, by the caller's clock.
 std::function<bool(const Address&)> own_addresses(std::function<Instant()> clock);
 
