@@ -115,9 +115,10 @@ Result<NeighbourState> Routes::neighbour(const Address& address, unsigned device
     const Attributes all(m.payload, sizeof(ndmsg));
     if (address_of(all[NDA_DST], one->ndm_family) != address) return;
     constexpr unsigned kNobody = NUD_INCOMPLETE | NUD_FAILED;
-    state = (one->ndm_state & kNobody) != 0 ? NeighbourState::nobody
-            : one->ndm_state != NUD_NONE    ? NeighbourState::there
-                                            : NeighbourState::unknown;
+    constexpr unsigned kAnswered = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;  // Not what somebody set by hand.
+    state = (one->ndm_state & kNobody) != 0     ? NeighbourState::nobody
+            : (one->ndm_state & kAnswered) != 0 ? NeighbourState::there
+                                                : NeighbourState::unknown;
   });
   if (!verdict) return std::unexpected(verdict.error());
   return state;

@@ -61,13 +61,27 @@ class Program {
     end(kAll);
   }
 
+  // AH, ESP, and UDP to the port; `next`: where the number of the protocol is, of a header of `head` octets.
+  void accept_protected(std::uint32_t next, std::uint32_t head, std::uint16_t port) {
+    for (const std::uint32_t protocol : {50u, 51u}) {
+      load_octet(next);
+      equal(protocol, 0, 1);
+      end(kAll);
+    }
+    load_octet(next);
+    equal(17, 0, 3);
+    add(BPF_LD | BPF_H | BPF_ABS, kNet + head + 2);
+    equal(port, 0, 1);
+    end(kAll);
+  }
+
   std::vector<sock_filter>& code() { return code_; }
 
  private:
   std::vector<sock_filter> code_;
 };
 
-std::vector<sock_filter> filter(std::span<const Prefix> networks) {
+std::vector<sock_filter> filter(std::span<const Prefix> networks, std::uint16_t port) {
   const bool all = networks.empty() || networks.size() > kMostNetworks;
   Program p;
   p.add(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PROTOCOL));
@@ -78,11 +92,13 @@ std::vector<sock_filter> filter(std::span<const Prefix> networks) {
   p.end(0);
   constexpr std::uint32_t kSource4 = 12, kDestination4 = 16, kSource6 = 8, kDestination6 = 24;
   p.accept_octets(9, 1, 20, 3, 12);  // ICMP errors: types 3 to 12.
+  if (port != 0) p.accept_protected(9, 20, port);
   for (const Prefix& n : networks)
     if (!all && n.address.family == Family::v4) p.accept(n, kSource4), p.accept(n, kDestination4);
   p.end(all ? kAll : 0);
   p.code()[jump].k = static_cast<std::uint32_t>(p.code().size() - jump - 1);
   p.accept_octets(6, 58, 40, 1, 4);
+  if (port != 0) p.accept_protected(6, 40, port);
   for (const Prefix& n : networks)
     if (!all && n.address.family == Family::v6) p.accept(n, kSource6), p.accept(n, kDestination6);
   p.end(all ? kAll : 0);
@@ -104,7 +120,7 @@ std::optional<std::size_t> packet_at(Bytes frame, unsigned short kind) {
 
 }  // namespace
 
-Result<Capture> Capture::open(std::span<const Prefix> networks, std::vector<unsigned> inside) {
+Result<Capture> Capture::open(std::span<const Prefix> networks, std::vector<unsigned> inside, std::uint16_t port) {
   const auto failed = [] {
     const bool denied = errno == EPERM || errno == EACCES;
     return fail(denied ? Errc::denied : Errc::io,
@@ -112,7 +128,7 @@ Result<Capture> Capture::open(std::span<const Prefix> networks, std::vector<unsi
   };
   Descriptor fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));  // 0: not before it is bound.
   if (!fd) return failed();
-  std::vector<sock_filter> code = filter(networks);
+  std::vector<sock_filter> code = filter(networks, port);
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   if (setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) return failed();
   constexpr int kRoom = 4 << 20;  // Octets.

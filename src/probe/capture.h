@@ -4,6 +4,7 @@
 #include <absl/functional/function_ref.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -28,8 +29,10 @@ struct Frame {
 class Capture {
  public:
   /// Packets whose source or destination is in one of the networks, and ICMP errors. Not on the devices `inside`, where
-  /// packets are in clear by nature. No networks, or very many: all packets. Errors: denied, io.
-  static Result<Capture> open(std::span<const policy::Prefix> networks, std::vector<unsigned> inside);
+  /// packets are in clear by nature. No networks, or very many: all packets. `port`, if not 0: also what is protected,
+  /// and UDP to that port, whoever sent it. Errors: denied, io.
+  static Result<Capture> open(std::span<const policy::Prefix> networks, std::vector<unsigned> inside,
+                              std::uint16_t port = 0);
 
   /// Passes on everything that has arrived; does not wait.
   void drain(absl::FunctionRef<void(Frame&&)> each);

@@ -202,7 +202,7 @@ prove::Ask Run::question() const {
   q.out_spi = prove::spi_of(f_, Direction::out).value_or(0);
   q.in_spi = prove::spi_of(f_, Direction::in).value_or(0);
   q.wanted = plan_.wanted;
-  q.from = f_.flow.local, q.to = f_.flow.remote;
+  q.from = f_.flow.local, q.to = f_.flow.remote, q.outer = plan_.outer_from;
   q.protocol = f_.flow.protocol;
   q.from_port = f_.flow.local_port.value_or(0), q.to_port = f_.flow.remote_port.value_or(0);
   return q;
@@ -347,13 +347,14 @@ void Run::sizes() {
 }
 
 void Run::note_neighbour() {
-  if (!routes_ || prove::as_modelled(f_, f_.wire.empty() ? Sighting() : f_.wire.back())) return;
+  if (!routes_) return;
   const auto route = routes_->to(f_.outer_to, std::nullopt, 0);
   if (!route) return;
   f_.outer.next = route->gateway.value_or(f_.outer_to);
   const auto state = routes_->neighbour(f_.outer.next, route->device);
   if (state && *state == kernel::NeighbourState::nobody) f_.outer.neighbour = prove::Way::Neighbour::nobody;
   if (state && *state == kernel::NeighbourState::there) f_.outer.neighbour = prove::Way::Neighbour::there;
+  if (f_.outer.neighbour == prove::Way::Neighbour::there && f_.outer.next == f_.outer_to) f_.heard = true;
 }
 
 void Run::settle() {
@@ -380,7 +381,7 @@ void Run::go() {
   } else {
     f_.send_error = probe_->connect(f_.flow.remote, f_.flow.remote_port.value_or(0));
     outward_.reset();
-    probe(first_, 3);
+    if (f_.send_error == 0) probe(first_, 3);
   }
   settle();
   if (f_.answers == 0) {

@@ -61,12 +61,14 @@ class Responder {
   void count(const Sighting& s, const Frame& frame);
   void receive(Socket& socket);
   Tell tell(const Ask& ask, const Marker& run, const Marker& marker, const Address& from);
-  void send_again(const Head& head, const RunSeen& of, std::uint16_t port);
+  void note(const Marker& marker, const Ask& ask);
+  void send_again(const Head& head, const RunSeen& of);
 
   const Responding& r_;
   std::optional<Capture> capture_;
   std::vector<Socket> sockets_;
   std::deque<RunSeen> runs_;
+  std::deque<Address> natted_;  // Sources of protected packets with an SPI of ours.
   std::chrono::seconds second_{};
   unsigned answers_ = 0;
 };
@@ -90,7 +92,7 @@ Result<void> Responder::open() {
   const auto local = read_local(r_.database);
   auto inside = inside_devices(local ? local->device : "");
   if (!inside) return std::unexpected(inside.error());
-  auto capture = Capture::open(networks_of(r_.rules), *std::move(inside));
+  auto capture = Capture::open(networks_of(r_.rules), *std::move(inside), prove::kPort);
   if (!capture) return std::unexpected(capture.error());
   capture_ = *std::move(capture);
   std::vector<std::uint16_t> ports;
@@ -115,7 +117,8 @@ Result<void> Responder::open() {
   return {};
 }
 
-// Only hosts that a rule names, and not too often.
+// Only hosts that a rule names, or that send protected packets under an SPI of this host's, as from behind a NAT; and
+// not too often.
 bool Responder::may_answer(const Address& to) {
   const auto named = [&](const policy::Rule& rule) {
     if (!rule.selector.remote || rule.selector.remote->contains(to)) return true;
@@ -123,7 +126,8 @@ bool Responder::may_answer(const Address& to) {
       return a.protection.ends && a.protection.ends->remote == to;
     });
   };
-  if (is_multicast(to) || std::ranges::none_of(r_.rules, named)) return false;
+  const bool known = std::ranges::any_of(r_.rules, named) || std::ranges::find(natted_, to) != natted_.end();
+  if (is_multicast(to) || !known) return false;
   const auto now = std::chrono::floor<std::chrono::seconds>(system_now().steady);
   if (now != second_) second_ = now, answers_ = 0;
   return ++answers_ <= kMostAnswers;
@@ -138,6 +142,11 @@ RunSeen& Responder::run(const Marker& marker) {
 }
 
 void Responder::count(const Sighting& s, const Frame& frame) {
+  if (!s.out && s.sealed() && r_.holds(s.esp ? s.esp->spi : s.ah->spi) &&
+      std::ranges::find(natted_, s.from) == natted_.end()) {
+    if (natted_.size() >= kMostRuns) natted_.pop_front();
+    natted_.push_back(s.from);
+  }
   for (RunSeen& run : runs_) {
     if (!run.known || !s.sealed()) continue;
     const auto has = [&](std::uint32_t spi) {
@@ -147,7 +156,7 @@ void Responder::count(const Sighting& s, const Frame& frame) {
     if (!s.out && has(run.asked.out_spi)) {
       ++run.protected_seen;
       run.last_number = seal.number;
-      if (s.from != run.asked.from && !r_.is_local(s.from)) run.protected_from = s.from;
+      if (s.from != run.asked.outer && !is_unspecified(run.asked.outer)) run.protected_from = s.from;
     } else if (!s.out) {
       run.other_spi = seal.spi;
     }
@@ -170,15 +179,15 @@ void Responder::see(const Frame& frame) {
   const Bytes data = frame.packet().subspan(s->ours_at);
   const auto ask = prove::read_ask(data.first(std::min(data.size(), prove::kTalk)));
   if (!ask || !may_answer(s->from)) return;
-  if (s->ours->kind == Kind::again) send_again(*s->ours, run(s->ours->run), s->from_port);
+  note(s->ours->run, *ask);
+  if (s->ours->kind == Kind::again) send_again(*s->ours, run(s->ours->run));
   const Head head{Kind::tell, s->ours->run, s->ours->marker};
   const auto answer = prove::write_tell(head, tell(*ask, head.run, head.marker, s->from));
   capture_->send(frame, prove::udp_packet(s->to, s->from, prove::kPort, s->from_port, answer), true);
 }
 
 Tell Responder::tell(const Ask& ask, const Marker& run_marker, const Marker& marker, const Address& from) {
-  RunSeen& seen = run(run_marker);
-  seen.asked = ask, seen.known = true;
+  const RunSeen& seen = run(run_marker);
   Tell t;
   t.seen_from = from;
   t.time = seconds_since_1970(system_now());
@@ -192,8 +201,13 @@ Tell Responder::tell(const Ask& ask, const Marker& run_marker, const Marker& mar
   return t;
 }
 
-void Responder::send_again(const Head& head, const RunSeen& of, std::uint16_t) {
-  if (!of.echo) return;
+void Responder::note(const Marker& marker, const Ask& ask) {
+  RunSeen& seen = run(marker);
+  seen.asked = ask, seen.known = true;
+}
+
+void Responder::send_again(const Head& head, const RunSeen& of) {
+  if (!of.echo || of.asked.from_port == 0) return;
   capture_->send(*of.echo, of.echo->packet());
   // To the socket from which the probe came, as the echo went.
   std::vector<std::byte> data(prove::kHead);
@@ -220,7 +234,8 @@ void Responder::receive(Socket& socket) {
       const auto ask = prove::read_ask(a->data);
       if (!ask) continue;
       capture_->drain([&](Frame&& frame) { see(frame); });
-      if (head->kind == Kind::again) send_again(*head, run(head->run), a->from_port);
+      note(head->run, *ask);
+      if (head->kind == Kind::again) send_again(*head, run(head->run));
       const Head answer{Kind::tell, head->run, head->marker};
       socket.send(prove::write_tell(answer, tell(*ask, head->run, head->marker, a->from)), a->from, a->from_port,
                   a->to);

@@ -21,6 +21,7 @@ struct Responding {
   /// About a probe of this question: which SAs and rules it meets here. Fills to_you, to_me, in_rule, out_rule,
   /// out_spi.
   std::function<void(const prove::Ask&, prove::Tell&)> judge;
+  std::function<bool(std::uint32_t)> holds;     ///< Whether an SA with that SPI is here.
   std::function<void(std::string_view)> ready;  ///< Called once it listens.
   int stop = -1;                                ///< A descriptor that is readable when it is to end.
 };

@@ -143,6 +143,8 @@ std::string summary(const Facts& f) {
   if (const std::string replay = replay_text(f); !replay.empty()) text += ", " + replay;
   if (f.flip.tried) text += ", changed packets refused";
   if (f.clear_in.tried && in) text += ", clear packets refused";
+  if (f.clear_in.tried && in && grown_here(f, "in.got_clear XfrmInTmplMismatch XfrmInNoPols") > 0)
+    text += " and counted";
   if (f.largest != 0) text += fmt::format(", MTU {}", f.largest);
   return text;
 }

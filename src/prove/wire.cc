@@ -65,7 +65,7 @@ template <class C>
 void fields(C c, Ask& a) {
   c.number(a.out_spi), c.number(a.in_spi);
   c.address(a.wanted.address), c.number(a.wanted.length);
-  c.address(a.from), c.address(a.to);
+  c.address(a.from), c.address(a.to), c.address(a.outer);
   c.number(a.protocol), c.number(a.from_port), c.number(a.to_port);
 }
 

@@ -49,6 +49,7 @@ struct Ask {
   std::uint32_t in_spi = 0;   ///< Under which it receives.
   policy::Prefix wanted;      ///< An address of yours in here is looked for.
   Address from, to;           ///< Of the probes.
+  Address outer;              ///< Of the asker's protected packets; unspecified: not known.
   std::uint8_t protocol = 0;  ///< Of the probes.
   std::uint16_t from_port = 0, to_port = 0;
   bool operator==(const Ask&) const = default;

@@ -16,6 +16,7 @@ Ask ask() {
   a.out_spi = 0x1000, a.in_spi = 0x1001;
   a.wanted = {*parse_address("10.2.0.0"), 16};
   a.from = *parse_address("fd01::1"), a.to = *parse_address("fd02::1");
+  a.outer = *parse_address("192.0.2.1");
   a.protocol = 17, a.from_port = 40000, a.to_port = kPort;
   return a;
 }

@@ -25,6 +25,7 @@ class Knowledge {
 
   const ProofGround& ground() const { return ground_; }
   void judge(const prove::Ask& ask, prove::Tell& tell);
+  bool holds(std::uint32_t spi) const { return known_.contains(spi); }
 
  private:
   void refresh();
@@ -154,6 +155,7 @@ Status respond_to_proofs(RuleSession& session) {
   responding.is_local = own_addresses(session.world().clock);
   responding.database = knowledge.ground().database;
   responding.judge = [&](const prove::Ask& ask, prove::Tell& tell) { knowledge.judge(ask, tell); };
+  responding.holds = [&](std::uint32_t spi) { return knowledge.holds(spi); };
   responding.ready = [&](std::string_view text) {
     session.console().err(
         fmt::format("Responding for the rules of {}, {}; interrupt (Ctrl-C) to end.\n", session.shown_spd(), text));

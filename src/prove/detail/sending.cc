@@ -24,9 +24,7 @@ const policy::Candidate* closest(const Facts& f) {
   const policy::Candidate* best = nullptr;
   for (const policy::Need& need : f.out.needs)
     for (const policy::Candidate& c : need.candidates) {
-      const bool wrong_way =
-          c.fate == Fate::other && std::ranges::find(c.objections, Objection::addresses) != c.objections.end();
-      if (wrong_way) continue;
+      if (f.sas[c.sa].held.facts.dst != f.outer_to) continue;
       if (!best || c.objections.size() < best->objections.size()) best = &c;
     }
   return best;
@@ -168,10 +166,17 @@ constexpr std::array kRows = {
         [](const Facts& f) { return "no SA protects what is sent: " + of_closest(f); }, same_as_rule},
     Row{"mark-here", State::lost, [](const Facts& f) { return only_lacks(f, {Objection::mark, Objection::if_id}); },
         [](const Facts& f) { return "no SA protects what is sent: " + of_closest(f); }, same_as_rule},
-    Row{"mode-here", State::lost, [](const Facts& f) { return only_lacks(f, {Objection::mode, Objection::ends}); },
+    Row{"mode-here", State::lost,
+        [](const Facts& f) {
+          using enum Objection;
+          return only_lacks(f, {mode, ends, addresses, inner_addresses}) &&
+                 !only_lacks(f, {addresses, inner_addresses});
+        },
         [](const Facts& f) { return "no SA protects what is sent: " + of_closest(f); }, same_as_rule},
     Row{"selector-here", State::lost,
-        [](const Facts& f) { return only_lacks(f, {Objection::inner_addresses}) || has_fate(f, Fate::other_packets); },
+        [](const Facts& f) {
+          return only_lacks(f, {Objection::addresses, Objection::inner_addresses}) || has_fate(f, Fate::other_packets);
+        },
         [](const Facts& f) { return "no SA protects what is sent: " + of_closest(f); },
         [](const Facts&) { return std::string("give the SA the networks and ports of the rule (isrc, idst)"); }},
     Row{"algorithm-here", State::lost,
