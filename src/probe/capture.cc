@@ -159,6 +159,12 @@ void Capture::drain(absl::FunctionRef<void(Frame&&)> each) {
   }
 }
 
+unsigned Capture::lost() const {
+  tpacket_stats counts{};
+  socklen_t size = sizeof counts;
+  return getsockopt(fd_.get(), SOL_PACKET, PACKET_STATISTICS, &counts, &size) == 0 ? counts.tp_drops : 0;
+}
+
 bool Capture::send(const Frame& like, Bytes packet, bool back) const {
   std::vector<std::byte> octets(like.link().begin(), like.link().end());
   if (back && octets.size() >= 2 * ETH_ALEN)

@@ -39,6 +39,8 @@ class Capture {
   /// Sends a packet by the interface of a frame, with its link header. `back`: to the one from whom the frame came.
   /// False: the kernel refused.
   bool send(const Frame& like, Bytes packet, bool back = false) const;
+  /// Packets that were lost because they came faster than they were read, since the last call.
+  unsigned lost() const;
   /// For poll().
   int descriptor() const { return fd_.get(); }
 

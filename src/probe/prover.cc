@@ -1,260 +1,30 @@
 // 1. Run::open() captures on all interfaces but those where packets are in clear by nature, and opens the sockets.
-// 2. ask() goes the ordinary way, and once more past the rules: on the link, with the header of a packet that left. So
-//    the other end can say what it saw also where nothing gets through.
-// 3. probe() sends probes until one is answered. Everything on the wire is noted meanwhile (Run::see).
-// 4. If they are answered: repeat() sends a probe's own packet again, unchanged and with another number, then a probe
-// as
-//    a fence: when that is answered, the other end has judged the two. repeated_there() has the same done there.
-// 5. sizes() looks for the largest packet that is answered, and sends a datagram in fragments.
+// 2. meet() finds out whether the other end tells what it sees. Then probes are sent (detail/run.cc).
+// 3. If they are answered: repeat() sends a probe's own packet again, unchanged and with another number, each time
+//    with a probe as a fence: when that is answered, the other end has judged what came before it. repeated_there() has
+//    the same done there.
+// 4. sizes() looks for the largest packet that is answered, and sends a datagram in fragments.
 #include "probe/prover.h"
 
-#include <fmt/format.h>
 #include <poll.h>
-#include <sys/random.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <map>
 
-#include "base/cast.h"
-#include "kernel/route.h"
-#include "probe/capture.h"
-#include "probe/inside.h"
+#include "probe/detail/run.h"
 #include "probe/local.h"
-#include "probe/socket.h"
 #include "prove/packet.h"
-#include "system/clock.h"
 
 namespace ipseckey::probe {
-namespace {
 
 using namespace std::chrono_literals;
 using policy::Direction;
 using prove::Facts;
-using prove::Head;
 using prove::Kind;
 using prove::Marker;
 using prove::Sighting;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
-
-constexpr std::uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58;
-constexpr std::size_t kProbe = 150;  // Octets of a probe's data.
-constexpr std::size_t kMostSightings = 4000;
-
-Marker fresh() {
-  Marker m{};
-  if (getrandom(m.data(), m.size(), 0) != static_cast<ssize_t>(m.size())) m = {};
-  return m;
-}
-
-class Run {
- public:
-  explicit Run(Plan plan) : plan_(std::move(plan)), f_(plan_.facts), run_(fresh()), end_(now() + kMostTime) {}
-
-  Result<void> open();
-  void go();
-  Facts facts() && { return std::move(f_); }
-
- private:
-  nanoseconds now() const { return system_now().steady; }
-  bool late() const { return now() >= end_ || packets_ >= kMostPackets; }
-  // Reads everything until the condition holds. False: it did not in time.
-  bool pump(absl::FunctionRef<bool()> done, milliseconds patience);
-  void see(Frame&& frame);
-  void hear(const Arrival& arrival);
-  void hear_tell(Bytes datagram);
-
-  Result<void> open_probe();
-  bool is_icmp() const { return f_.flow.protocol == kIcmp || f_.flow.protocol == kIcmp6; }
-  bool ask(std::optional<prove::Tell>& answer, Kind kind, const Marker& marker);
-  prove::Ask question() const;
-  int send(const Marker& marker, std::size_t size);
-  bool answered(const Marker& m) const { return answers_.contains(m); }
-  unsigned times(const Marker& m) const;
-  bool probe(const Marker& marker, unsigned tries, std::size_t size = kProbe, milliseconds patience = 400ms);
-  void connect_tcp();
-  void meet();
-  void repeat();
-  void repeated_there();
-  void sizes();
-  void note_neighbour();
-  void settle();
-
-  Plan plan_;
-  Facts& f_;
-  Marker run_;
-  nanoseconds end_;
-  unsigned packets_ = 0;
-  std::optional<Capture> capture_;
-  std::optional<Socket> probe_, ask_;
-  std::map<Marker, unsigned> answers_;  // Echoes by what they answer.
-  std::map<Marker, unsigned> clears_;   // Clear packets that reached the socket.
-  std::optional<prove::Tell> told_;
-  Marker first_{};
-  std::optional<Frame> outward_;  // The first protected packet after a probe was sent.
-  std::optional<Frame> any_out_;  // Any packet that left to the other end: it has the header of the link.
-  std::optional<kernel::Routes> routes_;
-};
-
-unsigned Run::times(const Marker& m) const {
-  const auto at = answers_.find(m);
-  return at == answers_.end() ? 0 : at->second;
-}
-
-Result<void> Run::open() {
-  auto inside = inside_devices(f_.device);
-  if (!inside) return std::unexpected(inside.error());
-  const auto one = [](const Address& a) { return policy::Prefix{a, static_cast<std::uint8_t>(a.bits())}; };
-  const std::array ends{one(f_.outer_to), one(f_.flow.remote)};
-  auto capture = Capture::open(ends, *std::move(inside));
-  if (!capture) return std::unexpected(capture.error());
-  capture_ = *std::move(capture);
-  auto routes = kernel::Routes::open();
-  if (routes) routes_ = *std::move(routes);
-  auto ask = Socket::open(Socket::Kind::udp, f_.flow.remote.family, f_.flow.local, 0, plan_.mark);
-  if (ask) ask_ = *std::move(ask);
-  return {};
-}
-
-// With a responder at the other end a probe is UDP, unless the rule says otherwise; without, an echo request.
-Result<void> Run::open_probe() {
-  policy::Flow& flow = f_.flow;
-  const policy::Selector& s = f_.rule.selector;
-  const bool six = flow.remote.family == Family::v6;
-  if (!s.protocol) flow.protocol = f_.there_before || s.local_port || s.remote_port ? kUdp : six ? kIcmp6 : kIcmp;
-  const auto kind = is_icmp() ? Socket::Kind::icmp : flow.protocol == kTcp ? Socket::Kind::tcp : Socket::Kind::udp;
-  auto opened = Socket::open(kind, flow.remote.family, flow.local, s.local_port.value_or(0), plan_.mark);
-  if (!opened) {
-    f_.busy = opened.error().code == Errc::exists;
-    if (!f_.busy) return std::unexpected(opened.error());
-    return {};
-  }
-  probe_ = *std::move(opened);
-  if (is_icmp()) {
-    flow.icmp_type = six ? 128 : 8, flow.icmp_code = 0;
-  } else {
-    flow.local_port = probe_->port();
-    flow.remote_port = s.remote_port.value_or(prove::kPort);
-  }
-  plan_.serve(f_);
-  return {};
-}
-
-bool Run::pump(absl::FunctionRef<bool()> done, milliseconds patience) {
-  const nanoseconds until = std::min(now() + patience, end_);
-  while (true) {
-    capture_->drain([&](Frame&& frame) { see(std::move(frame)); });
-    for (auto* const s : {&probe_, &ask_})
-      while (*s && !((*s)->descriptor() < 0)) {
-        const auto arrival = f_.flow.protocol == kTcp && s == &probe_ ? std::nullopt : (*s)->receive();
-        if (!arrival) break;
-        hear(*arrival);
-      }
-    if (done()) return true;
-    const auto left = std::chrono::duration_cast<milliseconds>(until - now());
-    if (left <= 0ms) return false;
-    std::array<pollfd, 3> waiting{{{capture_->descriptor(), POLLIN, 0},
-                                   {probe_ ? probe_->descriptor() : -1, POLLIN, 0},
-                                   {ask_ ? ask_->descriptor() : -1, POLLIN, 0}}};
-    if (f_.flow.protocol == kTcp) waiting[1].events = POLLOUT;
-    ::poll(waiting.data(), waiting.size(), static_cast<int>(std::min<std::int64_t>(left.count() + 1, 50)));
-  }
-}
-
-void Run::see(Frame&& frame) {
-  auto s = prove::sight(frame.packet(), plan_.udp_ports);
-  if (!s) return;
-  s->out = frame.out;
-  if (!s->out && (s->from == f_.outer_to || s->from == f_.flow.remote)) f_.heard = true;
-  if (s->ours && s->ours->run == run_ && !s->out && s->ours->kind == Kind::tell)
-    hear_tell(frame.packet().subspan(s->ours_at));
-  if (s->out && (s->to == f_.outer_to || s->to == f_.flow.remote)) {
-    if (prove::as_modelled(f_, *s) && !outward_ && s->size > kProbe) outward_ = frame;
-    if (!any_out_) any_out_ = std::move(frame);
-  }
-  if (s->ours && s->ours->run != run_) return;  // Of another run.
-  if (f_.wire.size() < kMostSightings) f_.wire.push_back(*std::move(s));
-}
-
-void Run::hear_tell(Bytes datagram) {
-  if (auto tell = prove::read_tell(datagram)) told_ = *std::move(tell);
-}
-
-void Run::hear(const Arrival& a) {
-  Bytes data = a.data;
-  if (is_icmp() && probe_ && data.size() >= 8 && prove::read_head(data.subspan(8))) {
-    const bool reply = data[0] == std::byte{0} || data[0] == std::byte{129};
-    if (!reply) return;
-    data = data.subspan(8);
-    f_.answered_by_host = true;
-  }
-  const auto head = prove::read_head(data);
-  if (!head || head->run != run_) return;
-  if (head->kind == Kind::echo || (is_icmp() && head->kind == Kind::probe)) ++answers_[head->marker];
-  if (head->kind == Kind::clear) ++clears_[head->marker];
-  if (head->kind == Kind::tell) hear_tell(data);
-}
-
-prove::Ask Run::question() const {
-  prove::Ask q;
-  q.out_spi = prove::spi_of(f_, Direction::out).value_or(0);
-  q.in_spi = prove::spi_of(f_, Direction::in).value_or(0);
-  q.wanted = plan_.wanted;
-  q.from = f_.flow.local, q.to = f_.flow.remote, q.outer = plan_.outer_from;
-  q.protocol = f_.flow.protocol;
-  q.from_port = f_.flow.local_port.value_or(0), q.to_port = f_.flow.remote_port.value_or(0);
-  return q;
-}
-
-// The ordinary way first; past the rules if there is no answer.
-bool Run::ask(std::optional<prove::Tell>& answer, Kind kind, const Marker& marker) {
-  const auto datagram = prove::write_ask({kind, run_, marker}, question());
-  told_.reset();
-  for (unsigned attempt = 0; attempt < 2 && !late(); ++attempt) {
-    if (ask_) {
-      ask_->send(datagram, f_.flow.remote, prove::kPort, f_.flow.local);
-      ++packets_;
-    }
-    if (pump([&] { return told_.has_value(); }, 150ms)) break;
-    if (any_out_ && !is_unspecified(plan_.outer_from)) {
-      const std::uint16_t port = ask_ ? ask_->port() : prove::kPort;
-      capture_->send(*any_out_, prove::udp_packet(plan_.outer_from, f_.outer_to, port, prove::kPort, datagram));
-      ++packets_;
-      if (pump([&] { return told_.has_value(); }, 250ms)) break;
-    }
-  }
-  if (told_) answer = told_;
-  return told_.has_value();
-}
-
-int Run::send(const Marker& marker, std::size_t size) {
-  std::vector<std::byte> data(size);
-  prove::write_head(data, {Kind::probe, run_, marker});
-  ++packets_;
-  if (is_icmp()) data = prove::echo_request(f_.flow.remote.family, 0x7072, static_cast<std::uint16_t>(packets_), data);
-  int error = probe_->send(data);
-  if (error == ECONNREFUSED) error = probe_->send(data);  // An error of an earlier packet.
-  return error;
-}
-
-bool Run::probe(const Marker& marker, unsigned tries, std::size_t size, milliseconds patience) {
-  for (unsigned i = 0; i < tries && !late(); ++i) {
-    const int error = send(marker, size);
-    if (error != 0) f_.send_error = error;
-    ++f_.sent;
-    if (pump([&] { return answered(marker); }, patience)) return true;
-    if (const int later = probe_->error(); later == ECONNREFUSED) {
-      f_.answered_by_host = true;
-      ++answers_[marker];
-      return true;
-    } else if (later != 0 && f_.send_error == 0) {
-      f_.send_error = later;
-    }
-  }
-  return false;
-}
 
 void Run::connect_tcp() {
   f_.send_error = probe_->connect(f_.flow.remote, *f_.flow.remote_port);
@@ -359,6 +129,7 @@ void Run::note_neighbour() {
 
 void Run::settle() {
   if (const auto local = read_local(plan_.database)) f_.after = local->dropped;
+  f_.missed += capture_->lost();
   f_.answers = 0;
   for (const auto& [marker, count] : answers_) f_.answers += count;
 }
@@ -401,8 +172,6 @@ void Run::go() {
   f_.hurried = late();
   settle();
 }
-
-}  // namespace
 
 Result<Facts> observe(Plan plan) {
   Run run(std::move(plan));

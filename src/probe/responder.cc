@@ -1,6 +1,6 @@
 // 1. Questions and probes come to UDP sockets, like any packet, and to the capture, past the rules. Each is answered by
 //    the way it came.
-// 2. What the capture sees is added up for each run: protected packets, probes in clear, echoes that left.
+// 2. count() adds up for each run: protected packets, probes in clear, echoes that left.
 // 3. `again` sends the last echo's own packet once more, and a clear packet, which the asker's rules must refuse.
 #include "probe/responder.h"
 

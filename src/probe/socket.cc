@@ -1,3 +1,8 @@
+// 1. Name is an address of the sockets interface, from our addresses and back.
+// 2. open() sets what all sockets need: the mark, and that they report to which address a packet came.
+// 3. send() has two forms: to the connected end, or from one of this host's addresses, by a control message.
+// 4. receive() leaves out IPv4's header, which raw sockets get.
+// 5. path_mtu() and fragment() ask and set what the kernel does with sizes.
 #include "probe/socket.h"
 
 #include <fmt/format.h>

@@ -45,7 +45,7 @@ struct Way {
 /// The database of this host.
 enum class Database : std::uint8_t { kernel, tun, hook, other };
 
-/// A probe's own protected packet, or the one that came back, sent once more.
+/// A probe's own protected packet, or an answer to it, sent once more.
 struct Repeat {
   bool tried = false;
   bool accepted = false;
@@ -84,6 +84,7 @@ struct Facts {
   std::uint32_t largest = 0;   ///< Octets of the largest IP packet that was answered; 0: not tried.
   std::uint32_t wanted = 0;    ///< Octets that the host thinks fit.
   std::optional<bool> pieces;  ///< Whether a fragmented datagram was answered.
+  std::uint64_t missed = 0;    ///< Packets that the capture lost.
   bool hurried = false;        ///< The time ran out before all was tried.
 };
 

@@ -17,6 +17,13 @@ using policy::Direction;
 
 namespace detail {
 
+std::string load_same_keys(const Facts&) { return "load the same keys at both ends, and compare the files"; }
+std::string load_new_keys(const Facts&) {
+  return "load new keys at both ends: after a restart of one, its keys must not be used again";
+}
+std::string load_mirrored_rule(const Facts&) { return "load the mirrored rule there: ipsecconf explain prints it"; }
+std::string explain_there(const Facts&) { return "ipsecconf explain there says which rule they meet"; }
+
 bool left_sealed(const Facts& f) {
   return std::ranges::any_of(f.wire, [&](const Sighting& s) { return s.out && as_modelled(f, s); });
 }
@@ -116,6 +123,7 @@ void add_remarks(const Facts& f, Verdict& v) {
   for (const Direction d : {Direction::out, Direction::in}) {
     const SaView* const sa = sa_of(f, d);
     const auto seconds = sa ? left(*sa, f.now) : std::nullopt;
+    if (seconds) v.seconds_left = std::min(*seconds, v.seconds_left.value_or(*seconds));
     if (seconds && *seconds < kSoon)
       v.remarks.push_back(fmt::format("SA {} ends in {} at the present rate: load new keys before",
                                       detail::spi_text(sa->held.spi), time_text(*seconds)));
@@ -180,6 +188,7 @@ Verdict judge(Facts f) {
   v.text = found ? found->text(f) : summary(f);
   if (found) v.cause = found->name, v.cure = found->cure(f);
   add_remarks(f, v);
+  if (!found && v.seconds_left) v.text += fmt::format(", {} left", time_text(*v.seconds_left));
   return v;
 }
 

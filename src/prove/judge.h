@@ -1,5 +1,7 @@
 #pragma once
 /// From everything that was seen to one verdict: protected both ways, or the one cause and its cure.
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,10 +23,11 @@ std::string_view word(State state);
 
 struct Verdict {
   State state = State::not_shown;
-  std::string cause;                 ///< A word for programs, such as "wrong-key"; empty: protected.
-  std::string text;                  ///< A sentence without a full stop.
-  std::string cure;                  ///< What mends it; empty if it is protected.
-  std::vector<std::string> remarks;  ///< What should be known besides, such as an SA that expires soon.
+  std::string cause;                          ///< A word for programs, such as "wrong-key"; empty: protected.
+  std::string text;                           ///< A sentence without a full stop.
+  std::string cure;                           ///< What mends it; empty if it is protected.
+  std::optional<std::uint64_t> seconds_left;  ///< Until an SA's limit is reached at the present rate; absent: years.
+  std::vector<std::string> remarks;           ///< What should be known besides, such as an SA that expires soon.
 };
 
 Verdict judge(Facts facts);

@@ -123,6 +123,7 @@ const std::vector<Fault>& faults() {
       {"clear-accepted", weak, good, [](Facts& f) { f.clear_in.accepted = true; }},
       {"mtu", weak, good, [](Facts& f) { f.largest = 1280; }},
       {"fragments-lost", weak, good, [](Facts& f) { f.pieces = false; }},
+      {"packets-missed", not_shown, good, [](Facts& f) { f.missed = 3; }},
       {"hurried", not_shown, good, [](Facts& f) { f.hurried = true; }},
   };
   return kFaults;
@@ -158,6 +159,7 @@ TEST(Judge, SaysByWhatItIsProtected) {
             "protected both ways, by SA 0x1000 and 0x1001, replay on, changed packets refused, clear packets refused, "
             "MTU 1442");
   EXPECT_THAT(v.remarks, ElementsAre());
+  EXPECT_FALSE(v.seconds_left);
 }
 
 TEST(Judge, WithoutTheOtherEndItSaysLess) {
@@ -209,6 +211,8 @@ TEST(Judge, RemarksOnWhatEndsSoon) {
   f.sas[1].current.addtime = f.now - 1000;
   f.sas[1].number = 4'000'000'000;  // 4 million a second.
   f.there->time = f.now - 7300;
+  EXPECT_EQ(judge(f).seconds_left, 30u);
+  EXPECT_THAT(judge(f).text, ::testing::EndsWith(", MTU 1442, 30 s left"));
   EXPECT_THAT(judge(f).remarks, ElementsAre("SA 0x1000 ends in 30 s at the present rate: load new keys before",
                                             "SA 0x1001 ends in 73 s at the present rate: load new keys before",
                                             "the clock of the other end is 2 h behind"));

@@ -17,7 +17,7 @@ struct Seal {
   bool operator==(const Seal&) const = default;
 };
 
-/// An ICMP error about a packet that could not go on.
+/// An ICMP error about a packet that was not delivered.
 struct Complaint {
   std::uint8_t type = 0, code = 0;
   std::uint32_t mtu = 0;  ///< Octets, of "fragmentation needed" and "packet too big"; else 0.

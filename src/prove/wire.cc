@@ -1,4 +1,9 @@
-// fields() lists the fields of each message once; Writer and Reader both walk it.
+// How messages become octets, and reversed:
+// 1. write_head() and read_head() have what all of them begin with.
+// 2. fields() lists the fields of each message once, in order.
+// 3. A Codec over a Writer writes them, one over a Reader reads and checks them.
+// 4. Counters follow a Tell while there is room.
+// 5. The rest of kTalk octets is zero.
 #include "prove/wire.h"
 
 #include <algorithm>

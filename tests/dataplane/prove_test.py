@@ -6,6 +6,7 @@ import os
 import pathlib
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,9 @@ class Case(unittest.TestCase):
         said = [json.loads(line) for line in ended.stdout.splitlines()]
         packets = self.cable.packets()
         clear = in_clear(packets, ports)
+        # Of one rule, at most 50 packets leave; a datagram may be several.
+        mine = [p for p in packets if p[:1] != b"\x60" and p[12:16] == socket.inet_aton(A) and not p[6] & 0x1f and not p[7]]
+        self.assertLessEqual(len(mine), 50 * max(len(said), 1))
         # All keys here begin so, or with one octet that is repeated.
         for key in (bytes(range(12)), b"\xab" * 12):
             self.assertNotIn(key.hex(), ended.stdout + ended.stderr)
@@ -156,6 +160,35 @@ class Protected(Case):
         """A rule about one service is proved by a connection to it, whether it is there or not."""
         self.lay(transport(0x1000, GCM_REST + ON), tuple(r.replace("}", port + " }", 1) for r, port in zip(RULES, ("ulp tcp rport 7", "ulp tcp lport 7"))))
         self.shown(self.prove(ports=(7,)), answers=1)
+        self.lay(transport(0x1000, GCM_REST + ON), tuple(r.replace("}", port + " }", 1) for r, port in zip(RULES, ("ulp udp rport 9007", "ulp udp lport 9007"))))
+        self.responder()
+        self.shown(self.prove(), responder=True, replay="refused", changed="refused", clear_back="refused")
+
+    def test_which(self):
+        """One rule of several, one peer of several, and words that are wrong."""
+        other = f"{{ laddr {A} raddr 192.0.2.9 }} {GCM}\n"
+        self.lay(transport(0x1000, GCM_REST + ON), (RULES[0] + other, RULES[1]))
+        index = next(h["index"] for h in map(json.loads, self.a.ipsecconf("--json", "-L").stdout.splitlines()) if B in h["entry"])
+        self.shown(self.prove("--rule", str(index)), index=index, peer=B)
+        self.shown(self.prove("--peer", B), index=index)
+        said = self.prove()
+        self.assertEqual(sorted((one["peer"], one["state"]) for one in said), [(B, "protected"), ("192.0.2.9", "lost")])
+        for words, wrong in ((("--rule", "x"), "is not the index of a rule"), (("--peer", "x"), "is not an address"),
+                             (("--respond", "--json"), "it takes no FILE"), (("a", "b"), "unexpected word b")):
+            ended = self.a.ipsecconf("prove", *words)
+            self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
+            self.assertIn(wrong, ended.stderr)
+        self.a.rules("")
+        ended = self.a.ipsecconf("prove")
+        self.assertEqual((ended.returncode, ended.stderr), (1, "ipsecconf: there is no rule that demands protection: nothing is proved\n"))
+
+    def test_limits(self):
+        """What is left of an SA, in the line and as a remark."""
+        self.lay(transport(0x1000, GCM_REST + ON + " hard_addtime 1800"))
+        said = self.prove()
+        self.shown(said)
+        self.assertTrue(1000 < said[0]["seconds_left"] <= 1800, said)
+        self.assertEqual(len(said[0]["remarks"]), 2)
 
 
 GOOD = transport(0x1000, GCM_REST + ON)

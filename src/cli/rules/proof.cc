@@ -76,6 +76,7 @@ JsonObject proof_json(const Proof& p, const std::string& sadb) {
   o.put("text", p.verdict.text);
   if (!p.verdict.cure.empty()) o.put("cure", p.verdict.cure);
   if (!p.verdict.remarks.empty()) o.put("remarks", p.verdict.remarks);
+  if (p.verdict.seconds_left) o.put("seconds_left", *p.verdict.seconds_left);
   if (!p.facts) return o;
   const prove::Facts& f = *p.facts;
   if (const auto spi = prove::spi_of(f, Direction::out)) o.put("out_spi", *spi);

@@ -1,5 +1,9 @@
-// `prove --respond`: the other end of a proof (probe/responder.h). Here is what it tells of the rules and SAs of this
-// host; these are read again when they may have changed.
+// `prove --respond`, the other end of a proof:
+// 1. The rules and SAs of this host are read, and again when they may have changed (Knowledge::refresh).
+// 2. probe/responder.h answers what comes; it asks judge() about each question.
+// 3. sa_with() describes the SAs of the question's SPIs; SPIs that were held before are remembered.
+// 4. judge() finds the rules that the probes and the answers to them meet, and what these have against the SA.
+// 5. A signal ends it.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,3 +1,8 @@
+// What the other end does not open. Rows in this order:
+// 1. It does not arrive at all.
+// 2. The SA is not there, or is another one: SPI, NAT, encapsulation, mode, algorithms, ICV, key, numbers.
+// 3. The SA opens it, and a rule there refuses it: reqid, mark, addresses, algorithms, drop.
+// 4. A rule accepts it, and the host does not deliver it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,9 +32,10 @@ std::string out_spi(const Facts& f) { return spi_text(f, Direction::out); }
 
 const SaView& mine(const Facts& f) { return *sa_of(f, Direction::out); }
 // The SA is at both ends.
-bool both_hold(const Facts& f) { return arrived(f) && f.there->to_me.held && sa_of(f, Direction::out) != nullptr; }
-
-std::string same_keys(const Facts&) { return "load the same keys at both ends, and compare the files"; }
+bool both_hold(const Facts& f) {
+  const bool here = sa_of(f, Direction::out) != nullptr;
+  return here && arrived(f) && f.there->to_me.held;
+}
 
 constexpr std::array kRows = {
     Row{"path-drops-udp", State::lost,
@@ -105,7 +111,7 @@ constexpr std::array kRows = {
                              algorithms_text(mine(f).held.facts.encrypt, mine(f).held.facts.auth),
                              algorithms_text(f.there->to_me.encrypt, f.there->to_me.auth));
         },
-        same_keys},
+        load_same_keys},
     Row{"icv-differs", State::lost,
         [](const Facts& f) { return both_hold(f) && f.there->to_me.icv_bits != mine(f).icv_bits; },
         [](const Facts& f) {
@@ -116,15 +122,12 @@ constexpr std::array kRows = {
           return std::string(
               "give the SA the same `icv` at both ends: RFC 4868 has 128 bits for SHA-256, old kernels 96");
         }},
-    Row{"wrong-key", State::lost,
-        [](const Facts& f) {
-          return arrived(f) && grown_there(f, "in.corrupt in.truncated in.padding in.crypto XfrmInStateProtoError") > 0;
-        },
+    Row{"wrong-key", State::lost, [](const Facts& f) { return arrived(f) && grown_there(f, kCorrupt) > 0; },
         [](const Facts& f) {
           return fmt::format("the other end refuses what SA {} protects, with the same algorithms: the keys differ",
                              out_spi(f));
         },
-        same_keys},
+        load_same_keys},
     Row{"numbers-restarted", State::lost,
         [](const Facts& f) { return arrived(f) && grown_there(f, "in.replayed in.late XfrmInStateSeqError") > 0; },
         [](const Facts& f) {
@@ -132,12 +135,10 @@ constexpr std::array kRows = {
               "the other end refuses the sequence numbers of SA {} as received before: they began again here",
               out_spi(f));
         },
-        [](const Facts&) {
-          return std::string("load new keys at both ends: after a restart of one, its keys must not be used again");
-        }},
+        load_new_keys},
     Row{"reqid-there", State::lost, [](const Facts& f) { return objects_there(f, Objection::reqid); },
         [](const Facts& f) {
-          return fmt::format("the rule at the other end demands another reqid than its SA {} has", out_spi(f));
+          return fmt::format("the rule at the other end demands a reqid that its SA {} does not have", out_spi(f));
         },
         [](const Facts&) { return std::string("give the rule and the SA there the same reqid"); }},
     Row{"mark-there", State::lost, [](const Facts& f) { return objects_there(f, {Objection::mark, Objection::if_id}); },
@@ -175,14 +176,13 @@ constexpr std::array kRows = {
           return arrived(f) &&
                  (f.there->in_rule == RuleThere::drop || grown_there(f, "in.explicit in.no_rule XfrmInPolBlock") > 0);
         },
-        [](const Facts&) { return std::string("a rule at the other end drops these packets"); },
-        [](const Facts&) { return std::string("ipsecconf explain there says which rule they meet"); }},
+        [](const Facts&) { return std::string("a rule at the other end drops these packets"); }, explain_there},
     Row{"rule-missing-there", State::lost,
         [](const Facts& f) { return arrived(f) && grown_there(f, "in.got_secure") > 0; },
         [](const Facts&) {
           return std::string("the other end has no rule about these packets, and drops what is protected without one");
         },
-        [](const Facts&) { return std::string("load the mirrored rule there: ipsecconf explain prints it"); }},
+        load_mirrored_rule},
     Row{"no-policy-there", State::lost,
         [](const Facts& f) { return arrived(f) && grown_there(f, "XfrmInNoPols XfrmFwdHdrError") > 0; },
         [](const Facts&) {

@@ -21,6 +21,14 @@ std::span<const Row> arriving_causes();   ///< What the other end does not open.
 std::span<const Row> returning_causes();  ///< What this host does not open, or does not get.
 std::span<const Row> proof_causes();      ///< What is wrong although packets come and go.
 
+// Cures that several causes have.
+std::string load_same_keys(const Facts& f);
+std::string load_new_keys(const Facts& f);
+std::string load_mirrored_rule(const Facts& f);
+std::string explain_there(const Facts& f);
+/// Counters of packets whose ICV, padding or size was wrong.
+inline constexpr std::string_view kCorrupt = "in.corrupt in.truncated in.padding in.crypto XfrmInStateProtoError";
+
 // Shared by the parts.
 bool left_sealed(const Facts& f);  ///< A packet left, protected as it should be.
 bool came_sealed(const Facts& f);  ///< One came, protected as it should be.

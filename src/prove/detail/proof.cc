@@ -117,6 +117,11 @@ constexpr std::array kRows = {
         [](const Facts&) {
           return std::string("let fragments pass on the way; rules with ports need the whole datagram");
         }},
+    Row{"packets-missed", State::not_shown, [](const Facts& f) { return f.missed > 0; },
+        [](const Facts& f) {
+          return fmt::format("the capture lost {} packets: one in clear could be among them", f.missed);
+        },
+        [](const Facts&) { return std::string("try again when the host is less busy"); }},
     Row{"hurried", State::not_shown, [](const Facts& f) { return f.hurried; },
         [](const Facts&) {
           return std::string("packets were seen protected both ways, and the time ran out before all was tried");

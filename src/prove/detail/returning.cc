@@ -1,3 +1,8 @@
+// What this host does not open, or does not get. Rows in this order:
+// 1. The other end answers in clear, or cannot answer.
+// 2. A protected answer comes in, and is refused: SPI, algorithms, ICV, key, numbers, rule.
+// 3. It is opened, and the host does not deliver it.
+// 4. No answer comes in: a router complains, it is lost, or the other end is dead.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +17,7 @@ namespace {
 using policy::Direction;
 
 bool unanswered(const Facts& f) { return f.answers == 0; }
-// Something protected came back, and did not reach our socket.
+// A protected packet came in, and did not reach our socket.
 bool refused_here(const Facts& f) { return unanswered(f) && sealed_back(f) != nullptr; }
 
 std::string back_spi(const Facts& f) {
@@ -26,7 +31,7 @@ const Sighting* complaint(const Facts& f) {
   return found == f.wire.end() ? nullptr : &*found;
 }
 
-// An SA of ours with the SPI of what came back.
+// An SA of ours with the SPI of the packet that came in.
 const SaView* here(const Facts& f) {
   const Sighting* const s = sealed_back(f);
   if (!s) return nullptr;
@@ -37,15 +42,16 @@ const SaView* here(const Facts& f) {
   return found == f.sas.end() ? nullptr : &*found;
 }
 
-bool both_hold(const Facts& f) { return refused_here(f) && f.there && f.there->to_you.held && here(f) != nullptr; }
-
-std::string same_keys(const Facts&) { return "load the same keys at both ends, and compare the files"; }
+bool both_hold(const Facts& f) {
+  const bool there = f.there && f.there->to_you.held;
+  return there && refused_here(f) && here(f) != nullptr;
+}
 
 constexpr std::array kRows = {
     Row{"answers-clear", State::in_clear,
         [](const Facts& f) {
           return f.in.service != policy::Service::not_needed &&
-                 (clear_back(f) != nullptr || (f.there && f.there->answers_clear > 0 && f.answers == 0));
+                 (clear_back(f) != nullptr || (f.there && f.there->answers_clear > 0));
         },
         [](const Facts& f) {
           return fmt::format("the other end answers in clear: {}",
@@ -53,7 +59,7 @@ constexpr std::array kRows = {
                              : f.there && f.there->out_rule != RuleThere::none ? "its rule does not get hold of them"
                                                                                : "it has no rule about these packets");
         },
-        [](const Facts&) { return std::string("load the mirrored rule there: ipsecconf explain prints it"); }},
+        load_mirrored_rule},
     Row{"one-way", State::lost,
         [](const Facts& f) {
           return unanswered(f) && f.there && f.there->received > 0 && f.there->out_rule == RuleThere::missing;
@@ -65,7 +71,7 @@ constexpr std::array kRows = {
           return unanswered(f) && f.there && f.there->received > 0 && f.there->out_rule == RuleThere::drop;
         },
         [](const Facts&) { return std::string("the other end gets the packets, and a rule there drops the answers"); },
-        [](const Facts&) { return std::string("ipsecconf explain there says which rule they meet"); }},
+        explain_there},
     Row{"unknown-back", State::lost, [](const Facts& f) { return refused_here(f) && here(f) == nullptr; },
         [](const Facts& f) {
           return fmt::format("answers come under SPI {}, which this host does not have", back_spi(f));
@@ -84,7 +90,7 @@ constexpr std::array kRows = {
                              algorithms_text(here(f)->held.facts.encrypt, here(f)->held.facts.auth),
                              algorithms_text(f.there->to_you.encrypt, f.there->to_you.auth));
         },
-        same_keys},
+        load_same_keys},
     Row{"icv-differs-back", State::lost,
         [](const Facts& f) { return both_hold(f) && f.there->to_you.icv_bits != here(f)->icv_bits; },
         [](const Facts& f) {
@@ -92,16 +98,12 @@ constexpr std::array kRows = {
                              back_spi(f), here(f)->icv_bits, f.there->to_you.icv_bits);
         },
         [](const Facts&) { return std::string("give the SA the same `icv` at both ends"); }},
-    Row{"wrong-key-back", State::lost,
-        [](const Facts& f) {
-          return refused_here(f) &&
-                 grown_here(f, "in.corrupt in.truncated in.padding in.crypto XfrmInStateProtoError") > 0;
-        },
+    Row{"wrong-key-back", State::lost, [](const Facts& f) { return refused_here(f) && grown_here(f, kCorrupt) > 0; },
         [](const Facts& f) {
           return fmt::format("answers come under SA {}, and are refused here: the keys of the way back differ",
                              back_spi(f));
         },
-        same_keys},
+        load_same_keys},
     Row{"numbers-restarted-back", State::lost,
         [](const Facts& f) { return refused_here(f) && grown_here(f, "in.replayed in.late XfrmInStateSeqError") > 0; },
         [](const Facts& f) {
@@ -109,9 +111,7 @@ constexpr std::array kRows = {
               "the sequence numbers of answers under SA {} were received before: they began again at the other end",
               back_spi(f));
         },
-        [](const Facts&) {
-          return std::string("load new keys at both ends: after a restart of one, its keys must not be used again");
-        }},
+        load_new_keys},
     Row{"rule-refuses-answers", State::lost,
         [](const Facts& f) {
           return refused_here(f) &&
@@ -160,9 +160,9 @@ constexpr std::array kRows = {
         [](const Facts& f) {
           return f.there->out_spi != 0
                      ? fmt::format(
-                           "the other end answers under SA {}, and nothing comes back: something on the way drops it",
+                           "the other end answers under SA {}, and no answer arrives: something on the way drops it",
                            spi_text(f.there->out_spi))
-                     : std::string("the other end gets the packets, and its answers do not come back");
+                     : std::string("the other end gets the packets, and its answers do not arrive");
         },
         [](const Facts&) {
           return std::string(

@@ -1,3 +1,9 @@
+// What leaves this host in clear, or does not leave it. Rows in this order:
+// 1. The rule is not there, or cannot be tried.
+// 2. A probe was seen to leave in clear, by which way.
+// 3. Another rule, the route, or the SAs: why none serves. closest() is the SA with the least against it.
+// 4. An SA serves, but another one was used.
+// 5. The SA serves, and no packet leaves: neighbours, filters.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -95,7 +101,7 @@ constexpr std::array kRows = {
     Row{"clear-route", State::in_clear,
         [](const Facts& f) { return clear_out(f) != nullptr && f.database == Database::tun && !f.inner.into_ipsec; },
         [](const Facts& f) {
-          return fmt::format("packets leave in clear: their route goes by {}, past ipsecd's device {}", f.inner.device,
+          return fmt::format("packets leave in clear: their route leads to {}, past ipsecd's device {}", f.inner.device,
                              f.device);
         },
         [](const Facts& f) {
