@@ -17,15 +17,17 @@ ARROWS = {
     "policy": ("pfkey", "base"),
     "pfpolicy": ("policy", "pfkey", "base"),
     "policylang": ("policy", "table", "pfkey", "base"),
+    "prove": ("policy", "pfkey", "base"),
     "lang": ("table", "pfkey", "base"),
     "engine": ("pfpolicy", "policy", "pfkey", "base"),
     "crypto": ("pfkey", "base"),
     "traffic": ("engine", "policy", "crypto", "pfkey", "base"),
     "backend": ("pfpolicy", "policy", "pfkey", "system", "base"),
     "kernel": ("backend", "policy", "pfkey", "system", "base"),
+    "probe": ("prove", "kernel", "policy", "pfkey", "system", "base"),
     "api": ("lang", "kernel", "backend", "pfkey", "system", "base"),
     "apply": ("lang", "backend", "pfkey", "system", "base"),
-    "cli": ("apply", "api", "lang", "policylang", "policy", "table", "kernel", "backend", "pfkey", "system", "base"),
+    "cli": ("apply", "api", "lang", "policylang", "policy", "prove", "probe", "table", "kernel", "backend", "pfkey", "system", "base"),
     "ipsecd": ("engine", "traffic", "crypto", "pfpolicy", "policy", "pfkey", "system", "base"),
     "texts": ("cli", "api", "ipsecd", "traffic", "lang", "policylang", "pfkey", "base"),
 }
@@ -38,21 +40,22 @@ ENTRANCES = (("cli/verbs", r"cli/program\.cc", "the runner, and all else in cli,
 # Libraries whose names differ from their folders'.
 LIBRARIES = {"ipsecd_core": "ipsecd"}
 
-MACHINE = "system calls live in system, backend, kernel, api, apply, cli, ipsecd, and where base locks memory"
+MACHINE = "system calls live in system, backend, kernel, probe, api, apply, cli, ipsecd, and where base locks memory"
 # (headers, the files that may include them, why others may not)
 FENCES = (
     (r"openssl/.*|intel-ipsec-mb\.h", r"crypto/.*", "only crypto uses OpenSSL"),
     (r"libmnl/.*|linux/netlink\.h", r"kernel/.*|ipsecd/packets/((queue|segment_size)\.cc|nf_[a-z]+\.(cc|h))", "only kernel, and ipsecd's hook, speak netlink"),
     (r"linux/xfrm\.h", r"kernel/.*", "only kernel speaks to XFRM"),
     (r"sqlite3\.h", r"backend/store\.cc", "only backend/store uses SQLite"),
-    (r"libnetfilter_queue/.*|linux/netfilter/.*|linux/(if_tun|filter|errqueue)\.h", r"ipsecd/packets/.*|ipsecd/confine\.cc",
+    (r"libnetfilter_queue/.*|linux/netfilter/.*|linux/(if_tun|errqueue)\.h", r"ipsecd/packets/.*|ipsecd/confine\.cc",
      "packets come and go in ipsecd/packets"),
+    (r"linux/(filter|if_packet)\.h", r"ipsecd/packets/.*|ipsecd/confine\.cc|probe/capture\.cc", "packets are captured in probe/capture.cc"),
     (r"systemd/.*|seccomp\.h|cap-ng\.h", r"ipsecd/.*", "only ipsecd is a service"),
     (r"histedit\.h|editline/readline\.h|termios\.h", r"cli/prompt/.*", "only cli/prompt has a terminal"),
     (
         r"(sys|net|netinet|netpacket|linux)/.*|(unistd|fcntl|poll|signal|csignal|netdb|pwd|grp|sched|pthread|syslog|ifaddrs"
         r"|dlfcn|dirent|arpa/inet)\.h|csignal|filesystem|fstream|iostream|cstdio",
-        r"(system|backend|kernel|api|apply|cli|ipsecd)/.*|base/(secret|secret_pages|secret_heap|large_pages)\.cc|texts/main\.cc",
+        r"(system|backend|kernel|probe|api|apply|cli|ipsecd)/.*|base/(secret|secret_pages|secret_heap|large_pages)\.cc|texts/main\.cc",
         MACHINE,
     ),
 )
@@ -66,7 +69,7 @@ LINK_FENCES = {"OpenSSL::Crypto": "crypto", "PkgConfig::MNL": "kernel ipsecd", "
                "PkgConfig::SYSTEMD": "ipsecd", "PkgConfig::CAPNG": "ipsecd", "PkgConfig::SECCOMP": "ipsecd", "PkgConfig::NFQUEUE": "ipsecd"}
 
 CLOCK = re.compile(r"_clock::now\s*\(|\b(clock_gettime|gettimeofday)\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
-CLOCKLESS = ("base", "table", "pfkey", "policy", "pfpolicy", "policylang", "lang", "engine", "crypto", "traffic", "texts")
+CLOCKLESS = ("base", "table", "pfkey", "policy", "pfpolicy", "policylang", "prove", "lang", "engine", "crypto", "traffic", "texts")
 WALL_CLOCK = re.compile(r"system_clock::now\s*\(|\bgettimeofday\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)")
 WALL_CLOCK_AT = "system/clock.h"
 

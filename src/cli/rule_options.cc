@@ -125,7 +125,7 @@ constexpr std::array kOptions = {
         &RuleSettings::json,
         nullptr,
         {},
-        kOwns | of(Do::explain, Do::doctor, Do::monitor),
+        kOwns | of(Do::explain, Do::doctor, Do::monitor, Do::prove),
         "print rules and reports as JSON, one object per line"},
     Row{'\0',
         "file",
@@ -135,6 +135,23 @@ constexpr std::array kOptions = {
         {},
         of(Do::explain),
         "explain by the rules in FILE, too"},
+    Row{'\0', "rule", "N", nullptr, &RuleSettings::rule, {}, of(Do::prove), "prove only the rule with that index"},
+    Row{'\0',
+        "peer",
+        "ADDRESS",
+        nullptr,
+        &RuleSettings::peer,
+        {},
+        of(Do::prove),
+        "prove only rules about this host at the other end, and send the probes to it"},
+    Row{'\0',
+        "respond",
+        "",
+        &RuleSettings::respond,
+        nullptr,
+        {},
+        of(Do::prove),
+        "be the other end of a proof: answer, and say what arrives, until interrupted"},
     Row{'\0',
         "service",
         "",
@@ -165,6 +182,8 @@ constexpr std::array kCommands = {
             "Say what may be wrong: rules, SAs and settings that do not fit, and packets that were dropped."},
     Command{"monitor", "", Do::monitor, RuleOperands::none,
             "Print each change of the rules as it happens, and packets that rules of ipsecd drop."},
+    Command{"prove", "[FILE]", Do::prove, RuleOperands::optional_file,
+            "Send packets, and say whether the rules (those in FILE) protect them both ways, or why not."},
     Command{"help", "", Do::help, RuleOperands::none, "Print this help."},
 };
 
@@ -242,7 +261,7 @@ Result<void> take_operands(Asked& asked, std::vector<std::string> words) {
   }
   asked.what = found->what;
   words.erase(words.begin());
-  if (found->operands == RuleOperands::file) {
+  if (found->operands == RuleOperands::file || (found->operands == RuleOperands::optional_file && !words.empty())) {
     if (words.empty()) return fail(Errc::syntax, fmt::format("{} needs a FILE", found->name));
     asked.options.argument = words[0];
     words.erase(words.begin());

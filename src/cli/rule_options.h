@@ -28,6 +28,7 @@ enum class RuleDo : std::uint8_t {
   explain,
   doctor,
   monitor,
+  prove,
   help,
   version,
 };
@@ -43,9 +44,12 @@ struct RuleSettings {
   bool force = false;      ///< --force
   bool guards = false;     ///< --guards
   bool service = false;    ///< --service
+  bool respond = false;    ///< --respond
   std::string sadb;        ///< --sadb, IPSECKEY_SADB; empty: not given, so `auto`.
   std::string tunnel;      ///< -i
   std::string rules_file;  ///< --file
+  std::string rule;        ///< --rule: an index.
+  std::string peer;        ///< --peer: an address.
 
   std::string where() const { return sadb.empty() ? "auto" : sadb; }
 };
@@ -54,7 +58,7 @@ struct RuleOptions {
   RuleDo what = RuleDo::show;
   bool flush = false, flush_all = false;  ///< Given together with -a or -c: what is held is replaced.
   RuleSettings settings;
-  std::string argument;               ///< Of -a, -c, -r and of apply and check: a FILE; of -d: an INDEX.
+  std::string argument;               ///< Of -a, -c, -r and of apply, check and prove: a FILE; of -d: an INDEX.
   std::vector<std::string> operands;  ///< Of explain and help.
 };
 
@@ -68,7 +72,7 @@ std::string shown_word(std::string_view word);
 std::vector<OptionText> rule_option_texts();
 
 /// What follows a command's word.
-enum class RuleOperands : std::uint8_t { none, file, packet };
+enum class RuleOperands : std::uint8_t { none, file, optional_file, packet };
 
 /// A command as help, the manual page and the completions show it.
 struct RuleCommandText {

@@ -180,6 +180,8 @@ std::string_view text_of(cli::RuleOperands operands) {
       return "none";
     case cli::RuleOperands::file:
       return "file";
+    case cli::RuleOperands::optional_file:
+      return "file";
     case cli::RuleOperands::packet:
       return "packet";
   }

@@ -25,6 +25,14 @@ backend::Spd* RuleSession::spd() {
 std::string RuleSession::shown_spd() const { return pfkey::escaped(spd_name()); }
 
 Result<RuleSession::Sas> RuleSession::sas() const {
+  Sas sas;
+  const auto chooser = each_sa([&](const pfkey::Message& m) { sas.held.push_back(policy::held_sa(m)); });
+  if (!chooser) return std::unexpected(chooser.error());
+  sas.chooser = *chooser;
+  return sas;
+}
+
+Result<policy::Chooser> RuleSession::each_sa(absl::FunctionRef<void(const pfkey::Message&)> each) const {
   // `auto` may have passed an ipsecd over: rules and SAs are of one place.
   const std::string where = spd_ && settings().where() == "auto" ? spd_->name() : settings().where();
   auto opened = world_.open(where);
@@ -33,17 +41,15 @@ Result<RuleSession::Sas> RuleSession::sas() const {
   request.type = pfkey::Type::dump;
   request.satype = pfkey::SaType::unspec;
   request.seq = 1, request.pid = world_.pid;
-  Sas sas;
-  if ((*opened)->rules() == backend::Rules::kernel) sas.chooser = policy::Chooser::kernel;
   Result<void> listed;
   const auto answered = (*opened)->call({&request, 1}, [&](std::size_t, pfkey::Message&& m) {
     if (m.error != 0)
       listed = fail(Errc::denied, fmt::format("the SADB refuses to list its SAs: {}", pfkey::refusal_text(m)));
-    if (m.error == 0 && m.sa && m.dst) sas.held.push_back(policy::held_sa(m));
+    if (m.error == 0 && m.sa && m.dst) each(m);
   });
   if (!answered) return std::unexpected(answered.error());
   if (!listed) return std::unexpected(listed.error());
-  return sas;
+  return (*opened)->rules() == backend::Rules::kernel ? policy::Chooser::kernel : policy::Chooser::exact;
 }
 
 Result<std::optional<apply::Lock>> RuleSession::lock() const {

@@ -1,5 +1,7 @@
 #pragma once
 /// One run of ipsecconf: its options, its world, its database of rules.
+#include <absl/functional/function_ref.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +37,8 @@ class RuleSession {
     policy::Chooser chooser = policy::Chooser::exact;
   };
   Result<Sas> sas() const;
+  /// Passes on each SA of the same place, as a reply to DUMP; returns how it chooses among them.
+  Result<policy::Chooser> each_sa(absl::FunctionRef<void(const pfkey::Message&)> each) const;
 
   /// Waits until nobody else is changing the rules, and keeps others from it. Absent: it needs no lock (`memory`, a
   /// user without a place for locks). Errors: those of apply::Lock::take().

@@ -15,6 +15,7 @@ Status flush(RuleSession& session);  ///< And flush_all and unload.
 Status help(RuleSession& session);   ///< And version.
 Status list(RuleSession& session);   ///< Show, list and list_all.
 Status monitor(RuleSession& session);
+Status prove(RuleSession& session);
 Status remove(RuleSession& session);  ///< And remove_file.
 }  // namespace rules
 
@@ -31,7 +32,8 @@ inline constexpr std::array kRuleHandlers = {
     RuleHandler{RuleDo::remove_file, rules::remove}, RuleHandler{RuleDo::list, rules::list},
     RuleHandler{RuleDo::list_all, rules::list},      RuleHandler{RuleDo::explain, rules::explain},
     RuleHandler{RuleDo::doctor, rules::doctor},      RuleHandler{RuleDo::monitor, rules::monitor},
-    RuleHandler{RuleDo::help, rules::help},          RuleHandler{RuleDo::version, rules::help},
+    RuleHandler{RuleDo::prove, rules::prove},        RuleHandler{RuleDo::help, rules::help},
+    RuleHandler{RuleDo::version, rules::help},
 };
 
 consteval bool one_for_each_rule_do() {

@@ -1,0 +1,457 @@
+#!/usr/bin/env python3
+"""`ipsecconf prove` between two hosts that are network namespaces: what is protected is shown to be, and each fault that is sown
+between them is named. A capture of this test sees the cable, too: where it saw a probe in clear, nothing may say "protected"."""
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from dataplane_test import AH_REST, CBC_REST, GCM_REST, V6_ENDS, both_ways
+from hosts import BIN, DEADLINE, Capture, Host, Pair
+
+A, B = "192.0.2.1", "192.0.2.2"
+GCM, CBC = "ipsec { encr_algs aes-gcm }", "ipsec { encr_algs aes encr_auth_algs sha256 }"
+RULES = (f"{{ laddr {A} raddr {B} }} {GCM}\n", f"{{ laddr {B} raddr {A} }} {GCM}\n")
+CBC_RULES = tuple(rules.replace(GCM, CBC) for rules in RULES)
+ON = " replay 64"
+OFFICIAL = b"IPSPROVE"  # What each datagram of a proof begins with: version, kind, run, marker follow.
+PROBE, ECHO = 1, 2
+
+
+def transport(spi, rest, ends=(A, B)):
+    return both_ways(spi, rest, inner=("", ""), ends=ends)
+
+
+def in_clear(packets, ports=()):
+    """Those that are probes, or answers to them, and that neither AH nor ESP protects: found by their contents, or by ports."""
+    found = []
+    for packet in packets:
+        protocol = packet[9] if packet[0] >> 4 == 4 else packet[6]
+        at = packet.find(OFFICIAL)
+        if protocol in (1, 6, 17, 58) and at >= 0 and packet[at + 9] in (PROBE, ECHO):
+            found.append(packet)
+        head = 20 if packet[0] >> 4 == 4 else 40
+        if protocol == 6 and any(int.from_bytes(packet[head + i:head + i + 2], "big") in ports for i in (0, 2)):
+            found.append(packet)
+    return found
+
+
+class Responder:
+    """`ipsecconf prove --respond` on a host."""
+
+    def __init__(self, host):
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", host.netns, BIN / "ipsecconf", "--sadb", f"ipsecd:{host.pfkey}", "prove", "--respond"],
+            stderr=subprocess.PIPE, text=True)
+        ready, _, _ = select.select([self.process.stderr], [], [], DEADLINE)
+        said = self.process.stderr.readline() if ready else "nothing"
+        if "Responding" not in said:
+            self.close()
+            raise RuntimeError(f"the responder said {said}")
+
+    def close(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(DEADLINE)
+        self.process.stderr.close()
+
+
+class Case(unittest.TestCase):
+    """Two hosts that stay for all tests of a class; each test has rules and keys of its own."""
+    options, device = ("--hook",), None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pair = Pair()
+        cls.addClassCleanup(cls.pair.close)
+        cls.a, cls.b = cls.pair.a, cls.pair.b
+        for host in (cls.a, cls.b):
+            host.start(*cls.options, device=cls.device)
+        cls.routes()
+
+    @classmethod
+    def routes(cls):
+        pass
+
+    def setUp(self):
+        self.cable = Capture(self.a, "cable")
+        self.addCleanup(self.cable.close)
+
+    def lay(self, keys, rules=RULES, keys_there=None):
+        """Keys and rules of both hosts."""
+        for host, lines, text in ((self.a, keys, rules[0]), (self.b, keys if keys_there is None else keys_there, rules[1])):
+            host.load("flush\n" + lines)
+            host.rules(text)
+
+    def prove(self, *words, ports=()):
+        """What prove says: its lines as objects. Never "protected" where this test saw a probe in clear."""
+        self.cable.packets()
+        ended = subprocess.run(["ip", "netns", "exec", self.a.netns, BIN / "ipsecconf", "--sadb", f"ipsecd:{self.a.pfkey}", "prove",
+                                "--json", *words], capture_output=True, text=True, timeout=DEADLINE)
+        said = [json.loads(line) for line in ended.stdout.splitlines()]
+        packets = self.cable.packets()
+        clear = in_clear(packets, ports)
+        # Of one rule, at most 50 packets leave; a datagram may be several.
+        mine = [p for p in packets if p[:1] != b"\x60" and p[12:16] == socket.inet_aton(A) and not p[6] & 0x1f and not p[7]]
+        self.assertLessEqual(len(mine), 50 * max(len(said), 1))
+        # All keys here begin so, or with one octet that is repeated.
+        for key in (bytes(range(12)), b"\xab" * 12):
+            self.assertNotIn(key.hex(), ended.stdout + ended.stderr)
+            self.assertFalse(any(key in packet for packet in packets))
+        good = bool(said) and all(one["state"] == "protected" for one in said)
+        self.assertEqual(ended.returncode, 0 if good else 1, ended.stderr)
+        if clear:
+            self.assertFalse(good, f"{len(clear)} packets in clear, and {said}")
+        for one in said:
+            self.assertEqual("cause" in one, one["state"] != "protected", one)
+            self.assertEqual("cure" in one, one["state"] != "protected", one)
+        return said
+
+    def responder(self):
+        responder = Responder(self.b)
+        self.addCleanup(responder.close)
+
+    def fault(self, cause, state="lost", *words):
+        """The one line names it."""
+        said = self.prove(*words)
+        self.assertEqual([(one["state"], one.get("cause")) for one in said], [(state, cause)], said)
+        return said[0]
+
+
+class Protected(Case):
+    """What is as it should be is shown to be."""
+
+    def shown(self, said, **facts):
+        self.assertEqual(len(said), 1, said)
+        self.assertEqual({name: said[0].get(name) for name in ("state", *facts)}, {"state": "protected", **facts}, said)
+
+    def test_with_the_other_end(self):
+        self.lay(transport(0x1000, GCM_REST + ON))
+        self.responder()
+        self.shown(self.prove(), responder=True, replay="refused", changed="refused", replay_back="refused", clear_back="refused",
+                   out_spi=0x1000, in_spi=0x1001, fragments=True)
+
+    def test_with_a_ping(self):
+        self.lay(transport(0x1000, GCM_REST + ON))
+        self.shown(self.prove(), responder=False, replay="refused", changed="refused", fragments=True)
+
+    def test_kinds(self):
+        ah = "ipsec { auth_algs sha512 }"
+        for keys, rules in ((transport(0x1000, CBC_REST + ON), CBC_RULES),
+                            (both_ways(0x1000, AH_REST + ON, ("", ""), kind="ah"), tuple(r.replace(GCM, ah) for r in RULES)),
+                            (transport(0x1000, GCM_REST + ON + " encap udp nat_lport 4500 nat_rport 4500"), RULES),
+                            (transport(0x1000, GCM_REST + ON, V6_ENDS),
+                             tuple("{ ulp 58 type 133-137 dir both } pass {}\n" + r.replace(A, V6_ENDS[0]).replace(B, V6_ENDS[1])
+                                   for r in RULES))):
+            with self.subTest(keys=keys):
+                self.lay(keys, rules)
+                responder = Responder(self.b)
+                try:
+                    self.shown(self.prove(), responder=True, replay="refused", changed="refused", clear_back="refused")
+                finally:
+                    responder.close()
+
+    def test_a_port(self):
+        """A rule about one service is proved by a connection to it, whether it is there or not."""
+        self.lay(transport(0x1000, GCM_REST + ON), tuple(r.replace("}", port + " }", 1) for r, port in zip(RULES, ("ulp tcp rport 7", "ulp tcp lport 7"))))
+        self.shown(self.prove(ports=(7,)), answers=1)
+        self.lay(transport(0x1000, GCM_REST + ON), tuple(r.replace("}", port + " }", 1) for r, port in zip(RULES, ("ulp udp rport 9007", "ulp udp lport 9007"))))
+        self.responder()
+        self.shown(self.prove(), responder=True, replay="refused", changed="refused", clear_back="refused")
+
+    def test_which(self):
+        """One rule of several, one peer of several, and words that are wrong."""
+        other = f"{{ laddr {A} raddr 192.0.2.9 }} {GCM}\n"
+        self.lay(transport(0x1000, GCM_REST + ON), (RULES[0] + other, RULES[1]))
+        index = next(h["index"] for h in map(json.loads, self.a.ipsecconf("--json", "-L").stdout.splitlines()) if B in h["entry"])
+        self.shown(self.prove("--rule", str(index)), index=index, peer=B)
+        self.shown(self.prove("--peer", B), index=index)
+        said = self.prove()
+        self.assertEqual(sorted((one["peer"], one["state"]) for one in said), [(B, "protected"), ("192.0.2.9", "lost")])
+        for words, wrong in ((("--rule", "x"), "is not the index of a rule"), (("--peer", "x"), "is not an address"),
+                             (("--respond", "--json"), "it takes no FILE"), (("a", "b"), "unexpected word b")):
+            ended = self.a.ipsecconf("prove", *words)
+            self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
+            self.assertIn(wrong, ended.stderr)
+        self.a.rules("")
+        ended = self.a.ipsecconf("prove")
+        self.assertEqual((ended.returncode, ended.stderr), (1, "ipsecconf: there is no rule that demands protection: nothing is proved\n"))
+
+    def test_limits(self):
+        """What is left of an SA, in the line and as a remark."""
+        self.lay(transport(0x1000, GCM_REST + ON + " hard_addtime 1800"))
+        said = self.prove()
+        self.shown(said)
+        self.assertTrue(1000 < said[0]["seconds_left"] <= 1800, said)
+        self.assertEqual(len(said[0]["remarks"]), 2)
+
+
+GOOD = transport(0x1000, GCM_REST + ON)
+CBC_GOOD = transport(0x1000, CBC_REST + ON)
+REAL = RULES[1].replace(GCM, "ipsec {{ encr_algs aes-gcm {} }}")
+
+
+def swapped(lines):
+    return lines.replace("0x1000", "X").replace("4096", "X").replace("4097", "4096").replace("X", "4097")
+
+
+class Faults(Case):
+    """Each fault between two hosts with --hook is named, with the other end's help."""
+
+    def sown(self, cause, state="lost", keys=GOOD, there=None, rules=RULES, words=()):
+        self.lay(keys, rules, there)
+        responder = Responder(self.b)
+        try:
+            return self.fault(cause, state, *words)
+        finally:
+            responder.close()
+
+    def test_keys_and_algorithms(self):
+        self.sown("wrong-key", there=GOOD.replace("1200", "1299"))
+        self.sown("wrong-key-back", there=GOOD.replace("1201", "1299"))
+        self.sown("icv-differs", keys=CBC_GOOD, rules=CBC_RULES,
+                  there=CBC_GOOD.replace("authalg sha256", "authalg sha256 icv 96", 1))
+        self.sown("icv-differs-back", keys=CBC_GOOD, rules=CBC_RULES,
+                  there="".join(line + "\n" if i == 0 else line.replace("authalg sha256", "authalg sha256 icv 96") + "\n"
+                                for i, line in enumerate(CBC_GOOD.splitlines())))
+        other = GOOD.splitlines()[0].replace("encralg aes-gcm", "encralg chacha20-poly1305").replace("encrkey ", "encrkey " + "ab" * 16)
+        any_cipher = (RULES[0], RULES[1].replace("encr_algs aes-gcm", "encr_algs any"))
+        self.sown("algorithms-differ", there=other + "\n" + GOOD.splitlines()[1] + "\n", rules=any_cipher)
+
+    def test_numbers(self):
+        self.sown("spi-swapped", there=swapped(GOOD))
+        self.sown("missing-there", there=GOOD.splitlines()[1] + "\n")
+        self.sown("one-way", there=GOOD.splitlines()[0] + "\n")
+        self.sown("unknown-back", there=GOOD + GOOD.splitlines()[1].replace("4097", "0x3000") + "\n")
+        far = "replay_value 5000"
+        self.sown("numbers-restarted", there=GOOD.replace(ON, f"{ON} {far}", 1))
+
+    def test_properties(self):
+        here, there = RULES[0].replace(GCM, "ipsec { encr_algs aes-gcm reqid 7 }"), RULES[1].replace(GCM, "ipsec { encr_algs aes-gcm reqid 7 }")
+        self.sown("reqid-here", rules=(here, RULES[1]))
+        self.sown("reqid-there", rules=(RULES[0], there))
+        marked = GOOD.replace(ON, ON + " mark 5")
+        self.sown("mark-here", keys=marked, there=GOOD)
+        self.sown("mode-here", keys=both_ways(0x1000, GCM_REST + ON), there=GOOD)
+        self.sown("algorithm-here", rules=(CBC_RULES[0], RULES[1]))
+        self.sown("rule-differs", rules=(RULES[0], CBC_RULES[1]))
+        self.sown("encapsulation-differs", there=GOOD.replace(ON, ON + " encap udp nat_lport 4500 nat_rport 4500"))
+        self.sown("no-sa", keys="", there=GOOD)
+        self.sown("sa-direction", keys=GOOD.replace(ON, ON + " inbound", 1), there=GOOD)
+
+    def test_rules(self):
+        bypass = f"order file\n{{ raddr {B} dir both }} pass {{}}\n"
+        self.sown("rule-order", "in-clear", rules=(bypass + RULES[0], RULES[1]), words=("--peer", B))
+        self.sown("not-loaded", rules=(f"{{ raddr 192.0.2.77 }} {GCM}\n", RULES[1]), words=(self.file(RULES[0]),))
+        self.sown("rule-there-drops", rules=(RULES[0], f"{{ raddr {A} dir both }} drop {{}}\n"))
+        self.sown("answers-clear", "in-clear", rules=(RULES[0], f"{{ raddr {A} dir in }} {GCM}\n"))
+        self.sown("may-be-clear", "in-clear", keys="", rules=(RULES[0].replace(" }\n", " level use }\n"), f"{{ raddr {A} rport 1 }} {GCM}\n"))
+
+    def file(self, text):
+        path = self.a.folder / "wanted.rules"
+        path.write_text(text)
+        return path
+
+    def test_what_is_accepted(self):
+        no_window = GOOD.replace(ON, " replay 0")
+        self.sown("replay-there", "weak", there=no_window)
+        self.sown("replay-here", "weak", keys=no_window, there=GOOD)
+        bare = transport(0x1000, "encralg aes encrkey 000102030405060708090a0b0c0d0eKEY")
+        cipher_only = tuple(r.replace(GCM, "ipsec { encr_algs aes }") for r in RULES)
+        said = self.sown("no-integrity", "weak", keys=bare, rules=cipher_only)
+        self.assertEqual(said["changed"], "accepted")
+        use = f"{{ laddr {A} raddr {B} }} {GCM} or pass {{}}\n"
+        self.sown("clear-accepted", "weak", rules=(use, RULES[1]))
+
+    def test_filters(self):
+        """Of either host, for what is in clear and for what is protected."""
+        for host, hook, priority, match, cause in (
+                (self.a, "output", -10, f"ip daddr {B} ip protocol {{ udp, icmp }}", "firewall-here"),
+                (self.a, "output", -10, "ip protocol esp", "esp-stopped-here"),
+                (self.b, "prerouting", -300, "ip protocol esp", "firewall-there"),
+                (self.b, "input", 10, "udp dport 50505", "firewall-there"),
+                (self.a, "input", 10, f"ip saddr {B} udp sport 50505", "firewall-here-back")):
+            with self.subTest(hook=hook, match=match):
+                host.nft("add", "table", "ip", "sown")
+                host.nft("add", "chain", "ip", "sown", "c", f"{{ type filter hook {hook} priority {priority}; }}")
+                host.nft("add", "rule", "ip", "sown", "c", match, "drop")
+                try:
+                    self.sown(cause)
+                finally:
+                    host.nft("delete", "table", "ip", "sown")
+
+    def test_the_link(self):
+        """Packets longer than the other end takes vanish; then nobody is there; then no route leads there."""
+        self.lay(GOOD)
+        responder = Responder(self.b)
+        try:
+            self.b.ip("link", "set", "cable", "mtu", "1300")
+            said = self.fault("mtu", "weak")
+            self.assertTrue(1200 < said["mtu"] < 1300, said)
+        finally:
+            self.b.ip("link", "set", "cable", "mtu", "1500")
+            responder.close()
+        self.b.ip("addr", "del", f"{B}/24", "dev", "cable")
+        try:
+            self.a.ip("neigh", "flush", "dev", "cable")
+            self.fault("no-neighbour")
+            self.a.ip("neigh", "replace", B, "lladdr", "02:00:00:00:00:01", "dev", "cable", "nud", "permanent")
+            self.fault("dead-peer")
+            self.a.ip("neigh", "del", B, "dev", "cable")
+        finally:
+            self.b.ip("addr", "add", f"{B}/24", "dev", "cable")
+        far = "198.51.100.9"
+        self.a.rules(f"{{ laddr {A} raddr {far} }} {GCM}\n")
+        self.a.load(GOOD.replace(B, far).replace("4096", "8192").replace("4097", "8193"))
+        self.fault("no-route")
+
+    def test_without_the_other_end(self):
+        """It says less, and nothing that is wrong."""
+        self.lay(GOOD, keys_there=GOOD.replace("1200", "1299"))
+        self.fault("no-answer")
+        self.lay(GOOD, keys_there=GOOD.replace("1201", "1299"))
+        self.fault("wrong-key-back")
+
+    def test_expired_there(self):
+        self.lay(GOOD)
+        self.responder()
+        self.assertEqual(self.prove()[0]["state"], "protected")
+        self.b.ipseckey("delete", "esp", "spi", "0x1000", "dst", B)
+        self.fault("expired-there")
+
+
+class Tunnel(Case):
+    """Networks behind both ends, by routes into ipsecd's device (--tun)."""
+    options, device = (), "ipsec0"
+    INNER = ("isrc 10.1.0.0/16 idst 10.2.0.0/16", "isrc 10.2.0.0/16 idst 10.1.0.0/16")
+    RULES = tuple(f"{{ laddr 10.{here}.0.0/16 raddr 10.{there}.0.0/16 }} ipsec {{ encr_algs aes-gcm tsrc {ends[0]} tdst {ends[1]} }}\n"
+                  for here, there, ends in ((1, 2, (A, B)), (2, 1, (B, A))))
+
+    @classmethod
+    def routes(cls):
+        for host in (cls.a, cls.b):
+            cls.pair.give_addresses(host)
+            # What comes past the device in clear; prove's own questions come with other addresses.
+            host.nft("add", "table", "ip", "guard")
+            host.nft("add", "chain", "ip", "guard", "c", "{ type filter hook input priority -10; }")
+            host.nft("add", "rule", "ip", "guard", "c", "iifname", "cable", "ip", "saddr", "10.0.0.0/8", "drop")
+
+    def setUp(self):
+        super().setUp()
+        self.lay(both_ways(0x1000, GCM_REST + ON), self.RULES)
+        self.responder()
+
+    def test_protected(self):
+        said = self.prove()
+        self.assertEqual([(one["state"], one.get("peer"), one.get("replay"), one.get("clear_back")) for one in said],
+                         [("protected", "10.2.0.1", "refused", "refused")], said)
+
+    def test_what_comes_past_the_device(self):
+        self.a.nft("flush", "chain", "ip", "guard", "c")
+        self.addCleanup(self.a.nft, "add", "rule", "ip", "guard", "c", "iifname", "cable", "ip", "saddr", "10.0.0.0/8", "drop")
+        self.fault("clear-accepted", "weak")
+
+    def test_a_route_past_the_device(self):
+        self.a.ip("route", "replace", "10.2.0.0/16", "via", B, "dev", "cable", "src", "10.1.0.1")
+        self.addCleanup(self.a.ip, "route", "replace", "10.2.0.0/16", "dev", "ipsec0", "src", "10.1.0.1")
+        self.fault("clear-route", "in-clear")
+
+    def test_selectors(self):
+        narrow = both_ways(0x1000, GCM_REST + ON, (self.INNER[0].replace("10.1.0.0/16", "10.1.9.0/24"), self.INNER[1]))
+        self.b.load("flush\n" + narrow)
+        self.fault("selector-there")
+        self.lay(narrow, self.RULES, both_ways(0x1000, GCM_REST + ON))
+        self.fault("selector-here")
+
+    def test_reverse_path_filter(self):
+        """What was opened seems to come by the wrong interface."""
+        def setting(value):
+            with open("/proc/sys/net/ipv4/conf/ipsec0/rp_filter", "w") as file:
+                file.write(str(value))
+        self.b.inside(lambda: setting(1))
+        self.addCleanup(self.b.inside, lambda: setting(0))
+        self.b.ip("route", "replace", "10.1.0.0/16", "via", A, "dev", "cable", "src", "10.2.0.1")
+        self.addCleanup(self.b.ip, "route", "replace", "10.1.0.0/16", "dev", "ipsec0", "src", "10.2.0.1")
+        self.fault("rp-filter-there")
+
+
+class Neighbours(Case):
+    """IPv6: rules that protect neighbour discovery, too."""
+
+    def test_protected_neighbour_discovery(self):
+        keys = transport(0x1000, GCM_REST + ON, V6_ENDS)
+        rules = tuple(f"{{ laddr {end}/64 }} {GCM}\n" for end in ("2001:db8::", "2001:db8::"))
+        for host in (self.a, self.b):
+            host.ip("-6", "neigh", "flush", "dev", "cable")
+        self.lay(keys, rules)
+        self.fault("neighbours-protected", "lost", "--peer", V6_ENDS[1])
+
+
+class Router:
+    """The network between: a namespace m with two cables, whose filter is an nft chain."""
+
+    def __init__(self, folder):
+        self.a, self.m, self.b = (Host(name, folder) for name in "amb")
+        for host, there, number in ((self.a, "left", "192.0.2"), (self.b, "right", "198.51.100")):
+            host.ip("link", "add", "cable", "type", "veth", "peer", "name", there, "netns", self.m.netns)
+            self.m.ip("addr", "add", f"{number}.254/24", "dev", there)
+            self.m.ip("link", "set", there, "up")
+            host.ip("addr", "add", f"{number}.{1 if host is self.a else 2}/24", "dev", "cable")
+            host.ip("link", "set", "cable", "up")
+            host.ip("route", "add", "default", "via", f"{number}.254")
+        self.m.inside(lambda: pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
+        self.m.nft("add", "table", "ip", "sown")
+
+    def close(self):
+        for host in (self.a, self.m, self.b):
+            host.gone()
+
+
+class Between(Case):
+    """What a router on the way does to packets."""
+    B = "198.51.100.2"
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        router = Router(pathlib.Path(folder.name))
+        cls.addClassCleanup(router.close)
+        cls.a, cls.b, cls.m = router.a, router.b, router.m
+        for host in (cls.a, cls.b):
+            host.start("--hook", device=None)
+
+    def sown(self, cause, rule, keys, hook="type filter hook forward priority 0"):
+        rules = tuple(r.replace(B, self.B) for r in RULES)
+        self.lay(keys, rules)
+        self.m.nft("add", "chain", "ip", "sown", "c", f"{{ {hook}; }}")
+        if rule:
+            self.m.nft("add", "rule", "ip", "sown", "c", *rule.split())
+        responder = Responder(self.b)
+        try:
+            if cause:
+                return self.fault(cause)
+            return self.prove()[0]
+        finally:
+            responder.close()
+            self.m.nft("delete", "chain", "ip", "sown", "c")
+
+    def test_the_way(self):
+        keys = transport(0x1000, GCM_REST + ON, (A, self.B))
+        in_udp = transport(0x1000, GCM_REST + ON + " encap udp nat_lport 4500 nat_rport 4500", (A, self.B))
+        self.assertEqual(self.sown(None, "", keys)["state"], "protected")
+        self.sown("path-drops-esp", "ip protocol esp drop", keys)
+        self.sown("path-drops-udp", "udp dport 4500 drop", in_udp)
+        self.sown("answers-lost", f"ip saddr {self.B} ip protocol esp drop", keys)
+        self.sown("nat-between", "oifname right masquerade", keys, "type nat hook postrouting priority 100")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("this test needs root, for network namespaces")
+    unittest.main(verbosity=2)
