@@ -343,6 +343,14 @@ void Lab::hold(const std::string& entry, bool derived) {
   }
 }
 
+void Lab::drop(std::uint32_t index, bool in, std::uint64_t packets) {
+  for (backend::HeldRule& held : rules.held) {
+    if (held.index != index) continue;
+    backend::Dropped& dropped = in ? held.dropped_in : held.dropped_out;
+    dropped.packets += packets, dropped.why = "a rule says drop (explicit)";
+  }
+}
+
 void Lab::note(std::string_view line) { write_stdout(std::string(line) + '\n'); }
 
 }  // namespace ipseckey::transcript

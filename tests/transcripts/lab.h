@@ -62,6 +62,8 @@ class Lab {
   /// Another program puts a rule into the database of rules, an entry of the policy language; or the database does by
   /// itself (derived).
   void hold(const std::string& entry, bool derived);
+  /// The rule of that index drops packets that come in, or leave.
+  void drop(std::uint32_t index, bool in, std::uint64_t packets);
   /// A line of output that no command wrote.
   void note(std::string_view line);
 

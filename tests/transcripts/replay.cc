@@ -245,6 +245,9 @@ class Replay {
           lab_.hold(text.substr(10), false);
         } else if (text.starts_with("$ derived ")) {
           lab_.hold(text.substr(10), true);
+        } else if (text.starts_with("$ drops ")) {
+          const Words words = split(text.substr(8));
+          lab_.drop(static_cast<std::uint32_t>(std::stoul(words.at(0))), words.at(1) == "in", std::stoull(words.at(2)));
         } else if (text.starts_with("$ ")) {
           const std::string happened = elsewhere(split(text.substr(2)));
           if (!happened.empty()) lab_.note(happened.substr(0, happened.size() - 1));
