@@ -23,6 +23,7 @@
 #include "ipsecd/packets/beside_ike.h"
 #include "ipsecd/packets/socket_address.h"
 #include "system/errno_text.h"
+#include "traffic/header.h"
 
 namespace ipseckey::ipsecd {
 namespace {
@@ -291,6 +292,8 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
       complete(p, b.told(i, protocol_, port_));
     } else if (b.cut(i)) {
       p.size = 0;
+    } else {
+      traffic::mend_after_options(p.bytes());
     }
   }
   return got;
