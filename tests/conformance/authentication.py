@@ -51,7 +51,7 @@ CASES = [
          changed({True: ((24, ALSO[True]),), False: ((16, ALSO[False]),)}, "unknown spi"), "RFC4302-3.4.2-1"),
     Case("X-11", "AH: traffic class, flow label, DF changed", "E1", (AH,),
          accepted({True: ((0, b"\x6b\xa1\x23\x45"),), False: ((1, b"\xb8"), (6, b"\x40"))}), "RFC4302-3.3.3.1-1 RFC4302-3.3.3.1.2.1-1"),
-    Case("X-11b", "AH: reserved field set, which is not looked at but covered", "E1", (AH,), changed(
+    Case("X-11b", "AH: reserved field changed on the way, which the ICV covers", "E1", (AH,), changed(
         {True: ((42, b"\1"),), False: ((22, b"\1"),)}, "corrupt"), "RFC4302-2.3-1"),
     Case("X-12a", "AH behind a routing header", "E1", (AH,), (*ALIVE, Give(with_headers(USED_UP, 43), "SA1"), Take(ONE.turned(), "SA1")),
          "RFC4302-3.1.1-1", versions=(6,)),

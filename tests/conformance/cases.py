@@ -17,7 +17,7 @@ def runs(database, case):
 
 
 def known(database, case, version):
-    """What must come of a case, and why."""
+    """The outcome that a case must have, and why."""
     for databases, names, versions, outcome, why in DEVIATIONS:
         if database in databases and case in names and version in versions:
             return outcome, why

@@ -35,7 +35,7 @@ CASES = [
          forwarded(TWO, "SA1") + forwarded(THREE, "SA2"), "RFC4301-4.4.1.1-1"),
     Case("G-04", "numbers begin with 1", "G1", (ONE,),
          (Give(TWO.turned()), Take(TWO.turned(), "SA1"), Give(TWO.turned()), Take(TWO.turned(), "SA1")), "RFC4303-3.3.3-1 RFC4303-2.2-1"),
-    Case("G-05", "too long for the link: the sender is told", "G1", (ONE,),
+    Case("G-05", "too long for the link: the sender learns what fits", "G1", (ONE,),
          (Give(LONG), Take(P("IN", "HOST1", "too big", mtu=(1280, 1430))), Give(LONG, inner_cut=(1232,)),
           Take(LONG, "SA1", inner=2)), "RFC4301-8.2.1-1", versions=(6,)),
     Case("G-06", "packet too big from the way", "G1", (ONE,),

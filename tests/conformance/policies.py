@@ -1,4 +1,4 @@
-"""Rules: what they protect, let pass and discard, in which order, and what they look at."""
+"""Rules: what they protect, let pass and discard, in which order, and what they compare."""
 from plan import P, Pair
 from steps import Case, Give, Quiet, Rule, Take, exchange
 
@@ -29,10 +29,10 @@ CASES = [
          (*echo("SA1"), Quiet(udp("HOST1", "NUT", 10000, 7), cause="clear"),
           Give(udp("HOST1", "NUT", 10000, 9)), Take(P("NUT", "HOST1", "unreachable", about=udp("HOST1", "NUT", 10000, 9))), *exchange(ONE)),
          "RFC4301-4.4.1.1-4", (Rule(MINE + " ulp udp lport 7", "SA1"),)),
-    Case("X-51a", "another protocol than the SA's", "E1", (Pair("SA1", "HOST1", both="proto {icmp}"),),
+    Case("X-51a", "a protocol that is not the SA's", "E1", (Pair("SA1", "HOST1", both="proto {icmp}"),),
          (*ALIVE, Quiet(udp("HOST1", "NUT", 10000, 7), "SA1", cause="selector"), *ALIVE), "RFC4301-5.2-3 RFC4301-4.4.2-1",
          (Rule(MINE + " ulp {icmp}", "SA1"),)),
-    Case("X-51b", "another inner source than the SA's", "E2", (Pair("SA1", "SGW1", ("NUT", "FAR1")),),
+    Case("X-51b", "an inner source that is not the SA's", "E2", (Pair("SA1", "SGW1", ("NUT", "FAR1")),),
          (*exchange(P("FAR1", "NUT"), "SA1"), Quiet(P("FAR2", "NUT"), "SA1", cause="selector"), *exchange(P("FAR1", "NUT"), "SA1")),
          "RFC4301-5.2-3 RFC4301-4.4.2-1 RFC3948-3.1.1-1"),
     Case("X-52", "a clear packet that a rule says to protect", "E1", (SA1,), (*ALIVE, Quiet(ONE, cause="clear"), *ALIVE),

@@ -18,7 +18,7 @@ class Give:
 
 @dataclasses.dataclass(frozen=True)
 class Quiet(Give):
-    """The same, and nothing comes of it. `cause`: how the database counts it (drivers.py has the names of each)."""
+    """The same, and nothing follows. `cause`: how the database counts it (drivers.py has the names of each)."""
     cause: str = ""
 
 

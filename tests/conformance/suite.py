@@ -1,4 +1,4 @@
-"""Runs cases on a database and says what came of each: "pass", or the first step that was not as it should be, in words that are the
+"""Runs cases on a database and says the outcome of each: "pass", or the first step that was not as it should be, in words that are the
 same for IPv4 and IPv6."""
 import contextlib
 import pathlib
@@ -58,7 +58,7 @@ class Echo:
 
 
 class Run:
-    """One case on one database, over all its IP versions: `outcomes` has what came of each."""
+    """One case on one database, over all its IP versions: `outcomes` has the outcome of each."""
 
     def __init__(self, driver, bench, case, silent):
         self.driver, self.bench, self.case, self.silents, self.silent, self.outcomes = driver, bench, case, silent, False, {}
@@ -311,7 +311,7 @@ class Run:
         return self.world.ip(wire.src, wire.dst, wire.protocol, wire.content, wire.before, **fields)
 
     def same(self, step, wire, packet):
-        """Whether it is the packet that is wanted."""
+        """Whether it is the packet of the step."""
         p, w = step.packet, self.world
         src, dst = w.plain(p.src), w.plain(p.dst)
         if p.what == "too big":
@@ -378,9 +378,10 @@ def edited(packet, changes):
 
 
 def reason(text):
-    """The first line of a message, without the place."""
-    line = next((line for line in text.splitlines() if line.strip()), "?")
-    return line.split(": ", 3)[-1][:120]
+    """The first error of a message, without the place."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    line = next((line for line in lines if "error" in line), lines[-1] if lines else "?")
+    return line.split(": ")[-1][:120]
 
 
 class Suite:

@@ -10,4 +10,4 @@ for name in ("ipseckey", "ipsecconf"):
 sys.path[1:1] = [f"{HERE}/conformance", f"{HERE}/dataplane", f"{HERE}/oracle"]
 import run  # noqa: E402
 
-sys.exit(run.main("kernel", os.environ.get("CASES", "").split()))
+sys.exit(run.main("kernel", os.environ.get("CASES", "").replace(",", " ").split()))

@@ -288,13 +288,9 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
     Packet& p = items[i].packet;
     p.at = Packet::kHeadroom;
     p.size = b.messages[i].msg_len;
-    if (!whole) {
-      complete(p, b.told(i, protocol_, port_));
-    } else if (b.cut(i)) {
-      p.size = 0;
-    } else {
-      traffic::mend_after_options(p.bytes());
-    }
+    if (whole && b.cut(i)) p.size = 0;
+    if (whole) traffic::mend_after_options(p.bytes());
+    if (!whole) complete(p, b.told(i, protocol_, port_));
   }
   return got;
 }
