@@ -218,6 +218,7 @@ const Row kRows[] = {
     {D::none, EOPNOTSUPP, "expire", [] { return request(Type::expire, SaType::esp); }},
 };
 
+// covers RFC4302-2.4-1 RFC4303-2.1-2 RFC3948-2.1-3 RFC2367-3.1.3-1
 TEST(Diagnostics, EachHasItsRequestAndARefusalChangesNothing) {
   Options options;
   options.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };

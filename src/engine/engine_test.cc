@@ -20,6 +20,7 @@ TEST(Engine, StartsEmpty) {
   EXPECT_TRUE(dump(engine).empty());
 }
 
+// covers RFC2367-3.1.3-1 RFC2367-3.1.3-2 RFC2367-3.1.5-1
 TEST(Engine, AddIsEchoedWithoutKeysAndGetReturnsEverything) {
   Engine engine;
   Message wanted = add_esp(0x2345);
@@ -47,6 +48,7 @@ TEST(Engine, AddIsEchoedWithoutKeysAndGetReturnsEverything) {
   EXPECT_EQ(dumped[0], described);
 }
 
+// covers RFC2367-3.1.4-1
 TEST(Engine, DeleteDescribesTheDeadSaWithoutKeys) {
   Engine engine;
   ask(engine, add_ah(0x300));
@@ -62,6 +64,7 @@ TEST(Engine, DeleteDescribesTheDeadSaWithoutKeys) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
+// covers RFC2367-3.1.9-1
 TEST(Engine, FlushDeletesOneTypeOrAll) {
   Engine engine;
   ask(engine, add_ah(0x300)), ask(engine, add_esp(0x300)), ask(engine, add_esp(0x301));
@@ -75,6 +78,7 @@ TEST(Engine, FlushDeletesOneTypeOrAll) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
+// covers RFC2367-3.1.10-1
 TEST(Engine, DumpFollowsTheOrderOfInsertion) {
   Engine engine;
   for (const std::uint32_t spi : {9u, 3u, 7u, 1u, 8u}) ask(engine, add_esp(spi));
@@ -128,6 +132,7 @@ Message everything() {
   return m;
 }
 
+// covers RFC4301-4.4.2.1-1
 TEST(Engine, AnAddIsKeptWhole) {
   Options options;
   options.label_policy = true;
@@ -150,6 +155,7 @@ TEST(Engine, AnAddIsKeptWhole) {
   EXPECT_EQ(dump(other), before);
 }
 
+// covers RFC2367-2.3.4-1
 TEST(Engine, EveryAlgorithmAcceptsItsKeysAndReturnsThem) {
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {
     SCOPED_TRACE(std::string(row.name()));
@@ -244,6 +250,7 @@ TEST(Engine, AnIcvMayHaveAnyKnownLength) {
   EXPECT_EQ(outcome(engine, std::move(combined)), kRefused);
 }
 
+// covers RFC2367-2.3.4-1
 TEST(Engine, DesParityIsCorrectedInTheStoredKey) {
   Engine engine;
   Message m = add_esp(1);
@@ -442,6 +449,7 @@ TEST(Engine, AShortIcvIsRefusedInEveryRequest) {
   EXPECT_EQ(engine.size(), 1u);
 }
 
+// covers RFC2367-2.3.3-1
 TEST(Engine, AddressesAreNormalised) {
   Engine engine;
   Message m = add_esp(1);
@@ -581,6 +589,7 @@ TEST(Engine, UpdateIsEchoedAndStoresNoFlags) {
   EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 77}));
 }
 
+// covers RFC2367-3.1.2-1
 TEST(Engine, UpdateReplacesWhatItNamesAndNothingElse) {
   Engine engine;
   Message added = add_esp(1);

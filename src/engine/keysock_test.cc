@@ -49,6 +49,7 @@ struct KeysockTest : ::testing::Test {
   auto sender_only() { return ElementsAre(sender, promiscuous); }
 };
 
+// covers RFC2367-3.1.9-1 RFC2367-3.1.3-2
 TEST_F(KeysockTest, EveryoneReceivesChanges) {
   EXPECT_THAT(heard(sender, getspi(0x9000, 0x9fff)), everyone());
   EXPECT_THAT(heard(sender, add_esp(1)), everyone());
@@ -70,6 +71,7 @@ TEST_F(KeysockTest, EveryoneReceivesRefusalsOfChanges) {
   EXPECT_THAT(heard(sender, request(Type::expire, SaType::esp), EOPNOTSUPP), everyone());
 }
 
+// covers RFC2367-3.1.5-1
 TEST_F(KeysockTest, AnswersToQueriesGoToTheSenderAndPromiscuousClients) {
   send(idle, add_esp(1));
   EXPECT_THAT(heard(sender, request(Type::get, SaType::esp, 1)), sender_only());
@@ -114,6 +116,7 @@ TEST_F(KeysockTest, PromiscuousModeIsSwitchedOnAndOff) {
   EXPECT_THAT(heard(sender, request(Type::get, SaType::esp, 9), ESRCH), sender_only());
 }
 
+// covers RFC2367-3.1.8-1
 TEST_F(KeysockTest, EveryoneReceivesExpire) {
   Message m = add_esp(1);
   m.hard = pfkey::Lifetime{.addtime = 10};
@@ -134,6 +137,7 @@ Wanted wanted(SaType satype = SaType::esp) {
   return {satype, endpoint("192.0.2.1"), endpoint("192.0.2.2"), std::nullopt, std::nullopt};
 }
 
+// covers RFC2367-3.1.6-1
 TEST_F(KeysockTest, AcquireGoesToTheRegisteredAndToExtendedOnesFirst) {
   EXPECT_TRUE(keysock.acquire(wanted(), at(0), record()));
   std::vector<std::pair<ClientId, SaType>> heard_by;

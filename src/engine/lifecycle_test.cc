@@ -90,6 +90,7 @@ void expect_one(const std::vector<Sent>& sent, const Sent& wanted) {
 
 constexpr Lifetime kHard{.addtime = 100}, kSoft{.addtime = 60};
 
+// covers RFC2367-2.3.2-1
 TEST_F(Lifecycle, WithoutLimitsNothingIsEverDue) {
   add({});
   EXPECT_EQ(deadline(), std::nullopt);
@@ -97,6 +98,7 @@ TEST_F(Lifecycle, WithoutLimitsNothingIsEverDue) {
   EXPECT_EQ(state(), State::mature);
 }
 
+// covers RFC4301-4.4.2.1-7 RFC4301-4.4.2.1-4
 TEST_F(Lifecycle, SoftThenHardToTheSecond) {
   add(kHard, kSoft, Lifetime{.addtime = 60});
   EXPECT_EQ(deadline(), 60);
@@ -144,6 +146,7 @@ TEST_F(Lifecycle, UseTimeRunsFromTheFirstUse) {
   expect_one(expire(engine, at(60)), hard_notice(hard, pfkey::kFlagUsed, current));
 }
 
+// covers RFC2367-2.3.2-1
 TEST_F(Lifecycle, TheEarlierOfAddTimeAndUseTimeCounts) {
   add(Lifetime{.addtime = 100, .usetime = 50}, {}, Lifetime{.addtime = 100});
   EXPECT_EQ(deadline(), 100);
@@ -268,6 +271,7 @@ TEST_F(Lifecycle, UpdateSetsSoftLimitsWithoutHardOnes) {
   EXPECT_EQ(dump(engine)[0].soft, (Lifetime{.bytes = 700, .usetime = 30}));
 }
 
+// covers RFC2367-3.1.1-1
 TEST_F(Lifecycle, ALarvalSaTimesOutSilently) {
   Message m = getspi(0x100, 0x100);
   ASSERT_EQ(outcome(engine, std::move(m)), kDone);
@@ -280,6 +284,7 @@ TEST_F(Lifecycle, ALarvalSaTimesOutSilently) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
+// covers RFC2367-3.1.2-1
 TEST_F(Lifecycle, AnUpdateMakesALarvalSaMatureFromThenOn) {
   Message m = getspi(0x100, 0x100);
   ask(engine, std::move(m));

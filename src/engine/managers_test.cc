@@ -17,6 +17,7 @@ std::uint32_t reserve(Engine& engine, std::uint32_t min, std::uint32_t max) {
   return sent[0].message.error == 0 ? sent[0].message.sa->spi : 0;
 }
 
+// covers RFC2367-3.1.1-1
 TEST(Engine, GetspiReservesALarvalSa) {
   Options options;
   options.random = [] { return 0x1234u; };
@@ -30,6 +31,7 @@ TEST(Engine, GetspiReservesALarvalSa) {
   EXPECT_EQ(dump(engine)[0].sa, (pfkey::Sa{.spi = 0x1234}));
 }
 
+// covers RFC2367-3.1.1-1
 TEST(Engine, GetspiReturnsTheNextFreeSpiUntilTheRangeIsFull) {
   Options options;
   options.random = [] { return 11u; };
@@ -69,6 +71,7 @@ TEST(Engine, ALarvalSaSurvivesARefusedUpdate) {
 
 // ---- key managers
 
+// covers RFC2367-3.1.7-1
 TEST(Engine, RegisterListsUsableAlgorithmsByNumber) {
   Options options;
   options.usable = [](const pfkey::Algorithm& a) { return a.number == 3 || a.number == 5 || a.number == 20; };

@@ -426,6 +426,7 @@ TEST(Parse, RequiredExtensions) {
   }
 }
 
+// covers RFC4552-12-1
 TEST(Parse, KeySyntax) {
   const std::string before(kUpdate);
   constexpr std::string_view kNotHex =

@@ -179,6 +179,7 @@ TEST(Rules, AreBrokenOneByOne) {
 }
 
 // A counter mode draws its warning beside.
+// covers RFC8221-3-2
 TEST(Rules, OfCounterModes) {
   const auto warned = [](std::string_view name) {
     return fmt::format(
@@ -201,6 +202,7 @@ TEST(Rules, OfCounterModes) {
 }
 
 // RFC 4303 section 1, RFC 3686 section 7, RFC 8221 section 4.
+// covers RFC8221-4-1
 TEST(Rules, OfEspWithoutIntegrity) {
   EXPECT_EQ(report(ESP "encralg aes-ctr encrkey " KEY16 "00112233"),
             "keys:1:32: error: aes-ctr needs auth_alg: without it any bit of a packet can be flipped in transit (RFC "

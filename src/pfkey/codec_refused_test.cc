@@ -99,6 +99,7 @@ TEST(CodecRefuses, BadExtensions) {
 }
 
 // Section 4's codes; those of NATT_LOC and NATT_REM are Solaris' too, which never sends them.
+// covers RFC2367-2-2
 TEST(CodecRefuses, EachExtensionThatAppearsTwice) {
   struct Twice {
     std::uint16_t id;

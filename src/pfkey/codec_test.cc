@@ -170,6 +170,7 @@ const Row kRows[] = {
      [](Message& m) { m.traffic = Traffic{12, 1795230200, 1, 2, 3, 4, 5}; }},
 };
 
+// covers RFC2367-2-1 RFC2367-2.3.1-1
 TEST(Codec, EachExtensionHasItsBytes) {
   for (const Row& row : kRows) {
     const auto bytes = wire(row.type, row.extension);
@@ -192,6 +193,7 @@ TEST(Codec, TheTableAboveHasEveryExtension) {
   }
 }
 
+// covers RFC2367-2-1
 TEST(Codec, HeaderFieldsHaveTheirPlaces) {
   const auto bytes = hex("02 0d 16 02 02 00 49 00  04 03 02 01 08 07 06 05");
   Message expected = samples::header(Type::x_updatepair, SaType::ah, 0x01020304, 0x05060708);
@@ -264,6 +266,7 @@ TEST(Codec, ReadsWhatOthersWriteDifferently) {
   }
 }
 
+// covers RFC2367-2-2
 TEST(Codec, ExtensionsComeInAnyOrder) {
   const auto m = decode(wire(Type::add, "01 00 17 00 00 00 21 13  02 00 01 00 00 00 21 12 00 01 00 00 00 00 00 00"));
   ASSERT_TRUE(m);

@@ -56,6 +56,7 @@ struct Pair {
   }
 };
 
+// covers RFC4303-3.4.4.1-1 RFC4303-3.4.4.1-2
 TEST(Adversary, EverySingleBitFlipAfterTheOuterHeaderIsNoticed) {
   for (const Kind& kind : kKinds) {
     SCOPED_TRACE(kind.name);
@@ -89,6 +90,7 @@ TEST(Adversary, EverySingleBitFlipAfterTheOuterHeaderIsNoticed) {
 }
 
 // AH covers the outer header, too, except what routers change.
+// covers RFC4302-3.4.4-1 RFC4302-3.3.3.1-1
 TEST(Adversary, BitFlipsUnderAhAreNoticedInImmutableFields) {
   Pair p({.encrypt = 0, .auth = 5});
   const Result out = protect(p.here, datagram());
@@ -174,6 +176,7 @@ TEST(Adversary, EveryTruncationIsDropped) {
   }
 }
 
+// covers RFC4303-3.4.3-4
 TEST(Adversary, ReplaysAndReorderWithinAndBeyondTheWindow) {
   for (const Kind& kind : kKinds) {
     SCOPED_TRACE(kind.name);
@@ -206,6 +209,7 @@ TEST(Adversary, AReplayInTheSameBatchIsDropped) {
   EXPECT_EQ(name(items[1].cause), "replayed");
 }
 
+// covers RFC4303-3.4.2-1
 TEST(Adversary, WrongSpiSourceEncapsulationAndDirectionAreDropped) {
   Pair p({});
   const Octets packet = protect(p.here, datagram()).packet;
@@ -237,6 +241,7 @@ TEST(Adversary, WrongSpiSourceEncapsulationAndDirectionAreDropped) {
 
 // RFC 4303 section 1: replays are detected only if an ICV authenticates the number. A forged number must not shut out
 // the real ones, nor be the number from which a saved SA continues.
+// covers RFC4303-3.4.3-2
 TEST(Adversary, ForgedNumbersWithoutIntegrityShutNothingOut) {
   Wish wish{.encrypt = 12};
   Host here, there;
@@ -262,6 +267,7 @@ TEST(Adversary, ForgedNumbersWithoutIntegrityShutNothingOut) {
 }
 
 // The content of an SA's packets must match the SA: the sender may have the keys and try for more.
+// covers RFC4301-4.4.2-1 RFC4301-5.2-3
 TEST(Adversary, TheInnerPacketMustBeCovered) {
   const auto inside = [](Wish sender, Wish receiver, const Shape& shape) {
     Host here, there;
@@ -366,6 +372,7 @@ Octets with_trailer(Bytes body, std::initializer_list<unsigned> trailer) {
   return text;
 }
 
+// covers RFC4303-2.4-3
 TEST(Adversary, GarbageUnderARightIcvIsDropped) {
   Host transport, tunnel;
   const Wish null{.encrypt = pfkey::kEalgNull, .auth = 5};

@@ -116,6 +116,7 @@ TEST(Choice, APacketWithoutAnSaRequestsOneOnce) {
   EXPECT_EQ(host.plane.wanted(), std::nullopt);
 }
 
+// covers RFC2367-3.1.8-1 RFC4301-4.4.2.1-7
 TEST(Limits, ASoftLimitOfBytesIsReportedAndTheHardOneEndsTheSa) {
   Host host;
   Message m = add(0x100);
@@ -189,6 +190,7 @@ TEST(Limits, UsetimeRunsFromTheFirstPacketAndIdleTimeFromTheLast) {
   EXPECT_EQ(sent[0].message.sa->state, State::dead);
 }
 
+// covers RFC4303-3.3.3-2
 TEST(Numbers, TheLastOneEndsTheSaWithAnExpire) {
   Host host;
   Message m = add(0x100);
@@ -393,6 +395,7 @@ TEST(Numbers, AnUpdateAdvancesThemInTheKeptMemory) {
   EXPECT_EQ(name(unprotect(b, next).cause), "none");
 }
 
+// covers RFC6040-4.2-1 RFC6040-4.2-2
 TEST(Tunnel, DscpAndEcnFollowRfc6040) {
   // ECN inside, ECN outside on arrival, ECN inside afterwards (RFC 6040 figure 4); 4: dropped.
   constexpr unsigned kExpected[4][4] = {{0, 0, 0, 4}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
@@ -436,6 +439,7 @@ TEST(Tunnel, TheOuterHeaderIsNewAndTheInnerOneUntouched) {
   EXPECT_TRUE(out.departure.dont_fragment);
 }
 
+// covers RFC3948-3.1.2-1
 TEST(Udp, PortsAndChecksumsOfTransportModeBehindANat) {
   Host here, there;
   for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, {.src = "0.0.0.0", .udp = true})), kDone);
@@ -478,6 +482,7 @@ TEST(Udp, HasAChecksumUnderIpv6) {
   EXPECT_EQ(get<std::uint16_t>(protect(four, datagram()).packet, 26), 0u);
 }
 
+// covers RFC4303-3.3.4-2 RFC4301-8.2.1-1
 TEST(PathMtu, ATooLongPacketIsAnsweredWithASizeThatFits) {
   for (const unsigned encrypt : {12u, 13u, 20u, 31u})
     for (const bool tunnel : {false, true})
@@ -523,6 +528,7 @@ TEST(PathMtu, AnIcmpErrorAboutOurPacketAppliesToItsSa) {
 }
 
 // RFC 8201 section 4: the path MTU may have become larger, which nobody reports; a report never raises it.
+// covers RFC4301-8.2.2-1
 TEST(PathMtu, AReportExpiresAfterTenMinutes) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
@@ -608,6 +614,7 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_EQ(parts, 6u);
 }
 
+// covers RFC4301-7.1-1 RFC4301-7.3-2
 TEST(Fragments, OnlyATunnelWithoutPortsCarriesThemUnchanged) {
   Octets part = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
   set<std::uint16_t>(part, 6, 0x0001);

@@ -35,6 +35,7 @@ TEST(Extended, NumbersNeedAWindow) {
   EXPECT_EQ(host.add(add(0x100, {.window = 1, .esn = true})), kDone);
 }
 
+// covers RFC4303-A2-1
 TEST(Extended, ASenderThatStartsJustBelowTheWrapIsFollowedAcrossIt) {
   for (const Wish& wish : kWays) {
     Host here, there;

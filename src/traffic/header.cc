@@ -5,7 +5,7 @@
 namespace ipseckey::traffic {
 namespace {
 
-constexpr std::size_t kUdpLength = 4;
+constexpr std::size_t kUdpLength = 4, kV4Header = 20;
 
 bool is_v4(Bytes packet) { return std::to_integer<unsigned>(packet[0]) >> 4 == 4; }
 
@@ -53,6 +53,12 @@ void mend_checksum(MutableBytes packet) {
   const std::size_t size = (std::to_integer<std::size_t>(packet[0]) & 0xf) * 4;
   set(packet, 10, std::uint16_t{0});
   set(packet, 10, checksum(packet.first(size)));
+}
+
+void mend_after_options(MutableBytes packet) {
+  if (packet.size() < kV4Header || !is_v4(packet)) return;
+  const std::size_t size = (std::to_integer<std::size_t>(packet[0]) & 0xf) * 4;
+  if (size > kV4Header && size <= packet.size()) mend_checksum(packet);
 }
 
 void mend_length(MutableBytes packet) {

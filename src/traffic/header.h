@@ -32,6 +32,9 @@ void write_udp(MutableBytes out, std::uint16_t src_port, std::uint16_t dst_port,
 void mend_length(MutableBytes packet);
 /// Sets IPv4's header checksum.
 void mend_checksum(MutableBytes packet);
+/// Sets IPv4's header checksum if there are options: the host, which has checked it, writes its address or the time
+/// into some of them (RFC 791 section 3.1) and leaves the checksum as it was.
+void mend_after_options(MutableBytes packet);
 /// Sets the traffic class, and IPv4's checksum.
 void set_traffic_class(MutableBytes packet, std::uint8_t traffic_class);
 /// Sets the checksum of a TCP or UDP header; other protocols are left unchanged (RFC 3948 section 3.1.2). UDP's covers

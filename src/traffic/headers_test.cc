@@ -1,6 +1,7 @@
 /// Headers that AH covers and ESP does not: routing headers, home addresses; and routers' reports.
 #include <gmock/gmock.h>
 
+#include "crypto/testing.h"
 #include "traffic/detail/wrap.h"
 #include "traffic/testing.h"
 
@@ -187,6 +188,23 @@ TEST(Options, OfIpv4MayConsistOfTypeAndLength) {
     header[0] = std::byte{0x46};
     Octets out(24);
     EXPECT_EQ(immutable_headers(Bytes(header).first(24), out), right) << length;
+  }
+}
+
+TEST(Options, InWhichTheHostHasWrittenLeaveAStaleChecksum) {
+  Octets packet =
+      crypto::testing::octets("47000024000100004033 0000 c0000201c0000202 0707080a01020300 0102030405060708");
+  Octets stale = packet;
+  mend_checksum(packet);
+  EXPECT_FALSE(parse(stale));
+  mend_after_options(stale);
+  EXPECT_EQ(hex(stale), hex(packet));
+  // Without options nothing writes into a header, and a length beyond the packet is left to parse().
+  for (const char* const other : {"45000018000100004033 0000 c0000201c0000202 01020304", "4f00",
+                                  "47000018000100004033 0000 c0000201c0000202", "6f00000000003340"}) {
+    Octets unchanged = crypto::testing::octets(other);
+    mend_after_options(unchanged);
+    EXPECT_EQ(hex(unchanged), hex(crypto::testing::octets(other))) << other;
   }
 }
 

@@ -34,6 +34,7 @@ constexpr std::array kPaths = {
 };
 
 // Without encryption all of it is readable: the packet, zeros up to the size, 1 2 3 ..., their number, the protocol.
+// covers RFC4303-2.7-1 RFC4303-2.7-2 RFC4303-2.7-4
 TEST(Hiding, ShorterPacketsArePaddedToTheRequestedSizeAndOpened) {
   for (const Path& f : kPaths)
     for (const bool udp : {false, true})
@@ -131,6 +132,7 @@ TEST(Hiding, EachSegmentOfALongPacketIsPadded) {
   EXPECT_THAT(opened, ::testing::ElementsAre(1028u, 1028u, 528u));
 }
 
+// covers RFC4301-4.4.2.1-5
 TEST(Hiding, TheSaCountsTheInnerPacket) {
   Host here;
   ASSERT_EQ(here.add(add(0x100, {.tunnel = true, .tfc_pad = 1000})), kDone);

@@ -96,6 +96,7 @@ TEST(NarrowLink, WithoutItsSaOrWithAnImpossibleMtuNothingIsLearnt) {
 
 // Anybody can send them: they cannot lower a path MTU below what real paths have. Packets may then be fragmented on the
 // way, if the path MTU is smaller after all.
+// covers RFC4301-6.1.1-2
 TEST(ForgedReports, CannotGoBelowTheMinimum) {
   for (const bool v6 : {false, true}) {
     Host here, there;
@@ -124,6 +125,7 @@ TEST(ForgedReports, CannotGoBelowTheMinimum) {
 }
 
 // RFC 4301 section 5.1.2.2: a host copies it, a gateway does not.
+// covers RFC4301-5.1.2.2-1
 TEST(FlowLabel, IsCopiedForPacketsFromTheTunnelsOwnEnd) {
   for (const bool own : {true, false}) {
     Host host;

@@ -37,6 +37,7 @@ Octets inside(std::size_t total, bool df, bool v6 = false) {
                    .dont_fragment = df});
 }
 
+// covers RFC4301-8.1-2
 TEST(OuterDf, IsAsTheSaSpecifies) {
   struct Row {
     std::uint32_t df;
@@ -170,6 +171,7 @@ const std::array kShown = {
     Shown{"in UDP", {.tunnel = true, .udp = true}, "10.1.0.1", "10.2.0.1"},
 };
 
+// covers RFC4301-5.1.2.1-3
 TEST(OuterDscp, IsTheSasOrThePacketsAndEcnIsAlwaysThePackets) {
   for (const Shown& c : kShown)
     for (std::uint32_t dscp = 0; dscp <= pfkey::kDscpCopy; ++dscp)

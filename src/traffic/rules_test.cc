@@ -527,6 +527,7 @@ std::vector<unsigned> accepted_types(const char* src, const char* dst, bool icmp
 }
 
 // policy.md section 3.3: the table.
+// covers RFC4301-6.1.1-1
 TEST(Rules, AcceptIcmpInClearThatIsNeededFirst) {
   EXPECT_THAT(accepted_types(kThere, kHere, true), ElementsAre(0, 3, 4, 9, 11, 14, 16));
   EXPECT_THAT(accepted_types(kThere, kHere, true, 4), ElementsAre(0, 3, 4, 9, 11, 14, 16));  // Fragmentation needed.
@@ -551,6 +552,7 @@ std::vector<Octets> pieces(const Octets& packet, std::uint32_t mtu) {
   return made;
 }
 
+// covers RFC4301-7.4-2
 TEST(Rules, FragmentsAreTreatedAsTheirDatagram) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);

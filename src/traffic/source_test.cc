@@ -20,6 +20,7 @@ struct Row {
 };
 
 // Packets from an SA whose source is elsewhere have another outer source.
+// covers RFC4301-4.1-1
 TEST(Source, OfATunnelMayBeAnyoneWithTheKey) {
   const Wish v4{.tunnel = true}, v6{.src = "2001:db8::1", .dst = "2001:db8::2", .tunnel = true};
   const auto with = [](Wish wish, std::uint8_t encrypt, std::uint8_t auth) {

@@ -221,6 +221,7 @@ TEST(Traffic, IcvsMayHaveEveryKnownLength) {
 }
 
 // RFC 4302 section 2.6, and the default of Linux; each end accepts the other's.
+// covers RFC4302-2.6-1
 TEST(Traffic, AhIsAMultipleOfFourBytesUnderIpv4UnlessRequestedOtherwise) {
   constexpr std::uint8_t kSha1 = 3, kSha256 = 5;
   struct Row {

@@ -59,6 +59,7 @@ class Tunnels(Case):
             self.assertGreater(status["in"]["packets"], 100)
             host.ipseckey("flush")
 
+    # covers RFC4301-4.1-10
     def test_every_kind(self):
         for lines, address, protocol in (
                 (both_ways(0x1000, GCM_REST), "10.2.0.1", ESP),
@@ -326,6 +327,7 @@ class Counts(Case):
         datagrams(self.a, self.b, "10.2.0.1", [100] * 3, arrive=0)
         wait_for("the drops", lambda: self.b.status()["in"]["dropped"] == {"unsent": 3})
 
+    # covers RFC4303-3.4.3-1
     def test_forged_and_replayed_packets(self):
         self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
         datagrams(self.a, self.b, "10.2.0.1", [100] * 3)
@@ -343,6 +345,7 @@ class Counts(Case):
 class Rekeying(Case):
     options = ("--workers", "2")
 
+    # covers RFC4552-10.1-1
     def test_no_packet_is_lost_if_the_new_sa_is_added_before_the_old_one_is_deleted(self):
         self.pair.load(both_ways(0x1000, GCM_REST + " replay 64"))
         with Stream(self.a, self.b, "10.2.0.1") as stream:

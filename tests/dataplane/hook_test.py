@@ -123,6 +123,7 @@ class Transport(Case):
         self.assertEqual(self.cable.protocols(), {UDP})
         self.assertEqual(self.dropped(self.b, "in"), {"got_clear": 3})
 
+    # covers RFC4301-5-1
     def test_without_an_sa_nothing_leaves(self):
         self.a.ipseckey("flush")
         self.cable.packets()
@@ -262,6 +263,7 @@ class Ospf(Case):
                 return data, source[0].split("%")[0], socket.inet_ntop(socket.AF_INET6, value[:16]), struct.unpack("I", value[16:])[0]
         return None
 
+    # covers RFC4552-6-2 RFC4552-6-3 RFC4552-6-7 RFC4552-8-1
     def test_a_hello_arrives_on_its_interface(self):
         for device in ("cable", "other"):
             with self.subTest(device=device):
@@ -281,6 +283,7 @@ class Ospf(Case):
                     sender.sendto(data, ("fe80::2", 0, 0, self.index[self.a][device]))
                     self.assertEqual(self.heard(taker), (data, "fe80::1", "fe80::2", self.index[self.b][device]))
 
+    # covers RFC4552-3-1
     def test_a_clear_hello_is_refused(self):
         sender, taker = self.router(self.a, "cable"), self.router(self.b, "cable")
         self.a.rules("")
@@ -289,6 +292,7 @@ class Ospf(Case):
         wait_for("the drops", lambda: self.dropped(self.b, "in").get("got_clear") == 2)
         self.assertIsNone(self.heard(taker, 0.2))
 
+    # covers RFC4552-3-1
     def test_another_key_is_refused(self):
         sender, taker = self.router(self.a, "cable"), self.router(self.b, "cable")
         self.a.ipseckey("flush")
@@ -379,6 +383,7 @@ class Opened(Case):
             self.send(packet)
         self.arrives((self.PORT, b"four"), (self.PORT, b"six"))
 
+    # covers RFC4301-5.1.2-1
     def test_options_of_the_inner_header(self):
         """A host that took the outer header's length would find port 257."""
         misread = struct.pack("!HHHH", 257, 257, 20, 0)

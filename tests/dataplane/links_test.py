@@ -199,6 +199,7 @@ class Gateway(OnACable):
                                ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")])
         self.narrow()
 
+    # covers RFC4301-5.1.2.2-1
     def test_flow_labels_are_copied_only_for_the_host_itself(self):
         self.narrow(1500)
         self.pair.load(both_ways(0x1000, GCM_REST, ("isrc ::/0 idst fd02::/32", "isrc fd02::/32 idst ::/0"), V6_ENDS))

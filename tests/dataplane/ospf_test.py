@@ -78,6 +78,7 @@ class Ospf(unittest.TestCase):
     def are_alone(self):
         return [r.full() for r in self.routers] == [[], []]
 
+    # covers RFC4552-2-1 RFC4552-6-4 RFC4552-7-1 RFC4301-4.6-1
     def test_adjacency(self):
         wait_for("the adjacency", self.are_adjacent)
         wait_for("the routes", lambda: [r.routes() for r in self.routers] == [{"1", "2"}] * 2)

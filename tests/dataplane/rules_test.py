@@ -150,6 +150,7 @@ class Tunnels(Case):
             giver.sendto(b"x", ("10.2.9.9", 9))
         wait_for("the drop", lambda: self.drops(self.a, "out") == {"no_rule": 1})
 
+    # covers RFC4552-6-6
     def test_replaced_under_traffic_without_a_loss(self):
         self.pair.load(both_ways(0x1000, GCM_REST))
         self.rules()

@@ -181,6 +181,7 @@ TEST(Listener, WaitsForTheLock) {
   ::close(lock);
 }
 
+// covers RFC2367-1.2-1
 TEST(Listener, TheGroupsDetermineTheModeOfTheFile) {
   constexpr gid_t kGroup = 65534;
   const TempFolder folder;

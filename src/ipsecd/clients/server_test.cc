@@ -75,6 +75,7 @@ Message numbered(Message m, std::uint32_t seq) {
   return m;
 }
 
+// covers RFC2367-2.1-1 RFC2367-5.1-1
 TEST_F(ServerTest, RepliesGoToTheSenderAndNoticesToAll) {
   const ClientId a = open(), b = open();
   say(a, numbered(add_esp(0x1001), 1));

@@ -185,6 +185,7 @@ TEST_F(VaultTest, TimeContinuedInTheMeantime) {
 }
 
 // Packets advance the numbers in the shared memory itself, so that they are current whenever the process is killed.
+// covers RFC4302-3.3.2-2 RFC4303-3.3.3-4
 TEST_F(VaultTest, NumbersContinueAndNoneIsRepeated) {
   const engine::SaId id{SaType::esp, 0x1001, add_esp(0x1001).dst->address};
   ASSERT_EQ(ask(add_esp(0x1001)).error, 0);

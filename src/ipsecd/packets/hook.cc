@@ -87,9 +87,10 @@ std::size_t Hook::take(Side& side, std::span<Item> items) {
     }
     packet.at = Packet::kHeadroom, packet.size = queued->packet.size();
     std::ranges::copy(queued->packet, packet.bytes().begin());
+    if (&side == &in_) traffic::mend_after_options(packet.bytes());
     item.arrived = {.by_hook = true, .forwarded = queued->forwarded, .mark = queued->mark};
     Known& known = known_[count++] = {.id = queued->id, .out = queued->out, .size = queued->packet.size()};
-    const auto h = traffic::parse(queued->packet);
+    const auto h = traffic::parse(packet.bytes());
     if (!h) continue;  // The worker finds it malformed.
     known.dst = h->dst, known.front = front_of(queued->packet);
     if (h->dst.family == Family::v6) {

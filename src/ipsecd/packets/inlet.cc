@@ -23,6 +23,7 @@
 #include "ipsecd/packets/beside_ike.h"
 #include "ipsecd/packets/socket_address.h"
 #include "system/errno_text.h"
+#include "traffic/header.h"
 
 namespace ipseckey::ipsecd {
 namespace {
@@ -287,11 +288,9 @@ std::size_t Inlet::take_whole(std::span<Item> items) {
     Packet& p = items[i].packet;
     p.at = Packet::kHeadroom;
     p.size = b.messages[i].msg_len;
-    if (!whole) {
-      complete(p, b.told(i, protocol_, port_));
-    } else if (b.cut(i)) {
-      p.size = 0;
-    }
+    if (whole && b.cut(i)) p.size = 0;
+    if (whole) traffic::mend_after_options(p.bytes());
+    if (!whole) complete(p, b.told(i, protocol_, port_));
   }
   return got;
 }

@@ -108,6 +108,7 @@ TEST(Loop, FragmentsOfOtherDatagramsToThePeerAreCarried) {
   }
 }
 
+// covers RFC4301-4.4-1
 TEST(Loop, AnSaInsideOneToAnotherPeerIsCarried) {
   for (const Kind& kind : kKinds)
     for (const Kind& outer : kKinds)

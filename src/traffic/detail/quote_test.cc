@@ -71,6 +71,7 @@ std::string through(Ends& ends, const Octets& packet) {
   return hex(in.packet) == hex(packet) ? "through" : "changed";
 }
 
+// covers RFC4301-6.2-2
 TEST(IcmpErrors, AnErrorFromARouterElsewhereUsesTheSaOfThePacketThatItQuotes) {
   for (const Net& net : kNets)
     for (const std::uint16_t port : {std::uint16_t{0}, std::uint16_t{53}})
@@ -82,6 +83,7 @@ TEST(IcmpErrors, AnErrorFromARouterElsewhereUsesTheSaOfThePacketThatItQuotes) {
       }
 }
 
+// covers RFC4301-6.1.2-1 RFC4301-6.2-1
 TEST(IcmpErrors, TheSwitchSelectsTheHeader) {
   for (const Net& net : kNets) {
     SCOPED_TRACE(net.far);
@@ -104,6 +106,7 @@ TEST(IcmpErrors, TheSwitchSelectsTheHeader) {
 }
 
 // With SAs for one port: the error's own header matches none of them.
+// covers RFC4301-6.2-4
 TEST(IcmpErrors, AnErrorThatDoesNotMatchIsDropped) {
   for (const Net& net : kNets) {
     SCOPED_TRACE(net.far);

@@ -28,6 +28,7 @@ class Naive {
   std::set<std::uint64_t> seen_;
 };
 
+// covers RFC4303-3.4.3-5 RFC4302-3.4.3-2 RFC4302-3.4.3-3
 TEST(Replay, AgreesWithAListOfAllNumbersForEveryWindow) {
   for (const std::uint32_t size : {1u, 2u, 31u, 32u, 63u, 64u, 65u, 127u, 128u, 255u, 256u, 1000u, 4095u, 4096u})
     for (const std::uint64_t start : {0ull, 1ull, 63ull, 64ull, 100ull, 5000ull, 0xfffffff0ull}) {
