@@ -12,6 +12,8 @@ import sys
 import tempfile
 import unittest
 
+import jsonschema
+
 from dataplane_test import AH_REST, CBC_REST, GCM_REST, V6_ENDS, both_ways
 from hosts import BIN, DEADLINE, Capture, Host, Pair
 
@@ -20,6 +22,8 @@ GCM, CBC = "ipsec { encr_algs aes-gcm }", "ipsec { encr_algs aes encr_auth_algs 
 RULES = (f"{{ laddr {A} raddr {B} }} {GCM}\n", f"{{ laddr {B} raddr {A} }} {GCM}\n")
 CBC_RULES = tuple(rules.replace(GCM, CBC) for rules in RULES)
 ON = " replay 64"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(
+    (pathlib.Path(__file__).resolve().parents[2] / "share/schema/ipseckey.schema.json").read_text()))
 OFFICIAL = b"IPSPROVE"  # What each datagram of a proof begins with: version, kind, run, marker follow.
 PROBE, ECHO = 1, 2
 
@@ -108,6 +112,7 @@ class Case(unittest.TestCase):
         if clear:
             self.assertFalse(good, f"{len(clear)} packets in clear, and {said}")
         for one in said:
+            VALIDATOR.validate(one)
             self.assertEqual("cause" in one, one["state"] != "protected", one)
             self.assertEqual("cure" in one, one["state"] != "protected", one)
         return said
