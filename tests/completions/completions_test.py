@@ -116,7 +116,7 @@ class Cases:
         commands = re.findall(r"^  (\w+)", output(BIN / "ipsecconf", "--help").split("Commands:\n")[1].split("\n\n")[0], re.M)
         self.check("ipsecconf ", commands, 6)
         self.check("ipsecconf --sadb kernel ap", {"apply"})
-        for line in ("ipsecconf -a key", "ipsecconf --check key", "ipsecconf apply key", "ipsecconf apply --dry-run key"):
+        for line in ("ipsecconf -a key", "ipsecconf --check key", "ipsecconf apply key", "ipsecconf apply --dry-run key", "ipsecconf prove key"):
             self.assertTrue({"keys", "keyring"} <= self.offered(line), line)
         self.assertTrue({"--dry-run"} <= self.offered("ipsecconf apply --d"))
         every = self.offered("ipsecconf explain ") - self.offered("ipsecconf explain --")

@@ -204,7 +204,7 @@ class Secrets(Case):
         for key in (AUTH, ENCR, DES):
             for words in ([key], [f"--{key}"], ["-d", key], ["-d", f"t0,{key}"], ["-d", "1", "-i", key], ["apply", "x", key], ["help", key],
                           ["explain", "from", key, "to", key], ["explain", key], ["explain", "from", "::1", "to", "::1", "proto", key],
-                          ["prove", key], ["prove", "--rule", key], ["prove", "--peer", key], ["prove", "x", key], ["prove", wrong]):
+                          ["prove", "--rule", key], ["prove", "--peer", key], ["prove", "x", key], ["prove", wrong]):
                 self.said(self.rules("--sadb=memory", *words))
 
     def rules(self, *arguments, terminal=False):

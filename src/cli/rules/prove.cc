@@ -142,7 +142,7 @@ prove::Way Prover::way(const Address& to, const std::optional<Address>& from, st
 
 void Prover::cannot(const HeldRule& held, std::string peer, std::string cause, std::string text, std::string cure) {
   Proof& p = proofs.emplace_back(Proof{held.index, held.rule.line, std::move(peer), {}, {}});
-  p.verdict = {prove::State::not_shown, std::move(cause), std::move(text), std::move(cure), {}};
+  p.verdict = {prove::State::not_shown, std::move(cause), std::move(text), std::move(cure), {}, {}};
 }
 
 // Whether the rules would protect IPv6 neighbour discovery with that host.
