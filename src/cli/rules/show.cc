@@ -123,6 +123,7 @@ JsonObject policy_json(const backend::KernelPolicy& p) {
 template <class From, class Make>
 std::vector<JsonObject> objects(const From& from, Make make) {
   std::vector<JsonObject> all;
+  all.reserve(std::size(from));
   for (const auto& one : from) all.push_back(make(one));
   return all;
 }
