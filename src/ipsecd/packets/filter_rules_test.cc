@@ -66,6 +66,14 @@ TEST(FilterRules, BehindSourceNatTheHostsAddressesAreAskedAgain) {
   EXPECT_EQ(chain("ip translated", {pass_rule("192.0.2.7/32")}, options), "");
 }
 
+// `level use`: it leaves protected if there is an SA, which only ipsecd knows; in clear it is accepted.
+TEST(FilterRules, WhatMayBeClearIsQueuedAsItLeaves) {
+  Rule use = esp_rule("192.0.2.7/32");
+  use.alternatives[0].protection.may_be_clear = true;
+  EXPECT_EQ(chain("ip output", {use}), std::string(kSentHere) + "daddr 192.0.2.7/32 queue out\n");
+  EXPECT_EQ(chain("ip input", {use}), kArriving);
+}
+
 TEST(FilterRules, ARuleOfOneDirectionIsInItsChainOnly) {
   Rule out = esp_rule("192.0.2.7/32");
   out.in = false;
