@@ -51,6 +51,7 @@ const std::vector<Fault>& faults() {
       {"sa-unusable", lost, silent, [](Facts& f) { f.sas[0].held.usable = false, serve(f); }},
       {"sa-direction", lost, silent, [](Facts& f) { f.sas[0].held.direction = policy::Direction::in, serve(f); }},
       {"reqid-here", lost, silent, [](Facts& f) { f.rule.alternatives[0].protection.reqid = 7, serve(f); }},
+      {"spi-here", lost, silent, [](Facts& f) { f.rule.alternatives[0].protection.spi = 7, serve(f); }},
       {"mark-here", lost, silent, [](Facts& f) { f.sas[0].held.facts.mark = pfkey::Mark{5}, serve(f); }},
       {"mode-here", lost, silent, [](Facts& f) { f.sas[0].held.facts.tunnel = true, serve(f); }},
       {"selector-here", lost, silent,

@@ -145,6 +145,20 @@ with Responder():
     fault("no policy for what comes in", "lost", "no-policy-there")
     rules("b", TUNNELS[1])
 
+    # A host behind the other end, and no policy for what is passed on to it: the trap of rules by hand.
+    run("ip", "netns", "add", "c")
+    run("ip", *"link add toC netns b type veth peer name toB netns c".split())
+    ip_batch("b", ["addr add 10.2.8.1/24 dev toC", "link set toC up"])
+    ip_batch("c", ["link set lo up", "addr add 10.2.8.9/24 dev toB", "link set toB up", "route add default via 10.2.8.1"])
+    setting("b", "ipv4/ip_forward", 1)
+    rules("b", "")
+    rules("b", TUNNELS[1])
+    said = prove("--peer", "10.2.8.9")
+    expect(f"a host behind: {said}", [(one["state"], one["peer"]) for one in said], [("protected", "10.2.8.9")])
+    run("ip", "-n", "b", "xfrm", "policy", "deleteall", "dir", "fwd")
+    fault("no policy for what is passed on", "lost", "no-policy-there", "--peer", "10.2.8.9")
+    setting("b", "ipv4/ip_forward", 0)
+
 with Responder():
     lay(pair(), transport("reqid 7"))
     fault("the reqid of the rule and of the SA", "lost", "reqid-here")

@@ -136,9 +136,10 @@ constexpr std::array kRows = {
               out_spi(f));
         },
         load_new_keys},
-    Row{"reqid-there", State::lost, [](const Facts& f) { return objects_there(f, Objection::reqid); },
+    Row{"reqid-there", State::lost, [](const Facts& f) { return objects_there(f, {Objection::reqid, Objection::spi}); },
         [](const Facts& f) {
-          return fmt::format("the rule at the other end demands a reqid that its SA {} does not have", out_spi(f));
+          return fmt::format("the rule at the other end demands a reqid or SPI that its SA {} does not have",
+                             out_spi(f));
         },
         [](const Facts&) { return std::string("give the rule and the SA there the same reqid"); }},
     Row{"mark-there", State::lost, [](const Facts& f) { return objects_there(f, {Objection::mark, Objection::if_id}); },
