@@ -39,7 +39,7 @@ std::vector<const SaView*> used(const Facts& f, Direction d) {
 
 bool sealed_by(const Sighting& s, const SaView& sa) {
   const auto& seal = sa.held.facts.type == pfkey::SaType::ah ? s.ah : s.esp;
-  return seal && seal->spi == sa.held.spi;
+  return seal && seal->spi == sa.held.facts.spi;
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ const SaView* sa_of(const Facts& f, Direction direction) {
 
 std::optional<std::uint32_t> spi_of(const Facts& f, Direction direction) {
   const SaView* const sa = sa_of(f, direction);
-  return sa ? std::optional(sa->held.spi) : std::nullopt;
+  return sa ? std::optional(sa->held.facts.spi) : std::nullopt;
 }
 
 bool as_modelled(const Facts& f, const Sighting& s) {

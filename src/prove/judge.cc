@@ -126,9 +126,9 @@ void add_remarks(const Facts& f, Verdict& v) {
     if (seconds) v.seconds_left = std::min(*seconds, v.seconds_left.value_or(*seconds));
     if (seconds && *seconds < kSoon)
       v.remarks.push_back(fmt::format("SA {} ends in {} at the present rate: load new keys before",
-                                      detail::spi_text(sa->held.spi), time_text(*seconds)));
+                                      detail::spi_text(sa->held.facts.spi), time_text(*seconds)));
     if (sa && sa->held.dying)
-      v.remarks.push_back(fmt::format("SA {} is dying: load new keys", detail::spi_text(sa->held.spi)));
+      v.remarks.push_back(fmt::format("SA {} is dying: load new keys", detail::spi_text(sa->held.facts.spi)));
   }
   if (f.there && f.there->time + kSkew < f.now)
     v.remarks.push_back(fmt::format("the clock of the other end is {} behind", time_text(f.now - f.there->time)));

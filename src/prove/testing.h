@@ -11,7 +11,7 @@ inline policy::HeldSa held(std::uint32_t spi, const Address& src, const Address&
   policy::HeldSa sa;
   sa.facts.src = src, sa.facts.dst = dst;
   sa.facts.encrypt = 12, sa.facts.auth = 5;  // AES-CBC, HMAC-SHA-256.
-  sa.spi = spi;
+  sa.facts.spi = spi;
   return sa;
 }
 

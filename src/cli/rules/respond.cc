@@ -34,7 +34,7 @@ class Knowledge {
  private:
   void refresh();
   void remember() {
-    for (const policy::HeldSa& sa : ground_.sas) known_.insert(sa.spi);
+    for (const policy::HeldSa& sa : ground_.sas) known_.insert(sa.facts.spi);
   }
   SaThere sa_with(std::uint32_t spi, bool inbound) const;
 
@@ -69,7 +69,7 @@ SaThere Knowledge::sa_with(std::uint32_t spi, bool inbound) const {
   const prove::SaView* best = nullptr;
   bool best_in = false;
   for (const prove::SaView& sa : ground_.views) {
-    if (sa.held.spi != spi) continue;
+    if (sa.held.facts.spi != spi) continue;
     const bool in = own.contains(sa.held.facts.dst, now);
     if (!best || (in == inbound && best_in != inbound)) best = &sa, best_in = in;
   }
@@ -109,7 +109,7 @@ RuleThere treatment(const policy::Rule& rule, Direction d, const policy::Serving
 void add_objections(const ProofGround& ground, const policy::Serving& serving, std::uint32_t spi, SaThere& there) {
   for (const policy::Need& need : serving.needs)
     for (const policy::Candidate& c : need.candidates) {
-      if (ground.sas[c.sa].spi != spi) continue;
+      if (ground.sas[c.sa].facts.spi != spi) continue;
       there.fate = static_cast<std::uint8_t>(c.fate);
       for (const policy::Objection o : c.objections) there.objections |= std::uint32_t{1} << static_cast<unsigned>(o);
     }
@@ -143,7 +143,8 @@ void Knowledge::judge(const prove::Ask& ask, prove::Tell& tell) {
     const auto serving = policy::serve(ground_.rules[*rule], Direction::out, ground_.sas, ground_.chooser, &out);
     tell.out_rule = treatment(ground_.rules[*rule], Direction::out, serving);
     for (const policy::Need& need : serving.needs)
-      if (const policy::Candidate* const c = need.first(policy::Fate::serves)) tell.out_spi = ground_.sas[c->sa].spi;
+      if (const policy::Candidate* const c = need.first(policy::Fate::serves))
+        tell.out_spi = ground_.sas[c->sa].facts.spi;
   }
 }
 

@@ -37,7 +37,7 @@ const SaView* here(const Facts& f) {
   if (!s) return nullptr;
   const auto found = std::ranges::find_if(f.sas, [&](const SaView& sa) {
     const auto& seal = sa.held.facts.type == pfkey::SaType::ah ? s->ah : s->esp;
-    return seal && sa.held.spi == seal->spi && sa.held.facts.dst == s->to;
+    return seal && sa.held.facts.spi == seal->spi && sa.held.facts.dst == s->to;
   });
   return found == f.sas.end() ? nullptr : &*found;
 }

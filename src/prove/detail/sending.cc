@@ -52,7 +52,7 @@ std::string of_closest(const Facts& f) {
   if (!c) return "no SA is like it";
   const std::string_view why =
       c->fate == Fate::other && !c->objections.empty() ? policy::words(c->objections[0]) : policy::words(c->fate);
-  return fmt::format("the SA that comes closest is {}, and {}", spi_text(f.sas[c->sa].held.spi), why);
+  return fmt::format("the SA that comes closest is {}, and {}", spi_text(f.sas[c->sa].held.facts.spi), why);
 }
 
 std::string same_as_rule(const Facts&) {
@@ -162,7 +162,7 @@ constexpr std::array kRows = {
           const policy::Candidate* const c = closest(f);
           return fmt::format(
               "the SA {} can send no more: a limit of its lifetime or its last sequence number is reached",
-              c ? spi_text(f.sas[c->sa].held.spi) : "of the rule");
+              c ? spi_text(f.sas[c->sa].held.facts.spi) : "of the rule");
         },
         [](const Facts&) { return std::string("load new keys at both ends"); }},
     Row{"sa-direction", State::lost, [](const Facts& f) { return has_fate(f, Fate::wrong_way); },
