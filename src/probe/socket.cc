@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/cast.h"
 #include "system/errno_text.h"
@@ -130,7 +131,10 @@ std::optional<Arrival> Socket::receive() {
   m.msg_iov = &piece, m.msg_iovlen = 1;
   m.msg_control = control.data(), m.msg_controllen = control.size();
   const ssize_t got = recvmsg(fd_.get(), &m, 0);
-  if (got < 0) return std::nullopt;
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EINTR) error_ = errno;
+    return std::nullopt;
+  }
   room.resize(static_cast<std::size_t>(got));
   if (kind_ == Kind::icmp && family_ == Family::v4) {
     const std::size_t head = room.empty() ? 0 : (std::to_integer<std::size_t>(room[0]) & 15) * 4;
@@ -152,7 +156,8 @@ std::optional<Arrival> Socket::receive() {
   return arrival;
 }
 
-int Socket::error() const {
+int Socket::error() {
+  if (error_ != 0) return std::exchange(error_, 0);
   int value = 0;
   socklen_t size = sizeof value;
   return getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &value, &size) == 0 ? value : errno;

@@ -37,7 +37,7 @@ class Socket {
   /// nullopt: nothing is there. ICMP: without IPv4's header.
   std::optional<Arrival> receive();
   /// An error that came for the socket, such as ECONNREFUSED; 0: none. It is forgotten.
-  int error() const;
+  int error();
   /// Whether a TCP connection was made.
   bool connected() const;
 
@@ -52,6 +52,7 @@ class Socket {
   Descriptor fd_;
   Kind kind_;
   Family family_;
+  int error_ = 0;  // That receive() met.
 };
 
 /// The address from which packets to another leave; nullopt: there is no route.

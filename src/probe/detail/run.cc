@@ -183,8 +183,10 @@ bool Run::probe(const Marker& marker, unsigned tries, std::size_t size, millisec
     const int error = send(marker, size);
     if (error != 0) f_.send_error = error;
     ++f_.sent;
-    if (pump([&] { return answered(marker); }, patience)) return true;
-    if (const int later = probe_->error(); later == ECONNREFUSED) {
+    int later = 0;
+    pump([&] { return answered(marker) || (later = probe_->error()) != 0; }, patience);
+    if (answered(marker)) return true;
+    if (later == ECONNREFUSED) {
       f_.answered_by_host = true;
       ++answers_[marker];
       return true;
