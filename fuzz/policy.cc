@@ -70,9 +70,10 @@ void check_orders(const policy::Rules& rules) {
   for (const Order by : {Order::classes, Order::file}) {
     const auto tried = order(rules, by);
     MUST(tried.size() == rules.size());
-    for (const Unguarded& u : unguarded(rules, tried))
+    const std::vector<Guard> wanted = guards();
+    for (const Unguarded& u : unguarded(rules, tried, wanted))
       MUST(rules[u.rule].alternatives[0].action != Action::pass &&
-           overlap(rules[u.rule].selector, u.guard->rule.selector));
+           overlap(rules[u.rule].selector, wanted[u.guard].rule.selector));
     const auto shadows = shadowed(rules, tried);
     for (const Direction direction : {Direction::out, Direction::in})
       for (std::size_t i = 0; i < rules.size(); ++i) {
