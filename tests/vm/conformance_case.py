@@ -7,7 +7,7 @@ os.environ["IPSECKEY_BIN"] = "/tmp/bin"
 os.makedirs("/tmp/bin")
 for name in ("ipseckey", "ipsecconf"):
     os.symlink(os.environ["IPSECKEY"], f"/tmp/bin/{name}")
-sys.path[1:1] = [f"{HERE}/conformance", f"{HERE}/dataplane", f"{HERE}/oracle"]
+sys.path[0:0] = [f"{HERE}/conformance", f"{HERE}/dataplane", f"{HERE}/oracle"]
 import run  # noqa: E402
 
 sys.exit(run.main("kernel", os.environ.get("CASES", "").replace(",", " ").split()))
