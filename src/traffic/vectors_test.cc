@@ -107,8 +107,8 @@ Message whole_sa_of(const Vector& v, Family inner) {
   return m;
 }
 
-// Vectors of others, whose outer headers differ from ours: ours opens all of them. What it protects is the same behind
-// the outer header, but for AH, whose ICV covers that.
+// Vectors of others, whose outer headers differ from ours. All of them are opened. ESP of ours is the same behind the
+// outer header; the ICV of AH covers that header, so it differs.
 std::size_t run_both_ways(const char* file) {
   std::size_t count = 0;
   for (const Vector& v : crypto::testing::read_vectors(file)) {
