@@ -93,7 +93,7 @@ TEST(Directions, ChangeWhilePacketsFlow) {
   Plane out{{.workers = kThreads, .mtu = 1500, .random = nullptr}};
   engine::Engine engine(engine::Options{.is_local = {}, .random = {}, .usable = {}, .carrier = &out});
   std::atomic<bool> stop{false};
-  std::array<std::uint64_t, kThreads> through{};
+  std::array<std::atomic<std::uint64_t>, kThreads> through{};
   std::vector<std::thread> threads;
   const auto run = [&](unsigned number) {
     Worker worker = out.worker(number);
@@ -108,7 +108,9 @@ TEST(Directions, ChangeWhilePacketsFlow) {
     }
   };
   for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back(run, i);
-  for (int round = 0; round < 100; ++round) {
+  // On a busy machine a thread may begin when the others have carried everything.
+  const auto idle = [](const std::atomic<std::uint64_t>& n) { return n.load() == 0; };
+  for (int round = 0; round < 100 || std::ranges::any_of(through, idle); ++round) {
     for (const std::uint32_t spi : {kThere, kBack})
       ASSERT_EQ(engine::testing::outcome(engine, sa(spi, spi == kThere ? std::uint32_t{pfkey::kFlagOutbound} : 0)),
                 kDone);
@@ -124,7 +126,6 @@ TEST(Directions, ChangeWhilePacketsFlow) {
   }
   stop = true;
   for (std::thread& t : threads) t.join();
-  for (const std::uint64_t n : through) EXPECT_GT(n, 0u);
 }
 
 }  // namespace
