@@ -118,9 +118,9 @@ ipsecconf --sadb=kernel -L""", before=f"{HOST}; {INSTALLED}; {RULES}"),
 ipsecconf --sadb=kernel doctor""", before=f"{HOST}; {INSTALLED}; {RULES}; ipsecconf --sadb=kernel apply rules"),
     Row("ipsecconf prove --respond", "elsewhere", why="tests/dataplane/prove_test.py"),
     Row("ipsecconf prove", "elsewhere", why="tests/dataplane/prove_test.py"),
-    Row("""ipsecconf prove --rule 3
-ipsecconf prove --peer 192.0.2.2
-ipsecconf prove /etc/inet/ipsecinit.conf""", "elsewhere", why="tests/dataplane/prove_test.py"),
+    Row("ipsecconf prove --rule 3", "elsewhere", why="tests/dataplane/prove_test.py"),
+    Row("ipsecconf prove --peer 192.0.2.2", "elsewhere", why="tests/dataplane/prove_test.py"),
+    Row("ipsecconf prove /etc/inet/ipsecinit.conf", "elsewhere", why="tests/dataplane/prove_test.py"),
     Row("install -m 644 rules /etc/inet/ipsecinit.conf", before=RULES),
     Row("systemctl enable --now ipsec-policy", instead="systemctl enable ipsec-policy", why=UNITS),
     Row("systemctl disable ipsec-policy"),

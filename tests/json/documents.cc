@@ -3,10 +3,12 @@
 #include <string>
 
 #include "apply/plan.h"
+#include "cli/rules/proof.h"
 #include "cli/verbs/doctor.h"
 #include "pfkey/json.h"
 #include "pfkey/notices.h"
 #include "pfkey/test_samples.h"
+#include "prove/testing.h"
 
 using namespace ipseckey;
 using namespace pfkey;
@@ -66,5 +68,10 @@ int main() {
                            .picked = "kernel",
                            .why = "no ipsecd answers"});
   out += cli::doctor_json({});
+  // A proof of a rule whose SA ends soon, and one that nothing answers.
+  prove::Facts good = prove::testing::good();
+  good.sas[0].current.addtime = good.now - 100, good.sas[0].hard.addtime = 130;
+  for (const prove::Facts& f : {good, prove::testing::lost()})
+    out += cli::proof_json({3, 7, "192.0.2.2", prove::judge(f), f}, "kernel").line();
   std::fputs(out.c_str(), stdout);
 }

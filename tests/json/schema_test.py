@@ -129,7 +129,7 @@ class InputTest(unittest.TestCase):
         written_kinds = {d["kind"]: d for d in written()}
         for kind, document in written_kinds.items():
             out, _ = session("load " + self.write([document]))
-            refused = kind in ("message", "gap", "explain") or kind.startswith("rule")
+            refused = kind in ("message", "gap", "explain", "proof") or kind.startswith("rule")
             self.assertEqual(out[0]["commands"] == 0, not refused and kind != "sa", kind)
             self.assertEqual([f.get("pointer") for f in out[0]["faults"]] == ["/kind"], refused, kind)
 
