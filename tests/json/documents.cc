@@ -3,6 +3,7 @@
 #include <string>
 
 #include "apply/plan.h"
+#include "cli/rules/explanation.h"
 #include "cli/rules/proof.h"
 #include "cli/verbs/doctor.h"
 #include "pfkey/json.h"
@@ -68,6 +69,15 @@ int main() {
                            .picked = "kernel",
                            .why = "no ipsecd answers"});
   out += cli::doctor_json({});
+  // A packet that another program's policy may be about.
+  cli::RuleSource held;
+  backend::HeldRule& foreign = held.rules.emplace_back();
+  foreign.index = 9, foreign.foreign = foreign.partial = true;
+  foreign.rule.out = true, foreign.rule.alternatives = {{policy::Action::drop, {}}};
+  foreign.remarks = {"it is about the interface with the number 3 only"};
+  foreign.policies = {{.direction = "out", .text = "out"}};
+  const cli::ExplainedPacket packet;
+  out += cli::explanation_json(cli::explain_packet(held, {}, packet), held, {}, "kernel").line();
   // A proof of a rule whose SA ends soon, and one that nothing answers.
   prove::Facts good = prove::testing::good();
   good.sas[0].current.addtime = good.now - 100, good.sas[0].hard.addtime = 130;
