@@ -263,7 +263,11 @@ Answer<Message> RuleBook::State::dump(ClientId client, const Message& m) {
 }
 
 // Whoever keeps the clients tells them.
-Answer<Message> RuleBook::State::watch(ClientId, const Message& m) { return counted(m); }
+Answer<Message> RuleBook::State::watch(ClientId, const Message& m) {
+  if (m.spd != Spd::active)
+    return std::unexpected(Refusal{EINVAL, Diagnostic::bad_spd, "only active rules are watched"});
+  return counted(m);
+}
 
 RuleBook::RuleBook(RuleBookOptions options) : state_(std::make_unique<State>()) {
   state_->options = std::move(options);
@@ -285,12 +289,18 @@ void RuleBook::handle(ClientId client, const Message& m, Instant now, Reply repl
   if (!of_one_rule) state_->put_into_force();
   if (m.type == Type::dump) return;
   if (!only_reads(m)) state_->end_others_claim(client, m);
-  reply(std::move(*answer));
+  reply(of_one_rule ? std::move(*answer) : settled(std::move(*answer)));
 }
 
 bool RuleBook::unsettled() const { return state_->unsettled; }
 
 void RuleBook::put_into_force() { state_->put_into_force(); }
+
+Message RuleBook::settled(Message granted) const {
+  if (granted.error != 0 || only_reads(granted)) return granted;
+  const std::string why = state_->options.not_in_force();
+  return why.empty() ? granted : refused(granted, EIO, Diagnostic::none, why);
+}
 
 void RuleBook::close(ClientId client) {
   if (state_->owner == client) state_->owner.reset();

@@ -27,6 +27,8 @@ struct RuleBookOptions {
   /// Called with the active rules, in the order in which they are tried, when they have changed; nullptr: there are
   /// none.
   std::function<void(std::shared_ptr<const policy::Lookup>)> in_force = [](const auto&) {};
+  /// Asked after that: why the rules could not be put into force, for people; empty: they are in force.
+  std::function<std::string()> not_in_force = [] { return std::string(); };
   /// Whether there is a network interface of that name, which a rule of a tunnel without ends needs.
   std::function<bool(std::string_view)> has_link = [](std::string_view) { return true; };
   /// Whether rules of before are still in force elsewhere although this database, which has just begun, does not know
@@ -62,6 +64,8 @@ class RuleBook {
   bool unsettled() const;
   /// Once for many such requests, because each time costs as much as there are rules.
   void put_into_force();
+  /// The answer to such a request that was `granted`: an error (EIO) if the rules could not be put into force.
+  pfpolicy::Message settled(pfpolicy::Message granted) const;
   /// The client has gone: its standby set is free.
   void close(ClientId client);
 

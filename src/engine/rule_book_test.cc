@@ -121,6 +121,26 @@ TEST(RuleBook, SingleRulesComeIntoForceTogether) {
   EXPECT_EQ(b.changes, 1u);
 }
 
+// Netfilter, for example, refuses them.
+TEST(RuleBook, RulesThatAreNotInForceAreNotGranted) {
+  RuleBookOptions options;
+  std::string why;
+  options.not_in_force = [&] { return why; };
+  Book b(options);
+  b.say(Type::flush);
+  b.add(drop_rule("10.1.0.0/16"), Spd::standby);
+  why = "netfilter refused the rules";
+  EXPECT_EQ(b.say(Type::flip), "5 0");
+  Message granted;
+  granted.type = Type::addrule;
+  EXPECT_EQ(b.book.settled(granted).error, EIO);
+  granted.error = EEXIST;
+  EXPECT_EQ(b.book.settled(granted).error, EEXIST);
+  EXPECT_EQ(b.say(Type::watch, Spd::active), "0 0");
+  why.clear();
+  EXPECT_EQ(b.say(Type::flush), "0 0");
+}
+
 // Of a rule, as long as it is held: also while others come and go.
 TEST(RuleBook, CountsWhatARuleDrops) {
   RuleBookOptions options;

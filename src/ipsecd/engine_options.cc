@@ -68,6 +68,7 @@ engine::RuleBookOptions rule_options(Dataplane* dataplane, bool need_packets) {
   options.in_force = [dataplane](std::shared_ptr<const policy::Lookup> rules) {
     if (dataplane) dataplane->rules(std::move(rules));
   };
+  options.not_in_force = [dataplane] { return dataplane ? dataplane->refusal() : std::string(); };
   options.waits = [dataplane] {
     const auto hooked = dataplane ? dataplane->hooked() : std::nullopt;
     return hooked && hooked->waiting;

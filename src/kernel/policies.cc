@@ -65,9 +65,9 @@ std::string sentence(const Ahead& ahead, const policy::Rule& rule) {
   const xfrm::ListedPolicy& p = ahead.policy;
   return fmt::format(
       "another program's policy comes before it, and by that one its packets are not {}: {}, index {}, priority "
-      "{}; end that program, or remove the policy with `ip xfrm policy delete index {} dir {}`",
+      "{}; end that program, or remove the policy with `{}`",
       rule.alternatives[0].action == policy::Action::drop ? "dropped" : "protected", to_string(p.policy), p.index,
-      p.policy.priority, p.index, words(p.policy.name.direction));
+      p.policy.priority, command_to_delete(p));
 }
 
 // All that is wrong, not only what is met first.

@@ -91,6 +91,17 @@ TEST(PolicyCodec, SocketsHaveDirectionsOfTheirOwn) {
   EXPECT_EQ(listed->policy.name.direction, XfrmDirection::out);
 }
 
+// The kernel finds none by the index alone if it has one of these.
+TEST(PolicyCodec, TheCommandThatDeletesNamesMarkAndInterface) {
+  xfrm::ListedPolicy p;
+  p.index = 9;
+  EXPECT_EQ(xfrm::command_to_delete(p), "ip xfrm policy delete index 9 dir out");
+  p.policy.name.mark = 7, p.policy.name.mark_mask = 0xf;
+  EXPECT_EQ(xfrm::command_to_delete(p), "ip xfrm policy delete index 9 dir out mark 0x7 mask 0xf");
+  p.policy.name.if_id = 10, p.sub = true;
+  EXPECT_EQ(xfrm::command_to_delete(p), "ip xfrm policy delete index 9 dir out ptype sub mark 0x7 mask 0xf if_id 0xa");
+}
+
 TEST(PolicyCodec, ARemovalNamesThePolicy) {
   NetlinkBatch batch;
   xfrm::put_policy_removal(whole_policy().name, 19, batch);

@@ -5,8 +5,6 @@
 namespace ipseckey::policy {
 namespace {
 
-constexpr std::uint8_t kGre = 47, kMobility = 135;
-
 bool fits(const MaskedPort& port, std::uint16_t number) { return ((port.value ^ number) & port.mask) == 0; }
 
 }  // namespace

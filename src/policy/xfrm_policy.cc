@@ -39,7 +39,25 @@ std::string text(const XfrmTemplate& t) {
   return out;
 }
 
+std::string ports_of(const XfrmSelector& s) {
+  if (s.has_gre_key()) return fmt::format(" key {:#x}", s.gre_key());
+  if (s.has_mobility_type()) return fmt::format(" type {}", s.source_port.value);
+  const bool icmp = pfkey::is_icmp(s.protocol);
+  std::string out;
+  if (s.source_port.mask != 0) out += fmt::format(" {} {}", icmp ? "type" : "from port", text(s.source_port));
+  if (s.destination_port.mask != 0) out += fmt::format(" {} {}", icmp ? "code" : "to port", text(s.destination_port));
+  return out;
+}
+
 }  // namespace
+
+bool XfrmSelector::has_gre_key() const {
+  return protocol == kGre && (source_port.mask != 0 || destination_port.mask != 0);
+}
+
+bool XfrmSelector::has_mobility_type() const {
+  return protocol == kMobility && (source_port.mask != 0 || destination_port.mask != 0);
+}
 
 std::string_view words(XfrmDirection direction) {
   static constexpr std::array<std::string_view, 3> kWords = {"in", "out", "fwd"};
@@ -54,9 +72,7 @@ std::string to_string(const XfrmPolicyName& name) {
   const XfrmSelector& s = name.selector;
   std::string out = fmt::format("{} {} -> {}", words(name.direction), text(s.source), text(s.destination));
   if (s.protocol != 0) out.append(" ").append(protocol_name(s.protocol));
-  const bool icmp = pfkey::is_icmp(s.protocol);
-  if (s.source_port.mask != 0) out += fmt::format(" {} {}", icmp ? "type" : "from port", text(s.source_port));
-  if (s.destination_port.mask != 0) out += fmt::format(" {} {}", icmp ? "code" : "to port", text(s.destination_port));
+  out += ports_of(s);
   if (s.device != 0) out += fmt::format(", interface {}", s.device);
   if (name.mark != 0 || name.mark_mask != 0) out += fmt::format(", mark {:#x}/{:#x}", name.mark, name.mark_mask);
   if (name.if_id != 0) out += fmt::format(", if_id {}", name.if_id);

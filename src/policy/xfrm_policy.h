@@ -40,8 +40,14 @@ struct XfrmSelector {
   std::uint32_t user = 0;
 
   Family family() const { return source.address.family; }
+  /// The kernel keeps other things in the place of ports: of GRE (RFC 2890) the key, of IPv6 mobility (RFC 6275) the
+  /// type.
+  bool has_gre_key() const;
+  std::uint32_t gre_key() const { return std::uint32_t{source_port.value} << 16 | destination_port.value; }
+  bool has_mobility_type() const;
   auto operator<=>(const XfrmSelector&) const = default;
 };
+inline constexpr std::uint8_t kGre = 47, kMobility = 135;
 
 /// Two policies of one name cannot exist.
 struct XfrmPolicyName {

@@ -14,7 +14,6 @@
 namespace ipseckey::policy {
 namespace {
 
-constexpr std::uint8_t kGre = 47, kMobility = 135;
 constexpr std::size_t kMostAlternatives = 20;
 
 using Remarks = std::vector<std::string>;
@@ -45,13 +44,11 @@ void read_ports(const XfrmSelector& s, bool out, Selector& selector, Remarks& re
     selector.icmp_code = range_of(s.destination_port, "code", remarks);
     return;
   }
-  if (s.protocol == kGre) {
-    const auto joined = [](std::uint16_t high, std::uint16_t low) { return std::uint32_t{high} << 16 | low; };
-    remarks.push_back(
-        fmt::format("it is about the GRE key {:#x} only", joined(s.source_port.value, s.destination_port.value)));
+  if (s.has_gre_key()) {
+    remarks.push_back(fmt::format("it is about the GRE key {:#x} only", s.gre_key()));
     return;
   }
-  if (s.protocol == kMobility) {
+  if (s.has_mobility_type()) {
     remarks.push_back(fmt::format("it is about type {} of the mobility header only", s.source_port.value));
     return;
   }

@@ -70,6 +70,19 @@ TEST(XfrmRead, EveryAlgorithmOfASetIsAnAlternative) {
   EXPECT_EQ(rule.alternatives[1].protection.ah->number, 5);
 }
 
+TEST(XfrmRead, WhatIsInThePlaceOfPortsIsNotCalledPorts) {
+  XfrmPolicyName name = policy(XfrmDirection::out).name;
+  name.selector.source = name.selector.destination = Prefix{};
+  name.selector.source_port = {0, 0xffff}, name.selector.destination_port = {7, 0xffff};
+  const auto with = [&](std::uint8_t protocol) {
+    name.selector.protocol = protocol;
+    return to_string(name);
+  };
+  EXPECT_EQ(with(47), "out 0.0.0.0/0 -> 0.0.0.0/0 protocol 47 key 0x7");
+  EXPECT_EQ(with(135), "out 0.0.0.0/0 -> 0.0.0.0/0 protocol 135 type 0");
+  EXPECT_EQ(with(17), "out 0.0.0.0/0 -> 0.0.0.0/0 udp from port 0 to port 7");
+}
+
 TEST(XfrmRead, RemarksSayWhatARuleCannot) {
   const auto remarks = [](auto change, XfrmDirection direction = XfrmDirection::out) {
     XfrmPolicy p = policy(direction);
@@ -94,6 +107,8 @@ TEST(XfrmRead, RemarksSayWhatARuleCannot) {
                 p.name.selector.destination_port = {2, 0xffff};
               }),
               ElementsAre("it is about the GRE key 0x10002 only"));
+  EXPECT_THAT(remarks([](P& p) { p.name.selector.protocol = 135, p.name.selector.source_port = {5, 0xffff}; }),
+              ElementsAre("it is about type 5 of the mobility header only"));
   EXPECT_THAT(remarks([](P& p) { p.templates = {demand(kProtoEsp), demand(108)}; }),
               ElementsAre("it also demands protocol 108 (compression)", "it demands 2 SAs for each packet"));
   EXPECT_THAT(remarks([](P& p) { p.templates = {demand(kProtoAh), demand(kProtoEsp)}; }),

@@ -624,6 +624,22 @@ class Disturbed(Flowing):
             self.nothing_in_clear()
 
 
+    def test_a_table_of_another_owner_ends_the_start(self):
+        """Also on kernels where ipsecd's tables have none: rules that netfilter refuses would leave packets in clear."""
+        self.a.stop()
+        self.a.run("ipsecd", "unhook")
+        other = subprocess.Popen(["ip", "netns", "exec", self.a.netns, "nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.addCleanup(other.wait, DEADLINE)
+        self.addCleanup(other.kill)
+        other.stdin.write(b"add table ip ipsecd-50 { flags owner; }\n")
+        other.stdin.flush()
+        wait_for("the table", self.tables_again)
+        with self.assertRaises(RuntimeError) as failed:
+            self.start(self.a)
+        self.assertIn("another program owns netfilter's table ipsecd-50: end it, or choose another queue with --hook=NUMBER",
+                      str(failed.exception))
+
+
 class WithoutOwner(Disturbed):
     """The same on kernels whose tables cannot have an owner that they outlive."""
     owned = False

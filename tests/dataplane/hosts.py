@@ -82,9 +82,10 @@ class Host:
              *(("--tun", device) if device else ()), *options],
             stderr=subprocess.PIPE, text=True)
         ready, _, _ = select.select([self.daemon.stderr], [], [], DEADLINE)
-        said = self.daemon.stderr.readline() if ready else "nothing"
-        while "serving" not in said and said:  # Notices come before it.
-            said = self.daemon.stderr.readline()
+        said = line = self.daemon.stderr.readline() if ready else "nothing"
+        while "serving" not in said and line:  # Notices come before it.
+            line = self.daemon.stderr.readline()
+            said += line
         if "serving" not in said:
             raise RuntimeError(f"ipsecd said {said}")
 

@@ -27,6 +27,7 @@ struct RulesOfClients : ::testing::Test {
   };
   std::map<ClientId, Peer> peers;
   bool memory = true;
+  std::string refusal;
   bool settles = true;  // After each request.
   std::size_t in_force = 0, changes = 0;
   std::shared_ptr<const policy::Lookup> lookup;
@@ -40,11 +41,13 @@ struct RulesOfClients : ::testing::Test {
                 },
                 std::nullopt,
                 [this] { return memory; },
-                {.in_force = [this](const std::shared_ptr<const policy::Lookup>& rules) {
-                  lookup = rules;
-                  in_force = rules ? rules->rules().size() : 0;
-                  ++changes;
-                }}};
+                {.in_force =
+                     [this](const std::shared_ptr<const policy::Lookup>& rules) {
+                       lookup = rules;
+                       in_force = rules ? rules->rules().size() : 0;
+                       ++changes;
+                     },
+                 .not_in_force = [this] { return refusal; }}};
 
   // errno of each reply, with the index of its rule.
   std::vector<std::pair<int, std::uint64_t>> heard(ClientId id) {
@@ -154,6 +157,26 @@ TEST_F(RulesOfClients, WatchersGetNotices) {
   server.close(watcher);
   server.expire(at(3));
   EXPECT_FALSE(server.deadline());
+}
+
+TEST_F(RulesOfClients, ARefusedWatchIsNone) {
+  const ClientId writer = server.open(), watcher = server.open();
+  for (const auto spd : {pfpolicy::Spd::standby, pfpolicy::Spd{77}}) {
+    Message watch;
+    watch.type = Type::watch, watch.spd = spd;
+    say(watcher, watch);
+    EXPECT_THAT(heard(watcher), ElementsAre(std::pair(EINVAL, 0)));
+  }
+  add(writer, drop_rule("10.0.0.0/8"));
+  EXPECT_EQ(heard(watcher).size(), 0u);
+  EXPECT_FALSE(server.deadline());
+}
+
+TEST_F(RulesOfClients, AnswersAboutSingleRulesSayThatTheyAreNotInForce) {
+  const ClientId id = server.open();
+  refusal = "netfilter refused the rules";
+  for (const char* const to : {"10.0.0.0/8", "10.1.0.0/16"}) add(id, drop_rule(to));
+  EXPECT_THAT(heard(id), ElementsAre(std::pair(EIO, 0), std::pair(EIO, 0)));
 }
 
 TEST_F(RulesOfClients, MalformedBytesAreAnswered) {

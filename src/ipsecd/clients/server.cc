@@ -123,9 +123,16 @@ void Server::receive_policy(ClientId id, Bytes wire, Instant now) {
         id, engine::refused(*request, EPERM, Diagnostic::none, "members of the read group may only list rules"));
   if (request->type == pfpolicy::Type::addrule && !memory_())
     return answer_policy_in_order(id, engine::refused(*request, ENOMEM, Diagnostic::no_memory));
-  rules_.handle(id, *request, now, [&](pfpolicy::Message&& m) { answer_policy_in_order(id, std::move(m)); });
-  if (request->type == pfpolicy::Type::watch && !std::exchange(clients_.at(id).watches, true) && !next_look_)
-    next_look_ = now.steady + kDropsEvery;
+  bool granted = false;
+  rules_.handle(id, *request, now, [&](pfpolicy::Message&& m) {
+    granted = m.error == 0;
+    answer_policy_in_order(id, std::move(m));
+  });
+  if (request->type == pfpolicy::Type::watch && granted) watch(id, now);
+}
+
+void Server::watch(ClientId id, Instant now) {
+  if (!std::exchange(clients_.at(id).watches, true) && !next_look_) next_look_ = now.steady + kDropsEvery;
 }
 
 // A client's answers come in the order of its requests.
@@ -137,7 +144,7 @@ void Server::answer_policy_in_order(ClientId id, pfpolicy::Message&& m) {
 void Server::put_rules_into_force() {
   rules_.put_into_force();
   for (const auto& [id, m] : std::exchange(unsettled_, {}))
-    if (clients_.contains(id)) answer_policy(id, m);
+    if (clients_.contains(id)) answer_policy(id, rules_.settled(m));
   if (std::exchange(told_version_, rules_.version()) != rules_.version()) tell_watchers();
 }
 

@@ -102,6 +102,7 @@ class Server {
   void receive_policy(ClientId id, Bytes wire, Instant now);
   void answer_policy(ClientId id, const pfpolicy::Message& m);
   void answer_policy_in_order(ClientId id, pfpolicy::Message&& m);
+  void watch(ClientId id, Instant now);
   void tell_watchers();
   void tell_watcher(ClientId id, Client& client);
   void look_at_drops(Instant now);

@@ -137,7 +137,9 @@ Result<void> Dataplane::set_hook() {
   watch_.emplace(std::move(*watch));
   hook_orders_.mtu = options_.mtu;
   hook_orders_.device = tun_.has_value();
-  hook_orders_.ready = !tables_->take_up();
+  const auto taken_up = tables_->take_up();
+  if (!taken_up) return std::unexpected(taken_up.error());
+  hook_orders_.ready = !*taken_up;
   if (!hook_orders_.ready)
     log_(fmt::format(
         "netfilter's table {} has the rules of an earlier ipsecd: what they queue is dropped until rules are "

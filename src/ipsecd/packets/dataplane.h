@@ -77,8 +77,10 @@ class Dataplane final : public engine::Carrier {
   std::optional<engine::Wanted> wanted();
 
   /// The rules from now on, in the data plane and in netfilter; nullptr: none. There is no moment without the former or
-  /// the latter. If netfilter refuses them, mend() reports it.
+  /// the latter. If netfilter refuses them, refusal() says so, and mend() fails.
   void rules(std::shared_ptr<const policy::Lookup> rules);
+  /// Why the rules are not in force, as a sentence without a full stop; empty: they are.
+  std::string refusal() const { return refused_ ? refused_->text : std::string(); }
 
   /// Creates the device again if it disappeared, and logs it; call it after call() became readable. Error: it cannot be
   /// created; or netfilter refused rules: packets must not pass by rules of before, so the daemon ends, and what

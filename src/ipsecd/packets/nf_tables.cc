@@ -81,11 +81,17 @@ bool NfTables::exists() {
   return false;
 }
 
-bool NfTables::take_up() {
-  const bool found = exists();
-  if (!facts_.owned) return found;
-  for (const Family family : {Family::v4, Family::v6})
-    if (carry_out(question_for_table(table_, family)) == 0) carry_out(claim_of_table(table_, family));
+// The kernel compares owners before anything else, also where a table cannot be given one.
+Result<bool> NfTables::take_up() {
+  bool found = false;
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (carry_out(question_for_table(table_, family)) != 0) continue;
+    found = true;
+    if (carry_out(claim_of_table(table_, family, facts_.owned)) == EPERM)
+      return fail(Errc::exists, fmt::format("another program owns netfilter's table {}: end it, or choose another "
+                                            "queue with --hook=NUMBER",
+                                            table_));
+  }
   return found;
 }
 

@@ -25,8 +25,9 @@ class NfTables {
   std::uint32_t port() const;
   const std::string& table() const { return table_; }
   const NfTablesFacts& facts() const { return facts_; }
-  /// Whether tables of an earlier ipsecd exist. Where the kernel can, they are this one's from now on.
-  bool take_up();
+  /// Whether tables of an earlier ipsecd exist. Where the kernel can, they are this one's from now on. Error exists:
+  /// another program that runs owns one of them.
+  Result<bool> take_up();
   /// Whether one of the tables exists.
   bool exists();
   /// Error io: the kernel refused the rules; the former ones are unchanged.

@@ -318,10 +318,10 @@ std::vector<std::byte> filter_transaction(const std::string& table, std::span<co
   return b.take();
 }
 
-std::vector<std::byte> claim_of_table(const std::string& table, Family family) {
+std::vector<std::byte> claim_of_table(const std::string& table, Family family, bool owned) {
   NfBatch b;
   b.mark(NFNL_MSG_BATCH_BEGIN);
-  add_table(b, family, table, true);
+  add_table(b, family, table, owned);
   b.mark(NFNL_MSG_BATCH_END);
   return b.take();
 }

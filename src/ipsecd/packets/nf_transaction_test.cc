@@ -123,7 +123,8 @@ TEST(NfTransaction, TablesHaveAnOwnerAndOutliveIt) {
   const std::string both = transaction({esp_rule("192.0.2.0/24"), esp_rule("2001:db8::7/128")}, {.owned = true});
   EXPECT_THAT(both, ::testing::StartsWith("begin\ndestroy table ip ipsecd-50\nnew table ip ipsecd-50 flags 6\n"));
   EXPECT_THAT(both, ::testing::HasSubstr("destroy table ip6 ipsecd-50\nnew table ip6 ipsecd-50 flags 6\n"));
-  EXPECT_EQ(shown(claim_of_table("ipsecd-50", Family::v6)), "begin\nnew table ip6 ipsecd-50 flags 6\nend\n");
+  EXPECT_EQ(shown(claim_of_table("ipsecd-50", Family::v6, true)), "begin\nnew table ip6 ipsecd-50 flags 6\nend\n");
+  EXPECT_EQ(shown(claim_of_table("ipsecd-50", Family::v6, false)), "begin\nnew table ip6 ipsecd-50\nend\n");
   EXPECT_EQ(shown(trial_of_ownership("t")), "begin\nnew table ip t flags 6\ndestroy table ip t\nend\n");
 }
 

@@ -38,14 +38,12 @@ Result<void> check_foreign(std::span<const policy::Rule> rules, const XfrmPlan& 
     const auto found = present.policies.find(p.policy.name);
     if (p.rule == kNoRule || found == present.policies.end() || present.owner(found->second)) continue;
     const xfrm::ListedPolicy& other = found->second;
-    return fail(
-        Errc::exists,
-        fmt::format("{} needs a policy that another program has in the kernel: {}, mark {:#x}/{:#x}, if_id {}, "
-                    "index {}, priority {}; end that program, or remove it with `ip xfrm policy delete index {} "
-                    "dir {}`",
-                    rule_at(rules[p.rule], p.rule), to_string(other.policy), other.policy.name.mark,
-                    other.policy.name.mark_mask, other.policy.name.if_id, other.index, other.policy.priority,
-                    other.index, words(other.policy.name.direction)));
+    return fail(Errc::exists,
+                fmt::format("{} needs a policy that another program has in the kernel: {}, mark {:#x}/{:#x}, if_id {}, "
+                            "index {}, priority {}; end that program, or remove it with `{}`",
+                            rule_at(rules[p.rule], p.rule), to_string(other.policy), other.policy.name.mark,
+                            other.policy.name.mark_mask, other.policy.name.if_id, other.index, other.policy.priority,
+                            command_to_delete(other)));
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include "kernel/detail/policy_codec.h"
 
+#include <fmt/format.h>
 #include <linux/xfrm.h>
 
 #include <algorithm>
@@ -125,6 +126,16 @@ std::optional<ListedPolicy> policy_of(Bytes payload) {
        left = left.subspan(sizeof(xfrm_user_tmpl)))
     out.policy.templates.push_back(from_kernel(*t));
   return out;
+}
+
+std::string command_to_delete(const ListedPolicy& policy) {
+  const policy::XfrmPolicyName& name = policy.policy.name;
+  std::string command = fmt::format("ip xfrm policy delete index {} dir {}", policy.index, words(name.direction));
+  if (policy.sub) command += " ptype sub";
+  if (name.mark != 0 || name.mark_mask != 0)
+    command += fmt::format(" mark {:#x} mask {:#x}", name.mark, name.mark_mask);
+  if (name.if_id != 0) command += fmt::format(" if_id {:#x}", name.if_id);
+  return command;
 }
 
 }  // namespace ipseckey::kernel::xfrm

@@ -25,6 +25,9 @@ struct ListedPolicy {
   bool decodes_icmp = false;    ///< ICMP errors are looked up by the packet that they quote.
 };
 
+/// The command of iproute2 that deletes it. With only the index, the kernel finds none that has a mark or an if_id.
+std::string command_to_delete(const ListedPolicy& policy);
+
 /// XFRM_MSG_NEWPOLICY or XFRM_MSG_UPDPOLICY.
 void put_policy(std::uint16_t type, const policy::XfrmPolicy& policy, NetlinkBatch& out);
 
