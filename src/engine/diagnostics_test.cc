@@ -112,6 +112,10 @@ const Row kRows[] = {
     {D::missing_akey, EINVAL, "ESP that names an algorithm", BUT(add_esp(1), m.auth_key.reset())},
     {D::missing_range, EINVAL, "getspi", BUT(getspi(0x1000, 0x2000), m.spi_range.reset())},
     {D::malformed_sa, EINVAL, "SPI 0", BUT(add_esp(1), m.sa->spi = 0)},
+    {D::malformed_sa, EINVAL, "SPI 0 of AH", BUT(add_ah(1), m.sa->spi = 0)},
+    {D::malformed_sa, EINVAL, "SPI 0 in UDP",
+     BUT(add_esp(1), m.sa->spi = 0; m.sa->flags = pfkey::kFlagNattRemote;
+         m.natt_remote = endpoint("192.0.2.2", 0, 4500))},
     {D::malformed_ekey, EINVAL, "all zero", BUT(add_esp(1), m.encrypt_key->material = Secret(16))},
     {D::malformed_ekey, EINVAL, "all zero but for the salt",
      BUT(add_esp(1), m.sa->encrypt = 20; m.sa->auth = 0; m.auth_key.reset(); m.encrypt_key = key(20);
@@ -218,7 +222,8 @@ const Row kRows[] = {
     {D::none, EOPNOTSUPP, "expire", [] { return request(Type::expire, SaType::esp); }},
 };
 
-// covers RFC4302-2.4-1 RFC4303-2.1-2 RFC3948-2.1-3 RFC2367-3.1.3-1
+// covers RFC4302-2.4-1 RFC4303-2.1-2 RFC4303-3.2-1 RFC3948-2.1-3
+// covers RFC2367-2.3.3-1 RFC2367-2.3.4-1 RFC2367-3.1.2-1 RFC2367-3.1.3-1 RFC2367-3.1.4-1
 TEST(Diagnostics, EachHasItsRequestAndARefusalChangesNothing) {
   Options options;
   options.is_local = [](const Address& a) { return a == parse_address("192.0.2.1"); };

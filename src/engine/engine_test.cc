@@ -78,7 +78,6 @@ TEST(Engine, FlushDeletesOneTypeOrAll) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
-// covers RFC2367-3.1.10-1
 TEST(Engine, DumpFollowsTheOrderOfInsertion) {
   Engine engine;
   for (const std::uint32_t spi : {9u, 3u, 7u, 1u, 8u}) ask(engine, add_esp(spi));
@@ -449,7 +448,6 @@ TEST(Engine, AShortIcvIsRefusedInEveryRequest) {
   EXPECT_EQ(engine.size(), 1u);
 }
 
-// covers RFC2367-2.3.3-1
 TEST(Engine, AddressesAreNormalised) {
   Engine engine;
   Message m = add_esp(1);
@@ -589,7 +587,6 @@ TEST(Engine, UpdateIsEchoedAndStoresNoFlags) {
   EXPECT_EQ(dump(engine)[0].replay_value, (pfkey::ReplayValue{.low = 77}));
 }
 
-// covers RFC2367-3.1.2-1
 TEST(Engine, UpdateReplacesWhatItNamesAndNothingElse) {
   Engine engine;
   Message added = add_esp(1);

@@ -42,6 +42,8 @@ struct KeysockTest : ::testing::Test {
     for (const auto& [id, message] : got) {
       ids.push_back(id);
       EXPECT_EQ(message.error, error);
+      const bool keys = message.auth_key || message.encrypt_key;
+      EXPECT_TRUE(!keys || message.type == Type::get);
     }
     return ids;
   }
@@ -116,7 +118,6 @@ TEST_F(KeysockTest, PromiscuousModeIsSwitchedOnAndOff) {
   EXPECT_THAT(heard(sender, request(Type::get, SaType::esp, 9), ESRCH), sender_only());
 }
 
-// covers RFC2367-3.1.8-1
 TEST_F(KeysockTest, EveryoneReceivesExpire) {
   Message m = add_esp(1);
   m.hard = pfkey::Lifetime{.addtime = 10};
@@ -137,7 +138,7 @@ Wanted wanted(SaType satype = SaType::esp) {
   return {satype, endpoint("192.0.2.1"), endpoint("192.0.2.2"), std::nullopt, std::nullopt};
 }
 
-// covers RFC2367-3.1.6-1
+// covers RFC2367-3.1.6-1 RFC2367-2.1-1
 TEST_F(KeysockTest, AcquireGoesToTheRegisteredAndToExtendedOnesFirst) {
   EXPECT_TRUE(keysock.acquire(wanted(), at(0), record()));
   std::vector<std::pair<ClientId, SaType>> heard_by;
@@ -162,6 +163,7 @@ TEST_F(KeysockTest, AnAcquireThatNobodyReceivesIsNotOpen) {
   EXPECT_EQ(got.back().second.seq, 0xfffffffdu);  // It was requested again.
 }
 
+// covers RFC2367-3.1.6-1
 TEST_F(KeysockTest, AnAcquireFromAClientGoesToTheRegisteredAndANoticeToNobody) {
   EXPECT_THAT(heard(sender, request(Type::acquire, SaType::esp, 1)), ElementsAre(sender, esp, promiscuous));
   keysock.acquire(wanted(), at(0), record());
@@ -200,6 +202,7 @@ TEST_F(KeysockTest, RejectedBytesAreAnsweredByType) {
   EXPECT_EQ(got[0].second.type, Type::reserved);
 }
 
+// covers RFC2367-3.1.10-1
 TEST_F(KeysockTest, ADumpIsPulledWhileTheSadbChanges) {
   keysock.close(promiscuous);
   for (const std::uint32_t spi : {1u, 2u, 3u}) send(sender, add_esp(spi));

@@ -98,7 +98,15 @@ TEST_F(Lifecycle, WithoutLimitsNothingIsEverDue) {
   EXPECT_EQ(state(), State::mature);
 }
 
-// covers RFC4301-4.4.2.1-7 RFC4301-4.4.2.1-4
+// covers RFC2367-2.3.2-1
+TEST_F(Lifecycle, ALimitOfZeroIsNone) {
+  add(Lifetime{}, Lifetime{});
+  EXPECT_SILENT(charge(1, UINT32_MAX, true, true));
+  EXPECT_SILENT(expire(engine, at(1'000'000'000)));
+  EXPECT_EQ(state(), State::mature);
+}
+
+// covers RFC4301-4.4.2.1-7 RFC2367-3.1.8-1
 TEST_F(Lifecycle, SoftThenHardToTheSecond) {
   add(kHard, kSoft, Lifetime{.addtime = 60});
   EXPECT_EQ(deadline(), 60);
@@ -152,6 +160,30 @@ TEST_F(Lifecycle, TheEarlierOfAddTimeAndUseTimeCounts) {
   EXPECT_EQ(deadline(), 100);
   charge(80, 1, true);
   EXPECT_EQ(deadline(), 100);
+}
+
+// covers RFC2367-2.3.2-1
+TEST_F(Lifecycle, AnEarlyFirstUseEndsTheSaBeforeItsAddTime) {
+  add(Lifetime{.addtime = 100, .usetime = 50}, {}, Lifetime{.addtime = 100});
+  charge(10, 1, true);
+  EXPECT_EQ(deadline(), 60);
+  EXPECT_SILENT(expire(engine, at(59)));
+  EXPECT_EQ(expire(engine, at(60)).size(), 1u);
+  EXPECT_EQ(engine.size(), 0u);
+}
+
+// covers RFC4301-4.4.2.1-4 RFC2367-2.3.2-1
+TEST_F(Lifecycle, OfTimeAndBytesTheFirstLimitCounts) {
+  constexpr Lifetime both{.bytes = 1000, .addtime = 100};
+  add(both);
+  charge(50, 999, true);
+  EXPECT_EQ(charge(60, 1, false).size(), 1u);
+  EXPECT_EQ(engine.size(), 0u);
+  add(both);
+  charge(61, 1, true);
+  EXPECT_EQ(state(), State::mature);
+  expire(engine, at(100));
+  EXPECT_EQ(engine.size(), 0u);
 }
 
 TEST_F(Lifecycle, BytesCountUpToTheLimit) {
@@ -284,7 +316,7 @@ TEST_F(Lifecycle, ALarvalSaTimesOutSilently) {
   EXPECT_EQ(engine.size(), 0u);
 }
 
-// covers RFC2367-3.1.2-1
+// covers RFC2367-3.1.2-1 RFC4301-4.5-1
 TEST_F(Lifecycle, AnUpdateMakesALarvalSaMatureFromThenOn) {
   Message m = getspi(0x100, 0x100);
   ask(engine, std::move(m));

@@ -459,6 +459,7 @@ TEST(Parse, KeySyntax) {
             at(longest, 0, "error: authkey: the key has 2056 bits; no algorithm takes more than 2048"));
 }
 
+// covers RFC4552-12-1
 TEST(Parse, KeyBits) {
   struct KeyRow {
     std::string_view text;

@@ -171,6 +171,7 @@ constexpr RuleRow kBroken[] = {
      "error: an SA has an outer-label or an implicit-label, not both"},
 };
 
+// covers RFC8221-5-1 RFC8221-5-2 RFC8221-6-3 RFC8221-4-1 RFC4303-2.1-2 RFC4303-3.3.3-3
 TEST(Rules, AreBrokenOneByOne) {
   for (const RuleRow& row : kBroken) {
     const std::size_t column = row.about == "add" ? 0 : row.text.find(fmt::format(" {} ", row.about)) + 1;

@@ -86,6 +86,7 @@ constexpr Row kRows[] = {
      D::malformed_dst},
 };
 
+// covers RFC2367-2-2
 TEST(CodecRefuses, BadExtensions) {
   Message header = samples::header(Type::add, SaType::esp, 1, 0x1092);
   for (const Row& row : kRows) {
@@ -136,6 +137,7 @@ TEST(CodecRefuses, EachExtensionThatAppearsTwice) {
   }
 }
 
+// covers RFC2367-2-1
 TEST(CodecRefuses, BadHeaders) {
   struct Header {
     std::string_view name, bytes;

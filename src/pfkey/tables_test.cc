@@ -139,7 +139,6 @@ TEST(Algorithms, KnowWhichAreRiskyWithFixedKeys) {
 
 // RFC 8221 section 5 (encryption) and 6 (authentication); what they do not name is MAY. With manual keys counter modes
 // are ruled out (RFC 8221 section 3).
-// covers RFC8221-5-1 RFC8221-5-2 RFC8221-6-3
 TEST(Algorithms, HaveTheStandingOfRfc8221) {
   std::map<std::string_view, std::string> by_standing, manual;
   for (const Algorithm& a : algorithms()) {

@@ -25,6 +25,7 @@ Flow packet(std::uint8_t protocol = 6) {
   return f;
 }
 
+// covers RFC4301-4.4.1-6 RFC4552-6-2
 TEST(PolicyMatch, ComparesEachMember) {
   const Flow flow = packet();
   const auto fits = [&](auto change, const Flow& of, Direction direction = kOut) {
@@ -66,6 +67,7 @@ TEST(PolicyMatch, ComparesPortsOfTcpUdpAndSctpOnly) {
   EXPECT_FALSE(matches(r, packet(), kOut));
 }
 
+// covers RFC4301-4.4.1.1-7
 TEST(PolicyMatch, ComparesIcmpNumbers) {
   Rule r = drop_rule();
   r.selector.protocol = 1, r.selector.icmp_type = NumberRange{3, 5}, r.selector.icmp_code = NumberRange{0, 1};

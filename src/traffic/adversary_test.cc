@@ -56,7 +56,7 @@ struct Pair {
   }
 };
 
-// covers RFC4303-3.4.4.1-1 RFC4303-3.4.4.1-2
+// covers RFC4303-3.4.4.1-1 RFC4303-3.4.4.1-2 RFC4303-3.4.4.2-1
 TEST(Adversary, EverySingleBitFlipAfterTheOuterHeaderIsNoticed) {
   for (const Kind& kind : kKinds) {
     SCOPED_TRACE(kind.name);
@@ -90,7 +90,7 @@ TEST(Adversary, EverySingleBitFlipAfterTheOuterHeaderIsNoticed) {
 }
 
 // AH covers the outer header, too, except what routers change.
-// covers RFC4302-3.4.4-1 RFC4302-3.3.3.1-1
+// covers RFC4302-3.4.4-1 RFC4302-3.3.3.1-1 RFC4302-3.4.1-1
 TEST(Adversary, BitFlipsUnderAhAreNoticedInImmutableFields) {
   Pair p({.encrypt = 0, .auth = 5});
   const Result out = protect(p.here, datagram());
@@ -209,7 +209,7 @@ TEST(Adversary, AReplayInTheSameBatchIsDropped) {
   EXPECT_EQ(name(items[1].cause), "replayed");
 }
 
-// covers RFC4303-3.4.2-1
+// covers RFC4303-3.4.2-1 RFC4303-3.4.1-1
 TEST(Adversary, WrongSpiSourceEncapsulationAndDirectionAreDropped) {
   Pair p({});
   const Octets packet = protect(p.here, datagram()).packet;

@@ -190,22 +190,26 @@ TEST(Limits, UsetimeRunsFromTheFirstPacketAndIdleTimeFromTheLast) {
   EXPECT_EQ(sent[0].message.sa->state, State::dead);
 }
 
-// covers RFC4303-3.3.3-2
+// covers RFC4302-3.3.2-1 RFC4303-3.3.3-2
 TEST(Numbers, TheLastOneEndsTheSaWithAnExpire) {
-  Host host;
-  Message m = add(0x100);
-  m.replay_value = pfkey::ReplayValue{.low = UINT32_MAX - 2, .wide = 0};
-  ASSERT_EQ(host.add(std::move(m)), kDone);
-  EXPECT_EQ(number_of(protect(host, datagram()).packet), UINT32_MAX - 1);
-  EXPECT_EQ(number_of(protect(host, datagram()).packet), UINT32_MAX);
-  EXPECT_EQ(name(protect(host, datagram()).cause), "exhausted");
-  EXPECT_TRUE(host.worker.attention());
-  const auto sent = attend(host);
-  ASSERT_EQ(sent.size(), 1u);
-  EXPECT_EQ(sent[0].message.type, pfkey::Type::expire);
-  EXPECT_EQ(sent[0].message.sa->state, State::dead);
-  EXPECT_TRUE(sent[0].message.hard);
-  EXPECT_EQ(host.engine.size(), 0u);
+  for (const bool ah : {false, true}) {
+    SCOPED_TRACE(ah);
+    Host host;
+    Message m = add(0x100, ah ? Wish{.encrypt = 0, .auth = 5} : Wish{});
+    m.replay_value = pfkey::ReplayValue{.low = UINT32_MAX - 2, .wide = 0};
+    ASSERT_EQ(host.add(std::move(m)), kDone);
+    const std::size_t number = ah ? 28 : 24;  // Its place.
+    EXPECT_EQ(get<std::uint32_t>(protect(host, datagram()).packet, number), UINT32_MAX - 1);
+    EXPECT_EQ(get<std::uint32_t>(protect(host, datagram()).packet, number), UINT32_MAX);
+    EXPECT_EQ(name(protect(host, datagram()).cause), "exhausted");
+    EXPECT_TRUE(host.worker.attention());
+    const auto sent = attend(host);
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_EQ(sent[0].message.type, pfkey::Type::expire);
+    EXPECT_EQ(sent[0].message.sa->state, State::dead);
+    EXPECT_TRUE(sent[0].message.hard);
+    EXPECT_EQ(host.engine.size(), 0u);
+  }
 }
 
 TEST(Numbers, ExtendedOnesContinueBeyond32BitsOnBothSides) {
@@ -317,6 +321,7 @@ TEST(Numbers, AnUpdateDoesNotMakeThemWider) {
 }
 
 // IVs of counter modes: one after another from a random start, whatever happens to the sequence numbers.
+// covers RFC8221-3-2
 TEST(Ivs, OfCounterModesNeverRepeatUnderOneKey) {
   std::set<std::uint64_t> seen;
   for (int life = 0; life < 20; ++life) {
@@ -420,6 +425,22 @@ TEST(Tunnel, DscpAndEcnFollowRfc6040) {
     }
 }
 
+// covers RFC4301-5.1.2-1
+TEST(Tunnel, OptionsStayInside) {
+  Host here, there;
+  for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, {.tunnel = true})), kDone);
+  Octets plain = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
+  const Octets router_alert = {std::byte{148}, std::byte{4}, std::byte{0}, std::byte{0}};
+  plain.insert(plain.begin() + 20, router_alert.begin(), router_alert.end());
+  plain[0] = std::byte{0x46};
+  mend_length(plain);
+  const Result out = protect(here, plain);
+  ASSERT_EQ(name(out.cause), "none");
+  EXPECT_EQ(out.packet[0], std::byte{0x45});
+  EXPECT_EQ(get<std::uint32_t>(out.packet, 20), 0x100u);  // The SPI follows an outer header without options.
+  EXPECT_EQ(hex(unprotect(there, out.packet).packet), hex(plain));
+}
+
 TEST(Tunnel, TheOuterHeaderIsNewAndTheInnerOneUntouched) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, {.tunnel = true})), kDone);
@@ -443,7 +464,10 @@ TEST(Tunnel, TheOuterHeaderIsNewAndTheInnerOneUntouched) {
 TEST(Udp, PortsAndChecksumsOfTransportModeBehindANat) {
   Host here, there;
   for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, {.src = "0.0.0.0", .udp = true})), kDone);
-  const Result out = protect(here, datagram());
+  Octets plain = datagram();
+  set(plain, 26, std::uint16_t{1});  // It has a checksum.
+  mend_transport_checksum(plain, *parse(plain));
+  const Result out = protect(here, plain);
   EXPECT_EQ(out.departure.src_port, 4500);
   EXPECT_EQ(out.departure.dst_port, 4501);
   EXPECT_EQ(out.departure.header, 28u);
@@ -451,10 +475,20 @@ TEST(Udp, PortsAndChecksumsOfTransportModeBehindANat) {
   std::ranges::copy(parse_address("203.0.113.77")->bytes(), packet.begin() + 12);  // The NAT.
   set<std::uint16_t>(packet, 20, 61000);
   mend_checksum(packet);
-  EXPECT_EQ(name(unprotect(there, packet).cause), "none");
+  const Result in = unprotect(there, packet);
+  ASSERT_EQ(name(in.cause), "none");
+  EXPECT_EQ(parse(in.packet)->src, *parse_address("203.0.113.77"));
+  // The sender's checksum was for its own address; this one is for the address that the NAT gave it.
+  Octets pseudo(in.packet.begin() + 12, in.packet.begin() + 20);
+  for (const std::size_t octet : {std::size_t{0}, std::size_t{kUdp}, std::size_t{0}, in.packet.size() - 20})
+    pseudo.push_back(static_cast<std::byte>(octet));
+  pseudo.insert(pseudo.end(), in.packet.begin() + 20, in.packet.end());
+  EXPECT_NE(get<std::uint16_t>(in.packet, 26), 0u);
+  EXPECT_EQ(checksum(pseudo), 0u);
 }
 
 // Without one, IPv6 drops it (RFC 8200 section 8.1); under IPv4 there is none (RFC 3948 section 2.1).
+// covers RFC3948-2.1-2
 TEST(Udp, HasAChecksumUnderIpv6) {
   for (const bool tunnel : {false, true})
     for (std::size_t size = 1; size < 40; ++size) {
@@ -482,9 +516,9 @@ TEST(Udp, HasAChecksumUnderIpv6) {
   EXPECT_EQ(get<std::uint16_t>(protect(four, datagram()).packet, 26), 0u);
 }
 
-// covers RFC4303-3.3.4-2 RFC4301-8.2.1-1
+// covers RFC4302-3.3.4-2 RFC4303-3.3.4-2 RFC4301-8.2.1-1
 TEST(PathMtu, ATooLongPacketIsAnsweredWithASizeThatFits) {
-  for (const unsigned encrypt : {12u, 13u, 20u, 31u})
+  for (const unsigned encrypt : {0u, 12u, 13u, 20u, 31u})
     for (const bool tunnel : {false, true})
       for (std::uint32_t mtu = 300; mtu < 340; ++mtu) {
         Host host({.workers = 1, .mtu = mtu, .random = nullptr});
@@ -614,7 +648,7 @@ TEST(Fragments, HeadersStayTogether) {
   EXPECT_EQ(parts, 6u);
 }
 
-// covers RFC4301-7.1-1 RFC4301-7.3-2
+// covers RFC4301-4.1-9 RFC4301-7.1-1 RFC4301-7.3-2
 TEST(Fragments, OnlyATunnelWithoutPortsCarriesThemUnchanged) {
   Octets part = datagram({.src = "10.1.0.1", .dst = "10.2.0.1"});
   set<std::uint16_t>(part, 6, 0x0001);

@@ -191,6 +191,79 @@ TEST(Options, OfIpv4MayConsistOfTypeAndLength) {
   }
 }
 
+// covers RFC4303-3.1.1-1 RFC4301-4.1-7
+TEST(Options, OfIpv4AndHeadersForTheWayPrecedeEspInTransportMode) {
+  Octets with_options = datagram();
+  const Octets router_alert = {std::byte{148}, std::byte{4}, std::byte{0}, std::byte{0}};
+  with_options.insert(with_options.begin() + 20, router_alert.begin(), router_alert.end());
+  with_options[0] = std::byte{0x46};
+  mend_length(with_options);
+  const Octets six = datagram({.src = kHome, .dst = kPeer});
+  Octets option(8, std::byte{0}), route(8, std::byte{0});  // PadN; no hops left.
+  option[2] = std::byte{1}, option[3] = std::byte{4};
+  struct Row {
+    const char* name;
+    Octets plain;
+    std::size_t esp, names_it;  ///< Where ESP begins, and where the header before it names it.
+  };
+  for (const Row& row : {Row{"options", with_options, 24, 9}, Row{"hop by hop", with(six, {{0, option}}), 48, 40},
+                         Row{"routing", with(six, {{kRouting, route}}), 48, 40},
+                         Row{"both", with(six, {{0, option}, {kRouting, route}}), 56, 48}}) {
+    SCOPED_TRACE(row.name);
+    const bool v4 = row.esp == 24;
+    const Wish wish = v4 ? Wish{} : Wish{.src = kHome, .dst = kPeer};
+    Host here, there;
+    for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
+    const Result out = protect(here, row.plain);
+    ASSERT_EQ(name(out.cause), "none");
+    EXPECT_EQ(std::to_integer<unsigned>(out.packet[row.names_it]), unsigned{kEsp});
+    EXPECT_EQ(get<std::uint32_t>(out.packet, row.esp), 0x100u);
+    const Result in = unprotect(there, out.packet);
+    ASSERT_EQ(name(in.cause), "none");
+    EXPECT_EQ(hex(in.packet), hex(row.plain));
+  }
+}
+
+// The sender may put destination options on either side of ESP.
+// covers RFC4303-3.1.1-1
+TEST(Options, OfTheDestinationMayPrecedeEspOrFollowIt) {
+  const Octets six = datagram({.src = kHome, .dst = kPeer});
+  Octets option(8, std::byte{0});
+  option[2] = std::byte{1}, option[3] = std::byte{4};
+  const Octets plain = with(six, {{kDestination, option}});
+  const Wish wish{.src = kHome, .dst = kPeer};
+  for (const bool before : {true, false}) {
+    SCOPED_TRACE(before);
+    Host here, there;
+    for (Host* const host : {&here, &there}) ASSERT_EQ(host->add(add(0x100, wish)), kDone);
+    const Octets packet =
+        before ? with(protect(here, six).packet, {{kDestination, option}}) : protect(here, plain).packet;
+    const Result in = unprotect(there, packet);
+    ASSERT_EQ(name(in.cause), "none");
+    EXPECT_EQ(hex(in.packet), hex(plain));
+  }
+}
+
+// covers RFC4301-4.4.1.1-3
+TEST(Options, AreSkippedToFindThePorts) {
+  Message sa = add(0x100, {.src = kHome, .dst = kPeer});
+  sa.src->proto = sa.dst->proto = kUdp, sa.dst->port = 53;
+  Host host;
+  ASSERT_EQ(host.add(std::move(sa)), kDone);
+  Octets option(8, std::byte{0}), route(8, std::byte{0});
+  option[2] = std::byte{1}, option[3] = std::byte{4};
+  const auto result = [&](std::uint16_t port) {
+    const Octets six = datagram({.src = kHome, .dst = kPeer, .dst_port = port});
+    return std::string(name(protect(host, with(six, {{0, option}, {kRouting, route}, {kDestination, option}})).cause));
+  };
+  EXPECT_EQ(result(53), "none");
+  EXPECT_EQ(result(54), "no_sa");
+  // ESP is not skipped, whatever follows its header.
+  Octets esp = datagram({.src = kHome, .dst = kPeer, .dst_port = 53});
+  esp[6] = std::byte{kEsp};
+  EXPECT_EQ(name(protect(host, esp).cause), "no_sa");
+}
+
 TEST(Options, InWhichTheHostHasWrittenLeaveAStaleChecksum) {
   Octets packet =
       crypto::testing::octets("47000024000100004033 0000 c0000201c0000202 0707080a01020300 0102030405060708");

@@ -26,6 +26,7 @@ std::size_t count(Plane& plane, int seconds) { return due(plane, at(seconds)).si
 Wish natted(std::uint32_t seconds = 20) { return {.tunnel = true, .udp = true, .keepalive = seconds}; }
 const Shape kInside{.src = "10.1.0.1", .dst = "10.2.0.1"};
 
+// covers RFC3948-2.3-1
 TEST(KeepAlives, IsOneOctetFromThePortOfTheSaToThatOfItsPeer) {
   Host host;
   ASSERT_EQ(host.add(add(0x100, natted())), kDone);
@@ -65,6 +66,7 @@ TEST(KeepAlives, OverIpv6HasAChecksum) {
   EXPECT_EQ(hex(packets[0]), hex(again));
 }
 
+// covers RFC3948-4-1
 TEST(KeepAlives, IsDueOnlyAfterSilence) {
   Host host;
   EXPECT_FALSE(host.plane.keep_alive_at());

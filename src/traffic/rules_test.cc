@@ -97,6 +97,7 @@ TEST(Rules, WithoutAnyRoutingIsThePolicy) {
   EXPECT_EQ(host.plane.inbound().clear, 0u);
 }
 
+// covers RFC4301-4.4.1-7 RFC4301-5-1
 TEST(Rules, EachActionOutAndItsCounter) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);
@@ -304,6 +305,7 @@ Wish tunnel_sa(const char* src, const char* dst) {
           .prefix = 8};
 }
 
+// covers RFC4301-4.4.1-2
 TEST(Rules, OfTunnelsAreApartFromThoseOfTheHost) {
   Host host(PlaneOptions{.device = "ipsec0"});
   ASSERT_EQ(host.add(add(0x100, tunnel_sa(kHere, kThere))), kDone);
@@ -492,6 +494,7 @@ TEST(Rules, AUniqueSaThatGoesBothWaysIsForItsConnectionOnly) {
 
 // ---- in, clear
 
+// covers RFC4301-4.4.1-4 RFC4301-5-1
 TEST(Rules, CheckPacketsInClear) {
   Host host;
   Rule web = pass();
@@ -552,7 +555,7 @@ std::vector<Octets> pieces(const Octets& packet, std::uint32_t mtu) {
   return made;
 }
 
-// covers RFC4301-7.4-2
+// covers RFC4301-7.4-1 RFC4301-7.4-2
 TEST(Rules, FragmentsAreTreatedAsTheirDatagram) {
   Host host;
   ASSERT_EQ(host.add(add(0x100)), kDone);

@@ -95,7 +95,6 @@ TEST(Threads, PacketsFlowWhileSasAreAddedAndDeleted) {
 }
 
 // Workers never wait for new rules, and each packet meets one of the sets, at both ends.
-// covers RFC4301-4.4.1-7
 TEST(Threads, PacketsFlowWhileRulesChange) {
   Traffic traffic;
   const auto nothing = [](engine::Audience, Message&&) {};

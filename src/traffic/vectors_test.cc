@@ -59,7 +59,6 @@ Octets with_id_of(Octets packet, const Octets& sent, bool tunnel) {
   return packet;
 }
 
-// covers RFC4303-3.1.1-1
 TEST(Vectors, WholePacketsMatchInBothDirections) {
   std::size_t count = 0;
   for (const Vector& v : crypto::testing::read_vectors("packets.txt")) {

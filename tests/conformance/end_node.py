@@ -8,7 +8,7 @@ SA1, SA2 = Pair("SA1", "HOST1"), Pair("SA2", "HOST2")
 END, GATEWAY = Pair("SA1", "HOST1", ("NUT", "HOST1")), Pair("SA1", "SGW1", ("NUT", "L2"))
 ALIVE = exchange(ONE, "SA1")
 ALGORITHMS = (("H-12", "3DES-CBC, HMAC-SHA-1", "3des sha1", "RFC8221-6-1"), ("H-13", "3DES-CBC, AES-XCBC-MAC-96", "3des xcbc", "RFC8221-6-2"),
-              ("H-14", "3DES-CBC, no authentication", "3des none", ""), ("H-15", "AES-CBC 128, HMAC-SHA-1", "aes sha1", "RFC8221-5-3"),
+              ("H-14", "3DES-CBC, no authentication", "3des none", "RFC4303-2.8-1"), ("H-15", "AES-CBC 128, HMAC-SHA-1", "aes sha1", "RFC8221-5-3"),
               ("H-16", "AES-CTR 128, HMAC-SHA-1", "ctr sha1", ""), ("H-17", "NULL, HMAC-SHA-1", "null sha1", "RFC8221-5-3 RFC4303-2.3-1"),
               ("H-18", "Camellia-CBC 128, HMAC-SHA-1", "camellia sha1", ""),
               ("H-19", "3DES-CBC, HMAC-SHA-256-128", "3des sha256", "RFC4303-2.8-1 RFC8221-6-1"))
@@ -28,7 +28,7 @@ def dummies(size):
 CASES = [
     Case("H-00", "addresses and reachability", "E1", (), exchange(ONE), rules=()),
     Case("H-01", "two peers, each has its SA", "E1", (SA1, SA2), exchange(ONE, "SA1") + exchange(TWO, "SA2"),
-         "RFC4301-4.4.1-1 RFC4303-2.1-1 RFC4303-3.1.1-1 RFC4301-4.1-7 RFC4301-4.1-10"),
+         "RFC4301-4.4.1-1 RFC4303-2.1-1 RFC4301-4.1-10"),
     Case("H-02", "SA chosen by ICMP type", "E1", (SA1, Pair("SA2", "HOST1")),
          (Give(ONE, "SA1"), Take(ONE.turned(), "SA2"), Ping(P("NUT", "HOST1")), Take(P("NUT", "HOST1"), "SA1"),
           Give(P("HOST1", "NUT", "reply"), "SA2"), Answered(P("HOST1", "NUT", "reply"))),
@@ -40,7 +40,7 @@ CASES = [
     Case("H-06", "bypass rule", "E1", (SA1,), exchange(P("HOST1", "NUT", size=1400), "SA1") + exchange(TWO),
          "RFC4301-4.4.1-6 RFC4301-4.4.1-1", (Rule("laddr {NUT} raddr {HOST1}", "SA1"), Rule("raddr {HOST2}", "bypass"))),
     Case("H-07", "discard rule", "E1", (SA1,),
-         (*exchange(P("HOST1", "NUT", size=1400), "SA1"), Quiet(TWO, cause="discard"), *ALIVE), "RFC4301-4.4.1-6 RFC4301-4.4.1-5 RFC4301-5-1",
+         (*exchange(P("HOST1", "NUT", size=1400), "SA1"), Quiet(TWO, cause="discard"), *ALIVE), "RFC4301-4.4.1-6",
          (Rule("laddr {NUT} raddr {HOST1}", "SA1"), Rule("raddr {HOST2}", "discard"))),
     Case("H-08", "padding of 7 and 255 octets", "E1", (SA1,), padded(ONE), "RFC4303-2.4-1 RFC4303-2.4-2"),
     Case("H-09", "TFC padding in transport mode", "E1", (SA1,),
@@ -68,7 +68,7 @@ CASES += [
     Case("H-04", "path MTU shrinks, transport mode", "E1", (SA1,),
          (Give(LONG, "SA1", cut=(1232,)), Take(LONG.turned(), "SA1"), Give(P("ROUTER", "NUT", "too big", mtu=1280)),
           Give(LONG, "SA1", cut=(1232,)), Take(LONG.turned(), "SA1", pieces=2)),
-         "RFC4303-3.3.4-1 RFC4303-3.4.1-1 RFC4301-5.2-1", versions=(6,)),
+         "RFC4303-3.3.4-1 RFC4301-5.2-1", versions=(6,)),
     Case("H-25", "fragments inside the tunnel", "E2", (GATEWAY,),
          (*exchange(FAR1, "SA1"), Give(INSIDE, "SA1", inner_cut=(1232,)), Take(INSIDE.turned(), "SA1", inner=None, pieces=None),
           Give(P("SGW1FAR", "NUT", "too big", mtu=1280, about=INSIDE.turned()), "SA1"),

@@ -214,7 +214,7 @@ class World:
                            **dict(fields))
         return self.ip(*ends, UDP_NUMBER if udp else ESP, sealed, **dict(fields))
 
-    def authenticate(self, packet, side, outer, fields, high=None, icv=None, pad_words=None):
+    def authenticate(self, packet, side, outer, fields, high=None, icv=None, pad_words=None, reserved=0):
         """Under AH (RFC 4302 section 3.3.3): what may change on the way is 0 for the ICV."""
         pair, d = side.pair, Datagram(packet)
         if pair.inner:
@@ -227,7 +227,7 @@ class World:
             fields = {"hlim": d.hops, "tc": d.tos, "fl": d.flow} if self.six else {"ttl": d.hops, "tos": d.tos, "flags": 2 * d.df}
         size = 12 + side.icv
         size += -size % (8 if self.six else 4)
-        head = struct.pack("!BBHLL", following, size // 4 - 2, 0, side.spi, side.sent & 0xffffffff)
+        head = struct.pack("!BBHLL", following, size // 4 - 2, reserved, side.spi, side.sent & 0xffffffff)
         still = {"hlim": 0} if self.six else {"ttl": 0}
         mutable = self.ip(*ends, AH, head + bytes(size - 12) + content, unchanging(before, first, self.six), first, **still)
         if not self.six:

@@ -33,6 +33,11 @@ class Requirements(unittest.TestCase):
                          ["RFC9-1-1: unknown, in a_test.cc"])
         self.assertEqual(check(self.ROWS, {"RFC1-1-1": [("", "X")]}, {"RFC9-1-1": "why"}), ["RFC9-1-1: unknown, in exceptions.txt"])
 
+    def test_several_lines_of_tags_count(self):
+        tests = requirements.tagged()
+        for tag in ("RFC4303-3.2-1", "RFC2367-3.1.2-1"):
+            self.assertIn(("src/engine/diagnostics_test.cc", "Diagnostics.EachHasItsRequestAndARefusalChangesNothing"), tests[tag])
+
     def test_no_case_appears_twice(self):
         names = [case.id for case in requirements.cases.CASES]
         self.assertEqual(sorted(names), sorted(set(names)))

@@ -123,7 +123,6 @@ class Transport(Case):
         self.assertEqual(self.cable.protocols(), {UDP})
         self.assertEqual(self.dropped(self.b, "in"), {"got_clear": 3})
 
-    # covers RFC4301-5-1
     def test_without_an_sa_nothing_leaves(self):
         self.a.ipseckey("flush")
         self.cable.packets()
@@ -263,7 +262,7 @@ class Ospf(Case):
                 return data, source[0].split("%")[0], socket.inet_ntop(socket.AF_INET6, value[:16]), struct.unpack("I", value[16:])[0]
         return None
 
-    # covers RFC4552-6-2 RFC4552-6-3 RFC4552-6-7 RFC4552-8-1
+    # covers RFC4552-6-3 RFC4552-6-7 RFC4552-8-1
     def test_a_hello_arrives_on_its_interface(self):
         for device in ("cable", "other"):
             with self.subTest(device=device):
@@ -290,6 +289,26 @@ class Ospf(Case):
         sender.sendto(self.HELLO, (self.GROUP, 0))
         sender.sendto(self.HELLO, ("fe80::2", 0, 0, self.index[self.a]["cable"]))
         wait_for("the drops", lambda: self.dropped(self.b, "in").get("got_clear") == 2)
+        self.assertIsNone(self.heard(taker, 0.2))
+
+    # covers RFC4552-4-1
+    def test_encrypted_hellos(self):
+        sender, taker = self.router(self.a, "cable"), self.router(self.b, "cable")
+        keys = "flush\n" + ospf_keys().replace("encralg null", f"encralg aes-cbc encrkey {'3c' * 16}")
+        for host in (self.a, self.b):
+            host.load(keys)
+            host.rules("{ ulp 89 } ipsec { encr_algs aes encr_auth_algs hmac-sha1 }\n")
+        self.cable.packets()
+        sender.sendto(self.HELLO, (self.GROUP, 0))
+        self.assertEqual(self.heard(taker)[0], self.HELLO)
+        packets = self.cable.packets()
+        self.assertEqual((protocols(packets), [p for p in packets if self.HELLO in p]), ({ESP}, []))
+        self.a.load(keys.replace("3c3c", "c3c3").replace("5a5a", "a5a5"))
+        sender.sendto(self.HELLO, (self.GROUP, 0))
+        wait_for("the wrong one", lambda: self.dropped(self.b, "in").get("corrupt") == 1)
+        self.a.rules("")
+        sender.sendto(self.HELLO, (self.GROUP, 0))
+        wait_for("the clear one", lambda: self.dropped(self.b, "in").get("got_clear") == 1)
         self.assertIsNone(self.heard(taker, 0.2))
 
     # covers RFC4552-3-1
@@ -383,7 +402,6 @@ class Opened(Case):
             self.send(packet)
         self.arrives((self.PORT, b"four"), (self.PORT, b"six"))
 
-    # covers RFC4301-5.1.2-1
     def test_options_of_the_inner_header(self):
         """A host that took the outer header's length would find port 257."""
         misread = struct.pack("!HHHH", 257, 257, 20, 0)

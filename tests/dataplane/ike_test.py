@@ -116,7 +116,6 @@ class Together(unittest.TestCase):
             self.carries()
         self.assertNotIn("busy_udp_ports", self.a.status())
 
-    # covers RFC4301-4.5-1
     def test_charon_comes_first(self):
         """Then ipsecd needs no option."""
         charons = self.start_charons()

@@ -123,6 +123,7 @@ class Clients(Case):
         self.assertEqual(self.ask([STRANGERS, MEMBERS, READERS], "flush"), Ended(OK, "", ""))
         self.assertEqual(self.count_sas(), 0)
 
+    # covers RFC2367-1.2-1
     def test_others_are_refused_although_the_socket_is_open_to_all(self):
         self.serve("--group", str(MEMBERS), "--read-group", str(READERS))
         ended = self.ask([STRANGERS], "dump")

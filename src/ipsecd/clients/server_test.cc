@@ -75,13 +75,34 @@ Message numbered(Message m, std::uint32_t seq) {
   return m;
 }
 
-// covers RFC2367-2.1-1 RFC2367-5.1-1
 TEST_F(ServerTest, RepliesGoToTheSenderAndNoticesToAll) {
   const ClientId a = open(), b = open();
   say(a, numbered(add_esp(0x1001), 1));
   say(a, numbered(request(Type::get, SaType::esp, 0x1001), 2));
   EXPECT_THAT(heard(a), ElementsAre(Glance{Type::add, 0, 1}, Glance{Type::get, 0, 2}));
   EXPECT_THAT(heard(b), ElementsAre(Glance{Type::add, 0, 1}));
+}
+
+// covers RFC2367-2.1-1 RFC2367-5.1-1
+TEST_F(ServerTest, AClientThatDoesNotRegisterIsAnsweredUnderItsOwnNumbers) {
+  const ClientId a = open();
+  std::uint32_t seq = 0;
+  for (const Type type : {Type::add, Type::get, Type::dump, Type::del, Type::flush}) {
+    SCOPED_TRACE(static_cast<unsigned>(type));
+    const bool one = type == Type::get || type == Type::del;
+    Message m = type == Type::add ? add_esp(0x1001) : request(type, SaType::esp, one ? 0x1001 : 0);
+    m.seq = ++seq, m.pid = 9000 + seq;
+    say(a, m);
+    while (server.wants(a).write) server.flush(a);
+    const auto got = std::exchange(peers.at(a).got, {});
+    ASSERT_EQ(got.size(), type == Type::dump ? 2u : 1u);
+    for (const Message& answer : got) {
+      EXPECT_EQ(answer.type, type);
+      EXPECT_EQ(answer.error, 0);
+      EXPECT_EQ(answer.pid, m.pid);
+      EXPECT_EQ(answer.seq, type == Type::dump && &answer == &got.back() ? 0 : m.seq);
+    }
+  }
 }
 
 TEST_F(ServerTest, AMalformedMessageIsRefusedByItsHeader) {

@@ -49,6 +49,7 @@ TEST(Replay, AgreesWithAListOfAllNumbersForEveryWindow) {
     }
 }
 
+// covers RFC4302-3.4.3-1 RFC4303-3.4.3-1
 TEST(Replay, WithoutAWindowEverythingIsAcceptedAndTheHighestIsRecorded) {
   ReplayWindow window(0, 7);
   for (const std::uint64_t n : {3u, 3u, 9u, 8u, 0u}) EXPECT_EQ(window.mark(n), Verdict::fresh);
