@@ -33,6 +33,14 @@ class Requirements(unittest.TestCase):
                          ["RFC9-1-1: unknown, in a_test.cc"])
         self.assertEqual(check(self.ROWS, {"RFC1-1-1": [("", "X")]}, {"RFC9-1-1": "why"}), ["RFC9-1-1: unknown, in exceptions.txt"])
 
+    def test_a_deviation_that_no_run_compares_is_found(self):
+        row = ("kernel",), ("X-33",), (6, 4), "step 1: nothing comes", "why"
+        self.assertEqual(requirements.unseen([row]), [])
+        self.assertEqual(requirements.unseen([row, row]), [f"X-33 on kernel over IPv{v}: twice in deviations.py" for v in (4, 6)])
+        for databases, names, versions, run in ((("tun",), ("X-0",), (6,), "X-0 on tun"), (("bare hook",), ("G-01",), (6,), "G-01 on bare hook"),
+                                                (("moon",), ("X-33",), (6,), "X-33 on moon"), (("tun",), ("H-04",), (4,), "H-04 on tun")):
+            self.assertEqual(requirements.unseen([(databases, names, versions, "", "")]), [f"{run}: never run, in deviations.py"])
+
     def test_several_lines_of_tags_count(self):
         tests = requirements.tagged()
         for tag in ("RFC4303-3.2-1", "RFC2367-3.1.2-1"):
