@@ -81,7 +81,7 @@ bool NfTables::exists() {
   return false;
 }
 
-// The kernel compares owners before anything else, also where a table cannot be given one.
+// The kernel compares owners first, even where a table cannot be given one.
 Result<bool> NfTables::take_up() {
   bool found = false;
   for (const Family family : {Family::v4, Family::v6}) {

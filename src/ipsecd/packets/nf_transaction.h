@@ -37,7 +37,7 @@ std::vector<std::byte> filter_transaction(const std::string& table, std::span<co
                                           const QueueNumbers& queues, const NfTablesFacts& facts);
 
 /// Makes the sender the owner of a table that an owner has left behind, if `owned`. Refused if a program that runs owns
-/// it (EPERM), or if it was made without an owner and is to have one (EOPNOTSUPP).
+/// it (EPERM), or, if `owned`, if it was made without an owner (EOPNOTSUPP).
 std::vector<std::byte> claim_of_table(const std::string& table, Family family, bool owned);
 
 // Transactions that leave nothing behind, and are refused if the kernel lacks what they try.
