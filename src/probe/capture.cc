@@ -75,6 +75,23 @@ class Program {
     end(kAll);
   }
 
+  // Probes, whatever addresses NAT gave them: UDP and echo requests by their contents, TCP by SYN. `head`: octets of
+  // IP's header. Last, because a packet that is too short for a load is left out.
+  void accept_probes(std::uint32_t next, std::uint32_t head, std::uint32_t echo) {
+    constexpr std::uint32_t kContents = 0x49505350, kSyn = 2;  // "IPSP", prove/wire.h.
+    load_octet(next);
+    equal(6, 0, 3);
+    load_octet(head + 13);
+    add(BPF_JMP | BPF_JSET | BPF_K, kSyn, 0, 1);
+    end(kAll);
+    load_octet(next);
+    equal(17, 1, 0);
+    equal(echo, 0, 3);
+    load(head + 8);
+    equal(kContents, 0, 1);
+    end(kAll);
+  }
+
   std::vector<sock_filter>& code() { return code_; }
 
  private:
@@ -95,12 +112,14 @@ std::vector<sock_filter> filter(std::span<const Prefix> networks, std::uint16_t 
   if (port != 0) p.accept_protected(9, 20, port);
   for (const Prefix& n : networks)
     if (!all && n.address.family == Family::v4) p.accept(n, kSource4), p.accept(n, kDestination4);
+  if (port == 0 && !all) p.accept_probes(9, 20, 1);
   p.end(all ? kAll : 0);
   p.code()[jump].k = static_cast<std::uint32_t>(p.code().size() - jump - 1);
   p.accept_octets(6, 58, 40, 1, 4);
   if (port != 0) p.accept_protected(6, 40, port);
   for (const Prefix& n : networks)
     if (!all && n.address.family == Family::v6) p.accept(n, kSource6), p.accept(n, kDestination6);
+  if (port == 0 && !all) p.accept_probes(6, 40, 58);
   p.end(all ? kAll : 0);
   return std::move(p.code());
 }

@@ -28,9 +28,10 @@ struct Frame {
 
 class Capture {
  public:
-  /// Packets whose source or destination is in one of the networks, and ICMP errors. Not on the devices `inside`, where
-  /// packets are in clear by nature. No networks, or very many: all packets. `port`, if not 0: also what is protected,
-  /// and UDP to that port, whoever sent it. Errors: denied, io.
+  /// Packets whose source or destination is in one of the networks, ICMP errors, and what may be a
+  /// probe after NAT: TCP with SYN, and what begins as wire.h says. Not on the devices `inside`, where
+  /// packets are in clear by nature. No networks, or very many: all packets. `port`, if not 0: instead of the probes,
+  /// what is protected and UDP to that port, whoever sent it. Errors: denied, io.
   static Result<Capture> open(std::span<const policy::Prefix> networks, std::vector<unsigned> inside,
                               std::uint16_t port = 0);
 

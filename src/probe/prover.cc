@@ -27,8 +27,14 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 void Run::connect_tcp() {
+  // Its packets have the sizes of other connections': if there were such packets before, they prove nothing.
+  pump([] { return false; }, 50ms);
+  std::uint32_t number = 0;
+  Reader(Bytes(first_)).net(number);
+  if (number != 0 && probe_->begin_at(number)) f_.first_number = number;
+  const std::size_t begin = f_.wire.size();
   f_.send_error = probe_->connect(f_.flow.remote, *f_.flow.remote_port);
-  ++f_.sent, packets_ += 3;
+  ++f_.sent, f_.packets += 3;
   int error = 0;
   const bool done = pump(
       [&] {
@@ -37,23 +43,47 @@ void Run::connect_tcp() {
         return error != 0;
       },
       1500ms);
+  pump([] { return true; }, 0ms);
+  // Without and with all options (RFC 9293 section 3.1).
+  const std::size_t head = (f_.flow.remote.family == Family::v4 ? 20u : 40u) + 20;
+  const std::array answers{prove::Sizes{head, head + 40}};
+  prove::claim(f_, {begin, answers[0], answers, 3, done, true});
   f_.answered_by_host = true;
   if (done && (error == 0 || error == ECONNREFUSED)) ++answers_[first_];
   if (error != 0 && error != ECONNREFUSED) f_.send_error = error;
 }
 
-// The same packet again, then with another number; each time a probe as a fence.
+// Until a probe is answered, and its protected packet is known for certain. Each has a marker of its own, so that a
+// late answer is not taken for one to a copy.
+void Run::first_probes() {
+  constexpr unsigned kTries = 3;
+  for (unsigned i = 0; i < kTries && !late(); ++i) {
+    if (answered(first_)) first_ = fresh();
+    const bool done = probe(first_, 1);
+    for (const Sighting& s : f_.wire)
+      for (auto& [seal, frame] : sealed_)
+        if (s.out && s.mine && (s.esp ? *s.esp : *s.ah) == seal) outward_ = frame;
+    if (done && (outward_ || f_.out.service == policy::Service::not_needed)) return;
+  }
+}
+
+// The same packet again, then with another number; each time a probe as a fence. A copy may be lost, so there are
+// three.
 void Run::repeat() {
   if (!outward_) return;
   const auto once_more = [&](Bytes packet) {
     prove::Repeat result;
     const unsigned before = times(first_);
-    if (late() || !capture_->send(*outward_, packet)) return result;
-    ++packets_;
-    if (!probe(fresh(), 2)) return result;
+    constexpr unsigned kCopies = 3;
+    for (unsigned i = 0; i < kCopies; ++i) {
+      if (late() || !capture_->send(*outward_, packet)) return result;
+      ++f_.packets;
+    }
+    const bool fence = probe(fresh(), 1);
     // The kernel may still be about to pass on what came before the fence.
     pump([&] { return times(first_) > before; }, 20ms);
-    result = {true, times(first_) > before};
+    result.accepted = times(first_) > before;
+    result.tried = fence || result.accepted;
     return result;
   };
   f_.replay = once_more(outward_->packet());
@@ -62,26 +92,36 @@ void Run::repeat() {
 
 void Run::repeated_there() {
   if (!f_.there_before || late()) return;
-  const auto seals = [&] {
-    std::map<std::uint32_t, unsigned> count;
-    for (const Sighting& s : f_.wire)
-      if (!s.out && prove::as_modelled(f_, s)) ++count[s.esp ? s.esp->number : s.ah->number];
+  // The other end repeats its last echo.
+  const Marker last = fresh();
+  const std::size_t begin = f_.wire.size();
+  if (!probe(last, 2)) return;
+  const auto copies = [&] {
+    std::optional<prove::Seal> echo;
+    unsigned count = 0;
+    for (std::size_t i = begin; i < f_.wire.size(); ++i) {
+      const Sighting& s = f_.wire[i];
+      if (s.out || !prove::as_modelled(f_, s)) continue;
+      const prove::Seal& seal = s.esp ? *s.esp : *s.ah;
+      if (s.mine && !echo) echo = seal;
+      if (echo == seal) ++count;
+    }
     return count;
   };
-  const unsigned before = times(first_);
+  const unsigned before = times(last), on_wire = copies();
   std::optional<prove::Tell> unused;
   const auto clear_seen = [&] {
     return std::ranges::any_of(f_.wire, [&](const Sighting& s) {
-      return !s.out && s.ours && s.ours->kind == Kind::clear && s.ours->marker == first_;
+      return !s.out && s.ours && s.ours->kind == Kind::clear && s.ours->marker == last;
     });
   };
-  if (!ask(unused, Kind::again, first_)) return;
+  if (!ask(unused, Kind::again, last)) return;
   pump(clear_seen, 150ms);
   if (!probe(fresh(), 2)) return;
-  pump([&] { return times(first_) > before || clears_.contains(first_); }, 20ms);
-  const bool repeated = std::ranges::any_of(seals(), [](const auto& one) { return one.second > 1; });
-  f_.replay_in = {repeated, repeated && times(first_) > before};
-  f_.clear_in = {clear_seen(), clears_.contains(first_)};
+  pump([&] { return times(last) > before || clears_.contains(last); }, 20ms);
+  const bool repeated = on_wire > 0 && copies() > on_wire;
+  f_.replay_in = {repeated || times(last) > before, times(last) > before};
+  f_.clear_in = {clear_seen(), clears_.contains(last)};
 }
 
 // From the largest that the host believes in down to what is answered.
@@ -151,8 +191,7 @@ void Run::go() {
     connect_tcp();
   } else {
     f_.send_error = probe_->connect(f_.flow.remote, f_.flow.remote_port.value_or(0));
-    outward_.reset();
-    if (f_.send_error == 0) probe(first_, 3);
+    if (f_.send_error == 0) first_probes();
   }
   settle();
   if (f_.answers == 0) {
@@ -169,6 +208,7 @@ void Run::go() {
   }
   std::optional<prove::Tell> there;
   if (f_.there_before && ask(there, Kind::ask, first_)) f_.there = there;
+  prove::confirm_refusals(f_);
   f_.hurried = late();
   settle();
 }
@@ -180,17 +220,18 @@ Result<Facts> observe(Plan plan) {
   return std::move(run).facts();
 }
 
-std::optional<Address> address_there(const Address& end, const policy::Prefix& network) {
+std::optional<Address> address_there(const Address& end, const policy::Prefix& network, milliseconds patience) {
   auto socket = Socket::open(Socket::Kind::udp, end.family, std::nullopt, 0, 0);
   if (!socket || socket->connect(end, prove::kPort) != 0) return std::nullopt;
   const Marker run = fresh();
   prove::Ask q;
   q.wanted = network, q.from = q.to = unspecified(network.address.family);
   const auto datagram = prove::write_ask({Kind::ask, run, {}}, q);
-  for (unsigned attempt = 0; attempt < 2; ++attempt) {
+  constexpr unsigned kTries = 2;
+  for (unsigned attempt = 0; attempt < kTries; ++attempt) {
     socket->send(datagram);
     pollfd waiting{socket->descriptor(), POLLIN, 0};
-    ::poll(&waiting, 1, 300);
+    ::poll(&waiting, 1, static_cast<int>(patience.count()) / static_cast<int>(kTries));
     while (const auto a = socket->receive()) {
       const auto head = prove::read_head(a->data);
       const auto tell = head && head->run == run && head->kind == Kind::tell ? prove::read_tell(a->data) : std::nullopt;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -87,6 +88,16 @@ Result<Socket> Socket::open(Kind kind, Family family, const std::optional<Addres
   Name name(address.value_or(unspecified(family)), kind == Kind::icmp ? std::uint16_t{0} : port);
   if (bind(fd.get(), name.get(), name.size) != 0) return failed();
   return Socket(std::move(fd), kind, family);
+}
+
+bool Socket::begin_at(std::uint32_t number) const {
+  constexpr int kSendQueue = 2;  // TCP_SEND_QUEUE of linux/tcp.h.
+  const auto put = [&](int option, int value) {
+    return setsockopt(fd_.get(), IPPROTO_TCP, option, &value, sizeof value) == 0;
+  };
+  if (!put(TCP_REPAIR, 1)) return false;
+  const bool done = put(TCP_REPAIR_QUEUE, kSendQueue) && put(TCP_QUEUE_SEQ, static_cast<int>(number));
+  return put(TCP_REPAIR, 0) && done;
 }
 
 int Socket::connect(const Address& to, std::uint16_t port) {

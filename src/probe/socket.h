@@ -28,6 +28,8 @@ class Socket {
   static Result<Socket> open(Kind kind, Family family, const std::optional<Address>& address, std::uint16_t port,
                              std::uint32_t mark);
 
+  /// The first sequence number of the TCP connection that connect() will begin. False: the kernel does not let us.
+  bool begin_at(std::uint32_t number) const;
   /// Sends only to that end from now on, and receives only from it. TCP: begins the connection. Returns errno, 0.
   int connect(const Address& to, std::uint16_t port);
   /// To the connected end. Returns errno; 0: the kernel took it.

@@ -88,8 +88,10 @@ bool as_modelled(const Facts& f, const Sighting& s) {
 bool in_clear(const Facts& f, const Sighting& s) {
   if (s.sealed()) return false;
   if (s.ours) return s.ours->kind == Kind::probe || s.ours->kind == Kind::echo;
-  // TCP and fragments carry no marker: they are known by their addresses and ports.
+  // TCP carries no marker: it is known by its numbers, whatever NAT did to it, or by its addresses and ports.
   if (s.complaint || s.protocol != f.flow.protocol || s.protocol != pfkey::kProtoTcp) return false;
+  if (f.first_number && s.out && s.number - *f.first_number <= 1) return true;
+  if (f.first_number && !s.out && s.next - *f.first_number == 1) return true;
   const Address &here = s.out ? s.from : s.to, &there = s.out ? s.to : s.from;
   const std::uint16_t mine = s.out ? s.from_port : s.to_port, its = s.out ? s.to_port : s.from_port;
   return here == f.flow.local && there == f.flow.remote && mine == f.flow.local_port && its == f.flow.remote_port;

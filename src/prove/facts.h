@@ -76,7 +76,11 @@ struct Facts {
   std::vector<Sighting> wire;     ///< In order.
   unsigned answers = 0;           ///< Of probes, in our sockets.
   bool answered_by_host = false;  ///< By a reset, an unreachable port or an echo reply, not by `--respond`.
-  Counters before, after;         ///< Of this host's database.
+  bool unreachable = false;       ///< By an ICMP error alone: nobody listens on the port.
+  std::optional<std::uint32_t> first_number;  ///< Of the connection, if the probe is TCP: it is found after NAT, too.
+  bool crowded = false;    ///< Other packets of the same SA, time and size: which were the probes is not known.
+  unsigned packets = 0;    ///< All that were sent, with questions.
+  Counters before, after;  ///< Of this host's database.
   std::optional<Tell> there_before, there;
   bool heard = false;          ///< Anything came from the other end.
   Repeat replay, flip;         ///< Of what was sent.
@@ -94,9 +98,11 @@ std::optional<std::uint32_t> spi_of(const Facts& f, policy::Direction direction)
 const SaView* sa_of(const Facts& f, policy::Direction direction);
 /// Whether it was protected by the SAs that the model says.
 bool as_modelled(const Facts& f, const Sighting& s);
-/// A probe or an answer of this rule, in clear.
+/// A probe or an answer of this rule, in clear; also after NAT has changed its addresses and ports.
 bool in_clear(const Facts& f, const Sighting& s);
 
+/// Counters of packets whose ICV, padding or size was wrong.
+inline constexpr std::string_view kCorrupt = "in.corrupt in.truncated in.padding in.crypto XfrmInStateProtoError";
 /// How much a counter of this host, or of the other end, grew. `name` may be a list, separated by blanks.
 std::uint64_t grown_here(const Facts& f, std::string_view names);
 std::uint64_t grown_there(const Facts& f, std::string_view names);

@@ -10,6 +10,7 @@
 
 #include "pfkey/algorithms.h"
 #include "prove/detail/causes.h"
+#include "prove/own.h"
 
 namespace ipseckey::prove {
 
@@ -25,11 +26,11 @@ std::string load_mirrored_rule(const Facts&) { return "load the mirrored rule th
 std::string explain_there(const Facts&) { return "ipsecconf explain there says which rule they meet"; }
 
 bool left_sealed(const Facts& f) {
-  return std::ranges::any_of(f.wire, [&](const Sighting& s) { return s.out && as_modelled(f, s); });
+  return std::ranges::any_of(f.wire, [&](const Sighting& s) { return s.out && s.mine && as_modelled(f, s); });
 }
 
 bool came_sealed(const Facts& f) {
-  return std::ranges::any_of(f.wire, [&](const Sighting& s) { return !s.out && as_modelled(f, s); });
+  return std::ranges::any_of(f.wire, [&](const Sighting& s) { return !s.out && s.mine && as_modelled(f, s); });
 }
 
 namespace {
@@ -45,8 +46,7 @@ const Sighting* clear_out(const Facts& f) {
 const Sighting* clear_back(const Facts& f) { return clear(f, false); }
 
 const Sighting* sealed_back(const Facts& f) {
-  const auto found =
-      std::ranges::find_if(f.wire, [&](const Sighting& s) { return !s.out && s.sealed() && s.from == f.outer_to; });
+  const auto found = std::ranges::find_if(f.wire, [&](const Sighting& s) { return !s.out && s.sealed() && s.mine; });
   return found == f.wire.end() ? nullptr : &*found;
 }
 
@@ -74,17 +74,23 @@ std::array<std::span<const Row>, 4> tables() {
   return {detail::sending_causes(), detail::arriving_causes(), detail::returning_causes(), detail::proof_causes()};
 }
 
+constexpr std::size_t kMostAdded = 160;  // Octets by which protection makes a packet larger.
+
 // Linux shows to a capture, besides a protected packet of tunnel mode, what was inside, as if it had come in clear.
-// Each protected packet excuses one that follows it.
+// Each protected packet excuses one that follows it, and that has the size that it can have held.
 void leave_out_opened(Facts& f) {
   const SaView* const sa = sa_of(f, Direction::in);
   if (f.database != Database::kernel || !sa || !sa->held.facts.tunnel) return;
-  std::size_t sealed = 0;
+  std::vector<Sighting> sealed;
   std::erase_if(f.wire, [&](const Sighting& s) {
     if (s.out) return false;
-    if (as_modelled(f, s)) ++sealed;
-    if (!in_clear(f, s) || sealed == 0) return false;
-    --sealed;
+    if (as_modelled(f, s)) sealed.push_back(s);
+    if (!in_clear(f, s)) return false;
+    const auto held = std::ranges::find_if(sealed, [&](const Sighting& one) {
+      return one.piece ? one.size <= s.size + kMostAdded : can_hold(f, one, {s.size, s.size});
+    });
+    if (held == sealed.end()) return false;
+    sealed.erase(held);
     return true;
   });
 }

@@ -45,6 +45,8 @@ const std::vector<Fault>& faults() {
        [](Facts& f) { f.wire = {clear(true, Kind::probe)}, f.database = Database::kernel, f.unchecked_device = true; }},
       {"source-nat", in_clear, silent,
        [](Facts& f) { f.wire = {clear(true, Kind::probe)}, f.wire[0].from = *parse_address("198.51.100.1"); }},
+      {"destination-nat", in_clear, good,
+       [](Facts& f) { f.wire.push_back(clear(true, Kind::probe)), f.wire.back().to = *parse_address("198.51.100.1"); }},
       {"leaves-clear", in_clear, good, [](Facts& f) { f.wire.push_back(clear(true, Kind::probe)); }},
       {"other-rule", lost, silent, [](Facts& f) { f.ahead_out = "rule #1"; }},
       {"no-route", lost, silent, [](Facts& f) { f.send_error = ENETUNREACH; }},
@@ -59,7 +61,8 @@ const std::vector<Fault>& faults() {
       {"algorithm-here", lost, silent, [](Facts& f) { f.sas[0].held.facts.encrypt = 3, serve(f); }},
       {"no-sa", lost, silent, [](Facts& f) { f.sas.clear(), serve(f); }},
       {"second-sa", weak, good, [](Facts& f) { f.out.service = Service::broken; }},
-      {"other-sa", weak, good, [](Facts& f) { f.wire.push_back(sealed(true, 0x2000, 1)); }},
+      {"other-sa", weak, good, [](Facts& f) { f.wire[0].esp->spi = 0x2000; }},
+      {"other-traffic", not_shown, good, [](Facts& f) { f.wire[0].mine = false, f.crowded = true; }},
       {"neighbours-protected", lost, silent,
        [](Facts& f) { f.outer.neighbour = Way::Neighbour::nobody, f.neighbours_protected = true; }},
       {"no-neighbour", lost, silent, [](Facts& f) { f.outer.neighbour = Way::Neighbour::nobody; }},
@@ -116,7 +119,9 @@ const std::vector<Fault>& faults() {
       {"dead-peer", lost, testing::lost, [](Facts& f) { f.there.reset(), f.heard = false; }},
       {"no-answer", lost, testing::lost, [](Facts& f) { f.there.reset(); }},
       {"unseen", not_shown, good, [](Facts& f) { f.wire.erase(f.wire.begin()); }},
-      {"other-sa-back", weak, good, [](Facts& f) { f.wire.push_back(sealed(false, 0x2000, 1)); }},
+      {"closed-port", not_shown, good, [](Facts& f) { f.wire.pop_back(), f.unreachable = true; }},
+      {"other-traffic-back", not_shown, good, [](Facts& f) { f.wire.back().mine = false, f.crowded = true; }},
+      {"other-sa-back", weak, good, [](Facts& f) { f.wire.back().esp->spi = 0x2000; }},
       {"unseen-back", not_shown, good, [](Facts& f) { f.wire.pop_back(); }},
       {"no-integrity", weak, good, [](Facts& f) { f.flip.accepted = true; }},
       {"replay-there", weak, good, [](Facts& f) { f.replay.accepted = true; }},
@@ -190,12 +195,71 @@ TEST(Judge, WhatTheKernelOpenedIsNotClear) {
   Facts f = good();
   f.database = Database::kernel;
   for (SaView& sa : f.sas) sa.held.facts.tunnel = true;
+  f.wire.back().size = 252;  // RFC 4303: 20 + 8 + 16 of IV, 178 + 2 in blocks of 16, 16 of ICV.
   f.wire.push_back(clear(false, Kind::echo));
   f.rule.alternatives[0].protection.ends = policy::TunnelEnds{kHere, kThere};
   serve(f);
   EXPECT_EQ(judge(f).state, State::is_protected);
   f.wire.push_back(clear(false, Kind::echo));  // One more than came protected.
   EXPECT_EQ(judge(f).cause, "answers-clear");
+}
+
+// Another program's packet came protected; it excuses nothing.
+TEST(Judge, WhatTheKernelOpenedHasTheSizeOfWhatItWasIn) {
+  Facts f = good();
+  f.database = Database::kernel;
+  for (SaView& sa : f.sas) sa.held.facts.tunnel = true;
+  f.rule.alternatives[0].protection.ends = policy::TunnelEnds{kHere, kThere};
+  serve(f);
+  f.wire.back().size = 1268;
+  f.wire.push_back(clear(false, Kind::echo));
+  EXPECT_EQ(judge(f).cause, "answers-clear");
+}
+
+// Prove's own question, and what others send, under the rule's SA or another one.
+TEST(Judge, OtherPacketsProveNothing) {
+  for (const bool out : {true, false}) {
+    Facts f = good();
+    for (Sighting& s : f.wire) s.mine = s.mine && s.out != out;
+    EXPECT_EQ(judge(f).cause, out ? "unseen" : "unseen-back");
+  }
+  Facts f = good();
+  for (const bool out : {true, false}) f.wire.push_back(sealed(out, 0x2000, 1)), f.wire.back().mine = false;
+  EXPECT_EQ(judge(f).state, State::is_protected);
+  // What comes protected is not what a firewall drops, if it was not an answer.
+  f = unheard();
+  f.there.reset(), f.there_before.reset();
+  f.wire.back().mine = false;
+  EXPECT_EQ(judge(f).cause, "no-answer");
+}
+
+// TCP carries no marker: its first sequence number tells it after NAT.
+TEST(Judge, ConnectionsInClearAreFoundAfterNat) {
+  Facts f = good();
+  f.flow.protocol = pfkey::kProtoTcp, f.flow.remote_port = 7, f.first_number = 0xffffffff;
+  Sighting syn = clear(true, Kind::probe);
+  syn.ours.reset(), syn.protocol = pfkey::kProtoTcp, syn.from_port = 1024, syn.to_port = 7, syn.number = 0xffffffff;
+  const auto cause = [&](const Sighting& s) {
+    Facts seen = f;
+    seen.wire.push_back(s);
+    return judge(seen).cause;
+  };
+  EXPECT_EQ(cause(syn), "leaves-clear");
+  syn.from = *parse_address("198.51.100.1");
+  EXPECT_EQ(cause(syn), "source-nat");
+  syn.from = kHere, syn.to = *parse_address("198.51.100.1");
+  EXPECT_EQ(cause(syn), "destination-nat");
+  syn.to = kThere, syn.to_port = 8;
+  EXPECT_EQ(cause(syn), "destination-nat");
+  syn.number = 0;  // What follows it.
+  EXPECT_EQ(cause(syn), "destination-nat");
+  Sighting answer = clear(false, Kind::echo);
+  answer.ours.reset(), answer.protocol = pfkey::kProtoTcp, answer.from = *parse_address("198.51.100.1");
+  answer.number = 5, answer.next = 0;
+  EXPECT_EQ(cause(answer), "answers-clear");
+  answer.next = syn.number = 77;  // Another connection.
+  EXPECT_EQ(cause(answer), "");
+  EXPECT_EQ(cause(syn), "");
 }
 
 TEST(Judge, QuestionsAndTheRefusedPacketAreNotProbes) {

@@ -96,7 +96,9 @@ std::optional<Sighting> sight(Bytes packet, std::span<const std::uint16_t> udp_p
   if (s.protocol == kEsp && b.size() >= 8) s.esp = Seal{at<std::uint32_t>(b, 0), at<std::uint32_t>(b, 4)};
   if ((s.protocol == kUdp || s.protocol == kTcp) && b.size() >= 8)
     s.from_port = at<std::uint16_t>(b, 0), s.to_port = at<std::uint16_t>(b, 2);
-  if (s.protocol == kUdp && is_esp(b, s, udp_ports)) {
+  if (s.protocol == kTcp && b.size() >= 20) s.number = at<std::uint32_t>(b, 4), s.next = at<std::uint32_t>(b, 8);
+  const bool marked = s.protocol == kUdp && b.size() > 8 && read_head(b.subspan(8)).has_value();
+  if (s.protocol == kUdp && !marked && is_esp(b, s, udp_ports)) {
     s.udp = true;
     s.esp = Seal{at<std::uint32_t>(b, 8), at<std::uint32_t>(b, 12)};
   }

@@ -36,6 +36,8 @@ struct Sighting {
   bool piece = false;                        ///< A fragment.
   std::optional<Head> ours;                  ///< In clear, or under AH only.
   std::size_t ours_at = 0;                   ///< Where it begins in the packet.
+  std::uint32_t number = 0, next = 0;        ///< Of TCP: sequence number, and that which is acknowledged.
+  bool mine = false;  ///< Protected: a probe of this run, or an answer to it, by time and size (prove/own.h).
   std::optional<Complaint> complaint;
 
   bool sealed() const { return ah || esp; }

@@ -66,6 +66,25 @@ TEST(Sight, EspInUdpIsKnownByItsPort) {
   EXPECT_FALSE(sight(udp_packet(kA, kB, 4500, 4500, octets({0, 0, 0, 0, 0, 0, 0, 7, 1, 2, 3, 4})))->esp);
 }
 
+// Whatever the port: a probe is not ESP.
+TEST(Sight, ProbesAreKnownBeforePorts) {
+  const std::uint16_t own = 5000;
+  for (const std::uint16_t port : {std::uint16_t{4500}, own}) {
+    const auto s = sight(udp_packet(kA, kB, 9999, port, probe()), {&own, 1});
+    EXPECT_FALSE(s->esp);
+    EXPECT_FALSE(s->udp);
+    EXPECT_TRUE(s->ours);
+  }
+}
+
+TEST(Sight, NumbersOfTcp) {
+  const auto s = sight(packet(6, octets({4, 0, 0, 7, 1, 2, 3, 4, 5, 6, 7, 8, 0x50, 2, 0, 0, 0, 0, 0, 0})));
+  ASSERT_TRUE(s);
+  EXPECT_EQ(s->from_port, 1024);
+  EXPECT_EQ(s->number, 0x01020304u);
+  EXPECT_EQ(s->next, 0x05060708u);
+}
+
 TEST(Sight, ProbesInClear) {
   for (const bool six : {false, true}) {
     const auto s = sight(udp_packet(six ? kA6 : kA, six ? kB6 : kB, 1000, kPort, probe()));

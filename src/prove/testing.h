@@ -26,6 +26,7 @@ inline Sighting sealed(bool out, std::uint32_t spi, std::uint32_t number) {
   Sighting s;
   s.out = out, s.from = out ? kHere : kThere, s.to = out ? kThere : kHere;
   s.size = 200, s.protocol = 50, s.esp = Seal{spi, number};
+  s.mine = true;
   return s;
 }
 

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <span>
 
 #include "cli/rules/file.h"
 #include "cli/rules/proof.h"
@@ -26,7 +28,9 @@ using policy::Direction;
 using policy::Rule;
 using prove::Facts;
 
-constexpr std::size_t kMostPeers = 16;  // Of one rule.
+// Less than this is not enough for one peer: a question, probes, a packet that is repeated. A peer may have more.
+constexpr unsigned kFewestPackets = 14;
+constexpr std::chrono::milliseconds kLeastTime{1'200};
 
 // What is tried for one line of the result.
 struct Aim {
@@ -34,6 +38,25 @@ struct Aim {
   bool loaded = true;
   Address remote, local;         // Of the probes.
   Address outer_to, outer_from;  // Of what carries them.
+  probe::Budget share;           // Of the rule's budget.
+};
+
+// What a rule may still spend on its peers.
+class Purse {
+ public:
+  explicit Purse(std::chrono::nanoseconds now) : end_(now + probe::Budget().time) {}
+  // An equal share for each of those that are left, but not too little for one; nullopt: nothing is left for another.
+  std::optional<probe::Budget> share(std::size_t peers, std::chrono::nanoseconds now) const {
+    const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - now);
+    if (packets_ < kFewestPackets || time < kLeastTime) return std::nullopt;
+    const auto count = static_cast<unsigned>(std::max<std::size_t>(peers, 1));
+    return probe::Budget{std::max(packets_ / count, kFewestPackets), std::max(time / count, kLeastTime)};
+  }
+  void spend(unsigned packets) { packets_ -= std::min(packets_, packets); }
+
+ private:
+  unsigned packets_ = probe::Budget().packets;
+  std::chrono::nanoseconds end_;
 };
 
 struct Prover {
@@ -47,12 +70,13 @@ struct Prover {
 
   std::vector<HeldRule> chosen(const std::vector<HeldRule>& from) const;
   std::vector<Address> peers(const Rule& rule) const;
-  std::optional<Address> remote_in(const Rule& rule, const Address& end) const;
+  std::optional<Address> remote_in(const Rule& rule, const Address& end, Purse& purse) const;
   std::optional<Address> local_for(const Rule& rule, const Address& remote) const;
   void serve(Facts& f, const Rule& rule) const;
   prove::Way way(const Address& to, const std::optional<Address>& from, std::uint32_t mark) const;
   void prove_rule(const HeldRule& held, bool loaded);
-  void prove_with(const Aim& aim);
+  unsigned prove_with(const Aim& aim);
+  void not_tried(const HeldRule& held, std::span<const Address> ends);
   void cannot(const HeldRule& held, std::string peer, std::string cause, std::string text, std::string cure);
 };
 
@@ -86,12 +110,14 @@ std::vector<Address> Prover::peers(const Rule& rule) const {
 }
 
 // A host behind that end, for the probes.
-std::optional<Address> Prover::remote_in(const Rule& rule, const Address& end) const {
+std::optional<Address> Prover::remote_in(const Rule& rule, const Address& end, Purse& purse) const {
   const auto& remote = rule.selector.remote;
   if (const auto asked = peer_asked(session); asked && (!remote || remote->contains(*asked))) return asked;
   if (whole(remote)) return remote->address;
   if (!remote || remote->contains(end)) return end;
-  if (auto told = probe::address_there(end, *remote)) return told;
+  constexpr std::chrono::milliseconds kPatience{600};
+  purse.spend(2);
+  if (auto told = probe::address_there(end, *remote, kPatience)) return told;
   Address first = remote->address;  // By habit the gateway's.
   first.octets[first.size() - 1] |= std::byte{1};
   return first;
@@ -159,7 +185,8 @@ bool protects_neighbours(const ProofGround& ground, const Address& here, const A
   return false;
 }
 
-void Prover::prove_with(const Aim& aim) {
+// Returns how many packets were sent.
+unsigned Prover::prove_with(const Aim& aim) {
   const Rule& rule = aim.held.rule;
   probe::Plan plan;
   Facts& f = plan.facts;
@@ -178,6 +205,7 @@ void Prover::prove_with(const Aim& aim) {
     if (sa.udp) plan.udp_ports.push_back(sa.src_port), plan.udp_ports.push_back(sa.dst_port);
   plan.wanted = rule.selector.remote.value_or(policy::Prefix{aim.remote, static_cast<std::uint8_t>(aim.remote.bits())});
   plan.database = ground.database;
+  plan.budget = aim.share;
   plan.serve = [this, &rule](Facts& facts) { serve(facts, rule); };
   Proof proof{aim.held.index, rule.line, to_string(aim.remote), {}, {}};
   if (!aim.loaded) {
@@ -186,9 +214,23 @@ void Prover::prove_with(const Aim& aim) {
     proof.facts = *std::move(seen);
     proof.verdict = prove::judge(*proof.facts);
   } else {
-    return cannot(aim.held, proof.peer, "cannot-try", seen.error().text, "run it as root");
+    cannot(aim.held, proof.peer, "cannot-try", seen.error().text, "run it as root");
+    return 0;
   }
+  const unsigned packets = proof.facts ? proof.facts->packets : 0;
   proofs.push_back(std::move(proof));
+  return packets;
+}
+
+void Prover::not_tried(const HeldRule& held, std::span<const Address> ends) {
+  constexpr std::size_t kNamed = 16;
+  std::string names;
+  for (const Address& end : ends.first(std::min(ends.size(), kNamed)))
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", to_string(end));
+  if (ends.size() > kNamed) names += fmt::format(" and {} more", ends.size() - kNamed);
+  cannot(held, "", "more-peers",
+         fmt::format("not tried, as {} packets and 5 s are the most for a rule: {}", probe::Budget().packets, names),
+         "name them one by one with --peer ADDRESS");
 }
 
 void Prover::prove_rule(const HeldRule& held, bool loaded) {
@@ -202,15 +244,16 @@ void Prover::prove_rule(const HeldRule& held, bool loaded) {
   if (ends.empty())
     return cannot(held, "", "no-peer", "it names no host at the other end, and no SA leads to one",
                   "name one with --peer ADDRESS");
-  std::size_t done = 0;
-  for (const Address& end : ends) {
-    if (asked && *asked != end && !(rule.selector.remote && rule.selector.remote->contains(*asked) && ends.size() == 1))
-      continue;
-    if (++done > kMostPeers)
-      return cannot(held, "", "more-peers",
-                    fmt::format("it has {} more hosts at its other end", ends.size() - kMostPeers),
-                    "name them one by one with --peer ADDRESS");
-    const auto remote = remote_in(rule, end);
+  if (asked)
+    std::erase_if(ends, [&](const Address& end) {
+      return *asked != end && !(rule.selector.remote && rule.selector.remote->contains(*asked) && ends.size() == 1);
+    });
+  const auto now = [&] { return session.world().clock().steady; };
+  Purse purse(now());
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const Address& end = ends[i];
+    if (!purse.share(ends.size() - i, now())) return not_tried(held, std::span(ends).subspan(i));
+    const auto remote = remote_in(rule, end, purse);
     const auto from = remote ? local_for(rule, *remote) : std::nullopt;
     if (!from) {
       cannot(held, to_string(end), "no-address",
@@ -222,7 +265,9 @@ void Prover::prove_rule(const HeldRule& held, bool loaded) {
     const auto outer = p.ends && !is_unspecified(p.ends->local) ? std::optional(p.ends->local)
                        : end == *remote                         ? from
                                                                 : probe::source_for(end, 0);
-    prove_with({held, loaded, *remote, *from, end, outer.value_or(unspecified(end.family))});
+    const auto share = purse.share(ends.size() - i, now());
+    if (!share) return not_tried(held, std::span(ends).subspan(i));
+    purse.spend(prove_with({held, loaded, *remote, *from, end, outer.value_or(unspecified(end.family)), *share}));
   }
 }
 
@@ -281,6 +326,11 @@ Status rules::prove(RuleSession& session) {
   if (by_file)
     if (const Status status = rules_of_file(session, ground, rules); status != Status::ok) return status;
   rules = prover.chosen(rules);
+  if (const std::string& number = session.settings().rule; rules.empty() && !number.empty()) {
+    session.console().complain(fmt::format("--rule {}: no rule with this {} demands protection: nothing is proved",
+                                           shown_word(number), by_file ? "index or line" : "index"));
+    return Status::failed;
+  }
   if (rules.empty()) {
     session.console().complain("there is no rule that demands protection: nothing is proved");
     return Status::failed;

@@ -27,7 +27,7 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-constexpr std::size_t kMostSightings = 4000;
+constexpr std::size_t kMostSightings = 4000, kMostFrames = 200;
 
 }  // namespace
 
@@ -35,6 +35,11 @@ Marker fresh() {
   Marker m{};
   if (getrandom(m.data(), m.size(), 0) != static_cast<ssize_t>(m.size())) m = {};
   return m;
+}
+
+std::size_t any_size() {
+  constexpr std::size_t kSizes = 40, kStep = 8;  // Less than the responder's half of a question.
+  return kProbe + std::to_integer<std::size_t>(fresh()[0]) % kSizes * kStep;
 }
 
 unsigned Run::times(const Marker& m) const {
@@ -62,7 +67,38 @@ Result<void> Run::open_probe() {
   policy::Flow& flow = f_.flow;
   const policy::Selector& s = f_.rule.selector;
   const bool six = flow.remote.family == Family::v6;
-  if (!s.protocol) flow.protocol = f_.there_before || s.local_port || s.remote_port ? kUdp : six ? kIcmp6 : kIcmp;
+  if (s.protocol) return open_socket();
+  const std::uint8_t echo = six ? kIcmp6 : kIcmp;
+  std::array<std::uint8_t, 3> kinds{echo, kTcp, kUdp};
+  if (s.local_port || s.remote_port) kinds = {kUdp, kTcp, kUdp};
+  if (f_.there_before) kinds = {kUdp, s.local_port || s.remote_port ? kTcp : echo, kTcp};
+  // The first kind that the rule is about, and no rule before it.
+  for (const std::uint8_t kind : kinds)
+    if (suits(kind)) return open_socket();
+  suits(kinds[0]);
+  return open_socket();
+}
+
+// Whether probes of that protocol meet the rule, both ways if it is about both.
+bool Run::suits(std::uint8_t protocol) {
+  policy::Flow& flow = f_.flow;
+  const policy::Selector& s = f_.rule.selector;
+  flow.protocol = protocol;
+  flow.icmp_type.reset(), flow.icmp_code.reset(), flow.local_port.reset(), flow.remote_port.reset();
+  if (is_icmp()) {
+    flow.icmp_type = protocol == kIcmp ? 8 : 128, flow.icmp_code = 0;
+  } else {
+    constexpr std::uint16_t kAnyPort = 49152;
+    flow.local_port = s.local_port.value_or(kAnyPort), flow.remote_port = s.remote_port.value_or(prove::kPort);
+  }
+  plan_.serve(f_);
+  return f_.ahead_out.empty() && (!f_.rule.in || f_.in.service != policy::Service::not_needed);
+}
+
+Result<void> Run::open_socket() {
+  policy::Flow& flow = f_.flow;
+  const policy::Selector& s = f_.rule.selector;
+  const bool six = flow.remote.family == Family::v6;
   const auto kind = is_icmp() ? Socket::Kind::icmp : flow.protocol == kTcp ? Socket::Kind::tcp : Socket::Kind::udp;
   auto opened = Socket::open(kind, flow.remote.family, flow.local, s.local_port.value_or(0), plan_.mark);
   if (!opened) {
@@ -110,11 +146,17 @@ void Run::see(Frame&& frame) {
   if (s->ours && s->ours->run == run_ && !s->out && s->ours->kind == Kind::tell)
     hear_tell(frame.packet().subspan(s->ours_at));
   if (s->out && (s->to == f_.outer_to || s->to == f_.flow.remote)) {
-    if (prove::as_modelled(f_, *s) && !outward_ && s->size > kProbe) outward_ = frame;
+    if (prove::as_modelled(f_, *s) && sealed_.size() < kMostFrames)
+      sealed_.emplace_back(s->esp ? *s->esp : *s->ah, frame);
     if (!any_out_) any_out_ = std::move(frame);
   }
   if (s->ours && s->ours->run != run_) return;  // Of another run.
-  if (s->ours || f_.wire.size() < kMostSightings) f_.wire.push_back(*std::move(s));
+  const auto end = [&](const Address& a) { return a == f_.outer_to || a == f_.flow.remote; };
+  if (!s->ours && !s->complaint && !end(s->from) && !end(s->to) && !prove::in_clear(f_, *s)) return;
+  if (s->ours || f_.wire.size() < kMostSightings)
+    f_.wire.push_back(*std::move(s));
+  else
+    f_.crowded = true;
 }
 
 void Run::hear_tell(Bytes datagram) {
@@ -154,13 +196,13 @@ bool Run::ask(std::optional<prove::Tell>& answer, Kind kind, const Marker& marke
   for (unsigned attempt = 0; attempt < 2 && !late(); ++attempt) {
     if (ask_) {
       ask_->send(datagram, f_.flow.remote, prove::kPort, f_.flow.local);
-      ++packets_;
+      ++f_.packets;
     }
     if (pump([&] { return told_.has_value(); }, 150ms)) break;
     if (any_out_ && !is_unspecified(plan_.outer_from)) {
       const std::uint16_t port = ask_ ? ask_->port() : prove::kPort;
       capture_->send(*any_out_, prove::udp_packet(plan_.outer_from, f_.outer_to, port, prove::kPort, datagram));
-      ++packets_;
+      ++f_.packets;
       if (pump([&] { return told_.has_value(); }, 250ms)) break;
     }
   }
@@ -168,26 +210,40 @@ bool Run::ask(std::optional<prove::Tell>& answer, Kind kind, const Marker& marke
   return told_.has_value();
 }
 
+// An answer is as long as the probe, or it is an ICMP error, which quotes it (RFC 792; RFC 4443 section 3.1).
+void Run::claim(std::size_t begin, prove::Sizes sizes, bool answered) {
+  const std::size_t quoted = f_.flow.remote.family == Family::v4 ? 28 : 48;
+  const std::array answers{sizes, prove::Sizes{sizes.least + quoted, sizes.most + quoted}};
+  prove::claim(f_, {begin, sizes, answers, 1, answered, false});
+}
+
 int Run::send(const Marker& marker, std::size_t size) {
   std::vector<std::byte> data(size);
   prove::write_head(data, {Kind::probe, run_, marker});
-  ++packets_;
-  if (is_icmp()) data = prove::echo_request(f_.flow.remote.family, 0x7072, static_cast<std::uint16_t>(packets_), data);
+  ++f_.packets;
+  if (is_icmp())
+    data = prove::echo_request(f_.flow.remote.family, 0x7072, static_cast<std::uint16_t>(f_.packets), data);
   int error = probe_->send(data);
   if (error == ECONNREFUSED) error = probe_->send(data);  // An error of an earlier packet.
   return error;
 }
 
 bool Run::probe(const Marker& marker, unsigned tries, std::size_t size, milliseconds patience) {
+  const std::size_t octets = size + 8 + (f_.flow.remote.family == Family::v4 ? 20 : 40);
   for (unsigned i = 0; i < tries && !late(); ++i) {
+    pump([] { return true; }, 0ms);  // What was there before is not this probe.
+    const std::size_t begin = f_.wire.size();
+    sealed_.clear();
     const int error = send(marker, size);
     if (error != 0) f_.send_error = error;
     ++f_.sent;
     int later = 0;
     pump([&] { return answered(marker) || (later = probe_->error()) != 0; }, patience);
+    pump([] { return true; }, 0ms);
+    claim(begin, {octets, octets}, answered(marker) || later == ECONNREFUSED);
     if (answered(marker)) return true;
     if (later == ECONNREFUSED) {
-      f_.answered_by_host = true;
+      f_.answered_by_host = f_.unreachable = true;
       ++answers_[marker];
       return true;
     } else if (later != 0 && f_.send_error == 0) {

@@ -26,15 +26,13 @@ std::string load_same_keys(const Facts& f);
 std::string load_new_keys(const Facts& f);
 std::string load_mirrored_rule(const Facts& f);
 std::string explain_there(const Facts& f);
-/// Counters of packets whose ICV, padding or size was wrong.
-inline constexpr std::string_view kCorrupt = "in.corrupt in.truncated in.padding in.crypto XfrmInStateProtoError";
 
 // Shared by the parts.
-bool left_sealed(const Facts& f);  ///< A packet left, protected as it should be.
-bool came_sealed(const Facts& f);  ///< One came, protected as it should be.
+bool left_sealed(const Facts& f);  ///< A probe left, protected as it should be.
+bool came_sealed(const Facts& f);  ///< An answer came, protected as it should be.
 const Sighting* clear_out(const Facts& f);
 const Sighting* clear_back(const Facts& f);
-const Sighting* sealed_back(const Facts& f);  ///< Protected by whatever SA.
+const Sighting* sealed_back(const Facts& f);  ///< An answer, protected by whatever SA.
 std::string spi_text(std::uint32_t spi);      ///< "0x1000".
 std::string spi_text(const Facts& f, policy::Direction d);
 std::string algorithms_text(std::uint8_t encrypt, std::uint8_t auth);

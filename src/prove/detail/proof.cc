@@ -18,8 +18,9 @@ bool lacks(const Facts& f, Direction d, bool (*wrong)(const SaView& sa)) {
 }
 
 const Sighting* unexpected_back(const Facts& f) {
+  if (came_sealed(f)) return nullptr;
   const auto found = std::ranges::find_if(
-      f.wire, [&](const Sighting& s) { return !s.out && s.sealed() && s.from == f.outer_to && !as_modelled(f, s); });
+      f.wire, [&](const Sighting& s) { return !s.out && s.sealed() && s.mine && !as_modelled(f, s); });
   return found == f.wire.end() ? nullptr : &*found;
 }
 
@@ -27,11 +28,30 @@ constexpr std::array kRows = {
     Row{"unseen", State::not_shown,
         [](const Facts& f) { return f.out.service != Service::not_needed && !left_sealed(f); },
         [](const Facts&) {
-          return std::string("answers came, and no protected packet was seen on the interfaces of this host");
+          return std::string("answers came, and no probe was seen to leave this host, neither protected nor in clear");
         },
         [](const Facts&) {
-          return std::string("run it where the packets are protected: on the host with the rules, not behind it");
+          return std::string(
+              "run it where the packets are protected, not behind that host; is there NAT or a proxy on this host?");
         }},
+    Row{"closed-port", State::not_shown,
+        [](const Facts& f) { return f.unreachable && f.in.service != Service::not_needed && !came_sealed(f); },
+        [](const Facts&) {
+          return std::string(
+              "what is sent leaves protected; nobody listens there, and the ICMP error that says so is not what the "
+              "rule protects");
+        },
+        [](const Facts&) {
+          return std::string("run `ipsecconf prove --respond` at the other end: it answers on that port");
+        }},
+    Row{"other-traffic-back", State::not_shown,
+        [](const Facts& f) { return f.in.service != Service::not_needed && f.crowded && !came_sealed(f); },
+        [](const Facts& f) {
+          return fmt::format(
+              "packets for other programs come under SA {} at the same time and with the same size as the answers",
+              spi_text(f, Direction::in));
+        },
+        [](const Facts&) { return std::string("try again, or when the SA is used less"); }},
     Row{"other-sa-back", State::weak,
         [](const Facts& f) { return f.in.service != Service::not_needed && unexpected_back(f) != nullptr; },
         [](const Facts& f) {
@@ -44,9 +64,10 @@ constexpr std::array kRows = {
         }},
     Row{"unseen-back", State::not_shown,
         [](const Facts& f) { return f.in.service != Service::not_needed && !came_sealed(f); },
-        [](const Facts&) { return std::string("answers came, and no protected packet was seen to come in"); },
+        [](const Facts&) { return std::string("answers came, and none was seen to come in protected"); },
         [](const Facts&) {
-          return std::string("run it where the packets are opened: on the host with the rules, not behind it");
+          return std::string(
+              "run it where the packets are opened, not behind that host; is there NAT or a proxy on this host?");
         }},
     Row{"no-integrity", State::weak,
         [](const Facts& f) {

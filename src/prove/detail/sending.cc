@@ -22,7 +22,7 @@ using policy::Objection;
 using policy::Service;
 
 bool needs_sa(const Facts& f) { return f.out.service != Service::not_needed; }
-bool silent(const Facts& f) { return f.answers == 0 && !left_sealed(f); }
+bool silent(const Facts& f) { return f.answers == 0 && !left_sealed(f) && !f.crowded; }
 bool lacks_sa(const Facts& f) { return silent(f) && f.out.service == Service::missing; }
 
 // Of the SAs that do not serve, the one with the least against it.
@@ -60,13 +60,12 @@ std::string same_as_rule(const Facts&) {
 }
 
 bool sends_other(const Facts& f) {
-  return std::ranges::any_of(
-      f.wire, [&](const Sighting& s) { return s.out && s.sealed() && s.to == f.outer_to && !as_modelled(f, s); });
+  return !left_sealed(f) &&
+         std::ranges::any_of(f.wire, [&](const Sighting& s) { return s.out && s.mine && !as_modelled(f, s); });
 }
 std::string other_spi(const Facts& f) {
   for (const Sighting& s : f.wire)
-    if (s.out && s.sealed() && s.to == f.outer_to && !as_modelled(f, s))
-      return spi_text(s.esp ? s.esp->spi : s.ah->spi);
+    if (s.out && s.mine && !as_modelled(f, s)) return spi_text(s.esp ? s.esp->spi : s.ah->spi);
   return "";
 }
 
@@ -123,6 +122,20 @@ constexpr std::array kRows = {
           return fmt::format(
               "packets leave in clear: source NAT gives them the address {}, which the rule is not about",
               to_string(clear_out(f)->from));
+        },
+        [](const Facts&) {
+          return std::string(
+              "exempt them from NAT: accept what goes to these addresses before the rule that translates");
+        }},
+    Row{"destination-nat", State::in_clear,
+        [](const Facts& f) {
+          const Sighting* const s = clear_out(f);
+          return s && (s->to != f.flow.remote || (f.flow.remote_port && s->to_port != *f.flow.remote_port));
+        },
+        [](const Facts& f) {
+          const Sighting& s = *clear_out(f);
+          return fmt::format("packets leave in clear: NAT of this host sends them to {}{}, which the rule is not about",
+                             to_string(s.to), f.flow.remote_port ? fmt::format(", port {}", s.to_port) : "");
         },
         [](const Facts&) {
           return std::string(
@@ -213,6 +226,14 @@ constexpr std::array kRows = {
         [](const Facts&) {
           return std::string("another program protects them, too, or SAs changed meanwhile: try again");
         }},
+    Row{"other-traffic", State::not_shown,
+        [](const Facts& f) { return f.crowded && !left_sealed(f) && needs_sa(f) && clear_back(f) == nullptr; },
+        [](const Facts& f) {
+          return fmt::format(
+              "packets of other programs leave under SA {} at the same time and with the same size as the probes",
+              spi_text(f, Direction::out));
+        },
+        [](const Facts&) { return std::string("try again, or when the SA is used less"); }},
     Row{"neighbours-protected", State::lost,
         [](const Facts& f) {
           return silent(f) && f.neighbours_protected && f.outer.neighbour == Way::Neighbour::nobody;
