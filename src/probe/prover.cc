@@ -208,9 +208,9 @@ void Run::go() {
   }
   std::optional<prove::Tell> there;
   if (f_.there_before && ask(there, Kind::ask, first_)) f_.there = there;
-  prove::confirm_refusals(f_);
   f_.hurried = late();
   settle();
+  prove::confirm_refusals(f_);
 }
 
 Result<Facts> observe(Plan plan) {

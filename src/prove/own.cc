@@ -83,9 +83,10 @@ void claim(Facts& f, const Sent& sent) {
 }
 
 void confirm_refusals(Facts& f) {
+  constexpr std::string_view kRepeated = "in.replayed in.late XfrmInStateSeqError";
+  if (!f.replay_in.accepted && grown_here(f, kRepeated) == 0) f.replay_in = {};
   if (!f.there || !f.there_before) return;
-  const std::uint64_t repeated = grown_there(f, "in.replayed in.late XfrmInStateSeqError");
-  if (!f.replay.accepted && repeated == 0) f.replay = {};
+  if (!f.replay.accepted && grown_there(f, kRepeated) == 0) f.replay = {};
   if (!f.flip.accepted && grown_there(f, kCorrupt) == 0) f.flip = {};
 }
 

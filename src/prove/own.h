@@ -29,8 +29,8 @@ struct Sent {
 bool can_hold(const Facts& f, const Sighting& s, Sizes sizes, std::size_t slack = 0);
 /// Sets `mine` of the sightings since `begin`, or `crowded` of the facts.
 void claim(Facts& f, const Sent& sent);
-/// A copy that was not accepted was refused only if it arrived. If the other end counts, it must have counted it;
-/// otherwise nothing was tried.
+/// A copy that was not accepted was refused only if it arrived. This host must have counted it, and the other end, if
+/// it tells; otherwise nothing was tried.
 void confirm_refusals(Facts& f);
 
 }  // namespace ipseckey::prove

@@ -112,11 +112,14 @@ TEST(Own, ARefusalIsCounted) {
   confirm_refusals(f);
   EXPECT_FALSE(f.replay.tried);
   EXPECT_FALSE(f.flip.tried);
+  EXPECT_FALSE(f.replay_in.tried);
   f = good();
   f.there->counters = {{"in.replayed", 3}, {"in.corrupt", 1}};
+  f.after = {{"in.replayed", 1}};
   confirm_refusals(f);
   EXPECT_TRUE(f.replay.tried && !f.replay.accepted);
   EXPECT_TRUE(f.flip.tried && !f.flip.accepted);
+  EXPECT_TRUE(f.replay_in.tried && !f.replay_in.accepted);
   f.there->counters.clear();
   f.replay.accepted = f.flip.accepted = true;
   confirm_refusals(f);

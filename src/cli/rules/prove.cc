@@ -29,8 +29,8 @@ using policy::Rule;
 using prove::Facts;
 
 // Less than this is not enough for one peer: a question, probes, a packet that is repeated. A peer may have more.
-constexpr unsigned kFewestPackets = 14;
-constexpr std::chrono::milliseconds kLeastTime{1'200};
+constexpr unsigned kFewestPackets = 18;
+constexpr std::chrono::milliseconds kLeastTime{1'500};
 
 // What is tried for one line of the result.
 struct Aim {
