@@ -76,7 +76,7 @@ struct Facts {
   std::vector<Sighting> wire;     ///< In order.
   unsigned answers = 0;           ///< Of probes, in our sockets.
   bool answered_by_host = false;  ///< By a reset, an unreachable port or an echo reply, not by `--respond`.
-  bool unreachable = false;       ///< By an ICMP error alone: nobody listens on the port.
+  bool unreachable = false;       ///< Only by an ICMP error: nobody listens on the port.
   std::optional<std::uint32_t> first_number;  ///< Of the connection, if the probe is TCP: it is found after NAT, too.
   bool crowded = false;    ///< Other packets of the same SA, time and size: which were the probes is not known.
   unsigned packets = 0;    ///< All that were sent, with questions.

@@ -29,7 +29,7 @@ const SaView* protector(const Facts& f, const Sighting& s) {
   return found == f.sas.end() ? nullptr : &*found;
 }
 
-// What an IP packet of so many octets becomes: RFC 4303 section 2.
+// The size that an IP packet gets: RFC 4303 section 2.
 std::size_t in_esp(const Facts& f, const Sighting& s, const SaView& sa, std::size_t octets) {
   const auto* const cipher = pfkey::find_algorithm(pfkey::AlgorithmKind::encrypt, sa.held.facts.encrypt);
   const std::size_t outer = ip_head(s.from.family);

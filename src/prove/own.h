@@ -19,9 +19,9 @@ struct Sent {
   std::size_t begin = 0;           ///< The first sighting after it was sent.
   Sizes sizes;                     ///< Of what was sent.
   std::span<const Sizes> answers;  ///< Of what may come.
-  unsigned packets = 1;            ///< At most so many each way.
+  unsigned packets = 1;            ///< The most each way.
   bool answered = true;            ///< If not, what came may be an answer by other algorithms, which was refused.
-  bool quiet = false;              ///< Sizes are no proof: nothing like it may have been there before.
+  bool quiet = false;              ///< Sizes do not prove it: nothing like it may have been there before.
 };
 
 /// Whether a protected packet can have held an IP packet of such a size: RFC 4303 section 2, RFC 4302 section 3.3.

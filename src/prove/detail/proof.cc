@@ -1,3 +1,9 @@
+// What is wrong although packets come and go. Rows in this order:
+// 1. The probes were not seen protected, or not by the rule's SAs.
+// 2. The answers were not.
+// 3. Changed, repeated or clear packets are accepted.
+// 4. Large packets are lost.
+// 5. The capture was not complete, or the time ran out.
 #include <fmt/format.h>
 
 #include <algorithm>
