@@ -70,7 +70,9 @@ void Run::first_probes() {
 // The same packet again, then with another number; each time a probe as a fence. A copy may be lost, so there are
 // three.
 void Run::repeat() {
-  if (!outward_) return;
+  // Where probes leave in clear, too, what is protected may be another program's.
+  const bool clear = std::ranges::any_of(f_.wire, [&](const Sighting& s) { return s.out && prove::in_clear(f_, s); });
+  if (!outward_ || clear) return;
   const auto once_more = [&](Bytes packet) {
     prove::Repeat result;
     const unsigned before = times(first_);
