@@ -143,7 +143,7 @@ constexpr std::array kOptions = {
         &RuleSettings::peer,
         {},
         of(Do::prove),
-        "prove only rules about this host at the other end, and send the probes to it"},
+        "prove only rules about this host at the other end; --respond: answer it, too"},
     Row{'\0',
         "respond",
         "",

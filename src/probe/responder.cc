@@ -1,18 +1,25 @@
-// 1. Questions and probes come to UDP sockets, like any packet, and to the capture, past the rules. Each is answered by
-//    the way it came.
-// 2. count() adds up for each run: protected packets, probes in clear, echoes that left.
-// 3. `again` sends the last echo's own packet once more, and a clear packet, which the asker's rules must refuse.
+// 1. open() listens on the ports of the rules, and captures; again when the rules change.
+// 2. receive() has what came to a socket. It came protected if a rule demands that (and, with ipsecd --tun, if it came
+//    by ipsecd's device). Each asker has an allowance, a smaller one for what came in clear.
+// 3. see() counts for each run what crosses the interfaces. A question that is seen in clear waits for a moment: only
+// if
+//    no socket gets it, it is answered by the way it came.
+// 4. send_again() sends an echo's own packet once more, if it is certain which one that is, and a clear packet, which
+// the
+//    asker's rules must refuse.
 #include "probe/responder.h"
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <deque>
 #include <map>
+#include <set>
 
-#include "kernel/route.h"
 #include "probe/capture.h"
 #include "probe/inside.h"
 #include "probe/local.h"
@@ -24,27 +31,38 @@ namespace ipseckey::probe {
 namespace {
 
 using namespace std::chrono_literals;
+using policy::Flow;
 using prove::Ask;
+using prove::Asker;
+using prove::Echo;
 using prove::Head;
 using prove::Kind;
 using prove::Marker;
+using prove::RunSeen;
 using prove::Sighting;
 using prove::Tell;
+using std::chrono::nanoseconds;
 
-constexpr std::size_t kMostRuns = 64, kMostPorts = 64;
 constexpr std::uint8_t kUdp = 17;
+// The most that the protection of an echo adds to a probe that came in clear.
+constexpr std::size_t kProtection = 108;
+constexpr unsigned kMostRepeats = 2;  // Of one echo: a question may be lost once.
 
-// One run of a prover.
-struct RunSeen {
-  Marker run{};
-  Ask asked;
-  bool known = false;  // It has asked.
-  std::uint32_t received = 0, clear_seen = 0, answers_clear = 0, protected_seen = 0, other_spi = 0, last_number = 0;
-  std::optional<Address> protected_from;
-  std::map<Marker, std::uint32_t> of_marker;
-  std::optional<Frame> echo;  // The packet in which the last echo left.
-  std::size_t echo_size = 0;  // Octets of the echo's data; 0: none was sent.
-  Address echo_to, echo_from;
+// A question that was seen in clear.
+struct Waiting {
+  Frame frame;
+  Sighting seen;
+  Ask ask;
+  nanoseconds until;
+};
+constexpr std::size_t kMostWaiting = 64, kMostWaitingOfOne = 8;
+constexpr auto kCountersTime = 10ms;  // In which the counters are not read again.
+constexpr auto kSocketsTime = 30ms;   // In which a socket gets what was seen.
+
+struct Door {
+  Family family;
+  std::uint16_t port;
+  auto operator<=>(const Door&) const = default;
 };
 
 class Responder {
@@ -55,26 +73,32 @@ class Responder {
   Result<void> serve();
 
  private:
-  bool may_answer(const Address& to);
-  RunSeen& run(const Marker& marker);
+  nanoseconds now() const { return system_now().steady; }
+  Result<void> listen();
+  bool came_protected(const Arrival& a, std::uint16_t port) const;
   void see(const Frame& frame);
-  void count(const Sighting& s, const Frame& frame);
+  void note_left(const Sighting& s, const Frame& frame);
   void receive(Socket& socket);
-  Tell tell(const Ask& ask, const Marker& run, const Marker& marker, const Address& from);
-  void note(const Marker& marker, const Ask& ask);
-  void send_again(const Head& head, const RunSeen& of);
+  void echo(Socket& socket, const Arrival& a, const Head& head, bool sealed, RunSeen& run);
+  void answer_waiting();
+  Tell tell(const Ask& ask, RunSeen& run, const Marker& marker, const Asker& asker);
+  void send_again(const Marker& marker, RunSeen& run, const Address& to);
 
   const Responding& r_;
   std::optional<Capture> capture_;
-  std::vector<Socket> sockets_;
-  std::deque<RunSeen> runs_;
-  std::deque<Address> natted_;  // Sources of protected packets with an SPI of ours.
-  std::chrono::seconds second_{};
-  unsigned answers_ = 0;
+  std::map<Door, Socket> sockets_;
+  bool by_device_ = false;  // What is protected comes by this device, and what is not does not meet the rules.
+  unsigned device_ = 0;
+  prove::Allowance allowance_;
+  prove::Runs runs_;
+  std::deque<Waiting> waiting_;
+  prove::Counters counters_;
+  nanoseconds counted_until_{};
 };
 
-std::vector<policy::Prefix> networks_of(const policy::Rules& rules) {
+std::vector<policy::Prefix> networks_of(const policy::Rules& rules, const std::vector<Address>& peers) {
   std::vector<policy::Prefix> all;
+  for (const Address& peer : peers) all.push_back({peer, static_cast<std::uint8_t>(peer.bits())});
   for (const policy::Rule& rule : rules) {
     if (!rule.selector.remote) return {};  // Everybody.
     all.push_back(*rule.selector.remote);
@@ -88,171 +112,224 @@ std::vector<policy::Prefix> networks_of(const policy::Rules& rules) {
   return all;
 }
 
-Result<void> Responder::open() {
-  const auto local = read_local(r_.database);
-  auto inside = inside_devices(local ? local->device : "");
-  if (!inside) return std::unexpected(inside.error());
-  auto capture = Capture::open(networks_of(r_.rules), *std::move(inside), prove::kPort);
-  if (!capture) return std::unexpected(capture.error());
-  capture_ = *std::move(capture);
-  std::vector<std::uint16_t> ports;
-  for (const policy::Rule& rule : r_.rules)
-    if (rule.selector.local_port && rule.selector.protocol.value_or(kUdp) == kUdp)
-      ports.push_back(*rule.selector.local_port);
-  std::ranges::sort(ports);
-  ports.erase(std::ranges::unique(ports).begin(), ports.end());
-  if (ports.size() > kMostPorts) ports.resize(kMostPorts);
-  for (const Family family : {Family::v4, Family::v6}) {
-    auto socket = Socket::open(Socket::Kind::udp, family, std::nullopt, prove::kPort, 0);
-    if (!socket && socket.error().code == Errc::exists)
+// Where probes of the rules come to.
+std::set<Door> doors_of(const policy::Rules& rules) {
+  std::set<Door> doors;
+  for (const policy::Rule& rule : rules) {
+    const policy::Selector& s = rule.selector;
+    if (!s.local_port || s.protocol.value_or(kUdp) != kUdp) continue;
+    const auto& known = s.local ? s.local : s.remote;
+    for (const Family family : {Family::v4, Family::v6})
+      if (!known || known->address.family == family) doors.insert({family, *s.local_port});
+  }
+  return doors;
+}
+
+void allow_descriptors(std::size_t more) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  constexpr std::size_t kOthers = 64;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, std::max<rlim_t>(limit.rlim_cur, more + kOthers));
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<void> Responder::listen() {
+  std::set<Door> doors = doors_of(r_.rules());
+  for (const Family family : {Family::v4, Family::v6}) doors.insert({family, prove::kPort});
+  std::erase_if(sockets_, [&](const auto& one) { return !doors.contains(one.first); });
+  allow_descriptors(std::min(doors.size(), kMostSockets));
+  std::vector<std::uint16_t> without;
+  // The port of the questions first.
+  std::vector<Door> order(doors.begin(), doors.end());
+  std::ranges::stable_partition(order, [](const Door& d) { return d.port == prove::kPort; });
+  for (const Door& door : order) {
+    if (sockets_.contains(door)) continue;
+    const bool main = door.port == prove::kPort;
+    Errc why = Errc::io;
+    if (sockets_.size() < kMostSockets) {
+      auto socket = Socket::open(Socket::Kind::udp, door.family, std::nullopt, door.port, 0);
+      if (socket) {
+        sockets_.emplace(door, *std::move(socket));
+        continue;
+      }
+      why = socket.error().code;
+    }
+    if (main && why == Errc::exists)
       return fail(Errc::exists,
                   fmt::format("UDP port {} belongs to another program: is another --respond running?", prove::kPort));
-    if (socket) sockets_.push_back(*std::move(socket));  // A host may lack a family.
-    // A port that a program has is left to it.
-    for (const std::uint16_t port : ports)
-      if (auto one = Socket::open(Socket::Kind::udp, family, std::nullopt, port, 0); one)
-        sockets_.push_back(*std::move(one));
+    // A port that a program has is left to it; a host may lack a family.
+    if (!main && why != Errc::exists && sockets_.contains({door.family, prove::kPort})) without.push_back(door.port);
   }
   if (sockets_.empty()) return fail(Errc::io, "no UDP socket can be opened");
+  if (!without.empty())
+    r_.warn(fmt::format("probes of {} UDP ports that rules name, from {} to {}, are not answered: too many ports",
+                        without.size(), *std::ranges::min_element(without), *std::ranges::max_element(without)));
   return {};
 }
 
-// Only hosts that a rule names, or that send protected packets under an SPI of this host's, as from behind a NAT; and
-// not too often.
-bool Responder::may_answer(const Address& to) {
-  const auto named = [&](const policy::Rule& rule) {
-    if (!rule.selector.remote || rule.selector.remote->contains(to)) return true;
-    return std::ranges::any_of(rule.alternatives, [&](const policy::Alternative& a) {
-      return a.protection.ends && a.protection.ends->remote == to;
-    });
-  };
-  const bool known = std::ranges::any_of(r_.rules, named) || std::ranges::find(natted_, to) != natted_.end();
-  if (is_multicast(to) || !known) return false;
-  const auto now = std::chrono::floor<std::chrono::seconds>(system_now().steady);
-  if (now != second_) second_ = now, answers_ = 0;
-  return ++answers_ <= kMostAnswers;
+Result<void> Responder::open() {
+  const auto local = read_local(r_.database);
+  by_device_ = local && local->database == prove::Database::tun;
+  device_ = by_device_ ? if_nametoindex(local->device.c_str()) : 0;
+  auto inside = inside_devices(local ? local->device : "");
+  if (!inside) return std::unexpected(inside.error());
+  auto capture = Capture::open(networks_of(r_.rules(), r_.peers), *std::move(inside), prove::kPort);
+  if (!capture) return std::unexpected(capture.error());
+  capture_ = *std::move(capture);
+  return listen();
 }
 
-RunSeen& Responder::run(const Marker& marker) {
-  const auto found = std::ranges::find(runs_, marker, &RunSeen::run);
-  if (found != runs_.end()) return *found;
-  if (runs_.size() >= kMostRuns) runs_.pop_front();
-  runs_.emplace_back().run = marker;
-  return runs_.back();
+bool Responder::came_protected(const Arrival& a, std::uint16_t port) const {
+  const Flow flow{a.to, a.from, kUdp, port, a.from_port, {}, {}, {}};
+  return r_.demanded(flow) && (!by_device_ || (device_ != 0 && a.device == device_));
 }
 
-void Responder::count(const Sighting& s, const Frame& frame) {
-  if (!s.out && s.sealed() && r_.holds(s.esp ? s.esp->spi : s.ah->spi) &&
-      std::ranges::find(natted_, s.from) == natted_.end()) {
-    if (natted_.size() >= kMostRuns) natted_.pop_front();
-    natted_.push_back(s.from);
-  }
-  for (RunSeen& run : runs_) {
-    if (!run.known || !s.sealed()) continue;
-    const auto has = [&](std::uint32_t spi) {
-      return spi != 0 && ((s.esp && s.esp->spi == spi) || (s.ah && s.ah->spi == spi));
-    };
-    const prove::Seal& seal = s.esp ? *s.esp : *s.ah;
-    if (!s.out && has(run.asked.out_spi)) {
-      ++run.protected_seen;
-      run.last_number = seal.number;
-      if (s.from != run.asked.outer && !is_unspecified(run.asked.outer)) run.protected_from = s.from;
-    } else if (!s.out) {
-      run.other_spi = seal.spi;
-    }
-    // The first protected packet of enough octets after an echo was sent.
-    if (s.out && run.echo_size != 0 && !run.echo && s.size > run.echo_size) run.echo = frame;
-  }
-  if (!s.ours || s.sealed()) return;
-  if (!s.out && s.ours->kind == Kind::probe) ++run(s.ours->run).clear_seen;
-  if (s.out && s.ours->kind == Kind::echo) ++run(s.ours->run).answers_clear;
+// Which packet carried an echo.
+void Responder::note_left(const Sighting& s, const Frame& frame) {
+  for (RunSeen& run : runs_.all())
+    if (Echo* const e = run.left(s, now()))
+      e->octets = frame.octets, e->packet_at = frame.packet_at, e->device = frame.device;
 }
 
 void Responder::see(const Frame& frame) {
   auto s = prove::sight(frame.packet());
   if (!s) return;
   s->out = frame.out;
-  count(*s, frame);
-  if (s->out || !s->ours || s->sealed() || s->protocol != kUdp || s->to_port != prove::kPort || !r_.is_local(s->to))
+  if (s->sealed() && s->out) return note_left(*s, frame);
+  if (s->sealed()) {
+    for (RunSeen& run : runs_.all()) run.came(*s);
     return;
-  if (s->ours->kind != Kind::ask && s->ours->kind != Kind::again) return;
+  }
+  if (!s->ours) return;
+  RunSeen* const run = runs_.find(s->ours->run);
+  if (run && !s->out && s->ours->kind == Kind::probe) ++run->clear_seen;
+  if (run && s->out && s->ours->kind == Kind::echo) ++run->answers_clear;
+  const bool question = s->ours->kind == Kind::ask || s->ours->kind == Kind::again;
+  if (s->out || !question || s->protocol != kUdp || s->to_port != prove::kPort || !r_.is_local(s->to) ||
+      !r_.named(s->from))
+    return;
   const Bytes data = frame.packet().subspan(s->ours_at);
   const auto ask = prove::read_ask(data.first(std::min(data.size(), prove::kTalk)));
-  if (!ask || !may_answer(s->from)) return;
-  note(s->ours->run, *ask);
-  if (s->ours->kind == Kind::again) send_again(*s->ours, run(s->ours->run));
-  const Head head{Kind::tell, s->ours->run, s->ours->marker};
-  const auto answer = prove::write_tell(head, tell(*ask, head.run, head.marker, s->from));
-  capture_->send(frame, prove::udp_packet(s->to, s->from, prove::kPort, s->from_port, answer), true);
+  const auto his = std::ranges::count_if(waiting_, [&](const Waiting& w) { return w.seen.from == s->from; });
+  if (!ask || waiting_.size() >= kMostWaiting || static_cast<std::size_t>(his) >= kMostWaitingOfOne) return;
+  waiting_.push_back({frame, *s, *ask, now() + kSocketsTime});
 }
 
-Tell Responder::tell(const Ask& ask, const Marker& run_marker, const Marker& marker, const Address& from) {
-  const RunSeen& seen = run(run_marker);
+void Responder::answer_waiting() {
+  for (; !waiting_.empty() && waiting_.front().until <= now(); waiting_.pop_front()) {
+    const Waiting& w = waiting_.front();
+    const Asker asker{w.seen.from, false};
+    if (!allowance_.spend(asker, now())) continue;
+    RunSeen* const run = runs_.take(w.seen.ours->run, asker, now());
+    if (!run) continue;
+    const Head head{Kind::tell, w.seen.ours->run, w.seen.ours->marker};
+    const auto answer = prove::write_tell(head, tell(w.ask, *run, head.marker, asker));
+    capture_->send(w.frame, prove::udp_packet(w.seen.to, w.seen.from, prove::kPort, w.seen.from_port, answer), true);
+  }
+}
+
+Tell Responder::tell(const Ask& ask, RunSeen& run, const Marker& marker, const Asker& asker) {
+  run.asked = ask, run.asker = asker.address, run.known = true;
   Tell t;
-  t.seen_from = from;
-  t.time = seconds_since_1970(system_now());
-  t.protected_seen = seen.protected_seen, t.other_spi = seen.other_spi, t.last_number = seen.last_number;
-  t.clear_seen = seen.clear_seen, t.answers_clear = seen.answers_clear;
-  t.protected_from = seen.protected_from;
-  t.received = seen.received;
-  if (const auto at = seen.of_marker.find(marker); at != seen.of_marker.end()) t.of_marker = at->second;
-  r_.judge(ask, t);
-  if (const auto local = read_local(r_.database)) t.counters = local->dropped;
+  t.seen_from = asker.address;
+  if (asker.sealed) t.time = seconds_since_1970(system_now());
+  t.protected_seen = run.protected_seen, t.other_spi = run.other_spi, t.last_number = run.last_number;
+  t.clear_seen = run.clear_seen, t.answers_clear = run.answers_clear;
+  t.protected_from = run.protected_from;
+  t.received = run.received, t.of_marker = run.times(marker);
+  run.owns = r_.judge(asker, ask, t);
+  if (now() >= counted_until_) {
+    const auto local = read_local(r_.database);
+    counters_ = local ? local->dropped : prove::Counters();
+    counted_until_ = now() + kCountersTime;
+  }
+  t.counters = counters_;
+  // What this host drops as it sends is for those only who are known for certain.
+  if (!asker.sealed)
+    std::erase_if(t.counters,
+                  [](const auto& c) { return c.first.starts_with("out.") || c.first.starts_with("XfrmOut"); });
   return t;
 }
 
-void Responder::note(const Marker& marker, const Ask& ask) {
-  RunSeen& seen = run(marker);
-  seen.asked = ask, seen.known = true;
-}
-
-void Responder::send_again(const Head& head, const RunSeen& of) {
-  if (!of.echo || of.asked.from_port == 0) return;
-  capture_->send(*of.echo, of.echo->packet());
+void Responder::send_again(const Marker& marker, RunSeen& run, const Address& to) {
+  Echo* const e = run.certain(marker);
+  if (!e || e->to != to || e->repeated >= kMostRepeats) return;
+  ++e->repeated;
+  const Frame frame{e->octets, e->packet_at, e->device, true};
+  capture_->send(frame, frame.packet());
   // To the socket from which the probe came, as the echo went.
   std::vector<std::byte> data(prove::kHead);
-  prove::write_head(data, {Kind::clear, head.run, head.marker});
-  capture_->send(*of.echo,
-                 prove::udp_packet(of.echo_from, of.echo_to, of.asked.to_port ? of.asked.to_port : prove::kPort,
-                                   of.asked.from_port, data));
+  prove::write_head(data, {Kind::clear, run.run, marker});
+  capture_->send(frame, prove::udp_packet(e->from, e->to, e->from_port, e->to_port, data));
+}
+
+void Responder::echo(Socket& socket, const Arrival& a, const Head& head, bool sealed, RunSeen& run) {
+  run.count(head.marker);
+  std::vector<std::byte> data = a.data;
+  if (!sealed && data.size() < prove::kHead + kProtection) return;
+  if (!sealed) data.resize(prove::kHead);  // It may leave protected, and is not to be longer then.
+  prove::write_head(data, {Kind::echo, head.run, head.marker});
+  if (sealed && data.size() <= prove::kMostRepeated) {
+    const std::uint16_t port = socket.port();
+    const Leaving by = r_.leaving({a.to, a.from, kUdp, port, a.from_port, {}, {}, {}});
+    Echo e;
+    e.marker = head.marker;
+    e.to = a.from, e.from = a.to, e.to_port = a.from_port, e.from_port = port;
+    e.size = data.size(), e.spi = by.spi, e.outer = by.to;
+    run.add(std::move(e), now());
+  }
+  socket.send(data, a.from, a.from_port, a.to);
 }
 
 void Responder::receive(Socket& socket) {
   while (const auto a = socket.receive()) {
     const auto head = prove::read_head(a->data);
-    if (!head || !may_answer(a->from)) continue;
-    if (head->kind == Kind::probe) {
-      capture_->drain([&](Frame&& frame) { see(frame); });
-      RunSeen& of = run(head->run);
-      ++of.received, ++of.of_marker[head->marker];
-      std::vector<std::byte> echo = a->data;
-      prove::write_head(echo, {Kind::echo, head->run, head->marker});
-      const bool small = echo.size() < prove::kTalk / 2;
-      if (small) of.echo.reset(), of.echo_size = echo.size(), of.echo_to = a->from, of.echo_from = a->to;
-      socket.send(echo, a->from, a->from_port, a->to);
-    } else if (head->kind == Kind::ask || head->kind == Kind::again) {
-      const auto ask = prove::read_ask(a->data);
-      if (!ask) continue;
-      capture_->drain([&](Frame&& frame) { see(frame); });
-      note(head->run, *ask);
-      if (head->kind == Kind::again) send_again(*head, run(head->run));
-      const Head answer{Kind::tell, head->run, head->marker};
-      socket.send(prove::write_tell(answer, tell(*ask, head->run, head->marker, a->from)), a->from, a->from_port,
-                  a->to);
+    if (!head || is_multicast(a->from) || is_multicast(a->to)) continue;
+    const bool question = head->kind == Kind::ask || head->kind == Kind::again;
+    if (!question && head->kind != Kind::probe) continue;
+    const Asker asker{a->from, came_protected(*a, socket.port())};
+    if (!asker.sealed && !r_.named(a->from)) continue;
+    capture_->drain([&](Frame&& frame) { see(frame); });
+    std::erase_if(waiting_, [&](const Waiting& w) { return w.seen.ours == head && w.seen.from == a->from; });
+    if (!allowance_.spend(asker, now())) continue;
+    RunSeen* const run = runs_.take(head->run, asker, now());
+    if (!run) continue;
+    if (!question) {
+      echo(socket, *a, *head, asker.sealed, *run);
+      continue;
     }
+    const auto ask = prove::read_ask(a->data);
+    if (!ask) continue;
+    if (head->kind == Kind::again) send_again(head->marker, *run, a->from);
+    Tell t = tell(*ask, *run, head->marker, asker);
+    if (head->kind == Kind::again) t.counters.clear();  // The packets above count, too.
+    socket.send(prove::write_tell({Kind::tell, head->run, head->marker}, t), a->from, a->from_port, a->to);
   }
 }
 
 Result<void> Responder::serve() {
-  std::vector<pollfd> waiting{{r_.stop, POLLIN, 0}, {capture_->descriptor(), POLLIN, 0}};
-  for (const Socket& s : sockets_) waiting.push_back({s.descriptor(), POLLIN, 0});
   r_.ready(fmt::format("answering on UDP port {}", prove::kPort));
+  std::vector<pollfd> all;
+  std::vector<Socket*> of;
+  const auto list = [&] {
+    all = {{r_.stop, POLLIN, 0}, {capture_->descriptor(), POLLIN, 0}};
+    of = {nullptr, nullptr};
+    for (auto& [door, socket] : sockets_) all.push_back({socket.descriptor(), POLLIN, 0}), of.push_back(&socket);
+  };
+  list();
   while (true) {
-    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR)
+    if (::poll(all.data(), all.size(), waiting_.empty() ? 1000 : 10) < 0 && errno != EINTR)
       return fail(Errc::io, "cannot wait for packets");
-    if (waiting[0].revents != 0) return {};
+    if (all[0].revents != 0) return {};
+    if (r_.changed()) {
+      if (const auto opened = open(); !opened) return opened;
+      list();
+      continue;
+    }
     capture_->drain([&](Frame&& frame) { see(frame); });
-    for (Socket& s : sockets_) receive(s);
+    for (std::size_t i = 2; i < all.size(); ++i)
+      if (all[i].revents != 0) receive(*of[i]);
+    answer_waiting();
   }
 }
 

@@ -152,16 +152,18 @@ std::optional<Arrival> Socket::receive() {
     room.erase(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(std::min(head, room.size())));
   }
   Arrival arrival{std::move(room), name.address(), unspecified(family_),
-                  kind_ == Kind::icmp ? std::uint16_t{0} : name.port()};
+                  kind_ == Kind::icmp ? std::uint16_t{0} : name.port(), 0};
   for (cmsghdr* c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
     if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
       std::memcpy(arrival.to.octets.data(), &info.ipi_addr, sizeof info.ipi_addr);
+      arrival.device = static_cast<unsigned>(info.ipi_ifindex);
     } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
       in6_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
       std::memcpy(arrival.to.octets.data(), &info.ipi6_addr, sizeof info.ipi6_addr);
+      arrival.device = static_cast<unsigned>(info.ipi6_ifindex);
     }
   }
   return arrival;

@@ -16,6 +16,7 @@ struct Arrival {
   std::vector<std::byte> data;
   Address from, to;
   std::uint16_t from_port = 0;
+  unsigned device = 0;  ///< The number of that by which it came; 0: not known.
 };
 
 class Socket {

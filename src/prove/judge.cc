@@ -136,7 +136,7 @@ void add_remarks(const Facts& f, Verdict& v) {
     if (sa && sa->held.dying)
       v.remarks.push_back(fmt::format("SA {} is dying: load new keys", detail::spi_text(sa->held.facts.spi)));
   }
-  if (f.there && f.there->time + kSkew < f.now)
+  if (f.there && f.there->time != 0 && f.there->time + kSkew < f.now)
     v.remarks.push_back(fmt::format("the clock of the other end is {} behind", time_text(f.now - f.there->time)));
   if (f.there && f.there->time > f.now + kSkew)
     v.remarks.push_back(fmt::format("the clock of the other end is {} ahead", time_text(f.there->time - f.now)));

@@ -3,7 +3,7 @@
 // 2. fields() lists the fields of each message once, in order.
 // 3. A Codec over a Writer writes them, one over a Reader reads and checks them.
 // 4. Counters follow a Tell while there is room.
-// 5. The rest of kTalk octets is zero.
+// 5. A question is filled up with zeros to kTalk octets; an answer is as long as it needs to be.
 #include "prove/wire.h"
 
 #include <algorithm>
@@ -142,12 +142,12 @@ std::optional<Ask> read_ask(Bytes datagram) {
 }
 
 std::vector<std::byte> write_tell(const Head& head, const Tell& tell) {
-  std::vector<std::byte> out(kTalk);
+  std::vector<std::byte> out(kMostTell);
   write_head(out, head);
   Writer w(MutableBytes(out).subspan(kHead));
   Tell copy = tell;
   fields(Codec<Writer>{w}, copy);
-  std::size_t room = kTalk - kHead - w.size() - 1;
+  std::size_t room = kMostTell - kHead - w.size() - 1;
   std::vector<std::pair<std::string, std::uint64_t>> shown;
   for (const auto& [name, value] : tell.counters) {
     if (value == 0 || name.empty() || name.size() > kLongestName || size_of(name) > room || shown.size() == 255)
@@ -158,11 +158,12 @@ std::vector<std::byte> write_tell(const Head& head, const Tell& tell) {
   const auto count = static_cast<std::uint8_t>(shown.size());
   w.net(count);
   for (auto& [name, value] : shown) Codec<Writer>{w}.text(name), w.net(value);
+  out.resize(kHead + w.size());
   return out;
 }
 
 std::optional<Tell> read_tell(Bytes datagram) {
-  if (datagram.size() != kTalk) return std::nullopt;
+  if (datagram.size() < kHead || datagram.size() > kMostTell) return std::nullopt;
   Reader r(datagram.subspan(kHead));
   Tell tell;
   fields(Codec<Reader>{r}, tell);
@@ -175,7 +176,7 @@ std::optional<Tell> read_tell(Bytes datagram) {
     r.net(value);
     tell.counters[std::move(name)] = value;
   }
-  if (!r.ok()) return std::nullopt;
+  if (!r.ok() || r.remaining() != 0) return std::nullopt;
   return tell;
 }
 

@@ -28,7 +28,7 @@ enum class Kind : std::uint8_t {
   echo,
   ask,    ///< What has been seen there?
   tell,   ///< The answer.
-  again,  ///< Send your last echo of this probe once more, and a clear packet.
+  again,  ///< Send your echo of this probe once more, and a clear packet.
   clear,  ///< That clear packet: a rule refuses it.
 };
 
@@ -40,8 +40,12 @@ struct Head {
   bool operator==(const Head&) const = default;
 };
 inline constexpr std::size_t kHead = 42;
-/// Octets of ask, tell and again: a question is as long as its answer, so nothing is amplified.
+/// Octets of ask and again. All that a question is answered with, protected or not, has no more together.
 inline constexpr std::size_t kTalk = 1000;
+/// The most octets of tell, so that its protection fits in, too.
+inline constexpr std::size_t kMostTell = 800;
+/// The most octets of data of an echo that is sent again: with it goes a tell without counters, and a clear packet.
+inline constexpr std::size_t kMostRepeated = 250;
 
 /// Of `ask` and `again`.
 struct Ask {
@@ -76,7 +80,7 @@ enum class RuleThere : std::uint8_t { none, pass, drop, served, broken, missing 
 struct Tell {
   Address seen_from;            ///< The source of the question, as it arrived.
   std::optional<Address> mine;  ///< An address of this end among those wanted.
-  std::uint64_t time = 0;       ///< Seconds since 1970, by the clock there.
+  std::uint64_t time = 0;       ///< Seconds since 1970, by the clock there; 0: it is not told.
   SaThere to_you, to_me;        ///< By the asker's in_spi and out_spi.
   RuleThere in_rule = RuleThere::none, out_rule = RuleThere::none;
   std::uint32_t out_spi = 0;  ///< Under which the answers leave.

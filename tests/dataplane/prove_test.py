@@ -8,6 +8,7 @@ import pathlib
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import unittest
 import jsonschema
 
 from dataplane_test import AH_REST, CBC_REST, GCM_REST, V6_ENDS, both_ways
-from hosts import BIN, DEADLINE, Capture, Host, Pair
+from hosts import BIN, DEADLINE, Capture, Host, Pair, wait_for
 
 A, B = "192.0.2.1", "192.0.2.2"
 GCM, CBC = "ipsec { encr_algs aes-gcm }", "ipsec { encr_algs aes encr_auth_algs sha256 }"
@@ -51,9 +52,9 @@ def in_clear(packets, ports=()):
 class Responder:
     """`ipsecconf prove --respond` on a host."""
 
-    def __init__(self, host):
+    def __init__(self, host, *words):
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", host.netns, BIN / "ipsecconf", "--sadb", f"ipsecd:{host.pfkey}", "prove", "--respond"],
+            ["ip", "netns", "exec", host.netns, BIN / "ipsecconf", "--sadb", f"ipsecd:{host.pfkey}", "prove", "--respond", *words],
             stderr=subprocess.PIPE, text=True)
         ready, _, _ = select.select([self.process.stderr], [], [], DEADLINE)
         said = self.process.stderr.readline() if ready else "nothing"
@@ -123,6 +124,7 @@ class Case(unittest.TestCase):
     def responder(self):
         responder = Responder(self.b)
         self.addCleanup(responder.close)
+        return responder
 
     def fault(self, cause, state="lost", *words):
         """The one line names it."""
@@ -515,6 +517,224 @@ class Neighbours(Case):
         self.fault("neighbours-protected", "lost", "--peer", V6_ENDS[1])
 
 
+class Stranger(Case):
+    """What the responder tells whom, by questions that this test makes."""
+    OTHER = "192.0.2.77"  # Of no rule.
+    ASK, TELL, AGAIN, CLEAR = 3, 4, 5, 6
+
+    @classmethod
+    def routes(cls):
+        cls.a.ip("addr", "add", f"{cls.OTHER}/24", "dev", "cable")
+        cls.b.ip("addr", "add", "10.77.0.1/32", "dev", "lo")
+
+    def message(self, kind, run=b"R" * 16, marker=b"M" * 16):
+        return OFFICIAL + bytes((1, kind)) + run + marker
+
+    def question(self, kind=ASK, run=b"R" * 16, marker=b"M" * 16, wanted=("203.0.113.0", 24), ends=(A, B), protocol=17, ports=(1000, 50505)):
+        def field(address):
+            return b"\0" + socket.inet_aton(address) + bytes(12)
+        text = self.message(kind, run, marker) + struct.pack("!II", 0x1000, 0x1001) + field(wanted[0]) + bytes([wanted[1]])
+        text += field(ends[0]) + field(ends[1]) + field("0.0.0.0") + bytes([protocol]) + struct.pack("!HH", *ports)
+        return text.ljust(1000, b"\0")
+
+    def speaker(self, address=A):
+        speaker = self.a.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(speaker.close)
+        speaker.bind((address, 0))
+        return speaker
+
+    def answer(self, speaker, text, patience=DEADLINE, port=50505):
+        """None: none came in time."""
+        speaker.settimeout(patience)
+        speaker.sendto(text, (B, port))
+        try:
+            return speaker.recv(2000)
+        except TimeoutError:
+            return None
+
+    def told(self, answer):
+        """What is asserted of a tell: the address, whether the SAs are held, what the rules do, the SPI of the way back."""
+        self.assertEqual(answer[9], self.TELL)
+        at = 42 + 17
+        mine = socket.inet_ntoa(answer[at + 2:at + 6]) if answer[at] else None
+        time, at = struct.unpack_from("!Q", answer, at + 18)[0], at + 26
+        size = struct.calcsize("!BBBBBBHBBIBI")
+        to_you, to_me, at = answer[at], answer[at + size], at + 2 * size
+        return {"mine": mine, "time": time != 0, "to_you": to_you, "to_me": to_me, "rules": (answer[at], answer[at + 1]),
+                "out_spi": struct.unpack_from("!I", answer, at + 2)[0]}
+
+    NOTHING = {"mine": None, "to_you": 0, "to_me": 0, "rules": (0, 0), "out_spi": 0}
+    ALL = {"mine": None, "to_you": 1, "to_me": 1, "rules": (3, 3), "out_spi": 0x1001}  # 3: served.
+
+    def silent(self, speaker, text):
+        """Not answered; that the responder got it is known when a later question is answered."""
+        speaker.settimeout(0.3)
+        speaker.sendto(text, (B, 50505))
+        self.assertTrue(self.answer(self.speaker(), self.question(run=b"Q" * 16)))
+        self.assertRaises(TimeoutError, speaker.recv, 2000)
+
+    def forge(self, spi):
+        raw = self.a.socket(socket.AF_INET, socket.SOCK_RAW, 50)
+        self.addCleanup(raw.close)
+        raw.bind((self.OTHER, 0))
+        raw.sendto(struct.pack("!II", spi, 1) + bytes(60), (B, 0))
+
+    def test_a_stranger_gets_no_answer(self):
+        """Whatever SPI it wrote into a packet that nobody opened."""
+        self.lay(GOOD)
+        self.responder()
+        stranger = self.speaker(self.OTHER)
+        self.silent(stranger, self.question(ends=(self.OTHER, B)))
+        for spi in (0x9999, 0x1000):
+            self.forge(spi)
+            self.silent(stranger, self.question(ends=(self.OTHER, B)))
+        self.assertEqual(self.told(self.answer(self.speaker(), self.question())), {**self.ALL, "time": True})
+
+    def test_a_rule_about_everybody_names_nobody(self):
+        self.lay(GOOD, (f"{{ ulp tcp lport 22 }} {GCM}\n",) * 2)
+        responder = Responder(self.b)
+        try:
+            self.assertIsNone(self.answer(self.speaker(), self.question(), 0.5))
+        finally:
+            responder.close()
+        responder = Responder(self.b, "--peer", A)
+        self.addCleanup(responder.close)
+        self.assertEqual(self.told(self.answer(self.speaker(), self.question()))["time"], False)
+        self.assertIsNone(self.answer(self.speaker(self.OTHER), self.question(), 0.5))
+
+    def test_only_what_is_the_askers(self):
+        """No other addresses of the host, no other SAs, nothing about other hosts' packets."""
+        self.lay(GOOD)
+        self.responder()
+        speaker = self.speaker()
+        self.assertIsNone(self.told(self.answer(speaker, self.question(wanted=("10.0.0.0", 8))))["mine"])
+        self.assertEqual(self.told(self.answer(speaker, self.question(wanted=("192.0.2.0", 24))))["mine"], B)
+        others = self.told(self.answer(speaker, self.question(ends=("203.0.113.9", "10.77.0.1"), protocol=6, ports=(1, 22))))
+        self.assertEqual((others["rules"], others["out_spi"]), ((0, 0), 0))
+        self.b.load("flush\n" + transport(0x1000, GCM_REST + ON, ("192.0.2.50", B)))
+        for host, rules, peer in ((self.b, RULES[1], A), (self.a, RULES[0], B)):
+            host.rules(rules.replace(f"raddr {peer} }}", f"raddr {peer} ulp tcp }}"))
+        # In clear now, of a host that the rule names.
+        seen = self.told(self.answer(self.speaker(), self.question()))
+        self.assertEqual(seen, {**self.NOTHING, "time": False})
+
+    def test_it_follows_the_rules(self):
+        """Those that are loaded later, and none."""
+        self.lay(GOOD, (RULES[0], RULES[1].replace(A, "192.0.2.9")))
+        self.responder()
+        self.b.rules(RULES[1])
+        speaker = self.speaker()
+        wait_for("an answer by the new rule", lambda: self.answer(speaker, self.question(), 0.3))
+        for host in (self.a, self.b):
+            host.rules("")
+        wait_for("silence without rules", lambda: self.answer(self.speaker(), self.question(), 0.5) is None)
+
+    def sent_by(self, address):
+        return [packet for packet in self.cable.packets() if packet[12:16] == socket.inet_aton(address)]
+
+    def test_nothing_is_amplified(self):
+        """All that one question causes, on the cable; and only an echo is ever sent again."""
+        self.lay(GOOD)
+        self.responder()
+        speaker = self.speaker()
+        port = speaker.getsockname()[1]
+        self.assertEqual(self.answer(speaker, self.message(PROBE).ljust(150, b"\0"))[9], ECHO)
+        echoes = [p for p in self.sent_by(B) if p[9] == 50]
+        self.assertEqual(len(echoes), 1)
+        fence = self.message(PROBE, marker=b"F" * 16).ljust(150, b"\0")
+        self.assertEqual(self.answer(speaker, fence)[9], ECHO)
+        self.cable.packets()
+        for asked in range(4):
+            self.assertEqual(self.answer(speaker, self.question(self.AGAIN, ports=(53, 53)))[9], self.TELL)
+            packets = self.cable.packets()
+            question = sum(len(p) for p in packets if p[12:16] == socket.inet_aton(A))
+            caused = [p for p in packets if p[12:16] == socket.inet_aton(B)]
+            self.assertLessEqual(sum(map(len, caused)), question)
+            self.assertEqual(echoes[0] in caused, asked < 2)  # Of the probe that was named, not of the fence after it.
+            for clear in (p for p in caused if p[9] == 17):
+                self.assertEqual(struct.unpack_from("!HH", clear, 20), (50505, port))
+
+    def test_other_programs_packets_are_not_sent_again(self):
+        self.lay(GOOD)
+        self.responder()
+        speaker, other = self.speaker(), self.b.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(other.close)
+        self.answer(speaker, self.question())
+        # As long as an echo: nobody can tell them apart.
+        for _ in range(20):
+            other.sendto(bytes(150), (A, 9))
+        speaker.sendto(self.message(PROBE).ljust(150, b"\0"), (B, 50505))
+        for _ in range(20):
+            other.sendto(bytes(150), (A, 9))
+        self.assertEqual(speaker.recv(2000)[9], ECHO)
+        before = {bytes(p) for p in self.sent_by(B) if p[9] == 50}
+        self.answer(speaker, self.question(self.AGAIN))
+        again = {bytes(p) for p in self.sent_by(B)} & before
+        self.assertLessEqual(len(again), 1)
+        for packet in again:  # The system sent them far apart: it is the echo.
+            self.assertEqual(len(packet), len(min(before, key=len)))
+
+    def test_strangers_probes_and_forged_questions(self):
+        """They neither displace a run nor use up its answers."""
+        self.lay(GOOD, keys_there=GOOD.replace("1200", "1299"))
+        self.responder()
+        stranger = self.speaker(self.OTHER)
+        stop = threading.Event()
+
+        def flood():
+            while not stop.is_set():
+                for _ in range(20):
+                    stranger.sendto(self.message(PROBE, run=os.urandom(16)), (B, 50505))
+                stop.wait(0.005)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            self.fault("wrong-key")
+        finally:
+            stop.set()
+            thread.join()
+
+    def test_forged_questions(self):
+        """Those that somebody sends in clear under the peer's address, past the rules."""
+        self.lay(GOOD)
+        self.responder()
+        mac = {host: bytes.fromhex(json.loads(host.ip("-json", "link", "show", "cable"))[0]["address"].replace(":", ""))
+               for host in (self.a, self.b)}
+        link = self.a.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.addCleanup(link.close)
+        link.bind(("cable", 0))
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1028, 0, 0, 64, 17, 0, socket.inet_aton(A), socket.inet_aton(B))
+        total = sum(struct.unpack("!10H", head))
+        total = (total & 0xffff) + (total >> 16)
+        head = head[:10] + struct.pack("!H", ~total & 0xffff) + head[12:]
+        frame = mac[self.b] + mac[self.a] + b"\x08\0" + head + struct.pack("!HHHH", 4000, 50505, 1008, 0) + self.question()
+        stop = threading.Event()
+
+        def flood():
+            while not stop.is_set():
+                for _ in range(20):
+                    link.send(frame)
+                stop.wait(0.004)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            answered = sum(self.answer(self.speaker(), self.question(run=os.urandom(16)), 1) is not None for _ in range(20))
+        finally:
+            stop.set()
+            thread.join()
+        self.assertGreater(answered, 15)
+
+    def test_many_ports(self):
+        """Each is answered."""
+        ports = range(20000, 20200)
+        self.lay(GOOD, ("".join(f"{{ laddr {A} raddr {B} ulp udp rport {port} }} {GCM}\n" for port in ports),
+                        "".join(f"{{ laddr {B} raddr {A} ulp udp lport {port} }} {GCM}\n" for port in ports)))
+        self.responder()
+        speaker = self.speaker()
+        for port in (20000, 20100, 20199):
+            self.assertEqual(self.answer(speaker, self.message(PROBE).ljust(150, b"\0"), port=port)[9], ECHO)
+
+
 class Router:
     """The network between: a namespace m with two cables, whose filter is an nft chain."""
 
@@ -537,7 +757,7 @@ class Router:
 
 class Between(Case):
     """What a router on the way does to packets."""
-    B = "198.51.100.2"
+    B, NAT = "198.51.100.2", "198.51.100.254"
 
     @classmethod
     def setUpClass(cls):
@@ -555,7 +775,7 @@ class Between(Case):
         self.m.nft("add", "chain", "ip", "sown", "c", f"{{ {hook}; }}")
         if rule:
             self.m.nft("add", "rule", "ip", "sown", "c", *rule.split())
-        responder = Responder(self.b)
+        responder = Responder(self.b, "--peer", self.NAT)
         try:
             if cause:
                 return self.fault(cause)

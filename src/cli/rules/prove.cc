@@ -300,8 +300,8 @@ Status rules_of_file(RuleSession& session, const ProofGround& ground, std::vecto
 
 Status wrong_words(RuleSession& session) {
   const RuleSettings& s = session.settings();
-  if (s.respond && (s.json || !s.rule.empty() || !s.peer.empty() || !session.options().argument.empty())) {
-    session.console().complain("--respond answers for all rules: it takes no FILE, --rule, --peer or --json");
+  if (s.respond && (s.json || !s.rule.empty() || !session.options().argument.empty())) {
+    session.console().complain("--respond answers for all rules: it takes no FILE, --rule or --json");
     return Status::usage;
   }
   const bool number = std::ranges::all_of(s.rule, [](char c) { return c >= '0' && c <= '9'; });

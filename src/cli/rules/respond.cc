@@ -1,13 +1,19 @@
 // `prove --respond`, the other end of a proof:
-// 1. The rules and SAs of this host are read, and again when they may have changed (Knowledge::refresh).
+// 1. The rules are read at the start and when they have changed (Knowledge::changed), SAs when they are asked about.
+//    Rules that cannot be read any more are none: then nobody is answered.
 // 2. probe/responder.h answers what comes; it asks judge() about each question.
-// 3. sa_with() describes the SAs of the question's SPIs; SPIs that were held before are remembered.
-// 4. judge() finds the rules that the probes and the answers to them meet, and what these have against the SA.
+// 3. of_asker() finds the SAs of the question's SPIs, if the asker is their other end; SPIs that were held before are
+//    remembered.
+// 4. judge() finds the rules that the asker's own probes and the answers to them meet, and what these have against the
+//    SA.
 // 5. A signal ends it.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
+#include <numeric>
 #include <set>
+#include <unordered_map>
 
 #include "cli/rules/proof.h"
 #include "probe/responder.h"
@@ -25,55 +31,202 @@ using prove::SaThere;
 // What is known of this host while it responds.
 class Knowledge {
  public:
-  Knowledge(RuleSession& session, ProofGround ground) : session_(session), ground_(std::move(ground)) { remember(); }
+  Knowledge(RuleSession& session, ProofGround ground, std::vector<Address> peers)
+      : session_(session), ground_(std::move(ground)), peers_(std::move(peers)) {
+    if (backend::Spd* const spd = session_.spd())
+      if (auto news = spd->listen()) news_ = *std::move(news);
+    index_rules();
+    index_sas();
+  }
 
   const ProofGround& ground() const { return ground_; }
-  void judge(const prove::Ask& ask, prove::Tell& tell);
-  bool holds(std::uint32_t spi) const { return known_.contains(spi); }
+  bool changed();
+  bool named(const Address& a) const { return hosts_.contains(a); }
+  bool demanded(const Flow& flow);
+  probe::Leaving leaving(const Flow& flow);
+  bool judge(const prove::Asker& asker, const prove::Ask& ask, prove::Tell& tell);
 
  private:
-  void refresh();
-  void remember() {
-    for (const policy::HeldSa& sa : ground_.sas) known_.insert(sa.facts.spi);
-  }
-  SaThere sa_with(std::uint32_t spi, bool inbound) const;
+  std::chrono::nanoseconds now() const { return session_.world().clock().steady; }
+  void refresh_sas();
+  void index_rules();
+  void index_sas();
+  std::optional<std::size_t> first(const Flow& flow, Direction d) const;
+  policy::Serving serving(std::size_t rule, const Flow& flow, Direction d) const;
+  std::optional<Address> address_for(const prove::Asker& asker, const policy::Prefix& wanted) const;
+  bool is_askers(const prove::Asker& asker, const prove::Ask& ask, const std::optional<Address>& end,
+                 const std::optional<policy::Prefix>& inner) const;
+  bool is_askers(const prove::Asker& asker, const prove::Ask& ask, const policy::SaFacts& sa, bool in) const;
+  bool own_flow(const prove::Asker& asker, const prove::Ask& ask) const;
+  SaThere of_asker(const prove::Asker& asker, const prove::Ask& ask, std::uint32_t spi, bool inbound);
 
   RuleSession& session_;
   ProofGround ground_;
-  std::set<std::uint32_t> known_;  // SPIs of SAs that were here.
-  std::chrono::nanoseconds stale_at_{};
+  std::vector<Address> peers_;  // That the user named.
+  std::unique_ptr<backend::RuleListener> news_;
+  std::chrono::nanoseconds rules_at_{}, sas_at_{};  // When they are read again.
+  std::set<Address> hosts_;                         // Peers by the rules and the user.
+  std::vector<std::size_t> tried_;
+  std::unordered_multimap<std::uint32_t, std::size_t> by_spi_;
+  std::optional<policy::SasByPeer> by_peer_;
+  // SPIs that were held, and their other ends.
+  struct Past {
+    std::optional<Address> end;
+    std::optional<policy::Prefix> inner;
+  };
+  std::unordered_map<std::uint32_t, Past> past_;
+  std::deque<std::uint32_t> past_order_;
   LocalAddresses own_;
 };
 
-// A list of many SAs is not read for every question.
-void Knowledge::refresh() {
-  const auto begin = session_.world().clock().steady;
-  if (begin < stale_at_) return;
-  if (backend::Spd* const spd = session_.spd()) {
-    if (auto listed = spd->list()) {
-      ground_.held = std::move(*listed);
-      ground_.rules.clear();
-      for (const backend::HeldRule& h : ground_.held) ground_.rules.push_back(h.rule);
-    }
+void Knowledge::index_rules() {
+  tried_.resize(ground_.rules.size());
+  std::iota(tried_.begin(), tried_.end(), std::size_t{0});
+  hosts_ = {peers_.begin(), peers_.end()};
+  for (const policy::Rule& rule : ground_.rules) {
+    const auto& remote = rule.selector.remote;
+    if (remote && remote->length == remote->address.bits()) hosts_.insert(remote->address);
+    for (const policy::Alternative& a : rule.alternatives)
+      if (const auto& ends = a.protection.ends; ends && !is_unspecified(ends->remote)) hosts_.insert(ends->remote);
   }
-  if (read_sas(session_, ground_)) remember();
-  const auto end = session_.world().clock().steady;
-  stale_at_ = end + std::max<std::chrono::nanoseconds>(std::chrono::milliseconds(50), 20 * (end - begin));
 }
 
-SaThere Knowledge::sa_with(std::uint32_t spi, bool inbound) const {
+void Knowledge::index_sas() {
+  constexpr std::size_t kMostPast = 1 << 16;
+  by_spi_.clear();
+  by_peer_.emplace(ground_.sas);
+  for (std::size_t i = 0; i < ground_.sas.size(); ++i) {
+    const policy::SaFacts& sa = ground_.sas[i].facts;
+    by_spi_.emplace(sa.spi, i);
+    const bool in = own_.contains(sa.dst, now());
+    if (!past_.contains(sa.spi)) past_order_.push_back(sa.spi);
+    past_[sa.spi] = in ? Past{sa.src, sa.inner_src} : Past{sa.dst, sa.inner_dst};
+    if (past_order_.size() > kMostPast) past_.erase(past_order_.front()), past_order_.pop_front();
+  }
+}
+
+bool Knowledge::changed() {
+  bool look = now() >= rules_at_;
+  if (news_) {
+    const auto heard = news_->changed();
+    if (!heard) news_.reset();
+    look = !heard || *heard;
+  }
+  if (!look) return false;
+  const auto begin = now();
+  std::vector<backend::HeldRule> held;
+  if (backend::Spd* const spd = session_.spd())
+    if (auto listed = spd->list()) held = std::move(*listed);
+  rules_at_ = now() + std::max<std::chrono::nanoseconds>(std::chrono::seconds(1), 20 * (now() - begin));
+  policy::Rules rules;
+  for (const backend::HeldRule& h : held) rules.push_back(h.rule);
+  if (rules == ground_.rules) return false;
+  ground_.held = std::move(held), ground_.rules = std::move(rules);
+  index_rules();
+  return true;
+}
+
+// A list of many SAs is not read for every question.
+void Knowledge::refresh_sas() {
+  const auto begin = now();
+  if (begin < sas_at_) return;
+  by_peer_.reset();
+  // An error leaves none.
+  const auto read = read_sas(session_, ground_);
+  if (!read) ground_.views.clear(), ground_.sas.clear();
+  index_sas();
+  sas_at_ = now() + std::max<std::chrono::nanoseconds>(std::chrono::milliseconds(50), 20 * (now() - begin));
+}
+
+std::optional<std::size_t> Knowledge::first(const Flow& flow, Direction d) const {
+  return policy::match(ground_.rules, tried_, flow, d);
+}
+
+policy::Serving Knowledge::serving(std::size_t rule, const Flow& flow, Direction d) const {
+  return policy::serve(ground_.rules[rule], d, ground_.sas, ground_.chooser, &flow, &*by_peer_);
+}
+
+bool Knowledge::demanded(const Flow& flow) {
+  const auto rule = first(flow, Direction::in);
+  return rule && policy::outcome(ground_.rules[*rule], Direction::in) == policy::Outcome::protect;
+}
+
+probe::Leaving Knowledge::leaving(const Flow& flow) {
+  refresh_sas();
+  const auto rule = first(flow, Direction::out);
+  if (!rule) return {};
+  for (const policy::Need& need : serving(*rule, flow, Direction::out).needs)
+    if (const policy::Candidate* const c = need.first(policy::Fate::serves))
+      return {ground_.sas[c->sa].facts.spi, ground_.sas[c->sa].facts.dst};
+  return {};
+}
+
+bool names(const policy::Rule& rule, const Address& peer) {
+  const auto& remote = rule.selector.remote;
+  if (remote && remote->length == remote->address.bits() && remote->address == peer) return true;
+  return std::ranges::any_of(rule.alternatives, [&](const policy::Alternative& a) {
+    return a.protection.ends && a.protection.ends->remote == peer;
+  });
+}
+
+// An address of this host that is among those wanted, and among those that a rule has for the asker.
+std::optional<Address> Knowledge::address_for(const prove::Asker& asker, const policy::Prefix& wanted) const {
+  std::vector<policy::Prefix> may;
+  for (const policy::Rule& rule : ground_.rules) {
+    const auto& s = rule.selector;
+    const bool his = names(rule, asker.address) || (asker.sealed && s.remote && s.remote->contains(asker.address));
+    if (his && s.local && (s.local->contains(wanted) || wanted.contains(*s.local)))
+      may.push_back(s.local->length > wanted.length ? *s.local : wanted);
+  }
+  if (may.empty()) return std::nullopt;
+  for (const Address& a : local_addresses())
+    if (!is_link_local(a) && std::ranges::any_of(may, [&](const policy::Prefix& p) { return p.contains(a); })) return a;
+  return std::nullopt;
+}
+
+// Whether an SA with that other end, and these addresses behind it, is one with the asker. A peer that the user named
+// may have another address than its SAs, by a NAT.
+bool Knowledge::is_askers(const prove::Asker& asker, const prove::Ask& ask, const std::optional<Address>& end,
+                          const std::optional<policy::Prefix>& inner) const {
+  if (!end || is_unspecified(*end)) return asker.sealed;
+  if (*end == asker.address) return true;
+  if (std::ranges::find(peers_, asker.address) != peers_.end() && *end == ask.outer) return true;
+  if (!asker.sealed) return false;
+  if (inner && inner->contains(asker.address)) return true;
+  return std::ranges::any_of(ground_.rules, [&](const policy::Rule& rule) {
+    return rule.selector.remote && rule.selector.remote->contains(asker.address) && names(rule, *end);
+  });
+}
+
+bool Knowledge::is_askers(const prove::Asker& asker, const prove::Ask& ask, const policy::SaFacts& sa, bool in) const {
+  return in ? is_askers(asker, ask, sa.src, sa.inner_src) : is_askers(asker, ask, sa.dst, sa.inner_dst);
+}
+
+// Whether the asked probes are the asker's: from its address, or from behind it by a rule about its tunnel.
+bool Knowledge::own_flow(const prove::Asker& asker, const prove::Ask& ask) const {
+  if (ask.from == asker.address) return true;
+  return std::ranges::any_of(ground_.rules, [&](const policy::Rule& rule) {
+    const auto& s = rule.selector;
+    return names(rule, asker.address) && s.remote && s.remote->contains(ask.from) && s.local &&
+           s.local->contains(ask.to);
+  });
+}
+
+SaThere Knowledge::of_asker(const prove::Asker& asker, const prove::Ask& ask, std::uint32_t spi, bool inbound) {
   SaThere there;
   if (spi == 0) return there;
-  const auto now = session_.world().clock().steady;
-  LocalAddresses own;
   const prove::SaView* best = nullptr;
   bool best_in = false;
-  for (const prove::SaView& sa : ground_.views) {
-    if (sa.held.facts.spi != spi) continue;
-    const bool in = own.contains(sa.held.facts.dst, now);
+  const auto [begin, end] = by_spi_.equal_range(spi);
+  for (auto at = begin; at != end; ++at) {
+    const prove::SaView& sa = ground_.views[at->second];
+    const bool in = own_.contains(sa.held.facts.dst, now());
+    if (!is_askers(asker, ask, sa.held.facts, in)) continue;
     if (!best || (in == inbound && best_in != inbound)) best = &sa, best_in = in;
   }
-  there.was_held = !best && known_.contains(spi);
+  if (begin == end)
+    if (const auto past = past_.find(spi); past != past_.end())
+      there.was_held = is_askers(asker, ask, past->second.end, past->second.inner);
   if (!best) return there;
   there.outbound = !best_in;
   there.held = best_in == inbound;
@@ -115,15 +268,14 @@ void add_objections(const ProofGround& ground, const policy::Serving& serving, s
     }
 }
 
-void Knowledge::judge(const prove::Ask& ask, prove::Tell& tell) {
-  refresh();
-  const std::vector<Address> own = local_addresses();
-  const auto mine =
-      std::ranges::find_if(own, [&](const Address& a) { return ask.wanted.contains(a) && !is_link_local(a); });
-  if (mine != own.end()) tell.mine = *mine;
-  tell.to_me = sa_with(ask.out_spi, true);
-  tell.to_you = sa_with(ask.in_spi, false);
+bool Knowledge::judge(const prove::Asker& asker, const prove::Ask& ask, prove::Tell& tell) {
+  refresh_sas();
+  tell.mine = address_for(asker, ask.wanted);
+  tell.to_me = of_asker(asker, ask, ask.out_spi, true);
+  tell.to_you = of_asker(asker, ask, ask.in_spi, false);
   tell.to_you.held = ask.in_spi != 0 && tell.to_you.outbound;
+  const bool owns = tell.to_me.held || tell.to_me.was_held || tell.to_me.outbound;
+  if (!own_flow(asker, ask)) return owns;
   Flow in{ask.to, ask.from, ask.protocol, {}, {}, {}, {}, {}};
   Flow out = in;
   constexpr std::uint8_t kIcmp = 1, kIcmp6 = 58;
@@ -134,18 +286,20 @@ void Knowledge::judge(const prove::Ask& ask, prove::Tell& tell) {
   } else {
     in.local_port = out.local_port = ask.to_port, in.remote_port = out.remote_port = ask.from_port;
   }
-  if (const auto rule = met(ground_, in, Direction::in)) {
-    const auto serving = policy::serve(ground_.rules[*rule], Direction::in, ground_.sas, ground_.chooser, &in);
-    tell.in_rule = treatment(ground_.rules[*rule], Direction::in, serving);
-    add_objections(ground_, serving, ask.out_spi, tell.to_me);
+  if (const auto rule = first(in, Direction::in)) {
+    const auto served = serving(*rule, in, Direction::in);
+    tell.in_rule = treatment(ground_.rules[*rule], Direction::in, served);
+    if (owns) add_objections(ground_, served, ask.out_spi, tell.to_me);
   }
-  if (const auto rule = met(ground_, out, Direction::out)) {
-    const auto serving = policy::serve(ground_.rules[*rule], Direction::out, ground_.sas, ground_.chooser, &out);
-    tell.out_rule = treatment(ground_.rules[*rule], Direction::out, serving);
-    for (const policy::Need& need : serving.needs)
-      if (const policy::Candidate* const c = need.first(policy::Fate::serves))
+  if (const auto rule = first(out, Direction::out)) {
+    const auto served = serving(*rule, out, Direction::out);
+    tell.out_rule = treatment(ground_.rules[*rule], Direction::out, served);
+    for (const policy::Need& need : served.needs)
+      if (const policy::Candidate* const c = need.first(policy::Fate::serves);
+          c && is_askers(asker, ask, ground_.sas[c->sa].facts, false))
         tell.out_spi = ground_.sas[c->sa].facts.spi;
   }
+  return owns;
 }
 
 }  // namespace
@@ -153,14 +307,23 @@ void Knowledge::judge(const prove::Ask& ask, prove::Tell& tell) {
 Status respond_to_proofs(RuleSession& session) {
   ProofGround ground;
   if (const Status status = read_ground(session, ground); status != Status::ok) return status;
-  Knowledge knowledge(session, std::move(ground));
+  std::vector<Address> peers;
+  if (const auto peer = parse_address(session.settings().peer)) peers.push_back(*peer);
+  Knowledge knowledge(session, std::move(ground), peers);
   const HeldSignals held(HeldSignals::Ignored::count_too);
   probe::Responding responding;
-  responding.rules = knowledge.ground().rules;
+  responding.rules = [&]() -> const policy::Rules& { return knowledge.ground().rules; };
+  responding.changed = [&] { return knowledge.changed(); };
+  responding.demanded = [&](const Flow& flow) { return knowledge.demanded(flow); };
+  responding.leaving = [&](const Flow& flow) { return knowledge.leaving(flow); };
   responding.is_local = own_addresses(session.world().clock);
+  responding.named = [&](const Address& a) { return knowledge.named(a); };
+  responding.peers = peers;
   responding.database = knowledge.ground().database;
-  responding.judge = [&](const prove::Ask& ask, prove::Tell& tell) { knowledge.judge(ask, tell); };
-  responding.holds = [&](std::uint32_t spi) { return knowledge.holds(spi); };
+  responding.judge = [&](const prove::Asker& asker, const prove::Ask& ask, prove::Tell& tell) {
+    return knowledge.judge(asker, ask, tell);
+  };
+  responding.warn = [&](std::string_view text) { session.console().complain(text); };
   responding.ready = [&](std::string_view text) {
     session.console().err(
         fmt::format("Responding for the rules of {}, {}; interrupt (Ctrl-C) to end.\n", session.shown_spd(), text));
