@@ -321,19 +321,21 @@ class Faults(Case):
         self.lay(GOOD, keys_there=GOOD.replace(ON, " replay 0"))
         taker = self.b.socket(kind=socket.SOCK_DGRAM)
         taker.bind((B, 7777))
+        taker.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE: nothing is lost here.
         giver = self.a.socket(kind=socket.SOCK_DGRAM)
         with taker, giver, contextlib.ExitStack() as ended:
             stop, sizes = threading.Event(), (200, 230, 300, 412)
 
             def give():
                 number = 0
-                while not stop.wait(0.002):
+                while not stop.wait(0.0005):
                     number += 1
                     giver.sendto(number.to_bytes(4, "big") + bytes(sizes[number % 4]), (B, 7777))
             thread = threading.Thread(target=give)
             thread.start()
             ended.callback(thread.join)
             ended.callback(stop.set)
+            select.select([taker], [], [], DEADLINE)
             said = self.prove(busy=True)
             self.assertEqual([(one["state"], one["cause"]) for one in said], [("weak", "replay-there")], said)
             stop.set()
@@ -344,6 +346,19 @@ class Faults(Case):
                 while True:
                     seen.append(taker.recv(1000)[:4])
             self.assertEqual(len(seen), len(set(seen)))
+
+    def test_copies_that_are_lost(self):
+        """Something before the other end drops what has been there before: that is not its refusal."""
+        self.lay(GOOD)
+        self.responder()
+        self.b.nft("add", "table", "ip", "sown")
+        self.addCleanup(self.b.nft, "delete", "table", "ip", "sown")
+        self.b.nft("add", "chain", "ip", "sown", "c", "{ type filter hook prerouting priority -400; }")
+        self.b.nft("add", "set", "ip", "sown", "s", "{ typeof esp sequence; size 65535; flags dynamic; }")
+        self.b.nft("add", "rule", "ip", "sown", "c", "esp", "spi", "0x1000", "esp", "sequence", "@s", "drop")
+        self.b.nft("add", "rule", "ip", "sown", "c", "esp", "spi", "0x1000", "add", "@s", "{ esp sequence }")
+        said = self.prove()
+        self.assertEqual([(one["state"], one.get("replay"), one["changed"]) for one in said], [("protected", None, "refused")], said)
 
     def test_a_closed_port(self):
         """Nobody listens, and the ICMP error that says so is about another rule; a port of ESP's, too."""
