@@ -725,7 +725,7 @@ class Stranger(Case):
         self.assertGreater(answered, 15)
 
     def test_many_ports(self):
-        """Each is answered."""
+        """Each is answered; where the system has no room for so many sockets, that is said."""
         ports = range(20000, 20200)
         self.lay(GOOD, ("".join(f"{{ laddr {A} raddr {B} ulp udp rport {port} }} {GCM}\n" for port in ports),
                         "".join(f"{{ laddr {B} raddr {A} ulp udp lport {port} }} {GCM}\n" for port in ports)))
@@ -733,6 +733,19 @@ class Stranger(Case):
         speaker = self.speaker()
         for port in (20000, 20100, 20199):
             self.assertEqual(self.answer(speaker, self.message(PROBE).ljust(150, b"\0"), port=port)[9], ECHO)
+
+    def test_too_many_ports(self):
+        self.lay(GOOD, (RULES[0], "".join(f"{{ laddr {B} raddr {A} ulp udp lport {port} }} {GCM}\n" for port in range(20000, 20200))))
+        crowded = subprocess.Popen(["ip", "netns", "exec", self.b.netns, "prlimit", "--nofile=100:100", BIN / "ipsecconf", "--sadb",
+                                    f"ipsecd:{self.b.pfkey}", "prove", "--respond"], stderr=subprocess.PIPE, text=True)
+        try:
+            said = crowded.stderr.readline()
+            self.assertIn("Responding", crowded.stderr.readline())
+        finally:
+            crowded.send_signal(signal.SIGTERM)
+            crowded.wait(DEADLINE)
+            crowded.stderr.close()
+        self.assertRegex(said, r"^ipsecconf: probes of 1\d\d UDP ports that rules name, from 200\d\d to 20199, are not answered: too many ports\n$")
 
 
 class Router:
