@@ -80,6 +80,7 @@ class Responder {
   void note_left(const Sighting& s, const Frame& frame);
   void receive(Socket& socket);
   void echo(Socket& socket, const Arrival& a, const Head& head, bool sealed, RunSeen& run);
+  void expect(const Socket& socket, const Arrival& a, const Marker& marker, std::size_t size, RunSeen& run);
   void answer_waiting();
   Tell tell(const Ask& ask, RunSeen& run, const Marker& marker, const Asker& asker);
   void send_again(const Marker& marker, RunSeen& run, const Address& to);
@@ -263,21 +264,24 @@ void Responder::send_again(const Marker& marker, RunSeen& run, const Address& to
   capture_->send(frame, prove::udp_packet(e->from, e->to, e->from_port, e->to_port, data));
 }
 
+// A packet with data of that size is about to leave.
+void Responder::expect(const Socket& socket, const Arrival& a, const Marker& marker, std::size_t size, RunSeen& run) {
+  const std::uint16_t port = socket.port();
+  const Leaving by = r_.leaving({a.to, a.from, kUdp, port, a.from_port, {}, {}, {}});
+  Echo e;
+  e.marker = marker;
+  e.to = a.from, e.from = a.to, e.to_port = a.from_port, e.from_port = port;
+  e.size = size, e.spi = by.spi, e.outer = by.to;
+  run.add(std::move(e), now());
+}
+
 void Responder::echo(Socket& socket, const Arrival& a, const Head& head, bool sealed, RunSeen& run) {
   run.count(head.marker);
   std::vector<std::byte> data = a.data;
   if (!sealed && data.size() < prove::kHead + kProtection) return;
   if (!sealed) data.resize(prove::kHead);  // It may leave protected, and is not to be longer then.
   prove::write_head(data, {Kind::echo, head.run, head.marker});
-  if (sealed && data.size() <= prove::kMostRepeated) {
-    const std::uint16_t port = socket.port();
-    const Leaving by = r_.leaving({a.to, a.from, kUdp, port, a.from_port, {}, {}, {}});
-    Echo e;
-    e.marker = head.marker;
-    e.to = a.from, e.from = a.to, e.to_port = a.from_port, e.from_port = port;
-    e.size = data.size(), e.spi = by.spi, e.outer = by.to;
-    run.add(std::move(e), now());
-  }
+  if (sealed && data.size() <= prove::kMostRepeated) expect(socket, a, head.marker, data.size(), run);
   socket.send(data, a.from, a.from_port, a.to);
 }
 
@@ -300,10 +304,13 @@ void Responder::receive(Socket& socket) {
     }
     const auto ask = prove::read_ask(a->data);
     if (!ask) continue;
-    if (head->kind == Kind::again) send_again(head->marker, *run, a->from);
+    if (head->kind == Kind::again && head->marker != head->run) send_again(head->marker, *run, a->from);
     Tell t = tell(*ask, *run, head->marker, asker);
     if (head->kind == Kind::again) t.counters.clear();  // The packets above count, too.
-    socket.send(prove::write_tell({Kind::tell, head->run, head->marker}, t), a->from, a->from_port, a->to);
+    const auto answer = prove::write_tell({Kind::tell, head->run, head->marker}, t);
+    // Its packet may have the size of an echo's; no probe has the run for a marker.
+    if (answer.size() <= 2 * prove::kMostRepeated) expect(socket, *a, head->run, answer.size(), *run);
+    socket.send(answer, a->from, a->from_port, a->to);
   }
 }
 

@@ -1,8 +1,9 @@
 // 1. Allowance counts by asker and second.
-// 2. Runs::take() forgets what is old, then the oldest run of the asker, then one of who has most. What came in clear
-//    never displaces what came protected.
-// 3. RunSeen::left() tells which packet carried an echo. Nobody can read that in it, so it must be the only one that
-//    left in time under the echo's SA and with a fitting size.
+// 2. Runs::take() forgets what is old, then the oldest run of the asker, then one of the asker who has most. Runs in
+//    clear never displace protected ones.
+// 3. RunSeen::left() tells which packet carried an echo. Nobody can read that in it. Packets of one SA leave in the
+// order
+//    in which they were sent, so each echo has its packet if as many left in time, with fitting sizes, as were sent.
 #include "prove/runs.h"
 
 #include <algorithm>
@@ -47,28 +48,30 @@ std::uint32_t RunSeen::times(const Marker& marker) const {
 }
 
 void RunSeen::add(Echo echo, std::chrono::nanoseconds now) {
-  for (Echo& e : echoes) e.until = std::min(e.until, now);
-  unsigned repeated = 0;  // A probe that is sent again does not give more.
   for (const Echo& e : echoes)
-    if (e.marker == echo.marker) repeated = e.repeated;
+    if (e.marker == echo.marker) echo.repeated = e.repeated;  // A probe that is sent again does not give more.
   std::erase_if(echoes, [&](const Echo& e) { return e.marker == echo.marker; });
   if (echoes.size() >= kMostEchoes) echoes.pop_front();
-  echo.until = now + kPatience, echo.repeated = repeated;
+  echo.until = now + kPatience;
   echoes.push_back(std::move(echo));
 }
 
 Echo* RunSeen::left(const Sighting& packet, std::chrono::nanoseconds now) {
-  for (Echo& e : echoes) {
-    if (now > e.until || !has(packet, e.spi) || packet.to != e.outer || packet.size < e.size + kLeastAdded ||
-        packet.size > e.size + kMostAdded)
-      continue;
-    const Seal& seal = has(packet.esp, e.spi) ? *packet.esp : *packet.ah;
-    if (e.seal == seal) continue;  // It was sent again.
-    e.doubtful = e.seal.has_value();
-    if (e.doubtful) continue;
-    e.seal = seal;
-    return &e;
-  }
+  const auto seal_of = [&](const Echo& e) { return has(packet.esp, e.spi) ? packet.esp : packet.ah; };
+  const auto fits = [&](const Echo& e) {
+    return now <= e.until && has(packet, e.spi) && packet.to == e.outer && packet.size >= e.size + kLeastAdded &&
+           packet.size <= e.size + kMostAdded;
+  };
+  const auto seen = [&](const Echo& e) { return has(packet, e.spi) && e.seal == seal_of(e); };
+  if (std::ranges::any_of(echoes, seen)) return nullptr;  // It was sent again.
+  for (Echo& e : echoes)
+    if (fits(e) && !e.seal) {
+      e.seal = seal_of(e);
+      return &e;
+    }
+  // One packet too many: any of them may be another program's.
+  for (Echo& e : echoes)
+    if (fits(e)) e.doubtful = true;
   return nullptr;
 }
 

@@ -22,8 +22,8 @@ struct Asker {
   bool operator==(const Asker&) const = default;
 };
 
-/// How many packets a second are answered. What comes in clear uses up nothing of what is there for protected packets,
-/// and no asker what is there for another.
+/// How many packets a second are answered. Packets in clear leave the share of protected ones as it is, and no asker
+/// uses up the share of another.
 class Allowance {
  public:
   static constexpr unsigned kSealed = 200, kClear = 50, kClearOfAll = 250;
@@ -47,8 +47,8 @@ struct Echo {
   std::uint32_t spi = 0;             ///< Under which it leaves; 0: not known.
   Address outer;                     ///< To where that SA's packets go.
   std::chrono::nanoseconds until{};  ///< Packets that leave later are not it.
-  std::optional<Seal> seal;          ///< Of the only packet that can be it.
-  bool doubtful = false;             ///< More than one can.
+  std::optional<Seal> seal;          ///< Of the packet that seems to be it.
+  bool doubtful = false;             ///< More packets left than echoes.
   std::vector<std::byte> octets;     ///< That packet, with its link header.
   std::size_t packet_at = 0;         ///< Where the IP packet begins.
   unsigned device = 0;               ///< By whose interface it left.
@@ -57,7 +57,7 @@ struct Echo {
 
 /// One run of a prover.
 struct RunSeen {
-  static constexpr std::size_t kMostMarkers = 64, kMostEchoes = 8;
+  static constexpr std::size_t kMostMarkers = 64, kMostEchoes = 16;
   static constexpr std::chrono::milliseconds kPatience{250};  ///< In which an echo leaves.
 
   Marker run{};
@@ -75,7 +75,7 @@ struct RunSeen {
   /// A probe came.
   void count(const Marker& marker);
   std::uint32_t times(const Marker& marker) const;
-  /// An echo is about to be sent. The earlier ones have left by now.
+  /// An echo, or another answer of about its size, is about to be sent.
   void add(Echo echo, std::chrono::nanoseconds now);
   /// A packet left: with one of them, perhaps. Returns which one it is; nullptr: none.
   Echo* left(const Sighting& packet, std::chrono::nanoseconds now);

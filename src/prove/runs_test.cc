@@ -119,6 +119,18 @@ TEST(Runs, AnEchoThatMayBeAnotherProgramsPacketIsNotCertain) {
   EXPECT_FALSE(run.certain(marker(2)));
 }
 
+// Probes that come before the echoes of others have left, and a packet of another program before all of them.
+TEST(Runs, EchoesThatMayHaveChangedPlacesAreNotCertain) {
+  RunSeen run;
+  run.add(echo(1), 1s);
+  EXPECT_TRUE(run.left(packet(1), 1s));  // The other program's.
+  run.add(echo(2), 1s + 1ms);
+  EXPECT_TRUE(run.left(packet(2), 1s + 2ms));
+  EXPECT_FALSE(run.left(packet(3), 1s + 3ms));
+  EXPECT_FALSE(run.certain(marker(1)));
+  EXPECT_FALSE(run.certain(marker(2)));
+}
+
 // Each probe has its own echo: `again` is about the one that it names, not about the last.
 TEST(Runs, EachProbeHasItsOwnEcho) {
   RunSeen run;

@@ -749,6 +749,19 @@ class Stranger(Case):
         for port in (20000, 20100, 20199):
             self.assertEqual(self.answer(speaker, self.message(PROBE).ljust(150, b"\0"), port=port)[9], ECHO)
 
+    def test_too_many_ports(self):
+        self.lay(GOOD, (RULES[0], "".join(f"{{ laddr {B} raddr {A} ulp udp lport {port} }} {GCM}\n" for port in range(20000, 20200))))
+        crowded = subprocess.Popen(["ip", "netns", "exec", self.b.netns, "prlimit", "--nofile=100:100", BIN / "ipsecconf", "--sadb",
+                                    f"ipsecd:{self.b.pfkey}", "prove", "--respond"], stderr=subprocess.PIPE, text=True)
+        try:
+            said = crowded.stderr.readline()
+            self.assertIn("Responding", crowded.stderr.readline())
+        finally:
+            crowded.send_signal(signal.SIGTERM)
+            crowded.wait(DEADLINE)
+            crowded.stderr.close()
+        self.assertRegex(said, r"^ipsecconf: probes of 1\d\d UDP ports that rules name, from 200\d\d to 20199, are not answered: too many ports\n$")
+
 
 class Router:
     """The network between: a namespace m with two cables, whose filter is an nft chain."""

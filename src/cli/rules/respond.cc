@@ -148,7 +148,8 @@ policy::Serving Knowledge::serving(std::size_t rule, const Flow& flow, Direction
 
 bool Knowledge::demanded(const Flow& flow) {
   const auto rule = first(flow, Direction::in);
-  return rule && policy::outcome(ground_.rules[*rule], Direction::in) == policy::Outcome::protect;
+  return rule && !ground_.held[*rule].partial &&
+         policy::outcome(ground_.rules[*rule], Direction::in) == policy::Outcome::protect;
 }
 
 probe::Leaving Knowledge::leaving(const Flow& flow) {
@@ -184,8 +185,8 @@ std::optional<Address> Knowledge::address_for(const prove::Asker& asker, const p
   return std::nullopt;
 }
 
-// Whether an SA with that other end, and these addresses behind it, is one with the asker. A peer that the user named
-// may have another address than its SAs, by a NAT.
+// Whether an SA with that other end, and these addresses behind it, is one with the asker. A NAT may give a peer
+// that the user named an address that its SAs do not have.
 bool Knowledge::is_askers(const prove::Asker& asker, const prove::Ask& ask, const std::optional<Address>& end,
                           const std::optional<policy::Prefix>& inner) const {
   if (!end || is_unspecified(*end)) return asker.sealed;
