@@ -97,7 +97,7 @@ void Run::repeated_there() {
   // The other end repeats its last echo.
   const Marker last = fresh();
   const std::size_t begin = f_.wire.size();
-  if (!probe(last, 2)) return;
+  if (!probe(last, 2, any_size(prove::kMostRepeated))) return;
   const auto copies = [&] {
     std::optional<prove::Seal> echo;
     unsigned count = 0;

@@ -37,9 +37,9 @@ Marker fresh() {
   return m;
 }
 
-std::size_t any_size() {
-  constexpr std::size_t kSizes = 40, kStep = 8;  // Less than the responder's half of a question.
-  return kProbe + std::to_integer<std::size_t>(fresh()[0]) % kSizes * kStep;
+std::size_t any_size(std::size_t most) {
+  constexpr std::size_t kStep = 8;
+  return kProbe + std::to_integer<std::size_t>(fresh()[0]) % ((most - kProbe) / kStep + 1) * kStep;
 }
 
 unsigned Run::times(const Marker& m) const {

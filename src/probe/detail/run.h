@@ -22,7 +22,7 @@ inline constexpr std::size_t kProbe = 150;  ///< Octets of a probe's data, at le
 /// 16 random octets.
 prove::Marker fresh();
 /// Octets of a probe's data: at random, so that its protected packet is known by its size.
-std::size_t any_size();
+std::size_t any_size(std::size_t most = 470);
 
 class Run {
  public:
