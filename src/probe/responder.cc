@@ -83,7 +83,7 @@ class Responder {
   void expect(const Socket& socket, const Arrival& a, const Marker& marker, std::size_t size, RunSeen& run);
   void answer_waiting();
   Tell tell(const Ask& ask, RunSeen& run, const Marker& marker, const Asker& asker);
-  void send_again(const Marker& marker, RunSeen& run, const Address& to);
+  void send_again(const Marker& marker, RunSeen& run, const Address& to, std::size_t tell);
 
   const Responding& r_;
   std::optional<Capture> capture_;
@@ -252,9 +252,9 @@ Tell Responder::tell(const Ask& ask, RunSeen& run, const Marker& marker, const A
   return t;
 }
 
-void Responder::send_again(const Marker& marker, RunSeen& run, const Address& to) {
+void Responder::send_again(const Marker& marker, RunSeen& run, const Address& to, std::size_t tell) {
   Echo* const e = run.certain(marker);
-  if (!e || e->to != to || e->repeated >= kMostRepeats) return;
+  if (!e || e->to != to || e->repeated >= kMostRepeats || !prove::fits_question(*e, tell)) return;
   ++e->repeated;
   const Frame frame{e->octets, e->packet_at, e->device, true};
   capture_->send(frame, frame.packet());
@@ -304,10 +304,11 @@ void Responder::receive(Socket& socket) {
     }
     const auto ask = prove::read_ask(a->data);
     if (!ask) continue;
-    if (head->kind == Kind::again && head->marker != head->run) send_again(head->marker, *run, a->from);
     Tell t = tell(*ask, *run, head->marker, asker);
-    if (head->kind == Kind::again) t.counters.clear();  // The packets above count, too.
+    const bool again = head->kind == Kind::again;
+    if (again) t.counters.clear();  // The packets that are sent again count, too.
     const auto answer = prove::write_tell({Kind::tell, head->run, head->marker}, t);
+    if (again && head->marker != head->run) send_again(head->marker, *run, a->from, answer.size());
     // Its packet may have the size of an echo's; no probe has the run for a marker.
     if (answer.size() <= 2 * prove::kMostRepeated) expect(socket, *a, head->run, answer.size(), *run);
     socket.send(answer, a->from, a->from_port, a->to);

@@ -19,6 +19,14 @@ constexpr std::size_t kLeastAdded = 20 + 8 + 8, kMostAdded = 2 * 40 + 8 + 44 + 8
 
 }  // namespace
 
+bool fits_question(const Echo& echo, std::size_t tell) {
+  constexpr std::size_t kPadding = 16;
+  const std::size_t heads = echo.to.family == Family::v4 ? 28 : 48;
+  const std::size_t packet = echo.octets.size() - echo.packet_at;
+  const std::size_t added = packet - std::min(packet, echo.size);
+  return packet + tell + added + kPadding + heads + kHead <= heads + kTalk;
+}
+
 bool Allowance::spend(const Asker& asker, std::chrono::nanoseconds now) {
   const auto second = std::chrono::floor<std::chrono::seconds>(now);
   if (second != second_) second_ = second, spent_.clear(), clear_ = 0;

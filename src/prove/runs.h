@@ -55,6 +55,10 @@ struct Echo {
   unsigned repeated = 0;             ///< How often it was sent again.
 };
 
+/// Whether the question is longer than all that it is answered with: the echo's packet, a tell with that many octets of
+/// data and the same protection, and a clear packet.
+bool fits_question(const Echo& echo, std::size_t tell);
+
 /// One run of a prover.
 struct RunSeen {
   static constexpr std::size_t kMostMarkers = 64, kMostEchoes = 16;

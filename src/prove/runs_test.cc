@@ -147,6 +147,16 @@ TEST(Runs, EachProbeHasItsOwnEcho) {
   EXPECT_EQ(run.echoes.back().repeated, 2u);  // A probe that is sent again does not give more.
 }
 
+TEST(Runs, WhatIsSentAgainFitsInTheQuestion) {
+  Echo e = echo(1);
+  e.size = 462, e.packet_at = 14;
+  e.octets.resize(14 + 528);
+  EXPECT_TRUE(fits_question(e, 180));   // 528, 180 + 66 and 16, 70: less than 1028.
+  EXPECT_FALSE(fits_question(e, 800));  // With all counters.
+  e.octets.resize(14 + 700);
+  EXPECT_FALSE(fits_question(e, 180));
+}
+
 TEST(Runs, OnlyTheAskersPacketsCount) {
   RunSeen run;
   run.known = true, run.asker = *parse_address(kA), run.asked.out_spi = 0x1000;

@@ -44,8 +44,8 @@ inline constexpr std::size_t kHead = 42;
 inline constexpr std::size_t kTalk = 1000;
 /// The most octets of tell, so that its protection fits in, too.
 inline constexpr std::size_t kMostTell = 800;
-/// The most octets of data of an echo that is sent again: with it goes a tell without counters, and a clear packet.
-inline constexpr std::size_t kMostRepeated = 250;
+/// The most octets of data of an echo that is sent again, if it fits in the question with what else goes with it.
+inline constexpr std::size_t kMostRepeated = 500;
 
 /// Of `ask` and `again`.
 struct Ask {
