@@ -63,7 +63,7 @@ TEST(Vectors, WholePacketsMatchInBothDirections) {
   std::size_t count = 0;
   for (const Vector& v : crypto::testing::read_vectors("packets.txt")) {
     SCOPED_TRACE(v.text("source"));
-    if (v.has("random")) chance = v.bytes("random");
+    chance = v.has("random") ? v.bytes("random") : Octets(8);
     Host here({.workers = 1, .mtu = 1500, .random = chosen}), there;
     ASSERT_EQ(here.add(sa_of(v)), engine::testing::kDone);
     ASSERT_EQ(there.add(sa_of(v)), engine::testing::kDone);
@@ -113,7 +113,7 @@ std::size_t run_both_ways(const char* file) {
   for (const Vector& v : crypto::testing::read_vectors(file)) {
     SCOPED_TRACE(v.text("source"));
     const Octets plain = v.bytes("plain"), wire = v.bytes("wire");
-    if (v.has("random")) chance = v.bytes("random");
+    chance = v.has("random") ? v.bytes("random") : Octets(8);
     if (!v.has("auth")) {  // A counter begins with an integer in the host's order.
       const auto first = std::bit_cast<std::array<std::byte, 8>>(get<std::uint64_t>(chance, 0));
       chance.assign(first.begin(), first.end());
