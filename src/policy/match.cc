@@ -33,6 +33,8 @@ bool icmp_fits(const Selector& s, const Probe& flow) {
 
 bool tunnel_fits(const Rule& rule, const Flow& flow) { return (rule.tunnel ? rule.tunnel->name : "") == flow.tunnel; }
 
+}  // namespace
+
 std::string_view words(Outcome outcome) {
   switch (outcome) {
     case Outcome::clear:
@@ -46,8 +48,6 @@ std::string_view words(Outcome outcome) {
   }
   return "";
 }
-
-}  // namespace
 
 Probe probe(const Flow& flow) {
   return {.local = flow.local,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/order.h"
@@ -51,6 +52,9 @@ enum class Outcome : std::uint8_t {
   protect_or_clear,  ///< Out: clear if there is no SA (`level use`). In: accepted clear, or with such a protection.
   discard,
 };
+
+/// "clear", "protected", "protected or clear", "dropped".
+std::string_view words(Outcome outcome);
 
 /// What a rule does with its packets. `ipsec ... or pass` never sends in clear, but accepts it, as on Solaris.
 Outcome outcome(const Rule& rule, Direction direction);

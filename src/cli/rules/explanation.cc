@@ -231,20 +231,6 @@ std::string_view fate_word(PacketFate fate) {
   return {};
 }
 
-std::string_view outcome_word(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::clear:
-      return "clear";
-    case Outcome::protect:
-      return "protected";
-    case Outcome::protect_or_clear:
-      return "protected or clear";
-    case Outcome::discard:
-      return "dropped";
-  }
-  return {};
-}
-
 // What the verdict does not consider, as a rule cannot say all about another program's policy.
 void add_doubts(Explained& e, const RuleSource& source) {
   if (!e.rules.matching.empty()) {
@@ -256,7 +242,7 @@ void add_doubts(Explained& e, const RuleSource& source) {
   for (const std::size_t number : e.perhaps) {
     const HeldRule& h = source.rules[number];
     e.verdict += fmt::format("; if {} is about it, {} by that", called(h, source),
-                             outcome_word(policy::outcome(h.rule, e.packet.direction)));
+                             policy::words(policy::outcome(h.rule, e.packet.direction)));
   }
 }
 
