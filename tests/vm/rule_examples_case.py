@@ -123,6 +123,8 @@ def gre():
     cable_.protocols()
     expect("GRE in clear", datagrams("b", "a", "10.77.0.2", "10.77.0.1", [100], seconds=CLEAR_WAIT), [])
     expect("it was on the cable", cable_.protocols("b"), {GRE})
+    for name in ("a", "b"):  # It sends by itself, later, too.
+        ip_batch(name, ["link del gre1"])
 
 
 def ospfv3():
