@@ -31,6 +31,8 @@ class Examples(unittest.TestCase):
         cls.pair = Pair()
         cls.addClassCleanup(cls.pair.close)
         cls.a, cls.b = cls.pair.a, cls.pair.b
+        for host in (cls.a, cls.b):  # As systemd has it: a device of ipsecd must not be filtered.
+            host.inside(lambda: pathlib.Path("/proc/sys/net/ipv4/conf/default/rp_filter").write_text("2", encoding="ascii"))
         for number, (host, addresses) in enumerate(zip((cls.a, cls.b), ADDRESSES), 1):
             for address in addresses:
                 host.ip("addr", "add", address, "dev", "cable", *(("nodad",) if ":" in address else ()))

@@ -2,19 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
-#include <linux/if_link.h>
 #include <linux/if_tun.h>
-#include <linux/ip.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
+#include "ipsecd/packets/reverse_path.h"
 #include "system/errno_text.h"
 
 namespace ipseckey::ipsecd {
@@ -60,24 +56,6 @@ void ask_for_offload(const Descriptor& queue, bool wanted) {
   for (const unsigned features : {kTcp | kDatagrams, kTcp, unsigned{TUN_F_CSUM}, 0u})
     if ((wanted || features == 0) && ::ioctl(queue.get(), TUNSETOFFLOAD, static_cast<unsigned long>(features)) == 0)
       return;
-}
-
-// Switches IPv4's reverse-path filter off for the device: SAs say which sources may come through it. Even the loose one,
-// which systemd makes the default, drops all that comes through a device without an address and without a route into it.
-// By netlink, as a service must not write below /proc/sys. Whoever set net.ipv4.conf.all.rp_filter still decides.
-void accept_every_source(unsigned index) {
-  alignas(nlmsghdr) std::array<char, 256> buffer{};
-  nlmsghdr* const m = ::mnl_nlmsg_put_header(buffer.data());
-  m->nlmsg_type = RTM_SETLINK, m->nlmsg_flags = NLM_F_REQUEST;
-  auto* const link = static_cast<ifinfomsg*>(::mnl_nlmsg_put_extra_header(m, sizeof(ifinfomsg)));
-  link->ifi_family = AF_UNSPEC, link->ifi_index = static_cast<int>(index);
-  nlattr* const families = ::mnl_attr_nest_start(m, IFLA_AF_SPEC);
-  nlattr* const v4 = ::mnl_attr_nest_start(m, AF_INET);
-  nlattr* const settings = ::mnl_attr_nest_start(m, IFLA_INET_CONF);
-  ::mnl_attr_put_u32(m, IPV4_DEVCONF_RP_FILTER, 0);
-  for (nlattr* const nest : {settings, v4, families}) ::mnl_attr_nest_end(m, nest);
-  const Descriptor fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  ::send(fd.get(), m, m->nlmsg_len, 0);
 }
 
 }  // namespace
