@@ -105,8 +105,8 @@ CASES += [
          versions=(4,)),
     Case("X-74c", "plain ESP for an SA in UDP", "E1", (NATTED,),
          (*carried(HOSTS), Quiet(HOSTS, "SA1", cause="encapsulation"), *carried(HOSTS)), "", versions=(4,)),
-    Case("X-74d", "a keepalive", "E1", (NATTED,), (*carried(HOSTS), Quiet(port(b"\xff")), *carried(HOSTS)),
+    Case("X-74d", "a keepalive", "E1", (NATTED,), (*carried(HOSTS), Quiet(port(b"\xff"), cause="keep alive or clear"), *carried(HOSTS)),
          "RFC3948-2.3-1 RFC3948-4-1", versions=(4,)),
     Case("X-74e", "four zero octets mark what is not ESP", "E1", (NATTED,),
-         (*carried(HOSTS), Quiet(port(bytes(4) + b"IKE message " * 3)), *carried(HOSTS)), "RFC3948-2.2-1", versions=(4,)),
+         (*carried(HOSTS), Quiet(port(bytes(4) + b"IKE message " * 3), cause="ike or clear"), *carried(HOSTS)), "RFC3948-2.2-1", versions=(4,)),
 ]

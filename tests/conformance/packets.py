@@ -2,8 +2,9 @@
 import ipaddress
 import struct
 
-from side import Side, checksum  # First: it silences warnings of scapy.
-from plan import ADDRESSES, AH, ESP, FRAGMENT, ICMP, ICMP6, IN4, IN6, NONE, OWN, TCP_NUMBER, UDP_NUMBER
+from side import Side  # First: it silences warnings of scapy.
+from hosts import checksum
+from plan import ADDRESSES, AH, ESP, FRAGMENT, ICMP, ICMP6, IN4, IN6, NONE, OWN, UDP_NUMBER
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import raw
@@ -87,8 +88,7 @@ class World:
     def words(self):
         names = {name: self.address(name) for name in ADDRESSES[self.bench]}
         icmp = ("ipv6-icmp", "icmp")[not self.six]
-        return names | {"ALL": self.address("ALL"), "icmp": icmp, "request": "type " + ("8", "128")[self.six], "reply": "type " + ("0", "129")[self.six],
-                        "unreachable": "type " + ("3", "1")[self.six]}
+        return names | {"ALL": self.address("ALL"), "icmp": icmp, "request": "type " + ("8", "128")[self.six], "reply": "type " + ("0", "129")[self.six]}
 
     def link(self, address):
         """The link on which the tester has this address."""
@@ -131,19 +131,16 @@ class World:
         size = p.size if isinstance(p.size, int) else p.size[not self.six]
         data = p.data if p.data is not None else bytes(i % 251 for i in range(size))
         if p.what in ("request", "reply"):
-            kind, code = p.type or ((128 if p.what == "request" else 129, 0) if six else (8 if p.what == "request" else 0, 0))
-            return self.icmp(src, dst, kind, code, struct.pack("!HH", p.mark, 1) + data)
+            kind = (128 if p.what == "request" else 129) if six else (8 if p.what == "request" else 0)
+            return self.icmp(src, dst, kind, 0, struct.pack("!HH", 0x1234, 1) + data)
         if p.what in ("too big", "unreachable"):
-            kind, code = p.type or (((2, 0) if six else (3, 4)) if p.what == "too big" else ((1, 4) if six else (3, 3)))
-            quoted = self.quoted if p.about is None else p.about if isinstance(p.about, bytes) else self.packet(p.about)
+            kind, code = ((2, 0) if six else (3, 4)) if p.what == "too big" else ((1, 4) if six else (3, 3))
+            quoted = self.quoted if p.about is None else self.packet(p.about)
             return self.icmp(src, dst, kind, code, struct.pack("!L", p.mtu) + quoted[:ERROR_QUOTES[self.version]])
         if p.what == "udp":
             head = struct.pack("!HHHH", *p.ports, 8 + len(data), 0)
             total = self.pseudo(src, dst, UDP_NUMBER, head + data)
             return UDP_NUMBER, head[:6] + struct.pack("!H", total or 0xffff) + data
-        if p.what == "tcp":
-            head = struct.pack("!HHLLBBHHH", *p.ports, 1, 0, 0x50, 2, 1000, 0, 0)
-            return TCP_NUMBER, head[:16] + struct.pack("!H", self.pseudo(src, dst, TCP_NUMBER, head)) + head[18:]
         if p.what == "dummy":
             return NONE, data
         return int(p.what), data  # A protocol by its number.
@@ -214,7 +211,7 @@ class World:
                            **dict(fields))
         return self.ip(*ends, UDP_NUMBER if udp else ESP, sealed, **dict(fields))
 
-    def authenticate(self, packet, side, outer, fields, high=None, icv=None, pad_words=None, reserved=0):
+    def authenticate(self, packet, side, outer, fields, high=None, icv=None, reserved=0):
         """Under AH (RFC 4302 section 3.3.3): what may change on the way is 0 for the ICV."""
         pair, d = side.pair, Datagram(packet)
         if pair.inner:

@@ -74,20 +74,18 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class P:
-    """A packet without IPsec. `what`: request, reply, udp, tcp, too big, unreachable, dummy."""
+    """A packet without IPsec. `what`: request, reply, udp, too big, unreachable, dummy, or a protocol's number."""
     src: str
     dst: str
     what: str = "request"
     size: object = 8  # Octets of data, or those over IPv6 and over IPv4.
     ports: tuple = (10000, 7)
-    type: tuple = ()  # ICMP type and code, instead of that of `what`.
     mtu: int = 0
     about: object = None  # For errors: the packet that they quote; default: the last one that was taken.
     fields: tuple = ()  # More fields of scapy's IP header.
     before: bytes = b""  # Extension headers of IPv6 or options of IPv4, ready made.
     first: int = 0  # The protocol of `before`.
     data: object = None  # Octets, instead of `size` that count up.
-    mark: int = 0x1234  # The identifier of an echo.
 
     def turned(self):
         return dataclasses.replace(self, src=self.dst, dst=self.src, what="reply", fields=(), before=b"", first=0)

@@ -2,17 +2,10 @@
 import hashlib
 import struct
 
-from algorithms import AUTHS, CIPHERS, COMBINED, aead, ipsec  # First: it silences warnings of scapy.
+from algorithms import AUTHS, CIPHERS, COMBINED, aead, ipsec, odd_parity  # First: it silences warnings of scapy.
 from cryptography.exceptions import InvalidTag
 from plan import SUITES
 from scapy.packet import raw
-
-
-def checksum(data):
-    data += bytes(len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xffff) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xffff
 
 
 class Side:
@@ -35,7 +28,7 @@ class Side:
     def octets(self, kind, count):
         """Made from the SPI, so that another SA has another key. DES wants odd parity, which the others do not mind."""
         stream = hashlib.shake_256(b"conformance\0" + kind + struct.pack("!L", self.spi)).digest(count)
-        return bytes((o & 0xfe) | (1 - bin(o >> 1).count("1") % 2) for o in stream)
+        return odd_parity(stream)
 
     def mac(self, data, high):
         made = self.auth.new_mac(self.auth_key)

@@ -13,7 +13,6 @@ class Give:
     inner_cut: tuple = ()
     edit: tuple = ()
     shape: dict = dataclasses.field(default_factory=dict)
-    times: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Until(Quiet):
 @dataclasses.dataclass(frozen=True)
 class Take:
     """This is the next packet that comes; `under` a pair's outbound SA, or in clear. `number`: its sequence number, instead of the next.
-    `pieces`: offset and length of each outer fragment, a number of them, or None: any; `inner`: the same for fragments inside. `pad`:
+    `pieces`: the number of outer fragments, or None: any; `inner`: the same for fragments inside. `pad`:
     the length of padding modulo 8. `check`: further demands on the outer header, as (attribute, value)."""
     packet: object
     under: str = ""
@@ -59,7 +58,6 @@ class Rule:
     """`pattern` in the policy language, with names for addresses. `action`: the name of a pair, "bypass" or "discard"."""
     pattern: str
     action: str
-    way: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

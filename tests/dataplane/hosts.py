@@ -208,6 +208,15 @@ class Pair:
         self.folder_.cleanup()
 
 
+def checksum(data):
+    """RFC 1071."""
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total ^ 0xffff
+
+
 def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 

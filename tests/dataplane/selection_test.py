@@ -8,17 +8,9 @@ import unittest
 
 import dataplane_test as base
 from dataplane_test import ESP, GCM_REST, IN_UDP, UDP, both_ways
-from hosts import LOST, datagrams, echo, family_of, wait_for
+from hosts import LOST, checksum, datagrams, echo, family_of, wait_for
 
 ALL = ("isrc 0.0.0.0/0 idst 0.0.0.0/0",) * 2
-
-
-def checksum(data):
-    """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(data + bytes(len(data) % 2)) // 2}H", data + bytes(len(data) % 2)))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return total ^ 0xffff
 
 
 class Loops(base.Case):

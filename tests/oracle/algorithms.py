@@ -116,7 +116,11 @@ for octets in (8, 12):
 ipsec.AUTH_ALGOS["XCBC"] = XcbcAlgo("XCBC", mac=Xcbc, digestmod=None, icv_size=12)
 
 
-def key_of(size, first):
-    # No octet of a DES key of this kind is weak; its parity is corrected.
-    octets = [(first + 7 * i) % 255 for i in range(size)]
+def odd_parity(octets):
+    """These octets with the last bit of each as DES keys have it."""
     return bytes((o & 0xfe) | (1 - bin(o >> 1).count("1") % 2) for o in octets)
+
+
+def key_of(size, first):
+    """No octet of a DES key of this kind is weak; its parity is corrected."""
+    return odd_parity((first + 7 * i) % 255 for i in range(size))
