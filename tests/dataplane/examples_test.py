@@ -110,7 +110,7 @@ class Examples(unittest.TestCase):
         self.assertTrue(self.connects(80, "203.0.113.1"))
         before = self.got_clear()
         self.assertFalse(self.connects(8080, "203.0.113.1", 0.5))
-        self.assertGreater(self.got_clear(), before)
+        wait_for("the drop", lambda: self.got_clear() > before)
 
     def test_tunnel(self):
         self.load("tunnel")
