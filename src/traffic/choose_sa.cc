@@ -41,7 +41,7 @@ Memory::Entry& Worker::State::choose_peer(Work& w) {
   w.flow = here.flow;
   const auto ends = w.flow && w.flow->tunnel ? std::nullopt : true_ends(w.item->packet.bytes().first(w.h.network));
   if (!ends) {
-    if (w.flow || (orders && here.verdict != Cause::no_sa && here.ruled)) return here;
+    if (w.flow || (orders && here.verdict != Cause::no_sa && here.rule)) return here;
     if (Memory::Entry* const back = choose_by_quote(w)) return *back;
     orders ? ask_as_ruled(*w.item, w.h) : ask_for(w.h);
     return here;

@@ -59,8 +59,7 @@ void Worker::State::decide(Memory::Entry& e, const Item& item, const Headers& h)
   e.flow = e.around = nullptr;
   e.verdict = Cause::no_sa;
   const auto found = lookup.find(probe_of(h, Direction::out, item.arrived.mark), Direction::out, e.head);
-  e.ruled = found.has_value();
-  e.rule = static_cast<std::uint32_t>(found.value_or(0));
+  e.rule = found;
   Chosen chosen_sa{};
   if (!found) {
     if (lookup.discards_the_rest(e.head))

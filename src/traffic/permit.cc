@@ -129,11 +129,9 @@ Cause Worker::State::permit(const Work& w, Memory::Entry& seen) const {
     seen.generation = began, seen.rules = orders->serial;
     seen.flow = w.flow, seen.around = w.around.flow, seen.mark = mark;
     const Judged judged = examine(w);
-    seen.verdict = judged.cause;
-    seen.ruled = judged.rule.has_value();
-    seen.rule = static_cast<std::uint32_t>(judged.rule.value_or(0));
+    seen.verdict = judged.cause, seen.rule = judged.rule;
   }
-  return noted({seen.verdict, seen.ruled ? std::optional<std::size_t>(seen.rule) : std::nullopt}, Direction::in);
+  return noted({seen.verdict, seen.rule}, Direction::in);
 }
 
 // A rule that refuses a packet counts it.

@@ -183,9 +183,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   if (w.h.fragment && !leaves_as_fragment(w))
     if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
   Memory::Entry& seen = choose_peer(w);
-  if (!w.flow && orders)
-    return noted({verdict_on(*w.item, seen), seen.ruled ? std::optional<std::size_t>(seen.rule) : std::nullopt},
-                 policy::Direction::out);
+  if (!w.flow && orders) return noted({verdict_on(*w.item, seen), seen.rule}, policy::Direction::out);
   if (!w.flow) return Cause::no_sa;
   const Nesting depth = nesting(*w.flow, w.h, p.bytes(), plane.returned, now);
   if (depth == Nesting::back) return Cause::looped;

@@ -74,9 +74,8 @@ class Memory {
     policy::Lookup::Head head = 0;  ///< Whose rules were asked.
     std::uint32_t mark = 0;         ///< The packet's.
     Cause verdict = Cause::no_sa;   ///< Outgoing, without `flow`: its cause, or Cause::clear. Incoming: its cause.
-    bool ruled = false;             ///< A rule is about it.
-    std::uint32_t rule = 0;         ///< Its number, if one is; for incoming packets, that of the verdict.
     bool by_hook = false;           ///< As in Arrived.
+    std::optional<std::size_t> rule = {};  ///< The number of the rule that is about it; incoming: that of the verdict.
   };
   /// The entry of the packet's connection; a new one if the slot is empty or has another connection.
   Entry& at(const Headers& h);
