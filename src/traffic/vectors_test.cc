@@ -19,22 +19,26 @@ void chosen(MutableBytes out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = chance[i % chance.size()];
 }
 
+// An SA as a vector with a cipher, integrity or both names it.
 Message sa_of(const Vector& v) {
   using enum pfkey::AlgorithmKind;
-  const bool ah = v.text("satype") == "ah";
-  const auto* const row =
-      ah ? pfkey::find_algorithm(auth, v.text("auth")) : pfkey::find_algorithm(encrypt, v.text("encrypt"));
-  Message m = engine::testing::request(pfkey::Type::add, ah ? pfkey::SaType::ah : pfkey::SaType::esp, v.number("spi"));
+  const auto type = v.text("satype") == "ah" ? pfkey::SaType::ah : pfkey::SaType::esp;
+  Message m = engine::testing::request(pfkey::Type::add, type, v.number("spi"));
   m.src = endpoint(v.text("src")), m.dst = endpoint(v.text("dst"));
-  (ah ? m.sa->auth : m.sa->encrypt) = row->number;
-  const Octets material = v.bytes("key");
-  (ah ? m.auth_key : m.encrypt_key) =
-      pfkey::Key{static_cast<std::uint16_t>(material.size() * 8), 0, Secret(Bytes(material))};
   if (v.has("number")) m.replay_value = pfkey::ReplayValue{.low = v.number("number"), .wide = 0};
   if (v.has("tunnel")) {
     m.sa->flags |= pfkey::kFlagTunnel;
-    m.inner_src = m.inner_dst = endpoint("0.0.0.0");
+    m.inner_src = m.inner_dst = endpoint(parse(v.bytes("plain"))->src.family == Family::v4 ? "0.0.0.0" : "::");
   }
+  const auto key = [&](const std::string& name) {
+    const Octets octets = v.bytes(name);
+    return pfkey::Key{static_cast<std::uint16_t>(octets.size() * 8), 0, Secret(Bytes(octets))};
+  };
+  if (v.has("encrypt")) m.sa->encrypt = pfkey::find_algorithm(encrypt, v.text("encrypt"))->number;
+  if (v.has("key")) m.encrypt_key = key("key");
+  if (!v.has("auth")) return m;
+  m.sa->auth = pfkey::find_algorithm(auth, v.text("auth"))->number;
+  m.auth_key = key("auth_key");
   return m;
 }
 
@@ -84,28 +88,6 @@ TEST(Vectors, WholePacketsMatchInBothDirections) {
   EXPECT_EQ(count, 7u);
 }
 
-// An SA as a vector with a cipher, integrity or both names it.
-Message whole_sa_of(const Vector& v, Family inner) {
-  using enum pfkey::AlgorithmKind;
-  const auto type = v.text("satype") == "ah" ? pfkey::SaType::ah : pfkey::SaType::esp;
-  Message m = engine::testing::request(pfkey::Type::add, type, v.number("spi"));
-  m.src = endpoint(v.text("src")), m.dst = endpoint(v.text("dst"));
-  if (v.has("tunnel")) {
-    m.sa->flags |= pfkey::kFlagTunnel;
-    m.inner_src = m.inner_dst = endpoint(inner == Family::v4 ? "0.0.0.0" : "::");
-  }
-  const auto key = [&](const std::string& name) {
-    const Octets octets = v.bytes(name);
-    return pfkey::Key{static_cast<std::uint16_t>(octets.size() * 8), 0, Secret(Bytes(octets))};
-  };
-  if (v.has("encrypt")) m.sa->encrypt = pfkey::find_algorithm(encrypt, v.text("encrypt"))->number;
-  if (v.has("key")) m.encrypt_key = key("key");
-  if (!v.has("auth")) return m;
-  m.sa->auth = pfkey::find_algorithm(auth, v.text("auth"))->number;
-  m.auth_key = key("auth_key");
-  return m;
-}
-
 // Vectors of others, whose outer headers differ from ours. All of them are opened. ESP of ours is the same behind the
 // outer header; the ICV of AH covers that header, so it differs.
 std::size_t run_both_ways(const char* file) {
@@ -119,8 +101,7 @@ std::size_t run_both_ways(const char* file) {
       chance.assign(first.begin(), first.end());
     }
     Host here({.workers = 1, .mtu = 1500, .random = chosen}), there, other;
-    for (Host* const host : {&here, &there, &other})
-      EXPECT_EQ(host->add(whole_sa_of(v, parse(plain)->src.family)), engine::testing::kDone);
+    for (Host* const host : {&here, &there, &other}) EXPECT_EQ(host->add(sa_of(v)), engine::testing::kDone);
     const Result in = unprotect(there, wire);
     EXPECT_EQ(name(in.cause), "none");
     EXPECT_EQ(hex(in.packet), hex(plain));
