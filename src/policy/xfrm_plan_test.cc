@@ -30,6 +30,7 @@ PlanSurroundings around(const std::optional<TunnelLink>& link = {}, bool forward
           },
           forwards};
 }
+const PlanSurroundings kRouter = around({}, true);
 
 XfrmPlan plan(std::vector<Rule> rules, const PlanSurroundings& with = around()) { return xfrm_plan(rules, with); }
 
@@ -253,9 +254,15 @@ TEST(XfrmPlan, RemarksOnWhatIsNotChecked) {
 }
 
 TEST(XfrmPlan, OnARouterARuleWithoutLaddrIsAboutForwardedPackets) {
-  EXPECT_THAT(remarks(testing::drop_rule("10.5.0.0/16"), around({}, true)),
+  EXPECT_THAT(remarks(testing::drop_rule("10.5.0.0/16"), kRouter),
               ElementsAre("packets that this host forwards meet it as well: give `laddr`"));
-  EXPECT_THAT(remarks(host_rule(testing::drop_rule()), around({}, true)), IsEmpty());
+  EXPECT_THAT(remarks(host_rule(testing::drop_rule()), kRouter), IsEmpty());
+}
+
+Rule gateway_rule() {
+  Rule rule = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
+  rule.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
+  return rule;
 }
 
 // The kernel compares the ports of a fragment as if they were 0.
@@ -263,15 +270,13 @@ TEST(XfrmPlan, FragmentsThatMayBeOfARuleWithPortsAreNotForwarded) {
   const std::string dropped =
       "fragments that this host forwards have no ports, even the first: those that may be about it are dropped, unless "
       "they are joined before, as nf_conntrack does";
-  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
-  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
-  const PlanSurroundings router = around({}, true);
-  EXPECT_THAT(remarks(tunnel, router), IsEmpty());
+  Rule tunnel = gateway_rule();
+  EXPECT_THAT(remarks(tunnel, kRouter), IsEmpty());
   tunnel.selector.protocol = 17, tunnel.selector.remote_port = 53;
   EXPECT_THAT(remarks(tunnel), IsEmpty());
   EXPECT_EQ(policies(tunnel).size(), 3u);
-  EXPECT_THAT(remarks(tunnel, router), ElementsAre(dropped));
-  EXPECT_THAT(policies(tunnel, router),
+  EXPECT_THAT(remarks(tunnel, kRouter), ElementsAre(dropped));
+  EXPECT_THAT(policies(tunnel, kRouter),
               ElementsAre("out 10.1.0.0/16 -> 10.2.0.0/16 udp to port 53: esp tunnel 192.0.2.1 -> 192.0.2.2",
                           "in 10.2.0.0/16 -> 10.1.0.0/16 udp from port 53: esp tunnel 192.0.2.2 -> 192.0.2.1",
                           "fwd 10.2.0.0/16 -> 10.1.0.0/16 udp from port 53: esp tunnel 192.0.2.2 -> 192.0.2.1",
@@ -282,9 +287,9 @@ TEST(XfrmPlan, FragmentsThatMayBeOfARuleWithPortsAreNotForwarded) {
   pass.alternatives = {{Action::pass, {}}};
   own.selector.protocol = 17, own.selector.remote_port = 53;
   tunnel.selector.remote_port.reset();
-  EXPECT_THAT(policies(plan({pass, tunnel}, router)), ::testing::Each(::testing::Not(::testing::HasSubstr("port 0"))));
-  EXPECT_EQ(policies(own, router).size(), 2u);
-  EXPECT_THAT(remarks(own, router), IsEmpty());
+  EXPECT_THAT(policies(plan({pass, tunnel}, kRouter)), ::testing::Each(::testing::Not(::testing::HasSubstr("port 0"))));
+  EXPECT_EQ(policies(own, kRouter).size(), 2u);
+  EXPECT_THAT(remarks(own, kRouter), IsEmpty());
 }
 
 // Type and code 0 are an echo reply; ICMPv6 has no type 0.
@@ -292,16 +297,14 @@ TEST(XfrmPlan, FragmentsOfIcmpv4AreNotToldFromEchoReplies) {
   const std::string missed =
       "fragments of packets that this host forwards, even the first, do not meet it, as it names ports or types: a "
       "rule behind it for the same addresses and without these is about them";
-  Rule tunnel = between(testing::esp_rule(), "10.1.0.0/16", "10.2.0.0/16");
-  tunnel.alternatives[0].protection.ends = TunnelEnds{address("192.0.2.1"), address("192.0.2.2")};
-  const PlanSurroundings router = around({}, true);
+  Rule tunnel = gateway_rule();
   Rule exception = between(testing::drop_rule(), "10.1.0.0/16", "10.2.0.0/16");
   exception.selector.protocol = 1, exception.selector.icmp_type = NumberRange{8, 8};
-  EXPECT_THAT(remarks(plan({exception, tunnel}, router)), ElementsAre(missed));
+  EXPECT_THAT(remarks(plan({exception, tunnel}, kRouter)), ElementsAre(missed));
   Rule v6 = between(testing::drop_rule(), "fd01::/64", "fd02::/64"), tunnel6 = tunnel;
   v6.selector.protocol = 58, v6.selector.icmp_type = NumberRange{128, 128}, v6.in = false;
   tunnel6.selector.local = prefix("fd01::/64"), tunnel6.selector.remote = prefix("fd02::/64");
-  EXPECT_THAT(policies(plan({v6, tunnel6}, router)),
+  EXPECT_THAT(policies(plan({v6, tunnel6}, kRouter)),
               ::testing::IsSupersetOf({"out fd01::/64 -> fd02::/64 ipv6-icmp type 128: dropped",
                                        "out fd01::/64 -> fd02::/64 ipv6-icmp type 0 code 0: dropped"}));
 }
