@@ -64,26 +64,33 @@ JsonObject json_of(const Hooked& hook) {
   return object;
 }
 
+// The first lines of a metric of Prometheus, and all of one that has a single value.
+std::string head(std::string_view name, std::string_view type, std::string_view help) {
+  return fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+}
+std::string metric(std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
+  return head(name, type, help) + fmt::format("{} {}\n", name, value);
+}
+
 std::string prometheus_of(const Hooked& hook) {
-  std::string out;
-  const auto put = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
-    out += fmt::format("# HELP ipsecd_hook_{0} {2}\n# TYPE ipsecd_hook_{0} {1}\nipsecd_hook_{0} {3}\n", name, type,
-                       help, value);
-  };
-  put("netfilter_rules", "gauge", "Rules in netfilter's tables.", hook.rules);
-  put("owned", "gauge", "Whether other programs cannot change these tables (1).", hook.owned ? 1 : 0);
-  put("waiting", "gauge", "Whether packets are dropped until rules are loaded again (1).", hook.waiting ? 1 : 0);
-  put("tables_made_again_total", "counter", "How often another program had changed or removed the tables.",
-      hook.made_again);
-  return out;
+  return metric("ipsecd_hook_netfilter_rules", "gauge", "Rules in netfilter's tables.", hook.rules) +
+         metric("ipsecd_hook_owned", "gauge", "Whether other programs cannot change these tables (1).", hook.owned) +
+         metric("ipsecd_hook_waiting", "gauge", "Whether packets are dropped until rules are loaded again (1).",
+                hook.waiting) +
+         metric("ipsecd_hook_tables_made_again_total", "counter",
+                "How often another program had changed or removed the tables.", hook.made_again);
 }
 
 // The same in every format: rules that have dropped packets, so that their number stays small.
 constexpr std::size_t kMostRules = 1000;
 
+std::span<const engine::RuleBook::Refusing> first_of(std::span<const engine::RuleBook::Refusing> rules) {
+  return rules.first(std::min(rules.size(), kMostRules));
+}
+
 std::vector<JsonObject> objects_of(std::span<const engine::RuleBook::Refusing> rules) {
   std::vector<JsonObject> objects;
-  for (const auto& rule : rules.first(std::min(rules.size(), kMostRules))) {
+  for (const auto& rule : first_of(rules)) {
     JsonObject& object = objects.emplace_back();
     object.put("rule", rule.index);
     object.put("out", rule.out.packets);
@@ -152,40 +159,35 @@ std::string status_json(const Status& s) {
 
 std::string status_prometheus(const Status& s) {
   std::string out;
-  const auto head = [&](std::string_view name, std::string_view type, std::string_view help) {
-    out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
-  };
-  head("ipsecd_sas", "gauge", "Security associations in the database.");
-  out += fmt::format("ipsecd_sas {}\n", s.sas);
-  head("ipsecd_rules", "gauge", "Rules in force.");
-  out += fmt::format("ipsecd_rules {}\n", s.rules);
-  head("ipsecd_clients", "gauge", "PF_KEY clients that are connected.");
-  out += fmt::format("ipsecd_clients {}\n", s.clients);
+  out += metric("ipsecd_sas", "gauge", "Security associations in the database.", s.sas);
+  out += metric("ipsecd_rules", "gauge", "Rules in force.", s.rules);
+  out += metric("ipsecd_clients", "gauge", "PF_KEY clients that are connected.", s.clients);
   if (!s.traffic) return out;
-  head("ipsecd_device_made_again_total", "counter", "How often the device disappeared and was created again.");
-  out += fmt::format("ipsecd_device_made_again_total {}\n", s.traffic->device_made_again);
-  head("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that another program uses.");
-  out += fmt::format("ipsecd_busy_udp_ports {}\n", s.traffic->busy_ports.size());
-  head("ipsecd_keepalives_total", "counter", "Keepalives sent so that NAT mappings stay alive.");
-  out += fmt::format("ipsecd_keepalives_total {}\n", s.traffic->keep_alives);
+  out += metric("ipsecd_device_made_again_total", "counter", "How often the device disappeared and was created again.",
+                s.traffic->device_made_again);
+  out += metric("ipsecd_busy_udp_ports", "gauge", "UDP ports of SAs that another program uses.",
+                s.traffic->busy_ports.size());
+  out += metric("ipsecd_keepalives_total", "counter", "Keepalives sent so that NAT mappings stay alive.",
+                s.traffic->keep_alives);
   if (s.traffic->hook) out += prometheus_of(*s.traffic->hook);
-  head("ipsecd_packets_total", "counter", "Packets protected (out) or accepted (in).");
+  out += head("ipsecd_packets_total", "counter", "Packets protected (out) or accepted (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);
-  head("ipsecd_bytes_total", "counter", "Bytes of the inner packets.");
+  out += head("ipsecd_bytes_total", "counter", "Bytes of the inner packets.");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_bytes_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).bytes);
-  head("ipsecd_clear_packets_total", "counter", "Packets that went or were accepted in clear, as the rules say.");
+  out +=
+      head("ipsecd_clear_packets_total", "counter", "Packets that went or were accepted in clear, as the rules say.");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_clear_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).clear);
-  head("ipsecd_dropped_packets_total", "counter", "Packets dropped, by cause.");
+  out += head("ipsecd_dropped_packets_total", "counter", "Packets dropped, by cause.");
   for (const Direction& d : kDirections)
     each_drop((*s.traffic).*d.totals, true, [&](Cause cause, std::uint64_t n) {
       out += fmt::format("ipsecd_dropped_packets_total{{direction=\"{}\",cause=\"{}\"}} {}\n", d.name,
                          traffic::name(cause), n);
     });
-  head("ipsecd_rule_dropped_packets_total", "counter", "Packets that a rule dropped, by the rule's index.");
-  for (const auto& rule : std::span(s.refusing).first(std::min(s.refusing.size(), kMostRules)))
+  out += head("ipsecd_rule_dropped_packets_total", "counter", "Packets that a rule dropped, by the rule's index.");
+  for (const auto& rule : first_of(s.refusing))
     for (const auto& [direction, count] : {std::pair("out", rule.out), std::pair("in", rule.in)})
       out += fmt::format("ipsecd_rule_dropped_packets_total{{direction=\"{}\",rule=\"{}\"}} {}\n", direction,
                          rule.index, count.packets);
