@@ -179,7 +179,6 @@ std::string_view text_of(cli::RuleOperands operands) {
     case cli::RuleOperands::none:
       return "none";
     case cli::RuleOperands::file:
-      return "file";
     case cli::RuleOperands::optional_file:
       return "file";
     case cli::RuleOperands::packet:

@@ -26,8 +26,7 @@ std::vector<bool> about_arriving(const policy::Rules& rules, policy::Order by) {
   for (const std::size_t number : tried) in_order.push_back(rules[number]);
   const std::vector<policy::Forwarded> about = policy::about_forwarded(in_order);
   std::vector<bool> list(rules.size());
-  for (std::size_t i = 0; i < tried.size(); ++i)
-    list[tried[i]] = about[i].in || (in_order[i].tunnel && in_order[i].tunnel->whole_packets);
+  for (std::size_t i = 0; i < tried.size(); ++i) list[tried[i]] = met_on_kernel(in_order[i], about[i]).in;
   return list;
 }
 
