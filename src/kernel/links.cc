@@ -1,6 +1,5 @@
 // 1. find_link() asks for one interface by its name (RTM_GETLINK) and takes IFLA_LINKINFO from the answer: the kind,
-// and
-//    the data of that kind.
+//    and the data of that kind.
 // 2. kKinds has a row for each kind of tunnel: which attributes are its ends and marks, and what its packets carry.
 #include "kernel/links.h"
 
@@ -16,17 +15,18 @@
 #include <optional>
 #include <span>
 
-#include "base/cast.h"
 #include "kernel/detail/xfrm_attributes.h"
 #include "pfkey/units.h"
+#include "policy/xfrm_policy.h"
 
 namespace ipseckey::kernel {
 namespace {
 
+using policy::kGre;
 using policy::TunnelLink;
 using xfrm::Attributes;
 
-constexpr std::uint8_t kIpv4 = 4, kIpv6 = 41, kGre = 47;
+constexpr std::uint8_t kIpv4 = 4, kIpv6 = 41;
 
 // Numbers of attributes; 0: the kind has no such one.
 struct Kind {
@@ -56,17 +56,9 @@ std::string known_kinds() {
   return list;
 }
 
-// Texts of netlink end with a NUL.
-std::string text_of(Bytes value) {
-  const std::string_view all = chars_of(value);
-  return std::string(all.substr(0, all.find('\0')));
-}
-
-std::optional<Address> address_of(Bytes value, Family family) {
-  Address a = unspecified(family);
-  if (value.size() < a.size()) return std::nullopt;
-  std::ranges::copy(value.first(a.size()), a.octets.begin());
-  return is_unspecified(a) ? std::nullopt : std::optional(a);
+std::optional<Address> end_of(Bytes value, Family family) {
+  const auto a = xfrm::address_of(value, family);
+  return a && is_unspecified(*a) ? std::nullopt : a;
 }
 
 // The keys of a VTI are in network order.
@@ -77,7 +69,7 @@ std::uint32_t key_of(const Attributes& data, std::uint16_t type) {
 TunnelLink tunnel_of(const Kind& kind, const Attributes& data) {
   TunnelLink link;
   link.kind = kind.name;
-  const auto local = address_of(data[kind.local], kind.family), remote = address_of(data[kind.remote], kind.family);
+  const auto local = end_of(data[kind.local], kind.family), remote = end_of(data[kind.remote], kind.family);
   if (kind.local != 0 && local && remote) link.ends = policy::TunnelEnds{*local, *remote};
   // 0: whatever the kind can carry.
   const std::uint8_t only = kind.protocol != 0 ? data.get<std::uint8_t>(kind.protocol).value_or(0) : 0;
@@ -93,7 +85,7 @@ std::string known_as(const std::string& name) { return fmt::format("the interfac
 Result<TunnelLink> link_of(Bytes answer, const std::string& name) {
   const Attributes attributes(answer, sizeof(ifinfomsg));
   const Attributes info(attributes[IFLA_LINKINFO], 0);
-  const std::string kind_name = text_of(info[IFLA_INFO_KIND]);
+  const std::string kind_name = xfrm::text_of(info[IFLA_INFO_KIND]);
   const auto kind = std::ranges::find(kKinds, std::string_view(kind_name), &Kind::name);
   if (kind == kKinds.end())
     return fail(Errc::unsupported,

@@ -7,11 +7,9 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "base/cast.h"
 #include "kernel/detail/xfrm_attributes.h"
 
 namespace ipseckey::kernel {
@@ -19,26 +17,14 @@ namespace {
 
 using xfrm::Attributes;
 
-std::string text_of(Bytes value) {
-  const std::string_view all = chars_of(value);
-  return std::string(all.substr(0, all.find('\0')));
-}
-
-std::optional<Address> address_of(Bytes value, std::uint8_t family) {
-  Address a = unspecified(family == AF_INET6 ? Family::v6 : Family::v4);
-  if (value.size() != a.size()) return std::nullopt;
-  std::ranges::copy(value, a.octets.begin());
-  return a;
-}
-
 Link link_of(Bytes answer) {
   Link link;
   const auto head = xfrm::front<ifinfomsg>(answer).value_or(ifinfomsg());
   link.index = static_cast<unsigned>(head.ifi_index);
   link.loopback = (head.ifi_flags & IFF_LOOPBACK) != 0;
   const Attributes all(answer, sizeof(ifinfomsg));
-  link.name = text_of(all[IFLA_IFNAME]);
-  link.kind = text_of(Attributes(all[IFLA_LINKINFO], 0)[IFLA_INFO_KIND]);
+  link.name = xfrm::text_of(all[IFLA_IFNAME]);
+  link.kind = xfrm::text_of(Attributes(all[IFLA_LINKINFO], 0)[IFLA_INFO_KIND]);
   link.mtu = all.get<std::uint32_t>(IFLA_MTU).value_or(0);
   return link;
 }
@@ -48,8 +34,9 @@ Route route_of(Bytes answer) {
   const auto head = xfrm::front<rtmsg>(answer).value_or(rtmsg());
   const Attributes all(answer, sizeof(rtmsg));
   route.device = all.get<std::uint32_t>(RTA_OIF).value_or(0);
-  route.gateway = address_of(all[RTA_GATEWAY], head.rtm_family);
-  route.source = address_of(all[RTA_PREFSRC], head.rtm_family);
+  const Family family = xfrm::family_numbered(head.rtm_family);
+  route.gateway = xfrm::address_of(all[RTA_GATEWAY], family);
+  route.source = xfrm::address_of(all[RTA_PREFSRC], family);
   route.mtu = Attributes(all[RTA_METRICS], 0).get<std::uint32_t>(RTAX_MTU).value_or(0);
   return route;
 }
@@ -113,7 +100,7 @@ Result<NeighbourState> Routes::neighbour(const Address& address, unsigned device
     const auto one = xfrm::front<ndmsg>(m.payload);
     if (m.type != RTM_NEWNEIGH || !one || static_cast<unsigned>(one->ndm_ifindex) != device) return;
     const Attributes all(m.payload, sizeof(ndmsg));
-    if (address_of(all[NDA_DST], one->ndm_family) != address) return;
+    if (xfrm::address_of(all[NDA_DST], xfrm::family_numbered(one->ndm_family)) != address) return;
     constexpr unsigned kNobody = NUD_INCOMPLETE | NUD_FAILED;
     constexpr unsigned kAnswered = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;  // Not what somebody set by hand.
     state = (one->ndm_state & kNobody) != 0     ? NeighbourState::nobody

@@ -5,14 +5,17 @@
 #include <linux/xfrm.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/bytes.h"
+#include "base/cast.h"
 #include "base/net.h"
 #include "pfkey/alignment.h"
 #include "pfkey/message.h"
@@ -47,6 +50,9 @@ constexpr std::uint16_t family_of(const Address& a) {
   return a.family == Family::v4 ? std::uint16_t{AF_INET} : std::uint16_t{AF_INET6};
 }
 
+/// Of AF_INET or AF_INET6.
+constexpr Family family_numbered(std::uint16_t number) { return number == AF_INET6 ? Family::v6 : Family::v4; }
+
 inline xfrm_address_t to_kernel(const Address& a) {
   xfrm_address_t out;
   static_assert(sizeof out == 16);
@@ -55,7 +61,7 @@ inline xfrm_address_t to_kernel(const Address& a) {
 }
 
 inline Address from_kernel(const xfrm_address_t& a, std::uint16_t family) {
-  Address out = unspecified(family == AF_INET6 ? Family::v6 : Family::v4);
+  Address out = unspecified(family_numbered(family));
   std::memcpy(out.octets.data(), &a, out.size());
   return out;
 }
@@ -80,6 +86,20 @@ std::optional<T> front(Bytes from) {
   T object;
   std::memcpy(&object, from.data(), sizeof object);
   return object;
+}
+
+/// A text of netlink, which ends with a NUL.
+inline std::string text_of(Bytes value) {
+  const std::string_view all = chars_of(value);
+  return std::string(all.substr(0, all.find('\0')));
+}
+
+/// The address at the front; nullopt: there are too few bytes.
+inline std::optional<Address> address_of(Bytes value, Family family) {
+  Address a = unspecified(family);
+  if (value.size() < a.size()) return std::nullopt;
+  std::ranges::copy(value.first(a.size()), a.octets.begin());
+  return a;
 }
 
 /// The attributes that follow a structure of `fixed` bytes, by number. Views into the message.
