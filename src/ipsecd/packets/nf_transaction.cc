@@ -231,7 +231,7 @@ void add_expressions(NfBatch& b, const FilterRule& rule, const QueueNumbers& que
 // ---- objects
 
 // Newer than the headers of Debian 12.
-constexpr std::uint32_t kPersist = 4;        // NFT_TABLE_F_PERSIST, Linux 6.10.
+constexpr std::uint32_t kPersist = 4;        // NFT_TABLE_F_PERSIST, Linux 6.9.
 constexpr std::uint16_t kDestroyTable = 26;  // NFT_MSG_DESTROYTABLE, Linux 6.3: it need not exist.
 
 void add_table(NfBatch& b, Family family, const std::string& table, bool owned = false) {
