@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "traffic/detail/tcp.h"
+#include "traffic/detail/udp.h"
 #include "traffic/header.h"
 
 namespace ipseckey::traffic {
 namespace {
-
-constexpr std::size_t kUdpHeader = 8, kUdpLength = 4, kUdpSum = 6;
 
 // The field contains the sum of the pseudo header. 0 and 0xffff are the same number, but in UDP 0 means "no
 // checksum".

@@ -106,6 +106,7 @@ class Dataplane final : public engine::Carrier {
  private:
   Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
 
+  TunQueue queue_of(unsigned number) const;
   Result<void> add_thread(unsigned number);
   Result<void> set_hook();
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);

@@ -41,10 +41,10 @@ Offload offload_of(const VirtioHeader& v) {
 
 VirtioHeader header_of(const Offload& o, Bytes first) {
   VirtioHeader v;
-  if (o.kind != Offload::Kind::tcp) return v;
+  if (o.kind == Offload::Kind::none) return v;
   const bool v4 = std::to_integer<unsigned>(first[0]) >> 4 == 4;
   v.flags = kNeedsSum;
-  v.kind = v4 ? kTcpV4 : kTcpV6;
+  v.kind = o.kind == Offload::Kind::udp ? kUdp : v4 ? kTcpV4 : kTcpV6;
   v.headers = static_cast<std::uint16_t>(first.size() - o.size);
   v.size = o.size;
   v.sum_at = o.sum_at, v.field = o.field;
@@ -53,8 +53,8 @@ VirtioHeader header_of(const Offload& o, Bytes first) {
 
 }  // namespace
 
-TunQueue::TunQueue(int fd, bool offload)
-    : fd_(fd), offload_(offload), long_(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
+TunQueue::TunQueue(int fd, bool offload, bool datagrams)
+    : fd_(fd), offload_(offload), long_(std::make_unique_for_overwrite<std::byte[]>(kLongest)), coalescer_(datagrams) {}
 
 // A packet that contradicts its header is passed on unchanged: the receiver reports what is wrong.
 bool TunQueue::receive() {

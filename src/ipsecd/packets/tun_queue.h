@@ -18,8 +18,9 @@ namespace ipseckey::ipsecd {
 /// For one thread.
 class TunQueue {
  public:
-  /// `fd` must not block, and outlives this. `offload`: a virtio_net_hdr precedes each packet.
-  TunQueue(int fd, bool offload);
+  /// `fd` must not block, and outlives this. `offload`: a virtio_net_hdr precedes each packet; `datagrams`: which may
+  /// describe many UDP datagrams (Tun::offloads_datagrams()).
+  TunQueue(int fd, bool offload, bool datagrams);
 
   int fd() const { return fd_; }
 
