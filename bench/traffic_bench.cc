@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "policy/testing.h"
+#include "traffic/coalesce.h"
+#include "traffic/segment.h"
 #include "traffic/testing.h"
 
 namespace ipseckey {
@@ -122,6 +124,80 @@ void unprotect_gcm(benchmark::State& state) {
   count(state, size);
 }
 BENCHMARK(unprotect_gcm)->Arg(64)->Arg(1400);
+
+// One packet of 64 KiB of TCP, as the device passes it, through an SA in UDP: what the packet threads of both ends do
+// for it apart from system calls.
+struct Stream {
+  static constexpr std::size_t kPayload = 1348, kSegments = 48;
+  Octets packet;
+  Offload offload{.kind = Offload::Kind::tcp, .size = kPayload, .unsummed = true, .sum_at = 20, .field = 16};
+  std::vector<Octets> memory;
+  std::vector<Item> items;
+
+  Stream() : packet(52 + kPayload * kSegments, std::byte{7}), memory(kSegments, Octets(2048)), items(kSegments) {
+    write_header(
+        packet,
+        {.src = *parse_address("10.1.0.1"), .dst = *parse_address("10.2.0.1"), .protocol = kTcp, .dont_fragment = true},
+        packet.size());
+    set(packet, 32, std::uint16_t{0x8010});
+  }
+  void cut() {
+    auto segments = Segments::of(packet, offload);
+    for (std::size_t i = 0; i < kSegments; ++i) {
+      items[i].packet = {memory[i], Packet::kHeadroom, 0};
+      segments->next(items[i].packet);
+    }
+  }
+};
+
+void count(benchmark::State& state, const Stream& stream) {
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Stream::kSegments));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(stream.packet.size()));
+}
+
+void cut_and_protect(benchmark::State& state) {
+  Host host({.workers = 1, .mtu = 1500, .random = nullptr});
+  host.add(add(0x100, {.tunnel = true, .udp = true}));
+  Stream stream;
+  for (auto _ : state) {
+    stream.cut();
+    host.worker.protect(stream.items, at(0));
+    if (stream.items[0].cause != Cause::none) state.SkipWithError("dropped");
+  }
+  count(state, stream);
+}
+BENCHMARK(cut_and_protect);
+
+void unprotect_and_join(benchmark::State& state) {
+  Host here({.workers = 1, .mtu = 1500, .random = nullptr}), there;
+  here.add(add(0x100, {.tunnel = true, .udp = true}));
+  there.add(add(0x100, {.tunnel = true, .window = 0, .udp = true}));
+  Stream stream;
+  stream.cut();
+  here.worker.protect(stream.items, at(0));
+  Octets sent;
+  for (const Item& item : stream.items) {
+    const Bytes esp = item.packet.bytes().subspan(28);
+    sent.insert(sent.end(), esp.begin(), esp.end());
+  }
+  const Arrival told{.src = *parse_address("192.0.2.1"), .dst = *parse_address("192.0.2.2"), .protocol = kUdp};
+  Coalescer coalescer;
+  Octets piece(sent.size());
+  const std::size_t each = sent.size() / Stream::kSegments;
+  for (auto _ : state) {
+    std::ranges::copy(sent, piece.begin());
+    for (std::size_t i = 0; i < Stream::kSegments; ++i) {
+      stream.items[i].packet = {MutableBytes(piece).subspan(i * each, each), 0, each};
+      stream.items[i].told = &told;
+    }
+    there.worker.unprotect(stream.items, at(0));
+    std::size_t packets = 0;
+    coalescer.join(stream.items, [&](std::span<const MutableBytes>, const Offload&) { ++packets; });
+    if (packets != 1) state.SkipWithError("not joined");
+  }
+  count(state, stream);
+}
+BENCHMARK(unprotect_and_join);
 
 // The second argument is the number of an integrity algorithm.
 void protect_ah(benchmark::State& state) {

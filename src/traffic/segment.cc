@@ -9,11 +9,11 @@
 namespace ipseckey::traffic {
 namespace {
 
-// The field contains the sum of the pseudo header. 0 and 0xffff are the same number, but in UDP 0 means "no
-// checksum".
-void finish_sum(MutableBytes packet, std::size_t at, std::size_t field) {
-  const std::uint16_t sum = checksum(packet.subspan(at));
-  set(packet, at + field, sum == 0 ? std::uint16_t{0xffff} : sum);
+// The field contains the sum of the pseudo header; `more` is that of what follows. 0 and 0xffff are the same number,
+// but in UDP 0 means "no checksum".
+void finish_sum(MutableBytes upper, std::size_t field, std::uint16_t more) {
+  const std::uint16_t sum = checksum(upper, more);
+  set(upper, field, sum == 0 ? std::uint16_t{0xffff} : sum);
 }
 
 // Ones' complement: the sum of a pseudo header for another length.
@@ -56,18 +56,19 @@ bool Segments::next(Packet& into) {
   into.size = payload_at_ + size;
   const MutableBytes out = into.bytes();
   std::ranges::copy(packet_.first(payload_at_), out.begin());
-  std::ranges::copy(packet_.subspan(begin, size), out.subspan(payload_at_).begin());
   if (cut) {
-    mend(out, left() == 1);
-  } else if (offload_.unsummed) {
-    finish_sum(out, offload_.sum_at, offload_.field);
+    const std::uint16_t sum = copy_and_sum(packet_.subspan(begin, size), out.subspan(payload_at_));
+    mend(out, sum, left() == 1);
+  } else {
+    std::ranges::copy(packet_.subspan(begin, size), out.subspan(payload_at_).begin());
+    if (offload_.unsummed) finish_sum(out.subspan(offload_.sum_at), offload_.field, 0);
   }
   ++number_;
   return true;
 }
 
 // FIN and PSH apply to the last segment, CWR to the first (RFC 3168 section 6.1.2: once).
-void Segments::mend(MutableBytes segment, bool last) const {
+void Segments::mend(MutableBytes segment, std::uint16_t payload_sum, bool last) const {
   const bool v4 = std::to_integer<unsigned>(segment[0]) >> 4 == 4;
   if (v4) set(segment, 4, static_cast<std::uint16_t>(get<std::uint16_t>(segment, 4) + number_));
   mend_length(segment);
@@ -84,7 +85,7 @@ void Segments::mend(MutableBytes segment, bool last) const {
   const std::size_t field = tcp ? kTcpSum : kUdpSum;
   const auto pseudo = get<std::uint16_t>(upper, field);
   set(upper, field, with_length(pseudo, packet_.size() - upper_at_, upper.size()));
-  finish_sum(segment, upper_at_, field);
+  finish_sum(upper.first(payload_at_ - upper_at_), field, payload_sum);
 }
 
 }  // namespace ipseckey::traffic

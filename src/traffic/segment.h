@@ -32,7 +32,7 @@ class Segments {
  private:
   Segments(Bytes packet, const Offload& offload) : packet_(packet), offload_(offload) {}
 
-  void mend(MutableBytes segment, bool last) const;
+  void mend(MutableBytes segment, std::uint16_t payload_sum, bool last) const;
 
   Bytes packet_;
   Offload offload_;

@@ -9,8 +9,10 @@
 #include "traffic/worker.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "traffic/detail/mss.h"
+#include "traffic/detail/udp.h"
 
 namespace ipseckey::traffic {
 namespace {
@@ -39,6 +41,14 @@ Cause verdict_on(const Item& item, const Memory::Entry& seen) {
 // Through a device, the host sees the MTU of the device. By a hook it sees that of the link, in transport mode, too.
 bool is_clamped(const Flow& flow, const Item& item) { return flow.tunnel || item.arrived.by_hook; }
 
+// As of a packet that is nothing but UDP's payload.
+void read_told(const Arrival& told, Headers& h) {
+  h.src = told.src, h.dst = told.dst;
+  h.upper = h.next = told.protocol;
+  h.traffic_class = told.traffic_class, h.hop_limit = told.hop_limit;
+  h.src_port = told.src_port, h.dst_port = told.dst_port;
+}
+
 // Charged, but without a number: another thread took the last one.
 void give_back(const Work& w) {
   w.flow->give_back(w.h.total);
@@ -47,12 +57,33 @@ void give_back(const Work& w) {
 
 }  // namespace
 
+// The packets of one call. It is used again, as most calls have fewer packets than fit.
+struct Worker::State::Batch {
+  std::array<Work, kBatch> works;
+  std::array<crypto::Job, kBatch> jobs;
+  std::array<Work*, kBatch> owners;  // Of the jobs.
+  std::size_t count = 0;             // Of the jobs.
+  Work* trial = nullptr;             // Packets that may be tried again; they are kept.
+
+  void clear() { count = 0, trial = nullptr; }
+  Work& begin(std::size_t i, Item& item) {
+    Work& w = works[i];
+    std::uninitialized_default_construct_n(&w, 1);
+    w.item = &item;
+    return w;
+  }
+  std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
+};
+
+void Worker::State::Delete::operator()(Batch* batch) const { delete batch; }
+
 Worker::State::State(Plane::State& p, unsigned n)
     : plane(p),
       number(n),
       desk(*p.desks[n]),
       crypto(p.options.random),
-      kept(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
+      kept(std::make_unique_for_overwrite<std::byte[]>(kLongest)),
+      current(new Batch) {}
 
 Worker::Worker(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Worker::~Worker() = default;
@@ -85,22 +116,11 @@ void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
   w.flow = nullptr;
 }
 
-// The packets of one call.
-struct Worker::State::Batch {
-  std::array<Work, kBatch> works;
-  std::array<crypto::Job, kBatch> jobs;
-  std::array<Work*, kBatch> owners;  // Of the jobs.
-  std::size_t count = 0;             // Of the jobs.
-  Work* trial = nullptr;             // Packets that may be tried again; they are kept.
-
-  std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
-};
-
 template <class Begin>
 void Worker::State::begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin) {
+  batch.clear();
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Work& w = batch.works[i];
-    w.item = &items[i];
+    Work& w = batch.begin(i, items[i]);
     w.item->cause = Cause::none;
     w.item->clear = false;
     if (const Cause cause = begin(w); cause != Cause::none) {
@@ -176,9 +196,7 @@ inline bool Worker::State::next_numbers(Work& w) {
 
 Cause Worker::State::begin_out(Work& w, Instant now) {
   Packet& p = w.item->packet;
-  const auto h = parse(p.bytes());
-  if (!h) return Cause::malformed;
-  w.h = *h;
+  if (!parse(p.bytes(), w.h)) return Cause::malformed;
   if (w.item->arrived.uncut) w.h.dont_fragment = false;
   if (w.h.fragment && !leaves_as_fragment(w))
     if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
@@ -223,7 +241,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
 
 void Worker::State::protect_some(std::span<Item> items, Instant now) {
   if (!reassembly.empty()) expire_pieces(now);
-  Batch batch;
+  Batch& batch = *current;
   begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
   crypto.seal(batch.waiting());
   drop_failed(batch, Cause::crypto, desk.outbound);
@@ -246,18 +264,20 @@ Cause Worker::State::locate(Work& w) {
   const Bytes packet = w.item->packet.bytes();
   const Headers& h = w.h;
   w.at = h.upper_at;
-  bool in_udp = h.upper == kUdp;
+  const bool in_udp = h.upper == kUdp;
   if (h.upper != kEsp && h.upper != kAh && !in_udp) return Cause::not_ipsec;
   if (h.fragment) return Cause::fragment;
+  if (in_udp && !w.item->told) {
+    if (packet.size() - h.upper_at < kUdpHeader) return Cause::malformed;
+    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + kUdpLength);
+    if (length < kUdpHeader || length > packet.size() - h.upper_at) return Cause::malformed;
+    w.at += kUdpHeader;
+    w.item->packet.size = h.upper_at + length;
+  }
   if (in_udp) {
-    if (packet.size() - h.upper_at < 8) return Cause::malformed;
-    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + 4);
-    if (length < 8 || length > packet.size() - h.upper_at) return Cause::malformed;
-    const Bytes datagram = packet.subspan(h.upper_at + 8, length - 8);
+    const Bytes datagram = w.item->packet.bytes().subspan(w.at);
     if (datagram.size() == 1 && datagram[0] == std::byte{0xff}) return Cause::keep_alive;
     if (datagram.size() >= 4 && get<std::uint32_t>(datagram, 0) == 0) return Cause::ike;
-    w.at += 8;
-    w.item->packet.size = w.at + datagram.size();
   }
   const bool ah = h.upper == kAh;
   const std::size_t least = ah ? kAhFixed : 8;
@@ -272,13 +292,30 @@ Cause Worker::State::locate(Work& w) {
   return Cause::none;
 }
 
+// In transport mode the packet keeps its headers.
+Cause Worker::State::complete(Batch& batch, Work& w) {
+  Item& item = *w.item;
+  Packet whole{item.spare, Packet::kHeadroom, item.packet.size};
+  if (whole.memory.size() < whole.at + whole.size) return Cause::no_room;
+  std::ranges::copy(item.packet.bytes(), whole.bytes().begin());
+  if (!add_header(whole, *item.told)) return Cause::malformed;
+  item.packet = whole;
+  item.told = nullptr;
+  w.flow = nullptr;
+  w.h = {};
+  return begin_in(batch, w);
+}
+
 Cause Worker::State::begin_in(Batch& batch, Work& w) {
   Packet& p = w.item->packet;
-  const auto h = parse(p.bytes());
-  if (!h) return Cause::malformed;
-  w.h = *h;
-  p.size = h->total;
+  if (const Arrival* const told = w.item->told) {
+    read_told(*told, w.h);
+  } else {
+    if (!parse(p.bytes(), w.h)) return Cause::malformed;
+    p.size = w.h.total;
+  }
   if (const Cause cause = locate(w); cause != Cause::none) return cause;
+  if (w.item->told && !w.flow->tunnel) return complete(batch, w);
   const bool bundle = w.flow->bundle != 0;
   if (w.flow->id.satype == pfkey::SaType::ah) {
     if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
@@ -361,7 +398,7 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
 }
 
 void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
-  Batch batch;
+  Batch& batch = *current;
   begin_all(batch, items, desk.inbound, [&](Work& w) { return begin_in(batch, w); });
   crypto.open(batch.waiting());
   try_higher(batch);

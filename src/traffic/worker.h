@@ -147,6 +147,10 @@ struct Worker::State {
   void begin_call() { began = plane.generation.load(), orders = plane.orders.load(); }
 
   struct Batch;
+  struct Delete {
+    void operator()(Batch* batch) const;
+  };
+  std::unique_ptr<Batch, Delete> current;  // The packets of the present call.
   /// Begins each packet; ESP packets then wait in `batch` for the cipher.
   template <class Begin>
   void begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin);
@@ -164,6 +168,7 @@ struct Worker::State {
   void count_lost_pieces();
   void expire_pieces(Instant now);
   Cause begin_in(Batch& batch, Work& w);
+  Cause complete(Batch& batch, Work& w);
   bool pair_arrived(const Work& w) const;
   Cause find_inside(Work& w);
   Cause ask(Work& w, std::size_t number_at);
