@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -140,6 +141,8 @@ struct Stream {
         {.src = *parse_address("10.1.0.1"), .dst = *parse_address("10.2.0.1"), .protocol = kTcp, .dont_fragment = true},
         packet.size());
     set(packet, 32, std::uint16_t{0x8010});
+    const auto length = static_cast<std::uint32_t>(packet.size() - 20);
+    set(packet, 36, static_cast<std::uint16_t>(~checksum(Bytes(packet).subspan(12, 8), kTcp + length)));
   }
   void cut() {
     auto segments = Segments::of(packet, offload);

@@ -60,10 +60,12 @@ struct Item {
   std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: fragmenting would not help.
   Departure departure;        ///< Set by protect() for protected packets.
   Arrived arrived = {};       ///< Set by the caller, if not as by default.
+  bool follows = false;  ///< For protect(): cut from the same long packet as the item before it. Their headers differ
+                         ///< only in lengths, counters and sums.
   /// For unprotect(), of a datagram in the place where the kernel put it: `packet` is the payload of UDP, and its
   /// headers are these; they outlive the call. nullptr: `packet` includes its headers.
   const Arrival* told = nullptr;
-  MutableBytes spare = {};  ///< With `told`: another buffer, for a packet that needs its headers, and so is moved.
+  MutableBytes spare = {};  ///< A longer buffer: a packet that needs more room than it has is moved there. Empty: none.
   bool clear = false;       ///< Set by protect(), with cause none: rules, or that none is about it, let it go in clear,
                             ///< and there is no Departure. `packet` is what it was; if that was a fragment, it can be
                             ///< its whole datagram, whose other pieces were held.

@@ -26,6 +26,7 @@ class Segments {
   static std::optional<Segments> of(Bytes packet, const Offload& offload);
 
   std::size_t left() const { return count_ - number_; }
+  bool begun() const { return number_ > 0; }  ///< One was written.
   /// Writes the next one into `into.memory`, behind Packet::kHeadroom. False: none is left, or it does not fit.
   bool next(Packet& into);
 

@@ -1,6 +1,8 @@
-// ESP in UDP whose headers are data, and the same packets with headers in front: the results are the same.
+// Packets about which the caller says more than their bytes: headers as data, packets cut from one, a longer buffer.
+// The results are those of packets without that.
 #include <gmock/gmock.h>
 
+#include "traffic/segment.h"
 #include "traffic/testing.h"
 
 namespace ipseckey::traffic::testing {
@@ -123,6 +125,87 @@ TEST(Told, WithoutThatBufferAPacketInTransportModeIsDropped) {
   item.told = &told;
   host.worker.unprotect({&item, 1}, at(0));
   EXPECT_EQ(name(item.cause), "no_room");
+}
+
+// The packets that one long packet is cut into, each in a buffer of 1,500 bytes, protected and opened again.
+std::vector<Opened> carried(const Wish& wish, bool follow, std::uint64_t hard_bytes = 0, MutableBytes spare = {}) {
+  constexpr std::size_t kSegments = 40, kPayload = 1000;
+  Octets whole(40 + kSegments * kPayload);
+  write_header(whole, {.src = *parse_address("10.1.0.1"), .dst = *parse_address("10.2.0.1"), .protocol = kTcp, .id = 7},
+               whole.size());
+  set(whole, 32, std::uint16_t{0x5010});
+  auto segments =
+      Segments::of(whole, {.kind = Offload::Kind::tcp, .size = kPayload, .unsummed = true, .sum_at = 20, .field = 16});
+  std::vector<Octets> memory(kSegments, Octets(1500));
+  std::vector<Item> items(kSegments);
+  for (std::size_t i = 0; i < kSegments; ++i) {
+    items[i].packet.memory = memory[i];
+    items[i].follows = follow && i > 0;
+    EXPECT_TRUE(segments->next(items[i].packet));
+  }
+  items[0].spare = spare;
+  Host here, there;
+  Message limited = add(0x100, wish);
+  if (hard_bytes != 0)
+    limited.hard = pfkey::Lifetime{.allocations = 0, .bytes = hard_bytes, .addtime = 0, .usetime = 0};
+  here.add(std::move(limited));
+  there.add(add(0x100, wish));
+  here.worker.protect(items, at(0));
+  std::vector<Opened> results;
+  for (const Item& item : items) {
+    if (item.cause != Cause::none) {
+      results.push_back({std::string(name(item.cause)), {}});
+      continue;
+    }
+    EXPECT_EQ(item.departure.dst, *parse_address("192.0.2.2"));
+    const Result r = unprotect(there, item.packet.bytes());
+    results.push_back({std::string(name(r.cause)), r.packet});
+  }
+  return results;
+}
+
+TEST(Follows, PacketsCutFromOneAreCarriedAsOthers) {
+  const auto cause = [](const std::vector<Opened>& all, std::size_t i) { return all[i].cause; };
+  for (const Wish& wish :
+       {Wish{.tunnel = true, .udp = true}, Wish{.tunnel = true}, Wish{.encrypt = 0, .auth = 5, .tunnel = true},
+        Wish{.tunnel = true, .inner_dst = "10.7.0.0"}}) {
+    const auto together = carried(wish, true);
+    EXPECT_EQ(together, carried(wish, false));
+    EXPECT_EQ(cause(together, 0), std::string_view(wish.inner_dst) == "10.7.0.0" ? "no_sa" : "none");
+  }
+  const auto limited = carried({.tunnel = true}, true, 20'000);
+  EXPECT_EQ(limited, carried({.tunnel = true}, false, 20'000));
+  EXPECT_EQ(cause(limited, 0), "none");
+  EXPECT_EQ(cause(limited, 39), "exhausted");
+}
+
+// What an SA adds may be more than the buffer has room for.
+TEST(Spare, APacketThatNeedsMoreRoomIsMoved) {
+  const Wish long_ones{.tunnel = true, .tfc_pad = 1400};
+  const auto none = carried(long_ones, true);
+  Octets spare(3000);
+  const auto with = carried(long_ones, true, 0, spare);
+  EXPECT_EQ(none[0].cause, "no_room");
+  EXPECT_EQ(with[0].cause, "none");
+  EXPECT_EQ(with[0].packet, carried({.tunnel = true}, true)[0].packet);
+}
+
+TEST(Spare, ADatagramIsPutTogetherInTheLongerBuffer) {
+  Host host;
+  host.add(add(0x100));
+  const Octets whole = datagram({.size = 3000});
+  std::vector<Octets> pieces;
+  Octets room(1500);
+  ASSERT_TRUE(fragment(whole, 1400, 1, room, [&](Bytes piece) { pieces.emplace_back(piece.begin(), piece.end()); }));
+  ASSERT_EQ(pieces.size(), 3u);
+  Octets spare(5000);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    Held held(pieces[i]);
+    held.item.spare = spare;
+    host.worker.protect({&held.item, 1}, at(0));
+    EXPECT_EQ(name(held.item.cause), i + 1 < pieces.size() ? "held" : "none");
+    EXPECT_GT(i + 1 < pieces.size() ? 3000 : held.item.packet.size, 2999u);
+  }
 }
 
 }  // namespace

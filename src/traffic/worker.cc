@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "traffic/detail/mss.h"
 #include "traffic/detail/udp.h"
@@ -57,6 +58,14 @@ void give_back(const Work& w) {
 
 }  // namespace
 
+bool move_to_spare(Item& item) {
+  Packet longer{std::exchange(item.spare, {}), Packet::kHeadroom, item.packet.size};
+  if (longer.memory.size() < longer.at + longer.size + Packet::kTailroom) return false;
+  std::ranges::copy(item.packet.bytes(), longer.bytes().begin());
+  item.packet = longer;
+  return true;
+}
+
 // The packets of one call. It is used again, as most calls have fewer packets than fit.
 struct Worker::State::Batch {
   std::array<Work, kBatch> works;
@@ -70,6 +79,7 @@ struct Worker::State::Batch {
     Work& w = works[i];
     std::uninitialized_default_construct_n(&w, 1);
     w.item = &item;
+    if (item.follows && i > 0 && works[i - 1].flow) w.before = &works[i - 1];
     return w;
   }
   std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
@@ -194,9 +204,18 @@ inline bool Worker::State::next_numbers(Work& w) {
   return next(*w.around.flow, w.around.number) && next(*w.flow, w.number);
 }
 
+// What does not differ from the previous packet is not read again.
+bool Worker::State::read_headers(Work& w) const {
+  const Bytes packet = w.item->packet.bytes();
+  if (!w.before) return parse(packet, w.h);
+  w.h = w.before->h;
+  w.h.total = static_cast<std::uint32_t>(packet.size());
+  return true;
+}
+
 Cause Worker::State::begin_out(Work& w, Instant now) {
   Packet& p = w.item->packet;
-  if (!parse(p.bytes(), w.h)) return Cause::malformed;
+  if (!read_headers(w)) return Cause::malformed;
   if (w.item->arrived.uncut) w.h.dont_fragment = false;
   if (w.h.fragment && !leaves_as_fragment(w))
     if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
@@ -216,7 +235,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
     if (const Cause cause = fit(w, layout, mtu); cause != Cause::none) return cause;
   if (w.flow->tfc_pad != 0)
     hide_length(layout, *w.flow, std::min(w.flow->tfc_pad, inner_mtu(*w.flow, w.h, mtu, w.around.flow)));
-  if (!has_room(p, w.h, layout)) return Cause::no_room;
+  if (!has_room(p, w.h, layout) && !(move_to_spare(*w.item) && has_room(p, w.h, layout))) return Cause::no_room;
   if (plane.options.mss_clamp) clamp(w, *w.flow, w.around.flow, mtu);
   w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
@@ -295,11 +314,8 @@ Cause Worker::State::locate(Work& w) {
 // In transport mode the packet keeps its headers.
 Cause Worker::State::complete(Batch& batch, Work& w) {
   Item& item = *w.item;
-  Packet whole{item.spare, Packet::kHeadroom, item.packet.size};
-  if (whole.memory.size() < whole.at + whole.size) return Cause::no_room;
-  std::ranges::copy(item.packet.bytes(), whole.bytes().begin());
-  if (!add_header(whole, *item.told)) return Cause::malformed;
-  item.packet = whole;
+  if (!move_to_spare(item)) return Cause::no_room;
+  if (!add_header(item.packet, *item.told)) return Cause::malformed;
   item.told = nullptr;
   w.flow = nullptr;
   w.h = {};

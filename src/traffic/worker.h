@@ -127,6 +127,9 @@ struct Plane::State {
   void collect();
 };
 
+/// Moves the packet to its longer buffer. False: it has none, or that is too short.
+bool move_to_spare(Item& item);
+
 struct Worker::State {
   static constexpr std::size_t kBatch = 32;
 
@@ -140,6 +143,7 @@ struct Worker::State {
   bool attention = false;
   const Orders* orders = nullptr;     // Those of the present call.
   std::uint64_t began = 0;            // The generation at its start: read before the orders.
+  Memory::Entry* recent = nullptr;    // Of the outbound packet begun last; null if not its own headers decided.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);
@@ -185,19 +189,22 @@ struct Worker::State {
   // Here, so that a packet needs no call for it. The generation leads to a Flow, so it is read as Epochs requires:
   // sequentially consistent. Half a bundle is remembered, too: any change that could complete it changes the
   // generation.
-  Memory::Entry& choose(const Headers& h) {
+  Memory::Entry& choose(Memory::Entry& entry, const Headers& h) {
     const std::uint64_t generation = plane.generation.load();
-    Memory::Entry& entry = outgoing.at(h);
     const bool known = entry.flow && entry.generation == generation && entry.flow->usable.load();
     if (known && (!entry.around || entry.around->usable.load())) return entry;
     return choose_again(entry, h, generation);
   }
   Memory::Entry& choose_again(Memory::Entry& entry, const Headers& h, std::uint64_t generation);
   // By the rules, if there are any.
-  Memory::Entry& pick(const Work& w, const Headers& h) { return orders ? obey(*w.item, h) : choose(h); }
+  Memory::Entry& pick(const Work& w, Memory::Entry& entry, const Headers& h) {
+    return orders ? obey(*w.item, entry, h) : choose(entry, h);
+  }
+  Memory::Entry& pick(const Work& w, const Headers& h) { return pick(w, outgoing.at(h), h); }
+  bool read_headers(Work& w) const;
   Memory::Entry& choose_peer(Work& w);
   // Under rules (obey.cc).
-  Memory::Entry& obey(const Item& item, const Headers& h);
+  Memory::Entry& obey(const Item& item, Memory::Entry& entry, const Headers& h);
   void decide(Memory::Entry& entry, const Item& item, const Headers& h) const;
   struct Fit {
     bool fits = false;

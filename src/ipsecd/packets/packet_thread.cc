@@ -46,7 +46,8 @@ PacketThread::Hand::Hand() : memory(std::make_unique_for_overwrite<std::byte[]>(
 std::span<Item> PacketThread::Hand::empty() {
   for (std::size_t i = 0; i < used; ++i) {
     items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
-    items[i].arrived = {}, items[i].departure.interface = 0, items[i].told = nullptr;
+    items[i].arrived = {}, items[i].departure.interface = 0;
+    items[i].told = nullptr, items[i].spare = {}, items[i].follows = false;
   }
   used = 0;
   return items;

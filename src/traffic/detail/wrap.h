@@ -22,9 +22,10 @@ struct AhPart {
 /// One packet of a batch on its way.
 struct Work {
   Item* item = nullptr;
-  Flow* flow = nullptr;     ///< Null: the packet is finished.
-  Headers h;                ///< Of the packet as it arrived.
-  bool may_be_cut = false;  ///< On the way, under IPv4, although the packet has DF.
+  const Work* before = nullptr;  ///< The previous one, if it has the same headers but for lengths, counters and sums.
+  Flow* flow = nullptr;          ///< Null: the packet is finished.
+  Headers h;                     ///< Of the packet as it arrived.
+  bool may_be_cut = false;       ///< On the way, under IPv4, although the packet has DF.
   std::uint64_t number = 0;
   std::size_t at = 0;   ///< Where ESP or AH starts in the packet.
   bool nested = false;  ///< Outbound: already protected, for another peer.
