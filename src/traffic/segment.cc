@@ -16,6 +16,17 @@ void finish_sum(MutableBytes upper, std::size_t field, std::uint16_t more) {
   set(upper, field, sum == 0 ? std::uint16_t{0xffff} : sum);
 }
 
+constexpr std::size_t kV4Length = 2, kV4Id = 4, kV4Sum = 10;
+
+// Sets a field of an IPv4 header, and mends its checksum, which was right (RFC 1624 section 3).
+void replace(MutableBytes packet, std::size_t at, std::uint16_t value) {
+  std::uint32_t sum = ~get<std::uint16_t>(packet, kV4Sum) & 0xffffu;
+  sum += (~get<std::uint16_t>(packet, at) & 0xffffu) + value;
+  sum = (sum & 0xffff) + (sum >> 16);
+  set(packet, kV4Sum, static_cast<std::uint16_t>(~((sum & 0xffff) + (sum >> 16))));
+  set(packet, at, value);
+}
+
 // Ones' complement: the sum of a pseudo header for another length.
 std::uint16_t with_length(std::uint16_t pseudo, std::size_t old_length, std::size_t new_length) {
   std::uint32_t sum =
@@ -70,8 +81,12 @@ bool Segments::next(Packet& into) {
 // FIN and PSH apply to the last segment, CWR to the first (RFC 3168 section 6.1.2: once).
 void Segments::mend(MutableBytes segment, std::uint16_t payload_sum, bool last) const {
   const bool v4 = std::to_integer<unsigned>(segment[0]) >> 4 == 4;
-  if (v4) set(segment, 4, static_cast<std::uint16_t>(get<std::uint16_t>(segment, 4) + number_));
-  mend_length(segment);
+  if (v4) {
+    replace(segment, kV4Length, static_cast<std::uint16_t>(segment.size()));
+    replace(segment, kV4Id, static_cast<std::uint16_t>(get<std::uint16_t>(segment, kV4Id) + number_));
+  } else {
+    mend_length(segment);
+  }
   const MutableBytes upper = segment.subspan(upper_at_);
   const bool tcp = offload_.kind == Offload::Kind::tcp;
   if (tcp) {
