@@ -1,5 +1,6 @@
-// What bench/guard counts, run under callgrind: each piece of work alone, without the kernel, a second thread or a clock, so that
-// the same build always takes the same number of instructions. Callgrind writes a file for each piece, named by measured().
+// What bench/guard counts, run under callgrind: each piece of work alone, without the kernel, a second thread or a
+// clock, so that the same build always takes the same number of instructions. Callgrind writes a file for each piece,
+// named by measured().
 //
 // usage: counted_work FEW MANY     two files of commands, the second longer
 //        counted_work              prints what it was compiled with and for: the name of the file of figures
@@ -53,7 +54,8 @@ class Lent : public backend::Backend {
 
 void run(std::vector<std::string> arguments, backend::Backend& sadb) {
   std::string said;
-  cli::Console console([](std::string_view) { return 0; }, [&](std::string_view text) { return said += text, 0; }, false);
+  cli::Console console([](std::string_view) { return 0; }, [&](std::string_view text) { return said += text, 0; },
+                       false);
   const auto clock = [] { return Instant{}; };
   const cli::World world{
       .console = console,
@@ -64,14 +66,16 @@ void run(std::vector<std::string> arguments, backend::Backend& sadb) {
       .protocol_name = nullptr,
       .clock = clock,
       .pid = 4242,
-      .open = [&](const std::string&) { return Result<std::unique_ptr<backend::Backend>>(std::make_unique<Lent>(sadb)); },
+      .open =
+          [&](const std::string&) { return Result<std::unique_ptr<backend::Backend>>(std::make_unique<Lent>(sadb)); },
       .view_kernel = nullptr,
       .open_scratch =
           [&](api::Scratch kind) {
             return api::open_scratch({.socket = "", .clock = clock, .kernel_lacks = {}, .stop_fd = -1}, kind);
           }};
   const std::string shown = fmt::format("{}", fmt::join(arguments, " "));
-  if (cli::run_program({"ipseckey", std::move(arguments)}, world) != cli::Status::ok) fail_with(shown + " failed: " + said);
+  if (cli::run_program({"ipseckey", std::move(arguments)}, world) != cli::Status::ok)
+    fail_with(shown + " failed: " + said);
 }
 
 // The name says how many lines or SAs were worked on, so that the difference of two is the price of one.
@@ -103,7 +107,8 @@ class Batch {
   }
   void expect_all_done(const std::string& what) const {
     for (const Item& item : items_)
-      if (item.cause != Cause::none) fail_with(fmt::format("{} drops packets, cause {}", what, fmt::underlying(item.cause)));
+      if (item.cause != Cause::none)
+        fail_with(fmt::format("{} drops packets, cause {}", what, fmt::underlying(item.cause)));
   }
 
  private:
@@ -132,7 +137,8 @@ void packets(const std::string& name, Wish wish) {
   worked("unprotect " + name, in, [&](std::span<Item> items) { there.worker.unprotect(items, at(0)); });
 }
 
-// Each algorithm once: a cipher without integrity of its own with the recommended one, and the reverse; AH for each integrity.
+// Each algorithm once: a cipher without integrity of its own with the recommended one, and the reverse; AH for each
+// integrity.
 void suites() {
   using enum pfkey::AlgorithmKind;
   for (const pfkey::Algorithm& row : pfkey::algorithms()) {

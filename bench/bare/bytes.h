@@ -1,5 +1,6 @@
 #pragma once
-/// What the bare tunnels need to know of IPv4, TCP and checksums. Only for measurement: it expects well-formed packets of iperf3.
+/// What the bare tunnels need to know of IPv4, TCP and checksums. Only for measurement: it expects well-formed packets
+/// of iperf3.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>

@@ -1,7 +1,9 @@
 // Sends and counts UDP datagrams for bench/limits.
 //
-// usage: bare_datagrams send ADDRESS SIZE SECONDS RATE [gso]    RATE a second, 0: as many as possible; prints how many left
-//        bare_datagrams receive ADDRESS SIZE [gro]              until a signal; prints how many arrived, then "ready" first
+// usage: bare_datagrams send ADDRESS SIZE SECONDS RATE [gso]    RATE a second, 0: as many as possible; prints how many
+// left
+//        bare_datagrams receive ADDRESS SIZE [gro]              until a signal; prints how many arrived, then "ready"
+//        first
 //
 // gso: 64 datagrams in one piece (UDP_SEGMENT). gro: pieces are taken (UDP_GRO).
 #include <netinet/udp.h>

@@ -86,8 +86,8 @@ class Cutter {
   std::uint32_t number_ = 0;
 };
 
-/// Takes packets out of ESP and writes them to the device, consecutive TCP segments as one. The packets must stay where they are
-/// until flush().
+/// Takes packets out of ESP and writes them to the device, consecutive TCP segments as one. The packets must stay where
+/// they are until flush().
 class Joiner {
  public:
   explicit Joiner(int tun) : tun_(tun) {}
@@ -120,7 +120,8 @@ class Joiner {
  private:
   static constexpr std::size_t kMost = 64, kLongest = 65'000;
 
-  // The length of the headers of a TCP segment with content and only ACK and PSH, whose checksum is right; 0: anything else.
+  // The length of the headers of a TCP segment with content and only ACK and PSH, whose checksum is right; 0: anything
+  // else.
   static std::size_t segment_header(Octet* packet, std::size_t size) {
     const std::size_t ip = at<iphdr>(packet).ihl * 4u;
     if (packet[9] != IPPROTO_TCP || size < ip + sizeof(tcphdr)) return 0;

@@ -1,4 +1,5 @@
-// The bare loop that bench/limits compares ipsecd with: a tunnel with everything except ciphers, SAs and rules. Only for measurement.
+// The bare loop that bench/limits compares ipsecd with: a tunnel with everything except ciphers, SAs and rules. Only
+// for measurement.
 //
 // usage: bare_tunnel udp DEVICE LOCAL REMOTE             ESP in UDP, port 4500
 //        bare_tunnel xdp DEVICE LOCAL REMOTE LINK MAC    raw ESP, out by AF_XDP on LINK to that neighbour
@@ -34,7 +35,8 @@ template <class Way>
 int main(int argc, char** argv) {
   const std::string_view way = argc > 4 ? argv[1] : "";
   if (!(way == "udp" && argc == 5) && !(way == "xdp" && argc == 7)) {
-    std::fputs("usage: bare_tunnel udp DEVICE LOCAL REMOTE\n       bare_tunnel xdp DEVICE LOCAL REMOTE LINK MAC\n", stderr);
+    std::fputs("usage: bare_tunnel udp DEVICE LOCAL REMOTE\n       bare_tunnel xdp DEVICE LOCAL REMOTE LINK MAC\n",
+               stderr);
     return 2;
   }
   const int tun = open_tun(argv[2]);

@@ -93,8 +93,13 @@ inline void receive_udp(int fd, Joiner& joiner) {
   while (true) {
     for (unsigned i = 0; i < kPieces; ++i) {
       part[i] = {memory.data() + i * kPiece, kPiece};
-      message[i].msg_hdr = {.msg_name = nullptr, .msg_namelen = 0, .msg_iov = &part[i], .msg_iovlen = 1,
-                            .msg_control = control[i].data(), .msg_controllen = control[i].size(), .msg_flags = 0};
+      message[i].msg_hdr = {.msg_name = nullptr,
+                            .msg_namelen = 0,
+                            .msg_iov = &part[i],
+                            .msg_iovlen = 1,
+                            .msg_control = control[i].data(),
+                            .msg_controllen = control[i].size(),
+                            .msg_flags = 0};
     }
     const int got = recvmmsg(fd, message.data(), kPieces, MSG_WAITFORONE, nullptr);
     if (got < 0) must(errno == EINTR || errno == ECONNREFUSED, "recvmmsg");
@@ -104,7 +109,8 @@ inline void receive_udp(int fd, Joiner& joiner) {
       for (cmsghdr* c = CMSG_FIRSTHDR(&m.msg_hdr); c; c = CMSG_NXTHDR(&m.msg_hdr, c))
         if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) each = static_cast<std::size_t>(at<int>(CMSG_DATA(c)));
       auto* const data = static_cast<Octet*>(m.msg_hdr.msg_iov->iov_base);
-      for (std::size_t from = 0; from < m.msg_len; from += each) joiner.take(data + from, std::min<std::size_t>(each, m.msg_len - from));
+      for (std::size_t from = 0; from < m.msg_len; from += each)
+        joiner.take(data + from, std::min<std::size_t>(each, m.msg_len - from));
     }
     joiner.flush();
   }

@@ -36,7 +36,8 @@ class XdpWay {
     std::memcpy(start, front_, sizeof front_);
     set_length(start + sizeof(ethhdr), sizeof(iphdr) + size);
     while (made_ - consumer(tx_) == kFrames) kick();
-    tx_.entries[made_++ % kFrames] = {.addr = frame_, .len = static_cast<std::uint32_t>(sizeof front_ + size), .options = 0};
+    tx_.entries[made_++ % kFrames] = {
+        .addr = frame_, .len = static_cast<std::uint32_t>(sizeof front_ + size), .options = 0};
     std::atomic_ref(*tx_.producer).store(made_, std::memory_order_release);
   }
   void flush() { kick(), reap(); }
@@ -58,13 +59,17 @@ class XdpWay {
   template <class Entry>
   Ring<Entry> map(const xdp_ring_offset& offset, std::uint64_t page) const {
     const std::size_t size = offset.desc + kFrames * sizeof(Entry);
-    void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, static_cast<off_t>(page));
+    void* const memory =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, static_cast<off_t>(page));
     must(memory != MAP_FAILED, "a ring of AF_XDP");
     auto* const start = static_cast<Octet*>(memory);
-    return {reinterpret_cast<std::uint32_t*>(start + offset.producer), reinterpret_cast<std::uint32_t*>(start + offset.consumer),
+    return {reinterpret_cast<std::uint32_t*>(start + offset.producer),
+            reinterpret_cast<std::uint32_t*>(start + offset.consumer),
             reinterpret_cast<std::uint32_t*>(start + offset.flags), reinterpret_cast<Entry*>(start + offset.desc)};
   }
-  void set(int name, const auto& value) const { must(setsockopt(fd_, SOL_XDP, name, &value, sizeof value) == 0, "a setting of AF_XDP"); }
+  void set(int name, const auto& value) const {
+    must(setsockopt(fd_, SOL_XDP, name, &value, sizeof value) == 0, "a setting of AF_XDP");
+  }
 
   void open(const char* device) {
     fd_ = socket(AF_XDP, SOCK_RAW, 0);
@@ -90,7 +95,8 @@ class XdpWay {
   void prepare(const char* device, const char* remote_mac, const char* local, const char* remote) {
     auto& ethernet = at<ethhdr>(front_);
     unsigned mac[ETH_ALEN];
-    must(std::sscanf(remote_mac, "%x:%x:%x:%x:%x:%x", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) == ETH_ALEN, remote_mac);
+    must(std::sscanf(remote_mac, "%x:%x:%x:%x:%x:%x", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) == ETH_ALEN,
+         remote_mac);
     for (int i = 0; i < ETH_ALEN; ++i) ethernet.h_dest[i] = static_cast<Octet>(mac[i]);
     ifreq request{};
     std::snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
