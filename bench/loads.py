@@ -51,12 +51,12 @@ def tcp(pair, address, seconds):
     if "error" in told:
         raise RuntimeError(f"iperf3: {told['error']}")
     received = told["end"]["sum_received"]
-    carried = received["bits_per_second"] / 8 * (seconds + 1)  # Of the omitted second nothing is told; it is as fast.
+    carried = received["bits_per_second"] / 8 * (seconds + 1)  # The omitted second is assumed to be as fast.
     return Figures(received["bits_per_second"] / 1e9, busy * 1e6 / (carried / PIECE), idle)
 
 
 def datagrams(pair, address, seconds, size=64, rate=0, pieces=False):
-    """Those that arrive of `rate` a second (0: as many as possible). `pieces`: by programs that pass many at once."""
+    """Sends `rate` a second (0: the most possible) and counts those that arrive. `pieces`: the programs pass many at once."""
     receiver = subprocess.Popen(["ip", "netns", "exec", pair.b.netns, DATAGRAMS, "receive", address, str(size), *(("gro",) if pieces else ())],
                                 stdout=subprocess.PIPE, text=True)
     try:

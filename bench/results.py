@@ -26,7 +26,7 @@ class Line:
 
 
 def read(text):
-    """The lines of a text, and before them what it says of the machine and the run."""
+    """What a text says about the machine and the run, and its lines."""
     about, lines = {}, []
     for line in text.splitlines():
         found = json.loads(line)

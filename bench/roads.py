@@ -134,7 +134,7 @@ def ipsecd(*options, more="", rules=False, spare=0, build=None):
 
 @contextlib.contextmanager
 def hook(*options, more=""):
-    """Two ipsecd that netfilter passes packets to. What is opened arrives through a device, as netfilter has none for it."""
+    """Two ipsecd that netfilter passes packets to. Opened packets arrive through ipsecd's device."""
     hosts.BIN = HERE / "build" / "bin"
     with contextlib.closing(Pair()) as pair:
         for number, (host, text) in enumerate(zip((pair.a, pair.b), tunnel_rules(" tsrc 192.0.2.{here} tdst 192.0.2.{there}")), 1):

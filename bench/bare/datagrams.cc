@@ -1,6 +1,6 @@
 // Sends and counts UDP datagrams for bench/limits.
 //
-// usage: bare_datagrams send ADDRESS SIZE SECONDS RATE [gso]    RATE a second, 0: as many as possible; prints how many
+// usage: bare_datagrams send ADDRESS SIZE SECONDS RATE [gso]    RATE a second, 0: the most possible; prints how many
 // left
 //        bare_datagrams receive ADDRESS SIZE [gro]              until a signal; prints how many arrived, then "ready"
 //        first
