@@ -1,5 +1,6 @@
-// What bench/guard counts, run under callgrind: only this work, without the kernel, a second thread or a clock, so that the same
-// build always takes the same number of instructions. Callgrind writes a file for each call of measured(), with its name.
+// What bench/guard counts, run under callgrind: only this work, without the kernel, a second thread or a clock, so that
+// the same build always takes the same number of instructions. Callgrind writes a file for each call of measured(),
+// with its name.
 //
 // usage: counted_work FEW MANY     two files of commands, the second longer
 //        counted_work              prints what it was compiled with and for: the name of the file of figures
