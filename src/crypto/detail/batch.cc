@@ -94,8 +94,12 @@ void Batch::run_combined(std::span<Job> jobs, bool sealing) {
       continue;
     }
     const View& v = views_[i].emplace(c, job);
-    packets_[count++] = {d.lane.get(), Bytes(v.nonce).first(c.salt_size + c.encrypt->iv), v.aad, v.text,
-                         sealing ? job.icv : tag(i, c.tag), i};
+    packets_[count++] = {d.lane.get(),
+                         Bytes(v.nonce).first(c.salt_size + c.encrypt->iv),
+                         v.aad,
+                         v.text,
+                         sealing ? job.icv : tag(i, c.tag),
+                         i};
   }
   if (count == 0) return;
   const auto from = [&](const Lanes::Packet& p) {
@@ -134,18 +138,19 @@ void Batch::run_ciphers(std::span<Job> jobs, bool sealing) {
     texts_[count++] = {d.lane.get(), text, iv, i};
   }
   if (count == 0) return;
-  in_groups(std::span(texts_).first(count), lanes(), [&](const Lanes::Text& t) { return direction(jobs[t.job]).from; },
-            [&](const Lanes::Text& t, bool done) {
-              Job& job = jobs[t.job];
-              job.ok = done || run_single(job.keyed->contexts(), direction(job).single.get(), job);
-            });
+  in_groups(
+      std::span(texts_).first(count), lanes(), [&](const Lanes::Text& t) { return direction(jobs[t.job]).from; },
+      [&](const Lanes::Text& t, bool done) {
+        Job& job = jobs[t.job];
+        job.ok = done || run_single(job.keyed->contexts(), direction(job).single.get(), job);
+      });
 }
 
 // ---- ICVs
 
 void Batch::want(std::size_t i, const Contexts& c, Bytes message, std::size_t size) {
   icvs_[i].mac = c.mac.get(), icvs_[i].size = size, icvs_[i].from = c.mac_from;
-  if (c.mac_lane && message.size() <= kMostInLane && size <= c.mac_size) {
+  if (c.mac_lane && message.size() >= kLeastInLane && message.size() <= kMostInLane && size <= c.mac_lane->size) {
     messages_[waiting_++] = {c.mac_lane, message, tags_[i].data(), i};
   } else {
     icvs_[i].ok = c.mac->compute({&message, 1}, tag(i, size));
@@ -171,11 +176,12 @@ void Batch::want(std::size_t i, const Job& job) {
 void Batch::digest() {
   const std::span<Lanes::Message> all = std::span(messages_).first(std::exchange(waiting_, 0));
   if (all.empty()) return;
-  in_groups(all, lanes(), [&](const Lanes::Message& m) { return icvs_[m.job].from; },
-            [&](const Lanes::Message& m, bool done) {
-              Icv& icv = icvs_[m.job];
-              icv.ok = done || icv.mac->compute({&m.message, 1}, tag(m.job, icv.size));
-            });
+  in_groups(
+      all, lanes(), [&](const Lanes::Message& m) { return icvs_[m.job].from; },
+      [&](const Lanes::Message& m, bool done) {
+        Icv& icv = icvs_[m.job];
+        icv.ok = done || icv.mac->compute({&m.message, 1}, tag(m.job, icv.size));
+      });
 }
 
 // ---- a batch

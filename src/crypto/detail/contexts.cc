@@ -110,7 +110,6 @@ bool Contexts::set_up(const Suite& suite, Way way, By by) {
   if (suite.auth) {
     mac = Mac::make(*suite.auth, suite.auth_key->bytes());
     if (!mac) return false;
-    mac_size = suite.auth->max_bits / 8u;
     if (by != By::openssl) mac_lane = mac->lane(), mac_from = least(*suite.auth, by);
   }
   return set_up_cipher(suite, way, by);

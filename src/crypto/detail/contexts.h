@@ -30,7 +30,6 @@ struct Keyed::Contexts : secret_heap::Object {
   std::unique_ptr<Mac> mac;
   const LaneMac* mac_lane = nullptr;
   unsigned mac_from = 0;
-  std::size_t mac_size = 0;  ///< Bytes of its whole result.
 
   ~Contexts();
   /// False: the library refuses.

@@ -32,9 +32,12 @@ struct Digest {
 };
 using Md5 = Digest<MD5_CTX, MD5_Init, MD5_Update, MD5_Final, MD5_CBLOCK, MD5_DIGEST_LENGTH, LaneMac::Kind::md5>;
 using Sha1 = Digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final, SHA_CBLOCK, SHA_DIGEST_LENGTH, LaneMac::Kind::sha1>;
-using Sha256 = Digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA256_CBLOCK, SHA256_DIGEST_LENGTH, LaneMac::Kind::sha256>;
-using Sha384 = Digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA512_CBLOCK, SHA384_DIGEST_LENGTH, LaneMac::Kind::sha384>;
-using Sha512 = Digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final, SHA512_CBLOCK, SHA512_DIGEST_LENGTH, LaneMac::Kind::sha512>;
+using Sha256 = Digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA256_CBLOCK, SHA256_DIGEST_LENGTH,
+                      LaneMac::Kind::sha256>;
+using Sha384 = Digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA512_CBLOCK, SHA384_DIGEST_LENGTH,
+                      LaneMac::Kind::sha384>;
+using Sha512 = Digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final, SHA512_CBLOCK, SHA512_DIGEST_LENGTH,
+                      LaneMac::Kind::sha512>;
 // The words of the state come first, as the lanes want them.
 static_assert(offsetof(MD5_CTX, A) == 0 && offsetof(SHA_CTX, h0) == 0);
 static_assert(offsetof(SHA256_CTX, h) == 0 && offsetof(SHA512_CTX, h) == 0);
@@ -87,7 +90,7 @@ class Hmac final : public Mac, public secret_heap::Object {
   }
 
   typename D::State inner_{}, outer_{}, running_{};
-  const LaneMac lane_{D::kKind, {&inner_, &outer_, nullptr}};
+  const LaneMac lane_{D::kKind, D::kSize, {&inner_, &outer_, nullptr}};
 };
 
 template <class D>

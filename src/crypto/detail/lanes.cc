@@ -48,8 +48,8 @@ std::size_t expanded_size(const pfkey::Algorithm& row, std::size_t key) {
   if (row.batch == 0 || !multi_buffer()) return 0;
   if (row.mode == Mode::chacha) return key == 32 ? key : 0;
   if (row.des) return key / 8 * kDesRoundKeys;
-  if (!aes || (key != 16 && key != 24 && key != 32)) return 0;
-  return row.mode == Mode::ccm && key == 24 ? 0 : kAesRoundKeys;
+  const bool known = row.mode == Mode::cbc || row.mode == Mode::ctr || (row.mode == Mode::ccm && key != 24);
+  return aes && known && (key == 16 || key == 24 || key == 32) ? kAesRoundKeys : 0;
 }
 
 IMB_CIPHER_MODE cipher_mode(const LaneCipher::Kind& kind) {
@@ -60,16 +60,15 @@ IMB_CIPHER_MODE cipher_mode(const LaneCipher::Kind& kind) {
   return IMB_CIPHER_CBC;
 }
 
-// By LaneMac::Kind: the library's name, the whole result's bytes, and whether a function takes bursts of it.
+// By LaneMac::Kind: the library's name, and whether a function takes bursts of it.
 struct Digest {
   IMB_HASH_ALG hash;
-  std::uint8_t size;
   bool burst;
 };
-constexpr std::array kDigests = {Digest{IMB_AUTH_MD5, 16, false},         Digest{IMB_AUTH_HMAC_SHA_1, 20, true},
-                                 Digest{IMB_AUTH_HMAC_SHA_256, 32, true}, Digest{IMB_AUTH_HMAC_SHA_384, 48, true},
-                                 Digest{IMB_AUTH_HMAC_SHA_512, 64, true}, Digest{IMB_AUTH_AES_XCBC, 16, false},
-                                 Digest{IMB_AUTH_AES_CMAC, 16, false}};
+constexpr std::array kDigests = {Digest{IMB_AUTH_MD5, false},         Digest{IMB_AUTH_HMAC_SHA_1, true},
+                                 Digest{IMB_AUTH_HMAC_SHA_256, true}, Digest{IMB_AUTH_HMAC_SHA_384, true},
+                                 Digest{IMB_AUTH_HMAC_SHA_512, true}, Digest{IMB_AUTH_AES_XCBC, false},
+                                 Digest{IMB_AUTH_AES_CMAC, false}};
 
 const Digest& digest_of(const Lanes::Message& m) { return kDigests[static_cast<std::size_t>(m.mac->kind)]; }
 
@@ -123,7 +122,7 @@ void set(IMB_JOB& job, const Lanes::Message& m) {
   job.hash_start_src_offset_in_bytes = 0;
   job.msg_len_to_hash_in_bytes = m.message.size();
   job.auth_tag_output = octets(m.icv);
-  job.auth_tag_output_len_in_bytes = digest_of(m).size;
+  job.auth_tag_output_len_in_bytes = m.mac->size;
   if (m.mac->kind == LaneMac::Kind::xcbc) {
     job.u.XCBC._k1_expanded = static_cast<const std::uint32_t*>(first);
     job.u.XCBC._k2 = static_cast<const std::uint8_t*>(second);
@@ -186,7 +185,9 @@ std::unique_ptr<LaneBlocks> LaneBlocks::make(const pfkey::Algorithm& row, Bytes 
 }
 
 LaneMac LaneBlocks::mac(Mode mode) const {
-  return {mode == Mode::xcbc ? LaneMac::Kind::xcbc : LaneMac::Kind::cmac,
+  const bool x = mode == Mode::xcbc;
+  return {x ? LaneMac::Kind::xcbc : LaneMac::Kind::cmac,
+          static_cast<std::uint8_t>(x ? 12 : 16),
           {expanded.data(), first.data(), second.data()}};
 }
 
@@ -222,6 +223,11 @@ bool Lanes::run(std::span<const Message> messages) {
   return IMB_SUBMIT_HASH_BURST_NOCHECK(&state_->m(), state_->jobs.data(), count, digest.hash) == count;
 }
 
+Bytes Lanes::memory() const {
+  const void* const all = state_->manager.get();
+  return {static_cast<const std::byte*>(all), imb_get_mb_mgr_size()};
+}
+
 #else
 
 std::unique_ptr<LaneCipher> LaneCipher::make(const pfkey::Algorithm&, Bytes, bool) { return nullptr; }
@@ -232,6 +238,7 @@ std::unique_ptr<Lanes> Lanes::make() { return nullptr; }
 bool Lanes::run(std::span<const Text>) { return false; }
 bool Lanes::run(std::span<const Packet>) { return false; }
 bool Lanes::run(std::span<const Message>) { return false; }
+Bytes Lanes::memory() const { return {}; }
 
 #endif
 

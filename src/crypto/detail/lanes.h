@@ -15,8 +15,10 @@
 
 namespace ipseckey::crypto {
 
-/// The most bytes of one message: the lanes count with 16 bits.
+/// The most bytes of one text or message: the lanes count with 16 bits.
 inline constexpr std::size_t kMostInLane = 65000;
+/// The least bytes of a message: a whole block of AES is read from it.
+inline constexpr std::size_t kLeastInLane = 16;
 
 /// One key of a cipher, expanded for one direction.
 class LaneCipher {
@@ -36,10 +38,10 @@ class LaneCipher {
   bool fills_lanes() const { return kind_.mode == pfkey::Mode::ctr || (!kind_.des && !kind_.sealing); }
   /// What the library calls the expanded key.
   const void* expanded() const { return kind_.des && kind_.key > 8 ? three_.data() : first(); }
-
- private:
+  /// The expanded key itself; of 3DES, the first one.
   const void* first() const { return memory_.data(); }
 
+ private:
   Kind kind_;
   std::vector<std::byte, SecretAllocator<std::byte>> memory_;
   std::array<const void*, 3> three_{};  // The three schedules of 3DES, in memory_.
@@ -49,6 +51,7 @@ class LaneCipher {
 struct LaneMac {
   enum class Kind : std::uint8_t { md5, sha1, sha256, sha384, sha512, xcbc, cmac };
   Kind kind;
+  std::uint8_t size;  ///< Bytes of the result that the library has: all, and of XCBC the first 12.
   /// HMAC: the digest's words after the key's inner and outer block, in host order, in the state of hmac.cc. XCBC and
   /// CMAC: the expanded key and the two masks of the last block, aligned to 16.
   std::array<const void*, 3> parts;
@@ -97,12 +100,15 @@ class Lanes {
   /// A message to authenticate.
   struct Message {
     const LaneMac* mac;
-    Bytes message;
-    std::byte* icv;  ///< Gets the whole result, at most 64 bytes.
+    Bytes message;    ///< At least kLeastInLane bytes.
+    std::byte* icv;   ///< Gets LaneMac::size bytes.
     std::size_t job;  ///< The caller's number for it.
   };
   /// All of one kind.
   bool run(std::span<const Message> messages);
+
+  /// All memory in which the library keeps anything, for tests.
+  Bytes memory() const;
 
  private:
   struct State;

@@ -32,8 +32,7 @@ class LaneHalf : public Mac {
 
 class Cmac final : public LaneHalf {
  public:
-  Cmac(const pfkey::Algorithm& row, Bytes key, MacContext context)
-      : LaneHalf(row, key), context_(std::move(context)) {}
+  Cmac(const pfkey::Algorithm& row, Bytes key, MacContext context) : LaneHalf(row, key), context_(std::move(context)) {}
 
   bool compute(std::span<const Bytes> parts, MutableBytes out) override {
     std::array<std::byte, kMost> whole;
