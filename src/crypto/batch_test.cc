@@ -186,8 +186,8 @@ TEST(Batch, OfAnySuitesIsTheSameByAllWays) {
 // The keys differ, the algorithms do not.
 TEST(Batch, OfManySasOfOneSuite) {
   Random random(3);
-  for (const std::uint8_t cipher : {12, 31, 20, 16, 3})
-    for (const std::uint8_t mac : {2, 3, 5, 7, 9, 248}) {
+  for (const std::string_view cipher : {"aes-cbc", "chacha20-poly1305", "aes-gcm", "aes-ccm", "3des-cbc"})
+    for (const std::string_view mac : {"hmac-md5", "hmac-sha1", "hmac-sha256", "hmac-sha512", "aes-xcbc", "aes-cmac"}) {
       const Algorithm& row = *pfkey::find_algorithm(encrypt, cipher);
       std::vector<Sa> sas;
       for (int i = 0; i < 6; ++i)
