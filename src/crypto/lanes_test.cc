@@ -77,9 +77,9 @@ TEST_F(LanesLeave, NothingOfCiphersKeysAndTexts) {
           keys.push_back(random(size));
           ciphers.push_back(LaneCipher::make(row, keys[i], sealing));
           if (!ciphers[i]) break;  // GCM and GMAC have no lanes.
-          plain.push_back({ciphers[i].get(), after[i], iv.data(), i});
+          plain.push_back({ciphers[i].get(), after[i], iv.data(), i, 1});
           combined.push_back({ciphers[i].get(), Bytes(iv).first(row.mode == pfkey::Mode::ccm ? 11 : 12), aad, after[i],
-                              MutableBytes(icvs[i]).first(std::max<std::size_t>(row.icv, 8)), i});
+                              MutableBytes(icvs[i]).first(std::max<std::size_t>(row.icv, 8)), i, 1});
         }
         if (!ciphers[0]) continue;
         ASSERT_TRUE(row.combined() ? lanes_->run(std::span<const Lanes::Packet>(combined))
@@ -105,7 +105,7 @@ TEST_F(LanesLeave, NothingOfMacsKeysAndTexts) {
       std::vector<Lanes::Message> messages;
       for (std::size_t i = 0; i < count; ++i) {
         macs.push_back(Mac::make(row, random(row.max_bits / 8u)));
-        messages.push_back({macs[i]->lane(), all[i], icvs[i].data(), i});
+        messages.push_back({macs[i]->lane(), all[i], MutableBytes(icvs[i]).first(macs[i]->lane()->size), i, 1});
       }
       ASSERT_TRUE(lanes_->run(std::span<const Lanes::Message>(messages)));
       const Left<std::uint32_t> left(lanes_->memory());

@@ -226,10 +226,11 @@ void Worker::State::seal_all_ah(Batch& batch, std::size_t count) {
     Work& w = batch.works[i];
     if (!w.flow || (w.flow->id.satype != pfkey::SaType::ah && !w.around.flow)) continue;
     const AhPart part = w.around.flow ? w.around : ah_of(w);
-    if (!ah.add(w, part, ah_size(part.flow->ah_unit, part.flow->suite().icv())))
+    if (!ah_icvs.add(w, part, ah_size(part.flow->ah_unit, part.flow->suite().icv())))
       drop(w, Cause::malformed, desk.outbound);
   }
-  for (const AhBatch::Entry& e : ah.compute(crypto)) e.ok ? e.seal() : drop(*e.work, Cause::malformed, desk.outbound);
+  for (const AhBatch::Entry& e : ah_icvs.compute(crypto))
+    e.ok ? e.seal() : drop(*e.work, Cause::malformed, desk.outbound);
 }
 
 void Worker::State::protect_some(std::span<Item> items, Instant now) {
@@ -320,7 +321,7 @@ Cause Worker::State::begin_ah(Work& w) {
   const AhPart part = ah_of(w);
   const auto length = ah_length(w.item->packet.bytes(), part);
   if (!length) return Cause::truncated;
-  return ah.add(w, part, *length) ? Cause::none : Cause::corrupt;
+  return ah_icvs.add(w, part, *length) ? Cause::none : Cause::corrupt;
 }
 
 Cause Worker::State::check_ah_higher(Work& w) {
@@ -383,7 +384,7 @@ void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
   crypto.open(batch.waiting());
   try_higher(batch);
   drop_failed(batch, Cause::corrupt, desk.inbound);
-  for (const AhBatch::Entry& e : ah.compute(crypto))
+  for (const AhBatch::Entry& e : ah_icvs.compute(crypto))
     if (!e.ok || !crypto::equal(e.icv(), e.arrived())) drop(*e.work, Cause::corrupt, desk.inbound);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Work& w = batch.works[i];

@@ -141,7 +141,7 @@ struct Worker::State {
   bool attention = false;
   const Orders* orders = nullptr;     // Those of the present call.
   std::uint64_t began = 0;            // The generation at its start: read before the orders.
-  AhBatch ah;                         // Of the batch at hand.
+  AhBatch ah_icvs;                    // Of the batch at hand.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);

@@ -106,7 +106,8 @@ bool Contexts::set_up_cipher(const Suite& suite, Way way, By by) {
 bool Contexts::set_up(const Suite& suite, Way way, By by) {
   encrypt = suite.encrypt;
   esn = suite.esn;
-  if (suite.encrypt && suite.encrypt->combined()) tag = suite.encrypt->icv;
+  if (encrypt) combined = encrypt->combined(), null = encrypt->mode == Mode::null, text = kSpiAndNumber + encrypt->iv;
+  if (combined) tag = encrypt->icv;
   if (suite.auth) {
     mac = Mac::make(*suite.auth, suite.auth_key->bytes());
     if (!mac) return false;
@@ -116,7 +117,7 @@ bool Contexts::set_up(const Suite& suite, Way way, By by) {
 }
 
 View::View(const Contexts& c, const Job& job) : aad(Bytes(job.esp).first(kSpiAndNumber)) {
-  const std::size_t iv = c.encrypt->iv;
+  const std::size_t iv = c.text - kSpiAndNumber;
   if (c.esn) {
     high = std::bit_cast<std::array<std::byte, 4>>(big_endian(job.sequence_high));
     std::ranges::copy(job.esp.first(4), wide.begin());
@@ -124,7 +125,7 @@ View::View(const Contexts& c, const Job& job) : aad(Bytes(job.esp).first(kSpiAnd
     std::ranges::copy(job.esp.subspan(4, 4), wide.begin() + 8);
     aad = wide;
   }
-  text = job.esp.subspan(kSpiAndNumber + iv);
+  text = job.esp.subspan(c.text);
   nonce = {};
   std::ranges::copy(Bytes(c.salt).first(c.salt_size), nonce.begin());
   std::ranges::copy(job.esp.subspan(kSpiAndNumber, iv), nonce.begin() + static_cast<long>(c.salt_size));

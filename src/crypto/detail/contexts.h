@@ -22,14 +22,16 @@ struct Keyed::Contexts : secret_heap::Object {
 
   const pfkey::Algorithm* encrypt = nullptr;
   bool esn = false;
+  bool combined = false, null = false;  ///< As in `encrypt`.
+  std::size_t text = 0;                 ///< Where the text begins in ESP.
+  const LaneMac* mac_lane = nullptr;
+  unsigned mac_from = 0;
+  std::unique_ptr<Mac> mac;
   std::array<std::byte, 4> salt{};
   std::size_t salt_size = 0;
   std::size_t tag = 0;  ///< Bytes of a combined mode's ICV.
   Direction seal, open;
   std::unique_ptr<FastGcm> fast;  ///< Instead of both directions.
-  std::unique_ptr<Mac> mac;
-  const LaneMac* mac_lane = nullptr;
-  unsigned mac_from = 0;
 
   ~Contexts();
   /// False: the library refuses.

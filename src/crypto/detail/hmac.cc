@@ -25,6 +25,7 @@ struct Digest {
   using State = S;
   static constexpr LaneMac::Kind kKind = kind;
   static constexpr std::size_t kBlock = block, kSize = size;
+  static constexpr std::size_t kCut = size > 20 ? size / 2 : 12;  // RFC 2403, RFC 2404, RFC 4868.
 
   static bool begin(State& s) { return init(&s) == 1; }
   static bool take(State& s, Bytes in) { return update(&s, in.data(), in.size()) == 1; }
@@ -90,7 +91,7 @@ class Hmac final : public Mac, public secret_heap::Object {
   }
 
   typename D::State inner_{}, outer_{}, running_{};
-  const LaneMac lane_{D::kKind, D::kSize, {&inner_, &outer_, nullptr}};
+  const LaneMac lane_{D::kKind, D::kCut, D::kSize, {&inner_, &outer_, nullptr}};
 };
 
 template <class D>

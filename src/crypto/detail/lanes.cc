@@ -121,8 +121,8 @@ void set(IMB_JOB& job, const Lanes::Message& m) {
   job.src = octets(m.message.data());
   job.hash_start_src_offset_in_bytes = 0;
   job.msg_len_to_hash_in_bytes = m.message.size();
-  job.auth_tag_output = octets(m.icv);
-  job.auth_tag_output_len_in_bytes = m.mac->size;
+  job.auth_tag_output = octets(m.icv.data());
+  job.auth_tag_output_len_in_bytes = m.icv.size();
   if (m.mac->kind == LaneMac::Kind::xcbc) {
     job.u.XCBC._k1_expanded = static_cast<const std::uint32_t*>(first);
     job.u.XCBC._k2 = static_cast<const std::uint8_t*>(second);
@@ -187,6 +187,7 @@ std::unique_ptr<LaneBlocks> LaneBlocks::make(const pfkey::Algorithm& row, Bytes 
 LaneMac LaneBlocks::mac(Mode mode) const {
   const bool x = mode == Mode::xcbc;
   return {x ? LaneMac::Kind::xcbc : LaneMac::Kind::cmac,
+          12,
           static_cast<std::uint8_t>(x ? 12 : 16),
           {expanded.data(), first.data(), second.data()}};
 }

@@ -51,7 +51,8 @@ class LaneCipher {
 struct LaneMac {
   enum class Kind : std::uint8_t { md5, sha1, sha256, sha384, sha512, xcbc, cmac };
   Kind kind;
-  std::uint8_t size;  ///< Bytes of the result that the library has: all, and of XCBC the first 12.
+  /// The lengths that the result can be cut to, in bytes: that of the RFC, and all; of XCBC only the first.
+  std::uint8_t cut, size;
   /// HMAC: the digest's words after the key's inner and outer block, in host order, in the state of hmac.cc. XCBC and
   /// CMAC: the expanded key and the two masks of the last block, aligned to 16.
   std::array<const void*, 3> parts;
@@ -82,7 +83,11 @@ class Lanes {
     const LaneCipher* cipher;
     MutableBytes text;    ///< Not empty.
     const std::byte* iv;  ///< As many bytes as the cipher's block; CTR: 12, to which the counter is added.
-    std::size_t job;      ///< The caller's number for it.
+    std::size_t job;      ///< The caller's number for it, and
+    unsigned from;        ///< the number of packets from which lanes pay.
+
+    const LaneCipher::Kind& kind() const { return cipher->kind(); }
+    std::size_t bytes() const { return text.size(); }
   };
   /// All of one kind.
   bool run(std::span<const Text> texts);
@@ -92,7 +97,11 @@ class Lanes {
     const LaneCipher* cipher;
     Bytes nonce, aad;
     MutableBytes text, icv;
-    std::size_t job;  ///< The caller's number for it.
+    std::size_t job;  ///< As in Text.
+    unsigned from;
+
+    const LaneCipher::Kind& kind() const { return cipher->kind(); }
+    std::size_t bytes() const { return text.size(); }
   };
   /// All of one kind.
   bool run(std::span<const Packet> packets);
@@ -100,9 +109,13 @@ class Lanes {
   /// A message to authenticate.
   struct Message {
     const LaneMac* mac;
-    Bytes message;    ///< At least kLeastInLane bytes.
-    std::byte* icv;   ///< Gets LaneMac::size bytes.
-    std::size_t job;  ///< The caller's number for it.
+    Bytes message;     ///< At least kLeastInLane bytes.
+    MutableBytes icv;  ///< Of LaneMac's `cut` or `size` bytes.
+    std::size_t job;   ///< As in Text.
+    unsigned from;
+
+    LaneMac::Kind kind() const { return mac->kind; }
+    std::size_t bytes() const { return message.size(); }
   };
   /// All of one kind.
   bool run(std::span<const Message> messages);
