@@ -139,6 +139,7 @@ ipsecconf --sadb=kernel doctor""", before=f"{HOST}; {INSTALLED}; {RULES}; ipsecc
     Row("tools/format", "all"),
     Row("tools/tidy build 'src/lang'", "all"),
     Row("bench/kernel", "all", instead="bench/kernel 1000", why="100,000 SAs take minutes"),
+    Row("bench/ciphers", "all", instead="bench/ciphers 0.001", why="a minute, and other figures only"),
     Row("bench/tcp", "all", instead="bench/tcp 1 1", why="three rounds take minutes, and change the figures only"),
     Row("bench/tcp 3 3", "all", instead="bench/tcp 1 1", why="likewise"),
     Row("fuzz/run 60", "all", instead="fuzz/run 1", why="a minute for each target"),
