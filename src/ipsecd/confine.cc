@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <linux/if_tun.h>
 #include <linux/landlock.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -61,9 +62,9 @@ constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrac
                                          "personality",    "pipe2",       "ioctl",     "sched_getscheduler",
                                          "getppid"};
 
-// A TUN device that disappeared is created again, on descriptors that are open.
-constexpr unsigned long kOfDevices[] = {TUNSETIFF,    TUNGETIFF,     TUNSETOFFLOAD, SIOCSIFMTU,  SIOCGIFFLAGS,
-                                        SIOCSIFFLAGS, SIOCGIFTXQLEN, SIOCSIFTXQLEN, SIOCGIFINDEX};
+// A TUN device that disappeared is created again, on descriptors that are open. What waits in a socket is counted.
+constexpr unsigned long kOfDevices[] = {TUNSETIFF,    TUNGETIFF,     TUNSETOFFLOAD, SIOCSIFMTU,   SIOCGIFFLAGS,
+                                        SIOCSIFFLAGS, SIOCGIFTXQLEN, SIOCSIFTXQLEN, SIOCGIFINDEX, SIOCOUTQ};
 
 // Nothing here ever makes these calls.
 constexpr const char* kDeadly[] = {"execve",           "execveat",          "fork",       "vfork",

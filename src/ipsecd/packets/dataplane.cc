@@ -91,6 +91,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   if (plane->tun_) plane->overruns_.follow(plane->tun_->index());
   if (plane->options_.hook)
     if (auto r = plane->set_hook(); !r) return std::unexpected(std::move(r.error()));
+  if (auto r = plane->add_surveyor(); !r) plane->log_(fmt::format("packets leave by the raw socket: {}", r.error().text));
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
   auto keep_alives = KeepAliveOutlet::make(plane->options_.mark);
@@ -102,9 +103,24 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   return plane;
 }
 
+Result<void> Dataplane::add_surveyor() {
+  if (options_.raw_way == RawWay::socket) return {};
+  auto surveyor = Surveyor::make({.mark = options_.mark,
+                                  .own_table = tables_ ? tables_->table() : std::string(),
+                                  .past_firewall = options_.raw_way == RawWay::packet});
+  if (!surveyor) return std::unexpected(std::move(surveyor.error()));
+  surveyor_ = std::move(*surveyor);
+  return {};
+}
+
 Result<void> Dataplane::add_thread(unsigned number) {
   auto outlet = Outlet::make(options_.mark, options_.offload);
   if (!outlet) return std::unexpected(std::move(outlet.error()));
+  if (surveyor_) {
+    auto ways = Ways::make(surveyor_->board(), options_.mark);
+    if (!ways) return std::unexpected(std::move(ways.error()));
+    outlet->use(std::move(*ways));
+  }
   auto answers = IcmpOutlet::make();
   if (!answers) return std::unexpected(std::move(answers.error()));
   auto hook = hook_of(number);
@@ -255,6 +271,7 @@ Totals Dataplane::inbound() const {
 }
 
 void Dataplane::start() {
+  if (surveyor_) surveyor_->start();
   for (const auto& thread : threads_) thread->start();
 }
 

@@ -16,12 +16,20 @@
 #include "ipsecd/packets/nf_watch.h"
 #include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/packet_thread.h"
+#include "ipsecd/packets/surveyor.h"
 #include "ipsecd/packets/tun.h"
 #include "ipsecd/packets/udp_ports.h"
 #include "policy/lookup.h"
 #include "traffic/plane.h"
 
 namespace ipseckey::ipsecd {
+
+/// How complete packets leave.
+enum class RawWay : std::uint8_t {
+  automatic,  ///< By packet sockets, where the kernel's IP layer would do nothing else.
+  packet,     ///< The same, and past netfilter, too.
+  socket,     ///< By the raw socket.
+};
 
 struct DataplaneOptions {
   std::string device;                    ///< The TUN device's name; empty: none.
@@ -38,6 +46,7 @@ struct DataplaneOptions {
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
   traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
   bool icmp_in_clear = true;                            ///< The same.
+  RawWay raw_way = RawWay::automatic;
   bool mss_clamp = false;                               ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
@@ -107,6 +116,7 @@ class Dataplane final : public engine::Carrier {
   Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
 
   Result<void> add_thread(unsigned number);
+  Result<void> add_surveyor();
   Result<void> set_hook();
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);
   void filter(const policy::Lookup* rules);
@@ -133,6 +143,7 @@ class Dataplane final : public engine::Carrier {
   Descriptor call_;
   traffic::Plane plane_;
   std::vector<PathInlet> paths_;
+  std::unique_ptr<Surveyor> surveyor_;                                 // nullptr: none. Outlives the threads.
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
   std::map<std::uint16_t, std::size_t> ports_;                         // How many of these use each.
   std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane.

@@ -2,6 +2,7 @@
 /// By which link, and with which Ethernet header, a complete packet to an address leaves: computed from the kernel's
 /// tables. So packets can leave without the IP layer, by a packet socket or AF_XDP, or the reason is known why not.
 #include <absl/container/flat_hash_map.h>
+#include <absl/hash/hash.h>
 
 #include <array>
 #include <cstdint>
@@ -15,6 +16,13 @@ namespace ipseckey::ipsecd {
 
 /// An Ethernet address.
 using Mac = std::array<std::byte, 6>;
+
+/// Addresses as keys of hash tables, which the kernel, or SAs, choose.
+struct AddressHash {
+  std::size_t operator()(const Address& a) const {
+    return absl::HashOf(static_cast<std::uint8_t>(a.family), a.octets);
+  }
+};
 
 /// Why a packet must leave by the raw socket.
 enum class Detour : std::uint8_t {
@@ -103,7 +111,7 @@ class RoadMap {
     bool operator==(const Key&) const = default;
     template <class H>
     friend H AbslHashValue(H h, const Key& k) {
-      return H::combine(std::move(h), k.link, k.address.family, k.address.octets);
+      return H::combine(std::move(h), k.link, static_cast<std::uint8_t>(k.address.family), k.address.octets);
     }
   };
   absl::flat_hash_map<unsigned, LinkFacts> links_;
