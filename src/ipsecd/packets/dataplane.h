@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "ipsecd/packets/hooked.h"
 #include "ipsecd/packets/keep_alive_outlet.h"
+#include "ipsecd/packets/leaving.h"
 #include "ipsecd/packets/nf_tables.h"
 #include "ipsecd/packets/nf_watch.h"
 #include "ipsecd/packets/overruns.h"
@@ -100,6 +101,8 @@ class Dataplane final : public engine::Carrier {
   const std::string& device() const { return options_.device; }
   /// nullopt: there is no hook.
   std::optional<Hooked> hooked() const;
+  /// nullopt: all leave by the raw socket, because an option says so or the kernel's tables cannot be followed.
+  std::optional<Leaving> leaving() const;
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
   traffic::Totals outbound();
   traffic::Totals inbound() const;
@@ -116,6 +119,7 @@ class Dataplane final : public engine::Carrier {
   Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
 
   Result<void> add_thread(unsigned number);
+  Result<void> add_receiving_thread(unsigned number);
   Result<void> add_surveyor();
   Result<void> set_hook();
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);
@@ -146,7 +150,8 @@ class Dataplane final : public engine::Carrier {
   std::unique_ptr<Surveyor> surveyor_;                                 // nullptr: none. Outlives the threads.
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
   std::map<std::uint16_t, std::size_t> ports_;                         // How many of these use each.
-  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane.
+  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane, like
+  std::vector<std::unique_ptr<PacketThread>> receiving_;               // those of raw sockets that receive.
   UdpPorts udp_ports_;
   std::optional<KeepAliveOutlet> keep_alives_;
 };
