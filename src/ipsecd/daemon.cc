@@ -160,6 +160,7 @@ Status Daemon::status() const {
                         .device_made_again = options_.dataplane->device_made_again(),
                         .busy_ports = options_.dataplane->busy_ports(),
                         .keep_alives = options_.dataplane->keep_alives(),
+                        .leaving = options_.dataplane->leaving(),
                         .outbound = options_.dataplane->outbound(),
                         .inbound = options_.dataplane->inbound()};
   return s;

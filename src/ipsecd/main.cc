@@ -161,6 +161,12 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
 
+ipsecd::RawWay raw_way(const ipsecd::Options& options) {
+  using ipsecd::RawWay;
+  const std::string said = options.raw_way.value_or("auto");
+  return said == "packet" ? RawWay::packet : said == "socket" ? RawWay::socket : RawWay::automatic;
+}
+
 std::uint16_t first_queue(const ipsecd::Options& options) {
   constexpr unsigned kUsual = 50;  // ESP's number.
   return static_cast<std::uint16_t>(options.queue.value_or(kUsual));
@@ -187,6 +193,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
       .same_source = options.source == "same",
       .unruled = options.got_secure == "drop" ? traffic::Unruled::drop : traffic::Unruled::accept,
       .icmp_in_clear = options.icmp_clear != "drop",
+      .raw_way = raw_way(options),
       .mss_clamp = options.mss_clamp,
       .icmp_errors = icmp_errors(options)};
   if (!options.tun) return ipsecd::Dataplane::make(wanted, std::nullopt, log);
