@@ -2,14 +2,16 @@
 
 #include <sys/mman.h>
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <new>
+#include <span>
 #include <stdexcept>
-#include <vector>
 
+#include "base/cast.h"
 #include "base/secret_pages.h"
 
 namespace ipseckey {
@@ -27,7 +29,8 @@ std::byte* pages(std::size_t size) {
 }
 
 // mlock() works on pages and does not nest, so locking each key separately would unlock its neighbours when it is
-// freed. Therefore slots of a few sizes are cut from locked chunks.
+// freed. Therefore slots of a few sizes are cut from locked chunks. A chunk is aligned to its size and begins with a
+// map of its free slots; one without a used slot is released, except the last.
 class Slots {
  public:
   constexpr explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
@@ -38,50 +41,80 @@ class Slots {
       add_chunk();
     }
   }
+  // Runs in destructors, so it never allocates.
   void put(std::byte* slot) {
     explicit_bzero(slot, slot_size_);
-    const std::scoped_lock lock(mutex_);
-    free_.push_back(slot);
+    if (Chunk* const empty = put_back(slot)) munmap(empty, kChunk);
   }
 
  private:
-  static constexpr std::size_t kChunk = 64 * 1024;
+  static constexpr std::size_t kChunk = 64 * 1024, kWords = 16;
+
+  struct Chunk {
+    Chunk *previous, *next;                 // In the list of those with a free slot.
+    std::size_t free;                       // The number of its free slots.
+    std::array<std::uint64_t, kWords> map;  // A bit for each slot: 1, it is free.
+  };
+
+  std::size_t first() const { return (sizeof(Chunk) + slot_size_ - 1) / slot_size_; }
+  std::size_t count() const { return kChunk / slot_size_ - first(); }
+
+  void link(Chunk* chunk) {
+    chunk->previous = nullptr, chunk->next = partial_;
+    if (partial_) partial_->previous = chunk;
+    partial_ = chunk;
+  }
+  void unlink(const Chunk* chunk) {
+    (chunk->previous ? chunk->previous->next : partial_) = chunk->next;
+    if (chunk->next) chunk->next->previous = chunk->previous;
+  }
 
   // nullptr: all are in use.
   std::byte* take() {
     const std::scoped_lock lock(mutex_);
-    if (free_.empty()) return nullptr;
-    std::byte* const slot = free_.back();
-    free_.pop_back();
-    return slot;
+    Chunk* const chunk = partial_;
+    if (!chunk) return nullptr;
+    std::size_t word = 0;
+    while (chunk->map[word] == 0) ++word;
+    const auto bit = static_cast<std::size_t>(std::countr_zero(chunk->map[word]));
+    chunk->map[word] &= chunk->map[word] - 1;
+    if (chunk->free-- == count()) --empty_;
+    if (chunk->free == 0) unlink(chunk);
+    return std::as_writable_bytes(std::span(chunk, 1)).data() + (word * 64 + bit) * slot_size_;
   }
 
-  // Allocates without the lock, because a new handler may release secrets. There is room in free_ for every slot, so
-  // that put(), which runs in destructors, never allocates.
+  // Returns a chunk that must be released, or nullptr.
+  Chunk* put_back(std::byte* slot) {
+    const std::size_t within = std::bit_cast<std::uintptr_t>(slot) % kChunk;
+    auto* const chunk = object_at<Chunk>(slot - within);
+    const std::size_t number = within / slot_size_;
+    const std::scoped_lock lock(mutex_);
+    chunk->map[number / 64] |= std::uint64_t{1} << number % 64;
+    if (chunk->free++ == 0) link(chunk);
+    if (chunk->free < count()) return nullptr;
+    if (empty_ == 0) return ++empty_, nullptr;
+    unlink(chunk);
+    return chunk;
+  }
+
+  // Allocates without the lock, because a new handler may release secrets.
   void add_chunk() {
-    const auto unmap = [](std::byte* p) { munmap(p, kChunk); };
-    std::unique_ptr<std::byte, decltype(unmap)> chunk(pages(kChunk), unmap);
-    const std::size_t more = kChunk / slot_size_;
-    std::vector<std::byte*> roomier;
-    for (std::size_t room = 0;; roomier.reserve(2 * room)) {
-      const std::scoped_lock lock(mutex_);
-      room = all_ + more;
-      if (roomier.capacity() < room && free_.capacity() < room) continue;
-      if (free_.capacity() < room) {
-        roomier.assign(free_.begin(), free_.end());
-        free_.swap(roomier);
-      }
-      all_ = room;
-      std::byte* const p = chunk.release();
-      for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(p + at);
-      return;
-    }
+    std::byte* const p = pages(2 * kChunk);
+    const std::size_t before = (kChunk - std::bit_cast<std::uintptr_t>(p) % kChunk) % kChunk;
+    if (before > 0) munmap(p, before);
+    munmap(p + before + kChunk, kChunk - before);
+    auto* const chunk = new (p + before) Chunk{};
+    chunk->free = count();
+    for (std::size_t i = first(); i < kChunk / slot_size_; ++i) chunk->map[i / 64] |= std::uint64_t{1} << i % 64;
+    const std::scoped_lock lock(mutex_);
+    link(chunk);
+    ++empty_;
   }
 
   const std::size_t slot_size_;
   std::mutex mutex_;
-  std::vector<std::byte*> free_;
-  std::size_t all_ = 0;  // Slots, free or in use.
+  Chunk* partial_ = nullptr;
+  std::size_t empty_ = 0;  // Chunks without a used slot.
 };
 
 constexpr std::size_t kSmall = 64;  // Holds every key of the algorithm table.
