@@ -117,6 +117,7 @@ class Sadb {
   struct Cursor {
     Sa::Index next;
     std::uint64_t last_serial;  ///< Later SAs are not visited.
+    bool back = false;          ///< From the newest to the oldest.
   };
 
   /// `names_by_mark`: as in Options.
@@ -148,6 +149,11 @@ class Sadb {
   /// Frees the SA and, at once, its keys. It must be unpaired.
   void erase(Sa& sa);
 
+  /// Whether the tables, without an SA, have much memory.
+  bool has_spare() const { return by_id_.empty() && chunks_.size() > kKeptChunks; }
+  /// Releases a part of it, so that no call takes long.
+  void release_spare();
+
   Sa* oldest() { return oldest_ == Sa::kNone ? nullptr : &at(oldest_); }
   Sa* newer(const Sa& sa) { return sa.newer == Sa::kNone ? nullptr : &at(sa.newer); }
   Sa& at(Sa::Index index) {
@@ -162,12 +168,14 @@ class Sadb {
 
   /// A cursor before the oldest SA that ends with the currently newest one. The SADB keeps it valid while it is held.
   std::shared_ptr<Cursor> walk();
+  /// A cursor at the newest SA, for the way back to the oldest.
+  std::shared_ptr<Cursor> walk_back();
   /// Advances the cursor and returns the SA that it was at; nullptr at the end.
   Sa* step(Cursor& cursor);
 
  private:
   // Each chunk is twice as long as the one before: an index determines its chunk, and a big SADB has large pages.
-  static constexpr std::size_t kFirstChunk = 512;
+  static constexpr std::size_t kFirstChunk = 512, kKeptChunks = 3;
   static std::size_t first_of(std::size_t chunk) { return kFirstChunk * ((std::size_t{1} << chunk) - 1); }
   static std::size_t length_of(std::size_t chunk) { return kFirstChunk << chunk; }
   static std::size_t chunk_of(std::size_t index) {
@@ -201,6 +209,7 @@ class Sadb {
   };
 
   Sa& allocate();
+  std::shared_ptr<Cursor> hold(Cursor from);
   std::uint32_t mark_of(const Sa& sa) const {
     if (!names_by_mark_ || !sa.rare) return 0;
     const auto& mark = sa.rare->at<&pfkey::Message::mark>();
