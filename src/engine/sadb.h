@@ -14,6 +14,7 @@
 #include "base/large_pages.h"
 #include "base/net.h"
 #include "base/secret.h"
+#include "base/slots.h"
 #include "engine/engine.h"
 #include "engine/kept.h"
 #include "pfkey/message.h"
@@ -21,14 +22,14 @@
 namespace ipseckey::engine {
 
 /// Keys as stored: parity corrected, the parts of an encryption key separate.
-struct Keys {
+struct Keys : Pooled<Keys> {
   Secret auth;
   Secret encrypt;  ///< Key, then salt.
   Secret iv;       ///< The explicit initial IV; empty: none was specified.
 };
 
 /// Limits in the units of pfkey::Lifetime, and the state of their supervision.
-struct Limits {
+struct Limits : Pooled<Limits> {
   pfkey::Lifetime hard, soft;
   std::optional<pfkey::Lifetime> idle;  ///< As requested, not all 0. Absent: half of hard.addtime counts.
   Instant idle_from;                    ///< Start of the idle period: the add, the last use or the last update.

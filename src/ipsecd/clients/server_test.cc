@@ -338,13 +338,13 @@ Wire get(std::uint32_t seq, std::uint32_t spi = 0x1001) { return marked(request(
 TEST_F(PacksTest, RequestsOfOnePacketAreAnsweredInOne) {
   const ClientId a = open();
   EXPECT_EQ(give(a, {marked(add_esp(0x1001), 1), get(2), get(3, 0x2002)}), 3u);
-  const auto got = peers[a].got;
+  std::vector<unsigned> marks;
+  for (const Message& m : peers[a].got) marks.push_back(m.diagnostic);
   EXPECT_THAT(heard(a), ElementsAre(Glance{Type::add, 0, 1}, Glance{Type::get, 0, 2}, Glance{Type::get, ESRCH, 3}));
   EXPECT_THAT(packets(a), ElementsAre(3));
   // Successes say that the server takes packets; an error has its diagnostic there.
-  EXPECT_EQ(got[0].diagnostic, pfkey::packs::kServer);
-  EXPECT_EQ(got[1].diagnostic, pfkey::packs::kServer);
-  EXPECT_EQ(got[2].diagnostic, 0);
+  const auto missing = static_cast<unsigned>(pfkey::Diagnostic::sa_notfound);
+  EXPECT_THAT(marks, ElementsAre(pfkey::packs::kServer, pfkey::packs::kServer, missing));
 }
 
 TEST_F(PacksTest, AClientThatDoesNotShowThatItTakesThemGetsAndSendsSingleMessages) {
@@ -393,8 +393,10 @@ TEST_F(PacksTest, NoticesForSuchAClientShareAPacketAndAreCountedWhenTheyAreTooMa
   server.flush(b);
   server.send_packs();
   std::size_t news = 0, lost = 0;
-  for (const auto& [type, error, seq] : heard(b))
-    (type == Type::reserved ? lost : news) += type == Type::reserved ? seq : 1;
+  for (const auto& [type, error, seq] : heard(b)) {
+    if (type == Type::reserved) lost += seq;
+    if (type == Type::add) ++news;
+  }
   EXPECT_EQ(news + lost, 3000u);
   EXPECT_GT(lost, 0u);
   EXPECT_EQ(server.wants(b), (Wants{.read = true, .write = false}));
@@ -414,8 +416,10 @@ TEST_F(PacksTest, ALengthThatCannotBeEndsThePacketWithOneError) {
     EXPECT_EQ(requests, units == 3 ? 3u : 2u);
     ASSERT_EQ(got.size(), requests);
     EXPECT_EQ(got[0], (Glance{Type::get, ESRCH, 1}));
-    EXPECT_EQ(std::get<1>(got[1]), unsigned{units == 3 ? EINVAL : EMSGSIZE});
-    if (units == 3) EXPECT_EQ(std::get<1>(got[2]), unsigned{EINVAL});
+    EXPECT_EQ(std::get<1>(got[1]), static_cast<unsigned>(units == 3 ? EINVAL : EMSGSIZE));
+    if (units == 3) {
+      EXPECT_EQ(std::get<1>(got[2]), unsigned{EINVAL});
+    }
     server.close(a);
   }
 }
@@ -428,7 +432,7 @@ TEST_F(PacksTest, APacketThatIsCutOffIsAnsweredOnceForItsEnd) {
     const auto got = heard(a);
     ASSERT_EQ(got.size(), 2u) << cut;
     EXPECT_EQ(got[0], (Glance{Type::get, ESRCH, 1})) << cut;
-    EXPECT_EQ(std::get<1>(got[1]), unsigned{cut < pfkey::kHeaderSize ? EINVAL : EMSGSIZE}) << cut;
+    EXPECT_EQ(std::get<1>(got[1]), static_cast<unsigned>(cut < pfkey::kHeaderSize ? EINVAL : EMSGSIZE)) << cut;
   }
 }
 
@@ -538,6 +542,7 @@ TEST_F(ServerTest, NoRequestOfAReaderLeavesMemoryBehind) {
       while (server.wants(reader).write) server.flush(reader);
       EXPECT_FALSE(peers.at(reader).got.empty());
       peers.at(reader).got.clear();
+      peers.at(reader).packets.clear();
     };
     for (int i = 0; i < 16; ++i) once();
     const std::size_t before = allocated();
