@@ -50,7 +50,7 @@ pfkey::Endpoint at(std::initializer_list<unsigned> octets) {
 Message about(Type type, std::uint32_t n) {
   Message m;
   m.type = type, m.satype = pfkey::SaType::esp;
-  m.sa = pfkey::Sa{.spi = 0x1000 + n};
+  m.sa = pfkey::Sa{.spi = 0x1000 + n, .state = pfkey::State::mature};
   m.dst = at({10, 1 + (n >> 16 & 0xff) % 254, n >> 8, n});
   return m;
 }

@@ -93,7 +93,7 @@ Daemon::Daemon(const Listener& listener, Log log, const Options& options)
 Daemon::~Daemon() {
   connections_.clear();
   status_socket_.reset();
-  for (sd_event_source* source : {accept_source_, accept_timer_, timer_, log_timer_, resume_})
+  for (sd_event_source* source : {accept_source_, accept_timer_, timer_, log_timer_})
     sd_event_source_disable_unref(source);
   sd_event_unref(loop_);
 }
@@ -130,10 +130,6 @@ Result<void> Daemon::set_up() {
     daemon->await_log();
     return 0;
   };
-  const auto on_resume = [](sd_event_source*, void* self) {
-    static_cast<Daemon*>(self)->resume();
-    return 0;
-  };
   int r = sd_event_new(&loop_);
   if (r >= 0) r = sd_event_add_io(loop_, &accept_source_, listener_.fd(), EPOLLIN, on_accept, this);
   if (r >= 0) r = sd_event_add_io(loop_, nullptr, stop_.get(), EPOLLIN, on_stop, loop_);
@@ -143,8 +139,6 @@ Result<void> Daemon::set_up() {
   if (r >= 0) r = sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
   if (r >= 0) r = sd_event_add_time(loop_, &log_timer_, CLOCK_MONOTONIC, 0, kTimerAccuracy, on_log_timer, this);
   if (r >= 0) r = sd_event_source_set_enabled(log_timer_, SD_EVENT_OFF);
-  if (r >= 0) r = sd_event_add_defer(loop_, &resume_, on_resume, this);
-  if (r >= 0) r = sd_event_source_set_enabled(resume_, SD_EVENT_OFF);
   if (r < 0) return fail(Errc::io, fmt::format("cannot set up the event loop: {}", errno_text(-r)));
   return {};
 }
@@ -231,8 +225,11 @@ Result<void> Daemon::stop_on_signals() {
 Result<void> Daemon::run() {
   while (sd_event_get_state(loop_) != SD_EVENT_FINISHED) {
     wipe_registers();
-    if (const int r = sd_event_run(loop_, UINT64_MAX); r < 0)
+    // One event and one portion of what is unfinished, alternately.
+    const bool more = unfinished();
+    if (const int r = sd_event_run(loop_, more ? 0 : UINT64_MAX); r < 0)
       return fail(Errc::io, fmt::format("the event loop failed: {}", errno_text(-r)));
+    if (more) resume();
   }
   if (failure_) return std::unexpected(*failure_);
   return {};
@@ -376,6 +373,8 @@ void Daemon::take(Connection& c, MutableBytes packet, Turn& turn, Instant at) {
   turn.end();
 }
 
+bool Daemon::unfinished() const { return !resumed_.empty() || server_.busy() || trims_heap(); }
+
 void Daemon::resume() {
   if (const auto remover = server_.remover()) touched_.push_back(*remover);
   if (server_.busy()) {
@@ -445,7 +444,6 @@ void Daemon::settle() {
     sd_event_source_set_io_events(connection.source, events);
   }
   most_sas_ = std::max(most_sas_, server_.sas());
-  if (!resumed_.empty() || server_.busy() || trims_heap()) sd_event_source_set_enabled(resume_, SD_EVENT_ONESHOT);
   set_timer();
 }
 

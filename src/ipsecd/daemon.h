@@ -95,7 +95,9 @@ class Daemon {
   class Turn;
   /// Gives the server the requests of a packet, and keeps the rest if the turn is over or the client must read first.
   void take(Connection& connection, MutableBytes packet, Turn& turn, Instant at);
-  /// Continues what settle() found unfinished.
+  /// Whether resume() has something to continue: the rest of a packet, a removal of many SAs, giving memory back.
+  bool unfinished() const;
+  /// Does a portion of it.
   void resume();
   Sent send(ClientId to, Bytes wire);
   void close(ClientId id);
@@ -124,7 +126,6 @@ class Daemon {
   sd_event_source* accept_timer_ = nullptr;
   sd_event_source* timer_ = nullptr;
   sd_event_source* log_timer_ = nullptr;
-  sd_event_source* resume_ = nullptr;  // Runs in the next turn of the loop.
   std::unique_ptr<StatusSocket> status_socket_;
   std::optional<std::chrono::nanoseconds> timer_at_;
   std::optional<Error> failure_;
