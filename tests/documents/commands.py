@@ -135,7 +135,7 @@ ipsecconf --sadb=kernel doctor""", before=f"{HOST}; {INSTALLED}; {RULES}; ipsecc
     Row("tools/two-hosts"),
     Row("cmake --build build --target lang_test && build/bin/lang_test --gtest_filter='Keys.*'"),
     Row("export CMAKE_CXX_COMPILER_LAUNCHER=ccache"),
-    Row("bench/run", instead="bench/run 2000", why="a million SAs take minutes, and gigabytes of disk"),
+    Row("bench/control", instead="bench/control 2000", why="a million SAs take minutes, and gigabytes of disk"),
     Row("tools/format", "all"),
     Row("tools/tidy build 'src/lang'", "all"),
     Row("bench/kernel", "all", instead="bench/kernel 1000", why="100,000 SAs take minutes"),
