@@ -1,4 +1,5 @@
 """What crosses a gateway's boundary: errors, path MTU, and fields that are copied between inner and outer headers."""
+from authentication import FIXED
 from plan import P, Pair
 from steps import Case, Give, Quiet, Rule, Take, exchange, forwarded
 
@@ -47,6 +48,12 @@ CASES = [
     Case("X-63", "an error about a packet that came by the SA, from outside its selector", "G1", (Pair("SA1", "SGW1", ("HOST1", "L3")),),
          (*ALIVE, Give(P("INNER", "HOST2", "unreachable", about=IN)), Take(P("INNER", "HOST2", "unreachable", about=IN), "SA1"), *ALIVE),
          "RFC4301-6.2-2"),
+    Case("X-19a", "tunnel: destination options before ESP", "E2", (Pair("SA1", "SGW1", ("NUT", "L2")),),
+         (*exchange(P("FAR1", "NUT"), "SA1"), Give(P("FAR1", "NUT"), "SA1", shape={"ahead": FIXED}), Take(P("NUT", "FAR1", "reply"), "SA1")),
+         "RFC4301-4.1-10", versions=(6,)),
+    Case("X-19b", "tunnel: destination options between ESP and the inner packet", "E2", (Pair("SA1", "SGW1", ("NUT", "L2")),),
+         (*exchange(P("FAR1", "NUT"), "SA1"), Quiet(P("FAR1", "NUT"), "SA1", shape={"between": FIXED}, cause="inner"),
+          *exchange(P("FAR1", "NUT"), "SA1")), "RFC4301-4.1-10", versions=(6,)),
     Case("X-64", "an error that reports a path MTU of unknown ESP", "E1", (Pair("SA1", "HOST1"),),
          (*exchange(P("HOST1", "NUT", size=1278), "SA1"), Give(P("ROUTER", "NUT", "too big", mtu=1280, about=P("NUT", "HOST3", "50"))),
           *exchange(P("HOST1", "NUT", size=1278), "SA1")), "RFC4301-6.1.1-2"),

@@ -20,8 +20,9 @@ DEVIATIONS = (
     (("tun", "hook", "kernel"), ("G-09",), BOTH, "step 5: a request to HOST1 where nothing may come", PASSED_ON),
     (("hook", "kernel"), ("X-63",), BOTH, "step 6: unreachable to HOST2",
      "the error is about no rule, and what no rule is about leaves in clear; the device carries it in the tunnel"),
-    (("hook", "bare hook"), ("H-25",), (6,), "step 7: 2 fragments",
+    (("hook", "bare hook"), ("H-25",), BOTH, "step 7: 2 fragments",
      "the hook takes a datagram before the host cuts it for the path behind the tunnel; it is cut outside, where the gateway puts it together"),
+    (("kernel",), ("H-25",), (4,), "step 7: 2 fragments", "a reply without DF is cut outside the tunnel, which IPv4 permits"),
     (("hook",), ("G-05",), (6,), "step 4: too big to HOST1",
      "netfilter puts IPv6 fragments together before the hook, which cannot tell that the datagram had come in pieces: use the device "
      "for IPv6 datagrams above the path MTU that are passed on"),

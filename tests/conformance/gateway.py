@@ -1,4 +1,6 @@
 """The cases of a gateway: tunnels for the nodes behind it."""
+import dataclasses
+
 from plan import P, Pair
 from steps import Case, Give, Quiet, Rule, Take, forwarded
 
@@ -22,6 +24,11 @@ def padded(pad):
     return Give(short, "SA1", shape={"pad": pad}), Take(short), Give(short.turned()), Take(short.turned(), "SA1", pad=7)
 
 
+def whole(packet):
+    """The same with DF, over IPv4."""
+    return dataclasses.replace(packet, fields=(("flags", "DF"),))
+
+
 CASES = [
     Case("G-00", "addresses and forwarding", "G1", (), (Give(TWO), Take(TWO), Give(TWO.turned()), Take(TWO.turned())), rules=()),
     Case("G-01", "two gateways, an SA each", "G1", (ONE, OTHER), forwarded(TWO, "SA1") + forwarded(FOUR, "SA2"),
@@ -38,10 +45,17 @@ CASES = [
     Case("G-05", "too long for the link: the sender learns what fits", "G1", (ONE,),
          (Give(LONG), Take(P("IN", "HOST1", "too big", mtu=(1280, 1430))), Give(LONG, inner_cut=(1232,)),
           Take(LONG, "SA1", inner=2)), "RFC4301-8.2.1-1", versions=(6,)),
+    Case("G-05b", "too long for the link, with DF: the sender learns what fits", "G1", (ONE,),
+         (Give(whole(LONG)), Take(P("IN", "HOST1", "too big", mtu=(576, 1446))), Give(LONG, inner_cut=(1232,)),
+          Take(LONG, "SA1", inner=2)), "RFC4301-8.2.1-1", versions=(4,)),
     Case("G-06", "packet too big from the way", "G1", (ONE,),
          (Give(FITS), Take(FITS, "SA1"), Give(P("ROUTER", "NUT", "too big", mtu=1356)), Give(FITS),
           Take(P("ROUTER or NUT or IN", "HOST1", "too big", mtu=(1280, 1286))), Give(FITS, inner_cut=(1232,)), Take(FITS, "SA1", inner=2)),
          "RFC4301-8.2.1-1 RFC4303-3.3.4-2", versions=(6,)),
+    Case("G-06b", "fragmentation needed from the way, with DF", "G1", (ONE,),
+         (Give(whole(FITS)), Take(whole(FITS), "SA1", check=(("df", True),)), Give(P("ROUTER", "NUT", "too big", mtu=1356)), Give(whole(FITS)),
+          Take(P("ROUTER or NUT or IN", "HOST1", "too big", mtu=(576, 1310))), Give(FITS, inner_cut=(1232,)), Take(FITS, "SA1", inner=2)),
+         "RFC4301-8.2.1-1 RFC4303-3.3.4-2", versions=(4,)),
     Case("G-07a", "dummy packet, empty", "G1", (ONE,), dummies(0), "RFC4303-2.6-1 RFC4303-2.6-3"),
     Case("G-07b", "dummy packet with random data", "G1", (ONE,), dummies(64), "RFC4303-2.6-1 RFC4303-2.6-3"),
     Case("G-08", "bypass rule", "G1", (ONE,), (*ALIVE, Give(FOUR), Take(FOUR)), "RFC4301-4.4.1-6 RFC4301-6-1",

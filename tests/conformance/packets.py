@@ -4,7 +4,7 @@ import struct
 
 from side import Side  # First: it silences warnings of scapy.
 from hosts import checksum
-from plan import ADDRESSES, AH, ESP, FRAGMENT, ICMP, ICMP6, IN4, IN6, NONE, OWN, UDP_NUMBER
+from plan import ADDRESSES, AH, ESP, FRAGMENT, ICMP, ICMP6, IN4, IN6, NONE, OPTIONS, OWN, UDP_NUMBER
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import raw
@@ -187,8 +187,9 @@ class World:
         return made
 
     def protect(self, packet, name, number=None, spi=None, outer=(), fields=(), following=None, udp=False, cut_at=None,
-                **shape):
-        """The packet under the inbound SA of a pair. `outer`: other addresses of the tunnel."""
+                ahead=b"", between=b"", **shape):
+        """The packet under the inbound SA of a pair. `outer`: other addresses of the tunnel. `ahead` and `between`: destination options
+        of IPv6 before ESP, and between it and the inner packet."""
         side = self.sides[name, "in"]
         side.sent = side.sent + 1 if number is None else number
         pair, d, real = side.pair, Datagram(packet), side.spi
@@ -196,6 +197,8 @@ class World:
             return self.authenticate(packet, side, outer, fields, **shape)
         if pair.inner:
             content, protocol = packet, 4 if d.version == 4 else 41
+            if between:
+                content, protocol = last_header(between, protocol) + packet, OPTIONS
         else:
             content, protocol = d.content, d.protocol
         side.spi = spi or real
@@ -209,7 +212,8 @@ class World:
             kept = d.before
             return self.ip(*ends, UDP_NUMBER if udp else ESP, sealed, last_header(kept, ESP) if d.version == 6 else kept, first,
                            **dict(fields))
-        return self.ip(*ends, UDP_NUMBER if udp else ESP, sealed, **dict(fields))
+        carrier = UDP_NUMBER if udp else ESP
+        return self.ip(*ends, carrier, sealed, last_header(ahead, carrier) if ahead else b"", OPTIONS, **dict(fields))
 
     def authenticate(self, packet, side, outer, fields, high=None, icv=None, reserved=0):
         """Under AH (RFC 4302 section 3.3.3): what may change on the way is 0 for the ICV."""

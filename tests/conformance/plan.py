@@ -1,7 +1,7 @@
 """Addresses, algorithms, SAs and packets of the conformance cases, as data. Keys, SPIs and addresses are the project's own."""
 import dataclasses
 
-ESP, AH, ICMP, ICMP6, UDP_NUMBER, TCP_NUMBER, NONE, FRAGMENT = 50, 51, 1, 58, 17, 6, 59, 44  # Protocols.
+ESP, AH, ICMP, ICMP6, UDP_NUMBER, TCP_NUMBER, NONE, FRAGMENT, OPTIONS = 50, 51, 1, 58, 17, 6, 59, 44, 60  # Protocols.
 IN6, IN4 = "2001:db8:c0:{}", ("192.0.2.{}", "192.0.2.{}", "198.51.100.{}", "203.0.113.{}", "203.0.113.{}")
 
 # Name: link, last part over IPv6, last octet over IPv4. A bench has its own HOST1 and HOST2.
