@@ -6,6 +6,7 @@
 // 4. It drops its privileges, then its access to files, then the system calls that serving does not need.
 // 5. The Daemon runs until a signal ends it; `status` asks another ipsecd and prints its answer.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <new>
 #include <string>
 #include <string_view>
@@ -161,6 +163,12 @@ traffic::IcmpErrors icmp_errors(const ipsecd::Options& options) {
   return said == "own" ? IcmpErrors::own : said == "both" ? IcmpErrors::both : IcmpErrors::quoted;
 }
 
+ipsecd::RawWay raw_way(const ipsecd::Options& options) {
+  using ipsecd::RawWay;
+  const std::string said = options.raw_way.value_or("auto");
+  return said == "packet" ? RawWay::packet : said == "socket" ? RawWay::socket : RawWay::automatic;
+}
+
 std::uint16_t first_queue(const ipsecd::Options& options) {
   constexpr unsigned kUsual = 50;  // ESP's number.
   return static_cast<std::uint16_t>(options.queue.value_or(kUsual));
@@ -187,6 +195,7 @@ Result<std::unique_ptr<ipsecd::Dataplane>> dataplane_for(const ipsecd::Options& 
       .same_source = options.source == "same",
       .unruled = options.got_secure == "drop" ? traffic::Unruled::drop : traffic::Unruled::accept,
       .icmp_in_clear = options.icmp_clear != "drop",
+      .raw_way = raw_way(options),
       .mss_clamp = options.mss_clamp,
       .icmp_errors = icmp_errors(options)};
   if (!options.tun) return ipsecd::Dataplane::make(wanted, std::nullopt, log);
@@ -297,6 +306,7 @@ Result<void> carry_out(const ipsecd::Options& options) {
   }
   harden();
   raise_limits();
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());  // Daemon gives memory back, in small portions.
   if (!crypto::use_secret_heap()) return fail(Errc::unsupported, "the cryptographic library is in use already");
   if (options.what == Do::unhook) return unhook(options);
   return options.what == Do::status ? print_status(options) : serve(options);

@@ -128,6 +128,14 @@ constexpr std::array kRows = {
         "come before any protection, where a rule that does not name ICMP\n"
         "demands it (doc/reference/dataplane.md)",
         "accept drop"},
+    Row{"--raw-way",
+        "WHICH",
+        &Options::raw_way,
+        {},
+        true,
+        "how ESP and AH without UDP leave: auto (default): by a packet\nsocket, where the host's IP layer has nothing "
+        "to do with them; packet: also\nwhere netfilter has rules, past which they go; socket: by the raw socket",
+        "auto packet socket"},
 };
 
 // One row for each option without a value. With neither `what` nor `flag`, it names the default behaviour.

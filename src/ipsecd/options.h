@@ -31,6 +31,7 @@ struct Options {
   std::optional<std::string> source;      ///< --outer-source WHICH: any or same; any if not given.
   std::optional<std::string> got_secure;  ///< --got-secure: accept or drop; accept if not given.
   std::optional<std::string> icmp_clear;  ///< --icmp-in-clear: accept or drop; accept if not given.
+  std::optional<std::string> raw_way;     ///< --raw-way: auto, packet or socket; auto if not given.
   bool hook = false;                      ///< --hook.
   bool no_offload = false;                ///< --no-offload.
   bool mss_clamp = false;                 ///< --mss-clamp.

@@ -105,6 +105,50 @@ std::vector<JsonObject> objects_of(const std::vector<std::uint16_t>& ports) {
   return objects;
 }
 
+// How many destinations packets leave to for each reason, in the order of reasons.
+std::array<std::size_t, kDetours> by_detour(const Leaving& leaving) {
+  std::array<std::size_t, kDetours> counts{};
+  for (const Leaving::Row& row : leaving.rows) ++counts[static_cast<std::size_t>(row.detour)];
+  return counts;
+}
+
+std::string text_of(const Leaving& leaving) {
+  std::string out;
+  const auto counts = by_detour(leaving);
+  for (std::size_t i = 0; i < kDetours; ++i) {
+    if (counts[i] == 0) continue;
+    const auto detour = static_cast<Detour>(i);
+    out += fmt::format("  To {} address{} packets leave by ", counts[i], counts[i] == 1 ? "" : "es");
+    out += detour == Detour::none ? "a packet socket.\n"
+                                  : fmt::format("the raw socket: {} ({}).\n", sentence(detour), name(detour));
+  }
+  return out;
+}
+
+std::vector<JsonObject> objects_of(const Leaving& leaving) {
+  std::vector<JsonObject> objects;
+  for (const Leaving::Row& row : std::span(leaving.rows).first(std::min(leaving.rows.size(), kMostRules))) {
+    JsonObject& object = objects.emplace_back();
+    object.put("to", to_string(row.to));
+    if (row.detour == Detour::none) {
+      object.put("link", row.link);
+    } else {
+      object.put("detour", name(row.detour));
+    }
+  }
+  return objects;
+}
+
+std::string prometheus_of(const Leaving& leaving) {
+  std::string out = metric("ipsecd_framed_packets_total", "counter", "Packets that left by packet sockets.", leaving.framed);
+  out += head("ipsecd_destinations", "gauge",
+              "Destinations by why their packets leave by the raw socket (none: they need not).");
+  const auto counts = by_detour(leaving);
+  for (std::size_t i = 0; i < kDetours; ++i)
+    out += fmt::format("ipsecd_destinations{{detour=\"{}\"}} {}\n", name(static_cast<Detour>(i)), counts[i]);
+  return out;
+}
+
 }  // namespace
 
 std::string status_text(const Status& s) {
@@ -127,6 +171,7 @@ std::string status_text(const Status& s) {
     out += fmt::format("  UDP port {} is used by another program: packets for SAs are received alongside it.\n", port);
   if (const std::uint64_t sent = s.traffic->keep_alives; sent > 0)
     out += fmt::format("  {} keepalive{} sent to keep NAT mappings alive for idle SAs.\n", sent, sent == 1 ? "" : "s");
+  if (s.traffic->leaving) out += text_of(*s.traffic->leaving);
   for (const Direction& d : kDirections) {
     const Totals& totals = (*s.traffic).*d.totals;
     out += fmt::format("  {:3}  {} packets, {} bytes\n", d.name, totals.packets, totals.bytes);
@@ -152,6 +197,9 @@ std::string status_json(const Status& s) {
     if (s.traffic->device_made_again > 0) object.put("device_made_again", s.traffic->device_made_again);
     if (!s.traffic->busy_ports.empty()) object.put("busy_udp_ports", objects_of(s.traffic->busy_ports));
     if (s.traffic->keep_alives > 0) object.put("keepalives", s.traffic->keep_alives);
+    if (const auto& leaving = s.traffic->leaving; leaving && !leaving->rows.empty())
+      object.put("destinations", objects_of(*leaving));
+    if (s.traffic->leaving && s.traffic->leaving->framed > 0) object.put("framed", s.traffic->leaving->framed);
     for (const Direction& d : kDirections) object.put(d.name, json_of((*s.traffic).*d.totals));
   }
   return object.line();
@@ -170,6 +218,7 @@ std::string status_prometheus(const Status& s) {
   out += metric("ipsecd_keepalives_total", "counter", "Keepalives sent so that NAT mappings stay alive.",
                 s.traffic->keep_alives);
   if (s.traffic->hook) out += prometheus_of(*s.traffic->hook);
+  if (s.traffic->leaving) out += prometheus_of(*s.traffic->leaving);
   out += head("ipsecd_packets_total", "counter", "Packets protected (out) or accepted (in).");
   for (const Direction& d : kDirections)
     out += fmt::format("ipsecd_packets_total{{direction=\"{}\"}} {}\n", d.name, ((*s.traffic).*d.totals).packets);

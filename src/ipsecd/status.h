@@ -8,6 +8,7 @@
 
 #include "engine/rule_book.h"
 #include "ipsecd/packets/hooked.h"
+#include "ipsecd/packets/leaving.h"
 #include "traffic/plane.h"
 
 namespace ipseckey::ipsecd {
@@ -20,6 +21,7 @@ struct Traffic {
   std::uint64_t device_made_again = 0;         ///< How often it was created again because it disappeared.
   std::vector<std::uint16_t> busy_ports = {};  ///< UDP ports of SAs that another program uses.
   std::uint64_t keep_alives = 0;               ///< Keepalives sent so that NAT mappings stay alive.
+  std::optional<Leaving> leaving = {};         ///< nullopt: packets without UDP leave by raw sockets only.
   traffic::Totals outbound, inbound;
 };
 

@@ -58,6 +58,37 @@ TEST(Status, ShowsThatTheDeviceWasCreatedAgain) {
   EXPECT_THAT(status_json(s), ::testing::HasSubstr(R"("threads":2,"device_made_again":3,"out":)"));
 }
 
+TEST(Status, ShowsHowPacketsLeave) {
+  Status s = busy();
+  s.traffic->leaving = Leaving{};
+  EXPECT_EQ(status_text(s), status_text(busy())) << "there is no destination yet";
+  EXPECT_EQ(status_json(s), status_json(busy()));
+  const auto to = [](std::string_view text) { return *parse_address(text); };
+  s.traffic->leaving = Leaving{.rows = {{to("192.0.2.2"), Detour::none, "eth0"},
+                                        {to("192.0.2.3"), Detour::no_neighbour},
+                                        {to("192.0.2.4"), Detour::no_neighbour},
+                                        {to("198.51.100.1"), Detour::no_ethernet}},
+                               .framed = 7};
+  EXPECT_THAT(status_text(s), ::testing::HasSubstr("Packets through ipsec0, 2 threads:\n"
+                                                   "  To 1 address packets leave by a packet socket.\n"
+                                                   "  To 1 address packets leave by the raw socket: the link is not "
+                                                   "Ethernet (no_ethernet).\n"
+                                                   "  To 2 addresses packets leave by the raw socket: the Ethernet "
+                                                   "address of the next hop is not known (no_neighbour).\n"
+                                                   "  out  10 packets"));
+  EXPECT_THAT(status_json(s),
+              ::testing::HasSubstr(R"("threads":2,"destinations":[{"to":"192.0.2.2","link":"eth0"},)"
+                                   R"({"to":"192.0.2.3","detour":"no_neighbour"},)"
+                                   R"({"to":"192.0.2.4","detour":"no_neighbour"},)"
+                                   R"({"to":"198.51.100.1","detour":"no_ethernet"}],"framed":7,"out":)"));
+  const std::string text = status_prometheus(s);
+  for (const char* const line :
+       {"ipsecd_framed_packets_total 7", "ipsecd_destinations{detour=\"none\"} 1",
+        "ipsecd_destinations{detour=\"no_neighbour\"} 2", "ipsecd_destinations{detour=\"firewall\"} 0"})
+    EXPECT_THAT(text, ::testing::HasSubstr(std::string(line) + "\n"));
+  EXPECT_THAT(status_prometheus(busy()), ::testing::Not(::testing::HasSubstr("ipsecd_destinations")));
+}
+
 TEST(Status, ShowsTheHook) {
   Status s = busy();
   s.traffic->hook = Hooked{.first_queue = 50, .queues = 4, .rules = 12, .waiting = false};

@@ -2,8 +2,8 @@
 // 1. protect() and unprotect() stay in their epoch for a whole call, so that no table entry they use is freed.
 // 2. begin_out() reads the headers, chooses the SA, checks length and room, charges, numbers and wraps the packet.
 // 3. begin_in() finds the SA, queries the replay window and prepares the check. The payload is not trusted yet.
-// 4. AH is sealed or checked immediately. ESP packets become jobs, which the ciphers process together. For a bundle, AH
-//    is added around sealed ESP, and is checked before ESP is processed (bundle.cc).
+// 4. ESP packets become jobs, which the ciphers process together; then the ICVs of AH are computed together
+//    (ah_batch.cc). For a bundle, AH is added around sealed ESP, and is checked before ESP is processed (bundle.cc).
 // 5. finish_in() records the number, unwraps the packet, checks the inner packet, and charges.
 // 6. A packet that fails is dropped with its cause. With extended numbers it may first be tried with a higher half.
 #include "traffic/worker.h"
@@ -248,7 +248,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   w.item->departure.mtu = mtu;
   if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)
     w.item->departure.id = outermost(w).datagrams.next();
-  if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(p.bytes(), ah_of(w)) ? Cause::none : Cause::malformed;
+  if (w.flow->id.satype == pfkey::SaType::ah) return Cause::none;
   const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
   if (w.flow->suite().encrypt->counter()) {
     set(iv, 0, w.flow->next_iv());
@@ -258,19 +258,28 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   return Cause::none;
 }
 
+void Worker::State::seal_all_ah(Batch& batch, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    Work& w = batch.works[i];
+    if (!w.flow || (w.flow->id.satype != pfkey::SaType::ah && !w.around.flow)) continue;
+    const AhPart part = w.around.flow ? w.around : ah_of(w);
+    if (!ah_icvs.add(w, part, ah_size(part.flow->ah_unit, part.flow->suite().icv())))
+      drop(w, Cause::malformed, desk.outbound);
+  }
+  for (const AhBatch::Entry& e : ah_icvs.compute(crypto))
+    e.ok ? e.seal() : drop(*e.work, Cause::malformed, desk.outbound);
+}
+
 void Worker::State::protect_some(std::span<Item> items, Instant now) {
   if (!reassembly.empty()) expire_pieces(now);
   Batch& batch = *current;
   begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
   crypto.seal(batch.waiting());
   drop_failed(batch, Cause::crypto, desk.outbound);
+  seal_all_ah(batch, items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     Work& w = batch.works[i];
     if (!w.flow) continue;
-    if (w.around.flow && !seal_ah(w.item->packet.bytes(), w.around)) {
-      drop(w, Cause::malformed, desk.outbound);
-      continue;
-    }
     if (w.flow->udp && w.flow->id.dst.family == Family::v6) finish_udp(w);
     desk.outbound.pass(w.h.total);
   }
@@ -335,8 +344,8 @@ Cause Worker::State::begin_in(Batch& batch, Work& w) {
   const bool bundle = w.flow->bundle != 0;
   if (w.flow->id.satype == pfkey::SaType::ah) {
     if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
-    if (const Cause cause = check_ah_higher(w); cause != Cause::none || !(bundle || (orders && pair_arrived(w))))
-      return cause;
+    if (!bundle && !(orders && pair_arrived(w))) return begin_ah(w);
+    if (const Cause cause = check_ah_higher(w); cause != Cause::none) return cause;
     if (const Cause cause = find_inside(w); cause != Cause::none) return cause;
   } else if (bundle) {
     return Cause::bundle;
@@ -358,6 +367,15 @@ inline Cause Worker::State::ask(Work& w, std::size_t number_at) {
 }
 
 // ---- in: RFC 4303 appendix A3
+
+// The ICV is compared later, unless it may have to be tried again.
+Cause Worker::State::begin_ah(Work& w) {
+  if (w.flow->may_have_lost_count()) return check_ah_higher(w);
+  const AhPart part = ah_of(w);
+  const auto length = ah_length(w.item->packet.bytes(), part);
+  if (!length) return Cause::truncated;
+  return ah_icvs.add(w, part, *length) ? Cause::none : Cause::corrupt;
+}
 
 Cause Worker::State::check_ah_higher(Work& w) {
   const bool lost = w.flow->may_have_lost_count();
@@ -419,6 +437,8 @@ void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
   crypto.open(batch.waiting());
   try_higher(batch);
   drop_failed(batch, Cause::corrupt, desk.inbound);
+  for (const AhBatch::Entry& e : ah_icvs.compute(crypto))
+    if (!e.ok || !crypto::equal(e.icv(), e.arrived())) drop(*e.work, Cause::corrupt, desk.inbound);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Work& w = batch.works[i];
     if (!w.flow) continue;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "traffic/detail/ah_batch.h"
 #include "traffic/detail/choice.h"
 #include "traffic/detail/epoch.h"
 #include "traffic/detail/followers.h"
@@ -144,6 +145,7 @@ struct Worker::State {
   const Orders* orders = nullptr;     // Those of the present call.
   std::uint64_t began = 0;            // The generation at its start: read before the orders.
   Memory::Entry* recent = nullptr;    // Of the outbound packet begun last; null if not its own headers decided.
+  AhBatch ah_icvs;                    // Of the batch at hand.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);
@@ -162,6 +164,8 @@ struct Worker::State {
   void keep_for_trial(Batch& batch, Work& w);
   void try_higher(Batch& batch);
   Cause check_ah_higher(Work& w);
+  Cause begin_ah(Work& w);
+  void seal_all_ah(Batch& batch, std::size_t count);
   void protect_some(std::span<Item> items, Instant now);
   void unprotect_some(std::span<Item> items, Instant now);
 

@@ -66,7 +66,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
       log_(std::move(log)),
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      plane_({.workers = options.workers,
+      plane_({.workers = 2 * options.workers,  // Each has a thread that also sends, and one that only receives.
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
@@ -82,7 +82,10 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
                  {.sockets = {.mark = options_.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
                  log_) {}
 
-Dataplane::~Dataplane() { threads_.clear(); }
+Dataplane::~Dataplane() {
+  receiving_.clear();
+  threads_.clear();
+}
 
 std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOverhead; }
 
@@ -91,6 +94,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   if (plane->tun_) plane->overruns_.follow(plane->tun_->index());
   if (plane->options_.hook)
     if (auto r = plane->set_hook(); !r) return std::unexpected(std::move(r.error()));
+  if (auto r = plane->add_surveyor(); !r) plane->log_(fmt::format("packets leave by the raw socket: {}", r.error().text));
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
   auto keep_alives = KeepAliveOutlet::make(plane->options_.mark);
@@ -107,9 +111,24 @@ TunQueue Dataplane::queue_of(unsigned number) const {
   return {tun_->queue(number), tun_->offload(), tun_->offloads_datagrams()};
 }
 
+Result<void> Dataplane::add_surveyor() {
+  if (options_.raw_way == RawWay::socket) return {};
+  auto surveyor = Surveyor::make({.mark = options_.mark,
+                                  .own_table = tables_ ? tables_->table() : std::string(),
+                                  .past_firewall = options_.raw_way == RawWay::packet});
+  if (!surveyor) return std::unexpected(std::move(surveyor.error()));
+  surveyor_ = std::move(*surveyor);
+  return {};
+}
+
 Result<void> Dataplane::add_thread(unsigned number) {
   auto outlet = Outlet::make(options_.mark, options_.offload);
   if (!outlet) return std::unexpected(std::move(outlet.error()));
+  if (surveyor_) {
+    auto ways = Ways::make(surveyor_->board(), options_.mark);
+    if (!ways) return std::unexpected(std::move(ways.error()));
+    outlet->use(std::move(*ways));
+  }
   auto answers = IcmpOutlet::make();
   if (!answers) return std::unexpected(std::move(answers.error()));
   auto hook = hook_of(number);
@@ -117,6 +136,24 @@ Result<void> Dataplane::add_thread(unsigned number) {
   PacketThread::Parts parts{plane_.worker(number), queue_of(number),    call_.get(),
                             std::move(*outlet),    std::move(*answers), {},
                             std::move(*hook)};
+  threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
+  return add_receiving_thread(number);
+}
+
+// What it answers with is never used: nothing leaves by it.
+Result<void> Dataplane::add_receiving_thread(unsigned number) {
+  auto outlet = Outlet::make(options_.mark, false);
+  if (!outlet) return std::unexpected(std::move(outlet.error()));
+  auto answers = IcmpOutlet::make();
+  if (!answers) return std::unexpected(std::move(answers.error()));
+  PacketThread::Parts parts{plane_.worker(options_.workers + number),
+                            queue_of(number),
+                            call_.get(),
+                            std::move(*outlet),
+                            std::move(*answers),
+                            {},
+                            nullptr,
+                            true};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
@@ -125,7 +162,7 @@ Result<void> Dataplane::add_thread(unsigned number) {
       sockets_.push_back(inlet->fd());
       parts.inlets.push_back(std::move(*inlet));
     }
-  threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
+  receiving_.push_back(std::make_unique<PacketThread>(std::move(parts)));
   return {};
 }
 
@@ -234,6 +271,17 @@ void Dataplane::watch_tables() {
 
 // ---- counters
 
+std::optional<Leaving> Dataplane::leaving() const {
+  if (!surveyor_) return std::nullopt;
+  Leaving leaving;
+  const auto roads = surveyor_->board().roads();
+  for (const auto& [to, destination] : roads->to)
+    leaving.rows.push_back({to, destination.judged.detour, destination.link});
+  std::ranges::sort(leaving.rows, {}, &Leaving::Row::to);
+  for (const auto& thread : threads_) leaving.framed += thread->framed();
+  return leaving;
+}
+
 Totals Dataplane::outbound() {
   Totals totals = plane_.outbound();
   const auto drops = [&](Cause cause) -> std::uint64_t& { return totals.drops[static_cast<std::size_t>(cause)]; };
@@ -252,6 +300,7 @@ Totals Dataplane::inbound() const {
     totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
     if (const Hook* const hook = thread->hook()) add_drops(hook->arriving(), totals);
   }
+  for (const auto& thread : receiving_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
   std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)];
   overruns += udp_ports_.overruns();
   for (const int fd : sockets_) overruns += dropped_by_socket(fd);
@@ -259,7 +308,9 @@ Totals Dataplane::inbound() const {
 }
 
 void Dataplane::start() {
+  if (surveyor_) surveyor_->start();
   for (const auto& thread : threads_) thread->start();
+  for (const auto& thread : receiving_) thread->start();
 }
 
 std::vector<int> Dataplane::sources() const {
@@ -299,6 +350,7 @@ Result<void> Dataplane::mend() {
                     tun_->name()));
   }
   for (const auto& thread : threads_) thread->device_back();
+  for (const auto& thread : receiving_) thread->device_back();
   return {};
 }
 

@@ -12,16 +12,25 @@
 #include "base/result.h"
 #include "ipsecd/packets/hooked.h"
 #include "ipsecd/packets/keep_alive_outlet.h"
+#include "ipsecd/packets/leaving.h"
 #include "ipsecd/packets/nf_tables.h"
 #include "ipsecd/packets/nf_watch.h"
 #include "ipsecd/packets/overruns.h"
 #include "ipsecd/packets/packet_thread.h"
+#include "ipsecd/packets/surveyor.h"
 #include "ipsecd/packets/tun.h"
 #include "ipsecd/packets/udp_ports.h"
 #include "policy/lookup.h"
 #include "traffic/plane.h"
 
 namespace ipseckey::ipsecd {
+
+/// How complete packets leave.
+enum class RawWay : std::uint8_t {
+  automatic,  ///< By packet sockets, where the kernel's IP layer would do nothing else.
+  packet,     ///< The same, and past netfilter, too.
+  socket,     ///< By the raw socket.
+};
 
 struct DataplaneOptions {
   std::string device;                    ///< The TUN device's name; empty: none.
@@ -38,6 +47,7 @@ struct DataplaneOptions {
   bool same_source = false;                    ///< Tunnels accept packets only from the SA's own outer source.
   traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
   bool icmp_in_clear = true;                            ///< The same.
+  RawWay raw_way = RawWay::automatic;
   bool mss_clamp = false;                               ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
@@ -91,6 +101,8 @@ class Dataplane final : public engine::Carrier {
   const std::string& device() const { return options_.device; }
   /// nullopt: there is no hook.
   std::optional<Hooked> hooked() const;
+  /// nullopt: all leave by the raw socket, because an option says so or the kernel's tables cannot be followed.
+  std::optional<Leaving> leaving() const;
   unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
   traffic::Totals outbound();
   traffic::Totals inbound() const;
@@ -108,6 +120,8 @@ class Dataplane final : public engine::Carrier {
 
   TunQueue queue_of(unsigned number) const;
   Result<void> add_thread(unsigned number);
+  Result<void> add_receiving_thread(unsigned number);
+  Result<void> add_surveyor();
   Result<void> set_hook();
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);
   void filter(const policy::Lookup* rules);
@@ -134,9 +148,11 @@ class Dataplane final : public engine::Carrier {
   Descriptor call_;
   traffic::Plane plane_;
   std::vector<PathInlet> paths_;
+  std::unique_ptr<Surveyor> surveyor_;                                 // nullptr: none. Outlives the threads.
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
   std::map<std::uint16_t, std::size_t> ports_;                         // How many of these use each.
-  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane.
+  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane, like
+  std::vector<std::unique_ptr<PacketThread>> receiving_;               // those of raw sockets that receive.
   UdpPorts udp_ports_;
   std::optional<KeepAliveOutlet> keep_alives_;
 };

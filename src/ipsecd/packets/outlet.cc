@@ -1,10 +1,12 @@
 // How packets leave:
-// 1. send() turns packets into messages, in order: one message per packet for a raw socket, and one per run of UDP
-//    datagrams of equal length to one peer for the socket of their port; the kernel splits it again.
+// 1. send() turns packets into messages, in order: one message per packet for a raw or a packet socket, as ways.h
+//    chooses, and one per run of UDP datagrams of equal length to one peer for the socket of their port; the kernel
+//    splits it again.
 // 2. flush() sends the messages of one socket. If there is no room and the caller can wait, send() returns how many
 //    packets are done, and the next call starts there.
 // 3. A packet longer than its MTU is sent in fragments; fragments_sent_ counts those that have left.
 // 4. refused() handles a packet that the kernel did not accept: it is fragmented for a smaller MTU, or retried once.
+//    What a packet socket refuses, and all that follows it in the batch, takes the raw socket.
 #include "ipsecd/packets/outlet.h"
 
 #include <fmt/format.h>
@@ -21,6 +23,7 @@
 #include "ipsecd/packets/inlet.h"
 #include "ipsecd/packets/link_mtu.h"
 #include "ipsecd/packets/socket_address.h"
+#include "system/clock.h"
 #include "system/errno_text.h"
 
 namespace ipseckey::ipsecd {
@@ -54,10 +57,10 @@ bool leave_with(int fd, bool dont_fragment) {
   return ::setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &way, sizeof way) == 0;
 }
 
-// Whether a message that starts there starts with this packet, or with the part after its front.
+// Whether a message that starts there starts with this packet, its frame, or the part after its front.
 bool has(const Item& item, const std::byte* begin) {
   const std::byte* const at = item.packet.memory.data() + item.packet.at;
-  return item.cause == Cause::none && (begin == at || begin == at + kFront);
+  return item.cause == Cause::none && (begin == at || begin + Ways::kHeader == at || begin == at + kFront);
 }
 
 }  // namespace
@@ -206,11 +209,20 @@ int Outlet::socket_of(const Item& item) const {
   return raw_socket(d.dst.family);
 }
 
-void Outlet::add_raw(Item& item) {
+// A packet socket knows where its frames go.
+void Outlet::add_whole(Item& item, bool framed) {
   Batch& b = *batch_;
   const std::size_t i = b.count++;
-  b.to[i] = socket_address({item.departure.dst, 0});
   b.owners[b.used] = &item;
+  if (framed) {
+    const MutableBytes frame = ways_->frame(item);
+    b.parts[b.used] = {frame.data(), frame.size()};
+    b.messages[i].msg_hdr = {};
+    b.messages[i].msg_hdr.msg_iov = &b.parts[b.used++];
+    b.messages[i].msg_hdr.msg_iovlen = 1;
+    return;
+  }
+  b.to[i] = socket_address({item.departure.dst, 0});
   b.parts[b.used] = {item.packet.bytes().data(), item.packet.size};
   b.messages[i].msg_hdr = {.msg_name = &b.to[i].storage,
                            .msg_namelen = b.to[i].size,
@@ -269,6 +281,24 @@ void Outlet::set_dont_fragment() {
   if (leave_with(b.fd, b.dont_fragment)) port->dont_fragment = b.dont_fragment;
 }
 
+// All that follow the first, so that no packet overtakes another.
+void Outlet::refused_frames(std::size_t from) {
+  for (std::size_t i = from; i < batch_->count; ++i) {
+    for (Item* const item : owners_of(i)) ways_->refused(*item);
+    send_apart(i);
+  }
+}
+
+// Waits until nothing is left in a packet socket. False: something is; the caller waits longer.
+bool Outlet::leave_former(int former, bool wait) {
+  constexpr timespec kNap{.tv_sec = 0, .tv_nsec = 20'000};
+  constexpr unsigned kNaps = 20;
+  for (unsigned i = 0; i < kNaps && !Ways::empty(former); ++i) ::nanosleep(&kNap, nullptr);
+  if (!wait || Ways::empty(former)) return true;
+  full_ = -1;
+  return false;
+}
+
 // The bytes of the first packet for which there is no room; nullptr: all messages are done.
 const std::byte* Outlet::flush(bool wait) {
   Batch& b = *batch_;
@@ -278,6 +308,7 @@ const std::byte* Outlet::flush(bool wait) {
     if (n < 0 && errno == EINTR) continue;
     if (n > 0) {
       sent += static_cast<std::size_t>(n);
+      if (is_framed(b.fd)) framed_ += static_cast<std::uint64_t>(n);
       continue;
     }
     // The first of them is the one that failed.
@@ -287,6 +318,10 @@ const std::byte* Outlet::flush(bool wait) {
       return static_cast<const std::byte*>(b.messages[sent].msg_hdr.msg_iov->iov_base);
     }
     const int error = errno;
+    if (is_framed(b.fd) && !is_full(error)) {
+      refused_frames(sent);
+      break;
+    }
     if (!is_raw(b.fd) && !is_full(error)) {
       if (error == EIO) offload_ = false;  // The devices of this path do not support it.
       send_apart(sent);
@@ -313,11 +348,24 @@ std::size_t Outlet::send(std::span<Item> items, bool wait) {
     return static_cast<std::size_t>(std::ranges::find_if(items, [&](const Item& item) { return has(item, stopped); }) -
                                     items.begin());
   };
+  if (ways_) ways_->begin(system_now().steady, v4_.get(), v6_.get());
   for (Item& item : items) {
     if (item.cause != Cause::none) continue;
     const bool long_one = item.packet.size > item.departure.mtu;
-    const int fd = long_one ? -1 : socket_of(item);
+    int fd = long_one ? -1 : socket_of(item);
     const bool datagram = !long_one && fd != raw_socket(item.departure.dst.family);
+    bool framed = false;
+    if (ways_ && !datagram) {
+      const Ways::Choice choice = ways_->choose(item, long_one);
+      if (choice.former >= 0) {
+        end_run();
+        if ((stopped = flush(wait))) return done();
+        if (!leave_former(choice.former, wait)) return static_cast<std::size_t>(&item - items.data());
+      }
+      ways_->chosen(item, choice);
+      framed = choice.fd >= 0;
+      if (framed) fd = choice.fd;
+    }
     // A shorter one ends its run: only the last may be shorter.
     const bool goes_on = datagram && in_run > 0 && fd == b.fd && in_run < run.size() &&
                          bytes + item.packet.size <= kMostBytes && item.packet.size <= run[0]->packet.size &&
@@ -335,7 +383,7 @@ std::size_t Outlet::send(std::span<Item> items, bool wait) {
       run[in_run++] = &item;
       bytes += item.packet.size;
     } else {
-      add_raw(item);
+      add_whole(item, framed);
     }
   }
   end_run();

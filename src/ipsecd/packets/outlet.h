@@ -1,13 +1,15 @@
 #pragma once
-/// Sends protected packets: complete IP packets through raw sockets; ESP in UDP, many packets at once, through the
-/// socket of their port.
+/// Sends protected packets: complete IP packets through raw sockets or, where that is possible, packet sockets (ways.h);
+/// ESP in UDP, many packets at once, through the socket of their port.
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "ipsecd/packets/ways.h"
 #include "system/descriptor.h"
 #include "traffic/plane.h"
 
@@ -21,6 +23,8 @@ class Outlet {
   /// `offload`: runs of datagrams of equal length are passed to the kernel in one piece, if it supports that
   /// (UDP_SEGMENT).
   static Result<Outlet> make(std::uint32_t mark, bool offload);
+  /// From now on complete packets may leave by packet sockets.
+  void use(Ways ways) { ways_.emplace(std::move(ways)); }
 
   /// `fd` is a UDP socket with that port, which outlives this use: packets with that source port may leave through it.
   void use(std::uint16_t port, int fd);
@@ -36,10 +40,12 @@ class Outlet {
   /// `wait`, packets for which there is no room are dropped.
   std::size_t send(std::span<traffic::Item> items, bool wait);
   /// The socket that had no room; it has room again when it becomes writable. -1: it was a link's queue, which does not
-  /// report that.
+  /// report that, or packets must leave it before others may take another way.
   int full() const { return full_; }
 
   std::uint64_t unsent() const { return unsent_; }  ///< Packets, and fragments, that the kernel refused.
+  /// Packets that were passed to packet sockets.
+  std::uint64_t framed() const { return framed_; }
 
  private:
   Outlet(Descriptor v4, Descriptor v6, bool offload);
@@ -49,9 +55,12 @@ class Outlet {
   bool send_fragments(traffic::Item& item, bool wait);
   bool send_now(Bytes packet, const traffic::Departure& departure);
   bool is_raw(int fd) const { return fd == v4_.get() || fd == v6_.get(); }
+  bool is_framed(int fd) const { return ways_ && ways_->is_packet_socket(fd); }
+  bool leave_former(int former, bool wait);
+  void refused_frames(std::size_t from);
   void refused(traffic::Item& item, int error);
   void send_cut(traffic::Item& item, std::uint32_t mtu);
-  void add_raw(traffic::Item& item);
+  void add_whole(traffic::Item& item, bool framed);
   void add_datagrams(std::span<traffic::Item* const> run);
   const std::byte* flush(bool wait);
   void send_apart(std::size_t message);
@@ -70,7 +79,8 @@ class Outlet {
   Narrow narrow_ = [](traffic::Item&, std::uint32_t) { return false; };
   int full_ = -1;
   std::size_t fragments_sent_ = 0;  // For the packet that waits for room.
-  std::uint64_t unsent_ = 0;
+  std::uint64_t unsent_ = 0, framed_ = 0;
+  std::optional<Ways> ways_;
   std::unique_ptr<Batch, void (*)(Batch*)> batch_;
 };
 

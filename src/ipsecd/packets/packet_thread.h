@@ -13,6 +13,7 @@
 #include "ipsecd/packets/hook.h"
 #include "ipsecd/packets/icmp_outlet.h"
 #include "ipsecd/packets/inlet.h"
+#include "ipsecd/packets/nap.h"
 #include "ipsecd/packets/outlet.h"
 #include "ipsecd/packets/tun_queue.h"
 #include "system/descriptor.h"
@@ -30,6 +31,8 @@ class PacketThread {
     IcmpOutlet answers;
     std::vector<Inlet> inlets;
     std::unique_ptr<Hook> hook = nullptr;  ///< nullptr: none.
+    /// It only receives, and does not read the device: it may sleep for a moment to get many packets at once.
+    bool receives_only = false;
   };
 
   explicit PacketThread(Parts parts);
@@ -49,6 +52,8 @@ class PacketThread {
 
   // For any thread: packets that were protected, or accepted, but that the kernel did not take.
   std::uint64_t unsent() const { return unsent_.load(std::memory_order_relaxed); }
+  /// Packets that left by packet sockets.
+  std::uint64_t framed() const { return framed_.load(std::memory_order_relaxed); }
   std::uint64_t undelivered() const { return undelivered_.load(std::memory_order_relaxed); }
   const Hook* hook() const { return parts_.hook.get(); }
 
@@ -72,6 +77,7 @@ class PacketThread {
   };
 
   void run();
+  void nap();
   void serve(const Ready& ready);
   /// Waits for packets or a call. False: the thread must end.
   bool wait();
@@ -106,10 +112,11 @@ class PacketThread {
   std::optional<Hand> other_hand_;
   int full_ = -1;  // The full socket; if no packets wait, the wait was in vain.
   std::chrono::nanoseconds patient_until_{}, next_try_{}, impatient_until_{};
+  Nap nap_;
   std::thread thread_;
 
   std::atomic<bool> ended_ = false, device_gone_ = false;
-  std::atomic<std::uint64_t> unsent_ = 0, undelivered_ = 0;
+  std::atomic<std::uint64_t> unsent_ = 0, undelivered_ = 0, framed_ = 0;
   struct Change {
     std::optional<Inlet> added = std::nullopt;
     std::uint16_t dropped = 0;   // A port, if nothing is added,
