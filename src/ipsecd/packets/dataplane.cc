@@ -67,6 +67,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       plane_({.workers = 2 * options.workers,  // Each has a thread that also sends, and one that only receives.
+              .udp_workers = options.workers,
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
