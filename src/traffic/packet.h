@@ -56,7 +56,7 @@ std::size_t home_address_at(Bytes extension);
 /// The Internet checksum (RFC 1071) of `bytes`, added to `sum`; big-endian words, the result in host order.
 std::uint16_t checksum(Bytes bytes, std::uint32_t sum = 0);
 /// Copies `from` to the beginning of `to`, and returns the sum of its words, which checksum() accepts: what precedes
-/// them in a checksum has an even length. One pass over the bytes costs little more than the copy.
+/// them in a checksum has an even length. This costs little more than the copy.
 std::uint16_t copy_and_sum(Bytes from, MutableBytes to);
 
 }  // namespace ipseckey::traffic

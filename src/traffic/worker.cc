@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "traffic/detail/mss.h"
-#include "traffic/detail/udp.h"
 
 namespace ipseckey::traffic {
 namespace {
@@ -27,13 +26,6 @@ bool lacks_source(const Flow& flow) {
          (flow.id.satype == pfkey::SaType::ah || flow.id.dst.family == Family::v6);
 }
 
-// RFC 4301 section 4.1: the SPI identifies a unicast SA, and the ICV proves that the sender has the key. In transport
-// mode the source is a selector.
-bool source_matters(const Flow& flow, const PlaneOptions& options) {
-  if (is_unspecified(flow.src)) return false;
-  return options.same_source || !flow.tunnel || flow.suite().icv() == 0 || is_multicast(flow.id.dst);
-}
-
 // Nothing leaves the device in clear.
 Cause verdict_on(const Item& item, const Memory::Entry& seen) {
   return seen.verdict == Cause::clear && !item.arrived.by_hook ? Cause::misrouted : seen.verdict;
@@ -42,14 +34,6 @@ Cause verdict_on(const Item& item, const Memory::Entry& seen) {
 // Through a device, the host sees the MTU of the device. By a hook it sees that of the link, in transport mode, too.
 bool is_clamped(const Flow& flow, const Item& item) { return flow.tunnel || item.arrived.by_hook; }
 
-// As of a packet that is nothing but UDP's payload.
-void read_told(const Arrival& told, Headers& h) {
-  h.src = told.src, h.dst = told.dst;
-  h.upper = h.next = told.protocol;
-  h.traffic_class = told.traffic_class, h.hop_limit = told.hop_limit;
-  h.src_port = told.src_port, h.dst_port = told.dst_port;
-}
-
 // Charged, but without a number: another thread took the last one.
 void give_back(const Work& w) {
   w.flow->give_back(w.h.total);
@@ -57,14 +41,6 @@ void give_back(const Work& w) {
 }
 
 }  // namespace
-
-bool move_to_spare(Item& item) {
-  Packet longer{std::exchange(item.spare, {}), Packet::kHeadroom, item.packet.size};
-  if (longer.memory.size() < longer.at + longer.size + Packet::kTailroom) return false;
-  std::ranges::copy(item.packet.bytes(), longer.bytes().begin());
-  item.packet = longer;
-  return true;
-}
 
 // The packets of one call. It is used again, as most calls have fewer packets than fit.
 struct Worker::State::Batch {
@@ -287,39 +263,6 @@ void Worker::State::protect_some(std::span<Item> items, Instant now) {
 
 // ---- in
 
-// Finds ESP or AH in the packet, and the SA. Until the ICV is checked, only the position of things is trusted.
-Cause Worker::State::locate(Work& w) {
-  const Bytes packet = w.item->packet.bytes();
-  const Headers& h = w.h;
-  w.at = h.upper_at;
-  const bool in_udp = h.upper == kUdp;
-  if (h.upper != kEsp && h.upper != kAh && !in_udp) return Cause::not_ipsec;
-  if (h.fragment) return Cause::fragment;
-  if (in_udp && !w.item->told) {
-    if (packet.size() - h.upper_at < kUdpHeader) return Cause::malformed;
-    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + kUdpLength);
-    if (length < kUdpHeader || length > packet.size() - h.upper_at) return Cause::malformed;
-    w.at += kUdpHeader;
-    w.item->packet.size = h.upper_at + length;
-  }
-  if (in_udp) {
-    const Bytes datagram = w.item->packet.bytes().subspan(w.at);
-    if (datagram.size() == 1 && datagram[0] == std::byte{0xff}) return Cause::keep_alive;
-    if (datagram.size() >= 4 && get<std::uint32_t>(datagram, 0) == 0) return Cause::ike;
-  }
-  const bool ah = h.upper == kAh;
-  const std::size_t least = ah ? kAhFixed : 8;
-  if (w.item->packet.size - w.at < least) return Cause::truncated;
-  const std::uint32_t spi = get<std::uint32_t>(packet, w.at + (ah ? 4 : 0));
-  w.flow = plane.find({ah ? pfkey::SaType::ah : pfkey::SaType::esp, spi, h.dst});
-  if (!w.flow) return Cause::no_sa;
-  if (!w.flow->receives.load(std::memory_order_relaxed) || !w.flow->usable.load()) return Cause::not_usable;
-  if (w.flow->udp != in_udp) return Cause::wrong_encapsulation;
-  const Address& src = ah && h.home ? *h.home : h.src;
-  if (src != w.flow->src && source_matters(*w.flow, plane.options)) return Cause::wrong_source;
-  return Cause::none;
-}
-
 // In transport mode the packet keeps its headers.
 Cause Worker::State::complete(Batch& batch, Work& w) {
   Item& item = *w.item;
@@ -332,13 +275,6 @@ Cause Worker::State::complete(Batch& batch, Work& w) {
 }
 
 Cause Worker::State::begin_in(Batch& batch, Work& w) {
-  Packet& p = w.item->packet;
-  if (const Arrival* const told = w.item->told) {
-    read_told(*told, w.h);
-  } else {
-    if (!parse(p.bytes(), w.h)) return Cause::malformed;
-    p.size = w.h.total;
-  }
   if (const Cause cause = locate(w); cause != Cause::none) return cause;
   if (w.item->told && !w.flow->tunnel) return complete(batch, w);
   const bool bundle = w.flow->bundle != 0;

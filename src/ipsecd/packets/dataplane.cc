@@ -67,6 +67,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       plane_({.workers = 2 * options.workers,  // Each has a thread that also sends, and one that only receives.
+              .udp_workers = options.workers,
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
@@ -94,7 +95,8 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   if (plane->tun_) plane->overruns_.follow(plane->tun_->index());
   if (plane->options_.hook)
     if (auto r = plane->set_hook(); !r) return std::unexpected(std::move(r.error()));
-  if (auto r = plane->add_surveyor(); !r) plane->log_(fmt::format("packets leave by the raw socket: {}", r.error().text));
+  if (auto r = plane->add_surveyor(); !r)
+    plane->log_(fmt::format("packets leave by the raw socket: {}", r.error().text));
   for (unsigned i = 0; i < options.workers; ++i)
     if (auto r = plane->add_thread(i); !r) return std::unexpected(std::move(r.error()));
   auto keep_alives = KeepAliveOutlet::make(plane->options_.mark);
