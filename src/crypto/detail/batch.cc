@@ -57,18 +57,18 @@ Item& Batch::Waiting<Item>::next(const Kind& kind, std::size_t bytes) {
 
 template <class Item>
 bool Batch::use_lanes(std::span<const Item> items) {
-  if (items.empty()) return false;
-  if (!lanes_) lanes_ = Lanes::make();
-  return lanes_ && lanes_->run(items);
+  return !items.empty() && lanes_ && lanes_->run(items);
 }
 
 // Calls `done` for each with true if the lanes processed it, with false if they did not.
 template <class Item, class Done>
 void Batch::run(Waiting<Item>& waiting, Done done) {
   const std::size_t all = std::exchange(waiting.count, 0);
+  if (all == 0) return;
+  if (!lanes_) lanes_ = Lanes::make();
   std::span<Item> items = std::span(waiting.items).first(all);
   if (waiting.alike && all % kRound == 0) {
-    const bool pay = all > 0 && pays(waiting.total, waiting.longest, items.front().from);
+    const bool pay = pays(waiting.total, waiting.longest, items.front().from);
     const bool ran = pay && use_lanes(std::span<const Item>(items));
     for (const Item& item : items) done(item, ran);
     return;
