@@ -48,9 +48,10 @@ struct Pair {
   // Protects them as one batch, as single packets, compares, damages every second one, opens them as one batch.
   void carry(const std::vector<Octets>& packets, std::size_t tail = Packet::kTailroom) {
     std::vector<Held> held;
-    std::vector<Item> items;
     for (const Octets& p : packets) held.emplace_back(p, Packet::kHeadroom, tail);
-    for (Held& h : held) items.push_back({.packet = {h.memory, h.item.packet.at, h.item.packet.size}});
+    std::vector<Item> items(held.size());
+    for (std::size_t i = 0; i < items.size(); ++i)
+      items[i].packet = {held[i].memory, held[i].item.packet.at, held[i].item.packet.size};
     all.worker.protect(items, at(0));
     std::vector<Octets> sealed;
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -60,11 +61,8 @@ struct Pair {
       ASSERT_EQ(name(items[i].cause), "none");
       ASSERT_EQ(hex(sealed[i]), hex(single.packet)) << i << " of " << items.size();
     }
-    std::vector<Octets> memory;
-    for (Octets& s : sealed) {
-      if (&s - sealed.data() & 1) s.back() ^= std::byte{1};
-      memory.push_back(s);
-    }
+    for (std::size_t i = 1; i < sealed.size(); i += 2) sealed[i].back() ^= std::byte{1};
+    std::vector<Octets> memory = sealed;
     std::vector<Item> arrived(memory.size());
     for (std::size_t i = 0; i < memory.size(); ++i) arrived[i].packet = {memory[i], 0, memory[i].size()};
     there.worker.unprotect(arrived, at(0));
