@@ -194,7 +194,13 @@ void Batch::seal(std::span<Job> jobs) {
   bool any = false;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const Contexts& c = jobs[i].keyed->contexts();
-    c.combined ? add_combined(jobs[i], i, true) : add_text(jobs[i], i, true);
+    if (c.combined) {
+      add_combined(jobs[i], i, true);
+    } else if (c.null) {
+      jobs[i].ok = true;
+    } else {
+      add_text(jobs[i], i, true);
+    }
     any = any || c.mac;
   }
   run(packets_, [&](const Lanes::Packet& p, bool done) { finish_combined(jobs[p.job], p.job, done, true); });
