@@ -13,6 +13,8 @@
 #include <bit>
 #include <utility>
 
+#include "crypto/detail/same.h"
+
 namespace ipseckey::crypto {
 namespace {
 
@@ -106,7 +108,7 @@ void Batch::finish_combined(Job& job, std::size_t i, bool done, bool sealing) {
     job.ok = done || seal_combined(c, job);
     return;
   }
-  job.ok = done ? equal(tag(i, job.icv.size()), job.icv) : open_combined(c, job);
+  job.ok = done ? same(tag(i, job.icv.size()), job.icv) : open_combined(c, job);
   if (!job.ok && c.encrypt->mode != Mode::gmac) wipe(job.esp.subspan(c.text));
 }
 
@@ -180,11 +182,11 @@ void Batch::add_icv(Job& job, std::size_t i, bool sealing) {
 }
 
 // The ICV is where add_icv() wanted it, if `computed`.
-void Batch::finish_icv(Job& job, std::size_t i, bool computed, bool sealing) {
+inline void Batch::finish_icv(Job& job, std::size_t i, bool computed, bool sealing) {
   job.ok = computed;
   if (sealing) return;
   if (placed_[i]) std::ranges::copy(covered_[i], job.icv.begin());
-  job.ok = computed && equal(tag(i, job.icv.size()), job.icv);
+  job.ok = computed && same(tag(i, job.icv.size()), job.icv);
   if (job.ok) add_text(job, i, sealing);
 }
 
