@@ -72,7 +72,7 @@ constexpr std::array kDigests = {Digest{IMB_AUTH_MD5, false},         Digest{IMB
 
 const Digest& digest_of(const Lanes::Message& m) { return kDigests[static_cast<std::size_t>(m.mac->kind)]; }
 
-// What a job is, which a burst has once for all of its jobs: set_kind(). What differs between them: set().
+// set_kind() sets what all jobs of a burst share, which its function gets as arguments; set() sets the rest.
 
 void set_kind(IMB_JOB& job, const LaneCipher::Kind& kind) {
   job.cipher_mode = cipher_mode(kind);
