@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/secret_heap.h"
 #include "crypto/detail/batch.h"
 #include "crypto/detail/contexts.h"
 #include "crypto/detail/evp.h"
 #include "crypto/detail/mac.h"
+#include "crypto/detail/same.h"
 
 namespace ipseckey::crypto {
 
@@ -53,21 +53,7 @@ void random_bytes(MutableBytes out) {
   if (RAND_bytes_ex(library(), octets(out.data()), out.size(), 0) != 1) std::abort();
 }
 
-// By words where CRYPTO_memcmp() goes byte by byte. The empty statement hides from the compiler that once a bit
-// differs, the rest no longer matters.
-bool equal(Bytes a, Bytes b) {
-  std::uint64_t differ = 0;
-  const auto compare = [&]<class Word>(Word) {
-    for (; a.size() >= sizeof(Word); a = a.subspan(sizeof(Word)), b = b.subspan(sizeof(Word))) {
-      Word x, y;
-      std::memcpy(&x, a.data(), sizeof x), std::memcpy(&y, b.data(), sizeof y);
-      differ |= static_cast<std::uint64_t>(x ^ y);
-      asm volatile("" : "+r"(differ));
-    }
-  };
-  compare(std::uint64_t{}), compare(std::uint32_t{}), compare(std::uint8_t{});
-  return differ == 0;
-}
+bool equal(Bytes a, Bytes b) { return same(a, b); }
 
 Keyed::Keyed(std::unique_ptr<Contexts> contexts) : contexts_(std::move(contexts)) {}
 Keyed::~Keyed() = default;

@@ -58,7 +58,8 @@ struct Job {
   /// Written by seal(), compared by open(). Extended numbers take least time if it follows `esp` at once: the high half
   /// is written there for a while.
   MutableBytes icv;
-  bool ok = false;  ///< seal(): done. open(): the ICV is right; only then is the text there, else nothing of it.
+  bool ok = false;  ///< seal(): done. open(): the ICV is right; only then has the text been decrypted; a combined mode
+                    ///< wipes it otherwise.
 };
 
 /// An ICV to compute, of a packet that is in one piece.

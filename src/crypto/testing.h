@@ -67,7 +67,7 @@ inline std::vector<Vector> read_vectors(const std::string& file) {
   return all;
 }
 
-/// Whether a batch of so many packets of an ESP block is sealed and opened as published.
+/// Whether a batch of `batch` packets of an ESP block is sealed and opened as published.
 inline bool seals_and_opens(const Vector& v, Keyed::By by, std::size_t batch) {
   const Secret key{Bytes(v.bytes("key"))};
   const auto keyed = Keyed::make(suite_of(v, key), Keyed::Way::both, by);

@@ -158,6 +158,36 @@ TEST(Traffic, NothingIsAllocatedForAPacket) {
     }
 }
 
+// Nor for a batch, whose packets go through the ciphers together.
+TEST(Traffic, NothingIsAllocatedForABatch) {
+  for (const Combination& c : combinations())
+    for (const std::uint8_t encrypt : {c.encrypt, std::uint8_t{0}}) {
+      if (encrypt == 0 && c.auth == 0) continue;
+      const Wish wish{.encrypt = encrypt, .auth = c.auth, .key_bits = c.key_bits, .window = 255};
+      SCOPED_TRACE(fmt::format("{}, {}", c.name, encrypt ? "ESP" : "AH"));
+      Host here, there;
+      ASSERT_EQ(here.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(there.add(add(0x100, wish)), engine::testing::kDone);
+      ASSERT_EQ(name(unprotect(there, protect(here, datagram()).packet).cause), "none");
+      for (const std::size_t count : {32u, 5u, 19u}) {
+        const std::vector<Held> held(count, Held(datagram({.size = 400})));
+        std::vector<Octets> memory;
+        std::vector<Item> items(count);
+        for (const Held& h : held) memory.push_back(h.memory);
+        for (std::size_t i = 0; i < count; ++i)
+          items[i].packet = {memory[i], held[i].item.packet.at, held[i].item.packet.size};
+        const std::size_t before = allocations;
+        here.worker.protect(items, at(0));
+        there.worker.unprotect(items, at(0));
+        EXPECT_EQ(allocations, before);
+        for (const Item& item : items) {
+          ASSERT_EQ(name(item.cause), "none");
+          ASSERT_EQ(hex(item.packet.bytes()), hex(datagram({.size = 400})));
+        }
+      }
+    }
+}
+
 // The same for an SA with further features, and for a bundle.
 TEST(Traffic, NothingIsAllocatedForAPacketOfABundleOrAnyOtherFeature) {
   for (const Wish& esp : {Wish{.encrypt = 12, .auth = 5, .tunnel = true, .bundle = 1},

@@ -304,7 +304,7 @@ inline Cause Worker::State::ask(Work& w, std::size_t number_at) {
 
 // ---- in: RFC 4303 appendix A3
 
-// The ICV is compared later, unless it may have to be tried again.
+// The ICV is compared later, except for an SA that may have lost count, which may try several numbers.
 Cause Worker::State::begin_ah(Work& w) {
   if (w.flow->may_have_lost_count()) return check_ah_higher(w);
   const AhPart part = ah_of(w);

@@ -1,5 +1,6 @@
 // Sealing a batch: ciphers, then ICVs. Opening: ICVs, then the ciphers of those packets whose ICV is right.
-// 1. What lanes can do is collected in Waiting. run() passes those of one kind to the lanes, if there are enough
+// 1. Waiting collects the packets that lanes can process. run() passes those of one kind to the lanes, if there are
+// enough
 //    (taken()), and the others one by one to OpenSSL.
 // 2. Combined modes (add_combined() and finish_combined()) encrypt and authenticate in one step. Where that decrypts
 //    before the ICV is known, the text of a packet with a wrong ICV is wiped.
@@ -11,6 +12,8 @@
 
 #include <bit>
 #include <utility>
+
+#include "crypto/detail/same.h"
 
 namespace ipseckey::crypto {
 namespace {
@@ -57,18 +60,18 @@ Item& Batch::Waiting<Item>::next(const Kind& kind, std::size_t bytes) {
 
 template <class Item>
 bool Batch::use_lanes(std::span<const Item> items) {
-  if (items.empty()) return false;
-  if (!lanes_) lanes_ = Lanes::make();
-  return lanes_ && lanes_->run(items);
+  return !items.empty() && lanes_ && lanes_->run(items);
 }
 
 // Calls `done` for each with true if the lanes processed it, with false if they did not.
 template <class Item, class Done>
 void Batch::run(Waiting<Item>& waiting, Done done) {
   const std::size_t all = std::exchange(waiting.count, 0);
+  if (all == 0) return;
+  if (!lanes_) lanes_ = Lanes::make();
   std::span<Item> items = std::span(waiting.items).first(all);
   if (waiting.alike && all % kRound == 0) {
-    const bool pay = all > 0 && pays(waiting.total, waiting.longest, items.front().from);
+    const bool pay = pays(waiting.total, waiting.longest, items.front().from);
     const bool ran = pay && use_lanes(std::span<const Item>(items));
     for (const Item& item : items) done(item, ran);
     return;
@@ -105,7 +108,7 @@ void Batch::finish_combined(Job& job, std::size_t i, bool done, bool sealing) {
     job.ok = done || seal_combined(c, job);
     return;
   }
-  job.ok = done ? equal(tag(i, job.icv.size()), job.icv) : open_combined(c, job);
+  job.ok = done ? same(tag(i, job.icv.size()), job.icv) : open_combined(c, job);
   if (!job.ok && c.encrypt->mode != Mode::gmac) wipe(job.esp.subspan(c.text));
 }
 
@@ -179,11 +182,11 @@ void Batch::add_icv(Job& job, std::size_t i, bool sealing) {
 }
 
 // The ICV is where add_icv() wanted it, if `computed`.
-void Batch::finish_icv(Job& job, std::size_t i, bool computed, bool sealing) {
+inline void Batch::finish_icv(Job& job, std::size_t i, bool computed, bool sealing) {
   job.ok = computed;
   if (sealing) return;
   if (placed_[i]) std::ranges::copy(covered_[i], job.icv.begin());
-  job.ok = computed && equal(tag(i, job.icv.size()), job.icv);
+  job.ok = computed && same(tag(i, job.icv.size()), job.icv);
   if (job.ok) add_text(job, i, sealing);
 }
 
@@ -193,7 +196,13 @@ void Batch::seal(std::span<Job> jobs) {
   bool any = false;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const Contexts& c = jobs[i].keyed->contexts();
-    c.combined ? add_combined(jobs[i], i, true) : add_text(jobs[i], i, true);
+    if (c.combined) {
+      add_combined(jobs[i], i, true);
+    } else if (c.null) {
+      jobs[i].ok = true;
+    } else {
+      add_text(jobs[i], i, true);
+    }
     any = any || c.mac;
   }
   run(packets_, [&](const Lanes::Packet& p, bool done) { finish_combined(jobs[p.job], p.job, done, true); });

@@ -51,7 +51,7 @@ class Batch : public secret_heap::Object {
   void finish_icv(Job& job, std::size_t i, bool done, bool sealing);
   MutableBytes tag(std::size_t i, std::size_t size) { return MutableBytes(tags_[i]).first(size); }
 
-  std::unique_ptr<Lanes> lanes_;  // From the first packet on that needs them.
+  std::unique_ptr<Lanes> lanes_;  // From the first packet on that might need them.
   Waiting<Lanes::Text> texts_;
   Waiting<Lanes::Packet> packets_;
   Waiting<Lanes::Message> messages_;

@@ -12,6 +12,8 @@
 #include <bit>
 #include <utility>
 
+#include "crypto/detail/same.h"
+
 namespace ipseckey::crypto {
 namespace {
 
@@ -156,7 +158,7 @@ bool open_combined(Contexts& c, const Job& job) {
     } else {
       c.fast->open(Bytes(v.nonce).first(12), v.aad, v.text, icv);
     }
-    return equal(icv, job.icv);
+    return same(icv, job.icv);
   }
   EVP_CIPHER_CTX* const x = c.open.single.get();
   if (!x) return false;

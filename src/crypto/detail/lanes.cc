@@ -72,10 +72,34 @@ constexpr std::array kDigests = {Digest{IMB_AUTH_MD5, false},         Digest{IMB
 
 const Digest& digest_of(const Lanes::Message& m) { return kDigests[static_cast<std::size_t>(m.mac->kind)]; }
 
-void set_cipher(IMB_JOB& job, const LaneCipher& cipher, MutableBytes text) {
-  const LaneCipher::Kind& kind = cipher.kind();
+// set_kind() sets what all jobs of a burst share, which its function gets as arguments; set() sets the rest.
+
+void set_kind(IMB_JOB& job, const LaneCipher::Kind& kind) {
   job.cipher_mode = cipher_mode(kind);
   job.cipher_direction = kind.sealing ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
+}
+void set_kind(IMB_JOB& job, const Lanes::Text& t) {
+  set_kind(job, t.cipher->kind());
+  job.hash_alg = IMB_AUTH_NULL;
+  job.chain_order = t.cipher->kind().sealing ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+}
+void set_kind(IMB_JOB& job, const Lanes::Packet& p) {
+  const LaneCipher::Kind& kind = p.cipher->kind();
+  set_kind(job, kind);
+  job.hash_alg = kind.mode == Mode::ccm ? IMB_AUTH_AES_CCM : IMB_AUTH_CHACHA20_POLY1305;
+  // CCM authenticates what is not encrypted, ChaCha20-Poly1305 what is.
+  const bool first = kind.sealing == (kind.mode == Mode::chacha);
+  job.chain_order = first ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+}
+void set_kind(IMB_JOB& job, const Lanes::Message& m) {
+  job.cipher_mode = IMB_CIPHER_NULL;
+  job.cipher_direction = IMB_DIR_ENCRYPT;
+  job.chain_order = IMB_ORDER_HASH_CIPHER;
+  job.hash_alg = digest_of(m).hash;
+}
+
+void set_cipher(IMB_JOB& job, const LaneCipher& cipher, MutableBytes text) {
+  const LaneCipher::Kind& kind = cipher.kind();
   job.enc_keys = job.dec_keys = cipher.expanded();
   job.key_len_in_bytes = kind.key;
   job.src = job.dst = octets(text.data());
@@ -85,8 +109,6 @@ void set_cipher(IMB_JOB& job, const LaneCipher& cipher, MutableBytes text) {
 
 void set(IMB_JOB& job, const Lanes::Text& t) {
   set_cipher(job, *t.cipher, t.text);
-  job.hash_alg = IMB_AUTH_NULL;
-  job.chain_order = t.cipher->kind().sealing ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
   job.iv = octets(t.iv);
   job.iv_len_in_bytes = t.cipher->kind().mode == Mode::ctr ? 12 : t.cipher->kind().des ? 8 : 16;
 }
@@ -94,9 +116,6 @@ void set(IMB_JOB& job, const Lanes::Text& t) {
 void set(IMB_JOB& job, const Lanes::Packet& p) {
   const LaneCipher::Kind& kind = p.cipher->kind();
   set_cipher(job, *p.cipher, p.text);
-  // CCM authenticates what is not encrypted, ChaCha20-Poly1305 what is.
-  const bool first = kind.sealing == (kind.mode == Mode::chacha);
-  job.chain_order = first ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
   job.hash_start_src_offset_in_bytes = 0;
   job.msg_len_to_hash_in_bytes = p.text.size();
   job.iv = octets(p.nonce.data());
@@ -104,20 +123,14 @@ void set(IMB_JOB& job, const Lanes::Packet& p) {
   job.auth_tag_output = octets(p.icv.data());
   job.auth_tag_output_len_in_bytes = p.icv.size();
   if (kind.mode == Mode::ccm) {
-    job.hash_alg = IMB_AUTH_AES_CCM;
     job.u.CCM.aad = p.aad.data(), job.u.CCM.aad_len_in_bytes = p.aad.size();
   } else {
-    job.hash_alg = IMB_AUTH_CHACHA20_POLY1305;
     job.u.CHACHA20_POLY1305.aad = p.aad.data(), job.u.CHACHA20_POLY1305.aad_len_in_bytes = p.aad.size();
   }
 }
 
 void set(IMB_JOB& job, const Lanes::Message& m) {
   const auto& [first, second, third] = m.mac->parts;
-  job.cipher_mode = IMB_CIPHER_NULL;
-  job.cipher_direction = IMB_DIR_ENCRYPT;
-  job.chain_order = IMB_ORDER_HASH_CIPHER;
-  job.hash_alg = digest_of(m).hash;
   job.src = octets(m.message.data());
   job.hash_start_src_offset_in_bytes = 0;
   job.msg_len_to_hash_in_bytes = m.message.size();
@@ -144,7 +157,8 @@ bool queue(IMB_MGR& m, std::span<const Item> items) {
     return job != nullptr;
   };
   for (const Item& item : items) {
-    set(*IMB_GET_NEXT_JOB(&m), item);
+    IMB_JOB& job = *IMB_GET_NEXT_JOB(&m);
+    set_kind(job, item), set(job, item);
     for (bool more = count(IMB_SUBMIT_JOB_NOCHECK(&m)); more;) more = count(IMB_GET_COMPLETED_JOB(&m));
   }
   while (count(IMB_FLUSH_JOB(&m))) {

@@ -2,6 +2,7 @@
 /// Several packets at once, with the multi-buffer library (multi_buffer.h): one in each lane of the vector registers,
 /// of any keys and lengths. A LaneCipher and a LaneMac hold one key each, expanded; Lanes is one thread's use of them.
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,7 +32,9 @@ class LaneCipher {
     pfkey::Mode mode;
     bool des, sealing;
     std::uint8_t key;  ///< Bytes.
-    bool operator==(const Kind&) const = default;
+    friend bool operator==(const Kind& a, const Kind& b) {
+      return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+    }
   };
   const Kind& kind() const { return kind_; }
   /// Whether one packet by itself fills the lanes: its blocks do not depend on one another.

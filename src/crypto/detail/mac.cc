@@ -1,3 +1,8 @@
+// Integrity algorithms:
+// 1. Mac::make() creates what a row of the table is made of: HMAC (hmac.cc), AES-CMAC, or AES-XCBC.
+// 2. Cmac is the library's own. Xcbc is CBC, whose last block is masked: absorb() keeps back the block that may be the
+//    last one.
+// 3. LaneHalf has the same key for the lanes.
 #include "crypto/detail/mac.h"
 
 #include <openssl/core_names.h>
