@@ -4,6 +4,7 @@ Two network namespaces, an ipsecd in each."""
 import itertools
 import os
 import pathlib
+import select
 import socket
 import subprocess
 import sys
@@ -27,7 +28,8 @@ class Sized(Stream):
 
     def give(self):
         while not self.ended.is_set() and self.room.acquire(timeout=DEADLINE):
-            self.giver.sendto(self.sent.to_bytes(4, "big") + bytes(next(self.sizes)), self.to)
+            size = next(self.sizes)
+            self.giver.sendto(self.sent.to_bytes(min(size, 100), "big") + bytes(size - min(size, 100)), self.to)
             self.sent += 1
 
 
@@ -86,7 +88,7 @@ class Changes(Roads):
         self.open()
         with Stream(self.a, self.b, "10.2.0.1") as stream:
             stream.wait_for_more(MANY)
-            before = self.a.status()["framed"]
+            before = self.a.status().get("framed", 0)
             stream.wait_for_more(MANY)
             self.assertGreaterEqual(self.a.status()["framed"] - before, MANY - 2 * stream.UNDER_WAY)
             self.intact(stream)
@@ -95,7 +97,7 @@ class Changes(Roads):
     def test_ipv6(self):
         with Stream(self.a, self.b, "fd02::1") as stream:
             self.wait_for_way("cable", V6_ENDS[1])
-            before = self.a.status()["framed"]
+            before = self.a.status().get("framed", 0)
             stream.wait_for_more(MANY)
             self.assertGreater(self.a.status()["framed"], before)
             self.intact(stream)
@@ -129,6 +131,15 @@ class Changes(Roads):
                 (lambda: self.iptables("-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT"), "firewall"),
                 (lambda: self.iptables("-F"), "cable"),
             ])
+            self.intact(stream)
+
+    def test_policies_of_the_kernel(self):
+        """They are counted once a second; this one is about other packets."""
+        self.open()
+        policy = ("src", "203.0.113.1", "dst", "203.0.113.2", "dir", "out")
+        with Stream(self.a, self.b, "10.2.0.1") as stream:
+            self.steps(stream, [(lambda: self.a.ip("xfrm", "policy", "add", *policy, "action", "block"), "kernel_policies"),
+                                (lambda: self.a.ip("xfrm", "policy", "delete", *policy), "cable")])
             self.intact(stream)
 
     def test_routes_and_rules(self):
@@ -174,7 +185,7 @@ class Changes(Roads):
 
 
 class Losses(Roads):
-    """Changes with which packets are lost, whatever the way: none twice, order kept, and the stream goes on."""
+    """Changes with which packets are lost, whatever the way: none twice, order kept, and the stream continues."""
 
     def test_a_link_that_goes_down_and_up(self):
         self.open()
@@ -189,7 +200,7 @@ class Losses(Roads):
                 for _ in itertools.count() if until else range(count):
                     giver.sendto(sent.to_bytes(4, "big"), taker.getsockname()[:2])
                     sent += 1
-                    time.sleep(0.001)
+                    select.select([taker], [], [], 0.001)
                     while True:
                         try:
                             got.append(int.from_bytes(taker.recv(100), "big"))
@@ -222,7 +233,7 @@ class Losses(Roads):
             host.ip("link", "set", "cable", "up")
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 3), [100] * 3)
         self.wait_for_way("cable")
-        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 300), [100] * 300)
+        self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 100), [100] * 100)
 
     def test_the_address_of_a_neighbour(self):
         """Frames have the address that the kernel would use."""
@@ -236,7 +247,7 @@ class Losses(Roads):
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 5), [100] * 5)
 
     def test_a_neighbour_is_confirmed_while_packets_leave(self):
-        """Nothing comes back, and the kernel sends nothing itself: ipsecd lets it ask the neighbour again and again."""
+        """There are no answers, and the kernel sends nothing itself: ipsecd lets it ask the neighbour again and again."""
         self.a.inside(lambda: [pathlib.Path(f"/proc/sys/net/ipv4/neigh/cable/{name}").write_text(value) for name, value in
                                (("base_reachable_time_ms", "1000"), ("delay_first_probe_time", "1"))])
         self.open()
@@ -259,7 +270,7 @@ class Reasons(Roads):
         peers = {"203.0.113.1": "no_ethernet", "203.0.113.200": "no_route", "192.0.2.77": "no_neighbour"}
         for number, (peer, why) in enumerate(peers.items(), 1):
             self.a.load(f"add esp spi {0x3000 + number} src 192.0.2.1 dst {peer} isrc 10.1.0.0/16 idst 10.9.{number}.0/24 "
-                        f"encralg aes-gcm encrkey 000102030405060708090a0b0c0d0e0f101112{number:02} dir out\n")
+                        f"encralg aes-gcm encrkey 000102030405060708090a0b0c0d0e0f101112{number:02} outbound\n")
             self.a.ip("route", "add", f"10.9.{number}.0/24", "dev", "ipsec0", "src", "10.1.0.1")
             with self.subTest(why=why), self.a.socket(kind=socket.SOCK_DGRAM) as giver:
                 giver.sendto(b"one", (f"10.9.{number}.1", 9))
@@ -290,7 +301,7 @@ class PastFirewall(Roads):
     def test_netfilter_closes_no_road(self):
         self.open()
         self.iptables("-A", "OUTPUT", "-p", "esp", "-j", "DROP")
-        before = self.a.status()["framed"]
+        before = self.a.status().get("framed", 0)
         self.assertEqual(datagrams(self.a, self.b, "10.2.0.1", [100] * 50), [100] * 50)
         self.assertEqual(self.way(), "cable")
         self.assertEqual(self.a.status()["framed"] - before, 50)
