@@ -28,7 +28,7 @@ RULES = (
     (r"\breinterpret_[c]ast\b", (".cc", ".h"), ("src",), "bytes go through Reader and Writer, or std::bit_cast"),
     (r"static_[c]ast<[^;()]*>\(static_cast<(const )?void ?\*>|\bvoid ?\* ?(const )?\w+ = (&|[^;]*\.data\(\);)", (".cc", ".h"),
      ("src",), "a cast through void: base/cast.h has those that are sound, by name"),
-    (r"\b(sleep_(for|until)|usleep|nanosleep|sleep)\s*\(", (".cc", ".h", ".py"), ("src", "tests", "fuzz", "bench"),
+    (r"\b(sleep_(for|until)|usleep|nanosleep|sleep)\s*\(", (".cc", ".h", ".py"), ("src", "tests", "fuzz"),
      "nothing sleeps: step time, or wait on the thing itself with a deadline"),
     (r"^\s*s[l]eep\s", (".sh", ""), ("tests",), "no test sleeps"),
     (r"^\s*#.*__(SSE|AVX|x86_64|aarch64|ARM)(?!.*IPSECKEY_PORTABLE)", (".cc", ".h"), ("src",),

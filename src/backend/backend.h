@@ -70,6 +70,13 @@ class Backend {
   /// whose reply was not called. Never blocks without a deadline.
   virtual Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) = 0;
 
+  /// As call(), but may return before all replies have come: finish() yields the rest. Until then `requests`, `reply`
+  /// and what they refer to remain, and nothing else is asked of this Backend. An Error is the end of it, as call()'s
+  /// is.
+  virtual Result<void> start(std::span<pfkey::Message> requests, const Reply& reply) { return call(requests, reply); }
+  /// Waits for the replies to what was started. Nothing was: success.
+  virtual Result<void> finish() { return {}; }
+
   /// Listens to every message that reaches a listener (all of them if promiscuous). One Listener at a time; calls may
   /// continue beside it. Whether it receives what call() of this same Backend causes is the SADB's matter: the kernel
   /// reports it to every listener; an engine reports it only in its replies.

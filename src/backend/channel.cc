@@ -1,8 +1,11 @@
 // A connection to ipsecd:
 // 1. connect() waits for its place in the backlog, but not forever. Before anything is sent, trust() checks which user
 //    listens there.
-// 2. send() encodes a message once; it stays staged until the socket has room for it, and is wiped then.
-// 3. receive() takes one message, decodes it and wipes the buffer. A refusal notice of ipsecd becomes an error.
+// 2. send() encodes a message behind those that wait for flush(), if ipsecd takes several in one packet; else these
+//    leave first. A long message is sent alone. What the socket has taken is wiped.
+// 3. receive() decodes the next message of the packet that came last and wipes it. A refusal notice of ipsecd becomes
+// an
+//    error.
 // 4. Neither waits: `again` means that the socket is full or empty, `gone` that the other side has closed it.
 #include "backend/channel.h"
 
@@ -11,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -19,6 +23,7 @@
 #include "base/id_map.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
+#include "pfkey/packs.h"
 #include "pfkey/units.h"
 #include "system/descriptor.h"
 #include "system/errno_text.h"
@@ -84,6 +89,14 @@ void enlarge_send_buffer(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
+// Where little memory is allowed for sockets, packets are so short that two of them fit.
+std::size_t full_packet(int fd) {
+  int size = 0;
+  socklen_t length = sizeof size;
+  if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0 || size <= 0) return 0;
+  return std::min(pfkey::packs::kFull, static_cast<std::size_t>(size) / 4);
+}
+
 }  // namespace
 
 std::string how_to_start(const std::string& path) {
@@ -103,13 +116,15 @@ Result<Channel> Channel::connect(std::string path, std::chrono::milliseconds pat
   const timeval limit{seconds.count(), std::chrono::microseconds(patience - seconds).count()};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   enlarge_send_buffer(fd);
+  channel.full_ = full_packet(fd);
   if (::connect(fd, address->get(), address->size()) != 0) return cannot_connect(channel.path_, errno);
   if (auto r = trust(fd, channel.path_); !r) return std::unexpected(std::move(r.error()));
   return channel;
 }
 
-Channel::Channel(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
-  out_.grow(pfkey::kMaxMessageSize);
+Channel::Channel(Descriptor fd, std::string path)
+    : fd_(std::move(fd)), path_(std::move(path)), full_(pfkey::packs::kFull) {
+  out_.grow(pfkey::packs::kFull + pfkey::kMaxMessageSize);
   in_.grow(pfkey::kMaxMessageSize + 8);  // So that a longer message shows by its size.
 }
 
@@ -120,14 +135,31 @@ std::uint32_t Channel::peer() const {
 }
 
 Result<Outcome> Channel::send(const pfkey::Message& m) {
-  if (staged_ == 0) {
-    const auto size = pfkey::encode(m, out_.bytes());
-    if (!size) {
-      wipe(out_.bytes());
-      return std::unexpected(size.error());
-    }
-    staged_ = *size;
+  if (alone_) return transmit();
+  if (staged_ >= full_ || !packs_)
+    if (auto sent = flush(); !sent || *sent != Outcome::done) return sent;
+  const MutableBytes room = out_.bytes().subspan(staged_);
+  const auto size = pfkey::encode(m, room);
+  if (!size) {
+    wipe(room);
+    return std::unexpected(size.error());
   }
+  // An ACQUIRE is passed on to others as it is.
+  if (m.type != pfkey::Type::acquire) pfkey::packs::set_mark(room, pfkey::packs::kClient);
+  alone_ = *size > full_;
+  if (alone_ && staged_ > 0) {
+    alone_ = false;
+    wipe(room.first(*size));
+    auto sent = flush();
+    return !sent || *sent != Outcome::done ? sent : send(m);
+  }
+  staged_ += *size;
+  return alone_ ? transmit() : Outcome::done;
+}
+
+Result<Outcome> Channel::flush() { return staged_ == 0 ? Outcome::done : transmit(); }
+
+Result<Outcome> Channel::transmit() {
   const Bytes wire = Bytes(out_.bytes()).first(staged_);
   ssize_t sent = 0;
   do sent = ::send(fd_.get(), wire.data(), wire.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -135,6 +167,7 @@ Result<Outcome> Channel::send(const pfkey::Message& m) {
   const int error = sent < 0 ? errno : 0;
   if (error == EAGAIN) return Outcome::again;
 
+  alone_ = false;
   wipe(out_.bytes().first(std::exchange(staged_, 0)));
   if (error == 0) return Outcome::done;
   if (error == EPIPE || error == ECONNRESET || error == ENOTCONN) return Outcome::gone;
@@ -147,21 +180,27 @@ Result<Outcome> Channel::send(const pfkey::Message& m) {
 }
 
 Result<Outcome> Channel::receive(pfkey::Message& m) {
-  const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
-  ssize_t got = 0;
-  // A daemon that died without reading all we sent shows first as a reset; what it had answered is still there.
-  do got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
-  if (got == 0) return Outcome::gone;
-  if (got < 0 && errno == EAGAIN) return Outcome::again;
-  if (got < 0) return fail(Errc::io, fmt::format("cannot read from {}: {}", pfkey::escaped(path_), errno_text(errno)));
-
-  const MutableBytes wire = buffer.first(static_cast<std::size_t>(got));
+  if (at_ == end_) {
+    const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
+    ssize_t got = 0;
+    // A daemon that died without reading all we sent shows first as a reset; what it had answered is still there.
+    do got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+    if (got == 0) return Outcome::gone;
+    if (got < 0 && errno == EAGAIN) return Outcome::again;
+    if (got < 0)
+      return fail(Errc::io, fmt::format("cannot read from {}: {}", pfkey::escaped(path_), errno_text(errno)));
+    at_ = 0, end_ = static_cast<std::size_t>(got);
+  }
+  const MutableBytes rest = in_.bytes().subspan(at_, end_ - at_);
+  const MutableBytes wire = rest.first(pfkey::packs::first_size(rest));
+  at_ += wire.size();
   auto message = pfkey::decode(wire);
   wipe(wire);
   if (!message)
     return fail(Errc::malformed, fmt::format("the program that answers at {} does not speak ipsecd's PF_KEY: {}",
                                              pfkey::escaped(path_), message.error().text));
+  if (message->diagnostic == pfkey::packs::kServer) packs_ = true, message->diagnostic = 0;
   if (const auto error = pfkey::refusal(*message)) return refused_by(path_, *error);
   m = std::move(*message);
   return Outcome::done;

@@ -25,10 +25,17 @@ class Channel {
   /// there is neither root, nor this user, nor the owner of the folder), timeout, invalid (the path is too long), io.
   static Result<Channel> connect(std::string path, std::chrono::milliseconds patience);
 
-  /// Sends one message. Error invalid: it is larger than the socket takes; the connection continues.
+  /// Takes one message, which leaves at the latest with flush(): an ipsecd that understands it gets several in one
+  /// packet. `again`: this message is not taken; call again with the same. Error invalid: it is larger than the socket
+  /// takes; the connection continues.
   Result<Outcome> send(const pfkey::Message& m);
+  /// Sends what send() took. `again`: not all of it has left.
+  Result<Outcome> flush();
+  bool flushed() const { return staged_ == 0; }
   /// Receives one message. Errors: malformed (no PF_KEY), denied or unreachable (ipsecd refuses to serve us), io.
   Result<Outcome> receive(pfkey::Message& m);
+  /// Whether receive() has a message without asking the socket, whose descriptor does not show it.
+  bool has_received() const { return at_ < end_; }
 
   /// The process that listened there when this end connected; 0: it is none that this one can see.
   std::uint32_t peer() const;
@@ -40,8 +47,14 @@ class Channel {
 
   Descriptor fd_;
   std::string path_;
-  SecretBuffer out_, in_;   // Wiped after each message.
-  std::size_t staged_ = 0;  // Bytes of out_ that the socket has not taken yet; send() is called again with the same.
+  Result<Outcome> transmit();
+
+  SecretBuffer out_, in_;         // Wiped after each packet out, and after each message in.
+  std::size_t full_;              // Bytes of a packet that gets no further message.
+  std::size_t staged_ = 0;        // Bytes of out_ that the socket has not taken yet;
+  bool alone_ = false;            // they are one long message, with which send() is called again.
+  bool packs_ = false;            // ipsecd has shown that it takes packets of several messages.
+  std::size_t at_ = 0, end_ = 0;  // The part of in_ that receive() has not given yet.
 };
 
 /// "start it with `ipsecd --socket PATH`": what mends the absence of a daemon.

@@ -1,12 +1,12 @@
 // A client of ipsecd:
-// 1. call() hands its requests to an Exchange. Each time round it writes what the socket takes and reads what is there,
-//    so that neither side can block the other.
+// 1. start() creates an Exchange of its requests, which writes what the socket takes; finish() runs it. Each time round
+// it
+//    writes what the socket takes and reads what is there, so that neither side can block the other. call() does both.
 // 2. Pending joins a message to its request by seq and pid. Other messages are news, for the listener.
 // 3. After a failure answers may be on their way: the connection is closed; the next call opens a new one.
 // 4. An Ear listens on the same connection: next() gives the news that calls met, then what the socket has.
 #include "backend/socket.h"
 
-#include <absl/functional/function_ref.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -49,15 +49,23 @@ bool readable(int fd) {
   return fd >= 0 && ::poll(&waiting, 1, 0) > 0;
 }
 
-// One call: everything until each request has its replies. Messages that answer nothing are
-// news.
-class Exchange {
+}  // namespace
+
+// One call: everything until each request has its replies. Messages that answer nothing are news.
+class Socket::Exchange {
  public:
-  using News = absl::FunctionRef<void(Message&&)>;
+  using News = std::function<void(Message&&)>;
 
   Exchange(Channel& channel, std::span<Message> requests, const Backend::Reply& reply, News news,
            std::chrono::milliseconds patience, int stop_fd)
-      : channel_(channel), requests_(requests), reply_(reply), news_(news), patience_(patience), stop_fd_(stop_fd) {}
+      : channel_(channel),
+        requests_(requests),
+        reply_(reply),
+        news_(std::move(news)),
+        patience_(patience),
+        stop_fd_(stop_fd) {}
+
+  Result<void> begin() { return write(); }
 
   Result<void> run() {
     auto deadline = Clock::now() + patience_;
@@ -76,8 +84,7 @@ class Exchange {
       if (progress_) {
         deadline = Clock::now() + patience_;
       } else if (Clock::now() >= deadline ||
-                 !wait(channel_.fd(), static_cast<short>(POLLIN | (next_ < requests_.size() ? POLLOUT : 0)), stop_fd_,
-                       deadline)) {
+                 (!channel_.has_received() && !wait(channel_.fd(), events(), stop_fd_, deadline))) {
         return timed_out();
       }
     }
@@ -89,7 +96,9 @@ class Exchange {
   static constexpr int kReadAtOnce = 256;
   static constexpr std::chrono::seconds kPatienceAfterStop{1};
 
-  bool complete() const { return next_ >= requests_.size() && pending_.empty(); }
+  bool complete() const { return all_sent() && pending_.empty(); }
+  bool all_sent() const { return next_ >= requests_.size() && channel_.flushed(); }
+  short events() const { return static_cast<short>(POLLIN | (all_sent() ? 0 : POLLOUT)); }
 
   Result<void> write() {
     while (next_ < requests_.size() && !gone_) {
@@ -100,7 +109,7 @@ class Exchange {
         // What was sent before still gets its answers.
         unsendable_ = sent.error();
         requests_ = requests_.first(next_);
-        return {};
+        break;
       }
       if (*sent == Outcome::again) return {};
       gone_ = *sent == Outcome::gone;
@@ -110,6 +119,9 @@ class Exchange {
       ++next_;
       progress_ = true;
     }
+    const auto flushed = channel_.flush();
+    if (!flushed) return std::unexpected(flushed.error());
+    gone_ = *flushed == Outcome::gone;
     return {};
   }
 
@@ -163,8 +175,6 @@ class Exchange {
   std::optional<Error> unsendable_;
 };
 
-}  // namespace
-
 // Listens on the connection that calls use, too: what reached it during one of them waits here.
 class Socket::Ear : public Listener {
  public:
@@ -182,7 +192,8 @@ class Socket::Ear : public Listener {
   Result<void> next(const Sink& sink) override {
     if (socket_.ear_ != this) return {};
     Message m;
-    for (int i = 0; i < kReadAtOnce; ++i) {
+    // The rest of a packet does not show as readable.
+    for (int i = 0; i < kReadAtOnce || (socket_.channel_ && socket_.channel_->has_received()); ++i) {
       news_.give(sink);
       if (lost_) return std::unexpected(*lost_);
       const auto got = socket_.channel_->receive(m);
@@ -238,21 +249,35 @@ Result<void> Socket::reconnect() {
 }
 
 std::unexpected<Error> Socket::give_up(Error error) {
+  started_.reset();
   channel_.reset();
   if (ear_) ear_->lose(error);
   return std::unexpected(std::move(error));
 }
 
+Socket::~Socket() = default;
+
 Result<void> Socket::call(std::span<Message> requests, const Reply& reply) {
-  return exchange(requests, reply, stop_fd_);
+  auto started = start(requests, reply);
+  return started ? finish() : started;
 }
 
-Result<void> Socket::exchange(std::span<Message> requests, const Reply& reply, int stop_fd) {
+Result<void> Socket::start(std::span<Message> requests, const Reply& reply) { return begin(requests, reply, stop_fd_); }
+
+Result<void> Socket::begin(std::span<Message> requests, const Reply& reply, int stop_fd) {
   if (auto r = reconnect(); !r) return r;
-  const auto news = [this](Message&& m) {
+  auto news = [this](Message&& m) {
     if (ear_) ear_->hear(std::move(m));
   };
-  auto done = Exchange(*channel_, requests, reply, news, patience_, stop_fd).run();
+  started_ = std::make_unique<Exchange>(*channel_, requests, reply, std::move(news), patience_, stop_fd);
+  auto begun = started_->begin();
+  return begun ? Result<void>() : give_up(std::move(begun.error()));
+}
+
+Result<void> Socket::finish() {
+  if (!started_) return {};
+  auto done = started_->run();
+  started_.reset();
   // After `invalid` every request that went out is answered; after anything else answers may still be on their way.
   if (!done && done.error().code != Errc::invalid) return give_up(std::move(done.error()));
   return done;
@@ -267,7 +292,9 @@ Result<Message> Socket::set_promiscuous(bool on) {
   request.pid = static_cast<std::uint32_t>(::getpid());
   // A signal that ends a monitor must not end this.
   Message answer;
-  const auto done = exchange(std::span(&request, 1), [&](std::size_t, Message&& m) { answer = std::move(m); }, -1);
+  const Reply take = [&](std::size_t, Message&& m) { answer = std::move(m); };
+  auto done = begin(std::span(&request, 1), take, -1);
+  if (done) done = finish();
   if (!done) return std::unexpected(done.error());
   if (answer.error == 0) return answer;
   std::string refused = pfkey::refusal_text(answer);

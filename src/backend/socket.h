@@ -26,17 +26,23 @@ class Socket : public Backend {
   std::string name() const override { return "ipsecd:" + path_; }
   std::uint32_t process() const override { return channel_ ? channel_->peer() : 0; }
   bool idles() const override { return true; }
+  ~Socket() override;
   Result<void> call(std::span<pfkey::Message> requests, const Reply& reply) override;
+  /// Sends as much as the socket takes.
+  Result<void> start(std::span<pfkey::Message> requests, const Reply& reply) override;
+  Result<void> finish() override;
   /// On the same connection, so that its replies and its news stay in order.
   Result<std::unique_ptr<Listener>> listen(bool promiscuous) override;
 
  private:
   Socket(Channel channel, std::chrono::milliseconds patience, int stop_fd);
 
+  class Exchange;
+
   Result<void> reconnect();
   /// Ends the connection, so that no late answer is taken for an answer to something else.
   std::unexpected<Error> give_up(Error error);
-  Result<void> exchange(std::span<pfkey::Message> requests, const Reply& reply, int stop_fd);
+  Result<void> begin(std::span<pfkey::Message> requests, const Reply& reply, int stop_fd);
   /// Gives the reply.
   Result<pfkey::Message> set_promiscuous(bool on);
 
@@ -45,6 +51,7 @@ class Socket : public Backend {
   int stop_fd_;
   std::optional<Channel> channel_;
   std::uint32_t promisc_seq_ = 0;
+  std::unique_ptr<Exchange> started_;
 
   class Ear;
   Ear* ear_ = nullptr;  // The one that listens.

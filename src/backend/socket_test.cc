@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <stdexcept>
@@ -18,6 +19,7 @@
 #include "engine/testing.h"
 #include "pfkey/names.h"
 #include "pfkey/notices.h"
+#include "pfkey/packs.h"
 
 namespace ipseckey::backend {
 namespace {
@@ -280,6 +282,137 @@ TEST(Socket, OneRequestThatIsTooLargeDoesNotHurtThoseBefore) {
   const auto after = call(*socket, requests(1));
   EXPECT_TRUE(after.result);
   EXPECT_THAT(after.replies, ElementsAre(Pair(0, 1)));
+}
+
+using Packet = std::vector<std::byte>;
+
+// The next packet; empty at the end of the connection.
+Packet receive_packet(int fd) {
+  Packet wire(pfkey::kMaxMessageSize);
+  if (!testing::ready(fd, POLLIN)) throw std::runtime_error("nothing comes");
+  wire.resize(static_cast<std::size_t>(std::max<ssize_t>(::recv(fd, wire.data(), wire.size(), 0), 0)));
+  return wire;
+}
+
+// Answers each packet of requests with one of replies, with which it says that it takes them; counts both.
+struct Packer {
+  std::vector<std::size_t> packets;
+  std::size_t unmarked = 0;
+
+  void operator()(int fd) {
+    for (Packet wire = receive_packet(fd); !wire.empty(); wire = receive_packet(fd)) {
+      packets.push_back(0);
+      for (MutableBytes rest = wire; !rest.empty(); ++packets.back()) {
+        const MutableBytes one = rest.first(pfkey::packs::first_size(rest));
+        unmarked += pfkey::packs::mark_of(one) != pfkey::packs::kClient;
+        pfkey::packs::set_mark(one, pfkey::packs::kServer);
+        rest = rest.subspan(one.size());
+      }
+      ::send(fd, wire.data(), wire.size(), MSG_NOSIGNAL);
+    }
+  }
+};
+
+TEST(Socket, SendsManyRequestsInOnePacketOnceIpsecdHasShownThatItTakesThem) {
+  const TempFolder folder;
+  Packer packer;
+  {
+    const ScriptedDaemon daemon(folder / "s", {[&](int fd) { packer(fd); }});
+    const auto socket = Socket::connect(folder / "s").value();
+    EXPECT_THAT(call(*socket, requests(3)).replies, ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3)));
+    EXPECT_THAT(call(*socket, requests(3)).replies, ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3)));
+    EXPECT_EQ(call(*socket, requests(5000)).replies.size(), 5000u);
+  }
+  EXPECT_EQ(packer.unmarked, 0u);
+  EXPECT_THAT(packer.packets, ElementsAre(1, 1, 1, 3, 2048, 2048, 904));
+}
+
+TEST(Socket, ALongRequestIsAPacketOfItsOwn) {
+  const TempFolder folder;
+  Packer packer;
+  {
+    const ScriptedDaemon daemon(folder / "s", {[&](int fd) { packer(fd); }});
+    const auto socket = Socket::connect(folder / "s").value();
+    call(*socket, requests(1));
+    auto list = requests(5);
+    list[2].src_identity = pfkey::Identity{.text = std::string(50'000, 'x')};
+    EXPECT_THAT(call(*socket, std::move(list)).replies,
+                ElementsAre(Pair(0, 1), Pair(1, 2), Pair(2, 3), Pair(3, 4), Pair(4, 5)));
+  }
+  EXPECT_THAT(packer.packets, ElementsAre(1, 2, 1, 2));
+}
+
+TEST(Socket, ARequestThatIsTooLargeDoesNotHurtThoseOfThePacketBefore) {
+  const TempFolder folder;
+  Packer packer;
+  const ScriptedDaemon daemon(folder / "s", {[&](int fd) { packer(fd); }});
+  const auto socket = Socket::connect(folder / "s").value();
+  call(*socket, requests(1));
+  auto list = requests(4);
+  list[2].src_identity = pfkey::Identity{.text = std::string(600'000, 'x')};
+  const auto outcome = call(*socket, std::move(list));
+  EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1), Pair(1, 2)));
+  ASSERT_FALSE(outcome.result);
+  EXPECT_EQ(outcome.result.error().code, Errc::invalid);
+}
+
+TEST(Socket, AReplyWhoseLengthCannotBeIsReportedAndNothingBeyondItIsRead) {
+  for (const unsigned units : {0u, 1u, 0xffffu}) {
+    const TempFolder folder;
+    const std::string path = folder / "s";
+    const ScriptedDaemon daemon(path, {[&](int fd) {
+                                  Packet wire = receive_packet(fd);
+                                  wire.insert(wire.end(), wire.begin(), wire.end());
+                                  const std::size_t second = wire.size() / 2;
+                                  wire[second + 4] = static_cast<std::byte>(units & 0xff);
+                                  wire[second + 5] = static_cast<std::byte>(units >> 8);
+                                  ::send(fd, wire.data(), wire.size(), MSG_NOSIGNAL);
+                                  while (!receive_packet(fd).empty()) continue;
+                                }});
+    const auto socket = Socket::connect(path).value();
+    const auto outcome = call(*socket, requests(2));
+    EXPECT_THAT(outcome.replies, ElementsAre(Pair(0, 1)));
+    EXPECT_EQ(outcome.result.error().text,
+              fmt::format("the program that answers at {} does not speak ipsecd's PF_KEY: 16 bytes arrived, but the "
+                          "header says {}",
+                          path, units * 8));
+  }
+}
+
+TEST(Socket, WhatIsStartedIsAnsweredByFinish) {
+  const TempFolder folder;
+  const ScriptedDaemon daemon(folder / "s", {answer_all});
+  const auto socket = Socket::connect(folder / "s").value();
+  std::vector<std::size_t> replies;
+  const Backend::Reply reply = [&](std::size_t i, Message&&) { replies.push_back(i); };
+  EXPECT_TRUE(socket->finish());
+  auto list = requests(3);
+  ASSERT_TRUE(socket->start(list, reply));
+  ASSERT_TRUE(socket->finish());
+  EXPECT_THAT(replies, ElementsAre(0, 1, 2));
+  EXPECT_TRUE(socket->finish());
+  EXPECT_THAT(call(*socket, requests(1)).replies, ElementsAre(Pair(0, 1)));
+}
+
+TEST(Socket, AListenerGetsEveryMessageOfAPacket) {
+  const TempFolder folder;
+  constexpr std::size_t kMany = 1000;  // More than are given at a time.
+  const ScriptedDaemon daemon(folder / "s", {[](int fd) {
+                                Message m;
+                                receive_message(fd, m);
+                                send_message(fd, m);
+                                Packet packet, one(64);
+                                for (std::size_t i = 0; i < kMany; ++i) {
+                                  const auto size = pfkey::encode(request(Type::expire, 0), one).value();
+                                  packet.insert(packet.end(), one.begin(), one.begin() + static_cast<int>(size));
+                                }
+                                ::send(fd, packet.data(), packet.size(), MSG_NOSIGNAL);
+                                receive_message(fd, m);
+                              }});
+  const auto socket = Socket::connect(folder / "s").value();
+  std::size_t heard = 0;
+  EXPECT_TRUE(testing::hear(*socket, false, -1, [&](Message&&) { return ++heard < kMany + 1; }));
+  EXPECT_EQ(heard, kMany + 1);
 }
 
 TEST(Socket, ListensUntilTheSinkHasEnough) {

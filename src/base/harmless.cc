@@ -5,13 +5,16 @@
 namespace ipseckey::text {
 namespace {
 
-constexpr bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
-constexpr bool lays_out(char c) { return c == '\n' || c == '\t'; }
+constexpr bool is_printable(char c) { return (c >= 0x20) & (c < 0x7f); }
+constexpr bool lays_out(char c) { return (c == '\n') | (c == '\t'); }
 
 }  // namespace
 
 bool is_harmless(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return is_printable(c) || lays_out(c); });
+  // Without an early end, the compiler checks many characters at once.
+  bool harmful = false;
+  for (const char c : text) harmful |= !(is_printable(c) | lays_out(c));
+  return !harmful;
 }
 
 void append_harmless(char c, std::string& out) {

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <array>
+
 namespace ipseckey {
 
 namespace {
@@ -87,8 +89,19 @@ std::optional<Address> parse_address(std::string_view text) {
 }
 
 std::string to_string(const Address& a) {
+  if (a.family == Family::v4) {  // inet_ntop() calls printf.
+    std::string text;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const unsigned n = octet(a, i);
+      if (i > 0) text += '.';
+      if (n >= 100) text += static_cast<char>('0' + n / 100);
+      if (n >= 10) text += static_cast<char>('0' + n / 10 % 10);
+      text += static_cast<char>('0' + n % 10);
+    }
+    return text;
+  }
   std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(a.family == Family::v4 ? AF_INET : AF_INET6, a.octets.data(), text.data(), text.size());
+  inet_ntop(AF_INET6, a.octets.data(), text.data(), text.size());
   return text.data();
 }
 

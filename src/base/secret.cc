@@ -4,13 +4,11 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <mutex>
 #include <new>
 #include <stdexcept>
-#include <vector>
 
 #include "base/secret_pages.h"
+#include "base/slots.h"
 
 namespace ipseckey {
 
@@ -26,73 +24,11 @@ std::byte* pages(std::size_t size) {
   }
 }
 
-// mlock() works on pages and does not nest, so locking each key separately would unlock its neighbours when it is
-// freed. Therefore slots of a few sizes are cut from locked chunks.
-class Slots {
- public:
-  constexpr explicit Slots(std::size_t slot_size) : slot_size_(slot_size) {}
-
-  std::byte* get() {
-    while (true) {
-      if (std::byte* const slot = take()) return slot;
-      add_chunk();
-    }
-  }
-  void put(std::byte* slot) {
-    explicit_bzero(slot, slot_size_);
-    const std::scoped_lock lock(mutex_);
-    free_.push_back(slot);
-  }
-
- private:
-  static constexpr std::size_t kChunk = 64 * 1024;
-
-  // nullptr: all are in use.
-  std::byte* take() {
-    const std::scoped_lock lock(mutex_);
-    if (free_.empty()) return nullptr;
-    std::byte* const slot = free_.back();
-    free_.pop_back();
-    return slot;
-  }
-
-  // Allocates without the lock, because a new handler may release secrets. There is room in free_ for every slot, so
-  // that put(), which runs in destructors, never allocates.
-  void add_chunk() {
-    const auto unmap = [](std::byte* p) { munmap(p, kChunk); };
-    std::unique_ptr<std::byte, decltype(unmap)> chunk(pages(kChunk), unmap);
-    const std::size_t more = kChunk / slot_size_;
-    std::vector<std::byte*> roomier;
-    for (std::size_t room = 0;; roomier.reserve(2 * room)) {
-      const std::scoped_lock lock(mutex_);
-      room = all_ + more;
-      if (roomier.capacity() < room && free_.capacity() < room) continue;
-      if (free_.capacity() < room) {
-        roomier.assign(free_.begin(), free_.end());
-        free_.swap(roomier);
-      }
-      all_ = room;
-      std::byte* const p = chunk.release();
-      for (std::size_t at = 0; at < kChunk; at += slot_size_) free_.push_back(p + at);
-      return;
-    }
-  }
-
-  const std::size_t slot_size_;
-  std::mutex mutex_;
-  std::vector<std::byte*> free_;
-  std::size_t all_ = 0;  // Slots, free or in use.
-};
-
 constexpr std::size_t kSmall = 64;  // Holds every key of the algorithm table.
 
-// Never destroyed: they outlive every Secret, static ones included.
-union Lasting {
-  constexpr explicit Lasting(std::size_t slot_size) : slots(slot_size) {}
-  constexpr ~Lasting() {}
-  Slots slots;
-};
-constinit Lasting small_slots{kSmall}, large_slots{Secret::kMaxSize};
+// mlock() works on pages and does not nest, so locking each key separately would unlock its neighbours when it is
+// freed.
+constinit LastingSlots small_slots{kSmall, secret_pages}, large_slots{Secret::kMaxSize, secret_pages};
 
 Slots& slots(std::size_t size) { return size <= kSmall ? small_slots.slots : large_slots.slots; }
 
@@ -119,7 +55,11 @@ Secret::Secret(std::size_t size) : size_(size) {
 
 Secret::Secret(Bytes material) : Secret(material.size()) { std::ranges::copy(material, slot_); }
 
-void Secret::give_back() { slots(size_).put(slot_); }
+void Secret::give_back() {
+  Slots& home = slots(size_);
+  explicit_bzero(slot_, home.slot_size());
+  home.put(slot_);
+}
 
 Secret Secret::clone() const { return Secret(bytes()); }
 

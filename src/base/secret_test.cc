@@ -65,7 +65,7 @@ TEST(Secret, AcceptsUpToItsMaximum) {
 }
 
 TEST(Secret, IsWipedWhenReleased) {
-  // Slots are in chunks that are never unmapped, so reading a released one is not a use after free.
+  // The last chunk of slots is never unmapped, so reading a released one is not a use after free.
   for (const std::size_t size : {std::size_t{1}, std::size_t{64}, std::size_t{65}, Secret::kMaxSize}) {
     const std::byte* slot = nullptr;
     {
@@ -75,6 +75,30 @@ TEST(Secret, IsWipedWhenReleased) {
     }
     EXPECT_TRUE(all_zero(Bytes(slot, size))) << size;
   }
+}
+
+// Bytes of this process that are locked.
+std::size_t locked_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmLck:")) return std::stoul(line.substr(6)) * 1024;
+  return 0;
+}
+
+TEST(Secret, ReleasedSecretsGiveTheirMemoryBack) {
+  const std::size_t before = locked_bytes();
+  std::vector<Secret> many;
+  for (int i = 0; i < 20'000; ++i) many.push_back(filled(i % 2 == 0 ? 32 : 200, 1));
+  // Keys with gaps between them, which are filled again.
+  for (std::size_t i = 0; i < many.size(); i += 3) many[i] = Secret();
+  for (std::size_t i = 0; i < many.size(); i += 3) many[i] = filled(i % 2 == 0 ? 32 : 200, 2);
+  for (std::size_t i = 0; i < many.size(); ++i)
+    ASSERT_EQ(many[i], filled(i % 2 == 0 ? 32 : 200, i % 3 == 0 ? 2 : 1)) << i;
+  const std::size_t most = locked_bytes();
+  many.clear();
+  const std::size_t after = locked_bytes();
+  if (most < before + 10'000 * 232) return;  // The limit of locked memory is small here.
+  EXPECT_LE(after, before + 2 * 65536);
 }
 
 TEST(Secret, AnAssignedOverSecretIsWipedWithItsNewOwner) {

@@ -2,8 +2,8 @@
 // 1. run_file() cuts a file into lines and feeds them to a Runner, one after another; run_text() feeds it a single one.
 // 2. feed() parses. A line that is wrong is reported once the outcomes of those above it have been.
 // 3. A command that is messages is queued with them; before any other the queue is sent, then its handler is called.
-// 4. flush() sends the queue in one call. targets_ joins each reply to its line, and outcomes come in the order of
-// lines.
+// 4. advance() settles the batch that was sent before, and sends the queue; flush() settles that, too. `targets` joins
+//    each reply to its line, and outcomes come in the order of lines.
 // 5. The counts come last, as text or as a report.
 #include "cli/runner.h"
 
@@ -125,7 +125,7 @@ bool Runner::feed(const lang::Line& line) {
     return carry_out(handler, *command);
   }
   queue(std::move(*command), line, std::move(said), given);
-  return queued_.size() < batch_ || flush();
+  return queue_.queued.size() < batch_ || (batch_ > 1 ? advance() : flush());
 }
 
 std::string Runner::not_used(const lang::Line& line) const {
@@ -151,32 +151,33 @@ void Runner::say_reservations(const lang::Command& command) {
 void Runner::queue(lang::Command&& command, const lang::Line& line, std::string said,
                    const std::optional<KeyReuse::Given>& given) {
   Queued entry{line, 0, false, std::move(said)};
-  const std::size_t before = messages_.size();
+  const std::size_t before = queue_.messages.size();
   lang::to_messages(
       std::move(command), names_,
       [&](lang::Objection&& o) {
         entry.bad = true;
         entry.said += reporter_.fault(parser_.place(std::move(o)), text_of_(line), line);
       },
-      messages_);
+      queue_.messages);
   look_at_host(entry, before);
   if (auto o = given ? key_reuse_.look_for(*given) : std::nullopt) {
     const bool refused = reporter_.severity(o->severity) == Severity::error;
     entry.said += reporter_.fault(parser_.place(std::move(*o)), text_of_(line), line);
     if (refused) entry.said += not_used(line), drop(entry, before);
   }
-  for (const pfkey::Message& m : std::span(messages_).subspan(before))
-    targets_.push_back(
-        {queued_.size(), {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
-  entry.messages = messages_.size() - before;
-  queued_.push_back(std::move(entry));
+  for (const pfkey::Message& m : std::span(queue_.messages).subspan(before))
+    queue_.targets.push_back(
+        {queue_.queued.size(),
+         {m.satype, m.sa ? m.sa->spi : 0, m.dst ? m.dst->address : Address{}, session_.is_check()}});
+  entry.messages = queue_.messages.size() - before;
+  queue_.queued.push_back(std::move(entry));
 }
 
 // If both ends are elsewhere, that is mostly true of a whole file, so the warning is printed once.
 void Runner::look_at_host(Queued& entry, std::size_t before) {
   const bool refuses = reporter_.severity(Severity::warning) == Severity::error;
   bool refused = false;
-  for (const pfkey::Message& m : std::span(messages_).subspan(before)) {
+  for (const pfkey::Message& m : std::span(queue_.messages).subspan(before)) {
     auto o = runs_the_wrong_way(m, host_);
     if (!o && (o = is_elsewhere(m, host_)) && !refuses) host_.forwards = nullptr;
     if (!o) continue;
@@ -188,47 +189,71 @@ void Runner::look_at_host(Queued& entry, std::size_t before) {
 
 void Runner::drop(Queued& entry, std::size_t before) {
   entry.bad = true;
-  messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(before), messages_.end());
+  queue_.messages.erase(queue_.messages.begin() + static_cast<std::ptrdiff_t>(before), queue_.messages.end());
+}
+
+void Runner::Batch::clear() {
+  queued.clear(), messages.clear(), targets.clear(), answered.clear();
+  told = 0, called = false;
 }
 
 void Runner::say_up_to(std::size_t queued) {
   std::string all;  // One write for all that wait: a file may have a warning in each line.
-  for (; told_ < queued; ++told_) all += queued_[told_].said;
+  for (; sent_.told < queued; ++sent_.told) all += sent_.queued[sent_.told].said;
   if (!all.empty()) session_.console().err(all);
 }
 
 bool Runner::flush() {
-  if (queued_.empty()) return may_go_on();
-  if (!messages_.empty()) send();
-  say_up_to(queued_.size());
-  for (const Queued& q : queued_)
-    if (q.bad) count_failure(Status::failed);
-  told_ = 0;
-  queued_.clear();
-  messages_.clear();
-  targets_.clear();
+  if (settle() && advance()) settle();
   return may_go_on();
+}
+
+bool Runner::advance() {
+  if (queue_.queued.empty()) return may_go_on();
+  if (!settle()) return false;
+  std::swap(queue_, sent_);
+  if (!sent_.messages.empty()) send();
+  return may_go_on();
+}
+
+// Awaits the replies of what was sent, and reports what is left to report.
+bool Runner::settle() {
+  if (sent_.queued.empty()) return may_go_on();
+  if (sent_.called)
+    if (const auto finished = session_.sadb()->finish(); !finished) lost(finished.error());
+  say_up_to(sent_.queued.size());
+  for (const Queued& q : sent_.queued)
+    if (q.bad) count_failure(Status::failed);
+  settled_ = sent_.queued.back().line;
+  sent_.clear();
+  if (may_go_on()) return true;
+  commands_ -= queue_.queued.size();  // They are not run.
+  queue_.clear();
+  return false;
 }
 
 void Runner::send() {
   backend::Backend* const sadb = session_.sadb();
   if (!sadb) {
-    for (Queued& q : queued_) q.bad = true;
+    for (Queued& q : sent_.queued) q.bad = true;
     status_ = worse(status_, session_.no_sadb());
     ended_early_ = true;
+    settle();
     return;
   }
-  answered_.assign(messages_.size(), false);
-  for (pfkey::Message& m : messages_) session_.prepare(m);
-  const auto called =
-      sadb->call(messages_, [&](std::size_t i, pfkey::Message&& reply) { handle_reply(i, std::move(reply)); });
-  if (!called) lost(called.error());
+  sent_.answered.assign(sent_.messages.size(), false);
+  for (pfkey::Message& m : sent_.messages) session_.prepare(m);
+  const auto called = sadb->start(sent_.messages, on_reply_);
+  sent_.called = called.has_value();
+  if (called) return;
+  lost(called.error());
+  settle();
 }
 
 void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
-  answered_[index] = true;
-  const Target& target = targets_[index];
-  Queued& q = queued_[target.queued];
+  sent_.answered[index] = true;
+  const Target& target = sent_.targets[index];
+  Queued& q = sent_.queued[target.queued];
   api::Outcome outcome = api::outcome_of(reply, target.asked);
   const bool silent = outcome.ok && outcome.text.empty() && reply.type != pfkey::Type::get && q.messages == 1;
   if (!silent) say_up_to(target.queued + 1);
@@ -256,12 +281,12 @@ void Runner::handle_reply(std::size_t index, pfkey::Message&& reply) {
 // The SADB closed the connection: answered commands are done; whether the others were done is unknown.
 void Runner::lost(const Error& error) {
   std::size_t unanswered = 0;
-  for (std::size_t i = answered_.size(); i-- > 0;)
-    if (!answered_[i]) queued_[targets_[i].queued].bad = true, ++unanswered;
-  const auto first = std::ranges::find(answered_, false) - answered_.begin();
+  for (std::size_t i = sent_.answered.size(); i-- > 0;)
+    if (!sent_.answered[i]) sent_.queued[sent_.targets[i].queued].bad = true, ++unanswered;
+  const auto first = std::ranges::find(sent_.answered, false) - sent_.answered.begin();
   if (unanswered > 0 && reporter_.is_file()) {
-    say_up_to(targets_[static_cast<std::size_t>(first)].queued);
-    const Queued& q = queued_[targets_[static_cast<std::size_t>(first)].queued];
+    say_up_to(sent_.targets[static_cast<std::size_t>(first)].queued);
+    const Queued& q = sent_.queued[sent_.targets[static_cast<std::size_t>(first)].queued];
     session_.console().err(reporter_.fault(
         Severity::error, q.line.number,
         fmt::format(
@@ -360,10 +385,16 @@ Status run_file(Session& session, Handlers handlers, InputFile& file, lang::Wher
     }
     if (!*line) break;
     more = feed_from(runner, *source, **line);
-    if (more && (lines % kBatch == 0 || (*line)->start > released + lang::Source::kLongest)) {
+    if (more && (*line)->start > released + lang::Source::kLongest) {
       more = runner.flush();
       source->release(**line);
       released = (*line)->start;
+    } else if (more && lines % kBatch == 0) {
+      more = runner.advance();
+      if (const auto& settled = runner.settled(); settled && settled->start > released) {
+        source->release(*settled);
+        released = settled->start;
+      }
     }
     if (more && (lines % kBatch == 0 || where == lang::Where::prompt) && held.one_came()) {
       runner.stop();

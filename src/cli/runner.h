@@ -1,5 +1,6 @@
 #pragma once
-/// Runs the commands of one source, one after another: parse, send in batches, report each outcome at its line.
+/// Runs the commands of one source, one after another: parse, send in batches, report each outcome at its line. A batch
+/// is parsed while the SADB works on the one before.
 #include <functional>
 #include <span>
 #include <string>
@@ -37,7 +38,7 @@ class Runner {
   using TextOf = std::function<std::string_view(const lang::Line&)>;
 
   /// `name`: the file's, for messages; empty at the prompt and for the shell. `batch`: how many commands wait for one
-  /// another's replies.
+  /// another's replies; more than one: the next ones are parsed meanwhile.
   Runner(Session& session, Handlers handlers, std::string name, lang::Where where, std::size_t batch, TextOf text_of);
 
   // For handlers.
@@ -54,6 +55,10 @@ class Runner {
   bool feed(const lang::Line& line);
   /// Sends the queued messages and reports the replies. False as above.
   bool flush();
+  /// Sends the queued messages once those before them have their replies, which it reports. False as above.
+  bool advance();
+  /// The last command whose outcome is reported, of those that were queued: its text is not used again.
+  const std::optional<lang::Line>& settled() const { return settled_; }
 
   /// The rest of the source is not run; what is queued is.
   void stop();
@@ -84,6 +89,16 @@ class Runner {
     std::size_t queued;  // Whose message it is.
     api::Asked asked;
   };
+  struct Batch {
+    std::vector<Queued> queued;
+    std::vector<pfkey::Message> messages;
+    std::vector<Target> targets;  // One for each message.
+    std::vector<bool> answered;
+    std::size_t told = 0;  // How many of queued have had their messages printed.
+    bool called = false;   // Its replies come with the SADB's finish() at the latest.
+
+    void clear();
+  };
 
   bool refuse(const lang::Line& line, std::string_view said);
   void say_reservations(const lang::Command& command);
@@ -93,6 +108,7 @@ class Runner {
   void drop(Queued& entry, std::size_t before);
   std::string not_used(const lang::Line& line) const;
   bool carry_out(Handler handler, const lang::Command& command);
+  bool settle();
   void send();
   void handle_reply(std::size_t index, pfkey::Message&& reply);
   void lost(const Error& error);
@@ -113,11 +129,9 @@ class Runner {
   HostFacts host_;
   lang::Parser parser_;
   KeyReuse key_reuse_;
-  std::vector<Queued> queued_;
-  std::vector<pfkey::Message> messages_;
-  std::vector<Target> targets_;  // One for each message.
-  std::vector<bool> answered_;
-  std::size_t told_ = 0;  // How many of queued_ have had their messages printed.
+  Batch queue_, sent_;  // What is collected, and what the SADB works on.
+  backend::Backend::Reply on_reply_ = [this](std::size_t i, pfkey::Message&& m) { handle_reply(i, std::move(m)); };
+  std::optional<lang::Line> settled_;
   std::vector<std::string> reservations_;
   std::size_t commands_ = 0, failed_ = 0;
   Status status_ = Status::ok;

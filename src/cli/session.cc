@@ -89,7 +89,8 @@ pfkey::PrintOptions Session::print_options() const {
 // Sends a DUMP and passes on each SA. An error of `each` ends the walk, and so does a signal: then the connection is
 // given up, or the SADB tells the rest to nobody. One message says what was wrong, and what follows from it.
 Status Session::walk(pfkey::SaType type, std::string_view consequence,
-                     absl::FunctionRef<Result<void>(pfkey::Message&&)> each, std::size_t& count) {
+                     absl::FunctionRef<Result<void>(pfkey::Message&&)> each, absl::FunctionRef<Result<void>()> finish,
+                     std::size_t& count) {
   const HeldSignals held;
   backend::Backend* const backend = sadb();
   if (!backend) return no_sadb_;
@@ -117,10 +118,30 @@ Status Session::walk(pfkey::SaType type, std::string_view consequence,
     if (held.one_came()) accepted.error().text = "interrupted";
     lose_sadb();
   }
+  if (auto finished = finish(); accepted && !finished) accepted = std::move(finished);
   if (accepted) return Status::ok;
   if (!console().out_failed())  // That is reported once, at the end.
     console().complain(fmt::format("{}; {}", accepted.error().text, consequence));
   return status_for(accepted.error().code);
+}
+
+Status Session::walk_text(pfkey::SaType type, std::string_view consequence, std::string_view begin,
+                          absl::FunctionRef<void(pfkey::Message&&, SecretText&)> append,
+                          absl::FunctionRef<Result<void>(std::string_view)> write, std::size_t& count) {
+  SecretText text;
+  text.reserve(kTextOfMany + kTextOfOne);
+  text += begin;
+  Result<void> written;
+  const auto write_out = [&]() -> Result<void> {
+    if (written && !text.empty()) written = write(text);
+    text.clear();
+    return written;
+  };
+  const auto each = [&](pfkey::Message&& m) {
+    append(std::move(m), text);
+    return text.size() < kTextOfMany ? written : write_out();
+  };
+  return walk(type, consequence, each, write_out, count);
 }
 
 }  // namespace ipseckey::cli

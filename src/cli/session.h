@@ -45,7 +45,8 @@ struct World {
   std::function<kernel::PolicyView()> view_policies = {};  ///< For ipsecconf's explain and doctor.
 };
 
-inline constexpr std::size_t kTextOfOne = 4096;  ///< Bytes; the text of most SAs fits, so nothing moves.
+inline constexpr std::size_t kTextOfOne = 4096;        ///< Bytes; the text of most SAs fits, so nothing moves.
+inline constexpr std::size_t kTextOfMany = 32 * 1024;  ///< Bytes that are written at a time.
 /// The consequence of a walk that ended early, where each SA was written as it came.
 inline constexpr std::string_view kIncomplete = "the list is incomplete";
 
@@ -87,7 +88,14 @@ class Session {
   Status status_for(Errc code) const;
   /// Sends a DUMP and passes on each SA. An error of `each` ends the walk; the message says `consequence`.
   Status walk(pfkey::SaType type, std::string_view consequence, absl::FunctionRef<Result<void>(pfkey::Message&&)> each,
-              std::size_t& count);
+              std::size_t& count) {
+    return walk(type, consequence, each, [] { return Result<void>(); }, count);
+  }
+  /// The same for what is written: `begin`, then the text of each SA, which `append` adds; `write` gets that of many at
+  /// a time, and in any case the last.
+  Status walk_text(pfkey::SaType type, std::string_view consequence, std::string_view begin,
+                   absl::FunctionRef<void(pfkey::Message&&, SecretText&)> append,
+                   absl::FunctionRef<Result<void>(std::string_view)> write, std::size_t& count);
 
   /// Numbers the message, and with -v prints it.
   void prepare(pfkey::Message& message);
@@ -102,6 +110,10 @@ class Session {
   Typed& typed() { return typed_; }
 
  private:
+  /// `finish` comes last, also after an error, and its error counts if there was none.
+  Status walk(pfkey::SaType type, std::string_view consequence, absl::FunctionRef<Result<void>(pfkey::Message&&)> each,
+              absl::FunctionRef<Result<void>()> finish, std::size_t& count);
+
   Settings settings_;
   World world_;
   std::unique_ptr<backend::Backend> sadb_;

@@ -8,9 +8,7 @@
 
 namespace ipseckey::cli {
 
-void show_sa(Session& session, const pfkey::Message& sa) {
-  SecretText text;
-  text.reserve(kTextOfOne);
+void append_sa(Session& session, const pfkey::Message& sa, SecretText& text) {
   if (session.settings().json) {
     pfkey::json_sa(sa, {.sadb = session.sadb_name(), .paranoid = session.settings().paranoid, .now = session.now()},
                    text);
@@ -19,6 +17,12 @@ void show_sa(Session& session, const pfkey::Message& sa) {
     options.idles = session.opened() && session.opened()->idles();
     pfkey::print_sa(sa, options, text);
   }
+}
+
+void show_sa(Session& session, const pfkey::Message& sa) {
+  SecretText text;
+  text.reserve(kTextOfOne);
+  append_sa(session, sa, text);
   session.console().out(text);
 }
 

@@ -7,7 +7,9 @@
 
 namespace ipseckey::cli {
 
-/// Shows an SA (a GET or DUMP reply) as text or, with --json, as JSON.
+/// Adds an SA (a GET or DUMP reply) as text or, with --json, as JSON.
+void append_sa(Session& session, const pfkey::Message& sa, SecretText& text);
+/// The same, on standard output.
 void show_sa(Session& session, const pfkey::Message& sa);
 
 /// "2 esp SAs in kernel.", a line: what ends a list of the SAs of a type (unspec: of all).

@@ -1,8 +1,8 @@
 #pragma once
 /// Ciphers and integrity algorithms for AH and ESP. The only place that uses OpenSSL.
 ///
-/// A Keyed holds an SA's keys, expanded, for one thread. A Crypto is one thread's access to the library: it takes the
-/// packets of a batch, of any SAs, so that a provider that processes several at once can do so.
+/// A Keyed holds an SA's keys, expanded, for one thread. A Crypto is one thread's access to the libraries: it takes the
+/// packets of a batch, of any SAs, and processes several at once where that takes less time.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -47,6 +47,7 @@ using Random = void (*)(MutableBytes out);
 bool equal(Bytes a, Bytes b);
 
 class Keyed;
+class Batch;
 
 /// The work on one ESP packet. `esp` is SPI, sequence number, IV, then the text up to the ICV; the IV is already filled
 /// in.
@@ -54,16 +55,27 @@ struct Job {
   Keyed* keyed = nullptr;
   MutableBytes esp;
   std::uint32_t sequence_high = 0;  ///< The upper half of an extended sequence number.
-  MutableBytes icv;                 ///< Written by seal(), compared by open().
-  bool ok = false;                  ///< seal(): done. open(): the ICV is right; only then has the text been decrypted.
+  /// Written by seal(), compared by open(). Extended numbers take least time if it follows `esp` at once: the high half
+  /// is written there for a while.
+  MutableBytes icv;
+  bool ok = false;  ///< seal(): done. open(): the ICV is right; only then is the text there, else nothing of it.
+};
+
+/// An ICV to compute, of a packet that is in one piece.
+struct MacJob {
+  Keyed* keyed = nullptr;
+  Bytes message;
+  MutableBytes icv;  ///< Written: as many bytes of the result as it has room for.
+  bool ok = false;
 };
 
 /// An SA's keys, expanded, for one thread.
 class Keyed {
  public:
   enum class Way : std::uint8_t { seal, open, both };
-  /// OpenSSL does everything; AES-GCM may use something faster (fast_gcm.h).
-  enum class By : std::uint8_t { fastest, openssl };
+  /// The library: OpenSSL; the multi-buffer library, if it has the algorithms, for any number of packets; whichever
+  /// takes less time for a batch.
+  enum class By : std::uint8_t { fastest, openssl, lanes };
   /// For packets in one direction, or both. nullptr: the library refuses.
   static std::unique_ptr<Keyed> make(const Suite& suite, Way way, By by = By::fastest);
   ~Keyed();
@@ -89,12 +101,14 @@ class Crypto {
 
   void seal(std::span<Job> jobs);
   void open(std::span<Job> jobs);
+  void mac(std::span<MacJob> jobs);
 
   /// New unpredictable octets from the thread's own stock, for IVs of CBC (RFC 3602 section 3).
   void random(MutableBytes out);
 
  private:
   Random source_;
+  std::unique_ptr<Batch> batch_;
   std::array<std::byte, 2048> stock_{};
   std::size_t left_ = 0;
 };

@@ -1,5 +1,7 @@
 #pragma once
 /// Reads the files of tests/vectors.
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 #include <string>
@@ -12,6 +14,9 @@
 namespace ipseckey::crypto::testing {
 
 using Octets = std::vector<std::byte>;
+
+/// OpenSSL first: the others must do the same.
+inline constexpr std::array kWays = {Keyed::By::openssl, Keyed::By::fastest, Keyed::By::lanes};
 
 inline Octets octets(const std::string& hex) {
   Octets out;
@@ -60,6 +65,38 @@ inline std::vector<Vector> read_vectors(const std::string& file) {
   }
   if (all.back().values.empty()) all.pop_back();
   return all;
+}
+
+/// Whether a batch of so many packets of an ESP block is sealed and opened as published.
+inline bool seals_and_opens(const Vector& v, Keyed::By by, std::size_t batch) {
+  const Secret key{Bytes(v.bytes("key"))};
+  const auto keyed = Keyed::make(suite_of(v, key), Keyed::Way::both, by);
+  if (!keyed) return false;
+  const auto packet = [&](const char* text, const char* icv) {
+    Octets all = v.bytes("head");
+    for (const Octets& part : {v.bytes(text), v.bytes(icv)}) all.insert(all.end(), part.begin(), part.end());
+    return all;
+  };
+  const Octets plain = packet("text", "icv"), sealed = packet("sealed", "icv");
+  const std::size_t icv = v.bytes("icv").size();
+  Crypto crypto;
+  std::vector<Octets> packets(batch, plain);
+  std::vector<Job> jobs;
+  for (Octets& p : packets) {
+    std::ranges::fill(std::span(p).last(icv), std::byte{0});
+    jobs.push_back({.keyed = keyed.get(),
+                    .esp = MutableBytes(p).first(p.size() - icv),
+                    .sequence_high = v.number("high"),
+                    .icv = MutableBytes(p).last(icv)});
+  }
+  const auto all_are = [&](const Octets& expected) {
+    return std::ranges::all_of(jobs, &Job::ok) &&
+           std::ranges::all_of(packets, [&](const Octets& p) { return p == expected; });
+  };
+  crypto.seal(jobs);
+  if (!all_are(sealed)) return false;
+  crypto.open(jobs);
+  return all_are(plain);
 }
 
 }  // namespace ipseckey::crypto::testing

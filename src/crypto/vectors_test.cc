@@ -30,29 +30,46 @@ TEST(Vectors, IntegrityAlgorithms) {
   EXPECT_EQ(count, 34u);
 }
 
+// Each vector by itself in batches of 1 to 40, then all vectors in one batch.
+TEST(Vectors, IntegrityAlgorithmsByAllWays) {
+  std::vector<Vector> vectors = testing::read_vectors("mac.txt");
+  for (const Keyed::By by : testing::kWays) {
+    std::vector<std::unique_ptr<Keyed>> keyed;
+    std::vector<Octets> data, expected;
+    for (const Vector& v : vectors) {
+      const Secret key{Bytes(v.bytes("key"))};
+      keyed.push_back(Keyed::make({.encrypt = nullptr,
+                                   .auth = pfkey::find_algorithm(auth, v.text("auth")),
+                                   .encrypt_key = nullptr,
+                                   .auth_key = &key},
+                                  Keyed::Way::seal, by));
+      ASSERT_TRUE(keyed.back()) << v.text("source");
+      data.push_back(v.bytes("data")), expected.push_back(v.bytes("icv"));
+    }
+    Crypto crypto;
+    const auto run = [&](std::size_t count, auto which) {
+      std::vector<Octets> icvs;
+      std::vector<MacJob> jobs;
+      for (std::size_t i = 0; i < count; ++i) icvs.emplace_back(expected[which(i)].size());
+      for (std::size_t i = 0; i < count; ++i) jobs.push_back({keyed[which(i)].get(), data[which(i)], icvs[i]});
+      crypto.mac(jobs);
+      for (std::size_t i = 0; i < count; ++i) {
+        ASSERT_TRUE(jobs[i].ok) << vectors[which(i)].text("source");
+        ASSERT_EQ(icvs[i], expected[which(i)]) << vectors[which(i)].text("source") << ", " << count;
+      }
+    };
+    for (std::size_t v = 0; v < vectors.size(); ++v)
+      for (std::size_t count = 1; count <= 40; ++count) run(count, [v](std::size_t) { return v; });
+    run(vectors.size(), [](std::size_t i) { return i; });
+  }
+}
+
 TEST(Vectors, Ciphers) {
   std::size_t count = 0;
   for (const Vector& v : testing::read_vectors("esp.txt")) {
     SCOPED_TRACE(v.text("source"));
-    const Secret key{Bytes(v.bytes("key"))};
-    const Suite suite = testing::suite_of(v, key);
-    const auto fastest = Keyed::make(suite, Keyed::Way::both);
-    const auto openssl = Keyed::make(suite, Keyed::Way::both, Keyed::By::openssl);
-    ASSERT_TRUE(fastest && openssl);
-    const Octets head = v.bytes("head"), text = v.bytes("text"), sealed = v.bytes("sealed"), tag = v.bytes("icv");
-    Crypto crypto;
-    for (Keyed* const keyed : {fastest.get(), openssl.get(), fastest.get(), openssl.get()}) {
-      Octets esp = head, icv(tag.size());
-      esp.insert(esp.end(), text.begin(), text.end());
-      Job job{.keyed = keyed, .esp = esp, .sequence_high = v.number("high"), .icv = icv};
-      crypto.seal({&job, 1});
-      ASSERT_TRUE(job.ok);
-      EXPECT_EQ(Octets(esp.begin() + static_cast<long>(head.size()), esp.end()), sealed);
-      EXPECT_EQ(icv, tag);
-      crypto.open({&job, 1});
-      ASSERT_TRUE(job.ok);
-      EXPECT_EQ(Octets(esp.begin() + static_cast<long>(head.size()), esp.end()), text);
-    }
+    for (const Keyed::By by : testing::kWays)
+      for (std::size_t batch = 1; batch <= 40; ++batch) ASSERT_TRUE(testing::seals_and_opens(v, by, batch)) << batch;
     ++count;
   }
   EXPECT_EQ(count, 11u);

@@ -1,5 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <set>
+
 #include "crypto/crypto.h"
 #include "crypto/detail/fast_gcm.h"
 #include "crypto/detail/mac.h"
@@ -21,9 +24,11 @@ std::ostream& operator<<(std::ostream& out, const Count& c) {
   return out << c.valid << " valid, " << c.invalid << " invalid";
 }
 
-Count run(std::string_view kind, bool (*accepts)(const Vector&)) {
+template <class Accepts>
+Count run(std::string_view kind, Accepts accepts) {
+  static const std::vector<Vector> vectors = testing::read_vectors("wycheproof.txt");
   Count count;
-  for (const Vector& v : testing::read_vectors("wycheproof.txt")) {
+  for (const Vector& v : vectors) {
     if (!v.has("kind") || v.text("kind") != kind) continue;
     const bool valid = v.text("result") == "valid";
     EXPECT_EQ(accepts(v), valid) << v.text("source");
@@ -40,6 +45,24 @@ bool mac(const Vector& v) {
   return mac && mac->compute(parts, icv) && equal(icv, expected);
 }
 
+bool macs(const Vector& v, Keyed::By by, std::size_t batch) {
+  const Secret key{Bytes(v.bytes("key"))};
+  const auto keyed = Keyed::make({.encrypt = nullptr,
+                                  .auth = pfkey::find_algorithm(auth, v.text("auth")),
+                                  .encrypt_key = nullptr,
+                                  .auth_key = &key},
+                                 Keyed::Way::seal, by);
+  if (!keyed) return false;
+  const Octets data = v.bytes("data"), expected = v.bytes("icv");
+  std::vector<Octets> icvs(batch, Octets(expected.size()));
+  std::vector<MacJob> jobs;
+  for (Octets& icv : icvs) jobs.push_back({keyed.get(), data, icv});
+  Crypto crypto;
+  crypto.mac(jobs);
+  EXPECT_EQ(std::set<Octets>(icvs.begin(), icvs.end()).size(), 1u) << v.text("source");
+  return std::ranges::all_of(jobs, &MacJob::ok) && equal(icvs[0], expected);
+}
+
 // In both directions, whatever the ICV: the original text is restored.
 bool fast_gcm(const Vector& v) {
   const auto gcm = FastGcm::make(v.bytes("key"));
@@ -53,25 +76,8 @@ bool fast_gcm(const Vector& v) {
   return sealed && equal(again, expected);
 }
 
-bool esp(const Vector& v, Keyed::By by) {
-  const Secret key{Bytes(v.bytes("key"))};
-  const Suite suite = testing::suite_of(v, key);
-  const auto keyed = Keyed::make(suite, Keyed::Way::both, by);
-  if (!keyed) return false;
-  const Octets head = v.bytes("head"), text = v.bytes("text"), sealed = v.bytes("sealed"), tag = v.bytes("icv");
-  Octets packet = head, icv(tag.size());
-  packet.insert(packet.end(), text.begin(), text.end());
-  const auto body = [&] { return Octets(packet.begin() + static_cast<long>(head.size()), packet.end()); };
-  Crypto crypto;
-  Job job{.keyed = keyed.get(), .esp = packet, .sequence_high = v.number("high"), .icv = icv};
-  crypto.seal({&job, 1});
-  if (!job.ok || body() != sealed || icv != tag) return false;
-  crypto.open({&job, 1});
-  return job.ok && body() == text;
-}
-
-// The published packet is refused if any bit of its ICV is changed. A library that compares the ICV while it decrypts
-// might miss that if there is no text.
+// The published packet is refused if any bit of its ICV is changed; of one batch, each packet has another bit changed.
+// A library that compares the ICV while it decrypts might miss that if there is no text.
 bool refuses_every_forgery(const Vector& v, Keyed::By by) {
   const Secret key{Bytes(v.bytes("key"))};
   const Suite suite = testing::suite_of(v, key);
@@ -81,17 +87,26 @@ bool refuses_every_forgery(const Vector& v, Keyed::By by) {
   Octets published = head;
   published.insert(published.end(), sealed.begin(), sealed.end());
   Crypto crypto;
-  for (std::size_t bit = 0; bit < tag.size() * 8; ++bit) {
-    Octets packet = published, icv = tag;
-    icv[bit / 8] ^= std::byte{1} << bit % 8;
-    Job job{.keyed = keyed.get(), .esp = packet, .sequence_high = v.number("high"), .icv = icv};
-    crypto.open({&job, 1});
-    if (job.ok) return false;
+  std::vector<Octets> packets(tag.size() * 8, published), icvs(packets.size(), tag);
+  std::vector<Job> jobs;
+  for (std::size_t bit = 0; bit < packets.size(); ++bit) {
+    icvs[bit][bit / 8] ^= std::byte{1} << bit % 8;
+    jobs.push_back({.keyed = keyed.get(), .esp = packets[bit], .sequence_high = v.number("high"), .icv = icvs[bit]});
   }
-  return true;
+  for (Job& job : jobs) crypto.open({&job, 1});
+  if (!std::ranges::none_of(jobs, &Job::ok)) return false;
+  std::ranges::fill(packets, published);
+  crypto.open(jobs);
+  return std::ranges::none_of(jobs, &Job::ok);
 }
 
 TEST(Wycheproof, IntegrityAlgorithms) { EXPECT_EQ(run("mac", mac), (Count{284, 514})); }
+
+TEST(Wycheproof, IntegrityAlgorithmsInBatches) {
+  for (const Keyed::By by : testing::kWays)
+    for (const std::size_t batch : {1u, 3u, 16u, 20u, 32u, 40u})
+      EXPECT_EQ(run("mac", [&](const Vector& v) { return macs(v, by, batch); }), (Count{284, 514})) << batch;
+}
 
 TEST(Wycheproof, AesGcmAndGmacWithTheFastLibrary) {
   const bool there = FastGcm::make(Octets(16)) != nullptr;
@@ -99,13 +114,15 @@ TEST(Wycheproof, AesGcmAndGmacWithTheFastLibrary) {
 }
 
 TEST(Wycheproof, CiphersOfEsp) {
-  EXPECT_EQ(run("esp", [](const Vector& v) { return esp(v, Keyed::By::fastest); }), (Count{126, 0}));
-  EXPECT_EQ(run("esp", [](const Vector& v) { return esp(v, Keyed::By::openssl); }), (Count{126, 0}));
+  for (const Keyed::By by : testing::kWays)
+    for (const std::size_t batch : {1u, 3u, 16u, 20u, 32u, 40u})
+      EXPECT_EQ(run("esp", [&](const Vector& v) { return testing::seals_and_opens(v, by, batch); }), (Count{126, 0}))
+          << batch;
 }
 
 TEST(Wycheproof, ForgedIcvsOfEsp) {
-  EXPECT_EQ(run("esp", [](const Vector& v) { return refuses_every_forgery(v, Keyed::By::fastest); }), (Count{126, 0}));
-  EXPECT_EQ(run("esp", [](const Vector& v) { return refuses_every_forgery(v, Keyed::By::openssl); }), (Count{126, 0}));
+  for (const Keyed::By by : testing::kWays)
+    EXPECT_EQ(run("esp", [by](const Vector& v) { return refuses_every_forgery(v, by); }), (Count{126, 0}));
 }
 
 }  // namespace

@@ -54,9 +54,11 @@ bool Engine::State::age(Sa& sa, Instant now, Sink out) {
   return true;
 }
 
-void Engine::expire(Instant now, Sink out) {
+void Engine::expire(Instant now, Sink out, std::size_t most) {
   state_->acquires.expire(now);
-  while (const auto index = state_->deadlines.due(now)) {
+  for (; most > 0; --most) {
+    const auto index = state_->deadlines.due(now);
+    if (!index) return;
     Sa& sa = state_->sadb.at(*index);
     state_->refresh(sa);
     state_->age(sa, now, out);

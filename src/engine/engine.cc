@@ -101,6 +101,8 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
 std::size_t Engine::size() const { return state_->sadb.size(); }
+bool Engine::has_spare() const { return state_->sadb.has_spare(); }
+void Engine::release_spare() { state_->sadb.release_spare(); }
 
 std::optional<std::chrono::nanoseconds> Engine::deadline() const {
   const auto a = state_->deadlines.next(), b = state_->acquires.next();
@@ -141,6 +143,8 @@ void Engine::handle(Message&& request, Instant now, Sink out) {
     break;
   }
   if (wrong) out(audience_of(request.type, request.satype), error_reply(request, *wrong));
+  if (!state_->options.defers_removals)
+    while (removals() > 0) remove_some(SIZE_MAX, out);
 }
 
 void Engine::expect(const Message& request) const {

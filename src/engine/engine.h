@@ -56,6 +56,9 @@ struct Options {
   Carrier* carrier = nullptr;
   /// Keeps the SAs for the next process; outlives the engine. Default: nothing does.
   Keeper* keeper = nullptr;
+  /// A FLUSH, and a DELETE or X_DELPAIR_STATE that may be of many SAs, only begins in handle(): the caller continues it
+  /// with remove_some(), so that others are answered meanwhile.
+  bool defers_removals = false;
 };
 
 /// The identity of an SA (RFC 4301 section 4.1).
@@ -100,6 +103,12 @@ class Engine {
   /// nothing.
   void handle(pfkey::Message&& request, Instant now, Sink out);
 
+  /// How many requests remove_some() has to finish.
+  std::size_t removals() const;
+  /// Continues the oldest of them, over at most `most` SAs, from the newest to the oldest of those that there were when
+  /// it began. The reply comes at its end; then removals() has decreased.
+  void remove_some(std::size_t most, Sink out);
+
   /// A hint that this request comes soon: prefetches its SA.
   void expect(const pfkey::Message& request) const;
 
@@ -111,8 +120,8 @@ class Engine {
   static pfkey::Message dump_end(const DumpWalk& walk);
 
   /// Does what is due at `now`: soft, hard and idle expiry, larval and acquire time-outs, in the order of the
-  /// deadlines.
-  void expire(Instant now, Sink out);
+  /// deadlines. Of more than `most` SAs the rest remains due.
+  void expire(Instant now, Sink out, std::size_t most = SIZE_MAX);
   /// When expire() has something to do next, on the steady clock; nullopt: never.
   std::optional<std::chrono::nanoseconds> deadline() const;
 
@@ -131,6 +140,10 @@ class Engine {
   /// order of the serials. Whatever is due for it, the next expire() does. False: its identity is in use, or its data
   /// is not an SA.
   bool restore(Kept&& kept, Instant now);
+
+  /// Whether tables that are empty have much memory, of which release_spare() gives back a part.
+  bool has_spare() const;
+  void release_spare();
 
   std::size_t size() const;  ///< SAs in the SADB, of all types and states.
 

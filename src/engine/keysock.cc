@@ -4,9 +4,12 @@
 // 3. The engine assigns each message an Audience; hears() decides for one client.
 // 4. spread() delivers the message to each of these and to the sender, to nobody twice; the last gets the original.
 // 5. A DUMP is a walk of the client's own: next_dumped() delivers one SA at a time, then the end marker.
+// 6. What removes many SAs is done by remove_some(), for one client after the other.
 #include "engine/keysock.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <map>
 
 #include "engine/reply.h"
@@ -33,6 +36,7 @@ struct Keysock::State {
   Engine engine;
   std::map<ClientId, Client> clients;
   ClientId last_id = 0;
+  std::deque<ClientId> removers;  // One for each of the engine's removals.
 
   static bool registered(const Client& client, Audience audience, const Message& m) {
     return (audience == Audience::registered && (client.plain & bit(m.satype)) != 0) ||
@@ -62,7 +66,7 @@ struct Keysock::State {
   void handle(ClientId sender, Message&& m, Instant now, Deliver deliver);
 };
 
-Keysock::Keysock(Options options) : state_(new State{Engine(std::move(options)), {}, 0}) {}
+Keysock::Keysock(Options options) : state_(new State{Engine(std::move(options)), {}, 0, {}}) {}
 Keysock::~Keysock() = default;
 
 const Engine& Keysock::engine() const { return state_->engine; }
@@ -108,6 +112,7 @@ void Keysock::State::handle(ClientId sender, Message&& m, Instant now, Deliver d
     if (is_register && refused) audience = Audience::sender;
     spread(audience, std::move(reply), sender, deliver);
   });
+  if (engine.removals() > removers.size()) removers.push_back(sender);
 }
 
 void Keysock::handle(ClientId client, Message&& request, Instant now, Deliver deliver) {
@@ -139,6 +144,22 @@ void Keysock::next_dumped(ClientId client, Deliver deliver) {
   state_->spread(Audience::sender, std::move(*next), client, deliver);
 }
 
+std::optional<ClientId> Keysock::remover() const {
+  return state_->removers.empty() ? std::nullopt : std::optional(state_->removers.front());
+}
+
+bool Keysock::removing(ClientId client) const {
+  return std::ranges::find(state_->removers, client) != state_->removers.end();
+}
+
+void Keysock::remove_some(std::size_t most, Deliver deliver) {
+  const auto sender = remover();
+  if (!sender) return;
+  state_->engine.remove_some(
+      most, [&](Audience audience, Message&& m) { state_->spread(audience, std::move(m), sender, deliver); });
+  if (state_->engine.removals() < state_->removers.size()) state_->removers.pop_front();
+}
+
 bool Keysock::acquire(const Wanted& wanted, Instant now, Deliver deliver) {
   bool heard = false;
   const auto seq = state_->engine.acquire(wanted, now, [&](Audience audience, Message&& m) {
@@ -149,9 +170,11 @@ bool Keysock::acquire(const Wanted& wanted, Instant now, Deliver deliver) {
   return seq && heard;
 }
 
-void Keysock::expire(Instant now, Deliver deliver) {
-  state_->engine.expire(
-      now, [&](Audience audience, Message&& m) { state_->spread(audience, std::move(m), std::nullopt, deliver); });
+void Keysock::expire(Instant now, Deliver deliver, std::size_t most) {
+  const auto spread = [&](Audience audience, Message&& m) {
+    state_->spread(audience, std::move(m), std::nullopt, deliver);
+  };
+  state_->engine.expire(now, spread, most);
 }
 
 void Keysock::attend(Instant now, Deliver deliver) {

@@ -27,7 +27,8 @@ class Keysock {
   /// Ends the client's registrations, promiscuous mode and walks. Its larval SAs remain until they time out.
   void close(ClientId client);
 
-  /// One request of a client. A DUMP is only started: the caller then pulls it with next_dumped().
+  /// One request of a client. A DUMP is only started: the caller then pulls it with next_dumped(). With
+  /// Options::defers_removals so is one that removes many SAs: see remover().
   void handle(ClientId client, pfkey::Message&& request, Instant now, Deliver deliver);
   /// The error reply for bytes that were not a message.
   void reject(ClientId client, const pfkey::Malformed& why, Deliver deliver);
@@ -38,10 +39,18 @@ class Keysock {
   /// clients. The caller calls it whenever the client has room, so that a slow reader costs no memory.
   void next_dumped(ClientId client, Deliver deliver);
 
+  /// The client whose request is being carried out by remove_some(); nullopt: none. It may have been closed.
+  std::optional<ClientId> remover() const;
+  /// Whether the client has such a request, which may wait for those of others.
+  bool removing(ClientId client) const;
+  /// As Engine::remove_some().
+  void remove_some(std::size_t most, Deliver deliver);
+
   /// Requests an SA from the registered key managers. False: that was already requested, or none is registered.
   bool acquire(const Wanted& wanted, Instant now, Deliver deliver);
 
-  void expire(Instant now, Deliver deliver);
+  /// As Engine::expire().
+  void expire(Instant now, Deliver deliver, std::size_t most = SIZE_MAX);
   /// Does what packets made due (Engine::attend).
   void attend(Instant now, Deliver deliver);
   std::optional<std::chrono::nanoseconds> deadline() const;

@@ -36,19 +36,39 @@ bool matches(const Sa& sa, const Message& m) {
 
 bool sends(const Sa& sa) { return !(sa.flags & pfkey::kFlagInbound) || (sa.flags & pfkey::kFlagOutbound); }
 
-// Erases the SAs that the predicate selects, and their partners if it says so.
-template <class State, class Wanted>
-void erase_all(State& state, bool with_partners, Wanted wanted) {
-  const auto walk = state.sadb.walk();
-  while (Sa* const sa = state.sadb.step(*walk)) {
-    if (!wanted(*sa)) continue;
-    Sa* const partner = with_partners ? state.sadb.partner(*sa) : nullptr;
+bool of_type(const Sa& sa, const Message& m) { return m.satype == pfkey::SaType::unspec || sa.satype == m.satype; }
+
+bool of_state(const Sa& sa, const Message& m) {
+  return of_type(sa, m) && sa.state == m.sa->state && sends(sa) && same_address(m.src, sa.src) &&
+         same_address(m.dst, sa.dst);
+}
+
+}  // namespace
+
+// From the newest on: so the heap shrinks from its end while its memory is released, not all at once.
+void Engine::State::remove_all(Message& m, bool with_partners, decltype(Removal::wanted) wanted) {
+  removals.push_back({std::move(m), wanted, with_partners, sadb.walk_back()});
+}
+
+std::size_t Engine::removals() const { return state_->removals.size(); }
+
+void Engine::remove_some(std::size_t most, Sink out) {
+  if (state_->removals.empty()) return;
+  State& state = *state_;
+  State::Removal& removal = state.removals.front();
+  for (; most > 0; --most) {
+    Sa* const sa = state.sadb.step(*removal.cursor);
+    if (!sa) {
+      Message request = std::move(removal.request);
+      state.removals.pop_front();
+      return echo(request, out);
+    }
+    if (!removal.wanted(*sa, removal.request)) continue;
+    Sa* const partner = removal.with_partners ? state.sadb.partner(*sa) : nullptr;
     state.erase(*sa);
     if (partner) state.erase(*partner);
   }
 }
-
-}  // namespace
 
 void Engine::State::erase(Sa& sa) {
   Sa* const partner = sadb.partner(sa);
@@ -64,8 +84,7 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   const bool pair = m.type == pfkey::Type::x_delpair;
   if (!m.sa) {
     if (!m.src && !m.dst) return invalid(Diagnostic::missing_sa);
-    erase_all(*this, pair, [&](const Sa& sa) { return matches(sa, m); });
-    echo(m, out);
+    remove_all(m, pair, matches);
     return std::nullopt;
   }
   if (!m.dst) return invalid(Diagnostic::missing_dst);
@@ -83,22 +102,17 @@ Check Engine::State::remove(Message& m, Instant, Sink out) {
   return std::nullopt;
 }
 
-Check Engine::State::remove_by_state(Message& m, Instant, Sink out) {
+Check Engine::State::remove_by_state(Message& m, Instant, Sink) {
   if (!m.src) return invalid(Diagnostic::missing_src);
   if (!m.sa) return invalid(Diagnostic::missing_sa);
-  erase_all(*this, true, [&](const Sa& sa) {
-    return (m.satype == pfkey::SaType::unspec || sa.satype == m.satype) && sa.state == m.sa->state && sends(sa) &&
-           same_address(m.src, sa.src) && same_address(m.dst, sa.dst);
-  });
-  echo(m, out);
+  remove_all(m, true, of_state);
   return std::nullopt;
 }
 
-Check Engine::State::flush(Message& m, Instant, Sink out) {
+Check Engine::State::flush(Message& m, Instant, Sink) {
   if (!(m == m.header())) return invalid(Diagnostic::no_ext);
-  erase_all(*this, false, [&](const Sa& sa) { return m.satype == pfkey::SaType::unspec || sa.satype == m.satype; });
   acquires.flush(m.satype);
-  echo(m, out);
+  remove_all(m, false, of_type);
   return std::nullopt;
 }
 

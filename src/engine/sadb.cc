@@ -4,7 +4,7 @@
 //    reading the SAs.
 // 3. insert() also appends the SA to a list in the order of age, which a DUMP follows.
 // 4. make_room() allocates memory beforehand, so that a failed ADD changes nothing.
-// 5. walk() and step() are a cursor over that list; erase() moves cursors away from the SA.
+// 5. walk() or walk_back(), and step(), are a cursor over that list; erase() moves cursors away from the SA.
 // 6. pair() and unpair() join two SAs by their indices.
 #include "engine/sadb.h"
 
@@ -146,7 +146,7 @@ void Sadb::erase(Sa& sa) {
   assert(sa.pair == Sa::kNone);
   std::erase_if(cursors_, [](const auto& cursor) { return cursor.expired(); });
   for (const auto& held : cursors_)
-    if (const auto cursor = held.lock(); cursor->next == sa.index) cursor->next = sa.newer;
+    if (const auto cursor = held.lock(); cursor->next == sa.index) cursor->next = cursor->back ? sa.older : sa.newer;
   by_id_.erase(Entry{hash_of(sa.id()), sa.index});
   (sa.older == Sa::kNone ? oldest_ : at(sa.older).newer) = sa.newer;
   (sa.newer == Sa::kNone ? newest_ : at(sa.newer).older) = sa.older;
@@ -155,6 +155,20 @@ void Sadb::erase(Sa& sa) {
   sa.index = index;
   sa.newer = free_;
   free_ = index;
+}
+
+// Erased SAs own nothing, so their memory can go as it is.
+void Sadb::release_spare() {
+  if (!has_spare()) return;
+  if (made_ > 0) {
+    by_id_ = decltype(by_id_)(0, Hash{}, Equal{this});
+    planned_ = made_ = 0;
+    free_ = Sa::kNone;
+    return;
+  }
+  Sa* const last = chunks_.back();
+  chunks_.pop_back();
+  LargePages<Sa>().deallocate(last, length_of(chunks_.size()));
 }
 
 void Sadb::pair(Sa& a, Sa& b) {
@@ -171,21 +185,24 @@ void Sadb::unpair(Sa& sa) {
 }
 
 // A finished walk leaves its entry behind; such entries are removed before the list would grow.
-std::shared_ptr<Sadb::Cursor> Sadb::walk() {
+std::shared_ptr<Sadb::Cursor> Sadb::hold(Cursor from) {
   if (cursors_.size() == cursors_.capacity()) {
     std::erase_if(cursors_, [](const auto& cursor) { return cursor.expired(); });
     cursors_.reserve(2 * cursors_.size() + 1);
   }
-  auto cursor = std::make_shared<Cursor>(Cursor{oldest_, last_serial_});
-  cursors_.push_back(cursor);
-  return cursor;
+  auto held = std::make_shared<Cursor>(from);
+  cursors_.push_back(held);
+  return held;
 }
+
+std::shared_ptr<Sadb::Cursor> Sadb::walk() { return hold({oldest_, last_serial_}); }
+std::shared_ptr<Sadb::Cursor> Sadb::walk_back() { return hold({newest_, last_serial_, true}); }
 
 Sa* Sadb::step(Cursor& cursor) {
   if (cursor.next == Sa::kNone) return nullptr;
   Sa& sa = at(cursor.next);
   if (sa.serial > cursor.last_serial) return nullptr;
-  cursor.next = sa.newer;
+  cursor.next = cursor.back ? sa.older : sa.newer;
   return &sa;
 }
 

@@ -14,6 +14,7 @@
 #include "base/large_pages.h"
 #include "base/net.h"
 #include "base/secret.h"
+#include "base/slots.h"
 #include "engine/engine.h"
 #include "engine/kept.h"
 #include "pfkey/message.h"
@@ -21,14 +22,14 @@
 namespace ipseckey::engine {
 
 /// Keys as stored: parity corrected, the parts of an encryption key separate.
-struct Keys {
+struct Keys : Pooled<Keys> {
   Secret auth;
   Secret encrypt;  ///< Key, then salt.
   Secret iv;       ///< The explicit initial IV; empty: none was specified.
 };
 
 /// Limits in the units of pfkey::Lifetime, and the state of their supervision.
-struct Limits {
+struct Limits : Pooled<Limits> {
   pfkey::Lifetime hard, soft;
   std::optional<pfkey::Lifetime> idle;  ///< As requested, not all 0. Absent: half of hard.addtime counts.
   Instant idle_from;                    ///< Start of the idle period: the add, the last use or the last update.
@@ -117,6 +118,7 @@ class Sadb {
   struct Cursor {
     Sa::Index next;
     std::uint64_t last_serial;  ///< Later SAs are not visited.
+    bool back = false;          ///< From the newest to the oldest.
   };
 
   /// `names_by_mark`: as in Options.
@@ -148,6 +150,11 @@ class Sadb {
   /// Frees the SA and, at once, its keys. It must be unpaired.
   void erase(Sa& sa);
 
+  /// Whether the tables, without an SA, have much memory.
+  bool has_spare() const { return by_id_.empty() && chunks_.size() > kKeptChunks; }
+  /// Releases a part of it, so that no call takes long.
+  void release_spare();
+
   Sa* oldest() { return oldest_ == Sa::kNone ? nullptr : &at(oldest_); }
   Sa* newer(const Sa& sa) { return sa.newer == Sa::kNone ? nullptr : &at(sa.newer); }
   Sa& at(Sa::Index index) {
@@ -162,12 +169,14 @@ class Sadb {
 
   /// A cursor before the oldest SA that ends with the currently newest one. The SADB keeps it valid while it is held.
   std::shared_ptr<Cursor> walk();
+  /// A cursor at the newest SA, for the way back to the oldest.
+  std::shared_ptr<Cursor> walk_back();
   /// Advances the cursor and returns the SA that it was at; nullptr at the end.
   Sa* step(Cursor& cursor);
 
  private:
   // Each chunk is twice as long as the one before: an index determines its chunk, and a big SADB has large pages.
-  static constexpr std::size_t kFirstChunk = 512;
+  static constexpr std::size_t kFirstChunk = 512, kKeptChunks = 3;
   static std::size_t first_of(std::size_t chunk) { return kFirstChunk * ((std::size_t{1} << chunk) - 1); }
   static std::size_t length_of(std::size_t chunk) { return kFirstChunk << chunk; }
   static std::size_t chunk_of(std::size_t index) {
@@ -201,6 +210,7 @@ class Sadb {
   };
 
   Sa& allocate();
+  std::shared_ptr<Cursor> hold(Cursor from);
   std::uint32_t mark_of(const Sa& sa) const {
     if (!names_by_mark_ || !sa.rare) return 0;
     const auto& mark = sa.rare->at<&pfkey::Message::mark>();

@@ -2,7 +2,9 @@
 /// The engine's state and its handlers, which are in add.cc, update.cc, remove.cc, ageing.cc, registry.cc and
 /// engine.cc.
 #include <cerrno>
+#include <deque>
 #include <expected>
+#include <memory>
 
 #include "engine/acquire.h"
 #include "engine/checks.h"
@@ -31,6 +33,15 @@ struct Engine::State {
   Sadb sadb;
   Deadlines deadlines;
   Acquires acquires;
+
+  /// A request that removes all SAs which it describes, under way.
+  struct Removal {
+    pfkey::Message request;
+    bool (*wanted)(const Sa& sa, const pfkey::Message& request);
+    bool with_partners;
+    std::shared_ptr<Sadb::Cursor> cursor;
+  };
+  std::deque<Removal> removals;  ///< The first one is continued.
 
   explicit State(Options o) : options(std::move(o)), sadb(options.names_by_mark) {}
 
@@ -74,6 +85,8 @@ struct Engine::State {
   bool age(Sa& sa, Instant now, Sink out);
   /// Removes an SA from the SADB; its partner remains, unpaired.
   void erase(Sa& sa);
+  /// Begins to remove all SAs that the request describes.
+  void remove_all(pfkey::Message& request, bool with_partners, decltype(Removal::wanted) wanted);
   /// The SA, and its partner with it, have reached a hard limit: sends EXPIRE(HARD) for each, and deletes them.
   void die(Sa& sa, Sink out);
   /// Whether packets have reached a hard limit of the SA that attend() does not know about yet.

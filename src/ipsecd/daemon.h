@@ -73,7 +73,10 @@ class Daemon {
     uid_t uid = 0;
     Descriptor fd;
     sd_event_source* source = nullptr;
-    std::uint32_t events = 0;  // The events that `source` waits for.
+    std::uint32_t events = 0;               // The events that `source` waits for.
+    SecretBuffer rest;                      // What is left of its last packet, while others are served;
+    std::size_t rest_at = 0, rest_end = 0;  // this part of it.
+    bool resumed = false;                   // It is in resumed_.
     ~Connection() { sd_event_source_disable_unref(source); }
   };
 
@@ -89,11 +92,21 @@ class Daemon {
   void serve(Connection& connection, std::uint32_t events);
   /// False: the client has closed its side and has no further requests.
   bool read(Connection& connection);
+  class Turn;
+  /// Gives the server the requests of a packet, and keeps the rest if the turn is over or the client must read first.
+  void take(Connection& connection, MutableBytes packet, Turn& turn, Instant at);
+  /// Whether resume() has something to continue: the rest of a packet, a removal of many SAs, giving memory back.
+  bool unfinished() const;
+  /// Does a portion of it.
+  void resume();
   Sent send(ClientId to, Bytes wire);
   void close(ClientId id);
   /// Call after clients were served: sets what each of them and the engine wait for.
   void settle();
   void set_timer();
+  /// Whether trim_heap() has memory of removed SAs to give back, which it does in portions.
+  bool trims_heap() const;
+  void trim_heap();
   /// Ends run(), which then returns the error.
   void give_up(Error error);
   /// Logs events that a connection causes, which anybody can do at any rate.
@@ -106,7 +119,7 @@ class Daemon {
   Options options_;
   LocalAddresses local_;
   Server server_;
-  SecretBuffer in_;  // One received message; wiped after each.
+  SecretBuffer in_;  // One received packet; wiped after each.
   Descriptor stop_;
   sd_event* loop_ = nullptr;
   sd_event_source* accept_source_ = nullptr;
@@ -117,7 +130,9 @@ class Daemon {
   std::optional<std::chrono::nanoseconds> timer_at_;
   std::optional<Error> failure_;
   bool swap_logged_ = false;
+  std::size_t most_sas_ = 0;       // Since the heap was trimmed.
   std::vector<ClientId> touched_;  // Clients whose wants may have changed since settle().
+  std::vector<ClientId> resumed_;  // Clients that have the rest of a packet and are served in the next turn.
   std::unordered_map<ClientId, std::unique_ptr<Connection>> connections_;
   std::unordered_map<uid_t, std::size_t> connections_of_;  // By user.
 };

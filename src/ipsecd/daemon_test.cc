@@ -14,6 +14,7 @@
 #include "engine/testing.h"
 #include "ipsecd/testing.h"
 #include "pfkey/notices.h"
+#include "pfkey/packs.h"
 
 namespace ipseckey::ipsecd {
 namespace {
@@ -70,6 +71,7 @@ Channel connect(const RunningDaemon& daemon) {
 
 void send(Channel& channel, const Message& m) {
   while (channel.send(m).value() == Outcome::again) ASSERT_TRUE(ready(channel.fd(), POLLOUT));
+  while (channel.flush().value() == Outcome::again) ASSERT_TRUE(ready(channel.fd(), POLLOUT));
 }
 
 // The next message; nullopt at the end of the connection.
@@ -175,7 +177,7 @@ TEST(Daemon, APromiscuousListenerReceivesEverythingUntilItIsStopped) {
 }
 
 TEST(Daemon, ASlowListenerGetsAGapNoticeAndNobodyWaitsForIt) {
-  constexpr std::uint32_t kMany = 20'000;
+  constexpr std::uint32_t kMany = 100'000;
   RunningDaemon daemon;
   Channel slow = connect(daemon);
   sync(slow);
@@ -268,6 +270,58 @@ TEST(Daemon, RequestsBeforeAClientLeftAreProcessed) {
     ASSERT_TRUE(backend::testing::hear(*sadb, false, -1, [&](Message&&) { return ++heard, all() < 300; }));
   }
   EXPECT_EQ(all(), 300u);
+}
+
+// A packet of GETs of SAs that do not exist, as a client sends it that takes replies together.
+std::vector<std::byte> packet_of(std::uint32_t pid, std::uint32_t count) {
+  std::vector<std::byte> packet, one(200);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto size = pfkey::encode(from(pid, i + 1, request(Type::get, SaType::esp, 0xffff)), one).value();
+    pfkey::packs::set_mark(one, pfkey::packs::kClient);
+    packet.insert(packet.end(), one.begin(), one.begin() + static_cast<std::ptrdiff_t>(size));
+  }
+  return packet;
+}
+
+TEST(Daemon, APacketOfManyRequestsIsServedInTurnsWithOthers) {
+  RunningDaemon daemon;
+  Channel many = connect(daemon);
+  const auto one = packet_of(5, 1);
+  const auto count = static_cast<std::uint32_t>(pfkey::packs::kMost / one.size());
+  const auto packet = packet_of(5, count);
+  constexpr std::uint32_t kPackets = 20;
+  // Nobody reads the answers at first, so requests stay behind in the middle of a packet.
+  std::uint32_t sent = 0;
+  while (sent < kPackets && ::send(many.fd(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) ++sent;
+  ASSERT_GT(sent, 0u);
+  const auto sadb = Socket::connect(daemon.path()).value();
+  EXPECT_EQ(call(*sadb, adds(0x1000, 100)).size(), 100u);
+  std::uint32_t answered = 0;
+  while (answered < sent * count) {
+    const Message m = receive(many).value();
+    if (m.pid != 5) continue;
+    ASSERT_EQ(m.error, ESRCH);
+    ASSERT_EQ(m.seq, answered++ % count + 1);
+  }
+}
+
+TEST(Daemon, RequestsOfAPacketBeforeAClientLeftAreProcessed) {
+  RunningDaemon daemon;
+  const auto sadb = Socket::connect(daemon.path()).value();
+  {
+    Channel leaver = connect(daemon);
+    sync(leaver);  // From now on it sends packets.
+    for (std::uint32_t i = 0; i < 2000; ++i) {
+      while (leaver.send(from(2, i + 1, add_esp(0x1000 + i))).value() == Outcome::again)
+        ASSERT_TRUE(ready(leaver.fd(), POLLOUT));
+    }
+    while (leaver.flush().value() == Outcome::again) ASSERT_TRUE(ready(leaver.fd(), POLLOUT));
+    ::shutdown(leaver.fd(), SHUT_WR);
+    std::uint32_t heard = 0;
+    while (const auto m = receive(leaver)) heard += m->type == Type::add;
+    EXPECT_EQ(heard, 2000u);
+  }
+  EXPECT_EQ(call(*sadb, one(request(Type::dump, SaType::esp))).size(), 2001u);
 }
 
 TEST(Daemon, ExpiresOnTime) {

@@ -6,6 +6,7 @@
 // 4. It drops its privileges, then its access to files, then the system calls that serving does not need.
 // 5. The Daemon runs until a signal ends it; `status` asks another ipsecd and prints its answer.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <new>
 #include <string>
 #include <string_view>
@@ -308,6 +310,7 @@ Result<void> carry_out(const ipsecd::Options& options) {
   }
   harden();
   raise_limits();
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());  // Daemon gives memory back, in small portions.
   if (!crypto::use_secret_heap()) return fail(Errc::unsupported, "the cryptographic library is in use already");
   if (options.what == Do::unhook) return unhook(options);
   return options.what == Do::status ? print_status(options) : serve(options);

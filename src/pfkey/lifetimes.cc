@@ -9,8 +9,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
-#include <vector>
+#include <span>
+#include <string>
 
 #include "pfkey/units.h"
 
@@ -19,50 +21,79 @@ namespace {
 
 struct Column {
   std::string_view title;
-  const Lifetime* lifetime;
-  bool current;  ///< What is used up, not a limit.
+  const Lifetime* lifetime = nullptr;
+  bool current = false;  ///< What is used up, not a limit.
 };
 
-std::vector<Column> columns(const Message& m) {
-  std::vector<Column> out;
-  if (m.current) out.push_back({"current", &*m.current, true});
+struct Columns {
+  std::array<Column, 4> all;
+  std::size_t count = 0;
+
+  std::span<const Column> present() const { return std::span(all).first(count); }
+};
+
+Columns columns(const Message& m) {
+  Columns out;
+  if (m.current) out.all[out.count++] = {"current", &*m.current, true};
   for (const auto& [title, limit] :
        {std::pair{"soft", &m.soft}, std::pair{"hard", &m.hard}, std::pair{"idle", &m.idle}})
-    if (*limit && !(*limit)->empty()) out.push_back({title, &**limit, false});
+    if (*limit && !(*limit)->empty()) out.all[out.count++] = {title, &**limit, false};
   return out;
 }
 
 class Table {
  public:
-  Table(std::vector<Column> columns, Lines& lines) : columns_(std::move(columns)), lines_(lines) {
+  Table(std::span<const Column> columns, Lines& lines) : columns_(columns), lines_(lines) {
     row("lifetime", [](const Column& c) { return std::string(c.title); });
   }
 
   // A row whose cells are all empty is left out; single empty cells read "-".
   template <class Cell>
   void row(std::string_view label, Cell cell) {
-    std::vector<std::string> cells{std::string(label)};
-    for (const Column& c : columns_) cells.push_back(cell(c));
-    if (std::all_of(cells.begin() + 1, cells.end(), [](const std::string& s) { return s.empty(); })) return;
-    for (std::string& text : cells)
-      if (text.empty()) text += '-';
-    rows_.push_back(std::move(cells));
+    Row& row = rows_[count_];
+    row.label = label;
+    bool any = false;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      row.cells[i] = cell(columns_[i]);
+      any = any || !row.cells[i].empty();
+      if (row.cells[i].empty()) row.cells[i] = "-";
+    }
+    if (any) ++count_;
   }
 
   void print() const {
-    std::vector<std::size_t> widths(columns_.size() + 1);
-    for (const auto& cells : rows_)
-      for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
-    for (const auto& cells : rows_) {
-      std::string text(Lines::kIndent, ' ');
-      for (std::size_t i = 0; i + 1 < cells.size(); ++i) text += fmt::format("{:<{}}  ", cells[i], widths[i]);
-      lines_.text(text.append(cells.back()).append("\n"));
+    constexpr std::size_t kGap = 2;
+    const std::span rows = std::span(rows_).first(count_);
+    std::size_t label_width = 0;
+    std::array<std::size_t, kColumns> widths{};
+    for (const Row& row : rows) {
+      label_width = std::max(label_width, row.label.size());
+      for (std::size_t i = 0; i < columns_.size(); ++i) widths[i] = std::max(widths[i], row.cells[i].size());
+    }
+    for (const Row& row : rows) {
+      lines_.pad(Lines::kIndent);
+      lines_.text(row.label);
+      std::size_t missing = label_width - row.label.size();
+      for (std::size_t i = 0; i < columns_.size(); ++i) {
+        lines_.pad(missing + kGap);
+        lines_.text(row.cells[i]);
+        missing = widths[i] - row.cells[i].size();
+      }
+      lines_.end();
     }
   }
 
  private:
-  std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  static constexpr std::size_t kColumns = 4, kRows = 10;
+
+  struct Row {
+    std::string_view label;
+    std::array<std::string, kColumns> cells;
+  };
+
+  std::span<const Column> columns_;
+  std::array<Row, kRows> rows_;
+  std::size_t count_ = 0;
   Lines& lines_;
 };
 
@@ -146,9 +177,9 @@ void time_rows(Table& table, std::string_view label, Member member, const PrintO
 }  // namespace
 
 void print_lifetimes(const Message& m, const PrintOptions& options, Lines& lines) {
-  std::vector<Column> present = columns(m);
-  if (present.empty()) return;
-  Table table(std::move(present), lines);
+  const Columns shown = columns(m);
+  if (shown.count == 0) return;
+  Table table(shown.present(), lines);
   size_rows(table, m, options);
   time_rows(table, "  since add", &Lifetime::addtime, options);
   time_rows(table, "  since first use", &Lifetime::usetime, options);

@@ -1,6 +1,7 @@
 #include "pfkey/lines.h"
 
-#include <string>
+#include <array>
+#include <charconv>
 
 #include "base/hex.h"
 
@@ -13,11 +14,15 @@ void Lines::line(std::string_view label, std::string_view value) {
 }
 
 void Lines::begin(std::string_view label) {
-  std::string column(kIndent, ' ');
-  column += label;
+  out_.append(kIndent, ' ');
+  text(label);
   // A label that fills its column still keeps one blank from its value.
-  column.append(label.size() < kLabel ? kLabel - label.size() : 1, ' ');
-  text(column);
+  pad(label.size() < kLabel ? kLabel - label.size() : 1);
+}
+
+void Lines::number(std::uint64_t n, int base) {
+  std::array<char, 24> digits{};
+  text({digits.data(), std::to_chars(digits.data(), digits.end(), n, base).ptr});
 }
 
 void Lines::hex(Bytes octets, bool hidden) {

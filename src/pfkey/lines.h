@@ -1,6 +1,7 @@
 #pragma once
 /// Aligned lines of a label and a value, appended to text that may come to hold keys.
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -21,6 +22,9 @@ class Lines {
   // A line in pieces.
   void begin(std::string_view label);
   void text(std::string_view piece) { out_ += piece; }
+  void pad(std::size_t blanks) { out_.append(blanks, ' '); }
+  /// In decimal, or hexadecimal digits without a prefix.
+  void number(std::uint64_t n, int base = 10);
   /// Octets in hexadecimal; `hidden`: an X for each digit.
   void hex(Bytes octets, bool hidden);
   void end() { text("\n"); }

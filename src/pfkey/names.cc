@@ -134,7 +134,8 @@ std::string flag_names(std::uint32_t flags) {
   std::string out;
   for (const Word& row : kFlags) {
     if (!(flags & row.number)) continue;
-    out += fmt::format("{}{}", out.empty() ? "" : ", ", row.name());
+    if (!out.empty()) out += ", ";
+    out += row.name();
     flags &= ~row.number;
   }
   if (flags != 0) out += fmt::format("{}{:#x}", out.empty() ? "" : ", ", flags);

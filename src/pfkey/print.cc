@@ -27,14 +27,22 @@ std::string address_text(const std::optional<Endpoint>& e) {
 }
 
 // "esp spi 0x2112  192.0.2.1 -> 192.0.2.2  mature", as far as the message says so.
-std::string subject(const Message& m) {
-  std::string out = m.type == Type::x_promisc ? (m.satype == SaType::unspec ? "off" : "on") : name(m.satype);
-  if (m.sa) out += fmt::format(" spi {:#x}", m.sa->spi);
-  if (m.src || m.dst) out += fmt::format("  {} -> {}", address_text(m.src), address_text(m.dst));
+void print_subject(const Message& m, Lines& lines) {
+  lines.text(m.type == Type::x_promisc ? (m.satype == SaType::unspec ? "off" : "on") : name(m.satype));
+  if (m.sa) {
+    lines.text(" spi 0x");
+    lines.number(m.sa->spi, 16);
+  }
+  if (m.src || m.dst) {
+    lines.text("  ");
+    lines.text(address_text(m.src));
+    lines.text(" -> ");
+    lines.text(address_text(m.dst));
+  }
   // Requests carry a state that nobody set: larval is 0.
-  const bool says_state = m.sa && (m.sa->state != State::larval || m.current || m.type == Type::getspi);
-  if (says_state) out += "  " + name(m.sa->state);
-  return out;
+  if (!m.sa || (m.sa->state == State::larval && !m.current && m.type != Type::getspi)) return;
+  lines.text("  ");
+  lines.text(name(m.sa->state));
 }
 
 std::string protocol_text(std::uint8_t protocol, const PrintOptions& options) {
@@ -48,16 +56,19 @@ void print_mode(const Message& m, Lines& lines) {
   if (!m.sa) return;
   const bool inbound = m.sa->flags & kFlagInbound, outbound = m.sa->flags & kFlagOutbound;
   if (!m.current && m.sa->flags == 0) return;  // A request that leaves both to the SADB.
-  std::string text = m.sa->flags & kFlagTunnel || m.inner_src || m.inner_dst ? "tunnel" : "transport";
+  lines.begin("mode");
+  lines.text(m.sa->flags & kFlagTunnel || m.inner_src || m.inner_dst ? "tunnel" : "transport");
   if (inbound || outbound)
-    text += inbound && outbound ? ", inbound and outbound" : inbound ? ", inbound" : ", outbound";
-  lines.line("mode", text);
+    lines.text(inbound && outbound ? ", inbound and outbound" : inbound ? ", inbound" : ", outbound");
+  lines.end();
 }
 
 // `always`: even if the summary line has said everything.
 void print_endpoint(std::string_view label, const std::optional<Endpoint>& e, bool always, const PrintOptions& options,
                     Lines& lines) {
   if (!e) return;
+  const bool named = !options.numeric && options.host_name && !is_unspecified(e->address);
+  if (!always && e->prefix == 0 && e->port == 0 && !named) return;
   std::string text = to_string(e->address);
   if (e->prefix != 0 || (always && is_unspecified(e->address))) text += fmt::format("/{}", e->prefix);
   if (const auto number = is_icmp(e->proto) ? icmp_of_port(e->port) : std::nullopt) {
@@ -66,7 +77,7 @@ void print_endpoint(std::string_view label, const std::optional<Endpoint>& e, bo
     text += fmt::format(" port {}", e->port);
   }
   std::optional<std::string> host;
-  if (!options.numeric && options.host_name && !is_unspecified(e->address)) host = options.host_name(e->address);
+  if (named) host = options.host_name(e->address);
   if (host) text += fmt::format(" ({})", escaped(*host));
   if (always || e->prefix != 0 || e->port != 0 || host) lines.line(label, text);
 }
@@ -96,7 +107,8 @@ void print_part(std::string_view label, Bytes octets, unsigned bits, const Print
   if (!options.keys) return lines.line(label, fmt::format("{} bits, not shown", bits));
   lines.begin(label);
   lines.hex(octets, options.paranoid);
-  lines.text(fmt::format("/{}", bits));
+  lines.text("/");
+  lines.number(bits);
   lines.end();
 }
 
@@ -212,7 +224,13 @@ void print_detail(const Message& m, const PrintOptions& options, Lines& lines) {
   print_replay(m, lines);
   print_owner(m, lines);
   print_own(m, lines);
-  if (m.sa && m.sa->flags != 0) lines.line("flags", fmt::format("{} ({:#x})", flag_names(m.sa->flags), m.sa->flags));
+  if (m.sa && m.sa->flags != 0) {
+    lines.begin("flags");
+    lines.text(flag_names(m.sa->flags));
+    lines.text(" (0x");
+    lines.number(m.sa->flags, 16);
+    lines.text(")\n");
+  }
   print_offers(m, lines);
   print_lifetimes(m, options, lines);
   print_traffic(m, lines);
@@ -229,7 +247,8 @@ std::string_view remark(const Message& m) {
 
 void print_sa(const Message& m, const PrintOptions& options, SecretText& out) {
   Lines lines(out);
-  lines.text(subject(m) + '\n');
+  print_subject(m, lines);
+  lines.end();
   print_detail(m, options, lines);
 }
 
@@ -240,7 +259,15 @@ void print_message(const Message& m, const PrintOptions& options, SecretText& ou
     return lines.text(
         *lost == 0 ? std::string("GAP an unknown number of messages was lost: this listener is too slow\n")
                    : fmt::format("GAP {} message{} lost: this listener is too slow\n", *lost, *lost == 1 ? "" : "s"));
-  lines.text(fmt::format("{} {}{}  seq {} pid {}\n", name(m.type), remark(m), subject(m), m.seq, m.pid));
+  lines.text(name(m.type));
+  lines.text(" ");
+  lines.text(remark(m));
+  print_subject(m, lines);
+  lines.text("  seq ");
+  lines.number(m.seq);
+  lines.text(" pid ");
+  lines.number(m.pid);
+  lines.end();
   if (m.error != 0) lines.line("error", refusal_text(m));
   print_detail(m, options, lines);
 }

@@ -4,8 +4,10 @@
 #include <time.h>
 
 #include <array>
+#include <charconv>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "base/harmless.h"
 
@@ -30,9 +32,38 @@ std::string in_units(std::uint64_t value, std::span<const Unit> units, std::stri
   const Unit* unit = nullptr;
   for (const Unit& u : units)
     if (v >= u.size || (unit && v + kHalfStep * unit->size >= u.size)) unit = &u;
-  if (!unit) return fmt::format("{} {}{}", value, base, value == 1 ? "" : "s");
-  const std::string number = fmt::format("{:.2f}", v / unit->size);
-  return fmt::format("{} {}", number, number == "1.00" ? unit->one : unit->many);
+  std::array<char, 32> digits{};
+  if (!unit) {
+    std::string text(digits.data(), std::to_chars(digits.data(), digits.end(), value).ptr);
+    text.append(" ").append(base);
+    return value == 1 ? text : text.append("s");
+  }
+  const auto end = std::to_chars(digits.data(), digits.end(), v / unit->size, std::chars_format::fixed, 2).ptr;
+  std::string text(digits.data(), end);
+  const std::string_view name = text == "1.00" ? unit->one : unit->many;
+  return text.append(" ").append(name);
+}
+
+void append_digits(std::string& out, int number, std::size_t least) {
+  std::array<char, 16> digits{};
+  const auto end = std::to_chars(digits.data(), digits.end(), number).ptr;
+  const auto size = static_cast<std::size_t>(end - digits.data());
+  if (size < least) out.append(least - size, '0');
+  out.append(digits.data(), size);
+}
+
+// "%Y-%m-%d %H:%M:%S %Z"; strftime() takes several times as long.
+std::string calendar_text(const tm& when) {
+  std::string out;
+  out.reserve(32);
+  append_digits(out, when.tm_year + 1900, 1);
+  for (const auto& [sign, number] :
+       {std::pair{'-', when.tm_mon + 1}, std::pair{'-', when.tm_mday}, std::pair{' ', when.tm_hour},
+        std::pair{':', when.tm_min}, std::pair{':', when.tm_sec}}) {
+    out += sign;
+    append_digits(out, number, 2);
+  }
+  return out.append(" ").append(when.tm_zone);
 }
 
 }  // namespace
@@ -43,11 +74,11 @@ std::string duration_text(std::uint64_t seconds) { return in_units(seconds, kTim
 
 std::string local_time_text(std::uint64_t epoch_seconds) {
   tm calendar{};
-  std::array<char, 64> text{};
   if (epoch_seconds <= static_cast<std::uint64_t>(std::numeric_limits<time_t>::max())) {
     const auto when = static_cast<time_t>(epoch_seconds);
-    if (localtime_r(&when, &calendar) && strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S %Z", &calendar) > 0)
-      return text.data();
+    // The year 2147483647 is the last whose number fits.
+    constexpr int kLastYear = std::numeric_limits<int>::max() - 1900;
+    if (localtime_r(&when, &calendar) && calendar.tm_year <= kLastYear) return calendar_text(calendar);
   }
   return fmt::format("{} seconds after 1970", epoch_seconds);
 }

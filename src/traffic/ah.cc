@@ -1,9 +1,11 @@
 // The ICV of AH (RFC 4302 section 3.3.3), for both directions:
-// 1. compute() copies the IP headers and AH, because the packet itself must not change.
+// 1. compute_ah() copies the IP headers and AH, because the packet itself must not change. AhBatch (ah_batch.cc)
+// changes
+//    it for a while.
 // 2. immutable_v4() and immutable_v6() zero what routers may change, and set what routers change predictably (source
 //    routes, a home address) to the state in which the receiver will see it.
 // 3. The MAC covers the headers, AH with a zero ICV, the rest of the packet, and the high half of an extended number.
-// 4. seal_ah() writes the ICV; check_ah() checks the length of AH, then compares in constant time.
+// 4. ah_length() checks the length of AH; check_ah() then compares in constant time.
 // 5. true_ends() returns the addresses between which such a packet really travels.
 #include <algorithm>
 
@@ -14,20 +16,6 @@ namespace {
 
 constexpr std::size_t kMostIcv = 64;
 constexpr std::size_t kMostAh = (kAhFixed + kMostIcv + 7) / 8 * 8;  // With padding (RFC 4302 section 2.6).
-
-// Both sides compute over the same four parts (RFC 4302 section 3.3.3).
-bool compute(const AhPart& part, Bytes packet, std::size_t ah_length, MutableBytes icv) {
-  std::array<std::byte, kMostHeaders> headers;
-  std::array<std::byte, kMostAh> ah;
-  if (!immutable_headers(packet.first(part.at), headers)) return false;
-  std::ranges::copy(packet.subspan(part.at, ah_length), ah.begin());
-  std::ranges::fill(std::span(ah).subspan(kAhFixed, icv.size()), std::byte{0});
-  // The IP headers are covered with their length on the wire, and name AH as the next header.
-  const auto high = std::bit_cast<std::array<std::byte, 4>>(big_endian(static_cast<std::uint32_t>(part.number >> 32)));
-  const std::array<Bytes, 4> parts = {Bytes(headers).first(part.at), Bytes(ah).first(ah_length),
-                                      packet.subspan(part.at + ah_length), high};
-  return part.keyed->mac(std::span(parts).first(part.flow->esn ? 4 : 3), icv);
-}
 
 // ---- IPv4 (RFC 4302 appendix A1)
 
@@ -153,22 +141,36 @@ std::optional<Ends> true_ends(Bytes headers) {
   return ends;
 }
 
-bool seal_ah(MutableBytes packet, const AhPart& part) {
-  const std::size_t icv = part.flow->suite().icv();
-  return compute(part, packet, ah_size(part.flow->ah_unit, icv), packet.subspan(part.at + kAhFixed, icv));
+// Both sides compute over the same four parts (RFC 4302 section 3.3.3).
+bool compute_ah(const AhPart& part, Bytes packet, std::size_t length, MutableBytes icv) {
+  std::array<std::byte, kMostHeaders> headers;
+  std::array<std::byte, kMostAh> ah;
+  if (!immutable_headers(packet.first(part.at), headers)) return false;
+  std::ranges::copy(packet.subspan(part.at, length), ah.begin());
+  std::ranges::fill(std::span(ah).subspan(kAhFixed, icv.size()), std::byte{0});
+  // The IP headers are covered with their length on the wire, and name AH as the next header.
+  const auto high = std::bit_cast<std::array<std::byte, 4>>(big_endian(static_cast<std::uint32_t>(part.number >> 32)));
+  const std::array<Bytes, 4> parts = {Bytes(headers).first(part.at), Bytes(ah).first(length),
+                                      packet.subspan(part.at + length), high};
+  return part.keyed->mac(std::span(parts).first(part.flow->esn ? 4 : 3), icv);
 }
 
-Cause check_ah(Bytes packet, const AhPart& part) {
+std::optional<std::size_t> ah_length(Bytes packet, const AhPart& part) {
   const std::size_t size = part.flow->suite().icv();
   const std::size_t length = (std::to_integer<std::size_t>(packet[part.at + 1]) + 2) * 4;
   // Linux pads to 8 bytes under IPv4, too, unless the SA has `align4`: both lengths are right.
   const bool v4 = part.flow->id.dst.family == Family::v4;
   const bool fits = length == ah_size(8, size) || (v4 && length == ah_size(4, size));
-  if (!fits || length > packet.size() - part.at) return Cause::truncated;
-  std::array<std::byte, 64> ours;
-  const MutableBytes icv = MutableBytes(ours).first(size);
-  if (!compute(part, packet, length, icv)) return Cause::corrupt;
-  return crypto::equal(icv, packet.subspan(part.at + kAhFixed, size)) ? Cause::none : Cause::corrupt;
+  return fits && length <= packet.size() - part.at ? std::optional(length) : std::nullopt;
+}
+
+Cause check_ah(Bytes packet, const AhPart& part) {
+  const auto length = ah_length(packet, part);
+  if (!length) return Cause::truncated;
+  std::array<std::byte, kMostIcv> ours;
+  const MutableBytes icv = MutableBytes(ours).first(part.flow->suite().icv());
+  if (!compute_ah(part, packet, *length, icv)) return Cause::corrupt;
+  return crypto::equal(icv, packet.subspan(part.at + kAhFixed, icv.size())) ? Cause::none : Cause::corrupt;
 }
 
 }  // namespace ipseckey::traffic

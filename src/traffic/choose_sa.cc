@@ -37,10 +37,12 @@ Memory::Entry* Worker::State::choose_by_quote(Work& w) {
 // A tunnel may begin along the route. In transport mode the peer is the packet's final destination, and our own address
 // is the home address, which only AH authenticates.
 Memory::Entry& Worker::State::choose_peer(Work& w) {
-  Memory::Entry& here = pick(w, w.h);
+  Memory::Entry& here = pick(w, w.before && recent ? *recent : outgoing.at(w.h), w.h);
+  recent = nullptr;
   w.flow = here.flow;
   const auto ends = w.flow && w.flow->tunnel ? std::nullopt : true_ends(w.item->packet.bytes().first(w.h.network));
   if (!ends) {
+    if (w.flow) recent = &here;
     if (w.flow || (orders && here.verdict != Cause::no_sa && here.rule)) return here;
     if (Memory::Entry* const back = choose_by_quote(w)) return *back;
     orders ? ask_as_ruled(*w.item, w.h) : ask_for(w.h);

@@ -1,4 +1,6 @@
 // A worker's counters, its requests to the engine's thread, and the connections that it remembers.
+#include <cstring>
+
 #include "pfkey/icmp.h"
 #include "traffic/hash.h"
 #include "traffic/worker.h"
@@ -32,6 +34,16 @@ std::uint64_t Memory::Entry::kind() const {
   return std::uint64_t{pfkey::is_icmp(protocol) ? 0 : ports} << 8 | protocol;
 }
 
+namespace {
+
+// Compares what the address consists of; see Hasher::add().
+bool same(const Address& a, const Address& b) {
+  if (a.family == Family::v6) return a == b;
+  return b.family == Family::v4 && std::memcmp(a.octets.data(), b.octets.data(), 4) == 0;
+}
+
+}  // namespace
+
 Memory::Entry& Memory::at(const Headers& h) {
   Hasher hash;
   const std::uint32_t ports = std::uint32_t{(h.icmp_type ? h.icmp_type : h.src_port).value_or(0)} << 16 |
@@ -39,9 +51,9 @@ Memory::Entry& Memory::at(const Headers& h) {
   hash.add(h.src), hash.add(h.dst);
   hash.add(std::uint64_t{ports} << 8 | h.upper);
   Entry& e = entries_[hash.value() % kSize];
-  const bool same =
-      e.src == h.src && e.dst == h.dst && e.ports == ports && e.protocol == h.upper && e.fragment == h.later_fragment;
-  if (!same) e = {.src = h.src, .dst = h.dst, .ports = ports, .protocol = h.upper, .fragment = h.later_fragment};
+  const bool known = e.ports == ports && e.protocol == h.upper && e.fragment == h.later_fragment &&
+                     same(e.src, h.src) && same(e.dst, h.dst);
+  if (!known) e = {.src = h.src, .dst = h.dst, .ports = ports, .protocol = h.upper, .fragment = h.later_fragment};
   return e;
 }
 

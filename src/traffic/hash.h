@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "base/net.h"
 #include "engine/engine.h"
@@ -15,10 +16,17 @@ class Hasher {
     state_ = (state_ ^ word) * 0x9e3779b97f4a7c15;
     state_ ^= state_ >> 32;
   }
+  // An IPv4 address has often just been read from a packet: to load more octets than were stored at once costs several
+  // times as much.
   void add(const Address& a) {
+    if (a.family == Family::v4) {
+      std::uint32_t octets = 0;
+      std::memcpy(&octets, a.octets.data(), sizeof octets);
+      return add(octets);
+    }
     const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(a.octets);
     add(halves[0]);
-    if (a.family == Family::v6) add(halves[1]);
+    add(halves[1]);
   }
   std::uint32_t value() const { return static_cast<std::uint32_t>((state_ * 0x9e3779b97f4a7c15) >> 32); }
 

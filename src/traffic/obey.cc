@@ -42,8 +42,7 @@ RuleIndex::Head Worker::State::head_of(const Item& item) const {
   return a.forwarded ? RuleIndex::kForwarded : RuleIndex::kHost;
 }
 
-Memory::Entry& Worker::State::obey(const Item& item, const Headers& h) {
-  Memory::Entry& e = outgoing.at(h);
+Memory::Entry& Worker::State::obey(const Item& item, Memory::Entry& e, const Headers& h) {
   const RuleIndex::Head head = head_of(item);
   const bool same = e.generation == began && e.rules == orders->serial && e.head == head &&
                     e.mark == item.arrived.mark && e.by_hook == item.arrived.by_hook;
@@ -137,7 +136,7 @@ bool Worker::State::ruled_as_fragment(Work& w) {
   const policy::Probe probe = probe_of(w.h, Direction::out, w.item->arrived.mark);
   if (orders->lookup->find_possible(probe, Direction::out, head_of(*w.item))) return false;
   if (plane.choice.names_ports(w.h.dst.family)) return false;
-  const Memory::Entry& entry = obey(*w.item, w.h);
+  const Memory::Entry& entry = obey(*w.item, outgoing.at(w.h), w.h);
   return entry.flow ? entry.flow->tunnel : entry.verdict != Cause::no_sa;
 }
 

@@ -118,7 +118,7 @@ struct Joined {
   bool operator==(const Joined&) const = default;
 };
 
-std::vector<Joined> join(const Packets& packets, std::size_t dropped = SIZE_MAX) {
+std::vector<Joined> join(const Packets& packets, std::size_t dropped = SIZE_MAX, bool datagrams = true) {
   std::vector<Held> held;
   std::vector<Item> items;
   for (const Octets& p : packets) held.emplace_back(p);
@@ -128,7 +128,7 @@ std::vector<Joined> join(const Packets& packets, std::size_t dropped = SIZE_MAX)
   }
   if (dropped < items.size()) items[dropped].cause = Cause::replayed;
   std::vector<Joined> out;
-  Coalescer coalescer;
+  Coalescer coalescer(datagrams);
   coalescer.join(items, [&](std::span<const MutableBytes> pieces, const Offload& o) {
     out.push_back({{}, o});
     for (const Bytes piece : pieces) out.back().packet.insert(out.back().packet.end(), piece.begin(), piece.end());
@@ -302,7 +302,6 @@ TEST(Offload, OnlyConsecutiveSegmentsAlikeAreMerged) {
     }
     apart("an echo", [](Tcp&, Tcp& b) { b.flags |= kEce; }, v6);
     apart("no ack", [](Tcp& a, Tcp& b) { a.flags = b.flags = 0; }, v6);
-    apart("datagrams", [](Tcp& a, Tcp& b) { a.protocol = b.protocol = kUdp; }, v6);
   }
   apart("another flow label", [](Tcp&, Tcp& b) { b.flow_label += 1; }, true);
   apart("another host", [](Tcp&, Tcp& b) { b.src = "10.1.0.2"; });
@@ -310,6 +309,118 @@ TEST(Offload, OnlyConsecutiveSegmentsAlikeAreMerged) {
   apart("another DF", [](Tcp&, Tcp& b) { b.dont_fragment = true; });
   apart("a gap in the IDs", [](Tcp&, Tcp& b) { b.id += 1; });
   apart("the same ID", [](Tcp&, Tcp& b) { b.id -= 1; });
+}
+
+TEST(Offload, DatagramsAreMergedAgain) {
+  for (const bool v6 : {false, true})
+    for (const bool dont_fragment : {false, true})
+      for (const auto& [payload, size] :
+           {std::pair<std::size_t, std::size_t>{200, 100}, {101, 100}, {64, 1}, {4096, 64}, {60000, 1348}}) {
+        Tcp t{.v6 = v6,
+              .payload = payload,
+              .id = 0xffff,
+              .dont_fragment = dont_fragment,
+              .traffic_class = 3,
+              .protocol = kUdp};
+        const Packets datagrams = expected_cut(t, size);
+        t.unsummed = true;
+        EXPECT_EQ(join(datagrams), (std::vector<Joined>{{packet(t), offload(t, size)}})) << payload << " by " << size;
+        EXPECT_EQ(cut(packet(t), offload(t, size)), datagrams);
+      }
+}
+
+TEST(Offload, OnlyConsecutiveDatagramsAlikeAreMerged) {
+  const auto apart = [&](const char* why, const std::function<void(Tcp&, Tcp&)>& change, bool v6 = false) {
+    Tcp a{.v6 = v6, .payload = 100, .id = 9, .protocol = kUdp}, b = a;
+    b.skip = 100, b.id = 10;
+    change(a, b);
+    const Packets both{packet(a), packet(b)};
+    EXPECT_EQ(join(both), (std::vector<Joined>{{both[0], {}}, {both[1], {}}})) << why << " v6 " << v6;
+  };
+  for (const bool v6 : {false, true}) {
+    apart("another mark", [](Tcp&, Tcp& b) { b.traffic_class = 3; }, v6);
+    apart("another hop limit", [](Tcp&, Tcp& b) { b.hop_limit -= 1; }, v6);
+    apart("another port", [](Tcp&, Tcp& b) { b.src_port += 1; }, v6);
+    apart("a longer one", [](Tcp&, Tcp& b) { b.payload = 101; }, v6);
+    apart("nothing in the second", [](Tcp&, Tcp& b) { b.payload = 0; }, v6);
+    apart("nothing in the first", [](Tcp& a, Tcp&) { a.payload = 0; }, v6);
+    apart("nothing in either", [](Tcp& a, Tcp& b) { a.payload = b.payload = 0; }, v6);
+    apart("a wrong checksum first", [](Tcp& a, Tcp&) { a.wrong_sum = 0x100; }, v6);
+    apart("a wrong checksum last", [](Tcp&, Tcp& b) { b.wrong_sum = 1; }, v6);
+    apart("another protocol", [](Tcp&, Tcp& b) { b.protocol = kTcp; }, v6);
+  }
+  apart("another flow label", [](Tcp&, Tcp& b) { b.flow_label += 1; }, true);
+  apart("another host", [](Tcp&, Tcp& b) { b.src = "10.1.0.2"; });
+  apart("another host", [](Tcp&, Tcp& b) { b.src = "fd01::2"; }, true);
+  apart("another DF", [](Tcp&, Tcp& b) { b.dont_fragment = true; });
+  apart("a gap in the IDs", [](Tcp&, Tcp& b) { b.id += 1; });
+  apart("the same ID", [](Tcp&, Tcp& b) { b.id -= 1; });
+}
+
+TEST(Offload, DatagramsWithoutAChecksumOrWithAnotherLengthAreUnchanged) {
+  for (const bool v6 : {false, true})
+    for (const std::size_t spoiled : {0u, 1u}) {
+      const std::size_t upper = v6 ? 40 : 20;
+      Packets none = expected_cut({.v6 = v6, .payload = 200, .protocol = kUdp}, 100), shorter = none;
+      set(none[spoiled], upper + 6, std::uint16_t{0});
+      EXPECT_EQ(join(none), (std::vector<Joined>{{none[0], {}}, {none[1], {}}}));
+      set(shorter[spoiled], upper + 4, std::uint16_t{100});
+      EXPECT_EQ(join(shorter), (std::vector<Joined>{{shorter[0], {}}, {shorter[1], {}}}));
+    }
+}
+
+TEST(Offload, ShortDatagramsEndARunAndLinuxsLimitToo) {
+  const Packets x = expected_cut({.payload = 250, .protocol = kUdp}, 100);
+  const Octets next = packet({.payload = 100, .skip = 250, .id = 12, .protocol = kUdp});
+  Tcp all{.payload = 250, .protocol = kUdp, .unsummed = true};
+  EXPECT_EQ(join({x[0], x[1], x[2], next}), (std::vector<Joined>{{packet(all), offload(all, 100)}, {next, {}}}));
+  Tcp front{.payload = 64, .protocol = kUdp, .unsummed = true};
+  Tcp back{.payload = 36, .skip = 64, .id = 9 + 64, .protocol = kUdp, .unsummed = true};
+  EXPECT_EQ(join(expected_cut({.payload = 100, .protocol = kUdp}, 1)),
+            (std::vector<Joined>{{packet(front), offload(front, 1)}, {packet(back), offload(back, 1)}}));
+}
+
+TEST(Offload, ADeviceThatDoesNotKnowLongDatagramsGetsNone) {
+  const Packets x = expected_cut({.payload = 200, .protocol = kUdp}, 100), y = expected_cut({.payload = 200}, 100);
+  Tcp all{.payload = 200, .unsummed = true};
+  EXPECT_EQ(join({x[0], x[1], y[0], y[1]}, SIZE_MAX, false),
+            (std::vector<Joined>{{x[0], {}}, {x[1], {}}, {packet(all), offload(all, 100)}}));
+}
+
+// A protocol's packets do not end the runs of another with the same ports.
+TEST(Offload, DatagramsAndSegmentsOfTheSamePortsAreMergedSeparately) {
+  for (const bool v6 : {false, true}) {
+    Tcp t{.v6 = v6, .payload = 300}, u{.v6 = v6, .payload = 300, .protocol = kUdp};
+    const Packets x = expected_cut(t, 100), y = expected_cut(u, 100);
+    t.unsummed = u.unsummed = true;
+    EXPECT_EQ(join({x[0], y[0], y[1], x[1], x[2], y[2]}),
+              (std::vector<Joined>{{packet(t), offload(t, 100)}, {packet(u), offload(u, 100)}}));
+  }
+}
+
+TEST(Offload, NothingOvertakesWithinAFlow) {
+  const Packets x = expected_cut({.payload = 400, .protocol = kUdp}, 100);
+  Tcp first{.payload = 200, .protocol = kUdp, .unsummed = true};
+  Tcp second{.payload = 200, .skip = 200, .id = 11, .protocol = kUdp, .unsummed = true};
+  const Joined front{packet(first), offload(first, 100)}, back{packet(second), offload(second, 100)};
+  const Octets empty = packet({.payload = 0, .protocol = kUdp}), other = packet({.src_port = 7, .protocol = kUdp});
+  EXPECT_EQ(join({x[0], x[1], empty, x[2], x[3]}), (std::vector<Joined>{front, {empty, {}}, back}));
+  Octets fragment = other;
+  set(fragment, 6, std::uint16_t{0x2001});
+  mend_checksum(fragment);
+  EXPECT_EQ(join({x[0], x[1], fragment, x[2], x[3]}), (std::vector<Joined>{front, {fragment, {}}, back}));
+  Tcp all{.payload = 400, .protocol = kUdp, .unsummed = true};
+  EXPECT_EQ(join({x[0], x[1], other, x[2], x[3]}),
+            (std::vector<Joined>{{packet(all), offload(all, 100)}, {other, {}}}));
+  // An IPv6 extension header may hide a datagram.
+  const Packets y = expected_cut({.v6 = true, .payload = 400, .protocol = kUdp}, 100);
+  first.v6 = second.v6 = true;
+  const Joined front6{packet(first), offload(first, 100)}, back6{packet(second), offload(second, 100)};
+  Octets hidden = y[1];
+  hidden[6] = std::byte{60};
+  hidden.insert(hidden.begin() + 40, {std::byte{kUdp}, std::byte{0}, std::byte{1}, std::byte{4}, {}, {}, {}, {}});
+  mend_length(hidden);
+  EXPECT_EQ(join({y[0], y[1], hidden, y[2], y[3]}), (std::vector<Joined>{front6, {hidden, {}}, back6}));
 }
 
 TEST(Offload, IdsOfPacketsThatAreNeverFragmentedDoNotMatter) {

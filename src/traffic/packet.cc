@@ -146,33 +146,65 @@ std::size_t home_address_at(Bytes extension) {
   return 0;
 }
 
+bool parse(Bytes packet, Headers& h) {
+  if (packet.empty()) return false;
+  const unsigned version = std::to_integer<unsigned>(packet[0]) >> 4;
+  if (version == 4 ? !parse_v4(packet, h) : version != 6 || !parse_v6(packet, h)) return false;
+  read_ports(packet.first(h.total), h);
+  return true;
+}
+
 std::optional<Headers> parse(Bytes packet) {
   std::optional<Headers> h(std::in_place);
-  if (packet.empty()) return std::nullopt;
-  const unsigned version = std::to_integer<unsigned>(packet[0]) >> 4;
-  if (version == 4 ? !parse_v4(packet, *h) : version != 6 || !parse_v6(packet, *h)) return std::nullopt;
-  read_ports(packet.first(h->total), *h);
+  if (!parse(packet, *h)) return std::nullopt;
   return h;
 }
+
+namespace {
+
+using Word = std::uint32_t;
+
+Word word_at(Bytes bytes, std::size_t at) {
+  Word word = 0;
+  std::memcpy(&word, bytes.data() + at, sizeof word);
+  return word;
+}
+
+// The last octets, which are less than a word.
+Word rest_of(Bytes bytes) {
+  std::array<std::byte, sizeof(Word)> rest{};
+  std::ranges::copy(bytes, rest.begin());
+  return std::bit_cast<Word>(rest);
+}
+
+std::uint16_t folded(std::uint64_t wide) {
+  while (wide >> 16) wide = (wide & 0xffff) + (wide >> 16);
+  return static_cast<std::uint16_t>(wide);
+}
+
+}  // namespace
 
 // A sum of words does not depend on the order of their octets, except for the order of its own octets (RFC 1071 section
 // 2): so this sums the processor's native words, many at a time.
 std::uint16_t checksum(Bytes bytes, std::uint32_t sum) {
-  constexpr std::size_t kWord = sizeof(std::uint32_t);
   std::uint64_t wide = 0;
-  const std::size_t whole = bytes.size() / kWord * kWord;
-  for (std::size_t at = 0; at < whole; at += kWord) {
-    std::uint32_t word = 0;
-    std::memcpy(&word, bytes.data() + at, kWord);
+  const std::size_t whole = bytes.size() / sizeof(Word) * sizeof(Word);
+  for (std::size_t at = 0; at < whole; at += sizeof(Word)) wide += word_at(bytes, at);
+  wide += rest_of(bytes.subspan(whole));
+  return static_cast<std::uint16_t>(~folded(std::uint64_t{big_endian(folded(wide))} + sum));
+}
+
+std::uint16_t copy_and_sum(Bytes from, MutableBytes to) {
+  std::uint64_t wide = 0;
+  const std::size_t whole = from.size() / sizeof(Word) * sizeof(Word);
+  for (std::size_t at = 0; at < whole; at += sizeof(Word)) {
+    const Word word = word_at(from, at);
+    std::memcpy(to.data() + at, &word, sizeof word);
     wide += word;
   }
-  std::array<std::byte, kWord> rest{};
-  std::ranges::copy(bytes.subspan(whole), rest.begin());
-  wide += std::bit_cast<std::uint32_t>(rest);
-  while (wide >> 16) wide = (wide & 0xffff) + (wide >> 16);
-  wide = std::uint64_t{big_endian(static_cast<std::uint16_t>(wide))} + sum;
-  while (wide >> 16) wide = (wide & 0xffff) + (wide >> 16);
-  return static_cast<std::uint16_t>(~wide);
+  const Bytes rest = from.subspan(whole);
+  std::ranges::copy(rest, to.subspan(whole).begin());
+  return big_endian(folded(wide + rest_of(rest)));
 }
 
 }  // namespace ipseckey::traffic

@@ -46,6 +46,8 @@ struct Headers {
 /// nullopt: not IPv4 or IPv6, truncated, contradictory lengths, a wrong IPv4 checksum, or more extension headers than
 /// kMostExtensions and a Fragment header.
 std::optional<Headers> parse(Bytes packet);
+/// The same into `h`, which is as by default before; false: it is undefined.
+bool parse(Bytes packet, Headers& h);
 inline constexpr unsigned kMostExtensions = 16;
 
 /// The offset of a home address's 16 octets in a complete destination options header; 0: it has none.
@@ -53,5 +55,8 @@ std::size_t home_address_at(Bytes extension);
 
 /// The Internet checksum (RFC 1071) of `bytes`, added to `sum`; big-endian words, the result in host order.
 std::uint16_t checksum(Bytes bytes, std::uint32_t sum = 0);
+/// Copies `from` to the beginning of `to`, and returns the sum of its words, which checksum() accepts: what precedes
+/// them in a checksum has an even length. One pass over the bytes costs little more than the copy.
+std::uint16_t copy_and_sum(Bytes from, MutableBytes to);
 
 }  // namespace ipseckey::traffic

@@ -50,6 +50,8 @@ struct Arrived {
   std::string_view link = {};  ///< The interface that it leaves or came by: a tunnel's, or any. For a hook only.
 };
 
+struct Arrival;
+
 /// One packet and the result.
 struct Item {
   Packet packet;
@@ -58,9 +60,15 @@ struct Item {
   std::uint32_t mtu = 0;      ///< With too_big: the longest packet that would fit; 0: fragmenting would not help.
   Departure departure;        ///< Set by protect() for protected packets.
   Arrived arrived = {};       ///< Set by the caller, if not as by default.
-  bool clear = false;  ///< Set by protect(), with cause none: rules, or that none is about it, let it go in clear,
-                       ///< and there is no Departure. `packet` is what it was; if that was a fragment, it can be
-                       ///< its whole datagram, whose other pieces were held.
+  bool follows = false;  ///< For protect(): cut from the same long packet as the item before it. Their headers differ
+                         ///< only in lengths, counters and sums.
+  /// For unprotect(), of a datagram in the place where the kernel put it: `packet` is the payload of UDP, and its
+  /// headers are these; they outlive the call. nullptr: `packet` includes its headers.
+  const Arrival* told = nullptr;
+  MutableBytes spare = {};  ///< A longer buffer: a packet that needs more room than it has is moved there. Empty: none.
+  bool clear = false;       ///< Set by protect(), with cause none: rules, or that none is about it, let it go in clear,
+                            ///< and there is no Departure. `packet` is what it was; if that was a fragment, it can be
+                            ///< its whole datagram, whose other pieces were held.
 };
 
 /// Packets that passed and packets that were dropped, in one direction.
@@ -127,8 +135,9 @@ class Worker {
   /// arrives; its item then contains the whole datagram.
   void protect(std::span<Item> items, Instant now);
 
-  /// Inbound packets from the outer IP header on, including a UDP header (see add_header() for sockets that hide it):
-  /// checked and decrypted in place; the result is the inner packet, or in transport mode the original packet.
+  /// Inbound packets from the outer IP header on, including a UDP header (see Item::told and add_header() for sockets
+  /// that hide it): checked and decrypted in place; the result is the inner packet, or in transport mode the original
+  /// packet.
   void unprotect(std::span<Item> items, Instant now);
 
   /// An opened packet, where only whole datagrams can be delivered. A fragment is held until the last one arrives,

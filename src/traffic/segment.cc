@@ -3,18 +3,28 @@
 #include <algorithm>
 
 #include "traffic/detail/tcp.h"
+#include "traffic/detail/udp.h"
 #include "traffic/header.h"
 
 namespace ipseckey::traffic {
 namespace {
 
-constexpr std::size_t kUdpHeader = 8, kUdpLength = 4, kUdpSum = 6;
+// The field contains the sum of the pseudo header; `more` is that of what follows. 0 and 0xffff are the same number,
+// but in UDP 0 means "no checksum".
+void finish_sum(MutableBytes upper, std::size_t field, std::uint16_t more) {
+  const std::uint16_t sum = checksum(upper, more);
+  set(upper, field, sum == 0 ? std::uint16_t{0xffff} : sum);
+}
 
-// The field contains the sum of the pseudo header. 0 and 0xffff are the same number, but in UDP 0 means "no
-// checksum".
-void finish_sum(MutableBytes packet, std::size_t at, std::size_t field) {
-  const std::uint16_t sum = checksum(packet.subspan(at));
-  set(packet, at + field, sum == 0 ? std::uint16_t{0xffff} : sum);
+constexpr std::size_t kV4Length = 2, kV4Id = 4, kV4Sum = 10;
+
+// Sets a field of an IPv4 header, and mends its checksum, which was right (RFC 1624 section 3).
+void replace(MutableBytes packet, std::size_t at, std::uint16_t value) {
+  std::uint32_t sum = ~get<std::uint16_t>(packet, kV4Sum) & 0xffffu;
+  sum += (~get<std::uint16_t>(packet, at) & 0xffffu) + value;
+  sum = (sum & 0xffff) + (sum >> 16);
+  set(packet, kV4Sum, static_cast<std::uint16_t>(~((sum & 0xffff) + (sum >> 16))));
+  set(packet, at, value);
 }
 
 // Ones' complement: the sum of a pseudo header for another length.
@@ -57,21 +67,26 @@ bool Segments::next(Packet& into) {
   into.size = payload_at_ + size;
   const MutableBytes out = into.bytes();
   std::ranges::copy(packet_.first(payload_at_), out.begin());
-  std::ranges::copy(packet_.subspan(begin, size), out.subspan(payload_at_).begin());
   if (cut) {
-    mend(out, left() == 1);
-  } else if (offload_.unsummed) {
-    finish_sum(out, offload_.sum_at, offload_.field);
+    const std::uint16_t sum = copy_and_sum(packet_.subspan(begin, size), out.subspan(payload_at_));
+    mend(out, sum, left() == 1);
+  } else {
+    std::ranges::copy(packet_.subspan(begin, size), out.subspan(payload_at_).begin());
+    if (offload_.unsummed) finish_sum(out.subspan(offload_.sum_at), offload_.field, 0);
   }
   ++number_;
   return true;
 }
 
 // FIN and PSH apply to the last segment, CWR to the first (RFC 3168 section 6.1.2: once).
-void Segments::mend(MutableBytes segment, bool last) const {
+void Segments::mend(MutableBytes segment, std::uint16_t payload_sum, bool last) const {
   const bool v4 = std::to_integer<unsigned>(segment[0]) >> 4 == 4;
-  if (v4) set(segment, 4, static_cast<std::uint16_t>(get<std::uint16_t>(segment, 4) + number_));
-  mend_length(segment);
+  if (v4) {
+    replace(segment, kV4Length, static_cast<std::uint16_t>(segment.size()));
+    replace(segment, kV4Id, static_cast<std::uint16_t>(get<std::uint16_t>(segment, kV4Id) + number_));
+  } else {
+    mend_length(segment);
+  }
   const MutableBytes upper = segment.subspan(upper_at_);
   const bool tcp = offload_.kind == Offload::Kind::tcp;
   if (tcp) {
@@ -85,7 +100,7 @@ void Segments::mend(MutableBytes segment, bool last) const {
   const std::size_t field = tcp ? kTcpSum : kUdpSum;
   const auto pseudo = get<std::uint16_t>(upper, field);
   set(upper, field, with_length(pseudo, packet_.size() - upper_at_, upper.size()));
-  finish_sum(segment, upper_at_, field);
+  finish_sum(upper.first(payload_at_ - upper_at_), field, payload_sum);
 }
 
 }  // namespace ipseckey::traffic

@@ -26,13 +26,14 @@ class Segments {
   static std::optional<Segments> of(Bytes packet, const Offload& offload);
 
   std::size_t left() const { return count_ - number_; }
+  bool begun() const { return number_ > 0; }  ///< One was written.
   /// Writes the next one into `into.memory`, behind Packet::kHeadroom. False: none is left, or it does not fit.
   bool next(Packet& into);
 
  private:
   Segments(Bytes packet, const Offload& offload) : packet_(packet), offload_(offload) {}
 
-  void mend(MutableBytes segment, bool last) const;
+  void mend(MutableBytes segment, std::uint16_t payload_sum, bool last) const;
 
   Bytes packet_;
   Offload offload_;

@@ -3,12 +3,11 @@
 
 #include "traffic/detail/quote.h"
 #include "traffic/detail/traffic_class.h"
+#include "traffic/detail/udp.h"
 #include "traffic/detail/wrap.h"
 
 namespace ipseckey::traffic {
 namespace {
-
-constexpr std::size_t kUdpHeader = 8;
 
 bool is_esp(const Flow& flow) { return flow.id.satype == pfkey::SaType::esp; }
 
@@ -46,14 +45,15 @@ Cause unwrap_tunnel(Work& w, const Inside& inside) {
   Packet& p = w.item->packet;
   p.at += inside.at;
   p.size = inside.size;
-  const auto h = parse(p.bytes());
-  if (!h) return Cause::inner;
-  if (inside.next != (h->dst.family == Family::v4 ? kIpv4 : kIpv6)) return Cause::inner;
-  p.size = h->total;  // The rest is padding for traffic-flow confidentiality (RFC 4303 section 2.7).
-  const auto traffic_class = inner_traffic_class(h->traffic_class, w.h.traffic_class, w.flow->dscp);
+  Headers& h = w.h;
+  const std::uint8_t outer_class = h.traffic_class;
+  h = {};
+  if (!parse(p.bytes(), h)) return Cause::inner;
+  if (inside.next != (h.dst.family == Family::v4 ? kIpv4 : kIpv6)) return Cause::inner;
+  p.size = h.total;  // The rest is padding for traffic-flow confidentiality (RFC 4303 section 2.7).
+  const auto traffic_class = inner_traffic_class(h.traffic_class, outer_class, w.flow->dscp);
   if (!traffic_class) return Cause::congested;
-  if (*traffic_class != h->traffic_class) set_traffic_class(p.bytes(), *traffic_class);
-  w.h = *h;
+  if (*traffic_class != h.traffic_class) set_traffic_class(p.bytes(), *traffic_class);
   return Cause::none;
 }
 

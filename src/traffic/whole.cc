@@ -9,13 +9,14 @@ bool Worker::State::leaves_as_fragment(Work& w) {
   const Headers& h = w.h;
   if (orders) return ruled_as_fragment(w);
   if (plane.choice.names_ports(h.dst.family)) return false;
-  const Flow* const flow = choose(h).flow;
+  const Flow* const flow = choose(outgoing.at(h), h).flow;
   return flow && flow->tunnel;
 }
 
 // A datagram that was fragmented may be fragmented again, under IPv6 too: the fragments had the same source as the
 // protected packet.
 Cause Worker::State::make_whole(Work& w, Instant now) {
+  move_to_spare(*w.item);  // The whole datagram may be long.
   const auto verdict = reassembly.take(w.item->packet, w.h, now);
   count_lost_pieces();
   if (verdict == Reassembly::Verdict::kept) return Cause::held;

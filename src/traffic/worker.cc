@@ -2,15 +2,18 @@
 // 1. protect() and unprotect() stay in their epoch for a whole call, so that no table entry they use is freed.
 // 2. begin_out() reads the headers, chooses the SA, checks length and room, charges, numbers and wraps the packet.
 // 3. begin_in() finds the SA, queries the replay window and prepares the check. The payload is not trusted yet.
-// 4. AH is sealed or checked immediately. ESP packets become jobs, which the ciphers process together. For a bundle, AH
-//    is added around sealed ESP, and is checked before ESP is processed (bundle.cc).
+// 4. ESP packets become jobs, which the ciphers process together; then the ICVs of AH are computed together
+//    (ah_batch.cc). For a bundle, AH is added around sealed ESP, and is checked before ESP is processed (bundle.cc).
 // 5. finish_in() records the number, unwraps the packet, checks the inner packet, and charges.
 // 6. A packet that fails is dropped with its cause. With extended numbers it may first be tried with a higher half.
 #include "traffic/worker.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "traffic/detail/mss.h"
+#include "traffic/detail/udp.h"
 
 namespace ipseckey::traffic {
 namespace {
@@ -39,6 +42,14 @@ Cause verdict_on(const Item& item, const Memory::Entry& seen) {
 // Through a device, the host sees the MTU of the device. By a hook it sees that of the link, in transport mode, too.
 bool is_clamped(const Flow& flow, const Item& item) { return flow.tunnel || item.arrived.by_hook; }
 
+// As of a packet that is nothing but UDP's payload.
+void read_told(const Arrival& told, Headers& h) {
+  h.src = told.src, h.dst = told.dst;
+  h.upper = h.next = told.protocol;
+  h.traffic_class = told.traffic_class, h.hop_limit = told.hop_limit;
+  h.src_port = told.src_port, h.dst_port = told.dst_port;
+}
+
 // Charged, but without a number: another thread took the last one.
 void give_back(const Work& w) {
   w.flow->give_back(w.h.total);
@@ -47,12 +58,42 @@ void give_back(const Work& w) {
 
 }  // namespace
 
+bool move_to_spare(Item& item) {
+  Packet longer{std::exchange(item.spare, {}), Packet::kHeadroom, item.packet.size};
+  if (longer.memory.size() < longer.at + longer.size + Packet::kTailroom) return false;
+  std::ranges::copy(item.packet.bytes(), longer.bytes().begin());
+  item.packet = longer;
+  return true;
+}
+
+// The packets of one call. It is used again, as most calls have fewer packets than fit.
+struct Worker::State::Batch {
+  std::array<Work, kBatch> works;
+  std::array<crypto::Job, kBatch> jobs;
+  std::array<Work*, kBatch> owners;  // Of the jobs.
+  std::size_t count = 0;             // Of the jobs.
+  Work* trial = nullptr;             // Packets that may be tried again; they are kept.
+
+  void clear() { count = 0, trial = nullptr; }
+  Work& begin(std::size_t i, Item& item) {
+    Work& w = works[i];
+    std::uninitialized_default_construct_n(&w, 1);
+    w.item = &item;
+    if (item.follows && i > 0 && works[i - 1].flow) w.before = &works[i - 1];
+    return w;
+  }
+  std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
+};
+
+void Worker::State::Delete::operator()(Batch* batch) const { delete batch; }
+
 Worker::State::State(Plane::State& p, unsigned n)
     : plane(p),
       number(n),
       desk(*p.desks[n]),
       crypto(p.options.random),
-      kept(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
+      kept(std::make_unique_for_overwrite<std::byte[]>(kLongest)),
+      current(new Batch) {}
 
 Worker::Worker(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Worker::~Worker() = default;
@@ -85,22 +126,11 @@ void Worker::State::drop(Work& w, Cause cause, Meter& meter) {
   w.flow = nullptr;
 }
 
-// The packets of one call.
-struct Worker::State::Batch {
-  std::array<Work, kBatch> works;
-  std::array<crypto::Job, kBatch> jobs;
-  std::array<Work*, kBatch> owners;  // Of the jobs.
-  std::size_t count = 0;             // Of the jobs.
-  Work* trial = nullptr;             // Packets that may be tried again; they are kept.
-
-  std::span<crypto::Job> waiting() { return std::span(jobs).first(count); }
-};
-
 template <class Begin>
 void Worker::State::begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin) {
+  batch.clear();
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Work& w = batch.works[i];
-    w.item = &items[i];
+    Work& w = batch.begin(i, items[i]);
     w.item->cause = Cause::none;
     w.item->clear = false;
     if (const Cause cause = begin(w); cause != Cause::none) {
@@ -174,11 +204,18 @@ inline bool Worker::State::next_numbers(Work& w) {
   return next(*w.around.flow, w.around.number) && next(*w.flow, w.number);
 }
 
+// What does not differ from the previous packet is not read again.
+bool Worker::State::read_headers(Work& w) const {
+  const Bytes packet = w.item->packet.bytes();
+  if (!w.before) return parse(packet, w.h);
+  w.h = w.before->h;
+  w.h.total = static_cast<std::uint32_t>(packet.size());
+  return true;
+}
+
 Cause Worker::State::begin_out(Work& w, Instant now) {
   Packet& p = w.item->packet;
-  const auto h = parse(p.bytes());
-  if (!h) return Cause::malformed;
-  w.h = *h;
+  if (!read_headers(w)) return Cause::malformed;
   if (w.item->arrived.uncut) w.h.dont_fragment = false;
   if (w.h.fragment && !leaves_as_fragment(w))
     if (const Cause cause = make_whole(w, now); cause != Cause::none) return cause;
@@ -198,7 +235,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
     if (const Cause cause = fit(w, layout, mtu); cause != Cause::none) return cause;
   if (w.flow->tfc_pad != 0)
     hide_length(layout, *w.flow, std::min(w.flow->tfc_pad, inner_mtu(*w.flow, w.h, mtu, w.around.flow)));
-  if (!has_room(p, w.h, layout)) return Cause::no_room;
+  if (!has_room(p, w.h, layout) && !(move_to_spare(*w.item) && has_room(p, w.h, layout))) return Cause::no_room;
   if (plane.options.mss_clamp) clamp(w, *w.flow, w.around.flow, mtu);
   w.job.keyed = w.flow->sealing(number);
   if (!w.job.keyed) return Cause::crypto;
@@ -211,7 +248,7 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   w.item->departure.mtu = mtu;
   if (layout.total() > mtu && w.item->departure.dst.family == Family::v6)
     w.item->departure.id = outermost(w).datagrams.next();
-  if (w.flow->id.satype == pfkey::SaType::ah) return seal_ah(p.bytes(), ah_of(w)) ? Cause::none : Cause::malformed;
+  if (w.flow->id.satype == pfkey::SaType::ah) return Cause::none;
   const MutableBytes iv = w.job.esp.subspan(8, w.flow->suite().iv());
   if (w.flow->suite().encrypt->counter()) {
     set(iv, 0, w.flow->next_iv());
@@ -221,19 +258,28 @@ Cause Worker::State::begin_out(Work& w, Instant now) {
   return Cause::none;
 }
 
+void Worker::State::seal_all_ah(Batch& batch, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    Work& w = batch.works[i];
+    if (!w.flow || (w.flow->id.satype != pfkey::SaType::ah && !w.around.flow)) continue;
+    const AhPart part = w.around.flow ? w.around : ah_of(w);
+    if (!ah_icvs.add(w, part, ah_size(part.flow->ah_unit, part.flow->suite().icv())))
+      drop(w, Cause::malformed, desk.outbound);
+  }
+  for (const AhBatch::Entry& e : ah_icvs.compute(crypto))
+    e.ok ? e.seal() : drop(*e.work, Cause::malformed, desk.outbound);
+}
+
 void Worker::State::protect_some(std::span<Item> items, Instant now) {
   if (!reassembly.empty()) expire_pieces(now);
-  Batch batch;
+  Batch& batch = *current;
   begin_all(batch, items, desk.outbound, [&](Work& w) { return begin_out(w, now); });
   crypto.seal(batch.waiting());
   drop_failed(batch, Cause::crypto, desk.outbound);
+  seal_all_ah(batch, items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     Work& w = batch.works[i];
     if (!w.flow) continue;
-    if (w.around.flow && !seal_ah(w.item->packet.bytes(), w.around)) {
-      drop(w, Cause::malformed, desk.outbound);
-      continue;
-    }
     if (w.flow->udp && w.flow->id.dst.family == Family::v6) finish_udp(w);
     desk.outbound.pass(w.h.total);
   }
@@ -246,18 +292,20 @@ Cause Worker::State::locate(Work& w) {
   const Bytes packet = w.item->packet.bytes();
   const Headers& h = w.h;
   w.at = h.upper_at;
-  bool in_udp = h.upper == kUdp;
+  const bool in_udp = h.upper == kUdp;
   if (h.upper != kEsp && h.upper != kAh && !in_udp) return Cause::not_ipsec;
   if (h.fragment) return Cause::fragment;
+  if (in_udp && !w.item->told) {
+    if (packet.size() - h.upper_at < kUdpHeader) return Cause::malformed;
+    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + kUdpLength);
+    if (length < kUdpHeader || length > packet.size() - h.upper_at) return Cause::malformed;
+    w.at += kUdpHeader;
+    w.item->packet.size = h.upper_at + length;
+  }
   if (in_udp) {
-    if (packet.size() - h.upper_at < 8) return Cause::malformed;
-    const std::size_t length = get<std::uint16_t>(packet, h.upper_at + 4);
-    if (length < 8 || length > packet.size() - h.upper_at) return Cause::malformed;
-    const Bytes datagram = packet.subspan(h.upper_at + 8, length - 8);
+    const Bytes datagram = w.item->packet.bytes().subspan(w.at);
     if (datagram.size() == 1 && datagram[0] == std::byte{0xff}) return Cause::keep_alive;
     if (datagram.size() >= 4 && get<std::uint32_t>(datagram, 0) == 0) return Cause::ike;
-    w.at += 8;
-    w.item->packet.size = w.at + datagram.size();
   }
   const bool ah = h.upper == kAh;
   const std::size_t least = ah ? kAhFixed : 8;
@@ -272,18 +320,32 @@ Cause Worker::State::locate(Work& w) {
   return Cause::none;
 }
 
+// In transport mode the packet keeps its headers.
+Cause Worker::State::complete(Batch& batch, Work& w) {
+  Item& item = *w.item;
+  if (!move_to_spare(item)) return Cause::no_room;
+  if (!add_header(item.packet, *item.told)) return Cause::malformed;
+  item.told = nullptr;
+  w.flow = nullptr;
+  w.h = {};
+  return begin_in(batch, w);
+}
+
 Cause Worker::State::begin_in(Batch& batch, Work& w) {
   Packet& p = w.item->packet;
-  const auto h = parse(p.bytes());
-  if (!h) return Cause::malformed;
-  w.h = *h;
-  p.size = h->total;
+  if (const Arrival* const told = w.item->told) {
+    read_told(*told, w.h);
+  } else {
+    if (!parse(p.bytes(), w.h)) return Cause::malformed;
+    p.size = w.h.total;
+  }
   if (const Cause cause = locate(w); cause != Cause::none) return cause;
+  if (w.item->told && !w.flow->tunnel) return complete(batch, w);
   const bool bundle = w.flow->bundle != 0;
   if (w.flow->id.satype == pfkey::SaType::ah) {
     if (const Cause cause = ask(w, 8); cause != Cause::none) return cause;
-    if (const Cause cause = check_ah_higher(w); cause != Cause::none || !(bundle || (orders && pair_arrived(w))))
-      return cause;
+    if (!bundle && !(orders && pair_arrived(w))) return begin_ah(w);
+    if (const Cause cause = check_ah_higher(w); cause != Cause::none) return cause;
     if (const Cause cause = find_inside(w); cause != Cause::none) return cause;
   } else if (bundle) {
     return Cause::bundle;
@@ -305,6 +367,15 @@ inline Cause Worker::State::ask(Work& w, std::size_t number_at) {
 }
 
 // ---- in: RFC 4303 appendix A3
+
+// The ICV is compared later, unless it may have to be tried again.
+Cause Worker::State::begin_ah(Work& w) {
+  if (w.flow->may_have_lost_count()) return check_ah_higher(w);
+  const AhPart part = ah_of(w);
+  const auto length = ah_length(w.item->packet.bytes(), part);
+  if (!length) return Cause::truncated;
+  return ah_icvs.add(w, part, *length) ? Cause::none : Cause::corrupt;
+}
 
 Cause Worker::State::check_ah_higher(Work& w) {
   const bool lost = w.flow->may_have_lost_count();
@@ -361,11 +432,13 @@ Cause Worker::State::finish_in(Work& w, Instant now) {
 }
 
 void Worker::State::unprotect_some(std::span<Item> items, Instant now) {
-  Batch batch;
+  Batch& batch = *current;
   begin_all(batch, items, desk.inbound, [&](Work& w) { return begin_in(batch, w); });
   crypto.open(batch.waiting());
   try_higher(batch);
   drop_failed(batch, Cause::corrupt, desk.inbound);
+  for (const AhBatch::Entry& e : ah_icvs.compute(crypto))
+    if (!e.ok || !crypto::equal(e.icv(), e.arrived())) drop(*e.work, Cause::corrupt, desk.inbound);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Work& w = batch.works[i];
     if (!w.flow) continue;

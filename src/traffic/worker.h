@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "traffic/detail/ah_batch.h"
 #include "traffic/detail/choice.h"
 #include "traffic/detail/epoch.h"
 #include "traffic/detail/followers.h"
@@ -127,6 +128,9 @@ struct Plane::State {
   void collect();
 };
 
+/// Moves the packet to its longer buffer. False: it has none, or that is too short.
+bool move_to_spare(Item& item);
+
 struct Worker::State {
   static constexpr std::size_t kBatch = 32;
 
@@ -140,6 +144,8 @@ struct Worker::State {
   bool attention = false;
   const Orders* orders = nullptr;     // Those of the present call.
   std::uint64_t began = 0;            // The generation at its start: read before the orders.
+  Memory::Entry* recent = nullptr;    // Of the outbound packet begun last; null if not its own headers decided.
+  AhBatch ah_icvs;                    // Of the batch at hand.
   std::unique_ptr<std::byte[]> kept;  // ESP as it arrived, for the one packet of a batch that may be tried again.
 
   State(Plane::State& plane, unsigned number);
@@ -147,6 +153,10 @@ struct Worker::State {
   void begin_call() { began = plane.generation.load(), orders = plane.orders.load(); }
 
   struct Batch;
+  struct Delete {
+    void operator()(Batch* batch) const;
+  };
+  std::unique_ptr<Batch, Delete> current;  // The packets of the present call.
   /// Begins each packet; ESP packets then wait in `batch` for the cipher.
   template <class Begin>
   void begin_all(Batch& batch, std::span<Item> items, Meter& meter, Begin begin);
@@ -154,6 +164,8 @@ struct Worker::State {
   void keep_for_trial(Batch& batch, Work& w);
   void try_higher(Batch& batch);
   Cause check_ah_higher(Work& w);
+  Cause begin_ah(Work& w);
+  void seal_all_ah(Batch& batch, std::size_t count);
   void protect_some(std::span<Item> items, Instant now);
   void unprotect_some(std::span<Item> items, Instant now);
 
@@ -164,6 +176,7 @@ struct Worker::State {
   void count_lost_pieces();
   void expire_pieces(Instant now);
   Cause begin_in(Batch& batch, Work& w);
+  Cause complete(Batch& batch, Work& w);
   bool pair_arrived(const Work& w) const;
   Cause find_inside(Work& w);
   Cause ask(Work& w, std::size_t number_at);
@@ -180,19 +193,22 @@ struct Worker::State {
   // Here, so that a packet needs no call for it. The generation leads to a Flow, so it is read as Epochs requires:
   // sequentially consistent. Half a bundle is remembered, too: any change that could complete it changes the
   // generation.
-  Memory::Entry& choose(const Headers& h) {
+  Memory::Entry& choose(Memory::Entry& entry, const Headers& h) {
     const std::uint64_t generation = plane.generation.load();
-    Memory::Entry& entry = outgoing.at(h);
     const bool known = entry.flow && entry.generation == generation && entry.flow->usable.load();
     if (known && (!entry.around || entry.around->usable.load())) return entry;
     return choose_again(entry, h, generation);
   }
   Memory::Entry& choose_again(Memory::Entry& entry, const Headers& h, std::uint64_t generation);
   // By the rules, if there are any.
-  Memory::Entry& pick(const Work& w, const Headers& h) { return orders ? obey(*w.item, h) : choose(h); }
+  Memory::Entry& pick(const Work& w, Memory::Entry& entry, const Headers& h) {
+    return orders ? obey(*w.item, entry, h) : choose(entry, h);
+  }
+  Memory::Entry& pick(const Work& w, const Headers& h) { return pick(w, outgoing.at(h), h); }
+  bool read_headers(Work& w) const;
   Memory::Entry& choose_peer(Work& w);
   // Under rules (obey.cc).
-  Memory::Entry& obey(const Item& item, const Headers& h);
+  Memory::Entry& obey(const Item& item, Memory::Entry& entry, const Headers& h);
   void decide(Memory::Entry& entry, const Item& item, const Headers& h) const;
   struct Fit {
     bool fits = false;

@@ -162,8 +162,8 @@ class Run:
         self.nothing()
 
     def until(self, step):
-        """The same packet again and again, each answered, until one is not. The next one leaves only when it is known what became of this one:
-        on a busy machine an answer comes late."""
+        """The same packet again and again, each answered, until one is not. The next one leaves only after this one was answered or counted: on a
+        busy machine an answer comes late."""
         before, end = self.counted(step.cause), time.monotonic() + PATIENCE
         while True:
             self.give(step)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from hosts import BIN, Capture, DEADLINE, Pair, Stream, datagrams, echo, protocols, wait_for
+from hosts import BIN, Capture, DEADLINE, Pair, Stream, datagrams, echo, family_of, protocols, wait_for
 
 GCM = "000102030405060708090a0b0c0d0e0f101112"
 ESP, AH, UDP = 50, 51, 17
@@ -155,16 +155,56 @@ class Offload(Case):
         return *self.a.device("ipsec0"), status["out"]["packets"] + dropped, status["in"]["packets"]
 
     def test_long_datagrams(self):
-        """UDP segmentation offload: one send, many datagrams."""
-        self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP))
-        udp_segment = 103
-        with self.b.socket(kind=socket.SOCK_DGRAM) as taker, self.a.socket(kind=socket.SOCK_DGRAM) as giver:
-            taker.bind(("10.2.0.1", 0))
+        """UDP segmentation offload: one send, many datagrams. They arrive one by one, or in pieces if the program takes them."""
+        data = os.urandom(20_500)
+        for inner, address in (("", "10.2.0.1"), (V6_INNER, "fd02::1")):
+            self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP, inner) if inner else both_ways(0x1000, GCM_REST + IN_UDP))
+            for pieces in (False, True):
+                with self.subTest(address=address, pieces=pieces):
+                    before = self.b.device("ipsec0")[1]
+                    self.assertEqual(self.taken(address, data, pieces), [data[at:at + 1000] for at in range(0, 20_500, 1000)])
+                    written = self.b.device("ipsec0")[1] - before
+                    if self.joined and joins_datagrams():
+                        self.assertLess(written, 10)
+                    else:
+                        self.assertEqual(written, 21)
+            for host in (self.a, self.b):
+                host.ipseckey("flush")
+
+    def taken(self, address, data, pieces):
+        """The datagrams that a program at b gets, of those that one at a sends as one of 20,500 bytes."""
+        udp_segment, udp_gro = 103, 104
+        family, got = family_of(address), []
+        with self.b.socket(family, socket.SOCK_DGRAM) as taker, self.a.socket(family, socket.SOCK_DGRAM) as giver:
+            taker.bind((address, 0))
+            taker.setsockopt(socket.IPPROTO_UDP, udp_gro, int(pieces))
             giver.setsockopt(socket.IPPROTO_UDP, udp_segment, 1000)
-            data = os.urandom(20_500)
-            giver.sendto(data, taker.getsockname())
-            got = [taker.recv(65536) for _ in range(21)]
-        self.assertEqual(([len(one) for one in got], b"".join(got)), ([1000] * 20 + [500], data))
+            giver.sendto(data, taker.getsockname()[:2])
+            while sum(map(len, got)) < len(data):
+                piece, told, _, _ = taker.recvmsg(65536, 100)
+                each = next((struct.unpack("i", value)[0] for _, name, value in told if name == udp_gro), len(piece))
+                got += [piece[at:at + each] for at in range(0, len(piece), each)]
+        return got
+
+    def test_datagrams_without_a_checksum_arrive_without_one(self):
+        self.pair.load(both_ways(0x1000, GCM_REST + IN_UDP))
+        so_no_check = 11
+        every = 3  # ETH_P_ALL
+        with self.b.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(every)) as device, \
+                self.b.socket(kind=socket.SOCK_DGRAM) as taker:
+            device.bind(("ipsec0", every))
+            taker.bind(("10.2.0.1", 0))
+            with self.a.socket(kind=socket.SOCK_DGRAM) as giver:
+                giver.setsockopt(socket.SOL_SOCKET, so_no_check, 1)
+                for number in range(40):
+                    giver.sendto(bytes([number]) * 100, taker.getsockname())
+            self.assertEqual([taker.recv(1000) for _ in range(40)], [bytes([number]) * 100 for number in range(40)])
+            self.assertEqual([device.recv(1000)[26:28] for _ in range(40)], [bytes(2)] * 40)
+
+
+def joins_datagrams():
+    """Linux 6.2 is the first that takes joined datagrams from a device."""
+    return tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2)
 
 
 class NoOffload(Offload):

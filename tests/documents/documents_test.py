@@ -35,7 +35,7 @@ three/four
 def scripts() -> list:
     """Scripts that build something in a folder that they did not configure."""
     found = []
-    for path in [ROOT / "package", ROOT / "quickstart", *(ROOT / "bench").iterdir(), *(ROOT / "tools").iterdir()]:
+    for path in filter(pathlib.Path.is_file, [ROOT / "package", ROOT / "quickstart", *(ROOT / "bench").iterdir(), *(ROOT / "tools").iterdir()]):
         text = path.read_text()
         if text.startswith("#!") and "cmake --build" in text and not re.search(r"^ *cmake -S", text, re.M):
             found.append(path)

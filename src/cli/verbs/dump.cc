@@ -9,11 +9,14 @@ Status dump(Runner& runner, const lang::Command& command) {
   Console& console = session.console();
   const bool json = session.settings().json;
   std::size_t count = 0;
-  const Status status = session.walk(
-      command.satype, kIncomplete,
-      [&](pfkey::Message&& m) -> Result<void> {
-        show_sa(session, m);
-        if (!json) console.out("\n");
+  const Status status = session.walk_text(
+      command.satype, kIncomplete, {},
+      [&](pfkey::Message&& m, SecretText& text) {
+        append_sa(session, m, text);
+        if (!json) text += '\n';
+      },
+      [&](std::string_view text) -> Result<void> {
+        console.out(text);
         if (console.out_failed()) return fail(Errc::io, console.out_error());
         return {};
       },

@@ -15,20 +15,10 @@ namespace {
 Status write_sas(Session& session, pfkey::SaType type, std::string_view consequence,
                  absl::FunctionRef<Result<void>(std::string_view)> write, bool* whole = nullptr) {
   lang::Saver saver(lang::kCommandFormat, session.settings().paranoid);
-  SecretText text;
-  text.reserve(kTextOfOne);
-  text = saver.header();
-  auto written = write(text);
   std::size_t count = 0;
-  const Status status = session.walk(
-      type, consequence,
-      [&](pfkey::Message&& m) {
-        if (!written) return written;
-        text.clear();
-        saver.write(std::move(m), text);
-        return written = write(text);
-      },
-      count);
+  const Status status = session.walk_text(
+      type, consequence, saver.header(), [&](pfkey::Message&& m, SecretText& text) { saver.write(std::move(m), text); },
+      write, count);
   const bool nothing = saver.left_out() > 0 && saver.left_out() == count;
   if (whole) *whole = status == Status::ok && !nothing;
   if (status != Status::ok || saver.left_out() == 0) return status;

@@ -2,6 +2,7 @@
 
 #include "base/cast.h"
 #include "base/secret_heap.h"
+#include "crypto/detail/multi_buffer.h"
 
 #if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
 #include <intel-ipsec-mb.h>
@@ -14,30 +15,21 @@ namespace ipseckey::crypto {
 
 namespace {
 
-// Only its table of functions is used, so all threads share one. Null: the processor lacks the instructions.
-const IMB_MGR* manager() {
-  static const IMB_MGR* const made = []() -> const IMB_MGR* {
-    IMB_MGR* const m = alloc_mb_mgr(0);
-    if (!m) return nullptr;
-    init_mb_mgr_auto(m, nullptr);
-    constexpr std::uint64_t kNeeded = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
-    if ((m->features & kNeeded) == kNeeded) return m;
-    free_mb_mgr(m);
-    return nullptr;
-  }();
-  return made;
-}
-
 // By the size of the key.
 struct Functions {
   aes_gcm_pre_t prepare;
   aes_gcm_enc_dec_t seal, open;
+  aes_gmac_init_t begin;
+  aes_gmac_update_t update;
+  aes_gmac_finalize_t finish;
 };
 Functions functions(std::size_t key) {
-  const IMB_MGR& m = *manager();
-  if (key == 16) return {m.gcm128_pre, m.gcm128_enc, m.gcm128_dec};
-  if (key == 24) return {m.gcm192_pre, m.gcm192_enc, m.gcm192_dec};
-  return {m.gcm256_pre, m.gcm256_enc, m.gcm256_dec};
+  const IMB_MGR& m = *multi_buffer();
+  if (key == 16)
+    return {m.gcm128_pre, m.gcm128_enc, m.gcm128_dec, m.gmac128_init, m.gmac128_update, m.gmac128_finalize};
+  if (key == 24)
+    return {m.gcm192_pre, m.gcm192_enc, m.gcm192_dec, m.gmac192_init, m.gmac192_update, m.gmac192_finalize};
+  return {m.gcm256_pre, m.gcm256_enc, m.gcm256_dec, m.gmac256_init, m.gmac256_update, m.gmac256_finalize};
 }
 
 }  // namespace
@@ -49,7 +41,7 @@ struct FastGcm::State : secret_heap::Object {
 };
 
 std::unique_ptr<FastGcm> FastGcm::make(Bytes key) {
-  if (!manager() || (key.size() != 16 && key.size() != 24 && key.size() != 32)) return nullptr;
+  if (!multi_buffer() || (key.size() != 16 && key.size() != 24 && key.size() != 32)) return nullptr;
   auto state = std::make_unique<State>();
   state->call = functions(key.size());
   state->call.prepare(key.data(), &state->key);
@@ -70,12 +62,22 @@ void FastGcm::open(Bytes nonce, Bytes aad, MutableBytes text, MutableBytes icv) 
                     octets_as<std::uint8_t>(aad.data()), aad.size(), octets_as<std::uint8_t>(icv.data()), icv.size());
 }
 
+void FastGcm::authenticate(Bytes nonce, Bytes first, Bytes second, MutableBytes icv) const {
+  gcm_context_data context;
+  const auto& call = state_->call;
+  call.begin(&state_->key, &context, octets_as<std::uint8_t>(nonce.data()), nonce.size());
+  call.update(&state_->key, &context, octets_as<std::uint8_t>(first.data()), first.size());
+  call.update(&state_->key, &context, octets_as<std::uint8_t>(second.data()), second.size());
+  call.finish(&state_->key, &context, octets_as<std::uint8_t>(icv.data()), icv.size());
+}
+
 #else
 
 struct FastGcm::State {};
 std::unique_ptr<FastGcm> FastGcm::make(Bytes) { return nullptr; }
 void FastGcm::seal(Bytes, Bytes, MutableBytes, MutableBytes) const {}
 void FastGcm::open(Bytes, Bytes, MutableBytes, MutableBytes) const {}
+void FastGcm::authenticate(Bytes, Bytes, Bytes, MutableBytes) const {}
 
 #endif
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -19,20 +20,28 @@ namespace ipseckey::crypto {
 namespace {
 
 template <class S, int (*init)(S*), int (*update)(S*, const void*, std::size_t), int (*final)(unsigned char*, S*),
-          std::size_t block, std::size_t size>
+          std::size_t block, std::size_t size, LaneMac::Kind kind>
 struct Digest {
   using State = S;
+  static constexpr LaneMac::Kind kKind = kind;
   static constexpr std::size_t kBlock = block, kSize = size;
+  static constexpr std::size_t kCut = size > 20 ? size / 2 : 12;  // RFC 2403, RFC 2404, RFC 4868.
 
   static bool begin(State& s) { return init(&s) == 1; }
   static bool take(State& s, Bytes in) { return update(&s, in.data(), in.size()) == 1; }
   static bool finish(State& s, std::array<std::byte, kSize>& out) { return final(octets(out.data()), &s) == 1; }
 };
-using Md5 = Digest<MD5_CTX, MD5_Init, MD5_Update, MD5_Final, MD5_CBLOCK, MD5_DIGEST_LENGTH>;
-using Sha1 = Digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final, SHA_CBLOCK, SHA_DIGEST_LENGTH>;
-using Sha256 = Digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA256_CBLOCK, SHA256_DIGEST_LENGTH>;
-using Sha384 = Digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA512_CBLOCK, SHA384_DIGEST_LENGTH>;
-using Sha512 = Digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final, SHA512_CBLOCK, SHA512_DIGEST_LENGTH>;
+using Md5 = Digest<MD5_CTX, MD5_Init, MD5_Update, MD5_Final, MD5_CBLOCK, MD5_DIGEST_LENGTH, LaneMac::Kind::md5>;
+using Sha1 = Digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final, SHA_CBLOCK, SHA_DIGEST_LENGTH, LaneMac::Kind::sha1>;
+using Sha256 = Digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA256_CBLOCK, SHA256_DIGEST_LENGTH,
+                      LaneMac::Kind::sha256>;
+using Sha384 = Digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA512_CBLOCK, SHA384_DIGEST_LENGTH,
+                      LaneMac::Kind::sha384>;
+using Sha512 = Digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final, SHA512_CBLOCK, SHA512_DIGEST_LENGTH,
+                      LaneMac::Kind::sha512>;
+// The words of the state come first, as the lanes want them.
+static_assert(offsetof(MD5_CTX, A) == 0 && offsetof(SHA_CTX, h0) == 0);
+static_assert(offsetof(SHA256_CTX, h) == 0 && offsetof(SHA512_CTX, h) == 0);
 
 // The key's two blocks are digested once; each message starts from copies of the resulting states.
 template <class D>
@@ -71,6 +80,8 @@ class Hmac final : public Mac, public secret_heap::Object {
     return true;
   }
 
+  const LaneMac* lane() const override { return multi_buffer() ? &lane_ : nullptr; }
+
  private:
   static bool start(typename D::State& s, std::array<std::byte, D::kBlock>& key, std::byte pad) {
     for (std::byte& b : key) b ^= pad;
@@ -80,6 +91,7 @@ class Hmac final : public Mac, public secret_heap::Object {
   }
 
   typename D::State inner_{}, outer_{}, running_{};
+  const LaneMac lane_{D::kKind, D::kCut, D::kSize, {&inner_, &outer_, nullptr}};
 };
 
 template <class D>

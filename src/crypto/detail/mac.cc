@@ -17,9 +17,22 @@ namespace {
 constexpr std::size_t kBlock = 16;
 using Block = std::array<std::byte, kBlock>;
 
-class Cmac final : public Mac {
+// The key for the lanes.
+class LaneHalf : public Mac {
  public:
-  explicit Cmac(MacContext context) : context_(std::move(context)) {}
+  LaneHalf(const pfkey::Algorithm& row, Bytes key) : blocks_(LaneBlocks::make(row, key)) {
+    if (blocks_) lane_ = blocks_->mac(row.mode);
+  }
+  const LaneMac* lane() const final { return blocks_ ? &lane_ : nullptr; }
+
+ private:
+  std::unique_ptr<LaneBlocks> blocks_;
+  LaneMac lane_{};
+};
+
+class Cmac final : public LaneHalf {
+ public:
+  Cmac(const pfkey::Algorithm& row, Bytes key, MacContext context) : LaneHalf(row, key), context_(std::move(context)) {}
 
   bool compute(std::span<const Bytes> parts, MutableBytes out) override {
     std::array<std::byte, kMost> whole;
@@ -38,9 +51,10 @@ class Cmac final : public Mac {
 };
 
 // All complete blocks but the last go through CBC; only the output of the last one is used.
-class Xcbc final : public Mac, public secret_heap::Object {
+class Xcbc final : public LaneHalf, public secret_heap::Object {
  public:
-  Xcbc(CipherContext cbc, const Block& k2, const Block& k3) : cbc_(std::move(cbc)), k2_(k2), k3_(k3) {}
+  Xcbc(const pfkey::Algorithm& row, Bytes key, CipherContext cbc, const Block& k2, const Block& k3)
+      : LaneHalf(row, key), cbc_(std::move(cbc)), k2_(k2), k3_(k3) {}
   ~Xcbc() override {
     OPENSSL_cleanse(k2_.data(), k2_.size());
     OPENSSL_cleanse(k3_.data(), k3_.size());
@@ -107,7 +121,7 @@ std::unique_ptr<Mac> cmac(const pfkey::Algorithm& row, Bytes key) {
   const std::array<OSSL_PARAM, 2> parameters = {
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher.data(), 0), OSSL_PARAM_construct_end()};
   if (!context || EVP_MAC_init(context.get(), octets(key.data()), key.size(), parameters.data()) != 1) return nullptr;
-  return std::make_unique<Cmac>(std::move(context));
+  return std::make_unique<Cmac>(row, key, std::move(context));
 }
 
 CipherContext cbc_encryptor(const pfkey::Algorithm& row, Bytes key) {
@@ -132,7 +146,7 @@ std::unique_ptr<Mac> xcbc(const pfkey::Algorithm& row, Bytes key) {
       return nullptr;
   }
   CipherContext cbc = cbc_encryptor(row, derived[0]);
-  auto made = cbc ? std::make_unique<Xcbc>(std::move(cbc), derived[1], derived[2]) : nullptr;
+  auto made = cbc ? std::make_unique<Xcbc>(row, key, std::move(cbc), derived[1], derived[2]) : nullptr;
   OPENSSL_cleanse(derived.data(), sizeof derived);
   return made;
 }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "crypto/detail/evp.h"
+#include "crypto/detail/lanes.h"
 
 namespace ipseckey::crypto {
 
@@ -21,6 +22,8 @@ class Mac {
   /// Computes the first out.size() bytes of the result over `parts` in order. Allocates nothing. False: the library
   /// refuses.
   virtual bool compute(std::span<const Bytes> parts, MutableBytes out) = 0;
+  /// The same key for Lanes, valid as long as this object; nullptr: they lack the algorithm, or are not available here.
+  virtual const LaneMac* lane() const = 0;
 };
 
 }  // namespace ipseckey::crypto

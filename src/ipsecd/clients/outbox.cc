@@ -41,20 +41,33 @@ void Outbox::put(Bytes message, Kind kind) {
   share(kind).bytes += message.size();
 }
 
-void Outbox::pop() {
-  const Entry entry = entries_.front();
-  entries_.pop_front();
-  wipe(buffer_.bytes().subspan(head_, entry.size));
-  head_ += entry.size;
-  share(entry.kind).messages -= 1;
-  share(entry.kind).bytes -= entry.size;
+Outbox::Pack Outbox::pack(std::size_t most) const {
+  std::size_t size = 0, messages = 0;
+  for (const Entry& entry : entries_) {
+    if (messages > 0 && size + entry.size > most) break;
+    size += entry.size, ++messages;
+  }
+  return {Bytes(buffer_.bytes()).subspan(head_, size), messages};
+}
+
+void Outbox::pop(std::size_t messages) {
+  std::size_t size = 0;
+  for (; messages > 0; --messages) {
+    const Entry entry = entries_.front();
+    entries_.pop_front();
+    size += entry.size;
+    share(entry.kind).messages -= 1;
+    share(entry.kind).bytes -= entry.size;
+  }
+  wipe(buffer_.bytes().subspan(head_, size));
+  head_ += size;
   if (!entries_.empty()) return;
   head_ = tail_ = 0;
   if (buffer_.size() > kKeptBuffer) buffer_ = SecretBuffer();
 }
 
 void Outbox::clear() {
-  while (!entries_.empty()) pop();
+  if (!entries_.empty()) pop(entries_.size());
 }
 
 }  // namespace ipseckey::ipsecd

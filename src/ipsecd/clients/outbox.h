@@ -16,7 +16,7 @@ class Outbox {
 
   static constexpr std::size_t kBroadcasts = 1024;            ///< Messages.
   static constexpr std::size_t kBroadcastBytes = 256 * 1024;  ///< More waiting messages than that: full.
-  static constexpr std::size_t kReplies = 64;                 ///< Messages.
+  static constexpr std::size_t kReplies = 256;                ///< Messages.
   static constexpr std::size_t kReplyBytes = 64 * 1024;
 
   bool empty() const { return entries_.empty(); }
@@ -29,7 +29,14 @@ class Outbox {
 
   void put(Bytes message, Kind kind);
   Bytes front() const { return Bytes(buffer_.bytes()).subspan(head_, entries_.front().size); }
-  void pop();
+  /// The first messages, one behind the other: as many as fit in `most` bytes, but at least one.
+  struct Pack {
+    Bytes wire;
+    std::size_t messages = 0;
+  };
+  Pack pack(std::size_t most) const;
+  void pop(std::size_t messages = 1);
+  std::size_t bytes() const { return tail_ - head_; }
   void clear();
 
  private:

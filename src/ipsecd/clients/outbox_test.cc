@@ -75,6 +75,27 @@ TEST(Outbox, BytesCountToo) {
   EXPECT_TRUE(box.has_room(Kind::reply));
 }
 
+TEST(Outbox, APackIsAsManyMessagesAsFitButAtLeastOne) {
+  Outbox box;
+  box.put(message(100, 1), Kind::reply);
+  box.put(message(60, 2), Kind::broadcast);
+  box.put(message(40, 3), Kind::reply);
+  const auto sizes = [&](std::size_t most) {
+    const Outbox::Pack pack = box.pack(most);
+    return std::pair(pack.wire.size(), pack.messages);
+  };
+  EXPECT_EQ(sizes(0), std::pair(std::size_t{100}, std::size_t{1}));
+  EXPECT_EQ(sizes(159), std::pair(std::size_t{100}, std::size_t{1}));
+  EXPECT_EQ(sizes(160), std::pair(std::size_t{160}, std::size_t{2}));
+  EXPECT_EQ(sizes(1000), std::pair(std::size_t{200}, std::size_t{3}));
+  const Bytes two = box.pack(160).wire;
+  box.pop(2);
+  EXPECT_TRUE(all_zero(two));
+  EXPECT_EQ(front(box), message(40, 3));
+  EXPECT_EQ(box.bytes(), 40u);
+  EXPECT_TRUE(box.has_room(Kind::broadcast));
+}
+
 TEST(Outbox, WipesRemovedMessages) {
   Outbox box;
   box.put(message(64, 0xaa), Kind::reply);

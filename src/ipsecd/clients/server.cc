@@ -1,12 +1,13 @@
 // Requests in, replies and notices out:
-// 1. receive() decodes a message; malformed ones are rejected, and those that this client may not make, or for which
-//    there is no room, are refused (forbids()).
+// 1. receive() decodes the first message of a packet; malformed ones are rejected, and those that this client may not
+//    make, or for which there is no room, are refused (forbids()).
 //    PF_POLICY comes over the same socket; receive_policy() does the same for it with the RuleBook. Answers about
 //    single rules wait for put_rules_into_force(), once for many.
 // 2. The Keysock handles the rest and names, for each message, the clients that receive it.
 // 3. deliver() gives replies precedence: notices for a client that reads too slowly are counted and dropped, and a gap
 //    notice follows.
-// 4. post() encodes and sends; messages for which the socket has no room wait in the client's Outbox.
+// 4. post() encodes and sends; messages for which the socket has no room wait in the client's Outbox. So do those of a
+//    client that takes several in one packet: until send_packs(), or until they fill a packet.
 // 5. flush() sends waiting messages, and continues a DUMP while there is room; wants() tells the event loop what to
 //    wait for.
 #include "ipsecd/clients/server.h"
@@ -18,6 +19,7 @@
 
 #include "engine/reply.h"
 #include "pfkey/notices.h"
+#include "pfkey/packs.h"
 #include "pfpolicy/codec.h"
 
 namespace ipseckey::ipsecd {
@@ -27,11 +29,17 @@ using pfkey::Message;
 using Kind = Outbox::Kind;
 
 constexpr int kDumpedAtOnce = 64;  // SAs of a DUMP before other clients are served.
+constexpr std::size_t kRemovedAtOnce = 256, kExpiredAtOnce = 128;
 
 // The sender of a request is owed its replies; the other messages that the request causes are notices like any other.
 Kind kind_for_sender(const Message& m, const Message& request) {
   const bool reply = m.seq == request.seq && m.pid == request.pid;
   return reply || m.error != 0 ? Kind::reply : Kind::broadcast;
+}
+
+engine::Options deferring(engine::Options options) {
+  options.defers_removals = true;
+  return options;
 }
 
 Message too_long_reply(const Message& m) {
@@ -44,7 +52,7 @@ Message too_long_reply(const Message& m) {
 
 Server::Server(engine::Options options, Send send, std::optional<std::size_t> most_sas, Memory memory,
                engine::RuleBookOptions rules)
-    : keysock_(std::move(options)),
+    : keysock_(deferring(std::move(options))),
       rules_(std::move(rules)),
       send_(std::move(send)),
       most_sas_(most_sas),
@@ -86,21 +94,49 @@ engine::Check Server::forbids(const Client& client, const Message& request) {
   return std::nullopt;
 }
 
-void Server::receive(ClientId id, Bytes wire, Instant now) {
+std::size_t Server::receive(ClientId id, Bytes packet, Instant now) {
+  namespace packs = pfkey::packs;
+  Client& client = clients_.at(id);
+  client.packs = client.packs || packs::mark_of(packet) == packs::kClient;
+  const std::size_t size = client.packs ? packs::first_size(packet) : packet.size();
+  if (size < packet.size() && packet.size() > packs::kMost) {
+    refuse_packet(id, packet.first(size));
+    return packet.size();
+  }
+  receive_one(id, packet.first(size), now);
+  return size;
+}
+
+// By one answer, to the first request in it. So what waits of a packet is bounded.
+void Server::refuse_packet(ClientId id, Bytes first) {
+  clients_.at(id).for_rules = first[0] == std::byte{pfpolicy::kVersion};
+  if (clients_.at(id).for_rules) {
+    const auto request = pfpolicy::decode(first);
+    const pfpolicy::Message header = request ? request->header() : request.error().header;
+    return answer_policy_in_order(id, engine::refused(header, EMSGSIZE, pfpolicy::Diagnostic::none));
+  }
+  put_rules_into_force();
+  const auto request = pfkey::decode(first);
+  Message header = request ? request->header() : request.error().header.header();
+  reject(id, {EMSGSIZE, pfkey::Diagnostic::none, {}, std::move(header)});
+}
+
+// A reader's refused request is not announced to anybody.
+void Server::reject(ClientId id, const pfkey::Malformed& why) {
+  if (clients_.at(id).access != Access::all)
+    return deliver(id, engine::error_reply(why.header, {why.error, why.diagnostic}), Kind::reply);
+  keysock_.reject(
+      id, why, [&](ClientId to, Message&& m) { deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast); });
+}
+
+void Server::receive_one(ClientId id, Bytes wire, Instant now) {
   if (!wire.empty() && wire[0] == std::byte{pfpolicy::kVersion}) return receive_policy(id, wire, now);
   put_rules_into_force();
-  clients_.at(id).for_rules = false;
+  Client& client = clients_.at(id);
+  client.for_rules = false;
   auto request = pfkey::decode(wire);
-  const Client& client = clients_.at(id);
-  if (!request) {
-    const pfkey::Malformed& why = request.error();
-    // A reader's refused request is not announced to anybody.
-    if (client.access != Access::all)
-      return deliver(id, engine::error_reply(why.header, {why.error, why.diagnostic}), Kind::reply);
-    return keysock_.reject(id, why, [&](ClientId to, Message&& m) {
-      deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast);
-    });
-  }
+  if (!request) return reject(id, request.error());
+  request->diagnostic = 0;
   if (const auto why = forbids(client, *request)) return deliver(id, engine::error_reply(*request, *why), Kind::reply);
   const Message header = request->header();
   keysock_.handle(id, std::move(*request), now, [&](ClientId to, Message&& m) {
@@ -113,11 +149,12 @@ void Server::receive(ClientId id, Bytes wire, Instant now) {
 void Server::receive_policy(ClientId id, Bytes wire, Instant now) {
   using pfpolicy::Diagnostic;
   clients_.at(id).for_rules = true;
-  const auto request = pfpolicy::decode(wire);
+  auto request = pfpolicy::decode(wire);
   if (!request) {
     const pfpolicy::Malformed& why = request.error();
     return answer_policy_in_order(id, engine::refused(why.header, why.error, why.diagnostic));
   }
+  request->diagnostic = Diagnostic::none;
   if (clients_.at(id).access != Access::all && !engine::only_reads(*request))
     return answer_policy_in_order(
         id, engine::refused(*request, EPERM, Diagnostic::none, "members of the read group may only list rules"));
@@ -183,19 +220,32 @@ void Server::answer_policy(ClientId id, const pfpolicy::Message& m) {
 
 void Server::flush(ClientId id) {
   Client& client = clients_.at(id);
+  client.full = false;
   send_waiting(id, client);
-  for (int i = 0; i < kDumpedAtOnce && !client.gone && keysock_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
+  const auto more = [&](int dumped) {
+    return dumped < kDumpedAtOnce && !client.gone && client.outbox.has_room(Kind::reply);
+  };
+  for (int i = 0; more(i) && keysock_.dumping(id); ++i)
     keysock_.next_dumped(
         id, [&](ClientId to, Message&& m) { deliver(to, std::move(m), to == id ? Kind::reply : Kind::broadcast); });
-  for (int i = 0; i < kDumpedAtOnce && !client.gone && rules_.dumping(id) && client.outbox.has_room(Kind::reply); ++i)
-    answer_policy(id, rules_.next_dumped(id));
+  for (int i = 0; more(i) && rules_.dumping(id); ++i) answer_policy(id, rules_.next_dumped(id));
+}
+
+void Server::send_packs() {
+  for (std::size_t i = 0; i < packing_.size(); ++i) {  // A gap notice may add one.
+    const auto found = clients_.find(packing_[i]);
+    if (found == clients_.end()) continue;
+    found->second.packing = false;
+    if (!found->second.full) send_waiting(packing_[i], found->second);
+  }
+  packing_.clear();
 }
 
 Wants Server::wants(ClientId id) const {
   const Client& client = clients_.at(id);
   const bool dumping = this->dumping(id);
-  // Requests behind a DUMP wait for its end: one walk at a time, and replies in the order of the requests.
-  return {.read = !dumping && client.outbox.has_room(Kind::reply),
+  // Requests behind a DUMP or a FLUSH wait for its end: one walk at a time, and replies in the order of the requests.
+  return {.read = !dumping && !keysock_.removing(id) && client.outbox.has_room(Kind::reply),
           .write = !client.gone && (dumping || !client.outbox.empty())};
 }
 
@@ -203,7 +253,15 @@ bool Server::finished(ClientId id) const { return clients_.at(id).gone && dumpin
 
 void Server::expire(Instant now) {
   look_at_drops(now);
-  keysock_.expire(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); });
+  keysock_.expire(now, [&](ClientId to, Message&& m) { deliver(to, std::move(m), Kind::broadcast); }, kExpiredAtOnce);
+}
+
+void Server::work() {
+  const auto sender = remover();
+  if (!sender) return keysock_.engine().release_spare();
+  keysock_.remove_some(kRemovedAtOnce, [&](ClientId to, Message&& m) {
+    deliver(to, std::move(m), to == sender ? Kind::reply : Kind::broadcast);
+  });
 }
 
 void Server::attend(Instant now) {
@@ -231,7 +289,21 @@ void Server::deliver(ClientId to, Message&& m, Kind kind) {
   post(to, client, std::move(m), kind);
 }
 
-Sent Server::post_bytes(ClientId to, Client& client, Bytes wire, Kind kind) {
+// A client that takes packets gets its messages at the end of this turn, or when they fill a packet.
+void Server::pack(ClientId to, Client& client, MutableBytes wire, Kind kind) {
+  constexpr std::size_t kErrorAt = 2;
+  if (wire[kErrorAt] == std::byte{0}) pfkey::packs::set_mark(wire, pfkey::packs::kServer);
+  client.outbox.put(wire, kind);
+  if (!std::exchange(client.packing, true)) packing_.push_back(to);
+  const bool filled = client.outbox.bytes() >= pfkey::packs::kFull || !client.outbox.has_room(kind);
+  if (filled && !client.full) send_waiting(to, client);
+}
+
+Sent Server::post_bytes(ClientId to, Client& client, MutableBytes wire, Kind kind) {
+  if (client.packs) {
+    pack(to, client, wire, kind);
+    return Sent::done;
+  }
   const Sent sent = client.outbox.empty() ? send_(to, wire) : Sent::full;
   if (sent == Sent::full) client.outbox.put(wire, kind);
   if (sent == Sent::gone) {
@@ -265,26 +337,35 @@ void Server::note_gap(ClientId to, Client& client) {
   post(to, client, pfkey::gap_notice(lost), Kind::broadcast);
 }
 
-// Only a send reveals that a message is too long for the socket; its replacement contains none of its keys.
-Sent Server::send_front(ClientId id, const Outbox& outbox) {
-  const Sent sent = send_(id, outbox.front());
-  if (sent != Sent::too_long) return sent;
-  const auto whole = pfkey::decode(outbox.front());
-  if (!whole || whole->error == EMSGSIZE) return sent;
+// Sends the first packet; returns the number of its messages that are done with, 0: the socket is full or the client is
+// gone. Only a send reveals that a message is too long for the socket; its replacement contains none of its keys. A
+// packet that is too long is tried again as single messages.
+std::size_t Server::send_front(ClientId id, Client& client) {
+  Outbox::Pack pack = client.outbox.pack(client.packs ? pfkey::packs::kFull : 0);
+  Sent sent = send_(id, pack.wire);
+  if (sent == Sent::too_long && pack.messages > 1) {
+    pack = client.outbox.pack(0);
+    sent = send_(id, pack.wire);
+  }
+  if (sent == Sent::too_long) sent = send_instead(id, pack.wire);
+  client.full = sent == Sent::full;
+  client.gone = sent == Sent::gone;
+  return sent == Sent::done || sent == Sent::too_long ? pack.messages : 0;
+}
+
+Sent Server::send_instead(ClientId id, Bytes too_long) {
+  const auto whole = pfkey::decode(too_long);
+  if (!whole || whole->error == EMSGSIZE) return Sent::too_long;
   const auto size = pfkey::encode(too_long_reply(*whole), scratch_.bytes());
-  return size ? send_(id, scratch_.bytes().first(*size)) : sent;
+  return size ? send_(id, scratch_.bytes().first(*size)) : Sent::too_long;
 }
 
 void Server::send_waiting(ClientId id, Client& client) {
-  while (!client.outbox.empty() && !client.gone) {
-    const Sent sent = send_front(id, client.outbox);
-    if (sent == Sent::full) break;
-    if (sent == Sent::gone) {
-      client.gone = true;
-      client.outbox.clear();
-      return;
-    }
-    client.outbox.pop();
+  while (!client.outbox.empty()) {
+    const std::size_t done = send_front(id, client);
+    if (client.gone) return client.outbox.clear();
+    if (done == 0) break;
+    client.outbox.pop(done);
   }
   if (client.outbox.half_empty()) note_gap(id, client);
   if (client.owed) tell_watcher(id, client);

@@ -1,6 +1,6 @@
 #pragma once
-/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order, and which may
-/// be dropped.
+/// The server of PF_KEY and PF_POLICY without sockets: which messages each client gets, in which order and in which
+/// packets, and which may be dropped.
 ///
 /// A client's own replies are never lost: its next request is read only while few of its replies wait (Wants), and a
 /// DUMP is pulled from the engine only as fast as the client reads. Messages that others cause are queued up to a
@@ -43,7 +43,8 @@ struct Wants {
 
 class Server {
  public:
-  /// Passes one message to a client's socket, without waiting. It must not call the server.
+  /// Passes one packet to a client's socket, without waiting: a message, or several to a client that has shown that it
+  /// takes them. It must not call the server.
   using Send = std::function<Sent(ClientId, Bytes)>;
 
   /// Whether there is memory to grow.
@@ -60,14 +61,16 @@ class Server {
   void close(ClientId id);
   std::size_t clients() const { return clients_.size(); }
 
-  /// One request, as bytes, which the caller wipes: of PF_KEY, or of PF_POLICY if its first byte is that version. Check
-  /// wants() before each.
-  void receive(ClientId id, Bytes wire, Instant now);
+  /// The first request of a packet, as bytes, which the caller wipes: of PF_KEY, or of PF_POLICY if its first byte is
+  /// that version. Returns its size in bytes; what is behind it is the next request. Check wants() before each.
+  std::size_t receive(ClientId id, Bytes packet, Instant now);
   /// Call it when no more requests are received for now: rules that were added or deleted one by one come into force
   /// together, and only then these requests are answered.
   void put_rules_into_force();
   /// The client's socket has room: sends waiting messages, then more of its DUMP.
   void flush(ClientId id);
+  /// Call it when there is nothing more to do for now: sends what waits for further messages to share its packet.
+  void send_packs();
 
   Wants wants(ClientId id) const;
   /// Whether the client cannot be answered any more and has no further requests.
@@ -75,7 +78,14 @@ class Server {
 
   /// Restores an SA that was kept for a restart; call it before any client connects.
   bool restore(engine::Kept&& kept, Instant now) { return keysock_.engine().restore(std::move(kept), now); }
+  /// Of very many expired SAs only some: then deadline() has passed already.
   void expire(Instant now);
+  /// Whether something is done in portions: call work() for the next one. A client whose request removes many SAs waits
+  /// for their end with its next requests.
+  bool busy() const { return remover() || keysock_.engine().has_spare(); }
+  void work();
+  /// That client; nullopt: none.
+  std::optional<ClientId> remover() const { return keysock_.remover(); }
   /// Does what packets made due.
   void attend(Instant now);
   /// Requests an SA from the key managers.
@@ -91,6 +101,9 @@ class Server {
     Outbox outbox;
     std::uint64_t lost = 0;  // Broadcasts dropped since the last gap notice.
     bool gone = false;
+    bool packs = false;      // It takes packets of several messages.
+    bool packing = false;    // It is in packing_.
+    bool full = false;       // So was its socket; flush() tries again.
     bool for_rules = false;  // Its last request was PF_POLICY's: notices of PF_KEY are not for it.
     bool watches = false;    // Rules: it gets a notice when they change, or drop packets.
     bool owed = false;       // Such a notice, for which there was no room.
@@ -99,6 +112,9 @@ class Server {
   /// Why this client's request is not even passed to the engine.
   engine::Check forbids(const Client& client, const pfkey::Message& request);
   bool has_memory();
+  void receive_one(ClientId id, Bytes wire, Instant now);
+  void refuse_packet(ClientId id, Bytes packet);
+  void reject(ClientId id, const pfkey::Malformed& why);
   void receive_policy(ClientId id, Bytes wire, Instant now);
   void answer_policy(ClientId id, const pfpolicy::Message& m);
   void answer_policy_in_order(ClientId id, pfpolicy::Message&& m);
@@ -107,11 +123,13 @@ class Server {
   void tell_watcher(ClientId id, Client& client);
   void look_at_drops(Instant now);
   bool dumping(ClientId id) const { return keysock_.dumping(id) || rules_.dumping(id); }
-  Sent post_bytes(ClientId to, Client& client, Bytes wire, Outbox::Kind kind);
+  Sent post_bytes(ClientId to, Client& client, MutableBytes wire, Outbox::Kind kind);
+  void pack(ClientId to, Client& client, MutableBytes wire, Outbox::Kind kind);
   void deliver(ClientId to, pfkey::Message&& m, Outbox::Kind kind);
   void post(ClientId to, Client& client, pfkey::Message&& m, Outbox::Kind kind);
   void note_gap(ClientId to, Client& client);
-  Sent send_front(ClientId id, const Outbox& outbox);
+  std::size_t send_front(ClientId id, Client& client);
+  Sent send_instead(ClientId id, Bytes too_long);
   void send_waiting(ClientId id, Client& client);
 
   engine::Keysock keysock_;
@@ -125,6 +143,7 @@ class Server {
   std::optional<std::size_t> sas_without_memory_;        // The number of SAs when memory ran out.
   std::unordered_map<ClientId, Client> clients_;
   std::vector<std::pair<ClientId, pfpolicy::Message>> unsettled_;  // Answers that wait for the rules to be in force.
+  std::vector<ClientId> packing_;                                  // Their messages wait for more in their packets.
   SecretBuffer scratch_;                                           // One encoded message; wiped after each.
 };
 

@@ -11,6 +11,7 @@
 
 #include "engine/testing.h"
 #include "pfkey/notices.h"
+#include "pfkey/packs.h"
 #include "pfkey/test_samples.h"
 
 namespace ipseckey {
@@ -35,6 +36,7 @@ struct Peer {
   bool gone = false;
   std::size_t longest = pfkey::kMaxMessageSize;
   std::vector<Message> got;
+  std::vector<std::size_t> packets;  // How many messages each had.
 };
 
 // A summary of a message: type, errno, seq.
@@ -49,7 +51,11 @@ struct ServerTest : ::testing::Test {
     if (wire.size() > peer.longest) return Sent::too_long;
     if (peer.room == 0) return Sent::full;
     --peer.room;
-    peer.got.push_back(pfkey::decode(wire).value());
+    peer.packets.push_back(0);
+    for (std::size_t size = 0; !wire.empty(); wire = wire.subspan(size), ++peer.packets.back()) {
+      size = pfkey::packs::first_size(wire);
+      peer.got.push_back(pfkey::decode(wire.first(size)).value());
+    }
     return Sent::done;
   }
 
@@ -62,6 +68,7 @@ struct ServerTest : ::testing::Test {
     std::vector<std::byte> wire(4096);
     wire.resize(pfkey::encode(m, wire).value());
     server.receive(id, wire, now);
+    while (server.busy()) server.work();
   }
   std::vector<Glance> heard(ClientId id) {
     std::vector<Glance> glances;
@@ -291,6 +298,196 @@ TEST_F(ServerTest, ExpiryIsANoticeToAll) {
   EXPECT_THAT(heard(b), ElementsAre(Glance{Type::expire, 0, 0}));
 }
 
+// ---- packets of several messages
+
+using Wire = std::vector<std::byte>;
+
+Wire encoded(const Message& m) {
+  Wire wire(4096);
+  wire.resize(pfkey::encode(m, wire).value());
+  return wire;
+}
+
+// As a client sends it that takes packets of several messages.
+Wire marked(Message m, std::uint32_t seq) {
+  m.seq = seq;
+  Wire wire = encoded(m);
+  pfkey::packs::set_mark(wire, pfkey::packs::kClient);
+  return wire;
+}
+
+struct PacksTest : ServerTest {
+  // Everything in the packet that the server takes; the number of requests.
+  std::size_t give(ClientId id, Bytes packet) {
+    std::size_t requests = 0;
+    for (; !packet.empty(); ++requests) packet = packet.subspan(server.receive(id, packet, at(0)));
+    server.put_rules_into_force();
+    server.send_packs();
+    return requests;
+  }
+  std::size_t give(ClientId id, const std::vector<Wire>& messages) {
+    Wire packet;
+    for (const Wire& wire : messages) packet.insert(packet.end(), wire.begin(), wire.end());
+    return give(id, packet);
+  }
+  std::vector<std::size_t> packets(ClientId id) { return std::exchange(peers.at(id).packets, {}); }
+};
+
+Wire get(std::uint32_t seq, std::uint32_t spi = 0x1001) { return marked(request(Type::get, SaType::esp, spi), seq); }
+
+TEST_F(PacksTest, RequestsOfOnePacketAreAnsweredInOne) {
+  const ClientId a = open();
+  EXPECT_EQ(give(a, {marked(add_esp(0x1001), 1), get(2), get(3, 0x2002)}), 3u);
+  std::vector<unsigned> marks;
+  for (const Message& m : peers[a].got) marks.push_back(m.diagnostic);
+  EXPECT_THAT(heard(a), ElementsAre(Glance{Type::add, 0, 1}, Glance{Type::get, 0, 2}, Glance{Type::get, ESRCH, 3}));
+  EXPECT_THAT(packets(a), ElementsAre(3));
+  // Successes say that the server takes packets; an error has its diagnostic there.
+  const auto missing = static_cast<unsigned>(pfkey::Diagnostic::sa_notfound);
+  EXPECT_THAT(marks, ElementsAre(pfkey::packs::kServer, pfkey::packs::kServer, missing));
+}
+
+TEST_F(PacksTest, AClientThatDoesNotShowThatItTakesThemGetsAndSendsSingleMessages) {
+  const ClientId a = open();
+  say(a, numbered(add_esp(0x1001), 1));
+  say(a, numbered(request(Type::get, SaType::esp, 0x1001), 2));
+  EXPECT_EQ(peers[a].got.back().diagnostic, 0);
+  EXPECT_THAT(packets(a), ElementsAre(1, 1));  // At once.
+  heard(a);
+  const Wire one = encoded(numbered(request(Type::get, SaType::esp, 0x1001), 3));
+  EXPECT_EQ(give(a, {one, one}), 1u);
+  EXPECT_THAT(heard(a), ElementsAre(Glance{Type::get, EMSGSIZE, 3}));
+  EXPECT_THAT(packets(a), ElementsAre(1));
+}
+
+TEST_F(PacksTest, TheFirstDumpComesInPackets) {
+  const ClientId a = open(), b = open();
+  for (std::uint32_t i = 0; i < 1000; ++i) say(b, numbered(add_esp(0x1000 + i), i + 1));
+  heard(a), packets(a);
+  give(a, marked(request(Type::dump, SaType::esp), 7));
+  while (server.wants(a).write) {
+    server.flush(a);
+    server.send_packs();
+  }
+  const auto dumped = heard(a);
+  ASSERT_EQ(dumped.size(), 1001u);
+  EXPECT_EQ(dumped.back(), (Glance{Type::dump, 0, 0}));
+  EXPECT_LT(packets(a).size(), 20u);
+}
+
+TEST_F(PacksTest, NoticesForSuchAClientShareAPacketAndAreCountedWhenTheyAreTooMany) {
+  const ClientId a = open(), b = open();
+  give(b, get(1));
+  heard(b), packets(b);
+  for (std::uint32_t i = 0; i < 5; ++i) say(a, numbered(add_esp(0x1000 + i), i + 1));
+  EXPECT_THAT(packets(b), ElementsAre());
+  server.send_packs();
+  EXPECT_THAT(packets(b), ElementsAre(5));
+  heard(b);
+
+  peers[b].room = 0;
+  for (std::uint32_t i = 0; i < 3000; ++i) say(a, numbered(add_esp(0x2000 + i), i + 1));
+  server.send_packs();
+  EXPECT_EQ(server.wants(b), (Wants{.read = true, .write = true}));
+  peers[b].room = 1'000'000;
+  server.flush(b);
+  server.send_packs();
+  std::size_t news = 0, lost = 0;
+  for (const auto& [type, error, seq] : heard(b)) {
+    if (type == Type::reserved) lost += seq;
+    if (type == Type::add) ++news;
+  }
+  EXPECT_EQ(news + lost, 3000u);
+  EXPECT_GT(lost, 0u);
+  EXPECT_EQ(server.wants(b), (Wants{.read = true, .write = false}));
+}
+
+TEST_F(PacksTest, ALengthThatCannotBeEndsThePacketWithOneError) {
+  for (const unsigned units : {0u, 1u, 3u, 0xffffu}) {
+    SCOPED_TRACE(units);
+    const ClientId a = open();
+    Wire bad = get(2);
+    const std::size_t whole = bad.size();
+    ASSERT_NE(units, whole / 8);
+    bad[4] = static_cast<std::byte>(units & 0xff), bad[5] = static_cast<std::byte>(units >> 8);
+    // Three words are less than this GET has: it is cut in its middle, and what follows is not a message.
+    const std::size_t requests = give(a, {get(1), bad, get(3)});
+    const auto got = heard(a);
+    EXPECT_EQ(requests, units == 3 ? 3u : 2u);
+    ASSERT_EQ(got.size(), requests);
+    EXPECT_EQ(got[0], (Glance{Type::get, ESRCH, 1}));
+    EXPECT_EQ(std::get<1>(got[1]), static_cast<unsigned>(units == 3 ? EINVAL : EMSGSIZE));
+    if (units == 3) {
+      EXPECT_EQ(std::get<1>(got[2]), unsigned{EINVAL});
+    }
+    server.close(a);
+  }
+}
+
+TEST_F(PacksTest, APacketThatIsCutOffIsAnsweredOnceForItsEnd) {
+  const ClientId a = open();
+  const Wire first = get(1), second = get(2);
+  for (std::size_t cut = 1; cut < second.size(); ++cut) {
+    EXPECT_EQ(give(a, {first, Wire(second.begin(), second.begin() + static_cast<std::ptrdiff_t>(cut))}), 2u) << cut;
+    const auto got = heard(a);
+    ASSERT_EQ(got.size(), 2u) << cut;
+    EXPECT_EQ(got[0], (Glance{Type::get, ESRCH, 1})) << cut;
+    EXPECT_EQ(std::get<1>(got[1]), static_cast<unsigned>(cut < pfkey::kHeaderSize ? EINVAL : EMSGSIZE)) << cut;
+  }
+}
+
+TEST_F(PacksTest, APacketOfTooManyOctetsIsRefusedAsAWholeWithItsFirstRequest) {
+  const ClientId a = open();
+  const Wire one = marked(add_esp(0x1001), 9);
+  EXPECT_EQ(give(a, std::vector<Wire>(pfkey::packs::kMost / one.size() + 1, one)), 1u);
+  EXPECT_THAT(heard(a), ElementsAre(Glance{Type::add, EMSGSIZE, 9}));
+  EXPECT_EQ(server.sas(), 0u);
+  const std::size_t fit = pfkey::packs::kMost / one.size();
+  EXPECT_EQ(give(a, std::vector<Wire>(fit, one)), fit);
+  EXPECT_EQ(server.sas(), 1u);
+}
+
+TEST_F(PacksTest, AFullSocketStopsTheReadingWithinAPacket) {
+  const ClientId a = open();
+  give(a, get(1));
+  heard(a), packets(a);
+  peers[a].room = 0;
+  const Wire one = get(2);
+  std::size_t asked = 0;
+  for (; server.wants(a).read; ++asked) server.receive(a, one, at(0));
+  EXPECT_EQ(asked, Outbox::kReplies);
+  peers[a].room = 1'000'000;
+  server.flush(a);
+  EXPECT_EQ(heard(a).size(), asked);
+  EXPECT_THAT(packets(a), ElementsAre(asked));
+  EXPECT_EQ(server.wants(a), (Wants{.read = true, .write = false}));
+}
+
+TEST_F(PacksTest, WhereAPacketIsTooLongForTheSocketItsMessagesAreNot) {
+  const ClientId a = open();
+  say(a, add_esp(0x1001));
+  heard(a), packets(a);
+  peers[a].longest = 64;
+  give(a, {get(5, 0x2002), get(6), get(7, 0x2002)});
+  EXPECT_THAT(heard(a),
+              ElementsAre(Glance{Type::get, ESRCH, 5}, Glance{Type::get, EMSGSIZE, 6}, Glance{Type::get, ESRCH, 7}));
+}
+
+TEST_F(PacksTest, ADeadClientIsNotPackedFor) {
+  const ClientId a = open(), b = open();
+  give(a, get(1));
+  peers[a].gone = true;
+  say(b, add_esp(0x1001));
+  server.send_packs();
+  say(b, add_esp(0x1002));
+  server.send_packs();
+  EXPECT_EQ(server.wants(a), (Wants{.read = true, .write = false}));
+  server.close(a);
+  say(b, add_esp(0x1003));
+  server.send_packs();
+  EXPECT_EQ(heard(b).size(), 3u);
+}
+
 // ---- readers
 
 TEST_F(ServerTest, AReaderGetsAndDumpsWithoutKeys) {
@@ -345,6 +542,7 @@ TEST_F(ServerTest, NoRequestOfAReaderLeavesMemoryBehind) {
       while (server.wants(reader).write) server.flush(reader);
       EXPECT_FALSE(peers.at(reader).got.empty());
       peers.at(reader).got.clear();
+      peers.at(reader).packets.clear();
     };
     for (int i = 0; i < 16; ++i) once();
     const std::size_t before = allocated();

@@ -104,6 +104,11 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(const DataplaneOptions& optio
   return plane;
 }
 
+TunQueue Dataplane::queue_of(unsigned number) const {
+  if (!tun_) return {-1, false, false};
+  return {tun_->queue(number), tun_->offload(), tun_->offloads_datagrams()};
+}
+
 Result<void> Dataplane::add_surveyor() {
   if (options_.raw_way == RawWay::socket) return {};
   auto surveyor = Surveyor::make({.mark = options_.mark,
@@ -126,9 +131,8 @@ Result<void> Dataplane::add_thread(unsigned number) {
   if (!answers) return std::unexpected(std::move(answers.error()));
   auto hook = hook_of(number);
   if (!hook) return std::unexpected(std::move(hook.error()));
-  PacketThread::Parts parts{plane_.worker(number), TunQueue(tun_ ? tun_->queue(number) : -1, tun_ && tun_->offload()),
-                            call_.get(),           std::move(*outlet),
-                            std::move(*answers),   {},
+  PacketThread::Parts parts{plane_.worker(number), queue_of(number),    call_.get(),
+                            std::move(*outlet),    std::move(*answers), {},
                             std::move(*hook)};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {

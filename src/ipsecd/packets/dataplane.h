@@ -118,6 +118,7 @@ class Dataplane final : public engine::Carrier {
  private:
   Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Log log);
 
+  TunQueue queue_of(unsigned number) const;
   Result<void> add_thread(unsigned number);
   Result<void> add_surveyor();
   Result<void> set_hook();

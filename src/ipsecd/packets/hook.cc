@@ -176,6 +176,7 @@ std::size_t Hook::take_tcp(std::span<Item> items, std::span<std::uint32_t> origi
   std::size_t count = 0;
   while (count < items.size()) {
     Item& item = items[count];
+    item.follows = side.segments && side.segments->begun();
     if (side.segments && side.segments->next(item.packet)) {
       item.arrived = {.by_hook = true, .mark = side.mark};
       known_[count] = {.id = side.id, .out = side.out, .last = side.segments->left() == 0};

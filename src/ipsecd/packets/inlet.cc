@@ -1,7 +1,8 @@
 // How packets arrive:
 // 1. raw() receives ESP or AH, the SPIs of one share; udp() a port; beside() a port that another program holds.
 // 2. take_whole() reads packets of a raw socket into their buffers, many at once.
-// 3. take_pieces() reads UDP, where one piece may be many datagrams; those without a buffer wait for the next call.
+// 3. take_pieces() reads UDP, where one piece may be many datagrams; each is opened where it is, if its headers are
+//    plain. Those for which there is no item wait for the next call.
 // 4. complete() rebuilds the headers that the kernel removed from what it reports beside the packet.
 #include "ipsecd/packets/inlet.h"
 
@@ -171,10 +172,10 @@ struct Inlet::Batch {
   std::array<Extension, traffic::kMostExtensions> extensions;  // Of the current packet.
 
   std::unique_ptr<std::byte[]> pieces;
-  std::size_t got = 0, number = 0, taken = 0;  // Pieces; the current one; its bytes that were passed on.
-  Bytes piece;                                 // Its datagrams,
-  std::size_t each = 0;                        // and how long each is.
-  std::optional<Arrival> arrival;
+  std::size_t got = 0, number = 0, taken = 0;            // Pieces; the current one; its bytes that were passed on.
+  Bytes piece;                                           // Its datagrams,
+  std::size_t each = 0;                                  // and how long each is.
+  std::array<std::optional<Arrival>, kPieces> arrivals;  // Of the pieces; items refer to them.
 
   Batch(Family family, bool udp)
       : details_size(kDetails + (family == Family::v6 ? kExtensionDetails : 0)),
@@ -203,6 +204,9 @@ struct Inlet::Batch {
   std::optional<Arrival> told(std::size_t i, std::uint8_t protocol, std::uint16_t port) {
     return cut(i) ? std::nullopt : arrival_of(messages[i].msg_hdr, from[i], protocol, port, extensions);
   }
+  std::optional<Arrival>& arrival() { return arrivals[number]; }
+  // The same bytes in the piece's buffer, which is ours.
+  MutableBytes own(Bytes datagram) { return {pieces.get() + (datagram.data() - pieces.get()), datagram.size()}; }
   // The remaining datagrams of the piece.
   std::size_t left() const { return (piece.size() - taken + each - 1) / each; }
 };
@@ -302,18 +306,35 @@ bool Inlet::open_piece() {
   if (!beside_) {
     b.each = told_size(b.messages[b.number].msg_hdr);
     if (b.each == 0) b.each = b.piece.size();
-    b.arrival = b.told(b.number, protocol_, port_);
+    b.arrival() = b.told(b.number, protocol_, port_);
     return !b.piece.empty();
   }
   auto datagram = read_datagram(family_, b.piece);
   if (!datagram || datagram->payload.empty() || b.cut(b.number)) return false;
   b.piece = datagram->payload;
   b.each = size_of_each(b.piece);
-  b.arrival = datagram->arrival;
+  b.arrival() = datagram->arrival;
   if (family_ == Family::v4) return true;
-  b.arrival = b.told(b.number, protocol_, port_);
-  if (b.arrival) b.arrival->src_port = datagram->arrival.src_port;
+  b.arrival() = b.told(b.number, protocol_, port_);
+  if (b.arrival()) b.arrival()->src_port = datagram->arrival.src_port;
   return true;
+}
+
+// Options and extension headers are seldom; they are kept for one piece only, and checked with the packet.
+void Inlet::pass_on(Bytes datagram, Item& item) {
+  Batch& b = *batch_;
+  const std::optional<Arrival>& arrival = b.arrival();
+  if (arrival && arrival->options.empty() && arrival->extensions.empty()) {
+    item.spare = item.packet.memory;
+    item.packet = {b.own(datagram), 0, datagram.size()};
+    item.told = &*arrival;
+    return;
+  }
+  Packet& p = item.packet;
+  p.at = Packet::kHeadroom;
+  p.size = datagram.size();
+  std::ranges::copy(datagram, p.bytes().begin());
+  complete(p, arrival);
 }
 
 // A piece is not started if it would not fit: packets that belong together are decrypted and merged together.
@@ -336,11 +357,7 @@ std::size_t Inlet::take_pieces(std::span<Item> items) {
       if (count == items.size()) return count;
       const Bytes datagram = b.piece.subspan(b.taken, std::min(b.each, b.piece.size() - b.taken));
       b.taken += datagram.size();
-      Packet& p = items[count++].packet;
-      p.at = Packet::kHeadroom;
-      p.size = datagram.size();
-      std::ranges::copy(datagram, p.bytes().begin());
-      complete(p, b.arrival);
+      pass_on(datagram, items[count++]);
     }
   }
   return count;

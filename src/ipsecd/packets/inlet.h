@@ -55,8 +55,9 @@ class Inlet {
   /// Whether it is a UDP socket, from which packets with its port can be sent.
   bool udp() const { return port_ != 0 && !beside_; }
 
-  /// Reads waiting packets into the buffers of `items`, complete with their outer headers, ready for
-  /// Worker::unprotect(); empty if not all headers are known. Returns the number of packets; never waits.
+  /// Reads waiting packets, ready for Worker::unprotect(): into the buffers of `items`, complete with their outer
+  /// headers, or in buffers of the Inlet's own, valid until the next call, with headers as data (Item::told); empty if
+  /// not all headers are known. Returns the number of packets; never waits.
   std::size_t receive(std::span<traffic::Item> items);
   /// Whether some packets were left for lack of buffers; the descriptor does not report them.
   bool left() const;
@@ -67,6 +68,7 @@ class Inlet {
   std::size_t take_whole(std::span<traffic::Item> items);
   std::size_t take_pieces(std::span<traffic::Item> items);
   bool open_piece();
+  void pass_on(Bytes datagram, traffic::Item& item);
 
   struct Batch;
   Descriptor fd_;

@@ -48,7 +48,14 @@ std::uint8_t hop_limit(const Item& item) { return std::to_integer<std::uint8_t>(
 bool leave_alike(const Item& a, const Item& b) {
   const Departure &x = a.departure, &y = b.departure;
   return x.dst == y.dst && x.src == y.src && x.src_port == y.src_port && x.dst_port == y.dst_port &&
-         x.traffic_class == y.traffic_class && hop_limit(a) == hop_limit(b);
+         x.dont_fragment == y.dont_fragment && x.traffic_class == y.traffic_class && hop_limit(a) == hop_limit(b);
+}
+
+// Whether datagrams leave with DF. Either way the kernel asks only the device whether they fit, and refuses longer
+// ones.
+bool leave_with(int fd, bool dont_fragment) {
+  const int way = dont_fragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_INTERFACE;
+  return ::setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &way, sizeof way) == 0;
 }
 
 // Whether a message that starts there starts with this packet, its frame, or the part after its front.
@@ -73,6 +80,7 @@ struct Outlet::Batch {
   std::array<Item*, Inlet::kBatch> owners{};  // Of the parts.
 
   int fd = -1;                      // The messages' destination.
+  bool dont_fragment = true;        // How datagrams leave by it.
   std::size_t count = 0, used = 0;  // Messages, and their parts.
 
   template <class T>
@@ -124,7 +132,9 @@ Result<Outlet> Outlet::make(std::uint32_t mark, bool offload) {
 
 void Outlet::use(std::uint16_t port, int fd) {
   int none = 0;
-  if (offload_ && ::setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof none) == 0) ports_.push_back({port, fd});
+  if (offload_ && ::setsockopt(fd, SOL_UDP, UDP_SEGMENT, &none, sizeof none) == 0 && leave_with(fd, false) &&
+      leave_with(fd, true))
+    ports_.push_back({port, fd, true});
 }
 
 void Outlet::forget(std::uint16_t port) {
@@ -195,7 +205,7 @@ bool Outlet::send_fragments(Item& item, bool wait) {
 // The UDP socket with which the kernel writes the same headers as the packet has; otherwise a raw one.
 int Outlet::socket_of(const Item& item) const {
   const Departure& d = item.departure;
-  if (offload_ && d.protocol == IPPROTO_UDP && d.dst.family == Family::v4 && d.header == kFront && d.dont_fragment)
+  if (offload_ && d.protocol == IPPROTO_UDP && d.dst.family == Family::v4 && d.header == kFront)
     if (const auto found = std::ranges::find(ports_, d.src_port, &Port::port); found != ports_.end()) return found->fd;
   return raw_socket(d.dst.family);
 }
@@ -264,6 +274,14 @@ void Outlet::send_apart(std::size_t message) {
     if (!send_now(item->packet.bytes(), item->departure)) refused(*item, errno);
 }
 
+// DF is an option of the socket.
+void Outlet::set_dont_fragment() {
+  const Batch& b = *batch_;
+  const auto port = std::ranges::find(ports_, b.fd, &Port::fd);
+  if (port == ports_.end() || port->dont_fragment == b.dont_fragment) return;
+  if (leave_with(b.fd, b.dont_fragment)) port->dont_fragment = b.dont_fragment;
+}
+
 // All that follow the first, so that no packet overtakes another.
 void Outlet::refused_frames(std::size_t from) {
   for (std::size_t i = from; i < batch_->count; ++i) {
@@ -285,6 +303,7 @@ bool Outlet::leave_former(int former, bool wait) {
 // The bytes of the first packet for which there is no room; nullptr: all messages are done.
 const std::byte* Outlet::flush(bool wait) {
   Batch& b = *batch_;
+  if (b.count > 0 && !is_raw(b.fd)) set_dont_fragment();
   for (std::size_t sent = 0; sent < b.count;) {
     const int n = ::sendmmsg(b.fd, &b.messages[sent], static_cast<unsigned>(b.count - sent), MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
@@ -353,11 +372,12 @@ std::size_t Outlet::send(std::span<Item> items, bool wait) {
                          bytes + item.packet.size <= kMostBytes && item.packet.size <= run[0]->packet.size &&
                          run[in_run - 1]->packet.size == run[0]->packet.size && leave_alike(*run[0], item);
     if (!goes_on) end_run();
-    if (fd != b.fd || b.used + in_run == b.parts.size()) {
+    const bool dont_fragment = item.departure.dont_fragment;
+    if (fd != b.fd || (datagram && dont_fragment != b.dont_fragment) || b.used + in_run == b.parts.size()) {
       end_run();
       if ((stopped = flush(wait))) return done();
     }
-    b.fd = fd;
+    b.fd = fd, b.dont_fragment = dont_fragment;
     if (long_one) {
       if (!send_fragments(item, wait)) return static_cast<std::size_t>(&item - items.data());
     } else if (datagram) {

@@ -69,7 +69,9 @@ class Outlet {
   struct Port {
     std::uint16_t port;
     int fd;
+    bool dont_fragment;  // As its datagrams leave now.
   };
+  void set_dont_fragment();
   struct Batch;
   Descriptor v4_, v6_;
   bool offload_;

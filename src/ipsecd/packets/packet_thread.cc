@@ -44,11 +44,19 @@ constexpr std::chrono::milliseconds kPatience{200}, kNextTry{5}, kImpatience{100
 PacketThread::Hand::Hand() : memory(std::make_unique_for_overwrite<std::byte[]>(kBatch * kBuffer)), items(kBatch) {}
 
 std::span<Item> PacketThread::Hand::empty() {
-  for (std::size_t i = 0; i < kBatch; ++i) {
+  for (std::size_t i = 0; i < used; ++i) {
     items[i].packet = {MutableBytes(memory.get() + i * kBuffer, kBuffer), Packet::kHeadroom, 0};
     items[i].arrived = {}, items[i].departure.interface = 0;
+    items[i].told = nullptr, items[i].spare = {}, items[i].follows = false;
   }
+  used = 0;
   return items;
+}
+
+// The reader may have begun one more.
+std::span<Item> PacketThread::Hand::take(std::size_t count) {
+  used = std::min(count + 1, kBatch);
+  return std::span(items).first(count);
 }
 
 PacketThread::PacketThread(Parts parts)
@@ -177,8 +185,7 @@ void PacketThread::call_if_needed() {
 
 void PacketThread::go_out() {
   do {
-    const std::span<Item> room = hand_.empty();
-    waiting_ = room.first(parts_.tun.read(room, origins_));
+    waiting_ = hand_.take(parts_.tun.read(hand_.empty(), origins_));
     const Instant at = system_now();
     parts_.worker.protect(waiting_, at);
     if (!send_protected(at)) return;
@@ -188,8 +195,7 @@ void PacketThread::go_out() {
 
 // The host has parted with the packets before they are sent: a socket without room keeps no more than one batch.
 void PacketThread::go_out_by_hook() {
-  const std::span<Item> room = hand_.empty();
-  waiting_ = room.first(parts_.hook->take_outgoing(room));
+  waiting_ = hand_.take(parts_.hook->take_outgoing(hand_.empty()));
   std::iota(origins_.begin(), origins_.end(), 0u);
   const Instant at = system_now();
   parts_.worker.protect(waiting_, at);
@@ -199,9 +205,8 @@ void PacketThread::go_out_by_hook() {
 
 void PacketThread::go_out_by_tcp_hook() {
   do {
-    const std::span<Item> room = hand_.empty();
     const Instant at = system_now();
-    waiting_ = room.first(parts_.hook->take_tcp(room, origins_, at));
+    waiting_ = hand_.take(parts_.hook->take_tcp(hand_.empty(), origins_, at));
     parts_.worker.protect(waiting_, at);
     parts_.hook->settle_tcp(waiting_);
     if (!send_protected(at)) return;
@@ -290,8 +295,7 @@ bool PacketThread::come_in(Inlet& inlet) {
   bool some = false;
   Hand& hand = waiting_.empty() ? hand_ : *other_hand_;
   do {
-    const std::span<Item> room = hand.empty();
-    const std::span<Item> items = room.first(inlet.receive(room));
+    const std::span<Item> items = hand.take(inlet.receive(hand.empty()));
     some |= !items.empty();
     parts_.worker.unprotect(items, system_now());
     deliver(items);
@@ -300,8 +304,8 @@ bool PacketThread::come_in(Inlet& inlet) {
 }
 
 void PacketThread::come_in_by_hook() {
-  const std::span<Item> room = (waiting_.empty() ? hand_ : *other_hand_).empty();
-  const std::span<Item> items = room.first(parts_.hook->take_arriving(room));
+  Hand& hand = waiting_.empty() ? hand_ : *other_hand_;
+  const std::span<Item> items = hand.take(parts_.hook->take_arriving(hand.empty()));
   parts_.hook->handle_arriving(items, parts_.worker, system_now());
   parts_.hook->settle_arriving(items);
   deliver(items);

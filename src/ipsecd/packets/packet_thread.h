@@ -60,10 +60,13 @@ class PacketThread {
   // The packets being handled, and their buffers.
   struct Hand {
     Hand();
+    /// All of them, ready to be filled; then take() the first `count`, which were.
     std::span<traffic::Item> empty();
+    std::span<traffic::Item> take(std::size_t count);
 
     std::unique_ptr<std::byte[]> memory;
     std::vector<traffic::Item> items;
+    std::size_t used = kBatch;
   };
   struct Ready {
     int fd;

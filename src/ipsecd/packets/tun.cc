@@ -50,12 +50,15 @@ bool knows_headers() {
   return fd && ::ioctl(fd.get(), TUNGETFEATURES, &features) == 0 && (features & IFF_VNET_HDR) != 0;
 }
 
-// The work that the stack may leave to us: as much as the kernel offers. UDP segmentation was added in Linux 6.2.
-void ask_for_offload(const Descriptor& queue, bool wanted) {
+// The work that the stack may leave to us: as much as the kernel offers. Returns whether that includes UDP
+// segmentation, which was added in Linux 6.2, together with its way back: a kernel without it refuses long packets of
+// datagrams.
+bool ask_for_offload(const Descriptor& queue, bool wanted) {
   constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, kDatagrams = 0x20 | 0x40;
   for (const unsigned features : {kTcp | kDatagrams, kTcp, unsigned{TUN_F_CSUM}, 0u})
     if ((wanted || features == 0) && ::ioctl(queue.get(), TUNSETOFFLOAD, static_cast<unsigned long>(features)) == 0)
-      return;
+      return (features & kDatagrams) != 0;
+  return false;
 }
 
 }  // namespace
@@ -72,7 +75,7 @@ Result<void> Tun::attach() {
     return cannot(fmt::format("create the device {}", name_), errno);
   }
   // A device that existed before may still have settings that another program requested.
-  ask_for_offload(queues_[0], asks_offload_);
+  offloads_datagrams_ = ask_for_offload(queues_[0], asks_offload_);
   return {};
 }
 
@@ -136,7 +139,7 @@ Result<Tun> Tun::take_over(const std::string& name, std::vector<Descriptor> held
   if (!ours) return fail(Errc::invalid, fmt::format("the kept device is not {} with {} queues", name, queues));
   tun.offload_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
   tun.asks_offload_ = tun.offload_ && offload;
-  ask_for_offload(tun.queues_[0], tun.asks_offload_);
+  tun.offloads_datagrams_ = ask_for_offload(tun.queues_[0], tun.asks_offload_);
   if (auto up = tun.bring_up(mtu); !up) return std::unexpected(std::move(up.error()));
   return tun;
 }

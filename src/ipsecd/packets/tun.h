@@ -33,6 +33,8 @@ class Tun {
   unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
   /// Whether each packet is preceded by a virtio_net_hdr.
   bool offload() const { return offload_; }
+  /// Whether that may describe many UDP datagrams in one packet, towards the stack, too (Linux 6.2).
+  bool offloads_datagrams() const { return offloads_datagrams_; }
   /// A non-blocking descriptor: each read() and write() is one packet.
   int queue(unsigned number) const { return queues_[number].get(); }
 
@@ -44,6 +46,7 @@ class Tun {
   unsigned index_ = 0;
   bool offload_ = false;
   bool asks_offload_ = false;  // The stack may use offload.
+  bool offloads_datagrams_ = false;
   std::vector<Descriptor> queues_;
 };
 

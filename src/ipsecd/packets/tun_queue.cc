@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <utility>
 
 namespace ipseckey::ipsecd {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 using traffic::Coalescer;
 using traffic::Item;
 using traffic::Offload;
+using traffic::Packet;
 using traffic::Segments;
 
 // The virtio_net_hdr of linux/virtio_net.h, which is not valid C++; numbers are in the host's order.
@@ -28,6 +30,13 @@ struct VirtioHeader {
 constexpr std::size_t kHeader = sizeof(VirtioHeader);
 static_assert(kHeader == 10);
 
+// Buffers for the packets of usual links. Each of the longest ones would have pages of its own, which the processor
+// must look up. The distance is an odd number of cache lines, so that the packets' beginnings share no places in the
+// cache.
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kClose = Packet::kHeadroom + 1600 + Packet::kTailroom;
+static_assert(kClose % kLine == 0 && kClose / kLine % 2 == 1);
+
 // An IPv6 packet with 65535 bytes of payload, and some more.
 constexpr std::size_t kLongest = kHeader + UINT16_MAX + 64;
 
@@ -41,10 +50,10 @@ Offload offload_of(const VirtioHeader& v) {
 
 VirtioHeader header_of(const Offload& o, Bytes first) {
   VirtioHeader v;
-  if (o.kind != Offload::Kind::tcp) return v;
+  if (o.kind == Offload::Kind::none) return v;
   const bool v4 = std::to_integer<unsigned>(first[0]) >> 4 == 4;
   v.flags = kNeedsSum;
-  v.kind = v4 ? kTcpV4 : kTcpV6;
+  v.kind = o.kind == Offload::Kind::udp ? kUdp : v4 ? kTcpV4 : kTcpV6;
   v.headers = static_cast<std::uint16_t>(first.size() - o.size);
   v.size = o.size;
   v.sum_at = o.sum_at, v.field = o.field;
@@ -53,8 +62,12 @@ VirtioHeader header_of(const Offload& o, Bytes first) {
 
 }  // namespace
 
-TunQueue::TunQueue(int fd, bool offload)
-    : fd_(fd), offload_(offload), long_(std::make_unique_for_overwrite<std::byte[]>(kLongest)) {}
+TunQueue::TunQueue(int fd, bool offload, bool datagrams)
+    : fd_(fd),
+      offload_(offload),
+      long_(std::make_unique_for_overwrite<std::byte[]>(kLongest)),
+      close_(std::make_unique_for_overwrite<std::byte[]>(Coalescer::kMost * kClose)),
+      coalescer_(datagrams) {}
 
 // A packet that contradicts its header is passed on unchanged: the receiver reports what is wrong.
 bool TunQueue::receive() {
@@ -73,10 +86,19 @@ bool TunQueue::receive() {
   return true;
 }
 
+bool TunQueue::next_segment(Item& item, std::size_t number) {
+  if (!segments_) return false;
+  item.follows = segments_->begun();
+  Packet close{MutableBytes(close_.get() + number * kClose, kClose), 0, 0};
+  if (number >= Coalescer::kMost || !segments_->next(close)) return segments_->next(item.packet);
+  item.spare = std::exchange(item.packet, close).memory;
+  return true;
+}
+
 std::size_t TunQueue::read(std::span<Item> items, std::span<std::uint32_t> origins) {
   std::size_t count = 0;
   while (count < items.size()) {
-    if (segments_ && segments_->next(items[count].packet)) {
+    if (next_segment(items[count], count)) {
       origins[count++] = origin_;
       continue;
     }

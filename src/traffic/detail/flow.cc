@@ -138,6 +138,7 @@ Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::
       dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
       keepalive(udp ? number_of<&M::keepalive>(sa) : 0),
       bundle(number_of<&M::bundle>(sa)),
+      alone_(workers == 1),
       reqid_(number_of<&M::reqid>(sa)),
       if_id_(number_of<&M::if_id>(sa)),
       mark_(rare_of(sa).at<&M::mark>()),
@@ -252,7 +253,7 @@ void Flow::settle() {
 // Numbers without an ICV are not trusted: one forged packet would move the window past all others.
 std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
   if (suite_.icv() == 0) return {low, ReplayWindow::Verdict::fresh};
-  const std::scoped_lock hold(lock_);
+  const auto hold = hold_window();
   settle();
   const std::uint64_t number = esn ? window_.extend(low) : low;
   return {number, window_.ask(number)};
@@ -260,7 +261,7 @@ std::pair<std::uint64_t, ReplayWindow::Verdict> Flow::ask(std::uint32_t low) {
 
 Flow::Marked Flow::mark(std::uint64_t number) {
   if (suite_.icv() == 0) return {ReplayWindow::Verdict::fresh, false};
-  const std::scoped_lock hold(lock_);
+  const auto hold = hold_window();
   settle();
   const bool newest = number > window_.highest();
   const auto verdict = window_.mark(number);
@@ -302,7 +303,7 @@ bool Flow::admit(std::uint64_t connection) {
 
 bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& connection, Instant now) {
   const std::uint64_t hard = hard_bytes_.load(kRelaxed), hard_flows = hard_flows_.load(kRelaxed);
-  const std::uint64_t total = numbers_->bytes.fetch_add(bytes, kRelaxed) + bytes;
+  const std::uint64_t total = add(numbers_->bytes, bytes) + bytes;
   if ((hard != 0 && total >= hard) || (connection && !admit(*connection))) {
     numbers_->bytes.fetch_sub(bytes, kRelaxed);
     exhausted_.fetch_add(1);
@@ -315,7 +316,7 @@ bool Flow::charge(std::uint64_t bytes, const std::optional<std::uint64_t>& conne
     end();
     return false;
   }
-  if (numbers_->packets.fetch_add(1, kRelaxed) == 0) {
+  if (add(numbers_->packets, 1) == 0) {
     numbers_->first_wall.store(wall_of(now), kRelaxed);
     numbers_->first_steady.store(steady_of(now), std::memory_order_release);
     attention_.store(true, kRelaxed);

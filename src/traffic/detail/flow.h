@@ -87,7 +87,7 @@ class Flow {
   bool has_number() const { return numbers_->number.load(std::memory_order_relaxed) != last_number(); }
   /// IDs for datagrams to the peer; set by the Plane before the first packet.
   DatagramIds::Series datagrams;
-  std::uint64_t next_iv() { return numbers_->iv.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t next_iv() { return add(numbers_->iv, 1); }
 
   // The window of inbound packets. Only packet threads take its lock; changes that the SADB requests are made at the
   // next packet.
@@ -160,6 +160,7 @@ class Flow {
  private:
   using Counter = SaNumbers::Counter;
 
+  const bool alone_;  // There is one packet thread.
   const std::uint32_t reqid_, if_id_;
   const std::optional<pfkey::Mark> mark_;
   Secret auth_key_, encrypt_key_;
@@ -172,6 +173,17 @@ class Flow {
   std::atomic<const Place*> sends_to_{nullptr};
   std::unique_ptr<const Place> sends_to_owner_;
 
+  /// Returns what it was. Only packet threads may call this, for a counter that only they write: a single one needs no
+  /// bus lock, which waits until all stores before it are done.
+  std::uint64_t add(Counter& counter, std::uint64_t by) {
+    if (!alone_) return counter.fetch_add(by, std::memory_order_relaxed);
+    const std::uint64_t was = counter.load(std::memory_order_relaxed);
+    counter.store(was + by, std::memory_order_relaxed);
+    return was;
+  }
+  std::unique_lock<SpinLock> hold_window() {
+    return alone_ ? std::unique_lock(lock_, std::defer_lock) : std::unique_lock(lock_);
+  }
   std::uint64_t last_number() const { return esn ? UINT64_MAX : UINT32_MAX; }
   void settle();
   bool admit(std::uint64_t connection);

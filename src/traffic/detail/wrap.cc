@@ -11,11 +11,10 @@
 #include <algorithm>
 
 #include "traffic/detail/traffic_class.h"
+#include "traffic/detail/udp.h"
 
 namespace ipseckey::traffic {
 namespace {
-
-constexpr std::size_t kUdpHeader = 8;
 
 // The maximum before and behind a packet. Before: an IPv6 tunnel of ESP with AH around it; UDP instead of AH needs no
 // more. Behind: ESP's padding to its block, two octets, and an ICV.

@@ -22,9 +22,10 @@ struct AhPart {
 /// One packet of a batch on its way.
 struct Work {
   Item* item = nullptr;
-  Flow* flow = nullptr;     ///< Null: the packet is finished.
-  Headers h;                ///< Of the packet as it arrived.
-  bool may_be_cut = false;  ///< On the way, under IPv4, although the packet has DF.
+  const Work* before = nullptr;  ///< The previous one, if it has the same headers but for lengths, counters and sums.
+  Flow* flow = nullptr;          ///< Null: the packet is finished.
+  Headers h;                     ///< Of the packet as it arrived.
+  bool may_be_cut = false;       ///< On the way, under IPv4, although the packet has DF.
   std::uint64_t number = 0;
   std::size_t at = 0;   ///< Where ESP or AH starts in the packet.
   bool nested = false;  ///< Outbound: already protected, for another peer.
@@ -66,8 +67,8 @@ void wrap(Work& w, const Layout& layout);
 void finish_udp(const Work& w);
 /// AH of a packet that has only AH.
 inline AhPart ah_of(const Work& w) { return {w.flow, w.job.keyed, w.number, w.at}; }
-/// Computes the ICV of a wrapped AH packet, after its ESP, if any, is sealed. False: it cannot be computed.
-bool seal_ah(MutableBytes packet, const AhPart& ah);
+/// The ICV of a packet whose AH has `length` bytes. False: its headers are malformed.
+bool compute_ah(const AhPart& ah, Bytes packet, std::size_t length, MutableBytes icv);
 
 /// A NAT keepalive to the SA's destination, written behind the headroom of the item's buffer, and how it leaves.
 void write_keep_alive(Item& item, Flow& flow, std::uint32_t mtu);
@@ -79,6 +80,8 @@ inline Cause dropped_by(ReplayWindow::Verdict verdict) {
 }
 /// For inbound ESP at w.at: whether its sizes are valid, and then the cipher's job.
 bool begin_esp(Work& w);
+/// For inbound AH: its length in bytes; nullopt: its sizes are wrong.
+std::optional<std::size_t> ah_length(Bytes packet, const AhPart& ah);
 /// For inbound AH: whether its ICV is right; truncated if its sizes are wrong.
 Cause check_ah(Bytes packet, const AhPart& ah);
 /// For an inbound packet whose ICV was right, before unwrap(): its source's home address, if AH authenticates it.
