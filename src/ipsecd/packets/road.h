@@ -25,7 +25,6 @@ struct AddressHash {
 /// Why a packet must leave by the raw socket.
 enum class Detour : std::uint8_t {
   none,             ///< It need not.
-  forced,           ///< An option says so.
   unasked,          ///< The route is not known yet.
   unsure,           ///< Messages of the kernel were lost; its tables are read again.
   firewall,         ///< Netfilter has rules for packets that leave.
