@@ -16,7 +16,6 @@
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -63,7 +62,7 @@ constexpr const char* kOfSanitizers[] = {"clone",          "clone3",      "ptrac
                                          "personality",    "pipe2",       "ioctl",     "sched_getscheduler",
                                          "getppid"};
 
-// A TUN device that disappeared is created again, on descriptors that are open. What waits in a socket is counted.
+// A TUN device that disappeared is created again, on descriptors that are open. SIOCOUTQ counts what waits in a socket.
 constexpr unsigned long kOfDevices[] = {TUNSETIFF,    TUNGETIFF,     TUNSETOFFLOAD, SIOCSIFMTU,   SIOCGIFFLAGS,
                                         SIOCSIFFLAGS, SIOCGIFTXQLEN, SIOCSIFTXQLEN, SIOCGIFINDEX, SIOCOUTQ};
 
@@ -122,8 +121,6 @@ int add_rules(const Filter& filter, bool may_remove) {
     rule(SCMP_ACT_ALLOW, "socket", {scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0}});
   for (const unsigned long command : kOfDevices)
     rule(SCMP_ACT_ALLOW, "ioctl", {scmp_arg_cmp{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0}});
-  // A packet thread's sleeps are exact.
-  rule(SCMP_ACT_ALLOW, "prctl", {scmp_arg_cmp{0, SCMP_CMP_EQ, PR_SET_TIMERSLACK, 0}});
   // Flags and seals of descriptors.
   for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS})
     rule(SCMP_ACT_ALLOW, "fcntl", {scmp_arg_cmp{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0}});

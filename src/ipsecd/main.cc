@@ -63,6 +63,15 @@ void outlive_lost_output() {
   for (const int signal_number : {SIGPIPE, SIGXFSZ, SIGTTOU}) signal(signal_number, SIG_IGN);
 }
 
+// They stay pending until the event loop reads them.
+void hold_ending_signals() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  sigprocmask(SIG_BLOCK, &ending, nullptr);
+}
+
 // Writes to standard output. Errors: io.
 Result<void> say(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
@@ -217,12 +226,7 @@ bool shut_off_files(const std::string& status_path) {
 
 Result<void> serve(const ipsecd::Options& options) {
   outlive_lost_output();
-  sigset_t ending;
-  sigemptyset(&ending);
-  sigaddset(&ending, SIGTERM);
-  sigaddset(&ending, SIGINT);
-  sigprocmask(SIG_BLOCK, &ending, nullptr);
-
+  hold_ending_signals();
   auto handed = ipsecd::inherited();
   auto policy = policy_of(options);
   if (!policy) return std::unexpected(policy.error());

@@ -133,8 +133,9 @@ constexpr std::array kRows = {
         &Options::raw_way,
         {},
         true,
-        "how ESP and AH without UDP leave: auto (default): by a packet\nsocket, where the host's IP layer has nothing "
-        "to do with them; packet: also\nwhere netfilter has rules, past which they go; socket: by the raw socket",
+        "how ESP and AH without UDP leave: auto (default): by a packet\n"
+        "socket if the host's IP layer would only add an Ethernet header;\n"
+        "packet: also past the rules of netfilter; socket: by the raw socket",
         "auto packet socket"},
 };
 

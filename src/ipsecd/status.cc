@@ -140,7 +140,8 @@ std::vector<JsonObject> objects_of(const Leaving& leaving) {
 }
 
 std::string prometheus_of(const Leaving& leaving) {
-  std::string out = metric("ipsecd_framed_packets_total", "counter", "Packets that left by packet sockets.", leaving.framed);
+  std::string out =
+      metric("ipsecd_framed_packets_total", "counter", "Packets that left by packet sockets.", leaving.framed);
   out += head("ipsecd_destinations", "gauge",
               "Destinations by why their packets leave by the raw socket (none: they need not).");
   const auto counts = by_detour(leaving);

@@ -25,7 +25,6 @@ namespace {
 PlaneOptions completed(PlaneOptions options) {
   if (!options.random) options.random = crypto::random_bytes;
   options.workers = std::max(1u, options.workers);
-  if (options.udp_workers == 0) options.udp_workers = options.workers;
   options.mtu = std::min<std::uint32_t>(options.mtu, UINT16_MAX);
   return options;
 }
@@ -102,8 +101,8 @@ void Plane::put(const engine::Sa& sa) {
   state_->options.random(random);
   iv = std::bit_cast<std::uint64_t>(random);
   const SaNumbersSource& source = state_->options.numbers;
-  auto flow = std::make_unique<Flow>(sa, Flow::Workers{state_->options.workers, state_->options.udp_workers}, iv,
-                                     source ? source(sa.id()) : std::make_shared<SaNumbers>());
+  auto flow =
+      std::make_unique<Flow>(sa, state_->options.workers, iv, source ? source(sa.id()) : std::make_shared<SaNumbers>());
   const bool ah = sa.satype == pfkey::SaType::ah;
   flow->datagrams = state_->datagrams.series(flow->src, flow->id.dst, flow->udp ? kUdp : ah ? kAh : kEsp);
   if (flow->sends.load(std::memory_order_relaxed)) state_->choice.insert(*flow, state_->epochs);

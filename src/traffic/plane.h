@@ -94,8 +94,6 @@ enum class Unruled : std::uint8_t {
 
 struct PlaneOptions {
   unsigned workers = 1;
-  /// How many of them carry packets of SAs in UDP: the others only receive from raw sockets. 0: all.
-  unsigned udp_workers = 0;
   std::uint32_t mtu = 1500;  ///< The MTU of the host's links, used until a smaller path MTU is known.
   IcmpErrors icmp_errors = IcmpErrors::quoted;
   /// Inbound tunnel packets must come from the SA's outer source. Otherwise anyone who has the key may send from any

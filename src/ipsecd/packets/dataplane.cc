@@ -66,8 +66,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
       log_(std::move(log)),
       tun_(std::move(tun)),
       call_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      plane_({.workers = 2 * options.workers,  // Each has a thread that also sends, and one that only receives.
-              .udp_workers = options.workers,
+      plane_({.workers = options.workers,
               .mtu = options.mtu,
               .icmp_errors = options.icmp_errors,
               .same_source = options.same_source,
@@ -83,10 +82,7 @@ Dataplane::Dataplane(const DataplaneOptions& options, std::optional<Tun> tun, Lo
                  {.sockets = {.mark = options_.mark, .offload = options.offload}, .beside_ike = options.beside_ike},
                  log_) {}
 
-Dataplane::~Dataplane() {
-  receiving_.clear();
-  threads_.clear();
-}
+Dataplane::~Dataplane() { threads_.clear(); }
 
 std::uint32_t DataplaneOptions::inner_mtu() const { return mtu - Dataplane::kOverhead; }
 
@@ -138,24 +134,6 @@ Result<void> Dataplane::add_thread(unsigned number) {
   PacketThread::Parts parts{plane_.worker(number), queue_of(number),    call_.get(),
                             std::move(*outlet),    std::move(*answers), {},
                             std::move(*hook)};
-  threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
-  return add_receiving_thread(number);
-}
-
-// What it answers with is never used: nothing leaves by it.
-Result<void> Dataplane::add_receiving_thread(unsigned number) {
-  auto outlet = Outlet::make(options_.mark, false);
-  if (!outlet) return std::unexpected(std::move(outlet.error()));
-  auto answers = IcmpOutlet::make();
-  if (!answers) return std::unexpected(std::move(answers.error()));
-  PacketThread::Parts parts{plane_.worker(options_.workers + number),
-                            queue_of(number),
-                            call_.get(),
-                            std::move(*outlet),
-                            std::move(*answers),
-                            {},
-                            nullptr,
-                            true};
   for (const Family family : {Family::v4, Family::v6})
     for (const std::uint8_t protocol : {kEsp, kAh}) {
       auto inlet = Inlet::raw(family, protocol, {number, options_.workers});
@@ -164,7 +142,7 @@ Result<void> Dataplane::add_receiving_thread(unsigned number) {
       sockets_.push_back(inlet->fd());
       parts.inlets.push_back(std::move(*inlet));
     }
-  receiving_.push_back(std::make_unique<PacketThread>(std::move(parts)));
+  threads_.push_back(std::make_unique<PacketThread>(std::move(parts)));
   return {};
 }
 
@@ -302,7 +280,6 @@ Totals Dataplane::inbound() const {
     totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
     if (const Hook* const hook = thread->hook()) add_drops(hook->arriving(), totals);
   }
-  for (const auto& thread : receiving_) totals.drops[static_cast<std::size_t>(Cause::unsent)] += thread->undelivered();
   std::uint64_t& overruns = totals.drops[static_cast<std::size_t>(Cause::overrun)];
   overruns += udp_ports_.overruns();
   for (const int fd : sockets_) overruns += dropped_by_socket(fd);
@@ -312,7 +289,6 @@ Totals Dataplane::inbound() const {
 void Dataplane::start() {
   if (surveyor_) surveyor_->start();
   for (const auto& thread : threads_) thread->start();
-  for (const auto& thread : receiving_) thread->start();
 }
 
 std::vector<int> Dataplane::sources() const {
@@ -352,7 +328,6 @@ Result<void> Dataplane::mend() {
                     tun_->name()));
   }
   for (const auto& thread : threads_) thread->device_back();
-  for (const auto& thread : receiving_) thread->device_back();
   return {};
 }
 

@@ -48,7 +48,7 @@ struct DataplaneOptions {
   traffic::Unruled unruled = traffic::Unruled::accept;  ///< As in PlaneOptions.
   bool icmp_in_clear = true;                            ///< The same.
   RawWay raw_way = RawWay::automatic;
-  bool mss_clamp = false;                               ///< Whether TCP's MSS is lowered to what fits a tunnel.
+  bool mss_clamp = false;  ///< Whether TCP's MSS is lowered to what fits a tunnel.
   traffic::IcmpErrors icmp_errors = traffic::IcmpErrors::quoted;
 
   /// The device's MTU, in bytes.
@@ -120,7 +120,6 @@ class Dataplane final : public engine::Carrier {
 
   TunQueue queue_of(unsigned number) const;
   Result<void> add_thread(unsigned number);
-  Result<void> add_receiving_thread(unsigned number);
   Result<void> add_surveyor();
   Result<void> set_hook();
   Result<std::unique_ptr<Hook>> hook_of(unsigned number);
@@ -151,8 +150,7 @@ class Dataplane final : public engine::Carrier {
   std::unique_ptr<Surveyor> surveyor_;                                 // nullptr: none. Outlives the threads.
   std::map<engine::SaId, std::vector<std::uint16_t>, ById> ports_of_;  // SAs in UDP.
   std::map<std::uint16_t, std::size_t> ports_;                         // How many of these use each.
-  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane, like
-  std::vector<std::unique_ptr<PacketThread>> receiving_;               // those of raw sockets that receive.
+  std::vector<std::unique_ptr<PacketThread>> threads_;                 // Destroyed before the plane.
   UdpPorts udp_ports_;
   std::optional<KeepAliveOutlet> keep_alives_;
 };

@@ -1,8 +1,8 @@
 #include "ipsecd/packets/legacy_tables.h"
 
 #include <fcntl.h>
-#include <linux/netfilter.h>
 #include <linux/in.h>
+#include <linux/netfilter.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,8 +34,8 @@ struct Revision {
 };
 static_assert(sizeof(Revision) == 30);
 
-// Both families write the target of a policy at the end of its entry: 40 octets, of which the last eight are the verdict
-// and padding.
+// Both families write the target of a policy at the end of its entry: 40 octets, of which the last eight are the
+// verdict and padding.
 constexpr std::size_t kTarget = 40, kVerdict = 32;
 constexpr std::uint32_t kAccept = static_cast<std::uint32_t>(-NF_ACCEPT - 1);
 
@@ -118,8 +118,7 @@ bool LegacyTables::in_force(const One& family) {
     size = static_cast<socklen_t>(room.size());
     if (::getsockopt(fd, family.level, kGetEntries, room.data(), &size) != 0) return true;
     const LegacyTable table{family.level == IPPROTO_IPV6, info.hooks, info.count, info.policies};
-    if (does_something(table, Bytes(room).subspan(kHead)))
-      return true;
+    if (does_something(table, Bytes(room).subspan(kHead))) return true;
   }
   return false;
 }

@@ -24,8 +24,8 @@ class LegacyTables {
   LegacyTables() = default;
   /// Opens what is needed to ask later, when files can no longer be opened.
   static LegacyTables open();
-  /// Whether a table has a rule or a policy other than to accept, or may have: if the kernel's modules were loaded after
-  /// open(), nothing is known.
+  /// Whether a table has a rule or a policy other than to accept, or may have: if the kernel's modules were loaded
+  /// after open(), nothing is known.
   bool in_force() const;
 
  private:

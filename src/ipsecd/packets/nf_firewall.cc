@@ -43,9 +43,9 @@ std::string text_of(Bytes value) {
 std::uint32_t net_number(Bytes value) { return big_endian(number_of<std::uint32_t>(value)); }
 
 // What a rule of one of these, or a module of iptables of that name, decides depends on earlier packets.
-constexpr std::array<std::string_view, 12> kFollowing = {
-    "ct",        "conntrack", "state",    "connmark", "connbytes", "connlimit",
-    "connlabel", "helper",    "CONNMARK", "CT",       "CONNSECMARK", "cluster"};
+constexpr std::array<std::string_view, 12> kFollowing = {"ct",        "conntrack", "state",       "connmark",
+                                                         "connbytes", "connlimit", "connlabel",   "helper",
+                                                         "CONNMARK",  "CT",        "CONNSECMARK", "cluster"};
 
 bool follows(std::string_view name) { return std::ranges::find(kFollowing, name) != kFollowing.end(); }
 
@@ -89,7 +89,8 @@ bool changes_rules(Bytes messages, std::string_view own_table) {
   bool found = false;
   each_message(messages, [&](const NetlinkPart& m) {
     if ((m.type & 0xff00) != kSubsystem || std::ranges::find(kChanges, m.type & 0xff) == kChanges.end()) return;
-    found |= own_table.empty() || text_of(attribute_of(after(m.payload, sizeof(nfgenmsg)), NFTA_TABLE_NAME)) != own_table;
+    found |=
+        own_table.empty() || text_of(attribute_of(after(m.payload, sizeof(nfgenmsg)), NFTA_TABLE_NAME)) != own_table;
   });
   return found;
 }
@@ -129,6 +130,7 @@ bool Firewall::changed() {
     if (got <= 0) break;
     found |= changes_rules(Bytes(buffer).first(static_cast<std::size_t>(got)), own_table_);
   }
+  if (found) known_.reset();
   return found;
 }
 
@@ -160,11 +162,13 @@ bool Firewall::list(std::uint16_t question, absl::FunctionRef<void(const Netlink
   return whole;
 }
 
-bool Firewall::changed_unreported() { return legacy_.in_force() != legacy_in_force_; }
-
 bool Firewall::concerns_leaving() {
-  legacy_in_force_ = legacy_.in_force();
-  if (legacy_in_force_) return true;
+  if (legacy_.in_force()) return true;
+  if (!known_ || !news_) known_ = tables_concern_leaving();
+  return *known_;
+}
+
+bool Firewall::tables_concern_leaving() {
   bool leaving = false, following = false;
   std::set<std::string> arriving;  // Tables.
   if (!list(NFT_MSG_GETCHAIN, [&](const NetlinkPart& m) {

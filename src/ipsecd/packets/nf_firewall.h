@@ -1,7 +1,7 @@
 #pragma once
-/// Whether a firewall, address translation or connection tracking concerns packets that leave this host, or what arrives
-/// depends on them: then they must take the kernel's own way out. Netfilter in both forms: nf_tables, and the older
-/// ip_tables (legacy_tables.h).
+/// Whether a firewall, address translation or connection tracking concerns packets that leave this host, or what
+/// arrives depends on them: then they must take the kernel's own way out. Netfilter in both forms: nf_tables, and the
+/// older ip_tables (legacy_tables.h).
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
@@ -43,19 +43,19 @@ class Firewall {
   int fd() const { return news_.get(); }
   /// Whether rules have changed since the last call, or may have.
   bool changed();
-  /// Changes of ip_tables are not reported: to be asked once a second. Whether they are other than at the last call.
-  bool changed_unreported();
-  /// Whether packets that leave must pass the kernel's hooks; true if it cannot be known.
+  /// Whether packets that leave must pass the kernel's hooks; true if it cannot be known. Changes of ip_tables are not
+  /// reported: ask again from time to time. What nf_tables answered is remembered until changed() was true.
   bool concerns_leaving();
 
  private:
   Firewall() = default;
+  bool tables_concern_leaving();
   bool list(std::uint16_t question, absl::FunctionRef<void(const NetlinkPart&)> each);
 
   std::string own_table_;
   Descriptor news_, questions_;
   LegacyTables legacy_;
-  bool legacy_in_force_ = false;
+  std::optional<bool> known_;  // What nf_tables answered.
   std::uint32_t sequence_ = 0;
 };
 

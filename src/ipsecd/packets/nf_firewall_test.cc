@@ -65,10 +65,11 @@ TEST(Firewall, ChainsThroughWhichPacketsOfThisHostPass) {
     bool leaving, in_force;
   };
   for (const int family : {NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6})
-    for (const Case& c : {Case{NF_INET_LOCAL_OUT, 0, NF_ACCEPT, true, false}, Case{NF_INET_LOCAL_OUT, 1, NF_ACCEPT, true, true},
-                          Case{NF_INET_LOCAL_OUT, 0, NF_DROP, true, true}, Case{NF_INET_POST_ROUTING, 1, {}, true, true},
-                          Case{NF_INET_POST_ROUTING, 0, {}, true, false}, Case{NF_INET_LOCAL_IN, 2, NF_DROP, false, true},
-                          Case{NF_INET_PRE_ROUTING, 0, NF_ACCEPT, false, false}}) {
+    for (const Case& c :
+         {Case{NF_INET_LOCAL_OUT, 0, NF_ACCEPT, true, false}, Case{NF_INET_LOCAL_OUT, 1, NF_ACCEPT, true, true},
+          Case{NF_INET_LOCAL_OUT, 0, NF_DROP, true, true}, Case{NF_INET_POST_ROUTING, 1, {}, true, true},
+          Case{NF_INET_POST_ROUTING, 0, {}, true, false}, Case{NF_INET_LOCAL_IN, 2, NF_DROP, false, true},
+          Case{NF_INET_PRE_ROUTING, 0, NF_ACCEPT, false, false}}) {
       const auto found = read(chain(family, c.hook, c.rules, c.policy), read_host_chain);
       ASSERT_TRUE(found) << c.hook;
       EXPECT_EQ(found->table, "filter");
@@ -108,8 +109,8 @@ TEST(Firewall, RulesThatFollowConnections) {
 }
 
 TEST(Firewall, ChangesOfTablesOfOthers) {
-  for (const int type : {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN, NFT_MSG_NEWRULE,
-                         NFT_MSG_DELRULE}) {
+  for (const int type :
+       {NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN, NFT_MSG_NEWRULE, NFT_MSG_DELRULE}) {
     EXPECT_TRUE(changes_rules(sample(type, NFPROTO_INET, "filter").octets(), ""));
     EXPECT_TRUE(changes_rules(sample(type, NFPROTO_INET, "filter").octets(), "ipsecd-50"));
     EXPECT_FALSE(changes_rules(sample(type, NFPROTO_IPV4, "ipsecd-50").octets(), "ipsecd-50"));

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -293,7 +294,7 @@ void Outlet::refused_frames(std::size_t from) {
 bool Outlet::leave_former(int former, bool wait) {
   constexpr timespec kNap{.tv_sec = 0, .tv_nsec = 20'000};
   constexpr unsigned kNaps = 20;
-  for (unsigned i = 0; i < kNaps && !Ways::empty(former); ++i) ::nanosleep(&kNap, nullptr);
+  for (unsigned i = 0; i < kNaps && !Ways::empty(former); ++i) ::ppoll(nullptr, 0, &kNap, nullptr);
   if (!wait || Ways::empty(former)) return true;
   full_ = -1;
   return false;

@@ -1,6 +1,6 @@
 #pragma once
-/// Sends protected packets: complete IP packets through raw sockets or, where that is possible, packet sockets (ways.h);
-/// ESP in UDP, many packets at once, through the socket of their port.
+/// Sends protected packets: complete IP packets through raw sockets or, where that is possible, packet sockets
+/// (ways.h); ESP in UDP, many packets at once, through the socket of their port.
 #include <cstdint>
 #include <functional>
 #include <memory>

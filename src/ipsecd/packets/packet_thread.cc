@@ -1,8 +1,7 @@
 // One packet thread:
 // 1. run() waits with epoll for its queue of the TUN device, its sockets, and the eventfd that wakes it.
 // 2. go_out() reads a batch from the device, protects it and sends it; then it answers packets that are too big.
-// 3. come_in() reads a batch from a socket, decrypts it and writes the inner packets to the device. Raw sockets have a
-//    thread of their own for this, which may sleep for a moment (nap.h).
+// 3. come_in() reads a batch from a socket, decrypts it and writes the inner packets to the device.
 //    go_out_by_hook() and come_in_by_hook() do the same for packets that netfilter holds (hook.h).
 // 4. If a socket to send by is full, the batch stays in its buffers, device and hook are not read, and go_on() retries;
 //    meanwhile, inbound packets use the other set of buffers.
@@ -14,8 +13,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,7 +67,7 @@ PacketThread::PacketThread(Parts parts)
   parts_.outlet.narrow_with(
       [this](Item& item, std::uint32_t mtu) { return parts_.worker.narrow(item, mtu, system_now()); });
   watch(woken_.get(), static_cast<std::uint64_t>(woken_.get()));
-  if (!parts_.receives_only) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+  watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
   for (const Inlet& inlet : parts_.inlets) watch(inlet.fd(), static_cast<std::uint64_t>(inlet.fd()));
   if (!parts_.hook) return;
   for (const int fd : {parts_.hook->out(), parts_.hook->tcp(), parts_.hook->in()})
@@ -124,8 +121,7 @@ void PacketThread::take_over() {
       // A queue that is polled without a device reports nothing afterwards.
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.tun.fd(), nullptr);
       parts_.tun.back();
-      if (waiting_.empty() && !parts_.receives_only)
-        watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
+      if (waiting_.empty()) watch(parts_.tun.fd(), static_cast<std::uint64_t>(parts_.tun.fd()));
     } else {
       if (change.family == Family::v4) parts_.outlet.forget(change.dropped);
       // A packet waiting in it may be for the socket that has the port by now.
@@ -158,19 +154,10 @@ void PacketThread::run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  constexpr unsigned long kExact = 1;  // Nanoseconds by which a sleep may become longer; by default as many as a nap.
-  if (parts_.receives_only) ::prctl(PR_SET_TIMERSLACK, kExact);
   while (wait()) {
-    if (parts_.receives_only) nap();
     for (const Ready& ready : ready_) serve(ready);
     if (!waiting_.empty()) go_on();
   }
-}
-
-void PacketThread::nap() {
-  if (!nap_.due(system_now().steady)) return;
-  constexpr timespec kLength{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(Nap::kLength).count()};
-  ::nanosleep(&kLength, nullptr);
 }
 
 void PacketThread::serve(const Ready& ready) {
@@ -310,9 +297,7 @@ bool PacketThread::come_in(Inlet& inlet) {
   do {
     const std::span<Item> items = hand.take(inlet.receive(hand.empty()));
     some |= !items.empty();
-    const Instant at = system_now();
-    nap_.received(items.size(), at.steady);
-    parts_.worker.unprotect(items, at);
+    parts_.worker.unprotect(items, system_now());
     deliver(items);
   } while (inlet.left());
   return some;

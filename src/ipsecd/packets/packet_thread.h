@@ -13,7 +13,6 @@
 #include "ipsecd/packets/hook.h"
 #include "ipsecd/packets/icmp_outlet.h"
 #include "ipsecd/packets/inlet.h"
-#include "ipsecd/packets/nap.h"
 #include "ipsecd/packets/outlet.h"
 #include "ipsecd/packets/tun_queue.h"
 #include "system/descriptor.h"
@@ -31,8 +30,6 @@ class PacketThread {
     IcmpOutlet answers;
     std::vector<Inlet> inlets;
     std::unique_ptr<Hook> hook = nullptr;  ///< nullptr: none.
-    /// It only receives, and does not read the device: it may sleep for a moment to get many packets at once.
-    bool receives_only = false;
   };
 
   explicit PacketThread(Parts parts);
@@ -77,7 +74,6 @@ class PacketThread {
   };
 
   void run();
-  void nap();
   void serve(const Ready& ready);
   /// Waits for packets or a call. False: the thread must end.
   bool wait();
@@ -112,7 +108,6 @@ class PacketThread {
   std::optional<Hand> other_hand_;
   int full_ = -1;  // The full socket; if no packets wait, the wait was in vain.
   std::chrono::nanoseconds patient_until_{}, next_try_{}, impatient_until_{};
-  Nap nap_;
   std::thread thread_;
 
   std::atomic<bool> ended_ = false, device_gone_ = false;

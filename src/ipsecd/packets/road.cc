@@ -11,8 +11,7 @@ struct Row {
 };
 constexpr std::array kRows = {
     Row{Detour::none, "none", "they leave directly"},
-    Row{Detour::forced, "forced", "--raw-way says so"},
-    Row{Detour::unasked, "unasked", "the kernel has not been asked for the route yet"},
+    Row{Detour::unasked, "unasked", "the route is not known yet"},
     Row{Detour::unsure, "unsure", "messages of the kernel were lost: its tables are read again"},
     Row{Detour::firewall, "firewall", "netfilter has rules for packets that leave"},
     Row{Detour::kernel_policies, "kernel_policies", "the kernel has IPsec policies of its own"},

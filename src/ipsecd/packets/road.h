@@ -19,16 +19,13 @@ using Mac = std::array<std::byte, 6>;
 
 /// Addresses as keys of hash tables, which the kernel, or SAs, choose.
 struct AddressHash {
-  std::size_t operator()(const Address& a) const {
-    return absl::HashOf(static_cast<std::uint8_t>(a.family), a.octets);
-  }
+  std::size_t operator()(const Address& a) const { return absl::HashOf(static_cast<std::uint8_t>(a.family), a.octets); }
 };
 
 /// Why a packet must leave by the raw socket.
 enum class Detour : std::uint8_t {
   none,             ///< It need not.
-  forced,           ///< An option says so.
-  unasked,          ///< The kernel has not been asked for the route yet.
+  unasked,          ///< The route is not known yet.
   unsure,           ///< Messages of the kernel were lost; its tables are read again.
   firewall,         ///< Netfilter has rules for packets that leave.
   kernel_policies,  ///< The kernel has IPsec policies of its own.
@@ -85,7 +82,7 @@ struct NeighbourFacts {
   Mac address{};
 };
 
-/// The kernel's tables, as far as they decide how packets leave. A function of what it was told; it reads nothing.
+/// The kernel's tables, as far as they decide how packets leave. It reads nothing itself.
 class RoadMap {
  public:
   void link(unsigned index, LinkFacts facts) { links_[index] = std::move(facts); }

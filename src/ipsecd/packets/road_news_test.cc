@@ -155,7 +155,7 @@ TEST(RoadNews, TheAnswerAboutARoute) {
   EXPECT_FALSE(answer(route(RTM_DELROUTE, AF_INET, 32)));
 }
 
-TEST(RoadNews, TruncatedMessagesAreNoNews) {
+TEST(RoadNews, TruncatedMessagesAreIgnored) {
   for (const auto& whole :
        {link(RTM_NEWLINK, ARPHRD_ETHER, 1).octets(), neighbour(RTM_NEWNEIGH, NUD_REACHABLE).octets(),
         route(RTM_NEWROUTE, AF_INET, 24).attribute(RTA_DST, at("198.51.100.0")).octets()})

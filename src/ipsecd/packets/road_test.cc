@@ -70,7 +70,7 @@ TEST(Road, OrTheReasonWhyThereIsNone) {
   EXPECT_EQ(map.road(at("192.0.2.7"), over(kUnplugged)), Judged{Detour::link_down});
   EXPECT_EQ(map.road(at("192.0.2.3"), over(kCable)), Judged{Detour::no_neighbour});
   EXPECT_EQ(map.road(host, over(kCable, at("192.0.2.9"))), Judged{Detour::no_neighbour});
-  for (const Detour detour : {Detour::forced, Detour::unsure, Detour::firewall, Detour::kernel_policies}) {
+  for (const Detour detour : {Detour::unsure, Detour::firewall, Detour::kernel_policies}) {
     map.obstacle(detour);
     EXPECT_EQ(map.road(host, over(kCable)), Judged{detour});
   }

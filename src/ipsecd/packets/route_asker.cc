@@ -1,3 +1,9 @@
+// Questions, and what is heard:
+// 1. A Question is a netlink request in a buffer. The kernel answers inside send(), so recv() never waits.
+// 2. list() dumps links and neighbours, and does so again if they changed meanwhile.
+// 3. route() asks for the route of one packet: the kernel applies rules, marks and metrics.
+// 4. confirm() makes the kernel probe a neighbour, as a packet of its own would.
+// 5. A RouteListener subscribes to all groups that can change an answer. ENOBUFS means that messages were lost.
 #include "ipsecd/packets/route_asker.h"
 
 #include <fmt/format.h>
@@ -19,9 +25,9 @@ namespace {
 constexpr int kRoom = 4 << 20;  // Bytes of messages that may wait: a router's routes change thousands at a time.
 constexpr std::size_t kDatagram = 1 << 16;
 
-constexpr std::array kGroups = {RTNLGRP_LINK,        RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-                                RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                RTNLGRP_NEXTHOP};
+constexpr std::array kGroups = {RTNLGRP_LINK,        RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE,
+                                RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,
+                                RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NEXTHOP};
 
 unsigned char family_of(const Address& a) { return a.family == Family::v4 ? AF_INET : AF_INET6; }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// Rtnetlink sockets (rtnetlink(7)): questions about links, neighbours and routes, and the kernel's messages about their
-/// changes.
+/// Rtnetlink sockets (rtnetlink(7)): questions about links, neighbours and routes, and the kernel's messages about
+/// their changes.
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace ipseckey::ipsecd {
 /// nothing waits.
 class RouteAsker : public RoadSource {
  public:
-  /// `mark`: of the packets whose routes are asked for; 0: none. Error io.
+  /// `mark`: of the packets that take the routes; 0: none. Error io.
   static Result<RouteAsker> make(std::uint32_t mark);
 
   bool list(absl::FunctionRef<void(const RoadNews&)> each) override;
@@ -32,7 +32,7 @@ class RouteAsker : public RoadSource {
   std::uint32_t sequence_ = 0;
 };
 
-/// Hears of changes of links, neighbours, routes, rules, addresses and next hops.
+/// Is notified of changes of links, neighbours, routes, rules, addresses and next hops.
 class RouteListener {
  public:
   /// Error io.

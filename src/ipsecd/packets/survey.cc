@@ -1,6 +1,6 @@
 // How roads stay true:
-// 1. begin() lists links and neighbours. Routes are not listed, as a router has a million: the kernel is asked for one
-//    route for each destination, and so applies rules, marks and metrics itself.
+// 1. begin() lists links and neighbours. Routes are not listed, as a router has a million: one question for
+//    each destination lets the kernel apply rules, marks and metrics itself.
 // 2. news() changes the tables, and marks the destinations whose route must be asked again.
 // 3. settle() asks for these, computes every road and publishes all of them if one is another than before.
 // 4. tick() forgets destinations that are no longer used, lets the kernel confirm neighbours that are in use, and asks

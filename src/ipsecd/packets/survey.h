@@ -1,6 +1,6 @@
 #pragma once
-/// Keeps the roads to the destinations in use as the kernel's tables say: what it asks the kernel, and when. It makes no
-/// system call and knows no clock.
+/// Keeps the roads to the destinations in use as the kernel's tables say: what it asks the kernel, and when. It makes
+/// no system call and knows no clock.
 #include <absl/container/flat_hash_map.h>
 #include <absl/functional/function_ref.h>
 

@@ -72,7 +72,7 @@ struct SurveyTest : ::testing::Test {
   Survey survey{kernel, board};
 };
 
-TEST_F(SurveyTest, ADestinationIsAskedForOnce) {
+TEST_F(SurveyTest, EachDestinationMeansOneQuestion) {
   EXPECT_TRUE(survey.idle());
   EXPECT_EQ(detour("192.0.2.2"), Detour::unasked);
   const auto before = board.serial();

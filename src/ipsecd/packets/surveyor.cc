@@ -39,8 +39,10 @@ void Surveyor::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void Surveyor::look_at_firewall() {
-  survey_.obstacle(!options_.past_firewall && firewall_.concerns_leaving() ? Detour::firewall : Detour::none);
+// IPsec policies of the kernel are not an option's matter: they may demand protection.
+Detour Surveyor::obstacle() {
+  if (policies_.concern_leaving()) return Detour::kernel_policies;
+  return !options_.past_firewall && firewall_.concerns_leaving() ? Detour::firewall : Detour::none;
 }
 
 // Without destinations there is nothing that time changes, and the thread sleeps.
@@ -50,7 +52,7 @@ void Surveyor::run() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   constexpr std::chrono::milliseconds kTick{1000};
   auto tick_at = system_now().steady + kTick;
-  look_at_firewall();
+  survey_.obstacle(obstacle());
   survey_.begin();
   survey_.settle();
   for (;;) {
@@ -60,7 +62,7 @@ void Surveyor::run() {
     if (ready[0].revents != 0) return;
     if (!listener_.hear([&](const RoadNews& one) { survey_.news(one); })) survey_.begin();
     const auto asked = board_.take_asked();
-    if (!asked.empty() && survey_.idle()) look_at_firewall();
+    const bool first = !asked.empty() && survey_.idle();  // What is not reported was not looked at while it was idle.
     survey_.ask(asked);
     const auto now = system_now().steady;
     const bool due = now >= tick_at;
@@ -68,7 +70,7 @@ void Surveyor::run() {
       tick_at = now + kTick;
       survey_.tick();
     }
-    if (firewall_.changed() || (due && firewall_.changed_unreported())) look_at_firewall();
+    if (firewall_.changed() || first || due) survey_.obstacle(obstacle());
     survey_.settle();
   }
 }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/result.h"
+#include "ipsecd/packets/kernel_policies.h"
 #include "ipsecd/packets/nf_firewall.h"
 #include "ipsecd/packets/road_board.h"
 #include "ipsecd/packets/route_asker.h"
@@ -33,13 +34,14 @@ class Surveyor {
  private:
   Surveyor(const Options& options, RouteAsker asker, RouteListener listener, Firewall firewall);
   void run();
-  void look_at_firewall();
+  Detour obstacle();
 
   Options options_;
   RoadBoard board_;
   RouteAsker asker_;
   RouteListener listener_;
   Firewall firewall_;
+  KernelPolicies policies_;
   Survey survey_{asker_, board_};
   Descriptor stop_;
   std::thread thread_;

@@ -1,5 +1,6 @@
 // How a destination changes its way:
-// 1. begin() reads the roads if they are others. A destination that is not among them is asked for.
+// 1. begin() reads the roads if they are others. The board gets a question about a destination that is
+//    not among them.
 // 2. Its first packet in a batch may enter a packet socket, if the road is open and the raw socket is empty: start().
 // 3. choose() returns the way of a packet. A packet that does not fit, or whose road was closed, takes the raw socket,
 //    and names the socket that must be empty before.
@@ -32,7 +33,7 @@ Result<Ways> Ways::make(RoadBoard& board, std::uint32_t mark) {
       return fail(errno == EPERM ? Errc::denied : Errc::io,
                   fmt::format("cannot open a packet socket: {}", errno_text(errno)));
     if (mark != 0 && ::setsockopt(fd.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
-      return fail(Errc::denied, "cannot mark packets: it needs CAP_NET_ADMIN");
+      return fail(Errc::denied, "cannot mark frames: it needs CAP_NET_ADMIN");
     give_room(fd.get());
     ways.sockets_.push_back({std::move(fd)});
   }
@@ -131,8 +132,7 @@ MutableBytes Ways::frame(const Item& item) {
 bool Ways::in_use(const Socket& socket) const {
   return std::ranges::any_of(trips_, [&](const auto& entry) {
     const Trip& trip = entry.second;
-    return trip.last == socket.fd.get() ||
-           (trip.judged.detour == Detour::none && trip.judged.road.link == socket.link);
+    return trip.last == socket.fd.get() || (trip.judged.detour == Detour::none && trip.judged.road.link == socket.link);
   });
 }
 

@@ -53,7 +53,7 @@ class Ways {
     Judged judged;
     std::shared_ptr<std::atomic<bool>> used;  // nullptr: the destination is not known yet.
     int last = -1;                            // The packet socket of the last packet; -1: the raw one.
-    std::uint64_t asked = UINT64_MAX;         // The serial of the roads when it was asked for.
+    std::uint64_t asked = UINT64_MAX;         // The serial of the roads at the last question.
     std::uint64_t batch = 0;                  // That its last packet was in.
     std::chrono::nanoseconds stays_until{};
   };

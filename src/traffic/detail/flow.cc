@@ -121,7 +121,7 @@ bool Selectors::match(const Headers& h) const {
          port_fits(dst_port, icmp ? h.icmp_code : h.dst_port);
 }
 
-Flow::Flow(const engine::Sa& sa, Workers workers, std::uint64_t iv_start, std::shared_ptr<SaNumbers> live)
+Flow::Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start, std::shared_ptr<SaNumbers> live)
     : id(sa.id()),
       hash(hash_of(id)),
       serial(sa.serial),
@@ -138,7 +138,7 @@ Flow::Flow(const engine::Sa& sa, Workers workers, std::uint64_t iv_start, std::s
       dscp(tunnel ? number_of<&M::dscp>(sa, pfkey::kDscpKeep) : pfkey::kDscpKeep),
       keepalive(udp ? number_of<&M::keepalive>(sa) : 0),
       bundle(number_of<&M::bundle>(sa)),
-      alone_((udp ? workers.udp : workers.all) == 1),
+      alone_(workers == 1),
       reqid_(number_of<&M::reqid>(sa)),
       if_id_(number_of<&M::if_id>(sa)),
       mark_(rare_of(sa).at<&M::mark>()),
@@ -150,7 +150,7 @@ Flow::Flow(const engine::Sa& sa, Workers workers, std::uint64_t iv_start, std::s
              .auth_key = &auth_key_,
              .truncated = number_of<&M::icv>(sa) / 8,
              .esn = esn},
-      keyed_(new Ways[workers.all]),
+      keyed_(new Ways[workers]),
       numbers_(begin(std::move(live), sa, iv_start)),
       window_(window_of(sa), numbers_->highest.load(kRelaxed)),
       window_size_(window_.size()),

@@ -38,12 +38,9 @@ struct Selectors {
 
 class Flow {
  public:
-  struct Workers {
-    unsigned all, udp;  ///< As in PlaneOptions.
-  };
   /// The SA is usable and has its keys. IVs of counter modes start at `iv_start`, which must be unpredictable. `live`:
   /// the numbers of this SA; if they have been used before, they continue.
-  Flow(const engine::Sa& sa, Workers workers, std::uint64_t iv_start,
+  Flow(const engine::Sa& sa, unsigned workers, std::uint64_t iv_start,
        std::shared_ptr<SaNumbers> live = std::make_shared<SaNumbers>());
 
   // Facts.
@@ -163,7 +160,7 @@ class Flow {
  private:
   using Counter = SaNumbers::Counter;
 
-  const bool alone_;  // One packet thread carries its packets.
+  const bool alone_;  // There is one packet thread.
   const std::uint32_t reqid_, if_id_;
   const std::optional<pfkey::Mark> mark_;
   Secret auth_key_, encrypt_key_;
