@@ -31,19 +31,24 @@ std::uint32_t events_for(Wants wants) {
 // only if it is much longer.
 class Daemon::Turn {
  public:
-  bool may_read() const { return messages_ < kMessages; }
+  // A change is sent to every client: with many, each message can take long.
+  explicit Turn(std::size_t clients) : look_(std::max<std::size_t>(1, kLook / std::max<std::size_t>(1, clients))) {}
+
+  bool may_read() const { return !over_ && messages_ < kMessages; }
   /// After each message.
   bool continues() {
     ++messages_;
-    return messages_ % kLook != 0 || (messages_ < 4 * kMessages && std::chrono::steady_clock::now() < end_);
+    if (messages_ % look_ == 0) over_ = over_ || messages_ >= 4 * kMessages || std::chrono::steady_clock::now() >= end_;
+    return !over_;
   }
-  void end() { messages_ = kMessages; }
+  void end() { over_ = true; }
 
  private:
-  static constexpr unsigned kMessages = 128, kLook = 32;
+  static constexpr std::size_t kMessages = 128, kLook = 32;
   static constexpr std::chrono::microseconds kTime{500};
 
-  unsigned messages_ = 0;
+  std::size_t look_, messages_ = 0;
+  bool over_ = false;
   std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kTime;
 };
 
@@ -65,7 +70,7 @@ bool Daemon::read(Connection& connection) {
   const Instant at = system_now();
   if (const auto deadline = server_.deadline(); deadline && *deadline <= at.steady) server_.expire(at);
   const MutableBytes buffer = in_.bytes().first(pfkey::kMaxMessageSize + 8);
-  Turn turn;
+  Turn turn(connections_.size());
   if (connection.rest_at < connection.rest_end) {
     // The buffer may be exchanged for another one meanwhile.
     SecretBuffer rest = std::move(connection.rest);
