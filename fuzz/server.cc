@@ -1,11 +1,9 @@
 // The server with five clients: two with full access, of which the second takes packets of several messages, a reader,
-// one that only listens and reads as slowly as the input specifies, and one that reads at once and so witnesses all
-// notices. Requests are composed field by field, and some of
-// their octets are spoilt afterwards.
+// one that only listens and reads as slowly as the input says, and one that reads at once and so witnesses all notices.
+// Requests are composed field by field, and some of their octets are spoilt afterwards.
 //
 // Every request gets its answer, in the order of the requests, and nobody receives another's; no key is sent to a
-// reader; messages that the listener misses are counted exactly where they are missing; the queue of a client is
-// bounded.
+// reader; messages that the listener misses are counted exactly where they are missing; a client's queue is bounded.
 //
 // An input: the most SAs; then steps, an octet each (its upper half: which client), with their operands.
 #include "ipsecd/clients/server.h"
@@ -206,8 +204,9 @@ class World {
 
   void receive(const Peer& peer, Bytes wire) {
     const std::size_t sas = server_.sas(), news = news_.size();
-    for (Bytes rest = wire; !rest.empty();) rest = rest.subspan(server_.receive(peer.id, rest, now_));
-    if (wire.empty()) server_.receive(peer.id, wire, now_);
+    Bytes rest = wire;
+    do rest = rest.subspan(server_.receive(peer.id, rest, now_));
+    while (!rest.empty());
     server_.send_packs();
     if (peer.access == Access::read) MUST(server_.sas() == sas && news_.size() == news);
     if (!memory_) MUST(server_.sas() <= had_);

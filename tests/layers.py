@@ -40,7 +40,7 @@ ENTRANCES = (("cli/verbs", r"cli/program\.cc", "the runner, and all else in cli,
 # Libraries whose names differ from their folders'.
 LIBRARIES = {"ipsecd_core": "ipsecd"}
 
-MACHINE = "system calls live in system, backend, kernel, probe, api, apply, cli, ipsecd, and where base locks memory"
+MACHINE = "system calls live in system, backend, kernel, probe, api, apply, cli, ipsecd, and where base maps memory"
 # (headers, the files that may include them, why others may not)
 FENCES = (
     (r"openssl/.*|intel-ipsec-mb\.h", r"crypto/.*", "only crypto uses OpenSSL"),
@@ -55,7 +55,7 @@ FENCES = (
     (
         r"(sys|net|netinet|netpacket|linux)/.*|(unistd|fcntl|poll|signal|csignal|netdb|pwd|grp|sched|pthread|syslog|ifaddrs"
         r"|dlfcn|dirent|arpa/inet)\.h|csignal|filesystem|fstream|iostream|cstdio",
-        r"(system|backend|kernel|probe|api|apply|cli|ipsecd)/.*|base/(secret|secret_pages|secret_heap|large_pages)\.cc|texts/main\.cc",
+        r"(system|backend|kernel|probe|api|apply|cli|ipsecd)/.*|base/(secret|secret_pages|secret_heap|large_pages|slots)\.cc|texts/main\.cc",
         MACHINE,
     ),
 )

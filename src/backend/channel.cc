@@ -2,7 +2,7 @@
 // 1. connect() waits for its place in the backlog, but not forever. Before anything is sent, trust() checks which user
 //    listens there.
 // 2. send() encodes a message behind those that wait for flush(), if ipsecd takes several in one packet; else these
-//    leave first. A long message is sent alone. What the socket has taken is wiped.
+//    leave first. A long message has a packet of its own. Sent bytes are wiped.
 // 3. receive() decodes the next message of the packet that came last and wipes it. A refusal notice of ipsecd becomes
 // an
 //    error.

@@ -1,6 +1,6 @@
 // A client of ipsecd's PF_POLICY: exchange() writes what the socket takes and reads what is there, each time round, so
-// that neither side can block the other. Replies come in the order of the requests; the seq of each is checked all the
-// same.
+// that neither side can block the other. Once ipsecd has shown that it takes them, a packet has many requests. Replies
+// come in the order of the requests; the seq of each is checked all the same.
 #include "backend/socket_spd.h"
 
 #include <fmt/format.h>
@@ -15,6 +15,7 @@
 #include "backend/detail/answers.h"
 #include "pfkey/codec.h"
 #include "pfkey/notices.h"
+#include "pfkey/packs.h"
 #include "pfkey/units.h"
 #include "pfpolicy/codec.h"
 #include "system/errno_text.h"
@@ -22,6 +23,7 @@
 namespace ipseckey::backend {
 namespace {
 
+namespace packs = pfkey::packs;
 using Clock = std::chrono::steady_clock;
 using pfpolicy::Message;
 using Octets = std::vector<std::byte>;
@@ -35,7 +37,7 @@ class Exchange {
         requests_(requests),
         reply_(reply),
         patience_(patience),
-        out_(pfpolicy::kMaxMessageSize),
+        out_(packs::kFull + pfpolicy::kMaxMessageSize),
         in_(pfpolicy::kMaxMessageSize + 8) {}
 
   Result<void> run() {
@@ -63,19 +65,32 @@ class Exchange {
 
   Result<void> write() {
     while (sent_ < requests_.size()) {
-      Message m = requests_[sent_];
-      m.seq = static_cast<std::uint32_t>(sent_ + 1);
-      m.pid = static_cast<std::uint32_t>(::getpid());
-      const auto size = pfpolicy::encode(m, out_);
-      if (!size) return std::unexpected(size.error());
+      if (auto r = filled_ == 0 ? fill() : Result<void>(); !r) return r;
       ssize_t n = 0;
-      do n = ::send(channel_.fd(), out_.data(), *size, MSG_DONTWAIT | MSG_NOSIGNAL);
+      do n = ::send(channel_.fd(), out_.data(), filled_, MSG_DONTWAIT | MSG_NOSIGNAL);
       while (n < 0 && errno == EINTR);
       // What the other side had answered before it went is still to be read.
       if (n < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET)) return {};
       if (n < 0) return fail(Errc::io, fmt::format("cannot write to {}: {}", shown(), errno_text(errno)));
-      ++sent_;
+      sent_ += std::exchange(waiting_, 0);
+      filled_ = 0;
     }
+    return {};
+  }
+
+  // The next packet.
+  Result<void> fill() {
+    do {
+      Message m = requests_[sent_ + waiting_];
+      m.seq = static_cast<std::uint32_t>(sent_ + waiting_ + 1);
+      m.pid = static_cast<std::uint32_t>(::getpid());
+      const MutableBytes room = MutableBytes(out_).subspan(filled_);
+      const auto size = pfpolicy::encode(m, room);
+      if (!size) return std::unexpected(size.error());
+      if (waiting_ > 0 && filled_ + *size > packs::kMost) return {};
+      packs::set_mark(room, packs::kClient);
+      filled_ += *size, ++waiting_;
+    } while (packs_ && filled_ < packs::kFull && sent_ + waiting_ < requests_.size());
     return {};
   }
 
@@ -90,7 +105,12 @@ class Exchange {
         return fail(Errc::unreachable, fmt::format("ipsecd at {} closed the connection before it had answered "
                                                    "everything: {}",
                                                    shown(), how_to_start(channel_.path())));
-      if (auto r = take(Bytes(in_).first(static_cast<std::size_t>(got))); !r) return r;
+      Bytes rest = Bytes(in_).first(static_cast<std::size_t>(got));
+      while (!rest.empty() && answered_ < requests_.size()) {
+        const Bytes wire = rest.first(packs::first_size(rest));
+        if (auto r = take(wire); !r) return r;
+        rest = rest.subspan(wire.size());
+      }
     }
     return {};
   }
@@ -115,6 +135,7 @@ class Exchange {
     if (wire[0] != std::byte{pfpolicy::kVersion}) return take_pfkey(wire);
     auto m = pfpolicy::decode(wire);
     if (!m || m->seq != answered_ + 1 || answered_ >= sent_) return strange();
+    if (m->diagnostic == pfpolicy::Diagnostic{packs::kServer}) packs_ = true, m->diagnostic = {};
     ++replies_;
     const bool dump = m->type == pfpolicy::Type::dump && m->error == 0;
     const bool ends = !dump || (m->ruleset && dump_begun_);
@@ -130,6 +151,8 @@ class Exchange {
   Reply reply_;
   std::chrono::milliseconds patience_;
   Octets out_, in_;
+  std::size_t filled_ = 0, waiting_ = 0;  // Bytes and requests of the packet that leaves next.
+  bool packs_ = false;                    // ipsecd takes packets of several messages.
   std::size_t sent_ = 0, answered_ = 0, replies_ = 0;
   bool dump_begun_ = false;
 };

@@ -5,16 +5,21 @@
 namespace ipseckey::text {
 namespace {
 
-constexpr bool is_printable(char c) { return (c >= 0x20) & (c < 0x7f); }
-constexpr bool lays_out(char c) { return (c == '\n') | (c == '\t'); }
+constexpr bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
+constexpr bool lays_out(char c) { return c == '\n' || c == '\t'; }
 
 }  // namespace
 
 bool is_harmless(std::string_view text) {
   // Without an early end, the compiler checks many characters at once.
-  bool harmful = false;
-  for (const char c : text) harmful |= !(is_printable(c) | lays_out(c));
-  return !harmful;
+  unsigned harmful = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    // Not printable, and neither a line feed nor a tabulator.
+    harmful |= static_cast<unsigned>(static_cast<unsigned char>(byte - 0x20) > 0x7e - 0x20) &
+               static_cast<unsigned>(byte != '\n') & static_cast<unsigned>(byte != '\t');
+  }
+  return harmful == 0;
 }
 
 void append_harmless(char c, std::string& out) {

@@ -103,7 +103,7 @@ class Engine {
   /// nothing.
   void handle(pfkey::Message&& request, Instant now, Sink out);
 
-  /// How many requests remove_some() has to finish.
+  /// How many requests remove_some() must finish.
   std::size_t removals() const;
   /// Continues the oldest of them, over at most `most` SAs, from the newest to the oldest of those that there were when
   /// it began. The reply comes at its end; then removals() has decreased.
@@ -141,7 +141,7 @@ class Engine {
   /// is not an SA.
   bool restore(Kept&& kept, Instant now);
 
-  /// Whether tables that are empty have much memory, of which release_spare() gives back a part.
+  /// Whether tables that are empty have much memory, of which release_spare() releases a part.
   bool has_spare() const;
   void release_spare();
 

@@ -4,7 +4,7 @@
 // 3. The engine assigns each message an Audience; hears() decides for one client.
 // 4. spread() delivers the message to each of these and to the sender, to nobody twice; the last gets the original.
 // 5. A DUMP is a walk of the client's own: next_dumped() delivers one SA at a time, then the end marker.
-// 6. What removes many SAs is done by remove_some(), for one client after the other.
+// 6. Requests that remove many SAs are carried out by remove_some(), for one client after the other.
 #include "engine/keysock.h"
 
 #include <algorithm>

@@ -95,7 +95,7 @@ class Daemon {
   class Turn;
   /// Gives the server the requests of a packet, and keeps the rest if the turn is over or the client must read first.
   void take(Connection& connection, MutableBytes packet, Turn& turn, Instant at);
-  /// Whether resume() has something to continue: the rest of a packet, a removal of many SAs, giving memory back.
+  /// Whether resume() has something to continue: the rest of a packet, a removal of many SAs, releasing memory.
   bool unfinished() const;
   /// Does a portion of it.
   void resume();
@@ -104,7 +104,7 @@ class Daemon {
   /// Call after clients were served: sets what each of them and the engine wait for.
   void settle();
   void set_timer();
-  /// Whether trim_heap() has memory of removed SAs to give back, which it does in portions.
+  /// Whether trim_heap() has memory of removed SAs to release, which it does in portions.
   bool trims_heap() const;
   void trim_heap();
   /// Ends run(), which then returns the error.

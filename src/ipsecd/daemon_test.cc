@@ -283,7 +283,7 @@ std::vector<std::byte> packet_of(std::uint32_t pid, std::uint32_t count) {
   return packet;
 }
 
-TEST(Daemon, APacketOfManyRequestsIsServedInTurnsWithOthers) {
+TEST(Daemon, APacketOfManyRequestsDoesNotKeepOthersWaiting) {
   RunningDaemon daemon;
   Channel many = connect(daemon);
   const auto one = packet_of(5, 1);

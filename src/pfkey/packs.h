@@ -23,7 +23,7 @@ inline constexpr std::size_t kMost = 64 * 1024;  ///< Bytes that a packet of sev
 /// off or says what cannot be. Then decode() says what is wrong with it.
 std::size_t first_size(Bytes packet);
 
-/// The field `reserved` of a message; 0 if it has no whole header.
+/// The field `reserved` of a message; 0 if its header is cut off.
 std::uint16_t mark_of(Bytes message);
 /// The message has a whole header.
 void set_mark(MutableBytes message, std::uint16_t mark);

@@ -51,14 +51,20 @@ class Refusing:
             with client:
                 while True:
                     for ready in select.select([client, self.daemon], [], [])[0]:
-                        message = ready.recv(1 << 17)
-                        if not message:
+                        packet = ready.recv(1 << 17)
+                        if not packet:
                             return
-                        if ready is client and message[1] == self.ADD and self.octets in message:
-                            self.refused += 1
-                            client.send(message[:2] + bytes([self.ENOMEM]) + message[3:4] + struct.pack("=HH", 2, 0) + message[8:16])
-                        else:
-                            (self.daemon if ready is client else client).send(message)
+                        while packet:  # It may have several messages.
+                            size = struct.unpack("=H", packet[4:6])[0] * 8
+                            self.pass_on(client, packet[:size], ready is client)
+                            packet = packet[size:]
+
+    def pass_on(self, client, message, from_client):
+        if from_client and message[1] == self.ADD and self.octets in message:
+            self.refused += 1
+            client.send(message[:2] + bytes([self.ENOMEM]) + message[3:4] + struct.pack("=HH", 2, 0) + message[8:16])
+        else:
+            (self.daemon if from_client else client).send(message)
 
     def end(self):
         self.listener.shutdown(socket.SHUT_RDWR)

@@ -29,7 +29,7 @@ class Outbox {
 
   void put(Bytes message, Kind kind);
   Bytes front() const { return Bytes(buffer_.bytes()).subspan(head_, entries_.front().size); }
-  /// The first messages, one behind the other: as many as fit in `most` bytes, but at least one.
+  /// The first messages, one behind the other: those that fit in `most` bytes, but at least one.
   struct Pack {
     Bytes wire;
     std::size_t messages = 0;

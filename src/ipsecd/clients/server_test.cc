@@ -488,6 +488,32 @@ TEST_F(PacksTest, ADeadClientIsNotPackedFor) {
   EXPECT_EQ(heard(b).size(), 3u);
 }
 
+// ---- requests that remove many SAs
+
+TEST_F(ServerTest, WhileManySasAreRemovedOthersAreServedAndTheRemoverWaits) {
+  const ClientId a = open(), b = open(), c = open();
+  for (std::uint32_t i = 0; i < 1000; ++i) say(b, numbered(add_esp(0x1000 + i), i + 1));
+  heard(a), heard(b), heard(c);
+  const auto give = [&](ClientId id, const Message& m) { server.receive(id, encoded(m), at(0)); };
+  give(a, numbered(request(Type::flush, SaType::unspec), 5));
+  EXPECT_EQ(server.remover(), a);
+  EXPECT_EQ(server.wants(a), (Wants{.read = false, .write = false}));
+  server.work();
+  EXPECT_GT(server.sas(), 500u);
+  give(b, numbered(request(Type::get, SaType::esp, 0x1000), 6));
+  EXPECT_THAT(heard(b), ElementsAre(Glance{Type::get, 0, 6}));
+  EXPECT_THAT(heard(a), ElementsAre());
+  // A client that leaves does not stop what it began, nor the one behind it.
+  give(c, numbered(request(Type::flush, SaType::esp), 7));
+  server.close(a);
+  peers.erase(a);
+  while (server.busy()) server.work();
+  EXPECT_EQ(server.sas(), 0u);
+  EXPECT_THAT(heard(b), ElementsAre(Glance{Type::flush, 0, 5}, Glance{Type::flush, 0, 7}));
+  EXPECT_THAT(heard(c), ElementsAre(Glance{Type::flush, 0, 5}, Glance{Type::flush, 0, 7}));
+  EXPECT_EQ(server.wants(c), (Wants{.read = true, .write = false}));
+}
+
 // ---- readers
 
 TEST_F(ServerTest, AReaderGetsAndDumpsWithoutKeys) {
