@@ -45,6 +45,7 @@ std::size_t mapped_bytes() {
 TEST(Slots, ChunksWithoutAUsedSlotAreReleasedExceptTheLast) {
   LastingSlots lasting(64, plain_pages);
   std::vector<std::byte*> some;
+  some.reserve(50'000);
   const std::size_t before = mapped_bytes();
   for (int i = 0; i < 50'000; ++i) some.push_back(lasting.slots.get());
   EXPECT_GE(mapped_bytes(), before + 50'000 * 64);
@@ -58,6 +59,7 @@ struct Small : Pooled<Small> {
 
 TEST(Slots, ObjectsOfAPooledClassAreInThem) {
   std::vector<std::unique_ptr<Small>> many;
+  many.reserve(30'000);
   const std::size_t before = mapped_bytes();
   for (int i = 0; i < 30'000; ++i) many.push_back(std::make_unique<Small>());
   EXPECT_EQ(many[29'999]->numbers[4], 5u);
