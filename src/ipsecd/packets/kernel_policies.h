@@ -8,7 +8,7 @@ namespace ipseckey::ipsecd {
 class KernelPolicies {
  public:
   KernelPolicies();
-  /// False also if the kernel has no IPsec. Needs CAP_NET_ADMIN, without which the answer is false.
+  /// A kernel without IPsec has none. Needs CAP_NET_ADMIN, without which the answer is false.
   bool concern_leaving();
 
  private:

@@ -44,7 +44,7 @@ class Firewall {
   /// Whether rules have changed since the last call, or may have.
   bool changed();
   /// Whether packets that leave must pass the kernel's hooks; true if it cannot be known. Changes of ip_tables are not
-  /// reported: ask again from time to time. What nf_tables answered is remembered until changed() was true.
+  /// reported: ask again from time to time. The answer of nf_tables is kept until changed() was true.
   bool concerns_leaving();
 
  private:
