@@ -8,7 +8,7 @@ namespace ipseckey::ipsecd {
 class KernelPolicies {
  public:
   KernelPolicies();
-  /// A kernel without IPsec has none: false. Needs CAP_NET_ADMIN, without which the answer is false.
+  /// A kernel without IPsec has none. Needs CAP_NET_ADMIN, without which the answer is false.
   bool concern_leaving();
 
  private:

@@ -62,7 +62,7 @@ void Surveyor::run() {
     if (ready[0].revents != 0) return;
     if (!listener_.hear([&](const RoadNews& one) { survey_.news(one); })) survey_.begin();
     const auto asked = board_.take_asked();
-    const bool first = !asked.empty() && survey_.idle();  // Unreported changes were not checked for meanwhile.
+    const bool first = !asked.empty() && survey_.idle();  // Nobody checked for unreported changes while it was idle.
     survey_.ask(asked);
     const auto now = system_now().steady;
     const bool due = now >= tick_at;
