@@ -32,7 +32,7 @@ struct Table {
     sa.rare->at<&pfkey::Message::inner_src>() = endpoint("10.1.0.0", 16, src_port);
     sa.rare->at<&pfkey::Message::inner_dst>() = endpoint("10.2.0.0", 16, dst_port);
     sa.rare->at<&pfkey::Message::inner_src>()->proto = sa.rare->at<&pfkey::Message::inner_dst>()->proto = protocol;
-    flows.emplace_back(sa, Flow::Workers{1, 1}, 0);
+    flows.emplace_back(sa, 1u, 0);
     choice.insert(flows.back(), epochs);
     return flows.back();
   }
