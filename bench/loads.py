@@ -74,4 +74,4 @@ def datagrams(pair, address, seconds, size=64, rate=0, pieces=False):
 
 def plain_datagrams(pair, address, seconds, size=64):
     """The best over several offered rates: above its best a receiver gets less."""
-    return max((datagrams(pair, address, seconds / 4, size, rate) for rate in (100e3, 150e3, 200e3, 250e3, 350e3, 0)), key=lambda f: f.rate)
+    return max((datagrams(pair, address, seconds / 4, size, rate) for rate in (100e3, 150e3, 200e3, 250e3, 350e3, 450e3, 600e3, 0)), key=lambda f: f.rate)
