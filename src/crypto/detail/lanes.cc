@@ -37,6 +37,9 @@ void expand_aes(Bytes key, bool inverse, MutableBytes out) {
   OPENSSL_cleanse(backward.data(), backward.size());
 }
 
+// Without AVX-512 the library computes DES bit by bit: one packet of 512 bytes takes milliseconds.
+bool has_des_lanes() { return (multi_buffer()->features & IMB_FEATURE_AVX512_SKX) == IMB_FEATURE_AVX512_SKX; }
+
 void expand_des(Bytes key, MutableBytes out) {
   for (std::size_t i = 0; i * 8 < key.size(); ++i)
     multi_buffer()->des_key_sched(object_at<std::uint64_t>(out.data() + i * kDesRoundKeys), key.data() + i * 8);
@@ -47,7 +50,7 @@ std::size_t expanded_size(const pfkey::Algorithm& row, std::size_t key) {
   const bool aes = row.library.starts_with("AES-");
   if (row.batch == 0 || !multi_buffer()) return 0;
   if (row.mode == Mode::chacha) return key == 32 ? key : 0;
-  if (row.des) return key / 8 * kDesRoundKeys;
+  if (row.des) return has_des_lanes() ? key / 8 * kDesRoundKeys : 0;
   const bool known = row.mode == Mode::cbc || row.mode == Mode::ctr || (row.mode == Mode::ccm && key != 24);
   return aes && known && (key == 16 || key == 24 || key == 32) ? kAesRoundKeys : 0;
 }
