@@ -25,13 +25,12 @@ class Line:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
 
 
+def title(row, text):
+    """The line that a benchmark prints before those of a row."""
+    return json.dumps({"of": row, "title": text}, ensure_ascii=False)
+
+
 def read(text):
-    """What a text says about the machine and the run, and its lines."""
-    about, lines = {}, []
-    for line in text.splitlines():
-        found = json.loads(line)
-        if "row" in found:
-            lines.append(Line(**found))
-        else:
-            about |= found
-    return about, lines
+    """The titles of the rows in a benchmark's output, and its lines."""
+    found = [json.loads(line) for line in text.splitlines()]
+    return {one["of"]: one["title"] for one in found if "of" in one}, [Line(**one) for one in found if "row" in one]
