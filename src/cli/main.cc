@@ -14,6 +14,7 @@
 #include "system/held_signals.h"
 #include "system/hidden_memory.h"
 #include "system/standard_descriptors.h"
+#include "system/status_client.h"
 
 using namespace ipseckey;
 
@@ -69,6 +70,7 @@ cli::World this_world(cli::Console& console) {
           apply::owner_rows_path(geteuid() == 0, environment("RUNTIME_DIRECTORY"), environment("XDG_RUNTIME_DIR")),
       .open_spd = [around](const std::string& where) { return api::open_spd(where, around); },
       .view_policies = [] { return kernel::view_policies(); },
+      .ask_status = ask_status,
   };
 }
 

@@ -43,6 +43,8 @@ struct World {
   /// The rules of the same place as `open`'s SAs, for ipsecconf.
   std::function<Result<std::unique_ptr<backend::Spd>>(const std::string& where)> open_spd = {};
   std::function<kernel::PolicyView()> view_policies = {};  ///< For ipsecconf's explain and doctor.
+  /// Asks a status socket (system/status_client.h), for doctor.
+  std::function<Result<std::string>(const std::string& path, std::string_view how)> ask_status = {};
 };
 
 inline constexpr std::size_t kTextOfOne = 4096;        ///< Bytes; the text of most SAs fits, so nothing moves.

@@ -43,6 +43,7 @@
 #include "system/hidden_memory.h"
 #include "system/socket_path.h"
 #include "system/standard_descriptors.h"
+#include "system/status_client.h"
 
 using namespace ipseckey;
 
@@ -248,7 +249,7 @@ Result<void> serve(const ipsecd::Options& options) {
                                             .memory = ipsecd::reserve::ready,
                                             .rules_need_packets = true});
   if (!daemon) return std::unexpected(daemon.error());
-  if (auto r = (*daemon)->tell_status_at(ipsecd::status_path(listener->path())); !r) log(r.error().text);
+  if (auto r = (*daemon)->tell_status_at(status_path(listener->path())); !r) log(r.error().text);
   if (auto r = (*daemon)->stop_on_signals(); !r) return r;
   if (auto r = (*daemon)->watch_over(); !r) log(r.error().text);
   restore(**daemon);
@@ -258,7 +259,7 @@ Result<void> serve(const ipsecd::Options& options) {
   } else {
     ipsecd::keep_two_capabilities();
   }
-  const bool may_remove = shut_off_files(ipsecd::status_path(listener->path()));
+  const bool may_remove = shut_off_files(status_path(listener->path()));
   if (*dataplane) (*dataplane)->start();
   if (auto r = ipsecd::confine(may_remove); !r) log(r.error().text);
   std::string what = listener->path();
@@ -275,8 +276,8 @@ Result<void> serve(const ipsecd::Options& options) {
 }
 
 Result<void> print_status(const ipsecd::Options& options) {
-  const std::string path = ipsecd::status_path(options.socket.value_or(default_socket_path()));
-  const auto reply = ipsecd::ask_status(path, options.json ? "json" : "text");
+  const std::string path = status_path(options.socket.value_or(default_socket_path()));
+  const auto reply = ask_status(path, options.json ? "json" : "text");
   if (!reply) return std::unexpected(reply.error());
   return say(*reply);
 }

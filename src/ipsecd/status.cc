@@ -247,7 +247,8 @@ std::string status_prometheus(const Status& s) {
 std::string status_reply(std::string_view line, const Status& status) {
   if (line == "text") return status_text(status);
   if (line == "json") return status_json(status);
-  if (!line.starts_with("GET ")) return "expected text, json or an HTTP GET\n";
+  if (line == "leaving") return status.traffic && status.traffic->leaving ? text_of(*status.traffic->leaving) : "";
+  if (!line.starts_with("GET ")) return "expected text, json, leaving or an HTTP GET\n";
   const std::string body = status_prometheus(status);
   return fmt::format(
       "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",

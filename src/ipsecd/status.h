@@ -40,8 +40,8 @@ std::string status_json(const Status& status);
 /// The text format 0.0.4: counters by direction, and drops by cause.
 std::string status_prometheus(const Status& status);
 
-/// The answer to a status client's first line: "text", "json", or an HTTP GET of any path, which gets Prometheus' text.
-/// Anything else: one line that names these.
+/// The answer to a status client's first line: "text", "json", "leaving" (the lines of the text about how packets
+/// leave), or an HTTP GET of any path, which gets Prometheus' text. Anything else: one line that names these.
 std::string status_reply(std::string_view line, const Status& status);
 
 }  // namespace ipseckey::ipsecd

@@ -48,10 +48,4 @@ class StatusSocket {
   std::list<Client> clients_;
 };
 
-/// Asks the ipsecd behind a status socket. `how`: "text" or "json". Errors: unreachable, denied, timeout, io.
-Result<std::string> ask_status(const std::string& path, std::string_view how);
-
-/// The path of the status socket beside a PF_KEY socket: PATH.status.
-inline std::string status_path(const std::string& pfkey_path) { return pfkey_path + ".status"; }
-
 }  // namespace ipseckey::ipsecd

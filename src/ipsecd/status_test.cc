@@ -5,6 +5,7 @@
 
 #include "ipsecd/status_socket.h"
 #include "ipsecd/testing.h"
+#include "system/status_client.h"
 
 namespace ipseckey::ipsecd {
 namespace {
@@ -81,6 +82,9 @@ TEST(Status, ShowsHowPacketsLeave) {
                                    R"({"to":"192.0.2.3","detour":"no_neighbour"},)"
                                    R"({"to":"192.0.2.4","detour":"no_neighbour"},)"
                                    R"({"to":"198.51.100.1","detour":"no_ethernet"}],"framed":7,"out":)"));
+  EXPECT_EQ(status_reply("leaving", busy()), "");
+  EXPECT_EQ(status_reply("leaving", {}), "");
+  EXPECT_THAT(status_reply("leaving", s), ::testing::StartsWith("  To 1 address packets leave by a packet socket.\n"));
   const std::string text = status_prometheus(s);
   for (const char* const line :
        {"ipsecd_framed_packets_total 7", "ipsecd_destinations{detour=\"none\"} 1",
@@ -207,7 +211,7 @@ TEST(Status, IsServedOnASocket) {
                 ": 0 SAs, 0 clients\n"
                 "No packets are carried: ipsecd was started without --tun or --hook.\n");
   EXPECT_THAT(ask_status(path, "GET /metrics HTTP/1.1\r").value(), ::testing::StartsWith("HTTP/1.0 200 OK\r\n"));
-  EXPECT_EQ(ask_status(path, "keys").value(), "expected text, json or an HTTP GET\n");
+  EXPECT_EQ(ask_status(path, "keys").value(), "expected text, json, leaving or an HTTP GET\n");
   // A line without an end gets no answer, and is not buffered without limit.
   EXPECT_EQ(ask_status(path, std::string(5000, 'x')).value_or(""), "");
 }

@@ -8,6 +8,7 @@
 
 #include "backend/testing.h"
 #include "ipsecd/daemon.h"
+#include "system/status_client.h"
 
 namespace ipseckey::ipsecd::testing {
 

@@ -67,7 +67,8 @@ int main() {
                                       .lockdown = "none",
                                       .counters = {{"XfrmInNoStates", 7}}},
                            .picked = "kernel",
-                           .why = "no ipsecd answers"});
+                           .why = "no ipsecd answers",
+                           .leaving = {"To 2 addresses packets leave by a packet socket."}});
   out += cli::doctor_json({});
   // A packet that another program's policy may be about.
   cli::RuleSource held;

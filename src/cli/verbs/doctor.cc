@@ -4,17 +4,21 @@
 //    verdict.
 // 3. put() breaks each paragraph at the margin.
 // 4. doctor_json() has the same as one object.
+// 5. leaving_of() asks the ipsecd that is picked how its packets leave.
 #include "cli/verbs/doctor.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
 #include "cli/verbs/table.h"
+#include "pfkey/units.h"
+#include "system/status_client.h"
 
 namespace ipseckey::cli {
 namespace {
@@ -131,6 +135,7 @@ std::string doctor_screen(const Diagnosis& d) {
   put(out, "Lockdown", lockdown_means(kernel.lockdown));
   put_counters(out, kernel);
   put(out, "SADB", verdict_of(d));
+  for (const std::string& sentence : d.leaving) put(out, &sentence == d.leaving.data() ? "Its packets" : "", sentence);
   return out;
 }
 
@@ -162,8 +167,24 @@ std::string doctor_json(const Diagnosis& d) {
   object.put("may_change", d.kernel.may_change);
   object.put("lockdown", d.kernel.lockdown.empty() ? "unknown" : d.kernel.lockdown);
   object.put("counters", std::move(counters));
+  if (!d.leaving.empty()) object.put("leaving", d.leaving);
   return object.line();
 }
+
+namespace {
+
+// Nothing if it cannot be asked, or has no such packets.
+std::vector<std::string> leaving_of(const World& world, std::string_view sadb) {
+  constexpr std::string_view kIpsecd = "ipsecd:";
+  std::vector<std::string> sentences;
+  if (!world.ask_status || !sadb.starts_with(kIpsecd)) return sentences;
+  const auto said = world.ask_status(status_path(std::string(sadb.substr(kIpsecd.size()))), "leaving");
+  std::istringstream lines(said.value_or(""));
+  for (std::string line; std::getline(lines >> std::ws, line);) sentences.push_back(pfkey::escaped(line));
+  return sentences;
+}
+
+}  // namespace
 
 Status verbs::doctor(Runner& runner, const lang::Command&) {
   Session& session = runner.session();
@@ -173,6 +194,7 @@ Status verbs::doctor(Runner& runner, const lang::Command&) {
   d.why = !picked                ? picked.error().text
           : d.picked == "kernel" ? "no ipsecd answers on its default socket, and this kernel has ESP or AH"
                                  : "it answers on its default socket";
+  d.leaving = leaving_of(world, d.picked);
   session.console().out(session.settings().json ? doctor_json(d) : doctor_screen(d));
   return d.usable() ? Status::ok : Status::no_sadb;
 }

@@ -84,5 +84,20 @@ TEST(Doctor, ItIsOneScreen) {
   EXPECT_LE(count, 24u);
 }
 
+TEST(Doctor, SaysHowThePacketsOfIpsecdLeave) {
+  Diagnosis d;
+  d.picked = "ipsecd:/run/s";
+  d.why = "it answers on its default socket";
+  EXPECT_THAT(doctor_screen(d), ::testing::Not(::testing::HasSubstr("Its packets")));
+  EXPECT_THAT(doctor_json(d), ::testing::Not(::testing::HasSubstr("leaving")));
+  d.leaving = {"To 2 addresses packets leave by a packet socket.",
+               "To 1 address packets leave by the raw socket: why."};
+  EXPECT_THAT(doctor_screen(d),
+              ::testing::EndsWith("Its packets     To 2 addresses packets leave by a packet socket.\n"
+                                  "                To 1 address packets leave by the raw socket: why.\n"));
+  EXPECT_THAT(doctor_json(d), ::testing::HasSubstr("\"leaving\":[\"To 2 addresses packets leave by a packet socket.\","
+                                                   "\"To 1 address packets leave by the raw socket: why.\"]"));
+}
+
 }  // namespace
 }  // namespace ipseckey::cli
