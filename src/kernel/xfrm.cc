@@ -1,6 +1,6 @@
 // How PF_KEY requests become XFRM requests:
 // 1. call() collects requests that need only one message to the kernel: plan() checks each and puts it into the batch.
-// 2. settle() sends the batch in one exchange, and finish() replies to each in the order of the requests.
+// 2. settle() sends the batch in one exchange, and conclude() replies to each in the order of the requests.
 // 3. Any other request waits until those before it are settled. Its handler, a row of kTable, then does all of it.
 // 4. The side table has whatever the kernel cannot store: a GET joins it, keep() records it, and commit() writes it.
 // 5. An Ear listens on a socket of its own. After a loss it reports a gap and lists the current SAs.
@@ -71,7 +71,7 @@ Xfrm::Check Xfrm::plan(Message& m, std::string& remark) {
   return std::nullopt;
 }
 
-void Xfrm::finish(Planned& p, Message& request, const Reply& reply) {
+void Xfrm::conclude(Planned& p, Message& request, const Reply& reply) {
   if (!p.refusal && request.type == Type::get && !p.found)
     p.refusal = Refusal{EBADMSG, Diagnostic::none, "the kernel's answer is not an SA"};
   const bool another = p.found && !xfrm::means(request, *p.found);
@@ -119,7 +119,7 @@ Result<void> Xfrm::settle(std::span<Message> requests, const Reply& reply) {
   for (Planned& p : planned_) {
     Message& request = requests[p.index];
     if (last && p.decided && !p.refusal && LastNumbers::wanted(request)) last->put(request, p.remark);
-    if (p.decided) finish(p, request, reply);
+    if (p.decided) conclude(p, request, reply);
   }
   planned_.clear();
   if (auto kept = side_table_.commit(); !kept && done) return kept;

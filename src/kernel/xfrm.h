@@ -58,7 +58,7 @@ class Xfrm : public backend::Backend {
   Check plan_add(pfkey::Message& m, std::uint16_t type, std::string& remark);
   Check plan(pfkey::Message& m, std::string& remark);
   Result<void> settle(std::span<pfkey::Message> requests, const Reply& reply);
-  void finish(Planned& p, pfkey::Message& request, const Reply& reply);
+  void conclude(Planned& p, pfkey::Message& request, const Reply& reply);
   xfrm::Refusal why(const pfkey::Message& m, const Netlink::Verdict& verdict) const;
 
   // One at a time: xfrm_requests.cc.
