@@ -72,6 +72,7 @@ struct Fate {
   std::uint64_t number = 0;
   Cause cause = Cause::none;
   bool right = false;
+  bool counted = false;  // Among the failures, before the call ends.
 };
 
 class Session {
@@ -261,6 +262,7 @@ class Session {
   }
 
   // In the order of a call: all numbers are queried, all ICVs are checked, then the numbers are recorded one by one.
+  // Only AH of an SA that may have lost count is checked at once.
   void foresee(std::span<Fate> fates) {
     const Fate* trial = nullptr;
     for (Fate& f : fates) {
@@ -269,16 +271,16 @@ class Session {
       if (f.cause != Cause::none) continue;
       f.right = f.sent->intact && f.number == f.sent->number;
       const bool lost = wish_.esn && failures_ >= Flow::kFailures && !trial;
-      if (ah()) {
-        if (!f.right && lost) failures_ = 0, search(f);
-        failures_ += !f.right;
+      if (ah() && lost) {
+        if (!f.right) failures_ = 0, search(f);
+        failures_ += !f.right, f.counted = true;
       } else if (lost) {
         failures_ = 0, trial = &f;
         if (!f.right) search(f);
       }
       if (!f.right) f.cause = Cause::corrupt;
     }
-    for (const Fate& f : fates) failures_ += !ah() && f.cause == Cause::corrupt;
+    for (const Fate& f : fates) failures_ += !f.counted && f.cause == Cause::corrupt;
     for (Fate& f : fates) {
       if (f.cause != Cause::none) continue;
       f.cause = cause_of(model_.verdict(f.number));

@@ -19,7 +19,7 @@ EVERYWHERE = {"-fstack-protector-strong", "-fstack-clash-protection", "-Wformat-
               *(["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"] if OPTIMIZED else [])}
 # Code that no packet passes; doc/explanation/benchmarks.md has the cost per packet.
 CHECKED = {"-ftrivial-auto-var-init=zero", "-D_GLIBCXX_ASSERTIONS"}
-PACKET_PATH = re.compile(r"(traffic|crypto)/.*|ipsecd/packets/(packet_thread|inlet|outlet|tun|tun_queue|queue|hook)\.cc")
+PACKET_PATH = re.compile(r"(traffic|crypto)/.*|ipsecd/packets/(packet_thread|inlet|outlet|ways|tun|tun_queue|queue|hook)\.cc")
 
 
 def in_force(words: list) -> set:
