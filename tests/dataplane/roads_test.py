@@ -254,10 +254,15 @@ class Losses(Roads):
         self.a.inside(lambda: [pathlib.Path(f"/proc/sys/net/ipv4/neigh/cable/{name}").write_text(value) for name, value in
                                (("base_reachable_time_ms", "1000"), ("delay_first_probe_time", "1"))])
         self.open()
-        states = set()
+        states, questions, arp = set(), 0, 0x0806
+        asked = self.b.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp))
+        self.addCleanup(asked.close)
+        asked.bind(("cable", arp))
         with Stream(self.a, self.b, "10.2.0.1") as stream:
-            for state in ("STALE", "REACHABLE", "STALE", "REACHABLE"):
-                wait_for(state, lambda: state in self.a.ip("neigh", "show", self.peer))
+            while questions < 3:
+                frame = asked.recv(64)
+                to_all, request = frame[:6] == b"\xff" * 6, frame[20:22] == b"\0\1"
+                questions += request and not to_all
                 states.add(self.way())
                 stream.wait_for_more(1)
             self.intact(stream)
