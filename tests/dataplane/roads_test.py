@@ -66,15 +66,20 @@ class Roads(Case):
             host.ip("link", "set", "spare", "up")
 
     def intact(self, stream):
-        """Ends the stream, and fails unless all of it arrived, once and in order."""
+        """Ends the stream, and fails if a datagram arrived twice or overtook another, or more than a few are missing: the kernel
+        drops some of those that wait for a neighbour or in a queue while these change, whoever sent them."""
+        few = 5
         stream.wait_for_more(MANY)
         stream.ended.set()
         giving, taking = stream.threads
         giving.join(DEADLINE)
         count = stream.sent
-        stream.giver.sendto(count.to_bytes(4, "big"), stream.to)  # The taker may wait for one more, or not.
+        for _ in range(few):  # The taker may wait for some more, or not.
+            stream.giver.sendto(count.to_bytes(4, "big"), stream.to)
         taking.join(DEADLINE)
-        self.assertEqual(stream.got[:count], list(range(count)))
+        got = [number for number in stream.got if number < count]
+        self.assertEqual(got, sorted(set(got)))
+        self.assertGreaterEqual(len(got), count - few, sorted(set(range(count)) - set(got)))
         dropped = {**self.a.status()["out"]["dropped"], **self.b.status()["in"]["dropped"]}
         self.assertEqual({cause: count for cause, count in dropped.items() if cause in ("replayed", "late", "unsent")}, {})
 
