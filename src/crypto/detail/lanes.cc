@@ -6,6 +6,8 @@
 // The functions that do not check their arguments are used: lengths and keys are right, and tests run each of them.
 #include "crypto/detail/lanes.h"
 
+#include <algorithm>
+
 #include "base/cast.h"
 
 #if defined(IPSECKEY_MULTI_BUFFER) && !defined(IPSECKEY_PORTABLE)
