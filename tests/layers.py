@@ -44,7 +44,7 @@ MACHINE = "system calls live in system, backend, kernel, probe, api, apply, cli,
 # (headers, the files that may include them, why others may not)
 FENCES = (
     (r"openssl/.*|intel-ipsec-mb\.h", r"crypto/.*", "only crypto uses OpenSSL"),
-    (r"libmnl/.*|linux/netlink\.h", r"kernel/.*|ipsecd/packets/((queue|segment_size|reverse_path|route_asker)\.cc|nf_[a-z]+\.(cc|h))", "only kernel, and ipsecd's hook, device and routes, speak netlink"),
+    (r"libmnl/.*|linux/netlink\.h", r"kernel/.*|ipsecd/packets/((queue|segment_size|reverse_path|route_asker|netlink_ear)\.cc|nf_[a-z]+\.(cc|h))", "only kernel, and ipsecd's hook, device and routes, speak netlink"),
     (r"linux/xfrm\.h", r"kernel/.*|ipsecd/packets/kernel_policies\.cc", "only kernel speaks to XFRM, and ipsecd counts its policies"),
     (r"sqlite3\.h", r"backend/store\.cc", "only backend/store uses SQLite"),
     (r"libnetfilter_queue/.*|linux/netfilter/.*|linux/(if_tun|errqueue)\.h", r"ipsecd/packets/.*|ipsecd/confine\.cc",

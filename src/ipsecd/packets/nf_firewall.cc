@@ -26,7 +26,6 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-constexpr int kRoom = 4 << 20;
 constexpr std::size_t kDatagram = 1 << 16;
 constexpr std::uint16_t kSubsystem = NFNL_SUBSYS_NFTABLES << 8;
 
@@ -101,37 +100,21 @@ Result<Firewall> Firewall::make(std::string own_table) {
   made.legacy_ = LegacyTables::open();
   made.questions_ = Descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
   if (!made.questions_ && errno == EPROTONOSUPPORT) return made;
-  made.news_ = Descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
-  const auto cannot = [](int error) {
-    return fail(Errc::io, fmt::format("cannot notice when netfilter's rules change: {}", errno_text(error)));
-  };
-  if (!made.questions_ || !made.news_) return cannot(errno);
-  if (::setsockopt(made.news_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
-    ::setsockopt(made.news_.get(), SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
-  sockaddr_nl here{};
-  here.nl_family = AF_NETLINK;
-  if (::bind(made.news_.get(), interface_cast<const sockaddr>(&here), sizeof here) != 0) return cannot(errno);
-  const int group = NFNLGRP_NFTABLES;
-  if (::setsockopt(made.news_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
-    return cannot(errno);
+  if (!made.questions_) return fail(Errc::io, fmt::format("cannot ask for netfilter's rules: {}", errno_text(errno)));
+  constexpr std::array kGroups = {int{NFNLGRP_NFTABLES}};
+  auto news = NetlinkEar::make(NETLINK_NETFILTER, kGroups, "netfilter's rules");
+  if (!news) return std::unexpected(std::move(news.error()));
+  made.news_ = std::move(*news);
   return made;
 }
 
 bool Firewall::changed() {
+  if (!news_) return false;
   bool found = false;
-  std::array<std::byte, kDatagram> buffer;
-  while (news_) {
-    const ssize_t got = ::recv(news_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == ENOBUFS) {
-      found = true;
-      continue;
-    }
-    if (got <= 0) break;
-    found |= changes_rules(Bytes(buffer).first(static_cast<std::size_t>(got)), own_table_);
-  }
-  if (found) known_.reset();
-  return found;
+  const bool all = news_->hear([&](Bytes messages) { found |= changes_rules(messages, own_table_); });
+  if (!found && all) return false;
+  known_.reset();
+  return true;
 }
 
 // False: there is no complete answer. A kernel without nf_tables has no chains.

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "ipsecd/packets/legacy_tables.h"
+#include "ipsecd/packets/netlink_ear.h"
 #include "ipsecd/packets/netlink_reader.h"
 #include "system/descriptor.h"
 
@@ -40,7 +41,7 @@ class Firewall {
   static Result<Firewall> make(std::string own_table);
 
   /// Becomes readable when changed() must be asked; -1: never.
-  int fd() const { return news_.get(); }
+  int fd() const { return news_ ? news_->fd() : -1; }
   /// Whether rules have changed since the last call, or may have.
   bool changed();
   /// Whether packets that leave must pass the kernel's hooks; true if it cannot be known. Changes of ip_tables are not
@@ -53,7 +54,8 @@ class Firewall {
   bool list(std::uint16_t question, absl::FunctionRef<void(const NetlinkPart&)> each);
 
   std::string own_table_;
-  Descriptor news_, questions_;
+  std::optional<NetlinkEar> news_;  // nullopt: the kernel has no nf_tables.
+  Descriptor questions_;
   LegacyTables legacy_;
   std::optional<bool> known_;  // What nf_tables answered.
   std::uint32_t sequence_ = 0;

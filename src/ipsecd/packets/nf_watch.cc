@@ -1,23 +1,15 @@
 #include "ipsecd/packets/nf_watch.h"
 
-#include <fmt/format.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <sys/socket.h>
+#include <linux/netlink.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-
-#include "base/cast.h"
-#include "system/errno_text.h"
 
 namespace ipseckey::ipsecd {
 namespace {
-
-constexpr int kRoom = 8 << 20;  // Bytes of news that may wait: also of ipsecd's own rules.
-constexpr std::size_t kDatagram = 1 << 16;
 
 // In each of these, the first attribute is the table's name.
 static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1);
@@ -58,35 +50,16 @@ bool tells_of_change(Bytes messages, std::string_view table, std::uint32_t own) 
 }
 
 Result<NfWatch> NfWatch::make(std::string table, std::uint32_t own) {
-  const auto cannot = [](int error) {
-    return fail(error == EPERM ? Errc::denied : Errc::io,
-                fmt::format("cannot notice when netfilter's tables change: {}", errno_text(error)));
-  };
-  Descriptor fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
-  if (!fd) return cannot(errno);
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
-  sockaddr_nl here{};
-  here.nl_family = AF_NETLINK;
-  if (::bind(fd.get(), interface_cast<const sockaddr>(&here), sizeof here) != 0) return cannot(errno);
-  const int group = NFNLGRP_NFTABLES;
-  if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) return cannot(errno);
-  return NfWatch(std::move(fd), std::move(table), own);
+  constexpr std::array kGroups = {int{NFNLGRP_NFTABLES}};
+  auto ear = NetlinkEar::make(NETLINK_NETFILTER, kGroups, "netfilter's tables");
+  if (!ear) return std::unexpected(std::move(ear.error()));
+  return NfWatch(std::move(*ear), std::move(table), own);
 }
 
 NfWatch::News NfWatch::news() {
-  News found = News::none;
-  std::array<std::byte, kDatagram> buffer;
-  for (;;) {
-    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == ENOBUFS) {
-      if (found == News::none) found = News::lost;
-      continue;
-    }
-    if (got <= 0) return found;
-    if (tells_of_change(Bytes(buffer).first(static_cast<std::size_t>(got)), table_, own_)) found = News::changed;
-  }
+  bool changed = false;
+  const bool all = ear_.hear([&](Bytes messages) { changed |= tells_of_change(messages, table_, own_); });
+  return changed ? News::changed : all ? News::none : News::lost;
 }
 
 }  // namespace ipseckey::ipsecd

@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "system/descriptor.h"
+#include "ipsecd/packets/netlink_ear.h"
 
 namespace ipseckey::ipsecd {
 
@@ -16,11 +16,11 @@ bool tells_of_change(Bytes messages, std::string_view table, std::uint32_t own);
 
 class NfWatch {
  public:
-  /// `own`: the port of the socket whose changes are not news. Errors: unsupported, io.
+  /// `own`: the port of the socket whose changes are not news. Errors: denied, io.
   static Result<NfWatch> make(std::string table, std::uint32_t own);
 
   /// Becomes readable when news() has something to read.
-  int fd() const { return fd_.get(); }
+  int fd() const { return ear_.fd(); }
 
   enum class News : std::uint8_t {
     none,
@@ -31,10 +31,10 @@ class NfWatch {
   News news();
 
  private:
-  NfWatch(Descriptor fd, std::string table, std::uint32_t own)
-      : fd_(std::move(fd)), table_(std::move(table)), own_(own) {}
+  NfWatch(NetlinkEar ear, std::string table, std::uint32_t own)
+      : ear_(std::move(ear)), table_(std::move(table)), own_(own) {}
 
-  Descriptor fd_;
+  NetlinkEar ear_;
   std::string table_;
   std::uint32_t own_;
 };

@@ -3,7 +3,7 @@
 // 2. list() dumps links and neighbours, and does so again if they changed meanwhile.
 // 3. route() asks for the route of one packet: the kernel applies rules, marks and metrics.
 // 4. confirm() makes the kernel probe a neighbour, as a packet of its own would.
-// 5. A RouteListener subscribes to all groups that can change an answer. ENOBUFS means that messages were lost.
+// 5. A RouteListener subscribes to all groups that can change an answer.
 #include "ipsecd/packets/route_asker.h"
 
 #include <fmt/format.h>
@@ -22,12 +22,11 @@
 namespace ipseckey::ipsecd {
 namespace {
 
-constexpr int kRoom = 4 << 20;  // Bytes of messages that may wait: a router's routes change thousands at a time.
 constexpr std::size_t kDatagram = 1 << 16;
 
-constexpr std::array kGroups = {RTNLGRP_LINK,        RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE,
-                                RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,
-                                RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NEXTHOP};
+constexpr std::array<int, 9> kGroups = {RTNLGRP_LINK,        RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE,
+                                        RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,
+                                        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NEXTHOP};
 
 unsigned char family_of(const Address& a) { return a.family == Family::v4 ? AF_INET : AF_INET6; }
 
@@ -137,36 +136,17 @@ void RouteAsker::confirm(unsigned link, const Address& neighbour) {
 }
 
 Result<RouteListener> RouteListener::make() {
-  const auto cannot = [](int error) {
-    return fail(Errc::io, fmt::format("cannot notice when routes change: {}", errno_text(error)));
-  };
-  Descriptor fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!fd) return cannot(errno);
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom) != 0)
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
-  sockaddr_nl here{};
-  here.nl_family = AF_NETLINK;
-  if (::bind(fd.get(), interface_cast<const sockaddr>(&here), sizeof here) != 0) return cannot(errno);
-  for (const int group : kGroups)
-    if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) return cannot(errno);
-  return RouteListener(std::move(fd));
+  auto ear = NetlinkEar::make(NETLINK_ROUTE, kGroups, "routes");
+  if (!ear) return std::unexpected(std::move(ear.error()));
+  return RouteListener(std::move(*ear));
 }
 
 bool RouteListener::hear(absl::FunctionRef<void(const RoadNews&)> each) {
-  std::array<std::byte, kDatagram> buffer;
-  bool lost = false;
-  for (;;) {
-    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == ENOBUFS) {
-      lost = true;
-      continue;
-    }
-    if (got <= 0) return !lost;
-    each_message(Bytes(buffer).first(static_cast<std::size_t>(got)), [&](const NetlinkPart& m) {
+  return ear_.hear([&](Bytes messages) {
+    each_message(messages, [&](const NetlinkPart& m) {
       if (const auto one = read_road_news(m)) each(*one);
     });
-  }
+  });
 }
 
 }  // namespace ipseckey::ipsecd

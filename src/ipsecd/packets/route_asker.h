@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/result.h"
+#include "ipsecd/packets/netlink_ear.h"
 #include "ipsecd/packets/survey.h"
 #include "system/descriptor.h"
 
@@ -37,13 +38,13 @@ class RouteListener {
  public:
   /// Error io.
   static Result<RouteListener> make();
-  int fd() const { return fd_.get(); }
+  int fd() const { return ear_.fd(); }
   /// Passes on everything that has arrived. False: some messages were lost, and the tables must be read again.
   bool hear(absl::FunctionRef<void(const RoadNews&)> each);
 
  private:
-  explicit RouteListener(Descriptor fd) : fd_(std::move(fd)) {}
-  Descriptor fd_;
+  explicit RouteListener(NetlinkEar ear) : ear_(std::move(ear)) {}
+  NetlinkEar ear_;
 };
 
 }  // namespace ipseckey::ipsecd
