@@ -4,8 +4,7 @@
 // 2. send() encodes a message behind those that wait for flush(), if ipsecd takes several in one packet; else these
 //    leave first. A long message has a packet of its own. Sent bytes are wiped.
 // 3. receive() decodes the next message of the packet that came last and wipes it. A refusal notice of ipsecd becomes
-// an
-//    error.
+//    an error.
 // 4. Neither waits: `again` means that the socket is full or empty, `gone` that the other side has closed it.
 #include "backend/channel.h"
 

@@ -1,7 +1,7 @@
 // A client of ipsecd:
-// 1. start() creates an Exchange of its requests, which writes what the socket takes; finish() runs it. Each time round
-// it
-//    writes what the socket takes and reads what is there, so that neither side can block the other. call() does both.
+// 1. start() creates an Exchange of its requests, which writes what the socket takes; finish() runs it. Each time
+//    round it writes what the socket takes and reads what is there, so that neither side can block the other. call()
+//    does both.
 // 2. Pending joins a message to its request by seq and pid. Other messages are news, for the listener.
 // 3. After a failure answers may be on their way: the connection is closed; the next call opens a new one.
 // 4. An Ear listens on the same connection: next() gives the news that calls met, then what the socket has.
