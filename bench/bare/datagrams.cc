@@ -1,10 +1,10 @@
 // Sends and counts UDP datagrams for bench/limits.
 //
-// usage: bare_datagrams send ADDRESS SIZE SECONDS RATE [gso]    RATE a second, 0: the most possible; prints how many
-// left
-//        bare_datagrams receive ADDRESS SIZE [gro]              until a signal; prints how many arrived, then "ready"
-//        first
+// usage: bare_datagrams send ADDRESS SIZE SECONDS RATE [gso]
+//        bare_datagrams receive ADDRESS SIZE [gro]
 //
+// send: RATE datagrams a second (0: the most possible); prints how many it has sent. receive: prints "ready", and after
+// a signal how many have arrived.
 // gso: 64 datagrams in one piece (UDP_SEGMENT). gro: pieces are taken (UDP_GRO).
 #include <netinet/udp.h>
 #include <sys/uio.h>

@@ -4,8 +4,7 @@
 //    (daemon_clients.cc).
 // 3. Packet threads call when something is due: the Server attends to limits, and acquires SAs that packets wait for.
 // 4. Each turn ends with settle(): which events each affected client waits for, and the timer for the next deadline.
-// What
-//    takes long (a FLUSH, many SAs that expire) is done in portions, one each turn of the loop.
+//    Long work (a FLUSH, many SAs that expire) is done in portions, one each turn of the loop.
 #include "ipsecd/daemon.h"
 
 #include <fmt/format.h>

@@ -2,11 +2,9 @@
 // 2. receive() has what came to a socket. It came protected if a rule demands that (and, with ipsecd --tun, if it came
 //    by ipsecd's device). Each asker has an allowance, a smaller one for what came in clear.
 // 3. see() counts for each run what crosses the interfaces. A question that is seen in clear waits for a moment: only
-// if
-//    no socket gets it, it is answered by the way it came.
+//    if no socket gets it, it is answered by the way it came.
 // 4. send_again() sends an echo's own packet once more, if it is certain which one that is, and a clear packet, which
-// the
-//    asker's rules must refuse.
+//    the asker's rules must refuse.
 #include "probe/responder.h"
 
 #include <fmt/format.h>

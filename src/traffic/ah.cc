@@ -1,7 +1,6 @@
 // The ICV of AH (RFC 4302 section 3.3.3), for both directions:
 // 1. compute_ah() copies the IP headers and AH, because the packet itself must not change. AhBatch (ah_batch.cc)
-// changes
-//    it for a while.
+//    changes it for a while.
 // 2. immutable_v4() and immutable_v6() zero what routers may change, and set what routers change predictably (source
 //    routes, a home address) to the state in which the receiver will see it.
 // 3. The MAC covers the headers, AH with a zero ICV, the rest of the packet, and the high half of an extended number.

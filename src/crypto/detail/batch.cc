@@ -1,7 +1,6 @@
 // Sealing a batch: ciphers, then ICVs. Opening: ICVs, then the ciphers of those packets whose ICV is right.
 // 1. Waiting collects the packets that lanes can process. run() passes those of one kind to the lanes, if there are
-// enough
-//    (taken()), and the others one by one to OpenSSL.
+//    enough (taken()), and the others one by one to OpenSSL.
 // 2. Combined modes (add_combined() and finish_combined()) encrypt and authenticate in one step. Where that decrypts
 //    before the ICV is known, the text of a packet with a wrong ICV is wiped.
 // 3. add_text() and run_ciphers() are for the texts of the other modes, add_icv() and finish_icv() for their ICVs;
