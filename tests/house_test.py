@@ -97,6 +97,8 @@ class House(unittest.TestCase):
              "src/a.cc:1: a cast through void: base/cast.h has those that are sound, by name"),
             ("tests/a.cc", "std::this_thread::sleep_" + "for(1s);\n",
              "tests/a.cc:1: nothing sleeps: step time, or wait on the thing itself with a deadline"),
+            ("bench/a", "time.sle" + "ep(1)\n",
+             "bench/a:1: nothing sleeps: step time, or wait on the thing itself with a deadline"),
             ("tests/a.sh", "sl" + "eep 1\n", "tests/a.sh:1: no test sleeps"),
             ("src/a.cc", "#if" + "def __SSE2__\n",
              "src/a.cc:1: a branch for one processor wants another, which -DIPSECKEY_PORTABLE=ON takes"),
