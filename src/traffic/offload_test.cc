@@ -268,17 +268,35 @@ TEST(Offload, SegmentsAreMergedAgain) {
         }
 }
 
-TEST(Offload, OnlyConsecutiveSegmentsAlikeAreMerged) {
-  const Tcp one{.payload = 100, .sequence = 1000, .id = 9};
-  Tcp two = one;
-  two.skip = 100, two.sequence = 1100, two.id = 10;
-  const auto apart = [&](const char* why, const std::function<void(Tcp&, Tcp&)>& change, bool v6 = false) {
+// Two packets that would be merged; after each change they are not.
+struct Apart {
+  Tcp one, two;
+
+  void operator()(const char* why, const std::function<void(Tcp&, Tcp&)>& change, bool v6 = false) const {
     Tcp a = one, b = two;
     a.v6 = b.v6 = v6;
     change(a, b);
     const Packets both{packet(a), packet(b)};
-    EXPECT_EQ(join(both), (std::vector<Joined>{{both[0], {}}, {both[1], {}}})) << why;
-  };
+    EXPECT_EQ(join(both), (std::vector<Joined>{{both[0], {}}, {both[1], {}}})) << why << " v6 " << v6;
+  }
+
+  // Changes of the IP header, whatever is in the packet.
+  void by_ip() const {
+    const Apart& apart = *this;
+    apart("another flow label", [](Tcp&, Tcp& b) { b.flow_label += 1; }, true);
+    apart("another host", [](Tcp&, Tcp& b) { b.src = "10.1.0.2"; });
+    apart("another host", [](Tcp&, Tcp& b) { b.src = "fd01::2"; }, true);
+    apart("another DF", [](Tcp&, Tcp& b) { b.dont_fragment = true; });
+    apart("a gap in the IDs", [](Tcp&, Tcp& b) { b.id += 1; });
+    apart("the same ID", [](Tcp&, Tcp& b) { b.id -= 1; });
+  }
+};
+
+TEST(Offload, OnlyConsecutiveSegmentsAlikeAreMerged) {
+  const Tcp one{.payload = 100, .sequence = 1000, .id = 9};
+  Tcp two = one;
+  two.skip = 100, two.sequence = 1100, two.id = 10;
+  const Apart apart{one, two};
   for (const bool v6 : {false, true}) {
     apart("a gap", [](Tcp&, Tcp& b) { b.sequence += 1; }, v6);
     apart("a repetition", [](Tcp&, Tcp& b) { b.sequence -= 100; }, v6);
@@ -303,12 +321,7 @@ TEST(Offload, OnlyConsecutiveSegmentsAlikeAreMerged) {
     apart("an echo", [](Tcp&, Tcp& b) { b.flags |= kEce; }, v6);
     apart("no ack", [](Tcp& a, Tcp& b) { a.flags = b.flags = 0; }, v6);
   }
-  apart("another flow label", [](Tcp&, Tcp& b) { b.flow_label += 1; }, true);
-  apart("another host", [](Tcp&, Tcp& b) { b.src = "10.1.0.2"; });
-  apart("another host", [](Tcp&, Tcp& b) { b.src = "fd01::2"; }, true);
-  apart("another DF", [](Tcp&, Tcp& b) { b.dont_fragment = true; });
-  apart("a gap in the IDs", [](Tcp&, Tcp& b) { b.id += 1; });
-  apart("the same ID", [](Tcp&, Tcp& b) { b.id -= 1; });
+  apart.by_ip();
 }
 
 TEST(Offload, DatagramsAreMergedAgain) {
@@ -330,13 +343,10 @@ TEST(Offload, DatagramsAreMergedAgain) {
 }
 
 TEST(Offload, OnlyConsecutiveDatagramsAlikeAreMerged) {
-  const auto apart = [&](const char* why, const std::function<void(Tcp&, Tcp&)>& change, bool v6 = false) {
-    Tcp a{.v6 = v6, .payload = 100, .id = 9, .protocol = kUdp}, b = a;
-    b.skip = 100, b.id = 10;
-    change(a, b);
-    const Packets both{packet(a), packet(b)};
-    EXPECT_EQ(join(both), (std::vector<Joined>{{both[0], {}}, {both[1], {}}})) << why << " v6 " << v6;
-  };
+  const Tcp one{.payload = 100, .id = 9, .protocol = kUdp};
+  Tcp two = one;
+  two.skip = 100, two.id = 10;
+  const Apart apart{one, two};
   for (const bool v6 : {false, true}) {
     apart("another mark", [](Tcp&, Tcp& b) { b.traffic_class = 3; }, v6);
     apart("another hop limit", [](Tcp&, Tcp& b) { b.hop_limit -= 1; }, v6);
@@ -349,12 +359,7 @@ TEST(Offload, OnlyConsecutiveDatagramsAlikeAreMerged) {
     apart("a wrong checksum last", [](Tcp&, Tcp& b) { b.wrong_sum = 1; }, v6);
     apart("another protocol", [](Tcp&, Tcp& b) { b.protocol = kTcp; }, v6);
   }
-  apart("another flow label", [](Tcp&, Tcp& b) { b.flow_label += 1; }, true);
-  apart("another host", [](Tcp&, Tcp& b) { b.src = "10.1.0.2"; });
-  apart("another host", [](Tcp&, Tcp& b) { b.src = "fd01::2"; }, true);
-  apart("another DF", [](Tcp&, Tcp& b) { b.dont_fragment = true; });
-  apart("a gap in the IDs", [](Tcp&, Tcp& b) { b.id += 1; });
-  apart("the same ID", [](Tcp&, Tcp& b) { b.id -= 1; });
+  apart.by_ip();
 }
 
 TEST(Offload, DatagramsWithoutAChecksumOrWithAnotherLengthAreUnchanged) {
